@@ -1,4 +1,5 @@
-//! Checks the layers of `lib.rs`: each module uses only modules above it in the list.
+//! Checks the layers of `lib.rs`, and inside `server/` those of its list: each module uses only
+//! modules above it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +7,13 @@ use std::path::{Path, PathBuf};
 /// Beside the server, whose internals it drives; it may use everything.
 const ON_TOP: &str = "server/testbed.rs";
 
-/// The modules in the order of `lib.rs`.
-fn layers() -> BTreeMap<String, usize> {
-    let lib = include_str!("lib.rs").lines();
+/// The modules in the order of their list (`lib.rs`, a `mod.rs`).
+fn layers(list: &str) -> BTreeMap<String, usize> {
     let name = |line: &str| {
         let line = line.strip_prefix("pub ").unwrap_or(line);
         Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
     };
-    lib.filter_map(name).zip(0..).collect()
+    list.lines().filter_map(name).zip(0..).collect()
 }
 
 fn files(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -38,7 +38,7 @@ fn used(line: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn each_layer_uses_what_stands_above_it() {
-    let layers = layers();
+    let layers = layers(include_str!("lib.rs"));
     assert!(layers.len() > 9, "{layers:?}");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut paths, mut wrong) = (Vec::new(), Vec::new());
@@ -68,8 +68,79 @@ fn each_layer_uses_what_stands_above_it() {
     );
 }
 
+/// The names that a list of modules exports, with their modules.
+fn exports(list: &str) -> BTreeMap<&str, &str> {
+    let uses = list.split("pub use ").skip(1);
+    let uses = uses.filter_map(|text| text.split(';').next()?.split_once("::"));
+    uses.flat_map(|(module, names)| {
+        let names = names.rsplit("::").next().unwrap_or(names);
+        let names = names.trim_matches(['{', '}']).split(',');
+        names.filter_map(move |name| Some((name.split_whitespace().last()?, module)))
+    })
+    .collect()
+}
+
+/// What code names after `crate::server::`, groups included.
+fn used_of_server(code: &str) -> Vec<&str> {
+    let is_end = |c: char| !c.is_alphanumeric() && c != '_';
+    let paths = code.split("crate::server::").skip(1);
+    let names = paths.flat_map(|path| match path.strip_prefix('{') {
+        Some(group) => group.split('}').next().unwrap_or("").split(',').collect(),
+        None => vec![path],
+    });
+    let names = names.filter_map(|name| name.trim().split(is_end).next());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn the_server_has_layers() {
+    let list = include_str!("server/mod.rs");
+    let (layers, exports) = (layers(list), exports(list));
+    assert!(
+        layers.len() > 15 && exports.len() > 15,
+        "{layers:?} {exports:?}"
+    );
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
+    let (mut paths, mut wrong) = (Vec::new(), Vec::new());
+    files(&source, &mut paths);
+    for path in &paths {
+        let inside = path.strip_prefix(&source).expect("below it");
+        let first = inside.iter().next().and_then(|part| part.to_str());
+        let first = first.expect("UTF-8").trim_end_matches(".rs");
+        let is_test = ["testbed.rs", "tests.rs"]
+            .iter()
+            .any(|name| inside.ends_with(name));
+        let (Some(mine), false) = (layers.get(first), is_test) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(path).expect("UTF-8");
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let code: Vec<&str> = code.lines().filter(is_code).collect();
+        for name in used_of_server(&code.join("\n")) {
+            let module = exports.get(name).unwrap_or(&name);
+            if layers.get(*module).is_some_and(|at| at > mine) {
+                wrong.push(format!("{}: {name}", inside.display()));
+            }
+        }
+    }
+    assert!(
+        paths.len() > 100 && wrong.is_empty(),
+        "{}",
+        wrong.join("\n")
+    );
+}
+
 #[test]
 fn a_path_names_its_module() {
+    assert_eq!(
+        used_of_server("use crate::server::{Server, state::X};"),
+        ["Server", "state"]
+    );
+    assert_eq!(used_of_server("crate::server::log::write()"), ["log"]);
+    let uses = "pub use state::call::{Call, Row as R};\npub use parts::tls;";
+    let found: Vec<_> = exports(uses).into_iter().collect();
+    assert_eq!(found, [("Call", "state"), ("R", "state"), ("tls", "parts")]);
     let line = "use crate::base::clock; crate::net::x(crate::resp)";
     assert_eq!(used(line).collect::<Vec<_>>(), ["base", "net", "resp"]);
     assert_eq!(used("use super::x;").count(), 0);

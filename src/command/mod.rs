@@ -5,6 +5,7 @@ pub mod keys;
 pub mod options;
 mod plan;
 mod spec;
+pub mod table;
 
 pub use crate::resp::{CommandError, up_to_nul};
 pub use plan::KeyPlan;

@@ -3,8 +3,8 @@
 
 use crate::command::CommandError;
 use crate::commands::{element, timeout_args};
-use crate::resp::Args;
-use crate::server::{Call, CommandResult};
+use crate::resp::{Args, Reply};
+use crate::server::{Call, CommandResult, OnTimeout};
 use crate::types::Type;
 
 /// The arguments of LMPOP and ZMPOP: `numkeys key ... END [COUNT count]`.
@@ -128,7 +128,7 @@ fn wait<'k>(
 ) {
     if call.may_block() {
         let keys: Vec<&[u8]> = keys.collect();
-        call.block_on_keys(&keys, kind, timeout_ms, |world, _| world.reply.null_array());
+        call.block_on_keys(&keys, kind, timeout_ms, OnTimeout::Reply(Reply::null_array));
     } else {
         call.reply.null_array();
     }

@@ -470,7 +470,7 @@ fn bed() -> Testbed {
     let server = &mut bed.engine.server;
     server.config.script_memory_limit = 16 << 20;
     server.config.script_rollback = true;
-    server.signals.stop.store(1, Ordering::Release);
+    server.shutdown.signals.stop.store(1, Ordering::Release);
     bed
 }
 

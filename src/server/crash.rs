@@ -12,11 +12,11 @@ use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use super::client::Client;
-use super::log;
 use crate::base::sys::{self, FixedText, SignalFacts};
 use crate::config::{self, Config};
 use crate::net::Address;
+use crate::server::clients::client::Client;
+use crate::server::log;
 
 /// The row of the running command, plus one; zero: none.
 static COMMAND: AtomicU32 = AtomicU32::new(0);

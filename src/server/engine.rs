@@ -3,21 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::client::{Client, ClientFlags};
-use super::clients::Clients;
-use super::gates::Interest;
-use super::limits::eviction;
-use super::session::Session;
-use super::snapshot::Saving;
-use super::{
-    Acl, CommandStats, CommandTable, Diagnostics, Identity, Pause, Server, Signals, Stats,
-};
 use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
 use crate::config::Config;
 use crate::keyspace::{
     ClientId, ClockUse, EvictionOrder, Expiring, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
 };
+use crate::server::parts::gates::Pause;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
+use crate::server::figures::stats::{CommandStats, Stats};
+use crate::server::maintenance::limits::eviction;
+use crate::server::parts::gates::{Interest, State};
+use crate::server::parts::users::Acl;
+use crate::server::signals::Signals;
+use crate::server::state::call::CommandTable;
+use crate::server::state::world::Engine;
+use crate::server::state::{Diagnostics, Identity, Persist, Server, Shutdown};
 use crate::types::Limits;
 
 /// Time per turn to free removed large values in the loop.
@@ -26,25 +29,10 @@ const FREE_NANOS: u64 = 200_000;
 /// Time per turn to count existing keys by prefix.
 const WALK_NANOS: u64 = 300_000;
 
-/// Whether the loop goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    GoOn,
-    Stop,
-    /// The persisted data cannot be loaded.
-    Fail,
-}
-
-/// See the module.
-pub struct Engine {
-    pub keyspace: Keyspace,
-    pub server: Server,
-}
-
 impl Engine {
     /// An engine ready to run commands; nothing listens yet.
     pub fn new(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
-        super::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
+        crate::server::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let mut engine = Engine::bare(config, table, signals);
         engine.server.apply_config(&mut engine.keyspace);
         engine.server.identity.startup_bytes = crate::base::alloc::used_memory();
@@ -84,38 +72,33 @@ impl Engine {
             stats: Stats::default(),
             diagnostics,
             clients: Clients::default(),
-            client_memory: Default::default(),
-            memory_limit: Default::default(),
             connections: Default::default(),
-            tls: Default::default(),
-            metrics: Default::default(),
             gates: Default::default(),
             turn: Default::default(),
-            pause: None,
-            outbox: Default::default(),
-            pubsub: Default::default(),
-            tracking: Default::default(),
-            monitors: Vec::new(),
-            loading: Default::default(),
-            saving: Saving::new(now.unix_s()),
-            snapshots: Default::default(),
-            aof: Default::default(),
             stream: Default::default(),
-            backups: Default::default(),
-            migrate_links: Default::default(),
             scripting: Default::default(),
             acl,
-            defrag: Default::default(),
-            signals,
-            shutdown: None,
+            messages: Default::default(),
+            memory: Default::default(),
+            persist: Persist::new(now.unix_s()),
+            shutdown: Shutdown {
+                signals,
+                request: None,
+            },
             debug: Default::default(),
         };
-        Engine { keyspace, server }
+        Engine {
+            keyspace,
+            server,
+            loader: None,
+        }
     }
 
     /// The connection is over: removes every reference to the client.
     pub(super) fn forget(&mut self, session: &mut Session) {
-        let Engine { keyspace, server } = self;
+        let Engine {
+            keyspace, server, ..
+        } = self;
         server.let_go(keyspace, &mut session.client);
         server.uncount_client_memory(session);
         if session.slot != u32::MAX {
@@ -133,7 +116,9 @@ impl Engine {
 
     /// Continues freeing removed values, and reports how long removals took.
     pub(super) fn free_on(&mut self) {
-        let Engine { keyspace, server } = self;
+        let Engine {
+            keyspace, server, ..
+        } = self;
         let lazyfree = &mut keyspace.lazyfree;
         if lazyfree.has_slices() {
             lazyfree.free_slices(server.cycles.ticks(FREE_NANOS));
@@ -156,6 +141,7 @@ impl Engine {
     pub(super) fn end_pause(&mut self) {
         if self
             .server
+            .gates
             .pause
             .is_some_and(|p| p.until_ms <= self.server.now.mono_ms)
         {
@@ -176,7 +162,9 @@ impl Engine {
         }
         server.turn.cron_turns += 1;
         self.handle_signals();
-        let Engine { server, keyspace } = self;
+        let Engine {
+            server, keyspace, ..
+        } = self;
         server.cycles.calibrate();
         server.diagnostics.latency.now_s = server.now.unix_s();
         // Updates its peak and the memory of other threads.
@@ -192,7 +180,10 @@ impl Engine {
         self.tend_snapshots();
         let server = &mut self.server;
         server.recount_client_memory();
-        server.migrate_links.close_idle(server.now.mono_ms);
+        server
+            .connections
+            .migrate_links
+            .close_idle(server.now.mono_ms);
         server.look_at_fragmentation(server.now.mono_ms);
         server.empty_idle_cache();
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
@@ -283,17 +274,39 @@ impl Server {
         self.update_listeners(keyspace);
         self.limit_outputs();
         self.limit_readers(None);
-        self.defrag.settings_changed(&self.config, self.now.mono_ms);
+        self.memory
+            .defrag
+            .settings_changed(&self.config, self.now.mono_ms);
+    }
+
+    /// Which commands concern the gates.
+    pub(super) fn interest(&self) -> Interest {
+        let mut state = State::empty();
+        state.set(State::PAUSED, self.gates.pause.is_some());
+        state.set(
+            State::PAUSED_ALL,
+            self.gates.pause.is_some_and(|pause| pause.all),
+        );
+        let snapshots = &self.persist.snapshots;
+        let unsaved = snapshots.guards_large || snapshots.holds_writers;
+        state.set(State::UNSAVED, unsaved);
+        let failed = self.is_stopped_by_failed_save() || self.persist.aof.refuses_writes();
+        state.set(State::FAILED, failed);
+        let guarded = !self.config.remote_admin_without_auth;
+        state.set(State::GUARDED, guarded);
+        state.set(State::LOADING, self.is_loading());
+        state.set(State::BUSY, self.scripting.is_busy());
+        Interest::of(state, self.eviction_bound())
     }
 
     /// The server's state has changed: recomputes which commands concern the gates.
     pub(super) fn update_interest(&mut self) {
-        self.gates.interest = Interest::of(self);
+        self.gates.interest = self.interest();
     }
 
     /// CLIENT PAUSE and UNPAUSE.
     pub fn set_pause(&mut self, pause: Option<Pause>) {
-        self.pause = pause;
+        self.gates.pause = pause;
         self.update_interest();
         if pause.is_none() {
             let postponed: Vec<ClientId> = self
@@ -338,9 +351,8 @@ impl Server {
     pub(super) fn has_urgent(&self) -> bool {
         !self.turn.flush.is_empty()
             || !self.turn.to_close.is_empty()
-            || self.shutdown.is_some()
+            || self.shutdown.request.is_some()
             || self.turn.evicting
-            || self.loading.loader.is_some()
             || self.turn.freeing
     }
 
@@ -355,7 +367,7 @@ impl Server {
 
     /// How expired keys are treated in this turn. During an import the client decides what expires.
     pub fn expiring(&self) -> Expiring {
-        if self.pause.is_some() || self.config.import_mode {
+        if self.gates.pause.is_some() || self.config.import_mode {
             Expiring::Hide
         } else if self.debug.no_active_expire {
             Expiring::DeleteWhenMet

@@ -1,92 +1,79 @@
-//! The server: the run loop, the way of a command, clients and their state.
+//! The server: clients and their state, the way of a command, what is kept on disk, the run loop.
 //!
-//! `Engine` holds keyspace and server side by side, so that a handler can borrow both. Nothing here
-//! names a command; `main` passes the table in.
+//! The modules are listed in the order of their layers: each uses only modules above it in the
+//! list (`layers.rs` checks that). From the top: the process and its surroundings; figures; clients;
+//! the server's parts, each a type that owns its state and knows no other; `state`, which is all of
+//! them together, and what a handler sees of it; then the work with them: on clients' messages,
+//! data on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so that
+//! a handler can borrow both; `Loop` drives it. Nothing here names a command; `main` passes the
+//! table in.
 
-mod aof;
-mod backoff;
-mod backup;
-mod batch;
-mod blocking;
-mod busy;
-mod call;
-mod client;
-mod client_eviction;
-mod client_line;
-mod clients;
-mod command_log;
-pub mod crash;
-mod cross_protocol;
-mod defrag;
-mod dispatch;
-mod engine;
-mod execute;
-mod gates;
-mod gather;
-mod histogram;
-mod hotkeys;
-pub mod info;
-mod input;
-mod latency;
-mod limits;
-pub mod listen;
-mod load_steps;
-mod loading;
-pub mod log;
-mod memory_limit;
-mod metrics;
-mod migrate;
-mod monitor;
-mod outbox;
 pub mod process;
-mod pubsub;
-mod recent;
-mod recorder;
-mod run;
-mod script;
-mod session;
-mod shutdown;
+
+pub mod log;
+
+mod backoff;
+
+mod gather;
+
+pub mod listen;
+
+mod figures;
+
+mod origin;
+
+mod clients;
+
+pub mod crash;
+
+mod parts;
+
 mod signals;
-mod snapshot;
-pub mod startup;
+
 mod state;
-mod stats;
-mod table;
+
+mod messages;
+
+mod observe;
+
+mod maintenance;
+
+mod execution;
+
+mod persist;
+
+mod engine;
+
+mod run;
+
+pub mod startup;
+
 #[cfg(feature = "testing")]
 mod testbed;
-pub mod tls;
-mod tracking;
-mod turn;
-mod undo;
-mod users;
-mod world;
 
-pub use aof::{Aof, AofState, NO_AOF};
-pub use blocking::Blocked;
-pub use call::{Call, CommandResult, Handler, Spec};
-pub use client::{Client, ClientFlags, ClientKind};
-pub use client_line::{buffers, client_line, flag_letters};
-pub use clients::Clients;
-pub use command_log::{CommandLogs, LogKind};
-pub use engine::{Engine, Flow};
-pub use histogram::Histogram;
-pub use hotkeys::{Hotkeys, Wanted as HotkeysWanted};
-pub use latency::{EventSeries, Latency};
-pub use migrate::{MigrateLink, MigrateLinks};
-pub use recent::{Buffers, RecentPeaks};
-pub use recorder::Recorder;
-pub use run::Loop;
-pub use script::{Program, Scripting};
-pub use session::Session;
-pub use shutdown::ShutdownRequest;
-pub use signals::Signals;
-pub use state::{Diagnostics, Identity, Pause, Rates, Server};
-pub use stats::{CommandStats, Rate, Stats};
-pub use table::{CommandTable, Row};
+pub use clients::blocked::OnTimeout;
+pub use clients::client::{Client, ClientFlags, ClientKind};
+pub use clients::session::Session;
+pub use clients::table::Clients;
+pub use execution::script::Program;
+pub use figures::histogram::Histogram;
+pub use figures::latency::EventSeries;
+pub use figures::stats::{CommandStats, Stats};
+pub use observe::client_line::{client_line, flag_letters};
+pub use observe::info;
+pub use origin::Origin;
+pub use parts::aof::{AofState, NO_AOF};
+pub use parts::command_log::LogKind;
+pub use parts::gates::Pause;
+pub use parts::hotkeys::{Hotkeys, Wanted as HotkeysWanted};
+pub use parts::migrate::MigrateLink;
+pub use parts::shutdown::ShutdownRequest;
+pub use parts::tls;
+pub use parts::tracking::{Mode as TrackingMode, Tracker};
+#[cfg(feature = "testing")]
+pub use parts::users::commands_of;
+pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};
+pub use state::world::World;
+pub use state::{Rates, Server};
 #[cfg(feature = "testing")]
 pub use testbed::Testbed;
-pub use tracking::{Mode as TrackingMode, Tracker, Tracking};
-pub use users::Acl;
-#[cfg(feature = "testing")]
-pub use users::commands_of;
-pub use world::{Origin, World};

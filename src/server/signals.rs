@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use mio::unix::pipe::Sender;
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
-use super::process::PidFile;
 use crate::base::{sys, threads};
+use crate::server::process::pidfile::PidFile;
 
 /// Requests made by signals, read by the loop when its pipe wakes it.
 #[derive(Debug, Default)]
@@ -52,7 +52,8 @@ impl Signals {
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
             // The final snapshot, if one is being saved, remains unfinished.
-            let _ = std::fs::remove_file(super::snapshot::temp_name(std::process::id()));
+            let _ =
+                std::fs::remove_file(crate::server::parts::snapshot::temp_name(std::process::id()));
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
             }

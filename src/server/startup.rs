@@ -6,9 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::process::{self, FileLimit, PidFile, Supervisor};
-use super::users;
-use super::{CommandTable, Engine, Flow, Loop, Signals, Spec, crash, listen, log, tls};
 use crate::acl::{Commands, RulesError, User, parse_file};
 use crate::base::alloc;
 use crate::base::text::Printable;
@@ -17,6 +14,17 @@ use crate::config::{
 };
 use crate::net::Listener;
 use crate::net::tls::Materials;
+use crate::server::parts::tls::load as load_tls;
+use crate::server::parts::users;
+use crate::server::parts::users::rule_problem;
+use crate::server::process::file_limit::FileLimit;
+use crate::server::process::pidfile::PidFile;
+use crate::server::process::supervised::Supervisor;
+use crate::server::run::Loop;
+use crate::server::signals::Signals;
+use crate::server::state::call::{CommandTable, Spec};
+use crate::server::state::world::{Engine, Flow};
+use crate::server::{crash, listen, log, process};
 
 /// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
 /// called by. To be called while the process has a single thread.
@@ -74,7 +82,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
     show_logo(&config);
     check_backlog(&config);
-    let Ok(materials) = tls::load(&config) else {
+    let Ok(materials) = load_tls(&config) else {
         tracing::warn!("Failed to configure TLS. Check logs for more info.");
         return 1;
     };
@@ -189,22 +197,6 @@ fn look_at_user(
 fn user_problem(line: &FileLine, error: &RulesError) -> Problem {
     let why = rule_problem(error);
     Problem::at(&line.origin, format!("Error in user declaration {why}"))
-}
-
-/// A rule and its error, redacted if the rule may contain a password.
-pub(super) fn rule_problem(error: &RulesError) -> String {
-    match error {
-        RulesError::Rule { rule, why, .. } => match rule.first() {
-            Some(b'>' | b'<' | b'#' | b'!') => format!("'(redacted)': {why}"),
-            _ => format!("'{}': {why}", Printable(rule)),
-        },
-        RulesError::Unmatched(word) => {
-            format!(
-                "'{}': Unmatched parenthesis in acl selector",
-                Printable(word)
-            )
-        }
-    }
 }
 
 /// Prints why a server does not start; returns the exit status.
@@ -359,23 +351,28 @@ fn serve(
     engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
     let saved = Arc::clone(&wake);
     let tell_saved = move || _ = (&*saved).write(b"s");
-    engine.server.snapshots.set_wake(Arc::new(tell_saved));
-    engine.server.saving.on_disk = true;
+    engine
+        .server
+        .persist
+        .snapshots
+        .set_wake(Arc::new(tell_saved));
+    engine.server.persist.saving.on_disk = true;
     let synced = Arc::clone(&wake);
     engine
         .server
+        .persist
         .aof
         .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
     engine.server.identity.config_file = file;
     if engine.server.load_users().is_err() {
         return Ok(End::NotLoaded);
     }
-    engine.server.tls.materials = materials;
+    engine.server.connections.tls.materials = materials;
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.connections.listeners = listeners;
-    engine.server.metrics.listeners = metrics_listeners;
+    engine.server.diagnostics.metrics.listeners = metrics_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;

@@ -3,15 +3,18 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Rest};
-use super::client::Client;
-use super::recorder::{KeyEvent, Stated};
-use super::session::Session;
-use super::{CommandTable, Engine, Origin, Recorder, Signals};
 use crate::config::Config;
 use crate::keyspace::{Audience, ClientId};
 use crate::net::Address;
 use crate::resp::{Args, OwnedArgs, Progress};
+use crate::server::clients::batch::{Batch, Rest};
+use crate::server::clients::client::Client;
+use crate::server::clients::session::Session;
+use crate::server::origin::Origin;
+use crate::server::parts::recorder::{KeyEvent, Recorder, Stated};
+use crate::server::signals::Signals;
+use crate::server::state::call::CommandTable;
+use crate::server::state::world::Engine;
 
 /// An engine without sockets.
 pub struct Testbed {
@@ -26,7 +29,9 @@ impl Testbed {
         let mut bed = Testbed::unheard();
         bed.engine.server.debug.recorder = Some(Recorder::default());
         bed.engine.keyspace.effects.set_wanted(Audience::LOG);
-        let Engine { keyspace, server } = &mut bed.engine;
+        let Engine {
+            keyspace, server, ..
+        } = &mut bed.engine;
         server.update_listeners(keyspace);
         bed
     }
@@ -49,7 +54,9 @@ impl Testbed {
 
     /// Applies changes of the configuration.
     pub fn apply_config(&mut self) {
-        let Engine { keyspace, server } = &mut self.engine;
+        let Engine {
+            keyspace, server, ..
+        } = &mut self.engine;
         server.apply_config(keyspace);
     }
 

@@ -36,12 +36,7 @@ fn auth(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Text(NO_PASSWORD_SET));
     }
     let login = credentials(args)?;
-    if call.begins_to_log_in(|world, blocked| {
-        let args = blocked.args.args();
-        let judged = credentials(args)
-            .and_then(|login| log_in(world, login, (Context::TopLevel, args.at(0))));
-        answer_later(world, judged);
-    })? {
+    if call.begins_to_log_in()? {
         let log = (call.context(), args.at(0));
         log_in(&mut call.world(), login, log)?;
     }
@@ -63,15 +58,6 @@ fn log_in(world: &mut World<'_>, login: Login<'_>, log: (Context, &[u8])) -> Com
     world.log_in(login, log)?;
     world.reply.ok();
     Ok(())
-}
-
-/// Sends the refusal to a client whose attempt was delayed.
-fn answer_later(world: &mut World<'_>, judged: CommandResult) {
-    if let Err(refused) = judged {
-        world.reply.error(&refused);
-        let told = world.reply.last_error();
-        world.server.stats.count_error(told);
-    }
 }
 
 pub(super) const HELLO: Spec = Spec {
@@ -175,13 +161,7 @@ impl<'a> Greeting<'a> {
 fn hello(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let greeting = Greeting::parse(args)?;
-    let begins = greeting.login.is_none()
-        || call.begins_to_log_in(|world, blocked| {
-            let args = blocked.args.args();
-            let judged = Greeting::parse(args)
-                .and_then(|greeting| greeting.greet(world, (Context::TopLevel, args.at(0))));
-            answer_later(world, judged);
-        })?;
+    let begins = greeting.login.is_none() || call.begins_to_log_in()?;
     if begins {
         let log = (call.context(), args.at(0));
         greeting.greet(&mut call.world(), log)?;

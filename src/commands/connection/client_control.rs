@@ -90,7 +90,7 @@ fn pause(call: &mut Call<'_>) -> CommandResult {
     }
     let server = &mut *call.server;
     let now = server.now.mono_ms;
-    let running = server.pause.map_or(0, |p| p.until_ms);
+    let running = server.gates.pause.map_or(0, |p| p.until_ms);
     let until_ms = running.max(now.saturating_add(timeout_ms as u64));
     // A pause that has already ended releases all clients.
     let lasting = (until_ms > now).then_some(Pause { until_ms, all });
@@ -255,8 +255,11 @@ mod tests {
         t.run("CLIENT PAUSE 1000 WRITE");
         t.run("CLIENT PAUSE 10 WRITE");
         let now = t.engine.server.now.mono_ms;
-        assert_eq!(t.engine.server.pause.map(|p| p.until_ms), Some(now + 1000));
+        assert_eq!(
+            t.engine.server.gates.pause.map(|p| p.until_ms),
+            Some(now + 1000)
+        );
         assert_eq!(t.run("CLIENT UNPAUSE"), "+OK\r\n");
-        assert_eq!(t.engine.server.pause, None);
+        assert_eq!(t.engine.server.gates.pause, None);
     }
 }

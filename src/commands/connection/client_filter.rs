@@ -162,7 +162,7 @@ impl Test<'_> {
             }
             Test::User(user) => client.user == user,
             Test::Flags(letters) => {
-                let shown = flag_letters(client.flags, server.tracking.of(client.id));
+                let shown = flag_letters(client.flags, server.messages.tracking.of(client.id));
                 letters
                     .iter()
                     .all(|letter| shown.as_bytes().contains(letter))

@@ -179,7 +179,7 @@ fn tracking(call: &mut Call<'_>) -> CommandResult {
         reply,
     } = call.world();
     if on {
-        let (tracker, prefixes) = options.checked(server.tracking.of(client.id))?;
+        let (tracker, prefixes) = options.checked(server.messages.tracking.of(client.id))?;
         server.track(keyspace, client, tracker, &prefixes);
     } else if args.is(2, "OFF") {
         server.end_tracking(keyspace, client);
@@ -205,7 +205,7 @@ fn caching(call: &mut Call<'_>) -> CommandResult {
         "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
     const NOT_OUT: &str =
         "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
-    let mode = call.server.tracking.of(call.client.id);
+    let mode = call.server.messages.tracking.of(call.client.id);
     let mode = mode.ok_or(CommandError::Text(OFF))?.mode;
     let (keeps, wanted, refusal) = if call.args.is(2, "YES") {
         (true, TrackingMode::OptIn, NOT_IN)
@@ -238,7 +238,7 @@ fn getredir(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn redirection(call: &Call<'_>) -> i64 {
-    let tracker = call.server.tracking.of(call.client.id);
+    let tracker = call.server.messages.tracking.of(call.client.id);
     tracker.map_or(-1, |t| t.redirect.map_or(0, |id| id.0 as i64))
 }
 
@@ -253,7 +253,7 @@ pub(super) const TRACKINGINFO: Spec = Spec {
 fn trackinginfo(call: &mut Call<'_>) -> CommandResult {
     let redirect = redirection(call);
     let reply = &mut *call.reply;
-    let tracker = call.server.tracking.of(call.client.id);
+    let tracker = call.server.messages.tracking.of(call.client.id);
     let mut flags = vec![if tracker.is_some() { "on" } else { "off" }];
     if let Some(tracker) = tracker {
         let said = call.client.flags.contains(ClientFlags::CACHING_SAID);

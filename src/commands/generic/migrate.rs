@@ -216,7 +216,7 @@ fn exchange(
     let mut may_retry = true;
     loop {
         let tls = call.server.cluster_tls();
-        let links = &mut call.server.migrate_links;
+        let links = &mut call.server.connections.migrate_links;
         let link = links.take(host, port, options.timeout, tls.as_ref());
         let mut link = link.map_err(|error| match error.kind() {
             // Redis notices this when it writes.
@@ -227,7 +227,7 @@ fn exchange(
         if sent.broken.is_none() {
             link.selected = sent.failed.is_none().then_some(options.db);
             let now_ms = call.server.now.mono_ms;
-            call.server.migrate_links.keep(link, now_ms);
+            call.server.connections.migrate_links.keep(link, now_ms);
         }
         let nothing_done = sent.acknowledged.is_empty() && !is_refusal(&sent.failed);
         let is_retried = match sent.broken {

@@ -7,7 +7,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::timeout_args;
 use crate::resp::Reply;
-use crate::server::{AofState, Blocked, Call, Client, CommandResult, NO_AOF, Server, Spec, World};
+use crate::server::{AofState, Call, Client, CommandResult, NO_AOF, OnTimeout, Server, Spec};
 
 pub(super) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -28,7 +28,7 @@ fn wait(call: &mut Call<'_>) -> CommandResult {
     if replicas <= 0 || !call.may_block() {
         call.reply.int(0);
     } else {
-        call.block_for_time(timeout_ms, |world, _| world.reply.int(0));
+        call.block_for_time(timeout_ms, OnTimeout::Reply(|reply| reply.int(0)));
     }
     Ok(())
 }
@@ -57,30 +57,28 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
         .filter(|&n| n >= 0)
         .ok_or(CommandError::MustBePositive)?;
     let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
-    if local == 1 && call.server.aof.state == AofState::Off {
+    if local == 1 && !call.is_time_up() && call.server.persist.aof.state == AofState::Off {
         return Err(NO_AOF);
     }
     let wrote_to = call.client.wrote_to;
     let kept = local_copies(call.server, call.client);
-    if replicas == 0 && local <= kept || !call.may_block() {
+    if call.is_time_up() {
+        write_both(call.reply, [kept, 0]);
+    } else if replicas == 0 && local <= kept || !call.may_block() {
         write_both(call.reply, [kept, 0]);
     } else if local == 1 {
         let upto = (replicas == 0).then_some(wrote_to);
-        call.block_until_synced(upto, timeout_ms, on_timeout);
+        call.block_until_synced(upto, timeout_ms);
     } else {
-        call.block_for_time(timeout_ms, on_timeout);
+        call.block_for_time(timeout_ms, OnTimeout::Handler);
     }
     Ok(())
 }
 
-fn on_timeout(world: &mut World<'_>, _: &Blocked) {
-    let kept = local_copies(world.server, world.client);
-    write_both(world.reply, [kept, 0]);
-}
-
 /// 1 if all writes of the client are on disk here.
 fn local_copies(server: &Server, client: &Client) -> i64 {
-    let kept = server.aof.state != AofState::Off && client.wrote_to <= server.aof.synced();
+    let kept =
+        server.persist.aof.state != AofState::Off && client.wrote_to <= server.persist.aof.synced();
     i64::from(kept)
 }
 

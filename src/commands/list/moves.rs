@@ -5,7 +5,8 @@ use super::push::{self, push_one};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::{element, timeout_args};
 use crate::keyspace::Class;
-use crate::server::{Call, CommandResult, Spec};
+use crate::resp::Reply;
+use crate::server::{Call, CommandResult, OnTimeout, Spec};
 use crate::types::{Container, End, List, Type};
 
 pub(super) const LMOVE: Spec = Spec {
@@ -134,9 +135,12 @@ fn brpoplpush(call: &mut Call<'_>) -> CommandResult {
 fn wait(call: &mut Call<'_>, timeout_ms: u64) {
     if call.may_block() {
         let source = call.args.at(1);
-        call.block_on_keys(&[source], Type::List, timeout_ms, |world, _| {
-            world.reply.null_array()
-        });
+        call.block_on_keys(
+            &[source],
+            Type::List,
+            timeout_ms,
+            OnTimeout::Reply(Reply::null_array),
+        );
     } else {
         call.reply.null();
     }

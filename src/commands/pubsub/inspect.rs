@@ -60,7 +60,13 @@ fn channels(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let pattern = call.args.get(2);
     pattern.map_or(Ok(()), glob::check)?;
     let fits = |name: &&Name| pattern.is_none_or(|p| glob::matches(p, name, false));
-    let names: Vec<&Name> = call.server.pubsub.names(kind).filter(fits).collect();
+    let names: Vec<&Name> = call
+        .server
+        .messages
+        .pubsub
+        .names(kind)
+        .filter(fits)
+        .collect();
     call.reply.array(names.len());
     for name in names {
         call.reply.bulk(name);
@@ -87,7 +93,7 @@ fn numsub(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let names = call.args.from(2);
     call.reply.array(names.len() * 2);
     for name in names.iter() {
-        let count = call.server.pubsub.subscribers(kind, name).len();
+        let count = call.server.messages.pubsub.subscribers(kind, name).len();
         call.reply.bulk(name);
         call.reply.int(count as i64);
     }
@@ -103,6 +109,6 @@ const NUMPAT: Spec = Spec {
 /// `PUBSUB NUMPAT`: the number of distinct patterns with subscribers.
 fn numpat(call: &mut Call<'_>) -> CommandResult {
     call.reply
-        .int(call.server.pubsub.count(Kind::Pattern) as i64);
+        .int(call.server.messages.pubsub.count(Kind::Pattern) as i64);
     Ok(())
 }

@@ -35,6 +35,11 @@ fn create(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(misused(call.args)),
     };
     call.no_effect();
+    if call.is_time_up() {
+        let path = call.server.backup_made()?;
+        call.reply.bulk(path.as_bytes());
+        return Ok(());
+    }
     let world = call.world();
     let id = world.client.id;
     world.server.begin_backup(world.keyspace, name, id)?;

@@ -118,7 +118,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     }
     server.diagnostics.latency.turns = Histogram::default();
     server.scripting.scripts.evicted = 0;
-    server.defrag.reset(server.now.mono_ms);
+    server.memory.defrag.reset(server.now.mono_ms);
     reply.ok();
     Ok(())
 }
@@ -232,7 +232,7 @@ fn apply(
         "metrics-port" | "metrics-bind" => {
             const FAILED: &str = "Unable to listen on this port. Check server logs.";
             server.connections.relisten = true;
-            listen::reopen_metrics(&server.config, &mut server.metrics.listeners)
+            listen::reopen_metrics(&server.config, &mut server.diagnostics.metrics.listeners)
                 .map_err(|_| FAILED)?;
         }
         "bind" => {

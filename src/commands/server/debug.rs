@@ -319,7 +319,7 @@ fn load_aof(call: &mut Call<'_>) -> CommandResult {
 
 fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
     let micros = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
-    call.server.aof.flush_sleep_us = u64::try_from(micros).unwrap_or(0);
+    call.server.persist.aof.flush_sleep_us = u64::try_from(micros).unwrap_or(0);
     call.reply.ok();
     Ok(())
 }

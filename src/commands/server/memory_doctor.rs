@@ -72,7 +72,7 @@ fn held(m: &MemoryFigures, found: &mut Vec<String>) {
 /// Used memory against its limit.
 fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
     let limit = call.server.maxmemory();
-    if call.server.memory_limit.resident_exceeded {
+    if call.server.memory.limit.resident_exceeded {
         found.push(format!(
             "{} are resident, far beyond maxmemory ({}): eviction looks at what is used ({}).",
             human(m.rss as u64),

@@ -21,7 +21,7 @@ pub(super) const SAVE: Spec = Spec {
 ///
 /// Reply: OK once the file is on disk under its name. O(all data).
 fn save(call: &mut Call<'_>) -> CommandResult {
-    if call.server.saving.in_progress() {
+    if call.server.persist.saving.in_progress() {
         return Err(IN_PROGRESS);
     }
     let World {
@@ -79,7 +79,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
         }
         return Ok(());
     }
-    if server.saving.in_progress() {
+    if server.persist.saving.in_progress() {
         return Err(IN_PROGRESS);
     }
     if in_transaction || schedules && server.is_rewriting() {
@@ -110,7 +110,7 @@ pub(super) const LASTSAVE: Spec = Spec {
 
 /// `LASTSAVE`: the Unix time in seconds of the last successful save; initially of the start.
 fn lastsave(call: &mut Call<'_>) -> CommandResult {
-    let when = call.server.saving.last_save_s;
+    let when = call.server.persist.saving.last_save_s;
     call.reply.int(when);
     Ok(())
 }

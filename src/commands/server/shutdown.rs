@@ -63,7 +63,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     if !server.prepare_shutdown(keyspace, request) {
         return Err(CommandError::Text(CANNOT_SAVE));
     }
-    call.server.shutdown = Some(request);
+    call.server.shutdown.request = Some(request);
     // Commands that the client sent after this one do not run.
     call.client.flags |= ClientFlags::CLOSE_ASAP;
     Ok(())
@@ -80,7 +80,7 @@ mod tests {
             assert_eq!(t.run(line), "-ERR syntax error\r\n", "{line}");
         }
         assert_eq!(t.run("SHUTDOWN ABORT"), "-ERR No shutdown in progress.\r\n");
-        assert!(t.engine.server.shutdown.is_none());
+        assert!(t.engine.server.shutdown.request.is_none());
     }
 
     #[test]

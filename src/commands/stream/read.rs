@@ -2,7 +2,7 @@
 
 use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
 use crate::resp::{Deferred, OwnedArgs, Reply};
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, OnTimeout, Spec};
 use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
 use crate::types::{Stream, Type};
 
@@ -123,9 +123,13 @@ fn wait(call: &mut Call<'_>, read: &ReadArgs<'_>, ids: &[StreamId]) {
     }
     let keys = read.keys.to_vec();
     let until = (Type::Stream, read.group.is_some());
-    call.block_on_keys_as(args, &keys, until, timeout_ms, |world, _| {
-        world.reply.null_array();
-    });
+    call.block_on_keys_as(
+        args,
+        &keys,
+        until,
+        timeout_ms,
+        OnTimeout::Reply(Reply::null_array),
+    );
 }
 
 /// `XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`: XREAD for

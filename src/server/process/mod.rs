@@ -3,16 +3,15 @@
 //! Each of these is one setting or a few, applied at start; those that CONFIG SET may change are
 //! applied again by `commands::server::config`.
 
-mod background;
-mod file_limit;
-mod oom_score;
-mod pidfile;
-mod supervised;
-mod title;
+pub mod background;
+pub mod file_limit;
+pub mod oom_score;
+pub mod pidfile;
+pub mod supervised;
+pub mod title;
 
 pub use background::enter_background;
 pub use file_limit::{FileLimit, raise_file_limit};
 pub use oom_score::apply_oom_score;
-pub use pidfile::PidFile;
-pub use supervised::{Supervisor, feed_watchdog, supervisor};
+pub use supervised::{feed_watchdog, supervisor};
 pub use title::{show_title, take_title};

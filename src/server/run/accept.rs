@@ -9,11 +9,12 @@ use std::io::{self, ErrorKind, Write};
 use mio::net::TcpStream;
 
 use super::Loop;
+
 use crate::config::system_text;
 use crate::net::tls::Link;
 use crate::net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
-use crate::server::client::Client;
-use crate::server::session::Session;
+use crate::server::clients::client::Client;
+use crate::server::clients::session::Session;
 
 /// The log reports at most one failure in this time.
 const TOLD_EVERY_MS: u64 = 10_000;
@@ -46,7 +47,7 @@ impl ListenerSet {
 
 /// Which listeners must be served; see the module.
 #[derive(Debug, Default)]
-pub(super) struct Acceptor {
+pub(in crate::server) struct Acceptor {
     waiting: ListenerSet,
     held: ListenerSet,
     told_ms: Option<u64>,
@@ -56,19 +57,19 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Connections are waiting at this listener.
-    pub(super) fn event(&mut self, listener: usize) {
+    pub(in crate::server) fn event(&mut self, listener: usize) {
         if !self.held.contains(listener) {
             self.waiting.insert(listener);
         }
     }
 
     /// Whether no listener has connections left to accept.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(in crate::server) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// Retries listeners that failed.
-    pub(super) fn retry(&mut self) {
+    pub(in crate::server) fn retry(&mut self) {
         self.waiting.0 |= std::mem::take(&mut self.held).0;
     }
 
@@ -107,7 +108,7 @@ impl Loop {
         self.listen_for_scrapes()
     }
 
-    pub(super) fn accept_waiting(&mut self) {
+    pub(in crate::server) fn accept_waiting(&mut self) {
         let config = &self.engine.server.config;
         let mut plain_left = config.max_new_connections_per_cycle;
         let mut tls_left = config.max_new_tls_connections_per_cycle;
@@ -141,13 +142,13 @@ impl Loop {
 
     /// Accepts a TLS client, which must complete its handshake first: a refusal with an error line
     /// is sent only after that.
-    pub(super) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
+    pub(in crate::server) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
         let server = &mut self.engine.server;
         if server.is_full() {
             server.stats.rejected_connections += 1;
             return;
         }
-        let Some(materials) = &server.tls.materials else {
+        let Some(materials) = &server.connections.tls.materials else {
             return;
         };
         match Link::accepted(socket, &materials.server) {
@@ -156,7 +157,7 @@ impl Loop {
         }
     }
 
-    pub(super) fn welcome(&mut self, mut stream: Stream, peer: Address) {
+    pub(in crate::server) fn welcome(&mut self, mut stream: Stream, peer: Address) {
         let server = &mut self.engine.server;
         if let Some(refusal) = server.refuses(&peer) {
             // Best effort: a peer that does not read it is closed all the same.
@@ -176,7 +177,11 @@ impl Loop {
         server.greet(&mut client);
         server.stats.connections += 1;
         if stream.is_handshaking() {
-            server.tls.handshakes.begin(id, server.now.mono_ms);
+            server
+                .connections
+                .tls
+                .handshakes
+                .begin(id, server.now.mono_ms);
         }
         tracing::trace!(client = id.0, "Accepted {}", client.identity.peer);
         let session = Box::new(Session::new(client, Some(stream)));

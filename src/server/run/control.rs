@@ -5,13 +5,14 @@ use std::io::{self, Read};
 use mio::{Interest, Registry};
 
 use super::Loop;
+
 use crate::net::{Role, Target};
 
 /// See the module.
-pub(super) struct Control(mio::unix::pipe::Receiver);
+pub(in crate::server) struct Control(mio::unix::pipe::Receiver);
 
 impl Control {
-    pub(super) fn register(
+    pub(in crate::server) fn register(
         mut pipe: mio::unix::pipe::Receiver,
         registry: &Registry,
     ) -> io::Result<Control> {
@@ -28,7 +29,7 @@ impl Control {
 
 impl Loop {
     /// The signal flags and the helper thread's counters say what each byte meant.
-    pub(super) fn control_event(&mut self) {
+    pub(in crate::server) fn control_event(&mut self) {
         if let Some(control) = &mut self.control {
             control.drain();
         }

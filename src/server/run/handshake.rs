@@ -7,25 +7,42 @@
 use std::io::ErrorKind;
 
 use super::Loop;
+
 use crate::base::clock;
 use crate::base::text::Printable;
 use crate::config::TlsAuthClientsUser;
 use crate::net::tls::Certificate;
-use crate::server::client::{Client, ClientFlags};
-use crate::server::session::Session;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
 
 /// A turn's share.
 const SHARE_NANOS: u64 = 200_000;
 
 impl Loop {
     /// Continues handshakes whose peers have sent something.
-    pub(super) fn shake_hands(&mut self) {
-        if self.engine.server.tls.handshakes.ready.is_empty() {
+    pub(in crate::server) fn shake_hands(&mut self) {
+        if self
+            .engine
+            .server
+            .connections
+            .tls
+            .handshakes
+            .ready
+            .is_empty()
+        {
             return;
         }
         let began = clock::cycles();
         let share = self.engine.server.cycles.ticks(SHARE_NANOS);
-        while let Some(id) = self.engine.server.tls.handshakes.ready.pop_front() {
+        while let Some(id) = self
+            .engine
+            .server
+            .connections
+            .tls
+            .handshakes
+            .ready
+            .pop_front()
+        {
             if let Some(session) = self.engine.server.clients.take(id) {
                 self.read(session);
             }
@@ -37,7 +54,7 @@ impl Loop {
 
     /// After a read during a handshake. `Err`: the connection is over.
     #[cold]
-    pub(super) fn note_handshake(
+    pub(in crate::server) fn note_handshake(
         &mut self,
         session: &mut Session,
         read: &std::io::Result<(usize, bool)>,
@@ -127,7 +144,7 @@ mod tests {
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let materials = Authority::shared().materials();
-        peer.all.engine.server.tls.materials = Some(materials);
+        peer.all.engine.server.connections.tls.materials = Some(materials);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         let clients = (0..many).map(|_| {
@@ -198,7 +215,16 @@ mod tests {
             let mut reply = [0; 100];
             assert_eq!(other.read(&mut reply).expect("answered"), 7);
             turns += 1;
-            if peer.all.engine.server.tls.handshakes.ready.is_empty() {
+            if peer
+                .all
+                .engine
+                .server
+                .connections
+                .tls
+                .handshakes
+                .ready
+                .is_empty()
+            {
                 break;
             }
         }

@@ -25,14 +25,14 @@
 //! Each kind of connection, and each part of a turn, has a file of its own beside this one; an
 //! event's token says which connection it belongs to (`net::Role`).
 
-mod accept;
-mod control;
-mod handshake;
-mod read;
-mod roles;
-mod sleep;
-mod spin;
-mod write;
+pub mod accept;
+pub mod control;
+pub mod handshake;
+pub mod read;
+pub mod roles;
+pub mod sleep;
+pub mod spin;
+pub mod write;
 
 use std::io;
 use std::num::NonZeroU64;
@@ -45,14 +45,17 @@ use mio::{Events, Poll, Registry};
 use self::accept::Acceptor;
 use self::control::Control;
 use self::read::READ_BYTES;
-pub(super) use self::roles::Roles;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
-use super::batch::Batch;
-use super::{CommandTable, Engine, Flow};
+
 use crate::base::clock::{self, Now};
 use crate::config::Config;
+use crate::keyspace::Keyspace;
 use crate::net::{Listener, Role, Target};
+use crate::server::clients::batch::Batch;
+use crate::server::state::Server;
+use crate::server::state::call::CommandTable;
+use crate::server::state::world::{Engine, Flow, Guest};
 
 /// The active expire cycle's share of one turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
@@ -74,6 +77,21 @@ pub struct Loop {
     began: u64,
 }
 
+impl Guest for Loop {
+    fn serve(&mut self, keyspace: &mut Keyspace, server: &mut Server) {
+        let Engine {
+            keyspace: mine,
+            server: its,
+            ..
+        } = &mut self.engine;
+        std::mem::swap(keyspace, mine);
+        std::mem::swap(server, its);
+        self.serve_others();
+        std::mem::swap(keyspace, &mut self.engine.keyspace);
+        std::mem::swap(server, &mut self.engine.server);
+    }
+}
+
 impl Loop {
     /// `control` becomes readable when a signal or a helper thread wakes the loop.
     pub fn new(engine: Engine, poll: Poll, control: mio::unix::pipe::Receiver) -> io::Result<Loop> {
@@ -81,16 +99,18 @@ impl Loop {
         let registry = poll.registry().try_clone()?;
         let mut all = Loop::without_poll(engine, registry);
         all.engine.server.connections.registry = Some(poll.registry().try_clone()?);
+        all.engine.server.connections.new_guest = Some(Loop::guest);
         all.events = Events::with_capacity(1024);
         (all.poll, all.control) = (Some(poll), Some(control));
         Ok(all)
     }
 
     /// A loop that serves the clients of another loop, where they are registered.
-    pub(super) fn guest(registry: &Registry) -> io::Result<Loop> {
+    fn guest(registry: &Registry) -> io::Result<Box<dyn Guest>> {
         let table = CommandTable::new(&[]);
         let engine = Engine::bare(Config::default(), table, Default::default());
-        Ok(Loop::without_poll(engine, registry.try_clone()?))
+        let guest = Loop::without_poll(engine, registry.try_clone()?);
+        Ok(Box::new(guest))
     }
 
     fn without_poll(engine: Engine, registry: Registry) -> Loop {
@@ -110,13 +130,13 @@ impl Loop {
     }
 
     /// One round of a guest: reads once from each readable client and answers it.
-    pub(super) fn serve_others(&mut self) {
-        super::process::feed_watchdog();
+    pub(in crate::server) fn serve_others(&mut self) {
+        crate::server::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
         server.now = Now::read(server.identity.started);
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
-            if self.engine.server.shutdown.is_some() {
+            if self.engine.server.shutdown.request.is_some() {
                 // The shutdown ends all connections at the same time.
                 return;
             }
@@ -128,7 +148,7 @@ impl Loop {
         self.serve_roles();
         self.shake_hands();
         // Clients not served yet are found again by the next round.
-        self.engine.server.tls.handshakes.ready.clear();
+        self.engine.server.connections.tls.handshakes.ready.clear();
         self.engine.write_aof();
         self.flush_replies();
         self.close_clients();
@@ -262,7 +282,7 @@ impl Loop {
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {
             engine.cron();
-            super::process::feed_watchdog();
+            crate::server::process::feed_watchdog();
             self.acceptor.retry();
             self.tend_roles();
             self.spare.shrink();
@@ -281,7 +301,7 @@ impl Loop {
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.write_aof();
-        if self.engine.server.tracking.broadcast.has_news() {
+        if self.engine.server.messages.tracking.broadcast.has_news() {
             self.engine.server.tell_broadcast();
             self.engine.evict_clients();
         }
@@ -302,17 +322,17 @@ mod tests {
 
     use super::*;
     use crate::net::{Address, Stream};
-    use crate::server::Signals;
+    use crate::server::signals::Signals;
 
     /// A loop with one client, whose other end is `socket`.
-    pub(super) struct Peer {
-        pub(super) all: Loop,
-        pub(super) socket: UnixStream,
-        pub(super) replies: Vec<u8>,
+    pub(in crate::server) struct Peer {
+        pub(in crate::server) all: Loop,
+        pub(in crate::server) socket: UnixStream,
+        pub(in crate::server) replies: Vec<u8>,
     }
 
     impl Peer {
-        pub(super) fn new() -> Peer {
+        pub(in crate::server) fn new() -> Peer {
             let table = CommandTable::new(&crate::commands::table());
             let engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
             let (_, control) = mio::unix::pipe::new().expect("a pipe");
@@ -327,7 +347,7 @@ mod tests {
         }
 
         /// Sends a piece and runs the loop until it has read all of it.
-        pub(super) fn send(&mut self, piece: &[u8]) {
+        pub(in crate::server) fn send(&mut self, piece: &[u8]) {
             if piece.is_empty() {
                 return;
             }
@@ -345,7 +365,7 @@ mod tests {
         }
     }
 
-    pub(super) fn connect(all: &mut Loop) -> UnixStream {
+    pub(in crate::server) fn connect(all: &mut Loop) -> UnixStream {
         let (here, there) = UnixStream::pair().expect("sockets");
         there.set_nonblocking(true).expect("a socket");
         here.set_nonblocking(true).expect("a socket");
@@ -354,7 +374,7 @@ mod tests {
         here
     }
 
-    pub(super) fn request(args: &[Vec<u8>]) -> Vec<u8> {
+    pub(in crate::server) fn request(args: &[Vec<u8>]) -> Vec<u8> {
         let mut out = format!("*{}\r\n", args.len()).into_bytes();
         for arg in args {
             out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
@@ -364,7 +384,7 @@ mod tests {
         out
     }
 
-    pub(super) fn word(text: &str) -> Vec<u8> {
+    pub(in crate::server) fn word(text: &str) -> Vec<u8> {
         text.as_bytes().to_vec()
     }
 }

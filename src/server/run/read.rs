@@ -5,21 +5,22 @@ use std::io::ErrorKind;
 use mio::event::Event;
 
 use super::Loop;
+
 use crate::keyspace::ClientId;
 use crate::resp::{INLINE_MAX, Progress};
-use crate::server::batch::{OUTPUT_BUDGET, Rest};
-use crate::server::buffers;
-use crate::server::client::ClientFlags;
-use crate::server::cross_protocol::is_tls_hello;
-use crate::server::session::Session;
+use crate::server::clients::batch::{OUTPUT_BUDGET, Rest};
+use crate::server::clients::client::ClientFlags;
+use crate::server::clients::output::buffers;
+use crate::server::clients::session::Session;
+use crate::server::execution::cross_protocol::is_tls_hello;
 
 /// The shared read buffer.
-pub(super) const READ_BYTES: usize = 64 * 1024;
+pub(in crate::server) const READ_BYTES: usize = 64 * 1024;
 /// Read size when a command or a large argument is unfinished, or a large one may begin.
 const READ_MORE_BYTES: usize = 16 * 1024;
 
 impl Loop {
-    pub(super) fn client_event(&mut self, slot: u32, generation: u32, event: &Event) {
+    pub(in crate::server) fn client_event(&mut self, slot: u32, generation: u32, event: &Event) {
         let Some(mut session) = self.engine.server.clients.take_at(slot, generation) else {
             return;
         };
@@ -40,7 +41,12 @@ impl Loop {
     fn read_in_turn(&mut self, session: Box<Session>) {
         if session.is_handshaking() {
             let server = &mut self.engine.server;
-            server.tls.handshakes.ready.push_back(session.client.id);
+            server
+                .connections
+                .tls
+                .handshakes
+                .ready
+                .push_back(session.client.id);
             server.clients.put_back(session);
             return;
         }
@@ -48,7 +54,7 @@ impl Loop {
     }
 
     /// A guest's read of a client that is readable or whose end has come.
-    pub(super) fn guest_reads(&mut self, slot: u32, generation: u32) {
+    pub(in crate::server) fn guest_reads(&mut self, slot: u32, generation: u32) {
         match self.engine.server.clients.take_at(slot, generation) {
             Some(session) if session.ends => self.engine.server.clients.put_back(session),
             Some(session) => self.read_in_turn(session),
@@ -57,7 +63,7 @@ impl Loop {
     }
 
     /// One read, and the commands that it completes.
-    pub(super) fn read(&mut self, mut session: Box<Session>) {
+    pub(in crate::server) fn read(&mut self, mut session: Box<Session>) {
         let mut inbuf = std::mem::take(&mut self.inbuf);
         let keep = self.read_into(&mut session, &mut inbuf);
         self.inbuf = inbuf;
@@ -187,7 +193,7 @@ impl Loop {
     }
 
     /// Serves a client from the ready list: first its kept input, then its socket.
-    pub(super) fn go_on(&mut self, id: ClientId) {
+    pub(in crate::server) fn go_on(&mut self, id: ClientId) {
         let Some(mut session) = self.engine.server.clients.take(id) else {
             return;
         };

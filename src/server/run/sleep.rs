@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Loop;
 use super::spin::Spin;
+
 use crate::base::clock;
 use crate::server::gather::Gather;
 
@@ -14,10 +15,10 @@ const SLEEP_NANOS_MIN: u64 = 2000;
 const SHORT: u64 = 4;
 
 /// The loop's record of its sleeps.
-pub(super) struct Sleeper {
+pub(in crate::server) struct Sleeper {
     /// Length of the last sleep, in ticks: a short one predicts another.
     last: u64,
-    pub(super) gather: Gather,
+    pub(in crate::server) gather: Gather,
     spin: Spin,
 }
 
@@ -32,7 +33,7 @@ impl Default for Sleeper {
 }
 
 impl Loop {
-    pub(super) fn sleep(&mut self) -> io::Result<()> {
+    pub(in crate::server) fn sleep(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         if timeout.is_zero() {
             return self.poll_for(Duration::ZERO);
@@ -93,9 +94,10 @@ impl Loop {
     /// How long the loop may sleep.
     fn timeout(&self) -> Duration {
         let server = &self.engine.server;
-        let urgent = server.has_urgent()
+        let urgent = self.engine.loader.is_some()
+            || server.has_urgent()
             || self.engine.wants_snapshot_time()
-            || !server.tls.handshakes.ready.is_empty();
+            || !server.connections.tls.handshakes.ready.is_empty();
         if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {
             return Duration::ZERO;
         }
@@ -110,13 +112,13 @@ impl Loop {
             // The disk may have accepted the data that the snapshot waits for.
             wait_ms = wait_ms.min(1);
         }
-        if let Some(due_ms) = server.defrag.due_in_ms(&server.config) {
+        if let Some(due_ms) = server.memory.defrag.due_in_ms(&server.config) {
             wait_ms = wait_ms.min(due_ms);
         }
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
-        if let Some(pause) = server.pause {
+        if let Some(pause) = server.gates.pause {
             wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
         }
         if let Some(due) = self.engine.keyspace.next_expiry() {

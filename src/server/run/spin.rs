@@ -14,7 +14,7 @@ const SKIP_MAX: u32 = 8192;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Spin {
+pub(in crate::server) struct Spin {
     tried: u32,
     met: u32,
     backoff: Backoff<SKIP_MAX>,
@@ -23,13 +23,13 @@ pub(super) struct Spin {
 impl Spin {
     /// Whether to poll before this sleep.
     #[inline]
-    pub(super) fn is_due(&mut self) -> bool {
+    pub(in crate::server) fn is_due(&mut self) -> bool {
         !self.backoff.skips()
     }
 
     /// Counts a poll and whether it found something.
     #[inline]
-    pub(super) fn count(&mut self, met: bool) {
+    pub(in crate::server) fn count(&mut self, met: bool) {
         self.tried += 1;
         self.met += u32::from(met);
         if self.tried < ROUND {

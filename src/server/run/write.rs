@@ -7,13 +7,13 @@
 use std::io::{ErrorKind, Write};
 
 use super::Loop;
+
 use crate::keyspace::ClientId;
 use crate::net::Target;
-use crate::server::Server;
-use crate::server::buffers;
-use crate::server::client::ClientFlags;
-use crate::server::client_line::STATIC_REPLY_BYTES;
-use crate::server::session::Session;
+use crate::server::clients::client::ClientFlags;
+use crate::server::clients::output::{STATIC_REPLY_BYTES, buffers};
+use crate::server::clients::session::Session;
+use crate::server::state::Server;
 
 /// A client's share of a turn for its replies: while others wait to be answered or to continue, and
 /// when none does.
@@ -27,12 +27,12 @@ const SPARE_BYTES_MAX: usize = 128 * 1024;
 
 /// Empty output buffers: a client has one only while replies are pending.
 #[derive(Default)]
-pub(super) struct SpareBuffers(Vec<Vec<u8>>);
+pub(in crate::server) struct SpareBuffers(Vec<Vec<u8>>);
 
 impl SpareBuffers {
     /// Gives a client without a buffer one for its next replies.
     #[inline]
-    pub(super) fn give_to(&mut self, session: &mut Session) {
+    pub(in crate::server) fn give_to(&mut self, session: &mut Session) {
         if session.reply.capacity() == 0
             && let Some(buffer) = self.0.pop()
         {
@@ -53,7 +53,7 @@ impl SpareBuffers {
     }
 
     /// Returns most of them to the allocator: now and then, while few are needed.
-    pub(super) fn shrink(&mut self) {
+    pub(in crate::server) fn shrink(&mut self) {
         self.0.truncate(SPARE_BUFFERS_MAX / 4);
     }
 }
@@ -82,7 +82,7 @@ impl Server {
 
 impl Loop {
     /// Sends pending replies, each client's share.
-    pub(super) fn flush_replies(&mut self) {
+    pub(in crate::server) fn flush_replies(&mut self) {
         let server = &mut self.engine.server;
         let mut queued = std::mem::take(&mut server.turn.flush);
         let is_alone = queued.len() == 1
@@ -201,7 +201,7 @@ impl Loop {
 
     /// The connection is over: removes the client from everything. The replies to its last commands
     /// are still sent, as far as the peer takes them at once.
-    pub(super) fn end(&mut self, mut session: Box<Session>) {
+    pub(in crate::server) fn end(&mut self, mut session: Box<Session>) {
         let flags = &mut session.client.flags;
         if session.reply.is_empty() || flags.contains(ClientFlags::CLOSE_ASAP) {
             return self.close(session);
@@ -217,7 +217,7 @@ impl Loop {
     }
 
     /// Closes the clients that are to be closed in this turn, whatever is pending.
-    pub(super) fn close_clients(&mut self) {
+    pub(in crate::server) fn close_clients(&mut self) {
         for id in std::mem::take(&mut self.engine.server.turn.to_close) {
             if let Some(session) = self.engine.server.clients.take(id) {
                 self.close(session);
@@ -225,8 +225,8 @@ impl Loop {
         }
     }
 
-    pub(super) fn close(&mut self, mut session: Box<Session>) {
-        if self.engine.server.shutdown.is_some() {
+    pub(in crate::server) fn close(&mut self, mut session: Box<Session>) {
+        if self.engine.server.shutdown.request.is_some() {
             // It ends with all the others: a client that sees its end finds the server gone.
             return self.engine.server.clients.put_back(session);
         }

@@ -9,9 +9,12 @@ use std::io::{self, ErrorKind, Write};
 
 use mio::event::Event;
 
-use super::super::Loop;
-use crate::net::{Accepted, Address, Role, Slab, Stream, Target, readable};
-use crate::server::metrics::{self, Answer, REQUEST_BYTES_MAX};
+use crate::net::{Accepted, Address, Role, Stream, Target, readable};
+use crate::server::observe::metrics;
+use crate::server::observe::metrics::Answer;
+use crate::server::observe::metrics::http::REQUEST_BYTES_MAX;
+use crate::server::parts::scrapes::{Scrape, Scrapes};
+use crate::server::run::Loop;
 
 /// Connections at a time.
 const SCRAPES_MAX: usize = 32;
@@ -19,26 +22,6 @@ const SCRAPES_MAX: usize = 32;
 const LIMIT_MS: u64 = 10_000;
 /// Connections accepted per event; the rest wait for cron.
 const ACCEPTS_MAX: usize = 64;
-
-/// One connection.
-struct Scrape {
-    stream: Stream,
-    /// The received part of the request.
-    request: Vec<u8>,
-    answer: Vec<u8>,
-    /// Bytes of the answer sent.
-    sent: usize,
-    write_armed: bool,
-    due_ms: u64,
-}
-
-/// All scrape connections.
-#[derive(Default)]
-pub(super) struct Scrapes {
-    slab: Slab<Box<Scrape>>,
-    /// Connections may be waiting at a listener.
-    waiting: bool,
-}
 
 /// What remains to be done for a connection.
 #[derive(PartialEq, Eq)]
@@ -49,12 +32,20 @@ enum Goes {
 
 impl Loop {
     fn scrapes(&mut self) -> &mut Scrapes {
-        &mut self.engine.server.connections.roles.scrapes
+        &mut self.engine.server.connections.scrapes
     }
 
     /// Accepts scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
-    pub(in crate::server::run) fn listen_for_scrapes(&mut self) -> io::Result<()> {
-        for (i, listener) in self.engine.server.metrics.listeners.iter_mut().enumerate() {
+    pub(in crate::server) fn listen_for_scrapes(&mut self) -> io::Result<()> {
+        for (i, listener) in self
+            .engine
+            .server
+            .diagnostics
+            .metrics
+            .listeners
+            .iter_mut()
+            .enumerate()
+        {
             listener.deregister(&self.registry);
             listener.register(
                 &self.registry,
@@ -66,17 +57,17 @@ impl Loop {
         Ok(())
     }
 
-    pub(in crate::server::run) fn accept_scrapes(&mut self) {
+    pub(in crate::server) fn accept_scrapes(&mut self) {
         self.scrapes().waiting = false;
         let mut left = ACCEPTS_MAX;
-        for i in 0..self.engine.server.metrics.listeners.len() {
+        for i in 0..self.engine.server.diagnostics.metrics.listeners.len() {
             loop {
                 if left == 0 {
                     self.scrapes().waiting = true;
                     return;
                 }
                 left -= 1;
-                match self.engine.server.metrics.listeners[i].accept() {
+                match self.engine.server.diagnostics.metrics.listeners[i].accept() {
                     Ok((Accepted::Plain(stream), peer)) => self.welcome_scrape(stream, &peer),
                     // These sockets are never under TLS.
                     Ok((Accepted::Tls(_), _)) => {}
@@ -96,7 +87,7 @@ impl Loop {
     fn welcome_scrape(&mut self, mut stream: Stream, peer: &Address) {
         let server = &mut self.engine.server;
         let may_scrape = server.may_scrape(peer);
-        let scrapes = &mut server.connections.roles.scrapes.slab;
+        let scrapes = &mut server.connections.scrapes.slab;
         let refusal = match scrapes.len() {
             _ if !may_scrape => metrics::forbidden(),
             SCRAPES_MAX.. => metrics::too_many(),
@@ -120,24 +111,19 @@ impl Loop {
                 return;
             }
         };
-        server.metrics.figures.refused += 1;
+        server.diagnostics.metrics.figures.refused += 1;
         // Best effort: a peer that does not read it is closed all the same.
         let _ = stream.write(&refusal);
     }
 
-    pub(in crate::server::run) fn scrape_event(
-        &mut self,
-        slot: u32,
-        generation: u32,
-        event: &Event,
-    ) {
+    pub(in crate::server) fn scrape_event(&mut self, slot: u32, generation: u32, event: &Event) {
         self.drive_scrape(slot, generation, event.is_readable());
     }
 
     /// Asks the kernel which connections are readable, and serves those and unfinished answers.
     /// O(scrapes).
-    pub(super) fn serve_scrapes(&mut self) {
-        let scrapes = &self.engine.server.connections.roles.scrapes.slab;
+    pub(in crate::server) fn serve_scrapes(&mut self) {
+        let scrapes = &self.engine.server.connections.scrapes.slab;
         let all: Vec<(u32, u32, &Box<Scrape>)> = scrapes.iter().collect();
         let streams: Vec<&Stream> = all.iter().map(|(_, _, scrape)| &scrape.stream).collect();
         let ready = readable(&streams);
@@ -218,7 +204,7 @@ impl Loop {
     }
 
     /// Called by cron: closes connections whose time is up, accepts those that could not be.
-    pub(super) fn tend_scrapes(&mut self) {
+    pub(in crate::server) fn tend_scrapes(&mut self) {
         let now_ms = self.engine.server.now.mono_ms;
         let due: Vec<u32> = self
             .scrapes()
@@ -231,7 +217,7 @@ impl Loop {
                 continue;
             };
             if scrape.answer.is_empty() {
-                self.engine.server.metrics.figures.refused += 1;
+                self.engine.server.diagnostics.metrics.figures.refused += 1;
                 // Best effort, as above.
                 let _ = scrape.stream.write(&metrics::timed_out());
             }

@@ -1,0 +1,240 @@
+//! The command table: rows by name, found through a perfect hash made at start-up.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+
+use crate::command::keys::Keys;
+use crate::command::{BadKeys, CommandError, KeyPlan, Spec, Within};
+use crate::resp::{Args, Reply};
+
+/// A command or subcommand as the server runs it.
+pub struct Row<H: 'static> {
+    /// Its number: statistics are kept by it.
+    pub id: usize,
+    pub spec: &'static Spec<H>,
+    /// `client|list`; for commands the name itself.
+    pub full_name: &'static str,
+    /// The container of a subcommand.
+    pub parent: Option<usize>,
+    /// Rows of the subcommands.
+    pub subcommands: Vec<usize>,
+    /// The positions of its keys.
+    pub plan: KeyPlan,
+    /// The elements that it seeks in its first key's container.
+    pub within: Option<Within>,
+}
+
+impl<H> Row<H> {
+    /// Whether its commands may have keys.
+    #[inline]
+    pub fn has_keys(&self) -> bool {
+        self.plan.has_keys()
+    }
+
+    /// The keys in `args`, which must be this command's in full and as many as its arity admits,
+    /// each with its access. A container has none: ask its subcommand's row.
+    pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
+        self.plan.keys(args)
+    }
+}
+
+/// All rows.
+pub struct CommandTable<H: 'static> {
+    rows: Vec<Row<H>>,
+    /// Names that clients use (rename-command applied), lowercase, with their rows.
+    names: Vec<(Box<[u8]>, usize)>,
+    slots: Vec<u16>,
+    seed: u64,
+    /// The reply of COMMAND for all rows, in RESP2 and in RESP3, built at the first request.
+    described: [OnceLock<Bytes>; 2],
+}
+
+const SLOTS: usize = 8192;
+const EMPTY: u16 = u16::MAX;
+
+/// A name's hash from its length, first and last eight bytes, case folded.
+#[inline]
+fn name_hash(name: &[u8], seed: u64) -> usize {
+    (name_key(name).wrapping_mul(seed) >> 51) as usize
+}
+
+/// The part of a name that is hashed: two names with the same key cannot both be in the table.
+#[inline]
+fn name_key(name: &[u8]) -> u64 {
+    const FOLD: u64 = 0x2020_2020_2020_2020;
+    let n = name.len();
+    let (a, b) = if n >= 8 {
+        (
+            u64::from_le_bytes(name[..8].try_into().expect("eight")),
+            u64::from_le_bytes(name[n - 8..].try_into().expect("eight")),
+        )
+    } else if n >= 4 {
+        (
+            u32::from_le_bytes(name[..4].try_into().expect("four")) as u64,
+            u32::from_le_bytes(name[n - 4..].try_into().expect("four")) as u64,
+        )
+    } else {
+        let byte = |i: usize| name.get(i).copied().unwrap_or(0) as u64;
+        (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
+    };
+    (a | FOLD) ^ (b | FOLD).rotate_left(23) ^ n as u64
+}
+
+impl<H> CommandTable<H> {
+    pub fn new(specs: &[&'static [Spec<H>]]) -> CommandTable<H> {
+        let mut table = CommandTable {
+            rows: Vec::new(),
+            names: Vec::new(),
+            slots: Vec::new(),
+            seed: 0,
+            described: Default::default(),
+        };
+        for spec in specs.iter().flat_map(|group| group.iter()) {
+            let id = table.add(spec, None);
+            table.names.push((spec.name.as_bytes().into(), id));
+        }
+        table.index();
+        table
+    }
+
+    fn add(&mut self, spec: &'static Spec<H>, parent: Option<usize>) -> usize {
+        let id = self.rows.len();
+        let full_name = match parent {
+            None => spec.name,
+            Some(p) => for_ever(format!("{}|{}", self.rows[p].spec.name, spec.name)),
+        };
+        self.rows.push(Row {
+            id,
+            spec,
+            full_name,
+            parent,
+            subcommands: Vec::new(),
+            plan: KeyPlan::of(spec),
+            within: spec.within,
+        });
+        for sub in spec.subcommands {
+            let sub = self.add(sub, Some(id));
+            self.rows[id].subcommands.push(sub);
+        }
+        id
+    }
+
+    /// Replies with what `write` writes about all rows, which never changes: it is called once per
+    /// protocol.
+    pub fn describe(&self, reply: &mut Reply, write: impl FnOnce(&mut Reply)) {
+        let described = self.described[usize::from(reply.resp3())].get_or_init(|| {
+            let mut fresh = Reply::new();
+            fresh.set_resp3(reply.resp3());
+            write(&mut fresh);
+            Bytes::from(fresh.pending())
+        });
+        reply.shared(described.clone());
+    }
+
+    /// Finds a seed under which no two names share a slot.
+    fn index(&mut self) {
+        self.described = Default::default();
+        assert!(self.names.len() < EMPTY as usize);
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        loop {
+            seed = seed
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f)
+                | 1;
+            let mut slots = vec![EMPTY; SLOTS];
+            let free = self.names.iter().enumerate().all(|(i, (name, _))| {
+                let slot = &mut slots[name_hash(name, seed)];
+                let free = *slot == EMPTY;
+                *slot = i as u16;
+                free
+            });
+            if free {
+                (self.slots, self.seed) = (slots, seed);
+                return;
+            }
+        }
+    }
+
+    /// The row of a command's name, whatever its case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&Row<H>> {
+        let at = self.slots[name_hash(name, self.seed)];
+        let (found, row) = self.names.get(at as usize)?;
+        found.eq_ignore_ascii_case(name).then(|| &self.rows[*row])
+    }
+
+    /// The row of a full name: `get`, `config|get`.
+    pub fn find_full(&self, name: &[u8]) -> Option<&Row<H>> {
+        let Some(bar) = memchr::memchr(b'|', name) else {
+            return self.find(name);
+        };
+        self.find_subcommand(self.find(&name[..bar])?, &name[bar + 1..])
+    }
+
+    /// The row of a container's subcommand.
+    pub fn find_subcommand(&self, container: &Row<H>, name: &[u8]) -> Option<&Row<H>> {
+        container
+            .subcommands
+            .iter()
+            .map(|&id| &self.rows[id])
+            .find(|row| row.spec.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    #[inline]
+    pub fn row(&self, id: usize) -> &Row<H> {
+        &self.rows[id]
+    }
+
+    /// All rows, subcommands included.
+    pub fn rows(&self) -> &[Row<H>] {
+        &self.rows
+    }
+
+    /// Commands under the names that clients use.
+    pub fn commands(&self) -> impl Iterator<Item = (&[u8], &Row<H>)> {
+        self.names
+            .iter()
+            .map(|(name, id)| (&**name, &self.rows[*id]))
+    }
+
+    /// `rename-command`: the old name is gone; an empty new one removes the command.
+    pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), CommandError> {
+        let old = old.to_ascii_lowercase();
+        let at = self.names.iter().position(|(name, _)| **name == *old);
+        let Some(at) = at else {
+            return Err(CommandError::Text("No such command in rename-command"));
+        };
+        if new.is_empty() {
+            self.names.remove(at);
+        } else {
+            let new = new.to_ascii_lowercase();
+            let others = || self.names.iter().filter(|(name, _)| **name != *old);
+            if others().any(|(name, _)| **name == *new) {
+                return Err(CommandError::Text("Target command name already exists"));
+            }
+            // No seed would distinguish them.
+            if others().any(|(name, _)| name_key(name) == name_key(&new)) {
+                return Err(CommandError::Text(
+                    "Target command name is too similar to another",
+                ));
+            }
+            self.names[at].0 = new.into();
+        }
+        self.index();
+        Ok(())
+    }
+}
+
+/// Interns a subcommand's name: allocated once, however many tables a process has.
+fn for_ever(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name.as_str()) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.into());
+    names.insert(name);
+    name
+}

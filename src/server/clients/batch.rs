@@ -1,0 +1,317 @@
+//! Commands of one client, parsed ahead so that their keys are in the cache when they run.
+//!
+//! Up to [`COMMANDS_MAX`] commands (or [`KEYS_MAX`] keys) are parsed and hashed; the directory
+//! words, then the table lines, then the entries of all their keys are prefetched; then the
+//! commands run one by one (`execution::batch`). A prefetch is only a hint: any command may change
+//! the table, so handlers look up again.
+//!
+//! The loop has one `Batch`, whose memory all clients reuse; each lends it the spans of an
+//! unfinished command.
+
+use crate::base::float::parse_double;
+use crate::base::hash;
+use crate::base::text::is_same;
+use crate::command::Within;
+use crate::command::table::{CommandTable, Row};
+use crate::keyspace::{DbIndex, KeyHash, Keyspace};
+use crate::resp::{Apart, Args, Bounds, Progress, ProtocolError, Source, Span, Step, step};
+use crate::types::Inner;
+
+/// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
+/// cache beside the loop's own data until they run: with 32, a SET among a million keys costs a
+/// fifth more, because its stores wait for lines that were evicted again.
+pub(in crate::server) const COMMANDS_MAX: usize = 16;
+/// A batch takes no further command after this many keys; `COMMAND_KEYS_MAX` is per command.
+pub(in crate::server) const KEYS_MAX: usize = 16;
+const COMMAND_KEYS_MAX: usize = 64;
+/// Elements sought within containers.
+const SOUGHT_MAX: usize = 64;
+/// Commands that one client may run in a turn.
+pub(in crate::server) const BUDGET: usize = 1024;
+/// Argument spans whose memory is kept for the next command; more is freed.
+const SPANS_KEPT: usize = 4096;
+/// Bytes of input that the log shows when a client breaks the protocol.
+pub(in crate::server) const SHOWN_INPUT: usize = 128;
+/// Reply bytes after which a client waits for its next turn, so that they are sent first.
+pub(in crate::server) const OUTPUT_BUDGET: usize = 256 * 1024;
+
+#[derive(Clone, Copy)]
+pub(in crate::server) struct Parsed {
+    /// Where the command starts in the buffer.
+    pub(in crate::server) start: usize,
+    pub(in crate::server) first_span: usize,
+    pub(in crate::server) spans: usize,
+    pub(in crate::server) row: Option<usize>,
+    pub(in crate::server) first_hash: usize,
+    pub(in crate::server) hashes: usize,
+}
+
+/// The loop's reusable memory for a batch.
+#[derive(Default)]
+pub struct Batch {
+    pub(in crate::server) spans: Vec<Span>,
+    /// Large arguments of the first command, if it began earlier.
+    pub(in crate::server) apart: Option<Box<Apart>>,
+    pub(in crate::server) commands: Vec<Parsed>,
+    pub(in crate::server) hashes: Vec<KeyHash>,
+    sought: Vec<Sought>,
+}
+
+/// An element that a command seeks inside its first key's container.
+#[derive(Clone, Copy)]
+pub(in crate::server) struct Sought {
+    key: Span,
+    hash: u64,
+    name: Span,
+    /// Its new score, if the command gives it one.
+    score: Option<Span>,
+}
+
+/// What ended [`Batch::parse_file`].
+pub enum FileEnd {
+    /// There are commands to run.
+    Commands,
+    /// The first command is incomplete; its next argument has this many bytes.
+    Incomplete(usize),
+    Error(ProtocolError),
+}
+
+/// What the caller does with the buffer after [`Engine::run_buffer`].
+pub enum Rest {
+    /// All of it is executed.
+    Nothing,
+    /// The command that starts at `start` is incomplete; parsed up to `pos`.
+    Partial {
+        start: usize,
+        pos: usize,
+        progress: Progress,
+        first_span: usize,
+    },
+    /// The client is paused, and the first command, with arguments stored apart, did not run: it
+    /// must be put before the input from `next` on.
+    Postponed { next: usize },
+    /// The client stopped (blocked, paused, budget used up): parse again from `start`.
+    Stopped { start: usize },
+    /// The client is to be closed once its replies are sent.
+    Closed,
+}
+
+/// Prefetches elements that commands seek inside large containers.
+fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: Source<'_>) {
+    let text = |span| source.text(span);
+    let mut probes: [Option<(Inner<'_>, u64)>; SOUGHT_MAX] = [None; SOUGHT_MAX];
+    // Neighbours mostly seek in the same container, which is then looked up once.
+    let mut container = None;
+    let mut found = false;
+    for (s, probe) in sought.iter().zip(&mut probes) {
+        let inner = match container {
+            Some((hash, inner)) if hash == s.hash => inner,
+            _ => keyspace.inner(db, s.hash, text(s.key)),
+        };
+        container = Some((s.hash, inner));
+        if let Some(inner) = inner {
+            let hash = inner.hash(text(s.name));
+            inner.prefetch(hash);
+            *probe = Some((inner, hash));
+            found = true;
+        }
+    }
+    if !found {
+        return;
+    }
+    let probes = &probes[..sought.len()];
+    for (inner, hash) in probes.iter().flatten() {
+        inner.prefetch_entries(*hash);
+    }
+    for (s, probe) in sought.iter().zip(probes) {
+        if let Some((inner @ Inner::Zset(_), _)) = probe {
+            inner.prefetch_order(text(s.name));
+            if let Some(score) = s.score.and_then(|score| parse_double(text(score))) {
+                inner.prefetch_score(score);
+            }
+        }
+    }
+}
+
+impl Batch {
+    pub(in crate::server) fn clear_commands(&mut self) {
+        self.commands.clear();
+        self.hashes.clear();
+        self.sought.clear();
+    }
+
+    /// Adds the command parsed last, which starts at `start`: finds its row, hashes its keys.
+    /// `last` is the name and row of the command before it.
+    #[inline]
+    pub(in crate::server) fn file<'t, H>(
+        &mut self,
+        keyspace: &Keyspace,
+        table: &'t CommandTable<H>,
+        db: DbIndex,
+        buf: &[u8],
+        start: usize,
+        last: &mut Option<(Span, Option<&'t Row<H>>)>,
+    ) {
+        let first_span = self.commands.last().map_or(0, |c| c.first_span + c.spans);
+        let spans = &self.spans[first_span..];
+        let args = Args::of(Source::new(buf, self.apart.as_deref()), spans);
+        // Neighbours are mostly calls of the same command.
+        let name = args.at(0);
+        let row = match *last {
+            Some((Span { start, len }, row))
+                if buf
+                    .get(start..start + len)
+                    .is_some_and(|last| is_same(last, name)) =>
+            {
+                row
+            }
+            _ => table.find(name),
+        };
+        *last = Some((spans[0], row));
+        let first_hash = self.hashes.len();
+        if let Some(row) = row {
+            let hash_keys = hash::keys();
+            for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
+                let key = KeyHash::new(hash_keys, args.at(at));
+                keyspace.prefetch_directory(db, key.hash);
+                self.hashes.push(key);
+            }
+        }
+        if let Some(within) = row.and_then(|row| row.within)
+            && let Some(key) = self.hashes.get(first_hash)
+        {
+            let (first, step) = match within {
+                Within::One(at) => (usize::from(at), usize::MAX),
+                Within::Every { first, step } => (usize::from(first), usize::from(step)),
+                Within::Scored { first } => (usize::from(first), 2),
+            };
+            let scored = matches!(within, Within::Scored { .. });
+            let room = SOUGHT_MAX - self.sought.len();
+            let places = (first..spans.len()).step_by(step).take(room);
+            let (key, hash) = (spans[1], key.hash);
+            self.sought.extend(places.map(|at| Sought {
+                key,
+                hash,
+                name: spans[at],
+                score: scored.then(|| spans[at - 1]),
+            }));
+        }
+        self.commands.push(Parsed {
+            start,
+            first_span,
+            spans: spans.len(),
+            row: row.map(|row| row.id),
+            first_hash,
+            hashes: self.hashes.len() - first_hash,
+        });
+    }
+
+    #[inline]
+    pub(in crate::server) fn prefetch(&self, keyspace: &Keyspace, db: DbIndex, buf: &[u8]) {
+        // A single key gains nothing: its lookup follows immediately.
+        if self.hashes.len() > 1 {
+            for key in &self.hashes {
+                keyspace.prefetch(db, key.hash);
+            }
+            for key in &self.hashes {
+                keyspace.prefetch_entries(db, key.hash);
+            }
+        }
+        if self.sought.len() > 1 {
+            let source = Source::new(buf, self.apart.as_deref());
+            prefetch_within(keyspace, db, &self.sought, source);
+        }
+    }
+
+    /// Parses consecutive requests in `buf`, bytes of a file, up to the first that is not one, and
+    /// prefetches their keys. Returns what ended parsing.
+    pub fn parse_file<H>(
+        &mut self,
+        keyspace: &Keyspace,
+        table: &CommandTable<H>,
+        db: DbIndex,
+        buf: &[u8],
+    ) -> FileEnd {
+        self.clear();
+        self.clear_commands();
+        let bounds = Bounds {
+            bulk_max: i64::MAX as u64,
+            unauthenticated: false,
+        };
+        let (mut pos, mut last) = (0, None);
+        let end = loop {
+            let is_full = self.commands.len() >= COMMANDS_MAX || self.hashes.len() >= KEYS_MAX;
+            if is_full || !self.commands.is_empty() && buf.get(pos) != Some(&b'*') {
+                break FileEnd::Commands;
+            }
+            let (start, mut progress) = (pos, Progress::default());
+            match step(buf, &mut pos, &mut self.spans, &mut progress, bounds) {
+                Step::Command => self.file(keyspace, table, db, buf, start, &mut last),
+                Step::Incomplete if self.commands.is_empty() => {
+                    break FileEnd::Incomplete(progress.expects().unwrap_or(0));
+                }
+                // It is the first one next time.
+                _ if !self.commands.is_empty() => break FileEnd::Commands,
+                Step::Error(error) => break FileEnd::Error(error),
+                _ => break FileEnd::Error(ProtocolError::BadMultibulkLength),
+            }
+        };
+        self.prefetch(keyspace, db, buf);
+        end
+    }
+
+    /// The commands that [`Batch::parse_file`] found in `buf`: row, arguments, key hashes, end
+    /// offset.
+    pub fn commands<'a>(
+        &'a self,
+        buf: &'a [u8],
+    ) -> impl Iterator<Item = (Option<usize>, Args<'a>, &'a [KeyHash], usize)> {
+        self.commands.iter().map(move |c| {
+            let spans = &self.spans[c.first_span..][..c.spans];
+            // CRLF follows the last argument.
+            let end = spans.last().map_or(c.start, |s| s.start + s.len + 2);
+            let hashes = &self.hashes[c.first_hash..][..c.hashes];
+            (c.row, Args::new(buf, spans), hashes, end)
+        })
+    }
+
+    /// Takes over the argument spans of a command that began earlier; swapped, not copied: O(1).
+    pub fn borrow(&mut self, spans: &mut Vec<Span>, apart: Option<Box<Apart>>) {
+        std::mem::swap(&mut self.spans, spans);
+        self.apart = apart;
+    }
+
+    /// Returns them, with those parsed since, and the large arguments of a first command that did
+    /// not run.
+    pub fn give_back(&mut self, spans: &mut Vec<Span>) -> Option<Box<Apart>> {
+        std::mem::swap(&mut self.spans, spans);
+        self.apart.take()
+    }
+
+    pub fn clear(&mut self) {
+        self.spans.clear();
+        self.apart = None;
+    }
+
+    /// The number of arguments of the first command.
+    pub fn first_len(&self) -> usize {
+        self.commands.first().map_or(0, |c| c.spans)
+    }
+
+    /// Frees the memory that a command with very many arguments or keys has left.
+    pub fn shrink(&mut self) {
+        if self.spans.capacity() > SPANS_KEPT {
+            self.spans.clear();
+            self.spans.shrink_to(SPANS_KEPT);
+        }
+        if self.hashes.capacity() > SPANS_KEPT {
+            self.hashes.clear();
+            self.hashes.shrink_to(SPANS_KEPT);
+        }
+    }
+
+    /// The spans of the incomplete command of a [`Rest::Partial`].
+    pub fn spans_from(&self, first: usize) -> &[Span] {
+        &self.spans[first..]
+    }
+}

@@ -1,0 +1,138 @@
+//! Blocked clients: they wait until a key has a value of their type, a time has passed, memory is
+//! freed, or data is on disk.
+//!
+//! A command that finds nothing states what it waits for ([`crate::server::Call::block_on_keys`]); its
+//! client blocks, with the arguments kept. When a key gets a value of the right type, the command
+//! runs again from the start, first come first served; it either answers or keeps its place in the
+//! wait queue. So each command has one implementation, not a second one for blocked clients. The
+//! reply to a timeout is computed when the time is up ([`OnTimeout`]).
+//!
+//! Deadlines are ordered by time: O(log n) to add and to remove one. A blocked client's next
+//! commands stay in its input and run when it resumes.
+
+use std::collections::BTreeSet;
+
+use crate::keyspace::{ClientId, DbIndex};
+use crate::resp::{OwnedArgs, Reply};
+use crate::types::Type;
+
+/// How a client whose time is up is answered.
+#[derive(Clone, Copy, Debug)]
+pub enum OnTimeout {
+    /// By a reply that depends on nothing.
+    Reply(fn(&mut Reply)),
+    /// By the command's handler, which runs once more, with [`Origin::TimeUp`].
+    ///
+    /// [`Origin::TimeUp`]: crate::server::Origin::TimeUp
+    Handler,
+}
+
+/// What a client waits for.
+#[derive(Debug)]
+pub enum Until {
+    /// One of the keys has a value of this type; with `guards` also when one of them is removed or
+    /// changes its type, which the command itself must report.
+    Keys {
+        keys: Vec<Box<[u8]>>,
+        kind: Type,
+        guards: bool,
+    },
+    /// The helper thread has reached this mark (`keyspace::LazyFree`).
+    Memory { mark: u64 },
+    /// The append only file is on disk up to this offset; `None`: that, and a condition that cannot
+    /// be met.
+    Synced { offset: Option<u64> },
+    /// Its backup is made.
+    Backup,
+    /// Only the deadline.
+    Time,
+    /// Its login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
+    LogIn,
+}
+
+impl Until {
+    /// Whether the command has done its work and only its reply is pending: it counts as a call
+    /// even if the client is gone.
+    pub(in crate::server) fn is_done(&self) -> bool {
+        !matches!(self, Until::Keys { .. })
+    }
+}
+
+/// Why and until when a client waits.
+#[derive(Debug)]
+pub struct Blocked {
+    pub db: DbIndex,
+    pub until: Until,
+    /// Monotonic milliseconds.
+    pub deadline_ms: Option<u64>,
+    pub on_timeout: OnTimeout,
+    /// The command that waits, by its row's number.
+    pub row: usize,
+    pub args: OwnedArgs,
+    /// Ticks of the cycle counter spent on its tries so far.
+    pub ticks: u64,
+}
+
+impl Blocked {
+    /// The keys that it waits for.
+    pub fn keys(&self) -> &[Box<[u8]>] {
+        match &self.until {
+            Until::Keys { keys, .. } => keys,
+            _ => &[],
+        }
+    }
+
+    /// Whether it must be woken when a key is removed or changes its type.
+    pub(in crate::server) fn guards(&self) -> bool {
+        matches!(self.until, Until::Keys { guards: true, .. })
+    }
+
+    /// Whether a key wakes it that now has the type `found` (`None`: there is no such key);
+    /// `has_news`: it has new elements.
+    pub(in crate::server) fn wants(&self, found: Option<Type>, has_news: bool) -> bool {
+        match self.until {
+            Until::Keys { kind, .. } if found == Some(kind) => has_news,
+            Until::Keys { guards, .. } => guards,
+            _ => false,
+        }
+    }
+
+    /// Memory, approximately, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let keys: usize = self.keys().iter().map(|key| key.len()).sum();
+        size_of::<Blocked>() + self.args.memory_bytes() + keys
+    }
+}
+
+/// Deadlines of blocked clients, earliest first.
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    by_time: BTreeSet<(u64, ClientId)>,
+}
+
+impl Deadlines {
+    /// The number of clients that wait with a deadline.
+    pub fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
+    pub fn add(&mut self, at_ms: u64, client: ClientId) {
+        self.by_time.insert((at_ms, client));
+    }
+
+    pub fn remove(&mut self, at_ms: u64, client: ClientId) {
+        self.by_time.remove(&(at_ms, client));
+    }
+
+    /// The earliest deadline, in monotonic milliseconds.
+    pub fn next(&self) -> Option<u64> {
+        self.by_time.first().map(|d| d.0)
+    }
+
+    /// Takes one client whose time is up.
+    pub fn take_due(&mut self, now_ms: u64) -> Option<ClientId> {
+        let first = *self.by_time.first().filter(|d| d.0 <= now_ms)?;
+        self.by_time.remove(&first);
+        Some(first.1)
+    }
+}

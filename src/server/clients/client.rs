@@ -1,0 +1,326 @@
+//! A client: its identity, the state of its commands, and how the server treats it.
+
+use std::net::SocketAddr;
+
+use bitflags::bitflags;
+
+use crate::acl::UserId;
+use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
+use crate::net::Address;
+use crate::pubsub::{Kind, Subscriptions};
+use crate::replication::ReplOffset;
+use crate::resp::OwnedArgs;
+use crate::server::clients::blocked::Blocked;
+
+bitflags! {
+    /// What a client is, and how it is treated.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct ClientFlags: u32 {
+        /// Between MULTI and EXEC.
+        const MULTI = 1 << 0;
+        /// A watched key was touched: EXEC will refuse.
+        const DIRTY_CAS = 1 << 1;
+        /// A command could not be queued: EXEC will abort.
+        const DIRTY_EXEC = 1 << 2;
+        const BLOCKED = 1 << 3;
+        /// Close once the replies so far are sent; nothing more is executed.
+        const CLOSE_AFTER_REPLY = 1 << 4;
+        /// Close as soon as possible, whatever is pending.
+        const CLOSE_ASAP = 1 << 5;
+        const MONITOR = 1 << 6;
+        const REPLY_OFF = 1 << 7;
+        const REPLY_SKIP_NEXT = 1 << 8;
+        const REPLY_SKIP = 1 << 9;
+        const NO_EVICT = 1 << 10;
+        const NO_TOUCH = 1 << 11;
+        /// Must authenticate first.
+        const UNAUTHENTICATED = 1 << 12;
+        /// Has subscriptions.
+        const PUBSUB = 1 << 13;
+        const UNIX_SOCKET = 1 << 14;
+        const REPLICA = 1 << 15;
+        /// Waits for the end of CLIENT PAUSE with a command not yet executed.
+        const POSTPONED = 1 << 17;
+        /// A module, a script or the AOF loader, not a connection.
+        const FAKE = 1 << 18;
+        /// Receives invalidation messages (CLIENT TRACKING).
+        const TRACKING = 1 << 19;
+        /// Tracking by keys read: receives their invalidations.
+        const CACHES = 1 << 20;
+        /// CLIENT CACHING applies to its next command.
+        const CACHING_SAID = 1 << 21;
+        /// Its user lacks some permission.
+        const RESTRICTED = 1 << 22;
+        /// Has authenticated with a password.
+        const PROVEN = 1 << 23;
+        /// CLIENT CAPA REDIRECT: it follows redirections.
+        const REDIRECTS = 1 << 24;
+        /// CLIENT IMPORT-SOURCE: while `import-mode` is on, it sees expired keys.
+        const IMPORTS = 1 << 25;
+    }
+}
+
+impl ClientFlags {
+    /// With any of these a command takes the long way through the gates.
+    pub const SLOW_PATH: ClientFlags = ClientFlags::MULTI
+        .union(ClientFlags::UNAUTHENTICATED)
+        .union(ClientFlags::PUBSUB)
+        .union(ClientFlags::MONITOR)
+        .union(ClientFlags::REPLY_OFF)
+        .union(ClientFlags::REPLY_SKIP)
+        .union(ClientFlags::REPLY_SKIP_NEXT)
+        .union(ClientFlags::FAKE)
+        .union(ClientFlags::NO_TOUCH)
+        .union(ClientFlags::CACHING_SAID);
+
+    /// The replies of its commands are discarded.
+    pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
+}
+
+/// A client's class, for CLIENT LIST TYPE and CLIENT KILL TYPE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    Normal,
+    Pubsub,
+    Replica,
+    Primary,
+}
+
+impl ClientKind {
+    /// The kind with this name, whatever its case.
+    pub fn named(name: &[u8]) -> Option<ClientKind> {
+        let kinds = [
+            ("normal", ClientKind::Normal),
+            ("pubsub", ClientKind::Pubsub),
+            ("replica", ClientKind::Replica),
+            ("slave", ClientKind::Replica),
+            ("master", ClientKind::Primary),
+        ];
+        let same = |n: &str| n.as_bytes().eq_ignore_ascii_case(name);
+        kinds.iter().find(|(n, _)| same(n)).map(|(_, kind)| *kind)
+    }
+}
+
+/// A transaction being queued.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    pub commands: Vec<Queued>,
+    /// Bytes that it holds.
+    pub bytes: usize,
+    /// Bytes that Redis would report (`multi-mem`): the arguments and a pointer to each.
+    pub args_bytes: usize,
+}
+
+/// One queued command.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its row's number in the command table.
+    pub row: usize,
+    pub args: OwnedArgs,
+}
+
+/// A client's identity and state. `Session` holds its socket, output and input.
+#[derive(Debug)]
+pub struct Client {
+    pub id: ClientId,
+    pub flags: ClientFlags,
+    pub db: DbIndex,
+    pub user: UserId,
+    pub identity: ClientIdentity,
+    pub transaction: Option<Box<Transaction>>,
+    pub watched: WatchList,
+    /// Its subscriptions, if any.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    pub blocked: Option<Box<Blocked>>,
+    pub buffers: ClientBuffers,
+    pub traffic: Traffic,
+    /// The log offset after this client's last write: up to there the file must be safe.
+    pub wrote_to: ReplOffset,
+}
+
+/// A client's addresses and names.
+#[derive(Debug)]
+pub struct ClientIdentity {
+    pub peer: Address,
+    pub local: Address,
+    pub fd: i32,
+    pub created_ms: u64,
+    pub name: Option<Box<str>>,
+    pub lib_name: Option<Box<str>>,
+    pub lib_ver: Option<Box<str>>,
+}
+
+/// A client's memory besides its replies, bytes, kept current for limits and CLIENT LIST.
+#[derive(Debug, Default)]
+pub struct ClientBuffers {
+    /// Bytes in the query buffer.
+    pub query_bytes: usize,
+    pub query_capacity: usize,
+    /// Bytes that a large argument in progress will still add.
+    pub query_growth: usize,
+    /// Memory of the list of an unfinished command's arguments so far.
+    pub query_list: usize,
+    /// Bytes of the arguments of the current command.
+    pub args_bytes: usize,
+    /// Memory of its prefixes (CLIENT TRACKING BCAST).
+    pub tracking_bytes: usize,
+    /// The most reply bytes pending at once since the last check (`rbp`).
+    pub reply_peak: usize,
+    /// Since when the output has been over its soft limit, monotonic milliseconds.
+    pub soft_limit_since_ms: Option<u64>,
+}
+
+/// Traffic between a client and the server.
+#[derive(Debug)]
+pub struct Traffic {
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub commands: u64,
+    /// Full name of the last command.
+    pub last_command: Option<&'static str>,
+    /// The last time the client sent or received anything, monotonic milliseconds.
+    pub last_active_ms: u64,
+}
+
+impl Client {
+    pub fn new(id: ClientId, peer: Address, local: Address, fd: i32, now_ms: u64) -> Client {
+        let unix = matches!(peer, Address::Unix(_));
+        Client {
+            id,
+            flags: if unix {
+                ClientFlags::UNIX_SOCKET
+            } else {
+                ClientFlags::empty()
+            },
+            db: DbIndex(0),
+            user: UserId::DEFAULT,
+            identity: ClientIdentity {
+                peer,
+                local,
+                fd,
+                created_ms: now_ms,
+                name: None,
+                lib_name: None,
+                lib_ver: None,
+            },
+            transaction: None,
+            watched: WatchList::default(),
+            subscriptions: None,
+            blocked: None,
+            buffers: ClientBuffers::default(),
+            traffic: Traffic {
+                bytes_in: 0,
+                bytes_out: 0,
+                commands: 0,
+                last_command: None,
+                last_active_ms: now_ms,
+            },
+            wrote_to: 0,
+        }
+    }
+
+    /// The server's own client, without a connection: for scripts and loading.
+    pub fn fake(id: ClientId) -> Client {
+        let mut client = Client::new(id, Address::Unknown, Address::Unknown, -1, 0);
+        client.flags = ClientFlags::FAKE;
+        client
+    }
+
+    /// Blocks the client; on a retry of the same command it keeps its place in the wait queues.
+    pub(in crate::server) fn block(&mut self, mut blocked: Blocked, retry: bool) {
+        // The deadline of the first try counts.
+        if retry && let Some(old) = &self.blocked {
+            blocked.deadline_ms = old.deadline_ms;
+            blocked.ticks = old.ticks;
+        }
+        self.blocked = Some(Box::new(blocked));
+        self.flags |= ClientFlags::BLOCKED;
+    }
+
+    /// Ends all its watches.
+    pub fn unwatch(&mut self, watchers: &mut Watchers) {
+        watchers.unwatch(&std::mem::take(&mut self.watched), self.id);
+    }
+
+    /// A watched key was touched: EXEC will refuse, and its watches end.
+    pub(in crate::server) fn lose_watches(&mut self, watchers: &mut Watchers) {
+        self.flags |= ClientFlags::DIRTY_CAS;
+        self.unwatch(watchers);
+    }
+
+    /// Ends the transaction and its watches; returns the queued commands.
+    pub fn leave_transaction(&mut self, watchers: &mut Watchers) -> Option<Box<Transaction>> {
+        self.unwatch(watchers);
+        let flags = ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC;
+        self.flags.remove(flags);
+        self.transaction.take()
+    }
+
+    /// The number of its subscriptions of a kind.
+    pub fn subscribed(&self, kind: Kind) -> usize {
+        self.subscriptions
+            .as_ref()
+            .map_or(0, |its| its.of(kind).len())
+    }
+
+    /// Its class.
+    pub fn kind(&self) -> ClientKind {
+        if self.flags.contains(ClientFlags::REPLICA) {
+            ClientKind::Replica
+        } else if self.flags.contains(ClientFlags::PUBSUB) {
+            ClientKind::Pubsub
+        } else {
+            ClientKind::Normal
+        }
+    }
+
+    /// Bytes of the commands it has queued in MULTI.
+    pub fn multi_bytes(&self) -> usize {
+        self.transaction.as_ref().map_or(0, |t| t.bytes)
+    }
+
+    /// Memory that the server holds for this client, `reply` included, bytes. A large argument
+    /// counts in full from its first byte on, as in Redis, which allocates it at once: limits do
+    /// not depend on how fast its bytes arrive.
+    pub fn memory_bytes(&self, reply: &crate::resp::Reply) -> usize {
+        let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
+        let blocked = self.blocked.as_ref().map_or(0, |b| b.memory_bytes());
+        let subscriptions = self.subscriptions.as_ref().map_or(0, |s| s.memory_bytes());
+        size_of::<crate::server::Session>()
+            + reply.memory_bytes()
+            + self.buffers.query_capacity
+            + self.buffers.query_growth
+            + self.buffers.query_list
+            + self.multi_bytes()
+            + self.watched.memory_bytes()
+            + blocked
+            + subscriptions
+            + self.buffers.tracking_bytes
+            + text(&self.identity.name)
+            + text(&self.identity.lib_name)
+            + text(&self.identity.lib_ver)
+    }
+
+    /// Whether input may be executed now.
+    pub fn runs(&self) -> bool {
+        !self.flags.intersects(
+            ClientFlags::BLOCKED
+                | ClientFlags::POSTPONED
+                | ClientFlags::CLOSE_AFTER_REPLY
+                | ClientFlags::CLOSE_ASAP,
+        )
+    }
+
+    /// Whether the peer is on this machine: a Unix socket or a loopback address.
+    pub fn is_local(&self) -> bool {
+        self.identity.peer.is_local()
+    }
+
+    /// The peer's IP address, if it has one.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match &self.identity.peer {
+            Address::Tcp(a) => Some(*a),
+            Address::Unix(_) | Address::Unknown => None,
+        }
+    }
+}

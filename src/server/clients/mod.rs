@@ -1,0 +1,9 @@
+//! Clients: their state, their connections, what they wait for, and the table of all of them.
+
+pub mod batch;
+pub mod blocked;
+pub mod client;
+pub mod input;
+pub mod output;
+pub mod session;
+pub mod table;

@@ -1,0 +1,27 @@
+//! A client as one line of text: CLIENT LIST, CLIENT INFO, the log.
+
+use crate::resp::Reply;
+use crate::server::clients::client::Client;
+use crate::server::figures::recent::Buffers;
+
+/// Pending reply bytes up to this size are reported as `obl`, more as `omem`, and only the latter
+/// count for the output buffer limits: Redis's static buffer has this size.
+pub(in crate::server) const STATIC_REPLY_BYTES: usize = 16 * 1024;
+
+/// Pending bytes beyond that buffer, which is bypassed once Redis keeps a list of blocks.
+pub(in crate::server) fn listed_bytes(reply: &Reply) -> usize {
+    match reply.has_deferred() {
+        true => reply.pending_len(),
+        false => reply.pending_len().saturating_sub(STATIC_REPLY_BYTES),
+    }
+}
+
+/// The buffers of a client as INFO counts them.
+pub fn buffers(client: &Client, reply: &Reply) -> Buffers {
+    Buffers {
+        input: client.buffers.query_capacity
+            + client.buffers.query_growth
+            + client.buffers.query_list,
+        output: listed_bytes(reply),
+    }
+}

@@ -1,0 +1,82 @@
+//! A client's connection: the client, its socket, its input and its pending replies.
+
+use crate::net::Stream;
+use crate::resp::Reply;
+use crate::server::clients::client::Client;
+use crate::server::clients::input::Input;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    pub client: Client,
+    pub reply: Reply,
+    pub input: Input,
+    /// `None` for clients without a connection (tests).
+    pub stream: Option<Stream>,
+    pub slot: u32,
+    pub generation: u32,
+    /// The round of the loop's rests in which it was last active, see `gather`.
+    pub seen_in: u32,
+    /// The poll reports when the socket is writable.
+    pub write_armed: bool,
+    /// It is in the list of clients to be flushed this turn.
+    pub flush_queued: bool,
+    /// It is in the list of clients with more to read or execute.
+    pub ready_queued: bool,
+    /// The last read filled its buffer: the socket may hold more, and no event will report it.
+    pub more_to_read: bool,
+    /// The peer will send no more; some of its bytes may be unread.
+    pub peer_closed: bool,
+    /// Nothing more is read from it, and it is closed as soon as its replies have left or its peer
+    /// does not take them.
+    pub ends: bool,
+    /// Its last command had a large argument, so the next may have one: most of a long read would
+    /// have to be copied.
+    pub expects_large: bool,
+    /// Its memory as counted for `maxmemory-clients`, bytes.
+    pub counted_bytes: usize,
+}
+
+impl Session {
+    pub fn new(client: Client, stream: Option<Stream>) -> Session {
+        Session {
+            client,
+            reply: Reply::new(),
+            input: Input::default(),
+            stream,
+            slot: 0,
+            generation: 0,
+            seen_in: 0,
+            write_armed: false,
+            flush_queued: false,
+            ready_queued: false,
+            more_to_read: false,
+            peer_closed: false,
+            ends: false,
+            expects_large: false,
+            counted_bytes: 0,
+        }
+    }
+
+    /// Under TLS, and the handshake is not complete.
+    #[inline]
+    pub fn is_handshaking(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_handshaking)
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(|stream| stream.tls().is_some())
+    }
+
+    /// Updates the client's query buffer figures.
+    pub fn note_query_buffer(&mut self) {
+        let Session { client, input, .. } = self;
+        // The parsed part of an incomplete command no longer counts, except large arguments.
+        client.buffers.query_bytes = input.unparsed_bytes();
+        client.buffers.query_capacity = input.buffer_bytes();
+        client.buffers.query_growth = input.growth_bytes();
+        client.buffers.query_list = input.list_bytes();
+    }
+}

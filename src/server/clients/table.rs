@@ -1,0 +1,130 @@
+//! All connected clients, by the slot of their token and by their id.
+//!
+//! Invariant: a session is taken out while it is served, so `iter` and `get` do not see it; `len`
+//! and `is_connected` count it. O(1) but for iteration.
+
+use std::collections::HashMap;
+
+use crate::encodings::prefetch::prefetch;
+use crate::keyspace::ClientId;
+use crate::net::Slab;
+use crate::server::clients::session::Session;
+
+/// All connected clients. A client whose command runs is taken out meanwhile.
+#[derive(Default)]
+pub struct Clients {
+    slab: Slab<Box<Session>>,
+    by_id: HashMap<ClientId, u32, ahash::RandomState>,
+    last_id: u64,
+    /// The number of blocked clients.
+    pub blocked: usize,
+}
+
+impl Clients {
+    /// The next client's id.
+    pub fn next_id(&mut self) -> ClientId {
+        self.last_id += 1;
+        ClientId(self.last_id)
+    }
+
+    /// Memory of the table itself, bytes.
+    pub fn table_bytes(&self) -> usize {
+        let by_id = self.by_id.capacity() * (size_of::<(ClientId, u32)>() + 1);
+        self.slab.table_bytes() + by_id
+    }
+
+    /// Number of connected clients, the running one included.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Adds a session and sets its slot and generation; returns them.
+    pub fn add(&mut self, mut session: Box<Session>) -> (u32, u32) {
+        let at = self.slab.reserve();
+        (session.slot, session.generation) = at;
+        self.by_id.insert(session.client.id, session.slot);
+        self.slab.put_back(session.slot, session);
+        at
+    }
+
+    /// Takes a session out to run its commands; `None` if the connection is gone.
+    #[inline]
+    pub fn take_at(&mut self, slot: u32, generation: u32) -> Option<Box<Session>> {
+        self.slab.take_at(slot, generation)
+    }
+
+    pub fn take(&mut self, id: ClientId) -> Option<Box<Session>> {
+        let slot = *self.by_id.get(&id)?;
+        self.slab.take(slot)
+    }
+
+    /// Puts a taken session back.
+    #[inline]
+    pub fn put_back(&mut self, session: Box<Session>) {
+        self.slab.put_back(session.slot, session);
+    }
+
+    /// Removes a taken session for good.
+    pub fn remove(&mut self, session: &Session) {
+        self.by_id.remove(&session.client.id);
+        self.slab.free(session.slot);
+    }
+
+    /// Whether there is such a client, the running one included.
+    pub fn is_connected(&self, id: ClientId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    pub fn get(&self, id: ClientId) -> Option<&Session> {
+        self.slab.at(*self.by_id.get(&id)?).map(Box::as_ref)
+    }
+
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Session> {
+        self.slab.at_mut(*self.by_id.get(&id)?).map(Box::as_mut)
+    }
+
+    /// All sessions that are not taken out, in no order. Sessions are prefetched some steps ahead,
+    /// because each is a cache miss of its own.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        const AHEAD: u32 = 4;
+        const LINE: usize = 64;
+        self.slab.iter().map(|(slot, _, session)| {
+            if let Some(later) = self.slab.at(slot + AHEAD) {
+                let begin = std::ptr::from_ref::<Session>(later).addr();
+                for line in (0..size_of::<Session>()).step_by(LINE) {
+                    prefetch(begin + line);
+                }
+            }
+            session.as_ref()
+        })
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slab.iter_mut().map(Box::as_mut)
+    }
+
+    /// Those whose socket is readable or at its end. O(clients).
+    pub fn readable(&self) -> Vec<(u32, u32)> {
+        let sessions = || self.iter().filter_map(|s| Some((s, s.stream.as_ref()?)));
+        let places: Vec<(u32, u32)> = sessions().map(|(s, _)| (s.slot, s.generation)).collect();
+        let ready = {
+            let streams: Vec<_> = sessions().map(|(_, stream)| stream).collect();
+            crate::net::readable(&streams)
+        };
+        let places = places.into_iter().zip(ready);
+        places
+            .filter_map(|(at, ready)| ready.then_some(at))
+            .collect()
+    }
+
+    /// The ids of all clients that are not taken out, oldest first.
+    pub fn ids(&self) -> Vec<ClientId> {
+        let mut ids: Vec<ClientId> = self.iter().map(|s| s.client.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+}

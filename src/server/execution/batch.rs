@@ -1,0 +1,244 @@
+//! The commands of one client's buffer, run in batches (`clients::batch`). A turn's work for one
+//! client is bounded by [`BUDGET`] commands and [`OUTPUT_BUDGET`] reply bytes.
+
+use crate::base::text::Printable;
+use crate::command::CommandError;
+use crate::config::quote;
+use crate::keyspace::Expiring;
+use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Step, step};
+use crate::server::clients::batch::{
+    BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
+};
+use crate::server::clients::client::ClientFlags;
+use crate::server::clients::session::Session;
+use crate::server::crash;
+use crate::server::execution::dispatch::{Outcome, after_reply};
+use crate::server::observe::client_line::client_line;
+use crate::server::state::world::Engine;
+
+/// What ended parsing, after the commands of the batch.
+enum End {
+    /// The batch is full: go on after it has run.
+    Full,
+    Incomplete,
+    Inline(OwnedArgs),
+    Error(ProtocolError),
+}
+
+impl Engine {
+    /// Parses and runs the commands in `buf` from `pos` on. `batch` holds the spans of a command
+    /// that began earlier, if `progress` says so.
+    pub fn run_buffer(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        pos: usize,
+        progress: Progress,
+    ) -> Rest {
+        let imports =
+            session.client.flags.contains(ClientFlags::IMPORTS) && self.server.config.import_mode;
+        if !imports {
+            return self.run_commands(session, batch, buf, pos, progress);
+        }
+        let usual = self.keyspace.set_expiring(Expiring::Replay);
+        let rest = self.run_commands(session, batch, buf, pos, progress);
+        self.keyspace.set_expiring(usual);
+        rest
+    }
+
+    fn run_commands(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        mut pos: usize,
+        mut progress: Progress,
+    ) -> Rest {
+        crash::note_client(&session.client);
+        self.server.limit_output(session);
+        let mut budget = BUDGET;
+        // A command that began earlier starts at the start of the kept buffer.
+        let mut start = if progress.has_begun() { 0 } else { pos };
+        loop {
+            let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
+            batch.prefetch(&self.keyspace, session.client.db, buf);
+            self.server.begin_commands();
+            if let Some(rest) = self.run_parsed(session, batch, buf, start) {
+                return rest;
+            }
+            budget = budget.saturating_sub(batch.commands.len());
+            match end {
+                End::Full => {}
+                End::Incomplete if start == buf.len() && !progress.has_begun() => {
+                    return Rest::Nothing;
+                }
+                End::Incomplete => {
+                    let first_span = batch.commands.last().map_or(0, |c| c.first_span + c.spans);
+                    return Rest::Partial {
+                        start,
+                        pos,
+                        progress,
+                        first_span,
+                    };
+                }
+                End::Inline(args) => {
+                    session.client.buffers.query_bytes = args.args().bytes();
+                    let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
+                    self.server.begin_commands();
+                    if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
+                        return Rest::Stopped { start };
+                    }
+                    budget = budget.saturating_sub(1);
+                    start = pos;
+                    if !self.goes_on(session) {
+                        if session.client.flags.contains(ClientFlags::BLOCKED) {
+                            return stopped(start, buf);
+                        }
+                        return Rest::Closed;
+                    }
+                }
+                End::Error(error) => {
+                    self.protocol_error(session, error, &buf[start..]);
+                    return Rest::Closed;
+                }
+            }
+            batch.spans.clear();
+            if budget == 0 || session.reply.pending_len() > OUTPUT_BUDGET {
+                return stopped(start, buf);
+            }
+        }
+    }
+
+    /// Runs the commands of the batch; `start` is where the one after them starts. `Some`: the
+    /// client stopped before their end.
+    #[inline]
+    fn run_parsed(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        start: usize,
+    ) -> Option<Rest> {
+        for i in 0..batch.commands.len() {
+            let command = batch.commands[i];
+            let spans = &batch.spans[command.first_span..][..command.spans];
+            let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
+            let hashes = &batch.hashes[command.first_hash..][..command.hashes];
+            session.client.buffers.query_bytes = buf.len() - command.start;
+            let outcome = self.dispatch(session, command.row, args, hashes);
+            let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
+            if outcome == Outcome::Postponed {
+                return Some(match batch.apart {
+                    Some(_) => Rest::Postponed { next: next() },
+                    None => Rest::Stopped {
+                        start: command.start,
+                    },
+                });
+            }
+            // The large arguments belonged to the first command only.
+            batch.apart = None;
+            if !self.goes_on(session) {
+                const CLOSED: ClientFlags =
+                    ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
+                return Some(match session.client.flags.intersects(CLOSED) {
+                    true => Rest::Closed,
+                    false => stopped(next(), buf),
+                });
+            }
+        }
+        None
+    }
+
+    /// Whether the client's next command may run.
+    #[inline]
+    fn goes_on(&mut self, session: &mut Session) -> bool {
+        if session.reply.is_full() {
+            self.server.enforce_output_limit(session);
+        }
+        session.client.runs()
+    }
+
+    /// Fills the batch. `start` is where the next command starts, `pos` how far parsing has got.
+    fn parse_batch(
+        &mut self,
+        session: &Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        start: &mut usize,
+        pos: &mut usize,
+        progress: &mut Progress,
+    ) -> End {
+        batch.clear_commands();
+        let unauthenticated = self.server.must_authenticate(&session.client);
+        let bounds = Bounds {
+            bulk_max: self.server.config.proto_max_bulk_len,
+            unauthenticated,
+        };
+        // Before login one command a batch: AUTH changes the limits for the next one.
+        let commands_max = if unauthenticated { 1 } else { COMMANDS_MAX };
+        let mut last = None;
+        loop {
+            if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
+                return End::Full;
+            }
+            match step(buf, pos, &mut batch.spans, progress, bounds) {
+                Step::Command => {}
+                Step::Incomplete => return End::Incomplete,
+                Step::Nothing => {
+                    *start = *pos;
+                    continue;
+                }
+                Step::Inline(args) => {
+                    return End::Inline(args);
+                }
+                Step::Error(error) => return End::Error(error),
+            }
+            let (keyspace, server) = (&self.keyspace, &self.server);
+            batch.file(
+                keyspace,
+                &server.table,
+                session.client.db,
+                buf,
+                *start,
+                &mut last,
+            );
+            *start = *pos;
+        }
+    }
+
+    /// Protocol error: replies with it, unless the client has its replies off, and closes the
+    /// client. `input` begins with the unreadable bytes.
+    fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, input: &[u8]) {
+        let mut shown = Vec::new();
+        match self.server.config.hide_user_data_from_log {
+            true => shown.extend_from_slice(b"(redacted)"),
+            false => quote(&mut shown, &input[..input.len().min(SHOWN_INPUT)]),
+        }
+        tracing::debug!(
+            "Protocol error ({error}) from client: {}. Query buffer during protocol error: {}",
+            Printable(&client_line(
+                &self.server,
+                &session.client,
+                &session.reply,
+                true
+            )),
+            String::from_utf8_lossy(&shown)
+        );
+        let mark = session.reply.mark();
+        session
+            .reply
+            .error(&CommandError::owned(format!("ERR {error}")));
+        self.server.stats.count_error(b"ERR");
+        after_reply(session, mark);
+        session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+    }
+}
+
+fn stopped(start: usize, buf: &[u8]) -> Rest {
+    if start == buf.len() {
+        Rest::Nothing
+    } else {
+        Rest::Stopped { start }
+    }
+}

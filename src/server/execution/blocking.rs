@@ -1,0 +1,263 @@
+//! Blocks and serves clients that wait (`clients::blocked`).
+
+use crate::command::CommandError;
+use crate::keyspace::{ClientId, Keyspace, ReadyKey};
+use crate::server::clients::blocked::{Blocked, OnTimeout, Until};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
+use crate::server::execution::dispatch::after_reply;
+use crate::server::execution::gates;
+use crate::server::execution::gates::{Asked, pauses};
+use crate::server::origin::Origin;
+use crate::server::state::Server;
+use crate::server::state::world::{Engine, World};
+
+impl Engine {
+    /// The command that has just run blocks: adds its client to the wait queues of its keys and to
+    /// the deadlines.
+    pub(in crate::server) fn enter_blocked(&mut self, session: &mut Session) {
+        let client = &session.client;
+        let Some(blocked) = &client.blocked else {
+            return;
+        };
+        for key in blocked.keys() {
+            self.keyspace
+                .waiting
+                .wait(blocked.db, key, client.id, blocked.guards());
+        }
+        if let Some(at) = blocked.deadline_ms {
+            self.server.turn.deadlines.add(at, client.id);
+        }
+        if let Until::Memory { mark } = blocked.until {
+            self.server.turn.awaiting_memory.push((mark, client.id));
+        }
+        if let Until::Synced {
+            offset: Some(offset),
+        } = blocked.until
+        {
+            self.server.await_synced(offset, client.id);
+        }
+        self.server.clients.blocked += 1;
+    }
+
+    /// Serves clients whose keys became ready, in order of arrival. Their commands may make other
+    /// keys ready; repeats until none is.
+    #[cold]
+    pub fn serve_ready_keys(&mut self) {
+        while self.keyspace.waiting.has_ready() {
+            for ready in self.keyspace.waiting.take_ready() {
+                let ReadyKey { db, key, has_news } = ready;
+                // A client that is served leaves the queue; the others keep their place.
+                let mut at = 0;
+                for _ in 0..self.keyspace.waiting.waiters(db, &key) {
+                    let Some(id) = self.keyspace.waiting.waiter(db, &key, at) else {
+                        break;
+                    };
+                    let kind = self.keyspace.db(db).info(&key).map(|info| info.kind);
+                    if kind.is_none() && !self.keyspace.waiting.is_guarded() {
+                        break;
+                    }
+                    let Some(mut session) = self.server.clients.take(id) else {
+                        at += 1;
+                        continue;
+                    };
+                    let blocked = session.client.blocked.as_ref();
+                    if blocked.is_some_and(|b| b.wants(kind, has_news)) {
+                        self.retry(&mut session);
+                    }
+                    self.server.put_back(session);
+                    if self.keyspace.waiting.waiter(db, &key, at) == Some(id) {
+                        at += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs a blocked client's command again.
+    fn retry(&mut self, session: &mut Session) {
+        crate::server::crash::note_client(&session.client);
+        let Some(blocked) = session.client.blocked.as_mut() else {
+            return;
+        };
+        let args = std::mem::take(&mut blocked.args);
+        let id = blocked.row;
+        session.client.flags.remove(ClientFlags::BLOCKED);
+        let spec = self.server.table.row(id).spec;
+        // The server's state may have changed since it blocked: memory may have run out.
+        let asked = Asked {
+            spec,
+            row: id,
+            args: args.args(),
+            origin: Origin::Retry,
+        };
+        if pauses(&self.server, &session.client, asked) {
+            // Its wait is over; when the pause ends the command runs as if it were new.
+            session.input.put_first(args.args());
+            session.client.flags |= ClientFlags::POSTPONED;
+            self.server
+                .stop_waiting(&mut self.keyspace, &mut session.client);
+            return;
+        }
+        let mark = session.reply.mark();
+        let Session { client, reply, .. } = session;
+        let mut world = World {
+            keyspace: &mut self.keyspace,
+            server: &mut self.server,
+            client,
+            reply,
+        };
+        if let Err(error) = gates::check(&mut world, asked) {
+            self.server.diagnostics.command_stats[id].rejected += 1;
+            session.reply.error(&error);
+            self.server.stats.count_error(session.reply.last_error());
+            after_reply(session, mark);
+            return self.server.unblock(&mut self.keyspace, session);
+        }
+        self.server.begin_commands();
+        self.run_unit(session, Origin::Retry, id, args.args(), &[]);
+        if session.client.flags.contains(ClientFlags::BLOCKED) {
+            // It keeps waiting, in its old places: its keys and its deadline are the same.
+            return;
+        }
+        after_reply(session, mark);
+        self.server.unblock(&mut self.keyspace, session);
+        if !self.server.messages.outbox.is_empty() {
+            self.deliver_posts(Some(session));
+        }
+    }
+
+    /// Answers clients whose time is up, and unblocks them.
+    pub(in crate::server) fn time_out_blocked(&mut self) {
+        let now = self.server.now.mono_ms;
+        while let Some(id) = self.server.turn.deadlines.take_due(now) {
+            self.end_wait(id);
+        }
+    }
+
+    /// Gives a client its timeout reply, and unblocks it.
+    pub(in crate::server) fn end_wait(&mut self, id: ClientId) {
+        self.server.unblock_client(&mut self.keyspace, id, None);
+    }
+
+    /// Answers clients whose flushed databases have been freed (FLUSHALL SYNC).
+    pub(in crate::server) fn serve_freed(&mut self) {
+        let met = self.keyspace.lazyfree.marks_met();
+        let waiting = &mut self.server.turn.awaiting_memory;
+        let served = waiting.partition_point(|&(mark, _)| mark <= met);
+        for (mark, id) in waiting.drain(..served).collect::<Vec<_>>() {
+            // It may have been unblocked, and be waiting for something else by now.
+            let still = |b: &Blocked| matches!(b.until, Until::Memory { mark: m } if m == mark);
+            if let Some(session) = self.server.clients.get_mut(id)
+                && session.client.blocked.as_deref().is_some_and(still)
+            {
+                self.end_wait(id);
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Removes a client from everything it waits in. `false`: it was not blocked.
+    pub(in crate::server) fn stop_waiting(
+        &mut self,
+        keyspace: &mut Keyspace,
+        client: &mut Client,
+    ) -> bool {
+        let Some(blocked) = client.blocked.take() else {
+            return false;
+        };
+        client.flags.remove(ClientFlags::BLOCKED);
+        for key in blocked.keys() {
+            keyspace
+                .waiting
+                .leave(blocked.db, key, client.id, blocked.guards());
+        }
+        if let Some(at) = blocked.deadline_ms {
+            self.turn.deadlines.remove(at, client.id);
+        }
+        self.clients.blocked -= 1;
+        true
+    }
+
+    /// Unblocks the client; the input it has sent meanwhile runs next.
+    fn unblock(&mut self, keyspace: &mut Keyspace, session: &mut Session) {
+        if self.stop_waiting(keyspace, &mut session.client) {
+            self.resume(session);
+        }
+    }
+
+    /// Ends the waits for the append only file with an error, in the order of the clients.
+    pub(in crate::server) fn refuse_waits_for_aof(
+        &mut self,
+        keyspace: &mut Keyspace,
+        error: &CommandError,
+    ) {
+        let waits = |client: &&Client| {
+            let until = client.blocked.as_deref().map(|blocked| &blocked.until);
+            matches!(until, Some(Until::Synced { .. }))
+        };
+        let clients = self.clients.iter().map(|session| &session.client);
+        let mut ids: Vec<ClientId> = clients.filter(waits).map(|client| client.id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.unblock_client(keyspace, id, Some(error));
+        }
+    }
+
+    /// Whether a client waits for the decision on its login attempt.
+    pub fn waits_to_log_in(&self, id: ClientId) -> bool {
+        let blocked = self
+            .clients
+            .get(id)
+            .and_then(|s| s.client.blocked.as_deref());
+        blocked.is_some_and(|blocked| matches!(blocked.until, Until::LogIn))
+    }
+
+    /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it is not blocked.
+    pub fn unblock_client(
+        &mut self,
+        keyspace: &mut Keyspace,
+        id: ClientId,
+        error: Option<&CommandError>,
+    ) -> bool {
+        let Some(mut session) = self.clients.take(id) else {
+            return false;
+        };
+        let waits = session.client.blocked.is_some();
+        if waits {
+            self.count_unserved(&session.client, error.is_some());
+            let mark = session.reply.mark();
+            match error {
+                Some(error) => {
+                    session.reply.error(error);
+                    self.stats.count_error(session.reply.last_error());
+                }
+                None => answer_timeout(keyspace, self, &mut session),
+            }
+            self.unblock(keyspace, &mut session);
+            after_reply(&mut session, mark);
+        }
+        self.put_back(session);
+        waits
+    }
+}
+
+/// Writes the timeout reply of a client.
+fn answer_timeout(keyspace: &mut Keyspace, server: &mut Server, session: &mut Session) {
+    let Session { client, reply, .. } = session;
+    let Some(blocked) = client.blocked.take() else {
+        return;
+    };
+    let mut world = World {
+        keyspace,
+        server,
+        client,
+        reply,
+    };
+    match blocked.on_timeout {
+        OnTimeout::Reply(write) => write(world.reply),
+        OnTimeout::Handler => world.answer(blocked.row, blocked.args.args()),
+    }
+    session.client.blocked = Some(blocked);
+}

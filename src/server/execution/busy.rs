@@ -1,0 +1,49 @@
+//! The loop while a script runs for long: other clients are read from and answered with BUSY, or
+//! served if their command is one of the few that are allowed.
+//!
+//! The script is in the middle of a turn of the loop, which has lent out the engine. So a guest, a
+//! second loop without a poll, takes the engine's place: keyspace and server are swapped into it
+//! for a moment and back. It asks the kernel which sockets are readable with `poll`. The loop's own
+//! poll is edge-triggered: it will report what happens here later, and then there is nothing left
+//! to read.
+
+use crate::keyspace::Keyspace;
+use crate::server::state::Server;
+use crate::server::state::world::Guest;
+
+/// One round: accepts, reads, answers. The script's clock does not advance.
+#[cold]
+pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
+    let Some(mut guest) = server.take_guest() else {
+        return;
+    };
+    let (now, now_ms) = (server.now, keyspace.now_ms());
+    let ended = server.turn.ended;
+    // The script's effects and messages so far are not for other clients.
+    let effects = keyspace.effects.set_aside();
+    let posts = std::mem::take(&mut server.messages.outbox);
+    guest.serve(keyspace, server);
+    server.now = now;
+    keyspace.set_now_ms(now_ms);
+    server.turn.ended = ended;
+    keyspace.effects = effects;
+    server.messages.outbox.put_before(posts);
+    server.connections.guest = Some(guest);
+}
+
+impl Server {
+    /// The loop that serves others meanwhile; `None` without a loop (tests).
+    fn take_guest(&mut self) -> Option<Box<dyn Guest>> {
+        if let Some(guest) = self.connections.guest.take() {
+            return Some(guest);
+        }
+        let registry = self.connections.registry.as_ref()?;
+        match self.connections.new_guest?(registry) {
+            Ok(guest) => Some(guest),
+            Err(e) => {
+                tracing::warn!("Nobody is served while a script runs: {e}");
+                None
+            }
+        }
+    }
+}

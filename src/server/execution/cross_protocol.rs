@@ -1,0 +1,74 @@
+//! Rejects other protocols, recognized by their first bytes.
+//!
+//! HTTP: a web page can make a browser send a request with commands in its body. The first line of
+//! a POST and the `Host:` header, which every request has, precede the body; a connection that
+//! sends either is closed before it runs anything more.
+
+use crate::server::clients::session::Session;
+use crate::server::state::Server;
+
+/// The log reports at most one request in this time.
+const TOLD_EVERY_MS: u64 = 60_000;
+
+/// Whether an unknown command's name is a word that lines of an HTTP request begin with.
+pub(in crate::server) fn is_http(name: &[u8]) -> bool {
+    [&b"post"[..], b"host:"]
+        .iter()
+        .any(|word| name.eq_ignore_ascii_case(word))
+}
+
+/// Whether a connection begins with a TLS handshake record.
+#[inline]
+pub(in crate::server) fn is_tls_hello(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x16, 0x03, 0..=4, ..])
+}
+
+impl Server {
+    /// A TLS client on a plain port: it would wait for a reply for ever.
+    #[cold]
+    pub(in crate::server) fn refuse_tls(&mut self, session: &Session) {
+        self.tell_failed_handshake(session, "the client speaks TLS, but this port does not");
+    }
+
+    /// Closes an HTTP client, without a reply.
+    #[cold]
+    pub(in crate::server) fn refuse_http(&mut self, session: &mut Session) {
+        let now = self.now.mono_ms;
+        if self
+            .diagnostics
+            .http_told_ms
+            .is_none_or(|told| now - told > TOLD_EVERY_MS)
+        {
+            self.diagnostics.http_told_ms = Some(now);
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected: {} sends an HTTP request (POST or a Host: \
+                 header), as a web page does that wants a browser to send commands here. \
+                 Connection aborted.",
+                session.client.identity.peer
+            );
+        }
+        self.close_soon(session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::{ClientFlags, Testbed};
+
+    #[test]
+    fn an_http_request_closes_its_client_before_its_body_runs() {
+        for first_line in ["POST / HTTP/1.1", "host: localhost", "Host:"] {
+            let mut t = Testbed::new();
+            let browser = t.connect();
+            assert_eq!(t.run_as(browser, first_line), "", "{first_line}");
+            let session = t
+                .engine
+                .server
+                .clients
+                .get(browser)
+                .expect("until the turn ends");
+            assert!(session.client.flags.contains(ClientFlags::CLOSE_ASAP));
+            assert!(t.engine.server.diagnostics.http_told_ms.is_some());
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The way from a parsed command to its handler, once and in Redis's order.
+//!
+//! known -> arity -> the gates that refuse (`gates`) -> paused -> transaction queue -> execution.
+//!
+//! The short way: a client in no special state, with a command that concerns no gate, costs two
+//! tests of flag words before execution. Everything else takes the long way.
+
+use crate::command::{CommandError, Flags, up_to_nul};
+use crate::keyspace::{KeyHash, Keyspace};
+use crate::resp::{Args, Mark};
+use crate::server::clients::client::{ClientFlags, Queued};
+use crate::server::clients::session::Session;
+use crate::server::execution::cross_protocol::is_http;
+use crate::server::execution::gates;
+use crate::server::execution::gates::{Asked, pauses};
+use crate::server::origin::Origin;
+use crate::server::state::Server;
+use crate::server::state::call::Row;
+use crate::server::state::world::{Engine, World};
+
+/// The outcome of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// Not run: the client is paused, and the command must be parsed again later.
+    Postponed,
+}
+
+/// Bytes of the arguments that an "unknown command" error repeats.
+const ECHOED_ARGS_MAX: usize = 128;
+
+impl Engine {
+    /// Takes one command of `session` through the gates. `hashes` are those of its first keys.
+    #[inline]
+    pub fn dispatch(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Outcome {
+        let client_special = session.client.flags.intersects(ClientFlags::SLOW_PATH);
+        if let Some(id) = row
+            && !client_special
+        {
+            let Row {
+                spec, subcommands, ..
+            } = self.server.table.row(id);
+            // COMMAND alone both runs by itself and has subcommands.
+            if subcommands.is_empty()
+                && spec.arity.admits(args.len())
+                && !self.server.gates.interest.concerns(spec.flags)
+                && self.server.permits(&session.client, id, args)
+            {
+                self.execute(session, id, args, hashes);
+                return Outcome::Done;
+            }
+        }
+        let outcome = self.dispatch_carefully(session, row, args, hashes);
+        if client_special && outcome == Outcome::Done {
+            self.after_caching(session);
+        }
+        outcome
+    }
+
+    #[cold]
+    fn dispatch_carefully(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Outcome {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let mark = session.reply.mark();
+        if session.client.flags.intersects(ClientFlags::UNHEARD) {
+            // Discarded replies must not close the client.
+            session.reply.set_limit(usize::MAX);
+        }
+        let id = match resolve(server, row, args) {
+            Ok(id) => id,
+            Err(_) if row.is_none() && is_http(&args[0]) => {
+                server.refuse_http(session);
+                return Outcome::Done;
+            }
+            Err(error) => {
+                // A wrong arity is counted for the command; unknown names have no counter.
+                let known = row.filter(|_| matches!(error, CommandError::WrongArity(_)));
+                let known = known.map(|id| {
+                    let row = server.table.row(id);
+                    let sub = args
+                        .get(1)
+                        .and_then(|a| server.table.find_subcommand(row, a));
+                    sub.map_or(id, |sub| sub.id)
+                });
+                session.client.traffic.last_command =
+                    known.map(|id| server.table.row(id).full_name);
+                reject(server, keyspace, session, known, &error);
+                after_reply(session, mark);
+                return Outcome::Done;
+            }
+        };
+        let Row {
+            spec, full_name, ..
+        } = server.table.row(id);
+        let spec = *spec;
+        // A refused or postponed command counts as the last one, too.
+        session.client.traffic.last_command = Some(full_name);
+        let asked = Asked {
+            spec,
+            row: id,
+            args,
+            origin: Origin::Client,
+        };
+        let Session { client, reply, .. } = session;
+        let mut world = World {
+            keyspace,
+            server,
+            client,
+            reply,
+        };
+        if let Err(error) = gates::check(&mut world, asked) {
+            reject(server, keyspace, session, Some(id), &error);
+            after_reply(session, mark);
+            return Outcome::Done;
+        }
+        if pauses(world.server, world.client, asked) {
+            session.client.flags |= ClientFlags::POSTPONED;
+            return Outcome::Postponed;
+        }
+        let queues = world.client.flags.contains(ClientFlags::MULTI)
+            && !spec.flags.contains(Flags::NOT_QUEUED);
+        if !queues && gates::awaits_save(&mut world, asked) {
+            world.server.persist.snapshots.await_saved(world.client.id);
+            session.client.flags |= ClientFlags::POSTPONED;
+            return Outcome::Postponed;
+        }
+        if queues {
+            queue(server, session, id, args);
+            after_reply(session, mark);
+            return Outcome::Done;
+        }
+        let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
+        self.execute(session, id, args, hashes);
+        after_reply(session, mark);
+        if !heard && !self.server.messages.outbox.is_empty() {
+            // Messages to it are sent all the same.
+            self.deliver_posts(Some(session));
+            self.server.begin_commands();
+        }
+        Outcome::Done
+    }
+}
+
+/// CLIENT REPLY: discards the reply if the client does not want it. A blocked command replies when
+/// its wait ends.
+pub(in crate::server) fn after_reply(session: &mut Session, mark: Mark) {
+    let flags = &mut session.client.flags;
+    if flags.intersects(ClientFlags::UNHEARD) {
+        session.reply.truncate(mark);
+    }
+    if flags.contains(ClientFlags::BLOCKED) {
+        return;
+    }
+    flags.remove(ClientFlags::REPLY_SKIP);
+    if flags.contains(ClientFlags::REPLY_SKIP_NEXT) {
+        flags.remove(ClientFlags::REPLY_SKIP_NEXT);
+        flags.insert(ClientFlags::REPLY_SKIP);
+    }
+}
+
+/// The row to run: the command's or its subcommand's. Also checks the arity.
+pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<usize, CommandError> {
+    let Some(id) = row else {
+        return Err(unknown_command(args));
+    };
+    let mut row = server.table.row(id);
+    if !row.subcommands.is_empty() && args.len() > 1 {
+        match server.table.find_subcommand(row, &args[1]) {
+            Some(sub) => row = sub,
+            None => return Err(unknown_subcommand(args)),
+        }
+    } else if row.spec.flags.contains(Flags::CONTAINER) {
+        return Err(CommandError::WrongArity(row.full_name.into()));
+    }
+    if !row.spec.arity.admits(args.len()) {
+        return Err(CommandError::WrongArity(row.full_name.into()));
+    }
+    Ok(row.id)
+}
+
+/// A word as C's `%.*s` prints it: up to a NUL byte, at most `max` bytes.
+fn echoed(word: &[u8], max: usize) -> &[u8] {
+    up_to_nul(&word[..word.len().min(max)])
+}
+
+fn unknown_command(args: Args<'_>) -> CommandError {
+    let mut line = b"ERR unknown command '".to_vec();
+    let name = &args[0];
+    line.extend_from_slice(echoed(name, ECHOED_ARGS_MAX));
+    line.extend_from_slice(b"', with args beginning with: ");
+    let start = line.len();
+    for arg in args.from(1).iter() {
+        let room = ECHOED_ARGS_MAX.saturating_sub(line.len() - start);
+        if room == 0 {
+            break;
+        }
+        line.push(b'\'');
+        line.extend_from_slice(echoed(arg, room));
+        line.extend_from_slice(b"' ");
+    }
+    CommandError::Bytes(line)
+}
+
+fn unknown_subcommand(args: Args<'_>) -> CommandError {
+    let sub = &args[1];
+    let mut line = b"ERR unknown subcommand '".to_vec();
+    line.extend_from_slice(echoed(sub, ECHOED_ARGS_MAX));
+    line.extend_from_slice(b"'. Try ");
+    // As the client called it: the name may differ from that of other servers.
+    line.extend(up_to_nul(&args[0]).iter().map(u8::to_ascii_uppercase));
+    line.extend_from_slice(b" HELP.");
+    CommandError::Bytes(line)
+}
+
+/// Adds a command to the transaction's queue. A queue over the query buffer limit closes the
+/// client.
+fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) {
+    let client = &mut session.client;
+    let transaction = client.transaction.get_or_insert_with(Box::default);
+    // After the first refusal nothing will run: later commands are checked, not kept.
+    if !client
+        .flags
+        .intersects(ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC)
+    {
+        transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
+        let args = args.to_owned();
+        transaction.bytes += args.memory_bytes() + size_of::<Queued>();
+        transaction.commands.push(Queued { row: id, args });
+    }
+    if transaction.bytes as u64 > server.config.client_query_buffer_limit {
+        server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
+        server.stats.query_buffer_disconnections += 1;
+        server.close_soon(session);
+        return;
+    }
+    session.reply.simple("QUEUED");
+}
+
+/// Refuses a command before execution: counts it, replies, and fails a transaction being queued.
+fn reject(
+    server: &mut Server,
+    keyspace: &mut Keyspace,
+    session: &mut Session,
+    id: Option<usize>,
+    error: &CommandError,
+) {
+    if let Some(id) = id {
+        server.diagnostics.command_stats[id].rejected += 1;
+    }
+    let runs_queue =
+        id.is_some_and(|id| server.table.row(id).spec.flags.contains(Flags::RUNS_QUEUE));
+    if runs_queue {
+        // EXEC itself is refused: the transaction is over.
+        let line = error.line();
+        let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
+        let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
+        session.client.leave_transaction(&mut keyspace.watchers);
+        session.reply.error_line(&text);
+    } else {
+        session.reply.error(error);
+    }
+    server.stats.count_error(session.reply.last_error());
+    if session.client.flags.contains(ClientFlags::MULTI) {
+        session.client.flags |= ClientFlags::DIRTY_EXEC;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn the_last_command_is_the_last_one_asked_for() {
+        let mut t = Testbed::new();
+        let client = t.connect();
+        for (line, name) in [
+            ("PING", Some("ping")),
+            ("GET", Some("get")),
+            ("CLIENT ID x", Some("client|id")),
+            ("NOSUCH", None),
+        ] {
+            t.run_as(client, line);
+            let session = t.engine.server.clients.get(client).expect("connected");
+            assert_eq!(session.client.traffic.last_command, name, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_comes_when_a_wait_ends_is_heard_or_not_as_any_other() {
+        type End = fn(&mut Testbed, crate::keyspace::ClientId);
+        let ends: [(&str, End); 6] = [
+            ("BLPOP q 0.1", |t, _| {
+                t.advance_ms(200);
+                t.time_out_blocked();
+            }),
+            ("BLMOVE q w LEFT LEFT 0.1", |t, _| {
+                t.advance_ms(200);
+                t.time_out_blocked();
+            }),
+            ("WAIT 1 100", |t, _| {
+                t.advance_ms(200);
+                t.time_out_blocked();
+            }),
+            ("BLPOP q 0", |t, _| _ = t.run("RPUSH q a")),
+            ("BLPOP q 0", |t, id| {
+                _ = t.run(&format!("CLIENT UNBLOCK {}", id.0))
+            }),
+            ("BZPOPMIN q 0", |t, id| {
+                _ = t.run(&format!("CLIENT UNBLOCK {} ERROR", id.0));
+            }),
+        ];
+        for (command, end) in ends {
+            for mode in ["OFF", "SKIP", "ON"] {
+                let mut t = Testbed::new();
+                let client = t.connect();
+                t.run_as(client, &format!("CLIENT REPLY {mode}"));
+                assert_eq!(t.run_as(client, command), "");
+                end(&mut t, client);
+                let heard = !t.take_reply(client).is_empty();
+                assert_eq!(heard, mode == "ON", "{command} {mode}");
+                let next = if mode == "OFF" { "" } else { "+PONG\r\n" };
+                assert_eq!(t.run_as(client, "PING"), next, "{command} {mode}");
+                assert_eq!(t.run_as(client, "CLIENT REPLY ON"), "+OK\r\n");
+            }
+        }
+    }
+
+    #[test]
+    fn a_skipped_reset_is_not_answered() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("CLIENT REPLY SKIP"), "");
+        assert_eq!(t.run("RESET"), "");
+        assert_eq!(t.run("PING"), "+PONG\r\n");
+        assert_eq!(t.run("CLIENT REPLY OFF"), "");
+        assert_eq!(t.run("RESET"), "+RESET\r\n");
+    }
+}

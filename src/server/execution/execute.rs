@@ -1,0 +1,361 @@
+//! Running a handler, and what follows from it: statistics, slow log, MONITOR, effects, change
+//! notifications, messages, and clients that blocked on the keys it wrote.
+//!
+//! Invariants
+//!   1. [`World::run`] is the only place that calls a handler; it nests for EXEC and scripts.
+//!   2. A command's effects, and those of commands it runs, are propagated as one unit.
+//!   3. Blocked clients are served after the command's own reply, never in the middle of a script.
+
+use crate::base::clock;
+use crate::command::{Category, Flags};
+use crate::keyspace::{KeyHash, Keyspace};
+use crate::resp::{Args, Errors};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
+use crate::server::crash;
+use crate::server::origin::Origin;
+use crate::server::parts::command_log::HEADER_MAX;
+use crate::server::parts::outbox::Post;
+use crate::server::state::Server;
+use crate::server::state::call::{Call, Effect};
+use crate::server::state::world::{Engine, World};
+
+impl Engine {
+    /// Runs a client's command that has passed the gates, with everything that follows.
+    #[inline]
+    pub fn execute(
+        &mut self,
+        session: &mut Session,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
+        session.client.traffic.last_command = Some(self.server.table.row(id).full_name);
+        self.run_unit(session, Origin::Client, id, args, hashes);
+        if session.client.flags.contains(ClientFlags::BLOCKED) {
+            self.enter_blocked(session);
+        }
+        // A busy script serves others in its middle: blocked clients wait until it has ended.
+        if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
+            // Keys that a long transaction wrote may have expired by now.
+            self.server.read_clock(&mut self.keyspace);
+            self.serve_ready_keys();
+            // The time spent on others does not count for the next command.
+            self.server.begin_commands();
+        }
+        if !self.server.messages.outbox.is_empty() {
+            let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
+            self.deliver_posts(heard.then_some(session));
+            self.server.begin_commands();
+        }
+    }
+
+    /// Runs a command; its effects, and those of commands that it runs, are one unit.
+    #[inline]
+    pub(in crate::server) fn run_unit(
+        &mut self,
+        session: &mut Session,
+        origin: Origin,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
+        let Session { client, reply, .. } = session;
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        keyspace.effects.begin_unit();
+        let mut world = World {
+            keyspace,
+            server,
+            client,
+            reply,
+        };
+        world.run(origin, id, args, hashes);
+        self.keyspace.effects.end_unit();
+        if self.keyspace.effects.has_complete() {
+            self.server.repeat(&mut self.keyspace);
+            session.client.wrote_to = self.server.stream.offset();
+        }
+    }
+
+    /// Propagates complete units of effects to the log and replicas.
+    #[inline]
+    pub(in crate::server) fn take_effects(&mut self) {
+        if self.keyspace.effects.has_complete() {
+            self.server.repeat(&mut self.keyspace);
+        }
+    }
+
+    /// Propagates effects and notifies changes of keys removed by expiry or eviction.
+    pub(in crate::server) fn after_removals(&mut self) {
+        self.take_effects();
+        if self.keyspace.has_news() {
+            self.server.tell_news(&mut self.keyspace, None);
+            self.deliver_posts(None);
+        }
+    }
+}
+
+impl World<'_> {
+    /// Runs one handler: the only place that calls one, for EXEC as well.
+    #[inline]
+    pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) {
+        let World {
+            keyspace,
+            server,
+            client,
+            reply,
+        } = self;
+        let row = server.table.row(id);
+        let (spec, name) = (row.spec, row.full_name);
+        client.traffic.commands += u64::from(origin != Origin::Retry);
+        client.buffers.args_bytes = args.bytes();
+        let outer = crash::note_command(id);
+        let replied_before = reply.pending_len();
+        let outer_errors = reply.begin_errors();
+        let outer_changed = keyspace.effects.begin_command();
+        let mut db = keyspace.db(client.db).with_hashes(hashes);
+        if client.flags.contains(ClientFlags::NO_TOUCH) {
+            db = db.without_touch();
+        }
+        let selected = client.db;
+        let start = server.turn.ended;
+        let mut call = Call {
+            args,
+            reply,
+            db,
+            client,
+            server,
+            effect: Effect::Verbatim,
+            name,
+            row: id,
+            origin,
+        };
+        let result = (spec.handler)(&mut call);
+        let Call { effect, .. } = call;
+        if let Err(error) = result {
+            reply.error(&error);
+        }
+        server.turn.ended = clock::cycles();
+        let ticks = server.turn.ended.wrapping_sub(start);
+        crash::note_back(outer);
+
+        if origin == Origin::Loading {
+            return self.end_loaded(id, outer_changed, outer_errors);
+        }
+        let ran = Ran {
+            id,
+            origin,
+            args,
+            ticks,
+            replied_before,
+        };
+        if server.gates.is_observed {
+            let replied = reply.pending_len().saturating_sub(replied_before);
+            server.observe(client, id, args, origin, (ticks, replied));
+        }
+        let changed = keyspace.effects.end_command(outer_changed);
+        if effect == Effect::Always || changed && effect == Effect::Verbatim {
+            keyspace.effects.state(selected, args.iter());
+        }
+        if keyspace.has_news() && !server.scripting.holds_news() {
+            server.tell_news(keyspace, Some(client));
+        }
+        if client.flags.contains(ClientFlags::CACHES) {
+            server.track_read(client, &ran);
+        }
+        self.account(&ran, outer_errors);
+    }
+
+    /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Nothing
+    /// is counted; that is the end of the wait's.
+    pub(in crate::server) fn answer(&mut self, id: usize, args: Args<'_>) {
+        let row = self.server.table.row(id);
+        let (spec, name) = (row.spec, row.full_name);
+        let mut call = Call {
+            args,
+            reply: self.reply,
+            db: self.keyspace.db(self.client.db),
+            client: self.client,
+            server: self.server,
+            effect: Effect::Nothing,
+            name,
+            row: id,
+            origin: Origin::TimeUp,
+        };
+        if let Err(error) = (spec.handler)(&mut call) {
+            self.reply.error(&error);
+        }
+    }
+
+    /// After a command of a file being loaded: nothing is propagated, counted or reported except an
+    /// error, because the command succeeded when it was written.
+    fn end_loaded(&mut self, id: usize, outer_changed: bool, outer_errors: Errors) {
+        let World {
+            keyspace,
+            server,
+            reply,
+            ..
+        } = self;
+        keyspace.effects.end_command(outer_changed);
+        keyspace.journal.clear();
+        if keyspace.has_news() {
+            server.tell_news(keyspace, None);
+        }
+        if reply.end_errors(outer_errors).any() {
+            let name = server.table.row(id).full_name;
+            server.note_load_error(reply.last_error(), name);
+        }
+    }
+
+    /// Statistics, and the command logs.
+    #[inline]
+    fn account(&mut self, ran: &Ran<'_>, outer_errors: Errors) {
+        let World {
+            server,
+            client,
+            reply,
+            ..
+        } = self;
+        let errors = reply.end_errors(outer_errors);
+        if client.flags.contains(ClientFlags::BLOCKED) {
+            // Counted when it has been served.
+            if let Some(blocked) = &mut client.blocked {
+                blocked.ticks += ran.ticks;
+            }
+            return;
+        }
+        let earlier = match &client.blocked {
+            Some(blocked) if ran.origin == Origin::Retry => blocked.ticks,
+            _ => 0,
+        };
+        let ticks = ran.ticks + earlier;
+        if errors.own > 0 {
+            server.stats.count_error(reply.last_error());
+        }
+        let is_nested = ran.origin.is_nested();
+        if !is_nested {
+            server.stats.command_ticks += ticks;
+        }
+        server.count_call(ran.id, ticks, errors.any());
+        let (args, spec) = (ran.args, server.table.row(ran.id).spec);
+        let thresholds = &server.gates.thresholds;
+        let is_slow = ticks >= thresholds.ticks;
+        let request_most = client.buffers.args_bytes + HEADER_MAX * (args.len() + 1);
+        // The commands of a transaction came in requests of their own.
+        let request_most = if is_nested { 0 } else { request_most };
+        let replied = reply.pending_len().saturating_sub(ran.replied_before);
+        if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
+            server.note_large(client, spec, args, !is_nested, replied);
+        }
+        // A script is logged as a whole.
+        if is_slow && ran.origin != Origin::Script {
+            server.note_slow(client, spec, args, ticks);
+        }
+    }
+}
+
+/// A command that has run.
+struct Ran<'a> {
+    /// Its row's number.
+    id: usize,
+    origin: Origin,
+    args: Args<'a>,
+    ticks: u64,
+    /// Bytes in the reply buffer before it.
+    replied_before: usize,
+}
+
+impl Server {
+    /// Starts the timing of commands. In a batch each command starts where the previous one ended,
+    /// so that the counter is read once per command: a read costs as much as a small command.
+    #[inline]
+    pub(in crate::server) fn begin_commands(&mut self) {
+        self.turn.ended = clock::cycles();
+    }
+
+    /// The keys of a read command are tracked for its client (CLIENT TRACKING).
+    fn track_read(&mut self, client: &Client, ran: &Ran<'_>) {
+        let spec = self.table.row(ran.id).spec;
+        let is_script = spec.categories.contains(Category::SCRIPTING);
+        if !spec.flags.contains(Flags::READONLY) || is_script {
+            return;
+        }
+        let reader = match &self.scripting.current {
+            Some(current) if ran.origin == Origin::Script => current.caller,
+            _ => client.id,
+        };
+        self.remember_keys(reader, ran.id, ran.args);
+    }
+
+    /// Counts one finished call.
+    #[inline]
+    fn count_call(&mut self, id: usize, ticks: u64, failed: bool) {
+        let stats = &mut self.diagnostics.command_stats[id];
+        stats.calls += 1;
+        stats.ticks += ticks;
+        stats.failed += failed as u64;
+        if self.gates.latency_tracking {
+            stats.record_latency(self.cycles.nanos(ticks));
+        }
+        self.stats.commands += 1;
+    }
+
+    /// Counts the command of a client whose wait ended without a retry: by its deadline or by
+    /// CLIENT UNBLOCK.
+    pub(in crate::server) fn count_unserved(&mut self, client: &Client, failed: bool) {
+        let Some(blocked) = &client.blocked else {
+            return;
+        };
+        let (row, ticks) = (blocked.row, blocked.ticks);
+        self.count_call(row, ticks, failed);
+        if ticks >= self.gates.thresholds.ticks {
+            let spec = self.table.row(row).spec;
+            self.note_slow(client, spec, blocked.args.args(), ticks);
+        }
+    }
+
+    /// Propagates the complete units of effects.
+    #[cold]
+    fn repeat(&mut self, keyspace: &mut Keyspace) {
+        if let Some(recorder) = &mut self.debug.recorder {
+            recorder.take_effects(&keyspace.effects);
+        }
+        self.persist
+            .aof
+            .take_effects(&keyspace.effects, &mut self.stream, &self.now);
+        keyspace.effects.clear_complete();
+    }
+
+    /// Notifies clients of the last command's changes: the journal's, and touched watches.
+    /// `running` is the client that sent the command.
+    #[cold]
+    pub(in crate::server) fn tell_news(
+        &mut self,
+        keyspace: &mut Keyspace,
+        running: Option<&mut Client>,
+    ) {
+        let mut running = running;
+        for id in keyspace.watchers.take_touched() {
+            match running.as_deref_mut().filter(|client| client.id == id) {
+                Some(client) => client.lose_watches(&mut keyspace.watchers),
+                None => self.post(id, Post::Touched),
+            }
+        }
+        if keyspace.journal.is_empty() {
+            return;
+        }
+        let mut journal = std::mem::take(&mut keyspace.journal);
+        if let Some(recorder) = &mut self.debug.recorder {
+            recorder.take_changes(&journal);
+        }
+        let by = match &self.scripting.current {
+            Some(script) => Some(script.caller),
+            None => running.map(|client| client.id),
+        };
+        self.tell_changes(&journal, by);
+        journal.clear();
+        keyspace.journal = journal;
+    }
+}

@@ -1,0 +1,389 @@
+//! Runs scripts (`parts::scripting` has the caches and the state of the running one).
+//!
+//!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> Running::call -> World::run
+//!
+//! A script's commands pass gates of their own (`gates::script`), in Redis's order, and run as
+//! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
+//! the script. After `busy-reply-threshold` the loop serves others meanwhile (`busy`).
+
+use std::sync::atomic::Ordering;
+
+use crate::base::clock;
+use crate::command::{CommandError, Flags as RowFlags};
+use crate::keyspace::{Audience, Keyspace};
+use crate::resp::{Args, Reply};
+use crate::scripting::{
+    Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, Prepared, Use, VmHandle,
+};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::execution::dispatch::resolve;
+use crate::server::execution::gates::script as gates;
+use crate::server::execution::undo::Undo;
+use crate::server::origin::Origin;
+use crate::server::parts::scripting::{Current, REPLY_KEPT, Spare};
+use crate::server::state::Server;
+use crate::server::state::call::{Call, CommandResult};
+use crate::server::state::world::World;
+
+impl Call<'_> {
+    /// Runs a script to its end and replies with its result.
+    pub fn run_script(&mut self, program: Program<'_>) -> CommandResult {
+        self.no_effect();
+        let origin = self.origin;
+        let limits = gates::prepare(&mut self.world(), &program, origin)?;
+        let args = self.args;
+        let is_atomic = origin != Origin::Loading
+            && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
+        let mark = self.db.keyspace().effects.mark();
+        let posts = self.server.messages.outbox.mark();
+        let nested = match self.origin {
+            Origin::Loading => Origin::Loading,
+            _ => Origin::Script,
+        };
+        let World {
+            keyspace,
+            server,
+            client: caller,
+            reply: to,
+        } = self.world();
+        let mut spare = server.scripting.spare.take().unwrap_or_else(Spare::new);
+        let Spare { client, reply } = &mut *spare;
+        client.db = caller.db;
+        for flag in [ClientFlags::NO_TOUCH, ClientFlags::CACHES] {
+            client.flags.set(flag, caller.flags.contains(flag));
+        }
+        client.user = caller.user;
+        reply.set_resp3(false);
+        server.scripting.current = Some(Current {
+            of: program.of,
+            flags: program.flags,
+            began: server.turn.ended,
+            is_slow: false,
+            caller: caller.id,
+            is_atomic,
+            has_written: false,
+            is_replying: false,
+            is_killed: false,
+            told: None,
+        });
+        let mut running = Running {
+            keyspace,
+            server,
+            client,
+            reply,
+            caller,
+            to: Some(to),
+            program: &program,
+            command: args,
+            origin: nested,
+            limits,
+            wrote: false,
+            audience: Audience::ALL,
+            undo: is_atomic.then(Undo::default),
+        };
+        let called = program
+            .vm
+            .call(&mut running, program.function, program.keys, program.args);
+        let to = running.to.take().expect("nobody else takes it");
+        let ended = match called {
+            Ended::Returned => running.reply_to(to),
+            failed => failed,
+        };
+        let undo = running.undo.take();
+        // The server ends: the script's changes are dropped.
+        let is_dropped = running.server.shutdown.request.is_some();
+        let failed = matches!(ended, Ended::Failed(_));
+        if is_dropped || failed && undo.is_some() {
+            keyspace.effects.take_back(mark);
+        }
+        if let Some(undo) = undo {
+            if failed {
+                undo.roll_back(keyspace);
+                keyspace.journal.forget_written();
+                server.messages.outbox.take_back(posts);
+            }
+            if keyspace.has_news() {
+                server.tell_news(keyspace, Some(client));
+            }
+        }
+        let current = server.scripting.current.take();
+        match ended {
+            Ended::Returned => {}
+            Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(program.name)),
+            Ended::Failed(Failed::Bare(message)) => {
+                let shown = &message[..message.len().min(100)];
+                let parts = [b"ERR Error running script ", program.name, b", ", shown];
+                to.error_line(&parts.concat());
+            }
+        }
+        if current.is_some_and(|c| c.is_slow) {
+            server.update_interest();
+        }
+        spare.reply.clear(REPLY_KEPT);
+        server.scripting.spare = Some(spare);
+        Ok(())
+    }
+}
+
+impl Call<'_> {
+    /// Runs the code of libraries being loaded, see [`Libraries::prepare`]; meanwhile they count as
+    /// the running script: others are served when it takes long, and FUNCTION KILL ends it.
+    pub fn prepare_libraries(
+        &mut self,
+        vm: VmHandle,
+        codes: &[&[u8]],
+    ) -> Result<Prepared, LoadError> {
+        let (command, is_loading) = (self.args, self.origin == Origin::Loading);
+        let World {
+            keyspace,
+            server,
+            client,
+            ..
+        } = self.world();
+        server.scripting.current = Some(Current {
+            of: Use::Functions,
+            flags: Flags::empty(),
+            began: server.turn.ended,
+            is_slow: false,
+            caller: client.id,
+            is_atomic: false,
+            has_written: false,
+            is_killed: false,
+            is_replying: false,
+            told: None,
+        });
+        let mut loader = Loader {
+            keyspace,
+            server,
+            command,
+            is_loading,
+        };
+        let prepared = Libraries::prepare(vm, &mut loader, codes);
+        let current = server.scripting.current.take();
+        if current.is_some_and(|c| c.is_slow) {
+            server.update_interest();
+        }
+        prepared
+    }
+}
+
+/// The running script has reached the hook: serves others if it has run for long. Returns whether
+/// it must end.
+fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command: Args<'_>) -> bool {
+    let threshold = server.config.busy_reply_threshold;
+    let is_signalled = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
+    let Some(current) = &mut server.scripting.current else {
+        return false;
+    };
+    if is_signalled && !current.cannot_end() {
+        // The loop handles the signal.
+        return true;
+    }
+    let ticks = clock::cycles().wrapping_sub(current.began);
+    let millis = server.cycles.micros(ticks) / 1000;
+    if threshold == 0 || millis < threshold {
+        return false;
+    }
+    if !current.is_slow {
+        current.is_slow = true;
+        current.told = Some(Box::new((name.to_vec(), command.to_owned())));
+        let kill = match current.of {
+            Use::Eval => "SCRIPT KILL",
+            Use::Functions => "FUNCTION KILL",
+        };
+        tracing::warn!(
+            "Slow script detected: still in execution after {millis} milliseconds. You can \
+             try killing the script using the {kill} command. Script name is: {}.",
+            String::from_utf8_lossy(name)
+        );
+        server.update_interest();
+    }
+    crate::server::execution::busy::serve(keyspace, server);
+    let current = server.scripting.current.as_ref();
+    let killed = current.is_some_and(|c| c.is_killed);
+    if killed {
+        tracing::info!("Lua script killed by user with SCRIPT KILL.");
+    }
+    killed || server.shutdown.request.is_some()
+}
+
+/// A script to be run.
+pub struct Program<'a> {
+    pub of: Use,
+    pub vm: VmHandle,
+    pub function: Compiled,
+    pub flags: Flags,
+    /// Its SHA-1, or the function's name, for error messages.
+    pub name: &'a [u8],
+    /// Called by a read-only command.
+    pub read_only: bool,
+    pub keys: Args<'a>,
+    pub args: Args<'a>,
+}
+
+/// The host while a library's code runs: it runs no command.
+struct Loader<'a> {
+    keyspace: &'a mut Keyspace,
+    server: &'a mut Server,
+    /// The command that loads the libraries.
+    command: Args<'a>,
+    /// No client is served while data is loaded.
+    is_loading: bool,
+}
+
+impl Host for Loader<'_> {
+    fn interrupt(&mut self) -> bool {
+        let name = self.command.at(1);
+        !self.is_loading && interrupt(self.keyspace, self.server, name, self.command)
+    }
+}
+
+/// The host of the running script.
+struct Running<'a, 'p, 'r> {
+    keyspace: &'a mut Keyspace,
+    server: &'a mut Server,
+    /// The script's own client, not the caller.
+    client: &'a mut Client,
+    reply: &'a mut Reply,
+    /// The client that called the script.
+    caller: &'a Client,
+    /// The caller's reply: while the script's code runs.
+    to: Option<&'r mut Reply>,
+    program: &'a Program<'p>,
+    /// The command that runs the script.
+    command: Args<'a>,
+    origin: Origin,
+    limits: gates::Limits,
+    wrote: bool,
+    /// Where the effects are propagated (`redis.set_repl`).
+    audience: Audience,
+    /// The undo log of an atomic script.
+    undo: Option<Undo>,
+}
+
+impl Running<'_, '_, '_> {
+    /// Replies with the script's result.
+    fn reply_to(&mut self, to: &mut Reply) -> Ended {
+        if let Some(current) = &mut self.server.scripting.current {
+            current.is_replying = true;
+        }
+        let resp3 = self.reply.resp3();
+        self.reply.clear(REPLY_KEPT);
+        let vm = self.program.vm;
+        vm.reply(self, to, resp3)
+    }
+
+    /// Checks a command at the gates; returns its row's number.
+    fn admit(&mut self, args: Args<'_>) -> Result<usize, CommandError> {
+        const UNKNOWN: &str = "ERR Unknown Redis command called from script";
+        const ARITY: &str = "ERR Wrong number of args calling Redis command from script";
+        let row = self.server.table.find(args.at(0)).map(|row| row.id);
+        let id = resolve(self.server, row, args).map_err(|error| match error {
+            CommandError::WrongArity(_) => CommandError::Text(ARITY),
+            _ => CommandError::Text(UNKNOWN),
+        });
+        let id = match id {
+            Ok(id) => id,
+            Err(error) => {
+                self.server.stats.count_error(b"ERR");
+                return Err(error);
+            }
+        };
+        let spec = self.server.table.row(id).spec;
+        let user = (self.client.user, self.client.db);
+        let to = self.to.as_deref().expect("its code runs");
+        let asked = gates::Asked {
+            row: id,
+            args,
+            user,
+            caller: (self.caller, to),
+        };
+        if let Err(error) = gates::admit(self.server, asked, self.limits, self.wrote) {
+            let line = error.line();
+            let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
+            self.server.stats.count_error(code);
+            self.server.diagnostics.command_stats[id].rejected += 1;
+            return Err(error);
+        }
+        if spec.flags.contains(RowFlags::WRITE)
+            && let Some(undo) = &mut self.undo
+        {
+            let most = self.server.undo_max_bytes();
+            let filed = undo.file(
+                self.keyspace,
+                self.client.db,
+                self.server.table.row(id),
+                args,
+                most,
+            );
+            if let Err(error) = filed {
+                self.server.stats.count_error(b"ERR");
+                self.server.diagnostics.command_stats[id].rejected += 1;
+                return Err(error);
+            }
+        }
+        if spec.flags.contains(RowFlags::WRITE) && !self.wrote {
+            self.wrote = true;
+            if let Some(current) = &mut self.server.scripting.current {
+                current.has_written = true;
+            }
+        }
+        Ok(id)
+    }
+}
+
+impl Host for Running<'_, '_, '_> {
+    fn call(&mut self, args: Args<'_>, most: usize) -> Result<&[u8], CommandError> {
+        const TOO_LONG: &str = "ERR not enough memory: the command's reply is more than the \
+                                script may hold";
+        let id = self.admit(args)?;
+        self.reply.clear(REPLY_KEPT);
+        self.reply.set_limit(most);
+        let mark = self.keyspace.effects.mark();
+        let mut world = World {
+            keyspace: self.keyspace,
+            server: self.server,
+            client: self.client,
+            reply: self.reply,
+        };
+        world.run(self.origin, id, args, &[]);
+        if self.audience != Audience::ALL {
+            self.keyspace.effects.address(mark, self.audience);
+        }
+        match self.reply.is_full() {
+            true => Err(CommandError::Text(TOO_LONG)),
+            false => Ok(self.reply.text()),
+        }
+    }
+
+    fn take_reply(&mut self) -> Vec<u8> {
+        self.reply.take_text()
+    }
+
+    fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
+        let row = self.server.table.find(args.at(0)).map(|row| row.id);
+        // The number of arguments does not matter: nothing is run.
+        let row = self.server.table.row(row?);
+        let id = match args.get(1) {
+            Some(name) if !row.subcommands.is_empty() => {
+                self.server.table.find_subcommand(row, name)?.id
+            }
+            _ => row.id,
+        };
+        let denied = (self.server).denies(self.client.user, self.client.db, id, args);
+        Some(denied.is_none())
+    }
+
+    fn set_resp3(&mut self, on: bool) {
+        self.reply.set_resp3(on);
+    }
+
+    fn set_repl(&mut self, aof: bool, replicas: bool) {
+        self.audience.set(Audience::LOG, aof);
+        self.audience.set(Audience::REPLICAS, replicas);
+    }
+
+    fn interrupt(&mut self) -> bool {
+        interrupt(self.keyspace, self.server, self.program.name, self.command)
+    }
+}

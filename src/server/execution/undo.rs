@@ -1,0 +1,142 @@
+//! The undo log of an atomic script: the previous values of the keys that it writes.
+//!
+//! Before a command writes, each of its keys not yet in the log is added: its value as a DUMP
+//! payload, or its absence. A script that fails is undone from that. A command whose undo would
+//! exceed the bound is refused before it runs, and so is one whose keys cannot be determined
+//! (FLUSHALL). Watches on a key touched meanwhile are lost all the same.
+//!
+//! Cost: O(size of the value) for each key at its first write.
+
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
+use crate::command::{Access, CommandError, Flags};
+use crate::keyspace::{Cause, DbIndex, Keyspace, ValueView};
+use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer, seal};
+use crate::resp::Args;
+use crate::server::state::Server;
+use crate::server::state::call::Row;
+
+/// A key's previous state: payload, expiry, bits of its last use. `None`: it did not exist.
+type Before = Option<(Vec<u8>, Option<i64>, u32)>;
+
+type Keys = HashMap<Box<[u8]>, Before, ahash::RandomState>;
+
+/// See the module.
+#[derive(Default)]
+pub struct Undo {
+    /// For each database written to.
+    databases: SmallVec<[(DbIndex, Keys); 1]>,
+    bytes: usize,
+}
+
+const FULL: &str = "ERR the command is not run: what an atomic script changes would take more \
+                    than script-undo-max-bytes to undo";
+
+impl Undo {
+    /// Logs the keys that a command is about to change. An error: the command must not run.
+    pub fn file(
+        &mut self,
+        keyspace: &mut Keyspace,
+        db: DbIndex,
+        row: &Row,
+        args: Args<'_>,
+        most: usize,
+    ) -> Result<(), CommandError> {
+        // A command in an invalid form is refused by its handler.
+        let Ok(keys) = row.keys(args) else {
+            return Ok(());
+        };
+        if keys.len() == 0 {
+            return Err(CommandError::owned(format!(
+                "ERR '{}' cannot be undone: it is not allowed in an atomic script",
+                row.full_name
+            )));
+        }
+        let all = row.spec.flags.contains(Flags::CROSS_DB);
+        const WRITES: Access = Access::RW.union(Access::OW).union(Access::RM);
+        // XREADGROUP declares its streams as read, but it writes to their groups.
+        let tells = keys.clone().any(|(_, access)| access.intersects(WRITES));
+        for (at, access) in keys {
+            if tells && !access.intersects(WRITES) {
+                continue;
+            }
+            let key = args.at(at);
+            if !all {
+                self.file_key(keyspace, db, key, most)?;
+                continue;
+            }
+            for db in 0..keyspace.databases() {
+                self.file_key(keyspace, DbIndex(db as u32), key, most)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file_key(
+        &mut self,
+        keyspace: &mut Keyspace,
+        db: DbIndex,
+        key: &[u8],
+        most: usize,
+    ) -> Result<(), CommandError> {
+        let filed = self.databases.iter().find(|(at, _)| *at == db);
+        if filed.is_some_and(|(_, keys)| keys.contains_key(key)) {
+            return Ok(());
+        }
+        let left = most.saturating_sub(self.bytes);
+        let before = match keyspace.db(db).look(key) {
+            None => None,
+            Some(view) if matches!(view.value, ValueView::Bytes(text) if text.len() > left) => {
+                return Err(CommandError::Text(FULL));
+            }
+            Some(view) => {
+                let mut writer = Writer::new(VERSION_FIELD_TTLS, false);
+                if !writer.value_within(&view.value, left) {
+                    return Err(CommandError::Text(FULL));
+                }
+                let mut payload = writer.take(Vec::new());
+                seal(&mut payload, VERSION_FIELD_TTLS);
+                Some((payload, view.expiry, view.clock))
+            }
+        };
+        let bytes = key.len() + before.as_ref().map_or(0, |(payload, ..)| payload.len());
+        if bytes > left {
+            return Err(CommandError::Text(FULL));
+        }
+        self.bytes += bytes;
+        let at = self.databases.iter().position(|(at, _)| *at == db);
+        let at = at.unwrap_or_else(|| {
+            self.databases.push((db, Keys::default()));
+            self.databases.len() - 1
+        });
+        self.databases[at].1.insert(key.into(), before);
+        Ok(())
+    }
+
+    /// Restores all keys.
+    pub fn roll_back(self, keyspace: &mut Keyspace) {
+        for (db, keys) in self.databases {
+            for (key, before) in keys {
+                keyspace.db(db).delete(&key, Cause::Server);
+                let Some((payload, expiry, clock)) = before else {
+                    continue;
+                };
+                let limits = keyspace.limits;
+                let payload = Payload::verify(&payload, true).expect("our own payload");
+                let put = payload.read(&limits, false, |value| {
+                    keyspace.put_back(db, &key, value, expiry, clock);
+                });
+                assert!(put.is_ok(), "our own payload is whole");
+            }
+        }
+    }
+}
+
+impl Server {
+    /// The bound of an undo log, bytes.
+    pub(in crate::server) fn undo_max_bytes(&self) -> usize {
+        self.config.script_undo_max_bytes as usize
+    }
+}

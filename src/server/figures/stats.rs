@@ -1,0 +1,197 @@
+//! Counters: of the server as a whole, of every command, of every error code.
+
+use std::collections::BTreeMap;
+
+use crate::base::text::Printable;
+use crate::server::figures::histogram::Histogram;
+
+/// The most distinct error codes counted separately (INFO errorstats).
+const ERROR_CODES_MAX: usize = 128;
+
+/// Of one command or subcommand.
+#[derive(Debug, Default)]
+pub struct CommandStats {
+    pub calls: u64,
+    /// Time in handlers, in cycle-counter ticks.
+    pub ticks: u64,
+    /// Refused before it ran.
+    pub rejected: u64,
+    /// Ran and answered with an error.
+    pub failed: u64,
+    /// Nanoseconds per call; made with the first call while `latency-tracking` is on.
+    pub latency: Option<Histogram>,
+}
+
+impl CommandStats {
+    /// Adds one call's nanoseconds to the histogram.
+    #[inline]
+    pub fn record_latency(&mut self, nanos: u64) {
+        self.latency.get_or_insert_default().record(nanos);
+    }
+}
+
+/// Of the whole server, since start-up or CONFIG RESETSTAT.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub connections: u64,
+    pub rejected_connections: u64,
+    /// Handshakes of TLS, and those that failed.
+    pub handshakes: u64,
+    pub failed_handshakes: u64,
+    pub commands: u64,
+    pub net_input_bytes: u64,
+    pub net_output_bytes: u64,
+    pub total_error_replies: u64,
+    pub unexpected_error_replies: u64,
+    pub reads: u64,
+    pub writes: u64,
+    pub turns: u64,
+    /// Time spent in turns of the loop and in commands, microseconds.
+    pub turn_us: u64,
+    pub command_ticks: u64,
+    pub cron_ticks: u64,
+    /// The most commands of one turn.
+    pub commands_per_turn_max: u64,
+    pub query_buffer_disconnections: u64,
+    pub output_buffer_disconnections: u64,
+    pub evicted_clients: u64,
+    pub active_expire_us: u64,
+    /// Keys deleted by the active expire cycle since the last cron.
+    pub expired_actively: u64,
+    stale_share: f64,
+    pub slowest_turn_us: u64,
+    /// Time over `maxmemory`, without the current period.
+    exceeded_ms: u64,
+    /// When the current period began.
+    exceeded_since_ms: Option<u64>,
+    /// Errors by their code.
+    pub errors: BTreeMap<Box<[u8]>, u64>,
+    /// There are too many codes: new ones are not counted separately.
+    pub errors_overflowed: bool,
+}
+
+impl Stats {
+    /// Records whether memory is within `maxmemory`.
+    #[inline]
+    pub fn note_memory(&mut self, fits: bool, now_ms: u64) {
+        if fits && self.exceeded_since_ms.is_none() {
+            return;
+        }
+        let since = *self.exceeded_since_ms.get_or_insert(now_ms);
+        if fits {
+            self.exceeded_ms += now_ms.saturating_sub(since);
+            self.exceeded_since_ms = None;
+        }
+    }
+
+    /// Milliseconds over `maxmemory`: in total, and of the current period.
+    pub fn exceeded_ms(&self, now_ms: u64) -> (u64, u64) {
+        let since = self.exceeded_since_ms.unwrap_or(now_ms);
+        let current = now_ms.saturating_sub(since);
+        (self.exceeded_ms + current, current)
+    }
+
+    /// Records the share of expired keys among keys with an expiry, called by cron: `volatile` are
+    /// left. A running average over about twenty turns of cron, as in Redis.
+    pub fn note_stale(&mut self, volatile: usize) {
+        let due = std::mem::take(&mut self.expired_actively) as f64;
+        let share = match due + volatile as f64 {
+            0.0 => 0.0,
+            keys => due / keys,
+        };
+        self.stale_share = share * 0.05 + self.stale_share * 0.95;
+    }
+
+    /// See [`Stats::note_stale`]; percent.
+    pub fn stale_percent(&self) -> f64 {
+        self.stale_share * 100.0
+    }
+
+    /// Counts an error reply by the code it starts with.
+    pub fn count_error(&mut self, code: &[u8]) {
+        self.total_error_replies += 1;
+        if let Some(n) = self.errors.get_mut(code) {
+            *n += 1;
+        } else if self.errors_overflowed {
+            // Counted only in the total.
+        } else if self.errors.len() < ERROR_CODES_MAX {
+            self.errors.insert(code.into(), 1);
+        } else {
+            let codes: Vec<_> = self
+                .errors
+                .keys()
+                .map(|c| Printable(c).to_string())
+                .collect();
+            tracing::warn!(
+                "Errorstats stopped adding new errors because the number of different errors \
+                 reached {ERROR_CODES_MAX}; CONFIG RESETSTAT starts over."
+            );
+            tracing::warn!("Current errors code list: {}", codes.join(", "));
+            self.errors_overflowed = true;
+            self.errors.clear();
+            self.errors.insert((*b"ERRORSTATS_DISABLED").into(), 1);
+        }
+    }
+}
+
+/// Rates over the last seconds (`instantaneous_*`).
+#[derive(Debug, Default)]
+pub struct Rate {
+    samples: [u64; 16],
+    at: usize,
+    last_value: u64,
+    last_ms: u64,
+}
+
+impl Rate {
+    /// Takes a sample of a growing counter.
+    pub fn sample(&mut self, value: u64, now_ms: u64) {
+        // There is no rate before the first sample.
+        let passed = match self.last_ms {
+            0 => 0,
+            last => now_ms.saturating_sub(last),
+        };
+        let grown = value.saturating_sub(self.last_value);
+        if let Some(rate) = (grown * 1000).checked_div(passed) {
+            self.samples[self.at] = rate;
+            self.at = (self.at + 1) % self.samples.len();
+        }
+        (self.last_value, self.last_ms) = (value, now_ms);
+    }
+
+    /// The rate per second, averaged over the samples.
+    pub fn per_second(&self) -> u64 {
+        self.samples.iter().sum::<u64>() / self.samples.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_needs_two_samples() {
+        let mut rate = Rate::default();
+        rate.sample(1_000_000, 5000);
+        assert_eq!(rate.per_second(), 0);
+        for n in 1..=16 {
+            rate.sample(1_000_000 + n * 10, 5000 + n * 100);
+        }
+        assert_eq!(rate.per_second(), 100);
+    }
+
+    #[test]
+    fn a_stale_share_rises_at_once_and_fades() {
+        let mut stats = Stats {
+            expired_actively: 1000,
+            ..Stats::default()
+        };
+        stats.note_stale(0);
+        assert_eq!(format!("{:.2}", stats.stale_percent()), "5.00");
+        stats.note_stale(100);
+        assert_eq!(format!("{:.2}", stats.stale_percent()), "4.75");
+        stats.expired_actively = 10;
+        stats.note_stale(90);
+        assert_eq!(format!("{:.2}", stats.stale_percent()), "5.01");
+    }
+}

@@ -1,0 +1,57 @@
+//! Delivers the messages of the outbox (`parts::outbox`).
+
+use crate::keyspace::ClientId;
+use crate::resp::Reply;
+use crate::server::clients::client::Client;
+use crate::server::clients::session::Session;
+use crate::server::parts::outbox::{Post, hear};
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
+    match post {
+        Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
+        post => hear(&session.client, &mut session.reply, &post),
+    }
+}
+
+impl Server {
+    /// Posts an item for a client; it is dropped with the client.
+    pub fn post(&mut self, to: ClientId, post: Post) {
+        self.messages.outbox.add(to, post);
+    }
+
+    /// Delivers the items of a client before its command runs.
+    #[cold]
+    pub(in crate::server) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
+        let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
+        for (_, post) in self.messages.outbox.posts.extract_if(.., is_its) {
+            hear(client, reply, &post);
+        }
+    }
+}
+
+impl Engine {
+    /// Delivers the outbox. `running` is the client that has just been answered, which is out of
+    /// the list of clients.
+    #[cold]
+    pub(in crate::server) fn deliver_posts(&mut self, mut running: Option<&mut Session>) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let mut kept = Vec::new();
+        for (to, post) in std::mem::take(&mut server.messages.outbox.posts) {
+            if let Some(session) = running.as_deref_mut().filter(|s| s.client.id == to) {
+                receive(session, post, keyspace);
+            } else if let Some(mut session) = server.clients.take(to) {
+                receive(&mut session, post, keyspace);
+                server.enforce_output_limit(&mut session);
+                server.put_back(session);
+            } else if server.clients.is_connected(to) {
+                kept.push((to, post));
+            }
+        }
+        kept.append(&mut server.messages.outbox.posts);
+        server.messages.outbox.posts = kept;
+    }
+}

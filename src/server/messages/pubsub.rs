@@ -1,0 +1,303 @@
+//! Publishing: a message is encoded once and delivered to every subscriber, at once except to the
+//! client whose command runs, which gets it after its reply (`outbox`).
+//!
+//! Order, as in Redis: subscribers of the channel, then those of patterns. Messages are sent
+//! whatever CLIENT REPLY says.
+
+use bytes::Bytes;
+
+use crate::config::KeyspaceEvents;
+use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace};
+use crate::pubsub::{Kind, Subscriptions};
+use crate::resp::Reply;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::output::STATIC_REPLY_BYTES;
+use crate::server::clients::table::Clients;
+use crate::server::parts::outbox::{Outbox, Post, hear};
+use crate::server::state::{Messages, Server};
+use crate::server::state::world::World;
+
+/// Encodes strings as an array.
+pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {
+    let bytes: usize = parts.iter().map(|part| part.len() + 16).sum();
+    let mut out = Vec::with_capacity(bytes + 8);
+    crate::resp::write_request(&mut out, parts.iter().copied());
+    Bytes::from(out)
+}
+
+/// Delivers messages to clients.
+pub(in crate::server) struct Delivery<'a> {
+    clients: &'a mut Clients,
+    outbox: &'a mut Outbox,
+    flush: &'a mut Vec<ClientId>,
+    /// All messages are held in the outbox.
+    held: bool,
+    /// Clients with so much pending that their limits must be checked.
+    pub(in crate::server) long: Vec<ClientId>,
+}
+
+impl<'a> Delivery<'a> {
+    pub(in crate::server) fn new(
+        clients: &'a mut Clients,
+        outbox: &'a mut Outbox,
+        flush: &'a mut Vec<ClientId>,
+        held: bool,
+    ) -> Delivery<'a> {
+        Delivery {
+            clients,
+            outbox,
+            flush,
+            held,
+            long: Vec::new(),
+        }
+    }
+
+    fn give_all(&mut self, receivers: &[ClientId], message: Bytes) {
+        let post = Post::Push(message);
+        for &id in receivers {
+            self.give(id, &post);
+        }
+    }
+
+    /// Delivers an item to a client, at once unless the client is being served.
+    #[inline]
+    pub(in crate::server) fn give(&mut self, id: ClientId, post: &Post) {
+        let session = match self.held {
+            true => None,
+            false => self.clients.get_mut(id),
+        };
+        let Some(session) = session else {
+            return self.outbox.add(id, post.clone());
+        };
+        hear(&session.client, &mut session.reply, post);
+        if session.reply.pending_len() > STATIC_REPLY_BYTES || session.reply.is_full() {
+            self.long.push(id);
+        }
+        if !session.flush_queued {
+            session.flush_queued = true;
+            self.flush.push(id);
+        }
+    }
+}
+
+impl Server {
+    /// Sends a message to all subscribers of a channel; returns how many. O(receivers + patterns
+    /// with a matching prefix).
+    pub fn publish(&mut self, kind: Kind, channel: &[u8], text: &[u8]) -> usize {
+        let held = self.scripting.holds_news();
+        let Server {
+            clients,
+            messages,
+            turn,
+            ..
+        } = self;
+        let Messages { pubsub, outbox, .. } = messages;
+        let mut delivery = Delivery::new(clients, outbox, &mut turn.flush, held);
+        let subscribers = pubsub.subscribers(kind, channel);
+        let mut receivers = subscribers.len();
+        if !subscribers.is_empty() {
+            let word: &[u8] = match kind {
+                Kind::Shard => b"smessage",
+                Kind::Channel | Kind::Pattern => b"message",
+            };
+            delivery.give_all(subscribers, message(&[word, channel, text]));
+        }
+        if kind == Kind::Channel {
+            pubsub.matching(channel, |pattern, subscribers| {
+                receivers += subscribers.len();
+                let message = message(&[b"pmessage", pattern, channel, text]);
+                delivery.give_all(subscribers, message);
+            });
+        }
+        let long = delivery.long;
+        self.limit_long(long);
+        receivers
+    }
+
+    /// Closes those of the clients whose output is over its limit, and counts the pending output of
+    /// the others.
+    pub(in crate::server) fn limit_long(&mut self, long: Vec<ClientId>) {
+        for id in long {
+            if let Some(mut session) = self.clients.take(id) {
+                self.enforce_output_limit(&mut session);
+                self.count_client_memory(&mut session);
+                self.clients.put_back(session);
+            }
+        }
+    }
+
+    /// Notifies the journal's changes to clients that track keys, and to subscribers of the events
+    /// that `notify-keyspace-events` selects. `running` is the client that made the changes.
+    pub(in crate::server) fn tell_changes(&mut self, journal: &Journal, running: Option<ClientId>) {
+        let wanted = self.config.notify_keyspace_events;
+        let (tracks, publishes) = (
+            self.messages.tracking.is_on(),
+            !self.messages.pubsub.is_empty(),
+        );
+        let classes = if publishes {
+            wanted.classes()
+        } else {
+            Class::empty()
+        };
+        let (mut channel, mut all_changed) = (Vec::new(), false);
+        for change in journal.changes() {
+            if tracks {
+                self.tell_trackers(change, running);
+                let is_whole = matches!(change.kind, ChangeKind::Flushed | ChangeKind::Swapped);
+                if is_whole && !std::mem::replace(&mut all_changed, true) {
+                    self.tell_all_changed();
+                }
+            }
+            if classes.intersects(change.class) && !change.event.is_empty() {
+                self.publish_event(change, wanted, &mut channel);
+            }
+        }
+    }
+
+    /// Publishes one event on its two channels; `channel` is a buffer for their names.
+    fn publish_event(&mut self, change: Change<'_>, wanted: KeyspaceEvents, channel: &mut Vec<u8>) {
+        let DbIndex(db) = change.db;
+        let mut digits = itoa::Buffer::new();
+        let db = digits.format(db).as_bytes();
+        let (key, event) = (change.key, change.event.as_bytes());
+        for (class, kind, name, text) in [
+            (Class::KEYSPACE, &b"__keyspace@"[..], key, event),
+            (Class::KEYEVENT, b"__keyevent@", event, key),
+        ] {
+            if wanted.channels().contains(class) {
+                channel.clear();
+                for part in [kind, db, b"__:", name] {
+                    channel.extend_from_slice(part);
+                }
+                self.publish(Kind::Channel, channel, text);
+            }
+        }
+    }
+
+    /// The listeners of changes have changed: subscriptions, tracking, `notify-keyspace-events`.
+    pub fn update_listeners(&mut self, keyspace: &mut Keyspace) {
+        let wanted = self.config.notify_keyspace_events;
+        let mut wanted_classes = match self.messages.pubsub.is_empty() {
+            true => Class::empty(),
+            false => wanted.classes(),
+        };
+        if self.debug.recorder.is_some() {
+            wanted_classes = Class::all();
+        }
+        keyspace
+            .journal
+            .listen(wanted_classes, self.messages.tracking.is_on());
+    }
+}
+
+impl World<'_> {
+    /// Subscribes the client.
+    pub fn subscribe(&mut self, kind: Kind, name: &[u8]) {
+        let client = &mut *self.client;
+        let was_empty = self.server.messages.pubsub.is_empty();
+        let its = client.subscriptions.get_or_insert_default();
+        self.server
+            .messages
+            .pubsub
+            .subscribe(kind, name, client.id, its);
+        let count = its.told(kind);
+        if !client.flags.contains(ClientFlags::PUBSUB) {
+            client.flags |= ClientFlags::PUBSUB;
+            self.server.limit_reply(client, self.reply);
+        }
+        if was_empty {
+            self.server.update_listeners(self.keyspace);
+        }
+        let word = match kind {
+            Kind::Channel => "subscribe",
+            Kind::Pattern => "psubscribe",
+            Kind::Shard => "ssubscribe",
+        };
+        self.tell_subscription(word, Some(name), count);
+    }
+
+    /// Unsubscribes the client; without names from all of the kind.
+    pub fn unsubscribe<'a>(&mut self, kind: Kind, names: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let word = match kind {
+            Kind::Channel => "unsubscribe",
+            Kind::Pattern => "punsubscribe",
+            Kind::Shard => "sunsubscribe",
+        };
+        if names.len() > 0 {
+            for name in names {
+                self.unsubscribe_one(kind, name, word);
+            }
+        } else {
+            let its = self.client.subscriptions.as_deref();
+            let all = its.map(|its| its.of(kind).iter().cloned().collect::<Vec<_>>());
+            let all = all.unwrap_or_default();
+            for name in &all {
+                self.unsubscribe_one(kind, name, word);
+            }
+            if all.is_empty() {
+                let its = self.client.subscriptions.as_deref();
+                let count = its.map_or(0, |its| its.told(kind));
+                self.tell_subscription(word, None, count);
+            }
+        }
+        self.server.end_subscriptions(self.client);
+        self.server.limit_reply(self.client, self.reply);
+        if self.server.messages.pubsub.is_empty() {
+            self.server.update_listeners(self.keyspace);
+        }
+    }
+
+    fn unsubscribe_one(&mut self, kind: Kind, name: &[u8], word: &str) {
+        let mut count = 0;
+        let id = self.client.id;
+        if let Some(its) = self.client.subscriptions.as_deref_mut() {
+            self.server.messages.pubsub.unsubscribe(kind, name, id, its);
+            count = its.told(kind);
+        }
+        self.tell_subscription(word, Some(name), count);
+    }
+
+    /// A confirmation: sent as messages are, whatever CLIENT REPLY says.
+    fn tell_subscription(&mut self, word: &str, name: Option<&[u8]>, count: usize) {
+        let write = |reply: &mut Reply| {
+            reply.push(3);
+            reply.bulk(word.as_bytes());
+            match name {
+                Some(name) => reply.bulk(name),
+                None => reply.null(),
+            }
+            reply.int(count as i64);
+        };
+        if !self.client.flags.intersects(ClientFlags::UNHEARD) {
+            return write(self.reply);
+        }
+        let mut apart = Reply::new();
+        apart.set_resp3(self.reply.resp3());
+        write(&mut apart);
+        let message = Bytes::from(apart.pending());
+        self.server.post(self.client.id, Post::Push(message));
+    }
+}
+
+impl Server {
+    /// A client without subscriptions is an ordinary one again.
+    fn end_subscriptions(&mut self, client: &mut Client) {
+        let has_some = |its: &Subscriptions| !its.is_empty();
+        if client.subscriptions.as_deref().is_some_and(has_some) {
+            return;
+        }
+        client.subscriptions = None;
+        client.flags.remove(ClientFlags::PUBSUB);
+    }
+
+    /// Removes a client from all channels, without a message.
+    pub fn unsubscribe_all(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
+        if let Some(mut its) = client.subscriptions.take() {
+            self.messages.pubsub.forget(client.id, &mut its);
+            self.end_subscriptions(client);
+            if self.messages.pubsub.is_empty() {
+                self.update_listeners(keyspace);
+            }
+        }
+    }
+}

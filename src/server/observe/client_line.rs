@@ -1,0 +1,140 @@
+//! A client as one line of text: CLIENT LIST, CLIENT INFO, the log.
+
+use std::io::Write;
+
+use crate::pubsub::Kind;
+use crate::resp::Reply;
+use crate::server::TrackingMode;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::output::listed_bytes;
+use crate::server::parts::tracking::Tracker;
+use crate::server::state::Server;
+
+/// The line, without its end: `id=3 addr=... io-thread=0`. `running`: the client's own command asks
+/// for the line.
+pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> Vec<u8> {
+    let mut line = Vec::with_capacity(512);
+    let age_s = |since_ms: u64| server.now.mono_ms.saturating_sub(since_ms) / 1000;
+    let transaction = client.transaction.as_ref();
+    let args_bytes = match &client.blocked {
+        Some(blocked) => blocked.args.args().bytes(),
+        None if running => client.buffers.args_bytes,
+        None => 0,
+    };
+    let tracker = server.messages.tracking.of(client.id);
+    let waiting = reply.pending_len();
+    let beyond = listed_bytes(reply);
+    // Writing to memory cannot fail.
+    let _ = write!(
+        line,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={}{} db={}",
+        client.id.0,
+        client.identity.peer,
+        client.identity.local,
+        client.identity.fd,
+        client.identity.name.as_deref().unwrap_or(""),
+        age_s(client.identity.created_ms),
+        age_s(client.traffic.last_active_ms),
+        flag_letters(client.flags, tracker),
+        // Valkey's field, shown only for clients that have declared it: other lines are Redis's.
+        match client.flags.contains(ClientFlags::REDIRECTS) {
+            true => " capa=r",
+            false => "",
+        },
+        client.db.0,
+    );
+    let _ = write!(
+        line,
+        " sub={} psub={} ssub={} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={}",
+        client.subscribed(Kind::Channel),
+        client.subscribed(Kind::Pattern),
+        client.subscribed(Kind::Shard),
+        transaction.map_or(-1, |t| t.commands.len() as i64),
+        client.watched.len(),
+        client.buffers.query_bytes,
+        (client.buffers.query_capacity + client.buffers.query_growth)
+            .saturating_sub(client.buffers.query_bytes),
+        args_bytes,
+        transaction.map_or(0, |t| t.args_bytes),
+    );
+    let _ = write!(
+        line,
+        " rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
+        reply.capacity(),
+        client.buffers.reply_peak.max(waiting),
+        waiting - beyond,
+        (beyond > 0) as u8,
+        beyond,
+        client.memory_bytes(reply),
+        if waiting > 0 && !running { "rw" } else { "r" },
+        client.traffic.last_command.unwrap_or("NULL"),
+    );
+    line.extend_from_slice(server.acl.users.name(client.user));
+    let _ = write!(
+        line,
+        " redir={} resp={} lib-name={} lib-ver={} io-thread=0",
+        tracker.map_or(-1, |t| t.redirect.map_or(0, |id| id.0 as i64)),
+        if reply.resp3() { 3 } else { 2 },
+        client.identity.lib_name.as_deref().unwrap_or(""),
+        client.identity.lib_ver.as_deref().unwrap_or(""),
+    );
+    line
+}
+
+/// One letter a flag, in Redis's order; `N` when there is none.
+pub fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
+    let letters = [
+        (ClientFlags::MONITOR, 'O'),
+        (ClientFlags::REPLICA, 'S'),
+        (ClientFlags::PUBSUB, 'P'),
+        (ClientFlags::MULTI, 'x'),
+        (ClientFlags::BLOCKED.union(ClientFlags::POSTPONED), 'b'),
+        (ClientFlags::TRACKING, 't'),
+        (ClientFlags::DIRTY_CAS, 'd'),
+        (ClientFlags::CLOSE_AFTER_REPLY, 'c'),
+        (ClientFlags::CLOSE_ASAP, 'A'),
+        (ClientFlags::UNIX_SOCKET, 'U'),
+        (ClientFlags::NO_EVICT, 'e'),
+        (ClientFlags::NO_TOUCH, 'T'),
+        (ClientFlags::IMPORTS, 'I'),
+    ];
+    let mut out = String::new();
+    for &(flag, letter) in &letters {
+        if flags.intersects(flag) {
+            out.push(letter);
+        }
+        if let Some(tracker) = tracker.filter(|_| letter == 't') {
+            out.extend(tracker.is_broken.then_some('R'));
+            out.extend((tracker.mode == TrackingMode::Broadcast).then_some('B'));
+        }
+    }
+    if out.is_empty() { "N".into() } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_weighs_its_arguments_and_a_pointer_to_each() {
+        let mut t = crate::server::Testbed::new();
+        let queues = t.connect();
+        t.run_as(queues, "MULTI");
+        t.run_as(queues, "SET k v");
+        let listed =
+            |t: &mut crate::server::Testbed| t.run(&format!("CLIENT LIST ID {}", queues.0));
+        assert!(listed(&mut t).contains(" multi=1 ") && listed(&mut t).contains(" multi-mem=29 "));
+        t.run_as(queues, "GET k");
+        assert!(listed(&mut t).contains(" multi-mem=49 "));
+        t.run_as(queues, "DISCARD");
+        assert!(listed(&mut t).contains(" multi-mem=0 "));
+    }
+
+    #[test]
+    fn letters_stand_in_redis_order() {
+        assert_eq!(flag_letters(ClientFlags::empty(), None), "N");
+        assert_eq!(flag_letters(ClientFlags::REPLY_OFF, None), "N");
+        let flags = ClientFlags::NO_TOUCH | ClientFlags::UNIX_SOCKET | ClientFlags::MULTI;
+        assert_eq!(flag_letters(flags, None), "xUT");
+    }
+}

@@ -1,0 +1,252 @@
+//! INFO persistence, stats, replication: what the server has been doing.
+
+use super::{Source, Writer};
+
+use crate::acl::Reason;
+use crate::pubsub::Kind;
+use crate::server::parts::aof::AofState;
+use crate::server::parts::snapshot::Consumer;
+use crate::server::parts::snapshot::child::ChildProgress;
+
+pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
+    to.section("Persistence");
+    to.field("loading", u8::from(from.server.is_loading()));
+    to.zeros(&["async_loading"]);
+    let server = from.server;
+    let child = server.persist.snapshots.child_progress();
+    let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);
+    let told_ms = child.map_or(server.now.mono_ms, |child| child.told_ms);
+    to.fields(&[
+        ("current_cow_peak", &cow(|child| child.cow_peak)),
+        ("current_cow_size", &cow(|child| child.cow)),
+        (
+            "current_cow_size_age",
+            &(server.now.mono_ms.saturating_sub(told_ms) / 1000),
+        ),
+    ]);
+    let (saved, total) = match child {
+        Some(child) => (child.keys, child.keys_total),
+        None => from.keyspace.pass_progress(),
+    };
+    let percent = 100.0 * saved as f64 / total.max(1) as f64;
+    to.field("current_fork_perc", format_args!("{percent:.2}"));
+    to.field("current_save_keys_processed", saved);
+    to.field("current_save_keys_total", total);
+    if from.keyspace.is_saving() {
+        // russet's own: values saved early, before they changed, that wait to be written.
+        to.field("snapshot_early_bytes", from.keyspace.early_bytes());
+    }
+    to.field("rdb_changes_since_last_save", from.keyspace.dirty);
+    let saving = &from.server.persist.saving;
+    to.field("rdb_bgsave_in_progress", saving.in_progress() as u8);
+    to.field("rdb_last_save_time", saving.last_save_s);
+    let ok = |ok: bool| if ok { "ok" } else { "err" };
+    to.field("rdb_last_bgsave_status", ok(saving.last_status_ok));
+    to.field("rdb_last_bgsave_time_sec", saving.last_time_s);
+    let current_s = saving.current_time_s(from.server.now.mono_ms);
+    to.field("rdb_current_bgsave_time_sec", current_s);
+    to.field("rdb_saves", saving.saves);
+    let loaded = &from.server.persist.loading.last;
+    to.field("rdb_last_cow_size", server.persist.snapshots.forks.save_cow);
+    to.field("rdb_last_load_keys_expired", loaded.keys_expired);
+    to.field("rdb_last_load_keys_loaded", loaded.keys_loaded);
+    aof(from, to);
+    to.field(
+        "aof_last_cow_size",
+        server.persist.snapshots.forks.rewrite_cow,
+    );
+    to.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
+    aof_file(from, to);
+}
+
+fn aof(from: &Source<'_>, to: &mut Writer) {
+    let (aof, now_ms) = (&from.server.persist.aof, from.server.now.mono_ms);
+    let rewrites = &aof.rewrites;
+    let is_scheduled = from.server.persist.snapshots.is_queued(Consumer::Rewrite);
+    let status = |ok| if ok { "ok" } else { "err" };
+    to.fields(&[
+        ("aof_enabled", &u8::from(aof.state != AofState::Off)),
+        ("aof_rewrite_in_progress", &u8::from(rewrites.in_progress())),
+        ("aof_rewrite_scheduled", &u8::from(is_scheduled)),
+        ("aof_last_rewrite_time_sec", &rewrites.last_time_s),
+        (
+            "aof_current_rewrite_time_sec",
+            &rewrites.current_time_s(now_ms),
+        ),
+        ("aof_last_bgrewrite_status", &status(rewrites.last_ok)),
+        ("aof_rewrites", &rewrites.done),
+        (
+            "aof_rewrites_consecutive_failures",
+            &rewrites.failed_in_a_row,
+        ),
+        ("aof_last_write_status", &status(aof.is_sound())),
+    ]);
+}
+
+/// The fields of an open file, and of loading while it lasts.
+fn aof_file(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    if let Some(log) = server.persist.aof.log() {
+        let writer = &log.writer;
+        to.fields(&[
+            ("aof_current_size", &log.current_bytes()),
+            ("aof_base_size", &log.base_bytes),
+            (
+                "aof_pending_rewrite",
+                &u8::from(server.persist.snapshots.is_queued(Consumer::Rewrite)),
+            ),
+            ("aof_buffer_length", &writer.buffer_bytes()),
+            (
+                "aof_pending_bio_fsync",
+                &u8::from(writer.sync_in_progress()),
+            ),
+            ("aof_delayed_fsync", &writer.delayed_syncs),
+        ]);
+    }
+    if let Some(load) = &server.persist.loading.progress {
+        to.fields(&[
+            ("loading_start_time", &load.began_s),
+            ("loading_total_bytes", &load.total_bytes),
+            ("loading_rdb_used_mem", &load.rdb_used_mem),
+            ("loading_loaded_bytes", &load.loaded_bytes),
+            (
+                "loading_loaded_perc",
+                &format_args!("{:.2}", load.percent()),
+            ),
+            ("loading_eta_seconds", &load.eta_s(server.now.mono_ms)),
+        ]);
+    }
+}
+
+pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    let (stats, rates, keys) = (
+        &server.stats,
+        &server.diagnostics.rates,
+        &from.keyspace.stats,
+    );
+    let denied = |reason| server.acl.log.denied(reason);
+    let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(server.now.mono_ms);
+    to.section("Stats");
+    to.fields(&[
+        ("total_connections_received", &stats.connections),
+        ("total_commands_processed", &stats.commands),
+        ("instantaneous_ops_per_sec", &rates.commands.per_second()),
+        ("total_net_input_bytes", &stats.net_input_bytes),
+        ("total_net_output_bytes", &stats.net_output_bytes),
+        ("total_net_repl_input_bytes", &0),
+        ("total_net_repl_output_bytes", &0),
+        ("instantaneous_input_kbps", &kib(rates.input.per_second())),
+        ("instantaneous_output_kbps", &kib(rates.output.per_second())),
+        ("instantaneous_input_repl_kbps", &"0.00"),
+        ("instantaneous_output_repl_kbps", &"0.00"),
+        ("rejected_connections", &stats.rejected_connections),
+        ("sync_full", &0),
+        ("sync_partial_ok", &0),
+        ("sync_partial_err", &0),
+        ("expired_subkeys", &keys.expired_fields),
+        ("expired_keys", &keys.expired),
+        (
+            "expired_stale_perc",
+            &format!("{:.2}", stats.stale_percent()),
+        ),
+        ("expired_time_cap_reached_count", &0),
+        (
+            "expire_cycle_cpu_milliseconds",
+            &(stats.active_expire_us / 1000),
+        ),
+        ("evicted_keys", &keys.evicted),
+        ("evicted_clients", &stats.evicted_clients),
+        ("evicted_scripts", &from.server.scripting.scripts.evicted),
+        ("total_eviction_exceeded_time", &exceeded_ms),
+        ("current_eviction_exceeded_time", &current_exceeded_ms),
+        ("keyspace_hits", &keys.hits),
+        ("keyspace_misses", &keys.misses),
+    ]);
+    for (name, kind) in [
+        ("pubsub_channels", Kind::Channel),
+        ("pubsub_patterns", Kind::Pattern),
+        ("pubsubshard_channels", Kind::Shard),
+    ] {
+        to.field(name, server.messages.pubsub.count(kind));
+    }
+    to.field("latest_fork_usec", server.persist.snapshots.forks.last_us);
+    to.field("total_forks", server.persist.snapshots.forks.total);
+    to.field(
+        "migrate_cached_sockets",
+        server.connections.migrate_links.len(),
+    );
+    to.zeros(&["slave_expires_tracked_keys"]);
+    let defrag = server.memory.defrag.figures(server.now.mono_ms);
+    to.fields(&[
+        ("active_defrag_hits", &defrag.hits),
+        ("active_defrag_misses", &defrag.misses),
+        ("active_defrag_key_hits", &defrag.key_hits),
+        ("active_defrag_key_misses", &defrag.key_misses),
+        ("total_active_defrag_time", &defrag.total_ms),
+        ("current_active_defrag_time", &defrag.current_ms),
+    ]);
+    let tracking = &server.messages.tracking;
+    to.fields(&[
+        ("tracking_total_keys", &tracking.readers.keys()),
+        ("tracking_total_items", &tracking.readers.items()),
+        ("tracking_total_prefixes", &tracking.broadcast.len()),
+    ]);
+    let turns = rates.turns.per_second();
+    let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
+    to.fields(&[
+        ("unexpected_error_replies", &stats.unexpected_error_replies),
+        ("total_error_replies", &stats.total_error_replies),
+        ("dump_payload_sanitizations", &0),
+        ("total_reads_processed", &stats.reads),
+        ("total_writes_processed", &stats.writes),
+        ("io_threaded_reads_processed", &0),
+        ("io_threaded_writes_processed", &0),
+        (
+            "client_query_buffer_limit_disconnections",
+            &stats.query_buffer_disconnections,
+        ),
+        (
+            "client_output_buffer_limit_disconnections",
+            &stats.output_buffer_disconnections,
+        ),
+        ("reply_buffer_shrinks", &0),
+        ("reply_buffer_expands", &0),
+        ("eventloop_cycles", &stats.turns),
+        ("eventloop_duration_sum", &stats.turn_us),
+        (
+            "eventloop_duration_cmd_sum",
+            &server.cycles.micros(stats.command_ticks),
+        ),
+        ("instantaneous_eventloop_cycles_per_sec", &turns),
+        ("instantaneous_eventloop_duration_usec", &turn_us),
+        ("acl_access_denied_auth", &denied(Reason::Auth)),
+        ("acl_access_denied_cmd", &denied(Reason::Command)),
+        ("acl_access_denied_key", &denied(Reason::Key)),
+        ("acl_access_denied_channel", &denied(Reason::Channel)),
+        ("acl_access_denied_db", &denied(Reason::Database)),
+    ]);
+}
+
+pub(in crate::server) fn replication(from: &Source<'_>, to: &mut Writer) {
+    let history = from.server.stream.history();
+    let (earlier_id, earlier_offset) = match history.earlier {
+        Some((id, offset)) => (id.to_string(), offset as i64),
+        None => ("0".repeat(40), -1),
+    };
+    to.section("Replication");
+    to.fields(&[
+        ("role", &"master"),
+        ("connected_slaves", &0),
+        ("master_failover_state", &"no-failover"),
+        ("master_replid", &history.id),
+        ("master_replid2", &earlier_id),
+        ("master_repl_offset", &from.server.stream.offset()),
+        ("second_repl_offset", &earlier_offset),
+        ("repl_backlog_active", &0),
+        ("repl_backlog_size", &from.server.config.repl_backlog_size),
+        ("repl_backlog_first_byte_offset", &0),
+        ("repl_backlog_histlen", &0),
+    ]);
+}

@@ -1,0 +1,75 @@
+//! INFO commandstats, errorstats, latencystats: every command's and every error's counters.
+
+use super::{Source, Writer};
+
+use crate::config::percentile_text;
+
+pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    to.section("Commandstats");
+    for (row, stats) in server
+        .table
+        .rows()
+        .iter()
+        .zip(&server.diagnostics.command_stats)
+    {
+        if stats.calls == 0 && stats.failed == 0 && stats.rejected == 0 {
+            continue;
+        }
+        let usec = server.cycles.micros(stats.ticks);
+        let usec_per_call = usec as f64 / stats.calls.max(1) as f64;
+        to.line(format_args!(
+            "cmdstat_{}:calls={},usec={usec},usec_per_call={usec_per_call:.2},\
+             rejected_calls={},failed_calls={}",
+            row.full_name, stats.calls, stats.rejected, stats.failed,
+        ));
+    }
+}
+
+pub(in crate::server) fn errorstats(from: &Source<'_>, to: &mut Writer) {
+    to.section("Errorstats");
+    for (code, count) in &from.server.stats.errors {
+        // The code may come from a client (DEBUG ERROR): keep the line whole.
+        let safe: String = String::from_utf8_lossy(code)
+            .chars()
+            .map(|c| {
+                if matches!(c, '#' | ':' | '\n' | '\r') {
+                    '_'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        to.line(format_args!("errorstat_{safe}:count={count}"));
+    }
+}
+
+pub(in crate::server) fn latencystats(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    to.section("Latencystats");
+    if !server.config.latency_tracking {
+        return;
+    }
+    for (row, stats) in server
+        .table
+        .rows()
+        .iter()
+        .zip(&server.diagnostics.command_stats)
+    {
+        let Some(histogram) = &stats.latency else {
+            continue;
+        };
+        let percentiles: Vec<String> = server
+            .config
+            .latency_tracking_info_percentiles
+            .0
+            .iter()
+            .map(|&percent| {
+                let micros = histogram.percentile(percent) as f64 / 1000.0;
+                format!("p{}={micros:.3}", percentile_text(percent))
+            })
+            .collect();
+        let (name, list) = (row.full_name, percentiles.join(","));
+        to.line(format_args!("latency_percentiles_usec_{name}:{list}"));
+    }
+}

@@ -1,0 +1,116 @@
+//! INFO keyspace and keysizes: the databases in use, and how big their keys are.
+
+use std::fmt::Write;
+
+use super::{Source, Writer};
+
+use crate::types::Type;
+
+/// Entries sampled for the average time to live; table order is hash order, so the first ones are a
+/// fair sample.
+const TTL_SAMPLES: usize = 1000;
+
+pub(in crate::server) fn keyspace(from: &Source<'_>, to: &mut Writer) {
+    let keyspace = from.keyspace;
+    to.section("Keyspace");
+    for (at, db) in keyspace.in_use() {
+        let avg_ttl = db.average_ttl_ms(keyspace.now_ms(), TTL_SAMPLES);
+        let subexpiry = db.fields().len();
+        to.line(format_args!(
+            "db{}:keys={},expires={},avg_ttl={avg_ttl},subexpiry={subexpiry}",
+            at.0,
+            db.len(),
+            db.volatile(),
+        ));
+    }
+}
+
+/// The types that are counted by size, in Redis's order, with the names of their lines.
+const DISTRIBUTIONS: [(Type, &str); 5] = [
+    (Type::String, "strings_sizes"),
+    (Type::List, "lists_items"),
+    (Type::Set, "sets_items"),
+    (Type::Zset, "zsets_items"),
+    (Type::Hash, "hashes_items"),
+];
+
+/// One line for each database and type in use: `lower bound=keys` of each non-empty bin.
+pub(in crate::server) fn keysizes(from: &Source<'_>, to: &mut Writer) {
+    to.section("Keysizes");
+    for (at, db) in from.keyspace.in_use() {
+        for (kind, name) in DISTRIBUTIONS {
+            let mut bins = String::new();
+            for (size, keys) in db.sizes().of(kind) {
+                let comma = if bins.is_empty() { "" } else { "," };
+                // Writing to a String cannot fail.
+                let _ = write!(bins, "{comma}{}={keys}", short(size));
+            }
+            if !bins.is_empty() {
+                to.field(&format!("db{}_distrib_{name}", at.0), bins);
+            }
+        }
+    }
+}
+
+/// A power of two as in `512`, `1K`, `4M`.
+fn short(size: u64) -> String {
+    const UNITS: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
+    let unit = size.checked_ilog2().unwrap_or(0) as usize / 10;
+    format!("{}{}", size >> (10 * unit), UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+    use crate::server::Testbed;
+
+    #[test]
+    fn sizes_are_short() {
+        let shown = [0, 1, 512, 1 << 10, 1 << 19, 1 << 20, 1 << 35, 1 << 62].map(short);
+        assert_eq!(shown, ["0", "1", "512", "1K", "512K", "1M", "32G", "4E"]);
+    }
+
+    /// Every command updates the histogram: it drifts if one forgets to.
+    #[test]
+    fn keysizes_follow_every_kind_of_change() {
+        let mut t = Testbed::new();
+        let mut after = |commands: &[&str], want: &str| {
+            for command in commands {
+                t.run(command);
+            }
+            let text = t.run("INFO keysizes");
+            let lines: Vec<_> = text.lines().filter(|l| l.contains('=')).collect();
+            assert_eq!(
+                lines.join(" ").replace("distrib_", ""),
+                want,
+                "{commands:?}"
+            );
+        };
+        after(&["SET a 9", "SET e xy"], "db0_strings_sizes:1=1,2=1");
+        after(&["INCR a", "SETRANGE e 99 x"], "db0_strings_sizes:2=1,64=1");
+        after(
+            &["INCRBY a 99999999", "APPEND e '*'"],
+            "db0_strings_sizes:8=1,64=1",
+        );
+        after(&["DECRBY a 100000008", "GETDEL e"], "db0_strings_sizes:1=1");
+        after(&["FLUSHALL", "RPUSH l 1 2 3 4"], "db0_lists_items:4=1");
+        after(&["LMOVE l m LEFT LEFT", "RPOP l 9"], "db0_lists_items:1=1");
+        after(
+            &["COPY m l DB 1", "SWAPDB 0 1"],
+            "db0_lists_items:1=1 db1_lists_items:1=1",
+        );
+        after(&["MOVE l 1", "FLUSHDB ASYNC"], "db1_lists_items:1=2");
+        after(&["FLUSHALL ASYNC", "SADD s 1 2 3"], "db0_sets_items:2=1");
+        after(&["SORT s STORE l", "SPOP s 3"], "db0_lists_items:2=1");
+        after(
+            &["RENAME l n", "ZADD z 1 a", "ZUNIONSTORE n 1 z"],
+            "db0_zsets_items:1=2",
+        );
+        after(&["SET z x", "HSET n f v", "DEL n"], "db0_strings_sizes:1=1");
+        after(
+            &["HSET h a 1 b 2", "HEXPIRE h 0 FIELDS 1 a", "DEL z"],
+            "db0_hashes_items:1=1",
+        );
+        after(&["HEXPIRE h 0 FIELDS 1 b"], "");
+    }
+}

@@ -1,0 +1,291 @@
+//! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
+
+use super::{Source, Writer, human};
+
+use crate::base::cgroup::Owner;
+use crate::base::{alloc, usage};
+use crate::config::Choice;
+use crate::keyspace::DbIndex;
+
+/// russet's own figures, in the order of their lines: the name, which is `mem_name` in INFO,
+/// `name` with dots in MEMORY STATS and `russet_mem_name_bytes` among the metrics; whether it counts
+/// as overhead; what it is; how it is taken.
+macro_rules! own_figures {
+    ($($name:ident, $is_overhead:literal, $help:literal, $bytes:expr;)*) => {
+        /// Bytes of russet's own figures.
+        #[derive(Clone, Debug, Default)]
+        pub struct OwnFigures {
+            $(#[doc = $help] pub $name: usize,)*
+        }
+
+        impl OwnFigures {
+            fn take(from: &Source<'_>) -> OwnFigures {
+                let take = |bytes: fn(&Source<'_>) -> usize| bytes(from);
+                OwnFigures {
+                    $($name: take($bytes),)*
+                }
+            }
+
+            /// Those that count as overhead.
+            fn overhead(&self) -> usize {
+                [$(if $is_overhead { self.$name } else { 0 }),*].iter().sum()
+            }
+
+            /// The lines: name and bytes.
+            pub fn lines(&self) -> impl ExactSizeIterator<Item = (&'static str, usize)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+
+        /// The lines' names in INFO, with their metrics and what they are.
+        pub const OWN_METRICS: &[(&str, &str, &str)] = &[$((
+            concat!("mem_", stringify!($name)),
+            concat!("russet_mem_", stringify!($name), "_bytes"),
+            $help,
+        )),*];
+    };
+}
+
+own_figures! {
+    db_tables, true, "Bytes of the databases' tables",
+        |from| from.keyspace.in_use().map(|(_, db)| db.table_bytes()).sum();
+    field_expiries, true, "Bytes of the lines of hashes whose fields expire",
+        |from| from.keyspace.in_use().map(|(_, db)| db.fields().memory_bytes()).sum();
+    pubsub, true, "Bytes of channels, patterns and who has subscribed to them",
+        |from| from.server.messages.pubsub.memory_bytes();
+    tracking, true, "Bytes of keys that clients keep",
+        |from| from.server.messages.tracking.memory_bytes();
+    users, true, "Bytes of users",
+        |from| from.server.acl.users.memory_bytes();
+    watched_keys, true, "Bytes of watched keys",
+        |from| from.keyspace.watchers.memory_bytes();
+    command_logs, true, "Bytes of the command logs",
+        |from| from.server.diagnostics.command_logs.memory_bytes();
+    latency_histograms, true, "Bytes of latency by command",
+        latency_histograms;
+    hotkeys, true, "Bytes of a session of HOTKEYS",
+        |from| from.server.hotkeys_bytes();
+    prefix_stats, true, "Bytes of figures by prefix",
+        |from| from.keyspace.prefix_bytes();
+    snapshot_early, true, "Bytes that were about to change and wait to be saved",
+        |from| from.keyspace.early_bytes();
+    // Private pages of a child: resident, but not in this process's allocator.
+    snapshot_cow, false, "Bytes copied for a child that saves",
+        |from| from.server.persist.snapshots.child_progress().map_or(0, |child| child.cow as usize);
+}
+
+fn latency_histograms(from: &Source<'_>) -> usize {
+    let commands = from.server.diagnostics.command_stats.iter();
+    let histograms = commands.filter_map(|its| its.latency.as_ref());
+    histograms.map(|its| its.memory_bytes()).sum()
+}
+
+/// Where the memory is.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFigures {
+    pub used: usize,
+    pub peak: usize,
+    pub rss: usize,
+    pub startup: usize,
+    pub allocator: alloc::Totals,
+    /// Everything but keys and values.
+    pub overhead: usize,
+    /// Scripts of EVAL, libraries, and the Lua states of both.
+    pub scripts: usize,
+    pub libraries: usize,
+    pub script_states: usize,
+    pub clients: usize,
+    /// Bytes waiting to be written to the append only file.
+    pub aof_buffer: usize,
+    /// Tables of the databases in use.
+    pub tables: Vec<(DbIndex, usize)>,
+    pub own: OwnFigures,
+    pub keys: usize,
+}
+
+/// Takes all figures; the allocator's and `rss` are up to 0.1 s old. O(clients + databases).
+pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
+    let startup = from.server.identity.startup_bytes;
+    let server = from.server;
+    let clients = from.client_totals().memory + server.clients.table_bytes();
+    let log = from.server.persist.aof.log();
+    let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
+    let databases = from.keyspace.in_use();
+    let tables = databases.map(|(at, db)| (at, db.table_bytes())).collect();
+    let scripting = &from.server.scripting;
+    let (scripts, libraries) = (scripting.scripts.bytes(), scripting.libraries.bytes());
+    let script_states = scripting.scripts.vm_bytes() + scripting.libraries.vm_bytes();
+    let own = OwnFigures::take(from);
+    MemoryFigures {
+        used: from.used,
+        peak: alloc::peak_memory(),
+        rss: usage::recent_resident_bytes(),
+        startup,
+        allocator: alloc::totals().unwrap_or_default(),
+        overhead: startup
+            + clients
+            + aof_buffer
+            + scripts
+            + libraries
+            + script_states
+            + own.overhead(),
+        scripts,
+        libraries,
+        script_states,
+        clients,
+        aof_buffer,
+        tables,
+        own,
+        keys: from.keyspace.in_use().map(|(_, db)| db.len()).sum(),
+    }
+}
+
+impl MemoryFigures {
+    /// Bytes of keys and values.
+    pub fn dataset(&self) -> usize {
+        self.used.saturating_sub(self.overhead)
+    }
+
+    /// Bytes allocated since start-up, at least 1.
+    pub fn net(&self) -> usize {
+        self.used.saturating_sub(self.startup).max(1)
+    }
+
+    /// The dataset's share of what was allocated since start-up.
+    pub fn dataset_percent(&self) -> f64 {
+        self.dataset() as f64 * 100.0 / self.net() as f64
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        self.used as f64 * 100.0 / self.peak.max(1) as f64
+    }
+}
+
+/// `a / b` and `a - b`: an amount of memory against its reference.
+pub fn excess(a: usize, b: usize) -> (f64, i64) {
+    (a as f64 / b.max(1) as f64, a as i64 - b as i64)
+}
+
+pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
+    let m = memory_figures(from);
+    let config = &from.server.config;
+    let lazyfree = &from.keyspace.lazyfree;
+    let system = rustix::system::sysinfo();
+    let total = system.totalram as u64 * u64::from(system.mem_unit.max(1));
+    let scripting = &from.server.scripting;
+    let (vm_eval, vm_functions) = (scripting.scripts.vm_bytes(), scripting.libraries.vm_bytes());
+    let (scripts_eval, functions) = (scripting.scripts.bytes(), scripting.libraries.bytes());
+    to.section("Memory");
+    to.fields(&[
+        ("used_memory", &m.used),
+        ("used_memory_human", &human(m.used as u64)),
+        ("used_memory_rss", &m.rss),
+        ("used_memory_rss_human", &human(m.rss as u64)),
+        ("used_memory_peak", &m.peak),
+        ("used_memory_peak_human", &human(m.peak as u64)),
+        (
+            "used_memory_peak_perc",
+            &format_args!("{:.2}%", m.peak_percent()),
+        ),
+        ("used_memory_overhead", &m.overhead),
+        ("used_memory_startup", &m.startup),
+        ("used_memory_dataset", &m.dataset()),
+        (
+            "used_memory_dataset_perc",
+            &format_args!("{:.2}%", m.dataset_percent()),
+        ),
+        ("allocator_allocated", &m.allocator.allocated),
+        ("allocator_active", &m.allocator.active),
+        ("allocator_resident", &m.allocator.resident),
+        ("allocator_muzzy", &0),
+        ("total_system_memory", &total),
+        ("total_system_memory_human", &human(total)),
+        ("used_memory_lua", &vm_eval),
+        ("used_memory_vm_eval", &vm_eval),
+        ("used_memory_lua_human", &human(vm_eval as u64)),
+        ("used_memory_scripts_eval", &scripts_eval),
+        ("number_of_cached_scripts", &scripting.scripts.len()),
+        ("number_of_functions", &scripting.libraries.functions()),
+        ("number_of_libraries", &scripting.libraries.len()),
+        ("used_memory_vm_functions", &vm_functions),
+        ("used_memory_vm_total", &(vm_eval + vm_functions)),
+        (
+            "used_memory_vm_total_human",
+            &human((vm_eval + vm_functions) as u64),
+        ),
+        ("used_memory_functions", &functions),
+        ("used_memory_scripts", &(scripts_eval + functions)),
+        (
+            "used_memory_scripts_human",
+            &human((scripts_eval + functions) as u64),
+        ),
+        ("maxmemory", &from.server.maxmemory()),
+        ("maxmemory_human", &human(from.server.maxmemory())),
+        ("maxmemory_policy", &config.maxmemory_policy.name()),
+    ]);
+    // russet's own: the base of `maxmemory auto`, and whether too much is resident.
+    let limit = &from.server.memory.limit;
+    let found = limit.found.map_or((0, "none"), |(bytes, owner)| {
+        let owner = match owner {
+            Owner::Machine => "machine",
+            Owner::Cgroup => "cgroup",
+        };
+        (bytes, owner)
+    });
+    to.fields(&[
+        ("maxmemory_auto_of", &found.1),
+        ("maxmemory_auto_memory", &found.0),
+        (
+            "maxmemory_resident_exceeded",
+            &u8::from(limit.resident_exceeded),
+        ),
+    ]);
+    for (name, (ratio, bytes)) in [
+        (
+            // What defragmentation could free: small slabs alone, as in Redis.
+            "allocator_frag",
+            excess(
+                m.allocator.allocated + m.allocator.unused,
+                m.allocator.allocated,
+            ),
+        ),
+        (
+            "allocator_rss",
+            excess(m.allocator.resident, m.allocator.active),
+        ),
+        ("rss_overhead", excess(m.rss, m.allocator.resident)),
+        ("mem_fragmentation", excess(m.rss, m.used)),
+    ] {
+        to.line(format_args!("{name}_ratio:{ratio:.2}"));
+        to.line(format_args!("{name}_bytes:{bytes}"));
+    }
+    to.fields(&[
+        (
+            "mem_not_counted_for_evict",
+            &from.server.memory.limit.not_counted,
+        ),
+        ("mem_replication_backlog", &0),
+        ("mem_total_replication_buffers", &0),
+        ("mem_replica_full_sync_buffer", &0),
+        ("mem_clients_slaves", &0),
+        ("mem_clients_normal", &m.clients),
+        ("mem_cluster_links", &0),
+        ("mem_aof_buffer", &m.aof_buffer),
+    ]);
+    for (name, bytes) in m.own.lines() {
+        to.line(format_args!("mem_{name}:{bytes}"));
+    }
+    to.fields(&[
+        (
+            "mem_allocator",
+            &format_args!("jemalloc-{}", alloc::version()),
+        ),
+        ("mem_overhead_db_hashtable_rehashing", &0),
+        (
+            "active_defrag_running",
+            &from.server.memory.defrag.running(),
+        ),
+        ("lazyfree_pending_objects", &lazyfree.pending()),
+        ("lazyfreed_objects", &lazyfree.freed()),
+    ]);
+}

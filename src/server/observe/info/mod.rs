@@ -1,0 +1,221 @@
+//! INFO: the server's figures, in sections of `name:value` lines.
+//!
+//! Sections and fields have Redis 8.0's order, names and formats, because monitoring tools parse
+//! them. A field whose feature does not exist here yet is shown if its value is still true (nothing
+//! loads, nothing is tracked); others are left out.
+
+pub mod activity;
+pub mod commands;
+pub mod keyspace;
+pub mod memory;
+pub mod prefixes;
+pub mod process;
+pub mod tls;
+
+use std::cell::OnceCell;
+use std::fmt::{Display, Write};
+
+pub use memory::{MemoryFigures, OWN_METRICS, excess, memory_figures};
+
+use crate::base::alloc;
+use crate::keyspace::Keyspace;
+use crate::resp::Reply;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::output::buffers;
+use crate::server::figures::recent::Buffers;
+use crate::server::state::Server;
+
+/// The sources of the sections.
+pub struct Source<'a> {
+    pub keyspace: &'a Keyspace,
+    pub server: &'a Server,
+    /// The asking client and its reply: while its command runs it is not in the server's list.
+    pub asking: Option<(&'a Client, &'a Reply)>,
+    /// `used_memory`, before the text is built.
+    pub used: usize,
+    clients: OnceCell<ClientTotals>,
+}
+
+/// Totals over all clients.
+#[derive(Clone, Copy, Debug, Default)]
+struct ClientTotals {
+    memory: usize,
+    largest: Buffers,
+    replicas: usize,
+    pubsub: usize,
+    watching: usize,
+    postponed: usize,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(
+        keyspace: &'a Keyspace,
+        server: &'a Server,
+        asking: Option<(&'a Client, &'a Reply)>,
+    ) -> Source<'a> {
+        Source {
+            keyspace,
+            server,
+            asking,
+            used: alloc::used_memory(),
+            clients: OnceCell::new(),
+        }
+    }
+
+    /// Over every connected client, the asking one included: one pass for all sections.
+    fn client_totals(&self) -> &ClientTotals {
+        self.clients.get_or_init(|| {
+            let mut totals = ClientTotals::default();
+            let others = self.server.clients.iter().map(|s| (&s.client, &s.reply));
+            for (client, reply) in others.chain(self.asking) {
+                let has = |flag| usize::from(client.flags.contains(flag));
+                totals.memory += client.memory_bytes(reply);
+                totals.largest = totals.largest.max(buffers(client, reply));
+                totals.replicas += has(ClientFlags::REPLICA);
+                totals.pubsub += has(ClientFlags::PUBSUB);
+                totals.postponed += has(ClientFlags::POSTPONED);
+                totals.watching += usize::from(!client.watched.is_empty());
+            }
+            totals
+        })
+    }
+}
+
+/// Capacity for the default sections.
+const TEXT_BYTES: usize = 8192;
+
+/// The text under construction.
+pub struct Writer {
+    out: String,
+}
+
+impl Writer {
+    /// Starts a section; an empty line separates sections.
+    fn section(&mut self, title: &str) {
+        if !self.out.is_empty() {
+            self.out.push_str("\r\n");
+        }
+        self.line(format_args!("# {title}"));
+    }
+
+    /// `name:value`.
+    fn field(&mut self, name: &str, value: impl Display) {
+        // Piece by piece: one formatter call per field, none nested.
+        self.out.push_str(name);
+        self.out.push(':');
+        self.line(value);
+    }
+
+    /// Several fields with the same type of value.
+    fn fields(&mut self, fields: &[(&str, &dyn Display)]) {
+        for (name, value) in fields {
+            self.field(name, value);
+        }
+    }
+
+    /// Fields that are 0 because their feature does not exist yet.
+    fn zeros(&mut self, names: &[&str]) {
+        for name in names {
+            self.field(name, 0);
+        }
+    }
+
+    fn line(&mut self, line: impl Display) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.out, "{line}");
+        self.out.push_str("\r\n");
+    }
+}
+
+/// A section: its name, whether it is shown by default, and its writer.
+struct Section {
+    name: &'static str,
+    by_default: bool,
+    write: fn(&Source<'_>, &mut Writer),
+}
+
+const fn section(
+    name: &'static str,
+    by_default: bool,
+    write: fn(&Source<'_>, &mut Writer),
+) -> Section {
+    Section {
+        name,
+        by_default,
+        write,
+    }
+}
+
+const SECTIONS: &[Section] = &[
+    section("server", true, process::server),
+    section("clients", true, process::clients),
+    section("memory", true, memory::memory),
+    section("persistence", true, activity::persistence),
+    section("threads", true, process::threads),
+    section("stats", true, activity::stats),
+    section("replication", true, activity::replication),
+    section("cpu", true, process::cpu),
+    section("modules", true, process::modules),
+    section("commandstats", false, commands::commandstats),
+    section("errorstats", true, commands::errorstats),
+    section("latencystats", false, commands::latencystats),
+    section("tls", false, tls::tls),
+    section("cluster", true, process::cluster),
+    section("keyspace", true, keyspace::keyspace),
+    section("keysizes", true, keyspace::keysizes),
+    section("prefixstats", false, prefixes::prefix_stats),
+];
+
+/// Shown only by name, never among "all".
+const DEBUG: Section = section("debug", false, process::debug);
+
+/// The sections in `wanted`, each once, in the fixed order; unknown names are ignored. No name
+/// means `default`; `all` and `everything` select all.
+pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
+    let names = |name: &str| {
+        let mut words = wanted.iter();
+        words.any(|w| w.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let all = names("all") || names("everything");
+    let default = names("default") || wanted.is_empty();
+    let mut writer = Writer {
+        out: String::with_capacity(TEXT_BYTES),
+    };
+    for section in SECTIONS {
+        // Redis has two names for the list of modules.
+        let also = section.name == "modules" && names("module_list");
+        if all || default && section.by_default || names(section.name) || also {
+            (section.write)(source, &mut writer);
+        }
+    }
+    if names(DEBUG.name) {
+        (DEBUG.write)(source, &mut writer);
+    }
+    writer.out
+}
+
+/// Bytes for humans: `13B`, `674.52K`, `1.00G`.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut amount = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    format!("{amount:.2}{}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn humans_read_two_decimals() {
+        let told = [0, 1023, 1024, 690_704, 1 << 30, 25_276_514_304].map(human);
+        assert_eq!(told, ["0B", "1023B", "1.00K", "674.52K", "1.00G", "23.54G"]);
+    }
+}

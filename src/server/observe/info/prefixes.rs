@@ -1,0 +1,49 @@
+//! INFO prefixstats: keys, memory and accesses by key prefix. russet's own.
+//!
+//!     prefix_stats:1
+//!     db0_prefix_1:keys=2,bytes=96,reads=1,writes=3,misses=2,expired=0,prefix=user:
+
+use super::{Source, Writer};
+
+use crate::base::text::Printable;
+
+/// Lines per database, those with the most bytes; PREFIXSTATS reports all.
+const LINES: usize = 100;
+
+pub(in crate::server) fn prefix_stats(from: &Source<'_>, to: &mut Writer) {
+    let keyspace = from.keyspace;
+    to.section("Prefixstats");
+    to.field("prefix_stats", u8::from(from.server.config.prefix_stats));
+    to.field("prefix_stats_walking", u8::from(keyspace.walks_prefixes()));
+    for (at, _) in keyspace.in_use() {
+        let lines = keyspace.highest_prefixes(at, |figures| figures.bytes);
+        let lines = lines.into_iter().flatten().take(LINES);
+        for (number, (name, figures)) in lines.enumerate() {
+            let figures = figures.named().map(|(its, value)| format!("{its}={value}"));
+            to.line(format_args!(
+                "db{}_prefix_{}:{},prefix={}",
+                at.0,
+                number + 1,
+                figures.join(","),
+                Printable(name),
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn the_section_is_shown_where_it_is_asked_for() {
+        let mut t = Testbed::new();
+        assert!(!t.run("INFO").contains("# Prefixstats"));
+        assert!(t.run("INFO prefixstats").contains("prefix_stats:0\r\n"));
+        t.run("CONFIG SET prefix-stats yes");
+        t.run("SET a,b:1 x");
+        let line = "db0_prefix_1:keys=1,bytes=16,reads=0,writes=1,misses=0,expired=0,prefix=a,b:";
+        let info = t.run("INFO all");
+        assert!(info.contains(line), "{info}");
+    }
+}

@@ -1,0 +1,175 @@
+//! INFO server, clients, threads, cpu, modules, cluster, debug: the process and its clients.
+
+use std::sync::LazyLock;
+
+use super::{Source, Writer};
+
+use crate::base::usage::{Who, cpu_time};
+use crate::config::{Choice, REDIS_VERSION, Supervised};
+
+const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const POLL: &str = "epoll";
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const POLL: &str = "kqueue";
+
+pub(in crate::server) fn server(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    let config = &server.config;
+    let system = rustix::system::uname();
+    let os = [system.sysname(), system.release(), system.machine()].map(|s| s.to_string_lossy());
+    let uptime_s = server.now.unix_s() - server.identity.started_at;
+    let supervised = match config.supervised {
+        Supervised::Auto => Supervised::No,
+        other => other,
+    };
+    to.section("Server");
+    to.fields(&[
+        ("redis_version", &REDIS_VERSION),
+        ("server_name", &"russet"),
+        ("russet_version", &RUSSET_VERSION),
+        ("redis_git_sha1", &"00000000"),
+        ("redis_git_dirty", &0),
+        ("redis_build_id", &build_id()),
+        ("redis_mode", &"standalone"),
+        ("os", &os.join(" ")),
+        ("arch_bits", &usize::BITS),
+        ("monotonic_clock", &"POSIX clock_gettime"),
+        ("multiplexing_api", &POLL),
+        ("process_id", &std::process::id()),
+        ("process_supervised", &supervised.name()),
+        ("run_id", &server.identity.run_id),
+        ("tcp_port", &config.port),
+        ("server_time_usec", &server.now.unix_us),
+        ("uptime_in_seconds", &uptime_s),
+        ("uptime_in_days", &(uptime_s / 86_400)),
+        ("hz", &server.effective_hz()),
+        ("configured_hz", &config.hz),
+        ("lru_clock", &(server.now.unix_s() & 0xff_ffff)),
+        ("executable", &server.identity.executable.display()),
+    ]);
+    let file = server.identity.config_file.as_deref();
+    to.field(
+        "config_file",
+        file.map_or_else(String::new, |f| f.display().to_string()),
+    );
+    to.field("io_threads_active", 0);
+    if !config.availability_zone.is_empty() {
+        to.field("availability_zone", config.availability_zone.lossy());
+    }
+    listeners(from, to);
+}
+
+/// A hash of the version, for tools that compare builds.
+fn build_id() -> &'static str {
+    use sha1::{Digest, Sha1};
+    static ID: LazyLock<String> = LazyLock::new(|| {
+        let digest = Sha1::digest(RUSSET_VERSION.as_bytes());
+        digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    });
+    &ID
+}
+
+fn listeners(from: &Source<'_>, to: &mut Writer) {
+    let config = &from.server.config;
+    let mut number = 0;
+    if config.port > 0 {
+        let addresses: String = config
+            .bind
+            .0
+            .iter()
+            .map(|a| format!(",bind={}", String::from_utf8_lossy(a)))
+            .collect();
+        let port = config.port;
+        to.field("listener0", format_args!("name=tcp{addresses},port={port}"));
+        number += 1;
+    }
+    if !config.unixsocket.is_empty() {
+        let path = String::from_utf8_lossy(&config.unixsocket);
+        let name = format!("listener{number}");
+        to.field(&name, format_args!("name=unix,bind={path}"));
+    }
+}
+
+pub(in crate::server) fn clients(from: &Source<'_>, to: &mut Writer) {
+    let server = from.server;
+    let totals = from.client_totals();
+    let recent = server.diagnostics.recent.max(server.now.mono_ms);
+    let largest = totals.largest.max(recent);
+    to.section("Clients");
+    to.fields(&[
+        (
+            "connected_clients",
+            &(server.clients.len() - totals.replicas),
+        ),
+        ("cluster_connections", &0),
+        ("maxclients", &server.config.maxclients),
+        ("client_recent_max_input_buffer", &largest.input),
+        ("client_recent_max_output_buffer", &largest.output),
+        (
+            "blocked_clients",
+            &(server.clients.blocked + totals.postponed),
+        ),
+        ("tracking_clients", &server.messages.tracking.clients()),
+        ("pubsub_clients", &totals.pubsub),
+        ("watching_clients", &totals.watching),
+        ("clients_in_timeout_table", &server.turn.deadlines.len()),
+        ("total_watched_keys", &from.keyspace.watchers.len()),
+        ("total_blocking_keys", &from.keyspace.waiting.len()),
+        (
+            "total_blocking_keys_on_nokey",
+            &from.keyspace.waiting.guarded(),
+        ),
+    ]);
+}
+
+pub(in crate::server) fn threads(from: &Source<'_>, to: &mut Writer) {
+    let (clients, stats) = (from.server.clients.len(), &from.server.stats);
+    let (reads, writes) = (stats.reads, stats.writes);
+    to.section("Threads");
+    let line = format_args!("clients={clients},reads={reads},writes={writes}");
+    to.field("io_thread_0", line);
+}
+
+pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut Writer) {
+    to.section("CPU");
+    for (who, suffix) in [
+        (Who::Process, ""),
+        (Who::Children, "_children"),
+        (Who::Thread, "_main_thread"),
+    ] {
+        let time = cpu_time(who);
+        for (kind, time) in [("sys", time.system), ("user", time.user)] {
+            let (s, us) = (time.as_secs(), time.subsec_micros());
+            to.line(format_args!("used_cpu_{kind}{suffix}:{s}.{us:06}"));
+        }
+    }
+}
+
+pub(in crate::server) fn modules(_: &Source<'_>, to: &mut Writer) {
+    to.section("Modules");
+}
+
+pub(in crate::server) fn cluster(_: &Source<'_>, to: &mut Writer) {
+    to.section("Cluster");
+    to.field("cluster_enabled", 0);
+}
+
+pub(in crate::server) fn debug(from: &Source<'_>, to: &mut Writer) {
+    to.section("Debug");
+    let (stats, cycles) = (&from.server.stats, &from.server.cycles);
+    to.fields(&[
+        ("eventloop_duration_aof_sum", &0),
+        (
+            "eventloop_duration_cron_sum",
+            &cycles.micros(stats.cron_ticks),
+        ),
+        ("eventloop_duration_max", &stats.slowest_turn_us),
+        (
+            "eventloop_duration_p99",
+            &from.server.diagnostics.latency.turns.percentile(99.0),
+        ),
+        ("eventloop_cmd_per_cycle_max", &stats.commands_per_turn_max),
+    ]);
+}

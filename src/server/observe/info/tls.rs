@@ -1,0 +1,25 @@
+//! INFO tls: the certificates in use, in Valkey's fields, and the handshakes so far.
+
+use super::{Source, Writer};
+
+use crate::net::tls::{Facts, Materials};
+
+pub(in crate::server) fn tls(from: &Source<'_>, to: &mut Writer) {
+    to.section("TLS");
+    let server = from.server;
+    let materials = server.connections.tls.materials.as_ref();
+    let facts = |of: fn(&Materials) -> Option<&Facts>| materials.and_then(of);
+    for (kind, facts) in [
+        ("server", facts(|all| Some(&all.server_facts))),
+        ("client", facts(|all| all.client_facts.as_ref())),
+        ("ca", facts(|all| all.authority_facts.as_ref())),
+    ] {
+        let serial = facts.map_or("none", |facts| &facts.serial);
+        let left_s = facts.map_or(0, |facts| facts.not_after - server.now.unix_s());
+        to.line(format_args!("tls_{kind}_cert_serial:{serial}"));
+        to.line(format_args!("tls_{kind}_cert_expires_in_seconds:{left_s}"));
+    }
+    // russet's own.
+    to.field("tls_handshakes", server.stats.handshakes);
+    to.field("tls_handshakes_failed", server.stats.failed_handshakes);
+}

@@ -1,0 +1,84 @@
+//! Readiness of the server: `/readyz`.
+//!
+//! Any answer shows that it is alive. It is not ready while data is being loaded, while writes are
+//! refused because they could not be persisted, and while a replica has lost its primary.
+
+use std::fmt;
+
+use crate::keyspace::Keyspace;
+use crate::server::observe::info;
+use crate::server::observe::info::Source;
+use crate::server::state::Server;
+
+/// The reasons why it is not ready; empty when it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Readiness(Vec<String>);
+
+impl Readiness {
+    /// O(1), but for the text of INFO replication.
+    pub fn of(server: &Server, keyspace: &Keyspace) -> Readiness {
+        let mut why = Vec::new();
+        if server.is_loading() {
+            why.push("loading".to_owned());
+        }
+        if server.is_stopped_by_failed_save() {
+            why.push("the last snapshot failed, writes are refused".to_owned());
+        }
+        if let Some(trouble) = server.aof_trouble_text() {
+            why.push(format!("the append only file takes no writes: {trouble}"));
+        }
+        let source = Source::new(keyspace, server, None);
+        if link_is_down(&info::info(&source, &[b"replication"])) {
+            why.push("the link to the primary is down".to_owned());
+        }
+        Readiness(why)
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Whether INFO replication reports that the primary cannot be reached.
+fn link_is_down(replication: &str) -> bool {
+    let mut status = replication
+        .lines()
+        .filter_map(|line| line.strip_prefix("master_link_status:"));
+    status.any(|status| status != "up")
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_ready() {
+            return f.write_str("ok\n");
+        }
+        self.0.iter().try_for_each(|why| writeln!(f, "{why}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Testbed;
+
+    #[test]
+    fn a_server_that_refuses_writes_is_not_ready() {
+        let mut t = Testbed::new();
+        let ready = |t: &Testbed| Readiness::of(&t.engine.server, &t.engine.keyspace);
+        assert_eq!(ready(&t).to_string(), "ok\n");
+        t.engine.server.persist.saving.last_status_ok = false;
+        assert_eq!(
+            ready(&t).to_string(),
+            "the last snapshot failed, writes are refused\n"
+        );
+        t.run("CONFIG SET stop-writes-on-bgsave-error no");
+        assert!(ready(&t).is_ready());
+    }
+
+    #[test]
+    fn a_replica_without_its_primary_is_not_ready() {
+        assert!(link_is_down("role:slave\r\nmaster_link_status:down\r\n"));
+        assert!(!link_is_down("role:slave\r\nmaster_link_status:up\r\n"));
+        assert!(!link_is_down("role:master\r\n"));
+    }
+}

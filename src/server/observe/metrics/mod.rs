@@ -1,0 +1,165 @@
+//! The endpoints of `metrics-port`: `/metrics` for Prometheus, `/healthz` and `/readyz` for
+//! orchestrators. `server/run/roles/scrape.rs` handles the connections.
+//!
+//! Most metrics are fields of INFO under other names (`fields`); those with labels are made from
+//! INFO's sources (`families`). Cost: INFO's, and some microseconds for each command that has been
+//! called; `percentiles` bounds the most expensive part.
+
+pub mod exposition;
+pub mod families;
+pub mod fields;
+pub mod health;
+pub mod http;
+pub mod percentiles;
+
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
+pub use health::Readiness;
+
+use self::exposition::{Families, Value, open_metrics, prometheus};
+use self::http::{Parsed, Request};
+
+use crate::net::Address;
+use crate::server::observe::info;
+use crate::server::observe::info::Source;
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// A number as INFO writes it; `ok` and `err` are 1 and 0.
+fn number(text: &str) -> Option<Value> {
+    match text {
+        "ok" => return Some(Value::Whole(1)),
+        "err" => return Some(Value::Whole(0)),
+        _ => {}
+    }
+    if let Ok(whole) = text.parse() {
+        return Some(Value::Whole(whole));
+    }
+    Some(Value::Real(
+        text.parse().ok().filter(|x: &f64| x.is_finite())?,
+    ))
+}
+
+/// The fields of INFO that are metrics, and the lines of replication.
+fn add_fields(source: &Source<'_>, to: &mut Families) {
+    let text = info::info(source, fields::SECTIONS);
+    for line in text.lines() {
+        let Some((field, value)) = line.split_once(':') else {
+            continue;
+        };
+        if let Some(row) = fields::find(field)
+            && let Some(value) = number(value)
+        {
+            to.single(row.metric, row.kind, row.help, value);
+        }
+    }
+    families::add_replication(&text, to);
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+impl Server {
+    /// Whether `metrics-allow` permits this address. A Unix socket's peer is local.
+    pub(in crate::server) fn may_scrape(&self, peer: &Address) -> bool {
+        let from: IpAddr = match peer {
+            Address::Tcp(address) => address.ip().to_canonical(),
+            Address::Unix(_) => return true,
+            Address::Unknown => return false,
+        };
+        self.config.metrics_allow.contains(from)
+    }
+}
+
+impl Engine {
+    /// Answers the request whose first bytes are `bytes`.
+    pub(in crate::server) fn answer_scrape(&mut self, bytes: &[u8]) -> Answer {
+        let request = match http::parse(bytes) {
+            Parsed::Whole(request) => request,
+            Parsed::Part => return Answer::Wait,
+            Parsed::Refused(status) => {
+                self.server.diagnostics.metrics.figures.refused += 1;
+                return Answer::Send(http::refuse(status));
+            }
+        };
+        let head = request.is_head;
+        Answer::Send(match request.path {
+            "/metrics" => self.serve_metrics(&request),
+            "/healthz" | "/health" => http::answer(http::OK, http::TEXT, "ok\n", head),
+            "/readyz" => {
+                let readiness = Readiness::of(&self.server, &self.keyspace);
+                let status = match readiness.is_ready() {
+                    true => http::OK,
+                    false => http::UNAVAILABLE,
+                };
+                http::answer(status, http::TEXT, &readiness.to_string(), head)
+            }
+            "/" => http::answer(http::OK, http::TEXT, "/metrics\n/healthz\n/readyz\n", head),
+            _ => http::answer(http::NOT_FOUND, http::TEXT, "Not Found\n", head),
+        })
+    }
+
+    fn serve_metrics(&mut self, request: &Request<'_>) -> Vec<u8> {
+        let password = &self.server.config.metrics_password;
+        let shown = request.secret.as_deref().unwrap_or_default();
+        // Digests are compared, so that the time reveals nothing of the password.
+        if !password.is_empty() && Sha256::digest(&**password) != Sha256::digest(shown) {
+            self.server.diagnostics.metrics.figures.refused += 1;
+            return http::refuse(http::UNAUTHORIZED);
+        }
+        let text = self.metrics_text();
+        match request.wants_open_metrics {
+            true => http::answer(http::OK, OPEN_METRICS, &text, request.is_head),
+            false => http::answer(http::OK, PROMETHEUS, &prometheus(&text), request.is_head),
+        }
+    }
+
+    /// All metrics as OpenMetrics text.
+    fn metrics_text(&mut self) -> String {
+        let began = std::time::Instant::now();
+        let Engine {
+            server, keyspace, ..
+        } = self;
+        server.diagnostics.metrics.figures.scrapes += 1;
+        let mut percentiles = std::mem::take(&mut server.diagnostics.metrics.percentiles);
+        let percents = &server.config.latency_tracking_info_percentiles.0;
+        percentiles.look(percents, &server.diagnostics.command_stats);
+        let source = Source::new(keyspace, server, None);
+        let mut families = Families::default();
+        families::add_instance(&source, &mut families);
+        add_fields(&source, &mut families);
+        families::add_all(&source, &mut families);
+        percentiles.add(server, &mut families);
+        let text = open_metrics(families, server.diagnostics.metrics.text_bytes + 1024);
+        server.diagnostics.metrics.percentiles = percentiles;
+        server.diagnostics.metrics.text_bytes = text.len();
+        server.diagnostics.metrics.figures.last_micros = began.elapsed().as_micros() as u64;
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+/// What to do after the bytes received so far.
+pub enum Answer {
+    /// The request is incomplete.
+    Wait,
+    /// Send these bytes, then close the connection.
+    Send(Vec<u8>),
+}
+
+/// The response for peers that learn nothing more than the refusal.
+pub(in crate::server) fn forbidden() -> Vec<u8> {
+    http::refuse(http::FORBIDDEN)
+}
+
+pub(in crate::server) fn too_many() -> Vec<u8> {
+    http::refuse(http::UNAVAILABLE)
+}
+
+pub(in crate::server) fn timed_out() -> Vec<u8> {
+    http::refuse(http::TIMED_OUT)
+}

@@ -1,0 +1,156 @@
+//! The content of a scrape, and its cost.
+
+use super::*;
+
+use crate::server::testbed::Testbed;
+
+fn ask(t: &mut Testbed, request: &str) -> (u16, String) {
+    match t.engine.answer_scrape(request.as_bytes()) {
+        Answer::Send(bytes) => {
+            let text = String::from_utf8(bytes).expect("text");
+            let status = text.split(' ').nth(1).expect("a status line");
+            (status.parse().expect("a number"), text)
+        }
+        Answer::Wait => panic!("{request} is not whole"),
+    }
+}
+
+fn get(t: &mut Testbed, path: &str) -> (u16, String) {
+    ask(t, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+}
+
+fn sample<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    lines
+        .find(|(series, _)| *series == name)
+        .map(|(_, value)| value)
+}
+
+#[test]
+fn what_happened_is_counted_under_the_exporters_names() {
+    let mut t = Testbed::new();
+    t.run("SET a 1 EX 100");
+    t.run("GET a");
+    t.run("GET b");
+    t.run("LPUSH a x");
+    let (status, text) = get(&mut t, "/metrics");
+    assert_eq!(status, 200);
+    for (series, value) in [
+        ("redis_up", "1"),
+        ("redis_commands_total{cmd=\"get\"}", "2"),
+        ("redis_commands_failed_calls_total{cmd=\"lpush\"}", "1"),
+        ("redis_errors_total{err=\"WRONGTYPE\"}", "1"),
+        ("redis_keyspace_hits_total", "1"),
+        ("redis_keyspace_misses_total", "1"),
+        ("redis_db_keys{db=\"db0\"}", "1"),
+        ("redis_db_keys_expiring{db=\"db0\"}", "1"),
+        ("russet_db_type_keys{db=\"db0\",type=\"string\"}", "1"),
+        ("redis_rdb_last_bgsave_status", "1"),
+        ("redis_exporter_scrapes_total", "1"),
+    ] {
+        assert_eq!(sample(&text, series), Some(value), "{series}\n{text}");
+    }
+    let quantile = "redis_latency_percentiles_usec{cmd=\"get\",quantile=\"0.99\"}";
+    assert!(sample(&text, quantile).is_some(), "{text}");
+    assert!(text.contains("redis_instance_info{role=\"master\",redis_mode=\"standalone\""));
+}
+
+/// The metrics used by dashboard 763 and the redis-mixin with their alerts.
+#[test]
+fn the_exporters_dashboards_find_what_they_ask_for() {
+    let mut t = Testbed::new();
+    t.run("SET a 1 EX 100");
+    t.run("nosuch");
+    let (_, text) = get(&mut t, "/metrics");
+    let metrics = include_str!("../../../../tests/data/dashboard-metrics.txt");
+    for name in metrics.lines().filter(|line| !line.starts_with('#')) {
+        let starts = |line: &str| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(['{', ' ']))
+        };
+        assert!(text.lines().any(starts), "{name}\n{text}");
+    }
+}
+
+#[test]
+fn a_password_guards_the_figures_and_nothing_else() {
+    let mut t = Testbed::new();
+    t.run("CONFIG SET metrics-password s3cret");
+    assert_eq!(get(&mut t, "/metrics").0, 401);
+    let with = |header: &str| format!("GET /metrics HTTP/1.1\r\nAuthorization: {header}\r\n\r\n");
+    assert_eq!(ask(&mut t, &with("Bearer s3cre")).0, 401);
+    assert_eq!(ask(&mut t, &with("Bearer s3cret")).0, 200);
+    assert_eq!(ask(&mut t, &with("Basic cHJvbTpzM2NyZXQ=")).0, 200);
+    assert_eq!(get(&mut t, "/healthz").0, 200);
+    assert_eq!(get(&mut t, "/readyz").0, 200);
+}
+
+#[test]
+fn paths_methods_and_formats() {
+    let mut t = Testbed::new();
+    assert_eq!(get(&mut t, "/nosuch").0, 404);
+    assert_eq!(ask(&mut t, "PUT /metrics HTTP/1.1\r\n\r\n").0, 405);
+    let (_, head) = ask(&mut t, "HEAD /metrics HTTP/1.1\r\n\r\n");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+    let open = "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
+    let (_, text) = ask(&mut t, open);
+    assert!(text.contains(OPEN_METRICS) && text.ends_with("# EOF\n"));
+    assert!(matches!(
+        t.engine.answer_scrape(b"GET /metrics HT"),
+        Answer::Wait
+    ));
+}
+
+#[test]
+fn replication_is_read_from_its_lines() {
+    let mut families = Families::default();
+    let info = "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\nmaster_link_status:up\r\n\
+                master_last_io_seconds_ago:3\r\nslave_read_only:1\r\n\
+                slave0:ip=10.0.0.2,port=7,state=online,offset=14,lag=1\r\n";
+    families::add_replication(info, &mut families);
+    let text = open_metrics(families, 0);
+    for line in [
+        "redis_master_link_up{master_host=\"10.0.0.1\",master_port=\"6379\"} 1",
+        "redis_master_last_io_seconds_ago{master_host=\"10.0.0.1\",master_port=\"6379\"} 3",
+        "redis_slave_info{master_host=\"10.0.0.1\",master_port=\"6379\",read_only=\"1\"} 1",
+        "redis_connected_slave_offset_bytes{slave_ip=\"10.0.0.2\",slave_port=\"7\",slave_state=\"online\"} 14",
+        "redis_connected_slave_lag_seconds{slave_ip=\"10.0.0.2\",slave_port=\"7\",slave_state=\"online\"} 1",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+/// Percentiles of two hundred commands would take the loop milliseconds.
+#[test]
+fn a_scrape_reads_a_bounded_number_of_histograms_in_turn() {
+    let mut t = Testbed::new();
+    for stats in &mut t.engine.server.diagnostics.command_stats {
+        stats.calls = 1;
+        (0..100).for_each(|n| stats.record_latency(n * 100_000));
+    }
+    let commands = t.engine.server.diagnostics.command_stats.len();
+    let mut shown = 0;
+    for _ in 0..commands {
+        let text = t.engine.metrics_text();
+        let now = text.matches("quantile=\"0.5\"").count();
+        assert!(now - shown <= 24, "{now} after {shown}");
+        shown = now;
+    }
+    assert_eq!(shown, commands);
+}
+
+#[test]
+fn addresses_are_let_in_by_the_list() {
+    let mut t = Testbed::new();
+    let may = |t: &Testbed, text: &str| {
+        let address = Address::Tcp(text.parse().expect("an address"));
+        t.engine.server.may_scrape(&address)
+    };
+    assert!(may(&t, "127.0.0.1:9") && may(&t, "[::1]:9") && may(&t, "[::ffff:127.0.0.1]:9"));
+    assert!(!may(&t, "192.0.2.7:9"));
+    let words = ["CONFIG", "SET", "metrics-allow", "192.0.2.0/24 2001:db8::7"];
+    let set = t.run_args(&words.map(str::as_bytes));
+    assert_eq!(set, b"+OK\r\n");
+    assert!(may(&t, "192.0.2.7:9") && may(&t, "[2001:db8::7]:9"));
+    assert!(!may(&t, "127.0.0.1:9") && !may(&t, "[2001:db8::8]:9"));
+}

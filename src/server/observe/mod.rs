@@ -1,0 +1,7 @@
+//! Reports about the server: INFO, metrics, the command logs, hot keys, clients as lines of text.
+
+pub mod client_line;
+pub mod command_log;
+pub mod hotkeys;
+pub mod info;
+pub mod metrics;

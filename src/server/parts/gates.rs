@@ -1,0 +1,126 @@
+//! Which commands must be checked at the gates (`execution::gates`), as the server's state has it:
+//! recomputed when the state changes, so that a command that no gate concerns costs one test.
+
+use crate::base::alloc;
+use crate::command::Flags;
+use crate::server::parts::command_log::Thresholds;
+
+/// State that a command's way tests, recomputed when what it depends on changes.
+pub struct Gates {
+    /// Commands that must take the long way.
+    pub(in crate::server) interest: Interest,
+    /// Every command is observed: by a monitor or a HOTKEYS session.
+    pub is_observed: bool,
+    pub latency_tracking: bool,
+    /// Thresholds above which commands may be logged.
+    pub(in crate::server) thresholds: Thresholds,
+    pub pause: Option<Pause>,
+}
+
+impl Default for Gates {
+    fn default() -> Gates {
+        Gates {
+            interest: Interest::default(),
+            is_observed: false,
+            latency_tracking: true,
+            thresholds: Thresholds::NONE,
+            pause: None,
+        }
+    }
+}
+
+/// CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub until_ms: u64,
+    /// All commands, not only writes.
+    pub all: bool,
+}
+
+bitflags::bitflags! {
+    /// What in the server's state concerns the gates.
+    #[derive(Clone, Copy, Debug)]
+    pub(in crate::server) struct State: u8 {
+        /// CLIENT PAUSE WRITE.
+        const PAUSED = 1;
+        /// CLIENT PAUSE ALL.
+        const PAUSED_ALL = 1 << 1;
+        /// Writers must wait until a snapshot has saved what they change.
+        const UNSAVED = 1 << 2;
+        /// What is written may not be persisted: the last save, or a write of the log, failed.
+        const FAILED = 1 << 3;
+        /// Commands that take over the machine need a login.
+        const GUARDED = 1 << 4;
+        const LOADING = 1 << 5;
+        /// A script has been running for long.
+        const BUSY = 1 << 6;
+    }
+}
+
+/// Which commands must pass the gates in the current state.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Interest {
+    /// Rows with one of these flags.
+    pub(in crate::server) flags: Flags,
+    /// All rows.
+    pub(in crate::server) all: bool,
+    /// All rows, once more memory is used.
+    pub(in crate::server) memory_limit: usize,
+}
+
+impl Default for Interest {
+    fn default() -> Interest {
+        Interest {
+            flags: Flags::empty(),
+            all: false,
+            memory_limit: usize::MAX,
+        }
+    }
+}
+
+impl Interest {
+    /// Derives it from the server's state; `memory_limit`: used bytes from which on keys are
+    /// evicted.
+    pub fn of(state: State, memory_limit: usize) -> Interest {
+        let mut flags = Flags::PROTECTED | Flags::CONTAINER;
+        if state.contains(State::PAUSED) {
+            flags |= PAUSED | Flags::RUNS_QUEUE;
+        }
+        if state.contains(State::PAUSED_ALL) {
+            flags = Flags::all();
+        }
+        if state.contains(State::UNSAVED) {
+            flags |= Flags::WRITE | Flags::RUNS_QUEUE;
+        }
+        if state.contains(State::FAILED) {
+            flags |= UNSAFE | Flags::RUNS_QUEUE | RUNS_SCRIPT;
+        }
+        if state.contains(State::GUARDED) {
+            flags |= Flags::TAKES_OVER;
+        }
+        Interest {
+            flags,
+            all: state.intersects(State::LOADING | State::BUSY),
+            memory_limit,
+        }
+    }
+
+    /// Whether a command must pass the gates one by one.
+    #[inline]
+    pub fn concerns(&self, row: Flags) -> bool {
+        row.intersects(self.flags)
+            || self.all
+            || self.memory_limit != usize::MAX && alloc::exceeds(self.memory_limit)
+    }
+}
+
+/// Commands refused while what they would acknowledge cannot be persisted.
+pub(in crate::server) const UNSAFE: Flags = Flags::WRITE.union(Flags::REPORTS_DISK);
+
+/// Commands that CLIENT PAUSE WRITE holds back.
+pub(in crate::server) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
+
+/// Commands that run a script.
+pub(in crate::server) const RUNS_SCRIPT: Flags = Flags::RUNS_TEXT
+    .union(Flags::RUNS_SHA)
+    .union(Flags::RUNS_FUNCTION);

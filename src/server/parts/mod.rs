@@ -1,0 +1,25 @@
+//! The server's parts: each is a type that owns its state. It takes settings, time and events, and
+//! returns what is to be done; none knows the server. `state::Server` is all of them together.
+
+pub mod aof;
+pub mod backups;
+pub mod client_memory;
+pub mod command_log;
+pub mod defrag;
+pub mod gates;
+pub mod hotkeys;
+pub mod loading;
+pub mod memory_limit;
+pub mod metrics;
+pub mod migrate;
+pub mod outbox;
+pub mod percentiles;
+pub mod recorder;
+pub mod scrapes;
+pub mod scripting;
+pub mod shutdown;
+pub mod snapshot;
+pub mod tls;
+pub mod tracking;
+pub mod turn;
+pub mod users;

@@ -1,0 +1,75 @@
+//! Messages to clients: they wait here until the command that caused them has replied, and are then
+//! delivered in order. A client in the middle of its own command (which serves blocked clients,
+//! say) gets its messages after that command.
+//!
+//! Invariant: a message is never inside a command's reply. O(messages) to deliver.
+
+use bytes::Bytes;
+
+use crate::keyspace::ClientId;
+use crate::resp::Reply;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::parts::tracking::Notice;
+
+/// One item for a client.
+#[derive(Clone, Debug)]
+pub enum Post {
+    /// A message encoded for the client's protocol, shared by all receivers.
+    Message(Bytes),
+    /// An array in RESP2, the form it has here, and a push in RESP3. Sent whatever CLIENT REPLY
+    /// says.
+    Push(Bytes),
+    /// An invalidation: a key that it has read has changed.
+    Notice(Notice),
+    /// A watched key was touched.
+    Touched,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pub(in crate::server) posts: Vec<(ClientId, Post)>,
+}
+
+impl Outbox {
+    pub(in crate::server) fn add(&mut self, to: ClientId, post: Post) {
+        self.posts.push((to, post));
+    }
+
+    /// Puts messages taken earlier before those posted since.
+    pub(in crate::server) fn put_before(&mut self, mut earlier: Outbox) {
+        earlier.posts.append(&mut self.posts);
+        *self = earlier;
+    }
+
+    /// The current length; later messages can be taken back.
+    pub(in crate::server) fn mark(&self) -> usize {
+        self.posts.len()
+    }
+
+    /// Drops the messages posted since `mark`.
+    pub(in crate::server) fn take_back(&mut self, mark: usize) {
+        self.posts.truncate(mark);
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+    }
+}
+
+/// Writes an item after the pending replies.
+#[inline]
+pub(in crate::server) fn hear(client: &Client, reply: &mut Reply, post: &Post) {
+    let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
+    if client.flags.intersects(gone) {
+        return;
+    }
+    match post {
+        Post::Message(_) if client.flags.intersects(ClientFlags::UNHEARD) => {}
+        Post::Message(bytes) => reply.shared(bytes.clone()),
+        Post::Push(bytes) => reply.pushed(bytes),
+        Post::Notice(notice) => notice.write(client, reply),
+        Post::Touched => {}
+    }
+}

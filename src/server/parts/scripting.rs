@@ -1,0 +1,128 @@
+//! Scripts: the caches, the running script, and how its commands are run.
+//!
+//!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> Running::call -> World::run
+//!
+//! A script's commands pass gates of their own (`admit`), in Redis's order, and run as
+//! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
+//! the script. One script runs at a time, and its state is kept until it has ended
+//! ([`Scripting::is_running`] keeps others from changing it).
+//!
+//! An atomic script is undone if it fails: its changes are not notified and its messages are held
+//! until it has ended. After `busy-reply-threshold` the loop serves others meanwhile
+//! (`server::busy`).
+
+use crate::command::CommandError;
+use crate::keyspace::ClientId;
+use crate::resp::{OwnedArgs, Reply};
+use crate::scripting::{Flags, Libraries, Scripts, Use};
+use crate::server::clients::client::Client;
+
+/// Capacity of the buffer for replies to a script's commands that is kept between scripts.
+pub(in crate::server) const REPLY_KEPT: usize = 64 * 1024;
+
+/// See the module.
+#[derive(Default)]
+pub struct Scripting {
+    pub scripts: Scripts,
+    pub libraries: Libraries,
+    /// The running script.
+    pub current: Option<Current>,
+    /// The client that its commands run as; kept between scripts.
+    pub(in crate::server) spare: Option<Box<Spare>>,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
+    pub denies_nothing: bool,
+}
+
+/// The running script, as others see it.
+#[derive(Debug)]
+pub struct Current {
+    pub of: Use,
+    pub flags: Flags,
+    /// When it began, in ticks of the cycle counter.
+    pub began: u64,
+    /// Other clients are served meanwhile.
+    pub is_slow: bool,
+    /// The client that called it.
+    pub caller: ClientId,
+    /// Its changes are undone if it fails: they are not notified before it ends.
+    pub is_atomic: bool,
+    /// It has written.
+    pub has_written: bool,
+    /// Its code has ended: only the reply is left to be made.
+    pub is_replying: bool,
+    /// It has been asked to end.
+    pub is_killed: bool,
+    /// Its name and command, set once it is slow.
+    pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
+}
+
+impl Current {
+    /// It has written, and nothing would undo that.
+    pub(in crate::server) fn cannot_end(&self) -> bool {
+        self.has_written && !self.is_atomic && !self.is_replying
+    }
+}
+
+pub(in crate::server) struct Spare {
+    pub(in crate::server) client: Client,
+    pub(in crate::server) reply: Reply,
+}
+
+impl Spare {
+    pub(in crate::server) fn new() -> Box<Spare> {
+        let client = Client::fake(ClientId(u64::MAX));
+        let mut reply = Reply::new();
+        reply.copy_pieces();
+        Box::new(Spare { client, reply })
+    }
+}
+
+impl Scripting {
+    pub fn is_running(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Changes by the script are not notified until it has ended.
+    #[inline]
+    pub fn holds_news(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.is_atomic)
+    }
+
+    /// Other clients get the BUSY error until the script ends.
+    pub fn is_busy(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.is_slow)
+    }
+
+    /// The error for others meanwhile.
+    pub fn busy_error(&self) -> CommandError {
+        const SCRIPT: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL \
+                              or SHUTDOWN NOSAVE.";
+        const FUNCTION: &str = "BUSY Redis is busy running a script. You can only call FUNCTION \
+                                KILL or SHUTDOWN NOSAVE.";
+        let of = self.current.as_ref().map(|c| c.of);
+        CommandError::Text(match of {
+            Some(Use::Functions) => FUNCTION,
+            _ => SCRIPT,
+        })
+    }
+
+    /// SCRIPT KILL and FUNCTION KILL: ends the running script of that kind.
+    pub fn kill(&mut self, of: Use) -> Result<(), CommandError> {
+        const IDLE: &str = "NOTBUSY No scripts in execution right now.";
+        const WRITTEN: &str = "UNKILLABLE Sorry the script already executed write commands \
+                               against the dataset. You can either wait the script termination \
+                               or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
+        let busy = self.busy_error();
+        let Some(current) = &mut self.current else {
+            return Err(CommandError::Text(IDLE));
+        };
+        if current.cannot_end() {
+            return Err(CommandError::Text(WRITTEN));
+        }
+        if current.of != of {
+            return Err(busy);
+        }
+        current.is_killed = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! Shutdown, requested by a signal or by SHUTDOWN.
+
+use crate::config::ShutdownFlags;
+
+/// The options of a shutdown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownRequest {
+    /// Skip whatever would delay.
+    pub now: bool,
+    /// Ignore errors that would prevent it.
+    pub force: bool,
+    /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
+    pub save: Option<bool>,
+}
+
+impl From<ShutdownFlags> for ShutdownRequest {
+    fn from(flags: ShutdownFlags) -> ShutdownRequest {
+        let save = match (flags.save, flags.nosave) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        };
+        ShutdownRequest {
+            now: flags.now,
+            force: flags.force,
+            save,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Connections in their TLS handshake: the queue, the time limit, and the log of failures.
+//!
+//! A step of a handshake costs up to a millisecond (a signature), a thousand times a command's
+//! cost. So clients whose handshake can continue wait in a queue, and a turn serves only as many of
+//! them as its share of time allows (`run/handshake.rs`).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::keyspace::ClientId;
+
+/// Time limit of a handshake.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Failures logged in this time; the rest is only counted.
+const TOLD_MAX: u32 = 20;
+const TOLD_EVERY_MS: u64 = 10_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Handshakes {
+    /// Clients whose handshake has data to read; one may be in the queue more than once.
+    pub(in crate::server) ready: VecDeque<ClientId>,
+    /// Handshakes begun and perhaps not ended, oldest first, with their deadlines.
+    pub(in crate::server) begun: VecDeque<(u64, ClientId)>,
+    told: u32,
+    pub(in crate::server) untold: u64,
+    told_since_ms: u64,
+}
+
+impl Handshakes {
+    pub(in crate::server) fn begin(&mut self, id: ClientId, now_ms: u64) {
+        self.begun
+            .push_back((now_ms + LIMIT.as_millis() as u64, id));
+    }
+
+    /// Whether another failure may be logged; `Some` has the number not logged before.
+    pub(in crate::server) fn may_tell(&mut self, now_ms: u64) -> Option<u64> {
+        if now_ms.saturating_sub(self.told_since_ms) >= TOLD_EVERY_MS {
+            (self.told, self.told_since_ms) = (0, now_ms);
+        }
+        if self.told >= TOLD_MAX {
+            self.untold += 1;
+            return None;
+        }
+        self.told += 1;
+        Some(std::mem::take(&mut self.untold))
+    }
+}

@@ -1,0 +1,28 @@
+//! State that a turn of the loop passes on within it and to the next: clients with more to do,
+//! clients to write to, deadlines.
+
+use crate::keyspace::ClientId;
+use crate::server::clients::blocked::Deadlines;
+
+/// See the module.
+#[derive(Default)]
+pub(in crate::server) struct Turn {
+    /// Clients with more to read or to execute.
+    pub(in crate::server) ready: Vec<ClientId>,
+    /// Clients whose replies are sent before the loop sleeps.
+    pub(in crate::server) flush: Vec<ClientId>,
+    pub(in crate::server) to_close: Vec<ClientId>,
+    pub(in crate::server) deadlines: Deadlines,
+    /// Clients that wait for memory to be freed, in the order of their marks.
+    pub(in crate::server) awaiting_memory: Vec<(u64, ClientId)>,
+    /// An eviction ran out of time and must continue.
+    pub(in crate::server) evicting: bool,
+    /// Values are still to be freed in slices, or keys to be counted by prefix.
+    pub(in crate::server) freeing: bool,
+    /// When the last command ended, in ticks: the next one of a batch starts then.
+    pub(in crate::server) ended: u64,
+    /// Monotonic milliseconds.
+    pub(in crate::server) cron_due_ms: u64,
+    /// Turns of cron so far.
+    pub(in crate::server) cron_turns: u64,
+}

@@ -1,0 +1,468 @@
+//! Replays an append only file: its files in order, command by command, by a fake client that
+//! bypasses the gates. A transaction runs when its EXEC has been read, or not at all.
+//!
+//! Commands are parsed and prefetched in batches, as a client's are (`server::batch`).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::command::{CommandError, Flags};
+use crate::config::system_text;
+use crate::keyspace::{ClientId, Expiring, KeyHash, Keyspace};
+use crate::persistence::aof::check::is_rdb;
+use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
+use crate::replication::{Position, ReplId, ReplOffset};
+use crate::resp::{Args, Reply};
+use crate::server::clients::batch::{Batch, FileEnd};
+use crate::server::clients::client::{Client, ClientFlags, Queued};
+use crate::server::execution::dispatch::resolve;
+use crate::server::origin::Origin;
+use crate::server::parts::loading::{LoadError, LoadFailed, Progress, RdbFile};
+use crate::server::state::Server;
+use crate::server::state::world::{Load, World};
+
+/// A file that is being replayed.
+pub(in crate::server) struct Current {
+    pub(in crate::server) part: Part,
+    pub(in crate::server) reader: Reader,
+    /// The snapshot at its start, until that has been read.
+    pub(in crate::server) preamble: Option<RdbFile>,
+    /// Time spent on its steps.
+    took: Duration,
+    pub(in crate::server) is_last: bool,
+}
+
+/// See the module.
+pub struct AofLoader {
+    pub(in crate::server) names: Names,
+    pub(in crate::server) manifest: Manifest,
+    parts: VecDeque<Part>,
+    pub(in crate::server) current: Option<Current>,
+    pub(in crate::server) client: Client,
+    reply: Reply,
+    batch: Batch,
+    /// Stream position after the files that are done; the history id if a file has named one.
+    stream: (Option<ReplId>, ReplOffset),
+    /// Bytes of the files that are done.
+    done_bytes: u64,
+    /// Commands replayed.
+    commands: u64,
+    began: Instant,
+}
+
+impl AofLoader {
+    /// Prepares to load the set at `names`; also returns the number of bytes to load. `None`: there
+    /// is no append only file.
+    pub fn prepare(names: Names, disk: &Disk) -> Result<(Option<AofLoader>, u64), LoadFailed> {
+        let mut manifest = names.read_manifest().map_err(|error| {
+            if let crate::persistence::aof::OpenError::ManifestFormat(error) = &error
+                && let Some((line, text)) = error.line()
+            {
+                tracing::warn!("*** FATAL AOF MANIFEST FILE ERROR ***");
+                tracing::warn!("Reading the manifest file, at line {line}");
+                tracing::warn!(">>> '{text}'");
+            }
+            tracing::warn!("{error}");
+            LoadFailed
+        })?;
+        let upgraded = names.upgrade(disk, &mut manifest).map_err(|error| {
+            tracing::warn!("{error}");
+            LoadFailed
+        })?;
+        if upgraded == Upgrade::Done {
+            tracing::info!(
+                "Successfully migrated an old-style AOF configuration ({}) to the new one",
+                names.basename
+            );
+        }
+        if manifest.is_empty() {
+            return Ok((None, 0));
+        }
+        let total = names.total_bytes(&manifest).map_err(|(name, error)| {
+            let why = system_text(&error);
+            tracing::warn!("Unable to obtain the AOF file {name} length. stat: {why}");
+            LoadFailed
+        })?;
+        let loader = AofLoader {
+            parts: manifest.parts().cloned().collect(),
+            names,
+            manifest,
+            current: None,
+            client: Client::fake(ClientId(0)),
+            reply: Reply::new(),
+            batch: Batch::default(),
+            stream: (None, 0),
+            done_bytes: 0,
+            commands: 0,
+            began: Instant::now(),
+        };
+        Ok((Some(loader), total))
+    }
+
+    fn replay(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed> {
+        let Some(mut current) = self.next_file(keyspace, server)? else {
+            return Ok(Progress::Done);
+        };
+        let began = Instant::now();
+        if current.preamble.is_some() {
+            read_preamble(&mut current, keyspace, server, bytes)?;
+            current.took += began.elapsed();
+            self.current = Some(current);
+            return Ok(Progress::More);
+        }
+        let ended = self.replay_file(&mut current, keyspace, server, bytes);
+        current.took += began.elapsed();
+        match ended {
+            Ok(Next::End) => self.end_file(&current),
+            Ok(_) => self.current = Some(current),
+            Err(Stop::Fault(Fault::Torn { sound })) => {
+                cut_torn(&current, &self.names, sound, server, &self.client)?;
+                self.end_file(&current);
+            }
+            Err(stop) => {
+                tell_stop(&current.part.name, &stop);
+                return Err(LoadFailed);
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// The current file, or the next one.
+    fn next_file(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &Server,
+    ) -> Result<Option<Current>, LoadFailed> {
+        if let Some(current) = self.current.take() {
+            return Ok(Some(current));
+        }
+        let Some(part) = self.parts.pop_front() else {
+            return Ok(None);
+        };
+        let path = self.names.path(&part.name);
+        let mut reader = Reader::open(&path).map_err(|error| {
+            tracing::warn!(
+                "Fatal error: can't open the append log file {} for reading: {}",
+                part.name,
+                system_text(&error)
+            );
+            LoadFailed
+        })?;
+        reader.begin_stream_at(part.start.unwrap_or(self.stream.1));
+        let preamble = match is_rdb(&path) {
+            Ok(true) => {
+                tracing::info!("Reading RDB base file on AOF loading...");
+                let file = RdbFile::open(server.read_options(), keyspace, &path, false);
+                Some(file.map_err(|error| tell_preamble(&part.name, &error))?)
+            }
+            _ => None,
+        };
+        // Each file begins with database 0, outside a transaction.
+        self.client.db = Default::default();
+        Ok(Some(Current {
+            part,
+            reader,
+            preamble,
+            took: Duration::ZERO,
+            is_last: self.parts.is_empty(),
+        }))
+    }
+
+    fn end_file(&mut self, current: &Current) {
+        let kind = match current.part.role {
+            Role::Base => "base",
+            _ => "incr",
+        };
+        if current.part.role == Role::Incr {
+            let (id, offset) = current.reader.stream();
+            let end = current.part.end.unwrap_or(offset);
+            self.stream = (id.or(self.stream.0), end);
+        }
+        self.done_bytes += current.reader.size();
+        if current.reader.size() > 0 {
+            tracing::info!(
+                "DB loaded from {kind} file {}: {:.3} seconds",
+                current.part.name,
+                current.took.as_secs_f64()
+            );
+        }
+    }
+
+    fn replay_file(
+        &mut self,
+        current: &mut Current,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Next, Stop> {
+        let reader = &mut current.reader;
+        let until = reader.offset().saturating_add(bytes);
+        while reader.offset() < until {
+            let in_unit = self.client.flags.contains(ClientFlags::MULTI);
+            if reader.next(in_unit)? == Next::End {
+                return Ok(Next::End);
+            }
+            let mut batch = std::mem::take(&mut self.batch);
+            let end = batch.parse_file(keyspace, &server.table, self.client.db, reader.unread());
+            let taken = match end {
+                FileEnd::Commands => self.run_batch(&batch, reader, keyspace, server),
+                // A length that exceeds the rest of the file: no more bytes will complete it.
+                FileEnd::Incomplete(bulk) if bulk as u64 > reader.left() + bulk_read(reader) => {
+                    Err(reader.torn().into())
+                }
+                FileEnd::Incomplete(_) => match reader.fill().map_err(Fault::from)? {
+                    true => Ok(()),
+                    false => Err(reader.torn().into()),
+                },
+                FileEnd::Error(_) => Err(reader.malformed("a malformed command").into()),
+            };
+            self.batch = batch;
+            taken?;
+        }
+        Ok(Next::Request)
+    }
+
+    fn run_batch(
+        &mut self,
+        batch: &Batch,
+        reader: &mut Reader,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+    ) -> Result<(), Stop> {
+        let from = reader.offset();
+        let (mut taken, mut sound) = (0, None);
+        let mut failed = None;
+        for (row, args, hashes, end) in batch.commands(reader.unread()) {
+            if let Err(error) = self.run_command(keyspace, server, row, args, hashes) {
+                failed = Some((error, args.at(0).to_vec()));
+                break;
+            }
+            taken = end;
+            if !self.client.flags.contains(ClientFlags::MULTI) {
+                sound = Some(from + end as u64);
+            }
+        }
+        reader.take(taken);
+        if let Some(sound) = sound {
+            reader.mark_sound_at(sound);
+        }
+        match failed {
+            None => Ok(()),
+            Some((CommandError::WrongArity(_), _)) => {
+                Err(reader.malformed("a wrong number of arguments").into())
+            }
+            Some((_, name)) => Err(Stop::Unknown {
+                name: String::from_utf8_lossy(&name).into_owned(),
+                offset: reader.offset(),
+            }),
+        }
+    }
+
+    fn run_command(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Result<(), CommandError> {
+        let id = resolve(server, row, args)?;
+        self.commands += 1;
+        let client = &mut self.client;
+        let flags = server.table.row(id).spec.flags;
+        if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
+            let transaction = client.transaction.get_or_insert_with(Box::default);
+            let args = args.to_owned();
+            transaction.commands.push(Queued { row: id, args });
+            return Ok(());
+        }
+        let mark = self.reply.mark();
+        let mut world = World {
+            keyspace,
+            server,
+            client,
+            reply: &mut self.reply,
+        };
+        world.run(Origin::Loading, id, args, hashes);
+        self.reply.truncate(mark);
+        Ok(())
+    }
+}
+
+impl Load for AofLoader {
+    /// Replays about `bytes` bytes.
+    fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed> {
+        let usual = keyspace.set_expiring(Expiring::Replay);
+        let result = self.replay(keyspace, server, bytes);
+        keyspace.set_expiring(usual);
+        let at = self.current.as_ref().map_or(0, |c| match &c.preamble {
+            Some(file) => file.offset(),
+            None => c.reader.offset(),
+        });
+        if let Some(progress) = &mut server.persist.loading.progress {
+            progress.loaded_bytes = self.done_bytes + at;
+        }
+        result
+    }
+
+    /// Commands, and keys of snapshots, so far.
+    fn done(&self) -> u64 {
+        let preamble = self.current.as_ref().and_then(|c| c.preamble.as_ref());
+        self.commands + preamble.map_or(0, |file| file.figures().keys_loaded)
+    }
+
+    fn finish(
+        self: Box<Self>,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+    ) -> Result<(), LoadFailed> {
+        tracing::info!(
+            "DB loaded from append only file: {:.3} seconds",
+            self.began.elapsed().as_secs_f64()
+        );
+        keyspace.dirty = 0;
+        server.end_loading(keyspace);
+        match self.stream {
+            (Some(id), offset) => server.stream.resume(Position { id, offset }),
+            (None, offset) => server.stream.resume_at(offset),
+        }
+        if !server.config.appendonly {
+            // The file was switched off meanwhile.
+            server.update_effects(keyspace);
+            return Ok(());
+        }
+        server.open_aof(keyspace, self.names, self.manifest)
+    }
+}
+
+pub(in crate::server) fn tell_preamble(name: &str, error: &LoadError) -> LoadFailed {
+    tracing::warn!("AOF {name}: {error}");
+    tracing::warn!(
+        "Error reading the RDB preamble of the append only file {name}, AOF loading aborted"
+    );
+    LoadFailed
+}
+
+/// Bytes that were read and belong to an incomplete command.
+fn bulk_read(reader: &Reader) -> u64 {
+    reader.unread().len() as u64
+}
+
+/// Why replaying stops.
+#[derive(Debug)]
+enum Stop {
+    Fault(Fault),
+    Unknown { name: String, offset: u64 },
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Stop {
+        Stop::Fault(fault)
+    }
+}
+
+/// Logs the damage; the last line is Redis's.
+fn tell_stop(name: &str, stop: &Stop) {
+    const REPAIR: &str = "make a backup of your AOF file, then use ./redis-check-aof --fix \
+                          <filename.manifest>";
+    match stop {
+        Stop::Fault(Fault::Io(error)) => tracing::warn!(
+            "Unrecoverable error reading the append only file {name}: {}",
+            system_text(error)
+        ),
+        Stop::Fault(fault) => {
+            tracing::warn!("AOF {name}: {fault}");
+            tracing::warn!("Bad file format reading the append only file {name}: {REPAIR}");
+        }
+        Stop::Unknown {
+            name: command,
+            offset,
+        } => {
+            tracing::warn!("AOF {name}: no such command at offset {offset}");
+            tracing::warn!("Unknown command '{command}' reading the append only file {name}");
+        }
+    }
+}
+
+/// Loads about `bytes` bytes of the snapshot that a file begins with.
+fn read_preamble(
+    current: &mut Current,
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    bytes: u64,
+) -> Result<(), LoadFailed> {
+    let Some(mut file) = current.preamble.take() else {
+        return Ok(());
+    };
+    let name = &current.part.name;
+    let end = file.step(keyspace, bytes);
+    server.note_loading(file.figures());
+    let Some(end) = end.map_err(|error| tell_preamble(name, &error))? else {
+        current.preamble = Some(file);
+        return Ok(());
+    };
+    server
+        .load_functions(&file.take_functions(), false)
+        .map_err(|error| tell_preamble(name, &error))?;
+    server.note_loaded(file.figures());
+    if end < current.reader.size() {
+        tracing::info!("Reading the remaining AOF tail...");
+    }
+    current
+        .reader
+        .start_at(end)
+        .map_err(|error| tell_preamble(name, &error.into()))
+}
+
+/// The file is truncated: cuts off what follows its last whole command or transaction, or refuses
+/// to start.
+fn cut_torn(
+    current: &Current,
+    names: &Names,
+    sound: u64,
+    server: &Server,
+    client: &Client,
+) -> Result<(), LoadFailed> {
+    let name = &current.part.name;
+    if client.flags.contains(ClientFlags::MULTI) {
+        tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
+    }
+    if !server.config.aof_load_truncated {
+        tracing::warn!(
+            "Unexpected end of file reading the append only file {name}. You can: 1) Make a \
+             backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) \
+             Alternatively you can set the 'aof-load-truncated' configuration option to yes and \
+             restart the server."
+        );
+        return Err(LoadFailed);
+    }
+    tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
+    if !current.is_last {
+        tracing::warn!("Fatal error: the truncated file is not the last file");
+        return Err(LoadFailed);
+    }
+    tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
+    tracing::warn!("Truncating the AOF {name} at offset {sound}");
+    let path = names.path(name);
+    let file = std::fs::OpenOptions::new().write(true).open(path);
+    let disk = server.persist.aof.disk();
+    let cut = file.and_then(|file| {
+        disk.truncate(&file, sound)?;
+        disk.sync(&file)
+    });
+    cut.map_err(|error| {
+        let why = system_text(&error);
+        tracing::warn!("Error truncating the AOF file {name}: {why}");
+        LoadFailed
+    })
+}

@@ -1,0 +1,438 @@
+//! The append only file in process: any prefix of it, any changed byte, any failing call of the
+//! file system.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+
+use crate::config::{Allowed, AppendFsync};
+use crate::persistence::aof::{Disk, DiskFault, Manifest, Names, Step};
+use crate::server::parts::aof::AofState;
+use crate::server::parts::loading::{LoadFailed, Progress};
+use crate::server::persist::aof::loader::AofLoader;
+use crate::server::state::world::Load;
+use crate::server::testbed::Testbed;
+
+fn names(folder: &Path) -> Names {
+    Names {
+        dir: folder.join("set"),
+        basename: "a".to_owned(),
+    }
+}
+
+/// A server without a socket, with its append only file in `folder`.
+fn bed(folder: &Path, policy: AppendFsync, disk: Disk) -> Testbed {
+    let mut t = Testbed::unheard();
+    let server = &mut t.engine.server;
+    server.config.enable_debug_command = Allowed::Yes;
+    server.config.appendfsync = policy;
+    server.config.aof_use_rdb_preamble = false;
+    server.config.appenddirname = names(folder).dir.to_string_lossy().as_ref().into();
+    server.config.appendfilename = "a".into();
+    server.persist.aof.set_disk(disk);
+    let manifest = names(folder).read_manifest().expect("sound");
+    server
+        .open_aof(&mut t.engine.keyspace, names(folder), manifest)
+        .expect("opened");
+    t
+}
+
+/// Loads what is in `folder` into a new server.
+fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
+    let mut t = Testbed::unheard();
+    t.engine.server.config.enable_debug_command = Allowed::Yes;
+    let (loader, bytes) = AofLoader::prepare(names(folder), &Disk::default())?;
+    let mut loader = loader.expect("a set");
+    let (keyspace, server) = (&mut t.engine.keyspace, &mut t.engine.server);
+    server.begin_loading(keyspace, bytes);
+    // Slices of one byte: one command each.
+    while loader.step(keyspace, server, 1)? == Progress::More {}
+    Box::new(loader).finish(keyspace, server)?;
+    Ok(t)
+}
+
+fn digest(t: &mut Testbed) -> String {
+    t.run("DEBUG DIGEST")
+}
+
+fn write_turns(t: &mut Testbed) {
+    for turn in [
+        &["SET a 1", "SET b 2"][..],
+        &["MULTI", "INCR a", "SELECT 1", "RPUSH l x y", "EXEC"],
+        &["SELECT 0", "HSET h f v", "PEXPIREAT a 2000000000000"],
+        &["DEL b"],
+    ] {
+        turn.iter().for_each(|line| _ = t.run(line));
+        t.engine.write_aof();
+    }
+}
+
+/// The set's incremental file.
+fn incr(folder: &Path) -> std::path::PathBuf {
+    names(folder).path("a.1.incr.aof")
+}
+
+#[test]
+fn every_prefix_loads_a_state_that_was() {
+    let folder = TempDir::new().expect("a folder");
+    let mut t = bed(folder.path(), AppendFsync::Always, Disk::default());
+    let empty = digest(&mut t);
+    let mut states = vec![empty];
+    for line in ["SET a 1", "SET b 2", "RPUSH l x y"] {
+        t.run(line);
+        t.engine.write_aof();
+        states.push(digest(&mut t));
+    }
+    t.run("MULTI");
+    t.run("INCR a");
+    t.run("LPOP l");
+    t.run("EXEC");
+    t.engine.write_aof();
+    states.push(digest(&mut t));
+    drop(t);
+    let whole = fs::read(incr(folder.path())).expect("the file");
+    let mut newest = 0;
+    for len in 0..=whole.len() {
+        fs::write(incr(folder.path()), &whole[..len]).expect("written");
+        let mut loaded = load(folder.path()).expect("a prefix is a torn end");
+        let state = digest(&mut loaded);
+        let at = states.iter().position(|s| *s == state);
+        let at = at.unwrap_or_else(|| panic!("{len} bytes give what never was"));
+        assert!(at >= newest, "more bytes, less data: {len}");
+        newest = at;
+    }
+    assert_eq!(newest, states.len() - 1);
+}
+
+#[test]
+fn every_changed_byte_is_refused_or_changes_nothing() {
+    let folder = TempDir::new().expect("a folder");
+    let mut t = bed(folder.path(), AppendFsync::Always, Disk::default());
+    write_turns(&mut t);
+    let right = digest(&mut t);
+    drop(t);
+    let whole = fs::read(incr(folder.path())).expect("the file");
+    // A damaged checksum line at the end may be cut off; the data it covers is kept.
+    let mut refused = 0;
+    for at in 0..whole.len() {
+        for change in [1, 0x20, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= change;
+            fs::write(incr(folder.path()), &bytes).expect("written");
+            match load(folder.path()) {
+                Err(LoadFailed) => refused += 1,
+                Ok(mut loaded) => assert_eq!(digest(&mut loaded), right, "byte {at} ^ {change}"),
+            }
+        }
+    }
+    assert!(
+        refused > whole.len() * 2,
+        "{refused} of {}",
+        whole.len() * 3
+    );
+}
+
+#[test]
+fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
+    let folder = TempDir::new().expect("a folder");
+    let full = Arc::new(AtomicUsize::new(0));
+    let is_full = Arc::clone(&full);
+    let disk = Disk::failing(move |step| match is_full.load(Ordering::Relaxed) {
+        1 if step == Step::Write => Some(DiskFault::Error(libc::ENOSPC)),
+        2 if step == Step::Write => Some(DiskFault::Short(5)),
+        _ => None,
+    });
+    for (kind, policy) in [(1, AppendFsync::Always), (2, AppendFsync::EverySec)] {
+        let mut t = bed(folder.path(), policy, disk.clone());
+        t.run("SET before 1");
+        t.engine.write_aof();
+        // A write is deferred while an fsync is under way.
+        let log = |t: &Testbed| {
+            t.engine
+                .server
+                .persist
+                .aof
+                .log()
+                .expect("open")
+                .writer
+                .sync_in_progress()
+        };
+        while log(&t) {
+            t.engine.serve_synced();
+        }
+        full.store(kind, Ordering::Relaxed);
+        assert_eq!(t.run("SET k 1"), "+OK\r\n");
+        t.engine.write_aof();
+        let wrote_to = t.engine.server.stream.offset();
+        let nobody = crate::keyspace::ClientId(0);
+        assert!(t.engine.server.withholds(wrote_to, nobody));
+        let refusal = t.run("SET k 2");
+        if kind == 1 {
+            let wanted = "-MISCONF Errors writing to the AOF file: No space left on device (";
+            assert!(
+                refusal.starts_with(wanted) && refusal.contains("a.1.incr.aof"),
+                "{refusal}"
+            );
+        }
+        assert!(refusal.starts_with("-MISCONF"), "{refusal}");
+        assert_eq!(t.run("GET k"), "$1\r\n1\r\n");
+        assert!(
+            t.run("INFO persistence")
+                .contains("aof_last_write_status:err")
+        );
+        full.store(0, Ordering::Relaxed);
+        t.advance_ms(200);
+        t.engine.write_aof();
+        assert!(!t.engine.server.withholds(wrote_to, nobody));
+        assert_eq!(t.run("SET k 3"), "+OK\r\n");
+        t.engine.write_aof();
+        drop(t);
+        let mut loaded = load(folder.path()).expect("sound");
+        assert_eq!(loaded.run("GET k"), "$1\r\n3\r\n");
+    }
+}
+
+/// The kernel may drop bytes that it could not write and report success for the next fsync.
+#[test]
+fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
+    let folder = TempDir::new().expect("a folder");
+    let calls = Arc::new(AtomicUsize::new(0));
+    let fails_at = Arc::new(AtomicUsize::new(usize::MAX));
+    let (seen, at) = (Arc::clone(&calls), Arc::clone(&fails_at));
+    let disk = Disk::failing(move |step| {
+        let is_it = step == Step::Sync
+            && seen.fetch_add(1, Ordering::Relaxed) == at.load(Ordering::Relaxed);
+        is_it.then_some(DiskFault::Error(libc::EIO))
+    });
+    let mut t = bed(folder.path(), AppendFsync::Always, disk);
+    t.run("SELECT 2");
+    t.run("INCR n");
+    t.engine.write_aof();
+    fails_at.store(calls.load(Ordering::Relaxed), Ordering::Relaxed);
+    t.run("INCR n");
+    t.engine.write_aof();
+    let wrote_to = t.engine.server.stream.offset();
+    assert!(
+        !t.engine
+            .server
+            .withholds(wrote_to, crate::keyspace::ClientId(0))
+    );
+    assert!(names(folder.path()).path("a.2.incr.aof").exists());
+    t.run("INCR n");
+    t.engine.write_aof();
+    drop(t);
+    let mut loaded = load(folder.path()).expect("sound");
+    loaded.run("SELECT 2");
+    assert_eq!(loaded.run("GET n"), "$1\r\n3\r\n");
+}
+
+/// Runs turns until a rewrite that is under way has ended.
+fn finish_rewrite(t: &mut Testbed) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    // A change of the set may outlast the rewrite that asked for it and failed.
+    while t.engine.server.persist.aof.rewrites.in_progress()
+        || t.engine.server.persist.aof.is_changing()
+    {
+        t.engine.write_aof();
+        t.engine.snapshot_on(0, true);
+        assert!(
+            std::time::Instant::now() < until,
+            "the rewrite does not end"
+        );
+    }
+}
+
+#[test]
+fn a_rewrite_keeps_everything_and_what_is_done_meanwhile() {
+    for (as_snapshot, name) in [(false, "a.2.base.aof"), (true, "a.2.base.rdb")] {
+        let folder = TempDir::new().expect("a folder");
+        let mut t = bed(folder.path(), AppendFsync::EverySec, Disk::default());
+        t.engine.server.config.aof_use_rdb_preamble = as_snapshot;
+        rewrite_keeps_everything(&folder, t, name);
+    }
+}
+
+fn rewrite_keeps_everything(folder: &TempDir, mut t: Testbed, base: &str) {
+    write_turns(&mut t);
+    t.run("SELECT 5");
+    for i in 0..300 {
+        t.run(&format!("ZADD z {i}.5 m{i}"));
+        t.run(&format!("SADD s member{i}"));
+        t.run(&format!("HSET big f{i} v{i}"));
+        t.run(&format!("RPUSH list e{i}"));
+    }
+    t.run("HPEXPIREAT big 2000000000000 FIELDS 2 f1 f2");
+    assert_eq!(
+        t.run("BGREWRITEAOF"),
+        "+Background append only file rewriting started\r\n"
+    );
+    t.run("SET during 1");
+    t.run("DEL s");
+    t.run("LPOP list");
+    finish_rewrite(&mut t);
+    t.run("SET after 1");
+    t.engine.server.finish_aof();
+    assert!(
+        t.run("INFO persistence")
+            .contains("aof_last_bgrewrite_status:ok")
+    );
+    let right = digest(&mut t);
+    drop(t);
+    let mut loaded = load(folder.path()).expect("sound");
+    assert_eq!(digest(&mut loaded), right);
+    let manifest = names(folder.path()).read_manifest().expect("sound");
+    assert_eq!(manifest.incrs.len(), 1);
+    assert_eq!(manifest.base.expect("a base").name, base);
+}
+
+/// The keyspace allows one pass at a time: SAVE ends that of a rewrite, and both files are whole.
+#[test]
+fn a_save_beside_a_rewrite_leaves_both_whole() {
+    let folder = TempDir::new().expect("a folder");
+    let mut t = bed(folder.path(), AppendFsync::EverySec, Disk::default());
+    let dump = folder.path().join("dump.rdb");
+    t.engine.server.config.dbfilename = dump.to_string_lossy().as_ref().into();
+    t.engine.server.config.rdb_key_save_delay = 1;
+    write_turns(&mut t);
+    (0..2000).for_each(|i| _ = t.run(&format!("SET key{i} {i}")));
+    t.run("BGREWRITEAOF");
+    while t.engine.server.persist.aof.is_changing() {
+        t.engine.write_aof();
+    }
+    t.engine.snapshot_on(0, true);
+    assert!(t.engine.keyspace.is_saving());
+    t.run("SET key0 changed");
+    let saved = digest(&mut t);
+    t.engine.server.config.rdb_key_save_delay = 0;
+    assert_eq!(t.run("SAVE"), "+OK\r\n");
+    assert!(!t.engine.keyspace.in_pass() && t.engine.server.is_rewriting());
+    t.run("DEL key1");
+    finish_rewrite(&mut t);
+    assert!(t.engine.server.persist.aof.rewrites.last_ok);
+    t.engine.server.finish_aof();
+    let right = digest(&mut t);
+    drop(t);
+    assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
+    let mut t = Testbed::unheard();
+    t.engine.server.config.enable_debug_command = Allowed::Yes;
+    t.engine.server.config.dbfilename = dump.to_string_lossy().as_ref().into();
+    assert_eq!(t.run("DEBUG RELOAD NOSAVE"), "+OK\r\n");
+    assert_eq!(digest(&mut t), saved);
+}
+
+/// After any failing call the set loads with all acknowledged data, and a later try succeeds.
+#[test]
+fn a_rewrite_may_fail_at_any_call() {
+    let mut steps_in_all = 0;
+    for fails_at in 0..60 {
+        let folder = TempDir::new().expect("a folder");
+        let armed = Arc::new(AtomicUsize::new(usize::MAX));
+        let left = Arc::clone(&armed);
+        let disk = Disk::failing(move |_| {
+            let n = left.load(Ordering::Relaxed);
+            if n == usize::MAX {
+                return None;
+            }
+            left.store(n.wrapping_sub(1), Ordering::Relaxed);
+            (n == 0).then_some(DiskFault::Error(libc::EIO))
+        });
+        let mut t = bed(folder.path(), AppendFsync::Always, disk);
+        write_turns(&mut t);
+        armed.store(fails_at, Ordering::Relaxed);
+        t.run("BGREWRITEAOF");
+        t.run("SET during 1");
+        t.engine.write_aof();
+        finish_rewrite(&mut t);
+        let is_done = armed.load(Ordering::Relaxed) != usize::MAX;
+        armed.store(usize::MAX, Ordering::Relaxed);
+        t.advance_ms(200);
+        t.engine.write_aof();
+        let right = digest(&mut t);
+        let mut loaded = load(folder.path()).expect("sound");
+        assert_eq!(digest(&mut loaded), right, "call {fails_at}");
+        t.advance_ms(5_000);
+        t.engine.write_aof();
+        t.run("BGREWRITEAOF");
+        finish_rewrite(&mut t);
+        t.engine.server.finish_aof();
+        assert!(
+            t.engine.server.persist.aof.rewrites.last_ok,
+            "call {fails_at}"
+        );
+        let mut loaded = load(folder.path()).expect("sound");
+        assert_eq!(digest(&mut loaded), right, "call {fails_at}, then another");
+        if is_done {
+            break;
+        }
+        steps_in_all = fails_at;
+    }
+    assert!(steps_in_all > 8, "{steps_in_all}");
+}
+
+#[test]
+fn switched_on_it_counts_when_its_base_is_complete() {
+    let folder = TempDir::new().expect("a folder");
+    let mut t = Testbed::unheard();
+    t.engine.server.config.enable_debug_command = Allowed::Yes;
+    t.engine.server.config.appenddirname =
+        names(folder.path()).dir.to_string_lossy().as_ref().into();
+    t.engine.server.config.appendfilename = "a".into();
+    t.run("SET before 1");
+    assert_eq!(t.run("CONFIG SET appendonly yes"), "+OK\r\n");
+    t.run("SET during 1");
+    t.engine.write_aof();
+    assert_eq!(
+        names(folder.path()).read_manifest().expect("none"),
+        Manifest::default()
+    );
+    finish_rewrite(&mut t);
+    assert!(t.engine.server.persist.aof.state == AofState::On);
+    t.run("SET after 1");
+    let right = digest(&mut t);
+    assert_eq!(t.run("CONFIG SET appendonly no"), "+OK\r\n");
+    t.run("SET later 1");
+    let mut loaded = load(folder.path()).expect("sound");
+    assert_eq!(digest(&mut loaded), right);
+}
+
+/// Effects between the start of a rewrite and a failed fsync are in neither base nor the newest
+/// file.
+#[test]
+fn a_file_that_was_left_during_a_rewrite_is_kept() {
+    let folder = TempDir::new().expect("a folder");
+    let fails = Arc::new(AtomicUsize::new(0));
+    let armed = Arc::clone(&fails);
+    let disk = Disk::failing(move |step| {
+        let is_it = step == Step::Sync && armed.swap(0, Ordering::Relaxed) == 1;
+        is_it.then_some(DiskFault::Error(libc::EIO))
+    });
+    let mut t = bed(folder.path(), AppendFsync::Always, disk);
+    write_turns(&mut t);
+    t.run("BGREWRITEAOF");
+    // Which file's failed fsync it was is known when the next file exists.
+    while t.engine.server.persist.aof.is_changing() {
+        t.engine.write_aof();
+    }
+    t.run("SET before 1");
+    t.engine.write_aof();
+    fails.store(1, Ordering::Relaxed);
+    t.run("SET during 2");
+    t.engine.write_aof();
+    t.run("RPUSH after 1");
+    t.engine.write_aof();
+    finish_rewrite(&mut t);
+    t.engine.server.finish_aof();
+    let right = digest(&mut t);
+    drop(t);
+    let mut loaded = load(folder.path()).expect("sound");
+    assert_eq!(
+        loaded.run("MGET before during"),
+        "*2\r\n$1\r\n1\r\n$1\r\n2\r\n"
+    );
+    assert_eq!(digest(&mut loaded), right);
+    let manifest = names(folder.path()).read_manifest().expect("sound");
+    assert!(manifest.incrs.len() > 1, "{manifest:?}");
+}

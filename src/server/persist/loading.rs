@@ -1,0 +1,193 @@
+//! Loads RDB files: at the start, for DEBUG RELOAD. Function libraries are loaded after the keys. A
+//! faulty file leaves the keys read before the fault in the keyspace; at the start the server then
+//! refuses to start.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::base::text::Printable;
+use crate::config::SanitizePayload;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::persistence::check::FaultReport;
+use crate::persistence::rdb::ReadOptions;
+use crate::server::parts::loading::{
+    LoadError, LoadFailed, LoadFigures, Progress, RdbFile, reason,
+};
+use crate::server::state::Server;
+use crate::server::state::world::{Engine, Load};
+
+impl Server {
+    /// How files are read.
+    pub(in crate::server) fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            checksum: self.config.rdbchecksum && !self.debug.skips_checksums,
+            deep: self.config.sanitize_dump_payload == SanitizePayload::Yes,
+        }
+    }
+
+    /// Loads a file into the keyspace, beside its keys. With `merges` existing keys are
+    /// overwritten, otherwise they are an error.
+    pub fn load_file(
+        &mut self,
+        keyspace: &mut Keyspace,
+        path: &Path,
+        merges: bool,
+    ) -> Result<LoadFigures, LoadError> {
+        let mut file = RdbFile::open(self.read_options(), keyspace, path, merges)?;
+        file.step(keyspace, u64::MAX)?;
+        self.load_functions(&file.take_functions(), merges)?;
+        self.note_loaded(file.figures);
+        Ok(file.figures)
+    }
+
+    /// Updates the progress.
+    pub(in crate::server) fn note_loading(&mut self, figures: LoadFigures) {
+        self.persist.loading.last = figures;
+        if let Some(progress) = &mut self.persist.loading.progress {
+            progress.rdb_used_mem = figures.used_mem;
+        }
+    }
+
+    /// A file has been loaded.
+    pub(in crate::server) fn note_loaded(&mut self, figures: LoadFigures) {
+        self.persist.loading.last = figures;
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+            figures.keys_loaded,
+            figures.keys_expired,
+            figures.empty_keys
+        );
+    }
+
+    /// Loads a file's libraries. With `merges` those of the same name are replaced, otherwise they
+    /// are an error.
+    pub(in crate::server) fn load_functions(
+        &mut self,
+        codes: &[Vec<u8>],
+        merges: bool,
+    ) -> Result<(), LoadError> {
+        let limit = self.config.script_memory_limit as usize;
+        for code in codes {
+            let loaded = self.scripting.libraries.load(code, merges, false, limit);
+            loaded.map_err(|why| LoadError::Function(Printable(&why).to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// DEBUG RELOAD: loads the data from the file, in place of (`flushes`) or on top of the current
+    /// keys. `false`: it could not be read; the reason is in the log, and what was read before the
+    /// fault is in the keyspace.
+    pub fn reload(&mut self, keyspace: &mut Keyspace, flushes: bool, merges: bool) -> bool {
+        self.cancel_save(keyspace);
+        if flushes {
+            for at in 0..keyspace.databases() {
+                keyspace.flush(DbIndex(at as u32), false);
+            }
+            self.scripting.libraries.flush();
+        }
+        let path = self.config.dbfilename.path().to_owned();
+        match self.load_file(keyspace, &path, merges) {
+            Ok(_) => {
+                tracing::warn!("DB reloaded by DEBUG RELOAD");
+                true
+            }
+            Err(error) => {
+                tracing::warn!("Loading '{}': {}", path.display(), reason(&error));
+                false
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Prepares to load the configured file, if it exists. A file that cannot be loaded must stop
+    /// the server, which would otherwise overwrite it.
+    pub(in crate::server) fn begin_loading_rdb(&mut self) -> Result<(), LoadFailed> {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let path = server.config.dbfilename.path().to_owned();
+        let file = match RdbFile::open(server.read_options(), keyspace, &path, false) {
+            Ok(file) => file,
+            Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(tell_fatal(&path, &error)),
+        };
+        server.begin_loading(keyspace, file.bytes);
+        let began = Instant::now();
+        let loader = RdbLoader { file, path, began };
+        self.loader = Some(Box::new(loader));
+        Ok(())
+    }
+}
+
+/// The configured file, loaded at the start.
+pub(in crate::server) struct RdbLoader {
+    pub(in crate::server) file: RdbFile,
+    pub(in crate::server) path: PathBuf,
+    pub(in crate::server) began: Instant,
+}
+
+impl Load for RdbLoader {
+    fn done(&self) -> u64 {
+        self.file.figures().keys_loaded
+    }
+
+    fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed> {
+        let stepped = self.file.step(keyspace, bytes);
+        if let Some(progress) = &mut server.persist.loading.progress {
+            progress.loaded_bytes = self.file.offset();
+        }
+        server.note_loading(self.file.figures());
+        match stepped {
+            Ok(None) => Ok(Progress::More),
+            Ok(Some(_)) => Ok(Progress::Done),
+            Err(error) => Err(tell_fatal(&self.path, &error)),
+        }
+    }
+
+    fn finish(
+        mut self: Box<Self>,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+    ) -> Result<(), LoadFailed> {
+        server
+            .load_functions(&self.file.take_functions(), false)
+            .map_err(|error| tell_fatal(&self.path, &error))?;
+        server.note_loaded(self.file.figures());
+        if let Some(position) = self.file.figures().position() {
+            server.stream.resume(position);
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        tracing::info!("DB loaded from disk: {seconds:.3} seconds");
+        server.read_clock(keyspace);
+        server.end_loading(keyspace);
+        if server.config.appendonly {
+            // The append only file was switched on meanwhile.
+            server
+                .set_appendonly(keyspace, true, false)
+                .map_err(|why| {
+                    tracing::warn!("{why}");
+                    LoadFailed
+                })?;
+        }
+        Ok(())
+    }
+}
+
+pub(in crate::server) fn tell_fatal(path: &Path, error: &LoadError) -> LoadFailed {
+    tracing::warn!("The file '{}': {}", path.display(), reason(error));
+    if let LoadError::Damaged(error) = error {
+        for line in FaultReport(error).to_string().lines() {
+            tracing::warn!("{line}");
+        }
+        tracing::warn!("Terminating server after rdb file reading failure.");
+    }
+    tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+    LoadFailed
+}

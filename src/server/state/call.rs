@@ -1,0 +1,231 @@
+//! What a handler gets: the arguments, the reply, and the world.
+
+use crate::command::keys::Keys;
+use crate::command::{self, CommandError, table};
+use crate::keyspace::{Audience, Db};
+use crate::resp::{Args, OwnedArgs, Reply};
+use crate::server::clients::blocked::{Blocked, OnTimeout, Until};
+use crate::server::clients::client::Client;
+use crate::server::origin::Origin;
+use crate::server::state::Server;
+use crate::server::state::world::World;
+use crate::types::Type;
+
+/// A handler's outcome; the error is sent as the reply.
+pub type CommandResult = Result<(), CommandError>;
+
+/// A command's handler.
+pub type Handler = fn(&mut Call<'_>) -> CommandResult;
+
+/// A row of the command table, as declared.
+pub type Spec = command::Spec<Handler>;
+
+/// A row of the command table, as the server runs it.
+pub type Row = table::Row<Handler>;
+
+/// All rows.
+pub type CommandTable = table::CommandTable<Handler>;
+
+/// A command's effect on the keyspace, as it is propagated to the log and replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// Its own arguments, if it changed something.
+    #[default]
+    Verbatim,
+    /// Its own arguments, even if it changed nothing (FLUSHALL).
+    Always,
+    /// Nothing, whatever it changed.
+    Nothing,
+    /// Other commands, which it has recorded.
+    Rewritten,
+}
+
+/// One command being run. Data groups use only `args`, `reply` and `db`.
+pub struct Call<'a> {
+    pub args: Args<'a>,
+    pub reply: &'a mut Reply,
+    pub db: Db<'a>,
+    pub client: &'a mut Client,
+    pub server: &'a mut Server,
+    pub effect: Effect,
+    /// The full name of the command (`client|list`), for errors that name it.
+    pub name: &'static str,
+    /// Its row's number in the command table.
+    pub row: usize,
+    pub origin: Origin,
+}
+
+impl Call<'_> {
+    /// All parts at once, for commands that run others or act on other clients.
+    pub fn world(&mut self) -> World<'_> {
+        World {
+            keyspace: self.db.keyspace(),
+            server: self.server,
+            client: self.client,
+            reply: self.reply,
+        }
+    }
+
+    /// The keys of a command whose key specs fit every arity that it admits.
+    pub fn keys(&self) -> Keys {
+        let row = self.server.table.row(self.row);
+        row.keys(self.args).expect("the specs fit every form")
+    }
+
+    /// Records another command as this one's effect; several calls record several. To be called
+    /// where the command has changed something.
+    #[inline]
+    pub fn rewrite(&mut self, args: &[&[u8]]) {
+        self.effect = Effect::Rewritten;
+        let db = self.db.index();
+        self.db.effects().state(db, args.iter().copied());
+    }
+
+    /// As [`Call::rewrite`], with arguments that are not contiguous.
+    #[inline]
+    pub fn rewrite_each<'w>(&mut self, args: impl ExactSizeIterator<Item = &'w [u8]>) {
+        self.effect = Effect::Rewritten;
+        let db = self.db.index();
+        self.db.effects().state(db, args);
+    }
+
+    /// Records the command's own arguments as its effect, whether it changed something or not.
+    pub fn always_effect(&mut self) {
+        self.effect = Effect::Always;
+    }
+
+    /// Records the command's own arguments as an effect for replicas only.
+    pub fn effect_for_replicas(&mut self) {
+        self.effect = Effect::Rewritten;
+        let (db, args) = (self.db.index(), self.args);
+        let effects = self.db.effects();
+        effects.state_for(Audience::REPLICAS, db, args.iter());
+    }
+
+    /// Whether effects have a listener: check it before building a costly rewrite.
+    #[inline]
+    pub fn effects_wanted(&self) -> bool {
+        self.db.effects_wanted()
+    }
+
+    /// The command has no effect to propagate.
+    pub fn no_effect(&mut self) {
+        self.effect = Effect::Nothing;
+    }
+
+    /// Whether this client may block: not inside EXEC.
+    pub fn may_block(&self) -> bool {
+        self.origin.may_block()
+    }
+
+    /// Whether the client has waited, its time is up, and the handler is only to answer.
+    pub fn is_time_up(&self) -> bool {
+        self.origin == Origin::TimeUp
+    }
+
+    /// Whether this is a retry of a command that had blocked.
+    pub fn is_retry(&self) -> bool {
+        self.origin == Origin::Retry
+    }
+
+    /// Blocks the client until one of `keys` has a value of type `kind`, when the command runs
+    /// again from the start, or until `timeout_ms` (0: for ever) have passed.
+    pub fn block_on_keys(
+        &mut self,
+        keys: &[&[u8]],
+        kind: Type,
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) {
+        let keys = keys.iter().map(|&k| k.into()).collect();
+        let until = Until::Keys {
+            keys,
+            kind,
+            guards: false,
+        };
+        self.block_until(until, timeout_ms, on_timeout);
+    }
+
+    /// As [`Call::block_on_keys`], with other arguments for the retry; `guards`: also when one of
+    /// the keys is removed or changes its type.
+    pub fn block_on_keys_as(
+        &mut self,
+        args: OwnedArgs,
+        keys: &[&[u8]],
+        (kind, guards): (Type, bool),
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) {
+        let keys = keys.iter().map(|&k| k.into()).collect();
+        let until = Until::Keys { keys, kind, guards };
+        self.block_args_until(args, until, timeout_ms, on_timeout);
+    }
+
+    /// Blocks the client until `timeout_ms` (0: for ever) have passed: its condition cannot be met.
+    pub fn block_for_time(&mut self, timeout_ms: u64, on_timeout: OnTimeout) {
+        self.block_until(Until::Time, timeout_ms, on_timeout);
+    }
+
+    /// Blocks the client for `wait_ms`, which nothing shortens: then the handler decides on its
+    /// login attempt.
+    pub(in crate::server) fn block_to_log_in(&mut self, wait_ms: u64) {
+        self.block_until(Until::LogIn, wait_ms, OnTimeout::Handler);
+    }
+
+    /// Blocks the client until the append only file is on disk up to `offset` (`None`: and until a
+    /// condition that cannot be met), or until `timeout_ms` (0: for ever) have passed. Fails if the
+    /// append only file is switched off meanwhile.
+    pub fn block_until_synced(&mut self, offset: Option<u64>, timeout_ms: u64) {
+        self.block_until(Until::Synced { offset }, timeout_ms, OnTimeout::Handler);
+    }
+
+    /// Blocks the client until the backup that it has begun is made.
+    pub fn block_until_backed_up(&mut self) {
+        self.block_until(Until::Backup, 0, OnTimeout::Handler);
+    }
+
+    /// Blocks the client until `until`, or until `timeout_ms` (0: for ever) have passed.
+    fn block_until(&mut self, until: Until, timeout_ms: u64, on_timeout: OnTimeout) {
+        self.block_args_until(self.args.to_owned(), until, timeout_ms, on_timeout);
+    }
+
+    fn block_args_until(
+        &mut self,
+        args: OwnedArgs,
+        until: Until,
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) {
+        let blocked = Blocked {
+            db: self.db.index(),
+            until,
+            deadline_ms: (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms),
+            on_timeout,
+            row: self.row,
+            args,
+            ticks: 0,
+        };
+        let retry = self.is_retry();
+        self.client.block(blocked, retry);
+    }
+
+    /// Blocks the client until the helper thread has freed everything it was given so far; the
+    /// reply is OK. `false`: it has already, or the loop cannot be woken.
+    pub fn block_until_freed(&mut self) -> bool {
+        let mark = self.db.keyspace().lazyfree.mark();
+        self.block_until_mark(mark)
+    }
+
+    /// Blocks the client until the helper thread has returned unused pages to the system; the reply
+    /// is OK. `false`: the loop cannot be woken.
+    pub fn block_until_given_back(&mut self) -> bool {
+        let mark = self.db.keyspace().lazyfree.give_pages_back();
+        self.block_until_mark(mark)
+    }
+
+    fn block_until_mark(&mut self, mark: Option<u64>) -> bool {
+        let Some(mark) = mark else { return false };
+        self.block_until(Until::Memory { mark }, 0, OnTimeout::Reply(Reply::ok));
+        true
+    }
+}

@@ -1,0 +1,203 @@
+//! The server's state, all parts together; what holds it beside the keyspace ([`world`]), and what a
+//! command sees of it ([`call`]).
+
+pub mod call;
+pub mod world;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::clock::{Cycles, Now};
+use crate::config::Config;
+use crate::keyspace::ClientId;
+use crate::net::Listener;
+use crate::pubsub::Registry;
+use crate::replication::Stream;
+use crate::server::clients::table::Clients;
+use crate::server::figures::latency::Latency;
+use crate::server::figures::recent::RecentPeaks;
+use crate::server::figures::stats::{CommandStats, Rate, Stats};
+use crate::server::parts::aof::Aof;
+use crate::server::parts::backups::Backups;
+use crate::server::parts::client_memory::ClientMemory;
+use crate::server::parts::command_log::CommandLogs;
+use crate::server::parts::defrag::Defrag;
+use crate::server::parts::gates::Gates;
+use crate::server::parts::hotkeys::Hotkeys;
+use crate::server::parts::loading::Loading;
+use crate::server::parts::memory_limit::MemoryLimit;
+use crate::server::parts::metrics::Metrics;
+use crate::server::parts::migrate::MigrateLinks;
+use crate::server::parts::outbox::Outbox;
+use crate::server::parts::recorder::Recorder;
+use crate::server::parts::scrapes::Scrapes;
+use crate::server::parts::scripting::Scripting;
+use crate::server::parts::shutdown::ShutdownRequest;
+use crate::server::parts::snapshot::Snapshots;
+use crate::server::parts::snapshot::save::Saving;
+use crate::server::parts::tls::Tls;
+use crate::server::parts::tracking::Tracking;
+use crate::server::parts::turn::Turn;
+use crate::server::parts::users::Acl;
+use crate::server::signals::Signals;
+use crate::server::state::call::CommandTable;
+use crate::server::state::world::{Guest, NewGuest};
+
+/// Everything but the keyspace.
+pub struct Server {
+    pub config: Config,
+    pub identity: Identity,
+    pub table: CommandTable,
+    pub now: Now,
+    pub cycles: Cycles,
+    pub stats: Stats,
+    pub diagnostics: Diagnostics,
+    pub clients: Clients,
+    pub connections: Connections,
+    pub messages: Messages,
+    /// Users, and the log of denials.
+    pub acl: Acl,
+    pub gates: Gates,
+    pub(in crate::server) turn: Turn,
+    pub scripting: Scripting,
+    pub memory: Memory,
+    /// The stream of effects, for the append only file and replicas.
+    pub stream: Stream,
+    pub persist: Persist,
+    pub shutdown: Shutdown,
+    pub debug: Debugging,
+}
+
+/// Messages between clients, and who gets them.
+#[derive(Default)]
+pub struct Messages {
+    pub(in crate::server) outbox: Outbox,
+    /// Subscriptions.
+    pub pubsub: Registry,
+    /// Clients that track keys.
+    pub tracking: Tracking,
+    pub monitors: Vec<ClientId>,
+}
+
+/// Limits of memory, and how it is kept dense.
+#[derive(Default)]
+pub struct Memory {
+    pub limit: MemoryLimit,
+    /// `maxmemory-clients`.
+    pub(in crate::server) clients: ClientMemory,
+    pub defrag: Defrag,
+}
+
+/// What keeps data on disk, and loads it.
+pub struct Persist {
+    pub loading: Loading,
+    /// The snapshot in progress, whatever its purpose.
+    pub snapshots: Snapshots,
+    /// Snapshots to the dump file.
+    pub saving: Saving,
+    pub aof: Aof,
+    pub(in crate::server) backups: Backups,
+}
+
+impl Persist {
+    /// `now_s`: Unix seconds.
+    pub(in crate::server) fn new(now_s: i64) -> Persist {
+        Persist {
+            loading: Loading::default(),
+            snapshots: Snapshots::default(),
+            saving: Saving::new(now_s),
+            aof: Aof::default(),
+            backups: Backups::default(),
+        }
+    }
+}
+
+/// The end of the process: signals, and what was requested.
+pub struct Shutdown {
+    pub signals: Arc<Signals>,
+    pub request: Option<ShutdownRequest>,
+}
+
+/// The identity of this server, and its start.
+pub struct Identity {
+    pub run_id: String,
+    pub executable: PathBuf,
+    /// The configuration file; CONFIG REWRITE writes it.
+    pub config_file: Option<PathBuf>,
+    pub started: Instant,
+    /// Unix seconds.
+    pub started_at: i64,
+    /// `used_memory` at the end of start-up.
+    pub startup_bytes: usize,
+}
+
+/// Diagnostic figures.
+#[derive(Default)]
+pub struct Diagnostics {
+    pub metrics: Metrics,
+    /// By row number.
+    pub command_stats: Vec<CommandStats>,
+    pub rates: Rates,
+    pub command_logs: CommandLogs,
+    pub latency: Latency,
+    /// Peaks of clients' buffers in the last seconds.
+    pub recent: RecentPeaks,
+    /// The last session of HOTKEYS.
+    pub(in crate::server) hotkeys: Option<Box<Hotkeys>>,
+    /// When the log last reported an HTTP request, monotonic milliseconds.
+    pub(in crate::server) http_told_ms: Option<u64>,
+}
+
+/// INFO's `instantaneous_*`.
+#[derive(Debug, Default)]
+pub struct Rates {
+    pub commands: Rate,
+    pub input: Rate,
+    pub output: Rate,
+    pub turns: Rate,
+    pub turn_us: Rate,
+}
+
+impl Rates {
+    pub(in crate::server) fn sample(&mut self, stats: &Stats, now_ms: u64) {
+        self.commands.sample(stats.commands, now_ms);
+        self.input.sample(stats.net_input_bytes, now_ms);
+        self.output.sample(stats.net_output_bytes, now_ms);
+        self.turns.sample(stats.turns, now_ms);
+        self.turn_us.sample(stats.turn_us, now_ms);
+    }
+}
+
+/// Connections to the server.
+#[derive(Default)]
+pub struct Connections {
+    pub tls: Tls,
+    pub migrate_links: MigrateLinks,
+    /// The sockets for clients.
+    pub listeners: Vec<Listener>,
+    /// The listeners have changed: the loop must register them.
+    pub(crate) relisten: bool,
+    /// Where the loop registers connections; `None` without a loop.
+    pub(in crate::server) registry: Option<mio::Registry>,
+    /// Connections that are not clients.
+    pub(in crate::server) scrapes: Scrapes,
+    /// The loop that serves others while a script runs for long, and what makes it.
+    pub(in crate::server) guest: Option<Box<dyn Guest>>,
+    pub(in crate::server) new_guest: Option<NewGuest>,
+}
+
+/// Switches of DEBUG and tests.
+#[derive(Default)]
+pub struct Debugging {
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
+    pub skips_checksums: bool,
+    /// DEBUG SET-ACTIVE-EXPIRE 0.
+    pub no_active_expire: bool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: bool,
+    /// The clock is set by hand (tests): it is never read.
+    pub clock_by_hand: bool,
+    /// Records effects and changes for a test.
+    pub recorder: Option<Recorder>,
+}

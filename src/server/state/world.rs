@@ -1,0 +1,69 @@
+//! Keyspace and server together: [`Engine`] owns both, side by side, so that a handler can borrow
+//! both; [`World`] borrows them for one client.
+//!
+//! `World::run` (`execution::execute`) is the one way to run a command: a client's own, one of a
+//! transaction, a retry of one that had blocked. It nests (EXEC runs queued commands): it restores
+//! the statistics and notes of the outer command.
+
+use std::io;
+
+use crate::keyspace::Keyspace;
+use crate::resp::Reply;
+use crate::server::clients::client::Client;
+use crate::server::parts::loading::{LoadFailed, Progress};
+use crate::server::state::Server;
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    GoOn,
+    Stop,
+    /// The persisted data cannot be loaded.
+    Fail,
+}
+
+/// All state, and what is being loaded into it.
+pub struct Engine {
+    pub keyspace: Keyspace,
+    pub server: Server,
+    /// The persisted data that is loaded at the start, until that is done.
+    pub(in crate::server) loader: Option<Box<dyn Load>>,
+}
+
+/// Loads persisted data in slices (`persist::load_steps`).
+pub(in crate::server) trait Load {
+    /// Loads about `bytes` bytes.
+    fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+        bytes: u64,
+    ) -> Result<Progress, LoadFailed>;
+
+    /// Keys and commands loaded so far.
+    fn done(&self) -> u64;
+
+    /// Everything has been loaded.
+    fn finish(
+        self: Box<Self>,
+        keyspace: &mut Keyspace,
+        server: &mut Server,
+    ) -> Result<(), LoadFailed>;
+}
+
+/// Makes a guest of the loop whose connections are registered here.
+pub(in crate::server) type NewGuest = fn(&mio::Registry) -> io::Result<Box<dyn Guest>>;
+
+/// Serves other clients in the middle of a script (`execution::busy`).
+pub(in crate::server) trait Guest {
+    /// One round: accepts, reads, answers.
+    fn serve(&mut self, keyspace: &mut Keyspace, server: &mut Server);
+}
+
+/// All parts at once, for the client being served.
+pub struct World<'a> {
+    pub keyspace: &'a mut Keyspace,
+    pub server: &'a mut Server,
+    pub client: &'a mut Client,
+    pub reply: &'a mut Reply,
+}
