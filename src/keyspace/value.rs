@@ -20,6 +20,7 @@ pub struct Ref<'a, T: Container> {
 
 impl<T: Container> Ref<'_, T> {
     /// The entry must hold a `T`; the database stays borrowed as long as the result lives.
+    #[inline]
     pub(super) fn of(entry: Entry) -> Self {
         debug_assert_eq!(entry.kind(), T::TYPE);
         // SAFETY: the entry owns the pair; this copy of it is never dropped, and the borrow

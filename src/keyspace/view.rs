@@ -23,6 +23,7 @@ pub struct AnyRef<'a> {
 }
 
 impl<'a> AnyRef<'a> {
+    #[inline]
     pub fn kind(self) -> Type {
         self.entry.kind()
     }

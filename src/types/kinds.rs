@@ -88,6 +88,7 @@ macro_rules! define_types {
         )*
 
         impl AnyContainer {
+            #[inline]
             pub fn kind(&self) -> Type {
                 match self {
                     $(AnyContainer::$T(_) => Type::$T,)*
@@ -95,6 +96,7 @@ macro_rules! define_types {
             }
 
             /// Converts the value into a word, which owns it; see [`Container::into_word`].
+            #[inline]
             pub fn into_word(self) -> (Type, Encoding, u64) {
                 let kind = self.kind();
                 let (encoding, word) = match self {

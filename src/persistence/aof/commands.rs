@@ -38,6 +38,7 @@ impl CommandWriter {
     }
 
     /// Adds a word to the command under way.
+    #[inline]
     pub(in crate::persistence) fn word(&mut self, word: &[u8]) {
         self.pending.push(b'$');
         let mut digits = itoa::Buffer::new();
@@ -50,11 +51,13 @@ impl CommandWriter {
     }
 
     /// Adds an element to the command under way.
+    #[inline]
     pub(in crate::persistence) fn entry(&mut self, entry: Entry<'_>) {
         self.word(entry.bytes(&mut itoa::Buffer::new()));
     }
 
     /// Ends the command under way, `name key` and its words, if it has at least `most` words, and any at all.
+    #[inline]
     pub(in crate::persistence) fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
         if self.words == 0 || self.words < most {
             return;

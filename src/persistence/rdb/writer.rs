@@ -226,6 +226,7 @@ impl Writer {
         self.form_of(value).lost.is_none()
     }
 
+    #[inline]
     fn form_of(&self, value: &ValueView<'_>) -> Form {
         match value {
             ValueView::Int(_) | ValueView::Bytes(_) => Form::of(kind::STRING),
@@ -234,6 +235,7 @@ impl Writer {
     }
 
     /// Writes everything before the elements; the whole value if it is one block.
+    #[inline]
     fn head(&mut self, value: &ValueView<'_>) {
         match value {
             ValueView::Int(n) => self.integer(*n),
@@ -255,16 +257,19 @@ impl Writer {
     }
 
     /// Writes bytes unchanged.
+    #[inline]
     pub(in crate::persistence) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
     // --- strings and numbers ---
 
+    #[inline]
     pub(in crate::persistence) fn pack(&mut self, pack: &Pack) {
         self.string(pack.as_bytes());
     }
 
+    #[inline]
     pub(in crate::persistence) fn element(&mut self, element: Packed<'_>) {
         match element {
             Packed::Int(n) => self.integer(n),
@@ -272,6 +277,7 @@ impl Writer {
         }
     }
 
+    #[inline]
     pub(in crate::persistence) fn time(&mut self, ms: u64) {
         self.out.extend_from_slice(&ms.to_le_bytes());
     }

@@ -72,11 +72,13 @@ impl Form {
 }
 
 /// Maps a scan's cursor to the next part's beginning.
+#[inline]
 fn continued(cursor: u64) -> Option<u64> {
     (cursor != 0).then_some(cursor)
 }
 
 /// A node is some kilobytes: a few make a part of `limit` elements.
+#[inline]
 fn part_of_nodes(limit: usize) -> usize {
     limit.div_ceil(16)
 }
@@ -123,6 +125,7 @@ pub(super) fn form_name(number: u8) -> &'static str {
 // --- values of any type ---
 
 /// Reads a container in the form of this number.
+#[inline]
 pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<AnyContainer, Fault> {
     let of = TYPES[usize::from(kind)].ok_or(Fault::Unknown(kind))?;
     for_container!(
@@ -139,6 +142,7 @@ pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Any
 }
 
 /// See [`Saved::form`].
+#[inline]
 pub(super) fn form(value: AnyRef<'_>, version: u32) -> Form {
     for_container!(
         value.kind(),
@@ -148,6 +152,7 @@ pub(super) fn form(value: AnyRef<'_>, version: u32) -> Form {
 }
 
 /// See [`Saved::save_head`].
+#[inline]
 pub(super) fn save_head(value: AnyRef<'_>, to: &mut Writer, form: Form) {
     for_container!(
         value.kind(),
@@ -157,6 +162,7 @@ pub(super) fn save_head(value: AnyRef<'_>, to: &mut Writer, form: Form) {
 }
 
 /// See [`Saved::save_part`].
+#[inline]
 pub(super) fn save_part(
     value: AnyRef<'_>,
     to: &mut Writer,
