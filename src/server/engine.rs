@@ -6,22 +6,18 @@ use std::time::Instant;
 use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
 use crate::config::Config;
-use crate::keyspace::{
-    ClientId, ClockUse, EvictionOrder, Expiring, Keyspace, Lazy, Longest, PrefixRule, RemovalWords,
-};
-use crate::server::parts::gates::Pause;
+use crate::keyspace::{ClientId, Expiring, Keyspace, Longest};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::figures::stats::{CommandStats, Stats};
-use crate::server::maintenance::limits::eviction;
+use crate::server::parts::gates::Pause;
 use crate::server::parts::gates::{Interest, State};
 use crate::server::parts::users::Acl;
 use crate::server::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
 use crate::server::state::{Diagnostics, Identity, Persist, Server, Shutdown};
-use crate::types::Limits;
 
 /// Time per turn to free removed large values in the loop.
 const FREE_NANOS: u64 = 200_000;
@@ -34,7 +30,7 @@ impl Engine {
     pub fn new(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
         crate::server::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let mut engine = Engine::bare(config, table, signals);
-        engine.server.apply_config(&mut engine.keyspace);
+        engine.server.settings_loaded(&mut engine.keyspace);
         engine.server.identity.startup_bytes = crate::base::alloc::used_memory();
         engine
     }
@@ -221,64 +217,7 @@ impl Server {
     }
 }
 
-/// The keyspace's settings, from the configuration.
-fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
-    keyspace.clock_use =
-        if eviction(config).is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed) {
-            ClockUse::Lfu {
-                log_factor: config.lfu_log_factor,
-                decay_minutes: config.lfu_decay_time,
-            }
-        } else {
-            ClockUse::Lru
-        };
-    keyspace.lazyfree.lazy = Lazy {
-        expire: config.lazyfree_lazy_expire,
-        eviction: config.lazyfree_lazy_eviction,
-        server_del: config.lazyfree_lazy_server_del,
-        user_del: config.lazyfree_lazy_user_del,
-    };
-    keyspace.lazyfree.timed = config.latency_monitor_threshold > 0;
-    keyspace.set_prefix_rule(config.prefix_stats.then(|| {
-        PrefixRule {
-            delimiter: config
-                .prefix_stats_delimiter
-                .first()
-                .copied()
-                .unwrap_or(b':'),
-            depth: config.prefix_stats_depth as usize,
-            lines_max: config.prefix_stats_max_prefixes as usize,
-        }
-    }));
-    keyspace.removal_words =
-        RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
-    keyspace.limits = Limits::of(config);
-}
-
 impl Server {
-    /// Updates everything derived from the configuration: at start-up and after every CONFIG SET.
-    /// The caller does what involves the system (sockets, folders).
-    pub fn apply_config(&mut self, keyspace: &mut Keyspace) {
-        keyspace_settings(keyspace, &self.config);
-        self.gates.latency_tracking = self.config.latency_tracking;
-        self.diagnostics.latency.threshold_ms = self.config.latency_monitor_threshold;
-        self.set_thresholds();
-        self.apply_aof_config();
-        self.update_memory_limit();
-        self.update_interest();
-        self.set_client_memory_limit();
-        if self.maxmemory() == 0 {
-            self.stats.note_memory(true, self.now.mono_ms);
-        }
-        self.trim_command_logs();
-        self.update_listeners(keyspace);
-        self.limit_outputs();
-        self.limit_readers(None);
-        self.memory
-            .defrag
-            .settings_changed(&self.config, self.now.mono_ms);
-    }
-
     /// Which commands concern the gates.
     pub(super) fn interest(&self) -> Interest {
         let mut state = State::empty();

@@ -42,6 +42,8 @@ mod execution;
 
 mod persist;
 
+mod settings;
+
 mod engine;
 
 mod run;
@@ -68,7 +70,6 @@ pub use parts::gates::Pause;
 pub use parts::hotkeys::{Hotkeys, Wanted as HotkeysWanted};
 pub use parts::migrate::MigrateLink;
 pub use parts::shutdown::ShutdownRequest;
-pub use parts::tls;
 pub use parts::tracking::{Mode as TrackingMode, Tracker};
 #[cfg(feature = "testing")]
 pub use parts::users::commands_of;

@@ -57,7 +57,7 @@ impl Testbed {
         let Engine {
             keyspace, server, ..
         } = &mut self.engine;
-        server.apply_config(keyspace);
+        server.settings_loaded(keyspace);
     }
 
     /// Another client. Commands run as the first one unless [`Testbed::run_as`] says otherwise.

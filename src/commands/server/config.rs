@@ -1,16 +1,11 @@
 //! CONFIG: reading, changing and saving the settings of a running server.
 
-use crate::base::alloc;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::config::{self, Gate, system_text};
-use crate::keyspace::{Keyspace, KeyspaceStats};
+use crate::keyspace::KeyspaceStats;
 use crate::resp::Args;
-use crate::server::process::{self, FileLimit};
-use crate::server::{
-    Call, CommandResult, CommandStats, Histogram, Origin, Rates, Server, Spec, Stats, World,
-};
-use crate::server::{crash, listen, log, tls};
+use crate::server::{Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, World};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -174,132 +169,14 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         .set(&args, gate)
         .map_err(|error| CommandError::Bytes(error.line()))?;
     let names = changes.names().to_vec();
-    // The TLS settings form one unit: the first of them applies all.
-    let mut is_tls_done = false;
-    for (done, name) in names.iter().enumerate() {
-        let is_tls = tls::SETTINGS.contains(name) && *name != "tls-port";
-        if is_tls && std::mem::replace(&mut is_tls_done, true) {
-            continue;
-        }
-        let Err(why) = apply(name, keyspace, server, origin) else {
-            continue;
-        };
-        let error = changes.roll_back(&mut server.config, name, why);
+    if let Err(refused) = server.settings_changed(keyspace, &names, origin) {
+        let error = changes.roll_back(&mut server.config, refused.name, &refused.why);
         // The old values worked before; one that now fails has been logged.
-        for name in &names[..done] {
-            let _ = apply(name, keyspace, server, origin);
-        }
-        if tls::SETTINGS.contains(name) {
-            // Certificates must be in use before a port listens.
-            let _ = server.configure_tls();
-        }
-        server.apply_config(keyspace);
+        server.settings_restored(keyspace, &names, &refused, origin);
         return Err(CommandError::Bytes(error.line()));
     }
-    server.apply_config(keyspace);
     reply.ok();
     Ok(())
-}
-
-/// Minimum backlog for CONFIG SET; a configuration file may set less.
-const REPL_BACKLOG_MIN: u64 = 16 * 1024;
-
-/// Applies one changed setting, if that needs more than storing it.
-fn apply(
-    name: &str,
-    keyspace: &mut Keyspace,
-    server: &mut Server,
-    origin: Origin,
-) -> Result<(), String> {
-    let config = &server.config;
-    match name {
-        "loglevel" => log::set_level(config.loglevel),
-        "log-format" => log::set_format(config.log_format),
-        "log-timestamp-format" => log::set_timestamp(config.log_timestamp_format),
-        "crash-log-enabled" => crash::catch_signals(config.crash_log_enabled),
-        "proc-title-template" => process::show_title(config),
-        "dir" => std::env::set_current_dir(config.dir.0.path()).map_err(|e| system_text(&e))?,
-        "tls-port" => {
-            configure_tls(server)?;
-            const FAILED: &str = "Unable to listen on this port. Check server logs.";
-            listen_again(server).map_err(|_| FAILED)?;
-        }
-        name if tls::SETTINGS.contains(&name) => configure_tls(server)?,
-        "port" => {
-            const FAILED: &str = "Unable to listen on this port. Check server logs.";
-            listen_again(server).map_err(|_| FAILED)?;
-        }
-        "metrics-port" | "metrics-bind" => {
-            const FAILED: &str = "Unable to listen on this port. Check server logs.";
-            server.connections.relisten = true;
-            listen::reopen_metrics(&server.config, &mut server.diagnostics.metrics.listeners)
-                .map_err(|_| FAILED)?;
-        }
-        "bind" => {
-            const FAILED: &str = "Failed to bind to specified addresses.";
-            listen_again(server).map_err(|_| FAILED)?;
-        }
-        "maxclients" => match process::raise_file_limit(config.maxclients) {
-            FileLimit::Enough => {}
-            FileLimit::Clients(possible) => {
-                return Err(format!(
-                    "The operating system is not able to handle the specified number of \
-                     clients, try with {possible}"
-                ));
-            }
-            FileLimit::TooLow(limit) => {
-                return Err(format!("only {limit} files may be open"));
-            }
-        },
-        "oom-score-adj" | "oom-score-adj-values" => {
-            const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
-            process::apply_oom_score(config).map_err(|_| FAILED)?;
-        }
-        "jemalloc-bg-thread" => {
-            alloc::give_back_by_thread(config.jemalloc_bg_thread).map_err(|e| e.to_string())?;
-        }
-        "aof-disable-auto-gc" => server.apply_aof_history(),
-        "appendonly" => {
-            let in_transaction = origin == Origin::Exec;
-            server.set_appendonly(keyspace, server.config.appendonly, in_transaction)?;
-        }
-        "maxmemory" | "maxmemory-reserve" => {
-            server.update_memory_limit();
-            shrink(keyspace, server);
-        }
-        "repl-backlog-size" => {
-            let size = &mut server.config.repl_backlog_size;
-            *size = (*size).max(REPL_BACKLOG_MIN);
-        }
-        "requirepass" => server.requirepass_changed(),
-        _ => {}
-    }
-    Ok(())
-}
-
-fn configure_tls(server: &mut Server) -> Result<(), &'static str> {
-    const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
-    server.configure_tls().map_err(|_| FAILED)
-}
-
-fn listen_again(server: &mut Server) -> Result<(), listen::Logged> {
-    // In any case: sockets may have been closed and reopened.
-    server.connections.relisten = true;
-    listen::reopen_tcp(&server.config, &mut server.connections.listeners)
-}
-
-/// A limit below the used memory evicts at once, as far as the policy allows.
-fn shrink(keyspace: &mut Keyspace, server: &mut Server) {
-    let (limit, used) = (server.maxmemory(), crate::base::alloc::used_memory());
-    if limit > 0 && limit < used as u64 {
-        tracing::warn!(
-            "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the \
-             current memory usage ({used}). This will result in key eviction and/or the \
-             inability to accept new write commands depending on the maxmemory-policy."
-        );
-        // Each command that needs memory checks again whether that was enough.
-        server.make_room(keyspace);
-    }
 }
 
 #[cfg(test)]

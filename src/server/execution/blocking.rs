@@ -6,8 +6,7 @@ use crate::server::clients::blocked::{Blocked, OnTimeout, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::after_reply;
-use crate::server::execution::gates;
-use crate::server::execution::gates::{Asked, pauses};
+use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, World};
@@ -83,22 +82,8 @@ impl Engine {
         let args = std::mem::take(&mut blocked.args);
         let id = blocked.row;
         session.client.flags.remove(ClientFlags::BLOCKED);
-        let spec = self.server.table.row(id).spec;
         // The server's state may have changed since it blocked: memory may have run out.
-        let asked = Asked {
-            spec,
-            row: id,
-            args: args.args(),
-            origin: Origin::Retry,
-        };
-        if pauses(&self.server, &session.client, asked) {
-            // Its wait is over; when the pause ends the command runs as if it were new.
-            session.input.put_first(args.args());
-            session.client.flags |= ClientFlags::POSTPONED;
-            self.server
-                .stop_waiting(&mut self.keyspace, &mut session.client);
-            return;
-        }
+        let asked = Asked::new(&self.server, id, args.args(), Origin::Retry);
         let mark = session.reply.mark();
         let Session { client, reply, .. } = session;
         let mut world = World {
@@ -107,12 +92,23 @@ impl Engine {
             client,
             reply,
         };
-        if let Err(error) = gates::check(&mut world, asked) {
-            self.server.diagnostics.command_stats[id].rejected += 1;
-            session.reply.error(&error);
-            self.server.stats.count_error(session.reply.last_error());
-            after_reply(session, mark);
-            return self.server.unblock(&mut self.keyspace, session);
+        match gates::pass(&mut world, &asked) {
+            Ok(()) => {}
+            Err(Stop::Refused(error)) => {
+                self.server.diagnostics.command_stats[id].rejected += 1;
+                session.reply.error(&error);
+                self.server.stats.count_error(session.reply.last_error());
+                after_reply(session, mark);
+                return self.server.unblock(&mut self.keyspace, session);
+            }
+            Err(Stop::Postponed(_)) => {
+                // Its wait is over; when the pause ends the command runs as if it were new.
+                session.input.put_first(args.args());
+                session.client.flags |= ClientFlags::POSTPONED;
+                self.server
+                    .stop_waiting(&mut self.keyspace, &mut session.client);
+                return;
+            }
         }
         self.server.begin_commands();
         self.run_unit(session, Origin::Retry, id, args.args(), &[]);

@@ -11,8 +11,7 @@ use crate::resp::{Args, Mark};
 use crate::server::clients::client::{ClientFlags, Queued};
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
-use crate::server::execution::gates;
-use crate::server::execution::gates::{Asked, pauses};
+use crate::server::execution::gates::{self, Asked, Stop, Wait};
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
@@ -108,12 +107,7 @@ impl Engine {
         let spec = *spec;
         // A refused or postponed command counts as the last one, too.
         session.client.traffic.last_command = Some(full_name);
-        let asked = Asked {
-            spec,
-            row: id,
-            args,
-            origin: Origin::Client,
-        };
+        let asked = Asked::new(server, id, args, Origin::Client);
         let Session { client, reply, .. } = session;
         let mut world = World {
             keyspace,
@@ -121,22 +115,23 @@ impl Engine {
             client,
             reply,
         };
-        if let Err(error) = gates::check(&mut world, asked) {
-            reject(server, keyspace, session, Some(id), &error);
-            after_reply(session, mark);
-            return Outcome::Done;
-        }
-        if pauses(world.server, world.client, asked) {
-            session.client.flags |= ClientFlags::POSTPONED;
-            return Outcome::Postponed;
+        match gates::pass(&mut world, &asked) {
+            Ok(()) => {}
+            Err(Stop::Refused(error)) => {
+                reject(server, keyspace, session, Some(id), &error);
+                after_reply(session, mark);
+                return Outcome::Done;
+            }
+            Err(Stop::Postponed(wait)) => {
+                if wait == Wait::Snapshot {
+                    world.server.persist.snapshots.await_saved(world.client.id);
+                }
+                session.client.flags |= ClientFlags::POSTPONED;
+                return Outcome::Postponed;
+            }
         }
         let queues = world.client.flags.contains(ClientFlags::MULTI)
             && !spec.flags.contains(Flags::NOT_QUEUED);
-        if !queues && gates::awaits_save(&mut world, asked) {
-            world.server.persist.snapshots.await_saved(world.client.id);
-            session.client.flags |= ClientFlags::POSTPONED;
-            return Outcome::Postponed;
-        }
         if queues {
             queue(server, session, id, args);
             after_reply(session, mark);

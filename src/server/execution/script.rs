@@ -17,7 +17,8 @@ use crate::scripting::{
 };
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::dispatch::resolve;
-use crate::server::execution::gates::script as gates;
+use crate::server::execution::gates::script::{ByScript, Limits, prepare};
+use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::execution::undo::Undo;
 use crate::server::origin::Origin;
 use crate::server::parts::scripting::{Current, REPLY_KEPT, Spare};
@@ -30,7 +31,8 @@ impl Call<'_> {
     pub fn run_script(&mut self, program: Program<'_>) -> CommandResult {
         self.no_effect();
         let origin = self.origin;
-        let limits = gates::prepare(&mut self.world(), &program, origin)?;
+        let flags = (program.flags, program.read_only);
+        let limits = prepare(&mut self.world(), flags, origin)?;
         let args = self.args;
         let is_atomic = origin != Origin::Loading
             && (program.flags.contains(Flags::ATOMIC) || self.server.config.script_rollback);
@@ -253,7 +255,7 @@ struct Running<'a, 'p, 'r> {
     /// The command that runs the script.
     command: Args<'a>,
     origin: Origin,
-    limits: gates::Limits,
+    limits: Limits,
     wrote: bool,
     /// Where the effects are propagated (`redis.set_repl`).
     audience: Audience,
@@ -290,15 +292,20 @@ impl Running<'_, '_, '_> {
             }
         };
         let spec = self.server.table.row(id).spec;
-        let user = (self.client.user, self.client.db);
         let to = self.to.as_deref().expect("its code runs");
-        let asked = gates::Asked {
-            row: id,
-            args,
-            user,
+        let mut asked = Asked::new(self.server, id, args, self.origin);
+        asked.script = Some(ByScript {
+            limits: self.limits,
+            wrote: self.wrote,
             caller: (self.caller, to),
+        });
+        let mut world = World {
+            keyspace: self.keyspace,
+            server: self.server,
+            client: self.client,
+            reply: self.reply,
         };
-        if let Err(error) = gates::admit(self.server, asked, self.limits, self.wrote) {
+        if let Err(Stop::Refused(error)) = gates::pass(&mut world, &asked) {
             let line = error.line();
             let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
             self.server.stats.count_error(code);

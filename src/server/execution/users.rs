@@ -14,12 +14,12 @@ use crate::keyspace::{ClientId, Keyspace};
 use crate::pubsub::Kind;
 use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::gates;
+use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::observe::client_line::client_line;
 use crate::server::origin::Origin;
 use crate::server::parts::users::{Acl, Replaced, UsersNotLoaded, rule_problem};
 use crate::server::state::Server;
-use crate::server::state::call::{Call, Spec};
+use crate::server::state::call::Call;
 use crate::server::state::world::World;
 
 const WRONG_PASSWORD: CommandError =
@@ -367,7 +367,11 @@ impl World<'_> {
 
     /// EXEC: whether the user may still run a queued command.
     pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
-        gates::still_permitted(self, row, args)
+        let asked = Asked::new(self.server, row, args, Origin::Exec);
+        match gates::pass(self, &asked) {
+            Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
+            Err(Stop::Refused(error)) => Err(error),
+        }
     }
 
     /// ACL SETUSER: makes or changes a user, by all of the rules or none. Connections that listen
@@ -507,29 +511,6 @@ impl Call<'_> {
         };
         user.allows_all() || user.checks_and_reads_all_keys(&line())
     }
-}
-
-/// Refuses dangerous commands of an unauthenticated connection from another machine
-/// (`remote-admin-without-auth no`).
-pub(in crate::server) fn refuses_stranger(
-    server: &Server,
-    client: &Client,
-    spec: &Spec,
-) -> Result<(), CommandError> {
-    use crate::command::Flags;
-    if server.config.remote_admin_without_auth
-        || !spec.flags.contains(Flags::TAKES_OVER)
-        || client.is_local()
-        || client.flags.contains(ClientFlags::PROVEN)
-    {
-        return Ok(());
-    }
-    Err(CommandError::Text(
-        "DENIED this command is refused to connections from other machines that have not \
-         authenticated with a password. Set one (CONFIG SET requirepass or ACL SETUSER, from this \
-         machine, or in the configuration file) and use AUTH, or set remote-admin-without-auth \
-         to yes.",
-    ))
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
 use crate::server::parts::outbox::{Outbox, Post, hear};
-use crate::server::state::{Messages, Server};
 use crate::server::state::world::World;
+use crate::server::state::{Messages, Server};
 
 /// Encodes strings as an array.
 pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {

@@ -1,15 +1,16 @@
-//! The gates that refuse, once and in Redis's order:
+//! The gates between a command and its handler: one list ([`GATES`]), in Redis's order. A gate
+//! refuses a command, or makes it wait; it says for which origins it is asked.
 //!
-//! allowed at all -> authenticated -> permitted to the user -> memory -> disk -> pub/sub context -> loading -> busy
-//!     -> transaction -> monitor
-//!
-//! They see the row, the arguments, the client and the origin ([`Asked`]); they make the same
-//! exceptions for commands of a transaction as Redis. A server in no special state has no gate for
-//! a plain command: one test of [`parts::gates::Interest`] decides which rows must be checked, so that a limit or
-//! a password costs the others nothing. A script's commands have gates of their own ([`script`]).
+//! Gates see the row, the arguments, the client and the origin ([`Asked`]); they make the same
+//! exceptions for commands of a transaction as Redis. A server in no special state has no gate for a
+//! plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or a
+//! password costs the others nothing. A script is checked once before it runs ([`script`]), and its
+//! commands by the same list.
 //!
 //! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
 //! O(keys) for a write while a snapshot is made.
+//!
+//! [`Interest`]: crate::server::parts::gates::Interest
 
 use crate::acl::{Context, Denied};
 use crate::command::{Access, CommandError, Flags};
@@ -18,12 +19,13 @@ use crate::keyspace::Keyspace;
 use crate::resp::Args;
 use crate::scripting::shebang_of;
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::users::refuses_stranger;
 use crate::server::origin::Origin;
 use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT, UNSAFE};
 use crate::server::state::Server;
 use crate::server::state::call::{Row, Spec};
 use crate::server::state::world::World;
+
+use self::script::ByScript;
 
 pub mod script;
 
@@ -35,29 +37,107 @@ pub(in crate::server) struct Asked<'a> {
     pub row: usize,
     pub args: Args<'a>,
     pub origin: Origin,
+    /// Its flags; for a command that runs a script, those that the script declares.
+    pub flags: Flags,
+    /// The script that calls it.
+    pub script: Option<ByScript<'a>>,
 }
 
-fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, row: &Row, args: Args<'_>) -> bool {
-    if !row.spec.flags.contains(Flags::WRITE) {
-        return false;
+impl<'a> Asked<'a> {
+    pub fn new(server: &Server, row: usize, args: Args<'a>, origin: Origin) -> Asked<'a> {
+        let spec = server.table.row(row).spec;
+        Asked {
+            spec,
+            row,
+            args,
+            origin,
+            flags: effective(server, spec, args),
+            script: None,
+        }
     }
-    // A command whose keys cannot be determined is refused by its handler.
-    let Ok(keys) = row.keys(args) else {
-        return false;
-    };
-    // Overwriting or removing a value hands it to the snapshot whole, without waiting.
-    let changes = |access: Access| access.contains(Access::RW);
-    let mut waits = false;
-    for (at, access) in keys {
-        waits |= changes(access) && keyspace.must_be_saved_first(client.db, args.at(at));
-    }
-    waits
 }
 
-const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
-unable to persist to disk. Commands that may modify the data set are disabled, because this \
-instance is configured to report errors during writes if RDB snapshotting fails \
-(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+/// Why a command does not run now.
+pub(in crate::server) enum Stop {
+    Refused(CommandError),
+    Postponed(Wait),
+}
+
+impl From<CommandError> for Stop {
+    fn from(error: CommandError) -> Stop {
+        Stop::Refused(error)
+    }
+}
+
+/// What a postponed command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Wait {
+    /// The end of CLIENT PAUSE.
+    Pause,
+    /// A snapshot must save what it would change first.
+    Snapshot,
+}
+
+bitflags::bitflags! {
+    /// Origins of commands.
+    #[derive(Clone, Copy)]
+    struct Origins: u8 {
+        /// A client's own, new or retried.
+        const CLIENT = 1;
+        /// EXEC's: the rest was asked when the command was queued.
+        const EXEC = 1 << 1;
+        const SCRIPT = 1 << 2;
+        /// Those of a file being loaded, if a script calls them: the others pass no gate.
+        const LOADING = 1 << 3;
+    }
+}
+
+impl Origins {
+    fn of(origin: Origin) -> Origins {
+        match origin {
+            Origin::Client | Origin::Retry | Origin::TimeUp => Origins::CLIENT,
+            Origin::Exec => Origins::EXEC,
+            Origin::Script => Origins::SCRIPT,
+            Origin::Loading => Origins::LOADING,
+        }
+    }
+}
+
+type Ask = fn(&mut World<'_>, &Asked<'_>) -> Result<(), Stop>;
+
+/// All gates, in Redis's order, with the origins for which each is asked.
+const GATES: &[(Origins, Ask)] = &[
+    (Origins::SCRIPT.union(Origins::LOADING), script::allowed),
+    (Origins::CLIENT, enabled),
+    (Origins::CLIENT, authenticated),
+    (
+        Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
+        permitted,
+    ),
+    (Origins::CLIENT.union(Origins::SCRIPT), known),
+    (Origins::SCRIPT.union(Origins::LOADING), script::may_write),
+    (Origins::CLIENT, memory),
+    (Origins::CLIENT.union(Origins::SCRIPT), disk),
+    (Origins::SCRIPT, script::memory),
+    (Origins::CLIENT, pubsub_context),
+    (Origins::CLIENT, loading),
+    (Origins::CLIENT, busy),
+    (Origins::CLIENT, transaction),
+    (Origins::CLIENT, monitor),
+    (Origins::CLIENT, pause),
+    (Origins::CLIENT, snapshot),
+];
+
+/// Takes a command through the gates. O(queued commands) for EXEC.
+pub(in crate::server) fn pass(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let from = Origins::of(asked.origin);
+    for (of, ask) in GATES {
+        if of.intersects(from) {
+            ask(world, asked)?;
+        }
+    }
+    Ok(())
+}
 
 /// A command's flags; for a command that runs a script, those that the script declares.
 fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
@@ -80,104 +160,95 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     script::flags_of(spec.flags, script)
 }
 
-/// All gates that refuse. O(queued commands) for EXEC.
-pub(in crate::server) fn check(
-    world: &mut World<'_>,
-    asked: Asked<'_>,
-) -> Result<(), CommandError> {
-    let Asked { spec, origin, .. } = asked;
-    let stated = effective(world.server, spec, asked.args);
-    if spec.flags.contains(Flags::PROTECTED) {
-        protected(world.server, world.client, spec)?;
-    }
-    let flags = world.client.flags;
-    if !spec.flags.contains(Flags::NO_AUTH) && world.server.must_authenticate(world.client) {
-        return Err(CommandError::NoAuth);
-    }
-    let context = match flags.contains(ClientFlags::MULTI) {
-        true => Context::Multi,
-        false => Context::TopLevel,
-    };
-    if let Some(denied) = denied(world, context, asked.row, asked.args) {
-        let user = world.client.user;
-        let text = world
-            .server
-            .denial(denied, user, asked.row, asked.args, false);
-        return Err(CommandError::Bytes([b"NOPERM ", &text[..]].concat()));
-    }
-    refuses_stranger(world.server, world.client, spec)?;
-    if !origin.is_nested() {
-        memory(world, stated)?;
-        disk(world, stated)?;
-    }
-    if flags.contains(ClientFlags::PUBSUB)
-        && !world.reply.resp3()
-        && !spec.flags.intersects(Flags::PUBSUB_CONTEXT)
-    {
-        return Err(CommandError::owned(format!(
-            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
-             RESET are allowed in this context",
-            world.server.table.row(asked.row).full_name
-        )));
-    }
-    if world.server.is_loading() && !spec.flags.contains(Flags::LOADING) {
-        return Err(CommandError::Loading);
-    }
-    if world.server.scripting.is_busy() && !spec.flags.contains(Flags::ALLOW_BUSY) {
-        return Err(world.server.scripting.busy_error());
-    }
-    if flags.contains(ClientFlags::MULTI) && spec.flags.contains(Flags::NO_MULTI) {
-        return Err(CommandError::Text(
-            "ERR Command not allowed inside a transaction",
-        ));
-    }
-    let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
-    if flags.contains(ClientFlags::MONITOR) && spec.flags.intersects(on_keys) {
-        // Redis counts a monitor among the replicas.
-        return Err(CommandError::Text(
-            "ERR Replica can't interact with the keyspace",
-        ));
+/// Commands that need `enable-NAME-command`.
+fn enabled(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    if asked.spec.flags.contains(Flags::PROTECTED) {
+        protected(world.server, world.client, asked.spec)?;
     }
     Ok(())
 }
 
-/// Why the client's user may not run a command; a denial is logged. O(1) for a user with all
-/// permissions, otherwise as `acl` checks it.
-fn denied(world: &mut World<'_>, context: Context, row: usize, args: Args<'_>) -> Option<Denied> {
-    let client = &*world.client;
-    if !client.flags.contains(ClientFlags::RESTRICTED) {
-        return None;
+/// A connection must log in first.
+fn authenticated(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let is_open = asked.spec.flags.contains(Flags::NO_AUTH);
+    if !is_open && world.server.must_authenticate(world.client) {
+        return Err(CommandError::NoAuth.into());
     }
-    let denied = world.server.denies(client.user, client.db, row, args)?;
-    let asking = (client, &*world.reply);
-    world
-        .server
-        .note_denied(asking, context, denied, (row, args));
-    Some(denied)
+    Ok(())
 }
 
-/// EXEC, for a queued command: permissions may have changed since.
-pub(in crate::server) fn still_permitted(
-    world: &mut World<'_>,
-    row: usize,
-    args: Args<'_>,
-) -> Result<(), CommandError> {
-    const CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was \
-accumulated and the EXEC call. This command is no longer allowed for the following reason: ";
-    let Some(denied) = denied(world, Context::Multi, row, args) else {
+/// The client's user may run the command; a denial is logged. O(1) for a user with all permissions,
+/// otherwise as `acl` checks it.
+fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let client = &*world.client;
+    let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
+    if !is_restricted && asked.script.is_none() {
+        return Ok(());
+    }
+    let (user, args) = (client.user, asked.args);
+    let Some(denied) = world.server.denies(user, client.db, asked.row, args) else {
         return Ok(());
     };
+    let context = match asked.origin {
+        Origin::Script => Context::Script,
+        Origin::Exec => Context::Multi,
+        _ if client.flags.contains(ClientFlags::MULTI) => Context::Multi,
+        _ => Context::TopLevel,
+    };
+    let asking = match &asked.script {
+        Some(script) => script.caller,
+        None => (client, &*world.reply),
+    };
+    let line = (asked.row, args);
+    world.server.note_denied(asking, context, denied, line);
+    if asked.origin == Origin::Exec {
+        return Err(no_longer_permitted(denied).into());
+    }
+    let start: &[u8] = match asked.origin {
+        Origin::Script => b"ERR ACL failure in script: ",
+        _ => b"NOPERM ",
+    };
+    let text = world.server.denial(denied, user, asked.row, args, false);
+    Err(CommandError::Bytes([start, &text[..]].concat()).into())
+}
+
+/// A queued command that the user's changed rules no longer permit.
+fn no_longer_permitted(denied: Denied) -> CommandError {
+    const CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was \
+accumulated and the EXEC call. This command is no longer allowed for the following reason: ";
     let reason = match denied {
         Denied::Command => "no permission to execute the command or subcommand",
         Denied::Key(_) => "no permission to touch the specified keys",
         Denied::Channel(_) => "no permission to access one of the channels used as arguments",
         Denied::Database(_) => "no permission to access the database",
     };
-    Err(CommandError::owned(format!("{CHANGED}{reason}")))
+    CommandError::owned(format!("{CHANGED}{reason}"))
+}
+
+/// Dangerous commands are refused to an unauthenticated connection from another machine
+/// (`remote-admin-without-auth no`).
+fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let client = match &asked.script {
+        Some(script) => script.caller.0,
+        None => &*world.client,
+    };
+    if world.server.config.remote_admin_without_auth
+        || !asked.spec.flags.contains(Flags::TAKES_OVER)
+        || client.is_local()
+        || client.flags.contains(ClientFlags::PROVEN)
+    {
+        return Ok(());
+    }
+    Err(Stop::Refused(CommandError::Text(
+        "DENIED this command is refused to connections from other machines that have not \
+         authenticated with a password. Set one (CONFIG SET requirepass or ACL SETUSER, from this \
+         machine, or in the configuration file) and use AUTH, or set remote-admin-without-auth \
+         to yes.",
+    )))
 }
 
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
-fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
+fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     // Nothing is evicted while data is loaded or a script runs.
     let stands_still = world.server.is_loading() || world.server.scripting.is_running();
     let is_limited = world.server.maxmemory() > 0 && !stands_still;
@@ -190,38 +261,122 @@ fn memory(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
         world.server.tell_news(world.keyspace, Some(world.client));
         world.server.deliver_early(world.client, world.reply);
     }
-    if has_room {
-        return Ok(());
-    }
-    let needs_memory = flags.contains(Flags::DENYOOM)
-        || flags.contains(Flags::RUNS_QUEUE)
-            && queue_has(world.server, world.client, Flags::DENYOOM);
-    if needs_memory {
-        return Err(CommandError::OutOfMemory);
+    if !has_room && has(world, asked, Flags::DENYOOM) {
+        return Err(CommandError::OutOfMemory.into());
     }
     Ok(())
 }
 
-/// Refuses writes that could not be persisted: the last save or write of the log failed.
-fn disk(world: &mut World<'_>, flags: Flags) -> Result<(), CommandError> {
-    let is_unsafe = flags.intersects(UNSAFE)
-        || flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, UNSAFE);
+const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
+unable to persist to disk. Commands that may modify the data set are disabled, because this \
+instance is configured to report errors during writes if RDB snapshotting fails \
+(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+
+/// Writes that could not be persisted: the last save or write of the log failed.
+fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let is_unsafe = match &asked.script {
+        // A script cannot be stopped after its first write.
+        Some(script) => !script.wrote && asked.spec.flags.contains(Flags::WRITE),
+        None => has(world, asked, UNSAFE),
+    };
     if !is_unsafe {
         return Ok(());
     }
     if world.server.is_stopped_by_failed_save() {
-        return Err(CommandError::Text(SAVE_FAILED));
+        return Err(CommandError::Text(SAVE_FAILED).into());
     }
-    world.server.aof_refusal().map_or(Ok(()), Err)
+    match world.server.aof_refusal() {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
 }
 
-/// Whether the command must wait for a snapshot: it would write to a large container that is not
-/// saved yet, or write at all while too much waits to be saved. O(keys), only while a snapshot is
-/// made and writers must wait.
-pub(in crate::server) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) -> bool {
-    if world.client.flags.contains(ClientFlags::FAKE) {
-        return false;
+/// A subscriber in RESP2 runs few commands.
+fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    if !world.client.flags.contains(ClientFlags::PUBSUB)
+        || world.reply.resp3()
+        || asked.spec.flags.intersects(Flags::PUBSUB_CONTEXT)
+    {
+        return Ok(());
     }
+    let name = world.server.table.row(asked.row).full_name;
+    Err(Stop::Refused(CommandError::owned(format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+         are allowed in this context"
+    ))))
+}
+
+fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    if world.server.is_loading() && !asked.spec.flags.contains(Flags::LOADING) {
+        return Err(CommandError::Loading.into());
+    }
+    Ok(())
+}
+
+/// A script has been running for long.
+fn busy(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let scripting = &world.server.scripting;
+    if scripting.is_busy() && !asked.spec.flags.contains(Flags::ALLOW_BUSY) {
+        return Err(scripting.busy_error().into());
+    }
+    Ok(())
+}
+
+fn transaction(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let in_transaction = world.client.flags.contains(ClientFlags::MULTI);
+    if in_transaction && asked.spec.flags.contains(Flags::NO_MULTI) {
+        return Err(Stop::Refused(CommandError::Text(
+            "ERR Command not allowed inside a transaction",
+        )));
+    }
+    Ok(())
+}
+
+/// Redis counts a monitor among the replicas.
+fn monitor(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
+    let is_monitor = world.client.flags.contains(ClientFlags::MONITOR);
+    if is_monitor && asked.spec.flags.intersects(on_keys) {
+        return Err(Stop::Refused(CommandError::Text(
+            "ERR Replica can't interact with the keyspace",
+        )));
+    }
+    Ok(())
+}
+
+/// CLIENT PAUSE holds the command back.
+fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let (server, client) = (&*world.server, &*world.client);
+    let Some(pause) = (server.gates.pause).filter(|p| p.until_ms > server.now.mono_ms) else {
+        return Ok(());
+    };
+    let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;
+    if client.flags.intersects(exempt) {
+        return Ok(());
+    }
+    let waits = pause.all && !asked.flags.contains(Flags::UNPAUSABLE) || has(world, asked, PAUSED);
+    match waits {
+        true => Err(Stop::Postponed(Wait::Pause)),
+        false => Ok(()),
+    }
+}
+
+/// The command must wait for a snapshot: it would write to a large container that is not saved yet,
+/// or write at all while too much waits to be saved. O(keys), only while a snapshot is made and
+/// writers must wait.
+fn snapshot(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let queues = world.client.flags.contains(ClientFlags::MULTI)
+        && !asked.spec.flags.contains(Flags::NOT_QUEUED);
+    if queues || asked.origin == Origin::Retry || world.client.flags.contains(ClientFlags::FAKE) {
+        return Ok(());
+    }
+    match awaits_save(world, asked) {
+        true => Err(Stop::Postponed(Wait::Snapshot)),
+        false => Ok(()),
+    }
+}
+
+fn awaits_save(world: &mut World<'_>, asked: &Asked<'_>) -> bool {
     let snapshots = &world.server.persist.snapshots;
     if snapshots.holds_writers {
         let flags = asked.spec.flags;
@@ -246,7 +401,23 @@ pub(in crate::server) fn awaits_save(world: &mut World<'_>, asked: Asked<'_>) ->
     writes_unsaved(world.keyspace, world.client, row, asked.args)
 }
 
-/// Commands that need `enable-NAME-command`.
+fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, row: &Row, args: Args<'_>) -> bool {
+    if !row.spec.flags.contains(Flags::WRITE) {
+        return false;
+    }
+    // A command whose keys cannot be determined is refused by its handler.
+    let Ok(keys) = row.keys(args) else {
+        return false;
+    };
+    // Overwriting or removing a value hands it to the snapshot whole, without waiting.
+    let changes = |access: Access| access.contains(Access::RW);
+    let mut waits = false;
+    for (at, access) in keys {
+        waits |= changes(access) && keyspace.must_be_saved_first(client.db, args.at(at));
+    }
+    waits
+}
+
 fn protected(server: &Server, client: &Client, spec: &Spec) -> Result<(), CommandError> {
     let option = format!("enable-{}-command", spec.name);
     let setting = server.config.get(&[option.as_bytes()]);
@@ -262,24 +433,10 @@ fn protected(server: &Server, client: &Client, spec: &Spec) -> Result<(), Comman
     )))
 }
 
-/// Whether CLIENT PAUSE holds this command back.
-pub(in crate::server) fn pauses(server: &Server, client: &Client, asked: Asked<'_>) -> bool {
-    let Asked { spec, args, .. } = asked;
-    let Some(pause) = server
-        .gates
-        .pause
-        .filter(|p| p.until_ms > server.now.mono_ms)
-    else {
-        return false;
-    };
-    let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;
-    if client.flags.intersects(exempt) {
-        return false;
-    }
-    let flags = effective(server, spec, args);
-    pause.all && !flags.contains(Flags::UNPAUSABLE)
-        || flags.intersects(PAUSED)
-        || flags.contains(Flags::RUNS_QUEUE) && queue_has(server, client, PAUSED)
+/// Whether the command has one of these flags, or for EXEC one that it runs.
+fn has(world: &World<'_>, asked: &Asked<'_>, flags: Flags) -> bool {
+    asked.flags.intersects(flags)
+        || asked.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, flags)
 }
 
 /// Whether a command with one of these flags waits in the client's transaction.

@@ -1,26 +1,20 @@
-//! The gates for scripts: one check before a script runs, and one for each of its commands.
+//! The check before a script runs, and the gates that only its commands pass.
 
-use crate::acl::{Context, UserId};
 use crate::base::alloc;
 use crate::command::{CommandError, Flags as RowFlags};
-use crate::keyspace::DbIndex;
-use crate::resp::{Args, Reply};
+use crate::resp::Reply;
 use crate::scripting::Flags;
 use crate::server::clients::client::Client;
-use crate::server::execution::script::Program;
-use crate::server::execution::users::refuses_stranger;
+use crate::server::execution::gates::{Asked, Stop};
 use crate::server::origin::Origin;
-use crate::server::state::Server;
 use crate::server::state::world::World;
 
-/// A script's command at the gates.
+/// The script that calls a command.
 #[derive(Clone, Copy)]
-pub(in crate::server) struct Asked<'a> {
-    /// Its row's number.
-    pub row: usize,
-    pub args: Args<'a>,
-    /// The user that the script runs for, and its selected database.
-    pub user: (UserId, DbIndex),
+pub(in crate::server) struct ByScript<'a> {
+    pub limits: Limits,
+    /// It has written.
+    pub wrote: bool,
     /// The connection that called the script, and its reply.
     pub caller: (&'a Client, &'a Reply),
 }
@@ -31,8 +25,6 @@ pub(in crate::server) struct Limits {
     read_only: bool,
     /// Memory was over the limit when it began, and it did not declare that it may go on.
     lacks_memory: bool,
-    /// It is being loaded: the server's state refuses nothing.
-    is_obeyed: bool,
 }
 
 const READ_ONLY: &str = "ERR Write commands are not allowed from read-only scripts.";
@@ -47,14 +39,14 @@ const AOF_FAILED: &str = "MISCONF Redis is configured to persist data to AOF, bu
 unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only \
 scripts. AOF error: ";
 
-/// Whether the script may run, and its limits.
+/// Whether a script with these flags may run, and its limits. `read_only`: a read-only command calls
+/// it.
 pub(in crate::server) fn prepare(
     world: &mut World<'_>,
-    program: &Program<'_>,
+    (flags, read_only): (Flags, bool),
     origin: Origin,
 ) -> Result<Limits, CommandError> {
     let server = &*world.server;
-    let flags = program.flags;
     let is_obeyed = origin == Origin::Loading;
     let lacks_memory = alloc::exceeds(server.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
@@ -68,7 +60,7 @@ pub(in crate::server) fn prepare(
                     return Err(CommandError::owned(format!("{AOF_FAILED}{why}")));
                 }
             }
-            if program.read_only {
+            if read_only {
                 return Err(CommandError::Text(RO_COMMAND));
             }
         }
@@ -77,62 +69,38 @@ pub(in crate::server) fn prepare(
         }
     }
     Ok(Limits {
-        read_only: program.read_only || flags.contains(Flags::NO_WRITES),
+        read_only: read_only || flags.contains(Flags::NO_WRITES),
         lacks_memory: lacks_memory && !flags.contains(Flags::ALLOW_OOM),
-        is_obeyed,
     })
 }
 
-/// Whether a script may run this command. The server's state is checked only before its first
-/// write: a script cannot be stopped after that.
-pub(in crate::server) fn admit(
-    server: &mut Server,
-    asked: Asked<'_>,
-    limits: Limits,
-    wrote: bool,
-) -> Result<(), CommandError> {
-    let spec = server.table.row(asked.row).spec;
-    let flags = spec.flags;
-    if flags.contains(RowFlags::NOSCRIPT) && !server.scripting.denies_nothing {
-        return Err(CommandError::Text(DENIED));
-    }
-    if !limits.is_obeyed {
-        permission(server, asked)?;
-        refuses_stranger(server, asked.caller.0, spec)?;
-    }
-    if limits.read_only && flags.intersects(RowFlags::WRITE | RowFlags::MAY_REPLICATE) {
-        return Err(CommandError::Text(READ_ONLY));
-    }
-    if wrote || limits.is_obeyed {
-        return Ok(());
-    }
-    if flags.contains(RowFlags::WRITE) {
-        if server.is_stopped_by_failed_save() {
-            return Err(CommandError::Text(super::SAVE_FAILED));
-        }
-        server.aof_refusal().map_or(Ok(()), Err)?;
-    }
-    if limits.lacks_memory && flags.contains(RowFlags::DENYOOM) {
-        return Err(CommandError::OutOfMemory);
+/// Commands that no script may run.
+pub(super) fn allowed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let is_denied = asked.spec.flags.contains(RowFlags::NOSCRIPT);
+    if is_denied && !world.server.scripting.denies_nothing {
+        return Err(CommandError::Text(DENIED).into());
     }
     Ok(())
 }
 
-/// Whether the user for whom the script runs may run the command.
-fn permission(server: &mut Server, asked: Asked<'_>) -> Result<(), CommandError> {
-    let Asked {
-        row,
-        args,
-        user: (user, db),
-        caller,
-    } = asked;
-    let Some(denied) = server.denies(user, db, row, args) else {
-        return Ok(());
-    };
-    server.note_denied(caller, Context::Script, denied, (row, args));
-    let text = server.denial(denied, user, row, args, false);
-    let start = b"ERR ACL failure in script: ";
-    Err(CommandError::Bytes([start, &text[..]].concat()))
+/// A read-only script runs no command that writes.
+pub(super) fn may_write(_: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let writes = RowFlags::WRITE | RowFlags::MAY_REPLICATE;
+    let reads = asked.script.is_some_and(|script| script.limits.read_only);
+    if reads && asked.spec.flags.intersects(writes) {
+        return Err(CommandError::Text(READ_ONLY).into());
+    }
+    Ok(())
+}
+
+/// Memory is over the limit: asked only before the script's first write, after which it cannot be
+/// stopped.
+pub(super) fn memory(_: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let lacks = |script: ByScript<'_>| !script.wrote && script.limits.lacks_memory;
+    if asked.script.is_some_and(lacks) && asked.spec.flags.contains(RowFlags::DENYOOM) {
+        return Err(CommandError::OutOfMemory.into());
+    }
+    Ok(())
 }
 
 /// The gates' flags of a command that runs a script: the flags that the script declares are

@@ -1,0 +1,281 @@
+//! Takes changed settings into use: one list says what follows from which directives.
+//!
+//! At the start and by CONFIG SET all state that is derived from settings is computed anew
+//! ([`derive`]); it cannot fail. What reaches outside the process, or acts on data, is a row of
+//! [`ROWS`], which runs once if one of its directives has changed, in the order of the list.
+//!
+//! Cost: O(clients), for their limits.
+
+use crate::base::alloc;
+use crate::config::{Config, system_text};
+use crate::keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
+use crate::server::maintenance::limits::eviction;
+use crate::server::origin::Origin;
+use crate::server::parts::tls;
+use crate::server::process::{self, FileLimit};
+use crate::server::state::Server;
+use crate::server::{crash, listen, log};
+use crate::types::Limits;
+
+/// What a row acts on.
+struct Changed<'a> {
+    keyspace: &'a mut Keyspace,
+    server: &'a mut Server,
+    /// What runs CONFIG SET.
+    origin: Origin,
+}
+
+/// A change that cannot be applied.
+pub struct Refused {
+    /// The directive.
+    pub name: &'static str,
+    pub why: String,
+    /// Rows that were tried before this one's.
+    rows: usize,
+}
+
+/// What follows from a change of some directives.
+struct Row {
+    of: &'static [&'static str],
+    /// An error refuses the change.
+    act: fn(&mut Changed<'_>) -> Result<(), String>,
+}
+
+const fn row(of: &'static [&'static str], act: fn(&mut Changed<'_>) -> Result<(), String>) -> Row {
+    Row { of, act }
+}
+
+/// All rows. Certificates must be in use before a port listens.
+const ROWS: &[Row] = &[
+    row(&["loglevel"], |on| {
+        log::set_level(on.server.config.loglevel);
+        Ok(())
+    }),
+    row(&["log-format"], |on| {
+        log::set_format(on.server.config.log_format);
+        Ok(())
+    }),
+    row(&["log-timestamp-format"], |on| {
+        log::set_timestamp(on.server.config.log_timestamp_format);
+        Ok(())
+    }),
+    row(&["crash-log-enabled"], |on| {
+        crash::catch_signals(on.server.config.crash_log_enabled);
+        Ok(())
+    }),
+    row(&["proc-title-template"], |on| {
+        process::show_title(&on.server.config);
+        Ok(())
+    }),
+    row(&["dir"], |on| {
+        let dir = on.server.config.dir.0.path();
+        std::env::set_current_dir(dir).map_err(|error| system_text(&error))
+    }),
+    row(&tls::SETTINGS, |on| {
+        const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
+        on.server.configure_tls().map_err(|_| FAILED.to_owned())
+    }),
+    row(&["tls-port", "port"], |on| {
+        listen_again(on, "Unable to listen on this port. Check server logs.")
+    }),
+    row(&["bind"], |on| {
+        listen_again(on, "Failed to bind to specified addresses.")
+    }),
+    row(&["metrics-port", "metrics-bind"], |on| {
+        const FAILED: &str = "Unable to listen on this port. Check server logs.";
+        let server = &mut *on.server;
+        server.connections.relisten = true;
+        let listeners = &mut server.diagnostics.metrics.listeners;
+        listen::reopen_metrics(&server.config, listeners).map_err(|_| FAILED.to_owned())
+    }),
+    row(&["maxclients"], raise_file_limit),
+    row(&["oom-score-adj", "oom-score-adj-values"], |on| {
+        const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
+        process::apply_oom_score(&on.server.config).map_err(|_| FAILED.to_owned())
+    }),
+    row(&["jemalloc-bg-thread"], |on| {
+        let by_thread = on.server.config.jemalloc_bg_thread;
+        alloc::give_back_by_thread(by_thread).map_err(|error| error.to_string())
+    }),
+    row(&["aof-disable-auto-gc"], |on| {
+        on.server.apply_aof_history();
+        Ok(())
+    }),
+    row(&["appendonly"], |on| {
+        let (wanted, in_transaction) = (on.server.config.appendonly, on.origin == Origin::Exec);
+        on.server
+            .set_appendonly(on.keyspace, wanted, in_transaction)
+    }),
+    row(&["maxmemory", "maxmemory-reserve"], |on| {
+        on.server.update_memory_limit();
+        shrink(on);
+        Ok(())
+    }),
+    row(&["repl-backlog-size"], |on| {
+        let size = &mut on.server.config.repl_backlog_size;
+        *size = (*size).max(REPL_BACKLOG_MIN);
+        Ok(())
+    }),
+    row(&["requirepass"], |on| {
+        on.server.requirepass_changed();
+        Ok(())
+    }),
+];
+
+/// Minimum backlog for CONFIG SET; a configuration file may set less.
+const REPL_BACKLOG_MIN: u64 = 16 * 1024;
+
+impl Server {
+    /// The configuration is complete: derives all state from it.
+    pub(in crate::server) fn settings_loaded(&mut self, keyspace: &mut Keyspace) {
+        derive(keyspace, self);
+    }
+
+    /// Directives have changed. On error the caller restores the old values and calls
+    /// [`Server::settings_restored`].
+    pub fn settings_changed(
+        &mut self,
+        keyspace: &mut Keyspace,
+        changed: &[&'static str],
+        origin: Origin,
+    ) -> Result<(), Refused> {
+        let mut on = Changed {
+            keyspace,
+            server: self,
+            origin,
+        };
+        for (rows, row) in ROWS.iter().enumerate() {
+            let of = changed.iter().find(|name| row.of.contains(name));
+            if let Some(name) = of {
+                (row.act)(&mut on).map_err(|why| Refused { name, why, rows })?;
+            }
+        }
+        derive(keyspace, self);
+        Ok(())
+    }
+
+    /// The old values of directives are back: what was done before the change was refused is
+    /// undone.
+    pub fn settings_restored(
+        &mut self,
+        keyspace: &mut Keyspace,
+        changed: &[&'static str],
+        refused: &Refused,
+        origin: Origin,
+    ) {
+        let mut on = Changed {
+            keyspace,
+            server: self,
+            origin,
+        };
+        for row in &ROWS[..=refused.rows] {
+            if row.of.iter().any(|name| changed.contains(name)) {
+                // They worked before; one that now fails has been logged.
+                let _ = (row.act)(&mut on);
+            }
+        }
+        derive(keyspace, self);
+    }
+}
+
+/// Computes everything that is derived from settings.
+fn derive(keyspace: &mut Keyspace, server: &mut Server) {
+    keyspace_settings(keyspace, &server.config);
+    server.gates.latency_tracking = server.config.latency_tracking;
+    server.diagnostics.latency.threshold_ms = server.config.latency_monitor_threshold;
+    server.set_thresholds();
+    server.apply_aof_config();
+    server.update_memory_limit();
+    server.update_interest();
+    server.set_client_memory_limit();
+    if server.maxmemory() == 0 {
+        server.stats.note_memory(true, server.now.mono_ms);
+    }
+    server.trim_command_logs();
+    server.update_listeners(keyspace);
+    server.limit_outputs();
+    server.limit_readers(None);
+    let (config, now_ms) = (&server.config, server.now.mono_ms);
+    server.memory.defrag.settings_changed(config, now_ms);
+}
+
+/// The keyspace's settings, from the configuration.
+fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
+    keyspace.clock_use =
+        if eviction(config).is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed) {
+            ClockUse::Lfu {
+                log_factor: config.lfu_log_factor,
+                decay_minutes: config.lfu_decay_time,
+            }
+        } else {
+            ClockUse::Lru
+        };
+    keyspace.lazyfree.lazy = Lazy {
+        expire: config.lazyfree_lazy_expire,
+        eviction: config.lazyfree_lazy_eviction,
+        server_del: config.lazyfree_lazy_server_del,
+        user_del: config.lazyfree_lazy_user_del,
+    };
+    keyspace.lazyfree.timed = config.latency_monitor_threshold > 0;
+    keyspace.set_prefix_rule(config.prefix_stats.then(|| {
+        PrefixRule {
+            delimiter: config
+                .prefix_stats_delimiter
+                .first()
+                .copied()
+                .unwrap_or(b':'),
+            depth: config.prefix_stats_depth as usize,
+            lines_max: config.prefix_stats_max_prefixes as usize,
+        }
+    }));
+    keyspace.removal_words =
+        RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
+    keyspace.limits = Limits::of(config);
+}
+
+fn listen_again(on: &mut Changed<'_>, failed: &str) -> Result<(), String> {
+    let server = &mut *on.server;
+    // In any case: sockets may have been closed and reopened.
+    server.connections.relisten = true;
+    let listeners = &mut server.connections.listeners;
+    listen::reopen_tcp(&server.config, listeners).map_err(|_| failed.to_owned())
+}
+
+fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
+    match process::raise_file_limit(on.server.config.maxclients) {
+        FileLimit::Enough => Ok(()),
+        FileLimit::Clients(possible) => Err(format!(
+            "The operating system is not able to handle the specified number of clients, try \
+             with {possible}"
+        )),
+        FileLimit::TooLow(limit) => Err(format!("only {limit} files may be open")),
+    }
+}
+
+/// A limit below the used memory evicts at once, as far as the policy allows.
+fn shrink(on: &mut Changed<'_>) {
+    let (limit, used) = (on.server.maxmemory(), alloc::used_memory());
+    if limit > 0 && limit < used as u64 {
+        tracing::warn!(
+            "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the \
+             current memory usage ({used}). This will result in key eviction and/or the \
+             inability to accept new write commands depending on the maxmemory-policy."
+        );
+        // Each command that needs memory checks again whether that was enough.
+        on.server.make_room(on.keyspace);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DIRECTIVES;
+
+    #[test]
+    fn rows_name_directives_that_can_be_changed() {
+        for name in ROWS.iter().flat_map(|row| row.of) {
+            let known = DIRECTIVES.iter().any(|directive| directive.name == *name);
+            assert!(known, "{name}");
+        }
+    }
+}
