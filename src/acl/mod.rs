@@ -11,7 +11,7 @@
 //! Commands are known by their numbers in the server's table, whose names, categories and
 //! containers [`Commands`] holds; after them come those that the server lacks but rules may name
 //! (`reserved`). `rename-command` has no effect here. Which user a connection belongs to, and
-//! what follows from a change, is decided in `server::users`.
+//! what follows from a change, is decided in `server::parts::users`.
 //!
 //! Cost: a check is O(1) for the command, plus O(keys * patterns) unless all keys are allowed. A
 //! change is O(rules).

@@ -16,7 +16,7 @@
 //!      does not write to it while it is pinned. The pin held here keeps the bytes readable
 //!      as long as the argument lives: the slow log and MONITOR read it after the handler.
 //!
-//! This module decides which arguments are large, `server::input` when they are separated from the
+//! This module decides which arguments are large, `server::clients::input` when they are separated from the
 //! rest of their command, `net` how bytes are read from a socket.
 #![allow(unsafe_code)]
 

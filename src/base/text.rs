@@ -1,4 +1,4 @@
-//! Any bytes as one line of text.
+//! Text for humans: any bytes as one line, sizes with units; comparison of short texts.
 
 use std::fmt;
 
@@ -48,9 +48,30 @@ pub fn system_text(error: &std::io::Error) -> String {
     }
 }
 
+/// Bytes for humans: `13B`, `674.52K`, `1.00G`.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut amount = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    format!("{amount:.2}{}", UNITS[unit])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn humans_read_two_decimals() {
+        let told = [0, 1023, 1024, 690_704, 1 << 30, 25_276_514_304].map(human);
+        assert_eq!(told, ["0B", "1023B", "1.00K", "674.52K", "1.00G", "23.54G"]);
+    }
 
     #[test]
     fn equal_texts_are_the_same_and_no_others() {

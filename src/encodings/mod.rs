@@ -12,6 +12,7 @@ pub mod idmap;
 pub mod intset;
 pub mod listpack;
 pub mod members;
+pub(crate) mod min_tree;
 pub(crate) mod prefetch;
 pub mod quicklist;
 pub mod scored;

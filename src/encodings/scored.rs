@@ -222,9 +222,9 @@ impl ScoredTable {
             let old = Word::from_raw(member.to_word());
             // SAFETY: alive; tree and table, its only referrers, get the copy's address.
             let moved = unsafe { member.moved(mover) }?;
-            let slot = table.find_handle(hash::keys().hash(bytes_of(moved)), |word| word == old);
-            let slot = slot.expect("the table holds every member");
-            table.replace_at(slot, Word::from_raw(moved.to_word()));
+            let handle = table.find_handle(hash::keys().hash(bytes_of(moved)), |word| word == old);
+            let handle = handle.expect("the table holds every member");
+            table.replace_at(handle, Word::from_raw(moved.to_word()));
             Some(moved)
         };
         let mut at = rank;

@@ -10,27 +10,13 @@ use super::expire::is_past;
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
 use super::snapshot::PassMark;
+use super::table::{Found, Table};
 use super::watch::Seen;
 use super::weight::bytes_of;
-use super::{FieldExpiries, KeySizes, NewValue, PrefixRule, Ref, RefMut, Str};
-use crate::base::hash;
+use super::{FieldExpiries, KeyHash, KeySizes, NewValue, PrefixRule, RefMut, Str};
 use crate::base::mover::Mover;
-use crate::base::text::is_same;
-use crate::encodings::hashtable::{Handle, HashTable, Word};
-use crate::encodings::prefetch::ahead;
-use crate::types::{Container, Encoding, Hash, Inner, Type};
-
-/// The full hash of an entry's key, for the table when a segment splits.
-pub(super) fn rehash(word: Word) -> u64 {
-    hash::keys().hash(Entry::of(word).key())
-}
-
-/// A key that was found: its entry and where the table keeps it.
-#[derive(Clone, Copy)]
-pub(super) struct Found {
-    pub handle: Handle,
-    pub entry: Entry,
-}
+use crate::encodings::hashtable::Shape;
+use crate::types::{Container, Encoding, Inner, Type};
 
 /// A container value detached from its entry, on its way out of the keyspace.
 #[derive(Debug)]
@@ -65,11 +51,7 @@ impl Detached {
 
 #[derive(Default)]
 pub struct Database {
-    table: HashTable,
-    /// Keys that have an expiry.
-    volatile: usize,
-    /// Hashes whose fields expire.
-    fields: FieldExpiries,
+    table: Table,
     /// Keys by type and size.
     sizes: KeySizes,
     /// Keys by prefix, if they are counted.
@@ -89,7 +71,7 @@ impl Database {
 
     /// Keys that have an expiry.
     pub fn volatile(&self) -> usize {
-        self.volatile
+        self.table.volatile()
     }
 
     /// Bytes of the table, entries excluded.
@@ -98,13 +80,13 @@ impl Database {
     }
 
     /// The shape of the table, for DEBUG HTSTATS. O(segments).
-    pub fn shape(&self) -> crate::encodings::hashtable::Shape {
+    pub fn shape(&self) -> Shape {
         self.table.shape()
     }
 
     /// The average time to live of the volatile keys among the first `samples` entries.
     pub fn average_ttl_ms(&self, now_ms: i64, samples: usize) -> i64 {
-        if self.volatile == 0 {
+        if self.volatile() == 0 {
             return 0;
         }
         let left = |entry: Entry| Some((entry.expiry()? - now_ms).max(0));
@@ -117,11 +99,7 @@ impl Database {
 
     /// Hashes whose fields expire.
     pub fn fields(&self) -> &FieldExpiries {
-        &self.fields
-    }
-
-    pub(super) fn fields_mut(&mut self) -> &mut FieldExpiries {
-        &mut self.fields
+        self.table.fields()
     }
 
     /// Keys by type and size.
@@ -130,37 +108,24 @@ impl Database {
     }
 
     #[inline]
-    pub(super) fn table(&self) -> &HashTable {
+    pub(super) fn table(&self) -> &Table {
         &self.table
     }
 
-    pub(super) fn table_and_fields(&mut self) -> (&mut HashTable, &mut FieldExpiries) {
-        (&mut self.table, &mut self.fields)
-    }
-
-    pub(super) fn table_mut(&mut self) -> &mut HashTable {
+    #[inline]
+    pub(super) fn table_mut(&mut self) -> &mut Table {
         &mut self.table
     }
 
     /// The key's entry, expired or not.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
-        let mut found = None;
-        let handle = self.table.find_handle(hash, |word| {
-            let entry = Entry::of(word);
-            let is_it = is_same(entry.key(), key);
-            if is_it {
-                found = Some(entry);
-            }
-            is_it
-        })?;
-        let entry = found.expect("the one that was accepted");
-        Some(Found { handle, entry })
+    pub(super) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+        self.table.find(hash, key)
     }
 
     /// See [`Keyspace::inner`](super::Keyspace::inner).
     #[inline]
-    pub(super) fn inner(&self, hash: u64, key: &[u8]) -> Option<Inner<'_>> {
+    pub(super) fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
         let entry = self.find(hash, key)?.entry;
         if entry.kind() == Type::String {
             return None;
@@ -171,7 +136,7 @@ impl Database {
 
     /// What the key is at `now_ms`.
     pub(super) fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
-        match self.find(hash::keys().hash(key), key) {
+        match self.find(KeyHash::of(key), key) {
             None => Seen::Missing,
             Some(found) if is_past(found.entry.expiry(), now_ms) => Seen::Expired,
             Some(_) => Seen::Live,
@@ -179,51 +144,14 @@ impl Database {
     }
 
     /// Adds a key that is not there.
-    pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
+    pub(super) fn insert(&mut self, hash: KeyHash, entry: Entry) {
         self.born(entry);
-        self.table.insert(hash, entry.table_word(), rehash);
+        self.table.insert(hash, entry);
         self.sizes.add(Size::of(entry));
         if let Some(prefixes) = &mut self.prefixes
             && prefixes.covers(self.table.place_of(hash))
         {
             prefixes.add(entry.key(), bytes_of(entry));
-        }
-        if let Some(when) = entry.expiry() {
-            self.volatile += 1;
-            self.table.note_expiry(hash, when);
-        }
-        self.note_fields(entry);
-    }
-
-    /// A hash was inserted: registers its fields' next expiry for the active cycle.
-    #[inline]
-    fn note_fields(&mut self, entry: Entry) {
-        if entry.kind() == Type::Hash
-            && entry.encoding() != Encoding::Listpack
-            && let Some(due) = Ref::<Hash>::of(entry).next_due()
-        {
-            self.fields.note(entry.key(), due as i64);
-        }
-    }
-
-    /// A value is removed: if it is a hash, its expiry line is removed.
-    #[inline]
-    fn forget_fields(&mut self, entry: Entry) {
-        if entry.kind() == Type::Hash && !self.fields.is_empty() {
-            self.fields.forget(entry.key());
-        }
-    }
-
-    /// The entry at `handle` was replaced or moved; `had_expiry` is what it had before.
-    fn moved(&mut self, handle: Handle, hash: u64, had_expiry: bool, entry: Entry) {
-        let word = entry.table_word();
-        if self.table.word_at(handle) != word {
-            self.table.replace_at(handle, word);
-        }
-        self.volatile -= had_expiry as usize;
-        if let Some(when) = entry.expiry() {
-            self.volatile += 1;
-            self.table.note_expiry(hash, when);
         }
     }
 
@@ -242,31 +170,22 @@ impl Database {
     }
 
     fn take_out(&mut self, found: Found) {
-        self.discount(found.handle.place(), found.entry);
-        self.table.remove_at(found.handle);
+        self.discount(found.place(), found.entry);
+        self.table.remove(found);
         self.sizes.remove(Size::of(found.entry));
-        self.volatile -= found.entry.has_expiry() as usize;
-        self.forget_fields(found.entry);
     }
 
-    /// Takes out the entry with exactly this table word; see [`Database::detach`]. `None`: no
-    /// such entry.
-    pub(super) fn detach_word(&mut self, word: Word) -> Option<Option<Entry>> {
-        let entry = Entry::of(word);
-        let hash = rehash(word);
-        let found = self.table.remove(hash, |w| w == word)?;
-        self.discount(self.table.place_of(hash), entry);
-        self.volatile -= Entry::word_has_expiry(found) as usize;
-        self.sizes.remove(Size::of(entry));
-        self.forget_fields(entry);
-        Some(self.unless_unsaved(entry))
+    /// Takes out exactly this entry; see [`Database::detach`]. `None`: it is not in the table.
+    pub(super) fn detach_entry(&mut self, entry: Entry) -> Option<Option<Entry>> {
+        let found = self.table.find_entry(entry)?;
+        Some(self.detach(found))
     }
 
     /// Replaces the value of a found key (a string or a container's word). The caller must free
     /// the old container, if any.
     pub(super) fn replace(
         &mut self,
-        hash: u64,
+        hash: KeyHash,
         found: Found,
         expiry: Option<i64>,
         value: NewValue<'_>,
@@ -282,15 +201,15 @@ impl Database {
             }
         };
         let had = found.entry.has_expiry();
-        self.forget_fields(found.entry);
+        self.table.forget_fields(found.entry);
         let entry = found.entry.replace(expiry, value);
         self.born(entry);
         // Replaced in place and without an expiry, the table's data is unchanged: the word's
         // marks follow from the block's size class.
         if entry != found.entry || had || expiry.is_some() {
-            self.moved(found.handle, hash, had, entry);
+            self.table.replace(hash, found, had, entry);
         }
-        self.note_fields(entry);
+        self.table.note_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
         // A one-block entry replaced in place keeps its size class.
         if entry != found.entry || !was_one_block || !entry.is_one_block() {
@@ -300,25 +219,25 @@ impl Database {
     }
 
     /// Adds, changes or removes a found key's expiry; returns its entry, which may have moved.
-    pub(super) fn set_expiry(&mut self, hash: u64, found: Found, expiry: Option<i64>) -> Entry {
+    pub(super) fn set_expiry(&mut self, hash: KeyHash, found: Found, expiry: Option<i64>) -> Entry {
         self.save_first(found.entry);
         let bytes = self.bytes_before(found);
         let had = found.entry.has_expiry();
         let entry = found.entry.with_expiry(expiry);
-        self.moved(found.handle, hash, had, entry);
+        self.table.replace(hash, found, had, entry);
         self.recount(bytes, entry);
         entry
     }
 
     /// The bytes of a found string, extended with zeros to at least `len`.
-    pub(super) fn grow_string(&mut self, hash: u64, found: Found, len: usize) -> &mut [u8] {
+    pub(super) fn grow_string(&mut self, hash: KeyHash, found: Found, len: usize) -> &mut [u8] {
         self.save_first(found.entry);
         let before = Size::of(found.entry);
         let bytes = self.bytes_before(found);
         let had = found.entry.has_expiry();
         let (entry, text) = found.entry.grow_string(len);
         self.born(entry);
-        self.moved(found.handle, hash, had, entry);
+        self.table.replace(hash, found, had, entry);
         self.sizes
             .change(before, Size::new(Type::String, text.len()));
         self.recount(bytes, entry);
@@ -352,7 +271,7 @@ impl Database {
 
     /// An entry is about to be removed: subtracts it from its prefix.
     #[inline]
-    fn discount(&mut self, place: u32, entry: Entry) {
+    fn discount(&mut self, place: u64, entry: Entry) {
         if let Some(prefixes) = &mut self.prefixes
             && prefixes.covers(place)
         {
@@ -364,7 +283,7 @@ impl Database {
     #[inline]
     fn bytes_before(&self, found: Found) -> Option<usize> {
         let prefixes = self.prefixes.as_ref()?;
-        let covered = prefixes.covers(found.handle.place());
+        let covered = prefixes.covers(found.place());
         covered.then(|| bytes_of(found.entry))
     }
 
@@ -411,8 +330,7 @@ impl Database {
         let Some(from) = prefixes.walks_at() else {
             return false;
         };
-        let end = self.table.walk_from(from, rehash, |word| {
-            let entry = Entry::of(word);
+        let end = self.table.walk_from(from, |entry| {
             prefixes.add(entry.key(), bytes_of(entry));
         });
         prefixes.walked_to(end);
@@ -429,55 +347,34 @@ impl Database {
 
     /// Every entry, in table order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        ahead(self.table.iter().map(Entry::of), |entry| entry.address())
+        self.table.entries()
     }
 }
 
 impl Database {
-    /// Panics if an invariant does not hold: the table's own, the counts by type and size, and
-    /// that every hash with expiring fields has a line that is not late. O(n).
+    /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
+    /// and size and by prefix. O(n).
     pub fn check_invariants(&self) {
-        self.table.check_invariants(rehash);
-        let (mut volatile, mut first_due, mut lines) = (0, i64::MAX, 0);
+        self.table.check_invariants();
         let mut sizes = KeySizes::default();
         for entry in self.entries() {
-            volatile += entry.has_expiry() as usize;
             sizes.add(Size::of(entry));
-            first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
-            let line = self.fields.line(entry.key());
-            lines += line.is_some() as usize;
-            let due = match entry.kind() {
-                Type::Hash => Ref::<Hash>::of(entry).expire_min().map(|due| due as i64),
-                _ => None,
-            };
-            assert!(
-                due.is_none_or(|due| line.is_some_and(|line| line <= due)),
-                "the active cycle comes by in time"
-            );
-            assert!(line.is_none() || entry.kind() == Type::Hash);
             check_value(entry);
         }
-        assert_eq!(volatile, self.volatile);
         assert_eq!(sizes, self.sizes);
         if let Some(prefixes) = &self.prefixes {
             prefixes.check(self.entries().map(|entry| {
-                let hash = hash::keys().hash(entry.key());
-                (entry.key(), self.table.place_of(hash), bytes_of(entry))
+                let place = self.table.place_of(KeyHash::of(entry.key()));
+                (entry.key(), place, bytes_of(entry))
             }));
         }
-        assert_eq!(lines, self.fields.len(), "no line without its hash");
-        let bound = self.table.next_due().unwrap_or(i64::MAX);
-        assert!(bound <= first_due.max(0), "no key expires unseen");
     }
 }
 
 /// Whether a container that is about to change is counted under its prefix.
 #[inline]
-fn covers(prefixes: &Prefixes, table: &HashTable, entry: Entry) -> bool {
-    prefixes.walks_at().is_none() || {
-        let hash = hash::keys().hash(entry.key());
-        prefixes.covers(table.place_of(hash))
-    }
+fn covers(prefixes: &Prefixes, table: &Table, entry: Entry) -> bool {
+    prefixes.walks_at().is_none() || { prefixes.covers(table.place_of(KeyHash::of(entry.key()))) }
 }
 
 /// Takes the container out of an entry. `None` for a string. The entry must be freed or given a

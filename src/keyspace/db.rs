@@ -2,47 +2,22 @@
 //!
 //! Further operations are in sibling files: `place` (look up, decide, write), `change` (recording
 //! changes), `relocate` (RENAME, COPY), `walk` (SCAN, KEYS), `info` (OBJECT), `fields` (field
-//! TTLs).
+//! TTLs), `expired_fields`.
 
 use std::cell::Cell;
 
-use super::database::{Detached, Found};
+use super::database::Detached;
 use super::entry::Entry;
 use super::expire::is_past;
 use super::prefixes::Use;
+use super::table::Found;
 use super::{
-    Cause, Class, Database, DbIndex, Effects, Expiry, KeyView, Keyspace, NewValue, Place, Ref,
-    RefMut, Str,
+    Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue, Place,
+    Ref, RefMut, Str,
 };
-use crate::base::hash;
 use crate::command::CommandError;
 use crate::resp::Reply;
 use crate::types::{Container, Limits, Type};
-
-/// The hash of a key, identified by the key's address and length.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyHash {
-    at: usize,
-    len: usize,
-    pub hash: u64,
-}
-
-impl KeyHash {
-    /// Hashes `key`. Valid as long as the key stays at its address.
-    #[inline]
-    pub fn new(keys: &hash::HashKeys, key: &[u8]) -> KeyHash {
-        KeyHash {
-            at: key.as_ptr() as usize,
-            len: key.len(),
-            hash: keys.hash(key),
-        }
-    }
-
-    #[inline]
-    fn is_of(&self, key: &[u8]) -> bool {
-        self.at == key.as_ptr() as usize && self.len == key.len()
-    }
-}
 
 /// See the module. Created for every command.
 pub struct Db<'a> {
@@ -145,26 +120,26 @@ impl<'a> Db<'a> {
 
     #[inline]
     pub(super) fn database(&self) -> &Database {
-        &self.keyspace.dbs[self.at.0 as usize]
+        &self.keyspace.dbs[self.at]
     }
 
     #[inline]
     pub(super) fn database_mut(&mut self) -> &mut Database {
-        &mut self.keyspace.dbs[self.at.0 as usize]
+        &mut self.keyspace.dbs[self.at]
     }
 
     #[inline]
-    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+    pub(super) fn hash(&self, key: &[u8]) -> KeyHash {
         #[cfg(test)]
         self.keyspace.opened.note(key, false);
         let at = self.at_hash.get();
         for (i, known) in self.hashed.iter().enumerate().skip(at).take(2) {
             if known.is_of(key) {
                 self.at_hash.set(i);
-                return known.hash;
+                return *known;
             }
         }
-        hash::keys().hash(key)
+        KeyHash::of(key)
     }
 
     // --- lookup ---
@@ -177,7 +152,7 @@ impl<'a> Db<'a> {
 
     /// As [`Db::find`], with a hash the caller already has.
     #[inline]
-    pub(super) fn find_hashed(&mut self, hash: u64, key: &[u8]) -> Option<Found> {
+    pub(super) fn find_hashed(&mut self, hash: KeyHash, key: &[u8]) -> Option<Found> {
         let found = self.database().find(hash, key)?;
         if is_past(found.entry.expiry(), self.keyspace.due_ms) {
             if !self.keyspace.hides_expired() {
@@ -207,7 +182,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn count_read(&mut self, key: &[u8], hit: bool) {
         let seen = if hit { Use::Read } else { Use::Miss };
-        self.database_mut().count_use(key, seen);
+        self.keyspace.count_use(self.at, key, seen);
         if hit {
             self.keyspace.stats.hits += 1;
         } else {
@@ -345,7 +320,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub(super) fn overwrite(
         &mut self,
-        hash: u64,
+        hash: KeyHash,
         found: Found,
         expiry: Option<i64>,
         value: NewValue<'_>,
@@ -359,7 +334,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub(super) fn insert_new(
         &mut self,
-        hash: u64,
+        hash: KeyHash,
         key: &[u8],
         expiry: Option<i64>,
         value: NewValue<'_>,
@@ -371,7 +346,7 @@ impl<'a> Db<'a> {
 
     /// Adds the entry of a key that is not there.
     #[inline]
-    pub(super) fn insert(&mut self, hash: u64, key: &[u8], entry: Entry) {
+    pub(super) fn insert(&mut self, hash: KeyHash, key: &[u8], entry: Entry) {
         self.drop_hidden(hash, key);
         self.database_mut().insert(hash, entry);
         self.event(key, Class::NEW, "new");
@@ -382,7 +357,7 @@ impl<'a> Db<'a> {
 
     /// An expired key that was kept is removed for a new one.
     #[inline]
-    fn drop_hidden(&mut self, hash: u64, key: &[u8]) {
+    fn drop_hidden(&mut self, hash: KeyHash, key: &[u8]) {
         if self.keyspace.hides_expired()
             && let Some(hidden) = self.database().find(hash, key)
         {

@@ -1,6 +1,6 @@
 //! Active defragmentation of the keyspace: a walk that offers every block to a [`Mover`].
 //!
-//!     database    the table's lines, then its entries, cell by cell of the table
+//!     database    the table's lines, then its entries, in steps of a scan
 //!     entry       its block, a string's block, the container's blocks
 //!     large one   queued by key and processed in slices before the walk continues
 //!
@@ -19,10 +19,8 @@
 //! The walk's position is a cursor; keys added, deleted or grown meanwhile may be missed.
 use std::collections::VecDeque;
 
-use super::Keyspace;
 use super::database::{Database, container_effort, relocate_container};
-use super::entry::Entry;
-use crate::base::hash;
+use super::{DbIndex, KeyHash, Keyspace};
 use crate::base::mover::Mover;
 use crate::types::Type;
 
@@ -40,9 +38,9 @@ pub struct Walk {
     /// Containers with more elements are processed in slices.
     pub elements_max: usize,
     db: u32,
-    /// 0 at the beginning; `None`: all of the database's cells have been visited.
+    /// 0 at the beginning; `None`: all of the database's entries have been visited.
     cursor: Option<u64>,
-    /// Large containers of the cells just visited, and where the first one's next slice begins.
+    /// Large containers of the step just made, and where the first one's next slice begins.
     large: VecDeque<Box<[u8]>>,
     inside: u64,
 }
@@ -64,12 +62,13 @@ impl Walk {
 }
 
 impl Keyspace {
-    /// One step of a walk: a cell of a table, or a slice of a container. `false`: the walk is
+    /// One step of a walk: that of a table's scan, or a slice of a container. `false`: the walk is
     /// complete. For use between turns only.
     pub fn relocate_step(&mut self, walk: &mut Walk) -> bool {
-        let Some(database) = self.dbs.get_mut(walk.db as usize) else {
+        if walk.db as usize == self.dbs.len() {
             return false;
-        };
+        }
+        let database = &mut self.dbs[DbIndex(walk.db)];
         if let Some(key) = walk.large.front() {
             let (key, at, n) = (key.clone(), walk.inside, walk.elements());
             match database.relocate_part(&key, &mut walk.mover, at, n) {
@@ -84,9 +83,9 @@ impl Keyspace {
         match walk.cursor {
             Some(cursor) => {
                 if cursor == 0 {
-                    database.relocate_lines(&mut walk.mover);
+                    database.table_mut().relocate_lines(&mut walk.mover);
                 }
-                let next = database.relocate_cell(walk, cursor);
+                let next = database.relocate_entries(walk, cursor);
                 walk.cursor = (next != 0).then_some(next);
             }
             None => {
@@ -105,22 +104,11 @@ impl Keyspace {
 }
 
 impl Database {
-    /// Offers the table's own blocks.
-    fn relocate_lines(&mut self, mover: &mut Mover) {
-        self.table_mut().relocate_lines(mover);
-    }
-
-    /// Offers the entries of a cell of the table; returns the next cursor.
-    fn relocate_cell(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
-        // Entries are scattered in memory: all are prefetched before the first is read.
-        self.table().scan(cursor, |word| {
-            Entry::of(word).prefetch(Entry::reach(word));
-        });
+    /// Offers the entries of one step of a scan; returns the next cursor.
+    fn relocate_entries(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
         let (stays, has_lines) = (self.saved_in_slices(), !self.fields().is_empty());
         let n = walk.elements();
-        let (table, fields) = self.table_and_fields();
-        table.relocate_words(cursor, |word| {
-            let entry = Entry::of(word);
+        self.table_mut().relocate_scan(cursor, |entry, fields| {
             if stays == Some(entry) {
                 return None;
             }
@@ -143,13 +131,13 @@ impl Database {
             let any = walk.mover.moved > before;
             walk.keys_moved += u64::from(any);
             walk.keys_left += u64::from(!any);
-            moved.map(Entry::table_word)
+            moved
         })
     }
 
     /// Offers a part of the container at a key, if there still is one.
     fn relocate_part(&mut self, key: &[u8], mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
-        let found = self.find(hash::keys().hash(key), key)?;
+        let found = self.find(KeyHash::of(key), key)?;
         let stays = self.saved_in_slices() == Some(found.entry);
         if stays || found.entry.kind() == Type::String {
             return None;

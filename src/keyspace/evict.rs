@@ -5,12 +5,11 @@
 //! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples:
 //! its order is known (`soonest`).
 
-use super::database::Found;
 use super::entry::Entry;
 use super::soonest::Equals;
-use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, Keyspace};
+use super::table::Found;
+use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, KeyHash, Keyspace};
 use crate::base::clock;
-use crate::encodings::hashtable::Word;
 
 /// Candidates remembered between evictions.
 const POOL: usize = 16;
@@ -144,8 +143,8 @@ impl Keyspace {
         }
         // The keys drawn may all be no candidates, or in the pool already: then draw again.
         for _ in 0..64 {
-            for at in 0..self.dbs.len() {
-                self.sample(DbIndex(at as u32), policy, pool);
+            for at in 0..self.dbs.len() as u32 {
+                self.sample(DbIndex(at), policy, pool);
             }
             while let Some(best) = pool.seen.pop() {
                 let Some((score, found)) = self.look_again(&best, policy) else {
@@ -167,40 +166,38 @@ impl Keyspace {
     }
 
     fn sample(&mut self, db: DbIndex, policy: Eviction, pool: &mut Pool) {
-        let at = db.0 as usize;
-        if candidates(&self.dbs[at], policy) == 0 {
+        if candidates(&self.dbs[db], policy) == 0 {
             return;
         }
         let mut wanted = policy.samples.max(1);
         let mut draws = wanted.saturating_mul(DRAWS_A_SAMPLE);
         while wanted > 0 && draws > 0 {
             draws -= 1;
-            let Some(word) = self.draw(at, policy) else {
+            let Some((entry, has_expiry)) = self.draw(db, policy) else {
                 return;
             };
-            if policy.volatile_only && !Entry::word_has_expiry(word) {
+            if policy.volatile_only && !has_expiry {
                 continue;
             }
             wanted -= 1;
-            let entry = Entry::of(word);
             pool.offer(self.eviction_score(entry, policy), db, entry.key());
         }
     }
 
     /// The key of a candidate, and its current score; `None`: it is no candidate any more.
     fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, Found)> {
-        let hash = crate::base::hash::keys().hash(&candidate.key);
-        let found = self.dbs[candidate.db.0 as usize].find(hash, &candidate.key)?;
+        let hash = KeyHash::of(&candidate.key);
+        let found = self.dbs[candidate.db].find(hash, &candidate.key)?;
         let may_go = !policy.volatile_only || found.entry.has_expiry();
         may_go.then(|| (self.eviction_score(found.entry, policy), found))
     }
 
-    fn draw(&mut self, at: usize, policy: Eviction) -> Option<Word> {
+    /// A random entry, and whether it has an expiry; it is not read.
+    fn draw(&mut self, at: DbIndex, policy: Eviction) -> Option<(Entry, bool)> {
         let db = &self.dbs[at];
         if policy.volatile_only && db.volatile() * VOLATILE_SHARE < db.len() {
-            return db
-                .table()
-                .random_noted(&mut self.rng, Entry::word_has_expiry);
+            let entry = db.table().random_volatile(&mut self.rng)?;
+            return Some((entry, true));
         }
         db.table().random(&mut self.rng)
     }
@@ -222,7 +219,7 @@ impl Keyspace {
     }
 
     pub(super) fn evict_found(&mut self, db: DbIndex, found: Found, key: &[u8]) {
-        if let Some(entry) = self.dbs[db.0 as usize].detach(found) {
+        if let Some(entry) = self.dbs[db].detach(found) {
             self.lazyfree.free_entry(entry, Cause::Eviction);
         }
         self.stats.evicted += 1;

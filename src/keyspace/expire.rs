@@ -2,15 +2,15 @@
 //!
 //! There is no second table of volatile keys. Every segment of a database's table knows the nearest
 //! of its expiries, and a cycle visits only the segments that these times select
-//! (`encodings::hashtable`, its `expiry`). The loop sleeps no longer than until
-//! [`Keyspace::next_expiry`], so keys are deleted within a turn of their expiry, in slices small
-//! enough that no client notices.
+//! (`encodings::hashtable`, its `expiry`) in the databases that are due (`databases`). The loop
+//! sleeps no longer than until [`Keyspace::next_expiry`], so keys are deleted within a turn of their
+//! expiry, in slices small enough that no client notices.
 
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
+use super::table::DUE_MAX;
 use super::{Cause, DbIndex, Keyspace};
-use crate::encodings::hashtable::Word;
 
 /// Segments visited between two checks of the time. One whose keys are all due may yield 500 of
 /// them: some hundred microseconds.
@@ -35,18 +35,14 @@ pub struct Cycle {
 }
 
 impl Keyspace {
-    /// When the next key may expire, Unix milliseconds; a lower bound. `None`: no key will.
-    pub fn next_expiry(&self) -> Option<i64> {
+    /// When the next key or field may expire, Unix milliseconds; a lower bound. `None`: none will.
+    /// O(1), plus O(log databases) for each database changed since the last call.
+    pub fn next_expiry(&mut self) -> Option<i64> {
         if !self.expires_actively() {
             return None;
         }
-        let keys = self
-            .dbs
-            .iter()
-            .filter(|d| d.volatile() > 0)
-            .filter_map(|d| d.table().next_due());
-        let fields = self.dbs.iter().filter_map(|d| d.fields().next_due());
-        keys.chain(fields).min().map(|due| due.saturating_add(1))
+        let due = self.dbs.next_due()?;
+        Some(due.saturating_add(1))
     }
 
     /// Keys with an expiry, of all databases.
@@ -60,45 +56,37 @@ impl Keyspace {
         if !self.expires_actively() {
             return cycle;
         }
-        // The last millisecond whose keys have expired.
-        let past = self.due_ms.saturating_sub(1);
+        // The last millisecond whose keys have expired. Keys beyond the ordered range never are due.
+        let past = self.due_ms.saturating_sub(1).min(DUE_MAX - 1);
         let start = Instant::now();
-        let mut due: Vec<Word> = Vec::new();
-        for at in 0..self.dbs.len() {
-            if self.dbs[at].volatile() == 0 {
-                continue;
+        let (mut due, mut steps) = (Vec::new(), 0);
+        while let Some((at, _)) = self.dbs.first_due_key().filter(|&(_, when)| when <= past) {
+            if steps > 0 && start.elapsed() >= budget {
+                cycle.more = true;
+                return cycle;
             }
-            loop {
-                let table = self.dbs[at].table_mut();
-                let more = table.collect_due(past, SEGMENTS_PER_STEP, Entry::word_expiry, &mut due);
-                for word in due.drain(..) {
-                    cycle.deleted += self.expire_word(DbIndex(at as u32), word) as usize;
-                }
-                if !more {
-                    break;
-                }
-                if start.elapsed() >= budget {
-                    cycle.more = true;
-                    return cycle;
-                }
+            steps += 1;
+            let table = self.dbs[at].table_mut();
+            table.take_due(past, SEGMENTS_PER_STEP, &mut due);
+            for entry in due.drain(..) {
+                cycle.deleted += self.expire_entry(at, entry) as usize;
             }
         }
-        for at in 0..self.dbs.len() {
-            while let Some(key) = self.dbs[at].fields_mut().take_due(past) {
-                self.db(DbIndex(at as u32))
-                    .expire_fields(&key, FIELDS_PER_STEP);
-                if start.elapsed() >= budget {
-                    cycle.more = true;
-                    return cycle;
-                }
+        while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, when)| when <= past) {
+            if let Some(key) = self.dbs[at].table_mut().fields_mut().take_due(past) {
+                self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
+            }
+            if start.elapsed() >= budget {
+                cycle.more = true;
+                return cycle;
             }
         }
         cycle
     }
 
-    fn expire_word(&mut self, db: DbIndex, word: Word) -> bool {
-        let key: Box<[u8]> = Entry::of(word).key().into();
-        let Some(entry) = self.dbs[db.0 as usize].detach_word(word) else {
+    fn expire_entry(&mut self, db: DbIndex, entry: Entry) -> bool {
+        let key: Box<[u8]> = entry.key().into();
+        let Some(entry) = self.dbs[db].detach_entry(entry) else {
             return false;
         };
         if let Some(entry) = entry {

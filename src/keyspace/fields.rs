@@ -2,16 +2,15 @@
 //!
 //! A hash knows its own earliest expiry; this index has one line per hash that has any, ordered by
 //! that time, for one database. A line may be early (the field was since deleted or given more
-//! time): the visit then finds nothing due and rewrites the line. `Database` removes the line of a
-//! hash that leaves the database.
+//! time): the visit then finds nothing due and rewrites the line. `Table` removes the line of a hash
+//! that leaves the database. How expired fields are removed: `expired_fields`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
 
-use super::{Cause, ChangeKind, Class, Db, Keyspace};
+use super::Db;
 use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
-use crate::types::{Container, Hash, Type};
 
 /// Hashes by the time at which their next field may expire.
 #[derive(Default, Debug)]
@@ -108,64 +107,18 @@ impl FieldExpiries {
 }
 
 impl Db<'_> {
-    /// Removes up to `limit` expired fields of a hash, and the hash with its last field: states
-    /// HDELs, notifies watchers, notes the next due time. Returns the number of fields.
-    pub fn expire_fields(&mut self, key: &[u8], limit: usize) -> usize {
-        let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Hash) else {
-            return 0;
-        };
-        let past = self.keyspace.due_ms.saturating_sub(1).max(0) as u64;
-        let Keyspace { dbs, effects, .. } = &mut *self.keyspace;
-        let at = self.at;
-        let mut hash = dbs[at.0 as usize].write::<Hash>(entry);
-        let removed = hash.remove_expired(past, limit, |field| {
-            effects.state(at, [b"HDEL", key, field].into_iter());
-        });
-        let (next, empty) = (hash.next_due(), hash.is_empty());
-        drop(hash);
-        if let Some(next) = next {
-            // A table's bound may be of a field since deleted: never twice in one turn.
-            let next = if removed == 0 {
-                next.max(past + 1)
-            } else {
-                next
-            };
-            self.note_field_expiry(key, next as i64);
-        }
-        if removed == 0 {
-            return 0;
-        }
-        self.keyspace.stats.expired_fields += removed as u64;
-        if empty {
-            self.delete(key, Cause::Server);
-        }
-        self.keyspace
-            .state_change(at, key, ChangeKind::FieldsExpired, Class::HASH, "hexpired");
-        if empty {
-            self.event(key, Class::GENERIC, "del");
-        }
-        removed
-    }
-
     /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
     /// visit it (see `keyspace::expire`).
     pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
-        self.database_mut().fields_mut().note(key, when_ms);
+        self.database_mut()
+            .table_mut()
+            .fields_mut()
+            .note(key, when_ms);
     }
 
     /// No field of this key's hash expires any more.
     pub fn forget_field_expiry(&mut self, key: &[u8]) {
-        self.database_mut().fields_mut().forget(key);
-    }
-
-    /// Records the removal of an expired field: as with keys, not a change of the command that
-    /// found it. The caller emits the events, once for several fields.
-    pub fn field_expired(&mut self, key: &[u8], field: &[u8]) {
-        self.keyspace.stats.expired_fields += 1;
-        let none = Class::empty();
-        self.keyspace
-            .state_change(self.at, key, ChangeKind::FieldsExpired, none, "");
-        self.keyspace.state_field_removed(self.at, key, field);
+        self.database_mut().table_mut().fields_mut().forget(key);
     }
 }
 

@@ -4,8 +4,8 @@ use super::entry::Entry;
 use super::{ClockUse, Db, KeyView, weight};
 use crate::types::{Encoding, Type};
 
-/// Approximate bytes of a key in the table: a slot and its share of empty ones.
-pub(super) const SLOT_BYTES: usize = 10;
+/// Approximate bytes of a key in the table: a cell and its share of empty ones.
+pub(super) const CELL_BYTES: usize = 10;
 
 /// What OBJECT and DEBUG report of a key.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct KeyInfo {
     /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
     pub frequency: u32,
     pub address: usize,
-    /// Bytes of key and value in the allocator, and of the key's slot in the table.
+    /// Bytes of key and value in the allocator, and of the key's cell in the table.
     pub bytes: usize,
 }
 
@@ -53,7 +53,7 @@ impl Db<'_> {
             idle_seconds: self.keyspace.idle_seconds(e.clock()),
             frequency: self.keyspace.decayed(e.clock(), decay),
             address: e.address(),
-            bytes: weight::bytes_of(e) + SLOT_BYTES,
+            bytes: weight::bytes_of(e) + CELL_BYTES,
         }
     }
 }

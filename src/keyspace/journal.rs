@@ -14,8 +14,7 @@
 
 use super::prefixes::Use;
 use super::watch::Seen;
-use super::{Class, DbIndex, Keyspace};
-use crate::base::hash;
+use super::{Class, DbIndex, KeyHash, Keyspace};
 
 /// Capacity kept for the next command; more than that is released.
 const KEYS_KEPT: usize = 64 * 1024;
@@ -174,16 +173,14 @@ impl Keyspace {
         }
         if kind != ChangeKind::Event {
             self.waiting.touch(db, key);
-            let database = &mut self.dbs[db.0 as usize];
             match kind {
-                ChangeKind::Written => database.count_use(key, Use::Write),
-                ChangeKind::Expired => database.count_use(key, Use::Expiry),
+                ChangeKind::Written => self.count_use(db, key, Use::Write),
+                ChangeKind::Expired => self.count_use(db, key, Use::Expiry),
                 _ => {}
             }
-            let database = &*database;
-            self.watchers.touch(db, key, || {
-                database.find(hash::keys().hash(key), key).is_some()
-            });
+            let database = &self.dbs[db];
+            self.watchers
+                .touch(db, key, || database.find(KeyHash::of(key), key).is_some());
         }
         if self.journal.wants(kind, class) {
             self.journal.note(Change {
@@ -199,7 +196,7 @@ impl Keyspace {
     /// Records that all keys of a database are about to be removed.
     pub(super) fn state_flush(&mut self, db: DbIndex) {
         self.waiting.touch_all(db);
-        let (database, now) = (&self.dbs[db.0 as usize], self.due_ms);
+        let (database, now) = (&self.dbs[db], self.due_ms);
         self.watchers
             .replace_all(db, |key| database.seen(key, now), |_| Seen::Missing);
         self.note_whole(db, ChangeKind::Flushed);
@@ -211,7 +208,7 @@ impl Keyspace {
         self.waiting.touch_all(b);
         let (dbs, now) = (&self.dbs, self.due_ms);
         for (from, to) in [(a, b), (b, a)] {
-            let (old, new) = (&dbs[from.0 as usize], &dbs[to.0 as usize]);
+            let (old, new) = (&dbs[from], &dbs[to]);
             self.watchers
                 .replace_all(from, |key| old.seen(key, now), |key| new.seen(key, now));
         }

@@ -299,8 +299,7 @@ impl LazyFree {
             return self.send(Garbage::Database(Box::new(db), gone), keys);
         }
         let mut given_away = 0;
-        db.table_mut().clear_with(|word| {
-            let entry = Entry::of(word);
+        db.table_mut().clear_with(|entry| {
             match take_container(entry) {
                 Some(value) if value.effort() > FEW => {
                     self.give_away(value);
@@ -422,8 +421,7 @@ impl Detached {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.table_mut().clear_with(|word| {
-            let entry = Entry::of(word);
+        self.table_mut().clear_with(|entry| {
             if let Some(value) = take_container(entry) {
                 value.free();
             }

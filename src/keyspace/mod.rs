@@ -8,15 +8,18 @@ mod change;
 mod check;
 mod clock;
 mod database;
+mod databases;
 mod db;
 mod defrag;
 mod effects;
 mod entry;
 mod evict;
 mod expire;
+mod expired_fields;
 mod fields;
 mod info;
 mod journal;
+mod key_hash;
 mod lazyfree;
 mod new_value;
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod restore;
 mod sizes;
 mod snapshot;
 mod soonest;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -39,13 +43,14 @@ mod weight;
 
 pub use clock::{ClockUse, UseClock};
 pub use database::Database;
-pub use db::{Db, KeyHash};
+pub use db::Db;
 pub use defrag::Walk;
 pub use effects::{Audience, Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
 pub use journal::{Change, ChangeKind, Journal};
+pub use key_hash::KeyHash;
 pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
 pub use place::{Expiry, Place};
@@ -62,6 +67,7 @@ pub use watch::{WatchList, Watchers};
 pub use crate::config::EventClass as Class;
 
 use crate::types::{Inner, Limits, Type};
+use databases::Databases;
 use watch::Seen;
 
 /// A database's number.
@@ -99,7 +105,7 @@ pub enum Expiring {
 
 /// All databases and their surroundings.
 pub struct Keyspace {
-    dbs: Vec<Database>,
+    dbs: Databases,
     /// The turn's time, Unix milliseconds.
     now_ms: i64,
     expiring: Expiring,
@@ -135,7 +141,7 @@ pub struct Keyspace {
 impl Keyspace {
     pub fn new(databases: usize) -> Keyspace {
         Keyspace {
-            dbs: (0..databases).map(|_| Database::default()).collect(),
+            dbs: Databases::new(databases),
             now_ms: 0,
             expiring: Expiring::Delete,
             due_ms: 0,
@@ -213,7 +219,7 @@ impl Keyspace {
     }
 
     pub fn database(&self, at: DbIndex) -> &Database {
-        &self.dbs[at.0 as usize]
+        &self.dbs[at]
     }
 
     /// One database, as one command sees it.
@@ -225,29 +231,27 @@ impl Keyspace {
     /// Prefetches the first read of a key's lookup: a word of the directory. A hint, as the next
     /// two stages: nothing is looked up.
     #[inline]
-    pub fn prefetch_directory(&self, at: DbIndex, hash: u64) {
-        self.dbs[at.0 as usize].table().prefetch_directory(hash);
+    pub fn prefetch_directory(&self, at: DbIndex, hash: KeyHash) {
+        self.dbs[at].table().prefetch_directory(hash);
     }
 
     /// Second stage: prefetches the lines of the key's two buckets.
     #[inline]
-    pub fn prefetch(&self, at: DbIndex, hash: u64) {
-        self.dbs[at.0 as usize].table().prefetch(hash);
+    pub fn prefetch(&self, at: DbIndex, hash: KeyHash) {
+        self.dbs[at].table().prefetch(hash);
     }
 
     /// Third stage: prefetches the entries whose tags match.
     #[inline]
-    pub fn prefetch_entries(&self, at: DbIndex, hash: u64) {
-        self.dbs[at.0 as usize]
-            .table()
-            .prefetch_entries(hash, |word| Some(entry::Entry::reach(word)));
+    pub fn prefetch_entries(&self, at: DbIndex, hash: KeyHash) {
+        self.dbs[at].table().prefetch_entries(hash);
     }
 
     /// The table inside the big container at a key, to prefetch its elements too. The key's own
     /// lines must have been prefetched.
     #[inline]
-    pub fn inner(&self, at: DbIndex, hash: u64, key: &[u8]) -> Option<Inner<'_>> {
-        self.dbs[at.0 as usize].inner(hash, key)
+    pub fn inner(&self, at: DbIndex, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
+        self.dbs[at].inner(hash, key)
     }
 
     /// SWAPDB: clients that wait or watch see the other database's keys from now on.
@@ -257,10 +261,10 @@ impl Keyspace {
         }
         self.state_swap(a, b);
         let now = self.due_ms;
-        self.dbs.swap(a.0 as usize, b.0 as usize);
+        self.dbs.swap(a, b);
         for db in [a, b] {
             for key in self.waiting.keys_of(db) {
-                if self.dbs[db.0 as usize].seen(&key, now) == Seen::Live {
+                if self.dbs[db].seen(&key, now) == Seen::Live {
                     self.waiting.signal(db, &key);
                 }
             }
@@ -271,8 +275,8 @@ impl Keyspace {
     /// of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
         self.state_flush(at);
-        let mut old = std::mem::take(&mut self.dbs[at.0 as usize]);
-        old.leave_prefixes_to(&mut self.dbs[at.0 as usize]);
+        let mut old = std::mem::take(&mut self.dbs[at]);
+        old.leave_prefixes_to(&mut self.dbs[at]);
         let keys = old.len();
         if let Some(old) = self.unless_database_unsaved(at, old) {
             self.lazyfree.free_database(old, off_loop);
@@ -306,6 +310,6 @@ impl Keyspace {
 
     /// Panics if an invariant of a database does not hold. O(n).
     pub fn check_invariants(&self) {
-        self.dbs.iter().for_each(Database::check_invariants);
+        self.dbs.check_invariants();
     }
 }

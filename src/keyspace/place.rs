@@ -1,7 +1,7 @@
 //! A key's place in the table: look up, decide, write, with one lookup.
 
-use super::database::Found;
-use super::{Cause, Db, NewValue, Str};
+use super::table::Found;
+use super::{Cause, Db, KeyHash, NewValue, Str};
 use crate::command::CommandError;
 
 /// What happens to a key's expiry when its value is replaced.
@@ -17,7 +17,7 @@ pub enum Expiry {
 pub struct Place<'d, 'a, 'k> {
     db: &'d mut Db<'a>,
     key: &'k [u8],
-    hash: u64,
+    hash: KeyHash,
     found: Option<Found>,
 }
 

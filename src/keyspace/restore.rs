@@ -2,8 +2,7 @@
 
 use super::database::Database;
 use super::entry::Entry;
-use super::{ClockUse, Db, DbIndex, Keyspace, NewValue};
-use crate::base::hash;
+use super::{ClockUse, Db, DbIndex, KeyHash, Keyspace, NewValue};
 use crate::types::{AnyContainer, Type};
 
 /// A value to be stored under a key; string bytes are borrowed from the input.
@@ -62,8 +61,8 @@ impl Keyspace {
         last_use: Option<KeyUse>,
     ) -> bool {
         let clock = self.clock_for(last_use);
-        let hash = hash::keys().hash(key);
-        let database: &mut Database = &mut self.dbs[at.0 as usize];
+        let hash = KeyHash::of(key);
+        let database: &mut Database = &mut self.dbs[at];
         if database.find(hash, key).is_some() {
             return false;
         }

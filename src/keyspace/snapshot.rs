@@ -33,9 +33,8 @@ use std::sync::Arc;
 use super::database::{Database, Detached, copy_container, take_container};
 use super::entry::Entry;
 use super::view::KeyView;
-use super::{DbIndex, Keyspace, NewValue};
+use super::{DbIndex, KeyHash, Keyspace, NewValue};
 use crate::base::clock;
-use crate::base::hash;
 use crate::base::pin::Pinned;
 
 /// Entries per step of the walk: enough to prefetch each before it is saved.
@@ -277,7 +276,7 @@ pub struct Pass {
     /// Keys that clients wait for: saved next, each once.
     wanted: VecDeque<Wanted>,
     is_wanted: HashSet<Wanted>,
-    /// The entries of the cells being visited.
+    /// The entries of the scan's steps being visited.
     scratch: Vec<Entry>,
     saved: u64,
     total: u64,
@@ -380,7 +379,7 @@ impl Keyspace {
         }
         pass.wanted.clear();
         pass.is_wanted.clear();
-        for db in &mut self.dbs {
+        for db in self.dbs.iter_mut() {
             db.pass.early.clear();
             db.pass.early_bytes = 0;
             db.pass.open = None;
@@ -396,9 +395,8 @@ impl Keyspace {
         if !self.is_saving() {
             return false;
         }
-        let database = &self.dbs[db.0 as usize];
-        let hash = hash::keys().hash(key);
-        let Some(found) = database.find(hash, key) else {
+        let database = &self.dbs[db];
+        let Some(found) = database.find(KeyHash::of(key), key) else {
             return false;
         };
         let bytes = || KeyView::of(found.entry).value.loose_bytes();
@@ -439,7 +437,7 @@ impl Keyspace {
             }
         };
         if end == Slice::Done {
-            for db in &mut self.dbs {
+            for db in self.dbs.iter_mut() {
                 db.pass.running = false;
             }
             for orphan in pass.orphans.drain(..) {
@@ -464,9 +462,8 @@ impl Keyspace {
         if let Some(wanted) = pass.wanted.pop_front() {
             pass.is_wanted.remove(&wanted);
             let (db, key) = wanted;
-            let hash = hash::keys().hash(&key);
-            let database = &mut self.dbs[db.0 as usize];
-            if let Some(found) = database.find(hash, &key) {
+            let database = &mut self.dbs[db];
+            if let Some(found) = database.find(KeyHash::of(&key), &key) {
                 pass.visit(database, found.entry, saver);
             }
             return true;
@@ -503,8 +500,9 @@ impl Keyspace {
     }
 
     /// A value that was changed or removed before it was saved.
-    fn take_early(&mut self) -> Option<(usize, Owned)> {
+    fn take_early(&mut self) -> Option<(DbIndex, Owned)> {
         let at = self.dbs.iter().position(|db| !db.pass.early.is_empty())?;
+        let at = DbIndex(at as u32);
         let mark = &mut self.dbs[at].pass;
         let owned = mark.early.pop()?;
         mark.early_bytes = mark.early_bytes.saturating_sub(owned.entry.memory_bytes());
@@ -544,7 +542,7 @@ impl Keyspace {
         at: DbIndex,
         mut old: Database,
     ) -> Option<Database> {
-        let fresh = &mut self.dbs[at.0 as usize];
+        let fresh = &mut self.dbs[at];
         fresh.pass.bit = old.pass.bit;
         fresh.pass.running = old.pass.running;
         fresh.pass.origin = old.pass.origin;
@@ -583,18 +581,14 @@ impl Pass {
         }
     }
 
-    /// Visits cells of the table with about `gathered` entries; `false`: the end is reached.
+    /// Visits steps of a scan with about `gathered` entries; `false`: the end is reached.
     fn walk(&mut self, database: &mut Database, saver: &mut dyn Saver, gathered: usize) -> bool {
         let mut found = std::mem::take(&mut self.scratch);
         found.clear();
         let mut next = self.cursor;
         // Entries are scattered in memory: they are prefetched while those before them are saved.
         loop {
-            next = database.table().scan(next, |word| {
-                let entry = Entry::of(word);
-                entry.prefetch(Entry::reach(word));
-                found.push(entry);
-            });
+            next = database.table().scan_ahead(next, |entry| found.push(entry));
             if next == 0 || found.len() >= gathered {
                 break;
             }
@@ -610,7 +604,7 @@ impl Pass {
             bytes += self.visit(database, found[at], saver);
             at += 1;
         }
-        // Cells in which a large value was opened are visited again.
+        // Steps in which a large value was opened are visited again.
         let done = at == found.len() && self.open_at.is_none();
         self.scratch = found;
         if !done {

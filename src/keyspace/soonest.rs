@@ -5,18 +5,16 @@
 //! none and a later bound; it forgets the keys it returns, so those that are not evicted are noted
 //! again.
 //!
-//! Cost: O(databases), plus one or two visits to a segment per evicted key, each reading one or two
+//! Cost: one or two visits to a segment per evicted key, each reading one or two
 //! of its elements; each full scan of a segment is amortized over the 14 expiries before it. Keys
 //! that expire in the same millisecond would cost a segment scan each: [`EQUALS`] of the keys that
 //! a scan returns are remembered.
 //!
-//! Times beyond [`TIME_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
+//! Times beyond [`DUE_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
 
-use super::database::{Found, rehash};
 use super::entry::Entry;
-use super::{DbIndex, Keyspace};
-use crate::base::hash;
-use crate::encodings::hashtable::{TIME_MAX, Word};
+use super::table::{DUE_MAX, Found};
+use super::{DbIndex, KeyHash, Keyspace};
 
 /// Most keys remembered that expire in the same millisecond.
 const EQUALS: usize = 64;
@@ -26,7 +24,7 @@ const EQUALS: usize = 64;
 pub(super) struct Equals {
     time: i64,
     keys: Vec<(DbIndex, Box<[u8]>)>,
-    due: Vec<Word>,
+    due: Vec<Entry>,
 }
 
 impl Equals {
@@ -49,30 +47,28 @@ impl Keyspace {
                     return true;
                 }
             }
-            let database = &mut self.dbs[db.0 as usize];
+            let database = &mut self.dbs[db];
             let table = database.table_mut();
-            table.collect_due(time, 1, Entry::word_expiry, &mut equals.due);
+            table.take_due(time, 1, &mut equals.due);
             // All of them are noted again; the evicted one's note is dropped at the next visit.
-            for word in equals.due.drain(..) {
-                table.note_expiry(rehash(word), time);
+            for entry in equals.due.drain(..) {
+                table.note_due_again(entry, time);
                 if equals.keys.len() < EQUALS {
-                    equals.keys.push((db, Entry::of(word).key().into()));
+                    equals.keys.push((db, entry.key().into()));
                 }
             }
         }
         false
     }
 
-    /// The least bound of all tables: nothing expires earlier, though perhaps nothing expires then.
-    fn first_due(&self) -> Option<(DbIndex, i64)> {
-        let volatile = (0..).zip(&self.dbs).filter(|(_, db)| db.volatile() > 0);
-        let bounds = volatile.filter_map(|(at, db)| Some((DbIndex(at), db.table().next_due()?)));
-        let first = bounds.min_by_key(|&(_, time)| time)?;
-        (first.1 < TIME_MAX).then_some(first)
+    /// The least bound of all tables: no key expires earlier, though perhaps none expires then.
+    fn first_due(&mut self) -> Option<(DbIndex, i64)> {
+        let first = self.dbs.first_due_key()?;
+        (first.1 < DUE_MAX).then_some(first)
     }
 
     fn that_expires_at(&self, db: DbIndex, key: &[u8], time: i64) -> Option<Found> {
-        let found = self.dbs[db.0 as usize].find(hash::keys().hash(key), key)?;
+        let found = self.dbs[db].find(KeyHash::of(key), key)?;
         (found.entry.expiry()? <= time).then_some(found)
     }
 }

@@ -1,7 +1,6 @@
 //! Iterating over the keys of a database: SCAN, KEYS, RANDOMKEY.
 
 use super::Db;
-use super::entry::Entry;
 use super::expire::is_past;
 use crate::types::Type;
 
@@ -14,8 +13,7 @@ impl Db<'_> {
     pub fn scan(&mut self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
         let now = self.keyspace.due_ms;
         let mut expired: Vec<Box<[u8]>> = Vec::new();
-        let next = self.database().table().scan(cursor, |word| {
-            let entry = Entry::of(word);
+        let next = self.database().table().scan(cursor, |entry| {
             if is_past(entry.expiry(), now) {
                 expired.push(entry.key().into());
             } else {
@@ -43,11 +41,9 @@ impl Db<'_> {
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
         let mut tries = 0;
         loop {
-            let at = self.at.0 as usize;
-            let word = self.keyspace.dbs[at]
-                .table()
-                .random(&mut self.keyspace.rng)?;
-            let key = Entry::of(word).key().to_vec();
+            let table = self.keyspace.dbs[self.at].table();
+            let (entry, _) = table.random(&mut self.keyspace.rng)?;
+            let key = entry.key().to_vec();
             let touch = std::mem::replace(&mut self.touch, false);
             let live = self.contains(&key);
             self.touch = touch;

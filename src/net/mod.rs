@@ -1,6 +1,11 @@
 //! Sockets and readiness: a thin layer over mio. All descriptors are handled here. No protocol
 //! but TLS (`tls`), and no clients.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "links to other servers come with replication")
+)]
+mod connecting;
 mod dial;
 mod listener;
 mod slab;

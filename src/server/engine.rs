@@ -96,7 +96,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         server.let_go(keyspace, &mut session.client);
-        server.uncount_client_memory(session);
+        server.memory.clients.uncount(session);
         if session.slot != u32::MAX {
             server.clients.remove(session);
         }
@@ -104,7 +104,9 @@ impl Engine {
 
     /// Continues an eviction that ran out of time.
     pub(super) fn evict_on(&mut self) {
-        if std::mem::take(&mut self.server.turn.evicting) && self.server.maxmemory() > 0 {
+        if std::mem::take(&mut self.server.turn.evicting)
+            && self.server.memory.limit.maxmemory() > 0
+        {
             self.server.make_room(&mut self.keyspace);
             self.after_removals();
         }
@@ -135,12 +137,9 @@ impl Engine {
 
     /// Resumes paused clients when the pause has run out.
     pub(super) fn end_pause(&mut self) {
-        if self
-            .server
-            .gates
-            .pause
-            .is_some_and(|p| p.until_ms <= self.server.now.mono_ms)
-        {
+        let now_ms = self.server.now.mono_ms;
+        let pause = self.server.gates.pause;
+        if pause.is_some_and(|pause| pause.until_ms <= now_ms) {
             self.server.set_pause(None);
         }
     }
@@ -175,13 +174,15 @@ impl Engine {
         server.limit_readers(None);
         self.tend_snapshots();
         let server = &mut self.server;
-        server.recount_client_memory();
+        server.memory.clients.recount(&mut server.clients);
         server
             .connections
             .migrate_links
             .close_idle(server.now.mono_ms);
-        server.look_at_fragmentation(server.now.mono_ms);
-        server.empty_idle_cache();
+        let (config, now_ms) = (&server.config, server.now.mono_ms);
+        server.memory.defrag.look(config, now_ms);
+        let cache = &mut server.memory.defrag.cache;
+        cache.watch(server.stats.commands, now_ms);
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
     }
 }
@@ -227,15 +228,16 @@ impl Server {
             self.gates.pause.is_some_and(|pause| pause.all),
         );
         let snapshots = &self.persist.snapshots;
-        let unsaved = snapshots.guards_large || snapshots.holds_writers;
+        let unsaved = snapshots.writers.guards_large() || snapshots.writers.holds_all();
         state.set(State::UNSAVED, unsaved);
-        let failed = self.is_stopped_by_failed_save() || self.persist.aof.refuses_writes();
+        let failed =
+            self.persist.saving.stops_writes(&self.config) || self.persist.aof.refuses_writes();
         state.set(State::FAILED, failed);
         let guarded = !self.config.remote_admin_without_auth;
         state.set(State::GUARDED, guarded);
-        state.set(State::LOADING, self.is_loading());
+        state.set(State::LOADING, self.persist.loading.in_progress());
         state.set(State::BUSY, self.scripting.is_busy());
-        Interest::of(state, self.eviction_bound())
+        Interest::of(state, self.memory.limit.eviction_bound())
     }
 
     /// The server's state has changed: recomputes which commands concern the gates.

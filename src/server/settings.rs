@@ -9,9 +9,9 @@
 use crate::base::alloc;
 use crate::config::{Config, system_text};
 use crate::keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
-use crate::server::maintenance::limits::eviction;
 use crate::server::origin::Origin;
-use crate::server::parts::tls;
+use crate::server::parts::command_log::Thresholds;
+use crate::server::parts::{eviction, output_limits, tls};
 use crate::server::process::{self, FileLimit};
 use crate::server::state::Server;
 use crate::server::{crash, listen, log};
@@ -98,7 +98,7 @@ const ROWS: &[Row] = &[
         alloc::give_back_by_thread(by_thread).map_err(|error| error.to_string())
     }),
     row(&["aof-disable-auto-gc"], |on| {
-        on.server.apply_aof_history();
+        on.server.persist.aof.apply_history(&on.server.config);
         Ok(())
     }),
     row(&["appendonly"], |on| {
@@ -107,7 +107,7 @@ const ROWS: &[Row] = &[
             .set_appendonly(on.keyspace, wanted, in_transaction)
     }),
     row(&["maxmemory", "maxmemory-reserve"], |on| {
-        on.server.update_memory_limit();
+        on.server.memory.limit.update(&on.server.config);
         shrink(on);
         Ok(())
     }),
@@ -117,7 +117,7 @@ const ROWS: &[Row] = &[
         Ok(())
     }),
     row(&["requirepass"], |on| {
-        on.server.requirepass_changed();
+        on.server.acl.requirepass_changed(&on.server.config);
         Ok(())
     }),
 ];
@@ -183,17 +183,17 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     keyspace_settings(keyspace, &server.config);
     server.gates.latency_tracking = server.config.latency_tracking;
     server.diagnostics.latency.threshold_ms = server.config.latency_monitor_threshold;
-    server.set_thresholds();
-    server.apply_aof_config();
-    server.update_memory_limit();
+    server.gates.thresholds = Thresholds::of(&server.config, &server.cycles);
+    server.persist.aof.apply_settings(&server.config);
+    server.memory.limit.update(&server.config);
     server.update_interest();
     server.set_client_memory_limit();
-    if server.maxmemory() == 0 {
+    if server.memory.limit.maxmemory() == 0 {
         server.stats.note_memory(true, server.now.mono_ms);
     }
-    server.trim_command_logs();
+    server.diagnostics.command_logs.trim(&server.config);
     server.update_listeners(keyspace);
-    server.limit_outputs();
+    output_limits::limit_all(&mut server.clients, &server.config);
     server.limit_readers(None);
     let (config, now_ms) = (&server.config, server.now.mono_ms);
     server.memory.defrag.settings_changed(config, now_ms);
@@ -201,15 +201,16 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
 
 /// The keyspace's settings, from the configuration.
 fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
-    keyspace.clock_use =
-        if eviction(config).is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed) {
-            ClockUse::Lfu {
-                log_factor: config.lfu_log_factor,
-                decay_minutes: config.lfu_decay_time,
-            }
-        } else {
-            ClockUse::Lru
-        };
+    keyspace.clock_use = if eviction::policy(config)
+        .is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed)
+    {
+        ClockUse::Lfu {
+            log_factor: config.lfu_log_factor,
+            decay_minutes: config.lfu_decay_time,
+        }
+    } else {
+        ClockUse::Lru
+    };
     keyspace.lazyfree.lazy = Lazy {
         expire: config.lazyfree_lazy_expire,
         eviction: config.lazyfree_lazy_eviction,
@@ -254,7 +255,7 @@ fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
 
 /// A limit below the used memory evicts at once, as far as the policy allows.
 fn shrink(on: &mut Changed<'_>) {
-    let (limit, used) = (on.server.maxmemory(), alloc::used_memory());
+    let (limit, used) = (on.server.memory.limit.maxmemory(), alloc::used_memory());
     if limit > 0 && limit < used as u64 {
         tracing::warn!(
             "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the \

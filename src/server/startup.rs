@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::acl::{Commands, RulesError, User, parse_file};
@@ -16,7 +17,7 @@ use crate::net::Listener;
 use crate::net::tls::Materials;
 use crate::server::parts::tls::load as load_tls;
 use crate::server::parts::users;
-use crate::server::parts::users::rule_problem;
+use crate::server::parts::users::load::rule_problem;
 use crate::server::process::file_limit::FileLimit;
 use crate::server::process::pidfile::PidFile;
 use crate::server::process::supervised::Supervisor;
@@ -56,49 +57,14 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log_beginning(configured);
     log::enter_service();
     log_unserved(&unserved);
-    if config.set_proc_title {
-        let path = file.as_ref().map_or(&b""[..], |f| f.as_os_str().as_bytes());
-        process::take_title(program.as_bytes(), path);
-    }
-    match process::raise_file_limit(config.maxclients) {
-        FileLimit::Enough => {}
-        FileLimit::Clients(clients) => config.maxclients = clients,
-        FileLimit::TooLow(limit) => {
-            tracing::warn!(
-                "Your current 'ulimit -n' of {limit} is not enough for the server to start. \
-                 Please increase your open file limit. Exiting."
-            );
-            return 1;
-        }
-    }
-    if let Err(error) = process::apply_oom_score(&config) {
-        tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
-    }
-    // After the fork of a daemon, in which the thread would not exist.
-    if config.jemalloc_bg_thread
-        && let Err(error) = alloc::give_back_by_thread(true)
-    {
-        tracing::warn!("Freed memory is given back only while the server works: {error}");
+    if !set_up_process(&mut config, program, file.as_deref()) {
+        return 1;
     }
     show_logo(&config);
     check_backlog(&config);
-    let Ok(materials) = load_tls(&config) else {
-        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+    let Some((listeners, metrics_listeners, materials)) = open_sockets(&config) else {
         return 1;
     };
-    let listeners = match listen::open_all(&config) {
-        Ok(listeners) => listeners,
-        Err(error) => {
-            tracing::warn!("{error}");
-            return 1;
-        }
-    };
-    let mut metrics_listeners = Vec::new();
-    if listen::reopen_metrics(&config, &mut metrics_listeners).is_err() {
-        let port = config.metrics_port;
-        tracing::warn!("Failed listening on metrics-port {port}, aborting.");
-        return 1;
-    }
     // Only now: a second server must not overwrite the pid file of the one that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
@@ -128,6 +94,59 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             1
         }
     }
+}
+
+/// The title, limits and priority of the process, and its threads. `false`: it cannot serve; the
+/// reason is in the log.
+fn set_up_process(config: &mut Config, program: &OsStr, file: Option<&Path>) -> bool {
+    if config.set_proc_title {
+        let path = file.map_or(&b""[..], |f| f.as_os_str().as_bytes());
+        process::take_title(program.as_bytes(), path);
+    }
+    match process::raise_file_limit(config.maxclients) {
+        FileLimit::Enough => {}
+        FileLimit::Clients(clients) => config.maxclients = clients,
+        FileLimit::TooLow(limit) => {
+            tracing::warn!(
+                "Your current 'ulimit -n' of {limit} is not enough for the server to start. \
+                 Please increase your open file limit. Exiting."
+            );
+            return false;
+        }
+    }
+    if let Err(error) = process::apply_oom_score(config) {
+        tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
+    }
+    // After the fork of a daemon, in which the thread would not exist.
+    if config.jemalloc_bg_thread
+        && let Err(error) = alloc::give_back_by_thread(true)
+    {
+        tracing::warn!("Freed memory is given back only while the server works: {error}");
+    }
+    true
+}
+
+/// The sockets for clients and for scrapes, and the materials of TLS. `None`: the reason is in the
+/// log.
+fn open_sockets(config: &Config) -> Option<(Vec<Listener>, Vec<Listener>, Option<Materials>)> {
+    let Ok(materials) = load_tls(config) else {
+        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+        return None;
+    };
+    let listeners = match listen::open_all(config) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            tracing::warn!("{error}");
+            return None;
+        }
+    };
+    let mut metrics_listeners = Vec::new();
+    if listen::reopen_metrics(config, &mut metrics_listeners).is_err() {
+        let port = config.metrics_port;
+        tracing::warn!("Failed listening on metrics-port {port}, aborting.");
+        return None;
+    }
+    Some((listeners, metrics_listeners, materials))
 }
 
 /// The commands, renamed by `rename-command`.
@@ -351,23 +370,18 @@ fn serve(
     engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
     let saved = Arc::clone(&wake);
     let tell_saved = move || _ = (&*saved).write(b"s");
-    engine
-        .server
-        .persist
-        .snapshots
-        .set_wake(Arc::new(tell_saved));
-    engine.server.persist.saving.on_disk = true;
+    let persist = &mut engine.server.persist;
+    persist.snapshots.set_wake(Arc::new(tell_saved));
+    persist.saving.on_disk = true;
     let synced = Arc::clone(&wake);
-    engine
-        .server
-        .persist
-        .aof
-        .set_wake(Arc::new(move || _ = (&*synced).write(b"a")));
+    let tell_synced = move || _ = (&*synced).write(b"a");
+    persist.aof.set_wake(Arc::new(tell_synced));
     engine.server.identity.config_file = file;
-    if engine.server.load_users().is_err() {
+    let server = &mut engine.server;
+    if server.acl.load(&mut server.config).is_err() {
         return Ok(End::NotLoaded);
     }
-    engine.server.connections.tls.materials = materials;
+    engine.server.connections.tls.install(materials);
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
@@ -398,7 +412,8 @@ fn serve(
     supervisor.tell_ready();
     looping.run()?;
     // The last turn's effects are persisted as well; a failure is logged.
-    let _ = looping.engine.server.finish_aof();
+    let server = &mut looping.engine.server;
+    let _ = server.persist.aof.finish(&server.now, &server.stream);
     let paths = looping.stop();
     supervisor.tell_stopping();
     for path in paths {

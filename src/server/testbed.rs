@@ -65,7 +65,7 @@ impl Testbed {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());
         let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
-        self.engine.server.greet(&mut client);
+        self.engine.server.acl.greet(&mut client);
         self.engine
             .server
             .clients
@@ -123,7 +123,8 @@ impl Testbed {
         let args: Args<'_> = owned.args();
         let mut session = self.take_session();
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
-        self.engine.server.limit_output(&mut session);
+        let config = &self.engine.server.config;
+        super::parts::output_limits::limit(&session.client, &mut session.reply, config);
         self.engine.server.begin_commands();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);

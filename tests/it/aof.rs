@@ -53,6 +53,41 @@ fn digest(server: &Daemon) -> String {
     server.connect().ask("DEBUG DIGEST")
 }
 
+/// The loop hands the bytes of a huge string to the thread that writes a base of commands, which
+/// sums them, too.
+#[test]
+fn a_base_of_commands_with_huge_strings_is_whole() {
+    for (checksum, method) in [("yes", "loop"), ("no", "loop"), ("yes", "fork")] {
+        let mut args = vec!["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+        args.extend(["--aof-checksum", checksum, "--snapshot-method", method]);
+        let mut server = Daemon::start(&args);
+        let mut c = server.connect();
+        let huge: Vec<u8> = (0..5 << 20).map(|at: u32| (at / 255 + at) as u8).collect();
+        for key in ["first", "second"] {
+            assert_eq!(c.call(&[&b"SET"[..], key.as_bytes(), &huge]), b"+OK\r\n");
+            c.ask(&format!("SET {key}:small x"));
+        }
+        c.ask("PEXPIRE second 100000000");
+        let before = c.ask("DEBUG DIGEST");
+        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+        assert_eq!(c.ask("SET first meanwhile"), "+OK\r\n");
+        c.call(&[&b"SET"[..], b"first", &huge]);
+        wait_until("the rewrite to end", || {
+            server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+        });
+        let status = server.info("aof_last_bgrewrite_status");
+        assert_eq!(status.as_deref(), Some("ok"), "{method}");
+        server.kill();
+        let manifest = "appendonlydir/appendonly.aof.manifest";
+        let judged = run_once(server.folder(), &["check-aof", manifest], b"");
+        assert_eq!(judged.code, Some(0), "{}{}", judged.out, judged.err);
+        server.restart();
+        assert_eq!(server.connect().ask("DEBUG DIGEST"), before, "{method}");
+        let ttl = server.connect().ask("PTTL second");
+        assert!(ttl.starts_with(":99") || ttl.starts_with(":100"), "{ttl}");
+    }
+}
+
 #[test]
 fn what_was_done_is_there_after_a_kill() {
     for policy in ["always", "everysec", "no"] {

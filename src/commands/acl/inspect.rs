@@ -158,7 +158,7 @@ pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
         let name = server.acl.commands.row(line.id).full_name;
         return Err(CommandError::WrongArity(name.into()));
     }
-    match server.denial_of(user, &line) {
+    match server.acl.denial_of(user, &line) {
         None => call.reply.ok(),
         Some(denial) => call.reply.bulk(&denial),
     }

@@ -1,7 +1,7 @@
 //! ACL: users and their rules, the log of denials, the commands that rules can name.
 //!
-//! `crate::acl` interprets rules, `server::users` applies a change to connections; this module
-//! parses arguments and writes replies.
+//! `crate::acl` interprets rules, `server::parts::users` applies a change to connections; this
+//! module parses arguments and writes replies.
 
 mod inspect;
 mod log;

@@ -19,7 +19,7 @@ pub(super) const INFO: Spec = Spec {
 
 /// `CLIENT INFO`: this connection's line, as verbatim text.
 fn info(call: &mut Call<'_>) -> CommandResult {
-    let line = own_line(call);
+    let line = line_of(call, call.client.id);
     call.reply.verbatim("txt", &line);
     Ok(())
 }
@@ -70,35 +70,21 @@ fn is_condition(word: &[u8]) -> bool {
 
 /// All connections that the filter selects, oldest first.
 fn everybody(call: &Call<'_>, filter: &Filter<'_>) -> Vec<ClientId> {
-    let sessions = call.server.clients.iter();
-    let mut ids: Vec<ClientId> = sessions
-        .filter(|s| filter.fits(call.server, &s.client))
-        .map(|s| s.client.id)
-        .collect();
-    if !filter.skip_me && filter.fits(call.server, call.client) {
-        ids.push(call.client.id);
-    }
+    let own = (!filter.skip_me).then_some((&*call.client, &*call.reply));
+    let clients = call.server.clients.all(own).map(|(client, _)| client);
+    let fitting = clients.filter(|client| filter.fits(call.server, client));
+    let mut ids: Vec<ClientId> = fitting.map(|client| client.id).collect();
     ids.sort_unstable();
     ids
 }
 
 /// A connection's line with its line end; empty if there is none with this ID.
 fn line_of(call: &Call<'_>, id: ClientId) -> Vec<u8> {
-    if id == call.client.id {
-        return own_line(call);
-    }
-    match call.server.clients.get(id) {
-        Some(s) => {
-            let mut line = client_line(call.server, &s.client, &s.reply, false);
-            line.push(b'\n');
-            line
-        }
-        None => Vec::new(),
-    }
-}
-
-fn own_line(call: &Call<'_>) -> Vec<u8> {
-    let mut line = client_line(call.server, call.client, call.reply, true);
+    let own = (&*call.client, &*call.reply);
+    let Some((client, reply)) = call.server.clients.find(id, Some(own)) else {
+        return Vec::new();
+    };
+    let mut line = client_line(call.server, client, reply, id == call.client.id);
     line.push(b'\n');
     line
 }

@@ -109,7 +109,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     call.server.end_tracking(call.db.keyspace(), client);
     // REPLY_SKIP is kept: it skips this reply, as in Redis.
     client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
-    call.server.greet(client);
+    call.server.acl.greet(client);
     client.db = DbIndex(0);
     client.identity.name = None;
     call.reply.set_resp3(false);

@@ -215,7 +215,7 @@ fn exchange(
     let port = port.ok_or(Failed::Connect)?;
     let mut may_retry = true;
     loop {
-        let tls = call.server.cluster_tls();
+        let tls = call.server.connections.tls.of_cluster(&call.server.config);
         let links = &mut call.server.connections.migrate_links;
         let link = links.take(host, port, options.timeout, tls.as_ref());
         let mut link = link.map_err(|error| match error.kind() {

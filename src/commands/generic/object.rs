@@ -126,7 +126,8 @@ fn refcount(call: &mut Call<'_>) -> CommandResult {
 /// The value's reference count as Redis would report it.
 pub(in crate::commands) fn references(call: &Call<'_>, key: &[u8]) -> i64 {
     let config = &call.server.config;
-    let shares = call.server.maxmemory() == 0 || counts_uses(config.maxmemory_policy).is_none();
+    let shares =
+        call.server.memory.limit.maxmemory() == 0 || counts_uses(config.maxmemory_policy).is_none();
     let small = matches!(call.db.peek_string(key), Ok(Some(Str::Int(0..=9999))));
     if shares && small { SHARED } else { 1 }
 }

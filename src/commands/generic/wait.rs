@@ -57,14 +57,12 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
         .filter(|&n| n >= 0)
         .ok_or(CommandError::MustBePositive)?;
     let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
-    if local == 1 && !call.is_time_up() && call.server.persist.aof.state == AofState::Off {
+    if local == 1 && !call.is_time_up() && call.server.persist.aof.state() == AofState::Off {
         return Err(NO_AOF);
     }
     let wrote_to = call.client.wrote_to;
     let kept = local_copies(call.server, call.client);
-    if call.is_time_up() {
-        write_both(call.reply, [kept, 0]);
-    } else if replicas == 0 && local <= kept || !call.may_block() {
+    if call.is_time_up() || replicas == 0 && local <= kept || !call.may_block() {
         write_both(call.reply, [kept, 0]);
     } else if local == 1 {
         let upto = (replicas == 0).then_some(wrote_to);
@@ -77,8 +75,8 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
 
 /// 1 if all writes of the client are on disk here.
 fn local_copies(server: &Server, client: &Client) -> i64 {
-    let kept =
-        server.persist.aof.state != AofState::Off && client.wrote_to <= server.persist.aof.synced();
+    let kept = server.persist.aof.state() != AofState::Off
+        && client.wrote_to <= server.persist.aof.synced();
     i64::from(kept)
 }
 

@@ -3,7 +3,6 @@
 use smallvec::SmallVec;
 
 use super::field_args::{Condition, Outcome, expire_field, parse_fields, parse_when};
-use super::lazy;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
@@ -118,12 +117,10 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
 
 /// Fields were deleted at once because their new expiry has passed: propagated as HDELs.
 pub(super) fn fields_deleted(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) {
-    for field in fields {
-        call.db.field_expired(key, field);
-    }
+    call.db.fields_expired_at_once(key, fields);
     call.db.changed_by(key, fields.len(), Class::HASH, "hdel");
     call.no_effect();
-    lazy::delete_if_empty(&mut call.db, key);
+    call.db.delete_hash_if_empty(key);
 }
 
 #[cfg(test)]

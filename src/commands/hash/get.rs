@@ -1,6 +1,5 @@
 //! Reading fields: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS.
 
-use super::lazy;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::element;
 use crate::server::{Call, CommandResult, Spec};
@@ -19,7 +18,7 @@ fn with_field<R>(
     let found = hash.as_ref().and_then(|hash| hash.get(field));
     match found {
         Some(found) if found.expired(now) => {
-            lazy::expire(&mut call.db, key, field);
+            call.db.expire_fields(key, &[field]);
             Ok(see(call.reply, None))
         }
         found => Ok(see(call.reply, found)),
@@ -114,7 +113,7 @@ fn hmget(call: &mut Call<'_>) -> CommandResult {
         }
     }
     if !expired.is_empty() {
-        lazy::expire_several(&mut call.db, key, &expired);
+        call.db.expire_fields(key, &expired);
     }
     Ok(())
 }

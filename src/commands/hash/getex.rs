@@ -2,7 +2,6 @@
 
 use super::expire::fields_deleted;
 use super::field_args::{BAD_COUNT, Condition, Outcome, expire_field, parse_fields, parse_when};
-use super::lazy;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::expiry_args::TimeForm;
@@ -89,14 +88,14 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
         }
     }
     drop(hash);
-    lazy::state(&mut call.db, key, &expired);
+    call.db.fields_expired(key, &expired);
     if !deleted.is_empty() {
         fields_deleted(call, key, &deleted);
     } else if updated > 0 {
         expiries_changed(call, key, change, updated, args.from(at));
     }
     if !expired.is_empty() {
-        lazy::delete_if_empty(&mut call.db, key);
+        call.db.delete_hash_if_empty(key);
     }
     Ok(())
 }
@@ -167,7 +166,7 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     }
     let calmed = volatile && hash.as_ref().is_some_and(|hash| hash.next_due().is_none());
     drop(hash);
-    lazy::state(&mut call.db, key, &expired);
+    call.db.fields_expired(key, &expired);
     if deleted > 0 {
         call.db.changed_by(key, deleted, Class::HASH, "hdel");
         let mut effect = vec![&b"HDEL"[..], key];
@@ -175,7 +174,7 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
         call.rewrite(&effect);
     }
     let changed = deleted > 0 || !expired.is_empty();
-    if changed && !lazy::delete_if_empty(&mut call.db, key) && calmed {
+    if changed && !call.db.delete_hash_if_empty(key) && calmed {
         call.db.forget_field_expiry(key);
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! HINCRBY and HINCRBYFLOAT: fields as numbers. They keep a field's expiry.
 
-use super::lazy;
 use crate::base::long_double::LongDouble;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
@@ -33,7 +32,7 @@ fn read<T>(
     };
     drop(hash);
     if expired {
-        lazy::expire(&mut call.db, key, field);
+        call.db.expire_fields(key, &[field]);
     }
     Ok(Old { number, volatile })
 }

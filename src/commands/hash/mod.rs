@@ -7,14 +7,11 @@ mod field_args;
 mod get;
 mod getex;
 mod incr;
-mod lazy;
 mod random;
 mod scan;
 mod set;
 mod setex;
 mod ttl;
-
-pub(super) use lazy::expire as expire_field;
 
 use crate::server::Spec;
 

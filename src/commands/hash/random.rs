@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::lazy;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::sample::{Passing, SampleArgs, is_few};
@@ -30,7 +29,7 @@ fn hrandfield(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let asked = SampleArgs::parse(call.args, "WITHVALUES")?;
     let missing = call.db.read::<Hash>(key)?.is_none();
-    if missing || lazy::expire_all(&mut call.db, key) {
+    if missing || call.db.expire_all_fields(key) {
         match asked {
             None => call.reply.null(),
             Some(_) => call.reply.array(0),
@@ -102,6 +101,28 @@ fn write_field(reply: &mut Reply, field: HashField<'_>, paired: bool) {
 mod tests {
     use crate::server::Testbed;
     use std::collections::BTreeSet;
+
+    /// Bug: a field due in the next millisecond was deleted together with an expired one.
+    #[test]
+    fn expired_fields_are_deleted_first_and_no_others() {
+        let mut t = Testbed::new();
+        t.run("HSET h a 1 b 2");
+        t.run("HPEXPIRE h 5 FIELDS 1 a");
+        t.run("HPEXPIRE h 6 FIELDS 1 b");
+        t.take_effects();
+        t.advance_ms(6);
+        t.take_events();
+        assert_eq!(t.run("HRANDFIELD h 5"), "*1\r\n$1\r\nb\r\n");
+        assert_eq!(t.take_effects(), ["HDEL h a"]);
+        t.advance_ms(1);
+        assert_eq!(t.run("HRANDFIELD h 5"), "*0\r\n");
+        assert_eq!(t.take_effects(), ["HDEL h b"]);
+        let names = |t: &mut Testbed| {
+            let events = t.take_events();
+            events.iter().map(|event| event.event).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&mut t), ["hexpired", "hexpired", "del"]);
+    }
 
     #[test]
     fn counts_take_every_form() {

@@ -1,6 +1,5 @@
 //! HSET, HMSET and HSETNX.
 
-use super::lazy;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -87,7 +86,7 @@ fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     }
     drop(hash);
     if expired {
-        lazy::expire(&mut call.db, key, field);
+        call.db.expire_fields(key, &[field]);
     }
     let mut hash = call.db.write_or(key, Hash::new)?;
     hash.prepare([field.len(), value.len()].into_iter(), &limits);

@@ -2,7 +2,6 @@
 
 use super::expire::fields_deleted;
 use super::field_args::{NO_FIELDS_WORD, parse_when};
-use super::lazy;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
@@ -202,9 +201,9 @@ fn holds(call: &mut Call<'_>, options: &Options<'_>, now: u64) -> Result<bool, C
         }
     }
     drop(hash);
-    lazy::state(&mut call.db, key, &expired);
+    call.db.fields_expired(key, &expired);
     if !holds && !expired.is_empty() {
-        lazy::delete_if_empty(&mut call.db, key);
+        call.db.delete_hash_if_empty(key);
     }
     Ok(holds)
 }

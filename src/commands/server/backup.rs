@@ -2,7 +2,7 @@
 
 use crate::command::{Arity, Flags};
 use crate::commands::help::{self, misused, write_help};
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Backups, Call, CommandResult, Spec};
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::TAKES_OVER)
@@ -36,7 +36,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     };
     call.no_effect();
     if call.is_time_up() {
-        let path = call.server.backup_made()?;
+        let path = call.server.persist.backups.made()?;
         call.reply.bulk(path.as_bytes());
         return Ok(());
     }
@@ -58,7 +58,7 @@ const LIST: Spec = Spec {
 /// Reply: array of maps: `name`, `kind` (`aof`, `rdb`, `unfinished`), `bytes` (a file shared by
 /// sets counts in each), `created` (Unix seconds). O(files).
 fn list(call: &mut Call<'_>) -> CommandResult {
-    let sets = call.server.list_backups();
+    let sets = Backups::list(&call.server.config);
     let reply = &mut *call.reply;
     reply.array(sets.len());
     for set in sets {
@@ -86,7 +86,8 @@ const DROP: Spec = Spec {
 /// Reply: OK, or an error if there is no set of this name.
 fn drop_set(call: &mut Call<'_>) -> CommandResult {
     let [_, _, name] = call.args.exactly();
-    call.server.drop_backup(name)?;
+    let server = &*call.server;
+    server.persist.backups.drop_set(&server.config, name)?;
     call.reply.ok();
     Ok(())
 }

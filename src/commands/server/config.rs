@@ -127,10 +127,12 @@ pub(super) const NO_FILE: CommandError =
 ///
 /// Reply: OK, or an error if there is no file or it cannot be written.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
-    let Some(file) = &call.server.identity.config_file else {
+    let server = &*call.server;
+    let Some(file) = &server.identity.config_file else {
         return Err(NO_FILE);
     };
-    match call.server.config_with_users().rewrite_file(file, false) {
+    let config = server.acl.config_with_users(&server.config);
+    match config.rewrite_file(file, false) {
         Ok(()) => {
             tracing::info!("CONFIG REWRITE executed with success.");
             call.reply.ok();
@@ -162,7 +164,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     } = call.world();
     let gate = Gate {
         protected: server.config.enable_protected_configs.allows(is_local),
-        loading: server.is_loading(),
+        loading: server.persist.loading.in_progress(),
     };
     let changes = server
         .config

@@ -335,7 +335,11 @@ fn rewrite_all(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
     let file = server.identity.config_file.as_deref();
     let file = file.ok_or(NO_FILE)?;
-    if let Err(e) = server.config_with_users().rewrite_file(file, true) {
+    if let Err(e) = server
+        .acl
+        .config_with_users(&server.config)
+        .rewrite_file(file, true)
+    {
         let reason = system_text(&e);
         let line = format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}");
         return Err(CommandError::owned(line));

@@ -99,7 +99,7 @@ fn describe(shape: &Shape, text: &mut String) {
         " table size: {}\n number of elements: {}\n segments: {} ({} cache lines)\n \
          directory: 2^{} ({} words)\n stashed elements: {} in {} segments\n \
          overflow elements: {}\n bytes: {}",
-        shape.slots,
+        shape.cells,
         shape.len,
         shape.segments,
         shape.lines,

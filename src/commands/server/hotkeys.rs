@@ -4,7 +4,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
-use crate::server::{Call, CommandResult, Hotkeys, HotkeysWanted, Spec};
+use crate::server::{Call, CommandResult, HotkeysSession, HotkeysWanted, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
 
@@ -62,7 +62,7 @@ fn number(arg: &[u8], min: i64, max: i64, error: &'static str) -> Result<i64, Co
 /// Reply: OK. Unknown metrics are ignored if at least one is known. O(COUNT).
 fn start(call: &mut Call<'_>) -> CommandResult {
     const GOES_ON: &str = "ERR hotkey tracking session already in progress";
-    if call.server.hotkeys().is_some_and(Hotkeys::is_active) {
+    if call.server.hotkeys().is_some_and(HotkeysSession::is_active) {
         return Err(CommandError::Text(GOES_ON));
     }
     let wanted = wanted(call)?;

@@ -1,9 +1,9 @@
 //! MEMORY DOCTOR: memory problems, where they are, and the commands that help.
 
-use crate::base::text::Printable;
+use crate::base::text::{Printable, human};
 use crate::keyspace::PrefixFigures;
 use crate::server::Call;
-use crate::server::info::{MemoryFigures, excess, human};
+use crate::server::info::{MemoryFigures, excess};
 
 /// Below this amount of used memory there is no diagnosis.
 const WORTH_A_LOOK: usize = 5 << 20;
@@ -71,8 +71,8 @@ fn held(m: &MemoryFigures, found: &mut Vec<String>) {
 
 /// Used memory against its limit.
 fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
-    let limit = call.server.maxmemory();
-    if call.server.memory.limit.resident_exceeded {
+    let limit = call.server.memory.limit.maxmemory();
+    if call.server.memory.limit.resident_exceeded() {
         found.push(format!(
             "{} are resident, far beyond maxmemory ({}): eviction looks at what is used ({}).",
             human(m.rss as u64),

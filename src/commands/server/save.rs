@@ -66,7 +66,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
         ..
     } = call.world();
     if cancels {
-        let scheduled = server.unschedule_save();
+        let scheduled = server.persist.snapshots.unschedule_save();
         if server.cancel_save(keyspace) {
             tracing::info!("Background saving will be aborted due to user request");
             reply.simple("Background saving cancelled");
@@ -82,12 +82,12 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
     if server.persist.saving.in_progress() {
         return Err(IN_PROGRESS);
     }
-    if in_transaction || schedules && server.is_rewriting() {
-        server.schedule_save();
+    if in_transaction || schedules && server.persist.aof.rewrites.in_progress() {
+        server.persist.snapshots.schedule_save();
         reply.simple("Background saving scheduled");
         return Ok(());
     }
-    if server.is_rewriting() {
+    if server.persist.aof.rewrites.in_progress() {
         return Err(CommandError::Text(
             "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE \
              SCHEDULE in order to schedule a BGSAVE whenever possible.",

@@ -46,7 +46,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         if request != ShutdownRequest::default() {
             return Err(CommandError::Syntax);
         }
-        if !call.server.abort_shutdown() {
+        if !call.server.shutdown.abort() {
             return Err(CommandError::Text(NOTHING_TO_ABORT));
         }
         call.reply.ok();

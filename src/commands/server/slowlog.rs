@@ -121,12 +121,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
 
 /// Clears a log.
 pub(super) fn empty(call: &mut Call<'_>, kind: LogKind) {
-    call.server
-        .diagnostics
-        .command_logs
-        .of_mut(kind)
-        .entries
-        .clear();
+    call.server.diagnostics.command_logs.clear(kind);
     call.reply.ok();
 }
 

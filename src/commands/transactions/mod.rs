@@ -1,6 +1,6 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 //!
-//! Dispatch queues the commands after MULTI (`server::dispatch`); this module runs or discards the
+//! Dispatch queues the commands after MULTI (`server::execution::dispatch`); this module runs or discards the
 //! queue. Touched keys mark their watchers through `keyspace::watch`.
 
 pub(super) mod docs;

@@ -66,10 +66,10 @@ impl FieldTable {
     pub fn set(&mut self, name: &[u8], value: &[u8], ttl: Ttl) -> bool {
         let hash = hash::keys().hash(name);
         // SAFETY: words in the table are alive.
-        let slot = self
+        let handle = self
             .table
             .find_handle(hash, |word| is_same(unsafe { name_of(word) }, name));
-        let Some(slot) = slot else {
+        let Some(handle) = handle else {
             let expire_ms = if let Ttl::Set(ms) = ttl {
                 Some(ms)
             } else {
@@ -86,7 +86,7 @@ impl FieldTable {
             self.note(hash, expire_ms);
             return true;
         };
-        let word = self.table.word_at(slot);
+        let word = self.table.word_at(handle);
         // SAFETY: alive.
         let old = unsafe { expire_of(word) };
         let expire_ms = match ttl {
@@ -101,7 +101,7 @@ impl FieldTable {
                 value,
                 expire_ms,
             };
-            self.table.replace_at(slot, build(field));
+            self.table.replace_at(handle, build(field));
             // SAFETY: out of the table.
             let freed = unsafe { free(word) };
             self.bytes = self.bytes + memory_bytes(field) - freed;
@@ -129,11 +129,11 @@ impl FieldTable {
     pub fn set_expire(&mut self, name: &[u8], expire_ms: Option<u64>) -> bool {
         let hash = hash::keys().hash(name);
         // SAFETY: words in the table are alive.
-        let slot = self
+        let handle = self
             .table
             .find_handle(hash, |word| is_same(unsafe { name_of(word) }, name));
-        let Some(slot) = slot else { return false };
-        let word = self.table.word_at(slot);
+        let Some(handle) = handle else { return false };
+        let word = self.table.word_at(handle);
         self.recount(expires(word), expire_ms.is_some());
         match (expire_ms, expires(word)) {
             (None, false) => return true,
@@ -145,7 +145,7 @@ impl FieldTable {
                     // SAFETY: alive until freed below.
                     ..unsafe { field_of(word) }
                 };
-                self.table.replace_at(slot, build(field));
+                self.table.replace_at(handle, build(field));
                 self.bytes += memory_bytes(field);
                 // SAFETY: out of the table.
                 self.bytes -= unsafe { free(word) };
@@ -197,7 +197,7 @@ impl FieldTable {
         while removed < limit {
             let more = self
                 .table
-                .collect_due(now, COLLECT_SEGMENTS, look, &mut due);
+                .collect_due(now, COLLECT_SEGMENTS, look, |word| due.push(word));
             for word in due.drain(..) {
                 let hash = hash_of(word);
                 if removed == limit {

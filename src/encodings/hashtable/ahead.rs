@@ -3,7 +3,7 @@
 //!
 //! All are hints: nothing is changed, and the element need not be there.
 
-use super::line::{match_tag, tag_of_hash, word_of_slot};
+use super::line::{match_tag, tag_of_hash, word_of_cell};
 use super::{HashTable, Word};
 use crate::encodings::prefetch::prefetch;
 
@@ -51,7 +51,7 @@ impl HashTable {
             let found = mask != 0;
             while mask != 0 {
                 // SAFETY: the bit is below 8.
-                let word = word_of_slot(unsafe { *line.add(mask.trailing_zeros() as usize) });
+                let word = word_of_cell(unsafe { *line.add(mask.trailing_zeros() as usize) });
                 if let Some(reach) = reach(word) {
                     prefetch_entry(word, reach);
                 }

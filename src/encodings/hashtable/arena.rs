@@ -12,7 +12,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use super::directory::Directory;
-use super::line::SLOTS;
+use super::line::CELLS;
 use super::segment::{LINES_MAX, Segment};
 use crate::base::alloc::{good_size, vec_bytes};
 use crate::base::mover::Mover;
@@ -103,7 +103,7 @@ impl Chunk {
     fn place(&self, index: usize, lines: usize) -> Segment {
         debug_assert!(index < self.places);
         // SAFETY: a chunk has `places` segments of `lines` lines.
-        Segment(unsafe { self.first.0.add(index * lines * SLOTS) })
+        Segment(unsafe { self.first.0.add(index * lines * CELLS) })
     }
 }
 
@@ -139,7 +139,7 @@ impl Arenas {
             .expect("a segment to be freed is in its arena");
         if last != segment {
             // SAFETY: both are segments of `lines` lines, in different places.
-            unsafe { segment.0.copy_from_nonoverlapping(last.0, lines * SLOTS) };
+            unsafe { segment.0.copy_from_nonoverlapping(last.0, lines * CELLS) };
             directory.moved(segment);
         }
         self.pop(class(lines));
@@ -190,7 +190,7 @@ impl Arenas {
             smaller
                 .first
                 .0
-                .copy_from_nonoverlapping(chunk.first.0, arena.used * lines * SLOTS)
+                .copy_from_nonoverlapping(chunk.first.0, arena.used * lines * CELLS)
         };
         let old = std::mem::replace(chunk, smaller);
         for index in 0..arena.used {

@@ -1,7 +1,7 @@
 //! Checks the invariants of the whole table, for tests and fuzz builds.
 
-use super::line::{MARK, SLOTS, tag_of_hash, tag_of_slot, word_of_slot};
-use super::segment::{HEADER_SLOTS, LINES_MAX, SegmentRef};
+use super::line::{CELLS, MARK, tag_of_cell, tag_of_hash, word_of_cell};
+use super::segment::{HEADER_CELLS, LINES_MAX, SegmentRef};
 use super::{HashTable, Word};
 
 impl HashTable {
@@ -48,28 +48,28 @@ impl HashTable {
             (usize::from(header.lines), u32::from(header.depth)),
             (lines, segment.depth())
         );
-        let belongs = |slot: u64| {
-            let hash = own(word_of_slot(slot));
-            assert_eq!(tag_of_slot(slot), tag_of_hash(hash));
+        let belongs = |cell: u64| {
+            let hash = own(word_of_cell(cell));
+            assert_eq!(tag_of_cell(cell), tag_of_hash(hash));
             let below = (1u64 << (32 - segment.depth())) - 1;
             assert_eq!((hash >> 32) & !below, u64::from(header.prefix));
         };
         let mut count = 0;
         let mut stashed = 0;
-        for at in HEADER_SLOTS..lines * SLOTS {
-            let slot = segment.slot(at);
-            if slot == 0 {
+        for at in HEADER_CELLS..lines * CELLS {
+            let cell = segment.cell(at);
+            if cell == 0 {
                 continue;
             }
             count += 1;
-            belongs(slot);
-            if at < SLOTS {
+            belongs(cell);
+            if at < CELLS {
                 stashed += 1;
-                assert_eq!(slot & MARK, 0, "stash slots are unmarked");
+                assert_eq!(cell & MARK, 0, "stash cells are unmarked");
             } else {
-                let away = usize::from(slot & MARK != 0);
-                let home = segment.home(tag_of_slot(slot));
-                assert_eq!((home + away) % segment.buckets(), at / SLOTS - 1);
+                let away = usize::from(cell & MARK != 0);
+                let home = segment.home(tag_of_cell(cell));
+                assert_eq!((home + away) % segment.buckets(), at / CELLS - 1);
             }
         }
         assert_eq!(count, usize::from(header.count));
@@ -77,7 +77,7 @@ impl HashTable {
         let overflow = self.overflow_of(segment);
         assert_eq!(overflow.is_empty(), !segment.has_overflow());
         assert!(overflow.is_empty() || lines == LINES_MAX);
-        overflow.iter().for_each(|&slot| belongs(slot));
+        overflow.iter().for_each(|&cell| belongs(cell));
         count + overflow.len()
     }
 }

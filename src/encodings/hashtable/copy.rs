@@ -1,14 +1,14 @@
-//! Copying a table: the same elements in the same slots, without a search or a split.
+//! Copying a table: the same elements in the same cells, without a search or a split.
 
 use std::ptr;
 
 use super::ahead::{SHORT_REACH, prefetch_entry};
 use super::arena::allocate;
-use super::line::{SLOTS, with_word, word_of_slot};
-use super::segment::HEADER_SLOTS;
+use super::line::{CELLS, with_word, word_of_cell};
+use super::segment::HEADER_CELLS;
 use super::{HashTable, NO_HORIZON, NO_RECORD, SegmentRef, Word};
 
-/// Distance, in slots, at which entries are prefetched.
+/// Distance, in cells, at which entries are prefetched.
 const AHEAD: usize = 16;
 
 impl HashTable {
@@ -23,9 +23,9 @@ impl HashTable {
             assert!(!own.draining, "a copy of a table that is being drained");
             let many = table.many.get_or_insert_default();
             (many.segments, many.deepest) = (own.segments, own.deepest);
-            for (&prefix, slots) in &own.overflow {
-                let slots = slots.iter();
-                let twins = slots.map(|&slot| with_word(slot, copy(word_of_slot(slot))));
+            for (&prefix, cells) in &own.overflow {
+                let cells = cells.iter();
+                let twins = cells.map(|&cell| with_word(cell, copy(word_of_cell(cell))));
                 many.overflow.insert(prefix, twins.collect());
             }
         }
@@ -49,18 +49,18 @@ impl HashTable {
             let many = self.many.as_mut().expect("made for the segments");
             many.arenas.allocate(lines, many.segments)
         };
-        let slots = lines * SLOTS;
-        // SAFETY: both segments have this many slots, and the new one is not shared yet.
-        unsafe { ptr::copy_nonoverlapping(segment.segment().0, memory.0, slots) };
+        let cells = lines * CELLS;
+        // SAFETY: both segments have this many cells, and the new one is not shared yet.
+        unsafe { ptr::copy_nonoverlapping(segment.segment().0, memory.0, cells) };
         memory.update(|header| (header.record, header.horizon) = (NO_RECORD, NO_HORIZON));
         let twin = segment.at_address(memory);
-        for at in HEADER_SLOTS..slots {
-            if at + AHEAD < slots {
-                prefetch_entry(word_of_slot(segment.slot(at + AHEAD)), SHORT_REACH);
+        for at in HEADER_CELLS..cells {
+            if at + AHEAD < cells {
+                prefetch_entry(word_of_cell(segment.cell(at + AHEAD)), SHORT_REACH);
             }
-            let slot = segment.slot(at);
-            if slot != 0 {
-                twin.set_slot(at, with_word(slot, copy(word_of_slot(slot))));
+            let cell = segment.cell(at);
+            if cell != 0 {
+                twin.set_cell(at, with_word(cell, copy(word_of_cell(cell))));
             }
         }
         twin

@@ -5,8 +5,8 @@
 //! `drain_step`, `clear_with`, `len` and `drop` may be used.
 
 use super::arena;
-use super::line::{SLOTS, word_of_slot};
-use super::segment::{HEADER_SLOTS, Segment};
+use super::line::{CELLS, word_of_cell};
+use super::segment::{HEADER_CELLS, Segment};
 use super::{HashTable, Word};
 
 impl HashTable {
@@ -46,42 +46,42 @@ impl HashTable {
     fn drain_some(&mut self, budget: usize, f: &mut impl FnMut(Word)) {
         let Some(many) = &mut self.many else {
             let root = self.directory.at(0);
-            self.len -= empty_slots(root.segment(), root.lines(), budget, f);
+            self.len -= empty_cells(root.segment(), root.lines(), budget, f);
             return;
         };
         if let Some((segment, lines)) = many.arenas.any_last() {
-            self.len -= empty_slots(segment, lines, budget, f);
+            self.len -= empty_cells(segment, lines, budget, f);
             if segment.header().count == 0 {
                 many.arenas.drop_any_last();
             }
         } else if let Some(mut entry) = many.overflow.last_entry() {
-            let slots = entry.get_mut();
-            let taken = slots.len().min(budget);
-            for slot in slots.drain(slots.len() - taken..) {
-                f(word_of_slot(slot));
+            let cells = entry.get_mut();
+            let taken = cells.len().min(budget);
+            for cell in cells.drain(cells.len() - taken..) {
+                f(word_of_cell(cell));
             }
             self.len -= taken;
-            if slots.is_empty() {
+            if cells.is_empty() {
                 entry.remove();
             }
         }
     }
 }
 
-/// Empties up to `budget` slots of a segment, the last ones first; returns how many.
-fn empty_slots(segment: Segment, lines: usize, budget: usize, f: &mut impl FnMut(Word)) -> usize {
+/// Empties up to `budget` cells of a segment, the last ones first; returns how many.
+fn empty_cells(segment: Segment, lines: usize, budget: usize, f: &mut impl FnMut(Word)) -> usize {
     let mut taken = 0;
-    for at in (HEADER_SLOTS..lines * SLOTS).rev() {
+    for at in (HEADER_CELLS..lines * CELLS).rev() {
         if taken == budget {
             break;
         }
-        // SAFETY: `at` is a slot of the segment.
-        let slot = unsafe { segment.0.add(at) };
-        // SAFETY: slots are always initialised, and the table is ours to change.
-        let raw = unsafe { slot.replace(0) };
+        // SAFETY: `at` is a cell of the segment.
+        let cell = unsafe { segment.0.add(at) };
+        // SAFETY: cells are always initialised, and the table is ours to change.
+        let raw = unsafe { cell.replace(0) };
         if raw != 0 {
             segment.update(|header| header.count -= 1);
-            f(word_of_slot(raw));
+            f(word_of_cell(raw));
             taken += 1;
         }
     }

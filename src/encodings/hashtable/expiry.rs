@@ -3,7 +3,7 @@
 //! A segment with volatile elements has a *record*: the (time, tag) of up to 14 elements that
 //! expire first, and `far`, a lower bound of all other expiries. A *tree of minima* over the
 //! records' earliest times gives the next due segment. When a near time is reached, its tag leads
-//! to the one or two slots in question; only when `far` is reached (14 elements later) is the whole
+//! to the one or two cells in question; only when `far` is reached (14 elements later) is the whole
 //! segment read, and both are computed anew.
 //!
 //!     record: 14 x (time 48 bits | tag 15 bits) | far | prefix | number of near ones    128 bytes
@@ -26,14 +26,14 @@ use rand::seq::IteratorRandom;
 use smallvec::SmallVec;
 
 use super::ahead::{SHORT_REACH, prefetch_entry};
-use super::line::{tag_of_hash, tag_of_slot, word_of_slot};
-use super::min_tree::{MinTree, NEVER};
+use super::line::{tag_of_cell, tag_of_hash, word_of_cell};
 use super::near::{Record, TIME_MAX, near, tag_of};
 use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
 use crate::base::alloc::{boxed_bytes, vec_bytes};
 use crate::base::mover::Mover;
+use crate::encodings::min_tree::{MinTree, NEVER};
 
 /// Records drawn before the earliest one is taken.
 const RECORD_DRAWS: usize = 16;
@@ -157,16 +157,16 @@ impl HashTable {
         self.expiry.as_ref()?.next_due()
     }
 
-    /// Collects into `due` the words that expire at `now_ms` or before according to `look`, from at
+    /// Passes to `due` the words that expire at `now_ms` or before according to `look`, from at
     /// most `budget` segments, the earliest ones first. True if there is more to do.
     ///
-    /// Collected words are forgotten here: the caller removes them, or notes them again.
+    /// These words are no longer noted: the caller removes them, or notes them again.
     pub fn collect_due(
         &mut self,
         now_ms: i64,
         budget: usize,
         mut look: impl FnMut(Word) -> Option<i64>,
-        due: &mut Vec<Word>,
+        mut due: impl FnMut(Word),
     ) -> bool {
         // Later times are noted as `TIME_MAX`, some 8,900 years ahead, and are never reached.
         let now_ms = now_ms.min(TIME_MAX - 1);
@@ -181,7 +181,7 @@ impl HashTable {
             else {
                 return false;
             };
-            self.visit_record(id as u32, now_ms, &mut look, due);
+            self.visit_record(id as u32, now_ms, &mut look, &mut due);
         }
         self.next_due().is_some_and(|next| next <= now_ms)
     }
@@ -191,16 +191,16 @@ impl HashTable {
         id: u32,
         now_ms: i64,
         look: &mut impl FnMut(Word) -> Option<i64>,
-        due: &mut Vec<Word>,
+        due: &mut impl FnMut(Word),
     ) {
         // The record is out of the table while the caller's closure runs.
         let expiry = self.expiry.as_mut().expect("the record is somewhere");
         let mut record = expiry.record(id).clone();
         let segment = self.directory.get(u64::from(record.prefix) << 32);
         debug_assert_eq!(segment.segment().header().record, id);
-        let mut inspect = |record: &mut Record, slot: u64| match look(word_of_slot(slot)) {
-            Some(when_ms) if when_ms <= now_ms => due.push(word_of_slot(slot)),
-            Some(when_ms) => record.note(near(when_ms, tag_of_slot(slot))),
+        let mut inspect = |record: &mut Record, cell: u64| match look(word_of_cell(cell)) {
+            Some(when_ms) if when_ms <= now_ms => due(word_of_cell(cell)),
+            Some(when_ms) => record.note(near(when_ms, tag_of_cell(cell))),
             None => {}
         };
         if record.far <= now_ms {
@@ -208,10 +208,10 @@ impl HashTable {
                 prefix: record.prefix,
                 ..Record::EMPTY
             };
-            self.each_prefetched(segment, |slot| inspect(&mut record, slot));
+            self.each_prefetched(segment, |cell| inspect(&mut record, cell));
         } else {
             for tag in record.take_due(now_ms) {
-                self.each_with_tag(segment, tag, |slot| inspect(&mut record, slot));
+                self.each_with_tag(segment, tag, |cell| inspect(&mut record, cell));
             }
         }
         let expiry = self.expiry.as_mut().expect("the record is somewhere");
@@ -249,45 +249,45 @@ impl HashTable {
                 let prefix = expiry.record(id as u32).prefix;
                 let segment = self.directory.get(u64::from(prefix) << 32);
                 segment
-                    .slots()
+                    .cells()
                     .chain(self.overflow_of(segment).iter().copied())
-                    .map(word_of_slot)
+                    .map(word_of_cell)
                     .filter(|&word| has_expiry(word))
                     .choose(rng)
             })
             .or_else(|| self.iter().find(|&word| has_expiry(word)))
     }
 
-    /// Every slot of a segment and its overflow, entries prefetched some steps ahead.
+    /// Every cell of a segment and its overflow, entries prefetched some steps ahead.
     fn each_prefetched(&self, segment: SegmentRef, mut f: impl FnMut(u64)) {
         const AHEAD: usize = 12;
         let mut waiting = [0u64; AHEAD];
         let mut count = 0;
-        for slot in segment
-            .slots()
+        for cell in segment
+            .cells()
             .chain(self.overflow_of(segment).iter().copied())
         {
-            prefetch_entry(word_of_slot(slot), SHORT_REACH);
-            let earlier = std::mem::replace(&mut waiting[count % AHEAD], slot);
+            prefetch_entry(word_of_cell(cell), SHORT_REACH);
+            let earlier = std::mem::replace(&mut waiting[count % AHEAD], cell);
             if earlier != 0 {
                 f(earlier);
             }
             count += 1;
         }
         for i in count..count + AHEAD {
-            let slot = waiting[i % AHEAD];
-            if slot != 0 {
-                f(slot);
+            let cell = waiting[i % AHEAD];
+            if cell != 0 {
+                f(cell);
             }
         }
     }
 
-    /// Every slot with this tag in a segment and its overflow.
+    /// Every cell with this tag in a segment and its overflow.
     fn each_with_tag(&self, segment: SegmentRef, tag: u64, mut f: impl FnMut(u64)) {
-        segment.visit_tags(tag, tag + 1, |word| f(super::line::slot_of(tag, word)));
-        for &slot in self.overflow_of(segment) {
-            if tag_of_slot(slot) == tag {
-                f(slot);
+        segment.visit_tags(tag, tag + 1, |word| f(super::line::cell_of(tag, word)));
+        for &cell in self.overflow_of(segment) {
+            if tag_of_cell(cell) == tag {
+                f(cell);
             }
         }
     }

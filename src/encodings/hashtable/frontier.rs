@@ -4,7 +4,7 @@
 //!
 //! A place is the top half of an element's own hash in the table.
 
-use super::line::word_of_slot;
+use super::line::word_of_cell;
 use super::{Handle, HashTable, Word};
 
 /// The position after the last place.
@@ -44,7 +44,7 @@ impl HashTable {
         // A segment that has merged since begins before `from`.
         let is_new = |word: &Word| start >= from || u64::from(self.place_of(rehash(*word))) >= from;
         let overflow = self.overflow_of(segment).iter().copied();
-        let words = segment.slots().chain(overflow).map(word_of_slot);
+        let words = segment.cells().chain(overflow).map(word_of_cell);
         words.filter(is_new).for_each(&mut see);
         start + (END >> segment.depth())
     }

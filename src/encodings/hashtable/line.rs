@@ -1,15 +1,15 @@
-//! One 64-byte line of eight slots: finding the slots with a tag.
+//! One 64-byte line of eight cells: finding the cells with a tag.
 //!
-//!     slot: 15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word; 0 = empty
+//!     cell: 15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word; 0 = empty
 //!
-//! No stored slot has tag 0, so matching tag 0 finds the empty slots. On x86-64 the eight
+//! No stored cell has tag 0, so matching tag 0 finds the empty cells. On x86-64 the eight
 //! tags are compared at once with SSE2, which every such processor has; elsewhere a
 //! loop gives the same mask.
 
 use super::Word;
 
-/// Slots in a line.
-pub(super) const SLOTS: usize = 8;
+/// Cells in a line.
+pub(super) const CELLS: usize = 8;
 /// "Sits in the bucket after its home".
 pub(super) const MARK: u64 = 1 << 48;
 const TAG_SHIFT: u32 = 49;
@@ -21,31 +21,31 @@ pub(super) fn tag_of_hash(hash: u64) -> u64 {
 }
 
 #[inline(always)]
-pub(super) fn slot_of(tag: u64, word: Word) -> u64 {
+pub(super) fn cell_of(tag: u64, word: Word) -> u64 {
     tag << TAG_SHIFT | word.raw()
 }
 
 #[inline(always)]
-pub(super) fn tag_of_slot(slot: u64) -> u64 {
-    slot >> TAG_SHIFT
+pub(super) fn tag_of_cell(cell: u64) -> u64 {
+    cell >> TAG_SHIFT
 }
 
-/// The slot with its word replaced.
+/// The cell with its word replaced.
 #[inline]
-pub(super) fn with_word(slot: u64, word: Word) -> u64 {
-    slot & !(MARK - 1) | word.raw()
+pub(super) fn with_word(cell: u64, word: Word) -> u64 {
+    cell & !(MARK - 1) | word.raw()
 }
 
-/// The word of an occupied slot.
+/// The word of an occupied cell.
 #[inline(always)]
-pub(super) fn word_of_slot(slot: u64) -> Word {
-    Word(slot & (MARK - 1))
+pub(super) fn word_of_cell(cell: u64) -> Word {
+    Word(cell & (MARK - 1))
 }
 
-/// Bit i set: slot i has this tag. Tag 0: slot i is empty.
+/// Bit i set: cell i has this tag. Tag 0: cell i is empty.
 ///
 /// # Safety
-/// `line` points to eight readable slots, aligned to 16 bytes.
+/// `line` points to eight readable cells, aligned to 16 bytes.
 #[inline(always)]
 pub(super) unsafe fn match_tag(line: *const u64, tag: u64) -> u32 {
     #[cfg(target_arch = "x86_64")]
@@ -60,7 +60,7 @@ pub(super) unsafe fn match_tag(line: *const u64, tag: u64) -> u32 {
     }
 }
 
-/// Bit i set: slot i holds an element that sits in its neighbour bucket.
+/// Bit i set: cell i holds an element that sits in its neighbour bucket.
 ///
 /// # Safety
 /// As `match_tag`.
@@ -82,10 +82,10 @@ pub(super) unsafe fn match_mark(line: *const u64) -> u32 {
 mod sse2 {
     use std::arch::x86_64::*;
 
-    /// The high halves of eight slots, as two vectors of four.
+    /// The high halves of eight cells, as two vectors of four.
     ///
     /// # Safety
-    /// `line` points to eight readable slots, aligned to 16 bytes.
+    /// `line` points to eight readable cells, aligned to 16 bytes.
     #[inline(always)]
     unsafe fn high_halves(line: *const u64) -> (__m128i, __m128i) {
         let at = line.cast::<__m128i>();
@@ -131,25 +131,25 @@ mod sse2 {
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod scalar {
-    use super::{MARK, SLOTS, tag_of_slot};
+    use super::{CELLS, MARK, tag_of_cell};
 
     /// # Safety
-    /// `line` points to eight readable slots.
+    /// `line` points to eight readable cells.
     pub(super) unsafe fn match_tag(line: *const u64, tag: u64) -> u32 {
-        (0..SLOTS).fold(0, |mask, i| {
+        (0..CELLS).fold(0, |mask, i| {
             // SAFETY: i < 8.
-            let slot = unsafe { *line.add(i) };
-            mask | u32::from(tag_of_slot(slot) == tag) << i
+            let cell = unsafe { *line.add(i) };
+            mask | u32::from(tag_of_cell(cell) == tag) << i
         })
     }
 
     /// # Safety
     /// As `match_tag`.
     pub(super) unsafe fn match_mark(line: *const u64) -> u32 {
-        (0..SLOTS).fold(0, |mask, i| {
+        (0..CELLS).fold(0, |mask, i| {
             // SAFETY: i < 8.
-            let slot = unsafe { *line.add(i) };
-            mask | u32::from(slot & MARK != 0) << i
+            let cell = unsafe { *line.add(i) };
+            mask | u32::from(cell & MARK != 0) << i
         })
     }
 }
@@ -160,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[repr(align(64))]
-    struct Line([u64; SLOTS]);
+    struct Line([u64; CELLS]);
 
     proptest! {
         #[test]
@@ -174,7 +174,7 @@ mod tests {
             }));
             let at = line.0.as_ptr();
             for tag in (0..4).map(|tag| tag * spread) {
-                // SAFETY: `at` is an aligned line of eight slots.
+                // SAFETY: `at` is an aligned line of eight cells.
                 let (fast, slow) = unsafe { (match_tag(at, tag), scalar::match_tag(at, tag)) };
                 prop_assert_eq!(fast, slow);
             }
@@ -196,7 +196,7 @@ mod tests {
             0,
             MARK,
         ]);
-        // SAFETY: an aligned line of eight slots.
+        // SAFETY: an aligned line of eight cells.
         let mask = |tag| unsafe { match_tag(line.0.as_ptr(), tag) };
         assert_eq!(mask(0x7fff), 1);
         assert_eq!(mask(0x7ffe), 4);

@@ -4,8 +4,8 @@
 //! learns from the caller, by closures, whether a word matches and what its hash is.
 //!
 //!     directory   a word for each value of the top bits of the hash (`directory`)
-//!     segment     a header line and up to 63 buckets of 8 slots (`segment`, `line`, `place`)
-//!     slot        15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word
+//!     segment     a header line and up to 63 buckets of 8 cells (`segment`, `line`, `place`)
+//!     cell        15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word
 //!     overflow    per segment, hundreds of equal hashes that no split separates (`overflow`)
 //!
 //! Growth is local: a segment grows step by step to 64 lines, then splits in two; deletes shrink
@@ -40,7 +40,6 @@ mod drain;
 mod expiry;
 mod frontier;
 mod line;
-mod min_tree;
 mod near;
 mod overflow;
 mod place;
@@ -62,13 +61,13 @@ pub(crate) use ahead::SHORT_REACH;
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
-use line::{SLOTS, slot_of, tag_of_hash, with_word, word_of_slot};
+use line::{CELLS, cell_of, tag_of_hash, with_word, word_of_cell};
 pub(crate) use near::TIME_MAX;
 use place::Placed;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;
 
-/// The content of a slot: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose three
+/// The content of a cell: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose three
 /// low bits are flags.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Word(u64);
@@ -94,7 +93,7 @@ impl Word {
 ///
 ///     top half of the table's own hash 32 | index 32
 ///
-/// The directory uses only the hash's top bits. The index is that of the slot in its segment, or,
+/// The directory uses only the hash's top bits. The index is that of the cell in its segment, or,
 /// past the segment's end, one into the overflow.
 #[derive(Copy, Clone, Debug)]
 pub struct Handle(u64);
@@ -139,7 +138,7 @@ struct Many {
     /// Number of segments, and of those whose depth is the directory's.
     segments: usize,
     deepest: usize,
-    /// Unmarked slots of segments that cannot hold them, by the segment's prefix.
+    /// Unmarked cells of segments that cannot hold them, by the segment's prefix.
     overflow: BTreeMap<u32, Vec<u64>>,
     /// `drain_step` is removing segments; the directory is gone.
     draining: bool,
@@ -224,19 +223,19 @@ impl HashTable {
         None
     }
 
-    /// The word in a slot.
+    /// The word in a cell.
     #[inline]
     pub fn word_at(&self, handle: Handle) -> Word {
-        word_of_slot(self.raw_at(handle))
+        word_of_cell(self.raw_at(handle))
     }
 
     #[inline]
     fn raw_at(&self, handle: Handle) -> u64 {
         let segment = self.directory.get(handle.hash());
         let at = handle.at();
-        let end = segment.lines() * SLOTS;
+        let end = segment.lines() * CELLS;
         let raw = if at < end {
-            segment.slot(at)
+            segment.cell(at)
         } else {
             self.overflow_of(segment)[at - end]
         };
@@ -244,15 +243,15 @@ impl HashTable {
         raw
     }
 
-    /// Replaces the word in a slot by one with the same hash.
+    /// Replaces the word in a cell by one with the same hash.
     #[inline]
     pub fn replace_at(&mut self, handle: Handle, word: Word) {
         let raw = with_word(self.raw_at(handle), word);
         let segment = self.directory.get(handle.hash());
         let at = handle.at();
-        let end = segment.lines() * SLOTS;
+        let end = segment.lines() * CELLS;
         if at < end {
-            segment.set_slot(at, raw);
+            segment.set_cell(at, raw);
         } else {
             self.overflow_entry(segment)[at - end] = raw;
         }
@@ -263,10 +262,10 @@ impl HashTable {
         let raw = self.raw_at(handle);
         let segment = self.directory.get(handle.hash());
         let at = handle.at();
-        let end = segment.lines() * SLOTS;
+        let end = segment.lines() * CELLS;
         self.len -= 1;
         if at < end {
-            segment.set_slot(at, 0);
+            segment.set_cell(at, 0);
             segment.segment().update(|header| header.count -= 1);
             if segment.has_stash() && segment.refill_from_stash(at) {
                 self.set_flag(segment, SegmentRef::STASH, false);
@@ -279,7 +278,7 @@ impl HashTable {
             self.drop_empty_overflow(segment);
         }
         self.maybe_shrink(handle.hash());
-        word_of_slot(raw)
+        word_of_cell(raw)
     }
 
     /// Takes out the first word with this hash's tag that `eq` accepts.
@@ -294,14 +293,14 @@ impl HashTable {
         debug_assert_eq!(rehash(word), hash);
         let (hash, salt) = (self.own(hash), self.salt);
         let rehash = |word| rehash(word).wrapping_mul(salt);
-        let slot = slot_of(tag_of_hash(hash), word);
+        let cell = cell_of(tag_of_hash(hash), word);
         loop {
             let segment = self.directory.get(hash);
             if segment.is_none() {
                 self.open();
                 continue;
             }
-            match segment.place(slot) {
+            match segment.place(cell) {
                 Placed::Bucket => {}
                 Placed::Stash if segment.has_stash() => {}
                 Placed::Stash => self.set_flag(segment, SegmentRef::STASH, true),
@@ -309,7 +308,7 @@ impl HashTable {
                     if self.make_room(hash, &rehash) {
                         continue;
                     }
-                    self.push_overflow(hash, slot);
+                    self.push_overflow(hash, cell);
                     break;
                 }
             }
@@ -333,8 +332,8 @@ impl HashTable {
             .flat_map(|many| many.overflow.values().flatten().copied());
         let segments = self.directory.segments();
         segments
-            .flat_map(|(_, segment)| segment.slots())
+            .flat_map(|(_, segment)| segment.cells())
             .chain(overflow)
-            .map(word_of_slot)
+            .map(word_of_cell)
     }
 }

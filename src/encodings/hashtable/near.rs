@@ -4,8 +4,8 @@
 
 use smallvec::SmallVec;
 
-use super::min_tree::NEVER;
 use super::segment::NO_HORIZON;
+use crate::encodings::min_tree::NEVER;
 
 /// Most elements in a record: it fills two cache lines.
 const NEAR_MAX: usize = 14;

@@ -4,7 +4,7 @@
 //! The list has no order; its key is the segment's prefix. An empty list is removed, and the
 //! directory word's overflow flag is cleared.
 
-use super::line::{SLOTS, tag_of_slot, word_of_slot};
+use super::line::{CELLS, tag_of_cell, word_of_cell};
 use super::place::Placed;
 use super::segment::SegmentRef;
 use super::{HashTable, Word};
@@ -31,8 +31,8 @@ impl HashTable {
         let index = self
             .overflow_of(segment)
             .iter()
-            .position(|&slot| tag_of_slot(slot) == tag && eq(word_of_slot(slot)))?;
-        Some(segment.lines() * SLOTS + index)
+            .position(|&cell| tag_of_cell(cell) == tag && eq(word_of_cell(cell)))?;
+        Some(segment.lines() * CELLS + index)
     }
 
     /// Drops the list of a segment that is rebuilt: its elements are in the plan.
@@ -47,9 +47,9 @@ impl HashTable {
     }
 
     #[cold]
-    pub(super) fn push_overflow(&mut self, hash: u64, slot: u64) {
+    pub(super) fn push_overflow(&mut self, hash: u64, cell: u64) {
         let segment = self.directory.get(hash);
-        self.overflow_entry(segment).push(slot);
+        self.overflow_entry(segment).push(cell);
         self.set_flag(segment, SegmentRef::OVERFLOW, true);
     }
 
@@ -79,16 +79,16 @@ impl HashTable {
         }
     }
 
-    /// After a slot of the segment became free: an overflow element may fit now.
+    /// After a cell of the segment became free: an overflow element may fit now.
     #[cold]
     pub(super) fn refill_from_overflow(&mut self, hash: u64) {
         let segment = self.directory.get(hash);
-        let slot = self
+        let cell = self
             .overflow_entry(segment)
             .pop()
             .expect("the flag says there is overflow");
-        match segment.place(slot) {
-            Placed::Full => self.overflow_entry(segment).push(slot),
+        match segment.place(cell) {
+            Placed::Full => self.overflow_entry(segment).push(cell),
             placed => {
                 segment.segment().update(|header| header.count += 1);
                 if placed == Placed::Stash {

@@ -2,10 +2,10 @@
 //!
 //! If the home bucket and its neighbour are full, an element in its home bucket may move on to its
 //! neighbour, one in the neighbour bucket may move back home, and so on along the buckets until one
-//! has a free slot.
+//! has a free cell.
 
-use super::line::{MARK, SLOTS, tag_of_slot};
-use super::segment::{HEADER_SLOTS, SegmentRef};
+use super::line::{CELLS, MARK, tag_of_cell};
+use super::segment::{HEADER_CELLS, SegmentRef};
 use crate::encodings::prefetch::prefetch;
 
 /// Maximum moves to make room for a new element.
@@ -20,50 +20,50 @@ pub(super) enum Placed {
 }
 
 impl SegmentRef {
-    /// Finds a place for an unmarked slot: home if it has two free, then the emptier of home and
+    /// Finds a place for an unmarked cell: home if it has two free, then the emptier of home and
     /// neighbour, then a chain of moves, then the stash. Does not change `count`.
-    pub fn place(self, slot: u64) -> Placed {
-        let home = self.home(tag_of_slot(slot));
+    pub fn place(self, cell: u64) -> Placed {
+        let home = self.home(tag_of_cell(cell));
         let free = self.free_in(home);
         let two = |mask: u32| mask & mask.wrapping_sub(1) != 0;
         if two(free) {
-            self.put(home, free, slot);
+            self.put(home, free, cell);
             return Placed::Bucket;
         }
         let next = self.next(home);
         let free_next = self.free_in(next);
         if two(free_next) || (free == 0 && free_next != 0) {
-            self.put(next, free_next, slot | MARK);
+            self.put(next, free_next, cell | MARK);
             return Placed::Bucket;
         }
         if free != 0 {
-            self.put(home, free, slot);
+            self.put(home, free, cell);
             return Placed::Bucket;
         }
-        self.place_by_moving(home, next, slot)
+        self.place_by_moving(home, next, cell)
     }
 
     #[cold]
-    fn place_by_moving(self, home: usize, next: usize, slot: u64) -> Placed {
+    fn place_by_moving(self, home: usize, next: usize, cell: u64) -> Placed {
         let (mut left, mut right) = (Some(home), Some(next));
         for moves in 1..=CHAIN_MAX {
             left = left.and_then(|bucket| self.go_on(bucket, false));
             if left.is_some_and(|bucket| self.free_in(bucket) != 0) {
                 self.shift(home, moves, false);
-                self.put(home, self.free_in(home), slot);
+                self.put(home, self.free_in(home), cell);
                 return Placed::Bucket;
             }
             right = right.and_then(|bucket| self.go_on(bucket, true));
             if right.is_some_and(|bucket| self.free_in(bucket) != 0) {
                 self.shift(next, moves, true);
-                self.put(next, self.free_in(next), slot | MARK);
+                self.put(next, self.free_in(next), cell | MARK);
                 return Placed::Bucket;
             }
         }
         match self.free_in_stash() {
             0 => Placed::Full,
             free => {
-                self.set_slot(free.trailing_zeros() as usize, slot);
+                self.set_cell(free.trailing_zeros() as usize, cell);
                 Placed::Stash
             }
         }
@@ -98,7 +98,7 @@ impl SegmentRef {
         }
     }
 
-    /// The slots of a full bucket whose elements may move to the next one, or to the one before.
+    /// The cells of a full bucket whose elements may move to the next one, or to the one before.
     fn movable_in(self, bucket: usize, right: bool) -> u32 {
         let marked = self.marked_in(bucket);
         if right { !marked & 0xff } else { marked }
@@ -112,38 +112,38 @@ impl SegmentRef {
             // A bucket on the chain is full: its unmarked elements are at home.
             let movable = self.movable_in(from, right);
             let at = Self::bucket_start(from) + movable.trailing_zeros() as usize;
-            let slot = self.slot(at);
-            self.put(to, self.free_in(to), slot ^ MARK);
-            self.set_slot(at, 0);
+            let cell = self.cell(at);
+            self.put(to, self.free_in(to), cell ^ MARK);
+            self.set_cell(at, 0);
         }
     }
 
-    /// Writes into the lowest slot of `mask`, which is not 0.
-    fn put(self, bucket: usize, mask: u32, slot: u64) {
-        self.set_slot(
+    /// Writes into the lowest cell of `mask`, which is not 0.
+    fn put(self, bucket: usize, mask: u32, cell: u64) {
+        self.set_cell(
             Self::bucket_start(bucket) + mask.trailing_zeros() as usize,
-            slot,
+            cell,
         );
     }
 
-    /// After the slot `at` became empty: moves a stash element there that belongs there. Returns
+    /// After the cell `at` became empty: moves a stash element there that belongs there. Returns
     /// whether the stash is now empty.
     pub fn refill_from_stash(self, at: usize) -> bool {
-        if at >= SLOTS {
-            let bucket = at / SLOTS - 1;
-            for stash in HEADER_SLOTS..SLOTS {
-                let slot = self.slot(stash);
-                if slot == 0 {
+        if at >= CELLS {
+            let bucket = at / CELLS - 1;
+            for stash in HEADER_CELLS..CELLS {
+                let cell = self.cell(stash);
+                if cell == 0 {
                     continue;
                 }
-                let home = self.home(tag_of_slot(slot));
+                let home = self.home(tag_of_cell(cell));
                 if home == bucket || self.next(home) == bucket {
-                    self.set_slot(at, if home == bucket { slot } else { slot | MARK });
-                    self.set_slot(stash, 0);
+                    self.set_cell(at, if home == bucket { cell } else { cell | MARK });
+                    self.set_cell(stash, 0);
                     break;
                 }
             }
         }
-        (HEADER_SLOTS..SLOTS).all(|at| self.slot(at) == 0)
+        (HEADER_CELLS..CELLS).all(|at| self.cell(at) == 0)
     }
 }

@@ -1,7 +1,7 @@
 //! The layout of a set of elements in a segment being rebuilt.
 
-use super::line::{MARK, SLOTS, tag_of_slot};
-use super::segment::{HEADER_SLOTS, Header, LINES_MAX, STASH_SLOTS, Segment, SegmentRef, home};
+use super::line::{CELLS, MARK, tag_of_cell};
+use super::segment::{HEADER_CELLS, Header, LINES_MAX, STASH_CELLS, Segment, SegmentRef, home};
 
 /// The layout of a set of elements in a segment of a given size.
 ///
@@ -17,11 +17,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub fn new(slots: &[u64], lines: usize) -> Plan {
+    pub fn new(cells: &[u64], lines: usize) -> Plan {
         let buckets = lines - 1;
         let mut own = [0u32; LINES_MAX];
-        for &slot in slots {
-            own[home(tag_of_slot(slot), buckets)] += 1;
+        for &cell in cells {
+            own[home(tag_of_cell(cell), buckets)] += 1;
         }
         let mut plan = Plan {
             buckets,
@@ -30,7 +30,7 @@ impl Plan {
             spilled: 0,
         };
         // The number that wraps around is known after the first pass.
-        let wrapping = plan.cascade(&own, 0, if buckets == 1 { 0 } else { SLOTS as u32 });
+        let wrapping = plan.cascade(&own, 0, if buckets == 1 { 0 } else { CELLS as u32 });
         plan.cascade(&own, wrapping, wrapping);
         plan
     }
@@ -40,15 +40,15 @@ impl Plan {
     }
 
     fn cascade(&mut self, own: &[u32; LINES_MAX], first: u32, last_max: u32) -> u32 {
-        let slots = SLOTS as u32;
+        let cells = CELLS as u32;
         let mut carried = first;
         self.spilled = 0;
         for (bucket, &own) in own[..self.buckets].iter().enumerate() {
-            let stay = own.min(slots - carried);
+            let stay = own.min(cells - carried);
             let onward_max = if bucket + 1 == self.buckets {
                 last_max
             } else {
-                slots
+                cells
             };
             let onward = (own - stay).min(onward_max);
             self.stay[bucket] = stay as u8;
@@ -59,7 +59,7 @@ impl Plan {
         carried
     }
 
-    /// Writes the segment: `header` (with lines and count corrected), then the slots. Elements that
+    /// Writes the segment: `header` (with lines and count corrected), then the cells. Elements that
     /// do not fit, even in the stash, are appended to `overflow`.
     /// Returns the segment's reference without the overflow flag.
     ///
@@ -67,42 +67,42 @@ impl Plan {
     /// `segment` is unused memory of this plan's number of lines, 64-byte aligned.
     pub unsafe fn write(
         mut self,
-        slots: &[u64],
+        cells: &[u64],
         segment: Segment,
         header: Header,
         overflow: &mut Vec<u64>,
     ) -> SegmentRef {
         let lines = self.lines();
-        // SAFETY: the caller's promise; all-zero slots are empty.
-        unsafe { segment.0.write_bytes(0, lines * SLOTS) };
+        // SAFETY: the caller's promise; all-zero cells are empty.
+        unsafe { segment.0.write_bytes(0, lines * CELLS) };
         let target = SegmentRef::new(segment, lines, u32::from(header.depth));
         let mut used = [0u8; LINES_MAX];
         let mut stashed = 0;
         let mut lost = 0;
-        for &slot in slots {
-            let slot = slot & !MARK;
-            let home = target.home(tag_of_slot(slot));
-            let (bucket, slot) = if self.stay[home] > 0 {
+        for &cell in cells {
+            let cell = cell & !MARK;
+            let home = target.home(tag_of_cell(cell));
+            let (bucket, cell) = if self.stay[home] > 0 {
                 self.stay[home] -= 1;
-                (home, slot)
+                (home, cell)
             } else if self.onward[home] > 0 {
                 self.onward[home] -= 1;
-                (target.next(home), slot | MARK)
-            } else if stashed < STASH_SLOTS {
-                target.set_slot(HEADER_SLOTS + stashed, slot);
+                (target.next(home), cell | MARK)
+            } else if stashed < STASH_CELLS {
+                target.set_cell(HEADER_CELLS + stashed, cell);
                 stashed += 1;
                 continue;
             } else {
-                overflow.push(slot);
+                overflow.push(cell);
                 lost += 1;
                 continue;
             };
             let place = usize::from(used[bucket]);
-            assert!(place < SLOTS);
-            target.set_slot(SegmentRef::bucket_start(bucket) + place, slot);
+            assert!(place < CELLS);
+            target.set_cell(SegmentRef::bucket_start(bucket) + place, cell);
             used[bucket] += 1;
         }
-        let count = (slots.len() - lost) as u16;
+        let count = (cells.len() - lost) as u16;
         // SAFETY: the header is the segment's first 16 bytes.
         unsafe {
             segment.0.cast::<Header>().write(Header {

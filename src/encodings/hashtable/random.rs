@@ -1,17 +1,17 @@
 //! Uniform random picks.
 //!
-//! Draws a directory word, accepted only if it is its segment's canonical one; then a slot among as
+//! Draws a directory word, accepted only if it is its segment's canonical one; then a cell among as
 //! many as the largest segment has, accepted only if it exists and is occupied. After any rejection
-//! everything is drawn again. So every slot of the table is equally likely, whatever the size and
-//! fill of its segment. Drawing again from the same segment, or only among the slots it has, is
+//! everything is drawn again. So every cell of the table is equally likely, whatever the size and
+//! fill of its segment. Drawing again from the same segment, or only among the cells it has, is
 //! measurably biased.
 //!
 //! Cost: 1.3 to 3 draws in a random table.
 
 use rand::Rng;
 
-use super::line::{SLOTS, word_of_slot};
-use super::segment::{HEADER_SLOTS, LINES_MAX};
+use super::line::{CELLS, word_of_cell};
+use super::segment::{HEADER_CELLS, LINES_MAX};
 use super::{HashTable, Word};
 
 /// After this many rejections the table is nearly empty for its size: walk it instead.
@@ -32,9 +32,9 @@ impl HashTable {
             let overflow = many.overflow.values().map(Vec::len).sum::<usize>();
             if overflow > 0 {
                 let nth = below(rng, self.len);
-                let mut slots = many.overflow.values().flatten();
-                if let Some(&slot) = slots.nth(nth) {
-                    return Some(word_of_slot(slot));
+                let mut cells = many.overflow.values().flatten();
+                if let Some(&cell) = cells.nth(nth) {
+                    return Some(word_of_cell(cell));
                 }
             }
         }
@@ -61,11 +61,11 @@ impl HashTable {
         } else {
             LINES_MAX
         };
-        let at = below(rng, lines * SLOTS - HEADER_SLOTS) + HEADER_SLOTS;
-        if at >= segment.lines() * SLOTS {
+        let at = below(rng, lines * CELLS - HEADER_CELLS) + HEADER_CELLS;
+        if at >= segment.lines() * CELLS {
             return None;
         }
-        let slot = segment.slot(at);
-        (slot != 0).then(|| word_of_slot(slot))
+        let cell = segment.cell(at);
+        (cell != 0).then(|| word_of_cell(cell))
     }
 }

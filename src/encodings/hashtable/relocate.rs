@@ -1,10 +1,10 @@
 //! Moving a table's blocks, and those of its elements, to fuller slabs.
 //!
-//! No element changes its position in the table: its slot gets the new word, a segment's directory
-//! words the new address. So cursors, slots and random picks stay valid.
+//! No element changes its position in the table: its cell gets the new word, a segment's directory
+//! words the new address. So cursors, cells and random picks stay valid.
 
 use super::arena;
-use super::line::{tag_of_slot, with_word, word_of_slot};
+use super::line::{tag_of_cell, with_word, word_of_cell};
 use super::{HashTable, Word};
 use crate::base::mover::Mover;
 
@@ -22,11 +22,11 @@ impl HashTable {
         let (segment, tags) = (stretch.segment, &stretch.tags);
         segment.change_tags(tags.start, tags.end, &mut change);
         if segment.has_overflow() {
-            for slot in self.overflow_entry(segment) {
-                if tags.contains(&tag_of_slot(*slot))
-                    && let Some(word) = change(word_of_slot(*slot))
+            for cell in self.overflow_entry(segment) {
+                if tags.contains(&tag_of_cell(*cell))
+                    && let Some(word) = change(word_of_cell(*cell))
                 {
-                    *slot = with_word(*slot, word);
+                    *cell = with_word(*cell, word);
                 }
             }
         }
@@ -71,8 +71,8 @@ impl HashTable {
         if let Some(many) = &mut self.many {
             assert!(!many.draining, "a table that is being drained is nobody's");
             mover.boxed(many);
-            for slots in many.overflow.values_mut() {
-                mover.vec(slots);
+            for cells in many.overflow.values_mut() {
+                mover.vec(cells);
             }
             many.arenas.relocate(mover, &mut self.directory);
         }

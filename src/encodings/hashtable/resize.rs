@@ -14,9 +14,9 @@ use smallvec::SmallVec;
 
 use super::arena::{LINES_MIN, LINES_STEP, allocate, free};
 use super::directory::DEPTH_MAX;
-use super::line::{SLOTS, word_of_slot};
+use super::line::{CELLS, word_of_cell};
 use super::plan::Plan;
-use super::segment::{LINES_MAX, STASH_SLOTS, Segment};
+use super::segment::{LINES_MAX, STASH_CELLS, Segment};
 use super::{HashTable, Header, NO_HORIZON, NO_RECORD, SegmentRef, Word};
 use crate::encodings::prefetch::prefetch;
 
@@ -32,8 +32,8 @@ const MERGE_MAX: usize = 380;
 const WORDS_FREE: usize = 64;
 const WORDS_PER_SEGMENT: usize = 8;
 
-/// The slots of a segment and its overflow, on the stack unless there is much overflow.
-type Slots = SmallVec<[u64; LINES_MAX * SLOTS]>;
+/// The cells of a segment and its overflow, on the stack unless there is much overflow.
+type Cells = SmallVec<[u64; LINES_MAX * CELLS]>;
 
 fn lines_after(lines: usize, depth: u32) -> Option<usize> {
     if depth > 0 {
@@ -58,7 +58,7 @@ fn lines_before(lines: usize, depth: u32) -> Option<usize> {
 
 /// The smallest size that `count` elements fill to at most 93 %.
 fn lines_for(count: usize, depth: u32) -> usize {
-    let wanted = 1 + (count * 100).div_ceil(93 * SLOTS);
+    let wanted = 1 + (count * 100).div_ceil(93 * CELLS);
     if depth > 0 {
         return wanted
             .next_multiple_of(LINES_STEP)
@@ -69,10 +69,10 @@ fn lines_for(count: usize, depth: u32) -> usize {
 
 /// The smallest plan of at least `lines` lines with few elements in the stash; if there is none,
 /// the largest segment, with the rest spilled.
-fn plan(slots: &[u64], lines: usize, depth: u32) -> Plan {
+fn plan(cells: &[u64], lines: usize, depth: u32) -> Plan {
     let mut lines = lines;
     loop {
-        let plan = Plan::new(slots, lines);
+        let plan = Plan::new(cells, lines);
         match lines_after(lines, depth) {
             Some(larger) if plan.spilled > REBUILD_STASH_MAX => lines = larger,
             _ => return plan,
@@ -107,10 +107,10 @@ impl HashTable {
         let segment = self.directory.get(hash);
         let depth = segment.depth();
         if let Some(larger) = lines_after(segment.lines(), depth) {
-            let slots = self.slots_of(segment);
-            let plan = plan(&slots, larger, depth);
+            let cells = self.cells_of(segment);
+            let plan = plan(&cells, larger, depth);
             if plan.spilled <= REBUILD_STASH_MAX {
-                self.rebuild(segment, &slots, plan);
+                self.rebuild(segment, &cells, plan);
                 return true;
             }
         }
@@ -119,8 +119,8 @@ impl HashTable {
             return true;
         }
         if segment.lines() < LINES_MAX {
-            let slots = self.slots_of(segment);
-            self.rebuild(segment, &slots, Plan::new(&slots, LINES_MAX));
+            let cells = self.cells_of(segment);
+            self.rebuild(segment, &cells, Plan::new(&cells, LINES_MAX));
             return true;
         }
         false
@@ -135,22 +135,22 @@ impl HashTable {
         depth < DEPTH_MAX && words <= WORDS_FREE.max(segments * WORDS_PER_SEGMENT)
     }
 
-    /// All slots of a segment, overflow included.
-    fn slots_of(&self, segment: SegmentRef) -> Slots {
-        let mut slots = Slots::from_buf([0; LINES_MAX * SLOTS]);
+    /// All cells of a segment, overflow included.
+    fn cells_of(&self, segment: SegmentRef) -> Cells {
+        let mut cells = Cells::from_buf([0; LINES_MAX * CELLS]);
         let mut len = 0;
-        // Writes each slot and counts it unless it is empty: no branch to mispredict.
-        for slot in segment.all_slots() {
-            slots[len] = slot;
-            len += usize::from(slot != 0);
+        // Writes each cell and counts it unless it is empty: no branch to mispredict.
+        for cell in segment.all_cells() {
+            cells[len] = cell;
+            len += usize::from(cell != 0);
         }
-        slots.truncate(len);
-        slots.extend_from_slice(self.overflow_of(segment));
-        slots
+        cells.truncate(len);
+        cells.extend_from_slice(self.overflow_of(segment));
+        cells
     }
 
     /// Allocates and writes a segment; the caller puts it into the directory.
-    fn build(&mut self, slots: &[u64], plan: Plan, header: Header) -> SegmentRef {
+    fn build(&mut self, cells: &[u64], plan: Plan, header: Header) -> SegmentRef {
         let lines = plan.lines();
         let memory = if header.depth == 0 {
             allocate(lines, 1)
@@ -160,7 +160,7 @@ impl HashTable {
         };
         let mut overflow = Vec::new();
         // SAFETY: fresh memory of `lines` lines.
-        let built = unsafe { plan.write(slots, memory, header, &mut overflow) };
+        let built = unsafe { plan.write(cells, memory, header, &mut overflow) };
         if overflow.is_empty() {
             return built;
         }
@@ -185,10 +185,10 @@ impl HashTable {
     }
 
     /// Rebuilds a segment with the same elements and another number of lines.
-    fn rebuild(&mut self, segment: SegmentRef, slots: &[u64], plan: Plan) {
+    fn rebuild(&mut self, segment: SegmentRef, cells: &[u64], plan: Plan) {
         let header = segment.segment().header();
         self.forget_overflow(segment);
-        let built = self.build(slots, plan, header);
+        let built = self.build(cells, plan, header);
         self.directory.set(header.prefix, built);
         self.release(segment);
     }
@@ -198,19 +198,19 @@ impl HashTable {
         let header = segment.segment().header();
         let depth = segment.depth() + 1;
         let bit = 1u64 << (64 - depth);
-        let slots = self.slots_of(segment);
-        let mut children = [Slots::new(), Slots::new()];
+        let cells = self.cells_of(segment);
+        let mut children = [Cells::new(), Cells::new()];
         // The only calls of the caller's closure, before anything is changed.
-        for (i, &slot) in slots.iter().enumerate() {
-            if let Some(&later) = slots.get(i + AHEAD) {
-                prefetch((word_of_slot(later).raw() & !7) as usize);
+        for (i, &cell) in cells.iter().enumerate() {
+            if let Some(&later) = cells.get(i + AHEAD) {
+                prefetch((word_of_cell(later).raw() & !7) as usize);
             }
-            let hash = rehash(word_of_slot(slot));
+            let hash = rehash(word_of_cell(cell));
             debug_assert_eq!(
                 (hash ^ u64::from(header.prefix) << 32) & !(bit | (bit - 1)),
                 0
             );
-            children[usize::from(hash & bit != 0)].push(slot);
+            children[usize::from(hash & bit != 0)].push(cell);
         }
         if depth > self.directory.depth() {
             self.directory.double();
@@ -218,7 +218,7 @@ impl HashTable {
         }
         self.forget_overflow(segment);
         let records = self.split_record(segment, header.prefix | (bit >> 32) as u32);
-        for (child, slots) in children.iter().enumerate() {
+        for (child, cells) in children.iter().enumerate() {
             let (record, horizon) = records[child];
             let prefix = header.prefix | if child == 1 { (bit >> 32) as u32 } else { 0 };
             let header = Header {
@@ -228,8 +228,8 @@ impl HashTable {
                 horizon,
                 ..header
             };
-            let plan = plan(slots, lines_for(slots.len(), depth), depth);
-            let built = self.build(slots, plan, header);
+            let plan = plan(cells, lines_for(cells.len(), depth), depth);
+            let built = self.build(cells, plan, header);
             // The other half still points to the parent.
             self.directory.set(prefix, built);
         }
@@ -253,7 +253,7 @@ impl HashTable {
         }
         let count = usize::from(segment.segment().header().count);
         match lines_before(segment.lines(), depth) {
-            Some(smaller) if count * 10 <= (smaller - 1) * SLOTS * 8 => {
+            Some(smaller) if count * 10 <= (smaller - 1) * CELLS * 8 => {
                 self.shrink(segment, smaller);
             }
             None if depth > 0 && count * 2 <= MERGE_MAX && count.is_multiple_of(8) => {
@@ -268,11 +268,11 @@ impl HashTable {
 
     #[cold]
     fn shrink(&mut self, segment: SegmentRef, lines: usize) {
-        let slots = self.slots_of(segment);
-        let plan = Plan::new(&slots, lines);
+        let cells = self.cells_of(segment);
+        let plan = Plan::new(&cells, lines);
         // One bucket is crowded: wait until more elements are removed.
         if plan.spilled <= REBUILD_STASH_MAX {
-            self.rebuild(segment, &slots, plan);
+            self.rebuild(segment, &cells, plan);
         }
     }
 
@@ -306,17 +306,17 @@ impl HashTable {
             if count > MERGE_MAX {
                 break;
             }
-            let mut slots = self.slots_of(segment);
-            slots.extend(buddy.slots());
-            let plan = plan(&slots, lines_for(count, depth - 1), depth - 1);
-            if plan.spilled > STASH_SLOTS {
+            let mut cells = self.cells_of(segment);
+            cells.extend(buddy.cells());
+            let plan = plan(&cells, lines_for(count, depth - 1), depth - 1);
+            if plan.spilled > STASH_CELLS {
                 break;
             }
-            self.join(segment, buddy, &slots, plan);
+            self.join(segment, buddy, &cells, plan);
         }
     }
 
-    fn join(&mut self, one: SegmentRef, two: SegmentRef, slots: &[u64], plan: Plan) {
+    fn join(&mut self, one: SegmentRef, two: SegmentRef, cells: &[u64], plan: Plan) {
         let depth = one.depth() - 1;
         let was_deepest = one.depth() == self.directory.depth();
         let prefix = one
@@ -333,7 +333,7 @@ impl HashTable {
             record,
             horizon,
         };
-        let built = self.build(slots, plan, header);
+        let built = self.build(cells, plan, header);
         self.directory.set(prefix, built);
         self.release_pair(one, two);
         let many = self.many.as_mut().expect("there were two segments");

@@ -1,13 +1,13 @@
 //! Stateless cursors with Redis's guarantee: an element that is in the table from the first call of
 //! a scan to the last is returned at least once, through any growth, split, merge, shrink.
 //!
-//!     cursor = prefix | depth, 6 bits | cell, 6 bits        (0: begin, and: finished)
+//!     cursor = prefix | depth, 6 bits | band, 6 bits        (0: begin, and: finished)
 //!
-//! The prefix identifies a block of hashes, those with the same top `depth` bits; a cell is one
-//! 64th of the tags. A scan goes through the blocks in order and through the cells of each; an
-//! element never changes either, wherever its slot moves. A block is what one segment holds when
+//! The prefix identifies a block of hashes, those with the same top `depth` bits; a band is one
+//! 64th of the tags. A scan goes through the blocks in order and through the bands of each; an
+//! element never changes either, wherever it moves. A block is what one segment holds when
 //! the block is begun. If that segment has split since, it is finished child by child. If it has
-//! merged, the cells are those of the larger segment, and its part that the scan had not reached
+//! merged, the bands are those of the larger segment, and its part that the scan had not reached
 //! follows as separate blocks. So a cursor only moves forward, and a scan always ends.
 //!
 //! Prefixes have at most 27 bits, so cursors stay below 2^39: a cluster slot's 14 bits above
@@ -16,16 +16,16 @@
 use std::ops::Range;
 
 use super::directory::DEPTH_MAX;
-use super::line::{tag_of_slot, word_of_slot};
+use super::line::{tag_of_cell, word_of_cell};
 use super::{HashTable, SegmentRef, Word};
 
-const CELLS: u64 = 64;
-const TAGS_PER_CELL: u64 = (1 << 15) / CELLS;
-const CELL_BITS: u32 = 6;
+const BANDS: u64 = 64;
+const TAGS_PER_BAND: u64 = (1 << 15) / BANDS;
+const BAND_BITS: u32 = 6;
 const DEPTH_BITS: u32 = 6;
 
 /// Cursors are below 2^CURSOR_BITS.
-pub const CURSOR_BITS: u32 = DEPTH_MAX + DEPTH_BITS + CELL_BITS;
+pub const CURSOR_BITS: u32 = DEPTH_MAX + DEPTH_BITS + BAND_BITS;
 
 const _: () = assert!(CURSOR_BITS + 14 <= 53);
 
@@ -34,25 +34,25 @@ struct Position {
     /// Lowest hash, top 32 bits, of the block.
     prefix: u32,
     depth: u32,
-    cell: u64,
+    band: u64,
 }
 
 impl Position {
     /// `None` for a cursor that no scan has returned.
     fn decode(cursor: u64) -> Option<Position> {
-        let depth = (cursor >> CELL_BITS & ((1 << DEPTH_BITS) - 1)) as u32;
-        let prefix = cursor >> (CELL_BITS + DEPTH_BITS);
+        let depth = (cursor >> BAND_BITS & ((1 << DEPTH_BITS) - 1)) as u32;
+        let prefix = cursor >> (BAND_BITS + DEPTH_BITS);
         let known = depth <= DEPTH_MAX && prefix < 1 << depth;
         known.then(|| Position {
             prefix: (prefix << 32 >> depth) as u32,
             depth,
-            cell: cursor & (CELLS - 1),
+            band: cursor & (BANDS - 1),
         })
     }
 
     fn encode(self) -> u64 {
         let prefix = u64::from(self.prefix) << self.depth >> 32;
-        (prefix << DEPTH_BITS | u64::from(self.depth)) << CELL_BITS | self.cell
+        (prefix << DEPTH_BITS | u64::from(self.depth)) << BAND_BITS | self.band
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Stretch {
     pub segment: SegmentRef,
     pub tags: Range<u64>,
     position: Position,
-    /// The cell after it.
+    /// The band after it.
     next: u64,
 }
 
@@ -77,7 +77,7 @@ impl HashTable {
             return 0;
         };
         let Stretch { segment, tags, .. } = &stretch;
-        self.visit_cells(*segment, tags.start, tags.end, &mut visit);
+        self.visit_band(*segment, tags.start, tags.end, &mut visit);
         self.behind(&stretch)
     }
 
@@ -88,11 +88,11 @@ impl HashTable {
         if segment.is_none() {
             return None;
         }
-        let cells = (CELLS / segment.buckets() as u64).max(1);
-        let next = (position.cell + cells).min(CELLS);
+        let bands = (BANDS / segment.buckets() as u64).max(1);
+        let next = (position.band + bands).min(BANDS);
         Some(Stretch {
             segment,
-            tags: position.cell * TAGS_PER_CELL..next * TAGS_PER_CELL,
+            tags: position.band * TAGS_PER_BAND..next * TAGS_PER_BAND,
             position,
             next,
         })
@@ -107,10 +107,10 @@ impl HashTable {
             ..
         } = stretch;
         let depth = position.depth.max(segment.depth());
-        if next < CELLS {
+        if next < BANDS {
             return Position {
                 depth,
-                cell: next,
+                band: next,
                 ..position
             }
             .encode();
@@ -123,16 +123,16 @@ impl HashTable {
         Position {
             prefix,
             depth: segment.depth().max(32 - prefix.trailing_zeros()),
-            cell: 0,
+            band: 0,
         }
         .encode()
     }
 
-    fn visit_cells(&self, segment: SegmentRef, first: u64, end: u64, visit: &mut impl FnMut(Word)) {
+    fn visit_band(&self, segment: SegmentRef, first: u64, end: u64, visit: &mut impl FnMut(Word)) {
         segment.visit_tags(first, end, &mut *visit);
-        for &slot in self.overflow_of(segment) {
-            if (first..end).contains(&tag_of_slot(slot)) {
-                visit(word_of_slot(slot));
+        for &cell in self.overflow_of(segment) {
+            if (first..end).contains(&tag_of_cell(cell)) {
+                visit(word_of_cell(cell));
             }
         }
     }
@@ -147,22 +147,22 @@ mod tests {
         let last = Position {
             prefix: u32::MAX << (32 - DEPTH_MAX),
             depth: DEPTH_MAX,
-            cell: 63,
+            band: 63,
         };
         assert!(last.encode() < 1 << CURSOR_BITS);
-        for (prefix, depth, cell) in [(0, 0, 0), (0, 0, 5), (1 << 31, 1, 0), (5 << 29, 3, 63)] {
+        for (prefix, depth, band) in [(0, 0, 0), (0, 0, 5), (1 << 31, 1, 0), (5 << 29, 3, 63)] {
             let again = Position::decode(
                 Position {
                     prefix,
                     depth,
-                    cell,
+                    band,
                 }
                 .encode(),
             )
             .unwrap();
             assert_eq!(
-                (again.prefix, again.depth, again.cell),
-                (prefix, depth, cell)
+                (again.prefix, again.depth, again.band),
+                (prefix, depth, band)
             );
         }
     }

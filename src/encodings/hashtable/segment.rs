@@ -1,12 +1,12 @@
-//! A segment: a header line, then buckets of eight slots, all in whole cache lines.
+//! A segment: a header line, then buckets of eight cells, all in whole cache lines.
 //!
-//!     line 0: count u16 | lines u8 | depth u8 | prefix, record, horizon u32 each | 6 stash slots
+//!     line 0: count u16 | lines u8 | depth u8 | prefix, record, horizon u32 each | 6 stash cells
 //!     line 1..lines: a bucket each
 //!
 //! Invariants
 //!   1. An element sits in its home bucket, or marked in the next one (the last wraps to
 //!      the first), or unmarked in the stash.
-//!   2. `count` is the number of occupied slots, stash included, overflow excluded.
+//!   2. `count` is the number of occupied cells, stash included, overflow excluded.
 //!   3. The `SegmentRef` in the directory agrees with the header on lines and depth, and
 //!      says whether the stash is in use.
 //!
@@ -16,14 +16,14 @@
 use std::ptr;
 
 use super::Word;
-use super::line::{SLOTS, match_mark, match_tag, tag_of_slot, with_word, word_of_slot};
+use super::line::{CELLS, match_mark, match_tag, tag_of_cell, with_word, word_of_cell};
 
 /// Lines of a full-grown segment.
 pub(super) const LINES_MAX: usize = 64;
-/// Slots of the header line taken by the header's own fields.
-pub(super) const HEADER_SLOTS: usize = 2;
-/// Stash slots in the header line.
-pub(super) const STASH_SLOTS: usize = SLOTS - HEADER_SLOTS;
+/// Cells of the header line taken by the header's own fields.
+pub(super) const HEADER_CELLS: usize = 2;
+/// Stash cells in the header line.
+pub(super) const STASH_CELLS: usize = CELLS - HEADER_CELLS;
 /// `Header::record` of a segment without volatile elements.
 pub(super) const NO_RECORD: u32 = u32::MAX;
 /// `Header::horizon`: every expiry must be noted in the record.
@@ -43,7 +43,7 @@ pub(super) struct Header {
     pub horizon: u32,
 }
 
-const _: () = assert!(size_of::<Header>() == HEADER_SLOTS * size_of::<u64>());
+const _: () = assert!(size_of::<Header>() == HEADER_CELLS * size_of::<u64>());
 
 /// A directory word: a segment's address and geometry, so that a lookup never reads the header for
 /// them.
@@ -111,10 +111,10 @@ impl SegmentRef {
         SegmentRef(self.0 & !Self::ADDRESS | address)
     }
 
-    /// First slot index (in the segment, header included) of a bucket's line.
+    /// First cell index (in the segment, header included) of a bucket's line.
     #[inline(always)]
     pub(super) fn bucket_start(bucket: usize) -> usize {
-        (1 + bucket) * SLOTS
+        (1 + bucket) * CELLS
     }
 
     #[inline(always)]
@@ -153,7 +153,7 @@ impl SegmentRef {
         [self.bucket(home), self.bucket(self.next(home))]
     }
 
-    /// Slot index of the first element with this tag that `eq` accepts, in buckets or stash.
+    /// Cell index of the first element with this tag that `eq` accepts, in buckets or stash.
     #[inline(always)]
     pub fn find(self, tag: u64, mut eq: impl FnMut(Word) -> bool) -> Option<usize> {
         let mut probe = |start: usize, among: u32| {
@@ -164,7 +164,7 @@ impl SegmentRef {
             while mask != 0 {
                 let i = mask.trailing_zeros() as usize;
                 // SAFETY: i < 8, inside the line.
-                if eq(word_of_slot(unsafe { *line.add(i) })) {
+                if eq(word_of_cell(unsafe { *line.add(i) })) {
                     return Some(start + i);
                 }
                 mask &= mask - 1;
@@ -186,64 +186,64 @@ impl SegmentRef {
     }
 
     #[inline(always)]
-    pub fn slot(self, at: usize) -> u64 {
+    pub fn cell(self, at: usize) -> u64 {
         assert!(
-            (HEADER_SLOTS..self.lines() * SLOTS).contains(&at),
-            "slot index out of segment"
+            (HEADER_CELLS..self.lines() * CELLS).contains(&at),
+            "cell index out of segment"
         );
-        // SAFETY: just checked to be a slot of this segment.
+        // SAFETY: just checked to be a cell of this segment.
         unsafe { *self.segment().0.add(at) }
     }
 
     #[inline(always)]
-    pub fn set_slot(self, at: usize, slot: u64) {
+    pub fn set_cell(self, at: usize, cell: u64) {
         assert!(
-            (HEADER_SLOTS..self.lines() * SLOTS).contains(&at),
-            "slot index out of segment"
+            (HEADER_CELLS..self.lines() * CELLS).contains(&at),
+            "cell index out of segment"
         );
-        // SAFETY: just checked to be a slot of this segment.
-        unsafe { *self.segment().0.add(at) = slot }
+        // SAFETY: just checked to be a cell of this segment.
+        unsafe { *self.segment().0.add(at) = cell }
     }
 
-    /// Occupied slots, stash first.
-    pub fn slots(self) -> impl Iterator<Item = u64> {
-        self.all_slots().filter(|&slot| slot != 0)
+    /// Occupied cells, stash first.
+    pub fn cells(self) -> impl Iterator<Item = u64> {
+        self.all_cells().filter(|&cell| cell != 0)
     }
 
-    /// All slots, empty ones (0) too, stash first; empty without a segment.
-    pub fn all_slots(self) -> impl Iterator<Item = u64> {
+    /// All cells, empty ones (0) too, stash first; empty without a segment.
+    pub fn all_cells(self) -> impl Iterator<Item = u64> {
         let end = if self.is_none() {
-            HEADER_SLOTS
+            HEADER_CELLS
         } else {
-            self.lines() * SLOTS
+            self.lines() * CELLS
         };
-        // SAFETY: a segment has this many lines of slots.
-        (HEADER_SLOTS..end).map(move |at| unsafe { *self.segment().0.add(at) })
+        // SAFETY: a segment has this many lines of cells.
+        (HEADER_CELLS..end).map(move |at| unsafe { *self.segment().0.add(at) })
     }
 
     /// Visits the elements with `first <= tag < end`, overflow excluded.
     pub fn visit_tags(self, first: u64, end: u64, mut visit: impl FnMut(Word)) {
-        self.each_tagged(first, end, |_, slot| visit(word_of_slot(slot)));
+        self.each_tagged(first, end, |_, cell| visit(word_of_cell(cell)));
     }
 
     /// Replaces words of the elements with `first <= tag < end`, overflow excluded, by those that
     /// `change` returns; hashes stay the same.
     pub fn change_tags(self, first: u64, end: u64, mut change: impl FnMut(Word) -> Option<Word>) {
-        self.each_tagged(first, end, |at, slot| {
-            if let Some(word) = change(word_of_slot(slot)) {
-                self.set_slot(at, with_word(slot, word));
+        self.each_tagged(first, end, |at, cell| {
+            if let Some(word) = change(word_of_cell(cell)) {
+                self.set_cell(at, with_word(cell, word));
             }
         });
     }
 
-    /// Slots of the elements with `first <= tag < end`, each with its index.
+    /// Cells of the elements with `first <= tag < end`, each with its index.
     #[inline]
     fn each_tagged(self, first: u64, end: u64, mut see: impl FnMut(usize, u64)) {
         let mut line = |start: usize, skip: usize| {
-            for at in start + skip..start + SLOTS {
-                let slot = self.slot(at);
-                if slot != 0 && (first..end).contains(&tag_of_slot(slot)) {
-                    see(at, slot);
+            for at in start + skip..start + CELLS {
+                let cell = self.cell(at);
+                if cell != 0 && (first..end).contains(&tag_of_cell(cell)) {
+                    see(at, cell);
                 }
             }
         };
@@ -255,7 +255,7 @@ impl SegmentRef {
             bucket = self.next(bucket);
         }
         if self.has_stash() {
-            line(0, HEADER_SLOTS);
+            line(0, HEADER_CELLS);
         }
     }
 

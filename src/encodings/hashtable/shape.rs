@@ -1,7 +1,7 @@
 //! Figures about a table: its bytes, and its inner shape for `DEBUG HTSTATS`.
 
 use super::arena::allocated_bytes;
-use super::line::SLOTS;
+use super::line::CELLS;
 use super::{HashTable, Many};
 use crate::base::alloc::{boxed_bytes, vec_bytes};
 
@@ -14,8 +14,8 @@ pub struct Shape {
     pub segments: usize,
     /// Cache lines of all segments, header lines included.
     pub lines: usize,
-    /// Slots in buckets, stash excluded.
-    pub slots: usize,
+    /// Cells in buckets, stash excluded.
+    pub cells: usize,
     pub segments_with_stash: usize,
     pub stash_entries: usize,
     pub overflow_entries: usize,
@@ -55,7 +55,7 @@ impl HashTable {
         for (_, segment) in self.directory.segments() {
             shape.segments += 1;
             shape.lines += segment.lines();
-            shape.slots += segment.buckets() * SLOTS;
+            shape.cells += segment.buckets() * CELLS;
             if segment.has_stash() {
                 shape.segments_with_stash += 1;
                 shape.stash_entries += 6 - segment.free_in_stash().count_ones() as usize;

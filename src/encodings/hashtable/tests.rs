@@ -121,11 +121,11 @@ fn follow_model(hash: fn(u64) -> u64, ops: &[Op]) {
                 }
             }
             Op::Replace(n) => {
-                let slot = numbers.table.find_handle(hash(n), |found| found == word(n));
-                assert_eq!(slot.is_some(), model.contains_key(&n));
-                if let Some(slot) = slot {
-                    numbers.table.replace_at(slot, word(n));
-                    assert_eq!(numbers.table.word_at(slot), word(n));
+                let handle = numbers.table.find_handle(hash(n), |found| found == word(n));
+                assert_eq!(handle.is_some(), model.contains_key(&n));
+                if let Some(handle) = handle {
+                    numbers.table.replace_at(handle, word(n));
+                    assert_eq!(numbers.table.word_at(handle), word(n));
                 }
             }
         }
@@ -422,7 +422,7 @@ impl Timed {
                 looks += 1;
                 times[&number(word)]
             },
-            &mut due,
+            |word| due.push(word),
         ) {}
         let mut due: Vec<u64> = due.into_iter().map(number).collect();
         due.sort_unstable();

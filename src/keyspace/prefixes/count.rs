@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{PrefixFigures, PrefixName, PrefixRule};
+use super::{PrefixFigures, PrefixName, PrefixRule, Use};
 use crate::base::clock;
 use crate::keyspace::{Database, DbIndex, Keyspace};
 
@@ -14,7 +14,7 @@ impl Keyspace {
             return;
         }
         self.prefix_rule = rule;
-        for db in &mut self.dbs {
+        for db in self.dbs.iter_mut() {
             db.count_prefixes(rule);
         }
     }
@@ -23,7 +23,7 @@ impl Keyspace {
     /// a table; returns whether there is more.
     pub fn walk_prefixes(&mut self, ticks: u64) -> bool {
         let began = clock::cycles();
-        for db in &mut self.dbs {
+        for db in self.dbs.iter_mut() {
             while db.walk_prefixes() {
                 if clock::cycles().wrapping_sub(began) >= ticks {
                     return true;
@@ -31,6 +31,14 @@ impl Keyspace {
             }
         }
         false
+    }
+
+    /// Counts a use of a key, present or not.
+    #[inline]
+    pub(in crate::keyspace) fn count_use(&mut self, at: DbIndex, key: &[u8], what: Use) {
+        if self.prefix_rule.is_some() {
+            self.dbs[at].count_use(key, what);
+        }
     }
 
     /// Whether some keys are still to be counted by prefix.
@@ -43,7 +51,7 @@ impl Keyspace {
         &self,
         at: DbIndex,
     ) -> Option<impl Iterator<Item = (PrefixName<'_>, PrefixFigures)>> {
-        Some(self.dbs[at.0 as usize].prefixes()?.lines())
+        Some(self.dbs[at].prefixes()?.lines())
     }
 
     /// The named lines of a database, highest figure first; `None`: nothing is counted. O(n log n).

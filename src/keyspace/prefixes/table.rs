@@ -4,6 +4,7 @@ use hashbrown::HashTable;
 
 use super::{NAME_MAX, PrefixFigures, PrefixName, PrefixRule, Use, end_of};
 use crate::base::{alloc, hash};
+use crate::keyspace::table::WALK_END;
 
 /// The line of keys without a delimiter, and the line of prefixes without a line of their own.
 const NONE: usize = 0;
@@ -31,12 +32,12 @@ pub struct Prefixes {
     last: u32,
     /// Prefix lines without a key: these can be reassigned to other prefixes.
     vacant: usize,
-    /// Counted are the entries whose hash in the table is below this; 2^32: all.
+    /// Counted are the entries whose place in the table is below this.
     frontier: u64,
 }
 
 /// All entries are counted.
-const ALL: u64 = 1 << 32;
+const ALL: u64 = WALK_END;
 
 impl Prefixes {
     /// A table for a database of which nothing is counted yet, unless it is empty.
@@ -61,10 +62,10 @@ impl Prefixes {
         self.frontier = frontier;
     }
 
-    /// Whether the entry whose hash in the table begins with these bits is counted.
+    /// Whether the entry at this place in the table is counted.
     #[inline]
-    pub fn covers(&self, place: u32) -> bool {
-        u64::from(place) < self.frontier
+    pub fn covers(&self, place: u64) -> bool {
+        place < self.frontier
     }
 
     /// All entries of the database are gone: counts of uses are kept.
@@ -244,9 +245,9 @@ impl Prefixes {
             + names.sum::<usize>()
     }
 
-    /// Panics unless the figures match the entries, passed as key, hash in the table and bytes.
+    /// Panics unless the figures match the entries, passed as key, place in the table and bytes.
     /// O(n).
-    pub fn check<'a>(&self, entries: impl Iterator<Item = (&'a [u8], u32, usize)>) {
+    pub fn check<'a>(&self, entries: impl Iterator<Item = (&'a [u8], u64, usize)>) {
         let mut walked = Prefixes {
             rule: self.rule,
             lines: self.lines.clone(),

@@ -120,6 +120,13 @@ pub fn write_checksum(out: &mut Vec<u8>, crc: u64, offset: u64, unix_s: i64) {
     write!(out, "{crc:016x}\r\n").expect("a vector takes all");
 }
 
+/// Length of the line that [`write_checksum`] appends.
+pub fn checksum_len(offset: u64, unix_s: i64) -> usize {
+    let mut digits = itoa::Buffer::new();
+    let offset = digits.format(offset).len();
+    CHECKSUM.len() + offset + 1 + digits.format(unix_s).len() + 1 + 16 + 2
+}
+
 /// Whether `bytes`, which begin at `offset` of their file, contain a valid checksum line.
 pub fn holds_checksum(bytes: &[u8], offset: u64) -> bool {
     memchr::memmem::find_iter(bytes, CHECKSUM).any(|at| {
@@ -147,6 +154,7 @@ mod tests {
         let Annotation::Checksum(read) = Annotation::parse(line) else {
             panic!("{line:?}");
         };
+        assert_eq!(line.len(), checksum_len(at as u64, 1_700_000_000));
         assert_eq!((read.offset, read.unix_s), (at as u64, 1_700_000_000));
         let covered = crc64::update(0, &out[..at + read.covered]);
         assert_eq!(read.crc, Some(covered));

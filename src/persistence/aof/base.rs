@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::annotation;
 use super::commands::CommandWriter;
 use super::disk::Disk;
-use super::sync::Syncer;
+use super::sync::{LongText, Syncer};
+use crate::base::pin::Pinned;
 use crate::keyspace::{DbIndex, KeyView, Saver};
 
 const PIECE_BYTES: usize = 256 * 1024;
@@ -131,6 +132,34 @@ impl Saver for BaseFile {
         if self.commands.out.len() >= PIECE_BYTES {
             self.send();
         }
+    }
+
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+        // A checksum of its own: the thread computes it as it writes.
+        self.send();
+        self.commands.begin_string(db, view.key, text.len());
+        let head = std::mem::take(&mut self.commands.out);
+        self.commands.end_string(view.key, view.expiry);
+        let tail = std::mem::take(&mut self.commands.out);
+        let offset = self.length + (head.len() + text.len() + tail.len()) as u64;
+        self.length = offset;
+        let checksum = self.checksums.map(|unix_s| (offset, unix_s));
+        if let Some((offset, unix_s)) = checksum {
+            self.length += annotation::checksum_len(offset, unix_s) as u64;
+        }
+        let sync_bytes = match self.incremental_fsync {
+            true => SYNC_BYTES as usize,
+            false => usize::MAX,
+        };
+        let text = LongText {
+            head,
+            text,
+            tail,
+            checksum,
+            sync_bytes,
+        };
+        self.thread.write_text(&self.file, text);
+        self.synced_to = self.length;
     }
 
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {

@@ -92,6 +92,30 @@ impl CommandWriter {
         None
     }
 
+    /// Writes the command that sets a string, up to the bytes of the string, which has `len`.
+    pub(super) fn begin_string(&mut self, db: DbIndex, key: &[u8], len: usize) {
+        self.enter(db);
+        let mut digits = itoa::Buffer::new();
+        for part in [b"*3\r\n$3\r\nSET\r\n$", digits.format(key.len()).as_bytes()] {
+            self.out.extend_from_slice(part);
+        }
+        for part in [
+            b"\r\n",
+            key,
+            b"\r\n$",
+            digits.format(len).as_bytes(),
+            b"\r\n",
+        ] {
+            self.out.extend_from_slice(part);
+        }
+    }
+
+    /// Writes what follows the bytes of a string.
+    pub(super) fn end_string(&mut self, key: &[u8], expiry: Option<i64>) {
+        self.out.extend_from_slice(b"\r\n");
+        self.end_key(key, expiry);
+    }
+
     fn word_int(&mut self, n: i64) {
         let mut digits = itoa::Buffer::new();
         self.word(digits.format(n).as_bytes());

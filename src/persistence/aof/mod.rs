@@ -7,7 +7,7 @@
 //!
 //! The format is Redis's: either side reads the other's files. Our additions are annotations with
 //! checksums, which Redis skips (`annotation`). `keyspace::effects` decides which commands are
-//! written, `server::aof` when files are switched and what an error means.
+//! written, `server::parts::aof` when files are switched and what an error means.
 
 mod annotation;
 mod base;

@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 
+use super::annotation;
 use super::disk::Disk;
-use crate::base::threads;
+use crate::base::pin::Pinned;
+use crate::base::{crc64, threads};
 
 /// Wakes the loop; called by the helper thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -19,10 +21,52 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 enum Job {
     Sync { file: Arc<File>, upto: u64 },
     Write { file: Arc<File>, bytes: Vec<u8> },
+    Text { file: Arc<File>, text: LongText },
     SyncOnTheWay { file: Arc<File> },
     Close { _file: Arc<File> },
     Remove { path: PathBuf },
 }
+
+/// A command with a huge string, which the helper thread reads from its place.
+#[derive(Debug)]
+pub struct LongText {
+    /// The command up to the string's bytes.
+    pub head: Vec<u8>,
+    pub text: Pinned,
+    /// The rest of the command, and others that belong to it.
+    pub tail: Vec<u8>,
+    /// The checksum line that follows, which covers all of this: its offset and time.
+    pub checksum: Option<(u64, i64)>,
+    /// Written bytes are forced to disk after so many.
+    pub sync_bytes: usize,
+}
+
+impl LongText {
+    fn len(&self) -> usize {
+        self.head.len() + self.text.len() + self.tail.len()
+    }
+
+    fn write(mut self, disk: &Disk, file: &File) -> io::Result<()> {
+        let mut crc = crc64::update(0, &self.head);
+        disk.write_all(file, &self.head)?;
+        for piece in self.text.chunks(self.sync_bytes.min(TEXT_PIECE_BYTES)) {
+            disk.write_all(file, piece)?;
+            if self.sync_bytes < usize::MAX {
+                disk.sync(file)?;
+            }
+            if self.checksum.is_some() {
+                crc = crc64::update(crc, piece);
+            }
+        }
+        if let Some((offset, unix_s)) = self.checksum {
+            annotation::write_checksum(&mut self.tail, crc, offset, unix_s);
+        }
+        disk.write_all(file, &self.tail)
+    }
+}
+
+/// Bytes of a long text passed to one write.
+const TEXT_PIECE_BYTES: usize = 16 << 20;
 
 /// A completed fsync.
 #[derive(Debug)]
@@ -101,6 +145,13 @@ impl Syncer {
         self.send(Job::Write { file, bytes });
     }
 
+    /// Appends a command with a huge string; an error is reported by the next fsync.
+    pub fn write_text(&mut self, file: &Arc<File>, text: LongText) {
+        self.waiting.fetch_add(text.len(), Ordering::Relaxed);
+        let file = Arc::clone(file);
+        self.send(Job::Text { file, text });
+    }
+
     /// Forces the bytes written so far to disk; only an error is reported, by the next fsync.
     pub fn sync_on_the_way(&mut self, file: &Arc<File>) {
         let file = Arc::clone(file);
@@ -171,6 +222,13 @@ impl Worker {
                     self.failed = self.disk.write_all(&file, &bytes).err();
                 }
                 self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+            }
+            Job::Text { file, text } => {
+                let bytes = text.len();
+                if self.failed.is_none() {
+                    self.failed = text.write(&self.disk, &file).err();
+                }
+                self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             }
             Job::SyncOnTheWay { file } => {
                 if self.failed.is_none() {

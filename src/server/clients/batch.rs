@@ -61,7 +61,7 @@ pub struct Batch {
 #[derive(Clone, Copy)]
 pub(in crate::server) struct Sought {
     key: Span,
-    hash: u64,
+    hash: KeyHash,
     name: Span,
     /// Its new score, if the command gives it one.
     score: Option<Span>,
@@ -105,10 +105,10 @@ fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: 
     let mut found = false;
     for (s, probe) in sought.iter().zip(&mut probes) {
         let inner = match container {
-            Some((hash, inner)) if hash == s.hash => inner,
+            Some((hash, inner)) if hash == s.hash.hash() => inner,
             _ => keyspace.inner(db, s.hash, text(s.key)),
         };
-        container = Some((s.hash, inner));
+        container = Some((s.hash.hash(), inner));
         if let Some(inner) = inner {
             let hash = inner.hash(text(s.name));
             inner.prefetch(hash);
@@ -173,12 +173,12 @@ impl Batch {
             let hash_keys = hash::keys();
             for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
                 let key = KeyHash::new(hash_keys, args.at(at));
-                keyspace.prefetch_directory(db, key.hash);
+                keyspace.prefetch_directory(db, key);
                 self.hashes.push(key);
             }
         }
         if let Some(within) = row.and_then(|row| row.within)
-            && let Some(key) = self.hashes.get(first_hash)
+            && let Some(&hash) = self.hashes.get(first_hash)
         {
             let (first, step) = match within {
                 Within::One(at) => (usize::from(at), usize::MAX),
@@ -188,7 +188,7 @@ impl Batch {
             let scored = matches!(within, Within::Scored { .. });
             let room = SOUGHT_MAX - self.sought.len();
             let places = (first..spans.len()).step_by(step).take(room);
-            let (key, hash) = (spans[1], key.hash);
+            let key = spans[1];
             self.sought.extend(places.map(|at| Sought {
                 key,
                 hash,
@@ -211,10 +211,10 @@ impl Batch {
         // A single key gains nothing: its lookup follows immediately.
         if self.hashes.len() > 1 {
             for key in &self.hashes {
-                keyspace.prefetch(db, key.hash);
+                keyspace.prefetch(db, *key);
             }
             for key in &self.hashes {
-                keyspace.prefetch_entries(db, key.hash);
+                keyspace.prefetch_entries(db, *key);
             }
         }
         if self.sought.len() > 1 {

@@ -1,4 +1,4 @@
-//! A client as one line of text: CLIENT LIST, CLIENT INFO, the log.
+//! A client's pending output and its buffers, as limits and INFO count them.
 
 use crate::resp::Reply;
 use crate::server::clients::client::Client;

@@ -37,6 +37,30 @@ pub struct Session {
     pub counted_bytes: usize,
 }
 
+impl Client {
+    /// Memory that the server holds for this client, `reply` included, bytes. A large argument
+    /// counts in full from its first byte on, as in Redis, which allocates it at once: limits do
+    /// not depend on how fast its bytes arrive.
+    pub fn memory_bytes(&self, reply: &Reply) -> usize {
+        let text = |t: &Option<Box<str>>| t.as_ref().map_or(0, |t| t.len());
+        let blocked = self.blocked.as_ref().map_or(0, |b| b.memory_bytes());
+        let subscriptions = self.subscriptions.as_ref().map_or(0, |s| s.memory_bytes());
+        size_of::<Session>()
+            + reply.memory_bytes()
+            + self.buffers.query_capacity
+            + self.buffers.query_growth
+            + self.buffers.query_list
+            + self.multi_bytes()
+            + self.watched.memory_bytes()
+            + blocked
+            + subscriptions
+            + self.buffers.tracking_bytes
+            + text(&self.identity.name)
+            + text(&self.identity.lib_name)
+            + text(&self.identity.lib_ver)
+    }
+}
+
 impl Session {
     pub fn new(client: Client, stream: Option<Stream>) -> Session {
         Session {

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use crate::encodings::prefetch::prefetch;
 use crate::keyspace::ClientId;
 use crate::net::Slab;
+use crate::resp::Reply;
+use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 
 /// All connected clients. A client whose command runs is taken out meanwhile.
@@ -101,6 +103,30 @@ impl Clients {
             }
             session.as_ref()
         })
+    }
+
+    /// All clients, in no order, the `running` one as any other: it is taken out, and whoever serves
+    /// it lends it here.
+    pub fn all<'a>(
+        &'a self,
+        running: Option<(&'a Client, &'a Reply)>,
+    ) -> impl Iterator<Item = (&'a Client, &'a Reply)> {
+        let others = self.iter().map(|session| (&session.client, &session.reply));
+        others.chain(running)
+    }
+
+    /// One of [`Clients::all`].
+    pub fn find<'a>(
+        &'a self,
+        id: ClientId,
+        running: Option<(&'a Client, &'a Reply)>,
+    ) -> Option<(&'a Client, &'a Reply)> {
+        match running.filter(|(client, _)| client.id == id) {
+            Some(found) => Some(found),
+            None => self
+                .get(id)
+                .map(|session| (&session.client, &session.reply)),
+        }
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {

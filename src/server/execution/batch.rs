@@ -14,6 +14,7 @@ use crate::server::clients::session::Session;
 use crate::server::crash;
 use crate::server::execution::dispatch::{Outcome, after_reply};
 use crate::server::observe::client_line::client_line;
+use crate::server::parts::output_limits;
 use crate::server::state::world::Engine;
 
 /// What ended parsing, after the commands of the batch.
@@ -56,7 +57,7 @@ impl Engine {
         mut progress: Progress,
     ) -> Rest {
         crash::note_client(&session.client);
-        self.server.limit_output(session);
+        output_limits::limit(&session.client, &mut session.reply, &self.server.config);
         let mut budget = BUDGET;
         // A command that began earlier starts at the start of the kept buffer.
         let mut start = if progress.has_begun() { 0 } else { pos };
@@ -170,7 +171,7 @@ impl Engine {
         progress: &mut Progress,
     ) -> End {
         batch.clear_commands();
-        let unauthenticated = self.server.must_authenticate(&session.client);
+        let unauthenticated = self.server.acl.must_authenticate(&session.client);
         let bounds = Bounds {
             bulk_max: self.server.config.proto_max_bulk_len,
             unauthenticated,

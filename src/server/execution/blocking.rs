@@ -34,7 +34,7 @@ impl Engine {
             offset: Some(offset),
         } = blocked.until
         {
-            self.server.await_synced(offset, client.id);
+            self.server.persist.aof.await_synced(offset, client.id);
         }
         self.server.clients.blocked += 1;
     }

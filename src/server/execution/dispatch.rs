@@ -42,14 +42,15 @@ impl Engine {
         if let Some(id) = row
             && !client_special
         {
+            let row = self.server.table.row(id);
             let Row {
                 spec, subcommands, ..
-            } = self.server.table.row(id);
+            } = row;
             // COMMAND alone both runs by itself and has subcommands.
             if subcommands.is_empty()
                 && spec.arity.admits(args.len())
                 && !self.server.gates.interest.concerns(spec.flags)
-                && self.server.permits(&session.client, id, args)
+                && (self.server.acl).permits(&session.client, row, args, &self.server.config)
             {
                 self.execute(session, id, args, hashes);
                 return Outcome::Done;
@@ -57,7 +58,8 @@ impl Engine {
         }
         let outcome = self.dispatch_carefully(session, row, args, hashes);
         if client_special && outcome == Outcome::Done {
-            self.after_caching(session);
+            let tracking = &self.server.messages.tracking;
+            tracking.after_command(&mut session.client);
         }
         outcome
     }
@@ -85,15 +87,7 @@ impl Engine {
                 return Outcome::Done;
             }
             Err(error) => {
-                // A wrong arity is counted for the command; unknown names have no counter.
-                let known = row.filter(|_| matches!(error, CommandError::WrongArity(_)));
-                let known = known.map(|id| {
-                    let row = server.table.row(id);
-                    let sub = args
-                        .get(1)
-                        .and_then(|a| server.table.find_subcommand(row, a));
-                    sub.map_or(id, |sub| sub.id)
-                });
+                let known = known_row(server, row, args, &error);
                 session.client.traffic.last_command =
                     known.map(|id| server.table.row(id).full_name);
                 reject(server, keyspace, session, known, &error);
@@ -124,7 +118,12 @@ impl Engine {
             }
             Err(Stop::Postponed(wait)) => {
                 if wait == Wait::Snapshot {
-                    world.server.persist.snapshots.await_saved(world.client.id);
+                    world
+                        .server
+                        .persist
+                        .snapshots
+                        .writers
+                        .await_saved(world.client.id);
                 }
                 session.client.flags |= ClientFlags::POSTPONED;
                 return Outcome::Postponed;
@@ -147,6 +146,21 @@ impl Engine {
         }
         Outcome::Done
     }
+}
+
+/// The row for which an unresolved command counts: one with a wrong number of arguments; unknown
+/// names have no counter.
+fn known_row(
+    server: &Server,
+    row: Option<usize>,
+    args: Args<'_>,
+    error: &CommandError,
+) -> Option<usize> {
+    let id = row.filter(|_| matches!(error, CommandError::WrongArity(_)))?;
+    let row = server.table.row(id);
+    let sub = args.get(1);
+    let sub = sub.and_then(|name| server.table.find_subcommand(row, name));
+    Some(sub.map_or(id, |sub| sub.id))
 }
 
 /// CLIENT REPLY: discards the reply if the client does not want it. A blocked command replies when
@@ -237,7 +251,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
     }
     if transaction.bytes as u64 > server.config.client_query_buffer_limit {
         server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
-        server.stats.query_buffer_disconnections += 1;
+        server.stats.clients.query_buffer_disconnections += 1;
         server.close_soon(session);
         return;
     }

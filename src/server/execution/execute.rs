@@ -14,7 +14,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::crash;
 use crate::server::origin::Origin;
-use crate::server::parts::command_log::HEADER_MAX;
+use crate::server::parts::command_log::{HEADER_MAX, Logged};
 use crate::server::parts::outbox::Post;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};
@@ -168,8 +168,8 @@ impl World<'_> {
         self.account(&ran, outer_errors);
     }
 
-    /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Nothing
-    /// is counted; that is the end of the wait's.
+    /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Only
+    /// an error is counted; the call is, at the end of the wait.
     pub(in crate::server) fn answer(&mut self, id: usize, args: Args<'_>) {
         let row = self.server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
@@ -186,6 +186,7 @@ impl World<'_> {
         };
         if let Err(error) = (spec.handler)(&mut call) {
             self.reply.error(&error);
+            self.server.stats.count_error(self.reply.last_error());
         }
     }
 
@@ -247,11 +248,11 @@ impl World<'_> {
         let request_most = if is_nested { 0 } else { request_most };
         let replied = reply.pending_len().saturating_sub(ran.replied_before);
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
-            server.note_large(client, spec, args, !is_nested, replied);
+            server.note_large(&Logged { client, spec, args }, !is_nested, replied);
         }
         // A script is logged as a whole.
         if is_slow && ran.origin != Origin::Script {
-            server.note_slow(client, spec, args, ticks);
+            server.note_slow(&Logged { client, spec, args }, ticks);
         }
     }
 }
@@ -311,8 +312,8 @@ impl Server {
         let (row, ticks) = (blocked.row, blocked.ticks);
         self.count_call(row, ticks, failed);
         if ticks >= self.gates.thresholds.ticks {
-            let spec = self.table.row(row).spec;
-            self.note_slow(client, spec, blocked.args.args(), ticks);
+            let (spec, args) = (self.table.row(row).spec, blocked.args.args());
+            self.note_slow(&Logged { client, spec, args }, ticks);
         }
     }
 

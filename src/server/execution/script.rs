@@ -56,18 +56,9 @@ impl Call<'_> {
         }
         client.user = caller.user;
         reply.set_resp3(false);
-        server.scripting.current = Some(Current {
-            of: program.of,
-            flags: program.flags,
-            began: server.turn.ended,
-            is_slow: false,
-            caller: caller.id,
-            is_atomic,
-            has_written: false,
-            is_replying: false,
-            is_killed: false,
-            told: None,
-        });
+        let facts = (program.of, program.flags, is_atomic);
+        let current = Current::new(facts, server.turn.ended, caller.id);
+        server.scripting.current = Some(current);
         let mut running = Running {
             keyspace,
             server,
@@ -109,21 +100,26 @@ impl Call<'_> {
             }
         }
         let current = server.scripting.current.take();
-        match ended {
-            Ended::Returned => {}
-            Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(program.name)),
-            Ended::Failed(Failed::Bare(message)) => {
-                let shown = &message[..message.len().min(100)];
-                let parts = [b"ERR Error running script ", program.name, b", ", shown];
-                to.error_line(&parts.concat());
-            }
-        }
+        reply_failure(ended, program.name, to);
         if current.is_some_and(|c| c.is_slow) {
             server.update_interest();
         }
         spare.reply.clear(REPLY_KEPT);
         server.scripting.spare = Some(spare);
         Ok(())
+    }
+}
+
+/// Replies with the error of a script that failed.
+fn reply_failure(ended: Ended, name: &[u8], to: &mut Reply) {
+    match ended {
+        Ended::Returned => {}
+        Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(name)),
+        Ended::Failed(Failed::Bare(message)) => {
+            let shown = &message[..message.len().min(100)];
+            let parts = [b"ERR Error running script ", name, b", ", shown];
+            to.error_line(&parts.concat());
+        }
     }
 }
 
@@ -371,14 +367,15 @@ impl Host for Running<'_, '_, '_> {
         let row = self.server.table.find(args.at(0)).map(|row| row.id);
         // The number of arguments does not matter: nothing is run.
         let row = self.server.table.row(row?);
-        let id = match args.get(1) {
+        let row = match args.get(1) {
             Some(name) if !row.subcommands.is_empty() => {
-                self.server.table.find_subcommand(row, name)?.id
+                self.server.table.find_subcommand(row, name)?
             }
-            _ => row.id,
+            _ => row,
         };
-        let denied = (self.server).denies(self.client.user, self.client.db, id, args);
-        Some(denied.is_none())
+        let (client, databases) = (&*self.client, self.server.config.databases);
+        let line = row.command_line(args, client.db.0, databases);
+        Some(self.server.acl.denies(client.user, &line).is_none())
     }
 
     fn set_resp3(&mut self, on: bool) {

@@ -1,23 +1,15 @@
-//! The users of connections: login, permissions, the effect of changed users on connections, the
-//! log of denials (`parts::users` has the state).
+//! What follows from users for connections: the log of denials, delayed logins, the effect of
+//! changed users (`parts::users` has the state and decides).
 
-use std::collections::BTreeMap;
-
-use crate::acl::{
-    CommandLine, Context, Denied, Event, Judged, LoadError, Pattern, Reason, User, UserId, Users,
-    keeps, parse_file,
-};
-use crate::base::text::Printable;
+use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason};
 use crate::command::CommandError;
-use crate::config::{Config, FileLine};
-use crate::keyspace::{ClientId, Keyspace};
-use crate::pubsub::Kind;
+use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::observe::client_line::client_line;
 use crate::server::origin::Origin;
-use crate::server::parts::users::{Acl, Replaced, UsersNotLoaded, rule_problem};
+use crate::server::parts::users::changes::{Changed, Replaced};
 use crate::server::state::Server;
 use crate::server::state::call::Call;
 use crate::server::state::world::World;
@@ -29,148 +21,16 @@ const TOO_MANY_ATTEMPTS: CommandError = CommandError::Text(
      again later.",
 );
 
-/// Updates the flag for a user that lacks any permission.
-fn note_restrictions(users: &Users, client: &mut Client) {
-    let restricted = !users.get(client.user).allows_all();
-    client.flags.set(ClientFlags::RESTRICTED, restricted);
-}
-
 impl Server {
-    /// Whether connections must log in before anything else.
-    pub fn password_required(&self) -> bool {
-        let default = self.acl.users.default();
-        !default.no_password() || !default.is_on()
-    }
-
-    /// Whether this connection must log in.
-    #[inline]
-    pub fn must_authenticate(&self, client: &Client) -> bool {
-        client.flags.contains(ClientFlags::UNAUTHENTICATED) && self.password_required()
-    }
-
-    /// A new or reset connection: it belongs to the default user.
-    pub fn greet(&self, client: &mut Client) {
-        self.set_user(client, UserId::DEFAULT);
-        let unknown = self.password_required();
-        client.flags.set(ClientFlags::UNAUTHENTICATED, unknown);
-        client.flags.remove(ClientFlags::PROVEN);
-    }
-
-    fn set_user(&self, client: &mut Client, id: UserId) {
-        client.user = id;
-        note_restrictions(&self.acl.users, client);
-    }
-
-    /// The connection belongs to this user from now on; `proven`: by a credential.
-    pub fn let_in(&self, client: &mut Client, id: UserId, proven: bool) {
-        self.set_user(client, id);
-        client.flags.remove(ClientFlags::UNAUTHENTICATED);
-        client.flags.set(ClientFlags::PROVEN, proven);
-    }
-
-    // --- what is allowed ---
-
-    /// Why a user may not run a command in the client's database, if so.
-    #[inline]
-    pub(in crate::server) fn denies(
-        &self,
-        user: UserId,
-        db: crate::keyspace::DbIndex,
-        row: usize,
-        args: Args<'_>,
-    ) -> Option<Denied> {
-        let user = self.acl.users.get(user);
-        if user.allows_all() {
-            return None;
-        }
-        user.check(&self.command_line(db, row, args)).err()
-    }
-
-    /// Whether the client's user may run a command of the client.
-    #[inline]
-    pub(in crate::server) fn permits(&self, client: &Client, row: usize, args: Args<'_>) -> bool {
-        !client.flags.contains(ClientFlags::RESTRICTED)
-            || self.permits_restricted(client, row, args)
-    }
-
-    fn permits_restricted(&self, client: &Client, id: usize, args: Args<'_>) -> bool {
-        let row = self.table.row(id);
-        // The common case: one key and no channels.
-        let key = row.plan.only_key();
-        let key = key.map(|(at, access)| (args.at(at), access));
-        self.acl.users.get(client.user).allows_at_once(id, key)
-            || self.denies(client.user, client.db, id, args).is_none()
-    }
-
-    #[inline]
-    fn command_line<'a>(
-        &'a self,
-        db: crate::keyspace::DbIndex,
-        row: usize,
-        args: Args<'a>,
-    ) -> CommandLine<'a> {
-        let row = self.table.row(row);
-        row.command_line(args, db.0, self.config.databases)
-    }
-
-    /// ACL DRYRUN: the denial a user would get for a command, which may be a reserved one; `None`
-    /// if it is permitted.
-    pub fn denial_of(&self, user: UserId, line: &CommandLine<'_>) -> Option<Vec<u8>> {
-        let denied = self.acl.users.get(user).check(line).err()?;
-        Some(self.denial(denied, user, line.id, line.args, true))
-    }
-
-    /// The error for a denial; `verbose` names what was denied.
-    pub(in crate::server) fn denial(
-        &self,
-        denied: Denied,
-        user: UserId,
-        row: usize,
-        args: Args<'_>,
-        verbose: bool,
-    ) -> Vec<u8> {
-        let name = self.acl.users.name(user);
-        let what = match denied {
-            Denied::Command => {
-                let command = self.acl.commands.row(row).full_name.as_bytes();
-                let to_run = b" has no permissions to run the '";
-                return [b"User ", name, to_run, command, b"' command"].concat();
-            }
-            Denied::Key(_) => "key",
-            Denied::Channel(_) => "channel",
-            Denied::Database(_) => "database",
-        };
-        let object = args.get(denied.argument()).unwrap_or_default();
-        match (verbose, denied) {
-            (false, Denied::Database(_)) => b"No permissions to access database".to_vec(),
-            (false, _) => format!("No permissions to access a {what}").into_bytes(),
-            (true, Denied::Database(_)) => {
-                let to_access = b" has no permissions to access database ";
-                [b"User ", name, to_access, object].concat()
-            }
-            (true, _) => {
-                let to_access = b" has no permissions to access the '";
-                let end = format!("' {what}");
-                [b"User ", name, to_access, object, end.as_bytes()].concat()
-            }
-        }
-    }
-
     /// Logs a denial; `client` and `reply` are of the connection that asked.
     pub(in crate::server) fn note_denied(
         &mut self,
         (client, reply): (&Client, &Reply),
         context: Context,
         denied: Denied,
-        (row, args): (usize, Args<'_>),
+        line: (usize, Args<'_>),
     ) {
-        let object = args.get(denied.argument()).unwrap_or_default();
-        let (reason, object) = match denied {
-            Denied::Command => (Reason::Command, self.table.row(row).full_name.as_bytes()),
-            Denied::Key(_) => (Reason::Key, object),
-            Denied::Channel(_) => (Reason::Channel, object),
-            Denied::Database(_) => (Reason::Database, object),
-        };
+        let (reason, object) = self.acl.denied_object(denied, line);
         let user = self.acl.users.name(client.user).to_vec();
         let event = Event {
             reason,
@@ -191,151 +51,11 @@ impl Server {
         self.acl.log = log;
     }
 
-    // --- changes ---
-
     /// Updates the flags of all connections.
-    pub fn users_changed(&mut self, running: &mut Client) {
-        let users = &self.acl.users;
-        note_restrictions(users, running);
+    fn users_changed(&mut self, running: &mut Client) {
+        self.acl.note_restrictions(running);
         for session in self.clients.iter_mut() {
-            note_restrictions(users, &mut session.client);
-        }
-    }
-
-    /// `requirepass` has changed: it becomes the default user's only password.
-    pub fn requirepass_changed(&mut self) {
-        let password = self.config.requirepass.clone();
-        self.acl.users.default_mut().set_only_password(&password);
-    }
-
-    /// The configuration with the current users, to be written to its file. Users of a separate
-    /// file are left out.
-    pub fn config_with_users(&self) -> Config {
-        let mut config = self.config.clone();
-        if config.aclfile.is_empty() {
-            let line = |words: Vec<Vec<u8>>| FileLine::written(words.into_iter().skip(1));
-            config.users = self.acl.users.lines().map(line).collect();
-        }
-        config
-    }
-
-    /// Loads the users of `user` lines or of the users file, before any connection. The log has the
-    /// reason of a failure.
-    pub(in crate::server) fn load_users(&mut self) -> Result<(), UsersNotLoaded> {
-        let lines = std::mem::take(&mut self.config.users);
-        if !self.config.aclfile.is_empty() && !lines.is_empty() {
-            tracing::warn!(
-                "Configuring Redis with users defined in redis.conf and at the same setting an \
-                 ACL file path is invalid. This setup is very likely to lead to configuration \
-                 errors and security holes, please define either an ACL file or declare users \
-                 directly in your redis.conf, but not both."
-            );
-            return Err(UsersNotLoaded);
-        }
-        for line in &lines {
-            self.load_user(line)?;
-        }
-        if self.config.aclfile.is_empty() {
-            return Ok(());
-        }
-        match self.users_of_file() {
-            Ok(users) => {
-                self.replace_users(users);
-                Ok(())
-            }
-            Err(error) => {
-                tracing::warn!("Aborting Redis startup because of ACL errors: {error}");
-                Err(UsersNotLoaded)
-            }
-        }
-    }
-
-    fn load_user(&mut self, line: &FileLine) -> Result<(), UsersNotLoaded> {
-        let channels = self.config.acl_pubsub_default;
-        let Some((name, rules)) = line.words.split_first() else {
-            return Ok(());
-        };
-        let shown = Printable(name);
-        if !Users::is_name(name) {
-            tracing::warn!("Spaces not allowed in ACL usernames");
-            tracing::warn!("Critical error while loading ACLs. Exiting.");
-            return Err(UsersNotLoaded);
-        }
-        let mut user = User::new(channels);
-        let rules = rules.iter().map(|rule| &rule[..]);
-        if let Err(error) = user.apply_all(rules, &self.acl.commands, channels) {
-            let why = rule_problem(&error);
-            tracing::warn!("Error loading ACL rule {why} for the user named '{shown}'");
-            tracing::warn!("Critical error while loading ACLs. Exiting.");
-            return Err(UsersNotLoaded);
-        }
-        if !user.is_on() {
-            tracing::info!(
-                "The user '{shown}' is disabled (there is no 'on' modifier in the user \
-                 description). Make sure this is not a configuration error."
-            );
-        }
-        self.acl.users.put(name, user);
-        Ok(())
-    }
-
-    fn users_of_file(&self) -> Result<BTreeMap<Vec<u8>, User>, LoadError> {
-        let path = &self.config.aclfile;
-        let (commands, channels) = (&self.acl.commands, self.config.acl_pubsub_default);
-        parse_file(&path.lossy(), path.path(), commands, channels)
-    }
-
-    /// Replaces all users; the default one stays, and known ones keep their numbers. Returns the
-    /// users that have lost channels, with the remaining patterns, and the deleted users.
-    fn replace_users(&mut self, users: BTreeMap<Vec<u8>, User>) -> Replaced {
-        let Acl {
-            users: known,
-            commands,
-            ..
-        } = &mut self.acl;
-        let mut replaced = Replaced::default();
-        let mut names = known.iter().map(|(name, _)| name.to_vec());
-        let gone: Vec<Vec<u8>> = names
-            .by_ref()
-            .filter(|name| !users.contains_key(name) && name != b"default")
-            .collect();
-        drop(names);
-        replaced
-            .gone
-            .extend(gone.iter().filter_map(|name| known.remove(name)));
-        if !users.contains_key(&b"default"[..]) {
-            replaced.put(known, b"default", User::default_user(commands));
-        }
-        for (name, user) in users {
-            replaced.put(known, &name, user);
-        }
-        replaced
-    }
-
-    // --- attempts to log in ---
-
-    /// When an attempt of this client is judged.
-    fn begin_attempt(&mut self, client: &Client) -> Judged {
-        let Some(peer) = client.ip() else {
-            return Judged::Now;
-        };
-        let rate = u64::from(self.config.auth_failures_per_second);
-        let verdict = self.acl.attempts.begin(peer.ip(), rate, self.now.mono_ms);
-        if verdict.is_news {
-            tracing::warn!(
-                "Authentications from {} fail more than {rate} times a second: they are judged \
-                 with delay.",
-                peer.ip()
-            );
-        }
-        verdict.judged
-    }
-
-    fn attempt_succeeded(&mut self, client: &Client) {
-        if let Some(peer) = client.ip() {
-            let rate = u64::from(self.config.auth_failures_per_second);
-            let now_ms = self.now.mono_ms;
-            self.acl.attempts.succeed(peer.ip(), rate, now_ms);
+            self.acl.note_restrictions(&mut session.client);
         }
     }
 }
@@ -349,10 +69,8 @@ impl World<'_> {
         (context, command): (Context, &[u8]),
     ) -> Result<(), CommandError> {
         let server = &mut *self.server;
-        if let Some(id) = server.acl.users.log_in(name, password) {
-            let proven = !server.acl.users.get(id).no_password();
-            server.let_in(self.client, id, proven);
-            server.attempt_succeeded(self.client);
+        let settings = (&server.config, server.now.mono_ms);
+        if (server.acl).log_in(self.client, (name, password), settings) {
             return Ok(());
         }
         let event = Event {
@@ -381,20 +99,16 @@ impl World<'_> {
         name: &[u8],
         rules: impl Iterator<Item = &'a [u8]>,
     ) -> Result<(), CommandError> {
-        let channels = self.server.config.acl_pubsub_default;
-        let acl = &mut self.server.acl;
-        let known = acl.users.find(name);
-        let before = known.map(|id| acl.users.get(id));
-        let mut user = before.cloned().unwrap_or_else(|| User::new(channels));
-        user.apply_all(rules, &acl.commands, channels)
-            .map_err(|error| CommandError::Bytes([b"ERR ", &error.line()[..]].concat()))?;
-        let left = before.and_then(|before| user.channels_left(before));
-        let is_other = before.is_some_and(|before| before.allows_all() != user.allows_all());
-        let id = acl.users.put(name, user);
-        if let Some(left) = left {
-            self.end_listeners(id, &left);
+        let server = &mut *self.server;
+        let changed = server.acl.change(name, rules, &server.config);
+        let Changed {
+            fewer_channels,
+            restricts_otherwise,
+        } = changed.map_err(|error| CommandError::Bytes([b"ERR ", &error.line()[..]].concat()))?;
+        if let Some(fewer) = fewer_channels {
+            self.end_clients(&|client| fewer.concerns(client));
         }
-        if is_other {
+        if restricts_otherwise {
             self.server.users_changed(self.client);
         }
         Ok(())
@@ -411,34 +125,20 @@ impl World<'_> {
 
     /// ACL LOAD: replaces all users by those of the file; an error names all of its mistakes.
     pub fn reload_users(&mut self) -> Result<(), LoadError> {
-        let users = self.server.users_of_file()?;
+        let users = self.server.acl.users_of_file(&self.server.config)?;
         let Replaced {
-            gone,
+            mut gone,
             fewer_channels,
-        } = self.server.replace_users(users);
+        } = self.server.acl.replace(users);
         if !gone.is_empty() {
-            let mut gone = gone;
             gone.sort_unstable();
             self.end_clients(&|client| gone.binary_search(&client.user).is_ok());
         }
-        for (id, left) in fewer_channels {
-            self.end_listeners(id, &left);
+        for fewer in fewer_channels {
+            self.end_clients(&|client| fewer.concerns(client));
         }
         self.server.users_changed(self.client);
         Ok(())
-    }
-
-    /// Closes connections of a user with subscriptions that these patterns do not permit.
-    fn end_listeners(&mut self, user: UserId, left: &[Pattern]) {
-        self.end_clients(&|client| {
-            let denied = |kind: Kind| {
-                let its = client.subscriptions.as_deref();
-                let mut names = its.into_iter().flat_map(|its| its.of(kind).iter());
-                names.any(|name| !keeps(left, name, kind == Kind::Pattern))
-            };
-            let kinds = [Kind::Pattern, Kind::Channel, Kind::Shard];
-            client.user == user && kinds.into_iter().any(denied)
-        });
     }
 
     /// Closes connections; the running one gets its reply before. Until then each has only the
@@ -453,33 +153,29 @@ impl World<'_> {
         let others = server.clients.iter().map(|s| &s.client);
         let doomed: Vec<ClientId> = others.filter(|c| ends(c)).map(|c| c.id).collect();
         for id in doomed {
-            end_client(keyspace, server, id);
+            if let Some(session) = server.clients.get_mut(id) {
+                server.acl.disown(&mut session.client);
+            }
+            server.kill_client(keyspace, id);
         }
         if ends(client) {
-            server.greet(client);
-            client.flags |= ClientFlags::UNAUTHENTICATED | ClientFlags::CLOSE_AFTER_REPLY;
+            server.acl.disown(client);
+            client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
         }
     }
-}
-
-fn end_client(keyspace: &mut Keyspace, server: &mut Server, id: ClientId) {
-    if let Some(mut session) = server.clients.take(id) {
-        server.greet(&mut session.client);
-        session.client.flags |= ClientFlags::UNAUTHENTICATED;
-        server.clients.put_back(session);
-    }
-    server.kill_client(keyspace, id);
 }
 
 impl Call<'_> {
     /// AUTH, HELLO AUTH: whether the attempt is judged now ([`World::log_in`]). If not, the client
-    /// blocks, and the handler judges it when its time is up. Refused if it cannot block, or if too many attempts from its
-    /// address are already waiting.
+    /// blocks, and the handler judges it when its time is up. Refused if it cannot block, or if too
+    /// many attempts from its address are already waiting.
     pub fn begins_to_log_in(&mut self) -> Result<bool, CommandError> {
         if self.is_time_up() {
             return Ok(true);
         }
-        match self.server.begin_attempt(self.client) {
+        let server = &mut *self.server;
+        let (config, mono_ms) = (&server.config, server.now.mono_ms);
+        match server.acl.begin_attempt(self.client, config, mono_ms) {
             Judged::Now => Ok(true),
             Judged::After(wait_ms) if self.may_block() => {
                 self.block_to_log_in(wait_ms);
@@ -504,10 +200,14 @@ impl Call<'_> {
         if self.origin == Origin::Loading {
             return true;
         }
-        let user = self.server.acl.users.get(self.client.user);
+        let server = &*self.server;
+        let user = server.acl.users.get(self.client.user);
+        let (db, databases) = (self.client.db.0, server.config.databases);
         let line = || {
-            self.server
-                .command_line(self.client.db, self.row, self.args)
+            server
+                .table
+                .row(self.row)
+                .command_line(self.args, db, databases)
         };
         user.allows_all() || user.checks_and_reads_all_keys(&line())
     }

@@ -30,14 +30,32 @@ impl CommandStats {
     }
 }
 
-/// Of the whole server, since start-up or CONFIG RESETSTAT.
+/// Connections, and why they ended.
 #[derive(Debug, Default)]
-pub struct Stats {
+pub struct ClientStats {
     pub connections: u64,
     pub rejected_connections: u64,
     /// Handshakes of TLS, and those that failed.
     pub handshakes: u64,
     pub failed_handshakes: u64,
+    pub query_buffer_disconnections: u64,
+    pub output_buffer_disconnections: u64,
+    pub evicted_clients: u64,
+}
+
+/// Time over `maxmemory`.
+#[derive(Debug, Default)]
+struct Exceeded {
+    /// Without the current period, milliseconds.
+    ms: u64,
+    /// When the current period began.
+    since_ms: Option<u64>,
+}
+
+/// Of the whole server, since start-up or CONFIG RESETSTAT.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub clients: ClientStats,
     pub commands: u64,
     pub net_input_bytes: u64,
     pub net_output_bytes: u64,
@@ -52,18 +70,12 @@ pub struct Stats {
     pub cron_ticks: u64,
     /// The most commands of one turn.
     pub commands_per_turn_max: u64,
-    pub query_buffer_disconnections: u64,
-    pub output_buffer_disconnections: u64,
-    pub evicted_clients: u64,
     pub active_expire_us: u64,
     /// Keys deleted by the active expire cycle since the last cron.
     pub expired_actively: u64,
     stale_share: f64,
     pub slowest_turn_us: u64,
-    /// Time over `maxmemory`, without the current period.
-    exceeded_ms: u64,
-    /// When the current period began.
-    exceeded_since_ms: Option<u64>,
+    exceeded: Exceeded,
     /// Errors by their code.
     pub errors: BTreeMap<Box<[u8]>, u64>,
     /// There are too many codes: new ones are not counted separately.
@@ -74,21 +86,21 @@ impl Stats {
     /// Records whether memory is within `maxmemory`.
     #[inline]
     pub fn note_memory(&mut self, fits: bool, now_ms: u64) {
-        if fits && self.exceeded_since_ms.is_none() {
+        if fits && self.exceeded.since_ms.is_none() {
             return;
         }
-        let since = *self.exceeded_since_ms.get_or_insert(now_ms);
+        let since = *self.exceeded.since_ms.get_or_insert(now_ms);
         if fits {
-            self.exceeded_ms += now_ms.saturating_sub(since);
-            self.exceeded_since_ms = None;
+            self.exceeded.ms += now_ms.saturating_sub(since);
+            self.exceeded.since_ms = None;
         }
     }
 
     /// Milliseconds over `maxmemory`: in total, and of the current period.
     pub fn exceeded_ms(&self, now_ms: u64) -> (u64, u64) {
-        let since = self.exceeded_since_ms.unwrap_or(now_ms);
+        let since = self.exceeded.since_ms.unwrap_or(now_ms);
         let current = now_ms.saturating_sub(since);
-        (self.exceeded_ms + current, current)
+        (self.exceeded.ms + current, current)
     }
 
     /// Records the share of expired keys among keys with an expiry, called by cron: `volatile` are

@@ -1,26 +1,17 @@
-//! Limits on clients and memory: which connections are accepted, which clients are closed, and what
-//! is evicted.
+//! Limits on clients: which connections are accepted, and which clients are closed.
 //!
-//! Invariants
-//!   1. A reply never grows past the hard limit of its class: the excess is not even written.
-//!   2. One eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues between
-//!      turns, while each command evicts a few keys as well.
-//!   3. Cron checks a share of the clients per turn, so that all are checked about once a second.
+//! Invariant: cron checks a share of the clients per turn, so that all are checked about once a
+//! second.
+//!
+//! Limits on output: `parts::output_limits`; on the memory of all clients: `parts::client_memory`.
 
 use crate::base::text::Printable;
-use crate::base::{alloc, clock};
-use crate::config::{Config, MaxmemoryPolicy, OutputBufferLimit};
-use crate::keyspace::{Evicted, Eviction, EvictionOrder, Keyspace};
 use crate::net::Address;
-use crate::resp::Reply;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::output::{STATIC_REPLY_BYTES, listed_bytes};
+use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::observe::client_line::client_line;
+use crate::server::parts::output_limits;
 use crate::server::state::Server;
-
-/// Pending reply bytes allowed before authentication: the errors of one turn, no more.
-const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;
 
 /// The least number of clients that one cron turn checks; all are checked about once a second.
 const CLIENTS_PER_CRON_MIN: usize = 50;
@@ -54,117 +45,20 @@ impl Server {
         None
     }
 
-    /// Whether there is memory for a command that needs some; evicts if the policy allows.
-    pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
-        let limit = self.eviction_bound();
-        // While clients are paused the keyspace stands still.
-        if !alloc::exceeds(limit) || self.gates.pause.is_some() {
-            self.stats.note_memory(true, self.now.mono_ms);
-            return true;
-        }
-        let evicted = match eviction(&self.config) {
-            Some(policy) => self.evict(keyspace, limit, policy),
-            None => Evicted::Everything,
-        };
-        self.turn.evicting = evicted == Evicted::InPart;
-        self.stats
-            .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
-        evicted != Evicted::Everything
-    }
-
-    /// Evicts within the time limit; the rest continues between turns. Commands that come meanwhile
-    /// evict a few keys each, so that writers cannot outrun eviction.
-    fn evict(&mut self, keyspace: &mut Keyspace, limit: usize, policy: Eviction) -> Evicted {
-        let ticks = if self.turn.evicting {
-            0
-        } else {
-            self.cycles
-                .ticks(eviction_nanos(self.config.maxmemory_eviction_tenacity))
-        };
-        let began = clock::cycles();
-        let evicted = keyspace.evict_while(|| alloc::exceeds(limit), policy, ticks);
-        let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
-        self.diagnostics
-            .latency
-            .add_if_slow("eviction-cycle", micros / 1000);
-        evicted
-    }
-
-    fn output_limit(&self, client: &Client) -> OutputBufferLimit {
-        let limits = &self.config.client_output_buffer_limit;
-        if client.flags.contains(ClientFlags::REPLICA) {
-            limits.replica
-        } else if client.flags.contains(ClientFlags::PUBSUB) {
-            limits.pubsub
-        } else {
-            limits.normal
-        }
-    }
-
-    /// Limits the client's replies to the hard limit of its class: the excess is not even written,
-    /// and the client is closed ([`Server::enforce_output_limit`]).
-    #[inline]
-    pub(in crate::server) fn limit_output(&self, session: &mut Session) {
-        self.limit_reply(&session.client, &mut session.reply);
-    }
-
-    /// The limits have changed.
-    pub(in crate::server) fn limit_outputs(&mut self) {
-        let mut clients = std::mem::take(&mut self.clients);
-        clients
-            .iter_mut()
-            .for_each(|session| self.limit_output(session));
-        self.clients = clients;
-    }
-
-    /// As [`Server::limit_output`], for a client whose command is running.
-    pub(in crate::server) fn limit_reply(&self, client: &Client, reply: &mut Reply) {
-        let limit = match self.output_limit(client).hard_bytes {
-            0 => usize::MAX,
-            _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
-            hard => usize::try_from(hard)
-                .unwrap_or(usize::MAX)
-                .saturating_add(STATIC_REPLY_BYTES),
-        };
-        reply.set_limit(limit);
-    }
-
-    /// Whether the client has had too much output pending, or for too long.
-    fn is_over_output_limit(&self, session: &mut Session) -> bool {
-        if session.reply.is_full() {
-            return true;
-        }
-        let limit = self.output_limit(&session.client);
-        let waiting = session.reply.pending_len() as u64;
-        if waiting > UNAUTHENTICATED_OUTPUT_MAX && self.must_authenticate(&session.client) {
-            return true;
-        }
-        let beyond = listed_bytes(&session.reply) as u64;
-        if limit.hard_bytes > 0 && beyond >= limit.hard_bytes {
-            return true;
-        }
-        if limit.soft_bytes > 0 && beyond >= limit.soft_bytes {
-            let now = self.now.mono_ms;
-            let since = *session
-                .client
-                .buffers
-                .soft_limit_since_ms
-                .get_or_insert(now);
-            return now - since > limit.soft_seconds.saturating_mul(1000);
-        }
-        session.client.buffers.soft_limit_since_ms = None;
-        false
-    }
-
     /// Closes the client if its output is over the limit of its class.
     pub(in crate::server) fn enforce_output_limit(&mut self, session: &mut Session) {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
-        if !closing && self.is_over_output_limit(session) {
+        if closing {
+            return;
+        }
+        let must_authenticate = self.acl.must_authenticate(&session.client);
+        let (config, mono_ms) = (&self.config, self.now.mono_ms);
+        if output_limits::is_exceeded(session, must_authenticate, config, mono_ms) {
             tracing::warn!(
                 "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
                 Printable(&client_line(self, &session.client, &session.reply, false))
             );
-            self.stats.output_buffer_disconnections += 1;
+            self.stats.clients.output_buffer_disconnections += 1;
             self.close_soon(session);
         }
     }
@@ -225,36 +119,6 @@ impl Server {
     }
 }
 
-/// Time limit of one eviction, for a `maxmemory-eviction-tenacity`, as in Redis: 50 microseconds
-/// per step up to ten, then 15 % more for each further step, unlimited at 100.
-fn eviction_nanos(tenacity: u32) -> u64 {
-    match tenacity {
-        0..=10 => u64::from(tenacity) * 50_000,
-        11..=99 => (500_000.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64,
-        _ => u64::MAX,
-    }
-}
-
-/// The eviction policy; `None`: nothing is evicted.
-pub(in crate::server) fn eviction(config: &Config) -> Option<Eviction> {
-    use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
-    let (order, volatile_only) = match config.maxmemory_policy {
-        MaxmemoryPolicy::NoEviction => return None,
-        MaxmemoryPolicy::VolatileLru => (LeastRecentlyUsed, true),
-        MaxmemoryPolicy::VolatileLfu => (LeastFrequentlyUsed, true),
-        MaxmemoryPolicy::VolatileRandom => (Random, true),
-        MaxmemoryPolicy::VolatileTtl => (SoonestExpiry, true),
-        MaxmemoryPolicy::AllKeysLru => (LeastRecentlyUsed, false),
-        MaxmemoryPolicy::AllKeysLfu => (LeastFrequentlyUsed, false),
-        MaxmemoryPolicy::AllKeysRandom => (Random, false),
-    };
-    Some(Eviction {
-        order,
-        volatile_only,
-        samples: config.maxmemory_samples,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,13 +144,5 @@ mod tests {
         }
         server.config.protected_mode = false;
         assert_eq!(server.refuses(&strangers[0]), None);
-    }
-
-    #[test]
-    fn tenacity_is_time() {
-        let micros = [0, 1, 10, 11, 20, 99].map(|tenacity| eviction_nanos(tenacity) / 1000);
-        assert_eq!(micros[..5], [0, 50, 500, 575, 2022]);
-        assert_eq!(micros[5] / 1_000_000, 126);
-        assert_eq!(eviction_nanos(100), u64::MAX);
     }
 }

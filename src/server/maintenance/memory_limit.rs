@@ -1,30 +1,48 @@
-//! Works out the effective `maxmemory` (`parts::memory_limit`), and warns when resident memory
-//! exceeds it by more than `maxmemory-resident-warning` percent.
+//! The memory limit at work: evicts, and updates what depends on it (`parts::memory_limit`).
+//!
+//! Invariant: one eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
+//! between turns, while each command evicts a few keys as well.
 
-use crate::base::{cgroup, usage};
-use crate::config::MaxMemory;
-use crate::server::observe::info::human;
+use crate::base::{alloc, clock};
+use crate::keyspace::{Evicted, Eviction, Keyspace};
+use crate::server::parts::eviction;
 use crate::server::state::Server;
 
-/// Interval between checks of the available memory.
-const LOOK_EVERY_MS: u64 = 1000;
-/// Minimum of `auto`, whatever the reserve: below it not even CONFIG SET has room.
-const AUTO_MIN: u64 = 4 << 20;
-
 impl Server {
-    /// The effective limit, bytes; 0: none.
-    #[inline]
-    pub fn maxmemory(&self) -> u64 {
-        self.memory.limit.bytes
+    /// Whether there is memory for a command that needs some; evicts if the policy allows.
+    pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
+        let limit = self.memory.limit.eviction_bound();
+        // While clients are paused the keyspace stands still.
+        if !alloc::exceeds(limit) || self.gates.pause.is_some() {
+            self.stats.note_memory(true, self.now.mono_ms);
+            return true;
+        }
+        let evicted = match eviction::policy(&self.config) {
+            Some(policy) => self.evict(keyspace, limit, policy),
+            None => Evicted::Everything,
+        };
+        self.turn.evicting = evicted == Evicted::InPart;
+        self.stats
+            .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
+        evicted != Evicted::Everything
     }
 
-    /// Used bytes from which on keys are evicted; `usize::MAX`: there is no limit.
-    #[inline]
-    pub(in crate::server) fn eviction_bound(&self) -> usize {
-        match self.memory.limit.bytes {
-            0 => usize::MAX,
-            limit => (limit as usize).saturating_add(self.memory.limit.not_counted),
-        }
+    /// Evicts within the time limit; the rest continues between turns. Commands that come meanwhile
+    /// evict a few keys each, so that writers cannot outrun eviction.
+    fn evict(&mut self, keyspace: &mut Keyspace, limit: usize, policy: Eviction) -> Evicted {
+        let ticks = if self.turn.evicting {
+            0
+        } else {
+            let tenacity = self.config.maxmemory_eviction_tenacity;
+            self.cycles.ticks(eviction::time_limit_nanos(tenacity))
+        };
+        let began = clock::cycles();
+        let evicted = keyspace.evict_while(|| alloc::exceeds(limit), policy, ticks);
+        let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
+        self.diagnostics
+            .latency
+            .add_if_slow("eviction-cycle", micros / 1000);
+        evicted
     }
 
     /// Each turn: how much waits for the disk now.
@@ -36,72 +54,16 @@ impl Server {
             .log()
             .map_or(0, |log| log.writer.buffer_bytes());
         let waiting = log + self.persist.snapshots.waiting_bytes();
-        if waiting != self.memory.limit.not_counted {
-            self.memory.limit.not_counted = waiting;
-            self.gates.interest.memory_limit = self.eviction_bound();
+        if self.memory.limit.set_not_counted(waiting) {
+            self.gates.interest.memory_limit = self.memory.limit.eviction_bound();
         }
-    }
-
-    /// Works out the limit from the configuration and, with `auto`, from the memory that there
-    /// is now. Whether it has changed.
-    pub fn update_memory_limit(&mut self) -> bool {
-        let before = self.memory.limit.bytes;
-        let limit = &mut self.memory.limit;
-        (limit.bytes, limit.found) = match self.config.maxmemory {
-            MaxMemory::Bytes(bytes) => (bytes, None),
-            MaxMemory::Auto => {
-                let (memory, owner) = cgroup::available_bytes();
-                let reserve = self.config.maxmemory_reserve.of(memory);
-                let bytes = memory.saturating_sub(reserve).max(AUTO_MIN);
-                (bytes, Some((memory, owner)))
-            }
-        };
-        limit.bytes != before
     }
 
     /// Cron: follows the available memory, and checks resident memory.
     pub(in crate::server) fn watch_memory_limit(&mut self) {
-        let now = self.now.mono_ms;
-        if now.saturating_sub(self.memory.limit.looked_ms) < LOOK_EVERY_MS {
-            return;
-        }
-        self.memory.limit.looked_ms = now;
-        let before = self.memory.limit.bytes;
-        if self.memory.limit.found.is_some() && self.update_memory_limit() {
-            let now = self.memory.limit.bytes;
-            tracing::info!(
-                "The memory of this system has changed: maxmemory auto is {} (was {})",
-                human(now),
-                human(before)
-            );
+        if self.memory.limit.watch(&self.config, self.now.mono_ms) {
             self.update_interest();
             self.set_client_memory_limit();
-        }
-        self.watch_resident();
-    }
-
-    fn watch_resident(&mut self) {
-        let (limit, percent) = (
-            self.memory.limit.bytes,
-            u64::from(self.config.maxmemory_resident_warning),
-        );
-        let resident = match limit == 0 || percent == 0 {
-            true => 0,
-            false => usage::resident_bytes() as u64,
-        };
-        let exceeded = resident > limit.saturating_add(limit / 100 * percent);
-        if std::mem::replace(&mut self.memory.limit.resident_exceeded, exceeded) == exceeded {
-            return;
-        }
-        if exceeded {
-            tracing::warn!(
-                "{} are resident, more than {percent}% beyond maxmemory ({}): the rest is what \
-                 the allocator holds. MEMORY DOCTOR tells more.",
-                human(resident),
-                human(limit)
-            );
-        } else {
-            tracing::info!("Resident memory is within its bounds again.");
         }
     }
 }
@@ -117,22 +79,25 @@ mod tests {
             t.run("CONFIG SET maxmemory auto maxmemory-reserve 50%"),
             "+OK\r\n"
         );
-        let (memory, _) = t.engine.server.memory.limit.found.expect("auto");
-        assert_eq!(t.engine.server.maxmemory(), memory - memory / 2);
+        let (memory, _) = t.engine.server.memory.limit.found().expect("auto");
+        assert_eq!(
+            t.engine.server.memory.limit.maxmemory(),
+            memory - memory / 2
+        );
         assert_eq!(
             t.run("CONFIG GET maxmemory"),
             "*2\r\n$9\r\nmaxmemory\r\n$4\r\nauto\r\n"
         );
         assert_eq!(t.run("CONFIG SET maxmemory-reserve 1mb"), "+OK\r\n");
-        assert_eq!(t.engine.server.maxmemory(), memory - (1 << 20));
+        assert_eq!(t.engine.server.memory.limit.maxmemory(), memory - (1 << 20));
         let info = t.run("INFO memory");
         assert!(
             info.contains(&format!("maxmemory:{}\r\n", memory - (1 << 20))),
             "{info}"
         );
         assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
-        assert_eq!(t.engine.server.maxmemory(), 0);
-        assert!(t.engine.server.memory.limit.found.is_none());
+        assert_eq!(t.engine.server.memory.limit.maxmemory(), 0);
+        assert!(t.engine.server.memory.limit.found().is_none());
     }
 
     #[test]
@@ -141,7 +106,7 @@ mod tests {
         t.run("CONFIG SET maxmemory 1 maxmemory-policy noeviction");
         assert!(t.run("SET a 1").starts_with("-OOM"));
         let server = &mut t.engine.server;
-        server.memory.limit.not_counted = 1 << 40;
+        assert!(server.memory.limit.set_not_counted(1 << 40));
         server.update_interest();
         assert_eq!(t.run("SET a 1"), "+OK\r\n");
         assert_eq!(
@@ -160,7 +125,7 @@ mod tests {
         let server = &mut t.engine.server;
         server.now.mono_ms += 2000;
         server.watch_memory_limit();
-        assert!(server.memory.limit.resident_exceeded);
+        assert!(server.memory.limit.resident_exceeded());
         assert!(
             t.run("INFO memory")
                 .contains("maxmemory_resident_exceeded:1\r\n")
@@ -169,6 +134,6 @@ mod tests {
         let server = &mut t.engine.server;
         server.now.mono_ms += 2000;
         server.watch_memory_limit();
-        assert!(!server.memory.limit.resident_exceeded);
+        assert!(!server.memory.limit.resident_exceeded());
     }
 }

@@ -2,8 +2,6 @@
 
 pub mod client_eviction;
 pub mod defrag;
-pub mod defrag_cache;
-pub mod handshakes;
 pub mod limits;
 pub mod memory_limit;
 pub mod tls;

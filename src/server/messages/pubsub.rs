@@ -13,17 +13,11 @@ use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
+use crate::server::parts::message::message;
 use crate::server::parts::outbox::{Outbox, Post, hear};
+use crate::server::parts::output_limits;
 use crate::server::state::world::World;
 use crate::server::state::{Messages, Server};
-
-/// Encodes strings as an array.
-pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {
-    let bytes: usize = parts.iter().map(|part| part.len() + 16).sum();
-    let mut out = Vec::with_capacity(bytes + 8);
-    crate::resp::write_request(&mut out, parts.iter().copied());
-    Bytes::from(out)
-}
 
 /// Delivers messages to clients.
 pub(in crate::server) struct Delivery<'a> {
@@ -120,7 +114,7 @@ impl Server {
         for id in long {
             if let Some(mut session) = self.clients.take(id) {
                 self.enforce_output_limit(&mut session);
-                self.count_client_memory(&mut session);
+                self.memory.clients.count(&mut session);
                 self.clients.put_back(session);
             }
         }
@@ -203,7 +197,7 @@ impl World<'_> {
         let count = its.told(kind);
         if !client.flags.contains(ClientFlags::PUBSUB) {
             client.flags |= ClientFlags::PUBSUB;
-            self.server.limit_reply(client, self.reply);
+            output_limits::limit(client, self.reply, &self.server.config);
         }
         if was_empty {
             self.server.update_listeners(self.keyspace);
@@ -241,7 +235,7 @@ impl World<'_> {
             }
         }
         self.server.end_subscriptions(self.client);
-        self.server.limit_reply(self.client, self.reply);
+        output_limits::limit(self.client, self.reply, &self.server.config);
         if self.server.messages.pubsub.is_empty() {
             self.server.update_listeners(self.keyspace);
         }

@@ -2,6 +2,6 @@
 
 pub mod client_line;
 pub mod command_log;
-pub mod hotkeys;
 pub mod info;
 pub mod metrics;
+pub mod observers;

@@ -1,10 +1,26 @@
 //! The command logs: recent commands that took longer than `slowlog-log-slower-than` (SLOWLOG and
 //! COMMANDLOG's `slow`), or whose request or reply was larger than `commandlog-request-larger-than`
 //! or `commandlog-reply-larger-than`.
+//!
+//! A command costs three comparisons with the [`Thresholds`], which are computed when settings
+//! change. What reaches one is judged again here: a threshold for time is also the latency
+//! monitor's.
+//!
+//! Invariant: a log has at most as many entries as its `-max-len`; each entry has at most
+//! [`ARGS_MAX`] arguments of about [`ARG_BYTES_MAX`] bytes.
 
 use std::collections::VecDeque;
 
 use crate::base::alloc;
+use crate::base::clock::Cycles;
+use crate::command::{Flags, Spec};
+use crate::config::Config;
+use crate::resp::Args;
+use crate::server::clients::client::Client;
+
+/// Arguments kept of one command, and bytes kept of one argument.
+const ARGS_MAX: usize = 32;
+const ARG_BYTES_MAX: usize = 128;
 
 /// Why a command is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +60,7 @@ pub struct CommandLog {
 }
 
 impl CommandLog {
-    pub(in crate::server) fn push(&mut self, mut entry: LogEntry, len_max: u64) {
+    fn push(&mut self, mut entry: LogEntry, len_max: u64) {
         entry.id = self.next_id;
         self.next_id += 1;
         self.entries.push_front(entry);
@@ -79,13 +95,122 @@ impl CommandLogs {
         }
     }
 
-    pub fn of_mut(&mut self, kind: LogKind) -> &mut CommandLog {
+    fn of_mut(&mut self, kind: LogKind) -> &mut CommandLog {
         match kind {
             LogKind::Slow => &mut self.slow,
             LogKind::LargeRequest => &mut self.large_request,
             LogKind::LargeReply => &mut self.large_reply,
         }
     }
+
+    /// Removes all entries of a log; numbering continues.
+    pub fn clear(&mut self, kind: LogKind) {
+        self.of_mut(kind).entries.clear();
+    }
+
+    /// Logs a command in one log if `value` reaches its threshold. `now_s`: Unix seconds.
+    pub(in crate::server) fn note<H>(
+        &mut self,
+        kind: LogKind,
+        ran: &Logged<'_, H>,
+        value: u64,
+        (config, now_s): (&Config, i64),
+    ) {
+        let (threshold, len_max) = limits(config, kind);
+        let is_off = threshold < 0 || len_max == 0 || ran.spec.flags.contains(Flags::SKIP_SLOWLOG);
+        if is_off || value < threshold as u64 {
+            return;
+        }
+        let identity = &ran.client.identity;
+        let entry = LogEntry {
+            id: 0,
+            at: now_s,
+            value,
+            args: shortened(ran.args, ran.spec),
+            peer: identity.peer.to_string(),
+            name: identity.name.as_deref().unwrap_or("").to_string(),
+        };
+        self.of_mut(kind).push(entry, len_max);
+    }
+
+    /// Logs a command if its request, unless it had none of its own, or its reply is large.
+    pub(in crate::server) fn note_large<H>(
+        &mut self,
+        ran: &Logged<'_, H>,
+        with_request: bool,
+        reply_bytes: usize,
+        at: (&Config, i64),
+    ) {
+        let header = |n: usize| 3 + n.checked_ilog10().unwrap_or(0) as usize + 1;
+        let mut bytes = header(ran.args.len());
+        for arg in ran.args.iter() {
+            bytes += header(arg.len()) + arg.len() + 2;
+        }
+        if with_request {
+            self.note(LogKind::LargeRequest, ran, bytes as u64, at);
+        }
+        self.note(LogKind::LargeReply, ran, reply_bytes as u64, at);
+    }
+
+    /// Trims the logs to lengths that were lowered. A disabled log keeps its entries.
+    pub(in crate::server) fn trim(&mut self, config: &Config) {
+        for kind in [LogKind::Slow, LogKind::LargeRequest, LogKind::LargeReply] {
+            let (threshold, len_max) = limits(config, kind);
+            if len_max > 0 && threshold >= 0 {
+                self.of_mut(kind).entries.truncate(len_max as usize);
+            }
+        }
+    }
+}
+
+/// A command that has run, as the logs see it.
+pub(in crate::server) struct Logged<'a, H: 'static> {
+    pub client: &'a Client,
+    pub spec: &'a Spec<H>,
+    pub args: Args<'a>,
+}
+
+/// The threshold of a log, -1 for none, and its length.
+fn limits(config: &Config, kind: LogKind) -> (i64, u64) {
+    match kind {
+        LogKind::Slow => (config.slowlog_log_slower_than, config.slowlog_max_len),
+        LogKind::LargeRequest => (
+            config.commandlog_request_larger_than,
+            config.commandlog_large_request_max_len,
+        ),
+        LogKind::LargeReply => (
+            config.commandlog_reply_larger_than,
+            config.commandlog_large_reply_max_len,
+        ),
+    }
+}
+
+/// The arguments as the log keeps them: long texts and long lists are cut.
+fn shortened<H>(args: Args<'_>, spec: &Spec<H>) -> Vec<Vec<u8>> {
+    let whole = if args.len() > ARGS_MAX {
+        ARGS_MAX - 1
+    } else {
+        args.len()
+    };
+    let mut out: Vec<Vec<u8>> = args
+        .iter()
+        .take(whole)
+        .enumerate()
+        .map(|(i, a)| match a.len() {
+            _ if spec.hides(args, i) => b"(redacted)".to_vec(),
+            0..=ARG_BYTES_MAX => a.to_vec(),
+            len => {
+                let mut cut = a[..ARG_BYTES_MAX].to_vec();
+                let more = len - ARG_BYTES_MAX;
+                cut.extend_from_slice(format!("... ({more} more bytes)").as_bytes());
+                cut
+            }
+        })
+        .collect();
+    if whole < args.len() {
+        out.push(format!("... ({} more arguments)", args.len() - whole).into_bytes());
+    }
+    out
 }
 
 /// Upper bound on what a bulk string adds to its text on the wire.
@@ -107,4 +232,28 @@ impl Thresholds {
         request_bytes: usize::MAX,
         reply_bytes: usize::MAX,
     };
+
+    /// Those of the settings: for time the lower one of the slow log's and the latency monitor's.
+    pub fn of(config: &Config, cycles: &Cycles) -> Thresholds {
+        let slowlog = config.slowlog_log_slower_than;
+        let latency = config.latency_monitor_threshold;
+        let nanos_per_tick = cycles.nanos(1_000_000) as f64 / 1e6;
+        let micros = [
+            (slowlog >= 0).then_some(slowlog as u64),
+            (latency > 0).then(|| latency.saturating_mul(1000)),
+        ];
+        let ticks = match micros.into_iter().flatten().min() {
+            None => u64::MAX,
+            Some(us) => (us as f64 * 1000.0 / nanos_per_tick) as u64,
+        };
+        let bytes = |kind| match limits(config, kind) {
+            (threshold, len_max) if threshold >= 0 && len_max > 0 => threshold as usize,
+            _ => usize::MAX,
+        };
+        Thresholds {
+            ticks,
+            request_bytes: bytes(LogKind::LargeRequest),
+            reply_bytes: bytes(LogKind::LargeReply),
+        }
+    }
 }

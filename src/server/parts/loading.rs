@@ -1,29 +1,125 @@
-//! Loading RDB files: at the start, for DEBUG RELOAD, and as the base of an append only file.
+//! Loading persisted data: the progress of the current load ([`Loading`]), and RDB files
+//! ([`RdbFile`]), which are loaded at the start, for DEBUG RELOAD, and as the base of an append only
+//! file.
 //!
 //! A file is read in slices ([`RdbFile::step`]) or, for DEBUG RELOAD, at once. Expired keys are
-//! left out; function libraries are loaded after the keys. A faulty file leaves the keys read
-//! before the fault in the keyspace; at the start the server then refuses to start.
+//! left out; function libraries are loaded after the keys ([`RdbFile::load_functions`]). A faulty
+//! file leaves the keys read before the fault in the keyspace; at the start the server then refuses
+//! to start.
+//!
+//! Cost: O(bytes of the file), in slices of `loading-process-events-interval-bytes`.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use crate::base::clock::Now;
 use crate::base::text::Printable;
-use crate::config::system_text;
+use crate::config::{Config, SanitizePayload, system_text};
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use crate::replication::{Position, ReplId, ReplOffset};
+use crate::scripting::Libraries;
 use crate::types::Limits;
+
+/// With `key-load-delay`, the longest pause of the loop at a time.
+const PAUSE_MAX_US: u64 = 1000;
 
 /// The current load, and the last one.
 #[derive(Default)]
 pub struct Loading {
-    /// The progress of the current load.
-    pub progress: Option<LoadProgress>,
+    progress: Option<LoadProgress>,
     /// With `key-load-delay`, when loading continues, microseconds since the start.
-    pub(in crate::server) due_us: u64,
+    due_us: u64,
+    last: LoadFigures,
+}
+
+impl Loading {
+    /// Whether data is being loaded.
+    #[inline]
+    pub fn in_progress(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    /// The progress of the current load.
+    pub fn progress(&self) -> Option<&LoadProgress> {
+        self.progress.as_ref()
+    }
+
     /// Figures of the last file loaded.
-    pub last: LoadFigures,
+    pub fn last(&self) -> &LoadFigures {
+        &self.last
+    }
+
+    pub(in crate::server) fn begin(&mut self, now: &Now, total_bytes: u64) {
+        self.progress = Some(LoadProgress {
+            began_s: now.unix_s(),
+            began_mono_ms: now.mono_ms,
+            total_bytes,
+            loaded_bytes: 0,
+            rdb_used_mem: 0,
+        });
+    }
+
+    pub(in crate::server) fn end(&mut self) {
+        self.progress = None;
+    }
+
+    /// This many of the bytes have been loaded.
+    pub(in crate::server) fn note_bytes(&mut self, loaded_bytes: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress.loaded_bytes = loaded_bytes;
+        }
+    }
+
+    /// Figures of an RDB file so far.
+    pub(in crate::server) fn note_figures(&mut self, figures: LoadFigures) {
+        self.last = figures;
+        if let Some(progress) = &mut self.progress {
+            progress.rdb_used_mem = figures.used_mem;
+        }
+    }
+
+    /// An RDB file has been loaded.
+    pub(in crate::server) fn note_loaded(&mut self, figures: LoadFigures) {
+        self.last = figures;
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+            figures.keys_loaded,
+            figures.keys_expired,
+            figures.empty_keys
+        );
+    }
+
+    /// Bytes of the next slice. `None`: with `key-load-delay`, which makes a load slow for tests,
+    /// it is not due yet; a part of the delay has been slept. `started`: when the process began.
+    pub(in crate::server) fn slice_bytes(&self, config: &Config, started: Instant) -> Option<u64> {
+        if config.key_load_delay == 0 {
+            return Some(match config.loading_process_events_interval_bytes {
+                0 => u64::MAX,
+                bytes => bytes,
+            });
+        }
+        let now_us = started.elapsed().as_micros() as u64;
+        if now_us < self.due_us {
+            let pause_us = (self.due_us - now_us).min(PAUSE_MAX_US);
+            std::thread::sleep(Duration::from_micros(pause_us));
+            return None;
+        }
+        Some(1)
+    }
+
+    /// A slice has loaded this many keys.
+    pub(in crate::server) fn note_slice(&mut self, config: &Config, started: Instant, keys: u64) {
+        let delay_us = i64::from(config.key_load_delay);
+        let pause_us = match delay_us {
+            0 => return,
+            1.. => keys.saturating_mul(delay_us.unsigned_abs()),
+            _ => keys / delay_us.unsigned_abs(),
+        };
+        self.due_us = started.elapsed().as_micros() as u64 + pause_us;
+    }
 }
 
 /// Figures of a load.
@@ -62,10 +158,10 @@ pub enum LoadError {
 
 /// Puts a file's keys into the keyspace.
 struct Filler<'a> {
-    pub(in crate::server) keyspace: &'a mut Keyspace,
+    keyspace: &'a mut Keyspace,
     /// Existing keys are overwritten.
-    pub(in crate::server) merges: bool,
-    pub(in crate::server) figures: LoadFigures,
+    merges: bool,
+    figures: LoadFigures,
     /// Function libraries, which are loaded after the keys.
     functions: Vec<Vec<u8>>,
 }
@@ -157,13 +253,21 @@ pub(in crate::server) fn reason(error: &LoadError) -> String {
     }
 }
 
+/// How files are read. `skips_checksums`: whatever the setting (DEBUG).
+pub(in crate::server) fn read_options(config: &Config, skips_checksums: bool) -> ReadOptions {
+    ReadOptions {
+        checksum: config.rdbchecksum && !skips_checksums,
+        deep: config.sanitize_dump_payload == SanitizePayload::Yes,
+    }
+}
+
 /// A file that is loaded in slices.
 pub(in crate::server) struct RdbFile {
     reader: Reader<'static>,
-    pub(in crate::server) merges: bool,
-    pub(in crate::server) figures: LoadFigures,
+    merges: bool,
+    figures: LoadFigures,
     functions: Vec<Vec<u8>>,
-    pub(in crate::server) bytes: u64,
+    bytes: u64,
 }
 
 impl RdbFile {
@@ -214,6 +318,11 @@ impl RdbFile {
         Ok(end)
     }
 
+    /// Length of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The offset reached.
     pub fn offset(&self) -> u64 {
         self.reader.offset()
@@ -223,9 +332,19 @@ impl RdbFile {
         self.figures
     }
 
-    /// Takes the libraries read so far.
-    pub fn take_functions(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.functions)
+    /// Loads the libraries read so far. One that exists is replaced if the file merges, otherwise
+    /// it is an error.
+    pub fn load_functions(
+        &mut self,
+        libraries: &mut Libraries,
+        config: &Config,
+    ) -> Result<(), LoadError> {
+        let limit = config.script_memory_limit as usize;
+        for code in std::mem::take(&mut self.functions) {
+            let loaded = libraries.load(&code, self.merges, false, limit);
+            loaded.map_err(|why| LoadError::Function(Printable(&why).to_string()))?;
+        }
+        Ok(())
     }
 }
 

@@ -2,21 +2,130 @@
 //! less the reserve for everything that is not data.
 //!
 //! Eviction compares used memory. Resident memory is larger, by what the allocator holds: cron
-//! warns when it exceeds the limit by more than `maxmemory-resident-warning` percent.
+//! ([`MemoryLimit::watch`]) warns when it exceeds the limit by more than
+//! `maxmemory-resident-warning` percent. What is evicted:
+//! `parts::eviction`.
+//!
+//! Cost: reading the limit is O(1); working out `auto` and resident memory reads files of the
+//! system, at most once a second.
 
 use crate::base::cgroup::Owner;
+use crate::base::text::human;
+use crate::base::{cgroup, usage};
+use crate::config::{Config, MaxMemory};
+
+/// Interval between checks of the available memory.
+const LOOK_EVERY_MS: u64 = 1000;
+/// Minimum of `auto`, whatever the reserve: below it not even CONFIG SET has room.
+const AUTO_MIN: u64 = 4 << 20;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct MemoryLimit {
     /// Bytes; 0: no limit.
-    pub bytes: u64,
+    bytes: u64,
+    not_counted: usize,
+    found: Option<(u64, Owner)>,
+    resident_exceeded: bool,
+    looked_ms: u64,
+}
+
+impl MemoryLimit {
+    /// The effective limit, bytes; 0: none.
+    #[inline]
+    pub fn maxmemory(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Used bytes from which on keys are evicted; `usize::MAX`: there is no limit.
+    #[inline]
+    pub(in crate::server) fn eviction_bound(&self) -> usize {
+        match self.bytes {
+            0 => usize::MAX,
+            limit => (limit as usize).saturating_add(self.not_counted),
+        }
+    }
+
     /// Bytes that wait for the disk (the log's buffer, a snapshot's): eviction would not free
     /// them, so they do not count towards the limit (INFO `mem_not_counted_for_evict`).
-    pub not_counted: usize,
+    pub(in crate::server) fn not_counted(&self) -> usize {
+        self.not_counted
+    }
+
     /// With `auto`: the memory that there is, and whose it is.
-    pub found: Option<(u64, Owner)>,
-    /// Resident memory exceeds the limit by too much.
-    pub resident_exceeded: bool,
-    pub(in crate::server) looked_ms: u64,
+    pub(in crate::server) fn found(&self) -> Option<(u64, Owner)> {
+        self.found
+    }
+
+    /// Whether resident memory exceeds the limit by too much.
+    pub fn resident_exceeded(&self) -> bool {
+        self.resident_exceeded
+    }
+
+    /// So many bytes wait for the disk now. `true`: the eviction bound may have changed.
+    #[inline]
+    #[must_use]
+    pub(in crate::server) fn set_not_counted(&mut self, bytes: usize) -> bool {
+        std::mem::replace(&mut self.not_counted, bytes) != bytes
+    }
+
+    /// Works out the limit from the configuration and, with `auto`, from the memory that there
+    /// is now. Whether it has changed.
+    pub(in crate::server) fn update(&mut self, config: &Config) -> bool {
+        let before = self.bytes;
+        (self.bytes, self.found) = match config.maxmemory {
+            MaxMemory::Bytes(bytes) => (bytes, None),
+            MaxMemory::Auto => {
+                let (memory, owner) = cgroup::available_bytes();
+                let reserve = config.maxmemory_reserve.of(memory);
+                let bytes = memory.saturating_sub(reserve).max(AUTO_MIN);
+                (bytes, Some((memory, owner)))
+            }
+        };
+        self.bytes != before
+    }
+
+    /// Cron: follows the available memory, and checks resident memory. Whether the limit has
+    /// changed.
+    #[must_use]
+    pub(in crate::server) fn watch(&mut self, config: &Config, mono_ms: u64) -> bool {
+        if mono_ms.saturating_sub(self.looked_ms) < LOOK_EVERY_MS {
+            return false;
+        }
+        self.looked_ms = mono_ms;
+        let before = self.bytes;
+        let changed = self.found.is_some() && self.update(config);
+        if changed {
+            tracing::info!(
+                "The memory of this system has changed: maxmemory auto is {} (was {})",
+                human(self.bytes),
+                human(before)
+            );
+        }
+        self.watch_resident(config);
+        changed
+    }
+
+    fn watch_resident(&mut self, config: &Config) {
+        let percent = u64::from(config.maxmemory_resident_warning);
+        let limit = self.bytes;
+        let resident = match limit == 0 || percent == 0 {
+            true => 0,
+            false => usage::resident_bytes() as u64,
+        };
+        let exceeded = resident > limit.saturating_add(limit / 100 * percent);
+        if std::mem::replace(&mut self.resident_exceeded, exceeded) == exceeded {
+            return;
+        }
+        if exceeded {
+            tracing::warn!(
+                "{} are resident, more than {percent}% beyond maxmemory ({}): the rest is what \
+                 the allocator holds. MEMORY DOCTOR tells more.",
+                human(resident),
+                human(limit)
+            );
+        } else {
+            tracing::info!("Resident memory is within its bounds again.");
+        }
+    }
 }

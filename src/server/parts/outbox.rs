@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::keyspace::ClientId;
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::tracking::Notice;
+use crate::server::parts::message::Notice;
 
 /// One item for a client.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@
 //!
 //! An atomic script is undone if it fails: its changes are not notified and its messages are held
 //! until it has ended. After `busy-reply-threshold` the loop serves others meanwhile
-//! (`server::busy`).
+//! (`execution::busy`).
 
 use crate::command::CommandError;
 use crate::keyspace::ClientId;
@@ -57,6 +57,26 @@ pub struct Current {
 }
 
 impl Current {
+    /// One that begins at `began`, in ticks of the cycle counter.
+    pub(in crate::server) fn new(
+        (of, flags, is_atomic): (Use, Flags, bool),
+        began: u64,
+        caller: ClientId,
+    ) -> Current {
+        Current {
+            of,
+            flags,
+            began,
+            is_slow: false,
+            caller,
+            is_atomic,
+            has_written: false,
+            is_replying: false,
+            is_killed: false,
+            told: None,
+        }
+    }
+
     /// It has written, and nothing would undo that.
     pub(in crate::server) fn cannot_end(&self) -> bool {
         self.has_written && !self.is_atomic && !self.is_replying

@@ -1,4 +1,4 @@
-//! Shutdown, requested by a signal or by SHUTDOWN.
+//! What a shutdown is to do, as SHUTDOWN or the setting for a signal says.
 
 use crate::config::ShutdownFlags;
 
@@ -25,5 +25,22 @@ impl From<ShutdownFlags> for ShutdownRequest {
             force: flags.force,
             save,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_of_a_signal_become_a_request() {
+        let flags = ShutdownFlags {
+            nosave: true,
+            force: true,
+            ..ShutdownFlags::default()
+        };
+        let request = ShutdownRequest::from(flags);
+        assert_eq!(request.save, Some(false));
+        assert!(request.force && !request.now);
     }
 }

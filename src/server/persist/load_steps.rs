@@ -2,40 +2,27 @@
 //! the server is loading (`execution::gates`) but may ask for the progress or shut it down.
 //!
 //! A loader ([`Load`]) is resumable: `loading` reads snapshots, `aof::loader` the append only file.
-
-use std::time::Duration;
+//! `parts::loading` has the progress, and the pace of slices.
 
 use crate::keyspace::{Audience, Keyspace};
-use crate::server::parts::loading::{LoadFailed, LoadProgress, Progress};
+use crate::server::parts::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
 
-/// With `key-load-delay`, the longest pause of the loop at a time.
-const LOAD_PAUSE_MAX_US: u64 = 1000;
 /// For a caller that waits: bytes loaded between two checks of anything else.
 const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 
 impl Server {
-    /// Whether data is being loaded.
-    pub fn is_loading(&self) -> bool {
-        self.persist.loading.progress.is_some()
-    }
-
-    pub(in crate::server) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
-        self.persist.loading.progress = Some(LoadProgress {
-            began_s: self.now.unix_s(),
-            began_mono_ms: self.now.mono_ms,
-            total_bytes,
-            loaded_bytes: 0,
-            rdb_used_mem: 0,
-        });
+    /// From now on, commands are refused and no effects are recorded.
+    pub(super) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
+        self.persist.loading.begin(&self.now, total_bytes);
         keyspace.effects.set_wanted(Audience::empty());
         self.update_interest();
     }
 
-    pub(in crate::server) fn end_loading(&mut self, keyspace: &mut Keyspace) {
-        self.persist.loading.progress = None;
+    pub(super) fn end_loading(&mut self, keyspace: &mut Keyspace) {
+        self.persist.loading.end();
         self.update_effects(keyspace);
         self.update_interest();
     }
@@ -53,7 +40,7 @@ impl Server {
 }
 
 /// Loads the whole append only file, already written, for a caller that waits.
-pub(in crate::server) fn reload_now(
+pub(super) fn reload_now(
     keyspace: &mut Keyspace,
     server: &mut Server,
     mut loader: AofLoader,
@@ -85,33 +72,17 @@ impl Engine {
         let Some(mut loader) = place.take() else {
             return Ok(());
         };
-        let mut bytes = match server.config.loading_process_events_interval_bytes {
-            0 => u64::MAX,
-            bytes => bytes,
+        let started = server.identity.started;
+        let bytes = server.persist.loading.slice_bytes(&server.config, started);
+        let Some(bytes) = bytes else {
+            *place = Some(loader);
+            return Ok(());
         };
-        // A delay per key makes a load slow, for tests: the loop continues meanwhile.
-        let delay_us = i64::from(server.config.key_load_delay);
         let done = loader.done();
-        if delay_us != 0 {
-            let now_us = server.identity.started.elapsed().as_micros() as u64;
-            if now_us < server.persist.loading.due_us {
-                let pause_us = (server.persist.loading.due_us - now_us).min(LOAD_PAUSE_MAX_US);
-                std::thread::sleep(Duration::from_micros(pause_us));
-                *place = Some(loader);
-                return Ok(());
-            }
-            bytes = 1;
-        }
         let progress = loader.step(keyspace, server, bytes)?;
-        if delay_us != 0 {
-            let loaded = loader.done().saturating_sub(done);
-            let pause_us = match delay_us {
-                1.. => loaded.saturating_mul(delay_us.unsigned_abs()),
-                _ => loaded / delay_us.unsigned_abs(),
-            };
-            server.persist.loading.due_us =
-                server.identity.started.elapsed().as_micros() as u64 + pause_us;
-        }
+        let loaded = loader.done().saturating_sub(done);
+        let loading = &mut server.persist.loading;
+        loading.note_slice(&server.config, started, loaded);
         match progress {
             Progress::More => *place = Some(loader),
             Progress::Done => loader.finish(keyspace, server)?,

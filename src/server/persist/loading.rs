@@ -1,77 +1,37 @@
-//! Loads RDB files: at the start, for DEBUG RELOAD. Function libraries are loaded after the keys. A
-//! faulty file leaves the keys read before the fault in the keyspace; at the start the server then
-//! refuses to start.
+//! Loads RDB files (`parts::loading`) into keyspace and scripts: at the start, for DEBUG RELOAD. At
+//! the start a faulty file ends the server.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::base::text::Printable;
-use crate::config::SanitizePayload;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::persistence::check::FaultReport;
 use crate::persistence::rdb::ReadOptions;
 use crate::server::parts::loading::{
-    LoadError, LoadFailed, LoadFigures, Progress, RdbFile, reason,
+    LoadError, LoadFailed, Progress, RdbFile, read_options, reason,
 };
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
 
 impl Server {
     /// How files are read.
-    pub(in crate::server) fn read_options(&self) -> ReadOptions {
-        ReadOptions {
-            checksum: self.config.rdbchecksum && !self.debug.skips_checksums,
-            deep: self.config.sanitize_dump_payload == SanitizePayload::Yes,
-        }
+    pub(super) fn read_options(&self) -> ReadOptions {
+        read_options(&self.config, self.debug.skips_checksums)
     }
 
     /// Loads a file into the keyspace, beside its keys. With `merges` existing keys are
     /// overwritten, otherwise they are an error.
-    pub fn load_file(
+    fn load_file(
         &mut self,
         keyspace: &mut Keyspace,
         path: &Path,
         merges: bool,
-    ) -> Result<LoadFigures, LoadError> {
+    ) -> Result<(), LoadError> {
         let mut file = RdbFile::open(self.read_options(), keyspace, path, merges)?;
         file.step(keyspace, u64::MAX)?;
-        self.load_functions(&file.take_functions(), merges)?;
-        self.note_loaded(file.figures);
-        Ok(file.figures)
-    }
-
-    /// Updates the progress.
-    pub(in crate::server) fn note_loading(&mut self, figures: LoadFigures) {
-        self.persist.loading.last = figures;
-        if let Some(progress) = &mut self.persist.loading.progress {
-            progress.rdb_used_mem = figures.used_mem;
-        }
-    }
-
-    /// A file has been loaded.
-    pub(in crate::server) fn note_loaded(&mut self, figures: LoadFigures) {
-        self.persist.loading.last = figures;
-        tracing::info!(
-            "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
-            figures.keys_loaded,
-            figures.keys_expired,
-            figures.empty_keys
-        );
-    }
-
-    /// Loads a file's libraries. With `merges` those of the same name are replaced, otherwise they
-    /// are an error.
-    pub(in crate::server) fn load_functions(
-        &mut self,
-        codes: &[Vec<u8>],
-        merges: bool,
-    ) -> Result<(), LoadError> {
-        let limit = self.config.script_memory_limit as usize;
-        for code in codes {
-            let loaded = self.scripting.libraries.load(code, merges, false, limit);
-            loaded.map_err(|why| LoadError::Function(Printable(&why).to_string()))?;
-        }
+        file.load_functions(&mut self.scripting.libraries, &self.config)?;
+        self.persist.loading.note_loaded(file.figures());
         Ok(())
     }
 
@@ -88,7 +48,7 @@ impl Server {
         }
         let path = self.config.dbfilename.path().to_owned();
         match self.load_file(keyspace, &path, merges) {
-            Ok(_) => {
+            Ok(()) => {
                 tracing::warn!("DB reloaded by DEBUG RELOAD");
                 true
             }
@@ -103,7 +63,7 @@ impl Server {
 impl Engine {
     /// Prepares to load the configured file, if it exists. A file that cannot be loaded must stop
     /// the server, which would otherwise overwrite it.
-    pub(in crate::server) fn begin_loading_rdb(&mut self) -> Result<(), LoadFailed> {
+    pub(super) fn begin_loading_rdb(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -113,7 +73,7 @@ impl Engine {
             Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(tell_fatal(&path, &error)),
         };
-        server.begin_loading(keyspace, file.bytes);
+        server.begin_loading(keyspace, file.bytes());
         let began = Instant::now();
         let loader = RdbLoader { file, path, began };
         self.loader = Some(Box::new(loader));
@@ -122,10 +82,10 @@ impl Engine {
 }
 
 /// The configured file, loaded at the start.
-pub(in crate::server) struct RdbLoader {
-    pub(in crate::server) file: RdbFile,
-    pub(in crate::server) path: PathBuf,
-    pub(in crate::server) began: Instant,
+struct RdbLoader {
+    file: RdbFile,
+    path: PathBuf,
+    began: Instant,
 }
 
 impl Load for RdbLoader {
@@ -140,10 +100,9 @@ impl Load for RdbLoader {
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
         let stepped = self.file.step(keyspace, bytes);
-        if let Some(progress) = &mut server.persist.loading.progress {
-            progress.loaded_bytes = self.file.offset();
-        }
-        server.note_loading(self.file.figures());
+        let loading = &mut server.persist.loading;
+        loading.note_bytes(self.file.offset());
+        loading.note_figures(self.file.figures());
         match stepped {
             Ok(None) => Ok(Progress::More),
             Ok(Some(_)) => Ok(Progress::Done),
@@ -156,10 +115,10 @@ impl Load for RdbLoader {
         keyspace: &mut Keyspace,
         server: &mut Server,
     ) -> Result<(), LoadFailed> {
-        server
-            .load_functions(&self.file.take_functions(), false)
+        self.file
+            .load_functions(&mut server.scripting.libraries, &server.config)
             .map_err(|error| tell_fatal(&self.path, &error))?;
-        server.note_loaded(self.file.figures());
+        server.persist.loading.note_loaded(self.file.figures());
         if let Some(position) = self.file.figures().position() {
             server.stream.resume(position);
         }
@@ -180,7 +139,7 @@ impl Load for RdbLoader {
     }
 }
 
-pub(in crate::server) fn tell_fatal(path: &Path, error: &LoadError) -> LoadFailed {
+fn tell_fatal(path: &Path, error: &LoadError) -> LoadFailed {
     tracing::warn!("The file '{}': {}", path.display(), reason(error));
     if let LoadError::Damaged(error) = error {
         for line in FaultReport(error).to_string().lines() {

@@ -4,25 +4,23 @@ use std::sync::atomic::Ordering;
 
 use signal_hook::consts::SIGINT;
 
+use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::server::parts::shutdown::ShutdownRequest;
-use crate::server::state::Server;
 use crate::server::state::world::{Engine, Flow};
+use crate::server::state::{Server, Shutdown};
 
 impl Engine {
     /// Handles requests made by signals.
     pub(in crate::server) fn handle_signals(&mut self) {
         let server = &mut self.server;
-        let asked = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
         // In Redis cron does this, so not while cron is paused (DEBUG PAUSE-CRON).
-        if !asked || server.shutdown.request.is_some() || server.debug.cron_paused {
+        if server.debug.cron_paused {
             return;
         }
-        let flags = match server.shutdown.signals.first.load(Ordering::Acquire) {
-            SIGINT => server.config.shutdown_on_sigint,
-            _ => server.config.shutdown_on_sigterm,
+        let Some(request) = server.shutdown.signalled(&server.config) else {
+            return;
         };
-        let request = ShutdownRequest::from(flags);
         tracing::info!("User requested shutdown...");
         if server.prepare_shutdown(&mut self.keyspace, request) {
             server.shutdown.request = Some(request);
@@ -32,7 +30,7 @@ impl Engine {
             "SIGTERM received but errors trying to shut down the server, check the logs for more \
              information"
         );
-        server.shutdown.signals.stop.store(0, Ordering::Release);
+        server.shutdown.forget_signals();
     }
 
     /// Whether the loop stops: a shutdown was requested and is prepared.
@@ -44,11 +42,39 @@ impl Engine {
     }
 }
 
+impl Shutdown {
+    /// What a signal requests, unless a shutdown is requested already.
+    fn signalled(&self, config: &Config) -> Option<ShutdownRequest> {
+        if self.signals.stop.load(Ordering::Acquire) == 0 || self.request.is_some() {
+            return None;
+        }
+        let flags = match self.signals.first.load(Ordering::Acquire) {
+            SIGINT => config.shutdown_on_sigint,
+            _ => config.shutdown_on_sigterm,
+        };
+        Some(ShutdownRequest::from(flags))
+    }
+
+    fn forget_signals(&self) {
+        self.signals.stop.store(0, Ordering::Release);
+    }
+
+    /// SHUTDOWN ABORT: cancels a shutdown requested by a signal and not yet done. `false`: there is
+    /// none.
+    pub fn abort(&self) -> bool {
+        let aborted = self.signals.stop.swap(0, Ordering::AcqRel) > 0;
+        if aborted {
+            tracing::info!("Shutdown manually aborted.");
+        }
+        aborted
+    }
+}
+
 impl Server {
     /// Prepares the shutdown: saves if that is requested, or configured and not forbidden. `false`:
     /// it failed, and the server continues unless it is forced.
     pub fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
-        if self.writes_first_base() && !request.force {
+        if self.persist.aof.writes_first_base() && !request.force {
             tracing::warn!("Writing initial AOF, can't exit");
             return false;
         }
@@ -59,7 +85,7 @@ impl Server {
         if self.persist.aof.log().is_some() {
             tracing::info!("Calling fsync() on the AOF file.");
         }
-        if !self.finish_aof() && !request.force {
+        if !self.persist.aof.finish(&self.now, &self.stream) && !request.force {
             tracing::warn!("Error writing the append only file, can't exit.");
             return false;
         }
@@ -68,7 +94,7 @@ impl Server {
             None => !self.config.save.0.is_empty(),
         };
         // A partial load would replace the complete file.
-        if !wanted || !self.persist.saving.on_disk || self.is_loading() {
+        if !wanted || !self.persist.saving.on_disk || self.persist.loading.in_progress() {
             return true;
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
@@ -81,33 +107,5 @@ impl Server {
         }
         tracing::warn!("Error trying to save the DB, can't exit.");
         false
-    }
-
-    /// SHUTDOWN ABORT: cancels a shutdown requested by a signal and not yet done. `false`: there is
-    /// none.
-    pub fn abort_shutdown(&mut self) -> bool {
-        let aborted = self.shutdown.signals.stop.swap(0, Ordering::AcqRel) > 0;
-        if aborted {
-            tracing::info!("Shutdown manually aborted.");
-        }
-        aborted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ShutdownFlags;
-
-    #[test]
-    fn the_flags_of_a_signal_become_a_request() {
-        let flags = ShutdownFlags {
-            nosave: true,
-            force: true,
-            ..ShutdownFlags::default()
-        };
-        let request = ShutdownRequest::from(flags);
-        assert_eq!(request.save, Some(false));
-        assert!(request.force && !request.now);
     }
 }

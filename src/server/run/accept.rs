@@ -145,10 +145,10 @@ impl Loop {
     pub(in crate::server) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
         let server = &mut self.engine.server;
         if server.is_full() {
-            server.stats.rejected_connections += 1;
+            server.stats.clients.rejected_connections += 1;
             return;
         }
-        let Some(materials) = &server.connections.tls.materials else {
+        let Some(materials) = server.connections.tls.materials() else {
             return;
         };
         match Link::accepted(socket, &materials.server) {
@@ -162,7 +162,7 @@ impl Loop {
         if let Some(refusal) = server.refuses(&peer) {
             // Best effort: a peer that does not read it is closed all the same.
             let _ = stream.write(refusal.as_bytes());
-            server.stats.rejected_connections += 1;
+            server.stats.clients.rejected_connections += 1;
             return;
         }
         self.take_in(stream, peer);
@@ -174,8 +174,8 @@ impl Loop {
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
         let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
-        server.greet(&mut client);
-        server.stats.connections += 1;
+        server.acl.greet(&mut client);
+        server.stats.clients.connections += 1;
         if stream.is_handshaking() {
             server
                 .connections

@@ -9,40 +9,26 @@ use std::io::ErrorKind;
 use super::Loop;
 
 use crate::base::clock;
-use crate::base::text::Printable;
-use crate::config::TlsAuthClientsUser;
-use crate::net::tls::Certificate;
-use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
+use crate::server::parts::tls::Handshakes;
 
 /// A turn's share.
 const SHARE_NANOS: u64 = 200_000;
 
 impl Loop {
+    fn handshakes(&mut self) -> &mut Handshakes {
+        &mut self.engine.server.connections.tls.handshakes
+    }
+
     /// Continues handshakes whose peers have sent something.
     pub(in crate::server) fn shake_hands(&mut self) {
-        if self
-            .engine
-            .server
-            .connections
-            .tls
-            .handshakes
-            .ready
-            .is_empty()
-        {
+        if self.handshakes().ready.is_empty() {
             return;
         }
         let began = clock::cycles();
         let share = self.engine.server.cycles.ticks(SHARE_NANOS);
-        while let Some(id) = self
-            .engine
-            .server
-            .connections
-            .tls
-            .handshakes
-            .ready
-            .pop_front()
-        {
+        while let Some(id) = self.handshakes().ready.pop_front() {
             if let Some(session) = self.engine.server.clients.take(id) {
                 self.read(session);
             }
@@ -62,7 +48,7 @@ impl Loop {
         let server = &mut self.engine.server;
         let stream = session.stream.as_ref().ok_or(())?;
         if !stream.is_handshaking() {
-            server.stats.handshakes += 1;
+            server.stats.clients.handshakes += 1;
             return server.admit(session);
         }
         match read {
@@ -93,38 +79,15 @@ impl crate::server::Server {
         if let Some(refusal) = self.refuses_stranger(&session.client.identity.peer) {
             session.reply.raw(refusal.as_bytes());
             session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
-            self.stats.rejected_connections += 1;
+            self.stats.clients.rejected_connections += 1;
             return Ok(());
         }
         let Session { client, stream, .. } = session;
         let link = stream.as_ref().and_then(|stream| stream.tls());
         if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
-            self.log_in_by_certificate(client, &certificate);
+            (self.acl).log_in_by_certificate(client, &certificate, &self.config);
         }
         Ok(())
-    }
-
-    /// Logs a client in as the first enabled user that its certificate names. If it names none, the
-    /// client remains the default user, which may have to log in.
-    fn log_in_by_certificate(&self, client: &mut Client, certificate: &Certificate<'_>) {
-        let names = match self.config.tls_auth_clients_user {
-            TlsAuthClientsUser::Off => return,
-            TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
-            TlsAuthClientsUser::Uri => &certificate.uris,
-        };
-        let id = client.id.0;
-        let users = &self.acl.users;
-        let found = names
-            .iter()
-            .filter_map(|name| Some((name, users.find(name)?)));
-        match { found }.find(|(_, user)| users.get(*user).is_on()) {
-            Some((name, user)) => {
-                self.let_in(client, user, true);
-                let name = Printable(name);
-                tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
-            }
-            None => tracing::debug!(client = id, "Its certificate names no user"),
-        }
     }
 }
 
@@ -144,7 +107,12 @@ mod tests {
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let materials = Authority::shared().materials();
-        peer.all.engine.server.connections.tls.materials = Some(materials);
+        peer.all
+            .engine
+            .server
+            .connections
+            .tls
+            .install(Some(materials));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         let clients = (0..many).map(|_| {
@@ -190,7 +158,7 @@ mod tests {
         peer.all.close_clients();
         let server = &peer.all.engine.server;
         assert_eq!(
-            (server.clients.len(), server.stats.failed_handshakes),
+            (server.clients.len(), server.stats.clients.failed_handshakes),
             (1, 1)
         );
         let mut end = [0];
@@ -215,16 +183,7 @@ mod tests {
             let mut reply = [0; 100];
             assert_eq!(other.read(&mut reply).expect("answered"), 7);
             turns += 1;
-            if peer
-                .all
-                .engine
-                .server
-                .connections
-                .tls
-                .handshakes
-                .ready
-                .is_empty()
-            {
+            if peer.all.handshakes().ready.is_empty() {
                 break;
             }
         }

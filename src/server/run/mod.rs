@@ -168,7 +168,7 @@ impl Loop {
 
     /// Runs until everything is loaded; clients get the loading error meanwhile.
     pub fn load(&mut self) -> io::Result<Flow> {
-        while self.engine.server.is_loading() {
+        while self.engine.server.persist.loading.in_progress() {
             let flow = self.turn()?;
             if flow != Flow::GoOn {
                 return Ok(flow);
@@ -259,7 +259,7 @@ impl Loop {
 
     fn timers(&mut self) {
         let engine = &mut self.engine;
-        if !engine.server.is_loading()
+        if !engine.server.persist.loading.in_progress()
             && engine
                 .keyspace
                 .next_expiry()
@@ -301,7 +301,7 @@ impl Loop {
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.write_aof();
-        if self.engine.server.messages.tracking.broadcast.has_news() {
+        if self.engine.server.messages.tracking.broadcast().has_news() {
             self.engine.server.tell_broadcast();
             self.engine.evict_clients();
         }

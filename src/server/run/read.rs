@@ -134,7 +134,7 @@ impl Loop {
             self.engine
                 .server
                 .tell_dropped(session, "it reached max query buffer length");
-            self.engine.server.stats.query_buffer_disconnections += 1;
+            self.engine.server.stats.clients.query_buffer_disconnections += 1;
             return false;
         }
         if !session.client.runs() {
@@ -147,7 +147,7 @@ impl Loop {
     }
 
     fn query_buffer_limit(&self, session: &Session) -> u64 {
-        if self.engine.server.must_authenticate(&session.client) {
+        if self.engine.server.acl.must_authenticate(&session.client) {
             // No request allowed before login is longer.
             return (16 * INLINE_MAX) as u64;
         }
@@ -239,7 +239,7 @@ impl Loop {
             session.ready_queued = true;
             server.turn.ready.push(session.client.id);
         }
-        server.count_client_memory(&mut session);
+        server.memory.clients.count(&mut session);
         server.clients.put_back(session);
         self.engine.evict_clients();
     }
@@ -503,7 +503,7 @@ mod tests {
             peer.all.turn().expect("a turn");
         }
         let stats = &peer.all.engine.server.stats;
-        assert_eq!(stats.query_buffer_disconnections, 1);
+        assert_eq!(stats.clients.query_buffer_disconnections, 1);
         assert!(peer.all.engine.server.clients.is_empty());
     }
 }

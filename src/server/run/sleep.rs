@@ -92,7 +92,7 @@ impl Loop {
     }
 
     /// How long the loop may sleep.
-    fn timeout(&self) -> Duration {
+    fn timeout(&mut self) -> Duration {
         let server = &self.engine.server;
         let urgent = self.engine.loader.is_some()
             || server.has_urgent()

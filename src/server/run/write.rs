@@ -109,7 +109,7 @@ impl Loop {
         session.flush_queued = false;
         let is_dropped = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         let wrote_to = session.client.wrote_to;
-        let sent = if is_dropped || self.engine.server.withholds(wrote_to, id) {
+        let sent = if is_dropped || self.engine.server.persist.aof.withholds(wrote_to, id) {
             Sent::Stuck
         } else {
             self.flush(&mut session, share)
@@ -120,7 +120,7 @@ impl Loop {
             Sent::Part => server.queue_flush(&mut session),
             Sent::All | Sent::Stuck => {}
         }
-        server.count_client_memory(&mut session);
+        server.memory.clients.count(&mut session);
         server.clients.put_back(session);
     }
 
@@ -366,7 +366,7 @@ mod tests {
             };
             assert!(told.starts_with(&peer.replies));
             let server = &peer.all.engine.server;
-            assert_eq!(server.stats.output_buffer_disconnections, 1);
+            assert_eq!(server.stats.clients.output_buffer_disconnections, 1);
             assert!(server.clients.is_empty());
             let db = crate::keyspace::DbIndex(0);
             assert!(peer.all.engine.keyspace.db(db).info(b"not").is_none());

@@ -97,7 +97,7 @@ pub struct Persist {
     /// Snapshots to the dump file.
     pub saving: Saving,
     pub aof: Aof,
-    pub(in crate::server) backups: Backups,
+    pub backups: Backups,
 }
 
 impl Persist {
@@ -143,8 +143,7 @@ pub struct Diagnostics {
     pub latency: Latency,
     /// Peaks of clients' buffers in the last seconds.
     pub recent: RecentPeaks,
-    /// The last session of HOTKEYS.
-    pub(in crate::server) hotkeys: Option<Box<Hotkeys>>,
+    pub(in crate::server) hotkeys: Hotkeys,
     /// When the log last reported an HTTP request, monotonic milliseconds.
     pub(in crate::server) http_told_ms: Option<u64>,
 }

@@ -1,6 +1,5 @@
 //! BY and GET patterns: a key, or a field of one, with the element in place of `*`.
 
-use crate::commands::hash;
 use crate::keyspace::Db;
 use crate::types::{Entry, Hash};
 
@@ -70,7 +69,7 @@ impl<'a> Pattern<'a> {
         let hash = db.read::<Hash>(key).ok()??;
         match hash.get(name)? {
             found if found.expired(now) => {
-                hash::expire_field(db, key, name);
+                db.expire_fields(key, &[name]);
                 None
             }
             found => Some(see(found.value)),

@@ -9,7 +9,7 @@ use crate::server::Testbed;
 
 const DB: DbIndex = DbIndex(0);
 /// The share of the database's table that MEMORY USAGE counts for a key.
-const SLOT_BYTES: usize = 10;
+const CELL_BYTES: usize = 10;
 
 /// Bytes in use by this thread, without the database's own tables.
 fn balance(t: &Testbed) -> i64 {
@@ -70,7 +70,7 @@ fn usage_is_what_the_allocator_gets_back() {
             let told: usize = told[1..].trim().parse().expect("a number");
             let freed = freed_with(&mut t, &key);
             assert_eq!(
-                (told - SLOT_BYTES) as i64,
+                (told - CELL_BYTES) as i64,
                 freed,
                 "round {round}: {key}, {encoding}"
             );

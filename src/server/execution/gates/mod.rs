@@ -171,7 +171,7 @@ fn enabled(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 /// A connection must log in first.
 fn authenticated(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let is_open = asked.spec.flags.contains(Flags::NO_AUTH);
-    if !is_open && world.server.must_authenticate(world.client) {
+    if !is_open && world.server.acl.must_authenticate(world.client) {
         return Err(CommandError::NoAuth.into());
     }
     Ok(())
@@ -185,8 +185,10 @@ fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !is_restricted && asked.script.is_none() {
         return Ok(());
     }
-    let (user, args) = (client.user, asked.args);
-    let Some(denied) = world.server.denies(user, client.db, asked.row, args) else {
+    let (user, args, server) = (client.user, asked.args, &*world.server);
+    let row = server.table.row(asked.row);
+    let checked = row.command_line(args, client.db.0, server.config.databases);
+    let Some(denied) = server.acl.denies(user, &checked) else {
         return Ok(());
     };
     let context = match asked.origin {
@@ -208,7 +210,7 @@ fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
         Origin::Script => b"ERR ACL failure in script: ",
         _ => b"NOPERM ",
     };
-    let text = world.server.denial(denied, user, asked.row, args, false);
+    let text = world.server.acl.denial(denied, user, line, false);
     Err(CommandError::Bytes([start, &text[..]].concat()).into())
 }
 
@@ -250,8 +252,9 @@ fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
 fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     // Nothing is evicted while data is loaded or a script runs.
-    let stands_still = world.server.is_loading() || world.server.scripting.is_running();
-    let is_limited = world.server.maxmemory() > 0 && !stands_still;
+    let stands_still =
+        world.server.persist.loading.in_progress() || world.server.scripting.is_running();
+    let is_limited = world.server.memory.limit.maxmemory() > 0 && !stands_still;
     if !is_limited {
         return Ok(());
     }
@@ -282,10 +285,11 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !is_unsafe {
         return Ok(());
     }
-    if world.server.is_stopped_by_failed_save() {
+    let server = &*world.server;
+    if server.persist.saving.stops_writes(&server.config) {
         return Err(CommandError::Text(SAVE_FAILED).into());
     }
-    match world.server.aof_refusal() {
+    match server.persist.aof.refusal() {
         Some(error) => Err(error.into()),
         None => Ok(()),
     }
@@ -307,7 +311,7 @@ fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> 
 }
 
 fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    if world.server.is_loading() && !asked.spec.flags.contains(Flags::LOADING) {
+    if world.server.persist.loading.in_progress() && !asked.spec.flags.contains(Flags::LOADING) {
         return Err(CommandError::Loading.into());
     }
     Ok(())
@@ -378,13 +382,13 @@ fn snapshot(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 
 fn awaits_save(world: &mut World<'_>, asked: &Asked<'_>) -> bool {
     let snapshots = &world.server.persist.snapshots;
-    if snapshots.holds_writers {
+    if snapshots.writers.holds_all() {
         let flags = asked.spec.flags;
         return flags.contains(Flags::WRITE)
             || flags.contains(Flags::RUNS_QUEUE)
                 && queue_has(world.server, world.client, Flags::WRITE);
     }
-    if !snapshots.guards_large {
+    if !snapshots.writers.guards_large() {
         return false;
     }
     if asked.spec.flags.contains(Flags::RUNS_QUEUE) {

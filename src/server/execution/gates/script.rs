@@ -48,15 +48,15 @@ pub(in crate::server) fn prepare(
 ) -> Result<Limits, CommandError> {
     let server = &*world.server;
     let is_obeyed = origin == Origin::Loading;
-    let lacks_memory = alloc::exceeds(server.eviction_bound());
+    let lacks_memory = alloc::exceeds(server.memory.limit.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
     if !is_compat {
         if !flags.contains(Flags::NO_WRITES) {
             if !is_obeyed {
-                if server.is_stopped_by_failed_save() {
+                if server.persist.saving.stops_writes(&server.config) {
                     return Err(CommandError::Text(SAVE_FAILED));
                 }
-                if let Some(why) = server.aof_trouble_text() {
+                if let Some(why) = server.persist.aof.trouble_text() {
                     return Err(CommandError::owned(format!("{AOF_FAILED}{why}")));
                 }
             }

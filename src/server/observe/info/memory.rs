@@ -1,6 +1,8 @@
 //! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
 
-use super::{Source, Writer, human};
+use super::{Source, Writer};
+
+use crate::base::text::human;
 
 use crate::base::cgroup::Owner;
 use crate::base::{alloc, usage};
@@ -64,7 +66,7 @@ own_figures! {
     latency_histograms, true, "Bytes of latency by command",
         latency_histograms;
     hotkeys, true, "Bytes of a session of HOTKEYS",
-        |from| from.server.hotkeys_bytes();
+        |from| from.server.diagnostics.hotkeys.memory_bytes();
     prefix_stats, true, "Bytes of figures by prefix",
         |from| from.keyspace.prefix_bytes();
     snapshot_early, true, "Bytes that were about to change and wait to be saved",
@@ -166,6 +168,7 @@ pub fn excess(a: usize, b: usize) -> (f64, i64) {
     (a as f64 / b.max(1) as f64, a as i64 - b as i64)
 }
 
+/// One line a field, in Redis's order: long, and flat.
 pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
     let m = memory_figures(from);
     let config = &from.server.config;
@@ -219,13 +222,16 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
             "used_memory_scripts_human",
             &human((scripts_eval + functions) as u64),
         ),
-        ("maxmemory", &from.server.maxmemory()),
-        ("maxmemory_human", &human(from.server.maxmemory())),
+        ("maxmemory", &from.server.memory.limit.maxmemory()),
+        (
+            "maxmemory_human",
+            &human(from.server.memory.limit.maxmemory()),
+        ),
         ("maxmemory_policy", &config.maxmemory_policy.name()),
     ]);
     // russet's own: the base of `maxmemory auto`, and whether too much is resident.
     let limit = &from.server.memory.limit;
-    let found = limit.found.map_or((0, "none"), |(bytes, owner)| {
+    let found = limit.found().map_or((0, "none"), |(bytes, owner)| {
         let owner = match owner {
             Owner::Machine => "machine",
             Owner::Cgroup => "cgroup",
@@ -237,7 +243,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
         ("maxmemory_auto_memory", &found.0),
         (
             "maxmemory_resident_exceeded",
-            &u8::from(limit.resident_exceeded),
+            &u8::from(limit.resident_exceeded()),
         ),
     ]);
     for (name, (ratio, bytes)) in [
@@ -262,7 +268,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
     to.fields(&[
         (
             "mem_not_counted_for_evict",
-            &from.server.memory.limit.not_counted,
+            &from.server.memory.limit.not_counted(),
         ),
         ("mem_replication_backlog", &0),
         ("mem_total_replication_buffers", &0),

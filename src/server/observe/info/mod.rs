@@ -66,8 +66,7 @@ impl<'a> Source<'a> {
     fn client_totals(&self) -> &ClientTotals {
         self.clients.get_or_init(|| {
             let mut totals = ClientTotals::default();
-            let others = self.server.clients.iter().map(|s| (&s.client, &s.reply));
-            for (client, reply) in others.chain(self.asking) {
+            for (client, reply) in self.server.clients.all(self.asking) {
                 let has = |flag| usize::from(client.flags.contains(flag));
                 totals.memory += client.memory_bytes(reply);
                 totals.largest = totals.largest.max(buffers(client, reply));
@@ -192,30 +191,4 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
         (DEBUG.write)(source, &mut writer);
     }
     writer.out
-}
-
-/// Bytes for humans: `13B`, `674.52K`, `1.00G`.
-pub fn human(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
-    if bytes < 1024 {
-        return format!("{bytes}B");
-    }
-    let mut amount = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while amount >= 1024.0 && unit + 1 < UNITS.len() {
-        amount /= 1024.0;
-        unit += 1;
-    }
-    format!("{amount:.2}{}", UNITS[unit])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn humans_read_two_decimals() {
-        let told = [0, 1023, 1024, 690_704, 1 << 30, 25_276_514_304].map(human);
-        assert_eq!(told, ["0B", "1023B", "1.00K", "674.52K", "1.00G", "23.54G"]);
-    }
 }

@@ -7,7 +7,7 @@ use crate::net::tls::{Facts, Materials};
 pub(in crate::server) fn tls(from: &Source<'_>, to: &mut Writer) {
     to.section("TLS");
     let server = from.server;
-    let materials = server.connections.tls.materials.as_ref();
+    let materials = server.connections.tls.materials();
     let facts = |of: fn(&Materials) -> Option<&Facts>| materials.and_then(of);
     for (kind, facts) in [
         ("server", facts(|all| Some(&all.server_facts))),
@@ -20,6 +20,9 @@ pub(in crate::server) fn tls(from: &Source<'_>, to: &mut Writer) {
         to.line(format_args!("tls_{kind}_cert_expires_in_seconds:{left_s}"));
     }
     // russet's own.
-    to.field("tls_handshakes", server.stats.handshakes);
-    to.field("tls_handshakes_failed", server.stats.failed_handshakes);
+    to.field("tls_handshakes", server.stats.clients.handshakes);
+    to.field(
+        "tls_handshakes_failed",
+        server.stats.clients.failed_handshakes,
+    );
 }

@@ -81,7 +81,7 @@ pub(in crate::server) fn add_instance(from: &Source<'_>, to: &mut Families) {
             "redis_config_maxclients",
             u64::from(server.config.maxclients),
         ),
-        ("redis_config_maxmemory", server.maxmemory()),
+        ("redis_config_maxmemory", server.memory.limit.maxmemory()),
     ] {
         to.single(
             name,

@@ -18,13 +18,13 @@ impl Readiness {
     /// O(1), but for the text of INFO replication.
     pub fn of(server: &Server, keyspace: &Keyspace) -> Readiness {
         let mut why = Vec::new();
-        if server.is_loading() {
+        if server.persist.loading.in_progress() {
             why.push("loading".to_owned());
         }
-        if server.is_stopped_by_failed_save() {
+        if server.persist.saving.stops_writes(&server.config) {
             why.push("the last snapshot failed, writes are refused".to_owned());
         }
-        if let Some(trouble) = server.aof_trouble_text() {
+        if let Some(trouble) = server.persist.aof.trouble_text() {
             why.push(format!("the append only file takes no writes: {trouble}"));
         }
         let source = Source::new(keyspace, server, None);

@@ -1,34 +1,39 @@
-//! The append only file of a running server: when it is written, and what an error means.
+//! The append only file of a running server: what is written when, and what an error means.
 //!
 //!     turn's commands -> effects -> Writer's buffer -> before replies leave: one write
 //!                                                       (and fsync, with `always`)
 //!
 //! A write is acknowledged when it is safe under the policy: with `always` on disk, otherwise
 //! handed to the kernel; while an fsync is under way, that may be up to two seconds later. While
-//! writing fails, the reply is held back ([`Server::withholds`]), new writes are refused with the
-//! cause, and the file is retried until it succeeds.
-//!
-//! The set of files changes off the loop (`persistence::aof::change`): each turn checks whether the
-//! change that a rewrite or a backup waits for has ended ([`Engine::look_at_changes`]).
+//! writing fails, the reply is held back ([`Aof::withholds`]), new writes are refused with the
+//! cause ([`Aof::refusal`]), and the file is retried until it succeeds.
 //!
 //! A failed fsync is final for its file. The unsynced bytes go to a new file if the buffer still
-//! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole.
+//! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole
+//! ([`Flushed::rewrites`]).
 //!
-//! Cost: one write per turn, whatever the number of commands. `loader` replays the set at start,
-//! `rewrite` compacts it.
-
-/// Bytes written to the file between two checks of the free space.
-const ROOM_LOOK_BYTES: u64 = 256 * 1024;
+//! [`set`] opens, switches and closes the set of files, [`rewrites`] compacts it; both change it off
+//! the loop (`persistence::aof::change`), one change at a time. What follows for clients, for the
+//! gates and for snapshots is returned to `persist::aof`, which also replays the set at start.
+//!
+//! Cost: one write per turn, whatever the number of commands; without a file one test per turn.
 
 pub mod rewrites;
+pub mod set;
 
 use rewrites::Rewrites;
 
 use crate::base::clock::Now;
 use crate::command::CommandError;
+use crate::config::system_text;
 use crate::keyspace::{ClientId, Effects};
-use crate::persistence::aof::{Disk, Log, Manifest, Names, Sealed, Time, Trouble, Wake};
+use crate::persistence::aof::{Changed, Disk, Log, Owner, Time, Trouble, Wake};
 use crate::replication::{ReplOffset, Stream};
+
+/// Bytes written to the file between two checks of the free space.
+const ROOM_LOOK_BYTES: u64 = 256 * 1024;
+/// Delay of the next try after a failed write.
+const RETRY_MS: u64 = 100;
 
 /// WAITAOF's error while there is no append only file.
 pub const NO_AOF: CommandError = CommandError::Text(
@@ -48,29 +53,40 @@ pub enum AofState {
 /// See the module.
 #[derive(Default)]
 pub struct Aof {
-    pub state: AofState,
-    pub(in crate::server) log: Option<Box<Log>>,
+    state: AofState,
+    log: Option<Box<Log>>,
     /// The set that a rewrite builds in another folder, because the server has moved there or the
     /// file is off. It receives effects since the rewrite began, in parallel with `log`, and
     /// replaces `log` when it is whole.
-    pub(in crate::server) next: Option<Box<Log>>,
-    pub(in crate::server) disk: Disk,
+    next: Option<Box<Log>>,
+    disk: Disk,
     wake: Option<Wake>,
     pub rewrites: Rewrites,
     /// The file has lost, or may have lost, data that only the keyspace has.
-    pub(in crate::server) incomplete: bool,
+    incomplete: bool,
     /// Length of the file at the last check of the free space.
     looked_at_bytes: u64,
-    pub(in crate::server) retry_ms: u64,
+    /// No other try to write before this time.
+    retry_ms: u64,
     /// Delay before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
     pub flush_sleep_us: u64,
     /// Clients whose replies are held until their writes are safe.
-    pub(in crate::server) held: Vec<ClientId>,
+    held: Vec<ClientId>,
     /// Clients in WAITAOF, with the offset that must be on disk for them.
-    pub(in crate::server) awaiting: Vec<(ReplOffset, ClientId)>,
+    awaiting: Vec<(ReplOffset, ClientId)>,
 }
 
-pub(in crate::server) fn time(now: &Now) -> Time {
+/// What follows from a write of the file.
+#[must_use]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) struct Flushed {
+    /// Writing failed, now or before: whether writes are refused may have changed.
+    pub gates: bool,
+    /// Data is lost: only a rewrite makes the set whole.
+    pub rewrites: bool,
+}
+
+fn time(now: &Now) -> Time {
     Time {
         mono_ms: now.mono_ms,
         unix_s: now.unix_s(),
@@ -97,25 +113,8 @@ impl Aof {
         self.wake.clone()
     }
 
-    /// The set for a backup to link: none of its files is removed until [`Aof::unseal`].
-    pub(in crate::server) fn seal(&mut self) -> Option<Sealed> {
-        Some(self.log.as_mut()?.sealed())
-    }
-
-    pub(in crate::server) fn unseal(&mut self) {
-        if let Some(log) = &mut self.log {
-            log.unlink();
-        }
-    }
-
-    pub(in crate::server) fn new_log(
-        &self,
-        names: Names,
-        manifest: Manifest,
-        offset: ReplOffset,
-    ) -> Log {
-        let (disk, wake) = (self.disk.clone(), self.wake.clone());
-        Log::new(names, manifest, disk, wake, offset)
+    pub fn state(&self) -> AofState {
+        self.state
     }
 
     pub fn log(&self) -> Option<&Log> {
@@ -151,6 +150,79 @@ impl Aof {
         }
     }
 
+    /// Whether there is something to write, or a failed write to retry.
+    #[inline]
+    pub(in crate::server) fn must_flush(&self) -> bool {
+        let log = self.log.as_ref();
+        log.is_some_and(|log| !log.writer.is_idle() || log.writer.trouble().is_some())
+    }
+
+    /// Writes the turn's effects, and collects the results of earlier writes. `all`: without
+    /// deferring anything.
+    pub(in crate::server) fn flush(&mut self, now: &Now, stream: &Stream, all: bool) -> Flushed {
+        let at = time(now);
+        let Some(log) = &mut self.log else {
+            return Flushed::default();
+        };
+        let had_trouble = log.writer.trouble().is_some();
+        if had_trouble && !all && at.mono_ms < self.retry_ms {
+            return Flushed::default();
+        }
+        if self.flush_sleep_us > 0 && log.writer.buffer_bytes() > 0 {
+            std::thread::sleep(std::time::Duration::from_micros(self.flush_sleep_us));
+        }
+        log.writer.flush(at, all);
+        let is_unsynced = matches!(log.writer.trouble(), Some(Trouble::Sync(_)));
+        let loses_data = is_unsynced && self.leave_unsynced_file(at, stream);
+        if let Some(next) = &mut self.next {
+            next.writer.flush(at, all);
+            if next.writer.trouble().is_some() {
+                // `log` has everything: this set is started again.
+                self.rewrites.restart();
+            }
+        }
+        let has_trouble = self.trouble().is_some();
+        if has_trouble {
+            self.retry_ms = at.mono_ms + RETRY_MS;
+        }
+        Flushed {
+            gates: has_trouble || had_trouble || loses_data,
+            rewrites: loses_data,
+        }
+    }
+
+    /// An fsync failed: the file is written no more. Bytes that it may lack go to the next file.
+    /// Returns whether data is lost, which only the keyspace has.
+    fn leave_unsynced_file(&mut self, at: Time, stream: &Stream) -> bool {
+        let Some(log) = &mut self.log else {
+            return false;
+        };
+        if log.is_changing() {
+            // Retried when that change has ended.
+            return false;
+        }
+        if log.is_unlisted() {
+            // No base is complete: the next base will have everything.
+            self.rewrites.restart();
+            return false;
+        }
+        let all_kept = log.writer.take_back_unsynced();
+        if let Err(error) = log.begin_incr(false, stream.offset(), "a failed fsync") {
+            tracing::warn!("{error}");
+            return false;
+        }
+        if all_kept {
+            log.writer.flush(at, true);
+        } else {
+            tracing::warn!(
+                "The AOF may lack what was done since the last fsync that succeeded: writes are \
+                 refused until it has been rewritten."
+            );
+            self.incomplete = true;
+        }
+        !all_kept
+    }
+
     /// Whether enough was written to check the free space again.
     pub(in crate::server) fn has_written_much(&mut self) -> bool {
         let bytes = self.log.as_ref().map_or(0, |log| log.current_bytes());
@@ -161,10 +233,40 @@ impl Aof {
         is_much
     }
 
-    /// Whether the set of files is being changed.
-    pub(in crate::server) fn is_changing(&self) -> bool {
-        let is_changing = |log: &Option<Box<Log>>| log.as_ref().is_some_and(|l| l.is_changing());
-        is_changing(&self.log) || is_changing(&self.next)
+    /// Whether a client's reply must wait until its writes are safe; if so, registers the client.
+    #[inline]
+    pub(in crate::server) fn withholds(&mut self, wrote_to: ReplOffset, id: ClientId) -> bool {
+        let Some(log) = &self.log else {
+            return false;
+        };
+        let withheld = wrote_to > log.writer.safe();
+        if withheld {
+            self.held.push(id);
+        }
+        withheld
+    }
+
+    /// Takes the clients whose replies are held: each is asked for again ([`Aof::withholds`]).
+    pub(in crate::server) fn take_held(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// A client waits until the file is on disk up to `offset`.
+    pub(in crate::server) fn await_synced(&mut self, offset: ReplOffset, id: ClientId) {
+        self.awaiting.push((offset, id));
+    }
+
+    /// Takes the clients that wait for the disk, with their offsets; those that must wait on
+    /// register again.
+    pub(in crate::server) fn take_awaiting(&mut self) -> Vec<(ReplOffset, ClientId)> {
+        std::mem::take(&mut self.awaiting)
+    }
+
+    /// Collects the result of an fsync on another thread.
+    pub(in crate::server) fn look_at_syncs(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.writer.take_synced();
+        }
     }
 
     /// The offset up to which effects are on disk for certain; 0 while the set of files is not
@@ -176,8 +278,20 @@ impl Aof {
         }
     }
 
-    /// Why writes are refused.
-    pub(in crate::server) fn trouble(&self) -> Option<&Trouble> {
+    /// Whether the set of files is being changed.
+    #[inline]
+    pub(in crate::server) fn is_changing(&self) -> bool {
+        let is_changing = |log: &Option<Box<Log>>| log.as_ref().is_some_and(|l| l.is_changing());
+        is_changing(&self.log) || is_changing(&self.next)
+    }
+
+    /// The change of the set that has ended since the last call.
+    pub(in crate::server) fn take_change(&mut self) -> Option<(Owner, Result<Changed, String>)> {
+        let take = |log: &mut Option<Box<Log>>| log.as_mut()?.take_change();
+        take(&mut self.log).or_else(|| take(&mut self.next))
+    }
+
+    fn trouble(&self) -> Option<&Trouble> {
         self.log.as_ref()?.writer.trouble()
     }
 
@@ -189,5 +303,26 @@ impl Aof {
     /// `aof_last_write_status`.
     pub fn is_sound(&self) -> bool {
         !self.refuses_writes()
+    }
+
+    /// Why writes are refused, if they are.
+    pub(in crate::server) fn trouble_text(&self) -> Option<String> {
+        if !self.refuses_writes() {
+            return None;
+        }
+        Some(match self.trouble() {
+            Some(trouble) => system_text(trouble.error()),
+            None => "an fsync failed, and the file is not rewritten yet".to_owned(),
+        })
+    }
+
+    /// The error for a write while the file cannot be written.
+    pub(in crate::server) fn refusal(&self) -> Option<CommandError> {
+        let why = self.trouble_text()?;
+        let path = self.log.as_ref().and_then(|log| log.writer.path());
+        let path = path.map_or_else(String::new, |path| format!(" ({})", path.display()));
+        Some(CommandError::owned(format!(
+            "MISCONF Errors writing to the AOF file: {why}{path}"
+        )))
     }
 }

@@ -1,9 +1,13 @@
-//! Rewriting the append only file: a base from the current keyspace, which the driver of snapshots
-//! makes (`server::snapshot`), and a new incremental file for effects recorded meanwhile.
+//! Rewriting the append only file: a base from the current keyspace, and a new incremental file for
+//! effects recorded meanwhile.
 //!
-//!     wanted -> (a save is under way: scheduled) -> the file so far goes to disk
-//!            -> new incremental file, snapshot begins
-//!            -> the base is on disk -> manifest names it
+//!     wanted -> (a save is under way: scheduled) -> the file so far goes to disk   Stage::Ahead
+//!            -> new incremental file, snapshot begins                              Stage::Saving
+//!            -> the base is on disk                                                Stage::Made
+//!            -> manifest names it                                                  Stage::Installing
+//!
+//! This is the state, and what is done to the set of files. `persist::aof::rewrite` decides when a
+//! rewrite begins and asks the driver of snapshots (`parts::snapshot`) for the base.
 //!
 //! The old files stay until the manifest names the new base, so a crash at any point leaves a whole
 //! set. If the file was off before, effects go to a file that the manifest does not name until
@@ -11,19 +15,39 @@
 //! while the old one remains whole and is still written.
 //!
 //! The size of the base is unknown before it is made, and the size of the log does not predict it:
-//! a rewrite is always tried. Where space is short, it is the remedy.
+//! a rewrite is always tried. Where space is short, it is the remedy. After failures, automatic
+//! tries wait a second, and with many incremental files up to an hour.
 
 use std::path::PathBuf;
 
-use crate::persistence::aof::BaseForm;
+use super::set::OFF;
+use super::{Aof, AofState, time};
+
+use crate::base::alloc;
+use crate::base::clock::Now;
+use crate::config::{Config, SnapshotMethod, system_text};
+use crate::persistence::aof::{BaseForm, Names, Owner, free_bytes};
+use crate::replication::Stream;
+
+/// With this many incremental files that no rewrite has replaced, tries become rare.
+const INCRS_LIMIT: usize = 3;
+/// Longest wait, minutes: the wait starts at 1 and doubles with each further failure.
+const WAIT_MINUTES_MAX: u64 = 60;
+const MINUTE_MS: u64 = 60_000;
+/// A log shorter than this is not rewritten for lack of space.
+const ROOM_MIN: u64 = 2 << 20;
+/// Delay of the next automatic try after a failure.
+const RETRY_MS: u64 = 1000;
+/// Why an incremental file begins, for the log.
+const WHY: &str = "background rewrite";
 
 /// A rewrite that is under way.
 pub(in crate::server) struct Running {
-    pub(in crate::server) stage: Stage,
-    pub(in crate::server) began_ms: u64,
+    stage: Stage,
+    began_ms: u64,
 }
 
-pub(in crate::server) enum Stage {
+enum Stage {
     /// The current file is being forced to disk; no snapshot yet.
     Ahead,
     /// The driver of snapshots makes the base.
@@ -36,13 +60,38 @@ pub(in crate::server) enum Stage {
 }
 
 impl Running {
+    /// Whether the driver of snapshots makes its base.
+    pub fn is_saving(&self) -> bool {
+        matches!(self.stage, Stage::Saving)
+    }
+
     /// Removes its base; an unfinished one belongs to the driver of snapshots.
-    pub(in crate::server) fn forget(&self) {
+    fn forget(&self) {
         if let Stage::Made(path, _) | Stage::Installing(path) = &self.stage {
             // Best effort: the next rewrite replaces it.
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// What follows from the beginning of a rewrite.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Begun {
+    /// The base is to be made now, from the current keyspace.
+    Base,
+    /// The file is being forced to disk: the base is made when that change has ended.
+    Ahead,
+}
+
+/// What follows from the end of a rewrite.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Ended {
+    /// The set is whole: writes that were refused for its sake are accepted.
+    Whole,
+    /// It failed. `is_needed`: another one must follow as soon as possible.
+    Failed { is_needed: bool },
 }
 
 /// See the module.
@@ -52,14 +101,14 @@ pub struct Rewrites {
     pub last_time_s: i64,
     pub done: u64,
     pub failed_in_a_row: u64,
-    pub(in crate::server) running: Option<Running>,
+    running: Option<Running>,
     /// The effects recorded beside the base are lost: the rewrite begins again.
-    pub(in crate::server) restarts: bool,
+    restarts: bool,
     /// No other try before this time.
-    pub(in crate::server) retry_ms: u64,
+    retry_ms: u64,
     /// Rate limit: no try before this time; the next wait, minutes.
-    pub(in crate::server) limited_until_ms: u64,
-    pub(in crate::server) wait_minutes: u64,
+    limited_until_ms: u64,
+    wait_minutes: u64,
 }
 
 impl Default for Rewrites {
@@ -87,5 +136,364 @@ impl Rewrites {
     pub fn current_time_s(&self, now_ms: u64) -> i64 {
         let running = self.running.as_ref();
         running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
+    }
+
+    /// Takes the one under way, to end it or to put it back.
+    pub(in crate::server) fn take(&mut self) -> Option<Running> {
+        self.running.take()
+    }
+
+    pub(in crate::server) fn put_back(&mut self, running: Running) {
+        self.running = Some(running);
+    }
+
+    /// Takes the one under way if its base is being made.
+    pub(in crate::server) fn take_saving(&mut self) -> Option<Running> {
+        self.running.take_if(|running| running.is_saving())
+    }
+
+    /// The base of the one under way is whole, at this path.
+    pub(in crate::server) fn base_made(&mut self, path: PathBuf, form: BaseForm) {
+        if let Some(running) = &mut self.running
+            && running.is_saving()
+        {
+            running.stage = Stage::Made(path, form);
+        }
+    }
+
+    /// The next look at rewrites begins the current one again.
+    pub(super) fn restart(&mut self) {
+        self.restarts = true;
+    }
+
+    /// Whether the current one must begin again; once.
+    pub(in crate::server) fn take_restart(&mut self) -> bool {
+        std::mem::take(&mut self.restarts)
+    }
+
+    fn note_failed(&mut self, now_ms: u64) {
+        self.last_ok = false;
+        self.failed_in_a_row += 1;
+        self.retry_ms = now_ms + RETRY_MS;
+    }
+
+    /// Whether the next one must wait because of repeated failures. `incrs`: incremental files that
+    /// no rewrite has replaced.
+    fn is_limited(&mut self, incrs: usize, now_ms: u64) -> bool {
+        if now_ms < self.retry_ms {
+            return true;
+        }
+        if self.last_ok || incrs < INCRS_LIMIT {
+            (self.limited_until_ms, self.wait_minutes) = (0, 0);
+            return false;
+        }
+        if self.limited_until_ms > 0 {
+            let is_over = now_ms >= self.limited_until_ms;
+            if is_over {
+                self.limited_until_ms = 0;
+            }
+            return !is_over;
+        }
+        let minutes = (self.wait_minutes * 2).clamp(1, WAIT_MINUTES_MAX);
+        self.wait_minutes = minutes;
+        self.limited_until_ms = now_ms + minutes * MINUTE_MS;
+        tracing::warn!(
+            "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in \
+             {minutes} minutes"
+        );
+        true
+    }
+}
+
+/// Whether one is due.
+impl Aof {
+    /// Whether the file has grown enough for an automatic rewrite.
+    pub(in crate::server) fn is_rewrite_due(&self, config: &Config) -> bool {
+        let Some(log) = &self.log else {
+            return false;
+        };
+        let (now, base) = (log.current_bytes(), log.base_bytes.max(1));
+        let percentage = u64::from(config.auto_aof_rewrite_percentage);
+        let grown = u128::from(now) * 100 / u128::from(base);
+        self.state == AofState::On
+            && percentage > 0
+            && now > config.auto_aof_rewrite_min_size
+            && grown >= 100 + u128::from(percentage)
+    }
+
+    /// Whether disk space is short and a rewrite would probably free some: a base takes about as
+    /// much as the data does in memory, or as the last base did. The growth settings alone may not
+    /// start one before the disk is full. `startup_bytes`: the memory used without data.
+    pub(in crate::server) fn is_room_short(&self, config: &Config, startup_bytes: usize) -> bool {
+        let Some(log) = &self.log else {
+            return false;
+        };
+        if self.state != AofState::On || config.auto_aof_rewrite_percentage == 0 {
+            return false;
+        }
+        let data = alloc::used_memory() as u64;
+        let base = data.saturating_sub(startup_bytes as u64);
+        let base = base.max(log.base_file_bytes);
+        // At least half of the log is freed, so the rest has to double before the next one.
+        if log.current_bytes() < ROOM_MIN.max(2 * base) {
+            return false;
+        }
+        let free = free_bytes(&log.names.dir);
+        free.is_ok_and(|free| free < 2 * base + ROOM_MIN)
+    }
+
+    /// Whether the next rewrite must wait because of repeated failures.
+    pub(in crate::server) fn is_rewrite_limited(&mut self, now_ms: u64) -> bool {
+        let log = self.log.as_ref();
+        let incrs = log.map_or(0, |log| log.manifest.incrs.len());
+        self.rewrites.is_limited(incrs, now_ms)
+    }
+}
+
+/// The stages.
+impl Aof {
+    /// Begins a rewrite. No other change of the set may be under way.
+    pub(in crate::server) fn begin_rewrite(
+        &mut self,
+        config: &Config,
+        now: &Now,
+        stream: &Stream,
+    ) -> Result<Begun, String> {
+        let names = Aof::names(config);
+        let is_on = self.state == AofState::On;
+        let Some(log) = &mut self.log else {
+            self.begin_next_set(names, config, stream)?;
+            return Ok(Begun::Base);
+        };
+        if !is_on {
+            // The base will have these effects: they must not be applied twice.
+            log.writer.skip();
+            let begun = log.begin_incr(true, stream.offset(), WHY);
+            begun.map_err(|error| error.to_string())?;
+            log.replace_all();
+            return Ok(Begun::Base);
+        }
+        if !log.follow(&names) {
+            tracing::warn!(
+                "The append only file moves from {} to {}",
+                log.names.dir.display(),
+                names.dir.display()
+            );
+            self.begin_next_set(names, config, stream)?;
+            return Ok(Begun::Base);
+        }
+        // With `snapshot-method fork` the child exists when BGREWRITEAOF answers, as in Redis: then
+        // writes, not the fork, wait until the rest is forced to disk.
+        if config.snapshot_method != SnapshotMethod::Fork {
+            let is_ahead = log.begin_ahead(Owner::Rewrite);
+            if is_ahead.map_err(|error| error.to_string())? {
+                self.rewrites.running = Some(Running {
+                    stage: Stage::Ahead,
+                    began_ms: now.mono_ms,
+                });
+                return Ok(Begun::Ahead);
+            }
+        }
+        self.begin_replacing_incr(now, stream)?;
+        Ok(Begun::Base)
+    }
+
+    /// Nearly all effects are on disk: begins the incremental file that remains beside the base,
+    /// which is to be made from the current keyspace.
+    pub(in crate::server) fn begin_replacing_incr(
+        &mut self,
+        now: &Now,
+        stream: &Stream,
+    ) -> Result<(), String> {
+        if let Some(log) = &mut self.log {
+            log.replace_all();
+        }
+        self.begin_next_incr(Owner::Rewrite, WHY, now, stream)
+    }
+
+    /// Begins a separate set, which replaces the current one when it is whole.
+    fn begin_next_set(
+        &mut self,
+        names: Names,
+        config: &Config,
+        stream: &Stream,
+    ) -> Result<(), String> {
+        names.make_folder().map_err(|error| error.to_string())?;
+        let manifest = names.read_manifest().map_err(|error| error.to_string())?;
+        let mut next = self.new_log(config, (names, manifest), stream.offset());
+        if self.state != AofState::Off {
+            let begun = next.begin_incr(true, stream.offset(), WHY);
+            begun.map_err(|error| error.to_string())?;
+        }
+        next.replace_all();
+        self.next = Some(Box::new(next));
+        Ok(())
+    }
+
+    /// The names of the set that the base is for.
+    pub(in crate::server) fn base_names(&self) -> Option<Names> {
+        let log = self.next.as_ref().or(self.log.as_ref());
+        log.map(|log| log.names.clone())
+    }
+
+    /// The base is being made.
+    pub(in crate::server) fn note_base_begun(&mut self, config: &Config, now: &Now) {
+        let began = self.rewrites.running.take();
+        self.rewrites.running = Some(Running {
+            stage: Stage::Saving,
+            began_ms: began.map_or(now.mono_ms, |running| running.began_ms),
+        });
+        self.apply_settings(config);
+    }
+
+    /// Discards the set that was to replace the current one.
+    pub(in crate::server) fn give_up_next_set(&mut self) {
+        if let Some(mut next) = self.next.take() {
+            next.settle();
+            next.give_up_unlisted();
+        }
+    }
+
+    /// The separate set is whole: it becomes the current one.
+    fn take_next_set(&mut self, now: &Now, stream: &Stream) {
+        let Some(mut next) = self.next.take() else {
+            return;
+        };
+        if self.state == AofState::Off {
+            return;
+        }
+        let at = time(now);
+        // Writes acknowledged by the old set are in the new one too, and as safe.
+        if let Err(error) = next.writer.finish(at) {
+            tracing::warn!("{}", system_text(&error));
+        }
+        if let Some(mut old) = self.log.replace(next) {
+            old.close(at, stream.offset());
+        }
+    }
+
+    /// Adds a finished base to the set as soon as no other change is under way. An error: that
+    /// rewrite has failed, for this reason.
+    pub(in crate::server) fn install_base(
+        &mut self,
+        config: &Config,
+    ) -> Result<(), (Running, String)> {
+        if self.is_changing() {
+            return Ok(());
+        }
+        let is_made = |running: &mut Running| matches!(running.stage, Stage::Made(..));
+        let Some(mut running) = self.rewrites.running.take_if(is_made) else {
+            return Ok(());
+        };
+        let Stage::Made(path, form) = &running.stage else {
+            return Ok(());
+        };
+        let keep_history = config.aof_disable_auto_gc;
+        let log = self.next.as_mut().or(self.log.as_mut());
+        let begun = log.ok_or(OFF.to_owned()).and_then(|log| {
+            let begun = log.begin_base(path, *form, keep_history);
+            begun.map_err(|error| error.to_string())
+        });
+        if let Err(why) = begun {
+            return Err((running, why));
+        }
+        running.stage = Stage::Installing(path.clone());
+        self.rewrites.running = Some(running);
+        Ok(())
+    }
+
+    /// Discards a rewrite whose snapshot, if it had one, has been given up.
+    pub(in crate::server) fn discard_rewrite(&mut self, running: &Running, config: &Config) {
+        self.give_up_next_set();
+        if let Some(log) = &mut self.log {
+            log.settle();
+        }
+        running.forget();
+        self.apply_settings(config);
+    }
+
+    /// A rewrite has ended. Its base is in the set, or is removed.
+    pub(in crate::server) fn rewrite_ended(
+        &mut self,
+        running: &Running,
+        result: Result<(), String>,
+        config: &Config,
+        now: &Now,
+        stream: &Stream,
+    ) -> Ended {
+        let seconds = now.mono_ms.saturating_sub(running.began_ms) / 1000;
+        self.rewrites.last_time_s = seconds as i64;
+        let ended = match result {
+            Ok(()) => {
+                self.take_next_set(now, stream);
+                tracing::info!("Background AOF rewrite finished successfully");
+                let rewrites = &mut self.rewrites;
+                (rewrites.last_ok, rewrites.failed_in_a_row) = (true, 0);
+                rewrites.done += 1;
+                if self.state == AofState::WaitsForBase {
+                    self.state = AofState::On;
+                }
+                self.incomplete = false;
+                Ended::Whole
+            }
+            Err(why) => {
+                tracing::warn!("Background AOF rewrite terminated with error: {why}");
+                running.forget();
+                self.give_up_next_set();
+                if self.state == AofState::WaitsForBase
+                    && let Some(log) = &mut self.log
+                {
+                    log.give_up_unlisted();
+                }
+                self.rewrite_failed(now)
+            }
+        };
+        self.apply_settings(config);
+        ended
+    }
+
+    /// A rewrite has failed, or could not begin.
+    pub(in crate::server) fn rewrite_failed(&mut self, now: &Now) -> Ended {
+        self.rewrites.note_failed(now.mono_ms);
+        // A file that was switched on or lacks bytes is not whole until a rewrite succeeds.
+        let is_needed = self.state == AofState::WaitsForBase || self.incomplete;
+        Ended::Failed { is_needed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_become_rare_when_many_files_wait_for_a_rewrite() {
+        let mut rewrites = Rewrites::default();
+        assert!(!rewrites.is_limited(INCRS_LIMIT, 0));
+        rewrites.note_failed(0);
+        assert!(rewrites.is_limited(0, RETRY_MS - 1));
+        assert!(!rewrites.is_limited(INCRS_LIMIT - 1, RETRY_MS));
+        // Each wait begins with the look that finds it necessary, and is twice as long.
+        let mut now_ms = RETRY_MS;
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert!(rewrites.is_limited(INCRS_LIMIT, now_ms));
+            now_ms += minutes * MINUTE_MS;
+            assert!(rewrites.is_limited(INCRS_LIMIT, now_ms - 1));
+            assert!(!rewrites.is_limited(INCRS_LIMIT, now_ms), "{minutes}");
+        }
+        rewrites.last_ok = true;
+        assert!(!rewrites.is_limited(INCRS_LIMIT, now_ms));
+    }
+
+    #[test]
+    fn a_failed_rewrite_is_needed_again_if_the_file_waits_for_a_base() {
+        let now = Now {
+            unix_us: 0,
+            mono_ms: 0,
+        };
+        let mut aof = Aof::default();
+        assert_eq!(aof.rewrite_failed(&now), Ended::Failed { is_needed: false });
+        aof.state = AofState::WaitsForBase;
+        assert_eq!(aof.rewrite_failed(&now), Ended::Failed { is_needed: true });
+        assert_eq!(aof.rewrites.failed_in_a_row, 2);
     }
 }

@@ -18,24 +18,47 @@
 //! move, and why that is safe: `keyspace::defrag`.
 //!
 //! While a child saves nothing is moved: each page written would be copied.
-
-/// Its share of time while clients are served, percent.
-const BUSY_PERCENT: u32 = 4;
-
-/// A larger debt of time is forfeited: a long command does not cause a long slice.
-const OWED_US_MAX: u64 = 2_000;
+//!
+//! The walk needs the keyspace, the scripts and the channels, so `maintenance::defrag` makes its
+//! steps; this type says when a slice is due, and for how long.
 
 pub mod cache;
 pub mod share;
+pub mod walk;
 
 use self::cache::Cache;
-use self::share::{Fragmentation, share, slice_us};
-use crate::pubsub;
+use self::share::{Fragmentation, SLICE_US_MAX, fragmentation, share, slice_us};
+use self::walk::{Slice, Stage, Work};
 
-use crate::base::mover::Mover;
+use crate::base::clock::Cycles;
 use crate::base::{alloc, clock};
 use crate::config::Config;
-use crate::keyspace::Walk;
+
+/// Its share of time while clients are served, percent.
+const BUSY_PERCENT: u32 = 4;
+/// A larger debt of time is forfeited: a long command does not cause a long slice.
+const OWED_US_MAX: u64 = 2_000;
+/// Slices while data is loaded, when no client is served, are long but rare.
+const LOADING_SLICE_US_MAX: u64 = 10_000;
+/// Clients count as served for this many microseconds after a command.
+const SERVED_US: u64 = 10_000;
+/// A server without a command for this many milliseconds is idle.
+const IDLE_MS: u64 = 300;
+/// Unused bytes that are worth defragmenting when idle.
+const IDLE_IGNORE_BYTES: u64 = 2 << 20;
+/// Interval between checks of the fragmentation, milliseconds.
+const LOOK_MS: u64 = 1000;
+/// The interval is shorter while data is loaded: a load is short.
+const LOADING_LOOK_MS: u64 = 100;
+/// A walk is futile if it frees less than one part in `GAIN_PART` of the unused bytes and moves
+/// less than one part in `MOVED_PART` of the blocks offered.
+const GAIN_PART: usize = 20;
+const MOVED_PART: u64 = 50;
+/// It stops at this part of the threshold at which it starts, so that it does not soon start again.
+const ENOUGH_PART: f64 = 3.0;
+/// Delay of the next attempt after a futile one, milliseconds; doubles each time.
+const RETRY_MS: u64 = 10_000;
+const RETRY_MS_MAX: u64 = 640_000;
 
 /// The figures for INFO.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,52 +73,31 @@ pub struct Figures {
     pub current_ms: u64,
 }
 
-/// What is being walked.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::server) enum Stage {
-    Keys,
-    Scripts(usize),
-    Channels(pubsub::Bucket),
-    Done,
-}
-
-/// A walk over all stages.
-pub(in crate::server) struct Work {
-    pub(in crate::server) walk: Walk,
-    pub(in crate::server) stage: Stage,
-    /// Unused bytes when it began.
-    pub(in crate::server) unused: usize,
-    pub(in crate::server) slices: u32,
-    /// Blocks moved so far, and blocks offered.
-    pub(in crate::server) moved: u64,
-    pub(in crate::server) offered: u64,
-}
-
 /// See the module.
 #[derive(Default)]
 pub struct Defrag {
     pub(in crate::server) cache: Cache,
-    pub(in crate::server) work: Option<Box<Work>>,
+    work: Option<Box<Work>>,
     /// Its share of the time, percent; 0: it is not running.
-    pub(in crate::server) percent: u32,
+    percent: u32,
     /// Time owed to it, in hundredths of microseconds.
-    pub(in crate::server) owed: u64,
+    owed: u64,
     /// When time was last credited, ticks of the cycle counter, and the commands until then.
     asked: u64,
-    pub(in crate::server) commands: u64,
+    commands: u64,
     /// When commands ran last, ticks.
-    pub(in crate::server) served: u64,
+    served: u64,
     /// It takes no time until commands stop coming: cron checks for that.
-    pub(in crate::server) waits: bool,
-    pub(in crate::server) look_due_ms: u64,
+    waits: bool,
+    look_due_ms: u64,
     /// The settings have changed: its share is recomputed, and may also fall.
-    pub(in crate::server) changed: bool,
+    changed: bool,
     /// After a futile walk: rests until this time, and until there are more unused bytes than this.
-    pub(in crate::server) rests_until_ms: u64,
-    pub(in crate::server) rests_below: usize,
-    pub(in crate::server) rest_ms: u64,
-    pub(in crate::server) began_ms: u64,
-    pub(in crate::server) figures: Figures,
+    rests_until_ms: u64,
+    rests_below: usize,
+    rest_ms: u64,
+    began_ms: u64,
+    figures: Figures,
 }
 
 impl Defrag {
@@ -132,7 +134,7 @@ impl Defrag {
         }
     }
 
-    pub(in crate::server) fn stop(&mut self, now_ms: u64) {
+    fn stop(&mut self, now_ms: u64) {
         if self.percent > 0 {
             self.figures.total_ms += now_ms.saturating_sub(self.began_ms);
         }
@@ -140,8 +142,181 @@ impl Defrag {
         self.work = None;
     }
 
+    // --- when it runs ---
+
+    /// Checks the fragmentation, once a second or when settings have changed.
+    pub(in crate::server) fn look(&mut self, config: &Config, now_ms: u64) {
+        if now_ms < self.look_due_ms {
+            return;
+        }
+        let is_idle = config.active_defrag_idle && self.cache.idle_ms(now_ms) >= IDLE_MS;
+        if !config.activedefrag && !is_idle {
+            return;
+        }
+        self.look_due_ms = now_ms + LOOK_MS;
+        let Some(found) = fragmentation() else { return };
+        if self.percent == 0 {
+            let little = found.bytes as u64;
+            let ignored = config.active_defrag_ignore_bytes;
+            let ignored = match is_idle {
+                true => ignored.min(IDLE_IGNORE_BYTES),
+                false => ignored,
+            };
+            let little =
+                little < ignored || found.percent < f64::from(config.active_defrag_threshold_lower);
+            let rests = now_ms < self.rests_until_ms && found.bytes < self.rests_below;
+            if little || rests {
+                return;
+            }
+            tracing::debug!(
+                "Active defragmentation begins: {} bytes of small slabs are unused, {:.0}%",
+                found.bytes,
+                found.percent
+            );
+            self.begin(found, config, now_ms);
+        }
+        // A walk keeps its speed: fragmentation falls because of the walk itself.
+        let share = share(config, found.percent);
+        if self.changed || share > self.percent {
+            self.percent = share;
+        }
+        self.changed = false;
+    }
+
+    /// The same while data is loaded; `now_ms` is the current time, which the loop does not keep
+    /// meanwhile.
+    pub(in crate::server) fn look_while_loading(&mut self, config: &Config, now_ms: u64) {
+        if config.activedefrag {
+            self.look_due_ms = self.look_due_ms.min(now_ms + LOADING_LOOK_MS);
+            self.look(config, now_ms);
+        }
+    }
+
+    fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {
+        // Blocks cached there would pin their slabs.
+        let _ = alloc::perform(c"thread.tcache.flush");
+        if self.percent == 0 {
+            self.percent = share(config, found.percent);
+            self.began_ms = now_ms;
+            (self.asked, self.owed) = (clock::cycles(), 0);
+        }
+        self.work = Some(Box::new(Work::new(found.bytes)));
+    }
+
+    /// Starts another walk, or stops: little is left to gain, or the walk was futile.
+    fn end_of_walk(&mut self, work: &Work, config: &Config, now_ms: u64) {
+        let Some(found) = alloc::fresh_totals().and_then(|_| fragmentation()) else {
+            return self.stop(now_ms);
+        };
+        let lower = f64::from(config.active_defrag_threshold_lower);
+        let enough = found.percent < lower / ENOUGH_PART;
+        let gained = work.unused.saturating_sub(found.bytes);
+        // Without `activedefrag` every walk must pay.
+        let moved_few = !config.activedefrag || work.moved < work.offered / MOVED_PART;
+        let futile = gained < work.unused / GAIN_PART && moved_few;
+        if !enough && !futile {
+            return self.begin(found, config, now_ms);
+        }
+        self.rest_ms = match futile {
+            true => (2 * self.rest_ms).clamp(RETRY_MS, RETRY_MS_MAX),
+            false => 0,
+        };
+        if futile {
+            self.rests_until_ms = now_ms + self.rest_ms;
+            self.rests_below = found.bytes + found.bytes / 8 + (1 << 20);
+        }
+        let (hits, ms) = (self.figures.hits, now_ms.saturating_sub(self.began_ms));
+        tracing::debug!(
+            "Active defragmentation ends after {ms} ms: {hits} blocks moved so far, {} bytes of \
+             small slabs unused, {:.0}%",
+            found.bytes,
+            found.percent
+        );
+        self.stop(now_ms);
+        self.look_due_ms = now_ms + LOOK_MS;
+    }
+
+    // --- how long ---
+
+    /// After a turn: ticks that a slice may take now; `None`: none is owed. `commands`: how many
+    /// have run so far.
+    #[inline]
+    #[must_use]
+    pub(in crate::server) fn due(
+        &mut self,
+        commands: u64,
+        config: &Config,
+        cycles: &Cycles,
+    ) -> Option<u64> {
+        if self.percent == 0 {
+            return None;
+        }
+        let now = clock::cycles();
+        if std::mem::replace(&mut self.commands, commands) != commands {
+            self.served = now;
+        }
+        let idle_us = cycles.micros(now.wrapping_sub(self.served));
+        let percent = match idle_us < SERVED_US {
+            true => self.busy_percent(config),
+            false => self.idle_percent(config),
+        };
+        self.waits = percent == 0;
+        self.earn(cycles, percent, SLICE_US_MAX);
+        self.allowance(cycles, slice_us(config), SLICE_US_MAX)
+    }
+
+    /// The same while data is loaded and no client is served.
+    #[must_use]
+    pub(in crate::server) fn due_while_loading(&mut self, cycles: &Cycles) -> Option<u64> {
+        if self.percent == 0 {
+            return None;
+        }
+        self.earn(cycles, self.percent, LOADING_SLICE_US_MAX);
+        self.allowance(cycles, SLICE_US_MAX, LOADING_SLICE_US_MAX)
+    }
+
+    /// The time owed to it is lost: nothing may be moved now.
+    pub(in crate::server) fn forfeit(&mut self) {
+        self.owed = 0;
+    }
+
+    /// Begins a slice of so many ticks; the caller makes its steps and ends it.
+    pub(in crate::server) fn begin_slice(&mut self, ticks: u64, config: &Config) -> Option<Slice> {
+        let elements_max = config.active_defrag_max_scan_fields as usize;
+        let work = self.work.take()?;
+        Some(Slice::begin(work, ticks, elements_max))
+    }
+
+    /// Returns how long the slice took, microseconds.
+    pub(in crate::server) fn end_slice(
+        &mut self,
+        slice: Slice,
+        config: &Config,
+        cycles: &Cycles,
+        now_ms: u64,
+    ) -> u64 {
+        let Slice {
+            mut work, began, ..
+        } = slice;
+        let moved = std::mem::take(&mut work.walk.mover.moved);
+        let left = std::mem::take(&mut work.walk.mover.left);
+        work.moved += moved;
+        work.offered += moved + left;
+        self.figures.hits += moved;
+        self.figures.misses += left;
+        self.figures.key_hits += std::mem::take(&mut work.walk.keys_moved);
+        self.figures.key_misses += std::mem::take(&mut work.walk.keys_left);
+        match work.stage {
+            Stage::Done => self.end_of_walk(&work, config, now_ms),
+            _ => self.work = Some(work),
+        }
+        let took_us = cycles.micros(clock::cycles().wrapping_sub(began));
+        self.owed = self.owed.saturating_sub(took_us * 100);
+        took_us
+    }
+
     /// Credits its share of the time since the last call.
-    pub(in crate::server) fn earn(&mut self, cycles: &clock::Cycles, percent: u32, most_us: u64) {
+    fn earn(&mut self, cycles: &Cycles, percent: u32, most_us: u64) {
         let now = clock::cycles();
         let passed_us = cycles.micros(now.wrapping_sub(self.asked));
         self.asked = now;
@@ -150,12 +325,7 @@ impl Defrag {
     }
 
     /// Ticks that it may take now; `None`: less than a slice is owed.
-    pub(in crate::server) fn allowance(
-        &self,
-        cycles: &clock::Cycles,
-        slice_us: u64,
-        most_us: u64,
-    ) -> Option<u64> {
+    fn allowance(&self, cycles: &Cycles, slice_us: u64, most_us: u64) -> Option<u64> {
         let owed_us = self.owed / 100;
         (owed_us >= slice_us).then(|| cycles.ticks(owed_us.min(most_us) * 1000))
     }
@@ -170,38 +340,17 @@ impl Defrag {
     }
 
     /// Its share of the time while no command comes.
-    pub(in crate::server) fn idle_percent(&self, config: &Config) -> u32 {
+    fn idle_percent(&self, config: &Config) -> u32 {
         self.percent.max(config.active_defrag_cycle_max)
     }
 
     /// Its share of the time while commands come.
-    pub(in crate::server) fn busy_percent(&self, config: &Config) -> u32 {
+    fn busy_percent(&self, config: &Config) -> u32 {
         match config.activedefrag {
             true => self
                 .percent
                 .min(BUSY_PERCENT.max(config.active_defrag_cycle_min)),
             false => 0,
         }
-    }
-}
-
-impl Defrag {
-    /// Starts a walk.
-    pub(in crate::server) fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {
-        // Blocks cached there would pin their slabs.
-        let _ = alloc::perform(c"thread.tcache.flush");
-        if self.percent == 0 {
-            self.percent = share(config, found.percent);
-            self.began_ms = now_ms;
-            (self.asked, self.owed) = (clock::cycles(), 0);
-        }
-        self.work = Some(Box::new(Work {
-            walk: Walk::new(Mover::new()),
-            stage: Stage::Keys,
-            unused: found.bytes,
-            slices: 0,
-            moved: 0,
-            offered: 0,
-        }));
     }
 }

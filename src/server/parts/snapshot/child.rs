@@ -15,12 +15,19 @@
 //! would otherwise replace the next server's file. The kernel kills the child with its parent.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal,
+    waitpid,
+};
 
 use super::End;
+use super::making::{Hands, Making};
+use super::sink::{FanOut, Target};
 
+use crate::base::sys;
 use crate::config::system_text;
 use crate::keyspace::{Keyspace, Saver};
 
@@ -57,23 +64,23 @@ pub struct ChildProgress {
 /// A running child. Dropping it kills the child.
 #[derive(Debug)]
 pub struct Child {
-    pub(in crate::server) pid: Pid,
-    pub(in crate::server) pipe: PipeReader,
-    pub(in crate::server) told: Vec<u8>,
-    pub(in crate::server) failed: Option<String>,
+    pid: Pid,
+    pipe: PipeReader,
+    told: Vec<u8>,
+    failed: Option<String>,
     pub progress: ChildProgress,
-    pub(in crate::server) ended: bool,
+    ended: bool,
 }
 
 /// The child's reports to its parent.
-pub(in crate::server) struct Report {
-    pub(in crate::server) pipe: PipeWriter,
-    pub(in crate::server) keys: u64,
-    pub(in crate::server) told: Instant,
+struct Report {
+    pipe: PipeWriter,
+    keys: u64,
+    told: Instant,
     /// `rdb-key-save-delay`.
-    pub(in crate::server) delay: Duration,
+    delay: Duration,
     /// The parent no longer reads the pipe.
-    pub(in crate::server) is_alone: bool,
+    is_alone: bool,
 }
 
 impl Report {
@@ -92,11 +99,7 @@ impl Report {
     }
 
     /// Saves every key; an error: the parent is gone.
-    pub(in crate::server) fn save_all(
-        &mut self,
-        keyspace: &Keyspace,
-        saver: &mut dyn Saver,
-    ) -> Result<(), String> {
+    fn save_all(&mut self, keyspace: &Keyspace, saver: &mut dyn Saver) -> Result<(), String> {
         keyspace.save_all(saver, || {
             self.next_key();
             !self.is_alone
@@ -107,7 +110,7 @@ impl Report {
         }
     }
 
-    pub(in crate::server) fn end(&mut self, result: Result<(), String>) -> i32 {
+    fn end(&mut self, result: Result<(), String>) -> i32 {
         let told = match &result {
             Ok(()) => writeln!(self.pipe, "D {} {}", self.keys, private_bytes()),
             Err(why) => writeln!(self.pipe, "E {}", why.replace('\n', " ")),
@@ -124,6 +127,90 @@ fn private_bytes() -> u64 {
         .find_map(|line| line.strip_prefix("Private_Dirty:"));
     let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+impl Forks {
+    /// Forks a child that makes `targets` from the current databases. The cost grows with the pages
+    /// of the process.
+    pub(super) fn fork(
+        &mut self,
+        keyspace: &Keyspace,
+        targets: &[Target],
+        making: &Making<'_>,
+    ) -> Result<Child, String> {
+        let (pipe, theirs) = std::io::pipe().map_err(|error| system_text(&error))?;
+        rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| system_text(&error.into()))?;
+        let (began, parent) = (Instant::now(), getpid());
+        let forked = sys::fork_beside_threads().map_err(|error| system_text(&error))?;
+        let Some(pid) = forked.and_then(Pid::from_raw) else {
+            be_child(parent, theirs, keyspace, targets, making);
+        };
+        self.total += 1;
+        self.last_us = began.elapsed().as_micros() as u64;
+        let keys_total = keyspace.in_use().map(|(_, db)| db.len() as u64).sum();
+        Ok(Child {
+            pid,
+            pipe,
+            told: Vec::new(),
+            failed: None,
+            progress: ChildProgress {
+                keys_total,
+                told_ms: making.now.mono_ms,
+                ..ChildProgress::default()
+            },
+            ended: false,
+        })
+    }
+}
+
+/// In the child.
+fn be_child(
+    parent: Pid,
+    pipe: PipeWriter,
+    keyspace: &Keyspace,
+    targets: &[Target],
+    making: &Making<'_>,
+) -> ! {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+    // If the parent died before this call, no signal is sent.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    if getppid() != Some(parent) {
+        sys::end_child(1);
+    }
+    sys::close_all_but(pipe.as_raw_fd());
+    // Signals that stop the server, from a terminal or a service manager, are not meant for its
+    // children: the parent ends them.
+    let _ = sys::ignore_signal(SIGINT);
+    let _ = sys::ignore_signal(SIGTERM);
+    let _ = sys::reset_signal(SIGUSR1);
+    let delay = u64::try_from(making.config.rdb_key_save_delay).unwrap_or(0);
+    let mut report = Report {
+        pipe,
+        keys: 0,
+        told: Instant::now(),
+        delay: Duration::from_micros(delay),
+        is_alone: false,
+    };
+    let result = save_in_child(keyspace, targets, making, &mut report);
+    sys::end_child(report.end(result));
+}
+
+fn save_in_child(
+    keyspace: &Keyspace,
+    targets: &[Target],
+    making: &Making<'_>,
+    report: &mut Report,
+) -> Result<(), String> {
+    let pid = std::process::id();
+    let targets = targets.iter().cloned().map(|t| t.written_by(pid));
+    let mut outlets = FanOut::of_sinks(keyspace, targets.collect(), making, &Hands::Here)?;
+    report.save_all(keyspace, &mut outlets)?;
+    outlets.finish();
+    match (outlets.poll(), outlets.end()) {
+        (true, End::Done) => Ok(()),
+        (true, end) => Err(end.why().to_owned()),
+        (false, _) => Err("a file has no end".to_owned()),
+    }
 }
 
 impl Child {

@@ -1,19 +1,20 @@
 //! Snapshots: all databases as they were at one moment, saved to one or more sinks.
 //!
-//!     begin_snapshot(targets) -> pass:  a slice a turn -> sinks finish -----> snapshot_ended
-//!                             -> child: saves all -> its files get names ---> snapshot_ended
+//!     Snapshots::begin(targets) -> pass:  a slice a turn -> sinks finish -----> take_ended
+//!                               -> child: saves all -> its files get names ---> take_ended
 //!
 //! This is the driver. It owns what all snapshots share: the current pass (`keyspace::snapshot`) or
 //! forked child ([`child`]), the pass's share of a turn, the list of consumers that want a snapshot
 //! as soon as possible, and the clients whose writes wait for the pass. A [`sink`] receives the
-//! keys; one pass, or one child, feeds all sinks that begin at the same moment. A consumer (saves:
-//! [`save`]; rewrites of the append only file: `aof::rewrite`) asks for targets and handles their
-//! end. Backups wait for the end of a save; `Server::snapshot_ended` notifies all of them.
+//! keys; one pass, or one child, feeds all sinks that begin at the same moment. A consumer asks for
+//! targets and handles their end: saves ([`save`]) and rewrites of the append only file
+//! (`parts::aof::rewrites`). `persist::snapshot` is what notifies them, backups that wait for the
+//! end of a save, and clients.
 //!
 //! Invariants
 //!   1. One snapshot is in progress at a time. SAVE's ends within the call and is not counted.
 //!   2. The keyspace has one pass at a time: SAVE first completes the current one's keys.
-//!   3. The moment of a snapshot is the call of `begin_snapshot`: figures that a consumer stores
+//!   3. The moment of a snapshot is the call of [`Snapshots::begin`]: figures that a consumer stores
 //!      with the data, for example an offset of the stream of effects, are read at that call.
 //!   4. Each target ends once, when its file is whole and named, or removed. A failing target does
 //!      not affect others, except in a child.
@@ -21,30 +22,43 @@
 //!
 //! Costs: without a snapshot two tests a turn. A pass takes a third of a busy turn, within
 //! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`], and up to the latter of an idle one. Values that
-//! change before they are saved take memory: past [`EARLY_MAX`] all writers wait.
-
-/// How often a wait for the disk is interrupted to feed the watchdog.
-const WAIT: Duration = Duration::from_millis(100);
+//! change before they are saved take memory, which [`writers`] bounds.
 
 pub mod child;
-pub mod rdb;
+mod making;
+mod rdb;
+mod running;
 pub mod save;
 pub mod sink;
+mod writers;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
+pub(in crate::server) use making::Making;
 pub(in crate::server) use sink::{Target, temp_name};
 
 use child::Child;
+use making::Hands;
+use running::{Running, Work};
 use sink::FanOut;
+use writers::Writers;
 
-use crate::config::system_text;
-use crate::keyspace::{ClientId, Keyspace, Slice};
+use crate::base::clock::Cycles;
+use crate::config::{Config, SnapshotMethod, system_text};
+use crate::keyspace::{Keyspace, Saver};
 use crate::persistence::background::Wake;
 
+/// In a busy turn a pass takes the time of the other work divided by this.
+const BUSY_PART: u64 = 3;
+/// Nanoseconds of a slice: the minimum, so that a pass ends; the maximum, to bound the latency.
+const SLICE_NANOS_MIN: u64 = 50_000;
+const SLICE_NANOS_MAX: u64 = 400_000;
+/// Approximate elements of one container that a pass saves per millisecond, with half of a busy
+/// loop's time.
+const ELEMENTS_PER_MS: u64 = 2_500;
 /// The parts of the server that request snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumer {
@@ -78,7 +92,7 @@ impl End {
         }
     }
 
-    pub(in crate::server) fn of(result: io::Result<()>) -> End {
+    fn of(result: io::Result<()>) -> End {
         match result {
             Ok(()) => End::Done,
             Err(error) => End::Failed(system_text(&error)),
@@ -86,87 +100,27 @@ impl End {
     }
 }
 
-/// A snapshot in progress.
-pub(in crate::server) struct Running {
-    pub(in crate::server) work: Work,
-    pub(in crate::server) outlets: FanOut,
-}
-
-pub(in crate::server) enum Work {
-    /// A pass between slices.
-    Pass {
-        /// With `rdb-key-save-delay`, when the next step is due, monotonic microseconds.
-        next_step_us: u64,
-    },
-    /// A child, and cancelled targets: their files are removed when it has ended.
-    Child(Child, Vec<Target>),
-    /// All keys are saved, or no sink is left; the sinks are being finished.
-    Ending,
-}
-
-impl Running {
-    /// Saves for `ticks`, at least a key or a part of one. Returns the outcome, and how many keys
-    /// were saved unless they were the last.
-    pub(in crate::server) fn slice(&mut self, keyspace: &mut Keyspace, ticks: u64) -> (Slice, u64) {
-        let before = keyspace.pass_progress().0;
-        let slice = keyspace.pass_slice(&mut self.outlets, ticks);
-        if slice == Slice::Done {
-            self.work = Work::Ending;
-            self.outlets.finish();
-        }
-        let saved = keyspace.pass_progress().0.saturating_sub(before);
-        (slice, saved)
-    }
-
-    /// Saves the remaining keys of a pass, while the loop waits. `delay_us`: after each key. Ends
-    /// early when every sink has failed.
-    pub(in crate::server) fn save_rest(&mut self, keyspace: &mut Keyspace, delay_us: u64) {
-        let ticks = if delay_us > 0 { 0 } else { u64::MAX };
-        while matches!(self.work, Work::Pass { .. }) {
-            crate::server::process::feed_watchdog();
-            let pause_us = match self.slice(keyspace, ticks) {
-                (Slice::Done, _) => return,
-                // The disk is slower than the loop, or has failed.
-                (Slice::Full, _) => 1000,
-                (Slice::More, saved) => delay_us * saved,
-            };
-            if self.outlets.poll() {
-                self.work = Work::Ending;
-                keyspace.abort_pass();
-                return;
-            }
-            std::thread::sleep(Duration::from_micros(pause_us));
-        }
-    }
-
-    /// Waits until all sinks have ended; returns the first error. To be called when all keys are
-    /// saved, by the thread that the sinks wake.
-    pub(in crate::server) fn wait(mut self) -> End {
-        while !self.outlets.poll() {
-            crate::server::process::feed_watchdog();
-            std::thread::park_timeout(WAIT);
-        }
-        self.outlets.end()
-    }
+/// A snapshot has begun.
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Begun {
+    /// The process that saves.
+    pub pid: u32,
+    /// Microseconds that the fork of a child took.
+    pub fork_us: Option<u64>,
 }
 
 /// See the module.
 #[derive(Default)]
 pub struct Snapshots {
-    pub(in crate::server) running: Option<Running>,
+    running: Option<Running>,
     /// Consumers that want a snapshot as soon as possible, each once. Cron serves them, a rewrite
     /// first.
-    pub(in crate::server) queued: Vec<Consumer>,
+    queued: Vec<Consumer>,
     pub forks: Forks,
-    /// Clients that wait for a large container to be saved.
-    pub(in crate::server) awaiting: Vec<ClientId>,
-    /// Writers of large containers must be checked: some are not saved yet.
-    pub(in crate::server) guards_large: bool,
-    /// Too many bytes saved early wait to be written: all writers wait.
-    pub(in crate::server) holds_writers: bool,
-    /// The log has reported that for this pass.
-    pub(in crate::server) told_held: bool,
-    pub(in crate::server) wake: Option<Wake>,
+    /// Clients whose writes wait for the pass.
+    pub(in crate::server) writers: Writers,
+    wake: Option<Wake>,
 }
 
 impl Snapshots {
@@ -177,6 +131,12 @@ impl Snapshots {
 
     pub(in crate::server) fn wake(&self) -> Wake {
         self.wake.clone().unwrap_or_else(|| Arc::new(|| ()))
+    }
+
+    /// Whether a snapshot is in progress.
+    #[inline]
+    pub(in crate::server) fn in_progress(&self) -> bool {
+        self.running.is_some()
     }
 
     /// The current child.
@@ -213,9 +173,171 @@ impl Snapshots {
         was
     }
 
-    /// A client waits for the containers that its command writes to.
-    pub(in crate::server) fn await_saved(&mut self, client: ClientId) {
-        self.awaiting.push(client);
+    /// BGSAVE SCHEDULE: a save begins as soon as possible.
+    pub fn schedule_save(&mut self) {
+        self.set_queued(Consumer::Save, true);
+    }
+
+    /// Removes a scheduled save. `false`: there is none.
+    pub fn unschedule_save(&mut self) -> bool {
+        self.set_queued(Consumer::Save, false)
+    }
+
+    /// Begins a snapshot of all databases as they are now, by a pass or, if `snapshot-method` says
+    /// so, by a child. None may be in progress. An error: nothing has begun, and no file is left.
+    ///
+    /// O(1) for a pass, unless entries of a cancelled pass are still to be marked: then O(all
+    /// keys). The cost of a fork grows with the pages of the process.
+    pub(in crate::server) fn begin(
+        &mut self,
+        keyspace: &mut Keyspace,
+        targets: Vec<Target>,
+        making: &Making<'_>,
+    ) -> Result<Begun, String> {
+        assert!(self.running.is_none(), "one snapshot at a time");
+        let mut child = None;
+        if forks_for_snapshots(making.config, keyspace) {
+            match self.forks.fork(keyspace, &targets, making) {
+                Ok(forked) => child = Some(forked),
+                Err(why) if making.config.snapshot_method == SnapshotMethod::Fork => {
+                    return Err(format!("fork: {why}"));
+                }
+                // Falls back to a pass: writers of a large container will wait.
+                Err(why) => tracing::warn!("Can't save in background: fork: {why}"),
+            }
+        }
+        let Some(child) = child else {
+            let running = self.begin_pass(keyspace, targets, making, self.wake())?;
+            self.running = Some(running);
+            return Ok(Begun {
+                pid: std::process::id(),
+                fork_us: None,
+            });
+        };
+        let pid = child.pid().unsigned_abs();
+        self.running = Some(Running {
+            outlets: FanOut::of_child(targets, pid),
+            work: Work::Child(child, Vec::new()),
+        });
+        Ok(Begun {
+            pid,
+            fork_us: Some(self.forks.last_us),
+        })
+    }
+
+    /// Begins a pass, after completing the current one. `wake` is called when a sink ends.
+    fn begin_pass(
+        &mut self,
+        keyspace: &mut Keyspace,
+        targets: Vec<Target>,
+        making: &Making<'_>,
+        wake: Wake,
+    ) -> Result<Running, String> {
+        let outlets = FanOut::of_sinks(keyspace, targets, making, &Hands::Thread(wake))?;
+        if let Some(running) = &mut self.running {
+            running.save_rest(keyspace, 0);
+        }
+        if keyspace.in_pass() {
+            // Entries left by a cancelled pass are marked before the next one begins.
+            keyspace.mark_on(u64::MAX);
+        }
+        keyspace.begin_pass();
+        Ok(Running {
+            work: Work::Pass { next_step_us: 0 },
+            outlets,
+        })
+    }
+
+    /// Makes a snapshot at once, beside one in progress, whose keys it completes. An error: it
+    /// could not begin, or how it ended without a file. O(all data).
+    pub(in crate::server) fn make_now(
+        &mut self,
+        keyspace: &mut Keyspace,
+        target: Target,
+        making: &Making<'_>,
+    ) -> Result<End, String> {
+        let this = std::thread::current();
+        let wake: Wake = Arc::new(move || this.unpark());
+        let mut running = self.begin_pass(keyspace, vec![target], making, wake)?;
+        let delay_us = u64::try_from(making.config.rdb_key_save_delay).unwrap_or(0);
+        running.save_rest(keyspace, delay_us);
+        Ok(running.wait())
+    }
+
+    /// Gives the current pass its share of the turn, whose other work took `busy_ticks`. `idle`: no
+    /// client waits for the loop. `started`: when the process began. Returns whether keys may have
+    /// been saved, so that clients that wait for containers must be checked.
+    pub(in crate::server) fn slice(
+        &mut self,
+        keyspace: &mut Keyspace,
+        config: &Config,
+        (cycles, started): (&Cycles, Instant),
+        busy_ticks: u64,
+        idle: bool,
+    ) -> bool {
+        let Some(running) = &mut self.running else {
+            return false;
+        };
+        let Work::Pass { next_step_us } = running.work else {
+            return false;
+        };
+        // A delay per key makes a snapshot slow, for tests: the loop continues meanwhile.
+        let delay_us = u64::try_from(config.rdb_key_save_delay).unwrap_or(0);
+        let now_us = started.elapsed().as_micros() as u64;
+        if delay_us > 0 && now_us < next_step_us {
+            return false;
+        }
+        let least = cycles.ticks(SLICE_NANOS_MIN);
+        let most = cycles.ticks(SLICE_NANOS_MAX);
+        let ticks = match idle {
+            _ if delay_us > 0 => 0,
+            true => most,
+            false => (busy_ticks / BUSY_PART).clamp(least, most),
+        };
+        let (_, saved) = running.slice(keyspace, ticks);
+        if let Work::Pass { next_step_us } = &mut running.work {
+            *next_step_us = now_us + delay_us * saved;
+        }
+        true
+    }
+
+    /// Without a snapshot: marks some of the entries left by a cancelled pass.
+    pub(in crate::server) fn mark_left(keyspace: &mut Keyspace, cycles: &Cycles) {
+        keyspace.mark_on(cycles.ticks(SLICE_NANOS_MIN));
+    }
+
+    /// Whether the loop has snapshot work and should not sleep.
+    pub(in crate::server) fn wants_time(&self, keyspace: &Keyspace, config: &Config) -> bool {
+        let Some(running) = &self.running else {
+            return keyspace.in_pass() && !keyspace.is_saving();
+        };
+        let is_pass = matches!(running.work, Work::Pass { .. });
+        is_pass && running.outlets.has_room() && config.rdb_key_save_delay <= 0
+    }
+
+    /// Reads the child's messages. Returns whether it has ended; targets may have ended with it.
+    pub(in crate::server) fn look_at_child(&mut self, now_ms: u64) -> bool {
+        let wake = self.wake();
+        let Some(running) = &mut self.running else {
+            return false;
+        };
+        let Work::Child(child, given_up) = &mut running.work else {
+            return false;
+        };
+        let Some(end) = child.look(now_ms) else {
+            return false;
+        };
+        given_up.iter().for_each(Target::forget);
+        let cow = child.progress.cow_peak;
+        for target in running.outlets.targets() {
+            match target.consumer() {
+                Consumer::Save => self.forks.save_cow = cow,
+                Consumer::Rewrite => self.forks.rewrite_cow = cow,
+            }
+        }
+        running.work = Work::Ending;
+        running.outlets.child_ended(&end, &wake);
+        true
     }
 
     /// Takes targets that have ended since the last call, with their ends. O(targets).
@@ -256,5 +378,15 @@ impl Snapshots {
         {
             keyspace.abort_pass();
         }
+    }
+}
+
+/// Whether a child should make a snapshot that begins now.
+fn forks_for_snapshots(config: &Config, keyspace: &Keyspace) -> bool {
+    let wait_ms = u64::from(config.snapshot_max_wait_ms);
+    match config.snapshot_method {
+        SnapshotMethod::Loop => false,
+        SnapshotMethod::Fork => true,
+        SnapshotMethod::Auto => keyspace.has_containers_of(wait_ms * ELEMENTS_PER_MS),
     }
 }

@@ -1,38 +1,43 @@
-//! The sink that writes an RDB file.
+//! The sink that writes an RDB file. What does not depend on the keys (version, facts, function
+//! libraries) is written when it is made, so a file of functions alone needs no pass.
 
 use std::io;
 
+use super::making::Making;
 use super::sink::Sink;
 
+use crate::base::alloc;
 use crate::base::pin::Pinned;
-use crate::keyspace::{DbIndex, KeyView, Saver, UseClock};
+use crate::config::REDIS_VERSION;
+use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use crate::persistence::background::{self, BackgroundFile};
-use crate::persistence::rdb::{Use, Writer};
+use crate::persistence::rdb::{Use, Writer, version_for};
 
 /// Size at which a buffer is passed to the writing thread.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// See the module.
-pub(in crate::server) struct RdbSink {
-    pub(in crate::server) writer: Writer,
+pub(super) struct RdbSink {
+    writer: Writer,
     /// `rdbcompression`.
-    pub(in crate::server) compress: bool,
-    pub(in crate::server) file: BackgroundFile,
-    pub(in crate::server) uses: Uses,
-    pub(in crate::server) selected: Option<DbIndex>,
+    compress: bool,
+    file: BackgroundFile,
+    uses: Uses,
+    selected: Option<DbIndex>,
     /// Databases whose sizes have been written.
-    pub(in crate::server) told: Vec<DbIndex>,
-    pub(in crate::server) sizes: (usize, usize),
+    told: Vec<DbIndex>,
+    /// Keys, and those that expire, of the database last announced.
+    sizes: (usize, usize),
     /// Why the requested file cannot be made.
-    pub(in crate::server) refused: Option<String>,
+    refused: Option<String>,
 }
 
 /// The part of a key's use that is saved, according to the eviction policy.
 #[derive(Clone, Copy)]
-pub(in crate::server) struct Uses {
-    pub(in crate::server) clock: UseClock,
-    pub(in crate::server) lru: bool,
-    pub(in crate::server) lfu: bool,
+struct Uses {
+    clock: UseClock,
+    lru: bool,
+    lfu: bool,
 }
 
 impl Uses {
@@ -52,6 +57,49 @@ impl Uses {
 }
 
 impl RdbSink {
+    /// Writes to `file`, at first everything before the keys: facts, `facts` after the standard
+    /// ones, and the function libraries. The version is the configured one, by default the lowest
+    /// that can hold the keys.
+    pub fn new(
+        keyspace: &Keyspace,
+        making: &Making<'_>,
+        file: BackgroundFile,
+        facts: &[(&str, Vec<u8>)],
+    ) -> RdbSink {
+        let config = making.config;
+        let version = match config.rdb_version {
+            0 => version_for(keyspace),
+            asked => asked,
+        };
+        let mut writer = Writer::new(version, config.rdbcompression);
+        writer.magic();
+        let number = |n: i64| n.to_string().into_bytes();
+        writer.aux("redis-ver", REDIS_VERSION.as_bytes());
+        writer.aux("redis-bits", b"64");
+        writer.aux("ctime", &number(making.now.unix_s()));
+        writer.aux("used-mem", &number(alloc::used_memory() as i64));
+        for (name, value) in facts {
+            writer.aux(name, value);
+        }
+        for library in making.libraries.iter() {
+            writer.function(&library.code);
+        }
+        RdbSink {
+            writer,
+            compress: config.rdbcompression,
+            file,
+            uses: Uses {
+                clock: keyspace.use_clock(),
+                lru: config.maxmemory_policy.is_lru(),
+                lfu: config.maxmemory_policy.is_lfu(),
+            },
+            selected: None,
+            told: Vec::new(),
+            sizes: (0, 0),
+            refused: None,
+        }
+    }
+
     fn send(&mut self) {
         let bytes = self.writer.take(Vec::new());
         let spare = self.file.write(bytes);

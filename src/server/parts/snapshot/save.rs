@@ -1,28 +1,39 @@
-//! Saves: snapshots that become the dump file. When one is made (SAVE, BGSAVE, save points,
-//! FLUSHALL, shutdown), and the result of the last one.
+//! Saves: snapshots that become the dump file. When one is due (save points), the one in progress,
+//! and the result of the last one.
+
+use super::End;
+use super::sink::{Target, What};
+
+use crate::base::clock::Now;
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+
+/// Delay of save points after a failed save.
+const RETRY_MS: u64 = 5_000;
 
 /// A save in progress.
-pub(in crate::server) struct Running {
-    pub(in crate::server) began_ms: u64,
+struct Running {
+    began_ms: u64,
     /// Changes counted when it began.
-    pub(in crate::server) dirty: u64,
+    dirty: u64,
 }
 
 /// See the module.
 pub struct Saving {
-    pub(in crate::server) running: Option<Running>,
+    running: Option<Running>,
     /// Unix seconds.
     pub last_save_s: i64,
     pub last_status_ok: bool,
     /// Seconds that the last one took; -1: none yet.
     pub last_time_s: i64,
-    pub(in crate::server) last_try_ms: u64,
+    last_try_ms: u64,
     pub saves: u64,
     /// Whether files are made; not for commands run in a test's process.
     pub on_disk: bool,
 }
 
 impl Saving {
+    /// `now_s`: Unix seconds.
     pub(in crate::server) fn new(now_s: i64) -> Saving {
         Saving {
             running: None,
@@ -33,6 +44,13 @@ impl Saving {
             saves: 0,
             on_disk: false,
         }
+    }
+
+    /// The dump file: in the current working folder, which may change before the save ends.
+    pub(in crate::server) fn target(config: &Config) -> Target {
+        let here = std::env::current_dir().unwrap_or_default();
+        let name = here.join(config.dbfilename.path());
+        Target::new(What::Dump { name })
     }
 
     /// Whether a save is in progress.
@@ -46,9 +64,113 @@ impl Saving {
         running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
     }
 
-    pub(in crate::server) fn note_saved(&mut self, now_s: i64) {
-        self.last_save_s = now_s;
+    /// Whether writes are refused because the last save failed, as configured.
+    pub(in crate::server) fn stops_writes(&self, config: &Config) -> bool {
+        !self.last_status_ok && config.stop_writes_on_bgsave_error && !config.save.0.is_empty()
+    }
+
+    /// Whether a save point triggers a save; the log names it.
+    pub(in crate::server) fn is_due(&self, config: &Config, now: &Now, dirty: u64) -> bool {
+        let since_s = now.unix_s() - self.last_save_s;
+        let due = config.save.0.iter().find(|point| {
+            dirty >= u64::from(point.changes)
+                && since_s > i64::try_from(point.seconds).unwrap_or(i64::MAX)
+        });
+        let Some(point) = due else { return false };
+        let waited = now.mono_ms.saturating_sub(self.last_try_ms);
+        if !self.last_status_ok && waited < RETRY_MS {
+            return false;
+        }
+        tracing::info!(
+            "{} changes in {} seconds. Saving...",
+            point.changes,
+            point.seconds
+        );
+        true
+    }
+
+    /// A save is tried now.
+    pub(in crate::server) fn note_try(&mut self, now: &Now) {
+        self.last_try_ms = now.mono_ms;
+    }
+
+    /// A save has begun, with this many changes since the last one.
+    pub(in crate::server) fn note_begun(&mut self, now: &Now, dirty: u64) {
+        self.running = Some(Running {
+            began_ms: now.mono_ms,
+            dirty,
+        });
+    }
+
+    pub(in crate::server) fn note_saved(&mut self, now: &Now) {
+        self.last_save_s = now.unix_s();
         self.last_status_ok = true;
         self.saves += 1;
+    }
+
+    /// The snapshot of a save has ended.
+    pub(in crate::server) fn ended(
+        &mut self,
+        keyspace: &mut Keyspace,
+        target: &Target,
+        end: &End,
+        now: &Now,
+    ) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let took_ms = now.mono_ms.saturating_sub(running.began_ms);
+        match end {
+            End::Cancelled => return,
+            End::Done => {
+                tracing::info!("DB saved on disk");
+                tracing::info!("Background saving terminated with success");
+                keyspace.dirty = keyspace.dirty.saturating_sub(running.dirty);
+                self.note_saved(now);
+            }
+            End::Failed(_) | End::Killed(_) | End::Unwanted => {
+                let signal = match end {
+                    End::Killed(signal) => Some(*signal),
+                    End::Unwanted => Some(rustix::process::Signal::USR1.as_raw()),
+                    _ => None,
+                };
+                if let Some(signal) = signal {
+                    tracing::warn!("Background saving terminated by signal {signal}");
+                }
+                let (path, why) = (target.path(), end.why());
+                tracing::warn!("Write error saving DB on disk ({}): {why}", path.display());
+                tracing::warn!("Background saving error");
+                self.last_status_ok &= *end == End::Unwanted;
+            }
+        }
+        self.last_time_s = (took_ms / 1000) as i64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Now {
+        Now {
+            unix_us: seconds * 1_000_000,
+            mono_ms: seconds as u64 * 1000,
+        }
+    }
+
+    #[test]
+    fn a_save_point_is_due_after_its_time_and_waits_after_a_failure() {
+        let (config, mut saving) = (Config::default(), Saving::new(1000));
+        // By default after an hour with one change.
+        assert!(!saving.is_due(&config, &at(4600), 1));
+        assert!(saving.is_due(&config, &at(4601), 1));
+        assert!(!saving.is_due(&config, &at(4601), 0));
+        saving.note_try(&at(4601));
+        saving.last_status_ok = false;
+        assert!(!saving.is_due(&config, &at(4605), 1));
+        assert!(saving.is_due(&config, &at(4606), 1));
+        assert!(saving.stops_writes(&config));
+        saving.note_saved(&at(4606));
+        assert!(!saving.is_due(&config, &at(4606), 1) && !saving.stops_writes(&config));
     }
 }

@@ -1,27 +1,27 @@
 //! Sinks: they receive the keys of a snapshot, and each becomes a file.
 //!
 //! A [`Target`] describes the file, and is all that a consumer handles. Its [`Sink`] belongs to the
-//! driver; the sink's bytes go to a thread, or, in a child, straight to the file. [`FanOut`] is the
-//! `Saver` that feeds several sinks from one pass: each sink has its own position in a large value,
-//! because their forms divide it differently.
+//! driver, which makes it ([`Making`]); the sink's bytes go to a thread, or, in a child, straight to
+//! the file. [`FanOut`] is the `Saver` that feeds several sinks from one pass: each sink has its own
+//! position in a large value, because their forms divide it differently.
 //!
-//! Replicas will be another kind of target, whose sink is a spool that sockets read from.
-//! `Server::rdb_sink` takes a version and facts for that; a sink of functions only needs no pass,
-//! because they are written before the first key.
+//! Replicas will be another kind of target, whose sink is a spool that sockets read from;
+//! `RdbSink::new` takes facts for that.
 
 use std::io;
 use std::path::PathBuf;
 
+use super::making::{Hands, Making};
 use super::{Consumer, End};
 
 use crate::base::pin::Pinned;
 use crate::config::system_text;
-use crate::keyspace::{DbIndex, KeyView, Saver};
+use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
 use crate::persistence::aof::{BaseFile, BaseForm, Names};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
 
 /// Receives the keys of a snapshot. Dropped before its end, it leaves no file.
-pub(in crate::server) trait Sink: Saver {
+pub(super) trait Sink: Saver {
     /// All keys are saved: writes what follows them, and forces the file to disk.
     fn finish(&mut self);
 
@@ -44,23 +44,6 @@ impl Sink for BaseFile {
 
     fn ended(&mut self) -> Option<io::Result<()>> {
         Some(BaseFile::ended(self)?.map(|_| ()))
-    }
-}
-
-/// The writer of a sink's bytes.
-pub(in crate::server) enum Hands {
-    /// A thread, which calls this when the file is complete or has failed.
-    Thread(Wake),
-    /// The calling child process: it has no threads.
-    Here,
-}
-
-impl Hands {
-    pub(in crate::server) fn file(&self, plan: Plan) -> io::Result<BackgroundFile> {
-        match self {
-            Hands::Thread(wake) => BackgroundFile::create(plan, wake.clone()),
-            Hands::Here => BackgroundFile::create_here(plan),
-        }
     }
 }
 
@@ -92,7 +75,7 @@ impl Target {
         Target { what, writer }
     }
 
-    pub(in crate::server) fn written_by(self, pid: u32) -> Target {
+    pub(super) fn written_by(self, pid: u32) -> Target {
         Target {
             writer: pid,
             ..self
@@ -117,16 +100,13 @@ impl Target {
     }
 
     /// Removes a file left by a writer that is gone.
-    pub(in crate::server) fn forget(&self) {
+    pub(super) fn forget(&self) {
         // Best effort: it may never have been made, and the next one replaces it.
         let _ = std::fs::remove_file(self.path());
     }
 
     /// Begins to rename a file written by a child. `None`: it is not renamed here.
-    pub(in crate::server) fn name_of_child(
-        &self,
-        wake: Wake,
-    ) -> io::Result<Option<BackgroundFile>> {
+    fn name_of_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
         let What::Dump { name } = &self.what else {
             return Ok(None);
         };
@@ -147,14 +127,14 @@ pub(in crate::server) fn temp_name(pid: u32) -> String {
 
 /// A target and its maker.
 struct Outlet {
-    pub(in crate::server) target: Target,
+    target: Target,
     maker: Maker,
     /// The sink's position in the open key's value.
     open_at: Option<u64>,
     end: Option<End>,
 }
 
-pub(in crate::server) enum Maker {
+enum Maker {
     Sink(Box<dyn Sink>),
     Child,
     /// A child has made it: it is being renamed.
@@ -163,7 +143,7 @@ pub(in crate::server) enum Maker {
 
 /// The targets of a snapshot; feeds all sinks among them.
 #[derive(Default)]
-pub(in crate::server) struct FanOut {
+pub(super) struct FanOut {
     outlets: Vec<Outlet>,
 }
 
@@ -177,6 +157,21 @@ impl FanOut {
         all
     }
 
+    /// Makes the sinks of a snapshot that begins now. On error no file is left.
+    pub fn of_sinks(
+        keyspace: &Keyspace,
+        targets: Vec<Target>,
+        making: &Making<'_>,
+        hands: &Hands,
+    ) -> Result<FanOut, String> {
+        let mut all = FanOut::default();
+        for target in targets {
+            let sink = making.sink(keyspace, &target, hands)?;
+            all.add(target, Maker::Sink(sink));
+        }
+        Ok(all)
+    }
+
     /// Bytes that wait to be written.
     pub fn waiting_bytes(&self) -> usize {
         let waiting = |outlet: &Outlet| match &outlet.maker {
@@ -186,7 +181,7 @@ impl FanOut {
         self.outlets.iter().map(waiting).sum()
     }
 
-    pub(in crate::server) fn add(&mut self, target: Target, maker: Maker) {
+    fn add(&mut self, target: Target, maker: Maker) {
         self.outlets.push(Outlet {
             target,
             maker,
@@ -204,9 +199,7 @@ impl FanOut {
     }
 
     /// Each sink that has not failed, with its position in the open key's value.
-    pub(in crate::server) fn sinks(
-        &mut self,
-    ) -> impl Iterator<Item = (&mut Box<dyn Sink>, &mut Option<u64>)> {
+    fn sinks(&mut self) -> impl Iterator<Item = (&mut Box<dyn Sink>, &mut Option<u64>)> {
         let outlets = self.outlets.iter_mut();
         outlets.filter_map(|outlet| match &mut outlet.maker {
             Maker::Sink(sink) if outlet.end.is_none() => Some((sink, &mut outlet.open_at)),

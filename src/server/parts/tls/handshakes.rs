@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::keyspace::ClientId;
+use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
 
 /// Time limit of a handshake.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -21,9 +23,9 @@ pub(in crate::server) struct Handshakes {
     /// Clients whose handshake has data to read; one may be in the queue more than once.
     pub(in crate::server) ready: VecDeque<ClientId>,
     /// Handshakes begun and perhaps not ended, oldest first, with their deadlines.
-    pub(in crate::server) begun: VecDeque<(u64, ClientId)>,
+    begun: VecDeque<(u64, ClientId)>,
     told: u32,
-    pub(in crate::server) untold: u64,
+    untold: u64,
     told_since_ms: u64,
 }
 
@@ -33,8 +35,43 @@ impl Handshakes {
             .push_back((now_ms + LIMIT.as_millis() as u64, id));
     }
 
+    /// The next client whose handshake exceeded the limit; it is returned once.
+    pub(in crate::server) fn next_overdue(
+        &mut self,
+        clients: &Clients,
+        now_ms: u64,
+    ) -> Option<ClientId> {
+        while let Some(&(until_ms, id)) = self.begun.front() {
+            let goes_on = clients.get(id).is_some_and(Session::is_handshaking);
+            if goes_on && until_ms > now_ms {
+                return None;
+            }
+            self.begun.pop_front();
+            if goes_on {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Logs why a handshake failed.
+    pub(in crate::server) fn tell_failed(&mut self, session: &Session, why: &str, now_ms: u64) {
+        let Some(untold) = self.may_tell(now_ms) else {
+            return;
+        };
+        let identity = &session.client.identity;
+        let (peer, local) = (&identity.peer, &identity.local);
+        let more = match untold {
+            0 => String::new(),
+            n => format!(" ({n} more of these)"),
+        };
+        tracing::warn!(
+            "Error accepting a client connection: {why} (addr={peer} laddr={local}){more}"
+        );
+    }
+
     /// Whether another failure may be logged; `Some` has the number not logged before.
-    pub(in crate::server) fn may_tell(&mut self, now_ms: u64) -> Option<u64> {
+    fn may_tell(&mut self, now_ms: u64) -> Option<u64> {
         if now_ms.saturating_sub(self.told_since_ms) >= TOLD_EVERY_MS {
             (self.told, self.told_since_ms) = (0, now_ms);
         }

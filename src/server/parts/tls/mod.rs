@@ -5,34 +5,108 @@
 //! installs them; invalid files change nothing, and the log says why. Existing connections keep the
 //! materials they began with.
 
-pub mod expiry;
-pub mod handshakes;
+mod expiry;
+mod handshakes;
+mod reload;
 
-use std::sync::mpsc::Receiver;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use rustls::ClientConfig;
 
 use self::expiry::Warnings;
 pub(in crate::server) use self::handshakes::Handshakes;
+use self::reload::{Reloaded, read_again};
 
+use crate::base::clock::Now;
 use crate::config::{Config, TlsAuthClients};
-use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
+use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settings};
 
 /// See the module.
 #[derive(Default)]
 pub struct Tls {
     /// None while nothing uses TLS.
-    pub materials: Option<Materials>,
+    materials: Option<Materials>,
     pub(in crate::server) handshakes: Handshakes,
-    pub(in crate::server) warnings: Warnings,
+    warnings: Warnings,
     /// When the files are checked next, monotonic milliseconds.
-    pub(in crate::server) reload_due_ms: u64,
-    pub(in crate::server) reloading: Option<Receiver<Reloaded>>,
+    reload_due_ms: u64,
+    reloading: Option<Receiver<Reloaded>>,
 }
 
-/// The result of the thread that reads the files again.
-pub(in crate::server) enum Reloaded {
-    Unchanged,
-    Changed(Box<(Settings, Materials)>),
-    Failed(TlsError),
+impl Tls {
+    /// What new connections use; `None` while nothing uses TLS.
+    pub fn materials(&self) -> Option<&Materials> {
+        self.materials.as_ref()
+    }
+
+    /// Installs materials made by [`load`] before the start.
+    pub(in crate::server) fn install(&mut self, materials: Option<Materials>) {
+        self.materials = materials;
+    }
+
+    /// Applies the configuration, or leaves everything as it was. Reads files.
+    pub(in crate::server) fn configure(
+        &mut self,
+        config: &Config,
+        mono_ms: u64,
+    ) -> Result<(), Logged> {
+        self.materials = load(config)?;
+        // A reload in progress is older.
+        self.reloading = None;
+        self.plan_reload(config, mono_ms);
+        Ok(())
+    }
+
+    /// The TLS of connections to other servers of the cluster, and of MIGRATE.
+    pub fn of_cluster(&self, config: &Config) -> Option<Arc<ClientConfig>> {
+        let client = self.materials.as_ref()?.client.clone();
+        client.filter(|_| config.tls_cluster)
+    }
+
+    fn plan_reload(&mut self, config: &Config, mono_ms: u64) {
+        let interval_ms = u64::from(config.tls_auto_reload_interval) * 1000;
+        self.reload_due_ms = mono_ms + interval_ms;
+    }
+
+    /// Cron: has files read again, and warns of certificates about to expire.
+    pub(in crate::server) fn watch(&mut self, config: &Config, now: &Now) {
+        let Some(materials) = &self.materials else {
+            return;
+        };
+        self.warnings.look_at(materials, now.unix_s());
+        match self.reloading.as_ref().map(Receiver::try_recv) {
+            Some(Ok(reloaded)) => {
+                self.reloading = None;
+                self.plan_reload(config, now.mono_ms);
+                self.take_reloaded(reloaded, config);
+            }
+            Some(Err(TryRecvError::Empty)) => {}
+            // The thread ended without a result: try again.
+            Some(Err(TryRecvError::Disconnected)) => self.reloading = None,
+            None if config.tls_auto_reload_interval == 0 => {}
+            None if now.mono_ms < self.reload_due_ms => {}
+            None => {
+                self.reloading = read_again(settings(config), materials.fingerprint);
+                self.plan_reload(config, now.mono_ms);
+            }
+        }
+    }
+
+    fn take_reloaded(&mut self, reloaded: Reloaded, config: &Config) {
+        match reloaded {
+            Reloaded::Unchanged => tracing::debug!("TLS materials unchanged, not reloaded"),
+            Reloaded::Failed(error) => {
+                tracing::warn!("TLS materials are not reloaded, the old ones stay in use: {error}");
+            }
+            // A CONFIG SET has overtaken it.
+            Reloaded::Changed(built) if built.0 != settings(config) => {}
+            Reloaded::Changed(built) => {
+                self.materials = Some(built.1);
+                tracing::info!("TLS materials reloaded successfully");
+            }
+        }
+    }
 }
 
 /// TLS cannot be set up; the reason is in the log.
@@ -69,7 +143,7 @@ fn is_wanted(config: &Config) -> bool {
     config.tls_port != 0 || config.tls_replication || config.tls_cluster
 }
 
-pub(in crate::server) fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> Settings {
     let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     Settings {
         server: CertificateFiles {

@@ -1,7 +1,9 @@
 //! Replays an append only file: its files in order, command by command, by a fake client that
 //! bypasses the gates. A transaction runs when its EXEC has been read, or not at all.
 //!
-//! Commands are parsed and prefetched in batches, as a client's are (`server::batch`).
+//! Commands are parsed and prefetched in batches, as a client's are (`clients::batch`). The last file
+//! may end within a command, which is cut off (`aof-load-truncated`); any other damage ends the
+//! server.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -22,23 +24,23 @@ use crate::server::state::Server;
 use crate::server::state::world::{Load, World};
 
 /// A file that is being replayed.
-pub(in crate::server) struct Current {
-    pub(in crate::server) part: Part,
-    pub(in crate::server) reader: Reader,
+struct Current {
+    part: Part,
+    reader: Reader,
     /// The snapshot at its start, until that has been read.
-    pub(in crate::server) preamble: Option<RdbFile>,
+    preamble: Option<RdbFile>,
     /// Time spent on its steps.
     took: Duration,
-    pub(in crate::server) is_last: bool,
+    is_last: bool,
 }
 
 /// See the module.
 pub struct AofLoader {
-    pub(in crate::server) names: Names,
-    pub(in crate::server) manifest: Manifest,
+    names: Names,
+    manifest: Manifest,
     parts: VecDeque<Part>,
-    pub(in crate::server) current: Option<Current>,
-    pub(in crate::server) client: Client,
+    current: Option<Current>,
+    client: Client,
     reply: Reply,
     batch: Batch,
     /// Stream position after the files that are done; the history id if a file has named one.
@@ -309,9 +311,7 @@ impl Load for AofLoader {
             Some(file) => file.offset(),
             None => c.reader.offset(),
         });
-        if let Some(progress) = &mut server.persist.loading.progress {
-            progress.loaded_bytes = self.done_bytes + at;
-        }
+        server.persist.loading.note_bytes(self.done_bytes + at);
         result
     }
 
@@ -345,7 +345,7 @@ impl Load for AofLoader {
     }
 }
 
-pub(in crate::server) fn tell_preamble(name: &str, error: &LoadError) -> LoadFailed {
+fn tell_preamble(name: &str, error: &LoadError) -> LoadFailed {
     tracing::warn!("AOF {name}: {error}");
     tracing::warn!(
         "Error reading the RDB preamble of the append only file {name}, AOF loading aborted"
@@ -406,15 +406,14 @@ fn read_preamble(
     };
     let name = &current.part.name;
     let end = file.step(keyspace, bytes);
-    server.note_loading(file.figures());
+    server.persist.loading.note_figures(file.figures());
     let Some(end) = end.map_err(|error| tell_preamble(name, &error))? else {
         current.preamble = Some(file);
         return Ok(());
     };
-    server
-        .load_functions(&file.take_functions(), false)
+    file.load_functions(&mut server.scripting.libraries, &server.config)
         .map_err(|error| tell_preamble(name, &error))?;
-    server.note_loaded(file.figures());
+    server.persist.loading.note_loaded(file.figures());
     if end < current.reader.size() {
         tracing::info!("Reading the remaining AOF tail...");
     }

@@ -54,6 +54,12 @@ fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
     Ok(t)
 }
 
+/// As at the end of the process.
+fn finish(t: &mut Testbed) {
+    let server = &mut t.engine.server;
+    server.persist.aof.finish(&server.now, &server.stream);
+}
+
 fn digest(t: &mut Testbed) -> String {
     t.run("DEBUG DIGEST")
 }
@@ -150,17 +156,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         t.run("SET before 1");
         t.engine.write_aof();
         // A write is deferred while an fsync is under way.
-        let log = |t: &Testbed| {
-            t.engine
-                .server
-                .persist
-                .aof
-                .log()
-                .expect("open")
-                .writer
-                .sync_in_progress()
-        };
-        while log(&t) {
+        while !is_synced(&t) {
             t.engine.serve_synced();
         }
         full.store(kind, Ordering::Relaxed);
@@ -168,7 +164,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         t.engine.write_aof();
         let wrote_to = t.engine.server.stream.offset();
         let nobody = crate::keyspace::ClientId(0);
-        assert!(t.engine.server.withholds(wrote_to, nobody));
+        assert!(t.engine.server.persist.aof.withholds(wrote_to, nobody));
         let refusal = t.run("SET k 2");
         if kind == 1 {
             let wanted = "-MISCONF Errors writing to the AOF file: No space left on device (";
@@ -186,7 +182,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         full.store(0, Ordering::Relaxed);
         t.advance_ms(200);
         t.engine.write_aof();
-        assert!(!t.engine.server.withholds(wrote_to, nobody));
+        assert!(!t.engine.server.persist.aof.withholds(wrote_to, nobody));
         assert_eq!(t.run("SET k 3"), "+OK\r\n");
         t.engine.write_aof();
         drop(t);
@@ -215,11 +211,8 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     t.run("INCR n");
     t.engine.write_aof();
     let wrote_to = t.engine.server.stream.offset();
-    assert!(
-        !t.engine
-            .server
-            .withholds(wrote_to, crate::keyspace::ClientId(0))
-    );
+    let nobody = crate::keyspace::ClientId(0);
+    assert!(!t.engine.server.persist.aof.withholds(wrote_to, nobody));
     assert!(names(folder.path()).path("a.2.incr.aof").exists());
     t.run("INCR n");
     t.engine.write_aof();
@@ -227,6 +220,43 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     let mut loaded = load(folder.path()).expect("sound");
     loaded.run("SELECT 2");
     assert_eq!(loaded.run("GET n"), "$1\r\n3\r\n");
+}
+
+/// Whether no fsync is under way.
+fn is_synced(t: &Testbed) -> bool {
+    let log = t.engine.server.persist.aof.log().expect("open");
+    !log.writer.sync_in_progress()
+}
+
+/// With `everysec` the bytes of a failed fsync are gone: writes are refused from then on, not only
+/// once the rewrite begins that makes the set whole.
+#[test]
+fn a_failed_fsync_that_may_have_lost_data_refuses_writes_at_once() {
+    let folder = TempDir::new().expect("a folder");
+    let fails = Arc::new(AtomicUsize::new(0));
+    let plan = Arc::clone(&fails);
+    let disk = Disk::failing(move |step| {
+        let is_it = step == Step::Sync && plan.load(Ordering::Relaxed) == 1;
+        is_it.then_some(DiskFault::Error(libc::EIO))
+    });
+    let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
+    fails.store(1, Ordering::Relaxed);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    // Each turn writes; one of them requests the fsync, a later one learns of its failure.
+    while t.engine.server.persist.aof.is_sound() {
+        assert!(t.run("INCR n").starts_with(':'));
+        t.advance_ms(400);
+        t.engine.write_aof();
+        while !is_synced(&t) {
+            t.engine.serve_synced();
+        }
+        assert!(std::time::Instant::now() < until, "no fsync has failed");
+    }
+    let refusal = t.run("INCR n");
+    assert!(
+        refusal.starts_with("-MISCONF Errors writing to the AOF"),
+        "{refusal}"
+    );
 }
 
 /// Runs turns until a rewrite that is under way has ended.
@@ -274,7 +304,7 @@ fn rewrite_keeps_everything(folder: &TempDir, mut t: Testbed, base: &str) {
     t.run("LPOP list");
     finish_rewrite(&mut t);
     t.run("SET after 1");
-    t.engine.server.finish_aof();
+    finish(&mut t);
     assert!(
         t.run("INFO persistence")
             .contains("aof_last_bgrewrite_status:ok")
@@ -308,11 +338,11 @@ fn a_save_beside_a_rewrite_leaves_both_whole() {
     let saved = digest(&mut t);
     t.engine.server.config.rdb_key_save_delay = 0;
     assert_eq!(t.run("SAVE"), "+OK\r\n");
-    assert!(!t.engine.keyspace.in_pass() && t.engine.server.is_rewriting());
+    assert!(!t.engine.keyspace.in_pass() && t.engine.server.persist.aof.rewrites.in_progress());
     t.run("DEL key1");
     finish_rewrite(&mut t);
     assert!(t.engine.server.persist.aof.rewrites.last_ok);
-    t.engine.server.finish_aof();
+    finish(&mut t);
     let right = digest(&mut t);
     drop(t);
     assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
@@ -357,7 +387,7 @@ fn a_rewrite_may_fail_at_any_call() {
         t.engine.write_aof();
         t.run("BGREWRITEAOF");
         finish_rewrite(&mut t);
-        t.engine.server.finish_aof();
+        finish(&mut t);
         assert!(
             t.engine.server.persist.aof.rewrites.last_ok,
             "call {fails_at}"
@@ -389,7 +419,7 @@ fn switched_on_it_counts_when_its_base_is_complete() {
         Manifest::default()
     );
     finish_rewrite(&mut t);
-    assert!(t.engine.server.persist.aof.state == AofState::On);
+    assert!(t.engine.server.persist.aof.state() == AofState::On);
     t.run("SET after 1");
     let right = digest(&mut t);
     assert_eq!(t.run("CONFIG SET appendonly no"), "+OK\r\n");
@@ -424,7 +454,7 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     t.run("RPUSH after 1");
     t.engine.write_aof();
     finish_rewrite(&mut t);
-    t.engine.server.finish_aof();
+    finish(&mut t);
     let right = digest(&mut t);
     drop(t);
     let mut loaded = load(folder.path()).expect("sound");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{Target, What};
+use crate::server::parts::snapshot::sink::{Target, What};
 
 use crate::config::Allowed;
 use crate::persistence::aof::{BaseForm, Names};
@@ -83,7 +83,7 @@ fn make_both(t: &mut Testbed, folder: &Path) -> Vec<Target> {
     begun.expect("begun");
     let mut changes = CHANGES.iter();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while t.engine.server.persist.snapshots.running.is_some() {
+    while t.engine.server.persist.snapshots.in_progress() {
         t.engine.snapshot_on(0, true);
         if let Some(change) = changes.next() {
             assert!(!t.run(change).starts_with('-'), "{change}");

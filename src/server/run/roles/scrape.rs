@@ -3,7 +3,7 @@
 //! They are few, short and not clients: they run no command, are not counted among the clients, and
 //! need not wait for the end of a turn, because an answer acknowledges nothing. Their bounds:
 //! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] in
-//! total. `server::metrics` makes the answers.
+//! total. `observe::metrics` makes the answers.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -37,15 +37,8 @@ impl Loop {
 
     /// Accepts scrapes from the sockets in `Metrics::listeners` (start-up, CONFIG SET).
     pub(in crate::server) fn listen_for_scrapes(&mut self) -> io::Result<()> {
-        for (i, listener) in self
-            .engine
-            .server
-            .diagnostics
-            .metrics
-            .listeners
-            .iter_mut()
-            .enumerate()
-        {
+        let metrics = &mut self.engine.server.diagnostics.metrics;
+        for (i, listener) in metrics.listeners.iter_mut().enumerate() {
             listener.deregister(&self.registry);
             listener.register(
                 &self.registry,

@@ -7,12 +7,12 @@ use crate::base::alloc::vec_bytes;
 use crate::base::mover::Mover;
 
 /// A time that is never reached.
-pub(super) const NEVER: i64 = i64::MAX;
+pub(crate) const NEVER: i64 = i64::MAX;
 
 const FANOUT: usize = 16;
 
 /// Minima of groups of 16, of groups of those, up to one.
-pub(super) struct MinTree {
+pub(crate) struct MinTree {
     levels: Vec<Vec<i64>>,
 }
 

@@ -1,0 +1,114 @@
+//! The observers of every command: monitors, and a session of HOTKEYS (`parts::hotkeys`).
+//!
+//! Invariant: `gates.is_observed` is whether there are any. It is the one test made per command, so
+//! all code that starts or ends one updates it ([`Server::update_observers`]).
+
+use crate::command::Flags;
+use crate::resp::Args;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::origin::Origin;
+use crate::server::parts::hotkeys::{Session, Wanted};
+use crate::server::state::Server;
+
+impl Server {
+    /// Starts a session, and discards the results of the last one. `false`: one is running.
+    pub fn start_hotkeys(&mut self, wanted: Wanted) -> bool {
+        let hotkeys = &mut self.diagnostics.hotkeys;
+        let started = hotkeys.start(wanted, &self.now, &self.cycles);
+        self.update_observers();
+        started
+    }
+
+    /// Stops the session; its results stay. `false`: none is running.
+    pub fn stop_hotkeys(&mut self) -> bool {
+        let stopped = self.diagnostics.hotkeys.stop(self.now.mono_ms);
+        self.update_observers();
+        stopped
+    }
+
+    /// Discards the results. `false`: a session is running.
+    pub fn reset_hotkeys(&mut self) -> bool {
+        let reset = self.diagnostics.hotkeys.reset(self.now.mono_ms);
+        self.update_observers();
+        reset
+    }
+
+    /// The session, running or over.
+    pub fn hotkeys(&mut self) -> Option<&Session> {
+        self.end_due_hotkeys();
+        self.diagnostics.hotkeys.session()
+    }
+
+    /// Ends a session whose time is up.
+    pub(in crate::server) fn end_due_hotkeys(&mut self) {
+        self.diagnostics.hotkeys.end_due(self.now.mono_ms);
+        self.update_observers();
+    }
+
+    /// Updates whether every command is observed: the test made once per command.
+    pub(in crate::server) fn update_observers(&mut self) {
+        let has_session = self.diagnostics.hotkeys.is_active();
+        self.gates.is_observed = has_session || !self.messages.monitors.is_empty();
+    }
+
+    /// Reports a finished command, which took `ticks` and replied `replied` bytes, to the observers
+    /// of every command.
+    #[inline(never)]
+    pub(in crate::server) fn observe(
+        &mut self,
+        client: &Client,
+        row: usize,
+        args: Args<'_>,
+        origin: Origin,
+        cost: (u64, usize),
+    ) {
+        let spec = self.table.row(row).spec;
+        let first_try = origin != Origin::Retry;
+        if !self.messages.monitors.is_empty()
+            && first_try
+            && !spec.flags.contains(Flags::SKIP_MONITOR)
+        {
+            self.feed_monitors(client, spec, args, origin);
+        }
+        // A command that blocks is counted when it has been served.
+        if origin != Origin::Script && !client.flags.contains(ClientFlags::BLOCKED) {
+            let row = self.table.row(row);
+            self.diagnostics.hotkeys.count(row, args, cost);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn without_a_session_nobody_looks_at_commands() {
+        let mut t = Testbed::new();
+        assert!(!t.engine.server.gates.is_observed);
+        assert_eq!(t.run("HOTKEYS START METRICS 1 CPU DURATION 1"), "+OK\r\n");
+        assert!(t.engine.server.gates.is_observed);
+        t.advance_ms(1500);
+        t.engine.server.end_due_hotkeys();
+        assert!(!t.engine.server.gates.is_observed);
+        let session = t.engine.server.hotkeys().expect("what was found stays");
+        assert_eq!(session.lasted_ms(u64::MAX), 1000);
+    }
+
+    #[test]
+    fn bytes_go_to_the_keys_that_a_command_names() {
+        let mut t = Testbed::new();
+        t.run("HOTKEYS START METRICS 1 NET");
+        t.run("SET hot 12345678901234567890");
+        t.run("MGET hot cold");
+        t.run("EVAL return(redis.call('set',KEYS[1],1)) 1 scripted");
+        t.run("PING");
+        assert_eq!(t.run("HOTKEYS STOP"), "+OK\r\n");
+        let session = t.engine.server.hotkeys().expect("it has been");
+        let net = session.net.as_ref().expect("wanted");
+        let names: Vec<Vec<u8>> = net.top(10).into_iter().map(|(k, _)| k.to_vec()).collect();
+        assert_eq!(names.len(), 3);
+        assert_eq!(names[0], b"hot");
+        assert!(net.total() <= session.all_bytes && net.total() + 3 > session.all_bytes);
+    }
+}

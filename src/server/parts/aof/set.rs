@@ -1,0 +1,207 @@
+//! The set of files: where it is, under which rules it is written, how it is opened, switched on and
+//! off, sealed for a backup, and ended.
+//!
+//! Invariant: the file counts ([`AofState::On`]) only while its manifest names a whole set. Switched
+//! on at run time, it waits for its first base, and until then no manifest names what is written.
+
+use super::{Aof, AofState, time};
+
+use crate::base::clock::Now;
+use crate::base::crc64;
+use crate::config::{AppendFsync, Config, system_text};
+use crate::persistence::aof::{
+    BaseForm, Log, Manifest, Names, OpenError, Owner, Rules, Sealed, SyncPolicy,
+};
+use crate::persistence::rdb;
+use crate::replication::{ReplOffset, Stream};
+
+pub(super) const OFF: &str = "the append only file is off";
+
+impl Aof {
+    /// The names that the settings give.
+    pub(in crate::server) fn names(config: &Config) -> Names {
+        // An absolute path: the working folder may change later.
+        let here = std::env::current_dir().unwrap_or_default();
+        Names {
+            dir: here.join(config.appenddirname.path()),
+            basename: config.appendfilename.lossy().into_owned(),
+        }
+    }
+
+    /// The names of the set that is being written, even if the server has changed its folder
+    /// since; without a file those that the settings give.
+    pub(in crate::server) fn current_names(&self, config: &Config) -> Names {
+        match &self.log {
+            Some(log) => log.names.clone(),
+            None => Aof::names(config),
+        }
+    }
+
+    /// The form of a base.
+    pub(in crate::server) fn base_form(config: &Config) -> BaseForm {
+        match config.aof_use_rdb_preamble {
+            true => BaseForm::Rdb,
+            false => BaseForm::Commands,
+        }
+    }
+
+    /// The writer's rules, from the settings.
+    fn rules(&self, config: &Config) -> Rules {
+        Rules {
+            policy: match config.appendfsync {
+                AppendFsync::Always => SyncPolicy::Always,
+                AppendFsync::EverySec => SyncPolicy::EverySec,
+                AppendFsync::No => SyncPolicy::No,
+            },
+            checksums: config.aof_checksum,
+            timestamps: config.aof_timestamp_enabled,
+            no_sync: config.no_appendfsync_on_rewrite && self.rewrites.in_progress(),
+        }
+    }
+
+    /// Settings have changed, or a rewrite has begun or ended.
+    pub(in crate::server) fn apply_settings(&mut self, config: &Config) {
+        let rules = self.rules(config);
+        for log in self.log.iter_mut().chain(&mut self.next) {
+            log.writer.rules = rules;
+        }
+    }
+
+    /// Removes files that rewrites have replaced, unless they are to be kept.
+    pub(in crate::server) fn apply_history(&mut self, config: &Config) {
+        if !config.aof_disable_auto_gc
+            && let Some(log) = &mut self.log
+        {
+            log.remove_history();
+        }
+    }
+
+    /// A set that nothing has been written to yet. `offset`: where the stream of effects continues.
+    pub(super) fn new_log(
+        &self,
+        config: &Config,
+        (names, manifest): (Names, Manifest),
+        offset: ReplOffset,
+    ) -> Log {
+        let (disk, wake) = (self.disk.clone(), self.wake.clone());
+        let mut log = Log::new(names, manifest, disk, wake, offset);
+        log.writer.rules = self.rules(config);
+        log
+    }
+
+    /// The set is loaded, or there is none yet: effects are appended to it from now on.
+    pub(in crate::server) fn open(
+        &mut self,
+        config: &Config,
+        now: &Now,
+        stream: &Stream,
+        (names, manifest): (Names, Manifest),
+    ) -> Result<(), OpenError> {
+        let mut log = self.new_log(config, (names, manifest), stream.offset());
+        let (form, empty) = empty_base(config, now);
+        log.open_at_start(form, &empty, stream.offset())?;
+        self.log = Some(Box::new(log));
+        self.state = AofState::On;
+        Ok(())
+    }
+
+    /// CONFIG SET appendonly yes: effects are recorded from now on, in a file that counts once a
+    /// rewrite has made its first base.
+    pub(in crate::server) fn switch_on(
+        &mut self,
+        config: &Config,
+        stream: &Stream,
+    ) -> Result<(), String> {
+        let names = Aof::names(config);
+        let manifest = names.read_manifest().map_err(|error| error.to_string())?;
+        let mut log = self.new_log(config, (names, manifest), stream.offset());
+        log.begin_incr(true, stream.offset(), "background rewrite")
+            .map_err(|error| {
+                tracing::warn!("{error}");
+                "Unable to turn on AOF. Check server logs.".to_owned()
+            })?;
+        self.log = Some(Box::new(log));
+        self.state = AofState::WaitsForBase;
+        Ok(())
+    }
+
+    /// CONFIG SET appendonly no. Held replies are safe afterwards, and no client waits for the disk
+    /// any more: both are the caller's to resume.
+    pub(in crate::server) fn switch_off(&mut self, now: &Now, stream: &Stream) {
+        if let Some(mut log) = self.log.take() {
+            log.close(time(now), stream.offset());
+        }
+        self.state = AofState::Off;
+        self.incomplete = false;
+        self.awaiting.clear();
+    }
+
+    /// Whether a shutdown would lose a file that is being switched on.
+    pub(in crate::server) fn writes_first_base(&self) -> bool {
+        self.state == AofState::WaitsForBase
+    }
+
+    /// Begins to force the file to disk while it is still written. `false`: it is on disk already.
+    pub(in crate::server) fn begin_ahead(&mut self, owner: Owner) -> Result<bool, String> {
+        let log = self.log.as_mut().ok_or(OFF)?;
+        log.begin_ahead(owner).map_err(|error| error.to_string())
+    }
+
+    /// Begins another incremental file for what follows ([`Log::begin_next`]).
+    pub(in crate::server) fn begin_next_incr(
+        &mut self,
+        owner: Owner,
+        why: &str,
+        now: &Now,
+        stream: &Stream,
+    ) -> Result<(), String> {
+        let log = self.log.as_mut().ok_or(OFF)?;
+        log.writer.flush(time(now), true);
+        if let Some(trouble) = log.writer.trouble() {
+            return Err(system_text(trouble.error()));
+        }
+        let begun = log.begin_next(owner, stream.offset(), why);
+        begun.map_err(|error| error.to_string())
+    }
+
+    /// The set for a backup to link: none of its files is removed until [`Aof::unseal`].
+    pub(in crate::server) fn seal(&mut self) -> Option<Sealed> {
+        Some(self.log.as_mut()?.sealed())
+    }
+
+    pub(in crate::server) fn unseal(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.unlink();
+        }
+    }
+
+    /// The last bytes before the process ends. `false`: they are not safe.
+    pub(in crate::server) fn finish(&mut self, now: &Now, stream: &Stream) -> bool {
+        let Some(log) = &mut self.log else {
+            return true;
+        };
+        log.finish(time(now), stream.offset()).is_ok()
+    }
+}
+
+/// The content of an empty base.
+fn empty_base(config: &Config, now: &Now) -> (BaseForm, Vec<u8>) {
+    let form = Aof::base_form(config);
+    if form == BaseForm::Commands {
+        return (form, Vec::new());
+    }
+    let version = match config.rdb_version {
+        0 => rdb::VERSION_USUAL,
+        asked => asked,
+    };
+    let mut writer = rdb::Writer::new(version, false);
+    writer.magic();
+    let time = now.unix_s().to_string();
+    writer.aux("ctime", time.as_bytes());
+    writer.aux("aof-base", b"1");
+    writer.end();
+    let mut bytes = writer.take(Vec::new());
+    let crc = crc64::update(0, &bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    (form, bytes)
+}

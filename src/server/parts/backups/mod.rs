@@ -1,0 +1,278 @@
+//! Backups while the server runs: sealed sets of files, each in a folder of its own.
+//!
+//!     dir/backups/NAME/appendonlydir/...     append only file: hard links, made at once
+//!     dir/backups/NAME/dump.rdb              without it: a snapshot saved for the backup
+//!
+//! A folder gets its name when it is whole; an unfinished one is called `NAME.part` and is removed
+//! on failure. A thread does the disk I/O; only the client that asked blocks. A server starts on a
+//! set as it is (`--dir dir/backups/NAME`): it writes to new files, so it changes neither the set
+//! nor its source.
+//!
+//! Invariant: at most one backup is in progress (`Backups::pending`).
+//!
+//! Cost: O(files) for links; without the append only file O(all data), for the snapshot.
+//! `persist::backup` coordinates it with the append only file, the snapshot and the client.
+
+mod sets;
+
+pub use sets::Set;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sets::Sets;
+
+use crate::base::clock::Now;
+use crate::command::CommandError;
+use crate::config::{Config, system_text};
+use crate::keyspace::ClientId;
+use crate::persistence::aof::{Disk, Names, Sealed};
+use crate::persistence::background::Wake;
+use crate::persistence::errand::Errand;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Backups {
+    /// The one in progress.
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    name: String,
+    client: ClientId,
+    stage: Stage,
+    /// How it ended.
+    ended: Option<Result<PathBuf, String>>,
+}
+
+/// What a backup waits for.
+#[derive(Debug)]
+enum Stage {
+    /// The end of another change of the append only file.
+    Turn,
+    /// Its own change, after which the existing files no longer grow.
+    Sealing,
+    Snapshot,
+    /// The links in its folder.
+    Links(Errand<Result<PathBuf, String>>),
+}
+
+/// How a backup gets its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Way {
+    /// By links to the append only file's, once they no longer grow.
+    Files,
+    /// By a link to the dump file, once the save that has begun ends.
+    Snapshot,
+}
+
+impl Backups {
+    /// Whether a backup is in progress and must be checked.
+    #[inline]
+    pub(in crate::server) fn in_progress(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The name of a new backup, by default the time. An error: it cannot be made, because of its
+    /// name or another backup.
+    pub(in crate::server) fn new_name(
+        &self,
+        config: &Config,
+        now: &Now,
+        name: Option<&[u8]>,
+    ) -> Result<String, CommandError> {
+        let sets = Sets::of(config);
+        let name = match name {
+            Some(name) => sets::check_name(name)?,
+            None => sets.name_by_time(now),
+        };
+        if self.pending.is_some() {
+            return Err(CommandError::Text("ERR A backup is being made already"));
+        }
+        if sets.has(&name) {
+            return Err(CommandError::Text("ERR A backup of this name exists"));
+        }
+        Ok(name)
+    }
+
+    /// Begins a backup, which `client` waits for.
+    pub(in crate::server) fn begin(&mut self, name: String, client: ClientId, way: Way) {
+        self.pending = Some(Pending {
+            name,
+            client,
+            stage: match way {
+                Way::Files => Stage::Turn,
+                Way::Snapshot => Stage::Snapshot,
+            },
+            ended: None,
+        });
+    }
+
+    /// Takes its turn to change the append only file. `false`: no backup waits for that.
+    pub(in crate::server) fn take_turn(&mut self) -> bool {
+        match &mut self.pending {
+            Some(pending) if matches!(pending.stage, Stage::Turn) => {
+                pending.stage = Stage::Sealing;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Why the backup cannot continue, if so. `is_on`: the append only file is on; `is_changing`:
+    /// its set is being changed.
+    pub(in crate::server) fn interruption(
+        &self,
+        is_on: bool,
+        is_changing: bool,
+    ) -> Option<&'static str> {
+        match self.pending.as_ref()?.stage {
+            Stage::Turn | Stage::Sealing if !is_on => Some("the append only file was switched off"),
+            // A shutdown that was cancelled has ended the change.
+            Stage::Sealing if !is_changing => Some("it was interrupted"),
+            _ => None,
+        }
+    }
+
+    /// Begins to link the sealed files of the append only file, whose names are `names`.
+    pub(in crate::server) fn link_files(
+        &mut self,
+        config: &Config,
+        sealed: Sealed,
+        names: Names,
+        disk: Disk,
+        wake: Option<Wake>,
+    ) -> Result<(), String> {
+        let inside = PathBuf::from(config.appenddirname.path());
+        self.link(config, wake, move |part| {
+            let to = Names {
+                dir: part.join(inside),
+                ..names
+            };
+            sealed.link(&disk, &to).map_err(|error| error.to_string())
+        })
+    }
+
+    /// Whether a backup waits for the end of a save.
+    pub(in crate::server) fn awaits_snapshot(&self) -> bool {
+        let pending = self.pending.as_ref();
+        pending.is_some_and(|pending| matches!(pending.stage, Stage::Snapshot))
+    }
+
+    /// Begins to link the dump file `snapshot`.
+    pub(in crate::server) fn link_snapshot(
+        &mut self,
+        config: &Config,
+        snapshot: PathBuf,
+        wake: Wake,
+    ) -> Result<(), String> {
+        self.link(config, Some(wake), move |part| {
+            let file = snapshot.file_name().unwrap_or(snapshot.as_os_str());
+            let linked = fs::hard_link(&snapshot, part.join(file));
+            linked.map_err(|error| system_text(&error))
+        })
+    }
+
+    /// Has a thread make the set: `fill` puts its files into the folder.
+    fn link(
+        &mut self,
+        config: &Config,
+        wake: Option<Wake>,
+        fill: impl FnOnce(&Path) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        let Some(pending) = &mut self.pending else {
+            return Ok(());
+        };
+        let (sets, name) = (Sets::of(config), pending.name.clone());
+        let links = Errand::start("backup", wake, move || sets.make(&name, fill));
+        pending.stage = Stage::Links(links.map_err(|error| system_text(&error))?);
+        Ok(())
+    }
+
+    /// How the thread's work has ended, once.
+    pub(in crate::server) fn take_links(&self) -> Option<Result<PathBuf, String>> {
+        match &self.pending.as_ref()?.stage {
+            Stage::Links(links) => links.take(),
+            _ => None,
+        }
+    }
+
+    /// The backup has its folder, or has failed. Returns the client that waits: it may ask for the
+    /// result ([`Backups::made`]) until [`Backups::forget`].
+    pub(in crate::server) fn note_end(
+        &mut self,
+        ended: Result<PathBuf, String>,
+    ) -> Option<ClientId> {
+        let pending = self.pending.as_mut()?;
+        match &ended {
+            Ok(path) => tracing::info!("Backup {} made", path.display()),
+            Err(why) => tracing::warn!("Backup {} failed: {why}", pending.name),
+        }
+        pending.ended = Some(ended);
+        Some(pending.client)
+    }
+
+    pub(in crate::server) fn forget(&mut self) {
+        self.pending = None;
+    }
+
+    /// The folder of the backup that has ended, for the client that waited for it.
+    pub fn made(&self) -> Result<String, CommandError> {
+        let pending = self.pending.as_ref();
+        match pending.and_then(|pending| pending.ended.as_ref()) {
+            Some(Ok(path)) => Ok(path.to_string_lossy().into_owned()),
+            Some(Err(why)) => {
+                let text = format!("ERR The backup failed: {why}");
+                Err(CommandError::owned(text))
+            }
+            None => Err(CommandError::Text(
+                "ERR The backup is still being made: see BACKUP LIST",
+            )),
+        }
+    }
+
+    /// BACKUP LIST: the sets on disk, by name. O(files).
+    pub fn list(config: &Config) -> Vec<Set> {
+        Sets::of(config).list()
+    }
+
+    /// BACKUP DROP. The name is free at once; a thread removes the files. A set left unfinished by
+    /// an earlier process is dropped by the name that BACKUP LIST shows.
+    pub fn drop_set(&self, config: &Config, name: &[u8]) -> Result<(), CommandError> {
+        let (whole, is_unfinished) = sets::whole_name(name);
+        let name = sets::check_name(whole)?;
+        let pending = self.pending.as_ref();
+        if pending.is_some_and(|pending| pending.name == name) {
+            return Err(CommandError::Text("ERR The backup is still being made"));
+        }
+        let sets = Sets::of(config);
+        match is_unfinished {
+            true => sets.remove(&sets::unfinished(&name)),
+            false => sets.remove(&name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_files_ends_if_they_are_given_up() {
+        let mut backups = Backups::default();
+        assert!(!backups.take_turn() && backups.interruption(false, false).is_none());
+        backups.begin("a".to_owned(), ClientId(1), Way::Files);
+        // Until its turn it waits for another change.
+        assert!(backups.interruption(true, false).is_none());
+        assert!(backups.interruption(false, true).is_some());
+        assert!(backups.take_turn() && !backups.take_turn());
+        assert!(backups.interruption(true, true).is_none());
+        assert!(backups.interruption(true, false).is_some());
+        assert_eq!(backups.note_end(Err("x".to_owned())), Some(ClientId(1)));
+        assert!(backups.made().is_err());
+        backups.forget();
+        backups.begin("b".to_owned(), ClientId(1), Way::Snapshot);
+        assert!(backups.awaits_snapshot() && backups.interruption(false, false).is_none());
+    }
+}

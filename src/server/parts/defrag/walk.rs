@@ -1,0 +1,71 @@
+//! A walk over everything that defragmentation may move: where it is, and what it has gained.
+
+use crate::base::clock;
+use crate::base::mover::Mover;
+use crate::keyspace::Walk;
+use crate::pubsub;
+
+/// Slices between two counts of the slabs.
+const REFRESH_SLICES: u32 = 4;
+
+/// What is being walked.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) enum Stage {
+    Keys,
+    Scripts(usize),
+    Channels(pubsub::Bucket),
+    Done,
+}
+
+/// A walk over all stages.
+pub(in crate::server) struct Work {
+    pub(in crate::server) walk: Walk,
+    pub(in crate::server) stage: Stage,
+    /// Unused bytes when it began.
+    pub(super) unused: usize,
+    slices: u32,
+    /// Blocks moved so far, and blocks offered.
+    pub(super) moved: u64,
+    pub(super) offered: u64,
+}
+
+impl Work {
+    pub(super) fn new(unused: usize) -> Work {
+        Work {
+            walk: Walk::new(Mover::new()),
+            stage: Stage::Keys,
+            unused,
+            slices: 0,
+            moved: 0,
+            offered: 0,
+        }
+    }
+}
+
+/// A slice of a walk: it holds the walk while others work with all of the server.
+#[must_use]
+pub(in crate::server) struct Slice {
+    pub(in crate::server) work: Box<Work>,
+    pub(super) began: u64,
+    /// How long it may take, ticks of the cycle counter.
+    ticks: u64,
+}
+
+impl Slice {
+    /// `elements_max`: the elements of a container per step.
+    pub(super) fn begin(mut work: Box<Work>, ticks: u64, elements_max: usize) -> Slice {
+        let began = clock::cycles();
+        if work.slices.is_multiple_of(REFRESH_SLICES) {
+            work.walk.mover.refresh();
+        }
+        work.slices = work.slices.wrapping_add(1);
+        work.walk.elements_max = elements_max;
+        Slice { work, began, ticks }
+    }
+
+    /// Whether its time is up.
+    #[inline]
+    pub(in crate::server) fn is_over(&self) -> bool {
+        clock::cycles().wrapping_sub(self.began) >= self.ticks
+    }
+}

@@ -1,0 +1,78 @@
+//! `client-output-buffer-limit`: how many reply bytes may be pending for a client of each class, and
+//! for how long.
+//!
+//! Invariant: a reply never grows past the hard limit of its class: [`limit`] is set before a
+//! command writes, and the excess is not even written.
+//!
+//! Functions of the configuration and a client, O(1); the limit last applied is in the reply itself.
+
+use crate::config::{Config, OutputBufferLimit};
+use crate::resp::Reply;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::output::{STATIC_REPLY_BYTES, listed_bytes};
+use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
+
+/// Pending reply bytes allowed before authentication: the errors of one turn, no more.
+const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;
+
+fn of_class(config: &Config, client: &Client) -> OutputBufferLimit {
+    let limits = &config.client_output_buffer_limit;
+    if client.flags.contains(ClientFlags::REPLICA) {
+        limits.replica
+    } else if client.flags.contains(ClientFlags::PUBSUB) {
+        limits.pubsub
+    } else {
+        limits.normal
+    }
+}
+
+/// Limits the client's replies to the hard limit of its class: the excess is not even written, and
+/// the client is then over its limit ([`is_exceeded`]).
+#[inline]
+pub(in crate::server) fn limit(client: &Client, reply: &mut Reply, config: &Config) {
+    let limit = match of_class(config, client).hard_bytes {
+        0 => usize::MAX,
+        _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
+        hard => usize::try_from(hard)
+            .unwrap_or(usize::MAX)
+            .saturating_add(STATIC_REPLY_BYTES),
+    };
+    reply.set_limit(limit);
+}
+
+/// The limits have changed. O(clients).
+pub(in crate::server) fn limit_all(clients: &mut Clients, config: &Config) {
+    for session in clients.iter_mut() {
+        limit(&session.client, &mut session.reply, config);
+    }
+}
+
+/// Whether the client has had too much output pending, or for too long. A client that must log in
+/// first has a smaller limit.
+pub(in crate::server) fn is_exceeded(
+    session: &mut Session,
+    must_authenticate: bool,
+    config: &Config,
+    mono_ms: u64,
+) -> bool {
+    if session.reply.is_full() {
+        return true;
+    }
+    let limit = of_class(config, &session.client);
+    let waiting = session.reply.pending_len() as u64;
+    if waiting > UNAUTHENTICATED_OUTPUT_MAX && must_authenticate {
+        return true;
+    }
+    let beyond = listed_bytes(&session.reply) as u64;
+    if limit.hard_bytes > 0 && beyond >= limit.hard_bytes {
+        return true;
+    }
+    let soft_since_ms = &mut session.client.buffers.soft_limit_since_ms;
+    if limit.soft_bytes > 0 && beyond >= limit.soft_bytes {
+        let since_ms = *soft_since_ms.get_or_insert(mono_ms);
+        return mono_ms - since_ms > limit.soft_seconds.saturating_mul(1000);
+    }
+    *soft_since_ms = None;
+    false
+}

@@ -1,0 +1,83 @@
+//! Writers during a pass: which must wait, so that neither a turn nor the memory for values saved
+//! early grows without bound, and the clients that wait.
+//!
+//! Invariant: without a pass no writer waits ([`Writers::refresh`]).
+
+use crate::keyspace::{ClientId, Keyspace};
+
+/// Bytes of values saved early, before they changed, that wait to be written: above the first
+/// figure all writers wait from the next turn on, until no more than the second is left.
+const EARLY_MAX: usize = 32 << 20;
+const EARLY_RESUME: usize = 8 << 20;
+/// A container with fewer elements is saved in a moment.
+const MANY: u64 = 512;
+
+/// See the module.
+#[derive(Default)]
+pub(in crate::server) struct Writers {
+    /// Clients that wait for a large container to be saved, or for all writers to be released.
+    awaiting: Vec<ClientId>,
+    guards_large: bool,
+    holds_all: bool,
+    /// The log has reported that all wait, for this pass.
+    told_held: bool,
+}
+
+impl Writers {
+    /// Writers of large containers must be checked: some are not saved yet.
+    #[inline]
+    pub(in crate::server) fn guards_large(&self) -> bool {
+        self.guards_large
+    }
+
+    /// Too many bytes saved early wait to be written: all writers wait.
+    #[inline]
+    pub(in crate::server) fn holds_all(&self) -> bool {
+        self.holds_all
+    }
+
+    /// A client waits for the containers that its command writes to.
+    pub(in crate::server) fn await_saved(&mut self, client: ClientId) {
+        self.awaiting.push(client);
+    }
+
+    /// Takes the clients that wait: each must be checked again.
+    pub(in crate::server) fn take_awaiting(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.awaiting)
+    }
+
+    /// Updates which writers wait. To be called when a snapshot has begun or a target has ended;
+    /// the gates must be recomputed after that.
+    pub(in crate::server) fn refresh(&mut self, keyspace: &Keyspace) {
+        let is_saving = keyspace.is_saving();
+        self.told_held &= is_saving;
+        self.holds_all &= is_saving;
+        self.guards_large = is_saving && keyspace.has_containers_of(MANY);
+    }
+
+    /// Bounds the values saved early. To be called after each slice of a pass. Returns whether that
+    /// has changed which writers wait.
+    pub(in crate::server) fn bound_early(&mut self, keyspace: &Keyspace) -> bool {
+        let bytes = match keyspace.is_saving() {
+            true => keyspace.early_bytes(),
+            false => 0,
+        };
+        let holds = match self.holds_all {
+            true => bytes > EARLY_RESUME,
+            false => bytes > EARLY_MAX,
+        };
+        if holds == self.holds_all {
+            return false;
+        }
+        self.holds_all = holds;
+        if holds && !self.told_held {
+            self.told_held = true;
+            tracing::warn!(
+                "Writers wait for the snapshot: the disk is slower than what changes before it \
+                 is saved ({} MB)",
+                bytes >> 20
+            );
+        }
+        true
+    }
+}

@@ -1,0 +1,41 @@
+//! Reads the files of TLS again in a thread: they may be on a slow disk.
+
+use std::sync::mpsc::{self, Receiver};
+
+use crate::base::threads;
+use crate::net::tls::{Files, Materials, Settings, TlsError};
+
+/// The result of the thread that reads the files again.
+pub(super) enum Reloaded {
+    Unchanged,
+    Changed(Box<(Settings, Materials)>),
+    Failed(TlsError),
+}
+
+/// Starts the thread; `fingerprint` is of the contents in use. `None`: it could not be started.
+pub(super) fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Reloaded>> {
+    let (tell, told) = mpsc::channel();
+    let work = move || {
+        let read = Files::read(&settings);
+        let reloaded = match read {
+            Ok(files) if files.fingerprint() == fingerprint => Reloaded::Unchanged,
+            Ok(files) => {
+                let now = jiff::Timestamp::now().as_second();
+                match Materials::build(&settings, &files, now) {
+                    Ok(materials) => Reloaded::Changed(Box::new((settings, materials))),
+                    Err(error) => Reloaded::Failed(error),
+                }
+            }
+            Err(error) => Reloaded::Failed(error),
+        };
+        // Without a receiver any more, nothing changes.
+        let _ = tell.send(reloaded);
+    };
+    match threads::start("tls_reload", work) {
+        Ok(_) => Some(told),
+        Err(error) => {
+            tracing::warn!("TLS materials are not read again: {error}");
+            None
+        }
+    }
+}

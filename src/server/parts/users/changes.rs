@@ -1,0 +1,112 @@
+//! Changes of users at run time, and what follows from them for connections: ACL SETUSER, ACL LOAD,
+//! `requirepass`.
+
+use std::collections::BTreeMap;
+
+use super::Acl;
+
+use crate::acl::{Pattern, RulesError, User, UserId, Users, keeps};
+use crate::config::Config;
+use crate::pubsub::Kind;
+use crate::server::clients::client::Client;
+
+/// A user that has lost channels: its connections that listen to one of them must be closed.
+pub(in crate::server) struct FewerChannels {
+    user: UserId,
+    /// The patterns of the remaining channels.
+    left: Vec<Pattern>,
+}
+
+impl FewerChannels {
+    /// Whether this connection listens to a lost channel. O(subscriptions * patterns).
+    pub(in crate::server) fn concerns(&self, client: &Client) -> bool {
+        let is_lost = |kind: Kind| {
+            let its = client.subscriptions.as_deref();
+            let mut names = its.into_iter().flat_map(|its| its.of(kind).iter());
+            names.any(|name| !keeps(&self.left, name, kind == Kind::Pattern))
+        };
+        let kinds = [Kind::Pattern, Kind::Channel, Kind::Shard];
+        client.user == self.user && kinds.into_iter().any(is_lost)
+    }
+}
+
+/// What follows from the change of one user.
+#[must_use]
+pub(in crate::server) struct Changed {
+    pub(in crate::server) fewer_channels: Option<FewerChannels>,
+    /// It has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
+    pub(in crate::server) restricts_otherwise: bool,
+}
+
+/// What follows from the replacement of all users.
+#[must_use]
+#[derive(Default)]
+pub(in crate::server) struct Replaced {
+    /// The deleted users.
+    pub(in crate::server) gone: Vec<UserId>,
+    pub(in crate::server) fewer_channels: Vec<FewerChannels>,
+}
+
+impl Replaced {
+    fn put(&mut self, known: &mut Users, name: &[u8], user: User) {
+        if let Some(id) = known.find(name)
+            && let Some(left) = user.channels_left(known.get(id))
+        {
+            self.fewer_channels.push(FewerChannels { user: id, left });
+        }
+        known.put(name, user);
+    }
+}
+
+impl Acl {
+    /// Makes or changes a user, by all of the rules or none.
+    pub(in crate::server) fn change<'a>(
+        &mut self,
+        name: &[u8],
+        rules: impl Iterator<Item = &'a [u8]>,
+        config: &Config,
+    ) -> Result<Changed, RulesError> {
+        let channels = config.acl_pubsub_default;
+        let known = self.users.find(name);
+        let before = known.map(|id| self.users.get(id));
+        let mut user = before.cloned().unwrap_or_else(|| User::new(channels));
+        user.apply_all(rules, &self.commands, channels)?;
+        let left = before.and_then(|before| user.channels_left(before));
+        let restricts_otherwise =
+            before.is_some_and(|before| before.allows_all() != user.allows_all());
+        let id = self.users.put(name, user);
+        Ok(Changed {
+            fewer_channels: left.map(|left| FewerChannels { user: id, left }),
+            restricts_otherwise,
+        })
+    }
+
+    /// Replaces all users; the default one stays, and known ones keep their numbers.
+    pub(in crate::server) fn replace(&mut self, users: BTreeMap<Vec<u8>, User>) -> Replaced {
+        let Acl {
+            users: known,
+            commands,
+            ..
+        } = self;
+        let mut replaced = Replaced::default();
+        let names = known.iter().map(|(name, _)| name.to_vec());
+        let gone: Vec<Vec<u8>> = names
+            .filter(|name| !users.contains_key(name) && name != b"default")
+            .collect();
+        let gone = gone.iter().filter_map(|name| known.remove(name));
+        replaced.gone.extend(gone);
+        if !users.contains_key(&b"default"[..]) {
+            replaced.put(known, b"default", User::default_user(commands));
+        }
+        for (name, user) in users {
+            replaced.put(known, &name, user);
+        }
+        replaced
+    }
+
+    /// `requirepass` has changed: it becomes the default user's only password.
+    pub(in crate::server) fn requirepass_changed(&mut self, config: &Config) {
+        let password = &config.requirepass;
+        self.users.default_mut().set_only_password(password);
+    }
+}

@@ -1,0 +1,113 @@
+//! Users in files: `user` lines of the configuration, or a file of their own (`aclfile`).
+
+use std::collections::BTreeMap;
+
+use super::Acl;
+
+use crate::acl::{LoadError, RulesError, User, Users, parse_file};
+use crate::base::text::Printable;
+use crate::config::{Config, FileLine};
+
+/// The reason is in the log.
+#[derive(Debug)]
+pub(in crate::server) struct UsersNotLoaded;
+
+impl Acl {
+    /// Loads the users of `user` lines, which it takes from the configuration, or of the users
+    /// file, before any connection. The log has the reason of a failure.
+    pub(in crate::server) fn load(&mut self, config: &mut Config) -> Result<(), UsersNotLoaded> {
+        let lines = std::mem::take(&mut config.users);
+        if !config.aclfile.is_empty() && !lines.is_empty() {
+            tracing::warn!(
+                "Configuring Redis with users defined in redis.conf and at the same setting an \
+                 ACL file path is invalid. This setup is very likely to lead to configuration \
+                 errors and security holes, please define either an ACL file or declare users \
+                 directly in your redis.conf, but not both."
+            );
+            return Err(UsersNotLoaded);
+        }
+        for line in &lines {
+            self.load_user(line, config)?;
+        }
+        if config.aclfile.is_empty() {
+            return Ok(());
+        }
+        match self.users_of_file(config) {
+            Ok(users) => {
+                // No connection belongs to a user yet.
+                let _ = self.replace(users);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!("Aborting Redis startup because of ACL errors: {error}");
+                Err(UsersNotLoaded)
+            }
+        }
+    }
+
+    fn load_user(&mut self, line: &FileLine, config: &Config) -> Result<(), UsersNotLoaded> {
+        let channels = config.acl_pubsub_default;
+        let Some((name, rules)) = line.words.split_first() else {
+            return Ok(());
+        };
+        let shown = Printable(name);
+        if !Users::is_name(name) {
+            tracing::warn!("Spaces not allowed in ACL usernames");
+            tracing::warn!("Critical error while loading ACLs. Exiting.");
+            return Err(UsersNotLoaded);
+        }
+        let mut user = User::new(channels);
+        let rules = rules.iter().map(|rule| &rule[..]);
+        if let Err(error) = user.apply_all(rules, &self.commands, channels) {
+            let why = rule_problem(&error);
+            tracing::warn!("Error loading ACL rule {why} for the user named '{shown}'");
+            tracing::warn!("Critical error while loading ACLs. Exiting.");
+            return Err(UsersNotLoaded);
+        }
+        if !user.is_on() {
+            tracing::info!(
+                "The user '{shown}' is disabled (there is no 'on' modifier in the user \
+                 description). Make sure this is not a configuration error."
+            );
+        }
+        self.users.put(name, user);
+        Ok(())
+    }
+
+    /// The users of the users file; an error names all of its mistakes.
+    pub(in crate::server) fn users_of_file(
+        &self,
+        config: &Config,
+    ) -> Result<BTreeMap<Vec<u8>, User>, LoadError> {
+        let path = &config.aclfile;
+        let channels = config.acl_pubsub_default;
+        parse_file(&path.lossy(), path.path(), &self.commands, channels)
+    }
+
+    /// The configuration with the current users, to be written to its file. Users of a separate
+    /// file are left out.
+    pub fn config_with_users(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        if config.aclfile.is_empty() {
+            let line = |words: Vec<Vec<u8>>| FileLine::written(words.into_iter().skip(1));
+            config.users = self.users.lines().map(line).collect();
+        }
+        config
+    }
+}
+
+/// A rule and its error, redacted if the rule may contain a password.
+pub(in crate::server) fn rule_problem(error: &RulesError) -> String {
+    match error {
+        RulesError::Rule { rule, why, .. } => match rule.first() {
+            Some(b'>' | b'<' | b'#' | b'!') => format!("'(redacted)': {why}"),
+            _ => format!("'{}': {why}", Printable(rule)),
+        },
+        RulesError::Unmatched(word) => {
+            format!(
+                "'{}': Unmatched parenthesis in acl selector",
+                Printable(word)
+            )
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The users of connections: login, permissions, and the log of denials.
+//!
+//! A connection has its user's number (`Client::user`) and two flags: whether it must log in
+//! (`UNAUTHENTICATED`, which matters only while the default user needs a password) and whether its
+//! user lacks any permission (`RESTRICTED`). So a user with all permissions is never looked up.
+//!
+//! What users are: `acl`. How they change: [`changes`]; where they come from: [`load`]. All methods
+//! act on one connection, the argument. Code that changes users has the consequences for the others
+//! from the result, and carries them out (`execution/users.rs`): it updates flags
+//! ([`Acl::note_restrictions`]) and closes the connections of deleted users.
+//!
+//! Invariant: no connection refers to a deleted user. It becomes the default user's, without its
+//! permissions until it logs in ([`Acl::disown`]), and is closed.
+//!
+//! Cost: a check is one test of a flag for a user with all permissions, otherwise `acl`'s.
+
+pub mod changes;
+pub mod load;
+
+use crate::acl::{
+    AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, UserId, Users,
+};
+use crate::base::text::Printable;
+use crate::command::table::{CommandTable, Row};
+use crate::config::{Config, TlsAuthClientsUser};
+use crate::net::tls::Certificate;
+use crate::resp::Args;
+use crate::server::clients::client::{Client, ClientFlags};
+
+/// See the module.
+pub struct Acl {
+    pub commands: Commands,
+    pub users: Users,
+    pub log: AclLog,
+    attempts: Attempts,
+}
+
+impl Acl {
+    /// The default user alone, with this password unless it is empty.
+    pub(in crate::server) fn new<H>(table: &CommandTable<H>, requirepass: &[u8]) -> Acl {
+        let commands = commands_of(table);
+        let mut users = Users::new(&commands);
+        users.default_mut().set_only_password(requirepass);
+        Acl {
+            commands,
+            users,
+            log: AclLog::default(),
+            attempts: Attempts::default(),
+        }
+    }
+
+    // --- login ---
+
+    /// Whether connections must log in before anything else.
+    pub fn password_required(&self) -> bool {
+        let default = self.users.default();
+        !default.no_password() || !default.is_on()
+    }
+
+    /// Whether this connection must log in.
+    #[inline]
+    pub fn must_authenticate(&self, client: &Client) -> bool {
+        client.flags.contains(ClientFlags::UNAUTHENTICATED) && self.password_required()
+    }
+
+    /// A new or reset connection: it belongs to the default user.
+    pub fn greet(&self, client: &mut Client) {
+        self.set_user(client, UserId::DEFAULT);
+        let unknown = self.password_required();
+        client.flags.set(ClientFlags::UNAUTHENTICATED, unknown);
+        client.flags.remove(ClientFlags::PROVEN);
+    }
+
+    /// A connection that is to be closed: until then it has the default user's permissions, and
+    /// those only after a login.
+    pub(in crate::server) fn disown(&self, client: &mut Client) {
+        self.greet(client);
+        client.flags |= ClientFlags::UNAUTHENTICATED;
+    }
+
+    /// The connection belongs to this user from now on; `proven`: by a credential.
+    fn let_in(&self, client: &mut Client, id: UserId, proven: bool) {
+        self.set_user(client, id);
+        client.flags.remove(ClientFlags::UNAUTHENTICATED);
+        client.flags.set(ClientFlags::PROVEN, proven);
+    }
+
+    fn set_user(&self, client: &mut Client, id: UserId) {
+        client.user = id;
+        self.note_restrictions(client);
+    }
+
+    /// Updates the flag for a user that lacks any permission. To be called for all connections
+    /// after users have changed.
+    pub(in crate::server) fn note_restrictions(&self, client: &mut Client) {
+        let restricted = !self.users.get(client.user).allows_all();
+        client.flags.set(ClientFlags::RESTRICTED, restricted);
+    }
+
+    /// Logs the connection in as this user; `false`: the password is wrong, or there is no such
+    /// user, or it is disabled.
+    #[must_use]
+    pub(in crate::server) fn log_in(
+        &mut self,
+        client: &mut Client,
+        (name, password): (&[u8], &[u8]),
+        (config, mono_ms): (&Config, u64),
+    ) -> bool {
+        let Some(id) = self.users.log_in(name, password) else {
+            return false;
+        };
+        let proven = !self.users.get(id).no_password();
+        self.let_in(client, id, proven);
+        if let Some(peer) = client.ip() {
+            let rate = u64::from(config.auth_failures_per_second);
+            self.attempts.succeed(peer.ip(), rate, mono_ms);
+        }
+        true
+    }
+
+    /// Logs a client in as the first enabled user that its certificate names. If it names none, the
+    /// client remains the default user, which may have to log in.
+    pub(in crate::server) fn log_in_by_certificate(
+        &self,
+        client: &mut Client,
+        certificate: &Certificate<'_>,
+        config: &Config,
+    ) {
+        let names = match config.tls_auth_clients_user {
+            TlsAuthClientsUser::Off => return,
+            TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
+            TlsAuthClientsUser::Uri => &certificate.uris,
+        };
+        let id = client.id.0;
+        let found = names
+            .iter()
+            .filter_map(|name| Some((name, self.users.find(name)?)));
+        match { found }.find(|(_, user)| self.users.get(*user).is_on()) {
+            Some((name, user)) => {
+                self.let_in(client, user, true);
+                let name = Printable(name);
+                tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
+            }
+            None => tracing::debug!(client = id, "Its certificate names no user"),
+        }
+    }
+
+    /// When an attempt of this client to log in is judged.
+    pub(in crate::server) fn begin_attempt(
+        &mut self,
+        client: &Client,
+        config: &Config,
+        mono_ms: u64,
+    ) -> Judged {
+        let Some(peer) = client.ip() else {
+            return Judged::Now;
+        };
+        let rate = u64::from(config.auth_failures_per_second);
+        let verdict = self.attempts.begin(peer.ip(), rate, mono_ms);
+        if verdict.is_news {
+            tracing::warn!(
+                "Authentications from {} fail more than {rate} times a second: they are judged \
+                 with delay.",
+                peer.ip()
+            );
+        }
+        verdict.judged
+    }
+
+    // --- what is allowed ---
+
+    /// Why a user may not run a command, if so.
+    #[inline]
+    pub(in crate::server) fn denies(&self, user: UserId, line: &CommandLine<'_>) -> Option<Denied> {
+        let user = self.users.get(user);
+        if user.allows_all() {
+            return None;
+        }
+        user.check(line).err()
+    }
+
+    /// Whether the client's user may run a command of the client.
+    #[inline]
+    pub(in crate::server) fn permits<H>(
+        &self,
+        client: &Client,
+        row: &Row<H>,
+        args: Args<'_>,
+        config: &Config,
+    ) -> bool {
+        !client.flags.contains(ClientFlags::RESTRICTED)
+            || self.permits_restricted(client, row, args, config)
+    }
+
+    fn permits_restricted<H>(
+        &self,
+        client: &Client,
+        row: &Row<H>,
+        args: Args<'_>,
+        config: &Config,
+    ) -> bool {
+        // The common case: one key and no channels.
+        let key = row.plan.only_key();
+        let key = key.map(|(at, access)| (args.at(at), access));
+        self.users.get(client.user).allows_at_once(row.id, key) || {
+            let line = row.command_line(args, client.db.0, config.databases);
+            self.denies(client.user, &line).is_none()
+        }
+    }
+
+    /// ACL DRYRUN: the denial a user would get for a command, which may be a reserved one; `None`
+    /// if it is permitted.
+    pub fn denial_of(&self, user: UserId, line: &CommandLine<'_>) -> Option<Vec<u8>> {
+        let denied = self.users.get(user).check(line).err()?;
+        Some(self.denial(denied, user, (line.id, line.args), true))
+    }
+
+    /// The error for a denial; `verbose` names what was denied.
+    pub(in crate::server) fn denial(
+        &self,
+        denied: Denied,
+        user: UserId,
+        (row, args): (usize, Args<'_>),
+        verbose: bool,
+    ) -> Vec<u8> {
+        let name = self.users.name(user);
+        let what = match denied {
+            Denied::Command => {
+                let command = self.commands.row(row).full_name.as_bytes();
+                let to_run = b" has no permissions to run the '";
+                return [b"User ", name, to_run, command, b"' command"].concat();
+            }
+            Denied::Key(_) => "key",
+            Denied::Channel(_) => "channel",
+            Denied::Database(_) => "database",
+        };
+        let object = args.get(denied.argument()).unwrap_or_default();
+        match (verbose, denied) {
+            (false, Denied::Database(_)) => b"No permissions to access database".to_vec(),
+            (false, _) => format!("No permissions to access a {what}").into_bytes(),
+            (true, Denied::Database(_)) => {
+                let to_access = b" has no permissions to access database ";
+                [b"User ", name, to_access, object].concat()
+            }
+            (true, _) => {
+                let to_access = b" has no permissions to access the '";
+                let end = format!("' {what}");
+                [b"User ", name, to_access, object, end.as_bytes()].concat()
+            }
+        }
+    }
+
+    /// What was denied, for the log: the command, or one of its arguments.
+    pub(in crate::server) fn denied_object<'a>(
+        &self,
+        denied: Denied,
+        (row, args): (usize, Args<'a>),
+    ) -> (Reason, &'a [u8]) {
+        let object = args.get(denied.argument()).unwrap_or_default();
+        match denied {
+            Denied::Command => (Reason::Command, self.commands.row(row).full_name.as_bytes()),
+            Denied::Key(_) => (Reason::Key, object),
+            Denied::Channel(_) => (Reason::Channel, object),
+            Denied::Database(_) => (Reason::Database, object),
+        }
+    }
+}
+
+/// The command table in the form that rules use.
+pub fn commands_of<H>(table: &CommandTable<H>) -> Commands {
+    Commands::new(table.rows().iter().map(|row| CommandFacts {
+        full_name: row.full_name,
+        categories: row.spec.all_categories(),
+        parent: row.parent,
+    }))
+}
+
+impl<H> Row<H> {
+    /// The row with arguments, in the form of a permission check; `db` is the client's.
+    #[inline]
+    pub fn command_line<'a>(
+        &'a self,
+        args: Args<'a>,
+        db: u32,
+        databases_max: u32,
+    ) -> CommandLine<'a> {
+        CommandLine {
+            id: self.id,
+            flags: self.spec.flags,
+            plan: &self.plan,
+            channels: self.spec.channels,
+            databases: self.spec.databases,
+            args,
+            is_whole: self.spec.arity.admits(args.len()),
+            db,
+            databases_max,
+        }
+    }
+}
