@@ -58,8 +58,8 @@ pub use prefixes::{PrefixFigures, PrefixRule};
 pub use restore::{KeyUse, OwnedValue};
 pub use sizes::KeySizes;
 pub use snapshot::{Saver, Slice};
-pub use value::{Ref, RefMut};
-pub use view::{AnyRef, KeyView, ValueView};
+pub use value::{AnyRef, Ref, RefMut};
+pub use view::{KeyView, ValueView};
 pub use waiting::{ReadyKey, Waiting};
 pub use watch::{WatchList, Watchers};
 

@@ -10,7 +10,7 @@ use super::KeySizes;
 use super::entry::Entry;
 use super::prefixes::Prefixes;
 use super::sizes::Size;
-use crate::types::Container;
+use crate::types::{Container, Encoding, Type};
 
 /// A container for reading.
 pub struct Ref<'a, T: Container> {
@@ -26,6 +26,46 @@ impl<T: Container> Ref<'_, T> {
         // SAFETY: the entry owns the pair; this copy of it is never dropped, and the borrow
         // keeps the entry from changing.
         let value = unsafe { T::from_word(entry.encoding(), entry.word()) };
+        Ref {
+            value: ManuallyDrop::new(value),
+            bound: PhantomData,
+        }
+    }
+}
+
+/// A borrowed container of any type: [`for_container!`](crate::types::for_container) finds the
+/// type, and [`AnyRef::read`] gives the container.
+#[derive(Clone, Copy)]
+pub struct AnyRef<'a> {
+    kind: Type,
+    encoding: Encoding,
+    word: u64,
+    bound: PhantomData<&'a Entry>,
+}
+
+impl<'a> AnyRef<'a> {
+    /// The entry must hold a container; the database stays borrowed as long as the result lives.
+    #[inline]
+    pub(super) fn of(entry: Entry) -> AnyRef<'a> {
+        AnyRef {
+            kind: entry.kind(),
+            encoding: entry.encoding(),
+            word: entry.word(),
+            bound: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub fn kind(self) -> Type {
+        self.kind
+    }
+
+    /// The container, which is a `T`. Panics if it is of another type.
+    #[inline]
+    pub fn read<T: Container>(self) -> Ref<'a, T> {
+        assert_eq!(self.kind, T::TYPE);
+        // SAFETY: as in `Ref::of`.
+        let value = unsafe { T::from_word(self.encoding, self.word) };
         Ref {
             value: ManuallyDrop::new(value),
             bound: PhantomData,

@@ -1,39 +1,15 @@
 //! Read-only view of a key and its value, whatever the type, for saving and for introspection.
 
-use std::marker::PhantomData;
-
-use super::Ref;
 use super::entry::Entry;
 use super::new_value::Str;
-use crate::types::{Container, Type, for_container};
+use super::{AnyRef, Ref};
+use crate::types::{Container, for_container};
 
 /// A borrowed value.
 pub enum ValueView<'a> {
     Int(i64),
     Bytes(&'a [u8]),
     Container(AnyRef<'a>),
-}
-
-/// A borrowed container of any type: [`for_container!`] finds the type, and [`AnyRef::read`] gives
-/// the container.
-#[derive(Clone, Copy)]
-pub struct AnyRef<'a> {
-    entry: Entry,
-    bound: PhantomData<&'a Entry>,
-}
-
-impl<'a> AnyRef<'a> {
-    #[inline]
-    pub fn kind(self) -> Type {
-        self.entry.kind()
-    }
-
-    /// The container, which is a `T`. Panics if it is of another type.
-    #[inline]
-    pub fn read<T: Container>(self) -> Ref<'a, T> {
-        assert_eq!(self.kind(), T::TYPE);
-        Ref::of(self.entry)
-    }
 }
 
 /// A borrowed key with its value.
@@ -52,10 +28,7 @@ impl<'a> KeyView<'a> {
         let value = match entry.string() {
             Some(Str::Int(n)) => ValueView::Int(n),
             Some(Str::Bytes(text)) => ValueView::Bytes(text),
-            None => ValueView::Container(AnyRef {
-                entry,
-                bound: PhantomData,
-            }),
+            None => ValueView::Container(AnyRef::of(entry)),
         };
         KeyView {
             key: entry.key(),
