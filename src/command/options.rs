@@ -51,16 +51,16 @@ impl From<NoOption> for CommandError {
 /// The options of a line in order: what each means and the position of its word.
 ///
 /// Handlers stop at the first error. Finders continue: the next argument is tried as a word.
-pub struct Options<'a, O: 'static> {
+pub struct OptionReader<'a, O: 'static> {
     args: Args<'a>,
     words: &'static [Word<O>],
     next: usize,
 }
 
-impl<'a, O: Copy> Options<'a, O> {
+impl<'a, O: Copy> OptionReader<'a, O> {
     /// The options of `args` from position `from` on.
-    pub fn new(args: Args<'a>, from: usize, words: &'static [Word<O>]) -> Options<'a, O> {
-        Options {
+    pub fn new(args: Args<'a>, from: usize, words: &'static [Word<O>]) -> OptionReader<'a, O> {
+        OptionReader {
             args,
             words,
             next: from,
@@ -73,7 +73,7 @@ impl<'a, O: Copy> Options<'a, O> {
     }
 }
 
-impl<O: Copy> Iterator for Options<'_, O> {
+impl<O: Copy> Iterator for OptionReader<'_, O> {
     type Item = Result<(O, usize), NoOption>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -108,7 +108,7 @@ mod tests {
 
     fn walk(line: &str) -> Vec<Result<(char, usize), NoOption>> {
         let args: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
-        Options::new(args.args(), 1, WORDS).collect()
+        OptionReader::new(args.args(), 1, WORDS).collect()
     }
 
     #[test]

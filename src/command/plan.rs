@@ -49,13 +49,13 @@ struct LooseCount {
 struct Ahead {
     first: u16,
     step: u16,
-    end: End,
+    end: KeysEnd,
     access: Access,
 }
 
 /// Where the keys end.
 #[derive(Clone, Copy, Debug)]
-enum End {
+enum KeysEnd {
     /// After this argument.
     Last(u16),
     /// This many arguments before the end.
@@ -131,9 +131,9 @@ impl KeyPlan {
         };
         let first = usize::from(ahead.first);
         let end = match ahead.end {
-            End::Last(last) => usize::from(last) + 1,
-            End::Left(left) => args.len().saturating_sub(left.into()),
-            End::Count(at) => {
+            KeysEnd::Last(last) => usize::from(last) + 1,
+            KeysEnd::Left(left) => args.len().saturating_sub(left.into()),
+            KeysEnd::Count(at) => {
                 let count = args.get(at.into()).and_then(number::parse_i64);
                 let count = usize::try_from(count.unwrap_or(0)).unwrap_or(0);
                 count
@@ -208,8 +208,8 @@ impl Ahead {
         let (first, step, end) = match spec.find {
             Find::Range { last, step, .. } => {
                 let end = match u16::try_from(last) {
-                    Ok(last) => End::Last(begin + last),
-                    Err(_) => End::Left(last.unsigned_abs() - 1),
+                    Ok(last) => KeysEnd::Last(begin + last),
+                    Err(_) => KeysEnd::Left(last.unsigned_abs() - 1),
                 };
                 (begin, step, end)
             }
@@ -217,7 +217,7 @@ impl Ahead {
                 count_at,
                 first,
                 step,
-            } => (begin + first, step, End::Count(begin + count_at)),
+            } => (begin + first, step, KeysEnd::Count(begin + count_at)),
             Find::Unknown => return None,
         };
         Some(Ahead {

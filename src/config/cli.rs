@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Check, Origin, Problem};
-use super::program::{self, Asked, Errand, Place};
+use super::program::{self, Asked, Errand, ServerAddress};
 use super::reader::{Loaded, REDIS_VERSION, Sources, check, load};
 use super::table::Config;
 use super::words;
@@ -39,7 +39,7 @@ pub enum Startup {
         to: PathBuf,
     },
     /// Query a running server.
-    Ask(Errand, Place),
+    Ask(Errand, ServerAddress),
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
     Print { text: String, code: i32 },
     /// Stop: the configuration does not load. See the text of `Problem` for where to print it.
@@ -115,7 +115,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
 }
 
 /// A tool's place, completed from its configuration file.
-fn place_from_file(errand: Errand, mut place: Place) -> Startup {
+fn place_from_file(errand: Errand, mut place: ServerAddress) -> Startup {
     if let Some(file) = place.file.take() {
         let sources = Sources {
             file: Some(absolute(&file)),

@@ -21,7 +21,7 @@ pub struct Directive {
     /// Whether russet acts on it yet.
     pub support: Support,
     /// Its value.
-    pub kind: Kind,
+    pub kind: ValueKind,
 }
 
 bitflags::bitflags! {
@@ -94,7 +94,7 @@ pub enum Unit {
 }
 
 /// A directive's value: what it accepts, and access to its field.
-pub enum Kind {
+pub enum ValueKind {
     /// `yes` or `no`.
     Bool {
         get: fn(&Config) -> bool,
@@ -153,15 +153,15 @@ impl Directive {
         words: &[Text],
         append: bool,
     ) -> Result<(), ValueError> {
-        if let Kind::Special { read, .. } = self.kind {
+        if let ValueKind::Special { read, .. } = self.kind {
             return read(config, words, append);
         }
         let [word] = words else {
             return Err(ValueError::ArgumentCount);
         };
         match &self.kind {
-            Kind::Bool { set, .. } => set(config, read_yes_no(word)?),
-            Kind::Number {
+            ValueKind::Bool { set, .. } => set(config, read_yes_no(word)?),
+            ValueKind::Number {
                 unit,
                 min,
                 max,
@@ -170,12 +170,12 @@ impl Directive {
             } => {
                 set(config, read_number(word, *unit, *min, *max)?);
             }
-            Kind::Choice { names, set, .. } => {
+            ValueKind::Choice { names, set, .. } => {
                 if !set(config, word) {
                     return Err(ValueError::NotOneOf(names(config).join(", ")));
                 }
             }
-            Kind::Text {
+            ValueKind::Text {
                 empty, check, set, ..
             } => {
                 if *empty != Empty::UnsetSecret && word.contains(&0) {
@@ -184,7 +184,7 @@ impl Directive {
                 check(word)?;
                 set(config, word.clone());
             }
-            Kind::Special { .. } => unreachable!("read above"),
+            ValueKind::Special { .. } => unreachable!("read above"),
         }
         Ok(())
     }
@@ -192,24 +192,24 @@ impl Directive {
     /// The value as CONFIG GET shows it.
     pub fn text(&self, config: &Config) -> Vec<u8> {
         match &self.kind {
-            Kind::Bool { get, .. } => yes_no(get(config)).into(),
-            Kind::Number {
+            ValueKind::Bool { get, .. } => yes_no(get(config)).into(),
+            ValueKind::Number {
                 unit: Unit::Octal,
                 get,
                 ..
             } => format!("{:o}", get(config)).into_bytes(),
-            Kind::Number { get, .. } => get(config).to_string().into_bytes(),
-            Kind::Choice { get, .. } => get(config).into(),
-            Kind::Text { get, .. } => get(config).to_vec(),
-            Kind::Special { text, .. } => text(config),
+            ValueKind::Number { get, .. } => get(config).to_string().into_bytes(),
+            ValueKind::Choice { get, .. } => get(config).into(),
+            ValueKind::Text { get, .. } => get(config).to_vec(),
+            ValueKind::Special { text, .. } => text(config),
         }
     }
 
     /// The values CONFIG REWRITE writes, without the name.
     pub fn lines(&self, config: &Config, default: &Config) -> Lines {
         let line = match &self.kind {
-            Kind::Special { lines, .. } => return lines(config, default),
-            Kind::Number {
+            ValueKind::Special { lines, .. } => return lines(config, default),
+            ValueKind::Number {
                 unit: Unit::Memory,
                 get,
                 ..
@@ -217,7 +217,7 @@ impl Directive {
                 let bytes = u64::try_from(get(config)).expect("memory is not negative");
                 words::memory_text(bytes).into_bytes()
             }
-            Kind::Text { empty, get, .. } => {
+            ValueKind::Text { empty, get, .. } => {
                 let text = get(config);
                 if text.is_empty() && *empty != Empty::Value {
                     return Lines::None;

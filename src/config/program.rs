@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
 use super::cli::version_line;
-use super::directive::{Directive, Flags, Kind};
+use super::directive::{Directive, Flags, ValueKind};
 use super::table::{Config, DIRECTIVES};
 
 const NAME: &str = "russet";
@@ -44,7 +44,7 @@ pub(super) enum Asked {
         to: PathBuf,
     },
     /// Query a running server.
-    Ask(Errand, Place),
+    Ask(Errand, ServerAddress),
     /// Print a text and exit with this status.
     Text { text: String, code: i32 },
 }
@@ -58,7 +58,7 @@ pub enum Errand {
 
 /// The place of a running server, as far as the arguments give it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ServerAddress {
     /// Its configuration file, which gives the rest.
     pub file: Option<PathBuf>,
     pub host: Option<String>,
@@ -71,7 +71,7 @@ pub struct Place {
     pub limit_s: Option<u32>,
 }
 
-impl Place {
+impl ServerAddress {
     /// Takes missing options from a server's settings.
     pub(super) fn fill(&mut self, config: &Config) {
         if config.port == 0 && self.port.is_none() && !config.unixsocket.is_empty() {
@@ -265,7 +265,7 @@ fn ask_command(name: &'static str, about: &'static str) -> Command {
         )
 }
 
-fn place(asked: &ArgMatches) -> Place {
+fn place(asked: &ArgMatches) -> ServerAddress {
     let text = |name| asked.get_one::<String>(name).cloned();
     let password = text("pass").map(String::into_bytes);
     let by_environment = || {
@@ -273,7 +273,7 @@ fn place(asked: &ArgMatches) -> Place {
         let mut found = names.iter().filter_map(std::env::var_os);
         found.next().map(|value| value.as_bytes().to_vec())
     };
-    Place {
+    ServerAddress {
         file: asked.get_one::<PathBuf>(FILE).cloned(),
         host: text("host"),
         port: asked.get_one::<u16>("port").copied(),
@@ -385,8 +385,8 @@ fn completions(asked: &ArgMatches) -> String {
 fn option(directive: &Directive) -> Arg {
     let option = Arg::new(directive.name).long(directive.name).num_args(1..);
     match directive.kind {
-        Kind::Bool { .. } => option.value_parser(["yes", "no"]),
-        Kind::Choice { names, .. } => {
+        ValueKind::Bool { .. } => option.value_parser(["yes", "no"]),
+        ValueKind::Choice { names, .. } => {
             option.value_parser(PossibleValuesParser::new(names(&Config::default())))
         }
         _ => option,

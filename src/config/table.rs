@@ -15,7 +15,7 @@ use super::checks;
 use super::choices::*;
 use super::directive::Feature::*;
 use super::directive::Support::{NotNeeded, NotYet, Works};
-use super::directive::{Directive, Empty, Flags, Kind, Unit};
+use super::directive::{Directive, Empty, Flags, Unit, ValueKind};
 use super::problem::FileLine;
 use super::special::*;
 use super::words::Text;
@@ -88,7 +88,7 @@ macro_rules! alias {
 
 macro_rules! kind {
     ($field:ident, flag) => {
-        Kind::Bool {
+        ValueKind::Bool {
             get: |c| c.$field,
             set: |c, yes| c.$field = yes,
         }
@@ -104,7 +104,7 @@ macro_rules! kind {
     };
     // A test checks that the limits fit the field, so `as` loses nothing.
     ($field:ident, $unit:expr, $min:expr, $max:expr) => {
-        Kind::Number {
+        ValueKind::Number {
             unit: $unit,
             min: $min,
             max: $max,
@@ -113,7 +113,7 @@ macro_rules! kind {
         }
     };
     ($field:ident, choice) => {
-        Kind::Choice {
+        ValueKind::Choice {
             names: |c| c.$field.names(),
             get: |c| c.$field.name(),
             set: |c, name| match Choice::parse(name) {
@@ -141,7 +141,7 @@ macro_rules! kind {
         kind!($field, Empty::UnsetSecret, |_| Ok(()))
     };
     ($field:ident, $empty:expr, $check:expr) => {
-        Kind::Text {
+        ValueKind::Text {
             empty: $empty,
             check: $check,
             get: |c| &c.$field,
@@ -149,7 +149,7 @@ macro_rules! kind {
         }
     };
     ($field:ident, special) => {
-        Kind::Special {
+        ValueKind::Special {
             read: |c, words, append| c.$field.read(words, append),
             text: |c| c.$field.text(),
             lines: |c, default| c.$field.lines(&default.$field),
@@ -749,7 +749,7 @@ mod tests {
     fn every_default_and_every_bound_fits_its_field() {
         let default = Config::default();
         for directive in DIRECTIVES {
-            let Kind::Number {
+            let ValueKind::Number {
                 min, max, get, set, ..
             } = directive.kind
             else {

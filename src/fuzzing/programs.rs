@@ -232,7 +232,7 @@ pub enum Length {
 
 /// The statements of the program that these bytes encode.
 pub fn statements(bytes: &[u8], length: Length) -> Vec<String> {
-    let mut writer = Writer {
+    let mut writer = ProgramWriter {
         input: Input::new(bytes),
         length,
     };
@@ -252,12 +252,12 @@ pub fn text(statements: &[String]) -> String {
     text
 }
 
-struct Writer<'b> {
+struct ProgramWriter<'b> {
     input: Input<'b>,
     length: Length,
 }
 
-impl Writer<'_> {
+impl ProgramWriter<'_> {
     fn chance(&mut self, percent: usize) -> bool {
         self.input.below(100) < percent
     }

@@ -141,7 +141,7 @@ fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
 mod tests {
     use super::super::seeds;
     use super::*;
-    use crate::persistence::rdb::{Use, VERSION_FIELD_TTLS, Writer};
+    use crate::persistence::rdb::{RdbWriter, Use, VERSION_FIELD_TTLS};
 
     /// A file with only the key `k`: its type and value.
     fn file(kind: u8, value: &[u8]) -> Vec<u8> {
@@ -162,7 +162,7 @@ mod tests {
                 assert!(!reply.starts_with('-'), "{line}: {reply}");
             }
             bed.run("PEXPIREAT k 9000000000000");
-            let mut writer = Writer::new(VERSION_FIELD_TTLS, true);
+            let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, true);
             writer.magic();
             writer.aux("redis-bits", b"64");
             writer.select(DbIndex(1), Some((1, 1)));

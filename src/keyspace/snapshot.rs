@@ -255,7 +255,7 @@ struct Orphan {
 }
 
 /// A key that a client waits for.
-type Wanted = (DbIndex, Arc<[u8]>);
+type AwaitedKey = (DbIndex, Arc<[u8]>);
 
 /// A pass that saves, or that marks the rest of an aborted one.
 pub struct Pass {
@@ -274,8 +274,8 @@ pub struct Pass {
     open_at: Option<(DbIndex, u64)>,
     orphans: Vec<Orphan>,
     /// Keys that clients wait for: saved next, each once.
-    wanted: VecDeque<Wanted>,
-    is_wanted: HashSet<Wanted>,
+    wanted: VecDeque<AwaitedKey>,
+    is_wanted: HashSet<AwaitedKey>,
     /// The entries of the scan's steps being visited.
     scratch: Vec<Entry>,
     saved: u64,
@@ -404,7 +404,7 @@ impl Keyspace {
             return false;
         }
         if let Some(pass) = &mut self.pass {
-            let wanted: Wanted = (db, key.into());
+            let wanted: AwaitedKey = (db, key.into());
             if pass.is_wanted.insert(wanted.clone()) {
                 pass.wanted.push_back(wanted);
             }

@@ -9,7 +9,7 @@
 
 /// One slot.
 #[derive(Debug)]
-struct Place<T> {
+struct SlabEntry<T> {
     generation: u32,
     /// `None` in a free slot, and while the connection is taken out.
     value: Option<T>,
@@ -18,7 +18,7 @@ struct Place<T> {
 /// See the module.
 #[derive(Debug)]
 pub struct Slab<T> {
-    places: Vec<Place<T>>,
+    places: Vec<SlabEntry<T>>,
     free: Vec<u32>,
 }
 
@@ -36,7 +36,7 @@ impl<T> Slab<T> {
     /// and generation.
     pub fn reserve(&mut self) -> (u32, u32) {
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place {
+            self.places.push(SlabEntry {
                 generation: 0,
                 value: None,
             });

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use link::{Link, text};
 
-use crate::config::Place;
+use crate::config::ServerAddress;
 
 /// The place of the server, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl Default for Target {
     }
 }
 
-impl From<Place> for Target {
-    fn from(place: Place) -> Target {
+impl From<ServerAddress> for Target {
+    fn from(place: ServerAddress) -> Target {
         let usual = Target::default();
         Target {
             host: place.host.unwrap_or(usual.host),

@@ -67,7 +67,7 @@ struct Shared {
 }
 
 /// Who writes.
-enum Writer {
+enum FileHands {
     Thread(Sender<Job>),
     /// The caller, at once; `None` when it is finished.
     Here(Mutex<Option<Whole>>),
@@ -75,7 +75,7 @@ enum Writer {
 
 /// See the module.
 pub struct BackgroundFile {
-    writer: Writer,
+    writer: FileHands,
     shared: Arc<Shared>,
     temporary: PathBuf,
     /// Strings that the thread reads. Their owner drops them, so that they are freed by the thread
@@ -95,11 +95,11 @@ impl BackgroundFile {
             theirs.end_with(write_all(whole, &receiver, &theirs));
             wake();
         })?;
-        let writer = Writer::Thread(jobs);
+        let writer = FileHands::Thread(jobs);
         Ok(BackgroundFile::new(writer, shared, temporary))
     }
 
-    fn new(writer: Writer, shared: Arc<Shared>, temporary: PathBuf) -> BackgroundFile {
+    fn new(writer: FileHands, shared: Arc<Shared>, temporary: PathBuf) -> BackgroundFile {
         BackgroundFile {
             writer,
             shared,
@@ -111,7 +111,7 @@ impl BackgroundFile {
     /// The same, written by the caller; the complete file keeps its temporary name.
     pub fn create_here(plan: Plan) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
-        let writer = Writer::Here(Mutex::new(Some(Whole::create(plan)?)));
+        let writer = FileHands::Here(Mutex::new(Some(Whole::create(plan)?)));
         Ok(BackgroundFile::new(writer, Arc::default(), temporary))
     }
 
@@ -129,7 +129,7 @@ impl BackgroundFile {
             theirs.end_with(named);
             wake();
         })?;
-        let writer = Writer::Thread(jobs);
+        let writer = FileHands::Thread(jobs);
         Ok(BackgroundFile::new(writer, shared, temporary))
     }
 
@@ -146,8 +146,8 @@ impl BackgroundFile {
     /// Appends a buffer; returns an empty one.
     pub fn write(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let jobs = match &self.writer {
-            Writer::Thread(jobs) => jobs,
-            Writer::Here(whole) => {
+            FileHands::Thread(jobs) => jobs,
+            FileHands::Here(whole) => {
                 let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(Err(error)) = whole.as_mut().map(|whole| whole.write(&bytes)) {
                     *whole = None;
@@ -181,7 +181,7 @@ impl BackgroundFile {
         let theirs = Arc::clone(&text);
         let make: Make = Box::new(move |sink: &mut Sink<'_>| make(&theirs, sink));
         match &self.writer {
-            Writer::Thread(jobs) => {
+            FileHands::Thread(jobs) => {
                 let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
                 texts.retain(|text| Arc::strong_count(text) > 1);
                 texts.push(text);
@@ -189,7 +189,7 @@ impl BackgroundFile {
                 // The thread ends early only with an error, which `end` reports.
                 let _ = jobs.send(Job::Make(bytes, make));
             }
-            Writer::Here(whole) => {
+            FileHands::Here(whole) => {
                 let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
                 let made = whole
                     .as_mut()
@@ -205,8 +205,8 @@ impl BackgroundFile {
     /// Ends the file after the last write: it is synced and renamed.
     pub fn finish(&self) {
         match &self.writer {
-            Writer::Thread(jobs) => _ = jobs.send(Job::Finish),
-            Writer::Here(whole) => {
+            FileHands::Thread(jobs) => _ = jobs.send(Job::Finish),
+            FileHands::Here(whole) => {
                 let whole = whole.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(whole) = whole {
                     let end = whole.finish();

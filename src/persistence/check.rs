@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::rdb::{End, Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader, Sum};
+use super::rdb::{Fault, Input, KeyFacts, Loader, RdbEnd, RdbError, ReadOptions, Reader, Sum};
 use super::values::form_name;
 use crate::base::clock;
 use crate::base::number::parse_i64;
@@ -21,7 +21,7 @@ const LARGEST: usize = 5;
 
 /// The findings for one type.
 #[derive(Debug, Default)]
-struct Kind {
+struct TypeFindings {
     keys: u64,
     bytes: u64,
     /// The largest keys by their bytes in the file, largest first.
@@ -96,7 +96,7 @@ struct Report {
     /// Lines reported while the file is read.
     lines: String,
     offset: u64,
-    kinds: [Kind; Type::ALL.len()],
+    kinds: [TypeFindings; Type::ALL.len()],
     keys: u64,
     expires: u64,
     expired: u64,
@@ -108,7 +108,7 @@ struct Report {
     now_ms: i64,
     /// The key read last.
     last: Option<(Type, Box<[u8]>)>,
-    end: Option<End>,
+    end: Option<RdbEnd>,
     error: Option<CheckError>,
     with_stats: bool,
 }

@@ -79,7 +79,7 @@ fn first_of(block: &[u8]) -> &[u8] {
 }
 
 /// Writes texts in order.
-struct Writer {
+struct ListWriter {
     /// Maximum bytes of a block with several entries.
     limit: usize,
     blocks: Vec<Box<[u8]>>,
@@ -88,9 +88,9 @@ struct Writer {
     count: usize,
 }
 
-impl Writer {
-    fn new(limit: usize) -> Writer {
-        Writer {
+impl ListWriter {
+    fn new(limit: usize) -> ListWriter {
+        ListWriter {
             limit,
             blocks: Vec::new(),
             block: Vec::new(),
@@ -128,7 +128,7 @@ impl Writer {
     }
 
     /// Writes the union of a block's texts and new ones.
-    fn merge(mut self, block: &[u8], new: &[&[u8]]) -> Writer {
+    fn merge(mut self, block: &[u8], new: &[&[u8]]) -> ListWriter {
         let mut old = Entries::of(block);
         let mut new: Peekable<_> = new.iter().peekable();
         while let Some(text) = old.next() {
@@ -196,12 +196,12 @@ impl PrefixList {
             had += 1;
             ascends = text < new[0];
         }
-        let mut written = Writer::new(BLOCK_MAX).merge(old, new);
+        let mut written = ListWriter::new(BLOCK_MAX).merge(old, new);
         // Ascending insertions leave full blocks; others split a block evenly.
         let blocks = written.blocks.len();
         if blocks > 1 && !ascends {
             let bytes: usize = written.blocks.iter().map(|block| block.len()).sum();
-            written = Writer::new(BLOCK_MAX.min(bytes / blocks)).merge(old, new);
+            written = ListWriter::new(BLOCK_MAX.min(bytes / blocks)).merge(old, new);
         }
         self.len += written.count - had;
         let replaced = at..self.blocks.len().min(at + 1);

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use super::effort::check_room;
 use super::errors::{push_error_text, raised};
 use super::from_reply::{push_counted_error, push_reply};
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::base::float::{as_integer, write_double};
 use crate::base::number::write_i64;
 use crate::config::REDIS_VERSION;
@@ -149,14 +149,14 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Re
     for at in 1..=count {
         let start = scratch.len();
         match f.kind(at) {
-            Kind::String => {
+            LuaType::String => {
                 let text = f.bytes(at).expect("a string");
                 if text.len() > scratch.capacity() - start {
                     make_room(f, &mut scratch, at)?;
                 }
                 scratch.extend_from_slice(text);
             }
-            Kind::Number => write_number(&mut scratch, f.number(at)),
+            LuaType::Number => write_number(&mut scratch, f.number(at)),
             _ => fits = false,
         }
         let len = scratch.len() - start;
@@ -181,7 +181,7 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Re
 fn make_room(f: Frame<'_>, scratch: &mut Vec<u8>, first: i32) -> Result<(), Raise> {
     const NUMBER_MAX: usize = 32;
     let bytes = |at| match f.kind(at) {
-        Kind::String => f.len(at),
+        LuaType::String => f.len(at),
         _ => NUMBER_MAX,
     };
     let bytes = (first..=f.top()).map(bytes).sum();
@@ -214,7 +214,7 @@ fn sha1hex(f: Frame<'_>) -> Returned {
 
 /// Whether the only argument is a string; if not, pushes the error table, which is the result.
 fn has_one_string(f: Frame<'_>) -> bool {
-    let fits = f.top() == 1 && f.kind(1) == Kind::String;
+    let fits = f.top() == 1 && f.kind(1) == LuaType::String;
     if !fits {
         super::errors::push_error(f.stack, "wrong number or type of arguments");
     }

@@ -5,7 +5,7 @@ use super::chunk;
 use super::effort;
 use super::errors;
 use super::guard::{self, check_writable, push_real};
-use super::lua::{Frame, Kind, Place, Raise, Returned, Stack};
+use super::lua::{CodePlace, Frame, LuaType, Raise, Returned, Stack};
 
 /// Replaces these functions in the globals table at `globals`.
 pub fn install(stack: Stack, globals: i32) {
@@ -57,8 +57,8 @@ fn rawset(f: Frame<'_>) -> Returned {
 /// Checks that a value can be a key.
 fn check_key(f: Frame<'_>, at: i32) -> Result<(), Raise> {
     match f.kind(at) {
-        Kind::Nil => Err(Raise::Plain("table index is nil".into())),
-        Kind::Number if f.number(at).is_nan() => Err(Raise::Plain("table index is NaN".into())),
+        LuaType::Nil => Err(Raise::Plain("table index is nil".into())),
+        LuaType::Number if f.number(at).is_nan() => Err(Raise::Plain("table index is NaN".into())),
         _ => Ok(()),
     }
 }
@@ -71,10 +71,10 @@ fn next(f: Frame<'_>) -> Returned {
         f.replace(1);
     }
     // LuaJIT would raise an unknown key itself, past our handling of errors.
-    if f.kind(2) != Kind::Nil {
+    if f.kind(2) != LuaType::Nil {
         f.push_value(2);
         f.raw_get(1);
-        let is_there = f.kind(-1) != Kind::Nil;
+        let is_there = f.kind(-1) != LuaType::Nil;
         f.pop(1);
         if !is_there && !has_key(f) {
             return Err(Raise::Plain("invalid key to 'next'".into()));
@@ -92,7 +92,7 @@ fn next(f: Frame<'_>) -> Returned {
 fn has_key(f: Frame<'_>) -> bool {
     // Numbers within the array part always have a slot.
     let n = f.number(2);
-    if f.kind(2) == Kind::Number && n >= 1.0 && n.fract() == 0.0 && n <= f.len(1) as f64 {
+    if f.kind(2) == LuaType::Number && n >= 1.0 && n.fract() == 0.0 && n <= f.len(1) as f64 {
         return true;
     }
     f.is_key(1, 2)
@@ -100,7 +100,7 @@ fn has_key(f: Frame<'_>) -> bool {
 
 /// `pairs(table)`: iterates over a copy of a guarded table, so the real table never leaks.
 fn pairs(f: Frame<'_>) -> Returned {
-    if f.kind(1) == Kind::Table && push_real(f.stack, 1) {
+    if f.kind(1) == LuaType::Table && push_real(f.stack, 1) {
         f.replace(1);
         f.push_table(0, 0);
         f.push_nil();
@@ -134,10 +134,10 @@ fn pcall(f: Frame<'_>) -> Returned {
         if f.machine.killed.get() {
             return Err(Raise::Top);
         }
-        if f.kind(-1) == Kind::Table {
+        if f.kind(-1) == LuaType::Table {
             let line = f.get_field(-1, "err");
             match line {
-                Kind::String | Kind::Number => f.replace(-2),
+                LuaType::String | LuaType::Number => f.replace(-2),
                 _ => f.pop(1),
             }
         }
@@ -188,11 +188,11 @@ fn handle(f: Frame<'_>) -> Returned {
 
 /// `load(reader, name)`: joins all of the reader's pieces, then compiles.
 fn load(f: Frame<'_>) -> Returned {
-    if f.kind(1) != Kind::Function {
+    if f.kind(1) != LuaType::Function {
         return Err(f.wrong_type(1, "function"));
     }
     let name = match f.kind(2) {
-        Kind::None | Kind::Nil => b"=(load)".to_vec(),
+        LuaType::None | LuaType::Nil => b"=(load)".to_vec(),
         _ => f.string_argument(2)?.to_vec(),
     };
     let mut code = Vec::new();
@@ -208,8 +208,8 @@ fn load(f: Frame<'_>) -> Returned {
             return Ok(2);
         }
         match f.kind(-1) {
-            Kind::Nil => break,
-            Kind::String | Kind::Number => {}
+            LuaType::Nil => break,
+            LuaType::String | LuaType::Number => {}
             _ => {
                 f.push_nil();
                 f.push_bytes(b"reader function must return a string");
@@ -239,7 +239,7 @@ fn check_chunk(f: Frame<'_>, len: usize) -> Result<(), Raise> {
 fn loadstring(f: Frame<'_>) -> Returned {
     let code = f.string_argument(1)?;
     let name = match f.kind(2) {
-        Kind::None | Kind::Nil => code,
+        LuaType::None | LuaType::Nil => code,
         _ => f.string_argument(2)?,
     };
     push_loaded(f, code, name)
@@ -280,7 +280,7 @@ fn collectgarbage(f: Frame<'_>) -> Returned {
         "setstepmul",
     ];
     let word = match f.kind(1) {
-        Kind::None | Kind::Nil => b"collect",
+        LuaType::None | LuaType::Nil => b"collect",
         _ => f.string_argument(1)?,
     };
     let Some(at) = WORDS.iter().position(|w| w.as_bytes() == word) else {
@@ -345,11 +345,11 @@ fn whole(text: &[u8], base: u32) -> Option<f64> {
 
 /// `tonumber(value, base)`: number formats that only LuaJIT knows are rejected.
 fn tonumber(f: Frame<'_>) -> Returned {
-    if f.kind(1) == Kind::None {
+    if f.kind(1) == LuaType::None {
         return Err(Raise::Argument(1, "value expected".into()));
     }
     f.set_top(2);
-    let base = if f.kind(2) == Kind::Nil {
+    let base = if f.kind(2) == LuaType::Nil {
         10
     } else {
         f.int_argument(2)?
@@ -365,7 +365,7 @@ fn tonumber(f: Frame<'_>) -> Returned {
         }
         return Ok(1);
     }
-    if f.kind(1) == Kind::String {
+    if f.kind(1) == LuaType::String {
         let text = f.bytes(1).expect("a string");
         let cut = crate::resp::up_to_nul(text);
         if cut.len() < text.len() {
@@ -399,12 +399,12 @@ fn tonumber(f: Frame<'_>) -> Returned {
 /// innermost function that is neither native nor this handler.
 pub fn error_handler(f: Frame<'_>) -> Returned {
     f.set_top(1);
-    if f.kind(1) != Kind::Table {
+    if f.kind(1) != LuaType::Table {
         // As `tostring` would, for errors that are not tables.
         let text = match f.kind(1) {
-            Kind::String | Kind::Number => f.bytes(1).unwrap_or(b""),
-            Kind::Boolean if f.boolean(1) => b"true",
-            Kind::Boolean => b"false",
+            LuaType::String | LuaType::Number => f.bytes(1).unwrap_or(b""),
+            LuaType::Boolean if f.boolean(1) => b"true",
+            LuaType::Boolean => b"false",
             other => other.name().as_bytes(),
         };
         let text = match effort::check_room(f, 2 * text.len()) {
@@ -415,7 +415,7 @@ pub fn error_handler(f: Frame<'_>) -> Returned {
         f.replace(1);
     }
     // Some of LuaJIT's own functions are Lua code as well, without line numbers.
-    let is_own = |place: &Place| place.is_native || place.line <= 0;
+    let is_own = |place: &CodePlace| place.is_native || place.line <= 0;
     let place = match f.place(1) {
         Some(place) if is_own(&place) => f.place(2),
         other => other,

@@ -1,7 +1,7 @@
 //! `cmsgpack`: MessagePack for scripts, compatible with the library of that name.
 
 use super::effort::{Effort, LONG};
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 
 /// Tables deeper than this are packed as nil.
 const NESTING_MAX: usize = 16;
@@ -62,7 +62,7 @@ fn write(
 ) -> Result<(), Raise> {
     effort.step(out.len())?;
     match stack.kind(-1) {
-        Kind::String => {
+        LuaType::String => {
             let text = stack.bytes(-1).expect("a string");
             let len = text.len();
             match len {
@@ -80,9 +80,9 @@ fn write(
             effort.check(out.len() + len)?;
             out.extend_from_slice(text);
         }
-        Kind::Boolean => out.push(if stack.boolean(-1) { 0xc3 } else { 0xc2 }),
-        Kind::Number => write_number(out, stack.number(-1)),
-        Kind::Table if level < NESTING_MAX && stack.has_room(6) => {
+        LuaType::Boolean => out.push(if stack.boolean(-1) { 0xc3 } else { 0xc2 }),
+        LuaType::Number => write_number(out, stack.number(-1)),
+        LuaType::Table if level < NESTING_MAX && stack.has_room(6) => {
             match array_len(stack, effort)? {
                 Some(len) => {
                     write_count(out, len, 0x90, 0xdc);
@@ -192,7 +192,7 @@ fn array_len(stack: Stack, effort: &mut Effort<'_>) -> Result<Option<usize>, Rai
     while stack.next(-2) {
         stack.pop(1);
         let n = stack.number(-1);
-        let fits = stack.kind(-1) == Kind::Number
+        let fits = stack.kind(-1) == LuaType::Number
             && n > 0.0
             && n.fract() == 0.0
             && n <= f64::from(i32::MAX);
@@ -374,7 +374,7 @@ impl<'t> Reader<'t> {
             self.value(depth + 1)?;
             self.value(depth + 1)?;
             let key = self.stack.kind(-2);
-            if key == Kind::Nil || key == Kind::Number && self.stack.number(-2).is_nan() {
+            if key == LuaType::Nil || key == LuaType::Number && self.stack.number(-2).is_nan() {
                 return Err(Bad::Format);
             }
             self.stack.raw_set(-3);

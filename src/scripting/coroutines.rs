@@ -1,7 +1,7 @@
 //! `create`, `wrap` and `resume` of `coroutine` as in Lua 5.1: LuaJIT's own `resume` and `wrap` do
 //! not limit how deep coroutines nest. The other functions are LuaJIT's.
 
-use super::lua::{Frame, Kind, Raise, Returned, Stack, Status};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack, Status};
 
 /// Replaces these functions in the table on top.
 pub fn install(stack: Stack) {
@@ -12,7 +12,7 @@ pub fn install(stack: Stack) {
 
 /// `coroutine.create(function)`.
 fn create(f: Frame<'_>) -> Returned {
-    if f.kind(1) != Kind::Function || f.is_native(1) {
+    if f.kind(1) != LuaType::Function || f.is_native(1) {
         return Err(Raise::Argument(1, "Lua function expected".into()));
     }
     f.push_value(1);
@@ -52,7 +52,7 @@ fn resume(f: Frame<'_>) -> Returned {
 fn resume_wrapped(f: Frame<'_>) -> Returned {
     let coroutine = f.coroutine(Stack::upvalue(1)).expect("a coroutine");
     go_on(f, coroutine, f.top()).map_err(|raise| match f.kind(-1) {
-        Kind::String | Kind::Number if !f.machine.killed.get() => {
+        LuaType::String | LuaType::Number if !f.machine.killed.get() => {
             Raise::Bytes(f.bytes(-1).expect("a string").to_vec())
         }
         _ => raise,

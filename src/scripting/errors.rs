@@ -1,7 +1,7 @@
 //! Errors as scripts see them: tables with the line in `err`.
 
 use super::effort::NO_MEMORY;
-use super::lua::{Kind, Raise, Stack};
+use super::lua::{LuaType, Raise, Stack};
 use crate::resp::Reply;
 
 /// The error of a script that SCRIPT KILL stops.
@@ -75,8 +75,8 @@ impl Failure {
         };
         let line = text("err").unwrap_or_else(|| b"ERR unknown error".to_vec());
         let place = text("source").zip(text("line"));
-        let is_counted =
-            stack.get_field(-1, "ignore_error_stats_update") == Kind::Boolean && stack.boolean(-1);
+        let is_counted = stack.get_field(-1, "ignore_error_stats_update") == LuaType::Boolean
+            && stack.boolean(-1);
         stack.pop(2);
         Failure {
             line,

@@ -6,7 +6,7 @@
 //!     %p %a are invalid; flags, widths and precisions have bounds
 
 use super::effort::{NO_MEMORY, check_room};
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::resp::up_to_nul;
 
 /// A text of this length or more without a precision is inserted whole.
@@ -179,16 +179,16 @@ pub fn getn(f: Frame<'_>) -> Returned {
 /// `assert(value, message)`: returns its arguments unless the first is false or nil.
 pub fn assert(f: Frame<'_>) -> Returned {
     let fails = match f.kind(1) {
-        Kind::None => return Err(Raise::Argument(1, "value expected".into())),
-        Kind::Nil => true,
-        Kind::Boolean => !f.boolean(1),
+        LuaType::None => return Err(Raise::Argument(1, "value expected".into())),
+        LuaType::Nil => true,
+        LuaType::Boolean => !f.boolean(1),
         _ => false,
     };
     if !fails {
         return Ok(f.top());
     }
     match f.kind(2) {
-        Kind::None | Kind::Nil => Err(Raise::text("assertion failed!")),
+        LuaType::None | LuaType::Nil => Err(Raise::text("assertion failed!")),
         _ => {
             let message = up_to_nul(f.string_argument(2)?);
             // The message as raised, with its place in front, and in Lua.

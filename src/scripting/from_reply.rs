@@ -177,10 +177,10 @@ const ROOM: i32 = 8;
 
 #[cfg(test)]
 mod tests {
-    use super::super::lua::{Kind, Lua};
+    use super::super::lua::{Lua, LuaType};
     use super::*;
 
-    fn pushed(reply: &str) -> (i32, Kind) {
+    fn pushed(reply: &str) -> (i32, LuaType) {
         let lua = Lua::new(1 << 20);
         let (machine, stack) = (lua.machine(), lua.stack());
         stack.push_bytes(b"below");
@@ -198,7 +198,7 @@ mod tests {
             for container in ["*1\r\n", "%1\r\n+k\r\n", "~1\r\n", "*2\r\n:1\r\n"] {
                 for depth in [10, 3_000, 9_000] {
                     let reply = container.repeat(depth) + ":1\r\n";
-                    assert_eq!(pushed(&reply), (2, Kind::Table), "{container:?} {depth}");
+                    assert_eq!(pushed(&reply), (2, LuaType::Table), "{container:?} {depth}");
                 }
             }
         };
@@ -215,8 +215,8 @@ mod tests {
     fn a_reply_that_the_state_may_not_hold_leaves_nothing() {
         let long = "x".repeat(600_000);
         let text = format!("*2\r\n:1\r\n${}\r\n{long}\r\n", long.len());
-        assert_eq!(pushed(&text), (1, Kind::String));
+        assert_eq!(pushed(&text), (1, LuaType::String));
         let tables = format!("*100000\r\n{}", "*0\r\n".repeat(100_000));
-        assert_eq!(pushed(&tables), (1, Kind::String));
+        assert_eq!(pushed(&tables), (1, LuaType::String));
     }
 }

@@ -1,6 +1,6 @@
 //! Read-only tables for scripts; see `sandbox`.
 
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use super::sandbox::no_such_global;
 
 /// The metatable field that holds the real table.
@@ -74,10 +74,10 @@ fn refuse(_: Frame<'_>) -> Returned {
 
 /// Pushes the real table of the guard at `at`; `false`: not a guard, nothing is pushed.
 pub fn push_real(stack: Stack, at: i32) -> bool {
-    if stack.kind(at) != Kind::Table || !stack.metatable(at) {
+    if stack.kind(at) != LuaType::Table || !stack.metatable(at) {
         return false;
     }
-    let is_guard = stack.get_field(-1, REAL) == Kind::Table;
+    let is_guard = stack.get_field(-1, REAL) == LuaType::Table;
     stack.remove(-2);
     if !is_guard {
         stack.pop(1);
@@ -105,8 +105,8 @@ pub fn check_writable(stack: Stack, at: i32) -> Result<(), Raise> {
 /// `getmetatable(value)`.
 pub fn getmetatable(f: Frame<'_>) -> Returned {
     match f.kind(1) {
-        Kind::None => return Err(Raise::Argument(1, "value expected".into())),
-        Kind::String => {
+        LuaType::None => return Err(Raise::Argument(1, "value expected".into())),
+        LuaType::String => {
             f.get_field(Stack::REGISTRY, STRINGS);
             return Ok(1);
         }
@@ -116,10 +116,10 @@ pub fn getmetatable(f: Frame<'_>) -> Returned {
         f.push_nil();
         return Ok(1);
     }
-    let is_guard = f.get_field(-1, REAL) == Kind::Table;
+    let is_guard = f.get_field(-1, REAL) == LuaType::Table;
     f.pop(1);
     let shown = f.get_field(-1, SHOWN);
-    if shown == Kind::Nil && !is_guard {
+    if shown == LuaType::Nil && !is_guard {
         f.pop(1);
     }
     Ok(1)
@@ -128,12 +128,12 @@ pub fn getmetatable(f: Frame<'_>) -> Returned {
 /// `setmetatable(table, metatable or nil)`.
 pub fn setmetatable(f: Frame<'_>) -> Returned {
     f.table_argument(1)?;
-    if !matches!(f.kind(2), Kind::Nil | Kind::Table) {
+    if !matches!(f.kind(2), LuaType::Nil | LuaType::Table) {
         return Err(Raise::Argument(2, "nil or table expected".into()));
     }
     check_writable(f.stack, 1)?;
     if f.metatable(1) {
-        let is_locked = f.get_field(-1, SHOWN) != Kind::Nil;
+        let is_locked = f.get_field(-1, SHOWN) != LuaType::Nil;
         f.pop(2);
         if is_locked {
             return Err(Raise::text("cannot change a protected metatable"));

@@ -10,7 +10,7 @@ use super::api::{self, Use};
 use super::errors::Failure;
 use super::flags::Flags;
 use super::host::Host;
-use super::lua::{Kind, Machine, Stack, watch};
+use super::lua::{LuaType, Machine, Stack, watch};
 use super::register::{BAD_NAME, Registered, Registering, is_name};
 use super::vm::{self, Compiled, Vm, VmHandle};
 use super::{chunk, guard, shebang};
@@ -145,7 +145,7 @@ fn registered_by(
         let registered = registered.into_functions();
         let failure = (!ok).then(|| match (machine.killed.replace(false), stack.kind(-1)) {
             (true, _) => [b"ERR ", ended.as_bytes()].concat(),
-            (_, Kind::Table) => Failure::read(stack, machine.room()).line,
+            (_, LuaType::Table) => Failure::read(stack, machine.room()).line,
             _ => [b"ERR ", stack.bytes(-1).unwrap_or(b"")].concat(),
         });
         stack.set_top(top + 2);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::errors::raised;
 use super::flags::Flags;
-use super::lua::{Frame, Kind, Returned};
+use super::lua::{Frame, LuaType, Returned};
 use super::vm::Compiled;
 
 /// A registered function of a library.
@@ -102,7 +102,7 @@ fn positional(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     if given.name.is_none() {
         return Err("first argument to redis.register_function must be a string");
     }
-    if f.kind(2) != Kind::Function {
+    if f.kind(2) != LuaType::Function {
         return Err("second argument to redis.register_function must be a function");
     }
     given.function = Some(Compiled(f.keep()));
@@ -110,7 +110,7 @@ fn positional(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
 }
 
 fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
-    if f.kind(1) != Kind::Table {
+    if f.kind(1) != LuaType::Table {
         return Err(
             "calling redis.register_function with a single argument is only applicable to Lua \
              table (representing named arguments).",
@@ -118,7 +118,7 @@ fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     }
     f.push_nil();
     while f.next(1) {
-        if !matches!(f.kind(-2), Kind::String | Kind::Number) {
+        if !matches!(f.kind(-2), LuaType::String | LuaType::Number) {
             return Err("named argument key given to redis.register_function is not a string");
         }
         // Convert a copy: `bytes` must not change the key during the iteration.
@@ -143,7 +143,7 @@ fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
                 }
             }
             b"callback" => {
-                if f.kind(-1) != Kind::Function {
+                if f.kind(-1) != LuaType::Function {
                     return Err(
                         "callback argument given to redis.register_function must be a function",
                     );
@@ -152,7 +152,7 @@ fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
                 given.function = Some(Compiled(f.keep()));
             }
             b"flags" => {
-                if f.kind(-1) != Kind::Table {
+                if f.kind(-1) != LuaType::Table {
                     return Err(
                         "flags argument to redis.register_function must be a table representing \
                          function flags",
@@ -172,12 +172,12 @@ fn flags(f: Frame<'_>) -> Result<Flags, &'static str> {
     let mut flags = Flags::empty();
     for at in 1.. {
         f.raw_get_at(-1, at);
-        if f.kind(-1) == Kind::Nil {
+        if f.kind(-1) == LuaType::Nil {
             f.pop(1);
             break;
         }
         let flag = match f.kind(-1) {
-            Kind::String => Flags::named(&f.bytes(-1).expect("a string").to_ascii_lowercase()),
+            LuaType::String => Flags::named(&f.bytes(-1).expect("a string").to_ascii_lowercase()),
             _ => None,
         };
         f.pop(1);

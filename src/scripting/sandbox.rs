@@ -12,7 +12,7 @@
 
 use super::api::{self, Use};
 use super::effort::check_room;
-use super::lua::{Frame, Kind, Library, Raise, Returned, Stack};
+use super::lua::{Frame, Library, LuaType, Raise, Returned, Stack};
 use super::{basic, cjson, cmsgpack, guard, structs, tables};
 
 /// Lua's globals that scripts do not get.
@@ -101,7 +101,7 @@ fn protect_strings(stack: Stack) {
 /// Raises the error for an unknown global.
 pub fn no_such_global(f: Frame<'_>) -> Returned {
     let mut text = b"Script attempted to access nonexistent global variable '".to_vec();
-    if f.kind(2) == Kind::String || f.kind(2) == Kind::Number {
+    if f.kind(2) == LuaType::String || f.kind(2) == LuaType::Number {
         let name = f.bytes(2).unwrap_or(b"");
         check_room(f, 4 * name.len())?;
         text.extend_from_slice(name);

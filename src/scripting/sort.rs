@@ -15,20 +15,20 @@ use std::cmp::Ordering;
 
 use super::effort::Effort;
 use super::guard::check_writable;
-use super::lua::{Frame, Kind, Raise, Returned};
+use super::lua::{Frame, LuaType, Raise, Returned};
 
 /// `table.sort(table [, less])`.
 pub fn sort(f: Frame<'_>) -> Returned {
     f.table_argument(1)?;
     check_writable(f.stack, 1)?;
-    if !matches!(f.kind(2), Kind::None | Kind::Nil | Kind::Function) {
+    if !matches!(f.kind(2), LuaType::None | LuaType::Nil | LuaType::Function) {
         return Err(f.wrong_type(2, "function"));
     }
     f.set_top(2);
     let mut sorter = Sorter {
         f,
         effort: Effort::new(f),
-        by_function: f.kind(2) == Kind::Function,
+        by_function: f.kind(2) == LuaType::Function,
     };
     sorter.sort(1, f.len(1))?;
     Ok(0)
@@ -142,8 +142,8 @@ impl Sorter<'_> {
             return self.ask(a, b);
         }
         match (f.kind(a), f.kind(b)) {
-            (Kind::Number, Kind::Number) => Ok(f.number(a) < f.number(b)),
-            (Kind::String, Kind::String) => {
+            (LuaType::Number, LuaType::Number) => Ok(f.number(a) < f.number(b)),
+            (LuaType::String, LuaType::String) => {
                 let text = |at| f.bytes(at).expect("a string");
                 Ok(self.effort.compare(text(a), text(b))? == Ordering::Less)
             }
@@ -172,7 +172,7 @@ impl Sorter<'_> {
     fn push_shared_order(&self, a: i32, b: i32) -> bool {
         let f = self.f;
         let top = f.top();
-        let push = |at| f.metatable(at) && f.get_field(-1, "__lt") != Kind::Nil;
+        let push = |at| f.metatable(at) && f.get_field(-1, "__lt") != LuaType::Nil;
         if push(a) && push(b) && f.is_same(top + 2, -1) {
             f.replace(top + 1);
             f.set_top(top + 1);

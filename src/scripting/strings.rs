@@ -3,7 +3,7 @@
 use super::effort::{self, Effort, LONG, check_room};
 use super::format;
 use super::guard::push_real;
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
 use crate::base::number::write_i64;
 use crate::resp::up_to_nul;
@@ -165,7 +165,7 @@ fn gsub(f: Frame<'_>) -> Returned {
     let most = i64::from(most as i32);
     if !matches!(
         kind,
-        Kind::Number | Kind::String | Kind::Function | Kind::Table
+        LuaType::Number | LuaType::String | LuaType::Function | LuaType::Table
     ) {
         let reason = "string/function/table expected";
         return Err(Raise::Argument(3, reason.into()));
@@ -203,7 +203,7 @@ fn gsub(f: Frame<'_>) -> Returned {
 /// Appends the replacement of a match.
 fn replace(
     f: Frame<'_>,
-    kind: Kind,
+    kind: LuaType,
     matcher: &Matcher<'_, '_>,
     text: &[u8],
     found: (usize, usize),
@@ -212,23 +212,23 @@ fn replace(
     let top = f.top();
     let whole = &text[found.0..found.1];
     match kind {
-        Kind::Function => {
+        LuaType::Function => {
             f.push_value(3);
             let count = push_captures(f, matcher, text, found, true)?;
             if !f.protected_call(count, 1, 0) {
                 return Err(Raise::Top);
             }
         }
-        Kind::Table => {
+        LuaType::Table => {
             push_capture(f, matcher, text, found, 0)?;
             look_up(f)?;
         }
         _ => return fill_in(f, matcher, text, found, out),
     }
     match f.kind(-1) {
-        Kind::Nil => out.extend_from_slice(whole),
-        Kind::Boolean if !f.boolean(-1) => out.extend_from_slice(whole),
-        Kind::String | Kind::Number => out.extend_from_slice(f.bytes(-1).expect("a string")),
+        LuaType::Nil => out.extend_from_slice(whole),
+        LuaType::Boolean if !f.boolean(-1) => out.extend_from_slice(whole),
+        LuaType::String | LuaType::Number => out.extend_from_slice(f.bytes(-1).expect("a string")),
         other => {
             let name = other.name();
             let text = format!("invalid replacement value (a {name})");

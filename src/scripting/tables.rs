@@ -3,7 +3,7 @@
 
 use super::effort::Effort;
 use super::guard::check_writable;
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 
 /// Replaces these functions in the libraries of the globals at `globals`.
 pub fn install(stack: Stack, globals: i32) {
@@ -114,7 +114,7 @@ fn tohex(f: Frame<'_>) -> Returned {
     let bits = |at| Ok((f.number_argument(at)? + TO_BITS).to_bits() as u32);
     let x = bits(1)?;
     let digits = match f.kind(2) {
-        Kind::None => 8,
+        LuaType::None => 8,
         _ => bits(2)? as i32,
     };
     let count = digits.unsigned_abs().min(8) as usize;

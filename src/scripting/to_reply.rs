@@ -10,7 +10,7 @@
 
 use super::effort::LONG;
 use super::errors::Failure;
-use super::lua::{Frame, Kind, Watched, truncated, watch};
+use super::lua::{Frame, LuaType, Watched, truncated, watch};
 use crate::resp::{Reply, up_to_nul};
 
 /// Maximum nesting of tables: as many values as Redis's Lua keeps for C.
@@ -41,7 +41,7 @@ pub enum Unfinished {
 pub fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
     let (mark, errors) = (reply.mark(), reply.errors());
     let most = f.machine.room().min(UNMEASURED_MAX);
-    let mut writer = Writer::new(f, reply, resp3, most);
+    let mut writer = ReplyWriter::new(f, reply, resp3, most);
     let mut written = writer.write();
     if written == Err(Unfinished::TooLarge) && !writer.has_too_many() {
         reply.take_back(mark, errors);
@@ -57,7 +57,7 @@ pub fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), U
 fn write_measured(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
     let mut counted = Reply::new();
     counted.set_resp3(reply.resp3());
-    let mut meter = Writer::new(f, &mut counted, resp3, f.machine.limit());
+    let mut meter = ReplyWriter::new(f, &mut counted, resp3, f.machine.limit());
     meter.measures = true;
     meter.write()?;
     let bytes = meter.bytes();
@@ -71,10 +71,10 @@ fn write_measured(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Un
     if !reply.make_room(bytes) {
         return Err(Unfinished::Full);
     }
-    Writer::new(f, reply, resp3, bytes).write()
+    ReplyWriter::new(f, reply, resp3, bytes).write()
 }
 
-struct Writer<'m, 'r> {
+struct ReplyWriter<'m, 'r> {
     f: Frame<'m>,
     reply: &'r mut Reply,
     resp3: bool,
@@ -95,9 +95,9 @@ struct Writer<'m, 'r> {
 
 type Written = Result<(), Unfinished>;
 
-impl<'m, 'r> Writer<'m, 'r> {
-    fn new(f: Frame<'m>, reply: &'r mut Reply, resp3: bool, most: usize) -> Writer<'m, 'r> {
-        Writer {
+impl<'m, 'r> ReplyWriter<'m, 'r> {
+    fn new(f: Frame<'m>, reply: &'r mut Reply, resp3: bool, most: usize) -> ReplyWriter<'m, 'r> {
+        ReplyWriter {
             f,
             before: reply.pending_len(),
             reply,
@@ -183,12 +183,12 @@ impl<'m, 'r> Writer<'m, 'r> {
         let stack = self.f.stack;
         match stack.kind(-1) {
             _ if depth > DEPTH_MAX => self.reply.error_line(TOO_DEEP),
-            Kind::String => self.string(stack.bytes(-1).expect("a string"))?,
-            Kind::Boolean if self.resp3 => self.reply.boolean(stack.boolean(-1)),
-            Kind::Boolean if stack.boolean(-1) => self.reply.int(1),
-            Kind::Number => self.reply.int(truncated(stack.number(-1))),
-            Kind::Table if stack.has_room(TABLE_ROOM) => return self.table(depth),
-            Kind::Table => self.reply.error_line(TOO_DEEP),
+            LuaType::String => self.string(stack.bytes(-1).expect("a string"))?,
+            LuaType::Boolean if self.resp3 => self.reply.boolean(stack.boolean(-1)),
+            LuaType::Boolean if stack.boolean(-1) => self.reply.int(1),
+            LuaType::Number => self.reply.int(truncated(stack.number(-1))),
+            LuaType::Table if stack.has_room(TABLE_ROOM) => return self.table(depth),
+            LuaType::Table => self.reply.error_line(TOO_DEEP),
             _ => self.reply.null(),
         }
         stack.pop(1);
@@ -215,7 +215,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         self.weight += TABLE_BYTES;
         let stack = self.f.stack;
         let kind = stack.get_field(-1, "err");
-        if kind == Kind::String {
+        if kind == LuaType::String {
             self.announce(stack.bytes(-1).expect("a string"))?;
             stack.pop(1);
             Failure::read(stack, usize::MAX).reply(self.reply, None);
@@ -232,7 +232,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         let mut len = 0;
         loop {
             stack.raw_get_at(-1, len + 1);
-            let is_end = stack.kind(-1) == Kind::Nil;
+            let is_end = stack.kind(-1) == LuaType::Nil;
             stack.pop(1);
             if is_end {
                 break;
@@ -276,7 +276,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         let stack = self.f.stack;
         let format = stack.get_field(-1, "format");
         let string = stack.get_field(-2, "string");
-        let fits = format == Kind::String && string == Kind::String;
+        let fits = format == LuaType::String && string == LuaType::String;
         if fits {
             let (format, text) = (stack.bytes(-2), stack.bytes(-1));
             let text = text.expect("a string");
@@ -328,11 +328,11 @@ const TOO_DEEP: &[u8] = b"ERR reached lua stack limit";
 const TABLE_ROOM: i32 = 5;
 
 /// Fields that name the type of their table, if the value is of this kind.
-const NAMED: [(&str, Kind); 6] = [
-    ("ok", Kind::String),
-    ("double", Kind::Number),
-    ("big_number", Kind::String),
-    ("verbatim_string", Kind::Table),
-    ("map", Kind::Table),
-    ("set", Kind::Table),
+const NAMED: [(&str, LuaType); 6] = [
+    ("ok", LuaType::String),
+    ("double", LuaType::Number),
+    ("big_number", LuaType::String),
+    ("verbatim_string", LuaType::Table),
+    ("map", LuaType::Table),
+    ("set", LuaType::Table),
 ];

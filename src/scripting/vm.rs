@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_int};
 use super::api::Use;
 use super::errors::{Failure, KILLED};
 use super::host::Host;
-use super::lua::{Frame, Handle, Kind, Lua, Machine, Stack, watch};
+use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, watch};
 use super::to_reply::{Unfinished, reply_value};
 use super::{basic, chunk, sandbox};
 use crate::resp::{Args, Reply};
@@ -152,7 +152,7 @@ impl VmHandle {
             }
             let failed = match stack.kind(-1) {
                 // The line exists three times: in Lua, in this copy, and in the reply.
-                Kind::Table => Failed::Error(Failure::read(stack, machine.room() / 2)),
+                LuaType::Table => Failed::Error(Failure::read(stack, machine.room() / 2)),
                 _ => Failed::Bare(stack.bytes(-1).unwrap_or(b"execution failure").to_vec()),
             };
             stack.set_top(BASE);

@@ -12,7 +12,7 @@ use crate::net::{LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind
 
 /// One address of `bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
+struct WantedSocket {
     /// The configured name, without the `-`.
     name: String,
     port: u16,
@@ -130,7 +130,7 @@ pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), 
 fn reopen_over_old(
     config: &Config,
     listeners: &mut Vec<Listener>,
-    wanted: &[(Wanted, SocketAddr)],
+    wanted: &[(WantedSocket, SocketAddr)],
 ) -> Result<(), Logged> {
     let old: Vec<_> = listeners.iter().filter_map(Listener::place).collect();
     listeners.retain(Listener::is_unix);
@@ -165,7 +165,10 @@ pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<
     reopen_tcp(&wanted, listeners)
 }
 
-fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Listener>, Logged> {
+fn bind_each(
+    config: &Config,
+    wanted: &[(WantedSocket, SocketAddr)],
+) -> Result<Vec<Listener>, Logged> {
     let mut listeners = Vec::new();
     for (want, address) in wanted {
         match bind_tcp(*address, want.transport, backlog(config)) {
@@ -181,8 +184,8 @@ fn bind_each(config: &Config, wanted: &[(Wanted, SocketAddr)]) -> Result<Vec<Lis
 
 /// Resolves the addresses. A name that does not resolve is an error even with `-`, which only
 /// permits an address that this machine does not have now.
-fn resolve_all(wanted: &[Wanted]) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
-    let mut resolved: Vec<(Wanted, SocketAddr)> = Vec::new();
+fn resolve_all(wanted: &[WantedSocket]) -> Result<Vec<(WantedSocket, SocketAddr)>, Logged> {
+    let mut resolved: Vec<(WantedSocket, SocketAddr)> = Vec::new();
     for want in wanted {
         match want.resolve() {
             // Also if one open socket would serve both: the next start would fail.
@@ -199,13 +202,13 @@ fn resolve_all(wanted: &[Wanted]) -> Result<Vec<(Wanted, SocketAddr)>, Logged> {
 }
 
 /// All addresses of `bind`, for plain connections and TLS.
-fn all_wanted(config: &Config) -> Vec<Wanted> {
+fn all_wanted(config: &Config) -> Vec<WantedSocket> {
     let mut all = wanted(config, Transport::Plain);
     all.extend(wanted(config, Transport::Tls));
     all
 }
 
-fn wanted(config: &Config, transport: Transport) -> Vec<Wanted> {
+fn wanted(config: &Config, transport: Transport) -> Vec<WantedSocket> {
     let port = match transport {
         Transport::Plain => config.port,
         Transport::Tls => config.tls_port,
@@ -218,7 +221,7 @@ fn wanted(config: &Config, transport: Transport) -> Vec<Wanted> {
         .map(|word| {
             let name = word.lossy();
             let optional = name.starts_with('-');
-            Wanted {
+            WantedSocket {
                 name: name[usize::from(optional)..].to_owned(),
                 port,
                 transport,
@@ -228,7 +231,7 @@ fn wanted(config: &Config, transport: Transport) -> Vec<Wanted> {
         .collect()
 }
 
-impl Wanted {
+impl WantedSocket {
     /// The first address of the name; a name with a colon is IPv6, any other IPv4.
     fn resolve(&self) -> Result<SocketAddr, String> {
         match self.name.as_str() {
@@ -264,7 +267,7 @@ impl Wanted {
     }
 
     fn warn(&self, why: &str) -> Logged {
-        let Wanted { name, port, .. } = self;
+        let WantedSocket { name, port, .. } = self;
         let kind = match self.transport {
             Transport::Plain => "TCP",
             Transport::Tls => "TLS",
@@ -316,7 +319,7 @@ mod tests {
     #[test]
     fn names_are_resolved_by_their_family() {
         let resolve = |name: &str| {
-            let want = Wanted {
+            let want = WantedSocket {
                 name: name.to_owned(),
                 port: 7,
                 transport: Transport::Plain,

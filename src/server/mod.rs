@@ -67,7 +67,7 @@ pub use parts::aof::{AofState, NO_AOF};
 pub use parts::backups::Backups;
 pub use parts::command_log::LogKind;
 pub use parts::gates::Pause;
-pub use parts::hotkeys::{Session as HotkeysSession, Wanted as HotkeysWanted};
+pub use parts::hotkeys::{Session as HotkeysSession, SessionSettings as HotkeysSettings};
 pub use parts::migrate::MigrateLink;
 pub use parts::shutdown::ShutdownRequest;
 pub use parts::tracking::{Mode as TrackingMode, Tracker};

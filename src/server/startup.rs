@@ -68,7 +68,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     // Only now: a second server must not overwrite the pid file of the one that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
-    let place = Place {
+    let place = Surroundings {
         listeners,
         metrics_listeners,
         materials,
@@ -76,13 +76,13 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         supervisor,
     };
     match serve(config, file, table, place) {
-        Ok(End::NotLoaded) => {
+        Ok(ServeEnd::NotLoaded) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove_silently();
             }
             1
         }
-        Ok(End::Asked) => {
+        Ok(ServeEnd::Asked) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
             }
@@ -330,7 +330,7 @@ fn check_backlog(config: &Config) {
 }
 
 /// How the service ended.
-enum End {
+enum ServeEnd {
     /// It was asked to stop.
     Asked,
     /// It did not begin: the data cannot be loaded.
@@ -338,7 +338,7 @@ enum End {
 }
 
 /// The surroundings of a server: its listeners and its supervisor.
-struct Place {
+struct Surroundings {
     listeners: Vec<Listener>,
     metrics_listeners: Vec<Listener>,
     materials: Option<Materials>,
@@ -351,9 +351,9 @@ fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
     table: CommandTable,
-    place: Place,
-) -> io::Result<End> {
-    let Place {
+    place: Surroundings,
+) -> io::Result<ServeEnd> {
+    let Surroundings {
         listeners,
         metrics_listeners,
         materials,
@@ -379,7 +379,7 @@ fn serve(
     engine.server.identity.config_file = file;
     let server = &mut engine.server;
     if server.acl.load(&mut server.config).is_err() {
-        return Ok(End::NotLoaded);
+        return Ok(ServeEnd::NotLoaded);
     }
     engine.server.connections.tls.install(materials);
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
@@ -397,8 +397,8 @@ fn serve(
     };
     match flow {
         Flow::GoOn => {}
-        Flow::Stop => return Ok(End::Asked),
-        Flow::Fail => return Ok(End::NotLoaded),
+        Flow::Stop => return Ok(ServeEnd::Asked),
+        Flow::Fail => return Ok(ServeEnd::NotLoaded),
     }
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");
@@ -421,5 +421,5 @@ fn serve(
         // It may be gone already.
         let _ = std::fs::remove_file(path);
     }
-    Ok(End::Asked)
+    Ok(ServeEnd::Asked)
 }

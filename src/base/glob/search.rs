@@ -134,7 +134,7 @@ fn find(piece: &[u8], tokens: usize, text: &[u8], nocase: bool) -> Option<usize>
 }
 
 /// One place of a piece: the bytes that match there.
-enum Place {
+enum PieceByte {
     Byte(u8),
     Any,
     Class(Class),
@@ -142,7 +142,7 @@ enum Place {
 
 /// Bit n of its state means: the bytes up to here match the first n + 1 places.
 struct Automaton {
-    places: Vec<Place>,
+    places: Vec<PieceByte>,
     nocase: bool,
     /// For each byte seen so far: the places that it matches.
     masks: Vec<Option<Box<[u64]>>>,
@@ -155,9 +155,9 @@ impl Automaton {
         while p < piece.len() {
             let next = next_token(piece, p);
             places.push(match piece[p] {
-                b'?' => Place::Any,
-                b'[' => Place::Class(Class::of(piece, p + 1, nocase)),
-                _ => Place::Byte(piece[next - 1]),
+                b'?' => PieceByte::Any,
+                b'[' => PieceByte::Class(Class::of(piece, p + 1, nocase)),
+                _ => PieceByte::Byte(piece[next - 1]),
             });
             p = next;
         }
@@ -168,13 +168,13 @@ impl Automaton {
         }
     }
 
-    fn mask(places: &[Place], byte: u8, nocase: bool) -> Box<[u64]> {
+    fn mask(places: &[PieceByte], byte: u8, nocase: bool) -> Box<[u64]> {
         let mut mask = vec![0; places.len().div_ceil(64)];
         for (at, place) in places.iter().enumerate() {
             let fits = match place {
-                Place::Byte(wanted) => same(*wanted, byte, nocase),
-                Place::Any => true,
-                Place::Class(class) => class.has(byte),
+                PieceByte::Byte(wanted) => same(*wanted, byte, nocase),
+                PieceByte::Any => true,
+                PieceByte::Class(class) => class.has(byte),
             };
             mask[at / 64] |= u64::from(fits) << (at % 64);
         }

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{check_offset, parse_offset};
 use crate::base::number::parse_i64;
 use crate::command::keys::Keys;
-use crate::command::options::{Options, Word};
+use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec, up_to_nul};
 use crate::encodings::bits::{IntType, Overflow};
 use crate::keyspace::Class;
@@ -31,7 +31,7 @@ struct Operation {
 
 /// The effect of an operation on its integer.
 #[derive(PartialEq, Eq)]
-enum Outcome {
+enum FieldOutcome {
     Changed,
     Same,
     /// The value did not fit.
@@ -41,7 +41,7 @@ enum Outcome {
 impl Operation {
     /// Reads the integer, writes it if it changes, and replies: the value for GET, the old one for
     /// SET, the new one for INCRBY, null if the new value does not fit.
-    fn run(&self, text: &mut [u8], reply: &mut Reply) -> Outcome {
+    fn run(&self, text: &mut [u8], reply: &mut Reply) -> FieldOutcome {
         let old = self.int.get(text, self.at);
         let wanted = match self.action {
             Action::Get => old.into(),
@@ -50,7 +50,7 @@ impl Operation {
         };
         let Some(new) = self.int.fit(wanted, self.overflow) else {
             reply.null();
-            return Outcome::Refused;
+            return FieldOutcome::Refused;
         };
         match self.action {
             Action::Get | Action::Set(_) => reply.int(old),
@@ -58,9 +58,9 @@ impl Operation {
         }
         if new != old {
             self.int.set(text, self.at, new);
-            return Outcome::Changed;
+            return FieldOutcome::Changed;
         }
-        Outcome::Same
+        FieldOutcome::Same
     }
 
     /// The string length in bytes that holds the whole integer.
@@ -115,7 +115,7 @@ const WORDS: &[Word<Asked>] = &[
 /// BITFIELD's key: read only if every operation is a `GET`.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let only_reads = |option| matches!(option, Ok((Asked::Get | Asked::Overflow, _)));
-    let reads = Options::new(args, 2, WORDS).all(only_reads);
+    let reads = OptionReader::new(args, 2, WORDS).all(only_reads);
     Ok(Keys::one(
         1,
         if reads { Access::READ } else { Access::MODIFY },
@@ -125,7 +125,7 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
 fn parse(args: Args<'_>, max_bytes: u64) -> Result<SmallVec<[Operation; 4]>, CommandError> {
     const BAD_OVERFLOW: CommandError = CommandError::Text("ERR Invalid OVERFLOW type specified");
     let (mut operations, mut overflow) = (SmallVec::new(), Overflow::Wrap);
-    for option in Options::new(args, 2, WORDS) {
+    for option in OptionReader::new(args, 2, WORDS) {
         let (asked, at) = option?;
         if asked == Asked::Overflow {
             overflow = match () {
@@ -193,9 +193,9 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     for operation in &operations {
         // If the string grew, every write that was not refused is a change.
         changes += usize::from(match operation.run(text, call.reply) {
-            Outcome::Changed => true,
-            Outcome::Same => grew && operation.action != Action::Get,
-            Outcome::Refused => false,
+            FieldOutcome::Changed => true,
+            FieldOutcome::Same => grew && operation.action != Action::Get,
+            FieldOutcome::Refused => false,
         });
     }
     if changes > 0 {

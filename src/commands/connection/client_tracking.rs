@@ -16,7 +16,7 @@ pub(super) const TRACKING: Spec = Spec {
 
 /// The options as given.
 #[derive(Default)]
-struct Options<'a> {
+struct TrackingOptions<'a> {
     redirect: Option<ClientId>,
     broadcast: bool,
     opt_in: bool,
@@ -25,9 +25,9 @@ struct Options<'a> {
     prefixes: Vec<&'a [u8]>,
 }
 
-impl<'a> Options<'a> {
-    fn parse(call: &Call<'_>, args: Args<'a>) -> Result<Options<'a>, CommandError> {
-        let mut options = Options::default();
+impl<'a> TrackingOptions<'a> {
+    fn parse(call: &Call<'_>, args: Args<'a>) -> Result<TrackingOptions<'a>, CommandError> {
+        let mut options = TrackingOptions::default();
         let mut at = 3;
         while at < args.len() {
             let value = args.get(at + 1);
@@ -170,7 +170,7 @@ fn first_overlap(prefixes: &[&[u8]]) -> Option<(usize, usize)> {
 /// connection named by REDIRECT.
 fn tracking(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let options = Options::parse(call, args)?;
+    let options = TrackingOptions::parse(call, args)?;
     let on = args.is(2, "ON");
     let World {
         keyspace,

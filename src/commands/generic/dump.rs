@@ -2,7 +2,7 @@
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::keyspace::ValueView;
-use crate::persistence::rdb::{VERSION_FIELD_TTLS, Writer, seal};
+use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS, seal};
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const DUMP: Spec = Spec {
@@ -24,14 +24,14 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         call.reply.null();
         return Ok(());
     };
-    let mut writer = Writer::new(VERSION_FIELD_TTLS, compress);
+    let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, compress);
     let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk_owned(payload);
     Ok(())
 }
 
 /// The value in the writer's RDB version, that version and the checksum.
-pub(super) fn payload_of(writer: &mut Writer, value: &ValueView<'_>) -> Vec<u8> {
+pub(super) fn payload_of(writer: &mut RdbWriter, value: &ValueView<'_>) -> Vec<u8> {
     writer.value(value);
     let mut payload = writer.take(Vec::new());
     seal(&mut payload, writer.version());

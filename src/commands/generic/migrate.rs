@@ -15,7 +15,7 @@ use crate::command::keys::{Keys, Run};
 use crate::command::options::{self, Word};
 use crate::command::{Access, Arity, BadKeys, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::keyspace::{Cause, Class};
-use crate::persistence::rdb::{VERSION_FIELD_TTLS, VERSION_MIGRATE, Writer};
+use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE};
 use crate::resp::{Args, ReplyValue, write_request};
 use crate::server::{Call, CommandResult, MigrateLink, Spec};
 
@@ -67,8 +67,8 @@ const WORDS: &[Word<Asked>] = &[
     Word::last("KEYS", 0, Asked::Keys),
 ];
 
-fn options(args: Args<'_>) -> options::Options<'_, Asked> {
-    options::Options::new(args, 6, WORDS)
+fn options(args: Args<'_>) -> options::OptionReader<'_, Asked> {
+    options::OptionReader::new(args, 6, WORDS)
 }
 
 /// The key in its old position, or those after `KEYS` if that position holds an empty string.
@@ -101,7 +101,7 @@ const KEY_AND_KEYS: &str =
 const USUAL_TIMEOUT_MS: i64 = 1000;
 
 /// The parsed options.
-struct Options<'a> {
+struct MigrateOptions<'a> {
     copy: bool,
     replace: bool,
     /// The user, if named, and the password.
@@ -112,8 +112,8 @@ struct Options<'a> {
     timeout: Duration,
 }
 
-impl<'a> Options<'a> {
-    fn parse(call: &Call<'a>) -> Result<Options<'a>, CommandError> {
+impl<'a> MigrateOptions<'a> {
+    fn parse(call: &Call<'a>) -> Result<MigrateOptions<'a>, CommandError> {
         let args = call.args;
         let (mut copy, mut replace, mut auth, mut keys) = (false, false, None, 3..4);
         for option in self::options(args) {
@@ -135,7 +135,7 @@ impl<'a> Options<'a> {
             1.. => timeout,
             _ => USUAL_TIMEOUT_MS,
         };
-        Ok(Options {
+        Ok(MigrateOptions {
             copy,
             replace,
             auth,
@@ -179,7 +179,7 @@ enum Failed {
 /// Reply: OK; NOKEY if none of the keys exists; otherwise the error of the other server or of the
 /// connection. A key stays here until the other server has it. O(size of the values).
 fn migrate(call: &mut Call<'_>) -> CommandResult {
-    let options = Options::parse(call)?;
+    let options = MigrateOptions::parse(call)?;
     let mut requests = Vec::new();
     let keys = write_restores(call, &options, &mut requests);
     if keys.is_empty() {
@@ -206,7 +206,7 @@ fn migrate(call: &mut Call<'_>) -> CommandResult {
 /// connection in the meantime, a new one is tried.
 fn exchange(
     call: &mut Call<'_>,
-    options: &Options<'_>,
+    options: &MigrateOptions<'_>,
     requests: &[u8],
     keys: &[&[u8]],
 ) -> Result<(), Failed> {
@@ -253,12 +253,12 @@ fn is_refusal(failed: &Option<Failed>) -> bool {
 /// Writes a RESTORE for each existing key; returns those keys.
 fn write_restores<'a>(
     call: &mut Call<'a>,
-    options: &Options<'_>,
+    options: &MigrateOptions<'_>,
     out: &mut Vec<u8>,
 ) -> Vec<&'a [u8]> {
     let args = call.args;
     let compress = call.server.config.rdbcompression;
-    let mut writer = Writer::new(VERSION_MIGRATE, compress);
+    let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
     let mut newer = None;
     let now = call.db.now_ms();
     let mut keys = Vec::new();
@@ -270,7 +270,7 @@ fn write_restores<'a>(
         // field expiries.
         let writer = match writer.holds(&view.value) {
             true => &mut writer,
-            false => newer.get_or_insert_with(|| Writer::new(VERSION_FIELD_TTLS, compress)),
+            false => newer.get_or_insert_with(|| RdbWriter::new(VERSION_FIELD_TTLS, compress)),
         };
         let payload = payload_of(writer, &view.value);
         let ttl = view.expiry.map_or(0, |at| (at - now).max(1));
@@ -296,7 +296,12 @@ struct Sent {
 }
 
 /// Sends all requests and reads the replies.
-fn send(link: &mut MigrateLink, options: &Options<'_>, requests: &[u8], keys: usize) -> Sent {
+fn send(
+    link: &mut MigrateLink,
+    options: &MigrateOptions<'_>,
+    requests: &[u8],
+    keys: usize,
+) -> Sent {
     let mut done = Sent::default();
     let mut preface = Vec::new();
     let replies = options.preface(link, &mut preface);

@@ -30,16 +30,16 @@ const BAD_PAYLOAD: &str = "ERR DUMP payload version or checksum are wrong";
 const BAD_DATA: &str = "ERR Bad data format";
 
 #[derive(Default)]
-struct Options {
+struct RestoreOptions {
     replace: bool,
     absolute: bool,
     last_use: Option<KeyUse>,
 }
 
-impl Options {
-    fn parse(call: &Call<'_>) -> Result<Options, CommandError> {
+impl RestoreOptions {
+    fn parse(call: &Call<'_>) -> Result<RestoreOptions, CommandError> {
         let args = call.args;
-        let mut options = Options::default();
+        let mut options = RestoreOptions::default();
         let mut at = 4;
         while at < args.len() {
             let number = |at: usize| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
@@ -80,7 +80,7 @@ fn is_idle(last_use: KeyUse) -> bool {
 fn restore(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, payload) = (args.at(1), args.at(3));
-    let options = Options::parse(call)?;
+    let options = RestoreOptions::parse(call)?;
     if !options.replace && call.db.contains(key) {
         return Err(CommandError::Text(BUSY_KEY));
     }

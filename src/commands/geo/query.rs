@@ -1,11 +1,11 @@
 //! GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS commands: one grammar.
 
 use super::args;
-use super::search::{self, Order, Told, Wanted};
+use super::search::{self, Order, ResultLimit, Told};
 use super::shape::Area;
 use crate::base::number::parse_i64;
 use crate::command::keys::Keys;
-use crate::command::options::{Options, Word};
+use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use crate::commands::stored::store;
 use crate::encodings::geohash::Position;
@@ -208,7 +208,7 @@ const SEARCH: &[Word<Asked>] = &[
 
 /// The keys of GEORADIUS and GEORADIUSBYMEMBER: the source and the last destination.
 fn keys(args: Args<'_>, form: Form) -> Result<Keys, BadKeys> {
-    let options = Options::new(args, form.options_at(), form.words()).flatten();
+    let options = OptionReader::new(args, form.options_at(), form.words()).flatten();
     let destinations = options.filter(|(asked, _)| matches!(asked, Asked::Store { .. }));
     Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
 }
@@ -267,7 +267,7 @@ impl<'a> Query<'a> {
                 }
             }
         }
-        let mut options = Options::new(args, form.options_at(), form.words());
+        let mut options = OptionReader::new(args, form.options_at(), form.words());
         while let Some(option) = options.next() {
             let (asked, at) = option?;
             query.option(args, (asked, at), form, zset)?;
@@ -401,11 +401,11 @@ impl<'a> Query<'a> {
         self.order.unwrap_or(default)
     }
 
-    fn wanted(&self) -> Wanted {
+    fn wanted(&self) -> ResultLimit {
         match self.count {
-            None => Wanted::All,
-            Some(count) if self.any => Wanted::Any(count),
-            Some(count) => Wanted::First(count),
+            None => ResultLimit::All,
+            Some(count) if self.any => ResultLimit::Any(count),
+            Some(count) => ResultLimit::First(count),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) enum Order {
 
 /// The requested number of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum ResultLimit {
     All,
     /// This many, from the nearest on (or the farthest).
     First(usize),
@@ -60,7 +60,7 @@ pub(super) fn search<'a>(
     zset: &'a Zset,
     area: &Area,
     order: Order,
-    wanted: Wanted,
+    wanted: ResultLimit,
 ) -> Vec<Found<'a>> {
     let mut found = find(zset, area, wanted);
     let by_distance = |a: &Found<'_>, b: &Found<'_>| {
@@ -72,7 +72,7 @@ pub(super) fn search<'a>(
         _ => by_distance(a, b),
     };
     match wanted {
-        Wanted::First(count) if count < found.len() => {
+        ResultLimit::First(count) if count < found.len() => {
             sort_first(&mut found, count, compare);
             found.truncate(count);
         }
@@ -82,9 +82,9 @@ pub(super) fn search<'a>(
     found
 }
 
-fn find<'a>(zset: &'a Zset, area: &Area, wanted: Wanted) -> Vec<Found<'a>> {
+fn find<'a>(zset: &'a Zset, area: &Area, wanted: ResultLimit) -> Vec<Found<'a>> {
     let most = match wanted {
-        Wanted::Any(count) => count,
+        ResultLimit::Any(count) => count,
         _ => usize::MAX,
     };
     let mut found = Vec::new();
@@ -234,7 +234,7 @@ mod tests {
             let zset = zset_of(&positions, &limits);
             prop_assert_eq!(zset.is_table(), !packed);
             let all = brute_force(&zset, &area);
-            let mut found = named(&search(&zset, &area, Order::AsFound, Wanted::All));
+            let mut found = named(&search(&zset, &area, Order::AsFound, ResultLimit::All));
             found.sort_by(|a, b| a.0.cmp(&b.0));
             if is_held_by_its_squares(&area) {
                 prop_assert_eq!(&found, &all);
@@ -255,15 +255,15 @@ mod tests {
                 let found = search(&zset, &area, order, wanted);
                 found.iter().map(|one| one.distance_m).collect()
             };
-            let mut all = distances(Order::AsFound, Wanted::All);
-            let any = distances(Order::AsFound, Wanted::Any(count));
+            let mut all = distances(Order::AsFound, ResultLimit::All);
+            let any = distances(Order::AsFound, ResultLimit::Any(count));
             prop_assert_eq!(&any[..], &all[..count.min(all.len())]);
             all.sort_by(f64::total_cmp);
-            prop_assert_eq!(&distances(Order::Nearest, Wanted::All), &all);
-            let first = distances(Order::Nearest, Wanted::First(count));
+            prop_assert_eq!(&distances(Order::Nearest, ResultLimit::All), &all);
+            let first = distances(Order::Nearest, ResultLimit::First(count));
             prop_assert_eq!(&first[..], &all[..count.min(all.len())]);
             all.reverse();
-            let farthest = distances(Order::Farthest, Wanted::First(count));
+            let farthest = distances(Order::Farthest, ResultLimit::First(count));
             prop_assert_eq!(&farthest[..], &all[..count.min(all.len())]);
         }
     }
@@ -277,7 +277,7 @@ mod tests {
         };
         let zset = zset_of(&[at(1.0, 1.0), at(2.0, 2.0), at(50.0, 50.0)], &limits);
         let area = Area::circle(at(2.0, 2.0), 1e6);
-        let found = search(&zset, &area, Order::AsFound, Wanted::All);
+        let found = search(&zset, &area, Order::AsFound, ResultLimit::All);
         let by_hash = to_zset(&found, false, 1000.0, &limits);
         assert_eq!(
             (by_hash.len(), by_hash.score(b"m0")),

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::field_args::{Condition, Outcome, expire_field, parse_fields, parse_when};
+use super::field_args::{Condition, ExpireOutcome, expire_field, parse_fields, parse_when};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
@@ -80,7 +80,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let Some(open) = hash.as_mut() else {
         fields
             .iter()
-            .for_each(|_| call.reply.int(Outcome::NoField as i64));
+            .for_each(|_| call.reply.int(ExpireOutcome::NoField as i64));
         return Ok(());
     };
     open.make_expirable();
@@ -91,9 +91,9 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         let outcome = expire_field(open, field, when, now as u64, condition);
         call.reply.int(outcome as i64);
         match outcome {
-            Outcome::Set => set.push(field),
-            Outcome::Deleted => deleted.push(field),
-            Outcome::NoField | Outcome::ConditionNotMet => {}
+            ExpireOutcome::Set => set.push(field),
+            ExpireOutcome::Deleted => deleted.push(field),
+            ExpireOutcome::NoField | ExpireOutcome::ConditionNotMet => {}
         }
     }
     drop(hash);

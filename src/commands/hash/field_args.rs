@@ -80,7 +80,7 @@ impl Condition {
 
 /// The outcome of setting a field's expiry; the numbers are HEXPIRE's replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ExpireOutcome {
     NoField = -2,
     ConditionNotMet = 0,
     Set = 1,
@@ -95,7 +95,7 @@ pub(super) fn expire_field(
     when: u64,
     now: u64,
     condition: Condition,
-) -> Outcome {
+) -> ExpireOutcome {
     let change = hash.change_expiry(field, |old| {
         if !condition.holds(old, when) {
             ExpiryChange::Keep
@@ -106,9 +106,9 @@ pub(super) fn expire_field(
         }
     });
     match change {
-        None => Outcome::NoField,
-        Some(ExpiryChange::Keep) => Outcome::ConditionNotMet,
-        Some(ExpiryChange::Remove) => Outcome::Deleted,
-        Some(ExpiryChange::Set(_)) => Outcome::Set,
+        None => ExpireOutcome::NoField,
+        Some(ExpiryChange::Keep) => ExpireOutcome::ConditionNotMet,
+        Some(ExpiryChange::Remove) => ExpireOutcome::Deleted,
+        Some(ExpiryChange::Set(_)) => ExpireOutcome::Set,
     }
 }

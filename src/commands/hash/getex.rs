@@ -1,7 +1,9 @@
 //! HGETEX and HGETDEL: read fields and change their expiry or delete them.
 
 use super::expire::fields_deleted;
-use super::field_args::{BAD_COUNT, Condition, Outcome, expire_field, parse_fields, parse_when};
+use super::field_args::{
+    BAD_COUNT, Condition, ExpireOutcome, expire_field, parse_fields, parse_when,
+};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::expiry_args::TimeForm;
@@ -81,7 +83,7 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
             }
             Change::ExpireAt(when) => {
                 match expire_field(open, field, when, now, Condition::Always) {
-                    Outcome::Set => updated += 1,
+                    ExpireOutcome::Set => updated += 1,
                     _ => deleted.push(field),
                 }
             }

@@ -28,7 +28,7 @@ enum Condition {
     AllThere,
 }
 
-struct Options<'a> {
+struct SetexOptions<'a> {
     condition: Condition,
     keep_ttl: bool,
     /// Unix milliseconds, and the position of the argument that gave the time.
@@ -37,7 +37,7 @@ struct Options<'a> {
     pairs: Args<'a>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> SetexOptions<'a> {
     fn parse(args: Args<'a>, now_ms: i64, name: &'static str) -> Result<Self, CommandError> {
         const TWO_TIMES: CommandError = CommandError::Text(
             "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified",
@@ -45,7 +45,7 @@ impl<'a> Options<'a> {
         const TWO_CONDITIONS: CommandError =
             CommandError::Text("ERR Only one of FXX or FNX arguments can be specified");
         const NO_TIME: CommandError = CommandError::Text("ERR missing expire time");
-        let mut options = Options {
+        let mut options = SetexOptions {
             condition: Condition::Always,
             keep_ttl: false,
             expire: None,
@@ -117,7 +117,7 @@ fn parse_pairs<'a>(
 fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let now = call.db.due_ms();
-    let options = Options::parse(args, call.db.now_ms(), call.name)?;
+    let options = SetexOptions::parse(args, call.db.now_ms(), call.name)?;
     let now = now as u64;
     if !holds(call, &options, now)? {
         call.reply.int(0);
@@ -176,7 +176,7 @@ fn repeat_with_time(call: &mut Call<'_>, when: u64, at: usize) {
 }
 
 /// Whether the fields meet FNX or FXX; deletes the expired ones that it checks.
-fn holds(call: &mut Call<'_>, options: &Options<'_>, now: u64) -> Result<bool, CommandError> {
+fn holds(call: &mut Call<'_>, options: &SetexOptions<'_>, now: u64) -> Result<bool, CommandError> {
     let key = call.args.at(1);
     let mut hash = call.db.write::<Hash>(key)?;
     let Some(open) = hash.as_mut() else {

@@ -4,7 +4,7 @@
 
 use super::check_idle;
 use crate::command::CommandError;
-use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer, seal};
+use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, seal};
 use crate::scripting::{Libraries, LoadError};
 use crate::server::{Call, CommandResult};
 
@@ -13,7 +13,7 @@ use crate::server::{Call, CommandResult};
 /// Reply: bulk string.
 pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
     let compress = call.server.config.rdbcompression;
-    let mut writer = Writer::new(VERSION_FIELD_TTLS, compress);
+    let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, compress);
     for library in call.server.scripting.libraries.iter() {
         writer.function(&library.code);
     }

@@ -4,7 +4,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
-use crate::server::{Call, CommandResult, HotkeysSession, HotkeysWanted, Spec};
+use crate::server::{Call, CommandResult, HotkeysSession, HotkeysSettings, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
 
@@ -73,14 +73,14 @@ fn start(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-fn wanted(call: &Call<'_>) -> Result<HotkeysWanted, CommandError> {
+fn wanted(call: &Call<'_>) -> Result<HotkeysSettings, CommandError> {
     let args = call.args;
     if args.len() < 4 || !args.is(2, "METRICS") {
         return Err(CommandError::Text("ERR METRICS parameter is required"));
     }
     const METRICS_COUNT: &str = "ERR METRICS count must be > 0 and <= 2";
     let metrics = number(args.at(3), 1, METRICS, METRICS_COUNT)? as usize;
-    let mut wanted = HotkeysWanted {
+    let mut wanted = HotkeysSettings {
         cpu: false,
         net: false,
         keys: 10,

@@ -23,7 +23,7 @@ pub(in crate::commands) struct Conditions {
 }
 
 /// The outcome for one member.
-enum Outcome {
+enum AddOutcome {
     Added(f64),
     Moved(f64),
     /// It had this score already.
@@ -56,29 +56,29 @@ impl Conditions {
         member: &[u8],
         score: f64,
         limits: &Limits,
-    ) -> Result<Outcome, CommandError> {
+    ) -> Result<AddOutcome, CommandError> {
         let Some(old) = zset.score(member) else {
             if self.there {
-                return Ok(Outcome::Refused);
+                return Ok(AddOutcome::Refused);
             }
             zset.set(member, score, limits);
-            return Ok(Outcome::Added(score));
+            return Ok(AddOutcome::Added(score));
         };
         if self.new {
-            return Ok(Outcome::Refused);
+            return Ok(AddOutcome::Refused);
         }
         let new = if self.increment { old + score } else { score };
         if new.is_nan() {
             return Err(CommandError::ScoreNan);
         }
         if self.lower && new >= old || self.greater && new <= old {
-            return Ok(Outcome::Refused);
+            return Ok(AddOutcome::Refused);
         }
         if new == old {
-            return Ok(Outcome::Same(new));
+            return Ok(AddOutcome::Same(new));
         }
         zset.set(member, new, limits);
-        Ok(Outcome::Moved(new))
+        Ok(AddOutcome::Moved(new))
     }
 }
 
@@ -221,11 +221,13 @@ pub(in crate::commands) fn set_scores<'a>(
                 continue;
             }
             let outcome = conditions.set(zset, member, score, &limits)?;
-            changes.added += u64::from(matches!(outcome, Outcome::Added(_)));
-            changes.moved += u64::from(matches!(outcome, Outcome::Moved(_)));
+            changes.added += u64::from(matches!(outcome, AddOutcome::Added(_)));
+            changes.moved += u64::from(matches!(outcome, AddOutcome::Moved(_)));
             changes.result = match outcome {
-                Outcome::Added(score) | Outcome::Moved(score) | Outcome::Same(score) => Some(score),
-                Outcome::Refused => None,
+                AddOutcome::Added(score) | AddOutcome::Moved(score) | AddOutcome::Same(score) => {
+                    Some(score)
+                }
+                AddOutcome::Refused => None,
             };
         }
     }

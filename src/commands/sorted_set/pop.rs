@@ -11,24 +11,24 @@ use crate::types::{Container, Type, Zset};
 
 /// The end to pop from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ScoreEnd {
     Lowest,
     Highest,
 }
 
-impl End {
+impl ScoreEnd {
     /// The command that pops from this end, for effects.
     fn command(self) -> &'static [u8] {
         match self {
-            End::Lowest => b"ZPOPMIN",
-            End::Highest => b"ZPOPMAX",
+            ScoreEnd::Lowest => b"ZPOPMIN",
+            ScoreEnd::Highest => b"ZPOPMAX",
         }
     }
 
     fn event(self) -> &'static str {
         match self {
-            End::Lowest => "zpopmin",
-            End::Highest => "zpopmax",
+            ScoreEnd::Lowest => "zpopmin",
+            ScoreEnd::Highest => "zpopmax",
         }
     }
 }
@@ -50,7 +50,7 @@ enum Form {
 fn pop(
     call: &mut Call<'_>,
     key: &[u8],
-    end: End,
+    end: ScoreEnd,
     count: usize,
     form: Form,
 ) -> Result<Option<usize>, CommandError> {
@@ -77,10 +77,10 @@ fn pop(
         return Ok(Some(0));
     }
     let (start, first) = match end {
-        End::Lowest => (0, 0),
-        End::Highest => (len - 1, len - count),
+        ScoreEnd::Lowest => (0, 0),
+        ScoreEnd::Highest => (len - 1, len - count),
     };
-    zset.visit(start, count, end == End::Highest, |score, member| {
+    zset.visit(start, count, end == ScoreEnd::Highest, |score, member| {
         if matches!(form, Form::Pairs | Form::KeyAndPairs) {
             reply.array(2);
         }
@@ -110,7 +110,7 @@ pub(super) const ZPOPMIN: Spec = Spec {
 ///
 /// Reply: array of members and scores (RESP3 with a count: of pairs). O(log n) a member.
 fn zpopmin(call: &mut Call<'_>) -> CommandResult {
-    pop_end(call, End::Lowest)
+    pop_end(call, ScoreEnd::Lowest)
 }
 
 pub(super) const ZPOPMAX: Spec = Spec {
@@ -121,10 +121,10 @@ pub(super) const ZPOPMAX: Spec = Spec {
 
 /// `ZPOPMAX key [count]`: removes the members with the highest scores.
 fn zpopmax(call: &mut Call<'_>) -> CommandResult {
-    pop_end(call, End::Highest)
+    pop_end(call, ScoreEnd::Highest)
 }
 
-fn pop_end(call: &mut Call<'_>, end: End) -> CommandResult {
+fn pop_end(call: &mut Call<'_>, end: ScoreEnd) -> CommandResult {
     if call.args.len() > 3 {
         return Err(CommandError::Syntax);
     }
@@ -162,7 +162,7 @@ pub(super) const BZPOPMIN: Spec = Spec {
 ///
 /// Reply: key, member and score; null array on timeout. Propagated as ZPOPMIN. O(log n).
 fn bzpopmin(call: &mut Call<'_>) -> CommandResult {
-    pop_one_or_wait(call, End::Lowest)
+    pop_one_or_wait(call, ScoreEnd::Lowest)
 }
 
 pub(super) const BZPOPMAX: Spec = Spec {
@@ -173,10 +173,10 @@ pub(super) const BZPOPMAX: Spec = Spec {
 
 /// `BZPOPMAX key [key ...] timeout`: like BZPOPMIN, from the other end.
 fn bzpopmax(call: &mut Call<'_>) -> CommandResult {
-    pop_one_or_wait(call, End::Highest)
+    pop_one_or_wait(call, ScoreEnd::Highest)
 }
 
-fn pop_one_or_wait(call: &mut Call<'_>, end: End) -> CommandResult {
+fn pop_one_or_wait(call: &mut Call<'_>, end: ScoreEnd) -> CommandResult {
     pop_or_wait(call, Type::Zset, |call, key| {
         let popped = pop(call, key, end, 1, Form::KeyThenFlat)?.is_some();
         if popped {
@@ -187,10 +187,10 @@ fn pop_one_or_wait(call: &mut Call<'_>, end: End) -> CommandResult {
 }
 
 /// `MIN` or `MAX`.
-fn parse_end(args: Args<'_>, at: usize) -> Result<End, CommandError> {
+fn parse_end(args: Args<'_>, at: usize) -> Result<ScoreEnd, CommandError> {
     match () {
-        _ if args.is(at, "MIN") => Ok(End::Lowest),
-        _ if args.is(at, "MAX") => Ok(End::Highest),
+        _ if args.is(at, "MIN") => Ok(ScoreEnd::Lowest),
+        _ if args.is(at, "MAX") => Ok(ScoreEnd::Highest),
         _ => Err(CommandError::Syntax),
     }
 }
@@ -218,7 +218,7 @@ fn zmpop(call: &mut Call<'_>) -> CommandResult {
 fn pop_counted(
     call: &mut Call<'_>,
     key: &[u8],
-    end: End,
+    end: ScoreEnd,
     count: usize,
 ) -> Result<bool, CommandError> {
     let Some(popped) = pop(call, key, end, count, Form::KeyAndPairs)? else {

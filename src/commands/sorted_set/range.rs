@@ -25,7 +25,7 @@ enum Range<'a> {
 }
 
 /// The parsed arguments of a range command.
-struct Wanted<'a> {
+struct RangeRequest<'a> {
     range: Range<'a>,
     backward: bool,
     with_scores: bool,
@@ -34,7 +34,7 @@ struct Wanted<'a> {
     limit: i64,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> RangeRequest<'a> {
     /// Parses `min max [options]` from argument `at` on. Options implied by the command's name are
     /// not accepted.
     fn parse(
@@ -43,7 +43,7 @@ impl<'a> Wanted<'a> {
         mut by: Option<By>,
         mut backward: Option<bool>,
         store: bool,
-    ) -> Result<Wanted<'a>, CommandError> {
+    ) -> Result<RangeRequest<'a>, CommandError> {
         let integer = |at| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
         let (mut with_scores, mut offset, mut limit) = (false, 0, -1);
         let mut next = at + 2;
@@ -86,7 +86,7 @@ impl<'a> Wanted<'a> {
             By::Score => Range::Score(ScoreRange::parse(min, max)?),
             By::Lex => Range::Lex(LexRange::parse(min, max)?),
         };
-        Ok(Wanted {
+        Ok(RangeRequest {
             range,
             backward,
             with_scores,
@@ -95,7 +95,7 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// The first rank and the maximum number of elements; [`Wanted::reaches`] may end the walk
+    /// The first rank and the maximum number of elements; [`RangeRequest::reaches`] may end the walk
     /// earlier.
     fn run(&self, zset: &Zset) -> Option<(usize, usize)> {
         let len = zset.len();
@@ -254,7 +254,7 @@ fn zrevrangebylex(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn reply_range(call: &mut Call<'_>, by: Option<By>, backward: Option<bool>) -> CommandResult {
-    let wanted = Wanted::parse(call.args, 2, by, backward, false)?;
+    let wanted = RangeRequest::parse(call.args, 2, by, backward, false)?;
     let zset = call.db.read::<Zset>(call.args.at(1))?;
     let run = zset.as_ref().and_then(|zset| wanted.run(zset));
     let (Some(zset), Some((start, count))) = (zset, run) else {
@@ -317,7 +317,7 @@ pub(super) const ZRANGESTORE: Spec = Spec {
 /// Reply: the number of members. An empty result deletes `to`. O(log n + result).
 fn zrangestore(call: &mut Call<'_>) -> CommandResult {
     let (to, from) = (call.args.at(1), call.args.at(2));
-    let wanted = Wanted::parse(call.args, 3, None, None, true)?;
+    let wanted = RangeRequest::parse(call.args, 3, None, None, true)?;
     let limits = *call.db.limits();
     let zset = call.db.read::<Zset>(from)?;
     let mut result = Zset::new_for(0, 0, &limits);

@@ -8,7 +8,7 @@ use crate::types::Stream;
 use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId};
 
 use super::reply::write_id;
-use super::trim::Options;
+use super::trim::TrimOptions;
 
 pub(super) const XADD: Spec = Spec {
     arity: Arity::AtLeast(5),
@@ -43,7 +43,7 @@ fn pairs<'a>(args: Args<'a>, from: usize) -> impl Pairs<'a> {
 /// cost of XTRIM. Propagated with the assigned ID, and with the exact length or first ID that an
 /// approximate trim has left.
 fn xadd(call: &mut Call<'_>) -> CommandResult {
-    let options = Options::parse(call, true)?;
+    let options = TrimOptions::parse(call, true)?;
     let args = call.args;
     let from = options.id_at + 1;
     if args.len() < from + 2 || !(args.len() - from).is_multiple_of(2) {

@@ -45,7 +45,7 @@ struct Claim {
 }
 
 /// The outcome for one entry.
-enum Outcome {
+enum ClaimOutcome {
     Claimed,
     /// It was pending, but is no longer in the stream.
     Gone,
@@ -71,22 +71,22 @@ impl Claim {
         consumer: ConsumerId,
         (id, word): (StreamId, &[u8]),
         done: &mut Done,
-    ) -> Outcome {
+    ) -> ClaimOutcome {
         let old = group.pending().get(id).copied();
         let mut entry = stream.range(id, id);
         // This range only checks existence; another one writes the entry if it is claimed.
         if entry.next().is_none() {
             let Some(nack) = old else {
-                return Outcome::Kept;
+                return ClaimOutcome::Kept;
             };
             self.state(group, nack, word, done);
             group.acknowledge(id);
-            return Outcome::Gone;
+            return ClaimOutcome::Gone;
         }
         let is_early = |nack: Nack| self.now_ms.wrapping_sub(nack.delivered_ms) < self.min_idle_ms;
         let deliveries = match old {
-            None if !self.force => return Outcome::Kept,
-            Some(nack) if self.min_idle_ms > 0 && is_early(nack) => return Outcome::Kept,
+            None if !self.force => return ClaimOutcome::Kept,
+            Some(nack) if self.min_idle_ms > 0 && is_early(nack) => return ClaimOutcome::Kept,
             None => 1,
             Some(nack) => nack.deliveries,
         };
@@ -106,7 +106,7 @@ impl Claim {
         }
         group.consumer_mut(consumer).active_ms = self.now_ms;
         self.state(group, nack, word, done);
-        Outcome::Claimed
+        ClaimOutcome::Claimed
     }
 
     fn state(&self, group: &Group, nack: Nack, word: &[u8], done: &mut Done) {
@@ -147,7 +147,7 @@ fn check_group(stream: Option<Ref<'_, Stream>>, args: Args<'_>) -> CommandResult
 }
 
 /// The options after XCLAIM's IDs.
-struct Options {
+struct ClaimOptions {
     ids: usize,
     delivered_ms: Option<i64>,
     deliveries: Option<u64>,
@@ -156,8 +156,8 @@ struct Options {
     last_id: StreamId,
 }
 
-impl Options {
-    fn parse(args: Args<'_>, now_ms: i64) -> Result<Options, CommandError> {
+impl ClaimOptions {
+    fn parse(args: Args<'_>, now_ms: i64) -> Result<ClaimOptions, CommandError> {
         const BAD_IDLE: &str = "ERR Invalid IDLE option argument for XCLAIM";
         const BAD_TIME: &str = "ERR Invalid TIME option argument for XCLAIM";
         const BAD_COUNT: &str = "ERR Invalid RETRYCOUNT option argument for XCLAIM";
@@ -167,7 +167,7 @@ impl Options {
         };
         let ids = args.from(5).iter();
         let ids = ids.take_while(|id| ids::strict(id).is_ok()).count();
-        let mut options = Options {
+        let mut options = ClaimOptions {
             ids,
             delivered_ms: None,
             deliveries: None,
@@ -220,7 +220,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     check_group(call.db.read(args.at(1))?, args)?;
     let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
     let now_ms = call.db.now_ms();
-    let options = Options::parse(args, now_ms)?;
+    let options = ClaimOptions::parse(args, now_ms)?;
     let claim = Claim {
         now_ms,
         min_idle_ms,
@@ -249,7 +249,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
             let Ok(id) = ids::strict(word) else { break };
             let entry = (id, word);
             let outcome = claim.claim(reply, (stream, group), consumer, entry, &mut done);
-            written += usize::from(matches!(outcome, Outcome::Claimed));
+            written += usize::from(matches!(outcome, ClaimOutcome::Claimed));
         }
         reply.finish_array(place, written);
         if moves && done.changes == 0 {
@@ -360,9 +360,9 @@ impl Claim {
             let text = id.text();
             let entry = (id, text.as_bytes());
             match self.claim(reply, (stream, group), consumer, entry, &mut done) {
-                Outcome::Claimed => written += 1,
-                Outcome::Gone => deleted.push(id),
-                Outcome::Kept => continue,
+                ClaimOutcome::Claimed => written += 1,
+                ClaimOutcome::Gone => deleted.push(id),
+                ClaimOutcome::Kept => continue,
             }
             left -= 1;
         }

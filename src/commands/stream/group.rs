@@ -29,7 +29,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         call,
         &[
             "CREATE <key> <groupname> <id|$> [option]",
-            "    Make a group that reads what comes behind an ID. Options are:",
+            "    Make a group that reads what comes behind an ID. GroupOptions are:",
             "    * MKSTREAM",
             "      Make an empty stream where there is none.",
             "    * ENTRIESREAD entries_read",
@@ -53,16 +53,16 @@ const NO_KEY: CommandError = CommandError::Text(
 );
 
 /// The options after the ID.
-struct Options {
+struct GroupOptions {
     make: bool,
     entries_read: i64,
 }
 
-impl Options {
-    fn parse(args: Args<'_>, may_make: bool) -> Result<Options, CommandError> {
+impl GroupOptions {
+    fn parse(args: Args<'_>, may_make: bool) -> Result<GroupOptions, CommandError> {
         const NEGATIVE: CommandError =
             CommandError::Text("ERR value for ENTRIESREAD must be positive or -1");
-        let mut options = Options {
+        let mut options = GroupOptions {
             make: false,
             entries_read: -1,
         };
@@ -100,7 +100,7 @@ const CREATE: Spec = Spec {
 fn create(call: &mut Call<'_>) -> CommandResult {
     const BUSY: CommandError = CommandError::Text("BUSYGROUP Consumer Group name already exists");
     let args = call.args;
-    let options = Options::parse(args, true)?;
+    let options = GroupOptions::parse(args, true)?;
     let (key, name) = (args.at(2), args.at(3));
     let last_id = {
         let found = call.db.write::<Stream>(key)?;
@@ -145,7 +145,7 @@ const SETID: Spec = Spec {
 /// Reply: OK. O(1).
 fn set_id(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let options = Options::parse(args, false)?;
+    let options = GroupOptions::parse(args, false)?;
     let (key, name) = (args.at(2), args.at(3));
     let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
     let last_id = stream.last_id();

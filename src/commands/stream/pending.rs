@@ -20,7 +20,7 @@ pub(super) const XPENDING: Spec = Spec {
 };
 
 /// `[IDLE ms] start end count [consumer]`.
-struct Wanted<'a> {
+struct PendingRequest<'a> {
     idle_ms: i64,
     start: StreamId,
     end: StreamId,
@@ -28,8 +28,8 @@ struct Wanted<'a> {
     consumer: Option<&'a [u8]>,
 }
 
-impl<'a> Wanted<'a> {
-    fn parse(args: Args<'a>) -> Result<Wanted<'a>, CommandError> {
+impl<'a> PendingRequest<'a> {
+    fn parse(args: Args<'a>) -> Result<PendingRequest<'a>, CommandError> {
         let (mut idle_ms, mut at) = (0, 3);
         if args.is(3, "idle") {
             idle_ms = parse_i64(args.at(4)).ok_or(CommandError::NotAnInteger)?;
@@ -39,7 +39,7 @@ impl<'a> Wanted<'a> {
             at = 5;
         }
         let count = parse_i64(args.at(at + 2)).ok_or(CommandError::NotAnInteger)?;
-        Ok(Wanted {
+        Ok(PendingRequest {
             idle_ms,
             start: ids::start(args.at(at))?,
             end: ids::end(args.at(at + 1))?,
@@ -59,7 +59,7 @@ fn xpending(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let wanted = match args.len() {
         3 => None,
-        6..=9 => Some(Wanted::parse(args)?),
+        6..=9 => Some(PendingRequest::parse(args)?),
         _ => return Err(CommandError::Syntax),
     };
     let (key, name) = (args.at(1), args.at(2));
@@ -96,7 +96,7 @@ fn summary(reply: &mut Reply, group: &Group) {
     reply.finish_array(place, busy);
 }
 
-fn list(reply: &mut Reply, group: &Group, wanted: &Wanted<'_>, now_ms: i64) {
+fn list(reply: &mut Reply, group: &Group, wanted: &PendingRequest<'_>, now_ms: i64) {
     let consumer = wanted.consumer.map(|name| group.find(name));
     let place = reply.defer();
     let mut left = wanted.count;

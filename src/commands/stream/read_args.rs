@@ -2,7 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::keys::{Keys, Run};
-use crate::command::options::{Options, Word};
+use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, BadKeys, CommandError};
 use crate::commands::timeout_args;
 use crate::resp::Args;
@@ -32,7 +32,7 @@ const WORDS: &[Word<Asked>] = &[
 
 /// The keys of XREAD and XREADGROUP: the first half of what follows `STREAMS`.
 pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
-    let mut options = Options::new(args, 1, WORDS).flatten();
+    let mut options = OptionReader::new(args, 1, WORDS).flatten();
     let Some((_, at)) = options.find(|(asked, _)| *asked == Asked::Streams) else {
         return Ok(Keys::NONE);
     };
@@ -74,7 +74,7 @@ impl<'a> ReadArgs<'a> {
             ids: args.first(0),
             ids_at: 0,
         };
-        for option in Options::new(args, 1, WORDS) {
+        for option in OptionReader::new(args, 1, WORDS) {
             let (asked, at) = option?;
             match asked {
                 Asked::Block => {

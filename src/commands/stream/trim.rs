@@ -17,7 +17,7 @@ const UNLIMITED_NODES: i64 = 10_000;
 const ENTRIES_MAX: i64 = 1_000_000;
 
 /// The options between the key and the ID, or the end.
-pub(super) struct Options {
+pub(super) struct TrimOptions {
     pub trim: Option<Trim>,
     /// The position of the threshold of MAXLEN or MINID.
     threshold_at: usize,
@@ -28,12 +28,12 @@ pub(super) struct Options {
     pub id: Option<GivenId>,
 }
 
-impl Options {
+impl TrimOptions {
     /// Parses the options; with `adds` up to the ID.
     #[inline]
-    pub fn parse(call: &Call<'_>, adds: bool) -> Result<Options, CommandError> {
+    pub fn parse(call: &Call<'_>, adds: bool) -> Result<TrimOptions, CommandError> {
         let args = call.args;
-        let mut options = Options {
+        let mut options = TrimOptions {
             trim: None,
             threshold_at: 0,
             no_make: false,
@@ -205,7 +205,7 @@ pub(super) const XTRIM: Spec = Spec {
 /// most LIMIT entries (0: no limit; default: those of a hundred nodes). O(nodes removed); they are
 /// freed between turns.
 fn xtrim(call: &mut Call<'_>) -> CommandResult {
-    let options = Options::parse(call, false)?;
+    let options = TrimOptions::parse(call, false)?;
     let key = call.args.at(1);
     let wanted = call.effects_wanted();
     let (Some(mut stream), Some(trim)) = (call.db.write::<Stream>(key)?, options.trim) else {

@@ -21,16 +21,16 @@ const OVER_LIMIT: &str =
 const NO_MEMORY: &str = "ERR Insufficient memory, failed allocating transient memory for LCS";
 
 #[derive(Default)]
-struct Options {
+struct LcsOptions {
     len: bool,
     idx: bool,
     with_match_len: bool,
     match_len_min: i64,
 }
 
-impl Options {
-    fn parse(args: Args<'_>) -> Result<Options, CommandError> {
-        let mut o = Options::default();
+impl LcsOptions {
+    fn parse(args: Args<'_>) -> Result<LcsOptions, CommandError> {
+        let mut o = LcsOptions::default();
         let mut at = 3;
         while at < args.len() {
             if args.is(at, "IDX") {
@@ -71,7 +71,7 @@ fn lcs(call: &mut Call<'_>) -> CommandResult {
         text.map_err(|_| CommandError::Text(NOT_STRINGS))
     };
     let (text1, text2) = (string(key1)?, string(key2)?);
-    let options = Options::parse(call.args)?;
+    let options = LcsOptions::parse(call.args)?;
     let (mut digits1, mut digits2) = (itoa::Buffer::new(), itoa::Buffer::new());
     let a = text1.as_ref().map_or(&b""[..], |t| t.text(&mut digits1));
     let b = text2.as_ref().map_or(&b""[..], |t| t.text(&mut digits2));
@@ -217,7 +217,7 @@ struct Run {
     b: (usize, usize),
 }
 
-fn write_matches(reply: &mut Reply, table: &Table<'_>, options: &Options, len: u32) {
+fn write_matches(reply: &mut Reply, table: &Table<'_>, options: &LcsOptions, len: u32) {
     reply.map(2);
     reply.bulk(b"matches");
     let place = reply.defer();

@@ -64,18 +64,18 @@ enum Condition<'a> {
     IfEqual(&'a [u8]),
 }
 
-struct Options<'a> {
+struct SetOptions<'a> {
     condition: Condition<'a>,
     get: bool,
     keep_ttl: bool,
     expire: Option<ExpireArg<'a>>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> SetOptions<'a> {
     /// Options may be repeated unless they contradict each other; the last one applies.
-    fn parse(args: Args<'a>) -> Result<Options<'a>, CommandError> {
+    fn parse(args: Args<'a>) -> Result<SetOptions<'a>, CommandError> {
         use Condition::{Always, IfEqual, IfMissing, IfThere};
-        let mut o = Options {
+        let mut o = SetOptions {
             condition: Always,
             get: false,
             keep_ttl: false,
@@ -122,7 +122,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         call.reply.ok();
         return Ok(());
     }
-    let options = Options::parse(call.args)?;
+    let options = SetOptions::parse(call.args)?;
     let expiry = match &options.expire {
         None if options.keep_ttl => Expiry::Keep,
         None => Expiry::Clear,

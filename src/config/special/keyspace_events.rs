@@ -11,13 +11,13 @@ macro_rules! event_classes {
     ($($(#[$doc:meta])* $NAME:ident, $letter:literal, $in_all:literal;)*) => {
         /// The place of each in the list, which is its bit.
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
-        enum Place { $($NAME),* }
+        enum ClassIndex { $($NAME),* }
 
         bitflags! {
             /// What an event is about, and the two channels on which it is published.
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
             pub struct EventClass: u32 {
-                $($(#[$doc])* const $NAME = 1 << Place::$NAME as u32;)*
+                $($(#[$doc])* const $NAME = 1 << ClassIndex::$NAME as u32;)*
             }
         }
 

@@ -143,12 +143,12 @@ fn raise(
         return Ok(dense::raise(&mut hll[HEADER_BYTES..], index, value));
     }
     match sparse::raise(hll, cursor, index, value, bytes_max)? {
-        sparse::Outcome::Same => Ok(false),
-        sparse::Outcome::Raised => {
+        sparse::SetOutcome::Same => Ok(false),
+        sparse::SetOutcome::Raised => {
             invalidate(hll);
             Ok(true)
         }
-        sparse::Outcome::NoRoom => {
+        sparse::SetOutcome::NoRoom => {
             *hll = to_dense(hll)?;
             Ok(dense::raise(&mut hll[HEADER_BYTES..], index, value))
         }

@@ -90,7 +90,7 @@ impl Cursor {
 
 /// The result of raising a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
+pub(super) enum SetOutcome {
     /// It is at least as high already.
     Same,
     Raised,
@@ -107,9 +107,9 @@ pub(super) fn raise(
     index: usize,
     value: u8,
     bytes_max: usize,
-) -> Result<Outcome, Damaged> {
+) -> Result<SetOutcome, Damaged> {
     if value > VALUE_MAX {
-        return Ok(Outcome::NoRoom);
+        return Ok(SetOutcome::NoRoom);
     }
     let (mut here, mut before) = (*cursor, None);
     let run = loop {
@@ -123,18 +123,18 @@ pub(super) fn raise(
     // The change affects bytes from the run before on, and may replace that run.
     *cursor = before.unwrap_or_else(Cursor::start);
     if run.value >= value {
-        return Ok(Outcome::Same);
+        return Ok(SetOutcome::Same);
     }
     let mut parts: SmallVec<[u8; 5]> = SmallVec::new();
     push_run(&mut parts, run.value, index - here.first);
     push_run(&mut parts, value, 1);
     push_run(&mut parts, run.value, here.first + run.len - 1 - index);
     if parts.len() > run.bytes && hll.len() + parts.len() - run.bytes > bytes_max {
-        return Ok(Outcome::NoRoom);
+        return Ok(SetOutcome::NoRoom);
     }
     hll.splice(here.at..here.at + run.bytes, parts);
     join(hll, here.previous.unwrap_or(HEADER_BYTES));
-    Ok(Outcome::Raised)
+    Ok(SetOutcome::Raised)
 }
 
 /// Joins neighbours of one value, among the first runs from `at` on.
@@ -219,7 +219,7 @@ mod tests {
         let mut hll = empty();
         for &(index, value) in steps {
             let outcome = raise(&mut hll, &mut Cursor::start(), index, value, 3000);
-            assert_eq!(outcome, Ok(Outcome::Raised));
+            assert_eq!(outcome, Ok(SetOutcome::Raised));
         }
         describe(&hll[HEADER_BYTES..])
     }
@@ -252,11 +252,11 @@ mod tests {
         let mut raise = |index, value, bytes_max| {
             raise(&mut hll, &mut Cursor::start(), index, value, bytes_max)
         };
-        assert_eq!(raise(5, 33, 3000), Ok(Outcome::NoRoom));
-        assert_eq!(raise(5, 32, 19), Ok(Outcome::NoRoom));
-        assert_eq!(raise(5, 31, 20), Ok(Outcome::Raised));
+        assert_eq!(raise(5, 33, 3000), Ok(SetOutcome::NoRoom));
+        assert_eq!(raise(5, 32, 19), Ok(SetOutcome::NoRoom));
+        assert_eq!(raise(5, 31, 20), Ok(SetOutcome::Raised));
         // In the same bytes.
-        assert_eq!(raise(5, 32, 0), Ok(Outcome::Raised));
-        assert_eq!(raise(5, 32, 0), Ok(Outcome::Same));
+        assert_eq!(raise(5, 32, 0), Ok(SetOutcome::Raised));
+        assert_eq!(raise(5, 32, 0), Ok(SetOutcome::Same));
     }
 }

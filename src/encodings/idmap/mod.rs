@@ -6,7 +6,7 @@
 //!   1. No chunk is empty, and the keys ascend within and across chunks.
 //!   2. A chunk's weight is the total of its values, so that a chunk dropped from the front is
 //!      counted without reading its values.
-//!   3. A [`Place`] is valid until the next change.
+//!   3. A [`MapPosition`] is valid until the next change.
 //!   4. `bytes` is what the chunks and their values own, as the allocator counts it: chunks
 //!      change through `edit`, are added by `put`, and are subtracted when removed.
 //!
@@ -37,7 +37,7 @@ impl Weigh for () {}
 
 /// The position of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MapPosition {
     chunk: usize,
     at: usize,
 }
@@ -95,10 +95,10 @@ impl<V: Weigh> IdMap<V> {
         behind.checked_sub(1)
     }
 
-    pub fn find(&self, id: StreamId) -> Option<Place> {
+    pub fn find(&self, id: StreamId) -> Option<MapPosition> {
         let chunk = self.chunk_of(id)?;
         let at = self.chunks[chunk].find(id).ok()?;
-        Some(Place { chunk, at })
+        Some(MapPosition { chunk, at })
     }
 
     pub fn contains(&self, id: StreamId) -> bool {
@@ -110,18 +110,18 @@ impl<V: Weigh> IdMap<V> {
     }
 
     /// The last key that is at most `id`.
-    pub fn floor(&self, id: StreamId) -> Option<Place> {
+    pub fn floor(&self, id: StreamId) -> Option<MapPosition> {
         let chunk = self.chunk_of(id)?;
         let at = match self.chunks[chunk].find(id) {
             Ok(at) => at,
             // The chunk's first key is at most `id`.
             Err(at) => at - 1,
         };
-        Some(Place { chunk, at })
+        Some(MapPosition { chunk, at })
     }
 
     /// The first key that is at least `id`.
-    pub fn ceil(&self, id: StreamId) -> Option<Place> {
+    pub fn ceil(&self, id: StreamId) -> Option<MapPosition> {
         match self.floor(id) {
             None => self.first(),
             Some(place) if self.key(place) == id => Some(place),
@@ -130,48 +130,48 @@ impl<V: Weigh> IdMap<V> {
     }
 
     #[inline]
-    pub fn first(&self) -> Option<Place> {
-        (self.len > 0).then_some(Place { chunk: 0, at: 0 })
+    pub fn first(&self) -> Option<MapPosition> {
+        (self.len > 0).then_some(MapPosition { chunk: 0, at: 0 })
     }
 
     #[inline]
-    pub fn last(&self) -> Option<Place> {
+    pub fn last(&self) -> Option<MapPosition> {
         let chunk = self.chunks.len().checked_sub(1)?;
         let at = self.chunks[chunk].len() - 1;
-        Some(Place { chunk, at })
+        Some(MapPosition { chunk, at })
     }
 
     #[inline]
-    pub fn next(&self, place: Place) -> Option<Place> {
-        let Place { chunk, at } = place;
+    pub fn next(&self, place: MapPosition) -> Option<MapPosition> {
+        let MapPosition { chunk, at } = place;
         if at + 1 < self.chunks[chunk].len() {
-            return Some(Place { chunk, at: at + 1 });
+            return Some(MapPosition { chunk, at: at + 1 });
         }
-        (chunk + 1 < self.chunks.len()).then_some(Place {
+        (chunk + 1 < self.chunks.len()).then_some(MapPosition {
             chunk: chunk + 1,
             at: 0,
         })
     }
 
     #[inline]
-    pub fn prev(&self, place: Place) -> Option<Place> {
-        let Place { chunk, at } = place;
+    pub fn prev(&self, place: MapPosition) -> Option<MapPosition> {
+        let MapPosition { chunk, at } = place;
         if at > 0 {
-            return Some(Place { chunk, at: at - 1 });
+            return Some(MapPosition { chunk, at: at - 1 });
         }
         let chunk = chunk.checked_sub(1)?;
         let at = self.chunks[chunk].len() - 1;
-        Some(Place { chunk, at })
+        Some(MapPosition { chunk, at })
     }
 
     /// The key with index `n`, from 0. O(chunks).
-    pub fn nth(&self, mut n: usize) -> Option<Place> {
+    pub fn nth(&self, mut n: usize) -> Option<MapPosition> {
         if n >= self.len {
             return None;
         }
         for (number, chunk) in self.chunks.iter().enumerate() {
             if n < chunk.len() {
-                return Some(Place {
+                return Some(MapPosition {
                     chunk: number,
                     at: n,
                 });
@@ -182,18 +182,18 @@ impl<V: Weigh> IdMap<V> {
     }
 
     #[inline]
-    pub fn key(&self, place: Place) -> StreamId {
+    pub fn key(&self, place: MapPosition) -> StreamId {
         self.chunks[place.chunk].key(place.at)
     }
 
     #[inline]
-    pub fn value(&self, place: Place) -> &V {
+    pub fn value(&self, place: MapPosition) -> &V {
         self.chunks[place.chunk].value(place.at)
     }
 
     /// Changes a value.
     #[inline]
-    pub fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut V) -> R) -> R {
+    pub fn update<R>(&mut self, place: MapPosition, change: impl FnOnce(&mut V) -> R) -> R {
         self.edit(place.chunk, |chunk| chunk.update(place.at, change))
     }
 
@@ -263,8 +263,8 @@ impl<V: Weigh> IdMap<V> {
         self.find(id).map(|place| self.remove_at(place))
     }
 
-    pub fn remove_at(&mut self, place: Place) -> V {
-        let Place { chunk: number, at } = place;
+    pub fn remove_at(&mut self, place: MapPosition) -> V {
+        let MapPosition { chunk: number, at } = place;
         let value = self.edit(number, |chunk| chunk.remove(at));
         self.len -= 1;
         let len = self.chunks[number].len();
@@ -335,7 +335,10 @@ impl<V: Weigh> IdMap<V> {
     }
 
     /// Keys and values from a position on.
-    pub fn iter_from(&self, mut at: Option<Place>) -> impl Iterator<Item = (StreamId, &V)> + '_ {
+    pub fn iter_from(
+        &self,
+        mut at: Option<MapPosition>,
+    ) -> impl Iterator<Item = (StreamId, &V)> + '_ {
         std::iter::from_fn(move || {
             let place = at?;
             at = self.next(place);

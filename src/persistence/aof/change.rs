@@ -299,7 +299,7 @@ pub(super) fn open_file(disk: &Disk, names: &Names, name: &str) -> Result<(File,
     Ok((file, length))
 }
 
-impl super::writer::Writer {
+impl super::writer::LogWriter {
     fn unsynced_file(&self) -> Option<(Arc<File>, u64)> {
         self.written_file()
             .filter(|_| self.synced() < self.written())

@@ -12,7 +12,7 @@ use super::change::{Change, open_file};
 use super::disk::Disk;
 use super::manifest::{BaseForm, Manifest, ManifestError, Part};
 use super::sync::Wake;
-use super::writer::{Time, Writer};
+use super::writer::{LogWriter, Time};
 use crate::replication::ReplOffset;
 
 /// The names and the folder of the files.
@@ -134,7 +134,7 @@ pub struct Log {
     disk: Disk,
     pub names: Names,
     pub manifest: Manifest,
-    pub writer: Writer,
+    pub writer: LogWriter,
     /// Bytes of the closed files.
     pub(super) finished_bytes: u64,
     /// Bytes of all files after the last rewrite, or at the start.
@@ -172,7 +172,7 @@ impl Log {
         offset: ReplOffset,
     ) -> Log {
         Log {
-            writer: Writer::new(disk.clone(), wake.clone(), offset),
+            writer: LogWriter::new(disk.clone(), wake.clone(), offset),
             disk,
             names,
             manifest,

@@ -96,7 +96,7 @@ struct Open {
 }
 
 /// See the module.
-pub struct Writer {
+pub struct LogWriter {
     disk: Disk,
     syncer: Syncer,
     open: Option<Open>,
@@ -130,10 +130,10 @@ pub struct Writer {
     pub(super) is_synced_elsewhere: bool,
 }
 
-impl Writer {
+impl LogWriter {
     /// `offset`: where the stream continues.
-    pub fn new(disk: Disk, wake: Option<Wake>, offset: ReplOffset) -> Writer {
-        Writer {
+    pub fn new(disk: Disk, wake: Option<Wake>, offset: ReplOffset) -> LogWriter {
+        LogWriter {
             syncer: Syncer::new(disk.clone(), wake),
             disk,
             open: None,
@@ -225,7 +225,7 @@ impl Writer {
         self.begins
     }
 
-    /// Appends a unit of effects; returns the position of its bytes in [`Writer::appended_bytes`].
+    /// Appends a unit of effects; returns the position of its bytes in [`LogWriter::appended_bytes`].
     #[inline]
     pub fn append(&mut self, unit: Unit<'_>, stream: &mut Stream, time: Time) -> usize {
         self.begin_append(stream.position(), stream.selected(), time);
@@ -247,7 +247,7 @@ impl Writer {
         self.appended = after;
     }
 
-    /// The bytes appended from a position on ([`Writer::append`]).
+    /// The bytes appended from a position on ([`LogWriter::append`]).
     pub fn appended_bytes(&self, from: usize) -> &[u8] {
         &self.buffer[from..]
     }
@@ -415,7 +415,7 @@ impl Writer {
     }
 
     fn write(&mut self, time: Time) -> io::Result<()> {
-        let Writer {
+        let LogWriter {
             disk, buffer, open, ..
         } = self;
         let open = open.as_mut().expect("looked at by the caller");

@@ -24,8 +24,8 @@ pub use format::Dialect;
 pub use input::{Input, Text};
 pub use parse::Rules;
 pub use payload::{Payload, seal};
-pub use reader::{End, KeyFacts, Loader, ReadOptions, Reader, Sum};
-pub use writer::{Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL, Writer};
+pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, Reader, Sum};
+pub use writer::{RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL};
 pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS};
 
 use crate::keyspace::Keyspace;

@@ -75,7 +75,7 @@ pub struct Reader<'a> {
 
 /// The end of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub struct RdbEnd {
     pub version: u16,
     pub dialect: Dialect,
     pub sum: Sum,
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the whole file.
-    pub fn run(mut self, loader: &mut dyn Loader) -> Result<End, RdbError> {
+    pub fn run(mut self, loader: &mut dyn Loader) -> Result<RdbEnd, RdbError> {
         loop {
             if let Some(end) = self.step(loader)? {
                 return Ok(end);
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads up to the end of the next key, or of the file.
-    pub fn step(&mut self, loader: &mut dyn Loader) -> Result<Option<End>, RdbError> {
+    pub fn step(&mut self, loader: &mut dyn Loader) -> Result<Option<RdbEnd>, RdbError> {
         let begin = self.input.offset();
         self.kind = None;
         self.step_on(loader).map_err(|fault| RdbError {
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn step_on(&mut self, loader: &mut dyn Loader) -> Result<Option<End>, Fault> {
+    fn step_on(&mut self, loader: &mut dyn Loader) -> Result<Option<RdbEnd>, Fault> {
         let mut facts = KeyFacts::default();
         loop {
             self.doing = Doing::Type;
@@ -251,7 +251,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the checksum: old versions have none, and 0 means disabled.
-    fn end(&mut self) -> Result<End, Fault> {
+    fn end(&mut self) -> Result<RdbEnd, Fault> {
         self.doing = Doing::Checksum;
         let found = self.input.checksum();
         let mut sum = Sum::Unknown;
@@ -264,7 +264,7 @@ impl<'a> Reader<'a> {
                 None => Sum::Unknown,
             };
         }
-        Ok(End {
+        Ok(RdbEnd {
             version: self.version,
             dialect: self.rules.dialect,
             sum,

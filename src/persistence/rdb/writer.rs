@@ -2,7 +2,7 @@
 //!
 //! Packed encodings are written as their own bytes, tables element by element; a large container in
 //! parts, so that a snapshot can interleave it with other work. The consumer takes the buffer
-//! ([`Writer::take`]); nothing else is allocated.
+//! ([`RdbWriter::take`]); nothing else is allocated.
 //!
 //! The form of a value depends on the requested version: a form that older readers do not know is
 //! written element by element, and a key that the version cannot hold at all is refused by name
@@ -54,7 +54,7 @@ pub struct TooNew {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Writer {
+pub struct RdbWriter {
     out: Vec<u8>,
     version: u32,
     /// `rdbcompression`.
@@ -64,9 +64,9 @@ pub struct Writer {
     form: Form,
 }
 
-impl Writer {
-    pub fn new(version: u32, compress: bool) -> Writer {
-        Writer {
+impl RdbWriter {
+    pub fn new(version: u32, compress: bool) -> RdbWriter {
+        RdbWriter {
             out: Vec::new(),
             version,
             compress,
@@ -141,14 +141,14 @@ impl Writer {
         }
     }
 
-    /// Begins a key whose value follows by [`Writer::part`]; returns where the first part begins.
+    /// Begins a key whose value follows by [`RdbWriter::part`]; returns where the first part begins.
     pub fn begin_key(&mut self, view: &KeyView<'_>, used: Use) -> u64 {
         self.key_alone(view, used);
         self.head(&view.value);
         0
     }
 
-    /// Writes everything before a key's value. A string may then follow by [`Writer::text`].
+    /// Writes everything before a key's value. A string may then follow by [`RdbWriter::text`].
     pub fn key_alone(&mut self, view: &KeyView<'_>, used: Use) {
         if let Some(when) = view.expiry {
             self.out.push(opcode::EXPIRETIME_MS);
@@ -176,7 +176,7 @@ impl Writer {
 
     /// Writes a huge string on its own, on any thread. It is not copied unless it is compressed.
     pub fn text(text: &[u8], compress: bool, sink: &mut Sink<'_>) -> std::io::Result<()> {
-        let mut writer = Writer::new(VERSION_USUAL, compress);
+        let mut writer = RdbWriter::new(VERSION_USUAL, compress);
         if compress && writer.try_compressed(text) {
             return sink(&writer.out);
         }
@@ -190,7 +190,7 @@ impl Writer {
         self.value_within(value, usize::MAX);
     }
 
-    /// As [`Writer::value`], stopped when more than `most` bytes are written; returns whether it is
+    /// As [`RdbWriter::value`], stopped when more than `most` bytes are written; returns whether it is
     /// complete.
     pub fn value_within(&mut self, value: &ValueView<'_>, most: usize) -> bool {
         /// Elements written between two checks of the length.

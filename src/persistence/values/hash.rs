@@ -15,7 +15,7 @@ use crate::encodings::zipmap;
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::{
-    Dialect, Fault, Input, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS, VERSION_USUAL, Writer,
+    Dialect, Fault, Input, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS, VERSION_USUAL,
 };
 use crate::resp::write_request;
 use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, distinct};
@@ -80,7 +80,7 @@ impl Saved for Hash {
         }
     }
 
-    fn save_head(&self, to: &mut Writer, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: Form) {
         match self {
             Hash::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
             Hash::ListpackEx(pack) if form.kind == LISTPACK_EX => {
@@ -96,7 +96,7 @@ impl Saved for Hash {
         }
     }
 
-    fn save_part(&self, to: &mut Writer, form: Form, at: u64, _limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, _limit: usize) -> Option<u64> {
         if !matches!(form.kind, HASH | METADATA) {
             return None;
         }

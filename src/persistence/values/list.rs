@@ -12,7 +12,7 @@ use super::{Form, Saved, part_of_nodes};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::NodeRef;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, Rules, VERSION_LISTPACKS, Writer};
+use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
 use crate::types::import::ListImport;
 use crate::types::{Container, End, List};
 
@@ -82,7 +82,7 @@ impl Saved for List {
         })
     }
 
-    fn save_head(&self, to: &mut Writer, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: Form) {
         match self {
             List::Quicklist(nodes) if form.kind == QUICKLIST_2 => {
                 to.length(nodes.node_count() as u64);
@@ -95,7 +95,7 @@ impl Saved for List {
         }
     }
 
-    fn save_part(&self, to: &mut Writer, form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
         let at = at as usize;
         if form.kind == LIST {
             self.visit(at, limit, false, |element| {
@@ -130,7 +130,7 @@ impl Saved for List {
     }
 }
 
-fn node(to: &mut Writer, node: NodeRef<'_>) {
+fn node(to: &mut RdbWriter, node: NodeRef<'_>) {
     match node {
         NodeRef::Pack(pack) => {
             to.length(PACKED);

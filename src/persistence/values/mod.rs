@@ -16,7 +16,7 @@ mod zset;
 
 use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
-use super::rdb::{Fault, Input, Rules, VERSION_USUAL, Writer};
+use super::rdb::{Fault, Input, RdbWriter, Rules, VERSION_USUAL};
 use crate::keyspace::{AnyRef, Keyspace};
 use crate::types::{AnyContainer, Container, Type, for_container, with_types};
 
@@ -38,11 +38,11 @@ pub(super) trait Saved: Container + Into<AnyContainer> {
     }
 
     /// Writes everything before the elements; the whole value if it is one block.
-    fn save_head(&self, to: &mut Writer, form: Form);
+    fn save_head(&self, to: &mut RdbWriter, form: Form);
 
     /// Writes elements from `at` on, about `limit` at most; returns where the next part begins.
     /// `None`: the value is complete.
-    fn save_part(&self, to: &mut Writer, form: Form, at: u64, limit: usize) -> Option<u64>;
+    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64>;
 
     /// Writes commands that add elements from `at` on, at most `most` for types with positions;
     /// returns where the next ones begin, `None` at the end.
@@ -153,7 +153,7 @@ pub(super) fn form(value: AnyRef<'_>, version: u32) -> Form {
 
 /// See [`Saved::save_head`].
 #[inline]
-pub(super) fn save_head(value: AnyRef<'_>, to: &mut Writer, form: Form) {
+pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: Form) {
     for_container!(
         value.kind(),
         T => value.read::<T>().save_head(to, form),
@@ -165,7 +165,7 @@ pub(super) fn save_head(value: AnyRef<'_>, to: &mut Writer, form: Form) {
 #[inline]
 pub(super) fn save_part(
     value: AnyRef<'_>,
-    to: &mut Writer,
+    to: &mut RdbWriter,
     form: Form,
     at: u64,
     limit: usize,

@@ -8,7 +8,7 @@ use super::packed::pack;
 use super::{Form, Saved, continued};
 use crate::encodings::intset::Intset;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, Rules, Text, VERSION_PACKED_SETS, Writer};
+use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
 use crate::types::{Container, Entry, Set};
 
 const SET: u8 = 2;
@@ -55,7 +55,7 @@ impl Saved for Set {
         })
     }
 
-    fn save_head(&self, to: &mut Writer, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: Form) {
         match self {
             Set::Intset(set) => to.string(set.as_bytes()),
             Set::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
@@ -63,7 +63,7 @@ impl Saved for Set {
         }
     }
 
-    fn save_part(&self, to: &mut Writer, form: Form, at: u64, _limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, _limit: usize) -> Option<u64> {
         if form.kind != SET {
             return None;
         }

@@ -10,7 +10,7 @@ use super::{Form, Saved};
 use crate::base::float::{parse_double, write_double};
 use crate::encodings::scored::ScoredBuilder;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, Rules, VERSION_LISTPACKS, Writer};
+use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
 use crate::types::{Container, Limits, Zset};
 
 /// Scores as text.
@@ -48,7 +48,7 @@ impl Saved for Zset {
         })
     }
 
-    fn save_head(&self, to: &mut Writer, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: Form) {
         match self {
             Zset::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
             _ => to.length(self.len() as u64),
@@ -56,7 +56,7 @@ impl Saved for Zset {
     }
 
     /// Highest scores first: a reader inserts each before the others.
-    fn save_part(&self, to: &mut Writer, form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
         if form.kind == LISTPACK {
             return None;
         }

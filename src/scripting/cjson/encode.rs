@@ -2,7 +2,7 @@
 
 use super::{Config, DEPTH_MAX, Invalid};
 use crate::scripting::effort::Effort;
-use crate::scripting::lua::{Frame, Kind, Raise, Returned, Stack};
+use crate::scripting::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::scripting::number::write_g;
 
 /// `cjson.encode(value)`: its JSON. Tables whose keys are 1 to n are arrays, others objects; an
@@ -37,7 +37,7 @@ struct Encoder<'o> {
     out: &'o mut Vec<u8>,
 }
 
-fn refused(kind: Kind, why: &str) -> Raise {
+fn refused(kind: LuaType, why: &str) -> Raise {
     Raise::text(format!("Cannot serialise {}: {why}", kind.name()))
 }
 
@@ -46,12 +46,12 @@ impl Encoder<'_> {
     fn value(&mut self, depth: usize) -> Result<(), Raise> {
         self.effort.step(self.out.len())?;
         match self.stack.kind(-1) {
-            Kind::String => self.string(-1)?,
-            Kind::Number => self.number(-1)?,
-            Kind::Boolean if self.stack.boolean(-1) => self.out.extend_from_slice(b"true"),
-            Kind::Boolean => self.out.extend_from_slice(b"false"),
-            Kind::Nil | Kind::LightUserdata => self.out.extend_from_slice(b"null"),
-            Kind::Table => return self.table(depth + 1),
+            LuaType::String => self.string(-1)?,
+            LuaType::Number => self.number(-1)?,
+            LuaType::Boolean if self.stack.boolean(-1) => self.out.extend_from_slice(b"true"),
+            LuaType::Boolean => self.out.extend_from_slice(b"false"),
+            LuaType::Nil | LuaType::LightUserdata => self.out.extend_from_slice(b"null"),
+            LuaType::Table => return self.table(depth + 1),
             other => return Err(refused(other, "type not supported")),
         }
         Ok(())
@@ -80,7 +80,7 @@ impl Encoder<'_> {
         while stack.next(-2) {
             stack.pop(1);
             let n = stack.number(-1);
-            if stack.kind(-1) != Kind::Number || n < 1.0 || n.floor() != n {
+            if stack.kind(-1) != LuaType::Number || n < 1.0 || n.floor() != n {
                 stack.pop(1);
                 return Ok(None);
             }
@@ -96,7 +96,7 @@ impl Encoder<'_> {
             && i64::from(max) > items * config.sparse_ratio
             && i64::from(max) > config.sparse_safe;
         if is_sparse && !config.sparse_convert {
-            return Err(refused(Kind::Table, "excessively sparse array"));
+            return Err(refused(LuaType::Table, "excessively sparse array"));
         }
         Ok((max > 0 && !is_sparse).then_some(max as usize))
     }
@@ -125,12 +125,12 @@ impl Encoder<'_> {
             }
             is_first = false;
             match self.stack.kind(-2) {
-                Kind::Number => {
+                LuaType::Number => {
                     self.out.push(b'"');
                     self.number(-2)?;
                     self.out.push(b'"');
                 }
-                Kind::String => self.string(-2)?,
+                LuaType::String => self.string(-2)?,
                 other => return Err(refused(other, "table key must be a number or string")),
             }
             self.out.push(b':');
@@ -146,7 +146,7 @@ impl Encoder<'_> {
         if !n.is_finite() {
             match self.config.encode_invalid {
                 Invalid::Refused => {
-                    return Err(refused(Kind::Number, "must not be NaN or Inf"));
+                    return Err(refused(LuaType::Number, "must not be NaN or Inf"));
                 }
                 Invalid::Written if n.is_nan() => self.out.extend_from_slice(b"nan"),
                 Invalid::Written => {

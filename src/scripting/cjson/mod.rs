@@ -5,7 +5,7 @@
 mod decode;
 mod encode;
 
-use super::lua::{Frame, Kind, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 
 /// Maximum nesting, whatever the settings allow.
 const DEPTH_MAX: usize = 3_900;
@@ -95,7 +95,7 @@ fn at_most(f: Frame<'_>, count: i32) -> Result<(), Raise> {
 
 /// An optional argument that is a whole number within these bounds.
 fn number(f: Frame<'_>, at: i32, old: i64, min: i64, max: i64) -> Result<i64, Raise> {
-    if f.kind(at) == Kind::Nil {
+    if f.kind(at) == LuaType::Nil {
         return Ok(old);
     }
     let n = f.int_argument(at)?;
@@ -109,8 +109,8 @@ fn number(f: Frame<'_>, at: i32, old: i64, min: i64, max: i64) -> Result<i64, Ra
 /// An optional argument that is a boolean or one of `words`; returns its index in `words`.
 fn option(f: Frame<'_>, at: i32, old: usize, words: &[&str]) -> Result<usize, Raise> {
     match f.kind(at) {
-        Kind::Nil => Ok(old),
-        Kind::Boolean => Ok(usize::from(f.boolean(at))),
+        LuaType::Nil => Ok(old),
+        LuaType::Boolean => Ok(usize::from(f.boolean(at))),
         _ => {
             let word = f.string_argument(at)?;
             let found = words.iter().position(|w| w.as_bytes() == word);

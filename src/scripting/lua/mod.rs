@@ -31,7 +31,7 @@ use mlua_sys as ffi;
 pub use coroutine::Status;
 pub use hook::{Watched, watch};
 use memory::Memory;
-pub use stack::{Kind, Library, Place, Stack, truncated};
+pub use stack::{CodePlace, Library, LuaType, Stack, truncated};
 
 use super::host::Host;
 

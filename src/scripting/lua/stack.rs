@@ -9,7 +9,7 @@ use super::{Function, Raise, enter, machine_of};
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum LuaType {
     None,
     Nil,
     Boolean,
@@ -24,20 +24,20 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl LuaType {
     /// The name in Lua's messages.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::None => "no value",
-            Kind::Nil => "nil",
-            Kind::Boolean => "boolean",
-            Kind::Number => "number",
-            Kind::String => "string",
-            Kind::Table => "table",
-            Kind::Function => "function",
-            Kind::LightUserdata | Kind::Userdata => "userdata",
-            Kind::Thread => "thread",
-            Kind::Other => "cdata",
+            LuaType::None => "no value",
+            LuaType::Nil => "nil",
+            LuaType::Boolean => "boolean",
+            LuaType::Number => "number",
+            LuaType::String => "string",
+            LuaType::Table => "table",
+            LuaType::Function => "function",
+            LuaType::LightUserdata | LuaType::Userdata => "userdata",
+            LuaType::Thread => "thread",
+            LuaType::Other => "cdata",
         }
     }
 }
@@ -116,20 +116,20 @@ impl Stack {
     }
 
     #[inline]
-    pub fn kind(&self, at: c_int) -> Kind {
+    pub fn kind(&self, at: c_int) -> LuaType {
         // SAFETY: see above.
         match unsafe { ffi::lua_type(self.state, at) } {
-            ffi::LUA_TNONE => Kind::None,
-            ffi::LUA_TNIL => Kind::Nil,
-            ffi::LUA_TBOOLEAN => Kind::Boolean,
-            ffi::LUA_TLIGHTUSERDATA => Kind::LightUserdata,
-            ffi::LUA_TNUMBER => Kind::Number,
-            ffi::LUA_TSTRING => Kind::String,
-            ffi::LUA_TTABLE => Kind::Table,
-            ffi::LUA_TFUNCTION => Kind::Function,
-            ffi::LUA_TUSERDATA => Kind::Userdata,
-            ffi::LUA_TTHREAD => Kind::Thread,
-            _ => Kind::Other,
+            ffi::LUA_TNONE => LuaType::None,
+            ffi::LUA_TNIL => LuaType::Nil,
+            ffi::LUA_TBOOLEAN => LuaType::Boolean,
+            ffi::LUA_TLIGHTUSERDATA => LuaType::LightUserdata,
+            ffi::LUA_TNUMBER => LuaType::Number,
+            ffi::LUA_TSTRING => LuaType::String,
+            ffi::LUA_TTABLE => LuaType::Table,
+            ffi::LUA_TFUNCTION => LuaType::Function,
+            ffi::LUA_TUSERDATA => LuaType::Userdata,
+            ffi::LUA_TTHREAD => LuaType::Thread,
+            _ => LuaType::Other,
         }
     }
 
@@ -262,7 +262,7 @@ impl Stack {
     #[inline]
     pub fn raw_set(&self, table: c_int) {
         let key = self.kind(-2);
-        assert!(key != Kind::Nil && !(key == Kind::Number && self.number(-2).is_nan()));
+        assert!(key != LuaType::Nil && !(key == LuaType::Number && self.number(-2).is_nan()));
         // SAFETY: see above; the key is valid.
         unsafe { ffi::lua_rawset(self.state, table) }
     }
@@ -304,7 +304,7 @@ impl Stack {
     }
 
     /// Pushes the field `name`, ignoring metatables, and returns its type.
-    pub fn get_field(&self, table: c_int, name: &str) -> Kind {
+    pub fn get_field(&self, table: c_int, name: &str) -> LuaType {
         let table = self.absolute(table);
         self.push_bytes(name.as_bytes());
         self.raw_get(table);
@@ -519,7 +519,7 @@ impl Stack {
     }
 
     /// The place of level `level` of the call stack: source, line, whether it is native.
-    pub fn place(&self, level: c_int) -> Option<Place> {
+    pub fn place(&self, level: c_int) -> Option<CodePlace> {
         // SAFETY: see above; the calls below fill the record.
         unsafe {
             let mut record: ffi::lua_Debug = std::mem::zeroed();
@@ -528,7 +528,7 @@ impl Stack {
             }
             ffi::lua_getinfo(self.state, c"nSl".as_ptr(), &mut record);
             let text = |p: *const std::ffi::c_char| std::ffi::CStr::from_ptr(p).to_bytes();
-            Some(Place {
+            Some(CodePlace {
                 source: text(record.source).to_vec(),
                 short: text(record.short_src.as_ptr()).to_vec(),
                 line: record.currentline,
@@ -592,14 +592,14 @@ impl Stack {
     /// Like [`Stack::int_argument`], or `default` if absent.
     pub fn int_or(&self, at: c_int, default: i64) -> Result<i64, Raise> {
         match self.kind(at) {
-            Kind::None | Kind::Nil => Ok(default),
+            LuaType::None | LuaType::Nil => Ok(default),
             _ => self.int_argument(at),
         }
     }
 
     pub fn table_argument(&self, at: c_int) -> Result<(), Raise> {
         match self.kind(at) {
-            Kind::Table => Ok(()),
+            LuaType::Table => Ok(()),
             _ => Err(self.wrong_type(at, "table")),
         }
     }
@@ -627,7 +627,7 @@ pub enum Library {
 }
 
 /// A place in a script.
-pub struct Place {
+pub struct CodePlace {
     /// As the chunk is named: `@user_script`.
     pub source: Vec<u8>,
     /// As messages show it: `user_script`.
@@ -650,7 +650,7 @@ mod tests {
         // Untouched pages take no memory.
         let long = vec![0u8; 1 << 31];
         stack.push_bytes(&long);
-        assert_eq!(stack.kind(-1), Kind::Nil);
+        assert_eq!(stack.kind(-1), LuaType::Nil);
         assert!(memory.is_over(), "told");
         stack.push_bytes(&long[..1000]);
         assert_eq!((stack.len(-1), memory.is_over()), (1000, false));

@@ -18,7 +18,7 @@ use crate::server::parts::output_limits;
 use crate::server::state::world::Engine;
 
 /// What ended parsing, after the commands of the batch.
-enum End {
+enum ParseEnd {
     /// The batch is full: go on after it has run.
     Full,
     Incomplete,
@@ -70,11 +70,11 @@ impl Engine {
             }
             budget = budget.saturating_sub(batch.commands.len());
             match end {
-                End::Full => {}
-                End::Incomplete if start == buf.len() && !progress.has_begun() => {
+                ParseEnd::Full => {}
+                ParseEnd::Incomplete if start == buf.len() && !progress.has_begun() => {
                     return Rest::Nothing;
                 }
-                End::Incomplete => {
+                ParseEnd::Incomplete => {
                     let first_span = batch.commands.last().map_or(0, |c| c.first_span + c.spans);
                     return Rest::Partial {
                         start,
@@ -83,7 +83,7 @@ impl Engine {
                         first_span,
                     };
                 }
-                End::Inline(args) => {
+                ParseEnd::Inline(args) => {
                     session.client.buffers.query_bytes = args.args().bytes();
                     let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
                     self.server.begin_commands();
@@ -99,7 +99,7 @@ impl Engine {
                         return Rest::Closed;
                     }
                 }
-                End::Error(error) => {
+                ParseEnd::Error(error) => {
                     self.protocol_error(session, error, &buf[start..]);
                     return Rest::Closed;
                 }
@@ -169,7 +169,7 @@ impl Engine {
         start: &mut usize,
         pos: &mut usize,
         progress: &mut Progress,
-    ) -> End {
+    ) -> ParseEnd {
         batch.clear_commands();
         let unauthenticated = self.server.acl.must_authenticate(&session.client);
         let bounds = Bounds {
@@ -181,19 +181,19 @@ impl Engine {
         let mut last = None;
         loop {
             if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
-                return End::Full;
+                return ParseEnd::Full;
             }
             match step(buf, pos, &mut batch.spans, progress, bounds) {
                 Step::Command => {}
-                Step::Incomplete => return End::Incomplete,
+                Step::Incomplete => return ParseEnd::Incomplete,
                 Step::Nothing => {
                     *start = *pos;
                     continue;
                 }
                 Step::Inline(args) => {
-                    return End::Inline(args);
+                    return ParseEnd::Inline(args);
                 }
-                Step::Error(error) => return End::Error(error),
+                Step::Error(error) => return ParseEnd::Error(error),
             }
             let (keyspace, server) = (&self.keyspace, &self.server);
             batch.file(

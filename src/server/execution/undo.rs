@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use crate::command::{Access, CommandError, Flags};
 use crate::keyspace::{Cause, DbIndex, Keyspace, ValueView};
-use crate::persistence::rdb::{Payload, VERSION_FIELD_TTLS, Writer, seal};
+use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, seal};
 use crate::resp::Args;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
@@ -92,7 +92,7 @@ impl Undo {
                 return Err(CommandError::Text(FULL));
             }
             Some(view) => {
-                let mut writer = Writer::new(VERSION_FIELD_TTLS, false);
+                let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, false);
                 if !writer.value_within(&view.value, left) {
                     return Err(CommandError::Text(FULL));
                 }

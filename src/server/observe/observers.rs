@@ -7,12 +7,12 @@ use crate::command::Flags;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
-use crate::server::parts::hotkeys::{Session, Wanted};
+use crate::server::parts::hotkeys::{Session, SessionSettings};
 use crate::server::state::Server;
 
 impl Server {
     /// Starts a session, and discards the results of the last one. `false`: one is running.
-    pub fn start_hotkeys(&mut self, wanted: Wanted) -> bool {
+    pub fn start_hotkeys(&mut self, wanted: SessionSettings) -> bool {
         let hotkeys = &mut self.diagnostics.hotkeys;
         let started = hotkeys.start(wanted, &self.now, &self.cycles);
         self.update_observers();

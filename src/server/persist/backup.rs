@@ -9,7 +9,7 @@ use crate::persistence::aof::{Changed, Owner};
 use crate::server::clients::blocked::Until;
 use crate::server::parts::aof::{Aof, AofState};
 use crate::server::parts::backups::Way;
-use crate::server::parts::snapshot::End;
+use crate::server::parts::snapshot::SnapshotEnd;
 use crate::server::state::{Persist, Server};
 
 fn failed(name: &str, why: &str) -> CommandError {
@@ -100,7 +100,7 @@ impl Server {
     }
 
     /// A save has ended; on success it is in the file `name`.
-    pub(super) fn backup_saved(&mut self, keyspace: &mut Keyspace, name: &Path, end: &End) {
+    pub(super) fn backup_saved(&mut self, keyspace: &mut Keyspace, name: &Path, end: &SnapshotEnd) {
         let Persist {
             backups, snapshots, ..
         } = &mut self.persist;
@@ -108,7 +108,9 @@ impl Server {
             return;
         }
         let begun = match end {
-            End::Done => backups.link_snapshot(&self.config, name.to_owned(), snapshots.wake()),
+            SnapshotEnd::Done => {
+                backups.link_snapshot(&self.config, name.to_owned(), snapshots.wake())
+            }
             _ => Err(end.why().to_owned()),
         };
         if let Err(why) = begun {

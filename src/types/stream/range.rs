@@ -1,7 +1,7 @@
 //! Entries of a stream between two IDs, in either direction.
 
 use super::{IdMap, Stream, StreamId};
-use crate::encodings::idmap::Place;
+use crate::encodings::idmap::MapPosition;
 use crate::encodings::listpack::Entry;
 use crate::encodings::stream_node::{Cursor, Node};
 
@@ -36,7 +36,7 @@ impl Stream {
 pub struct Range<'a> {
     nodes: &'a IdMap<Node>,
     /// The node to read next.
-    at: Option<Place>,
+    at: Option<MapPosition>,
     cursor: Option<Cursor<'a>>,
     start: StreamId,
     end: StreamId,

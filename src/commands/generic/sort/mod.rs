@@ -15,7 +15,7 @@ use crate::commands::stored::store;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Origin, Spec};
 use crate::types::{Container, End, Entry, List, Type};
-use options::Options;
+use options::SortOptions;
 use pattern::Pattern;
 use sorting::{Item, Sorting};
 
@@ -73,7 +73,7 @@ fn sort_ro(call: &mut Call<'_>) -> CommandResult {
 /// Both commands; only SORT accepts STORE.
 fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     let key = call.args.at(1);
-    let mut o = Options::parse(call.args, readonly, &|| call.may_read_all_keys())?;
+    let mut o = SortOptions::parse(call.args, readonly, &|| call.may_read_all_keys())?;
     let is_kept = o.store.is_some() || call.origin == Origin::Script;
     if o.unsorted && is_kept && call.db.info(key).is_some_and(|i| i.kind == Type::Set) {
         // A stored result, or one that a script sees, must not depend on hash table order.

@@ -32,12 +32,12 @@ const WORDS: &[Word<Asked>] = &[
 /// SORT's keys: the source and the last destination. Keys built from `BY` and `GET` patterns are
 /// not arguments.
 pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
-    let options = options::Options::new(args, 2, WORDS).flatten();
+    let options = options::OptionReader::new(args, 2, WORDS).flatten();
     let destinations = options.filter(|(asked, _)| *asked == Asked::Store);
     Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
 }
 
-pub(super) struct Options<'a> {
+pub(super) struct SortOptions<'a> {
     pub(super) by: Option<Pattern<'a>>,
     /// BY a pattern without `*`: elements stay in their own order.
     pub(super) unsorted: bool,
@@ -48,14 +48,14 @@ pub(super) struct Options<'a> {
     pub(super) store: Option<&'a [u8]>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> SortOptions<'a> {
     /// `may_read_all`: whether the client may read every key, since patterns can name any.
     pub(super) fn parse(
         args: Args<'a>,
         readonly: bool,
         may_read_all: &dyn Fn() -> bool,
-    ) -> Result<Options<'a>, CommandError> {
-        let mut o = Options {
+    ) -> Result<SortOptions<'a>, CommandError> {
+        let mut o = SortOptions {
             by: None,
             unsorted: false,
             get: Vec::new(),
@@ -64,7 +64,7 @@ impl<'a> Options<'a> {
             alpha: false,
             store: None,
         };
-        for option in options::Options::new(args, 2, WORDS) {
+        for option in options::OptionReader::new(args, 2, WORDS) {
             let (asked, at) = option?;
             match asked {
                 Asked::Asc => o.descending = false,

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::options::Options;
+use super::options::SortOptions;
 use super::pattern::Pattern;
 use crate::command::CommandError;
 use crate::keyspace::Db;
@@ -71,7 +71,7 @@ impl Sorting {
         &mut self,
         db: &mut Db<'_>,
         key: &[u8],
-        o: &Options<'_>,
+        o: &SortOptions<'_>,
     ) -> Result<bool, CommandError> {
         let kind = db.kind(key);
         let len = match kind {
@@ -164,7 +164,7 @@ impl Sorting {
 
     /// Puts the elements from `start` to `end` into order. Equal weights are ordered by the
     /// elements' bytes, except texts found by BY: those keep the order in which they were loaded.
-    pub(super) fn sort(&mut self, start: i64, end: i64, o: &Options<'_>) {
+    pub(super) fn sort(&mut self, start: i64, end: i64, o: &SortOptions<'_>) {
         let Sorting { buffer, items } = self;
         let text = |t: Text| t.of(buffer);
         let compare = |a: &Item, b: &Item| {

@@ -5,7 +5,7 @@ mod rdb;
 
 use super::{Form, Saved, part_of_nodes};
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, Rules, Writer};
+use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules};
 use crate::types::Stream;
 
 const STREAM: u8 = 15;
@@ -33,12 +33,12 @@ impl Saved for Stream {
         })
     }
 
-    fn save_head(&self, to: &mut Writer, _form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, _form: Form) {
         to.length(self.node_count() as u64);
     }
 
     /// Nodes, then the stream's facts, then its groups.
-    fn save_part(&self, to: &mut Writer, form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
         let (at, nodes) = (at as usize, self.node_count());
         let next = if at < nodes {
             let few = part_of_nodes(limit);

@@ -8,7 +8,7 @@
 //!         n consumers: name | seen: ms | [active: ms]  n pending: 16 bytes: an ID
 
 use super::{STREAM, STREAM_3};
-use crate::persistence::rdb::{Fault, Input, Writer};
+use crate::persistence::rdb::{Fault, Input, RdbWriter};
 use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
 use crate::types::{Container, Stream};
 
@@ -91,13 +91,13 @@ fn read_group(
     Ok(group)
 }
 
-fn save_id(to: &mut Writer, id: StreamId) {
+fn save_id(to: &mut RdbWriter, id: StreamId) {
     to.length(id.ms);
     to.length(id.seq);
 }
 
 /// Writes the facts between the nodes and the groups.
-pub(super) fn save_facts(to: &mut Writer, stream: &Stream, kind: u8) {
+pub(super) fn save_facts(to: &mut RdbWriter, stream: &Stream, kind: u8) {
     to.length(stream.len() as u64);
     save_id(to, stream.last_id());
     if kind != STREAM {
@@ -109,7 +109,13 @@ pub(super) fn save_facts(to: &mut Writer, stream: &Stream, kind: u8) {
 }
 
 /// Writes up to `count` groups from group number `from` on.
-pub(super) fn save_groups(to: &mut Writer, stream: &Stream, kind: u8, from: usize, count: usize) {
+pub(super) fn save_groups(
+    to: &mut RdbWriter,
+    stream: &Stream,
+    kind: u8,
+    from: usize,
+    count: usize,
+) {
     let groups = stream.groups().into_iter().flat_map(|groups| groups.iter());
     for (name, group) in groups.skip(from).take(count) {
         to.string(name);
@@ -117,7 +123,7 @@ pub(super) fn save_groups(to: &mut Writer, stream: &Stream, kind: u8, from: usiz
     }
 }
 
-fn save_group(to: &mut Writer, group: &Group, kind: u8) {
+fn save_group(to: &mut RdbWriter, group: &Group, kind: u8) {
     save_id(to, group.last_id);
     if kind != STREAM {
         to.length(group.entries_read as u64);

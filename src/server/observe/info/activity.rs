@@ -1,6 +1,6 @@
 //! INFO persistence, stats, replication: what the server has been doing.
 
-use super::{Source, Writer};
+use super::{InfoWriter, Source};
 
 use crate::acl::Reason;
 use crate::pubsub::Kind;
@@ -8,7 +8,7 @@ use crate::server::parts::aof::AofState;
 use crate::server::parts::snapshot::Consumer;
 use crate::server::parts::snapshot::child::ChildProgress;
 
-pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Persistence");
     to.field(
         "loading",
@@ -62,7 +62,7 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut Writer) {
     aof_file(from, to);
 }
 
-fn aof(from: &Source<'_>, to: &mut Writer) {
+fn aof(from: &Source<'_>, to: &mut InfoWriter) {
     let (aof, now_ms) = (&from.server.persist.aof, from.server.now.mono_ms);
     let rewrites = &aof.rewrites;
     let is_scheduled = from.server.persist.snapshots.is_queued(Consumer::Rewrite);
@@ -87,7 +87,7 @@ fn aof(from: &Source<'_>, to: &mut Writer) {
 }
 
 /// The fields of an open file, and of loading while it lasts.
-fn aof_file(from: &Source<'_>, to: &mut Writer) {
+fn aof_file(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     if let Some(log) = server.persist.aof.log() {
         let writer = &log.writer;
@@ -122,7 +122,7 @@ fn aof_file(from: &Source<'_>, to: &mut Writer) {
 }
 
 /// One line a field, in Redis's order: long, and flat.
-pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let (stats, rates, keys) = (
         &server.stats,
@@ -233,7 +233,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut Writer) {
     ]);
 }
 
-pub(in crate::server) fn replication(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
     let history = from.server.stream.history();
     let (earlier_id, earlier_offset) = match history.earlier {
         Some((id, offset)) => (id.to_string(), offset as i64),

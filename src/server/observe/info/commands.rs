@@ -1,10 +1,10 @@
 //! INFO commandstats, errorstats, latencystats: every command's and every error's counters.
 
-use super::{Source, Writer};
+use super::{InfoWriter, Source};
 
 use crate::config::percentile_text;
 
-pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     to.section("Commandstats");
     for (row, stats) in server
@@ -26,7 +26,7 @@ pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut Writer) {
     }
 }
 
-pub(in crate::server) fn errorstats(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn errorstats(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Errorstats");
     for (code, count) in &from.server.stats.errors {
         // The code may come from a client (DEBUG ERROR): keep the line whole.
@@ -44,7 +44,7 @@ pub(in crate::server) fn errorstats(from: &Source<'_>, to: &mut Writer) {
     }
 }
 
-pub(in crate::server) fn latencystats(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn latencystats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     to.section("Latencystats");
     if !server.config.latency_tracking {

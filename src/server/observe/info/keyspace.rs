@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Source, Writer};
+use super::{InfoWriter, Source};
 
 use crate::types::Type;
 
@@ -10,7 +10,7 @@ use crate::types::Type;
 /// fair sample.
 const TTL_SAMPLES: usize = 1000;
 
-pub(in crate::server) fn keyspace(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn keyspace(from: &Source<'_>, to: &mut InfoWriter) {
     let keyspace = from.keyspace;
     to.section("Keyspace");
     for (at, db) in keyspace.in_use() {
@@ -35,7 +35,7 @@ const DISTRIBUTIONS: [(Type, &str); 5] = [
 ];
 
 /// One line for each database and type in use: `lower bound=keys` of each non-empty bin.
-pub(in crate::server) fn keysizes(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn keysizes(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Keysizes");
     for (at, db) in from.keyspace.in_use() {
         for (kind, name) in DISTRIBUTIONS {

@@ -1,6 +1,6 @@
 //! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
 
-use super::{Source, Writer};
+use super::{InfoWriter, Source};
 
 use crate::base::text::human;
 
@@ -169,7 +169,7 @@ pub fn excess(a: usize, b: usize) -> (f64, i64) {
 }
 
 /// One line a field, in Redis's order: long, and flat.
-pub(in crate::server) fn memory(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     let m = memory_figures(from);
     let config = &from.server.config;
     let lazyfree = &from.keyspace.lazyfree;

@@ -84,11 +84,11 @@ impl<'a> Source<'a> {
 const TEXT_BYTES: usize = 8192;
 
 /// The text under construction.
-pub struct Writer {
+pub struct InfoWriter {
     out: String,
 }
 
-impl Writer {
+impl InfoWriter {
     /// Starts a section; an empty line separates sections.
     fn section(&mut self, title: &str) {
         if !self.out.is_empty() {
@@ -130,13 +130,13 @@ impl Writer {
 struct Section {
     name: &'static str,
     by_default: bool,
-    write: fn(&Source<'_>, &mut Writer),
+    write: fn(&Source<'_>, &mut InfoWriter),
 }
 
 const fn section(
     name: &'static str,
     by_default: bool,
-    write: fn(&Source<'_>, &mut Writer),
+    write: fn(&Source<'_>, &mut InfoWriter),
 ) -> Section {
     Section {
         name,
@@ -177,7 +177,7 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     };
     let all = names("all") || names("everything");
     let default = names("default") || wanted.is_empty();
-    let mut writer = Writer {
+    let mut writer = InfoWriter {
         out: String::with_capacity(TEXT_BYTES),
     };
     for section in SECTIONS {

@@ -3,14 +3,14 @@
 //!     prefix_stats:1
 //!     db0_prefix_1:keys=2,bytes=96,reads=1,writes=3,misses=2,expired=0,prefix=user:
 
-use super::{Source, Writer};
+use super::{InfoWriter, Source};
 
 use crate::base::text::Printable;
 
 /// Lines per database, those with the most bytes; PREFIXSTATS reports all.
 const LINES: usize = 100;
 
-pub(in crate::server) fn prefix_stats(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn prefix_stats(from: &Source<'_>, to: &mut InfoWriter) {
     let keyspace = from.keyspace;
     to.section("Prefixstats");
     to.field("prefix_stats", u8::from(from.server.config.prefix_stats));

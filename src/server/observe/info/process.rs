@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Source, Writer};
+use super::{InfoWriter, Source};
 
 use crate::base::usage::{Who, cpu_time};
 use crate::config::{Choice, REDIS_VERSION, Supervised};
@@ -14,7 +14,7 @@ const POLL: &str = "epoll";
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const POLL: &str = "kqueue";
 
-pub(in crate::server) fn server(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let config = &server.config;
     let system = rustix::system::uname();
@@ -71,7 +71,7 @@ fn build_id() -> &'static str {
     &ID
 }
 
-fn listeners(from: &Source<'_>, to: &mut Writer) {
+fn listeners(from: &Source<'_>, to: &mut InfoWriter) {
     let config = &from.server.config;
     let mut number = 0;
     if config.port > 0 {
@@ -92,7 +92,7 @@ fn listeners(from: &Source<'_>, to: &mut Writer) {
     }
 }
 
-pub(in crate::server) fn clients(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let totals = from.client_totals();
     let recent = server.diagnostics.recent.max(server.now.mono_ms);
@@ -124,7 +124,7 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut Writer) {
     ]);
 }
 
-pub(in crate::server) fn threads(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn threads(from: &Source<'_>, to: &mut InfoWriter) {
     let (clients, stats) = (from.server.clients.len(), &from.server.stats);
     let (reads, writes) = (stats.reads, stats.writes);
     to.section("Threads");
@@ -132,7 +132,7 @@ pub(in crate::server) fn threads(from: &Source<'_>, to: &mut Writer) {
     to.field("io_thread_0", line);
 }
 
-pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("CPU");
     for (who, suffix) in [
         (Who::Process, ""),
@@ -147,16 +147,16 @@ pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut Writer) {
     }
 }
 
-pub(in crate::server) fn modules(_: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn modules(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("Modules");
 }
 
-pub(in crate::server) fn cluster(_: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn cluster(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("Cluster");
     to.field("cluster_enabled", 0);
 }
 
-pub(in crate::server) fn debug(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn debug(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Debug");
     let (stats, cycles) = (&from.server.stats, &from.server.cycles);
     to.fields(&[

@@ -1,10 +1,10 @@
 //! INFO tls: the certificates in use, in Valkey's fields, and the handshakes so far.
 
-use super::{Source, Writer};
+use super::{InfoWriter, Source};
 
 use crate::net::tls::{Facts, Materials};
 
-pub(in crate::server) fn tls(from: &Source<'_>, to: &mut Writer) {
+pub(in crate::server) fn tls(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("TLS");
     let server = from.server;
     let materials = server.connections.tls.materials();

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Kind {
+pub(in crate::server) enum MetricKind {
     /// Grows until the server or its statistics restart; its name ends in `_total`.
     Counter,
     Gauge,
@@ -48,7 +48,7 @@ impl EncodeLabelSet for Labels {
 #[derive(Debug)]
 pub(in crate::server) struct Family {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub help: &'static str,
     pub samples: Vec<(Labels, Value)>,
 }
@@ -62,7 +62,7 @@ impl Families {
     pub(in crate::server) fn single(
         &mut self,
         name: &'static str,
-        kind: Kind,
+        kind: MetricKind,
         help: &'static str,
         value: Value,
     ) {
@@ -73,7 +73,7 @@ impl Families {
     pub(in crate::server) fn several(
         &mut self,
         name: &'static str,
-        kind: Kind,
+        kind: MetricKind,
         help: &'static str,
         samples: Vec<(Labels, Value)>,
     ) {
@@ -100,9 +100,9 @@ impl Collector for Families {
 impl Family {
     fn encode(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let (name, kind) = match self.kind {
-            Kind::Counter => (self.name.trim_end_matches("_total"), MetricType::Counter),
-            Kind::Gauge => (self.name, MetricType::Gauge),
-            Kind::Unknown => (self.name, MetricType::Unknown),
+            MetricKind::Counter => (self.name.trim_end_matches("_total"), MetricType::Counter),
+            MetricKind::Gauge => (self.name, MetricType::Gauge),
+            MetricKind::Unknown => (self.name, MetricType::Unknown),
         };
         let mut to = to.encode_descriptor(name, self.help, None, kind)?;
         for (labels, value) in &self.samples {
@@ -116,11 +116,11 @@ impl Family {
 }
 
 impl Value {
-    fn encode(self, kind: Kind, to: MetricEncoder<'_>) -> fmt::Result {
+    fn encode(self, kind: MetricKind, to: MetricEncoder<'_>) -> fmt::Result {
         match (kind, self) {
             // Counters do not fall below zero.
-            (Kind::Counter, Value::Whole(n)) => ConstCounter::new(n.max(0) as u64).encode(to),
-            (Kind::Counter, Value::Real(x)) => ConstCounter::new(x).encode(to),
+            (MetricKind::Counter, Value::Whole(n)) => ConstCounter::new(n.max(0) as u64).encode(to),
+            (MetricKind::Counter, Value::Real(x)) => ConstCounter::new(x).encode(to),
             (_, Value::Whole(n)) => ConstGauge::new(n).encode(to),
             (_, Value::Real(x)) => ConstGauge::new(x).encode(to),
         }
@@ -168,15 +168,15 @@ mod tests {
 
     fn two() -> Families {
         let mut families = Families::default();
-        families.single("a_total", Kind::Counter, "Things", Value::Whole(7));
+        families.single("a_total", MetricKind::Counter, "Things", Value::Whole(7));
         let label = |text: &str| Labels(SmallVec::from_iter([("cmd", text.to_owned())]));
         let samples = vec![
             (label("get"), Value::Real(0.5)),
             (label("x\"\n\\"), Value::Whole(-1)),
         ];
-        families.several("b", Kind::Gauge, "Parts", samples);
-        families.single("c_total", Kind::Unknown, "Odd", Value::Whole(2));
-        families.several("d", Kind::Gauge, "Nothing", Vec::new());
+        families.several("b", MetricKind::Gauge, "Parts", samples);
+        families.single("c_total", MetricKind::Unknown, "Odd", Value::Whole(2));
+        families.several("d", MetricKind::Gauge, "Nothing", Vec::new());
         families
     }
 

@@ -1,7 +1,7 @@
 //! Metrics with labels: by command, by error, by database, by event; and facts about the server
 //! itself.
 
-use super::exposition::{Families, Kind, Labels, Value};
+use super::exposition::{Families, Labels, MetricKind, Value};
 use super::number;
 
 use crate::base::{alloc, usage};
@@ -27,7 +27,7 @@ pub(in crate::server) fn add_instance(from: &Source<'_>, to: &mut Families) {
     let server = from.server;
     to.single(
         "redis_up",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Whether the server answers",
         Value::Whole(1),
     );
@@ -59,19 +59,19 @@ pub(in crate::server) fn add_instance(from: &Source<'_>, to: &mut Families) {
     let help = "What server this is";
     to.several(
         "redis_instance_info",
-        Kind::Gauge,
+        MetricKind::Gauge,
         help,
         vec![(labels, Value::Whole(1))],
     );
     to.single(
         "redis_start_time_seconds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "When the server started",
         Value::Whole(server.identity.started_at),
     );
     to.single(
         "redis_memory_fragmentation_ratio",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "As redis_mem_fragmentation_ratio, under its former name",
         fragmentation(),
     );
@@ -85,7 +85,7 @@ pub(in crate::server) fn add_instance(from: &Source<'_>, to: &mut Families) {
     ] {
         to.single(
             name,
-            Kind::Gauge,
+            MetricKind::Gauge,
             "The directive as configured",
             whole(value),
         );
@@ -145,7 +145,7 @@ fn commands(from: &Source<'_>, to: &mut Families) {
         ),
     ];
     for (samples, (name, help)) in all.into_iter().zip(NAMES) {
-        to.several(name, Kind::Counter, help, samples);
+        to.several(name, MetricKind::Counter, help, samples);
     }
 }
 
@@ -156,7 +156,7 @@ fn errors(from: &Source<'_>, to: &mut Families) {
         .collect();
     to.several(
         "redis_errors_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Error replies by their code",
         samples,
     );
@@ -195,7 +195,7 @@ fn databases(from: &Source<'_>, to: &mut Families) {
             }
         }
     }
-    let gauge = Kind::Gauge;
+    let gauge = MetricKind::Gauge;
     to.several("redis_db_keys", gauge, "Keys", keys);
     to.several(
         "redis_db_keys_expiring",
@@ -227,7 +227,7 @@ fn latency(from: &Source<'_>, to: &mut Families) {
         let seconds = Value::Real(series.max_ms as f64 / 1000.0);
         most.push((label("event_name", *event), seconds));
     }
-    let gauge = Kind::Gauge;
+    let gauge = MetricKind::Gauge;
     to.several(
         "redis_latency_spike_last",
         gauge,
@@ -241,7 +241,7 @@ fn latency(from: &Source<'_>, to: &mut Families) {
 }
 
 fn logs(from: &Source<'_>, to: &mut Families) {
-    let gauge = Kind::Gauge;
+    let gauge = MetricKind::Gauge;
     let logs = &from.server.diagnostics.command_logs;
     let slow = &logs.of(LogKind::Slow).entries;
     let len = |kind| whole(logs.of(kind).entries.len() as u64);
@@ -279,7 +279,7 @@ fn scrapes(from: &Source<'_>, to: &mut Families) {
     let figures = from.server.diagnostics.metrics.figures;
     to.single(
         "redis_exporter_scrapes_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Scrapes, this one included",
         whole(figures.scrapes),
     );
@@ -298,17 +298,17 @@ fn scrapes(from: &Source<'_>, to: &mut Families) {
             p99,
         ),
     ] {
-        to.single(name, Kind::Gauge, help, seconds(micros));
+        to.single(name, MetricKind::Gauge, help, seconds(micros));
     }
     to.single(
         "russet_scrapes_refused_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Connections and requests refused on metrics-port",
         whole(figures.refused),
     );
     to.single(
         "redis_exporter_last_scrape_duration_seconds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "What the scrape before took of the loop",
         Value::Real(figures.last_micros as f64 / 1e6),
     );
@@ -322,7 +322,7 @@ pub(in crate::server) fn add_replication(info: &str, to: &mut Families) {
             .find(|(field, _)| *field == name)
             .map(|(_, value)| value)
     };
-    let gauge = Kind::Gauge;
+    let gauge = MetricKind::Gauge;
     if let (Some(host), Some(port)) = (field("master_host"), field("master_port")) {
         let primary = || {
             let mut labels = label("master_host", host);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::exposition::Kind::{self, Counter, Gauge, Unknown};
+use super::exposition::MetricKind::{self, Counter, Gauge, Unknown};
 use crate::server::observe::info::OWN_METRICS;
 
 /// One metric that is a field of INFO.
@@ -15,11 +15,16 @@ pub(in crate::server) struct Row {
     /// The field's name in INFO.
     pub field: &'static str,
     pub metric: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub help: &'static str,
 }
 
-const fn row(field: &'static str, metric: &'static str, kind: Kind, help: &'static str) -> Row {
+const fn row(
+    field: &'static str,
+    metric: &'static str,
+    kind: MetricKind,
+    help: &'static str,
+) -> Row {
     Row {
         field,
         metric,

@@ -1,6 +1,6 @@
 //! Latency percentiles of commands as metrics.
 
-use super::exposition::{Families, Kind, Labels, Value};
+use super::exposition::{Families, Labels, MetricKind, Value};
 
 use crate::config::percentile_text;
 use crate::server::parts::percentiles::Percentiles;
@@ -26,7 +26,7 @@ impl Percentiles {
         }
         to.several(
             "redis_latency_percentiles_usec",
-            Kind::Unknown,
+            MetricKind::Unknown,
             "Microseconds that this share of a command's calls did not exceed",
             samples,
         );

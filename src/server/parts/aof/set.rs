@@ -194,7 +194,7 @@ fn empty_base(config: &Config, now: &Now) -> (BaseForm, Vec<u8>) {
         0 => rdb::VERSION_USUAL,
         asked => asked,
     };
-    let mut writer = rdb::Writer::new(version, false);
+    let mut writer = rdb::RdbWriter::new(version, false);
     writer.magic();
     let time = now.unix_s().to_string();
     writer.aux("ctime", time.as_bytes());

@@ -14,7 +14,7 @@
 mod session;
 mod sketch;
 
-pub use session::{Session, Wanted};
+pub use session::{Session, SessionSettings};
 
 use crate::base::clock::{Cycles, Now};
 use crate::command::table::Row;
@@ -45,7 +45,12 @@ impl Hotkeys {
 
     /// Starts a session, and discards the results of the last one. `false`: one is running.
     #[must_use]
-    pub(in crate::server) fn start(&mut self, wanted: Wanted, now: &Now, cycles: &Cycles) -> bool {
+    pub(in crate::server) fn start(
+        &mut self,
+        wanted: SessionSettings,
+        now: &Now,
+        cycles: &Cycles,
+    ) -> bool {
         self.end_due(now.mono_ms);
         if self.is_active() {
             return false;

@@ -21,7 +21,7 @@ const COUNTERS_PER_KEY: usize = 10;
 
 /// What HOTKEYS START asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct SessionSettings {
     pub cpu: bool,
     pub net: bool,
     /// The number of keys to report, 1 to 64.
@@ -35,7 +35,7 @@ pub struct Wanted {
 /// A session, going on or over.
 #[derive(Debug)]
 pub struct Session {
-    pub wanted: Wanted,
+    pub wanted: SessionSettings,
     active: bool,
     pub began_unix_ms: i64,
     began_ms: u64,
@@ -60,7 +60,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn begin(wanted: Wanted, now: &Now, cycles: &Cycles) -> Session {
+    pub(super) fn begin(wanted: SessionSettings, now: &Now, cycles: &Cycles) -> Session {
         let sketch = |on: bool| on.then(|| Sketch::new(wanted.keys * COUNTERS_PER_KEY));
         let credit = cycles.ticks(CREDIT_NANOS) * SHARE;
         Session {
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn commands_that_pass_are_stood_for_by_the_next_that_is_counted() {
-        let wanted = Wanted {
+        let wanted = SessionSettings {
             cpu: true,
             net: false,
             keys: 10,

@@ -23,7 +23,7 @@ use rustix::process::{
     waitpid,
 };
 
-use super::End;
+use super::SnapshotEnd;
 use super::making::{Hands, Making};
 use super::sink::{FanOut, Target};
 
@@ -207,7 +207,7 @@ fn save_in_child(
     report.save_all(keyspace, &mut outlets)?;
     outlets.finish();
     match (outlets.poll(), outlets.end()) {
-        (true, End::Done) => Ok(()),
+        (true, SnapshotEnd::Done) => Ok(()),
         (true, end) => Err(end.why().to_owned()),
         (false, _) => Err("a file has no end".to_owned()),
     }
@@ -219,7 +219,7 @@ impl Child {
     }
 
     /// Reads the child's messages; returns how it ended, once it has.
-    pub fn look(&mut self, now_ms: u64) -> Option<End> {
+    pub fn look(&mut self, now_ms: u64) -> Option<SnapshotEnd> {
         // The end first: the pipe then holds everything sent before it.
         let ended = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
             Ok(None) => None,
@@ -227,17 +227,19 @@ impl Child {
             // It was waited for elsewhere: its status is unknown.
             Err(error) => {
                 self.ended = true;
-                return Some(End::Failed(system_text(&error.into())));
+                return Some(SnapshotEnd::Failed(system_text(&error.into())));
             }
         };
         self.hear(now_ms);
         let status = ended?;
         self.ended = true;
         Some(match (status.terminating_signal(), self.failed.take()) {
-            (Some(signal), _) if signal == Signal::USR1.as_raw() => End::Unwanted,
-            (Some(signal), _) => End::Killed(signal),
-            (None, None) if status.exit_status() == Some(0) => End::Done,
-            (None, why) => End::Failed(why.unwrap_or_else(|| "the child failed".to_owned())),
+            (Some(signal), _) if signal == Signal::USR1.as_raw() => SnapshotEnd::Unwanted,
+            (Some(signal), _) => SnapshotEnd::Killed(signal),
+            (None, None) if status.exit_status() == Some(0) => SnapshotEnd::Done,
+            (None, why) => {
+                SnapshotEnd::Failed(why.unwrap_or_else(|| "the child failed".to_owned()))
+            }
         })
     }
 

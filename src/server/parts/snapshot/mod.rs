@@ -68,7 +68,7 @@ pub enum Consumer {
 
 /// How a snapshot ended for one of its targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum SnapshotEnd {
     /// The file is whole, on disk, and has its name.
     Done,
     Failed(String),
@@ -80,22 +80,22 @@ pub enum End {
     Cancelled,
 }
 
-impl End {
+impl SnapshotEnd {
     /// Why there is no file.
     pub(in crate::server) fn why(&self) -> &str {
         match self {
-            End::Done => "",
-            End::Failed(why) => why,
-            End::Killed(_) => "the child was killed",
-            End::Unwanted => "the child was told to end",
-            End::Cancelled => "the snapshot was given up",
+            SnapshotEnd::Done => "",
+            SnapshotEnd::Failed(why) => why,
+            SnapshotEnd::Killed(_) => "the child was killed",
+            SnapshotEnd::Unwanted => "the child was told to end",
+            SnapshotEnd::Cancelled => "the snapshot was given up",
         }
     }
 
-    fn of(result: io::Result<()>) -> End {
+    fn of(result: io::Result<()>) -> SnapshotEnd {
         match result {
-            Ok(()) => End::Done,
-            Err(error) => End::Failed(system_text(&error)),
+            Ok(()) => SnapshotEnd::Done,
+            Err(error) => SnapshotEnd::Failed(system_text(&error)),
         }
     }
 }
@@ -255,7 +255,7 @@ impl Snapshots {
         keyspace: &mut Keyspace,
         target: Target,
         making: &Making<'_>,
-    ) -> Result<End, String> {
+    ) -> Result<SnapshotEnd, String> {
         let this = std::thread::current();
         let wake: Wake = Arc::new(move || this.unpark());
         let mut running = self.begin_pass(keyspace, vec![target], making, wake)?;
@@ -341,7 +341,10 @@ impl Snapshots {
     }
 
     /// Takes targets that have ended since the last call, with their ends. O(targets).
-    pub(in crate::server) fn take_ended(&mut self, keyspace: &mut Keyspace) -> Vec<(Target, End)> {
+    pub(in crate::server) fn take_ended(
+        &mut self,
+        keyspace: &mut Keyspace,
+    ) -> Vec<(Target, SnapshotEnd)> {
         let Some(running) = &mut self.running else {
             return Vec::new();
         };

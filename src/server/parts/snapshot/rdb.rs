@@ -11,14 +11,14 @@ use crate::base::pin::Pinned;
 use crate::config::REDIS_VERSION;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use crate::persistence::background::{self, BackgroundFile};
-use crate::persistence::rdb::{Use, Writer, version_for};
+use crate::persistence::rdb::{RdbWriter, Use, version_for};
 
 /// Size at which a buffer is passed to the writing thread.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// See the module.
 pub(super) struct RdbSink {
-    writer: Writer,
+    writer: RdbWriter,
     /// `rdbcompression`.
     compress: bool,
     file: BackgroundFile,
@@ -71,7 +71,7 @@ impl RdbSink {
             0 => version_for(keyspace),
             asked => asked,
         };
-        let mut writer = Writer::new(version, config.rdbcompression);
+        let mut writer = RdbWriter::new(version, config.rdbcompression);
         writer.magic();
         let number = |n: i64| n.to_string().into_bytes();
         writer.aux("redis-ver", REDIS_VERSION.as_bytes());
@@ -168,7 +168,7 @@ impl Saver for RdbSink {
         self.send();
         let compress = self.compress;
         let make =
-            move |text: &[u8], out: &mut background::Sink<'_>| Writer::text(text, compress, out);
+            move |text: &[u8], out: &mut background::Sink<'_>| RdbWriter::text(text, compress, out);
         self.file.write_made(text, make);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::End;
+use super::SnapshotEnd;
 use super::child::Child;
 use super::sink::{FanOut, Target};
 
@@ -67,7 +67,7 @@ impl Running {
 
     /// Waits until all sinks have ended; returns the first error. To be called when all keys are
     /// saved, by the thread that the sinks wake.
-    pub fn wait(mut self) -> End {
+    pub fn wait(mut self) -> SnapshotEnd {
         while !self.outlets.poll() {
             feed_watchdog();
             std::thread::park_timeout(WAIT);

@@ -1,7 +1,7 @@
 //! Saves: snapshots that become the dump file. When one is due (save points), the one in progress,
 //! and the result of the last one.
 
-use super::End;
+use super::SnapshotEnd;
 use super::sink::{Target, What};
 
 use crate::base::clock::Now;
@@ -113,7 +113,7 @@ impl Saving {
         &mut self,
         keyspace: &mut Keyspace,
         target: &Target,
-        end: &End,
+        end: &SnapshotEnd,
         now: &Now,
     ) {
         let Some(running) = self.running.take() else {
@@ -121,17 +121,17 @@ impl Saving {
         };
         let took_ms = now.mono_ms.saturating_sub(running.began_ms);
         match end {
-            End::Cancelled => return,
-            End::Done => {
+            SnapshotEnd::Cancelled => return,
+            SnapshotEnd::Done => {
                 tracing::info!("DB saved on disk");
                 tracing::info!("Background saving terminated with success");
                 keyspace.dirty = keyspace.dirty.saturating_sub(running.dirty);
                 self.note_saved(now);
             }
-            End::Failed(_) | End::Killed(_) | End::Unwanted => {
+            SnapshotEnd::Failed(_) | SnapshotEnd::Killed(_) | SnapshotEnd::Unwanted => {
                 let signal = match end {
-                    End::Killed(signal) => Some(*signal),
-                    End::Unwanted => Some(rustix::process::Signal::USR1.as_raw()),
+                    SnapshotEnd::Killed(signal) => Some(*signal),
+                    SnapshotEnd::Unwanted => Some(rustix::process::Signal::USR1.as_raw()),
                     _ => None,
                 };
                 if let Some(signal) = signal {
@@ -140,7 +140,7 @@ impl Saving {
                 let (path, why) = (target.path(), end.why());
                 tracing::warn!("Write error saving DB on disk ({}): {why}", path.display());
                 tracing::warn!("Background saving error");
-                self.last_status_ok &= *end == End::Unwanted;
+                self.last_status_ok &= *end == SnapshotEnd::Unwanted;
             }
         }
         self.last_time_s = (took_ms / 1000) as i64;

@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::making::{Hands, Making};
-use super::{Consumer, End};
+use super::{Consumer, SnapshotEnd};
 
 use crate::base::pin::Pinned;
 use crate::config::system_text;
@@ -131,7 +131,7 @@ struct Outlet {
     maker: Maker,
     /// The sink's position in the open key's value.
     open_at: Option<u64>,
-    end: Option<End>,
+    end: Option<SnapshotEnd>,
 }
 
 enum Maker {
@@ -213,17 +213,17 @@ impl FanOut {
     }
 
     /// The child has ended: renames whole files, removes others.
-    pub fn child_ended(&mut self, end: &End, wake: &Wake) {
+    pub fn child_ended(&mut self, end: &SnapshotEnd, wake: &Wake) {
         for outlet in &mut self.outlets {
-            if *end != End::Done {
+            if *end != SnapshotEnd::Done {
                 outlet.target.forget();
                 outlet.end = Some(end.clone());
                 continue;
             }
             match outlet.target.name_of_child(wake.clone()) {
                 Ok(Some(file)) => outlet.maker = Maker::Name(file),
-                Ok(None) => outlet.end = Some(End::Done),
-                Err(error) => outlet.end = Some(End::Failed(system_text(&error))),
+                Ok(None) => outlet.end = Some(SnapshotEnd::Done),
+                Err(error) => outlet.end = Some(SnapshotEnd::Failed(system_text(&error))),
             }
         }
     }
@@ -236,19 +236,20 @@ impl FanOut {
                 Maker::Name(file) => file.end().map(|end| end.map(|_| ())),
                 Maker::Child => None,
             };
-            outlet.end = ended.map(End::of);
+            outlet.end = ended.map(SnapshotEnd::of);
         }
         self.outlets.iter().all(|outlet| outlet.end.is_some())
     }
 
     /// The first error among targets that have ended.
-    pub fn end(self) -> End {
+    pub fn end(self) -> SnapshotEnd {
         let mut ends = self.outlets.into_iter().filter_map(|outlet| outlet.end);
-        ends.find(|end| *end != End::Done).unwrap_or(End::Done)
+        ends.find(|end| *end != SnapshotEnd::Done)
+            .unwrap_or(SnapshotEnd::Done)
     }
 
     /// Takes the targets that have ended, with their ends.
-    pub fn take_ended(&mut self) -> impl Iterator<Item = (Target, End)> {
+    pub fn take_ended(&mut self) -> impl Iterator<Item = (Target, SnapshotEnd)> {
         self.poll();
         let ended = self.outlets.extract_if(.., |outlet| outlet.end.is_some());
         ended.filter_map(|outlet| Some((outlet.target, outlet.end?)))

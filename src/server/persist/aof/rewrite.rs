@@ -9,7 +9,7 @@ use crate::persistence::aof::{BaseForm, Changed};
 use crate::server::parts::aof::rewrites::{Begun, Ended, Running};
 use crate::server::parts::aof::{Aof, AofState, NO_AOF};
 use crate::server::parts::snapshot::sink::{Target, What};
-use crate::server::parts::snapshot::{Consumer, End};
+use crate::server::parts::snapshot::{Consumer, SnapshotEnd};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -166,22 +166,24 @@ impl Server {
         &mut self,
         target: &Target,
         form: BaseForm,
-        end: &End,
+        end: &SnapshotEnd,
     ) {
         let why = match end {
-            End::Done => {
+            SnapshotEnd::Done => {
                 self.persist.aof.rewrites.base_made(target.path(), form);
                 return self.install_base();
             }
-            End::Killed(signal) => format!("terminated by signal {signal}"),
-            End::Failed(_) | End::Unwanted | End::Cancelled => end.why().to_owned(),
+            SnapshotEnd::Killed(signal) => format!("terminated by signal {signal}"),
+            SnapshotEnd::Failed(_) | SnapshotEnd::Unwanted | SnapshotEnd::Cancelled => {
+                end.why().to_owned()
+            }
         };
         let Some(running) = self.persist.aof.rewrites.take_saving() else {
             return;
         };
         let was_ok = self.persist.aof.rewrites.last_ok;
         self.end_rewrite(&running, Err(why));
-        if *end == End::Unwanted {
+        if *end == SnapshotEnd::Unwanted {
             self.persist.aof.rewrites.last_ok = was_ok;
         }
     }

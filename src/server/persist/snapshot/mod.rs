@@ -4,7 +4,7 @@
 use crate::keyspace::Keyspace;
 use crate::server::clients::client::ClientFlags;
 use crate::server::parts::snapshot::sink::{Target, What};
-use crate::server::parts::snapshot::{Consumer, End, Making, Snapshots};
+use crate::server::parts::snapshot::{Consumer, Making, SnapshotEnd, Snapshots};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -44,14 +44,14 @@ impl Server {
     /// Cancels a consumer's targets: their files are removed.
     pub(super) fn give_up_snapshot(&mut self, keyspace: &mut Keyspace, consumer: Consumer) {
         for target in self.persist.snapshots.give_up(keyspace, consumer) {
-            self.snapshot_ended(keyspace, &target, End::Cancelled);
+            self.snapshot_ended(keyspace, &target, SnapshotEnd::Cancelled);
         }
         self.refresh_interest(keyspace);
         self.release_awaiting();
     }
 
     /// A target has ended: notifies its consumer, and others that waited for it.
-    fn snapshot_ended(&mut self, keyspace: &mut Keyspace, target: &Target, end: End) {
+    fn snapshot_ended(&mut self, keyspace: &mut Keyspace, target: &Target, end: SnapshotEnd) {
         match &target.what {
             What::Dump { name } => {
                 let saving = &mut self.persist.saving;

@@ -2,7 +2,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::server::parts::snapshot::save::Saving;
-use crate::server::parts::snapshot::{Consumer, End};
+use crate::server::parts::snapshot::{Consumer, SnapshotEnd};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -14,7 +14,7 @@ impl Server {
         let target = Saving::target(&self.config);
         let (snapshots, making) = self.snapshots();
         let saved = match snapshots.make_now(keyspace, target, &making) {
-            Ok(End::Done) => true,
+            Ok(SnapshotEnd::Done) => true,
             Ok(end) => {
                 tracing::warn!("Error saving DB on disk: {}", end.why());
                 false
