@@ -29,7 +29,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         call,
         &[
             "CREATE <key> <groupname> <id|$> [option]",
-            "    Make a group that reads what comes behind an ID. GroupOptions are:",
+            "    Make a group that reads what comes behind an ID. Options are:",
             "    * MKSTREAM",
             "      Make an empty stream where there is none.",
             "    * ENTRIESREAD entries_read",
