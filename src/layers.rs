@@ -36,24 +36,49 @@ fn used(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A file of a folder of `src`: its path there, its top module, and its code without its own tests,
+/// which are last in a file and may use everything.
+struct Code {
+    inside: PathBuf,
+    module: String,
+    text: String,
+}
+
+fn code_of(folder: &str) -> Vec<Code> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut paths = Vec::new();
+    files(&source, &mut paths);
+    assert!(paths.len() > 100, "{folder}");
+    let read = |path: PathBuf| {
+        let inside = path.strip_prefix(&source).expect("below it").to_path_buf();
+        let module = inside.iter().next().and_then(|part| part.to_str());
+        let module = module.expect("UTF-8").trim_end_matches(".rs").to_owned();
+        let text = std::fs::read_to_string(path).expect("UTF-8");
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+        Code {
+            module,
+            text: text.to_owned(),
+            inside,
+        }
+    };
+    paths.into_iter().map(read).collect()
+}
+
 #[test]
 fn each_layer_uses_what_stands_above_it() {
     let layers = layers(include_str!("lib.rs"));
     assert!(layers.len() > 9, "{layers:?}");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut paths, mut wrong) = (Vec::new(), Vec::new());
-    files(&source, &mut paths);
-    for path in &paths {
-        let inside = path.strip_prefix(&source).expect("below it");
-        let first = inside.iter().next().and_then(|part| part.to_str());
-        let first = first.expect("UTF-8").trim_end_matches(".rs");
-        let (Some(mine), false) = (layers.get(first), inside == Path::new(ON_TOP)) else {
+    let mut wrong = Vec::new();
+    for Code {
+        inside,
+        module,
+        text,
+    } in code_of("src")
+    {
+        let (Some(mine), false) = (layers.get(&module), inside == Path::new(ON_TOP)) else {
             continue;
         };
-        let text = std::fs::read_to_string(path).expect("UTF-8");
-        // Tests may use everything. They are last in a file.
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
-        for (line, number) in code.lines().zip(1..) {
+        for (line, number) in text.lines().zip(1..) {
             for module in used(line) {
                 if layers.get(module).is_some_and(|at| at > mine) {
                     wrong.push(format!("{}:{number}: {}", inside.display(), line.trim()));
@@ -61,11 +86,7 @@ fn each_layer_uses_what_stands_above_it() {
             }
         }
     }
-    assert!(
-        paths.len() > 100 && wrong.is_empty(),
-        "{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The names that a list of modules exports, with their modules.
@@ -100,23 +121,21 @@ fn the_server_has_layers() {
         layers.len() > 15 && exports.len() > 15,
         "{layers:?} {exports:?}"
     );
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
-    let (mut paths, mut wrong) = (Vec::new(), Vec::new());
-    files(&source, &mut paths);
-    for path in &paths {
-        let inside = path.strip_prefix(&source).expect("below it");
-        let first = inside.iter().next().and_then(|part| part.to_str());
-        let first = first.expect("UTF-8").trim_end_matches(".rs");
+    let mut wrong = Vec::new();
+    for Code {
+        inside,
+        module,
+        text,
+    } in code_of("src/server")
+    {
         let is_test = ["testbed.rs", "tests.rs"]
             .iter()
             .any(|name| inside.ends_with(name));
-        let (Some(mine), false) = (layers.get(first), is_test) else {
+        let (Some(mine), false) = (layers.get(&module), is_test) else {
             continue;
         };
-        let text = std::fs::read_to_string(path).expect("UTF-8");
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
         let is_code = |line: &&str| !line.trim_start().starts_with("//");
-        let code: Vec<&str> = code.lines().filter(is_code).collect();
+        let code: Vec<&str> = text.lines().filter(is_code).collect();
         for name in used_of_server(&code.join("\n")) {
             let module = exports.get(name).unwrap_or(&name);
             if layers.get(*module).is_some_and(|at| at > mine) {
@@ -124,11 +143,7 @@ fn the_server_has_layers() {
             }
         }
     }
-    assert!(
-        paths.len() > 100 && wrong.is_empty(),
-        "{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -8,16 +8,16 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::dial::server_name;
 use super::stream::Stream;
 use super::tls::Link;
 use crate::base::threads;
@@ -147,37 +147,39 @@ impl Connecting {
         let Some(config) = &self.to.tls else {
             return Ok(Some(Stream::Tcp(socket)));
         };
-        // The name is only sent to the server (SNI); the certificate may have another one.
-        let name = ServerName::try_from(self.to.host.clone())
-            .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)));
-        let link = Link::opened(socket, config, name)?;
+        let link = Link::opened(socket, config, server_name(&self.to.host))?;
         self.agree(Box::new(link))
     }
 
-    /// A step of the handshake.
+    /// A step of the handshake. Its last bytes must have left before the stream is handed over.
     fn agree(&mut self, mut link: Box<Link>) -> io::Result<Option<Stream>> {
         use std::io::Write;
         loop {
-            match link.flush() {
-                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-                _ => {}
-            }
-            if !link.is_handshaking() && !link.has_unsent() {
+            let is_blocked = match link.flush() {
+                Ok(()) => false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => true,
+                Err(error) => return Err(error),
+            };
+            if !link.is_handshaking() && !is_blocked {
                 return Ok(Some(Stream::Tls(link)));
             }
-            match link.fill(&mut []) {
+            let waits = match link.is_handshaking() {
                 // Nothing fits: bytes that follow the handshake stay in the link.
-                Ok((_, true)) => {}
-                Ok((_, false)) if !link.is_handshaking() => {}
-                Ok((_, false)) => return Err(ErrorKind::UnexpectedEof.into()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if link.has_unsent() || link.is_handshaking() {
-                        self.stage = Stage::Agreeing(link);
-                        return Ok(None);
+                true => match link.fill(&mut []) {
+                    Ok((_, false)) if link.is_handshaking() => {
+                        return Err(ErrorKind::UnexpectedEof.into());
                     }
-                }
-                Err(error) => return Err(error),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        link.is_handshaking() && (is_blocked || !link.has_unsent())
+                    }
+                    Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                    _ => false,
+                },
+                false => true,
+            };
+            if waits {
+                self.stage = Stage::Agreeing(link);
+                return Ok(None);
             }
         }
     }

@@ -88,6 +88,12 @@ fn name_timeout(error: io::Error) -> io::Error {
     }
 }
 
+/// The name that is sent to a server (SNI); the certificate may have another one.
+pub(super) fn server_name(host: &str) -> ServerName<'static> {
+    ServerName::try_from(host.to_owned())
+        .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)))
+}
+
 /// Runs the TLS handshake until `end`.
 fn agree(
     mut socket: TcpStream,
@@ -95,10 +101,7 @@ fn agree(
     config: &Arc<ClientConfig>,
     end: Instant,
 ) -> io::Result<Socket> {
-    // The name is only sent to the server (SNI); the certificate may have another one.
-    let name = ServerName::try_from(host.to_owned())
-        .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)));
-    let connection = ClientConnection::new(Arc::clone(config), name);
+    let connection = ClientConnection::new(Arc::clone(config), server_name(host));
     let mut connection = connection.map_err(io::Error::other)?;
     while connection.is_handshaking() {
         let limit = left(end)?;

@@ -216,11 +216,9 @@ impl Server {
         self.clients.put_back(session);
         !closing
     }
-}
 
-impl Server {
     /// Which commands concern the gates.
-    pub(super) fn interest(&self) -> Interest {
+    fn interest(&self) -> Interest {
         let mut state = State::empty();
         state.set(State::PAUSED, self.gates.pause.is_some());
         state.set(
@@ -256,14 +254,19 @@ impl Server {
                 .filter(|s| s.client.flags.contains(ClientFlags::POSTPONED))
                 .map(|s| s.client.id)
                 .collect();
-            for id in postponed {
-                let Some(mut session) = self.clients.take(id) else {
-                    continue;
-                };
-                session.client.flags.remove(ClientFlags::POSTPONED);
-                self.resume(&mut session);
-                self.put_back(session);
-            }
+            self.resume_postponed(postponed);
+        }
+    }
+
+    /// Clients whose command was postponed continue with it.
+    pub(super) fn resume_postponed(&mut self, ids: Vec<ClientId>) {
+        for id in ids {
+            let Some(mut session) = self.clients.take(id) else {
+                continue;
+            };
+            session.client.flags.remove(ClientFlags::POSTPONED);
+            self.resume(&mut session);
+            self.put_back(session);
         }
     }
 

@@ -105,8 +105,8 @@ impl Clients {
         })
     }
 
-    /// All clients, in no order, the `running` one as any other: it is taken out, and whoever serves
-    /// it lends it here.
+    /// All clients, in no order, the `running` one as any other: it is taken out of the table, and
+    /// the caller lends it.
     pub fn all<'a>(
         &'a self,
         running: Option<(&'a Client, &'a Reply)>,

@@ -24,9 +24,11 @@ impl Server {
 
     /// Defragments while data is loaded and no client is served.
     pub(in crate::server) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
-        let now_ms = self.identity.started.elapsed().as_millis() as u64;
         let defrag = &mut self.memory.defrag;
-        defrag.look_while_loading(&self.config, now_ms);
+        if self.config.activedefrag {
+            let now_ms = self.identity.started.elapsed().as_millis() as u64;
+            defrag.look_while_loading(&self.config, now_ms);
+        }
         if let Some(ticks) = defrag.due_while_loading(&self.cycles) {
             self.defrag_slice(keyspace, ticks);
         }

@@ -7,15 +7,7 @@ use crate::config::percentile_text;
 pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     to.section("Commandstats");
-    for (row, stats) in server
-        .table
-        .rows()
-        .iter()
-        .zip(&server.diagnostics.command_stats)
-    {
-        if stats.calls == 0 && stats.failed == 0 && stats.rejected == 0 {
-            continue;
-        }
+    for (row, stats) in from.commands_used() {
         let usec = server.cycles.micros(stats.ticks);
         let usec_per_call = usec as f64 / stats.calls.max(1) as f64;
         to.line(format_args!(

@@ -23,7 +23,9 @@ use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::buffers;
 use crate::server::figures::recent::Buffers;
+use crate::server::figures::stats::CommandStats;
 use crate::server::state::Server;
+use crate::server::state::call::Row;
 
 /// The sources of the sections.
 pub struct Source<'a> {
@@ -60,6 +62,15 @@ impl<'a> Source<'a> {
             used: alloc::used_memory(),
             clients: OnceCell::new(),
         }
+    }
+
+    /// Commands that were called or refused, with their counters.
+    pub(in crate::server) fn commands_used(
+        &self,
+    ) -> impl Iterator<Item = (&'a Row, &'a CommandStats)> {
+        let rows = self.server.table.rows().iter();
+        let all = rows.zip(&self.server.diagnostics.command_stats);
+        all.filter(|(_, stats)| stats.calls > 0 || stats.failed > 0 || stats.rejected > 0)
     }
 
     /// Over every connected client, the asking one included: one pass for all sections.

@@ -109,15 +109,7 @@ pub(in crate::server) fn add_all(from: &Source<'_>, to: &mut Families) {
 fn commands(from: &Source<'_>, to: &mut Families) {
     let server = from.server;
     let mut all: [Vec<(Labels, Value)>; 4] = Default::default();
-    for (row, stats) in server
-        .table
-        .rows()
-        .iter()
-        .zip(&server.diagnostics.command_stats)
-    {
-        if stats.calls == 0 && stats.failed == 0 && stats.rejected == 0 {
-            continue;
-        }
+    for (row, stats) in from.commands_used() {
         let seconds = server.cycles.micros(stats.ticks) as f64 / 1e6;
         let values = [
             whole(stats.calls),

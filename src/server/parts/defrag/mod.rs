@@ -186,10 +186,8 @@ impl Defrag {
     /// The same while data is loaded; `now_ms` is the current time, which the loop does not keep
     /// meanwhile.
     pub(in crate::server) fn look_while_loading(&mut self, config: &Config, now_ms: u64) {
-        if config.activedefrag {
-            self.look_due_ms = self.look_due_ms.min(now_ms + LOADING_LOOK_MS);
-            self.look(config, now_ms);
-        }
+        self.look_due_ms = self.look_due_ms.min(now_ms + LOADING_LOOK_MS);
+        self.look(config, now_ms);
     }
 
     fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {

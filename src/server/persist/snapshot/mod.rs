@@ -2,7 +2,6 @@
 //! made from, the consumers' notice of an end, the release of clients whose writes waited.
 
 use crate::keyspace::Keyspace;
-use crate::server::clients::client::ClientFlags;
 use crate::server::parts::snapshot::sink::{Target, What};
 use crate::server::parts::snapshot::{Consumer, Making, SnapshotEnd, Snapshots};
 use crate::server::state::Server;
@@ -95,14 +94,8 @@ impl Server {
 
     /// Clients that waited for a container continue; one that must wait for another waits again.
     fn release_awaiting(&mut self) {
-        for id in self.persist.snapshots.writers.take_awaiting() {
-            let Some(mut session) = self.clients.take(id) else {
-                continue;
-            };
-            session.client.flags.remove(ClientFlags::POSTPONED);
-            self.resume(&mut session);
-            self.put_back(session);
-        }
+        let awaiting = self.persist.snapshots.writers.take_awaiting();
+        self.resume_postponed(awaiting);
     }
 }
 
