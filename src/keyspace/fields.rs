@@ -82,6 +82,11 @@ impl FieldExpiries {
         self.by_time.first().map(|line| line.0)
     }
 
+    /// Keys of hashes with a line, by its time.
+    pub fn soonest(&self) -> impl Iterator<Item = &[u8]> {
+        self.by_time.iter().map(|(_, key)| &**key)
+    }
+
     /// Takes one hash with a line at or before `until_ms`.
     pub fn take_due(&mut self, until_ms: i64) -> Option<Box<[u8]>> {
         if self.next_due()? > until_ms {

@@ -5,4 +5,5 @@ pub mod background;
 pub mod check;
 pub mod errand;
 pub mod rdb;
+pub mod spool;
 mod values;

@@ -79,7 +79,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
         }
         return Ok(());
     }
-    if server.persist.saving.in_progress() {
+    if server.persist.saving.in_progress() || server.persist.snapshots.serves_replicas() {
         return Err(IN_PROGRESS);
     }
     if in_transaction || schedules && server.persist.aof.rewrites.in_progress() {

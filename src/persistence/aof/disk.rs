@@ -72,6 +72,17 @@ impl Disk {
         File::create(path)
     }
 
+    /// Creates an empty file to write and read, and removes its name `path` at once: its space is
+    /// freed with its last handle.
+    pub fn create_nameless(&self, path: &Path) -> io::Result<File> {
+        self.enter(Step::Create)?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true);
+        let file = file.open(path)?;
+        fs::remove_file(path)?;
+        Ok(file)
+    }
+
     /// One write; returns the number of bytes written.
     pub fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         match self.fault(Step::Write) {

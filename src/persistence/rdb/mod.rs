@@ -5,6 +5,7 @@
 //!     input      input bytes: strings, lengths, a checksum
 //!     parse      reading values; the forms of each type: `persistence::values`
 //!     reader     files, key by key                 payload     RESTORE's payloads
+//!     peer       the version for another server
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
@@ -16,6 +17,7 @@ mod input;
 mod module;
 mod parse;
 mod payload;
+mod peer;
 mod reader;
 mod writer;
 
@@ -24,9 +26,11 @@ pub use format::Dialect;
 pub use input::{Input, Text};
 pub use parse::Rules;
 pub use payload::{Payload, seal};
+#[cfg_attr(not(test), allow(unused_imports, reason = "no replica asks for it yet"))]
+pub use peer::{PeerFormat, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, Reader, Sum};
 pub use writer::{RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL};
-pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS};
+pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS, is_valkey};
 
 use crate::keyspace::Keyspace;
 

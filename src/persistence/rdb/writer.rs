@@ -4,7 +4,7 @@
 //! parts, so that a snapshot can interleave it with other work. The consumer takes the buffer
 //! ([`RdbWriter::take`]); nothing else is allocated.
 //!
-//! The form of a value depends on the requested version: a form that older readers do not know is
+//! The form of a value depends on the requested version, which is Redis's or Valkey's: a form that older readers do not know is
 //! written element by element, and a key that the version cannot hold at all is refused by name
 //! ([`TooNew`]).
 
@@ -14,14 +14,16 @@ use crate::keyspace::{DbIndex, KeyView, ValueView};
 use crate::persistence::background::Sink;
 use crate::persistence::values::{self, Form};
 
-use super::format::{kind, opcode};
+use super::format::{Dialect, kind, opcode};
 
 /// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
 /// A version that Redis 7.0 can read: for payloads sent to another server.
 pub const VERSION_MIGRATE: u32 = 10;
-/// The newest version written, and the first with expiring fields.
+/// Redis's newest version written, and its first with expiring fields.
 pub const VERSION_FIELD_TTLS: u32 = 12;
+/// Valkey's own version, which has expiring fields in a form of its own.
+pub const VERSION_VALKEY: u32 = 80;
 /// The first version with packed sets.
 pub(in crate::persistence) const VERSION_PACKED_SETS: u32 = 11;
 /// The first version with listpacks.
@@ -31,6 +33,12 @@ pub(in crate::persistence) const VERSION_LISTPACKS: u32 = 10;
 const COMPRESS_MIN: usize = 20;
 /// Elements of one part of a large container.
 const PART_ELEMENTS: usize = 64;
+
+/// Whether a version is one of Valkey's own.
+pub(in crate::persistence) fn is_valkey(version: u32) -> bool {
+    let dialect = u16::try_from(version).ok().and_then(Dialect::of_version);
+    dialect == Some(Dialect::Valkey)
+}
 
 /// The recorded use of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +105,10 @@ impl RdbWriter {
     // --- the file around the keys ---
 
     pub fn magic(&mut self) {
-        let magic = format!("REDIS{:04}", self.version);
+        let magic = match is_valkey(self.version) {
+            true => format!("VALKEY{:03}", self.version),
+            false => format!("REDIS{:04}", self.version),
+        };
         self.out.extend_from_slice(magic.as_bytes());
     }
 

@@ -16,6 +16,7 @@ use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::{
     Dialect, Fault, Input, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS, VERSION_USUAL,
+    is_valkey,
 };
 use crate::resp::write_request;
 use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, distinct};
@@ -34,6 +35,8 @@ const METADATA: u8 = 24;
 const LISTPACK_EX: u8 = 25;
 /// Valkey's number 22: fields that may expire.
 const VALKEY_HASH_2: u8 = 22;
+/// The expiry there of a field that does not expire: -1.
+const VALKEY_NO_EXPIRY: u64 = u64::MAX;
 
 impl Saved for Hash {
     const FORMS: &[(u8, &str)] = &[
@@ -62,6 +65,8 @@ impl Saved for Hash {
         let expirable = version >= VERSION_FIELD_TTLS;
         let kind = match self {
             Hash::Listpack(_) if version >= VERSION_LISTPACKS => LISTPACK,
+            _ if is_valkey(version) && first_expiry.is_some() => VALKEY_HASH_2,
+            _ if is_valkey(version) => HASH,
             Hash::ListpackEx(_) if expirable => LISTPACK_EX,
             Hash::Table(_) if expirable && first_expiry.is_some() => METADATA,
             _ => HASH,
@@ -97,6 +102,13 @@ impl Saved for Hash {
     }
 
     fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, _limit: usize) -> Option<u64> {
+        if form.kind == VALKEY_HASH_2 {
+            return continued(self.scan(at, |field| {
+                to.element(field.name);
+                to.element(field.value);
+                to.time(field.expire_ms.unwrap_or(VALKEY_NO_EXPIRY));
+            }));
+        }
         if !matches!(form.kind, HASH | METADATA) {
             return None;
         }

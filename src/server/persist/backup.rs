@@ -36,7 +36,7 @@ impl Server {
                 })
             }
             AofState::Off => {
-                if persist.saving.in_progress() || persist.aof.rewrites.in_progress() {
+                if persist.snapshots.in_progress() || persist.aof.rewrites.in_progress() {
                     return Err(CommandError::Text(
                         "ERR A snapshot is being saved: try again when it is done",
                     ));

@@ -81,6 +81,7 @@ impl Server {
         if self.cancel_save(keyspace) {
             tracing::warn!("A snapshot was being saved: it is given up.");
         }
+        self.give_up_sync(keyspace);
         self.cancel_rewrite(keyspace);
         if self.persist.aof.log().is_some() {
             tracing::info!("Calling fsync() on the AOF file.");

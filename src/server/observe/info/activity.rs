@@ -41,7 +41,9 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     }
     to.field("rdb_changes_since_last_save", from.keyspace.dirty);
     let saving = &from.server.persist.saving;
-    to.field("rdb_bgsave_in_progress", saving.in_progress() as u8);
+    // As in Redis, a snapshot for replicas counts.
+    let is_saving = saving.in_progress() || server.persist.snapshots.serves_replicas();
+    to.field("rdb_bgsave_in_progress", u8::from(is_saving));
     to.field("rdb_last_save_time", saving.last_save_s);
     let ok = |ok: bool| if ok { "ok" } else { "err" };
     to.field("rdb_last_bgsave_status", ok(saving.last_status_ok));

@@ -4,14 +4,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::rdb::RdbSink;
-use super::sink::{Sink, Target, What};
+use super::rdb::{Keyless, Output, RdbSink};
+use super::sink::{Sink, SyncContent, SyncForm, Target, What};
 
 use crate::base::clock::Now;
 use crate::config::{Config, system_text};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{BaseFile, BaseForm, Disk, Syncer};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
+use crate::persistence::rdb::version_for;
+use crate::persistence::spool::Spool;
 use crate::replication::Stream;
 use crate::scripting::Libraries;
 
@@ -66,7 +68,7 @@ impl Making<'_> {
                 let file = file.map_err(|error| cannot_open(&path, &error))?;
                 let mut facts = self.place_in_stream();
                 facts.push(("aof-base", b"0".to_vec()));
-                Ok(Box::new(RdbSink::new(keyspace, self, file, &facts)))
+                Ok(Box::new(self.rdb(keyspace, file, &facts)))
             }
             What::Base {
                 form: BaseForm::Rdb,
@@ -85,7 +87,12 @@ impl Making<'_> {
                 };
                 let file = hands.file(plan).map_err(|error| system_text(&error))?;
                 let facts = [("aof-base", b"1".to_vec())];
-                Ok(Box::new(RdbSink::new(keyspace, self, file, &facts)))
+                Ok(Box::new(self.rdb(keyspace, file, &facts)))
+            }
+            What::Spool { spool, form } => {
+                let output = self.spool(spool, path, hands);
+                let output = output.map_err(|error| system_text(&error))?;
+                Ok(self.sync(keyspace, output, form))
             }
             What::Base {
                 form: BaseForm::Commands,
@@ -95,6 +102,52 @@ impl Making<'_> {
                 let file = self.commands(path, *unix_s, hands);
                 Ok(Box::new(file.map_err(|error| system_text(&error))?))
             }
+        }
+    }
+
+    /// An RDB file of the configured version, by default the lowest that can hold the keys.
+    fn rdb(
+        &self,
+        keyspace: &Keyspace,
+        file: BackgroundFile,
+        facts: &[(&str, Vec<u8>)],
+    ) -> RdbSink {
+        let version = match self.config.rdb_version {
+            0 => version_for(keyspace),
+            asked => asked,
+        };
+        RdbSink::new(keyspace, self, Output::File(file), version, facts, true)
+    }
+
+    /// Begins a spool. A child writes a file, which its parent's spool adopts.
+    fn spool(&self, spool: &Spool, path: PathBuf, hands: &Hands) -> io::Result<Output> {
+        match hands {
+            Hands::Thread(_) => {
+                spool.start()?;
+                Ok(Output::Spool(spool.clone()))
+            }
+            Hands::Here => {
+                let plan = Plan {
+                    temporary: path.clone(),
+                    name: path,
+                    checksum: Some(self.config.rdbchecksum),
+                    incremental_fsync: self.config.rdb_save_incremental_fsync,
+                };
+                BackgroundFile::create_here(plan).map(Output::File)
+            }
+        }
+    }
+
+    /// The sink of a full sync.
+    fn sync(&self, keyspace: &Keyspace, output: Output, form: &SyncForm) -> Box<dyn Sink> {
+        let mut facts = self.place_in_stream();
+        facts.push(("aof-base", b"0".to_vec()));
+        let (version, content) = (form.version, form.content);
+        let with_functions = content != SyncContent::Nothing;
+        let sink = RdbSink::new(keyspace, self, output, version, &facts, with_functions);
+        match content {
+            SyncContent::Everything => Box::new(sink),
+            SyncContent::FunctionsOnly | SyncContent::Nothing => Box::new(Keyless(sink)),
         }
     }
 

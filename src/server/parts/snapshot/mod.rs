@@ -7,9 +7,9 @@
 //! forked child ([`child`]), the pass's share of a turn, the list of consumers that want a snapshot
 //! as soon as possible, and the clients whose writes wait for the pass. A [`sink`] receives the
 //! keys; one pass, or one child, feeds all sinks that begin at the same moment. A consumer asks for
-//! targets and handles their end: saves ([`save`]) and rewrites of the append only file
-//! (`parts::aof::rewrites`). `persist::snapshot` is what notifies them, backups that wait for the
-//! end of a save, and clients.
+//! targets and handles their end: saves ([`save`]), rewrites of the append only file
+//! (`parts::aof::rewrites`) and full syncs of replicas (`persist::full_sync`). `persist::snapshot` is
+//! what notifies them, backups that wait for the end of a save, and clients.
 //!
 //! Invariants
 //!   1. One snapshot is in progress at a time. SAVE's ends within the call and is not counted.
@@ -38,7 +38,7 @@ use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
 pub(in crate::server) use making::Making;
-pub(in crate::server) use sink::{Target, temp_name};
+pub(in crate::server) use sink::{SyncContent, SyncForm, Target, temp_name};
 
 use child::Child;
 use making::Hands;
@@ -64,6 +64,8 @@ const ELEMENTS_PER_MS: u64 = 2_500;
 pub enum Consumer {
     Save,
     Rewrite,
+    /// Full syncs of replicas.
+    FullSync,
 }
 
 /// How a snapshot ended for one of its targets.
@@ -139,6 +141,17 @@ impl Snapshots {
         self.running.is_some()
     }
 
+    /// Whether a snapshot for this consumer is in progress.
+    pub fn serves(&self, consumer: Consumer) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|r| r.outlets.targets().any(|t| t.consumer() == consumer))
+    }
+
+    /// Whether a snapshot for replicas is in progress.
+    pub fn serves_replicas(&self) -> bool {
+        self.serves(Consumer::FullSync)
+    }
+
     /// The current child.
     pub(in crate::server) fn child(&self) -> Option<&Child> {
         match &self.running.as_ref()?.work {
@@ -196,7 +209,8 @@ impl Snapshots {
     ) -> Result<Begun, String> {
         assert!(self.running.is_none(), "one snapshot at a time");
         let mut child = None;
-        if forks_for_snapshots(making.config, keyspace) {
+        let has_keys = targets.iter().any(Target::has_keys);
+        if has_keys && forks_for_snapshots(making.config, keyspace) {
             match self.forks.fork(keyspace, &targets, making) {
                 Ok(forked) => child = Some(forked),
                 Err(why) if making.config.snapshot_method == SnapshotMethod::Fork => {
@@ -233,7 +247,15 @@ impl Snapshots {
         making: &Making<'_>,
         wake: Wake,
     ) -> Result<Running, String> {
-        let outlets = FanOut::of_sinks(keyspace, targets, making, &Hands::Thread(wake))?;
+        let has_keys = targets.iter().any(Target::has_keys);
+        let mut outlets = FanOut::of_sinks(keyspace, targets, making, &Hands::Thread(wake))?;
+        if !has_keys {
+            outlets.finish();
+            return Ok(Running {
+                work: Work::Ending,
+                outlets,
+            });
+        }
         if let Some(running) = &mut self.running {
             running.save_rest(keyspace, 0);
         }
@@ -331,7 +353,7 @@ impl Snapshots {
         let cow = child.progress.cow_peak;
         for target in running.outlets.targets() {
             match target.consumer() {
-                Consumer::Save => self.forks.save_cow = cow,
+                Consumer::Save | Consumer::FullSync => self.forks.save_cow = cow,
                 Consumer::Rewrite => self.forks.rewrite_cow = cow,
             }
         }
@@ -360,10 +382,26 @@ impl Snapshots {
         keyspace: &mut Keyspace,
         consumer: Consumer,
     ) -> Vec<Target> {
+        self.give_up_where(keyspace, |target| target.consumer() == consumer)
+    }
+
+    /// Cancels spools whose readers have all gone, as [`Snapshots::give_up`]. O(targets).
+    pub(in crate::server) fn give_up_unread(&mut self, keyspace: &mut Keyspace) -> Vec<Target> {
+        self.give_up_where(keyspace, Target::is_unread)
+    }
+
+    fn give_up_where(
+        &mut self,
+        keyspace: &mut Keyspace,
+        which: impl FnMut(&Target) -> bool,
+    ) -> Vec<Target> {
         let Some(running) = &mut self.running else {
             return Vec::new();
         };
-        let gone = running.outlets.remove(consumer);
+        let gone = running.outlets.remove(which);
+        if gone.is_empty() {
+            return gone;
+        }
         if let Work::Child(_, given_up) = &mut running.work {
             given_up.extend(gone.iter().cloned());
         }

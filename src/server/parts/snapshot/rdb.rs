@@ -1,5 +1,6 @@
-//! The sink that writes an RDB file. What does not depend on the keys (version, facts, function
-//! libraries) is written when it is made, so a file of functions alone needs no pass.
+//! The sink that writes an RDB file, or a spool with the same bytes. What does not depend on the keys
+//! (version, facts, function libraries) is written when it is made, so a file of functions alone
+//! ([`Keyless`]) needs no pass.
 
 use std::io;
 
@@ -11,17 +12,72 @@ use crate::base::pin::Pinned;
 use crate::config::REDIS_VERSION;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use crate::persistence::background::{self, BackgroundFile};
-use crate::persistence::rdb::{RdbWriter, Use, version_for};
+use crate::persistence::rdb::{RdbWriter, Use};
+use crate::persistence::spool::{self, Spool};
 
-/// Size at which a buffer is passed to the writing thread.
+/// Size at which a buffer is passed to the thread that writes a file.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Where the bytes go.
+pub(super) enum Output {
+    File(BackgroundFile),
+    Spool(Spool),
+}
+
+impl Output {
+    fn write(&self, bytes: Vec<u8>) -> Vec<u8> {
+        match self {
+            Output::File(file) => file.write(bytes),
+            Output::Spool(spool) => spool.write(bytes),
+        }
+    }
+
+    fn write_text(&self, text: Pinned, compress: bool) {
+        let make =
+            move |text: &[u8], out: &mut background::Sink<'_>| RdbWriter::text(text, compress, out);
+        match self {
+            Output::File(file) => file.write_made(text, make),
+            Output::Spool(spool) => spool.write_made(text, make),
+        }
+    }
+
+    fn finish(&self) {
+        match self {
+            Output::File(file) => file.finish(),
+            Output::Spool(spool) => spool.finish(),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        match self {
+            Output::File(file) => file.has_room(),
+            Output::Spool(spool) => spool.has_room(),
+        }
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        match self {
+            Output::File(file) => file.waiting_bytes(),
+            Output::Spool(spool) => spool.waiting_bytes(),
+        }
+    }
+
+    fn end(&self) -> Option<io::Result<u64>> {
+        match self {
+            Output::File(file) => file.end(),
+            Output::Spool(spool) => spool.end(),
+        }
+    }
+}
 
 /// See the module.
 pub(super) struct RdbSink {
     writer: RdbWriter,
     /// `rdbcompression`.
     compress: bool,
-    file: BackgroundFile,
+    output: Output,
+    /// Size at which a buffer is passed on.
+    chunk_bytes: usize,
     uses: Uses,
     selected: Option<DbIndex>,
     /// Databases whose sizes have been written.
@@ -57,20 +113,17 @@ impl Uses {
 }
 
 impl RdbSink {
-    /// Writes to `file`, at first everything before the keys: facts, `facts` after the standard
-    /// ones, and the function libraries. The version is the configured one, by default the lowest
-    /// that can hold the keys.
+    /// Writes to `output`, at first everything before the keys: facts, `facts` after the standard
+    /// ones, and the function libraries if they are wanted.
     pub fn new(
         keyspace: &Keyspace,
         making: &Making<'_>,
-        file: BackgroundFile,
+        output: Output,
+        version: u32,
         facts: &[(&str, Vec<u8>)],
+        with_functions: bool,
     ) -> RdbSink {
         let config = making.config;
-        let version = match config.rdb_version {
-            0 => version_for(keyspace),
-            asked => asked,
-        };
         let mut writer = RdbWriter::new(version, config.rdbcompression);
         writer.magic();
         let number = |n: i64| n.to_string().into_bytes();
@@ -81,13 +134,18 @@ impl RdbSink {
         for (name, value) in facts {
             writer.aux(name, value);
         }
-        for library in making.libraries.iter() {
+        for library in making.libraries.iter().filter(|_| with_functions) {
             writer.function(&library.code);
         }
+        let chunk_bytes = match output {
+            Output::File(_) => CHUNK_BYTES,
+            Output::Spool(_) => spool::CHUNK_BYTES,
+        };
         RdbSink {
             writer,
             compress: config.rdbcompression,
-            file,
+            output,
+            chunk_bytes,
             uses: Uses {
                 clock: keyspace.use_clock(),
                 lru: config.maxmemory_policy.is_lru(),
@@ -102,12 +160,12 @@ impl RdbSink {
 
     fn send(&mut self) {
         let bytes = self.writer.take(Vec::new());
-        let spare = self.file.write(bytes);
+        let spare = self.output.write(bytes);
         self.writer.take(spare);
     }
 
     fn send_if_long(&mut self) {
-        if self.writer.len() >= CHUNK_BYTES {
+        if self.writer.len() >= self.chunk_bytes {
             self.send();
         }
     }
@@ -134,17 +192,31 @@ impl Sink for RdbSink {
         }
         self.writer.end();
         self.send();
-        self.file.finish();
+        self.output.finish();
     }
 
     fn waiting_bytes(&self) -> usize {
-        self.file.waiting_bytes()
+        self.output.waiting_bytes()
     }
 
     fn ended(&mut self) -> Option<io::Result<()>> {
+        if let Output::Spool(_) = self.output
+            && let Some(too_new) = self.writer.too_new()
+        {
+            // Its readers have nothing to wait for.
+            return Some(Err(io::Error::other(too_new.to_string())));
+        }
         match self.refused.take() {
             Some(why) => Some(Err(io::Error::other(why))),
-            None => Some(self.file.end()?.map(|_| ())),
+            None => Some(self.output.end()?.map(|_| ())),
+        }
+    }
+
+    fn fail_if_stuck(&mut self) {
+        if let Output::Spool(spool) = &self.output
+            && spool.is_stuck()
+        {
+            spool.fail("the disk refuses, and the server does not wait for it now");
         }
     }
 }
@@ -166,10 +238,7 @@ impl Saver for RdbSink {
         let used = self.uses.of(view.clock);
         self.writer.key_alone(view, used);
         self.send();
-        let compress = self.compress;
-        let make =
-            move |text: &[u8], out: &mut background::Sink<'_>| RdbWriter::text(text, compress, out);
-        self.file.write_made(text, make);
+        self.output.write_text(text, self.compress);
     }
 
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
@@ -185,6 +254,41 @@ impl Saver for RdbSink {
     }
 
     fn has_room(&self) -> bool {
-        self.file.has_room()
+        self.output.has_room()
+    }
+}
+
+/// The same without keys. Its pass, if it has one at all, is that of other sinks.
+pub(super) struct Keyless(pub RdbSink);
+
+impl Sink for Keyless {
+    fn finish(&mut self) {
+        self.0.finish();
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.0.waiting_bytes()
+    }
+
+    fn ended(&mut self) -> Option<io::Result<()>> {
+        self.0.ended()
+    }
+}
+
+impl Saver for Keyless {
+    fn database(&mut self, _db: DbIndex, _keys: usize, _volatile: usize) {}
+
+    fn key(&mut self, _db: DbIndex, _view: &KeyView<'_>) {}
+
+    fn begin_large(&mut self, _db: DbIndex, _view: &KeyView<'_>) -> u64 {
+        0
+    }
+
+    fn part(&mut self, _view: &KeyView<'_>, _at: u64) -> Option<u64> {
+        None
+    }
+
+    fn has_room(&self) -> bool {
+        true
     }
 }

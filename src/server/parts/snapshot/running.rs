@@ -56,6 +56,7 @@ impl Running {
                 (Slice::Full, _) => 1000,
                 (Slice::More, saved) => delay_us * saved,
             };
+            self.outlets.fail_stuck();
             if self.outlets.poll() {
                 self.work = Work::Ending;
                 keyspace.abort_pass();

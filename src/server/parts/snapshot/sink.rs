@@ -5,8 +5,8 @@
 //! the file. [`FanOut`] is the `Saver` that feeds several sinks from one pass: each sink has its own
 //! position in a large value, because their forms divide it differently.
 //!
-//! Replicas will be another kind of target, whose sink is a spool that sockets read from;
-//! `RdbSink::new` takes facts for that.
+//! The target of a full sync is a spool that replicas read from, in the form that they can read; the
+//! driver ends it when none of them is left.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ use crate::config::system_text;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
 use crate::persistence::aof::{BaseFile, BaseForm, Names};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
+use crate::persistence::rdb::Dialect;
+use crate::persistence::spool::Spool;
 
 /// Receives the keys of a snapshot. Dropped before its end, it leaves no file.
 pub(super) trait Sink: Saver {
@@ -31,6 +33,9 @@ pub(super) trait Sink: Saver {
     /// How it ended, once it has and once alone. It may end before [`Sink::finish`], with an
     /// error.
     fn ended(&mut self) -> Option<io::Result<()>>;
+
+    /// Fails if it would have room only after the loop has served others, which wait now.
+    fn fail_if_stuck(&mut self) {}
 }
 
 impl Sink for BaseFile {
@@ -67,6 +72,29 @@ pub(in crate::server) enum What {
         /// When it was begun, Unix seconds.
         unix_s: i64,
     },
+    /// The data that replicas receive.
+    #[cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
+    Spool { spool: Spool, form: SyncForm },
+}
+
+/// What replicas of one snapshot receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) struct SyncForm {
+    /// See `rdb::sync_version`.
+    pub version: u32,
+    pub dialect: Dialect,
+    pub content: SyncContent,
+}
+
+/// The parts of a snapshot that a replica wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
+pub(in crate::server) enum SyncContent {
+    Everything,
+    /// `rdb-filter-only functions`.
+    FunctionsOnly,
+    /// `rdb-filter-only ""`.
+    Nothing,
 }
 
 impl Target {
@@ -86,7 +114,21 @@ impl Target {
         match self.what {
             What::Dump { .. } => Consumer::Save,
             What::Base { .. } => Consumer::Rewrite,
+            What::Spool { .. } => Consumer::FullSync,
         }
+    }
+
+    /// Whether it has keys: others need no pass.
+    pub(super) fn has_keys(&self) -> bool {
+        match &self.what {
+            What::Dump { .. } | What::Base { .. } => true,
+            What::Spool { form, .. } => form.content == SyncContent::Everything,
+        }
+    }
+
+    /// Whether it is a spool whose readers have all gone.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(&self.what, What::Spool { spool, .. } if spool.is_unread())
     }
 
     /// The name of the file until its consumer renames it.
@@ -96,19 +138,26 @@ impl Target {
             What::Base { names, .. } => {
                 names.path(&format!("temp-rewriteaof-bg-{}.aof", self.writer))
             }
+            What::Spool { spool, .. } => {
+                let name = format!("temp-repl-{}.rdb", self.writer);
+                spool.dir().join(name)
+            }
         }
     }
 
-    /// Removes a file left by a writer that is gone.
+    /// Removes a file left by a writer that is gone. A spool has a file only if a child made it.
     pub(super) fn forget(&self) {
         // Best effort: it may never have been made, and the next one replaces it.
         let _ = std::fs::remove_file(self.path());
     }
 
-    /// Begins to rename a file written by a child. `None`: it is not renamed here.
-    fn name_of_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
-        let What::Dump { name } = &self.what else {
-            return Ok(None);
+    /// Takes a file written by a child: begins to rename it, or has a spool adopt it. `None`: it is
+    /// complete.
+    fn take_from_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
+        let name = match &self.what {
+            What::Dump { name } => name,
+            What::Base { .. } => return Ok(None),
+            What::Spool { spool, .. } => return spool.adopt_file(&self.path()).map(|()| None),
         };
         let plan = Plan {
             temporary: self.path(),
@@ -212,6 +261,11 @@ impl FanOut {
         self.sinks().for_each(|(sink, _)| sink.finish());
     }
 
+    /// See [`Sink::fail_if_stuck`].
+    pub fn fail_stuck(&mut self) {
+        self.sinks().for_each(|(sink, _)| sink.fail_if_stuck());
+    }
+
     /// The child has ended: renames whole files, removes others.
     pub fn child_ended(&mut self, end: &SnapshotEnd, wake: &Wake) {
         for outlet in &mut self.outlets {
@@ -220,10 +274,13 @@ impl FanOut {
                 outlet.end = Some(end.clone());
                 continue;
             }
-            match outlet.target.name_of_child(wake.clone()) {
+            match outlet.target.take_from_child(wake.clone()) {
                 Ok(Some(file)) => outlet.maker = Maker::Name(file),
                 Ok(None) => outlet.end = Some(SnapshotEnd::Done),
-                Err(error) => outlet.end = Some(SnapshotEnd::Failed(system_text(&error))),
+                Err(error) => {
+                    outlet.target.forget();
+                    outlet.end = Some(SnapshotEnd::Failed(system_text(&error)));
+                }
             }
         }
     }
@@ -255,10 +312,9 @@ impl FanOut {
         ended.filter_map(|outlet| Some((outlet.target, outlet.end?)))
     }
 
-    /// Removes and returns a consumer's targets.
-    pub fn remove(&mut self, consumer: Consumer) -> Vec<Target> {
-        let is_its = |outlet: &mut Outlet| outlet.target.consumer() == consumer;
-        let gone = self.outlets.extract_if(.., is_its);
+    /// Removes and returns some targets.
+    pub fn remove(&mut self, mut which: impl FnMut(&Target) -> bool) -> Vec<Target> {
+        let gone = self.outlets.extract_if(.., |outlet| which(&outlet.target));
         gone.map(|outlet| outlet.target).collect()
     }
 }

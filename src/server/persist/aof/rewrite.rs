@@ -64,7 +64,7 @@ impl Server {
         if self.persist.aof.rewrites.in_progress() {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        if self.persist.saving.in_progress() || in_transaction || self.is_in_unit(keyspace) {
+        if self.persist.snapshots.in_progress() || in_transaction || self.is_in_unit(keyspace) {
             self.schedule_rewrite(true);
             return Ok("Background append only file rewriting scheduled");
         }
@@ -92,7 +92,7 @@ impl Server {
     /// Begins a rewrite now, or as soon as a save or transaction is over.
     fn begin_or_schedule(&mut self, keyspace: &mut Keyspace, in_transaction: bool) {
         self.schedule_rewrite(true);
-        if self.persist.saving.in_progress() || in_transaction {
+        if self.persist.snapshots.in_progress() || in_transaction {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF \
                  background was scheduled to start when possible."
@@ -261,7 +261,7 @@ impl Engine {
         if persist.aof.rewrites.in_progress() || server.persist.loading.in_progress() {
             return;
         }
-        if persist.saving.in_progress() || server.is_in_unit(keyspace) {
+        if persist.snapshots.in_progress() || server.is_in_unit(keyspace) {
             return;
         }
         let (config, startup_bytes) = (&server.config, server.identity.startup_bytes);

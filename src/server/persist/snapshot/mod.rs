@@ -58,12 +58,16 @@ impl Server {
                 self.backup_saved(keyspace, name, &end);
             }
             What::Base { form, .. } => self.base_ended(target, *form, &end),
+            What::Spool { spool, .. } => self.sync_snapshot_ended(spool, &end),
         }
     }
 
-    /// Collects targets that have ended, and notifies their consumers.
+    /// Collects targets that have ended, and spools without a reader, and notifies their consumers.
     fn look_for_ends(&mut self, keyspace: &mut Keyspace) {
-        let ended = self.persist.snapshots.take_ended(keyspace);
+        let snapshots = &mut self.persist.snapshots;
+        let unread = snapshots.give_up_unread(keyspace).into_iter();
+        let mut ended: Vec<_> = unread.map(|target| (target, SnapshotEnd::Cancelled)).collect();
+        ended.append(&mut snapshots.take_ended(keyspace));
         if ended.is_empty() {
             return;
         }
@@ -134,7 +138,8 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        if server.persist.snapshots.look_at_child(server.now.mono_ms) {
+        let snapshots = &mut server.persist.snapshots;
+        if snapshots.look_at_child(server.now.mono_ms) || snapshots.serves_replicas() {
             server.look_for_ends(keyspace);
         }
         self.look_at_rewrites();

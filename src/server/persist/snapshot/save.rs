@@ -2,7 +2,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::server::parts::snapshot::save::Saving;
-use crate::server::parts::snapshot::{Consumer, SnapshotEnd};
+use crate::server::parts::snapshot::{Consumer, SnapshotEnd, Target};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -37,10 +37,20 @@ impl Server {
     /// BGSAVE: the snapshot begins now, and continues between turns or in a child. An error, which
     /// is also logged: why it could not begin.
     pub fn save_in_background(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
+        self.save_in_background_with(keyspace, Vec::new())
+    }
+
+    /// The same, with more targets of the same moment: they begin with the save or not at all.
+    pub(in crate::server) fn save_in_background_with(
+        &mut self,
+        keyspace: &mut Keyspace,
+        more: Vec<Target>,
+    ) -> Result<(), String> {
         let dirty = keyspace.dirty;
         self.persist.saving.note_try(&self.now);
-        let target = Saving::target(&self.config);
-        match self.begin_snapshot(keyspace, vec![target]) {
+        let mut targets = vec![Saving::target(&self.config)];
+        targets.extend(more);
+        match self.begin_snapshot(keyspace, targets) {
             Ok(pid) => {
                 tracing::info!("Background saving started by pid {pid}");
                 if dirty > 0 {
@@ -83,7 +93,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let persist = &mut server.persist;
-        let is_busy = persist.saving.in_progress() || persist.aof.rewrites.in_progress();
+        let is_busy = persist.snapshots.in_progress() || persist.aof.rewrites.in_progress();
         if is_busy || persist.loading.in_progress() || !persist.saving.on_disk {
             return;
         }

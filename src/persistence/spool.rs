@@ -1,0 +1,699 @@
+//! A spool: the bytes of one snapshot, kept for readers that each go at their own pace.
+//!
+//!     loop: write --> thread: checksum --> [ memory | file | memory ... ] --> readers (loop)
+//!                                          ^ first      segments      end ^
+//!
+//! The loop hands over buffers, as to a [`BackgroundFile`](super::background::BackgroundFile); a
+//! thread computes the checksum and appends each as a segment: in memory up to a limit, beyond it
+//! in a file without a name, made when it is first needed. A segment that all readers have passed
+//! is dropped, which makes room in memory; the file is used from its beginning again when no
+//! segment of it is left. A child process, which has no threads, writes a file instead, and the
+//! parent adopts it ([`Spool::adopt_file`]).
+//!
+//! Invariants
+//!   1. Segments are contiguous and end at `end`; the first one begins at 0 until it is dropped, and
+//!      after that no reader can join.
+//!   2. Buffers that wait and segments in memory are at most `memory_max` bytes and one buffer, as
+//!      long as the writer asks [`Spool::has_room`] first.
+//!   3. A spool ends once: whole, or failed. Without a reader left it fails, unless it is whole.
+//!   4. A reader that found nothing is woken once: when there are bytes, or the spool has ended.
+//!
+//! A disk that refuses is no error: the thread waits until the disk takes the bytes, or until
+//! readers have made room in memory, or have gone. The writer waits meanwhile ([`Spool::is_stuck`]).
+//!
+//! Costs: a reader copies nothing from memory; from the file it reads [`READ_BYTES`] at a time, on
+//! its caller's thread.
+#![cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+
+use super::aof::Disk;
+use super::background::{Sink, WAITING_MAX, Wake};
+use crate::base::pin::Pinned;
+use crate::base::{crc64, threads};
+
+/// Bytes of a read from the file.
+pub const READ_BYTES: usize = 128 * 1024;
+/// Bytes of a piece of a huge string.
+const PIECE_BYTES: usize = 256 * 1024;
+/// Capacity of the buffers handed to the writer.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// Size at which the writer should hand one over: its last key usually fits, too.
+pub const CHUNK_BYTES: usize = BUFFER_BYTES - 8 * 1024;
+/// What a segment in memory counts besides its bytes.
+const SEGMENT_OVERHEAD: usize = 64;
+/// Interval between two attempts to write to a disk that has refused.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Why a spool has failed whose last reader has gone.
+const NO_READER: &str = "no replica is left";
+const DROPPED: &str = "the snapshot was given up";
+
+/// The settings of a spool.
+#[derive(Clone, Debug)]
+pub struct SpoolPlan {
+    /// The folder of its file.
+    pub dir: PathBuf,
+    /// `repl-spool-memory`.
+    pub memory_max: usize,
+    /// A checksum is appended, or zero if `false`. `None`: neither.
+    pub checksum: Option<bool>,
+    pub disk: Disk,
+}
+
+enum Job {
+    Write(Vec<u8>),
+    /// Bytes made by the thread; the number is what they count as waiting.
+    Make(usize, Make),
+    Finish,
+}
+
+/// Makes bytes and hands them on.
+type Make = Box<dyn FnOnce(&mut Sink<'_>) -> io::Result<()> + Send>;
+
+/// See the module. Clones are the same spool; when the last one is dropped before the spool is
+/// whole, it has failed.
+#[derive(Clone)]
+pub struct Spool(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    plan: SpoolPlan,
+    /// The thread's work, once it has started.
+    jobs: OnceLock<Sender<Job>>,
+    /// Strings that the thread reads. Their owner drops them, so that they are freed by the thread
+    /// that allocated them.
+    texts: Mutex<Vec<Arc<Pinned>>>,
+}
+
+struct Shared {
+    /// Bytes that the thread has not stored yet; of no meaning once the spool has failed.
+    waiting: AtomicUsize,
+    state: Mutex<State>,
+    /// Signalled when memory was freed, or the spool has failed, while the thread waits.
+    room: Condvar,
+    wake: Wake,
+}
+
+#[derive(Default)]
+struct State {
+    segments: VecDeque<Segment>,
+    /// Bytes so far.
+    end: u64,
+    /// Bytes of segments in memory, with what they cost besides.
+    memory: usize,
+    /// Bytes of segments in the file.
+    in_file: u64,
+    file: Option<Arc<File>>,
+    /// Numbers of the readers, with their positions.
+    readers: Vec<(u64, u64)>,
+    next_reader: u64,
+    is_whole: bool,
+    failure: Option<String>,
+    /// The last reader has gone before the end.
+    is_unread: bool,
+    /// A reader found nothing and waits to be woken.
+    is_starved: bool,
+    /// The thread waits for room: the disk refuses.
+    is_stuck: bool,
+}
+
+struct Segment {
+    start: u64,
+    len: u64,
+    place: Place,
+}
+
+enum Place {
+    /// The number is what it counts as memory.
+    Memory(Bytes, usize),
+    /// Its position in the file.
+    File(u64),
+}
+
+impl Segment {
+    fn end(&self) -> u64 {
+        self.start + self.len
+    }
+}
+
+impl Spool {
+    /// An empty spool: [`Spool::start`] begins it, or [`Spool::adopt_file`] fills it. `wake` is
+    /// called for readers that found nothing, and when the spool has ended.
+    pub fn new(plan: SpoolPlan, wake: Wake) -> Spool {
+        Spool(Arc::new(Handle {
+            shared: Arc::new(Shared {
+                waiting: AtomicUsize::new(0),
+                state: Mutex::default(),
+                room: Condvar::new(),
+                wake,
+            }),
+            plan,
+            jobs: OnceLock::new(),
+            texts: Mutex::default(),
+        }))
+    }
+
+    /// Starts the thread, once. Before that nothing may be written.
+    ///
+    /// Error: the system cannot provide a thread.
+    pub fn start(&self) -> io::Result<()> {
+        let (jobs, receiver) = mpsc::channel();
+        let plan = self.0.plan.clone();
+        let writer = Writer {
+            shared: Arc::clone(&self.0.shared),
+            segments_max: plan.memory_max - queue_max(plan.memory_max),
+            plan,
+            crc: 0,
+            file: None,
+            file_end: 0,
+            has_told: false,
+        };
+        threads::start("spool", move || writer.run(&receiver))?;
+        assert!(self.0.jobs.set(jobs).is_ok(), "a spool is started once");
+        Ok(())
+    }
+
+    /// The folder of its file.
+    pub fn dir(&self) -> &Path {
+        &self.0.plan.dir
+    }
+
+    // --- writing ---
+
+    /// Whether more may be written now. Also when it has failed: the bytes are then discarded.
+    pub fn has_room(&self) -> bool {
+        self.waiting_bytes() < queue_max(self.0.plan.memory_max) || self.failure().is_some()
+    }
+
+    /// Bytes that the thread has not stored yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.0.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Appends a buffer; returns an empty one.
+    pub fn write(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let waiting = &self.0.shared.waiting;
+        waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.send(Job::Write(bytes));
+        Vec::with_capacity(BUFFER_BYTES)
+    }
+
+    /// Appends what `make` generates from `text`, on the thread: the caller does not wait for it.
+    pub fn write_made(
+        &self,
+        text: Pinned,
+        make: impl FnOnce(&[u8], &mut Sink<'_>) -> io::Result<()> + Send + 'static,
+    ) {
+        let bytes = text.len();
+        let text = Arc::new(text);
+        let theirs = Arc::clone(&text);
+        let make: Make = Box::new(move |sink: &mut Sink<'_>| make(&theirs, sink));
+        let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.retain(|text| Arc::strong_count(text) > 1);
+        texts.push(text);
+        let waiting = &self.0.shared.waiting;
+        waiting.fetch_add(bytes, Ordering::Relaxed);
+        self.send(Job::Make(bytes, make));
+    }
+
+    /// Ends the spool after the last write.
+    pub fn finish(&self) {
+        self.send(Job::Finish);
+    }
+
+    fn send(&self, job: Job) {
+        if let Some(jobs) = self.0.jobs.get() {
+            // The thread ends early only when the spool has failed.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Takes a complete file, for example of a child, as all bytes of the spool; its name is
+    /// removed. The spool is whole then.
+    ///
+    /// Error: the file cannot be opened, or the spool has failed; the file is left.
+    pub fn adopt_file(&self, path: &Path) -> io::Result<()> {
+        let shared = &self.0.shared;
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        let mut state = shared.state();
+        if let Some(why) = &state.failure {
+            return Err(io::Error::other(why.clone()));
+        }
+        assert!(state.end == 0 && !state.is_whole, "an empty spool adopts");
+        // Best effort: a name that remains is removed by the next start or save.
+        let _ = fs::remove_file(path);
+        state.file = Some(Arc::new(file));
+        state.push_file(0, len);
+        state.is_whole = true;
+        drop(state);
+        (shared.wake)();
+        Ok(())
+    }
+
+    // --- state ---
+
+    /// The result, with the length; `None`: still being written.
+    pub fn end(&self) -> Option<io::Result<u64>> {
+        let state = self.0.shared.state();
+        match (&state.failure, state.is_whole) {
+            (Some(why), _) => Some(Err(io::Error::other(why.clone()))),
+            (None, true) => Some(Ok(state.end)),
+            (None, false) => None,
+        }
+    }
+
+    /// The number of all bytes, once it is whole.
+    pub fn total(&self) -> Option<u64> {
+        let state = self.0.shared.state();
+        (state.is_whole && state.failure.is_none()).then_some(state.end)
+    }
+
+    /// Why it has failed, if it has.
+    pub fn failure(&self) -> Option<String> {
+        self.0.shared.state().failure.clone()
+    }
+
+    /// Whether it has failed because its last reader has gone before the end.
+    pub fn is_unread(&self) -> bool {
+        self.0.shared.state().is_unread
+    }
+
+    /// Whether the writer waits for the disk, which refuses, or for readers to make room.
+    pub fn is_stuck(&self) -> bool {
+        self.0.shared.state().is_stuck
+    }
+
+    /// Bytes in memory: those that wait, and those kept for readers.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.shared.state().memory + self.waiting_bytes()
+    }
+
+    /// Makes it fail, unless it has failed already: its bytes are freed, readers get the error.
+    pub fn fail(&self, why: &str) {
+        self.0.shared.fail(why);
+    }
+
+    /// A reader from the first byte on. `None`: the first bytes have been dropped, or the spool has
+    /// failed.
+    pub fn reader(&self) -> Option<SpoolReader> {
+        let shared = &self.0.shared;
+        let mut state = shared.state();
+        let begins = state.segments.front().map_or(0, |first| first.start);
+        let is_complete = begins == 0 && (state.end == 0 || !state.segments.is_empty());
+        if state.failure.is_some() || !is_complete {
+            return None;
+        }
+        let id = state.next_reader;
+        state.next_reader += 1;
+        state.readers.push((id, 0));
+        drop(state);
+        Some(SpoolReader {
+            shared: Arc::clone(shared),
+            id,
+            position: 0,
+            held: Bytes::new(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Spool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.0.shared.state();
+        f.debug_struct("Spool")
+            .field("end", &state.end)
+            .field("is_whole", &state.is_whole)
+            .field("failure", &state.failure)
+            .field("readers", &state.readers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if !self.shared.state().is_whole {
+            self.shared.fail(DROPPED);
+        }
+    }
+}
+
+/// Of a limit on the memory of a spool, the part for buffers that wait.
+fn queue_max(memory_max: usize) -> usize {
+    (memory_max / 4).min(WAITING_MAX)
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, why: &str) {
+        let mut state = self.state();
+        if state.failure.is_some() {
+            return;
+        }
+        state.fail(why);
+        drop(state);
+        self.room.notify_all();
+        (self.wake)();
+    }
+
+    /// Releases the lock after bytes were added, and wakes a reader that waits for them.
+    fn wake_starved(&self, mut state: MutexGuard<'_, State>) {
+        let is_starved = std::mem::take(&mut state.is_starved);
+        drop(state);
+        if is_starved {
+            (self.wake)();
+        }
+    }
+}
+
+impl State {
+    fn push_memory(&mut self, bytes: Bytes, charge: usize) {
+        self.memory += charge;
+        let len = bytes.len() as u64;
+        self.push(len, Place::Memory(bytes, charge));
+    }
+
+    /// The file has `len` more bytes at `at`.
+    fn push_file(&mut self, at: u64, len: u64) {
+        self.in_file += len;
+        if let Some(last) = self.segments.back_mut()
+            && let Place::File(begin) = last.place
+            && begin + last.len == at
+        {
+            last.len += len;
+            self.end += len;
+            return;
+        }
+        self.push(len, Place::File(at));
+    }
+
+    fn push(&mut self, len: u64, place: Place) {
+        let start = self.end;
+        self.segments.push_back(Segment { start, len, place });
+        self.end += len;
+    }
+
+    /// Drops segments that all readers have passed; returns whether memory was freed.
+    fn trim(&mut self) -> bool {
+        let before = self.memory;
+        let Some(slowest) = self.readers.iter().map(|(_, at)| *at).min() else {
+            return false;
+        };
+        while let Some(first) = self.segments.pop_front_if(|first| first.end() <= slowest) {
+            match first.place {
+                Place::Memory(_, charge) => self.memory -= charge,
+                Place::File(_) => self.in_file -= first.len,
+            }
+        }
+        self.memory < before
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.failure = Some(why.to_owned());
+        self.segments.clear();
+        self.memory = 0;
+        self.in_file = 0;
+        self.file = None;
+        self.is_starved = false;
+    }
+}
+
+/// Reads a spool from its first byte on. Dropping it lets the spool drop what it held.
+pub struct SpoolReader {
+    shared: Arc<Shared>,
+    id: u64,
+    position: u64,
+    /// The bytes at the position that were found last: part of a segment in memory, or read from
+    /// the file.
+    held: Bytes,
+}
+
+impl SpoolReader {
+    /// Bytes read so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Bytes ready to be read; none once the spool has failed.
+    pub fn available(&self) -> u64 {
+        let state = self.shared.state();
+        match state.failure {
+            Some(_) => 0,
+            None => state.end - self.position,
+        }
+    }
+
+    /// Whether all bytes of a whole spool are read.
+    pub fn is_done(&self) -> bool {
+        let state = self.shared.state();
+        state.failure.is_none() && state.is_whole && state.end == self.position
+    }
+
+    /// The next contiguous bytes; [`SpoolReader::advance`] passes them. `None`: there are none yet,
+    /// and the loop is woken when there are, or all are read ([`SpoolReader::is_done`]).
+    ///
+    /// Error: the spool has failed, or its file cannot be read.
+    pub fn peek(&mut self) -> io::Result<Option<Bytes>> {
+        let mut state = self.shared.state();
+        if let Some(why) = &state.failure {
+            let why = why.clone();
+            drop(state);
+            self.held = Bytes::new();
+            return Err(io::Error::other(why));
+        }
+        if !self.held.is_empty() {
+            return Ok(Some(self.held.clone()));
+        }
+        let at = self.position;
+        let next = state.segments.partition_point(|s| s.end() <= at);
+        let Some(segment) = state.segments.get(next) else {
+            state.is_starved |= !state.is_whole;
+            return Ok(None);
+        };
+        let skipped = at - segment.start;
+        match &segment.place {
+            Place::Memory(bytes, _) => self.held = bytes.slice(skipped as usize..),
+            Place::File(begin) => {
+                let len = (segment.len - skipped).min(READ_BYTES as u64) as usize;
+                let from = begin + skipped;
+                let file = state.file.clone();
+                drop(state);
+                let mut bytes = vec![0; len];
+                let file = file.ok_or_else(|| io::Error::other("the spool has no file"))?;
+                file.read_exact_at(&mut bytes, from)?;
+                self.held = bytes.into();
+            }
+        }
+        Ok(Some(self.held.clone()))
+    }
+
+    /// Passes `n` bytes of those that [`SpoolReader::peek`] has returned.
+    pub fn advance(&mut self, n: usize) {
+        self.held.advance(n);
+        if self.held.is_empty() {
+            // An empty slice would keep its buffer.
+            self.held = Bytes::new();
+        }
+        self.position += n as u64;
+        let mut state = self.shared.state();
+        if let Some((_, at)) = state.readers.iter_mut().find(|(id, _)| *id == self.id) {
+            *at = self.position;
+        }
+        if state.trim() && state.is_stuck {
+            drop(state);
+            self.shared.room.notify_all();
+        }
+    }
+}
+
+impl std::fmt::Debug for SpoolReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = self.position;
+        f.debug_struct("SpoolReader").field("at", &at).finish_non_exhaustive()
+    }
+}
+
+impl Drop for SpoolReader {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.readers.retain(|(id, _)| *id != self.id);
+        let is_last = state.readers.is_empty() && !state.is_whole && state.failure.is_none();
+        if is_last {
+            state.is_unread = true;
+            state.fail(NO_READER);
+        }
+        state.trim();
+        drop(state);
+        self.shared.room.notify_all();
+    }
+}
+
+/// The thread.
+struct Writer {
+    shared: Arc<Shared>,
+    plan: SpoolPlan,
+    /// Limit on the memory of segments.
+    segments_max: usize,
+    crc: u64,
+    file: Option<Arc<File>>,
+    /// Where its next bytes go.
+    file_end: u64,
+    /// The log has reported that the disk refuses.
+    has_told: bool,
+}
+
+impl Writer {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        for job in jobs {
+            let ended = match job {
+                Job::Write(bytes) => {
+                    let (len, charge) = (bytes.len(), bytes.capacity());
+                    let ended = self.append(bytes.into(), charge);
+                    self.shared.waiting.fetch_sub(len, Ordering::Relaxed);
+                    ended
+                }
+                Job::Make(waiting, make) => {
+                    let ended = make(&mut |bytes: &[u8]| self.append_pieces(bytes));
+                    self.shared.waiting.fetch_sub(waiting, Ordering::Relaxed);
+                    ended
+                }
+                Job::Finish => {
+                    return match self.finish() {
+                        Ok(()) => (self.shared.wake)(),
+                        Err(error) => self.shared.fail(&error.to_string()),
+                    };
+                }
+            };
+            if let Err(error) = ended {
+                // It has failed already: nothing else ends the thread's work.
+                return self.shared.fail(&error.to_string());
+            }
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if let Some(wanted) = self.plan.checksum {
+            let sum = if wanted { self.crc } else { 0u64 };
+            self.store(sum.to_le_bytes().to_vec().into(), size_of_val(&sum))?;
+        }
+        self.shared.state().is_whole = true;
+        Ok(())
+    }
+
+    /// Appends copies of a huge buffer's pieces.
+    fn append_pieces(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.append(piece.to_vec().into(), piece.len())?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: Bytes, charge: usize) -> io::Result<()> {
+        if self.plan.checksum == Some(true) {
+            self.crc = crc64::update(self.crc, &bytes);
+        }
+        self.store(bytes, charge)
+    }
+
+    /// Stores bytes, which take `charge` bytes in memory. Waits while neither memory nor disk has
+    /// room. Error: the spool has failed.
+    fn store(&mut self, mut bytes: Bytes, charge: usize) -> io::Result<()> {
+        let charge = charge + SEGMENT_OVERHEAD;
+        let mut is_refused = false;
+        while !bytes.is_empty() {
+            let mut state = self.shared.state();
+            if let Some(why) = &state.failure {
+                return Err(io::Error::other(why.clone()));
+            }
+            // A buffer longer than the limit must go somewhere.
+            let is_needed = is_refused && state.memory == 0;
+            if is_needed || state.memory + charge <= self.segments_max {
+                state.push_memory(bytes, charge);
+                self.shared.wake_starved(state);
+                return Ok(());
+            }
+            drop(state);
+            match self.write_to_file(&bytes) {
+                Ok(written) => bytes.advance(written),
+                Err(error) => {
+                    is_refused = true;
+                    self.await_room(charge, &error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes some bytes to the file; returns how many.
+    fn write_to_file(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => Arc::clone(self.file.insert(Arc::new(self.create_file()?))),
+        };
+        if self.file_end > 0 && self.shared.state().in_file == 0 {
+            // No reader needs any of it.
+            self.plan.disk.truncate(&file, 0)?;
+            self.file_end = 0;
+        }
+        // A write that failed may have stored a part.
+        (&*file).seek(SeekFrom::Start(self.file_end))?;
+        let written = match self.plan.disk.write(&file, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            result => result?,
+        };
+        let mut state = self.shared.state();
+        if state.failure.is_none() && written > 0 {
+            state.file.get_or_insert(file);
+            state.push_file(self.file_end, written as u64);
+        }
+        self.file_end += written as u64;
+        self.shared.wake_starved(state);
+        Ok(written)
+    }
+
+    fn create_file(&self) -> io::Result<File> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("temp-repl-{}-{n}.spool", std::process::id());
+        self.plan.disk.create_nameless(&self.plan.dir.join(name))
+    }
+
+    /// The disk has refused: waits until memory has room for `charge` bytes or the disk may be
+    /// tried again.
+    fn await_room(&mut self, charge: usize, error: &io::Error) {
+        if !self.has_told {
+            self.has_told = true;
+            tracing::warn!(
+                "The snapshot for replicas waits: {}: {error}. It continues when there is space, \
+                 or when the replicas have read what is in memory.",
+                self.plan.dir.display()
+            );
+        }
+        let mut state = self.shared.state();
+        state.is_stuck = true;
+        let segments_max = self.segments_max;
+        let has_none = |state: &mut State| {
+            let is_full = state.memory > 0 && state.memory + charge > segments_max;
+            is_full && state.failure.is_none()
+        };
+        let waited = self.shared.room.wait_timeout_while(state, RETRY, has_none);
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_stuck = false;
+    }
+}
+
+#[cfg(test)]
+mod tests;

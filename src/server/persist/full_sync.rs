@@ -1,0 +1,85 @@
+//! Snapshots for full syncs at work: replicas read their bytes from a spool (`persistence::spool`)
+//! while the pass makes them. Which replicas wait for one, and what they are sent, is decided
+//! elsewhere.
+#![cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
+
+use crate::keyspace::Keyspace;
+use crate::persistence::spool::{Spool, SpoolPlan};
+use crate::server::parts::snapshot::sink::What;
+use crate::server::parts::snapshot::{Consumer, SnapshotEnd, SyncForm, Target};
+use crate::server::state::Server;
+
+impl Server {
+    /// An empty spool, and the target that fills it, for [`Server::begin_snapshot`]: alone, or
+    /// beside others that begin at the same moment.
+    pub(in crate::server) fn sync_target(&self, form: SyncForm) -> (Spool, Target) {
+        let config = &self.config;
+        let plan = SpoolPlan {
+            dir: std::env::current_dir().unwrap_or_default(),
+            memory_max: usize::try_from(config.repl_spool_memory).unwrap_or(usize::MAX),
+            checksum: Some(config.rdbchecksum),
+            disk: self.persist.aof.disk().clone(),
+        };
+        let spool = Spool::new(plan, self.persist.snapshots.wake());
+        let target = Target::new(What::Spool {
+            spool: spool.clone(),
+            form,
+        });
+        (spool, target)
+    }
+
+    /// Begins a snapshot for replicas; they read the spool ([`Spool::reader`]) from now on. The
+    /// position in the stream of effects that follows it is the one at this call.
+    ///
+    /// Error: why it cannot begin, for example because another snapshot or a rewrite is in
+    /// progress. Cost: as [`Snapshots::begin`](crate::server::parts::snapshot::Snapshots::begin).
+    pub(in crate::server) fn begin_sync_snapshot(
+        &mut self,
+        keyspace: &mut Keyspace,
+        form: SyncForm,
+    ) -> Result<Spool, String> {
+        if self.persist.snapshots.in_progress() || self.persist.aof.rewrites.in_progress() {
+            return Err("another snapshot is in progress".to_owned());
+        }
+        let (spool, target) = self.sync_target(form);
+        let begun = self.begin_snapshot(keyspace, vec![target]);
+        match begun {
+            Ok(pid) => tracing::info!("Background RDB transfer started by pid {pid}"),
+            Err(why) => {
+                tracing::warn!("Can't begin a snapshot for replicas: {why}");
+                return Err(why);
+            }
+        }
+        Ok(spool)
+    }
+
+    /// Cancels the snapshots for replicas: their spools fail.
+    pub(in crate::server) fn give_up_sync(&mut self, keyspace: &mut Keyspace) {
+        if self.persist.snapshots.serves_replicas() {
+            self.give_up_snapshot(keyspace, Consumer::FullSync);
+        }
+    }
+
+    /// The snapshot of a spool has ended: it is whole, or fails.
+    pub(in crate::server) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
+        match end {
+            SnapshotEnd::Done => {
+                tracing::info!("Background RDB transfer terminated with success");
+                return;
+            }
+            SnapshotEnd::Cancelled if spool.is_unread() => {
+                tracing::info!("Background RDB transfer: the last replica has gone.");
+            }
+            SnapshotEnd::Killed(signal) => {
+                tracing::warn!("Background transfer terminated by signal {signal}");
+            }
+            SnapshotEnd::Failed(_) | SnapshotEnd::Unwanted | SnapshotEnd::Cancelled => {
+                tracing::warn!("Background transfer error: {}", end.why());
+            }
+        }
+        spool.fail(end.why());
+    }
+}
+
+#[cfg(test)]
+mod tests;
