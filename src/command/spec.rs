@@ -87,6 +87,8 @@ bitflags! {
         /// Takes over the server or destroys its data: with `remote-admin-without-auth no`,
         /// strangers may not run it.
         const TAKES_OVER = 1 << 35;
+        /// Its reply is sent to the primary that this server follows (REPLCONF GETACK).
+        const REPLIES_TO_PRIMARY = 1 << 36;
     }
 }
 

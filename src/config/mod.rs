@@ -43,4 +43,5 @@ pub use special::*;
 #[cfg(feature = "testing")]
 pub use table::DIRECTIVES;
 pub use table::{Config, find};
+pub use words::Text;
 pub use words::{parse_memory, quote, split};

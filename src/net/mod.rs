@@ -1,10 +1,6 @@
 //! Sockets and readiness: a thin layer over mio. All descriptors are handled here. No protocol
 //! but TLS (`tls`), and no clients.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "links to other servers come with replication")
-)]
 mod connecting;
 mod dial;
 mod listener;
@@ -14,6 +10,7 @@ mod sys;
 pub mod tls;
 mod token;
 
+pub use connecting::{Connecting, Destination};
 pub use dial::Dialled;
 pub use listener::{
     Accepted, LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix,

@@ -168,6 +168,12 @@ impl Stream {
         }
     }
 
+    /// The peer's end, of a connection that this side has made.
+    pub fn peer(&self) -> Address {
+        let tcp = self.tcp().and_then(|tcp| tcp.peer_addr().ok());
+        tcp.map_or(Address::Unknown, Address::Tcp)
+    }
+
     /// Our end. The address of the peer comes from accept ([`super::Listener::accept`]): a peer
     /// that has disconnected no longer has one.
     pub fn local(&self) -> Address {

@@ -27,15 +27,18 @@ pub enum Role {
     MetricsListener,
     /// An HTTP connection.
     Scrape,
+    /// The link to the primary that this server follows, until it is a client.
+    Upstream,
 }
 
 impl Role {
-    const ALL: [Role; 5] = [
+    const ALL: [Role; 6] = [
         Role::Control,
         Role::Listener,
         Role::Client,
         Role::MetricsListener,
         Role::Scrape,
+        Role::Upstream,
     ];
 }
 

@@ -522,7 +522,9 @@ impl SpoolReader {
 impl std::fmt::Debug for SpoolReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let at = self.position;
-        f.debug_struct("SpoolReader").field("at", &at).finish_non_exhaustive()
+        f.debug_struct("SpoolReader")
+            .field("at", &at)
+            .finish_non_exhaustive()
     }
 }
 

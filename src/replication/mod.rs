@@ -2,10 +2,15 @@
 //!
 //! The append only file and replicas receive the same bytes. State machines without I/O.
 
+mod backlog;
+mod handshake;
 mod history;
 mod marks;
+mod payload;
 mod stream;
 
+pub use handshake::{Agreed, Handshake, HandshakeError, Introduction};
 pub use history::ReplId;
 pub use marks::Mark;
+pub use payload::Payload;
 pub use stream::{Position, ReplOffset, Stream, write_select};

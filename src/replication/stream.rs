@@ -17,6 +17,7 @@
 //!      write a tenth of its time. A dataset changed without a listener begins a new history with
 //!      its next listener.
 
+use super::backlog::Backlog;
 use super::history::{History, ReplId};
 use super::marks::Mark;
 use crate::keyspace::{Audience, DbIndex, Unit};
@@ -27,6 +28,9 @@ pub type ReplOffset = u64;
 
 /// A file may claim any offset; from here on counting cannot overflow.
 const OFFSET_MAX: ReplOffset = 1 << 62;
+
+/// Capacity kept for the next unit; more than that is released.
+const SCRATCH_KEPT: usize = 64 * 1024;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -48,6 +52,12 @@ pub struct Stream {
     is_counted: bool,
     /// Whether changes may have gone uncounted since the history began.
     has_gap: bool,
+    /// The stream is a primary's: local changes are not part of it.
+    is_followed: bool,
+    /// The last bytes, for replicas; there is one once a replica has come, and on a replica.
+    backlog: Option<Backlog>,
+    /// Reused memory for a unit that no log takes.
+    scratch: Vec<u8>,
 }
 
 impl Default for Stream {
@@ -58,6 +68,9 @@ impl Default for Stream {
             selected: None,
             is_counted: false,
             has_gap: false,
+            is_followed: false,
+            backlog: None,
+            scratch: Vec::new(),
         }
     }
 }
@@ -111,6 +124,91 @@ impl Stream {
         self.has_gap = false;
     }
 
+    // --- the backlog ---
+
+    pub fn backlog(&self) -> Option<&Backlog> {
+        self.backlog.as_ref()
+    }
+
+    pub fn backlog_mut(&mut self) -> Option<&mut Backlog> {
+        self.backlog.as_mut()
+    }
+
+    /// Begins a backlog of `size` bytes, if there is none.
+    pub fn keep_backlog(&mut self, size: u64) {
+        let at = self.offset;
+        self.backlog.get_or_insert_with(|| Backlog::new(size, at));
+    }
+
+    pub fn drop_backlog(&mut self) {
+        self.backlog = None;
+    }
+
+    /// Whether a replica at a position of a history can continue from there: the position belongs
+    /// to our past, and the backlog has what follows.
+    pub fn continues(&self, from: Position) -> bool {
+        self.is_past(from) && self.backlog.as_ref().is_some_and(|b| b.holds(from.offset))
+    }
+
+    /// Whether a position is one of this dataset's past.
+    pub fn is_past(&self, at: Position) -> bool {
+        let is_own = at.id == self.history.id && at.offset <= self.offset;
+        let earlier = self.history.earlier;
+        // `second_repl_offset` is the first byte's number that is no longer shared.
+        is_own || earlier.is_some_and(|(id, end)| at.id == id && at.offset < end)
+    }
+
+    // --- roles ---
+
+    /// This server follows a primary from a full synchronization on: its stream is the primary's.
+    pub fn follow(&mut self, at: Position, selected: Option<DbIndex>) {
+        self.history = History {
+            id: at.id,
+            earlier: None,
+        };
+        self.offset = at.offset.min(OFFSET_MAX);
+        self.selected = selected;
+        self.has_gap = false;
+        if let Some(backlog) = &mut self.backlog {
+            *backlog = Backlog::new(backlog.size(), self.offset);
+        }
+    }
+
+    /// The primary continues our history under another id (+CONTINUE with an id). Returns whether
+    /// it is another one.
+    pub fn follow_as(&mut self, id: ReplId) -> bool {
+        let changes = id != self.history.id;
+        if changes {
+            let end = self.offset.saturating_add(1);
+            self.history = History {
+                id,
+                earlier: Some((self.history.id, end)),
+            };
+        }
+        changes
+    }
+
+    /// Whether the stream is a primary's.
+    pub fn set_followed(&mut self, on: bool) {
+        self.is_followed = on;
+    }
+
+    /// Whether the dataset's place in a history is known, so that a primary may continue it.
+    pub fn is_known(&self) -> bool {
+        self.is_counted && !self.has_gap
+    }
+
+    /// The primary has this database selected: its next request needs no SELECT.
+    pub fn set_selected(&mut self, db: Option<DbIndex>) {
+        self.selected = db;
+    }
+
+    /// The replica becomes a primary: a new history, which continues the one so far up to here.
+    pub fn promote(&mut self) {
+        self.history = History::after(self.history.id, self.offset);
+        self.selected = None;
+    }
+
     /// The dataset was loaded, with the position at which it was saved: the stream continues there,
     /// in a history that continues the saved one.
     pub fn resume(&mut self, at: Position) {
@@ -119,6 +217,16 @@ impl Stream {
         self.offset = offset;
         self.selected = None;
         self.has_gap = false;
+        self.backlog = None;
+    }
+
+    /// A replica comes back: it is in its primary's history again, not in one of its own.
+    pub fn resume_following(&mut self) {
+        if let Some((id, end)) = self.history.earlier
+            && end == self.offset + 1
+        {
+            self.history = History { id, earlier: None };
+        }
     }
 
     /// As [`Stream::resume`] if only the offset is known.
@@ -132,13 +240,55 @@ impl Stream {
     /// with annotations where file and stream differ.
     #[inline]
     pub fn encode(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
-        if unit.is_for_all() {
+        if self.is_followed {
+            self.encode_local(unit, with_marks, log);
+        } else if unit.is_for_all() {
             let before = log.len();
             self.encode_shared(unit, log);
-            self.offset += (log.len() - before) as u64;
+            self.count_bytes(&log[before..]);
         } else {
             self.encode_split(unit, with_marks, log);
         }
+    }
+
+    /// As [`Stream::encode`], for replicas alone.
+    #[inline]
+    pub fn encode_for_replicas(&mut self, unit: Unit<'_>) {
+        let mut bytes = std::mem::take(&mut self.scratch);
+        self.encode(unit, false, &mut bytes);
+        bytes.clear();
+        bytes.shrink_to(SCRATCH_KEPT);
+        self.scratch = bytes;
+    }
+
+    /// Appends bytes that are encoded already: a request for replicas alone (PING, GETACK), or what
+    /// the primary sent.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.count_bytes(bytes);
+    }
+
+    #[inline]
+    fn count_bytes(&mut self, bytes: &[u8]) {
+        self.offset += bytes.len() as u64;
+        if let Some(backlog) = &mut self.backlog {
+            backlog.push(bytes);
+        }
+    }
+
+    /// A change that a client of a replica made: it is for the log alone, and no part of the stream.
+    #[cold]
+    fn encode_local(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
+        let (mut local, selected) = (Vec::new(), self.selected);
+        self.encode_shared(unit, &mut local);
+        self.selected = selected;
+        if let Some(db) = selected {
+            // What follows is the stream's, which has this database selected.
+            write_select(db, &mut local);
+        }
+        if with_marks {
+            Mark::NotInStream(local.len() as u64).write(log);
+        }
+        log.append(&mut local);
     }
 
     fn encode_shared(&mut self, unit: Unit<'_>, out: &mut Vec<u8>) {
@@ -166,7 +316,7 @@ impl Stream {
     #[cold]
     fn encode_split(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         let several = unit.is_several();
-        let (mut shared, mut counted) = (Vec::new(), 0);
+        let mut shared = Vec::new();
         for (i, (db, audience, request)) in unit.requests().enumerate() {
             if several && i == 0 {
                 shared.extend_from_slice(MULTI);
@@ -176,10 +326,14 @@ impl Stream {
                 shared.extend_from_slice(request);
                 continue;
             }
-            counted += shared.len() + request.len();
+            self.count_bytes(&shared);
             log.append(&mut shared);
             let len = request.len() as u64;
             let is_logged = audience.contains(Audience::LOG);
+            match is_logged {
+                true => self.count_bytes(&vec![b'\n'; request.len()]),
+                false => self.count_bytes(request),
+            }
             if with_marks {
                 let mark = match is_logged {
                     true => Mark::LogOnly(len),
@@ -194,9 +348,8 @@ impl Stream {
         if several {
             shared.extend_from_slice(EXEC);
         }
-        counted += shared.len();
+        self.count_bytes(&shared);
         log.append(&mut shared);
-        self.offset += counted as u64;
     }
 }
 

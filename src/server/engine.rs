@@ -72,6 +72,7 @@ impl Engine {
             gates: Default::default(),
             turn: Default::default(),
             stream: Default::default(),
+            replication: Default::default(),
             scripting: Default::default(),
             acl,
             messages: Default::default(),
@@ -138,7 +139,7 @@ impl Engine {
     /// Resumes paused clients when the pause has run out.
     pub(super) fn end_pause(&mut self) {
         let now_ms = self.server.now.mono_ms;
-        let pause = self.server.gates.pause;
+        let pause = self.server.gates.client_pause;
         if pause.is_some_and(|pause| pause.until_ms <= now_ms) {
             self.server.set_pause(None);
         }
@@ -168,6 +169,8 @@ impl Engine {
         rates.sample(&server.stats, server.now.mono_ms);
         server.stats.note_stale(keyspace.volatile());
         server.end_due_hotkeys();
+        self.tend_replication();
+        let server = &mut self.server;
         server.watch_memory_limit();
         server.watch_clients();
         server.watch_tls();
@@ -200,6 +203,10 @@ impl Server {
         }
         self.unsubscribe_all(keyspace, client);
         self.end_tracking(keyspace, client);
+        if client.flags.contains(ClientFlags::PRIMARY) {
+            self.primary_gone(client);
+        }
+        self.replica_gone(client.id);
     }
 
     /// CLIENT KILL of another client: removes it from everything now; it is closed before the loop
@@ -220,11 +227,10 @@ impl Server {
     /// Which commands concern the gates.
     fn interest(&self) -> Interest {
         let mut state = State::empty();
-        state.set(State::PAUSED, self.gates.pause.is_some());
-        state.set(
-            State::PAUSED_ALL,
-            self.gates.pause.is_some_and(|pause| pause.all),
-        );
+        let pause = self.gates.pause();
+        state.set(State::PAUSED, pause.is_some());
+        state.set(State::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
+        state |= self.role_state();
         let snapshots = &self.persist.snapshots;
         let unsaved = snapshots.writers.guards_large() || snapshots.writers.holds_all();
         state.set(State::UNSAVED, unsaved);
@@ -235,7 +241,20 @@ impl Server {
         state.set(State::GUARDED, guarded);
         state.set(State::LOADING, self.persist.loading.in_progress());
         state.set(State::BUSY, self.scripting.is_busy());
-        Interest::of(state, self.memory.limit.eviction_bound())
+        Interest::of(state, self.eviction_bound())
+    }
+
+    /// What the part in replication has to do with the gates.
+    fn role_state(&self) -> State {
+        let mut state = State::empty();
+        let upstream = self.replication.upstream.as_ref();
+        let config = &self.config;
+        let redirects = upstream.is_some();
+        state.set(State::READ_ONLY, redirects && config.replica_read_only);
+        let is_stale = upstream.is_some_and(|upstream| !upstream.is_online());
+        state.set(State::STALE, is_stale && !config.replica_serve_stale_data);
+        state.set(State::FEW_REPLICAS, self.lacks_replicas());
+        state
     }
 
     /// The server's state has changed: recomputes which commands concern the gates.
@@ -245,9 +264,19 @@ impl Server {
 
     /// CLIENT PAUSE and UNPAUSE.
     pub fn set_pause(&mut self, pause: Option<Pause>) {
-        self.gates.pause = pause;
+        self.gates.client_pause = pause;
+        self.pause_changed();
+    }
+
+    /// FAILOVER holds writes back, or no longer.
+    pub(super) fn set_failover_pause(&mut self, on: bool) {
+        self.gates.fails_over = on;
+        self.pause_changed();
+    }
+
+    fn pause_changed(&mut self) {
         self.update_interest();
-        if pause.is_none() {
+        if self.gates.pause().is_none() {
             let postponed: Vec<ClientId> = self
                 .clients
                 .iter()
@@ -311,7 +340,9 @@ impl Server {
 
     /// How expired keys are treated in this turn. During an import the client decides what expires.
     pub fn expiring(&self) -> Expiring {
-        if self.gates.pause.is_some() || self.config.import_mode {
+        let is_replica = self.replication.is_replica();
+        if self.gates.pause().is_some() || self.config.import_mode || is_replica {
+            // A replica's keys expire when its primary says so.
             Expiring::Hide
         } else if self.debug.no_active_expire {
             Expiring::DeleteWhenMet

@@ -42,6 +42,8 @@ mod execution;
 
 mod persist;
 
+mod replicate;
+
 mod settings;
 
 mod engine;
@@ -69,10 +71,13 @@ pub use parts::command_log::LogKind;
 pub use parts::gates::Pause;
 pub use parts::hotkeys::{Session as HotkeysSession, SessionSettings as HotkeysSettings};
 pub use parts::migrate::MigrateLink;
+pub use parts::replication::replicas::Filter;
 pub use parts::shutdown::ShutdownRequest;
 pub use parts::tracking::{Mode as TrackingMode, Tracker};
 #[cfg(feature = "testing")]
 pub use parts::users::commands_of;
+pub use replicate::failover::FailoverRequest;
+pub use replicate::primary::SyncRequest;
 pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};
 pub use state::world::World;
 pub use state::{Rates, Server};

@@ -16,6 +16,9 @@ pub enum Origin {
     /// The loader, for commands of the append only file. They bypass the gates, and are not counted
     /// or notified.
     Loading,
+    /// The primary that this server follows: its commands bypass the gates, and their effects are
+    /// its own bytes.
+    Primary,
 }
 
 impl Origin {
@@ -23,7 +26,8 @@ impl Origin {
     pub fn may_block(self) -> bool {
         match self {
             Origin::Client | Origin::Retry => true,
-            Origin::TimeUp | Origin::Exec | Origin::Script | Origin::Loading => false,
+            Origin::TimeUp | Origin::Exec | Origin::Script => false,
+            Origin::Loading | Origin::Primary => false,
         }
     }
 

@@ -409,6 +409,10 @@ fn serve(
     if has_unix {
         tracing::info!("Ready to accept connections unix");
     }
+    let Engine {
+        keyspace, server, ..
+    } = &mut looping.engine;
+    server.follow_configured(keyspace);
     supervisor.tell_ready();
     looping.run()?;
     // The last turn's effects are persisted as well; a failure is logged.

@@ -90,7 +90,7 @@ fn pause(call: &mut Call<'_>) -> CommandResult {
     }
     let server = &mut *call.server;
     let now = server.now.mono_ms;
-    let running = server.gates.pause.map_or(0, |p| p.until_ms);
+    let running = server.gates.client_pause.map_or(0, |p| p.until_ms);
     let until_ms = running.max(now.saturating_add(timeout_ms as u64));
     // A pause that has already ended releases all clients.
     let lasting = (until_ms > now).then_some(Pause { until_ms, all });
@@ -256,10 +256,10 @@ mod tests {
         t.run("CLIENT PAUSE 10 WRITE");
         let now = t.engine.server.now.mono_ms;
         assert_eq!(
-            t.engine.server.gates.pause.map(|p| p.until_ms),
+            t.engine.server.gates.client_pause.map(|p| p.until_ms),
             Some(now + 1000)
         );
         assert_eq!(t.run("CLIENT UNPAUSE"), "+OK\r\n");
-        assert_eq!(t.engine.server.gates.pause, None);
+        assert_eq!(t.engine.server.gates.client_pause, None);
     }
 }

@@ -1,13 +1,13 @@
 //! WAIT and WAITAOF: wait until replicas or the disk have this client's writes.
 //!
-//! There are no replicas yet, so waiting for one ends only by timeout. The append only file
-//! acknowledges what an fsync has covered.
+//! Replicas acknowledge what they have applied, and what is on their disks; they are asked before
+//! the loop sleeps. The append only file acknowledges what an fsync has covered.
 
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::timeout_args;
 use crate::resp::Reply;
-use crate::server::{AofState, Call, Client, CommandResult, NO_AOF, OnTimeout, Server, Spec};
+use crate::server::{AofState, Call, Client, CommandResult, NO_AOF, Server, Spec};
 
 pub(super) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -23,15 +23,32 @@ pub(super) const WAIT: Spec = Spec {
 /// Reply: the number of replicas that have. Inside MULTI it does not wait.
 fn wait(call: &mut Call<'_>) -> CommandResult {
     let [_, replicas, timeout] = call.args.exactly();
+    if call.server.replication.is_replica() {
+        return Err(ON_REPLICA);
+    }
     let replicas = parse_i64(replicas).ok_or(CommandError::NotAnInteger)?;
     let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
-    if replicas <= 0 || !call.may_block() {
-        call.reply.int(0);
+    let table = &call.server.replication.replicas;
+    let acked = table.that_acked(call.client.wrote_to);
+    let wanted = usize::try_from(replicas).unwrap_or(0);
+    if acked >= wanted || call.is_time_up() || !call.may_block() {
+        call.reply.int(acked as i64);
     } else {
-        call.block_for_time(timeout_ms, OnTimeout::Reply(|reply| reply.int(0)));
+        call.block_until_acked(wanted, None, timeout_ms);
     }
     Ok(())
 }
+
+const ON_REPLICA: CommandError = CommandError::Text(
+    "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a \
+     replica is configured to be writable (which is not the default) writes to replicas are just \
+     local and are not propagated.",
+);
+
+const AOF_ON_REPLICA: CommandError = CommandError::Text(
+    "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas \
+     are just local and are not propagated.",
+);
 
 pub(super) const WAITAOF: Spec = Spec {
     arity: Arity::Exactly(4),
@@ -57,18 +74,22 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
         .filter(|&n| n >= 0)
         .ok_or(CommandError::MustBePositive)?;
     let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
+    if call.server.replication.is_replica() {
+        return Err(AOF_ON_REPLICA);
+    }
     if local == 1 && !call.is_time_up() && call.server.persist.aof.state() == AofState::Off {
         return Err(NO_AOF);
     }
     let wrote_to = call.client.wrote_to;
     let kept = local_copies(call.server, call.client);
-    if call.is_time_up() || replicas == 0 && local <= kept || !call.may_block() {
-        write_both(call.reply, [kept, 0]);
-    } else if local == 1 {
-        let upto = (replicas == 0).then_some(wrote_to);
-        call.block_until_synced(upto, timeout_ms);
+    let acked = call.server.replication.replicas.that_synced(wrote_to) as i64;
+    if call.is_time_up() || replicas <= acked && local <= kept || !call.may_block() {
+        write_both(call.reply, [kept, acked]);
+    } else if replicas <= acked {
+        call.block_until_synced(Some(wrote_to), timeout_ms);
     } else {
-        call.block_for_time(timeout_ms, OnTimeout::Handler);
+        let replicas = usize::try_from(replicas).unwrap_or(usize::MAX);
+        call.block_until_acked(replicas, Some(local == 1), timeout_ms);
     }
     Ok(())
 }

@@ -11,6 +11,15 @@ const fn doc(
     Doc::new(Group::Server, name, since, complexity, summary)
 }
 
+/// The arguments of REPLICAOF.
+const FOLLOWED: &[Arg] = &[Arg::one_of(
+    "args",
+    &[
+        Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
+        Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+    ],
+)];
+
 pub(in crate::commands) const DOCS: &[Doc] = &[
     doc(
         "acl",
@@ -349,6 +358,26 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         Arg::integer("milliseconds").token("TIMEOUT").optional(),
     ]),
     doc(
+        "failover",
+        "6.2.0",
+        "O(1)",
+        "Hand this primary's part over to one of its replicas.",
+    )
+    .args(&[
+        Arg::block(
+            "target",
+            &[
+                Arg::string("host"),
+                Arg::integer("port"),
+                Arg::word("force", "FORCE").optional(),
+            ],
+        )
+        .token("TO")
+        .optional(),
+        Arg::word("abort", "ABORT").optional(),
+        Arg::integer("milliseconds").token("TIMEOUT").optional(),
+    ]),
+    doc(
         "flushall",
         "1.0.0",
         "O(N), N = number of keys in all databases",
@@ -621,10 +650,24 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
     doc(
+        "psync",
+        "2.8.0",
+        "O(1) but for the snapshot",
+        "Receive the stream from an offset on, or a snapshot and the stream after it.",
+    )
+    .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
+    doc(
         "replconf",
         "3.0.0",
         "O(1)",
         "Configure a replication stream.",
+    )
+    .syscmd(),
+    doc(
+        "replconf",
+        "3.0.0",
+        "O(1)",
+        "What a replica says of itself, and acknowledgements.",
     )
     .syscmd(),
     doc(
@@ -640,6 +683,13 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
             Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
         ],
     )]),
+    doc(
+        "replicaof",
+        "5.0.0",
+        "O(1)",
+        "Follow another server, or none.",
+    )
+    .args(FOLLOWED),
     doc(
         "restore-asking",
         "3.0.0",
@@ -712,6 +762,9 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
             Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
         ],
     )]),
+    doc("slaveof", "1.0.0", "O(1)", "The old name of `REPLICAOF`.")
+        .deprecated("5.0.0", "`REPLICAOF`")
+        .args(FOLLOWED),
     doc(
         "slowlog",
         "2.2.12",
@@ -752,5 +805,11 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .args(&[Arg::integer("index1"), Arg::integer("index2")]),
     doc("sync", "1.0.0", "", "Start replication with a full copy."),
+    doc(
+        "sync",
+        "1.0.0",
+        "O(1) but for the snapshot",
+        "Receive a snapshot, and the stream after it.",
+    ),
     doc("time", "2.6.0", "O(1)", "Get the server's clock."),
 ];

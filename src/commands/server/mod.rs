@@ -11,6 +11,7 @@ mod debug_inspect;
 mod debug_protocol;
 mod debug_reload;
 pub(super) mod docs;
+mod failover;
 mod hotkeys;
 mod info;
 mod keyspace;
@@ -19,6 +20,8 @@ mod latency_report;
 mod memory;
 mod memory_doctor;
 mod prefix_stats;
+mod psync;
+mod replicaof;
 mod save;
 mod shutdown;
 mod slowlog;
@@ -33,6 +36,7 @@ pub(super) static SPECS: &[Spec] = &[
     backup::BACKUP,
     config::CONFIG,
     debug::DEBUG,
+    failover::FAILOVER,
     hotkeys::HOTKEYS,
     info::INFO,
     keyspace::DBSIZE,
@@ -42,6 +46,12 @@ pub(super) static SPECS: &[Spec] = &[
     latency::LATENCY,
     memory::MEMORY,
     prefix_stats::PREFIXSTATS,
+    psync::PSYNC,
+    psync::REPLCONF,
+    psync::SYNC,
+    replicaof::REPLICAOF,
+    replicaof::ROLE,
+    replicaof::SLAVEOF,
     save::BGSAVE,
     save::LASTSAVE,
     save::SAVE,
@@ -50,6 +60,5 @@ pub(super) static SPECS: &[Spec] = &[
     slowlog::SLOWLOG,
     state::LOLWUT,
     state::MONITOR,
-    state::ROLE,
     state::TIME,
 ];

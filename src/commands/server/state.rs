@@ -1,10 +1,10 @@
-//! TIME, ROLE, MONITOR, LOLWUT: the clock, the replication role, the stream of commands.
+//! TIME, MONITOR, LOLWUT: the clock, the stream of commands.
 
 use rand::Rng;
 
 use crate::base::clock;
 use crate::base::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, CommandError, Flags};
 use crate::config::REDIS_VERSION;
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
@@ -25,26 +25,6 @@ fn time(call: &mut Call<'_>) -> CommandResult {
     call.reply.array(2);
     call.reply.bulk_int(now / 1_000_000);
     call.reply.bulk_int(now % 1_000_000);
-    Ok(())
-}
-
-pub(super) const ROLE: Spec = Spec {
-    arity: Arity::Exactly(1),
-    flags: Flags::NOSCRIPT
-        .union(Flags::LOADING)
-        .union(Flags::STALE)
-        .union(Flags::FAST)
-        .union(Flags::SENTINEL),
-    categories: Category::ADMIN.union(Category::DANGEROUS),
-    ..Spec::new("role", role)
-};
-
-/// `ROLE`: array of `master`, the replication offset and the replicas.
-fn role(call: &mut Call<'_>) -> CommandResult {
-    call.reply.array(3);
-    call.reply.bulk(b"master");
-    call.reply.int(call.server.stream.offset() as i64);
-    call.reply.array(0);
     Ok(())
 }
 

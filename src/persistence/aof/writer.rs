@@ -130,6 +130,16 @@ pub struct LogWriter {
     pub(super) is_synced_elsewhere: bool,
 }
 
+/// Appends a SELECT that is not in the stream: the begin of a file.
+fn write_unstreamed_select(db: DbIndex, with_mark: bool, out: &mut Vec<u8>) {
+    let mut select = Vec::new();
+    write_select(db, &mut select);
+    if with_mark {
+        Mark::NotInStream(select.len() as u64).write(out);
+    }
+    out.append(&mut select);
+}
+
 impl LogWriter {
     /// `offset`: where the stream continues.
     pub fn new(disk: Disk, wake: Option<Wake>, offset: ReplOffset) -> LogWriter {
@@ -247,6 +257,27 @@ impl LogWriter {
         self.appended = after;
     }
 
+    /// Appends bytes of the stream as they are, from a position with its selected database up to
+    /// `after`; `left_out` of the bytes between are for replicas alone.
+    pub fn append_stream(
+        &mut self,
+        (bytes, left_out): (&[u8], u64),
+        (before, selected): (Position, Option<DbIndex>),
+        after: ReplOffset,
+        time: Time,
+    ) {
+        let begins = self.begins;
+        self.begin_append(before, selected, time);
+        if begins && let Some(db) = selected {
+            write_unstreamed_select(db, self.rules.checksums, &mut self.buffer);
+        }
+        self.buffer.extend_from_slice(bytes);
+        if left_out > 0 && self.rules.checksums {
+            Mark::ReplicasOnly(left_out).write(&mut self.buffer);
+        }
+        self.appended = after;
+    }
+
     /// The bytes appended from a position on ([`LogWriter::append`]).
     pub fn appended_bytes(&self, from: usize) -> &[u8] {
         &self.buffer[from..]
@@ -297,12 +328,7 @@ impl LogWriter {
     fn begin_waiting(&mut self) {
         let mut lines = Vec::new();
         if let Some(db) = self.selected_first.take() {
-            let mut select = Vec::new();
-            write_select(db, &mut select);
-            if self.rules.checksums {
-                Mark::NotInStream(select.len() as u64).write(&mut lines);
-            }
-            lines.append(&mut select);
+            write_unstreamed_select(db, self.rules.checksums, &mut lines);
         }
         let at = annotation::leading_time(&self.buffer);
         let is_told = self.buffer[at..].starts_with(b"#SO:");

@@ -42,6 +42,13 @@ pub enum Until {
     /// The append only file is on disk up to this offset; `None`: that, and a condition that cannot
     /// be met.
     Synced { offset: Option<u64> },
+    /// So many replicas have acknowledged the stream up to this offset; with `local`, have it on
+    /// disk, and (`Some(true)`) this server has, too.
+    Acked {
+        offset: u64,
+        replicas: usize,
+        local: Option<bool>,
+    },
     /// Its backup is made.
     Backup,
     /// Only the deadline.

@@ -57,6 +57,10 @@ bitflags! {
         const REDIRECTS = 1 << 24;
         /// CLIENT IMPORT-SOURCE: while `import-mode` is on, it sees expired keys.
         const IMPORTS = 1 << 25;
+        /// The link to the primary that this server follows: its commands are the stream.
+        const PRIMARY = 1 << 26;
+        /// READONLY: a client that follows redirections reads from this replica.
+        const READS_HERE = 1 << 27;
     }
 }
 
@@ -70,6 +74,7 @@ impl ClientFlags {
         .union(ClientFlags::REPLY_SKIP)
         .union(ClientFlags::REPLY_SKIP_NEXT)
         .union(ClientFlags::FAKE)
+        .union(ClientFlags::PRIMARY)
         .union(ClientFlags::NO_TOUCH)
         .union(ClientFlags::CACHING_SAID);
 
@@ -265,7 +270,9 @@ impl Client {
 
     /// Its class.
     pub fn kind(&self) -> ClientKind {
-        if self.flags.contains(ClientFlags::REPLICA) {
+        if self.flags.contains(ClientFlags::PRIMARY) {
+            ClientKind::Primary
+        } else if self.flags.contains(ClientFlags::REPLICA) {
             ClientKind::Replica
         } else if self.flags.contains(ClientFlags::PUBSUB) {
             ClientKind::Pubsub

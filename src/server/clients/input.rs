@@ -181,6 +181,12 @@ impl Input {
         Ok((n, more))
     }
 
+    /// Adds bytes that were received before the connection became a client's.
+    pub fn give(&mut self, bytes: Vec<u8>) {
+        self.runnable |= !bytes.is_empty();
+        self.buf.extend(bytes);
+    }
+
     /// Puts an executed command back in front, to run as if it arrived now.
     pub fn put_first(&mut self, args: Args<'_>) {
         self.put_in_front(request(args));
@@ -245,7 +251,7 @@ impl Input {
 }
 
 /// A command in its wire form.
-fn request(args: Args<'_>) -> Vec<u8> {
+pub(in crate::server) fn request(args: Args<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(args.bytes() + 16 * (args.len() + 1));
     write_request(&mut out, args.iter());
     out

@@ -10,9 +10,11 @@ use crate::server::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::input::request;
 use crate::server::clients::session::Session;
 use crate::server::crash;
 use crate::server::execution::dispatch::{Outcome, after_reply};
+use crate::server::execution::upstream::{Applied, is_logged};
 use crate::server::observe::client_line::client_line;
 use crate::server::parts::output_limits;
 use crate::server::state::world::Engine;
@@ -61,11 +63,12 @@ impl Engine {
         let mut budget = BUDGET;
         // A command that began earlier starts at the start of the kept buffer.
         let mut start = if progress.has_begun() { 0 } else { pos };
+        let mut taken = start;
         loop {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             batch.prefetch(&self.keyspace, session.client.db, buf);
             self.server.begin_commands();
-            if let Some(rest) = self.run_parsed(session, batch, buf, start) {
+            if let Some(rest) = self.run_parsed(session, batch, buf, start, &mut taken) {
                 return rest;
             }
             budget = budget.saturating_sub(batch.commands.len());
@@ -92,6 +95,11 @@ impl Engine {
                     }
                     budget = budget.saturating_sub(1);
                     start = pos;
+                    if session.client.flags.contains(ClientFlags::PRIMARY) {
+                        let unlogged = Applied::unlogged(&buf[taken..start]);
+                        self.applied(session, &unlogged);
+                        taken = start;
+                    }
                     if !self.goes_on(session) {
                         if session.client.flags.contains(ClientFlags::BLOCKED) {
                             return stopped(start, buf);
@@ -111,8 +119,9 @@ impl Engine {
         }
     }
 
-    /// Runs the commands of the batch; `start` is where the one after them starts. `Some`: the
-    /// client stopped before their end.
+    /// Runs the commands of the batch; `start` is where the one after them starts. `taken`: where
+    /// the bytes of the primary's stream end that are accounted for. `Some`: the client stopped
+    /// before their end.
     #[inline]
     fn run_parsed(
         &mut self,
@@ -120,6 +129,7 @@ impl Engine {
         batch: &mut Batch,
         buf: &[u8],
         start: usize,
+        taken: &mut usize,
     ) -> Option<Rest> {
         for i in 0..batch.commands.len() {
             let command = batch.commands[i];
@@ -129,6 +139,15 @@ impl Engine {
             session.client.buffers.query_bytes = buf.len() - command.start;
             let outcome = self.dispatch(session, command.row, args, hashes);
             let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
+            if session.client.flags.contains(ClientFlags::PRIMARY) {
+                let (from, to) = (std::mem::replace(taken, next()), next());
+                let row = command.row.map(|id| self.server.table.row(id).spec);
+                let is_logged = row.is_none_or(|spec| is_logged(spec.flags));
+                let apart = batch.apart.as_ref().map(|_| request(args));
+                let (before, bytes) = buf[from..to].split_at(command.start - from);
+                let applied = Applied::new(before, bytes, apart.as_deref(), is_logged);
+                self.applied(session, &applied);
+            }
             if outcome == Outcome::Postponed {
                 return Some(match batch.apart {
                     Some(_) => Rest::Postponed { next: next() },

@@ -56,6 +56,10 @@ impl Engine {
                 return Outcome::Done;
             }
         }
+        if session.client.flags.contains(ClientFlags::PRIMARY) {
+            self.apply(session, row, args, hashes);
+            return Outcome::Done;
+        }
         let outcome = self.dispatch_carefully(session, row, args, hashes);
         if client_special && outcome == Outcome::Done {
             let tracking = &self.server.messages.tracking;

@@ -9,4 +9,5 @@ pub mod execute;
 pub mod gates;
 pub mod script;
 pub mod undo;
+pub mod upstream;
 pub mod users;

@@ -190,7 +190,9 @@ impl Call<'_> {
         match self.origin {
             Origin::Exec => Context::Multi,
             Origin::Script => Context::Script,
-            Origin::Client | Origin::Retry | Origin::TimeUp | Origin::Loading => Context::TopLevel,
+            Origin::Client | Origin::Retry | Origin::TimeUp | Origin::Loading | Origin::Primary => {
+                Context::TopLevel
+            }
         }
     }
 

@@ -58,6 +58,9 @@ pub struct Stats {
     pub clients: ClientStats,
     pub commands: u64,
     pub net_input_bytes: u64,
+    /// Of them and of the output, what links of replication carried.
+    pub net_repl_input_bytes: u64,
+    pub net_repl_output_bytes: u64,
     pub net_output_bytes: u64,
     pub total_error_replies: u64,
     pub unexpected_error_replies: u64,

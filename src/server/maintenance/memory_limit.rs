@@ -11,9 +11,9 @@ use crate::server::state::Server;
 impl Server {
     /// Whether there is memory for a command that needs some; evicts if the policy allows.
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
-        let limit = self.memory.limit.eviction_bound();
+        let limit = self.eviction_bound();
         // While clients are paused the keyspace stands still.
-        if !alloc::exceeds(limit) || self.gates.pause.is_some() {
+        if !alloc::exceeds(limit) || self.gates.pause().is_some() {
             self.stats.note_memory(true, self.now.mono_ms);
             return true;
         }
@@ -25,6 +25,15 @@ impl Server {
         self.stats
             .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
         evicted != Evicted::Everything
+    }
+
+    /// Used bytes from which on keys are evicted. A replica holds what its primary has, unless
+    /// `replica-ignore-maxmemory` is off.
+    pub(in crate::server) fn eviction_bound(&self) -> usize {
+        match self.replication.is_replica() && self.config.replica_ignore_maxmemory {
+            true => usize::MAX,
+            false => self.memory.limit.eviction_bound(),
+        }
     }
 
     /// Evicts within the time limit; the rest continues between turns. Commands that come meanwhile
@@ -55,7 +64,7 @@ impl Server {
             .map_or(0, |log| log.writer.buffer_bytes());
         let waiting = log + self.persist.snapshots.waiting_bytes();
         if self.memory.limit.set_not_counted(waiting) {
-            self.gates.interest.memory_limit = self.memory.limit.eviction_bound();
+            self.gates.interest.memory_limit = self.eviction_bound();
         }
     }
 

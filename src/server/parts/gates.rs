@@ -14,7 +14,10 @@ pub struct Gates {
     pub latency_tracking: bool,
     /// Thresholds above which commands may be logged.
     pub(in crate::server) thresholds: Thresholds,
-    pub pause: Option<Pause>,
+    /// CLIENT PAUSE.
+    pub client_pause: Option<Pause>,
+    /// FAILOVER holds writes back.
+    pub(in crate::server) fails_over: bool,
 }
 
 impl Default for Gates {
@@ -24,7 +27,8 @@ impl Default for Gates {
             is_observed: false,
             latency_tracking: true,
             thresholds: Thresholds::NONE,
-            pause: None,
+            client_pause: None,
+            fails_over: false,
         }
     }
 }
@@ -37,10 +41,23 @@ pub struct Pause {
     pub all: bool,
 }
 
+impl Gates {
+    /// The pause in force.
+    pub fn pause(&self) -> Option<Pause> {
+        match (self.client_pause, self.fails_over) {
+            (pause, false) => pause,
+            (pause, true) => Some(Pause {
+                until_ms: u64::MAX,
+                all: pause.is_some_and(|pause| pause.all),
+            }),
+        }
+    }
+}
+
 bitflags::bitflags! {
     /// What in the server's state concerns the gates.
     #[derive(Clone, Copy, Debug)]
-    pub(in crate::server) struct State: u8 {
+    pub(in crate::server) struct State: u16 {
         /// CLIENT PAUSE WRITE.
         const PAUSED = 1;
         /// CLIENT PAUSE ALL.
@@ -54,6 +71,12 @@ bitflags::bitflags! {
         const LOADING = 1 << 5;
         /// A script has been running for long.
         const BUSY = 1 << 6;
+        /// A replica that clients may not write to.
+        const READ_ONLY = 1 << 7;
+        /// A replica without its primary, whose data may not be shown.
+        const STALE = 1 << 8;
+        /// Fewer replicas than `min-replicas-to-write`.
+        const FEW_REPLICAS = 1 << 9;
     }
 }
 
@@ -98,9 +121,12 @@ impl Interest {
         if state.contains(State::GUARDED) {
             flags |= Flags::TAKES_OVER;
         }
+        if state.intersects(State::READ_ONLY | State::FEW_REPLICAS) {
+            flags |= Flags::WRITE | Flags::RUNS_QUEUE | RUNS_SCRIPT;
+        }
         Interest {
             flags,
-            all: state.intersects(State::LOADING | State::BUSY),
+            all: state.intersects(State::LOADING | State::BUSY | State::STALE),
             memory_limit,
         }
     }

@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod output_limits;
 pub mod percentiles;
 pub mod recorder;
+pub mod replication;
 pub mod scrapes;
 pub mod scripting;
 pub mod shutdown;

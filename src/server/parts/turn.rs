@@ -19,6 +19,8 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) evicting: bool,
     /// Values are still to be freed in slices, or keys to be counted by prefix.
     pub(in crate::server) freeing: bool,
+    /// The link to the primary has more to do: the loop does not sleep.
+    pub(in crate::server) receives: bool,
     /// When the last command ended, in ticks: the next one of a batch starts then.
     pub(in crate::server) ended: u64,
     /// Monotonic milliseconds.

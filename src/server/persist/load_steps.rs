@@ -15,13 +15,13 @@ const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 
 impl Server {
     /// From now on, commands are refused and no effects are recorded.
-    pub(super) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
+    pub(in crate::server) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
         self.persist.loading.begin(&self.now, total_bytes);
         keyspace.effects.set_wanted(Audience::empty());
         self.update_interest();
     }
 
-    pub(super) fn end_loading(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn end_loading(&mut self, keyspace: &mut Keyspace) {
         self.persist.loading.end();
         self.update_effects(keyspace);
         self.update_interest();

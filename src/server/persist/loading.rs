@@ -16,7 +16,7 @@ use crate::server::state::world::{Engine, Load};
 
 impl Server {
     /// How files are read.
-    pub(super) fn read_options(&self) -> ReadOptions {
+    pub(in crate::server) fn read_options(&self) -> ReadOptions {
         read_options(&self.config, self.debug.skips_checksums)
     }
 
@@ -121,6 +121,8 @@ impl Load for RdbLoader {
         server.persist.loading.note_loaded(self.file.figures());
         if let Some(position) = self.file.figures().position() {
             server.stream.resume(position);
+            // Replicas that come back continue from here.
+            server.stream.keep_backlog(server.config.repl_backlog_size);
         }
         let seconds = self.began.elapsed().as_secs_f64();
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");

@@ -27,6 +27,7 @@
 
 pub mod accept;
 pub mod control;
+pub mod feed;
 pub mod handshake;
 pub mod read;
 pub mod roles;
@@ -202,6 +203,7 @@ impl Loop {
         }
         self.shake_hands();
         self.timers();
+        self.drive_upstream();
         if self.engine.load_on().is_err() {
             return Ok(Flow::Fail);
         }
@@ -254,6 +256,7 @@ impl Loop {
             Role::Control => self.control_event(),
             Role::MetricsListener => self.accept_scrapes(),
             Role::Scrape => self.scrape_event(slot, generation, event),
+            Role::Upstream => self.upstream_event(),
         }
     }
 
@@ -300,7 +303,9 @@ impl Loop {
     ///    defragmentation gets the time it is owed.
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
+        self.engine.before_stream();
         self.engine.write_aof();
+        self.engine.server.queue_replicas();
         if self.engine.server.messages.tracking.broadcast().has_news() {
             self.engine.server.tell_broadcast();
             self.engine.evict_clients();

@@ -106,6 +106,10 @@ impl Loop {
         server.stats.reads += 1;
         session.client.traffic.bytes_in += n as u64;
         session.client.traffic.last_active_ms = server.now.mono_ms;
+        if session.client.flags.contains(ClientFlags::PRIMARY) {
+            server.stats.net_repl_input_bytes += n as u64;
+            server.heard_primary();
+        }
         let is_first = session.client.traffic.bytes_in == n as u64;
         if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {
             self.engine.server.refuse_tls(session);

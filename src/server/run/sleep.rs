@@ -95,6 +95,8 @@ impl Loop {
     fn timeout(&mut self) -> Duration {
         let server = &self.engine.server;
         let urgent = self.engine.loader.is_some()
+            || server.turn.receives
+            || server.replication.loads()
             || server.has_urgent()
             || self.engine.wants_snapshot_time()
             || !server.connections.tls.handshakes.ready.is_empty();
@@ -118,7 +120,7 @@ impl Loop {
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
-        if let Some(pause) = server.gates.pause {
+        if let Some(pause) = server.gates.client_pause {
             wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
         }
         if let Some(due) = self.engine.keyspace.next_expiry() {

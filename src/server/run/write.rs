@@ -59,7 +59,7 @@ impl SpareBuffers {
 }
 
 /// The result of sending a client's replies in this turn.
-enum Sent {
+pub(super) enum Sent {
     All,
     /// Its share is used up, and the socket would take more.
     Part,
@@ -176,6 +176,13 @@ impl Loop {
             .contains(ClientFlags::CLOSE_AFTER_REPLY)
         {
             return Sent::Over;
+        }
+        if session.client.flags.contains(ClientFlags::REPLICA) {
+            match self.feed(session, left) {
+                Sent::All => {}
+                Sent::Stuck => return self.arm_write(session, true),
+                ended => return ended,
+            }
         }
         session.client.buffers.soft_limit_since_ms = None;
         self.spare.take_from(session);

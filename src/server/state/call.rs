@@ -179,6 +179,18 @@ impl Call<'_> {
         self.block_until(Until::Synced { offset }, timeout_ms, OnTimeout::Handler);
     }
 
+    /// Blocks the client until `replicas` have acknowledged its writes, or for `timeout_ms` (0: for
+    /// ever). `local`: until they are on their disks, and, if it is true, on ours.
+    pub fn block_until_acked(&mut self, replicas: usize, local: Option<bool>, timeout_ms: u64) {
+        let until = Until::Acked {
+            offset: self.client.wrote_to,
+            replicas,
+            local,
+        };
+        self.server.replication.asks_acks = true;
+        self.block_until(until, timeout_ms, OnTimeout::Handler);
+    }
+
     /// Blocks the client until the backup that it has begun is made.
     pub fn block_until_backed_up(&mut self) {
         self.block_until(Until::Backup, 0, OnTimeout::Handler);

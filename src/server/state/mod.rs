@@ -31,6 +31,7 @@ use crate::server::parts::metrics::Metrics;
 use crate::server::parts::migrate::MigrateLinks;
 use crate::server::parts::outbox::Outbox;
 use crate::server::parts::recorder::Recorder;
+use crate::server::parts::replication::Replication;
 use crate::server::parts::scrapes::Scrapes;
 use crate::server::parts::scripting::Scripting;
 use crate::server::parts::shutdown::ShutdownRequest;
@@ -64,6 +65,7 @@ pub struct Server {
     pub memory: Memory,
     /// The stream of effects, for the append only file and replicas.
     pub stream: Stream,
+    pub replication: Replication,
     pub persist: Persist,
     pub shutdown: Shutdown,
     pub debug: Debugging,

@@ -98,7 +98,8 @@ impl Origins {
             Origin::Client | Origin::Retry | Origin::TimeUp => Origins::CLIENT,
             Origin::Exec => Origins::EXEC,
             Origin::Script => Origins::SCRIPT,
-            Origin::Loading => Origins::LOADING,
+            // A script that the primary sent runs as one of a file.
+            Origin::Loading | Origin::Primary => Origins::LOADING,
         }
     }
 }
@@ -118,8 +119,11 @@ const GATES: &[(Origins, Ask)] = &[
     (Origins::SCRIPT.union(Origins::LOADING), script::may_write),
     (Origins::CLIENT, memory),
     (Origins::CLIENT.union(Origins::SCRIPT), disk),
+    (Origins::CLIENT.union(Origins::SCRIPT), replicas),
+    (Origins::CLIENT.union(Origins::SCRIPT), read_only),
     (Origins::SCRIPT, script::memory),
     (Origins::CLIENT, pubsub_context),
+    (Origins::CLIENT.union(Origins::SCRIPT), stale),
     (Origins::CLIENT, loading),
     (Origins::CLIENT, busy),
     (Origins::CLIENT, transaction),
@@ -295,6 +299,61 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     }
 }
 
+/// A write needs replicas that take it (`min-replicas-to-write`).
+fn replicas(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let is_late = asked.script.is_some_and(|script| script.wrote);
+    if is_late || !world.server.lacks_replicas() || !writes(world, asked) {
+        return Ok(());
+    }
+    const FEW: &str = "NOREPLICAS Not enough good replicas to write.";
+    Err(CommandError::Text(FEW).into())
+}
+
+/// A replica takes writes only from its primary, unless it is writable. A client that follows
+/// redirections is sent to the primary.
+fn read_only(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let server = &*world.server;
+    let Some(upstream) = &server.replication.upstream else {
+        return Ok(());
+    };
+    let redirects = world.client.flags.contains(ClientFlags::REDIRECTS) && asked.script.is_none();
+    let reads = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
+    if redirects
+        && !world.client.flags.contains(ClientFlags::READS_HERE)
+        && has(world, asked, reads)
+    {
+        let (host, port) = (&upstream.host, upstream.port);
+        return Err(CommandError::owned(format!("REDIRECT {host}:{port}")).into());
+    }
+    if !world.server.config.replica_read_only || !writes(world, asked) {
+        return Ok(());
+    }
+    Err(CommandError::Text("READONLY You can't write against a read only replica.").into())
+}
+
+/// Whether the command writes; a script decides at each of its commands, unless it says before that
+/// it writes.
+fn writes(world: &World<'_>, asked: &Asked<'_>) -> bool {
+    match asked.script {
+        Some(_) => asked.spec.flags.contains(Flags::WRITE),
+        None => has(world, asked, Flags::WRITE),
+    }
+}
+
+const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set \
+to 'no'.";
+
+/// A replica without its primary may not show its data (`replica-serve-stale-data no`).
+fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let server = &*world.server;
+    let is_stale = !server.config.replica_serve_stale_data
+        && (server.replication.upstream.as_ref()).is_some_and(|upstream| !upstream.is_online());
+    if !is_stale || asked.flags.contains(Flags::STALE) {
+        return Ok(());
+    }
+    Err(CommandError::Text(MASTERDOWN).into())
+}
+
 /// A subscriber in RESP2 runs few commands.
 fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !world.client.flags.contains(ClientFlags::PUBSUB)
@@ -351,7 +410,7 @@ fn monitor(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 /// CLIENT PAUSE holds the command back.
 fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let (server, client) = (&*world.server, &*world.client);
-    let Some(pause) = (server.gates.pause).filter(|p| p.until_ms > server.now.mono_ms) else {
+    let Some(pause) = (server.gates.pause()).filter(|p| p.until_ms > server.now.mono_ms) else {
         return Ok(());
     };
     let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;

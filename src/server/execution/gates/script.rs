@@ -35,6 +35,8 @@ const OOM: &str = "OOM allow-oom flag is not set on the script, can not run it w
 const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
 unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only \
 scripts.";
+const ON_REPLICA: &str = "READONLY You can not run script with write flag on readonly replica.";
+const FEW_REPLICAS: &str = "NOREPLICAS Not enough good replicas to write.";
 const AOF_FAILED: &str = "MISCONF Redis is configured to persist data to AOF, but it's currently \
 unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only \
 scripts. AOF error: ";
@@ -47,12 +49,18 @@ pub(in crate::server) fn prepare(
     origin: Origin,
 ) -> Result<Limits, CommandError> {
     let server = &*world.server;
-    let is_obeyed = origin == Origin::Loading;
-    let lacks_memory = alloc::exceeds(server.memory.limit.eviction_bound());
+    let is_obeyed = matches!(origin, Origin::Loading | Origin::Primary);
+    let lacks_memory = alloc::exceeds(server.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
     if !is_compat {
         if !flags.contains(Flags::NO_WRITES) {
             if !is_obeyed {
+                if server.replication.is_replica() && server.config.replica_read_only {
+                    return Err(CommandError::Text(ON_REPLICA));
+                }
+                if server.lacks_replicas() {
+                    return Err(CommandError::Text(FEW_REPLICAS));
+                }
                 if server.persist.saving.stops_writes(&server.config) {
                     return Err(CommandError::Text(SAVE_FAILED));
                 }

@@ -125,6 +125,7 @@ fn aof_file(from: &Source<'_>, to: &mut InfoWriter) {
 
 /// One line a field, in Redis's order: long, and flat.
 pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
+    let syncs = from.server.replication.syncs;
     let server = from.server;
     let (stats, rates, keys) = (
         &server.stats,
@@ -148,9 +149,9 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("instantaneous_input_repl_kbps", &"0.00"),
         ("instantaneous_output_repl_kbps", &"0.00"),
         ("rejected_connections", &stats.clients.rejected_connections),
-        ("sync_full", &0),
-        ("sync_partial_ok", &0),
-        ("sync_partial_err", &0),
+        ("sync_full", &syncs.full),
+        ("sync_partial_ok", &syncs.partial_ok),
+        ("sync_partial_err", &syncs.partial_err),
         ("expired_subkeys", &keys.expired_fields),
         ("expired_keys", &keys.expired),
         (
@@ -232,27 +233,5 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("acl_access_denied_key", &denied(Reason::Key)),
         ("acl_access_denied_channel", &denied(Reason::Channel)),
         ("acl_access_denied_db", &denied(Reason::Database)),
-    ]);
-}
-
-pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
-    let history = from.server.stream.history();
-    let (earlier_id, earlier_offset) = match history.earlier {
-        Some((id, offset)) => (id.to_string(), offset as i64),
-        None => ("0".repeat(40), -1),
-    };
-    to.section("Replication");
-    to.fields(&[
-        ("role", &"master"),
-        ("connected_slaves", &0),
-        ("master_failover_state", &"no-failover"),
-        ("master_replid", &history.id),
-        ("master_replid2", &earlier_id),
-        ("master_repl_offset", &from.server.stream.offset()),
-        ("second_repl_offset", &earlier_offset),
-        ("repl_backlog_active", &0),
-        ("repl_backlog_size", &from.server.config.repl_backlog_size),
-        ("repl_backlog_first_byte_offset", &0),
-        ("repl_backlog_histlen", &0),
     ]);
 }

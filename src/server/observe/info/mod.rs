@@ -10,6 +10,7 @@ pub mod keyspace;
 pub mod memory;
 pub mod prefixes;
 pub mod process;
+pub mod replication;
 pub mod tls;
 
 use std::cell::OnceCell;
@@ -163,7 +164,7 @@ const SECTIONS: &[Section] = &[
     section("persistence", true, activity::persistence),
     section("threads", true, process::threads),
     section("stats", true, activity::stats),
-    section("replication", true, activity::replication),
+    section("replication", true, replication::replication),
     section("cpu", true, process::cpu),
     section("modules", true, process::modules),
     section("commandstats", false, commands::commandstats),

@@ -26,9 +26,9 @@ use rewrites::Rewrites;
 use crate::base::clock::Now;
 use crate::command::CommandError;
 use crate::config::system_text;
-use crate::keyspace::{ClientId, Effects};
+use crate::keyspace::{ClientId, DbIndex, Effects};
 use crate::persistence::aof::{Changed, Disk, Log, Owner, Time, Trouble, Wake};
-use crate::replication::{ReplOffset, Stream};
+use crate::replication::{Position, ReplOffset, Stream};
 
 /// Bytes written to the file between two checks of the free space.
 const ROOM_LOOK_BYTES: u64 = 256 * 1024;
@@ -129,7 +129,12 @@ impl Aof {
         stream: &mut Stream,
         now: &Now,
     ) {
-        let Some(log) = &mut self.log else { return };
+        let Some(log) = &mut self.log else {
+            effects
+                .units()
+                .for_each(|unit| stream.encode_for_replicas(unit));
+            return;
+        };
         let time = time(now);
         let begins = |log: &Log| log.writer.begins();
         if begins(log) || self.next.as_deref().is_some_and(begins) {
@@ -145,6 +150,27 @@ impl Aof {
             }
         }
         // Between two tries to make a first base no file is open.
+        if log.writer.path().is_none() {
+            log.writer.skip();
+        }
+    }
+
+    /// Takes bytes of the stream that are encoded already, from a position with its selected
+    /// database to another. `left_out`: bytes between the two that only replicas receive.
+    #[inline]
+    pub(in crate::server) fn take_stream(
+        &mut self,
+        bytes: &[u8],
+        left_out: u64,
+        ((before, selected), after): ((Position, Option<DbIndex>), ReplOffset),
+        now: &Now,
+    ) {
+        let Some(log) = &mut self.log else { return };
+        let time = time(now);
+        for log in [Some(&mut *log), self.next.as_mut()].into_iter().flatten() {
+            let writer = &mut log.writer;
+            writer.append_stream((bytes, left_out), (before, selected), after, time);
+        }
         if log.writer.path().is_none() {
             log.writer.skip();
         }

@@ -64,6 +64,12 @@ impl Tls {
         client.filter(|_| config.tls_cluster)
     }
 
+    /// The TLS of the link to the primary that this server follows.
+    pub fn of_replication(&self, config: &Config) -> Option<Arc<ClientConfig>> {
+        let client = self.materials.as_ref()?.client.clone();
+        client.filter(|_| config.tls_replication)
+    }
+
     fn plan_reload(&mut self, config: &Config, mono_ms: u64) {
         let interval_ms = u64::from(config.tls_auto_reload_interval) * 1000;
         self.reload_due_ms = mono_ms + interval_ms;

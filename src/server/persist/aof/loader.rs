@@ -336,6 +336,7 @@ impl Load for AofLoader {
             (Some(id), offset) => server.stream.resume(Position { id, offset }),
             (None, offset) => server.stream.resume_at(offset),
         }
+        server.stream.keep_backlog(server.config.repl_backlog_size);
         if !server.config.appendonly {
             // The file was switched off meanwhile.
             server.update_effects(keyspace);

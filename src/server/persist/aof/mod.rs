@@ -19,13 +19,21 @@ use crate::server::state::world::Engine;
 
 impl Server {
     /// The listeners of effects have changed.
-    pub(super) fn update_effects(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn update_effects(&mut self, keyspace: &mut Keyspace) {
+        self.stream
+            .count(self.persist.aof.log().is_some() || self.stream.backlog().is_some());
+        keyspace.effects.set_wanted(self.audience());
+    }
+
+    /// The listeners of effects. On a replica the stream is the primary's: what local clients write
+    /// is for the log alone.
+    pub(in crate::server) fn audience(&self) -> Audience {
         let has_log = self.persist.aof.log().is_some();
-        self.stream.count(has_log);
-        let is_wanted = has_log || self.debug.recorder.is_some();
+        let is_streamed = self.stream.backlog().is_some() && !self.replication.is_replica();
         let mut wanted = Audience::empty();
-        wanted.set(Audience::LOG, is_wanted);
-        keyspace.effects.set_wanted(wanted);
+        wanted.set(Audience::LOG, has_log || self.debug.recorder.is_some());
+        wanted.set(Audience::REPLICAS, is_streamed);
+        wanted
     }
 
     /// The append only file is loaded: effects are appended to it from now on. The log has the

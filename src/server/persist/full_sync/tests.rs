@@ -50,7 +50,9 @@ fn fill(t: &mut Testbed) {
     t.run("SELECT 3");
     t.run("SET expires 1 PXAT 2000000000000");
     t.run("SELECT 0");
-    t.run("FUNCTION LOAD \"#!lua name=lib\\nredis.register_function('f', function() return 1 end)\"");
+    t.run(
+        "FUNCTION LOAD \"#!lua name=lib\\nredis.register_function('f', function() return 1 end)\"",
+    );
 }
 
 /// Hashes, packed and not, with fields that expire.
@@ -77,14 +79,20 @@ fn all(version: u32, dialect: Dialect) -> SyncForm {
 
 fn begin(t: &mut Testbed, form: SyncForm) -> (Spool, SpoolReader) {
     let engine = &mut t.engine;
-    let spool = engine.server.begin_sync_snapshot(&mut engine.keyspace, form);
+    let spool = engine
+        .server
+        .begin_sync_snapshot(&mut engine.keyspace, form);
     let spool = spool.expect("begun");
     let reader = spool.reader().expect("a reader");
     (spool, reader)
 }
 
 /// Reads to the end, while the snapshot is made and `between` changes things.
-fn read_all(t: &mut Testbed, reader: &mut SpoolReader, mut between: impl FnMut(&mut Testbed)) -> Vec<u8> {
+fn read_all(
+    t: &mut Testbed,
+    reader: &mut SpoolReader,
+    mut between: impl FnMut(&mut Testbed),
+) -> Vec<u8> {
     let (mut got, until) = (Vec::new(), Instant::now() + Duration::from_secs(20));
     while !reader.is_done() || t.engine.server.persist.snapshots.in_progress() {
         t.engine.snapshot_on(0, true);
@@ -164,7 +172,10 @@ fn a_save_and_two_syncs_share_a_pass() {
     let begun = server.save_in_background_with(&mut t.engine.keyspace, targets);
     begun.expect("begun");
     assert!(t.run("BGSAVE").contains("already in progress"));
-    assert!(t.run("INFO persistence").contains("rdb_bgsave_in_progress:1"));
+    assert!(
+        t.run("INFO persistence")
+            .contains("rdb_bgsave_in_progress:1")
+    );
     let mut reader = first.reader().expect("a reader");
     let other = second.reader().expect("a reader");
     // The second one is given up with its reader, the others go on.
@@ -186,7 +197,9 @@ fn without_a_reader_the_pass_ends() {
     t.engine.snapshot_on(0, true);
     assert!(t.engine.keyspace.is_saving());
     let engine = &mut t.engine;
-    let again = engine.server.begin_sync_snapshot(&mut engine.keyspace, all(11, Dialect::Redis));
+    let again = engine
+        .server
+        .begin_sync_snapshot(&mut engine.keyspace, all(11, Dialect::Redis));
     assert!(again.is_err());
     drop(reader);
     t.engine.snapshot_on(0, true);

@@ -1,0 +1,190 @@
+//! PSYNC, SYNC, REPLCONF: what replicas say.
+
+use crate::base::number::{parse_digits, parse_i64};
+use crate::command::{Arity, CommandError, Flags};
+use crate::keyspace::ClientId;
+use crate::replication::{Position, ReplId};
+use crate::server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, SyncRequest};
+
+/// Bytes of an announced address.
+const ADDRESS_MAX: usize = 255;
+
+pub(super) const PSYNC: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: SYNC.flags,
+    ..Spec::new("psync", psync)
+};
+
+pub(super) const SYNC: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::NO_MULTI)
+        .union(Flags::NO_ASYNC_LOADING),
+    ..Spec::new("sync", sync)
+};
+
+/// `SYNC`: a snapshot as `$<length>`, then the stream.
+fn sync(call: &mut Call<'_>) -> CommandResult {
+    synchronize(call, SyncRequest::Sync)
+}
+
+/// `PSYNC id offset [FAILOVER]`: the stream from this offset (of the next byte) on, with `+CONTINUE`,
+/// or `+FULLRESYNC id offset`, a snapshot, and the stream from there on.
+fn psync(call: &mut Call<'_>) -> CommandResult {
+    let (id, offset) = (call.args.at(1), call.args.at(2));
+    let takes_over = call.args.len() > 3 && call.args.at(3).eq_ignore_ascii_case(b"failover");
+    if takes_over {
+        let (id, world) = (id.to_vec(), call.world());
+        world.server.take_over(world.keyspace, &id)?;
+    }
+    let offset = parse_i64(offset).ok_or(CommandError::NotAnInteger)?;
+    let asked = match (ReplId::parse(id), u64::try_from(offset)) {
+        _ if id == b"?" => SyncRequest::Full,
+        (Some(id), Ok(next @ 1..)) => SyncRequest::From(Position {
+            id,
+            offset: next - 1,
+        }),
+        _ => SyncRequest::Unknown,
+    };
+    synchronize(call, asked)
+}
+
+fn synchronize(call: &mut Call<'_>, asked: SyncRequest) -> CommandResult {
+    if !call.may_block() {
+        return Ok(());
+    }
+    let world = call.world();
+    let (server, keyspace) = (world.server, world.keyspace);
+    server.synchronize(keyspace, world.client, world.reply, asked)
+}
+
+pub(super) const REPLCONF: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::ALLOW_BUSY)
+        .union(Flags::REPLIES_TO_PRIMARY),
+    ..Spec::new("replconf", replconf)
+};
+
+/// `REPLCONF option value ...`: what a replica says of itself, and its acknowledgements; from a
+/// primary the request for one.
+///
+/// Reply: OK; none to ACK and GETACK.
+fn replconf(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if args.len() % 2 == 0 {
+        return Err(CommandError::Syntax);
+    }
+    if call.origin == Origin::Loading {
+        return Ok(());
+    }
+    let (id, now_ms) = (call.client.id, call.server.now.mono_ms);
+    for at in (1..args.len()).step_by(2) {
+        let (option, value) = (args.at(at), args.at(at + 1));
+        let name = option.to_ascii_lowercase();
+        if name == b"ack" {
+            return acknowledge(call, at);
+        }
+        if name == b"getack" {
+            if call.client.flags.contains(ClientFlags::PRIMARY) {
+                call.server.write_ack(call.reply);
+            }
+            return Ok(());
+        }
+        let replicas = &mut call.server.replication.replicas;
+        let facts = &mut replicas.introduce(id, now_ms).facts;
+        match &name[..] {
+            b"listening-port" => {
+                let port = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
+                facts.port = u16::try_from(port).unwrap_or(0);
+            }
+            b"ip-address" if value.len() <= ADDRESS_MAX => facts.ip = Some(value.into()),
+            b"ip-address" => {
+                return Err(CommandError::owned(format!(
+                    "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
+                    value.len()
+                )));
+            }
+            // Unknown words are those of newer servers.
+            b"capa" => match &value.to_ascii_lowercase()[..] {
+                b"eof" => facts.eof = true,
+                b"psync2" => facts.psync2 = true,
+                b"rdb-channel-repl" => facts.rdb_channel = true,
+                b"dual-channel" => facts.dual_channel = true,
+                _ => {}
+            },
+            b"rdb-only" => {
+                let n = parse_i64(value).ok_or(CommandError::NotAnInteger)?;
+                facts.rdb_only = match n {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(CommandError::Text("ERR value is out of range")),
+                };
+            }
+            b"rdb-filter-only" => facts.filter = Some(filter(value)?),
+            b"version" => facts.version = Some(version(value)?),
+            _ => {
+                let shown = String::from_utf8_lossy(option);
+                let text = format!("ERR Unrecognized REPLCONF option: {shown}");
+                return Err(CommandError::owned(text));
+            }
+        }
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// The parts of a snapshot that a word list names: only functions can be had alone.
+fn filter(words: &[u8]) -> Result<Filter, CommandError> {
+    let mut filter = Filter::Nothing;
+    for word in words
+        .split(u8::is_ascii_whitespace)
+        .filter(|w| !w.is_empty())
+    {
+        match word.eq_ignore_ascii_case(b"functions") {
+            true => filter = Filter::Functions,
+            false => {
+                let shown = String::from_utf8_lossy(word);
+                let text = format!("ERR Unsupported rdb-filter-only option: {shown}");
+                return Err(CommandError::owned(text));
+            }
+        }
+    }
+    Ok(filter)
+}
+
+/// A Valkey replica's version, `major.minor.patch`.
+fn version(text: &[u8]) -> Result<(u32, u32, u32), CommandError> {
+    let mut numbers = text
+        .split(|&b| b == b'.')
+        .map(|part| parse_digits(part)?.try_into().ok());
+    let mut next = || numbers.next().flatten();
+    match (next(), next(), next()) {
+        (Some(major), Some(minor), Some(patch)) => Ok((major, minor, patch)),
+        _ => Err(CommandError::owned(format!(
+            "ERR Unrecognized version format: {}",
+            String::from_utf8_lossy(text)
+        ))),
+    }
+}
+
+/// `ACK offset [FACK offset]`: no reply.
+fn acknowledge(call: &mut Call<'_>, at: usize) -> CommandResult {
+    let args = call.args;
+    let offset = |at: usize| parse_digits(args.at(at));
+    let Some(applied) = offset(at + 1) else {
+        return Ok(());
+    };
+    let has_synced = args.len() > at + 3 && args.at(at + 2).eq_ignore_ascii_case(b"fack");
+    let synced = if has_synced { offset(at + 3) } else { None };
+    let id: ClientId = call.client.id;
+    if call.client.flags.contains(ClientFlags::REPLICA) {
+        let name = call.server.replica_name(call.client);
+        call.server.acknowledged(id, &name, applied, synced);
+    }
+    Ok(())
+}

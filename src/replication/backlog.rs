@@ -1,0 +1,187 @@
+//! The backlog: the last bytes of the stream, in blocks that all replicas read from.
+//!
+//!     first                                            end
+//!       | block ............ | block ............ | block ... |
+//!              ^ replica A                    ^ replica B      replicas' positions
+//!
+//! There is one copy of the stream's bytes. A replica's unsent data is the part from its position
+//! on, and a partial synchronization only sets that position.
+//!
+//! Invariants
+//!   1. The blocks are contiguous: each begins where the one before it ends, the first at `first`,
+//!      and the last ends at `end`.
+//!   2. A block is dropped whole, when the rest is at least as long as the configured size and no
+//!      reader is before the block's end.
+//!
+//! A position is the number of bytes of the stream before it. (On the wire the first byte of a
+//! stream has number 1.) Cost: one copy of each byte; O(blocks) to find a position.
+
+use std::collections::VecDeque;
+
+use super::stream::ReplOffset;
+
+/// Bytes of a block: at least this, and a part of the backlog's size.
+const BLOCK_BYTES_MIN: usize = 16 * 1024;
+const BLOCK_BYTES_MAX: usize = 1 << 20;
+const BLOCKS: u64 = 16;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Backlog {
+    blocks: VecDeque<Vec<u8>>,
+    first: ReplOffset,
+    end: ReplOffset,
+    /// `repl-backlog-size`.
+    size: u64,
+}
+
+impl Backlog {
+    /// An empty backlog of `size` bytes, which begins at a position.
+    pub fn new(size: u64, at: ReplOffset) -> Backlog {
+        Backlog {
+            blocks: VecDeque::new(),
+            first: at,
+            end: at,
+            size,
+        }
+    }
+
+    /// Sets the size: [`Backlog::trim`] drops what is too much.
+    pub fn resize(&mut self, size: u64) {
+        self.size = size;
+    }
+
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The first position that can be read.
+    pub fn first(&self) -> ReplOffset {
+        self.first
+    }
+
+    pub fn end(&self) -> ReplOffset {
+        self.end
+    }
+
+    /// Bytes held.
+    pub fn len(&self) -> u64 {
+        self.end - self.first
+    }
+
+    /// Memory of the blocks, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.blocks.iter().map(Vec::capacity).sum()
+    }
+
+    /// Whether a reader can begin at this position.
+    pub fn holds(&self, at: ReplOffset) -> bool {
+        (self.first..=self.end).contains(&at)
+    }
+
+    fn block_bytes(&self) -> usize {
+        let part = usize::try_from(self.size / BLOCKS).unwrap_or(usize::MAX);
+        part.clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX)
+    }
+
+    /// Appends bytes.
+    #[inline]
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        self.end += bytes.len() as u64;
+        loop {
+            if let Some(last) = self.blocks.back_mut() {
+                let room = last.capacity() - last.len();
+                let (here, rest) = bytes.split_at(room.min(bytes.len()));
+                last.extend_from_slice(here);
+                bytes = rest;
+            }
+            if bytes.is_empty() {
+                return;
+            }
+            self.blocks
+                .push_back(Vec::with_capacity(self.block_bytes()));
+        }
+    }
+
+    /// Drops blocks that are too much and that no reader needs. `unread` returns the first position
+    /// that a reader has still to read, if there is a reader; it is asked only if there is too much.
+    #[inline]
+    pub fn trim(&mut self, unread: impl FnOnce() -> Option<ReplOffset>) {
+        let first = self.blocks.front().map_or(0, |block| block.len() as u64);
+        if self.blocks.len() > 1 && self.len() - first >= self.size {
+            self.trim_to(unread());
+        }
+    }
+
+    fn trim_to(&mut self, unread: Option<ReplOffset>) {
+        while let Some(block) = self.blocks.front() {
+            let len = block.len() as u64;
+            let is_read = unread.is_none_or(|at| at >= self.first + len);
+            // The last block is being written.
+            if self.blocks.len() == 1 || self.len() - len < self.size || !is_read {
+                return;
+            }
+            self.blocks.pop_front();
+            self.first += len;
+        }
+    }
+
+    /// The bytes from a position on, block by block. The position must be held.
+    pub fn read(&self, from: ReplOffset) -> impl Iterator<Item = &[u8]> {
+        let mut skip = from.saturating_sub(self.first);
+        self.blocks.iter().filter_map(move |block| {
+            let len = block.len() as u64;
+            let at = skip.min(len);
+            skip -= at;
+            (at < len).then(|| &block[at as usize..])
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(backlog: &Backlog, from: ReplOffset) -> Vec<u8> {
+        backlog.read(from).flatten().copied().collect()
+    }
+
+    #[test]
+    fn a_reader_keeps_what_it_has_not_read() {
+        let mut backlog = Backlog::new(16 * 1024, 100);
+        for i in 0..10u8 {
+            backlog.push(&vec![i; 16 * 1024]);
+        }
+        backlog.trim(|| Some(100));
+        assert_eq!(backlog.first(), 100);
+        backlog.trim(|| Some(100 + 3 * 16 * 1024 + 1));
+        assert_eq!(backlog.first(), 100 + 3 * 16 * 1024);
+        backlog.trim(|| None);
+        assert_eq!(backlog.len(), 16 * 1024);
+        assert_eq!(all(&backlog, backlog.first()), vec![9; 16 * 1024]);
+        assert!(backlog.holds(backlog.end()) && !backlog.holds(backlog.end() + 1));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_was_pushed(
+            pieces in prop::collection::vec((any::<u8>(), 0usize..50_000, 0u64..400_000), 1..40),
+            size in 0u64..600_000,
+        ) {
+            let (mut backlog, mut model) = (Backlog::new(size, 7), Vec::new());
+            for (byte, len, behind) in pieces {
+                let bytes: Vec<u8> = (0..len).map(|i| byte.wrapping_add(i as u8)).collect();
+                backlog.push(&bytes);
+                model.extend(bytes);
+                let unread = backlog.end().saturating_sub(behind).max(backlog.first());
+                backlog.trim(|| Some(unread));
+                prop_assert!(backlog.holds(unread));
+                prop_assert_eq!(backlog.end(), 7 + model.len() as u64);
+                prop_assert!(backlog.len() >= size.min(model.len() as u64));
+                prop_assert!(all(&backlog, unread) == model[(unread - 7) as usize..]);
+            }
+        }
+    }
+}

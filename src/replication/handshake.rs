@@ -1,0 +1,408 @@
+//! A replica's conversation with its primary, up to the snapshot or the stream.
+//!
+//!     PING -> [AUTH] -> REPLCONF ... -> PSYNC -> +CONTINUE           the stream follows
+//!                                             -> +FULLRESYNC         the payload follows
+//!                                             -> +RDBCHANNELSYNC     a second link brings it
+//!                                             -> -ERR -> SYNC        the payload follows
+//!
+//! A state machine without I/O: bytes of the primary in ([`Handshake::receive`]), bytes for it out.
+//! What comes after the last line of the conversation stays in [`Handshake::take_rest`].
+//!
+//! A line of the primary is bounded ([`LINE_MAX`]). Errors to REPLCONF are ignored, because each
+//! make knows words that others do not; an error to PING or PSYNC that means "later" ends the
+//! attempt.
+
+use std::collections::VecDeque;
+
+use super::history::ReplId;
+use super::stream::{Position, ReplOffset};
+use crate::base::number::parse_digits;
+use crate::base::text::Printable;
+use crate::resp::write_request;
+
+/// Bytes of one line.
+pub const LINE_MAX: usize = 1024;
+
+/// What the replica says of itself, and what it asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Introduction {
+    /// `masteruser`, `masterauth`.
+    pub user: Option<Vec<u8>>,
+    pub password: Option<Vec<u8>>,
+    /// The port under which it is announced.
+    pub port: u16,
+    /// `replica-announce-ip`.
+    pub ip: Option<Vec<u8>>,
+    /// It can receive snapshot and stream at the same time, by two links.
+    pub two_channels: bool,
+    /// Where its data is. `None`: it needs everything.
+    pub from: Option<Position>,
+    /// A former primary asks the replica at the other end to take over (FAILOVER).
+    pub failover: bool,
+}
+
+/// How the conversation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreed {
+    /// The stream continues where our data ends; with the id of the history, unless it is the same.
+    Continue(Option<ReplId>),
+    /// A snapshot follows on this link; after it, the stream from this position on.
+    FullSync(Position),
+    /// As `FullSync`, from a server that knows no PSYNC: without a position, and it wants no ACKs.
+    Sync,
+    /// The snapshot comes by a second link; this is the primary's number for our first one.
+    TwoChannels(u64),
+}
+
+/// Why the conversation failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    #[error("Error reply to PING from master: '{0}'")]
+    Ping(String),
+    #[error("Unable to AUTH to MASTER: {0}")]
+    Auth(String),
+    /// Later it may: -NOMASTERLINK, -LOADING.
+    #[error("MASTER aborted replication with an error: {0}")]
+    Later(String),
+    #[error("a line of more than {LINE_MAX} bytes instead of a reply")]
+    Line,
+    #[error("Master replied with wrong +FULLRESYNC syntax.")]
+    FullSync,
+    #[error("the primary continues a history that was not asked for")]
+    Continues,
+    #[error("Failover target rejected psync request")]
+    FailoverRejected,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaits {
+    Pong,
+    Auth,
+    /// The reply to a REPLCONF, which may be an error.
+    Replconf,
+    Psync,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Handshake {
+    introduction: Introduction,
+    /// Replies that the primary owes us, in their order.
+    awaits: VecDeque<Awaits>,
+    input: Vec<u8>,
+}
+
+fn request(words: &[&[u8]], out: &mut Vec<u8>) {
+    write_request(out, words.iter().copied());
+}
+
+impl Handshake {
+    /// Begins the conversation: appends its first bytes to `out`.
+    pub fn begin(introduction: Introduction, out: &mut Vec<u8>) -> Handshake {
+        request(&[b"PING"], out);
+        Handshake {
+            introduction,
+            awaits: VecDeque::from([Awaits::Pong]),
+            input: Vec::new(),
+        }
+    }
+
+    /// Bytes that came after the conversation's last line.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.input)
+    }
+
+    /// Takes bytes of the primary; appends what it is to be sent to `out`.
+    pub fn receive(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Agreed>, HandshakeError> {
+        self.input.extend_from_slice(bytes);
+        while let Some(awaits) = self.awaits.front().copied() {
+            let Some(line) = self.take_line()? else {
+                return Ok(None);
+            };
+            if line.is_empty() {
+                // Newlines keep the link alive while the primary prepares its reply.
+                continue;
+            }
+            self.awaits.pop_front();
+            if let Some(agreed) = self.take_reply(awaits, &line, out)? {
+                return Ok(Some(agreed));
+            }
+            if self.awaits.is_empty() {
+                self.ask(out);
+            }
+        }
+        Ok(None)
+    }
+
+    fn take_line(&mut self) -> Result<Option<Vec<u8>>, HandshakeError> {
+        let Some(end) = memchr::memchr(b'\n', &self.input) else {
+            return match self.input.len() > LINE_MAX {
+                true => Err(HandshakeError::Line),
+                false => Ok(None),
+            };
+        };
+        if end > LINE_MAX {
+            return Err(HandshakeError::Line);
+        }
+        let mut line: Vec<u8> = self.input.drain(..=end).collect();
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        Ok(Some(line))
+    }
+
+    fn take_reply(
+        &mut self,
+        awaits: Awaits,
+        line: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Agreed>, HandshakeError> {
+        match awaits {
+            Awaits::Pong => self.take_pong(line, out).map(|()| None),
+            Awaits::Auth if line.starts_with(b"-") => Err(HandshakeError::Auth(shown(line))),
+            Awaits::Auth => Ok(None),
+            Awaits::Replconf => {
+                if line.starts_with(b"-") {
+                    tracing::info!(
+                        "(Non critical) Master does not understand REPLCONF: {}",
+                        shown(line)
+                    );
+                }
+                Ok(None)
+            }
+            Awaits::Psync => self.take_psync(line, out),
+        }
+    }
+
+    fn take_pong(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), HandshakeError> {
+        const ANSWERED: [&[u8]; 4] = [
+            b"+",
+            b"-NOAUTH",
+            b"-NOPERM",
+            b"-ERR operation not permitted",
+        ];
+        if !ANSWERED.iter().any(|start| line.starts_with(start)) {
+            return Err(HandshakeError::Ping(shown(line)));
+        }
+        tracing::info!("Master replied to PING, replication can continue...");
+        self.introduce(out);
+        Ok(())
+    }
+
+    /// Everything between PING and PSYNC leaves at once.
+    fn introduce(&mut self, out: &mut Vec<u8>) {
+        let its = &self.introduction;
+        if let Some(password) = &its.password {
+            match &its.user {
+                Some(user) => request(&[b"AUTH", user, password], out),
+                None => request(&[b"AUTH", password], out),
+            }
+            self.awaits.push_back(Awaits::Auth);
+        }
+        let port = its.port.to_string();
+        request(&[b"REPLCONF", b"listening-port", port.as_bytes()], out);
+        self.awaits.push_back(Awaits::Replconf);
+        if let Some(ip) = &its.ip {
+            request(&[b"REPLCONF", b"ip-address", ip], out);
+            self.awaits.push_back(Awaits::Replconf);
+        }
+        let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
+        if its.two_channels {
+            words.extend([&b"capa"[..], b"rdb-channel-repl"]);
+        }
+        request(&words, out);
+        self.awaits.push_back(Awaits::Replconf);
+    }
+
+    /// PSYNC leaves alone, when all other replies have come: a primary refuses it while replies to
+    /// its sender wait.
+    fn ask(&mut self, out: &mut Vec<u8>) {
+        let its = &self.introduction;
+        match its.from {
+            Some(Position { id, offset }) => {
+                tracing::info!(
+                    "Trying a partial resynchronization (request {id}:{}).",
+                    offset + 1
+                );
+            }
+            None => tracing::info!("Partial resynchronization not possible (no cached master)"),
+        }
+        let (id, offset) = match its.from {
+            Some(from) => (from.id.to_string(), (from.offset + 1).to_string()),
+            None => ("?".to_owned(), "-1".to_owned()),
+        };
+        let mut words: Vec<&[u8]> = vec![b"PSYNC", id.as_bytes(), offset.as_bytes()];
+        if its.failover {
+            words.push(b"FAILOVER");
+        }
+        request(&words, out);
+        self.awaits.push_back(Awaits::Psync);
+    }
+
+    fn take_psync(
+        &mut self,
+        line: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Agreed>, HandshakeError> {
+        let word = |name: &[u8]| {
+            let rest = line.strip_prefix(name)?;
+            (rest.is_empty() || rest[0] == b' ').then(|| rest.trim_ascii())
+        };
+        if let Some(rest) = word(b"+CONTINUE") {
+            if self.introduction.from.is_none() {
+                return Err(HandshakeError::Continues);
+            }
+            // Redis reads an id only if there are 40 characters.
+            return Ok(Some(Agreed::Continue(ReplId::parse(rest))));
+        }
+        if let Some(rest) = word(b"+FULLRESYNC") {
+            self.failover_refused()?;
+            let position = full_sync(rest).ok_or(HandshakeError::FullSync)?;
+            return Ok(Some(Agreed::FullSync(position)));
+        }
+        if let Some(rest) = word(b"+RDBCHANNELSYNC").filter(|_| self.introduction.two_channels) {
+            self.failover_refused()?;
+            let number = parse_digits(rest).ok_or(HandshakeError::FullSync)?;
+            return Ok(Some(Agreed::TwoChannels(number)));
+        }
+        if line.starts_with(b"-NOMASTERLINK") || line.starts_with(b"-LOADING") {
+            return Err(HandshakeError::Later(shown(line)));
+        }
+        self.failover_refused()?;
+        if !line.starts_with(b"-ERR") {
+            tracing::warn!("Unexpected reply to PSYNC from master: {}", shown(line));
+        } else {
+            tracing::info!(
+                "Master does not support PSYNC or is in error state (reply: {})",
+                shown(line)
+            );
+        }
+        tracing::info!("Retrying with SYNC...");
+        out.extend_from_slice(b"SYNC\r\n");
+        Ok(Some(Agreed::Sync))
+    }
+
+    /// A server that is asked to take over must continue our history.
+    fn failover_refused(&self) -> Result<(), HandshakeError> {
+        match self.introduction.failover {
+            true => Err(HandshakeError::FailoverRejected),
+            false => Ok(()),
+        }
+    }
+}
+
+fn full_sync(rest: &[u8]) -> Option<Position> {
+    let (id, offset) = rest.split_at_checked(40)?;
+    let offset: ReplOffset = parse_digits(offset.strip_prefix(b" ")?)?;
+    Some(Position {
+        id: ReplId::parse(id)?,
+        offset,
+    })
+}
+
+fn shown(line: &[u8]) -> String {
+    Printable(line).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn introduction() -> Introduction {
+        Introduction {
+            port: 7,
+            ..Introduction::default()
+        }
+    }
+
+    /// The replies in pieces of `step` bytes.
+    fn talk(
+        introduction: Introduction,
+        replies: &[u8],
+        step: usize,
+    ) -> (Result<Option<Agreed>, HandshakeError>, String, Vec<u8>) {
+        let mut out = Vec::new();
+        let mut handshake = Handshake::begin(introduction, &mut out);
+        let mut end = Ok(None);
+        for piece in replies.chunks(step) {
+            match end {
+                Ok(None) => end = handshake.receive(piece, &mut out),
+                _ => handshake.input.extend_from_slice(piece),
+            }
+        }
+        let sent = String::from_utf8(out).expect("text").replace("\r\n", " ");
+        (end, sent, handshake.take_rest())
+    }
+
+    #[test]
+    fn a_new_replica_asks_for_everything() {
+        let id = ReplId::random();
+        let replies = format!("+PONG\r\n+OK\r\n+OK\r\n\n\n+FULLRESYNC {id} 17\r\n\n$5\r\nREDIS");
+        for step in 1..replies.len() {
+            let (end, sent, rest) = talk(introduction(), replies.as_bytes(), step);
+            assert_eq!(end, Ok(Some(Agreed::FullSync(Position { id, offset: 17 }))));
+            let wanted = "*1 $4 PING *3 $8 REPLCONF $14 listening-port $1 7 *5 $8 REPLCONF $4 capa \
+                          $3 eof $4 capa $6 psync2 *3 $5 PSYNC $1 ? $2 -1 ";
+            assert_eq!(sent, wanted);
+            assert_eq!(rest, b"\n$5\r\nREDIS");
+        }
+    }
+
+    #[test]
+    fn one_with_data_goes_on_where_it_ends() {
+        let (id, other) = (ReplId::random(), ReplId::random());
+        let from = Some(Position { id, offset: 41 });
+        let its = || Introduction {
+            from,
+            password: Some(b"secret".to_vec()),
+            ..introduction()
+        };
+        let replies = format!("-NOAUTH x\r\n+OK\r\n-ERR no\r\n+OK\r\n+CONTINUE {other}\r\n*1\r\n");
+        let (end, sent, rest) = talk(its(), replies.as_bytes(), 3);
+        assert_eq!(end, Ok(Some(Agreed::Continue(Some(other)))));
+        assert!(sent.contains("AUTH $6 secret"));
+        assert!(sent.ends_with(&format!("PSYNC $40 {id} $2 42 ")), "{sent}");
+        assert_eq!(rest, b"*1\r\n");
+        let (end, ..) = talk(its(), b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n+CONTINUE\r\n", 100);
+        assert_eq!(end, Ok(Some(Agreed::Continue(None))));
+    }
+
+    #[test]
+    fn errors_end_it_or_lead_to_sync() {
+        let ends = [
+            (
+                "-LOADING x\r\n",
+                Err(HandshakeError::Ping("-LOADING x".to_owned())),
+            ),
+            (
+                "+PONG\r\n+OK\r\n+OK\r\n-NOMASTERLINK x\r\n",
+                Err(HandshakeError::Later("-NOMASTERLINK x".to_owned())),
+            ),
+            (
+                "+PONG\r\n+OK\r\n+OK\r\n-ERR unknown\r\n",
+                Ok(Some(Agreed::Sync)),
+            ),
+            (
+                "+PONG\r\n+OK\r\n+OK\r\n+CONTINUE\r\n",
+                Err(HandshakeError::Continues),
+            ),
+            (
+                "+PONG\r\n+OK\r\n+OK\r\n+FULLRESYNC x 1\r\n",
+                Err(HandshakeError::FullSync),
+            ),
+        ];
+        for (replies, wanted) in ends {
+            assert_eq!(talk(introduction(), replies.as_bytes(), 100).0, wanted);
+        }
+        let long = [b'+'; LINE_MAX + 2];
+        assert_eq!(
+            talk(introduction(), &long, 100).0,
+            Err(HandshakeError::Line)
+        );
+    }
+}

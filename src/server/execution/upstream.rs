@@ -1,0 +1,191 @@
+//! The stream of the primary that this server follows: its commands are applied, and its bytes
+//! become this server's stream.
+//!
+//!     bytes -> batch -> World::run (Origin::Primary) -> the same bytes: backlog, log
+//!
+//! The commands bypass the gates, their replies are discarded, and expired keys count as live until
+//! the primary removes them. Effects are not recorded: the primary's own bytes are what sub-replicas
+//! and the append only file get, so all of them have one offset. The offset moves after a command,
+//! and after EXEC for those of a transaction, so a link that is lost never leaves half a unit.
+
+use crate::command::Flags;
+use crate::keyspace::{Audience, DbIndex, Expiring, KeyHash};
+use crate::resp::Args;
+use crate::server::clients::client::{ClientFlags, Queued};
+use crate::server::clients::session::Session;
+use crate::server::execution::dispatch::resolve;
+use crate::server::origin::Origin;
+use crate::server::parts::replication::upstream::Unit;
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// Bytes of the stream that have been applied.
+pub(super) struct Applied<'a> {
+    /// Newlines before and after the command: the primary fills what it has in its log alone.
+    before: &'a [u8],
+    after: &'a [u8],
+    /// The command.
+    bytes: &'a [u8],
+    /// The log takes the command; otherwise only its length.
+    is_logged: bool,
+}
+
+impl<'a> Applied<'a> {
+    /// `bytes`: a command, and newlines that follow it. `apart`: the command, if it is not in one
+    /// piece.
+    pub fn new(
+        before: &'a [u8],
+        bytes: &'a [u8],
+        apart: Option<&'a [u8]>,
+        is_logged: bool,
+    ) -> Applied<'a> {
+        let mut end = bytes.len();
+        while bytes[..end].ends_with(b"\n\n") {
+            end -= 1;
+        }
+        let (command, after) = bytes.split_at(end);
+        Applied {
+            before,
+            after,
+            bytes: apart.unwrap_or(command),
+            is_logged,
+        }
+    }
+
+    /// Bytes that the log has no use for.
+    pub fn unlogged(bytes: &'a [u8]) -> Applied<'a> {
+        Applied {
+            before: bytes,
+            after: &[],
+            bytes: &[],
+            is_logged: false,
+        }
+    }
+}
+
+/// Whether the append only file takes a command of the stream; of others it has the length.
+pub(super) fn is_logged(flags: Flags) -> bool {
+    // PUBLISH, REPLCONF GETACK, PING.
+    const ALONE: Flags = Flags::PUBSUB
+        .union(Flags::REPLIES_TO_PRIMARY)
+        .union(Flags::REPORTS_DISK);
+    !flags.intersects(ALONE)
+}
+
+impl Engine {
+    /// Applies one command of the stream.
+    pub(super) fn apply(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
+        let mark = session.reply.mark();
+        let id = match resolve(&self.server, row, args) {
+            Ok(id) => id,
+            Err(error) => {
+                let line = error.line();
+                self.server.note_stream_error(&line, &args[0]);
+                return;
+            }
+        };
+        let row = self.server.table.row(id);
+        let (flags, name) = (row.spec.flags, row.full_name);
+        session.client.traffic.last_command = Some(name);
+        let client = &mut session.client;
+        if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
+            let transaction = client.transaction.get_or_insert_with(Box::default);
+            let args = args.to_owned();
+            transaction.bytes += args.memory_bytes() + size_of::<Queued>();
+            transaction.commands.push(Queued { row: id, args });
+            return;
+        }
+        let usual = self.keyspace.set_expiring(Expiring::Replay);
+        self.keyspace.effects.set_wanted(Audience::empty());
+        self.run_unit(session, Origin::Primary, id, args, hashes);
+        self.keyspace.effects.set_wanted(self.server.audience());
+        self.keyspace.set_expiring(usual);
+        let keeps_reply = flags.contains(Flags::REPLIES_TO_PRIMARY);
+        if !keeps_reply {
+            session.reply.truncate(mark);
+        }
+        if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
+            self.serve_ready_keys();
+            self.server.begin_commands();
+        }
+        if !self.server.messages.outbox.is_empty() {
+            self.deliver_posts(None);
+            self.server.begin_commands();
+        }
+    }
+
+    /// A command of the stream is done: its bytes belong to this server's stream, unless it is part
+    /// of a transaction that is not.
+    #[inline]
+    pub(super) fn applied(&mut self, session: &Session, applied: &Applied<'_>) {
+        let Some(upstream) = &mut self.server.replication.upstream else {
+            return;
+        };
+        let in_transaction = session.client.flags.contains(ClientFlags::MULTI);
+        if in_transaction || !upstream.unit.is_empty() {
+            upstream
+                .unit
+                .add(&[applied.before, applied.after], applied.bytes);
+            if !in_transaction {
+                let unit = std::mem::take(&mut upstream.unit);
+                self.server.append_stream(session.client.db, &unit);
+            }
+            return;
+        }
+        let (fill, bytes) = (&[applied.before, applied.after], applied.bytes);
+        if applied.is_logged && applied.before.is_empty() && applied.after.is_empty() {
+            self.server.append_command(session.client.db, bytes);
+        } else {
+            let mut unit = Unit::default();
+            match applied.is_logged {
+                true => unit.add(fill, bytes),
+                false => unit.add(&[applied.before, bytes, applied.after], &[]),
+            }
+            self.server.append_stream(session.client.db, &unit);
+        }
+    }
+}
+
+impl Server {
+    /// Appends a command of the primary to this server's stream. `db`: the database selected after
+    /// it.
+    #[inline]
+    fn append_command(&mut self, db: DbIndex, bytes: &[u8]) {
+        let before = (self.stream.position(), self.stream.selected());
+        self.stream.append(bytes);
+        self.stream.set_selected(Some(db));
+        let after = self.stream.offset();
+        self.persist
+            .aof
+            .take_stream(bytes, 0, (before, after), &self.now);
+    }
+
+    /// As [`Server::append_command`], for bytes of which the log does not take all.
+    fn append_stream(&mut self, db: DbIndex, unit: &Unit) {
+        let before = (self.stream.position(), self.stream.selected());
+        self.stream.append(&unit.bytes);
+        self.stream.set_selected(Some(db));
+        let after = self.stream.offset();
+        let left_out = (unit.bytes.len() - unit.logged.len()) as u64;
+        let aof = &mut self.persist.aof;
+        aof.take_stream(&unit.logged, left_out, (before, after), &self.now);
+    }
+
+    /// A command of the primary has failed here, although it succeeded there.
+    #[cold]
+    pub(super) fn note_stream_error(&mut self, error: &[u8], name: &[u8]) {
+        self.stats.unexpected_error_replies += 1;
+        tracing::warn!(
+            "== CRITICAL == This replica is sending an error to its master: '{}' after \
+             processing the command '{}'",
+            String::from_utf8_lossy(error),
+            String::from_utf8_lossy(name)
+        );
+    }
+}

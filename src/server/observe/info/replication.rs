@@ -1,0 +1,121 @@
+//! INFO replication.
+
+use super::{InfoWriter, Source};
+
+use crate::server::parts::replication::failover;
+use crate::server::parts::replication::upstream::Upstream;
+use crate::server::state::Server;
+
+pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
+    let server = from.server;
+    let replication = &server.replication;
+    to.section("Replication");
+    match &replication.upstream {
+        None => to.field("role", "master"),
+        Some(upstream) => {
+            to.field("role", "slave");
+            write_upstream(server, upstream, to);
+        }
+    }
+    write_replicas(server, to);
+    let history = server.stream.history();
+    let (earlier_id, earlier_offset) = match history.earlier {
+        Some((id, offset)) => (id.to_string(), offset as i64),
+        None => ("0".repeat(40), -1),
+    };
+    let failover = failover::state_name(replication.failover.as_ref());
+    to.fields(&[
+        ("master_failover_state", &failover),
+        ("master_replid", &history.id),
+        ("master_replid2", &earlier_id),
+        ("master_repl_offset", &server.stream.offset()),
+        ("second_repl_offset", &earlier_offset),
+    ]);
+    let backlog = server.stream.backlog();
+    let first = backlog.map_or(0, |backlog| backlog.first() + 1);
+    to.fields(&[
+        ("repl_backlog_active", &u8::from(backlog.is_some())),
+        ("repl_backlog_size", &server.config.repl_backlog_size),
+        ("repl_backlog_first_byte_offset", &first),
+        (
+            "repl_backlog_histlen",
+            &backlog.map_or(0, |backlog| backlog.len()),
+        ),
+    ]);
+}
+
+fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
+    let now_ms = server.now.mono_ms;
+    let is_up = upstream.is_online();
+    let heard_s = match is_up {
+        true => (now_ms.saturating_sub(upstream.heard_ms) / 1000) as i64,
+        false => -1,
+    };
+    let offset = server.stream.offset();
+    to.fields(&[
+        ("master_host", &upstream.host),
+        ("master_port", &upstream.port),
+        ("master_link_status", &if is_up { "up" } else { "down" }),
+        ("master_last_io_seconds_ago", &heard_s),
+        ("master_sync_in_progress", &u8::from(upstream.is_syncing())),
+        ("slave_read_repl_offset", &offset),
+        ("slave_repl_offset", &offset),
+        ("replica_full_sync_buffer_size", &0),
+        ("replica_full_sync_buffer_peak", &0),
+        ("master_current_sync_attempts", &upstream.figures.current),
+        ("master_total_sync_attempts", &upstream.figures.total),
+    ]);
+    if is_up {
+        let up_s = now_ms.saturating_sub(upstream.figures.up_since_ms) / 1000;
+        to.field("master_link_up_since_seconds", up_s);
+    }
+    to.field(
+        "total_disconnect_time_sec",
+        upstream.figures.disconnected_ms / 1000,
+    );
+    if let Some((total, read)) = upstream.transfer() {
+        let left = total.saturating_sub(read);
+        let percent = match total {
+            0 => 0.0,
+            _ => read as f64 / total as f64 * 100.0,
+        };
+        let io_s = now_ms.saturating_sub(upstream.heard_ms) / 1000;
+        to.fields(&[
+            ("master_sync_total_bytes", &total),
+            ("master_sync_read_bytes", &read),
+            ("master_sync_left_bytes", &left),
+            ("master_sync_perc", &format!("{percent:.2}")),
+            ("master_sync_last_io_seconds_ago", &io_s),
+        ]);
+    }
+    if !is_up {
+        let since = upstream.down_since_ms;
+        let down_s = since.map_or(-1, |at| (now_ms.saturating_sub(at) / 1000) as i64);
+        to.field("master_link_down_since_seconds", down_s);
+    }
+    let config = &server.config;
+    to.fields(&[
+        ("slave_priority", &config.replica_priority),
+        ("slave_read_only", &u8::from(config.replica_read_only)),
+        ("replica_announced", &u8::from(config.replica_announced)),
+    ]);
+}
+
+fn write_replicas(server: &Server, to: &mut InfoWriter) {
+    let now_ms = server.now.mono_ms;
+    to.field("connected_slaves", server.replication.replicas.len());
+    if server.config.min_replicas_to_write > 0 && server.config.min_replicas_max_lag > 0 {
+        to.field("min_slaves_good_slaves", server.good_replicas());
+    }
+    for (at, replica) in server.replication.replicas.iter().enumerate() {
+        let (ip, port) = server.replica_address(replica);
+        let lag_s = match replica.is_online() {
+            true => now_ms.saturating_sub(replica.heard_ms) / 1000,
+            false => 0,
+        };
+        let (state, offset) = (replica.state_name(), replica.acked);
+        to.line(format_args!(
+            "slave{at}:ip={ip},port={port},state={state},offset={offset},lag={lag_s},io-thread=0"
+        ));
+    }
+}

@@ -1,0 +1,37 @@
+//! FAILOVER: a primary hands its part over to one of its replicas.
+//!
+//!     WaitingForSync -> InProgress -> (a replica)
+//!           |                |
+//!           +----------------+-> abort: a primary again
+//!
+//! While it is in progress writes wait, as with CLIENT PAUSE WRITE. In `WaitingForSync` a replica
+//! must acknowledge everything; in `InProgress` this server has become its replica, and asks it to
+//! take over (PSYNC with FAILOVER).
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failover {
+    pub stage: Stage,
+    /// The replica that is to take over; `None`: the first that has everything.
+    pub(in crate::server) target: Option<(String, u16)>,
+    /// When the time is up the target takes over all the same.
+    pub(in crate::server) forced: bool,
+    /// Monotonic milliseconds.
+    pub(in crate::server) deadline_ms: Option<u64>,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    WaitingForSync,
+    InProgress,
+}
+
+/// INFO's `master_failover_state`.
+pub fn state_name(failover: Option<&Failover>) -> &'static str {
+    match failover.map(|failover| failover.stage) {
+        None => "no-failover",
+        Some(Stage::WaitingForSync) => "waiting-for-sync",
+        Some(Stage::InProgress) => "failover-in-progress",
+    }
+}

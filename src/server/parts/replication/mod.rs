@@ -1,0 +1,63 @@
+//! Replication: which servers follow this one ([`replicas`]), and which one it follows
+//! ([`upstream`]). The stream itself, its offset and its history, belongs to `replication::Stream`.
+//!
+//! Both own state and answer questions; sockets are driven by the loop (`run::roles::upstream`,
+//! `run::write`), and what a change of role means for the rest of the server is composed in
+//! `replicate`.
+
+pub mod failover;
+pub mod replicas;
+pub mod sending;
+pub mod upstream;
+
+use failover::Failover;
+use replicas::Replicas;
+use sending::SharedSync;
+
+use upstream::Upstream;
+
+/// See the module.
+#[derive(Default)]
+pub struct Replication {
+    pub replicas: Replicas,
+    /// The primary that this server follows; `None`: it is a primary itself.
+    pub upstream: Option<Box<Upstream>>,
+    /// Since when a primary has no replica, monotonic milliseconds.
+    pub(in crate::server) alone_since_ms: Option<u64>,
+    /// The last second in which cron looked after the links.
+    pub(in crate::server) tended_s: u64,
+    /// When the stream had its last PING, monotonic milliseconds.
+    pub(in crate::server) pinged_ms: u64,
+    /// A client waits for acknowledgements: the stream gets a GETACK in this turn.
+    pub(in crate::server) asks_acks: bool,
+    /// Replicas have acknowledged something since clients that wait for it were looked at.
+    pub(in crate::server) has_acks: bool,
+    /// The snapshot for replicas that was begun last.
+    pub(in crate::server) sync: Option<SharedSync>,
+    /// FAILOVER in progress.
+    pub failover: Option<Failover>,
+    /// Full synchronizations begun, partial ones granted and refused.
+    pub syncs: SyncCounts,
+}
+
+/// INFO's `sync_full`, `sync_partial_ok`, `sync_partial_err`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SyncCounts {
+    pub full: u64,
+    pub partial_ok: u64,
+    pub partial_err: u64,
+}
+
+impl Replication {
+    /// Whether a snapshot of the primary is being loaded.
+    pub(in crate::server) fn loads(&self) -> bool {
+        let link = self.upstream.as_ref().map(|upstream| &upstream.link);
+        matches!(link, Some(upstream::Link::Loading(_)))
+    }
+
+    /// Whether this server is a replica.
+    #[inline]
+    pub fn is_replica(&self) -> bool {
+        self.upstream.is_some()
+    }
+}

@@ -1,0 +1,141 @@
+//! A snapshot on its way to a replica.
+//!
+//!     from a pass:   $EOF:<mark>\r\n | bytes as they come | <mark>       then silence until an ACK
+//!     from a file:   (wait until it is whole) $<length>\r\n | bytes      then the stream
+//!
+//! Each replica reads the spool at its own pace.
+
+use std::io;
+
+use bytes::Bytes;
+
+use crate::base::random;
+use crate::persistence::rdb::PeerFormat;
+use crate::persistence::spool::{Spool, SpoolReader};
+use crate::replication::Position;
+use crate::server::parts::snapshot::SyncContent;
+
+const MARK_BYTES: usize = 40;
+
+/// The form in which a snapshot is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Form {
+    /// `$<length>`: begins when the whole snapshot is there.
+    Length,
+    /// `$EOF:<mark>`: begins at once.
+    Mark,
+}
+
+/// What a replica needs of a snapshot: replicas with the same needs share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) struct SyncNeeds {
+    pub reads: PeerFormat,
+    pub content: SyncContent,
+    pub sent_as: Form,
+}
+
+/// A snapshot for replicas that is being made, which others may join.
+pub(in crate::server) struct SharedSync {
+    pub spool: Spool,
+    pub needs: SyncNeeds,
+    /// The position of the stream that follows it.
+    pub at: Position,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::server) struct Sending {
+    spool: Spool,
+    reader: SpoolReader,
+    form: Form,
+    mark: Vec<u8>,
+    /// Bytes of the frame that are still to be sent: the line before the content, or the mark.
+    frame: Bytes,
+    stage: Stage,
+    /// When its socket took bytes last, monotonic milliseconds.
+    pub moved_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Before,
+    Content,
+    After,
+}
+
+/// What follows for the socket.
+pub(in crate::server) enum Next {
+    /// These bytes are to be written; [`Sending::advance`] says how many were.
+    Bytes(Bytes),
+    /// Nothing can be sent now; the spool wakes the loop.
+    Wait,
+    Done(Form),
+    /// There will be no whole snapshot.
+    Failed(String),
+}
+
+impl Sending {
+    pub fn new(spool: Spool, reader: SpoolReader, form: Form, now_ms: u64) -> Sending {
+        let mark = random::hex(MARK_BYTES).into_bytes();
+        let frame = match form {
+            Form::Length => Bytes::new(),
+            Form::Mark => [b"$EOF:", &mark[..], b"\r\n"].concat().into(),
+        };
+        Sending {
+            spool,
+            reader,
+            form,
+            mark,
+            frame,
+            stage: Stage::Before,
+            moved_ms: now_ms,
+        }
+    }
+
+    /// Whether nothing of it can be sent before the snapshot is whole.
+    pub fn waits(&self) -> bool {
+        self.stage == Stage::Before && self.form == Form::Length && self.spool.total().is_none()
+    }
+
+    /// The next bytes for the socket.
+    pub fn next(&mut self) -> io::Result<Next> {
+        if let Some(why) = self.spool.failure() {
+            return Ok(Next::Failed(why));
+        }
+        loop {
+            if !self.frame.is_empty() {
+                return Ok(Next::Bytes(self.frame.clone()));
+            }
+            match self.stage {
+                Stage::Before if self.form == Form::Mark => self.stage = Stage::Content,
+                Stage::Before => {
+                    let Some(total) = self.spool.total() else {
+                        return Ok(Next::Wait);
+                    };
+                    self.frame = format!("${total}\r\n").into_bytes().into();
+                    self.stage = Stage::Content;
+                }
+                Stage::Content => match self.reader.peek()? {
+                    Some(bytes) => return Ok(Next::Bytes(bytes)),
+                    None if !self.reader.is_done() => return Ok(Next::Wait),
+                    None => {
+                        self.stage = Stage::After;
+                        if self.form == Form::Mark {
+                            self.frame = std::mem::take(&mut self.mark).into();
+                        }
+                    }
+                },
+                Stage::After => return Ok(Next::Done(self.form)),
+            }
+        }
+    }
+
+    /// The socket has taken this many of the bytes.
+    pub fn advance(&mut self, n: usize, now_ms: u64) {
+        self.moved_ms = now_ms;
+        match self.frame.is_empty() {
+            true => self.reader.advance(n),
+            false => _ = self.frame.split_to(n),
+        }
+    }
+}

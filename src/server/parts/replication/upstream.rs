@@ -1,0 +1,251 @@
+//! The link to the primary that this server follows.
+//!
+//!     Down -> Dialing -> Talking -> Receiving -> Loading -> Online
+//!      ^                    |  (partial: straight to Online)  |
+//!      +--------------------+---------------------------------+   an error, or silence
+//!
+//! Until it is online the link is a role of its own (`run::roles::upstream`); then it is a client
+//! with the flag `PRIMARY`, whose commands are the stream (`execution::upstream`). Attempts follow
+//! each other at once after a link that worked, after a second if the primary refuses, and with a
+//! growing delay if its snapshots cannot be loaded ([`Upstream::next_try_ms`]).
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::keyspace::{ClientId, Keyspace};
+use crate::net::{Connecting, Stream};
+use crate::replication::{Handshake, Payload, Position};
+use crate::server::parts::loading::RdbFile;
+
+/// Delay after a refused attempt.
+const RETRY_MS: u64 = 1000;
+/// The longest delay after snapshots that could not be loaded.
+const RETRY_MAX_MS: u64 = 30_000;
+
+/// See the module.
+pub struct Upstream {
+    pub host: String,
+    pub port: u16,
+    pub(in crate::server) link: Link,
+    /// Distinguishes the sockets of successive attempts.
+    pub(in crate::server) generation: u32,
+    /// No attempt before this time, monotonic milliseconds.
+    pub(in crate::server) retry_ms: u64,
+    /// Snapshots in a row that could not be loaded.
+    failures: u32,
+    /// The last bytes of the primary, monotonic milliseconds.
+    pub(in crate::server) heard_ms: u64,
+    /// When the link went down; `None`: it has never been up.
+    pub(in crate::server) down_since_ms: Option<u64>,
+    /// When the last ACK or newline was sent.
+    pub(in crate::server) told_ms: u64,
+    /// The position of the last snapshot or stream is known: the dataset is a copy of the primary's.
+    pub has_data: bool,
+    /// The bytes of a transaction whose EXEC has not come.
+    pub(in crate::server) unit: Unit,
+    /// PSYNC asks the other end to take over.
+    pub(in crate::server) failover: bool,
+    pub figures: Attempts,
+}
+
+/// Attempts to synchronize, for INFO.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempts {
+    /// Since the link was last up.
+    pub current: u64,
+    pub total: u64,
+    pub up_since_ms: u64,
+    pub disconnected_ms: u64,
+}
+
+/// See the module.
+pub(in crate::server) enum Link {
+    Down,
+    Dialing(Box<Connecting>, u64),
+    Talking(Box<Talking>),
+    Receiving(Box<Receiving>),
+    Loading(Box<SyncLoad>),
+    Online(ClientId),
+}
+
+/// A part of the stream that is appended to this server's own at once.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Unit {
+    /// As the primary sent it.
+    pub bytes: Vec<u8>,
+    /// What the log takes of it.
+    pub logged: Vec<u8>,
+}
+
+impl Unit {
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Adds a command. `left_out`: what is not for the log; where it is among the bytes matters to
+    /// nobody, because it is only counted.
+    pub fn add(&mut self, left_out: &[&[u8]], command: &[u8]) {
+        self.bytes.extend(left_out.iter().copied().flatten());
+        self.bytes.extend_from_slice(command);
+        self.logged.extend_from_slice(command);
+    }
+}
+
+/// The conversation before the stream.
+pub(in crate::server) struct Talking {
+    pub stream: Stream,
+    pub handshake: Handshake,
+    /// Bytes that the socket has not taken.
+    pub out: Vec<u8>,
+}
+
+/// A snapshot that is received into a file.
+pub(in crate::server) struct Receiving {
+    pub stream: Stream,
+    pub payload: Payload,
+    /// `None`: the primary has not said (SYNC).
+    pub position: Option<Position>,
+    pub file: File,
+    pub path: PathBuf,
+    /// Bytes of the link that were read already.
+    pub rest: Vec<u8>,
+    pub bytes: Vec<u8>,
+}
+
+/// A received snapshot that is being loaded.
+pub(in crate::server) struct SyncLoad {
+    pub stream: Stream,
+    pub position: Option<Position>,
+    pub file: RdbFile,
+    /// Bytes of the stream that came after the snapshot.
+    pub rest: Vec<u8>,
+    /// The keyspace that is loaded beside the one in use (`swapdb`).
+    pub beside: Option<Box<Keyspace>>,
+}
+
+impl Receiving {
+    /// Takes bytes of the link: those of the snapshot go to the file.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.bytes.clear();
+        let taken = self
+            .payload
+            .receive(bytes, &mut self.bytes)
+            .map_err(|error| error.to_string())?;
+        self.rest.extend_from_slice(&bytes[taken..]);
+        self.file.write_all(&self.bytes).map_err(|error| {
+            format!(
+                "Write error or short write writing to the DB dump file needed for MASTER <-> \
+                     REPLICA synchronization: {}",
+                crate::config::system_text(&error)
+            )
+        })
+    }
+}
+
+impl Upstream {
+    pub fn new(host: String, port: u16, now_ms: u64) -> Upstream {
+        Upstream {
+            host,
+            port,
+            link: Link::Down,
+            generation: 0,
+            retry_ms: now_ms,
+            failures: 0,
+            heard_ms: now_ms,
+            down_since_ms: None,
+            told_ms: now_ms,
+            has_data: false,
+            unit: Unit::default(),
+            failover: false,
+            figures: Attempts::default(),
+        }
+    }
+
+    /// Whether the stream is being received.
+    #[inline]
+    pub fn is_online(&self) -> bool {
+        matches!(self.link, Link::Online(_))
+    }
+
+    /// Whether a snapshot is being received or loaded.
+    pub fn is_syncing(&self) -> bool {
+        matches!(self.link, Link::Receiving(_) | Link::Loading(_))
+    }
+
+    /// The client that is the link, while it is online.
+    pub fn client(&self) -> Option<ClientId> {
+        match self.link {
+            Link::Online(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// ROLE's word for the link.
+    pub fn state_name(&self) -> &'static str {
+        match self.link {
+            Link::Down => "connect",
+            Link::Dialing(..) => "connecting",
+            Link::Talking(_) => "handshake",
+            Link::Receiving(_) | Link::Loading(_) => "sync",
+            Link::Online(_) => "connected",
+        }
+    }
+
+    /// The snapshot under way: bytes expected (0: unknown) and received.
+    pub fn transfer(&self) -> Option<(u64, u64)> {
+        match &self.link {
+            Link::Receiving(receiving) => {
+                let payload = &receiving.payload;
+                Some((payload.length().unwrap_or(0), payload.received()))
+            }
+            Link::Loading(load) => Some((load.file.bytes(), load.file.bytes())),
+            _ => None,
+        }
+    }
+
+    /// A snapshot that was refused before is taken.
+    pub(in crate::server) fn accept_sync(&mut self) {}
+
+    /// The attempt has failed, or the link is lost. `delay`: the primary refused, or is not there.
+    pub(in crate::server) fn lose(&mut self, now_ms: u64, delay: Delay) {
+        if self.is_online() {
+            self.down_since_ms = Some(now_ms);
+            self.figures.current = 0;
+        }
+        self.link = Link::Down;
+        self.unit = Unit::default();
+        self.generation = self.generation.wrapping_add(1);
+        self.retry_ms = now_ms
+            + match delay {
+                Delay::None => 0,
+                Delay::Refused => RETRY_MS,
+                Delay::Unloadable => {
+                    self.failures = self.failures.saturating_add(1);
+                    let doubled = RETRY_MS << self.failures.saturating_sub(1).min(5);
+                    doubled.min(RETRY_MAX_MS)
+                }
+            };
+    }
+
+    /// The link is online.
+    pub(in crate::server) fn establish(&mut self, client: ClientId, now_ms: u64) {
+        self.link = Link::Online(client);
+        (self.failures, self.has_data) = (0, true);
+        (self.heard_ms, self.told_ms) = (now_ms, now_ms);
+        self.figures.up_since_ms = now_ms;
+        if let Some(since_ms) = self.down_since_ms.take() {
+            self.figures.disconnected_ms += now_ms.saturating_sub(since_ms);
+        }
+    }
+}
+
+/// Whether the next attempt waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Delay {
+    /// A link that worked was lost.
+    None,
+    Refused,
+    /// The primary answers, but its snapshot cannot be taken: 1 s, doubling to 30 s.
+    Unloadable,
+}

@@ -1,0 +1,183 @@
+//! FAILOVER at work (`parts::replication::failover`), and the other end of it: a replica that takes
+//! over.
+
+use crate::command::CommandError;
+use crate::keyspace::Keyspace;
+use crate::replication::HandshakeError;
+use crate::server::parts::replication::failover::{Failover, Stage};
+use crate::server::parts::replication::replicas::Replica;
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// What FAILOVER asks for.
+#[derive(Clone, Debug, Default)]
+pub struct FailoverRequest {
+    pub target: Option<(Vec<u8>, u16)>,
+    pub forced: bool,
+    pub timeout_ms: Option<u64>,
+}
+
+impl Engine {
+    /// The conversation with the primary has failed; a failover fails with it if the other end
+    /// refuses to take over.
+    pub(in crate::server) fn handshake_failed(&mut self, error: &HandshakeError) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        if *error == HandshakeError::FailoverRejected {
+            server.abort_failover(keyspace, "Failover target rejected psync request");
+        }
+    }
+}
+
+impl Server {
+    /// FAILOVER: writes wait from now on, until a replica has everything.
+    pub fn fail_over(&mut self, request: FailoverRequest) -> Result<(), CommandError> {
+        let refuse = |text| Err(CommandError::Text(text));
+        if self.replication.failover.is_some() {
+            return refuse("ERR FAILOVER already in progress.");
+        }
+        if self.replication.is_replica() {
+            return refuse("ERR FAILOVER is not valid when server is a replica.");
+        }
+        if self.replication.replicas.is_empty() {
+            return refuse("ERR FAILOVER requires connected replicas.");
+        }
+        if request.forced && (request.timeout_ms.is_none() || request.target.is_none()) {
+            return refuse(
+                "ERR FAILOVER with force option requires both a timeout and target HOST and IP.",
+            );
+        }
+        let mut target = None;
+        if let Some((host, port)) = &request.target {
+            let host = String::from_utf8_lossy(host).into_owned();
+            let replica = self.replica_at(&host, *port);
+            let Some(replica) = replica else {
+                return refuse("ERR FAILOVER target HOST and PORT is not a replica.");
+            };
+            if !replica.is_online() {
+                return refuse("ERR FAILOVER target replica is not online.");
+            }
+            target = Some((host, *port));
+        }
+        tracing::info!(
+            "FAILOVER requested{}.",
+            match &target {
+                Some((host, port)) => format!(" to {host}:{port}"),
+                None => String::new(),
+            }
+        );
+        let now_ms = self.now.mono_ms;
+        self.replication.failover = Some(Failover {
+            stage: Stage::WaitingForSync,
+            target,
+            forced: request.forced,
+            deadline_ms: request.timeout_ms.map(|ms| now_ms.saturating_add(ms)),
+        });
+        self.set_failover_pause(true);
+        Ok(())
+    }
+
+    fn replica_at(&self, host: &str, port: u16) -> Option<&Replica> {
+        let mut replicas = self.replication.replicas.iter();
+        replicas.find(|replica| {
+            let (ip, its_port) = self.replica_address(replica);
+            its_port == port && ip.eq_ignore_ascii_case(host)
+        })
+    }
+
+    /// FAILOVER ABORT. `false`: none is in progress.
+    pub fn abort_failover(&mut self, keyspace: &mut Keyspace, why: &str) -> bool {
+        let Some(failover) = self.replication.failover.take() else {
+            return false;
+        };
+        tracing::info!("Aborting failover: {why}");
+        if failover.stage == Stage::InProgress {
+            self.become_primary_again(keyspace);
+        }
+        self.set_failover_pause(false);
+        true
+    }
+
+    /// The failover has succeeded: this server is a replica now.
+    pub(in crate::server) fn end_failover(&mut self) {
+        if self.replication.failover.take().is_some() {
+            self.set_failover_pause(false);
+        }
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.failover = false;
+        }
+    }
+
+    /// Continues a failover: called each turn while one is in progress.
+    pub(in crate::server) fn failover_on(&mut self, keyspace: &mut Keyspace) {
+        let Some(failover) = &self.replication.failover else {
+            return;
+        };
+        if failover.stage == Stage::InProgress {
+            return;
+        }
+        let is_late = failover
+            .deadline_ms
+            .is_some_and(|at| at <= self.now.mono_ms);
+        let forced = failover.forced;
+        let target = failover.target.clone();
+        let offset = self.stream.offset();
+        if self.replication.replicas.is_empty() {
+            self.abort_failover(keyspace, "no replica is connected");
+            return;
+        }
+        let synced = |replica: &&Replica| {
+            let address = self.replica_address(replica);
+            let is_wanted = target.as_ref().is_none_or(|(host, port)| {
+                address.1 == *port && address.0.eq_ignore_ascii_case(host)
+            });
+            is_wanted && replica.is_online() && replica.acked >= offset
+        };
+        let found = self.replication.replicas.iter().find(synced);
+        let found = found.map(|replica| self.replica_address(replica));
+        let to = match (found, is_late) {
+            (Some(found), _) => {
+                tracing::info!("Failover target is synced, failing over.");
+                found
+            }
+            (None, true) if forced => {
+                tracing::info!("Failover to {:?} time out exceeded, failing over.", target);
+                match target {
+                    Some(target) => target,
+                    None => return,
+                }
+            }
+            (None, true) => {
+                self.abort_failover(keyspace, "Replica never caught up before timeout");
+                return;
+            }
+            (None, false) => return,
+        };
+        if let Some(failover) = &mut self.replication.failover {
+            failover.stage = Stage::InProgress;
+        }
+        let (host, port) = to;
+        self.follow(keyspace, host.as_bytes(), port);
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.failover = true;
+        }
+    }
+
+    /// PSYNC .. FAILOVER: our primary asks us to take over.
+    pub fn take_over(&mut self, keyspace: &mut Keyspace, id: &[u8]) -> Result<(), CommandError> {
+        if id != self.stream.history().id.as_str().as_bytes() {
+            return Err(CommandError::Text(
+                "ERR PSYNC FAILOVER replid must match my replid.",
+            ));
+        }
+        if !self.replication.is_replica() {
+            return Err(CommandError::Text(
+                "ERR PSYNC FAILOVER can't be sent to a master.",
+            ));
+        }
+        tracing::info!("Failover request was accepted, this replica becomes a primary.");
+        self.become_primary(keyspace);
+        Ok(())
+    }
+}

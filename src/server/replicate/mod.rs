@@ -1,0 +1,12 @@
+//! Replication at work: changes of role, the snapshots that full synchronizations send and load,
+//! and what cron does for the links.
+//!
+//! The parts own the state (`parts::replication`, `replication::Stream`); here is what concerns
+//! several of them at once. Sockets belong to the loop (`run::roles::upstream`, `run::feed`).
+
+pub mod cron;
+pub mod failover;
+pub mod load;
+pub mod primary;
+pub mod role;
+pub mod wait;

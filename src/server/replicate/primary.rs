@@ -1,0 +1,396 @@
+//! This server as a primary: PSYNC, the snapshots of full synchronizations, what is sent to
+//! replicas.
+
+use crate::command::CommandError;
+use crate::keyspace::{ClientId, Keyspace};
+use crate::persistence::rdb::{Dialect, PeerFormat, sync_version};
+use crate::replication::{Position, ReplOffset};
+use crate::resp::Reply;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::parts::replication::replicas::{Facts, Filter, Replica, State, Waiting};
+use crate::server::parts::replication::sending::{Form, Sending, SharedSync, SyncNeeds};
+use crate::server::parts::snapshot::{SyncContent, SyncForm};
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// The highest RDB version of a replica that does not say which it is: Redis 7.0 reads 10; one that
+/// knows the RDB channel is Redis 8.
+const OLD_RDB: u32 = 10;
+const REDIS_8_RDB: u32 = 12;
+
+/// What PSYNC or SYNC asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum SyncRequest {
+    /// Everything, by SYNC.
+    Sync,
+    /// Everything.
+    Full,
+    /// What follows this position.
+    From(Position),
+    /// The same, of an id that is no id.
+    Unknown,
+}
+
+fn content(facts: &Facts) -> SyncContent {
+    match facts.filter {
+        None => SyncContent::Everything,
+        Some(Filter::Functions) => SyncContent::FunctionsOnly,
+        Some(Filter::Nothing) => SyncContent::Nothing,
+    }
+}
+
+fn peer_format(facts: &Facts) -> PeerFormat {
+    match facts.version {
+        Some(version) => PeerFormat::Valkey { version },
+        None if facts.rdb_channel => PeerFormat::Redis { max: REDIS_8_RDB },
+        None => PeerFormat::Redis { max: OLD_RDB },
+    }
+}
+
+impl Server {
+    /// A replica's address, as the log names it.
+    pub fn replica_name(&self, client: &Client) -> String {
+        let facts = self.replication.replicas.get(client.id).map(|r| &r.facts);
+        let ip = match facts.and_then(|facts| facts.ip.as_deref()) {
+            Some(ip) => String::from_utf8_lossy(ip).into_owned(),
+            None => match client.ip() {
+                Some(address) => address.ip().to_canonical().to_string(),
+                None => String::new(),
+            },
+        };
+        match facts.map_or(0, |facts| facts.port) {
+            0 => format!("client id #{}", client.id.0),
+            port => format!("{ip}:{port}"),
+        }
+    }
+
+    /// PSYNC and SYNC. The reply follows when a snapshot begins, unless the stream continues.
+    pub fn synchronize(
+        &mut self,
+        keyspace: &mut Keyspace,
+        client: &mut Client,
+        reply: &mut Reply,
+        asked: SyncRequest,
+    ) -> Result<(), CommandError> {
+        if client.flags.contains(ClientFlags::REPLICA) {
+            return Ok(());
+        }
+        let upstream = self.replication.upstream.as_deref();
+        if upstream.is_some_and(|upstream| !upstream.is_online()) {
+            return Err(CommandError::Text(
+                "NOMASTERLINK Can't SYNC while not connected with my master",
+            ));
+        }
+        if !reply.is_empty() {
+            return Err(CommandError::Text(
+                "ERR SYNC and PSYNC are invalid with pending output",
+            ));
+        }
+        let now_ms = self.now.mono_ms;
+        self.replication.replicas.introduce(client.id, now_ms);
+        let name = self.replica_name(client);
+        tracing::info!("Replica {name} asks for synchronization");
+        self.open_backlog(keyspace);
+        if let SyncRequest::From(from) = asked
+            && self.continue_stream(client, reply, from, &name)
+        {
+            return Ok(());
+        }
+        if matches!(asked, SyncRequest::From(_) | SyncRequest::Unknown) {
+            self.replication.syncs.partial_err += 1;
+        }
+        self.replication.syncs.full += 1;
+        client.flags |= ClientFlags::REPLICA;
+        let replica = self.replication.replicas.introduce(client.id, now_ms);
+        replica.is_mute = matches!(asked, SyncRequest::Sync);
+        replica.heard_ms = now_ms;
+        replica.state = State::Waits(Waiting {
+            since_ms: now_ms,
+            by_sync: replica.is_mute,
+        });
+        self.replication.alone_since_ms = None;
+        if self.config.repl_diskless_sync && self.config.repl_diskless_sync_delay > 0 {
+            tracing::info!("Delay next BGSAVE for diskless SYNC");
+        }
+        Ok(())
+    }
+
+    /// The first replica has come: the stream is counted from here on.
+    fn open_backlog(&mut self, keyspace: &mut Keyspace) {
+        if self.stream.backlog().is_some() {
+            return;
+        }
+        self.stream.keep_backlog(self.config.repl_backlog_size);
+        self.update_effects(keyspace);
+        tracing::info!(
+            "Replication backlog created, my new replication IDs are '{}' and '{}'",
+            self.stream.history().id,
+            self.stream
+                .history()
+                .earlier
+                .map_or_else(|| "0".repeat(40), |(id, _)| id.to_string())
+        );
+    }
+
+    /// +CONTINUE, if the backlog has what follows.
+    fn continue_stream(
+        &mut self,
+        client: &mut Client,
+        reply: &mut Reply,
+        from: Position,
+        name: &str,
+    ) -> bool {
+        if !self.stream.continues(from) {
+            let asked = from.offset + 1;
+            match self.stream.is_past(from) {
+                false => tracing::info!(
+                    "Partial resynchronization not accepted: Replication ID mismatch (Replica \
+                     asked for '{}', my replication IDs are '{}' and '{}')",
+                    from.id,
+                    self.stream.history().id,
+                    self.stream
+                        .history()
+                        .earlier
+                        .map_or_else(|| "0".repeat(40), |(id, _)| id.to_string())
+                ),
+                true => tracing::info!(
+                    "Unable to partial resync with replica {name} for lack of backlog (Replica \
+                     request was: {asked})."
+                ),
+            }
+            return false;
+        }
+        let now_ms = self.now.mono_ms;
+        let id = self.stream.history().id;
+        let behind = self.stream.offset() - from.offset;
+        let replica = self.replication.replicas.introduce(client.id, now_ms);
+        match replica.facts.psync2 {
+            true => reply.raw(format!("+CONTINUE {id}\r\n").as_bytes()),
+            false => reply.raw(b"+CONTINUE\r\n"),
+        }
+        replica.state = State::Online;
+        (replica.sent, replica.acked) = (from.offset, from.offset);
+        replica.heard_ms = now_ms;
+        client.flags |= ClientFlags::REPLICA;
+        self.replication.alone_since_ms = None;
+        self.replication.syncs.partial_ok += 1;
+        tracing::info!(
+            "Partial resynchronization request from {name} accepted. Sending {behind} bytes of \
+             backlog starting from offset {}.",
+            from.offset + 1
+        );
+        true
+    }
+
+    /// REPLCONF ACK: a replica has applied the stream up to `applied`, and has it on disk up to
+    /// `synced`.
+    pub fn acknowledged(
+        &mut self,
+        id: ClientId,
+        name: &str,
+        applied: ReplOffset,
+        synced: Option<ReplOffset>,
+    ) {
+        let now_ms = self.now.mono_ms;
+        let Some(replica) = self.replication.replicas.get_mut(id) else {
+            return;
+        };
+        replica.heard_ms = now_ms;
+        replica.acked = replica.acked.max(applied);
+        replica.acked_on_disk = replica.acked_on_disk.max(synced.unwrap_or(0));
+        if matches!(replica.state, State::AwaitsAck) {
+            self.replica_online(id, name);
+        }
+        self.replication.has_acks = true;
+    }
+
+    /// A replica has everything: it gets the stream from here on.
+    pub(in crate::server) fn replica_online(&mut self, id: ClientId, name: &str) {
+        let now_ms = self.now.mono_ms;
+        if let Some(replica) = self.replication.replicas.get_mut(id) {
+            replica.state = State::Online;
+            replica.heard_ms = now_ms;
+            tracing::info!("Synchronization with replica {name} succeeded");
+        }
+        self.update_interest();
+    }
+
+    /// The address under which a replica is announced.
+    pub fn replica_address(&self, replica: &Replica) -> (String, u16) {
+        let ip = match &replica.facts.ip {
+            Some(ip) => String::from_utf8_lossy(ip).into_owned(),
+            None => {
+                let session = self.clients.get(replica.id);
+                let ip = session.and_then(|session| session.client.ip());
+                ip.map_or_else(String::new, |a| a.ip().to_canonical().to_string())
+            }
+        };
+        (ip, replica.facts.port)
+    }
+
+    /// A replica that was to be synchronized is gone, or any other client.
+    pub(in crate::server) fn replica_gone(&mut self, id: ClientId) {
+        if self.replication.replicas.remove(id) && self.replication.replicas.is_empty() {
+            self.replication.alone_since_ms = Some(self.now.mono_ms);
+        }
+    }
+
+    /// The position up to which replicas may be sent the stream: what the append only file promises
+    /// to keep, so that a primary that comes back is never behind its replicas.
+    pub(in crate::server) fn sendable(&self) -> ReplOffset {
+        let safe = self.persist.aof.log().map(|log| log.writer.safe());
+        safe.map_or(self.stream.offset(), |safe| safe.min(self.stream.offset()))
+    }
+
+    /// What a replica needs of a snapshot.
+    fn sync_needs(&self, facts: &Facts) -> SyncNeeds {
+        let content = content(facts);
+        // A part of the data is never taken from a file, as in Redis.
+        let by_mark =
+            facts.eof && (self.config.repl_diskless_sync || content != SyncContent::Everything);
+        SyncNeeds {
+            reads: peer_format(facts),
+            content,
+            sent_as: if by_mark { Form::Mark } else { Form::Length },
+        }
+    }
+
+    /// The form of a snapshot that begins now.
+    fn sync_form(&self, keyspace: &Keyspace, needs: SyncNeeds) -> SyncForm {
+        let (version, dialect) = match self.config.rdb_version {
+            0 => sync_version(keyspace, needs.reads),
+            asked => (asked, Dialect::Redis),
+        };
+        SyncForm {
+            version,
+            dialect,
+            content: needs.content,
+        }
+    }
+
+    /// Whether the replicas that wait for a snapshot of unannounced length should wait for others.
+    fn delays_sync(&self, since_ms: u64, waiting: usize) -> bool {
+        let config = &self.config;
+        let waited_ms = self.now.mono_ms.saturating_sub(since_ms);
+        let enough = config.repl_diskless_sync_max_replicas as usize;
+        config.repl_diskless_sync
+            && waited_ms < u64::from(config.repl_diskless_sync_delay) * 1000
+            && (enough == 0 || waiting < enough)
+    }
+
+    /// Replicas that wait join the snapshot under way, if it is of their kind, can be read from its
+    /// begin, and the backlog has what follows it.
+    fn join_sync(&mut self, ids: &[ClientId], needs: SyncNeeds) -> bool {
+        let Some(sync) = self.replication.sync.take() else {
+            return false;
+        };
+        let is_under_way = sync.spool.total().is_none() && sync.spool.failure().is_none();
+        if !is_under_way {
+            return false;
+        }
+        let backlog = self.stream.backlog();
+        let joins = sync.needs == needs
+            && self.stream.history().id == sync.at.id
+            && backlog.is_some_and(|backlog| backlog.holds(sync.at.offset))
+            && sync.spool.reader().is_some();
+        if joins {
+            tracing::info!("Waiting for end of BGSAVE for SYNC");
+            self.send_snapshot(ids, &sync);
+        }
+        self.replication.sync = Some(sync);
+        joins
+    }
+
+    /// These waiting replicas get this snapshot.
+    fn send_snapshot(&mut self, ids: &[ClientId], sync: &SharedSync) {
+        let now_ms = self.now.mono_ms;
+        for &id in ids {
+            let Some(reader) = sync.spool.reader() else {
+                return;
+            };
+            let Some(mut session) = self.clients.take(id) else {
+                continue;
+            };
+            if let Some(replica) = self.replication.replicas.get_mut(id) {
+                let by_sync = matches!(replica.state, State::Waits(Waiting { by_sync: true, .. }));
+                if !by_sync {
+                    let Position { id, offset } = sync.at;
+                    let line = format!("+FULLRESYNC {id} {offset}\r\n");
+                    session.reply.raw(line.as_bytes());
+                }
+                replica.sent = sync.at.offset;
+                let sending = Sending::new(sync.spool.clone(), reader, sync.needs.sent_as, now_ms);
+                replica.state = State::Sending(Box::new(sending));
+            }
+            self.queue_flush(&mut session);
+            self.clients.put_back(session);
+        }
+    }
+}
+
+impl Engine {
+    /// Begins the snapshot that replicas wait for, if it is due; or lets them join the one under
+    /// way.
+    pub(in crate::server) fn begin_due_syncs(&mut self) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let waits = |r: &&Replica| matches!(r.state, State::Waits(_));
+        let waiting: Vec<ClientId> = {
+            let replicas = server.replication.replicas.iter();
+            replicas.filter(waits).map(|r| r.id).collect()
+        };
+        let Some(&first) = waiting.first() else {
+            return;
+        };
+        let needs_of = |server: &Server, id: ClientId| {
+            let replica = server.replication.replicas.get(id).expect("it waits");
+            server.sync_needs(&replica.facts)
+        };
+        let needs = needs_of(server, first);
+        let waiting = waiting.into_iter();
+        let same: Vec<ClientId> = waiting
+            .filter(|&id| needs_of(server, id) == needs)
+            .collect();
+        if server.join_sync(&same, needs) {
+            return;
+        }
+        let replica = server.replication.replicas.get(first).expect("it waits");
+        let State::Waits(Waiting { since_ms, .. }) = replica.state else {
+            return;
+        };
+        let busy = server.persist.snapshots.in_progress()
+            || server.persist.aof.rewrites.in_progress()
+            || server.persist.loading.in_progress();
+        if busy || needs.sent_as == Form::Mark && server.delays_sync(since_ms, same.len()) {
+            return;
+        }
+        match needs.sent_as {
+            Form::Mark => tracing::info!("Starting BGSAVE for SYNC with target: replicas sockets"),
+            Form::Length => tracing::info!("Starting BGSAVE for SYNC with target: disk"),
+        }
+        let form = server.sync_form(keyspace, needs);
+        match server.begin_sync_snapshot(keyspace, form) {
+            Ok(spool) => {
+                let sync = SharedSync {
+                    spool,
+                    needs,
+                    at: server.stream.position(),
+                };
+                // The snapshot names no database for what follows it.
+                server.stream.select_anew();
+                server.send_snapshot(&same, &sync);
+                server.replication.sync = Some(sync);
+            }
+            Err(why) => {
+                tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
+                for id in same {
+                    if let Some(mut session) = server.clients.take(id) {
+                        server.close_soon(&mut session);
+                        server.clients.put_back(session);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Changes of role: REPLICAOF, the end of a link, a link that comes online.
+
+use crate::command::CommandError;
+use crate::config::{ReplicaOf, Text};
+use crate::keyspace::{ClientId, DbIndex, Keyspace};
+use crate::replication::{Introduction, Position};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
+use crate::server::state::Server;
+
+const UNBLOCKED: CommandError = CommandError::Text(
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+);
+
+impl Server {
+    /// The primary of the configuration file, once the data is loaded.
+    pub(in crate::server) fn follow_configured(&mut self, keyspace: &mut Keyspace) {
+        if let Some((host, port)) = self.config.replicaof.0.clone() {
+            self.stream.resume_following();
+            self.follow(keyspace, &host, port);
+        }
+    }
+
+    /// REPLICAOF: this server follows another one from now on. Its data is replaced, or continued
+    /// if that server has the same history.
+    pub fn follow(&mut self, keyspace: &mut Keyspace, host: &[u8], port: u16) {
+        let was_replica = self.replication.is_replica();
+        self.drop_link(keyspace);
+        if !was_replica {
+            self.end_blocked(keyspace);
+        }
+        let host = String::from_utf8_lossy(host).into_owned();
+        let mut upstream = Upstream::new(host.clone(), port, self.now.mono_ms);
+        // A former primary, or a replica of another one, has data that may be continued.
+        upstream.has_data = self.stream.is_known();
+        self.replication.upstream = Some(Box::new(upstream));
+        self.config.replicaof = ReplicaOf(Some((Text::from(host.as_bytes()), port)));
+        self.stream.set_followed(true);
+        self.role_changed(keyspace);
+        tracing::info!("Connecting to MASTER {host}:{port}");
+    }
+
+    /// REPLICAOF NO ONE: a replica becomes a primary. Its replicas must come again, because the id
+    /// of the history changes.
+    pub fn become_primary(&mut self, keyspace: &mut Keyspace) {
+        if !self.replication.is_replica() {
+            return;
+        }
+        self.drop_link(keyspace);
+        self.replication.upstream = None;
+        self.config.replicaof = ReplicaOf(None);
+        self.stream.set_followed(false);
+        self.stream.promote();
+        tracing::info!(
+            "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
+            self.stream
+                .history()
+                .earlier
+                .map_or_else(String::new, |(id, _)| id.to_string()),
+            self.stream.offset() + 1,
+            self.stream.history().id
+        );
+        self.drop_replicas();
+        self.replication.alone_since_ms = None;
+        self.role_changed(keyspace);
+        if self.config.appendonly
+            && self.persist.aof.log().is_none()
+            && let Err(why) = self.set_appendonly(keyspace, true, false)
+        {
+            tracing::warn!("{why}");
+        }
+    }
+
+    /// A failover that was refused: a primary again, with the same history.
+    pub(in crate::server) fn become_primary_again(&mut self, keyspace: &mut Keyspace) {
+        self.drop_link(keyspace);
+        self.replication.upstream = None;
+        self.config.replicaof = ReplicaOf(None);
+        self.stream.set_followed(false);
+        self.stream.select_anew();
+        self.role_changed(keyspace);
+    }
+
+    /// REPLICAOF with the primary that is followed already: a snapshot that was refused is taken.
+    pub fn accept_sync(&mut self) {
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.accept_sync();
+        }
+    }
+
+    /// What depends on the role is computed anew.
+    fn role_changed(&mut self, keyspace: &mut Keyspace) {
+        self.update_effects(keyspace);
+        keyspace.set_expiring(self.expiring());
+        self.update_interest();
+    }
+
+    /// Ends the link to the primary, whatever its stage.
+    pub(in crate::server) fn drop_link(&mut self, keyspace: &mut Keyspace) {
+        let now_ms = self.now.mono_ms;
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        let was_loading = matches!(upstream.link, Link::Loading(_));
+        let client = upstream.client();
+        upstream.lose(now_ms, Delay::None);
+        if was_loading {
+            self.end_sync_loading(keyspace);
+        }
+        if let Some(id) = client {
+            self.kill_client(keyspace, id);
+        }
+    }
+
+    /// The client that was the link to the primary is gone.
+    pub(in crate::server) fn primary_gone(&mut self, client: &Client) {
+        let (now_ms, db) = (self.now.mono_ms, client.db);
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        if upstream.client() == Some(client.id) {
+            tracing::warn!("Connection with master lost.");
+            upstream.lose(now_ms, Delay::None);
+            self.stream.set_selected(Some(db));
+            self.update_interest();
+        }
+    }
+
+    /// The primary has sent something.
+    pub(in crate::server) fn heard_primary(&mut self) {
+        let now_ms = self.now.mono_ms;
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.heard_ms = now_ms;
+        }
+    }
+
+    /// All replicas are disconnected: they come again, and hear the new id.
+    pub(in crate::server) fn drop_replicas(&mut self) {
+        let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
+        for id in ids {
+            if let Some(mut session) = self.clients.take(id) {
+                self.close_soon(&mut session);
+                self.clients.put_back(session);
+            }
+        }
+    }
+
+    /// What this server says of itself to its primary.
+    pub(in crate::server) fn introduction(&self) -> Introduction {
+        let (config, upstream) = (&self.config, self.replication.upstream.as_deref());
+        let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
+        let plain = match config.tls_replication {
+            true => config.tls_port,
+            false => config.port,
+        };
+        let port = match config.replica_announce_port {
+            0 => plain,
+            announced => announced,
+        };
+        let has_data = upstream.is_some_and(|upstream| upstream.has_data);
+        Introduction {
+            user: secret(&config.masteruser),
+            password: secret(&config.masterauth),
+            port,
+            ip: secret(&config.replica_announce_ip),
+            two_channels: false,
+            from: has_data.then(|| self.stream.position()),
+            failover: upstream.is_some_and(|upstream| upstream.failover),
+        }
+    }
+
+    /// +CONTINUE: the primary's stream continues ours, perhaps under another id.
+    pub(in crate::server) fn continues(&mut self, id: Option<crate::replication::ReplId>) {
+        if let Some(id) = id
+            && self.stream.follow_as(id)
+        {
+            tracing::info!("Master replication ID changed to {id}");
+            self.drop_replicas();
+        }
+        tracing::info!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
+        self.stream.keep_backlog(self.config.repl_backlog_size);
+        self.end_failover();
+    }
+
+    /// The dataset is the primary's at this position: our stream is the primary's.
+    pub(in crate::server) fn adopt_stream(
+        &mut self,
+        keyspace: &mut Keyspace,
+        at: Option<Position>,
+        selected: Option<DbIndex>,
+    ) {
+        match at {
+            Some(at) => self.stream.follow(at, selected),
+            // SYNC gives no position: nothing can be continued later.
+            None => {
+                self.stream.begin_history();
+                self.stream.set_selected(selected);
+            }
+        }
+        self.stream.keep_backlog(self.config.repl_backlog_size);
+        self.update_effects(keyspace);
+    }
+
+    /// The flags of the client that is the link to the primary.
+    pub(in crate::server) fn greet_primary(&self, client: &mut Client) {
+        client.flags |= ClientFlags::PRIMARY;
+        client
+            .flags
+            .remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
+        client.db = self.stream.selected().unwrap_or_default();
+    }
+
+    /// Clients that wait for keys or for acknowledgements are told that the role has changed.
+    fn end_blocked(&mut self, keyspace: &mut Keyspace) {
+        let blocked = self.clients.iter().filter(|s| s.client.blocked.is_some());
+        let mut ids: Vec<ClientId> = blocked.map(|s| s.client.id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            if self.unblock_client(keyspace, id, Some(&UNBLOCKED))
+                && let Some(session) = self.clients.get_mut(id)
+            {
+                session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            }
+        }
+    }
+}

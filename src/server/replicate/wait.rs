@@ -1,0 +1,114 @@
+//! Acknowledgements that clients wait for (WAIT, WAITAOF), and those that writes need
+//! (`min-replicas-to-write`).
+
+use crate::keyspace::ClientId;
+use crate::server::clients::blocked::Until;
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// The request for an acknowledgement.
+const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+impl Server {
+    /// Replicas are asked for an acknowledgement before the loop sleeps.
+    pub fn ask_acks(&mut self) {
+        self.replication.asks_acks = true;
+    }
+
+    /// Appends a request for replicas alone; the log has its length.
+    fn append_for_replicas(&mut self, bytes: &[u8]) {
+        let before = (self.stream.position(), self.stream.selected());
+        self.stream.append(bytes);
+        let (left_out, after) = (bytes.len() as u64, self.stream.offset());
+        let aof = &mut self.persist.aof;
+        aof.take_stream(&[], left_out, (before, after), &self.now);
+    }
+
+    /// Keeps links alive that have nothing to carry.
+    pub(in crate::server) fn ping_replicas(&mut self) {
+        if self.gates.fails_over || self.replication.is_replica() {
+            return;
+        }
+        self.append_for_replicas(PING);
+    }
+
+    /// Whether a write has too few replicas that would take it.
+    pub(in crate::server) fn lacks_replicas(&self) -> bool {
+        let config = &self.config;
+        let wanted = config.min_replicas_to_write as usize;
+        wanted > 0
+            && config.min_replicas_max_lag > 0
+            && !self.replication.is_replica()
+            && self.good_replicas() < wanted
+    }
+
+    /// Replicas that are online and not behind (INFO `min_slaves_good_slaves`).
+    pub fn good_replicas(&self) -> usize {
+        let lag_ms = u64::from(self.config.min_replicas_max_lag) * 1000;
+        let replicas = &self.replication.replicas;
+        replicas.good(lag_ms + 999, self.now.mono_ms)
+    }
+}
+
+impl Engine {
+    /// Before the stream of the turn leaves: full synchronizations that are due, requests for
+    /// acknowledgements, and clients that have theirs.
+    #[inline]
+    pub(in crate::server) fn before_stream(&mut self) {
+        let replication = &self.server.replication;
+        if !replication.replicas.is_empty() || replication.failover.is_some() {
+            self.before_stream_now();
+        }
+        let replicas = &self.server.replication.replicas;
+        if let Some(backlog) = self.server.stream.backlog_mut() {
+            backlog.trim(|| replicas.unsent());
+        }
+    }
+
+    fn before_stream_now(&mut self) {
+        self.begin_due_syncs();
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        if std::mem::take(&mut server.replication.asks_acks) && !server.gates.fails_over {
+            server.append_for_replicas(GETACK);
+        }
+        server.failover_on(keyspace);
+        if std::mem::take(&mut server.replication.has_acks) {
+            self.serve_acked();
+        }
+        self.server.limit_replicas();
+    }
+
+    /// Answers clients whose writes have been acknowledged.
+    fn serve_acked(&mut self) {
+        let mut served: Vec<ClientId> = Vec::new();
+        for session in self.server.clients.iter() {
+            let blocked = session.client.blocked.as_deref();
+            let Some(Until::Acked {
+                offset,
+                replicas,
+                local,
+            }) = blocked.map(|b| &b.until)
+            else {
+                continue;
+            };
+            let table = &self.server.replication.replicas;
+            let is_met = match local {
+                None => table.that_acked(*offset) >= *replicas,
+                Some(local) => {
+                    let kept = self.server.persist.aof.synced() >= *offset;
+                    table.that_synced(*offset) >= *replicas && (kept || !local)
+                }
+            };
+            if is_met {
+                served.push(session.client.id);
+            }
+        }
+        served.sort_unstable();
+        for id in served {
+            self.end_wait(id);
+        }
+    }
+}

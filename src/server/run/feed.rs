@@ -1,0 +1,180 @@
+//! Writes to replicas: the snapshot of a full synchronization from its spool, and the stream from
+//! the backlog. Nothing is copied for a replica: its socket is written to from the shared blocks.
+
+use std::io::{ErrorKind, IoSlice, Write};
+
+use super::Loop;
+use super::write::Sent;
+
+use crate::keyspace::ClientId;
+use crate::server::clients::client::ClientFlags;
+use crate::server::clients::session::Session;
+use crate::server::parts::replication::replicas::State;
+use crate::server::parts::replication::sending::{Form, Next};
+use crate::server::state::Server;
+
+/// Blocks of one write.
+const SLICES_MAX: usize = 16;
+
+/// How one write to a replica's socket ended.
+enum Wrote {
+    Bytes(usize),
+    /// The socket is full.
+    Full,
+    Over,
+}
+
+fn wrote(result: std::io::Result<usize>) -> Option<Wrote> {
+    match result {
+        Ok(0) => Some(Wrote::Over),
+        Ok(n) => Some(Wrote::Bytes(n)),
+        Err(error) if error.kind() == ErrorKind::Interrupted => None,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Wrote::Full),
+        Err(error) => {
+            tracing::debug!("Writing to a replica: {error}");
+            Some(Wrote::Over)
+        }
+    }
+}
+
+impl Server {
+    /// Queues replicas for which there is something to send. O(replicas).
+    pub(in crate::server) fn queue_replicas(&mut self) {
+        if self.replication.replicas.is_empty() {
+            return;
+        }
+        let sendable = self.sendable();
+        let has_more = |id: &ClientId| {
+            let replica = self.replication.replicas.get(*id);
+            replica.is_some_and(|replica| match &replica.state {
+                State::Online => replica.sent < sendable,
+                State::Sending(_) => true,
+                _ => false,
+            })
+        };
+        let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
+        let queued: Vec<ClientId> = ids.into_iter().filter(has_more).collect();
+        for id in queued {
+            if let Some(mut session) = self.clients.take(id) {
+                if !session.write_armed {
+                    self.queue_flush(&mut session);
+                }
+                self.clients.put_back(session);
+            }
+        }
+    }
+}
+
+impl Loop {
+    /// Sends a replica what it is to be sent, at most `left` bytes, after its replies.
+    pub(super) fn feed(&mut self, session: &mut Session, mut left: usize) -> Sent {
+        loop {
+            if left == 0 {
+                return Sent::Part;
+            }
+            let wrote = match self.feed_once(session, left) {
+                Ok(Some(wrote)) => wrote,
+                Ok(None) => return Sent::All,
+                Err(why) => {
+                    tracing::warn!("{why}");
+                    return Sent::Over;
+                }
+            };
+            match wrote {
+                Wrote::Bytes(n) => left -= n.min(left),
+                Wrote::Full => return Sent::Stuck,
+                Wrote::Over => return Sent::Over,
+            }
+        }
+    }
+
+    /// One write. `None`: there is nothing to send now.
+    fn feed_once(&mut self, session: &mut Session, most: usize) -> Result<Option<Wrote>, String> {
+        let server = &mut self.engine.server;
+        let (id, now_ms, sendable) = (session.client.id, server.now.mono_ms, server.sendable());
+        let Some(stream) = session.stream.as_mut() else {
+            return Ok(Some(Wrote::Over));
+        };
+        let Some(replica) = server.replication.replicas.get_mut(id) else {
+            return Ok(None);
+        };
+        let mut done = None;
+        let wrote = match &mut replica.state {
+            State::Online if replica.sent < sendable => {
+                let Some(backlog) = server.stream.backlog() else {
+                    return Ok(None);
+                };
+                let mut room = most.min((sendable - replica.sent) as usize);
+                let mut slices = Vec::with_capacity(SLICES_MAX);
+                for block in backlog.read(replica.sent).take(SLICES_MAX) {
+                    let part = &block[..block.len().min(room)];
+                    room -= part.len();
+                    slices.push(IoSlice::new(part));
+                    if room == 0 {
+                        break;
+                    }
+                }
+                wrote(stream.write_vectored(&slices))
+            }
+            State::Sending(sending) => match sending.next() {
+                Ok(Next::Bytes(bytes)) => {
+                    let part = &bytes[..bytes.len().min(most)];
+                    let wrote = wrote(stream.write(part));
+                    if let Some(Wrote::Bytes(n)) = wrote {
+                        sending.advance(n, now_ms);
+                    }
+                    wrote
+                }
+                Ok(Next::Wait) => return Ok(None),
+                Ok(Next::Done(form)) => {
+                    done = Some(form);
+                    Some(Wrote::Bytes(0))
+                }
+                Ok(Next::Failed(why)) => {
+                    return Err(format!("A full synchronization failed: {why}"));
+                }
+                Err(error) => return Err(format!("Reading a snapshot for a replica: {error}")),
+            },
+            _ => return Ok(None),
+        };
+        if let Some(form) = done {
+            return Ok(self.sent_snapshot(session, form));
+        }
+        if let Some(Wrote::Bytes(n)) = wrote {
+            if matches!(replica.state, State::Online) {
+                replica.sent += n as u64;
+            }
+            session.client.traffic.bytes_out += n as u64;
+            session.client.traffic.last_active_ms = now_ms;
+            server.stats.net_repl_output_bytes += n as u64;
+            server.stats.writes += 1;
+        }
+        Ok(Some(wrote.unwrap_or(Wrote::Bytes(0))))
+    }
+
+    /// A replica has been sent its whole snapshot.
+    fn sent_snapshot(&mut self, session: &mut Session, form: Form) -> Option<Wrote> {
+        let server = &mut self.engine.server;
+        let name = server.replica_name(&session.client);
+        let now_ms = server.now.mono_ms;
+        let replica = server.replication.replicas.get_mut(session.client.id)?;
+        replica.heard_ms = now_ms;
+        if replica.facts.rdb_only {
+            tracing::info!("Replica {name} requested an RDB only, it is closed.");
+            session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            replica.state = State::AwaitsAck;
+            return Some(Wrote::Over);
+        }
+        let acks = form == Form::Mark && !replica.is_mute;
+        match acks {
+            true => {
+                tracing::info!(
+                    "Streamed replica with replica {name}: waiting for its REPLCONF ACK"
+                );
+                replica.state = State::AwaitsAck;
+            }
+            false => server.replica_online(session.client.id, &name),
+        }
+        Some(Wrote::Bytes(0))
+    }
+}

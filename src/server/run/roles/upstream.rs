@@ -1,0 +1,368 @@
+//! The link to the primary until it is online: dialling, the conversation, a snapshot that is
+//! received. Then its socket becomes a client's, and the loop reads it as any other.
+//!
+//! `parts::replication::upstream` has the stages, `replication::{Handshake, Payload}` what is said;
+//! here are the reads and writes. A snapshot gets a bounded share of a turn.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+
+use crate::config::system_text;
+use crate::net::{Connecting, Destination, Role, Stream, Target};
+use crate::replication::{Agreed, Handshake, Payload};
+use crate::server::clients::client::Client;
+use crate::server::clients::session::Session;
+use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Talking};
+use crate::server::replicate::load::{Loaded, file_name};
+use crate::server::run::Loop;
+
+/// Reads of a snapshot in one turn.
+const READS_MAX: usize = 16;
+
+/// How a step ended.
+enum Step {
+    /// It waits for an event.
+    Wait,
+    /// The next stage can begin.
+    Next,
+}
+
+impl Loop {
+    /// Drives the link as far as it goes now. Called each turn: without a primary, or with one that
+    /// is online, it costs two tests.
+    pub(in crate::server) fn drive_upstream(&mut self) {
+        self.engine.server.turn.receives = false;
+        loop {
+            let server = &mut self.engine.server;
+            let now_ms = server.now.mono_ms;
+            let Some(upstream) = &mut server.replication.upstream else {
+                return;
+            };
+            match upstream.link {
+                Link::Online(_) => return,
+                Link::Down if upstream.retry_ms > now_ms => return,
+                Link::Down if server.persist.loading.in_progress() => return,
+                Link::Loading(_) => {
+                    if let Some(loaded) = self.engine.load_sync_on() {
+                        self.go_online(loaded);
+                    }
+                    return;
+                }
+                _ => {}
+            }
+            let link = std::mem::replace(&mut upstream.link, Link::Down);
+            let step = match link {
+                Link::Down => self.dial(),
+                Link::Dialing(connecting, began_ms) => self.dial_on(connecting, began_ms),
+                Link::Talking(talking) => self.talk(talking),
+                Link::Receiving(receiving) => self.receive(receiving),
+                Link::Loading(_) | Link::Online(_) => return,
+            };
+            match step {
+                Ok(Step::Wait) => return,
+                Ok(Step::Next) => {}
+                Err((why, delay)) => {
+                    tracing::warn!("{why}");
+                    self.lose_upstream(delay);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn lose_upstream(&mut self, delay: Delay) {
+        let server = &mut self.engine.server;
+        let now_ms = server.now.mono_ms;
+        if let Some(upstream) = &mut server.replication.upstream {
+            upstream.lose(now_ms, delay);
+        }
+    }
+
+    fn set_link(&mut self, link: Link) {
+        if let Some(upstream) = &mut self.engine.server.replication.upstream {
+            upstream.link = link;
+        }
+    }
+
+    fn upstream_target(&self) -> Target {
+        let upstream = self.engine.server.replication.upstream.as_ref();
+        Target {
+            role: Role::Upstream,
+            slot: 0,
+            generation: upstream.map_or(0, |upstream| upstream.generation),
+        }
+    }
+
+    fn dial(&mut self) -> Result<Step, (String, Delay)> {
+        let server = &mut self.engine.server;
+        let now_ms = server.now.mono_ms;
+        let tls = server.connections.tls.of_replication(&server.config);
+        let source = server.config.bind_source_addr.lossy().parse().ok();
+        let wake = server.persist.snapshots.wake();
+        let Some(upstream) = &mut server.replication.upstream else {
+            return Ok(Step::Wait);
+        };
+        upstream.figures.current += 1;
+        upstream.figures.total += 1;
+        upstream.heard_ms = now_ms;
+        let to = Destination {
+            host: upstream.host.clone(),
+            port: upstream.port,
+            source,
+            tls,
+        };
+        tracing::info!("MASTER <-> REPLICA sync started");
+        let begun = Connecting::begin(to, move || wake()).map_err(|error| {
+            let why = format!("Unable to connect to MASTER: {}", system_text(&error));
+            (why, Delay::Refused)
+        })?;
+        self.set_link(Link::Dialing(Box::new(begun), now_ms));
+        Ok(Step::Next)
+    }
+
+    fn dial_on(
+        &mut self,
+        mut connecting: Box<Connecting>,
+        began_ms: u64,
+    ) -> Result<Step, (String, Delay)> {
+        let token = self.upstream_target().into();
+        match connecting.go_on(&self.registry, token) {
+            Ok(Some(stream)) => {
+                tracing::info!("Non blocking connect for SYNC fired the event.");
+                let mut out = Vec::new();
+                let handshake = Handshake::begin(self.engine.server.introduction(), &mut out);
+                self.set_link(Link::Talking(Box::new(Talking {
+                    stream,
+                    handshake,
+                    out,
+                })));
+                Ok(Step::Next)
+            }
+            Ok(None) => {
+                self.set_link(Link::Dialing(connecting, began_ms));
+                Ok(Step::Wait)
+            }
+            Err(error) => {
+                let why = format!(
+                    "Error condition on socket for SYNC: {}",
+                    system_text(&error)
+                );
+                Err((why, Delay::Refused))
+            }
+        }
+    }
+
+    /// Notes bytes of the primary.
+    fn heard(&mut self, bytes: usize) {
+        let server = &mut self.engine.server;
+        server.stats.net_repl_input_bytes += bytes as u64;
+        let now_ms = server.now.mono_ms;
+        if let Some(upstream) = &mut server.replication.upstream {
+            upstream.heard_ms = now_ms;
+        }
+    }
+
+    fn talk(&mut self, mut talking: Box<Talking>) -> Result<Step, (String, Delay)> {
+        let lost = |what: &str, why: &str| (format!("{what}: {why}"), Delay::Refused);
+        loop {
+            let sent = send(&mut talking.stream, &mut talking.out);
+            sent.map_err(|error| lost("I/O error writing to MASTER", &system_text(&error)))?;
+            let mut inbuf = std::mem::take(&mut self.inbuf);
+            let read = talking.stream.fill(&mut inbuf);
+            let agreed = match read {
+                Ok((0, _)) => Err(lost("I/O error reading from MASTER", "connection lost")),
+                Ok((n, _)) => {
+                    self.heard(n);
+                    let received = talking.handshake.receive(&inbuf[..n], &mut talking.out);
+                    received.map_err(|error| {
+                        self.engine.handshake_failed(&error);
+                        (error.to_string(), Delay::Refused)
+                    })
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.inbuf = inbuf;
+                    self.set_link(Link::Talking(talking));
+                    return Ok(Step::Wait);
+                }
+                Err(error) => Err(lost("I/O error reading from MASTER", &system_text(&error))),
+            };
+            self.inbuf = inbuf;
+            if let Some(agreed) = agreed? {
+                return self.agreed(*talking, agreed);
+            }
+        }
+    }
+
+    fn agreed(&mut self, talking: Talking, agreed: Agreed) -> Result<Step, (String, Delay)> {
+        let Talking {
+            mut stream,
+            mut handshake,
+            mut out,
+            ..
+        } = talking;
+        let sent = send(&mut stream, &mut out);
+        sent.map_err(|error| {
+            let why = format!("I/O error writing to MASTER: {}", system_text(&error));
+            (why, Delay::Refused)
+        })?;
+        let rest = handshake.take_rest();
+        let position = match agreed {
+            Agreed::Continue(id) => {
+                self.engine.server.continues(id);
+                self.go_online(Loaded { stream, rest });
+                return Ok(Step::Wait);
+            }
+            Agreed::FullSync(position) => {
+                tracing::info!(
+                    "Full resync from master: {}:{}",
+                    position.id,
+                    position.offset
+                );
+                Some(position)
+            }
+            Agreed::Sync => None,
+            Agreed::TwoChannels(_) => {
+                return Err(("two channels were not asked for".to_owned(), Delay::Refused));
+            }
+        };
+        let server = &mut self.engine.server;
+        let path = std::env::current_dir()
+            .unwrap_or_default()
+            .join(file_name(server.now.unix_s()));
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .map_err(|error| {
+                let why = format!(
+                    "Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
+                    system_text(&error)
+                );
+                (why, Delay::Unloadable)
+            })?;
+        let mut receiving = Receiving {
+            stream,
+            payload: Payload::default(),
+            position,
+            file,
+            path,
+            rest: Vec::new(),
+            bytes: Vec::new(),
+        };
+        let received = receiving.receive(&rest);
+        received.map_err(|why| (why, Delay::Unloadable))?;
+        self.set_link(Link::Receiving(Box::new(receiving)));
+        Ok(Step::Next)
+    }
+
+    fn receive(&mut self, mut receiving: Box<Receiving>) -> Result<Step, (String, Delay)> {
+        let lost = |why: &str| {
+            let why = format!("I/O error trying to sync with MASTER: {why}");
+            (why, Delay::None)
+        };
+        for _ in 0..READS_MAX {
+            if receiving.payload.is_whole() {
+                let Loop { engine, .. } = self;
+                let (keyspace, server) = (&mut engine.keyspace, &mut engine.server);
+                match server.begin_sync_loading(keyspace, *receiving) {
+                    Ok(load) => self.set_link(Link::Loading(Box::new(load))),
+                    Err(why) => server.sync_failed(keyspace, &why),
+                }
+                return Ok(Step::Wait);
+            }
+            let mut inbuf = std::mem::take(&mut self.inbuf);
+            let read = receiving.stream.fill(&mut inbuf);
+            let ended = match read {
+                Ok((0, _)) => Some(Err(lost("connection lost"))),
+                Ok((n, _)) => {
+                    self.heard(n);
+                    let received = receiving.receive(&inbuf[..n]);
+                    received.err().map(|why| Err((why, Delay::Unloadable)))
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => None,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Ok(())),
+                Err(error) => Some(Err(lost(&system_text(&error)))),
+            };
+            self.inbuf = inbuf;
+            match ended {
+                None => {}
+                Some(Ok(())) => {
+                    self.set_link(Link::Receiving(receiving));
+                    return Ok(Step::Wait);
+                }
+                Some(Err(error)) => {
+                    let _ = std::fs::remove_file(&receiving.path);
+                    return Err(error);
+                }
+            }
+        }
+        // The rest has its share of the next turn.
+        self.engine.server.turn.receives = true;
+        self.set_link(Link::Receiving(receiving));
+        Ok(Step::Wait)
+    }
+
+    /// The dataset is the primary's: what its socket brings from now on is the stream.
+    fn go_online(&mut self, loaded: Loaded) {
+        let Loaded { stream, rest } = loaded;
+        let server = &mut self.engine.server;
+        let now_ms = server.now.mono_ms;
+        let peer = stream.peer();
+        let (local, fd) = (stream.local(), stream.fd());
+        let id = server.clients.next_id();
+        let mut client = Client::new(id, peer, local, fd, now_ms);
+        server.greet_primary(&mut client);
+        let session = Box::new(Session::new(client, Some(stream)));
+        let (slot, generation) = server.clients.add(session);
+        let mut session = server
+            .clients
+            .take_at(slot, generation)
+            .expect("just added");
+        let token = Target::client(slot, generation).into();
+        let stream = session.stream.as_mut().expect("a connection");
+        let registered = stream.want_write(&self.registry, token, false);
+        if registered.is_err() {
+            self.close(session);
+            return self.lose_upstream(Delay::Refused);
+        }
+        session.input.give(rest);
+        // The socket may have bytes for which no event will come.
+        session.more_to_read = true;
+        let server = &mut self.engine.server;
+        if let Some(upstream) = &mut server.replication.upstream {
+            upstream.establish(id, now_ms);
+        }
+        server.write_ack(&mut session.reply);
+        server.queue_flush(&mut session);
+        session.ready_queued = true;
+        server.turn.ready.push(id);
+        server.clients.put_back(session);
+        server.update_interest();
+    }
+}
+
+/// Writes as much as the socket takes.
+fn send(stream: &mut Stream, out: &mut Vec<u8>) -> std::io::Result<()> {
+    while !out.is_empty() {
+        match stream.write(out) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(n) => _ = out.drain(..n),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    match stream.flush() {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+        other => other,
+    }
+}
+
+impl Loop {
+    /// An event of the link's socket; the link itself is driven once a turn.
+    pub(in crate::server) fn upstream_event(&mut self) {
+        self.engine.server.turn.receives = true;
+    }
+}
