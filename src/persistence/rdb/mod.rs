@@ -5,6 +5,7 @@
 //!     input      input bytes: strings, lengths, a checksum
 //!     parse      reading values; the forms of each type: `persistence::values`
 //!     reader     files, key by key                 payload     RESTORE's payloads
+//!     scan       where an item ends that arrives in pieces
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
@@ -17,6 +18,7 @@ mod module;
 mod parse;
 mod payload;
 mod reader;
+mod scan;
 mod writer;
 
 pub use fault::{Fault, RdbError};
@@ -24,7 +26,8 @@ pub use format::Dialect;
 pub use input::{Input, Text};
 pub use parse::Rules;
 pub use payload::{Payload, seal};
-pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, Reader, Sum};
+pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
+pub use scan::{Layout, Part};
 pub use writer::{RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL};
 pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS};
 
