@@ -80,7 +80,8 @@ choices! {
     AppendFsync { "everysec" EverySec, "always" Always, "no" No }
 
     /// `repl-diskless-load`.
-    DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb }
+    DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb,
+        "flush-before-load" FlushBeforeLoad }
 
     /// `tls-auth-clients`.
     TlsAuthClients { "no" No, "yes" Yes, "optional" Optional }

@@ -162,7 +162,7 @@ directives! {
     bind: BindAddresses = BindAddresses::default() =>
         "bind", special, [MULTI_ARG VOLATILE], Works;
     bind_source_addr: Text = Text::default() =>
-        "bind-source-addr", text_or_unset, [], NotYet(Replication);
+        "bind-source-addr", text_or_unset, [], Works;
     protected_mode: bool = true =>
         "protected-mode", flag, [], Works;
     enable_protected_configs: Allowed = Allowed::No =>
@@ -216,7 +216,7 @@ directives! {
     tls_auth_clients_user: TlsAuthClientsUser = TlsAuthClientsUser::Off =>
         "tls-auth-clients-user", choice, [], Works;
     tls_replication: bool = false =>
-        "tls-replication", flag, [], NotYet(Replication);
+        "tls-replication", flag, [], Works;
     tls_cluster: bool = false =>
         "tls-cluster", flag, [], Works;
     tls_protocols: Text = Text::default() =>
@@ -306,53 +306,53 @@ directives! {
 
     // Replication
     replicaof: ReplicaOf = ReplicaOf::default() =>
-        "replicaof" | "slaveof", special, [IMMUTABLE MULTI_ARG], NotYet(Replication);
+        "replicaof" | "slaveof", special, [IMMUTABLE MULTI_ARG], Works;
     masterauth: Text = Text::default() =>
-        "masterauth" | "primaryauth", secret, [SENSITIVE], NotYet(Replication);
+        "masterauth" | "primaryauth", secret, [SENSITIVE], Works;
     masteruser: Text = Text::default() =>
-        "masteruser" | "primaryuser", text_or_unset, [SENSITIVE], NotYet(Replication);
+        "masteruser" | "primaryuser", text_or_unset, [SENSITIVE], Works;
     replica_serve_stale_data: bool = true =>
-        "replica-serve-stale-data" | "slave-serve-stale-data", flag, [], NotYet(Replication);
+        "replica-serve-stale-data" | "slave-serve-stale-data", flag, [], Works;
     replica_read_only: bool = true =>
-        "replica-read-only" | "slave-read-only", flag, [DEBUG], NotYet(Replication);
+        "replica-read-only" | "slave-read-only", flag, [DEBUG], Works;
     repl_diskless_sync: bool = true =>
-        "repl-diskless-sync", flag, [DEBUG], NotYet(Replication);
+        "repl-diskless-sync", flag, [DEBUG], Works;
     repl_diskless_sync_delay: u32 = 5 =>
-        "repl-diskless-sync-delay", number(0, INT_MAX), [], NotYet(Replication);
+        "repl-diskless-sync-delay", number(0, INT_MAX), [], Works;
     repl_diskless_sync_max_replicas: u32 = 0 =>
-        "repl-diskless-sync-max-replicas", number(0, INT_MAX), [], NotYet(Replication);
+        "repl-diskless-sync-max-replicas", number(0, INT_MAX), [], Works;
     repl_diskless_load: DisklessLoad = DisklessLoad::Disabled =>
-        "repl-diskless-load", choice, [DEBUG DENY_LOADING], NotYet(Replication);
+        "repl-diskless-load", choice, [DEBUG DENY_LOADING], Works;
     repl_rdb_channel: bool = true =>
-        "repl-rdb-channel", flag, [HIDDEN], NotYet(Replication);
+        "repl-rdb-channel", flag, [HIDDEN], Works;
     repl_ping_replica_period: u32 = 10 =>
-        "repl-ping-replica-period" | "repl-ping-slave-period", number(1, INT_MAX), [], NotYet(Replication);
+        "repl-ping-replica-period" | "repl-ping-slave-period", number(1, INT_MAX), [], Works;
     repl_timeout: u32 = 60 =>
-        "repl-timeout", number(1, INT_MAX), [], NotYet(Replication);
+        "repl-timeout", number(1, INT_MAX), [], Works;
     repl_disable_tcp_nodelay: bool = false =>
-        "repl-disable-tcp-nodelay", flag, [], NotYet(Replication);
+        "repl-disable-tcp-nodelay", flag, [], Works;
     repl_backlog_size: u64 = MB =>
-        "repl-backlog-size", memory(1, LONG_MAX), [], NotYet(Replication);
+        "repl-backlog-size", memory(1, LONG_MAX), [], Works;
     repl_backlog_ttl: u64 = 3600 =>
-        "repl-backlog-ttl", number(0, LONG_MAX), [], NotYet(Replication);
+        "repl-backlog-ttl", number(0, LONG_MAX), [], Works;
     replica_full_sync_buffer_limit: u64 = 0 =>
-        "replica-full-sync-buffer-limit", memory(0, LONG_MAX), [], NotYet(Replication);
+        "replica-full-sync-buffer-limit", memory(0, LONG_MAX), [], Works;
     replica_priority: u32 = 100 =>
-        "replica-priority" | "slave-priority", number(0, INT_MAX), [], NotYet(Replication);
+        "replica-priority" | "slave-priority", number(0, INT_MAX), [], Works;
     propagation_error_behavior: PropagationErrors = PropagationErrors::Ignore =>
-        "propagation-error-behavior", choice, [], NotYet(Replication);
+        "propagation-error-behavior", choice, [], Works;
     replica_ignore_disk_write_errors: bool = false =>
-        "replica-ignore-disk-write-errors", flag, [], NotYet(Replication);
+        "replica-ignore-disk-write-errors", flag, [], Works;
     replica_announced: bool = true =>
-        "replica-announced", flag, [], NotYet(Replication);
+        "replica-announced", flag, [], Works;
     min_replicas_to_write: u32 = 0 =>
-        "min-replicas-to-write" | "min-slaves-to-write", number(0, INT_MAX), [], NotYet(Replication);
+        "min-replicas-to-write" | "min-slaves-to-write", number(0, INT_MAX), [], Works;
     min_replicas_max_lag: u32 = 10 =>
-        "min-replicas-max-lag" | "min-slaves-max-lag", number(0, INT_MAX), [], NotYet(Replication);
+        "min-replicas-max-lag" | "min-slaves-max-lag", number(0, INT_MAX), [], Works;
     replica_announce_ip: Text = Text::default() =>
-        "replica-announce-ip" | "slave-announce-ip", text_or_unset, [], NotYet(Replication);
+        "replica-announce-ip" | "slave-announce-ip", text_or_unset, [], Works;
     replica_announce_port: u16 = 0 =>
-        "replica-announce-port" | "slave-announce-port", number(0, 65535), [], NotYet(Replication);
+        "replica-announce-port" | "slave-announce-port", number(0, 65535), [], Works;
 
     // Keys tracking
     tracking_table_max_keys: usize = 1_000_000 =>
@@ -390,7 +390,7 @@ directives! {
     maxmemory_eviction_tenacity: u32 = 10 =>
         "maxmemory-eviction-tenacity", number(0, 100), [], Works;
     replica_ignore_maxmemory: bool = true =>
-        "replica-ignore-maxmemory" | "slave-ignore-maxmemory", flag, [], NotYet(Replication);
+        "replica-ignore-maxmemory" | "slave-ignore-maxmemory", flag, [], Works;
     active_expire_effort: u32 = 1 =>
         "active-expire-effort", number(1, 10), [], NotNeeded;
 
@@ -402,7 +402,7 @@ directives! {
     lazyfree_lazy_server_del: bool = false =>
         "lazyfree-lazy-server-del", flag, [DEBUG], Works;
     replica_lazy_flush: bool = false =>
-        "replica-lazy-flush" | "slave-lazy-flush", flag, [], NotYet(Replication);
+        "replica-lazy-flush" | "slave-lazy-flush", flag, [], Works;
     lazyfree_lazy_user_del: bool = false =>
         "lazyfree-lazy-user-del", flag, [DEBUG], Works;
     lazyfree_lazy_user_flush: bool = false =>
@@ -452,7 +452,7 @@ directives! {
 
     // Shutdown
     shutdown_timeout: u32 = 10 =>
-        "shutdown-timeout", number(0, INT_MAX), [], NotYet(Replication);
+        "shutdown-timeout", number(0, INT_MAX), [], Works;
     shutdown_on_sigint: ShutdownFlags = ShutdownFlags::default() =>
         "shutdown-on-sigint", special, [MULTI_ARG], Works;
     shutdown_on_sigterm: ShutdownFlags = ShutdownFlags::default() =>
@@ -650,7 +650,7 @@ directives! {
     slot_migration_max_failover_repl_bytes: i64 = 0 =>
         "slot-migration-max-failover-repl-bytes", number(-1, LONG_MAX), [], NotYet(Cluster);
     dual_channel_replication_enabled: bool = false =>
-        "dual-channel-replication-enabled", flag, [], NotYet(Replication);
+        "dual-channel-replication-enabled", flag, [], Works;
     rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict =>
         "rdb-version-check", choice, [], NotYet(Rdb);
     import_mode: bool = false =>

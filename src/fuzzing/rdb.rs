@@ -141,7 +141,10 @@ fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
 mod tests {
     use super::super::seeds;
     use super::*;
-    use crate::persistence::rdb::{RdbWriter, Use, VERSION_FIELD_TTLS};
+    use crate::base::crc64;
+    use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_FIELD_TTLS};
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
 
     /// A file with only the key `k`: its type and value.
     fn file(kind: u8, value: &[u8]) -> Vec<u8> {
@@ -196,6 +199,211 @@ mod tests {
                 assert!(load(&file[..len]).is_err(), "file {at}, {len} bytes");
             }
         }
+    }
+
+    /// A key's database, name, facts, and a digest of its value.
+    type Item = (DbIndex, Vec<u8>, KeyFacts, Vec<u8>);
+
+    /// Everything that a loader receives, in order.
+    #[derive(Debug, Default, PartialEq)]
+    struct Received {
+        aux: Vec<(Vec<u8>, Vec<u8>)>,
+        keys: Vec<Item>,
+        empty_keys: usize,
+        functions: Vec<Vec<u8>>,
+    }
+
+    impl Loader for Received {
+        fn limits(&self) -> Limits {
+            Limits::default()
+        }
+
+        fn aux(&mut self, name: &[u8], value: &[u8]) {
+            self.aux.push((name.to_vec(), value.to_vec()));
+        }
+
+        fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+            u32::try_from(db)
+                .map(DbIndex)
+                .map_err(|_| Fault::Database(db))
+        }
+
+        fn key(
+            &mut self,
+            db: DbIndex,
+            key: &[u8],
+            value: OwnedValue<'_>,
+            facts: KeyFacts,
+        ) -> Result<(), Fault> {
+            let text = BED.with_borrow_mut(|bed| {
+                let keyspace = &mut bed.engine.keyspace;
+                keyspace.load(DbIndex(0), key, value, None, None);
+                let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, false);
+                let mut its = keyspace.db(DbIndex(0));
+                writer.key(&its.view(key).expect("it is there"), Use::Nothing);
+                // The order of a table's elements differs from table to table.
+                let mut text = writer.take(Vec::new());
+                text.sort_unstable();
+                text.extend(bed.run_args(&[b"DEBUG", b"DIGEST-VALUE", key]));
+                bed.engine.keyspace.flush(DbIndex(0), false);
+                text
+            });
+            self.keys.push((db, key.to_vec(), facts, text));
+            Ok(())
+        }
+
+        fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {
+            self.empty_keys += 1;
+        }
+
+        fn function(&mut self, code: &[u8]) -> Result<(), Fault> {
+            self.functions.push(code.to_vec());
+            Ok(())
+        }
+    }
+
+    const OPTIONS: ReadOptions = ReadOptions {
+        checksum: true,
+        deep: true,
+    };
+
+    /// What is received of a file, and how it ends: its end or fault as text; `None`: it starved.
+    type Outcome = (Received, Option<String>);
+
+    fn whole(file: &[u8]) -> Outcome {
+        let mut received = Received::default();
+        let reader = Reader::begin(Input::of_bytes(file), OPTIONS, &mut received);
+        let end = reader.and_then(|reader| reader.run(&mut received));
+        (received, Some(format!("{end:?}")))
+    }
+
+    /// The file fed in pieces, and what remains behind its end.
+    fn in_pieces<'f>(
+        file: &'f [u8],
+        total: Option<u64>,
+        mut cut: impl FnMut(&'f [u8]) -> usize,
+    ) -> (Outcome, Vec<u8>) {
+        let mut received = Received::default();
+        let mut reader = Reader::of_feed(total, OPTIONS);
+        let mut rest = file;
+        let mut was_fed = true;
+        let end = loop {
+            match reader.step(&mut received) {
+                Ok(ReadStep::Key) => {}
+                Ok(ReadStep::Starved) if rest.is_empty() && !was_fed => break None,
+                Ok(ReadStep::Starved) => {
+                    let (now, later) = rest.split_at(cut(rest).min(rest.len()));
+                    was_fed = !now.is_empty();
+                    reader.feed(now);
+                    rest = later;
+                }
+                Ok(ReadStep::End(end)) => {
+                    let end: Result<RdbEnd, RdbError> = Ok(end);
+                    break Some(format!("{end:?}"));
+                }
+                Err(error) => {
+                    let end: Result<RdbEnd, RdbError> = Err(error);
+                    break Some(format!("{end:?}"));
+                }
+            }
+        };
+        ((received, end), [&reader.take_rest(), rest].concat())
+    }
+
+    #[test]
+    fn a_file_in_two_or_many_pieces_is_the_same_file() {
+        for file in written().into_iter().chain(foreign()).chain(large()) {
+            let expected = whole(&file);
+            let ending = expected.1.as_ref().expect("an end");
+            assert!(ending.starts_with("Ok"), "{ending}");
+            let behind = [&file[..], b"behind"].concat();
+            for total in [None, Some(file.len() as u64)] {
+                let check = |pieces: &mut dyn FnMut(&[u8]) -> usize| {
+                    let (got, left) = in_pieces(&behind, total, pieces);
+                    let len = file.len();
+                    assert!(got == expected, "{len} bytes: {:?}", got.1);
+                    assert_eq!(left, b"behind");
+                };
+                check(&mut |_| 1 + file.len() / 1000);
+                check(&mut |_| 64 * 1024);
+                let step = 1 + file.len() / 100;
+                for cut in (0..file.len()).step_by(step) {
+                    check(&mut |rest| match behind.len() - rest.len() {
+                        0 if cut > 0 => cut,
+                        _ => rest.len(),
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_in_pieces_has_the_same_fault() {
+        let mut rng = SmallRng::seed_from_u64(7);
+        for file in written().into_iter().chain(foreign()) {
+            for at in 0..file.len() {
+                for _ in 0..4 {
+                    let mut changed = file.clone();
+                    changed[at] = rng.random();
+                    if rng.random_range(0..4) == 0 {
+                        changed.truncate(rng.random_range(at..=file.len()));
+                    }
+                    let expected = whole(&changed);
+                    let piece_max = rng.random_range(1..20);
+                    let mut cut = |_: &[u8]| rng.random_range(1..=piece_max);
+                    let total = Some(changed.len() as u64);
+                    let (got, _) = in_pieces(&changed, total, &mut cut);
+                    assert!(got == expected, "{got:?} {expected:?} {changed:x?}");
+                    // Of unknown length a file may also end too early.
+                    let (got, _) = in_pieces(&changed, None, &mut cut);
+                    let as_expected = got.1.is_none() || got == expected;
+                    assert!(as_expected, "{got:?} {expected:?} {changed:x?}");
+                }
+            }
+        }
+    }
+
+    /// Files with values of many nodes and elements.
+    fn large() -> Vec<Vec<u8>> {
+        let mut bed = Testbed::unheard();
+        for i in 0..3000 {
+            for line in [
+                format!("HSET hash field:{i} value:{i}"),
+                format!("SADD set {i} member:{i}"),
+                format!("ZADD zset {i} member:{i}"),
+                format!("RPUSH list {i} element:{i}"),
+                format!("XADD stream * field value:{i}"),
+            ] {
+                bed.run(&line);
+            }
+        }
+        for g in 0..20 {
+            bed.run(&format!("XGROUP CREATE stream group:{g} 0"));
+            bed.run(&format!(
+                "XREADGROUP GROUP group:{g} one COUNT 50 STREAMS stream >"
+            ));
+            bed.run(&format!(
+                "XREADGROUP GROUP group:{g} two COUNT 50 STREAMS stream >"
+            ));
+        }
+        bed.run("HPEXPIREAT hash 9000000000000 FIELDS 2 field:1 field:2");
+        bed.run_args(&[b"SET", b"string", &[b'x'; 300_000]]);
+        let files = [VERSION_FIELD_TTLS, 9].map(|version| {
+            let mut writer = RdbWriter::new(version, version > 9);
+            writer.magic();
+            writer.select(DbIndex(0), None);
+            for key in ["hash", "set", "zset", "list", "stream", "string"] {
+                let mut db = bed.engine.keyspace.db(DbIndex(0));
+                let view = db.view(key.as_bytes()).expect("it is there");
+                writer.key(&view, Use::Nothing);
+            }
+            writer.end();
+            let mut file = writer.take(Vec::new());
+            let sum = crc64::update(0, &file);
+            file.extend_from_slice(&sum.to_le_bytes());
+            file
+        });
+        files.into()
     }
 
     #[test]

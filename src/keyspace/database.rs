@@ -345,6 +345,14 @@ impl Database {
         }
     }
 
+    /// This database replaces `old`, whose keys are counted by the same rule: the use counts are
+    /// added to those here. O(lines).
+    pub(super) fn adopt_uses(&mut self, old: &Database) {
+        if let (Some(prefixes), Some(old)) = (&mut self.prefixes, &old.prefixes) {
+            prefixes.adopt_uses(old);
+        }
+    }
+
     /// Every entry, in table order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         self.table.entries()

@@ -66,6 +66,11 @@ impl Databases {
         self.all.iter_mut()
     }
 
+    /// The databases, in order.
+    pub fn into_all(self) -> Vec<Database> {
+        self.all
+    }
+
     /// Exchanges two databases.
     pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
         self.mark_stale(a);

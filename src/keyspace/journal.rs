@@ -3,7 +3,7 @@
 //!
 //! Every change of a key is recorded by one function, [`Keyspace::state_change`], on every path:
 //! handlers, expiry of keys and fields, eviction, loading; a whole database by
-//! [`Keyspace::state_flush`] and [`Keyspace::state_swap`]. Watchers are notified at once; the
+//! [`Keyspace::state_flush`], [`Keyspace::state_swap`] and [`Keyspace::state_take_over`]. Watchers are notified at once; the
 //! journal keeps a line when there is a listener for its class. The server drains it after each
 //! command, so that events of a transaction's commands come between them.
 //!
@@ -12,6 +12,7 @@
 //!
 //! Cost without a listener: one test. A line needs no allocation of its own.
 
+use super::databases::Databases;
 use super::prefixes::Use;
 use super::watch::Seen;
 use super::{Class, DbIndex, KeyHash, Keyspace};
@@ -199,6 +200,15 @@ impl Keyspace {
         let (database, now) = (&self.dbs[db], self.due_ms);
         self.watchers
             .replace_all(db, |key| database.seen(key, now), |_| Seen::Missing);
+        self.note_whole(db, ChangeKind::Flushed);
+    }
+
+    /// Records that all keys of a database are about to be replaced by those in `new`.
+    pub(super) fn state_take_over(&mut self, db: DbIndex, new: &Databases) {
+        self.waiting.touch_all(db);
+        let (old, new, now) = (&self.dbs[db], &new[db], self.due_ms);
+        self.watchers
+            .replace_all(db, |key| old.seen(key, now), |key| new.seen(key, now));
         self.note_whole(db, ChangeKind::Flushed);
     }
 

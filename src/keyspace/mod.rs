@@ -4,6 +4,7 @@
 //! Handlers work through [`Db`], one database as one command sees it; every change is recorded
 //! there once ([`Db::changed`]) and reaches all listeners from there.
 
+mod beside;
 mod change;
 mod check;
 mod clock;
@@ -68,7 +69,6 @@ pub use crate::config::EventClass as Class;
 
 use crate::types::{Inner, Limits, Type};
 use databases::Databases;
-use watch::Seen;
 
 /// A database's number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -260,14 +260,9 @@ impl Keyspace {
             return;
         }
         self.state_swap(a, b);
-        let now = self.due_ms;
         self.dbs.swap(a, b);
         for db in [a, b] {
-            for key in self.waiting.keys_of(db) {
-                if self.dbs[db].seen(&key, now) == Seen::Live {
-                    self.waiting.signal(db, &key);
-                }
-            }
+            self.signal_existing_in(db);
         }
     }
 
@@ -282,6 +277,12 @@ impl Keyspace {
             self.lazyfree.free_database(old, off_loop);
         }
         keys
+    }
+
+    /// Empties all databases, as [`Keyspace::flush`]. Returns the number of keys.
+    pub fn flush_all(&mut self, off_loop: bool) -> usize {
+        let all = 0..self.databases() as u32;
+        all.map(|at| self.flush(DbIndex(at), off_loop)).sum()
     }
 
     /// Whether a field of any hash expires.

@@ -8,7 +8,9 @@ use std::fmt::{self, Write};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::rdb::{Fault, Input, KeyFacts, Loader, RdbEnd, RdbError, ReadOptions, Reader, Sum};
+use super::rdb::{
+    Fault, Input, KeyFacts, Loader, RdbEnd, RdbError, ReadOptions, ReadStep, Reader, Sum,
+};
 use super::values::form_name;
 use crate::base::clock;
 use crate::base::number::parse_i64;
@@ -211,8 +213,8 @@ impl Report {
         let mut reader = Reader::begin(input, options, self)?;
         loop {
             let from = reader.offset();
-            self.end = reader.step(self)?;
-            if self.end.is_some() {
+            if let ReadStep::End(end) = reader.step(self)? {
+                self.end = Some(end);
                 return Ok(());
             }
             self.weigh(reader.offset() - from);

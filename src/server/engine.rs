@@ -239,7 +239,9 @@ impl Server {
         state.set(State::FAILED, failed);
         let guarded = !self.config.remote_admin_without_auth;
         state.set(State::GUARDED, guarded);
-        state.set(State::LOADING, self.persist.loading.in_progress());
+        let loading = &self.persist.loading;
+        state.set(State::ASYNC_LOADING, loading.is_async());
+        state.set(State::LOADING, loading.in_progress() && !loading.is_async());
         state.set(State::BUSY, self.scripting.is_busy());
         Interest::of(state, self.eviction_bound())
     }

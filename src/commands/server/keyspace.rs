@@ -1,11 +1,8 @@
 //! Whole databases: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
 
-use std::ops::Range;
-
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
-use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const DBSIZE: Spec = Spec {
@@ -75,33 +72,32 @@ impl Freeing {
 /// big databases; unless ASYNC, the loop does it in EXEC and scripts. Propagated even if there was
 /// nothing to delete.
 fn flushdb(call: &mut Call<'_>) -> CommandResult {
+    let freeing = Freeing::parse(call)?;
     let db = call.db.index();
-    flush(call, db.0..db.0 + 1)
+    let keys = call.db.keyspace().flush(db, freeing != Freeing::Here);
+    record(call, keys);
+    reply(call, freeing)
 }
 
 /// `FLUSHALL [SYNC | ASYNC]`: deletes all keys of all databases, as FLUSHDB.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
-    let all = call.db.keyspace().databases() as u32;
-    flush(call, 0..all)
+    let freeing = Freeing::parse(call)?;
+    let world = call.world();
+    world.server.cancel_save(world.keyspace);
+    let keys = world.keyspace.flush_all(freeing != Freeing::Here);
+    record(call, keys);
+    let world = call.world();
+    world.server.flushed_all(world.keyspace);
+    reply(call, freeing)
 }
 
-fn flush(call: &mut Call<'_>, databases: Range<u32>) -> CommandResult {
-    let freeing = Freeing::parse(call)?;
-    let all = databases.len() > 1;
-    if all {
-        let world = call.world();
-        world.server.cancel_save(world.keyspace);
-    }
-    for db in databases {
-        let keyspace = call.db.keyspace();
-        let keys = keyspace.flush(DbIndex(db), freeing != Freeing::Here);
-        call.db.add_dirty(keys as u64);
-    }
+/// So many keys were removed.
+fn record(call: &mut Call<'_>, keys: usize) {
+    call.db.add_dirty(keys as u64);
     call.always_effect();
-    if all {
-        let world = call.world();
-        world.server.flushed_all(world.keyspace);
-    }
+}
+
+fn reply(call: &mut Call<'_>, freeing: Freeing) -> CommandResult {
     if freeing != Freeing::Awaited || !call.block_until_freed() {
         call.reply.ok();
     }

@@ -77,6 +77,29 @@ impl Prefixes {
         self.frontier = ALL;
     }
 
+    /// Adds the use counts of another table of the same rule. O(lines).
+    pub fn adopt_uses(&mut self, other: &Prefixes) {
+        for (number, line) in other.lines.iter().enumerate() {
+            let uses = PrefixFigures {
+                keys: 0,
+                bytes: 0,
+                ..line.figures
+            };
+            if uses == PrefixFigures::default() {
+                continue;
+            }
+            let figures = match number {
+                NONE | OTHER => &mut self.lines[number].figures,
+                // A prefix is a key of itself.
+                _ => self.line_of(&line.name),
+            };
+            figures.reads += uses.reads;
+            figures.writes += uses.writes;
+            figures.misses += uses.misses;
+            figures.expired += uses.expired;
+        }
+    }
+
     /// The line of a key, if its prefix has one.
     #[inline]
     fn find(&mut self, key: &[u8]) -> Result<usize, usize> {

@@ -17,6 +17,10 @@ use crate::types::Type;
 pub enum Fault {
     #[error("it ends too early")]
     Truncated,
+    /// At least so many bytes must still arrive: the reader of a fed input waits for them, so that
+    /// no caller gets this fault.
+    #[error("{0} bytes or more have not arrived yet")]
+    Starved(u64),
     #[error("{0}")]
     Io(io::Error),
     #[error("it does not begin as an RDB file does")]

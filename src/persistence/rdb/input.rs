@@ -1,10 +1,15 @@
-//! Input bytes: a window over a file or a socket, or a complete payload.
+//! Input bytes: a window over a file, a complete payload, or bytes that are fed piece by piece.
 //!
 //!     | read | window: at .. end | not read yet |
 //!
 //! No announced length is trusted: memory is allocated only for bytes that have arrived, and a
 //! count of elements is limited by the bytes that can follow. The checksum is updated in large
 //! pieces, as bytes leave the window.
+//!
+//! A fed input ([`Input::of_feed`]) never waits: reading beyond the bytes fed so far fails with
+//! [`Fault::Starved`], and the reader then returns to the beginning of the current item
+//! ([`Input::rewind`]). So the window keeps an item until the next one begins, and the checksum
+//! never covers a part of an item. Cost of feeding: O(bytes), amortised.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -18,6 +23,10 @@ use crate::base::lzf;
 const WINDOW_BYTES: usize = 1 << 20;
 /// Longer strings are read outside the window, in steps that double up to this.
 const STEP_BYTES_MAX: usize = 64 << 20;
+/// Capacity that the window of a fed input keeps, whatever it contains.
+const FEED_BYTES_KEPT: usize = 4 << 20;
+/// The checksum of a fed input is updated for as many bytes at a time.
+const SUM_BYTES: usize = 64 << 10;
 
 /// A string as encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +57,15 @@ enum Prefix {
 
 enum Source<'a> {
     All(&'a [u8]),
-    Stream {
-        reader: Box<dyn Read + 'a>,
-        window: Vec<u8>,
-    },
+    Window { window: Vec<u8>, origin: Origin<'a> },
+}
+
+/// How bytes come into the window.
+enum Origin<'a> {
+    /// They are read. The window has a fixed size.
+    Reader(Box<dyn Read + 'a>),
+    /// They are fed. The window grows: it has the whole current item.
+    Feed,
 }
 
 /// See the module.
@@ -67,6 +81,8 @@ pub struct Input<'a> {
     crc: Option<u64>,
     /// Start of the bytes in the window that are not in the checksum yet.
     crc_from: usize,
+    /// Start of the current item in the window of a fed input.
+    item: usize,
     /// Strings that are not in the window in plain form, and LZF data to decompress.
     text: Vec<u8>,
     packed: Vec<u8>,
@@ -82,13 +98,33 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The first bytes of a payload that has `total` bytes; reading beyond them fails with
+    /// [`Fault::Starved`].
+    pub(super) fn of_beginning(bytes: &'a [u8], total: u64) -> Input<'a> {
+        Input {
+            total,
+            ..Input::of_bytes(bytes)
+        }
+    }
+
     /// The bytes of a reader; `total` bytes, if known.
     pub fn of_reader(reader: Box<dyn Read + 'a>, total: Option<u64>) -> Input<'a> {
         Input {
             total: total.unwrap_or(u64::MAX),
-            ..Input::of(Source::Stream {
-                reader,
+            ..Input::of(Source::Window {
                 window: vec![0; WINDOW_BYTES],
+                origin: Origin::Reader(reader),
+            })
+        }
+    }
+
+    /// Bytes that [`Input::feed`] appends; `total` bytes, if known.
+    pub fn of_feed(total: Option<u64>) -> Input<'a> {
+        Input {
+            total: total.unwrap_or(u64::MAX),
+            ..Input::of(Source::Window {
+                window: Vec::new(),
+                origin: Origin::Feed,
             })
         }
     }
@@ -102,10 +138,80 @@ impl<'a> Input<'a> {
             total: 0,
             crc: None,
             crc_from: 0,
+            item: 0,
             text: Vec::new(),
             packed: Vec::new(),
         }
     }
+
+    // --- feeding ---
+
+    fn is_fed(&self) -> bool {
+        let origin = match &self.source {
+            Source::All(_) => return false,
+            Source::Window { origin, .. } => origin,
+        };
+        matches!(origin, Origin::Feed)
+    }
+
+    /// Appends bytes to a fed input. Only between two items. Amortised O(bytes).
+    pub fn feed(&mut self, bytes: &[u8]) {
+        assert!(self.is_fed());
+        self.begin_item();
+        // The move costs no more than the bytes it drops have cost.
+        if self.at >= self.end - self.at {
+            self.drop_read();
+        }
+        let Source::Window { window, .. } = &mut self.source else {
+            unreachable!("a fed input has a window");
+        };
+        window.extend_from_slice(bytes);
+        self.end = window.len();
+    }
+
+    /// Removes the bytes that have been read from the window of a fed input.
+    fn drop_read(&mut self) {
+        self.sum_up();
+        let Source::Window { window, .. } = &mut self.source else {
+            return;
+        };
+        window.drain(..self.at);
+        if window.capacity() > FEED_BYTES_KEPT.max(4 * window.len()) {
+            window.shrink_to(FEED_BYTES_KEPT);
+        }
+        self.base += self.at as u64;
+        self.end = window.len();
+        (self.at, self.crc_from, self.item) = (0, 0, 0);
+    }
+
+    /// An item begins here: a fed input is rewound to this place.
+    #[inline]
+    pub fn begin_item(&mut self) {
+        self.item = self.at;
+        if self.at - self.crc_from >= SUM_BYTES && self.is_fed() {
+            self.sum_up();
+        }
+    }
+
+    /// Returns to the beginning of the current item of a fed input.
+    pub fn rewind(&mut self) {
+        assert!(self.is_fed());
+        self.at = self.item;
+    }
+
+    /// The bytes that are there and not read yet.
+    pub fn rest(&self) -> &[u8] {
+        &self.window()[self.at..self.end]
+    }
+
+    /// Takes the bytes that are there and not read yet.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        let rest = self.rest().to_vec();
+        self.at = self.end;
+        rest
+    }
+
+    // --- reading ---
 
     /// Computes a checksum of everything from here on.
     pub fn begin_checksum(&mut self) {
@@ -123,7 +229,7 @@ impl<'a> Input<'a> {
         if let Some(crc) = &mut self.crc {
             let window = match &self.source {
                 Source::All(bytes) => bytes,
-                Source::Stream { window, .. } => &window[..],
+                Source::Window { window, .. } => &window[..],
             };
             *crc = crc64::update(*crc, &window[self.crc_from..self.at]);
         }
@@ -144,16 +250,27 @@ impl<'a> Input<'a> {
     fn window(&self) -> &[u8] {
         match &self.source {
             Source::All(bytes) => bytes,
-            Source::Stream { window, .. } => window,
+            Source::Window { window, .. } => window,
         }
     }
 
     /// Reads until `n` bytes are in the window, which has room for them.
     #[cold]
     fn fill(&mut self, n: usize) -> Result<(), Fault> {
+        let Source::Window {
+            origin: Origin::Reader(_),
+            ..
+        } = &self.source
+        else {
+            return Err(self.shortage(n as u64));
+        };
         self.sum_up();
-        let Source::Stream { reader, window } = &mut self.source else {
-            return Err(Fault::Truncated);
+        let Source::Window {
+            window,
+            origin: Origin::Reader(reader),
+        } = &mut self.source
+        else {
+            unreachable!("it was there");
         };
         window.copy_within(self.at..self.end, 0);
         self.base += self.at as u64;
@@ -168,6 +285,22 @@ impl<'a> Input<'a> {
             };
         }
         Ok(())
+    }
+
+    /// The fault if `n` bytes are not there and no more are read.
+    fn shortage(&self, n: u64) -> Fault {
+        match n > self.left() {
+            true => Fault::Truncated,
+            false => Fault::Starved(n - (self.end - self.at) as u64),
+        }
+    }
+
+    /// Fails unless `n` bytes can be read next: up to a window's size.
+    pub fn require(&mut self, n: usize) -> Result<(), Fault> {
+        match self.end - self.at < n {
+            true => self.fill(n),
+            false => Ok(()),
+        }
     }
 
     /// The range of the next `n` bytes in the window.
@@ -226,13 +359,16 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The number of elements that follow, each of at least `bytes` bytes.
+    /// The number of elements that follow, each of at least `bytes` bytes. Of a fed input so many
+    /// bytes have arrived.
     pub fn count(&mut self, bytes: u64) -> Result<usize, Fault> {
         let n = self.length()?;
-        match n.checked_mul(bytes) {
-            Some(all) if all <= self.left() => usize::try_from(n).map_err(|_| Fault::Announced(n)),
-            _ => Err(Fault::Announced(n)),
+        let all = n.checked_mul(bytes).filter(|all| *all <= self.left());
+        let all = all.ok_or(Fault::Announced(n))?;
+        if all > (self.end - self.at) as u64 && self.is_fed() {
+            return Err(self.shortage(all));
         }
+        usize::try_from(n).map_err(|_| Fault::Announced(n))
     }
 
     /// A string, valid until the next one is read.
@@ -288,7 +424,11 @@ impl<'a> Input<'a> {
         let n = n as usize;
         let fits = match &self.source {
             Source::All(_) => true,
-            Source::Stream { window, .. } => n <= window.len(),
+            Source::Window {
+                origin: Origin::Feed,
+                ..
+            } => true,
+            Source::Window { window, .. } => n <= window.len(),
         };
         if fits {
             return self.range(n).map(Some);
@@ -297,6 +437,32 @@ impl<'a> Input<'a> {
         let done = self.gather(n, &mut text);
         self.text = text;
         done.map(|()| None)
+    }
+
+    /// Passes over `n` bytes, which must be there.
+    pub fn skip(&mut self, n: u64) -> Result<(), Fault> {
+        if n > (self.end - self.at) as u64 {
+            return Err(self.shortage(n));
+        }
+        self.at += n as usize;
+        Ok(())
+    }
+
+    /// Passes over a string, which must be there.
+    pub fn skip_string(&mut self) -> Result<(), Fault> {
+        let bytes = match self.prefix()? {
+            Prefix::Length(n) => n,
+            Prefix::Encoded(length::INT_8) => 1,
+            Prefix::Encoded(length::INT_16) => 2,
+            Prefix::Encoded(length::INT_32) => 4,
+            Prefix::Encoded(length::LZF) => {
+                let packed_len = self.length()?;
+                self.length()?;
+                packed_len
+            }
+            Prefix::Encoded(_) => return Err(Fault::Encoding),
+        };
+        self.skip(bytes)
     }
 
     /// Reads `n` bytes into `out`, which grows as they arrive.
@@ -409,6 +575,87 @@ mod tests {
                 assert!(matches!(input.byte(), Err(Fault::Truncated)));
             }
         }
+    }
+
+    /// Reads one value of a fed input, fed in steps of these sizes; returns how often it starved.
+    fn fed<R>(
+        input: &mut Input<'_>,
+        rest: &mut &[u8],
+        step: usize,
+        mut read: impl FnMut(&mut Input<'_>) -> Result<R, Fault>,
+    ) -> (R, u32) {
+        let mut starved = 0;
+        input.begin_item();
+        loop {
+            match read(input) {
+                Ok(value) => return (value, starved),
+                Err(Fault::Starved(missing)) => {
+                    assert!(missing > 0 && missing <= rest.len() as u64);
+                    starved += 1;
+                    input.rewind();
+                    let (now, later) = rest.split_at(step.min(rest.len()));
+                    input.feed(now);
+                    *rest = later;
+                }
+                Err(fault) => panic!("{fault}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_fed_input_starves_rewinds_and_sums_each_byte_once() {
+        let lengths = [0, 1, 70, 20_000, WINDOW_BYTES + 5, 3, 200_000, 9];
+        let texts = lengths.map(|n| (0..n).map(|i| (i * 37 % 249) as u8).collect::<Vec<u8>>());
+        let all: Vec<u8> = texts.iter().flat_map(|text| plain(text)).collect();
+        let crc = crc64::update(0, &all);
+        let behind = [&all[..], b"behind"].concat();
+        for (step, total) in [(1, None), (999, Some(behind.len() as u64)), (300_000, None)] {
+            let mut input = Input::of_feed(total);
+            input.begin_checksum();
+            let mut rest = &behind[..];
+            for text in texts.iter().filter(|text| step > 1 || text.len() < 100) {
+                let mut got = Vec::new();
+                let (_, starved) = fed(&mut input, &mut rest, step, |input| {
+                    input.string_to(&mut got)
+                });
+                assert!(got == *text, "{}", text.len());
+                assert!(starved as usize <= text.len() / step + 6);
+                if step == 1 && text.len() == 70 {
+                    break;
+                }
+            }
+            if step == 1 {
+                let sum = crc64::update(0, &all[..3 * 5 + 71]);
+                assert_eq!(input.checksum(), Some(sum));
+                continue;
+            }
+            assert_eq!(input.checksum(), Some(crc));
+            assert_eq!(input.offset(), all.len() as u64);
+            input.feed(rest);
+            assert_eq!(input.take_rest(), b"behind");
+            assert_eq!(input.rest(), b"");
+        }
+    }
+
+    #[test]
+    fn a_fed_input_believes_no_length_and_knows_its_end() {
+        let announced = [0x80, 0x10, 0, 0, 0, b'x'];
+        let mut input = Input::of_feed(None);
+        input.feed(&announced);
+        let Err(Fault::Starved(missing)) = input.string() else {
+            panic!("not all has arrived");
+        };
+        assert_eq!(missing, 0x1000_0000 - 1);
+        input.rewind();
+        let Err(Fault::Starved(missing)) = input.count(10) else {
+            panic!("elements have not arrived");
+        };
+        assert_eq!(missing, 0xA000_0000 - 1);
+        let mut input = Input::of_feed(Some(100));
+        input.feed(&announced);
+        assert!(matches!(input.string(), Err(Fault::Truncated)));
+        input.rewind();
+        assert!(matches!(input.count(10), Err(Fault::Announced(_))));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!     parse      reading values; the forms of each type: `persistence::values`
 //!     reader     files, key by key                 payload     RESTORE's payloads
 //!     peer       the version for another server
+//!     scan       where an item ends that arrives in pieces
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
@@ -19,6 +20,7 @@ mod parse;
 mod payload;
 mod peer;
 mod reader;
+mod scan;
 mod writer;
 
 pub use fault::{Fault, RdbError};
@@ -26,12 +28,9 @@ pub use format::Dialect;
 pub use input::{Input, Text};
 pub use parse::Rules;
 pub use payload::{Payload, seal};
-#[cfg_attr(
-    not(test),
-    allow(unused_imports, reason = "no replica asks for it yet")
-)]
 pub use peer::{PeerFormat, sync_version};
-pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, Reader, Sum};
+pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
+pub use scan::{Layout, Part};
 pub use writer::{RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL};
 pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS, is_valkey};
 

@@ -2,12 +2,17 @@
 //!
 //! The reader knows the format; its [`Loader`] handles the keys. Every error has a position: the
 //! offset, and the key whose value was being read.
+//!
+//! A file may be fed in pieces ([`Reader::of_feed`]). An item - the header, an opcode with its parts,
+//! a key - that has not arrived is rewound, and read again when it is whole ([`Scan`]): whatever the
+//! pieces, the loader gets the same. Nothing of an item reaches the loader before all of it is read.
 
 use super::fault::{Doing, Fault, RdbError};
 use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, opcode};
 use super::input::Input;
 use super::module;
 use super::parse::{self, Rules};
+use super::scan::{Scan, Scanned};
 use crate::keyspace::{DbIndex, KeyUse, OwnedValue};
 use crate::types::Limits;
 
@@ -65,12 +70,37 @@ pub struct Reader<'a> {
     input: Input<'a>,
     options: ReadOptions,
     rules: Rules,
-    pub version: u16,
+    /// 0: the header is not read yet.
+    version: u16,
     db: DbIndex,
     key: Vec<u8>,
+    /// The facts before the next key.
+    facts: KeyFacts,
+    /// Where the step began.
+    began: u64,
+    wait: Wait,
     /// What is being read; key and type are set only within a value.
     doing: Doing,
     kind: Option<u8>,
+}
+
+/// What a fed reader waits for.
+enum Wait {
+    Nothing,
+    /// The end of the current item.
+    Item(Scan),
+    /// So many bytes from the beginning of the file on.
+    Bytes(u64),
+}
+
+/// How a step of the reader ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadStep {
+    /// After a key.
+    Key,
+    /// The next item has not arrived: [`Reader::feed`] comes first.
+    Starved,
+    End(RdbEnd),
 }
 
 /// The end of a file.
@@ -95,35 +125,76 @@ pub enum Sum {
 impl<'a> Reader<'a> {
     /// Reads the header.
     pub fn begin(
-        mut input: Input<'a>,
+        input: Input<'a>,
         options: ReadOptions,
         loader: &mut dyn Loader,
     ) -> Result<Reader<'a>, RdbError> {
+        let mut reader = Reader::new(input, options);
+        let read = reader.read_header(loader.limits());
+        read.map_err(|fault| reader.error(fault))?;
+        Ok(reader)
+    }
+
+    /// A file of `total` bytes, if known, that [`Reader::feed`] appends.
+    pub fn of_feed(total: Option<u64>, options: ReadOptions) -> Reader<'a> {
+        Reader::new(Input::of_feed(total), options)
+    }
+
+    fn new(mut input: Input<'a>, options: ReadOptions) -> Reader<'a> {
         if options.checksum {
             input.begin_checksum();
         }
-        let head = header(&mut input);
-        let (dialect, version) = head.map_err(|fault| RdbError {
-            offset: input.offset(),
-            doing: Doing::Start,
-            kind: None,
-            key: None,
-            fault,
-        })?;
-        Ok(Reader {
+        Reader {
             input,
             options,
             rules: Rules {
-                limits: loader.limits(),
+                limits: Limits::default(),
                 deep: options.deep,
-                dialect,
+                dialect: Dialect::Redis,
             },
-            version,
+            version: 0,
             db: DbIndex(0),
             key: Vec::new(),
+            facts: KeyFacts::default(),
+            began: 0,
+            wait: Wait::Nothing,
             doing: Doing::Start,
             kind: None,
-        })
+        }
+    }
+
+    /// Appends bytes of a file that is fed. Amortised O(bytes).
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.input.feed(bytes);
+    }
+
+    /// Bytes fed and not read yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.input.rest().len()
+    }
+
+    /// After the end: takes the bytes that were fed behind it.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        self.input.take_rest()
+    }
+
+    /// Of a fed file: reads the header if it has arrived. True once it has been read.
+    ///
+    /// An error: it is no RDB file, or of a version that is not known.
+    pub fn read_fed_header(&mut self, loader: &mut dyn Loader) -> Result<bool, RdbError> {
+        if self.version == 0 && self.input.rest().len() >= HEADER_BYTES {
+            let read = self.read_header(loader.limits());
+            read.map_err(|fault| self.error(fault))?;
+        }
+        Ok(self.version != 0)
+    }
+
+    fn read_header(&mut self, limits: Limits) -> Result<(), Fault> {
+        self.doing = Doing::Start;
+        let (dialect, version) = header(&mut self.input)?;
+        (self.version, self.rules.dialect, self.rules.limits) = (version, dialect, limits);
+        self.began = self.input.offset();
+        Ok(())
     }
 
     /// Bytes read.
@@ -131,72 +202,126 @@ impl<'a> Reader<'a> {
         self.input.offset()
     }
 
-    /// Reads the whole file.
+    /// Reads the whole file, which is not fed.
     pub fn run(mut self, loader: &mut dyn Loader) -> Result<RdbEnd, RdbError> {
         loop {
-            if let Some(end) = self.step(loader)? {
+            if let ReadStep::End(end) = self.step(loader)? {
                 return Ok(end);
             }
         }
     }
 
-    /// Reads up to the end of the next key, or of the file.
-    pub fn step(&mut self, loader: &mut dyn Loader) -> Result<Option<RdbEnd>, RdbError> {
-        let begin = self.input.offset();
-        self.kind = None;
-        self.step_on(loader).map_err(|fault| RdbError {
-            // An unknown item is reported at its beginning.
+    /// Reads up to the end of the next key, or of the file; of a fed file, up to the first item
+    /// that has not arrived.
+    pub fn step(&mut self, loader: &mut dyn Loader) -> Result<ReadStep, RdbError> {
+        if self.must_wait() {
+            return Ok(ReadStep::Starved);
+        }
+        match self.step_on(loader) {
+            Ok(step) => {
+                self.began = self.input.offset();
+                Ok(step)
+            }
+            Err(Fault::Starved(missing)) => {
+                self.wait_for(missing);
+                Ok(ReadStep::Starved)
+            }
+            Err(fault) => Err(self.error(fault)),
+        }
+    }
+
+    /// A fault with its position.
+    fn error(&self, fault: Fault) -> RdbError {
+        RdbError {
+            // An unknown item is reported at the beginning of its step.
             offset: match fault {
-                Fault::Unknown(_) => begin,
+                Fault::Unknown(_) => self.began,
                 _ => self.input.offset(),
             },
             doing: self.doing,
             kind: self.kind,
             key: (self.doing == Doing::Value).then(|| self.key.as_slice().into()),
             fault,
-        })
+        }
     }
 
-    fn step_on(&mut self, loader: &mut dyn Loader) -> Result<Option<RdbEnd>, Fault> {
-        let mut facts = KeyFacts::default();
-        loop {
-            self.doing = Doing::Type;
-            match self.input.byte()? {
-                opcode::EOF => return self.end().map(Some),
-                opcode::EXPIRETIME_MS => {
-                    self.doing = Doing::Expire;
-                    facts.expiry = Some(self.input.millis()?);
-                }
-                opcode::EXPIRETIME => {
-                    self.doing = Doing::Expire;
-                    let seconds = i32::from_le_bytes(self.input.array()?);
-                    facts.expiry = Some(i64::from(seconds) * 1000);
-                }
-                opcode::FREQ => facts.last_use = Some(KeyUse::Frequency(self.input.byte()?)),
-                opcode::IDLE => facts.last_use = Some(KeyUse::IdleSeconds(self.input.length()?)),
-                kind if kind < opcode::VALKEY_SLOT_IMPORT => {
-                    self.read_key(kind, facts, loader)?;
-                    return Ok(None);
-                }
-                other => self.other(other, loader)?,
+    /// Whether the item at which the reader starved has still not arrived.
+    fn must_wait(&mut self) -> bool {
+        let here = self.input.offset();
+        match &mut self.wait {
+            Wait::Nothing => false,
+            Wait::Bytes(until) => here + (self.input.rest().len() as u64) < *until,
+            Wait::Item(scan) => {
+                scan.advance(self.input.rest(), self.input.left()) == Scanned::Short
             }
         }
     }
 
-    fn read_key(
-        &mut self,
-        kind: u8,
-        facts: KeyFacts,
-        loader: &mut dyn Loader,
-    ) -> Result<(), Fault> {
+    /// Returns to the beginning of the current item, of which `missing` bytes or more have not
+    /// arrived.
+    fn wait_for(&mut self, missing: u64) {
+        self.input.rewind();
+        let rest = self.input.rest();
+        let scan = match (&self.wait, rest.first()) {
+            (Wait::Nothing, Some(&code)) if self.version > 0 => {
+                Scan::begin(code, self.rules.dialect)
+            }
+            _ => None,
+        };
+        let arrived = self.input.offset() + rest.len() as u64;
+        self.wait = match scan {
+            Some(scan) => Wait::Item(scan),
+            None => Wait::Bytes(arrived.saturating_add(missing)),
+        };
+    }
+
+    fn step_on(&mut self, loader: &mut dyn Loader) -> Result<ReadStep, Fault> {
+        if self.version == 0 {
+            self.input.begin_item();
+            self.read_header(loader.limits())?;
+            self.wait = Wait::Nothing;
+        }
+        loop {
+            self.input.begin_item();
+            (self.doing, self.kind) = (Doing::Type, None);
+            match self.input.byte()? {
+                opcode::EOF => return self.end().map(ReadStep::End),
+                opcode::EXPIRETIME_MS => {
+                    self.doing = Doing::Expire;
+                    self.facts.expiry = Some(self.input.millis()?);
+                }
+                opcode::EXPIRETIME => {
+                    self.doing = Doing::Expire;
+                    let seconds = i32::from_le_bytes(self.input.array()?);
+                    self.facts.expiry = Some(i64::from(seconds) * 1000);
+                }
+                opcode::FREQ => {
+                    self.facts.last_use = Some(KeyUse::Frequency(self.input.byte()?));
+                }
+                opcode::IDLE => {
+                    self.facts.last_use = Some(KeyUse::IdleSeconds(self.input.length()?));
+                }
+                kind if kind < opcode::VALKEY_SLOT_IMPORT => {
+                    self.read_key(kind, loader)?;
+                    self.wait = Wait::Nothing;
+                    return Ok(ReadStep::Key);
+                }
+                other => self.other(other, loader)?,
+            }
+            self.wait = Wait::Nothing;
+        }
+    }
+
+    fn read_key(&mut self, kind: u8, loader: &mut dyn Loader) -> Result<(), Fault> {
         (self.doing, self.kind) = (Doing::Key, Some(kind));
         self.input.string_to(&mut self.key)?;
         self.doing = Doing::Value;
         match parse::value(&mut self.input, kind, &self.rules) {
-            Ok(value) => loader.key(self.db, &self.key, value, facts)?,
+            Ok(value) => loader.key(self.db, &self.key, value, self.facts)?,
             Err(Fault::Empty) => loader.empty_key(self.db, &self.key),
             Err(fault) => return Err(fault),
         }
+        self.facts = KeyFacts::default();
         self.kind = None;
         self.input.trim();
         Ok(())
@@ -253,9 +378,11 @@ impl<'a> Reader<'a> {
     /// Reads the checksum: old versions have none, and 0 means disabled.
     fn end(&mut self) -> Result<RdbEnd, Fault> {
         self.doing = Doing::Checksum;
-        let found = self.input.checksum();
         let mut sum = Sum::Unknown;
         if self.version >= 5 {
+            // A part of an item must not be in the sum.
+            self.input.require(size_of::<u64>())?;
+            let found = self.input.checksum();
             let stated = u64::from_le_bytes(self.input.array()?);
             sum = match found.filter(|_| self.options.checksum) {
                 Some(_) if stated == 0 => Sum::Disabled,
@@ -273,9 +400,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Bytes of the header.
+const HEADER_BYTES: usize = 9;
+
 /// `REDIS` and four digits, or `VALKEY` and three.
 fn header(input: &mut Input<'_>) -> Result<(Dialect, u16), Fault> {
-    let head: [u8; 9] = input.array()?;
+    let head: [u8; HEADER_BYTES] = input.array()?;
     let (dialect, digits) = match &head {
         [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (Dialect::Redis, &digits[..]),
         [b'V', b'A', b'L', b'K', b'E', b'Y', digits @ ..] => (Dialect::Valkey, &digits[..]),

@@ -14,9 +14,10 @@ use crate::encodings::listpack::Listpack;
 use crate::encodings::zipmap;
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::persistence::rdb::Part::{Length, Raw, Text, Times};
 use crate::persistence::rdb::{
-    Dialect, Fault, Input, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS, VERSION_USUAL,
-    is_valkey,
+    Dialect, Fault, Input, Layout, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
+    VERSION_USUAL, is_valkey,
 };
 use crate::resp::write_request;
 use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, distinct};
@@ -39,16 +40,26 @@ const VALKEY_HASH_2: u8 = 22;
 const VALKEY_NO_EXPIRY: u64 = u64::MAX;
 
 impl Saved for Hash {
-    const FORMS: &[(u8, &str)] = &[
-        (HASH, "hash-hashtable"),
-        (ZIPMAP, "hash-zipmap"),
-        (ZIPLIST, "hash-ziplist"),
-        (LISTPACK, "hash-listpack"),
-        (METADATA_PRE_GA, "hash-hashtable-md-pre-release"),
-        (LISTPACK_EX_PRE_GA, "hash-listpack-md-pre-release"),
-        (METADATA, "hash-hashtable-md"),
-        (LISTPACK_EX, "hash-listpack-md"),
+    const FORMS: &[(u8, &str, Layout)] = &[
+        (HASH, "hash-hashtable", &[Times(&[Text, Text])]),
+        (ZIPMAP, "hash-zipmap", &[Text]),
+        (ZIPLIST, "hash-ziplist", &[Text]),
+        (LISTPACK, "hash-listpack", &[Text]),
+        (
+            METADATA_PRE_GA,
+            "hash-hashtable-md-pre-release",
+            &[Times(&[Length, Text, Text])],
+        ),
+        (LISTPACK_EX_PRE_GA, "hash-listpack-md-pre-release", &[Text]),
+        (
+            METADATA,
+            "hash-hashtable-md",
+            &[Raw(8), Times(&[Length, Text, Text])],
+        ),
+        (LISTPACK_EX, "hash-listpack-md", &[Raw(8), Text]),
     ];
+
+    const VALKEY_FORMS: &[(u8, Layout)] = &[(VALKEY_HASH_2, &[Times(&[Text, Text, Raw(8)])])];
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
         match (rules.dialect, kind) {

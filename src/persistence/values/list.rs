@@ -12,7 +12,8 @@ use super::{Form, Saved, part_of_nodes};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::NodeRef;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
+use crate::persistence::rdb::Part::{Length, Text, Times};
+use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules, VERSION_LISTPACKS};
 use crate::types::import::ListImport;
 use crate::types::{Container, End, List};
 
@@ -28,11 +29,11 @@ const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
 
 impl Saved for List {
-    const FORMS: &[(u8, &str)] = &[
-        (LIST, "list-linked"),
-        (ZIPLIST, "list-ziplist"),
-        (QUICKLIST, "quicklist"),
-        (QUICKLIST_2, "quicklist-v2"),
+    const FORMS: &[(u8, &str, Layout)] = &[
+        (LIST, "list-linked", &[Times(&[Text])]),
+        (ZIPLIST, "list-ziplist", &[Text]),
+        (QUICKLIST, "quicklist", &[Times(&[Text])]),
+        (QUICKLIST_2, "quicklist-v2", &[Times(&[Length, Text])]),
     ];
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<List, Fault> {

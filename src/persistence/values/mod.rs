@@ -16,14 +16,18 @@ mod zset;
 
 use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
-use super::rdb::{Fault, Input, RdbWriter, Rules, VERSION_USUAL};
+use super::rdb::{Dialect, Fault, Input, Layout, Part, RdbWriter, Rules, VERSION_USUAL};
 use crate::keyspace::{AnyRef, Keyspace};
 use crate::types::{AnyContainer, Container, Type, for_container, with_types};
 
 /// A container that files can hold.
 pub(super) trait Saved: Container + Into<AnyContainer> {
-    /// RDB's numbers of its forms, old and new, with the names that `redis-check-rdb` uses.
-    const FORMS: &[(u8, &str)];
+    /// RDB's numbers of its forms, old and new, with the names that `redis-check-rdb` uses and
+    /// the parts of their bytes.
+    const FORMS: &[(u8, &str, Layout)];
+
+    /// The numbers that have other forms in Valkey's files.
+    const VALKEY_FORMS: &[(u8, Layout)] = &[];
 
     /// Reads a value in one of the forms. Every length and packed form is checked: whatever is
     /// read, the value is sound.
@@ -90,7 +94,7 @@ macro_rules! forms_by_type {
         &[$((Type::$T, <crate::types::$T as Saved>::FORMS)),*]
     };
 }
-const FORMS: &[(Type, &[(u8, &str)])] = with_types!([forms_by_type]);
+const FORMS: &[(Type, &[(u8, &str, Layout)])] = with_types!([forms_by_type]);
 
 /// The owner of each number.
 static TYPES: [Option<Type>; 256] = types();
@@ -113,6 +117,25 @@ const fn types() -> [Option<Type>; 256] {
         at += 1;
     }
     types
+}
+
+/// The parts of a value in the form of this number. `None`: there is no such form of a container or
+/// string.
+pub(super) fn layout(number: u8, dialect: Dialect) -> Option<Layout> {
+    if number == kind::STRING {
+        return Some(&[Part::Text]);
+    }
+    let of = TYPES[usize::from(number)]?;
+    let (forms, valkey) = for_container!(
+        of,
+        T => (T::FORMS, T::VALKEY_FORMS),
+        _ => return None,
+    );
+    let own = valkey.iter().find(|form| form.0 == number);
+    match own.filter(|_| dialect == Dialect::Valkey) {
+        Some(form) => Some(form.1),
+        None => Some(forms.iter().find(|form| form.0 == number)?.2),
+    }
 }
 
 /// The name that `redis-check-rdb` uses.

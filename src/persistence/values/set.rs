@@ -8,7 +8,8 @@ use super::packed::pack;
 use super::{Form, Saved, continued};
 use crate::encodings::intset::Intset;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
+use crate::persistence::rdb::Part::{self, Times};
+use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
 use crate::types::{Container, Entry, Set};
 
 const SET: u8 = 2;
@@ -16,10 +17,10 @@ const INTSET: u8 = 11;
 const LISTPACK: u8 = 20;
 
 impl Saved for Set {
-    const FORMS: &[(u8, &str)] = &[
-        (SET, "set-hashtable"),
-        (INTSET, "set-intset"),
-        (LISTPACK, "set-listpack"),
+    const FORMS: &[(u8, &str, Layout)] = &[
+        (SET, "set-hashtable", &[Times(&[Part::Text])]),
+        (INTSET, "set-intset", &[Part::Text]),
+        (LISTPACK, "set-listpack", &[Part::Text]),
     ];
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Set, Fault> {

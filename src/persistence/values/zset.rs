@@ -10,7 +10,8 @@ use super::{Form, Saved};
 use crate::base::float::{parse_double, write_double};
 use crate::encodings::scored::ScoredBuilder;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
+use crate::persistence::rdb::Part::{Raw, Score, Text, Times};
+use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules, VERSION_LISTPACKS};
 use crate::types::{Container, Limits, Zset};
 
 /// Scores as text.
@@ -21,11 +22,11 @@ const ZIPLIST: u8 = 12;
 const LISTPACK: u8 = 17;
 
 impl Saved for Zset {
-    const FORMS: &[(u8, &str)] = &[
-        (ZSET, "zset-v1"),
-        (ZSET_2, "zset-v2"),
-        (ZIPLIST, "zset-ziplist"),
-        (LISTPACK, "zset-listpack"),
+    const FORMS: &[(u8, &str, Layout)] = &[
+        (ZSET, "zset-v1", &[Times(&[Text, Score])]),
+        (ZSET_2, "zset-v2", &[Times(&[Text, Raw(8)])]),
+        (ZIPLIST, "zset-ziplist", &[Text]),
+        (LISTPACK, "zset-listpack", &[Text]),
     ];
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Zset, Fault> {

@@ -69,6 +69,8 @@ bitflags::bitflags! {
         /// Commands that take over the machine need a login.
         const GUARDED = 1 << 4;
         const LOADING = 1 << 5;
+        /// The old data is shown while new data is loaded.
+        const ASYNC_LOADING = 1 << 10;
         /// A script has been running for long.
         const BUSY = 1 << 6;
         /// A replica that clients may not write to.
@@ -120,6 +122,9 @@ impl Interest {
         }
         if state.contains(State::GUARDED) {
             flags |= Flags::TAKES_OVER;
+        }
+        if state.contains(State::ASYNC_LOADING) {
+            flags |= Flags::NO_ASYNC_LOADING;
         }
         if state.intersects(State::READ_ONLY | State::FEW_REPLICAS) {
             flags |= Flags::WRITE | Flags::RUNS_QUEUE | RUNS_SCRIPT;

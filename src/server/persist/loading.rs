@@ -5,19 +5,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::keyspace::{DbIndex, Keyspace};
+use crate::keyspace::Keyspace;
 use crate::persistence::check::FaultReport;
-use crate::persistence::rdb::ReadOptions;
 use crate::server::parts::loading::{
-    LoadError, LoadFailed, Progress, RdbFile, read_options, reason,
+    ExpiredKeys, LoadError, LoadFailed, LoadOptions, Progress, RdbFile, read_options, reason,
 };
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
 
 impl Server {
-    /// How files are read.
-    pub(in crate::server) fn read_options(&self) -> ReadOptions {
-        read_options(&self.config, self.debug.skips_checksums)
+    /// How files are loaded.
+    pub(in crate::server) fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            read: read_options(&self.config, self.debug.skips_checksums),
+            merges: false,
+            expired: ExpiredKeys::Skip,
+        }
     }
 
     /// Loads a file into the keyspace, beside its keys. With `merges` existing keys are
@@ -28,7 +31,11 @@ impl Server {
         path: &Path,
         merges: bool,
     ) -> Result<(), LoadError> {
-        let mut file = RdbFile::open(self.read_options(), keyspace, path, merges)?;
+        let options = LoadOptions {
+            merges,
+            ..self.load_options()
+        };
+        let mut file = RdbFile::open(options, keyspace, path)?;
         file.step(keyspace, u64::MAX)?;
         file.load_functions(&mut self.scripting.libraries, &self.config)?;
         self.persist.loading.note_loaded(file.figures());
@@ -41,9 +48,7 @@ impl Server {
     pub fn reload(&mut self, keyspace: &mut Keyspace, flushes: bool, merges: bool) -> bool {
         self.cancel_save(keyspace);
         if flushes {
-            for at in 0..keyspace.databases() {
-                keyspace.flush(DbIndex(at as u32), false);
-            }
+            keyspace.flush_all(false);
             self.scripting.libraries.flush();
         }
         let path = self.config.dbfilename.path().to_owned();
@@ -68,7 +73,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let path = server.config.dbfilename.path().to_owned();
-        let file = match RdbFile::open(server.read_options(), keyspace, &path, false) {
+        let file = match RdbFile::open(server.load_options(), keyspace, &path) {
             Ok(file) => file,
             Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(tell_fatal(&path, &error)),

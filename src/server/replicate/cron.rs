@@ -46,6 +46,7 @@ impl Engine {
                 );
                 upstream.lose(now_ms, Delay::None);
             }
+            Link::Loading(load) => load.say_newline(),
             Link::Online(id) => {
                 let id = *id;
                 if silent_ms > limit_ms {

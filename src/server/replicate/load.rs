@@ -1,15 +1,29 @@
 //! The snapshot of a full synchronization, as this replica loads it: in slices of the loop, as data
 //! is loaded at the start.
 //!
+//!     from a file     received whole first; then the old data goes
+//!     from the socket after the header the old data goes, or (`swapdb`) the new data is loaded
+//!                     beside it and replaces it at the end
+//!
 //! A snapshot that cannot be loaded ends the attempt, not the server: the next one is delayed.
 
-use crate::config::system_text;
-use crate::keyspace::Keyspace;
+use std::io::{ErrorKind, Write};
+
+use crate::config::{DisklessLoad, system_text};
+use crate::keyspace::{Expiring, Keyspace};
 use crate::net::Stream;
-use crate::server::parts::loading::{LoadError, RdbFile, reason};
-use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncLoad};
+use crate::replication::{Payload, Position};
+use crate::server::parts::loading::{
+    ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
+};
+use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Source, SyncLoad};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+
+/// Bytes that wait to be loaded while the socket is not read.
+const WAITING_MAX: usize = 4 << 20;
+/// Reads of the socket in one turn.
+const READS_MAX: usize = 16;
 
 /// A link whose dataset is loaded: what follows is the stream.
 pub(in crate::server) struct Loaded {
@@ -18,14 +32,69 @@ pub(in crate::server) struct Loaded {
     pub rest: Vec<u8>,
 }
 
+/// Why a synchronization under way has failed.
+enum Failed {
+    /// The link was lost.
+    Lost(String),
+    /// What it brought cannot be loaded.
+    Unloadable(String),
+}
+
 /// The file that a snapshot is received into.
 pub(in crate::server) fn file_name(unix_s: i64) -> String {
     format!("temp-{unix_s}.{}.rdb", std::process::id())
 }
 
 impl Server {
-    /// The whole snapshot has been received: the old data goes, and the new data is loaded.
-    pub(in crate::server) fn begin_sync_loading(
+    /// Whether the next snapshot is loaded from the socket.
+    pub(in crate::server) fn loads_from_socket(&self, keyspace: &Keyspace) -> bool {
+        match self.config.repl_diskless_load {
+            DisklessLoad::Disabled => false,
+            DisklessLoad::OnEmptyDb => {
+                keyspace.len() == 0 && self.scripting.libraries.iter().next().is_none()
+            }
+            DisklessLoad::SwapDb | DisklessLoad::FlushBeforeLoad => true,
+        }
+    }
+
+    fn sync_options(&self) -> LoadOptions {
+        LoadOptions {
+            expired: ExpiredKeys::Keep,
+            ..self.load_options()
+        }
+    }
+
+    /// A snapshot is to be loaded from the socket. `rest`: bytes that have been read already.
+    pub(in crate::server) fn load_from_socket(
+        &self,
+        keyspace: &Keyspace,
+        stream: Stream,
+        position: Option<Position>,
+        rest: Vec<u8>,
+    ) -> SyncLoad {
+        let swaps = self.config.repl_diskless_load == DisklessLoad::SwapDb;
+        let own = self.stream.history().id;
+        SyncLoad {
+            stream,
+            position,
+            source: Source::Socket {
+                rdb: Box::new(RdbStream::new(self.sync_options(), None)),
+                payload: Payload::default(),
+                unread: rest,
+                is_loaded: false,
+            },
+            rest: Vec::new(),
+            beside: swaps.then(|| Box::new(keyspace.beside())),
+            // The old data is another moment of the same history: it may be shown meanwhile.
+            serves_old: swaps && position.is_some_and(|at| at.id == own),
+            has_begun: false,
+            is_starved: false,
+        }
+    }
+
+    /// The whole snapshot has been received into a file: the old data goes, and the new data is
+    /// loaded.
+    pub(in crate::server) fn load_from_file(
         &mut self,
         keyspace: &mut Keyspace,
         receiving: Receiving,
@@ -38,49 +107,67 @@ impl Server {
             rest,
             ..
         } = receiving;
-        if self.config.rdb_del_sync_files {
-            drop(file);
-        } else if let Err(error) = file.sync_all() {
+        if let Err(error) = file.sync_all() {
             return Err(format!(
-                "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: {}",
+                "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: \
+                 {}",
                 system_text(&error)
             ));
         }
         let name = self.config.dbfilename.path().to_owned();
         std::fs::rename(&path, &name).map_err(|error| {
             format!(
-                "Failed trying to rename the temp DB into {} in MASTER <-> REPLICA synchronization: {}",
+                "Failed trying to rename the temp DB into {} in MASTER <-> REPLICA \
+                 synchronization: {}",
                 name.display(),
                 system_text(&error)
             )
         })?;
-        self.empty_for_sync(keyspace);
-        let opened = RdbFile::open(self.read_options(), keyspace, &name, false);
+        let opened = RdbFile::open(self.sync_options(), keyspace, &name);
         let file = opened.map_err(|error| self.tell_unloadable(&error))?;
-        self.begin_loading(keyspace, file.bytes());
-        tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
-        Ok(SyncLoad {
+        let load = SyncLoad {
             stream,
             position,
-            file,
+            source: Source::File(Box::new(file)),
             rest,
             beside: None,
-        })
+            serves_old: false,
+            has_begun: false,
+            is_starved: false,
+        };
+        Ok(load)
+    }
+
+    /// The header has been read: the old data goes, unless it stays until the new one is complete.
+    fn begin_sync_load(&mut self, keyspace: &mut Keyspace, load: &mut SyncLoad) {
+        load.has_begun = true;
+        tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+        if load.beside.is_none() {
+            self.empty_for_sync(keyspace);
+        }
+        let bytes = load.expected_bytes();
+        self.begin_loading(keyspace, bytes);
+        self.persist.loading.set_async(load.serves_old);
+        self.update_interest();
     }
 
     /// The old data goes, and with it everything that refers to it.
     fn empty_for_sync(&mut self, keyspace: &mut Keyspace) {
         tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
+        self.leave_old_data(keyspace);
+        keyspace.flush_all(self.config.replica_lazy_flush);
+        self.scripting.libraries.flush();
+    }
+
+    /// What is made from the old data ends: files, and replicas' snapshots.
+    fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
         if self.persist.aof.log().is_some() {
-            // Its files are the old data's; a new set begins when the new data is there.
+            // A new set of files begins when the new data is there.
             let _ = self.set_appendonly(keyspace, false, false);
         }
         self.cancel_save(keyspace);
-        let lazily = self.config.replica_lazy_flush;
-        for at in 0..keyspace.databases() {
-            keyspace.flush(crate::keyspace::DbIndex(at as u32), lazily);
-        }
-        self.scripting.libraries.flush();
+        self.give_up_sync(keyspace);
+        self.drop_replicas();
     }
 
     fn tell_unloadable(&self, error: &LoadError) -> String {
@@ -100,84 +187,284 @@ impl Server {
             tracing::warn!("{why}");
         }
     }
+
+    /// A synchronization has failed. The old data is kept if it is still there.
+    pub(in crate::server) fn sync_failed(
+        &mut self,
+        keyspace: &mut Keyspace,
+        why: &str,
+        load: Option<SyncLoad>,
+    ) {
+        self.sync_ended_badly(keyspace, Failed::Unloadable(why.to_owned()), load);
+    }
+
+    fn sync_ended_badly(
+        &mut self,
+        keyspace: &mut Keyspace,
+        failed: Failed,
+        load: Option<SyncLoad>,
+    ) {
+        let (why, delay) = match failed {
+            Failed::Lost(why) => (why, Delay::None),
+            Failed::Unloadable(why) => (why, Delay::Unloadable),
+        };
+        tracing::warn!("{why}");
+        let has_begun = load.as_ref().is_some_and(|load| load.has_begun);
+        let beside = load.and_then(|load| load.beside);
+        let keeps_data = !has_begun || beside.is_some();
+        let now_ms = self.now.mono_ms;
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.has_data &= keeps_data;
+            upstream.lose(now_ms, delay);
+        }
+        if let Some(beside) = beside {
+            keyspace.discard(*beside, true);
+        }
+        if has_begun {
+            if !keeps_data {
+                // What was read before the fault is no moment of anything.
+                keyspace.flush_all(self.config.replica_lazy_flush);
+                self.scripting.libraries.flush();
+            }
+            self.end_sync_loading(keyspace);
+        }
+        self.update_interest();
+    }
 }
 
 impl Engine {
     /// Continues to load a snapshot for its slice of the turn. `Some`: it is loaded.
-    pub(in crate::server) fn load_sync_on(&mut self) -> Option<Loaded> {
+    pub(in crate::server) fn load_sync_on(&mut self, inbuf: &mut [u8]) -> Option<Loaded> {
         let Engine {
             keyspace, server, ..
         } = self;
         let upstream = server.replication.upstream.as_mut()?;
-        let Link::Loading(load) = &mut upstream.link else {
+        let Link::Loading(mut load) = std::mem::replace(&mut upstream.link, Link::Down) else {
             return None;
         };
-        let started = server.identity.started;
-        let bytes = server
-            .persist
-            .loading
-            .slice_bytes(&server.config, started)?;
-        let before = load.file.figures().keys_loaded;
-        let stepped = load.file.step(keyspace, bytes);
-        let (figures, offset) = (load.file.figures(), load.file.offset());
-        let loading = &mut server.persist.loading;
-        loading.note_bytes(offset);
-        loading.note_figures(figures);
-        let keys = figures.keys_loaded.saturating_sub(before);
-        loading.note_slice(&server.config, started, keys);
-        let failed = match stepped {
-            Ok(None) => return None,
-            Ok(Some(_)) => None,
-            Err(error) => Some(error),
-        };
-        let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) else {
-            return None;
-        };
-        let SyncLoad {
-            stream,
-            position,
-            mut file,
-            rest,
-            ..
-        } = *load;
-        let failed = match failed {
-            Some(error) => Err(error),
-            None => file.load_functions(&mut server.scripting.libraries, &server.config),
-        };
-        if let Err(error) = failed {
-            let why = server.tell_unloadable(&error);
-            server.sync_failed(keyspace, &why);
-            return None;
+        let stepped = server.read_for_load(&mut load, inbuf);
+        let stepped = stepped.and_then(|()| server.step_load(keyspace, &mut load));
+        match stepped {
+            Ok(false) => {
+                server.set_loading(load);
+                None
+            }
+            Ok(true) => server.finish_load(keyspace, *load),
+            Err(failed) => {
+                server.sync_ended_badly(keyspace, failed, Some(*load));
+                None
+            }
         }
-        loading_done(server, &file);
-        server.adopt_stream(keyspace, position, None);
-        server.end_sync_loading(keyspace);
-        tracing::info!("MASTER <-> REPLICA sync: Finished with success");
-        if server.config.rdb_del_sync_files
-            && !server.config.appendonly
-            && server.config.save.0.is_empty()
-        {
-            let _ = std::fs::remove_file(server.config.dbfilename.path());
-        }
-        Some(Loaded { stream, rest })
     }
 }
 
-fn loading_done(server: &mut Server, file: &RdbFile) {
-    server.persist.loading.note_loaded(file.figures());
+impl Server {
+    fn set_loading(&mut self, load: Box<SyncLoad>) {
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.link = Link::Loading(load);
+        }
+    }
+
+    /// Reads what the socket has, while not too much waits to be loaded.
+    fn read_for_load(&mut self, load: &mut SyncLoad, inbuf: &mut [u8]) -> Result<(), Failed> {
+        let now_ms = self.now.mono_ms;
+        let Source::Socket { unread, .. } = &mut load.source else {
+            return Ok(());
+        };
+        let unread = std::mem::take(unread);
+        load.receive(&unread).map_err(Failed::Unloadable)?;
+        for _ in 0..READS_MAX {
+            if load.is_received() || load.has_much() {
+                return Ok(());
+            }
+            let lost =
+                |why: &str| Failed::Lost(format!("I/O error trying to sync with MASTER: {why}"));
+            match load.stream.fill(inbuf) {
+                Ok((0, _)) => return Err(lost("connection lost")),
+                Ok((n, _)) => {
+                    self.stats.net_repl_input_bytes += n as u64;
+                    if let Some(upstream) = &mut self.replication.upstream {
+                        upstream.heard_ms = now_ms;
+                    }
+                    load.receive(&inbuf[..n]).map_err(Failed::Unloadable)?;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(lost(&system_text(&error))),
+            }
+        }
+        self.turn.receives = true;
+        Ok(())
+    }
+
+    /// One slice. `true`: everything is loaded, and received.
+    fn step_load(&mut self, keyspace: &mut Keyspace, load: &mut SyncLoad) -> Result<bool, Failed> {
+        let unloadable =
+            |server: &Server, error: &LoadError| Failed::Unloadable(server.tell_unloadable(error));
+        if !load.has_begun {
+            if let Source::Socket { rdb, .. } = &mut load.source {
+                let read = rdb.read_header(keyspace);
+                if !read.map_err(|error| unloadable(self, &error))? {
+                    return match load.is_received() {
+                        true => Err(Failed::Unloadable("the snapshot has no header".to_owned())),
+                        false => Ok(false),
+                    };
+                }
+            }
+            self.begin_sync_load(keyspace, load);
+        }
+        let started = self.identity.started;
+        let Some(bytes) = self.persist.loading.slice_bytes(&self.config, started) else {
+            self.turn.receives = true;
+            return Ok(false);
+        };
+        let before = load.figures().keys_loaded;
+        let mut beside = load.beside.take();
+        let target = match beside.as_deref_mut() {
+            Some(beside) => {
+                beside.follow(keyspace);
+                beside
+            }
+            None => &mut *keyspace,
+        };
+        let usual = target.set_expiring(Expiring::Replay);
+        let stepped = match &mut load.source {
+            Source::File(file) => file.step(target, bytes).map(|end| match end {
+                Some(_) => Step::Done,
+                None => Step::More,
+            }),
+            Source::Socket {
+                is_loaded: true, ..
+            } => Ok(Step::Done),
+            Source::Socket { rdb, .. } => rdb.step(target, bytes),
+        };
+        target.set_expiring(usual);
+        load.beside = beside;
+        let figures = load.figures();
+        let loading = &mut self.persist.loading;
+        loading.note_bytes(load.loaded_bytes());
+        loading.note_figures(figures);
+        let keys = figures.keys_loaded.saturating_sub(before);
+        loading.note_slice(&self.config, started, keys);
+        let stepped = stepped.map_err(|error| unloadable(self, &error))?;
+        load.is_starved = stepped == Step::Starved;
+        match (&mut load.source, stepped) {
+            (Source::File(_), step) => Ok(step == Step::Done),
+            (Source::Socket { is_loaded, .. }, Step::Done) => {
+                *is_loaded = true;
+                Ok(load.is_received())
+            }
+            (Source::Socket { .. }, Step::More) => {
+                self.turn.receives = true;
+                Ok(false)
+            }
+            (Source::Socket { payload, .. }, Step::Starved) => match payload.is_whole() {
+                true => Err(Failed::Unloadable(
+                    "Short read or OOM loading DB. Unrecoverable error, aborting now.".to_owned(),
+                )),
+                false => Ok(false),
+            },
+        }
+    }
+
+    /// Everything is loaded: it is the dataset from now on.
+    fn finish_load(&mut self, keyspace: &mut Keyspace, mut load: SyncLoad) -> Option<Loaded> {
+        if let Some(beside) = load.beside.take() {
+            self.leave_old_data(keyspace);
+            keyspace.take_over(*beside, self.config.replica_lazy_flush);
+            self.scripting.libraries.flush();
+        }
+        let libraries = &mut self.scripting.libraries;
+        let loaded = match &mut load.source {
+            Source::File(file) => file.load_functions(libraries, &self.config),
+            Source::Socket { rdb, .. } => rdb.load_functions(libraries, &self.config),
+        };
+        if let Err(error) = loaded {
+            let why = self.tell_unloadable(&error);
+            self.sync_failed(keyspace, &why, Some(load));
+            return None;
+        }
+        let figures = load.figures();
+        self.persist.loading.note_loaded(figures);
+        self.adopt_stream(keyspace, load.position, figures.stream_db());
+        self.end_sync_loading(keyspace);
+        tracing::info!("MASTER <-> REPLICA sync: Finished with success");
+        let is_file = matches!(load.source, Source::File(_));
+        let keeps_files = self.config.appendonly || !self.config.save.0.is_empty();
+        if is_file && self.config.rdb_del_sync_files && !keeps_files {
+            // Best effort: the next synchronization replaces it.
+            let _ = std::fs::remove_file(self.config.dbfilename.path());
+        }
+        Some(Loaded {
+            stream: load.stream,
+            rest: load.rest,
+        })
+    }
 }
 
-impl Server {
-    /// A snapshot was received and could not be loaded.
-    pub(in crate::server) fn sync_failed(&mut self, keyspace: &mut Keyspace, why: &str) {
-        tracing::warn!("{why}");
-        let now_ms = self.now.mono_ms;
-        if let Some(upstream) = &mut self.replication.upstream {
-            upstream.has_data = false;
-            upstream.lose(now_ms, Delay::Unloadable);
+impl SyncLoad {
+    fn figures(&self) -> LoadFigures {
+        match &self.source {
+            Source::File(file) => file.figures(),
+            Source::Socket { rdb, .. } => rdb.figures(),
         }
-        if self.persist.loading.in_progress() {
-            self.end_sync_loading(keyspace);
+    }
+
+    /// Bytes of the snapshot, if they are known.
+    pub(in crate::server) fn expected_bytes(&self) -> u64 {
+        match &self.source {
+            Source::File(file) => file.bytes(),
+            Source::Socket { payload, .. } => payload.length().unwrap_or(0),
         }
+    }
+
+    pub(in crate::server) fn loaded_bytes(&self) -> u64 {
+        match &self.source {
+            Source::File(file) => file.offset(),
+            Source::Socket { rdb, .. } => rdb.offset(),
+        }
+    }
+
+    /// Whether the link has brought the whole snapshot.
+    fn is_received(&self) -> bool {
+        match &self.source {
+            Source::File(_) => true,
+            Source::Socket { payload, .. } => payload.is_whole(),
+        }
+    }
+
+    /// Whether enough waits to be loaded.
+    fn has_much(&self) -> bool {
+        match &self.source {
+            Source::File(_) => true,
+            Source::Socket { rdb, .. } => rdb.buffered() > WAITING_MAX && !self.is_starved,
+        }
+    }
+
+    /// Takes bytes of the link.
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let Source::Socket {
+            rdb,
+            payload,
+            is_loaded,
+            ..
+        } = &mut self.source
+        else {
+            return Ok(());
+        };
+        let mut content = Vec::new();
+        let taken = payload.receive(bytes, &mut content);
+        let taken = taken.map_err(|error| error.to_string())?;
+        self.rest.extend_from_slice(&bytes[taken..]);
+        if !*is_loaded {
+            rdb.feed(&content);
+        }
+        Ok(())
+    }
+
+    /// Keeps the link alive while nothing else is said.
+    pub(in crate::server) fn say_newline(&mut self) {
+        // Best effort: a full socket says that the primary has more to read.
+        let _ = self.stream.write(b"\n");
     }
 }

@@ -101,12 +101,15 @@ impl Server {
         let Some(upstream) = &mut self.replication.upstream else {
             return;
         };
-        let was_loading = matches!(upstream.link, Link::Loading(_));
         let client = upstream.client();
-        upstream.lose(now_ms, Delay::None);
-        if was_loading {
-            self.end_sync_loading(keyspace);
+        if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
+            let why = "The synchronization with MASTER is given up.";
+            self.sync_failed(keyspace, why, Some(*load));
         }
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        upstream.lose(now_ms, Delay::None);
         if let Some(id) = client {
             self.kill_client(keyspace, id);
         }

@@ -5,7 +5,7 @@ mod rdb;
 
 use super::{Form, Saved, part_of_nodes};
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules};
+use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules};
 use crate::types::Stream;
 
 const STREAM: u8 = 15;
@@ -15,10 +15,10 @@ const STREAM_2: u8 = 19;
 const STREAM_3: u8 = 21;
 
 impl Saved for Stream {
-    const FORMS: &[(u8, &str)] = &[
-        (STREAM, "stream"),
-        (STREAM_2, "stream-v2"),
-        (STREAM_3, "stream-v3"),
+    const FORMS: &[(u8, &str, Layout)] = &[
+        (STREAM, "stream", rdb::LAYOUT),
+        (STREAM_2, "stream-v2", rdb::LAYOUT_2),
+        (STREAM_3, "stream-v3", rdb::LAYOUT_3),
     ];
 
     fn load(input: &mut Input<'_>, kind: u8, _rules: &Rules) -> Result<Stream, Fault> {

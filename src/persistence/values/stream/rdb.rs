@@ -8,9 +8,68 @@
 //!         n consumers: name | seen: ms | [active: ms]  n pending: 16 bytes: an ID
 
 use super::{STREAM, STREAM_3};
-use crate::persistence::rdb::{Fault, Input, RdbWriter};
+use crate::persistence::rdb::Part::{self, Length, Raw, Text, Times};
+use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter};
 use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
 use crate::types::{Container, Stream};
+
+/// Nodes: an ID and a listpack.
+const NODES: Part = Times(&[Text, Text]);
+/// A group's pending entries: ID, time, deliveries.
+const PENDING: Part = Times(&[Raw(16), Raw(8), Length]);
+/// The pending entries of a consumer.
+const OWNED: Part = Times(&[Raw(16)]);
+
+/// The parts of the first version.
+pub(super) const LAYOUT: Layout = &[
+    NODES,
+    Length,
+    Length,
+    Length,
+    Times(&[Text, Length, Length, PENDING, Times(&[Text, Raw(8), OWNED])]),
+];
+
+/// The parts of the second version.
+pub(super) const LAYOUT_2: Layout = &[
+    NODES,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Times(&[
+        Text,
+        Length,
+        Length,
+        Length,
+        PENDING,
+        Times(&[Text, Raw(8), OWNED]),
+    ]),
+];
+
+/// The parts of the third version.
+pub(super) const LAYOUT_3: Layout = &[
+    NODES,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Length,
+    Times(&[
+        Text,
+        Length,
+        Length,
+        Length,
+        PENDING,
+        Times(&[Text, Raw(8), Raw(8), OWNED]),
+    ]),
+];
 
 /// An ID stored as two numbers.
 fn id(input: &mut Input<'_>) -> Result<StreamId, Fault> {

@@ -370,7 +370,13 @@ fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> 
 }
 
 fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    if world.server.persist.loading.in_progress() && !asked.spec.flags.contains(Flags::LOADING) {
+    let loading = &world.server.persist.loading;
+    let flags = asked.spec.flags;
+    let is_refused = match loading.is_async() {
+        true => flags.contains(Flags::NO_ASYNC_LOADING),
+        false => loading.in_progress() && !flags.contains(Flags::LOADING),
+    };
+    if is_refused {
         return Err(CommandError::Loading.into());
     }
     Ok(())

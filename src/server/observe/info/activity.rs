@@ -10,11 +10,12 @@ use crate::server::parts::snapshot::child::ChildProgress;
 
 pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Persistence");
-    to.field(
-        "loading",
-        u8::from(from.server.persist.loading.in_progress()),
-    );
-    to.zeros(&["async_loading"]);
+    let loading = &from.server.persist.loading;
+    let is_async = loading.is_async();
+    to.fields(&[
+        ("loading", &u8::from(loading.in_progress() && !is_async)),
+        ("async_loading", &u8::from(is_async)),
+    ]);
     let server = from.server;
     let child = server.persist.snapshots.child_progress();
     let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);

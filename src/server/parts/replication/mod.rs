@@ -52,7 +52,11 @@ impl Replication {
     /// Whether a snapshot of the primary is being loaded.
     pub(in crate::server) fn loads(&self) -> bool {
         let link = self.upstream.as_ref().map(|upstream| &upstream.link);
-        matches!(link, Some(upstream::Link::Loading(_)))
+        let Some(upstream::Link::Loading(load)) = link else {
+            return false;
+        };
+        // A socket has events; a file has none.
+        matches!(load.source, upstream::Source::File(_))
     }
 
     /// Whether this server is a replica.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::keyspace::{ClientId, Keyspace};
 use crate::net::{Connecting, Stream};
 use crate::replication::{Handshake, Payload, Position};
-use crate::server::parts::loading::RdbFile;
+use crate::server::parts::loading::{RdbFile, RdbStream};
 
 /// Delay after a refused attempt.
 const RETRY_MS: u64 = 1000;
@@ -113,15 +113,35 @@ pub(in crate::server) struct Receiving {
     pub bytes: Vec<u8>,
 }
 
-/// A received snapshot that is being loaded.
+/// A snapshot that is being loaded (`replicate::load`).
 pub(in crate::server) struct SyncLoad {
     pub stream: Stream,
     pub position: Option<Position>,
-    pub file: RdbFile,
+    pub source: Source,
     /// Bytes of the stream that came after the snapshot.
     pub rest: Vec<u8>,
     /// The keyspace that is loaded beside the one in use (`swapdb`).
     pub beside: Option<Box<Keyspace>>,
+    /// Clients see the old data meanwhile.
+    pub serves_old: bool,
+    /// The header has been read, and the load has begun.
+    pub has_begun: bool,
+    /// The last step needed bytes that have not come.
+    pub is_starved: bool,
+}
+
+/// Where a snapshot is loaded from.
+pub(in crate::server) enum Source {
+    File(Box<RdbFile>),
+    /// The link's socket.
+    Socket {
+        rdb: Box<RdbStream>,
+        payload: Payload,
+        /// Bytes that were read before the load began.
+        unread: Vec<u8>,
+        /// The end of the file has been loaded; the end of the frame may not have come.
+        is_loaded: bool,
+    },
 }
 
 impl Receiving {
@@ -199,7 +219,12 @@ impl Upstream {
                 let payload = &receiving.payload;
                 Some((payload.length().unwrap_or(0), payload.received()))
             }
-            Link::Loading(load) => Some((load.file.bytes(), load.file.bytes())),
+            Link::Loading(load) => match &load.source {
+                Source::File(file) => Some((file.bytes(), file.bytes())),
+                Source::Socket { payload, .. } => {
+                    Some((payload.length().unwrap_or(0), payload.received()))
+                }
+            },
             _ => None,
         }
     }

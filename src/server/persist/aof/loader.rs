@@ -159,7 +159,7 @@ impl AofLoader {
         let preamble = match is_rdb(&path) {
             Ok(true) => {
                 tracing::info!("Reading RDB base file on AOF loading...");
-                let file = RdbFile::open(server.read_options(), keyspace, &path, false);
+                let file = RdbFile::open(server.load_options(), keyspace, &path);
                 Some(file.map_err(|error| tell_preamble(&part.name, &error))?)
             }
             _ => None,

@@ -81,9 +81,7 @@ impl Server {
         }
         let names = self.persist.aof.current_names(&self.config);
         let (loader, bytes) = AofLoader::prepare(names, self.persist.aof.disk())?;
-        for at in 0..keyspace.databases() {
-            keyspace.flush(crate::keyspace::DbIndex(at as u32), false);
-        }
+        keyspace.flush_all(false);
         let Some(loader) = loader else { return Ok(()) };
         self.begin_loading(keyspace, bytes);
         crate::server::persist::load_steps::reload_now(keyspace, self, loader)

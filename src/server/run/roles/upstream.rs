@@ -43,7 +43,10 @@ impl Loop {
                 Link::Down if upstream.retry_ms > now_ms => return,
                 Link::Down if server.persist.loading.in_progress() => return,
                 Link::Loading(_) => {
-                    if let Some(loaded) = self.engine.load_sync_on() {
+                    let mut inbuf = std::mem::take(&mut self.inbuf);
+                    let loaded = self.engine.load_sync_on(&mut inbuf);
+                    self.inbuf = inbuf;
+                    if let Some(loaded) = loaded {
                         self.go_online(loaded);
                     }
                     return;
@@ -226,7 +229,14 @@ impl Loop {
                 return Err(("two channels were not asked for".to_owned(), Delay::Refused));
             }
         };
-        let server = &mut self.engine.server;
+        let Loop { engine, .. } = self;
+        if engine.server.loads_from_socket(&engine.keyspace) {
+            let server = &engine.server;
+            let load = server.load_from_socket(&engine.keyspace, stream, position, rest);
+            self.set_link(Link::Loading(Box::new(load)));
+            return Ok(Step::Next);
+        }
+        let server = &mut engine.server;
         let path = std::env::current_dir()
             .unwrap_or_default()
             .join(file_name(server.now.unix_s()));
@@ -266,9 +276,9 @@ impl Loop {
             if receiving.payload.is_whole() {
                 let Loop { engine, .. } = self;
                 let (keyspace, server) = (&mut engine.keyspace, &mut engine.server);
-                match server.begin_sync_loading(keyspace, *receiving) {
+                match server.load_from_file(keyspace, *receiving) {
                     Ok(load) => self.set_link(Link::Loading(Box::new(load))),
-                    Err(why) => server.sync_failed(keyspace, &why),
+                    Err(why) => server.sync_failed(keyspace, &why, None),
                 }
                 return Ok(Step::Wait);
             }

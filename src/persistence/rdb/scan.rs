@@ -1,0 +1,208 @@
+//! Where an item ends: found while its bytes arrive, without reading its value.
+//!
+//!     item = opcode, its parts | kind, key, the parts of its form
+//!
+//! A fed [`Reader`](super::Reader) that runs out of bytes in an item scans the item, and reads it
+//! when it is whole. So an item is read twice at most, in however many pieces it arrives; and it is
+//! read as soon as it is whole, even if nothing follows.
+//!
+//! A [`Layout`] is data: opcodes have theirs here, the forms of values in `persistence::values`.
+//! Of an item without a layout, or with a fault, the end is not known.
+//!
+//! Cost: O(bytes), some nanoseconds for each part; of a string only the length is visited.
+
+use super::fault::Fault;
+use super::format::{Dialect, opcode};
+use super::input::Input;
+use crate::persistence::values;
+
+/// A part of an item.
+#[derive(Debug)]
+pub enum Part {
+    /// A number.
+    Length,
+    /// A string, in any encoding.
+    Text,
+    /// So many bytes.
+    Raw(u64),
+    /// A score as text: one byte for its length, or for a number that has no digits.
+    Score,
+    /// A count, then these parts as often.
+    Times(Layout),
+}
+
+/// The parts of an item in order.
+pub type Layout = &'static [Part];
+
+use Part::{Length, Raw, Text, Times};
+
+/// Lengths of a score's text from this on stand for infinities and NaN: no text follows.
+const SCORE_NAMED_MIN: u8 = 253;
+
+/// The parts after an opcode. `None`: it is no opcode, or the end is not known.
+fn opcode_layout(code: u8, dialect: Dialect) -> Option<Layout> {
+    Some(match (code, dialect) {
+        (opcode::SELECTDB | opcode::IDLE, _) => &[Length],
+        (opcode::EXPIRETIME, _) => &[Raw(4)],
+        (opcode::EXPIRETIME_MS, _) => &[Raw(8)],
+        (opcode::RESIZEDB, _) => &[Length, Length],
+        (opcode::AUX, _) => &[Text, Text],
+        (opcode::FREQ, _) => &[Raw(1)],
+        (opcode::FUNCTION2, _) => &[Text],
+        (opcode::SLOT_INFO, _) => &[Length, Length, Length],
+        (opcode::VALKEY_SLOT_IMPORT, Dialect::Valkey) => &[Text, Times(&[Length, Length])],
+        _ => return None,
+    })
+}
+
+/// What is known of an item's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scanned {
+    /// It has not arrived.
+    Short,
+    /// The item is whole.
+    Whole,
+    /// It is not known: the item must be read.
+    Unknown,
+}
+
+/// Parts that are still to come.
+#[derive(Debug)]
+struct Frame {
+    parts: Layout,
+    next: usize,
+    /// How often the parts come, this time included.
+    times: u64,
+}
+
+/// A scan of one item; see the module.
+#[derive(Debug)]
+pub struct Scan {
+    /// Bytes of the item that are scanned.
+    done: usize,
+    /// The innermost parts last.
+    frames: Vec<Frame>,
+}
+
+impl Scan {
+    /// Begins with an item whose first byte is `code`. `None`: it has no layout.
+    pub fn begin(code: u8, dialect: Dialect) -> Option<Scan> {
+        let mut frames = Vec::new();
+        let mut push = |parts| {
+            frames.push(Frame {
+                parts,
+                next: 0,
+                times: 1,
+            });
+        };
+        match opcode_layout(code, dialect) {
+            Some(parts) => push(parts),
+            None => {
+                push(values::layout(code, dialect)?);
+                // The key is first.
+                push(&[Text]);
+            }
+        }
+        Some(Scan { done: 1, frames })
+    }
+
+    /// Continues with the bytes of the item that have arrived, and perhaps some of the next. From
+    /// its beginning on `total` bytes can arrive.
+    pub fn advance(&mut self, item: &[u8], total: u64) -> Scanned {
+        let rest = &item[self.done..];
+        let mut input = Input::of_beginning(rest, total - self.done as u64);
+        loop {
+            let before = input.offset();
+            match self.step(&mut input) {
+                Ok(true) => {}
+                Ok(false) => return Scanned::Whole,
+                Err(Fault::Starved(_)) => {
+                    self.done += before as usize;
+                    return Scanned::Short;
+                }
+                Err(_) => return Scanned::Unknown,
+            }
+        }
+    }
+
+    /// Passes over the next part. `false`: there is none.
+    fn step(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(false);
+        };
+        let Some(part) = frame.parts.get(frame.next) else {
+            frame.times -= 1;
+            frame.next = 0;
+            if frame.times == 0 {
+                self.frames.pop();
+            }
+            return Ok(true);
+        };
+        let mut inner = None;
+        match part {
+            Length => _ = input.length()?,
+            Text => input.skip_string()?,
+            Raw(bytes) => input.skip(*bytes)?,
+            Part::Score => match input.byte()? {
+                SCORE_NAMED_MIN.. => {}
+                digits => input.skip(u64::from(digits))?,
+            },
+            Times(parts) => {
+                let times = input.length()?;
+                // Each time is a byte or more.
+                if times > input.left() {
+                    return Err(Fault::Announced(times));
+                }
+                inner = (times > 0).then_some(Frame {
+                    parts,
+                    next: 0,
+                    times,
+                });
+            }
+        }
+        frame.next += 1;
+        self.frames.extend(inner);
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::rdb::format::kind;
+
+    fn scan(item: &[u8]) -> Scan {
+        Scan::begin(item[0], Dialect::Redis).expect("it has a layout")
+    }
+
+    #[test]
+    fn an_item_is_whole_with_its_last_byte() {
+        // A key, a hash of two fields: a string, an integer, a compressed string, a long one.
+        let mut item = b"\x04\x01k\x02\x02ab\xC1\x00\x01\xC3\x05\x40\x64abcde".to_vec();
+        item.extend_from_slice(b"\x41\x00");
+        item.extend_from_slice(&[b'v'; 256]);
+        for behind in [&b""[..], b"\xff\xff"] {
+            for piece in [1, 2, 3, 100] {
+                let mut one = scan(&item);
+                let all = [&item, behind].concat();
+                let mut arrived = 1;
+                while one.advance(&all[..arrived], u64::MAX) == Scanned::Short {
+                    assert!(arrived < item.len());
+                    arrived += piece.min(all.len() - arrived);
+                }
+                assert_eq!(one.advance(&all[..arrived], u64::MAX), Scanned::Whole);
+                assert!(arrived >= item.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_arrive_is_not_waited_for() {
+        let announced = [kind::STRING, 1, b'k', 0x80, 0, 0, 1, 0];
+        assert_eq!(scan(&announced).advance(&announced, 264), Scanned::Short);
+        assert_eq!(scan(&announced).advance(&announced, 263), Scanned::Unknown);
+        let damaged = [kind::STRING, 1, b'k', 0x82];
+        assert_eq!(scan(&damaged).advance(&damaged, 1000), Scanned::Unknown);
+        assert!(Scan::begin(240, Dialect::Redis).is_none());
+    }
+}

@@ -1,0 +1,229 @@
+//! Loading persisted data: the progress of the current load ([`Loading`]), and RDB files (`rdb`).
+
+mod rdb;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
+#[allow(unused_imports, reason = "for the replica's side of a full sync")]
+pub(in crate::server) use rdb::{NamedKey, RdbStream, Step};
+
+use crate::base::clock::Now;
+use crate::config::{Config, SanitizePayload, system_text};
+use crate::keyspace::DbIndex;
+use crate::persistence::rdb::{RdbError, ReadOptions};
+use crate::replication::{Position, ReplId, ReplOffset};
+
+/// With `key-load-delay`, the longest pause of the loop at a time.
+const PAUSE_MAX_US: u64 = 1000;
+
+/// The current load, and the last one.
+#[derive(Default)]
+pub struct Loading {
+    progress: Option<LoadProgress>,
+    /// With `key-load-delay`, when loading continues, microseconds since the start.
+    due_us: u64,
+    last: LoadFigures,
+    is_async: bool,
+}
+
+impl Loading {
+    /// Whether the old data is shown while a snapshot is loaded beside it.
+    pub fn is_async(&self) -> bool {
+        self.in_progress() && self.is_async
+    }
+
+    pub(in crate::server) fn set_async(&mut self, on: bool) {
+        self.is_async = on;
+    }
+
+    /// Whether data is being loaded.
+    #[inline]
+    pub fn in_progress(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    /// The progress of the current load.
+    pub fn progress(&self) -> Option<&LoadProgress> {
+        self.progress.as_ref()
+    }
+
+    /// Figures of the last file loaded.
+    pub fn last(&self) -> &LoadFigures {
+        &self.last
+    }
+
+    pub(in crate::server) fn begin(&mut self, now: &Now, total_bytes: u64) {
+        self.progress = Some(LoadProgress {
+            began_s: now.unix_s(),
+            began_mono_ms: now.mono_ms,
+            total_bytes,
+            loaded_bytes: 0,
+            rdb_used_mem: 0,
+        });
+    }
+
+    pub(in crate::server) fn end(&mut self) {
+        self.progress = None;
+        self.is_async = false;
+    }
+
+    /// This many of the bytes have been loaded.
+    pub(in crate::server) fn note_bytes(&mut self, loaded_bytes: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress.loaded_bytes = loaded_bytes;
+        }
+    }
+
+    /// Figures of an RDB file so far.
+    pub(in crate::server) fn note_figures(&mut self, figures: LoadFigures) {
+        self.last = figures;
+        if let Some(progress) = &mut self.progress {
+            progress.rdb_used_mem = figures.used_mem;
+        }
+    }
+
+    /// An RDB file has been loaded.
+    pub(in crate::server) fn note_loaded(&mut self, figures: LoadFigures) {
+        self.last = figures;
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+            figures.keys_loaded,
+            figures.keys_expired,
+            figures.empty_keys
+        );
+    }
+
+    /// Bytes of the next slice. `None`: with `key-load-delay`, which makes a load slow for tests,
+    /// it is not due yet; a part of the delay has been slept. `started`: when the process began.
+    pub(in crate::server) fn slice_bytes(&self, config: &Config, started: Instant) -> Option<u64> {
+        if config.key_load_delay == 0 {
+            return Some(match config.loading_process_events_interval_bytes {
+                0 => u64::MAX,
+                bytes => bytes,
+            });
+        }
+        let now_us = started.elapsed().as_micros() as u64;
+        if now_us < self.due_us {
+            let pause_us = (self.due_us - now_us).min(PAUSE_MAX_US);
+            std::thread::sleep(Duration::from_micros(pause_us));
+            return None;
+        }
+        Some(1)
+    }
+
+    /// A slice has loaded this many keys.
+    pub(in crate::server) fn note_slice(&mut self, config: &Config, started: Instant, keys: u64) {
+        let delay_us = i64::from(config.key_load_delay);
+        let pause_us = match delay_us {
+            0 => return,
+            1.. => keys.saturating_mul(delay_us.unsigned_abs()),
+            _ => keys / delay_us.unsigned_abs(),
+        };
+        self.due_us = started.elapsed().as_micros() as u64 + pause_us;
+    }
+}
+
+/// Figures of a load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadFigures {
+    pub keys_loaded: u64,
+    /// Expired keys that were left out.
+    pub keys_expired: u64,
+    pub empty_keys: u64,
+    /// Function libraries.
+    pub functions: u64,
+    /// `used_memory` where the file was made, as stored in it.
+    pub used_mem: u64,
+    /// The stream position stored in the file.
+    repl_id: Option<ReplId>,
+    repl_offset: Option<ReplOffset>,
+    /// The database that the stream had selected there.
+    stream_db: Option<DbIndex>,
+}
+
+impl LoadFigures {
+    pub(in crate::server) fn position(&self) -> Option<Position> {
+        let (id, offset) = (self.repl_id?, self.repl_offset?);
+        Some(Position { id, offset })
+    }
+
+    /// The database that the stream had selected at [`LoadFigures::position`]. `None`: the file
+    /// has none, and the stream begins with SELECT.
+    #[allow(dead_code, reason = "for a replica that resumes its stream")]
+    pub(in crate::server) fn stream_db(&self) -> Option<DbIndex> {
+        self.stream_db
+    }
+}
+
+/// Why a file was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Damaged(#[from] RdbError),
+    #[error("a library of functions cannot be loaded: {0}")]
+    Function(String),
+}
+
+/// Why a file was not loaded, for the log.
+pub(in crate::server) fn reason(error: &LoadError) -> String {
+    match error {
+        LoadError::Io(error) => system_text(error),
+        LoadError::Damaged(error) => error.to_string(),
+        LoadError::Function(_) => error.to_string(),
+    }
+}
+
+/// How files are read. `skips_checksums`: whatever the setting (DEBUG).
+pub(in crate::server) fn read_options(config: &Config, skips_checksums: bool) -> ReadOptions {
+    ReadOptions {
+        checksum: config.rdbchecksum && !skips_checksums,
+        deep: config.sanitize_dump_payload == SanitizePayload::Yes,
+    }
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    More,
+    Done,
+}
+
+/// The data cannot be loaded; the reason is in the log already. The server does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadFailed;
+
+/// Progress of the loading, for INFO.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadProgress {
+    /// Unix seconds.
+    pub began_s: i64,
+    pub began_mono_ms: u64,
+    pub total_bytes: u64,
+    pub loaded_bytes: u64,
+    /// `used_memory` where the snapshot was made, as stored in the file.
+    pub rdb_used_mem: u64,
+}
+
+impl LoadProgress {
+    pub fn percent(&self) -> f64 {
+        match self.total_bytes {
+            0 => 0.0,
+            total => self.loaded_bytes as f64 / total as f64 * 100.0,
+        }
+    }
+
+    /// Estimated seconds left; 1 while there is no estimate.
+    pub fn eta_s(&self, now_ms: u64) -> u64 {
+        let left = self.total_bytes.saturating_sub(self.loaded_bytes);
+        let passed_s = now_ms.saturating_sub(self.began_mono_ms) / 1000;
+        match self.loaded_bytes {
+            0 => 1,
+            _ if passed_s == 0 => 1,
+            loaded => (u128::from(passed_s) * u128::from(left) / u128::from(loaded)) as u64,
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! RDB files: from disk ([`RdbFile`]: at the start, for DEBUG RELOAD, as the base of an append only
+//! file), or from a primary's socket ([`RdbStream`]).
+//!
+//! Both are read in slices. A stream is fed, and never waits: a step that needs bytes that have not
+//! arrived ends as [`Step::Starved`]. Function libraries are loaded after the keys. A faulty file
+//! leaves the keys read before the fault in the keyspace.
+//!
+//! Cost: O(bytes of the file), in slices of about the given bytes, but whole keys. A stream needs
+//! memory for the bytes that wait, at least those of the current key.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::{LoadError, LoadFigures};
+use crate::base::text::Printable;
+use crate::config::Config;
+use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
+use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, ReadOptions, ReadStep, Reader};
+use crate::replication::{ReplId, ReplOffset};
+use crate::scripting::Libraries;
+use crate::types::Limits;
+
+/// What happens to keys that have expired already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) enum ExpiredKeys {
+    /// They are left out.
+    #[default]
+    Skip,
+    /// They are left out, and their names kept: a primary repeats their removal to its replicas.
+    #[allow(dead_code, reason = "for a primary that resumes its stream")]
+    SkipNamed,
+    /// They are loaded: a replica hides them until its primary deletes them.
+    #[allow(dead_code, reason = "for a replica")]
+    Keep,
+}
+
+/// A key's database and name.
+pub(in crate::server) type NamedKey = (DbIndex, Box<[u8]>);
+
+/// How a file is loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::server) struct LoadOptions {
+    pub read: ReadOptions,
+    /// Existing keys and libraries are overwritten; otherwise they are an error.
+    pub merges: bool,
+    pub expired: ExpiredKeys,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Step {
+    More,
+    /// The next part has not arrived.
+    Starved,
+    Done,
+}
+
+/// What a load has collected.
+#[derive(Debug, Default)]
+struct Collected {
+    figures: LoadFigures,
+    /// Function libraries, which are loaded after the keys.
+    functions: Vec<Vec<u8>>,
+    /// Expired keys that were left out, if their names are kept.
+    expired: Vec<NamedKey>,
+}
+
+/// Puts a file's keys into the keyspace.
+struct Filler<'a> {
+    keyspace: &'a mut Keyspace,
+    options: &'a LoadOptions,
+    to: &'a mut Collected,
+}
+
+impl Loader for Filler<'_> {
+    fn limits(&self) -> Limits {
+        self.keyspace.limits
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let number = || std::str::from_utf8(value).ok()?.parse::<i64>().ok();
+        let figures = &mut self.to.figures;
+        match name {
+            b"redis-ver" | b"valkey-ver" => {
+                tracing::info!("Loading RDB produced by version {}", Printable(value));
+            }
+            b"ctime" => {
+                let now_s = self.keyspace.now_ms() / 1000;
+                let age = number().map_or(0, |at| now_s.saturating_sub(at).max(0));
+                tracing::info!("RDB age {age} seconds");
+            }
+            b"used-mem" => {
+                let bytes = number().unwrap_or(0);
+                figures.used_mem = u64::try_from(bytes).unwrap_or(0);
+                let mb = bytes as f64 / (1024.0 * 1024.0);
+                tracing::info!("RDB memory usage when created {mb:.2} Mb");
+            }
+            b"repl-id" => figures.repl_id = ReplId::parse(value),
+            b"repl-offset" => {
+                let offset = number().and_then(|n| ReplOffset::try_from(n).ok());
+                figures.repl_offset = offset;
+            }
+            b"repl-stream-db" => {
+                // -1: none was selected.
+                let db = number().and_then(|n| u32::try_from(n).ok());
+                let exists = |db: &u32| (*db as usize) < self.keyspace.databases();
+                figures.stream_db = db.filter(exists).map(DbIndex);
+            }
+            _ => {}
+        }
+    }
+
+    fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+        match u32::try_from(db) {
+            Ok(at) if (at as usize) < self.keyspace.databases() => Ok(DbIndex(at)),
+            _ => Err(Fault::Database(db)),
+        }
+    }
+
+    fn key(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        value: OwnedValue<'_>,
+        facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        let is_expired = facts.expiry.is_some_and(|at| at < self.keyspace.due_ms());
+        if is_expired && self.options.expired != ExpiredKeys::Keep {
+            self.to.figures.keys_expired += 1;
+            if self.options.expired == ExpiredKeys::SkipNamed {
+                self.to.expired.push((db, key.into()));
+            }
+            return Ok(());
+        }
+        if self.options.merges {
+            self.keyspace.db(db).delete(key, Cause::Server);
+        }
+        let is_new = self
+            .keyspace
+            .load(db, key, value, facts.expiry, facts.last_use);
+        if !is_new {
+            return Err(Fault::DuplicateKey(db.0));
+        }
+        self.to.figures.keys_loaded += 1;
+        Ok(())
+    }
+
+    fn empty_key(&mut self, _db: DbIndex, key: &[u8]) {
+        // A few of them are enough in the log.
+        const TOLD_MAX: u64 = 10;
+        self.to.figures.empty_keys += 1;
+        if self.to.figures.empty_keys <= TOLD_MAX {
+            tracing::info!("Loading: skipping empty key: {}", Printable(key));
+        }
+    }
+
+    fn function(&mut self, code: &[u8]) -> Result<(), Fault> {
+        self.to.figures.functions += 1;
+        self.to.functions.push(code.to_vec());
+        Ok(())
+    }
+}
+
+/// A load under way, from wherever the bytes come.
+struct RdbLoad {
+    reader: Reader<'static>,
+    options: LoadOptions,
+    collected: Collected,
+}
+
+impl RdbLoad {
+    /// Loads about `bytes` bytes.
+    fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Step, LoadError> {
+        let until = self.reader.offset().saturating_add(bytes);
+        let mut filler = Filler {
+            keyspace,
+            options: &self.options,
+            to: &mut self.collected,
+        };
+        loop {
+            match self.reader.step(&mut filler)? {
+                ReadStep::Key if self.reader.offset() < until => {}
+                ReadStep::Key => return Ok(Step::More),
+                ReadStep::Starved => return Ok(Step::Starved),
+                ReadStep::End(_) => return Ok(Step::Done),
+            }
+        }
+    }
+
+    fn load_functions(
+        &mut self,
+        libraries: &mut Libraries,
+        config: &Config,
+    ) -> Result<(), LoadError> {
+        let limit = config.script_memory_limit as usize;
+        for code in std::mem::take(&mut self.collected.functions) {
+            let loaded = libraries.load(&code, self.options.merges, false, limit);
+            loaded.map_err(|why| LoadError::Function(Printable(&why).to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file that is loaded in slices.
+pub(in crate::server) struct RdbFile {
+    load: RdbLoad,
+    bytes: u64,
+}
+
+impl RdbFile {
+    /// Reads the header.
+    pub fn open(
+        options: LoadOptions,
+        keyspace: &mut Keyspace,
+        path: &Path,
+    ) -> Result<RdbFile, LoadError> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        let mut collected = Collected::default();
+        let mut filler = Filler {
+            keyspace,
+            options: &options,
+            to: &mut collected,
+        };
+        let input = Input::of_reader(Box::new(file), Some(bytes));
+        let reader = Reader::begin(input, options.read, &mut filler)?;
+        let load = RdbLoad {
+            reader,
+            options,
+            collected,
+        };
+        Ok(RdbFile { load, bytes })
+    }
+
+    /// Loads about `bytes` bytes; at the end returns its offset.
+    pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Option<u64>, LoadError> {
+        let step = self.load.step(keyspace, bytes)?;
+        Ok((step == Step::Done).then(|| self.offset()))
+    }
+
+    /// Length of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The offset reached.
+    pub fn offset(&self) -> u64 {
+        self.load.reader.offset()
+    }
+
+    pub fn figures(&self) -> LoadFigures {
+        self.load.collected.figures
+    }
+
+    /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).
+    #[allow(dead_code, reason = "a primary repeats their removal to its replicas")]
+    pub fn take_expired(&mut self) -> Vec<NamedKey> {
+        std::mem::take(&mut self.load.collected.expired)
+    }
+
+    /// Loads the libraries read so far. One that exists is replaced if the file merges, otherwise
+    /// it is an error.
+    pub fn load_functions(
+        &mut self,
+        libraries: &mut Libraries,
+        config: &Config,
+    ) -> Result<(), LoadError> {
+        self.load.load_functions(libraries, config)
+    }
+}
+
+/// A file that arrives from a socket.
+#[allow(dead_code, reason = "for the replica's side of a full sync")]
+pub(in crate::server) struct RdbStream {
+    load: RdbLoad,
+}
+
+#[allow(dead_code, reason = "for the replica's side of a full sync")]
+impl RdbStream {
+    /// A file of `total` bytes, if they are announced (`$<length>`): a length beyond them is then a
+    /// fault at once.
+    pub fn new(options: LoadOptions, total: Option<u64>) -> RdbStream {
+        RdbStream {
+            load: RdbLoad {
+                reader: Reader::of_feed(total, options.read),
+                options,
+                collected: Collected::default(),
+            },
+        }
+    }
+
+    /// Appends bytes from the socket. Amortised O(bytes).
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.load.reader.feed(bytes);
+    }
+
+    /// Bytes fed and not loaded yet. While many wait and the last step did not starve, the caller
+    /// should not read more; a key that has starved needs more, however many wait.
+    pub fn buffered(&self) -> usize {
+        self.load.reader.waiting_bytes()
+    }
+
+    /// Reads the header, if it has arrived; true once it has been read. A caller that keeps its
+    /// data until then loses it only to a file of a known version.
+    pub fn read_header(&mut self, keyspace: &mut Keyspace) -> Result<bool, LoadError> {
+        let mut filler = Filler {
+            keyspace,
+            options: &self.load.options,
+            to: &mut self.load.collected,
+        };
+        Ok(self.load.reader.read_fed_header(&mut filler)?)
+    }
+
+    /// Loads about `bytes` bytes of those fed. [`Step::Starved`]: not before [`RdbStream::feed`].
+    /// After [`Step::Done`] there must be no further step.
+    pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Step, LoadError> {
+        self.load.step(keyspace, bytes)
+    }
+
+    /// Bytes of the file that have been loaded.
+    pub fn offset(&self) -> u64 {
+        self.load.reader.offset()
+    }
+
+    pub fn figures(&self) -> LoadFigures {
+        self.load.collected.figures
+    }
+
+    /// As [`RdbFile::load_functions`].
+    pub fn load_functions(
+        &mut self,
+        libraries: &mut Libraries,
+        config: &Config,
+    ) -> Result<(), LoadError> {
+        self.load.load_functions(libraries, config)
+    }
+
+    /// After [`Step::Done`]: takes the bytes fed behind the file's checksum.
+    pub fn take_leftover(&mut self) -> Vec<u8> {
+        self.load.reader.take_rest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::rdb::{RdbWriter, Use, VERSION_USUAL};
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+
+    const NOW: i64 = 1_000_000;
+    const DB: DbIndex = DbIndex(3);
+
+    /// A file of `keys` keys, of which every third has expired, and a stream position.
+    fn file(keys: usize, stream_db: &str) -> Vec<u8> {
+        let mut source = keyspace();
+        for i in 0..keys {
+            let expiry = [None, Some(NOW + 100), Some(NOW - 100)][i % 3];
+            let value = vec![b'a' + (i % 26) as u8; i * 97 % 30_000];
+            let key = format!("key:{i}");
+            source.load(DB, key.as_bytes(), OwnedValue::Bytes(&value), expiry, None);
+        }
+        source.set_now_ms(0);
+        let mut writer = RdbWriter::new(VERSION_USUAL, false);
+        writer.magic();
+        writer.aux("repl-stream-db", stream_db.as_bytes());
+        writer.aux("repl-id", &[b'7'; 40]);
+        writer.aux("repl-offset", b"12345");
+        writer.function(b"#!lua name=lib\nredis.register_function('f', function() end)");
+        writer.select(DB, None);
+        for i in 0..keys {
+            let mut db = source.db(DB);
+            let view = db.view(format!("key:{i}").as_bytes());
+            writer.key(&view.expect("it was loaded"), Use::Nothing);
+        }
+        writer.end();
+        [writer.take(Vec::new()), vec![0; 8]].concat()
+    }
+
+    fn keyspace() -> Keyspace {
+        let mut keyspace = Keyspace::new(16);
+        keyspace.set_now_ms(NOW);
+        keyspace
+    }
+
+    fn options(expired: ExpiredKeys) -> LoadOptions {
+        LoadOptions {
+            expired,
+            ..LoadOptions::default()
+        }
+    }
+
+    #[test]
+    fn a_stream_is_loaded_in_slices_as_it_arrives() {
+        let file = file(300, "5");
+        let sent = [&file[..], b"next"].concat();
+        let mut rng = SmallRng::seed_from_u64(1);
+        for total in [None, Some(file.len() as u64)] {
+            let mut keyspace = keyspace();
+            let mut stream = RdbStream::new(options(ExpiredKeys::Keep), total);
+            assert!(!stream.read_header(&mut keyspace).expect("no fault"));
+            let (mut rest, mut slices, mut starved) = (&sent[..], 0, 0);
+            loop {
+                match stream.step(&mut keyspace, 10_000).expect("no fault") {
+                    Step::More => slices += 1,
+                    Step::Starved => {
+                        starved += 1;
+                        let n = rng.random_range(1..60_000);
+                        let (now, later) = rest.split_at(n.min(rest.len()));
+                        stream.feed(now);
+                        rest = later;
+                        assert!(stream.buffered() <= 60_000 + 30_010);
+                    }
+                    Step::Done => break,
+                }
+                assert!(stream.offset() <= file.len() as u64);
+            }
+            assert!(slices > 20 && starved > 5, "{slices} {starved}");
+            assert_eq!(stream.offset(), file.len() as u64);
+            assert_eq!([&stream.take_leftover(), rest].concat(), b"next");
+            assert_eq!(stream.buffered(), 0);
+            let figures = stream.figures();
+            assert_eq!((figures.keys_loaded, figures.keys_expired), (300, 0));
+            assert_eq!(
+                (figures.functions, figures.stream_db()),
+                (1, Some(DbIndex(5)))
+            );
+            assert_eq!(figures.position().map(|its| its.offset), Some(12345));
+            keyspace.check_invariants();
+            assert_eq!(keyspace.len(), 300);
+            let mut libraries = Libraries::default();
+            let config = Config::default();
+            stream
+                .load_functions(&mut libraries, &config)
+                .expect("a library");
+        }
+    }
+
+    #[test]
+    fn expired_keys_are_skipped_named_or_kept() {
+        let file = file(30, "-1");
+        for expired in [ExpiredKeys::Skip, ExpiredKeys::SkipNamed, ExpiredKeys::Keep] {
+            let mut keyspace = keyspace();
+            let path = std::env::temp_dir().join(format!(
+                "russet-load-{}-{expired:?}.rdb",
+                std::process::id()
+            ));
+            std::fs::write(&path, &file).expect("written");
+            let mut load = RdbFile::open(options(expired), &mut keyspace, &path).expect("a file");
+            let end = load.step(&mut keyspace, u64::MAX).expect("no fault");
+            std::fs::remove_file(&path).expect("removed");
+            assert_eq!(end, Some(load.bytes()));
+            let kept = if expired == ExpiredKeys::Keep { 30 } else { 20 };
+            assert_eq!(keyspace.len(), kept);
+            let figures = load.figures();
+            assert_eq!(figures.keys_expired, 30 - kept as u64);
+            assert_eq!(figures.stream_db(), None);
+            let named = load.take_expired();
+            match expired {
+                ExpiredKeys::SkipNamed => {
+                    assert_eq!(named.len(), 10);
+                    assert_eq!(named[0], (DB, (*b"key:2").into()));
+                }
+                _ => assert!(named.is_empty()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_is_refused_before_anything_is_loaded() {
+        for (header, is_known) in [
+            (&b"REDIS0012"[..], true),
+            (b"REDIS0099", false),
+            (b"-NOMASTERLINK", false),
+        ] {
+            let mut keyspace = keyspace();
+            let mut stream = RdbStream::new(LoadOptions::default(), None);
+            stream.feed(&header[..4]);
+            assert!(!stream.read_header(&mut keyspace).expect("not arrived"));
+            stream.feed(&header[4..]);
+            let read = stream.read_header(&mut keyspace);
+            assert_eq!(read.is_ok_and(|read| read), is_known);
+        }
+    }
+}
