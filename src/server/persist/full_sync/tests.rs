@@ -13,7 +13,8 @@ use crate::persistence::spool::SpoolReader;
 use crate::server::parts::snapshot::SyncContent;
 use crate::server::testbed::Testbed;
 
-const DIALECTS: [(u32, Dialect); 3] = [
+const DIALECTS: [(u32, Dialect); 4] = [
+    (10, Dialect::Redis),
     (11, Dialect::Redis),
     (12, Dialect::Redis),
     (80, Dialect::Valkey),
@@ -50,7 +51,9 @@ fn fill(t: &mut Testbed) {
     t.run("SELECT 3");
     t.run("SET expires 1 PXAT 2000000000000");
     t.run("SELECT 0");
-    t.run("FUNCTION LOAD \"#!lua name=lib\\nredis.register_function('f', function() return 1 end)\"");
+    let code = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+    let loaded = t.run_args(&[b"FUNCTION", b"LOAD", code]);
+    assert_eq!(loaded, b"$3\r\nlib\r\n");
 }
 
 /// Hashes, packed and not, with fields that expire.
@@ -235,7 +238,7 @@ fn a_child_makes_the_file_that_the_spool_adopts() {
     assert_eq!(spool.total(), Some(bytes.len() as u64));
 
     // Without a reader it is killed.
-    fill(&mut t);
+    t.run("SET key value");
     t.engine.server.config.rdb_key_save_delay = 100_000;
     let (_, reader) = begin(&mut t, all(11, Dialect::Redis));
     drop(reader);
