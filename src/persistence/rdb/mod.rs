@@ -26,7 +26,10 @@ pub use format::Dialect;
 pub use input::{Input, Text};
 pub use parse::Rules;
 pub use payload::{Payload, seal};
-#[cfg_attr(not(test), allow(unused_imports, reason = "no replica asks for it yet"))]
+#[cfg_attr(
+    not(test),
+    allow(unused_imports, reason = "no replica asks for it yet")
+)]
 pub use peer::{PeerFormat, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, Reader, Sum};
 pub use writer::{RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL};

@@ -96,7 +96,10 @@ fn readers_go_at_their_own_pace_and_memory_is_bounded() {
     spool.finish();
     until("not whole", || spool.total().is_some());
     let all = chunks(N);
-    assert_eq!(spool.end().expect("an end").expect("whole"), all.len() as u64);
+    assert_eq!(
+        spool.end().expect("an end").expect("whole"),
+        all.len() as u64
+    );
     for (reader, into) in &mut readers {
         assert_eq!(reader.available(), all.len() as u64 - reader.position());
         read_all(reader, into);
@@ -250,7 +253,11 @@ fn the_file_is_used_again_when_it_has_been_read() {
     read(&mut reader, &mut got, usize::MAX);
     (30..42).for_each(|n| write(&spool, n));
     stored(&spool);
-    assert!((1..8 * CHUNK as u64).contains(&len(&spool)), "{}", len(&spool));
+    assert!(
+        (1..8 * CHUNK as u64).contains(&len(&spool)),
+        "{}",
+        len(&spool)
+    );
     spool.finish();
     read_all(&mut reader, &mut got);
     assert!(got == chunks(42));

@@ -66,7 +66,9 @@ impl Server {
     fn look_for_ends(&mut self, keyspace: &mut Keyspace) {
         let snapshots = &mut self.persist.snapshots;
         let unread = snapshots.give_up_unread(keyspace).into_iter();
-        let mut ended: Vec<_> = unread.map(|target| (target, SnapshotEnd::Cancelled)).collect();
+        let mut ended: Vec<_> = unread
+            .map(|target| (target, SnapshotEnd::Cancelled))
+            .collect();
         ended.append(&mut snapshots.take_ended(keyspace));
         if ended.is_empty() {
             return;
