@@ -32,7 +32,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -297,7 +297,12 @@ impl Spool {
 
     /// Bytes in memory: those that wait, and those kept for readers.
     pub fn memory_bytes(&self) -> usize {
-        self.0.shared.state().memory + self.waiting_bytes()
+        self.0.shared.memory_bytes()
+    }
+
+    /// A view of its memory, which lasts as long as its last reader.
+    pub fn usage(&self) -> SpoolUsage {
+        SpoolUsage(Arc::downgrade(&self.0.shared))
     }
 
     /// Makes it fail, unless it has failed already: its bytes are freed, readers get the error.
@@ -325,6 +330,17 @@ impl Spool {
             position: 0,
             held: Bytes::new(),
         })
+    }
+}
+
+/// See [`Spool::usage`].
+#[derive(Clone)]
+pub struct SpoolUsage(Weak<Shared>);
+
+impl SpoolUsage {
+    /// As [`Spool::memory_bytes`]; `None`: the spool is no more.
+    pub fn memory_bytes(&self) -> Option<usize> {
+        Some(self.0.upgrade()?.memory_bytes())
     }
 }
 
@@ -356,6 +372,14 @@ fn queue_max(memory_max: usize) -> usize {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let state = self.state();
+        match state.failure {
+            Some(_) => 0,
+            None => state.memory + self.waiting.load(Ordering::Relaxed),
+        }
     }
 
     fn fail(&self, why: &str) {

@@ -191,8 +191,8 @@ fn a_disk_that_refuses_makes_the_writer_wait() {
     let disk = Disk::failing(move |step| {
         writes += usize::from(step == Step::Write);
         match step {
-            // Every other write stores a part only.
-            Step::Write if full.load(Ordering::Relaxed) || writes % 2 == 0 => {
+            // Now and then a write stores a part only.
+            Step::Write if full.load(Ordering::Relaxed) || writes % 16 == 0 => {
                 Some(DiskFault::Short(1000))
             }
             _ => None,

@@ -68,7 +68,8 @@ impl Server {
                 return;
             }
             SnapshotEnd::Cancelled if spool.is_unread() => {
-                tracing::info!("Background RDB transfer: the last replica has gone.");
+                // As Redis words it, also without a child.
+                tracing::info!("Diskless rdb transfer, last replica dropped, killing fork child.");
             }
             SnapshotEnd::Killed(signal) => {
                 tracing::warn!("Background transfer terminated by signal {signal}");

@@ -38,6 +38,10 @@ use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
 pub(in crate::server) use making::Making;
+#[cfg_attr(
+    not(test),
+    allow(unused_imports, reason = "no replica asks for it yet")
+)]
 pub(in crate::server) use sink::{SyncContent, SyncForm, Target, temp_name};
 
 use child::Child;
@@ -50,6 +54,7 @@ use crate::base::clock::Cycles;
 use crate::config::{Config, SnapshotMethod, system_text};
 use crate::keyspace::{Keyspace, Saver};
 use crate::persistence::background::Wake;
+use crate::persistence::spool::SpoolUsage;
 
 /// In a busy turn a pass takes the time of the other work divided by this.
 const BUSY_PART: u64 = 3;
@@ -122,6 +127,8 @@ pub struct Snapshots {
     pub forks: Forks,
     /// Clients whose writes wait for the pass.
     pub(in crate::server) writers: Writers,
+    /// Spools that may still be read.
+    spools: Vec<SpoolUsage>,
     wake: Option<Wake>,
 }
 
@@ -160,10 +167,19 @@ impl Snapshots {
         }
     }
 
-    /// Bytes of a pass that wait to be written.
+    /// Bytes of a pass that wait to be written, or to be read by replicas.
     pub(in crate::server) fn waiting_bytes(&self) -> usize {
         let running = self.running.as_ref();
-        running.map_or(0, |running| running.outlets.waiting_bytes())
+        let waiting = running.map_or(0, |running| running.outlets.waiting_bytes());
+        waiting + self.spool_bytes()
+    }
+
+    /// Bytes in memory that replicas have yet to read, also of snapshots that have ended.
+    pub(in crate::server) fn spool_bytes(&self) -> usize {
+        self.spools
+            .iter()
+            .filter_map(SpoolUsage::memory_bytes)
+            .sum()
     }
 
     /// How far the child under way is.
@@ -208,6 +224,9 @@ impl Snapshots {
         making: &Making<'_>,
     ) -> Result<Begun, String> {
         assert!(self.running.is_none(), "one snapshot at a time");
+        self.spools.retain(|spool| spool.memory_bytes().is_some());
+        self.spools
+            .extend(targets.iter().filter_map(Target::spool_usage));
         let mut child = None;
         let has_keys = targets.iter().any(Target::has_keys);
         if has_keys && forks_for_snapshots(making.config, keyspace) {

@@ -20,7 +20,7 @@ use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
 use crate::persistence::aof::{BaseFile, BaseForm, Names};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
 use crate::persistence::rdb::Dialect;
-use crate::persistence::spool::Spool;
+use crate::persistence::spool::{Spool, SpoolUsage};
 
 /// Receives the keys of a snapshot. Dropped before its end, it leaves no file.
 pub(super) trait Sink: Saver {
@@ -123,6 +123,13 @@ impl Target {
         match &self.what {
             What::Dump { .. } | What::Base { .. } => true,
             What::Spool { form, .. } => form.content == SyncContent::Everything,
+        }
+    }
+
+    pub(super) fn spool_usage(&self) -> Option<SpoolUsage> {
+        match &self.what {
+            What::Dump { .. } | What::Base { .. } => None,
+            What::Spool { spool, .. } => Some(spool.usage()),
         }
     }
 
