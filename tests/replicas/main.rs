@@ -11,12 +11,14 @@
 //! | `link` | the network between them, which can be cut, halted and slowed |
 //! | `writes` | what is written meanwhile, and a reader of the replica |
 //! | `compare` | whether both hold the same |
+//! | `faults` | crashes of either end, a replica that does not read |
 //!
 //! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot. `RUSSET_REPLICAS_PAIRS`:
 //! only these pairs of primary and replica (`russet:redis8,valkey9:russet`).
-//! `RUSSET_REPLICAS_JOBS`: pairs at a time.
+//! `RUSSET_REPLICAS_JOBS`: pairs at a time. `RUSSET_CYCLES`: crashes of each pair.
 
 mod compare;
+mod faults;
 mod link;
 mod matrix;
 mod node;
@@ -39,5 +41,37 @@ fn a_write_behind_the_primarys_back_is_seen() {
         if kind.program_for("the comparison's own test").is_some() {
             matrix::a_lost_write_is_seen(kind).unwrap_or_else(|why| panic!("{kind}: {why}"));
         }
+    }
+}
+
+#[test]
+fn what_wait_acknowledged_outlives_crashes() {
+    let cycles = matrix::number("RUSSET_CYCLES").unwrap_or(match Extent::wanted().is_full {
+        true => 10_000,
+        false => 24,
+    });
+    let seed = matrix::number("RUSSET_SEED").unwrap_or(1);
+    for pair in matrix::crashing_pairs() {
+        let crashes = faults::crash(pair, "yes", cycles, seed);
+        let crashes = crashes.unwrap_or_else(|why| panic!("{}:{}: {why}", pair.0, pair.1));
+        println!("{}:{}: {crashes}", pair.0, pair.1);
+    }
+}
+
+#[test]
+fn a_replica_that_does_not_read_costs_no_more_than_configured() {
+    for pair in matrix::crashing_pairs() {
+        let memory = faults::stop_reading(pair.0, pair.1, 200);
+        let memory = memory.unwrap_or_else(|why| panic!("{}:{}: {why}", pair.0, pair.1));
+        println!("{}:{}: {memory}", pair.0, pair.1);
+    }
+}
+
+#[test]
+fn a_primary_that_keeps_nothing_is_seen_to_lose() {
+    let kind = Kind::Redis80;
+    if kind.program_for("the crashes' own test").is_some() {
+        let why = faults::crash((kind, kind), "no", 24, 1).expect_err("without a file");
+        assert!(why.contains("was acknowledged by"), "{why}");
     }
 }

@@ -164,6 +164,29 @@ fn pairs() -> Vec<(Kind, Kind)> {
     }
 }
 
+/// A number from the environment.
+pub fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}: {text:?} is no number")))
+}
+
+/// The pairs of `RUSSET_REPLICAS_PAIRS` whose ends can also change places, else one.
+pub fn crashing_pairs() -> Vec<(Kind, Kind)> {
+    let mut pairs = match env::var_os("RUSSET_REPLICAS_PAIRS") {
+        Some(_) => pairs(),
+        None => vec![(Kind::Redis80, Kind::Redis80)],
+    };
+    pairs.retain(|&(primary, replica)| {
+        let is_there = |kind: Kind| kind.program_for("crashes of a pair").is_some();
+        is_unreadable(primary, replica).is_none()
+            && is_unreadable(replica, primary).is_none()
+            && is_there(primary)
+            && is_there(replica)
+    });
+    pairs
+}
+
 /// Pairs of real servers, until russet is a primary or replica.
 fn usual_pairs() -> Vec<(Kind, Kind)> {
     use Kind::{Redis70, Redis80, Redis810, Valkey91};
@@ -200,10 +223,7 @@ pub fn cases() -> Vec<Case> {
 
 /// Plays all cases, some at a time; returns the failures.
 pub fn play_all(cases: &[Case], extent: Extent) -> Vec<String> {
-    let at_a_time = env::var("RUSSET_REPLICAS_JOBS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(4);
+    let at_a_time = number("RUSSET_REPLICAS_JOBS").unwrap_or(4);
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
