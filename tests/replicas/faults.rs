@@ -20,6 +20,7 @@ use super::node::{Kind, Node, report, wait};
 use crate::support::Connection;
 use crate::support::random::Random;
 use crate::support::resp::{Reply, command};
+use crate::support::wait::SetOnDrop;
 
 const WRITERS: usize = 3;
 const KEYS: usize = 40;
@@ -194,13 +195,8 @@ pub fn crash(
     };
     let mut crashes = Crashes::default();
     thread::scope(|scope| {
-        struct End<'a>(&'a Ledger);
-        impl Drop for End<'_> {
-            fn drop(&mut self) {
-                self.0.has_ended.store(true, Ordering::Relaxed);
-            }
-        }
-        let end = End(&ledger);
+        // Also after a panic: the scope waits for the threads.
+        let end = SetOnDrop(&ledger.has_ended);
         for writer in 0..WRITERS {
             let ledger = &ledger;
             scope.spawn(move || ledger.write(writer));

@@ -1,7 +1,8 @@
 //! The network between a replica and its primary: a TCP proxy that can be cut, halted and slowed.
 //!
-//! It keeps the first bytes of what the primary sends on each connection, which tell the form of a
-//! full sync whatever the programs log.
+//! The first bytes of each connection travel one by one, so that a handshake is split anywhere. The
+//! link keeps what the primary sends first: it tells the form of a full sync, whatever the programs
+//! log.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,6 +15,8 @@ use super::node::Form;
 
 /// Bytes kept of each connection.
 const HEAD_BYTES: usize = 2048;
+/// Bytes of each direction of a connection that are sent one by one.
+const SINGLE_BYTES: usize = 400;
 /// Bytes passed on at a time: [`Link::slow`] waits after each.
 const CHUNK_BYTES: usize = 16 << 10;
 
@@ -183,6 +186,7 @@ impl Inner {
         head: Option<usize>,
     ) {
         let mut buffer = vec![0; CHUNK_BYTES];
+        let mut singles = SINGLE_BYTES;
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let chunk = &buffer[..count];
             if let Some(head) = head {
@@ -194,7 +198,11 @@ impl Inner {
             {
                 thread::sleep(Duration::from_millis(1));
             }
-            if is_half_open.load(Ordering::Relaxed) || to.write_all(chunk).is_err() {
+            let (first, others) = chunk.split_at(singles.min(count));
+            singles -= first.len();
+            let mut parts = first.chunks(1).chain([others]);
+            if is_half_open.load(Ordering::Relaxed) || parts.any(|part| to.write_all(part).is_err())
+            {
                 break;
             }
             let delay = self.delay_us.load(Ordering::Relaxed);

@@ -4,7 +4,7 @@
 //! Keys are few, so that commands meet; a name begins with its type, so that none is refused for
 //! the type. Short times of expiry are over within a second, the others outlast the test.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
@@ -258,13 +258,14 @@ const EXPECTED: [&str; 7] = [
 
 /// Writers and what they share.
 pub struct Load {
-    /// The primary's port.
-    port: u16,
+    /// The ports of the primary, which is written to, and of the replica, which is read.
+    primary: AtomicU16,
+    replica: AtomicU16,
     knows: Knows,
     /// Writers hold it for reading during a batch.
     gate: RwLock<()>,
-    has_ended: AtomicBool,
-    pub batches: AtomicU64,
+    /// Set at the end: writers and readers return.
+    pub has_ended: AtomicBool,
     /// The first reply that is wrong.
     wrong: Mutex<Option<String>>,
 }
@@ -274,14 +275,21 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// Time between two looks of the reader, and before a new connection.
 const READER_PAUSE: Duration = Duration::from_millis(10);
 
+/// The connection, or a new one if there is none to this port; `None`: nothing listens.
+fn to(port: &AtomicU16, connection: Option<(u16, Connection)>) -> Option<(u16, Connection)> {
+    let port = port.load(Ordering::Relaxed);
+    let same = connection.filter(|(to, _)| *to == port);
+    same.or_else(|| Some((port, Connection::open(port).ok()?)))
+}
+
 impl Load {
-    pub fn on(port: u16, knows: Knows) -> Load {
+    pub fn on(primary: u16, replica: u16, knows: Knows) -> Load {
         Load {
-            port,
+            primary: AtomicU16::new(primary),
+            replica: AtomicU16::new(replica),
             knows,
             gate: RwLock::new(()),
             has_ended: AtomicBool::new(false),
-            batches: AtomicU64::new(0),
             wrong: Mutex::new(None),
         }
     }
@@ -291,14 +299,17 @@ impl Load {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The two have changed places. The writers must pause.
+    pub fn exchange(&self) {
+        let primary = self.primary.load(Ordering::Relaxed);
+        let replica = self.replica.swap(primary, Ordering::Relaxed);
+        self.primary.store(replica, Ordering::Relaxed);
+    }
+
     /// What went wrong in a writer or reader so far.
     pub fn verdict(&self) -> Result<(), String> {
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.clone().map_or(Ok(()), Err)
-    }
-
-    pub fn end(&self) {
-        self.has_ended.store(true, Ordering::Relaxed);
     }
 
     fn goes_on(&self) -> bool {
@@ -321,12 +332,11 @@ impl Load {
         while self.goes_on() {
             {
                 let _turn = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-                connection = connection.or_else(|| Connection::open(self.port).ok());
-                if let Some(c) = &mut connection {
+                connection = to(&self.primary, connection);
+                if let Some((_, c)) = &mut connection {
                     let batch = source.batch();
-                    match self.send(c, &batch) {
-                        Some(()) => _ = self.batches.fetch_add(1, Ordering::Relaxed),
-                        None => connection = None,
+                    if self.send(c, &batch).is_none() {
+                        connection = None;
                     }
                 }
             }
@@ -356,12 +366,12 @@ impl Load {
 
     /// Reads on the replica what transactions and scripts write together: never one without the
     /// other, never less than before.
-    pub fn read(&self, replica: u16) {
+    pub fn read(&self) {
         let mut connection = None;
         let mut last = 0;
         while self.goes_on() {
-            connection = connection.or_else(|| Connection::open(replica).ok());
-            if let Some(c) = &mut connection {
+            connection = to(&self.replica, connection);
+            if let Some((_, c)) = &mut connection {
                 let asked = c.write(b"MGET both:a both:b\r\n").and_then(|()| c.read());
                 match asked {
                     Err(_) => connection = None,
