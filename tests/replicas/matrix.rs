@@ -190,7 +190,7 @@ pub fn number(name: &str) -> Option<u64> {
 pub fn crashing_pairs() -> Vec<(Kind, Kind)> {
     let mut pairs = match env::var_os("RUSSET_REPLICAS_PAIRS") {
         Some(_) => pairs(),
-        None => vec![(Kind::Redis80, Kind::Redis80)],
+        None => vec![(Kind::Russet, Kind::Russet)],
     };
     pairs.retain(|&(primary, replica)| {
         let is_there = |kind: Kind| kind.program_for("crashes of a pair").is_some();
@@ -202,16 +202,14 @@ pub fn crashing_pairs() -> Vec<(Kind, Kind)> {
     pairs
 }
 
-/// Pairs of real servers, until russet is a primary or replica.
+/// russet with itself, and with each of the others in either role.
 fn usual_pairs() -> Vec<(Kind, Kind)> {
-    use Kind::{Redis70, Redis80, Redis810, Valkey91};
-    vec![
-        (Redis80, Redis80),
-        (Redis80, Redis810),
-        (Valkey91, Valkey91),
-        (Redis70, Valkey91),
-        (Valkey91, Redis80),
-    ]
+    let others = Kind::ALL.into_iter().filter(|&kind| kind != Kind::Russet);
+    let with = others.flat_map(|kind| [(Kind::Russet, kind), (kind, Kind::Russet)]);
+    [(Kind::Russet, Kind::Russet)]
+        .into_iter()
+        .chain(with)
+        .collect()
 }
 
 /// All cases of the pairs whose programs are there.
