@@ -32,6 +32,11 @@ soak SECONDS="900":
     RUSSET_REQUIRE_PEERS=1 RUSSET_SOAK_SECONDS={{ SECONDS }} \
     cargo test --test oracle -- --nocapture what_a_mixed_load
 
+# Pairs of primary and replica, and crashes of both, for about an hour; `just replicas 10000`: for hours.
+replicas CYCLES="1000":
+    RUSSET_REQUIRE_PEERS=1 RUSSET_REPLICAS=full RUSSET_CYCLES={{ CYCLES }} \
+    cargo test --test replicas -- --nocapture
+
 # Redis's own test suite: `just tcl`, `just tcl --quick`, `just tcl unit/type/list`.
 tcl *ARGS:
     cargo build --release --quiet

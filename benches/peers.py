@@ -7,6 +7,7 @@
     benches/peers.py single [NAME=PROGRAM ...]    a hundred single commands on 200,000 elements
     benches/peers.py large  [NAME=PROGRAM ...]    SETs of large values
     benches/peers.py persist [NAME=PROGRAM ...]   SAVE, the append only file, loading of both
+    benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
 
 Without servers: target/release/russet and the peers of tests/peers/install, Valkey with
 jemalloc, as its own build has it (NAME=.../valkey9/valkey-server is the one with libc's
@@ -109,9 +110,10 @@ class Server:
     def info(self, section, field):
         """One field of INFO; empty if it is not there."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
-            connection.sendall(command("INFO", section) + command("PING"))
+            # ECHO is answered while a snapshot is loaded, PING is not.
+            connection.sendall(command("INFO", section) + command("ECHO", "end"))
             text = b""
-            while not text.endswith(b"+PONG\r\n"):
+            while not text.endswith(b"$3\r\nend\r\n"):
                 data = connection.recv(1 << 16)
                 if not data:
                     raise RuntimeError("the server closed the connection")
@@ -788,8 +790,15 @@ def measure(servers, act, default=default_servers):
         print(f"not measured: {', '.join(missing)}")
 
 
+def replicate(servers):
+    # It builds upon this file.
+    import replicate as rows
+    rows.replicate(servers)
+
+
 def main():
-    kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist}
+    kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
+             "replicate": replicate}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):

@@ -229,6 +229,11 @@ impl Daemon {
         Memory::settle(&mut connection)
     }
 
+    /// Sets the arguments of the next [`Daemon::restart`].
+    pub fn set_args(&mut self, args: &[String]) {
+        self.args = args.to_vec();
+    }
+
     /// Starts again in the same folder, on the same port, with the same arguments; ends
     /// the running process first (SIGTERM) if there is one.
     #[track_caller]

@@ -18,6 +18,8 @@ pub enum Peer {
     Redis8,
     /// Redis 7.0.
     Redis7,
+    /// Redis 8.10: the newest, where it differs.
+    Redis810,
     /// Valkey 9.1: the reference for the commands only it has.
     Valkey9,
 }
@@ -27,6 +29,7 @@ impl Peer {
         match self {
             Peer::Redis8 => "Redis 8.0",
             Peer::Redis7 => "Redis 7.0",
+            Peer::Redis810 => "Redis 8.10",
             Peer::Valkey9 => "Valkey 9.1",
         }
     }
@@ -35,6 +38,7 @@ impl Peer {
         match self {
             Peer::Redis8 => "redis8/src/redis-server",
             Peer::Redis7 => "redis7/redis-server",
+            Peer::Redis810 => "redis810/redis-server",
             Peer::Valkey9 => "valkey9/valkey-server",
         }
     }

@@ -1,0 +1,88 @@
+//! Replication between two processes: russet and the real servers, each as primary and as replica.
+//!
+//! A pair goes through a fresh full sync, cuts of its link, a restart of the replica and one of the
+//! primary, while commands of all types are written. After each step the writes pause, the offsets
+//! meet, and the data of both is the same; the primary's counters tell that a partial sync was one.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `matrix` | the pairs, the forms of full sync, what each end knows |
+//! | `steps` | what each pair goes through |
+//! | `node` | a server of a pair |
+//! | `link` | the network between them, which can be cut, halted and slowed |
+//! | `writes` | what is written meanwhile, and a reader of the replica |
+//! | `compare` | whether both hold the same |
+//! | `faults` | crashes of either end, a replica that does not read |
+//!
+//! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot; `off`: none of it. `RUSSET_REPLICAS_PAIRS`:
+//! only these pairs of primary and replica (`russet:redis8,valkey9:russet`).
+//! `RUSSET_REPLICAS_JOBS`: pairs at a time. `RUSSET_CYCLES`: crashes of each pair.
+
+mod compare;
+mod faults;
+mod link;
+mod matrix;
+mod node;
+mod steps;
+#[path = "../support/mod.rs"]
+mod support;
+mod writes;
+
+use matrix::Extent;
+use node::Kind;
+
+#[test]
+fn pairs_hold_the_same_after_cuts_and_restarts() {
+    let Some(extent) = Extent::wanted() else {
+        return;
+    };
+    let failures = matrix::play_all(&matrix::cases(), extent);
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn a_write_behind_the_primarys_back_is_seen() {
+    for kind in [Kind::Redis80, Kind::Valkey91] {
+        if Extent::wanted().is_some() && kind.program_for("the comparison's own test").is_some() {
+            steps::a_lost_write_is_seen(kind).unwrap_or_else(|why| panic!("{kind}: {why}"));
+        }
+    }
+}
+
+#[test]
+fn what_wait_acknowledged_outlives_crashes() {
+    let Some(extent) = Extent::wanted() else {
+        return;
+    };
+    let cycles = matrix::number("RUSSET_CYCLES").unwrap_or(match extent.is_full {
+        true => 10_000,
+        false => 24,
+    });
+    let seed = matrix::number("RUSSET_SEED").unwrap_or(1);
+    for pair in matrix::crashing_pairs() {
+        let crashes = faults::crash(pair, "yes", cycles, seed);
+        let crashes = crashes.unwrap_or_else(|why| panic!("{}:{}: {why}", pair.0, pair.1));
+        println!("{}:{}: {crashes}", pair.0, pair.1);
+    }
+}
+
+#[test]
+fn a_replica_that_does_not_read_costs_no_more_than_configured() {
+    if Extent::wanted().is_none() {
+        return;
+    }
+    for pair in matrix::crashing_pairs() {
+        let memory = faults::stop_reading(pair.0, pair.1, 200);
+        let memory = memory.unwrap_or_else(|why| panic!("{}:{}: {why}", pair.0, pair.1));
+        println!("{}:{}: {memory}", pair.0, pair.1);
+    }
+}
+
+#[test]
+fn a_primary_that_keeps_nothing_is_seen_to_lose() {
+    let kind = Kind::Redis80;
+    if Extent::wanted().is_some() && kind.program_for("the crashes' own test").is_some() {
+        let why = faults::crash((kind, kind), "no", 24, 1).expect_err("without a file");
+        assert!(why.contains("was acknowledged by"), "{why}");
+    }
+}
