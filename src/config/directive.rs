@@ -62,7 +62,6 @@ pub enum Support {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     Rdb,
-    Replication,
     Cluster,
     Modules,
     Threads,

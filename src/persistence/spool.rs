@@ -23,7 +23,6 @@
 //!
 //! Costs: a reader copies nothing from memory; from the file it reads [`READ_BYTES`] at a time, on
 //! its caller's thread.
-#![cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
 
 use std::collections::VecDeque;
 use std::fs::{self, File};

@@ -1,5 +1,4 @@
 //! The version of a file that another server will load: what it can read, and what the data needs.
-#![cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
 
 use super::format::Dialect;
 use super::writer::{VERSION_FIELD_TTLS, VERSION_USUAL, VERSION_VALKEY};

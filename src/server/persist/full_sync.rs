@@ -1,7 +1,6 @@
 //! Snapshots for full syncs at work: replicas read their bytes from a spool (`persistence::spool`)
 //! while the pass makes them. Which replicas wait for one, and what they are sent, is decided
 //! elsewhere.
-#![cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
 
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};

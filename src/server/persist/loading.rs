@@ -73,7 +73,15 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let path = server.config.dbfilename.path().to_owned();
-        let file = match RdbFile::open(server.load_options(), keyspace, &path) {
+        let options = LoadOptions {
+            expired: match server.config.replicaof.0 {
+                // Its primary says when they go.
+                Some(_) => ExpiredKeys::Keep,
+                None => ExpiredKeys::SkipNamed,
+            },
+            ..server.load_options()
+        };
+        let file = match RdbFile::open(options, keyspace, &path) {
             Ok(file) => file,
             Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(tell_fatal(&path, &error)),
@@ -126,6 +134,7 @@ impl Load for RdbLoader {
         server.persist.loading.note_loaded(self.file.figures());
         if let Some(position) = self.file.figures().position() {
             server.stream.resume(position);
+            server.stream.set_selected(self.file.figures().stream_db());
             // Replicas that come back continue from here.
             server.stream.keep_backlog(server.config.repl_backlog_size);
         }
@@ -133,6 +142,10 @@ impl Load for RdbLoader {
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");
         server.read_clock(keyspace);
         server.end_loading(keyspace);
+        for (db, key) in self.file.take_expired() {
+            // Replicas that continue have these keys.
+            keyspace.effects.state(db, [&b"DEL"[..], &key].into_iter());
+        }
         if server.config.appendonly {
             // The append only file was switched on meanwhile.
             server

@@ -6,8 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
-#[allow(unused_imports, reason = "for the replica's side of a full sync")]
-pub(in crate::server) use rdb::{NamedKey, RdbStream, Step};
+pub(in crate::server) use rdb::{RdbStream, Step};
 
 use crate::base::clock::Now;
 use crate::config::{Config, SanitizePayload, system_text};
@@ -151,7 +150,6 @@ impl LoadFigures {
 
     /// The database that the stream had selected at [`LoadFigures::position`]. `None`: the file
     /// has none, and the stream begins with SELECT.
-    #[allow(dead_code, reason = "for a replica that resumes its stream")]
     pub(in crate::server) fn stream_db(&self) -> Option<DbIndex> {
         self.stream_db
     }

@@ -27,10 +27,8 @@ pub(in crate::server) enum ExpiredKeys {
     #[default]
     Skip,
     /// They are left out, and their names kept: a primary repeats their removal to its replicas.
-    #[allow(dead_code, reason = "for a primary that resumes its stream")]
     SkipNamed,
     /// They are loaded: a replica hides them until its primary deletes them.
-    #[allow(dead_code, reason = "for a replica")]
     Keep,
 }
 
@@ -253,7 +251,6 @@ impl RdbFile {
     }
 
     /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).
-    #[allow(dead_code, reason = "a primary repeats their removal to its replicas")]
     pub fn take_expired(&mut self) -> Vec<NamedKey> {
         std::mem::take(&mut self.load.collected.expired)
     }
@@ -270,12 +267,10 @@ impl RdbFile {
 }
 
 /// A file that arrives from a socket.
-#[allow(dead_code, reason = "for the replica's side of a full sync")]
 pub(in crate::server) struct RdbStream {
     load: RdbLoad,
 }
 
-#[allow(dead_code, reason = "for the replica's side of a full sync")]
 impl RdbStream {
     /// A file of `total` bytes, if they are announced (`$<length>`): a length beyond them is then a
     /// fault at once.

@@ -38,10 +38,6 @@ use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
 pub(in crate::server) use making::Making;
-#[cfg_attr(
-    not(test),
-    allow(unused_imports, reason = "no replica asks for it yet")
-)]
 pub(in crate::server) use sink::{SyncContent, SyncForm, Target, temp_name};
 
 use child::Child;

@@ -73,7 +73,6 @@ pub(in crate::server) enum What {
         unix_s: i64,
     },
     /// The data that replicas receive.
-    #[cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
     Spool { spool: Spool, form: SyncForm },
 }
 
@@ -88,7 +87,6 @@ pub(in crate::server) struct SyncForm {
 
 /// The parts of a snapshot that a replica wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), allow(dead_code, reason = "no replica asks for it yet"))]
 pub(in crate::server) enum SyncContent {
     Everything,
     /// `rdb-filter-only functions`.
