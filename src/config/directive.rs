@@ -72,7 +72,6 @@ impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Feature::Rdb => "RDB snapshots",
-            Feature::Replication => "replication",
             Feature::Cluster => "cluster",
             Feature::Modules => "modules",
             Feature::Threads => "I/O threads",
