@@ -53,7 +53,7 @@ pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
 /// Any bytes as a file, and as its contents after the header.
 pub fn rdb(bytes: &[u8]) {
     let _ = load(bytes);
-    for magic in [&b"REDIS0012"[..], b"VALKEY080"] {
+    for magic in [&b"REDIS0015"[..], b"VALKEY080"] {
         let _ = load(&[magic, bytes].concat());
     }
 }
@@ -120,7 +120,7 @@ pub fn dump(bytes: &[u8]) {
 fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
     let (version, body) = match bytes.split_first() {
         Some((0x80.., body)) => (80, body),
-        Some((_, body)) => (12, body),
+        Some((_, body)) => (15, body),
         None => return,
     };
     let mut payload = body.to_vec();
