@@ -466,11 +466,13 @@ pub struct SpoolReader {
 
 impl SpoolReader {
     /// Bytes read so far.
+    #[cfg(test)]
     pub fn position(&self) -> u64 {
         self.position
     }
 
     /// Bytes ready to be read; none once the spool has failed.
+    #[cfg(test)]
     pub fn available(&self) -> u64 {
         let state = self.shared.state();
         match state.failure {

@@ -176,6 +176,7 @@ impl<'a> Reader<'a> {
     }
 
     /// After the end: takes the bytes that were fed behind it.
+    #[cfg(feature = "testing")]
     pub fn take_rest(&mut self) -> Vec<u8> {
         self.input.take_rest()
     }

@@ -60,7 +60,12 @@ impl Engine {
             self.apply(session, row, args, hashes);
             return Outcome::Done;
         }
+        let was_replica = session.client.flags.contains(ClientFlags::REPLICA);
+        let replied = session.reply.pending_len();
         let outcome = self.dispatch_carefully(session, row, args, hashes);
+        if was_replica && session.reply.pending_len() > replied {
+            self.server.drop_talking_replica(session, &args[0]);
+        }
         if client_special && outcome == Outcome::Done {
             let tracking = &self.server.messages.tracking;
             tracking.after_command(&mut session.client);

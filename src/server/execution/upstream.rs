@@ -153,6 +153,20 @@ impl Engine {
 }
 
 impl Server {
+    /// A replica has sent a command that is answered: the reply would be taken for the stream.
+    #[cold]
+    pub(super) fn drop_talking_replica(&mut self, session: &mut Session, name: &[u8]) {
+        if session.client.flags.contains(ClientFlags::MONITOR) {
+            return;
+        }
+        tracing::warn!(
+            "Replica generated a reply to command '{}', disconnecting it: client id #{}",
+            String::from_utf8_lossy(name).to_lowercase(),
+            session.client.id.0
+        );
+        self.close_soon(session);
+    }
+
     /// Appends a command of the primary to this server's stream. `db`: the database selected after
     /// it.
     #[inline]

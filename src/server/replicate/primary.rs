@@ -232,6 +232,7 @@ impl Server {
     pub(in crate::server) fn replica_gone(&mut self, id: ClientId) {
         if self.replication.replicas.remove(id) && self.replication.replicas.is_empty() {
             self.replication.alone_since_ms = Some(self.now.mono_ms);
+            self.update_interest();
         }
     }
 

@@ -60,6 +60,7 @@ impl Engine {
         if !replication.replicas.is_empty() || replication.failover.is_some() {
             self.before_stream_now();
         }
+        self.shutdown_on();
         let replicas = &self.server.replication.replicas;
         if let Some(backlog) = self.server.stream.backlog_mut() {
             backlog.trim(|| replicas.unsent());

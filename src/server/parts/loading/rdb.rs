@@ -331,6 +331,7 @@ impl RdbStream {
     }
 
     /// After [`Step::Done`]: takes the bytes fed behind the file's checksum.
+    #[cfg(test)]
     pub fn take_leftover(&mut self) -> Vec<u8> {
         self.load.reader.take_rest()
     }
