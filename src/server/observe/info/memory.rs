@@ -279,10 +279,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             &from.server.memory.limit.not_counted(),
         ),
         ("mem_replication_backlog", &m.backlog),
-        (
-            "mem_total_replication_buffers",
-            &m.replication_buffers,
-        ),
+        ("mem_total_replication_buffers", &m.replication_buffers),
         ("mem_replica_full_sync_buffer", &0),
         ("mem_clients_slaves", &0),
         ("mem_clients_normal", &m.clients),
