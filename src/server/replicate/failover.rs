@@ -93,7 +93,8 @@ impl Server {
         };
         tracing::info!("Aborting failover: {why}");
         if failover.stage == Stage::InProgress {
-            self.become_primary_again(keyspace);
+            // Its replicas come again, and hear that nothing has changed but the id.
+            self.become_primary(keyspace);
         }
         self.set_failover_pause(false);
         true

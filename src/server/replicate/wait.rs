@@ -2,7 +2,9 @@
 //! (`min-replicas-to-write`).
 
 use crate::keyspace::ClientId;
+use crate::resp::Args;
 use crate::server::clients::blocked::Until;
+use crate::server::clients::input::request;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -14,6 +16,13 @@ impl Server {
     /// Replicas are asked for an acknowledgement before the loop sleeps.
     pub fn ask_acks(&mut self) {
         self.replication.asks_acks = true;
+    }
+
+    /// DEBUG REPLICATE: a command for replicas alone.
+    pub fn replicate(&mut self, args: Args<'_>) {
+        if self.stream.backlog().is_some() && !self.replication.is_replica() {
+            self.append_for_replicas(&request(args));
+        }
     }
 
     /// Appends a request for replicas alone; the log has its length.
