@@ -158,7 +158,6 @@ impl Engine {
             return;
         }
         server.turn.cron_turns += 1;
-        self.handle_signals();
         let Engine {
             server, keyspace, ..
         } = self;

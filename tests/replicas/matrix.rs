@@ -29,11 +29,10 @@ const RUSSET_HAS_TWO_CHANNELS: bool = false;
 /// What one end sends and the other cannot read, and why. Real pairs among themselves included:
 /// they prove these tests.
 fn is_unreadable(primary: Kind, replica: Kind) -> Option<&'static str> {
-    use Kind::{Redis70, Redis80, Redis810, Russet, Valkey91};
+    use Kind::{Redis70, Redis80, Redis810, Valkey91};
     match (primary, replica) {
         (Redis80 | Redis810 | Valkey91, Redis70) => Some("RDB 11 and later"),
         (Redis810, Redis80 | Valkey91) => Some("RDB 15"),
-        (Redis810, Russet) => Some("RDB 15, which russet does not read yet"),
         _ => None,
     }
 }
