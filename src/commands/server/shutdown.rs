@@ -63,15 +63,17 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     tracing::info!("User requested shutdown...");
+    if !call.server.scripting.is_running() {
+        // What this turn still does is saved as well.
+        call.server.begin_shutdown(request, false);
+        call.block_until_shutdown();
+        return Ok(());
+    }
     let World {
         keyspace, server, ..
     } = call.world();
-    if !server.begin_shutdown(keyspace, request, false) {
+    if !server.shut_down_now(keyspace, request) {
         return Err(CommandError::Text(CANNOT_SAVE));
-    }
-    if server.shutdown.request.is_none() {
-        call.block_until_shutdown();
-        return Ok(());
     }
     // Commands that the client sent after this one do not run.
     call.client.flags |= ClientFlags::CLOSE_ASAP;

@@ -25,7 +25,8 @@ impl Engine {
             return;
         };
         tracing::info!("User requested shutdown...");
-        server.begin_shutdown(&mut self.keyspace, request, true);
+        server.begin_shutdown(request, true);
+        self.shutdown_on();
     }
 
     /// A shutdown that waits for replicas ends when they have everything, or in time.
@@ -88,28 +89,28 @@ impl Shutdown {
 }
 
 impl Server {
-    /// SHUTDOWN, or its signal: at once, or, if replicas lag behind, when they have everything.
-    /// `false`: it was tried at once, and failed.
-    pub fn begin_shutdown(
-        &mut self,
-        keyspace: &mut Keyspace,
-        request: ShutdownRequest,
-        by_signal: bool,
-    ) -> bool {
-        let timeout_ms = u64::from(self.config.shutdown_timeout) * 1000;
-        let lags = !request.now && timeout_ms > 0 && self.lagging_replicas() > 0;
-        if !lags {
-            return self.end_shutdown(keyspace, request, by_signal);
+    /// SHUTDOWN, or its signal: at the end of the turn, or, if replicas lag behind, when they have
+    /// everything.
+    pub fn begin_shutdown(&mut self, request: ShutdownRequest, by_signal: bool) {
+        let mut timeout_ms = u64::from(self.config.shutdown_timeout) * 1000;
+        if request.now || self.lagging_replicas() == 0 {
+            timeout_ms = 0;
         }
-        tracing::info!("Waiting for replicas before shutting down.");
         self.shutdown.waiting = Some(WaitingShutdown {
             request,
             deadline_ms: self.now.mono_ms + timeout_ms,
             by_signal,
         });
-        self.replication.asks_acks = true;
-        self.set_shutdown_pause(true);
-        true
+        if timeout_ms > 0 {
+            tracing::info!("Waiting for replicas before shutting down.");
+            self.replication.asks_acks = true;
+            self.set_shutdown_pause(true);
+        }
+    }
+
+    /// SHUTDOWN beside a script that does not end: at once. `false`: it failed.
+    pub fn shut_down_now(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
+        self.end_shutdown(keyspace, request, false)
     }
 
     /// SHUTDOWN ABORT. `false`: none is in progress.
