@@ -198,6 +198,10 @@ impl Server {
                  more information"
             );
             self.shutdown.forget_signals();
+        } else {
+            tracing::warn!(
+                "Errors trying to shut down the server. Check the logs for more information."
+            );
         }
         is_prepared
     }

@@ -25,7 +25,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         if *error == HandshakeError::FailoverRejected {
-            server.abort_failover(keyspace, "Failover target rejected psync request");
+            server.abort_failover(keyspace, "the target goes on as a replica");
         }
     }
 }
