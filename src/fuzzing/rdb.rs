@@ -142,6 +142,7 @@ mod tests {
     use super::super::seeds;
     use super::*;
     use crate::base::crc64;
+    use crate::config::Allowed;
     use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_FIELD_TTLS};
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
@@ -244,6 +245,7 @@ mod tests {
                 // The order of a table's elements differs from table to table.
                 let mut text = writer.take(Vec::new());
                 text.sort_unstable();
+                bed.engine.server.config.enable_debug_command = Allowed::Yes;
                 text.extend(bed.run_args(&[b"DEBUG", b"DIGEST-VALUE", key]));
                 bed.engine.keyspace.flush(DbIndex(0), false);
                 text
