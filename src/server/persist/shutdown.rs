@@ -103,7 +103,7 @@ impl Server {
         });
         if timeout_ms > 0 {
             tracing::info!("Waiting for replicas before shutting down.");
-            self.replication.asks_acks = true;
+            self.request_acks();
             self.set_shutdown_pause(true);
         }
     }

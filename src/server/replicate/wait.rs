@@ -34,9 +34,16 @@ impl Server {
         aof.take_stream(&[], left_out, (before, after), &self.now);
     }
 
+    /// Asks all replicas for an acknowledgement.
+    pub(in crate::server) fn request_acks(&mut self) {
+        if !self.replication.is_replica() {
+            self.append_for_replicas(GETACK);
+        }
+    }
+
     /// Keeps links alive that have nothing to carry.
     pub(in crate::server) fn ping_replicas(&mut self) {
-        if self.gates.fails_over || self.replication.is_replica() {
+        if self.gates.pause().is_some() || self.replication.is_replica() {
             return;
         }
         self.append_for_replicas(PING);
@@ -81,8 +88,9 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        if std::mem::take(&mut server.replication.asks_acks) && !server.gates.fails_over {
-            server.append_for_replicas(GETACK);
+        if server.replication.asks_acks && server.gates.pause().is_none() {
+            server.replication.asks_acks = false;
+            server.request_acks();
         }
         server.failover_on(keyspace);
         if std::mem::take(&mut server.replication.has_acks) {
