@@ -286,7 +286,7 @@ directives! {
     dbfilename: Text = "dump.rdb".into() =>
         "dbfilename", text(checks::db_filename), [PROTECTED], Works;
     rdb_del_sync_files: bool = false =>
-        "rdb-del-sync-files", flag, [], NotYet(Rdb);
+        "rdb-del-sync-files", flag, [], Works;
     dir: Dir = Dir::default() =>
         "dir", special, [PROTECTED DENY_LOADING VOLATILE], Works;
     rdb_save_incremental_fsync: bool = true =>

@@ -141,6 +141,14 @@ impl Stream {
         }
     }
 
+    /// Whether small writes leave at once.
+    pub fn set_nodelay(&self, on: bool) {
+        if let Some(tcp) = self.tcp() {
+            // It fails if the peer has disconnected; the next write will report it.
+            let _ = tcp.set_nodelay(on);
+        }
+    }
+
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.source().register(registry, token, Interest::READABLE)
     }

@@ -57,9 +57,7 @@ impl Engine {
             }
         }
         if session.client.flags.contains(ClientFlags::PRIMARY) {
-            let now_ms = self.server.now.mono_ms;
-            if (self.server.gates.pause()).is_some_and(|pause| pause.until_ms > now_ms) {
-                // A replica that is paused stands still.
+            if self.server.holds_stream() {
                 session.client.flags |= ClientFlags::POSTPONED;
                 return Outcome::Postponed;
             }

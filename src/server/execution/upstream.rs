@@ -160,6 +160,19 @@ impl Engine {
 }
 
 impl Server {
+    /// Whether the stream waits: a replica that is paused stands still, and so does one whose disk
+    /// refuses what it would have to keep.
+    pub(in crate::server) fn holds_stream(&self) -> bool {
+        let now_ms = self.now.mono_ms;
+        let is_paused = self
+            .gates
+            .pause()
+            .is_some_and(|pause| pause.until_ms > now_ms);
+        let refuses =
+            self.persist.aof.refuses_writes() || self.persist.saving.stops_writes(&self.config);
+        is_paused || refuses && !self.config.replica_ignore_disk_write_errors
+    }
+
     /// A replica has sent a command that is answered: the reply would be taken for the stream.
     #[cold]
     pub(super) fn drop_talking_replica(&mut self, session: &mut Session, name: &[u8]) {

@@ -54,6 +54,7 @@ impl Engine {
                     server.kill_client(keyspace, id);
                 } else {
                     server.send_ack(id);
+                    server.resume_stream(id);
                 }
             }
             _ => {}

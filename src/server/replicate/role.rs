@@ -5,6 +5,7 @@ use crate::config::{ReplicaOf, Text};
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::replication::{Introduction, Position};
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
 use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
 use crate::server::state::Server;
 
@@ -116,6 +117,14 @@ impl Server {
             upstream.lose(now_ms, Delay::None);
             self.stream.set_selected(Some(db));
             self.update_interest();
+        }
+    }
+
+    /// A stream that was held back goes on, if nothing holds it any more.
+    pub(in crate::server) fn resume_stream(&mut self, id: ClientId) {
+        let is_held = |s: &Session| s.client.flags.contains(ClientFlags::POSTPONED);
+        if self.clients.get(id).is_some_and(is_held) && !self.holds_stream() {
+            self.resume_postponed(vec![id]);
         }
     }
 

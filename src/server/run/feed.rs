@@ -98,6 +98,10 @@ impl Loop {
         let Some(replica) = server.replication.replicas.get_mut(id) else {
             return Ok(None);
         };
+        if !std::mem::replace(&mut replica.is_tuned, true) && server.config.repl_disable_tcp_nodelay
+        {
+            stream.set_nodelay(false);
+        }
         let mut done = None;
         let wrote = match &mut replica.state {
             State::Online if replica.sent < sendable => {

@@ -80,6 +80,8 @@ pub struct Replica {
     pub heard_ms: u64,
     /// Since when what it has still to be sent exceeds the soft limit, monotonic milliseconds.
     pub(in crate::server) over_soft_since_ms: Option<u64>,
+    /// Its socket has the settings for replicas.
+    pub(in crate::server) is_tuned: bool,
     /// It asked by SYNC, and never acknowledges.
     pub(in crate::server) is_mute: bool,
 }
@@ -151,6 +153,7 @@ impl Replicas {
                     acked_on_disk: 0,
                     heard_ms: now_ms,
                     over_soft_since_ms: None,
+                    is_tuned: false,
                     is_mute: false,
                 });
                 self.all.len() - 1
