@@ -266,3 +266,35 @@ fn snapshots_are_judged_as_by_redis() {
         }
     }
 }
+
+#[test]
+fn values_of_newer_servers_are_named_with_their_types() {
+    let text = include_str!("../data/redis-8.10-payloads.txt");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("newer.rdb");
+    let check = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let hex = line.and_then(|line| line.rsplit(" | ").next());
+        let hex = hex.expect("it is listed");
+        let digit = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("digits");
+        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(digit).collect();
+        run(&russet(), &["check-rdb"], &file, &bytes, "")
+    };
+    let whole = check("rdb-1");
+    assert!(
+        whole.said.contains("[offset 346] Checksum OK"),
+        "{}",
+        whole.said
+    );
+    assert!(whole.said.contains("[info] 5 keys read"), "{}", whole.said);
+    assert_eq!(whole.code, Some(0));
+    let refused = check("rdb-2");
+    for words in [
+        "it holds a value of type 'array', which is not supported",
+        "Reading key 'a'",
+        "Reading type 28 (array)",
+    ] {
+        assert!(refused.said.contains(words), "{}", refused.said);
+    }
+    assert_eq!(refused.code, Some(1));
+}
