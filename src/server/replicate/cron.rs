@@ -1,5 +1,7 @@
 //! What cron does for the links, once a second: PINGs, acknowledgements, time limits.
 
+use std::io::Write;
+
 use crate::keyspace::{ClientId, Keyspace};
 use crate::resp::write_request;
 use crate::server::parts::replication::replicas::State;
@@ -35,7 +37,7 @@ impl Engine {
                 tracing::warn!("Timeout connecting to the MASTER...");
                 upstream.lose(now_ms, Delay::Refused);
             }
-            Link::Talking(_) if silent_ms > limit_ms => {
+            Link::Talking(_) | Link::Announcing(_) | Link::Joining(_) if silent_ms > limit_ms => {
                 tracing::warn!("Timeout connecting to the MASTER...");
                 upstream.lose(now_ms, Delay::Refused);
             }
@@ -46,7 +48,12 @@ impl Engine {
                 );
                 upstream.lose(now_ms, Delay::None);
             }
-            Link::Loading(load) => load.say_newline(),
+            Link::Loading(load) => match &mut upstream.main {
+                None => load.say_newline(),
+                Some(main) if main.is_lost => {}
+                // Best effort, as on a link alone.
+                Some(main) => _ = main.stream.write(b"\n"),
+            },
             Link::Online(id) => {
                 let id = *id;
                 if silent_ms > limit_ms {
@@ -98,6 +105,11 @@ impl Engine {
         } = self;
         let now_ms = server.now.mono_ms;
         server.drop_idle_backlog(keyspace);
+        for _ in 0..server.replication.replicas.drop_old_pins(now_ms) {
+            tracing::warn!(
+                "A replica's main channel failed to establish PSYNC within the grace period"
+            );
+        }
         if server.replication.replicas.is_empty() {
             return;
         }
@@ -178,7 +190,8 @@ impl Server {
         let mut over = Vec::new();
         for replica in self.replication.replicas.iter_mut() {
             let held = match replica.state {
-                State::Waits(_) => 0,
+                State::Waits(_) | State::AwaitsSnapshot => 0,
+                _ if replica.facts.rdb_only => 0,
                 _ => offset.saturating_sub(replica.sent),
             };
             let exceeds = |bytes: u64| bytes > 0 && held > bytes.max(backlog);
@@ -197,7 +210,7 @@ impl Server {
         }
         for id in over {
             if let Some(mut session) = self.clients.take(id) {
-                self.tell_dropped(&session, "its stream is over client-output-buffer-limit");
+                self.tell_overcome(&session);
                 self.stats.clients.output_buffer_disconnections += 1;
                 self.close_soon(&mut session);
                 self.clients.put_back(session);
