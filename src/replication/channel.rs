@@ -182,31 +182,43 @@ impl ChannelHandshake {
 }
 
 /// What is said on the main link of the Valkey dialect, until the stream comes.
-#[derive(Debug, Default)]
+///
+/// PSYNC leaves after the reply to REPLCONF: a primary refuses it while replies wait to be sent.
+#[derive(Debug)]
 pub struct Join {
+    at: Position,
     has_named: bool,
     lines: Lines,
 }
 
 impl Join {
-    /// Begins the conversation: names the second link, and asks for the stream after its snapshot.
+    /// Begins the conversation: names the second link.
     pub fn begin(number: u64, at: Position, out: &mut Vec<u8>) -> Join {
         let number = number.to_string();
         request(
             &[b"REPLCONF", b"set-rdb-client-id", number.as_bytes()],
             out,
         );
-        let (id, next) = (at.id.to_string(), (at.offset + 1).to_string());
-        request(&[b"PSYNC", id.as_bytes(), next.as_bytes()], out);
-        Join::default()
+        Join {
+            at,
+            has_named: false,
+            lines: Lines::default(),
+        }
     }
 
-    /// Takes bytes of the primary. `Some`: it has joined, and these bytes are the stream's.
-    pub fn receive(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, ChannelError> {
+    /// Takes bytes of the primary; appends what it is to be sent to `out`. `Some`: the link has
+    /// joined, and these bytes are the stream's.
+    pub fn receive(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, ChannelError> {
         self.lines.push(bytes);
         while let Some(line) = self.lines.take()? {
             if !self.has_named && line.starts_with(b"+") {
                 self.has_named = true;
+                let (id, next) = (self.at.id.to_string(), (self.at.offset + 1).to_string());
+                request(&[b"PSYNC", id.as_bytes(), next.as_bytes()], out);
             } else if self.has_named && line.starts_with(b"+CONTINUE") {
                 return Ok(Some(self.lines.take_rest()));
             } else {
@@ -312,31 +324,32 @@ mod tests {
             id: ReplId::random(),
             offset: 41,
         };
-        let mut out = Vec::new();
-        Join::begin(9, at, &mut out);
-        let sent = String::from_utf8(out).expect("text").replace("\r\n", " ");
-        assert_eq!(
-            sent,
-            format!(
-                "*3 $8 REPLCONF $17 set-rdb-client-id $1 9 *3 $5 PSYNC $40 {} $2 42 ",
-                at.id
-            )
-        );
         let joined = |replies: &[u8], step: usize| {
-            let (mut join, mut stream) = (Join::default(), None::<Vec<u8>>);
+            let (mut out, mut stream) = (Vec::new(), None::<Vec<u8>>);
+            let mut join = Join::begin(9, at, &mut out);
             for piece in replies.chunks(step) {
                 match &mut stream {
                     Some(stream) => stream.extend_from_slice(piece),
-                    None => stream = join.receive(piece)?,
+                    None => stream = join.receive(piece, &mut out)?,
                 }
             }
-            Ok::<_, ChannelError>(stream)
+            let sent = String::from_utf8(out).expect("text").replace("\r\n", " ");
+            Ok::<_, ChannelError>((stream, sent))
         };
         for step in 1..30 {
             let stream = joined(b"+OK\r\n\n+CONTINUE x\r\n*1\r\n$4\r\nPING", step);
-            assert_eq!(stream, Ok(Some(b"*1\r\n$4\r\nPING".to_vec())));
+            let (stream, sent) = stream.expect("joined");
+            assert_eq!(stream, Some(b"*1\r\n$4\r\nPING".to_vec()));
+            assert_eq!(
+                sent,
+                format!(
+                    "*3 $8 REPLCONF $17 set-rdb-client-id $1 9 *3 $5 PSYNC $40 {} $2 42 ",
+                    at.id
+                )
+            );
         }
-        assert_eq!(joined(b"+OK\r\n", 2), Ok(None));
+        assert_eq!(joined(b"+OK\r\n", 2).map(|(stream, _)| stream), Ok(None));
+        assert!(joined(b"\n", 2).is_ok_and(|(_, sent)| !sent.contains("PSYNC")));
         for replies in ["-ERR no\r\n", "+OK\r\n+FULLRESYNC x 1\r\n", "+OK\r\n-ERR\r\n"] {
             assert!(joined(replies.as_bytes(), 4).is_err(), "{replies}");
         }

@@ -148,7 +148,7 @@ impl Loop {
                 Ok((0, _)) => return Err(lost("the main connection was lost")),
                 Ok((n, _)) => {
                     engine.server.stats.net_repl_input_bytes += n as u64;
-                    let joined = joining.join.receive(&inbuf[..n]);
+                    let joined = joining.join.receive(&inbuf[..n], &mut joining.out);
                     let joined = joined.map_err(|error| (error.to_string(), Delay::Refused))?;
                     let Some(stream) = joined else {
                         continue;
