@@ -89,6 +89,9 @@ bitflags! {
         const TAKES_OVER = 1 << 35;
         /// Its reply is sent to the primary that this server follows (REPLCONF GETACK).
         const REPLIES_TO_PRIMARY = 1 << 36;
+        /// Meets keys that its arguments do not name: each that it finds expired is a removal of its
+        /// own, not a part of the command's unit.
+        const MEETS_ANY_KEY = 1 << 37;
     }
 }
 

@@ -67,7 +67,9 @@ fn rows_are_as_recorded() {
         .union(Flags::RUNS_SHA)
         .union(Flags::RUNS_FUNCTION)
         .union(Flags::CROSS_DB)
-        .union(Flags::TAKES_OVER);
+        .union(Flags::TAKES_OVER)
+        .union(Flags::REPLIES_TO_PRIMARY)
+        .union(Flags::MEETS_ANY_KEY);
     for_every_row(|spec, name, known| {
         assert_eq!(json!(spec.arity.wire()), known["arity"], "{name}: arity");
         let plan = KeyPlan::of(spec);

@@ -53,7 +53,7 @@ pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
 /// Any bytes as a file, and as its contents after the header.
 pub fn rdb(bytes: &[u8]) {
     let _ = load(bytes);
-    for magic in [&b"REDIS0012"[..], b"VALKEY080"] {
+    for magic in [&b"REDIS0015"[..], b"VALKEY080"] {
         let _ = load(&[magic, bytes].concat());
     }
 }
@@ -120,7 +120,7 @@ pub fn dump(bytes: &[u8]) {
 fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
     let (version, body) = match bytes.split_first() {
         Some((0x80.., body)) => (80, body),
-        Some((_, body)) => (12, body),
+        Some((_, body)) => (15, body),
         None => return,
     };
     let mut payload = body.to_vec();
@@ -142,6 +142,7 @@ mod tests {
     use super::super::seeds;
     use super::*;
     use crate::base::crc64;
+    use crate::config::Allowed;
     use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_FIELD_TTLS};
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
@@ -244,6 +245,7 @@ mod tests {
                 // The order of a table's elements differs from table to table.
                 let mut text = writer.take(Vec::new());
                 text.sort_unstable();
+                bed.engine.server.config.enable_debug_command = Allowed::Yes;
                 text.extend(bed.run_args(&[b"DEBUG", b"DIGEST-VALUE", key]));
                 bed.engine.keyspace.flush(DbIndex(0), false);
                 text

@@ -21,38 +21,36 @@
 //! A disk that refuses is no error: the thread waits until the disk takes the bytes, or until
 //! readers have made room in memory, or have gone. The writer waits meanwhile ([`Spool::is_stuck`]).
 //!
-//! Costs: a reader copies nothing from memory; from the file it reads [`READ_BYTES`] at a time, on
+//! Costs: a reader copies nothing from memory; from the file it reads some 100 KiB at a time, on
 //! its caller's thread.
+
+mod reader;
+mod writer;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+
+pub use reader::SpoolReader;
 
 use super::aof::Disk;
 use super::background::{Sink, WAITING_MAX, Wake};
 use crate::base::pin::Pinned;
-use crate::base::{crc64, threads};
+use crate::base::threads;
+use writer::Writer;
 
-/// Bytes of a read from the file.
-pub const READ_BYTES: usize = 128 * 1024;
-/// Bytes of a piece of a huge string.
-const PIECE_BYTES: usize = 256 * 1024;
 /// Capacity of the buffers handed to the writer.
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Size at which the writer should hand one over: its last key usually fits, too.
 pub const CHUNK_BYTES: usize = BUFFER_BYTES - 8 * 1024;
 /// What a segment in memory counts besides its bytes.
 const SEGMENT_OVERHEAD: usize = 64;
-/// Interval between two attempts to write to a disk that has refused.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// Why a spool has failed whose last reader has gone.
 const NO_READER: &str = "no replica is left";
@@ -168,16 +166,7 @@ impl Spool {
     /// Error: the system cannot provide a thread.
     pub fn start(&self) -> io::Result<()> {
         let (jobs, receiver) = mpsc::channel();
-        let plan = self.0.plan.clone();
-        let writer = Writer {
-            shared: Arc::clone(&self.0.shared),
-            segments_max: plan.memory_max - queue_max(plan.memory_max),
-            plan,
-            crc: 0,
-            file: None,
-            file_end: 0,
-            has_told: false,
-        };
+        let writer = Writer::new(Arc::clone(&self.0.shared), self.0.plan.clone());
         threads::start("spool", move || writer.run(&receiver))?;
         assert!(self.0.jobs.set(jobs).is_ok(), "a spool is started once");
         Ok(())
@@ -295,6 +284,7 @@ impl Spool {
     }
 
     /// Bytes in memory: those that wait, and those kept for readers.
+    #[cfg(test)]
     pub fn memory_bytes(&self) -> usize {
         self.0.shared.memory_bytes()
     }
@@ -323,12 +313,7 @@ impl Spool {
         state.next_reader += 1;
         state.readers.push((id, 0));
         drop(state);
-        Some(SpoolReader {
-            shared: Arc::clone(shared),
-            id,
-            position: 0,
-            held: Bytes::new(),
-        })
+        Some(SpoolReader::new(Arc::clone(shared), id))
     }
 }
 
@@ -451,272 +436,6 @@ impl State {
         self.in_file = 0;
         self.file = None;
         self.is_starved = false;
-    }
-}
-
-/// Reads a spool from its first byte on. Dropping it lets the spool drop what it held.
-pub struct SpoolReader {
-    shared: Arc<Shared>,
-    id: u64,
-    position: u64,
-    /// The bytes at the position that were found last: part of a segment in memory, or read from
-    /// the file.
-    held: Bytes,
-}
-
-impl SpoolReader {
-    /// Bytes read so far.
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-
-    /// Bytes ready to be read; none once the spool has failed.
-    pub fn available(&self) -> u64 {
-        let state = self.shared.state();
-        match state.failure {
-            Some(_) => 0,
-            None => state.end - self.position,
-        }
-    }
-
-    /// Whether all bytes of a whole spool are read.
-    pub fn is_done(&self) -> bool {
-        let state = self.shared.state();
-        state.failure.is_none() && state.is_whole && state.end == self.position
-    }
-
-    /// The next contiguous bytes; [`SpoolReader::advance`] passes them. `None`: there are none yet,
-    /// and the loop is woken when there are, or all are read ([`SpoolReader::is_done`]).
-    ///
-    /// Error: the spool has failed, or its file cannot be read.
-    pub fn peek(&mut self) -> io::Result<Option<Bytes>> {
-        let mut state = self.shared.state();
-        if let Some(why) = &state.failure {
-            let why = why.clone();
-            drop(state);
-            self.held = Bytes::new();
-            return Err(io::Error::other(why));
-        }
-        if !self.held.is_empty() {
-            return Ok(Some(self.held.clone()));
-        }
-        let at = self.position;
-        let next = state.segments.partition_point(|s| s.end() <= at);
-        let Some(segment) = state.segments.get(next) else {
-            state.is_starved |= !state.is_whole;
-            return Ok(None);
-        };
-        let skipped = at - segment.start;
-        match &segment.place {
-            Place::Memory(bytes, _) => self.held = bytes.slice(skipped as usize..),
-            Place::File(begin) => {
-                let len = (segment.len - skipped).min(READ_BYTES as u64) as usize;
-                let from = begin + skipped;
-                let file = state.file.clone();
-                drop(state);
-                let mut bytes = vec![0; len];
-                let file = file.ok_or_else(|| io::Error::other("the spool has no file"))?;
-                file.read_exact_at(&mut bytes, from)?;
-                self.held = bytes.into();
-            }
-        }
-        Ok(Some(self.held.clone()))
-    }
-
-    /// Passes `n` bytes of those that [`SpoolReader::peek`] has returned.
-    pub fn advance(&mut self, n: usize) {
-        self.held.advance(n);
-        if self.held.is_empty() {
-            // An empty slice would keep its buffer.
-            self.held = Bytes::new();
-        }
-        self.position += n as u64;
-        let mut state = self.shared.state();
-        if let Some((_, at)) = state.readers.iter_mut().find(|(id, _)| *id == self.id) {
-            *at = self.position;
-        }
-        if state.trim() && state.is_stuck {
-            drop(state);
-            self.shared.room.notify_all();
-        }
-    }
-}
-
-impl std::fmt::Debug for SpoolReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let at = self.position;
-        f.debug_struct("SpoolReader")
-            .field("at", &at)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Drop for SpoolReader {
-    fn drop(&mut self) {
-        let mut state = self.shared.state();
-        state.readers.retain(|(id, _)| *id != self.id);
-        let is_last = state.readers.is_empty() && !state.is_whole && state.failure.is_none();
-        if is_last {
-            state.is_unread = true;
-            state.fail(NO_READER);
-        }
-        state.trim();
-        drop(state);
-        self.shared.room.notify_all();
-    }
-}
-
-/// The thread.
-struct Writer {
-    shared: Arc<Shared>,
-    plan: SpoolPlan,
-    /// Limit on the memory of segments.
-    segments_max: usize,
-    crc: u64,
-    file: Option<Arc<File>>,
-    /// Where its next bytes go.
-    file_end: u64,
-    /// The log has reported that the disk refuses.
-    has_told: bool,
-}
-
-impl Writer {
-    fn run(mut self, jobs: &Receiver<Job>) {
-        for job in jobs {
-            let ended = match job {
-                Job::Write(bytes) => {
-                    let (len, charge) = (bytes.len(), bytes.capacity());
-                    let ended = self.append(bytes.into(), charge);
-                    self.shared.waiting.fetch_sub(len, Ordering::Relaxed);
-                    ended
-                }
-                Job::Make(waiting, make) => {
-                    let ended = make(&mut |bytes: &[u8]| self.append_pieces(bytes));
-                    self.shared.waiting.fetch_sub(waiting, Ordering::Relaxed);
-                    ended
-                }
-                Job::Finish => {
-                    return match self.finish() {
-                        Ok(()) => (self.shared.wake)(),
-                        Err(error) => self.shared.fail(&error.to_string()),
-                    };
-                }
-            };
-            if let Err(error) = ended {
-                // It has failed already: nothing else ends the thread's work.
-                return self.shared.fail(&error.to_string());
-            }
-        }
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        if let Some(wanted) = self.plan.checksum {
-            let sum = if wanted { self.crc } else { 0u64 };
-            self.store(sum.to_le_bytes().to_vec().into(), size_of_val(&sum))?;
-        }
-        self.shared.state().is_whole = true;
-        Ok(())
-    }
-
-    /// Appends copies of a huge buffer's pieces.
-    fn append_pieces(&mut self, bytes: &[u8]) -> io::Result<()> {
-        for piece in bytes.chunks(PIECE_BYTES) {
-            self.append(piece.to_vec().into(), piece.len())?;
-        }
-        Ok(())
-    }
-
-    fn append(&mut self, bytes: Bytes, charge: usize) -> io::Result<()> {
-        if self.plan.checksum == Some(true) {
-            self.crc = crc64::update(self.crc, &bytes);
-        }
-        self.store(bytes, charge)
-    }
-
-    /// Stores bytes, which take `charge` bytes in memory. Waits while neither memory nor disk has
-    /// room. Error: the spool has failed.
-    fn store(&mut self, mut bytes: Bytes, charge: usize) -> io::Result<()> {
-        let charge = charge + SEGMENT_OVERHEAD;
-        let mut is_refused = false;
-        while !bytes.is_empty() {
-            let mut state = self.shared.state();
-            if let Some(why) = &state.failure {
-                return Err(io::Error::other(why.clone()));
-            }
-            // A buffer longer than the limit must go somewhere.
-            let is_needed = is_refused && state.memory == 0;
-            if is_needed || state.memory + charge <= self.segments_max {
-                state.push_memory(bytes, charge);
-                self.shared.wake_starved(state);
-                return Ok(());
-            }
-            drop(state);
-            match self.write_to_file(&bytes) {
-                Ok(written) => bytes.advance(written),
-                Err(error) => {
-                    is_refused = true;
-                    self.await_room(charge, &error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes some bytes to the file; returns how many.
-    fn write_to_file(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => Arc::clone(self.file.insert(Arc::new(self.create_file()?))),
-        };
-        if self.file_end > 0 && self.shared.state().in_file == 0 {
-            // No reader needs any of it.
-            self.plan.disk.truncate(&file, 0)?;
-            self.file_end = 0;
-        }
-        // A write that failed may have stored a part.
-        (&*file).seek(SeekFrom::Start(self.file_end))?;
-        let written = match self.plan.disk.write(&file, bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            result => result?,
-        };
-        let mut state = self.shared.state();
-        if state.failure.is_none() && written > 0 {
-            state.file.get_or_insert(file);
-            state.push_file(self.file_end, written as u64);
-        }
-        self.file_end += written as u64;
-        self.shared.wake_starved(state);
-        Ok(written)
-    }
-
-    fn create_file(&self) -> io::Result<File> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("temp-repl-{}-{n}.spool", std::process::id());
-        self.plan.disk.create_nameless(&self.plan.dir.join(name))
-    }
-
-    /// The disk has refused: waits until memory has room for `charge` bytes or the disk may be
-    /// tried again.
-    fn await_room(&mut self, charge: usize, error: &io::Error) {
-        if !self.has_told {
-            self.has_told = true;
-            tracing::warn!(
-                "The snapshot for replicas waits: {}: {error}. It continues when there is space, \
-                 or when the replicas have read what is in memory.",
-                self.plan.dir.display()
-            );
-        }
-        let mut state = self.shared.state();
-        state.is_stuck = true;
-        let segments_max = self.segments_max;
-        let has_none = |state: &mut State| {
-            let is_full = state.memory > 0 && state.memory + charge > segments_max;
-            is_full && state.failure.is_none()
-        };
-        let waited = self.shared.room.wait_timeout_while(state, RETRY, has_none);
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_stuck = false;
     }
 }
 

@@ -81,6 +81,7 @@ impl Engine {
             shutdown: Shutdown {
                 signals,
                 request: None,
+                waiting: None,
             },
             debug: Default::default(),
         };
@@ -157,7 +158,6 @@ impl Engine {
             return;
         }
         server.turn.cron_turns += 1;
-        self.handle_signals();
         let Engine {
             server, keyspace, ..
         } = self;
@@ -273,6 +273,12 @@ impl Server {
     /// FAILOVER holds writes back, or no longer.
     pub(super) fn set_failover_pause(&mut self, on: bool) {
         self.gates.fails_over = on;
+        self.pause_changed();
+    }
+
+    /// A shutdown that waits for replicas holds writes back, or no longer.
+    pub(super) fn set_shutdown_pause(&mut self, on: bool) {
+        self.gates.shuts_down = on;
         self.pause_changed();
     }
 

@@ -62,8 +62,9 @@ impl Signals {
         if before == 0 {
             self.first.store(signal, Ordering::Release);
         }
-        self.stop.fetch_add(1, Ordering::AcqRel);
+        // First: a turn that ends sees the flag before the pipe wakes the loop.
         tracing::warn!("Received {name} scheduling shutdown...");
+        self.stop.fetch_add(1, Ordering::AcqRel);
         // A full pipe wakes the loop as well.
         let _ = control.write(b"s");
     }

@@ -149,7 +149,8 @@ impl<'a> Greeting<'a> {
         if let Some(version) = self.version {
             world.reply.set_resp3(version == 3);
         }
-        write_facts(world.reply, world.client.id);
+        let is_replica = world.server.replication.is_replica();
+        write_facts(world.reply, world.client.id, is_replica);
         Ok(())
     }
 }
@@ -169,7 +170,7 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-fn write_facts(reply: &mut Reply, id: ClientId) {
+fn write_facts(reply: &mut Reply, id: ClientId, is_replica: bool) {
     reply.map(7);
     reply.bulk(b"server");
     reply.bulk(b"redis");
@@ -182,7 +183,7 @@ fn write_facts(reply: &mut Reply, id: ClientId) {
     reply.bulk(b"mode");
     reply.bulk(b"standalone");
     reply.bulk(b"role");
-    reply.bulk(b"master");
+    reply.bulk(if is_replica { b"replica" } else { b"master" });
     reply.bulk(b"modules");
     reply.array(0);
 }

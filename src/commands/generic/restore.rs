@@ -143,6 +143,120 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
 mod tests {
     use crate::server::Testbed;
 
+    /// The payloads of `tests/data/redis-8.10-payloads.txt`: kind, commands, bytes.
+    fn newer() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+        let text = include_str!("../../../tests/data/redis-8.10-payloads.txt");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| {
+                let [kind, _version, made, hex] = line
+                    .splitn(4, " | ")
+                    .collect::<Vec<_>>()
+                    .try_into()
+                    .expect("four parts");
+                let digit = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("digits");
+                (kind, made, (0..hex.len()).step_by(2).map(digit).collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn payloads_of_newer_servers_are_restored_or_refused() {
+        let mut restored = 0;
+        for (kind, made, payload) in newer() {
+            if kind.starts_with("rdb") || kind == "function" {
+                continue;
+            }
+            let mut t = Testbed::new();
+            let reply = t.run_args(&[b"RESTORE", b"k", b"0", &payload]);
+            if let "7" | "28" = kind {
+                assert_eq!(reply, b"-ERR Bad data format\r\n", "{made}");
+                continue;
+            }
+            assert_eq!(reply, b"+OK\r\n", "{made}");
+            t.engine.keyspace.check_invariants();
+            restored += 1;
+            // What was dumped again is for all servers.
+            let dumped = payload_of_k(&mut t);
+            assert!(dumped[0] < 26, "{made}");
+            for at in 0..payload.len() - 10 {
+                for value in [0, 1, 2, 5, 0x7f, 0x80, 0xc3, 0xff] {
+                    let mut changed = payload[..payload.len() - 10].to_vec();
+                    changed[at] = value;
+                    crate::persistence::rdb::seal(&mut changed, 15);
+                    t.run_args(&[b"RESTORE", b"k", b"0", &changed, b"REPLACE"]);
+                    t.engine.keyspace.check_invariants();
+                }
+            }
+        }
+        assert_eq!(restored, 15);
+    }
+
+    #[test]
+    fn hashes_with_templates_become_plain_ones() {
+        let mut t = Testbed::new();
+        for (kind, made, payload) in newer() {
+            let fields = match made {
+                "HIMPORT PREPARE s name age city; HIMPORT SET h s Bob 30 Paris" => {
+                    "*3\r\n$3\r\nBob\r\n$2\r\n30\r\n$5\r\nParis\r\n"
+                }
+                _ if kind.starts_with("stream") => "*3\r\n$-1\r\n$-1\r\n$-1\r\n",
+                _ => continue,
+            };
+            t.run_args(&[b"RESTORE", b"k", b"0", &payload, b"REPLACE"]);
+            assert_eq!(t.run("HMGET k name age city"), fields, "{made}");
+            assert_eq!(t.run("OBJECT ENCODING k"), "$8\r\nlistpack\r\n");
+        }
+        assert_eq!(
+            t.run("HGETALL k"),
+            "*4\r\n$1\r\na\r\n$1\r\n2\r\n$1\r\nb\r\n$1\r\n1\r\n"
+        );
+    }
+
+    #[test]
+    fn pending_entries_without_a_consumer_can_be_claimed() {
+        let (_, _, payload) = newer()
+            .into_iter()
+            .find(|(_, made, _)| made.starts_with("the stream before"))
+            .expect("it is listed");
+        let mut t = Testbed::new();
+        t.run_args(&[b"RESTORE", b"k", b"0", &payload]);
+        let pending = t.run("XPENDING k g");
+        assert!(
+            pending.starts_with("*4\r\n:3\r\n$3\r\n1-1\r\n$3\r\n3-1\r\n"),
+            "{pending}"
+        );
+        let claimed = t.run("XAUTOCLAIM k g c 3600000 0 JUSTID");
+        assert!(
+            claimed.contains("*2\r\n$3\r\n1-1\r\n$3\r\n2-1\r\n"),
+            "{claimed}"
+        );
+        assert_eq!(t.run("XACK k g 1-1 2-1 3-1"), ":3\r\n");
+        t.engine.keyspace.check_invariants();
+    }
+
+    #[test]
+    fn a_checksum_of_zero_is_none_from_version_13_on() {
+        let mut t = Testbed::new();
+        t.run("SET k text");
+        let dumped = payload_of_k(&mut t);
+        for (version, reply) in [
+            (
+                12,
+                &b"-ERR DUMP payload version or checksum are wrong\r\n"[..],
+            ),
+            (13, b"+OK\r\n"),
+            (15, b"+OK\r\n"),
+            (80, b"-ERR DUMP payload version or checksum are wrong\r\n"),
+            (16, b"-ERR DUMP payload version or checksum are wrong\r\n"),
+        ] {
+            let value = &dumped[..dumped.len() - 10];
+            let payload = [value, &[version, 0], &[0; 8]].concat();
+            let restored = t.run_args(&[b"RESTORE", b"k", b"0", &payload, b"REPLACE"]);
+            assert_eq!(restored, reply, "{version}");
+        }
+    }
+
     /// The DUMP payload of key `k`.
     fn payload_of_k(t: &mut Testbed) -> Vec<u8> {
         let reply = t.run_args(&[b"DUMP", b"k"]);

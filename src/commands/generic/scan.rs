@@ -42,7 +42,7 @@ fn keys(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const SCAN: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.union(Flags::MEETS_ANY_KEY),
     categories: Category::KEYSPACE,
     tips: &[
         "nondeterministic_output",
@@ -80,7 +80,7 @@ fn scan(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const RANDOMKEY: Spec = Spec {
     arity: Arity::Exactly(1),
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.union(Flags::MEETS_ANY_KEY),
     categories: Category::KEYSPACE,
     tips: &[
         "request_policy:all_shards",

@@ -107,6 +107,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     keyspace.lazyfree.reset();
     // Denials to users, kept in `server.acl`, are not reset, as in Redis.
     server.stats = Stats::default();
+    server.replication.syncs = Default::default();
     server.diagnostics.rates = Rates::default();
     for stats in &mut server.diagnostics.command_stats {
         *stats = CommandStats::default();

@@ -66,6 +66,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("QUICKLIST-PACKED-THRESHOLD", 3, 3, packed_threshold),
     sub("RELOAD", 2, MANY, reload),
     sub("REPL-PAUSE", 3, 3, repl_pause),
+    sub("REPLICATE", 3, MANY, replicate),
     sub("REPLYBUFFER", 4, 4, reply_buffer),
     sub("SEGFAULT", 2, 2, segfault),
     sub("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
@@ -323,6 +324,14 @@ fn load_aof(call: &mut Call<'_>) -> CommandResult {
 fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
     let micros = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
     call.server.persist.aof.flush_sleep_us = u64::try_from(micros).unwrap_or(0);
+    call.reply.ok();
+    Ok(())
+}
+
+/// A command for replicas alone, as it is: they diverge.
+fn replicate(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args.from(2);
+    call.server.replicate(args);
     call.reply.ok();
     Ok(())
 }

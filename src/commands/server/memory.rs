@@ -98,7 +98,7 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
         ("peak.allocated", m.peak),
         ("total.allocated", m.used),
         ("startup.allocated", m.startup),
-        ("replication.backlog", 0),
+        ("replication.backlog", m.backlog),
         ("replica.fullsync.buffer", 0),
         ("clients.slaves", 0),
         ("clients.normal", m.clients),

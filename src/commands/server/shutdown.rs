@@ -46,7 +46,8 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         if request != ShutdownRequest::default() {
             return Err(CommandError::Syntax);
         }
-        if !call.server.shutdown.abort() {
+        let world = call.world();
+        if !world.server.abort_shutdown(world.keyspace) {
             return Err(CommandError::Text(NOTHING_TO_ABORT));
         }
         call.reply.ok();
@@ -56,14 +57,24 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         // The script is only half done.
         return Err(call.server.scripting.busy_error());
     }
+    if call.server.shutdown.waiting.is_some() && !request.now {
+        // It waits with the one that was asked for first.
+        call.block_until_shutdown();
+        return Ok(());
+    }
     tracing::info!("User requested shutdown...");
+    if !call.server.scripting.is_running() {
+        // What this turn still does is saved as well.
+        call.server.begin_shutdown(request, false);
+        call.block_until_shutdown();
+        return Ok(());
+    }
     let World {
         keyspace, server, ..
     } = call.world();
-    if !server.prepare_shutdown(keyspace, request) {
+    if !server.shut_down_now(keyspace, request) {
         return Err(CommandError::Text(CANNOT_SAVE));
     }
-    call.server.shutdown.request = Some(request);
     // Commands that the client sent after this one do not run.
     call.client.flags |= ClientFlags::CLOSE_ASAP;
     Ok(())

@@ -154,7 +154,11 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     call.db.changed(key, Class::STRING, "set");
     if let Expiry::At(when) = expiry {
         call.db.event(key, Class::GENERIC, "expire");
-        state_set_until(call, key, call.args.at(2), when);
+        // A point in time is repeated as it was given, as in Redis.
+        let is_given = (options.expire).is_some_and(|arg| arg.form == TimeForm::PxAt);
+        if !is_given || matches!(options.condition, Condition::IfEqual(_)) {
+            state_set_until(call, key, call.args.at(2), when);
+        }
     } else if options.get || matches!(options.condition, Condition::IfEqual(_)) {
         state_plain_set(call);
     }

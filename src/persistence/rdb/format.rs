@@ -6,6 +6,10 @@
 
 /// The kind of a part, if it is no value.
 pub mod opcode {
+    /// The field names that hashes share: a template's ID and its names.
+    pub const HASH_TEMPLATE: u8 = 242;
+    /// Metadata that modules have attached to the next key.
+    pub const KEY_META: u8 = 243;
     /// Valkey: a slot being imported, its source and ranges.
     pub const VALKEY_SLOT_IMPORT: u8 = 243;
     /// A slot's number, its keys, its volatile keys.
@@ -32,6 +36,8 @@ pub mod kind {
     pub const STRING: u8 = 0;
     pub const MODULE_PRE_GA: u8 = 6;
     pub const MODULE_2: u8 = 7;
+    /// A type that is not supported.
+    pub const ARRAY: u8 = 28;
 
     /// The name that `redis-check-rdb` uses.
     pub fn name(kind: u8) -> &'static str {
@@ -39,6 +45,7 @@ pub mod kind {
             STRING => "string",
             MODULE_PRE_GA => "module-pre-release",
             MODULE_2 => "module-value",
+            ARRAY => "array",
             // Not in use.
             8 => "",
             _ => "unknown",
@@ -64,7 +71,9 @@ pub mod length {
 }
 
 /// The newest version of Redis's that is read.
-pub const VERSION_MAX: u16 = 12;
+pub const VERSION_MAX: u16 = 15;
+/// From this version of Redis's on, a payload may state 0 as its checksum: it is not checked.
+pub const VERSION_UNCHECKED: u16 = 13;
 /// Valkey's own versions that are read.
 pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=80;
 

@@ -205,6 +205,7 @@ impl<'a> Input<'a> {
     }
 
     /// Takes the bytes that are there and not read yet.
+    #[cfg(feature = "testing")]
     pub fn take_rest(&mut self) -> Vec<u8> {
         let rest = self.rest().to_vec();
         self.at = self.end;

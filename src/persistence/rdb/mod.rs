@@ -7,10 +7,11 @@
 //!     reader     files, key by key                 payload     RESTORE's payloads
 //!     peer       the version for another server
 //!     scan       where an item ends that arrives in pieces
+//!     templates  the field names that hashes of Redis 8.10 share
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
-//! unsupported data.
+//! unsupported data, and passes over metadata that may be ignored.
 
 mod fault;
 pub mod format;
@@ -21,6 +22,7 @@ mod payload;
 mod peer;
 mod reader;
 mod scan;
+mod templates;
 mod writer;
 
 pub use fault::{Fault, RdbError};
@@ -31,6 +33,7 @@ pub use payload::{Payload, seal};
 pub use peer::{PeerFormat, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};
+pub use templates::{Names, in_order, names};
 pub use writer::{RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL};
 pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS, is_valkey};
 

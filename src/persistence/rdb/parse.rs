@@ -8,17 +8,20 @@ use super::fault::Fault;
 use super::format::{Dialect, kind};
 use super::input::{Input, Text};
 use super::module;
+use super::templates::Templates;
 use crate::keyspace::OwnedValue;
 use crate::persistence::values;
 use crate::types::Limits;
 
 /// How values are read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Rules {
     pub limits: Limits,
     /// Whether a packed form with a duplicate element is rejected.
     pub deep: bool,
     pub dialect: Dialect,
+    /// Field names that hashes share.
+    pub templates: Templates,
 }
 
 /// Reads a value of type `kind`.
@@ -33,6 +36,7 @@ pub fn value<'i>(
             Text::Bytes(text) => OwnedValue::Bytes(text),
         }),
         kind::MODULE_PRE_GA | kind::MODULE_2 => Err(Fault::Module(module::name(input)?)),
+        kind::ARRAY if rules.dialect == Dialect::Redis => Err(Fault::Unsupported("array")),
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }
 }

@@ -3,9 +3,11 @@
 //!     type | value | version: u16le | checksum: u64le
 
 use super::fault::Fault;
-use super::format::{Dialect, opcode};
+use super::format::{Dialect, VERSION_UNCHECKED, opcode};
 use super::input::Input;
+use super::module;
 use super::parse::{self, Rules};
+use super::templates::Templates;
 use crate::base::crc64;
 use crate::keyspace::OwnedValue;
 use crate::types::Limits;
@@ -28,7 +30,8 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// `None`: wrong version, or a wrong checksum if `looks` is set.
+    /// `None`: wrong version, or a wrong checksum if `looks` is set. Newer versions of Redis's may
+    /// have none.
     pub fn verify(payload: &'a [u8], looks: bool) -> Option<Payload<'a>> {
         let split = payload.len().checked_sub(FOOTER)?;
         let (body, footer) = payload.split_at(split);
@@ -36,7 +39,8 @@ impl<'a> Payload<'a> {
         let stated = u64::from_le_bytes(footer[2..].try_into().expect("eight bytes"));
         let dialect = Dialect::of_version(version)?;
         let found = crc64::update(0, &payload[..split + 2]);
-        (stated == found || !looks).then_some(Payload { body, dialect })
+        let has_none = stated == 0 && dialect == Dialect::Redis && version >= VERSION_UNCHECKED;
+        (stated == found || has_none || !looks).then_some(Payload { body, dialect })
     }
 
     /// The code of the libraries that FUNCTION DUMP has written; or an error reply.
@@ -60,6 +64,17 @@ impl<'a> Payload<'a> {
         Ok(codes)
     }
 
+    /// The value's type, after metadata that may be ignored.
+    fn kind(&self, input: &mut Input<'_>) -> Result<u8, Fault> {
+        match input.byte()? {
+            opcode::KEY_META if self.dialect == Dialect::Redis => {
+                module::skip_metadata(input)?;
+                input.byte()
+            }
+            kind => Ok(kind),
+        }
+    }
+
     /// Passes the value to `take`; an error is the offset of the damage.
     pub fn read<R>(
         &self,
@@ -71,10 +86,12 @@ impl<'a> Payload<'a> {
             limits: *limits,
             deep,
             dialect: self.dialect,
+            // A payload has its names in it.
+            templates: Templates::default(),
         };
         let mut input = Input::of_bytes(self.body);
-        let read = input
-            .byte()
+        let read = self
+            .kind(&mut input)
             .and_then(|kind| parse::value(&mut input, kind, &rules).map(take));
         read.map_err(|fault| (input.offset(), fault))
     }

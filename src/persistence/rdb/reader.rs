@@ -13,6 +13,7 @@ use super::input::Input;
 use super::module;
 use super::parse::{self, Rules};
 use super::scan::{Scan, Scanned};
+use super::templates::Templates;
 use crate::keyspace::{DbIndex, KeyUse, OwnedValue};
 use crate::types::Limits;
 
@@ -151,6 +152,7 @@ impl<'a> Reader<'a> {
                 limits: Limits::default(),
                 deep: options.deep,
                 dialect: Dialect::Redis,
+                templates: Templates::default(),
             },
             version: 0,
             db: DbIndex(0),
@@ -174,6 +176,7 @@ impl<'a> Reader<'a> {
     }
 
     /// After the end: takes the bytes that were fed behind it.
+    #[cfg(feature = "testing")]
     pub fn take_rest(&mut self) -> Vec<u8> {
         self.input.take_rest()
     }
@@ -252,7 +255,8 @@ impl<'a> Reader<'a> {
             Wait::Nothing => false,
             Wait::Bytes(until) => here + (self.input.rest().len() as u64) < *until,
             Wait::Item(scan) => {
-                scan.advance(self.input.rest(), self.input.left()) == Scanned::Short
+                let (rest, left) = (self.input.rest(), self.input.left());
+                scan.advance(rest, left, &self.rules.templates) == Scanned::Short
             }
         }
     }
@@ -301,7 +305,7 @@ impl<'a> Reader<'a> {
                 opcode::IDLE => {
                     self.facts.last_use = Some(KeyUse::IdleSeconds(self.input.length()?));
                 }
-                kind if kind < opcode::VALKEY_SLOT_IMPORT => {
+                kind if kind < opcode::HASH_TEMPLATE => {
                     self.read_key(kind, loader)?;
                     self.wait = Wait::Nothing;
                     return Ok(ReadStep::Key);
@@ -362,6 +366,13 @@ impl<'a> Reader<'a> {
                     input.length()?;
                     input.length()?;
                 }
+            }
+            opcode::HASH_TEMPLATE if self.rules.dialect == Dialect::Redis => {
+                self.doing = Doing::Aux;
+                self.rules.templates.read(input)?;
+            }
+            opcode::KEY_META if self.rules.dialect == Dialect::Redis => {
+                module::skip_metadata(input)?;
             }
             opcode::FUNCTION2 => {
                 self.doing = Doing::Functions;

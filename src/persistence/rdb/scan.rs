@@ -14,6 +14,8 @@
 use super::fault::Fault;
 use super::format::{Dialect, opcode};
 use super::input::Input;
+use super::module::field;
+use super::templates::Templates;
 use crate::persistence::values;
 
 /// A part of an item.
@@ -27,8 +29,16 @@ pub enum Part {
     Raw(u64),
     /// A score as text: one byte for its length, or for a number that has no digits.
     Score,
+    /// These parts.
+    All(Layout),
     /// A count, then these parts as often.
     Times(Layout),
+    /// Module data, up to its end.
+    Fields,
+    /// The ID of a template, then as many strings as it has names.
+    Template,
+    /// Known only to its reader: a form that files do not have.
+    Opaque,
 }
 
 /// The parts of an item in order.
@@ -50,6 +60,8 @@ fn opcode_layout(code: u8, dialect: Dialect) -> Option<Layout> {
         (opcode::FREQ, _) => &[Raw(1)],
         (opcode::FUNCTION2, _) => &[Text],
         (opcode::SLOT_INFO, _) => &[Length, Length, Length],
+        (opcode::HASH_TEMPLATE, Dialect::Redis) => &[Length, Times(&[Text])],
+        (opcode::KEY_META, Dialect::Redis) => &[Times(&[Raw(4), Part::Fields])],
         (opcode::VALKEY_SLOT_IMPORT, Dialect::Valkey) => &[Text, Times(&[Length, Length])],
         _ => return None,
     })
@@ -108,12 +120,12 @@ impl Scan {
 
     /// Continues with the bytes of the item that have arrived, and perhaps some of the next. From
     /// its beginning on `total` bytes can arrive.
-    pub fn advance(&mut self, item: &[u8], total: u64) -> Scanned {
+    pub fn advance(&mut self, item: &[u8], total: u64, templates: &Templates) -> Scanned {
         let rest = &item[self.done..];
         let mut input = Input::of_beginning(rest, total - self.done as u64);
         loop {
             let before = input.offset();
-            match self.step(&mut input) {
+            match self.step(&mut input, templates) {
                 Ok(true) => {}
                 Ok(false) => return Scanned::Whole,
                 Err(Fault::Starved(_)) => {
@@ -126,7 +138,7 @@ impl Scan {
     }
 
     /// Passes over the next part. `false`: there is none.
-    fn step(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+    fn step(&mut self, input: &mut Input<'_>, templates: &Templates) -> Result<bool, Fault> {
         let Some(frame) = self.frames.last_mut() else {
             return Ok(false);
         };
@@ -139,6 +151,15 @@ impl Scan {
             return Ok(true);
         };
         let mut inner = None;
+        let mut is_done = true;
+        let times = |parts, times| {
+            let frame = Frame {
+                parts,
+                next: 0,
+                times,
+            };
+            (times > 0).then_some(frame)
+        };
         match part {
             Length => _ = input.length()?,
             Text => input.skip_string()?,
@@ -148,19 +169,32 @@ impl Scan {
                 digits => input.skip(u64::from(digits))?,
             },
             Times(parts) => {
-                let times = input.length()?;
+                let n = input.length()?;
                 // Each time is a byte or more.
-                if times > input.left() {
-                    return Err(Fault::Announced(times));
+                if n > input.left() {
+                    return Err(Fault::Announced(n));
                 }
-                inner = (times > 0).then_some(Frame {
-                    parts,
-                    next: 0,
-                    times,
-                });
+                inner = times(parts, n);
             }
+            Part::All(parts) => inner = times(parts, 1),
+            Part::Template => {
+                let names = templates.get(input.length()?)?;
+                inner = times(&[Text], names.len() as u64);
+            }
+            Part::Fields => {
+                inner = match input.length()? {
+                    field::END => None,
+                    field::SIGNED | field::UNSIGNED => times(&[Length], 1),
+                    field::FLOAT => times(&[Raw(4)], 1),
+                    field::DOUBLE => times(&[Raw(8)], 1),
+                    field::STRING => times(&[Text], 1),
+                    _ => return Err(Fault::Encoding),
+                };
+                is_done = inner.is_none();
+            }
+            Part::Opaque => return Err(Fault::Encoding),
         }
-        frame.next += 1;
+        frame.next += usize::from(is_done);
         self.frames.extend(inner);
         Ok(true)
     }
@@ -175,6 +209,10 @@ mod tests {
         Scan::begin(item[0], Dialect::Redis).expect("it has a layout")
     }
 
+    fn advance(scan: &mut Scan, item: &[u8], total: u64) -> Scanned {
+        scan.advance(item, total, &Templates::default())
+    }
+
     #[test]
     fn an_item_is_whole_with_its_last_byte() {
         // A key, a hash of two fields: a string, an integer, a compressed string, a long one.
@@ -186,23 +224,45 @@ mod tests {
                 let mut one = scan(&item);
                 let all = [&item, behind].concat();
                 let mut arrived = 1;
-                while one.advance(&all[..arrived], u64::MAX) == Scanned::Short {
+                while advance(&mut one, &all[..arrived], u64::MAX) == Scanned::Short {
                     assert!(arrived < item.len());
                     arrived += piece.min(all.len() - arrived);
                 }
-                assert_eq!(one.advance(&all[..arrived], u64::MAX), Scanned::Whole);
+                assert_eq!(advance(&mut one, &all[..arrived], u64::MAX), Scanned::Whole);
                 assert!(arrived >= item.len());
             }
         }
     }
 
     #[test]
+    fn metadata_and_templates_have_an_end() {
+        let fields = b"\x01\x09\x02\x05\x03abcd\x04abcdefgh\x05\x02ab\x00";
+        let metadata = [b"\xf3\x01\x01\0\0\0", &fields[..]].concat();
+        let template = b"\xf2\x07\x02\x01a\x02bb";
+        let mut templates = Templates::default();
+        let mut input = Input::of_bytes(&template[1..]);
+        templates.read(&mut input).expect("a template");
+        let hash = b"\x20\x01k\x07\x01v\xc0\x05";
+        for item in [&metadata[..], template, hash] {
+            for len in 1..item.len() {
+                let scanned = scan(item).advance(&item[..len], u64::MAX, &templates);
+                assert_eq!(scanned, Scanned::Short, "{item:?} {len}");
+            }
+            let scanned = scan(item).advance(item, u64::MAX, &templates);
+            assert_eq!(scanned, Scanned::Whole);
+        }
+        let unknown = advance(&mut scan(hash), hash, u64::MAX);
+        assert_eq!(unknown, Scanned::Unknown);
+    }
+
+    #[test]
     fn what_cannot_arrive_is_not_waited_for() {
         let announced = [kind::STRING, 1, b'k', 0x80, 0, 0, 1, 0];
-        assert_eq!(scan(&announced).advance(&announced, 264), Scanned::Short);
-        assert_eq!(scan(&announced).advance(&announced, 263), Scanned::Unknown);
+        let scanned = |item: &[u8], total| advance(&mut scan(item), item, total);
+        assert_eq!(scanned(&announced, 264), Scanned::Short);
+        assert_eq!(scanned(&announced, 263), Scanned::Unknown);
         let damaged = [kind::STRING, 1, b'k', 0x82];
-        assert_eq!(scan(&damaged).advance(&damaged, 1000), Scanned::Unknown);
+        assert_eq!(scanned(&damaged, 1000), Scanned::Unknown);
         assert!(Scan::begin(240, Dialect::Redis).is_none());
     }
 }

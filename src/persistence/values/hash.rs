@@ -6,18 +6,26 @@
 //!     [first expiry: ms] a listpack: field, value, expiry, ...        LISTPACK_EX
 //!     n (field, value, expiry: ms)                                    VALKEY_HASH_2
 //!
+//! With the field names of a template (Redis 8.10), read as a plain hash:
+//!
+//!     a listpack: template's ID, value, ...                           TEMPLATE_LISTPACK_REF
+//!     template's ID, value, ...                                       TEMPLATE_ARRAY_REF
+//!     names, a listpack: any number, value, ...                       TEMPLATE_LISTPACK
+//!     names, value, ...                                               TEMPLATE_ARRAY
+//!     names = 0 a listpack | 1 n name
+//!
 //!     HMSET h ... HPEXPIREAT h ms FIELDS 1 f ... | HMSET h ...
 
 use super::packed::{pack, repacked_pairs};
-use super::{Form, Saved, continued};
+use super::{Form, NamedForm, Saved, continued};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::zipmap;
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::Part::{Length, Raw, Text, Times};
+use crate::persistence::rdb::Part::{Length, Opaque, Raw, Template, Text, Times};
 use crate::persistence::rdb::{
-    Dialect, Fault, Input, Layout, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
-    VERSION_USUAL, is_valkey,
+    Dialect, Fault, Input, Layout, Names, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
+    VERSION_USUAL, in_order, is_valkey, names,
 };
 use crate::resp::write_request;
 use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, distinct};
@@ -34,13 +42,19 @@ const LISTPACK_EX_PRE_GA: u8 = 23;
 /// A table whose fields may expire.
 const METADATA: u8 = 24;
 const LISTPACK_EX: u8 = 25;
+/// Field names and values apart, in payloads.
+const TEMPLATE_LISTPACK: u8 = 29;
+const TEMPLATE_ARRAY: u8 = 31;
+/// The field names are those of a template of the file.
+const TEMPLATE_LISTPACK_REF: u8 = 30;
+const TEMPLATE_ARRAY_REF: u8 = 32;
 /// Valkey's number 22: fields that may expire.
 const VALKEY_HASH_2: u8 = 22;
 /// The expiry there of a field that does not expire: -1.
 const VALKEY_NO_EXPIRY: u64 = u64::MAX;
 
 impl Saved for Hash {
-    const FORMS: &[(u8, &str, Layout)] = &[
+    const FORMS: &[NamedForm] = &[
         (HASH, "hash-hashtable", &[Times(&[Text, Text])]),
         (ZIPMAP, "hash-zipmap", &[Text]),
         (ZIPLIST, "hash-ziplist", &[Text]),
@@ -57,6 +71,10 @@ impl Saved for Hash {
             &[Raw(8), Times(&[Length, Text, Text])],
         ),
         (LISTPACK_EX, "hash-listpack-md", &[Raw(8), Text]),
+        (TEMPLATE_LISTPACK, "hash-tmpl-lp", &[Opaque]),
+        (TEMPLATE_LISTPACK_REF, "hash-tmpl-lp-ref", &[Text]),
+        (TEMPLATE_ARRAY, "hash-tmpl-array", &[Opaque]),
+        (TEMPLATE_ARRAY_REF, "hash-tmpl-array-ref", &[Template]),
     ];
 
     const VALKEY_FORMS: &[(u8, Layout)] = &[(VALKEY_HASH_2, &[Times(&[Text, Text, Raw(8)])])];
@@ -66,6 +84,9 @@ impl Saved for Hash {
             (_, HASH | ZIPMAP | ZIPLIST | LISTPACK) => plain(input, kind, rules),
             (Dialect::Valkey, VALKEY_HASH_2) => valkey_hash(input, rules),
             (Dialect::Valkey, other) => Err(Fault::Unknown(other)),
+            (Dialect::Redis, TEMPLATE_LISTPACK..=TEMPLATE_ARRAY_REF) => {
+                templated(input, kind, rules)
+            }
             (Dialect::Redis, kind) => expiring(input, kind, rules),
         }
     }
@@ -253,6 +274,72 @@ fn expiring(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Faul
             return Err(Fault::Range);
         }
         add_field(input, &mut hash, &mut name, expire_ms)?;
+    }
+    hash.finish(rules.deep).ok_or(Fault::Duplicate)
+}
+
+/// A hash with the field names of a template.
+fn templated(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
+    let own_names;
+    let names = match kind {
+        TEMPLATE_LISTPACK_REF => {
+            let pack = Listpack::from_bytes(input.blob()?)?;
+            let id = template_id(&pack)?;
+            let id = u64::try_from(id).map_err(|_| Fault::Range)?;
+            return with_packed_values(rules.templates.get(id)?, &pack, rules);
+        }
+        TEMPLATE_ARRAY_REF => rules.templates.get(input.length()?)?,
+        _ => {
+            own_names = template_names(input)?;
+            &own_names
+        }
+    };
+    if kind == TEMPLATE_LISTPACK {
+        let pack = Listpack::from_bytes(input.blob()?)?;
+        template_id(&pack)?;
+        return with_packed_values(names, &pack, rules);
+    }
+    let mut hash = HashImport::new(names.len(), false, &rules.limits);
+    for name in names {
+        let mut digits = itoa::Buffer::new();
+        let value = input.string()?.bytes(&mut digits);
+        if !hash.add(name, value, None) {
+            return Err(Fault::Duplicate);
+        }
+    }
+    hash.finish(rules.deep).ok_or(Fault::Duplicate)
+}
+
+/// The first entry of a listpack of values.
+fn template_id(pack: &Listpack) -> Result<i64, Fault> {
+    let id = pack.iter().next().and_then(|entry| entry.as_int());
+    id.ok_or(Fault::damaged("a hash has no number for its template"))
+}
+
+/// The field names that a hash has with it.
+fn template_names(input: &mut Input<'_>) -> Result<Names, Fault> {
+    match input.byte()? {
+        0 => {
+            let pack = Listpack::from_bytes(input.blob()?)?;
+            in_order(pack.iter().map(|name| name.to_vec().into()).collect())
+        }
+        1 => names(input),
+        _ => Err(Fault::damaged(
+            "the names of a hash's fields have an unknown form",
+        )),
+    }
+}
+
+/// A hash of these names, and the values in a listpack after its first entry.
+fn with_packed_values(names: &[Box<[u8]>], pack: &Listpack, rules: &Rules) -> Result<Hash, Fault> {
+    if pack.len() != names.len() + 1 {
+        return Err(Fault::Records);
+    }
+    let mut hash = HashImport::new(names.len(), false, &rules.limits);
+    for (name, value) in names.iter().zip(pack.iter().skip(1)) {
+        if !hash.add(name, value.bytes(&mut itoa::Buffer::new()), None) {
+            return Err(Fault::Duplicate);
+        }
     }
     hash.finish(rules.deep).ok_or(Fault::Duplicate)
 }

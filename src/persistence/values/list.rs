@@ -8,12 +8,12 @@
 //!     RPUSH l ... | RPUSH l ...
 
 use super::packed::repacked;
-use super::{Form, Saved, part_of_nodes};
+use super::{Form, NamedForm, Saved, part_of_nodes};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::NodeRef;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::Part::{Length, Text, Times};
-use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules, VERSION_LISTPACKS};
+use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
 use crate::types::import::ListImport;
 use crate::types::{Container, End, List};
 
@@ -29,7 +29,7 @@ const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
 
 impl Saved for List {
-    const FORMS: &[(u8, &str, Layout)] = &[
+    const FORMS: &[NamedForm] = &[
         (LIST, "list-linked", &[Times(&[Text])]),
         (ZIPLIST, "list-ziplist", &[Text]),
         (QUICKLIST, "quicklist", &[Times(&[Text])]),

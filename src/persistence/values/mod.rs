@@ -20,11 +20,13 @@ use super::rdb::{Dialect, Fault, Input, Layout, Part, RdbWriter, Rules, VERSION_
 use crate::keyspace::{AnyRef, Keyspace};
 use crate::types::{AnyContainer, Container, Type, for_container, with_types};
 
+/// RDB's number of a form, the name that `redis-check-rdb` uses, and the parts of its bytes.
+type NamedForm = (u8, &'static str, Layout);
+
 /// A container that files can hold.
 pub(super) trait Saved: Container + Into<AnyContainer> {
-    /// RDB's numbers of its forms, old and new, with the names that `redis-check-rdb` uses and
-    /// the parts of their bytes.
-    const FORMS: &[(u8, &str, Layout)];
+    /// Its forms, old and new.
+    const FORMS: &[NamedForm];
 
     /// The numbers that have other forms in Valkey's files.
     const VALKEY_FORMS: &[(u8, Layout)] = &[];
@@ -94,7 +96,7 @@ macro_rules! forms_by_type {
         &[$((Type::$T, <crate::types::$T as Saved>::FORMS)),*]
     };
 }
-const FORMS: &[(Type, &[(u8, &str, Layout)])] = with_types!([forms_by_type]);
+const FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type]);
 
 /// The owner of each number.
 static TYPES: [Option<Type>; 256] = types();
@@ -109,8 +111,11 @@ const fn types() -> [Option<Type>; 256] {
             let number = forms[form].0;
             let is_free = types[number as usize].is_none();
             assert!(is_free, "each number belongs to one type");
-            let is_other = matches!(number, kind::STRING | kind::MODULE_PRE_GA | kind::MODULE_2);
-            assert!(!is_other && number < opcode::VALKEY_SLOT_IMPORT);
+            let is_other = matches!(
+                number,
+                kind::STRING | kind::MODULE_PRE_GA | kind::MODULE_2 | kind::ARRAY
+            );
+            assert!(!is_other && number < opcode::HASH_TEMPLATE);
             types[number as usize] = Some(of);
             form += 1;
         }

@@ -5,11 +5,11 @@
 //!     SADD s ... | SADD s ...
 
 use super::packed::pack;
-use super::{Form, Saved, continued};
+use super::{Form, NamedForm, Saved, continued};
 use crate::encodings::intset::Intset;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::Part::{self, Times};
-use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
+use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
 use crate::types::{Container, Entry, Set};
 
 const SET: u8 = 2;
@@ -17,7 +17,7 @@ const INTSET: u8 = 11;
 const LISTPACK: u8 = 20;
 
 impl Saved for Set {
-    const FORMS: &[(u8, &str, Layout)] = &[
+    const FORMS: &[NamedForm] = &[
         (SET, "set-hashtable", &[Times(&[Part::Text])]),
         (INTSET, "set-intset", &[Part::Text]),
         (LISTPACK, "set-listpack", &[Part::Text]),

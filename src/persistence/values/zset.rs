@@ -6,12 +6,12 @@
 //!     ZADD z score member ... | ZADD z ...
 
 use super::packed::{pack, repacked_pairs};
-use super::{Form, Saved};
+use super::{Form, NamedForm, Saved};
 use crate::base::float::{parse_double, write_double};
 use crate::encodings::scored::ScoredBuilder;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::Part::{Raw, Score, Text, Times};
-use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules, VERSION_LISTPACKS};
+use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
 use crate::types::{Container, Limits, Zset};
 
 /// Scores as text.
@@ -22,7 +22,7 @@ const ZIPLIST: u8 = 12;
 const LISTPACK: u8 = 17;
 
 impl Saved for Zset {
-    const FORMS: &[(u8, &str, Layout)] = &[
+    const FORMS: &[NamedForm] = &[
         (ZSET, "zset-v1", &[Times(&[Text, Score])]),
         (ZSET_2, "zset-v2", &[Times(&[Text, Raw(8)])]),
         (ZIPLIST, "zset-ziplist", &[Text]),

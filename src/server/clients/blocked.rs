@@ -49,6 +49,8 @@ pub enum Until {
         replicas: usize,
         local: Option<bool>,
     },
+    /// The end of the service, for which replicas have to catch up.
+    Shutdown,
     /// Its backup is made.
     Backup,
     /// Only the deadline.

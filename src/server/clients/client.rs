@@ -77,6 +77,7 @@ impl ClientFlags {
         .union(ClientFlags::REPLY_SKIP_NEXT)
         .union(ClientFlags::FAKE)
         .union(ClientFlags::PRIMARY)
+        .union(ClientFlags::REPLICA)
         .union(ClientFlags::NO_TOUCH)
         .union(ClientFlags::CACHING_SAID);
 

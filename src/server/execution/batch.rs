@@ -139,7 +139,8 @@ impl Engine {
             session.client.buffers.query_bytes = buf.len() - command.start;
             let outcome = self.dispatch(session, command.row, args, hashes);
             let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
-            if session.client.flags.contains(ClientFlags::PRIMARY) {
+            let is_applied = outcome == Outcome::Done;
+            if is_applied && session.client.flags.contains(ClientFlags::PRIMARY) {
                 let (from, to) = (std::mem::replace(taken, next()), next());
                 let row = command.row.map(|id| self.server.table.row(id).spec);
                 let is_logged = row.is_none_or(|spec| is_logged(spec.flags));

@@ -57,10 +57,21 @@ impl Engine {
             }
         }
         if session.client.flags.contains(ClientFlags::PRIMARY) {
+            let now_ms = self.server.now.mono_ms;
+            if (self.server.gates.pause()).is_some_and(|pause| pause.until_ms > now_ms) {
+                // A replica that is paused stands still.
+                session.client.flags |= ClientFlags::POSTPONED;
+                return Outcome::Postponed;
+            }
             self.apply(session, row, args, hashes);
             return Outcome::Done;
         }
+        let was_replica = session.client.flags.contains(ClientFlags::REPLICA);
+        let replied = session.reply.pending_len();
         let outcome = self.dispatch_carefully(session, row, args, hashes);
+        if was_replica && session.reply.pending_len() > replied {
+            self.server.drop_talking_replica(session, &args[0]);
+        }
         if client_special && outcome == Outcome::Done {
             let tracking = &self.server.messages.tracking;
             tracking.after_command(&mut session.client);

@@ -64,7 +64,10 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        keyspace.effects.begin_unit();
+        let flags = server.table.row(id).spec.flags;
+        if !flags.contains(Flags::MEETS_ANY_KEY) {
+            keyspace.effects.begin_unit();
+        }
         let mut world = World {
             keyspace,
             server,

@@ -9,6 +9,7 @@
 //! and after EXEC for those of a transaction, so a link that is lost never leaves half a unit.
 
 use crate::command::Flags;
+use crate::config::PropagationErrors;
 use crate::keyspace::{Audience, DbIndex, Expiring, KeyHash};
 use crate::resp::Args;
 use crate::server::clients::client::{ClientFlags, Queued};
@@ -101,11 +102,17 @@ impl Engine {
             transaction.commands.push(Queued { row: id, args });
             return;
         }
+        let errors_before = self.server.stats.total_error_replies;
         let usual = self.keyspace.set_expiring(Expiring::Replay);
         self.keyspace.effects.set_wanted(Audience::empty());
         self.run_unit(session, Origin::Primary, id, args, hashes);
         self.keyspace.effects.set_wanted(self.server.audience());
         self.keyspace.set_expiring(usual);
+        let errors = self.server.stats.total_error_replies;
+        if errors > errors_before {
+            let error = session.reply.last_error().to_vec();
+            self.server.note_stream_error(&error, name.as_bytes());
+        }
         let keeps_reply = flags.contains(Flags::REPLIES_TO_PRIMARY);
         if !keeps_reply {
             session.reply.truncate(mark);
@@ -153,6 +160,20 @@ impl Engine {
 }
 
 impl Server {
+    /// A replica has sent a command that is answered: the reply would be taken for the stream.
+    #[cold]
+    pub(super) fn drop_talking_replica(&mut self, session: &mut Session, name: &[u8]) {
+        if session.client.flags.contains(ClientFlags::MONITOR) {
+            return;
+        }
+        tracing::warn!(
+            "Replica generated a reply to command '{}', disconnecting it: client id #{}",
+            String::from_utf8_lossy(name).to_lowercase(),
+            session.client.id.0
+        );
+        self.close_soon(session);
+    }
+
     /// Appends a command of the primary to this server's stream. `db`: the database selected after
     /// it.
     #[inline]
@@ -187,5 +208,16 @@ impl Server {
             String::from_utf8_lossy(error),
             String::from_utf8_lossy(name)
         );
+        let panics = match self.config.propagation_error_behavior {
+            PropagationErrors::Ignore => false,
+            PropagationErrors::Panic | PropagationErrors::PanicOnReplicas => true,
+        };
+        if panics {
+            tracing::warn!(
+                "This replica panicked sending an error to its master after processing a command \
+                 from its replication stream"
+            );
+            std::process::exit(1);
+        }
     }
 }

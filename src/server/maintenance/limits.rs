@@ -102,6 +102,7 @@ impl Server {
                 / 1000;
             let exempt = ClientFlags::BLOCKED
                 | ClientFlags::REPLICA
+                | ClientFlags::PRIMARY
                 | ClientFlags::PUBSUB
                 | ClientFlags::MONITOR;
             let timeout = self.config.timeout as u64;

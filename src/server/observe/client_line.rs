@@ -87,6 +87,7 @@ pub fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
         (ClientFlags::MONITOR, 'O'),
         (ClientFlags::REPLICA, 'S'),
         (ClientFlags::RDB_CHANNEL, 'C'),
+        (ClientFlags::PRIMARY, 'M'),
         (ClientFlags::PUBSUB, 'P'),
         (ClientFlags::MULTI, 'x'),
         (ClientFlags::BLOCKED.union(ClientFlags::POSTPONED), 'b'),

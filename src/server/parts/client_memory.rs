@@ -115,7 +115,10 @@ fn limit_bytes(config: &Config, maxmemory: u64) -> usize {
 
 /// Clients that the limit may close.
 fn is_candidate(session: &Session) -> bool {
-    let exempt = ClientFlags::NO_EVICT | ClientFlags::REPLICA | ClientFlags::CLOSE_ASAP;
+    let exempt = ClientFlags::NO_EVICT
+        | ClientFlags::REPLICA
+        | ClientFlags::PRIMARY
+        | ClientFlags::CLOSE_ASAP;
     !session.client.flags.intersects(exempt)
 }
 

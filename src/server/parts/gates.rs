@@ -18,6 +18,8 @@ pub struct Gates {
     pub client_pause: Option<Pause>,
     /// FAILOVER holds writes back.
     pub(in crate::server) fails_over: bool,
+    /// A shutdown that waits for replicas does, too.
+    pub(in crate::server) shuts_down: bool,
 }
 
 impl Default for Gates {
@@ -29,6 +31,7 @@ impl Default for Gates {
             thresholds: Thresholds::NONE,
             client_pause: None,
             fails_over: false,
+            shuts_down: false,
         }
     }
 }
@@ -44,7 +47,7 @@ pub struct Pause {
 impl Gates {
     /// The pause in force.
     pub fn pause(&self) -> Option<Pause> {
-        match (self.client_pause, self.fails_over) {
+        match (self.client_pause, self.fails_over || self.shuts_down) {
             (pause, false) => pause,
             (pause, true) => Some(Pause {
                 until_ms: u64::MAX,

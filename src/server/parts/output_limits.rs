@@ -33,7 +33,12 @@ fn of_class(config: &Config, client: &Client) -> OutputBufferLimit {
 pub(in crate::server) fn limit(client: &Client, reply: &mut Reply, config: &Config) {
     let limit = match of_class(config, client).hard_bytes {
         0 => usize::MAX,
-        _ if client.flags.contains(ClientFlags::FAKE) => usize::MAX,
+        _ if client
+            .flags
+            .intersects(ClientFlags::FAKE | ClientFlags::PRIMARY) =>
+        {
+            usize::MAX
+        }
         hard => usize::try_from(hard)
             .unwrap_or(usize::MAX)
             .saturating_add(STATIC_REPLY_BYTES),

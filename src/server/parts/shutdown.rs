@@ -13,6 +13,16 @@ pub struct ShutdownRequest {
     pub save: Option<bool>,
 }
 
+/// A shutdown that waits until replicas have everything (`shutdown-timeout`). Writes wait meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingShutdown {
+    pub request: ShutdownRequest,
+    /// Monotonic milliseconds.
+    pub deadline_ms: u64,
+    /// It was requested by a signal.
+    pub by_signal: bool,
+}
+
 impl From<ShutdownFlags> for ShutdownRequest {
     fn from(flags: ShutdownFlags) -> ShutdownRequest {
         let save = match (flags.save, flags.nosave) {

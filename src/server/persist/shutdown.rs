@@ -4,9 +4,12 @@ use std::sync::atomic::Ordering;
 
 use signal_hook::consts::SIGINT;
 
+use crate::command::CommandError;
 use crate::config::Config;
-use crate::keyspace::Keyspace;
-use crate::server::parts::shutdown::ShutdownRequest;
+use crate::keyspace::{ClientId, Keyspace};
+use crate::server::clients::blocked::Until;
+use crate::server::clients::session::Session;
+use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::state::world::{Engine, Flow};
 use crate::server::state::{Server, Shutdown};
 
@@ -22,15 +25,28 @@ impl Engine {
             return;
         };
         tracing::info!("User requested shutdown...");
-        if server.prepare_shutdown(&mut self.keyspace, request) {
-            server.shutdown.request = Some(request);
+        server.begin_shutdown(request, true);
+        self.shutdown_on();
+    }
+
+    /// A shutdown that waits for replicas ends when they have everything, or in time.
+    pub(in crate::server) fn shutdown_on(&mut self) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let Some(waiting) = server.shutdown.waiting else {
+            return;
+        };
+        let is_late = waiting.deadline_ms <= server.now.mono_ms;
+        if !is_late && server.lagging_replicas() > 0 {
             return;
         }
-        tracing::warn!(
-            "SIGTERM received but errors trying to shut down the server, check the logs for more \
-             information"
-        );
-        server.shutdown.forget_signals();
+        server.shutdown.waiting = None;
+        server.end_shutdown(keyspace, waiting.request, waiting.by_signal);
+        if server.shutdown.request.is_none() {
+            server.set_shutdown_pause(false);
+            server.end_shutdown_waits(keyspace);
+        }
     }
 
     /// Whether the loop stops: a shutdown was requested and is prepared.
@@ -45,7 +61,8 @@ impl Engine {
 impl Shutdown {
     /// What a signal requests, unless a shutdown is requested already.
     fn signalled(&self, config: &Config) -> Option<ShutdownRequest> {
-        if self.signals.stop.load(Ordering::Acquire) == 0 || self.request.is_some() {
+        let is_requested = self.request.is_some() || self.waiting.is_some();
+        if self.signals.stop.load(Ordering::Acquire) == 0 || is_requested {
             return None;
         }
         let flags = match self.signals.first.load(Ordering::Acquire) {
@@ -61,8 +78,9 @@ impl Shutdown {
 
     /// SHUTDOWN ABORT: cancels a shutdown requested by a signal and not yet done. `false`: there is
     /// none.
-    pub fn abort(&self) -> bool {
-        let aborted = self.signals.stop.swap(0, Ordering::AcqRel) > 0;
+    fn abort(&mut self) -> bool {
+        let waited = self.waiting.take().is_some();
+        let aborted = self.signals.stop.swap(0, Ordering::AcqRel) > 0 || waited;
         if aborted {
             tracing::info!("Shutdown manually aborted.");
         }
@@ -71,9 +89,126 @@ impl Shutdown {
 }
 
 impl Server {
+    /// SHUTDOWN, or its signal: at the end of the turn, or, if replicas lag behind, when they have
+    /// everything.
+    pub fn begin_shutdown(&mut self, request: ShutdownRequest, by_signal: bool) {
+        let mut timeout_ms = u64::from(self.config.shutdown_timeout) * 1000;
+        if request.now || self.lagging_replicas() == 0 {
+            timeout_ms = 0;
+        }
+        self.shutdown.waiting = Some(WaitingShutdown {
+            request,
+            deadline_ms: self.now.mono_ms + timeout_ms,
+            by_signal,
+        });
+        if timeout_ms > 0 {
+            tracing::info!("Waiting for replicas before shutting down.");
+            self.request_acks();
+            self.set_shutdown_pause(true);
+        }
+    }
+
+    /// SHUTDOWN beside a script that does not end: at once. `false`: it failed.
+    pub fn shut_down_now(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
+        self.end_shutdown(keyspace, request, false)
+    }
+
+    /// SHUTDOWN ABORT. `false`: none is in progress.
+    pub fn abort_shutdown(&mut self, keyspace: &mut Keyspace) -> bool {
+        let aborted = self.shutdown.abort();
+        if aborted {
+            self.set_shutdown_pause(false);
+            self.end_shutdown_waits(keyspace);
+        }
+        aborted
+    }
+
+    /// Clients whose SHUTDOWN waited are answered: it did not happen.
+    fn end_shutdown_waits(&mut self, keyspace: &mut Keyspace) {
+        const FAILED: CommandError =
+            CommandError::Text("ERR Errors trying to SHUTDOWN. Check logs.");
+        let waits = |s: &&Session| {
+            let blocked = s.client.blocked.as_deref();
+            matches!(blocked.map(|b| &b.until), Some(Until::Shutdown))
+        };
+        let ids: Vec<ClientId> = self
+            .clients
+            .iter()
+            .filter(waits)
+            .map(|s| s.client.id)
+            .collect();
+        for id in ids {
+            self.unblock_client(keyspace, id, Some(&FAILED));
+        }
+    }
+
+    /// Online replicas that have not acknowledged everything.
+    fn lagging_replicas(&self) -> usize {
+        if self.replication.is_replica() {
+            return 0;
+        }
+        let offset = self.stream.offset();
+        let replicas = self.replication.replicas.iter();
+        replicas
+            .filter(|r| r.is_online() && !r.is_mute && r.acked < offset)
+            .count()
+    }
+
+    fn log_lagging_replicas(&self) {
+        let offset = self.stream.offset();
+        let replicas = &self.replication.replicas;
+        if replicas.is_empty() {
+            return;
+        }
+        let mut in_sync = 0;
+        for replica in replicas.iter() {
+            if replica.is_online() && replica.acked >= offset {
+                in_sync += 1;
+                continue;
+            }
+            let (ip, port) = self.replica_address(replica);
+            let lag_s = self.now.mono_ms.saturating_sub(replica.heard_ms) / 1000;
+            tracing::info!(
+                "Lagging replica {ip}:{port} reported offset {} behind master, lag={lag_s}, \
+                 state={}.",
+                offset.saturating_sub(replica.acked),
+                replica.state_name()
+            );
+        }
+        tracing::info!(
+            "{in_sync} of {} replicas are in sync when shutting down.",
+            replicas.len()
+        );
+    }
+
+    /// Ends the service, if what must be saved can be. `false`: it goes on.
+    fn end_shutdown(
+        &mut self,
+        keyspace: &mut Keyspace,
+        request: ShutdownRequest,
+        by_signal: bool,
+    ) -> bool {
+        self.log_lagging_replicas();
+        let is_prepared = self.prepare_shutdown(keyspace, request);
+        if is_prepared {
+            self.shutdown.request = Some(request);
+        } else if by_signal {
+            tracing::warn!(
+                "SIGTERM received but errors trying to shut down the server, check the logs for \
+                 more information"
+            );
+            self.shutdown.forget_signals();
+        } else {
+            tracing::warn!(
+                "Errors trying to shut down the server. Check the logs for more information."
+            );
+        }
+        is_prepared
+    }
+
     /// Prepares the shutdown: saves if that is requested, or configured and not forbidden. `false`:
     /// it failed, and the server continues unless it is forced.
-    pub fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
+    fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
         if self.persist.aof.writes_first_base() && !request.force {
             tracing::warn!("Writing initial AOF, can't exit");
             return false;

@@ -48,6 +48,12 @@ impl Engine {
                 );
                 upstream.lose(now_ms, Delay::None);
             }
+            // All that came is loaded, and nothing more comes.
+            Link::Loading(load) if load.is_starved && silent_ms > limit_ms => {
+                if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
+                    server.sync_lost(keyspace, *load);
+                }
+            }
             Link::Loading(load) => match &mut upstream.main {
                 None => load.say_newline(),
                 Some(main) if main.is_lost => {}
@@ -132,6 +138,13 @@ impl Engine {
                     if now_ms.saturating_sub(replica.heard_ms) > limit_ms =>
                 {
                     late.push((replica.id, "streaming sync"));
+                }
+                // The main link of two is silent while the other one is at work.
+                State::AwaitsSnapshot | State::Streams
+                    if now_ms.saturating_sub(replica.heard_ms) > limit_ms
+                        && !server.replication.replicas.has_second(replica) =>
+                {
+                    late.push((replica.id, "full sync"));
                 }
                 _ => {}
             }

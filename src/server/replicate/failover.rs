@@ -25,7 +25,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         if *error == HandshakeError::FailoverRejected {
-            server.abort_failover(keyspace, "Failover target rejected psync request");
+            server.abort_failover(keyspace, "the target goes on as a replica");
         }
     }
 }
@@ -93,7 +93,8 @@ impl Server {
         };
         tracing::info!("Aborting failover: {why}");
         if failover.stage == Stage::InProgress {
-            self.become_primary_again(keyspace);
+            // Its replicas come again, and hear that nothing has changed but the id.
+            self.become_primary(keyspace);
         }
         self.set_failover_pause(false);
         true

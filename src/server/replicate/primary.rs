@@ -229,6 +229,7 @@ impl Server {
         let now_ms = self.now.mono_ms;
         if let Some(replica) = self.replication.replicas.get_mut(id) {
             replica.state = State::Online;
+            replica.facts.second = None;
             replica.heard_ms = now_ms;
             tracing::info!("Synchronization with replica {name} succeeded");
         }
@@ -254,6 +255,7 @@ impl Server {
         let (was_replica, useless) = self.replication.replicas.remove(id, now_ms);
         if was_replica && self.replication.replicas.is_empty() {
             self.replication.alone_since_ms = Some(now_ms);
+            self.update_interest();
         }
         for other in useless {
             if let Some(mut session) = self.clients.take(other) {

@@ -71,16 +71,6 @@ impl Server {
         }
     }
 
-    /// A failover that was refused: a primary again, with the same history.
-    pub(in crate::server) fn become_primary_again(&mut self, keyspace: &mut Keyspace) {
-        self.drop_link(keyspace);
-        self.replication.upstream = None;
-        self.config.replicaof = ReplicaOf(None);
-        self.stream.set_followed(false);
-        self.stream.select_anew();
-        self.role_changed(keyspace);
-    }
-
     /// REPLICAOF with the primary that is followed already: a snapshot that was refused is taken.
     pub fn accept_sync(&mut self) {
         if let Some(upstream) = &mut self.replication.upstream {

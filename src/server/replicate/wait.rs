@@ -2,7 +2,9 @@
 //! (`min-replicas-to-write`).
 
 use crate::keyspace::ClientId;
+use crate::resp::Args;
 use crate::server::clients::blocked::Until;
+use crate::server::clients::input::request;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -16,6 +18,13 @@ impl Server {
         self.replication.asks_acks = true;
     }
 
+    /// DEBUG REPLICATE: a command for replicas alone.
+    pub fn replicate(&mut self, args: Args<'_>) {
+        if self.stream.backlog().is_some() && !self.replication.is_replica() {
+            self.append_for_replicas(&request(args));
+        }
+    }
+
     /// Appends a request for replicas alone; the log has its length.
     fn append_for_replicas(&mut self, bytes: &[u8]) {
         let before = (self.stream.position(), self.stream.selected());
@@ -25,9 +34,16 @@ impl Server {
         aof.take_stream(&[], left_out, (before, after), &self.now);
     }
 
+    /// Asks all replicas for an acknowledgement.
+    pub(in crate::server) fn request_acks(&mut self) {
+        if !self.replication.is_replica() {
+            self.append_for_replicas(GETACK);
+        }
+    }
+
     /// Keeps links alive that have nothing to carry.
     pub(in crate::server) fn ping_replicas(&mut self) {
-        if self.gates.fails_over || self.replication.is_replica() {
+        if self.gates.pause().is_some() || self.replication.is_replica() {
             return;
         }
         self.append_for_replicas(PING);
@@ -60,6 +76,7 @@ impl Engine {
         if !replication.replicas.is_empty() || replication.failover.is_some() {
             self.before_stream_now();
         }
+        self.shutdown_on();
         let replicas = &self.server.replication.replicas;
         if let Some(backlog) = self.server.stream.backlog_mut() {
             backlog.trim(|| replicas.unsent());
@@ -71,8 +88,9 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        if std::mem::take(&mut server.replication.asks_acks) && !server.gates.fails_over {
-            server.append_for_replicas(GETACK);
+        if server.replication.asks_acks && server.gates.pause().is_none() {
+            server.replication.asks_acks = false;
+            server.request_acks();
         }
         server.failover_on(keyspace);
         if std::mem::take(&mut server.replication.has_acks) {

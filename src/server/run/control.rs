@@ -28,12 +28,12 @@ impl Control {
 }
 
 impl Loop {
-    /// The signal flags and the helper thread's counters say what each byte meant.
+    /// The helper thread's counters say what each byte meant; the end of the turn looks at the signal
+    /// flags.
     pub(in crate::server) fn control_event(&mut self) {
         if let Some(control) = &mut self.control {
             control.drain();
         }
-        self.engine.handle_signals();
         self.engine.serve_freed();
         self.engine.serve_synced();
     }

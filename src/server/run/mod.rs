@@ -208,6 +208,8 @@ impl Loop {
             return Ok(Flow::Fail);
         }
         self.before_sleep(idle);
+        // Not before: the final snapshot has all that the turn has done, and its offset.
+        self.engine.handle_signals();
         let server = &mut self.engine.server;
         let micros = server
             .cycles

@@ -191,6 +191,11 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 
+    /// Blocks the client until the service ends.
+    pub fn block_until_shutdown(&mut self) {
+        self.block_until(Until::Shutdown, 0, OnTimeout::Reply(|_| ()));
+    }
+
     /// Blocks the client until the backup that it has begun is made.
     pub fn block_until_backed_up(&mut self) {
         self.block_until(Until::Backup, 0, OnTimeout::Handler);

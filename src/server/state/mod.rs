@@ -34,7 +34,7 @@ use crate::server::parts::recorder::Recorder;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::scrapes::Scrapes;
 use crate::server::parts::scripting::Scripting;
-use crate::server::parts::shutdown::ShutdownRequest;
+use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::parts::snapshot::Snapshots;
 use crate::server::parts::snapshot::save::Saving;
 use crate::server::parts::tls::Tls;
@@ -119,6 +119,8 @@ impl Persist {
 pub struct Shutdown {
     pub signals: Arc<Signals>,
     pub request: Option<ShutdownRequest>,
+    /// A shutdown that waits until replicas have everything.
+    pub waiting: Option<WaitingShutdown>,
 }
 
 /// The identity of this server, and its start.

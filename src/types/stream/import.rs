@@ -86,6 +86,13 @@ impl GroupImport {
         Some(id)
     }
 
+    /// A pending entry has no consumer: it goes to the one with the empty name. False if it is not
+    /// pending, or has another.
+    pub fn unowned(&mut self, entry: StreamId) -> bool {
+        let id = self.0.find(b"").or_else(|| self.0.create(b"", 0));
+        id.is_some_and(|id| self.owner(entry, id))
+    }
+
     /// Sets the consumer of a pending entry; false if it is not pending, or has another.
     pub fn owner(&mut self, entry: StreamId, consumer: ConsumerId) -> bool {
         self.0.import_owner(entry, consumer)

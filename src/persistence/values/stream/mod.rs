@@ -3,9 +3,9 @@
 mod commands;
 mod rdb;
 
-use super::{Form, Saved, part_of_nodes};
+use super::{Form, NamedForm, Saved, part_of_nodes};
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter, Rules};
+use crate::persistence::rdb::{Dialect, Fault, Input, RdbWriter, Rules};
 use crate::types::Stream;
 
 const STREAM: u8 = 15;
@@ -14,15 +14,25 @@ const STREAM_2: u8 = 19;
 /// With the times at which consumers were active.
 const STREAM_3: u8 = 21;
 
+/// With what producers have added (XADD's IDMP), which is not supported: it is read and dropped.
+const STREAM_4: u8 = 26;
+/// With pending entries that have no consumer.
+const STREAM_5: u8 = 27;
+
 impl Saved for Stream {
-    const FORMS: &[(u8, &str, Layout)] = &[
+    const FORMS: &[NamedForm] = &[
         (STREAM, "stream", rdb::LAYOUT),
         (STREAM_2, "stream-v2", rdb::LAYOUT_2),
         (STREAM_3, "stream-v3", rdb::LAYOUT_3),
+        (STREAM_4, "stream-v4", rdb::LAYOUT_4),
+        (STREAM_5, "stream-v5", rdb::LAYOUT_5),
     ];
 
-    fn load(input: &mut Input<'_>, kind: u8, _rules: &Rules) -> Result<Stream, Fault> {
-        rdb::read(input, kind)
+    fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Stream, Fault> {
+        match (rules.dialect, kind) {
+            (Dialect::Valkey, STREAM_4..) => Err(Fault::Unknown(kind)),
+            _ => rdb::read(input, kind),
+        }
     }
 
     fn form(&self, version: u32) -> Form {

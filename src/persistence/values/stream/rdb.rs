@@ -6,69 +6,70 @@
 //!     n groups: name | last ID | [entries read]
 //!         n pending: 16 bytes: an ID | delivered: ms | deliveries
 //!         n consumers: name | seen: ms | [active: ms]  n pending: 16 bytes: an ID
+//!         [n pending without a consumer: 16 bytes: an ID]             in the fifth version
+//!     [what producers have added]                                     from the fourth version on
+//!
+//! The two newest versions (Redis 8.6 and 8.8) are only read. Pending entries without a consumer go
+//! to the consumer with the empty name, as which Redis shows them: any other can claim them.
 
-use super::{STREAM, STREAM_3};
-use crate::persistence::rdb::Part::{self, Length, Raw, Text, Times};
+use super::{STREAM, STREAM_3, STREAM_4, STREAM_5};
+use crate::persistence::rdb::Part::{self, All, Length, Raw, Text, Times};
 use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter};
 use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
 use crate::types::{Container, Stream};
 
 /// Nodes: an ID and a listpack.
 const NODES: Part = Times(&[Text, Text]);
+/// Length and last ID.
+const FACTS: Part = All(&[Length, Length, Length]);
+/// From the second version on: first ID, greatest deleted ID, entries added.
+const FACTS_2: Part = All(&[Length, Length, Length, Length, Length]);
+/// A group's name and last ID.
+const GROUP: Part = All(&[Text, Length, Length]);
 /// A group's pending entries: ID, time, deliveries.
 const PENDING: Part = Times(&[Raw(16), Raw(8), Length]);
-/// The pending entries of a consumer.
-const OWNED: Part = Times(&[Raw(16)]);
+/// IDs of pending entries.
+const IDS: Part = Times(&[Raw(16)]);
+/// Consumers: name, seen time, pending entries.
+const CONSUMERS: Part = Times(&[Text, Raw(8), IDS]);
+/// From the third version on, with the active time.
+const CONSUMERS_3: Part = Times(&[Text, Raw(8), Raw(8), IDS]);
+/// What producers have added: two limits, IDs by producer, two counters.
+const PRODUCERS: Part = All(&[
+    Length,
+    Length,
+    Times(&[Text, Times(&[Text, Length, Length])]),
+    Length,
+    Length,
+]);
 
-/// The parts of the first version.
-pub(super) const LAYOUT: Layout = &[
-    NODES,
-    Length,
-    Length,
-    Length,
-    Times(&[Text, Length, Length, PENDING, Times(&[Text, Raw(8), OWNED])]),
-];
-
-/// The parts of the second version.
+/// The parts of each version.
+pub(super) const LAYOUT: Layout = &[NODES, FACTS, Times(&[GROUP, PENDING, CONSUMERS])];
 pub(super) const LAYOUT_2: Layout = &[
     NODES,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Times(&[
-        Text,
-        Length,
-        Length,
-        Length,
-        PENDING,
-        Times(&[Text, Raw(8), OWNED]),
-    ]),
+    FACTS,
+    FACTS_2,
+    Times(&[GROUP, Length, PENDING, CONSUMERS]),
 ];
-
-/// The parts of the third version.
 pub(super) const LAYOUT_3: Layout = &[
     NODES,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Length,
-    Times(&[
-        Text,
-        Length,
-        Length,
-        Length,
-        PENDING,
-        Times(&[Text, Raw(8), Raw(8), OWNED]),
-    ]),
+    FACTS,
+    FACTS_2,
+    Times(&[GROUP, Length, PENDING, CONSUMERS_3]),
+];
+pub(super) const LAYOUT_4: Layout = &[
+    NODES,
+    FACTS,
+    FACTS_2,
+    Times(&[GROUP, Length, PENDING, CONSUMERS_3]),
+    PRODUCERS,
+];
+pub(super) const LAYOUT_5: Layout = &[
+    NODES,
+    FACTS,
+    FACTS_2,
+    Times(&[GROUP, Length, PENDING, CONSUMERS_3, IDS]),
+    PRODUCERS,
 ];
 
 /// An ID stored as two numbers.
@@ -89,7 +90,7 @@ fn damaged() -> Fault {
     Fault::damaged("a stream is damaged")
 }
 
-/// Reads a stream of one of the three forms.
+/// Reads a stream of one of the forms.
 pub(super) fn read(input: &mut Input<'_>, kind: u8) -> Result<Stream, Fault> {
     let mut stream = StreamImport::default();
     for _ in 0..input.count(2)? {
@@ -112,7 +113,26 @@ pub(super) fn read(input: &mut Input<'_>, kind: u8) -> Result<Stream, Fault> {
         let group = read_group(input, kind, &stream)?;
         right(stream.group(&name, group))?;
     }
+    if kind >= STREAM_4 {
+        skip_producers(input)?;
+    }
     Ok(stream.finish())
+}
+
+/// Passes over what producers have added.
+fn skip_producers(input: &mut Input<'_>) -> Result<(), Fault> {
+    input.length()?;
+    input.length()?;
+    for _ in 0..input.count(2)? {
+        input.string()?;
+        for _ in 0..input.count(3)? {
+            input.string()?;
+            id(input)?;
+        }
+    }
+    input.length()?;
+    input.length()?;
+    Ok(())
 }
 
 fn read_group(
@@ -136,7 +156,7 @@ fn read_group(
         input.string_to(&mut name)?;
         let seen_ms = input.millis()?;
         let active_ms = match kind {
-            STREAM_3 => input.millis()?,
+            STREAM_3.. => input.millis()?,
             _ => seen_ms,
         };
         let consumer = group.consumer(&name, seen_ms, active_ms);
@@ -145,6 +165,11 @@ fn read_group(
         let consumer = consumer.ok_or_else(|| Fault::damaged(fault))?;
         for _ in 0..input.count(16)? {
             right(group.owner(raw_id(input)?, consumer))?;
+        }
+    }
+    if kind >= STREAM_5 {
+        for _ in 0..input.count(16)? {
+            right(group.unowned(raw_id(input)?))?;
         }
     }
     Ok(group)

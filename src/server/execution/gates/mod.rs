@@ -401,11 +401,12 @@ fn transaction(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Redis counts a monitor among the replicas.
+/// A replica's connection carries the stream; Redis counts a monitor among the replicas.
 fn monitor(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
-    let is_monitor = world.client.flags.contains(ClientFlags::MONITOR);
-    if is_monitor && asked.spec.flags.intersects(on_keys) {
+    let receives = ClientFlags::MONITOR | ClientFlags::REPLICA;
+    let is_receiver = world.client.flags.intersects(receives);
+    if is_receiver && asked.spec.flags.intersects(on_keys) {
         return Err(Stop::Refused(CommandError::Text(
             "ERR Replica can't interact with the keyspace",
         )));

@@ -99,6 +99,10 @@ pub struct MemoryFigures {
     pub clients: usize,
     /// Bytes waiting to be written to the append only file.
     pub aof_buffer: usize,
+    /// The backlog.
+    pub backlog: usize,
+    /// The backlog, and snapshots that replicas are sent.
+    pub replication_buffers: usize,
     /// Tables of the databases in use.
     pub tables: Vec<(DbIndex, usize)>,
     pub own: OwnFigures,
@@ -112,6 +116,8 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let clients = from.client_totals().memory + server.clients.table_bytes();
     let log = from.server.persist.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
+    let backlog = server.stream.backlog();
+    let backlog = backlog.map_or(0, |backlog| backlog.memory_bytes());
     let databases = from.keyspace.in_use();
     let tables = databases.map(|(at, db)| (at, db.table_bytes())).collect();
     let scripting = &from.server.scripting;
@@ -136,6 +142,8 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         script_states,
         clients,
         aof_buffer,
+        backlog,
+        replication_buffers: backlog + server.persist.snapshots.spool_bytes(),
         tables,
         own,
         keys: from.keyspace.in_use().map(|(_, db)| db.len()).sum(),
@@ -272,8 +280,8 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             "mem_not_counted_for_evict",
             &from.server.memory.limit.not_counted(),
         ),
-        ("mem_replication_backlog", &0),
-        ("mem_total_replication_buffers", &0),
+        ("mem_replication_backlog", &m.backlog),
+        ("mem_total_replication_buffers", &m.replication_buffers),
         ("mem_replica_full_sync_buffer", &held),
         ("mem_clients_slaves", &0),
         ("mem_clients_normal", &m.clients),

@@ -59,6 +59,10 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
         to.field("availability_zone", config.availability_zone.lossy());
     }
     listeners(from, to);
+    if let Some(waiting) = &server.shutdown.waiting {
+        let left_ms = waiting.deadline_ms.saturating_sub(server.now.mono_ms);
+        to.field("shutdown_in_milliseconds", left_ms);
+    }
 }
 
 /// A hash of the version, for tools that compare builds.

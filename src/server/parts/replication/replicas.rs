@@ -181,6 +181,13 @@ impl Replicas {
 
     // --- two links ---
 
+    /// Whether the second link of this main one is there.
+    pub(in crate::server) fn has_second(&self, main: &Replica) -> bool {
+        let is_second =
+            |r: &Replica| r.facts.main == Some(main.id) || main.facts.second == Some(r.id);
+        self.all.iter().any(is_second)
+    }
+
     /// The stream from here on is kept for the main link of this second one.
     pub(in crate::server) fn pin(&mut self, second: ClientId, from: ReplOffset) {
         self.pins.push(Pin {
@@ -266,6 +273,10 @@ impl Replicas {
         match has_all {
             true => self.keep_pin(id, now_ms),
             false => self.unpin(id),
+        }
+        for main in self.all.iter_mut().filter(|r| r.facts.second == Some(id)) {
+            // Its time for an acknowledgement begins.
+            main.heard_ms = now_ms;
         }
         let is_useless = |other: &&Replica| {
             let is_second = other.facts.main == Some(id) || gone.facts.second == Some(other.id);

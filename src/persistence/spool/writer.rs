@@ -1,0 +1,186 @@
+//! The thread of a spool: it computes the checksum of what it is handed, and stores it in memory or in
+//! the file.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+
+use super::{Job, SEGMENT_OVERHEAD, Shared, SpoolPlan, State, queue_max};
+use crate::base::crc64;
+
+/// Bytes of a piece of a huge string.
+const PIECE_BYTES: usize = 256 * 1024;
+/// Interval between two attempts to write to a disk that has refused.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// See the module.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    plan: SpoolPlan,
+    /// Limit on the memory of segments.
+    segments_max: usize,
+    crc: u64,
+    file: Option<Arc<File>>,
+    /// Where its next bytes go.
+    file_end: u64,
+    /// The log has reported that the disk refuses.
+    has_told: bool,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, plan: SpoolPlan) -> Writer {
+        Writer {
+            shared,
+            segments_max: plan.memory_max - queue_max(plan.memory_max),
+            plan,
+            crc: 0,
+            file: None,
+            file_end: 0,
+            has_told: false,
+        }
+    }
+
+    /// Does the thread's work, to the end of the spool.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        for job in jobs {
+            let ended = match job {
+                Job::Write(bytes) => {
+                    let (len, charge) = (bytes.len(), bytes.capacity());
+                    let ended = self.append(bytes.into(), charge);
+                    self.shared.waiting.fetch_sub(len, Ordering::Relaxed);
+                    ended
+                }
+                Job::Make(waiting, make) => {
+                    let ended = make(&mut |bytes: &[u8]| self.append_pieces(bytes));
+                    self.shared.waiting.fetch_sub(waiting, Ordering::Relaxed);
+                    ended
+                }
+                Job::Finish => {
+                    return match self.finish() {
+                        Ok(()) => (self.shared.wake)(),
+                        Err(error) => self.shared.fail(&error.to_string()),
+                    };
+                }
+            };
+            if let Err(error) = ended {
+                // It has failed already: nothing else ends the thread's work.
+                return self.shared.fail(&error.to_string());
+            }
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if let Some(wanted) = self.plan.checksum {
+            let sum = if wanted { self.crc } else { 0u64 };
+            self.store(sum.to_le_bytes().to_vec().into(), size_of_val(&sum))?;
+        }
+        self.shared.state().is_whole = true;
+        Ok(())
+    }
+
+    /// Appends copies of a huge buffer's pieces.
+    fn append_pieces(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.append(piece.to_vec().into(), piece.len())?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: Bytes, charge: usize) -> io::Result<()> {
+        if self.plan.checksum == Some(true) {
+            self.crc = crc64::update(self.crc, &bytes);
+        }
+        self.store(bytes, charge)
+    }
+
+    /// Stores bytes, which take `charge` bytes in memory. Waits while neither memory nor disk has
+    /// room. Error: the spool has failed.
+    fn store(&mut self, mut bytes: Bytes, charge: usize) -> io::Result<()> {
+        let charge = charge + SEGMENT_OVERHEAD;
+        let mut is_refused = false;
+        while !bytes.is_empty() {
+            let mut state = self.shared.state();
+            if let Some(why) = &state.failure {
+                return Err(io::Error::other(why.clone()));
+            }
+            // A buffer longer than the limit must go somewhere.
+            let is_needed = is_refused && state.memory == 0;
+            if is_needed || state.memory + charge <= self.segments_max {
+                state.push_memory(bytes, charge);
+                self.shared.wake_starved(state);
+                return Ok(());
+            }
+            drop(state);
+            match self.write_to_file(&bytes) {
+                Ok(written) => bytes.advance(written),
+                Err(error) => {
+                    is_refused = true;
+                    self.await_room(charge, &error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes some bytes to the file; returns how many.
+    fn write_to_file(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => Arc::clone(self.file.insert(Arc::new(self.create_file()?))),
+        };
+        if self.file_end > 0 && self.shared.state().in_file == 0 {
+            // No reader needs any of it.
+            self.plan.disk.truncate(&file, 0)?;
+            self.file_end = 0;
+        }
+        // A write that failed may have stored a part.
+        (&*file).seek(SeekFrom::Start(self.file_end))?;
+        let written = match self.plan.disk.write(&file, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            result => result?,
+        };
+        let mut state = self.shared.state();
+        if state.failure.is_none() && written > 0 {
+            state.file.get_or_insert(file);
+            state.push_file(self.file_end, written as u64);
+        }
+        self.file_end += written as u64;
+        self.shared.wake_starved(state);
+        Ok(written)
+    }
+
+    fn create_file(&self) -> io::Result<File> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("temp-repl-{}-{n}.spool", std::process::id());
+        self.plan.disk.create_nameless(&self.plan.dir.join(name))
+    }
+
+    /// The disk has refused: waits until memory has room for `charge` bytes or the disk may be
+    /// tried again.
+    fn await_room(&mut self, charge: usize, error: &io::Error) {
+        if !self.has_told {
+            self.has_told = true;
+            tracing::warn!(
+                "The snapshot for replicas waits: {}: {error}. It continues when there is space, \
+                 or when the replicas have read what is in memory.",
+                self.plan.dir.display()
+            );
+        }
+        let mut state = self.shared.state();
+        state.is_stuck = true;
+        let segments_max = self.segments_max;
+        let has_none = |state: &mut State| {
+            let is_full = state.memory > 0 && state.memory + charge > segments_max;
+            is_full && state.failure.is_none()
+        };
+        let waited = self.shared.room.wait_timeout_while(state, RETRY, has_none);
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_stuck = false;
+    }
+}
