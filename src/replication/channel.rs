@@ -195,10 +195,7 @@ impl Join {
     /// Begins the conversation: names the second link.
     pub fn begin(number: u64, at: Position, out: &mut Vec<u8>) -> Join {
         let number = number.to_string();
-        request(
-            &[b"REPLCONF", b"set-rdb-client-id", number.as_bytes()],
-            out,
-        );
+        request(&[b"REPLCONF", b"set-rdb-client-id", number.as_bytes()], out);
         Join {
             at,
             has_named: false,
@@ -350,7 +347,11 @@ mod tests {
         }
         assert_eq!(joined(b"+OK\r\n", 2).map(|(stream, _)| stream), Ok(None));
         assert!(joined(b"\n", 2).is_ok_and(|(_, sent)| !sent.contains("PSYNC")));
-        for replies in ["-ERR no\r\n", "+OK\r\n+FULLRESYNC x 1\r\n", "+OK\r\n-ERR\r\n"] {
+        for replies in [
+            "-ERR no\r\n",
+            "+OK\r\n+FULLRESYNC x 1\r\n",
+            "+OK\r\n-ERR\r\n",
+        ] {
             assert!(joined(replies.as_bytes(), 4).is_err(), "{replies}");
         }
     }

@@ -125,6 +125,14 @@ impl Engine {
             server.ping_replicas();
         }
         let limit_ms = u64::from(server.config.repl_timeout) * 1000;
+        for replica in server.replication.replicas.iter_mut() {
+            let session = server.clients.get(replica.id);
+            let bytes_in = session.map_or(0, |session| session.client.traffic.bytes_in);
+            // While it loads a snapshot it sends newlines, which are no commands.
+            if std::mem::replace(&mut replica.heard_bytes, bytes_in) != bytes_in {
+                replica.heard_ms = now_ms;
+            }
+        }
         let (mut late, mut waiting) = (Vec::new(), Vec::new());
         for replica in server.replication.replicas.iter() {
             match &replica.state {

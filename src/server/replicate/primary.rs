@@ -348,7 +348,10 @@ impl Server {
             if let Some(replica) = self.replication.replicas.get_mut(id) {
                 let by_sync = matches!(replica.state, State::Waits(Waiting { by_sync: true, .. }));
                 if by_sync && sync.needs.by_channel {
-                    let Position { id: history, offset } = sync.at;
+                    let Position {
+                        id: history,
+                        offset,
+                    } = sync.at;
                     // No database: what follows selects one.
                     let line = format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0);
                     session.reply.raw(line.as_bytes());

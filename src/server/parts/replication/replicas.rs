@@ -98,6 +98,8 @@ pub struct Replica {
     pub acked_on_disk: ReplOffset,
     /// When it was heard last, monotonic milliseconds.
     pub heard_ms: u64,
+    /// What it had sent at the last turn of cron, bytes.
+    pub(in crate::server) heard_bytes: u64,
     /// Since when what it has still to be sent exceeds the soft limit, monotonic milliseconds.
     pub(in crate::server) over_soft_since_ms: Option<u64>,
     /// It asked by SYNC, and never acknowledges.
@@ -252,6 +254,7 @@ impl Replicas {
                     acked: 0,
                     acked_on_disk: 0,
                     heard_ms: now_ms,
+                    heard_bytes: 0,
                     over_soft_since_ms: None,
                     is_mute: false,
                 });
@@ -281,7 +284,10 @@ impl Replicas {
         let is_useless = |other: &&Replica| {
             let is_second = other.facts.main == Some(id) || gone.facts.second == Some(other.id);
             let is_main = gone.facts.main == Some(other.id) || other.facts.second == Some(id);
-            is_second || is_main && !has_all && matches!(other.state, State::Streams | State::AwaitsSnapshot)
+            is_second
+                || is_main
+                    && !has_all
+                    && matches!(other.state, State::Streams | State::AwaitsSnapshot)
         };
         let others = self.all.iter().filter(is_useless).map(|other| other.id);
         let was_replica = !matches!(gone.state, State::Introduced);

@@ -134,11 +134,7 @@ impl Loop {
         Ok(Step::Next)
     }
 
-    fn dial_on(
-        &mut self,
-        mut connecting: Box<Connecting>,
-        began_ms: u64,
-    ) -> Stepped {
+    fn dial_on(&mut self, mut connecting: Box<Connecting>, began_ms: u64) -> Stepped {
         let token = self.upstream_target().into();
         match connecting.go_on(&self.registry, token) {
             Ok(Some(stream)) => {

@@ -282,7 +282,9 @@ impl Loop {
             self.lose_upstream(Delay::None);
             return None;
         }
-        tracing::info!("MASTER <-> REPLICA sync: Starting to stream replication buffer into the db");
+        tracing::info!(
+            "MASTER <-> REPLICA sync: Starting to stream replication buffer into the db"
+        );
         upstream.replays = true;
         Some(Loaded {
             stream: main.stream,
