@@ -119,6 +119,17 @@ impl Large {
         self.arrived += bytes.len();
     }
 
+    /// Appends as many of these bytes as belong to it; returns how many.
+    pub fn take(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while !self.is_whole() && taken < bytes.len() {
+            let end = bytes.len().min(taken + self.room());
+            self.push(&bytes[taken..end]);
+            taken = end;
+        }
+        taken
+    }
+
     /// Whether all of it has been received.
     pub fn is_whole(&self) -> bool {
         self.arrived == self.announced

@@ -2,7 +2,8 @@
 //!
 //!     PING -> [AUTH] -> REPLCONF ... -> PSYNC -> +CONTINUE           the stream follows
 //!                                             -> +FULLRESYNC         the payload follows
-//!                                             -> +RDBCHANNELSYNC     a second link brings it
+//!                                             -> +RDBCHANNELSYNC, +DUALCHANNELSYNC
+//!                                                                    a second link brings it
 //!                                             -> -ERR -> SYNC        the payload follows
 //!
 //! A state machine without I/O: bytes of the primary in ([`Handshake::receive`]), bytes for it out.
@@ -14,14 +15,13 @@
 
 use std::collections::VecDeque;
 
+use super::channel::Dialect;
 use super::history::ReplId;
+use super::lines::{LINE_MAX, Lines};
 use super::stream::{Position, ReplOffset};
 use crate::base::number::parse_digits;
 use crate::base::text::Printable;
 use crate::resp::write_request;
-
-/// Bytes of one line.
-pub const LINE_MAX: usize = 1024;
 
 /// What the replica says of itself, and what it asks for.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +33,10 @@ pub struct Introduction {
     pub port: u16,
     /// `replica-announce-ip`.
     pub ip: Option<Vec<u8>>,
-    /// It can receive snapshot and stream at the same time, by two links.
-    pub two_channels: bool,
+    /// It can receive snapshot and stream at the same time, by two links: as Redis 8 does it, and
+    /// as Valkey 9 does it.
+    pub rdb_channel: bool,
+    pub dual_channel: bool,
     /// Where its data is. `None`: it needs everything.
     pub from: Option<Position>,
     /// A former primary asks the replica at the other end to take over (FAILOVER).
@@ -50,8 +52,8 @@ pub enum Agreed {
     FullSync(Position),
     /// As `FullSync`, from a server that knows no PSYNC: without a position, and it wants no ACKs.
     Sync,
-    /// The snapshot comes by a second link; this is the primary's number for our first one.
-    TwoChannels(u64),
+    /// The snapshot comes by a second link.
+    TwoChannels(Dialect),
 }
 
 /// Why the conversation failed.
@@ -89,11 +91,23 @@ pub struct Handshake {
     introduction: Introduction,
     /// Replies that the primary owes us, in their order.
     awaits: VecDeque<Awaits>,
-    input: Vec<u8>,
+    lines: Lines,
 }
 
 fn request(words: &[&[u8]], out: &mut Vec<u8>) {
     write_request(out, words.iter().copied());
+}
+
+/// AUTH, if there is a password.
+pub(super) fn write_auth(its: &Introduction, out: &mut Vec<u8>) -> bool {
+    let Some(password) = &its.password else {
+        return false;
+    };
+    match &its.user {
+        Some(user) => request(&[b"AUTH", user, password], out),
+        None => request(&[b"AUTH", password], out),
+    }
+    true
 }
 
 impl Handshake {
@@ -103,13 +117,13 @@ impl Handshake {
         Handshake {
             introduction,
             awaits: VecDeque::from([Awaits::Pong]),
-            input: Vec::new(),
+            lines: Lines::default(),
         }
     }
 
     /// Bytes that came after the conversation's last line.
     pub fn take_rest(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.input)
+        self.lines.take_rest()
     }
 
     /// Takes bytes of the primary; appends what it is to be sent to `out`.
@@ -118,15 +132,12 @@ impl Handshake {
         bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Agreed>, HandshakeError> {
-        self.input.extend_from_slice(bytes);
+        self.lines.push(bytes);
         while let Some(awaits) = self.awaits.front().copied() {
-            let Some(line) = self.take_line()? else {
+            let line = self.lines.take().map_err(|_| HandshakeError::Line)?;
+            let Some(line) = line else {
                 return Ok(None);
             };
-            if line.is_empty() {
-                // Newlines keep the link alive while the primary prepares its reply.
-                continue;
-            }
             self.awaits.pop_front();
             if let Some(agreed) = self.take_reply(awaits, &line, out)? {
                 return Ok(Some(agreed));
@@ -136,24 +147,6 @@ impl Handshake {
             }
         }
         Ok(None)
-    }
-
-    fn take_line(&mut self) -> Result<Option<Vec<u8>>, HandshakeError> {
-        let Some(end) = memchr::memchr(b'\n', &self.input) else {
-            return match self.input.len() > LINE_MAX {
-                true => Err(HandshakeError::Line),
-                false => Ok(None),
-            };
-        };
-        if end > LINE_MAX {
-            return Err(HandshakeError::Line);
-        }
-        let mut line: Vec<u8> = self.input.drain(..=end).collect();
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        Ok(Some(line))
     }
 
     fn take_reply(
@@ -197,11 +190,7 @@ impl Handshake {
     /// Everything between PING and PSYNC leaves at once.
     fn introduce(&mut self, out: &mut Vec<u8>) {
         let its = &self.introduction;
-        if let Some(password) = &its.password {
-            match &its.user {
-                Some(user) => request(&[b"AUTH", user, password], out),
-                None => request(&[b"AUTH", password], out),
-            }
+        if write_auth(its, out) {
             self.awaits.push_back(Awaits::Auth);
         }
         let port = its.port.to_string();
@@ -212,8 +201,12 @@ impl Handshake {
             self.awaits.push_back(Awaits::Replconf);
         }
         let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
-        if its.two_channels {
+        // A primary ignores the word that it does not know: its reply says which way it is.
+        if its.rdb_channel {
             words.extend([&b"capa"[..], b"rdb-channel-repl"]);
+        }
+        if its.dual_channel {
+            words.extend([&b"capa"[..], b"dual-channel"]);
         }
         request(&words, out);
         self.awaits.push_back(Awaits::Replconf);
@@ -265,10 +258,14 @@ impl Handshake {
             let position = full_sync(rest).ok_or(HandshakeError::FullSync)?;
             return Ok(Some(Agreed::FullSync(position)));
         }
-        if let Some(rest) = word(b"+RDBCHANNELSYNC").filter(|_| self.introduction.two_channels) {
+        if let Some(rest) = word(b"+RDBCHANNELSYNC").filter(|_| self.introduction.rdb_channel) {
             self.failover_refused()?;
-            let number = parse_digits(rest).ok_or(HandshakeError::FullSync)?;
-            return Ok(Some(Agreed::TwoChannels(number)));
+            let main = parse_digits(rest).ok_or(HandshakeError::FullSync)?;
+            return Ok(Some(Agreed::TwoChannels(Dialect::RdbChannel { main })));
+        }
+        if word(b"+DUALCHANNELSYNC").is_some() && self.introduction.dual_channel {
+            self.failover_refused()?;
+            return Ok(Some(Agreed::TwoChannels(Dialect::DualChannel)));
         }
         if line.starts_with(b"-NOMASTERLINK") || line.starts_with(b"-LOADING") {
             return Err(HandshakeError::Later(shown(line)));
@@ -296,7 +293,8 @@ impl Handshake {
     }
 }
 
-fn full_sync(rest: &[u8]) -> Option<Position> {
+/// What follows +FULLRESYNC.
+pub(super) fn full_sync(rest: &[u8]) -> Option<Position> {
     let (id, offset) = rest.split_at_checked(40)?;
     let offset: ReplOffset = parse_digits(offset.strip_prefix(b" ")?)?;
     Some(Position {
@@ -305,7 +303,7 @@ fn full_sync(rest: &[u8]) -> Option<Position> {
     })
 }
 
-fn shown(line: &[u8]) -> String {
+pub(super) fn shown(line: &[u8]) -> String {
     Printable(line).to_string()
 }
 
@@ -332,7 +330,7 @@ mod tests {
         for piece in replies.chunks(step) {
             match end {
                 Ok(None) => end = handshake.receive(piece, &mut out),
-                _ => handshake.input.extend_from_slice(piece),
+                _ => handshake.lines.push(piece),
             }
         }
         let sent = String::from_utf8(out).expect("text").replace("\r\n", " ");
@@ -370,6 +368,28 @@ mod tests {
         assert_eq!(rest, b"*1\r\n");
         let (end, ..) = talk(its(), b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n+CONTINUE\r\n", 100);
         assert_eq!(end, Ok(Some(Agreed::Continue(None))));
+    }
+
+    #[test]
+    fn the_reply_picks_the_way_of_two_links() {
+        let both = || Introduction {
+            rdb_channel: true,
+            dual_channel: true,
+            ..introduction()
+        };
+        let ways = [
+            ("+RDBCHANNELSYNC 12", Dialect::RdbChannel { main: 12 }),
+            ("+DUALCHANNELSYNC", Dialect::DualChannel),
+        ];
+        for (reply, dialect) in ways {
+            let replies = format!("+PONG\r\n+OK\r\n+OK\r\n{reply}\r\n");
+            let (end, sent, _) = talk(both(), replies.as_bytes(), 3);
+            assert_eq!(end, Ok(Some(Agreed::TwoChannels(dialect))));
+            assert!(sent.contains("capa $16 rdb-channel-repl $4 capa $12 dual-channel "));
+            // One that did not ask for it takes it for an unknown reply.
+            let (end, ..) = talk(introduction(), replies.as_bytes(), 3);
+            assert_eq!(end, Ok(Some(Agreed::Sync)));
+        }
     }
 
     #[test]

@@ -3,13 +3,18 @@
 //! The append only file and replicas receive the same bytes. State machines without I/O.
 
 mod backlog;
+mod channel;
 mod handshake;
+mod held;
 mod history;
+mod lines;
 mod marks;
 mod payload;
 mod stream;
 
+pub use channel::{Announced, ChannelHandshake, Dialect, Join};
 pub use handshake::{Agreed, Handshake, HandshakeError, Introduction};
+pub use held::HeldStream;
 pub use history::ReplId;
 pub use marks::Mark;
 pub use payload::Payload;

@@ -71,6 +71,7 @@ pub use parts::command_log::LogKind;
 pub use parts::gates::Pause;
 pub use parts::hotkeys::{Session as HotkeysSession, SessionSettings as HotkeysSettings};
 pub use parts::migrate::MigrateLink;
+pub use parts::replication::PausePoint;
 pub use parts::replication::replicas::Filter;
 pub use parts::shutdown::ShutdownRequest;
 pub use parts::tracking::{Mode as TrackingMode, Tracker};

@@ -18,7 +18,7 @@ use crate::commands::help::{misused, write_help};
 use crate::config::{parse_memory, system_text};
 use crate::encodings::quicklist;
 use crate::keyspace::{Class, Expiry, NewValue};
-use crate::server::{Call, CommandResult, Spec, World};
+use crate::server::{Call, CommandResult, PausePoint, Spec, World};
 
 pub(super) const DEBUG: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -65,6 +65,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("AOF-FLUSH-SLEEP", 3, 3, aof_flush_sleep),
     sub("QUICKLIST-PACKED-THRESHOLD", 3, 3, packed_threshold),
     sub("RELOAD", 2, MANY, reload),
+    sub("REPL-PAUSE", 3, 3, repl_pause),
     sub("REPLICATE", 3, MANY, replicate),
     sub("REPLYBUFFER", 4, 4, reply_buffer),
     sub("SEGFAULT", 2, 2, segfault),
@@ -158,6 +159,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
             "    Save, empty the databases, load the file. NOSAVE: as the file is. NOFLUSH:",
             "    beside what is there. MERGE: keys that are there make room.",
+            "REPL-PAUSE <clear|after-fork|before-rdb-channel|on-streaming-repl-buf>",
+            "    Stop the process at this point of a full sync, until it gets SIGCONT.",
             "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
             "REPLYBUFFER RESIZING <0|1>",
             "    Accepted; an idle client holds no reply buffer here.",
@@ -336,6 +339,20 @@ fn replicate(call: &mut Call<'_>) -> CommandResult {
 fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
     tracing::info!("Changing replication IDs after receiving DEBUG change-repl-id");
     call.server.stream.begin_history();
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG REPL-PAUSE point`: the process stops itself when a full synchronization gets there.
+fn repl_pause(call: &mut Call<'_>) -> CommandResult {
+    let point = match &call.args.at(2).to_ascii_lowercase()[..] {
+        b"clear" => None,
+        b"after-fork" => Some(PausePoint::SnapshotBegun),
+        b"before-rdb-channel" => Some(PausePoint::BeforeChannel),
+        b"on-streaming-repl-buf" => Some(PausePoint::Replay),
+        _ => return Err(misused(call.args)),
+    };
+    call.server.replication.pause_at = point;
     call.reply.ok();
     Ok(())
 }

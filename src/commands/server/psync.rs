@@ -125,6 +125,28 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                     _ => return Err(CommandError::Text("ERR value is out of range")),
                 };
             }
+            b"rdb-channel" => facts.rdb_channel_link = value == b"1",
+            b"main-ch-client-id" => {
+                let main = parse_digits(value).map(ClientId);
+                let main = main.filter(|&main| call.server.has_main_link(main));
+                let Some(main) = main else {
+                    let shown = String::from_utf8_lossy(value);
+                    let text = format!("ERR Unrecognized RDB client id: {shown}");
+                    return Err(CommandError::owned(text));
+                };
+                let replicas = &mut call.server.replication.replicas;
+                replicas.introduce(id, now_ms).facts.main = Some(main);
+            }
+            b"set-rdb-client-id" => {
+                let second = parse_digits(value).map(ClientId);
+                let second = second.filter(|&second| replicas.can_join(second));
+                let Some(second) = second else {
+                    let shown = String::from_utf8_lossy(value);
+                    let text = format!("ERR Unrecognized RDB client id {shown}");
+                    return Err(CommandError::owned(text));
+                };
+                replicas.introduce(id, now_ms).facts.second = Some(second);
+            }
             b"rdb-filter-only" => facts.filter = Some(filter(value)?),
             b"version" => facts.version = Some(version(value)?),
             _ => {

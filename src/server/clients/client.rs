@@ -59,6 +59,8 @@ bitflags! {
         const IMPORTS = 1 << 25;
         /// The link to the primary that this server follows: its commands are the stream.
         const PRIMARY = 1 << 26;
+        /// The second link of a replica, which brings it the snapshot.
+        const RDB_CHANNEL = 1 << 28;
         /// READONLY: a client that follows redirections reads from this replica.
         const READS_HERE = 1 << 27;
     }

@@ -182,8 +182,13 @@ impl Input {
     }
 
     /// Adds bytes that were received before the connection became a client's.
-    pub fn give(&mut self, bytes: Vec<u8>) {
+    pub fn give(&mut self, mut bytes: Vec<u8>) {
         self.runnable |= !bytes.is_empty();
+        if let Some(large) = self.large() {
+            let taken = large.take(&bytes);
+            bytes.drain(..taken);
+            self.end_large();
+        }
         self.buf.extend(bytes);
     }
 

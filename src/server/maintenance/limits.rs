@@ -54,13 +54,18 @@ impl Server {
         let must_authenticate = self.acl.must_authenticate(&session.client);
         let (config, mono_ms) = (&self.config, self.now.mono_ms);
         if output_limits::is_exceeded(session, must_authenticate, config, mono_ms) {
-            tracing::warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                Printable(&client_line(self, &session.client, &session.reply, false))
-            );
+            self.tell_overcome(session);
             self.stats.clients.output_buffer_disconnections += 1;
             self.close_soon(session);
         }
+    }
+
+    /// Logs that a client is closed because its output is over a limit.
+    pub(in crate::server) fn tell_overcome(&self, session: &Session) {
+        tracing::warn!(
+            "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+            Printable(&client_line(self, &session.client, &session.reply, false))
+        );
     }
 
     /// Logs that a client was closed for what it did, with its figures.

@@ -86,6 +86,7 @@ pub fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
     let letters = [
         (ClientFlags::MONITOR, 'O'),
         (ClientFlags::REPLICA, 'S'),
+        (ClientFlags::RDB_CHANNEL, 'C'),
         (ClientFlags::PRIMARY, 'M'),
         (ClientFlags::PUBSUB, 'P'),
         (ClientFlags::MULTI, 'x'),

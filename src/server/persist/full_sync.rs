@@ -69,6 +69,7 @@ impl Server {
             SnapshotEnd::Cancelled if spool.is_unread() => {
                 // As Redis words it, also without a child.
                 tracing::info!("Diskless rdb transfer, last replica dropped, killing fork child.");
+                tracing::warn!("Background transfer error: {}", end.why());
             }
             SnapshotEnd::Killed(signal) => {
                 tracing::warn!("Background transfer terminated by signal {signal}");

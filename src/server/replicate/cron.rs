@@ -1,5 +1,7 @@
 //! What cron does for the links, once a second: PINGs, acknowledgements, time limits.
 
+use std::io::Write;
+
 use crate::keyspace::{ClientId, Keyspace};
 use crate::resp::write_request;
 use crate::server::parts::replication::replicas::State;
@@ -35,7 +37,7 @@ impl Engine {
                 tracing::warn!("Timeout connecting to the MASTER...");
                 upstream.lose(now_ms, Delay::Refused);
             }
-            Link::Talking(_) if silent_ms > limit_ms => {
+            Link::Talking(_) | Link::Announcing(_) | Link::Joining(_) if silent_ms > limit_ms => {
                 tracing::warn!("Timeout connecting to the MASTER...");
                 upstream.lose(now_ms, Delay::Refused);
             }
@@ -46,7 +48,18 @@ impl Engine {
                 );
                 upstream.lose(now_ms, Delay::None);
             }
-            Link::Loading(load) => load.say_newline(),
+            // All that came is loaded, and nothing more comes.
+            Link::Loading(load) if load.is_starved && silent_ms > limit_ms => {
+                if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
+                    server.sync_lost(keyspace, *load);
+                }
+            }
+            Link::Loading(load) => match &mut upstream.main {
+                None => load.say_newline(),
+                Some(main) if main.is_lost => {}
+                // Best effort, as on a link alone.
+                Some(main) => _ = main.stream.write(b"\n"),
+            },
             Link::Online(id) => {
                 let id = *id;
                 if silent_ms > limit_ms {
@@ -99,6 +112,11 @@ impl Engine {
         } = self;
         let now_ms = server.now.mono_ms;
         server.drop_idle_backlog(keyspace);
+        for _ in 0..server.replication.replicas.drop_old_pins(now_ms) {
+            tracing::warn!(
+                "A replica's main channel failed to establish PSYNC within the grace period"
+            );
+        }
         if server.replication.replicas.is_empty() {
             return;
         }
@@ -108,6 +126,14 @@ impl Engine {
             server.ping_replicas();
         }
         let limit_ms = u64::from(server.config.repl_timeout) * 1000;
+        for replica in server.replication.replicas.iter_mut() {
+            let session = server.clients.get(replica.id);
+            let bytes_in = session.map_or(0, |session| session.client.traffic.bytes_in);
+            // While it loads a snapshot it sends newlines, which are no commands.
+            if std::mem::replace(&mut replica.heard_bytes, bytes_in) != bytes_in {
+                replica.heard_ms = now_ms;
+            }
+        }
         let (mut late, mut waiting) = (Vec::new(), Vec::new());
         for replica in server.replication.replicas.iter() {
             match &replica.state {
@@ -121,6 +147,13 @@ impl Engine {
                     if now_ms.saturating_sub(replica.heard_ms) > limit_ms =>
                 {
                     late.push((replica.id, "streaming sync"));
+                }
+                // The main link of two is silent while the other one is at work.
+                State::AwaitsSnapshot | State::Streams
+                    if now_ms.saturating_sub(replica.heard_ms) > limit_ms
+                        && !server.replication.replicas.has_second(replica) =>
+                {
+                    late.push((replica.id, "full sync"));
                 }
                 _ => {}
             }
@@ -179,7 +212,8 @@ impl Server {
         let mut over = Vec::new();
         for replica in self.replication.replicas.iter_mut() {
             let held = match replica.state {
-                State::Waits(_) => 0,
+                State::Waits(_) | State::AwaitsSnapshot => 0,
+                _ if replica.facts.rdb_only => 0,
                 _ => offset.saturating_sub(replica.sent),
             };
             let exceeds = |bytes: u64| bytes > 0 && held > bytes.max(backlog);
@@ -198,7 +232,7 @@ impl Server {
         }
         for id in over {
             if let Some(mut session) = self.clients.take(id) {
-                self.tell_dropped(&session, "its stream is over client-output-buffer-limit");
+                self.tell_overcome(&session);
                 self.stats.clients.output_buffer_disconnections += 1;
                 self.close_soon(&mut session);
                 self.clients.put_back(session);

@@ -198,6 +198,13 @@ impl Server {
         self.sync_ended_badly(keyspace, Failed::Unloadable(why.to_owned()), load);
     }
 
+    /// The stream that belongs to a snapshot under way was lost.
+    pub(in crate::server) fn sync_lost(&mut self, keyspace: &mut Keyspace, load: SyncLoad) {
+        const WHY: &str =
+            "Failed trying to load the MASTER synchronization DB from socket, check server logs.";
+        self.sync_ended_badly(keyspace, Failed::Lost(WHY.to_owned()), Some(load));
+    }
+
     fn sync_ended_badly(
         &mut self,
         keyspace: &mut Keyspace,
@@ -386,7 +393,11 @@ impl Server {
         }
         let figures = load.figures();
         self.persist.loading.note_loaded(figures);
-        self.adopt_stream(keyspace, load.position, figures.stream_db());
+        let main = self.replication.upstream.as_ref();
+        let main = main.and_then(|upstream| upstream.main.as_ref());
+        let said = main.and_then(|main| main.selected);
+        let selected = said.unwrap_or_else(|| figures.stream_db());
+        self.adopt_stream(keyspace, load.position, selected);
         self.end_sync_loading(keyspace);
         tracing::info!("MASTER <-> REPLICA sync: Finished with success");
         let is_file = matches!(load.source, Source::File(_));

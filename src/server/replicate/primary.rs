@@ -7,6 +7,7 @@ use crate::persistence::rdb::{Dialect, PeerFormat, sync_version};
 use crate::replication::{Position, ReplOffset};
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::replicas::{Facts, Filter, Replica, State, Waiting};
 use crate::server::parts::replication::sending::{Form, Sending, SharedSync, SyncNeeds};
 use crate::server::parts::snapshot::{SyncContent, SyncForm};
@@ -42,7 +43,7 @@ fn content(facts: &Facts) -> SyncContent {
 fn peer_format(facts: &Facts) -> PeerFormat {
     match facts.version {
         Some(version) => PeerFormat::Valkey { version },
-        None if facts.rdb_channel => PeerFormat::Redis { max: REDIS_8_RDB },
+        None if facts.rdb_channel || facts.main.is_some() => PeerFormat::Redis { max: REDIS_8_RDB },
         None => PeerFormat::Redis { max: OLD_RDB },
     }
 }
@@ -98,6 +99,17 @@ impl Server {
         }
         if matches!(asked, SyncRequest::From(_) | SyncRequest::Unknown) {
             self.replication.syncs.partial_err += 1;
+        }
+        if self.offer_channel(client, reply) {
+            return Ok(());
+        }
+        let facts = &self.replication.replicas.introduce(client.id, now_ms).facts;
+        let (main, is_second) = (facts.main, facts.rdb_channel_link);
+        if main.is_some_and(|main| !self.has_main_link(main)) {
+            return Err(CommandError::Text("ERR The main connection is gone"));
+        }
+        if is_second {
+            client.flags |= ClientFlags::RDB_CHANNEL;
         }
         self.replication.syncs.full += 1;
         client.flags |= ClientFlags::REPLICA;
@@ -168,9 +180,17 @@ impl Server {
             true => reply.raw(format!("+CONTINUE {id}\r\n").as_bytes()),
             false => reply.raw(b"+CONTINUE\r\n"),
         }
-        replica.state = State::Online;
+        // The main link of two gets the stream while the other one brings the snapshot.
+        replica.state = match replica.facts.second {
+            Some(_) => State::Streams,
+            None => State::Online,
+        };
+        let second = replica.facts.second;
         (replica.sent, replica.acked) = (from.offset, from.offset);
         replica.heard_ms = now_ms;
+        if let Some(second) = second {
+            self.replication.replicas.unpin(second);
+        }
         client.flags |= ClientFlags::REPLICA;
         self.replication.alone_since_ms = None;
         self.replication.syncs.partial_ok += 1;
@@ -198,7 +218,7 @@ impl Server {
         replica.heard_ms = now_ms;
         replica.acked = replica.acked.max(applied);
         replica.acked_on_disk = replica.acked_on_disk.max(synced.unwrap_or(0));
-        if matches!(replica.state, State::AwaitsAck) {
+        if matches!(replica.state, State::AwaitsAck | State::Streams) {
             self.replica_online(id, name);
         }
         self.replication.has_acks = true;
@@ -209,6 +229,7 @@ impl Server {
         let now_ms = self.now.mono_ms;
         if let Some(replica) = self.replication.replicas.get_mut(id) {
             replica.state = State::Online;
+            replica.facts.second = None;
             replica.heard_ms = now_ms;
             tracing::info!("Synchronization with replica {name} succeeded");
         }
@@ -230,9 +251,18 @@ impl Server {
 
     /// A replica that was to be synchronized is gone, or any other client.
     pub(in crate::server) fn replica_gone(&mut self, id: ClientId) {
-        if self.replication.replicas.remove(id) && self.replication.replicas.is_empty() {
-            self.replication.alone_since_ms = Some(self.now.mono_ms);
+        let now_ms = self.now.mono_ms;
+        let (was_replica, useless) = self.replication.replicas.remove(id, now_ms);
+        if was_replica && self.replication.replicas.is_empty() {
+            self.replication.alone_since_ms = Some(now_ms);
             self.update_interest();
+        }
+        for other in useless {
+            if let Some(mut session) = self.clients.take(other) {
+                tracing::info!("The other connection of a replica that uses two is closed.");
+                self.close_soon(&mut session);
+                self.clients.put_back(session);
+            }
         }
     }
 
@@ -247,12 +277,14 @@ impl Server {
     fn sync_needs(&self, facts: &Facts) -> SyncNeeds {
         let content = content(facts);
         // A part of the data is never taken from a file, as in Redis.
-        let by_mark =
-            facts.eof && (self.config.repl_diskless_sync || content != SyncContent::Everything);
+        let by_channel = facts.rdb_channel_link;
+        let is_part = content != SyncContent::Everything;
+        let by_mark = by_channel || facts.eof && (self.config.repl_diskless_sync || is_part);
         SyncNeeds {
             reads: peer_format(facts),
             content,
             sent_as: if by_mark { Form::Mark } else { Form::Length },
+            by_channel,
         }
     }
 
@@ -312,9 +344,19 @@ impl Server {
             let Some(mut session) = self.clients.take(id) else {
                 continue;
             };
+            let (mut pinned, mut main) = (None, None);
             if let Some(replica) = self.replication.replicas.get_mut(id) {
                 let by_sync = matches!(replica.state, State::Waits(Waiting { by_sync: true, .. }));
-                if !by_sync {
+                if by_sync && sync.needs.by_channel {
+                    let Position {
+                        id: history,
+                        offset,
+                    } = sync.at;
+                    // No database: what follows selects one.
+                    let line = format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0);
+                    session.reply.raw(line.as_bytes());
+                    pinned = Some(id);
+                } else if !by_sync {
                     let Position { id, offset } = sync.at;
                     let line = format!("+FULLRESYNC {id} {offset}\r\n");
                     session.reply.raw(line.as_bytes());
@@ -322,6 +364,13 @@ impl Server {
                 replica.sent = sync.at.offset;
                 let sending = Sending::new(sync.spool.clone(), reader, sync.needs.sent_as, now_ms);
                 replica.state = State::Sending(Box::new(sending));
+                main = replica.facts.main;
+            }
+            if let Some(second) = pinned {
+                self.replication.replicas.pin(second, sync.at.offset);
+            }
+            if let Some(main) = main {
+                self.begin_streaming(main, sync.at.offset);
             }
             self.queue_flush(&mut session);
             self.clients.put_back(session);
@@ -367,6 +416,9 @@ impl Engine {
             return;
         }
         match needs.sent_as {
+            Form::Mark if needs.by_channel => tracing::info!(
+                "Starting BGSAVE for SYNC with target: replicas sockets (rdb-channel)"
+            ),
             Form::Mark => tracing::info!("Starting BGSAVE for SYNC with target: replicas sockets"),
             Form::Length => tracing::info!("Starting BGSAVE for SYNC with target: disk"),
         }
@@ -382,6 +434,7 @@ impl Engine {
                 server.stream.select_anew();
                 server.send_snapshot(&same, &sync);
                 server.replication.sync = Some(sync);
+                server.replication.pause_at(PausePoint::SnapshotBegun);
             }
             Err(why) => {
                 tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");

@@ -165,7 +165,8 @@ impl Server {
             password: secret(&config.masterauth),
             port,
             ip: secret(&config.replica_announce_ip),
-            two_channels: false,
+            rdb_channel: config.repl_rdb_channel,
+            dual_channel: config.dual_channel_replication_enabled,
             from: has_data.then(|| self.stream.position()),
             failover: upstream.is_some_and(|upstream| upstream.failover),
         }

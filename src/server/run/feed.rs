@@ -47,7 +47,7 @@ impl Server {
         let has_more = |id: &ClientId| {
             let replica = self.replication.replicas.get(*id);
             replica.is_some_and(|replica| match &replica.state {
-                State::Online => replica.sent < sendable,
+                State::Online | State::Streams => replica.sent < sendable,
                 State::Sending(_) => true,
                 _ => false,
             })
@@ -104,7 +104,7 @@ impl Loop {
         }
         let mut done = None;
         let wrote = match &mut replica.state {
-            State::Online if replica.sent < sendable => {
+            State::Online | State::Streams if replica.sent < sendable => {
                 let Some(backlog) = server.stream.backlog() else {
                     return Ok(None);
                 };
@@ -145,7 +145,7 @@ impl Loop {
             return Ok(self.sent_snapshot(session, form));
         }
         if let Some(Wrote::Bytes(n)) = wrote {
-            if matches!(replica.state, State::Online) {
+            if replica.gets_stream() {
                 replica.sent += n as u64;
             }
             session.client.traffic.bytes_out += n as u64;
@@ -167,6 +167,10 @@ impl Loop {
             tracing::info!("Replica {name} requested an RDB only, it is closed.");
             session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
             replica.state = State::AwaitsAck;
+            let main = replica.facts.main;
+            if let Some(main) = main {
+                server.second_link_done(main, &name);
+            }
             return Some(Wrote::Over);
         }
         let acks = form == Form::Mark && !replica.is_mute;

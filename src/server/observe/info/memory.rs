@@ -273,6 +273,8 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         to.line(format_args!("{name}_ratio:{ratio:.2}"));
         to.line(format_args!("{name}_bytes:{bytes}"));
     }
+    let upstream = from.server.replication.upstream.as_ref();
+    let held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());
     to.fields(&[
         (
             "mem_not_counted_for_evict",
@@ -280,7 +282,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         ),
         ("mem_replication_backlog", &m.backlog),
         ("mem_total_replication_buffers", &m.replication_buffers),
-        ("mem_replica_full_sync_buffer", &0),
+        ("mem_replica_full_sync_buffer", &held),
         ("mem_clients_slaves", &0),
         ("mem_clients_normal", &m.clients),
         ("mem_cluster_links", &0),

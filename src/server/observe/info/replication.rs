@@ -60,8 +60,8 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
         ("master_sync_in_progress", &u8::from(upstream.is_syncing())),
         ("slave_read_repl_offset", &offset),
         ("slave_repl_offset", &offset),
-        ("replica_full_sync_buffer_size", &0),
-        ("replica_full_sync_buffer_peak", &0),
+        ("replica_full_sync_buffer_size", &upstream.held.bytes()),
+        ("replica_full_sync_buffer_peak", &upstream.held.peak()),
         ("master_current_sync_attempts", &upstream.figures.current),
         ("master_total_sync_attempts", &upstream.figures.total),
     ]);
@@ -103,19 +103,27 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
 
 fn write_replicas(server: &Server, to: &mut InfoWriter) {
     let now_ms = server.now.mono_ms;
-    to.field("connected_slaves", server.replication.replicas.len());
+    to.field(
+        "connected_slaves",
+        server.replication.replicas.listed().count(),
+    );
     if server.config.min_replicas_to_write > 0 && server.config.min_replicas_max_lag > 0 {
         to.field("min_slaves_good_slaves", server.good_replicas());
     }
-    for (at, replica) in server.replication.replicas.iter().enumerate() {
+    for (at, replica) in server.replication.replicas.listed().enumerate() {
         let (ip, port) = server.replica_address(replica);
         let lag_s = match replica.is_online() {
             true => now_ms.saturating_sub(replica.heard_ms) / 1000,
             false => 0,
         };
         let (state, offset) = (replica.state_name(), replica.acked);
+        let (sep, link) = match replica.link_name() {
+            Some(name) => (",type=", name),
+            None => ("", ""),
+        };
         to.line(format_args!(
-            "slave{at}:ip={ip},port={port},state={state},offset={offset},lag={lag_s},io-thread=0"
+            "slave{at}:ip={ip},port={port},state={state},offset={offset},lag={lag_s},\
+             io-thread=0{sep}{link}"
         ));
     }
 }

@@ -10,6 +10,8 @@ pub mod replicas;
 pub mod sending;
 pub mod upstream;
 
+use rustix::process::{Signal, getpid, kill_process};
+
 use failover::Failover;
 use replicas::Replicas;
 use sending::SharedSync;
@@ -36,6 +38,8 @@ pub struct Replication {
     pub(in crate::server) sync: Option<SharedSync>,
     /// FAILOVER in progress.
     pub failover: Option<Failover>,
+    /// DEBUG REPL-PAUSE: where the process stops itself.
+    pub pause_at: Option<PausePoint>,
     /// Full synchronizations begun, partial ones granted and refused.
     pub syncs: SyncCounts,
 }
@@ -48,7 +52,27 @@ pub struct SyncCounts {
     pub partial_err: u64,
 }
 
+/// Where DEBUG REPL-PAUSE stops the process, until it gets SIGCONT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PausePoint {
+    /// A primary, when a snapshot for replicas has begun.
+    SnapshotBegun,
+    /// A replica, before it dials the second link.
+    BeforeChannel,
+    /// A replica, before it replays what the main link has brought.
+    Replay,
+}
+
 impl Replication {
+    /// Stops the process if DEBUG REPL-PAUSE says so.
+    pub(in crate::server) fn pause_at(&self, point: PausePoint) {
+        if self.pause_at == Some(point) {
+            tracing::warn!("Process is about to stop: DEBUG REPL-PAUSE");
+            // It cannot fail: the process is this one.
+            let _ = kill_process(getpid(), Signal::STOP);
+        }
+    }
+
     /// Whether a snapshot of the primary is being loaded.
     pub(in crate::server) fn loads(&self) -> bool {
         let link = self.upstream.as_ref().map(|upstream| &upstream.link);

@@ -4,6 +4,16 @@
 //!     Introduced -> Waits -> Sending -> AwaitsAck -> Online
 //!              (partial: straight to Online)
 //!
+//! A replica with two links has an entry for each:
+//!
+//!     main    Introduced -> AwaitsSnapshot -> Streams -> Online
+//!     second  Introduced -> Waits -> Sending -> closed
+//!
+//! Redis names the main link on the second one ([`Facts::main`]) and has the main one stream from
+//! the snapshot's position on by itself. Valkey names the second link on the main one
+//! ([`Facts::second`]), which asks for the stream by PSYNC; until then, or for a grace period after
+//! the second link's end, the stream from the snapshot's position on is kept ([`Pin`]).
+//!
 //! A replica is a client with the flag `REPLICA`. Its stream is not copied to it: [`Replica::sent`]
 //! is its position in the backlog, from which the loop writes to its socket. Few replicas are
 //! expected: the table is a list.
@@ -31,6 +41,12 @@ pub struct Facts {
     pub version: Option<(u32, u32, u32)>,
     /// `rdb-only 1`: it wants a snapshot and no stream.
     pub rdb_only: bool,
+    /// `rdb-channel 1`: the second link of a replica.
+    pub rdb_channel_link: bool,
+    /// `main-ch-client-id` (Redis 8), on the second link: the main one.
+    pub main: Option<ClientId>,
+    /// `set-rdb-client-id` (Valkey), on the main link: the second one.
+    pub second: Option<ClientId>,
     /// `rdb-filter-only`: which parts of a snapshot it wants.
     pub filter: Option<Filter>,
 }
@@ -50,6 +66,10 @@ pub(in crate::server) enum State {
     Introduced,
     /// It waits for a snapshot to begin.
     Waits(Waiting),
+    /// The main link of two, before the snapshot has begun.
+    AwaitsSnapshot,
+    /// The main link of two: it gets the stream while the second one brings the snapshot.
+    Streams,
     /// Its snapshot is being made or sent.
     Sending(Box<Sending>),
     /// It has a whole snapshot of unannounced length: it is sent nothing until it acknowledges.
@@ -78,6 +98,8 @@ pub struct Replica {
     pub acked_on_disk: ReplOffset,
     /// When it was heard last, monotonic milliseconds.
     pub heard_ms: u64,
+    /// What it had sent at the last turn of cron, bytes.
+    pub(in crate::server) heard_bytes: u64,
     /// Since when what it has still to be sent exceeds the soft limit, monotonic milliseconds.
     pub(in crate::server) over_soft_since_ms: Option<u64>,
     /// Its socket has the settings for replicas.
@@ -87,6 +109,24 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// Whether it is the second link of a replica whose main link is listed as well.
+    fn is_unlisted(&self) -> bool {
+        self.facts.main.is_some()
+    }
+
+    /// What INFO says of a link of two, as Valkey does.
+    pub fn link_name(&self) -> Option<&'static str> {
+        if self.facts.rdb_channel_link && self.facts.main.is_none() {
+            return Some("rdb-channel");
+        }
+        self.facts.second.map(|_| "main-channel")
+    }
+
+    /// Whether it is sent the stream.
+    pub(in crate::server) fn gets_stream(&self) -> bool {
+        matches!(self.state, State::Online | State::Streams)
+    }
+
     pub fn is_online(&self) -> bool {
         matches!(self.state, State::Online)
     }
@@ -94,7 +134,9 @@ impl Replica {
     /// INFO's word for its state.
     pub fn state_name(&self) -> &'static str {
         match &self.state {
-            State::Introduced | State::Waits(_) => "wait_bgsave",
+            State::Introduced | State::Waits(_) | State::AwaitsSnapshot => "wait_bgsave",
+            State::Streams if self.facts.second.is_some() => "bg_transfer",
+            State::Streams => "send_bulk_and_stream",
             State::Sending(sending) if sending.waits() => "wait_bgsave",
             State::Sending(_) | State::AwaitsAck => "send_bulk",
             State::Online => "online",
@@ -106,7 +148,21 @@ impl Replica {
 #[derive(Debug, Default)]
 pub struct Replicas {
     all: Vec<Replica>,
+    pins: Vec<Pin>,
 }
+
+/// A part of the stream that is kept for a main link that has not joined (Valkey).
+#[derive(Debug)]
+struct Pin {
+    /// The second link, which may have ended.
+    second: ClientId,
+    from: ReplOffset,
+    /// When it is given up, monotonic milliseconds; `None`: while the second link is there.
+    until_ms: Option<u64>,
+}
+
+/// How long a main link may take to join after the second one has ended.
+const GRACE_MS: u64 = 5000;
 
 impl Replicas {
     /// Replicas that have asked for the stream.
@@ -120,6 +176,54 @@ impl Replicas {
         self.all
             .iter_mut()
             .filter(|r| !matches!(r.state, State::Introduced))
+    }
+
+    /// Replicas as INFO lists them: one with two links once, as Redis does, unless it is Valkey's.
+    pub fn listed(&self) -> impl Iterator<Item = &Replica> {
+        self.iter().filter(|replica| !replica.is_unlisted())
+    }
+
+    // --- two links ---
+
+    /// Whether the second link of this main one is there.
+    pub(in crate::server) fn has_second(&self, main: &Replica) -> bool {
+        let is_second =
+            |r: &Replica| r.facts.main == Some(main.id) || main.facts.second == Some(r.id);
+        self.all.iter().any(is_second)
+    }
+
+    /// The stream from here on is kept for the main link of this second one.
+    pub(in crate::server) fn pin(&mut self, second: ClientId, from: ReplOffset) {
+        self.pins.push(Pin {
+            second,
+            from,
+            until_ms: None,
+        });
+    }
+
+    /// Whether a main link can join this second one.
+    pub fn can_join(&self, second: ClientId) -> bool {
+        self.pins.iter().any(|pin| pin.second == second)
+    }
+
+    /// The main link of this second one has joined, or never will.
+    pub(in crate::server) fn unpin(&mut self, second: ClientId) {
+        self.pins.retain(|pin| pin.second != second);
+    }
+
+    /// The second link has brought its snapshot and ends: its main link may still join for a while.
+    fn keep_pin(&mut self, second: ClientId, now_ms: u64) {
+        for pin in self.pins.iter_mut().filter(|pin| pin.second == second) {
+            pin.until_ms = Some(now_ms + GRACE_MS);
+        }
+    }
+
+    /// Drops what was kept for main links that have not joined in time. Returns how many.
+    pub(in crate::server) fn drop_old_pins(&mut self, now_ms: u64) -> usize {
+        let before = self.pins.len();
+        self.pins
+            .retain(|pin| pin.until_ms.is_none_or(|until_ms| now_ms < until_ms));
+        before - self.pins.len()
     }
 
     /// Number of [`Replicas::iter`].
@@ -152,6 +256,7 @@ impl Replicas {
                     acked: 0,
                     acked_on_disk: 0,
                     heard_ms: now_ms,
+                    heard_bytes: 0,
                     over_soft_since_ms: None,
                     is_tuned: false,
                     is_mute: false,
@@ -162,23 +267,51 @@ impl Replicas {
         &mut self.all[at]
     }
 
-    /// The client is gone. Returns whether it was a replica.
-    pub(in crate::server) fn remove(&mut self, id: ClientId) -> bool {
+    /// The client is gone. Returns whether it was a replica, and the other links of its replica that
+    /// are of no use without it.
+    pub(in crate::server) fn remove(&mut self, id: ClientId, now_ms: u64) -> (bool, Vec<ClientId>) {
         let Some(at) = self.all.iter().position(|replica| replica.id == id) else {
-            return false;
+            return (false, Vec::new());
         };
-        !matches!(self.all.remove(at).state, State::Introduced)
+        let gone = self.all.remove(at);
+        // A second link that is closed by this side has brought all of the snapshot.
+        let has_all = matches!(gone.state, State::AwaitsAck);
+        match has_all {
+            true => self.keep_pin(id, now_ms),
+            false => self.unpin(id),
+        }
+        for main in self.all.iter_mut().filter(|r| r.facts.second == Some(id)) {
+            // Its time for an acknowledgement begins.
+            main.heard_ms = now_ms;
+        }
+        let is_useless = |other: &&Replica| {
+            let is_second = other.facts.main == Some(id) || gone.facts.second == Some(other.id);
+            let is_main = gone.facts.main == Some(other.id) || other.facts.second == Some(id);
+            is_second
+                || is_main
+                    && !has_all
+                    && matches!(other.state, State::Streams | State::AwaitsSnapshot)
+        };
+        let others = self.all.iter().filter(is_useless).map(|other| other.id);
+        let was_replica = !matches!(gone.state, State::Introduced);
+        (was_replica, others.collect())
     }
 
     /// Replicas that receive the stream, or will after their snapshot.
     fn readers(&self) -> impl Iterator<Item = &Replica> {
-        let reads = |r: &&Replica| !matches!(r.state, State::Introduced | State::Waits(_));
+        let reads = |r: &&Replica| {
+            !matches!(
+                r.state,
+                State::Introduced | State::Waits(_) | State::AwaitsSnapshot
+            )
+        };
         self.all.iter().filter(reads).filter(|r| !r.facts.rdb_only)
     }
 
     /// The first position of the stream that a replica has still to be sent.
     pub(in crate::server) fn unsent(&self) -> Option<ReplOffset> {
-        self.readers().map(|replica| replica.sent).min()
+        let unsent = self.readers().map(|replica| replica.sent);
+        unsent.chain(self.pins.iter().map(|pin| pin.from)).min()
     }
 
     /// Replicas that are online and have acknowledged this position.

@@ -32,6 +32,8 @@ pub(in crate::server) struct SyncNeeds {
     pub reads: PeerFormat,
     pub content: SyncContent,
     pub sent_as: Form,
+    /// By a second link of its own.
+    pub by_channel: bool,
 }
 
 /// A snapshot for replicas that is being made, which others may join.

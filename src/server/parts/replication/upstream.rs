@@ -4,6 +4,14 @@
 //!      ^                    |  (partial: straight to Online)  |
 //!      +--------------------+---------------------------------+   an error, or silence
 //!
+//! If the snapshot comes by a second link, the first one becomes [`Upstream::main`], and the second
+//! one goes through the stages:
+//!
+//!     Talking -> Dialing -> Announcing -> Joining -> Receiving -> Loading -> Online (replaying)
+//!
+//! Meanwhile the main link's stream is held ([`HeldStream`]); it is replayed once the snapshot is
+//! loaded. The loss of either link ends the attempt, unless a file is being loaded.
+//!
 //! Until it is online the link is a role of its own (`run::roles::upstream`); then it is a client
 //! with the flag `PRIMARY`, whose commands are the stream (`execution::upstream`). Attempts follow
 //! each other at once after a link that worked, after a second if the primary refuses, and with a
@@ -13,9 +21,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::keyspace::{ClientId, Keyspace};
+use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::net::{Connecting, Stream};
-use crate::replication::{Handshake, Payload, Position};
+use crate::replication::{
+    Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Payload, Position,
+};
 use crate::server::parts::loading::{RdbFile, RdbStream};
 
 /// Delay after a refused attempt.
@@ -44,6 +54,12 @@ pub struct Upstream {
     pub has_data: bool,
     /// The bytes of a transaction whose EXEC has not come.
     pub(in crate::server) unit: Unit,
+    /// The link that brings the stream, while a second one brings the snapshot.
+    pub(in crate::server) main: Option<Box<MainLink>>,
+    /// What the main link has brought, and the link's client has not been given.
+    pub(in crate::server) held: HeldStream,
+    /// The link is online, and its client gets what was held before its socket is read.
+    pub(in crate::server) replays: bool,
     /// PSYNC asks the other end to take over.
     pub(in crate::server) failover: bool,
     pub figures: Attempts,
@@ -64,6 +80,10 @@ pub(in crate::server) enum Link {
     Down,
     Dialing(Box<Connecting>, u64),
     Talking(Box<Talking>),
+    /// On the second link: the conversation before the snapshot.
+    Announcing(Box<Announcing>),
+    /// The second link waits until the main one has joined it.
+    Joining(Box<Joining>),
     Receiving(Box<Receiving>),
     Loading(Box<SyncLoad>),
     Online(ClientId),
@@ -97,6 +117,34 @@ pub(in crate::server) struct Talking {
     pub stream: Stream,
     pub handshake: Handshake,
     /// Bytes that the socket has not taken.
+    pub out: Vec<u8>,
+}
+
+/// The link that brings the stream, while a second one brings the snapshot.
+pub(in crate::server) struct MainLink {
+    pub stream: Stream,
+    pub dialect: Dialect,
+    /// The database that the stream has selected after the snapshot, if the primary has said so.
+    pub selected: Option<Option<DbIndex>>,
+    /// It was lost while a file is loaded: that goes on.
+    pub is_lost: bool,
+}
+
+/// The conversation on the second link.
+pub(in crate::server) struct Announcing {
+    pub stream: Stream,
+    pub handshake: ChannelHandshake,
+    pub out: Vec<u8>,
+}
+
+/// A second link whose snapshot is announced.
+pub(in crate::server) struct Joining {
+    pub stream: Stream,
+    pub announced: Announced,
+    /// Bytes of the second link after the announcement.
+    pub rest: Vec<u8>,
+    /// The conversation on the main link, and what its socket has not taken.
+    pub join: Join,
     pub out: Vec<u8>,
 }
 
@@ -177,6 +225,9 @@ impl Upstream {
             told_ms: now_ms,
             has_data: false,
             unit: Unit::default(),
+            main: None,
+            held: HeldStream::default(),
+            replays: false,
             failover: false,
             figures: Attempts::default(),
         }
@@ -190,7 +241,7 @@ impl Upstream {
 
     /// Whether a snapshot is being received or loaded.
     pub fn is_syncing(&self) -> bool {
-        matches!(self.link, Link::Receiving(_) | Link::Loading(_))
+        self.main.is_some() || matches!(self.link, Link::Receiving(_) | Link::Loading(_))
     }
 
     /// The client that is the link, while it is online.
@@ -204,9 +255,11 @@ impl Upstream {
     /// ROLE's word for the link.
     pub fn state_name(&self) -> &'static str {
         match self.link {
+            _ if self.main.is_some() => "sync",
             Link::Down => "connect",
             Link::Dialing(..) => "connecting",
             Link::Talking(_) => "handshake",
+            Link::Announcing(_) | Link::Joining(_) => "sync",
             Link::Receiving(_) | Link::Loading(_) => "sync",
             Link::Online(_) => "connected",
         }
@@ -238,8 +291,13 @@ impl Upstream {
             self.down_since_ms = Some(now_ms);
             self.figures.current = 0;
         }
+        if self.replays {
+            tracing::warn!("Master client was freed while streaming replication buffer");
+        }
         self.link = Link::Down;
         self.unit = Unit::default();
+        (self.main, self.replays) = (None, false);
+        self.held.clear();
         self.generation = self.generation.wrapping_add(1);
         self.retry_ms = now_ms
             + match delay {

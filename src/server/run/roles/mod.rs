@@ -4,6 +4,7 @@
 
 pub mod scrape;
 pub mod upstream;
+mod upstream_channel;
 
 use super::Loop;
 

@@ -9,9 +9,10 @@ use std::io::{ErrorKind, Write};
 
 use crate::config::system_text;
 use crate::net::{Connecting, Destination, Role, Stream, Target};
-use crate::replication::{Agreed, Handshake, Payload};
+use crate::replication::{Agreed, Handshake, Payload, Position};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
+use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Talking};
 use crate::server::replicate::load::{Loaded, file_name};
 use crate::server::run::Loop;
@@ -20,18 +21,24 @@ use crate::server::run::Loop;
 const READS_MAX: usize = 16;
 
 /// How a step ended.
-enum Step {
+pub(super) enum Step {
     /// It waits for an event.
     Wait,
     /// The next stage can begin.
     Next,
 }
 
+/// What a step leads to, or why the attempt has failed.
+pub(super) type Stepped = Result<Step, (String, Delay)>;
+
 impl Loop {
     /// Drives the link as far as it goes now. Called each turn: without a primary, or with one that
     /// is online, it costs two tests.
     pub(in crate::server) fn drive_upstream(&mut self) {
         self.engine.server.turn.receives = false;
+        if !self.drive_main() {
+            return;
+        }
         loop {
             let server = &mut self.engine.server;
             let now_ms = server.now.mono_ms;
@@ -58,6 +65,8 @@ impl Loop {
                 Link::Down => self.dial(),
                 Link::Dialing(connecting, began_ms) => self.dial_on(connecting, began_ms),
                 Link::Talking(talking) => self.talk(talking),
+                Link::Announcing(announcing) => self.announce(announcing),
+                Link::Joining(joining) => self.join(joining),
                 Link::Receiving(receiving) => self.receive(receiving),
                 Link::Loading(_) | Link::Online(_) => return,
             };
@@ -73,7 +82,7 @@ impl Loop {
         }
     }
 
-    fn lose_upstream(&mut self, delay: Delay) {
+    pub(super) fn lose_upstream(&mut self, delay: Delay) {
         let server = &mut self.engine.server;
         let now_ms = server.now.mono_ms;
         if let Some(upstream) = &mut server.replication.upstream {
@@ -81,7 +90,7 @@ impl Loop {
         }
     }
 
-    fn set_link(&mut self, link: Link) {
+    pub(super) fn set_link(&mut self, link: Link) {
         if let Some(upstream) = &mut self.engine.server.replication.upstream {
             upstream.link = link;
         }
@@ -91,12 +100,12 @@ impl Loop {
         let upstream = self.engine.server.replication.upstream.as_ref();
         Target {
             role: Role::Upstream,
-            slot: 0,
+            slot: u32::from(upstream.is_some_and(|upstream| upstream.main.is_some())),
             generation: upstream.map_or(0, |upstream| upstream.generation),
         }
     }
 
-    fn dial(&mut self) -> Result<Step, (String, Delay)> {
+    pub(super) fn dial(&mut self) -> Stepped {
         let server = &mut self.engine.server;
         let now_ms = server.now.mono_ms;
         let tls = server.connections.tls.of_replication(&server.config);
@@ -105,8 +114,11 @@ impl Loop {
         let Some(upstream) = &mut server.replication.upstream else {
             return Ok(Step::Wait);
         };
-        upstream.figures.current += 1;
-        upstream.figures.total += 1;
+        if upstream.main.is_none() {
+            upstream.figures.current += 1;
+            upstream.figures.total += 1;
+            tracing::info!("MASTER <-> REPLICA sync started");
+        }
         upstream.heard_ms = now_ms;
         let to = Destination {
             host: upstream.host.clone(),
@@ -114,7 +126,6 @@ impl Loop {
             source,
             tls,
         };
-        tracing::info!("MASTER <-> REPLICA sync started");
         let begun = Connecting::begin(to, move || wake()).map_err(|error| {
             let why = format!("Unable to connect to MASTER: {}", system_text(&error));
             (why, Delay::Refused)
@@ -123,14 +134,14 @@ impl Loop {
         Ok(Step::Next)
     }
 
-    fn dial_on(
-        &mut self,
-        mut connecting: Box<Connecting>,
-        began_ms: u64,
-    ) -> Result<Step, (String, Delay)> {
+    fn dial_on(&mut self, mut connecting: Box<Connecting>, began_ms: u64) -> Stepped {
         let token = self.upstream_target().into();
         match connecting.go_on(&self.registry, token) {
             Ok(Some(stream)) => {
+                let stream = match self.begin_channel(stream) {
+                    Ok(()) => return Ok(Step::Next),
+                    Err(stream) => stream,
+                };
                 tracing::info!("Non blocking connect for SYNC fired the event.");
                 let mut out = Vec::new();
                 let handshake = Handshake::begin(self.engine.server.introduction(), &mut out);
@@ -156,7 +167,7 @@ impl Loop {
     }
 
     /// Notes bytes of the primary.
-    fn heard(&mut self, bytes: usize) {
+    pub(super) fn heard(&mut self, bytes: usize) {
         let server = &mut self.engine.server;
         server.stats.net_repl_input_bytes += bytes as u64;
         let now_ms = server.now.mono_ms;
@@ -165,7 +176,7 @@ impl Loop {
         }
     }
 
-    fn talk(&mut self, mut talking: Box<Talking>) -> Result<Step, (String, Delay)> {
+    fn talk(&mut self, mut talking: Box<Talking>) -> Stepped {
         let lost = |what: &str, why: &str| (format!("{what}: {why}"), Delay::Refused);
         loop {
             let sent = send(&mut talking.stream, &mut talking.out);
@@ -197,7 +208,7 @@ impl Loop {
         }
     }
 
-    fn agreed(&mut self, talking: Talking, agreed: Agreed) -> Result<Step, (String, Delay)> {
+    fn agreed(&mut self, talking: Talking, agreed: Agreed) -> Stepped {
         let Talking {
             mut stream,
             mut handshake,
@@ -225,10 +236,18 @@ impl Loop {
                 Some(position)
             }
             Agreed::Sync => None,
-            Agreed::TwoChannels(_) => {
-                return Err(("two channels were not asked for".to_owned(), Delay::Refused));
-            }
+            Agreed::TwoChannels(dialect) => return self.open_channel(stream, dialect, &rest),
         };
+        self.begin_receiving(stream, position, rest)
+    }
+
+    /// The snapshot comes next on this link: it is loaded as it comes, or received into a file.
+    pub(super) fn begin_receiving(
+        &mut self,
+        stream: Stream,
+        position: Option<Position>,
+        rest: Vec<u8>,
+    ) -> Stepped {
         let Loop { engine, .. } = self;
         if engine.server.loads_from_socket(&engine.keyspace) {
             let server = &engine.server;
@@ -267,7 +286,7 @@ impl Loop {
         Ok(Step::Next)
     }
 
-    fn receive(&mut self, mut receiving: Box<Receiving>) -> Result<Step, (String, Delay)> {
+    fn receive(&mut self, mut receiving: Box<Receiving>) -> Stepped {
         let lost = |why: &str| {
             let why = format!("I/O error trying to sync with MASTER: {why}");
             (why, Delay::None)
@@ -316,9 +335,13 @@ impl Loop {
 
     /// The dataset is the primary's: what its socket brings from now on is the stream.
     fn go_online(&mut self, loaded: Loaded) {
-        let Loaded { stream, rest } = loaded;
+        let Some(Loaded { stream, rest }) = self.leave_channel(loaded) else {
+            return;
+        };
         let server = &mut self.engine.server;
         let now_ms = server.now.mono_ms;
+        let upstream = server.replication.upstream.as_ref();
+        let replays = upstream.is_some_and(|upstream| upstream.replays);
         let peer = stream.peer();
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
@@ -330,31 +353,40 @@ impl Loop {
             .clients
             .take_at(slot, generation)
             .expect("just added");
-        let token = Target::client(slot, generation).into();
-        let stream = session.stream.as_mut().expect("a connection");
-        let registered = stream.want_write(&self.registry, token, false);
-        if registered.is_err() {
+        if !replays && !self.listen_to_primary(&mut session) {
             self.close(session);
             return self.lose_upstream(Delay::Refused);
         }
         session.input.give(rest);
-        // The socket may have bytes for which no event will come.
-        session.more_to_read = true;
         let server = &mut self.engine.server;
         if let Some(upstream) = &mut server.replication.upstream {
             upstream.establish(id, now_ms);
         }
         server.write_ack(&mut session.reply);
         server.queue_flush(&mut session);
-        session.ready_queued = true;
-        server.turn.ready.push(id);
+        if !replays {
+            session.ready_queued = true;
+            server.turn.ready.push(id);
+        }
         server.clients.put_back(session);
         server.update_interest();
+        if replays {
+            self.engine.server.replication.pause_at(PausePoint::Replay);
+        }
+    }
+
+    /// The socket's events are the client's from now on. `false`: they cannot be.
+    pub(super) fn listen_to_primary(&mut self, session: &mut Session) -> bool {
+        let token = Target::client(session.slot, session.generation).into();
+        let stream = session.stream.as_mut().expect("a connection");
+        // The socket may have bytes for which no event will come.
+        session.more_to_read = true;
+        stream.want_write(&self.registry, token, false).is_ok()
     }
 }
 
 /// Writes as much as the socket takes.
-fn send(stream: &mut Stream, out: &mut Vec<u8>) -> std::io::Result<()> {
+pub(super) fn send(stream: &mut Stream, out: &mut Vec<u8>) -> std::io::Result<()> {
     while !out.is_empty() {
         match stream.write(out) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),

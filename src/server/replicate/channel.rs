@@ -1,0 +1,71 @@
+//! Full synchronizations by two links, as a primary: when they are offered, and what becomes of the
+//! main link.
+//!
+//! `parts::replication::replicas` has the states of both links and which names which. The snapshot
+//! goes the usual way (`replicate::primary`, `run::feed`); no stream is copied for the main link,
+//! which reads the backlog from the snapshot's position on.
+
+use crate::keyspace::ClientId;
+use crate::replication::ReplOffset;
+use crate::resp::Reply;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::parts::replication::replicas::State;
+use crate::server::state::Server;
+
+impl Server {
+    /// Asks a replica that needs everything to open a second link, if it can and may.
+    pub(super) fn offer_channel(&mut self, client: &mut Client, reply: &mut Reply) -> bool {
+        let config = &self.config;
+        let now_ms = self.now.mono_ms;
+        let replica = self.replication.replicas.introduce(client.id, now_ms);
+        let facts = &replica.facts;
+        let is_plain = !facts.rdb_only && !facts.rdb_channel_link && facts.filter.is_none();
+        if !is_plain || !config.repl_diskless_sync {
+            return false;
+        }
+        if facts.rdb_channel && config.repl_rdb_channel {
+            reply.raw(format!("+RDBCHANNELSYNC {}\r\n", client.id.0).as_bytes());
+            replica.state = State::AwaitsSnapshot;
+            replica.heard_ms = now_ms;
+            client.flags |= ClientFlags::REPLICA;
+            self.replication.alone_since_ms = None;
+        } else if facts.dual_channel && config.dual_channel_replication_enabled {
+            // Its main link comes again with PSYNC, once the other one has a snapshot.
+            reply.raw(b"+DUALCHANNELSYNC\r\n");
+        } else {
+            return false;
+        }
+        let name = self.replica_name(client);
+        tracing::info!(
+            "Replica {name} is capable of rdb channel synchronization, and partial sync isn't \
+             possible. Full sync will continue with dedicated rdb channel."
+        );
+        true
+    }
+
+    /// Whether this client is a main link that waits for its second one.
+    pub fn has_main_link(&self, main: ClientId) -> bool {
+        let replica = self.replication.replicas.get(main);
+        replica.is_some_and(|replica| matches!(replica.state, State::AwaitsSnapshot))
+    }
+
+    /// The second link's snapshot has begun: the main one gets the stream from there on.
+    pub(super) fn begin_streaming(&mut self, main: ClientId, at: ReplOffset) {
+        let now_ms = self.now.mono_ms;
+        if let Some(replica) = self.replication.replicas.get_mut(main)
+            && matches!(replica.state, State::AwaitsSnapshot)
+        {
+            replica.state = State::Streams;
+            replica.sent = at;
+            replica.heard_ms = now_ms;
+        }
+    }
+
+    /// The second link has been sent the whole snapshot, and ends.
+    pub(in crate::server) fn second_link_done(&mut self, main: ClientId, name: &str) {
+        let replica = self.replication.replicas.get(main);
+        if replica.is_some_and(|replica| matches!(replica.state, State::Streams)) {
+            self.replica_online(main, name);
+        }
+    }
+}
