@@ -158,6 +158,18 @@ impl Stream {
         is_own || earlier.is_some_and(|(id, end)| at.id == id && at.offset < end)
     }
 
+    /// The end of our part of a history, if a position of it is beyond that.
+    pub fn is_ahead(&self, at: Position) -> Option<ReplOffset> {
+        if self.is_past(at) {
+            return None;
+        }
+        let earlier = self.history.earlier.filter(|(id, _)| *id == at.id);
+        match earlier {
+            Some((_, end)) => Some(end.saturating_sub(1)),
+            None => (at.id == self.history.id).then_some(self.offset),
+        }
+    }
+
     // --- roles ---
 
     /// This server follows a primary from a full synchronization on: its stream is the primary's.

@@ -14,6 +14,8 @@ use failover::Failover;
 use replicas::Replicas;
 use sending::SharedSync;
 
+use crate::replication::ReplOffset;
+
 use upstream::Upstream;
 
 /// See the module.
@@ -36,8 +38,18 @@ pub struct Replication {
     pub(in crate::server) sync: Option<SharedSync>,
     /// FAILOVER in progress.
     pub failover: Option<Failover>,
+    /// Replicas that had more of the stream than this server, which has lost its end.
+    pub ahead: ReplicasAhead,
     /// Full synchronizations begun, partial ones granted and refused.
     pub syncs: SyncCounts,
+}
+
+/// Replicas that asked for what follows a position that this server has not reached.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplicasAhead {
+    pub count: u64,
+    /// The position that the last one asked for, and the end of the history that both share.
+    pub last: Option<(ReplOffset, ReplOffset)>,
 }
 
 /// INFO's `sync_full`, `sync_partial_ok`, `sync_partial_err`.

@@ -333,6 +333,8 @@ impl Load for AofLoader {
         keyspace.dirty = 0;
         server.end_loading(keyspace);
         match self.stream {
+            // Bytes were not counted.
+            (Some(ReplId::NONE), offset) => server.stream.resume_at(offset),
             (Some(id), offset) => server.stream.resume(Position { id, offset }),
             (None, offset) => server.stream.resume_at(offset),
         }
