@@ -9,6 +9,7 @@ mod marks;
 mod payload;
 mod stream;
 
+pub use backlog::Backlog;
 pub use handshake::{Agreed, Handshake, HandshakeError, Introduction};
 pub use history::ReplId;
 pub use marks::Mark;

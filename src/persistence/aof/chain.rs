@@ -169,7 +169,11 @@ impl Chain {
     }
 
     /// The place nearest before a position of a file.
-    pub fn place(file: &LogFile, written: Option<Written<'_>>, offset: ReplOffset) -> Option<Place> {
+    pub fn place(
+        file: &LogFile,
+        written: Option<Written<'_>>,
+        offset: ReplOffset,
+    ) -> Option<Place> {
         let places = match (file.closed.get(), &written) {
             (Some(closed), _) => &closed.places,
             (None, Some(written)) => written.places,

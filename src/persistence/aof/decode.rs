@@ -256,7 +256,9 @@ mod tests {
                 assert_eq!(at, have, "everything is decoded");
                 return Ok((out, decoder.at()));
             }
-            have = file.len().min(have + cuts.next().copied().unwrap_or(1).max(1));
+            have = file
+                .len()
+                .min(have + cuts.next().copied().unwrap_or(1).max(1));
         }
     }
 
@@ -280,14 +282,22 @@ mod tests {
     #[test]
     fn a_position_that_is_not_the_counted_one_is_refused() {
         let file = format!("#SO:{ID}:5\r\n*1\r\n$4\r\nPING\r\n#SO:{ID}:18\r\n");
-        assert_eq!(decode(file.as_bytes(), &[9]), Err(DecodeError::Position(18)));
+        assert_eq!(
+            decode(file.as_bytes(), &[9]),
+            Err(DecodeError::Position(18))
+        );
         let file = format!("#SO:{}:5\r\n", ReplId::NONE);
         assert_eq!(decode(file.as_bytes(), &[9]), Err(DecodeError::Unmarked));
         for file in ["#RO:x\r\n", "#NS:5\r\n*1\r\n$4\r\nPING\r\n"] {
             let error = decode(file.as_bytes(), &[100]).expect_err(file);
             assert_eq!(error, DecodeError::Annotation, "{file}");
         }
-        for file in ["PING\r\n", "*x\r\n", "*1\r\n*1\r\n", "*1111111111111111111111111"] {
+        for file in [
+            "PING\r\n",
+            "*x\r\n",
+            "*1\r\n*1\r\n",
+            "*1111111111111111111111111",
+        ] {
             let error = decode(file.as_bytes(), &[3]).expect_err(file);
             assert_eq!(error, DecodeError::Malformed, "{file}");
         }

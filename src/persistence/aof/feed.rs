@@ -55,7 +55,11 @@ pub enum Feed<'a> {
 
 impl LogFeed {
     /// Reads from a position on, if the log has it.
-    pub(super) fn open(chain: &Chain, written: Option<Written<'_>>, from: ReplOffset) -> Option<LogFeed> {
+    pub(super) fn open(
+        chain: &Chain,
+        written: Option<Written<'_>>,
+        from: ReplOffset,
+    ) -> Option<LogFeed> {
         let file = Arc::clone(chain.find(from)?);
         let place = Chain::place(&file, written, from);
         Some(LogFeed {
@@ -180,7 +184,7 @@ impl LogFeed {
                 continue;
             }
             if is_hole {
-                self.holes.push_back((at, at + len));
+                self.holes.push_back((at, at.saturating_add(len)));
             }
             match decoded.piece {
                 Piece::Verbatim => {
@@ -239,5 +243,195 @@ impl LogFeed {
             self.file.name(),
             self.next
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::BaseForm;
+    use super::super::writer::{Rules, Time};
+    use super::super::{Disk, Manifest, Names};
+    use super::*;
+    use crate::keyspace::{Audience, DbIndex, Effects};
+    use crate::replication::Stream;
+
+    /// A log, the stream that it holds, and what is read of it: newlines for replicas' requests.
+    struct Bench {
+        log: Log,
+        stream: Stream,
+        wanted: Vec<u8>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Bench {
+        fn new(checksums: bool) -> Bench {
+            let folder = tempfile::tempdir().expect("a folder");
+            let names = Names {
+                dir: folder.path().join("dir"),
+                basename: "a".to_owned(),
+            };
+            let mut log = Log::new(names, Manifest::default(), Disk::default(), None, 0);
+            log.set_rules(Rules {
+                checksums,
+                ..Rules::default()
+            });
+            log.open_at_start(BaseForm::Commands, b"", 0)
+                .expect("opened");
+            let mut stream = Stream::default();
+            stream.count(true);
+            Bench {
+                log,
+                stream,
+                wanted: Vec::new(),
+                _folder: folder,
+            }
+        }
+
+        fn append(&mut self, audience: Audience, value: &str) {
+            let mut effects = Effects::default();
+            effects.set_wanted(Audience::ALL);
+            let words = [&b"SET"[..], b"key", value.as_bytes()];
+            effects.state_for(audience, DbIndex(0), words.into_iter());
+            for unit in effects.units() {
+                let before = self.stream.offset();
+                let from = self
+                    .log
+                    .writer
+                    .append(unit, &mut self.stream, Time::default());
+                let n = (self.stream.offset() - before) as usize;
+                match audience == Audience::ALL {
+                    true => {
+                        let bytes = self.log.writer.appended_bytes(from);
+                        self.wanted.extend_from_slice(&bytes[bytes.len() - n..]);
+                    }
+                    false => self.wanted.resize(self.wanted.len() + n, b'\n'),
+                }
+            }
+        }
+
+        fn flush(&mut self) {
+            self.log.writer.flush(Time::default(), true);
+        }
+
+        /// What a feed gives, in pieces of at most `most` bytes.
+        fn read(&self, feed: &mut LogFeed, most: usize) -> Result<Vec<u8>, String> {
+            let mut out = Vec::new();
+            loop {
+                let n = match feed.peek(Some(&self.log), 1000)? {
+                    Feed::Bytes(bytes) => {
+                        let part = &bytes[..bytes.len().min(most)];
+                        out.extend_from_slice(part);
+                        part.len()
+                    }
+                    Feed::Seeks => 0,
+                    Feed::Wait => return Ok(out),
+                };
+                feed.advance(n);
+            }
+        }
+    }
+
+    #[test]
+    fn a_feed_gives_the_stream_from_any_position_across_files() {
+        let mut bench = Bench::new(true);
+        bench.append(Audience::ALL, "first");
+        bench.flush();
+        let mut follower = bench.log.feed(3).expect("the log has it");
+        let mut followed = bench.read(&mut follower, 7).expect("sound");
+        for n in 0..300 {
+            let value = "v".repeat(n * 7 % 90);
+            match n % 5 {
+                0 => bench.append(Audience::REPLICAS, &value),
+                1 => bench.append(Audience::LOG, &value),
+                _ => bench.append(Audience::ALL, &value),
+            }
+            if n % 3 == 0 {
+                bench.flush();
+            }
+            if n % 70 == 69 {
+                bench.flush();
+                let offset = bench.stream.offset();
+                bench
+                    .log
+                    .begin_incr(false, offset, "a test")
+                    .expect("begun");
+                bench.stream.select_anew();
+                bench.append(Audience::ALL, "selects its database");
+            }
+            followed.extend(bench.read(&mut follower, 50).expect("sound"));
+        }
+        bench.flush();
+        followed.extend(bench.read(&mut follower, 50).expect("sound"));
+        let all = bench.wanted.clone();
+        assert_eq!(bench.stream.offset(), all.len() as u64);
+        // What only the log took is newlines, too.
+        let same = |read: &[u8], from: usize| {
+            assert_eq!(read.len(), all.len() - from, "from {from}");
+            assert!(read == &all[from..], "from {from}");
+        };
+        same(&followed, 3);
+        for from in (0..all.len()).step_by(37) {
+            let mut feed = bench.log.feed(from as u64).expect("the log has it");
+            same(&bench.read(&mut feed, 1 << 20).expect("sound"), from);
+        }
+        // A reader goes on in files that have been removed.
+        let mut feed = bench.log.feed(0).expect("the log has it");
+        let begin = match feed.peek(Some(&bench.log), 1000) {
+            Ok(Feed::Bytes(bytes)) => bytes[..5].to_vec(),
+            other => panic!("{other:?}"),
+        };
+        feed.advance(5);
+        let chain_end = bench.log.chain.current().expect("one is written").first;
+        bench.log.chain.forget_before(chain_end);
+        assert!(bench.log.feed(0).is_none());
+        let rest = bench.read(&mut feed, 999).expect("sound");
+        same(&[begin, rest].concat(), 0);
+    }
+
+    #[test]
+    fn a_hole_is_completed_with_what_replicas_received() {
+        let mut bench = Bench::new(true);
+        bench.append(Audience::ALL, "first");
+        let start = bench.stream.offset() as usize;
+        bench.append(Audience::REPLICAS, "only for replicas");
+        let end = bench.stream.offset() as usize;
+        bench.append(Audience::ALL, "last");
+        bench.flush();
+        for from in start..=end {
+            let mut feed = bench.log.feed(from as u64).expect("the log has it");
+            assert!(matches!(
+                feed.peek(Some(&bench.log), 1000),
+                Ok(Feed::Bytes(_))
+            ));
+            let is_inside = start < from && from < end;
+            assert_eq!(feed.is_inside_hole(), is_inside, "{from}");
+            let mut wanted = bench.wanted[from..].to_vec();
+            if is_inside {
+                let rest = vec![b'x'; end - from];
+                feed.complete_hole(&rest);
+                wanted[..rest.len()].copy_from_slice(&rest);
+                assert!(!feed.is_inside_hole());
+            }
+            assert_eq!(bench.read(&mut feed, 9), Ok(wanted));
+        }
+    }
+
+    #[test]
+    fn a_log_that_does_not_count_serves_no_replica() {
+        let mut bench = Bench::new(false);
+        bench.append(Audience::ALL, "first");
+        bench.flush();
+        assert_eq!(bench.log.first(), None);
+        assert!(bench.log.feed(0).is_none());
+        let mut bench = Bench::new(true);
+        bench.append(Audience::ALL, "first");
+        bench.flush();
+        let mut feed = bench.log.feed(0).expect("the log has it");
+        bench.read(&mut feed, 100).expect("sound");
+        bench.log.set_rules(Rules::default());
+        assert_eq!(bench.log.first(), None);
+        bench.append(Audience::ALL, "second");
+        bench.flush();
+        bench.read(&mut feed, 100).expect_err("it does not count");
     }
 }

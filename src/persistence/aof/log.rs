@@ -271,7 +271,11 @@ impl Log {
     /// Collects the files of the set that can be read as the stream, up to the current one.
     /// `offset`: the stream's now.
     fn find_chain(&mut self, offset: ReplOffset) {
-        let mut paths = self.manifest.incrs.iter().map(|part| self.names.path(&part.name));
+        let mut paths = self
+            .manifest
+            .incrs
+            .iter()
+            .map(|part| self.names.path(&part.name));
         if paths.any(|path| matches!(position_at_begin(&path), Ok(Some(_)))) {
             self.writer.note_marked();
         }
@@ -293,7 +297,7 @@ impl Log {
             };
             let follows = back == 0 || parts[parts.len() - back].seq == part.seq + 1;
             match begins {
-                Some(first) if follows => found.push((path, first)),
+                Some(first) if follows && first <= offset => found.push((path, first)),
                 _ => break,
             }
         }
@@ -468,7 +472,10 @@ impl Log {
                 return false;
             };
             // A time in the future is no age.
-            let age = data.modified().ok().and_then(|at| now.duration_since(at).ok());
+            let age = data
+                .modified()
+                .ok()
+                .and_then(|at| now.duration_since(at).ok());
             let is_young = age.unwrap_or_default() < Duration::from_secs(seconds);
             let is_kept = is_young || kept_bytes < bytes;
             kept_bytes += data.len();

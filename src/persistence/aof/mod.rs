@@ -31,9 +31,9 @@ pub use change::{Changed, Owner, Sealed};
 pub use commands::CommandWriter;
 pub(super) use commands::ELEMENTS_MAX;
 pub use disk::Disk;
-pub use feed::{Feed, LogFeed};
 #[cfg(test)]
 pub use disk::{Fault as DiskFault, Step};
+pub use feed::{Feed, LogFeed};
 pub use log::{Log, Names, OpenError, Retain, Upgrade};
 pub use manifest::{BaseForm, Manifest, Part, Role};
 pub use reader::{Fault, Next, Reader};

@@ -2,8 +2,8 @@
 //! bounded part of the backlog. Beyond that they are sent the stream from the files of the log
 //! (`persistence::aof::LogFeed`), until they have caught up with the backlog.
 
-use crate::replication::{ReplOffset, Stream};
 use crate::persistence::aof::Feed;
+use crate::replication::{ReplOffset, Stream};
 use crate::server::parts::replication::replicas::{Replica, State};
 use crate::server::state::Server;
 
@@ -36,7 +36,9 @@ impl Server {
             0 => u64::MAX,
             bytes => bytes.max(backlog.size()),
         });
-        let most = bounds.into_iter().fold(backlog.size() + BESIDE_MAX, u64::min);
+        let most = bounds
+            .into_iter()
+            .fold(backlog.size() + BESIDE_MAX, u64::min);
         let mut is_unreadable = false;
         for replica in replication.replicas.iter_mut() {
             let reads = !matches!(replica.state, State::Waits(_)) && !replica.facts.rdb_only;
@@ -57,7 +59,9 @@ impl Server {
                     false
                 }
             };
-            let rest = feed.hole_end().map(|end| rest_of_request(stream, replica, end));
+            let rest = feed
+                .hole_end()
+                .map(|end| rest_of_request(stream, replica, end));
             match rest {
                 Some(Some(rest)) if is_found => feed.complete_hole(&rest),
                 None if is_found => {}

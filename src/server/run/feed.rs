@@ -10,6 +10,7 @@ use super::write::Sent;
 
 use crate::keyspace::ClientId;
 use crate::persistence::aof::Feed;
+use crate::replication::Backlog;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::replicas::State;
@@ -18,6 +19,9 @@ use crate::server::state::Server;
 
 /// Bytes of the log that are read at a time while a position is looked for.
 const SEEK_BYTES: usize = 512 * 1024;
+/// A replica is sent the stream from the backlog again if it is no further back than the backlog's
+/// size and this; `replicate::slow` allows twice as much.
+const NEAR_BYTES: u64 = 4 << 20;
 /// Blocks of one write.
 const SLICES_MAX: usize = 16;
 
@@ -106,15 +110,22 @@ impl Loop {
         let Some(replica) = server.replication.replicas.get_mut(id) else {
             return Ok(None);
         };
+        let is_near = |b: &Backlog| {
+            let behind = b.end().saturating_sub(replica.sent);
+            b.holds(replica.sent) && behind <= b.size() + NEAR_BYTES
+        };
         if let Some(log) = &replica.log
             && !log.is_inside_hole()
-            && server.stream.backlog().is_some_and(|b| b.holds(replica.sent))
+            && server.stream.backlog().is_some_and(is_near)
         {
             replica.log = None;
         }
         let mut done = None;
         let wrote = match &mut replica.state {
-            State::Online if replica.sent < sendable && let Some(log) = &mut replica.log => {
+            State::Online
+                if replica.sent < sendable
+                    && let Some(log) = &mut replica.log =>
+            {
                 let room = most.min((sendable - replica.sent) as usize);
                 let next = match log.peek(server.persist.aof.log(), SEEK_BYTES) {
                     Ok(Feed::Bytes(bytes)) => wrote(stream.write(&bytes[..bytes.len().min(room)])),

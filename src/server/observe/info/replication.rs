@@ -43,7 +43,10 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
         ),
     ]);
     let log = server.persist.aof.log().and_then(|log| log.first());
-    to.field("repl_log_first_byte_offset", log.map_or(0, |first| first + 1));
+    to.field(
+        "repl_log_first_byte_offset",
+        log.map_or(0, |first| first + 1),
+    );
     if let Some((asked, end)) = replication.ahead.last {
         let count = replication.ahead.count;
         to.line(format_args!(

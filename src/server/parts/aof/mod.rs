@@ -130,7 +130,9 @@ impl Aof {
 
     /// Whether the log has lines with positions.
     pub(in crate::server) fn is_marked(&self) -> bool {
-        self.log.as_ref().is_some_and(|log| log.writer.rules.checksums)
+        self.log
+            .as_ref()
+            .is_some_and(|log| log.writer.rules.checksums)
     }
 
     /// Takes complete units of effects.
