@@ -335,6 +335,10 @@ directives! {
         "repl-backlog-size", memory(1, LONG_MAX), [], Works;
     repl_backlog_ttl: u64 = 3600 =>
         "repl-backlog-ttl", number(0, LONG_MAX), [], Works;
+    repl_log_retain: u64 = 0 =>
+        "repl-log-retain", memory(0, LONG_MAX), [], Works;
+    repl_log_retain_seconds: u64 = 0 =>
+        "repl-log-retain-seconds", number(0, LONG_MAX), [], Works;
     replica_full_sync_buffer_limit: u64 = 0 =>
         "replica-full-sync-buffer-limit", memory(0, LONG_MAX), [], Works;
     replica_priority: u32 = 100 =>

@@ -12,6 +12,9 @@ const DIGITS: usize = 40;
 pub struct ReplId([u8; DIGITS]);
 
 impl ReplId {
+    /// No history has it: positions under it continue nothing.
+    pub const NONE: ReplId = ReplId([b'0'; DIGITS]);
+
     pub fn random() -> ReplId {
         let digits = random::hex(DIGITS);
         ReplId::parse(digits.as_bytes()).expect("as many digits as asked for")

@@ -12,6 +12,7 @@ mod marks;
 mod payload;
 mod stream;
 
+pub use backlog::Backlog;
 pub use channel::{Announced, ChannelHandshake, Dialect, Join};
 pub use handshake::{Agreed, Handshake, HandshakeError, Introduction};
 pub use held::HeldStream;

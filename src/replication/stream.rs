@@ -46,6 +46,8 @@ pub struct Position {
 #[derive(Debug)]
 pub struct Stream {
     history: History,
+    /// Histories before those of `history`, each with its last offset: the log names them.
+    ancestors: Vec<(ReplId, ReplOffset)>,
     offset: ReplOffset,
     selected: Option<DbIndex>,
     /// Whether changes are counted: there is a listener.
@@ -64,6 +66,7 @@ impl Default for Stream {
     fn default() -> Stream {
         Stream {
             history: History::fresh(),
+            ancestors: Vec::new(),
             offset: 0,
             selected: None,
             is_counted: false,
@@ -121,6 +124,7 @@ impl Stream {
     /// Begins a new history, which continues none (DEBUG CHANGE-REPL-ID).
     pub fn begin_history(&mut self) {
         self.history = History::fresh();
+        self.ancestors = Vec::new();
         self.has_gap = false;
     }
 
@@ -155,7 +159,32 @@ impl Stream {
         let is_own = at.id == self.history.id && at.offset <= self.offset;
         let earlier = self.history.earlier;
         // `second_repl_offset` is the first byte's number that is no longer shared.
-        is_own || earlier.is_some_and(|(id, end)| at.id == id && at.offset < end)
+        let is_earlier = earlier.is_some_and(|(id, end)| at.id == id && at.offset < end);
+        let is_of = |&(id, last): &(ReplId, ReplOffset)| at.id == id && at.offset <= last;
+        is_own || is_earlier || self.ancestors.iter().any(is_of)
+    }
+
+    /// The dataset's history before the loaded one, oldest first: ids with their last offsets.
+    pub fn add_ancestors(&mut self, ids: &[(ReplId, ReplOffset)]) {
+        // Bytes before an end of counting have no known positions.
+        let uncounted = ids.iter().rposition(|&(id, _)| id == ReplId::NONE);
+        let known = &ids[uncounted.map_or(0, |at| at + 1)..];
+        let past = known.iter().filter(|&&(_, last)| last <= self.offset);
+        self.ancestors = past.copied().collect();
+    }
+
+    /// The end of our part of a history, if a position of it is beyond that.
+    pub fn is_ahead(&self, at: Position) -> Option<ReplOffset> {
+        if self.is_past(at) {
+            return None;
+        }
+        let earlier = self.history.earlier.filter(|(id, _)| *id == at.id);
+        let ancestor = self.ancestors.iter().find(|(id, _)| *id == at.id);
+        match (earlier, ancestor) {
+            (Some((_, end)), _) => Some(end.saturating_sub(1)),
+            (None, Some(&(_, last))) => Some(last),
+            (None, None) => (at.id == self.history.id).then_some(self.offset),
+        }
     }
 
     // --- roles ---
@@ -166,6 +195,7 @@ impl Stream {
             id: at.id,
             earlier: None,
         };
+        self.ancestors = Vec::new();
         self.offset = at.offset.min(OFFSET_MAX);
         self.selected = selected;
         self.has_gap = false;
@@ -214,6 +244,7 @@ impl Stream {
     pub fn resume(&mut self, at: Position) {
         let offset = at.offset.min(OFFSET_MAX);
         self.history = History::after(at.id, offset);
+        self.ancestors = Vec::new();
         self.offset = offset;
         self.selected = None;
         self.has_gap = false;
@@ -443,6 +474,27 @@ mod tests {
         assert_eq!(stream.history().id, id);
         stream.count(true);
         assert_ne!(stream.history().id, id);
+    }
+
+    #[test]
+    fn positions_of_all_known_histories_are_past_up_to_their_ends() {
+        let ids: Vec<ReplId> = (0..4).map(|_| ReplId::random()).collect();
+        let mut stream = Stream::default();
+        let at = |id, offset| Position { id, offset };
+        stream.resume(at(ids[3], 100));
+        stream.add_ancestors(&[(ids[0], 10), (ReplId::NONE, 20), (ids[1], 50), (ids[2], 70)]);
+        for (id, offset, end) in [
+            (ids[0], 5, None),
+            (ids[1], 50, Some(50)),
+            (ids[2], 70, Some(70)),
+            (ids[3], 100, Some(100)),
+        ] {
+            assert_eq!(stream.is_past(at(id, offset)), end.is_some());
+            assert!(!stream.is_past(at(id, offset + 1)));
+            assert_eq!(stream.is_ahead(at(id, offset + 1)), end);
+        }
+        stream.begin_history();
+        assert!(!stream.is_past(at(ids[1], 50)));
     }
 
     #[test]

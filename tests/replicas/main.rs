@@ -13,6 +13,7 @@
 //! | `writes` | what is written meanwhile, and a reader of the replica |
 //! | `compare` | whether both hold the same |
 //! | `faults` | crashes of either end, a replica that does not read |
+//! | `log` | partial syncs from the append only file |
 //!
 //! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot; `off`: none of it. `RUSSET_REPLICAS_PAIRS`:
 //! only these pairs of primary and replica (`russet:redis8,valkey9:russet`).
@@ -21,6 +22,7 @@
 mod compare;
 mod faults;
 mod link;
+mod log;
 mod matrix;
 mod node;
 mod steps;
@@ -85,4 +87,46 @@ fn a_primary_that_keeps_nothing_is_seen_to_lose() {
         let why = faults::crash((kind, kind), "no", 24, 1).expect_err("without a file");
         assert!(why.contains("was acknowledged by"), "{why}");
     }
+}
+
+/// The replicas of the tests of the log.
+const LOG_REPLICAS: [Kind; 3] = [Kind::Russet, Kind::Redis80, Kind::Valkey91];
+
+fn each_log_replica(play: impl Fn(Kind)) {
+    if Extent::wanted().is_none() {
+        return;
+    }
+    for kind in LOG_REPLICAS {
+        if kind.program_for("the log as the backlog").is_some() {
+            play(kind);
+        }
+    }
+}
+
+#[test]
+fn a_replica_continues_from_the_log() {
+    each_log_replica(log::come_back);
+}
+
+#[test]
+fn a_replica_that_does_not_read_continues_from_the_log() {
+    each_log_replica(|kind| log::stop_reading(kind, 40));
+}
+
+#[test]
+fn a_replica_that_is_ahead_is_synchronized_anew() {
+    each_log_replica(log::lose_the_end);
+}
+
+#[test]
+fn no_crash_makes_a_full_sync_necessary() {
+    let cycles = matrix::number("RUSSET_CYCLES").unwrap_or(12);
+    let seed = matrix::number("RUSSET_SEED").unwrap_or(1);
+    each_log_replica(|kind| {
+        log::crash(kind, &[], cycles, seed);
+        // Redis does not continue from its append only file.
+        if kind == Kind::Russet {
+            log::crash(kind, &["--appendonly", "yes"], cycles, seed);
+        }
+    });
 }

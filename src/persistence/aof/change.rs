@@ -61,7 +61,7 @@ enum Made {
         /// The new name of the current file.
         renamed: Option<PathBuf>,
         listed: Manifest,
-        /// The same without the replaced files, if these may be removed and are unlisted.
+        /// The same without the replaced files that may be removed, if these are unlisted.
         cleaned: Option<Manifest>,
     },
 }
@@ -179,6 +179,13 @@ impl Log {
             renamed = Some(self.names.path(&name));
             renames.push((self.names.path(&self.names.temp_incr()), name));
         }
+        let mut without = manifest.clone();
+        // A set that begins anew continues none.
+        without.history = match self.unlisted {
+            None => self.retained(&manifest),
+            Some(_) => Vec::new(),
+        };
+        let is_cleaned = !keep_history && without.history.len() < manifest.history.len();
         let (disk, names) = (self.disk().clone(), self.names.clone());
         self.start(Owner::Rewrite, move || {
             for (from, name) in renames {
@@ -187,9 +194,7 @@ impl Log {
             }
             names.save(&disk, &manifest).map_err(Failed::Open)?;
             let mut cleaned = None;
-            if !keep_history && !manifest.history.is_empty() {
-                let mut without = manifest.clone();
-                without.history.clear();
+            if is_cleaned {
                 match names.save(&disk, &without) {
                     Ok(()) => cleaned = Some(without),
                     // The next rewrite tries again.
@@ -237,7 +242,9 @@ impl Log {
                 self.manifest = manifest;
                 self.finished_bytes += self.writer.length();
                 self.writer.note_all_synced();
+                self.end_chain();
                 self.writer.open(file, path, length);
+                self.continue_chain();
                 self.unlisted = None;
                 Ok(Changed::Next)
             }
@@ -250,15 +257,10 @@ impl Log {
                     self.writer.renamed(path);
                     self.unlisted = None;
                 }
-                let gone = match &cleaned {
-                    Some(_) => listed.history.clone(),
-                    None => Vec::new(),
-                };
-                for part in gone {
-                    tracing::info!("Removing the history file {} in the background", part.name);
-                    self.writer.remove(self.names.path(&part.name));
+                self.manifest = listed;
+                if let Some(cleaned) = cleaned {
+                    self.remove_unlisted_history(cleaned);
                 }
-                self.manifest = cleaned.unwrap_or(listed);
                 self.count_base();
                 Ok(Changed::Base)
             }

@@ -7,12 +7,16 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use super::chain::{Chain, LogFile, Written, position_at_begin};
 use super::change::{Change, open_file};
 use super::disk::Disk;
+use super::feed::LogFeed;
 use super::manifest::{BaseForm, Manifest, ManifestError, Part};
 use super::sync::Wake;
-use super::writer::{LogWriter, Time};
+use super::writer::{LogWriter, Rules, Time};
 use crate::replication::ReplOffset;
 
 /// The names and the folder of the files.
@@ -43,6 +47,14 @@ pub enum OpenError {
 
 fn text(error: &io::Error) -> String {
     crate::config::system_text(error)
+}
+
+/// How much of the replaced incremental files is kept for replicas (`repl-log-retain`,
+/// `repl-log-retain-seconds`): at least so many bytes, and all of the last so many seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retain {
+    pub bytes: u64,
+    pub seconds: u64,
 }
 
 /// Whether a single old file was upgraded to a folder.
@@ -152,6 +164,9 @@ pub struct Log {
     pub(super) change: Option<Change>,
     /// A backup is making links of the files.
     pub(super) is_linked: bool,
+    /// The files that replicas can be served from.
+    pub(super) chain: Chain,
+    pub retain: Retain,
 }
 
 /// Device and inode.
@@ -185,6 +200,116 @@ impl Log {
             wake,
             change: None,
             is_linked: false,
+            chain: Chain::default(),
+            retain: Retain::default(),
+        }
+    }
+
+    /// Sets the writer's rules. A file with bytes that are not counted by annotations cannot be
+    /// read as the stream, nor those before it.
+    pub fn set_rules(&mut self, rules: Rules) {
+        if !rules.checksums {
+            self.chain.forget();
+        }
+        self.writer.set_rules(rules);
+    }
+
+    // --- the log as the backlog ---
+
+    /// The first position of the stream that can be read from the files.
+    pub fn first(&self) -> Option<ReplOffset> {
+        self.chain.first()
+    }
+
+    /// A reader of the stream from a position on; `None`: the files do not have it.
+    pub fn feed(&self, from: ReplOffset) -> Option<LogFeed> {
+        LogFeed::open(&self.chain, self.written(), from)
+    }
+
+    /// The files up to here turned out to be unreadable as the stream.
+    pub fn forget_chain(&mut self) {
+        self.chain.forget();
+    }
+
+    /// The readers of this set continue in `next`.
+    pub fn go_on_in(&mut self, next: &Log) {
+        self.chain.go_on_in(&next.chain);
+    }
+
+    /// What is written of the current file.
+    fn written(&self) -> Option<Written<'_>> {
+        self.chain.current()?;
+        Some(Written {
+            length: self.writer.length(),
+            places: self.writer.places(),
+        })
+    }
+
+    /// The length of a file of the chain, if it is the current one.
+    pub(super) fn length_of(&self, file: &Arc<LogFile>) -> Option<u64> {
+        let current = self.chain.current()?;
+        Arc::ptr_eq(current, file).then(|| self.writer.length())
+    }
+
+    /// The current file is not written any more, or not yet.
+    pub(super) fn end_chain(&mut self) {
+        self.chain.close_current(Written {
+            length: self.writer.length(),
+            places: self.writer.places(),
+        });
+    }
+
+    /// The file just opened continues the chain.
+    pub(super) fn continue_chain(&mut self) {
+        if let Some(path) = self.writer.path()
+            && self.writer.rules.checksums
+        {
+            self.chain.begin(path, self.writer.written());
+        }
+    }
+
+    /// Collects the files of the set that can be read as the stream, up to the current one.
+    /// `offset`: the stream's now.
+    fn find_chain(&mut self, offset: ReplOffset) {
+        let mut paths = self
+            .manifest
+            .incrs
+            .iter()
+            .map(|part| self.names.path(&part.name));
+        if paths.any(|path| matches!(position_at_begin(&path), Ok(Some(_)))) {
+            self.writer.note_marked();
+        }
+        if !self.writer.rules.checksums {
+            return;
+        }
+        let retained = self.manifest.history.iter().rev();
+        let parts = retained.filter(|part| part.start.is_some());
+        let parts: Vec<&Part> = parts.chain(&self.manifest.incrs).collect();
+        let mut found: Vec<(PathBuf, ReplOffset)> = Vec::new();
+        for (back, part) in parts.iter().rev().enumerate() {
+            let path = self.names.path(&part.name);
+            let is_empty = fs::metadata(&path).is_ok_and(|data| data.len() == 0);
+            let begins = match is_empty {
+                true if back == 0 => Some(offset),
+                true => part.start,
+                // A file that cannot be read ends the chain.
+                false => position_at_begin(&path).ok().flatten(),
+            };
+            let follows = back == 0 || parts[parts.len() - back].seq == part.seq + 1;
+            match begins {
+                Some(first) if follows && first <= offset => found.push((path, first)),
+                _ => break,
+            }
+        }
+        for (path, first) in found.iter().rev() {
+            if self.chain.current().is_some() {
+                let length = self.chain.current().and_then(|file| file.size().ok());
+                self.chain.close_current(Written {
+                    length: length.unwrap_or(0),
+                    places: &[],
+                });
+            }
+            self.chain.begin(path, *first);
         }
     }
 
@@ -246,6 +371,7 @@ impl Log {
         self.folder = folder_id(&self.names.dir);
         self.count_base();
         self.remove_history();
+        self.find_chain(offset);
         Ok(())
     }
 
@@ -279,6 +405,8 @@ impl Log {
         self.names.make_folder()?;
         self.folder = folder_id(&self.names.dir);
         if unlisted {
+            // The set before, if there is one, may be of another dataset.
+            self.chain.forget();
             let name = self.names.temp_incr();
             let path = self.names.path(&name);
             let made = self.disk.create(&path);
@@ -294,28 +422,68 @@ impl Log {
             self.names.save(&self.disk, &manifest)?;
             self.manifest = manifest;
             self.finished_bytes += self.writer.length();
+            self.end_chain();
             self.writer.open(file, self.names.path(&name), length);
         }
+        self.continue_chain();
         self.unlisted = unlisted.then_some(offset);
         Ok(())
     }
 
-    /// Removes replaced files, off the loop. A line may name a file that is already gone: history
-    /// is never read.
+    /// Removes replaced files, off the loop, but for those that are retained for replicas. A line
+    /// may name a file that is already gone: the loader does not read history.
     pub fn remove_history(&mut self) {
         if self.manifest.history.is_empty() || self.is_changing() {
             return;
         }
         let mut manifest = self.manifest.clone();
-        for part in manifest.history.drain(..) {
-            tracing::info!("Removing the history file {} in the background", part.name);
-            self.writer.remove(self.names.path(&part.name));
+        manifest.history = self.retained(&manifest);
+        if manifest.history.len() == self.manifest.history.len() {
+            return;
         }
         match self.names.save(&self.disk, &manifest) {
-            Ok(()) => self.manifest = manifest,
+            Ok(()) => self.remove_unlisted_history(manifest),
             // The next rewrite tries again.
             Err(error) => tracing::warn!("{error}"),
         }
+    }
+
+    /// The manifest has been replaced by one without some history files.
+    pub(super) fn remove_unlisted_history(&mut self, manifest: Manifest) {
+        for part in &self.manifest.history {
+            if !manifest.history.contains(part) {
+                tracing::info!("Removing the history file {} in the background", part.name);
+                self.writer.remove(self.names.path(&part.name));
+            }
+        }
+        self.manifest = manifest;
+        let parts = self.manifest.history.iter().chain(&self.manifest.incrs);
+        if let Some(first) = parts.filter_map(|part| part.start).min() {
+            self.chain.forget_before(first);
+        }
+    }
+
+    /// The history files of a manifest that are kept for replicas: the newest incremental files.
+    pub(super) fn retained(&self, manifest: &Manifest) -> Vec<Part> {
+        let Retain { bytes, seconds } = self.retain;
+        let (now, mut kept_bytes) = (SystemTime::now(), 0);
+        let is_kept = |part: &&Part| {
+            let Ok(data) = fs::metadata(self.names.path(&part.name)) else {
+                return false;
+            };
+            // A time in the future is no age.
+            let age = data
+                .modified()
+                .ok()
+                .and_then(|at| now.duration_since(at).ok());
+            let is_young = age.unwrap_or_default() < Duration::from_secs(seconds);
+            let is_kept = is_young || kept_bytes < bytes;
+            kept_bytes += data.len();
+            is_kept
+        };
+        // Newest first.
+        let incrs = manifest.history.iter().filter(|part| part.start.is_some());
+        incrs.take_while(is_kept).cloned().collect()
     }
 
     /// Writes everything and records the file's end, the replication offset `offset`.
@@ -341,6 +509,7 @@ impl Log {
     pub fn close(&mut self, time: Time, offset: ReplOffset) {
         // The error has been logged.
         let _ = self.finish(time, offset);
+        self.end_chain();
         self.writer.close();
         self.remove_unlisted();
     }
@@ -350,6 +519,7 @@ impl Log {
     pub fn give_up_unlisted(&mut self) {
         if self.unlisted.is_some() {
             self.settle();
+            self.chain.forget();
             self.writer.close();
             self.remove_unlisted();
         }

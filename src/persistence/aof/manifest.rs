@@ -42,7 +42,8 @@ pub struct Part {
     pub name: String,
     pub seq: u64,
     pub role: Role,
-    /// The replication offset at which an incremental file begins (Redis 8.0), if it is known.
+    /// The replication offset at which an incremental file begins (Redis 8.0), if it is known; a
+    /// replaced one keeps it.
     pub start: Option<ReplOffset>,
     /// The offset at which it ends: only of a file that was closed in order.
     pub end: Option<ReplOffset>,
@@ -202,7 +203,8 @@ impl Manifest {
                 self.incrs.push(Part { start, end, ..part });
             }
             b'h' => {
-                self.history.push(Part::new(name, seq, Role::History));
+                let part = Part::new(name, seq, Role::History);
+                self.history.push(Part { start, end, ..part });
             }
             _ => {
                 return Err(ManifestError::Type {
@@ -277,8 +279,8 @@ impl Manifest {
         let replaced = self.incrs.len().saturating_sub(kept);
         // Newest first.
         for part in old.into_iter().chain(self.incrs.drain(..replaced)) {
-            let part = Part::new(part.name, part.seq, Role::History);
-            self.history.insert(0, part);
+            let role = Role::History;
+            self.history.insert(0, Part { role, ..part });
         }
         name
     }
@@ -300,7 +302,7 @@ mod tests {
         m.add_incr("a b", 7);
         m.replace_base("a b", BaseForm::Commands, 1);
         let text = "file \"a b.2.base.aof\" seq 2 type b\n\
-                    file \"a b.1.incr.aof\" seq 1 type h\n\
+                    file \"a b.1.incr.aof\" seq 1 type h startoffset 0\n\
                     file \"a b.1.base.rdb\" seq 1 type h\n\
                     file \"a b.2.incr.aof\" seq 2 type i startoffset 7\n";
         assert_eq!(String::from_utf8(m.text()).expect("text"), text);

@@ -11,10 +11,13 @@
 
 mod annotation;
 mod base;
+mod chain;
 mod change;
 pub mod check;
 mod commands;
+mod decode;
 mod disk;
+mod feed;
 mod log;
 mod manifest;
 mod reader;
@@ -30,7 +33,8 @@ pub(super) use commands::ELEMENTS_MAX;
 pub use disk::Disk;
 #[cfg(test)]
 pub use disk::{Fault as DiskFault, Step};
-pub use log::{Log, Names, OpenError, Upgrade};
+pub use feed::{Feed, LogFeed};
+pub use log::{Log, Names, OpenError, Retain, Upgrade};
 pub use manifest::{BaseForm, Manifest, Part, Role};
 pub use reader::{Fault, Next, Reader};
 pub use sync::{Syncer, Wake};

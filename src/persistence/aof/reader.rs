@@ -17,6 +17,8 @@ use crate::base::crc64;
 use crate::replication::{Mark, Position, ReplId, ReplOffset};
 
 const CHUNK: usize = 256 * 1024;
+/// Histories before the last one that are remembered.
+const EARLIER_MAX: usize = 64;
 
 /// Why reading stops before the end.
 #[derive(Debug, thiserror::Error)]
@@ -86,10 +88,12 @@ pub struct Reader {
 }
 
 /// The reader's position in the replication stream.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct StreamPlace {
     /// The history, if a line has named it.
     id: Option<ReplId>,
+    /// The histories before it, each with its last offset.
+    earlier: Vec<(ReplId, ReplOffset)>,
     offset: ReplOffset,
     /// Bytes to come that are not part of the stream.
     extra: u64,
@@ -105,6 +109,11 @@ impl StreamPlace {
     fn mark(&mut self, mark: Mark) {
         match mark {
             Mark::Position(Position { id, offset }) => {
+                if let Some(before) = self.id.filter(|&before| before != id) {
+                    self.earlier.push((before, offset));
+                    let oldest = self.earlier.len().saturating_sub(EARLIER_MAX);
+                    self.earlier.drain(..oldest);
+                }
                 (self.id, self.offset) = (Some(id), offset);
             }
             Mark::ReplicasOnly(len) => self.offset = self.offset.saturating_add(len),
@@ -175,6 +184,16 @@ impl Reader {
     /// Sets the stream offset at which the file begins, from the manifest.
     pub fn begin_stream_at(&mut self, offset: ReplOffset) {
         (self.stream.offset, self.sound_stream) = (offset, offset);
+    }
+
+    /// Sets the history in which the file begins, from the file before.
+    pub fn begin_history(&mut self, id: Option<ReplId>) {
+        self.stream.id = id;
+    }
+
+    /// The histories that the file's lines end, each with its last offset, oldest first.
+    pub fn take_earlier(&mut self) -> Vec<(ReplId, ReplOffset)> {
+        std::mem::take(&mut self.stream.earlier)
     }
 
     /// The stream offset up to which the file is whole, and the history if a line has named it.

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::annotation;
+use super::chain::Place;
 use super::disk::Disk;
 use super::sync::{Syncer, Wake};
 use crate::base::crc64;
@@ -34,6 +35,8 @@ const BUFFER_KEPT: usize = 1 << 20;
 /// With `everysec`, how long a write is postponed while an fsync is under way.
 const POSTPONE_MAX_MS: u64 = 2000;
 const SYNC_EVERY_MS: u64 = 1000;
+/// Bytes between two places of a file at which readers of the stream can begin.
+pub(super) const PLACE_BYTES: u64 = 4 << 20;
 
 /// When bytes are forced to disk (`appendfsync`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +96,8 @@ struct Open {
     torn: bool,
     /// The checksum of the bytes since the last checksum line; `None` before the first.
     crc: Option<u64>,
+    /// Places at which readers of the stream can begin, in order.
+    places: Vec<Place>,
 }
 
 /// See the module.
@@ -112,6 +117,8 @@ pub struct LogWriter {
     begins: bool,
     /// The history that the stream belongs to.
     id: Option<ReplId>,
+    /// The last line with a position holds: all bytes since are counted.
+    is_marked: bool,
     /// The second of the last `#TS` line.
     told_s: i64,
     pub rules: Rules,
@@ -153,6 +160,7 @@ impl LogWriter {
             selected_first: None,
             begins: true,
             id: None,
+            is_marked: false,
             told_s: 0,
             rules: Rules::default(),
             appended: offset,
@@ -215,6 +223,35 @@ impl LogWriter {
 
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()
+    }
+
+    /// Sets the rules. Without annotations positions are unknown: readers are told so by a line.
+    pub fn set_rules(&mut self, rules: Rules) {
+        if rules.checksums != self.rules.checksums {
+            self.id = None;
+        }
+        if !rules.checksums && self.is_marked {
+            self.end_marks(self.appended);
+        }
+        self.rules = rules;
+    }
+
+    /// Positions are unknown from here on.
+    #[cold]
+    fn end_marks(&mut self, offset: ReplOffset) {
+        let id = ReplId::NONE;
+        Mark::Position(Position { id, offset }).write(&mut self.buffer);
+        self.is_marked = false;
+    }
+
+    /// The files before this one have positions.
+    pub(super) fn note_marked(&mut self) {
+        self.is_marked = true;
+    }
+
+    /// Places of the current file at which readers of the stream can begin.
+    pub(super) fn places(&self) -> &[Place] {
+        self.open.as_ref().map_or(&[], |open| &open.places)
     }
 
     pub fn path(&self) -> Option<&PathBuf> {
@@ -295,6 +332,9 @@ impl LogWriter {
         if self.begins || self.id != Some(at.id) {
             if self.rules.checksums {
                 Mark::Position(at).write(&mut self.buffer);
+                self.is_marked = true;
+            } else if self.is_marked {
+                self.end_marks(at.offset);
             }
             (self.begins, self.id) = (false, Some(at.id));
         }
@@ -310,9 +350,13 @@ impl LogWriter {
             synced_length: length,
             torn: false,
             crc: None,
+            places: Vec::new(),
         };
         if let Some(old) = self.open.replace(open) {
             self.syncer.close(old.file);
+        }
+        if length > 0 {
+            self.note_place();
         }
         self.begins = self.buffer.is_empty();
         if !self.buffer.is_empty() {
@@ -321,6 +365,18 @@ impl LogWriter {
         self.told_s = 0;
         if matches!(self.trouble, Some(Trouble::Sync(_))) {
             self.trouble = None;
+        }
+    }
+
+    /// Everything written ends here: readers of the stream can begin.
+    fn note_place(&mut self) {
+        let offset = self.written;
+        if let Some(open) = &mut self.open {
+            let last = open.places.last().map_or(0, |place| place.at);
+            if open.places.is_empty() || open.length - last >= PLACE_BYTES {
+                let at = open.length;
+                open.places.push(Place { offset, at });
+            }
         }
     }
 
@@ -481,6 +537,7 @@ impl LogWriter {
             (false, None) => {}
         }
         self.written = self.appended;
+        self.note_place();
         if self.rules.policy == SyncPolicy::Always && !self.rules.no_sync {
             self.unsynced = effects;
             self.keeps_unsynced = all_synced;
@@ -597,6 +654,7 @@ impl LogWriter {
             return false;
         }
         open.length = open.synced_length;
+        open.places.retain(|place| place.at <= open.synced_length);
         self.written = self.synced;
         self.unsynced = 0;
         true

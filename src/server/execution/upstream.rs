@@ -131,29 +131,33 @@ impl Engine {
     /// of a transaction that is not.
     #[inline]
     pub(super) fn applied(&mut self, session: &Session, applied: &Applied<'_>) {
+        let with_marks = self.server.persist.aof.is_marked();
         let Some(upstream) = &mut self.server.replication.upstream else {
             return;
         };
         let in_transaction = session.client.flags.contains(ClientFlags::MULTI);
         if in_transaction || !upstream.unit.is_empty() {
-            upstream
-                .unit
-                .add(&[applied.before, applied.after], applied.bytes);
+            let unit = &mut upstream.unit;
+            unit.leave_out(applied.before);
+            unit.add(applied.bytes, with_marks);
+            unit.leave_out(applied.after);
             if !in_transaction {
                 let unit = std::mem::take(&mut upstream.unit);
                 self.server.append_stream(session.client.db, &unit);
             }
             return;
         }
-        let (fill, bytes) = (&[applied.before, applied.after], applied.bytes);
+        let bytes = applied.bytes;
         if applied.is_logged && applied.before.is_empty() && applied.after.is_empty() {
             self.server.append_command(session.client.db, bytes);
         } else {
             let mut unit = Unit::default();
+            unit.leave_out(applied.before);
             match applied.is_logged {
-                true => unit.add(fill, bytes),
-                false => unit.add(&[applied.before, bytes, applied.after], &[]),
+                true => unit.add(bytes, with_marks),
+                false => unit.leave_out(bytes),
             }
+            unit.leave_out(applied.after);
             self.server.append_stream(session.client.db, &unit);
         }
     }
@@ -206,9 +210,8 @@ impl Server {
         self.stream.append(&unit.bytes);
         self.stream.set_selected(Some(db));
         let after = self.stream.offset();
-        let left_out = (unit.bytes.len() - unit.logged.len()) as u64;
         let aof = &mut self.persist.aof;
-        aof.take_stream(&unit.logged, left_out, (before, after), &self.now);
+        aof.take_stream(&unit.logged, unit.left_out, (before, after), &self.now);
     }
 
     /// A command of the primary has failed here, although it succeeded there.

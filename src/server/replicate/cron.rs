@@ -9,6 +9,9 @@ use crate::server::parts::replication::upstream::{Delay, Link};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
+/// Seconds between two looks at the files that are kept for replicas.
+const RETAIN_CHECK_S: u64 = 10;
+
 impl Engine {
     /// Called by cron: once a second what the links need.
     pub(in crate::server) fn tend_replication(&mut self) {
@@ -18,6 +21,12 @@ impl Engine {
         }
         self.tend_upstream();
         self.tend_replicas();
+        if second.is_multiple_of(RETAIN_CHECK_S) {
+            let Server {
+                persist, config, ..
+            } = &mut self.server;
+            persist.aof.apply_history(config);
+        }
     }
 
     /// A link that is silent for too long is lost; one that works is acknowledged.
@@ -204,8 +213,10 @@ impl Server {
         );
     }
 
-    /// Replicas that hold too much of the stream back (`client-output-buffer-limit replica`).
+    /// Replicas that hold too much of the stream back (`client-output-buffer-limit replica`). With
+    /// the append only file on, these are sent the stream from its files.
     pub(in crate::server) fn limit_replicas(&mut self) {
+        self.move_slow_to_log();
         let limit = self.config.client_output_buffer_limit.replica;
         let backlog = self.stream.backlog().map_or(0, |backlog| backlog.size());
         let (offset, now_ms) = (self.stream.offset(), self.now.mono_ms);
@@ -214,6 +225,8 @@ impl Server {
             let held = match replica.state {
                 State::Waits(_) | State::AwaitsSnapshot => 0,
                 _ if replica.facts.rdb_only => 0,
+                // The log has it.
+                _ if replica.log.is_some() => 0,
                 _ => offset.saturating_sub(replica.sent),
             };
             let exceeds = |bytes: u64| bytes > 0 && held > bytes.max(backlog);

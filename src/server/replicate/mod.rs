@@ -10,4 +10,5 @@ pub mod failover;
 pub mod load;
 pub mod primary;
 pub mod role;
+mod slow;
 pub mod wait;

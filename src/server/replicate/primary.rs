@@ -3,6 +3,7 @@
 
 use crate::command::CommandError;
 use crate::keyspace::{ClientId, Keyspace};
+use crate::persistence::aof::LogFeed;
 use crate::persistence::rdb::{Dialect, PeerFormat, sync_version};
 use crate::replication::{Position, ReplOffset};
 use crate::resp::Reply;
@@ -152,7 +153,23 @@ impl Server {
         from: Position,
         name: &str,
     ) -> bool {
-        if !self.stream.continues(from) {
+        let log = match self.stream.continues(from) {
+            true => None,
+            false => self.log_feed(from),
+        };
+        if log.is_none() && !self.stream.continues(from) {
+            if let Some(end) = self.stream.is_ahead(from) {
+                let ahead = &mut self.replication.ahead;
+                ahead.count += 1;
+                ahead.last = Some((from.offset, end));
+                tracing::warn!(
+                    "Replica {name} is ahead: it has the history {} up to offset {}, this server \
+                     up to offset {end}. What it has beyond was lost here, and it is synchronized \
+                     anew.",
+                    from.id,
+                    from.offset
+                );
+            }
             let asked = from.offset + 1;
             match self.stream.is_past(from) {
                 false => tracing::info!(
@@ -188,6 +205,11 @@ impl Server {
         let second = replica.facts.second;
         (replica.sent, replica.acked) = (from.offset, from.offset);
         replica.heard_ms = now_ms;
+        let source = match log {
+            Some(_) => "the append only file",
+            None => "backlog",
+        };
+        replica.log = log.map(Box::new);
         if let Some(second) = second {
             self.replication.replicas.unpin(second);
         }
@@ -196,10 +218,17 @@ impl Server {
         self.replication.syncs.partial_ok += 1;
         tracing::info!(
             "Partial resynchronization request from {name} accepted. Sending {behind} bytes of \
-             backlog starting from offset {}.",
+             {source} starting from offset {}.",
             from.offset + 1
         );
         true
+    }
+
+    /// A reader of the log for a replica at a position, if the log has what follows it.
+    fn log_feed(&self, from: Position) -> Option<LogFeed> {
+        let log = self.persist.aof.log()?;
+        let is_past = self.stream.is_past(from);
+        is_past.then(|| log.feed(from.offset)).flatten()
     }
 
     /// REPLCONF ACK: a replica has applied the stream up to `applied`, and has it on disk up to

@@ -1,5 +1,7 @@
 //! Writes to replicas: the snapshot of a full synchronization from its spool, and the stream from
-//! the backlog. Nothing is copied for a replica: its socket is written to from the shared blocks.
+//! the backlog. Nothing is copied for a replica: its socket is written to from the shared blocks. A
+//! replica that is further back is sent the stream from the files of the log until the backlog has its
+//! position.
 
 use std::io::{ErrorKind, IoSlice, Write};
 
@@ -7,18 +9,27 @@ use super::Loop;
 use super::write::Sent;
 
 use crate::keyspace::ClientId;
+use crate::persistence::aof::Feed;
+use crate::replication::Backlog;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::replicas::State;
 use crate::server::parts::replication::sending::{Form, Next};
 use crate::server::state::Server;
 
+/// Bytes of the log that are read at a time while a position is looked for.
+const SEEK_BYTES: usize = 512 * 1024;
+/// A replica is sent the stream from the backlog again if it is no further back than the backlog's
+/// size and this; `replicate::slow` allows twice as much.
+const NEAR_BYTES: u64 = 4 << 20;
 /// Blocks of one write.
 const SLICES_MAX: usize = 16;
 
 /// How one write to a replica's socket ended.
 enum Wrote {
     Bytes(usize),
+    /// Nothing yet: the position is still looked for in the log.
+    Later,
     /// The socket is full.
     Full,
     Over,
@@ -82,6 +93,7 @@ impl Loop {
             };
             match wrote {
                 Wrote::Bytes(n) => left -= n.min(left),
+                Wrote::Later => return Sent::Part,
                 Wrote::Full => return Sent::Stuck,
                 Wrote::Over => return Sent::Over,
             }
@@ -102,8 +114,37 @@ impl Loop {
         {
             stream.set_nodelay(false);
         }
+        let is_near = |b: &Backlog| {
+            let behind = b.end().saturating_sub(replica.sent);
+            b.holds(replica.sent) && behind <= b.size() + NEAR_BYTES
+        };
+        if let Some(log) = &replica.log
+            && !log.is_inside_hole()
+            && server.stream.backlog().is_some_and(is_near)
+        {
+            replica.log = None;
+        }
         let mut done = None;
         let wrote = match &mut replica.state {
+            State::Online
+                if replica.sent < sendable
+                    && let Some(log) = &mut replica.log =>
+            {
+                let room = most.min((sendable - replica.sent) as usize);
+                let next = match log.peek(server.persist.aof.log(), SEEK_BYTES) {
+                    Ok(Feed::Bytes(bytes)) => wrote(stream.write(&bytes[..bytes.len().min(room)])),
+                    Ok(Feed::Seeks) => return Ok(Some(Wrote::Later)),
+                    Ok(Feed::Wait) => return Ok(None),
+                    Err(why) => {
+                        server.persist.aof.forget_chain();
+                        return Err(why);
+                    }
+                };
+                if let Some(Wrote::Bytes(n)) = next {
+                    log.advance(n);
+                }
+                next
+            }
             State::Online | State::Streams if replica.sent < sendable => {
                 let Some(backlog) = server.stream.backlog() else {
                     return Ok(None);

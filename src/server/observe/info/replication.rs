@@ -42,6 +42,17 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
             &backlog.map_or(0, |backlog| backlog.len()),
         ),
     ]);
+    let log = server.persist.aof.log().and_then(|log| log.first());
+    to.field(
+        "repl_log_first_byte_offset",
+        log.map_or(0, |first| first + 1),
+    );
+    if let Some((asked, end)) = replication.ahead.last {
+        let count = replication.ahead.count;
+        to.line(format_args!(
+            "repl_replicas_ahead:count={count},last_offset={asked},own_offset={end}"
+        ));
+    }
 }
 
 fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {

@@ -225,6 +225,7 @@ const ROWS: &[Row] = &[
     row("repl_backlog_size", "redis_replication_backlog_bytes", Gauge, "The size of the replication backlog"),
     row("repl_backlog_first_byte_offset", "redis_repl_backlog_first_byte_offset", Gauge, "The offset of its first byte"),
     row("repl_backlog_histlen", "redis_repl_backlog_history_bytes", Gauge, "Its bytes in use"),
+    row("repl_log_first_byte_offset", "redis_repl_log_first_byte_offset", Gauge, "The first offset that the append only file can serve; 0: none"),
     row("slave_priority", "redis_slave_priority", Gauge, "replica-priority"),
     // CPU
     row("used_cpu_sys", "redis_cpu_sys_seconds_total", Counter, "Seconds of the process in the kernel"),

@@ -121,6 +121,20 @@ impl Aof {
         self.log.as_deref()
     }
 
+    /// The files cannot be read as the stream: no replica is served from them any more.
+    pub(in crate::server) fn forget_chain(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.forget_chain();
+        }
+    }
+
+    /// Whether the log has lines with positions.
+    pub(in crate::server) fn is_marked(&self) -> bool {
+        self.log
+            .as_ref()
+            .is_some_and(|log| log.writer.rules.checksums)
+    }
+
     /// Takes complete units of effects.
     #[inline]
     pub(in crate::server) fn take_effects(
@@ -233,6 +247,9 @@ impl Aof {
             return false;
         }
         let all_kept = log.writer.take_back_unsynced();
+        if !all_kept {
+            log.forget_chain();
+        }
         if let Err(error) = log.begin_incr(false, stream.offset(), "a failed fsync") {
             tracing::warn!("{error}");
             return false;

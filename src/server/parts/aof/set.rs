@@ -10,7 +10,7 @@ use crate::base::clock::Now;
 use crate::base::crc64;
 use crate::config::{AppendFsync, Config, system_text};
 use crate::persistence::aof::{
-    BaseForm, Log, Manifest, Names, OpenError, Owner, Rules, Sealed, SyncPolicy,
+    BaseForm, Log, Manifest, Names, OpenError, Owner, Retain, Rules, Sealed, SyncPolicy,
 };
 use crate::persistence::rdb;
 use crate::replication::{ReplOffset, Stream};
@@ -63,7 +63,8 @@ impl Aof {
     pub(in crate::server) fn apply_settings(&mut self, config: &Config) {
         let rules = self.rules(config);
         for log in self.log.iter_mut().chain(&mut self.next) {
-            log.writer.rules = rules;
+            log.set_rules(rules);
+            log.retain = retain(config);
         }
     }
 
@@ -85,7 +86,8 @@ impl Aof {
     ) -> Log {
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
         let mut log = Log::new(names, manifest, disk, wake, offset);
-        log.writer.rules = self.rules(config);
+        log.set_rules(self.rules(config));
+        log.retain = retain(config);
         log
     }
 
@@ -181,6 +183,13 @@ impl Aof {
             return true;
         };
         log.finish(time(now), stream.offset()).is_ok()
+    }
+}
+
+fn retain(config: &Config) -> Retain {
+    Retain {
+        bytes: config.repl_log_retain,
+        seconds: config.repl_log_retain_seconds,
     }
 }
 

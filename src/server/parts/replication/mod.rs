@@ -16,6 +16,8 @@ use failover::Failover;
 use replicas::Replicas;
 use sending::SharedSync;
 
+use crate::replication::ReplOffset;
+
 use upstream::Upstream;
 
 /// See the module.
@@ -40,8 +42,18 @@ pub struct Replication {
     pub failover: Option<Failover>,
     /// DEBUG REPL-PAUSE: where the process stops itself.
     pub pause_at: Option<PausePoint>,
+    /// Replicas that had more of the stream than this server, which has lost its end.
+    pub ahead: ReplicasAhead,
     /// Full synchronizations begun, partial ones granted and refused.
     pub syncs: SyncCounts,
+}
+
+/// Replicas that asked for what follows a position that this server has not reached.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplicasAhead {
+    pub count: u64,
+    /// The position that the last one asked for, and the end of the history that both share.
+    pub last: Option<(ReplOffset, ReplOffset)>,
 }
 
 /// INFO's `sync_full`, `sync_partial_ok`, `sync_partial_err`.

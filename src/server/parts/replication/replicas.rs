@@ -15,12 +15,14 @@
 //! the second link's end, the stream from the snapshot's position on is kept ([`Pin`]).
 //!
 //! A replica is a client with the flag `REPLICA`. Its stream is not copied to it: [`Replica::sent`]
-//! is its position in the backlog, from which the loop writes to its socket. Few replicas are
-//! expected: the table is a list.
+//! is its position in the backlog, from which the loop writes to its socket. A replica that is further
+//! back than the backlog is sent the stream from the files of the log ([`Replica::log`]). Few replicas
+//! are expected: the table is a list.
 
 use super::sending::Sending;
 
 use crate::keyspace::ClientId;
+use crate::persistence::aof::LogFeed;
 use crate::replication::ReplOffset;
 
 /// What a replica says of itself (REPLCONF).
@@ -93,6 +95,10 @@ pub struct Replica {
     pub(in crate::server) state: State,
     /// The position up to which the stream has been given to its socket.
     pub(in crate::server) sent: ReplOffset,
+    /// It is served from the log; `None`: from the backlog.
+    pub(in crate::server) log: Option<Box<LogFeed>>,
+    /// It is not tried to serve it from the log before this time, monotonic milliseconds.
+    pub(in crate::server) log_retry_ms: u64,
     /// What it has acknowledged: applied, and on its disk.
     pub acked: ReplOffset,
     pub acked_on_disk: ReplOffset,
@@ -253,6 +259,8 @@ impl Replicas {
                     facts: Facts::default(),
                     state: State::Introduced,
                     sent: 0,
+                    log: None,
+                    log_retry_ms: 0,
                     acked: 0,
                     acked_on_disk: 0,
                     heard_ms: now_ms,
@@ -308,9 +316,10 @@ impl Replicas {
         self.all.iter().filter(reads).filter(|r| !r.facts.rdb_only)
     }
 
-    /// The first position of the stream that a replica has still to be sent.
+    /// The first position of the stream that a replica has still to be sent from the backlog.
     pub(in crate::server) fn unsent(&self) -> Option<ReplOffset> {
-        let unsent = self.readers().map(|replica| replica.sent);
+        let readers = self.readers().filter(|replica| replica.log.is_none());
+        let unsent = readers.map(|replica| replica.sent);
         unsent.chain(self.pins.iter().map(|pin| pin.from)).min()
     }
 

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::net::{Connecting, Stream};
 use crate::replication::{
-    Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Payload, Position,
+    Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Mark, Payload, Position,
 };
 use crate::server::parts::loading::{RdbFile, RdbStream};
 
@@ -94,8 +94,10 @@ pub(in crate::server) enum Link {
 pub(in crate::server) struct Unit {
     /// As the primary sent it.
     pub bytes: Vec<u8>,
-    /// What the log takes of it.
+    /// What the log takes of it, with the lengths of what it does not take.
     pub logged: Vec<u8>,
+    /// Bytes since the last that the log takes.
+    pub left_out: u64,
 }
 
 impl Unit {
@@ -103,10 +105,18 @@ impl Unit {
         self.bytes.is_empty()
     }
 
-    /// Adds a command. `left_out`: what is not for the log; where it is among the bytes matters to
-    /// nobody, because it is only counted.
-    pub fn add(&mut self, left_out: &[&[u8]], command: &[u8]) {
-        self.bytes.extend(left_out.iter().copied().flatten());
+    /// Adds bytes that the log does not take.
+    pub fn leave_out(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.left_out += bytes.len() as u64;
+    }
+
+    /// Adds a command. `with_marks`: the log has annotations.
+    pub fn add(&mut self, command: &[u8], with_marks: bool) {
+        let left_out = std::mem::take(&mut self.left_out);
+        if with_marks && left_out > 0 {
+            Mark::ReplicasOnly(left_out).write(&mut self.logged);
+        }
         self.bytes.extend_from_slice(command);
         self.logged.extend_from_slice(command);
     }

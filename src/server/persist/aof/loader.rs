@@ -45,6 +45,8 @@ pub struct AofLoader {
     batch: Batch,
     /// Stream position after the files that are done; the history id if a file has named one.
     stream: (Option<ReplId>, ReplOffset),
+    /// The histories before that one, each with its last offset.
+    earlier: Vec<(ReplId, ReplOffset)>,
     /// Bytes of the files that are done.
     done_bytes: u64,
     /// Commands replayed.
@@ -94,6 +96,7 @@ impl AofLoader {
             reply: Reply::new(),
             batch: Batch::default(),
             stream: (None, 0),
+            earlier: Vec::new(),
             done_bytes: 0,
             commands: 0,
             began: Instant::now(),
@@ -120,11 +123,11 @@ impl AofLoader {
         let ended = self.replay_file(&mut current, keyspace, server, bytes);
         current.took += began.elapsed();
         match ended {
-            Ok(Next::End) => self.end_file(&current),
+            Ok(Next::End) => self.end_file(&mut current),
             Ok(_) => self.current = Some(current),
             Err(Stop::Fault(Fault::Torn { sound })) => {
                 cut_torn(&current, &self.names, sound, server, &self.client)?;
-                self.end_file(&current);
+                self.end_file(&mut current);
             }
             Err(stop) => {
                 tell_stop(&current.part.name, &stop);
@@ -156,6 +159,7 @@ impl AofLoader {
             LoadFailed
         })?;
         reader.begin_stream_at(part.start.unwrap_or(self.stream.1));
+        reader.begin_history(self.stream.0);
         let preamble = match is_rdb(&path) {
             Ok(true) => {
                 tracing::info!("Reading RDB base file on AOF loading...");
@@ -175,7 +179,7 @@ impl AofLoader {
         }))
     }
 
-    fn end_file(&mut self, current: &Current) {
+    fn end_file(&mut self, current: &mut Current) {
         let kind = match current.part.role {
             Role::Base => "base",
             _ => "incr",
@@ -184,6 +188,7 @@ impl AofLoader {
             let (id, offset) = current.reader.stream();
             let end = current.part.end.unwrap_or(offset);
             self.stream = (id.or(self.stream.0), end);
+            self.earlier.extend(current.reader.take_earlier());
         }
         self.done_bytes += current.reader.size();
         if current.reader.size() > 0 {
@@ -333,9 +338,12 @@ impl Load for AofLoader {
         keyspace.dirty = 0;
         server.end_loading(keyspace);
         match self.stream {
+            // Bytes were not counted.
+            (Some(ReplId::NONE), offset) => server.stream.resume_at(offset),
             (Some(id), offset) => server.stream.resume(Position { id, offset }),
             (None, offset) => server.stream.resume_at(offset),
         }
+        server.stream.add_ancestors(&self.earlier);
         server.stream.keep_backlog(server.config.repl_backlog_size);
         if !server.config.appendonly {
             // The file was switched off meanwhile.

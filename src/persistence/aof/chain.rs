@@ -1,0 +1,208 @@
+//! The incremental files that can be read as the stream, oldest first: open handles with the stream
+//! positions at which they begin.
+//!
+//!     | file 5 (retained) | file 6 | file 7, being written
+//!     ^ first             ^ first  ^ first
+//!
+//! Invariants
+//!   1. Each file begins, in the stream, where the one before it ends, and has annotations of the
+//!      stream from its begin on. A file without them begins no chain: the chain is empty until the
+//!      next file.
+//!   2. A file refers to its successor, so that a reader can go on when a rewrite has removed both.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use super::annotation::{Annotation, LINE_MAX};
+use crate::replication::{Mark, ReplOffset};
+
+/// A place between two requests of a file, and its position in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub offset: ReplOffset,
+    pub at: u64,
+}
+
+/// A file that is not written any more.
+#[derive(Debug)]
+struct Closed {
+    length: u64,
+    places: Vec<Place>,
+}
+
+/// One file of the chain.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    file: File,
+    name: String,
+    /// The stream position at which it begins.
+    pub first: ReplOffset,
+    closed: OnceLock<Closed>,
+    next: OnceLock<Arc<LogFile>>,
+}
+
+impl LogFile {
+    fn open(path: &Path, first: ReplOffset) -> io::Result<LogFile> {
+        let name = path.file_name().unwrap_or_default();
+        Ok(LogFile {
+            file: File::open(path)?,
+            name: name.to_string_lossy().into_owned(),
+            first,
+            closed: OnceLock::new(),
+            next: OnceLock::new(),
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its length, once it is not written any more.
+    pub fn closed_length(&self) -> Option<u64> {
+        self.closed.get().map(|closed| closed.length)
+    }
+
+    /// Its length on disk.
+    pub fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    pub fn next(&self) -> Option<&Arc<LogFile>> {
+        self.next.get()
+    }
+
+    /// Appends up to `n` bytes at `at` to `buf`.
+    pub fn read(&self, buf: &mut Vec<u8>, at: u64, n: usize) -> io::Result<usize> {
+        let before = buf.len();
+        buf.resize(before + n, 0);
+        let read = loop {
+            match self.file.read_at(&mut buf[before..], at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        buf.truncate(before + read.as_ref().map_or(0, |&n| n));
+        read
+    }
+}
+
+/// The file being written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written<'a> {
+    pub length: u64,
+    pub places: &'a [Place],
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    files: VecDeque<Arc<LogFile>>,
+}
+
+impl Chain {
+    /// The first position that can be read.
+    pub fn first(&self) -> Option<ReplOffset> {
+        self.files.front().map(|file| file.first)
+    }
+
+    /// The file that has the byte after a position, or ends there.
+    pub fn find(&self, offset: ReplOffset) -> Option<&Arc<LogFile>> {
+        self.files.iter().rfind(|file| file.first <= offset)
+    }
+
+    /// The file being written.
+    pub fn current(&self) -> Option<&Arc<LogFile>> {
+        self.files.back().filter(|file| file.closed.get().is_none())
+    }
+
+    /// Nothing so far can be read.
+    pub fn forget(&mut self) {
+        self.files.clear();
+    }
+
+    /// The current file is not written any more.
+    pub fn close_current(&mut self, written: Written<'_>) {
+        if let Some(file) = self.current() {
+            // It is open: nothing was set before.
+            let _ = file.closed.set(Closed {
+                length: written.length,
+                places: written.places.to_vec(),
+            });
+        }
+    }
+
+    /// A file with annotations begins at a stream position.
+    pub fn begin(&mut self, path: &Path, first: ReplOffset) {
+        match LogFile::open(path, first) {
+            Ok(file) => {
+                let file = Arc::new(file);
+                if let Some(last) = self.files.back() {
+                    // Only the last file has no successor.
+                    let _ = last.next.set(Arc::clone(&file));
+                }
+                self.files.push_back(file);
+            }
+            Err(error) => {
+                let why = crate::config::system_text(&error);
+                tracing::warn!("Can't read the append only file {}: {why}", path.display());
+                self.forget();
+            }
+        }
+    }
+
+    /// The log goes on in another chain, whose first file begins no later.
+    pub fn go_on_in(&self, other: &Chain) {
+        if let (Some(last), Some(first)) = (self.files.back(), other.files.front()) {
+            let _ = last.next.set(Arc::clone(first));
+        }
+    }
+
+    /// Files that begin before a position have been removed.
+    pub fn forget_before(&mut self, offset: ReplOffset) {
+        while self.first().is_some_and(|first| first < offset) {
+            self.files.pop_front();
+        }
+    }
+
+    /// The place nearest before a position of a file.
+    pub fn place(
+        file: &LogFile,
+        written: Option<Written<'_>>,
+        offset: ReplOffset,
+    ) -> Option<Place> {
+        let places = match (file.closed.get(), &written) {
+            (Some(closed), _) => &closed.places,
+            (None, Some(written)) => written.places,
+            (None, None) => return None,
+        };
+        let after = places.partition_point(|place| place.offset <= offset);
+        Some(places[after.checked_sub(1)?])
+    }
+}
+
+/// The position that the annotations at the begin of a file give; `None`: they give none.
+pub(super) fn position_at_begin(path: &Path) -> io::Result<Option<ReplOffset>> {
+    let mut head = Vec::new();
+    // `#TS`, `#CK`, `#NS` with its SELECT, `#SO`.
+    LogFile::open(path, 0)?.read(&mut head, 0, LINE_MAX)?;
+    let mut rest = &head[..];
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (line, after) = rest.split_at(end + 1);
+        rest = after;
+        match Annotation::parse(line) {
+            _ if line[0] != b'#' => return Ok(None),
+            Annotation::Stream(Mark::Position(position)) => return Ok(Some(position.offset)),
+            Annotation::Stream(Mark::NotInStream(n)) => {
+                let n = usize::try_from(n).unwrap_or(usize::MAX);
+                rest = rest.get(n..).unwrap_or_default();
+            }
+            Annotation::Damaged => return Ok(None),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
