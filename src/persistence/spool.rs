@@ -323,7 +323,6 @@ pub struct SpoolUsage(Weak<Shared>);
 
 impl SpoolUsage {
     /// As [`Spool::memory_bytes`]; `None`: the spool is no more.
-    #[cfg(test)]
     pub fn memory_bytes(&self) -> Option<usize> {
         Some(self.0.upgrade()?.memory_bytes())
     }
