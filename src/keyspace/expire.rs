@@ -50,6 +50,15 @@ impl Keyspace {
         self.dbs.iter().map(|db| db.volatile()).sum()
     }
 
+    /// About how many keys have not expired, judged by samples of `samples` entries per database.
+    pub fn live_keys(&self, samples: usize) -> u64 {
+        let now_ms = self.now_ms;
+        self.dbs
+            .iter()
+            .map(|db| db.live_keys(now_ms, samples))
+            .sum()
+    }
+
     /// Deletes due keys for at most about `budget`.
     pub fn expire_cycle(&mut self, budget: Duration) -> Cycle {
         let mut cycle = Cycle::default();

@@ -7,10 +7,12 @@ mod handshake;
 mod history;
 mod marks;
 mod payload;
+mod requests;
 mod stream;
 
 pub use handshake::{Agreed, Handshake, HandshakeError, Introduction};
 pub use history::ReplId;
 pub use marks::Mark;
 pub use payload::Payload;
+pub use requests::{Changes, NoRequest, Request, align, changes, first_request};
 pub use stream::{Position, ReplOffset, Stream, write_select};

@@ -5,7 +5,9 @@
 //! several of them at once. Sockets belong to the loop (`run::roles::upstream`, `run::feed`).
 
 pub mod cron;
+mod demotion;
 pub mod failover;
+mod guard;
 pub mod load;
 pub mod primary;
 pub mod role;

@@ -34,10 +34,22 @@ pub struct Replication {
     pub(in crate::server) has_acks: bool,
     /// The snapshot for replicas that was begun last.
     pub(in crate::server) sync: Option<SharedSync>,
+    /// What the last demotion has lost.
+    pub lost: Option<LostWrites>,
     /// FAILOVER in progress.
     pub failover: Option<Failover>,
     /// Full synchronizations begun, partial ones granted and refused.
     pub syncs: SyncCounts,
+}
+
+/// Writes that a demotion has lost.
+#[derive(Clone, Debug)]
+pub struct LostWrites {
+    pub commands: u64,
+    /// Of the stream.
+    pub bytes: u64,
+    /// Where they are kept.
+    pub file: String,
 }
 
 /// INFO's `sync_full`, `sync_partial_ok`, `sync_partial_err`.
