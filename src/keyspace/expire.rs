@@ -93,6 +93,24 @@ impl Keyspace {
         cycle
     }
 
+    /// When a key expires or has expired, whether or not expired keys are hidden.
+    pub fn expiry_of(&mut self, db: DbIndex, key: &[u8]) -> Option<i64> {
+        let db = self.db(db);
+        db.find_entry(key)?.entry.expiry()
+    }
+
+    /// Deletes a key whose expiry has passed, also while expired keys are hidden.
+    pub fn expire_if_past(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let now_ms = self.now_ms;
+        let mut db = self.db(db);
+        let found = db.find_entry(key);
+        let Some(found) = found.filter(|found| is_past(found.entry.expiry(), now_ms)) else {
+            return false;
+        };
+        db.expire_found(found);
+        true
+    }
+
     fn expire_entry(&mut self, db: DbIndex, entry: Entry) -> bool {
         let key: Box<[u8]> = entry.key().into();
         let Some(entry) = self.dbs[db].detach_entry(entry) else {

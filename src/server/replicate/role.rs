@@ -101,6 +101,7 @@ impl Server {
 
     /// What depends on the role is computed anew.
     fn role_changed(&mut self, keyspace: &mut Keyspace) {
+        self.replication.local_expiries.clear();
         self.update_effects(keyspace);
         keyspace.set_expiring(self.expiring());
         self.update_interest();

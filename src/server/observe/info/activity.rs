@@ -191,7 +191,10 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         "migrate_cached_sockets",
         server.connections.migrate_links.len(),
     );
-    to.zeros(&["slave_expires_tracked_keys"]);
+    to.field(
+        "slave_expires_tracked_keys",
+        server.replication.local_expiries.len(),
+    );
     let defrag = server.memory.defrag.figures(server.now.mono_ms);
     to.fields(&[
         ("active_defrag_hits", &defrag.hits),

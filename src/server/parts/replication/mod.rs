@@ -6,11 +6,13 @@
 //! `replicate`.
 
 pub mod failover;
+pub mod local_expiries;
 pub mod replicas;
 pub mod sending;
 pub mod upstream;
 
 use failover::Failover;
+use local_expiries::LocalExpiries;
 use replicas::Replicas;
 use sending::SharedSync;
 
@@ -34,6 +36,8 @@ pub struct Replication {
     pub(in crate::server) has_acks: bool,
     /// The snapshot for replicas that was begun last.
     pub(in crate::server) sync: Option<SharedSync>,
+    /// Keys that this replica expires by itself.
+    pub local_expiries: LocalExpiries,
     /// What the last demotion has lost.
     pub lost: Option<LostWrites>,
     /// FAILOVER in progress.
