@@ -6,7 +6,8 @@
 //!
 //! The new primary does not say where its history left ours. What is known are the positions that
 //! replicas acknowledged: that of the replica with the new primary's address, or else with its
-//! port. Without either, everything that the backlog has counts as lost.
+//! port. Without either, everything that the backlog has of this server's time as a primary counts
+//! as lost.
 //!
 //! The file has at most `demotion-lost-max-bytes` of the stream, its last bytes. It can be applied
 //! with `redis-cli --pipe`, or read as an append only file.
@@ -88,7 +89,10 @@ impl Server {
             .stream
             .backlog()
             .filter(|backlog| backlog.end() == end.offset)?;
-        let wanted = shared.unwrap_or(backlog.first());
+        // What came before a promotion was another server's.
+        let promoted = self.stream.history().earlier;
+        let own = promoted.map_or(0, |(_, end)| end.saturating_sub(1));
+        let wanted = shared.unwrap_or(own);
         let from = wanted
             .max(backlog.first())
             .max(end.offset.saturating_sub(max));
