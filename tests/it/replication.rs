@@ -221,7 +221,7 @@ fn tail_prints_the_stream_and_asks_for_no_snapshot() {
             }
         }
     });
-    let mut next = || {
+    let next = || {
         let line = lines.recv_timeout(Duration::from_secs(10)).expect("a line");
         line.split_once(' ').expect("a time").1.to_owned()
     };
