@@ -96,10 +96,16 @@ fn number(bytes: &[u8], at: &mut usize, mark: u8, max: u64) -> Result<u64, NoReq
 }
 
 /// Where the first request of a stretch that may begin inside of one is: the first place from which
-/// a whole request can be read. O(bytes), unless values look like requests.
+/// a whole request can be read, and no invalid one after it. O(bytes), unless values look like
+/// requests.
 pub fn align(bytes: &[u8]) -> usize {
+    let is_begin = |at: &usize| {
+        let rest = &bytes[*at..];
+        let first = first_request(rest);
+        first.is_ok_and(|first| first_request(&rest[first.len..]) != Err(NoRequest::Invalid))
+    };
     memchr::memchr_iter(b'*', bytes)
-        .find(|&at| first_request(&bytes[at..]).is_ok())
+        .find(is_begin)
         .unwrap_or(bytes.len())
 }
 
@@ -189,8 +195,8 @@ mod tests {
 
     #[test]
     fn a_stretch_that_begins_inside_of_a_request_is_aligned() {
-        let bytes = stream(&["SET k *1 *2", "DEL k"]);
-        let second = stream(&["SET k *1 *2"]).len();
+        let bytes = stream(&["SET k *9 x", "DEL k"]);
+        let second = stream(&["SET k *9 x"]).len();
         assert_eq!(align(&bytes), 0);
         assert_eq!(align(&bytes[5..]), second - 5);
         assert_eq!(align(b"abc*1"), 5);
