@@ -47,7 +47,9 @@ mod layers;
 pub mod daemon {
     pub use crate::commands::table;
     pub use crate::config::{Errand, Startup, start, version};
-    pub use crate::operator::{Target, doctor::run as doctor, ping::run as ping};
+    pub use crate::operator::{
+        Target, doctor::run as doctor, ping::run as ping, tail::run as tail,
+    };
     pub use crate::persistence::aof::check::run as check_aof;
     pub use crate::persistence::aof::restore::run as restore_aof;
     pub use crate::persistence::check::check_rdb;

@@ -41,6 +41,10 @@ fn main() -> ExitCode {
             let (text, code) = match errand {
                 daemon::Errand::Ping => daemon::ping(&target),
                 daemon::Errand::Doctor => daemon::doctor(&target),
+                daemon::Errand::Tail { from } => {
+                    let (text, code) = daemon::tail(&target, from, &mut io::stdout());
+                    return ExitCode::from(print(&text, code));
+                }
             };
             // The findings are the output, whatever the result.
             print(&text, 0).max(u8::try_from(code).unwrap_or(1))

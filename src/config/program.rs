@@ -54,6 +54,10 @@ pub(super) enum Asked {
 pub enum Errand {
     Ping,
     Doctor,
+    /// The stream, from this offset on; without one from its end.
+    Tail {
+        from: Option<u64>,
+    },
 }
 
 /// The place of a running server, as far as the arguments give it.
@@ -121,6 +125,10 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
         }
         Some(("ping", asked)) => return Asked::Ask(Errand::Ping, place(asked)),
         Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, place(asked)),
+        Some(("tail", asked)) => {
+            let from = asked.get_one::<u64>(FROM).copied();
+            return Asked::Ask(Errand::Tail { from }, place(asked));
+        }
         _ if matches.get_flag("version") => format!("{}\n", version_line()),
         _ => {
             let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
@@ -219,6 +227,21 @@ fn command() -> Command {
             ),
         )
         .subcommand(ask_command("doctor", DOCTOR))
+        .subcommand(
+            ask_command(
+                "tail",
+                "Print the replication stream of a running server as it grows",
+            )
+            .arg(
+                Arg::new(FROM)
+                    .long(FROM)
+                    .value_name("OFFSET")
+                    .value_parser(value_parser!(u64).range(..1 << 62))
+                    .help(
+                        "Begin here, if the backlog goes back so far; with what comes next without",
+                    ),
+            ),
+        )
         .subcommand(restore_command())
         .subcommand(Command::new("man").about("Print the man page").hide(true))
 }

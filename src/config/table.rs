@@ -723,6 +723,12 @@ directives! {
         "metrics-password", secret, [SENSITIVE], Works;
     repl_spool_memory: u64 = 64 * MB =>
         "repl-spool-memory", memory(MB as i128, LONG_MAX), [], Works;
+    replica_min_retain_percent: u32 = 1 =>
+        "replica-min-retain-percent", number(0, 100), [], Works;
+    demotion_lost_max_bytes: u64 = 64 * MB =>
+        "demotion-lost-max-bytes", memory(0, LONG_MAX), [], Works;
+    ready_max_lag: u32 = 0 =>
+        "ready-max-lag", number(0, INT_MAX), [], Works;
 }
 
 /// The directive with this name or alias, in any case.

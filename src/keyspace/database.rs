@@ -97,6 +97,22 @@ impl Database {
         sum.checked_div(count).unwrap_or(0)
     }
 
+    /// About how many keys have not expired, judged by the volatile keys among the first `samples`
+    /// entries.
+    pub fn live_keys(&self, now_ms: i64, samples: usize) -> u64 {
+        let (len, volatile) = (self.len() as u64, self.volatile() as u64);
+        if volatile == 0 {
+            return len;
+        }
+        let (mut seen, mut past) = (0u64, 0u64);
+        for when in self.entries().take(samples).filter_map(Entry::expiry) {
+            seen += 1;
+            past += u64::from(when < now_ms);
+        }
+        let expired = (u128::from(volatile) * u128::from(past)).checked_div(u128::from(seen));
+        len - (expired.unwrap_or(0) as u64).min(len)
+    }
+
     /// Hashes whose fields expire.
     pub fn fields(&self) -> &FieldExpiries {
         self.table.fields()

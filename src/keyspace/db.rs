@@ -191,7 +191,12 @@ impl<'a> Db<'a> {
         }
     }
 
-    fn expire_found(&mut self, found: Found) {
+    /// The key in the table, expired or not.
+    pub(super) fn find_entry(&self, key: &[u8]) -> Option<Found> {
+        self.database().find(self.hash(key), key)
+    }
+
+    pub(super) fn expire_found(&mut self, found: Found) {
         let key: Box<[u8]> = found.entry.key().into();
         if let Some(entry) = self.database_mut().detach(found) {
             self.keyspace.lazyfree.free_entry(entry, Cause::Expiry);

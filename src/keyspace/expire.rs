@@ -50,6 +50,15 @@ impl Keyspace {
         self.dbs.iter().map(|db| db.volatile()).sum()
     }
 
+    /// About how many keys have not expired, judged by samples of `samples` entries per database.
+    pub fn live_keys(&self, samples: usize) -> u64 {
+        let now_ms = self.now_ms;
+        self.dbs
+            .iter()
+            .map(|db| db.live_keys(now_ms, samples))
+            .sum()
+    }
+
     /// Deletes due keys for at most about `budget`.
     pub fn expire_cycle(&mut self, budget: Duration) -> Cycle {
         let mut cycle = Cycle::default();
@@ -82,6 +91,24 @@ impl Keyspace {
             }
         }
         cycle
+    }
+
+    /// When a key expires or has expired, whether or not expired keys are hidden.
+    pub fn expiry_of(&mut self, db: DbIndex, key: &[u8]) -> Option<i64> {
+        let db = self.db(db);
+        db.find_entry(key)?.entry.expiry()
+    }
+
+    /// Deletes a key whose expiry has passed, also while expired keys are hidden.
+    pub fn expire_if_past(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let now_ms = self.now_ms;
+        let mut db = self.db(db);
+        let found = db.find_entry(key);
+        let Some(found) = found.filter(|found| is_past(found.entry.expiry(), now_ms)) else {
+            return false;
+        };
+        db.expire_found(found);
+        true
     }
 
     fn expire_entry(&mut self, db: DbIndex, entry: Entry) -> bool {

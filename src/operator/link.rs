@@ -53,6 +53,11 @@ impl Link<'_> {
         self.link.reply(self.target.limit)
     }
 
+    /// The connection itself, for what is no reply to a command.
+    pub(super) fn raw(&mut self) -> &mut BlockingLink {
+        &mut self.link
+    }
+
     /// Runs a command given as words separated by blanks.
     pub fn run(&mut self, line: &str) -> io::Result<ReplyValue> {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();

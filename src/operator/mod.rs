@@ -1,12 +1,13 @@
-//! Tools that query a running server from outside: `russet ping`, `russet doctor`.
+//! Tools that query a running server from outside: `russet ping`, `russet doctor`, `russet tail`.
 //!
-//! Both are clients: they learn about the server only by commands, and about the machine only from
+//! They are clients: they learn about the server only by commands, and about the machine only from
 //! the kernel; nothing here shares state with the server process.
 
 pub mod doctor;
 mod link;
 mod listening;
 pub mod ping;
+pub mod tail;
 
 use std::path::PathBuf;
 use std::time::Duration;

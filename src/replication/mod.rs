@@ -10,6 +10,7 @@ mod history;
 mod lines;
 mod marks;
 mod payload;
+mod requests;
 mod stream;
 
 pub use backlog::Backlog;
@@ -19,4 +20,5 @@ pub use held::HeldStream;
 pub use history::ReplId;
 pub use marks::Mark;
 pub use payload::Payload;
+pub use requests::{Changes, NoRequest, Request, align, changes, first_request};
 pub use stream::{Position, ReplOffset, Stream, write_select};

@@ -46,6 +46,19 @@ impl BlockingLink {
             self.dialled.read_into(&mut self.unread, end)?;
         }
     }
+
+    /// Waits for more bytes, within `limit`, and gives all that were received after the last reply:
+    /// for a link whose other end sends requests. The caller removes what it takes.
+    pub fn more(&mut self, limit: Duration) -> io::Result<&mut Vec<u8>> {
+        self.dialled
+            .read_into(&mut self.unread, Instant::now() + limit)?;
+        Ok(&mut self.unread)
+    }
+
+    /// The bytes received after the last reply, without waiting.
+    pub fn unread(&mut self) -> &mut Vec<u8> {
+        &mut self.unread
+    }
 }
 
 fn invalid(fault: super::ReplyFault) -> io::Error {

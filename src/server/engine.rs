@@ -206,7 +206,7 @@ impl Server {
         if client.flags.contains(ClientFlags::PRIMARY) {
             self.primary_gone(client);
         }
-        self.replica_gone(client.id);
+        self.replica_gone(client);
     }
 
     /// CLIENT KILL of another client: removes it from everything now; it is closed before the loop

@@ -22,6 +22,7 @@
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, exchanged with other servers |
 //! | `redis_cli` | Redis's own tools |
+//! | `replication` | primaries and replicas: refusals, demotions, `russet tail`, figures |
 //! | `sandbox` | scripts that try to escape, or to exhaust resources |
 //! | `script_memory` | memory used for scripts outside Lua |
 //! | `scripts` | scripts that run for long |
@@ -55,6 +56,7 @@ mod operator;
 mod process;
 mod rdb;
 mod redis_cli;
+mod replication;
 mod sandbox;
 mod script_memory;
 mod scripts;

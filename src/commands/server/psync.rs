@@ -114,6 +114,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                 b"eof" => facts.eof = true,
                 b"psync2" => facts.psync2 = true,
                 b"rdb-channel-repl" => facts.rdb_channel = true,
+                b"observer" => facts.observer = true,
                 b"dual-channel" => facts.dual_channel = true,
                 _ => {}
             },

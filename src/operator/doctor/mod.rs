@@ -2,10 +2,11 @@
 //! with the reason and the remedy.
 //!
 //! `machine` checks the kernel's settings and the disk, `service` what the server reports about
-//! itself. Both only read. Each check is a function from readings to findings, so tests can
+//! itself, `replication` its links. They only read. Each check is a function from readings to findings, so tests can
 //! simulate any machine.
 
 mod machine;
+mod replication;
 mod service;
 
 use std::collections::HashMap;
@@ -123,6 +124,7 @@ pub fn run(target: &Target) -> (String, i32) {
     };
     let machine = Machine::read(&told);
     let mut findings = service::look(&told);
+    findings.extend(replication::look(&told));
     findings.extend(machine.look(&told));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
     let to_mend = findings.iter().filter(|f| f.weight == Weight::Warn).count();

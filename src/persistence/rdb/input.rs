@@ -440,16 +440,40 @@ impl<'a> Input<'a> {
         done.map(|()| None)
     }
 
-    /// Passes over `n` bytes, which must be there.
+    /// Passes over `n` bytes. They must be there, unless there is a reader.
     pub fn skip(&mut self, n: u64) -> Result<(), Fault> {
         if n > (self.end - self.at) as u64 {
-            return Err(self.shortage(n));
+            return self.skip_unread(n);
         }
         self.at += n as usize;
         Ok(())
     }
 
-    /// Passes over a string, which must be there.
+    /// As [`Input::skip`], if not all bytes are in the window.
+    #[cold]
+    fn skip_unread(&mut self, mut n: u64) -> Result<(), Fault> {
+        let is_read = matches!(
+            &self.source,
+            Source::Window {
+                origin: Origin::Reader(_),
+                ..
+            }
+        );
+        if !is_read || n > self.left() {
+            return Err(self.shortage(n));
+        }
+        loop {
+            let here = n.min((self.end - self.at) as u64);
+            self.at += here as usize;
+            n -= here;
+            if n == 0 {
+                return Ok(());
+            }
+            self.fill(1)?;
+        }
+    }
+
+    /// Passes over a string. It must be there, unless there is a reader.
     pub fn skip_string(&mut self) -> Result<(), Fault> {
         let bytes = match self.prefix()? {
             Prefix::Length(n) => n,

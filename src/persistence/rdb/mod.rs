@@ -7,12 +7,14 @@
 //!     reader     files, key by key                 payload     RESTORE's payloads
 //!     peer       the version for another server
 //!     scan       where an item ends that arrives in pieces
+//!     census     how many keys a file has
 //!     templates  the field names that hashes of Redis 8.10 share
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
 //! unsupported data, and passes over metadata that may be ignored.
 
+mod census;
 mod fault;
 pub mod format;
 mod input;
@@ -25,6 +27,7 @@ mod scan;
 mod templates;
 mod writer;
 
+pub use census::count_keys;
 pub use fault::{Fault, RdbError};
 pub use format::Dialect;
 pub use input::{Input, Text};

@@ -415,7 +415,7 @@ impl<'a> Reader<'a> {
 const HEADER_BYTES: usize = 9;
 
 /// `REDIS` and four digits, or `VALKEY` and three.
-fn header(input: &mut Input<'_>) -> Result<(Dialect, u16), Fault> {
+pub(super) fn header(input: &mut Input<'_>) -> Result<(Dialect, u16), Fault> {
     let head: [u8; HEADER_BYTES] = input.array()?;
     let (dialect, digits) = match &head {
         [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (Dialect::Redis, &digits[..]),

@@ -67,6 +67,11 @@ fn opcode_layout(code: u8, dialect: Dialect) -> Option<Layout> {
     })
 }
 
+/// Whether an item with this first byte is no key.
+pub(super) fn is_opcode(code: u8, dialect: Dialect) -> bool {
+    opcode_layout(code, dialect).is_some()
+}
+
 /// What is known of an item's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scanned {
@@ -135,6 +140,12 @@ impl Scan {
                 Err(_) => return Scanned::Unknown,
             }
         }
+    }
+
+    /// Passes over the rest of the item, whose first byte has been read.
+    pub fn pass(mut self, input: &mut Input<'_>, templates: &Templates) -> Result<(), Fault> {
+        while self.step(input, templates)? {}
+        Ok(())
     }
 
     /// Passes over the next part. `false`: there is none.

@@ -159,6 +159,12 @@ impl World<'_> {
             server.observe(client, id, args, origin, (ticks, replied));
         }
         let changed = keyspace.effects.end_command(outer_changed);
+        if changed
+            && server.replication.is_replica()
+            && !client.flags.contains(ClientFlags::PRIMARY)
+        {
+            server.note_local_write(keyspace, selected, id, args);
+        }
         if effect == Effect::Always || changed && effect == Effect::Verbatim {
             keyspace.effects.state(selected, args.iter());
         }

@@ -24,6 +24,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     let tracker = server.messages.tracking.of(client.id);
     let waiting = reply.pending_len();
     let beyond = listed_bytes(reply);
+    let unsent = server.unsent_to(client.id);
     // Writing to memory cannot fail.
     let _ = write!(
         line,
@@ -63,10 +64,14 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         reply.capacity(),
         client.buffers.reply_peak.max(waiting),
         waiting - beyond,
-        (beyond > 0) as u8,
-        beyond,
-        client.memory_bytes(reply),
-        if waiting > 0 && !running { "rw" } else { "r" },
+        (beyond > 0 || unsent > 0) as u8,
+        beyond + unsent,
+        client.memory_bytes(reply) + unsent,
+        if waiting + unsent > 0 && !running {
+            "rw"
+        } else {
+            "r"
+        },
         client.traffic.last_command.unwrap_or("NULL"),
     );
     line.extend_from_slice(server.acl.users.name(client.user));

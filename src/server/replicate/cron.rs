@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use crate::keyspace::{ClientId, Keyspace};
-use crate::resp::write_request;
+use crate::keyspace::{ClientId, DbIndex, Keyspace};
+use crate::resp::{Args, write_request};
 use crate::server::parts::replication::replicas::State;
 use crate::server::parts::replication::upstream::{Delay, Link};
 use crate::server::state::Server;
@@ -27,6 +27,29 @@ impl Engine {
             } = &mut self.server;
             persist.aof.apply_history(config);
         }
+        self.sweep_local_expiries();
+    }
+
+    /// Deletes the keys to which clients of this replica gave a time to live, when it is over.
+    fn sweep_local_expiries(&mut self) {
+        const KEYS_MAX: usize = 10_000;
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let local = &mut server.replication.local_expiries;
+        let now_ms = keyspace.now_ms();
+        for _ in 0..KEYS_MAX {
+            let Some((db, key)) = local.take_due(now_ms) else {
+                break;
+            };
+            if !keyspace.expire_if_past(db, &key)
+                && let Some(when) = keyspace.expiry_of(db, &key)
+            {
+                // It has been given another time since.
+                local.add(when, db, &key);
+            }
+        }
+        self.after_removals();
     }
 
     /// A link that is silent for too long is lost; one that works is acknowledged.
@@ -186,6 +209,27 @@ impl Engine {
 }
 
 impl Server {
+    /// A client of this replica has written: keys that expire now are deleted when they do.
+    #[cold]
+    pub(in crate::server) fn note_local_write(
+        &mut self,
+        keyspace: &mut Keyspace,
+        db: DbIndex,
+        id: usize,
+        args: Args<'_>,
+    ) {
+        let Ok(keys) = self.table.row(id).keys(args) else {
+            return;
+        };
+        for (at, _) in keys {
+            let key = args.at(at);
+            // Keys that a command puts into another database (MOVE) are only hidden.
+            if let Some(when) = keyspace.expiry_of(db, key) {
+                self.replication.local_expiries.add(when, db, key);
+            }
+        }
+    }
+
     /// A primary without replicas keeps its backlog for `repl-backlog-ttl`.
     fn drop_idle_backlog(&mut self, keyspace: &mut Keyspace) {
         let ttl_ms = self.config.repl_backlog_ttl.saturating_mul(1000);

@@ -17,6 +17,7 @@ use crate::server::parts::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
 };
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Source, SyncLoad};
+use crate::server::replicate::guard::Judged;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -38,6 +39,8 @@ enum Failed {
     Lost(String),
     /// What it brought cannot be loaded.
     Unloadable(String),
+    /// What it brought has too few keys.
+    Guarded(String),
 }
 
 /// The file that a snapshot is received into.
@@ -82,6 +85,7 @@ impl Server {
                 payload: Payload::default(),
                 unread: rest,
                 is_loaded: false,
+                head: (!swaps && self.guards(keyspace).is_some()).then(Vec::new),
             },
             rest: Vec::new(),
             beside: swaps.then(|| Box::new(keyspace.beside())),
@@ -161,6 +165,7 @@ impl Server {
 
     /// What is made from the old data ends: files, and replicas' snapshots.
     fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
+        self.keep_lost_writes();
         if self.persist.aof.log().is_some() {
             // A new set of files begins when the new data is there.
             let _ = self.set_appendonly(keyspace, false, false);
@@ -214,6 +219,7 @@ impl Server {
         let (why, delay) = match failed {
             Failed::Lost(why) => (why, Delay::None),
             Failed::Unloadable(why) => (why, Delay::Unloadable),
+            Failed::Guarded(why) => (why, Delay::Guarded),
         };
         tracing::warn!("{why}");
         let has_begun = load.as_ref().is_some_and(|load| load.has_begun);
@@ -318,6 +324,11 @@ impl Server {
                     };
                 }
             }
+            match self.judge_head(keyspace, load) {
+                Judged::Unknown => return Ok(false),
+                Judged::Taken => {}
+                Judged::Refused(why) => return Err(Failed::Guarded(why)),
+            }
             self.begin_sync_load(keyspace, load);
         }
         let started = self.identity.started;
@@ -376,6 +387,13 @@ impl Server {
 
     /// Everything is loaded: it is the dataset from now on.
     fn finish_load(&mut self, keyspace: &mut Keyspace, mut load: SyncLoad) -> Option<Loaded> {
+        let keys = load.beside.as_ref().map(|beside| beside.len() as u64);
+        if let Some(keys) = keys
+            && let Some(why) = self.refuse_sync(keyspace, keys)
+        {
+            self.sync_ended_badly(keyspace, Failed::Guarded(why), Some(load));
+            return None;
+        }
         if let Some(beside) = load.beside.take() {
             self.leave_old_data(keyspace);
             keyspace.take_over(*beside, self.config.replica_lazy_flush);
@@ -437,7 +455,7 @@ impl SyncLoad {
     }
 
     /// Whether the link has brought the whole snapshot.
-    fn is_received(&self) -> bool {
+    pub(super) fn is_received(&self) -> bool {
         match &self.source {
             Source::File(_) => true,
             Source::Socket { payload, .. } => payload.is_whole(),
@@ -458,6 +476,7 @@ impl SyncLoad {
             rdb,
             payload,
             is_loaded,
+            head,
             ..
         } = &mut self.source
         else {
@@ -467,6 +486,9 @@ impl SyncLoad {
         let taken = payload.receive(bytes, &mut content);
         let taken = taken.map_err(|error| error.to_string())?;
         self.rest.extend_from_slice(&bytes[taken..]);
+        if let Some(head) = head {
+            head.extend_from_slice(&content);
+        }
         if !*is_loaded {
             rdb.feed(&content);
         }

@@ -6,7 +6,9 @@
 
 mod channel;
 pub mod cron;
+mod demotion;
 pub mod failover;
+mod guard;
 pub mod load;
 pub mod primary;
 pub mod role;

@@ -279,7 +279,18 @@ impl Server {
     }
 
     /// A replica that was to be synchronized is gone, or any other client.
-    pub(in crate::server) fn replica_gone(&mut self, id: ClientId) {
+    pub(in crate::server) fn replica_gone(&mut self, client: &Client) {
+        let id = client.id;
+        if let Some(replica) = self.replication.replicas.get(id).filter(|r| r.acked > 0) {
+            let (port, acked) = (replica.facts.port, replica.acked);
+            let ip = match &replica.facts.ip {
+                Some(ip) => String::from_utf8_lossy(ip).into_owned(),
+                None => client
+                    .ip()
+                    .map_or_else(String::new, |a| a.ip().to_canonical().to_string()),
+            };
+            self.replication.replicas.remember(ip, port, acked);
+        }
         let now_ms = self.now.mono_ms;
         let (was_replica, useless) = self.replication.replicas.remove(id, now_ms);
         if was_replica && self.replication.replicas.is_empty() {
@@ -300,6 +311,17 @@ impl Server {
     pub(in crate::server) fn sendable(&self) -> ReplOffset {
         let safe = self.persist.aof.log().map(|log| log.writer.safe());
         safe.map_or(self.stream.offset(), |safe| safe.min(self.stream.offset()))
+    }
+
+    /// Bytes of the stream that a client, if it is a replica, has still to be sent. They are in the
+    /// backlog.
+    pub(in crate::server) fn unsent_to(&self, id: ClientId) -> usize {
+        let replica = self.replication.replicas.get(id);
+        let reads = |r: &&Replica| !matches!(r.state, State::Introduced | State::Waits(_));
+        let unsent = replica
+            .filter(reads)
+            .map_or(0, |r| self.stream.offset().saturating_sub(r.sent));
+        usize::try_from(unsent).unwrap_or(usize::MAX)
     }
 
     /// What a replica needs of a snapshot.

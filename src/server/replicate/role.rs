@@ -19,6 +19,11 @@ impl Server {
         if let Some((host, port)) = self.config.replicaof.0.clone() {
             self.stream.resume_following();
             self.follow(keyspace, &host, port);
+            if let Some(upstream) = &mut self.replication.upstream {
+                // The data is that of the last run, when this server followed the same address.
+                upstream.is_familiar = upstream.has_data;
+                upstream.demoted = None;
+            }
         }
     }
 
@@ -31,7 +36,12 @@ impl Server {
             self.end_blocked(keyspace);
         }
         let host = String::from_utf8_lossy(host).into_owned();
+        let before = self.replication.upstream.take();
         let mut upstream = Upstream::new(host.clone(), port, self.now.mono_ms);
+        upstream.demoted = match before {
+            Some(before) => before.demoted,
+            None => Some(self.stream.position()),
+        };
         // A former primary, or a replica of another one, has data that may be continued.
         upstream.has_data = self.stream.is_known();
         self.replication.upstream = Some(Box::new(upstream));
@@ -74,13 +84,15 @@ impl Server {
 
     /// REPLICAOF with the primary that is followed already: a snapshot that was refused is taken.
     pub fn accept_sync(&mut self) {
+        let now_ms = self.now.mono_ms;
         if let Some(upstream) = &mut self.replication.upstream {
-            upstream.accept_sync();
+            upstream.accept_sync(now_ms);
         }
     }
 
     /// What depends on the role is computed anew.
     fn role_changed(&mut self, keyspace: &mut Keyspace) {
+        self.replication.local_expiries.clear();
         self.update_effects(keyspace);
         keyspace.set_expiring(self.expiring());
         self.update_interest();

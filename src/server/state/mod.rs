@@ -158,6 +158,8 @@ pub struct Rates {
     pub commands: Rate,
     pub input: Rate,
     pub output: Rate,
+    pub repl_input: Rate,
+    pub repl_output: Rate,
     pub turns: Rate,
     pub turn_us: Rate,
 }
@@ -167,6 +169,8 @@ impl Rates {
         self.commands.sample(stats.commands, now_ms);
         self.input.sample(stats.net_input_bytes, now_ms);
         self.output.sample(stats.net_output_bytes, now_ms);
+        self.repl_input.sample(stats.net_repl_input_bytes, now_ms);
+        self.repl_output.sample(stats.net_repl_output_bytes, now_ms);
         self.turns.sample(stats.turns, now_ms);
         self.turn_us.sample(stats.turn_us, now_ms);
     }

@@ -147,8 +147,14 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("total_net_repl_output_bytes", &stats.net_repl_output_bytes),
         ("instantaneous_input_kbps", &kib(rates.input.per_second())),
         ("instantaneous_output_kbps", &kib(rates.output.per_second())),
-        ("instantaneous_input_repl_kbps", &"0.00"),
-        ("instantaneous_output_repl_kbps", &"0.00"),
+        (
+            "instantaneous_input_repl_kbps",
+            &kib(rates.repl_input.per_second()),
+        ),
+        (
+            "instantaneous_output_repl_kbps",
+            &kib(rates.repl_output.per_second()),
+        ),
         ("rejected_connections", &stats.clients.rejected_connections),
         ("sync_full", &syncs.full),
         ("sync_partial_ok", &syncs.partial_ok),
@@ -185,7 +191,10 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         "migrate_cached_sockets",
         server.connections.migrate_links.len(),
     );
-    to.zeros(&["slave_expires_tracked_keys"]);
+    to.field(
+        "slave_expires_tracked_keys",
+        server.replication.local_expiries.len(),
+    );
     let defrag = server.memory.defrag.figures(server.now.mono_ms);
     to.fields(&[
         ("active_defrag_hits", &defrag.hits),

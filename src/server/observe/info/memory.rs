@@ -3,6 +3,7 @@
 use super::{InfoWriter, Source};
 
 use crate::base::text::human;
+use crate::server::parts::replication::replicas::Replica;
 
 use crate::base::cgroup::Owner;
 use crate::base::{alloc, usage};
@@ -97,6 +98,8 @@ pub struct MemoryFigures {
     pub libraries: usize,
     pub script_states: usize,
     pub clients: usize,
+    /// Of them the connections of replicas.
+    pub replica_clients: usize,
     /// Bytes waiting to be written to the append only file.
     pub aof_buffer: usize,
     /// The backlog.
@@ -114,6 +117,9 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let startup = from.server.identity.startup_bytes;
     let server = from.server;
     let clients = from.client_totals().memory + server.clients.table_bytes();
+    let of_replica = |replica: &Replica| server.clients.get(replica.id);
+    let replicas = server.replication.replicas.iter().filter_map(of_replica);
+    let replica_clients = replicas.map(|s| s.client.memory_bytes(&s.reply)).sum();
     let log = from.server.persist.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let backlog = server.stream.backlog();
@@ -141,6 +147,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         libraries,
         script_states,
         clients,
+        replica_clients,
         aof_buffer,
         backlog,
         replication_buffers: backlog + server.persist.snapshots.spool_bytes(),
@@ -283,8 +290,11 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         ("mem_replication_backlog", &m.backlog),
         ("mem_total_replication_buffers", &m.replication_buffers),
         ("mem_replica_full_sync_buffer", &held),
-        ("mem_clients_slaves", &0),
-        ("mem_clients_normal", &m.clients),
+        ("mem_clients_slaves", &m.replica_clients),
+        (
+            "mem_clients_normal",
+            &m.clients.saturating_sub(m.replica_clients),
+        ),
         ("mem_cluster_links", &0),
         ("mem_aof_buffer", &m.aof_buffer),
     ]);

@@ -18,6 +18,13 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
         }
     }
     write_replicas(server, to);
+    if let Some(lost) = &replication.lost {
+        to.fields(&[
+            ("demotion_lost_commands", &lost.commands),
+            ("demotion_lost_bytes", &lost.bytes),
+            ("demotion_lost_file", &lost.file),
+        ]);
+    }
     let history = server.stream.history();
     let (earlier_id, earlier_offset) = match history.earlier {
         Some((id, offset)) => (id.to_string(), offset as i64),
@@ -103,6 +110,14 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
         let since = upstream.down_since_ms;
         let down_s = since.map_or(-1, |at| (now_ms.saturating_sub(at) / 1000) as i64);
         to.field("master_link_down_since_seconds", down_s);
+    }
+    if let Some(refused) = &upstream.refused {
+        let ago_s = now_ms.saturating_sub(refused.at_ms) / 1000;
+        to.fields(&[
+            ("master_sync_refused_keys", &refused.keys),
+            ("master_sync_refused_own_keys", &refused.own_keys),
+            ("master_sync_refused_seconds_ago", &ago_s),
+        ]);
     }
     let config = &server.config;
     to.fields(&[

@@ -358,16 +358,23 @@ pub(in crate::server) fn add_replication(info: &str, to: &mut Families) {
             info,
         );
     }
-    let (mut offsets, mut lags) = (Vec::new(), Vec::new());
+    let (mut offsets, mut lags, mut behind) = (Vec::new(), Vec::new(), Vec::new());
+    let end: Option<i64> = field("master_repl_offset").and_then(|text| text.parse().ok());
     for line in info.lines() {
         let Some((labels, offset, lag)) = replica(line) else {
             continue;
         };
+        if let (Some(end), Value::Whole(offset)) = (end, &offset) {
+            let bytes = end.saturating_sub(*offset).max(0);
+            behind.push((labels.clone(), Value::Whole(bytes)));
+        }
         offsets.push((labels.clone(), offset));
         lags.push((labels, lag));
     }
     let help = "Bytes of the stream that a replica has acknowledged";
     to.several("redis_connected_slave_offset_bytes", gauge, help, offsets);
+    let help = "Bytes of the stream that a replica has not acknowledged";
+    to.several("russet_connected_slave_lag_bytes", gauge, help, behind);
     let help = "Seconds since a replica last acknowledged";
     to.several("redis_connected_slave_lag_seconds", gauge, help, lags);
 }

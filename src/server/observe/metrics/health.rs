@@ -1,7 +1,8 @@
 //! Readiness of the server: `/readyz`.
 //!
 //! Any answer shows that it is alive. It is not ready while data is being loaded, while writes are
-//! refused because they could not be persisted, and while a replica has lost its primary.
+//! refused because they could not be persisted, and while a replica has lost its primary or has not
+//! heard of it for `ready-max-lag`.
 
 use std::fmt;
 
@@ -30,6 +31,19 @@ impl Readiness {
         let source = Source::new(keyspace, server, None);
         if link_is_down(&info::info(&source, &[b"replication"])) {
             why.push("the link to the primary is down".to_owned());
+        }
+        if let Some(upstream) = &server.replication.upstream {
+            if upstream.refused.is_some() {
+                why.push("a snapshot of the primary with far fewer keys is refused".to_owned());
+            }
+            let silent_ms = server.now.mono_ms.saturating_sub(upstream.heard_ms);
+            let max_ms = u64::from(server.config.ready_max_lag) * 1000;
+            if max_ms > 0 && upstream.is_online() && silent_ms > max_ms {
+                why.push(format!(
+                    "the primary has been silent for {} s (ready-max-lag)",
+                    silent_ms / 1000
+                ));
+            }
         }
         Readiness(why)
     }

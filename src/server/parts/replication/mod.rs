@@ -6,6 +6,7 @@
 //! `replicate`.
 
 pub mod failover;
+pub mod local_expiries;
 pub mod replicas;
 pub mod sending;
 pub mod upstream;
@@ -13,6 +14,7 @@ pub mod upstream;
 use rustix::process::{Signal, getpid, kill_process};
 
 use failover::Failover;
+use local_expiries::LocalExpiries;
 use replicas::Replicas;
 use sending::SharedSync;
 
@@ -38,6 +40,10 @@ pub struct Replication {
     pub(in crate::server) has_acks: bool,
     /// The snapshot for replicas that was begun last.
     pub(in crate::server) sync: Option<SharedSync>,
+    /// Keys that this replica expires by itself.
+    pub local_expiries: LocalExpiries,
+    /// What the last demotion has lost.
+    pub lost: Option<LostWrites>,
     /// FAILOVER in progress.
     pub failover: Option<Failover>,
     /// DEBUG REPL-PAUSE: where the process stops itself.
@@ -54,6 +60,16 @@ pub struct ReplicasAhead {
     pub count: u64,
     /// The position that the last one asked for, and the end of the history that both share.
     pub last: Option<(ReplOffset, ReplOffset)>,
+}
+
+/// Writes that a demotion has lost.
+#[derive(Clone, Debug)]
+pub struct LostWrites {
+    pub commands: u64,
+    /// Of the stream.
+    pub bytes: u64,
+    /// Where they are kept.
+    pub file: String,
 }
 
 /// INFO's `sync_full`, `sync_partial_ok`, `sync_partial_err`.

@@ -19,6 +19,8 @@
 //! back than the backlog is sent the stream from the files of the log ([`Replica::log`]). Few replicas
 //! are expected: the table is a list.
 
+use std::collections::VecDeque;
+
 use super::sending::Sending;
 
 use crate::keyspace::ClientId;
@@ -41,6 +43,8 @@ pub struct Facts {
     pub dual_channel: bool,
     /// `version` (Valkey).
     pub version: Option<(u32, u32, u32)>,
+    /// `capa observer`: a tool that only watches the stream (`russet tail`).
+    pub observer: bool,
     /// `rdb-only 1`: it wants a snapshot and no stream.
     pub rdb_only: bool,
     /// `rdb-channel 1`: the second link of a replica.
@@ -150,11 +154,16 @@ impl Replica {
     }
 }
 
+/// Disconnected replicas that are remembered.
+const DEPARTED_MAX: usize = 16;
+
 /// All replicas, oldest first.
 #[derive(Debug, Default)]
 pub struct Replicas {
     all: Vec<Replica>,
     pins: Vec<Pin>,
+    /// Addresses of replicas that were disconnected last, and what they had acknowledged.
+    departed: VecDeque<(String, u16, ReplOffset)>,
 }
 
 /// A part of the stream that is kept for a main link that has not joined (Valkey).
@@ -305,6 +314,25 @@ impl Replicas {
         (was_replica, others.collect())
     }
 
+    /// A replica that has acknowledged something is disconnected; `ip` as it is announced.
+    pub(in crate::server) fn remember(&mut self, ip: String, port: u16, acked: ReplOffset) {
+        self.departed
+            .retain(|(its_ip, its_port, _)| (its_ip, *its_port) != (&ip, port));
+        self.departed.push_back((ip, port, acked));
+        if self.departed.len() > DEPARTED_MAX {
+            self.departed.pop_front();
+        }
+    }
+
+    /// See [`Replicas::remember`].
+    pub(in crate::server) fn departed(&self) -> impl Iterator<Item = &(String, u16, ReplOffset)> {
+        self.departed.iter()
+    }
+
+    pub(in crate::server) fn forget_departed(&mut self) {
+        self.departed.clear();
+    }
+
     /// Replicas that receive the stream, or will after their snapshot.
     fn readers(&self) -> impl Iterator<Item = &Replica> {
         let reads = |r: &&Replica| {
@@ -323,22 +351,26 @@ impl Replicas {
         unsent.chain(self.pins.iter().map(|pin| pin.from)).min()
     }
 
+    /// Replicas that are online and have the data.
+    fn holders(&self) -> impl Iterator<Item = &Replica> {
+        let holds = |r: &&Replica| r.is_online() && !r.facts.observer;
+        self.all.iter().filter(holds)
+    }
+
     /// Replicas that are online and have acknowledged this position.
     pub fn that_acked(&self, offset: ReplOffset) -> usize {
-        let online = self.all.iter().filter(|r| r.is_online());
-        online.filter(|r| r.acked >= offset).count()
+        self.holders().filter(|r| r.acked >= offset).count()
     }
 
     /// Replicas that are online and have this position on disk.
     pub fn that_synced(&self, offset: ReplOffset) -> usize {
-        let online = self.all.iter().filter(|r| r.is_online());
-        online.filter(|r| r.acked_on_disk >= offset).count()
+        let synced = |r: &&Replica| r.acked_on_disk >= offset;
+        self.holders().filter(synced).count()
     }
 
     /// Replicas that count for `min-replicas-to-write`.
     pub fn good(&self, lag_max_ms: u64, now_ms: u64) -> usize {
-        let is_good =
-            |r: &&Replica| r.is_online() && now_ms.saturating_sub(r.heard_ms) <= lag_max_ms;
-        self.all.iter().filter(is_good).count()
+        let is_good = |r: &&Replica| now_ms.saturating_sub(r.heard_ms) <= lag_max_ms;
+        self.holders().filter(is_good).count()
     }
 }

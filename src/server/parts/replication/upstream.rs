@@ -52,6 +52,16 @@ pub struct Upstream {
     pub(in crate::server) told_ms: u64,
     /// The position of the last snapshot or stream is known: the dataset is a copy of the primary's.
     pub has_data: bool,
+    /// Our data is a copy of what this address had: the link has been online, or was at the last
+    /// run.
+    pub(in crate::server) is_familiar: bool,
+    /// The next snapshot is taken, however small.
+    pub(in crate::server) accepts_any: bool,
+    /// The snapshot that was refused last (`replicate::guard`); `None` since the link is online.
+    pub refused: Option<RefusedSync>,
+    /// The position at which this server stopped being a primary, until it is known what its new
+    /// primary has of its writes (`replicate::demotion`).
+    pub(in crate::server) demoted: Option<Position>,
     /// The bytes of a transaction whose EXEC has not come.
     pub(in crate::server) unit: Unit,
     /// The link that brings the stream, while a second one brings the snapshot.
@@ -63,6 +73,16 @@ pub struct Upstream {
     /// PSYNC asks the other end to take over.
     pub(in crate::server) failover: bool,
     pub figures: Attempts,
+}
+
+/// A snapshot that was refused because it has too few keys.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusedSync {
+    /// Keys of the snapshot, and our own.
+    pub keys: u64,
+    pub own_keys: u64,
+    /// Monotonic milliseconds.
+    pub at_ms: u64,
 }
 
 /// Attempts to synchronize, for INFO.
@@ -199,6 +219,8 @@ pub(in crate::server) enum Source {
         unread: Vec<u8>,
         /// The end of the file has been loaded; the end of the frame may not have come.
         is_loaded: bool,
+        /// A copy of the first bytes, while it is to be seen whether the snapshot has enough keys.
+        head: Option<Vec<u8>>,
     },
 }
 
@@ -234,6 +256,10 @@ impl Upstream {
             down_since_ms: None,
             told_ms: now_ms,
             has_data: false,
+            is_familiar: false,
+            accepts_any: false,
+            refused: None,
+            demoted: None,
             unit: Unit::default(),
             main: None,
             held: HeldStream::default(),
@@ -292,8 +318,14 @@ impl Upstream {
         }
     }
 
-    /// A snapshot that was refused before is taken.
-    pub(in crate::server) fn accept_sync(&mut self) {}
+    /// A snapshot that was refused before is taken: the next attempt is made at once. Without a
+    /// refusal nothing changes, so that a repeated REPLICAOF does not disarm the guard.
+    pub(in crate::server) fn accept_sync(&mut self, now_ms: u64) {
+        if self.refused.is_some() {
+            self.accepts_any = true;
+            self.retry_ms = self.retry_ms.min(now_ms);
+        }
+    }
 
     /// The attempt has failed, or the link is lost. `delay`: the primary refused, or is not there.
     pub(in crate::server) fn lose(&mut self, now_ms: u64, delay: Delay) {
@@ -313,6 +345,7 @@ impl Upstream {
             + match delay {
                 Delay::None => 0,
                 Delay::Refused => RETRY_MS,
+                Delay::Guarded => RETRY_MAX_MS,
                 Delay::Unloadable => {
                     self.failures = self.failures.saturating_add(1);
                     let doubled = RETRY_MS << self.failures.saturating_sub(1).min(5);
@@ -325,6 +358,8 @@ impl Upstream {
     pub(in crate::server) fn establish(&mut self, client: ClientId, now_ms: u64) {
         self.link = Link::Online(client);
         (self.failures, self.has_data) = (0, true);
+        (self.is_familiar, self.accepts_any) = (true, false);
+        (self.refused, self.demoted) = (None, None);
         (self.heard_ms, self.told_ms) = (now_ms, now_ms);
         self.figures.up_since_ms = now_ms;
         if let Some(since_ms) = self.down_since_ms.take() {
@@ -341,4 +376,6 @@ pub(in crate::server) enum Delay {
     Refused,
     /// The primary answers, but its snapshot cannot be taken: 1 s, doubling to 30 s.
     Unloadable,
+    /// Its snapshot would delete nearly everything: 30 s.
+    Guarded,
 }

@@ -295,6 +295,10 @@ impl Loop {
             if receiving.payload.is_whole() {
                 let Loop { engine, .. } = self;
                 let (keyspace, server) = (&mut engine.keyspace, &mut engine.server);
+                if let Some(why) = server.refuse_file(keyspace, &receiving.path) {
+                    let _ = std::fs::remove_file(&receiving.path);
+                    return Err((why, Delay::Guarded));
+                }
                 match server.load_from_file(keyspace, *receiving) {
                     Ok(load) => self.set_link(Link::Loading(Box::new(load))),
                     Err(why) => server.sync_failed(keyspace, &why, None),

@@ -1,0 +1,196 @@
+//! The links to replicas and to the primary.
+
+use super::{Finding, Told, human};
+
+/// A backlog that covers less time than this is too short for a replica that restarts.
+const BACKLOG_S_MIN: i64 = 60;
+
+pub(super) fn look(told: &Told) -> Vec<Finding> {
+    let mut found = Vec::new();
+    match told.is("role", "slave") {
+        true => upstream(told, &mut found),
+        false => demotion(told, &mut found),
+    }
+    replicas(told, &mut found);
+    found
+}
+
+fn upstream(told: &Told, to: &mut Vec<Finding>) {
+    let text = |field: &str| told.info.get(field).map_or("", String::as_str);
+    let (host, port) = (text("master_host"), text("master_port"));
+    if told.info.contains_key("master_sync_refused_keys") {
+        to.push(Finding::warn(
+            "refused sync",
+            format!(
+                "the snapshot of {host}:{port} has {} keys and this replica {}: its data is kept and \
+                 grows old",
+                told.number("master_sync_refused_keys"),
+                told.number("master_sync_refused_own_keys"),
+            ),
+            format!(
+                "see why the primary is empty; REPLICAOF {host} {port} takes its snapshot, REPLICAOF \
+                 NO ONE makes this server the primary"
+            ),
+        ));
+    } else if !told.is("master_link_status", "up") {
+        to.push(Finding::warn(
+            "primary",
+            format!("the link to {host}:{port} is down: the data grows old"),
+            "see the log for the reason",
+        ));
+    } else {
+        to.push(Finding::fine(
+            "primary",
+            format!("{host}:{port}, the link is up"),
+        ));
+    }
+    demotion(told, to);
+}
+
+fn demotion(told: &Told, to: &mut Vec<Finding>) {
+    let commands = told.number("demotion_lost_commands");
+    if commands > 0 {
+        let file = told
+            .info
+            .get("demotion_lost_file")
+            .map_or("", String::as_str);
+        to.push(Finding::note(
+            "demotion",
+            format!("{commands} commands that the new primary lacked are kept in {file}"),
+        ));
+    }
+}
+
+/// The replicas of INFO: address and state.
+fn lines(told: &Told) -> impl Iterator<Item = &str> {
+    let is_replica = |name: &str| {
+        let number = name.strip_prefix("slave");
+        number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let lines = told.info.iter().filter(move |(name, _)| is_replica(name));
+    lines.map(|(_, line)| line.as_str())
+}
+
+fn word<'a>(line: &'a str, name: &str) -> &'a str {
+    let mut words = line.split(',').filter_map(|word| word.split_once('='));
+    words
+        .find(|(key, _)| *key == name)
+        .map_or("", |(_, value)| value)
+}
+
+fn replicas(told: &Told, to: &mut Vec<Finding>) {
+    let count = told.number("connected_slaves");
+    let wanted = told.config_number("min-replicas-to-write");
+    let good = told.number("min_slaves_good_slaves");
+    if wanted > 0 && told.info.contains_key("min_slaves_good_slaves") && good < wanted {
+        to.push(Finding::warn(
+            "min-replicas-to-write",
+            format!("{good} of {wanted} replicas are in touch: writes are refused"),
+            "bring replicas back, or CONFIG SET min-replicas-to-write",
+        ));
+    }
+    if count == 0 {
+        return;
+    }
+    let offset = told.number("master_repl_offset");
+    let behind = lines(told)
+        .filter(|line| word(line, "state") == "online")
+        .map(|line| offset - word(line, "offset").parse::<i64>().unwrap_or(offset))
+        .max();
+    let backlog = told.number("repl_backlog_size");
+    match behind {
+        Some(bytes) if backlog > 0 && bytes > backlog / 2 => to.push(Finding::warn(
+            "replicas",
+            format!(
+                "one is {} behind, more than half of the backlog: if its link is lost it needs a full \
+                 sync",
+                human(bytes)
+            ),
+            format!("CONFIG SET repl-backlog-size {}", bytes.saturating_mul(4)),
+        )),
+        Some(bytes) => to.push(Finding::fine(
+            "replicas",
+            format!("{count} connected, at most {} behind", human(bytes)),
+        )),
+        None => {}
+    }
+    let rate = told
+        .info
+        .get("instantaneous_output_repl_kbps")
+        .and_then(|text| text.parse::<f64>().ok())
+        .unwrap_or(0.0);
+    let bytes_per_s = (rate * 1024.0) as i64 / count;
+    if backlog > 0 && bytes_per_s > 0 && backlog / bytes_per_s < BACKLOG_S_MIN {
+        to.push(Finding::warn(
+            "backlog",
+            format!(
+                "{} are the writes of {} s at the present rate: a replica that is away for longer \
+                 needs a full sync",
+                human(backlog),
+                backlog / bytes_per_s
+            ),
+            format!(
+                "CONFIG SET repl-backlog-size {}",
+                bytes_per_s.saturating_mul(2 * BACKLOG_S_MIN)
+            ),
+        ));
+    }
+    let here = lines(told)
+        .filter(|line| matches!(word(line, "ip"), "127.0.0.1" | "::1"))
+        .count();
+    if here > 0 && here as i64 == count {
+        to.push(Finding::note(
+            "replicas",
+            "all of them are on this machine: they are lost with it",
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{told, warnings};
+    use super::*;
+
+    #[test]
+    fn a_refused_snapshot_is_named() {
+        let info = [
+            ("role", "slave"),
+            ("master_host", "h"),
+            ("master_port", "1"),
+            ("master_link_status", "down"),
+            ("master_sync_refused_keys", "0"),
+            ("master_sync_refused_own_keys", "70"),
+        ];
+        let found = look(&told(&info, &[]));
+        assert_eq!(warnings(&found), ["refused sync"]);
+        assert!(found[0].text.contains("0 keys and this replica 70"));
+        assert_eq!(warnings(&look(&told(&info[..4], &[]))), ["primary"]);
+    }
+
+    #[test]
+    fn a_short_backlog_and_missing_replicas_are_named() {
+        let mut info = vec![
+            ("role", "master"),
+            ("connected_slaves", "1"),
+            (
+                "slave0",
+                "ip=127.0.0.1,port=2,state=online,offset=100,lag=0",
+            ),
+            ("master_repl_offset", "150"),
+            ("repl_backlog_size", "1048576"),
+        ];
+        let config = [("min-replicas-to-write", "2")];
+        let found = look(&told(&info, &config));
+        assert_eq!(warnings(&found), [""; 0]);
+        assert_eq!(found.len(), 2);
+        info.extend([
+            ("min_slaves_good_slaves", "1"),
+            ("instantaneous_output_repl_kbps", "1024.00"),
+        ]);
+        let found = look(&told(&info, &config));
+        assert_eq!(warnings(&found), ["min-replicas-to-write", "backlog"]);
+        info[3] = ("master_repl_offset", "1000000");
+        let found = look(&told(&info, &[]));
+        assert_eq!(warnings(&found), ["replicas", "backlog"]);
+    }
+}

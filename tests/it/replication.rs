@@ -1,0 +1,303 @@
+//! Primaries and replicas as processes: what a replica refuses, what a demotion keeps, what can be
+//! seen of the links.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::support::daemon::russet;
+use crate::support::{Daemon, wait_until};
+
+fn follow(replica: &Daemon, primary: &Daemon) {
+    let line = format!("REPLICAOF 127.0.0.1 {}", primary.port());
+    assert!(replica.connect().ask(&line).starts_with("+OK"));
+}
+
+fn is_up(replica: &Daemon) -> bool {
+    replica.info("master_link_status").as_deref() == Some("up")
+}
+
+fn wait_for_link(replica: &Daemon) {
+    wait_until("the link to be up", || is_up(replica));
+}
+
+/// A primary and a replica in sync with it.
+fn pair(primary_args: &[&str], replica_args: &[&str]) -> (Daemon, Daemon) {
+    const USUAL: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+    let primary = Daemon::start(&[&USUAL[..], primary_args].concat());
+    let replica = Daemon::start(&[&USUAL[..], replica_args].concat());
+    follow(&replica, &primary);
+    wait_for_link(&replica);
+    (primary, replica)
+}
+
+fn set_keys(server: &Daemon, n: usize) {
+    let reply = server.connect().ask(&format!("DEBUG POPULATE {n}"));
+    assert_eq!(reply, "+OK\r\n");
+}
+
+fn keys(server: &Daemon) -> String {
+    server.connect().ask("DBSIZE")
+}
+
+fn number(server: &Daemon, field: &str) -> u64 {
+    let text = server.info(field);
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn wait_for_offset(replica: &Daemon, primary: &Daemon) {
+    wait_until("the replica to have everything", || {
+        number(replica, "slave_repl_offset") == number(primary, "master_repl_offset")
+    });
+}
+
+#[test]
+fn a_primary_that_comes_back_empty_does_not_empty_its_replica() {
+    for load in ["disabled", "swapdb", "flush-before-load"] {
+        let (mut primary, replica) = pair(&[], &["--repl-diskless-load", load]);
+        for i in 0..300 {
+            primary.connect().ask(&format!("SET k{i} v"));
+        }
+        wait_for_offset(&replica, &primary);
+        primary.kill();
+        primary.restart();
+        assert_eq!(keys(&primary), ":0\r\n");
+        replica.wait_for_log("refused (replica-min-retain-percent)");
+        assert_eq!(keys(&replica), ":300\r\n", "{load}");
+        assert!(!is_up(&replica));
+        assert_eq!(replica.connect().ask("GET k7"), "$1\r\nv\r\n");
+        assert_eq!(number(&replica, "master_sync_refused_own_keys"), 300);
+        assert_eq!(
+            replica.info("master_sync_refused_keys").as_deref(),
+            Some("0")
+        );
+        let doctor = Command::new(russet())
+            .args(["doctor", "-p", &replica.port().to_string()])
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(text.contains("WARN refused sync: "), "{text}");
+        // It is not asked for again at once.
+        assert!(number(&primary, "sync_full") <= 2);
+        // The operator's word.
+        follow(&replica, &primary);
+        wait_for_link(&replica);
+        assert_eq!(keys(&replica), ":0\r\n", "{load}");
+        assert_eq!(replica.info("master_sync_refused_keys"), None);
+    }
+}
+
+#[test]
+fn a_snapshot_with_fewer_keys_is_taken_if_they_are_enough_or_the_primary_is_another() {
+    let (mut primary, replica) = pair(&[], &["--replica-min-retain-percent", "10"]);
+    for i in 0..50 {
+        primary.connect().ask(&format!("SET k{i} v"));
+    }
+    wait_for_offset(&replica, &primary);
+    primary.kill();
+    primary.restart();
+    replica.wait_for_log("has 0 keys and this replica 50");
+    let other = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
+    follow(&replica, &other);
+    wait_for_link(&replica);
+    assert_eq!(keys(&replica), ":0\r\n");
+    set_keys(&other, 50);
+    other.connect().ask("DEBUG CHANGE-REPL-ID");
+    // The keys of DEBUG POPULATE are not in the stream: the replica needs a snapshot for them.
+    replica.connect().ask("REPLICAOF NO ONE");
+    follow(&replica, &other);
+    wait_for_link(&replica);
+    wait_until("the keys", || keys(&replica) == ":50\r\n");
+}
+
+#[test]
+fn a_replica_that_restarts_knows_its_primary() {
+    let (mut primary, mut replica) = pair(&[], &["--save", "3600 1"]);
+    for i in 0..20 {
+        primary.connect().ask(&format!("SET k{i} v"));
+    }
+    wait_for_offset(&replica, &primary);
+    let mut args = vec![
+        "--save".to_owned(),
+        "3600 1".to_owned(),
+        "--replicaof".to_owned(),
+        format!("127.0.0.1 {}", primary.port()),
+    ];
+    args.extend(["--repl-diskless-sync-delay".to_owned(), "0".to_owned()]);
+    replica.set_args(&args);
+    assert_eq!(replica.connect().ask("SAVE"), "+OK\r\n");
+    primary.kill();
+    primary.restart();
+    replica.restart();
+    replica.wait_for_log("has 0 keys and this replica 20");
+    assert_eq!(keys(&replica), ":20\r\n");
+}
+
+#[test]
+fn what_a_demotion_loses_is_kept_in_a_file() {
+    let (primary, replica) = pair(&[], &[]);
+    let mut c = primary.connect();
+    c.ask("SET shared 1");
+    wait_for_offset(&replica, &primary);
+    wait_until("the acknowledgement", || {
+        let line = primary.info("slave0").unwrap_or_default();
+        let offset = number(&primary, "master_repl_offset");
+        line.contains(&format!("offset={offset},"))
+    });
+    assert_eq!(replica.connect().ask("REPLICAOF NO ONE"), "+OK\r\n");
+    wait_until("the replica to leave", || {
+        number(&primary, "connected_slaves") == 0
+    });
+    for line in ["SELECT 3", "SET lost 1", "INCR lost", "PUBLISH x y"] {
+        c.ask(line);
+    }
+    assert_eq!(
+        replica.connect().ask("SET a b"),
+        "+OK\r\n",
+        "the new primary has its own writes"
+    );
+    follow(&primary, &replica);
+    wait_for_link(&primary);
+    assert_eq!(number(&primary, "demotion_lost_commands"), 2);
+    let name = primary.info("demotion_lost_file").expect("a file");
+    assert!(
+        name.starts_with("lost-") && name.ends_with(".aof"),
+        "{name}"
+    );
+    let text = std::fs::read_to_string(primary.folder().join(&name)).expect("UTF-8");
+    let text = text.replace("\r\n", " ");
+    assert_eq!(
+        text,
+        "*2 $6 SELECT $1 0 *2 $6 SELECT $1 3 *3 $3 SET $4 lost $1 1 *2 $4 INCR $4 lost "
+    );
+    primary.wait_for_log("lacks 2 commands");
+    // It can be applied to the new primary.
+    let mut raw = TcpStream::connect(("127.0.0.1", replica.port())).expect("it listens");
+    let file = std::fs::read(primary.folder().join(&name)).expect("it is there");
+    raw.write_all(&file).expect("room");
+    let mut replies = [0; 19];
+    raw.read_exact(&mut replies).expect("four replies");
+    assert_eq!(&replies, b"+OK\r\n+OK\r\n+OK\r\n:2\r\n");
+}
+
+#[test]
+fn a_demotion_that_loses_nothing_leaves_no_file() {
+    let (primary, replica) = pair(&[], &[]);
+    primary.connect().ask("SET shared 1");
+    wait_for_offset(&replica, &primary);
+    assert_eq!(primary.connect().ask("WAIT 1 5000"), ":1\r\n");
+    assert_eq!(replica.connect().ask("REPLICAOF NO ONE"), "+OK\r\n");
+    follow(&primary, &replica);
+    wait_for_link(&primary);
+    assert_eq!(primary.info("demotion_lost_commands"), None);
+    let files = std::fs::read_dir(primary.folder()).expect("a folder");
+    let mut names = files.map(|entry| entry.expect("an entry").file_name());
+    assert!(names.all(|name| !name.to_string_lossy().starts_with("lost-")));
+}
+
+#[test]
+fn tail_prints_the_stream_and_asks_for_no_snapshot() {
+    let (primary, replica) = pair(&[], &[]);
+    let from = number(&primary, "master_repl_offset");
+    let mut c = primary.connect();
+    for line in ["SET a 1", "SELECT 2", "SET b \"x y\""] {
+        c.ask(line);
+    }
+    let syncs = number(&primary, "sync_full");
+    let port = primary.port().to_string();
+    let mut tail = Command::new(russet())
+        .args(["tail", "-p", &port, "--from", &from.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let out = BufReader::new(tail.stdout.take().expect("piped"));
+    let (to, lines) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            if to.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let next = || {
+        let line = lines.recv_timeout(Duration::from_secs(10)).expect("a line");
+        line.split_once(' ').expect("a time").1.to_owned()
+    };
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let line = next();
+        if !line.ends_with("\"ping\"") && !line.ends_with("\"PING\"") {
+            seen.push(line);
+        }
+    }
+    assert_eq!(seen[0], format!("[0 {from}] \"SELECT\" \"0\""));
+    assert!(seen[1].ends_with("] \"SET\" \"a\" \"1\""), "{seen:?}");
+    assert!(seen[2].starts_with("[2 "), "{seen:?}");
+    assert!(seen[3].ends_with("] \"SET\" \"b\" \"x y\""), "{seen:?}");
+    // It acknowledges, and does not count as a copy.
+    wait_until("its acknowledgement", || {
+        let line = primary.info("slave1").unwrap_or_default();
+        line.contains(&format!(
+            "offset={},",
+            number(&primary, "master_repl_offset")
+        ))
+    });
+    drop(replica);
+    wait_until("the replica to leave", || {
+        number(&primary, "connected_slaves") == 1
+    });
+    c.ask("SET c 1");
+    assert_eq!(c.ask("WAIT 1 100"), ":0\r\n");
+    assert_eq!(number(&primary, "sync_full"), syncs);
+    tail.kill().expect("it runs");
+    tail.wait().expect("it ends");
+    reader.join().expect("it ends with its pipe");
+    let refused = Command::new(russet())
+        .args(["tail", "-p", &port, "--from", "99999999"])
+        .output()
+        .expect("it runs");
+    assert_eq!(refused.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(why.contains("offset 99999999 is not available"), "{why}");
+    assert_eq!(number(&primary, "sync_full"), syncs);
+}
+
+#[test]
+fn what_a_replica_has_still_to_be_sent_is_shown() {
+    let (primary, replica) = pair(&[], &[]);
+    replica.signal(rustix::process::Signal::STOP);
+    let mut c = primary.connect();
+    let value = "v".repeat(1 << 20);
+    for i in 0..20 {
+        c.call(&["SET", &format!("k{i}"), &value]);
+    }
+    wait_until("the socket to be full", || {
+        let list = c.ask("CLIENT LIST TYPE replica");
+        let omem = list.split("omem=").nth(1).unwrap_or("0");
+        let omem = omem.split(' ').next().and_then(|n| n.parse::<u64>().ok());
+        omem.is_some_and(|n| n > 1 << 20)
+    });
+    assert!(number(&primary, "mem_clients_slaves") > 0);
+    replica.signal(rustix::process::Signal::CONT);
+    wait_for_offset(&replica, &primary);
+    assert_ne!(
+        primary.info("instantaneous_output_repl_kbps").as_deref(),
+        Some("0.00")
+    );
+}
+
+#[test]
+fn a_writable_replica_deletes_the_keys_to_which_its_clients_gave_a_time() {
+    let (primary, replica) = pair(&[], &["--replica-read-only", "no"]);
+    let mut c = replica.connect();
+    assert_eq!(c.ask("SET own v PX 50"), "+OK\r\n");
+    assert_eq!(c.ask("SET kept v"), "+OK\r\n");
+    assert_eq!(number(&replica, "slave_expires_tracked_keys"), 1);
+    primary.connect().ask("SET theirs v PX 1000000");
+    wait_for_offset(&replica, &primary);
+    wait_until("the key to be deleted", || keys(&replica) == ":2\r\n");
+    assert_eq!(number(&replica, "slave_expires_tracked_keys"), 0);
+    assert_eq!(number(&replica, "expired_keys"), 1);
+}
