@@ -14,7 +14,7 @@
 //!      reader is before the block's end.
 //!
 //! A position is the number of bytes of the stream before it. (On the wire the first byte of a
-//! stream has number 1.) Cost: one copy of each byte; O(blocks) to find a position.
+//! stream has number 1.) Cost: one copy of each byte; O(log blocks) to find a position.
 
 use std::collections::VecDeque;
 
@@ -22,13 +22,20 @@ use super::stream::ReplOffset;
 
 /// Bytes of a block: at least this, and a part of the backlog's size.
 const BLOCK_BYTES_MIN: usize = 16 * 1024;
-const BLOCK_BYTES_MAX: usize = 1 << 20;
+const BLOCK_BYTES_MAX: usize = 128 * 1024;
 const BLOCKS: u64 = 16;
+
+#[derive(Debug)]
+struct Block {
+    /// The position of its first byte.
+    begin: ReplOffset,
+    bytes: Vec<u8>,
+}
 
 /// See the module.
 #[derive(Debug)]
 pub struct Backlog {
-    blocks: VecDeque<Vec<u8>>,
+    blocks: VecDeque<Block>,
     first: ReplOffset,
     end: ReplOffset,
     /// `repl-backlog-size`.
@@ -71,7 +78,7 @@ impl Backlog {
 
     /// Memory of the blocks, bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.blocks.iter().map(Vec::capacity).sum()
+        self.blocks.iter().map(|block| block.bytes.capacity()).sum()
     }
 
     /// Whether a reader can begin at this position.
@@ -87,19 +94,21 @@ impl Backlog {
     /// Appends bytes.
     #[inline]
     pub fn push(&mut self, mut bytes: &[u8]) {
-        self.end += bytes.len() as u64;
         loop {
-            if let Some(last) = self.blocks.back_mut() {
+            if let Some(Block { bytes: last, .. }) = self.blocks.back_mut() {
                 let room = last.capacity() - last.len();
                 let (here, rest) = bytes.split_at(room.min(bytes.len()));
                 last.extend_from_slice(here);
+                self.end += here.len() as u64;
                 bytes = rest;
             }
             if bytes.is_empty() {
                 return;
             }
-            self.blocks
-                .push_back(Vec::with_capacity(self.block_bytes()));
+            self.blocks.push_back(Block {
+                begin: self.end,
+                bytes: Vec::with_capacity(self.block_bytes()),
+            });
         }
     }
 
@@ -107,7 +116,10 @@ impl Backlog {
     /// that a reader has still to read, if there is a reader; it is asked only if there is too much.
     #[inline]
     pub fn trim(&mut self, unread: impl FnOnce() -> Option<ReplOffset>) {
-        let first = self.blocks.front().map_or(0, |block| block.len() as u64);
+        let first = self
+            .blocks
+            .front()
+            .map_or(0, |block| block.bytes.len() as u64);
         if self.blocks.len() > 1 && self.len() - first >= self.size {
             self.trim_to(unread());
         }
@@ -115,7 +127,7 @@ impl Backlog {
 
     fn trim_to(&mut self, unread: Option<ReplOffset>) {
         while let Some(block) = self.blocks.front() {
-            let len = block.len() as u64;
+            let len = block.bytes.len() as u64;
             let is_read = unread.is_none_or(|at| at >= self.first + len);
             // The last block is being written.
             if self.blocks.len() == 1 || self.len() - len < self.size || !is_read {
@@ -128,12 +140,11 @@ impl Backlog {
 
     /// The bytes from a position on, block by block. The position must be held.
     pub fn read(&self, from: ReplOffset) -> impl Iterator<Item = &[u8]> {
-        let mut skip = from.saturating_sub(self.first);
-        self.blocks.iter().filter_map(move |block| {
-            let len = block.len() as u64;
-            let at = skip.min(len);
-            skip -= at;
-            (at < len).then(|| &block[at as usize..])
+        let after = self.blocks.partition_point(|block| block.begin <= from);
+        let first = after.saturating_sub(1);
+        self.blocks.range(first..).filter_map(move |block| {
+            let at = from.saturating_sub(block.begin) as usize;
+            (at < block.bytes.len()).then(|| &block.bytes[at..])
         })
     }
 }

@@ -23,9 +23,6 @@ impl fmt::Display for Case {
     }
 }
 
-/// russet as it is: set this when it answers +RDBCHANNELSYNC and +DUALCHANNELSYNC.
-const RUSSET_HAS_TWO_CHANNELS: bool = false;
-
 /// What one end sends and the other cannot read, and why. Real pairs among themselves included:
 /// they prove these tests.
 fn is_unreadable(primary: Kind, replica: Kind) -> Option<&'static str> {
@@ -56,9 +53,6 @@ impl Case {
         use Kind::{Redis80, Redis810, Russet, Valkey91};
         match self.form {
             Form::Disk | Form::Diskless => true,
-            _ if !RUSSET_HAS_TWO_CHANNELS && (self.primary == Russet || self.replica == Russet) => {
-                false
-            }
             Form::TwoChannel => matches!(
                 (self.primary, self.replica),
                 (Russet | Redis80 | Redis810, Russet | Redis80 | Redis810)
@@ -99,6 +93,7 @@ impl Case {
             }
             Kind::Russet => {
                 settings.push(("repl-rdb-channel", two_channel));
+                settings.push(("dual-channel-replication-enabled", two_channel));
                 // It cannot know what a replica of Redis reads.
                 let version = match self.replica {
                     Kind::Redis70 => "10",

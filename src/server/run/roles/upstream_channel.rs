@@ -249,6 +249,7 @@ impl Loop {
             Link::Loading(load) => {
                 tracing::warn!("Aborting rdb channel sync while loading the RDB");
                 if matches!(load.source, Source::File(_)) {
+                    tracing::warn!("After loading RDB, replica will try psync with master");
                     upstream.held.clear();
                     if let Some(main) = &mut upstream.main {
                         main.is_lost = true;
@@ -277,7 +278,6 @@ impl Loop {
             return Some(loaded);
         };
         if main.is_lost {
-            tracing::info!("After loading RDB, replica will try psync with master");
             upstream.has_data = true;
             self.lose_upstream(Delay::None);
             return None;
