@@ -13,8 +13,6 @@ mod config;
 
 mod resp;
 
-mod operator;
-
 mod command;
 
 mod encodings;
@@ -24,6 +22,8 @@ mod types;
 mod keyspace;
 
 mod replication;
+
+mod operator;
 
 mod persistence;
 

@@ -202,8 +202,12 @@ fn tail_prints_the_stream_and_asks_for_no_snapshot() {
     let (primary, replica) = pair(&[], &[]);
     let from = number(&primary, "master_repl_offset");
     let mut c = primary.connect();
-    for line in ["SET a 1", "SELECT 2", "SET b \"x y\""] {
-        c.ask(line);
+    for words in [
+        &["SET", "a", "1"][..],
+        &["SELECT", "2"],
+        &["SET", "b", "x y"],
+    ] {
+        assert_eq!(c.call(words), b"+OK\r\n");
     }
     let syncs = number(&primary, "sync_full");
     let port = primary.port().to_string();

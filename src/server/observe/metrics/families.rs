@@ -358,6 +358,32 @@ pub(in crate::server) fn add_replication(info: &str, to: &mut Families) {
             info,
         );
     }
+    for (name, metric, help) in [
+        (
+            "master_sync_refused_keys",
+            "russet_master_sync_refused_keys",
+            "Keys of the snapshot that this replica refuses because it has far more",
+        ),
+        (
+            "master_sync_refused_own_keys",
+            "russet_master_sync_refused_own_keys",
+            "Keys that it keeps",
+        ),
+        (
+            "demotion_lost_commands",
+            "russet_demotion_lost_commands",
+            "Commands that the last demotion lost, and that are kept in a file",
+        ),
+        (
+            "demotion_lost_bytes",
+            "russet_demotion_lost_bytes",
+            "Bytes of their stream",
+        ),
+    ] {
+        if let Some(value) = field(name).and_then(number) {
+            to.single(metric, gauge, help, value);
+        }
+    }
     let (mut offsets, mut lags, mut behind) = (Vec::new(), Vec::new(), Vec::new());
     let end: Option<i64> = field("master_repl_offset").and_then(|text| text.parse().ok());
     for line in info.lines() {
