@@ -223,6 +223,10 @@ impl Stream {
         self.is_followed = on;
     }
 
+    pub fn is_followed(&self) -> bool {
+        self.is_followed
+    }
+
     /// Whether the dataset's place in a history is known, so that a primary may continue it.
     pub fn is_known(&self) -> bool {
         self.is_counted && !self.has_gap

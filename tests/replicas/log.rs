@@ -118,7 +118,7 @@ pub fn come_back(kind: Kind) {
                 for _ in 0..2 {
                     primary.ask("BGREWRITEAOF")?;
                     wait(LINKED, "the rewrite", || {
-                        number(&primary, "aof_rewrite_in_progress").is_ok_and(|n| n == 0)
+                        primary.server.info("aof_rewrite_in_progress").as_deref() == Some("0")
                     })?;
                     write(&primary, &mut random, 100)?;
                 }

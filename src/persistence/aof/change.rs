@@ -179,12 +179,15 @@ impl Log {
             renamed = Some(self.names.path(&name));
             renames.push((self.names.path(&self.names.temp_incr()), name));
         }
+        if self.unlisted.is_some() {
+            // A set that begins anew does not continue the files before it.
+            manifest
+                .history
+                .iter_mut()
+                .for_each(|part| part.start = None);
+        }
         let mut without = manifest.clone();
-        // A set that begins anew continues none.
-        without.history = match self.unlisted {
-            None => self.retained(&manifest),
-            Some(_) => Vec::new(),
-        };
+        without.history = self.retained(&manifest);
         let is_cleaned = !keep_history && without.history.len() < manifest.history.len();
         let (disk, names) = (self.disk().clone(), self.names.clone());
         self.start(Owner::Rewrite, move || {

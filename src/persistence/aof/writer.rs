@@ -538,7 +538,9 @@ impl LogWriter {
         }
         self.written = self.appended;
         self.note_place();
-        if self.rules.policy == SyncPolicy::Always && !self.rules.no_sync {
+        // Annotations alone need no fsync: no write is acknowledged for them.
+        let is_more = self.written > self.synced;
+        if is_more && self.rules.policy == SyncPolicy::Always && !self.rules.no_sync {
             self.unsynced = effects;
             self.keeps_unsynced = all_synced;
         } else {

@@ -71,6 +71,11 @@ impl Engine {
             if let Some(rest) = self.run_parsed(session, batch, buf, start, &mut taken) {
                 return rest;
             }
+            if taken < start && session.client.flags.contains(ClientFlags::PRIMARY) {
+                // Newlines with no complete command after them.
+                self.applied(session, &Applied::unlogged(&buf[taken..start]));
+                taken = start;
+            }
             budget = budget.saturating_sub(batch.commands.len());
             match end {
                 ParseEnd::Full => {}

@@ -93,7 +93,24 @@ fn time(now: &Now) -> Time {
     }
 }
 
+/// A file of a primary's stream tells from its begin which database is selected: the primary does
+/// not select it again when this server comes back.
+fn begin_followed(log: &mut Log, stream: &Stream) {
+    let writer = &mut log.writer;
+    if stream.is_followed() && writer.begins() && writer.path().is_some() {
+        let before = (stream.position(), stream.selected());
+        writer.append_stream((&[], 0), before, stream.offset(), Time::default());
+    }
+}
+
 impl Aof {
+    /// Begins a file that has nothing yet, if the stream is a primary's.
+    pub(in crate::server) fn begin_followed(&mut self, stream: &Stream) {
+        if let Some(log) = &mut self.log {
+            begin_followed(log, stream);
+        }
+    }
+
     /// How helper threads wake the loop.
     pub fn set_wake(&mut self, wake: Wake) {
         self.wake = Some(wake);
@@ -204,6 +221,7 @@ impl Aof {
         let Some(log) = &mut self.log else {
             return Flushed::default();
         };
+        begin_followed(log, stream);
         let had_trouble = log.writer.trouble().is_some();
         if had_trouble && !all && at.mono_ms < self.retry_ms {
             return Flushed::default();

@@ -271,6 +271,7 @@ impl Aof {
             let begun = log.begin_incr(true, stream.offset(), WHY);
             begun.map_err(|error| error.to_string())?;
             log.replace_all();
+            super::begin_followed(log, stream);
             return Ok(Begun::Base);
         }
         if !log.follow(&names) {

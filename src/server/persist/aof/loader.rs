@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
-use crate::keyspace::{ClientId, Expiring, KeyHash, Keyspace};
+use crate::keyspace::{ClientId, DbIndex, Expiring, KeyHash, Keyspace};
 use crate::persistence::aof::check::is_rdb;
 use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
 use crate::replication::{Position, ReplId, ReplOffset};
@@ -45,6 +45,8 @@ pub struct AofLoader {
     batch: Batch,
     /// Stream position after the files that are done; the history id if a file has named one.
     stream: (Option<ReplId>, ReplOffset),
+    /// The database that the stream has selected there, if the files tell.
+    selected: Option<DbIndex>,
     /// The histories before that one, each with its last offset.
     earlier: Vec<(ReplId, ReplOffset)>,
     /// Bytes of the files that are done.
@@ -96,6 +98,7 @@ impl AofLoader {
             reply: Reply::new(),
             batch: Batch::default(),
             stream: (None, 0),
+            selected: None,
             earlier: Vec::new(),
             done_bytes: 0,
             commands: 0,
@@ -189,6 +192,10 @@ impl AofLoader {
             let end = current.part.end.unwrap_or(offset);
             self.stream = (id.or(self.stream.0), end);
             self.earlier.extend(current.reader.take_earlier());
+            // A file that is not empty selects its database.
+            if current.reader.size() > 0 {
+                self.selected = Some(self.client.db);
+            }
         }
         self.done_bytes += current.reader.size();
         if current.reader.size() > 0 {
@@ -344,6 +351,8 @@ impl Load for AofLoader {
             (None, offset) => server.stream.resume_at(offset),
         }
         server.stream.add_ancestors(&self.earlier);
+        // A primary that continues its stream does not select it again.
+        server.stream.set_selected(self.selected);
         server.stream.keep_backlog(server.config.repl_backlog_size);
         if !server.config.appendonly {
             // The file was switched off meanwhile.

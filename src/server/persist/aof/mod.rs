@@ -117,6 +117,7 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
+        server.persist.aof.begin_followed(&server.stream);
         server.go_on_with_backup(keyspace);
         server.install_base();
         server.release_held();
