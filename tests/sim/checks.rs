@@ -13,7 +13,7 @@ pub struct Seen {
     data: HashMap<(String, u64), (String, usize, u64)>,
     contents: HashMap<(String, u64), Vec<String>>,
     /// Contents are kept, to show differences.
-    pub keeps: bool,
+    keeps: bool,
 }
 
 /// A node in its present life.
@@ -39,6 +39,13 @@ pub fn covers(facts: &Facts, id: &str, offset: u64) -> bool {
 }
 
 impl Seen {
+    pub fn new(keeps: bool) -> Seen {
+        Seen {
+            keeps,
+            ..Seen::default()
+        }
+    }
+
     fn record(&mut self, id: &str, at: u64, bytes: &[u8]) -> Result<(), String> {
         if bytes.is_empty() {
             return Ok(());

@@ -9,14 +9,11 @@
 //! A failing seed is reduced to few events, and printed. `SIM_SEED=n` runs one seed, `SIM_RUNS=n`
 //! that many from a random one (`SIM_FROM`), `SIM_LOG=1` shows what servers log.
 
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/random.rs"]
 mod random;
 #[path = "../support/shorten.rs"]
 mod shorten;
-
-mod support {
-    pub use crate::random;
-}
 
 mod checks;
 mod net;

@@ -221,10 +221,7 @@ impl World {
             links: Vec::new(),
             parted: Vec::new(),
             reach: Rc::new(RefCell::new(reach)),
-            seen: Seen {
-                keeps,
-                ..Seen::default()
-            },
+            seen: Seen::new(keeps),
             waited: Vec::new(),
             next_link: 0,
             is_healed: false,
