@@ -38,7 +38,6 @@ pub struct ReplicaFacts {
     pub sent: u64,
     pub acked: u64,
     pub is_online: bool,
-    pub reads: bool,
 }
 
 /// The state of a node's replication.
@@ -230,7 +229,6 @@ impl Node {
             sent: replica.sent,
             acked: replica.acked,
             is_online: replica.is_online(),
-            reads: replica.state_name() != "wait_bgsave",
         });
         let failover = server.replication.failover.as_ref();
         Facts {

@@ -36,6 +36,8 @@ pub struct Asked {
     pub covered_before: bool,
     pub covered_after: bool,
     pub is_answered: bool,
+    /// The answer is a full sync that the replica has not taken yet.
+    pub is_full: bool,
 }
 
 /// A connection from a replica to its primary.
@@ -82,6 +84,12 @@ impl Link {
 
     pub fn is_over(&self) -> bool {
         self.ends.iter().all(Option::is_none)
+    }
+
+    /// Whether a node has its end open.
+    pub fn is_held_by(&self, node: usize) -> bool {
+        let is_end = self.from == node || self.to == node;
+        is_end && self.ends[self.side(node)].is_some()
     }
 
     /// Whether nothing is on its way.
@@ -234,6 +242,7 @@ impl Link {
                 continue;
             }
             self.asked.is_answered = true;
+            self.asked.is_full = full;
             let Asked {
                 position,
                 covered_before,

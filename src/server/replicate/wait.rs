@@ -81,7 +81,9 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        if std::mem::take(&mut server.replication.asks_acks) && !server.gates.fails_over {
+        // It may have been asked before the role has changed: a replica's stream is its primary's.
+        let may_ask = !server.gates.fails_over && !server.replication.is_replica();
+        if std::mem::take(&mut server.replication.asks_acks) && may_ask {
             server.append_for_replicas(GETACK);
         }
         server.failover_on(keyspace);
