@@ -199,9 +199,9 @@ impl Node {
             || persist.snapshots.in_progress()
             || aof.rewrites.in_progress()
             || aof.is_changing()
-            || aof
-                .log()
-                .is_some_and(|log| log.writer.safe() < log.writer.appended())
+            || aof.log().is_some_and(|log| {
+                log.writer.is_syncing() || log.writer.safe() < log.writer.appended()
+            })
     }
 
     /// Whether SHUTDOWN has ended it.

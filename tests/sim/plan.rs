@@ -152,8 +152,7 @@ impl Plan {
                     let limit = random.chance(60).then_some(ms / 3 + 1);
                     Event::Failover(node, to, limit, random.chance(30))
                 }
-                98 => Event::Jump(node, random.below(10_000) as i64 - 5000),
-                _ => Event::Run(node, words("DEBUG CHANGE-REPL-ID")),
+                _ => Event::Jump(node, random.below(10_000) as i64 - 5000),
             };
             events.push((at, event));
         }
