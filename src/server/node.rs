@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
 use crate::config::{Startup, start};
@@ -26,6 +26,8 @@ use crate::types::{Container, Signature, Type, for_container};
 const TURNS_MAX: usize = 20_000;
 /// The wait for a helper thread between two turns.
 const HELPER_WAIT: Duration = Duration::from_micros(20);
+/// The longest wait for one.
+const HELPER_MAX: Duration = Duration::from_secs(20);
 
 /// A place in a history: its id, and an offset.
 pub type Place = (String, u64);
@@ -174,11 +176,12 @@ impl Node {
 
     /// Turns until there is nothing to do at this time, and no helper thread is at work.
     pub fn run(&mut self) -> Result<(), String> {
-        let mut calm = 0;
-        for _ in 0..TURNS_MAX {
+        let (mut calm, mut turns) = (0, 0);
+        let end = Instant::now() + HELPER_MAX;
+        while turns < TURNS_MAX {
             if self.turn()? {
-                calm = 0;
-            } else if self.awaits_helper() {
+                (calm, turns) = (0, turns + 1);
+            } else if self.awaits_helper() && Instant::now() < end {
                 std::thread::sleep(HELPER_WAIT);
             } else if calm > 0 || self.has_stopped {
                 return Ok(());

@@ -104,8 +104,11 @@ fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy_all(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
+        } else if let Err(error) = fs::copy(entry.path(), target)
+            && error.kind() != ErrorKind::NotFound
+        {
+            // A helper thread may have removed it.
+            return Err(error);
         }
     }
     Ok(())
@@ -628,6 +631,7 @@ impl World {
             if round % 50 == 0 {
                 for number in 0..count {
                     self.run_text(number, "FAILOVER ABORT");
+                    self.run_text(number, "SHUTDOWN ABORT");
                 }
                 self.run_text(top, "REPLICAOF NO ONE");
                 for number in (0..count).filter(|&n| n != top) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
-use crate::keyspace::{ClientId, Expiring, KeyHash, Keyspace};
+use crate::keyspace::{ClientId, DbIndex, Expiring, KeyHash, Keyspace};
 use crate::persistence::aof::check::is_rdb;
 use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
 use crate::replication::{Position, ReplId, ReplOffset};
@@ -45,6 +45,8 @@ pub struct AofLoader {
     batch: Batch,
     /// Stream position after the files that are done; the history id if a file has named one.
     stream: (Option<ReplId>, ReplOffset),
+    /// The database that the stream has selected there, if a request came after the base.
+    selected: Option<DbIndex>,
     /// Bytes of the files that are done.
     done_bytes: u64,
     /// Commands replayed.
@@ -94,6 +96,7 @@ impl AofLoader {
             reply: Reply::new(),
             batch: Batch::default(),
             stream: (None, 0),
+            selected: None,
             done_bytes: 0,
             commands: 0,
             began: Instant::now(),
@@ -180,7 +183,10 @@ impl AofLoader {
             Role::Base => "base",
             _ => "incr",
         };
-        if current.part.role == Role::Incr {
+        if current.part.role == Role::Base {
+            // The base is no part of the stream.
+            self.selected = None;
+        } else if current.part.role == Role::Incr {
             let (id, offset) = current.reader.stream();
             let end = current.part.end.unwrap_or(offset);
             self.stream = (id.or(self.stream.0), end);
@@ -246,6 +252,7 @@ impl AofLoader {
             }
             taken = end;
             if !self.client.flags.contains(ClientFlags::MULTI) {
+                self.selected = Some(self.client.db);
                 sound = Some(from + end as u64);
             }
         }
@@ -335,6 +342,10 @@ impl Load for AofLoader {
         match self.stream {
             (Some(id), offset) => server.stream.resume(Position { id, offset }),
             (None, offset) => server.stream.resume_at(offset),
+        }
+        if server.config.replicaof.0.is_some() {
+            // The primary's next request may have no SELECT.
+            server.stream.set_selected(self.selected);
         }
         server.stream.keep_backlog(server.config.repl_backlog_size);
         if !server.config.appendonly {
