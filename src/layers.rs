@@ -75,7 +75,10 @@ fn each_layer_uses_what_stands_above_it() {
         text,
     } in code_of("src")
     {
-        let (Some(mine), false) = (layers.get(&module), ON_TOP.iter().any(|on_top| inside == Path::new(on_top))) else {
+        let (Some(mine), false) = (
+            layers.get(&module),
+            ON_TOP.iter().any(|on_top| inside == Path::new(on_top)),
+        ) else {
             continue;
         };
         for (line, number) in text.lines().zip(1..) {

@@ -95,7 +95,10 @@ impl Seen {
         };
         let mut from = first;
         if let Some((id, offset)) = before {
-            let continues = facts.earlier.as_ref().is_some_and(|(earlier, _)| *earlier == id);
+            let continues = facts
+                .earlier
+                .as_ref()
+                .is_some_and(|(earlier, _)| *earlier == id);
             if id == facts.id {
                 if facts.offset < offset {
                     return Err(format!(
@@ -125,7 +128,14 @@ impl Seen {
         self.record(&facts.id, shared, new)
     }
 
-    fn compare(&mut self, at: (String, u64), signature: &str, node: &mut Node, number: usize, now: u64) -> Result<(), String> {
+    fn compare(
+        &mut self,
+        at: (String, u64),
+        signature: &str,
+        node: &mut Node,
+        number: usize,
+        now: u64,
+    ) -> Result<(), String> {
         if self.keeps && !self.contents.contains_key(&at) {
             self.contents.insert(at.clone(), node.contents());
         }
@@ -153,13 +163,25 @@ impl Seen {
     }
 
     /// All checks of one node after its turns.
-    pub fn check(&mut self, node: &mut Node, number: usize, facts: &Facts, cursor: &mut Cursor, now: u64) -> Result<(), String> {
+    pub fn check(
+        &mut self,
+        node: &mut Node,
+        number: usize,
+        facts: &Facts,
+        cursor: &mut Cursor,
+        now: u64,
+    ) -> Result<(), String> {
         for replica in &facts.replicas {
             if replica.is_online && replica.acked > replica.sent {
                 return Err(format!("acknowledged more than was sent: {replica:?}"));
             }
         }
-        let unsent = facts.replicas.iter().map(|r| r.sent).filter(|&sent| sent > 0).min();
+        let unsent = facts
+            .replicas
+            .iter()
+            .map(|r| r.sent)
+            .filter(|&sent| sent > 0)
+            .min();
         if let Some((first, end, size)) = facts.backlog {
             let block = (size / 16).clamp(16 * 1024, 1 << 20);
             let read = [unsent, cursor.sent].into_iter().flatten().min();
@@ -180,7 +202,11 @@ impl Seen {
             return Ok(());
         }
         if node.text(b"u:x") != node.text(b"u:y") {
-            return Err(format!("half a unit: {:?} {:?}", node.text(b"u:x"), node.text(b"u:y")));
+            return Err(format!(
+                "half a unit: {:?} {:?}",
+                node.text(b"u:x"),
+                node.text(b"u:y")
+            ));
         }
         if !facts.is_known {
             cursor.at = None;
@@ -195,7 +221,13 @@ impl Seen {
         if let Some((earlier, until)) = &facts.earlier
             && *until == facts.offset + 1
         {
-            self.compare((earlier.clone(), facts.offset), &signature, node, number, now)?;
+            self.compare(
+                (earlier.clone(), facts.offset),
+                &signature,
+                node,
+                number,
+                now,
+            )?;
         }
         self.compare(at.clone(), &signature, node, number, now)?;
         cursor.compared = Some(at);

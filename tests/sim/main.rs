@@ -7,7 +7,8 @@
 //!     checks    what holds after each step
 //!
 //! A failing seed is reduced to few events, and printed. `SIM_SEED=n` runs one seed, `SIM_RUNS=n`
-//! that many from a random one (`SIM_FROM`), `SIM_LOG=1` shows what servers log.
+//! that many from a random one (`SIM_FROM`), until `SIM_FAILURES` (1) have failed; `SIM_BRIEF=1`
+//! does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they panic.
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/random.rs"]
@@ -30,12 +31,16 @@ use world::{Figures, World};
 
 /// Seeds that always run.
 const FIXED: u64 = 150;
-/// Fresh ones after them, within this time.
+/// The time in which they begin; `SIM_FRESH=1` spends the rest of it on fresh ones.
 const FRESH: Duration = Duration::from_secs(14);
 
 fn folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
-    let under = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    let under = if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    };
     under.join(format!("russet-sim-{}", std::process::id()))
 }
 
@@ -53,7 +58,12 @@ fn run(plan: &Plan, keeps: bool) -> (Result<Figures, String>, Vec<String>) {
 
 /// Reduces and describes a failure.
 fn describe(plan: &Plan, why: &str) -> String {
-    let kind = |why: &str| why.chars().filter(|c| c.is_alphabetic()).take(11).collect::<String>();
+    let kind = |why: &str| {
+        why.chars()
+            .filter(|c| c.is_alphabetic())
+            .take(11)
+            .collect::<String>()
+    };
     let wanted = kind(why.split_once(": ").map_or(why, |(_, rest)| rest));
     let end = Instant::now() + Duration::from_secs(40);
     let mut best = plan.clone();
@@ -62,7 +72,9 @@ fn describe(plan: &Plan, why: &str) -> String {
             return false;
         }
         let (result, _) = run(plan, false);
-        result.is_err_and(|now| kind(now.split_once(": ").map_or(&now[..], |(_, rest)| rest)) == wanted)
+        result.is_err_and(|now| {
+            kind(now.split_once(": ").map_or(&now[..], |(_, rest)| rest)) == wanted
+        })
     };
     while best.nodes.len() > 2 {
         let mut fewer = best.clone();
@@ -101,14 +113,18 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn replication_holds_in_every_world() {
     if number("SIM_LOG").is_some() {
-        tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).init();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .init();
     }
     std::panic::set_hook(Box::new(|info| {
         if number("SIM_PANIC").is_some() {
             eprintln!("{info}");
         }
     }));
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let clock = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
     let fresh = clock.as_millis() as u64 * 100;
     let began = Instant::now();
     let (mut runs, mut failures, mut total) = (0, Vec::new(), Figures::default());
@@ -143,12 +159,12 @@ fn replication_holds_in_every_world() {
         }
     } else {
         for seed in 0..FIXED {
-            if failures.len() < most && began.elapsed() < 2 * FRESH {
+            if failures.len() < most && began.elapsed() < FRESH {
                 try_seed(seed, &mut failures);
             }
         }
         let mut seed = fresh;
-        while failures.len() < most && began.elapsed() < FRESH {
+        while number("SIM_FRESH").is_some() && failures.len() < most && began.elapsed() < FRESH {
             seed += 1;
             try_seed(seed, &mut failures);
         }
@@ -156,7 +172,10 @@ fn replication_holds_in_every_world() {
     let _ = std::env::set_current_dir("/");
     let _ = std::fs::remove_dir_all(folder());
     let secs = began.elapsed().as_secs_f64();
-    eprintln!("{runs} runs in {secs:.1} s ({:.0} a minute): {total:?}", runs as f64 * 60.0 / secs);
+    eprintln!(
+        "{runs} runs in {secs:.1} s ({:.0} a minute): {total:?}",
+        runs as f64 * 60.0 / secs
+    );
     eprintln!("{}", failures.join("\n\n"));
     assert!(failures.is_empty(), "{} seeds fail", failures.len());
 }

@@ -59,7 +59,13 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn new(number: u64, from: usize, to: usize, dialling: UnixStream, accepting: UnixStream) -> Link {
+    pub fn new(
+        number: u64,
+        from: usize,
+        to: usize,
+        dialling: UnixStream,
+        accepting: UnixStream,
+    ) -> Link {
         let hold = |end: UnixStream| {
             end.set_nonblocking(true).expect("a socket");
             Some(end)
@@ -94,7 +100,11 @@ impl Link {
 
     /// Whether nothing is on its way.
     pub fn is_calm(&self) -> bool {
-        self.is_silent || self.pipes.iter().all(|pipe| pipe.waiting.is_empty() && !pipe.ended)
+        self.is_silent
+            || self
+                .pipes
+                .iter()
+                .all(|pipe| pipe.waiting.is_empty() && !pipe.ended)
     }
 
     fn side(&self, node: usize) -> usize {
@@ -253,7 +263,9 @@ impl Link {
                 return Err(format!("a full sync although {position:?} is covered"));
             }
             if partial && !covered_before && !covered_after {
-                return Err(format!("a partial sync although {position:?} is not covered"));
+                return Err(format!(
+                    "a partial sync although {position:?} is not covered"
+                ));
             }
             return Ok(());
         }

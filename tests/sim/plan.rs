@@ -58,11 +58,17 @@ fn options(random: &mut Random) -> Vec<String> {
     };
     set("repl-timeout", &REPL_TIMEOUT_S.to_string());
     set("repl-ping-replica-period", "1");
-    set("repl-diskless-sync-delay", ["0", "0", "0", "1"][random.below(4)]);
+    set(
+        "repl-diskless-sync-delay",
+        ["0", "0", "0", "1"][random.below(4)],
+    );
     set("repl-diskless-sync", ["yes", "yes", "no"][random.below(3)]);
     let loads = ["disabled", "on-empty-db", "swapdb", "flush-before-load"];
     set("repl-diskless-load", loads[random.below(4)]);
-    set("repl-backlog-size", ["16384", "16384", "1mb"][random.below(3)]);
+    set(
+        "repl-backlog-size",
+        ["16384", "16384", "1mb"][random.below(3)],
+    );
     set("save", "");
     set("databases", "4");
     set("enable-debug-command", "yes");

@@ -36,7 +36,10 @@ pub fn take(bytes: &mut Vec<u8>) -> Result<Option<Said>, String> {
                 *at += end + 2;
                 Ok(Some(n))
             }
-            _ => Err(format!("no number: {:?}", String::from_utf8_lossy(&rest[..end]))),
+            _ => Err(format!(
+                "no number: {:?}",
+                String::from_utf8_lossy(&rest[..end])
+            )),
         }
     };
     let Some(count) = number(&mut at, b'*')? else {

@@ -118,7 +118,12 @@ fn last_increment(folder: &Path) -> Option<(PathBuf, u64)> {
     let entries = fs::read_dir(folder.join("appendonlydir")).ok()?;
     let files = entries.flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
-        let number: u64 = name.strip_suffix(".incr.aof")?.rsplit('.').next()?.parse().ok()?;
+        let number: u64 = name
+            .strip_suffix(".incr.aof")?
+            .rsplit('.')
+            .next()?
+            .parse()
+            .ok()?;
         Some((number, entry.path(), entry.metadata().ok()?.len()))
     });
     let (_, path, len) = files.max()?;
@@ -173,7 +178,12 @@ impl Client {
 fn reply_len(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     let end = rest.windows(2).position(|two| two == b"\r\n")? + 2;
-    let number = || std::str::from_utf8(&rest[1..end - 2]).ok()?.parse::<i64>().ok();
+    let number = || {
+        std::str::from_utf8(&rest[1..end - 2])
+            .ok()?
+            .parse::<i64>()
+            .ok()
+    };
     match rest[0] {
         b'$' => {
             let len = number()?;
@@ -310,9 +320,15 @@ impl World {
             && *synced_path == path
             && len > *synced
         {
-            let cut = synced + draw(self.plan.seed, self.step, 9, number as u64) % (len - synced + 1);
-            let copy = kept.join("appendonlydir").join(path.file_name().expect("a name"));
-            let file = fs::OpenOptions::new().write(true).open(copy).expect("a file");
+            let cut =
+                synced + draw(self.plan.seed, self.step, 9, number as u64) % (len - synced + 1);
+            let copy = kept
+                .join("appendonlydir")
+                .join(path.file_name().expect("a name"));
+            let file = fs::OpenOptions::new()
+                .write(true)
+                .open(copy)
+                .expect("a file");
             file.set_len(cut).expect("shorter");
         }
         place.node = None;
@@ -322,6 +338,12 @@ impl World {
         place.back_ms = self.now_ms + back_ms;
         fs::remove_dir_all(&place.folder).expect("removed");
         fs::rename(&kept, &place.folder).expect("renamed");
+        // A crash leaves what it leaves.
+        for entry in fs::read_dir(&place.folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("temp-") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         self.reach.borrow_mut().is_up[number] = false;
         for link in &mut self.links {
             if link.from == number || link.to == number {
@@ -402,10 +424,16 @@ impl World {
             }
             Event::Cut(a, b) => {
                 let luck = self.luck(3, 3);
-                self.links.iter_mut().filter(|l| l.joins(*a, *b)).for_each(|l| l.cut(luck));
+                self.links
+                    .iter_mut()
+                    .filter(|l| l.joins(*a, *b))
+                    .for_each(|l| l.cut(luck));
             }
             Event::Silence(a, b) => {
-                self.links.iter_mut().filter(|l| l.joins(*a, *b)).for_each(|l| l.is_silent = true);
+                self.links
+                    .iter_mut()
+                    .filter(|l| l.joins(*a, *b))
+                    .for_each(|l| l.is_silent = true);
             }
             Event::Part(a, b, ms) => self.parted.push((*a, *b, self.now_ms + ms)),
             Event::Crash(node, power, ms) if is_there(node) => self.end(*node, *power, *ms),
@@ -452,7 +480,8 @@ impl World {
             }
         }
         for number in 0..self.places.len() {
-            self.step_node(number).map_err(|why| format!("node {number}: {why}"))?;
+            self.step_node(number)
+                .map_err(|why| format!("node {number}: {why}"))?;
         }
         self.links.retain(|link| !link.is_over());
         Ok(())
@@ -469,7 +498,12 @@ impl World {
         self.enter(number);
         let before = self.places[number].facts.clone();
         for at in 0..self.links.len() {
-            let luck = draw(self.plan.seed, self.step, self.links[at].number, number as u64);
+            let luck = draw(
+                self.plan.seed,
+                self.step,
+                self.links[at].number,
+                number as u64,
+            );
             let is_parted = self.is_parted(&self.links[at]);
             let link = &mut self.links[at];
             if link.from != number && link.to != number {
@@ -480,7 +514,8 @@ impl World {
                 let luck = if self.is_healed { 9 } else { luck };
                 link.deliver(number, luck);
             }
-            if link.to == number && link.wants_answer()
+            if link.to == number
+                && link.wants_answer()
                 && let (Some(before), Some((id, offset))) = (&before, &link.asked.position)
             {
                 link.asked.covered_before = covers(before, id, *offset);
@@ -503,14 +538,20 @@ impl World {
             }
         }
         if before.as_ref() != Some(&facts) {
-            self.seen.check(node, number, &facts, &mut place.cursor, self.now_ms)?;
+            self.seen
+                .check(node, number, &facts, &mut place.cursor, self.now_ms)?;
         }
         for waited in &mut self.waited {
             let is_past = facts.id == waited.id
-                || facts.earlier.as_ref().is_some_and(|(id, _)| *id == waited.id);
+                || facts
+                    .earlier
+                    .as_ref()
+                    .is_some_and(|(id, _)| *id == waited.id);
             // A write before the first replica is in its snapshot, not in the stream.
             waited.had[number] |= is_past && facts.offset > waited.after
-                || node.text(format!("w:{}", waited.number).as_bytes()).is_some();
+                || node
+                    .text(format!("w:{}", waited.number).as_bytes())
+                    .is_some();
         }
         if facts.synced == Some(facts.offset) {
             place.synced = last_increment(&place.folder);
@@ -530,10 +571,16 @@ impl World {
                 continue;
             };
             let waited = self.waited.swap_remove(at);
-            let had = waited.had.iter().enumerate().filter(|(n, had)| *n != number && **had);
+            let had = waited
+                .had
+                .iter()
+                .enumerate()
+                .filter(|(n, had)| *n != number && **had);
             let had = had.count() as u64;
             if had < replicas {
-                return Err(format!("WAIT says {replicas} of write {write}, but {had} have had it"));
+                return Err(format!(
+                    "WAIT says {replicas} of write {write}, but {had} have had it"
+                ));
             }
         }
         let (mut full, mut changed) = (false, false);
@@ -543,7 +590,8 @@ impl World {
                 != (&facts.id, facts.link, facts.follows, facts.fails_over);
         }
         for link in &mut self.links {
-            if link.to == number && link.wants_answer()
+            if link.to == number
+                && link.wants_answer()
                 && let Some((id, offset)) = &link.asked.position
             {
                 link.asked.covered_after = covers(&facts, id, *offset);
@@ -557,7 +605,10 @@ impl World {
                 "node {number}: {:.6}:{} earlier {:?} follows {:?} {} syncs {:?} backlog {:?} failover {:?}",
                 facts.id,
                 facts.offset,
-                facts.earlier.as_ref().map(|(id, end)| (id[..6].to_owned(), end)),
+                facts
+                    .earlier
+                    .as_ref()
+                    .map(|(id, end)| (id[..6].to_owned(), end)),
                 facts.follows,
                 facts.link,
                 facts.syncs,
@@ -569,7 +620,10 @@ impl World {
         self.places[number].facts = Some(facts);
         self.connect()?;
         if has_stopped {
-            let back = self.places[number].back_ms.saturating_sub(self.now_ms).min(5000);
+            let back = self.places[number]
+                .back_ms
+                .saturating_sub(self.now_ms)
+                .min(5000);
             self.end(number, false, back);
         }
         Ok(())
@@ -583,7 +637,8 @@ impl World {
                 continue;
             };
             let (mine, its) = UnixStream::pair().map_err(|error| error.to_string())?;
-            node.accept(its, 10_000 + from as u16).map_err(|error| error.to_string())?;
+            node.accept(its, 10_000 + from as u16)
+                .map_err(|error| error.to_string())?;
             let number = self.next_link;
             self.next_link += 1;
             let mut link = Link::new(number, from, to, inner, mine);
@@ -621,10 +676,16 @@ impl World {
         self.step(10)?;
         // The primary that most follow, if it is one.
         let followers = |world: &World, to: usize| {
-            world.places.iter().filter(|place| place.follows == Some(to)).count()
+            world
+                .places
+                .iter()
+                .filter(|place| place.follows == Some(to))
+                .count()
         };
         let primaries = (0..count).filter(|&n| self.primary(n));
-        let top = primaries.max_by_key(|&n| (followers(self, n), count - n)).unwrap_or(0);
+        let top = primaries
+            .max_by_key(|&n| (followers(self, n), count - n))
+            .unwrap_or(0);
         let mut round = 0;
         while self.now_ms < began_ms + HEAL_MS {
             // Repeated: a failover in progress refuses, and a node may have been loading.
@@ -636,7 +697,11 @@ impl World {
                 self.run_text(top, "REPLICAOF NO ONE");
                 for number in (0..count).filter(|&n| n != top) {
                     // One follows another replica, where there are enough.
-                    let to = if number + 1 == count && count > 2 { (0..count).find(|&n| n != top).unwrap_or(top) } else { top };
+                    let to = if number + 1 == count && count > 2 {
+                        (0..count).find(|&n| n != top).unwrap_or(top)
+                    } else {
+                        top
+                    };
                     let to = if to == number { top } else { to };
                     self.follow(number, to);
                 }
@@ -647,8 +712,15 @@ impl World {
                 return self.finish(top, began_ms);
             }
         }
-        let states: Vec<String> = self.places.iter().map(|place| format!("{:?}", place.facts)).collect();
-        Err(format!("not equal after healing:\n  {}", states.join("\n  ")))
+        let states: Vec<String> = self
+            .places
+            .iter()
+            .map(|place| format!("{:?}", place.facts))
+            .collect();
+        Err(format!(
+            "not equal after healing:\n  {}",
+            states.join("\n  ")
+        ))
     }
 
     fn agree(&self) -> bool {
@@ -675,11 +747,19 @@ impl World {
         for _ in 0..20 {
             self.step(100)?;
         }
-        let direct = self.places.iter().filter(|p| p.follows == Some(top)).count();
+        let direct = self
+            .places
+            .iter()
+            .filter(|p| p.follows == Some(top))
+            .count();
         if count > 1 && direct == count - 1 && self.waited.iter().any(|w| w.number == 999_999) {
             return Err("the last WAIT has no answer".to_owned());
         }
-        let signatures: Vec<String> = self.places.iter_mut().filter_map(|p| Some(p.node.as_mut()?.signature())).collect();
+        let signatures: Vec<String> = self
+            .places
+            .iter_mut()
+            .filter_map(|p| Some(p.node.as_mut()?.signature()))
+            .collect();
         if signatures.iter().any(|one| *one != signatures[0]) {
             return Err("the data differs at the end".to_owned());
         }
@@ -702,7 +782,9 @@ impl World {
             let links = held().count() - silent;
             let expected = facts.replicas.len() + usize::from(facts.follows.is_some());
             if links > expected || expected > links + silent {
-                return Err(format!("node {number} has {links} connections for {expected} links"));
+                return Err(format!(
+                    "node {number} has {links} connections for {expected} links"
+                ));
             }
             let names = fs::read_dir(&place.folder).into_iter().flatten().flatten();
             for entry in names {

@@ -238,7 +238,9 @@ impl Upstream {
             self.down_since_ms = Some(now_ms);
             self.figures.current = 0;
         }
-        self.link = Link::Down;
+        if let Link::Receiving(receiving) = std::mem::replace(&mut self.link, Link::Down) {
+            let _ = std::fs::remove_file(&receiving.path);
+        }
         self.unit = Unit::default();
         self.generation = self.generation.wrapping_add(1);
         self.retry_ms = now_ms
