@@ -27,7 +27,7 @@ const TURNS_MAX: usize = 20_000;
 /// The wait for a helper thread between two turns.
 const HELPER_WAIT: Duration = Duration::from_micros(20);
 /// The longest wait for one.
-const HELPER_MAX: Duration = Duration::from_secs(20);
+const HELPER_MAX: Duration = Duration::from_secs(1);
 
 /// A place in a history: its id, and an offset.
 pub type Place = (String, u64);

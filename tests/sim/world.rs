@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use russet::testing::node::{Facts, Node};
 
@@ -112,6 +113,21 @@ fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// All names with their lengths and times.
+fn listing(folder: &Path) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if let Ok(facts) = entry.metadata() {
+            all.push((entry.path(), facts.len(), facts.modified().ok()));
+            if facts.is_dir() {
+                all.append(&mut listing(&entry.path()));
+            }
+        }
+    }
+    all.sort();
+    all
 }
 
 fn last_increment(folder: &Path) -> Option<(PathBuf, u64)> {
@@ -312,8 +328,15 @@ impl World {
             return;
         }
         let kept = place.folder.with_extension("kept");
-        let _ = fs::remove_dir_all(&kept);
-        copy_all(&place.folder, &kept).expect("a copy");
+        // A helper thread may be changing the set of files: the copy is of one moment.
+        for _ in 0..100 {
+            let before = listing(&place.folder);
+            let _ = fs::remove_dir_all(&kept);
+            copy_all(&place.folder, &kept).expect("a copy");
+            if listing(&place.folder) == before {
+                break;
+            }
+        }
         if power
             && let Some((path, len)) = last_increment(&place.folder)
             && let Some((synced_path, synced)) = &place.synced
