@@ -37,6 +37,10 @@ replicas CYCLES="1000":
     RUSSET_REQUIRE_PEERS=1 RUSSET_REPLICAS=full RUSSET_CYCLES={{ CYCLES }} \
     cargo test --test replicas -- --nocapture
 
+# Simulated networks, crashes and changes of role: that many seeds; `SIM_SEED=n just sim` runs one again.
+sim RUNS="10000":
+    SIM_RUNS={{ RUNS }} cargo test --test sim -- --nocapture
+
 # Redis's own test suite: `just tcl`, `just tcl --quick`, `just tcl unit/type/list`.
 tcl *ARGS:
     cargo build --release --quiet

@@ -64,4 +64,5 @@ pub mod testing {
     pub use crate::encodings::hashtable::{HashTable, Word};
     pub use crate::resp::{Args, Bounds, Progress, Span, Step, step};
     pub use crate::server::Testbed;
+    pub use crate::server::node;
 }

@@ -513,13 +513,14 @@ mod tests {
     #[test]
     fn what_has_no_effect_yet_is_told_with_its_line() {
         let loaded =
-            load_text(b"port 1\nrepl-timeout 5\nappendfsync everysec\nuser bob on\n").unwrap();
+            load_text(b"port 1\ncluster-node-timeout 5\nappendfsync everysec\nuser bob on\n")
+                .unwrap();
         let names: Vec<_> = loaded
             .unserved
             .iter()
             .map(|(name, at)| (*name, at.line))
             .collect();
-        assert_eq!(names, [("repl-timeout", 2)]);
+        assert_eq!(names, [("cluster-node-timeout", 2)]);
     }
 
     fn line() -> impl Strategy<Value = Vec<u8>> {

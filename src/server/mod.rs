@@ -55,6 +55,9 @@ pub mod startup;
 #[cfg(feature = "testing")]
 mod testbed;
 
+#[cfg(feature = "testing")]
+pub mod node;
+
 pub use clients::blocked::OnTimeout;
 pub use clients::client::{Client, ClientFlags, ClientKind};
 pub use clients::table::Clients;

@@ -197,6 +197,12 @@ impl LogWriter {
         }
     }
 
+    /// Whether a helper thread makes an fsync.
+    #[cfg(feature = "testing")]
+    pub fn is_syncing(&self) -> bool {
+        self.syncer.in_progress()
+    }
+
     /// The offset up to which effects are in the file.
     pub fn written(&self) -> ReplOffset {
         self.written

@@ -206,6 +206,7 @@ impl<'a> Input<'a> {
 
     /// Takes the bytes that are there and not read yet.
     #[cfg(feature = "testing")]
+    #[allow(dead_code, reason = "for tests and the fuzz targets")]
     pub fn take_rest(&mut self) -> Vec<u8> {
         let rest = self.rest().to_vec();
         self.at = self.end;

@@ -177,6 +177,7 @@ impl<'a> Reader<'a> {
 
     /// After the end: takes the bytes that were fed behind it.
     #[cfg(feature = "testing")]
+    #[allow(dead_code, reason = "for tests and the fuzz targets")]
     pub fn take_rest(&mut self) -> Vec<u8> {
         self.input.take_rest()
     }

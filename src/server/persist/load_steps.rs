@@ -85,7 +85,11 @@ impl Engine {
         loading.note_slice(&server.config, started, loaded);
         match progress {
             Progress::More => *place = Some(loader),
-            Progress::Done => loader.finish(keyspace, server)?,
+            Progress::Done => {
+                loader.finish(keyspace, server)?;
+                // Deletions of keys that have expired meanwhile: the position is that of the data.
+                self.take_effects();
+            }
         }
         Ok(())
     }

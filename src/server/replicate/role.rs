@@ -4,6 +4,7 @@ use crate::command::CommandError;
 use crate::config::{ReplicaOf, Text};
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::replication::{Introduction, Position};
+use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
@@ -231,6 +232,15 @@ impl Server {
         let mut ids: Vec<ClientId> = blocked.map(|s| s.client.id).collect();
         ids.sort_unstable();
         for id in ids {
+            let blocked = self
+                .clients
+                .get(id)
+                .and_then(|s| s.client.blocked.as_deref());
+            if blocked.is_some_and(|b| matches!(b.until, Until::Memory { .. })) {
+                // Its work is done: only the memory is still to be freed.
+                self.unblock_client(keyspace, id, None);
+                continue;
+            }
             if self.unblock_client(keyspace, id, Some(&UNBLOCKED))
                 && let Some(session) = self.clients.get_mut(id)
             {

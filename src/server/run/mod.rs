@@ -26,6 +26,8 @@
 //! event's token says which connection it belongs to (`net::Role`).
 
 pub mod accept;
+#[cfg(feature = "testing")]
+pub mod by_hand;
 pub mod control;
 pub mod feed;
 pub mod handshake;
@@ -180,9 +182,15 @@ impl Loop {
 
     fn turn(&mut self) -> io::Result<Flow> {
         self.sleep()?;
-        self.began = clock::cycles();
         let server = &mut self.engine.server;
         server.now = Now::read(server.identity.started);
+        self.work()
+    }
+
+    /// The turn after its sleep, at the time `Server::now`.
+    fn work(&mut self) -> io::Result<Flow> {
+        self.began = clock::cycles();
+        let server = &mut self.engine.server;
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
         server.count_waiting_for_disk();

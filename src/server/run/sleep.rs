@@ -80,7 +80,7 @@ impl Loop {
         Ok(())
     }
 
-    fn poll_for(&mut self, timeout: Duration) -> io::Result<()> {
+    pub(super) fn poll_for(&mut self, timeout: Duration) -> io::Result<()> {
         let poll = self.poll.as_mut().expect("only guests have none");
         match poll.poll(&mut self.events, Some(timeout)) {
             Err(e) if e.kind() == ErrorKind::Interrupted => {
@@ -92,7 +92,7 @@ impl Loop {
     }
 
     /// How long the loop may sleep.
-    fn timeout(&mut self) -> Duration {
+    pub(super) fn timeout(&mut self) -> Duration {
         let server = &self.engine.server;
         let urgent = self.engine.loader.is_some()
             || server.turn.receives

@@ -192,7 +192,15 @@ pub struct Connections {
     /// The loop that serves others while a script runs for long, and what makes it.
     pub(in crate::server) guest: Option<Box<dyn Guest>>,
     pub(in crate::server) new_guest: Option<NewGuest>,
+    /// Connects to the primary over a simulated network.
+    #[cfg(feature = "testing")]
+    pub(in crate::server) dialler: Option<Dialler>,
 }
+
+/// Connects to a host and a port.
+#[cfg(feature = "testing")]
+pub(in crate::server) type Dialler =
+    Box<dyn FnMut(&str, u16) -> std::io::Result<crate::net::Stream>>;
 
 /// Switches of DEBUG and tests.
 #[derive(Default)]

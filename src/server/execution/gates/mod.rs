@@ -348,8 +348,16 @@ fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let server = &*world.server;
     let is_stale = !server.config.replica_serve_stale_data
         && (server.replication.upstream.as_ref()).is_some_and(|upstream| !upstream.is_online());
-    if !is_stale || asked.flags.contains(Flags::STALE) {
+    let runs_stale = match asked.flags.contains(Flags::RUNS_QUEUE) {
+        true => !queue_lacks(server, world.client, Flags::STALE),
+        false => asked.flags.contains(Flags::STALE),
+    };
+    if !is_stale || runs_stale {
         return Ok(());
+    }
+    if asked.script.is_some() {
+        const STALE: &str = "ERR Can not execute the command on a stale replica";
+        return Err(CommandError::Text(STALE).into());
     }
     Err(CommandError::Text(MASTERDOWN).into())
 }
@@ -511,6 +519,18 @@ fn protected(server: &Server, client: &Client, spec: &Spec) -> Result<(), Comman
 fn has(world: &World<'_>, asked: &Asked<'_>, flags: Flags) -> bool {
     asked.flags.intersects(flags)
         || asked.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, flags)
+}
+
+/// Whether a command without these flags waits in the client's transaction.
+fn queue_lacks(server: &Server, client: &Client, flags: Flags) -> bool {
+    let queued = client
+        .transaction
+        .as_deref()
+        .map_or(&[][..], |t| &t.commands);
+    queued.iter().any(|q| {
+        let spec = server.table.row(q.row).spec;
+        !effective(server, spec, q.args.args()).contains(flags)
+    })
 }
 
 /// Whether a command with one of these flags waits in the client's transaction.

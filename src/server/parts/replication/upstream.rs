@@ -336,7 +336,9 @@ impl Upstream {
         if self.replays {
             tracing::warn!("Master client was freed while streaming replication buffer");
         }
-        self.link = Link::Down;
+        if let Link::Receiving(receiving) = std::mem::replace(&mut self.link, Link::Down) {
+            let _ = std::fs::remove_file(&receiving.path);
+        }
         self.unit = Unit::default();
         (self.main, self.replays) = (None, false);
         self.held.clear();

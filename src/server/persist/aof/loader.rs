@@ -187,7 +187,10 @@ impl AofLoader {
             Role::Base => "base",
             _ => "incr",
         };
-        if current.part.role == Role::Incr {
+        if current.part.role == Role::Base {
+            // The base is no part of the stream.
+            self.selected = None;
+        } else if current.part.role == Role::Incr {
             let (id, offset) = current.reader.stream();
             let end = current.part.end.unwrap_or(offset);
             self.stream = (id.or(self.stream.0), end);
@@ -258,6 +261,7 @@ impl AofLoader {
             }
             taken = end;
             if !self.client.flags.contains(ClientFlags::MULTI) {
+                self.selected = Some(self.client.db);
                 sound = Some(from + end as u64);
             }
         }

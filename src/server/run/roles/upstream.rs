@@ -126,6 +126,11 @@ impl Loop {
             source,
             tls,
         };
+        #[cfg(feature = "testing")]
+        if let Some(dialler) = &mut server.connections.dialler {
+            let dialled = dialler(&to.host, to.port);
+            return self.dialled(dialled);
+        }
         let begun = Connecting::begin(to, move || wake()).map_err(|error| {
             let why = format!("Unable to connect to MASTER: {}", system_text(&error));
             (why, Delay::Refused)
@@ -137,21 +142,7 @@ impl Loop {
     fn dial_on(&mut self, mut connecting: Box<Connecting>, began_ms: u64) -> Stepped {
         let token = self.upstream_target().into();
         match connecting.go_on(&self.registry, token) {
-            Ok(Some(stream)) => {
-                let stream = match self.begin_channel(stream) {
-                    Ok(()) => return Ok(Step::Next),
-                    Err(stream) => stream,
-                };
-                tracing::info!("Non blocking connect for SYNC fired the event.");
-                let mut out = Vec::new();
-                let handshake = Handshake::begin(self.engine.server.introduction(), &mut out);
-                self.set_link(Link::Talking(Box::new(Talking {
-                    stream,
-                    handshake,
-                    out,
-                })));
-                Ok(Step::Next)
-            }
+            Ok(Some(stream)) => Ok(self.connected(stream)),
             Ok(None) => {
                 self.set_link(Link::Dialing(connecting, began_ms));
                 Ok(Step::Wait)
@@ -161,6 +152,40 @@ impl Loop {
                     "Error condition on socket for SYNC: {}",
                     system_text(&error)
                 );
+                Err((why, Delay::Refused))
+            }
+        }
+    }
+
+    /// The stream is there, registered: the conversation begins.
+    fn connected(&mut self, stream: Stream) -> Step {
+        let stream = match self.begin_channel(stream) {
+            Ok(()) => return Step::Next,
+            Err(stream) => stream,
+        };
+        tracing::info!("Non blocking connect for SYNC fired the event.");
+        let mut out = Vec::new();
+        let handshake = Handshake::begin(self.engine.server.introduction(), &mut out);
+        self.set_link(Link::Talking(Box::new(Talking {
+            stream,
+            handshake,
+            out,
+        })));
+        Step::Next
+    }
+
+    /// A simulated network has connected, or refused.
+    #[cfg(feature = "testing")]
+    fn dialled(&mut self, dialled: std::io::Result<Stream>) -> Result<Step, (String, Delay)> {
+        let token = self.upstream_target().into();
+        let registered = dialled.and_then(|mut stream| {
+            stream.register(&self.registry, token)?;
+            Ok(stream)
+        });
+        match registered {
+            Ok(stream) => Ok(self.connected(stream)),
+            Err(error) => {
+                let why = format!("Unable to connect to MASTER: {}", system_text(&error));
                 Err((why, Delay::Refused))
             }
         }

@@ -1,0 +1,24 @@
+//! Turns without sleep, at a time that is given: for a simulator, which owns network and clock.
+
+use std::io;
+use std::time::Duration;
+
+use super::Loop;
+
+use crate::base::clock::Now;
+use crate::server::state::world::Flow;
+
+impl Loop {
+    /// One turn, with the events that have come. Returns whether there was one.
+    pub(in crate::server) fn turn_at(&mut self, now: Now) -> io::Result<(Flow, bool)> {
+        self.poll_for(Duration::ZERO)?;
+        let had_events = !self.events.is_empty();
+        self.engine.server.now = now;
+        Ok((self.work()?, had_events))
+    }
+
+    /// Whether the loop would not sleep now.
+    pub(in crate::server) fn is_urgent(&mut self) -> bool {
+        self.timeout().is_zero()
+    }
+}

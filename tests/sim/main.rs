@@ -1,0 +1,181 @@
+//! Seeded simulation of replication: a primary, replicas and their replicas in one thread, over a
+//! network and with clocks that the simulator owns.
+//!
+//!     plan      what happens, from a seed: writes, cuts, silence, crashes, changes of role
+//!     world     nodes, clients, connections; the steps of time
+//!     net       a connection: delays, splits at any byte, cuts, half-open
+//!     checks    what holds after each step
+//!
+//! A failing seed is reduced to few events, and printed. `SIM_SEED=n` runs one seed, `SIM_RUNS=n`
+//! that many from a random one (`SIM_FROM`), until `SIM_FAILURES` (1) have failed; `SIM_BRIEF=1`
+//! does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they panic.
+
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../support/random.rs"]
+mod random;
+#[path = "../support/shorten.rs"]
+mod shorten;
+
+mod checks;
+mod net;
+mod plan;
+mod wire;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use plan::Plan;
+use world::{Figures, World};
+
+/// Seeds that always run.
+const FIXED: u64 = 150;
+/// The time in which they begin; `SIM_FRESH=1` spends the rest of it on fresh ones.
+const FRESH: Duration = Duration::from_secs(14);
+
+fn folder() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let under = if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    };
+    under.join(format!("russet-sim-{}", std::process::id()))
+}
+
+/// Runs a plan; an error is a fault, a panic is one as well.
+fn run(plan: &Plan, keeps: bool) -> (Result<Figures, String>, Vec<String>) {
+    let mut world = World::new(plan, &folder(), keeps);
+    let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let result = ended.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| t.to_string()));
+        Err(format!("panic: {}", text.unwrap_or_default()))
+    });
+    (result, world.log.take().unwrap_or_default())
+}
+
+/// Reduces and describes a failure.
+fn describe(plan: &Plan, why: &str) -> String {
+    let kind = |why: &str| {
+        why.chars()
+            .filter(|c| c.is_alphabetic())
+            .take(11)
+            .collect::<String>()
+    };
+    let wanted = kind(why.split_once(": ").map_or(why, |(_, rest)| rest));
+    let end = Instant::now() + Duration::from_secs(40);
+    let mut best = plan.clone();
+    let fails = |plan: &Plan| {
+        if Instant::now() > end {
+            return false;
+        }
+        let (result, _) = run(plan, false);
+        result.is_err_and(|now| {
+            kind(now.split_once(": ").map_or(&now[..], |(_, rest)| rest)) == wanted
+        })
+    };
+    while best.nodes.len() > 2 {
+        let mut fewer = best.clone();
+        fewer.nodes.pop();
+        fewer.follows.pop();
+        if !fails(&fewer) {
+            break;
+        }
+        best = fewer;
+    }
+    best.events = shorten::shorten(&best.events, |events| {
+        let fewer = Plan {
+            events: events.to_vec(),
+            ..best.clone()
+        };
+        fails(&fewer)
+    });
+    let (result, log) = run(&best, true);
+    let options: Vec<String> = best.nodes.iter().map(|o| o.join(" ")).collect();
+    format!(
+        "SIM_SEED={}: {why}\nreduced to {} nodes, {} events: {}\n{}\nfollows {:?}\n{}",
+        plan.seed,
+        best.nodes.len(),
+        best.events.len(),
+        result.err().unwrap_or("does not fail again".to_owned()),
+        options.join("\n"),
+        best.follows,
+        log.join("\n")
+    )
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn replication_holds_in_every_world() {
+    if number("SIM_LOG").is_some() {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .init();
+    }
+    std::panic::set_hook(Box::new(|info| {
+        if number("SIM_PANIC").is_some() {
+            eprintln!("{info}");
+        }
+    }));
+    let clock = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
+    let fresh = clock.as_millis() as u64 * 100;
+    let began = Instant::now();
+    let (mut runs, mut failures, mut total) = (0, Vec::new(), Figures::default());
+    let mut try_seed = |seed: u64, failures: &mut Vec<String>| {
+        let plan = Plan::new(seed);
+        runs += 1;
+        match run(&plan, false).0 {
+            Ok(figures) => {
+                total.steps += figures.steps;
+                total.full += figures.full;
+                total.partial += figures.partial;
+                total.heal_ms = total.heal_ms.max(figures.heal_ms);
+            }
+            Err(why) => {
+                eprintln!("seed {seed}: {}", why.lines().next().unwrap_or_default());
+                failures.push(match number("SIM_BRIEF") {
+                    Some(_) => format!("{seed}: {why:.300}"),
+                    None => describe(&plan, &why),
+                });
+            }
+        }
+    };
+    let most = number("SIM_FAILURES").unwrap_or(1) as usize;
+    if let Some(seed) = number("SIM_SEED") {
+        try_seed(seed, &mut failures);
+    } else if let Some(count) = number("SIM_RUNS") {
+        let from = number("SIM_FROM").unwrap_or(fresh);
+        for seed in from..from + count {
+            if failures.len() < most {
+                try_seed(seed, &mut failures);
+            }
+        }
+    } else {
+        for seed in 0..FIXED {
+            if failures.len() < most && began.elapsed() < FRESH {
+                try_seed(seed, &mut failures);
+            }
+        }
+        let mut seed = fresh;
+        while number("SIM_FRESH").is_some() && failures.len() < most && began.elapsed() < FRESH {
+            seed += 1;
+            try_seed(seed, &mut failures);
+        }
+    }
+    let _ = std::env::set_current_dir("/");
+    let _ = std::fs::remove_dir_all(folder());
+    let secs = began.elapsed().as_secs_f64();
+    eprintln!(
+        "{runs} runs in {secs:.1} s ({:.0} a minute): {total:?}",
+        runs as f64 * 60.0 / secs
+    );
+    eprintln!("{}", failures.join("\n\n"));
+    assert!(failures.is_empty(), "{} seeds fail", failures.len());
+}

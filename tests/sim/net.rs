@@ -1,0 +1,274 @@
+//! The simulated network: a connection is two pairs of sockets, whose inner ends are held here.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use crate::wire::{self, Said};
+
+/// Bytes on their way in one direction; beyond that the sender's socket fills.
+const ON_WAY_MAX: usize = 96 * 1024;
+
+/// A number that depends on all of these and on nothing else.
+pub fn draw(seed: u64, a: u64, b: u64, c: u64) -> u64 {
+    let mut z = seed;
+    for part in [a, b, c] {
+        z = (z ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+    }
+    z
+}
+
+/// One direction.
+#[derive(Default)]
+pub struct Pipe {
+    waiting: VecDeque<u8>,
+    /// The sender has closed.
+    ended: bool,
+}
+
+/// What a replica has asked for, and whether the other end could have continued.
+#[derive(Default)]
+pub struct Asked {
+    pub position: Option<(String, u64)>,
+    pub covered_before: bool,
+    pub covered_after: bool,
+    pub is_answered: bool,
+    /// The answer is a full sync that the replica has not taken yet.
+    pub is_full: bool,
+}
+
+/// A connection from a replica to its primary.
+pub struct Link {
+    pub number: u64,
+    pub from: usize,
+    pub to: usize,
+    /// Ends of the dialling and of the accepting node.
+    ends: [Option<UnixStream>; 2],
+    pipes: [Pipe; 2],
+    /// It carries nothing more, and its ends do not see that.
+    pub is_silent: bool,
+    /// Bytes of the replica that are no whole request yet.
+    said: Vec<u8>,
+    has_asked: bool,
+    /// Lines of the primary before its answer to PSYNC.
+    heard: Vec<u8>,
+    pub asked: Asked,
+}
+
+impl Link {
+    pub fn new(
+        number: u64,
+        from: usize,
+        to: usize,
+        dialling: UnixStream,
+        accepting: UnixStream,
+    ) -> Link {
+        let hold = |end: UnixStream| {
+            end.set_nonblocking(true).expect("a socket");
+            Some(end)
+        };
+        Link {
+            number,
+            from,
+            to,
+            ends: [hold(dialling), hold(accepting)],
+            pipes: Default::default(),
+            is_silent: false,
+            said: Vec::new(),
+            has_asked: false,
+            heard: Vec::new(),
+            asked: Asked::default(),
+        }
+    }
+
+    pub fn joins(&self, a: usize, b: usize) -> bool {
+        (self.from, self.to) == (a, b) || (self.from, self.to) == (b, a)
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.ends.iter().all(Option::is_none)
+    }
+
+    /// Whether a node has its end open.
+    pub fn is_held_by(&self, node: usize) -> bool {
+        let is_end = self.from == node || self.to == node;
+        is_end && self.ends[self.side(node)].is_some()
+    }
+
+    /// Whether nothing is on its way.
+    pub fn is_calm(&self) -> bool {
+        self.is_silent
+            || self
+                .pipes
+                .iter()
+                .all(|pipe| pipe.waiting.is_empty() && !pipe.ended)
+    }
+
+    fn side(&self, node: usize) -> usize {
+        usize::from(node != self.from)
+    }
+
+    /// Takes what a node has written.
+    pub fn collect(&mut self, node: usize) -> Result<(), String> {
+        let side = self.side(node);
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            let pipe = &mut self.pipes[side];
+            let Some(end) = &mut self.ends[side] else {
+                return Ok(());
+            };
+            if pipe.waiting.len() >= ON_WAY_MAX {
+                return Ok(());
+            }
+            match end.read(&mut bytes) {
+                Ok(n) if n > 0 => {
+                    if side == 0 {
+                        self.note_said(&bytes[..n])?;
+                    } else {
+                        self.note_heard(&bytes[..n])?;
+                    }
+                    if !self.is_silent {
+                        self.pipes[side].waiting.extend(&bytes[..n]);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The node has closed, or died.
+                _ => {
+                    self.ends[side] = None;
+                    self.pipes[side].ended = true;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Gives a node what has come for it: all, or a part that ends anywhere.
+    pub fn deliver(&mut self, node: usize, luck: u64) {
+        if self.is_silent {
+            return;
+        }
+        let to = self.side(node);
+        let pipe = &mut self.pipes[1 - to];
+        let there = pipe.waiting.len();
+        let part = match luck % 10 {
+            0 => 0,
+            1..=2 if there > 0 => (luck >> 8) as usize % (there + 1),
+            _ => there,
+        };
+        let Some(end) = &mut self.ends[to] else {
+            pipe.waiting.clear();
+            return;
+        };
+        let mut sent = 0;
+        while sent < part {
+            let bytes = pipe.waiting.as_slices().0;
+            let piece = bytes.len().min(part - sent);
+            match end.write(&bytes[..piece]) {
+                Ok(n) => {
+                    pipe.waiting.drain(..n);
+                    sent += n;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    pipe.waiting.clear();
+                    break;
+                }
+            }
+        }
+        if pipe.ended && pipe.waiting.is_empty() {
+            self.ends[to] = None;
+        }
+    }
+
+    /// The connection ends on both sides; each gets a part of what is on its way.
+    pub fn cut(&mut self, luck: u64) {
+        for to in 0..2 {
+            let pipe = &mut self.pipes[1 - to];
+            let part = (luck >> (8 * to)) as usize % (pipe.waiting.len() + 1);
+            let bytes: Vec<u8> = pipe.waiting.drain(..part).collect();
+            if let Some(end) = &mut self.ends[to] {
+                let _ = end.write(&bytes);
+            }
+            self.ends[to] = None;
+        }
+    }
+
+    /// A node's machine is gone: the other end sees nothing of that.
+    pub fn lose(&mut self, node: usize) {
+        let side = self.side(node);
+        self.ends[side] = None;
+        self.is_silent = true;
+    }
+
+    /// What is delivered to the primary, for its coverage when the request arrives.
+    pub fn wants_answer(&self) -> bool {
+        self.asked.position.is_some() && !self.asked.is_answered
+    }
+
+    fn note_said(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.said.extend_from_slice(bytes);
+        while let Some(said) = wire::take(&mut self.said)? {
+            let Said::Request(words) = said else {
+                continue;
+            };
+            let name = words[0].to_ascii_uppercase();
+            let second = words.get(1).map(|word| word.to_ascii_lowercase());
+            let is_ack = name == b"REPLCONF" && second.as_deref() == Some(b"ack");
+            let known: [&[u8]; 4] = [b"PING", b"AUTH", b"REPLCONF", b"PSYNC"];
+            let expected = match self.has_asked {
+                true => is_ack,
+                false => known.contains(&&name[..]) && !is_ack,
+            };
+            if !expected {
+                let words: Vec<_> = words.iter().map(|w| String::from_utf8_lossy(w)).collect();
+                return Err(format!("a replica says {words:?}"));
+            }
+            if name == b"PSYNC" {
+                self.has_asked = true;
+                let text = |at: usize| String::from_utf8_lossy(&words[at]).into_owned();
+                let next: i64 = text(2).parse().unwrap_or(-1);
+                if next > 0 {
+                    self.asked.position = Some((text(1), next as u64 - 1));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_heard(&mut self, bytes: &[u8]) -> Result<(), String> {
+        if self.asked.is_answered || self.heard.len() > 4096 {
+            return Ok(());
+        }
+        self.heard.extend_from_slice(bytes);
+        while let Some(end) = self.heard.iter().position(|&b| b == b'\n') {
+            let line: Vec<u8> = self.heard.drain(..=end).collect();
+            let full = line.starts_with(b"+FULLRESYNC");
+            let partial = line.starts_with(b"+CONTINUE");
+            if !full && !partial {
+                continue;
+            }
+            self.asked.is_answered = true;
+            self.asked.is_full = full;
+            let Asked {
+                position,
+                covered_before,
+                covered_after,
+                ..
+            } = &self.asked;
+            if full && *covered_before && *covered_after {
+                return Err(format!("a full sync although {position:?} is covered"));
+            }
+            if partial && !covered_before && !covered_after {
+                return Err(format!(
+                    "a partial sync although {position:?} is not covered"
+                ));
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+}
