@@ -176,6 +176,16 @@ impl Stream {
         }
     }
 
+    /// Ends the connection in both directions; the socket itself is closed later.
+    pub fn shut_down(&self) {
+        // It fails if the peer has disconnected.
+        let _ = match self {
+            Stream::Tcp(s) => s.shutdown(std::net::Shutdown::Both),
+            Stream::Unix(s) => s.shutdown(std::net::Shutdown::Both),
+            Stream::Tls(s) => s.socket().shutdown(std::net::Shutdown::Both),
+        };
+    }
+
     /// The peer's end, of a connection that this side has made.
     pub fn peer(&self) -> Address {
         let tcp = self.tcp().and_then(|tcp| tcp.peer_addr().ok());

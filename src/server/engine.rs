@@ -218,6 +218,10 @@ impl Server {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !closing {
             self.let_go(keyspace, &mut session.client);
+            if let Some(stream) = &session.stream {
+                // The peer learns of it at once, however long this turn takes.
+                stream.shut_down();
+            }
             self.close_soon(&mut session);
         }
         self.clients.put_back(session);

@@ -291,12 +291,13 @@ impl Upstream {
     /// ROLE's word for the link.
     pub fn state_name(&self) -> &'static str {
         match self.link {
-            _ if self.main.is_some() => "sync",
+            Link::Receiving(_) | Link::Loading(_) => "sync",
+            // The second link is on its way to the snapshot.
+            _ if self.main.is_some() => "handshake",
             Link::Down => "connect",
             Link::Dialing(..) => "connecting",
             Link::Talking(_) => "handshake",
-            Link::Announcing(_) | Link::Joining(_) => "sync",
-            Link::Receiving(_) | Link::Loading(_) => "sync",
+            Link::Announcing(_) | Link::Joining(_) => "handshake",
             Link::Online(_) => "connected",
         }
     }
