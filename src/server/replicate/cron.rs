@@ -46,7 +46,10 @@ impl Engine {
                 );
                 upstream.lose(now_ms, Delay::None);
             }
-            Link::Loading(load) => load.say_newline(),
+            Link::Loading(load) => {
+                load.say_newline();
+                server.time_out_load(keyspace, silent_ms);
+            }
             Link::Online(id) => {
                 let id = *id;
                 if silent_ms > limit_ms {

@@ -198,6 +198,27 @@ impl Server {
         self.sync_ended_badly(keyspace, Failed::Unloadable(why.to_owned()), load);
     }
 
+    /// Gives a snapshot up whose link is silent while it is loaded from the socket: the primary may
+    /// be gone without a trace.
+    pub(in crate::server) fn time_out_load(&mut self, keyspace: &mut Keyspace, silent_ms: u64) {
+        let limit_ms = u64::from(self.config.repl_timeout) * 1000;
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        let Link::Loading(load) = &upstream.link else {
+            return;
+        };
+        let is_from_socket = matches!(load.source, Source::Socket { .. });
+        let awaits = is_from_socket && !load.is_received() && !load.has_much();
+        if !awaits || silent_ms <= limit_ms {
+            return;
+        }
+        if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
+            let why = "Timeout receiving bulk data from MASTER while loading it.";
+            self.sync_ended_badly(keyspace, Failed::Lost(why.to_owned()), Some(*load));
+        }
+    }
+
     fn sync_ended_badly(
         &mut self,
         keyspace: &mut Keyspace,
