@@ -798,7 +798,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 25 + 37);
+        assert_eq!(shown, 203 + 25 + 39);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8);
     }
 }
