@@ -358,26 +358,6 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         Arg::integer("milliseconds").token("TIMEOUT").optional(),
     ]),
     doc(
-        "failover",
-        "6.2.0",
-        "O(1)",
-        "Hand this primary's part over to one of its replicas.",
-    )
-    .args(&[
-        Arg::block(
-            "target",
-            &[
-                Arg::string("host"),
-                Arg::integer("port"),
-                Arg::word("force", "FORCE").optional(),
-            ],
-        )
-        .token("TO")
-        .optional(),
-        Arg::word("abort", "ABORT").optional(),
-        Arg::integer("milliseconds").token("TIMEOUT").optional(),
-    ]),
-    doc(
         "flushall",
         "1.0.0",
         "O(N), N = number of keys in all databases",
@@ -646,13 +626,6 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "psync",
         "2.8.0",
         "",
-        "Start replication, from an offset if possible.",
-    )
-    .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
-    doc(
-        "psync",
-        "2.8.0",
-        "O(1) but for the snapshot",
         "Receive the stream from an offset on, or a snapshot and the stream after it.",
     )
     .args(&[Arg::string("replicationid"), Arg::integer("offset")]),
@@ -660,29 +633,9 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "replconf",
         "3.0.0",
         "O(1)",
-        "Configure a replication stream.",
-    )
-    .syscmd(),
-    doc(
-        "replconf",
-        "3.0.0",
-        "O(1)",
         "What a replica says of itself, and acknowledgements.",
     )
     .syscmd(),
-    doc(
-        "replicaof",
-        "5.0.0",
-        "O(1)",
-        "Make the server a replica of another, or a primary again.",
-    )
-    .args(&[Arg::one_of(
-        "args",
-        &[
-            Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
-            Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
-        ],
-    )]),
     doc(
         "replicaof",
         "5.0.0",
@@ -748,20 +701,6 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         Arg::word("force", "FORCE").since("7.0.0").optional(),
         Arg::word("abort", "ABORT").since("7.0.0").optional(),
     ]),
-    doc(
-        "slaveof",
-        "1.0.0",
-        "O(1)",
-        "Make the server a replica of another, or a primary again.",
-    )
-    .deprecated("5.0.0", "`REPLICAOF`")
-    .args(&[Arg::one_of(
-        "args",
-        &[
-            Arg::block("host-port", &[Arg::string("host"), Arg::integer("port")]),
-            Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
-        ],
-    )]),
     doc("slaveof", "1.0.0", "O(1)", "The old name of `REPLICAOF`.")
         .deprecated("5.0.0", "`REPLICAOF`")
         .args(FOLLOWED),
@@ -804,11 +743,10 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "Exchange two databases.",
     )
     .args(&[Arg::integer("index1"), Arg::integer("index2")]),
-    doc("sync", "1.0.0", "", "Start replication with a full copy."),
     doc(
         "sync",
         "1.0.0",
-        "O(1) but for the snapshot",
+        "",
         "Receive a snapshot, and the stream after it.",
     ),
     doc("time", "2.6.0", "O(1)", "Get the server's clock."),

@@ -76,7 +76,7 @@ pub(super) const REPLCONF: Spec = Spec {
 /// Reply: OK; none to ACK and GETACK.
 fn replconf(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
     if call.origin == Origin::Loading {
