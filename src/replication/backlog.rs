@@ -81,6 +81,13 @@ impl Backlog {
         self.blocks.iter().map(|block| block.bytes.capacity()).sum()
     }
 
+    /// Bytes held only for replicas that have still to be sent them, beyond the configured size.
+    pub fn excess_bytes(&self) -> u64 {
+        // The first block leaves whole, and the last one is not full.
+        let usual = self.size + 2 * self.block_bytes() as u64;
+        self.len().saturating_sub(usual)
+    }
+
     /// Whether a reader can begin at this position.
     pub fn holds(&self, at: ReplOffset) -> bool {
         (self.first..=self.end).contains(&at)

@@ -62,7 +62,12 @@ impl Server {
             .aof
             .log()
             .map_or(0, |log| log.writer.buffer_bytes());
-        let waiting = log + self.persist.snapshots.waiting_bytes();
+        // What slow replicas hold back must not evict keys.
+        let excess = self
+            .stream
+            .backlog()
+            .map_or(0, |backlog| backlog.excess_bytes()) as usize;
+        let waiting = log + self.persist.snapshots.waiting_bytes() + excess;
         if self.memory.limit.set_not_counted(waiting) {
             self.gates.interest.memory_limit = self.eviction_bound();
         }

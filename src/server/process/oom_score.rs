@@ -12,7 +12,7 @@ const SCORE_MAX: i64 = 1000;
 /// The score at the start, which `relative` adds to and `no` restores.
 static FOUND: OnceLock<i64> = OnceLock::new();
 
-/// Sets the configured score. Leaves it alone while the setting is, and always was, `no`.
+/// Sets the configured score, that of a replica or of a primary. Leaves it alone while the setting is, and always was, `no`.
 pub fn apply_oom_score(config: &Config) -> io::Result<()> {
     let mode = config.oom_score_adj;
     if mode == OomScoreAdj::No && FOUND.get().is_none() {
@@ -26,8 +26,12 @@ pub fn apply_oom_score(config: &Config) -> io::Result<()> {
             *FOUND.get_or_init(|| score)
         }
     };
-    let [primary, ..] = config.oom_score_adj_values.0;
-    let score = score(mode, found, i64::from(primary));
+    let [primary, replica, ..] = config.oom_score_adj_values.0;
+    let value = match config.replicaof.0 {
+        Some(_) => replica,
+        None => primary,
+    };
+    let score = score(mode, found, i64::from(value));
     std::fs::write(FILE, score.to_string()).inspect_err(|error| {
         let why = crate::config::system_text(error);
         tracing::warn!("Unable to write {FILE} with {score}: {why}");

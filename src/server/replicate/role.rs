@@ -8,6 +8,7 @@ use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
+use crate::server::process;
 use crate::server::state::Server;
 
 const UNBLOCKED: CommandError = CommandError::Text(
@@ -96,6 +97,8 @@ impl Server {
         self.replication.local_expiries.clear();
         self.update_effects(keyspace);
         keyspace.set_expiring(self.expiring());
+        // The log has the reason of an error.
+        let _ = process::apply_oom_score(&self.config);
         self.update_interest();
     }
 

@@ -100,6 +100,8 @@ pub struct MemoryFigures {
     pub clients: usize,
     /// Of them the connections of replicas.
     pub replica_clients: usize,
+    /// What the backlog holds only for them.
+    pub replica_excess: usize,
     /// Bytes waiting to be written to the append only file.
     pub aof_buffer: usize,
     /// The backlog.
@@ -123,6 +125,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let log = from.server.persist.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let backlog = server.stream.backlog();
+    let replica_excess = backlog.map_or(0, |backlog| backlog.excess_bytes()) as usize;
     let backlog = backlog.map_or(0, |backlog| backlog.memory_bytes());
     let databases = from.keyspace.in_use();
     let tables = databases.map(|(at, db)| (at, db.table_bytes())).collect();
@@ -148,6 +151,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         script_states,
         clients,
         replica_clients,
+        replica_excess,
         aof_buffer,
         backlog,
         replication_buffers: backlog + server.persist.snapshots.spool_bytes(),
@@ -287,10 +291,16 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             "mem_not_counted_for_evict",
             &from.server.memory.limit.not_counted(),
         ),
-        ("mem_replication_backlog", &m.backlog),
+        (
+            "mem_replication_backlog",
+            &m.backlog.saturating_sub(m.replica_excess),
+        ),
         ("mem_total_replication_buffers", &m.replication_buffers),
         ("mem_replica_full_sync_buffer", &held),
-        ("mem_clients_slaves", &m.replica_clients),
+        (
+            "mem_clients_slaves",
+            &(m.replica_clients + m.replica_excess),
+        ),
         (
             "mem_clients_normal",
             &m.clients.saturating_sub(m.replica_clients),

@@ -70,13 +70,16 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
         false => -1,
     };
     let offset = server.stream.offset();
+    let link = upstream.client().and_then(|id| server.clients.get(id));
+    let waiting = link.map_or(0, |session| session.input.bytes());
+    let unapplied = (waiting + upstream.unit.bytes.len()) as u64;
     to.fields(&[
         ("master_host", &upstream.host),
         ("master_port", &upstream.port),
         ("master_link_status", &if is_up { "up" } else { "down" }),
         ("master_last_io_seconds_ago", &heard_s),
         ("master_sync_in_progress", &u8::from(upstream.is_syncing())),
-        ("slave_read_repl_offset", &offset),
+        ("slave_read_repl_offset", &(offset + unapplied)),
         ("slave_repl_offset", &offset),
         ("replica_full_sync_buffer_size", &upstream.held.bytes()),
         ("replica_full_sync_buffer_peak", &upstream.held.peak()),
