@@ -250,6 +250,13 @@ impl Server {
         Interest::of(state, self.eviction_bound())
     }
 
+    /// Whether this is a replica without its primary, whose data may not be shown.
+    pub(super) fn is_stale(&self) -> bool {
+        let upstream = self.replication.upstream.as_ref();
+        !self.config.replica_serve_stale_data
+            && upstream.is_some_and(|upstream| !upstream.is_online())
+    }
+
     /// What the part in replication has to do with the gates.
     fn role_state(&self) -> State {
         let mut state = State::empty();
@@ -257,8 +264,7 @@ impl Server {
         let config = &self.config;
         let redirects = upstream.is_some();
         state.set(State::READ_ONLY, redirects && config.replica_read_only);
-        let is_stale = upstream.is_some_and(|upstream| !upstream.is_online());
-        state.set(State::STALE, is_stale && !config.replica_serve_stale_data);
+        state.set(State::STALE, self.is_stale());
         state.set(State::FEW_REPLICAS, self.lacks_replicas());
         state
     }

@@ -340,14 +340,13 @@ fn writes(world: &World<'_>, asked: &Asked<'_>) -> bool {
     }
 }
 
-const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set \
+pub(in crate::server) const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set \
 to 'no'.";
 
 /// A replica without its primary may not show its data (`replica-serve-stale-data no`).
 fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let server = &*world.server;
-    let is_stale = !server.config.replica_serve_stale_data
-        && (server.replication.upstream.as_ref()).is_some_and(|upstream| !upstream.is_online());
+    let is_stale = server.is_stale();
     let runs_stale = match asked.flags.contains(Flags::RUNS_QUEUE) {
         true => !queue_lacks(server, world.client, Flags::STALE),
         false => asked.flags.contains(Flags::STALE),

@@ -5,7 +5,7 @@ use crate::command::{CommandError, Flags as RowFlags};
 use crate::resp::Reply;
 use crate::scripting::Flags;
 use crate::server::clients::client::Client;
-use crate::server::execution::gates::{Asked, Stop};
+use crate::server::execution::gates::{Asked, MASTERDOWN, Stop};
 use crate::server::origin::Origin;
 use crate::server::state::world::World;
 
@@ -52,6 +52,10 @@ pub(in crate::server) fn prepare(
     let is_obeyed = matches!(origin, Origin::Loading | Origin::Primary);
     let lacks_memory = alloc::exceeds(server.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
+    let shows_stale = !is_compat && flags.contains(Flags::ALLOW_STALE);
+    if server.is_stale() && !shows_stale && !is_obeyed {
+        return Err(CommandError::Text(MASTERDOWN));
+    }
     if !is_compat {
         if !flags.contains(Flags::NO_WRITES) {
             if !is_obeyed {
