@@ -230,10 +230,13 @@ impl Play<'_> {
         let before = Syncs::of(&self.replica)?;
         {
             let _quiet = self.load.pause();
+            // Keys that expire meanwhile would put the old primary ahead.
+            self.primary.ask("CLIENT PAUSE 60000 WRITE")?;
             wait_for_offsets(&self.primary, &self.replica)?;
             self.replica.ask("REPLICAOF NO ONE")?;
             self.primary
                 .ask(&format!("REPLICAOF 127.0.0.1 {}", self.replica.port()))?;
+            self.primary.ask("CLIENT UNPAUSE")?;
             self.load.exchange();
         }
         std::mem::swap(&mut self.primary, &mut self.replica);
