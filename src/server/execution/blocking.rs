@@ -191,7 +191,16 @@ impl Server {
     ) {
         let waits = |client: &&Client| {
             let until = client.blocked.as_deref().map(|blocked| &blocked.until);
-            matches!(until, Some(Until::Synced { .. }))
+            matches!(
+                until,
+                Some(
+                    Until::Synced { .. }
+                        | Until::Acked {
+                            local: Some(true),
+                            ..
+                        }
+                )
+            )
         };
         let clients = self.clients.iter().map(|session| &session.client);
         let mut ids: Vec<ClientId> = clients.filter(waits).map(|client| client.id).collect();
