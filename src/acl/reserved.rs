@@ -1,5 +1,5 @@
-//! Commands that rules may name although the server does not have them: those of replication,
-//! Cluster, Sentinel and modules, and the newest of Redis 8.10 and Valkey 9.
+//! Commands that rules may name although the server does not have them: those of Cluster, Sentinel
+//! and modules, and the newest of Redis 8.10 and Valkey 9.
 //!
 //! Rules are written for many servers and versions; a file that names one of these commands must
 //! load. Running one is still an error: unknown command. Each row has what permission checks need:

@@ -44,7 +44,8 @@ pub struct Plan {
     pub incremental_fsync: bool,
 }
 
-enum Job {
+/// The work of a thread that writes.
+pub(super) enum Job {
     Write(Vec<u8>),
     /// Bytes made by the thread; the number is what they count as waiting.
     Make(usize, Make),
@@ -52,7 +53,7 @@ enum Job {
 }
 
 /// Makes bytes and hands them on.
-type Make = Box<dyn FnOnce(&mut Sink<'_>) -> io::Result<()> + Send>;
+pub(super) type Make = Box<dyn FnOnce(&mut Sink<'_>) -> io::Result<()> + Send>;
 /// Takes bytes of a file.
 pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 

@@ -40,7 +40,7 @@ use bytes::Bytes;
 pub use reader::SpoolReader;
 
 use super::aof::Disk;
-use super::background::{Sink, WAITING_MAX, Wake};
+use super::background::{Job, Make, Sink, WAITING_MAX, Wake};
 use crate::base::pin::Pinned;
 use crate::base::threads;
 use writer::Writer;
@@ -67,16 +67,6 @@ pub struct SpoolPlan {
     pub checksum: Option<bool>,
     pub disk: Disk,
 }
-
-enum Job {
-    Write(Vec<u8>),
-    /// Bytes made by the thread; the number is what they count as waiting.
-    Make(usize, Make),
-    Finish,
-}
-
-/// Makes bytes and hands them on.
-type Make = Box<dyn FnOnce(&mut Sink<'_>) -> io::Result<()> + Send>;
 
 /// See the module. Clones are the same spool; when the last one is dropped before the spool is
 /// whole, it has failed.

@@ -12,13 +12,12 @@
 
 use std::collections::VecDeque;
 
-use super::handshake::{Introduction, full_sync, shown, write_auth};
+use super::handshake::{Introduction, full_sync, request, shown, write_auth};
 use super::history::ReplId;
 use super::lines::{Lines, TooLong};
 use super::stream::Position;
 use crate::base::number::parse_digits;
 use crate::keyspace::DbIndex;
-use crate::resp::write_request;
 
 /// How a primary has the two links joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +73,6 @@ pub struct ChannelHandshake {
     dialect: Dialect,
     awaits: VecDeque<Awaits>,
     lines: Lines,
-}
-
-fn request(words: &[&[u8]], out: &mut Vec<u8>) {
-    write_request(out, words.iter().copied());
 }
 
 impl ChannelHandshake {

@@ -94,7 +94,8 @@ pub struct Handshake {
     lines: Lines,
 }
 
-fn request(words: &[&[u8]], out: &mut Vec<u8>) {
+/// Appends a request.
+pub(super) fn request(words: &[&[u8]], out: &mut Vec<u8>) {
     write_request(out, words.iter().copied());
 }
 

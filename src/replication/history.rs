@@ -55,6 +55,14 @@ pub struct History {
 }
 
 impl History {
+    /// The id of the history that this one continues; zeros if there is none (`master_replid2`).
+    pub fn earlier_id(&self) -> String {
+        match self.earlier {
+            Some((id, _)) => id.to_string(),
+            None => "0".repeat(DIGITS),
+        }
+    }
+
     /// A history that continues no other.
     pub fn fresh() -> History {
         History {

@@ -164,6 +164,11 @@ impl Stream {
         is_own || is_earlier || self.ancestors.iter().any(is_of)
     }
 
+    /// See [`Stream::add_ancestors`].
+    pub fn ancestors(&self) -> &[(ReplId, ReplOffset)] {
+        &self.ancestors
+    }
+
     /// The dataset's history before the loaded one, oldest first: ids with their last offsets.
     pub fn add_ancestors(&mut self, ids: &[(ReplId, ReplOffset)]) {
         // Bytes before an end of counting have no known positions.

@@ -14,6 +14,7 @@ use crate::base::clock::Now;
 use crate::config::{Startup, start};
 use crate::keyspace::{Db, DbIndex};
 use crate::net::{Address, Stream};
+use crate::persistence::aof::Log;
 use crate::server::parts::replication::failover::Stage;
 use crate::server::parts::replication::upstream::Link;
 use crate::server::run::Loop;
@@ -49,10 +50,14 @@ pub struct Facts {
     pub offset: u64,
     /// The history continued, and the first offset that is no part of it.
     pub earlier: Option<Place>,
+    /// The histories before, as the append only file names them: ids with their last offsets.
+    pub ancestors: Vec<Place>,
     /// The offset belongs to the data.
     pub is_known: bool,
     /// First and end positions, and the configured size.
     pub backlog: Option<(u64, u64, u64)>,
+    /// The first position of the stream that the append only file has.
+    pub log: Option<u64>,
     /// The port of the primary that is followed.
     pub follows: Option<u16>,
     /// ROLE's word for the link to the primary.
@@ -238,8 +243,15 @@ impl Node {
             id: history.id.to_string(),
             offset: stream.offset(),
             earlier: history.earlier.map(|(id, end)| (id.to_string(), end)),
+            ancestors: {
+                let ancestors = stream.ancestors().iter();
+                ancestors
+                    .map(|(id, last)| (id.to_string(), *last))
+                    .collect()
+            },
             is_known: stream.is_known(),
             backlog: stream.backlog().map(|b| (b.first(), b.end(), b.size())),
+            log: persist.aof.log().and_then(Log::first),
             follows: upstream.map(|upstream| upstream.port),
             link: upstream.map_or("none", |upstream| upstream.state_name()),
             has_data: upstream.is_none_or(|upstream| upstream.has_data),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use russet::testing::node::{Facts, Node};
 
+use crate::net::Covered;
+
 /// All that was ever seen of the streams, and of data at their positions.
 #[derive(Default)]
 pub struct Seen {
@@ -25,17 +27,30 @@ pub struct Cursor {
     sent: Option<u64>,
 }
 
-/// Whether a node could continue the stream from a position.
-pub fn covers(facts: &Facts, id: &str, offset: u64) -> bool {
+/// Where a node has what follows a position of a stream.
+pub fn covers(facts: &Facts, id: &str, offset: u64) -> Covered {
     let Some((first, end, _)) = facts.backlog else {
-        return false;
+        return Covered::No;
     };
     let is_past = facts.id == id && offset <= facts.offset
         || facts
             .earlier
             .as_ref()
             .is_some_and(|(earlier, until)| earlier == id && offset < *until);
-    is_past && (first..=end).contains(&offset)
+    let its_last = facts.ancestors.iter().find(|(its, _)| its == id);
+    let is_past = is_past || its_last.is_some_and(|&(_, last)| offset <= last);
+    let is_logged = facts.log.is_some_and(|first| first <= offset);
+    match is_past {
+        true if (first..=end).contains(&offset) => Covered::InBacklog,
+        true if is_logged => Covered::InLog,
+        _ => Covered::No,
+    }
+}
+
+/// Whether a byte of a stream is one of the newlines that stand for what an append only file leaves
+/// out. The values of a simulation have no newlines.
+fn is_filler(stream: &[u8], at: usize) -> bool {
+    stream[at] == b'\n' && (at == 0 || stream[at - 1] != b'\r')
 }
 
 impl Seen {
@@ -58,8 +73,10 @@ impl Seen {
             let (from, to) = (at.max(*start), end.min(its_end));
             if from < to {
                 let mine = &bytes[(from - at) as usize..(to - at) as usize];
-                let its = &piece[(from - *start) as usize..(to - *start) as usize];
-                if let Some(differs) = (0..mine.len()).find(|&i| mine[i] != its[i]) {
+                let its = &mut piece[(from - *start) as usize..(to - *start) as usize];
+                let differs = (0..mine.len())
+                    .find(|&i| mine[i] != its[i] && !is_filler(mine, i) && !is_filler(its, i));
+                if let Some(differs) = differs {
                     let show = |bytes: &[u8]| {
                         let from = differs.saturating_sub(60);
                         let to = (differs + 60).min(bytes.len());
@@ -71,6 +88,12 @@ impl Seen {
                         show(mine),
                         show(its)
                     ));
+                }
+                // From the end: whether a byte is filler depends on the one before it.
+                for i in (0..mine.len()).rev() {
+                    if is_filler(its, i) {
+                        its[i] = mine[i];
+                    }
                 }
             }
             if (*start..=its_end).contains(&at) {

@@ -29,12 +29,24 @@ pub struct Pipe {
     ended: bool,
 }
 
+/// Where a node has what follows a position of the stream.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub enum Covered {
+    #[default]
+    No,
+    /// In the append only file, from which it may continue.
+    InLog,
+    /// In the backlog, from which it must.
+    InBacklog,
+}
+
 /// What a replica has asked for, and whether the other end could have continued.
 #[derive(Default)]
 pub struct Asked {
     pub position: Option<(String, u64)>,
-    pub covered_before: bool,
-    pub covered_after: bool,
+    /// What the other end had for it before its turn, and after.
+    pub before: Covered,
+    pub after: Covered,
     pub is_answered: bool,
     /// The answer is a full sync that the replica has not taken yet.
     pub is_full: bool,
@@ -255,14 +267,14 @@ impl Link {
             self.asked.is_full = full;
             let Asked {
                 position,
-                covered_before,
-                covered_after,
+                before,
+                after,
                 ..
             } = &self.asked;
-            if full && *covered_before && *covered_after {
+            if full && *before == Covered::InBacklog && *after == Covered::InBacklog {
                 return Err(format!("a full sync although {position:?} is covered"));
             }
-            if partial && !covered_before && !covered_after {
+            if partial && *before == Covered::No && *after == Covered::No {
                 return Err(format!(
                     "a partial sync although {position:?} is not covered"
                 ));

@@ -541,7 +541,7 @@ impl World {
                 && link.wants_answer()
                 && let (Some(before), Some((id, offset))) = (&before, &link.asked.position)
             {
-                link.asked.covered_before = covers(before, id, *offset);
+                link.asked.before = covers(before, id, *offset);
             }
         }
         let place = &mut self.places[number];
@@ -617,7 +617,7 @@ impl World {
                 && link.wants_answer()
                 && let Some((id, offset)) = &link.asked.position
             {
-                link.asked.covered_after = covers(&facts, id, *offset);
+                link.asked.after = covers(&facts, id, *offset);
             }
             if link.from == number || link.to == number {
                 link.collect(number)?;

@@ -231,7 +231,7 @@ impl LogWriter {
         self.trouble.as_ref()
     }
 
-    /// Sets the rules. Without annotations positions are unknown: readers are told so by a line.
+    /// Sets the rules. Without annotations positions are unknown: a line in the file says so.
     pub fn set_rules(&mut self, rules: Rules) {
         if rules.checksums != self.rules.checksums {
             self.id = None;

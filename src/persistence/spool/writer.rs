@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
-use super::{Job, SEGMENT_OVERHEAD, Shared, SpoolPlan, State, queue_max};
+use super::{SEGMENT_OVERHEAD, Shared, SpoolPlan, State, queue_max};
 use crate::base::crc64;
+use crate::persistence::background::Job;
 
 /// Bytes of a piece of a huge string.
 const PIECE_BYTES: usize = 256 * 1024;

@@ -9,7 +9,7 @@ use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
 use crate::pubsub::{Kind, Subscriptions};
 use crate::replication::ReplOffset;
-use crate::resp::OwnedArgs;
+use crate::resp::{Args, OwnedArgs};
 use crate::server::clients::blocked::Blocked;
 
 bitflags! {
@@ -262,6 +262,15 @@ impl Client {
         let flags = ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC;
         self.flags.remove(flags);
         self.transaction.take()
+    }
+
+    /// Adds a command to its transaction.
+    pub(in crate::server) fn queue(&mut self, row: usize, args: Args<'_>) {
+        let transaction = self.transaction.get_or_insert_with(Box::default);
+        transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
+        let args = args.to_owned();
+        transaction.bytes += args.memory_bytes() + size_of::<Queued>();
+        transaction.commands.push(Queued { row, args });
     }
 
     /// The number of its subscriptions of a kind.

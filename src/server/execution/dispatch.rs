@@ -8,7 +8,7 @@
 use crate::command::{CommandError, Flags, up_to_nul};
 use crate::keyspace::{KeyHash, Keyspace};
 use crate::resp::{Args, Mark};
-use crate::server::clients::client::{ClientFlags, Queued};
+use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
 use crate::server::execution::gates::{self, Asked, Stop, Wait};
@@ -249,18 +249,14 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
 /// client.
 fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) {
     let client = &mut session.client;
-    let transaction = client.transaction.get_or_insert_with(Box::default);
     // After the first refusal nothing will run: later commands are checked, not kept.
     if !client
         .flags
         .intersects(ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC)
     {
-        transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
-        let args = args.to_owned();
-        transaction.bytes += args.memory_bytes() + size_of::<Queued>();
-        transaction.commands.push(Queued { row: id, args });
+        client.queue(id, args);
     }
-    if transaction.bytes as u64 > server.config.client_query_buffer_limit {
+    if client.multi_bytes() as u64 > server.config.client_query_buffer_limit {
         server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.clients.query_buffer_disconnections += 1;
         server.close_soon(session);

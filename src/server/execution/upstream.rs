@@ -12,7 +12,7 @@ use crate::command::Flags;
 use crate::config::PropagationErrors;
 use crate::keyspace::{Audience, DbIndex, Expiring, KeyHash};
 use crate::resp::Args;
-use crate::server::clients::client::{ClientFlags, Queued};
+use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::resolve;
 use crate::server::origin::Origin;
@@ -96,10 +96,7 @@ impl Engine {
         session.client.traffic.last_command = Some(name);
         let client = &mut session.client;
         if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
-            let transaction = client.transaction.get_or_insert_with(Box::default);
-            let args = args.to_owned();
-            transaction.bytes += args.memory_bytes() + size_of::<Queued>();
-            transaction.commands.push(Queued { row: id, args });
+            client.queue(id, args);
             return;
         }
         let errors_before = self.server.stats.total_error_replies;
@@ -143,13 +140,14 @@ impl Engine {
             unit.leave_out(applied.after);
             if !in_transaction {
                 let unit = std::mem::take(&mut upstream.unit);
-                self.server.append_stream(session.client.db, &unit);
+                self.server.append_unit(session.client.db, &unit);
             }
             return;
         }
         let bytes = applied.bytes;
         if applied.is_logged && applied.before.is_empty() && applied.after.is_empty() {
-            self.server.append_command(session.client.db, bytes);
+            self.server.append_stream(bytes, bytes, 0);
+            self.server.stream.set_selected(Some(session.client.db));
         } else {
             let mut unit = Unit::default();
             unit.leave_out(applied.before);
@@ -158,7 +156,7 @@ impl Engine {
                 false => unit.leave_out(bytes),
             }
             unit.leave_out(applied.after);
-            self.server.append_stream(session.client.db, &unit);
+            self.server.append_unit(session.client.db, &unit);
         }
     }
 }
@@ -191,27 +189,21 @@ impl Server {
         self.close_soon(session);
     }
 
-    /// Appends a command of the primary to this server's stream. `db`: the database selected after
-    /// it.
+    /// Appends bytes to this server's stream; the log takes `logged` in their place, which lacks
+    /// `left_out` bytes at its end.
     #[inline]
-    fn append_command(&mut self, db: DbIndex, bytes: &[u8]) {
+    pub(in crate::server) fn append_stream(&mut self, bytes: &[u8], logged: &[u8], left_out: u64) {
         let before = (self.stream.position(), self.stream.selected());
         self.stream.append(bytes);
-        self.stream.set_selected(Some(db));
-        let after = self.stream.offset();
-        self.persist
-            .aof
-            .take_stream(bytes, 0, (before, after), &self.now);
-    }
-
-    /// As [`Server::append_command`], for bytes of which the log does not take all.
-    fn append_stream(&mut self, db: DbIndex, unit: &Unit) {
-        let before = (self.stream.position(), self.stream.selected());
-        self.stream.append(&unit.bytes);
-        self.stream.set_selected(Some(db));
         let after = self.stream.offset();
         let aof = &mut self.persist.aof;
-        aof.take_stream(&unit.logged, unit.left_out, (before, after), &self.now);
+        aof.take_stream(logged, left_out, (before, after), &self.now);
+    }
+
+    /// Appends a part of the primary's stream. `db`: the database selected after it.
+    fn append_unit(&mut self, db: DbIndex, unit: &Unit) {
+        self.append_stream(&unit.bytes, &unit.logged, unit.left_out);
+        self.stream.set_selected(Some(db));
     }
 
     /// A command of the primary has failed here, although it succeeded there.

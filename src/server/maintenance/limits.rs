@@ -6,6 +6,7 @@
 //! Limits on output: `parts::output_limits`; on the memory of all clients: `parts::client_memory`.
 
 use crate::base::text::Printable;
+use crate::keyspace::ClientId;
 use crate::net::Address;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
@@ -79,6 +80,16 @@ impl Server {
     pub fn close_soon(&mut self, session: &mut Session) {
         session.client.flags |= ClientFlags::CLOSE_ASAP;
         self.turn.to_close.push(session.client.id);
+    }
+
+    /// As [`Server::close_soon`], by number. `false`: there is no such client, or its command runs.
+    pub(in crate::server) fn close_client_soon(&mut self, id: ClientId) -> bool {
+        let Some(mut session) = self.clients.take(id) else {
+            return false;
+        };
+        self.close_soon(&mut session);
+        self.clients.put_back(session);
+        true
     }
 
     /// Closes idle clients and those over their soft limits; shrinks buffers.

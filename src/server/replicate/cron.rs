@@ -197,11 +197,10 @@ impl Engine {
             }
         }
         for (id, stage) in late {
-            if let Some(mut session) = server.clients.take(id) {
+            if let Some(session) = server.clients.get(id) {
                 let name = server.replica_name(&session.client);
                 tracing::warn!("Disconnecting timedout replica ({stage}): {name}");
-                server.close_soon(&mut session);
-                server.clients.put_back(session);
+                server.close_client_soon(id);
             }
         }
         server.update_interest();
@@ -288,11 +287,10 @@ impl Server {
             }
         }
         for id in over {
-            if let Some(mut session) = self.clients.take(id) {
-                self.tell_overcome(&session);
+            if let Some(session) = self.clients.get(id) {
+                self.tell_overcome(session);
                 self.stats.clients.output_buffer_disconnections += 1;
-                self.close_soon(&mut session);
-                self.clients.put_back(session);
+                self.close_client_soon(id);
             }
         }
     }

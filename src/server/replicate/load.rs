@@ -107,11 +107,10 @@ impl Server {
             stream,
             position,
             file,
-            path,
             rest,
             ..
         } = receiving;
-        if let Err(error) = file.sync_all() {
+        if let Err(error) = file.sync() {
             return Err(format!(
                 "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: \
                  {}",
@@ -119,7 +118,7 @@ impl Server {
             ));
         }
         let name = self.config.dbfilename.path().to_owned();
-        std::fs::rename(&path, &name).map_err(|error| {
+        file.keep_as(&name).map_err(|error| {
             format!(
                 "Failed trying to rename the temp DB into {} in MASTER <-> REPLICA \
                  synchronization: {}",
@@ -185,6 +184,11 @@ impl Server {
     pub(in crate::server) fn end_sync_loading(&mut self, keyspace: &mut Keyspace) {
         self.read_clock(keyspace);
         self.end_loading(keyspace);
+        self.begin_log_again(keyspace);
+    }
+
+    /// Begins the append only file that ended with the old data.
+    pub(in crate::server) fn begin_log_again(&mut self, keyspace: &mut Keyspace) {
         if self.config.appendonly
             && self.persist.aof.log().is_none()
             && let Err(why) = self.set_appendonly(keyspace, true, false)

@@ -41,6 +41,17 @@ fn content(facts: &Facts) -> SyncContent {
     }
 }
 
+/// The address that a replica has announced, else that of its connection.
+fn announced_ip(facts: &Facts, client: Option<&Client>) -> String {
+    match &facts.ip {
+        Some(ip) => String::from_utf8_lossy(ip).into_owned(),
+        None => {
+            let address = client.and_then(Client::ip);
+            address.map_or_else(String::new, |a| a.ip().to_canonical().to_string())
+        }
+    }
+}
+
 fn peer_format(facts: &Facts) -> PeerFormat {
     match facts.version {
         Some(version) => PeerFormat::Valkey { version },
@@ -52,17 +63,12 @@ fn peer_format(facts: &Facts) -> PeerFormat {
 impl Server {
     /// A replica's address, as the log names it.
     pub fn replica_name(&self, client: &Client) -> String {
-        let facts = self.replication.replicas.get(client.id).map(|r| &r.facts);
-        let ip = match facts.and_then(|facts| facts.ip.as_deref()) {
-            Some(ip) => String::from_utf8_lossy(ip).into_owned(),
-            None => match client.ip() {
-                Some(address) => address.ip().to_canonical().to_string(),
-                None => String::new(),
-            },
-        };
-        match facts.map_or(0, |facts| facts.port) {
-            0 => format!("client id #{}", client.id.0),
-            port => format!("{ip}:{port}"),
+        let replica = self.replication.replicas.get(client.id);
+        match replica.map(|replica| &replica.facts) {
+            Some(facts) if facts.port > 0 => {
+                format!("{}:{}", announced_ip(facts, Some(client)), facts.port)
+            }
+            _ => format!("client id #{}", client.id.0),
         }
     }
 
@@ -138,10 +144,7 @@ impl Server {
         tracing::info!(
             "Replication backlog created, my new replication IDs are '{}' and '{}'",
             self.stream.history().id,
-            self.stream
-                .history()
-                .earlier
-                .map_or_else(|| "0".repeat(40), |(id, _)| id.to_string())
+            self.stream.history().earlier_id()
         );
     }
 
@@ -153,11 +156,12 @@ impl Server {
         from: Position,
         name: &str,
     ) -> bool {
-        let log = match self.stream.continues(from) {
+        let is_held = self.stream.continues(from);
+        let log = match is_held {
             true => None,
             false => self.log_feed(from),
         };
-        if log.is_none() && !self.stream.continues(from) {
+        if log.is_none() && !is_held {
             if let Some(end) = self.stream.is_ahead(from) {
                 let ahead = &mut self.replication.ahead;
                 ahead.count += 1;
@@ -177,10 +181,7 @@ impl Server {
                      asked for '{}', my replication IDs are '{}' and '{}')",
                     from.id,
                     self.stream.history().id,
-                    self.stream
-                        .history()
-                        .earlier
-                        .map_or_else(|| "0".repeat(40), |(id, _)| id.to_string())
+                    self.stream.history().earlier_id()
                 ),
                 true => tracing::info!(
                     "Unable to partial resync with replica {name} for lack of backlog (Replica \
@@ -267,15 +268,8 @@ impl Server {
 
     /// The address under which a replica is announced.
     pub fn replica_address(&self, replica: &Replica) -> (String, u16) {
-        let ip = match &replica.facts.ip {
-            Some(ip) => String::from_utf8_lossy(ip).into_owned(),
-            None => {
-                let session = self.clients.get(replica.id);
-                let ip = session.and_then(|session| session.client.ip());
-                ip.map_or_else(String::new, |a| a.ip().to_canonical().to_string())
-            }
-        };
-        (ip, replica.facts.port)
+        let client = self.clients.get(replica.id).map(|session| &session.client);
+        (announced_ip(&replica.facts, client), replica.facts.port)
     }
 
     /// A replica that was to be synchronized is gone, or any other client.
@@ -283,12 +277,7 @@ impl Server {
         let id = client.id;
         if let Some(replica) = self.replication.replicas.get(id).filter(|r| r.acked > 0) {
             let (port, acked) = (replica.facts.port, replica.acked);
-            let ip = match &replica.facts.ip {
-                Some(ip) => String::from_utf8_lossy(ip).into_owned(),
-                None => client
-                    .ip()
-                    .map_or_else(String::new, |a| a.ip().to_canonical().to_string()),
-            };
+            let ip = announced_ip(&replica.facts, Some(client));
             self.replication.replicas.remember(ip, port, acked);
         }
         let now_ms = self.now.mono_ms;
@@ -298,10 +287,8 @@ impl Server {
             self.update_interest();
         }
         for other in useless {
-            if let Some(mut session) = self.clients.take(other) {
+            if self.close_client_soon(other) {
                 tracing::info!("The other connection of a replica that uses two is closed.");
-                self.close_soon(&mut session);
-                self.clients.put_back(session);
             }
         }
     }
@@ -490,10 +477,7 @@ impl Engine {
             Err(why) => {
                 tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
                 for id in same {
-                    if let Some(mut session) = server.clients.take(id) {
-                        server.close_soon(&mut session);
-                        server.clients.put_back(session);
-                    }
+                    server.close_client_soon(id);
                 }
             }
         }

@@ -76,12 +76,7 @@ impl Server {
         self.drop_replicas();
         self.replication.alone_since_ms = None;
         self.role_changed(keyspace);
-        if self.config.appendonly
-            && self.persist.aof.log().is_none()
-            && let Err(why) = self.set_appendonly(keyspace, true, false)
-        {
-            tracing::warn!("{why}");
-        }
+        self.begin_log_again(keyspace);
     }
 
     /// REPLICAOF with the primary that is followed already: a snapshot that was refused is taken.
@@ -156,10 +151,7 @@ impl Server {
     pub(in crate::server) fn drop_replicas(&mut self) {
         let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
         for id in ids {
-            if let Some(mut session) = self.clients.take(id) {
-                self.close_soon(&mut session);
-                self.clients.put_back(session);
-            }
+            self.close_client_soon(id);
         }
     }
 
@@ -223,13 +215,10 @@ impl Server {
     /// The flags of the client that is the link to the primary.
     pub(in crate::server) fn greet_primary(&self, client: &mut Client) {
         client.flags |= ClientFlags::PRIMARY;
-        client
-            .flags
-            .remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
         client.db = self.stream.selected().unwrap_or_default();
     }
 
-    /// Clients that wait for keys or for acknowledgements are told that the role has changed.
+    /// The waits of clients for keys or acknowledgements end with an error: the role has changed.
     fn end_blocked(&mut self, keyspace: &mut Keyspace) {
         let blocked = self.clients.iter().filter(|s| s.client.blocked.is_some());
         let mut ids: Vec<ClientId> = blocked.map(|s| s.client.id).collect();

@@ -13,11 +13,6 @@ const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 impl Server {
-    /// Replicas are asked for an acknowledgement before the loop sleeps.
-    pub fn ask_acks(&mut self) {
-        self.replication.asks_acks = true;
-    }
-
     /// DEBUG REPLICATE: a command for replicas alone.
     pub fn replicate(&mut self, args: Args<'_>) {
         if self.stream.backlog().is_some() && !self.replication.is_replica() {
@@ -27,11 +22,7 @@ impl Server {
 
     /// Appends a request for replicas alone; the log has its length.
     fn append_for_replicas(&mut self, bytes: &[u8]) {
-        let before = (self.stream.position(), self.stream.selected());
-        self.stream.append(bytes);
-        let (left_out, after) = (bytes.len() as u64, self.stream.offset());
-        let aof = &mut self.persist.aof;
-        aof.take_stream(&[], left_out, (before, after), &self.now);
+        self.append_stream(bytes, &[], bytes.len() as u64);
     }
 
     /// Asks all replicas for an acknowledgement.

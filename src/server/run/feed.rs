@@ -13,7 +13,7 @@ use crate::persistence::aof::Feed;
 use crate::replication::Backlog;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
-use crate::server::parts::replication::replicas::State;
+use crate::server::parts::replication::replicas::{Replica, State};
 use crate::server::parts::replication::sending::{Form, Next};
 use crate::server::state::Server;
 
@@ -55,16 +55,13 @@ impl Server {
             return;
         }
         let sendable = self.sendable();
-        let has_more = |id: &ClientId| {
-            let replica = self.replication.replicas.get(*id);
-            replica.is_some_and(|replica| match &replica.state {
-                State::Online | State::Streams => replica.sent < sendable,
-                State::Sending(_) => true,
-                _ => false,
-            })
+        let has_more = |replica: &&Replica| match &replica.state {
+            State::Online | State::Streams => replica.sent < sendable,
+            State::Sending(_) => true,
+            _ => false,
         };
-        let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
-        let queued: Vec<ClientId> = ids.into_iter().filter(has_more).collect();
+        let replicas = self.replication.replicas.iter().filter(has_more);
+        let queued: Vec<ClientId> = replicas.map(|replica| replica.id).collect();
         for id in queued {
             if let Some(mut session) = self.clients.take(id) {
                 if !session.write_armed {

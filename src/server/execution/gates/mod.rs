@@ -522,25 +522,21 @@ fn has(world: &World<'_>, asked: &Asked<'_>, flags: Flags) -> bool {
 
 /// Whether a command without these flags waits in the client's transaction.
 fn queue_lacks(server: &Server, client: &Client, flags: Flags) -> bool {
-    let queued = client
-        .transaction
-        .as_deref()
-        .map_or(&[][..], |t| &t.commands);
-    queued.iter().any(|q| {
-        let spec = server.table.row(q.row).spec;
-        !effective(server, spec, q.args.args()).contains(flags)
-    })
+    queued_flags(server, client).any(|its| !its.contains(flags))
 }
 
 /// Whether a command with one of these flags waits in the client's transaction.
 fn queue_has(server: &Server, client: &Client, flags: Flags) -> bool {
-    let queued = client
-        .transaction
-        .as_deref()
-        .map_or(&[][..], |t| &t.commands);
-    queued.iter().any(|q| {
+    queued_flags(server, client).any(|its| its.intersects(flags))
+}
+
+/// The flags of each command in the client's transaction.
+fn queued_flags<'a>(server: &'a Server, client: &'a Client) -> impl Iterator<Item = Flags> + 'a {
+    let queued = client.transaction.as_deref();
+    let queued = queued.map_or(&[][..], |t| &t.commands);
+    queued.iter().map(|q| {
         let spec = server.table.row(q.row).spec;
-        effective(server, spec, q.args.args()).intersects(flags)
+        effective(server, spec, q.args.args())
     })
 }
 

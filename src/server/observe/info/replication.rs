@@ -26,15 +26,12 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
         ]);
     }
     let history = server.stream.history();
-    let (earlier_id, earlier_offset) = match history.earlier {
-        Some((id, offset)) => (id.to_string(), offset as i64),
-        None => ("0".repeat(40), -1),
-    };
+    let earlier_offset = history.earlier.map_or(-1, |(_, offset)| offset as i64);
     let failover = failover::state_name(replication.failover.as_ref());
     to.fields(&[
         ("master_failover_state", &failover),
         ("master_replid", &history.id),
-        ("master_replid2", &earlier_id),
+        ("master_replid2", &history.earlier_id()),
         ("master_repl_offset", &server.stream.offset()),
         ("second_repl_offset", &earlier_offset),
     ]);

@@ -17,9 +17,9 @@
 //! each other at once after a link that worked, after a second if the primary refuses, and with a
 //! growing delay if its snapshots cannot be loaded ([`Upstream::next_try_ms`]).
 
-use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::net::{Connecting, Stream};
@@ -184,11 +184,54 @@ pub(in crate::server) struct Receiving {
     pub payload: Payload,
     /// `None`: the primary has not said (SYNC).
     pub position: Option<Position>,
-    pub file: File,
-    pub path: PathBuf,
+    pub file: SyncFile,
     /// Bytes of the link that were read already.
     pub rest: Vec<u8>,
     pub bytes: Vec<u8>,
+}
+
+/// A file for a snapshot. Dropped, it is deleted.
+pub(in crate::server) struct SyncFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl SyncFile {
+    /// Creates the file. Error: that of the system.
+    pub fn create(path: PathBuf) -> io::Result<SyncFile> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)?;
+        Ok(SyncFile { file, path })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until all of it is on disk. Error: that of the system.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Renames it; it stays. Error: that of the system; the file is deleted.
+    pub fn keep_as(mut self, name: &Path) -> io::Result<()> {
+        std::fs::rename(&self.path, name)?;
+        self.path = PathBuf::new();
+        Ok(())
+    }
+}
+
+impl Drop for SyncFile {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            // Best effort: what stays is a file that nobody reads.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// A snapshot that is being loaded (`replicate::load`).
@@ -233,7 +276,7 @@ impl Receiving {
             .receive(bytes, &mut self.bytes)
             .map_err(|error| error.to_string())?;
         self.rest.extend_from_slice(&bytes[taken..]);
-        self.file.write_all(&self.bytes).map_err(|error| {
+        self.file.file.write_all(&self.bytes).map_err(|error| {
             format!(
                 "Write error or short write writing to the DB dump file needed for MASTER <-> \
                      REPLICA synchronization: {}",
@@ -337,9 +380,7 @@ impl Upstream {
         if self.replays {
             tracing::warn!("Master client was freed while streaming replication buffer");
         }
-        if let Link::Receiving(receiving) = std::mem::replace(&mut self.link, Link::Down) {
-            let _ = std::fs::remove_file(&receiving.path);
-        }
+        self.link = Link::Down;
         self.unit = Unit::default();
         (self.main, self.replays) = (None, false);
         self.held.clear();

@@ -16,7 +16,7 @@ use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, 
 use crate::replication::{Position, ReplId, ReplOffset};
 use crate::resp::{Args, Reply};
 use crate::server::clients::batch::{Batch, FileEnd};
-use crate::server::clients::client::{Client, ClientFlags, Queued};
+use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::dispatch::resolve;
 use crate::server::origin::Origin;
 use crate::server::parts::loading::{LoadError, LoadFailed, Progress, RdbFile};
@@ -294,9 +294,7 @@ impl AofLoader {
         let client = &mut self.client;
         let flags = server.table.row(id).spec.flags;
         if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
-            let transaction = client.transaction.get_or_insert_with(Box::default);
-            let args = args.to_owned();
-            transaction.commands.push(Queued { row: id, args });
+            client.queue(id, args);
             return Ok(());
         }
         let mark = self.reply.mark();

@@ -4,7 +4,6 @@
 //! `parts::replication::upstream` has the stages, `replication::{Handshake, Payload}` what is said;
 //! here are the reads and writes. A snapshot gets a bounded share of a turn.
 
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 
 use crate::config::system_text;
@@ -13,7 +12,7 @@ use crate::replication::{Agreed, Handshake, Payload, Position};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::PausePoint;
-use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Talking};
+use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncFile, Talking};
 use crate::server::replicate::load::{Loaded, file_name};
 use crate::server::run::Loop;
 
@@ -284,24 +283,18 @@ impl Loop {
         let path = std::env::current_dir()
             .unwrap_or_default()
             .join(file_name(server.now.unix_s()));
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)
-            .map_err(|error| {
-                let why = format!(
-                    "Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
-                    system_text(&error)
-                );
-                (why, Delay::Unloadable)
-            })?;
+        let file = SyncFile::create(path).map_err(|error| {
+            let why = format!(
+                "Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
+                system_text(&error)
+            );
+            (why, Delay::Unloadable)
+        })?;
         let mut receiving = Receiving {
             stream,
             payload: Payload::default(),
             position,
             file,
-            path,
             rest: Vec::new(),
             bytes: Vec::new(),
         };
@@ -320,8 +313,7 @@ impl Loop {
             if receiving.payload.is_whole() {
                 let Loop { engine, .. } = self;
                 let (keyspace, server) = (&mut engine.keyspace, &mut engine.server);
-                if let Some(why) = server.refuse_file(keyspace, &receiving.path) {
-                    let _ = std::fs::remove_file(&receiving.path);
+                if let Some(why) = server.refuse_file(keyspace, receiving.file.path()) {
                     return Err((why, Delay::Guarded));
                 }
                 match server.load_from_file(keyspace, *receiving) {
@@ -350,10 +342,7 @@ impl Loop {
                     self.set_link(Link::Receiving(receiving));
                     return Ok(Step::Wait);
                 }
-                Some(Err(error)) => {
-                    let _ = std::fs::remove_file(&receiving.path);
-                    return Err(error);
-                }
+                Some(Err(error)) => return Err(error),
             }
         }
         // The rest has its share of the next turn.

@@ -259,10 +259,7 @@ impl Loop {
                 }
                 server.sync_lost(keyspace, *load);
             }
-            Link::Receiving(receiving) => {
-                let _ = std::fs::remove_file(&receiving.path);
-                self.lose_upstream(Delay::None);
-            }
+            Link::Receiving(_) => self.lose_upstream(Delay::None),
             _ => self.lose_upstream(Delay::Refused),
         }
         false
