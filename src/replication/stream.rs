@@ -107,9 +107,12 @@ impl Stream {
         self.selected
     }
 
-    /// The next request gets a SELECT, whatever its database.
+    /// The next request gets a SELECT, whatever its database; unless the stream is a primary's, who
+    /// alone adds to it.
     pub fn select_anew(&mut self) {
-        self.selected = None;
+        if !self.is_followed {
+            self.selected = None;
+        }
     }
 
     /// Switches counting on or off, as listeners come and go.
@@ -318,7 +321,7 @@ impl Stream {
     /// A change that a client of a replica made: it is for the log alone, and no part of the stream.
     #[cold]
     fn encode_local(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
-        let (mut local, selected) = (Vec::new(), self.selected);
+        let (mut local, selected) = (Vec::new(), self.selected.take());
         self.encode_shared(unit, &mut local);
         self.selected = selected;
         if let Some(db) = selected {

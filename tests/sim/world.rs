@@ -61,6 +61,7 @@ struct Reach {
 struct Place {
     node: Option<Node>,
     folder: PathBuf,
+    lives: u32,
     options: Vec<String>,
     started_ms: u64,
     back_ms: u64,
@@ -228,6 +229,7 @@ impl World {
                 Place {
                     node: None,
                     folder: own,
+                    lives: 0,
                     options: plan.nodes[number].clone(),
                     started_ms: 0,
                     back_ms: 0,
@@ -303,7 +305,16 @@ impl World {
         }
         let unix_us = BASE_US + (self.now_ms as i64 + place.skew_ms) * 1000;
         let started = Node::start(&options, unix_us, dial);
-        let mut node = started.map_err(|why| format!("node {number} does not start: {why}"))?;
+        let mut node = started.map_err(|why| {
+            let files = listing(&place.folder);
+            let files: Vec<String> = files
+                .iter()
+                .map(|(path, len, _)| format!("{} {len}", path.display()))
+                .collect();
+            let manifest = place.folder.join("appendonlydir/appendonly.aof.manifest");
+            let manifest = fs::read_to_string(manifest).unwrap_or_default();
+            format!("node {number} does not start: {why}: {files:?}, manifest {manifest:?}")
+        })?;
         place.started_ms = self.now_ms;
         place.client = Some(Client::new(&mut node));
         place.waiters.clear();
@@ -327,7 +338,9 @@ impl World {
         if place.node.is_none() {
             return;
         }
-        let kept = place.folder.with_extension("kept");
+        // Helper threads of the old life may go on in its folder.
+        place.lives += 1;
+        let kept = place.folder.with_extension(place.lives.to_string());
         // A helper thread may be changing the set of files: the copy is of one moment.
         for _ in 0..100 {
             let before = listing(&place.folder);
@@ -359,8 +372,8 @@ impl World {
         place.client = None;
         place.waiters.clear();
         place.back_ms = self.now_ms + back_ms;
-        fs::remove_dir_all(&place.folder).expect("removed");
-        fs::rename(&kept, &place.folder).expect("renamed");
+        let _ = fs::remove_dir_all(&place.folder);
+        place.folder = kept;
         // A crash leaves what it leaves.
         for entry in fs::read_dir(&place.folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with("temp-") {
@@ -714,6 +727,9 @@ impl World {
             // Repeated: a failover in progress refuses, and a node may have been loading.
             if round % 50 == 0 {
                 for number in 0..count {
+                    // Its client may wait for the end of what is to be given up.
+                    let place = &mut self.places[number];
+                    place.client = place.node.as_mut().map(Client::new);
                     self.run_text(number, "FAILOVER ABORT");
                     self.run_text(number, "SHUTDOWN ABORT");
                 }
@@ -767,7 +783,12 @@ impl World {
         let heal_ms = self.now_ms - began_ms;
         let count = self.places.len();
         self.happen(&Event::Wait(top, count - 1, 999_999))?;
-        for _ in 0..20 {
+        // A link that carries nothing any more is noticed after its timeout.
+        for round in 0..120 {
+            let waits = self.waited.iter().any(|w| w.number == 999_999);
+            if round >= 20 && !waits {
+                break;
+            }
             self.step(100)?;
         }
         let direct = self

@@ -150,7 +150,7 @@ impl Server {
         let offset = self.stream.offset();
         let replicas = self.replication.replicas.iter();
         replicas
-            .filter(|r| r.is_online() && !r.is_mute && r.acked < offset)
+            .filter(|r| r.is_online() && !r.is_mute && !r.has_acked(offset))
             .count()
     }
 
@@ -162,7 +162,7 @@ impl Server {
         }
         let mut in_sync = 0;
         for replica in replicas.iter() {
-            if replica.is_online() && replica.acked >= offset {
+            if replica.has_acked(offset) {
                 in_sync += 1;
                 continue;
             }

@@ -167,6 +167,8 @@ impl Engine {
             }
         }
         let (mut late, mut waiting) = (Vec::new(), Vec::new());
+        let silent = server.replication.replicas.silent(now_ms, limit_ms);
+        late.extend(silent.map(|id| (id, "rdb channel handshake")));
         for replica in server.replication.replicas.iter() {
             match &replica.state {
                 State::Waits(_) => waiting.push(replica.id),

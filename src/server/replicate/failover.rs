@@ -133,8 +133,7 @@ impl Server {
             let is_wanted = target.as_ref().is_none_or(|(host, port)| {
                 address.1 == *port && address.0.eq_ignore_ascii_case(host)
             });
-            let can_lead = replica.is_online() && !replica.facts.observer;
-            is_wanted && can_lead && replica.acked >= offset
+            is_wanted && !replica.facts.observer && replica.has_acked(offset)
         };
         let found = self.replication.replicas.iter().find(synced);
         let found = found.map(|replica| self.replica_address(replica));

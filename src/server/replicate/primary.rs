@@ -98,6 +98,7 @@ impl Server {
         self.replication.replicas.introduce(client.id, now_ms);
         let name = self.replica_name(client);
         tracing::info!("Replica {name} asks for synchronization");
+        self.doubt_earlier_links(client);
         self.open_backlog(keyspace);
         if let SyncRequest::From(from) = asked
             && self.continue_stream(client, reply, from, &name)
@@ -132,6 +133,30 @@ impl Server {
             tracing::info!("Delay next BGSAVE for diskless SYNC");
         }
         Ok(())
+    }
+
+    /// Other links with the announced address of this one are taken for replaced, until something
+    /// comes by them: replicas behind one address are told from a replica that has connected again.
+    fn doubt_earlier_links(&mut self, client: &Client) {
+        let replicas = &self.replication.replicas;
+        let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {
+            return;
+        };
+        if this.port == 0 || this.rdb_channel_link {
+            return;
+        }
+        let ip = announced_ip(this, Some(client));
+        let is_same = |other: &&Replica| {
+            other.id != client.id
+                && other.facts.port == this.port
+                && self.replica_address(other).0 == ip
+        };
+        let same: Vec<ClientId> = replicas.iter().filter(is_same).map(|r| r.id).collect();
+        for id in same {
+            if let Some(other) = self.replication.replicas.get_mut(id) {
+                other.is_replaced = true;
+            }
+        }
     }
 
     /// The first replica has come: the stream is counted from here on.
@@ -205,6 +230,7 @@ impl Server {
         };
         let second = replica.facts.second;
         (replica.sent, replica.acked) = (from.offset, from.offset);
+        replica.is_confirmed = second.is_none();
         replica.heard_ms = now_ms;
         let source = match log {
             Some(_) => "the append only file",
@@ -246,6 +272,7 @@ impl Server {
             return;
         };
         replica.heard_ms = now_ms;
+        (replica.is_confirmed, replica.is_replaced) = (true, false);
         replica.acked = replica.acked.max(applied);
         replica.acked_on_disk = replica.acked_on_disk.max(synced.unwrap_or(0));
         if matches!(replica.state, State::AwaitsAck | State::Streams) {

@@ -106,6 +106,12 @@ pub struct Replica {
     /// What it has acknowledged: applied, and on its disk.
     pub acked: ReplOffset,
     pub acked_on_disk: ReplOffset,
+    /// What it has acknowledged counts: on this link it has said so itself, or asked to continue from
+    /// there. Before, it may still be loading its snapshot.
+    pub(in crate::server) is_confirmed: bool,
+    /// A later link has the same announced address, and this one has brought nothing since: it is
+    /// the half-open link of a replica that has connected again, and does not count twice.
+    pub(in crate::server) is_replaced: bool,
     /// When it was heard last, monotonic milliseconds.
     pub heard_ms: u64,
     /// What it had sent at the last turn of cron, bytes.
@@ -119,6 +125,11 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// Whether it has the data up to a position, as it has said itself.
+    pub(in crate::server) fn has_acked(&self, offset: ReplOffset) -> bool {
+        self.is_online() && self.is_confirmed && self.acked >= offset
+    }
+
     /// Whether it is the second link of a replica whose main link is listed as well.
     fn is_unlisted(&self) -> bool {
         self.facts.main.is_some()
@@ -200,6 +211,21 @@ impl Replicas {
 
     // --- two links ---
 
+    /// Second links that have not asked for a snapshot within a time. While one is there, the main
+    /// link is waited for.
+    pub(in crate::server) fn silent(
+        &self,
+        now_ms: u64,
+        limit_ms: u64,
+    ) -> impl Iterator<Item = ClientId> {
+        let is_silent = move |r: &&Replica| {
+            r.facts.rdb_channel_link
+                && matches!(r.state, State::Introduced)
+                && now_ms.saturating_sub(r.heard_ms) > limit_ms
+        };
+        self.all.iter().filter(is_silent).map(|replica| replica.id)
+    }
+
     /// Whether the second link of this main one is there.
     pub(in crate::server) fn has_second(&self, main: &Replica) -> bool {
         let is_second =
@@ -272,6 +298,8 @@ impl Replicas {
                     log_retry_ms: 0,
                     acked: 0,
                     acked_on_disk: 0,
+                    is_confirmed: false,
+                    is_replaced: false,
                     heard_ms: now_ms,
                     heard_bytes: 0,
                     over_soft_since_ms: None,
@@ -351,20 +379,20 @@ impl Replicas {
         unsent.chain(self.pins.iter().map(|pin| pin.from)).min()
     }
 
-    /// Replicas that are online and have the data.
+    /// Replicas that are online and take the data, each once.
     fn holders(&self) -> impl Iterator<Item = &Replica> {
-        let holds = |r: &&Replica| r.is_online() && !r.facts.observer;
+        let holds = |r: &&Replica| r.is_online() && !r.facts.observer && !r.is_replaced;
         self.all.iter().filter(holds)
     }
 
     /// Replicas that are online and have acknowledged this position.
     pub fn that_acked(&self, offset: ReplOffset) -> usize {
-        self.holders().filter(|r| r.acked >= offset).count()
+        self.holders().filter(|r| r.has_acked(offset)).count()
     }
 
     /// Replicas that are online and have this position on disk.
     pub fn that_synced(&self, offset: ReplOffset) -> usize {
-        let synced = |r: &&Replica| r.acked_on_disk >= offset;
+        let synced = |r: &&Replica| r.is_confirmed && r.acked_on_disk >= offset;
         self.holders().filter(synced).count()
     }
 
