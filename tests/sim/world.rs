@@ -786,7 +786,7 @@ impl World {
         // A link that carries nothing any more is noticed after its timeout.
         for round in 0..120 {
             let waits = self.waited.iter().any(|w| w.number == 999_999);
-            if round >= 20 && !waits {
+            if round >= 20 && !waits && self.agree() {
                 break;
             }
             self.step(100)?;
