@@ -297,6 +297,9 @@ impl Stream {
     /// As [`Stream::encode`], for replicas alone.
     #[inline]
     pub fn encode_for_replicas(&mut self, unit: Unit<'_>) {
+        if !self.is_followed && unit.is_for_all() {
+            return self.count_shared(unit);
+        }
         let mut bytes = std::mem::take(&mut self.scratch);
         self.encode(unit, false, &mut bytes);
         bytes.clear();
@@ -345,6 +348,26 @@ impl Stream {
         }
         if several {
             out.extend_from_slice(EXEC);
+        }
+    }
+
+    /// As [`Stream::encode_shared`], for the backlog alone.
+    #[inline]
+    fn count_shared(&mut self, unit: Unit<'_>) {
+        let several = unit.is_several();
+        for (i, (db, _, request)) in unit.requests().enumerate() {
+            if several && i == 0 {
+                self.count_bytes(MULTI);
+            }
+            if self.selected != Some(db) {
+                let mut select = Vec::new();
+                self.select(db, &mut select);
+                self.count_bytes(&select);
+            }
+            self.count_bytes(request);
+        }
+        if several {
+            self.count_bytes(EXEC);
         }
     }
 

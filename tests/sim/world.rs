@@ -38,9 +38,9 @@ struct Client {
 struct Waited {
     number: u64,
     at: usize,
-    /// The history, and the offset before the write.
+    /// The history, and the offset before the write; `None`: the write was before the history.
     id: String,
-    after: u64,
+    after: Option<u64>,
     had: Vec<bool>,
 }
 
@@ -454,7 +454,7 @@ impl World {
                     number: *number,
                     at: *node,
                     id: before.id,
-                    after: before.offset,
+                    after: Some(before.offset),
                     had: vec![false; count],
                 });
             }
@@ -577,14 +577,20 @@ impl World {
             self.seen
                 .check(node, number, &facts, &mut place.cursor, self.now_ms)?;
         }
+        let counted = before.as_ref().is_some_and(|b| b.backlog.is_some());
+        let begins = !counted && facts.backlog.is_some() && facts.follows.is_none();
         for waited in &mut self.waited {
+            if waited.at == number && begins && waited.id != facts.id {
+                (waited.id, waited.after) = (facts.id.clone(), None);
+            }
             let is_past = facts.id == waited.id
                 || facts
                     .earlier
                     .as_ref()
                     .is_some_and(|(id, _)| *id == waited.id);
             // A write before the first replica is in its snapshot, not in the stream.
-            waited.had[number] |= is_past && facts.offset > waited.after
+            let has_passed = waited.after.is_none_or(|after| facts.offset > after);
+            waited.had[number] |= is_past && has_passed && facts.has_data && !facts.is_loading
                 || node
                     .text(format!("w:{}", waited.number).as_bytes())
                     .is_some();

@@ -192,7 +192,20 @@ pub(in crate::server) fn after_reply(session: &mut Session, mark: Mark) {
 }
 
 /// The row to run: the command's or its subcommand's. Also checks the arity.
+#[inline]
 pub fn resolve(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<usize, CommandError> {
+    if let Some(id) = row {
+        let row = server.table.row(id);
+        let is_plain = row.subcommands.is_empty() && !row.spec.flags.contains(Flags::CONTAINER);
+        if is_plain && row.spec.arity.admits(args.len()) {
+            return Ok(id);
+        }
+    }
+    resolve_any(server, row, args)
+}
+
+#[cold]
+fn resolve_any(server: &Server, row: Option<usize>, args: Args<'_>) -> Result<usize, CommandError> {
     let Some(id) = row else {
         return Err(unknown_command(args));
     };

@@ -25,6 +25,10 @@ const NEAR_BYTES: u64 = 4 << 20;
 /// Blocks of one write.
 const SLICES_MAX: usize = 16;
 
+/// While turn follows turn, less of the stream than this waits for more, for at most that long.
+const GATHER_BYTES: u64 = 64 * 1024;
+const GATHER_NANOS: u64 = 1_000_000;
+
 /// How one write to a replica's socket ended.
 enum Wrote {
     Bytes(usize),
@@ -50,18 +54,40 @@ fn wrote(result: std::io::Result<usize>) -> Option<Wrote> {
 
 impl Server {
     /// Queues replicas for which there is something to send. O(replicas).
-    pub(in crate::server) fn queue_replicas(&mut self) {
+    ///
+    /// While turn follows turn (`began`, in ticks), a little of the stream waits for more, so that one
+    /// write takes what several turns have added; `None`: the loop is about to sleep, and nothing
+    /// waits. A client that waits for acknowledgements has no patience.
+    pub(in crate::server) fn queue_replicas(&mut self, began: Option<u64>) {
+        let in_haste = std::mem::take(&mut self.replication.in_haste);
         if self.replication.replicas.is_empty() {
+            self.replication.gathers_since = None;
             return;
         }
+        let since = self.replication.gathers_since;
+        let patience = self.cycles.ticks(GATHER_NANOS);
+        let may_gather = !in_haste
+            && began.is_some_and(|began| {
+                since.is_none_or(|since| began.wrapping_sub(since) < patience)
+            });
         let sendable = self.sendable();
+        let mut gathers = false;
         let has_more = |replica: &&Replica| match &replica.state {
-            State::Online | State::Streams => replica.sent < sendable,
+            State::Online | State::Streams => {
+                let unsent = sendable.saturating_sub(replica.sent);
+                let is_little = may_gather && unsent < GATHER_BYTES;
+                gathers |= is_little && unsent > 0;
+                unsent > 0 && !is_little
+            }
             State::Sending(_) => true,
             _ => false,
         };
         let replicas = self.replication.replicas.iter().filter(has_more);
         let queued: Vec<ClientId> = replicas.map(|replica| replica.id).collect();
+        self.replication.gathers_since = match gathers {
+            true => since.or(began),
+            false => None,
+        };
         for id in queued {
             if let Some(mut session) = self.clients.take(id) {
                 if !session.write_armed {

@@ -315,7 +315,8 @@ impl Loop {
         self.engine.serve_ready_keys();
         self.engine.before_stream();
         self.engine.write_aof();
-        self.engine.server.queue_replicas();
+        let began = (!idle).then_some(self.began);
+        self.engine.server.queue_replicas(began);
         if self.engine.server.messages.tracking.broadcast().has_news() {
             self.engine.server.tell_broadcast();
             self.engine.evict_clients();

@@ -34,9 +34,19 @@ impl Default for Sleeper {
 
 impl Loop {
     pub(in crate::server) fn sleep(&mut self) -> io::Result<()> {
-        let timeout = self.timeout();
+        let mut timeout = self.timeout();
         if timeout.is_zero() {
             return self.poll_for(Duration::ZERO);
+        }
+        if self.engine.server.replication.gathers_since.is_some() {
+            self.poll_for(Duration::ZERO)?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+            self.engine.server.queue_replicas(None);
+            self.flush_replies();
+            self.close_clients();
+            timeout = self.timeout();
         }
         let server = &self.engine.server;
         let rest = u64::from(server.config.event_coalesce_usec);

@@ -36,6 +36,10 @@ pub struct Replication {
     pub(in crate::server) pinged_ms: u64,
     /// A client waits for acknowledgements: the stream gets a GETACK in this turn.
     pub(in crate::server) asks_acks: bool,
+    /// The stream leaves in this turn, however little it is.
+    pub(in crate::server) in_haste: bool,
+    /// Since when a part of the stream waits for more, in ticks (`run::feed`).
+    pub(in crate::server) gathers_since: Option<u64>,
     /// Replicas have acknowledged something since clients that wait for it were looked at.
     pub(in crate::server) has_acks: bool,
     /// The snapshot for replicas that was begun last.
