@@ -36,6 +36,8 @@ struct Block {
 #[derive(Debug)]
 pub struct Backlog {
     blocks: VecDeque<Block>,
+    /// A block that was dropped, for the next one: fresh memory costs a page fault a page.
+    spare: Vec<u8>,
     first: ReplOffset,
     end: ReplOffset,
     /// `repl-backlog-size`.
@@ -47,6 +49,7 @@ impl Backlog {
     pub fn new(size: u64, at: ReplOffset) -> Backlog {
         Backlog {
             blocks: VecDeque::new(),
+            spare: Vec::new(),
             first: at,
             end: at,
             size,
@@ -78,7 +81,8 @@ impl Backlog {
 
     /// Memory of the blocks, bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.blocks.iter().map(|block| block.bytes.capacity()).sum()
+        let blocks = self.blocks.iter().map(|block| block.bytes.capacity());
+        blocks.sum::<usize>() + self.spare.capacity()
     }
 
     /// Bytes held only for replicas that have still to be sent them, beyond the configured size.
@@ -112,9 +116,13 @@ impl Backlog {
             if bytes.is_empty() {
                 return;
             }
+            let mut block = std::mem::take(&mut self.spare);
+            if block.capacity() != self.block_bytes() {
+                block = Vec::with_capacity(self.block_bytes());
+            }
             self.blocks.push_back(Block {
                 begin: self.end,
-                bytes: Vec::with_capacity(self.block_bytes()),
+                bytes: block,
             });
         }
     }
@@ -140,7 +148,10 @@ impl Backlog {
             if self.blocks.len() == 1 || self.len() - len < self.size || !is_read {
                 return;
             }
-            self.blocks.pop_front();
+            if let Some(Block { mut bytes, .. }) = self.blocks.pop_front() {
+                bytes.clear();
+                self.spare = bytes;
+            }
             self.first += len;
         }
     }

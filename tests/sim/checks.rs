@@ -29,9 +29,6 @@ pub struct Cursor {
 
 /// Where a node has what follows a position of a stream.
 pub fn covers(facts: &Facts, id: &str, offset: u64) -> Covered {
-    let Some((first, end, _)) = facts.backlog else {
-        return Covered::No;
-    };
     let is_past = facts.id == id && offset <= facts.offset
         || facts
             .earlier
@@ -40,8 +37,9 @@ pub fn covers(facts: &Facts, id: &str, offset: u64) -> Covered {
     let its_last = facts.ancestors.iter().find(|(its, _)| its == id);
     let is_past = is_past || its_last.is_some_and(|&(_, last)| offset <= last);
     let is_logged = facts.log.is_some_and(|first| first <= offset);
+    let is_held = |(first, end, _): (u64, u64, u64)| (first..=end).contains(&offset);
     match is_past {
-        true if (first..=end).contains(&offset) => Covered::InBacklog,
+        true if facts.backlog.is_some_and(is_held) => Covered::InBacklog,
         true if is_logged => Covered::InLog,
         _ => Covered::No,
     }
