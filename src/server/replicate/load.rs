@@ -158,6 +158,8 @@ impl Server {
     fn empty_for_sync(&mut self, keyspace: &mut Keyspace) {
         tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
         self.leave_old_data(keyspace);
+        // Until the new data is there, the data belongs to no position that anybody knows.
+        self.stream.begin_history();
         keyspace.flush_all(self.config.replica_lazy_flush);
         self.scripting.libraries.flush();
     }
