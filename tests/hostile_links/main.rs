@@ -4,7 +4,7 @@
 //! Each seed of `fuzz/seeds` is played as it is, and then with changes. A failure names the seed's
 //! file and the number of the change; `RUSSET_LINKS_CASES`: how many are played of each seed,
 //! `RUSSET_LINKS_FROM`: the first. `RUSSET_LINKS_RECORD=1` replaces the seeds by conversations of
-//! two servers of now.
+//! two servers of now; `RUSSET_LINKS_LOG=1` shows what servers log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,10 @@ fn peak_kb() -> u64 {
 
 /// Plays changed seeds.
 fn play(target: &str, play: fn(&[u8]) -> Played) {
+    if number("RUSSET_LINKS_LOG").is_some() {
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
+        let _ = log.try_init();
+    }
     let began = Instant::now();
     let from = number("RUSSET_LINKS_FROM").unwrap_or(0);
     let asked = number("RUSSET_LINKS_CASES");
@@ -93,6 +97,48 @@ fn conversations_play_as_they_were_recorded() {
         let (full, partial) = played.syncs;
         assert!(full == 1 && partial >= 1, "{file:?}: {played:?}");
     }
+}
+
+/// A tape of this first byte, whose primary says this, one after the other, on the newest link.
+fn tape(how: u8, said: &[&[u8]]) -> Vec<u8> {
+    let mut tape = vec![how];
+    for bytes in said {
+        tape.push(0);
+        tape.extend((bytes.len() as u16).to_be_bytes());
+        tape.extend(*bytes);
+    }
+    tape
+}
+
+/// At the end of a tape the link is silent.
+const HALF_OPEN: u8 = 64;
+/// The server has three keys of its own.
+const HAS_DATA: u8 = 32;
+const SWAPDB: u8 = 1;
+
+/// A load that had not begun had no time limit: the replica waited for ever.
+#[test]
+fn a_primary_that_falls_silent_before_its_snapshot_is_given_up() {
+    let id = "a".repeat(40);
+    let begun = format!("+PONG\r\n+OK\r\n+OK\r\n+FULLRESYNC {id} 7\r\n$EOF:{id}\r\n");
+    for more in [&b""[..], b"REDIS", b"REDIS0011", b"REDIS0011\xff\0\0\0\0\0\0\0\0"] {
+        for how in [SWAPDB, SWAPDB | HAS_DATA, 2, 2 | HAS_DATA] {
+            let played = hostile_primary(&tape(how | HALF_OPEN, &[begun.as_bytes(), more]));
+            assert!(!played.was_online);
+        }
+    }
+}
+
+/// The old data went before the libraries were loaded.
+#[test]
+fn data_is_kept_beside_a_snapshot_whose_libraries_cannot_be_loaded() {
+    let seeds = seeds_of("hostile_primary");
+    let (_, mut swapdb) = seeds.into_iter().find(|(file, _)| file.ends_with("swapdb")).expect("it");
+    let word = b"register_function";
+    let at = swapdb.windows(word.len()).position(|window| window == word);
+    swapdb[at.expect("a library")] = b'x';
+    let played = hostile_primary(&swapdb);
+    assert!(!played.was_online && played.keys == 3, "{played:?}");
 }
 
 #[test]
