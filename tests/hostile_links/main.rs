@@ -25,7 +25,9 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn seeds_of(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
     if number("RUSSET_LINKS_RECORD").is_some() {
         fs::create_dir_all(&folder).expect("a folder");
         for recorded in record() {
@@ -89,7 +91,10 @@ fn conversations_play_as_they_were_recorded() {
     for (file, tape) in seeds_of("hostile_primary") {
         let played = hostile_primary(&tape);
         // Seven keys of the snapshot, two of the stream.
-        assert!(played.was_online && played.keys == 9, "{file:?}: {played:?}");
+        assert!(
+            played.was_online && played.keys == 9,
+            "{file:?}: {played:?}"
+        );
     }
     for (file, tape) in seeds_of("hostile_replica") {
         let played = hostile_replica(&tape);
@@ -121,7 +126,12 @@ const SWAPDB: u8 = 1;
 fn a_primary_that_falls_silent_before_its_snapshot_is_given_up() {
     let id = "a".repeat(40);
     let begun = format!("+PONG\r\n+OK\r\n+OK\r\n+FULLRESYNC {id} 7\r\n$EOF:{id}\r\n");
-    for more in [&b""[..], b"REDIS", b"REDIS0011", b"REDIS0011\xff\0\0\0\0\0\0\0\0"] {
+    for more in [
+        &b""[..],
+        b"REDIS",
+        b"REDIS0011",
+        b"REDIS0011\xff\0\0\0\0\0\0\0\0",
+    ] {
         for how in [SWAPDB, SWAPDB | HAS_DATA, 2, 2 | HAS_DATA] {
             let played = hostile_primary(&tape(how | HALF_OPEN, &[begun.as_bytes(), more]));
             assert!(!played.was_online);
@@ -133,7 +143,10 @@ fn a_primary_that_falls_silent_before_its_snapshot_is_given_up() {
 #[test]
 fn data_is_kept_beside_a_snapshot_whose_libraries_cannot_be_loaded() {
     let seeds = seeds_of("hostile_primary");
-    let (_, mut swapdb) = seeds.into_iter().find(|(file, _)| file.ends_with("swapdb")).expect("it");
+    let (_, mut swapdb) = seeds
+        .into_iter()
+        .find(|(file, _)| file.ends_with("swapdb"))
+        .expect("it");
     let word = b"register_function";
     let at = swapdb.windows(word.len()).position(|window| window == word);
     swapdb[at.expect("a library")] = b'x';

@@ -260,18 +260,29 @@ fn a_primary_whose_disk_is_full_serves_others_and_goes_on() {
         let Some(disk) = SmallDisk::mounted() else {
             return;
         };
-        let settings = ["--repl-diskless-sync", diskless, "--repl-spool-memory", "1mb"];
+        let settings = [
+            "--repl-diskless-sync",
+            diskless,
+            "--repl-spool-memory",
+            "1mb",
+        ];
         let (primary, replica) = start_pair(true, &disk, &settings);
         // More than sockets take, or what fits without the ballast.
         fill(&primary, if diskless == "yes" { 24 } else { 6 });
         let ballast = disk.file("ballast");
         fs::write(&ballast, vec![0; 7 * MIB]).expect("room");
-        let used = || primary.info("used_memory").and_then(|n| n.parse::<u64>().ok());
+        let used = || {
+            primary
+                .info("used_memory")
+                .and_then(|n| n.parse::<u64>().ok())
+        };
         let before = used().expect("a number");
         // A diskless snapshot leaves as the replica reads; one of known length must be whole first.
         follow(&replica, &primary);
         if diskless == "yes" {
-            wait_until("the snapshot", || replica.log().contains("Full resync from master"));
+            wait_until("the snapshot", || {
+                replica.log().contains("Full resync from master")
+            });
             replica.signal(Signal::STOP);
         }
         let mut c = primary.connect();

@@ -64,7 +64,12 @@ impl Server {
     fn start_program(program: &Path, files: &[String], more: &[&str]) -> Server {
         let tls_port = free_port();
         let port = tls_port.to_string();
-        let usual = ["--repl-diskless-sync-delay", "0", "--tls-replication", "yes"];
+        let usual = [
+            "--repl-diskless-sync-delay",
+            "0",
+            "--tls-replication",
+            "yes",
+        ];
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let args = [&usual[..], &["--tls-port", &port], &files, more].concat();
         Server {
@@ -131,7 +136,10 @@ fn play(primary: &Server, replica: &Server, has_two_links: bool) {
     }
     c.call(&["SET", "big:2", &big]);
     compare(primary, replica);
-    let before = (primary.number("sync_full"), primary.number("sync_partial_ok"));
+    let before = (
+        primary.number("sync_full"),
+        primary.number("sync_partial_ok"),
+    );
     assert_eq!(before.0, 1, "{}", replica.daemon.log());
     if has_two_links {
         let lines = ["replicas sockets (rdb-channel)", "dual"];
@@ -169,7 +177,12 @@ fn a_pair_syncs_streams_and_continues_in_each_form() {
         &["--repl-diskless-sync", "yes"],
         &["--repl-diskless-load", "swapdb"],
         &["--repl-rdb-channel", "yes"],
-        &["--dual-channel-replication-enabled", "yes", "--repl-diskless-load", "flush-before-load"],
+        &[
+            "--dual-channel-replication-enabled",
+            "yes",
+            "--repl-diskless-load",
+            "flush-before-load",
+        ],
     ];
     for (number, form) in forms.iter().enumerate() {
         let more: Vec<&str> = match number < 3 {
@@ -208,7 +221,11 @@ fn check_calm(replica: &Server) {
     let before = replica.count("MASTER <-> REPLICA sync started");
     sleep(Duration::from_millis(3200));
     let attempts = replica.count("MASTER <-> REPLICA sync started") - before;
-    assert!((2..=5).contains(&attempts), "{attempts}: {}", replica.daemon.log());
+    assert!(
+        (2..=5).contains(&attempts),
+        "{attempts}: {}",
+        replica.daemon.log()
+    );
     assert_eq!(replica.ask("GET own"), "$1\r\n1\r\n");
 }
 
@@ -222,7 +239,9 @@ fn a_primary_of_another_authority_is_refused() {
     let why = "Error condition on socket for SYNC: invalid peer certificate: ";
     replica.daemon.wait_for_log(why);
     // The primary says what its replica has answered.
-    primary.daemon.wait_for_log("Error accepting a client connection: received fatal alert: ");
+    primary
+        .daemon
+        .wait_for_log("Error accepting a client connection: received fatal alert: ");
     check_calm(&replica);
     assert!(!replica.is_up());
     // With the right authority the same link comes up.
@@ -248,7 +267,9 @@ fn a_replica_without_a_trusted_certificate_is_refused_unless_none_is_wanted() {
     let replica = Server::start_program(&russet(), &settings, &[]);
     replica.ask("SET own 1");
     replica.follow(&primary);
-    primary.daemon.wait_for_log("Error accepting a client connection: ");
+    primary
+        .daemon
+        .wait_for_log("Error accepting a client connection: ");
     // With TLS 1.3 a client hears of it after its own handshake.
     wait_until("the reason in the replica's log", || {
         replica.count("received fatal alert: ") > 0
@@ -256,7 +277,10 @@ fn a_replica_without_a_trusted_certificate_is_refused_unless_none_is_wanted() {
     check_calm(&replica);
     assert_eq!(primary.ask("CONFIG SET tls-auth-clients no"), "+OK\r\n");
     replica.wait_for_link();
-    assert_eq!(primary.ask("CONFIG SET tls-auth-clients optional"), "+OK\r\n");
+    assert_eq!(
+        primary.ask("CONFIG SET tls-auth-clients optional"),
+        "+OK\r\n"
+    );
     primary.ask("CLIENT KILL TYPE replica");
     wait_until("a refusal again", || !replica.is_up());
     // One that shows the right certificate is let in again.
@@ -277,7 +301,9 @@ fn ends_of_which_one_has_no_tls_refuse_each_other() {
     let plain = Server::start(&files, &["--tls-replication", "no"]);
     plain.ask("SET own 1");
     plain.follow(&primary);
-    primary.daemon.wait_for_log("Error accepting a client connection: the client does not speak TLS");
+    primary
+        .daemon
+        .wait_for_log("Error accepting a client connection: the client does not speak TLS");
     wait_until("a reason in the replica's log", || {
         plain.count("Error reply to PING from master: ") > 0
             || plain.count("I/O error reading from MASTER: ") > 0
@@ -311,7 +337,9 @@ fn a_replica_gives_its_name_and_password() {
         replica.ask("CONFIG SET masterauth wrong");
         replica.ask("SET own 1");
         replica.follow(&primary);
-        replica.daemon.wait_for_log("Unable to AUTH to MASTER: -WRONGPASS");
+        replica
+            .daemon
+            .wait_for_log("Unable to AUTH to MASTER: -WRONGPASS");
         check_calm(&replica);
         replica.ask("CONFIG SET masterauth secret");
         replica.wait_for_link();

@@ -106,7 +106,11 @@ impl<'a> Step<'a> {
             Act::Say(bytes) | Act::Drip(bytes) => {
                 // Longer ones are several steps.
                 for part in bytes.chunks(0xffff) {
-                    let kind = if matches!(self.act, Act::Say(_)) { 0 } else { 6 };
+                    let kind = if matches!(self.act, Act::Say(_)) {
+                        0
+                    } else {
+                        6
+                    };
                     out.push(self.link << 4 | kind);
                     out.extend((part.len() as u16).to_be_bytes());
                     out.extend(part);

@@ -119,7 +119,11 @@ fn change(all: &mut Vec<(Step<'_>, Vec<u8>)>, rng: &mut SmallRng) {
         }
         11 => {
             let random = rng.random_range(0..200);
-            insert(all, Act::Drip(b""), (0..random).map(|_| rng.random()).collect());
+            insert(
+                all,
+                Act::Drip(b""),
+                (0..random).map(|_| rng.random()).collect(),
+            );
         }
         _ => change_bytes(&mut all[at].1, word, rng),
     }

@@ -39,6 +39,14 @@ struct Link {
     said: Vec<u8>,
 }
 
+impl Link {
+    /// In any case, in whatever pieces.
+    fn has_said(&self, word: &[u8]) -> bool {
+        let mut windows = self.said.windows(word.len());
+        windows.any(|window| window.eq_ignore_ascii_case(word))
+    }
+}
+
 struct Play {
     site: Site,
     dialled: Dialled,
@@ -47,6 +55,10 @@ struct Play {
     own: (Facts, String),
     /// The link was online at some time.
     was_online: bool,
+    /// The primary has begun a snapshot, or has continued the stream, on some link.
+    may_change: bool,
+    /// The primary has said that clients pause.
+    pauses: bool,
 }
 
 /// Plays a primary whose words are a tape's, for a server with options of its first byte.
@@ -84,9 +96,18 @@ impl Play {
         };
         let mut site = Site::start(&options(how), dial);
         if how & HAS_DATA != 0 {
-            for line in ["SET kept 1", "RPUSH list a b c", "SELECT 1", "HSET h f v", "SELECT 0"] {
+            for line in [
+                "SET kept 1",
+                "RPUSH list a b c",
+                "SELECT 1",
+                "HSET h f v",
+                "SELECT 0",
+            ] {
                 let reply = site.ask_line(line);
-                assert!(reply.starts_with(b"+OK") || reply.starts_with(b":"), "{line}");
+                assert!(
+                    reply.starts_with(b"+OK") || reply.starts_with(b":"),
+                    "{line}"
+                );
             }
         }
         assert_eq!(site.ask_line("REPLICAOF 127.0.0.1 7000"), b"+OK\r\n");
@@ -98,6 +119,8 @@ impl Play {
             links: Vec::new(),
             own,
             was_online: false,
+            may_change: false,
+            pauses: false,
         }
     }
 
@@ -123,6 +146,9 @@ impl Play {
                     Act::Say(bytes) | Act::Drip(bytes) => {
                         let link = &mut self.links[at];
                         link.said.extend_from_slice(bytes);
+                        let mut begins = [&b"REDIS"[..], b"VALKEY", b"+CONTINUE"].into_iter();
+                        self.may_change |= begins.any(|word| link.has_said(word));
+                        self.pauses |= link.has_said(b"PAUSE");
                         say(&mut self.site, &mut link.end, step.act);
                     }
                     _ => {}
@@ -162,19 +188,10 @@ impl Play {
             && facts.is_known
             && facts.follows.is_some();
         // A position that is no longer said to have data says nothing of it.
-        if (is_own && facts.has_data && before.has_data) || !self.may_change() {
+        if (is_own && facts.has_data && before.has_data) || !self.may_change {
             let now = self.site.node.signature();
             assert_eq!(&now, signature, "{facts:?} {:?}", self.site.node.contents());
         }
-    }
-
-    /// Whether the primary has said anything that may change data.
-    fn may_change(&self) -> bool {
-        const WORDS: [&[u8]; 3] = [b"REDIS", b"VALKEY", b"+CONTINUE"];
-        self.links.iter().any(|link| {
-            let mut words = WORDS.iter();
-            words.any(|word| link.said.windows(word.len()).any(|window| window == *word))
-        }) || self.was_online
     }
 
     fn end(mut self, half_open: bool) -> Played {
@@ -189,12 +206,8 @@ impl Play {
         let facts = self.site.node.facts();
         let is_over = !facts.is_loading && facts.link != "connected" && facts.link != "sync";
         assert!(self.site.node.has_stopped() || is_over, "{facts:?}");
-        let said = |word: &[u8]| {
-            let mut links = self.links.iter();
-            links.any(|link| link.said.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word)))
-        };
         // A primary may tell a replica to pause its clients.
-        if !said(b"pause") {
+        if !self.pauses {
             self.site.check_served();
         }
         Played {

@@ -31,7 +31,13 @@ const FORMS: [(&str, Form); 6] = {
     [
         ("file", FILE),
         ("streamed", STREAMED),
-        ("swapdb", Form { load: 1, ..STREAMED }),
+        (
+            "swapdb",
+            Form {
+                load: 1,
+                ..STREAMED
+            },
+        ),
         ("flush", Form { load: 2, ..FILE }),
         (
             "rdb_channel",

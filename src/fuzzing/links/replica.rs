@@ -77,7 +77,10 @@ impl Play {
         setup.extend(["SET kept 1", "RPUSH list a b c", "HSET h f v"].map(str::to_owned));
         for line in setup {
             let reply = site.ask_line(&line);
-            assert!(reply.starts_with(b"+OK") || reply.starts_with(b":"), "{line}");
+            assert!(
+                reply.starts_with(b"+OK") || reply.starts_with(b":"),
+                "{line}"
+            );
         }
         Play {
             site,
