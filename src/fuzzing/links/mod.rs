@@ -20,7 +20,8 @@ mod replica;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use super::input::Input;
 use crate::server::node::Node;
@@ -141,6 +142,16 @@ pub(super) fn steps(bytes: &[u8]) -> Vec<Step<'_>> {
 
 static ONE: Mutex<()> = Mutex::new(());
 
+/// A write to a closed socket is an error, as in the daemon: libFuzzer's program leaves the signal
+/// as it is, and would end.
+fn ignore_broken_pipes() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGPIPE, flag).expect("a signal");
+    });
+}
+
 /// An empty working folder for the servers of one tape.
 struct Folder {
     before: PathBuf,
@@ -151,6 +162,7 @@ struct Folder {
 impl Folder {
     fn enter() -> Folder {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        ignore_broken_pipes();
         let memory = PathBuf::from("/dev/shm");
         let under = match memory.is_dir() {
             true => memory,
