@@ -41,6 +41,11 @@ replicas CYCLES="1000":
 sim RUNS="10000":
     SIM_RUNS={{ RUNS }} cargo test --test sim -- --nocapture
 
+# Hostile primaries and replicas: that many changes of each recorded conversation.
+hostile-links CASES="5000" FROM="0":
+    RUSSET_LINKS_CASES={{ CASES }} RUSSET_LINKS_FROM={{ FROM }} \
+    cargo test --test hostile_links -- --nocapture
+
 # Redis's own test suite: `just tcl`, `just tcl --quick`, `just tcl unit/type/list`.
 tcl *ARGS:
     cargo build --release --quiet

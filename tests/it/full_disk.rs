@@ -180,3 +180,130 @@ fn writes_are_refused_while_the_disk_is_full_and_no_longer() {
     assert_eq!(there, pushed + 1);
     assert_eq!(c.ask("GET other"), "$1\r\nx\r\n");
 }
+
+/// A primary and a replica of which one has the small disk.
+fn start_pair(on_primary: bool, disk: &SmallDisk, args: &[&str]) -> (Daemon, Daemon) {
+    let dir = disk.0.path().to_str().expect("UTF-8");
+    let usual = [
+        "--repl-diskless-sync-delay",
+        "0",
+        "--repl-rdb-channel",
+        "no",
+        "--rdbcompression",
+        "no",
+    ];
+    let usual = [&usual[..], args].concat();
+    let small = [&usual[..], &["--dir", dir]].concat();
+    let (primary, replica) = match on_primary {
+        true => (&small, &usual),
+        false => (&usual, &small),
+    };
+    (Daemon::start(primary), Daemon::start(replica))
+}
+
+/// Keys of a mebibyte each.
+fn fill(server: &Daemon, keys: u8) {
+    let (mut c, value) = (server.connect(), vec![b'v'; MIB]);
+    for key in 0..keys {
+        assert_eq!(c.call(&[&b"SET"[..], &[b'a' + key], &value]), b"+OK\r\n");
+    }
+}
+
+fn follow(replica: &Daemon, primary: &Daemon) {
+    let line = format!("REPLICAOF 127.0.0.1 {}", primary.port());
+    assert!(replica.connect().ask(&line).starts_with("+OK"));
+}
+
+fn is_up(replica: &Daemon) -> bool {
+    replica.info("master_link_status").as_deref() == Some("up")
+}
+
+/// A snapshot that does not fit on a replica's disk costs it no data, and its primary no more than
+/// an attempt now and then.
+#[test]
+fn a_replica_whose_disk_is_full_keeps_its_data_and_tries_again() {
+    for diskless in ["yes", "no"] {
+        let Some(disk) = SmallDisk::mounted() else {
+            return;
+        };
+        let (primary, replica) = start_pair(false, &disk, &["--repl-diskless-sync", diskless]);
+        fill(&primary, 4);
+        let ballast = disk.file("ballast");
+        fs::write(&ballast, vec![0; 6 * MIB]).expect("room");
+        let mut c = replica.connect();
+        assert_eq!(c.ask("SET own 1"), "+OK\r\n");
+        follow(&replica, &primary);
+        let why = "Write error or short write writing to the DB dump file needed for MASTER <-> \
+                   REPLICA synchronization: No space left on device";
+        replica.wait_for_log(why);
+        std::thread::sleep(Duration::from_secs(5));
+        // After 0, 1, 3, 7 seconds.
+        let attempts = replica.log().matches(why).count();
+        assert!((2..=4).contains(&attempts), "{attempts}");
+        assert_eq!(c.ask("GET own"), "$1\r\n1\r\n");
+        let names = fs::read_dir(disk.0.path()).expect("a folder");
+        let temporary = names
+            .flatten()
+            .filter(|file| file.file_name().to_string_lossy().starts_with("temp-"));
+        assert!(temporary.count() <= 1, "each attempt removes its file");
+        fs::remove_file(&ballast).expect("it goes");
+        wait_until("the sync", || is_up(&replica));
+        assert_eq!(c.ask("DBSIZE"), ":4\r\n");
+    }
+}
+
+/// A primary whose disk takes no more of a snapshot waits with it, and serves others meanwhile.
+#[test]
+fn a_primary_whose_disk_is_full_serves_others_and_goes_on() {
+    use rustix::process::Signal;
+    for diskless in ["yes", "no"] {
+        let Some(disk) = SmallDisk::mounted() else {
+            return;
+        };
+        let settings = [
+            "--repl-diskless-sync",
+            diskless,
+            "--repl-spool-memory",
+            "1mb",
+        ];
+        let (primary, replica) = start_pair(true, &disk, &settings);
+        // More than sockets take, or what fits without the ballast.
+        fill(&primary, if diskless == "yes" { 24 } else { 6 });
+        let ballast = disk.file("ballast");
+        fs::write(&ballast, vec![0; 7 * MIB]).expect("room");
+        let used = || {
+            primary
+                .info("used_memory")
+                .and_then(|n| n.parse::<u64>().ok())
+        };
+        let before = used().expect("a number");
+        // A diskless snapshot leaves as the replica reads; one of known length must be whole first.
+        follow(&replica, &primary);
+        if diskless == "yes" {
+            wait_until("the snapshot", || {
+                replica.log().contains("Full resync from master")
+            });
+            replica.signal(Signal::STOP);
+        }
+        let mut c = primary.connect();
+        let until = std::time::Instant::now() + Duration::from_secs(3);
+        while std::time::Instant::now() < until {
+            let asked = std::time::Instant::now();
+            assert_eq!(c.ask("SET other x"), "+OK\r\n");
+            assert!(asked.elapsed() < Duration::from_secs(1));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let rise = used().expect("a number").saturating_sub(before);
+        assert!(rise < 12 * MIB as u64, "{rise}");
+        if diskless == "yes" {
+            replica.signal(Signal::CONT);
+        } else {
+            assert!(!is_up(&replica));
+            fs::remove_file(&ballast).expect("it goes");
+        }
+        wait_until("the sync", || is_up(&replica));
+        wait_until("all keys", || {
+            replica.connect().ask("DBSIZE") == primary.connect().ask("DBSIZE")
+        });
+    }
+}

@@ -23,6 +23,7 @@
 //! | `rdb` | files and payloads, exchanged with other servers |
 //! | `redis_cli` | Redis's own tools |
 //! | `replication` | primaries and replicas: refusals, demotions, `russet tail`, figures |
+//! | `replication_tls` | links to a primary under TLS, with the real Redis too |
 //! | `sandbox` | scripts that try to escape, or to exhaust resources |
 //! | `script_memory` | memory used for scripts outside Lua |
 //! | `scripts` | scripts that run for long |
@@ -57,6 +58,7 @@ mod process;
 mod rdb;
 mod redis_cli;
 mod replication;
+mod replication_tls;
 mod sandbox;
 mod script_memory;
 mod scripts;

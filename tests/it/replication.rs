@@ -289,6 +289,55 @@ fn what_a_replica_has_still_to_be_sent_is_shown() {
     assert!(number(&primary, "total_net_repl_output_bytes") > 20 << 20);
 }
 
+/// What is written meanwhile waits for a replica that stops in its snapshot, up to the limit of its
+/// output buffer: then it is dropped.
+#[test]
+fn a_replica_that_stops_in_its_snapshot_costs_no_more_than_configured() {
+    use rustix::process::Signal;
+    const MIB: usize = 1 << 20;
+    for two_links in ["no", "yes"] {
+        let primary = Daemon::start(&[
+            "--repl-diskless-sync-delay",
+            "0",
+            "--repl-backlog-size",
+            "1mb",
+            "--repl-spool-memory",
+            "1mb",
+            "--client-output-buffer-limit",
+            "replica 16mb 16mb 60",
+            "--rdbcompression",
+            "no",
+        ]);
+        let replica = Daemon::start(&["--repl-rdb-channel", two_links]);
+        let (mut c, value) = (primary.connect(), vec![b'v'; MIB]);
+        for key in 0..60 {
+            c.call(&[b"SET", format!("k{key}").as_bytes(), &value]);
+        }
+        let before = number(&primary, "used_memory");
+        follow(&replica, &primary);
+        wait_until("the snapshot", || {
+            replica.log().contains("Full resync from master")
+        });
+        replica.signal(Signal::STOP);
+        let mut most = 0;
+        for round in 0..80 {
+            assert_eq!(c.call(&[b"SET", &b"k0"[..], &value]), b"+OK\r\n");
+            if round % 4 == 0 {
+                most = most.max(number(&primary, "used_memory").saturating_sub(before));
+            }
+        }
+        wait_until("the replica to be dropped", || {
+            most = most.max(number(&primary, "used_memory").saturating_sub(before));
+            number(&primary, "connected_slaves") == 0
+        });
+        assert!(most < 40 * MIB as u64, "{most}");
+        replica.signal(Signal::CONT);
+        wait_for_link(&replica);
+        wait_for_offset(&replica, &primary);
+        assert_eq!(keys(&replica), keys(&primary));
+    }
+}
+
 #[test]
 fn a_writable_replica_deletes_the_keys_to_which_its_clients_gave_a_time() {
     let (primary, replica) = pair(&[], &["--replica-read-only", "no"]);

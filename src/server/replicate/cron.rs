@@ -81,7 +81,7 @@ impl Engine {
                 upstream.lose(now_ms, Delay::None);
             }
             // All that came is loaded, and nothing more comes.
-            Link::Loading(load) if load.is_starved && silent_ms > limit_ms => {
+            Link::Loading(load) if load.awaits_link() && silent_ms > limit_ms => {
                 if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
                     server.sync_lost(keyspace, *load);
                 }

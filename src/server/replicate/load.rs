@@ -13,6 +13,7 @@ use crate::config::{DisklessLoad, system_text};
 use crate::keyspace::{Expiring, Keyspace};
 use crate::net::Stream;
 use crate::replication::{Payload, Position};
+use crate::scripting::Libraries;
 use crate::server::parts::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
 };
@@ -400,21 +401,22 @@ impl Server {
             self.sync_ended_badly(keyspace, Failed::Guarded(why), Some(load));
             return None;
         }
-        if let Some(beside) = load.beside.take() {
-            self.leave_old_data(keyspace);
-            keyspace.take_over(*beside, self.config.replica_lazy_flush);
-            self.scripting.libraries.flush();
-        }
-        let libraries = &mut self.scripting.libraries;
+        // Before the old data goes: if a library cannot be loaded, it stays.
+        let mut libraries = Libraries::default();
         let loaded = match &mut load.source {
-            Source::File(file) => file.load_functions(libraries, &self.config),
-            Source::Socket { rdb, .. } => rdb.load_functions(libraries, &self.config),
+            Source::File(file) => file.load_functions(&mut libraries, &self.config),
+            Source::Socket { rdb, .. } => rdb.load_functions(&mut libraries, &self.config),
         };
         if let Err(error) = loaded {
             let why = self.tell_unloadable(&error);
             self.sync_failed(keyspace, &why, Some(load));
             return None;
         }
+        if let Some(beside) = load.beside.take() {
+            self.leave_old_data(keyspace);
+            keyspace.take_over(*beside, self.config.replica_lazy_flush);
+        }
+        self.scripting.libraries = libraries;
         let figures = load.figures();
         self.persist.loading.note_loaded(figures);
         let main = self.replication.upstream.as_ref();
@@ -457,6 +459,16 @@ impl SyncLoad {
         match &self.source {
             Source::File(file) => file.offset(),
             Source::Socket { rdb, .. } => rdb.offset(),
+        }
+    }
+
+    /// Whether it goes on only when the link brings more.
+    pub(super) fn awaits_link(&self) -> bool {
+        match &self.source {
+            Source::File(_) => false,
+            Source::Socket { is_loaded, .. } => {
+                !self.is_received() && (!self.has_begun || self.is_starved || *is_loaded)
+            }
         }
     }
 

@@ -1,0 +1,311 @@
+//! Hostile ends of replication links: a whole server in process (`server::node`), whose sockets and
+//! clock belong to a tape.
+//!
+//!     tape = how: u8 | step ...
+//!     step = op: u8 | length: u16be | bytes      to be written to a link
+//!          | op: u8 | argument: u8               anything else
+//!     op   = link (4 bits, counted from the newest) | kind (4 bits)
+//!
+//! [`primary`] plays the primary of a server that is a replica, [`replica`] the replicas of one that
+//! is a primary. Seeds are conversations of two servers ([`record`]); [`mutate`] makes hostile ones
+//! of them without libFuzzer.
+//!
+//! A server's files are in the process's working folder, so one tape is played at a time.
+
+mod mutation;
+mod primary;
+mod recording;
+mod replica;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+
+use super::input::Input;
+use crate::server::node::Node;
+
+pub use mutation::mutate;
+pub use primary::hostile_primary;
+pub use recording::record;
+pub use replica::hostile_replica;
+
+/// What a tape led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// The link to the primary was online, or a replica was.
+    pub was_online: bool,
+    /// Keys at the end.
+    pub keys: usize,
+    /// Syncs that a server as primary began: full ones, partial ones.
+    pub syncs: (u64, u64),
+}
+
+/// Microseconds of Unix time at the beginning.
+const BASE_US: i64 = 1_700_000_000_000_000;
+/// Steps of a tape that are played.
+const STEPS_MAX: usize = 300;
+/// Links of a tape that are kept open.
+const LINKS_MAX: usize = 16;
+/// Bytes that are written one by one, each followed by turns of the server.
+const SINGLE_BYTES: usize = 48;
+/// Longer than every time limit of a link.
+const END_MS: u64 = 70_000;
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act<'a> {
+    Say(&'a [u8]),
+    /// The first bytes come one by one, the rest at once.
+    Drip(&'a [u8]),
+    Close,
+    /// Tens of milliseconds.
+    Pass(u8),
+    /// Seconds.
+    PassLong(u8),
+    /// A client of the server writes.
+    Client(u8),
+    Open,
+    /// What the server sends to this link stays unread, or no longer.
+    Deafen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step<'a> {
+    /// Counted from the newest link.
+    pub link: u8,
+    pub act: Act<'a>,
+}
+
+impl<'a> Step<'a> {
+    fn take(input: &mut Input<'a>) -> Step<'a> {
+        let op = input.byte();
+        let kind = op & 15;
+        let act = match kind {
+            0..=7 => {
+                let len = usize::from(input.byte()) << 8 | usize::from(input.byte());
+                let bytes = input.bytes(len);
+                if kind < 6 {
+                    Act::Say(bytes)
+                } else {
+                    Act::Drip(bytes)
+                }
+            }
+            8 => Act::Close,
+            9 | 10 => Act::Pass(input.byte()),
+            11 => Act::PassLong(input.byte()),
+            12 | 13 => Act::Client(input.byte()),
+            14 => Act::Open,
+            _ => Act::Deafen,
+        };
+        Step { link: op >> 4, act }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let (kind, argument) = match self.act {
+            Act::Say(bytes) | Act::Drip(bytes) => {
+                // Longer ones are several steps.
+                for part in bytes.chunks(0xffff) {
+                    let kind = if matches!(self.act, Act::Say(_)) {
+                        0
+                    } else {
+                        6
+                    };
+                    out.push(self.link << 4 | kind);
+                    out.extend((part.len() as u16).to_be_bytes());
+                    out.extend(part);
+                }
+                return;
+            }
+            Act::Close => (8, None),
+            Act::Pass(tens) => (9, Some(tens)),
+            Act::PassLong(seconds) => (11, Some(seconds)),
+            Act::Client(what) => (12, Some(what)),
+            Act::Open => (14, None),
+            Act::Deafen => (15, None),
+        };
+        out.push(self.link << 4 | kind);
+        out.extend(argument);
+    }
+}
+
+/// The steps of a tape, after its first byte.
+pub(super) fn steps(bytes: &[u8]) -> Vec<Step<'_>> {
+    let mut input = Input::new(bytes);
+    let mut steps = Vec::new();
+    while !input.is_empty() && steps.len() < STEPS_MAX {
+        steps.push(Step::take(&mut input));
+    }
+    steps
+}
+
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A write to a closed socket is an error, as in the daemon: libFuzzer's program leaves the signal
+/// as it is, and would end.
+fn ignore_broken_pipes() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGPIPE, flag).expect("a signal");
+    });
+}
+
+/// An empty working folder for the servers of one tape.
+struct Folder {
+    before: PathBuf,
+    path: PathBuf,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Folder {
+    fn enter() -> Folder {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        ignore_broken_pipes();
+        let memory = PathBuf::from("/dev/shm");
+        let under = match memory.is_dir() {
+            true => memory,
+            false => std::env::temp_dir(),
+        };
+        let path = under.join(format!("russet-links-{}", std::process::id()));
+        let before = std::env::current_dir().expect("a working folder");
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a folder");
+        std::env::set_current_dir(&path).expect("a folder");
+        Folder {
+            before,
+            path,
+            _one: one,
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::env::set_current_dir(&self.before);
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// One end of a connection; the server has the other.
+struct End {
+    socket: UnixStream,
+    is_deaf: bool,
+}
+
+impl End {
+    fn new(socket: UnixStream) -> End {
+        socket.set_nonblocking(true).expect("a socket");
+        End {
+            socket,
+            is_deaf: false,
+        }
+    }
+
+    /// Connects to a server.
+    fn to(node: &mut Node, from: u16) -> End {
+        let (mine, its) = UnixStream::pair().expect("sockets");
+        node.accept(its, from).expect("a client");
+        End::new(mine)
+    }
+
+    /// Writes what the socket takes. The server may have closed it.
+    fn write(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write(bytes);
+    }
+
+    /// What the server has sent.
+    fn read(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut part = [0; 16 * 1024];
+        while !self.is_deaf
+            && let Ok(n @ 1..) = self.socket.read(&mut part)
+        {
+            all.extend_from_slice(&part[..n]);
+        }
+        all
+    }
+}
+
+/// A server with its clock and a client.
+struct Site {
+    node: Node,
+    now_ms: u64,
+    client: End,
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
+}
+
+impl Site {
+    fn start(
+        options: &[String],
+        dial: impl FnMut(&str, u16) -> std::io::Result<UnixStream> + 'static,
+    ) -> Site {
+        let mut node = Node::start(options, BASE_US, dial).expect("it starts");
+        node.run().expect("it rests");
+        let client = End::to(&mut node, 9);
+        Site {
+            node,
+            now_ms: 0,
+            client,
+        }
+    }
+
+    fn run(&mut self) {
+        if let Err(why) = self.node.run() {
+            panic!("{why}");
+        }
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.node
+            .set_time(BASE_US + 1000 * self.now_ms as i64, self.now_ms);
+        self.run();
+    }
+
+    /// Sends a command; returns what the client has got by then.
+    fn ask(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        let mut request = Vec::new();
+        crate::resp::write_request(&mut request, words.iter().copied());
+        self.client.write(&request);
+        self.run();
+        self.client.read()
+    }
+
+    fn ask_line(&mut self, line: &str) -> Vec<u8> {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        self.ask(&words)
+    }
+
+    /// A new client is answered.
+    fn check_served(&mut self) {
+        if self.node.has_stopped() {
+            return;
+        }
+        self.client = End::to(&mut self.node, 9);
+        let reply = self.ask_line("PING");
+        let is_reply = reply.ends_with(b"\r\n") && (reply[0] == b'+' || reply[0] == b'-');
+        assert!(is_reply, "PING: {:?}", String::from_utf8_lossy(&reply));
+    }
+}
+
+/// Writes a link's bytes as its step says, with turns of the server in between.
+fn say(site: &mut Site, end: &mut End, act: Act<'_>) {
+    let (first, rest) = match act {
+        Act::Say(bytes) => bytes.split_at(0),
+        Act::Drip(bytes) => bytes.split_at(bytes.len().min(SINGLE_BYTES)),
+        _ => return,
+    };
+    for byte in first {
+        end.write(std::slice::from_ref(byte));
+        site.run();
+        end.read();
+    }
+    end.write(rest);
+    site.run();
+    end.read();
+}
