@@ -88,6 +88,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
         file: line.file,
         stdin: None,
         options: line.options,
+        is_sentinel: false,
     };
     if line.reads_stdin {
         match stdin() {

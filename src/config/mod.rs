@@ -38,6 +38,7 @@ pub use program::{Errand, ServerAddress};
 pub use reader::*;
 pub use refusal::system_text;
 pub use rewrite::replace_file;
+pub(crate) use rewrite::{ForeignLines, RewriteLine};
 pub use set::Gate;
 pub use special::*;
 #[cfg(feature = "testing")]

@@ -41,6 +41,8 @@ pub struct Sources {
     pub stdin: Option<Vec<u8>>,
     /// The command line's options as configuration lines.
     pub options: Option<Vec<u8>>,
+    /// The process is a Sentinel: `sentinel` lines are read, and the defaults of some directives differ.
+    pub is_sentinel: bool,
 }
 
 /// The result of a load without problems.
@@ -74,7 +76,7 @@ pub fn check(sources: &Sources) -> Check {
 }
 
 fn read(sources: &Sources) -> Reader {
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(sources.is_sentinel);
     let mut text = Joined::default();
     if let Some(path) = &sources.file {
         reader.add_files(&mut text, path, None);
@@ -135,11 +137,20 @@ struct Reader {
     set_by: HashMap<&'static str, Origin>,
     user_names: HashSet<Text>,
     files: usize,
+    is_sentinel: bool,
 }
 
+/// The port of a Sentinel without such a line.
+const SENTINEL_PORT: u16 = 26379;
+
 impl Reader {
-    fn new() -> Reader {
+    fn new(is_sentinel: bool) -> Reader {
         let mut config = Config::default();
+        if is_sentinel {
+            config.port = SENTINEL_PORT;
+            // Others must reach it.
+            config.protected_mode = false;
+        }
         if let Ok(here) = std::env::current_dir() {
             config.dir.0 = here.as_path().into();
         }
@@ -149,6 +160,7 @@ impl Reader {
             set_by: HashMap::new(),
             user_names: HashSet::new(),
             files: 0,
+            is_sentinel,
         }
     }
 
@@ -237,6 +249,12 @@ impl Reader {
             (b"user", 1..) => self.add_user(values, origin),
             (b"loadmodule", 1..) => {
                 self.config.modules.push(file_line(values, origin));
+                Ok(())
+            }
+            // `sentinel` alone asks for the mode, which was decided before.
+            (b"sentinel", 0) if self.is_sentinel => Ok(()),
+            (b"sentinel", 1..) if self.is_sentinel => {
+                self.config.sentinel_lines.push(file_line(values, origin));
                 Ok(())
             }
             (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".to_owned()),
@@ -400,6 +418,19 @@ mod tests {
                 .text(),
             b"3 4"
         );
+    }
+
+    #[test]
+    fn a_sentinel_keeps_its_lines_and_has_its_own_defaults() {
+        let sources = Sources {
+            stdin: Some(b"sentinel\nhz 20\nSENTINEL myid x".to_vec()),
+            is_sentinel: true,
+            ..Sources::default()
+        };
+        let config = load(&sources).unwrap().config;
+        assert_eq!((config.port, config.protected_mode), (26379, false));
+        let line = &config.sentinel_lines[0];
+        assert_eq!((line.words.len(), line.origin.line), (2, 3));
     }
 
     #[test]

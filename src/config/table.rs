@@ -48,6 +48,8 @@ macro_rules! directives {
             pub users: Vec<FileLine>,
             /// `loadmodule` lines: a path, then arguments.
             pub modules: Vec<FileLine>,
+            /// `sentinel` lines, read by a Sentinel only.
+            pub(crate) sentinel_lines: Vec<FileLine>,
         }
 
         impl Default for Config {
@@ -57,6 +59,7 @@ macro_rules! directives {
                     renamed_commands: Vec::new(),
                     users: Vec::new(),
                     modules: Vec::new(),
+                    sentinel_lines: Vec::new(),
                 }
             }
         }

@@ -1,0 +1,141 @@
+//! What the core asks of its driver: actions in their order, with a barrier at each save.
+//!
+//! After [`Action::Persist`] no further action is handed out until the driver has reported the
+//! outcome ([`Outbox::persisted`]). So nothing that follows from an epoch or a vote leaves before
+//! the file has it.
+
+use std::collections::VecDeque;
+
+use super::links::{ConnId, ConnKind};
+use super::scripts::JobId;
+
+/// The level of an event or a line of the log, as Redis ranks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Debug,
+    Verbose,
+    Notice,
+    Warning,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Open a connection. The answer is `Sentinel::connected` or `Sentinel::closed`.
+    Connect {
+        conn: ConnId,
+        kind: ConnKind,
+        ip: Vec<u8>,
+        port: u16,
+    },
+    /// Close a connection; nothing more is reported of it.
+    Close(ConnId),
+    /// Send a request.
+    Send { conn: ConnId, bytes: Vec<u8> },
+    /// Resolve a name. The answer is `Sentinel::resolved`.
+    Resolve(Vec<u8>),
+    /// Log `channel text`; publish `text` to `channel`, unless the level is `Debug`.
+    Event {
+        level: Level,
+        channel: &'static str,
+        text: Vec<u8>,
+    },
+    /// Write a line to the log.
+    Log { level: Level, text: String },
+    /// Save the state (`Sentinel::setup`, as it is now) and sync the file. The answer is
+    /// `Sentinel::persisted`, before any other action is carried out.
+    Persist,
+    /// Start a program. The answer is `Sentinel::script_started`, later `Sentinel::script_ended`.
+    RunScript { job: JobId, argv: Vec<Vec<u8>> },
+    /// Kill a program that runs too long.
+    KillScript { pid: i64 },
+    /// End the process with this status, at once (SENTINEL SIMULATE-FAILURE).
+    Exit(i32),
+}
+
+/// The actions not yet carried out.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    queue: VecDeque<Action>,
+    /// A `Persist` is queued.
+    is_asked: bool,
+    /// A `Persist` was handed out, and its outcome is not known yet.
+    is_saving: bool,
+    /// The last save failed.
+    has_failed: bool,
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Outbox {
+        Outbox {
+            queue: VecDeque::new(),
+            is_asked: false,
+            is_saving: false,
+            has_failed: false,
+        }
+    }
+
+    pub(crate) fn push(&mut self, action: Action) {
+        self.queue.push_back(action);
+    }
+
+    /// Asks for a save. One that was asked for and not handed out yet covers this change, too.
+    pub(crate) fn persist(&mut self) {
+        if !self.is_asked {
+            self.is_asked = true;
+            self.queue.push_back(Action::Persist);
+        }
+    }
+
+    /// The next action; `None` also while a save is under way.
+    pub(crate) fn pop(&mut self) -> Option<Action> {
+        if self.is_saving {
+            return None;
+        }
+        let action = self.queue.pop_front()?;
+        if action == Action::Persist {
+            (self.is_asked, self.is_saving) = (false, true);
+        }
+        Some(action)
+    }
+
+    /// The outcome of the save under way.
+    pub(crate) fn persisted(&mut self, is_saved: bool) {
+        self.is_saving = false;
+        self.has_failed = !is_saved;
+    }
+
+    /// Whether the file has everything that this process has decided.
+    pub(crate) fn is_saved(&self) -> bool {
+        !self.is_asked && !self.is_saving && !self.has_failed
+    }
+
+    /// Whether the last save failed, and no other is on its way.
+    pub(crate) fn must_retry(&self) -> bool {
+        self.has_failed && !self.is_asked && !self.is_saving
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_between_a_save_and_its_outcome() {
+        let mut out = Outbox::new();
+        out.push(Action::Exit(1));
+        out.persist();
+        out.persist();
+        out.push(Action::Exit(2));
+        assert_eq!(out.pop(), Some(Action::Exit(1)));
+        assert_eq!(out.pop(), Some(Action::Persist));
+        assert_eq!(out.pop(), None, "before the outcome");
+        assert!(!out.is_saved());
+        out.persist();
+        out.persisted(false);
+        assert_eq!(out.pop(), Some(Action::Exit(2)));
+        assert_eq!(out.pop(), Some(Action::Persist), "a later change");
+        out.persisted(true);
+        assert!(out.is_saved() && out.pop().is_none());
+    }
+}

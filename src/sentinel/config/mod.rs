@@ -1,0 +1,13 @@
+//! The lines `sentinel ...` of the configuration file, which also hold the state: read into a
+//! [`Setup`], written from one.
+//!
+//! Redis's and Valkey's words are read, the primary word beside the master word. Written are Redis's,
+//! which both read. The file's other lines belong to `crate::config`.
+
+mod lines;
+mod read;
+mod setup;
+
+pub(crate) use lines::rewrite;
+pub(crate) use read::{Line, from_file, read};
+pub(crate) use setup::{Globals, KnownPeer, KnownPrimary, PrimarySettings, Setup};

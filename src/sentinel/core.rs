@@ -1,0 +1,349 @@
+//! The core: what it is told, and what happens at each tick.
+
+use super::actions::{Action, Level, Outbox};
+use super::address::Names;
+use super::config::Setup;
+use super::groups::{self, Primaries};
+use super::instances::{Hello, Primary, Watch};
+use super::links::{ConnId, ConnKind, Expected, LinkId, Links, Member, Target};
+use super::scripts::{JobId, Scripts};
+use super::shared::{Own, Random, Shared, Simulated, Tilt};
+use super::time::{Ms, Now, Periods};
+use super::{discovery, down, failover, monitor, refresh, votes};
+use crate::resp::ReplyValue;
+
+/// A Sentinel without I/O. See the module.
+#[derive(Debug)]
+pub(crate) struct Sentinel {
+    pub(super) shared: Shared,
+    pub(super) primaries: Primaries,
+}
+
+impl Sentinel {
+    /// Begins with what the file holds. Without an id it gets one, which is saved at once.
+    pub(crate) fn new(setup: &Setup, own: Own, seed: u64, now: Now) -> Sentinel {
+        let mut shared = Shared {
+            now: now.monotonic_ms,
+            wall_ms: now.wall_ms,
+            own,
+            my_id: Vec::new(),
+            current_epoch: setup.current_epoch,
+            globals: setup.globals.clone(),
+            periods: Periods::default(),
+            names: Names::default(),
+            links: Links::default(),
+            out: Outbox::new(),
+            scripts: Scripts::default(),
+            simulated: Simulated::empty(),
+            tilt: Tilt {
+                since: None,
+                last: now,
+            },
+            random: Random(seed),
+        };
+        match &setup.my_id {
+            Some(my_id) => shared.my_id = my_id.clone(),
+            None => {
+                shared.my_id = run_id(&mut shared.random);
+                shared.out.persist();
+            }
+        }
+        let id = String::from_utf8_lossy(&shared.my_id).into_owned();
+        shared.log(Level::Notice, format!("Sentinel ID is {id}"));
+        let primaries = groups::from_setup(&mut shared, setup);
+        Sentinel { shared, primaries }
+    }
+
+    /// What the file is to hold now.
+    pub(crate) fn setup(&self) -> Setup {
+        groups::setup(&self.shared, &self.primaries)
+    }
+
+    /// The next action; see [`Outbox`].
+    pub(crate) fn pop(&mut self) -> Option<Action> {
+        self.shared.out.pop()
+    }
+
+    /// The outcome of [`Action::Persist`].
+    pub(crate) fn persisted(&mut self, is_saved: bool) {
+        self.shared.out.persisted(is_saved);
+    }
+
+    /// How long to wait before the next tick: 50 to 100 ms, drawn anew each time, so that Sentinels
+    /// started together do not stay in step.
+    pub(crate) fn next_tick_ms(&mut self) -> Ms {
+        1000 / (10 + self.shared.random.below(10) as Ms)
+    }
+
+    /// The port and password that other Sentinels know us by have changed.
+    pub(crate) fn set_own(&mut self, own: Own) {
+        self.shared.own = own;
+    }
+
+    /// The moment of what is told next.
+    pub(super) fn set_now(&mut self, now: Now) {
+        self.shared.now = now.monotonic_ms;
+        self.shared.wall_ms = now.wall_ms;
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self, now: Now) {
+        self.set_now(now);
+        self.check_tilt(now);
+        if self.shared.out.must_retry() {
+            self.shared.out.persist();
+        }
+        for primary in self.primaries.values_mut() {
+            monitor::tend(&mut self.shared, primary);
+            if self.shared.tilt.since.is_none() {
+                down::check(&mut self.shared, primary);
+                failover::step(&mut self.shared, primary);
+                failover::finish(&mut self.shared, primary);
+            }
+        }
+        let Shared {
+            scripts,
+            periods,
+            out,
+            now,
+            ..
+        } = &mut self.shared;
+        scripts.tick(*now, periods, out);
+    }
+
+    /// Enters TILT if a clock went back, or far ahead: the process or the machine stood still, or
+    /// somebody set the clock. Leaves it after its time.
+    fn check_tilt(&mut self, now: Now) {
+        let shared = &mut self.shared;
+        let gap = |now: Ms, last: Ms| !(0..=shared.periods.tilt_trigger).contains(&(now - last));
+        let last = std::mem::replace(&mut shared.tilt.last, now);
+        if gap(now.monotonic_ms, last.monotonic_ms) || gap(now.wall_ms, last.wall_ms) {
+            shared.tilt.since = Some(shared.now);
+            let text = b"#tilt mode entered".to_vec();
+            shared.event(Level::Warning, "+tilt", text, b"");
+        } else if let Some(since) = shared.tilt.since
+            && shared.now - since >= shared.periods.tilt
+        {
+            shared.tilt.since = None;
+            let text = b"#tilt mode exited".to_vec();
+            shared.event(Level::Warning, "-tilt", text, b"");
+        }
+    }
+
+    /// A connection is established, from this address of ours.
+    pub(crate) fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
+        self.set_now(now);
+        let Some((link, kind)) = self.shared.links.find(conn) else {
+            return;
+        };
+        self.shared.links.established(conn, local_ip.to_vec());
+        if kind == ConnKind::Subscription {
+            self.shared.links.get_mut(link).heard_at = now.monotonic_ms;
+        }
+        if let Some(target) = self.target_of(link) {
+            let settings = self.primaries[&target.primary].settings.clone();
+            monitor::greet(&mut self.shared, link, kind, &settings, target);
+        }
+    }
+
+    /// A connection is closed, or could not be established.
+    pub(crate) fn closed(&mut self, now: Now, conn: ConnId) {
+        self.set_now(now);
+        self.shared.links.closed(conn);
+    }
+
+    /// An instance of a link: its only one, or any for a Sentinel.
+    fn target_of(&self, link: LinkId) -> Option<Target> {
+        self.primaries.values().find_map(|primary| {
+            let member = member_of(primary, link)?;
+            Some(Target {
+                primary: primary.name.clone(),
+                member,
+            })
+        })
+    }
+
+    /// A name was resolved, or could not be.
+    pub(crate) fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
+        self.set_now(now);
+        self.shared.names.learn(host, ip.clone());
+        let Some(ip) = ip else {
+            return;
+        };
+        let learn = |watch: &mut Watch| {
+            if watch.address.host.eq_ignore_ascii_case(host) {
+                watch.address.ip = ip.clone();
+            }
+        };
+        for primary in self.primaries.values_mut() {
+            learn(&mut primary.node.watch);
+            let replicas = primary.replicas.values_mut();
+            replicas.for_each(|replica| learn(&mut replica.node.watch));
+            primary
+                .peers
+                .values_mut()
+                .for_each(|peer| learn(&mut peer.watch));
+        }
+    }
+
+    /// A reply, or a message of the channel.
+    pub(crate) fn reply(&mut self, now: Now, conn: ConnId, reply: ReplyValue) {
+        self.set_now(now);
+        let Some((link, kind)) = self.shared.links.find(conn) else {
+            return;
+        };
+        if kind == ConnKind::Subscription {
+            return self.message(link, &reply);
+        }
+        match self.shared.links.take_expected(link, kind) {
+            None | Some(Expected::Ignored) => {}
+            Some(Expected::Ping(target)) => self.pong(link, &target, &reply),
+            Some(Expected::Info(target)) => {
+                if let ReplyValue::Bulk(info) | ReplyValue::Verbatim(info) = reply
+                    && let Some(primary) = self.primaries.get_mut(&target.primary)
+                {
+                    refresh::refresh(&mut self.shared, primary, &target.member, info);
+                }
+            }
+            Some(Expected::Hello(target)) => {
+                let at = self.shared.now;
+                if !matches!(reply, ReplyValue::Error(_))
+                    && let Some(watch) = self.watch_of(&target)
+                {
+                    watch.published_at = at;
+                }
+            }
+            Some(Expected::IsDown(target)) => self.answered(&target, &reply),
+        }
+    }
+
+    fn watch_of(&mut self, target: &Target) -> Option<&mut Watch> {
+        let primary = self.primaries.get_mut(&target.primary)?;
+        Some(match &target.member {
+            Member::Primary => &mut primary.node.watch,
+            Member::Replica(name) => &mut primary.replicas.get_mut(name)?.node.watch,
+            Member::Peer(run_id) => &mut primary.peers.get_mut(run_id)?.watch,
+        })
+    }
+
+    /// A message of the channel of hellos. Our own come back, too, which shows that the link lives.
+    fn message(&mut self, link: LinkId, message: &ReplyValue) {
+        self.shared.links.get_mut(link).heard_at = self.shared.now;
+        let (ReplyValue::Array(words) | ReplyValue::Push(words)) = message else {
+            return;
+        };
+        if let [
+            ReplyValue::Bulk(kind),
+            ReplyValue::Bulk(_),
+            ReplyValue::Bulk(text),
+        ] = words.as_slice()
+            && kind == b"message"
+        {
+            self.hear(text);
+        }
+    }
+
+    pub(super) fn hear(&mut self, message: &[u8]) {
+        if let Some(hello) = Hello::parse(message) {
+            discovery::hear(&mut self.shared, &mut self.primaries, &hello);
+        }
+    }
+
+    /// The reply to a PING.
+    fn pong(&mut self, link: LinkId, target: &Target, reply: &ReplyValue) {
+        let now = self.shared.now;
+        let (ReplyValue::Simple(text) | ReplyValue::Error(text)) = reply else {
+            self.shared.links.get_mut(link).pong_at = now;
+            return;
+        };
+        let is_pong = text.starts_with(b"PONG");
+        let is_there = is_pong || text.starts_with(b"LOADING") || text.starts_with(b"MASTERDOWN");
+        let its = self.shared.links.get_mut(link);
+        its.pong_at = now;
+        if is_there {
+            its.available_at = now;
+            its.pinged_since = None;
+        }
+        let Some(primary) = self.primaries.get_mut(&target.primary) else {
+            return;
+        };
+        if is_pong && target.member == Member::Primary {
+            primary.reboot_since = None;
+        }
+        if text.starts_with(b"BUSY") {
+            let script = primary.settings.renamed(b"SCRIPT").to_vec();
+            self.kill_script(target, &script);
+        }
+    }
+
+    /// An instance that is down because of a script is asked once to end that.
+    fn kill_script(&mut self, target: &Target, script: &[u8]) {
+        let Some(watch) = self.watch_of(target) else {
+            return;
+        };
+        if watch.is_down && !watch.is_script_killed {
+            watch.is_script_killed = true;
+            let link = watch.link;
+            let words: [&[u8]; 2] = [script, b"KILL"];
+            self.shared.send(link, &words, Expected::Ignored);
+        }
+    }
+
+    /// The reply to SENTINEL IS-MASTER-DOWN-BY-ADDR; anything else than its three values is ignored.
+    fn answered(&mut self, target: &Target, reply: &ReplyValue) {
+        let Member::Peer(run_id) = &target.member else {
+            return;
+        };
+        let ReplyValue::Array(values) = reply else {
+            return;
+        };
+        if let [
+            ReplyValue::Integer(is_down),
+            ReplyValue::Bulk(vote),
+            ReplyValue::Integer(epoch),
+        ] = values.as_slice()
+            && let Some(primary) = self.primaries.get_mut(&target.primary)
+        {
+            let answer = (*is_down == 1, vote.as_slice(), *epoch as u64);
+            votes::answered(&mut self.shared, primary, run_id, answer);
+        }
+    }
+
+    /// A script was started as this process, or could not be.
+    pub(crate) fn script_started(&mut self, now: Now, job: JobId, pid: Option<i64>) {
+        self.set_now(now);
+        self.shared.scripts.started(job, pid, &mut self.shared.out);
+    }
+
+    /// A script's process has ended, with an exit status, or by a signal (else 0).
+    pub(crate) fn script_ended(&mut self, now: Now, pid: i64, exit: i32, signal: i32) {
+        self.set_now(now);
+        let Shared {
+            scripts,
+            periods,
+            out,
+            now,
+            ..
+        } = &mut self.shared;
+        scripts.ended(pid, (exit, signal), *now, periods, out);
+    }
+}
+
+fn member_of(primary: &Primary, link: LinkId) -> Option<Member> {
+    if primary.node.watch.link == link {
+        return Some(Member::Primary);
+    }
+    let mut replicas = primary.replicas.iter();
+    if let Some((name, _)) = replicas.find(|(_, replica)| replica.node.watch.link == link) {
+        return Some(Member::Replica(name.clone()));
+    }
+    let mut peers = primary.peers.iter();
+    let (run_id, _) = peers.find(|(_, peer)| peer.watch.link == link)?;
+    Some(Member::Peer(run_id.clone()))
+}
+
+/// 40 random hexadecimal digits.
+fn run_id(random: &mut Random) -> Vec<u8> {
+    let digit = |_| b"0123456789abcdef"[random.below(16) as usize];
+    (0..40).map(digit).collect()
+}

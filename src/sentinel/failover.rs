@@ -1,0 +1,351 @@
+//! The failover of a primary, state by state.
+//!
+//!     WaitStart -> SelectReplica -> SendReplicaofNoOne -> WaitPromotion -> ReconfReplicas -> UpdateConfig
+//!
+//! Up to WaitPromotion it may be aborted. INFO of the promoted replica ends that state (`refresh`):
+//! from then on the new configuration is a fact, has its epoch, and is told to all.
+
+use super::actions::{Action, Level};
+use super::address::Address;
+use super::groups::switch_address;
+use super::instances::{Failover, FailoverKind, FailoverState, Primary, Reconf, Replica};
+use super::orders;
+use super::select::select;
+use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated};
+use super::time::Ms;
+use super::votes;
+
+/// A coordinated failover with less time than this left is not worth the order.
+const HAND_OVER_MS_MIN: Ms = 1000;
+
+/// Begins an attempt in a new epoch.
+pub(crate) fn start(shared: &mut Shared, primary: &mut Primary, kind: FailoverKind) {
+    shared.current_epoch += 1;
+    shared.out.persist();
+    let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
+    let failover = &mut primary.failover;
+    failover.kind = kind;
+    failover.epoch = shared.current_epoch;
+    failover.started_at = Some(shared.now + delay);
+    failover.enter(FailoverState::WaitStart, shared.now);
+    let reporter = Reporter::new(primary, shared);
+    let epoch = shared.current_epoch.to_string();
+    reporter.plain(shared, Level::Warning, "+new-epoch", epoch);
+    reporter.primary(shared, Level::Warning, "+try-failover", "");
+}
+
+/// Begins an attempt if the primary is down by agreement, and the last attempt is long ago.
+fn start_if_needed(shared: &mut Shared, primary: &mut Primary) -> bool {
+    if !primary.is_agreed_down || primary.failover.is_running() {
+        return false;
+    }
+    let wait = primary.settings.failover_timeout_ms * 2;
+    if let Some(started) = primary.failover.started_at
+        && shared.now - started < wait
+    {
+        if primary.failover.delay_logged != Some(started) {
+            primary.failover.delay_logged = Some(started);
+            let left = (started + wait - shared.now) / 1000;
+            let text = format!("Next failover delay: I will not start a failover within {left} s");
+            shared.log(Level::Notice, text);
+        }
+        return false;
+    }
+    start(shared, primary, FailoverKind::Election);
+    true
+}
+
+/// One step of the failover, or its start.
+pub(crate) fn step(shared: &mut Shared, primary: &mut Primary) {
+    if start_if_needed(shared, primary) {
+        votes::ask(shared, primary, true);
+    }
+    match primary.failover.state {
+        FailoverState::None | FailoverState::UpdateConfig => {}
+        FailoverState::WaitStart => wait_start(shared, primary),
+        FailoverState::SelectReplica => select_replica(shared, primary),
+        FailoverState::SendReplicaofNoOne => match primary.failover.kind {
+            FailoverKind::Coordinated => send_failover(shared, primary),
+            _ => send_replicaof_no_one(shared, primary),
+        },
+        FailoverState::WaitPromotion => {
+            if shared.now - primary.failover.changed_at > primary.settings.failover_timeout_ms {
+                abort(shared, primary, "-failover-abort-slave-timeout");
+            }
+        }
+        FailoverState::ReconfReplicas => {
+            reconf_replicas(shared, primary);
+            detect_end(shared, primary);
+        }
+    }
+    votes::ask(shared, primary, false);
+}
+
+fn abort(shared: &mut Shared, primary: &mut Primary, channel: &'static str) {
+    let reporter = Reporter::new(primary, shared);
+    reporter.primary(shared, Level::Warning, channel, "");
+    let failover = &mut primary.failover;
+    assert!(failover.state <= FailoverState::WaitPromotion);
+    failover.enter(FailoverState::None, shared.now);
+    failover.kind = FailoverKind::Election;
+    failover.promoted = None;
+}
+
+fn wait_start(shared: &mut Shared, primary: &mut Primary) {
+    let leader = votes::leader(shared, primary, primary.failover.epoch);
+    let is_leader = leader.is_some_and(|leader| shared.is_me(&leader));
+    if !is_leader && primary.failover.kind != FailoverKind::Forced {
+        let timeout = primary.settings.failover_timeout_ms;
+        let timeout = timeout.min(shared.periods.election_timeout);
+        let started = primary.failover.started_at;
+        if started.is_none_or(|at| shared.now - at > timeout) {
+            abort(shared, primary, "-failover-abort-not-elected");
+        }
+        return;
+    }
+    let reporter = Reporter::new(primary, shared);
+    reporter.primary(shared, Level::Warning, "+elected-leader", "");
+    if shared.simulated.contains(Simulated::CRASH_AFTER_ELECTION) {
+        crash(shared);
+    }
+    let failover = &mut primary.failover;
+    failover.enter(FailoverState::SelectReplica, shared.now);
+    reporter.primary(shared, Level::Warning, "+failover-state-select-slave", "");
+}
+
+/// SENTINEL SIMULATE-FAILURE: the process ends here.
+pub(crate) fn crash(shared: &mut Shared) {
+    let text = "Sentinel CRASH because of SENTINEL simulate-failure".to_owned();
+    shared.log(Level::Warning, text);
+    shared.out.push(Action::Exit(99));
+}
+
+/// Reports an event of the promoted replica.
+fn report_promoted(shared: &mut Shared, primary: &Primary, level: Level, channel: &'static str) {
+    let name = primary.failover.promoted.clone().unwrap_or_default();
+    report_replica(shared, primary, &name, level, channel);
+}
+
+/// Reports an event of a replica.
+pub(crate) fn report_replica(
+    shared: &mut Shared,
+    primary: &Primary,
+    name: &[u8],
+    level: Level,
+    channel: &'static str,
+) {
+    let reporter = Reporter::new(primary, shared);
+    if let Some(replica) = primary.replicas.get(name) {
+        let its = ("slave", name, &replica.node.watch.address);
+        reporter.member(shared, level, channel, its, "");
+    }
+}
+
+fn select_replica(shared: &mut Shared, primary: &mut Primary) {
+    let Some(best) = select(shared, primary) else {
+        return abort(shared, primary, "-failover-abort-no-good-slave");
+    };
+    primary.failover.promoted = Some(best);
+    report_promoted(shared, primary, Level::Warning, "+selected-slave");
+    let failover = &mut primary.failover;
+    failover.enter(FailoverState::SendReplicaofNoOne, shared.now);
+    let channel = "+failover-state-send-slaveof-noone";
+    report_promoted(shared, primary, Level::Notice, channel);
+}
+
+fn send_replicaof_no_one(shared: &mut Shared, primary: &mut Primary) {
+    let is_sent = primary.promoted().is_some_and(|replica| {
+        let is_up = shared.links.get(replica.node.watch.link).is_up();
+        is_up && orders::send_replica_of(shared, &replica.node, &primary.settings, None)
+    });
+    let waited = shared.now - primary.failover.changed_at;
+    if is_sent {
+        let channel = "+failover-state-wait-promotion";
+        report_promoted(shared, primary, Level::Notice, channel);
+        let failover = &mut primary.failover;
+        failover.enter(FailoverState::WaitPromotion, shared.now);
+    } else if waited > primary.settings.failover_timeout_ms {
+        abort(shared, primary, "-failover-abort-slave-timeout");
+    }
+}
+
+fn send_failover(shared: &mut Shared, primary: &mut Primary) {
+    let waited = shared.now - primary.failover.changed_at;
+    let left = primary.settings.failover_timeout_ms - waited;
+    if left < HAND_OVER_MS_MIN {
+        return abort(shared, primary, "-failover-abort-master-timeout");
+    }
+    let is_sent = primary.promoted().is_some_and(|replica| {
+        let to = &replica.node.watch.address;
+        let is_up = shared.links.get(primary.node.watch.link).is_up();
+        is_up && orders::send_failover(shared, &primary.node, &primary.settings, to, left)
+    });
+    if is_sent {
+        let channel = "+failover-state-wait-promotion";
+        report_promoted(shared, primary, Level::Notice, channel);
+        let failover = &mut primary.failover;
+        failover.enter(FailoverState::WaitPromotion, shared.now);
+    }
+}
+
+fn is_on_the_way(replica: &Replica) -> bool {
+    matches!(replica.reconf, Reconf::Sent(_) | Reconf::InProgress)
+}
+
+/// The parts of a primary that reconfiguring its replicas needs, apart from each other.
+fn promoted_address(primary: &Primary) -> Option<Address> {
+    let promoted = primary.promoted()?;
+    Some(promoted.node.watch.address.clone())
+}
+
+/// Tells the replicas of the new primary, `parallel-syncs` at a time.
+fn reconf_replicas(shared: &mut Shared, primary: &mut Primary) {
+    let Some(to) = promoted_address(primary) else {
+        return;
+    };
+    let now = shared.now;
+    let on_the_way = primary.replicas.values().filter(|r| is_on_the_way(r));
+    let mut on_the_way = on_the_way.count() as Ms;
+    let names: Vec<Vec<u8>> = primary.replicas.keys().cloned().collect();
+    for name in names {
+        if on_the_way >= primary.settings.parallel_syncs {
+            break;
+        }
+        let is_promoted = primary.is_promoted(&name);
+        let replica = primary.replicas.get_mut(&name).expect("a key of the map");
+        if is_promoted || replica.reconf == Reconf::Done {
+            continue;
+        }
+        // One that does not follow is left alone: it will be found at the wrong primary later.
+        if let Reconf::Sent(at) = replica.reconf
+            && now - at > shared.periods.reconf_timeout
+        {
+            replica.reconf = Reconf::Done;
+            let channel = "-slave-reconf-sent-timeout";
+            report_replica(shared, primary, &name, Level::Notice, channel);
+            continue;
+        }
+        let is_up = shared.links.get(replica.node.watch.link).is_up();
+        if is_on_the_way(replica) || !is_up {
+            continue;
+        }
+        if orders::send_replica_of(shared, &replica.node, &primary.settings, Some(&to)) {
+            replica.reconf = Reconf::Sent(now);
+            let channel = "+slave-reconf-sent";
+            report_replica(shared, primary, &name, Level::Notice, channel);
+            on_the_way += 1;
+        }
+    }
+}
+
+/// The end: all replicas that can be reached follow the new primary, or the time is up.
+fn detect_end(shared: &mut Shared, primary: &mut Primary) {
+    let now = shared.now;
+    // The promoted replica must be there.
+    if primary
+        .promoted()
+        .is_none_or(|replica| replica.node.watch.is_down)
+    {
+        return;
+    }
+    let waits = |(name, replica): (&Vec<u8>, &Replica)| {
+        let is_done = replica.reconf == Reconf::Done || primary.is_promoted(name);
+        !is_done && !replica.node.watch.is_down
+    };
+    let is_waiting = primary.replicas.iter().any(waits);
+    let waited = now - primary.failover.changed_at;
+    let is_late = waited > primary.settings.failover_timeout_ms;
+    let reporter = Reporter::new(primary, shared);
+    if is_late {
+        reporter.primary(shared, Level::Warning, "+failover-end-for-timeout", "");
+    }
+    if is_late || !is_waiting {
+        reporter.primary(shared, Level::Warning, "+failover-end", "");
+        let failover = &mut primary.failover;
+        failover.enter(FailoverState::UpdateConfig, now);
+    }
+    if is_late {
+        tell_the_rest(shared, primary);
+    }
+}
+
+/// The time is up: those that were not told yet are told, as far as they can be reached.
+fn tell_the_rest(shared: &mut Shared, primary: &mut Primary) {
+    let Some(to) = promoted_address(primary) else {
+        return;
+    };
+    let names: Vec<Vec<u8>> = primary.replicas.keys().cloned().collect();
+    for name in names {
+        let is_promoted = primary.is_promoted(&name);
+        let replica = primary.replicas.get_mut(&name).expect("a key of the map");
+        let is_told = matches!(replica.reconf, Reconf::Done | Reconf::Sent(_));
+        let is_up = shared.links.get(replica.node.watch.link).is_up();
+        if is_promoted || is_told || !is_up {
+            continue;
+        }
+        if orders::send_replica_of(shared, &replica.node, &primary.settings, Some(&to)) {
+            replica.reconf = Reconf::Sent(shared.now);
+            let channel = "+slave-reconf-sent-be";
+            report_replica(shared, primary, &name, Level::Notice, channel);
+        }
+    }
+}
+
+/// Ends a failover: the promoted replica is the primary now.
+pub(crate) fn finish(shared: &mut Shared, primary: &mut Primary) {
+    let Failover {
+        state: FailoverState::UpdateConfig,
+        ..
+    } = primary.failover
+    else {
+        return;
+    };
+    let to = promoted_address(primary);
+    let to = to.unwrap_or_else(|| primary.node.watch.address.clone());
+    report_switch(shared, primary, &to);
+    switch_address(shared, primary, to);
+}
+
+/// `+switch-master name old-ip old-port new-ip new-port`
+pub(crate) fn report_switch(shared: &mut Shared, primary: &Primary, to: &Address) {
+    let by_name = shared.globals.announce_hostnames;
+    let from = &primary.node.watch.address;
+    let (old, new) = (from.port.to_string(), to.port.to_string());
+    let words: [&[u8]; 5] = [
+        &primary.name,
+        from.shown(by_name),
+        old.as_bytes(),
+        to.shown(by_name),
+        new.as_bytes(),
+    ];
+    let reporter = Reporter::new(primary, shared);
+    let text = words.join(&b' ');
+    reporter.plain(shared, Level::Warning, "+switch-master", text);
+}
+
+/// Queues the script that tells clients of a new primary.
+pub(crate) fn run_reconfig_script(
+    shared: &mut Shared,
+    primary: &Primary,
+    role: &str,
+    from: &Address,
+    to: &Address,
+) {
+    let script = &primary.settings.reconfig_script;
+    if script.is_empty() {
+        return;
+    }
+    let by_name = shared.globals.announce_hostnames;
+    let port = |address: &Address| address.port.to_string().into_bytes();
+    let argv = vec![
+        script.clone(),
+        primary.name.clone(),
+        role.as_bytes().to_vec(),
+        b"start".to_vec(),
+        from.shown(by_name).to_vec(),
+        port(from),
+        to.shown(by_name).to_vec(),
+        port(to),
+    ];
+    shared.scripts.schedule(argv);
+}

@@ -1,0 +1,12 @@
+//! What is watched: primaries, their replicas, the other Sentinels; and what they say of themselves, by
+//! INFO and by hellos.
+
+mod hello;
+mod info;
+mod node;
+mod primary;
+
+pub(crate) use hello::{CHANNEL, Hello};
+pub(crate) use info::{Report, Role};
+pub(crate) use node::{FailoverSeen, Node, Peer, Reconf, Replica, Watch};
+pub(crate) use primary::{Failover, FailoverKind, FailoverState, Primary};

@@ -1,0 +1,196 @@
+//! One watched instance: what all kinds have in common, and what data nodes and Sentinels have each.
+
+use super::info::{Report, Role};
+use crate::sentinel::address::Address;
+use crate::sentinel::links::LinkId;
+use crate::sentinel::time::Ms;
+
+/// What all kinds have in common.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub address: Address,
+    pub link: LinkId,
+    /// We see it as down (SDOWN).
+    pub is_down: bool,
+    /// When that was noticed last; it stays when it is up again.
+    pub down_since: Option<Ms>,
+    /// The last hello that it took from us.
+    pub published_at: Ms,
+    /// SCRIPT KILL was sent since it is down.
+    pub is_script_killed: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(address: Address, link: LinkId, now: Ms) -> Watch {
+        Watch {
+            address,
+            link,
+            is_down: false,
+            down_since: None,
+            published_at: now,
+            is_script_killed: false,
+        }
+    }
+}
+
+/// Whether a data node carries out a failover of its own (the command FAILOVER).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailoverSeen {
+    /// It does not know the command.
+    Unsupported,
+    No,
+    Yes,
+}
+
+/// A data node, and what it last reported.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub watch: Watch,
+    pub run_id: Option<Vec<u8>>,
+    pub info_at: Option<Ms>,
+    pub info: Option<Vec<u8>>,
+    pub role: Role,
+    pub role_since: Ms,
+    /// As a replica: the primary it names, and since when.
+    pub primary_host: Option<Vec<u8>>,
+    pub primary_port: u16,
+    pub primary_since: Ms,
+    pub is_link_up: bool,
+    /// 0: the link is up.
+    pub link_down_ms: Ms,
+    pub priority: i64,
+    pub offset: u64,
+    pub is_announced: bool,
+    pub failover: FailoverSeen,
+    pub failover_since: Ms,
+}
+
+/// What an INFO has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Another run id: it was restarted.
+    pub run_id: bool,
+    pub role: bool,
+}
+
+impl Node {
+    pub(crate) fn new(watch: Watch, role: Role, now: Ms) -> Node {
+        Node {
+            watch,
+            run_id: None,
+            info_at: None,
+            info: None,
+            role,
+            role_since: now,
+            primary_host: None,
+            primary_port: 0,
+            primary_since: now,
+            is_link_up: false,
+            link_down_ms: 0,
+            priority: 100,
+            offset: 0,
+            is_announced: true,
+            failover: FailoverSeen::Unsupported,
+            failover_since: now,
+        }
+    }
+
+    /// Takes over a report.
+    pub(crate) fn take(&mut self, report: &Report, info: Vec<u8>, now: Ms) -> Changed {
+        let mut changed = Changed::default();
+        self.info = Some(info);
+        self.info_at = Some(now);
+        if let Some(run_id) = &report.run_id {
+            let old = self.run_id.replace(run_id.clone());
+            changed.run_id = old.is_some_and(|old| old != *run_id);
+        }
+        self.link_down_ms = report.link_down_ms;
+        if let Some(host) = &report.primary_host {
+            let old = self.primary_host.as_ref();
+            if !old.is_some_and(|old| old.eq_ignore_ascii_case(host)) {
+                self.primary_host = Some(host.clone());
+                self.primary_since = now;
+            }
+        }
+        if let Some(port) = report
+            .primary_port
+            .filter(|&port| port != self.primary_port)
+        {
+            self.primary_port = port;
+            self.primary_since = now;
+        }
+        self.is_link_up = report.is_link_up.unwrap_or(self.is_link_up);
+        self.priority = report.priority.unwrap_or(self.priority);
+        self.offset = report.offset.unwrap_or(self.offset);
+        self.is_announced = report.is_announced.unwrap_or(self.is_announced);
+        if let Some(has_failover) = report.has_failover {
+            let seen = match has_failover {
+                true => FailoverSeen::Yes,
+                false => FailoverSeen::No,
+            };
+            if seen != self.failover {
+                (self.failover, self.failover_since) = (seen, now);
+            }
+        }
+        if report.role != self.role {
+            (self.role, self.role_since) = (report.role, now);
+            changed.role = true;
+            if report.role == Role::Replica {
+                self.primary_since = now;
+            }
+        }
+        changed
+    }
+
+    /// It was not noticed to be down within this time.
+    pub(crate) fn is_up_for(&self, period: Ms, now: Ms) -> bool {
+        self.watch
+            .down_since
+            .is_none_or(|since| now - since > period)
+    }
+}
+
+/// How far a replica is on its way to the new primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reconf {
+    None,
+    /// It was told at this moment.
+    Sent(Ms),
+    /// It names the new primary.
+    InProgress,
+    /// Its link is up.
+    Done,
+}
+
+#[derive(Debug)]
+pub(crate) struct Replica {
+    pub node: Node,
+    pub reconf: Reconf,
+}
+
+/// Another Sentinel, as far as it concerns one primary.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub watch: Watch,
+    /// Its last hello.
+    pub heard_at: Ms,
+    /// Its last answer to whether the primary is down.
+    pub answered_at: Ms,
+    pub says_down: bool,
+    /// Its vote, and the epoch of it.
+    pub vote: Option<Vec<u8>>,
+    pub vote_epoch: u64,
+}
+
+impl Peer {
+    pub(crate) fn new(watch: Watch, now: Ms) -> Peer {
+        Peer {
+            watch,
+            heard_at: now,
+            answered_at: now,
+            says_down: false,
+            vote: None,
+            vote_epoch: 0,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A primary with its group: replicas, other Sentinels, the vote and the failover in progress.
+
+use std::collections::BTreeMap;
+
+use super::node::{Node, Peer, Replica};
+use crate::sentinel::address::Address;
+use crate::sentinel::config::PrimarySettings;
+use crate::sentinel::time::Ms;
+
+/// How far a failover is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FailoverState {
+    None,
+    /// Until we are elected.
+    WaitStart,
+    SelectReplica,
+    SendReplicaofNoOne,
+    WaitPromotion,
+    ReconfReplicas,
+    UpdateConfig,
+}
+
+impl FailoverState {
+    /// As SENTINEL MASTER shows it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            FailoverState::None => "none",
+            FailoverState::WaitStart => "wait_start",
+            FailoverState::SelectReplica => "select_slave",
+            FailoverState::SendReplicaofNoOne => "send_slaveof_noone",
+            FailoverState::WaitPromotion => "wait_promotion",
+            FailoverState::ReconfReplicas => "reconf_slaves",
+            FailoverState::UpdateConfig => "update_config",
+        }
+    }
+}
+
+/// Who wanted the failover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailoverKind {
+    /// The primary is down.
+    Election,
+    /// SENTINEL FAILOVER: without an election.
+    Forced,
+    /// SENTINEL FAILOVER .. COORDINATED: the primary hands over.
+    Coordinated,
+}
+
+/// The failover of a primary.
+#[derive(Debug)]
+pub(crate) struct Failover {
+    pub state: FailoverState,
+    pub kind: FailoverKind,
+    /// The epoch in which we want to be elected.
+    pub epoch: u64,
+    /// When the last attempt began, ours or that of the Sentinel we voted for, with a random delay.
+    pub started_at: Option<Ms>,
+    pub changed_at: Ms,
+    /// The replica that is to be the primary, by its name.
+    pub promoted: Option<Vec<u8>>,
+    /// The attempt for which it was logged that the next one must wait.
+    pub delay_logged: Option<Ms>,
+}
+
+impl Failover {
+    pub(crate) fn is_running(&self) -> bool {
+        self.state != FailoverState::None
+    }
+
+    pub(crate) fn enter(&mut self, state: FailoverState, now: Ms) {
+        (self.state, self.changed_at) = (state, now);
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Primary {
+    pub name: Vec<u8>,
+    pub settings: PrimarySettings,
+    pub node: Node,
+    /// Enough Sentinels see it as down (ODOWN).
+    pub is_agreed_down: bool,
+    pub agreed_down_since: Option<Ms>,
+    /// It was restarted at this moment and has not answered a PING yet.
+    pub reboot_since: Option<Ms>,
+    pub config_epoch: u64,
+    /// Our last vote, unless this process was started since, and its epoch.
+    pub vote: Option<Vec<u8>>,
+    pub vote_epoch: u64,
+    pub failover: Failover,
+    pub replicas: BTreeMap<Vec<u8>, Replica>,
+    pub peers: BTreeMap<Vec<u8>, Peer>,
+}
+
+impl Primary {
+    pub(crate) fn new(name: Vec<u8>, settings: PrimarySettings, node: Node) -> Primary {
+        Primary {
+            name,
+            settings,
+            node,
+            is_agreed_down: false,
+            agreed_down_since: None,
+            reboot_since: None,
+            config_epoch: 0,
+            vote: None,
+            vote_epoch: 0,
+            failover: Failover {
+                state: FailoverState::None,
+                kind: FailoverKind::Election,
+                epoch: 0,
+                started_at: None,
+                changed_at: 0,
+                promoted: None,
+                delay_logged: None,
+            },
+            replicas: BTreeMap::new(),
+            peers: BTreeMap::new(),
+        }
+    }
+
+    /// The replica that is to be the primary.
+    pub(crate) fn promoted(&self) -> Option<&Replica> {
+        self.replicas.get(self.failover.promoted.as_ref()?)
+    }
+
+    pub(crate) fn is_promoted(&self, replica: &[u8]) -> bool {
+        self.failover.promoted.as_deref() == Some(replica)
+    }
+
+    /// The address that clients and Sentinels are told: the promoted replica's, once it has confirmed
+    /// its new role.
+    pub(crate) fn current_address(&self) -> &Address {
+        match self.promoted() {
+            Some(replica) if self.failover.state >= FailoverState::ReconfReplicas => {
+                &replica.node.watch.address
+            }
+            _ => &self.node.watch.address,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Links to data nodes and to other Sentinels: their connections, and the replies they owe.
+//!
+//! A data node has two connections, for commands and for its channel of hellos. Another Sentinel has
+//! one, which all primaries share that it watches, too: a link counts its owners.
+//!
+//! A connection has a number that is never used again, so that a late event of an old connection is
+//! recognised. Requests leave only on a connection that is established.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::actions::{Action, Outbox};
+use super::time::Ms;
+use crate::resp::write_request;
+
+/// A link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LinkId(u64);
+
+/// A connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnId(pub u64);
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnKind {
+    Commands,
+    Subscription,
+}
+
+/// An instance: a primary by its name, and a member of its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub primary: Vec<u8>,
+    pub member: Member,
+}
+
+/// Which instance of a primary's group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Member {
+    Primary,
+    /// By its name, `ip:port`.
+    Replica(Vec<u8>),
+    /// Another Sentinel, by its run id.
+    Peer(Vec<u8>),
+}
+
+/// What a reply is to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Nothing depends on the reply: its effect is seen in INFO.
+    Ignored,
+    Ping(Target),
+    Info(Target),
+    Hello(Target),
+    /// SENTINEL IS-MASTER-DOWN-BY-ADDR.
+    IsDown(Target),
+}
+
+/// One connection of a link.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub id: ConnId,
+    /// When it was begun.
+    pub since: Ms,
+    /// Our own address on it, once it is established.
+    pub local_ip: Option<Vec<u8>>,
+    /// The replies to come, in their order.
+    pub expected: VecDeque<Expected>,
+}
+
+/// A link, and what its connections say about the instance's health.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub owners: usize,
+    has_subscription: bool,
+    pub commands: Option<Conn>,
+    pub subscription: Option<Conn>,
+    /// The last message of the subscription.
+    pub heard_at: Ms,
+    /// The last reply to PING that means that the instance is available.
+    pub available_at: Ms,
+    /// When the first PING was sent that has no such reply yet. A link begins with this set, so that an
+    /// instance that is never reached is seen as down, too.
+    pub pinged_since: Option<Ms>,
+    /// The last PING.
+    pub pinged_at: Option<Ms>,
+    /// The last reply to PING, whatever it was.
+    pub pong_at: Ms,
+    /// The last attempt to connect.
+    pub tried_at: Option<Ms>,
+}
+
+impl Link {
+    fn new(has_subscription: bool, now: Ms) -> Link {
+        Link {
+            owners: 1,
+            has_subscription,
+            commands: None,
+            subscription: None,
+            heard_at: now,
+            available_at: now,
+            pinged_since: Some(now),
+            pinged_at: None,
+            pong_at: now,
+            tried_at: None,
+        }
+    }
+
+    /// All its connections are established.
+    pub(crate) fn is_up(&self) -> bool {
+        let is_up = |conn: &Option<Conn>| conn.as_ref().is_some_and(|c| c.local_ip.is_some());
+        is_up(&self.commands) && (!self.has_subscription || is_up(&self.subscription))
+    }
+
+    /// Requests without a reply yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.commands.as_ref().map_or(0, |conn| conn.expected.len())
+    }
+
+    /// As if it were new, but with its connections.
+    pub(crate) fn forget_health(&mut self, now: Ms) {
+        self.pinged_since = Some(now);
+        self.pinged_at = None;
+        (self.available_at, self.pong_at) = (now, now);
+    }
+
+    fn conn_mut(&mut self, kind: ConnKind) -> &mut Option<Conn> {
+        match kind {
+            ConnKind::Commands => &mut self.commands,
+            ConnKind::Subscription => &mut self.subscription,
+        }
+    }
+}
+
+/// All links.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    links: BTreeMap<LinkId, Link>,
+    by_conn: BTreeMap<ConnId, (LinkId, ConnKind)>,
+    last_id: u64,
+}
+
+impl Links {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// A new link, not connected.
+    pub(crate) fn add(&mut self, has_subscription: bool, now: Ms) -> LinkId {
+        let id = LinkId(self.next_id());
+        self.links.insert(id, Link::new(has_subscription, now));
+        id
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> &Link {
+        &self.links[&id]
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> &mut Link {
+        self.links.get_mut(&id).expect("a link with an owner")
+    }
+
+    /// One owner less; the last one closes it.
+    pub(crate) fn release(&mut self, id: LinkId, out: &mut Outbox) {
+        self.get_mut(id).owners -= 1;
+        if self.get(id).owners == 0 {
+            self.close_both(id, out);
+            self.links.remove(&id);
+        }
+    }
+
+    /// Begins a connection.
+    pub(crate) fn connect(
+        &mut self,
+        id: LinkId,
+        kind: ConnKind,
+        (ip, port): (&[u8], u16),
+        now: Ms,
+        out: &mut Outbox,
+    ) {
+        let conn = ConnId(self.next_id());
+        self.by_conn.insert(conn, (id, kind));
+        *self.get_mut(id).conn_mut(kind) = Some(Conn {
+            id: conn,
+            since: now,
+            local_ip: None,
+            expected: VecDeque::new(),
+        });
+        let ip = ip.to_vec();
+        out.push(Action::Connect {
+            conn,
+            kind,
+            ip,
+            port,
+        });
+    }
+
+    /// Closes a connection, if there is one.
+    pub(crate) fn close(&mut self, id: LinkId, kind: ConnKind, out: &mut Outbox) {
+        if let Some(conn) = self.get_mut(id).conn_mut(kind).take() {
+            self.by_conn.remove(&conn.id);
+            out.push(Action::Close(conn.id));
+        }
+    }
+
+    pub(crate) fn close_both(&mut self, id: LinkId, out: &mut Outbox) {
+        self.close(id, ConnKind::Commands, out);
+        self.close(id, ConnKind::Subscription, out);
+    }
+
+    /// The link of a connection that is still in use.
+    pub(crate) fn find(&self, conn: ConnId) -> Option<(LinkId, ConnKind)> {
+        self.by_conn.get(&conn).copied()
+    }
+
+    /// The other end, or the driver, has closed it.
+    pub(crate) fn closed(&mut self, conn: ConnId) {
+        if let Some((id, kind)) = self.by_conn.remove(&conn) {
+            *self.get_mut(id).conn_mut(kind) = None;
+        }
+    }
+
+    /// It is established.
+    pub(crate) fn established(&mut self, conn: ConnId, local_ip: Vec<u8>) {
+        if let Some((id, kind)) = self.find(conn)
+            && let Some(conn) = self.get_mut(id).conn_mut(kind)
+        {
+            conn.local_ip = Some(local_ip);
+        }
+    }
+
+    /// What the next reply of a connection is to.
+    pub(crate) fn take_expected(&mut self, id: LinkId, kind: ConnKind) -> Option<Expected> {
+        let conn = self.get_mut(id).conn_mut(kind).as_mut()?;
+        conn.expected.pop_front()
+    }
+
+    /// Sends a request, if the connection is established.
+    pub(crate) fn send(
+        &mut self,
+        id: LinkId,
+        kind: ConnKind,
+        words: &[&[u8]],
+        expected: Expected,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(conn) = self.get_mut(id).conn_mut(kind) else {
+            return false;
+        };
+        if conn.local_ip.is_none() {
+            return false;
+        }
+        let mut bytes = Vec::new();
+        write_request(&mut bytes, words.iter().copied());
+        conn.expected.push_back(expected);
+        out.push(Action::Send {
+            conn: conn.id,
+            bytes,
+        });
+        true
+    }
+}

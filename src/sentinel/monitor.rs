@@ -1,0 +1,234 @@
+//! Watching one instance: connections, and PING, INFO and hellos at their times.
+
+use super::actions::Action;
+use super::address::is_ip;
+use super::config::PrimarySettings;
+use super::instances::{CHANNEL, FailoverKind, FailoverSeen, FailoverState, Primary, Watch};
+use super::links::{Conn, ConnKind, Expected, Link, LinkId, Member, Target};
+use super::shared::{About, Shared};
+use super::time::Ms;
+
+/// No more requests are sent over a link, for each of its owners, while so many have no reply.
+const PENDING_MAX: usize = 100;
+
+/// Whether hellos to data nodes would wait: writes are paused, and PUBLISH with them.
+fn is_muted(primary: &Primary) -> bool {
+    let failover = &primary.failover;
+    failover.kind == FailoverKind::Coordinated && failover.state <= FailoverState::WaitPromotion
+}
+
+/// What the periodic requests of one instance depend on.
+struct Due<'a> {
+    target: Target,
+    settings: &'a PrimarySettings,
+    about: &'a About,
+    /// `None`: it is not asked for INFO.
+    info: Option<(Option<Ms>, Ms)>,
+    is_muted: bool,
+}
+
+/// Watches a primary and its group.
+pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
+    let about = About::new(primary, shared.globals.announce_hostnames);
+    let muted = is_muted(primary);
+    let closely = primary.is_agreed_down || primary.failover.is_running();
+    let Primary {
+        name,
+        settings,
+        node,
+        replicas,
+        peers,
+        ..
+    } = primary;
+    let target = |member| Target {
+        primary: name.clone(),
+        member,
+    };
+    let is_busy = |seen| muted || seen == FailoverSeen::Yes;
+    let due = Due {
+        target: target(Member::Primary),
+        settings,
+        about: &about,
+        info: Some((node.info_at, shared.periods.info)),
+        is_muted: is_busy(node.failover),
+    };
+    tend_one(shared, &mut node.watch, &due);
+    for (name, replica) in replicas {
+        let node = &mut replica.node;
+        // A replica that lost its primary is watched closely: it may be promoted, by us or by others.
+        let period = match closely || node.link_down_ms != 0 {
+            true => 1000,
+            false => shared.periods.info,
+        };
+        let due = Due {
+            target: target(Member::Replica(name.clone())),
+            settings,
+            about: &about,
+            info: Some((node.info_at, period)),
+            is_muted: is_busy(node.failover),
+        };
+        tend_one(shared, &mut node.watch, &due);
+    }
+    for (run_id, peer) in peers {
+        let due = Due {
+            target: target(Member::Peer(run_id.clone())),
+            settings,
+            about: &about,
+            info: None,
+            is_muted: muted,
+        };
+        tend_one(shared, &mut peer.watch, &due);
+    }
+}
+
+fn tend_one(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
+    reconnect(shared, watch, due.info.is_some());
+    send_due(shared, watch, due);
+}
+
+/// Begins the missing connections, at most once per PING period.
+fn reconnect(shared: &mut Shared, watch: &Watch, is_data_node: bool) {
+    let now = shared.now;
+    let link = shared.links.get(watch.link);
+    let no_commands = link.commands.is_none();
+    let no_subscription = is_data_node && link.subscription.is_none();
+    let tried_lately = |at: Ms| now - at < shared.periods.ping;
+    if !(no_commands || no_subscription)
+        || watch.address.port == 0
+        || link.tried_at.is_some_and(tried_lately)
+    {
+        return;
+    }
+    shared.links.get_mut(watch.link).tried_at = Some(now);
+    // Its name may lead elsewhere by now; the answer is used by the next attempt.
+    if no_commands && shared.globals.resolve_hostnames && !is_ip(&watch.address.host) {
+        shared.out.push(Action::Resolve(watch.address.host.clone()));
+    }
+    if watch.address.ip.is_empty() {
+        return;
+    }
+    let place = (watch.address.ip.as_slice(), watch.address.port);
+    let (links, out) = (&mut shared.links, &mut shared.out);
+    if no_commands {
+        links.connect(watch.link, ConnKind::Commands, place, now, out);
+    }
+    if no_subscription {
+        links.connect(watch.link, ConnKind::Subscription, place, now, out);
+    }
+}
+
+/// What is sent first on a connection: AUTH, a name, then PING or SUBSCRIBE.
+pub(crate) fn greet(
+    shared: &mut Shared,
+    link: LinkId,
+    kind: ConnKind,
+    settings: &PrimarySettings,
+    target: Target,
+) {
+    // Names of commands are those of the data nodes; another Sentinel has its own.
+    let is_peer = matches!(target.member, Member::Peer(_));
+    let send = |shared: &mut Shared, words: &[&[u8]], expected| {
+        let mut words = words.to_vec();
+        if !is_peer {
+            words[0] = settings.renamed(words[0]);
+        }
+        let (links, out) = (&mut shared.links, &mut shared.out);
+        links.send(link, kind, &words, expected, out)
+    };
+    let (user, pass) = match is_peer {
+        true if shared.globals.pass.is_empty() => (Vec::new(), shared.own.password.clone()),
+        true => (shared.globals.user.clone(), shared.globals.pass.clone()),
+        false => (settings.auth_user.clone(), settings.auth_pass.clone()),
+    };
+    match (user.is_empty(), pass.is_empty()) {
+        (_, true) => {}
+        (true, false) => {
+            send(shared, &[b"AUTH", &pass], Expected::Ignored);
+        }
+        (false, false) => {
+            send(shared, &[b"AUTH", &user, &pass], Expected::Ignored);
+        }
+    }
+    let purpose: &[u8] = match kind {
+        ConnKind::Commands => b"-cmd",
+        ConnKind::Subscription => b"-pubsub",
+    };
+    let my_id = &shared.my_id[..shared.my_id.len().min(8)];
+    let name = [b"sentinel-", my_id, purpose].concat();
+    send(shared, &[b"CLIENT", b"SETNAME", &name], Expected::Ignored);
+    match kind {
+        ConnKind::Commands => {
+            ping(shared, link, settings, &target);
+        }
+        ConnKind::Subscription => {
+            send(shared, &[b"SUBSCRIBE", CHANNEL], Expected::Ignored);
+        }
+    }
+}
+
+fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, target: &Target) {
+    let command = match target.member {
+        Member::Peer(_) => b"PING",
+        _ => settings.renamed(b"PING"),
+    };
+    if shared.send(link, &[command], Expected::Ping(target.clone())) {
+        let now = shared.now;
+        let link = shared.links.get_mut(link);
+        link.pinged_at = Some(now);
+        link.pinged_since.get_or_insert(now);
+    }
+}
+
+/// Whether a reply to such a request is still to come.
+fn awaits(link: &Link, expected: &Expected) -> bool {
+    let awaits = |conn: &Conn| conn.expected.contains(expected);
+    link.commands.as_ref().is_some_and(awaits)
+}
+
+/// INFO, PING and a hello, each if its time has come.
+fn send_due(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
+    let now = shared.now;
+    let link = shared.links.get(watch.link);
+    if !link.is_up() || link.pending() >= PENDING_MAX * link.owners {
+        return;
+    }
+    let command = |name: &'static [u8]| match due.info {
+        Some(_) => due.settings.renamed(name),
+        None => name,
+    };
+    if let Some((at, period)) = due.info
+        && at.is_none_or(|at| now - at > period)
+    {
+        let expected = Expected::Info(due.target.clone());
+        if !awaits(link, &expected) {
+            shared.send(watch.link, &[command(b"INFO")], expected);
+        }
+    }
+    let link = shared.links.get(watch.link);
+    let period = due.settings.down_after_ms.min(shared.periods.ping);
+    let pinged_lately = |at: Ms| now - at <= period / 2;
+    if now - link.pong_at > period && !link.pinged_at.is_some_and(pinged_lately) {
+        ping(shared, watch.link, due.settings, &due.target);
+    }
+    if now - watch.published_at > shared.periods.publish && !due.is_muted {
+        let expected = Expected::Hello(due.target.clone());
+        if !awaits(shared.links.get(watch.link), &expected)
+            && let Some(hello) = shared.hello(due.about, watch.link)
+        {
+            let words: [&[u8]; 3] = [command(b"PUBLISH"), CHANNEL, &hello.text()];
+            shared.send(watch.link, &words, expected);
+        }
+    }
+}
+
+/// Makes the hellos of a primary's whole group due at once.
+pub(crate) fn publish_soon(shared: &Shared, primary: &mut Primary) {
+    let due = shared.now - shared.periods.publish - 1;
+    primary.node.watch.published_at = due;
+    for replica in primary.replicas.values_mut() {
+        replica.node.watch.published_at = due;
+    }
+    for peer in primary.peers.values_mut() {
+        peer.watch.published_at = due;
+    }
+}

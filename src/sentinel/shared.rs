@@ -1,0 +1,249 @@
+//! What all primaries share: time, settings, links, actions, scripts; and how an event is reported.
+
+use super::actions::{Action, Level, Outbox};
+use super::address::{Address, Names, is_ip};
+use super::config::Globals;
+use super::instances::{Hello, Primary};
+use super::links::ConnKind;
+use super::links::{Expected, LinkId, Links};
+use super::scripts::Scripts;
+use super::time::{Ms, Now, Periods};
+
+/// A random start lies within this time, so that Sentinels do not all ask for votes at once.
+pub(crate) const DESYNC_MAX_MS: u64 = 1000;
+
+/// What the server around the core knows of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Own {
+    /// The port that others reach us by.
+    pub port: u16,
+    /// `requirepass`: also for AUTH to other Sentinels, unless there is `sentinel-pass`.
+    pub password: Vec<u8>,
+}
+
+bitflags::bitflags! {
+    /// SENTINEL SIMULATE-FAILURE.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Simulated: u8 {
+        const CRASH_AFTER_ELECTION = 1;
+        const CRASH_AFTER_PROMOTION = 1 << 1;
+    }
+}
+
+/// TILT: time has jumped, so that nothing is concluded from it for a while.
+#[derive(Debug, Default)]
+pub(crate) struct Tilt {
+    pub since: Option<Ms>,
+    /// The clocks at the last tick.
+    pub last: Now,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub now: Ms,
+    pub wall_ms: Ms,
+    pub own: Own,
+    pub my_id: Vec<u8>,
+    pub current_epoch: u64,
+    pub globals: Globals,
+    pub periods: Periods,
+    pub names: Names,
+    pub links: Links,
+    pub out: Outbox,
+    pub scripts: Scripts,
+    pub simulated: Simulated,
+    pub tilt: Tilt,
+    pub random: Random,
+}
+
+/// A generator of random numbers from one seed (splitmix64).
+#[derive(Debug)]
+pub(crate) struct Random(pub u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Less than `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+impl Shared {
+    /// An address as it is given. `None`: a name, and names are not resolved.
+    pub(crate) fn address(&mut self, host: &[u8], port: u16) -> Option<Address> {
+        if !is_ip(host) {
+            if !self.globals.resolve_hostnames {
+                return None;
+            }
+            if self.names.ip_of(host).is_none() {
+                self.out.push(Action::Resolve(host.to_vec()));
+            }
+        }
+        Some(Address::new(host, port, &self.names))
+    }
+
+    /// Whether an address is at this host.
+    pub(crate) fn is_at(&self, address: &Address, host: &[u8]) -> bool {
+        let other = Address::new(host, address.port, &self.names);
+        address.is_same(&other)
+    }
+
+    pub(crate) fn log(&mut self, level: Level, text: String) {
+        self.out.push(Action::Log { level, text });
+    }
+
+    /// Reports an event; a warning also runs `script`, unless that is empty.
+    pub(crate) fn event(
+        &mut self,
+        level: Level,
+        channel: &'static str,
+        text: Vec<u8>,
+        script: &[u8],
+    ) {
+        if level == Level::Warning && !script.is_empty() {
+            let argv = vec![script.to_vec(), channel.as_bytes().to_vec(), text.clone()];
+            self.scripts.schedule(argv);
+        }
+        self.out.push(Action::Event {
+            level,
+            channel,
+            text,
+        });
+    }
+
+    /// Sends a command over a link's connection for commands.
+    pub(crate) fn send(&mut self, link: LinkId, words: &[&[u8]], expected: Expected) -> bool {
+        let kind = ConnKind::Commands;
+        self.links.send(link, kind, words, expected, &mut self.out)
+    }
+
+    /// Our own address on a link: what the file says, or what the connection has.
+    fn announced_host(&self, link: LinkId) -> Option<Vec<u8>> {
+        if !self.globals.announce_ip.is_empty() {
+            return Some(self.globals.announce_ip.clone());
+        }
+        let conn = self.links.get(link).commands.as_ref()?;
+        conn.local_ip.clone()
+    }
+
+    /// The hello about a primary to be sent over a link.
+    pub(crate) fn hello(&self, about: &About, link: LinkId) -> Option<Hello> {
+        Some(Hello {
+            host: self.announced_host(link)?,
+            port: match self.globals.announce_port {
+                0 => self.own.port,
+                port => port,
+            },
+            run_id: self.my_id.clone(),
+            current_epoch: self.current_epoch,
+            name: about.name.clone(),
+            primary_host: about.host.clone(),
+            primary_port: about.port,
+            config_epoch: about.config_epoch,
+        })
+    }
+
+    pub(crate) fn is_me(&self, run_id: &[u8]) -> bool {
+        self.my_id.eq_ignore_ascii_case(run_id)
+    }
+}
+
+/// What hellos say of a primary.
+pub(crate) struct About {
+    name: Vec<u8>,
+    host: Vec<u8>,
+    port: u16,
+    config_epoch: u64,
+}
+
+impl About {
+    pub(crate) fn new(primary: &Primary, by_name: bool) -> About {
+        let address = primary.current_address();
+        About {
+            name: primary.name.clone(),
+            host: address.shown(by_name).to_vec(),
+            port: address.port,
+            config_epoch: primary.config_epoch,
+        }
+    }
+}
+
+/// Reports events of one primary and of its group, and knows their common text.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    /// `name ip port` of the primary.
+    origin: Vec<u8>,
+    script: Vec<u8>,
+    by_name: bool,
+}
+
+/// ` host port`.
+fn place(address: &Address, by_name: bool) -> Vec<u8> {
+    let port = address.port.to_string();
+    [b" ", address.shown(by_name), b" ", port.as_bytes()].concat()
+}
+
+impl Reporter {
+    pub(crate) fn new(primary: &Primary, shared: &Shared) -> Reporter {
+        let by_name = shared.globals.announce_hostnames;
+        let place = place(&primary.node.watch.address, by_name);
+        Reporter {
+            origin: [&primary.name[..], &place].concat(),
+            script: primary.settings.notification_script.clone(),
+            by_name,
+        }
+    }
+
+    /// An event that does not name an instance.
+    pub(crate) fn plain(
+        &self,
+        shared: &mut Shared,
+        level: Level,
+        channel: &'static str,
+        text: impl AsRef<[u8]>,
+    ) {
+        shared.event(level, channel, text.as_ref().to_vec(), &self.script);
+    }
+
+    /// An event of the primary; `rest` follows its address.
+    pub(crate) fn primary(
+        &self,
+        shared: &mut Shared,
+        level: Level,
+        channel: &'static str,
+        rest: impl AsRef<[u8]>,
+    ) {
+        let text = [b"master ", &self.origin[..], rest.as_ref()].concat();
+        shared.event(level, channel, text, &self.script);
+    }
+
+    /// An event of a member: `kind` is `slave` or `sentinel`.
+    pub(crate) fn member(
+        &self,
+        shared: &mut Shared,
+        level: Level,
+        channel: &'static str,
+        (kind, name, address): (&str, &[u8], &Address),
+        rest: impl AsRef<[u8]>,
+    ) {
+        let place = place(address, self.by_name);
+        let text = [
+            kind.as_bytes(),
+            b" ",
+            name,
+            &place,
+            b" @ ",
+            &self.origin,
+            rest.as_ref(),
+        ]
+        .concat();
+        shared.event(level, channel, text, &self.script);
+    }
+}

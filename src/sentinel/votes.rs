@@ -1,0 +1,146 @@
+//! Votes: asking the other Sentinels, voting, and who is elected.
+//!
+//! Invariants
+//!   1. One vote per primary and epoch: the epoch of the last vote only grows, and is saved before the
+//!      vote leaves or is counted. A vote that could not be saved is given to nobody else.
+//!   2. The leader has at least `max(known / 2 + 1, quorum)` votes, `known` being all Sentinels ever
+//!      heard of (until SENTINEL RESET), and ourselves.
+
+use std::collections::BTreeMap;
+
+use super::actions::Level;
+use super::instances::Primary;
+use super::links::{Expected, Member, Target};
+use super::shared::{DESYNC_MAX_MS, Reporter, Shared};
+use super::time::Ms;
+
+/// Takes over a higher epoch.
+pub(crate) fn adopt_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
+    if epoch > shared.current_epoch {
+        shared.current_epoch = epoch;
+        shared.out.persist();
+        let text = epoch.to_string();
+        reporter.plain(shared, Level::Warning, "+new-epoch", text);
+    }
+}
+
+/// Votes for `candidate` in `epoch`, unless we have voted in it, or in a later one, already. Returns our
+/// last vote and its epoch; the vote is unknown if an earlier process gave it.
+pub(crate) fn vote(
+    shared: &mut Shared,
+    primary: &mut Primary,
+    epoch: u64,
+    candidate: &[u8],
+) -> (Option<Vec<u8>>, u64) {
+    let reporter = Reporter::new(primary, shared);
+    adopt_epoch(shared, &reporter, epoch);
+    if primary.vote_epoch < epoch && shared.current_epoch <= epoch {
+        primary.vote = Some(candidate.to_vec());
+        primary.vote_epoch = shared.current_epoch;
+        shared.out.persist();
+        let text = [candidate, b" ", primary.vote_epoch.to_string().as_bytes()].concat();
+        reporter.plain(shared, Level::Warning, "+vote-for-leader", text);
+        // The other one gets its time, before we try ourselves.
+        if !shared.is_me(candidate) {
+            let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
+            primary.failover.started_at = Some(shared.now + delay);
+        }
+    }
+    (primary.vote.clone(), primary.vote_epoch)
+}
+
+/// Who is elected in `epoch`, with our own vote, which is given now if it was not.
+pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> Option<Vec<u8>> {
+    let mut votes: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for peer in primary.peers.values() {
+        if let Some(vote) = &peer.vote
+            && peer.vote_epoch == shared.current_epoch
+        {
+            *votes.entry(vote.clone()).or_default() += 1;
+        }
+    }
+    let most = |votes: &BTreeMap<Vec<u8>, usize>| {
+        let best = votes.iter().max_by_key(|(_, count)| **count)?;
+        Some((best.0.clone(), *best.1))
+    };
+    let candidate = most(&votes).map_or_else(|| shared.my_id.clone(), |(leader, _)| leader);
+    let (mine, mine_epoch) = vote(shared, primary, epoch, &candidate);
+    if let Some(mine) = mine
+        && mine_epoch == epoch
+        && shared.out.is_saved()
+    {
+        *votes.entry(mine).or_default() += 1;
+    }
+    let known = primary.peers.len() + 1;
+    let needed = (known / 2 + 1).max(primary.settings.quorum);
+    let (leader, count) = most(&votes)?;
+    (count >= needed).then_some(leader)
+}
+
+/// Asks the other Sentinels whether the primary is down, and for their votes during a failover; at their
+/// times, or at once if `is_forced`. Old answers are forgotten.
+pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
+    let (now, period) = (shared.now, shared.periods.ask);
+    let is_down = primary.node.watch.is_down;
+    let candidate = match primary.failover.is_running() {
+        true => shared.my_id.clone(),
+        false => b"*".to_vec(),
+    };
+    let address = &primary.node.watch.address;
+    let host = address.shown(shared.globals.announce_hostnames);
+    let (port, epoch) = (address.port.to_string(), shared.current_epoch.to_string());
+    for (run_id, peer) in &mut primary.peers {
+        if now - peer.answered_at > period * 5 {
+            (peer.says_down, peer.vote) = (false, None);
+        }
+        if !is_down || !(is_forced || now - peer.answered_at >= period) {
+            continue;
+        }
+        let link = shared.links.get(peer.watch.link);
+        let target = Target {
+            primary: primary.name.clone(),
+            member: Member::Peer(run_id.clone()),
+        };
+        let expected = Expected::IsDown(target);
+        let is_asked = link
+            .commands
+            .as_ref()
+            .is_some_and(|conn| conn.expected.contains(&expected));
+        if !link.is_up() || (is_asked && !is_forced) {
+            continue;
+        }
+        let words: [&[u8]; 6] = [
+            b"SENTINEL",
+            b"is-master-down-by-addr",
+            host,
+            port.as_bytes(),
+            epoch.as_bytes(),
+            &candidate,
+        ];
+        shared.send(peer.watch.link, &words, expected);
+    }
+}
+
+/// Takes an answer: whether the primary is down, the vote or `*`, its epoch.
+pub(crate) fn answered(
+    shared: &mut Shared,
+    primary: &mut Primary,
+    run_id: &[u8],
+    (is_down, vote, epoch): (bool, &[u8], u64),
+) {
+    let Some(peer) = primary.peers.get_mut(run_id) else {
+        return;
+    };
+    peer.answered_at = shared.now;
+    peer.says_down = is_down;
+    if vote != b"*" {
+        if peer.vote_epoch != epoch {
+            let (name, vote) = (
+                String::from_utf8_lossy(run_id),
+                String::from_utf8_lossy(vote),
+            );
+            shared.log(Level::Notice, format!("{name} voted for {vote} {epoch}"));
+        }
+        (peer.vote, peer.vote_epoch) = (Some(vote.to_vec()), epoch);
+    }
+}
