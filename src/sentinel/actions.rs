@@ -42,6 +42,8 @@ pub(crate) enum Action {
     },
     /// Write a line to the log.
     Log { level: Level, text: String },
+    /// Set `loglevel` to this value.
+    SetLogLevel(&'static str),
     /// Save the state (`Sentinel::setup`, as it is now) and sync the file. The answer is
     /// `Sentinel::persisted`, before any other action is carried out.
     Persist,

@@ -2,6 +2,7 @@
 
 mod actions;
 mod address;
+mod commands;
 mod config;
 mod core;
 mod discovery;

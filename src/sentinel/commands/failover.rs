@@ -1,0 +1,45 @@
+//! `FAILOVER name [COORDINATED]`: a failover that an operator wants.
+
+use super::{After, Call, Done, error};
+use crate::sentinel::actions::Level;
+use crate::sentinel::failover;
+use crate::sentinel::instances::{FailoverKind, FailoverSeen};
+use crate::sentinel::select::select;
+use crate::sentinel::votes;
+
+/// Without COORDINATED no election is held, and the primary may be down. With it the primary hands over
+/// to the replica, after an election.
+pub(super) fn failover(call: &mut Call<'_>) -> Done {
+    let primary = call.primary(call.args[2])?;
+    let kind = match call.args.get(3) {
+        None => FailoverKind::Forced,
+        Some(word) if !word.eq_ignore_ascii_case(b"coordinated") => {
+            return Err(error("ERR Unknown failover option specified"));
+        }
+        Some(_) if primary.node.failover == FailoverSeen::Unsupported => {
+            let text = "NOGOODPRIMARY Primary does not support FAILOVER command";
+            return Err(error(text));
+        }
+        Some(_) => FailoverKind::Coordinated,
+    };
+    if primary.failover.is_running() {
+        return Err(error("INPROG Failover already in progress"));
+    }
+    let shared = &mut call.sentinel.shared;
+    let primaries = &mut call.sentinel.primaries;
+    let primary = primaries.get_mut(call.args[2]).expect("looked up above");
+    if select(shared, primary).is_none() {
+        return Err(error("NOGOODSLAVE No suitable replica to promote"));
+    }
+    let name = String::from_utf8_lossy(call.args[2]);
+    let text = format!("Executing user requested FAILOVER of '{name}'");
+    shared.log(Level::Notice, text);
+    let watch = &mut primary.node.watch;
+    (watch.is_down, watch.down_since) = (true, Some(shared.now));
+    failover::start(shared, primary, kind);
+    if kind == FailoverKind::Coordinated {
+        votes::ask(shared, primary, true);
+    }
+    call.reply.ok();
+    Ok(After::Send)
+}

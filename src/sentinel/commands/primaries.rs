@@ -1,0 +1,74 @@
+//! MONITOR, REMOVE and RESET: which primaries are watched.
+
+use super::{After, Call, Done, error};
+use crate::base::glob;
+use crate::base::number::parse_i64;
+use crate::sentinel::actions::Level;
+use crate::sentinel::config::PrimarySettings;
+use crate::sentinel::groups;
+use crate::sentinel::shared::Reporter;
+
+/// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is accepted before it is resolved.
+pub(super) fn monitor(call: &mut Call<'_>) -> Done {
+    let [_, _, name, host, port, quorum] = *call.args else {
+        unreachable!("the row has the number of words");
+    };
+    let quorum = parse_i64(quorum).ok_or_else(|| error("ERR Invalid quorum"))?;
+    let port = parse_i64(port).ok_or_else(|| error("ERR Invalid port"))?;
+    if quorum <= 0 {
+        return Err(error("ERR Quorum must be 1 or greater."));
+    }
+    let shared = &mut call.sentinel.shared;
+    let checked_port = u16::try_from(port).unwrap_or(0);
+    let address = shared.address(host, checked_port);
+    let address =
+        address.ok_or_else(|| error("ERR Invalid IP address or hostname specified"))?;
+    if i64::from(checked_port) != port {
+        return Err(error("ERR Invalid port number."));
+    }
+    if call.sentinel.primaries.contains_key(name) {
+        return Err(error("ERR Duplicate master name."));
+    }
+    let periods = &shared.periods;
+    let settings = PrimarySettings::new(
+        quorum as usize,
+        periods.default_down_after,
+        periods.default_failover_timeout,
+    );
+    let primary = groups::new_primary(shared, name, address, settings);
+    groups::report_monitored(shared, &primary);
+    call.sentinel.primaries.insert(name.to_vec(), primary);
+    call.ok_when_saved()
+}
+
+/// `REMOVE name`
+pub(super) fn remove(call: &mut Call<'_>) -> Done {
+    call.primary(call.args[2])?;
+    let primaries = &mut call.sentinel.primaries;
+    let primary = primaries.remove(call.args[2]).expect("looked up above");
+    let shared = &mut call.sentinel.shared;
+    let reporter = Reporter::new(&primary, shared);
+    reporter.primary(shared, Level::Warning, "-monitor", "");
+    groups::release(shared, primary);
+    call.ok_when_saved()
+}
+
+/// `RESET pattern`: how many were reset.
+pub(super) fn reset(call: &mut Call<'_>) -> Done {
+    let (pattern, mut count) = (call.args[2], 0);
+    let shared = &mut call.sentinel.shared;
+    for primary in call.sentinel.primaries.values_mut() {
+        if !glob::matches(pattern, &primary.name, false) {
+            continue;
+        }
+        groups::reset(shared, primary, true);
+        let reporter = Reporter::new(primary, shared);
+        reporter.primary(shared, Level::Warning, "+reset-master", "");
+        count += 1;
+    }
+    if count > 0 {
+        shared.out.persist();
+    }
+    call.reply.int(count);
+    Ok(After::Send)
+}

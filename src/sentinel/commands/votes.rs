@@ -1,0 +1,79 @@
+//! IS-MASTER-DOWN-BY-ADDR and CKQUORUM.
+
+use super::{After, Call, Done, error};
+use crate::base::number::parse_i64;
+use crate::resp::{CommandError, Reply};
+use crate::sentinel::address::Address;
+use crate::sentinel::votes;
+
+/// Whether the primary is down, our vote or `*`, its epoch.
+fn write(reply: &mut Reply, is_down: bool, vote: &[u8], epoch: u64) {
+    reply.array(3);
+    reply.int(is_down.into());
+    reply.bulk(vote);
+    reply.int(epoch as i64);
+}
+
+/// `IS-MASTER-DOWN-BY-ADDR ip port epoch run-id`: also a request for our vote, unless the run id is `*`.
+///
+/// In TILT nothing is known to be down. A vote leaves only after it was saved; if it cannot be, the
+/// answer is that there is none.
+pub(super) fn is_down(call: &mut Call<'_>) -> Done {
+    let number = |word: &[u8]| parse_i64(word).ok_or(CommandError::NotAnInteger);
+    let (port, epoch) = (number(call.args[3])?, number(call.args[4])?);
+    let (host, candidate) = (call.args[2], call.args[5]);
+    let shared = &mut call.sentinel.shared;
+    let address = u16::try_from(port).ok();
+    let address = address.map(|port| Address::new(host, port, &shared.names));
+    let mut primaries = call.sentinel.primaries.values_mut();
+    let primary = address.and_then(|address| {
+        primaries.find(|primary| primary.node.watch.address.is_same(&address))
+    });
+    let Some(primary) = primary else {
+        write(call.reply, false, b"*", 0);
+        return Ok(After::Send);
+    };
+    let is_down = primary.node.watch.is_down && shared.tilt.since.is_none();
+    if candidate == b"*" {
+        write(call.reply, is_down, b"*", 0);
+        return Ok(After::Send);
+    }
+    let epoch = u64::try_from(epoch).unwrap_or(0);
+    let (vote, vote_epoch) = votes::vote(shared, primary, epoch, candidate);
+    let vote = vote.as_deref().unwrap_or(b"*");
+    write(call.reply, is_down, vote, vote_epoch);
+    if shared.out.is_saved() {
+        return Ok(After::Send);
+    }
+    shared.out.persist();
+    let mut otherwise = Reply::new();
+    write(&mut otherwise, is_down, b"*", 0);
+    Ok(After::Persist {
+        otherwise: otherwise.take_text(),
+    })
+}
+
+/// `CKQUORUM name`: whether enough Sentinels are there for the quorum, and for a majority.
+pub(super) fn ckquorum(call: &mut Call<'_>) -> Done {
+    let primary = call.primary(call.args[2])?;
+    let others = primary.peers.values().filter(|peer| !peer.watch.is_down);
+    let usable = others.count() + 1;
+    let has_quorum = usable >= primary.settings.quorum;
+    let has_majority = usable > primary.peers.len().div_ceil(2);
+    if has_quorum && has_majority {
+        const REACHED: &str = "Quorum and failover authorization can be reached";
+        let text = format!("OK {usable} usable Sentinels. {REACHED}");
+        call.reply.simple(&text);
+        return Ok(After::Send);
+    }
+    const QUORUM: &str =
+        "Not enough available Sentinels to reach the specified quorum for this master";
+    const MAJORITY: &str =
+        "Not enough available Sentinels to reach the majority and authorize a failover";
+    let lacks: Vec<&str> = [(has_quorum, QUORUM), (has_majority, MAJORITY)]
+        .into_iter()
+        .filter_map(|(has_it, text)| (!has_it).then_some(text))
+        .collect();
+    let lacks = lacks.join(". ");
+    Err(error(&format!("NOQUORUM {usable} usable Sentinels. {lacks}")))
+}
