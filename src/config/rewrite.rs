@@ -31,6 +31,8 @@ pub(crate) struct ForeignLines {
     pub keyword: &'static str,
     /// The main spelling of a second word; lines of one spelling take each other's places.
     pub main_word: fn(&[u8]) -> Vec<u8>,
+    /// Directives that have no meaning there: their lines are removed.
+    pub unused: &'static [&'static str],
     /// The new lines; old ones that they do not replace are removed.
     pub lines: Vec<RewriteLine>,
 }
@@ -77,7 +79,9 @@ impl Config {
         let mut page = Page::read(old, foreign);
         let default = Config::default();
         for directive in DIRECTIVES {
+            let is_unused = foreign.is_some_and(|f| f.unused.contains(&directive.name));
             let values = match directive.lines(self, &default) {
+                Lines::Values(_) if is_unused => Vec::new(),
                 Lines::None => Vec::new(),
                 Lines::Values(values) => values,
             };

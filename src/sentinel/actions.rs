@@ -112,9 +112,9 @@ impl Outbox {
         !self.is_asked && !self.is_saving && !self.has_failed
     }
 
-    /// Whether the last save failed, and no other is on its way.
-    pub(crate) fn must_retry(&self) -> bool {
-        self.has_failed && !self.is_asked && !self.is_saving
+    /// Whether the last save failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 }
 

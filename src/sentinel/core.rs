@@ -24,7 +24,6 @@ impl Sentinel {
     pub(crate) fn new(setup: &Setup, own: Own, seed: u64, now: Now) -> Sentinel {
         let mut shared = Shared {
             now: now.monotonic_ms,
-            wall_ms: now.wall_ms,
             own,
             my_id: Vec::new(),
             current_epoch: setup.current_epoch,
@@ -83,14 +82,13 @@ impl Sentinel {
     /// The moment of what is told next.
     pub(super) fn set_now(&mut self, now: Now) {
         self.shared.now = now.monotonic_ms;
-        self.shared.wall_ms = now.wall_ms;
     }
 
     /// Does what is due.
     pub(crate) fn tick(&mut self, now: Now) {
         self.set_now(now);
         self.check_tilt(now);
-        if self.shared.out.must_retry() {
+        if self.shared.out.has_failed() {
             self.shared.out.persist();
         }
         for primary in self.primaries.values_mut() {

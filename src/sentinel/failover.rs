@@ -20,7 +20,7 @@ const HAND_OVER_MS_MIN: Ms = 1000;
 
 /// Begins an attempt in a new epoch.
 pub(crate) fn start(shared: &mut Shared, primary: &mut Primary, kind: FailoverKind) {
-    shared.current_epoch += 1;
+    shared.current_epoch = shared.current_epoch.saturating_add(1);
     shared.out.persist();
     let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
     let failover = &mut primary.failover;
@@ -36,7 +36,9 @@ pub(crate) fn start(shared: &mut Shared, primary: &mut Primary, kind: FailoverKi
 
 /// Begins an attempt if the primary is down by agreement, and the last attempt is long ago.
 fn start_if_needed(shared: &mut Shared, primary: &mut Primary) -> bool {
-    if !primary.is_agreed_down || primary.failover.is_running() {
+    // An epoch that cannot be saved might be used again after a crash, for another configuration.
+    let cannot_save = shared.out.has_failed();
+    if !primary.is_agreed_down || primary.failover.is_running() || cannot_save {
         return false;
     }
     let wait = primary.settings.failover_timeout_ms * 2;
@@ -93,7 +95,7 @@ fn abort(shared: &mut Shared, primary: &mut Primary, channel: &'static str) {
 
 fn wait_start(shared: &mut Shared, primary: &mut Primary) {
     let leader = votes::leader(shared, primary, primary.failover.epoch);
-    let is_leader = leader.is_some_and(|leader| shared.is_me(&leader));
+    let is_leader = leader.is_some_and(|leader| shared.is_me(&leader)) && shared.out.is_saved();
     if !is_leader && primary.failover.kind != FailoverKind::Forced {
         let timeout = primary.settings.failover_timeout_ms;
         let timeout = timeout.min(shared.periods.election_timeout);

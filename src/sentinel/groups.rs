@@ -3,7 +3,9 @@
 use super::actions::Level;
 use super::address::Address;
 use super::config::{KnownPeer, KnownPrimary, PrimarySettings, Setup};
-use super::instances::{FailoverKind, FailoverState, Node, Peer, Primary, Replica, Role, Watch};
+use super::instances::{
+    FailoverKind, FailoverState, Node, Peer, Primary, Reconf, Replica, Role, Watch,
+};
 use super::links::LinkId;
 use super::shared::{Reporter, Shared};
 use std::collections::BTreeMap;
@@ -31,13 +33,16 @@ pub(crate) fn add_replica(
     address: Address,
 ) -> Option<Vec<u8>> {
     let name = address.with_port(shared.globals.announce_hostnames);
-    if primary.replicas.contains_key(&name) {
+    let mut replicas = primary.replicas.values();
+    // It may have another name: that of its host, from before the host was resolved.
+    let is_known = replicas.any(|replica| replica.node.watch.address.is_same(&address));
+    if is_known || primary.replicas.contains_key(&name) {
         return None;
     }
     let now = shared.now;
     let link = shared.links.add(true, now);
     let node = Node::new(Watch::new(address, link, now), Role::Replica, now);
-    let reconf = super::instances::Reconf::None;
+    let reconf = Reconf::None;
     let replica = Replica { node, reconf };
     primary.replicas.insert(name.clone(), replica);
     Some(name)

@@ -1,4 +1,54 @@
 //! Sentinel: watches primaries, agrees with other Sentinels that one is down, and promotes a replica.
+//!
+//! The core is a state machine without I/O. It speaks with Redis's and Valkey's Sentinels in one quorum.
+//!
+//!     the file --config--> Setup --> Sentinel --config--> the file
+//!                                     |  ^
+//!                       pop: Action   |  |  tick, connected, closed, reply, resolved,
+//!                                     v  |  persisted, script_started, script_ended, command, publish
+//!                                    driver
+//!
+//! Invariants
+//!   1. One vote per primary and epoch, also across crashes: what the process decides is saved before it
+//!      leaves. After [`Action::Persist`](actions::Action::Persist) no action is handed out until
+//!      `persisted`, and a reply may have to wait for it ([`After`](commands::After)).
+//!   2. A failover that nobody asked for needs the votes of a majority of all Sentinels ever heard of, and
+//!      the primary's quorum.
+//!   3. In TILT no data node gets an order, and no failover begins.
+//!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with each event,
+//!      the seed with the start.
+//!
+//! Cost: a tick visits every instance; between changes it allocates a few short texts per primary.
+//!
+//! # The driver's duties
+//!
+//! - Start: `config::from_file` reads the lines that `config::Config::sentinel_lines` kept (with
+//!   `Sources::is_sentinel`); `Sentinel::new`; carry out its actions.
+//! - A timer: `tick`, after `next_tick_ms`. A gap of more than two seconds is TILT.
+//! - After **each** call, `pop` until there is nothing more, and carry out each action in order:
+//!   - `Connect`: open it (`net/connecting.rs`, as `server/run/roles/upstream.rs` does), then `connected`
+//!     with our own address on it; or `closed`. The core gives up connections that do not come about.
+//!   - `Send`, `Close`; a connection that the other end closes, or whose bytes are no replies, is `closed`.
+//!     Replies are parsed (`resp::ReplyParser`) and passed on one by one, in order: `reply`.
+//!   - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration, then
+//!     `crate::config::replace_file`, then `persisted`.
+//!   - `Event`: a line of the log, `channel text`, and unless its level is `Debug` a message to the
+//!     subscribers of `channel`. `Log`, `SetLogLevel`.
+//!   - `RunScript`: start the program without a shell; `script_started`, at its end `script_ended`.
+//!     `KillScript`: SIGKILL to it.
+//!   - `Resolve`: look the name up, off the loop; `resolved`.
+//!   - `Exit`: end the process with this status.
+//! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`. If the
+//!   answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent instead.
+//!
+//! # What is not there yet
+//!
+//! - The driver: no link, timer, file, process or command row exists outside the tests; `--sentinel` is
+//!   still refused by the command line. The other commands of a Sentinel (AUTH, CLIENT, SUBSCRIBE and so
+//!   on) are the server's own, limited to those that Redis allows there.
+//! - Events of level `Debug` about connections (`-cmd-link-reconnection`, `-pubsub-link-reconnection`).
+//! - SENTINEL MONITOR with a name resolves it later, where Redis refuses an unknown one at once.
+//! - TLS of the links: `Connect` does not say it; it follows from the server's `tls-replication`.
 
 mod actions;
 mod address;
@@ -17,5 +67,7 @@ mod refresh;
 mod scripts;
 mod select;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod time;
 mod votes;

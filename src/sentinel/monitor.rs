@@ -11,7 +11,7 @@ use super::time::Ms;
 /// No more requests are sent over a link, for each of its owners, while so many have no reply.
 const PENDING_MAX: usize = 100;
 
-/// Whether hellos to data nodes would wait: writes are paused, and PUBLISH with them.
+/// Whether a hello to the primary would wait: its writes are paused, and PUBLISH with them.
 fn is_muted(primary: &Primary) -> bool {
     let failover = &primary.failover;
     failover.kind == FailoverKind::Coordinated && failover.state <= FailoverState::WaitPromotion
@@ -44,13 +44,12 @@ pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
         primary: name.clone(),
         member,
     };
-    let is_busy = |seen| muted || seen == FailoverSeen::Yes;
     let due = Due {
         target: target(Member::Primary),
         settings,
         about: &about,
         info: Some((node.info_at, shared.periods.info)),
-        is_muted: is_busy(node.failover),
+        is_muted: muted || node.failover == FailoverSeen::Yes,
     };
     tend_one(shared, &mut node.watch, &due);
     for (name, replica) in replicas {
@@ -65,7 +64,7 @@ pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
             settings,
             about: &about,
             info: Some((node.info_at, period)),
-            is_muted: is_busy(node.failover),
+            is_muted: node.failover == FailoverSeen::Yes,
         };
         tend_one(shared, &mut node.watch, &due);
     }
@@ -75,7 +74,7 @@ pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
             settings,
             about: &about,
             info: None,
-            is_muted: muted,
+            is_muted: false,
         };
         tend_one(shared, &mut peer.watch, &due);
     }
@@ -110,6 +109,8 @@ fn reconnect(shared: &mut Shared, watch: &Watch, is_data_node: bool) {
     let place = (watch.address.ip.as_slice(), watch.address.port);
     let (links, out) = (&mut shared.links, &mut shared.out);
     if no_commands {
+        // A PING is the first request: from now on a reply is due, even if no connection comes about.
+        links.get_mut(watch.link).pinged_since.get_or_insert(now);
         links.connect(watch.link, ConnKind::Commands, place, now, out);
     }
     if no_subscription {

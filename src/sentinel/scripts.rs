@@ -201,7 +201,11 @@ mod tests {
             scripts.schedule(vec![vec![n]]);
         }
         assert_eq!(scripts.jobs.len(), QUEUE_MAX);
-        assert_eq!(scripts.jobs[16].argv, [[21 - 4]], "16 to 20 waited longest");
+        assert_eq!(
+            scripts.jobs[16].argv,
+            [[1]],
+            "16 to 19 and 0 waited longest"
+        );
     }
 
     #[test]

@@ -38,8 +38,11 @@ fn is_fit(shared: &Shared, primary: &Primary, replica: &Replica) -> bool {
         true => periods.ping * 5,
         false => periods.info * 3,
     };
+    // Since it was last heard of, which in TILT is long before it is noticed that it is down: Redis counts
+    // from then on, and after a TILT may find no replica good enough, ever.
+    let heard_at = shared.links.get(down.link).available_at;
     let down_ms = match down.down_since {
-        Some(since) if down.is_down => now - since,
+        Some(since) if down.is_down => now - since.min(heard_at),
         _ => 0,
     };
     let link_down_max = down_ms + primary.settings.down_after_ms * 10;

@@ -42,7 +42,6 @@ pub(crate) struct Tilt {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub now: Ms,
-    pub wall_ms: Ms,
     pub own: Own,
     pub my_id: Vec<u8>,
     pub current_epoch: u64,

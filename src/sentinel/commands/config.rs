@@ -6,6 +6,7 @@ use crate::base::number::parse_i64;
 use crate::resp::CommandError;
 use crate::sentinel::actions::{Action, Level};
 use crate::sentinel::config::Globals;
+use crate::sentinel::links::LinkId;
 use crate::sentinel::shared::Shared;
 
 /// In the order of CONFIG GET.
@@ -118,7 +119,7 @@ fn set(call: &mut Call<'_>) -> Done {
     call.ok_when_saved()
 }
 
-fn close(shared: &mut Shared, links: Vec<crate::sentinel::links::LinkId>) {
+fn close(shared: &mut Shared, links: Vec<LinkId>) {
     let count = links.len();
     for link in links {
         shared.links.close_both(link, &mut shared.out);

@@ -4,6 +4,7 @@ use super::{After, Call, Done, error, error_naming};
 use crate::base::number::parse_i64;
 use crate::sentinel::actions::Level;
 use crate::sentinel::shared::Simulated;
+use crate::sentinel::time::MS_MAX;
 
 /// `DEBUG`: all periods; `DEBUG period milliseconds ...`: sets some, in their order.
 pub(super) fn debug(call: &mut Call<'_>) -> Done {
@@ -29,7 +30,7 @@ pub(super) fn debug(call: &mut Call<'_>) -> Done {
             let before = String::from_utf8_lossy(&before).into_owned();
             return Err(error_naming(&before, pair[0], "'"));
         };
-        *period = number;
+        *period = number.min(MS_MAX);
     }
     call.reply.ok();
     Ok(After::Send)

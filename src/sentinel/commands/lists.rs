@@ -87,7 +87,9 @@ fn write_info(node: &Node, now: Ms, reply: &mut Reply) {
 pub(super) fn info_cache(call: &mut Call<'_>) -> Done {
     let names: BTreeSet<&[u8]> = call.args[2..].iter().copied().collect();
     let sentinel = &call.sentinel;
-    let known = names.iter().filter_map(|name| sentinel.primaries.get(*name));
+    let known = names
+        .iter()
+        .filter_map(|name| sentinel.primaries.get(*name));
     let known: Vec<&Primary> = known.collect();
     let now = sentinel.shared.now;
     call.reply.array(known.len() * 2);

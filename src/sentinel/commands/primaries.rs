@@ -21,8 +21,7 @@ pub(super) fn monitor(call: &mut Call<'_>) -> Done {
     let shared = &mut call.sentinel.shared;
     let checked_port = u16::try_from(port).unwrap_or(0);
     let address = shared.address(host, checked_port);
-    let address =
-        address.ok_or_else(|| error("ERR Invalid IP address or hostname specified"))?;
+    let address = address.ok_or_else(|| error("ERR Invalid IP address or hostname specified"))?;
     if i64::from(checked_port) != port {
         return Err(error("ERR Invalid port number."));
     }

@@ -8,6 +8,7 @@ use crate::resp::CommandError;
 use crate::sentinel::actions::Level;
 use crate::sentinel::instances::Primary;
 use crate::sentinel::shared::{Reporter, Shared};
+use crate::sentinel::time::MS_MAX;
 
 pub(super) fn set(call: &mut Call<'_>) -> Done {
     call.primary(call.args[2])?;
@@ -66,7 +67,9 @@ fn set_one(
     let &value = words.get(1).ok_or_else(unknown)?;
     let at_least = |min: i64| {
         let number = parse_i64(value).filter(|&n| n >= min);
-        number.ok_or_else(|| invalid(value, words[0]))
+        number
+            .map(|n| n.min(MS_MAX))
+            .ok_or_else(|| invalid(value, words[0]))
     };
     let settings = &mut primary.settings;
     match option.as_slice() {

@@ -1,9 +1,7 @@
 //! How an instance is shown: a map of fields, in Redis's order. Times are ages in milliseconds.
 
 use crate::resp::Reply;
-use crate::sentinel::instances::{
-    FailoverKind, Node, Peer, Primary, Reconf, Replica, Role, Watch,
-};
+use crate::sentinel::instances::{FailoverKind, Node, Peer, Primary, Reconf, Replica, Role, Watch};
 use crate::sentinel::shared::Shared;
 use crate::sentinel::time::Ms;
 

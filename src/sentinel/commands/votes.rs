@@ -26,9 +26,8 @@ pub(super) fn is_down(call: &mut Call<'_>) -> Done {
     let address = u16::try_from(port).ok();
     let address = address.map(|port| Address::new(host, port, &shared.names));
     let mut primaries = call.sentinel.primaries.values_mut();
-    let primary = address.and_then(|address| {
-        primaries.find(|primary| primary.node.watch.address.is_same(&address))
-    });
+    let primary = address
+        .and_then(|address| primaries.find(|primary| primary.node.watch.address.is_same(&address)));
     let Some(primary) = primary else {
         write(call.reply, false, b"*", 0);
         return Ok(After::Send);
@@ -75,5 +74,7 @@ pub(super) fn ckquorum(call: &mut Call<'_>) -> Done {
         .filter_map(|(has_it, text)| (!has_it).then_some(text))
         .collect();
     let lacks = lacks.join(". ");
-    Err(error(&format!("NOQUORUM {usable} usable Sentinels. {lacks}")))
+    Err(error(&format!(
+        "NOQUORUM {usable} usable Sentinels. {lacks}"
+    )))
 }

@@ -116,6 +116,7 @@ pub(crate) fn rewrite(setup: &Setup, server: &Config, old: &[u8]) -> Vec<u8> {
     let ours = ForeignLines {
         keyword: KEYWORD,
         main_word,
+        unused: &["save"],
         lines: lines(setup),
     };
     server.rewrite_with(old, false, Some(&ours))
@@ -158,8 +159,15 @@ mod tests {
     use super::*;
 
     fn rewritten(setup: &Setup, old: &str) -> String {
-        let text = rewrite(setup, &Config::default(), old.as_bytes());
-        String::from_utf8(text).expect("UTF-8")
+        let mut server = Config::default();
+        // As it is written only if it is not the current folder.
+        server.dir.0 = std::path::Path::new("/").into();
+        let old = format!("dir \"/\"\n{old}");
+        let text = rewrite(setup, &server, old.as_bytes());
+        let text = String::from_utf8(text).expect("UTF-8");
+        text.strip_prefix("dir \"/\"\n")
+            .expect("its first line")
+            .to_owned()
     }
 
     /// What `redis-server --sentinel` 8.0.6 made of this file, without the lines of its server's own

@@ -9,5 +9,5 @@ mod read;
 mod setup;
 
 pub(crate) use lines::rewrite;
-pub(crate) use read::{Line, from_file, read};
+pub(crate) use read::from_file;
 pub(crate) use setup::{Globals, KnownPeer, KnownPrimary, PrimarySettings, Setup};

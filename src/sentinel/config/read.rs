@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use super::setup::{KnownPeer, KnownPrimary, Setup};
 use crate::config::{FileLine, Origin, Problem};
 use crate::sentinel::address::is_ip;
-use crate::sentinel::time::Ms;
+use crate::sentinel::time::{MS_MAX, Ms};
 
 /// The length of a run id.
 const RUN_ID_LEN: usize = 40;
 
 /// A line of the file: the words after `sentinel`, and whatever the caller knows it by.
 #[derive(Clone, Debug)]
-pub(crate) struct Line<O> {
+struct Line<O> {
     pub words: Vec<Vec<u8>>,
     pub origin: O,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Line<O> {
 /// Reads the lines. `is_executable` says whether a script can be run.
 ///
 /// The error is the origin of the first line that is refused in that order, and why.
-pub(crate) fn read<O: Clone>(
+fn read<O: Clone>(
     lines: &[Line<O>],
     is_executable: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Setup, (O, &'static str)> {
@@ -176,7 +176,8 @@ fn read_monitor(setup: &mut Setup, values: &[&[u8]]) -> Result<(), &'static str>
 }
 
 fn time(value: &[u8]) -> Result<Ms, &'static str> {
-    Some(number(value)).filter(|&n| n > 0).ok_or(NOT_POSITIVE)
+    let time = Some(number(value)).filter(|&n| n > 0);
+    time.map(|time| time.min(MS_MAX)).ok_or(NOT_POSITIVE)
 }
 
 /// `WORD NAME VALUE ...`
@@ -257,7 +258,7 @@ fn read_of_primary(
             settings.renames.push((value.to_vec(), values[1].to_vec()));
         }
         _ if number(value) < 0 => return Err("negative time parameter."),
-        _ => settings.reboot_down_after_ms = number(value),
+        _ => settings.reboot_down_after_ms = number(value).min(MS_MAX),
     }
     Ok(())
 }
@@ -288,12 +289,12 @@ fn read_peer(setup: &mut Setup, at: usize, values: &[&[u8]]) -> Result<(), &'sta
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::{Sources, load, split};
 
     /// The lines of a file, with their numbers.
-    pub(crate) fn lines_of(text: &str) -> Vec<Line<usize>> {
+    fn lines_of(text: &str) -> Vec<Line<usize>> {
         let line = |(text, origin): (&str, usize)| {
             let words = split(text.as_bytes()).expect("balanced quotes");
             let mut words = words.iter().map(|word| word.to_vec());
@@ -305,7 +306,9 @@ pub(crate) mod tests {
         text.lines().zip(1..).filter_map(line).collect()
     }
 
-    pub(crate) fn read_text(text: &str) -> Result<Setup, (usize, &'static str)> {
+    pub(in crate::sentinel::config) fn read_text(
+        text: &str,
+    ) -> Result<Setup, (usize, &'static str)> {
         read(&lines_of(text), &|path| path != b"/nonexistent")
     }
 

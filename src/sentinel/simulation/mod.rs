@@ -1,0 +1,8 @@
+//! Sentinels in a simulated world: what they do in known situations, and what holds in random ones.
+
+mod checks;
+mod commands;
+mod node;
+mod situations;
+mod storms;
+mod world;

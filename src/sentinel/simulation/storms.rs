@@ -1,0 +1,100 @@
+//! Random situations: nodes and Sentinels that die and return, cuts in one or both directions, clocks
+//! that jump, machines that stand still, disks that fail. `checks` look at every action; when all is
+//! well again, all must agree on one primary in bounded time.
+
+use super::world::World;
+
+/// Longer than two failover timeouts, TILT, and the patience with replicas that differ.
+const PEACE_MS: i64 = 180_000;
+
+fn host(world: &mut World) -> String {
+    let (sentinels, nodes) = (world.machines.len(), world.nodes.len());
+    let n = world.random.below((sentinels + nodes) as u64) as usize;
+    match n < sentinels {
+        true => world.machines[n].place.0.clone(),
+        false => world.nodes[n - sentinels].place.0.clone(),
+    }
+}
+
+fn hosts(world: &World) -> Vec<String> {
+    let machines = world.machines.iter().map(|machine| machine.place.0.clone());
+    let nodes = world.nodes.iter().map(|node| node.place.0.clone());
+    machines.chain(nodes).collect()
+}
+
+fn trouble(world: &mut World) {
+    let machine = world.random.below(world.machines.len() as u64) as usize;
+    let node = world.random.below(world.nodes.len() as u64) as usize;
+    match world.random.below(12) {
+        0 | 1 if world.nodes[node].is_up => world.stop_node(node),
+        0..=2 => {
+            if !world.nodes[node].is_up {
+                world.start_node(node);
+            }
+        }
+        3 | 4 => match world.machines[machine].core {
+            Some(_) => world.crash(machine),
+            None => world.start(machine),
+        },
+        5 => {
+            let (a, b) = (host(world), host(world));
+            world.cut(&a, &b);
+        }
+        6 => {
+            // One side of the network cannot reach the other.
+            let mask = world.random.next();
+            let all = hosts(world);
+            let side = |n: usize| mask >> n & 1;
+            for (a, from) in all.iter().enumerate() {
+                for (b, to) in all.iter().enumerate() {
+                    if side(a) != side(b) {
+                        world.cut(from, to);
+                    }
+                }
+            }
+        }
+        7 | 8 => world.cuts.clear(),
+        9 => {
+            let jump = world.random.below(20_000) as i64 - 10_000;
+            world.machines[machine].skew_ms += jump;
+        }
+        10 => {
+            let until = world.now + world.random.below(8_000) as i64;
+            world.machines[machine].frozen_until = until;
+        }
+        _ => {
+            let is_bad = world.machines[machine].has_bad_disk;
+            world.machines[machine].has_bad_disk = !is_bad;
+        }
+    }
+}
+
+fn storm(sentinels: usize, nodes: usize, seed: u64) -> usize {
+    let mut world = World::new(sentinels, nodes, sentinels / 2 + 1, seed);
+    world.run_ms(15_000);
+    world.checks.may_crash = true;
+    for _ in 0..25 {
+        trouble(&mut world);
+        let pause = world.random.below(8_000) as i64;
+        world.run_ms(pause);
+    }
+    world.heal();
+    let agree = |world: &World| world.agreed().is_some();
+    let settled = world.run_until(PEACE_MS, agree);
+    assert!(settled, "seed {seed}: they do not agree");
+    world.run_ms(5_000);
+    assert!(agree(&world), "seed {seed}: it does not last");
+    world.checks.leaders()
+}
+
+#[test]
+fn three_sentinels_weather_storms() {
+    let led: usize = (1..=20).map(|seed| storm(3, 3, seed)).sum();
+    assert!(led > 10, "{led} failovers");
+}
+
+#[test]
+fn five_sentinels_weather_storms() {
+    let led: usize = (101..=110).map(|seed| storm(5, 4, seed)).sum();
+    assert!(led > 5, "{led} failovers");
+}
