@@ -485,13 +485,29 @@ impl World {
                 });
                 reply.take_text()
             }
-            [b"SENTINEL", ..] => self.command_bytes(at, &words),
+            [b"SENTINEL", ..] => {
+                let reply = self.command_bytes(at, &words);
+                self.note_vote(at, &reply);
+                reply
+            }
             _ => b"+OK\r\n".to_vec(),
         };
         let mut input = bytes.as_slice();
         let mut parser = ReplyParser::new(ReplyBounds::default());
         if let Some(reply) = parser.push(&mut input).expect("a reply") {
             self.answer(key, reply);
+        }
+    }
+
+    /// The reply to SENTINEL IS-MASTER-DOWN-BY-ADDR may have a vote.
+    fn note_vote(&mut self, n: usize, reply: &[u8]) {
+        let text = String::from_utf8_lossy(reply);
+        let lines: Vec<&str> = text.split("\r\n").collect();
+        if let ["*3", _, _, vote, epoch, ""] = lines[..]
+            && vote != "*"
+        {
+            let epoch = epoch[1..].parse().expect("an integer");
+            self.checks.voted(n, vote, epoch);
         }
     }
 
@@ -537,6 +553,25 @@ impl World {
         };
         let mut up = self.nodes.iter().filter(|node| node.is_up).peekable();
         (up.peek().is_some() && up.all(obeys)).then_some(first)
+    }
+
+    /// Who sees what, for a failed test.
+    pub(super) fn shown(&self) -> String {
+        let machine = |machine: &Machine| {
+            let core = machine.core.as_ref().expect("it is running");
+            let primary = &core.primaries[NAME];
+            let address = primary.current_address();
+            let last = machine.events.iter().rev().take(12);
+            let last: Vec<_> = last
+                .map(|(at, channel, text)| (at, channel, text))
+                .collect();
+            let (state, epoch) = (primary.failover.state, primary.config_epoch);
+            format!("{} {state:?} {epoch}: {last:#?}", address.ip.escape_ascii())
+        };
+        let machines: Vec<String> = self.machines.iter().map(machine).collect();
+        let nodes = self.nodes.iter().map(|node| (&node.place, &node.primary));
+        let nodes: Vec<_> = nodes.collect();
+        format!("now {}\n{}\n{nodes:?}", self.now, machines.join("\n"))
     }
 
     pub(super) fn core(&self, n: usize) -> &Sentinel {
