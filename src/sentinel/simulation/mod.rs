@@ -2,6 +2,7 @@
 
 mod checks;
 mod commands;
+mod live;
 mod node;
 mod situations;
 mod storms;

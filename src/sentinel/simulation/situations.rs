@@ -90,8 +90,8 @@ fn a_dead_primary_is_replaced_and_comes_back_as_a_replica() {
     }
     let other = world.channels((leader + 1) % 3, from);
     assert!(index(&other, "+config-update-from") < index(&other, "+switch-master"));
-    let events = world.machines[leader].events.iter();
-    let switch = events.filter(|e| e.1 == "+switch-master").next_back();
+    let mut events = world.machines[leader].events.iter();
+    let switch = events.rfind(|e| e.1 == "+switch-master");
     assert_eq!(
         switch.expect("it happened").2,
         "mymaster 10.0.0.1 6379 10.0.0.3 6379"
