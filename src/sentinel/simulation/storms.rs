@@ -4,6 +4,8 @@
 //!
 //! `RUSSET_SENTINEL_STORMS=N` tries N seeds in place of the usual few.
 
+use proptest::prelude::*;
+
 use super::world::World;
 
 /// Longer than two failover timeouts, TILT, and the patience with replicas that differ.
@@ -127,4 +129,81 @@ fn three_sentinels_weather_storms() {
 fn five_sentinels_weather_storms() {
     let led: usize = seeds(10).map(|seed| storm(5, 4, seed)).sum();
     assert!(led > 5, "{led} failovers");
+}
+
+const WORDS: &[&str] = &[
+    "master",
+    "masters",
+    "replicas",
+    "slaves",
+    "sentinels",
+    "set",
+    "monitor",
+    "remove",
+    "reset",
+    "config",
+    "get",
+    "debug",
+    "failover",
+    "coordinated",
+    "is-master-down-by-addr",
+    "info-cache",
+    "ckquorum",
+    "pending-scripts",
+    "simulate-failure",
+    "mymaster",
+    "*",
+    "10.0.0.1",
+    "6379",
+    "quorum",
+    "rename-command",
+    "auth-pass",
+    "parallel-syncs",
+    "info-period",
+    "tilt-period",
+    "announce-ip",
+    "announce-port",
+    "yes",
+    "",
+    "-1",
+    "0",
+    "1",
+    "9223372036854775807",
+];
+
+/// Words for commands, plausible and not.
+fn word() -> impl Strategy<Value = Vec<u8>> {
+    let known = proptest::sample::select(WORDS).prop_map(|word| word.as_bytes().to_vec());
+    prop_oneof![4 => known, 1 => proptest::collection::vec(any::<u8>(), 0..8)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Clients, peers and data nodes may say anything; what is saved after it is read again.
+    #[test]
+    fn any_words_are_answered_and_any_state_is_saved(
+        lines in proptest::collection::vec(proptest::collection::vec(word(), 0..7), 1..12),
+        hello in "[0-9]{1,3},[0-9]{1,6},[a-f]{0,4},[0-9]{1,20},mymaster,10.0.0.[12],6379,[0-9]{1,20}",
+        info: Vec<u8>,
+    ) {
+        let mut world = World::new(2, 2, 1, 5);
+        world.run_ms(3_000);
+        for words in lines {
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            let words = [&[&b"SENTINEL"[..]], &words[..]].concat();
+            let reply = world.command_bytes(0, &words);
+            prop_assert!(world.machines[0].core.is_none() || reply.ends_with(b"\r\n"));
+            world.run_ms(200);
+            if world.machines[0].core.is_none() {
+                world.start(0);
+            }
+        }
+        world.hear(0, hello.as_bytes());
+        world.hear(0, &info);
+        crate::sentinel::instances::Report::read(&info);
+        world.command_bytes(0, &[b"SENTINEL", b"FLUSHCONFIG"]);
+        world.crash(0);
+        world.start(0);
+    }
 }

@@ -12,6 +12,7 @@ use crate::sentinel::actions::Action;
 use crate::sentinel::commands::{After, Host};
 use crate::sentinel::config::{Setup, from_file, rewrite};
 use crate::sentinel::core::Sentinel;
+use crate::sentinel::instances::CHANNEL;
 use crate::sentinel::links::ConnId;
 use crate::sentinel::shared::{Own, Random};
 use crate::sentinel::time::Now;
@@ -305,7 +306,7 @@ impl World {
         String::from_utf8(reply).expect("UTF-8")
     }
 
-    fn command_bytes(&mut self, n: usize, words: &[&[u8]]) -> Vec<u8> {
+    pub(super) fn command_bytes(&mut self, n: usize, words: &[&[u8]]) -> Vec<u8> {
         let clock = self.clock(n);
         let core = self.machines[n].core.as_mut().expect("it is running");
         let host = Host {
@@ -328,6 +329,14 @@ impl World {
             tell(core, clock);
             self.carry_out(n);
         }
+    }
+
+    /// A Sentinel gets a message of the channel.
+    pub(super) fn hear(&mut self, n: usize, message: &[u8]) {
+        let mut reply = Reply::new();
+        self.told(n, |core, now| {
+            core.publish(now, CHANNEL, message, &mut reply)
+        });
     }
 
     /// Delivers what is due, connection by connection, in order.
@@ -506,8 +515,8 @@ impl World {
         if let ["*3", _, _, vote, epoch, ""] = lines[..]
             && vote != "*"
         {
-            let epoch = epoch[1..].parse().expect("an integer");
-            self.checks.voted(n, vote, epoch);
+            let epoch: i64 = epoch[1..].parse().expect("an integer");
+            self.checks.voted(n, vote, epoch as u64);
         }
     }
 
