@@ -95,6 +95,7 @@ fn abort(shared: &mut Shared, primary: &mut Primary, channel: &'static str) {
 
 fn wait_start(shared: &mut Shared, primary: &mut Primary) {
     let leader = votes::leader(shared, primary, primary.failover.epoch);
+    // Our vote and the epoch are in the file, too.
     let is_leader = leader.is_some_and(|leader| shared.is_me(&leader)) && shared.out.is_saved();
     if !is_leader && primary.failover.kind != FailoverKind::Forced {
         let timeout = primary.settings.failover_timeout_ms;

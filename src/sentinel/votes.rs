@@ -2,7 +2,8 @@
 //!
 //! Invariants
 //!   1. One vote per primary and epoch: the epoch of the last vote only grows, and is saved before the
-//!      vote leaves or is counted. A vote that could not be saved is given to nobody else.
+//!      vote leaves, or before an election with it is won. A vote that could not be saved is given to
+//!      nobody else.
 //!   2. The leader has at least `max(known / 2 + 1, quorum)` votes, `known` being all Sentinels ever
 //!      heard of (until SENTINEL RESET), and ourselves.
 
@@ -67,7 +68,6 @@ pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> 
     let (mine, mine_epoch) = vote(shared, primary, epoch, &candidate);
     if let Some(mine) = mine
         && mine_epoch == epoch
-        && shared.out.is_saved()
     {
         *votes.entry(mine).or_default() += 1;
     }

@@ -210,6 +210,39 @@ fn a_vote_that_cannot_be_saved_is_not_given() {
     assert_eq!(reply, "*3\r\n:0\r\n$1\r\n*\r\n:9\r\n", "nor after a crash");
 }
 
+/// The epoch came by a hello and was saved then: the vote in it is another change.
+#[test]
+fn a_vote_in_a_known_epoch_is_saved_before_it_is_given() {
+    let mut world = settled(3, 2, 2);
+    let id = "e".repeat(40);
+    let hello = format!("10.0.1.7,26379,{id},9,mymaster,10.0.0.1,6379,0");
+    world.hear(0, hello.as_bytes());
+    assert_eq!(world.machines[0].disk.current_epoch, 9);
+    let ask = "SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 abc";
+    assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$3\r\nabc\r\n:9\r\n");
+    world.crash(0);
+    world.start(0);
+    let other = "SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 def";
+    let reply = world.command(0, other);
+    assert_eq!(reply, "*3\r\n:0\r\n$1\r\n*\r\n:9\r\n", "no second vote");
+}
+
+#[test]
+fn a_candidate_that_cannot_save_is_not_elected() {
+    let mut world = settled(5, 2, 2);
+    world.run_ms(5_000);
+    world.machines[0].has_bad_disk = true;
+    let from = world.now;
+    let command = "SENTINEL FAILOVER mymaster COORDINATED";
+    assert_eq!(world.command(0, command), "+OK\r\n");
+    world.run_ms(15_000);
+    let voted = world.channels(1, from);
+    index(&voted, "+vote-for-leader");
+    let channels = world.channels(0, from);
+    assert!(!channels.contains(&"+elected-leader"), "{channels:?}");
+    index(&channels, "-failover-abort-not-elected");
+}
+
 #[test]
 fn a_replica_of_another_primary_is_put_back() {
     let mut world = settled(3, 3, 2);
