@@ -41,6 +41,19 @@
 //! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`. If the
 //!   answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent instead.
 //!
+//! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand among real Sentinels.
+//!
+//! # Where it differs from Redis
+//!
+//! - If the file cannot be written, no vote is given and no election is begun or won until it can be; Redis
+//!   logs it and goes on.
+//! - How long a primary is down counts from when it was last heard of, for the choice of a replica
+//!   (`select`): after a TILT Redis may find none good enough.
+//! - `rename-command` applies to data nodes only, not to other Sentinels.
+//! - INFO, a hello and the question whether a primary is down are not repeated while one has no reply.
+//! - Passwords and paths are always quoted in the file: Redis 8.0 writes some that it cannot read again.
+//! - Valkey's words are known too: the primary words, and FAILOVER .. COORDINATED.
+//!
 //! # What is not there yet
 //!
 //! - The driver: no link, timer, file, process or command row exists outside the tests; `--sentinel` is
