@@ -112,6 +112,11 @@ impl Journal {
         self.lines.is_empty()
     }
 
+    /// Bytes that the lines take.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.keys.capacity() + self.lines.capacity() * size_of::<Line>()
+    }
+
     /// The lines, oldest first.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         let mut begin = 0;

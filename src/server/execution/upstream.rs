@@ -220,7 +220,8 @@ impl Server {
             PropagationErrors::Ignore => false,
             PropagationErrors::Panic | PropagationErrors::PanicOnReplicas => true,
         };
-        if panics {
+        // A writable replica may have keys of its own, with which its primary's commands fail.
+        if panics && self.config.replica_read_only {
             tracing::warn!(
                 "This replica panicked sending an error to its master after processing a command \
                  from its replication stream"

@@ -46,7 +46,11 @@ impl Server {
             self.cycles.ticks(eviction::time_limit_nanos(tenacity))
         };
         let began = clock::cycles();
-        let evicted = keyspace.evict_while(|| alloc::exceeds(limit), policy, ticks);
+        let evicted = keyspace.evict_while(
+            |untold| alloc::exceeds(limit.saturating_add(untold)),
+            policy,
+            ticks,
+        );
         let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
         self.diagnostics
             .latency
