@@ -263,6 +263,11 @@ impl Spool {
         self.0.shared.state().failure.clone()
     }
 
+    /// Whether both are handles of one spool.
+    pub fn is_same(&self, other: &Spool) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether it has failed because its last reader has gone before the end.
     pub fn is_unread(&self) -> bool {
         self.0.shared.state().is_unread

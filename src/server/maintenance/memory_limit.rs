@@ -70,7 +70,7 @@ impl Server {
         let excess = self
             .stream
             .backlog()
-            .map_or(0, |backlog| backlog.excess_bytes()) as usize;
+            .map_or(0, |backlog| backlog.excess_bytes());
         let waiting = log + self.persist.snapshots.waiting_bytes() + excess;
         if self.memory.limit.set_not_counted(waiting) {
             self.gates.interest.memory_limit = self.eviction_bound();

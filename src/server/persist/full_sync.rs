@@ -4,6 +4,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};
+use crate::server::parts::replication::replicas::{Replica, State};
 use crate::server::parts::snapshot::sink::What;
 use crate::server::parts::snapshot::{Consumer, SnapshotEnd, SyncForm, Target};
 use crate::server::state::Server;
@@ -63,6 +64,17 @@ impl Server {
     pub(in crate::server) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
         match end {
             SnapshotEnd::Done => {
+                let streams = |replica: &&Replica| match &replica.state {
+                    State::Sending(sending) => sending.streams(spool),
+                    _ => false,
+                };
+                let up = self.replication.replicas.iter().filter(streams).count();
+                if up > 0 {
+                    // As Redis words it.
+                    tracing::info!(
+                        "Diskless rdb transfer, done reading from pipe, {up} replicas still up."
+                    );
+                }
                 tracing::info!("Background RDB transfer terminated with success");
                 return;
             }

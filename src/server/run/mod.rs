@@ -51,6 +51,7 @@ use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
 
+use crate::base::alloc;
 use crate::base::clock::{self, Now};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -194,6 +195,9 @@ impl Loop {
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
         server.count_waiting_for_disk();
+        if alloc::exceeds(server.eviction_bound()) {
+            self.spare.clear();
+        }
         server.stats.turns += 1;
         let commands = server.stats.commands;
 
