@@ -288,6 +288,21 @@ mod tests {
     }
 
     #[test]
+    fn what_tells_of_an_eviction_is_known_to_the_next_one() {
+        let mut k = filled(10, 0);
+        k.journal.listen(Class::empty(), true);
+        let untold = std::cell::RefCell::new(Vec::new());
+        let random = policy(EvictionOrder::Random, false);
+        let once_more = |bytes| {
+            untold.borrow_mut().push(bytes);
+            untold.borrow().len() < 3
+        };
+        assert_eq!(k.evict_while(once_more, random, u64::MAX), Evicted::Fits);
+        let untold = untold.into_inner();
+        assert!(untold[0] == 0 && untold[1] > 0, "{untold:?}");
+    }
+
+    #[test]
     fn keys_whose_expiry_was_taken_back_stay() {
         let mut k = filled(5_000, 300);
         for i in 3..300 {

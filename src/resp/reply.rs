@@ -852,6 +852,16 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_a_little_longer_than_the_last_one_needs_no_larger_buffer() {
+        let mut reply = Reply::new();
+        reply.bulk(&[b'x'; 5000]);
+        let capacity = reply.capacity();
+        reply.clear(usize::MAX);
+        reply.bulk(&[b'x'; 5500]);
+        assert_eq!(reply.capacity(), capacity);
+    }
+
+    #[test]
     fn each_protocol_has_its_own_nulls_and_maps() {
         let all = |r: &mut Reply| {
             r.null();

@@ -119,6 +119,19 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_set_in_a_transaction_evicts_after_it() {
+        let mut t = Testbed::new();
+        t.run("MULTI");
+        t.run("INCR a");
+        t.run("CONFIG SET maxmemory 1 maxmemory-policy allkeys-lru");
+        t.run("INCR a");
+        assert_eq!(t.run("EXEC"), "*3\r\n:1\r\n+OK\r\n:2\r\n");
+        t.engine.evict_on();
+        assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
+        assert_eq!(t.run("EXISTS a"), ":0\r\n");
+    }
+
+    #[test]
     fn what_waits_for_the_disk_does_not_count_towards_the_limit() {
         let mut t = Testbed::new();
         t.run("CONFIG SET maxmemory 1 maxmemory-policy noeviction");

@@ -294,6 +294,9 @@ impl Loop {
                 .latency
                 .add_if_slow("expire-cycle", micros / 1000);
         }
+        if engine.server.turn.evicting {
+            self.spare.clear();
+        }
         engine.evict_on();
         engine.time_out_blocked();
         engine.end_pause();
