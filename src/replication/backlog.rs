@@ -210,7 +210,7 @@ mod tests {
                 prop_assert!(backlog.holds(unread));
                 prop_assert_eq!(backlog.end(), 7 + model.len() as u64);
                 prop_assert!(backlog.len() >= size.min(model.len() as u64));
-                let capacity = backlog.blocks.iter().map(|block| block.bytes.capacity()).sum();
+                let capacity: usize = backlog.blocks.iter().map(|block| block.bytes.capacity()).sum();
                 prop_assert_eq!(backlog.capacity, capacity);
                 prop_assert!(all(&backlog, unread) == model[(unread - 7) as usize..]);
             }

@@ -198,6 +198,9 @@ impl Loop {
         if alloc::exceeds(server.eviction_bound()) {
             self.spare.clear();
         }
+        // With the clock of this turn, and all buffers of the last one returned.
+        self.engine.evict_on();
+        let server = &mut self.engine.server;
         server.stats.turns += 1;
         let commands = server.stats.commands;
 
@@ -294,10 +297,6 @@ impl Loop {
                 .latency
                 .add_if_slow("expire-cycle", micros / 1000);
         }
-        if engine.server.turn.evicting {
-            self.spare.clear();
-        }
-        engine.evict_on();
         engine.time_out_blocked();
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {
