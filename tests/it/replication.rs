@@ -399,3 +399,23 @@ fn a_transfer_says_how_many_replicas_it_has_at_its_end() {
     let (primary, _replica) = pair(&["--repl-diskless-sync", "yes"], &[]);
     primary.wait_for_log("done reading from pipe, 1 replicas still up");
 }
+
+#[test]
+fn flushall_ends_the_transfer_of_what_it_deletes() {
+    let slow = [
+        "--repl-diskless-sync-delay",
+        "0",
+        "--rdb-key-save-delay",
+        "100000",
+    ];
+    let primary = Daemon::start(&slow);
+    set_keys(&primary, 5000);
+    let replica = Daemon::start(&[]);
+    follow(&replica, &primary);
+    wait_until("the transfer", || {
+        number(&primary, "rdb_bgsave_in_progress") == 1
+    });
+    assert_eq!(primary.connect().ask("FLUSHALL"), "+OK\r\n");
+    wait_for_link(&replica);
+    assert_eq!(keys(&replica), ":0\r\n");
+}

@@ -54,7 +54,7 @@ impl Server {
     }
 
     /// Cancels the snapshots for replicas: their spools fail.
-    pub(in crate::server) fn give_up_sync(&mut self, keyspace: &mut Keyspace) {
+    pub fn give_up_sync(&mut self, keyspace: &mut Keyspace) {
         if self.persist.snapshots.serves_replicas() {
             self.give_up_snapshot(keyspace, Consumer::FullSync);
         }
