@@ -416,7 +416,7 @@ fn the_oom_score_follows_the_configuration() {
     let outside = (base + 3).min(1000);
     let file = format!("/proc/{pid}/oom_score_adj");
     std::fs::write(file, outside.to_string()).expect("a higher score");
-    c.ask("CONFIG SET oom-score-adj-values \"1 2 3\"");
+    c.call(&["CONFIG", "SET", "oom-score-adj-values", "1 2 3"]);
     assert_eq!(number(pid), outside);
     c.ask("CONFIG SET oom-score-adj yes");
     assert_eq!(number(pid), (outside + 1).min(1000));

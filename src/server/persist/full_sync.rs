@@ -4,7 +4,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};
-use crate::server::parts::replication::replicas::{Replica, State};
+use crate::server::parts::replication::sending::{Form, SharedSync};
 use crate::server::parts::snapshot::sink::What;
 use crate::server::parts::snapshot::{Consumer, SnapshotEnd, SyncForm, Target};
 use crate::server::state::Server;
@@ -64,15 +64,13 @@ impl Server {
     pub(in crate::server) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
         match end {
             SnapshotEnd::Done => {
-                let streams = |replica: &&Replica| match &replica.state {
-                    State::Sending(sending) => sending.streams(spool),
-                    _ => false,
-                };
-                let up = self.replication.replicas.iter().filter(streams).count();
-                if up > 0 {
+                let sync = self.replication.sync.as_ref();
+                let is_of = |sync: &SharedSync| sync.spool.is_same(spool);
+                if sync.is_some_and(|sync| is_of(sync) && sync.needs.sent_as == Form::Mark) {
                     // As Redis words it.
                     tracing::info!(
-                        "Diskless rdb transfer, done reading from pipe, {up} replicas still up."
+                        "Diskless rdb transfer, done reading from pipe, {} replicas still up.",
+                        spool.readers_up()
                     );
                 }
                 tracing::info!("Background RDB transfer terminated with success");

@@ -94,11 +94,6 @@ impl Sending {
         }
     }
 
-    /// Whether it sends this spool while it is being filled.
-    pub fn streams(&self, spool: &Spool) -> bool {
-        self.form == Form::Mark && self.spool.is_same(spool)
-    }
-
     /// Whether nothing of it can be sent before the snapshot is whole.
     pub fn waits(&self) -> bool {
         self.stage == Stage::Before && self.form == Form::Length && self.spool.total().is_none()
