@@ -419,3 +419,17 @@ fn flushall_ends_the_transfer_of_what_it_deletes() {
     wait_for_link(&replica);
     assert_eq!(keys(&replica), ":0\r\n");
 }
+
+/// The loop does not free it itself, and answers meanwhile.
+#[test]
+fn a_large_old_dataset_is_freed_before_the_new_one_is_loaded() {
+    let primary = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
+    primary.connect().ask("SET k v");
+    let replica = Daemon::start(&["--replica-lazy-flush", "no"]);
+    set_keys(&replica, 50_000);
+    follow(&replica, &primary);
+    wait_for_link(&replica);
+    assert_eq!(keys(&replica), ":1\r\n");
+    assert_eq!(number(&replica, "lazyfreed_objects"), 50_000);
+    assert_eq!(number(&replica, "lazyfree_pending_objects"), 0);
+}
