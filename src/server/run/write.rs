@@ -52,6 +52,12 @@ impl SpareBuffers {
         }
     }
 
+    /// Returns all of them to the allocator: unused memory evicts no keys.
+    #[cold]
+    pub(in crate::server) fn clear(&mut self) {
+        self.0 = Vec::new();
+    }
+
     /// Returns most of them to the allocator: now and then, while few are needed.
     pub(in crate::server) fn shrink(&mut self) {
         self.0.truncate(SPARE_BUFFERS_MAX / 4);
