@@ -52,10 +52,11 @@ impl SpareBuffers {
         }
     }
 
-    /// Returns all of them to the allocator: unused memory evicts no keys.
+    /// Returns large ones to the allocator: while keys are evicted, they would cost some.
     #[cold]
-    pub(in crate::server) fn clear(&mut self) {
-        self.0 = Vec::new();
+    pub(in crate::server) fn drop_large(&mut self) {
+        self.0
+            .retain(|buffer| buffer.capacity() <= STATIC_REPLY_BYTES);
     }
 
     /// Returns most of them to the allocator: now and then, while few are needed.
