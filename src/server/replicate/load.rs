@@ -182,6 +182,8 @@ impl Server {
             // A new set of files begins when the new data is there.
             let _ = self.set_appendonly(keyspace, false, false);
         }
+        // BGREWRITEAOF makes a base with the file switched off, too.
+        self.cancel_rewrite(keyspace);
         self.cancel_save(keyspace);
         self.give_up_sync(keyspace);
         self.drop_replicas();
