@@ -196,7 +196,7 @@ impl Loop {
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
         server.count_waiting_for_disk();
         if alloc::exceeds(server.eviction_bound()) {
-            self.spare.drop_large();
+            self.spare.give_up();
         }
         // With the clock of this turn, and all buffers of the last one returned.
         self.engine.evict_on();
