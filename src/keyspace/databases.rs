@@ -243,7 +243,7 @@ mod tests {
             75..77 => _ = k.flush(db, rng.random()),
             77..80 => {
                 let once = Cell::new(true);
-                k.evict_while(|| once.replace(false), SOONEST, u64::MAX);
+                k.evict_while(|_| once.replace(false), SOONEST, u64::MAX);
             }
             80..82 => {
                 // Segments split, and merge again after a flush or deletions.

@@ -200,6 +200,11 @@ impl Effects {
         }
     }
 
+    /// Bytes that the stated effects take.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity() + self.stated.capacity() * size_of::<Stated>()
+    }
+
     /// The complete units, oldest first.
     pub fn units(&self) -> impl Iterator<Item = Unit<'_>> {
         let mut begin = 0;

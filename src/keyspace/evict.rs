@@ -104,17 +104,20 @@ impl Pool {
 
 impl Keyspace {
     /// Evicts while `too_much` reports too much memory in use, until `ticks` of the cycle counter
-    /// have passed; at least [`KEYS_A_LOOK`] keys.
+    /// have passed; at least [`KEYS_A_LOOK`] keys. `too_much` receives the bytes that the evictions
+    /// so far have taken to be told: they are freed once told, and must not evict further keys.
     pub fn evict_while(
         &mut self,
-        too_much: impl Fn() -> bool,
+        too_much: impl Fn(usize) -> bool,
         policy: Eviction,
         ticks: u64,
     ) -> Evicted {
         let began = clock::cycles();
         self.pool.ready_for(policy);
+        let untold = |k: &Keyspace| k.journal.held_bytes() + k.effects.held_bytes();
+        let before = untold(self);
         let mut gone = 0;
-        while too_much() {
+        while too_much(untold(self).saturating_sub(before)) {
             if !self.evict_one(policy) {
                 // The bytes counted for what the helper thread frees may be an underestimate.
                 return match self.lazyfree.pending() {
@@ -277,11 +280,26 @@ mod tests {
             SoonestExpiry,
         ] {
             let mut k = filled(20_000, 5);
-            let evicted = k.evict_while(|| true, policy(order, true), u64::MAX);
+            let evicted = k.evict_while(|_| true, policy(order, true), u64::MAX);
             // Not `Everything` while another test's values are being freed.
             assert_ne!(evicted, Evicted::InPart);
             assert_eq!((k.stats.evicted, k.db(DB).len()), (5, 19_995), "{order:?}");
         }
+    }
+
+    #[test]
+    fn what_tells_of_an_eviction_is_known_to_the_next_one() {
+        let mut k = filled(10, 0);
+        k.journal.listen(Class::empty(), true);
+        let untold = std::cell::RefCell::new(Vec::new());
+        let random = policy(EvictionOrder::Random, false);
+        let once_more = |bytes| {
+            untold.borrow_mut().push(bytes);
+            untold.borrow().len() < 3
+        };
+        assert_eq!(k.evict_while(once_more, random, u64::MAX), Evicted::Fits);
+        let untold = untold.into_inner();
+        assert!(untold[0] == 0 && untold[1] > 0, "{untold:?}");
     }
 
     #[test]
@@ -292,7 +310,7 @@ mod tests {
             k.db(DB)
                 .set_string(key.as_bytes(), NewValue::Int(2), Expiry::Clear);
         }
-        k.evict_while(|| true, policy(EvictionOrder::Random, true), u64::MAX);
+        k.evict_while(|_| true, policy(EvictionOrder::Random, true), u64::MAX);
         assert_eq!(k.db(DB).len(), 4_997);
     }
 
@@ -300,9 +318,9 @@ mod tests {
     fn an_eviction_without_time_evicts_a_few() {
         let mut k = filled(1_000, 0);
         let random = policy(EvictionOrder::Random, false);
-        assert_eq!(k.evict_while(|| true, random, 0), Evicted::InPart);
+        assert_eq!(k.evict_while(|_| true, random, 0), Evicted::InPart);
         assert_eq!(k.db(DB).len(), 1_000 - KEYS_A_LOOK as usize);
-        assert_ne!(k.evict_while(|| true, random, u64::MAX), Evicted::InPart);
+        assert_ne!(k.evict_while(|_| true, random, u64::MAX), Evicted::InPart);
         assert_eq!(k.db(DB).len(), 0);
     }
 
@@ -343,7 +361,7 @@ mod tests {
             }
             for _ in 0..1000 {
                 let once = std::cell::Cell::new(true);
-                k.evict_while(|| once.replace(false), policy(order, volatile_only), 0);
+                k.evict_while(|_| once.replace(false), policy(order, volatile_only), 0);
             }
             let left = (0..HOT).filter(|&i| k.db(DB).peek_exists(hot(i).as_bytes()));
             assert_eq!(left.count(), HOT, "{order:?} {volatile_only}");
@@ -356,7 +374,7 @@ mod tests {
         let mut k = filled(2, 0);
         let lru = policy(EvictionOrder::LeastRecentlyUsed, false);
         k.set_now_ms(k.now_ms() + 60_000);
-        assert_eq!(k.evict_while(|| false, lru, 0), Evicted::Fits);
+        assert_eq!(k.evict_while(|_| false, lru, 0), Evicted::Fits);
         let mut pool = std::mem::take(&mut k.pool);
         while pool.seen.len() < 2 {
             k.sample(DB, lru, &mut pool);
@@ -367,7 +385,7 @@ mod tests {
         let next = k.pool.seen.last().expect("a candidate").key.clone();
         assert!(k.db(DB).exists(&next));
         let once = std::cell::Cell::new(true);
-        k.evict_while(|| once.replace(false), lru, 0);
+        k.evict_while(|_| once.replace(false), lru, 0);
         assert!(k.db(DB).peek_exists(&next) && k.db(DB).len() == 1);
     }
 
@@ -399,7 +417,7 @@ mod tests {
         // Other tests' threads free as well: allow a quarter more or less.
         let limit = start + used - used / 10;
         let random = policy(EvictionOrder::Random, false);
-        k.evict_while(|| used_memory() > limit, random, u64::MAX);
+        k.evict_while(|_| used_memory() > limit, random, u64::MAX);
         assert!((150..195).contains(&k.db(DB).len()), "{}", k.db(DB).len());
     }
 }

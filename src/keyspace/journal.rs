@@ -18,8 +18,8 @@ use super::watch::Seen;
 use super::{Class, DbIndex, KeyHash, Keyspace};
 
 /// Capacity kept for the next command; more than that is released.
-const KEYS_KEPT: usize = 64 * 1024;
-const CHANGES_KEPT: usize = 1024;
+const KEYS_KEPT: usize = 16 * 1024;
+const CHANGES_KEPT: usize = 256;
 
 /// What happened to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,11 @@ impl Journal {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// Bytes that the lines take.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.keys.capacity() + self.lines.capacity() * size_of::<Line>()
     }
 
     /// The lines, oldest first.

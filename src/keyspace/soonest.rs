@@ -93,7 +93,7 @@ mod tests {
 
     fn evict_one(k: &mut Keyspace) {
         let once = Cell::new(true);
-        k.evict_while(|| once.replace(false), POLICY, u64::MAX);
+        k.evict_while(|_| once.replace(false), POLICY, u64::MAX);
     }
 
     fn is_there(k: &mut Keyspace, db: u32, key: &str) -> bool {

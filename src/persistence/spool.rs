@@ -105,6 +105,8 @@ struct State {
     /// Numbers of the readers, with their positions.
     readers: Vec<(u64, u64)>,
     next_reader: u64,
+    /// Readers that have gone after the last byte.
+    served: usize,
     is_whole: bool,
     failure: Option<String>,
     /// The last reader has gone before the end.
@@ -263,6 +265,11 @@ impl Spool {
         self.0.shared.state().failure.clone()
     }
 
+    /// Whether both are handles of one spool.
+    pub fn is_same(&self, other: &Spool) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether it has failed because its last reader has gone before the end.
     pub fn is_unread(&self) -> bool {
         self.0.shared.state().is_unread
@@ -287,6 +294,12 @@ impl Spool {
     /// Makes it fail, unless it has failed already: its bytes are freed, readers get the error.
     pub fn fail(&self, why: &str) {
         self.0.shared.fail(why);
+    }
+
+    /// Readers that have read it all, or still can.
+    pub fn readers_up(&self) -> usize {
+        let state = self.0.shared.state();
+        state.readers.len() + state.served
     }
 
     /// A reader from the first byte on. `None`: the first bytes have been dropped, or the spool has

@@ -24,6 +24,8 @@ use super::stream::ReplOffset;
 const BLOCK_BYTES_MIN: usize = 16 * 1024;
 const BLOCK_BYTES_MAX: usize = 128 * 1024;
 const BLOCKS: u64 = 16;
+/// The list of blocks is shrunk when it has room for this many times its length.
+const SPARE_FACTOR: usize = 8;
 
 #[derive(Debug)]
 struct Block {
@@ -36,12 +38,12 @@ struct Block {
 #[derive(Debug)]
 pub struct Backlog {
     blocks: VecDeque<Block>,
-    /// A block that was dropped, for the next one: fresh memory costs a page fault a page.
-    spare: Vec<u8>,
     first: ReplOffset,
     end: ReplOffset,
     /// `repl-backlog-size`.
     size: u64,
+    /// Capacities of the blocks, bytes.
+    capacity: usize,
 }
 
 impl Backlog {
@@ -49,10 +51,10 @@ impl Backlog {
     pub fn new(size: u64, at: ReplOffset) -> Backlog {
         Backlog {
             blocks: VecDeque::new(),
-            spare: Vec::new(),
             first: at,
             end: at,
             size,
+            capacity: 0,
         }
     }
 
@@ -79,17 +81,16 @@ impl Backlog {
         self.end - self.first
     }
 
-    /// Memory of the blocks, bytes.
+    /// Memory of the blocks, bytes. O(1).
     pub fn memory_bytes(&self) -> usize {
-        let blocks = self.blocks.iter().map(|block| block.bytes.capacity());
-        blocks.sum::<usize>() + self.spare.capacity()
+        self.capacity + self.blocks.capacity() * size_of::<Block>()
     }
 
-    /// Bytes held only for replicas that have still to be sent them, beyond the configured size.
-    pub fn excess_bytes(&self) -> u64 {
-        // The first block leaves whole, and the last one is not full.
-        let usual = self.size + 2 * self.block_bytes() as u64;
-        self.len().saturating_sub(usual)
+    /// Memory beyond the configured size: mostly blocks held for replicas that have still to be
+    /// sent them.
+    pub fn excess_bytes(&self) -> usize {
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+        self.memory_bytes().saturating_sub(size)
     }
 
     /// Whether a reader can begin at this position.
@@ -116,10 +117,8 @@ impl Backlog {
             if bytes.is_empty() {
                 return;
             }
-            let mut block = std::mem::take(&mut self.spare);
-            if block.capacity() != self.block_bytes() {
-                block = Vec::with_capacity(self.block_bytes());
-            }
+            let block = Vec::with_capacity(self.block_bytes());
+            self.capacity += block.capacity();
             self.blocks.push_back(Block {
                 begin: self.end,
                 bytes: block,
@@ -146,13 +145,15 @@ impl Backlog {
             let is_read = unread.is_none_or(|at| at >= self.first + len);
             // The last block is being written.
             if self.blocks.len() == 1 || self.len() - len < self.size || !is_read {
-                return;
+                break;
             }
-            if let Some(Block { mut bytes, .. }) = self.blocks.pop_front() {
-                bytes.clear();
-                self.spare = bytes;
-            }
+            self.capacity -= block.bytes.capacity();
+            self.blocks.pop_front();
             self.first += len;
+        }
+        // After a reader that was far behind.
+        if self.blocks.capacity() > SPARE_FACTOR * self.blocks.len() {
+            self.blocks.shrink_to(2 * self.blocks.len());
         }
     }
 
@@ -209,6 +210,8 @@ mod tests {
                 prop_assert!(backlog.holds(unread));
                 prop_assert_eq!(backlog.end(), 7 + model.len() as u64);
                 prop_assert!(backlog.len() >= size.min(model.len() as u64));
+                let capacity: usize = backlog.blocks.iter().map(|block| block.bytes.capacity()).sum();
+                prop_assert_eq!(backlog.capacity, capacity);
                 prop_assert!(all(&backlog, unread) == model[(unread - 7) as usize..]);
             }
         }

@@ -49,7 +49,10 @@ pub struct Stream {
     /// Histories before those of `history`, each with its last offset: the log names them.
     ancestors: Vec<(ReplId, ReplOffset)>,
     offset: ReplOffset,
+    /// The database that readers of the stream have selected at `offset`.
     selected: Option<DbIndex>,
+    /// The next request selects its database, whatever readers have selected.
+    selects_anew: bool,
     /// Whether changes are counted: there is a listener.
     is_counted: bool,
     /// Whether changes may have gone uncounted since the history began.
@@ -69,6 +72,7 @@ impl Default for Stream {
             ancestors: Vec::new(),
             offset: 0,
             selected: None,
+            selects_anew: false,
             is_counted: false,
             has_gap: false,
             is_followed: false,
@@ -102,17 +106,15 @@ impl Stream {
         self.is_counted.then(|| (self.position(), self.selected))
     }
 
-    /// The database of the next request, unless it selects another.
+    /// The database of the next request, unless it selects another; `None`: it selects one.
     pub fn selected(&self) -> Option<DbIndex> {
-        self.selected
+        self.selected.filter(|_| !self.selects_anew)
     }
 
     /// The next request gets a SELECT, whatever its database; unless the stream is a primary's, who
     /// alone adds to it.
     pub fn select_anew(&mut self) {
-        if !self.is_followed {
-            self.selected = None;
-        }
+        self.selects_anew = !self.is_followed;
     }
 
     /// Switches counting on or off, as listeners come and go.
@@ -205,7 +207,7 @@ impl Stream {
         };
         self.ancestors = Vec::new();
         self.offset = at.offset.min(OFFSET_MAX);
-        self.selected = selected;
+        (self.selected, self.selects_anew) = (selected, false);
         self.has_gap = false;
         if let Some(backlog) = &mut self.backlog {
             *backlog = Backlog::new(backlog.size(), self.offset);
@@ -228,7 +230,7 @@ impl Stream {
 
     /// Whether the stream is a primary's.
     pub fn set_followed(&mut self, on: bool) {
-        self.is_followed = on;
+        (self.is_followed, self.selects_anew) = (on, !on);
     }
 
     pub fn is_followed(&self) -> bool {
@@ -240,7 +242,7 @@ impl Stream {
         self.is_counted && !self.has_gap
     }
 
-    /// The primary has this database selected: its next request needs no SELECT.
+    /// Readers of the stream have this database selected. A primary's next request needs no SELECT.
     pub fn set_selected(&mut self, db: Option<DbIndex>) {
         self.selected = db;
     }
@@ -248,7 +250,6 @@ impl Stream {
     /// The replica becomes a primary: a new history, which continues the one so far up to here.
     pub fn promote(&mut self) {
         self.history = History::after(self.history.id, self.offset);
-        self.selected = None;
     }
 
     /// The dataset was loaded, with the position at which it was saved: the stream continues there,
@@ -258,7 +259,7 @@ impl Stream {
         self.history = History::after(at.id, offset);
         self.ancestors = Vec::new();
         self.offset = offset;
-        self.selected = None;
+        (self.selected, self.selects_anew) = (None, true);
         self.has_gap = false;
         self.backlog = None;
     }
@@ -276,7 +277,7 @@ impl Stream {
     pub fn resume_at(&mut self, offset: ReplOffset) {
         self.begin_history();
         self.offset = offset.min(OFFSET_MAX);
-        self.selected = None;
+        (self.selected, self.selects_anew) = (None, true);
     }
 
     /// Appends a unit to `log` in the form of the append only file, and counts it. `with_marks`:
@@ -326,7 +327,7 @@ impl Stream {
     fn encode_local(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         let (mut local, selected) = (Vec::new(), self.selected.take());
         self.encode_shared(unit, &mut local);
-        self.selected = selected;
+        (self.selected, self.selects_anew) = (selected, false);
         if let Some(db) = selected {
             // What follows is the stream's, which has this database selected.
             write_select(db, &mut local);
@@ -359,7 +360,7 @@ impl Stream {
             if several && i == 0 {
                 self.count_bytes(MULTI);
             }
-            if self.selected != Some(db) {
+            if self.selected() != Some(db) {
                 let mut select = Vec::new();
                 self.select(db, &mut select);
                 self.count_bytes(&select);
@@ -372,9 +373,9 @@ impl Stream {
     }
 
     fn select(&mut self, db: DbIndex, out: &mut Vec<u8>) {
-        if self.selected != Some(db) {
+        if self.selected() != Some(db) {
             write_select(db, out);
-            self.selected = Some(db);
+            (self.selected, self.selects_anew) = (Some(db), false);
         }
     }
 

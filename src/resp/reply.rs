@@ -117,6 +117,8 @@ const HEADER_MAX: usize = 30;
 const TAKEN_BACK_KEPT: usize = 64 * 1024;
 /// The smallest buffer.
 const FIRST_BYTES: usize = 64;
+/// Capacities up to this one are powers of two.
+const ROUNDED_BYTES_MAX: usize = 64 * 1024;
 
 impl Default for Reply {
     fn default() -> Reply {
@@ -582,8 +584,15 @@ impl Reply {
             return false;
         }
         let most = self.limit.saturating_add(self.sent);
-        let capacity = (2 * self.out.capacity()).clamp(FIRST_BYTES, most.max(FIRST_BYTES));
-        let more = capacity.saturating_sub(self.out.len()).max(n);
+        let needed = self.out.len() + n;
+        // Not to the byte: a reply a little longer than the last one would double the buffer again.
+        let rounded = match needed <= ROUNDED_BYTES_MAX {
+            true => needed.next_power_of_two(),
+            false => needed,
+        };
+        let capacity = rounded.max(2 * self.out.capacity()).max(FIRST_BYTES);
+        let capacity = capacity.min(most).max(needed);
+        let more = capacity - self.out.len();
         self.out.reserve_exact(more);
         true
     }
@@ -840,6 +849,16 @@ mod tests {
             });
             assert_eq!(both[0], both[1], "{len}");
         }
+    }
+
+    #[test]
+    fn a_reply_a_little_longer_than_the_last_one_needs_no_larger_buffer() {
+        let mut reply = Reply::new();
+        reply.bulk(&[b'x'; 5000]);
+        let capacity = reply.capacity();
+        reply.clear(usize::MAX);
+        reply.bulk(&[b'x'; 5500]);
+        assert_eq!(reply.capacity(), capacity);
     }
 
     #[test]

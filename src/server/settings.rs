@@ -114,6 +114,9 @@ const ROWS: &[Row] = &[
     row(&["repl-backlog-size"], |on| {
         let size = &mut on.server.config.repl_backlog_size;
         *size = (*size).max(REPL_BACKLOG_MIN);
+        if let Some(backlog) = on.server.stream.backlog_mut() {
+            backlog.resize(*size);
+        }
         Ok(())
     }),
     row(&["requirepass"], |on| {
@@ -253,7 +256,8 @@ fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
     }
 }
 
-/// A limit below the used memory evicts at once, as far as the policy allows.
+/// A limit below the used memory evicts when the next turn begins, as far as the policy allows: what
+/// a transaction changes stays one unit.
 fn shrink(on: &mut Changed<'_>) {
     let (limit, used) = (on.server.memory.limit.maxmemory(), alloc::used_memory());
     if limit > 0 && limit < used as u64 {
@@ -262,8 +266,7 @@ fn shrink(on: &mut Changed<'_>) {
              current memory usage ({used}). This will result in key eviction and/or the \
              inability to accept new write commands depending on the maxmemory-policy."
         );
-        // Each command that needs memory checks again whether that was enough.
-        on.server.make_room(on.keyspace);
+        on.server.turn.evicting = true;
     }
 }
 

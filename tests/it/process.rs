@@ -398,6 +398,30 @@ fn the_oom_score_follows_the_configuration() {
         b"+OK\r\n"
     );
     assert_eq!(number(server.pid()), (base + 11).min(1000));
+    c.ask("REPLICAOF 127.0.0.1 1");
+    assert_eq!(number(server.pid()), (base + 12).min(1000));
+    c.ask("REPLICAOF NO ONE");
+    c.ask("SET k v");
+    c.ask("CONFIG SET snapshot-method fork rdb-key-save-delay 60000000");
+    c.ask("BGSAVE");
+    let pid = server.pid();
+    let children = text(Path::new(&format!("/proc/{pid}/task/{pid}/children")));
+    let child = children.trim().parse().expect("one child");
+    wait_until("the child's score", || {
+        number(child) == (base + 13).min(1000)
+    });
+    // What another process sets while the server does not is left alone, and restored.
+    c.ask("CONFIG SET oom-score-adj no");
+    assert_eq!(number(pid), base);
+    let outside = (base + 3).min(1000);
+    let file = format!("/proc/{pid}/oom_score_adj");
+    std::fs::write(file, outside.to_string()).expect("a higher score");
+    c.call(&["CONFIG", "SET", "oom-score-adj-values", "1 2 3"]);
+    assert_eq!(number(pid), outside);
+    c.ask("CONFIG SET oom-score-adj yes");
+    assert_eq!(number(pid), (outside + 1).min(1000));
+    c.ask("CONFIG SET oom-score-adj no");
+    assert_eq!(number(pid), outside);
 }
 
 #[test]

@@ -351,3 +351,134 @@ fn a_writable_replica_deletes_the_keys_to_which_its_clients_gave_a_time() {
     assert_eq!(number(&replica, "slave_expires_tracked_keys"), 0);
     assert_eq!(number(&replica, "expired_keys"), 1);
 }
+
+#[test]
+fn a_smaller_backlog_is_smaller_at_once() {
+    let (primary, replica) = pair(&[], &[]);
+    let mut c = primary.connect();
+    let value = "v".repeat(1000);
+    let write = |n: usize| {
+        let mut c = primary.connect();
+        for i in 0..n {
+            c.call(&["SET", &format!("k{i}"), &value]);
+        }
+        wait_for_offset(&replica, &primary);
+    };
+    write(300);
+    assert!(number(&primary, "repl_backlog_histlen") > 300_000);
+    assert_eq!(c.ask("CONFIG SET repl-backlog-size 16384"), "+OK\r\n");
+    write(1);
+    wait_until("the backlog to shrink", || {
+        number(&primary, "repl_backlog_histlen") < 100_000
+    });
+}
+
+#[test]
+fn a_command_that_fails_on_a_writable_replica_does_not_end_it() {
+    let (primary, replica) = pair(&[], &["--replica-read-only", "no"]);
+    let mut c = replica.connect();
+    let strict = "CONFIG SET propagation-error-behavior panic";
+    assert_eq!(c.ask(strict), "+OK\r\n");
+    assert_eq!(c.ask("RPUSH k a"), ":1\r\n");
+    assert_eq!(primary.connect().ask("INCR k"), ":1\r\n");
+    replica.wait_for_log("This replica is sending an error to its master");
+    wait_for_offset(&replica, &primary);
+    assert_eq!(c.ask("LLEN k"), ":1\r\n");
+}
+
+/// Its offset is that of a history that is no more.
+#[test]
+fn a_client_that_wrote_before_a_full_synchronization_is_answered() {
+    let other = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
+    other.connect().ask("SET k theirs");
+    let server = Daemon::start(&["--appendonly", "yes"]);
+    let mut c = server.connect();
+    c.call(&["SET", "k", &"v".repeat(10_000)]);
+    assert!(number(&server, "master_repl_offset") > 10_000);
+    follow(&server, &other);
+    wait_for_link(&server);
+    assert!(number(&server, "master_repl_offset") < 10_000);
+    assert_eq!(c.ask("GET k"), "$6\r\ntheirs\r\n");
+}
+
+#[test]
+fn a_log_without_annotations_holds_back_no_pings() {
+    let args = [
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--aof-checksum",
+        "no",
+        "--repl-ping-replica-period",
+        "1",
+    ];
+    let (primary, replica) = pair(&args, &[]);
+    assert_eq!(primary.connect().ask("SET k v"), "+OK\r\n");
+    wait_for_offset(&replica, &primary);
+    let before = number(&replica, "slave_repl_offset");
+    wait_until("a PING", || number(&replica, "slave_repl_offset") > before);
+}
+
+#[test]
+fn a_replica_that_speaks_as_a_client_is_disconnected_and_the_log_says_why() {
+    let primary = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
+    for (command, told) in [
+        ("XINFO HELP", "a reply to command 'xinfo|help'"),
+        (
+            "GET k",
+            "This master is sending an error to its replica: \
+             'ERR Replica can't interact with the keyspace' after processing the command 'get'",
+        ),
+    ] {
+        let address = ("127.0.0.1", primary.port());
+        let mut socket = TcpStream::connect(address).expect("it listens");
+        let lines = format!("SYNC\r\n{command}\r\n");
+        socket.write_all(lines.as_bytes()).expect("a socket");
+        primary.wait_for_log(told);
+        let _ = socket.read_to_end(&mut Vec::new());
+    }
+    let mut c = primary.connect();
+    assert!(c.ask("PSYNC ? x").starts_with("-ERR value is not"));
+    primary.wait_for_log("asks for synchronization but with a wrong offset");
+}
+
+#[test]
+fn a_transfer_says_how_many_replicas_it_has_at_its_end() {
+    let (primary, _replica) = pair(&["--repl-diskless-sync", "yes"], &[]);
+    primary.wait_for_log("done reading from pipe, 1 replicas still up");
+}
+
+#[test]
+fn flushall_ends_the_transfer_of_what_it_deletes() {
+    let slow = [
+        "--repl-diskless-sync-delay",
+        "0",
+        "--rdb-key-save-delay",
+        "100000",
+    ];
+    let primary = Daemon::start(&slow);
+    set_keys(&primary, 5000);
+    let replica = Daemon::start(&[]);
+    follow(&replica, &primary);
+    wait_until("the transfer", || {
+        number(&primary, "rdb_bgsave_in_progress") == 1
+    });
+    assert_eq!(primary.connect().ask("FLUSHALL"), "+OK\r\n");
+    wait_for_link(&replica);
+    assert_eq!(keys(&replica), ":0\r\n");
+}
+
+/// The loop does not free it itself, and answers meanwhile.
+#[test]
+fn a_large_old_dataset_is_freed_before_the_new_one_is_loaded() {
+    let primary = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
+    primary.connect().ask("SET k v");
+    let replica = Daemon::start(&["--replica-lazy-flush", "no"]);
+    set_keys(&replica, 50_000);
+    follow(&replica, &primary);
+    wait_for_link(&replica);
+    assert_eq!(keys(&replica), ":1\r\n");
+    assert_eq!(number(&replica, "lazyfreed_objects"), 50_000);
+    assert_eq!(number(&replica, "lazyfree_pending_objects"), 0);
+}

@@ -33,7 +33,22 @@ use world::{Figures, World};
 /// Seeds that always run.
 const FIXED: u64 = 150;
 /// Seeds above them that have found defects.
-const FOUND: [u64; 11] = [173, 407, 568, 621, 647, 658, 738, 1234, 2903, 12706, 15677];
+const FOUND: [u64; 14] = [
+    173,
+    407,
+    568,
+    621,
+    647,
+    658,
+    738,
+    1234,
+    2903,
+    12706,
+    15677,
+    25114,
+    50540,
+    179_535_967_388_073,
+];
 /// The time in which they begin; `SIM_FRESH=1` spends the rest of it on fresh ones.
 const FRESH: Duration = Duration::from_secs(14);
 

@@ -583,6 +583,14 @@ impl World {
             if waited.at == number && begins && waited.id != facts.id {
                 (waited.id, waited.after) = (facts.id.clone(), None);
             }
+            // The node has been promoted before the write.
+            if waited.at == number
+                && let Some((earlier, end)) = &facts.earlier
+                && *earlier == waited.id
+                && waited.after.is_some_and(|after| after + 1 >= *end)
+            {
+                waited.id = facts.id.clone();
+            }
             let is_past = facts.id == waited.id
                 || facts
                     .earlier

@@ -38,7 +38,11 @@ fn psync(call: &mut Call<'_>) -> CommandResult {
         let (id, world) = (id.to_vec(), call.world());
         world.server.take_over(world.keyspace, &id)?;
     }
-    let offset = parse_i64(offset).ok_or(CommandError::NotAnInteger)?;
+    let Some(offset) = parse_i64(offset) else {
+        let name = call.server.replica_name(call.client);
+        tracing::warn!("Replica {name} asks for synchronization but with a wrong offset");
+        return Err(CommandError::NotAnInteger);
+    };
     let asked = match (ReplId::parse(id), u64::try_from(offset)) {
         _ if id == b"?" => SyncRequest::Full,
         (Some(id), Ok(next @ 1..)) => SyncRequest::From(Position {

@@ -22,6 +22,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::input::Input;
 use crate::server::node::Node;
@@ -156,6 +157,7 @@ fn ignore_broken_pipes() {
 struct Folder {
     before: PathBuf,
     path: PathBuf,
+    threads: usize,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -176,13 +178,24 @@ impl Folder {
         Folder {
             before,
             path,
+            threads: threads(),
             _one: one,
         }
     }
 }
 
+/// Threads of this process, as far as the system tells.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
+        // What a thread still owns at its end would count as leaked.
+        let end = Instant::now() + Duration::from_millis(200);
+        while threads() > self.threads && Instant::now() < end {
+            std::thread::sleep(Duration::from_micros(200));
+        }
         let _ = std::env::set_current_dir(&self.before);
         let _ = std::fs::remove_dir_all(&self.path);
     }

@@ -267,7 +267,7 @@ impl LogWriter {
     /// Whether there is nothing to write or to force to disk.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.buffer.is_empty() && self.synced == self.written
+        self.buffer.is_empty() && self.synced == self.written && self.written == self.appended
     }
 
     // --- what is written ---
@@ -481,6 +481,12 @@ impl LogWriter {
             if self.trouble.take().is_some() {
                 tracing::warn!("AOF write error looks solved. The server can write again.");
             }
+        } else if self.written < self.appended {
+            // Bytes of the stream for replicas alone, without annotations: the file lacks them.
+            if self.synced == self.written {
+                self.synced = self.appended;
+            }
+            self.written = self.appended;
         }
         self.sync(time);
     }

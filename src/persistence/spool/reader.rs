@@ -124,6 +124,7 @@ impl Drop for SpoolReader {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.readers.retain(|(id, _)| *id != self.id);
+        state.served += usize::from(state.is_whole && self.position == state.end);
         let is_last = state.readers.is_empty() && !state.is_whole && state.failure.is_none();
         if is_last {
             state.is_unread = true;

@@ -68,7 +68,7 @@ impl Engine {
         let replied = session.reply.pending_len();
         let outcome = self.dispatch_carefully(session, row, args, hashes);
         if was_replica && session.reply.pending_len() > replied {
-            self.server.drop_talking_replica(session, &args[0]);
+            self.server.drop_talking_replica(session, &args[0], replied);
         }
         if client_special && outcome == Outcome::Done {
             let tracking = &self.server.messages.tracking;

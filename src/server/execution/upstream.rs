@@ -175,16 +175,34 @@ impl Server {
         is_paused || refuses && !self.config.replica_ignore_disk_write_errors
     }
 
-    /// A replica has sent a command that is answered: the reply would be taken for the stream.
+    /// A replica has sent a command that is answered, after `replied` pending bytes: the reply would
+    /// be taken for the stream.
     #[cold]
-    pub(super) fn drop_talking_replica(&mut self, session: &mut Session, name: &[u8]) {
+    pub(super) fn drop_talking_replica(
+        &mut self,
+        session: &mut Session,
+        name: &[u8],
+        replied: usize,
+    ) {
         if session.client.flags.contains(ClientFlags::MONITOR) {
             return;
         }
+        let (replica, id) = (self.replica_name(&session.client), session.client.id.0);
+        let name = match session.client.traffic.last_command {
+            Some(name) => name.to_owned(),
+            None => String::from_utf8_lossy(name).to_lowercase(),
+        };
+        let pending = session.reply.pending();
+        if let Some(error) = pending.get(replied..).and_then(|r| r.strip_prefix(b"-")) {
+            tracing::warn!(
+                "== CRITICAL == This master is sending an error to its replica: '{}' after \
+                 processing the command '{name}'",
+                String::from_utf8_lossy(error).trim_end()
+            );
+        }
         tracing::warn!(
-            "Replica generated a reply to command '{}', disconnecting it: client id #{}",
-            String::from_utf8_lossy(name).to_lowercase(),
-            session.client.id.0
+            "Replica generated a reply to command '{name}', disconnecting it: {replica}, client id \
+             #{id}"
         );
         self.close_soon(session);
     }
@@ -220,7 +238,8 @@ impl Server {
             PropagationErrors::Ignore => false,
             PropagationErrors::Panic | PropagationErrors::PanicOnReplicas => true,
         };
-        if panics {
+        // A writable replica may have keys of its own, with which its primary's commands fail.
+        if panics && self.config.replica_read_only {
             tracing::warn!(
                 "This replica panicked sending an error to its master after processing a command \
                  from its replication stream"

@@ -46,7 +46,11 @@ impl Server {
             self.cycles.ticks(eviction::time_limit_nanos(tenacity))
         };
         let began = clock::cycles();
-        let evicted = keyspace.evict_while(|| alloc::exceeds(limit), policy, ticks);
+        let evicted = keyspace.evict_while(
+            |untold| alloc::exceeds(limit.saturating_add(untold)),
+            policy,
+            ticks,
+        );
         let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
         self.diagnostics
             .latency
@@ -66,7 +70,7 @@ impl Server {
         let excess = self
             .stream
             .backlog()
-            .map_or(0, |backlog| backlog.excess_bytes()) as usize;
+            .map_or(0, |backlog| backlog.excess_bytes());
         let waiting = log + self.persist.snapshots.waiting_bytes() + excess;
         if self.memory.limit.set_not_counted(waiting) {
             self.gates.interest.memory_limit = self.eviction_bound();
@@ -112,6 +116,19 @@ mod tests {
         assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
         assert_eq!(t.engine.server.memory.limit.maxmemory(), 0);
         assert!(t.engine.server.memory.limit.found().is_none());
+    }
+
+    #[test]
+    fn a_limit_set_in_a_transaction_evicts_after_it() {
+        let mut t = Testbed::new();
+        t.run("MULTI");
+        t.run("INCR a");
+        t.run("CONFIG SET maxmemory 1 maxmemory-policy allkeys-lru");
+        t.run("INCR a");
+        assert_eq!(t.run("EXEC"), "*3\r\n:1\r\n+OK\r\n:2\r\n");
+        t.engine.evict_on();
+        assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
+        assert_eq!(t.run("EXISTS a"), ":0\r\n");
     }
 
     #[test]

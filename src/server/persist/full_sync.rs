@@ -4,6 +4,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};
+use crate::server::parts::replication::sending::{Form, SharedSync};
 use crate::server::parts::snapshot::sink::What;
 use crate::server::parts::snapshot::{Consumer, SnapshotEnd, SyncForm, Target};
 use crate::server::state::Server;
@@ -53,7 +54,7 @@ impl Server {
     }
 
     /// Cancels the snapshots for replicas: their spools fail.
-    pub(in crate::server) fn give_up_sync(&mut self, keyspace: &mut Keyspace) {
+    pub fn give_up_sync(&mut self, keyspace: &mut Keyspace) {
         if self.persist.snapshots.serves_replicas() {
             self.give_up_snapshot(keyspace, Consumer::FullSync);
         }
@@ -63,6 +64,15 @@ impl Server {
     pub(in crate::server) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
         match end {
             SnapshotEnd::Done => {
+                let sync = self.replication.sync.as_ref();
+                let is_of = |sync: &SharedSync| sync.spool.is_same(spool);
+                if sync.is_some_and(|sync| is_of(sync) && sync.needs.sent_as == Form::Mark) {
+                    // As Redis words it.
+                    tracing::info!(
+                        "Diskless rdb transfer, done reading from pipe, {} replicas still up.",
+                        spool.readers_up()
+                    );
+                }
                 tracing::info!("Background RDB transfer terminated with success");
                 return;
             }

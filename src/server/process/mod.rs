@@ -13,5 +13,6 @@ pub mod title;
 pub use background::enter_background;
 pub use file_limit::{FileLimit, raise_file_limit};
 pub use oom_score::apply_oom_score;
+pub(in crate::server) use oom_score::apply_oom_score_of_child;
 pub use supervised::{feed_watchdog, supervisor};
 pub use title::{show_title, take_title};

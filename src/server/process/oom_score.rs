@@ -1,7 +1,7 @@
 //! `oom-score-adj`: how readily the kernel ends this process when memory runs out.
 
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use crate::config::{Config, OomScoreAdj};
 
@@ -9,33 +9,49 @@ const FILE: &str = "/proc/self/oom_score_adj";
 const SCORE_MIN: i64 = -1000;
 const SCORE_MAX: i64 = 1000;
 
-/// The score at the start, which `relative` adds to and `no` restores.
-static FOUND: OnceLock<i64> = OnceLock::new();
+/// The score before it was set here, which `relative` adds to and `no` restores; `None` while the
+/// file is left alone, so that a score set from outside meanwhile stays.
+static FOUND: Mutex<Option<i64>> = Mutex::new(None);
 
-/// Sets the configured score, that of a replica or of a primary. Leaves it alone while the setting is, and always was, `no`.
+/// Sets the configured score, that of a replica or of a primary. Leaves it alone while the setting
+/// is, and was, `no`.
+///
+/// # Errors
+///
+/// The file cannot be read or written: mostly a score below the current one, without privileges.
 pub fn apply_oom_score(config: &Config) -> io::Result<()> {
-    let mode = config.oom_score_adj;
-    if mode == OomScoreAdj::No && FOUND.get().is_none() {
-        return Ok(());
-    }
-    let found = match FOUND.get() {
-        Some(&found) => found,
-        None => {
-            let text = std::fs::read_to_string(FILE)?;
-            let score = text.trim().parse().map_err(io::Error::other)?;
-            *FOUND.get_or_init(|| score)
-        }
-    };
     let [primary, replica, ..] = config.oom_score_adj_values.0;
     let value = match config.replicaof.0 {
         Some(_) => replica,
         None => primary,
     };
-    let score = score(mode, found, i64::from(value));
-    std::fs::write(FILE, score.to_string()).inspect_err(|error| {
+    let result = apply(config.oom_score_adj, i64::from(value));
+    result.inspect_err(|error| {
         let why = crate::config::system_text(error);
-        tracing::warn!("Unable to write {FILE} with {score}: {why}");
+        tracing::warn!("Unable to set {FILE}: {why}");
     })
+}
+
+/// In a forked child: sets the score configured for background children.
+pub(in crate::server) fn apply_oom_score_of_child(config: &Config) {
+    let [.., child] = config.oom_score_adj_values.0;
+    // A child logs nothing, and does its work with its parent's score as well.
+    let _ = apply(config.oom_score_adj, i64::from(child));
+}
+
+fn apply(mode: OomScoreAdj, value: i64) -> io::Result<()> {
+    let mut kept = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = match *kept {
+        Some(found) => found,
+        None if mode == OomScoreAdj::No => return Ok(()),
+        None => {
+            let text = std::fs::read_to_string(FILE)?;
+            text.trim().parse().map_err(io::Error::other)?
+        }
+    };
+    // Also if the score cannot be written: then the setting is taken back, and with it the score.
+    *kept = (mode != OomScoreAdj::No).then_some(found);
+    std::fs::write(FILE, score(mode, found, value).to_string())
 }
 
 fn score(mode: OomScoreAdj, found: i64, value: i64) -> i64 {

@@ -26,6 +26,8 @@ use crate::server::state::world::Engine;
 const WAITING_MAX: usize = 4 << 20;
 /// Reads of the socket in one turn.
 const READS_MAX: usize = 16;
+/// Keys, and elements of a key, that the loop frees itself: a millisecond.
+const FREED_HERE_MAX: u64 = 10_000;
 
 /// A link whose dataset is loaded: what follows is the stream.
 pub(in crate::server) struct Loaded {
@@ -93,6 +95,7 @@ impl Server {
             // The old data is another moment of the same history: it may be shown meanwhile.
             serves_old: swaps && position.is_some_and(|at| at.id == own),
             has_begun: false,
+            awaits_freed: None,
             is_starved: false,
         }
     }
@@ -137,6 +140,7 @@ impl Server {
             beside: None,
             serves_old: false,
             has_begun: false,
+            awaits_freed: None,
             is_starved: false,
         };
         Ok(load)
@@ -147,7 +151,7 @@ impl Server {
         load.has_begun = true;
         tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
         if load.beside.is_none() {
-            self.empty_for_sync(keyspace);
+            load.awaits_freed = self.empty_for_sync(keyspace);
         }
         let bytes = load.expected_bytes();
         self.begin_loading(keyspace, bytes);
@@ -155,14 +159,20 @@ impl Server {
         self.update_interest();
     }
 
-    /// The old data goes, and with it everything that refers to it.
-    fn empty_for_sync(&mut self, keyspace: &mut Keyspace) {
+    /// The old data goes, and with it everything that refers to it. Returns the mark of the helper
+    /// thread at which it is free, if the new data has to wait for that.
+    fn empty_for_sync(&mut self, keyspace: &mut Keyspace) -> Option<u64> {
         tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
         self.leave_old_data(keyspace);
         // Until the new data is there, the data belongs to no position that anybody knows.
         self.stream.begin_history();
-        keyspace.flush_all(self.config.replica_lazy_flush);
+        let is_lazy = self.config.replica_lazy_flush;
+        let is_large =
+            keyspace.len() as u64 > FREED_HERE_MAX || keyspace.has_containers_of(FREED_HERE_MAX);
+        let is_awaited = !is_lazy && is_large && keyspace.lazyfree.tells();
+        keyspace.flush_all(is_lazy || is_awaited);
         self.scripting.libraries.flush();
+        is_awaited.then(|| keyspace.lazyfree.mark()).flatten()
     }
 
     /// What is made from the old data ends: files, and replicas' snapshots.
@@ -172,6 +182,8 @@ impl Server {
             // A new set of files begins when the new data is there.
             let _ = self.set_appendonly(keyspace, false, false);
         }
+        // BGREWRITEAOF makes a base with the file switched off, too.
+        self.cancel_rewrite(keyspace);
         self.cancel_save(keyspace);
         self.give_up_sync(keyspace);
         self.drop_replicas();
@@ -338,6 +350,14 @@ impl Server {
             }
             self.begin_sync_load(keyspace, load);
         }
+        if load
+            .awaits_freed
+            .is_some_and(|mark| keyspace.lazyfree.marks_met() < mark)
+        {
+            // The thread wakes the loop.
+            return Ok(false);
+        }
+        load.awaits_freed = None;
         let started = self.identity.started;
         let Some(bytes) = self.persist.loading.slice_bytes(&self.config, started) else {
             self.turn.receives = true;

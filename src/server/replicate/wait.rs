@@ -2,8 +2,10 @@
 //! (`min-replicas-to-write`).
 
 use crate::keyspace::ClientId;
+use crate::replication::ReplOffset;
 use crate::resp::Args;
 use crate::server::clients::blocked::Until;
+use crate::server::clients::client::Client;
 use crate::server::clients::input::request;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -39,6 +41,12 @@ impl Server {
             return;
         }
         self.append_for_replicas(PING);
+    }
+
+    /// The offset after the client's last write. What it wrote in a history that a full
+    /// synchronization has replaced is not awaited.
+    pub fn written_by(&self, client: &Client) -> ReplOffset {
+        client.wrote_to.min(self.stream.offset())
     }
 
     /// Whether a write has too few replicas that would take it.

@@ -51,6 +51,7 @@ use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 use self::write::SpareBuffers;
 
+use crate::base::alloc;
 use crate::base::clock::{self, Now};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -194,6 +195,12 @@ impl Loop {
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
         server.count_waiting_for_disk();
+        if alloc::exceeds(server.eviction_bound()) {
+            self.spare.give_up();
+        }
+        // With the clock of this turn, and all buffers of the last one returned.
+        self.engine.evict_on();
+        let server = &mut self.engine.server;
         server.stats.turns += 1;
         let commands = server.stats.commands;
 
@@ -290,7 +297,6 @@ impl Loop {
                 .latency
                 .add_if_slow("expire-cycle", micros / 1000);
         }
-        engine.evict_on();
         engine.time_out_blocked();
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {

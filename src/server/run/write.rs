@@ -24,18 +24,33 @@ const REST_PART: usize = 4;
 /// Output buffers kept for reuse, and the largest capacity worth keeping.
 const SPARE_BUFFERS_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of all of them that are kept although keys are evicted.
+const SPARE_BYTES_FREE: usize = 4096;
 
 /// Empty output buffers: a client has one only while replies are pending.
 #[derive(Default)]
-pub(in crate::server) struct SpareBuffers(Vec<Vec<u8>>);
+pub(in crate::server) struct SpareBuffers {
+    buffers: Vec<Vec<u8>>,
+    /// Their capacities.
+    bytes: usize,
+}
 
 impl SpareBuffers {
+    /// Returns all of them to the allocator, if they are worth keys: there is too much memory.
+    #[cold]
+    pub(in crate::server) fn give_up(&mut self) {
+        if self.bytes > SPARE_BYTES_FREE {
+            *self = SpareBuffers::default();
+        }
+    }
+
     /// Gives a client without a buffer one for its next replies.
     #[inline]
     pub(in crate::server) fn give_to(&mut self, session: &mut Session) {
         if session.reply.capacity() == 0
-            && let Some(buffer) = self.0.pop()
+            && let Some(buffer) = self.buffers.pop()
         {
+            self.bytes -= buffer.capacity();
             session.reply.give_buffer(buffer);
         }
     }
@@ -46,15 +61,17 @@ impl SpareBuffers {
         let capacity = session.reply.capacity();
         if capacity > 0 {
             let buffer = session.reply.take_buffer();
-            if self.0.len() < SPARE_BUFFERS_MAX && capacity <= SPARE_BYTES_MAX {
-                self.0.push(buffer);
+            if self.buffers.len() < SPARE_BUFFERS_MAX && capacity <= SPARE_BYTES_MAX {
+                self.bytes += buffer.capacity();
+                self.buffers.push(buffer);
             }
         }
     }
 
     /// Returns most of them to the allocator: now and then, while few are needed.
     pub(in crate::server) fn shrink(&mut self) {
-        self.0.truncate(SPARE_BUFFERS_MAX / 4);
+        self.buffers.truncate(SPARE_BUFFERS_MAX / 4);
+        self.bytes = self.buffers.iter().map(Vec::capacity).sum();
     }
 }
 

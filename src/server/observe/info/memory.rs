@@ -125,7 +125,10 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let log = from.server.persist.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let backlog = server.stream.backlog();
-    let replica_excess = backlog.map_or(0, |backlog| backlog.excess_bytes()) as usize;
+    let replica_excess = match server.replication.replicas.is_empty() {
+        true => 0,
+        false => backlog.map_or(0, |backlog| backlog.excess_bytes()),
+    };
     let backlog = backlog.map_or(0, |backlog| backlog.memory_bytes());
     let databases = from.keyspace.in_use();
     let tables = databases.map(|(at, db)| (at, db.table_bytes())).collect();

@@ -300,7 +300,8 @@ impl Aof {
         let Some(log) = &self.log else {
             return false;
         };
-        let withheld = wrote_to > log.writer.safe();
+        // A full synchronization may have replaced the history in which the client wrote.
+        let withheld = wrote_to > log.writer.safe() && wrote_to <= log.writer.appended();
         if withheld {
             self.held.push(id);
         }

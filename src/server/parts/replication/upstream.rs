@@ -247,6 +247,8 @@ pub(in crate::server) struct SyncLoad {
     pub serves_old: bool,
     /// The header has been read, and the load has begun.
     pub has_begun: bool,
+    /// The new data waits until the helper thread has freed the old one, up to this mark.
+    pub awaits_freed: Option<u64>,
     /// The last step needed bytes that have not come.
     pub is_starved: bool,
 }

@@ -30,6 +30,7 @@ use super::sink::{FanOut, Target};
 use crate::base::sys;
 use crate::config::system_text;
 use crate::keyspace::{Keyspace, Saver};
+use crate::server::process::apply_oom_score_of_child;
 
 /// Interval between a child's progress messages.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -183,6 +184,7 @@ fn be_child(
     let _ = sys::ignore_signal(SIGINT);
     let _ = sys::ignore_signal(SIGTERM);
     let _ = sys::reset_signal(SIGUSR1);
+    apply_oom_score_of_child(making.config);
     let delay = u64::try_from(making.config.rdb_key_save_delay).unwrap_or(0);
     let mut report = Report {
         pipe,

@@ -21,8 +21,8 @@
 //!   5. No snapshot begins inside a transaction or script: the consumers ensure that.
 //!
 //! Costs: without a snapshot two tests a turn. A pass takes a third of a busy turn, within
-//! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`], and up to the latter of an idle one. Values that
-//! change before they are saved take memory, which [`writers`] bounds.
+//! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`]; of an idle one up to the latter, or the former if a
+//! client has just been served. Values that change before they are saved take memory, which [`writers`] bounds.
 
 pub mod child;
 mod making;
@@ -46,7 +46,7 @@ use running::{Running, Work};
 use sink::FanOut;
 use writers::Writers;
 
-use crate::base::clock::Cycles;
+use crate::base::clock::{self, Cycles};
 use crate::config::{Config, SnapshotMethod, system_text};
 use crate::keyspace::{Keyspace, Saver};
 use crate::persistence::background::Wake;
@@ -55,8 +55,11 @@ use crate::persistence::spool::SpoolUsage;
 /// In a busy turn a pass takes the time of the other work divided by this.
 const BUSY_PART: u64 = 3;
 /// Nanoseconds of a slice: the minimum, so that a pass ends; the maximum, to bound the latency.
-const SLICE_NANOS_MIN: u64 = 50_000;
+const SLICE_NANOS_MIN: u64 = 10_000;
 const SLICE_NANOS_MAX: u64 = 400_000;
+/// A client that has sent a command within this time may send another at any moment: an idle turn
+/// has the minimum as well.
+const RECENT_NANOS: u64 = 20_000_000;
 /// Approximate elements of one container that a pass saves per millisecond, with half of a busy
 /// loop's time.
 const ELEMENTS_PER_MS: u64 = 2_500;
@@ -126,6 +129,19 @@ pub struct Snapshots {
     /// Spools that may still be read.
     spools: Vec<SpoolUsage>,
     wake: Option<Wake>,
+    /// The commands run so far, and when that was another number, in ticks.
+    commands: (u64, u64),
+}
+
+/// A turn of the loop, as a pass sees it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Turn {
+    /// What its other work took.
+    pub busy_ticks: u64,
+    /// No client waits for the loop.
+    pub idle: bool,
+    /// Commands run since the start.
+    pub commands: u64,
 }
 
 impl Snapshots {
@@ -301,17 +317,20 @@ impl Snapshots {
         Ok(running.wait())
     }
 
-    /// Gives the current pass its share of the turn, whose other work took `busy_ticks`. `idle`: no
-    /// client waits for the loop. `started`: when the process began. Returns whether keys may have
-    /// been saved, so that clients that wait for containers must be checked.
+    /// Gives the current pass its share of the turn. `started`: when the process began. Returns
+    /// whether keys may have been saved, so that clients that wait for containers must be checked.
     pub(in crate::server) fn slice(
         &mut self,
         keyspace: &mut Keyspace,
         config: &Config,
         (cycles, started): (&Cycles, Instant),
-        busy_ticks: u64,
-        idle: bool,
+        turn: Turn,
     ) -> bool {
+        let now = clock::cycles();
+        if self.commands.0 != turn.commands {
+            self.commands = (turn.commands, now);
+        }
+        let is_recent = now.wrapping_sub(self.commands.1) < cycles.ticks(RECENT_NANOS);
         let Some(running) = &mut self.running else {
             return false;
         };
@@ -326,10 +345,11 @@ impl Snapshots {
         }
         let least = cycles.ticks(SLICE_NANOS_MIN);
         let most = cycles.ticks(SLICE_NANOS_MAX);
-        let ticks = match idle {
+        let ticks = match turn.idle {
             _ if delay_us > 0 => 0,
+            true if is_recent => least,
             true => most,
-            false => (busy_ticks / BUSY_PART).clamp(least, most),
+            false => (turn.busy_ticks / BUSY_PART).clamp(least, most),
         };
         let (_, saved) = running.slice(keyspace, ticks);
         if let Work::Pass { next_step_us } = &mut running.work {

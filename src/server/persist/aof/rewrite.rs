@@ -147,7 +147,7 @@ impl Server {
     }
 
     /// Cancels the current rewrite.
-    pub(in crate::server::persist) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
         let Some(running) = self.persist.aof.rewrites.take() else {
             return;
         };

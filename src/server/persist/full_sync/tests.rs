@@ -253,7 +253,7 @@ fn a_child_makes_the_file_that_the_spool_adopts() {
     let before = (t.run("DEBUG DIGEST"), t.run("FUNCTION LIST"));
     let (spool, mut reader) = begin(&mut t, all(11, Dialect::Redis));
     assert!(t.engine.server.persist.snapshots.child().is_some());
-    t.run("FLUSHALL");
+    t.run("FLUSHDB");
     let bytes = read_all(&mut t, &mut reader, |_| ());
     assert_eq!(loaded(folder.path(), &bytes), before);
     assert_eq!(spool.total(), Some(bytes.len() as u64));

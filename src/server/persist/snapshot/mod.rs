@@ -3,7 +3,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::server::parts::snapshot::sink::{Target, What};
-use crate::server::parts::snapshot::{Consumer, Making, SnapshotEnd, Snapshots};
+use crate::server::parts::snapshot::{Consumer, Making, SnapshotEnd, Snapshots, Turn};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -125,7 +125,12 @@ impl Engine {
             return;
         }
         let clocks = (&server.cycles, server.identity.started);
-        if snapshots.slice(keyspace, &server.config, clocks, busy_ticks, idle) {
+        let turn = Turn {
+            busy_ticks,
+            idle,
+            commands: server.stats.commands,
+        };
+        if snapshots.slice(keyspace, &server.config, clocks, turn) {
             // Clients that waited for a container check again.
             server.release_awaiting();
         }
