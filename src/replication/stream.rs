@@ -299,7 +299,7 @@ impl Stream {
     #[inline]
     pub fn encode_for_replicas(&mut self, unit: Unit<'_>) {
         if !self.is_followed && unit.is_for_all() {
-            return self.count_shared(unit);
+            return self.each_part(unit, Stream::count_bytes);
         }
         let mut bytes = std::mem::take(&mut self.scratch);
         self.encode(unit, false, &mut bytes);
@@ -339,36 +339,26 @@ impl Stream {
     }
 
     fn encode_shared(&mut self, unit: Unit<'_>, out: &mut Vec<u8>) {
-        let several = unit.is_several();
-        for (i, (db, _, request)) in unit.requests().enumerate() {
-            if several && i == 0 {
-                out.extend_from_slice(MULTI);
-            }
-            self.select(db, out);
-            out.extend_from_slice(request);
-        }
-        if several {
-            out.extend_from_slice(EXEC);
-        }
+        self.each_part(unit, |_, part| out.extend_from_slice(part));
     }
 
-    /// As [`Stream::encode_shared`], for the backlog alone.
+    /// The parts of a unit in the stream's form, in order: MULTI, SELECTs, requests, EXEC.
     #[inline]
-    fn count_shared(&mut self, unit: Unit<'_>) {
+    fn each_part(&mut self, unit: Unit<'_>, mut take: impl FnMut(&mut Stream, &[u8])) {
         let several = unit.is_several();
-        for (i, (db, _, request)) in unit.requests().enumerate() {
-            if several && i == 0 {
-                self.count_bytes(MULTI);
-            }
+        if several {
+            take(self, MULTI);
+        }
+        for (db, _, request) in unit.requests() {
             if self.selected() != Some(db) {
                 let mut select = Vec::new();
                 self.select(db, &mut select);
-                self.count_bytes(&select);
+                take(self, &select);
             }
-            self.count_bytes(request);
+            take(self, request);
         }
         if several {
-            self.count_bytes(EXEC);
+            take(self, EXEC);
         }
     }
 

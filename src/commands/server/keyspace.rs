@@ -84,7 +84,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     let freeing = Freeing::parse(call)?;
     let world = call.world();
     world.server.cancel_save(world.keyspace);
-    // Replicas that are being sent the old data ask again, for nothing.
+    // Replicas need no snapshot of the old data: those that receive one synchronize again.
     world.server.give_up_sync(world.keyspace);
     let keys = world.keyspace.flush_all(freeing != Freeing::Here);
     record(call, keys);

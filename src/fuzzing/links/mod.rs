@@ -141,6 +141,34 @@ pub(super) fn steps(bytes: &[u8]) -> Vec<Step<'_>> {
     steps
 }
 
+/// A server and the hostile ends that a tape plays.
+pub(super) trait Play: Sized {
+    /// The bit of a tape's first byte: at the end links are silent, not closed.
+    const HALF_OPEN: u8;
+
+    /// Starts the server, with options of the tape's first byte.
+    fn begin(how: u8) -> Self;
+    fn step(&mut self, step: Step<'_>);
+    /// Asserts what holds after each step.
+    fn check(&mut self);
+    /// Ends the links, and asserts what holds then.
+    fn end(self, half_open: bool) -> Played;
+}
+
+/// Plays a tape.
+fn play<P: Play>(bytes: &[u8]) -> Played {
+    let Some((&how, tape)) = bytes.split_first() else {
+        return Played::default();
+    };
+    let _folder = Folder::enter();
+    let mut play = P::begin(how);
+    for step in steps(tape) {
+        play.step(step);
+        play.check();
+    }
+    play.end(how & P::HALF_OPEN != 0)
+}
+
 static ONE: Mutex<()> = Mutex::new(());
 
 /// A write to a closed socket is an error, as in the daemon: libFuzzer's program leaves the signal

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use super::{Act, END_MS, End, Folder, LINKS_MAX, Played, Site, Step, say, steps, words};
+use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, say, words};
 use crate::server::node::Facts;
 
 /// Bits of a tape's first byte, after two for `repl-diskless-load`.
@@ -14,8 +14,6 @@ pub(super) const DUAL_CHANNEL: u8 = 8;
 const LOG: u8 = 16;
 /// The server has data of its own when it becomes a replica.
 pub(super) const HAS_DATA: u8 = 32;
-/// At the end links are silent, not closed.
-const HALF_OPEN: u8 = 64;
 
 /// The options of a replica.
 pub(super) fn options(how: u8) -> Vec<String> {
@@ -47,7 +45,7 @@ impl Link {
     }
 }
 
-struct Play {
+struct PrimaryPlay {
     site: Site,
     dialled: Dialled,
     links: Vec<Link>,
@@ -70,20 +68,13 @@ struct Play {
 /// - When the primary is gone or silent, it neither loads any longer nor is a link online, and a
 ///   client is answered.
 pub fn hostile_primary(bytes: &[u8]) -> Played {
-    let Some((&how, tape)) = bytes.split_first() else {
-        return Played::default();
-    };
-    let _folder = Folder::enter();
-    let mut play = Play::begin(how);
-    for step in steps(tape) {
-        play.step(step);
-        play.check();
-    }
-    play.end(how & HALF_OPEN != 0)
+    play::<PrimaryPlay>(bytes)
 }
 
-impl Play {
-    fn begin(how: u8) -> Play {
+impl Play for PrimaryPlay {
+    const HALF_OPEN: u8 = 64;
+
+    fn begin(how: u8) -> PrimaryPlay {
         let dialled = Dialled::default();
         let own = Rc::clone(&dialled);
         let dial = move |host: &str, port: u16| {
@@ -113,7 +104,7 @@ impl Play {
         assert_eq!(site.ask_line("REPLICAOF 127.0.0.1 7000"), b"+OK\r\n");
         site.pass(1000);
         let own = (site.node.facts(), site.node.signature());
-        Play {
+        PrimaryPlay {
             site,
             dialled,
             links: Vec::new(),
@@ -161,21 +152,6 @@ impl Play {
         }
     }
 
-    /// A client meanwhile.
-    fn ask(&mut self, what: u8) {
-        const LINES: [&str; 8] = [
-            "GET kept",
-            "INFO",
-            "ROLE",
-            "SET kept 2",
-            "EVAL return{redis.call('get','kept')} 0",
-            "WAIT 1 10",
-            "REPLICAOF 127.0.0.1 7000",
-            "BGSAVE",
-        ];
-        self.site.ask_line(LINES[usize::from(what) % LINES.len()]);
-    }
-
     fn check(&mut self) {
         let facts = self.site.node.facts();
         self.was_online |= facts.link == "connected";
@@ -215,5 +191,22 @@ impl Play {
             keys: self.site.node.contents().len(),
             syncs: (facts.syncs.0, facts.syncs.1),
         }
+    }
+}
+
+impl PrimaryPlay {
+    /// A client meanwhile.
+    fn ask(&mut self, what: u8) {
+        const LINES: [&str; 8] = [
+            "GET kept",
+            "INFO",
+            "ROLE",
+            "SET kept 2",
+            "EVAL return{redis.call('get','kept')} 0",
+            "WAIT 1 10",
+            "REPLICAOF 127.0.0.1 7000",
+            "BGSAVE",
+        ];
+        self.site.ask_line(LINES[usize::from(what) % LINES.len()]);
     }
 }

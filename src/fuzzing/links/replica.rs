@@ -1,6 +1,6 @@
 //! Hostile replicas.
 
-use super::{Act, END_MS, End, Folder, LINKS_MAX, Played, Site, Step, say, steps, words};
+use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, say, words};
 
 /// Bits of a tape's first byte.
 pub(super) const DISKLESS: u8 = 1;
@@ -9,8 +9,6 @@ pub(super) const DUAL_CHANNEL: u8 = 4;
 const LOG: u8 = 8;
 /// Outputs of replicas are limited to little.
 const SMALL_OUTPUTS: u8 = 16;
-/// At the end links are silent, not closed.
-const HALF_OPEN: u8 = 32;
 
 /// In a tape: the id of the server's history.
 pub(super) const ID: &[u8; 40] = b"@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
@@ -33,7 +31,7 @@ pub(super) fn options(how: u8) -> Vec<String> {
     ))
 }
 
-struct Play {
+struct ReplicaPlay {
     site: Site,
     links: Vec<End>,
     was_online: bool,
@@ -50,20 +48,13 @@ struct Play {
 ///   than its size and what they need.
 /// - When the replicas are gone or silent, it has none, and a client is answered.
 pub fn hostile_replica(bytes: &[u8]) -> Played {
-    let Some((&how, tape)) = bytes.split_first() else {
-        return Played::default();
-    };
-    let _folder = Folder::enter();
-    let mut play = Play::begin(how);
-    for step in steps(tape) {
-        play.step(step);
-        play.check();
-    }
-    play.end(how & HALF_OPEN != 0)
+    play::<ReplicaPlay>(bytes)
 }
 
-impl Play {
-    fn begin(how: u8) -> Play {
+impl Play for ReplicaPlay {
+    const HALF_OPEN: u8 = 32;
+
+    fn begin(how: u8) -> ReplicaPlay {
         let refuse = |_: &str, _| Err(std::io::ErrorKind::ConnectionRefused.into());
         let mut site = Site::start(&options(how), refuse);
         let mut setup = vec!["ACL SETUSER writer on >pw ~* &* +@all".to_owned()];
@@ -82,7 +73,7 @@ impl Play {
                 "{line}"
             );
         }
-        Play {
+        ReplicaPlay {
             site,
             links: Vec::new(),
             was_online: false,
@@ -121,39 +112,6 @@ impl Play {
             link.read();
         }
         self.site.client.read();
-    }
-
-    fn say(&mut self, at: usize, bytes: &[u8], drips: bool) {
-        let mut bytes = bytes.to_vec();
-        let id = self.site.node.facts().id;
-        while let Some(at) = bytes.windows(ID.len()).position(|window| window == ID) {
-            bytes[at..at + ID.len()].copy_from_slice(id.as_bytes());
-        }
-        let act = match drips {
-            true => Act::Drip(&bytes),
-            false => Act::Say(&bytes),
-        };
-        say(&mut self.site, &mut self.links[at], act);
-    }
-
-    /// A client meanwhile.
-    fn write(&mut self, what: u8) {
-        self.writes += 1;
-        let number = self.writes.to_string();
-        match what % 16 {
-            0..=7 => {
-                let value = vec![b'v'; 1 << (what % 8 + 6)];
-                self.site.ask(&[b"SET", b"k", &value]);
-            }
-            8 => _ = self.site.ask(&[b"RPUSH", b"list", number.as_bytes()]),
-            9 => _ = self.site.ask_line("WAIT 1 100"),
-            10 => _ = self.site.ask_line("INFO"),
-            11 => _ = self.site.ask_line("ROLE"),
-            12 => _ = self.site.ask_line("BGSAVE"),
-            13 => _ = self.site.ask_line("CLIENT LIST"),
-            14 => _ = self.site.ask_line("FAILOVER TIMEOUT 500"),
-            _ => _ = self.site.ask_line("CONFIG SET repl-backlog-size 32768"),
-        }
     }
 
     fn check(&mut self) {
@@ -195,6 +153,41 @@ impl Play {
             was_online: self.was_online,
             keys,
             syncs: (facts.syncs.0, facts.syncs.1),
+        }
+    }
+}
+
+impl ReplicaPlay {
+    fn say(&mut self, at: usize, bytes: &[u8], drips: bool) {
+        let mut bytes = bytes.to_vec();
+        let id = self.site.node.facts().id;
+        while let Some(at) = bytes.windows(ID.len()).position(|window| window == ID) {
+            bytes[at..at + ID.len()].copy_from_slice(id.as_bytes());
+        }
+        let act = match drips {
+            true => Act::Drip(&bytes),
+            false => Act::Say(&bytes),
+        };
+        say(&mut self.site, &mut self.links[at], act);
+    }
+
+    /// A client meanwhile.
+    fn write(&mut self, what: u8) {
+        self.writes += 1;
+        let number = self.writes.to_string();
+        match what % 16 {
+            0..=7 => {
+                let value = vec![b'v'; 1 << (what % 8 + 6)];
+                self.site.ask(&[b"SET", b"k", &value]);
+            }
+            8 => _ = self.site.ask(&[b"RPUSH", b"list", number.as_bytes()]),
+            9 => _ = self.site.ask_line("WAIT 1 100"),
+            10 => _ = self.site.ask_line("INFO"),
+            11 => _ = self.site.ask_line("ROLE"),
+            12 => _ = self.site.ask_line("BGSAVE"),
+            13 => _ = self.site.ask_line("CLIENT LIST"),
+            14 => _ = self.site.ask_line("FAILOVER TIMEOUT 500"),
+            _ => _ = self.site.ask_line("CONFIG SET repl-backlog-size 32768"),
         }
     }
 }

@@ -136,7 +136,7 @@ impl Server {
     }
 
     /// Other links with the announced address of this one are taken for replaced, until something
-    /// comes by them: replicas behind one address are told from a replica that has connected again.
+    /// comes by them: that distinguishes replicas behind one address from one that has connected again.
     fn doubt_earlier_links(&mut self, client: &Client) {
         let replicas = &self.replication.replicas;
         let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {

@@ -340,8 +340,8 @@ fn writes(world: &World<'_>, asked: &Asked<'_>) -> bool {
     }
 }
 
-pub(in crate::server) const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set \
-to 'no'.";
+pub(in crate::server) const MASTERDOWN: &str =
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 /// A replica without its primary may not show its data (`replica-serve-stale-data no`).
 fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {

@@ -212,6 +212,10 @@ impl SyncFile {
         &self.path
     }
 
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
     /// Waits until all of it is on disk. Error: that of the system.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
@@ -228,7 +232,7 @@ impl SyncFile {
 impl Drop for SyncFile {
     fn drop(&mut self) {
         if !self.path.as_os_str().is_empty() {
-            // Best effort: what stays is a file that nobody reads.
+            // Best effort: a file that stays has no reader.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -278,7 +282,7 @@ impl Receiving {
             .receive(bytes, &mut self.bytes)
             .map_err(|error| error.to_string())?;
         self.rest.extend_from_slice(&bytes[taken..]);
-        self.file.file.write_all(&self.bytes).map_err(|error| {
+        self.file.write_all(&self.bytes).map_err(|error| {
             format!(
                 "Write error or short write writing to the DB dump file needed for MASTER <-> \
                      REPLICA synchronization: {}",

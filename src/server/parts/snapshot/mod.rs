@@ -22,7 +22,8 @@
 //!
 //! Costs: without a snapshot two tests a turn. A pass takes a third of a busy turn, within
 //! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`]; of an idle one up to the latter, or the former if a
-//! client has just been served. Values that change before they are saved take memory, which [`writers`] bounds.
+//! client has just been served. Values that change before they are saved take memory, which
+//! [`writers`] bounds.
 
 pub mod child;
 mod making;
