@@ -757,7 +757,8 @@ def show(row, servers, columns, widths):
         others = [statistics.median(values[name]) for name, _ in servers[1:] if values[name] and name != "limit"]
         if ours and others:
             ours, theirs = statistics.median(ours), best(others)
-            ratio = ours / theirs if best is max else theirs / ours
+            top, bottom = (ours, theirs) if best is max else (theirs, ours)
+            ratio = top / bottom if bottom else float("inf")
             row += f"{ratio:{width}.2f}"
         else:
             row += "-".rjust(width)

@@ -76,6 +76,14 @@ fn write(primary: &Node, random: &mut Random, kilobytes: usize) -> Result<(), St
     Ok(())
 }
 
+/// Rewrites the append only file.
+fn rewrite(primary: &Node) -> Result<(), String> {
+    primary.ask("BGREWRITEAOF")?;
+    wait(LINKED, "the rewrite", || {
+        primary.server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+    })
+}
+
 fn number(node: &Node, field: &str) -> Result<i64, String> {
     Ok(node.info()?.number(field))
 }
@@ -116,10 +124,7 @@ pub fn come_back(kind: Kind) {
             write(&primary, &mut random, 300)?;
             if step == 1 {
                 for _ in 0..2 {
-                    primary.ask("BGREWRITEAOF")?;
-                    wait(LINKED, "the rewrite", || {
-                        primary.server.info("aof_rewrite_in_progress").as_deref() == Some("0")
-                    })?;
+                    rewrite(&primary)?;
                     write(&primary, &mut random, 100)?;
                 }
             }
@@ -181,9 +186,13 @@ pub fn stop_reading(kind: Kind, megabytes: usize) {
         let mut most = 0;
         replica.server.signal(Signal::STOP);
         let written = (|| {
-            for _ in 0..megabytes {
+            for n in 0..megabytes {
                 write(&primary, &mut random, 1500)?;
                 most = most.max(used()?);
+                // The file with its position is replaced while it could still be served from memory.
+                if n == 3 {
+                    rewrite(&primary)?;
+                }
             }
             number(&primary, "connected_slaves")
         })();

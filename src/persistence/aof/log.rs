@@ -221,6 +221,11 @@ impl Log {
         self.chain.first()
     }
 
+    /// Where the file being written begins; `None`: it cannot be read as the stream.
+    pub fn current_first(&self) -> Option<ReplOffset> {
+        self.chain.current().map(|file| file.first)
+    }
+
     /// A reader of the stream from a position on; `None`: the files do not have it.
     pub fn feed(&self, from: ReplOffset) -> Option<LogFeed> {
         LogFeed::open(&self.chain, self.written(), from)

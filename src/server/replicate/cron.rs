@@ -11,6 +11,8 @@ use crate::server::state::world::Engine;
 
 /// Seconds between two looks at the files that are kept for replicas.
 const RETAIN_CHECK_S: u64 = 10;
+/// Bytes beyond the size of the backlog that a replica may hold back, if the log has them.
+const BESIDE_MAX: u64 = 8 << 20;
 
 impl Engine {
     /// Called by cron: once a second what the links need.
@@ -256,6 +258,26 @@ impl Server {
             "Replication backlog freed after {} seconds without connected replicas.",
             ttl_ms / 1000
         );
+    }
+
+    /// Replicas that hold more than the backlog back are sent the stream from the files of the log.
+    fn move_slow_to_log(&mut self) {
+        let (Some(log), Some(backlog)) = (self.persist.aof.log(), self.stream.backlog()) else {
+            return;
+        };
+        let limit = self.config.client_output_buffer_limit.replica;
+        let bounds = [limit.soft_bytes, limit.hard_bytes].map(|bytes| match bytes {
+            0 => u64::MAX,
+            bytes => bytes.max(backlog.size()),
+        });
+        let beside = backlog.size() + BESIDE_MAX;
+        let most = bounds.into_iter().fold(beside, u64::min);
+        let before = self.stream.offset().saturating_sub(most);
+        let replicas = &mut self.replication.replicas;
+        let moved = replicas.move_to_log(before, log, &self.stream, self.now.mono_ms);
+        if moved.is_err() {
+            self.persist.aof.forget_chain();
+        }
     }
 
     /// Replicas that hold too much of the stream back (`client-output-buffer-limit replica`). With

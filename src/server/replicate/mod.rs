@@ -12,5 +12,4 @@ mod guard;
 pub mod load;
 pub mod primary;
 pub mod role;
-mod slow;
 pub mod wait;

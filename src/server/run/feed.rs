@@ -20,7 +20,7 @@ use crate::server::state::Server;
 /// Bytes of the log that are read at a time while a position is looked for.
 const SEEK_BYTES: usize = 512 * 1024;
 /// A replica is sent the stream from the backlog again if it is no further back than the backlog's
-/// size and this; `replicate::slow` allows twice as much.
+/// size and this; `replicate::cron` allows twice as much.
 const NEAR_BYTES: u64 = 4 << 20;
 /// Blocks of one write.
 const SLICES_MAX: usize = 16;

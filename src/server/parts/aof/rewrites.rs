@@ -376,17 +376,21 @@ impl Aof {
         }
     }
 
+    /// Whether a base is finished and no change of the set is under way.
+    pub(in crate::server) fn may_install_base(&self) -> bool {
+        let running = self.rewrites.running.as_ref();
+        !self.is_changing()
+            && running.is_some_and(|running| matches!(running.stage, Stage::Made(..)))
+    }
+
     /// Adds a finished base to the set as soon as no other change is under way. An error: that
     /// rewrite has failed, for this reason.
     pub(in crate::server) fn install_base(
         &mut self,
         config: &Config,
     ) -> Result<(), (Running, String)> {
-        if self.is_changing() {
-            return Ok(());
-        }
-        let is_made = |running: &mut Running| matches!(running.stage, Stage::Made(..));
-        let Some(mut running) = self.rewrites.running.take_if(is_made) else {
+        let may_install = self.may_install_base();
+        let Some(mut running) = self.rewrites.running.take_if(|_| may_install) else {
             return Ok(());
         };
         let Stage::Made(path, form) = &running.stage else {

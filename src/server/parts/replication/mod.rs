@@ -9,6 +9,7 @@ pub mod failover;
 pub mod local_expiries;
 pub mod replicas;
 pub mod sending;
+mod slow;
 pub mod upstream;
 
 use rustix::process::{Signal, getpid, kill_process};

@@ -188,8 +188,19 @@ impl Server {
         }
     }
 
-    /// Adds a finished base to the set as soon as no other change is under way.
+    /// Adds a finished base to the set as soon as no other change is under way. What it replaces is
+    /// kept for replicas whose positions it has.
     pub(super) fn install_base(&mut self) {
+        if self.persist.aof.may_install_base()
+            && let Some(log) = self.persist.aof.log()
+            && let Some(first) = log.current_first()
+        {
+            let replicas = &mut self.replication.replicas;
+            let moved = replicas.move_to_log(first, log, &self.stream, self.now.mono_ms);
+            if moved.is_err() {
+                self.persist.aof.forget_chain();
+            }
+        }
         if let Err((running, why)) = self.persist.aof.install_base(&self.config) {
             self.end_rewrite(&running, Err(why));
         }

@@ -1,14 +1,13 @@
 //! Replicas that read slower than writes come: with the append only file on, they hold back only a
 //! bounded part of the backlog. Beyond that they are sent the stream from the files of the log
-//! (`persistence::aof::LogFeed`), until they have caught up with the backlog.
+//! ([`LogFeed`](crate::persistence::aof::LogFeed)), until they have caught up with the backlog. So are
+//! those whose positions are in files that a rewrite replaces: a feed keeps its files.
 
-use crate::persistence::aof::Feed;
+use super::replicas::{Replica, Replicas, State};
+
+use crate::persistence::aof::{Feed, Log};
 use crate::replication::{ReplOffset, Stream};
-use crate::server::parts::replication::replicas::{Replica, State};
-use crate::server::state::Server;
 
-/// Bytes beyond the size of the backlog that a replica may hold back.
-const BESIDE_MAX: u64 = 8 << 20;
 /// Bytes of the log that are read to find a position at once; it has places every 4 MiB.
 const SEEK_MAX: usize = 16 << 20;
 /// Bytes that are copied for a replica that is inside a request which the log does not have.
@@ -16,35 +15,25 @@ const REST_MAX: u64 = 4 << 20;
 /// Delay of the next try after one that failed.
 const RETRY_MS: u64 = 1000;
 
-impl Server {
-    /// Replicas that hold too much of the backlog back continue from the log, if it has their
-    /// positions. O(replicas), and a bounded read of a file for each that changes.
-    pub(super) fn move_slow_to_log(&mut self) {
-        let Server {
-            replication,
-            persist,
-            stream,
-            config,
-            now,
-            ..
-        } = self;
-        let (Some(log), Some(backlog)) = (persist.aof.log(), stream.backlog()) else {
-            return;
-        };
-        let limit = config.client_output_buffer_limit.replica;
-        let bounds = [limit.soft_bytes, limit.hard_bytes].map(|bytes| match bytes {
-            0 => u64::MAX,
-            bytes => bytes.max(backlog.size()),
-        });
-        let most = bounds
-            .into_iter()
-            .fold(backlog.size() + BESIDE_MAX, u64::min);
-        let mut is_unreadable = false;
-        for replica in replication.replicas.iter_mut() {
+/// The log cannot be read as the stream.
+#[derive(Debug)]
+pub(in crate::server) struct Unreadable;
+
+impl Replicas {
+    /// Replicas that have been sent the stream up to a position before `before` only continue from the
+    /// log, if it has their positions. O(replicas), and a bounded read of a file for each that changes.
+    pub(in crate::server) fn move_to_log(
+        &mut self,
+        before: ReplOffset,
+        log: &Log,
+        stream: &Stream,
+        now_ms: u64,
+    ) -> Result<(), Unreadable> {
+        let mut result = Ok(());
+        for replica in self.iter_mut() {
             let reads = !matches!(replica.state, State::Waits(_)) && !replica.facts.rdb_only;
-            let held = stream.offset().saturating_sub(replica.sent);
-            if !reads || held <= most || replica.log.is_some() || now.mono_ms < replica.log_retry_ms
-            {
+            let is_due = now_ms >= replica.log_retry_ms;
+            if !reads || replica.sent >= before || replica.log.is_some() || !is_due {
                 continue;
             }
             let Some(mut feed) = log.feed(replica.sent) else {
@@ -55,7 +44,7 @@ impl Server {
                 Ok(found) => matches!(found, Feed::Bytes(_)),
                 Err(why) => {
                     tracing::warn!("{why}");
-                    is_unreadable = true;
+                    result = Err(Unreadable);
                     false
                 }
             };
@@ -66,21 +55,20 @@ impl Server {
                 Some(Some(rest)) if is_found => feed.complete_hole(&rest),
                 None if is_found => {}
                 _ => {
-                    replica.log_retry_ms = now.mono_ms + RETRY_MS;
+                    replica.log_retry_ms = now_ms + RETRY_MS;
                     continue;
                 }
             }
             tracing::info!(
-                "A replica is {held} bytes behind: it is sent the stream from the append only file, \
-                 from offset {} on",
+                "A replica is {} bytes behind: it is sent the stream from the append only file, from \
+                 offset {} on",
+                stream.offset().saturating_sub(replica.sent),
                 replica.sent + 1
             );
             replica.log = Some(Box::new(feed));
             replica.over_soft_since_ms = None;
         }
-        if is_unreadable {
-            self.persist.aof.forget_chain();
-        }
+        result
     }
 }
 
