@@ -23,11 +23,6 @@ mod keyspace;
 
 mod replication;
 
-// Nothing drives the core yet, but for its tests: see its `mod.rs`.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "nothing drives the core yet")
-)]
 mod sentinel;
 
 mod operator;
@@ -52,7 +47,7 @@ mod layers;
 
 /// The interface of the program.
 pub mod daemon {
-    pub use crate::commands::table;
+    pub use crate::commands::all_tables as tables;
     pub use crate::config::{Errand, Startup, start, version};
     pub use crate::operator::{
         Target, doctor::run as doctor, ping::run as ping, tail::run as tail,

@@ -20,38 +20,49 @@ fn main() -> ExitCode {
     if let Some(code) = tool(&program, &mut arguments) {
         return ExitCode::from(code);
     }
-    ExitCode::from(match daemon::start(&arguments, read_stdin) {
-        Startup::Print { text, code } => print(&text, code),
-        Startup::Check(check) => {
-            let (text, code) = daemon::check(check, &daemon::table());
-            print(&text, code)
-        }
-        Startup::CheckRdb { file, with_stats } => {
-            let (text, is_sound) = daemon::check_rdb(&file, with_stats);
-            // The report is the output, whatever its result.
-            print(&text, 0).max(u8::from(!is_sound))
-        }
-        Startup::CheckAof(words) => check_aof(&words),
-        Startup::Restore { from, until, to } => {
-            let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
-            print(&text, code)
-        }
-        Startup::Ask(errand, place) => {
-            let target = daemon::Target::from(place);
-            let (text, code) = match errand {
-                daemon::Errand::Ping => daemon::ping(&target),
-                daemon::Errand::Doctor => daemon::doctor(&target),
-                daemon::Errand::Tail { from } => {
-                    let (text, code) = daemon::tail(&target, from, &mut io::stdout());
-                    return ExitCode::from(print(&text, code));
-                }
-            };
-            // The findings are the output, whatever the result.
-            print(&text, 0).max(u8::try_from(code).unwrap_or(1))
-        }
-        Startup::Fail(problem) => daemon::fail(&problem),
-        Startup::Run(run) => daemon::run(*run, &program, &daemon::table()),
-    })
+    ExitCode::from(
+        match daemon::start(&arguments, is_sentinel(&program), read_stdin) {
+            Startup::Print { text, code } => print(&text, code),
+            Startup::Check(check) => {
+                let (text, code) = daemon::check(check, &daemon::tables());
+                print(&text, code)
+            }
+            Startup::CheckRdb { file, with_stats } => {
+                let (text, is_sound) = daemon::check_rdb(&file, with_stats);
+                // The report is the output, whatever its result.
+                print(&text, 0).max(u8::from(!is_sound))
+            }
+            Startup::CheckAof(words) => check_aof(&words),
+            Startup::Restore { from, until, to } => {
+                let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
+                print(&text, code)
+            }
+            Startup::Ask(errand, place) => {
+                let target = daemon::Target::from(place);
+                let (text, code) = match errand {
+                    daemon::Errand::Ping => daemon::ping(&target),
+                    daemon::Errand::Doctor => daemon::doctor(&target),
+                    daemon::Errand::Tail { from } => {
+                        let (text, code) = daemon::tail(&target, from, &mut io::stdout());
+                        return ExitCode::from(print(&text, code));
+                    }
+                };
+                // The findings are the output, whatever the result.
+                print(&text, 0).max(u8::try_from(code).unwrap_or(1))
+            }
+            Startup::Fail(problem) => daemon::fail(&problem),
+            Startup::Run(run) => daemon::run(*run, &program, &daemon::tables()),
+        },
+    )
+}
+
+/// Whether the program is called by the name of a Sentinel.
+fn is_sentinel(program: &OsStr) -> bool {
+    let names = ["redis-sentinel", "valkey-sentinel", "russet-sentinel"];
+    let name = Path::new(program).file_name();
+    names
+        .iter()
+        .any(|sentinel| name == Some(OsStr::new(sentinel)))
 }
 
 /// The configuration file of a container image.

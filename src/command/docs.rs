@@ -57,6 +57,7 @@ groups! {
     List "list",
     PubSub "pubsub",
     Scripting "scripting",
+    Sentinel "sentinel",
     Server "server",
     Set "set",
     SortedSet "sorted-set",

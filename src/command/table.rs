@@ -84,6 +84,11 @@ fn name_key(name: &[u8]) -> u64 {
 
 impl<H> CommandTable<H> {
     pub fn new(specs: &[&'static [Spec<H>]]) -> CommandTable<H> {
+        CommandTable::of(specs, |_| true)
+    }
+
+    /// As [`CommandTable::new`], with the commands that are `wanted`.
+    pub fn of(specs: &[&'static [Spec<H>]], wanted: impl Fn(&Spec<H>) -> bool) -> CommandTable<H> {
         let mut table = CommandTable {
             rows: Vec::new(),
             names: Vec::new(),
@@ -91,7 +96,8 @@ impl<H> CommandTable<H> {
             seed: 0,
             described: Default::default(),
         };
-        for spec in specs.iter().flat_map(|group| group.iter()) {
+        let rows = specs.iter().flat_map(|group| group.iter());
+        for spec in rows.filter(|&spec| wanted(spec)) {
             let id = table.add(spec, None);
             table.names.push((spec.name.as_bytes().into(), id));
         }

@@ -12,6 +12,7 @@ mod hyperloglog;
 mod list;
 mod pubsub;
 mod scripting;
+mod sentinel;
 mod server;
 mod set;
 mod sorted_set;
@@ -72,9 +73,16 @@ const GROUPS: &[(&[Spec], &[Doc])] = &[
     (transactions::SPECS, transactions::docs::DOCS),
     // Documented before there are rows.
     (&[], cluster::docs::DOCS),
+    // A Sentinel has these rows.
+    (&[], sentinel::docs::DOCS),
 ];
 
 /// All rows, by group.
 pub fn table() -> Vec<&'static [Spec]> {
     GROUPS.iter().map(|(specs, _)| *specs).collect()
+}
+
+/// All rows, by group, those that only a Sentinel has included.
+pub fn all_tables() -> Vec<&'static [Spec]> {
+    [table(), vec![sentinel::SPECS]].concat()
 }

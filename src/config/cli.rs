@@ -1,4 +1,5 @@
-//! The command line: `russet [FILE | -] [--directive value ...] [-]`.
+//! The command line: `russet [FILE | -] [--directive value ...] [-]`, and for a Sentinel
+//! `russet --sentinel FILE ...` or `russet FILE --sentinel ...`.
 //!
 //! Redis has its own grammar: any directive is an option, a value may begin with `--`,
 //! name and value may share an argument, and everything is turned into configuration lines
@@ -61,18 +62,30 @@ pub struct Run {
 
 /// Parses the arguments (without the program's name) and reads all sources they name.
 ///
-/// `stdin` is called at most once, if standard input is requested.
-pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Startup {
+/// `is_sentinel`: the program's name asks for a Sentinel. `stdin` is called at most once, if standard
+/// input is requested.
+pub fn start(
+    arguments: &[OsString],
+    is_sentinel: bool,
+    stdin: impl FnOnce() -> std::io::Result<Vec<u8>>,
+) -> Startup {
     let first = arguments.first().map_or(&b""[..], |a| a.as_bytes());
     match first {
         b"--test-memory" => return print(NO_TEST_MEMORY.to_owned(), 1),
         b"--check-system" => return print(NO_CHECK_SYSTEM.to_owned(), 1),
         _ => {}
     }
-    if arguments.iter().any(|a| a.as_bytes() == b"--sentinel") {
-        return print(NO_SENTINEL.to_owned(), 1);
+    let asks_for_sentinel = |word: &OsString| word.as_bytes() == b"--sentinel";
+    let is_sentinel = is_sentinel || arguments.iter().any(asks_for_sentinel);
+    // Before the file it is only the mode; behind it, it may be a directive as well.
+    let mut rest = arguments.to_vec();
+    for at in [0, 1] {
+        let follows_check = at == 0 || rest.first().is_some_and(|word| word == "--check-config");
+        if follows_check && rest.get(at).is_some_and(asks_for_sentinel) {
+            rest.remove(at);
+        }
     }
-    let (checks_only, arguments) = match program::read(arguments) {
+    let (checks_only, arguments) = match program::read(&rest) {
         Asked::Server {
             checks_only,
             arguments,
@@ -88,7 +101,7 @@ pub fn start(arguments: &[OsString], stdin: impl FnOnce() -> std::io::Result<Vec
         file: line.file,
         stdin: None,
         options: line.options,
-        is_sentinel: false,
+        is_sentinel,
     };
     if line.reads_stdin {
         match stdin() {
@@ -143,8 +156,6 @@ pub fn version() -> String {
 
 const NO_TEST_MEMORY: &str = "russet does not test memory; use memtest86 or memtester.\n";
 const NO_CHECK_SYSTEM: &str = "russet does not check the system.\n";
-const NO_SENTINEL: &str =
-    "russet has no sentinel mode yet; redis-sentinel can watch a russet server.\n";
 
 fn print(text: String, code: i32) -> Startup {
     Startup::Print { text, code }
@@ -215,7 +226,7 @@ mod tests {
 
     fn start_with(words: &[&str], stdin: &str) -> Startup {
         let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
-        start(&arguments, || Ok(stdin.as_bytes().to_vec()))
+        start(&arguments, false, || Ok(stdin.as_bytes().to_vec()))
     }
 
     fn get(words: &[&str], names: &[&str]) -> Vec<String> {
@@ -434,13 +445,37 @@ mod tests {
     }
 
     #[test]
-    fn modes_that_do_not_exist_are_refused() {
-        for word in ["--sentinel", "--test-memory"] {
-            assert!(matches!(
-                start_with(&[word], ""),
-                Startup::Print { code: 1, .. }
-            ));
+    fn a_sentinel_is_asked_for_before_or_behind_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sentinel.conf");
+        std::fs::write(&path, "sentinel monitor m 127.0.0.1 6379 2\n").unwrap();
+        let path = path.to_str().unwrap();
+        for words in [
+            &["--sentinel", path][..],
+            &[path, "--sentinel"],
+            &[path, "--sentinel", "--loglevel", "verbose"],
+            &["--sentinel", path, "--port", "26380"],
+        ] {
+            let Startup::Run(run) = start_with(words, "") else {
+                panic!("{words:?}")
+            };
+            assert!(run.config.is_sentinel, "{words:?}");
+            assert_eq!(run.config.sentinel_lines.len(), 1, "{words:?}");
+            assert_eq!(run.file.as_deref(), Some(Path::new(path)));
         }
+        let Startup::Check(check) = start_with(&["--check-config", "--sentinel", path], "") else {
+            panic!()
+        };
+        assert_eq!(check.sentinel_lines.map(|lines| lines.len()), Some(1));
+        assert!(matches!(start_with(&[path], ""), Startup::Fail(_)));
+    }
+
+    #[test]
+    fn modes_that_do_not_exist_are_refused() {
+        assert!(matches!(
+            start_with(&["--test-memory"], ""),
+            Startup::Print { code: 1, .. }
+        ));
         let Startup::Print { text, code: 0 } = start_with(&["-v"], "") else {
             panic!()
         };

@@ -5,6 +5,15 @@ use super::table::{Config, DIRECTIVES, find};
 use crate::base::glob;
 
 impl Config {
+    /// The mode of the process, as INFO and HELLO name it.
+    pub fn mode(&self) -> &'static str {
+        match (self.is_sentinel, self.cluster_enabled) {
+            (true, _) => "sentinel",
+            (false, true) => "cluster",
+            (false, false) => "standalone",
+        }
+    }
+
     /// The directives that match any of `patterns`, as (name, value) without repetition.
     ///
     /// A text without `*`, `?` and `[` is a name: it matches in any case, is echoed as given, and

@@ -69,6 +69,9 @@ pub fn check(sources: &Sources) -> Check {
     Check {
         renamed_commands: std::mem::take(&mut config.renamed_commands),
         users: std::mem::take(&mut config.users),
+        sentinel_lines: sources
+            .is_sentinel
+            .then(|| std::mem::take(&mut config.sentinel_lines)),
         aclfile: config.aclfile.clone(),
         acl_pubsub_default: config.acl_pubsub_default,
         problems: reader.finish().err().unwrap_or_default(),
@@ -146,6 +149,7 @@ const SENTINEL_PORT: u16 = 26379;
 impl Reader {
     fn new(is_sentinel: bool) -> Reader {
         let mut config = Config::default();
+        config.is_sentinel = is_sentinel;
         if is_sentinel {
             config.port = SENTINEL_PORT;
             // Others must reach it.

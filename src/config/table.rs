@@ -48,6 +48,8 @@ macro_rules! directives {
             pub users: Vec<FileLine>,
             /// `loadmodule` lines: a path, then arguments.
             pub modules: Vec<FileLine>,
+            /// The process is a Sentinel.
+            pub is_sentinel: bool,
             /// `sentinel` lines, read by a Sentinel only.
             pub(crate) sentinel_lines: Vec<FileLine>,
         }
@@ -59,6 +61,7 @@ macro_rules! directives {
                     renamed_commands: Vec::new(),
                     users: Vec::new(),
                     modules: Vec::new(),
+                    is_sentinel: false,
                     sentinel_lines: Vec::new(),
                 }
             }

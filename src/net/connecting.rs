@@ -2,7 +2,7 @@
 //!
 //!     resolving (a thread) -> connecting, address after address -> TLS handshake -> a `Stream`
 //!
-//! The name is resolved by a helper thread, because the system's resolver blocks. Each address is
+//! A name is resolved by a helper thread, because the system's resolver blocks. Each address is
 //! tried in the system's order; an address that refuses, or whose handshake fails, is followed by
 //! the next one. There is no time limit here: the owner drops a connection that takes too long.
 
@@ -55,11 +55,20 @@ enum Stage {
 }
 
 impl Connecting {
-    /// Begins to resolve the name. `wake` is called by a helper thread when [`Connecting::go_on`]
-    /// can continue; later steps follow events of the poll.
+    /// Begins to resolve the name, if it is one: to be followed by [`Connecting::go_on`]. `wake` is
+    /// called by a helper thread when that can continue; later steps follow events of the poll.
     ///
     /// Error: the system cannot provide a thread.
     pub fn begin(to: Destination, wake: impl FnOnce() + Send + 'static) -> io::Result<Connecting> {
+        if let Ok(ip) = to.host.parse::<IpAddr>() {
+            let address = SocketAddr::new(ip, to.port);
+            return Ok(Connecting {
+                to,
+                stage: Stage::Over,
+                addresses: VecDeque::from([address]),
+                failed: None,
+            });
+        }
         let (tell, told) = mpsc::channel();
         let (host, port) = (to.host.clone(), to.port);
         threads::start("russet-resolve", move || {

@@ -29,16 +29,19 @@ pub enum Role {
     Scrape,
     /// The link to the primary that this server follows, until it is a client.
     Upstream,
+    /// A Sentinel's connection to a data node or another Sentinel.
+    SentinelLink,
 }
 
 impl Role {
-    const ALL: [Role; 6] = [
+    const ALL: [Role; 7] = [
         Role::Control,
         Role::Listener,
         Role::Client,
         Role::MetricsListener,
         Role::Scrape,
         Role::Upstream,
+        Role::SentinelLink,
     ];
 }
 
@@ -58,6 +61,14 @@ impl Target {
             role,
             slot,
             generation: 0,
+        }
+    }
+
+    pub fn sentinel_link(slot: u32, generation: u32) -> Target {
+        Target {
+            role: Role::SentinelLink,
+            slot,
+            generation,
         }
     }
 
@@ -112,6 +123,7 @@ mod tests {
             Target::client(0, 1),
             Target::lasting(Role::MetricsListener, 1),
             Target::scrape(3, 7),
+            Target::sentinel_link(9, 2),
         ] {
             assert_eq!(Target::from(Token::from(target)), target);
         }

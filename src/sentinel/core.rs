@@ -68,6 +68,11 @@ impl Sentinel {
         self.shared.out.persisted(is_saved);
     }
 
+    /// Whether the file has everything that was decided.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.shared.out.is_saved()
+    }
+
     /// How long to wait before the next tick: 50 to 100 ms, drawn anew each time, so that Sentinels
     /// started together do not stay in step.
     pub(crate) fn next_tick_ms(&mut self) -> Ms {

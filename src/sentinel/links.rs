@@ -17,7 +17,7 @@ use crate::resp::write_request;
 pub(crate) struct LinkId(u64);
 
 /// A connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnId(pub u64);
 
 /// What a connection is for.

@@ -84,3 +84,12 @@ mod shared;
 mod simulation;
 mod time;
 mod votes;
+
+pub(crate) use actions::{Action, Level};
+pub(crate) use commands::{After, Host};
+pub(crate) use config::{Setup, from_file, rewrite};
+pub(crate) use core::Sentinel;
+pub(crate) use links::ConnId;
+pub(crate) use scripts::JobId;
+pub(crate) use shared::Own;
+pub(crate) use time::Now;

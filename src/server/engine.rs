@@ -78,6 +78,7 @@ impl Engine {
             messages: Default::default(),
             memory: Default::default(),
             persist: Persist::new(now.unix_s()),
+            sentinel: None,
             shutdown: Shutdown {
                 signals,
                 request: None,

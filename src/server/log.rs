@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -50,6 +50,8 @@ static FORMAT: AtomicU8 = AtomicU8::new(0);
 static TIMESTAMP: AtomicU8 = AtomicU8::new(0);
 /// The serving process; 0 until it is known.
 static MAIN_PID: AtomicU32 = AtomicU32::new(0);
+/// It is a Sentinel.
+static IS_SENTINEL: AtomicBool = AtomicBool::new(false);
 
 /// Where lines go.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub fn init(config: &Config, daemonized: bool) {
     let syslog = config
         .syslog_enabled
         .then(|| Syslog::open(&config.syslog_ident, facility(config.syslog_facility)));
+    IS_SENTINEL.store(config.is_sentinel, Ordering::Relaxed);
     set_format(config.log_format);
     set_timestamp(config.log_timestamp_format);
     OUTPUT.set(output).expect("the log is set up once");
@@ -158,11 +161,12 @@ fn zone() -> &'static TimeZone {
     ZONE.get_or_init(TimeZone::system)
 }
 
-/// The start of a line, `PID:M time `, also for crash reports. As in Redis the role is `C` in
-/// children and until the configuration is loaded.
+/// The start of a line, `PID:M time `, also for crash reports. As in Redis the role is `X` in a
+/// Sentinel, `C` in children and until the configuration is loaded.
 pub(super) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
     let pid = std::process::id();
     let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
+        true if IS_SENTINEL.load(Ordering::Relaxed) => 'X',
         true => 'M',
         false => 'C',
     };
@@ -310,6 +314,7 @@ where
 fn write_pairs(to: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     let pid = std::process::id();
     let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
+        true if IS_SENTINEL.load(Ordering::Relaxed) => "sentinel",
         true => "primary",
         false => "RDB/AOF",
     };

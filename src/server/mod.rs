@@ -44,6 +44,8 @@ mod persist;
 
 mod replicate;
 
+pub mod sentinel;
+
 mod settings;
 
 mod engine;

@@ -96,7 +96,7 @@ impl Node {
         mut dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
     ) -> Result<Node, String> {
         let arguments: Vec<OsString> = options.iter().map(OsString::from).collect();
-        let config = match start(&arguments, || Ok(Vec::new())) {
+        let config = match start(&arguments, false, || Ok(Vec::new())) {
             Startup::Run(run) => run.config,
             _ => return Err(format!("refused: {options:?}")),
         };

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use crate::acl::{Commands, RulesError, User, parse_file};
 use crate::base::alloc;
 use crate::base::text::Printable;
+use crate::command::Flags;
 use crate::config::{
     Check, Config, FileLine, LogFormat, Problem, PubsubDefault, REDIS_VERSION, Run, system_text,
 };
 use crate::net::Listener;
 use crate::net::tls::Materials;
+use crate::sentinel::{Setup, from_file};
 use crate::server::parts::tls::load as load_tls;
 use crate::server::parts::users;
 use crate::server::parts::users::load::rule_problem;
@@ -25,7 +27,7 @@ use crate::server::run::Loop;
 use crate::server::signals::Signals;
 use crate::server::state::call::{CommandTable, Spec};
 use crate::server::state::world::{Engine, Flow};
-use crate::server::{crash, listen, log, process};
+use crate::server::{crash, listen, log, process, sentinel};
 
 /// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
 /// called by. To be called while the process has a single thread.
@@ -38,6 +40,10 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     } = run;
     let table = match command_table(specs, &config) {
         Ok(table) => table,
+        Err(problem) => return fail(&problem),
+    };
+    let sentinel = match sentinel_setup(&config) {
+        Ok(setup) => setup,
         Err(problem) => return fail(&problem),
     };
     let commands = users::commands_of(&table);
@@ -57,6 +63,12 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log_beginning(configured);
     log::enter_service();
     log_unserved(&unserved);
+    if config.is_sentinel
+        && let Err(why) = sentinel::check_file(file.as_deref())
+    {
+        tracing::warn!("{why}");
+        return 1;
+    }
     if !set_up_process(&mut config, program, file.as_deref()) {
         return 1;
     }
@@ -75,7 +87,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         pidfile: pidfile.clone(),
         supervisor,
     };
-    match serve(config, file, table, place) {
+    match serve(config, file, table, sentinel, place) {
         Ok(ServeEnd::NotLoaded) => {
             if let Some(pidfile) = pidfile {
                 pidfile.remove_silently();
@@ -149,13 +161,30 @@ fn open_sockets(config: &Config) -> Option<(Vec<Listener>, Vec<Listener>, Option
     Some((listeners, metrics_listeners, materials))
 }
 
+/// The commands of a Sentinel, or of any other server.
+fn rows(specs: &[&'static [Spec]], is_sentinel: bool) -> CommandTable {
+    let is_wanted = |spec: &Spec| match is_sentinel {
+        true => spec.flags.contains(Flags::SENTINEL),
+        false => !spec.flags.contains(Flags::ONLY_SENTINEL),
+    };
+    CommandTable::of(specs, is_wanted)
+}
+
 /// The commands, renamed by `rename-command`.
 fn command_table(specs: &[&'static [Spec]], config: &Config) -> Result<CommandTable, Problem> {
-    let mut table = CommandTable::new(specs);
+    let mut table = rows(specs, config.is_sentinel);
     for line in &config.renamed_commands {
         rename(&mut table, line)?;
     }
     Ok(table)
+}
+
+/// What the lines of a Sentinel say; `None`: the process is none.
+fn sentinel_setup(config: &Config) -> Result<Option<Setup>, Problem> {
+    if !config.is_sentinel {
+        return Ok(None);
+    }
+    from_file(&config.sentinel_lines, &sentinel::is_executable).map(Some)
 }
 
 fn rename(table: &mut CommandTable, line: &FileLine) -> Result<(), Problem> {
@@ -169,11 +198,16 @@ fn rename(table: &mut CommandTable, line: &FileLine) -> Result<(), Problem> {
 
 /// `--check-config`: returns the text to print and the exit status.
 pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
-    let mut table = CommandTable::new(specs);
+    let mut table = rows(specs, check.sentinel_lines.is_some());
     for line in std::mem::take(&mut check.renamed_commands) {
         if let Err(problem) = rename(&mut table, &line) {
             check.add(problem);
         }
+    }
+    if let Some(lines) = &check.sentinel_lines
+        && let Err(problem) = from_file(lines, &sentinel::is_executable)
+    {
+        check.add(problem);
     }
     let commands = users::commands_of(&table);
     let channels = check.acl_pubsub_default;
@@ -287,10 +321,7 @@ fn log_unserved(unserved: &[(&'static str, crate::config::Origin)]) {
 
 /// The logo on a terminal or if always wanted; otherwise, and in a JSON log, one line.
 fn show_logo(config: &Config) {
-    let mode = match config.cluster_enabled {
-        true => "cluster",
-        false => "standalone",
-    };
+    let mode = config.mode();
     let port = match config.port {
         0 => config.tls_port,
         port => port,
@@ -351,6 +382,7 @@ fn serve(
     config: Config,
     file: Option<std::path::PathBuf>,
     table: CommandTable,
+    sentinel: Option<Setup>,
     place: Surroundings,
 ) -> io::Result<ServeEnd> {
     let Surroundings {
@@ -390,10 +422,19 @@ fn serve(
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;
-    tracing::info!("Server initialized");
-    let flow = match looping.engine.begin_loading_data() {
-        Ok(()) => looping.load()?,
-        Err(_) => Flow::Fail,
+    let server = &mut looping.engine.server;
+    let flow = match sentinel {
+        Some(setup) => match server.begin_sentinel(&setup) {
+            true => Flow::GoOn,
+            false => Flow::Fail,
+        },
+        None => {
+            tracing::info!("Server initialized");
+            match looping.engine.begin_loading_data() {
+                Ok(()) => looping.load()?,
+                Err(_) => Flow::Fail,
+            }
+        }
     };
     match flow {
         Flow::GoOn => {}
@@ -412,7 +453,9 @@ fn serve(
     let Engine {
         keyspace, server, ..
     } = &mut looping.engine;
-    server.follow_configured(keyspace);
+    if !server.is_sentinel() {
+        server.follow_configured(keyspace);
+    }
     supervisor.tell_ready();
     looping.run()?;
     // The last turn's effects are persisted as well; a failure is logged.

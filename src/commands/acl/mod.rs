@@ -16,7 +16,7 @@ pub(super) static SPECS: &[Spec] = &[ACL];
 
 const ACL: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: Flags::CONTAINER,
+    flags: Flags::CONTAINER.union(Flags::SENTINEL),
     subcommands: &[
         for_all("cat", inspect::cat, Arity::AtLeast(2)),
         Spec {

@@ -6,7 +6,7 @@ use crate::command::{Arity, Category, CommandError, Flags};
 use crate::config::REDIS_VERSION;
 use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
-use crate::server::{Call, ClientFlags, CommandResult, Spec, World};
+use crate::server::{Call, ClientFlags, CommandResult, Server, Spec, World};
 
 const GREETING: Flags = Flags::NOSCRIPT
     .union(Flags::LOADING)
@@ -149,8 +149,7 @@ impl<'a> Greeting<'a> {
         if let Some(version) = self.version {
             world.reply.set_resp3(version == 3);
         }
-        let is_replica = world.server.replication.is_replica();
-        write_facts(world.reply, world.client.id, is_replica);
+        write_facts(world.reply, world.client.id, world.server);
         Ok(())
     }
 }
@@ -170,8 +169,10 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-fn write_facts(reply: &mut Reply, id: ClientId, is_replica: bool) {
-    reply.map(7);
+fn write_facts(reply: &mut Reply, id: ClientId, server: &Server) {
+    // A Sentinel has no role.
+    let is_sentinel = server.is_sentinel();
+    reply.map(if is_sentinel { 6 } else { 7 });
     reply.bulk(b"server");
     reply.bulk(b"redis");
     reply.bulk(b"version");
@@ -181,9 +182,12 @@ fn write_facts(reply: &mut Reply, id: ClientId, is_replica: bool) {
     reply.bulk(b"id");
     reply.int(id.0 as i64);
     reply.bulk(b"mode");
-    reply.bulk(b"standalone");
-    reply.bulk(b"role");
-    reply.bulk(if is_replica { b"replica" } else { b"master" });
+    reply.bulk(server.config.mode().as_bytes());
+    if !is_sentinel {
+        let is_replica = server.replication.is_replica();
+        reply.bulk(b"role");
+        reply.bulk(if is_replica { b"replica" } else { b"master" });
+    }
     reply.bulk(b"modules");
     reply.array(0);
 }

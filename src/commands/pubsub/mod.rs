@@ -122,9 +122,13 @@ const SPUBLISH: Spec = Spec {
 ///
 /// Reply: the number of deliveries; a client counts once for the channel and once for each of its
 /// matching patterns. O(receivers + patterns that share a prefix with the channel). Propagated to
-/// replicas, but not written to the append only file.
+/// replicas, but not written to the append only file. A Sentinel takes hellos of other Sentinels only.
 fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let (channel, text) = (call.args.at(1), call.args.at(2));
+    if call.server.is_sentinel() {
+        call.server.hear_hello(channel, text, call.reply);
+        return Ok(());
+    }
     let receivers = call.server.publish(kind, channel, text);
     call.reply.int(receivers as i64);
     call.effect_for_replicas();

@@ -79,7 +79,13 @@ pub(super) const ROLE: Spec = Spec {
 
 /// `ROLE`: array of `master`, the offset and the online replicas (address, port, acknowledged
 /// offset); or of `slave`, the primary's address and port, the link's state and the offset.
+///
+/// Of a Sentinel: `sentinel`, and the names of the primaries.
 fn role(call: &mut Call<'_>) -> CommandResult {
+    if let Some(driver) = &call.server.sentinel {
+        driver.core.role(call.reply);
+        return Ok(());
+    }
     match &call.server.replication.upstream {
         None => primary_role(call.server, call.reply),
         Some(upstream) => {

@@ -21,6 +21,7 @@ pub mod recorder;
 pub mod replication;
 pub mod scrapes;
 pub mod scripting;
+pub mod sentinel;
 pub mod shutdown;
 pub mod snapshot;
 pub mod tls;

@@ -226,6 +226,7 @@ impl Server {
             return false;
         }
         let wanted = match request.save {
+            _ if self.is_sentinel() => false,
             Some(wanted) => wanted,
             None => !self.config.save.0.is_empty(),
         };

@@ -41,6 +41,7 @@ fn title(config: &Config, program: &[u8], config_file: &[u8]) -> Vec<u8> {
             b"title" => program.to_vec(),
             b"listen-addr" => listen_address(config),
             b"server-mode" if config.cluster_enabled => b"[cluster]".to_vec(),
+            b"server-mode" if config.is_sentinel => b"[sentinel]".to_vec(),
             b"server-mode" => Vec::new(),
             b"port" => config.port.to_string().into_bytes(),
             b"tls-port" => config.tls_port.to_string().into_bytes(),

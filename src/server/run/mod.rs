@@ -219,6 +219,7 @@ impl Loop {
         self.shake_hands();
         self.timers();
         self.drive_upstream();
+        self.drive_sentinel();
         if self.engine.load_on().is_err() {
             return Ok(Flow::Fail);
         }
@@ -274,6 +275,7 @@ impl Loop {
             Role::MetricsListener => self.accept_scrapes(),
             Role::Scrape => self.scrape_event(slot, generation, event),
             Role::Upstream => self.upstream_event(),
+            Role::SentinelLink => self.sentinel_event(slot, generation),
         }
     }
 

@@ -127,6 +127,12 @@ impl Loop {
         if let Some(due_ms) = server.memory.defrag.due_in_ms(&server.config) {
             wait_ms = wait_ms.min(due_ms);
         }
+        if let Some(driver) = &server.sentinel {
+            if driver.has_unread() {
+                return Duration::ZERO;
+            }
+            wait_ms = wait_ms.min(driver.tick_due_ms.saturating_sub(mono_ms));
+        }
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }

@@ -34,6 +34,7 @@ use crate::server::parts::recorder::Recorder;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::scrapes::Scrapes;
 use crate::server::parts::scripting::Scripting;
+use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::parts::snapshot::Snapshots;
 use crate::server::parts::snapshot::save::Saving;
@@ -68,6 +69,8 @@ pub struct Server {
     pub replication: Replication,
     pub persist: Persist,
     pub shutdown: Shutdown,
+    /// Of a process that is a Sentinel.
+    pub(crate) sentinel: Option<Box<SentinelDriver>>,
     pub debug: Debugging,
 }
 

@@ -177,6 +177,15 @@ const SECTIONS: &[Section] = &[
     section("prefixstats", false, prefixes::prefix_stats),
 ];
 
+/// Those of a Sentinel.
+const OF_SENTINEL: &[Section] = &[
+    section("server", true, process::server),
+    section("clients", true, process::clients),
+    section("stats", true, activity::stats),
+    section("cpu", true, process::cpu),
+    section("sentinel", true, process::sentinel),
+];
+
 /// Shown only by name, never among "all".
 const DEBUG: Section = section("debug", false, process::debug);
 
@@ -192,7 +201,11 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     let mut writer = InfoWriter {
         out: String::with_capacity(TEXT_BYTES),
     };
-    for section in SECTIONS {
+    let sections = match source.server.is_sentinel() {
+        true => OF_SENTINEL,
+        false => SECTIONS,
+    };
+    for section in sections {
         // Redis has two names for the list of modules.
         let also = section.name == "modules" && names("module_list");
         if all || default && section.by_default || names(section.name) || also {

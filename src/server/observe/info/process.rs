@@ -32,7 +32,7 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
         ("redis_git_sha1", &"00000000"),
         ("redis_git_dirty", &0),
         ("redis_build_id", &build_id()),
-        ("redis_mode", &"standalone"),
+        ("redis_mode", &config.mode()),
         ("os", &os.join(" ")),
         ("arch_bits", &usize::BITS),
         ("monotonic_clock", &"POSIX clock_gettime"),
@@ -62,6 +62,20 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
     if let Some(waiting) = &server.shutdown.waiting {
         let left_ms = waiting.deadline_ms.saturating_sub(server.now.mono_ms);
         to.field("shutdown_in_milliseconds", left_ms);
+    }
+}
+
+/// A Sentinel's own section.
+pub(in crate::server) fn sentinel(from: &Source<'_>, to: &mut InfoWriter) {
+    if let Some(driver) = &from.server.sentinel {
+        let text = driver.core.info();
+        let text = String::from_utf8_lossy(&text);
+        // The section with its title.
+        let mut lines = text.lines();
+        to.section("Sentinel");
+        for line in lines.by_ref().skip(1) {
+            to.line(line);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! serves it as the loop does.
 
 pub mod scrape;
+pub mod sentinel;
 pub mod upstream;
 mod upstream_channel;
 

@@ -1,0 +1,68 @@
+//! SENTINEL. `crate::sentinel` has the subcommands; here are their rows.
+
+pub(super) mod docs;
+
+use crate::command::{Arity, Flags};
+use crate::commands::help::row as help_row;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) static SPECS: &[Spec] = &[SENTINEL];
+
+const FLAGS: Flags = Flags::ADMIN
+    .union(Flags::SENTINEL)
+    .union(Flags::ONLY_SENTINEL);
+
+const SENTINEL: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: FLAGS.union(Flags::CONTAINER),
+    subcommands: &[
+        row("ckquorum", Arity::Exactly(3)),
+        row("config", Arity::AtLeast(4)),
+        row("debug", Arity::AtLeast(2)),
+        row("explain", Arity::AtLeast(3)),
+        row("failover", Arity::AtLeast(3)),
+        row("flushconfig", Arity::Exactly(2)),
+        row("get-master-addr-by-name", Arity::Exactly(3)),
+        row("get-primary-addr-by-name", Arity::Exactly(3)),
+        Spec {
+            flags: Flags::LOADING.union(Flags::STALE),
+            ..help_row(sentinel)
+        },
+        row("info-cache", Arity::AtLeast(3)),
+        row("is-master-down-by-addr", Arity::Exactly(6)),
+        row("is-primary-down-by-addr", Arity::Exactly(6)),
+        row("master", Arity::Exactly(3)),
+        row("masters", Arity::Exactly(2)),
+        row("monitor", Arity::Exactly(6)),
+        row("myid", Arity::Exactly(2)),
+        row("pending-scripts", Arity::Exactly(2)),
+        row("primaries", Arity::Exactly(2)),
+        row("primary", Arity::Exactly(3)),
+        row("remove", Arity::Exactly(3)),
+        row("replicas", Arity::Exactly(3)),
+        row("reset", Arity::Exactly(3)),
+        row("sentinels", Arity::Exactly(3)),
+        Spec {
+            flags: FLAGS.union(Flags::SENSITIVE),
+            ..row("set", Arity::AtLeast(5))
+        },
+        row("simulate-failure", Arity::AtLeast(3)),
+        row("slaves", Arity::Exactly(3)),
+    ],
+    ..Spec::new("sentinel", sentinel)
+};
+
+const fn row(name: &'static str, arity: Arity) -> Spec {
+    Spec {
+        arity,
+        flags: FLAGS,
+        ..Spec::new(name, sentinel)
+    }
+}
+
+/// `SENTINEL subcommand ...`, of a Sentinel alone. Replies and errors: `crate::sentinel`.
+fn sentinel(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args.to_vec();
+    call.server.run_sentinel_command(&args, call.reply);
+    Ok(())
+}

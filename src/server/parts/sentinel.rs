@@ -1,0 +1,135 @@
+//! A Sentinel's core with what it has asked for: connections, name lookups, processes of scripts.
+//! `server::sentinel` carries out the core's actions.
+
+use std::collections::HashMap;
+use std::process::Child;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use crate::base::clock;
+use crate::net::{Connecting, Slab, Stream};
+use crate::resp::{ReplyBounds, ReplyParser};
+use crate::sentinel::{ConnId, Now, Own, Sentinel, Setup};
+
+/// A data node's INFO and lists of a few kilobytes are expected; a peer that sends more is not one.
+const BOUNDS: ReplyBounds = ReplyBounds {
+    bulk_max: 4 << 20,
+    values_max: 64 * 1024,
+    depth_max: 8,
+};
+
+/// See the module.
+pub(crate) struct SentinelDriver {
+    pub(crate) core: Sentinel,
+    pub(in crate::server) links: Links,
+    pub(in crate::server) lookups: Lookups,
+    /// The processes of scripts.
+    pub(in crate::server) scripts: Vec<Child>,
+    /// When the core's next tick is due, monotonic milliseconds.
+    pub tick_due_ms: u64,
+    /// The text of the file as this process has saved it last.
+    pub(in crate::server) saved: Vec<u8>,
+}
+
+impl SentinelDriver {
+    /// `seed`: for the core's random numbers.
+    pub(in crate::server) fn new(
+        setup: &Setup,
+        own: Own,
+        seed: u64,
+        now: &clock::Now,
+    ) -> SentinelDriver {
+        SentinelDriver {
+            core: Sentinel::new(setup, own, seed, moment(now)),
+            links: Links::default(),
+            lookups: Lookups::default(),
+            scripts: Vec::new(),
+            tick_due_ms: now.mono_ms,
+            saved: Vec::new(),
+        }
+    }
+}
+
+impl SentinelDriver {
+    /// Whether bytes wait to be read that no event reports.
+    pub fn has_unread(&self) -> bool {
+        !self.links.unread.is_empty()
+    }
+}
+
+/// A turn's clock as the core reads it.
+pub(in crate::server) fn moment(now: &clock::Now) -> Now {
+    Now {
+        monotonic_ms: now.mono_ms as i64,
+        wall_ms: now.unix_ms(),
+    }
+}
+
+/// The stage of a connection.
+pub(in crate::server) enum Stage {
+    Connecting(Box<Connecting>),
+    Open(Stream),
+}
+
+/// A connection to a data node or another Sentinel.
+pub(in crate::server) struct Link {
+    pub conn: ConnId,
+    pub stage: Stage,
+    pub parser: ReplyParser,
+    /// Requests not sent yet.
+    pub out: Vec<u8>,
+    pub write_armed: bool,
+}
+
+impl Link {
+    pub fn new(conn: ConnId, connecting: Connecting) -> Link {
+        Link {
+            conn,
+            stage: Stage::Connecting(Box::new(connecting)),
+            parser: ReplyParser::new(BOUNDS),
+            out: Vec::new(),
+            write_armed: false,
+        }
+    }
+}
+
+/// All connections.
+#[derive(Default)]
+pub(in crate::server) struct Links {
+    pub slab: Slab<Box<Link>>,
+    /// Slot and generation.
+    pub places: HashMap<ConnId, (u32, u32)>,
+    /// Those with requests to send.
+    pub unsent: Vec<(u32, u32)>,
+    /// Those with bytes to read that no event reports.
+    pub unread: Vec<(u32, u32)>,
+}
+
+impl Links {
+    /// Drops a connection that has been taken out.
+    pub fn drop_taken(&mut self, slot: u32, conn: ConnId) {
+        self.slab.free(slot);
+        self.places.remove(&conn);
+    }
+}
+
+/// A resolved name; `None`: it has no address.
+pub(in crate::server) type Resolved = (Vec<u8>, Option<Vec<u8>>);
+
+/// Names that helper threads resolve.
+pub(in crate::server) struct Lookups {
+    pub tell: Sender<Resolved>,
+    pub told: Receiver<Resolved>,
+    /// Those under way.
+    pub names: Vec<Vec<u8>>,
+}
+
+impl Default for Lookups {
+    fn default() -> Lookups {
+        let (tell, told) = mpsc::channel();
+        Lookups {
+            tell,
+            told,
+            names: Vec::new(),
+        }
+    }
+}

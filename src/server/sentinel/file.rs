@@ -1,0 +1,61 @@
+//! The file of a Sentinel: settings and saved state.
+
+use std::path::Path;
+use std::{fs, io};
+
+use rustix::fs::{Access, access};
+
+use crate::config::{replace_file, system_text};
+use crate::sentinel::rewrite;
+use crate::server::parts::sentinel::SentinelDriver;
+use crate::server::state::Server;
+
+/// Whether a Sentinel can begin with this file; the error says why not.
+pub fn check_file(file: Option<&Path>) -> Result<(), String> {
+    let Some(file) = file else {
+        let text = "Sentinel needs config file on disk, even if it's just a stub.  Exiting...";
+        return Err(text.to_owned());
+    };
+    access(file, Access::WRITE_OK).map_err(|error| {
+        let why = system_text(&error.into());
+        let file = file.display();
+        format!("Sentinel config file {file} is not writable: {why}. Exiting...")
+    })
+}
+
+impl Server {
+    /// Saves the core's state with the server's own directives, synced; a failure is logged.
+    pub(super) fn save_sentinel(&self, driver: &mut SentinelDriver) -> bool {
+        match self.try_save_sentinel(driver) {
+            Ok(()) => {
+                tracing::info!("Sentinel new configuration saved on disk");
+                true
+            }
+            Err(error) => {
+                let why = system_text(&error);
+                tracing::warn!(
+                    "WARNING: Sentinel was not able to save the new configuration on disk!!!: {why}"
+                );
+                false
+            }
+        }
+    }
+
+    fn try_save_sentinel(&self, driver: &mut SentinelDriver) -> io::Result<()> {
+        let Some(file) = &self.identity.config_file else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let old = match fs::read(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read?,
+        };
+        let config = self.acl.config_with_users(&self.config);
+        let text = rewrite(&driver.core.setup(), &config, &old);
+        // What this process has saved is synced already.
+        if text != old || text != driver.saved {
+            replace_file(file, &text)?;
+            driver.saved = text;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! Sentinel at work: carries out what the core (`crate::sentinel`) asks for, and tells it what has
+//! come of that.
+//!
+//! The core is called by events of its links (`run::roles::sentinel`), by the timer, by commands of
+//! clients (`commands::sentinel`). After each call its actions are carried out at once, in their order.
+//! A save is part of that: it is on disk before the next action, and before the reply of a command.
+
+mod file;
+mod links;
+mod scripts;
+
+pub use file::check_file;
+pub(in crate::server) use scripts::is_executable;
+
+use crate::base::text::Printable;
+use crate::config::{Choice, LogLevel};
+use crate::pubsub::Kind;
+use crate::resp::Reply;
+use crate::sentinel::{Action, After, Host, Level, Own, Setup};
+use crate::server::log;
+use crate::server::parts::sentinel::{SentinelDriver, moment};
+use crate::server::state::Server;
+
+impl Server {
+    /// Whether this process is a Sentinel.
+    #[inline]
+    pub fn is_sentinel(&self) -> bool {
+        self.sentinel.is_some()
+    }
+
+    /// Begins to be a Sentinel. `false`: its state cannot be saved; the log has the reason.
+    pub(in crate::server) fn begin_sentinel(&mut self, setup: &Setup) -> bool {
+        let config = &self.config;
+        let port = match config.tls_replication && config.tls_port != 0 || config.port == 0 {
+            true => config.tls_port,
+            false => config.port,
+        };
+        let own = Own {
+            port,
+            password: config.requirepass.to_vec(),
+        };
+        let seed = rand::random();
+        let mut driver = SentinelDriver::new(setup, own, seed, &self.now);
+        self.carry_out(&mut driver);
+        // A file that cannot be written is noticed now, not when a vote must be saved.
+        let is_saved = driver.core.is_saved();
+        let is_saved = is_saved && (!driver.saved.is_empty() || self.save_sentinel(&mut driver));
+        self.sentinel = Some(Box::new(driver));
+        is_saved
+    }
+
+    /// Calls the core, and carries out what follows. `None`: this process is no Sentinel.
+    pub(in crate::server) fn with_sentinel<R>(
+        &mut self,
+        call: impl FnOnce(&mut SentinelDriver, &mut Server) -> R,
+    ) -> Option<R> {
+        let mut driver = self.sentinel.take()?;
+        let result = call(&mut driver, self);
+        self.carry_out(&mut driver);
+        self.sentinel = Some(driver);
+        Some(result)
+    }
+
+    /// What is due: the core's tick, names that were resolved, scripts that have ended.
+    pub(in crate::server) fn tend_sentinel(&mut self) {
+        let Some(driver) = &self.sentinel else {
+            return;
+        };
+        if driver.lookups.names.is_empty() && driver.tick_due_ms > self.now.mono_ms {
+            return;
+        }
+        self.with_sentinel(|driver, server| {
+            driver.hear_lookups(server);
+            if driver.tick_due_ms > server.now.mono_ms {
+                return;
+            }
+            driver.reap_scripts(server);
+            driver.core.tick(moment(&server.now));
+            driver.tick_due_ms = server.now.mono_ms + driver.core.next_tick_ms() as u64;
+        });
+    }
+
+    /// Carries out the core's actions until there are no more.
+    pub(in crate::server) fn carry_out(&mut self, driver: &mut SentinelDriver) {
+        loop {
+            while let Some(action) = driver.core.pop() {
+                self.act(driver, action);
+            }
+            if !driver.send_requests(self) {
+                return;
+            }
+        }
+    }
+
+    fn act(&mut self, driver: &mut SentinelDriver, action: Action) {
+        match action {
+            Action::Connect { conn, ip, port, .. } => driver.connect(self, conn, &ip, port),
+            Action::Close(conn) => driver.close(conn),
+            Action::Send { conn, bytes } => driver.queue(conn, &bytes),
+            Action::Resolve(host) => driver.look_up(self, host),
+            Action::Event {
+                level,
+                channel,
+                text,
+            } => self.tell_event(level, channel, &text),
+            Action::Log { level, text } => log_line(level, &text),
+            Action::SetLogLevel(name) => {
+                if let Some(level) = LogLevel::parse(name.as_bytes()) {
+                    self.config.loglevel = level;
+                    log::set_level(level);
+                }
+            }
+            Action::Persist => {
+                let is_saved = self.save_sentinel(driver);
+                driver.core.persisted(is_saved);
+            }
+            Action::RunScript { job, argv } => driver.run_script(self, job, &argv),
+            Action::KillScript { pid } => driver.kill_script(pid),
+            Action::Exit(status) => std::process::exit(status),
+        }
+    }
+
+    /// An event: a line of the log, and unless it is for debugging a message to its subscribers.
+    fn tell_event(&mut self, level: Level, channel: &str, text: &[u8]) {
+        log_line(level, &format!("{channel} {}", Printable(text)));
+        if level != Level::Debug {
+            self.publish(Kind::Channel, channel.as_bytes(), text);
+        }
+    }
+
+    /// `SENTINEL ...`: the reply is complete, and what it acknowledges is on disk.
+    pub fn run_sentinel_command(&mut self, args: &[&[u8]], reply: &mut Reply) {
+        let begin = reply.mark();
+        let mut otherwise = None;
+        let called = self.with_sentinel(|driver, server| {
+            let host = Host {
+                loglevel: server.config.loglevel.name(),
+                is_executable: &is_executable,
+            };
+            let after = driver.core.command(moment(&server.now), args, &host, reply);
+            if let After::Persist { otherwise: bytes } = after {
+                otherwise = Some(bytes);
+            }
+        });
+        let is_saved = self
+            .sentinel
+            .as_ref()
+            .is_some_and(|driver| driver.core.is_saved());
+        if let (Some(()), Some(bytes), false) = (called, otherwise, is_saved) {
+            reply.truncate(begin);
+            reply.raw(&bytes);
+        }
+    }
+
+    /// `PUBLISH channel message`: another Sentinel's hello.
+    pub fn hear_hello(&mut self, channel: &[u8], message: &[u8], reply: &mut Reply) {
+        self.with_sentinel(|driver, server| {
+            driver
+                .core
+                .publish(moment(&server.now), channel, message, reply);
+        });
+    }
+}
+
+fn log_line(level: Level, text: &str) {
+    match level {
+        Level::Debug => tracing::trace!("{text}"),
+        Level::Verbose => tracing::debug!("{text}"),
+        Level::Notice => tracing::info!("{text}"),
+        Level::Warning => tracing::warn!("{text}"),
+    }
+}

@@ -1,0 +1,65 @@
+//! Scripts: processes without a shell. Their ends are looked for at each tick.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{Access, access};
+
+use crate::config::system_text;
+use crate::sentinel::JobId;
+use crate::server::parts::sentinel::{SentinelDriver, moment};
+use crate::server::state::Server;
+
+/// Whether a script can be run.
+pub(in crate::server) fn is_executable(path: &[u8]) -> bool {
+    access(OsStr::from_bytes(path), Access::EXEC_OK).is_ok()
+}
+
+impl SentinelDriver {
+    /// Starts a script.
+    pub(super) fn run_script(&mut self, server: &Server, job: JobId, argv: &[Vec<u8>]) {
+        let Some((program, arguments)) = argv.split_first() else {
+            return;
+        };
+        let mut command = Command::new(OsStr::from_bytes(program));
+        command.args(arguments.iter().map(|word| OsStr::from_bytes(word)));
+        command.stdin(Stdio::null());
+        let started = command.spawn().map_err(|error| {
+            let program = program.escape_ascii();
+            tracing::warn!("Running the script {program}: {}", system_text(&error));
+        });
+        let pid = started.as_ref().ok().map(|child| i64::from(child.id()));
+        self.scripts.extend(started);
+        self.core.script_started(moment(&server.now), job, pid);
+    }
+
+    /// Kills a script.
+    pub(super) fn kill_script(&mut self, pid: i64) {
+        let mut scripts = self.scripts.iter_mut();
+        if let Some(script) = scripts.find(|script| i64::from(script.id()) == pid) {
+            // It may have ended already.
+            let _ = script.kill();
+        }
+    }
+
+    /// Scripts that have ended.
+    pub(super) fn reap_scripts(&mut self, server: &Server) {
+        let now = moment(&server.now);
+        let core = &mut self.core;
+        self.scripts.retain_mut(|script| match script.try_wait() {
+            Ok(None) => true,
+            Ok(Some(status)) => {
+                let (exit, signal) = (status.code().unwrap_or(0), status.signal().unwrap_or(0));
+                core.script_ended(now, i64::from(script.id()), exit, signal);
+                false
+            }
+            // Nobody can say how it ended.
+            Err(_) => {
+                core.script_ended(now, i64::from(script.id()), 0, 0);
+                false
+            }
+        });
+    }
+}
