@@ -87,7 +87,7 @@ impl<H> CommandTable<H> {
         CommandTable::of(specs, |_| true)
     }
 
-    /// As [`CommandTable::new`], with the commands that are `wanted`.
+    /// As [`CommandTable::new`], with the commands and subcommands that are `wanted`.
     pub fn of(specs: &[&'static [Spec<H>]], wanted: impl Fn(&Spec<H>) -> bool) -> CommandTable<H> {
         let mut table = CommandTable {
             rows: Vec::new(),
@@ -98,14 +98,19 @@ impl<H> CommandTable<H> {
         };
         let rows = specs.iter().flat_map(|group| group.iter());
         for spec in rows.filter(|&spec| wanted(spec)) {
-            let id = table.add(spec, None);
+            let id = table.add(spec, None, &wanted);
             table.names.push((spec.name.as_bytes().into(), id));
         }
         table.index();
         table
     }
 
-    fn add(&mut self, spec: &'static Spec<H>, parent: Option<usize>) -> usize {
+    fn add(
+        &mut self,
+        spec: &'static Spec<H>,
+        parent: Option<usize>,
+        wanted: &dyn Fn(&Spec<H>) -> bool,
+    ) -> usize {
         let id = self.rows.len();
         let full_name = match parent {
             None => spec.name,
@@ -120,8 +125,8 @@ impl<H> CommandTable<H> {
             plan: KeyPlan::of(spec),
             within: spec.within,
         });
-        for sub in spec.subcommands {
-            let sub = self.add(sub, Some(id));
+        for sub in spec.subcommands.iter().filter(|&sub| wanted(sub)) {
+            let sub = self.add(sub, Some(id), wanted);
             self.rows[id].subcommands.push(sub);
         }
         id

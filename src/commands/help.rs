@@ -8,7 +8,7 @@ use crate::server::{Call, Handler, Spec};
 pub(super) const fn row(handler: Handler) -> Spec {
     Spec {
         arity: Arity::Exactly(2),
-        flags: Flags::LOADING.union(Flags::STALE),
+        flags: Flags::LOADING.union(Flags::STALE).union(Flags::SENTINEL),
         ..Spec::new("help", handler)
     }
 }

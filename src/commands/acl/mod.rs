@@ -54,7 +54,10 @@ const ACL: Spec = Spec {
 
 const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
-const ALL: Flags = Flags::NOSCRIPT.union(Flags::LOADING).union(Flags::STALE);
+const ALL: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::SENTINEL);
 const ADMIN: Flags = ALL.union(Flags::ADMIN).union(Flags::TAKES_OVER);
 
 const fn for_all(name: &'static str, handler: Handler, arity: Arity) -> Spec {

@@ -24,10 +24,7 @@ const SENTINEL: Spec = Spec {
         row("flushconfig", Arity::Exactly(2)),
         row("get-master-addr-by-name", Arity::Exactly(3)),
         row("get-primary-addr-by-name", Arity::Exactly(3)),
-        Spec {
-            flags: Flags::LOADING.union(Flags::STALE),
-            ..help_row(sentinel)
-        },
+        help_row(sentinel),
         row("info-cache", Arity::AtLeast(3)),
         row("is-master-down-by-addr", Arity::Exactly(6)),
         row("is-primary-down-by-addr", Arity::Exactly(6)),
