@@ -143,6 +143,8 @@ pub struct Check {
     pub users: Vec<FileLine>,
     /// The `sentinel` lines of a Sentinel; `None`: it is to be none.
     pub sentinel_lines: Option<Vec<FileLine>>,
+    /// `dir`, to which the paths of scripts are relative.
+    pub dir: Text,
     /// `aclfile`, and the default channel permissions of users.
     pub aclfile: Text,
     pub acl_pubsub_default: PubsubDefault,

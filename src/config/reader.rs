@@ -72,6 +72,7 @@ pub fn check(sources: &Sources) -> Check {
         sentinel_lines: sources
             .is_sentinel
             .then(|| std::mem::take(&mut config.sentinel_lines)),
+        dir: config.dir.0.clone(),
         aclfile: config.aclfile.clone(),
         acl_pubsub_default: config.acl_pubsub_default,
         problems: reader.finish().err().unwrap_or_default(),

@@ -184,7 +184,9 @@ fn sentinel_setup(config: &Config) -> Result<Option<Setup>, Problem> {
     if !config.is_sentinel {
         return Ok(None);
     }
-    from_file(&config.sentinel_lines, &sentinel::is_executable).map(Some)
+    let dir = config.dir.0.path();
+    let is_executable = |path: &[u8]| sentinel::is_executable(dir, path);
+    from_file(&config.sentinel_lines, &is_executable).map(Some)
 }
 
 fn rename(table: &mut CommandTable, line: &FileLine) -> Result<(), Problem> {
@@ -205,7 +207,8 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
         }
     }
     if let Some(lines) = &check.sentinel_lines
-        && let Err(problem) = from_file(lines, &sentinel::is_executable)
+        && let dir = check.dir.path()
+        && let Err(problem) = from_file(lines, &|path| sentinel::is_executable(dir, path))
     {
         check.add(problem);
     }

@@ -135,7 +135,7 @@ impl Server {
         let called = self.with_sentinel(|driver, server| {
             let host = Host {
                 loglevel: server.config.loglevel.name(),
-                is_executable: &is_executable,
+                is_executable: &|path| is_executable(server.config.dir.0.path(), path),
             };
             let after = driver.core.command(moment(&server.now), args, &host, reply);
             if let After::Persist { otherwise: bytes } = after {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, access};
@@ -12,9 +13,9 @@ use crate::sentinel::JobId;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
 use crate::server::state::Server;
 
-/// Whether a script can be run.
-pub(in crate::server) fn is_executable(path: &[u8]) -> bool {
-    access(OsStr::from_bytes(path), Access::EXEC_OK).is_ok()
+/// Whether a script can be run, in a process with this directory.
+pub(in crate::server) fn is_executable(dir: &Path, path: &[u8]) -> bool {
+    access(dir.join(OsStr::from_bytes(path)), Access::EXEC_OK).is_ok()
 }
 
 impl SentinelDriver {
