@@ -73,15 +73,16 @@ impl Sentinel {
         self.shared.out.is_saved()
     }
 
+    /// The port and password that other Sentinels know us by.
+    #[cfg(test)]
+    pub(crate) fn set_own(&mut self, own: Own) {
+        self.shared.own = own;
+    }
+
     /// How long to wait before the next tick: 50 to 100 ms, drawn anew each time, so that Sentinels
     /// started together do not stay in step.
     pub(crate) fn next_tick_ms(&mut self) -> Ms {
         1000 / (10 + self.shared.random.below(10) as Ms)
-    }
-
-    /// The port and password that other Sentinels know us by have changed.
-    pub(crate) fn set_own(&mut self, own: Own) {
-        self.shared.own = own;
     }
 
     /// The moment of what is told next.
@@ -199,7 +200,7 @@ impl Sentinel {
             return self.message(link, &reply);
         }
         match self.shared.links.take_expected(link, kind) {
-            None | Some(Expected::Ignored) => {}
+            None | Some(Expected::Ignored | Expected::Subscribed) => {}
             Some(Expected::Ping(target)) => self.pong(link, &target, &reply),
             Some(Expected::Info(target)) => {
                 if let ReplyValue::Bulk(info) | ReplyValue::Verbatim(info) = reply
@@ -232,6 +233,16 @@ impl Sentinel {
     /// A message of the channel of hellos. Our own come back, too, which shows that the link lives.
     fn message(&mut self, link: LinkId, message: &ReplyValue) {
         self.shared.links.get_mut(link).heard_at = self.shared.now;
+        if !is_message(message) {
+            let kind = ConnKind::Subscription;
+            let expected = self.shared.links.take_expected(link, kind);
+            let is_refused = matches!(message, ReplyValue::Error(_));
+            if is_refused && expected == Some(Expected::Subscribed) {
+                let Shared { links, out, .. } = &mut self.shared;
+                links.close(link, kind, out);
+            }
+            return;
+        }
         let (ReplyValue::Array(words) | ReplyValue::Push(words)) = message else {
             return;
         };
@@ -330,6 +341,14 @@ impl Sentinel {
         } = &mut self.shared;
         scripts.ended(pid, (exit, signal), *now, periods, out);
     }
+}
+
+/// Whether it is a message of a channel, and no reply.
+fn is_message(reply: &ReplyValue) -> bool {
+    let (ReplyValue::Array(words) | ReplyValue::Push(words)) = reply else {
+        return false;
+    };
+    matches!(words.first(), Some(ReplyValue::Bulk(kind)) if kind == b"message")
 }
 
 fn member_of(primary: &Primary, link: LinkId) -> Option<Member> {

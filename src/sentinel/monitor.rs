@@ -162,7 +162,7 @@ pub(crate) fn greet(
             ping(shared, link, settings, &target);
         }
         ConnKind::Subscription => {
-            send(shared, &[b"SUBSCRIBE", CHANNEL], Expected::Ignored);
+            send(shared, &[b"SUBSCRIBE", CHANNEL], Expected::Subscribed);
         }
     }
 }
