@@ -797,9 +797,14 @@ def replicate(servers):
     rows.replicate(servers)
 
 
+def sentinel(servers):
+    import sentinel as rows
+    rows.sentinel(servers)
+
+
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
-             "replicate": replicate}
+             "replicate": replicate, "sentinel": sentinel}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
