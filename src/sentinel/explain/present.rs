@@ -2,7 +2,7 @@
 
 use super::choice;
 use super::history::Episode;
-use super::record::{agreement, electorate, purpose, silence};
+use super::record::{NOTHING_MORE, agreement, electorate, is_idle, purpose, silence};
 use super::words::{iso, iso_of, place, sentinel, span};
 use crate::sentinel::instances::Primary;
 use crate::sentinel::select::select;
@@ -24,6 +24,7 @@ fn told(shared: &Shared, primary: &Primary, episode: &Episode) -> Vec<String> {
     let began = episode.began;
     let outcome = match &episode.end {
         Some((_, outcome)) => outcome,
+        None if is_idle(shared, primary, episode) => NOTHING_MORE,
         None => "not over yet",
     };
     let mut lines = vec![format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::choice;
-use super::history::Obstacle;
+use super::history::{Episode, Obstacle};
 use super::words::{count, iso, iso_of, place, sentinel, short, span};
 use crate::base::text::Printable;
 use crate::sentinel::address::Address;
@@ -16,19 +16,24 @@ fn note(shared: &Shared, primary: &mut Primary, line: String) {
     primary.history.note(shared.clock(), line);
 }
 
-/// Begins an episode, unless one is open. One that only another Sentinel's candidacy has begun does not
-/// stay open for ever.
+/// The outcome of an open episode that is not continued.
+pub(super) const NOTHING_MORE: &str = "nothing more was seen of it";
+
+/// An open episode that only another Sentinel's candidacy has begun, without any effect for long.
+pub(super) fn is_idle(shared: &Shared, primary: &Primary, episode: &Episode) -> bool {
+    let patience = primary.settings.failover_timeout_ms * 2;
+    let is_old = shared.now - episode.last_at().monotonic_ms > patience;
+    is_old && !primary.node.watch.is_down && !primary.failover.is_running()
+}
+
+/// Begins an episode, unless one is open that goes on.
 fn open(shared: &Shared, primary: &mut Primary, about: String) {
     let now = shared.clock();
-    let is_idle = !primary.node.watch.is_down && !primary.failover.is_running();
-    let patience = primary.settings.failover_timeout_ms * 2;
-    let history = &mut primary.history;
-    let last_at = history.current().map(|episode| episode.last_at());
-    let is_old = last_at.is_some_and(|at| now.monotonic_ms - at.monotonic_ms > patience);
-    if is_idle && is_old {
-        history.close(now, "nothing more was seen of it".to_owned());
+    let current = primary.history.current();
+    if current.is_some_and(|episode| is_idle(shared, primary, episode)) {
+        primary.history.close(now, NOTHING_MORE.to_owned());
     }
-    history.open(now, about);
+    primary.history.open(now, about);
 }
 
 fn address(shared: &Shared, primary: &Primary) -> String {
@@ -357,7 +362,7 @@ pub(super) fn purpose(shared: &Shared, primary: &Primary, state: FailoverState) 
         }
         FailoverState::ReconfReplicas => format!(
             "{} of {} to follow {to}, {} at a time, for at most {timeout}",
-            count(primary.replicas.len() - 1, "other replica"),
+            count(primary.replicas.len().saturating_sub(1), "other replica"),
             address(shared, primary),
             primary.settings.parallel_syncs
         ),

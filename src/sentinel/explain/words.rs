@@ -28,9 +28,9 @@ pub(super) fn span(ms: Ms) -> String {
     let s = ms / 1000;
     match s {
         _ if ms < 1000 => format!("{ms} ms"),
-        ..120 => format!("{s}.{} s", ms % 1000 / 100),
-        ..7200 => format!("{} min {} s", s / 60, s % 60),
-        ..172_800 => format!("{} h {} min", s / 3600, s % 3600 / 60),
+        0..120 => format!("{s}.{} s", ms % 1000 / 100),
+        120..7200 => format!("{} min {} s", s / 60, s % 60),
+        7200..172_800 => format!("{} h {} min", s / 3600, s % 3600 / 60),
         _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
     }
 }

@@ -246,6 +246,9 @@ fn a_lost_election_is_told_with_the_votes() {
         format!("this Sentinel votes for {name} in epoch 1"),
     ];
     assert_told(&entries[0], &[&parts[0], &parts[1]]);
+    world.run_ms(20_000);
+    let entries = explain(&mut world, 2);
+    assert_told(&entries[0], &["in epoch 1: nothing more was seen of it"]);
 }
 
 #[test]
