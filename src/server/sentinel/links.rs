@@ -3,8 +3,11 @@
 
 use std::io::{ErrorKind, Write};
 use std::net::ToSocketAddrs;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::base::threads;
+use crate::config::system_text;
 use crate::net::{Address, Connecting, Destination, Stream, Target};
 use crate::resp::ReplyValue;
 use crate::sentinel::ConnId;
@@ -28,6 +31,8 @@ enum Served {
     },
     /// Nothing for now.
     Wait,
+    /// It cannot be established, for this reason.
+    Refused(String),
     /// Closed by the other end, or by an error.
     Over,
 }
@@ -42,9 +47,13 @@ impl SentinelDriver {
             source: server.config.bind_source_addr.lossy().parse().ok(),
             tls: server.connections.tls.of_replication(&server.config),
         };
-        let Ok(connecting) = Connecting::begin(to, move || wake()) else {
-            self.core.closed(moment(&server.now), conn);
-            return;
+        let connecting = match Connecting::begin(to, move || wake()) {
+            Ok(connecting) => connecting,
+            Err(error) => {
+                let (now, why) = (moment(&server.now), system_text(&error));
+                self.core.refused(now, conn, &why);
+                return;
+            }
         };
         let (slot, generation) = self.links.slab.reserve();
         let link = Box::new(Link::new(conn, connecting));
@@ -122,6 +131,10 @@ impl SentinelDriver {
                     server.carry_out(self);
                 }
             }
+            Served::Refused(why) => {
+                self.links.drop_taken(slot, conn);
+                self.core.refused(now, conn, &why);
+            }
             Served::Wait => self.links.slab.put_back(slot, link),
             Served::Over => {
                 self.links.drop_taken(slot, conn);
@@ -158,6 +171,16 @@ impl SentinelDriver {
     }
 }
 
+/// As [`resolve`], for as long as an operator's command may hold the loop.
+pub(super) fn resolve_within_limit(name: &[u8]) -> Option<Vec<u8>> {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let (tell, told) = mpsc::channel();
+    let name = name.to_vec();
+    // It ends by itself if nobody waits any longer.
+    threads::start("russet-resolve", move || _ = tell.send(resolve(&name))).ok()?;
+    told.recv_timeout(LIMIT).ok()?
+}
+
 /// The first address of a name. Blocks.
 fn resolve(name: &[u8]) -> Option<Vec<u8>> {
     let name = std::str::from_utf8(name).ok()?;
@@ -176,7 +199,7 @@ fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
     let stream = match &mut link.stage {
         Stage::Connecting(connecting) => {
             let Some(registry) = &server.connections.registry else {
-                return Served::Over;
+                return Served::Refused("there is no poll".to_owned());
             };
             return match connecting.go_on(registry, target.into()) {
                 Ok(Some(stream)) => {
@@ -184,7 +207,7 @@ fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
                     Served::Connected
                 }
                 Ok(None) => Served::Wait,
-                Err(_) => Served::Over,
+                Err(error) => Served::Refused(system_text(&error)),
             };
         }
         Stage::Open(stream) => stream,

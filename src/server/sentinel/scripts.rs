@@ -1,6 +1,7 @@
 //! Scripts: processes without a shell. Their ends are looked for at each tick.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -13,25 +14,41 @@ use crate::sentinel::JobId;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
 use crate::server::state::Server;
 
+/// What a new pipe takes without a reader.
+const PIPE_BYTES: usize = 4096;
+
 /// Whether a script can be run, in a process with this directory.
 pub(in crate::server) fn is_executable(dir: &Path, path: &[u8]) -> bool {
     access(dir.join(OsStr::from_bytes(path)), Access::EXEC_OK).is_ok()
 }
 
 impl SentinelDriver {
-    /// Starts a script.
-    pub(super) fn run_script(&mut self, server: &Server, job: JobId, argv: &[Vec<u8>]) {
+    /// Starts a script, with `input` on its standard input.
+    pub(super) fn run_script(
+        &mut self,
+        server: &Server,
+        job: JobId,
+        argv: &[Vec<u8>],
+        input: &[u8],
+    ) {
         let Some((program, arguments)) = argv.split_first() else {
             return;
         };
         let mut command = Command::new(OsStr::from_bytes(program));
         command.args(arguments.iter().map(|word| OsStr::from_bytes(word)));
-        command.stdin(Stdio::null());
-        let started = command.spawn().map_err(|error| {
+        command.stdin(Stdio::piped());
+        let mut started = command.spawn().map_err(|error| {
             let program = program.escape_ascii();
             tracing::warn!("Running the script {program}: {}", system_text(&error));
         });
         let pid = started.as_ref().ok().map(|child| i64::from(child.id()));
+        if let Ok(script) = &mut started
+            && let Some(mut pipe) = script.stdin.take()
+            && input.len() <= PIPE_BYTES
+        {
+            // A new pipe has room for all of it; the script may have ended without reading it.
+            let _ = pipe.write_all(input);
+        }
         self.scripts.extend(started);
         self.core.script_started(moment(&server.now), job, pid);
     }
