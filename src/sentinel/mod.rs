@@ -86,6 +86,10 @@ mod monitor;
 mod orders;
 mod refresh;
 mod scripts;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "metrics and health checks are to read it")
+)]
 mod seen;
 mod select;
 mod shared;
