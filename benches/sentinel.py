@@ -105,7 +105,11 @@ class Events:
 
 
 def is_replica_of(node, port):
-    reply = node.ask("INFO", "replication")
+    try:
+        reply = node.ask("INFO", "replication")
+    except OSError:
+        # A Sentinel closes clients' connections when it gives a node another role.
+        return False
     return b"role:slave" in reply and f"master_port:{port}\r\n".encode() in reply and b"link_status:up" in reply
 
 

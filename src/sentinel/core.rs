@@ -90,9 +90,26 @@ impl Sentinel {
     }
 
     /// How long to wait before the next tick: 50 to 100 ms, drawn anew each time, so that Sentinels
-    /// started together do not stay in step.
+    /// started together do not stay in step; 10 ms while a primary is about to be seen as down, or a
+    /// failover is under way, but not for long.
     pub(crate) fn next_tick_ms(&mut self) -> Ms {
-        1000 / (10 + self.shared.random.below(10) as Ms)
+        match self.is_tense() {
+            true => TENSE_TICK_MS,
+            false => 1000 / (10 + self.shared.random.below(10) as Ms),
+        }
+    }
+
+    /// Whether a primary is about to be seen as down, or has changed its state just now.
+    pub(crate) fn is_tense(&self) -> bool {
+        let shared = &self.shared;
+        let is_tense = |primary: &Primary| {
+            let link = shared.links.get(primary.node.watch.link);
+            let silent = link.pinged_since.map_or(0, |since| shared.now - since);
+            let left = primary.settings.down_after_ms - silent;
+            let is_due = (0..=NEAR_MS).contains(&left) && silent > 0;
+            is_due || primary.is_in_motion(shared.now)
+        };
+        self.primaries.values().any(is_tense)
     }
 
     /// The moment of what is told next.
@@ -108,12 +125,14 @@ impl Sentinel {
             self.shared.out.persist();
         }
         for primary in self.primaries.values_mut() {
+            if primary.calm_until > self.shared.now {
+                continue;
+            }
             monitor::tend(&mut self.shared, primary);
             if self.shared.tilt.since.is_none() {
-                down::check(&mut self.shared, primary);
-                failover::step(&mut self.shared, primary);
-                failover::finish(&mut self.shared, primary);
+                go_on(&mut self.shared, primary);
             }
+            primary.calm_until = monitor::calm_until(&self.shared, primary);
         }
         let Shared {
             scripts,
@@ -123,6 +142,32 @@ impl Sentinel {
             ..
         } = &mut self.shared;
         scripts.tick(*now, periods, out);
+    }
+
+    /// All primaries are looked at in the next tick.
+    pub(super) fn disturb_all(&mut self) {
+        for primary in self.primaries.values_mut() {
+            primary.calm_until = 0;
+        }
+    }
+
+    /// Something of a primary's group is new. If it is down, or in a failover, what follows is done at
+    /// once; otherwise, and if a clock has jumped, in the next tick.
+    fn go_on_with(&mut self, name: &[u8]) {
+        if let Some(primary) = self.primaries.get_mut(name) {
+            primary.calm_until = 0;
+        }
+        let shared = &mut self.shared;
+        let since_tick = shared.now - shared.tilt.last.monotonic_ms;
+        let is_on_time = (0..=shared.periods.tilt_trigger).contains(&since_tick);
+        if shared.tilt.since.is_some() || !is_on_time {
+            return;
+        }
+        if let Some(primary) = self.primaries.get_mut(name)
+            && (primary.node.watch.is_down || primary.failover.is_running())
+        {
+            go_on(shared, primary);
+        }
     }
 
     /// Enters TILT if a clock went back, or far ahead: the process or the machine stood still, or
@@ -135,8 +180,9 @@ impl Sentinel {
             let is_new = shared.tilt.since.replace(shared.now).is_none();
             let text = b"#tilt mode entered".to_vec();
             shared.event(Level::Warning, "+tilt", text);
-            if is_new {
-                for primary in self.primaries.values_mut() {
+            for primary in self.primaries.values_mut() {
+                primary.calm_until = 0;
+                if is_new {
                     record::tilt(shared, primary);
                 }
             }
@@ -156,6 +202,7 @@ impl Sentinel {
     /// A connection is established, from this address of ours.
     pub(crate) fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
         self.set_now(now);
+        self.disturb_all();
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
         };
@@ -173,6 +220,7 @@ impl Sentinel {
     /// TLS.
     pub(crate) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
         self.set_now(now);
+        self.disturb_all();
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
         };
@@ -183,13 +231,14 @@ impl Sentinel {
             let its = (primary, &target.member);
             monitor::report_refused(&mut self.shared, its, kind, reason);
         }
-        self.shared.links.closed(conn);
+        self.shared.links.closed(conn, now.monotonic_ms);
     }
 
     /// A connection is closed that was established.
     pub(crate) fn closed(&mut self, now: Now, conn: ConnId) {
         self.set_now(now);
-        self.shared.links.closed(conn);
+        self.disturb_all();
+        self.shared.links.closed(conn, now.monotonic_ms);
     }
 
     /// An instance of a link: its only one, or any for a Sentinel.
@@ -206,6 +255,7 @@ impl Sentinel {
     /// A name was resolved, or could not be.
     pub(crate) fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
         self.set_now(now);
+        self.disturb_all();
         self.shared.names.learn(host, ip.clone());
         let Some(ip) = ip else {
             return self.unresolved(host);
@@ -263,6 +313,7 @@ impl Sentinel {
                 {
                     refresh::refresh(&mut self.shared, primary, &target.member, info);
                 }
+                self.go_on_with(&target.primary);
             }
             Some(Expected::Hello(target)) => {
                 let at = self.shared.now;
@@ -272,7 +323,10 @@ impl Sentinel {
                     watch.published_at = at;
                 }
             }
-            Some(Expected::IsDown(target)) => self.answered(&target, &reply),
+            Some(Expected::IsDown(target)) => {
+                self.answered(&target, &reply);
+                self.go_on_with(&target.primary);
+            }
         }
     }
 
@@ -397,6 +451,18 @@ impl Sentinel {
         } = &mut self.shared;
         scripts.ended(pid, (exit, signal), *now, periods, out);
     }
+}
+
+/// Between two ticks while something is about to happen.
+const TENSE_TICK_MS: Ms = 10;
+/// A primary that will be seen as down within this time is looked at closely.
+const NEAR_MS: Ms = 100;
+
+/// What follows from the state of a primary's group.
+fn go_on(shared: &mut Shared, primary: &mut Primary) {
+    down::check(shared, primary);
+    failover::step(shared, primary);
+    failover::finish(shared, primary);
 }
 
 /// Whether it is a message of a channel, and no reply.

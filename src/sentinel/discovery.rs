@@ -19,6 +19,7 @@ pub(crate) fn hear(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello
     let Some(mut primary) = primaries.remove(&hello.name) else {
         return;
     };
+    primary.calm_until = 0;
     let is_known = meet(shared, &mut primary, primaries, hello);
     let reporter = Reporter::new(&primary, shared);
     votes::adopt_epoch(shared, &reporter, hello.current_epoch);

@@ -9,8 +9,10 @@ use super::actions::{Action, Level};
 use super::address::Address;
 use super::explain::{Obstacle, record};
 use super::groups::switch_address;
-use super::instances::{Failover, FailoverKind, FailoverState, Primary, Reconf, Replica};
+use super::instances::{Failover, FailoverKind, FailoverState, Peer, Primary, Reconf, Replica};
 use super::json::Object;
+use super::links::{Member, Target};
+use super::monitor;
 use super::orders;
 use super::select::select;
 use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated};
@@ -61,8 +63,29 @@ fn start_if_needed(shared: &mut Shared, primary: &mut Primary) -> bool {
         record::obstacle(shared, primary, Obstacle::Delay(started + wait));
         return false;
     }
+    if let Some(since) = primary.agreed_down_since
+        && shared.now - since < turn_ms(shared, primary)
+    {
+        return false;
+    }
     start(shared, primary, FailoverKind::Election);
     true
+}
+
+/// The time between the beginnings of two Sentinels that see a primary as down at the same moment.
+const TURN_MS: Ms = 40;
+/// Those behind do not wait longer.
+const TURNS_MAX: usize = 5;
+
+/// How long to leave the start to others: Sentinels that are connected go in the order of their run ids,
+/// so that votes are not split.
+fn turn_ms(shared: &Shared, primary: &Primary) -> Ms {
+    let is_before = |(run_id, peer): &(&Vec<u8>, &Peer)| {
+        let is_there = !peer.watch.is_down && shared.links.get(peer.watch.link).is_up();
+        is_there && **run_id < shared.my_id
+    };
+    let before = primary.peers.iter().filter(is_before).count();
+    before.min(TURNS_MAX) as Ms * TURN_MS
 }
 
 /// One step of the failover, or its start.
@@ -70,6 +93,17 @@ pub(crate) fn step(shared: &mut Shared, primary: &mut Primary) {
     if start_if_needed(shared, primary) {
         votes::ask(shared, primary, true);
     }
+    loop {
+        let before = primary.failover.state;
+        step_once(shared, primary);
+        if primary.failover.state <= before {
+            break;
+        }
+    }
+    votes::ask(shared, primary, false);
+}
+
+fn step_once(shared: &mut Shared, primary: &mut Primary) {
     match primary.failover.state {
         FailoverState::None | FailoverState::UpdateConfig => {}
         FailoverState::WaitStart => wait_start(shared, primary),
@@ -89,7 +123,6 @@ pub(crate) fn step(shared: &mut Shared, primary: &mut Primary) {
             detect_end(shared, primary);
         }
     }
-    votes::ask(shared, primary, false);
 }
 
 /// Gives the failover up; `why` is for SENTINEL EXPLAIN.
@@ -163,7 +196,28 @@ pub(crate) fn report_replica(
     }
 }
 
+/// How long INFO is waited for that replicas have been asked for since the primary is down.
+const FRESH_INFO_MS_MAX: Ms = 1000;
+
+/// Whether a replica that is connected has not yet said how much data it has, now that the primary sends
+/// no more.
+fn awaits_info(shared: &Shared, primary: &Primary) -> bool {
+    let Some(since) = primary.node.watch.down_since else {
+        return false;
+    };
+    let is_late = shared.now - primary.failover.changed_at >= FRESH_INFO_MS_MAX;
+    let is_old = |replica: &Replica| {
+        let watch = &replica.node.watch;
+        let is_there = !watch.is_down && shared.links.get(watch.link).is_up();
+        is_there && replica.node.info_at.is_none_or(|at| at < since)
+    };
+    primary.node.watch.is_down && !is_late && primary.replicas.values().any(is_old)
+}
+
 fn select_replica(shared: &mut Shared, primary: &mut Primary) {
+    if awaits_info(shared, primary) {
+        return;
+    }
     record::choice(shared, primary);
     let Some(best) = select(shared, primary) else {
         let why = "no replica can be promoted";
@@ -186,9 +240,22 @@ fn send_replicaof_no_one(shared: &mut Shared, primary: &mut Primary) {
         let channel = "+failover-state-wait-promotion";
         report_promoted(shared, primary, Level::Notice, channel);
         enter(shared, primary, FailoverState::WaitPromotion);
+        ask_promoted(shared, primary);
     } else if waited > primary.settings.failover_timeout_ms {
         let why = "the chosen replica could not be reached within failover-timeout";
         abort(shared, primary, "-failover-abort-slave-timeout", why);
+    }
+}
+
+/// Asks the promoted replica for INFO right behind its order.
+fn ask_promoted(shared: &mut Shared, primary: &Primary) {
+    if let (Some(name), Some(replica)) = (&primary.failover.promoted, primary.promoted()) {
+        let target = Target {
+            primary: primary.name.clone(),
+            member: Member::Replica(name.clone()),
+        };
+        let link = replica.node.watch.link;
+        monitor::ask_info(shared, link, &primary.settings, target);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::resp::write_request;
 
 /// A link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LinkId(u64);
+pub(crate) struct LinkId(u32);
 
 /// A connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,30 +157,35 @@ impl Link {
 /// All links.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    links: BTreeMap<LinkId, Link>,
+    /// By their numbers; those of links that are gone are used again.
+    links: Vec<Option<Link>>,
+    free: Vec<LinkId>,
     by_conn: BTreeMap<ConnId, (LinkId, ConnKind)>,
-    last_id: u64,
+    last_conn: u64,
 }
 
 impl Links {
-    fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
-    }
-
     /// A new link, not connected.
     pub(crate) fn add(&mut self, has_subscription: bool, now: Ms) -> LinkId {
-        let id = LinkId(self.next_id());
-        self.links.insert(id, Link::new(has_subscription, now));
-        id
+        let link = Some(Link::new(has_subscription, now));
+        if let Some(id) = self.free.pop() {
+            self.links[id.0 as usize] = link;
+            return id;
+        }
+        self.links.push(link);
+        LinkId(u32::try_from(self.links.len() - 1).expect("fewer links than memory holds"))
     }
 
     pub(crate) fn get(&self, id: LinkId) -> &Link {
-        &self.links[&id]
+        self.links[id.0 as usize]
+            .as_ref()
+            .expect("a link with an owner")
     }
 
     pub(crate) fn get_mut(&mut self, id: LinkId) -> &mut Link {
-        self.links.get_mut(&id).expect("a link with an owner")
+        self.links[id.0 as usize]
+            .as_mut()
+            .expect("a link with an owner")
     }
 
     /// One owner less; the last one closes it.
@@ -188,7 +193,8 @@ impl Links {
         self.get_mut(id).owners -= 1;
         if self.get(id).owners == 0 {
             self.close_both(id, out);
-            self.links.remove(&id);
+            self.links[id.0 as usize] = None;
+            self.free.push(id);
         }
     }
 
@@ -201,7 +207,8 @@ impl Links {
         now: Ms,
         out: &mut Outbox,
     ) {
-        let conn = ConnId(self.next_id());
+        self.last_conn += 1;
+        let conn = ConnId(self.last_conn);
         self.by_conn.insert(conn, (id, kind));
         *self.get_mut(id).conn_mut(kind) = Some(Conn {
             id: conn,
@@ -236,10 +243,14 @@ impl Links {
         self.by_conn.get(&conn).copied()
     }
 
-    /// The other end, or the driver, has closed it.
-    pub(crate) fn closed(&mut self, conn: ConnId) {
+    /// The other end, or the driver, has closed it. From now on a PING would have no reply.
+    pub(crate) fn closed(&mut self, conn: ConnId, now: Ms) {
         if let Some((id, kind)) = self.by_conn.remove(&conn) {
-            *self.get_mut(id).conn_mut(kind) = None;
+            let link = self.get_mut(id);
+            *link.conn_mut(kind) = None;
+            if kind == ConnKind::Commands {
+                link.pinged_since.get_or_insert(now);
+            }
         }
     }
 

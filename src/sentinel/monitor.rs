@@ -3,13 +3,18 @@
 use super::actions::{Action, Level};
 use super::address::is_ip;
 use super::config::PrimarySettings;
-use super::instances::{CHANNEL, FailoverKind, FailoverSeen, FailoverState, Primary, Watch};
+use super::instances::{
+    CHANNEL, FailoverKind, FailoverSeen, FailoverState, Node, Peer, Primary, Reconf, Role, Watch,
+};
 use super::links::{Conn, ConnKind, Expected, Link, LinkId, Member, Target};
 use super::shared::{About, Reporter, Shared};
 use super::time::Ms;
 
 /// No more requests are sent over a link, for each of its owners, while so many have no reply.
 const PENDING_MAX: usize = 100;
+
+/// How often a replica is asked for INFO that has been given a new primary just now.
+const INFO_SOON_MS: Ms = 100;
 
 /// Whether a hello to the primary would wait: its writes are paused, and PUBLISH with them.
 fn is_muted(primary: &Primary) -> bool {
@@ -31,7 +36,14 @@ struct Due<'a> {
 pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
     let about = About::new(primary, shared.globals.announce_hostnames);
     let muted = is_muted(primary);
-    let closely = primary.is_agreed_down || primary.failover.is_running();
+    let closely =
+        primary.is_agreed_down || primary.failover.is_running() || primary.node.watch.is_down;
+    let in_motion = primary.is_in_motion(shared.now);
+    let down_since = primary
+        .node
+        .watch
+        .down_since
+        .filter(|_| primary.node.watch.is_down);
     let Primary {
         name,
         settings,
@@ -55,7 +67,16 @@ pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
     for (name, replica) in replicas {
         let node = &mut replica.node;
         // A replica that lost its primary is watched closely: it may be promoted, by us or by others.
+        // While roles change, the change is seen soon; and what a replica has is known from after the end
+        // of its primary.
+        let is_changing = matches!(replica.reconf, Reconf::Sent(_) | Reconf::InProgress);
+        let is_old = node
+            .info_at
+            .zip(down_since)
+            .is_some_and(|(at, since)| at < since);
         let period = match closely || node.link_down_ms != 0 {
+            true if in_motion && is_old => 0,
+            true if in_motion && is_changing => INFO_SOON_MS,
             true => 1000,
             false => shared.periods.info,
         };
@@ -211,6 +232,78 @@ fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, target: &
     }
 }
 
+/// Whether a request is due whose last one is so old. Those that are about due leave with a PING: one
+/// write, and one read of the replies.
+fn is_due(age: Ms, period: Ms, ping_period: Ms, with_ping: bool) -> bool {
+    let slack = match period > ping_period {
+        true => ping_period / 2,
+        false => 0,
+    };
+    match with_ping {
+        true => age > period - slack,
+        false => age > period + slack,
+    }
+}
+
+/// When something is due next for a watch; now, if its links are not up or it is down.
+fn next_due(shared: &Shared, watch: &Watch, settings: &PrimarySettings, info: Option<Ms>) -> Ms {
+    let (now, periods) = (shared.now, &shared.periods);
+    let link = shared.links.get(watch.link);
+    if !link.is_up() || watch.is_down {
+        return now;
+    }
+    let ping_period = settings.down_after_ms.min(periods.ping);
+    let pinged_at = link.pinged_at.unwrap_or(now);
+    let mut next = (link.pong_at + ping_period).max(pinged_at + ping_period / 2);
+    if let Some(since) = link.pinged_since {
+        // From then on it is suspected, and looked at in each tick.
+        next = next.min(since + settings.down_after_ms / 2);
+    }
+    if let Some(at) = info {
+        next = next
+            .min(at + periods.info)
+            .min(link.heard_at + periods.publish * 3);
+    }
+    next.min(watch.published_at + periods.publish)
+}
+
+/// When the group must be looked at next, if nothing new is heard of it before; now, if it is not at
+/// rest.
+pub(crate) fn calm_until(shared: &Shared, primary: &Primary) -> Ms {
+    let now = shared.now;
+    let node = &primary.node;
+    let is_calm = !primary.failover.is_running()
+        && !primary.is_agreed_down
+        && primary.reboot_since.is_none()
+        && node.role == Role::Primary
+        && shared.tilt.since.is_none();
+    let minds = |peer: &Peer| peer.says_down || peer.vote.is_some();
+    if !is_calm || primary.peers.values().any(minds) {
+        return now;
+    }
+    let settings = &primary.settings;
+    let of_node = |node: &Node| match node.info_at {
+        Some(at) if node.link_down_ms == 0 => next_due(shared, &node.watch, settings, Some(at)),
+        _ => now,
+    };
+    let replicas = primary.replicas.values();
+    let replicas = replicas.map(|replica| of_node(&replica.node));
+    let peers = primary.peers.values();
+    let peers = peers.map(|peer| next_due(shared, &peer.watch, settings, None));
+    let first = replicas.chain(peers).min().unwrap_or(Ms::MAX);
+    first.min(of_node(node))
+}
+
+/// Asks for INFO, whatever was asked before.
+pub(crate) fn ask_info(
+    shared: &mut Shared,
+    link: LinkId,
+    settings: &PrimarySettings,
+    target: Target,
+) {
+    shared.send(link, &[settings.renamed(b"INFO")], Expected::Info(target));
+}
+
 /// Whether a reply to such a request is still to come.
 fn awaits(link: &Link, expected: &Expected) -> bool {
     let awaits = |conn: &Conn| conn.expected.contains(expected);
@@ -228,21 +321,22 @@ fn send_due(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
         Some(_) => due.settings.renamed(name),
         None => name,
     };
+    let ping_period = due.settings.down_after_ms.min(shared.periods.ping);
+    let pinged_lately = |at: Ms| now - at <= ping_period / 2;
+    let pings = now - link.pong_at > ping_period && !link.pinged_at.is_some_and(pinged_lately);
     if let Some((at, period)) = due.info
-        && at.is_none_or(|at| now - at > period)
+        && at.is_none_or(|at| is_due(now - at, period, ping_period, pings))
     {
         let expected = Expected::Info(due.target.clone());
         if !awaits(link, &expected) {
             shared.send(watch.link, &[command(b"INFO")], expected);
         }
     }
-    let link = shared.links.get(watch.link);
-    let period = due.settings.down_after_ms.min(shared.periods.ping);
-    let pinged_lately = |at: Ms| now - at <= period / 2;
-    if now - link.pong_at > period && !link.pinged_at.is_some_and(pinged_lately) {
+    if pings {
         ping(shared, watch.link, due.settings, &due.target);
     }
-    if now - watch.published_at > shared.periods.publish && !due.is_muted {
+    let age = now - watch.published_at;
+    if is_due(age, shared.periods.publish, ping_period, pings) && !due.is_muted {
         let expected = Expected::Hello(due.target.clone());
         if !awaits(shared.links.get(watch.link), &expected)
             && let Some(hello) = shared.hello(due.about, watch.link)

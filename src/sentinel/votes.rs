@@ -16,6 +16,9 @@ use super::links::{Expected, Member, Target};
 use super::shared::{DESYNC_MAX_MS, Reporter, Shared};
 use super::time::Ms;
 
+/// How often others are asked about a primary that has just been seen as down.
+const ASK_SOON_MS: Ms = 50;
+
 /// Takes over a higher epoch.
 pub(crate) fn adopt_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
     if epoch > shared.current_epoch {
@@ -133,6 +136,13 @@ pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> 
 /// times, or at once if `is_forced`. Old answers are forgotten.
 pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
     let (now, period) = (shared.now, shared.periods.ask);
+    // The others notice it within moments, too.
+    let is_new = !primary.is_agreed_down && primary.is_in_motion(now);
+    let ask_period = if is_new {
+        period.min(ASK_SOON_MS)
+    } else {
+        period
+    };
     let is_down = primary.node.watch.is_down;
     let candidate = match primary.failover.is_running() {
         true => shared.my_id.clone(),
@@ -150,7 +160,7 @@ pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
             }
             (peer.says_down, peer.vote) = (false, None);
         }
-        if !is_down || !(is_forced || now - peer.answered_at >= period) {
+        if !is_down || !(is_forced || now - peer.answered_at >= ask_period) {
             continue;
         }
         let link = shared.links.get(peer.watch.link);

@@ -176,6 +176,7 @@ impl Sentinel {
         reply: &mut Reply,
     ) -> After {
         self.set_now(now);
+        self.disturb_all();
         let mut call = Call {
             sentinel: self,
             host,

@@ -74,6 +74,9 @@ impl Failover {
     }
 }
 
+/// How long something new is followed closely.
+const MOTION_MS: Ms = 3000;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Primary {
@@ -94,6 +97,8 @@ pub(crate) struct Primary {
     pub peers: BTreeMap<Vec<u8>, Peer>,
     /// Why failovers happened, or did not.
     pub history: History,
+    /// Nothing is due before this moment, unless something new is heard.
+    pub calm_until: Ms,
 }
 
 impl Primary {
@@ -120,7 +125,16 @@ impl Primary {
             replicas: BTreeMap::new(),
             peers: BTreeMap::new(),
             history: History::default(),
+            calm_until: 0,
         }
+    }
+
+    /// Whether it has been seen as down just now, or a failover of it is under way that has not stood
+    /// still for long.
+    pub(crate) fn is_in_motion(&self, now: Ms) -> bool {
+        let is_new = |at: Ms| now - at < MOTION_MS;
+        let is_down = self.node.watch.is_down && self.node.watch.down_since.is_some_and(is_new);
+        is_down || self.failover.is_running() && is_new(self.failover.changed_at)
     }
 
     /// All instances of the group.

@@ -26,6 +26,10 @@ pub(crate) struct SentinelDriver {
     pub(in crate::server) scripts: Vec<Child>,
     /// When the core's next tick is due, monotonic milliseconds.
     pub tick_due_ms: u64,
+    /// No primary is about to be seen as down, and no failover is under way.
+    pub is_calm: bool,
+    /// Replies have come in the last turn, and nothing is urgent: more of them are waited for.
+    pub may_rest: bool,
     /// The text of the file as this process has saved it last.
     pub(in crate::server) saved: Vec<u8>,
 }
@@ -44,6 +48,8 @@ impl SentinelDriver {
             lookups: Lookups::default(),
             scripts: Vec::new(),
             tick_due_ms: now.mono_ms,
+            is_calm: false,
+            may_rest: false,
             saved: Vec::new(),
         }
     }

@@ -14,6 +14,9 @@ const SLEEP_NANOS_MIN: u64 = 2000;
 /// Sleeps shorter than this many polls are short: waking alone takes longer than a poll.
 const SHORT: u64 = 4;
 
+/// How long a Sentinel lets replies gather while all is well.
+const SENTINEL_REST: Duration = Duration::from_millis(1);
+
 /// The loop's record of its sleeps.
 pub(in crate::server) struct Sleeper {
     /// Length of the last sleep, in ticks: a short one predicts another.
@@ -47,6 +50,12 @@ impl Loop {
             self.flush_replies();
             self.close_clients();
             timeout = self.timeout();
+        }
+        if let Some(driver) = &mut self.engine.server.sentinel
+            && std::mem::take(&mut driver.may_rest)
+        {
+            // Replies of many data nodes are read in one turn.
+            std::thread::sleep(SENTINEL_REST);
         }
         let server = &self.engine.server;
         let rest = u64::from(server.config.event_coalesce_usec);

@@ -126,6 +126,7 @@ impl SentinelDriver {
                     self.links.unread.push((slot, generation));
                 }
                 self.links.slab.put_back(slot, link);
+                self.may_rest = self.is_calm;
                 for reply in replies {
                     self.core.reply(now, conn, reply);
                     server.carry_out(self);

@@ -76,6 +76,7 @@ impl Server {
             }
             driver.reap_scripts(server);
             driver.core.tick(moment(&server.now));
+            driver.is_calm = !driver.core.is_tense();
             driver.tick_due_ms = server.now.mono_ms + driver.core.next_tick_ms() as u64;
         });
     }

@@ -5,17 +5,22 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
 use crate::config::system_text;
 use crate::sentinel::JobId;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
 use crate::server::state::Server;
 
-/// What a new pipe takes without a reader.
-const PIPE_BYTES: usize = 4096;
+/// Writes what the pipe takes at once, and closes it. A script need not read it.
+fn give(mut pipe: ChildStdin, input: &[u8]) {
+    let flags = fcntl_getfl(&pipe);
+    if flags.is_ok_and(|flags| fcntl_setfl(&pipe, flags | OFlags::NONBLOCK).is_ok()) {
+        let _ = pipe.write_all(input);
+    }
+}
 
 /// Whether a script can be run, in a process with this directory.
 pub(in crate::server) fn is_executable(dir: &Path, path: &[u8]) -> bool {
@@ -43,11 +48,9 @@ impl SentinelDriver {
         });
         let pid = started.as_ref().ok().map(|child| i64::from(child.id()));
         if let Ok(script) = &mut started
-            && let Some(mut pipe) = script.stdin.take()
-            && input.len() <= PIPE_BYTES
+            && let Some(pipe) = script.stdin.take()
         {
-            // A new pipe has room for all of it; the script may have ended without reading it.
-            let _ = pipe.write_all(input);
+            give(pipe, input);
         }
         self.scripts.extend(started);
         self.core.script_started(moment(&server.now), job, pid);
