@@ -34,7 +34,7 @@ pub use choices::*;
 pub use cli::{Run, Startup, start, version};
 pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
-pub use program::{Errand, ServerAddress};
+pub use program::{Errand, Login, ServerAddress};
 pub use reader::*;
 pub use refusal::system_text;
 pub use rewrite::replace_file;

@@ -5,6 +5,7 @@
 //! `clap` gets it after a `--`. It parses the whole line only if the first word is a subcommand.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -25,6 +26,12 @@ const STATS: &str = "stats";
 const FROM: &str = "from";
 const UNTIL: &str = "until";
 const TO: &str = "to";
+const SENTINEL: &str = "sentinel";
+const NODE_USER: &str = "node-user";
+const NODE_PASS: &str = "node-pass";
+
+/// The usual port of a Sentinel.
+const SENTINEL_PORT: u16 = 26379;
 
 /// What the fixed part requests.
 pub(super) enum Asked {
@@ -73,6 +80,26 @@ pub struct ServerAddress {
     /// Instead of host, port and socket: wherever this process listens.
     pub pid: Option<u32>,
     pub limit_s: Option<u32>,
+    /// Host and port are those of a Sentinel, whose groups are meant: the login at their data nodes.
+    pub group: Option<Login>,
+}
+
+/// A user and its password, as far as the arguments give them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    /// The default user without.
+    pub user: Option<String>,
+    pub password: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_password = self.password.is_some();
+        f.debug_struct("Login")
+            .field("user", &self.user)
+            .field("has_password", &has_password)
+            .finish()
+    }
 }
 
 impl ServerAddress {
@@ -124,7 +151,7 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
             };
         }
         Some(("ping", asked)) => return Asked::Ask(Errand::Ping, place(asked)),
-        Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, place(asked)),
+        Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, patient(asked)),
         Some(("tail", asked)) => {
             let from = asked.get_one::<u64>(FROM).copied();
             return Asked::Ask(Errand::Tail { from }, place(asked));
@@ -226,7 +253,7 @@ fn command() -> Command {
                     .help("The server's process: it is asked wherever it listens"),
             ),
         )
-        .subcommand(ask_command("doctor", DOCTOR))
+        .subcommand(doctor_command())
         .subcommand(
             ask_command(
                 "tail",
@@ -246,8 +273,77 @@ fn command() -> Command {
         .subcommand(Command::new("man").about("Print the man page").hide(true))
 }
 
-const DOCTOR: &str = "Look at this machine and a running server: what is to be mended, why and how; \
-                      exit status 1 if there is anything";
+const DOCTOR: &str = "Look at this machine and a running server, or at a group of Sentinels and data \
+                      nodes: what is to be mended, why and how; exit status 1 if there is anything";
+
+fn doctor_command() -> Command {
+    let option =
+        |name: &'static str, value, help| Arg::new(name).long(name).value_name(value).help(help);
+    ask_command("doctor", DOCTOR)
+        .arg(
+            option(
+                SENTINEL,
+                "HOST[:PORT]",
+                "Look at all groups of this Sentinel instead: what prevents a failover. User and \
+                 password are those of the Sentinels; port 26379 without",
+            )
+            .value_parser(sentinel_place)
+            .conflicts_with_all([FILE, "host", "port", "socket"]),
+        )
+        .arg(
+            option(NODE_USER, "NAME", "The user to log in as at the data nodes").requires(SENTINEL),
+        )
+        .arg(
+            option(
+                NODE_PASS,
+                "PASSWORD",
+                "Its password; better by $RUSSET_NODE_AUTH",
+            )
+            .requires(SENTINEL),
+        )
+}
+
+/// Parses `HOST`, `HOST:PORT`, `[IPv6]:PORT` or a bare IPv6 address.
+fn sentinel_place(text: &str) -> Result<(String, u16), String> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let port = match port {
+        None => SENTINEL_PORT,
+        Some(port) => port.parse().map_err(|_| format!("'{port}' is no port"))?,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host {
+        "" => Err("no host".to_owned()),
+        host => Ok((host.to_owned(), port)),
+    }
+}
+
+/// The password of the first environment variable that is set.
+fn from_environment(names: &[&str]) -> Option<Vec<u8>> {
+    let mut found = names.iter().filter_map(std::env::var_os);
+    found.next().map(|value| value.as_bytes().to_vec())
+}
+
+/// The doctor's options beside the place of a server.
+fn patient(asked: &ArgMatches) -> ServerAddress {
+    let place = place(asked);
+    let Some((host, port)) = asked.get_one::<(String, u16)>(SENTINEL).cloned() else {
+        return place;
+    };
+    let text = |name| asked.get_one::<String>(name).cloned();
+    let password = text(NODE_PASS).map(String::into_bytes);
+    ServerAddress {
+        host: Some(host),
+        port: Some(port),
+        group: Some(Login {
+            user: text(NODE_USER),
+            password: password.or_else(|| from_environment(&["RUSSET_NODE_AUTH"])),
+        }),
+        ..place
+    }
+}
 
 fn ask_command(name: &'static str, about: &'static str) -> Command {
     let option = |name: &'static str, short, value, help| {
@@ -291,11 +387,7 @@ fn ask_command(name: &'static str, about: &'static str) -> Command {
 fn place(asked: &ArgMatches) -> ServerAddress {
     let text = |name| asked.get_one::<String>(name).cloned();
     let password = text("pass").map(String::into_bytes);
-    let by_environment = || {
-        let names = ["RUSSET_AUTH", "REDISCLI_AUTH"];
-        let mut found = names.iter().filter_map(std::env::var_os);
-        found.next().map(|value| value.as_bytes().to_vec())
-    };
+    let by_environment = || from_environment(&["RUSSET_AUTH", "REDISCLI_AUTH"]);
     ServerAddress {
         file: asked.get_one::<PathBuf>(FILE).cloned(),
         host: text("host"),
@@ -305,6 +397,7 @@ fn place(asked: &ArgMatches) -> ServerAddress {
         password: password.or_else(by_environment),
         pid: asked.try_get_one::<u32>("pid").ok().flatten().copied(),
         limit_s: asked.get_one::<u32>("timeout").copied(),
+        group: None,
     }
 }
 
@@ -525,6 +618,44 @@ mod tests {
             assert_eq!(got, words);
         }
         assert_eq!(text(&["check-aof", "--help"]).1, 0);
+    }
+
+    #[test]
+    fn a_group_is_reached_by_one_of_its_sentinels() {
+        let asked = |words: &[&str]| match asked(&[&["doctor"], words].concat()) {
+            Asked::Ask(Errand::Doctor, place) => place,
+            _ => panic!("{words:?}"),
+        };
+        for (text, host, port) in [
+            ("10.0.0.1:5000", "10.0.0.1", 5000),
+            ("s1.example", "s1.example", 26379),
+            ("[::1]:7", "::1", 7),
+            ("[::1]", "::1", 26379),
+            ("2001:db8::1", "2001:db8::1", 26379),
+        ] {
+            let place = asked(&[&format!("--sentinel={text}"), "-a", "s", "--node-pass", "n"]);
+            assert_eq!(
+                (place.host.as_deref(), place.port),
+                (Some(host), Some(port))
+            );
+            let login = place.group.expect("a group");
+            assert_eq!(login.password.as_deref(), Some(&b"n"[..]));
+            assert_eq!(place.password.as_deref(), Some(&b"s"[..]));
+            assert!(
+                !format!("{login:?}").contains("110"),
+                "no password is logged"
+            );
+        }
+        assert_eq!(asked(&["-p", "7"]).group, None);
+        for words in [
+            &["doctor", "--sentinel", "a:b"][..],
+            &["doctor", "--sentinel", ":7"],
+            &["doctor", "--sentinel", "a", "-p", "7"],
+            &["doctor", "--node-pass", "x"],
+            &["ping", "--sentinel", "a"],
+        ] {
+            assert_ne!(text(words).1, 0, "{words:?}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use link::{Link, text};
 
-use crate::config::ServerAddress;
+use crate::config::{Login, ServerAddress};
 
 /// The place of the server, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Target {
     pub pid: Option<u32>,
     /// Time limit of each step.
     pub limit: Duration,
+    /// For the doctor: this is a Sentinel, and its groups are meant; the login at the data nodes.
+    pub group: Option<Login>,
 }
 
 impl Default for Target {
@@ -41,6 +43,7 @@ impl Default for Target {
             password: None,
             pid: None,
             limit: Duration::from_secs(3),
+            group: None,
         }
     }
 }
@@ -59,6 +62,7 @@ impl From<ServerAddress> for Target {
             limit: place
                 .limit_s
                 .map_or(usual.limit, |s| Duration::from_secs(u64::from(s.max(1)))),
+            group: place.group,
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | `messages` | pub/sub, events and client-side caching, under strain |
 //! | `operate` | the steps of docs/operate.md |
 //! | `operator` | the tools that query a running server |
+//! | `operator_group` | the doctor beside Sentinels |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, exchanged with other servers |
 //! | `redis_cli` | Redis's own tools |
@@ -54,6 +55,7 @@ mod metrics;
 mod migrate;
 mod operate;
 mod operator;
+mod operator_group;
 mod process;
 mod rdb;
 mod redis_cli;

@@ -64,6 +64,17 @@ impl Daemon {
         Daemon::start_from(&russet(), Some(file), args, &[], folder)
     }
 
+    /// The same with any Redis-like server.
+    #[track_caller]
+    pub fn start_program_with_file(
+        program: &Path,
+        file: &str,
+        args: &[&str],
+        folder: TempDir,
+    ) -> Daemon {
+        Daemon::start_from(program, Some(file), args, &[], folder)
+    }
+
     /// Starts a server in a folder that already holds files.
     #[track_caller]
     pub fn start_in(program: &Path, args: &[&str], folder: TempDir) -> Daemon {

@@ -4,7 +4,10 @@
 //! `machine` checks the kernel's settings and the disk, `service` what the server reports about
 //! itself, `replication` its links. They only read. Each check is a function from readings to findings, so tests can
 //! simulate any machine.
+//!
+//! `group` looks at Sentinels and their data nodes instead of one server.
 
+mod group;
 mod machine;
 mod replication;
 mod service;
@@ -25,6 +28,20 @@ pub enum Weight {
     Note,
     /// Should be fixed.
     Warn,
+    /// Must be fixed: a failover would not succeed.
+    Fail,
+}
+
+impl Weight {
+    /// The first word of a finding's line.
+    fn mark(self) -> &'static str {
+        match self {
+            Weight::Fine => "ok  ",
+            Weight::Note => "note",
+            Weight::Warn => "WARN",
+            Weight::Fail => "FAIL",
+        }
+    }
 }
 
 /// The result of one check.
@@ -69,15 +86,18 @@ impl Finding {
             mend: Some(mend.into()),
         }
     }
+
+    fn fail(what: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Finding {
+        Finding {
+            weight: Weight::Fail,
+            ..Finding::warn(what, text, mend)
+        }
+    }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match self.weight {
-            Weight::Fine => "ok  ",
-            Weight::Note => "note",
-            Weight::Warn => "WARN",
-        };
+        let mark = self.weight.mark();
         writeln!(f, "{mark} {}: {}", self.what, self.text)?;
         match &self.mend {
             Some(mend) => writeln!(f, "     mend: {mend}"),
@@ -117,6 +137,9 @@ impl Told {
 /// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
 /// server does not answer.
 pub fn run(target: &Target) -> (String, i32) {
+    if target.group.is_some() {
+        return group::run(target);
+    }
     let place = ping::place(target);
     let told = match ask(target) {
         Ok(told) => told,
@@ -127,7 +150,7 @@ pub fn run(target: &Target) -> (String, i32) {
     findings.extend(replication::look(&told));
     findings.extend(machine.look(&told));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-    let to_mend = findings.iter().filter(|f| f.weight == Weight::Warn).count();
+    let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
     let version = told.info.get("russet_version");
     let version = version.map_or("not russet".to_owned(), |version| {
         format!("russet {version}")
@@ -136,12 +159,17 @@ pub fn run(target: &Target) -> (String, i32) {
     for finding in &findings {
         text += &finding.to_string();
     }
-    text += &match to_mend {
+    text += &ending(to_mend);
+    (text, i32::from(to_mend > 0))
+}
+
+/// The last line.
+fn ending(to_mend: usize) -> String {
+    match to_mend {
         0 => "nothing to mend\n".to_owned(),
         1 => "1 thing to mend\n".to_owned(),
         n => format!("{n} things to mend\n"),
-    };
-    (text, i32::from(to_mend > 0))
+    }
 }
 
 fn ask(target: &Target) -> Result<Told, String> {

@@ -1,0 +1,229 @@
+//! Logins and permissions: those of the Sentinels at the data nodes, of the data nodes at each
+//! other, and our own.
+
+use std::collections::BTreeMap;
+
+use super::facts::{Address, text};
+use super::watch::{Watch, list};
+use crate::operator::doctor::Finding;
+
+/// Without these a Sentinel works, only less well.
+const OPTIONAL: [&str; 2] = ["SCRIPT KILL", "CLIENT SETNAME x"];
+/// What the user of Sentinels needs.
+const RULES: &str = "+ping +info +subscribe +publish +multi +exec +slaveof +config|rewrite \
+                     +client|kill +client|setname +script|kill &__sentinel__:hello";
+
+pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    logins(watch, to);
+    held_for_down(watch, to);
+    permissions(watch, to);
+    unchecked(watch, to);
+    primary_passwords(watch, to);
+}
+
+/// Data nodes that refuse us.
+fn logins(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let mut found: BTreeMap<String, Vec<&Address>> = BTreeMap::new();
+    for at in watch.addresses() {
+        if let Err(Some(fault)) = watch.node(at)
+            && fault.is_login()
+        {
+            found.entry(fault.to_string()).or_default().push(at);
+        }
+    }
+    for (why, nodes) in found {
+        let is_down = |at: &&&Address| !watch.down_by(at).is_empty();
+        let down: Vec<_> = nodes.iter().filter(is_down).collect();
+        let more = match down.is_empty() {
+            true => String::new(),
+            false => format!("; down for Sentinels: {}", list(down)),
+        };
+        to.push(Finding::warn(
+            "auth",
+            format!("no login, so not looked at: {}: {why}{more}", list(&nodes)),
+            "--node-user and --node-pass, or $RUSSET_NODE_AUTH",
+        ));
+    }
+}
+
+/// Data nodes that answer us and not the Sentinels.
+fn held_for_down(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    for (at, node) in watch.nodes() {
+        let by = watch.down_by(at);
+        if by.is_empty() {
+            continue;
+        }
+        let is_logged_in = |sentinel: &Address| {
+            let of = watch.views.iter().find(|(other, _)| other.at == *sentinel);
+            let links = node.links.iter().flatten();
+            of.is_some_and(|(of, _)| {
+                links
+                    .into_iter()
+                    .any(|(id, _)| of.id.starts_with(id.as_str()))
+            })
+        };
+        let outside = by.iter().filter(|sentinel| !is_logged_in(sentinel)).count();
+        let hint = match (&node.links, outside) {
+            (Some(_), 1..) if node.has_password => {
+                "; none of them is logged in there, and it wants a password"
+            }
+            (Some(_), 1..) => "; they have no connection there",
+            _ => "",
+        };
+        let text = format!("{at} answers here, and is down for {}{hint}", list(by));
+        let mend = format!(
+            "SENTINEL SET {} auth-pass (and auth-user) with its password at each Sentinel; else see that \
+             the way to it is open",
+            watch.name
+        );
+        to.push(match *at == watch.primary {
+            true => Finding::fail("sentinel login", text, mend),
+            false => Finding::warn("sentinel login", text, mend),
+        });
+    }
+}
+
+/// A user, and the commands that are refused to it.
+type Alike<'n> = (&'n str, Vec<&'n str>);
+
+/// Commands that the users of Sentinels may not run.
+fn permissions(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    // One finding for all nodes that are alike.
+    let mut found: BTreeMap<Alike<'_>, (Vec<&Address>, &str)> = BTreeMap::new();
+    for (at, node) in watch.nodes() {
+        for (user, refused) in &node.access.refused {
+            if let Some((_, why)) = refused.first() {
+                let commands = refused.iter().map(|(command, _)| *command).collect();
+                let (nodes, _) = found.entry((user, commands)).or_insert((Vec::new(), why));
+                nodes.push(at);
+            }
+        }
+    }
+    for ((user, commands), (nodes, why)) in found {
+        let needed: Vec<&str> = commands
+            .iter()
+            .filter(|c| !OPTIONAL.contains(c))
+            .copied()
+            .collect();
+        let text = format!(
+            "{}: the user {user:?} of the Sentinels may not {}: {why}",
+            list(&nodes),
+            list(&commands)
+        );
+        let mend = match why.contains("not found") {
+            true => "sentinel rename-command with the name that the command has there".to_owned(),
+            false => format!("ACL SETUSER {user} {RULES}"),
+        };
+        to.push(match needed.is_empty() {
+            false => Finding::fail("acl", text, mend),
+            true => Finding::warn("acl", text, mend),
+        });
+    }
+}
+
+/// Data nodes that do not let us look.
+fn unchecked(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let mut found: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+    for (at, node) in watch.nodes() {
+        if let Some(why) = &node.access.unchecked {
+            found.entry(why).or_default().push(at);
+        }
+    }
+    for (why, nodes) in found {
+        to.push(Finding::note(
+            "acl",
+            format!(
+                "{}: permissions were not checked ({why}); Sentinels need {RULES}",
+                list(nodes)
+            ),
+        ));
+    }
+}
+
+/// A node without `masterauth` cannot follow one with a password: the classic is the old primary,
+/// which never needed it.
+fn primary_passwords(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    for (at, node) in watch.nodes() {
+        let lacks = node
+            .config
+            .get("masterauth")
+            .is_some_and(|secret| secret.is_empty());
+        let wants = |(other, node): &(&Address, &super::facts::Node)| {
+            node.has_password && *other != at && text(&node.info, "slave_priority") != "0"
+        };
+        if lacks && let Some((other, _)) = watch.nodes().find(wants) {
+            to.push(Finding::warn(
+                "masterauth",
+                format!("{at} has none: it cannot follow {other} or any other that wants a password"),
+                "CONFIG SET masterauth (and masteruser) there, also at the present primary, then CONFIG \
+                 REWRITE",
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Fault;
+    use super::super::testing::{Fake, told};
+    use super::*;
+
+    fn found(fake: &Fake) -> Vec<String> {
+        told(fake, look)
+    }
+
+    #[test]
+    fn logins_that_work_are_in_order() {
+        assert_eq!(found(&Fake::healthy()), [""; 0]);
+    }
+
+    #[test]
+    fn a_login_that_is_refused_is_named() {
+        let mut fake = Fake::healthy();
+        fake.set_fault(
+            2,
+            Fault::Refused("NOAUTH Authentication required.".to_owned()),
+        );
+        assert_eq!(found(&fake), ["WARN auth"]);
+    }
+
+    #[test]
+    fn a_primary_that_is_down_only_for_the_sentinels_is_grave() {
+        let mut fake = Fake::healthy();
+        fake.set_all("flags", "s_down,master");
+        assert_eq!(found(&fake), ["FAIL sentinel login"]);
+        fake.flags(3, "s_down,slave");
+        assert_eq!(found(&fake), ["FAIL sentinel login", "WARN sentinel login"]);
+    }
+
+    #[test]
+    fn commands_that_sentinels_may_not_run_are_named_once() {
+        let mut fake = Fake::healthy();
+        let why = "User w has no permissions to run the 'config|rewrite' command".to_owned();
+        let refused = vec![("CONFIG REWRITE", why)];
+        for node in 1..=3 {
+            fake.node(node)
+                .access
+                .refused
+                .insert("w".to_owned(), refused.clone());
+        }
+        assert_eq!(found(&fake), ["FAIL acl"]);
+        let optional = vec![("SCRIPT KILL", "User w has no permissions".to_owned())];
+        fake.node(2).access.refused.insert("w".to_owned(), optional);
+        assert_eq!(found(&fake), ["FAIL acl", "WARN acl"]);
+        fake.node(3).access.unchecked = Some("NOPERM".to_owned());
+        assert_eq!(found(&fake), ["FAIL acl", "WARN acl", "note acl"]);
+    }
+
+    #[test]
+    fn an_old_primary_must_be_able_to_log_in() {
+        let mut fake = Fake::healthy();
+        for node in 1..=3 {
+            fake.node(node).has_password = true;
+            fake.config(node, "masterauth", "set");
+        }
+        assert_eq!(found(&fake), [""; 0]);
+        fake.config(1, "masterauth", "");
+        assert_eq!(found(&fake), ["WARN masterauth"]);
+    }
+}

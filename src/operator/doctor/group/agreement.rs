@@ -1,0 +1,280 @@
+//! Whether the Sentinels of a primary know each other and the same about it.
+
+use super::facts::{Sentinel, View, has_flag, number, text};
+use super::watch::{Watch, differences, is_down, list};
+use crate::operator::doctor::Finding;
+
+/// A shorter wait takes pauses of a busy machine for a failure.
+const DOWN_AFTER_MS_MIN: i64 = 1000;
+
+pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    split(watch, to);
+    settings(watch, to);
+    times(watch, to);
+    strangers(watch, to);
+    discovery(watch, to);
+    refusals(watch, to);
+}
+
+/// Different primaries of the same name.
+fn split(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let address = |view: &View| {
+        view.address()
+            .map_or_else(|| "none".to_owned(), |at| at.to_string())
+    };
+    let all = watch
+        .views
+        .iter()
+        .map(|(sentinel, view)| (&sentinel.at, address(view)));
+    let text = differences(all);
+    if text.is_empty() {
+        return;
+    }
+    let is_moving = watch
+        .views
+        .iter()
+        .any(|(_, view)| has_flag(&view.primary, "failover_in_progress"));
+    to.push(match is_moving {
+        true => Finding::note("primary", format!("a failover is in progress: {text}")),
+        false => Finding::fail(
+            "primary",
+            format!("the Sentinels name different primaries: {text}"),
+            format!(
+                "if it is not over in a minute: SENTINEL REMOVE {0} and SENTINEL MONITOR {0} with the \
+                 address of the highest config-epoch at the others",
+                watch.name
+            ),
+        ),
+    });
+}
+
+/// The options that each Sentinel has for itself.
+fn settings(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    for (what, mend) in [
+        ("quorum", "quorum"),
+        ("down-after-milliseconds", "down-after-milliseconds"),
+        ("failover-timeout", "failover-timeout"),
+        ("parallel-syncs", "parallel-syncs"),
+    ] {
+        let value = |view: &View| text(&view.primary, what).to_owned();
+        let all = watch
+            .views
+            .iter()
+            .map(|(sentinel, view)| (&sentinel.at, value(view)));
+        let text = differences(all);
+        if !text.is_empty() {
+            to.push(Finding::warn(
+                what,
+                format!("the Sentinels differ: {text}"),
+                format!("SENTINEL SET {} {mend} <value> at each of them", watch.name),
+            ));
+        }
+    }
+    let epoch = |view: &View| text(&view.primary, "config-epoch").to_owned();
+    let all = watch
+        .views
+        .iter()
+        .map(|(sentinel, view)| (&sentinel.at, epoch(view)));
+    let text = differences(all);
+    if !text.is_empty() {
+        to.push(Finding::warn(
+            "config-epoch",
+            format!("the Sentinels differ: {text}; those with the lower one miss the hello messages"),
+            "look again in some seconds; if it stays, see that all of them reach the same data nodes",
+        ));
+    }
+}
+
+fn times(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let longest = |name: &str, of: fn(i64, i64) -> i64| {
+        let all = watch
+            .views
+            .iter()
+            .filter_map(|(_, view)| number(&view.primary, name));
+        all.reduce(of)
+    };
+    let Some(down_after) = longest("down-after-milliseconds", i64::min) else {
+        return;
+    };
+    if down_after < DOWN_AFTER_MS_MIN {
+        to.push(Finding::warn(
+            "down-after-milliseconds",
+            format!("{down_after}: a pause of a busy machine or network counts as a failure"),
+            format!(
+                "SENTINEL SET {} down-after-milliseconds 5000 at each Sentinel",
+                watch.name
+            ),
+        ));
+    }
+    let timeout = longest("failover-timeout", i64::min);
+    let down_after = longest("down-after-milliseconds", i64::max).unwrap_or(down_after);
+    let wanted = down_after.saturating_mul(3);
+    if let Some(timeout) = timeout.filter(|timeout| *timeout < wanted) {
+        to.push(Finding::warn(
+            "failover-timeout",
+            format!(
+                "{timeout}, less than three times down-after-milliseconds ({down_after}): a failover \
+                 may be given up before the new primary is seen"
+            ),
+            format!("SENTINEL SET {} failover-timeout {wanted} at each Sentinel", watch.name),
+        ));
+    }
+}
+
+/// Sentinels that others count for this primary, and that do not watch it.
+fn strangers(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    for id in watch.known() {
+        if let Some(Sentinel {
+            at, said: Ok(said), ..
+        }) = watch.sentinel(id)
+            && !said.views.contains_key(watch.name)
+        {
+            let (name, primary) = (watch.name, &watch.primary);
+            to.push(Finding::warn(
+                "monitor",
+                format!("{at} is counted and does not watch {name}"),
+                format!(
+                    "SENTINEL MONITOR {name} {} {} {} there, or SENTINEL RESET {name} at the others",
+                    primary.host,
+                    primary.port,
+                    watch.quorum()
+                ),
+            ));
+        }
+    }
+}
+
+/// Sentinels that do not know each other: each finds the others through the data nodes.
+fn discovery(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    for (sentinel, view) in &watch.views {
+        let others = watch
+            .views
+            .iter()
+            .filter(|(other, _)| other.id != sentinel.id);
+        let unknown = others.filter(|(other, _)| !view.knows(&other.id));
+        let unknown: Vec<_> = unknown.map(|(other, _)| &other.at).collect();
+        if !unknown.is_empty() {
+            to.push(Finding::warn(
+                "discovery",
+                format!("{} does not know {}", sentinel.at, list(unknown)),
+                "they find each other through the primary's channel __sentinel__:hello: see that all \
+                 watch the same primary and that its users may SUBSCRIBE and PUBLISH there",
+            ));
+        }
+    }
+    let counts = watch
+        .views
+        .iter()
+        .map(|(sentinel, view)| (&sentinel.at, view.known().to_string()));
+    let text = differences(counts);
+    if !text.is_empty() {
+        to.push(Finding::note(
+            "discovery",
+            format!("numbers of Sentinels differ: {text}"),
+        ));
+    }
+}
+
+/// Sentinels that answer here, and that others hold for down.
+fn refusals(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    for (sentinel, view) in &watch.views {
+        let down = view.peers.iter().filter(|peer| is_down(peer));
+        let answers = down.filter_map(|peer| {
+            let other = watch.sentinel(text(peer, "runid"))?;
+            other.said.is_ok().then_some(&other.at)
+        });
+        let answers: Vec<_> = answers.collect();
+        if !answers.is_empty() {
+            to.push(Finding::warn(
+                "peers",
+                format!(
+                    "{} holds {} for down, though answered here",
+                    sentinel.at,
+                    list(answers)
+                ),
+                "see that the way between them is open, and that sentinel sentinel-user and \
+                 sentinel-pass are the login that the others want",
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, told};
+    use super::*;
+
+    fn found(fake: &Fake) -> Vec<String> {
+        told(fake, look)
+    }
+
+    #[test]
+    fn sentinels_that_agree_are_in_order() {
+        assert_eq!(found(&Fake::healthy()), [""; 0]);
+    }
+
+    #[test]
+    fn each_setting_that_differs_is_named() {
+        for name in [
+            "quorum",
+            "down-after-milliseconds",
+            "failover-timeout",
+            "parallel-syncs",
+        ] {
+            let mut fake = Fake::healthy();
+            fake.set(1, name, "170000");
+            let told = found(&fake);
+            assert_eq!(told[0], format!("WARN {name}"));
+        }
+        let mut fake = Fake::healthy();
+        fake.set(1, "config-epoch", "7");
+        assert_eq!(found(&fake), ["WARN config-epoch"]);
+    }
+
+    #[test]
+    fn a_split_is_grave_unless_a_failover_is_in_progress() {
+        let mut fake = Fake::healthy();
+        fake.set(2, "ip", "10.0.1.2");
+        assert_eq!(found(&fake), ["FAIL primary"]);
+        fake.set(2, "flags", "master,failover_in_progress");
+        assert_eq!(found(&fake), ["note primary"]);
+    }
+
+    #[test]
+    fn times_that_are_too_short_are_named() {
+        let mut fake = Fake::healthy();
+        fake.set_all("down-after-milliseconds", "500");
+        fake.set_all("failover-timeout", "1000");
+        assert_eq!(
+            found(&fake),
+            ["WARN down-after-milliseconds", "WARN failover-timeout"]
+        );
+        fake.set_all("down-after-milliseconds", "no number");
+        assert_eq!(found(&fake), [""; 0]);
+    }
+
+    #[test]
+    fn sentinels_that_do_not_know_each_other_are_named() {
+        let mut fake = Fake::healthy();
+        let id = fake.group.sentinels[2].id.clone();
+        fake.view(0).peers.retain(|peer| text(peer, "runid") != id);
+        assert_eq!(found(&fake), ["WARN discovery", "note discovery"]);
+    }
+
+    #[test]
+    fn a_sentinel_that_is_counted_must_watch() {
+        let mut fake = Fake::healthy();
+        fake.said(2).views.clear();
+        assert_eq!(found(&fake), ["WARN monitor"]);
+    }
+
+    #[test]
+    fn sentinels_that_refuse_each_other_are_named() {
+        let mut fake = Fake::healthy();
+        fake.view(0).peers[0].insert(
+            "flags".to_owned(),
+            "s_down,sentinel,disconnected".to_owned(),
+        );
+        assert_eq!(found(&fake), ["WARN peers"]);
+    }
+}

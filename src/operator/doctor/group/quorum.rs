@@ -1,0 +1,377 @@
+//! Whether enough Sentinels can agree: that a primary is down (the quorum), and on the one of them
+//! that fails over (a majority of all that are known).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::facts::{Fault, Sentinel, number, text};
+use super::watch::{Watch, list};
+use crate::operator::doctor::{Finding, Weight};
+
+pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let votes = Votes::of(watch);
+    check_quorum(watch, to);
+    majority(watch, &votes, to);
+    silent(watch, &votes, to);
+    numbers(watch, &votes, to);
+    hosts(watch, &votes, to);
+    tilt(watch, &votes, to);
+}
+
+/// The votes that there are, and those that are needed.
+struct Votes {
+    /// Sentinels that any of them counts, gone ones included.
+    known: usize,
+    /// Votes that a leader needs: more than half, and at least the quorum.
+    needed: usize,
+    /// Those that answer here and watch this primary.
+    answering: usize,
+    quorum: usize,
+    /// All Sentinels that answer say that quorum and majority are there.
+    is_reached: bool,
+}
+
+impl Votes {
+    fn of(watch: &Watch<'_>) -> Votes {
+        let (known, quorum) = (watch.known().len(), watch.quorum());
+        let is_ok = |view: &super::facts::View| matches!(view.quorum, Some(Ok(_)));
+        Votes {
+            known,
+            needed: (known / 2 + 1).max(quorum),
+            answering: watch.views.len(),
+            quorum,
+            is_reached: watch.views.iter().all(|(_, view)| is_ok(view)),
+        }
+    }
+}
+
+/// CKQUORUM's own words.
+fn check_quorum(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let mut refusals: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (sentinel, view) in &watch.views {
+        if let Some(Err(why)) = &view.quorum {
+            refusals.entry(why).or_default().push(&sentinel.at);
+        }
+    }
+    for (why, sentinels) in &refusals {
+        to.push(Finding::fail(
+            "quorum",
+            format!("CKQUORUM at {}: {why}", list(sentinels)),
+            "start the Sentinels that are missing, see that they reach each other",
+        ));
+    }
+    if let (true, Some((_, view))) = (refusals.is_empty(), watch.views.first())
+        && let Some(Ok(told)) = &view.quorum
+    {
+        to.push(Finding::fine("quorum", told.as_str()));
+    }
+}
+
+fn majority(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
+    let Votes {
+        known,
+        needed,
+        answering,
+        quorum,
+        ..
+    } = *votes;
+    if quorum > known {
+        to.push(Finding::fail(
+            "quorum",
+            format!("{quorum} Sentinels must agree, and there are {known}"),
+            format!(
+                "SENTINEL SET {} quorum {} at each Sentinel",
+                watch.name,
+                known / 2 + 1
+            ),
+        ));
+    } else if answering < needed {
+        // From another place the way may be open.
+        let weight = if votes.is_reached {
+            Weight::Warn
+        } else {
+            Weight::Fail
+        };
+        to.push(Finding {
+            weight,
+            ..Finding::warn(
+                "majority",
+                format!(
+                    "{answering} of {known} Sentinels answer here and watch {}; a failover needs \
+                     the votes of {needed}",
+                    watch.name
+                ),
+                format!(
+                    "start those that are missing; if they are gone for good, SENTINEL RESET {} at \
+                     each of the others, one after the other, 30 seconds apart",
+                    watch.name
+                ),
+            )
+        });
+    }
+}
+
+/// Sentinels that are counted but say nothing.
+fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
+    for id in watch.known() {
+        let Some(Sentinel {
+            at,
+            said: Err(fault),
+            ..
+        }) = watch.sentinel(id)
+        else {
+            continue;
+        };
+        if fault.is_login() {
+            to.push(Finding::warn(
+                "sentinel auth",
+                format!("{at} refuses the login that {} takes: {fault}", watch.group.sentinels[0].at),
+                "the same requirepass at all Sentinels, and sentinel sentinel-pass with it; else they \
+                 refuse each other",
+            ));
+            continue;
+        }
+        let counts = watch
+            .views
+            .iter()
+            .filter(|(_, view)| view.knows(id))
+            .count();
+        let short = id.get(..8).unwrap_or(id);
+        to.push(Finding::warn(
+            "sentinel",
+            format!(
+                "{at} ({short}) does not answer: {fault}; {counts} of {} others count it",
+                votes.answering
+            ),
+            match fault {
+                Fault::Odd(_) => format!("SENTINEL RESET {} at those that count it", watch.name),
+                _ => format!(
+                    "start it, or open the way; if it is gone for good, SENTINEL RESET {} at those \
+                     that count it",
+                    watch.name
+                ),
+            },
+        ));
+    }
+    for (at, why) in &watch.group.stale {
+        let names = |view: &super::facts::View| {
+            let peers = view.peers.iter();
+            peers
+                .filter_map(|peer| super::facts::Address::of(peer, "ip", "port"))
+                .any(|peer| peer == *at)
+        };
+        let by: Vec<_> = watch
+            .views
+            .iter()
+            .filter(|(_, view)| names(view))
+            .map(|(s, _)| &s.at)
+            .collect();
+        if !by.is_empty() {
+            to.push(Finding::warn(
+                "sentinel address",
+                format!("{} know a Sentinel at {at}: {why}", list(by)),
+                "sentinel announce-ip and announce-port with the address that all others reach",
+            ));
+        }
+    }
+}
+
+fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
+    let Votes { known, quorum, .. } = *votes;
+    let set_quorum = format!(
+        "SENTINEL SET {} quorum {} at each Sentinel",
+        watch.name,
+        known / 2 + 1
+    );
+    if known < 3 {
+        to.push(Finding::warn(
+            "sentinels",
+            format!("{known}: without one of them there is no majority"),
+            "run three or five, on machines of their own",
+        ));
+    } else if known.is_multiple_of(2) {
+        to.push(Finding::warn(
+            "sentinels",
+            format!(
+                "{known}, an even number: a majority survives the loss of no more of them than with {}",
+                known - 1
+            ),
+            "one more, or one less",
+        ));
+    }
+    if quorum == 1 && known > 1 {
+        to.push(Finding::warn(
+            "quorum",
+            "1: a single Sentinel that is cut off declares the primary down",
+            set_quorum.as_str(),
+        ));
+    }
+    if quorum == known && known > 2 {
+        to.push(Finding::warn(
+            "quorum",
+            format!("{quorum}, all Sentinels: without one of them no primary is declared down"),
+            set_quorum,
+        ));
+    }
+}
+
+fn hosts(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
+    let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
+    for id in watch.known() {
+        // Where the others reach it, which is not always where it was asked.
+        let peers = watch.views.iter().flat_map(|(_, view)| &view.peers);
+        let mut named = peers
+            .filter(|peer| text(peer, "runid") == id)
+            .map(|peer| text(peer, "ip"));
+        let asked = watch.sentinel(id).map(|sentinel| sentinel.at.host.as_str());
+        if let Some(host) = named.next().or(asked) {
+            *hosts.entry(host).or_default() += 1;
+        }
+    }
+    for (host, count) in hosts.into_iter().filter(|(_, count)| *count > 1) {
+        let left = votes.known - count;
+        let more = match left < votes.needed {
+            true => format!(
+                "if it is lost, {left} are left of the {} that are needed",
+                votes.needed
+            ),
+            false => "they are lost together".to_owned(),
+        };
+        let is_ip = host.parse::<IpAddr>().is_ok();
+        let what = if is_ip { "address" } else { "host" };
+        to.push(Finding::warn(
+            "hosts",
+            format!(
+                "{count} of {} Sentinels have the {what} {host}: {more}",
+                votes.known
+            ),
+            "run each Sentinel on a machine of its own",
+        ));
+    }
+}
+
+fn tilt(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
+    let is_tilted = |sentinel: &Sentinel| {
+        let said = sentinel.said.as_ref().ok();
+        said.is_some_and(|said| number(&said.info, "sentinel_tilt").unwrap_or(0) > 0)
+    };
+    let tilted = watch
+        .views
+        .iter()
+        .filter(|(sentinel, _)| is_tilted(sentinel));
+    let tilted: Vec<_> = tilted.map(|(sentinel, _)| &sentinel.at).collect();
+    if tilted.is_empty() {
+        return;
+    }
+    let left = votes.answering - tilted.len();
+    let weight = if left < votes.needed {
+        Weight::Fail
+    } else {
+        Weight::Warn
+    };
+    to.push(Finding {
+        weight,
+        ..Finding::warn(
+            "tilt",
+            format!(
+                "{}: the clock has jumped or the process was paused, so for 30 seconds it only watches",
+                list(tilted)
+            ),
+            "look again in a minute; if it comes back, see to the clock (slew, do not step) and the load",
+        )
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, told};
+    use super::*;
+
+    fn found(fake: &Fake) -> Vec<String> {
+        told(fake, look)
+    }
+
+    #[test]
+    fn three_sentinels_that_agree_are_in_order() {
+        assert_eq!(found(&Fake::healthy()), ["ok quorum"]);
+    }
+
+    #[test]
+    fn a_majority_that_is_not_there_prevents_a_failover() {
+        let mut fake = Fake::healthy();
+        fake.silence_sentinel(1);
+        fake.silence_sentinel(2);
+        fake.view(0).quorum = Some(Err("NOQUORUM 1 usable Sentinels.".to_owned()));
+        let wanted = [
+            "FAIL quorum",
+            "FAIL majority",
+            "WARN sentinel",
+            "WARN sentinel",
+        ];
+        assert_eq!(found(&fake), wanted);
+        // The one that answers reaches the others.
+        fake.view(0).quorum = Some(Ok("OK 3 usable Sentinels.".to_owned()));
+        assert_eq!(found(&fake)[..2], ["ok quorum", "WARN majority"]);
+    }
+
+    #[test]
+    fn stale_entries_count_as_sentinels() {
+        let mut fake = Fake::healthy();
+        for number in 0..4 {
+            fake.add_stale_sentinel(number);
+        }
+        let text = found(&fake);
+        assert_eq!(text[..2], ["ok quorum", "WARN majority"]);
+        assert_eq!(text.len(), 2 + 4);
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_named() {
+        let mut fake = Fake::healthy();
+        fake.set_all("quorum", "4");
+        assert_eq!(found(&fake), ["ok quorum", "FAIL quorum"]);
+        fake.set_all("quorum", "1");
+        assert_eq!(found(&fake), ["ok quorum", "WARN quorum"]);
+        fake.set_all("quorum", "3");
+        assert_eq!(found(&fake), ["ok quorum", "WARN quorum"]);
+        fake.set_all("quorum", "-9999999999999999999");
+        assert_eq!(found(&fake), ["ok quorum"]);
+        let mut two = Fake::with_sentinels(2);
+        two.set_all("quorum", "2");
+        assert_eq!(found(&two), ["ok quorum", "WARN sentinels"]);
+        assert_eq!(
+            found(&Fake::with_sentinels(4)),
+            ["ok quorum", "WARN sentinels"]
+        );
+        assert_eq!(found(&Fake::with_sentinels(5)), ["ok quorum"]);
+    }
+
+    #[test]
+    fn sentinels_of_one_host_are_lost_together() {
+        let mut fake = Fake::healthy();
+        fake.move_sentinel(2, "10.0.0.2");
+        assert_eq!(found(&fake), ["ok quorum", "WARN hosts"]);
+    }
+
+    #[test]
+    fn tilt_is_grave_if_the_others_are_too_few() {
+        let mut fake = Fake::healthy();
+        fake.said(0)
+            .info
+            .insert("sentinel_tilt".to_owned(), "1".to_owned());
+        assert_eq!(found(&fake), ["ok quorum", "WARN tilt"]);
+        fake.said(1)
+            .info
+            .insert("sentinel_tilt".to_owned(), "1".to_owned());
+        assert_eq!(found(&fake), ["ok quorum", "FAIL tilt"]);
+    }
+
+    #[test]
+    fn a_sentinel_with_another_password_is_named() {
+        let mut fake = Fake::healthy();
+        fake.group.sentinels[2].said = Err(Fault::Refused("WRONGPASS invalid".to_owned()));
+        assert_eq!(found(&fake), ["ok quorum", "WARN sentinel auth"]);
+        fake.group.sentinels[2].said = Err(Fault::Odd("another Sentinel answers there".to_owned()));
+        assert_eq!(found(&fake), ["ok quorum", "WARN sentinel"]);
+    }
+}
