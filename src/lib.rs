@@ -25,9 +25,9 @@ mod replication;
 
 mod sentinel;
 
-mod operator;
-
 mod persistence;
+
+mod operator;
 
 mod pubsub;
 

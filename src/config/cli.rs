@@ -195,6 +195,8 @@ impl CommandLine {
                 options.extend_from_slice(&argument[2..]);
                 options.push(b' ');
                 has_value = words::split(argument).is_none_or(|words| words.len() != 1);
+                // The mode alone, which was decided before.
+                has_value |= argument.eq_ignore_ascii_case(b"--sentinel");
                 let next = arguments.get(at + 1).map(|next| next.as_bytes());
                 // `--save` before another option or at the end means no save points.
                 if !has_value

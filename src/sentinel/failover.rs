@@ -73,7 +73,7 @@ fn start_if_needed(shared: &mut Shared, primary: &mut Primary) -> bool {
 }
 
 /// The time between the beginnings of two Sentinels that see a primary as down at the same moment.
-const TURN_MS: Ms = 40;
+const TURN_MS: Ms = 100;
 /// Those behind do not wait longer.
 const TURNS_MAX: usize = 5;
 

@@ -241,9 +241,12 @@ fn is_due(age: Ms, period: Ms, ping_period: Ms, with_ping: bool) -> bool {
     };
     match with_ping {
         true => age > period - slack,
-        false => age > period + slack,
+        false => age > period + slack.min(WAIT_FOR_PING_MS),
     }
 }
+
+/// How long a request waits for the next PING: a little more than the time between two ticks.
+const WAIT_FOR_PING_MS: Ms = 110;
 
 /// When something is due next for a watch; now, if its links are not up or it is down.
 fn next_due(shared: &Shared, watch: &Watch, settings: &PrimarySettings, info: Option<Ms>) -> Ms {

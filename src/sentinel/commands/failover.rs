@@ -40,6 +40,8 @@ pub(super) fn failover(call: &mut Call<'_>) -> Done {
     (watch.is_down, watch.down_since) = (true, Some(shared.now));
     failover::start(shared, primary, kind);
     if kind == FailoverKind::Coordinated {
+        let (epoch, my_id) = (shared.current_epoch, shared.my_id.clone());
+        votes::vote(shared, primary, epoch, &my_id);
         votes::ask(shared, primary, true);
     }
     call.reply.ok();

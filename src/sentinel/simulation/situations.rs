@@ -17,6 +17,8 @@ pub(super) fn settled(sentinels: usize, nodes: usize, quorum: usize) -> World {
         })
     };
     assert!(world.run_until(30_000, knows_all), "they find each other");
+    // What is reported of this moment belongs to it.
+    world.run_ms(1);
     world
 }
 

@@ -13,6 +13,7 @@ use super::facts::{
     Access, Address, Clock, Fault, Fields, Group, Node, ROWS_MAX, Said, Sentinel, View, clean,
     fields, info, number, rows, sentinel_links, text, time_us, word,
 };
+use crate::base::threads;
 use crate::config::Login;
 use crate::operator::Target;
 use crate::resp::ReplyValue;
@@ -94,7 +95,7 @@ fn each<T: Send + 'static>(
     for _ in 0..addresses.len().min(THREADS_MAX) {
         let (queue, ask, done) = (Arc::clone(&queue), Arc::clone(&ask), done.clone());
         // Without a single thread nothing is asked, which the result says.
-        let _ = std::thread::Builder::new().spawn(move || {
+        let _ = threads::start("russet-doctor", move || {
             let next = || queue.lock().ok()?.pop_front();
             while let Some((index, at)) = next() {
                 if done.send((index, ask(&at))).is_err() {
