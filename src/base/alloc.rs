@@ -11,9 +11,12 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::io;
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use rustix::mm::{Advice, madvise};
 
 use super::slabs;
 
@@ -271,9 +274,104 @@ pub unsafe fn resize(at: NonNull<u8>, old: usize, new: usize) -> NonNull<u8> {
     NonNull::new(moved).unwrap_or_else(|| handle_alloc_error(layout(new)))
 }
 
+/// Bytes that are appended to a block of fixed capacity, all of which are expected to come.
+///
+/// The kernel provides the block's pages at once: one by one, as they are written, they cost a page
+/// fault each.
+///
+/// Invariant: `len <= layout.size()`, and the first `len` bytes are initialised.
+#[derive(Debug)]
+pub struct Filling {
+    at: NonNull<u8>,
+    len: usize,
+    layout: Layout,
+}
+
+// SAFETY: the block is this value's own.
+unsafe impl Send for Filling {}
+// SAFETY: a shared reference only reads.
+unsafe impl Sync for Filling {}
+
+impl Filling {
+    /// An empty block. `capacity` must not be 0.
+    pub fn with_capacity(capacity: usize) -> Filling {
+        assert!(capacity > 0);
+        let layout = layout(capacity);
+        // SAFETY: the size is not zero.
+        let at = unsafe { alloc(layout) };
+        let at = NonNull::new(at).unwrap_or_else(|| handle_alloc_error(layout));
+        let before = at.as_ptr().addr() % PAGE;
+        let first = at.as_ptr().wrapping_sub(before);
+        // SAFETY: only the block's own pages; existing ones do not change. A kernel without this call
+        // refuses, and the pages are provided when they are written.
+        let _ = unsafe {
+            madvise(
+                first.cast(),
+                layout.size() + before,
+                Advice::LinuxPopulateWrite,
+            )
+        };
+        Filling { at, len: 0, layout }
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.layout.size()
+    }
+
+    /// Appends as many of the bytes as there is room for; returns the others.
+    #[inline]
+    pub fn push<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let room = self.layout.size() - self.len;
+        let (here, rest) = bytes.split_at(room.min(bytes.len()));
+        // SAFETY: no further than the block's end (the invariant).
+        let end = unsafe { self.at.add(self.len) };
+        // SAFETY: the block has room for as many bytes, and is this value's own.
+        unsafe {
+            end.as_ptr()
+                .copy_from_nonoverlapping(here.as_ptr(), here.len())
+        };
+        self.len += here.len();
+        rest
+    }
+}
+
+impl Deref for Filling {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: initialised (the invariant), and this value's own.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, and not used again.
+        unsafe { dealloc(self.at.as_ptr(), self.layout) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_is_filled_to_its_end() {
+        for capacity in [8, 16 * 1024, 128 * 1024] {
+            let mut block = Filling::with_capacity(capacity);
+            let piece: Vec<u8> = (0..capacity.div_ceil(2) + 7).map(|i| i as u8).collect();
+            assert!(block.is_empty());
+            assert_eq!(block.push(b""), b"");
+            let mut wanted = Vec::new();
+            while block.len() < block.capacity() {
+                let rest = block.push(&piece).len();
+                wanted.extend_from_slice(&piece[..piece.len() - rest]);
+            }
+            assert_eq!(block.push(b"ab"), b"ab");
+            assert!(wanted.len() == capacity && *block == wanted[..]);
+        }
+    }
 
     #[test]
     fn good_size_is_the_allocators_own_rounding() {

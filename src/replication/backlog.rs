@@ -19,6 +19,7 @@
 use std::collections::VecDeque;
 
 use super::stream::ReplOffset;
+use crate::base::alloc::Filling;
 
 /// Bytes of a block: at least this, and a part of the backlog's size.
 const BLOCK_BYTES_MIN: usize = 16 * 1024;
@@ -31,7 +32,7 @@ const SPARE_FACTOR: usize = 8;
 struct Block {
     /// The position of its first byte.
     begin: ReplOffset,
-    bytes: Vec<u8>,
+    bytes: Filling,
 }
 
 /// See the module.
@@ -108,16 +109,14 @@ impl Backlog {
     pub fn push(&mut self, mut bytes: &[u8]) {
         loop {
             if let Some(Block { bytes: last, .. }) = self.blocks.back_mut() {
-                let room = last.capacity() - last.len();
-                let (here, rest) = bytes.split_at(room.min(bytes.len()));
-                last.extend_from_slice(here);
-                self.end += here.len() as u64;
+                let rest = last.push(bytes);
+                self.end += (bytes.len() - rest.len()) as u64;
                 bytes = rest;
             }
             if bytes.is_empty() {
                 return;
             }
-            let block = Vec::with_capacity(self.block_bytes());
+            let block = Filling::with_capacity(self.block_bytes());
             self.capacity += block.capacity();
             self.blocks.push_back(Block {
                 begin: self.end,

@@ -11,7 +11,8 @@ use crate::server::clients::batch::{Batch, Rest};
 const SPARE_MAX: usize = 32 * 1024;
 
 /// Received bytes that have not been executed. Empty (and without memory) for a client whose
-/// commands arrive whole: those never leave the loop's shared buffer.
+/// commands arrive whole: those never leave the loop's shared buffer. The short beginning of a
+/// command returns there with the next read.
 ///
 ///     buf    | executed | parsed ...... | not parsed ........... |
 ///            0        start        start + pos
@@ -42,6 +43,19 @@ impl Input {
     /// The bytes to be executed; they begin with a command.
     pub fn waiting(&self) -> &[u8] {
         &self.buf[self.start..]
+    }
+
+    /// All bytes that are waiting; `None` if large arguments are stored apart from them.
+    pub fn beginning(&self) -> Option<&[u8]> {
+        self.apart.is_none().then(|| self.waiting())
+    }
+
+    /// Gives the batch the parsed part of an unfinished command, whose bytes were copied to another
+    /// buffer; returns where parsing stopped.
+    pub fn move_to(&mut self, batch: &mut Batch) -> (usize, Progress) {
+        let input = std::mem::take(self);
+        batch.spans.extend(input.spans);
+        (input.pos, input.progress)
     }
 
     /// Lends the batch the parsed part of an unfinished command; returns where parsing stopped.

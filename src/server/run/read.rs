@@ -16,7 +16,8 @@ use crate::server::execution::cross_protocol::is_tls_hello;
 
 /// The shared read buffer.
 pub(in crate::server) const READ_BYTES: usize = 64 * 1024;
-/// Read size when a command or a large argument is unfinished, or a large one may begin.
+/// Read size when a large argument or a long command is unfinished, or a large argument may begin.
+/// Shorter beginnings of commands are continued in the shared buffer.
 const READ_MORE_BYTES: usize = 16 * 1024;
 
 impl Loop {
@@ -72,15 +73,22 @@ impl Loop {
 
     /// `false`: the connection is over.
     fn read_into(&mut self, session: &mut Session, inbuf: &mut [u8]) -> bool {
-        let direct = session.input.is_empty() && session.client.runs();
+        let begun = session.input.beginning();
+        let direct = session.client.runs() && begun.is_some_and(|b| b.len() <= READ_MORE_BYTES);
         let is_handshaking = session.is_handshaking();
         let Some(stream) = session.stream.as_mut() else {
             return false;
         };
+        let mut kept = 0;
         let result = if direct {
-            let short = session.expects_large;
-            let room = if short { READ_MORE_BYTES } else { inbuf.len() };
-            stream.fill(&mut inbuf[..room])
+            let begun = begun.unwrap_or_default();
+            kept = begun.len();
+            inbuf[..kept].copy_from_slice(begun);
+            let room = match session.expects_large {
+                true => READ_MORE_BYTES,
+                false => inbuf.len() - kept,
+            };
+            stream.fill(&mut inbuf[kept..][..room])
         } else {
             session.input.read(stream, &mut inbuf[..READ_MORE_BYTES])
         };
@@ -116,19 +124,18 @@ impl Loop {
             return false;
         }
         if direct {
-            let rest = {
-                self.batch.clear();
-                self.spare.give_to(session);
-                self.engine.run_buffer(
-                    session,
-                    &mut self.batch,
-                    &inbuf[..n],
-                    0,
-                    Progress::default(),
-                )
-            };
+            self.batch.clear();
+            let (mut pos, mut progress) = (0, Progress::default());
+            if kept > 0 {
+                (pos, progress) = session.input.move_to(&mut self.batch);
+            }
+            self.spare.give_to(session);
+            let inbuf = &inbuf[..kept + n];
+            let rest = self
+                .engine
+                .run_buffer(session, &mut self.batch, inbuf, pos, progress);
             let keep = self.keeps(session, &rest);
-            session.input.keep(&inbuf[..n], &self.batch, rest);
+            session.input.keep(inbuf, &self.batch, rest);
             session.expects_large = session.input.has_large();
             self.note_input(session);
             return keep;
