@@ -78,7 +78,7 @@ fn write_info(node: &Node, now: Ms, reply: &mut Reply) {
     reply.array(2);
     reply.int(node.info_at.map_or(0, |at| now - at));
     match &node.info {
-        Some(info) => reply.bulk(info),
+        Some(info) => reply.bulk(&info.text()),
         None => reply.null(),
     }
 }

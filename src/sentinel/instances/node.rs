@@ -1,6 +1,7 @@
 //! One watched instance: what all kinds have in common, and what data nodes and Sentinels have each.
 
 use super::info::{Report, Role};
+use crate::base::lzf;
 use crate::sentinel::address::Address;
 use crate::sentinel::links::LinkId;
 use crate::sentinel::time::Ms;
@@ -42,13 +43,43 @@ pub(crate) enum FailoverSeen {
     Yes,
 }
 
+/// A text that is kept for SENTINEL INFO-CACHE and seldom read: compressed, if that makes it shorter.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    bytes: Box<[u8]>,
+    /// The length of the text; `bytes` is the text itself if it has as many.
+    len: usize,
+}
+
+impl Packed {
+    pub(crate) fn new(text: &[u8]) -> Packed {
+        let mut bytes = Vec::new();
+        if !lzf::compress(text, text.len().saturating_sub(1), &mut bytes) {
+            bytes = text.to_vec();
+        }
+        Packed {
+            bytes: bytes.into(),
+            len: text.len(),
+        }
+    }
+
+    pub(crate) fn text(&self) -> Vec<u8> {
+        if self.bytes.len() == self.len {
+            return self.bytes.to_vec();
+        }
+        let mut text = Vec::with_capacity(self.len);
+        lzf::decompress(&self.bytes, self.len, &mut text).expect("compressed here");
+        text
+    }
+}
+
 /// A data node, and what it last reported.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub watch: Watch,
     pub run_id: Option<Vec<u8>>,
     pub info_at: Option<Ms>,
-    pub info: Option<Vec<u8>>,
+    pub info: Option<Packed>,
     pub role: Role,
     pub role_since: Ms,
     /// As a replica: the primary it names, and since when.
@@ -98,7 +129,7 @@ impl Node {
     /// Takes over a report.
     pub(crate) fn take(&mut self, report: &Report, info: Vec<u8>, now: Ms) -> Changed {
         let mut changed = Changed::default();
-        self.info = Some(info);
+        self.info = Some(Packed::new(&info));
         self.info_at = Some(now);
         if let Some(run_id) = &report.run_id {
             let old = self.run_id.replace(run_id.clone());
@@ -192,5 +223,19 @@ impl Peer {
             vote: None,
             vote_epoch: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        let long = b"role:slave\r\nmaster_host:10.0.0.1\r\n".repeat(100);
+        for text in [&b""[..], b"a", b"role:master\r\n", &long] {
+            assert_eq!(Packed::new(text).text(), text);
+        }
+        assert!(Packed::new(&long).bytes.len() < long.len() / 5);
     }
 }
