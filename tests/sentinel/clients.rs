@@ -38,12 +38,7 @@ fn write_through(kind: Kind) -> Duration {
         .map(|one| format!("redis://127.0.0.1:{}", one.port()));
     let urls: Vec<String> = urls.collect();
     let info = SentinelNodeConnectionInfo::default();
-    let made = SentinelClient::build(
-        urls,
-        NAME.to_owned(),
-        Some(info),
-        SentinelServerType::Master,
-    );
+    let made = SentinelClient::build(urls, NAME, Some(info), SentinelServerType::Master);
     let mut client = made.expect("three addresses");
     let mut write = || {
         let mut c = client.get_connection()?;
