@@ -118,7 +118,7 @@ class Group:
             file.write_text(
                 f"port {port}\nbind 127.0.0.1\ndir {self.folder}\n"
                 f"sentinel monitor {NAME} 127.0.0.1 {self.ports[0]} 2\n"
-                f"sentinel down-after-milliseconds {NAME} 1000\nsentinel failover-timeout {NAME} 5000\n"
+                f"sentinel down-after-milliseconds {NAME} 2000\nsentinel failover-timeout {NAME} 5000\n"
             )
             self.spawn(f"sentinel{n}", [program, file, "--sentinel"])
             self.sentinels.append(port)

@@ -13,8 +13,10 @@ use crate::support::resp::Reply;
 pub const SETTINGS: &str =
     "sentinel down-after-milliseconds m 1000\nsentinel failover-timeout m 4000\n";
 
-/// Faster than the defaults, which make for long waits.
-pub const FAST: &str = "SENTINEL DEBUG info-period 1000 ask-period 200 publish-period 400 min-link-reconnect-period 1000";
+/// Faster than the defaults, which make for long waits. With a `ping-period` as long as
+/// `down-after-milliseconds` each new link begins as one that is down.
+pub const FAST: &str = "SENTINEL DEBUG info-period 1000 ping-period 200 ask-period 200 \
+                        publish-period 400 min-link-reconnect-period 1000";
 
 /// Time limit of an agreement after a crash: two attempts at a failover, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);

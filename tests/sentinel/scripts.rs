@@ -45,8 +45,9 @@ fn field(job: &[Reply], name: &str) -> Reply {
 fn scripts_are_told_of_warnings_and_of_new_addresses() {
     let told = "printf '%s' \"$#\" >> part.$$; for word in \"$@\"; do printf '|%s' \"$word\" >> part.$$; done\n\
                 echo >> part.$$; cat part.$$ >> ";
-    let (_notes, note) = script(&format!("{told}notes"));
-    let (_changes, change) = script(&format!("{told}changes"));
+    let read_input = "; cat >> input";
+    let (_notes, note) = script(&format!("{told}notes{read_input}"));
+    let (_changes, change) = script(&format!("{told}changes{read_input}"));
     let nodes = start_nodes(&[Server::Russet; 2], &[]);
     let port = nodes[0].port();
     let lines = format!(
@@ -76,6 +77,21 @@ fn scripts_are_told_of_warnings_and_of_new_addresses() {
         ] {
             wait_until(&note, || is_told(&note));
         }
+    }
+    // On standard input each has a line of JSON.
+    for sentinel in &group.sentinels {
+        let input = sentinel.folder().join("input");
+        let has = |name: &str, value: &str| {
+            let text = read(&input);
+            // The last one may not be complete yet.
+            let mut events = text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            events.any(|event: serde_json::Value| event[name] == value)
+        };
+        wait_until("the switch on standard input", || {
+            has("event", "+switch-master") && has("kind", "reconfig")
+        });
     }
     roles.sort();
     assert_eq!(roles, ["leader", "observer", "observer"]);

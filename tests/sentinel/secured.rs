@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::group::{Group, SETTINGS, Server, start_nodes};
+use crate::group::{Group, SETTINGS, Server, role, start_nodes};
 use crate::process::{Kind, NAME, Sentinel, free_port, new_folder};
 use crate::support::certificates::{Authority, Subject};
 use crate::support::peers::{folder, left_out};
@@ -91,12 +91,12 @@ fn all_links_may_be_encrypted() {
         wait_until("the switch", || sentinel.primary_port() == Some(nodes[1].1));
     }
     wait_until("the replica to be a primary", || {
-        nodes[1].0.info("role").as_deref() == Some("master")
+        role(&nodes[1].0) == Some(None)
     });
     // An old primary that comes back is reached, too.
     nodes[0].0.restart();
     wait_until("the old primary to follow", || {
-        nodes[0].0.info("master_link_status").as_deref() == Some("up")
+        role(&nodes[0].0) == Some(Some(nodes[1].1))
     });
 }
 
@@ -133,7 +133,7 @@ fn fail_over_secured(sentinels: Vec<Sentinel>, mut nodes: Vec<Daemon>) {
                 && peers.iter().all(|peer| peer["flags"] == "sentinel")
         });
     }
-    let role = |node: &Daemon| {
+    let role_of = |node: &Daemon| {
         let mut c = Connection::open(node.port()).expect("it accepts");
         c.ask("AUTH default-secret");
         c.ask("ROLE")
@@ -150,9 +150,10 @@ fn fail_over_secured(sentinels: Vec<Sentinel>, mut nodes: Vec<Daemon>) {
     nodes[0].restart();
     wait_until("all servers to have their roles", || {
         nodes.iter().all(|node| match node.port() == new {
-            true => role(node).contains("master"),
+            true => role_of(node).contains("master"),
             false => {
-                role(node).contains("connected") && role(node).contains(&format!(":{new}\r\n"))
+                role_of(node).contains("connected")
+                    && role_of(node).contains(&format!(":{new}\r\n"))
             }
         })
     });
