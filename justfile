@@ -37,6 +37,11 @@ replicas CYCLES="1000":
     RUSSET_REQUIRE_PEERS=1 RUSSET_REPLICAS=full RUSSET_CYCLES={{ CYCLES }} \
     cargo test --test replicas -- --nocapture
 
+# Sentinels alone and among those of Redis and Valkey, that many kills in the midst of failovers.
+sentinel CRASHES="100":
+    RUSSET_REQUIRE_PEERS=1 RUSSET_CRASHES={{ CRASHES }} \
+    cargo test --test sentinel -- --nocapture
+
 # Simulated networks, crashes and changes of role: that many seeds; `SIM_SEED=n just sim` runs one again.
 sim RUNS="10000":
     SIM_RUNS={{ RUNS }} cargo test --test sim -- --nocapture

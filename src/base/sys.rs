@@ -11,6 +11,8 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// The side of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +186,19 @@ pub fn release_fatal() {
 /// Makes the process ignore a signal.
 pub fn ignore_signal(signal: i32) -> io::Result<()> {
     set_action(signal, libc::SIG_IGN, 0)
+}
+
+/// Gives the program that `command` starts the default actions of these signals: ignored ones stay
+/// ignored across `exec`.
+pub fn default_signals(command: &mut Command, signals: &'static [i32]) {
+    let reset = || {
+        signals
+            .iter()
+            .try_for_each(|&signal| set_action(signal, libc::SIG_DFL, 0))
+    };
+    // SAFETY: between fork and exec only sigaction is called, which is signal-safe; nothing is
+    // allocated, also not for an error.
+    unsafe { command.pre_exec(reset) };
 }
 
 fn set_action(signal: i32, action: libc::sighandler_t, flags: i32) -> io::Result<()> {

@@ -149,8 +149,10 @@ const SENTINEL_PORT: u16 = 26379;
 
 impl Reader {
     fn new(is_sentinel: bool) -> Reader {
-        let mut config = Config::default();
-        config.is_sentinel = is_sentinel;
+        let mut config = Config {
+            is_sentinel,
+            ..Config::default()
+        };
         if is_sentinel {
             config.port = SENTINEL_PORT;
             // Others must reach it.

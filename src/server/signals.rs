@@ -11,6 +11,9 @@ use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use crate::base::{sys, threads};
 use crate::server::process::pidfile::PidFile;
 
+/// Signals that Redis ignores.
+pub(super) const IGNORED: &[i32] = &[SIGHUP, SIGUSR2, SIGALRM];
+
 /// Requests made by signals, read by the loop when its pipe wakes it.
 #[derive(Debug, Default)]
 pub struct Signals {
@@ -28,7 +31,7 @@ impl Signals {
         control: Arc<Sender>,
         pidfile: Option<PidFile>,
     ) -> io::Result<()> {
-        for signal in [SIGHUP, SIGUSR2, SIGALRM] {
+        for &signal in IGNORED {
             sys::ignore_signal(signal)?;
         }
         let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;

@@ -20,13 +20,13 @@ pub(super) static SPECS: &[Spec] = &[
     UNSUBSCRIBE,
 ];
 
-/// Common flags of the subscription commands.
+/// Common flags of the subscription commands; a Sentinel has no shard channels.
 const LISTENING: Flags = Flags::PUBSUB
     .union(Flags::NOSCRIPT)
     .union(Flags::LOADING)
     .union(Flags::STALE)
-    .union(Flags::SENTINEL)
     .union(Flags::PUBSUB_CONTEXT);
+const LISTENING_TO_EVENTS: Flags = LISTENING.union(Flags::SENTINEL);
 const PUBLISHING: Flags = Flags::PUBSUB
     .union(Flags::LOADING)
     .union(Flags::STALE)
@@ -38,14 +38,14 @@ const SHARD: &[KeySpec] = &[KeySpec::one(1, Access::NOT_KEY)];
 
 const SUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: LISTENING,
+    flags: LISTENING_TO_EVENTS,
     channels: Some(ChannelUse::Subscribes),
     ..Spec::new("subscribe", |call| subscribe(call, Kind::Channel))
 };
 
 const PSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: LISTENING,
+    flags: LISTENING_TO_EVENTS,
     channels: Some(ChannelUse::SubscribesPatterns),
     ..Spec::new("psubscribe", |call| subscribe(call, Kind::Pattern))
 };
@@ -76,13 +76,13 @@ fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
 
 const UNSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: LISTENING,
+    flags: LISTENING_TO_EVENTS,
     ..Spec::new("unsubscribe", |call| unsubscribe(call, Kind::Channel))
 };
 
 const PUNSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: LISTENING,
+    flags: LISTENING_TO_EVENTS,
     ..Spec::new("punsubscribe", |call| unsubscribe(call, Kind::Pattern))
 };
 

@@ -9,9 +9,11 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
+use crate::base::sys;
 use crate::config::system_text;
 use crate::sentinel::JobId;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
+use crate::server::signals::IGNORED;
 use crate::server::state::Server;
 
 /// Writes what the pipe takes at once, and closes it. A script need not read it.
@@ -42,6 +44,7 @@ impl SentinelDriver {
         let mut command = Command::new(OsStr::from_bytes(program));
         command.args(arguments.iter().map(|word| OsStr::from_bytes(word)));
         command.stdin(Stdio::piped());
+        sys::default_signals(&mut command, IGNORED);
         let mut started = command.spawn().map_err(|error| {
             let program = program.escape_ascii();
             tracing::warn!("Running the script {program}: {}", system_text(&error));

@@ -1,0 +1,27 @@
+//! russet as a Sentinel, as a process: alone, and in one quorum with the Sentinels of Redis and Valkey,
+//! over servers of russet and Redis.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `group` | Sentinels and the servers they watch, and what all of them must agree on |
+//! | `process` | one Sentinel: its file, its log, its events |
+//! | `mixed` | crashes of primaries and of leading Sentinels, in a quorum of three programs |
+//! | `saved` | the file: kill -9, what cannot be written, what is kept |
+//! | `secured` | TLS and passwords on every link |
+//! | `scripts` | notification and reconfiguration scripts |
+//! | `operated` | commands and events, changes at run time, TILT |
+//! | `clients` | a client of the `redis` crate that goes on writing through a failover |
+//!
+//! What needs real servers follows the rule of `support::peers`. Scenarios mostly wait: those of one test run
+//! side by side in threads.
+
+mod clients;
+mod group;
+mod mixed;
+mod operated;
+mod process;
+mod saved;
+mod scripts;
+mod secured;
+#[path = "../support/mod.rs"]
+mod support;
