@@ -21,7 +21,7 @@ pub(crate) enum Level {
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Open a connection. The answer is `Sentinel::connected` or `Sentinel::closed`.
+    /// Open a connection. The answer is `Sentinel::connected` or `Sentinel::refused`.
     Connect {
         conn: ConnId,
         kind: ConnKind,
@@ -47,8 +47,13 @@ pub(crate) enum Action {
     /// Save the state (`Sentinel::setup`, as it is now) and sync the file. The answer is
     /// `Sentinel::persisted`, before any other action is carried out.
     Persist,
-    /// Start a program. The answer is `Sentinel::script_started`, later `Sentinel::script_ended`.
-    RunScript { job: JobId, argv: Vec<Vec<u8>> },
+    /// Start a program, and write `input`, one line of JSON, to its standard input. The answer is
+    /// `Sentinel::script_started`, later `Sentinel::script_ended`.
+    RunScript {
+        job: JobId,
+        argv: Vec<Vec<u8>>,
+        input: Vec<u8>,
+    },
     /// Kill a program that runs too long.
     KillScript { pid: i64 },
     /// End the process with this status, at once (SENTINEL SIMULATE-FAILURE).

@@ -3,6 +3,7 @@
 use super::actions::{Action, Level, Outbox};
 use super::address::Names;
 use super::config::Setup;
+use super::explain::record;
 use super::groups::{self, Primaries};
 use super::instances::{Hello, Primary, Watch};
 use super::links::{ConnId, ConnKind, Expected, LinkId, Links, Member, Target};
@@ -10,6 +11,7 @@ use super::scripts::{JobId, Scripts};
 use super::shared::{Own, Random, Shared, Simulated, Tilt};
 use super::time::{Ms, Now, Periods};
 use super::{discovery, down, failover, monitor, refresh, votes};
+use crate::base::text::Printable;
 use crate::resp::ReplyValue;
 
 /// A Sentinel without I/O. See the module.
@@ -24,6 +26,7 @@ impl Sentinel {
     pub(crate) fn new(setup: &Setup, own: Own, seed: u64, now: Now) -> Sentinel {
         let mut shared = Shared {
             now: now.monotonic_ms,
+            wall_ms: now.wall_ms,
             own,
             my_id: Vec::new(),
             current_epoch: setup.current_epoch,
@@ -36,6 +39,7 @@ impl Sentinel {
             simulated: Simulated::empty(),
             tilt: Tilt {
                 since: None,
+                ended: None,
                 last: now,
             },
             random: Random(seed),
@@ -65,7 +69,13 @@ impl Sentinel {
 
     /// The outcome of [`Action::Persist`].
     pub(crate) fn persisted(&mut self, is_saved: bool) {
+        let had_failed = self.shared.out.has_failed();
         self.shared.out.persisted(is_saved);
+        if had_failed == is_saved {
+            for primary in self.primaries.values_mut() {
+                record::saved(&self.shared, primary);
+            }
+        }
     }
 
     /// Whether the file has everything that was decided.
@@ -87,7 +97,7 @@ impl Sentinel {
 
     /// The moment of what is told next.
     pub(super) fn set_now(&mut self, now: Now) {
-        self.shared.now = now.monotonic_ms;
+        (self.shared.now, self.shared.wall_ms) = (now.monotonic_ms, now.wall_ms);
     }
 
     /// Does what is due.
@@ -122,15 +132,24 @@ impl Sentinel {
         let gap = |now: Ms, last: Ms| !(0..=shared.periods.tilt_trigger).contains(&(now - last));
         let last = std::mem::replace(&mut shared.tilt.last, now);
         if gap(now.monotonic_ms, last.monotonic_ms) || gap(now.wall_ms, last.wall_ms) {
-            shared.tilt.since = Some(shared.now);
+            let is_new = shared.tilt.since.replace(shared.now).is_none();
             let text = b"#tilt mode entered".to_vec();
-            shared.event(Level::Warning, "+tilt", text, b"");
+            shared.event(Level::Warning, "+tilt", text);
+            if is_new {
+                for primary in self.primaries.values_mut() {
+                    record::tilt(shared, primary);
+                }
+            }
         } else if let Some(since) = shared.tilt.since
             && shared.now - since >= shared.periods.tilt
         {
             shared.tilt.since = None;
+            shared.tilt.ended = Some((since, shared.now));
             let text = b"#tilt mode exited".to_vec();
-            shared.event(Level::Warning, "-tilt", text, b"");
+            shared.event(Level::Warning, "-tilt", text);
+            for primary in self.primaries.values_mut() {
+                record::tilt(shared, primary);
+            }
         }
     }
 
@@ -150,7 +169,24 @@ impl Sentinel {
         }
     }
 
-    /// A connection is closed, or could not be established.
+    /// A connection could not be begun or established, for this reason: the system's words, or those of
+    /// TLS.
+    pub(crate) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
+        self.set_now(now);
+        let Some((link, kind)) = self.shared.links.find(conn) else {
+            return;
+        };
+        let its = self.shared.links.get_mut(link);
+        its.last_error = Some((now.monotonic_ms, reason.to_owned()));
+        if let Some(target) = self.target_of(link) {
+            let primary = &self.primaries[&target.primary];
+            let its = (primary, &target.member);
+            monitor::report_refused(&mut self.shared, its, kind, reason);
+        }
+        self.shared.links.closed(conn);
+    }
+
+    /// A connection is closed that was established.
     pub(crate) fn closed(&mut self, now: Now, conn: ConnId) {
         self.set_now(now);
         self.shared.links.closed(conn);
@@ -172,7 +208,7 @@ impl Sentinel {
         self.set_now(now);
         self.shared.names.learn(host, ip.clone());
         let Some(ip) = ip else {
-            return;
+            return self.unresolved(host);
         };
         let learn = |watch: &mut Watch| {
             if watch.address.host.eq_ignore_ascii_case(host) {
@@ -187,6 +223,25 @@ impl Sentinel {
                 .peers
                 .values_mut()
                 .for_each(|peer| learn(&mut peer.watch));
+        }
+    }
+
+    /// Those that are not connected because of a name without an address.
+    fn unresolved(&mut self, host: &[u8]) {
+        let name = Printable(host);
+        let text = format!("Failed to resolve hostname '{name}'");
+        self.shared.log(Level::Warning, text);
+        for primary in self.primaries.values() {
+            for (member, watch) in primary.members() {
+                let link = self.shared.links.get(watch.link);
+                if link.commands.is_none() && watch.address.host.eq_ignore_ascii_case(host) {
+                    let reason = "Name or service not known";
+                    let error = Some((self.shared.now, reason.to_owned()));
+                    self.shared.links.get_mut(watch.link).last_error = error;
+                    let its = (primary, &member);
+                    monitor::report_refused(&mut self.shared, its, ConnKind::Commands, reason);
+                }
+            }
         }
     }
 
@@ -274,6 +329,7 @@ impl Sentinel {
         let is_there = is_pong || text.starts_with(b"LOADING") || text.starts_with(b"MASTERDOWN");
         let its = self.shared.links.get_mut(link);
         its.pong_at = now;
+        its.note_reply(text);
         if is_there {
             its.available_at = now;
             its.pinged_since = None;

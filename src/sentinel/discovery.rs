@@ -2,6 +2,7 @@
 
 use super::actions::Level;
 use super::address::Address;
+use super::explain::record;
 use super::failover::{report_switch, run_reconfig_script};
 use super::groups::{Primaries, add_peer, remove_peer, switch_address};
 use super::instances::{Hello, Primary};
@@ -131,6 +132,8 @@ fn take_over(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
         reporter.member(shared, Level::Warning, "+config-update-from", its, "");
     }
     report_switch(shared, primary, &to);
+    let its = (&to, hello.config_epoch);
+    record::taken_over(shared, primary, &hello.run_id, its);
     switch_address(shared, primary, to.clone());
     run_reconfig_script(shared, primary, "observer", &from, &to);
 }

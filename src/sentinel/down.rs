@@ -2,6 +2,7 @@
 
 use super::actions::Level;
 use super::config::PrimarySettings;
+use super::explain::record;
 use super::instances::{Primary, Role, Watch};
 use super::links::{Conn, ConnKind};
 use super::shared::{Reporter, Shared};
@@ -23,7 +24,8 @@ fn check_group(shared: &mut Shared, primary: &mut Primary) {
         peers,
         ..
     } = primary;
-    if let Some(channel) = check_one(shared, &mut node.watch, settings, is_unfit) {
+    let changed = check_one(shared, &mut node.watch, settings, is_unfit);
+    if let Some(channel) = changed {
         reporter.primary(shared, Level::Warning, channel, "");
     }
     for (name, replica) in replicas {
@@ -39,6 +41,11 @@ fn check_group(shared: &mut Shared, primary: &mut Primary) {
             let its = ("sentinel", run_id.as_slice(), &watch.address);
             reporter.member(shared, Level::Warning, channel, its, "");
         }
+    }
+    match changed {
+        Some("+sdown") => record::down(shared, primary, is_unfit),
+        Some(_) => record::up(shared, primary),
+        None => {}
     }
 }
 
@@ -121,4 +128,5 @@ fn check_agreed(shared: &mut Shared, primary: &mut Primary) {
     } else {
         reporter.primary(shared, Level::Warning, "-odown", "");
     }
+    record::agreed(shared, primary);
 }

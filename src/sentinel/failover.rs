@@ -7,8 +7,10 @@
 
 use super::actions::{Action, Level};
 use super::address::Address;
+use super::explain::{Obstacle, record};
 use super::groups::switch_address;
 use super::instances::{Failover, FailoverKind, FailoverState, Primary, Reconf, Replica};
+use super::json::Object;
 use super::orders;
 use super::select::select;
 use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated};
@@ -32,13 +34,18 @@ pub(crate) fn start(shared: &mut Shared, primary: &mut Primary, kind: FailoverKi
     let epoch = shared.current_epoch.to_string();
     reporter.plain(shared, Level::Warning, "+new-epoch", epoch);
     reporter.primary(shared, Level::Warning, "+try-failover", "");
+    record::started(shared, primary);
 }
 
 /// Begins an attempt if the primary is down by agreement, and the last attempt is long ago.
 fn start_if_needed(shared: &mut Shared, primary: &mut Primary) -> bool {
     // An epoch that cannot be saved might be used again after a crash, for another configuration.
     let cannot_save = shared.out.has_failed();
-    if !primary.is_agreed_down || primary.failover.is_running() || cannot_save {
+    if !primary.is_agreed_down || primary.failover.is_running() {
+        return false;
+    }
+    if cannot_save {
+        record::obstacle(shared, primary, Obstacle::Unsaved);
         return false;
     }
     let wait = primary.settings.failover_timeout_ms * 2;
@@ -51,6 +58,7 @@ fn start_if_needed(shared: &mut Shared, primary: &mut Primary) -> bool {
             let text = format!("Next failover delay: I will not start a failover within {left} s");
             shared.log(Level::Notice, text);
         }
+        record::obstacle(shared, primary, Obstacle::Delay(started + wait));
         return false;
     }
     start(shared, primary, FailoverKind::Election);
@@ -72,7 +80,8 @@ pub(crate) fn step(shared: &mut Shared, primary: &mut Primary) {
         },
         FailoverState::WaitPromotion => {
             if shared.now - primary.failover.changed_at > primary.settings.failover_timeout_ms {
-                abort(shared, primary, "-failover-abort-slave-timeout");
+                let why = "the chosen replica did not report role:master within failover-timeout";
+                abort(shared, primary, "-failover-abort-slave-timeout", why);
             }
         }
         FailoverState::ReconfReplicas => {
@@ -83,9 +92,11 @@ pub(crate) fn step(shared: &mut Shared, primary: &mut Primary) {
     votes::ask(shared, primary, false);
 }
 
-fn abort(shared: &mut Shared, primary: &mut Primary, channel: &'static str) {
+/// Gives the failover up; `why` is for SENTINEL EXPLAIN.
+fn abort(shared: &mut Shared, primary: &mut Primary, channel: &'static str, why: &str) {
     let reporter = Reporter::new(primary, shared);
     reporter.primary(shared, Level::Warning, channel, "");
+    record::aborted(shared, primary, why);
     let failover = &mut primary.failover;
     assert!(failover.state <= FailoverState::WaitPromotion);
     failover.enter(FailoverState::None, shared.now);
@@ -96,24 +107,32 @@ fn abort(shared: &mut Shared, primary: &mut Primary, channel: &'static str) {
 fn wait_start(shared: &mut Shared, primary: &mut Primary) {
     let leader = votes::leader(shared, primary, primary.failover.epoch);
     // Our vote and the epoch are in the file, too.
-    let is_leader = leader.is_some_and(|leader| shared.is_me(&leader)) && shared.out.is_saved();
+    let is_mine = |leader: &Vec<u8>| shared.is_me(leader);
+    let is_leader = leader.as_ref().is_some_and(is_mine) && shared.out.is_saved();
     if !is_leader && primary.failover.kind != FailoverKind::Forced {
         let timeout = primary.settings.failover_timeout_ms;
         let timeout = timeout.min(shared.periods.election_timeout);
         let started = primary.failover.started_at;
         if started.is_none_or(|at| shared.now - at > timeout) {
-            abort(shared, primary, "-failover-abort-not-elected");
+            let why = record::not_elected(shared, primary, leader.as_deref());
+            abort(shared, primary, "-failover-abort-not-elected", &why);
         }
         return;
     }
     let reporter = Reporter::new(primary, shared);
     reporter.primary(shared, Level::Warning, "+elected-leader", "");
+    record::elected(shared, primary);
     if shared.simulated.contains(Simulated::CRASH_AFTER_ELECTION) {
         crash(shared);
     }
-    let failover = &mut primary.failover;
-    failover.enter(FailoverState::SelectReplica, shared.now);
+    enter(shared, primary, FailoverState::SelectReplica);
     reporter.primary(shared, Level::Warning, "+failover-state-select-slave", "");
+}
+
+/// The next state.
+pub(crate) fn enter(shared: &Shared, primary: &mut Primary, state: FailoverState) {
+    record::state(shared, primary, state);
+    primary.failover.enter(state, shared.now);
 }
 
 /// SENTINEL SIMULATE-FAILURE: the process ends here.
@@ -145,13 +164,14 @@ pub(crate) fn report_replica(
 }
 
 fn select_replica(shared: &mut Shared, primary: &mut Primary) {
+    record::choice(shared, primary);
     let Some(best) = select(shared, primary) else {
-        return abort(shared, primary, "-failover-abort-no-good-slave");
+        let why = "no replica can be promoted";
+        return abort(shared, primary, "-failover-abort-no-good-slave", why);
     };
     primary.failover.promoted = Some(best);
     report_promoted(shared, primary, Level::Warning, "+selected-slave");
-    let failover = &mut primary.failover;
-    failover.enter(FailoverState::SendReplicaofNoOne, shared.now);
+    enter(shared, primary, FailoverState::SendReplicaofNoOne);
     let channel = "+failover-state-send-slaveof-noone";
     report_promoted(shared, primary, Level::Notice, channel);
 }
@@ -165,10 +185,10 @@ fn send_replicaof_no_one(shared: &mut Shared, primary: &mut Primary) {
     if is_sent {
         let channel = "+failover-state-wait-promotion";
         report_promoted(shared, primary, Level::Notice, channel);
-        let failover = &mut primary.failover;
-        failover.enter(FailoverState::WaitPromotion, shared.now);
+        enter(shared, primary, FailoverState::WaitPromotion);
     } else if waited > primary.settings.failover_timeout_ms {
-        abort(shared, primary, "-failover-abort-slave-timeout");
+        let why = "the chosen replica could not be reached within failover-timeout";
+        abort(shared, primary, "-failover-abort-slave-timeout", why);
     }
 }
 
@@ -176,7 +196,8 @@ fn send_failover(shared: &mut Shared, primary: &mut Primary) {
     let waited = shared.now - primary.failover.changed_at;
     let left = primary.settings.failover_timeout_ms - waited;
     if left < HAND_OVER_MS_MIN {
-        return abort(shared, primary, "-failover-abort-master-timeout");
+        let why = "the primary could not be asked to hand over within failover-timeout";
+        return abort(shared, primary, "-failover-abort-master-timeout", why);
     }
     let is_sent = primary.promoted().is_some_and(|replica| {
         let to = &replica.node.watch.address;
@@ -186,8 +207,7 @@ fn send_failover(shared: &mut Shared, primary: &mut Primary) {
     if is_sent {
         let channel = "+failover-state-wait-promotion";
         report_promoted(shared, primary, Level::Notice, channel);
-        let failover = &mut primary.failover;
-        failover.enter(FailoverState::WaitPromotion, shared.now);
+        enter(shared, primary, FailoverState::WaitPromotion);
     }
 }
 
@@ -226,6 +246,8 @@ fn reconf_replicas(shared: &mut Shared, primary: &mut Primary) {
             replica.reconf = Reconf::Done;
             let channel = "-slave-reconf-sent-timeout";
             report_replica(shared, primary, &name, Level::Notice, channel);
+            let text = "does not follow in time: it is left alone";
+            record::reconf(shared, primary, &name, text);
             continue;
         }
         let is_up = shared.links.get(replica.node.watch.link).is_up();
@@ -236,6 +258,7 @@ fn reconf_replicas(shared: &mut Shared, primary: &mut Primary) {
             replica.reconf = Reconf::Sent(now);
             let channel = "+slave-reconf-sent";
             report_replica(shared, primary, &name, Level::Notice, channel);
+            record::reconf(shared, primary, &name, "is sent SLAVEOF");
             on_the_way += 1;
         }
     }
@@ -261,11 +284,12 @@ fn detect_end(shared: &mut Shared, primary: &mut Primary) {
     let reporter = Reporter::new(primary, shared);
     if is_late {
         reporter.primary(shared, Level::Warning, "+failover-end-for-timeout", "");
+        let text = "failover-timeout is over: the rest of the replicas is sent SLAVEOF at once";
+        record::remark(shared, primary, text);
     }
     if is_late || !is_waiting {
         reporter.primary(shared, Level::Warning, "+failover-end", "");
-        let failover = &mut primary.failover;
-        failover.enter(FailoverState::UpdateConfig, now);
+        enter(shared, primary, FailoverState::UpdateConfig);
     }
     if is_late {
         tell_the_rest(shared, primary);
@@ -290,6 +314,7 @@ fn tell_the_rest(shared: &mut Shared, primary: &mut Primary) {
             replica.reconf = Reconf::Sent(shared.now);
             let channel = "+slave-reconf-sent-be";
             report_replica(shared, primary, &name, Level::Notice, channel);
+            record::reconf(shared, primary, &name, "is sent SLAVEOF");
         }
     }
 }
@@ -306,6 +331,7 @@ pub(crate) fn finish(shared: &mut Shared, primary: &mut Primary) {
     let to = promoted_address(primary);
     let to = to.unwrap_or_else(|| primary.node.watch.address.clone());
     report_switch(shared, primary, &to);
+    record::finished(shared, primary, &to);
     switch_address(shared, primary, to);
 }
 
@@ -340,6 +366,20 @@ pub(crate) fn run_reconfig_script(
     }
     let by_name = shared.globals.announce_hostnames;
     let port = |address: &Address| address.port.to_string().into_bytes();
+    let place = |address: &Address| {
+        let place = Object::new().text("ip", address.shown(by_name));
+        place.number("port", address.port)
+    };
+    let input = Object::new()
+        .text("kind", "reconfig")
+        .text("primary", &primary.name)
+        .text("role", role)
+        .text("state", "start")
+        .object("from", place(from))
+        .object("to", place(to))
+        .number("time_ms", shared.wall_ms)
+        .number("epoch", primary.config_epoch)
+        .line();
     let argv = vec![
         script.clone(),
         primary.name.clone(),
@@ -350,5 +390,5 @@ pub(crate) fn run_reconfig_script(
         to.shown(by_name).to_vec(),
         port(to),
     ];
-    shared.scripts.schedule(argv);
+    shared.scripts.schedule(argv, input);
 }

@@ -149,6 +149,7 @@ pub(crate) fn switch_address(shared: &mut Shared, primary: &mut Primary, to: Add
         addresses.push(old);
     }
     reset(shared, primary, false);
+    primary.history.failovers += 1;
     primary.node.watch.address = to;
     primary.node.watch.down_since = None;
     primary.agreed_down_since = None;

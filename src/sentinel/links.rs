@@ -88,9 +88,16 @@ pub(crate) struct Link {
     pub pinged_at: Option<Ms>,
     /// The last reply to PING, whatever it was.
     pub pong_at: Ms,
+    /// The start of the last simple reply or error that came to a PING.
+    pub last_reply: Vec<u8>,
     /// The last attempt to connect.
     pub tried_at: Option<Ms>,
+    /// When the last connection could not be established, and why.
+    pub last_error: Option<(Ms, String)>,
 }
+
+/// So much of a reply to PING is kept.
+const REPLY_BYTES_MAX: usize = 80;
 
 impl Link {
     fn new(has_subscription: bool, now: Ms) -> Link {
@@ -104,7 +111,9 @@ impl Link {
             pinged_since: Some(now),
             pinged_at: None,
             pong_at: now,
+            last_reply: Vec::new(),
             tried_at: None,
+            last_error: None,
         }
     }
 
@@ -124,6 +133,17 @@ impl Link {
         self.pinged_since = Some(now);
         self.pinged_at = None;
         (self.available_at, self.pong_at) = (now, now);
+        self.last_reply.clear();
+        self.last_error = None;
+    }
+
+    /// Keeps the reply to a PING. The same one again costs nothing.
+    pub(crate) fn note_reply(&mut self, text: &[u8]) {
+        let text = &text[..text.len().min(REPLY_BYTES_MAX)];
+        if self.last_reply != text {
+            self.last_reply.clear();
+            self.last_reply.extend_from_slice(text);
+        }
     }
 
     fn conn_mut(&mut self, kind: ConnKind) -> &mut Option<Conn> {

@@ -4,7 +4,7 @@
 //!
 //!     the file --config--> Setup --> Sentinel --config--> the file
 //!                                     |  ^
-//!                       pop: Action   |  |  tick, connected, closed, reply, resolved,
+//!                       pop: Action   |  |  tick, connected, refused, closed, reply, resolved,
 //!                                     v  |  persisted, script_started, script_ended, command, publish
 //!                                    driver
 //!
@@ -27,7 +27,8 @@
 //! - A timer: `tick`, after `next_tick_ms`. A gap of more than two seconds is TILT.
 //! - After **each** call, `pop` until there is nothing more, and carry out each action in order:
 //!   - `Connect`: open it (`net/connecting.rs`, as `server/run/roles/upstream.rs` does), then `connected`
-//!     with our own address on it; or `closed`. The core gives up connections that do not come about.
+//!     with our own address on it; or `refused` with the reason, which the log and SENTINEL EXPLAIN show.
+//!     The core gives up connections that do not come about.
 //!   - `Send`, `Close`; a connection that the other end closes, or whose bytes are no replies, is `closed`.
 //!     Replies are parsed (`resp::ReplyParser`) and passed on one by one, in order: `reply`.
 //!   - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration, then
@@ -35,11 +36,15 @@
 //!   - `Event`: a line of the log, `channel text`, and unless its level is `Debug` a message to the
 //!     subscribers of `channel`. `Log`, `SetLogLevel`.
 //!   - `RunScript`: start the program without a shell; `script_started`, at its end `script_ended`.
+//!     `input` is written to its standard input, which is then closed; a program that does not read it, or
+//!     has closed it, is no failure, and must not make the loop wait (a pipe takes so few bytes at once).
 //!     `KillScript`: SIGKILL to it.
 //!   - `Resolve`: look the name up, off the loop; `resolved`.
 //!   - `Exit`: end the process with this status.
 //! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`. If the
 //!   answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent instead.
+//!   `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
+//! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `has_quorum`, `is_in_tilt`.
 //!
 //! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand among real Sentinels.
 //!
@@ -53,14 +58,15 @@
 //! - INFO, a hello and the question whether a primary is down are not repeated while one has no reply.
 //! - Passwords and paths are always quoted in the file: Redis 8.0 writes some that it cannot read again.
 //! - Valkey's words are known too: the primary words, and FAILOVER .. COORDINATED.
+//! - SENTINEL EXPLAIN (`explain`), and JSON for scripts on their standard input (`docs/sentinel.md`).
+//! - The events `-cmd-link-reconnection` and `-pubsub-link-reconnection` (of level `Debug`) report every
+//!   connection that does not come about; Redis's only those that fail at once.
 //!
 //! # What is not there yet
 //!
 //! - The driver: no link, timer, file, process or command row exists outside the tests; `--sentinel` is
 //!   still refused by the command line. The other commands of a Sentinel (AUTH, CLIENT, SUBSCRIBE and so
 //!   on) are the server's own, limited to those that Redis allows there.
-//! - Events of level `Debug` about connections (`-cmd-link-reconnection`, `-pubsub-link-reconnection`).
-//! - SENTINEL MONITOR with a name resolves it later, where Redis refuses an unknown one at once.
 //! - TLS of the links: `Connect` does not say it; it follows from the server's `tls-replication`.
 
 mod actions;
@@ -70,14 +76,17 @@ mod config;
 mod core;
 mod discovery;
 mod down;
+mod explain;
 mod failover;
 mod groups;
 mod instances;
+mod json;
 mod links;
 mod monitor;
 mod orders;
 mod refresh;
 mod scripts;
+mod seen;
 mod select;
 mod shared;
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Watching one instance: connections, and PING, INFO and hellos at their times.
 
-use super::actions::Action;
+use super::actions::{Action, Level};
 use super::address::is_ip;
 use super::config::PrimarySettings;
 use super::instances::{CHANNEL, FailoverKind, FailoverSeen, FailoverState, Primary, Watch};
 use super::links::{Conn, ConnKind, Expected, Link, LinkId, Member, Target};
-use super::shared::{About, Shared};
+use super::shared::{About, Reporter, Shared};
 use super::time::Ms;
 
 /// No more requests are sent over a link, for each of its owners, while so many have no reply.
@@ -163,6 +163,37 @@ pub(crate) fn greet(
         }
         ConnKind::Subscription => {
             send(shared, &[b"SUBSCRIBE", CHANNEL], Expected::Subscribed);
+        }
+    }
+}
+
+/// Reports that a connection could not be established.
+pub(crate) fn report_refused(
+    shared: &mut Shared,
+    (primary, member): (&Primary, &Member),
+    kind: ConnKind,
+    reason: &str,
+) {
+    let channel = match kind {
+        ConnKind::Commands => "-cmd-link-reconnection",
+        ConnKind::Subscription => "-pubsub-link-reconnection",
+    };
+    let reporter = Reporter::new(primary, shared);
+    let reason = format!(" #{reason}");
+    let level = Level::Debug;
+    match member {
+        Member::Primary => reporter.primary(shared, level, channel, reason),
+        Member::Replica(name) => {
+            if let Some(replica) = primary.replicas.get(name) {
+                let its = ("slave", name.as_slice(), &replica.node.watch.address);
+                reporter.member(shared, level, channel, its, reason);
+            }
+        }
+        Member::Peer(run_id) => {
+            if let Some(peer) = primary.peers.get(run_id) {
+                let its = ("sentinel", run_id.as_slice(), &peer.watch.address);
+                reporter.member(shared, level, channel, its, reason);
+            }
         }
     }
 }

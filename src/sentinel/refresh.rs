@@ -5,7 +5,8 @@
 //! and only while the primary is fine. In TILT nothing is done.
 
 use super::actions::Level;
-use super::failover::{crash, report_replica, run_reconfig_script};
+use super::explain::record;
+use super::failover::{crash, enter, report_replica, run_reconfig_script};
 use super::groups::{self, add_replica};
 use super::instances::{FailoverKind, FailoverSeen, FailoverState, Primary, Reconf, Report, Role};
 use super::links::Member;
@@ -144,8 +145,8 @@ fn found_as_primary(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
     // The new configuration is a fact: it gets the epoch in which we were elected, which makes the
     // other Sentinels take it over.
     primary.config_epoch = primary.failover.epoch;
-    let failover = &mut primary.failover;
-    failover.enter(FailoverState::ReconfReplicas, shared.now);
+    record::promoted(shared, primary);
+    enter(shared, primary, FailoverState::ReconfReplicas);
     shared.out.persist();
     report_replica(shared, primary, name, Level::Warning, "+promoted-slave");
     if shared.simulated.contains(Simulated::CRASH_AFTER_PROMOTION) {
@@ -204,6 +205,7 @@ fn follow_reconf(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
         replica.reconf = Reconf::InProgress;
         let channel = "+slave-reconf-inprog";
         report_replica(shared, primary, name, Level::Notice, channel);
+        record::reconf(shared, primary, name, "names the new primary");
     }
     let replica = primary
         .replicas
@@ -213,5 +215,7 @@ fn follow_reconf(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
         replica.reconf = Reconf::Done;
         let channel = "+slave-reconf-done";
         report_replica(shared, primary, name, Level::Notice, channel);
+        let text = "follows the new primary, its link is up";
+        record::reconf(shared, primary, name, text);
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum JobState {
 pub(crate) struct Job {
     id: JobId,
     pub argv: Vec<Vec<u8>>,
+    /// What it reads from its standard input.
+    input: Vec<u8>,
     pub attempts: u32,
     pub state: JobState,
 }
@@ -72,12 +74,13 @@ impl Scripts {
         self.jobs.iter().filter(|job| job.runs()).count()
     }
 
-    /// Queues a script with its arguments.
-    pub(crate) fn schedule(&mut self, argv: Vec<Vec<u8>>) {
+    /// Queues a script with its arguments and its input.
+    pub(crate) fn schedule(&mut self, argv: Vec<Vec<u8>>, input: Vec<u8>) {
         self.last_id += 1;
         self.jobs.push_back(Job {
             id: JobId(self.last_id),
             argv,
+            input,
             attempts: 0,
             state: JobState::Waits(None),
         });
@@ -103,8 +106,11 @@ impl Scripts {
                     };
                     job.attempts += 1;
                     running += 1;
-                    let (job, argv) = (job.id, job.argv.clone());
-                    out.push(Action::RunScript { job, argv });
+                    out.push(Action::RunScript {
+                        job: job.id,
+                        argv: job.argv.clone(),
+                        input: job.input.clone(),
+                    });
                 }
                 _ => {}
             }
@@ -193,12 +199,12 @@ mod tests {
     fn sixteen_run_at_once_and_the_oldest_waiting_one_is_dropped() {
         let (mut scripts, mut out) = (Scripts::default(), Outbox::new());
         for n in 0..20 {
-            scripts.schedule(vec![vec![n]]);
+            scripts.schedule(vec![vec![n]], Vec::new());
         }
         scripts.tick(0, &Periods::default(), &mut out);
         assert_eq!(started(&mut out).len(), RUNNING_MAX);
         for n in 0..=240 {
-            scripts.schedule(vec![vec![n]]);
+            scripts.schedule(vec![vec![n]], Vec::new());
         }
         assert_eq!(scripts.jobs.len(), QUEUE_MAX);
         assert_eq!(
@@ -212,7 +218,7 @@ mod tests {
     fn a_failed_script_is_tried_ten_times_with_doubling_delays() {
         let (mut scripts, mut out) = (Scripts::default(), Outbox::new());
         let periods = Periods::default();
-        scripts.schedule(vec![b"/bin/x".to_vec(), b"+sdown".to_vec()]);
+        scripts.schedule(vec![b"/bin/x".to_vec(), b"+sdown".to_vec()], Vec::new());
         let (mut now, mut delays) = (0, Vec::new());
         for pid in 1..=10 {
             scripts.tick(now, &periods, &mut out);
@@ -241,7 +247,7 @@ mod tests {
     fn a_script_that_runs_too_long_is_killed_and_other_exits_are_final() {
         let (mut scripts, mut out) = (Scripts::default(), Outbox::new());
         let periods = Periods::default();
-        scripts.schedule(vec![b"x".to_vec()]);
+        scripts.schedule(vec![b"x".to_vec()], b"{}\n".to_vec());
         scripts.tick(0, &periods, &mut out);
         let job = started(&mut out)[0];
         scripts.started(job, Some(7), &mut out);

@@ -4,6 +4,7 @@ use super::actions::{Action, Level, Outbox};
 use super::address::{Address, Names, is_ip};
 use super::config::Globals;
 use super::instances::{Hello, Primary};
+use super::json::Object;
 use super::links::ConnKind;
 use super::links::{Expected, LinkId, Links};
 use super::scripts::Scripts;
@@ -34,6 +35,8 @@ bitflags::bitflags! {
 #[derive(Debug, Default)]
 pub(crate) struct Tilt {
     pub since: Option<Ms>,
+    /// From when to when the last one was.
+    pub ended: Option<(Ms, Ms)>,
     /// The clocks at the last tick.
     pub last: Now,
 }
@@ -42,6 +45,8 @@ pub(crate) struct Tilt {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub now: Ms,
+    /// The wall clock at the same moment, for those who read of it.
+    pub wall_ms: Ms,
     pub own: Own,
     pub my_id: Vec<u8>,
     pub current_epoch: u64,
@@ -75,6 +80,13 @@ impl Random {
 }
 
 impl Shared {
+    pub(crate) fn clock(&self) -> Now {
+        Now {
+            monotonic_ms: self.now,
+            wall_ms: self.wall_ms,
+        }
+    }
+
     /// An address as it is given. `None`: a name, and names are not resolved.
     pub(crate) fn address(&mut self, host: &[u8], port: u16) -> Option<Address> {
         if !is_ip(host) {
@@ -98,18 +110,8 @@ impl Shared {
         self.out.push(Action::Log { level, text });
     }
 
-    /// Reports an event; a warning also runs `script`, unless that is empty.
-    pub(crate) fn event(
-        &mut self,
-        level: Level,
-        channel: &'static str,
-        text: Vec<u8>,
-        script: &[u8],
-    ) {
-        if level == Level::Warning && !script.is_empty() {
-            let argv = vec![script.to_vec(), channel.as_bytes().to_vec(), text.clone()];
-            self.scripts.schedule(argv);
-        }
+    /// Reports an event that concerns no primary.
+    pub(crate) fn event(&mut self, level: Level, channel: &'static str, text: Vec<u8>) {
         self.out.push(Action::Event {
             level,
             channel,
@@ -179,9 +181,15 @@ impl About {
 pub(crate) struct Reporter {
     /// `name ip port` of the primary.
     origin: Vec<u8>,
+    /// Where the name, and the host, end in it.
+    name_end: usize,
+    host_end: usize,
     script: Vec<u8>,
     by_name: bool,
 }
+
+/// The instance that an event is about: `master`, `slave` or `sentinel`, its name, host and port.
+type Subject<'s> = (&'s str, &'s [u8], &'s [u8], u16);
 
 /// ` host port`.
 fn place(address: &Address, by_name: bool) -> Vec<u8> {
@@ -192,12 +200,72 @@ fn place(address: &Address, by_name: bool) -> Vec<u8> {
 impl Reporter {
     pub(crate) fn new(primary: &Primary, shared: &Shared) -> Reporter {
         let by_name = shared.globals.announce_hostnames;
-        let place = place(&primary.node.watch.address, by_name);
+        let address = &primary.node.watch.address;
+        let name_end = primary.name.len();
         Reporter {
-            origin: [&primary.name[..], &place].concat(),
+            origin: [&primary.name[..], &place(address, by_name)].concat(),
+            name_end,
+            host_end: name_end + 1 + address.shown(by_name).len(),
             script: primary.settings.notification_script.clone(),
             by_name,
         }
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.origin[..self.name_end]
+    }
+
+    fn host(&self) -> &[u8] {
+        &self.origin[self.name_end + 1..self.host_end]
+    }
+
+    fn port(&self) -> u16 {
+        let port = std::str::from_utf8(&self.origin[self.host_end + 1..]);
+        port.ok().and_then(|port| port.parse().ok()).unwrap_or(0)
+    }
+
+    /// Reports the event; a warning also runs the script, if there is one.
+    fn report(
+        &self,
+        shared: &mut Shared,
+        (level, channel): (Level, &'static str),
+        text: Vec<u8>,
+        subject: Option<Subject<'_>>,
+    ) {
+        if level == Level::Warning && !self.script.is_empty() {
+            let channel = channel.as_bytes().to_vec();
+            let input = self.json(shared, &channel, &text, subject);
+            let argv = vec![self.script.clone(), channel, text.clone()];
+            shared.scripts.schedule(argv, input);
+        }
+        shared.event(level, channel, text);
+    }
+
+    /// What a notification script reads.
+    fn json(
+        &self,
+        shared: &Shared,
+        channel: &[u8],
+        text: &[u8],
+        subject: Option<Subject<'_>>,
+    ) -> Vec<u8> {
+        let me = Object::new().text("run_id", &shared.my_id);
+        let primary = Object::new().text("name", self.name());
+        let primary = primary.text("ip", self.host()).number("port", self.port());
+        let event = Object::new()
+            .text("kind", "event")
+            .text("event", channel)
+            .text("level", "warning")
+            .text("text", text)
+            .number("time_ms", shared.wall_ms)
+            .object("sentinel", me.number("epoch", shared.current_epoch))
+            .object("primary", primary);
+        let Some((kind, name, host, port)) = subject else {
+            return event.line();
+        };
+        let instance = Object::new().text("type", kind).text("name", name);
+        let instance = instance.text("ip", host).number("port", port);
+        event.object("instance", instance).line()
     }
 
     /// An event that does not name an instance.
@@ -208,7 +276,7 @@ impl Reporter {
         channel: &'static str,
         text: impl AsRef<[u8]>,
     ) {
-        shared.event(level, channel, text.as_ref().to_vec(), &self.script);
+        self.report(shared, (level, channel), text.as_ref().to_vec(), None);
     }
 
     /// An event of the primary; `rest` follows its address.
@@ -220,7 +288,8 @@ impl Reporter {
         rest: impl AsRef<[u8]>,
     ) {
         let text = [b"master ", &self.origin[..], rest.as_ref()].concat();
-        shared.event(level, channel, text, &self.script);
+        let subject = ("master", self.name(), self.host(), self.port());
+        self.report(shared, (level, channel), text, Some(subject));
     }
 
     /// An event of a member: `kind` is `slave` or `sentinel`.
@@ -243,6 +312,7 @@ impl Reporter {
             rest.as_ref(),
         ]
         .concat();
-        shared.event(level, channel, text, &self.script);
+        let subject = (kind, name, address.shown(self.by_name), address.port);
+        self.report(shared, (level, channel), text, Some(subject));
     }
 }

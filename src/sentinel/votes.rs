@@ -10,7 +10,8 @@
 use std::collections::BTreeMap;
 
 use super::actions::Level;
-use super::instances::Primary;
+use super::explain::record;
+use super::instances::{Peer, Primary};
 use super::links::{Expected, Member, Target};
 use super::shared::{DESYNC_MAX_MS, Reporter, Shared};
 use super::time::Ms;
@@ -46,8 +47,61 @@ pub(crate) fn vote(
             let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
             primary.failover.started_at = Some(shared.now + delay);
         }
+        record::vote(shared, primary, candidate, epoch);
     }
     (primary.vote.clone(), primary.vote_epoch)
+}
+
+/// How many votes a leader needs: a majority of all Sentinels ever heard of, and the quorum.
+pub(crate) fn needed(primary: &Primary) -> usize {
+    let known = primary.peers.len() + 1;
+    (known / 2 + 1).max(primary.settings.quorum)
+}
+
+/// How many Sentinels can be asked for a vote, ourselves included.
+pub(crate) fn reachable(shared: &Shared, primary: &Primary) -> usize {
+    let is_reachable = |peer: &&Peer| {
+        let watch = &peer.watch;
+        !watch.is_down && shared.links.get(watch.link).is_up()
+    };
+    primary.peers.values().filter(is_reachable).count() + 1
+}
+
+/// How many votes `candidate` has got in `epoch`, as far as is known here.
+pub(crate) fn given_to(shared: &Shared, primary: &Primary, candidate: &[u8], epoch: u64) -> usize {
+    let is_its = |vote: &Option<Vec<u8>>, its_epoch: u64| {
+        let is_its = |vote: &Vec<u8>| vote.eq_ignore_ascii_case(candidate);
+        its_epoch == epoch && vote.as_ref().is_some_and(is_its)
+    };
+    let peers = primary.peers.values();
+    let others = peers.filter(|peer| is_its(&peer.vote, peer.vote_epoch));
+    let mine = is_its(&primary.vote, primary.vote_epoch) && shared.current_epoch >= epoch;
+    others.count() + usize::from(mine)
+}
+
+/// SENTINEL CKQUORUM: how many Sentinels are there, and whether that is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Those that are not down, ourselves included.
+    pub usable: usize,
+    pub has_quorum: bool,
+    pub has_majority: bool,
+}
+
+impl Reach {
+    pub(crate) fn of(primary: &Primary) -> Reach {
+        let others = primary.peers.values().filter(|peer| !peer.watch.is_down);
+        let usable = others.count() + 1;
+        Reach {
+            usable,
+            has_quorum: usable >= primary.settings.quorum,
+            has_majority: usable > primary.peers.len().div_ceil(2),
+        }
+    }
+
+    pub(crate) fn is_enough(self) -> bool {
+        self.has_quorum && self.has_majority
+    }
 }
 
 /// Who is elected in `epoch`, with our own vote, which is given now if it was not.
@@ -71,10 +125,8 @@ pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> 
     {
         *votes.entry(mine).or_default() += 1;
     }
-    let known = primary.peers.len() + 1;
-    let needed = (known / 2 + 1).max(primary.settings.quorum);
     let (leader, count) = most(&votes)?;
-    (count >= needed).then_some(leader)
+    (count >= needed(primary)).then_some(leader)
 }
 
 /// Asks the other Sentinels whether the primary is down, and for their votes during a failover; at their
@@ -89,8 +141,13 @@ pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
     let address = &primary.node.watch.address;
     let host = address.shown(shared.globals.announce_hostnames);
     let (port, epoch) = (address.port.to_string(), shared.current_epoch.to_string());
+    // Usually there are none.
+    let mut expired = Vec::new();
     for (run_id, peer) in &mut primary.peers {
         if now - peer.answered_at > period * 5 {
+            if peer.says_down {
+                expired.push(run_id.clone());
+            }
             (peer.says_down, peer.vote) = (false, None);
         }
         if !is_down || !(is_forced || now - peer.answered_at >= period) {
@@ -119,6 +176,10 @@ pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
         ];
         shared.send(peer.watch.link, &words, expected);
     }
+    for run_id in expired {
+        let text = "has not answered for a while: it does not count";
+        record::opinion(shared, primary, &run_id, text);
+    }
 }
 
 /// Takes an answer: whether the primary is down, the vote or `*`, its epoch.
@@ -132,7 +193,8 @@ pub(crate) fn answered(
         return;
     };
     peer.answered_at = shared.now;
-    peer.says_down = is_down;
+    let said_down = std::mem::replace(&mut peer.says_down, is_down);
+    let is_new = peer.vote.as_deref() != Some(vote) || peer.vote_epoch != epoch;
     if vote != b"*" {
         if peer.vote_epoch != epoch {
             let (name, vote) = (
@@ -142,5 +204,15 @@ pub(crate) fn answered(
             shared.log(Level::Notice, format!("{name} voted for {vote} {epoch}"));
         }
         (peer.vote, peer.vote_epoch) = (Some(vote.to_vec()), epoch);
+    }
+    if said_down != is_down {
+        let text = match is_down {
+            true => "sees it as down, too",
+            false => "does not see it as down any more",
+        };
+        record::opinion(shared, primary, run_id, text);
+    }
+    if vote != b"*" && is_new {
+        record::peer_vote(shared, primary, run_id, (vote, epoch));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{After, Call, Done, error};
 use crate::sentinel::actions::Level;
+use crate::sentinel::explain::record;
 use crate::sentinel::failover;
 use crate::sentinel::instances::{FailoverKind, FailoverSeen};
 use crate::sentinel::select::select;
@@ -29,6 +30,7 @@ pub(super) fn failover(call: &mut Call<'_>) -> Done {
     let primaries = &mut call.sentinel.primaries;
     let primary = primaries.get_mut(call.args[2]).expect("looked up above");
     if select(shared, primary).is_none() {
+        record::refused(shared, primary);
         return Err(error("NOGOODSLAVE No suitable replica to promote"));
     }
     let name = String::from_utf8_lossy(call.args[2]);

@@ -15,6 +15,8 @@ const LINES: &[&str] = &[
     "DEBUG [<param> <value> ...]",
     "    Show a list of configurable time parameters and their values (milliseconds).",
     "    Or update current configurable parameters values (one or more).",
+    "EXPLAIN <master-name> [COUNT <count>]",
+    "    Say why the last failovers of this master happened or did not, newest first.",
     "GET-MASTER-ADDR-BY-NAME <master-name>",
     "    Return the ip and port number of the master with that name.",
     "FAILOVER <master-name> [COORDINATED]",

@@ -2,6 +2,7 @@
 
 use crate::sentinel::core::Sentinel;
 use crate::sentinel::instances::Primary;
+use crate::sentinel::seen::Status;
 
 impl Sentinel {
     /// The section with its headline, lines ending in CR LF.
@@ -27,11 +28,7 @@ impl Sentinel {
 
     /// `masterN:name=..,status=..,address=..,slaves=..,sentinels=..`
     fn info_line(&self, primary: &Primary, n: usize) -> Vec<u8> {
-        let status: &[u8] = match (primary.is_agreed_down, primary.node.watch.is_down) {
-            (true, _) => b"odown",
-            (false, true) => b"sdown",
-            (false, false) => b"ok",
-        };
+        let status = Status::of(primary).name();
         let address = &primary.node.watch.address;
         let shown = address.shown(self.shared.globals.announce_hostnames);
         let replicas = primary.replicas.len();
@@ -41,7 +38,7 @@ impl Sentinel {
             format!("master{n}:name=").as_bytes(),
             &primary.name,
             b",status=",
-            status,
+            status.as_bytes(),
             b",address=",
             shown,
             b":",

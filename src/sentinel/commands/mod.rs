@@ -5,10 +5,11 @@
 //! and another one leaves if that failed ([`After`]).
 //!
 //! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and errors are
-//! those of Redis; COORDINATED is Valkey's.
+//! those of Redis; COORDINATED is Valkey's, EXPLAIN is our own.
 
 mod config;
 mod debug;
+mod explain;
 mod failover;
 mod help;
 mod info;
@@ -38,6 +39,9 @@ pub(crate) struct Host<'h> {
     pub loglevel: &'h str,
     /// Whether a script can be run.
     pub is_executable: &'h dyn Fn(&[u8]) -> bool,
+    /// The IP address of a name, looked up at once, within a bounded time. Only SENTINEL MONITOR with
+    /// `resolve-hostnames` asks, for a name that is not known yet.
+    pub resolve: &'h dyn Fn(&[u8]) -> Option<Vec<u8>>,
 }
 
 /// A command in progress.
@@ -92,6 +96,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row("ckquorum", (3, 3), votes::ckquorum),
     row("config", (4, ANY), config::config),
     row("debug", (2, ANY), debug::debug),
+    row("explain", (3, 5), explain::explain),
     row("failover", (3, 4), failover::failover),
     row("flushconfig", (2, 2), config::flushconfig),
     row_with(

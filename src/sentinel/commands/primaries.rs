@@ -4,11 +4,14 @@ use super::{After, Call, Done, error};
 use crate::base::glob;
 use crate::base::number::parse_i64;
 use crate::sentinel::actions::Level;
+use crate::sentinel::address::is_ip;
 use crate::sentinel::config::PrimarySettings;
+use crate::sentinel::explain::record;
 use crate::sentinel::groups;
 use crate::sentinel::shared::Reporter;
 
-/// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is accepted before it is resolved.
+/// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is looked up at once, and refused if it
+/// has no address.
 pub(super) fn monitor(call: &mut Call<'_>) -> Done {
     let [_, _, name, host, port, quorum] = *call.args else {
         unreachable!("the row has the number of words");
@@ -20,8 +23,13 @@ pub(super) fn monitor(call: &mut Call<'_>) -> Done {
     }
     let shared = &mut call.sentinel.shared;
     let checked_port = u16::try_from(port).unwrap_or(0);
-    let address = shared.address(host, checked_port);
-    let address = address.ok_or_else(|| error("ERR Invalid IP address or hostname specified"))?;
+    let no_address = || error("ERR Invalid IP address or hostname specified");
+    let is_name = shared.globals.resolve_hostnames && !is_ip(host);
+    if is_name && shared.names.ip_of(host).is_none() {
+        let ip = (call.host.resolve)(host).ok_or_else(no_address)?;
+        shared.names.learn(host, Some(ip));
+    }
+    let address = shared.address(host, checked_port).ok_or_else(no_address)?;
     if i64::from(checked_port) != port {
         return Err(error("ERR Invalid port number."));
     }
@@ -61,6 +69,7 @@ pub(super) fn reset(call: &mut Call<'_>) -> Done {
             continue;
         }
         groups::reset(shared, primary, true);
+        record::reset(shared, primary);
         let reporter = Reporter::new(primary, shared);
         reporter.primary(shared, Level::Warning, "+reset-master", "");
         count += 1;

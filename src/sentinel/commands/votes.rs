@@ -4,7 +4,7 @@ use super::{After, Call, Done, error};
 use crate::base::number::parse_i64;
 use crate::resp::{CommandError, Reply};
 use crate::sentinel::address::Address;
-use crate::sentinel::votes;
+use crate::sentinel::votes::{self, Reach};
 
 /// Whether the primary is down, our vote or `*`, its epoch.
 fn write(reply: &mut Reply, is_down: bool, vote: &[u8], epoch: u64) {
@@ -29,6 +29,11 @@ pub(super) fn is_down(call: &mut Call<'_>) -> Done {
     let primary = address
         .and_then(|address| primaries.find(|primary| primary.node.watch.address.is_same(&address)));
     let Some(primary) = primary else {
+        // A Sentinel that announces names may mean a primary that is known here by its IP address: once
+        // the name is resolved, the next question is answered.
+        if let Ok(port) = u16::try_from(port) {
+            shared.address(host, port);
+        }
         write(call.reply, false, b"*", 0);
         return Ok(After::Send);
     };
@@ -55,11 +60,13 @@ pub(super) fn is_down(call: &mut Call<'_>) -> Done {
 /// `CKQUORUM name`: whether enough Sentinels are there for the quorum, and for a majority.
 pub(super) fn ckquorum(call: &mut Call<'_>) -> Done {
     let primary = call.primary(call.args[2])?;
-    let others = primary.peers.values().filter(|peer| !peer.watch.is_down);
-    let usable = others.count() + 1;
-    let has_quorum = usable >= primary.settings.quorum;
-    let has_majority = usable > primary.peers.len().div_ceil(2);
-    if has_quorum && has_majority {
+    let reach = Reach::of(primary);
+    let Reach {
+        usable,
+        has_quorum,
+        has_majority,
+    } = reach;
+    if reach.is_enough() {
         const REACHED: &str = "Quorum and failover authorization can be reached";
         let text = format!("OK {usable} usable Sentinels. {REACHED}");
         call.reply.simple(&text);

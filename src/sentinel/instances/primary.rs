@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Node, Peer, Replica};
+use super::node::{Node, Peer, Replica, Watch};
 use crate::sentinel::address::Address;
 use crate::sentinel::config::PrimarySettings;
+use crate::sentinel::explain::History;
+use crate::sentinel::links::Member;
 use crate::sentinel::time::Ms;
 
 /// How far a failover is.
@@ -90,6 +92,8 @@ pub(crate) struct Primary {
     pub failover: Failover,
     pub replicas: BTreeMap<Vec<u8>, Replica>,
     pub peers: BTreeMap<Vec<u8>, Peer>,
+    /// Why failovers happened, or did not.
+    pub history: History,
 }
 
 impl Primary {
@@ -115,7 +119,19 @@ impl Primary {
             },
             replicas: BTreeMap::new(),
             peers: BTreeMap::new(),
+            history: History::default(),
         }
+    }
+
+    /// All instances of the group.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (Member, &Watch)> {
+        let replicas = self.replicas.iter();
+        let replicas =
+            replicas.map(|(name, replica)| (Member::Replica(name.clone()), &replica.node.watch));
+        let peers = self.peers.iter();
+        let peers = peers.map(|(run_id, peer)| (Member::Peer(run_id.clone()), &peer.watch));
+        let primary = (Member::Primary, &self.node.watch);
+        std::iter::once(primary).chain(replicas).chain(peers)
     }
 
     /// The replica that is to be the primary.

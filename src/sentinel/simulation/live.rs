@@ -58,7 +58,7 @@ impl Driver {
                             self.links.insert(conn.0, (socket, parser));
                             self.core.connected(now, conn, b"127.0.0.1");
                         }
-                        Err(_) => self.core.closed(now, conn),
+                        Err(error) => self.core.refused(now, conn, &error.to_string()),
                     }
                 }
                 Action::Close(conn) => {
@@ -139,6 +139,7 @@ impl Driver {
                 let host = Host {
                     loglevel: "notice",
                     is_executable: &|_| true,
+                    resolve: &|_| None,
                 };
                 self.core.command(now, words, &host, &mut reply);
             }

@@ -2,8 +2,10 @@
 
 mod checks;
 mod commands;
+mod explained;
 mod live;
 mod node;
 mod situations;
 mod storms;
+mod told;
 mod world;

@@ -4,7 +4,7 @@ use super::world::{NAME, World};
 use crate::sentinel::instances::Replica;
 use crate::sentinel::shared::Own;
 
-fn settled(sentinels: usize, nodes: usize, quorum: usize) -> World {
+pub(super) fn settled(sentinels: usize, nodes: usize, quorum: usize) -> World {
     let mut world = World::new(sentinels, nodes, quorum, 7);
     let knows_all = move |world: &World| {
         (0..sentinels).all(|n| {

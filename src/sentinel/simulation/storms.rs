@@ -100,6 +100,12 @@ fn storm(sentinels: usize, nodes: usize, seed: u64) -> usize {
     world.checks.may_crash = true;
     for _ in 0..25 {
         trouble(&mut world);
+        for n in 0..sentinels {
+            if world.machines[n].core.is_some() {
+                let told = world.command(n, "SENTINEL EXPLAIN mymaster");
+                assert!(told.starts_with('*'), "{told}");
+            }
+        }
         let pause = world.random.below(8_000) as i64;
         world.run_ms(pause);
     }
@@ -144,6 +150,8 @@ const WORDS: &[&str] = &[
     "config",
     "get",
     "debug",
+    "explain",
+    "count",
     "failover",
     "coordinated",
     "is-master-down-by-addr",

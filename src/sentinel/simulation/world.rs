@@ -8,7 +8,7 @@ use super::checks::Checks;
 use super::node::DataNode;
 use crate::config::{Config, Sources, load};
 use crate::resp::{Reply, ReplyBounds, ReplyParser, ReplyValue};
-use crate::sentinel::actions::Action;
+use crate::sentinel::actions::{Action, Level};
 use crate::sentinel::commands::{After, Host};
 use crate::sentinel::config::{Setup, from_file, rewrite};
 use crate::sentinel::core::Sentinel;
@@ -50,6 +50,8 @@ pub(super) struct Machine {
     /// Its saves fail.
     pub has_bad_disk: bool,
     pub events: Vec<(i64, &'static str, String)>,
+    /// Those for debugging.
+    pub debug: Vec<(i64, &'static str, String)>,
 }
 
 pub(super) struct World {
@@ -63,6 +65,8 @@ pub(super) struct World {
     pub checks: Checks,
     /// The scripts that were run, and by which Sentinel.
     pub scripts: Vec<(usize, Vec<String>)>,
+    /// What they read.
+    pub inputs: Vec<(usize, String)>,
     runs: u64,
 }
 
@@ -79,6 +83,13 @@ fn first_setup(quorum: usize) -> Setup {
          sentinel failover-timeout mymaster 10000\n"
     );
     read(text.into_bytes())
+}
+
+/// `nodeN` is the N-th data node.
+fn resolve(host: &[u8]) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(host);
+    let number = text.strip_prefix("node").map(|n| format!("10.0.0.{n}"));
+    number.map(String::into_bytes)
 }
 
 /// Reads a file.
@@ -105,6 +116,7 @@ impl World {
             cuts: BTreeSet::new(),
             checks: Checks::new(sentinels),
             scripts: Vec::new(),
+            inputs: Vec::new(),
             runs: 100,
         };
         for n in 0..sentinels {
@@ -117,6 +129,7 @@ impl World {
                 frozen_until: 0,
                 has_bad_disk: false,
                 events: Vec::new(),
+                debug: Vec::new(),
             });
             world.start(n);
         }
@@ -273,13 +286,21 @@ impl World {
                     }
                     core.persisted(!machine.has_bad_disk);
                 }
-                Action::Event { channel, text, .. } => {
-                    let text = String::from_utf8(text).expect("UTF-8");
-                    self.machines[n].events.push((self.now, channel, text));
+                Action::Event {
+                    level,
+                    channel,
+                    text,
+                } => {
+                    let event = (self.now, channel, String::from_utf8(text).expect("UTF-8"));
+                    match level {
+                        Level::Debug => self.machines[n].debug.push(event),
+                        _ => self.machines[n].events.push(event),
+                    }
                 }
                 Action::Exit(_) => return self.crash(n),
-                Action::RunScript { job, argv } => {
+                Action::RunScript { job, argv, input } => {
                     let word = |word| String::from_utf8(word).expect("UTF-8");
+                    self.inputs.push((n, word(input)));
                     self.scripts.push((n, argv.into_iter().map(word).collect()));
                     let (clock, pid) = (self.clock(n), self.scripts.len() as i64);
                     let core = self.machines[n].core.as_mut().expect("it is running");
@@ -287,10 +308,7 @@ impl World {
                     core.script_ended(clock, pid, 0, 0);
                 }
                 Action::Resolve(host) => {
-                    // `nodeN` is the N-th data node.
-                    let text = String::from_utf8_lossy(&host).into_owned();
-                    let number = text.strip_prefix("node").map(|n| format!("10.0.0.{n}"));
-                    let (clock, ip) = (self.clock(n), number.map(String::into_bytes));
+                    let (clock, ip) = (self.clock(n), resolve(&host));
                     let core = self.machines[n].core.as_mut().expect("it is running");
                     core.resolved(clock, &host, ip);
                 }
@@ -312,6 +330,7 @@ impl World {
         let host = Host {
             loglevel: "notice",
             is_executable: &|_| true,
+            resolve: &resolve,
         };
         let mut reply = Reply::new();
         let after = core.command(clock, words, &host, &mut reply);
@@ -369,7 +388,8 @@ impl World {
             }
             if !self.listens(&there) {
                 self.pipes.remove(&key);
-                return self.told(n, |core, now| core.closed(now, ConnId(conn)));
+                let reason = "Connection refused";
+                return self.told(n, |core, now| core.refused(now, ConnId(conn), reason));
             }
             self.pipes
                 .get_mut(&key)

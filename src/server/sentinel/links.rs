@@ -3,8 +3,11 @@
 
 use std::io::{ErrorKind, Write};
 use std::net::ToSocketAddrs;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::base::threads;
+use crate::config::system_text;
 use crate::net::{Address, Connecting, Destination, Stream, Target};
 use crate::resp::ReplyValue;
 use crate::sentinel::ConnId;
@@ -28,6 +31,8 @@ enum Served {
     },
     /// Nothing for now.
     Wait,
+    /// It could not be established, for this reason.
+    Refused(String),
     /// Closed by the other end, or by an error.
     Over,
 }
@@ -42,9 +47,12 @@ impl SentinelDriver {
             source: server.config.bind_source_addr.lossy().parse().ok(),
             tls: server.connections.tls.of_replication(&server.config),
         };
-        let Ok(connecting) = Connecting::begin(to, move || wake()) else {
-            self.core.closed(moment(&server.now), conn);
-            return;
+        let connecting = match Connecting::begin(to, move || wake()) {
+            Ok(connecting) => connecting,
+            Err(error) => {
+                let reason = system_text(&error);
+                return self.core.refused(moment(&server.now), conn, &reason);
+            }
         };
         let (slot, generation) = self.links.slab.reserve();
         let link = Box::new(Link::new(conn, connecting));
@@ -123,6 +131,10 @@ impl SentinelDriver {
                 }
             }
             Served::Wait => self.links.slab.put_back(slot, link),
+            Served::Refused(reason) => {
+                self.links.drop_taken(slot, conn);
+                self.core.refused(now, conn, &reason);
+            }
             Served::Over => {
                 self.links.drop_taken(slot, conn);
                 self.core.closed(now, conn);
@@ -158,6 +170,21 @@ impl SentinelDriver {
     }
 }
 
+/// As long as SENTINEL MONITOR waits for a name's address.
+const LOOKUP_MAX: Duration = Duration::from_secs(2);
+
+/// The first address of a name, if it is found soon. Blocks.
+pub(super) fn resolve_soon(name: &[u8]) -> Option<Vec<u8>> {
+    let (tell, told) = mpsc::channel();
+    let name = name.to_vec();
+    let look_up = move || {
+        // Too late: no thread waits for it.
+        let _ = tell.send(resolve(&name));
+    };
+    threads::start("russet-resolve", look_up).ok()?;
+    told.recv_timeout(LOOKUP_MAX).ok()?
+}
+
 /// The first address of a name. Blocks.
 fn resolve(name: &[u8]) -> Option<Vec<u8>> {
     let name = std::str::from_utf8(name).ok()?;
@@ -184,7 +211,7 @@ fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
                     Served::Connected
                 }
                 Ok(None) => Served::Wait,
-                Err(_) => Served::Over,
+                Err(error) => Served::Refused(system_text(&error)),
             };
         }
         Stage::Open(stream) => stream,

@@ -114,7 +114,7 @@ impl Server {
                 let is_saved = self.save_sentinel(driver);
                 driver.core.persisted(is_saved);
             }
-            Action::RunScript { job, argv } => driver.run_script(self, job, &argv),
+            Action::RunScript { job, argv, input } => driver.run_script(self, job, &argv, &input),
             Action::KillScript { pid } => driver.kill_script(pid),
             Action::Exit(status) => std::process::exit(status),
         }
@@ -136,6 +136,7 @@ impl Server {
             let host = Host {
                 loglevel: server.config.loglevel.name(),
                 is_executable: &|path| is_executable(server.config.dir.0.path(), path),
+                resolve: &links::resolve_soon,
             };
             let after = driver.core.command(moment(&server.now), args, &host, reply);
             if let After::Persist { otherwise: bytes } = after {

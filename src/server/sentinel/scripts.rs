@@ -1,12 +1,13 @@
 //! Scripts: processes without a shell. Their ends are looked for at each tick.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
 use crate::config::system_text;
 use crate::sentinel::JobId;
@@ -18,19 +19,38 @@ pub(in crate::server) fn is_executable(dir: &Path, path: &[u8]) -> bool {
     access(dir.join(OsStr::from_bytes(path)), Access::EXEC_OK).is_ok()
 }
 
+/// Writes what the pipe takes at once, and closes it. A script that does not read is none of our concern.
+fn give(mut pipe: ChildStdin, input: &[u8]) {
+    let flags = fcntl_getfl(&pipe);
+    if flags.is_ok_and(|flags| fcntl_setfl(&pipe, flags | OFlags::NONBLOCK).is_ok()) {
+        let _ = pipe.write_all(input);
+    }
+}
+
 impl SentinelDriver {
-    /// Starts a script.
-    pub(super) fn run_script(&mut self, server: &Server, job: JobId, argv: &[Vec<u8>]) {
+    /// Starts a script, which may read `input`.
+    pub(super) fn run_script(
+        &mut self,
+        server: &Server,
+        job: JobId,
+        argv: &[Vec<u8>],
+        input: &[u8],
+    ) {
         let Some((program, arguments)) = argv.split_first() else {
             return;
         };
         let mut command = Command::new(OsStr::from_bytes(program));
         command.args(arguments.iter().map(|word| OsStr::from_bytes(word)));
-        command.stdin(Stdio::null());
-        let started = command.spawn().map_err(|error| {
+        command.stdin(Stdio::piped());
+        let mut started = command.spawn().map_err(|error| {
             let program = program.escape_ascii();
             tracing::warn!("Running the script {program}: {}", system_text(&error));
         });
+        if let Ok(child) = &mut started
+            && let Some(pipe) = child.stdin.take()
+        {
+            give(pipe, input);
+        }
         let pid = started.as_ref().ok().map(|child| i64::from(child.id()));
         self.scripts.extend(started);
         self.core.script_started(moment(&server.now), job, pid);

@@ -1,0 +1,163 @@
+//! The episodes of one primary.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::sentinel::time::{Ms, Now};
+
+const EPISODES_MAX: usize = 20;
+const LINES_MAX: usize = 120;
+
+/// What keeps a failover from being begun, although the primary is down by agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// The file cannot be written.
+    Unsaved,
+    /// The last attempt is not long enough ago; the next may begin at this moment.
+    Delay(Ms),
+}
+
+/// An attempt of a failover, or a situation in which there was none.
+#[derive(Debug)]
+pub(super) struct Episode {
+    pub began: Now,
+    /// What it is about, for the headline.
+    pub about: String,
+    /// How it ended.
+    pub end: Option<(Now, String)>,
+    pub lines: Vec<(Now, String)>,
+    /// Lines that were dropped from the middle.
+    pub left_out: usize,
+}
+
+impl Episode {
+    fn push(&mut self, now: Now, line: String) {
+        if self.lines.len() == LINES_MAX {
+            self.lines.remove(LINES_MAX / 2);
+            self.left_out += 1;
+        }
+        self.lines.push((now, line));
+    }
+
+    /// The place of the lines that were dropped.
+    pub(super) fn gap(&self) -> Option<usize> {
+        (self.left_out > 0).then_some(LINES_MAX / 2)
+    }
+
+    /// The moment of the last line.
+    pub(super) fn last_at(&self) -> Now {
+        self.lines.last().map_or(self.began, |(at, _)| *at)
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// The newest is last; only that one may be open.
+    episodes: VecDeque<Episode>,
+    /// The obstacle that was noted last.
+    obstacle: Option<Obstacle>,
+    /// The votes of other Sentinels in the last attempt of ours: voter, candidate. Those that `Peer` has
+    /// are forgotten after some seconds.
+    pub(super) votes: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// How many times the primary has changed its address by a failover, ours or another's.
+    pub failovers: u64,
+}
+
+impl History {
+    /// The open episode.
+    pub(super) fn current(&self) -> Option<&Episode> {
+        self.episodes.back().filter(|last| last.end.is_none())
+    }
+
+    fn current_mut(&mut self) -> Option<&mut Episode> {
+        self.episodes.back_mut().filter(|last| last.end.is_none())
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.current().is_some()
+    }
+
+    /// Begins an episode, unless one is open.
+    pub(super) fn open(&mut self, now: Now, about: String) {
+        if self.is_open() {
+            return;
+        }
+        if self.episodes.len() == EPISODES_MAX {
+            self.episodes.pop_front();
+        }
+        self.episodes.push_back(Episode {
+            began: now,
+            about,
+            end: None,
+            lines: Vec::new(),
+            left_out: 0,
+        });
+        self.obstacle = None;
+    }
+
+    /// What the open episode has turned out to be.
+    pub(super) fn rename(&mut self, about: String) {
+        if let Some(episode) = self.current_mut() {
+            episode.about = about;
+        }
+    }
+
+    /// Adds a line to the open episode; without one it is dropped.
+    pub(super) fn note(&mut self, now: Now, line: String) {
+        if let Some(episode) = self.current_mut() {
+            episode.push(now, line);
+        }
+    }
+
+    /// Adds a line to the last episode, which may have ended.
+    pub(super) fn note_after(&mut self, now: Now, line: String) {
+        if let Some(episode) = self.episodes.back_mut() {
+            episode.push(now, line);
+        }
+    }
+
+    /// Ends the open episode.
+    pub(super) fn close(&mut self, now: Now, outcome: String) {
+        if let Some(episode) = self.current_mut() {
+            episode.end = Some((now, outcome));
+        }
+    }
+
+    /// Whether this obstacle was not noted yet.
+    pub(super) fn is_new(&mut self, obstacle: Obstacle) -> bool {
+        self.obstacle.replace(obstacle) != Some(obstacle)
+    }
+
+    /// Newest first.
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = &Episode> {
+        self.episodes.iter().rev()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_episodes_and_the_lines_in_the_middle_are_dropped() {
+        let mut history = History::default();
+        let now = Now::default();
+        history.note(now, "dropped: nothing is open".to_owned());
+        for n in 0..=EPISODES_MAX {
+            history.open(now, n.to_string());
+            history.open(now, "not another one".to_owned());
+            for line in 0..LINES_MAX + 2 {
+                history.note(now, line.to_string());
+            }
+            history.close(now, "over".to_owned());
+        }
+        assert_eq!(history.newest_first().count(), EPISODES_MAX);
+        let newest = history.newest_first().next().expect("an episode");
+        assert_eq!(newest.about, EPISODES_MAX.to_string());
+        assert_eq!((newest.lines.len(), newest.left_out), (LINES_MAX, 2));
+        let (before, after) = (&newest.lines[59].1, &newest.lines[60].1);
+        assert_eq!((before.as_str(), after.as_str()), ("59", "62"));
+        assert!(history.is_new(Obstacle::Unsaved) && !history.is_new(Obstacle::Unsaved));
+        assert!(history.is_new(Obstacle::Delay(1)) && history.is_new(Obstacle::Delay(2)));
+    }
+}

@@ -1,0 +1,116 @@
+//! What metrics and health checks need to know of the primaries.
+
+use super::core::Sentinel;
+use super::instances::{Node, Peer, Primary};
+use super::shared::Shared;
+use super::time::Ms;
+use super::votes::Reach;
+
+/// Whether a primary is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Ok,
+    /// We see it as down.
+    Sdown,
+    /// Enough Sentinels do.
+    Odown,
+}
+
+impl Status {
+    pub(crate) fn of(primary: &Primary) -> Status {
+        match (primary.is_agreed_down, primary.node.watch.is_down) {
+            (true, _) => Status::Odown,
+            (false, true) => Status::Sdown,
+            (false, false) => Status::Ok,
+        }
+    }
+
+    /// As INFO shows it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Sdown => "sdown",
+            Status::Odown => "odown",
+        }
+    }
+}
+
+/// One primary, as it is seen now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'s> {
+    pub name: &'s [u8],
+    /// Its address as clients get it.
+    pub host: &'s [u8],
+    pub port: u16,
+    pub status: Status,
+    /// All known Sentinels, ourselves included.
+    pub sentinels: usize,
+    /// Those that are connected and were heard of within five hello periods, ourselves included.
+    pub sentinels_usable: usize,
+    pub replicas: usize,
+    /// Those that are connected, not down, and have a link to their primary.
+    pub replicas_usable: usize,
+    pub quorum: usize,
+    /// SENTINEL CKQUORUM is OK.
+    pub has_quorum: bool,
+    pub config_epoch: u64,
+    pub is_in_failover: bool,
+    /// How many times it has changed its address by a failover since this process began.
+    pub failovers: u64,
+    /// The age of its last valid reply to PING.
+    pub last_ok_ping_ms: Ms,
+}
+
+fn is_usable_peer(shared: &Shared, peer: &Peer) -> bool {
+    let patience = shared.periods.publish * 5;
+    let is_heard = shared.now - peer.heard_at <= patience;
+    is_heard && !peer.watch.is_down && shared.links.get(peer.watch.link).is_up()
+}
+
+fn is_usable_replica(shared: &Shared, node: &Node) -> bool {
+    node.is_link_up && !node.watch.is_down && shared.links.get(node.watch.link).is_up()
+}
+
+fn seen<'s>(shared: &'s Shared, primary: &'s Primary) -> Seen<'s> {
+    let address = primary.current_address();
+    let peers = primary.peers.values();
+    let peers = peers.filter(|peer| is_usable_peer(shared, peer));
+    let replicas = primary.replicas.values();
+    let replicas = replicas.filter(|replica| is_usable_replica(shared, &replica.node));
+    let link = shared.links.get(primary.node.watch.link);
+    Seen {
+        name: &primary.name,
+        host: address.shown(shared.globals.announce_hostnames),
+        port: address.port,
+        status: Status::of(primary),
+        sentinels: primary.peers.len() + 1,
+        sentinels_usable: peers.count() + 1,
+        replicas: primary.replicas.len(),
+        replicas_usable: replicas.count(),
+        quorum: primary.settings.quorum,
+        has_quorum: Reach::of(primary).is_enough(),
+        config_epoch: primary.config_epoch,
+        is_in_failover: primary.failover.is_running(),
+        failovers: primary.history.failovers,
+        last_ok_ping_ms: shared.now - link.available_at,
+    }
+}
+
+impl Sentinel {
+    /// All primaries, by name. O(instances), no allocation.
+    pub(crate) fn primaries_seen(&self) -> impl Iterator<Item = Seen<'_>> {
+        let primaries = self.primaries.values();
+        primaries.map(|primary| seen(&self.shared, primary))
+    }
+
+    /// Whether SENTINEL CKQUORUM is OK for every primary; without primaries it is.
+    pub(crate) fn has_quorum(&self) -> bool {
+        let mut primaries = self.primaries.values();
+        primaries.all(|primary| Reach::of(primary).is_enough())
+    }
+
+    /// TILT: nothing is concluded, no order given.
+    pub(crate) fn is_in_tilt(&self) -> bool {
+        self.shared.tilt.since.is_some()
+    }
+}
