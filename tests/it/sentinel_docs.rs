@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -204,7 +204,7 @@ case $verb in stop | disable | restart)
     [ ! -f $file ] || pid=$(cat $file)
     [ -z \"$pid\" ] || kill -TERM $pid
     # It may stay as a zombie.
-    while state=$(cut -d' ' -f3 /proc/$pid/stat 2>/dev/null) && [ \"$state\" != Z ]; do sleep 0.1; done
+    while [ -n \"$pid\" ] && state=$(cut -d' ' -f3 /proc/$pid/stat 2>/dev/null) && [ \"$state\" != Z ]; do sleep 0.1; done
     rm -f $file ;;
 esac
 case $verb in start | enable | restart)
@@ -334,7 +334,8 @@ impl Drop for Hosts {
 
 /// A port that is free on all three addresses.
 fn free_port() -> u16 {
-    let is_free = |port: u16| (1..=3).all(|n| TcpListener::bind(([127, 0, 0, n], port)).is_ok());
+    let is_free =
+        |port: u16| (1..=3).all(|n| TcpListener::bind((Ipv4Addr::new(127, 0, 0, n), port)).is_ok());
     let first = TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut port = 20_000 + first.local_addr().expect("bound").port() % 2_000;
     while !is_free(port) || port.to_string().contains("6379") {
