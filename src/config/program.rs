@@ -192,6 +192,7 @@ fn command() -> Command {
         .about("A Redis-compatible server daemon.")
         .override_usage(
             "russet [FILE | -] [--DIRECTIVE VALUE ...] [-]\n       \
+             russet --sentinel FILE [--DIRECTIVE VALUE ...]\n       \
              russet --check-config [FILE | -] [--DIRECTIVE VALUE ...] [-]",
         )
         .after_help(AFTER_HELP)
@@ -484,7 +485,8 @@ Examples:
   echo 'maxmemory 128mb' | russet -
   russet /etc/redis/6379.conf
   russet --port 7777
-  russet /etc/myredis.conf --loglevel verbose -";
+  russet /etc/myredis.conf --loglevel verbose -
+  russet --sentinel /etc/russet/sentinel.conf";
 
 /// A shell's completions: the fixed part, and every directive as an option.
 fn completions(asked: &ArgMatches) -> String {

@@ -44,7 +44,7 @@
 //! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`. If the
 //!   answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent instead.
 //!   `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
-//! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `has_quorum`, `is_in_tilt`.
+//! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `is_saved`.
 //!
 //! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand among real Sentinels.
 //!
@@ -62,12 +62,7 @@
 //! - The events `-cmd-link-reconnection` and `-pubsub-link-reconnection` (of level `Debug`) report every
 //!   connection that does not come about; Redis's only those that fail at once.
 //!
-//! # What is not there yet
-//!
-//! - The driver: no link, timer, file, process or command row exists outside the tests; `--sentinel` is
-//!   still refused by the command line. The other commands of a Sentinel (AUTH, CLIENT, SUBSCRIBE and so
-//!   on) are the server's own, limited to those that Redis allows there.
-//! - TLS of the links: `Connect` does not say it; it follows from the server's `tls-replication`.
+//! TLS of the links: `Connect` does not say it; it follows from the server's `tls-replication`.
 
 mod actions;
 mod address;
@@ -86,10 +81,6 @@ mod monitor;
 mod orders;
 mod refresh;
 mod scripts;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "metrics and health checks are to read it")
-)]
 mod seen;
 mod select;
 mod shared;
@@ -104,5 +95,6 @@ pub(crate) use config::{Setup, from_file, rewrite};
 pub(crate) use core::Sentinel;
 pub(crate) use links::ConnId;
 pub(crate) use scripts::JobId;
+pub(crate) use seen::{Seen, Status};
 pub(crate) use shared::Own;
 pub(crate) use time::Now;

@@ -50,9 +50,12 @@ pub(crate) struct Seen<'s> {
     pub replicas: usize,
     /// Those that are connected, not down, and have a link to their primary.
     pub replicas_usable: usize,
+    /// What SENTINEL CKQUORUM says.
+    pub reach: Reach,
     pub quorum: usize,
-    /// SENTINEL CKQUORUM is OK.
-    pub has_quorum: bool,
+    pub down_after_ms: Ms,
+    pub failover_timeout_ms: Ms,
+    pub parallel_syncs: i64,
     pub config_epoch: u64,
     pub is_in_failover: bool,
     /// How many times it has changed its address by a failover since this process began.
@@ -87,8 +90,11 @@ fn seen<'s>(shared: &'s Shared, primary: &'s Primary) -> Seen<'s> {
         sentinels_usable: peers.count() + 1,
         replicas: primary.replicas.len(),
         replicas_usable: replicas.count(),
+        reach: Reach::of(primary),
         quorum: primary.settings.quorum,
-        has_quorum: Reach::of(primary).is_enough(),
+        down_after_ms: primary.settings.down_after_ms,
+        failover_timeout_ms: primary.settings.failover_timeout_ms,
+        parallel_syncs: primary.settings.parallel_syncs,
         config_epoch: primary.config_epoch,
         is_in_failover: primary.failover.is_running(),
         failovers: primary.history.failovers,
@@ -101,16 +107,5 @@ impl Sentinel {
     pub(crate) fn primaries_seen(&self) -> impl Iterator<Item = Seen<'_>> {
         let primaries = self.primaries.values();
         primaries.map(|primary| seen(&self.shared, primary))
-    }
-
-    /// Whether SENTINEL CKQUORUM is OK for every primary; without primaries it is.
-    pub(crate) fn has_quorum(&self) -> bool {
-        let mut primaries = self.primaries.values();
-        primaries.all(|primary| Reach::of(primary).is_enough())
-    }
-
-    /// TILT: nothing is concluded, no order given.
-    pub(crate) fn is_in_tilt(&self) -> bool {
-        self.shared.tilt.since.is_some()
     }
 }

@@ -105,6 +105,25 @@ impl Reach {
     pub(crate) fn is_enough(self) -> bool {
         self.has_quorum && self.has_majority
     }
+
+    /// The words of CKQUORUM, without the `-` of an error.
+    pub(crate) fn text(self) -> String {
+        let usable = self.usable;
+        if self.is_enough() {
+            return format!(
+                "OK {usable} usable Sentinels. Quorum and failover authorization can be reached"
+            );
+        }
+        const QUORUM: &str =
+            "Not enough available Sentinels to reach the specified quorum for this master";
+        const MAJORITY: &str =
+            "Not enough available Sentinels to reach the majority and authorize a failover";
+        let lacks: Vec<&str> = [(self.has_quorum, QUORUM), (self.has_majority, MAJORITY)]
+            .into_iter()
+            .filter_map(|(has_it, text)| (!has_it).then_some(text))
+            .collect();
+        format!("NOQUORUM {usable} usable Sentinels. {}", lacks.join(". "))
+    }
 }
 
 /// Who is elected in `epoch`, with our own vote, which is given now if it was not.

@@ -28,6 +28,7 @@
 //! | `sandbox` | scripts that try to escape, or to exhaust resources |
 //! | `script_memory` | memory used for scripts outside Lua |
 //! | `scripts` | scripts that run for long |
+//! | `sentinel_docs` | the section Sentinel of docs/operate.md, line by line |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `tls` | connections under TLS, and failing handshakes |
@@ -64,6 +65,7 @@ mod replication_tls;
 mod sandbox;
 mod script_memory;
 mod scripts;
+mod sentinel_docs;
 mod snapshots;
 mod startup;
 mod stream;

@@ -61,27 +61,9 @@ pub(super) fn is_down(call: &mut Call<'_>) -> Done {
 pub(super) fn ckquorum(call: &mut Call<'_>) -> Done {
     let primary = call.primary(call.args[2])?;
     let reach = Reach::of(primary);
-    let Reach {
-        usable,
-        has_quorum,
-        has_majority,
-    } = reach;
-    if reach.is_enough() {
-        const REACHED: &str = "Quorum and failover authorization can be reached";
-        let text = format!("OK {usable} usable Sentinels. {REACHED}");
-        call.reply.simple(&text);
-        return Ok(After::Send);
+    if !reach.is_enough() {
+        return Err(error(&reach.text()));
     }
-    const QUORUM: &str =
-        "Not enough available Sentinels to reach the specified quorum for this master";
-    const MAJORITY: &str =
-        "Not enough available Sentinels to reach the majority and authorize a failover";
-    let lacks: Vec<&str> = [(has_quorum, QUORUM), (has_majority, MAJORITY)]
-        .into_iter()
-        .filter_map(|(has_it, text)| (!has_it).then_some(text))
-        .collect();
-    let lacks = lacks.join(". ");
-    Err(error(&format!(
-        "NOQUORUM {usable} usable Sentinels. {lacks}"
-    )))
+    call.reply.simple(&reach.text());
+    Ok(After::Send)
 }

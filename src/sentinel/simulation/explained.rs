@@ -312,7 +312,7 @@ fn tilt_and_a_bad_disk_are_told_as_reasons() {
     assert_told(&entries[0], &parts);
     world.machines[0].has_bad_disk = true;
     assert!(world.command(0, "SENTINEL FLUSHCONFIG").starts_with("-ERR"));
-    let is_over = |world: &World| !world.core(0).is_in_tilt();
+    let is_over = |world: &World| world.core(0).shared.tilt.since.is_none();
     assert!(world.run_until(60_000, is_over));
     world.cut("10.0.1.2", "10.0.0.2");
     world.run_ms(1_000);

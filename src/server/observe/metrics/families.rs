@@ -14,11 +14,11 @@ use crate::types::Type;
 /// Entries sampled for the average time to live, all databases together.
 const TTL_SAMPLES: usize = 1000;
 
-fn label(name: &'static str, value: impl Into<String>) -> Labels {
+pub(super) fn label(name: &'static str, value: impl Into<String>) -> Labels {
     Labels([(name, value.into())].into_iter().collect())
 }
 
-fn whole(n: u64) -> Value {
+pub(super) fn whole(n: u64) -> Value {
     Value::Whole(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
@@ -47,6 +47,9 @@ pub(in crate::server) fn add_instance(from: &Source<'_>, to: &mut Families) {
         "redis_build_id",
     ];
     let mut labels: Labels = Labels(named.iter().map(|&name| (name, field(name))).collect());
+    if server.is_sentinel() {
+        labels.0[0].1 = "sentinel".to_owned();
+    }
     labels.0.extend([
         ("redis_version", REDIS_VERSION.to_owned()),
         (

@@ -58,6 +58,7 @@ pub(in crate::server) const SECTIONS: &[&[u8]] = &[
     b"cpu",
     b"cluster",
     b"debug",
+    b"sentinel",
 ];
 
 /// In INFO's order, without the memory's own figures, whose rows are beside them.
@@ -238,6 +239,12 @@ const ROWS: &[Row] = &[
     row("cluster_enabled", "redis_cluster_enabled", Gauge, "Whether this is a node of a cluster"),
     // Debug
     row("eventloop_cmd_per_cycle_max", "russet_commands_per_turn_max", Gauge, "The most commands of one turn"),
+    // Sentinel
+    row("sentinel_masters", "redis_sentinel_masters", Gauge, "Primaries that this Sentinel watches"),
+    row("sentinel_tilt", "redis_sentinel_tilt", Gauge, "Whether the Sentinel is in TILT: its clock has jumped or it was stopped, and it concludes nothing"),
+    row("sentinel_running_scripts", "redis_sentinel_running_scripts", Gauge, "Scripts that run"),
+    row("sentinel_scripts_queue_length", "redis_sentinel_scripts_queue_length", Gauge, "Scripts that run or wait"),
+    row("sentinel_simulate_failure_flags", "redis_sentinel_simulate_failure_flags", Gauge, "Failures that SENTINEL SIMULATE-FAILURE has asked for"),
 ];
 
 #[cfg(test)]
@@ -263,7 +270,13 @@ mod tests {
             .lines()
             .filter_map(|l| Some(l.split_once(':')?.0))
             .collect();
-        let open = ["aof_buffer", "aof_pending", "aof_delayed", "loading_"];
+        let open = [
+            "aof_buffer",
+            "aof_pending",
+            "aof_delayed",
+            "loading_",
+            "sentinel_",
+        ];
         for row in rows() {
             let may_miss =
                 NOT_ALWAYS.contains(&row.field) || open.iter().any(|o| row.field.starts_with(o));

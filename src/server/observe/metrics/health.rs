@@ -3,10 +3,15 @@
 //! Any answer shows that it is alive. It is not ready while data is being loaded, while writes are
 //! refused because they could not be persisted, and while a replica has lost its primary or has not
 //! heard of it for `ready-max-lag`.
+//!
+//! A Sentinel is ready while enough Sentinels can be reached for a failover of each primary, and its file
+//! can be written. Without primaries it is.
 
 use std::fmt;
 
+use crate::base::text::Printable;
 use crate::keyspace::Keyspace;
+use crate::sentinel::{Seen, Sentinel};
 use crate::server::observe::info;
 use crate::server::observe::info::Source;
 use crate::server::state::Server;
@@ -18,6 +23,9 @@ pub struct Readiness(Vec<String>);
 impl Readiness {
     /// O(1), but for the text of INFO replication.
     pub fn of(server: &Server, keyspace: &Keyspace) -> Readiness {
+        if let Some(driver) = &server.sentinel {
+            return Readiness::of_sentinel(&driver.core);
+        }
         let mut why = Vec::new();
         if server.persist.loading.in_progress() {
             why.push("loading".to_owned());
@@ -44,6 +52,17 @@ impl Readiness {
                     silent_ms / 1000
                 ));
             }
+        }
+        Readiness(why)
+    }
+
+    /// O(instances).
+    fn of_sentinel(core: &Sentinel) -> Readiness {
+        let lacks = core.primaries_seen().filter(|seen| !seen.reach.is_enough());
+        let text = |seen: Seen<'_>| format!("{}: {}", Printable(seen.name), seen.reach.text());
+        let mut why: Vec<String> = lacks.map(text).collect();
+        if !core.is_saved() {
+            why.push("the configuration file cannot be written, no vote is given".to_owned());
         }
         Readiness(why)
     }

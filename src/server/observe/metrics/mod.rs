@@ -11,6 +11,7 @@ pub mod fields;
 pub mod health;
 pub mod http;
 pub mod percentiles;
+mod sentinel;
 
 use std::net::IpAddr;
 
@@ -131,6 +132,9 @@ impl Engine {
         families::add_instance(&source, &mut families);
         add_fields(&source, &mut families);
         families::add_all(&source, &mut families);
+        if let Some(driver) = &server.sentinel {
+            sentinel::add(&driver.core, &mut families);
+        }
         percentiles.add(server, &mut families);
         let text = open_metrics(families, server.diagnostics.metrics.text_bytes + 1024);
         server.diagnostics.metrics.percentiles = percentiles;

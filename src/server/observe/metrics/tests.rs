@@ -2,6 +2,9 @@
 
 use super::*;
 
+use crate::config::FileLine;
+use crate::sentinel::{Own, from_file};
+use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::testbed::Testbed;
 
 fn ask(t: &mut Testbed, request: &str) -> (u16, String) {
@@ -153,4 +156,81 @@ fn addresses_are_let_in_by_the_list() {
     assert_eq!(set, b"+OK\r\n");
     assert!(may(&t, "192.0.2.7:9") && may(&t, "[2001:db8::7]:9"));
     assert!(!may(&t, "127.0.0.1:9") && !may(&t, "[2001:db8::8]:9"));
+}
+
+/// A Sentinel that has not met any other.
+fn sentinel(lines: &[&str]) -> Testbed {
+    let mut t = Testbed::new();
+    let words = |line: &&str| {
+        let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.into()).collect();
+        FileLine::written(words.into_iter())
+    };
+    let lines: Vec<FileLine> = lines.iter().map(words).collect();
+    let setup = from_file(&lines, &|_| true).expect("valid");
+    let own = Own {
+        port: 26379,
+        password: Vec::new(),
+    };
+    let mut driver = SentinelDriver::new(&setup, own, 1, &t.engine.server.now);
+    while driver.core.pop().is_some() {
+        driver.core.persisted(true);
+    }
+    t.engine.server.sentinel = Some(Box::new(driver));
+    t
+}
+
+#[test]
+fn a_sentinels_primaries_have_the_exporters_names() {
+    let mut t = sentinel(&[
+        "monitor a 10.0.0.1 6379 1",
+        "monitor b 10.0.0.2 6380 2",
+        "down-after-milliseconds b 5000",
+    ]);
+    let (_, text) = get(&mut t, "/metrics");
+    let b = "{master_name=\"b\",master_address=\"10.0.0.2:6380\"";
+    for (series, value) in [
+        ("redis_sentinel_masters".to_owned(), "2"),
+        ("redis_sentinel_tilt".to_owned(), "0"),
+        ("redis_sentinel_running_scripts".to_owned(), "0"),
+        ("redis_sentinel_scripts_queue_length".to_owned(), "0"),
+        ("redis_sentinel_simulate_failure_flags".to_owned(), "0"),
+        (format!("redis_sentinel_master_status{b},master_status=\"ok\"}}"), "1"),
+        (format!("redis_sentinel_master_slaves{b}}}"), "0"),
+        (format!("redis_sentinel_master_ok_slaves{b}}}"), "0"),
+        (format!("redis_sentinel_master_sentinels{b}}}"), "1"),
+        (format!("redis_sentinel_master_ok_sentinels{b}}}"), "1"),
+        (format!("redis_sentinel_master_setting_ckquorum{b}}}"), "2"),
+        (format!("redis_sentinel_master_setting_failover_timeout{b}}}"), "180000"),
+        (format!("redis_sentinel_master_setting_parallel_syncs{b}}}"), "1"),
+        (format!("redis_sentinel_master_setting_down_after_milliseconds{b}}}"), "5000"),
+        (
+            "redis_sentinel_master_ckquorum_status{master_name=\"b\",message=\"NOQUORUM 1 usable \
+             Sentinels. Not enough available Sentinels to reach the specified quorum for this master\"}"
+                .to_owned(),
+            "0",
+        ),
+        ("russet_sentinel_master_failovers_total{master_name=\"b\"}".to_owned(), "0"),
+        ("russet_sentinel_state_saved".to_owned(), "1"),
+    ] {
+        assert_eq!(sample(&text, &series), Some(value), "{series}\n{text}");
+    }
+    assert!(
+        text.contains("redis_instance_info{role=\"sentinel\""),
+        "{text}"
+    );
+    assert!(!text.contains("redis_db_keys"), "it has no data");
+}
+
+#[test]
+fn a_sentinel_is_ready_while_each_quorum_can_be_reached() {
+    let mut t = sentinel(&["monitor a 10.0.0.1 6379 1"]);
+    assert_eq!(get(&mut t, "/readyz").0, 200);
+    let mut t = sentinel(&["monitor a 10.0.0.1 6379 1", "monitor b 10.0.0.2 6379 2"]);
+    let (status, text) = get(&mut t, "/readyz");
+    assert_eq!(status, 503);
+    let why = text.split("\r\n\r\n").nth(1).expect("a body");
+    assert!(why.starts_with("b: NOQUORUM 1 usable Sentinels. "), "{why}");
+    assert_eq!(why.lines().count(), 1, "{why}");
+    let mut t = sentinel(&[]);
+    assert_eq!(get(&mut t, "/readyz").0, 200, "nothing is missing");
 }
