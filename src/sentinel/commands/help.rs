@@ -21,7 +21,7 @@ const LINES: &[&str] = &[
     "    Writes the configuration file anew.",
     "GET-PRIMARY-ADDR-BY-NAME <primary-name>, GET-MASTER-ADDR-BY-NAME <primary-name>",
     "    The address that clients should use now.",
-    "INFO-CACHE [<primary-name> ...]",
+    "INFO-CACHE <primary-name> [<primary-name> ...]",
     "    What INFO last said on these primaries and their replicas.",
     "IS-PRIMARY-DOWN-BY-ADDR <ip> <port> <epoch> <runid>, IS-MASTER-DOWN-BY-ADDR ...",
     "    Whether the primary seems down from here; with a run id, asks for the vote too.",
