@@ -8,6 +8,7 @@
     benches/peers.py large  [NAME=PROGRAM ...]    SETs of large values
     benches/peers.py persist [NAME=PROGRAM ...]   SAVE, the append only file, loading of both
     benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
+    benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
 
 Without servers: target/release/russet and the peers of tests/peers/install, Valkey with
 jemalloc, as its own build has it (NAME=.../valkey9/valkey-server is the one with libc's
