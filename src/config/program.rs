@@ -15,6 +15,7 @@ use clap_complete::Shell;
 
 use super::cli::version_line;
 use super::directive::{Directive, Flags, ValueKind};
+use super::reader::SENTINEL_PORT;
 use super::table::{Config, DIRECTIVES};
 
 const NAME: &str = "russet";
@@ -29,9 +30,6 @@ const TO: &str = "to";
 const SENTINEL: &str = "sentinel";
 const NODE_USER: &str = "node-user";
 const NODE_PASS: &str = "node-pass";
-
-/// The usual port of a Sentinel.
-const SENTINEL_PORT: u16 = 26379;
 
 /// What the fixed part requests.
 pub(super) enum Asked {

@@ -145,7 +145,7 @@ struct Reader {
 }
 
 /// The port of a Sentinel without such a line.
-const SENTINEL_PORT: u16 = 26379;
+pub(super) const SENTINEL_PORT: u16 = 26379;
 
 impl Reader {
     fn new(is_sentinel: bool) -> Reader {

@@ -144,8 +144,9 @@ impl Sentinel {
         scripts.tick(*now, periods, out);
     }
 
-    /// All primaries are looked at in the next tick.
-    pub(super) fn disturb_all(&mut self) {
+    /// Something new comes at this moment: all primaries are looked at in the next tick.
+    pub(super) fn hear_at(&mut self, now: Now) {
+        self.set_now(now);
         for primary in self.primaries.values_mut() {
             primary.calm_until = 0;
         }
@@ -201,8 +202,7 @@ impl Sentinel {
 
     /// A connection is established, from this address of ours.
     pub(crate) fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
-        self.set_now(now);
-        self.disturb_all();
+        self.hear_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
         };
@@ -219,25 +219,20 @@ impl Sentinel {
     /// A connection could not be begun or established, for this reason: the system's words, or those of
     /// TLS.
     pub(crate) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
-        self.set_now(now);
-        self.disturb_all();
+        self.hear_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
         };
-        let its = self.shared.links.get_mut(link);
-        its.last_error = Some((now.monotonic_ms, reason.to_owned()));
         if let Some(target) = self.target_of(link) {
-            let primary = &self.primaries[&target.primary];
-            let its = (primary, &target.member);
-            monitor::report_refused(&mut self.shared, its, kind, reason);
+            let its = (&self.primaries[&target.primary], &target.member);
+            monitor::refused(&mut self.shared, its, (link, kind), reason);
         }
         self.shared.links.closed(conn, now.monotonic_ms);
     }
 
     /// A connection is closed that was established.
     pub(crate) fn closed(&mut self, now: Now, conn: ConnId) {
-        self.set_now(now);
-        self.disturb_all();
+        self.hear_at(now);
         self.shared.links.closed(conn, now.monotonic_ms);
     }
 
@@ -254,8 +249,7 @@ impl Sentinel {
 
     /// A name was resolved, or could not be.
     pub(crate) fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
-        self.set_now(now);
-        self.disturb_all();
+        self.hear_at(now);
         self.shared.names.learn(host, ip.clone());
         let Some(ip) = ip else {
             return self.unresolved(host);
@@ -286,10 +280,8 @@ impl Sentinel {
                 let link = self.shared.links.get(watch.link);
                 if link.commands.is_none() && watch.address.host.eq_ignore_ascii_case(host) {
                     let reason = "Name or service not known";
-                    let error = Some((self.shared.now, reason.to_owned()));
-                    self.shared.links.get_mut(watch.link).last_error = error;
-                    let its = (primary, &member);
-                    monitor::report_refused(&mut self.shared, its, ConnKind::Commands, reason);
+                    let conn = (watch.link, ConnKind::Commands);
+                    monitor::refused(&mut self.shared, (primary, &member), conn, reason);
                 }
             }
         }

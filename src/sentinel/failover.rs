@@ -80,10 +80,8 @@ const TURNS_MAX: usize = 5;
 /// How long to leave the start to others: Sentinels that are connected go in the order of their run ids,
 /// so that votes are not split.
 fn turn_ms(shared: &Shared, primary: &Primary) -> Ms {
-    let is_before = |(run_id, peer): &(&Vec<u8>, &Peer)| {
-        let is_there = !peer.watch.is_down && shared.links.get(peer.watch.link).is_up();
-        is_there && **run_id < shared.my_id
-    };
+    let is_before =
+        |(run_id, peer): &(&Vec<u8>, &Peer)| shared.reaches(&peer.watch) && **run_id < shared.my_id;
     let before = primary.peers.iter().filter(is_before).count();
     before.min(TURNS_MAX) as Ms * TURN_MS
 }
@@ -207,9 +205,8 @@ fn awaits_info(shared: &Shared, primary: &Primary) -> bool {
     };
     let is_late = shared.now - primary.failover.changed_at >= FRESH_INFO_MS_MAX;
     let is_old = |replica: &Replica| {
-        let watch = &replica.node.watch;
-        let is_there = !watch.is_down && shared.links.get(watch.link).is_up();
-        is_there && replica.node.info_at.is_none_or(|at| at < since)
+        let node = &replica.node;
+        shared.reaches(&node.watch) && node.info_at.is_none_or(|at| at < since)
     };
     primary.node.watch.is_down && !is_late && primary.replicas.values().any(is_old)
 }

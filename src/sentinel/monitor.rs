@@ -188,13 +188,14 @@ pub(crate) fn greet(
     }
 }
 
-/// Reports that a connection could not be established.
-pub(crate) fn report_refused(
+/// Keeps and reports why a connection could not be established.
+pub(crate) fn refused(
     shared: &mut Shared,
     (primary, member): (&Primary, &Member),
-    kind: ConnKind,
+    (link, kind): (LinkId, ConnKind),
     reason: &str,
 ) {
+    shared.links.get_mut(link).last_error = Some((shared.now, reason.to_owned()));
     let channel = match kind {
         ConnKind::Commands => "-cmd-link-reconnection",
         ConnKind::Subscription => "-pubsub-link-reconnection",

@@ -67,11 +67,11 @@ pub(crate) struct Seen<'s> {
 fn is_usable_peer(shared: &Shared, peer: &Peer) -> bool {
     let patience = shared.periods.publish * 5;
     let is_heard = shared.now - peer.heard_at <= patience;
-    is_heard && !peer.watch.is_down && shared.links.get(peer.watch.link).is_up()
+    is_heard && shared.reaches(&peer.watch)
 }
 
 fn is_usable_replica(shared: &Shared, node: &Node) -> bool {
-    node.is_link_up && !node.watch.is_down && shared.links.get(node.watch.link).is_up()
+    node.is_link_up && shared.reaches(&node.watch)
 }
 
 fn seen<'s>(shared: &'s Shared, primary: &'s Primary) -> Seen<'s> {

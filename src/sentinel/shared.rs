@@ -3,7 +3,7 @@
 use super::actions::{Action, Level, Outbox};
 use super::address::{Address, Names, is_ip};
 use super::config::Globals;
-use super::instances::{Hello, Primary};
+use super::instances::{Hello, Primary, Watch};
 use super::json::Object;
 use super::links::ConnKind;
 use super::links::{Expected, LinkId, Links};
@@ -85,6 +85,11 @@ impl Shared {
             monotonic_ms: self.now,
             wall_ms: self.wall_ms,
         }
+    }
+
+    /// Whether an instance is connected and not seen as down.
+    pub(crate) fn reaches(&self, watch: &Watch) -> bool {
+        !watch.is_down && self.links.get(watch.link).is_up()
     }
 
     /// An address as it is given. `None`: a name, and names are not resolved.

@@ -63,10 +63,7 @@ pub(crate) fn needed(primary: &Primary) -> usize {
 
 /// How many Sentinels can be asked for a vote, ourselves included.
 pub(crate) fn reachable(shared: &Shared, primary: &Primary) -> usize {
-    let is_reachable = |peer: &&Peer| {
-        let watch = &peer.watch;
-        !watch.is_down && shared.links.get(watch.link).is_up()
-    };
+    let is_reachable = |peer: &&Peer| shared.reaches(&peer.watch);
     primary.peers.values().filter(is_reachable).count() + 1
 }
 

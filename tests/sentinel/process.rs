@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::daemon::russet;
+use crate::support::daemon::{free_port_of, russet};
 use crate::support::peers::Peer;
 use crate::support::resp::{Reply, command, printable};
 use crate::support::{Connection, wait_until};
@@ -159,7 +157,7 @@ impl Sentinel {
         reply.unwrap_or_else(|why| panic!("{:?} to {line}: {why}", self.kind))
     }
 
-    /// The port of the primary as clients are told it.
+    /// The port of the primary that clients get.
     pub fn primary_port(&self) -> Option<u16> {
         let reply = self.try_ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
         let reply = reply.ok()?;
@@ -329,18 +327,7 @@ fn spawn(kind: Kind, folder: &Path) -> Child {
 
 /// A port that was free just now, below those of the data nodes' range and the kernel's.
 pub fn free_port() -> u16 {
-    const FIRST: u32 = 20_000;
-    const COUNT: u32 = 1_900;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..COUNT {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = FIRST + (std::process::id().wrapping_mul(61).wrapping_add(step)) % COUNT;
-        let port = u16::try_from(port).expect("below 22,000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port in {FIRST}..{}", FIRST + COUNT);
+    free_port_of(20_000, 1_900)
 }
 
 /// The text of a file that others write; empty if it is not there.

@@ -380,18 +380,21 @@ fn end(child: &mut Child) {
 /// A port that was free just now: below the kernel's range of client ports, and with room
 /// for the cluster bus 10,000 above.
 fn free_port() -> u16 {
-    const FIRST: u32 = 22_000;
-    const COUNT: u32 = 1_000;
+    free_port_of(22_000, 1_000)
+}
+
+/// A port that was free just now, one of `count` from `first` on.
+pub fn free_port_of(first: u32, count: u32) -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..COUNT {
+    for _ in 0..count {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = FIRST + (std::process::id().wrapping_mul(61).wrapping_add(step)) % COUNT;
-        let port = u16::try_from(port).expect("below 23,000");
+        let port = first + (std::process::id().wrapping_mul(61).wrapping_add(step)) % count;
+        let port = u16::try_from(port).expect("below 65,536");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
-    panic!("no free port in {FIRST}..{}", FIRST + COUNT);
+    panic!("no free port in {first}..{}", first + count);
 }
 
 fn read_log(folder: &Path) -> String {

@@ -175,8 +175,7 @@ impl Sentinel {
         host: &Host<'_>,
         reply: &mut Reply,
     ) -> After {
-        self.set_now(now);
-        self.disturb_all();
+        self.hear_at(now);
         let mut call = Call {
             sentinel: self,
             host,

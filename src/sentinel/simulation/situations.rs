@@ -4,6 +4,21 @@ use super::world::{NAME, World};
 use crate::sentinel::instances::Replica;
 use crate::sentinel::shared::Own;
 
+/// Three Sentinels with both scripts, after a failover to the second of two nodes.
+pub(super) fn failed_over_with_scripts() -> World {
+    let mut world = settled(3, 2, 2);
+    for n in 0..3 {
+        let core = world.machines[n].core.as_mut().expect("running");
+        let settings = &mut core.primaries.get_mut(NAME).expect("watched").settings;
+        settings.reconfig_script = b"/bin/reconf".to_vec();
+        settings.notification_script = b"/bin/notify".to_vec();
+    }
+    world.stop_node(0);
+    let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
+    assert!(world.run_until(60_000, moved));
+    world
+}
+
 pub(super) fn settled(sentinels: usize, nodes: usize, quorum: usize) -> World {
     let mut world = World::new(sentinels, nodes, quorum, 7);
     let knows_all = move |world: &World| {
@@ -317,16 +332,7 @@ fn a_simulated_crash_ends_the_leader_and_another_takes_over() {
 
 #[test]
 fn scripts_are_queued_for_warnings_and_for_a_new_primary() {
-    let mut world = settled(3, 2, 2);
-    for n in 0..3 {
-        let core = world.machines[n].core.as_mut().expect("running");
-        let settings = &mut core.primaries.get_mut(NAME).expect("watched").settings;
-        settings.reconfig_script = b"/bin/reconf".to_vec();
-        settings.notification_script = b"/bin/notify".to_vec();
-    }
-    world.stop_node(0);
-    let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
-    assert!(world.run_until(60_000, moved));
+    let mut world = failed_over_with_scripts();
     world.run_ms(1_000);
     let mut roles = Vec::new();
     for n in 0..3 {

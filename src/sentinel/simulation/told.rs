@@ -3,22 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::situations::settled;
+use super::situations::{failed_over_with_scripts, settled};
 use super::world::{NAME, World};
 use crate::sentinel::seen::Status;
 
 #[test]
 fn scripts_read_one_line_of_json() {
-    let mut world = settled(3, 2, 2);
-    for n in 0..3 {
-        let core = world.machines[n].core.as_mut().expect("running");
-        let settings = &mut core.primaries.get_mut(NAME).expect("watched").settings;
-        settings.reconfig_script = b"/bin/reconf".to_vec();
-        settings.notification_script = b"/bin/notify".to_vec();
-    }
-    world.stop_node(0);
-    let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
-    assert!(world.run_until(60_000, moved));
+    let mut world = failed_over_with_scripts();
     world.run_ms(5_000);
     let my_id = String::from_utf8(world.core(0).shared.my_id.clone()).expect("UTF-8");
     let inputs = world.inputs.iter().filter(|(by, _)| *by == 0);

@@ -177,7 +177,7 @@ pub(super) fn resolve_within_limit(name: &[u8]) -> Option<Vec<u8>> {
     const LIMIT: Duration = Duration::from_secs(1);
     let (tell, told) = mpsc::channel();
     let name = name.to_vec();
-    // It ends by itself if nobody waits any longer.
+    // The thread ends by itself after the limit, too.
     threads::start("russet-resolve", move || _ = tell.send(resolve(&name))).ok()?;
     told.recv_timeout(LIMIT).ok()?
 }

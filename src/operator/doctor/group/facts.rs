@@ -1,7 +1,7 @@
 //! What the servers of a group say, read from their replies.
 //!
 //! Replies come from elsewhere: text is shortened and freed of control characters, counts are
-//! limited, and what is not of the expected form is left out.
+//! limited, and parts of another form than expected are left out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
