@@ -50,8 +50,9 @@ const LONG_REACH: usize = 95;
 const EMBED_MAX: usize = 128;
 /// The value part of a string in a block of its own.
 const BLOCK_PART: usize = 16;
-/// Longest string that OBJECT ENCODING calls `embstr`.
-const EMBSTR_MAX: usize = 44;
+/// OBJECT ENCODING calls a string `embstr` if its bytes and its key's are at most these: what Redis
+/// 8.2 and later hold in one block of 64 bytes.
+const EMBSTR_MAX: usize = 41;
 
 /// A handle on an entry; see the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -325,7 +326,7 @@ impl Entry {
                 let Some(Str::Bytes(text)) = self.string() else {
                     return Encoding::Raw;
                 };
-                if text.len() <= EMBSTR_MAX && self.byte(1) & FLAG_RAW == 0 {
+                if self.key().len() + text.len() <= EMBSTR_MAX && self.byte(1) & FLAG_RAW == 0 {
                     Encoding::Embstr
                 } else {
                     Encoding::Raw

@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use super::effort::check_room;
 use super::errors::{push_error_text, raised};
 use super::from_reply::{push_counted_error, push_reply};
+use super::host::NoCommand;
 use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::base::float::{as_integer, write_double};
 use crate::base::number::write_i64;
@@ -314,16 +315,15 @@ fn set_repl(f: Frame<'_>) -> Returned {
 /// `redis.acl_check_cmd(name, ...)`.
 fn acl_check_cmd(f: Frame<'_>) -> Returned {
     let asked = with_arguments(f, |args, _| f.machine.ask(|host| host.may_run(args)))?;
-    match asked.flatten() {
-        Some(may) => {
+    let text = match asked.unwrap_or(Err(NoCommand::Unknown)) {
+        Ok(may) => {
             f.push_boolean(may);
-            Ok(1)
+            return Ok(1);
         }
-        None => {
-            let text = "Invalid command passed to redis.acl_check_cmd()";
-            Err(raised(f.stack, text))
-        }
-    }
+        Err(NoCommand::Unknown) => "Invalid command passed to redis.acl_check_cmd()",
+        Err(NoCommand::WrongArity) => "Wrong number of args for redis.acl_check_cmd()",
+    };
+    Err(raised(f.stack, text))
 }
 
 /// `redis.debug(value, ...)`: does nothing, there is no debugger.

@@ -20,9 +20,9 @@ pub trait Host {
         Vec::new()
     }
 
-    /// Whether the script's user may run this command; `None`: no such command.
-    fn may_run(&mut self, _args: Args<'_>) -> Option<bool> {
-        None
+    /// Whether the script's user may run this command; otherwise why that is no question.
+    fn may_run(&mut self, _args: Args<'_>) -> Result<bool, NoCommand> {
+        Err(NoCommand::Unknown)
     }
 
     /// Sets the protocol of replies from now on: RESP3 or RESP2.
@@ -33,4 +33,11 @@ pub trait Host {
 
     /// Called when the script has run for a while: serves others. `true`: the script must end.
     fn interrupt(&mut self) -> bool;
+}
+
+/// Why a line is no command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCommand {
+    Unknown,
+    WrongArity,
 }

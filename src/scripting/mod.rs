@@ -43,7 +43,7 @@ mod vm;
 
 pub use api::Use;
 pub use flags::Flags;
-pub use host::Host;
+pub use host::{Host, NoCommand};
 pub use libraries::{Libraries, LoadError, Prepared};
 pub use register::Registering;
 #[cfg(test)]

@@ -332,31 +332,31 @@ mod tests {
     #[test]
     fn only_unordered_replies_may_change_their_order() {
         assert!(same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &args("SMEMBERS k"),
             &bulks("a b"),
             &bulks("b a")
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &args("SMEMBERS k"),
             &bulks("a b"),
             &bulks("a a")
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &args("LRANGE k 0 -1"),
             &bulks("a b"),
             &bulks("b a")
         ));
         assert!(same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &args("HGETALL k"),
             &bulks("a 1 b 2"),
             &bulks("b 2 a 1")
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &args("HGETALL k"),
             &bulks("a 1 b 2"),
             &bulks("b 1 a 2")
@@ -367,25 +367,25 @@ mod tests {
     fn clocks_may_be_near_but_codes_may_not() {
         let ttl = args("PTTL k");
         assert!(same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &ttl,
             &Reply::Integer(100_000),
             &Reply::Integer(99_990)
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &ttl,
             &Reply::Integer(100_000),
             &Reply::Integer(90_000)
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &ttl,
             &Reply::Integer(-1),
             &Reply::Integer(-2)
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &ttl,
             &Reply::Integer(0),
             &Reply::Integer(-2)
@@ -396,13 +396,13 @@ mod tests {
     fn help_and_documents_may_be_in_own_words_but_not_in_another_form() {
         let help = args("OBJECT HELP");
         assert!(same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &help,
             &bulks("o A x H p"),
             &bulks("o A y z H p")
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &help,
             &bulks("o A x H p"),
             &bulks("u A x H p")
@@ -415,13 +415,13 @@ mod tests {
             ])
         };
         assert!(same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &docs,
             &of("x", "1"),
             &of("y", "1")
         ));
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &docs,
             &of("x", "1"),
             &of("x", "2")
@@ -432,7 +432,7 @@ mod tests {
     fn a_refusal_has_no_freedom() {
         let wrong = |text: &str| Reply::Error(text.into());
         assert!(!same_reply(
-            Peer::Redis8,
+            Peer::Redis810,
             &args("RANDOMKEY x"),
             &wrong("ERR a"),
             &wrong("ERR b")

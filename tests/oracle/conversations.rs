@@ -116,7 +116,7 @@ impl Talk {
 
 /// Plays lines (`1: publish a hello`) to a real Redis 8.0 and to russet.
 pub fn compare(talks: &[(&str, &[&str])]) {
-    let Some(program) = Peer::Redis8.program_for("conversations beside Redis") else {
+    let Some(program) = Peer::Redis810.program_for("conversations beside Redis") else {
         return;
     };
     let mut mistakes = String::new();

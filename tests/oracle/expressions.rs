@@ -17,7 +17,7 @@ const ACCEPTED: &[(&str, &str)] = &[
 
 /// The expressions with different answers, with both answers.
 fn differences(resp3: bool) -> Option<Vec<String>> {
-    let program = Peer::Redis8.program_for("Lua expressions beside Redis")?;
+    let program = Peer::Redis810.program_for("Lua expressions beside Redis")?;
     let debug = ["--enable-debug-command", "yes"];
     let (reference, subject) = (
         Daemon::start_program(&program, &debug),

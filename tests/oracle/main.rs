@@ -2,10 +2,10 @@
 //!
 //! A seeded generator makes streams of commands, group by group: valid, borderline and
 //! wrong arguments, wrong types, RESP2 and RESP3, bursts and single commands, inside and
-//! outside MULTI, keys that expire. Each stream is played to a real Redis 8.0 and to
+//! outside MULTI, keys that expire. Each stream is played to a real Redis 8.10 and to
 //! russet; replies are compared as bytes, and afterwards the whole contents of both. A
 //! stream that differs is shrunk and printed as redis-cli lines. Some of the streams are
-//! also played to Redis 7.0, and Valkey's own commands to Valkey.
+//! also played to Redis 8.0 and 7.0, and Valkey's own commands to Valkey.
 //!
 //! | module | holds |
 //! |---|---|
@@ -116,7 +116,7 @@ impl Bench {
         let program = peer.program_for(what)?;
         let reference = Side::new(Daemon::start_program(&program, &[]));
         let mut subject = Side::new(Daemon::start(&[]));
-        let dumps = subject.has_command("dump") && peer == Peer::Redis8;
+        let dumps = subject.has_command("dump") && peer == Peer::Redis810;
         Some(Bench {
             peer,
             reference,
@@ -148,9 +148,10 @@ impl Bench {
             second_client: group.second_client,
             pauses: group.pauses,
             one_sided: self.one_sided_subcommands(),
-            events: self.peer == Peer::Redis8,
+            events: self.peer == Peer::Redis810,
             too_new: match self.peer {
                 Peer::Redis7 => rows::NEWER_THAN_REDIS_7,
+                Peer::Redis8 => rows::NEWER_THAN_REDIS_8,
                 _ => &[],
             },
         }
@@ -211,10 +212,11 @@ impl Plan {
     }
 }
 
-/// Divides the streams of a group: Redis 7.0 gets a part, as 8.0 shows most of the same.
+/// Divides the streams of a group: older servers get a part, as 8.10 shows most of the same.
 fn share(peer: Peer) -> u64 {
     match peer {
         Peer::Redis7 => 4,
+        Peer::Redis8 => 8,
         _ => 1,
     }
 }
@@ -338,9 +340,18 @@ macro_rules! groups {
         $(
             #[test]
             fn $test() {
-                check(&rows::$group, Peer::Redis8);
+                check(&rows::$group, Peer::Redis810);
             }
         )*
+
+        mod redis8 {
+            $(
+                #[test]
+                fn $test() {
+                    super::check(&super::rows::$group, super::Peer::Redis8);
+                }
+            )*
+        }
 
         mod redis7 {
             $(
@@ -378,20 +389,20 @@ groups! {
 /// becomes ready, so its first keys decide, not the ready one.
 #[test]
 fn waiting_clients_are_served_as_by_redis() {
-    check(&rows::BLOCKING, Peer::Redis8);
+    check(&rows::BLOCKING, Peer::Redis810);
 }
 
 /// Not compared with Redis 7.0: its lag ignores deleted entries, and an empty stream wakes its
 /// waiting clients.
 #[test]
 fn stream_commands_answer_as_redis() {
-    check(&rows::STREAM, Peer::Redis8);
+    check(&rows::STREAM, Peer::Redis810);
 }
 
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {
-    check(&rows::RESTORE, Peer::Redis8);
+    check(&rows::RESTORE, Peer::Redis810);
 }
 
 #[test]
@@ -414,7 +425,7 @@ fn polygons_answer_as_valkeys() {
 /// Not compared with Redis 7.0: no `sanitize-payload`, and DRYRUN's errors do not name the user.
 #[test]
 fn users_and_rules_answer_as_redis() {
-    check(&rows::ACL, Peer::Redis8);
+    check(&rows::ACL, Peer::Redis810);
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Both {
 
 #[test]
 fn misleading_words_are_understood_as_by_redis() {
-    let Some(program) = Peer::Redis8.program_for("misleading words beside Redis") else {
+    let Some(program) = Peer::Redis810.program_for("misleading words beside Redis") else {
         return;
     };
     let reference = Daemon::start_program(&program, &[]);

@@ -78,7 +78,7 @@ const NEWER_CATEGORIES: &[&str] = &["array"];
 
 #[test]
 fn categories_and_rules_allow_what_redis_lets_them() {
-    let Some(program) = Peer::Redis8.program_for("categories beside Redis") else {
+    let Some(program) = Peer::Redis810.program_for("categories beside Redis") else {
         return;
     };
     let mut reference = Side::new(Daemon::start_program(&program, &[]));

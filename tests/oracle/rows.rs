@@ -985,6 +985,9 @@ pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
     ("client", "maxage"),
 ];
 
+/// As above, for Redis 8.0.
+pub const NEWER_THAN_REDIS_8: &[(&str, &str)] = &[];
+
 /// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("script|debug", "there is no debugger"),

@@ -78,7 +78,7 @@ const BULK_KEYS: usize = 20_000;
 
 #[test]
 fn what_a_mixed_load_leaves_is_what_redis_loads() {
-    let Some(redis) = Peer::Redis8.program_for("the soak") else {
+    let Some(redis) = Peer::Redis810.program_for("the soak") else {
         return;
     };
     let seconds = env::var("RUSSET_SOAK_SECONDS").ok();

@@ -2,10 +2,14 @@
 
 use smallvec::SmallVec;
 
-use super::field_args::{Condition, ExpireOutcome, expire_field, parse_fields, parse_when};
+use super::field_args::{
+    Condition, ExpireOutcome, SECOND_FIELDS_WORD, expire_field, parse_block, parse_when,
+    unknown_argument,
+};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
+use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Hash;
 
@@ -59,23 +63,63 @@ fn hpexpireat(call: &mut Call<'_>) -> CommandResult {
     expire(call, TimeForm::PxAt)
 }
 
+/// What follows the time: a condition and `FIELDS n field ...`, in any order.
+struct Options<'a> {
+    condition: Option<&'static (&'static str, Condition)>,
+    fields: Args<'a>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
+        const CONDITIONS: [(&str, Condition); 4] = [
+            ("NX", Condition::WithoutExpiry),
+            ("XX", Condition::WithExpiry),
+            ("GT", Condition::Later),
+            ("LT", Condition::Sooner),
+        ];
+        const TWO_CONDITIONS: CommandError =
+            CommandError::Text("ERR Multiple condition flags specified");
+        const CUT_OFF: CommandError =
+            CommandError::Text("ERR FIELDS requires at least numfields and one field argument");
+        const BAD_COUNT: CommandError =
+            CommandError::Text("ERR Parameter `numFields` should be greater than 0");
+        const NO_FIELDS: CommandError = CommandError::Text("ERR missing FIELDS argument");
+        let (mut condition, mut fields) = (None, None);
+        let mut at = 3;
+        while at < args.len() {
+            if args.is(at, "FIELDS") {
+                if fields.is_some() {
+                    return Err(SECOND_FIELDS_WORD);
+                }
+                if at + 2 >= args.len() {
+                    return Err(CUT_OFF);
+                }
+                let (given, end) = parse_block(args, at, 1, BAD_COUNT)?;
+                (fields, at) = (Some(given), end);
+                continue;
+            }
+            let found = CONDITIONS.iter().find(|(word, _)| args.is(at, word));
+            let found = found.ok_or_else(|| unknown_argument(args.at(at)))?;
+            if condition.is_some_and(|old: &(&str, Condition)| old.1 != found.1) {
+                return Err(TWO_CONDITIONS);
+            }
+            condition = Some(found);
+            at += 1;
+        }
+        Ok(Options {
+            condition,
+            fields: fields.ok_or(NO_FIELDS)?,
+        })
+    }
+}
+
 fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
-    const CONDITIONS: [(&str, Condition); 4] = [
-        ("NX", Condition::WithoutExpiry),
-        ("XX", Condition::WithExpiry),
-        ("GT", Condition::Later),
-        ("LT", Condition::Sooner),
-    ];
-    const BAD_COUNT: CommandError =
-        CommandError::Text("ERR Parameter `numFields` should be greater than 0");
     let (args, key) = (call.args, call.args.at(1));
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
     // The type of the key is checked before the arguments.
     let mut hash = call.db.write::<Hash>(key)?;
     let when = parse_when(args.at(2), form, clock, call.name)?;
-    let condition = CONDITIONS.iter().find(|(word, _)| args.is(3, word));
-    let at = if condition.is_some() { 4 } else { 3 };
-    let fields = parse_fields(args, at, BAD_COUNT)?;
+    let Options { condition, fields } = Options::parse(args)?;
     call.reply.array(fields.len());
     let Some(open) = hash.as_mut() else {
         fields
@@ -84,6 +128,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         return Ok(());
     };
     open.make_expirable();
+    let word = condition.map(|(word, _)| word.as_bytes());
     let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
     // Usually one field: no allocation for a few.
     let (mut set, mut deleted) = (SmallVec::<[&[u8]; 4]>::new(), SmallVec::<[&[u8]; 4]>::new());
@@ -106,7 +151,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         if call.effects_wanted() {
             let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
             let mut effect = vec![&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()];
-            effect.extend(args.from(3).iter().take(at - 3));
+            effect.extend(word);
             effect.extend([&b"FIELDS"[..], count.format(set.len()).as_bytes()]);
             effect.extend(set);
             call.rewrite(&effect);

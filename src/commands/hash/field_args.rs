@@ -10,10 +10,20 @@ use crate::types::{ExpiryChange, Hash};
 const EXPIRE_MS_MAX: i64 = 0x3FFF_FFFF_FFFF;
 
 const NEGATIVE_TIME: CommandError = CommandError::Text("ERR invalid expire time, must be >= 0");
-pub(super) const NO_FIELDS_WORD: CommandError =
+const NO_FIELDS_WORD: CommandError =
     CommandError::Text("ERR Mandatory argument FIELDS is missing or not at the right position");
 const COUNT_MISMATCH: CommandError =
     CommandError::Text("ERR The `numfields` parameter must match the number of arguments");
+
+const TOO_FEW: CommandError = CommandError::Text("ERR wrong number of arguments");
+pub(super) const SECOND_FIELDS_WORD: CommandError =
+    CommandError::Text("ERR FIELDS keyword specified multiple times");
+pub(super) const NO_TIME: CommandError = CommandError::Text("ERR missing expire time");
+pub(super) const INVALID_COUNT: CommandError = CommandError::Text("ERR invalid number of fields");
+
+pub(super) fn unknown_argument(text: &[u8]) -> CommandError {
+    CommandError::naming("ERR unknown argument: ", text, "")
+}
 
 /// The usual error for a bad count of fields.
 pub(super) const BAD_COUNT: CommandError =
@@ -53,6 +63,23 @@ pub(super) fn parse_fields<'a>(
         return Err(COUNT_MISMATCH);
     }
     Ok(fields)
+}
+
+/// The arguments of `FIELDS n item ...` at `at`, where options may follow; each item has `width` of
+/// them. Returns them and the position after them.
+pub(super) fn parse_block<'a>(
+    args: Args<'a>,
+    at: usize,
+    width: usize,
+    bad_count: CommandError,
+) -> Result<(Args<'a>, usize), CommandError> {
+    let count = args.get(at + 1).and_then(parse_i64);
+    let count = count.filter(|n| (1..=i64::from(i32::MAX)).contains(n));
+    let end = at + 2 + count.ok_or(bad_count)? as usize * width;
+    if end > args.len() {
+        return Err(TOO_FEW);
+    }
+    Ok((args.first(end).from(at + 2), end))
 }
 
 /// NX, XX, GT, LT.

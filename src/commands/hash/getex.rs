@@ -2,9 +2,10 @@
 
 use super::expire::fields_deleted;
 use super::field_args::{
-    BAD_COUNT, Condition, ExpireOutcome, expire_field, parse_fields, parse_when,
+    BAD_COUNT, Condition, ExpireOutcome, INVALID_COUNT, NO_TIME, SECOND_FIELDS_WORD, expire_field,
+    parse_block, parse_fields, parse_when, unknown_argument,
 };
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
@@ -39,15 +40,7 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
     let mut hash = call.db.write::<Hash>(key)?;
-    let (change, at) = match TimeForm::named(args, 2) {
-        Some(form) => {
-            let when = parse_when(args.at(3), form, clock, call.name)?;
-            (Change::ExpireAt(when), 4)
-        }
-        None if args.is(2, "PERSIST") => (Change::Persist, 3),
-        None => (Change::Nothing, 2),
-    };
-    let fields = parse_fields(args, at, BAD_COUNT)?;
+    let (change, fields) = parse_options(args, clock, call.name)?;
     call.reply.array(fields.len());
     let Some(open) = hash.as_mut() else {
         fields.iter().for_each(|_| call.reply.null());
@@ -94,7 +87,7 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     if !deleted.is_empty() {
         fields_deleted(call, key, &deleted);
     } else if updated > 0 {
-        expiries_changed(call, key, change, updated, args.from(at));
+        expiries_changed(call, key, change, updated, fields);
     }
     if !expired.is_empty() {
         call.db.delete_hash_if_empty(key);
@@ -102,8 +95,51 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Records that `updated` fields got another expiry, or lost theirs. `fields` is the part of the
-/// command that names them: `FIELDS n field ...`.
+/// The change and `FIELDS n field ...`, in any order.
+fn parse_options<'a>(
+    args: Args<'a>,
+    clock: i64,
+    name: &'static str,
+) -> Result<(Change, Args<'a>), CommandError> {
+    const TWO_TIMES: CommandError = CommandError::Text(
+        "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified",
+    );
+    let (mut change, mut fields) = (Change::Nothing, None);
+    let mut at = 2;
+    while at < args.len() {
+        if args.is(at, "FIELDS") {
+            if fields.is_some() {
+                return Err(SECOND_FIELDS_WORD);
+            }
+            if at + 1 == args.len() {
+                return Err(CommandError::WrongArity(name.to_owned()));
+            }
+            let (given, end) = parse_block(args, at, 1, INVALID_COUNT)?;
+            (fields, at) = (Some(given), end);
+            continue;
+        }
+        let form = TimeForm::named(args, at);
+        if form.is_none() && !args.is(at, "PERSIST") {
+            return Err(unknown_argument(args.at(at)));
+        }
+        if change != Change::Nothing {
+            return Err(TWO_TIMES);
+        }
+        change = match form {
+            Some(form) => {
+                at += 1;
+                let text = args.get(at).ok_or(NO_TIME)?;
+                Change::ExpireAt(parse_when(text, form, clock, name)?)
+            }
+            None => Change::Persist,
+        };
+        at += 1;
+    }
+    let fields = fields.ok_or(CommandError::Text("ERR missing FIELDS argument"))?;
+    Ok((change, fields))
+}
+
+/// Records that `updated` of these fields got another expiry, or lost theirs.
 fn expiries_changed(
     call: &mut Call<'_>,
     key: &[u8],
@@ -111,8 +147,8 @@ fn expiries_changed(
     updated: usize,
     fields: Args<'_>,
 ) {
-    let mut time = itoa::Buffer::new();
-    let mut effect = Vec::with_capacity(fields.len() + 3);
+    let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut effect = Vec::with_capacity(fields.len() + 5);
     if let Change::ExpireAt(when) = change {
         call.db.changed_by(key, updated, Class::HASH, "hexpire");
         call.db.note_field_expiry(key, when as i64);
@@ -121,6 +157,7 @@ fn expiries_changed(
         call.db.changed_by(key, updated, Class::HASH, "hpersist");
         effect.extend([&b"HPERSIST"[..], key]);
     }
+    effect.extend([&b"FIELDS"[..], count.format(fields.len()).as_bytes()]);
     effect.extend(fields.iter());
     call.rewrite(&effect);
 }

@@ -1,8 +1,9 @@
 //! HSETEX.
 
 use super::expire::fields_deleted;
-use super::field_args::{NO_FIELDS_WORD, parse_when};
-use crate::base::number::parse_i64;
+use super::field_args::{
+    INVALID_COUNT, NO_TIME, SECOND_FIELDS_WORD, parse_block, parse_when, unknown_argument,
+};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
@@ -31,10 +32,12 @@ enum Condition {
 struct SetexOptions<'a> {
     condition: Condition,
     keep_ttl: bool,
-    /// Unix milliseconds, and the position of the argument that gave the time.
-    expire: Option<(u64, usize)>,
+    /// Unix milliseconds.
+    expire: Option<u64>,
     /// Alternating fields and values.
     pairs: Args<'a>,
+    /// Options came after the pairs, where older servers do not look for them.
+    is_mixed: bool,
 }
 
 impl<'a> SetexOptions<'a> {
@@ -44,26 +47,34 @@ impl<'a> SetexOptions<'a> {
         );
         const TWO_CONDITIONS: CommandError =
             CommandError::Text("ERR Only one of FXX or FNX arguments can be specified");
-        const NO_TIME: CommandError = CommandError::Text("ERR missing expire time");
         let mut options = SetexOptions {
             condition: Condition::Always,
             keep_ttl: false,
             expire: None,
             pairs: args.from(args.len()),
+            is_mixed: false,
         };
         let mut at = 2;
         while at < args.len() {
             let timed = options.expire.is_some() || options.keep_ttl;
             if args.is(at, "FIELDS") {
-                options.pairs = parse_pairs(args, at, name)?;
-                return Ok(options);
+                if !options.pairs.is_empty() {
+                    return Err(SECOND_FIELDS_WORD);
+                }
+                if at + 1 == args.len() {
+                    return Err(CommandError::WrongArity(name.to_owned()));
+                }
+                let (pairs, end) = parse_block(args, at, 2, INVALID_COUNT)?;
+                (options.pairs, at) = (pairs, end);
+                options.is_mixed = end < args.len();
+                continue;
             } else if let Some(form) = TimeForm::named(args, at) {
                 if timed {
                     return Err(TWO_TIMES);
                 }
                 at += 1;
                 let text = args.get(at).ok_or(NO_TIME)?;
-                options.expire = Some((parse_when(text, form, now_ms, name)?, at));
+                options.expire = Some(parse_when(text, form, now_ms, name)?);
             } else if args.is(at, "KEEPTTL") {
                 if timed {
                     return Err(TWO_TIMES);
@@ -79,35 +90,15 @@ impl<'a> SetexOptions<'a> {
                     Condition::NoneThere
                 };
             } else {
-                let unknown = CommandError::naming("ERR unknown argument: ", args.at(at), "");
-                return Err(unknown);
+                return Err(unknown_argument(args.at(at)));
             }
             at += 1;
         }
-        // Without FIELDS, as many arguments as the arity requires cannot all be valid options.
-        Err(NO_FIELDS_WORD)
+        match options.pairs.is_empty() {
+            true => Err(CommandError::Text("ERR missing FIELDS argument")),
+            false => Ok(options),
+        }
     }
-}
-
-/// `FIELDS n field value ...` at `at`, to the end.
-fn parse_pairs<'a>(
-    args: Args<'a>,
-    at: usize,
-    name: &'static str,
-) -> Result<Args<'a>, CommandError> {
-    let arity = || CommandError::WrongArity(name.to_owned());
-    if at + 3 >= args.len() {
-        return Err(arity());
-    }
-    let count = parse_i64(args.at(at + 1)).and_then(|n| u32::try_from(n).ok());
-    let count = count
-        .filter(|&n| n >= 1 && n <= i32::MAX as u32)
-        .ok_or(CommandError::Text("ERR invalid number of fields"))?;
-    let pairs = args.from(at + 2);
-    if !pairs.len().is_multiple_of(2) || pairs.len() / 2 != count as usize {
-        return Err(arity());
-    }
-    Ok(pairs)
 }
 
 /// `HSETEX key [FNX | FXX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL] FIELDS n field value
@@ -130,10 +121,10 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     if options.expire.is_some() {
         hash.make_expirable();
     }
-    let past = options.expire.is_some_and(|(when, _)| when <= now);
+    let past = options.expire.is_some_and(|when| when <= now);
     let expiry = match options.expire {
         _ if options.keep_ttl => Expiry::Keep,
-        Some((when, _)) if !past => Expiry::Set(when),
+        Some(when) if !past => Expiry::Set(when),
         _ => Expiry::Clear,
     };
     for at in (0..pairs.len()).step_by(2) {
@@ -152,26 +143,40 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
             let fields: Vec<&[u8]> = pairs.iter().step_by(2).collect();
             fields_deleted(call, key, &fields);
         }
-        Some((when, at)) => {
+        Some(when) => {
             call.db.event(key, Class::HASH, "hexpire");
             call.db.note_field_expiry(key, when as i64);
-            repeat_with_time(call, when, at);
+            repeat_plainly(call, &options);
         }
+        None if options.is_mixed => repeat_plainly(call, &options),
         None => {}
     }
     call.reply.int(1);
     Ok(())
 }
 
-/// Propagates an absolute time: a relative one would differ on replay.
-fn repeat_with_time(call: &mut Call<'_>, when: u64, at: usize) {
+/// Propagates options before the pairs, as all servers take them, and an absolute time: a relative
+/// one would differ on replay.
+fn repeat_plainly(call: &mut Call<'_>, options: &SetexOptions<'_>) {
     if !call.effects_wanted() {
         return;
     }
-    let mut time = itoa::Buffer::new();
-    let mut effect = call.args.to_vec();
-    effect[at - 1] = b"PXAT";
-    effect[at] = time.format(when).as_bytes();
+    let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut effect = vec![&b"HSETEX"[..], call.args.at(1)];
+    match options.condition {
+        Condition::Always => {}
+        Condition::NoneThere => effect.push(b"FNX"),
+        Condition::AllThere => effect.push(b"FXX"),
+    }
+    if options.keep_ttl {
+        effect.push(b"KEEPTTL");
+    }
+    if let Some(when) = options.expire {
+        effect.extend([&b"PXAT"[..], time.format(when).as_bytes()]);
+    }
+    let pairs = options.pairs;
+    effect.extend([&b"FIELDS"[..], count.format(pairs.len() / 2).as_bytes()]);
+    effect.extend(pairs.iter());
     call.rewrite(&effect);
 }
 

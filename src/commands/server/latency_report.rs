@@ -129,6 +129,11 @@ const ADVICE: &[(&str, &str)] = &[
         "Many blocked clients are served at once, or what they are served is large.",
     ),
     (
+        "replication-load",
+        "A slice of a full synchronization took long: the dataset has very large keys, or the \
+         machine is short of processor time.",
+    ),
+    (
         "expire-cycle",
         "Many keys, or very large ones, expire together: spread their times, or split them.",
     ),

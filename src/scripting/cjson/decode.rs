@@ -349,6 +349,9 @@ impl<'t> Decoder<'t> {
     fn array(&mut self) -> Result<(), Raise> {
         self.descend()?;
         self.stack.push_table(0, 0);
+        if self.config.marks_arrays {
+            super::mark_as_array(self.stack);
+        }
         let mut token = self.token();
         if matches!(token.0, Token::ArrayEnd) {
             self.depth -= 1;

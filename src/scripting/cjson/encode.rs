@@ -6,7 +6,7 @@ use crate::scripting::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::scripting::number::write_g;
 
 /// `cjson.encode(value)`: its JSON. Tables whose keys are 1 to n are arrays, others objects; an
-/// empty one is an object.
+/// empty one is an object, unless it was decoded as an array (`decode_array_with_array_mt`).
 pub fn encode(f: Frame<'_>) -> Returned {
     if f.top() != 1 {
         return Err(Raise::Argument(1, "expected 1 argument".into()));
@@ -62,6 +62,9 @@ impl Encoder<'_> {
         if is_deep || !self.stack.has_room(4) {
             let text = format!("Cannot serialise, excessive nesting ({depth})");
             return Err(Raise::text(text));
+        }
+        if super::is_marked_as_array(self.stack) {
+            return self.array(self.stack.len(-1), depth);
         }
         match self.array_len()? {
             Some(len) => self.array(len, depth),

@@ -5,10 +5,16 @@
 mod decode;
 mod encode;
 
+use super::guard;
 use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 
 /// Maximum nesting, whatever the settings allow.
 const DEPTH_MAX: usize = 3_900;
+
+/// Registry field: the metatable of decoded arrays.
+const ARRAYS: &str = "russet.json_arrays";
+/// The field of a metatable whose tables are encoded as arrays.
+const IS_ARRAY: &str = "__is_cjson_array";
 
 /// The library's settings.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +28,8 @@ pub struct Config {
     keep_buffer: bool,
     encode_invalid: Invalid,
     decode_invalid: bool,
+    /// Decoded arrays get a metatable, so that empty ones are encoded as arrays again.
+    marks_arrays: bool,
 }
 
 /// Treatment of numbers that JSON cannot express.
@@ -44,6 +52,7 @@ impl Default for Config {
             keep_buffer: true,
             encode_invalid: Invalid::Refused,
             decode_invalid: true,
+            marks_arrays: false,
         }
     }
 }
@@ -60,6 +69,7 @@ pub fn push(stack: Stack) {
     stack.set_function(-1, "encode_keep_buffer", encode_keep_buffer);
     stack.set_function(-1, "encode_invalid_numbers", encode_invalid_numbers);
     stack.set_function(-1, "decode_invalid_numbers", decode_invalid_numbers);
+    stack.set_function(-1, "decode_array_with_array_mt", decode_array_with_array_mt);
     stack.set_function(-1, "new", new);
     stack.push_null();
     stack.set_field(-2, "null");
@@ -67,6 +77,34 @@ pub fn push(stack: Stack) {
         stack.push_bytes(text.as_bytes());
         stack.set_field(-2, name);
     }
+    let is_new = stack.get_field(Stack::REGISTRY, ARRAYS) == LuaType::Nil;
+    stack.pop(1);
+    if is_new {
+        stack.push_table(0, 1);
+        stack.push_boolean(true);
+        stack.set_field(-2, IS_ARRAY);
+        guard::protect(stack);
+        stack.set_field(Stack::REGISTRY, ARRAYS);
+    }
+}
+
+/// Gives the table on top the metatable of arrays.
+fn mark_as_array(stack: Stack) {
+    stack.get_field(Stack::REGISTRY, ARRAYS);
+    stack.set_metatable(-2);
+}
+
+/// Whether the table on top has a metatable that makes it an array.
+fn is_marked_as_array(stack: Stack) -> bool {
+    if !stack.metatable(-1) {
+        return false;
+    }
+    if guard::push_real(stack, -1) {
+        stack.remove(-2);
+    }
+    let is_array = stack.get_field(-1, IS_ARRAY) == LuaType::Boolean && stack.boolean(-1);
+    stack.pop(2);
+    is_array
 }
 
 /// `cjson.new()`: another copy of the library.
@@ -189,6 +227,14 @@ fn decode_invalid_numbers(f: Frame<'_>) -> Returned {
     at_most(f, 1)?;
     let on = option(f, 1, f.machine.json.get().decode_invalid.into(), &SWITCH)? == 1;
     set(f, |c| c.decode_invalid = on);
+    f.push_boolean(on);
+    Ok(1)
+}
+/// `cjson.decode_array_with_array_mt(on)`, which is Redis 8.10's.
+fn decode_array_with_array_mt(f: Frame<'_>) -> Returned {
+    at_most(f, 1)?;
+    let on = option(f, 1, f.machine.json.get().marks_arrays.into(), &SWITCH)? == 1;
+    set(f, |c| c.marks_arrays = on);
     f.push_boolean(on);
     Ok(1)
 }

@@ -13,7 +13,7 @@ use crate::command::{CommandError, Flags as RowFlags};
 use crate::keyspace::{Audience, Keyspace};
 use crate::resp::{Args, Reply};
 use crate::scripting::{
-    Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, Prepared, Use, VmHandle,
+    Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, NoCommand, Prepared, Use, VmHandle,
 };
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::dispatch::resolve;
@@ -363,19 +363,22 @@ impl Host for Running<'_, '_, '_> {
         self.reply.take_text()
     }
 
-    fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
+    fn may_run(&mut self, args: Args<'_>) -> Result<bool, NoCommand> {
         let row = self.server.table.find(args.at(0)).map(|row| row.id);
-        // The number of arguments does not matter: nothing is run.
-        let row = self.server.table.row(row?);
+        let row = self.server.table.row(row.ok_or(NoCommand::Unknown)?);
         let row = match args.get(1) {
             Some(name) if !row.subcommands.is_empty() => {
-                self.server.table.find_subcommand(row, name)?
+                let found = self.server.table.find_subcommand(row, name);
+                found.ok_or(NoCommand::Unknown)?
             }
             _ => row,
         };
+        if !row.spec.arity.admits(args.len()) {
+            return Err(NoCommand::WrongArity);
+        }
         let (client, databases) = (&*self.client, self.server.config.databases);
         let line = row.command_line(args, client.db.0, databases);
-        Some(self.server.acl.denies(client.user, &line).is_none())
+        Ok(self.server.acl.denies(client.user, &line).is_none())
     }
 
     fn set_resp3(&mut self, on: bool) {

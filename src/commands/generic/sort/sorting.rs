@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use super::options::SortOptions;
 use super::pattern::Pattern;
+use crate::base::float::parse_double;
 use crate::command::CommandError;
 use crate::keyspace::Db;
 use crate::types::{Container, Entry, List, Set, Type, Zset};
@@ -199,14 +200,9 @@ impl Sorting {
     }
 }
 
-/// Parses a text up to a NUL byte as a decimal number: an empty one is 0, an overflow infinite.
+/// Parses a text as a score.
 fn number(text: &[u8], all: &mut bool) -> Weight {
-    let text = text.split(|&b| b == 0).next().unwrap_or(text);
-    let value = match str::from_utf8(text) {
-        Ok("") => Some(0.0),
-        Ok(text) => text.parse::<f64>().ok().filter(|value| !value.is_nan()),
-        Err(_) => None,
-    };
+    let value = parse_double(text);
     *all &= value.is_some();
     Weight::Score(value.unwrap_or(0.0))
 }

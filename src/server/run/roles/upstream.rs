@@ -5,6 +5,7 @@
 //! here are the reads and writes. A snapshot gets a bounded share of a turn.
 
 use std::io::{ErrorKind, Write};
+use std::time::Instant;
 
 use crate::config::system_text;
 use crate::net::{Connecting, Destination, Role, Stream, Target};
@@ -49,9 +50,13 @@ impl Loop {
                 Link::Down if upstream.retry_ms > now_ms => return,
                 Link::Down if server.persist.loading.in_progress() => return,
                 Link::Loading(_) => {
+                    let began = Instant::now();
                     let mut inbuf = std::mem::take(&mut self.inbuf);
                     let loaded = self.engine.load_sync_on(&mut inbuf);
                     self.inbuf = inbuf;
+                    let millis = began.elapsed().as_millis() as u64;
+                    let diagnostics = &mut self.engine.server.diagnostics;
+                    diagnostics.latency.add_if_slow("replication-load", millis);
                     if let Some(loaded) = loaded {
                         self.go_online(loaded);
                     }
