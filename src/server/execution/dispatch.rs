@@ -233,7 +233,10 @@ fn unknown_command(args: Args<'_>) -> CommandError {
     let mut line = b"ERR unknown command '".to_vec();
     let name = &args[0];
     line.extend_from_slice(echoed(name, ECHOED_ARGS_MAX));
-    line.extend_from_slice(b"', with args beginning with: ");
+    line.push(b'\'');
+    if args.len() > 1 {
+        line.extend_from_slice(b", with args beginning with: ");
+    }
     let start = line.len();
     for arg in args.from(1).iter() {
         let room = ECHOED_ARGS_MAX.saturating_sub(line.len() - start);
