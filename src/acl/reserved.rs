@@ -43,7 +43,6 @@ const READ_FAST: Flags = READ.union(FAST);
 const WRITE: Flags = Flags::WRITE;
 const WRITE_FAST: Flags = WRITE.union(FAST);
 const WRITE_ADMIN: Flags = WRITE.union(ADMIN);
-const WRITE_BLOCKING: Flags = WRITE.union(Flags::BLOCKING);
 
 /// No categories but those derived from flags.
 const PLAIN: Category = Category::empty();
@@ -55,11 +54,6 @@ const UPDATES: &[KeySpec] = &[KeySpec::one(1, Access::RW.union(Access::UPDATE))]
 const DELETES: &[KeySpec] = &[KeySpec::one(1, Access::RW.union(Access::DELETE))];
 const MODIFIES: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 const OVERWRITES_SECOND: &[KeySpec] = &[KeySpec::one(2, Access::OVERWRITE)];
-const COUNTED: &[KeySpec] = &[KeySpec::counted(1, Access::READ)];
-const MOVES: &[KeySpec] = &[
-    KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-    KeySpec::one(2, Access::RW.union(Access::INSERT)),
-];
 
 /// Sorted by name, so that containers precede their subcommands.
 pub(super) static RESERVED: &[Reserved] = &[
@@ -87,7 +81,6 @@ pub(super) static RESERVED: &[Reserved] = &[
     row("backup|seal", 2, ADMIN, PLAIN, NO_KEYS),
     row("backup|start", 2, ADMIN, PLAIN, NO_KEYS),
     row("backup|status", 2, ADMIN, PLAIN, NO_KEYS),
-    row("blmovem", -6, WRITE_BLOCKING, Category::LIST, MOVES),
     row("cluster", -2, NONE, PLAIN, NO_KEYS),
     row("clusterscan", -2, READ, Category::KEYSPACE, NO_KEYS),
     row("cluster|addslots", -3, ADMIN, PLAIN, NO_KEYS),
@@ -131,15 +124,11 @@ pub(super) static RESERVED: &[Reserved] = &[
     row("cluster|slot-stats", -4, NONE, PLAIN, NO_KEYS),
     row("cluster|slots", 2, NONE, PLAIN, NO_KEYS),
     row("cluster|syncslots", -3, ADMIN, PLAIN, NO_KEYS),
-    row("delex", -2, WRITE_FAST, Category::STRING, DELETES),
-    row("digest", 2, READ_FAST, Category::STRING, READS),
     row("himport", -2, NONE, Category::HASH, NO_KEYS),
     row("himport|discard", 3, NONE, Category::HASH, NO_KEYS),
     row("himport|discardall", 2, NONE, Category::HASH, NO_KEYS),
     row("himport|prepare", -4, NONE, Category::HASH, NO_KEYS),
     row("himport|set", -5, WRITE, Category::HASH, OVERWRITES_SECOND),
-    row("increx", -2, WRITE_FAST, Category::STRING, MODIFIES),
-    row("lmovem", -5, WRITE, Category::LIST, MOVES),
     row("module", -2, NONE, PLAIN, NO_KEYS),
     row("module|help", 2, NONE, PLAIN, NO_KEYS),
     row("module|list", 2, ADMIN, PLAIN, NO_KEYS),
@@ -148,8 +137,6 @@ pub(super) static RESERVED: &[Reserved] = &[
     row("module|unload", 3, ADMIN, PLAIN, NO_KEYS),
     row("readonly", 1, FAST, Category::CONNECTION, NO_KEYS),
     row("readwrite", 1, FAST, Category::CONNECTION, NO_KEYS),
-    row("sdiffcard", -3, READ, Category::SET, COUNTED),
-    row("sunioncard", -3, READ, Category::SET, COUNTED),
     row("trimslots", -5, WRITE, MOVES_SLOTS, NO_KEYS),
     row("xackdel", -6, WRITE_FAST, Category::STREAM, DELETES),
     row("xcfgset", -2, WRITE_FAST, Category::STREAM, UPDATES),

@@ -7,6 +7,8 @@
 //! of decimals, for which half of this code would be needed anyway.
 //! Cost: numbers of up to 18 decimals stay within `u128`; only longer ones use big integers.
 
+use std::cmp::Ordering;
+
 use num_bigint::BigUint;
 
 use super::binary::{EXTENDED, Exact, parse_hex, parse_power};
@@ -29,6 +31,25 @@ pub enum LongDouble {
 }
 
 impl LongDouble {
+    pub const ZERO: LongDouble = LongDouble::Finite {
+        negative: false,
+        mantissa: 0,
+        unit: EXTENDED.unit_min,
+    };
+    pub const ONE: LongDouble = LongDouble::Finite {
+        negative: false,
+        mantissa: 1 << 63,
+        unit: -63,
+    };
+    /// The greatest finite value.
+    pub const MAX: LongDouble = LongDouble::Finite {
+        negative: false,
+        mantissa: u64::MAX,
+        unit: EXTENDED.unit_max,
+    };
+    /// The least finite value.
+    pub const MIN: LongDouble = LongDouble::MAX.negated();
+
     /// Parses what Redis accepts as a long double: `strtold` over all of `text`, no leading blank,
     /// no NaN, neither overflow nor a non-zero text that becomes zero.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
@@ -113,6 +134,38 @@ impl LongDouble {
             mantissa,
             unit,
         })
+    }
+
+    /// The value with the other sign.
+    pub const fn negated(mut self) -> LongDouble {
+        match &mut self {
+            LongDouble::Finite { negative, .. } | LongDouble::Infinite { negative } => {
+                *negative = !*negative;
+            }
+        }
+        self
+    }
+
+    /// Compares the values: zeros of both signs are equal.
+    pub fn compare(self, other: LongDouble) -> Ordering {
+        // Magnitudes in order: a zero may have any unit, other values use all bits of the mantissa
+        // unless the unit is the least one.
+        let magnitude = |value: LongDouble| match value {
+            LongDouble::Finite { mantissa: 0, .. } => (false, 0, 0, i32::MIN, 0),
+            LongDouble::Finite {
+                negative,
+                mantissa,
+                unit,
+            } => (negative, 1, 0, unit, mantissa),
+            LongDouble::Infinite { negative } => (negative, 1, 1, 0, 0),
+        };
+        let (a, b) = (magnitude(self), magnitude(other));
+        match (a.0, b.0) {
+            (false, false) => a.cmp(&b),
+            (true, true) => b.cmp(&a),
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+        }
     }
 
     /// A thousand times the value, rounded up to an integer: seconds as milliseconds.
@@ -404,8 +457,26 @@ mod tests {
         assert_eq!(show(infinite), "-inf");
         assert_eq!(infinite.checked_add(LongDouble::from(1)), None);
         let max = LongDouble::parse(b"1.18973149535723176502e4932").unwrap();
+        assert_eq!(max, LongDouble::MAX);
+        assert_eq!(LongDouble::parse(b"1"), Some(LongDouble::ONE));
         assert_eq!(max.checked_add(max), None);
         assert_eq!(show(max).len(), 4933);
+    }
+
+    #[test]
+    fn values_are_ordered() {
+        let rising = [
+            "-inf", "-1e4932", "-2", "-1.5", "-1e-4940", "0", "1e-4940", "2e-4940", "0.1", "1",
+            "7", "1e4900", "inf",
+        ];
+        let values = rising.map(|text| LongDouble::parse(text.as_bytes()).unwrap());
+        for (i, a) in values.iter().enumerate() {
+            for (j, b) in values.iter().enumerate() {
+                assert_eq!(a.compare(*b), i.cmp(&j), "{} {}", rising[i], rising[j]);
+            }
+        }
+        let zero = LongDouble::parse(b"-0e10").unwrap();
+        assert_eq!(zero.compare(LongDouble::ZERO), Ordering::Equal);
     }
 
     /// Converts from the format's 80 bits; `None` if they are no finite number.

@@ -21,11 +21,20 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
         .collect();
     match full_name {
         "set" => {
-            let used = match args[3..].iter().any(|word| is(word, "get")) {
+            let has = |words: &[&str]| args[3..].iter().any(|arg| words.iter().any(|w| is(arg, w)));
+            let used = match has(&["get"]) {
                 true => Access::RW | Access::ACCESS,
+                false if has(&["ifeq", "ifne", "ifdeq", "ifdne"]) => Access::RW,
                 false => Access::OW,
             };
             Some(vec![(1, used | Access::UPDATE)])
+        }
+        "delex" => {
+            let used = match args.len() {
+                4 => Access::RW,
+                _ => Access::RM,
+            };
+            Some(vec![(1, used | Access::DELETE)])
         }
         "bitfield" => Some(bitfield(args)),
         "migrate" => migrate(args),

@@ -388,6 +388,18 @@ impl Reply {
         self.crlf();
     }
 
+    /// A double given as text without CR and LF; in RESP2 a bulk string.
+    pub fn double_text(&mut self, text: &[u8]) {
+        if !self.resp3 {
+            return self.bulk(text);
+        }
+        if self.room(text.len() + 3) {
+            self.out.push(b',');
+            self.out.extend_from_slice(text);
+            self.crlf();
+        }
+    }
+
     /// A number too big for 64 bits; in RESP2 a bulk string. CR and LF become spaces.
     pub fn big_number(&mut self, digits: &[u8]) {
         if !self.room(digits.len() + HEADER_MAX + 2) {

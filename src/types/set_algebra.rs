@@ -94,12 +94,43 @@ pub fn intersect<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>) -> bool) {
     }
 }
 
-/// Calls `see` with the members of `first` that none of `others` has.
-pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry<'a>)) {
-    filter(first, others, false, false, |member, _| {
-        see(member);
-        true
-    });
+/// Calls `see` with the members of `first` that none of `others` has, until it returns false.
+pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry<'a>) -> bool) {
+    filter(first, others, false, false, |member, _| see(member));
+}
+
+/// A member of one of several sets is looked up in the larger ones if these are no more than this;
+/// else their union is built.
+const LOOKUPS_MAX: usize = 8;
+
+/// The number of members that any set has, counted up to `limit`. Without memory for a few sets.
+pub fn union_len(sets: &[&Set], limit: usize, limits: &Limits) -> usize {
+    let mut sets = sets.to_vec();
+    sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
+    let Some((largest, rest)) = sets.split_first() else {
+        return 0;
+    };
+    let mut len = largest.len();
+    if rest.len() > LOOKUPS_MAX {
+        let mut all = Set::large();
+        for set in &sets {
+            all.add_all(set, limits);
+            if all.len() >= limit {
+                break;
+            }
+        }
+        return all.len().min(limit);
+    }
+    for (at, set) in rest.iter().enumerate() {
+        if len >= limit {
+            break;
+        }
+        difference(set, &sets[..=at], |_| {
+            len += 1;
+            len < limit
+        });
+    }
+    len.min(limit)
 }
 
 /// Calls `see` once with each member that any set has, in no particular order; `false`: not all
@@ -113,7 +144,10 @@ pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
     let mut sets = sets.to_vec();
     sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
     for (at, set) in sets.iter().enumerate() {
-        difference(set, &sets[..at], &mut see);
+        difference(set, &sets[..at], |member| {
+            see(member);
+            true
+        });
     }
     true
 }
@@ -290,7 +324,7 @@ mod tests {
             prop_assert_eq!(first, expected.len().min(1));
 
             let mut left = Vec::new();
-            difference(&sets[0], &refs[1..], |m| left.push(text(m)));
+            difference(&sets[0], &refs[1..], |m| { left.push(text(m)); true });
             left.sort();
             let expected: Vec<_> = a.iter().filter(|m| !b.contains(*m) && !c.contains(*m)).cloned().collect();
             prop_assert_eq!(&left, &expected);
@@ -303,6 +337,12 @@ mod tests {
             prop_assert_eq!(&rest, &expected);
 
             let either: BTreeSet<_> = a.iter().chain(&b).chain(&c).cloned().collect();
+            for limit in [1, either.len().max(1) - 1, either.len(), usize::MAX] {
+                let len = either.len().min(limit);
+                prop_assert_eq!(union_len(&refs, limit, &Limits::default()), len);
+                let many: Vec<&Set> = refs.iter().copied().cycle().take(12).collect();
+                prop_assert_eq!(union_len(&many, limit, &Limits::default()), len);
+            }
             let mut seen = Vec::new();
             if union(&refs, |m| seen.push(text(m))) {
                 seen.sort();

@@ -9,6 +9,19 @@ type Words = &'static [&'static [u8]];
 /// Vocabularies in which every word is equally likely.
 pub const EVEN: &[(&str, Words)] = &[
     ("T", &[b"a", b"b", b"10", b"", b"\x00\xff"]),
+    // Of the words of `T`, in this order; of no word; and a wrong one.
+    (
+        "DIGEST",
+        &[
+            b"e6c632b61e964e1f",
+            b"575a0b1c44d8843f",
+            b"d0698444ed39c832",
+            b"2d06800538d394c2",
+            b"0000000000000000",
+            b"E6C632B61E964E1F",
+            b"zzzzzzzzzzzzzzzz",
+        ],
+    ),
     ("STRANGE", STRANGE),
     // A count of random picks: large ones would only produce long replies.
     (

@@ -32,6 +32,42 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         Arg::double("timeout"),
     ]),
     doc(
+        "blmovem",
+        "8.10.0",
+        "O(N), N = number of elements moved",
+        "Move several elements between lists, or wait until there are enough.",
+    )
+    .args(&[
+        Arg::key("source", 0),
+        Arg::key("destination", 1),
+        Arg::one_of(
+            "wherefrom",
+            &[Arg::word("left", "LEFT"), Arg::word("right", "RIGHT")],
+        ),
+        Arg::one_of(
+            "whereto",
+            &[Arg::word("left", "LEFT"), Arg::word("right", "RIGHT")],
+        ),
+        Arg::double("timeout"),
+        Arg::block(
+            "how-many",
+            &[
+                Arg::one_of(
+                    "selector",
+                    &[
+                        Arg::integer("count").token("COUNT"),
+                        Arg::integer("exactly").token("EXACTLY"),
+                    ],
+                ),
+                Arg::one_of(
+                    "ordering",
+                    &[Arg::word("obo", "OBO"), Arg::word("bulk", "BULK")],
+                ),
+            ],
+        )
+        .optional(),
+    ]),
+    doc(
         "blmpop",
         "7.0.0",
         "O(N+M), N = number of provided keys, M = number of elements returned",
@@ -116,6 +152,41 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
             "whereto",
             &[Arg::word("left", "LEFT"), Arg::word("right", "RIGHT")],
         ),
+    ]),
+    doc(
+        "lmovem",
+        "8.10.0",
+        "O(N), N = number of elements moved",
+        "Move several elements between lists.",
+    )
+    .args(&[
+        Arg::key("source", 0),
+        Arg::key("destination", 1),
+        Arg::one_of(
+            "wherefrom",
+            &[Arg::word("left", "LEFT"), Arg::word("right", "RIGHT")],
+        ),
+        Arg::one_of(
+            "whereto",
+            &[Arg::word("left", "LEFT"), Arg::word("right", "RIGHT")],
+        ),
+        Arg::block(
+            "how-many",
+            &[
+                Arg::one_of(
+                    "selector",
+                    &[
+                        Arg::integer("count").token("COUNT"),
+                        Arg::integer("exactly").token("EXACTLY"),
+                    ],
+                ),
+                Arg::one_of(
+                    "ordering",
+                    &[Arg::word("obo", "OBO"), Arg::word("bulk", "BULK")],
+                ),
+            ],
+        )
+        .optional(),
     ]),
     doc(
         "lmpop",

@@ -83,6 +83,7 @@ fn linsert(call: &mut Call<'_>) -> CommandResult {
     list.insert_beside(at, after, text);
     let len = list.len();
     drop(list);
+    call.db.signal(key);
     call.db.changed(key, Class::LIST, "linsert");
     call.reply.int(len as i64);
     Ok(())

@@ -2,6 +2,7 @@
 
 pub(super) mod docs;
 mod edit;
+mod move_many;
 mod moves;
 mod pop;
 mod push;
@@ -32,4 +33,6 @@ pub(super) static SPECS: &[Spec] = &[
     moves::RPOPLPUSH,
     moves::BLMOVE,
     moves::BRPOPLPUSH,
+    move_many::LMOVEM,
+    move_many::BLMOVEM,
 ];

@@ -75,6 +75,7 @@ fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandErro
         let mut list = call.db.write_or(destination, List::new)?;
         push_one(&mut list, to, &moved, &limits);
     }
+    call.db.signal(destination);
     call.db
         .changed_by(destination, 0, Class::LIST, push::event(to));
     taken(call, source, from, 1, empty);

@@ -82,6 +82,8 @@ fn push(call: &mut Call<'_>, end: End, create: bool) -> CommandResult {
     }
     let len = list.len();
     drop(list);
+    // A list that was there may have a client that waits for more elements (BLMOVEM).
+    call.db.signal(key);
     call.db
         .changed_by(key, elements.len(), Class::LIST, event(end));
     call.reply.int(len as i64);

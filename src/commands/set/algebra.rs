@@ -1,4 +1,4 @@
-//! SINTER, SUNION, SDIFF, their STORE forms and SINTERCARD.
+//! SINTER, SUNION, SDIFF and their STORE forms.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
@@ -9,10 +9,10 @@ use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Collected, Container, Limits, Set, difference, intersect, union};
 
 /// The sets at some keys; missing ones are `None`.
-type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
+pub(super) type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
 
 /// Looks up all keys first; another type is refused.
-fn look_up<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
+pub(super) fn look_up<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
     for key in keys.iter() {
         db.read::<Set>(key)?;
     }
@@ -40,14 +40,6 @@ pub(super) const SINTERSTORE: Spec = Spec {
     ],
     categories: Category::SET,
     ..Spec::new("sinterstore", sinterstore)
-};
-
-pub(super) const SINTERCARD: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: Flags::READONLY,
-    keys: &[KeySpec::counted(1, Access::READ)],
-    categories: Category::SET,
-    ..Spec::new("sintercard", sintercard)
 };
 
 /// `SINTER key ...`: the members common to all sets; a missing key is an empty set.
@@ -90,37 +82,8 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SINTERCARD numkeys key ... [LIMIT limit]`: the number of members in the intersection, counted
-/// up to `limit` (0: no limit).
-fn sintercard(call: &mut Call<'_>) -> CommandResult {
-    let args = call.args;
-    let numkeys = element::at_least(args.at(1), 1, CommandError::NumkeysNotPositive)?;
-    if numkeys > args.len() - 2 {
-        return Err(CommandError::TooManyKeys);
-    }
-    let mut limit = 0;
-    let mut at = 2 + numkeys;
-    while at < args.len() {
-        if !args.is(at, "LIMIT") || at + 1 == args.len() {
-            return Err(CommandError::Syntax);
-        }
-        limit = element::at_least(args.at(at + 1), 0, CommandError::NegativeLimit)?;
-        at += 2;
-    }
-    let sets = look_up(&mut call.db, args.from(2).first(numkeys))?;
-    let mut len = 0;
-    if let Some(sets) = by_size(&sets) {
-        intersect(&sets, |_| {
-            len += 1;
-            len != limit
-        });
-    }
-    call.reply.int(len as i64);
-    Ok(())
-}
-
 /// All sets, the smallest first; `None` if one is missing: the intersection is empty.
-fn by_size<'s>(sets: &'s Sets<'_>) -> Option<Vec<&'s Set>> {
+pub(super) fn by_size<'s>(sets: &'s Sets<'_>) -> Option<Vec<&'s Set>> {
     let sets: Option<Vec<&Set>> = sets.iter().map(|set| set.as_deref()).collect();
     sets.map(|mut sets| {
         sets.sort_by_key(|set| set.len());
@@ -225,7 +188,7 @@ pub(super) const SDIFFSTORE: Spec = Spec {
 };
 
 /// How to compute a difference.
-enum Plan<'s> {
+pub(super) enum Plan<'s> {
     /// The result is empty: there is no first set, or it is also among the others.
     Empty,
     /// Look up each member of the first set in the others, the biggest of them first.
@@ -237,7 +200,7 @@ enum Plan<'s> {
 impl<'s> Plan<'s> {
     /// Looking up costs the first set's size times the number of sets, halved because it often
     /// stops early; removing costs the sizes of all sets.
-    fn new(sets: &'s Sets<'_>, keys: Args<'_>) -> Plan<'s> {
+    pub fn new(sets: &'s Sets<'_>, keys: Args<'_>) -> Plan<'s> {
         let Some(first) = sets[0].as_deref() else {
             return Plan::Empty;
         };
@@ -273,6 +236,7 @@ fn sdiff(call: &mut Call<'_>) -> CommandResult {
             difference(first, &others, |member| {
                 element::write(reply, member);
                 len += 1;
+                true
             });
             reply.finish_set(place, len);
         }
@@ -289,7 +253,7 @@ fn sdiff(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `first` without the members of `others`, built into `result`.
-fn taken_away(mut result: Set, first: &Set, others: &[&Set], limits: &Limits) -> Set {
+pub(super) fn taken_away(mut result: Set, first: &Set, others: &[&Set], limits: &Limits) -> Set {
     if is_large(first, limits) {
         result = first.clone();
     } else {
@@ -366,7 +330,6 @@ mod tests {
             "SDIFF none string",
             "SDIFFSTORE d a string",
             "SINTERSTORE d none string",
-            "SINTERCARD 2 none string",
         ] {
             assert!(t.run(line).starts_with("-WRONGTYPE "), "{line}");
         }
@@ -385,27 +348,6 @@ mod tests {
         assert_eq!(effects.len(), 4);
         assert_eq!(t.run("SINTERSTORE c none b"), ":0\r\n");
         assert_eq!(t.take_effects(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn counting_stops_at_its_limit() {
-        let mut t = filled();
-        assert_eq!(t.run("SINTERCARD 2 a b"), ":2\r\n");
-        assert_eq!(t.run("SINTERCARD 2 a b LIMIT 1"), ":1\r\n");
-        assert_eq!(t.run("SINTERCARD 2 a b LIMIT 0"), ":2\r\n");
-        assert_eq!(t.run("SINTERCARD 1 a LIMIT 9"), ":4\r\n");
-        for (line, error) in [
-            ("SINTERCARD 0 a", "ERR numkeys should be greater than 0"),
-            (
-                "SINTERCARD 2 a",
-                "ERR Number of keys can't be greater than number of args",
-            ),
-            ("SINTERCARD 1 a LIMIT -1", "ERR LIMIT can't be negative"),
-            ("SINTERCARD 1 a LIMIT", "ERR syntax error"),
-            ("SINTERCARD 1 a b", "ERR syntax error"),
-        ] {
-            assert_eq!(t.run(line), format!("-{error}\r\n"), "{line}");
-        }
     }
 
     #[test]

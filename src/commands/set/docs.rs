@@ -29,6 +29,17 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .args(&[Arg::key("key", 0).multiple()]),
     doc(
+        "sdiffcard",
+        "8.10.0",
+        "O(N), N = the total number of elements in all given sets",
+        "Count the members of the first set that no other set has.",
+    )
+    .args(&[
+        Arg::integer("numkeys"),
+        Arg::key("key", 0).multiple(),
+        Arg::integer("limit").token("LIMIT").optional(),
+    ]),
+    doc(
         "sdiffstore",
         "1.0.0",
         "O(N), N = number of elements in all given sets",
@@ -141,6 +152,18 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "Get the members of all sets together.",
     )
     .args(&[Arg::key("key", 0).multiple()]),
+    doc(
+        "sunioncard",
+        "8.10.0",
+        "O(N), N = the total number of elements in all given sets",
+        "Count the members of all sets together.",
+    )
+    .args(&[
+        Arg::integer("numkeys"),
+        Arg::key("key", 0).multiple(),
+        Arg::word("approx", "APPROX").optional(),
+        Arg::integer("limit").token("LIMIT").optional(),
+    ]),
     doc(
         "sunionstore",
         "1.0.0",

@@ -1,6 +1,7 @@
 //! The set commands.
 
 mod algebra;
+mod cardinality;
 pub(super) mod docs;
 mod members;
 mod random;
@@ -21,7 +22,9 @@ pub(super) static SPECS: &[Spec] = &[
     scan::SSCAN,
     algebra::SINTER,
     algebra::SINTERSTORE,
-    algebra::SINTERCARD,
+    cardinality::SINTERCARD,
+    cardinality::SUNIONCARD,
+    cardinality::SDIFFCARD,
     algebra::SUNION,
     algebra::SUNIONSTORE,
     algebra::SDIFF,

@@ -28,12 +28,22 @@ enum Aggregate {
     Sum,
     Min,
     Max,
+    /// The sum of the weights of the inputs that have the member.
+    Count,
 }
 
 impl Aggregate {
+    /// What an input with this weight contributes to a member to which it gives `score`.
+    fn part(self, weight: f64, score: f64) -> f64 {
+        match self {
+            Aggregate::Count => weight,
+            _ => weight * score,
+        }
+    }
+
     fn join(self, one: f64, other: f64) -> f64 {
         match self {
-            Aggregate::Sum => number_or_zero(one + other),
+            Aggregate::Sum | Aggregate::Count => number_or_zero(one + other),
             Aggregate::Min if other < one => other,
             Aggregate::Max if other > one => other,
             _ => one,
@@ -94,6 +104,7 @@ impl<'a> Inputs<'a> {
                     _ if args.is(next, "SUM") => Aggregate::Sum,
                     _ if args.is(next, "MIN") => Aggregate::Min,
                     _ if args.is(next, "MAX") => Aggregate::Max,
+                    _ if args.is(next, "COUNT") => Aggregate::Count,
                     _ => return Err(CommandError::Syntax),
                 };
             } else if output == Output::Reply && args.is(next, "WITHSCORES") {
@@ -147,7 +158,7 @@ fn union<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> Vec<Scor
         HashMap::with_capacity_and_hasher(largest, ahash::RandomState::new());
     for (source, weight) in sources {
         for (score, member) in source.iter() {
-            let score = number_or_zero(weight * score);
+            let score = number_or_zero(aggregate.part(*weight, score));
             scores
                 .entry(member)
                 .and_modify(|joined| *joined = aggregate.join(*joined, score))
@@ -165,10 +176,10 @@ fn intersection<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> V
         return Vec::new();
     };
     let in_all = smallest.iter().filter_map(|(score, member)| {
-        let first = number_or_zero(weight * score);
+        let first = number_or_zero(aggregate.part(*weight, score));
         let joined = others.iter().try_fold(first, |joined, (source, weight)| {
             let score = source.score(&member)?;
-            Some(aggregate.join(joined, score * weight))
+            Some(aggregate.join(joined, aggregate.part(*weight, score)))
         })?;
         Some((joined, member))
     });
@@ -237,7 +248,7 @@ pub(super) const ZUNION: Spec = Spec {
     ..Spec::new("zunion", zunion)
 };
 
-/// `ZUNION numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM | MIN | MAX]
+/// `ZUNION numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM | MIN | MAX | COUNT]
 /// [WITHSCORES]`: the members of any input.
 ///
 /// Reply: array of members in order, with WITHSCORES of members and scores (RESP3: of
@@ -374,6 +385,18 @@ mod tests {
             ("ZINTER 2 a none", ""),
             ("ZUNION 3 a none a WITHSCORES", "x 2 y 4 z 6"),
             ("ZUNION 1 a WEIGHTS -1", "z y x"),
+            (
+                "ZUNION 2 a b AGGREGATE COUNT WITHSCORES",
+                "12 1 x 1 y 2 z 2",
+            ),
+            (
+                "ZINTER 2 a b WEIGHTS 1 2.5 AGGREGATE COUNT WITHSCORES",
+                "y 3.5 z 3.5",
+            ),
+            (
+                "ZUNION 2 a b WEIGHTS inf -inf AGGREGATE COUNT WITHSCORES",
+                "12 -inf y 0 z 0 x inf",
+            ),
         ] {
             assert_eq!(words(&t.run(line)), expected, "{line}");
         }

@@ -138,6 +138,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
                 Arg::word("sum", "SUM"),
                 Arg::word("min", "MIN"),
                 Arg::word("max", "MAX"),
+                Arg::word("count", "COUNT").since("8.8.0"),
             ],
         )
         .token("AGGREGATE")
@@ -177,6 +178,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
                 Arg::word("sum", "SUM"),
                 Arg::word("min", "MIN"),
                 Arg::word("max", "MAX"),
+                Arg::word("count", "COUNT").since("8.8.0"),
             ],
         )
         .token("AGGREGATE")
@@ -471,6 +473,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
                 Arg::word("sum", "SUM"),
                 Arg::word("min", "MIN"),
                 Arg::word("max", "MAX"),
+                Arg::word("count", "COUNT").since("8.8.0"),
             ],
         )
         .token("AGGREGATE")
@@ -498,6 +501,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
                 Arg::word("sum", "SUM"),
                 Arg::word("min", "MIN"),
                 Arg::word("max", "MAX"),
+                Arg::word("count", "COUNT").since("8.8.0"),
             ],
         )
         .token("AGGREGATE")

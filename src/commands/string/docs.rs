@@ -34,12 +34,38 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .args(&[Arg::key("key", 0), Arg::integer("decrement")]),
     doc(
+        "delex",
+        "8.4.0",
+        "O(1) for IFEQ and IFNE, O(N) for IFDEQ and IFDNE, N = length of the string",
+        "Delete a key, or only if a condition on its string holds.",
+    )
+    .args(&[
+        Arg::key("key", 0),
+        Arg::one_of(
+            "condition",
+            &[
+                Arg::string("ifeq-value").token("IFEQ"),
+                Arg::string("ifne-value").token("IFNE"),
+                Arg::string("ifdeq-digest").token("IFDEQ"),
+                Arg::string("ifdne-digest").token("IFDNE"),
+            ],
+        )
+        .optional(),
+    ]),
+    doc(
         "delifeq",
         "9.0.0",
         "O(1)",
         "Delete a key if its string equals the given value.",
     )
     .args(&[Arg::key("key", 0), Arg::string("value")]),
+    doc(
+        "digest",
+        "8.4.0",
+        "O(N), N = length of the string",
+        "Get a hash of a string, as 16 hexadecimal digits.",
+    )
+    .args(&[Arg::key("key", 0)]),
     doc("get", "1.0.0", "O(1)", "Get the string at a key.").args(&[Arg::key("key", 0)]),
     doc(
         "getdel",
@@ -109,6 +135,38 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .args(&[Arg::key("key", 0), Arg::double("increment")]),
     doc(
+        "increx",
+        "8.8.0",
+        "O(1)",
+        "Add to a number within bounds and set its expiration; a missing key counts as 0.",
+    )
+    .args(&[
+        Arg::key("key", 0),
+        Arg::one_of(
+            "increment",
+            &[
+                Arg::double("float").token("BYFLOAT"),
+                Arg::integer("integer").token("BYINT"),
+            ],
+        )
+        .optional(),
+        Arg::word("saturate", "SATURATE").optional(),
+        Arg::string("lowerbound").token("LBOUND").optional(),
+        Arg::string("upperbound").token("UBOUND").optional(),
+        Arg::one_of(
+            "expiration",
+            &[
+                Arg::integer("seconds").token("EX"),
+                Arg::integer("milliseconds").token("PX"),
+                Arg::unix_time("unix-time-seconds").token("EXAT"),
+                Arg::unix_time("unix-time-milliseconds").token("PXAT"),
+                Arg::word("persist", "PERSIST"),
+            ],
+        )
+        .optional(),
+        Arg::word("enx", "ENX").optional(),
+    ]),
+    doc(
         "lcs",
         "7.0.0",
         "O(N*M), N and M = lengths of the strings",
@@ -140,7 +198,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     .args(&[Arg::block("data", &[Arg::key("key", 0), Arg::string("value")]).multiple()]),
     doc(
         "msetex",
-        "9.1.0",
+        "8.4.0",
         "O(N), N = number of keys to set",
         "Set several keys to string values with one expiration, optionally under a \
          condition.",
@@ -191,13 +249,24 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         ("6.0.0", "New option `KEEPTTL`."),
         ("6.2.0", "New options `GET`, `EXAT` and `PXAT`."),
         ("7.0.0", "`NX` and `GET` go together."),
+        ("8.4.0", "New options `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE`."),
     ])
     .args(&[
         Arg::key("key", 0),
         Arg::string("value"),
-        Arg::one_of("condition", &[Arg::word("nx", "NX"), Arg::word("xx", "XX")])
-            .since("2.6.12")
-            .optional(),
+        Arg::one_of(
+            "condition",
+            &[
+                Arg::word("nx", "NX"),
+                Arg::word("xx", "XX"),
+                Arg::string("ifeq-value").token("IFEQ").since("8.4.0"),
+                Arg::string("ifne-value").token("IFNE").since("8.4.0"),
+                Arg::string("ifdeq-digest").token("IFDEQ").since("8.4.0"),
+                Arg::string("ifdne-digest").token("IFDNE").since("8.4.0"),
+            ],
+        )
+        .since("2.6.12")
+        .optional(),
         Arg::word("get", "GET").since("6.2.0").optional(),
         Arg::one_of(
             "expiration",

@@ -1,9 +1,11 @@
 //! The string commands.
 
+mod compare;
 pub(super) mod docs;
 mod float;
 mod get;
 mod incr;
+mod increx;
 mod lcs;
 mod multi;
 mod range;
@@ -21,11 +23,14 @@ pub(super) static SPECS: &[Spec] = &[
     get::GETEX,
     get::GETDEL,
     get::DELIFEQ,
+    compare::DIGEST,
+    compare::DELEX,
     incr::INCR,
     incr::DECR,
     incr::INCRBY,
     incr::DECRBY,
     float::INCRBYFLOAT,
+    increx::INCREX,
     multi::MGET,
     multi::MSET,
     multi::MSETNX,

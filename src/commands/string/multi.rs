@@ -87,10 +87,11 @@ fn set_pairs(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
     for at in (0..pairs.len()).step_by(2) {
         let (key, value) = (pairs.at(at), NewValue::argument(pairs, at + 1));
         call.db.set_string(key, value, expiry);
-        call.db.changed(key, Class::STRING, "set");
+        // As in Redis, the other way round than SET.
         if matches!(expiry, Expiry::At(_)) {
             call.db.event(key, Class::GENERIC, "expire");
         }
+        call.db.changed(key, Class::STRING, "set");
     }
 }
 
@@ -115,7 +116,8 @@ pub(super) const MSETEX: Spec = Spec {
     ..Spec::new("msetex", msetex)
 };
 
-const BAD_NUMKEYS: &str = "ERR invalid numkeys value or out of range";
+const BAD_NUMKEYS: &str = "ERR invalid numkeys value";
+const TOO_FEW_PAIRS: &str = "ERR wrong number of key-value pairs";
 
 /// `MSETEX numkeys key value ... [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`:
 /// sets all of the keys, or none if one does not meet the condition.
@@ -129,7 +131,7 @@ fn msetex(call: &mut Call<'_>) -> CommandResult {
         .ok_or(CommandError::Text(BAD_NUMKEYS))? as usize;
     let first_option = 2 + 2 * numkeys;
     if call.args.len() < first_option {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Text(TOO_FEW_PAIRS));
     }
     let (wanted, expiry) = msetex_options(call, first_option)?;
     let keys = || call.args.from(2).iter().step_by(2).take(numkeys);
@@ -215,20 +217,15 @@ mod tests {
     fn msetex_counts_its_keys_before_it_believes_them() {
         let mut t = Testbed::new();
         for (line, reply) in [
+            ("MSETEX 0 a 1", "-ERR invalid numkeys value\r\n"),
+            ("MSETEX x a 1", "-ERR invalid numkeys value\r\n"),
+            ("MSETEX 2147483648 a 1", "-ERR invalid numkeys value\r\n"),
             (
-                "MSETEX 0 a 1",
-                "-ERR invalid numkeys value or out of range\r\n",
+                "MSETEX 2147483647 a 1",
+                "-ERR wrong number of key-value pairs\r\n",
             ),
-            (
-                "MSETEX x a 1",
-                "-ERR invalid numkeys value or out of range\r\n",
-            ),
-            (
-                "MSETEX 2147483648 a 1",
-                "-ERR invalid numkeys value or out of range\r\n",
-            ),
-            ("MSETEX 2147483647 a 1", "-ERR syntax error\r\n"),
-            ("MSETEX 2 a 1 b", "-ERR syntax error\r\n"),
+            ("MSETEX 2 a 1 b", "-ERR wrong number of key-value pairs\r\n"),
+            ("MSETEX 2 a 1 b 2 c", "-ERR syntax error\r\n"),
             ("MSETEX 1 a 1 NX XX", "-ERR syntax error\r\n"),
             ("MSETEX 1 a 1 EX 1 PX 1", "-ERR syntax error\r\n"),
             (

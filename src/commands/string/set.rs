@@ -1,9 +1,10 @@
 //! SET, and the commands that are variants of it.
 
+use super::compare::Comparison;
 use crate::command::keys::Keys;
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::{ExpireArg, KEEPTTL, TimeForm};
-use crate::keyspace::{Class, Expiry, NewValue};
+use crate::keyspace::{Cause, Class, Expiry, NewValue};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -42,12 +43,14 @@ pub(super) const SET: Spec = Spec {
     ..Spec::new("set", set)
 };
 
-/// SET's key: with `GET` it is also read. As in Redis, the word counts in any position, even as an
-/// operand.
+/// SET's key: with `GET` it is also read, with a condition on its value compared. As in Redis, the
+/// words count in any position, even as operands.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
-    let reads = (3..args.len()).any(|at| args.is(at, "GET"));
-    let access = if reads {
+    let options = 3..args.len();
+    let access = if options.clone().any(|at| args.is(at, "GET")) {
         Access::MODIFY
+    } else if options.clone().any(|at| Comparison::is_word(args, at)) {
+        Access::RW.union(Access::UPDATE)
     } else {
         Access::OVERWRITE
     };
@@ -60,8 +63,7 @@ enum Condition<'a> {
     Always,
     IfMissing,
     IfThere,
-    /// The present string equals this one.
-    IfEqual(&'a [u8]),
+    IfValue(Comparison<'a>),
 }
 
 struct SetOptions<'a> {
@@ -74,7 +76,7 @@ struct SetOptions<'a> {
 impl<'a> SetOptions<'a> {
     /// Options may be repeated unless they contradict each other; the last one applies.
     fn parse(args: Args<'a>) -> Result<SetOptions<'a>, CommandError> {
-        use Condition::{Always, IfEqual, IfMissing, IfThere};
+        use Condition::{Always, IfMissing, IfThere, IfValue};
         let mut o = SetOptions {
             condition: Always,
             get: false,
@@ -87,9 +89,15 @@ impl<'a> SetOptions<'a> {
                 o.condition = IfMissing;
             } else if args.is(at, "XX") && matches!(o.condition, Always | IfThere) {
                 o.condition = IfThere;
-            } else if args.is(at, "IFEQ") && o.condition == Always {
+            } else if let Some(comparison) = Comparison::parse(args, at)
+                && match o.condition {
+                    Always => true,
+                    IfValue(first) => first.is_same_word(&comparison),
+                    _ => false,
+                }
+            {
+                o.condition = IfValue(comparison);
                 at += 1;
-                o.condition = IfEqual(args.get(at).ok_or(CommandError::Syntax)?);
             } else if args.is(at, "GET") {
                 o.get = true;
             } else if args.is(at, KEEPTTL) && o.expire.is_none() {
@@ -109,7 +117,8 @@ impl<'a> SetOptions<'a> {
     }
 }
 
-/// `SET key value [NX | XX | IFEQ text] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`.
+/// `SET key value [NX | XX | IFEQ text | IFNE text | IFDEQ digest | IFDNE digest] [GET]
+/// [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`. An absolute time that has passed deletes the key.
 ///
 /// Reply: OK, or null if the condition did not hold; with GET the old string or null, in both
 /// cases. O(1) plus the length.
@@ -128,25 +137,35 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         None => Expiry::Clear,
         Some(arg) => Expiry::At(arg.unix_ms(call.db.now_ms(), call.name)?),
     };
+    let due_ms = call.db.due_ms();
     let mut place = call.db.place(key);
     if options.get {
         place.count_read();
-        match place.string()? {
-            Some(old) => old.reply(call.reply),
-            None => call.reply.null(),
-        }
+        place.string()?;
     }
     let holds = match options.condition {
         Condition::Always => true,
         Condition::IfMissing => !place.is_taken(),
         Condition::IfThere => place.is_taken(),
-        Condition::IfEqual(wanted) => place
-            .string()?
-            .is_some_and(|old| old.text(&mut itoa::Buffer::new()) == wanted),
+        Condition::IfValue(comparison) => comparison.holds(place.string()?)?,
     };
+    if options.get {
+        match place.string()? {
+            Some(old) => old.reply(call.reply),
+            None => call.reply.null(),
+        }
+    }
     if !holds {
         if !options.get {
             call.reply.null();
+        }
+        return Ok(());
+    }
+    if matches!(expiry, Expiry::At(when) if when <= due_ms) {
+        let deleted = place.delete(Cause::Expiry);
+        state_past_expiry(call, key, deleted);
+        if !options.get {
+            call.reply.ok();
         }
         return Ok(());
     }
@@ -156,10 +175,10 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         call.db.event(key, Class::GENERIC, "expire");
         // A point in time is repeated as it was given, as in Redis.
         let is_given = (options.expire).is_some_and(|arg| arg.form == TimeForm::PxAt);
-        if !is_given || matches!(options.condition, Condition::IfEqual(_)) {
+        if !is_given || matches!(options.condition, Condition::IfValue(_)) {
             state_set_until(call, key, call.args.at(2), when);
         }
-    } else if options.get || matches!(options.condition, Condition::IfEqual(_)) {
+    } else if options.get || matches!(options.condition, Condition::IfValue(_)) {
         state_plain_set(call);
     }
     if !options.get {
@@ -178,7 +197,17 @@ pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when
     call.rewrite(&[b"SET", key, text, b"PXAT", when]);
 }
 
-/// Propagates SET without GET, whose reply is not needed, and without IFEQ, which held.
+/// Records that a write with an expiry in the past has `deleted` the key, or found none.
+pub(super) fn state_past_expiry(call: &mut Call<'_>, key: &[u8], deleted: bool) {
+    call.db.keyspace().stats.expired += 1;
+    if deleted {
+        call.db.changed(key, Class::GENERIC, "del");
+        call.rewrite(&[call.db.expire_word(), key]);
+    }
+}
+
+/// Propagates SET without GET, whose reply is not needed, and without a condition on the value,
+/// which held: servers without these conditions understand it.
 fn state_plain_set(call: &mut Call<'_>) {
     if !call.effects_wanted() {
         return;
@@ -186,7 +215,7 @@ fn state_plain_set(call: &mut Call<'_>) {
     let mut words: Vec<&[u8]> = Vec::with_capacity(call.args.len());
     let mut at = 0;
     while at < call.args.len() {
-        if at >= 3 && call.args.is(at, "IFEQ") {
+        if at >= 3 && Comparison::is_word(call.args, at) {
             at += 1;
         } else if at < 3 || !call.args.is(at, "GET") {
             words.push(call.args.at(at));
@@ -302,7 +331,9 @@ mod tests {
             "SET a 1 KEEPTTL EX 5",
             "SET a 1 IFEQ",
             "SET a 1 IFEQ 1 NX",
-            "SET a 1 IFEQ 1 IFEQ 1",
+            "SET a 1 NX IFEQ 1",
+            "SET a 1 IFEQ 1 IFNE 1",
+            "SET a 1 IFEQ 1 IFDEQ 1",
             "SET a 1 EX",
         ] {
             assert_eq!(t.run(wrong), "-ERR syntax error\r\n", "{wrong}");
@@ -320,6 +351,10 @@ mod tests {
             t.run("COMMAND GETKEYSANDFLAGS SET k 1 GET"),
             "*1\r\n*2\r\n$1\r\nk\r\n*3\r\n+RW\r\n+access\r\n+update\r\n"
         );
+        assert_eq!(
+            t.run("COMMAND GETKEYSANDFLAGS SET k 1 IFDNE 1"),
+            "*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+RW\r\n+update\r\n"
+        );
     }
 
     #[test]
@@ -334,6 +369,76 @@ mod tests {
             t.take_effects(),
             ["SET a 10 PXAT 1000005000", "SET a 11 KEEPTTL", "SET a 12"]
         );
+    }
+
+    /// Replies as Redis 8.10.2 gives them.
+    #[test]
+    fn values_and_digests_are_conditions() {
+        let mut t = Testbed::new();
+        let digits = "-ERR must be exactly 16 hexadecimal characters\r\n";
+        t.run("RPUSH l 1");
+        for (line, reply) in [
+            ("SET a x IFDEQ short", "$-1\r\n"),
+            ("SET a x IFDNE short", "+OK\r\n"),
+            ("SET a y IFDEQ short", digits),
+            ("SET a y IFDNE short GET", digits),
+            ("SET a y IFDEQ zzzzzzzzzzzzzzzz", "$-1\r\n"),
+            ("SET a y IFDNE zzzzzzzzzzzzzzzz", "+OK\r\n"),
+            ("SET a z IFEQ y IFEQ q", "$-1\r\n"),
+            ("SET a z IFEQ q IFEQ y", "+OK\r\n"),
+            ("SET a z IFEQ NX", "$-1\r\n"),
+            ("SET a 12345 IFNE q GET", "$1\r\nz\r\n"),
+            ("SET a q IFNE 12345 GET", "$5\r\n12345\r\n"),
+            ("SET a q IFDEQ F34099EDE96B5581 KEEPTTL", "+OK\r\n"),
+            ("SET none q IFEQ q GET", "$-1\r\n"),
+            ("SET none q IFNE q GET", "$-1\r\n"),
+            ("GET none", "$1\r\nq\r\n"),
+            ("SET l y NX", "$-1\r\n"),
+            (
+                "SET a 1 IFDEQ short EX 0",
+                "-ERR invalid expire time in 'set' command\r\n",
+            ),
+        ] {
+            assert_eq!(t.run(line), reply, "{line}");
+        }
+        for condition in ["IFEQ y", "IFNE y", "IFDEQ y", "IFDNE y", "NX GET"] {
+            let reply = t.run(&format!("SET l y {condition}"));
+            assert!(reply.starts_with("-WRONGTYPE "), "{condition}: {reply}");
+        }
+        t.take_effects();
+        t.run("SET a x IFDNE 0000000000000000 GET PX 5000");
+        t.run("SET a x KEEPTTL IFNE GET");
+        assert_eq!(
+            t.take_effects(),
+            ["SET a x PXAT 1000005000", "SET a x KEEPTTL"]
+        );
+    }
+
+    #[test]
+    fn a_time_that_has_passed_deletes_the_key() {
+        let mut t = Testbed::new();
+        for set in [
+            "SET a x EXAT 5",
+            "SET a x PXAT 5 GET",
+            "SET a x IFEQ 1 EXAT 5",
+        ] {
+            t.run("SET a 1");
+            t.take_effects();
+            t.take_events();
+            let reply = t.run(set);
+            assert!(
+                ["+OK\r\n", "$1\r\n1\r\n"].contains(&reply.as_str()),
+                "{set}: {reply}"
+            );
+            assert_eq!(t.run("EXISTS a"), ":0\r\n");
+            assert_eq!(t.take_effects(), ["DEL a"]);
+        }
+        t.run("RPUSH l 1");
+        t.take_effects();
+        assert_eq!(t.run("SET l x PXAT 5"), "+OK\r\n");
+        assert_eq!(t.run("SET none x PXAT 5"), "+OK\r\n");
+        assert_eq!(t.take_effects(), ["DEL l"]);
+        assert!(t.run("INFO stats").contains("expired_keys:5\r\n"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! All registers, a byte each, for merging several HyperLogLogs.
 
+use super::hash::register_of;
 use super::sparse::Cursor;
 use super::{
     DENSE_BYTES, Damaged, HEADER_BYTES, REGISTERS, as_dense, dense, estimate, raise, sparse,
@@ -13,6 +14,13 @@ impl Registers {
     /// All zero.
     pub fn new() -> Registers {
         Registers([0; REGISTERS])
+    }
+
+    /// Adds an element. O(bytes).
+    #[inline]
+    pub fn add(&mut self, element: &[u8]) {
+        let (index, value) = register_of(element);
+        self.0[index] = self.0[index].max(value);
     }
 
     /// Raises each register to that of a HyperLogLog; if that is damaged, the first ones may
