@@ -197,6 +197,7 @@ FILLS = {
     "hash": lambda: (command("HSET", "h:{big}", "f:%012d" % n, "v:%012d" % n) for n in range(1_000_000)),
     "zset": lambda: (command("ZADD", "z:{big}", n, "m:%012d" % n) for n in range(1_000_000)),
     "list": lambda: (command("RPUSH", "mylist", *["xxxxxxxx%d" % n for n in range(100)]) for _ in range(22_000)),
+    "array": lambda: (command("ARSET", "array", n, "v:%08d" % n) for n in range(1_000_000)),
     "stream": lambda: (command("XADD", "x:{big}", "%d-1" % (n + 1), "field", "v:%08d" % n) for n in range(1_000_000)),
     "bits": lambda: (command("SETBIT", "key:%012d" % n, 7, 1) for n in range(1_000_000)),
     "hyperloglogs": lambda: (command("PFADD", "log:%d" % (n % 10), *("m:%d" % (n * 100 + at) for at in range(100)))
@@ -268,6 +269,8 @@ LOADS = [
      ["-r", "80000000", "GEOADD", "places", "__rand_int__e-6", "__rand_int__e-6", "m:__rand_int__"]),
     ("GEOSEARCH 100", 16, 50_000, "places",
      ["-r", "79000000", "GEOSEARCH", "places", "FROMLONLAT", "__rand_int__e-6", "40", "BYRADIUS", "44", "km"]),
+    ("ARSET x64", 64, 3_000_000, None, ["-r", "1000000", "ARSET", "array", "__rand_int__", "value"]),
+    ("ARGET x64", 64, 3_000_000, "array", ["-r", "1000000", "ARGET", "array", "__rand_int__"]),
     ("XADD x64", 64, 1_500_000, None, ["XADD", "stream", "*", "field", "value"]),
     ("XADD MAXLEN ~ x64", 64, 1_500_000, None, ["XADD", "stream", "MAXLEN", "~", "1000", "*", "field", "value"]),
     ("XRANGE 100 x16", 16, 100_000, "stream", ["XRANGE", "x:{big}", "500-0", "+", "COUNT", "100"]),
@@ -308,6 +311,8 @@ SETS = [
     ("one zset", 1_000_000, lambda n: command("ZADD", "z", n * 0.5, "m:%012d" % n)),
     ("zsets of 20", 100_000, lambda n: command("ZADD", "z:%d" % n, *pairs(20, "%d", "m:%06d"))),
     ("one list", 1_000_000, lambda n: command("RPUSH", "l", "e:%012d" % n)),
+    ("one array", 1_000_000, lambda n: command("ARSET", "a", n, "v:%05d" % (n % 100_000))),
+    ("one array of integers", 1_000_000, lambda n: command("ARSET", "a", n, n)),
     ("one stream", 1_000_000, lambda n: command("XADD", "x", "%d-1" % (n + 1), "field", "v:%08d" % n)),
 ]
 
@@ -446,6 +451,7 @@ def single_fill(n):
     yield from many("ZADD", "lex", (text for at in range(n) for text in ("0", "m:%012d" % at)), 200)
     yield from (command("SET", name, "".join(random.Random(name).choices("abcd", k=1000))) for name in ("text1", "text2"))
     yield from many("RPUSH", "short", range(100)) + many("HSET", "small", pairs(10, "f%d", "v%d")) + many("SADD", "few", range(100))
+    yield from many("ARINSERT", "array", range(n)) + many("ARINSERT", "words", ("e:%06d" % at for at in range(n)))
     # One to be dumped, one whose fields expire, ten of thirty thousand elements.
     yield from many("RPUSH", "texts", ("e:%012d" % at for at in range(n))) + many("HSET", "leased", pairs(10, "f%d", "v%d"))
     yield from FILLS["hyperloglogs"]()
@@ -502,6 +508,13 @@ SINGLE = [
     (300, "PFCOUNT" + TEN_LOGS), (300, "PFMERGE merged" + TEN_LOGS),
     (MICROS, "GEOADD places 13.4 52.5 p#"), (300, "GEOSEARCH places FROMLONLAT 13 52 BYRADIUS 100 km COUNT 10"),
     (MICROS, "XADD stream * f v"), (300, "XRANGE stream - + COUNT 100"), (MICROS, "PUBLISH nobody x"),
+    (MICROS, "ARSET array #0 17"), (MICROS, "ARGET array #0"), (MICROS, "ARMSET array" + " #0 v" * 10), (MICROS, "ARMGET array" + " #0" * 10),
+    (MICROS, "ARSET array 300000 x", "ARDEL array 300000"), (MICROS, "ARLEN array"), (MICROS, "ARCOUNT array"), (MICROS, "ARNEXT array"),
+    (MICROS, "ARINSERT inserted x"), (MICROS, "ARSEEK inserted 1"), (MICROS, "ARRING ring 1000 x"), (MICROS, "ARLASTITEMS ring 100"),
+    (MICROS, "ARINFO array"), (300, "ARINFO array FULL"), (300, "ARGETRANGE words 1000 1999"), (300, "ARSCAN words 1000 1999"),
+    (MILLIS, "AROP array 0 199999 SUM"), (MILLIS, "AROP array 0 199999 MAX"), (MILLIS, "AROP array 0 199999 XOR"), (MILLIS, "AROP words 0 199999 USED"),
+    (MILLIS, "AROP words 0 199999 MATCH e:000777"), (MILLIS, "ARGREP words - + EXACT e:000777"), (MILLIS, "ARGREP words - + MATCH 777 LIMIT 10"),
+    (MILLIS, "ARGREP words - + GLOB *777"), (MILLIS, "ARGREP words - + RE 7{3}$"), (MICROS, "ARMSET few3 1 a 5000 b", "ARDELRANGE few3 0 9999"),
     (MICROS, "DUMP small"), (MILLIS, "DUMP texts"), (MICROS, "EVAL return(1) 0"),
 ]
 

@@ -125,6 +125,11 @@ pub fn write_g17(out: &mut Vec<u8>, value: f64) {
     text.copy_within(..1, 1);
     let (digits, power) = (&text[1..18], &text[19..len]);
     let power = number::parse_i64(power).expect("LowerExp writes a decimal exponent") as i32;
+    place_g17(out, digits, power);
+}
+
+/// Appends the 17 digits of a number from 10^power on as C's `%.17g` does.
+pub(super) fn place_g17(out: &mut Vec<u8>, digits: &[u8], power: i32) {
     let used = digits
         .iter()
         .rposition(|&b| b != b'0')

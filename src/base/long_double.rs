@@ -168,6 +168,73 @@ impl LongDouble {
         }
     }
 
+    /// The sum, which may be infinite; `None` if it is not a number.
+    pub fn saturating_add(self, other: LongDouble) -> Option<LongDouble> {
+        match (self, other) {
+            (LongDouble::Infinite { negative: a }, LongDouble::Infinite { negative: b }) => {
+                (a == b).then_some(self)
+            }
+            (LongDouble::Infinite { .. }, _) => Some(self),
+            (_, LongDouble::Infinite { .. }) => Some(other),
+            (LongDouble::Finite { negative, .. }, _) => {
+                // Only numbers of one sign overflow.
+                let infinite = LongDouble::Infinite { negative };
+                Some(self.checked_add(other).unwrap_or(infinite))
+            }
+        }
+    }
+
+    /// The integer towards zero; `None` beyond the range of `i64`.
+    pub fn truncated(self) -> Option<i64> {
+        let LongDouble::Finite {
+            negative,
+            mantissa,
+            unit,
+        } = self
+        else {
+            return None;
+        };
+        let magnitude = match unit {
+            ..=0 => u128::from(mantissa)
+                .checked_shr(unit.unsigned_abs())
+                .unwrap_or(0),
+            1..=63 => u128::from(mantissa) << unit,
+            _ if mantissa == 0 => 0,
+            _ => return None,
+        };
+        let magnitude = i128::try_from(magnitude).ok()?;
+        i64::try_from(if negative { -magnitude } else { magnitude }).ok()
+    }
+
+    /// Appends the value as C's `%.17Lg` does.
+    pub fn write_g17(self, out: &mut Vec<u8>) {
+        let LongDouble::Finite {
+            negative,
+            mantissa,
+            unit,
+        } = self
+        else {
+            return self.write(out);
+        };
+        if negative {
+            out.push(b'-');
+        }
+        if mantissa == 0 {
+            return out.push(b'0');
+        }
+        // An estimate of the decimal exponent, off by one at most.
+        let log10 = (mantissa as f64).log10() + f64::from(unit) * std::f64::consts::LOG10_2;
+        let mut power = log10.floor() as i32;
+        loop {
+            let digits = scaled(mantissa, unit, 16 - power).to_string();
+            match digits.len() {
+                17 => return super::float::place_g17(out, digits.as_bytes(), power),
+                ..17 => power -= 1,
+                _ => power += 1,
+            }
+        }
+    }
+
     /// A thousand times the value, rounded up to an integer: seconds as milliseconds.
     ///
     /// `None` above the range of `i64`; anything below it becomes `i64::MIN`.
@@ -283,6 +350,28 @@ impl From<f64> for LongDouble {
             unit,
         }
     }
+}
+
+/// `mantissa * 2^unit * 10^power`, rounded half to even.
+fn scaled(mantissa: u64, unit: i32, power: i32) -> BigUint {
+    let ten = BigUint::from(10u8).pow(power.unsigned_abs());
+    let (mut above, mut below) = (BigUint::from(mantissa), BigUint::from(1u8));
+    match power {
+        0.. => above *= ten,
+        _ => below *= ten,
+    }
+    match unit {
+        0.. => above <<= unit.unsigned_abs(),
+        _ => below <<= unit.unsigned_abs(),
+    }
+    let quotient = &above / &below;
+    let twice_rest = (above - &quotient * &below) << 1u32;
+    let up = match twice_rest.cmp(&below) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => quotient.bit(0),
+        std::cmp::Ordering::Greater => true,
+    };
+    quotient + u8::from(up)
 }
 
 fn whole(mantissa: u64, unit: u32) -> Option<u128> {
@@ -427,6 +516,60 @@ mod tests {
         let mut out = Vec::new();
         n.write(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn seventeen_digits_are_those_of_c() {
+        for (text, shown) in [
+            ("0.1", "0.1"),
+            ("-0", "-0"),
+            ("9223372036854775807", "9.2233720368547758e+18"),
+            ("18446744073709551614", "1.8446744073709552e+19"),
+            ("12345.678901234567890123", "12345.678901234568"),
+            ("123456789012345678901234567890", "1.2345678901234568e+29"),
+            ("1.234e-06", "1.234e-06"),
+            ("0.0001", "0.0001"),
+            ("99999999999999999", "99999999999999999"),
+            ("999999999999999999", "1e+18"),
+            ("1e-4940", "1.0000000000000001e-4940"),
+            ("-1e4900", "-1e+4900"),
+            ("inf", "inf"),
+        ] {
+            let mut out = Vec::new();
+            LongDouble::parse(text.as_bytes())
+                .unwrap()
+                .write_g17(&mut out);
+            if text != "1e-4940" {
+                assert_eq!(String::from_utf8(out).unwrap(), shown);
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_compared_cut_and_added_beyond_their_range() {
+        let of = |text: &str| LongDouble::parse(text.as_bytes()).unwrap();
+        let ascending = [
+            "-inf", "-1e30", "-2.5", "-1e-30", "0", "1e-30", "1", "1.5", "1e30", "inf",
+        ];
+        for (a, low) in ascending.iter().enumerate() {
+            for (b, high) in ascending.iter().enumerate() {
+                assert_eq!(of(low).compare(of(high)).is_lt(), a < b, "{low} {high}");
+            }
+        }
+        assert!(of("-0").compare(of("0")).is_eq());
+        let cut = |text: &str| of(text).truncated();
+        assert_eq!(
+            [cut("3.7"), cut("-3.7"), cut("-0.5")],
+            [Some(3), Some(-3), Some(0)]
+        );
+        assert_eq!(cut("9223372036854775807"), Some(i64::MAX));
+        assert_eq!(cut("-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(
+            [cut("9223372036854775808"), cut("1e30"), cut("inf")],
+            [None; 3]
+        );
+        assert_eq!(of("inf").saturating_add(of("-inf")), None);
+        assert_eq!(of("1e4932").saturating_add(of("1e4932")), Some(of("inf")));
     }
 
     /// `value increment answer`; the answers are Redis 8.0's to SET and INCRBYFLOAT.

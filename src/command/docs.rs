@@ -47,6 +47,7 @@ macro_rules! groups {
 }
 
 groups! {
+    Array "array",
     Bitmap "bitmap",
     Cluster "cluster",
     Connection "connection",

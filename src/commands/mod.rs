@@ -1,6 +1,7 @@
 //! Every command: rows, handlers and documentation, one folder per Redis group.
 
 mod acl;
+mod array;
 mod bitmap;
 mod cluster;
 mod command;
@@ -59,6 +60,7 @@ const GROUPS: &[(&[Spec], &[Doc])] = &[
     (connection::SPECS, connection::docs::DOCS),
     (server::SPECS, server::docs::DOCS),
     (generic::SPECS, generic::docs::DOCS),
+    (array::SPECS, array::docs::DOCS),
     (hash::SPECS, hash::docs::DOCS),
     (list::SPECS, list::docs::DOCS),
     (pubsub::SPECS, pubsub::docs::DOCS),

@@ -28,6 +28,7 @@ fn filled() -> Testbed {
     t.run("XADD short-log 1-1 f v");
     t.run("XGROUP CREATE log g 0 MKSTREAM");
     t.run("XGROUP CREATE log other 0 MKSTREAM");
+    t.run("ARSET few-slots 7 a b c");
     t.run("CONFIG SET list-max-listpack-size 4");
     t.run("CONFIG SET stream-node-max-entries 3");
     t.run(&format!("RPUSH packed-list {}", "z".repeat(5000)));
@@ -37,6 +38,8 @@ fn filled() -> Testbed {
         t.run(&format!("HSET hash field:{i} {}", "v".repeat(i % 90)));
         t.run(&format!("ZADD zset {} member:{i}", i % 70));
         t.run(&format!("XADD log {i}-1 field value:{i}"));
+        t.run(&format!("ARSET array {} {}", i * i, "v".repeat(i % 150)));
+        t.run(&format!("ARINSERT dense {i}"));
         t.run(&format!("SET key:{i} {}", "v".repeat(i % 200)));
         if i % 7 == 0 {
             t.run(&format!("SET due:{i} v PX {}", 100_000 + i));
@@ -82,6 +85,9 @@ fn answers(t: &mut Testbed) -> Vec<String> {
         "HGETALL timed",
         "HPEXPIRETIME hash FIELDS 2 field:7 field:8",
         "XRANGE log - + COUNT 500",
+        "ARSCAN array 0 10000000",
+        "ARINFO array FULL",
+        "ARGETRANGE dense 2999 0",
         "XPENDING log g - + 500",
         "XINFO STREAM log FULL COUNT 10",
         "DEBUG HTSTATS-KEY set",

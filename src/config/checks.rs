@@ -1,5 +1,6 @@
-//! Checks of text values.
+//! Checks of values.
 
+use super::Config;
 use super::refusal::ValueError;
 use crate::base::sys;
 
@@ -119,6 +120,21 @@ pub fn locale(text: &[u8]) -> Checked {
 /// Whether the name could leave its directory.
 fn is_path(text: &[u8]) -> bool {
     text.contains(&b'/') || text.contains(&b'\\')
+}
+
+pub fn array_slice_size(_: &Config, size: i128) -> Checked {
+    refuse_if(size & (size - 1) != 0, ValueError::SliceSize)
+}
+
+/// 0 has no sparse slices.
+pub fn array_sparse_kmax(config: &Config, values: i128) -> Checked {
+    let is_low = values != 0 && values <= config.array_sparse_kmin as i128;
+    refuse_if(is_low, ValueError::SparseMax)
+}
+
+pub fn array_sparse_kmin(config: &Config, values: i128) -> Checked {
+    let most = config.array_sparse_kmax as i128;
+    refuse_if(most != 0 && values >= most, ValueError::SparseMin)
 }
 
 fn refuse_if(wrong: bool, error: ValueError) -> Checked {

@@ -103,6 +103,8 @@ pub enum ValueKind {
         unit: Unit,
         min: i128,
         max: i128,
+        /// Refuses what does not fit the other settings.
+        check: fn(&Config, i128) -> Result<(), ValueError>,
         get: fn(&Config) -> i128,
         set: fn(&mut Config, i128),
     },
@@ -163,10 +165,13 @@ impl Directive {
                 unit,
                 min,
                 max,
+                check,
                 set,
                 ..
             } => {
-                set(config, read_number(word, *unit, *min, *max)?);
+                let n = read_number(word, *unit, *min, *max)?;
+                check(config, n)?;
+                set(config, n);
             }
             ValueKind::Choice { names, set, .. } => {
                 if !set(config, word) {

@@ -78,6 +78,12 @@ pub enum ValueError {
     NotAPercentile,
     #[error("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")]
     PercentileOutOfRange,
+    #[error("array-slice-size must be a power of two")]
+    SliceSize,
+    #[error("array-sparse-kmin must be less than array-sparse-kmax")]
+    SparseMin,
+    #[error("array-sparse-kmax must be greater than array-sparse-kmin when non-zero")]
+    SparseMax,
     /// The operating system's message, for example `No such file or directory`.
     #[error("{0}")]
     System(String),

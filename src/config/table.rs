@@ -102,6 +102,9 @@ macro_rules! kind {
     ($field:ident, number($min:expr, $max:expr)) => {
         kind!($field, Unit::Plain, $min, $max)
     };
+    ($field:ident, number($min:expr, $max:expr, $check:expr)) => {
+        kind!($field, Unit::Plain, $min, $max, $check)
+    };
     ($field:ident, memory($min:expr, $max:expr)) => {
         kind!($field, Unit::Memory, $min as i128, $max)
     };
@@ -110,10 +113,14 @@ macro_rules! kind {
     };
     // A test checks that the limits fit the field, so `as` loses nothing.
     ($field:ident, $unit:expr, $min:expr, $max:expr) => {
+        kind!($field, $unit, $min, $max, |_, _| Ok(()))
+    };
+    ($field:ident, $unit:expr, $min:expr, $max:expr, $check:expr) => {
         ValueKind::Number {
             unit: $unit,
             min: $min,
             max: $max,
+            check: $check,
             get: |c| c.$field as i128,
             set: |c, n| c.$field = n as _,
         }
@@ -575,6 +582,12 @@ directives! {
         "stream-node-max-bytes", memory(0, LONG_MAX), [], Works;
     stream_node_max_entries: u64 = 100 =>
         "stream-node-max-entries", number(0, LONG_MAX), [], Works;
+    array_slice_size: usize = 4096 =>
+        "array-slice-size", number(256, 65536, checks::array_slice_size), [], Works;
+    array_sparse_kmax: usize = 10 =>
+        "array-sparse-kmax", number(0, 256, checks::array_sparse_kmax), [], Works;
+    array_sparse_kmin: usize = 5 =>
+        "array-sparse-kmin", number(0, 256, checks::array_sparse_kmin), [], Works;
 
     // Engine
     activerehashing: bool = true =>

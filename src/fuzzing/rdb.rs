@@ -90,6 +90,17 @@ const COMMANDS: &[&str] = &[
     "XINFO STREAM k FULL",
     "XDEL k 1-1",
     "XTRIM k MAXLEN 1",
+    "ARSET k 3 a 77 longer-than-seven",
+    "ARINSERT k b",
+    "ARRING k 4 c 5",
+    "ARDEL k 0 3 5",
+    "ARDELRANGE k 2 1000",
+    "ARGETRANGE k 0 20",
+    "ARSCAN k 18446744073709551614 0",
+    "AROP k 0 18446744073709551614 SUM",
+    "ARGREP k - + RE a.*b MATCH 1",
+    "ARLASTITEMS k 5 REV",
+    "ARINFO k FULL",
     "SORT k ALPHA STORE l",
     "SUNIONSTORE l k",
     "SPOP l",
@@ -143,7 +154,7 @@ mod tests {
     use super::*;
     use crate::base::crc64;
     use crate::config::Allowed;
-    use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_FIELD_TTLS};
+    use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_ARRAYS};
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
 
@@ -166,7 +177,7 @@ mod tests {
                 assert!(!reply.starts_with('-'), "{line}: {reply}");
             }
             bed.run("PEXPIREAT k 9000000000000");
-            let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, true);
+            let mut writer = RdbWriter::new(VERSION_ARRAYS, true);
             writer.magic();
             writer.aux("redis-bits", b"64");
             writer.select(DbIndex(1), Some((1, 1)));
@@ -239,7 +250,7 @@ mod tests {
             let text = BED.with_borrow_mut(|bed| {
                 let keyspace = &mut bed.engine.keyspace;
                 keyspace.load(DbIndex(0), key, value, None, None);
-                let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, false);
+                let mut writer = RdbWriter::new(VERSION_ARRAYS, false);
                 let mut its = keyspace.db(DbIndex(0));
                 writer.key(&its.view(key).expect("it is there"), Use::Nothing);
                 // The order of a table's elements differs from table to table.
@@ -390,7 +401,7 @@ mod tests {
         }
         bed.run("HPEXPIREAT hash 9000000000000 FIELDS 2 field:1 field:2");
         bed.run_args(&[b"SET", b"string", &[b'x'; 300_000]]);
-        let files = [VERSION_FIELD_TTLS, 9].map(|version| {
+        let files = [VERSION_ARRAYS, 9].map(|version| {
             let mut writer = RdbWriter::new(version, version > 9);
             writer.magic();
             writer.select(DbIndex(0), None);

@@ -21,6 +21,7 @@ pub(super) const LINES: &[&str] = &[
      STREAMS k >; XREADGROUP GROUP g d STREAMS k >; XGROUP CREATE k h $",
     "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
      aaaaaaaaaaaa",
+    "ARSET k 0 hello 7 12345678 3.5; ARSET k 100000 longer-than-seven; ARSEEK k 9",
 ];
 
 /// Values with more structure: several nodes and groups, positions, strings with a format.
@@ -36,6 +37,9 @@ const MORE: &[&str] = &[
     "GEOADD k 13.36 38.11 x 15.08 37.5 y -3 51 z 0 0 one",
     "HSET k x 1 y 2 z 4.5 one two 10 three",
     "HSET k x 1 y 2 z 4.5 one two; HPEXPIRE k 90000 FIELDS 1 y; HPEXPIRE k 5 FIELDS 1 z",
+    "ARSET k 5 1 2 3 4 5 6 7 8 9 10 11 12; ARSET k 18446744073709551614 \
+     aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; \
+     ARINSERT k x -7 007",
     "CONFIG SET stream-node-max-entries 2; XADD k 1-1 x 1; XADD k 1-2 x 2; XADD k 2-1 y 3 z 4; \
      XADD k 5-0 x 3; XDEL k 5-0; XADD k 6-0 x 4; XGROUP CREATE k x 0; XGROUP CREATE k y 1-2; \
      XREADGROUP GROUP x one COUNT 2 STREAMS k >; XREADGROUP GROUP x two STREAMS k >; \

@@ -290,6 +290,12 @@ impl Keyspace {
         self.dbs.iter().any(|db| !db.fields().is_empty())
     }
 
+    /// Whether a key has a value of this type.
+    pub fn any_of(&self, kind: Type) -> bool {
+        let mut sizes = self.dbs.iter().map(Database::sizes);
+        sizes.any(|sizes| sizes.of(kind).next().is_some())
+    }
+
     /// Whether there may be containers of `elements` elements or more.
     pub fn has_containers_of(&self, elements: u64) -> bool {
         let kinds = Type::ALL.into_iter().filter(|kind| *kind != Type::String);

@@ -17,6 +17,7 @@ macro_rules! with_types {
                 // In a listpack of (field, value, expiry).
                 Hash: ListpackEx "listpackex";
                 Stream: Stream "stream";
+                Array: SlicedArray "sliced-array";
             ]
             $($arguments)*
         }

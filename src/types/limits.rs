@@ -47,6 +47,9 @@ limits! {
     stream_node_max_bytes: usize = 4096;
     /// `stream-node-max-entries`; 0: no limit.
     stream_node_max_entries: u64 = 100;
+    array_slice_size: usize = 4096;
+    array_sparse_kmax: usize = 10;
+    array_sparse_kmin: usize = 5;
 }
 
 fn saturated(depth: u32) -> u16 {

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod array;
 mod boxed;
 mod hash;
 pub mod import;
@@ -22,6 +23,7 @@ mod signature;
 pub mod stream;
 mod zset;
 
+pub use array::Array;
 pub use hash::{Expiry, ExpiryChange, Hash, HashField};
 pub use inner::Inner;
 pub use kinds::{AnyContainer, Encoding, Type};

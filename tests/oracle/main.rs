@@ -408,6 +408,12 @@ fn stream_commands_answer_as_redis() {
     check(&rows::STREAM, Peer::Redis810);
 }
 
+/// Not compared with Redis 7.0, which has no arrays.
+#[test]
+fn array_commands_answer_as_redis() {
+    check(&rows::ARRAY, Peer::Redis8);
+}
+
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {

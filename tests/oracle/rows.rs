@@ -746,6 +746,44 @@ pub const STREAM: Group = Group {
     ],
 };
 
+pub const ARRAY: Group = Group {
+    name: "array",
+    rows: &[
+        "arset KA SLOT (V)+",
+        "arset KA SLOT (V)+",
+        "arset KA SLOT INT FLOAT V INT M FLOAT V INT M V INT M",
+        "armset KA (SLOT V)+",
+        "arget KA SLOT",
+        "armget KA (SLOT)+",
+        "argetrange KA (0|3|17|40) (0|2|9|60)",
+        "arscan KA SLOT SLOT [limit COUNT]",
+        "arlen KA",
+        "arcount KA",
+        "arnext KA",
+        "arseek KA SLOT",
+        "arinsert KA (V)+",
+        "arinsert KA (INT)+",
+        "arring KA (1|2|3|5|8|13|0|x) (V)+",
+        "arlastitems KA (0|1|2|5|100|-1|x) [rev]",
+        "ardel KA (SLOT)+",
+        "ardelrange KA (SLOT SLOT)+",
+        "arop KA SLOT SLOT (sum|min|max|and|or|xor|used)",
+        "arop KA SLOT SLOT match V",
+        "argrep KA (-|SLOT) (+|SLOT) {(exact V) (match M) (glob PATTERN) and or nocase withvalues (limit COUNT)}",
+        "argrep KA - + re (a|^b|[[:alpha:]]+|x.*y|^$|a{2,3}|(a|b)c) {nocase withvalues and}",
+        "arinfo KA [full]",
+        "type KA",
+        "object encoding KA",
+        "copy KA KA [replace]",
+        "rename KA KA",
+        "del KA",
+    ],
+    beside: SOME_OF_EACH,
+    second_client: 5,
+    pauses: false,
+    waiting: &[],
+};
+
 pub const PUBSUB: Group = Group {
     name: "pubsub",
     rows: &[

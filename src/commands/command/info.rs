@@ -170,7 +170,7 @@ const ACCESS: [(Access, &str); 11] = [
     (Access::VARIABLE_FLAGS, "variable_flags"),
 ];
 
-const CATEGORIES: [(Category, &str); 21] = [
+const CATEGORIES: [(Category, &str); 22] = [
     (Category::KEYSPACE, "@keyspace"),
     (Category::READ, "@read"),
     (Category::WRITE, "@write"),
@@ -179,6 +179,7 @@ const CATEGORIES: [(Category, &str); 21] = [
     (Category::LIST, "@list"),
     (Category::HASH, "@hash"),
     (Category::STRING, "@string"),
+    (Category::ARRAY, "@array"),
     (Category::BITMAP, "@bitmap"),
     (Category::HYPERLOGLOG, "@hyperloglog"),
     (Category::GEO, "@geo"),

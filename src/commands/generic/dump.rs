@@ -25,6 +25,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, compress);
+    writer.fit(VERSION_FIELD_TTLS, &view.value);
     let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk_owned(payload);
     Ok(())

@@ -15,7 +15,7 @@ use crate::command::keys::{Keys, Run};
 use crate::command::options::{self, Word};
 use crate::command::{Access, Arity, BadKeys, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::keyspace::{Cause, Class};
-use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE};
+use crate::persistence::rdb::{RdbWriter, VERSION_MIGRATE};
 use crate::resp::{Args, ReplyValue, write_request};
 use crate::server::{Call, CommandResult, MigrateLink, Spec};
 
@@ -259,7 +259,6 @@ fn write_restores<'a>(
     let args = call.args;
     let compress = call.server.config.rdbcompression;
     let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
-    let mut newer = None;
     let now = call.db.now_ms();
     let mut keys = Vec::new();
     for key in options.keys.clone().map(|at| args.at(at)) {
@@ -268,11 +267,8 @@ fn write_restores<'a>(
         };
         // A server that reads only older formats can take all but such values as hashes with
         // field expiries.
-        let writer = match writer.holds(&view.value) {
-            true => &mut writer,
-            false => newer.get_or_insert_with(|| RdbWriter::new(VERSION_FIELD_TTLS, compress)),
-        };
-        let payload = payload_of(writer, &view.value);
+        writer.fit(VERSION_MIGRATE, &view.value);
+        let payload = payload_of(&mut writer, &view.value);
         let ttl = view.expiry.map_or(0, |at| (at - now).max(1));
         let mut digits = itoa::Buffer::new();
         let ttl = digits.format(ttl).as_bytes();

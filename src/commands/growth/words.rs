@@ -273,6 +273,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (ArgKind::Double, "max") => "inf".to_owned(),
         (ArgKind::Double, "timeout") => "0.001".to_owned(),
         (ArgKind::Double, _) => at.to_string(),
+        (_, "end") if name.starts_with("ar") => "4095".to_owned(),
         (ArgKind::Integer, "cursor" | "start" | "offset") => "0".to_owned(),
         (ArgKind::Integer, "stop" | "end") => "-1".to_owned(),
         (ArgKind::Integer, "client-id") => (1_000_000 + at).to_string(),

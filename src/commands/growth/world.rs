@@ -25,9 +25,11 @@ pub enum Form {
     Mortal,
     /// With a group that has read all of it.
     Entries,
+    /// Of an array.
+    Slots,
 }
 
-const ALL: [Form; 10] = [
+const ALL: [Form; 11] = [
     Form::Text,
     Form::Registers,
     Form::List,
@@ -38,6 +40,7 @@ const ALL: [Form; 10] = [
     Form::Fields,
     Form::Mortal,
     Form::Entries,
+    Form::Slots,
 ];
 
 /// The forms that commands of a group take.
@@ -51,6 +54,7 @@ pub fn forms(group: Group) -> &'static [Form] {
         Group::Geo => &[Form::Places],
         Group::Hash => &[Form::Fields, Form::Mortal],
         Group::Stream => &[Form::Entries],
+        Group::Array => &[Form::Slots],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[Form::Text],
     }
@@ -279,6 +283,7 @@ fn add(bed: &mut Testbed, key: &str, form: Form, elements: impl Iterator<Item = 
         Form::Scores => "ZADD",
         Form::Places => "GEOADD",
         Form::Fields => "HSET",
+        Form::Slots => "ARINSERT",
         Form::Text | Form::Mortal | Form::Entries => unreachable!("no elements by name"),
     };
     let mut words = vec![command.to_owned(), key.to_owned()];

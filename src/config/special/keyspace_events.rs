@@ -40,6 +40,7 @@ event_classes! {
     EVICTED, b'e', true;
     STREAM, b't', true;
     MODULE, b'd', true;
+    ARRAY, b'a', true;
     NEW, b'n', false;
     KEYSPACE, b'K', false;
     KEYEVENT, b'E', false;

@@ -298,6 +298,11 @@ impl<V: Weigh> IdMap<V> {
         }
     }
 
+    /// The position of a key by its chunk and its number in it, if it is there.
+    pub fn place(&self, chunk: usize, at: usize) -> Option<MapPosition> {
+        (at < self.chunks.get(chunk)?.len()).then_some(MapPosition { chunk, at })
+    }
+
     /// Number of chunks.
     pub fn chunks(&self) -> usize {
         self.chunks.len()

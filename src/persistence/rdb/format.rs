@@ -36,8 +36,6 @@ pub mod kind {
     pub const STRING: u8 = 0;
     pub const MODULE_PRE_GA: u8 = 6;
     pub const MODULE_2: u8 = 7;
-    /// A type that is not supported.
-    pub const ARRAY: u8 = 28;
 
     /// The name that `redis-check-rdb` uses.
     pub fn name(kind: u8) -> &'static str {
@@ -45,7 +43,6 @@ pub mod kind {
             STRING => "string",
             MODULE_PRE_GA => "module-pre-release",
             MODULE_2 => "module-value",
-            ARRAY => "array",
             // Not in use.
             8 => "",
             _ => "unknown",
@@ -68,6 +65,17 @@ pub mod length {
     pub const INT_16: u8 = 1;
     pub const INT_32: u8 = 2;
     pub const LZF: u8 = 3;
+}
+
+/// How a value of an array is encoded.
+pub mod array {
+    pub const TEXT: u64 = 0;
+    /// An i64, least significant byte first.
+    pub const INT: u64 = 1;
+    /// An f64, least significant byte first: the text is its shortest one, with `.0` if whole.
+    pub const FLOAT: u64 = 2;
+    /// A text of up to seven bytes.
+    pub const SHORT: u64 = 3;
 }
 
 /// The newest version of Redis's that is read.

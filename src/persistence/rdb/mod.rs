@@ -37,7 +37,9 @@ pub use peer::{PeerFormat, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};
 pub use templates::{Names, in_order, names};
-pub use writer::{RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL};
+pub use writer::{
+    RdbWriter, Use, VERSION_ARRAYS, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL,
+};
 pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS, is_valkey};
 
 use crate::keyspace::Keyspace;

@@ -36,7 +36,6 @@ pub fn value<'i>(
             Text::Bytes(text) => OwnedValue::Bytes(text),
         }),
         kind::MODULE_PRE_GA | kind::MODULE_2 => Err(Fault::Module(module::name(input)?)),
-        kind::ARRAY if rules.dialect == Dialect::Redis => Err(Fault::Unsupported("array")),
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }
 }

@@ -1,8 +1,9 @@
 //! The version of a file that another server will load: what it can read, and what the data needs.
 
 use super::format::Dialect;
-use super::writer::{VERSION_FIELD_TTLS, VERSION_USUAL, VERSION_VALKEY};
+use super::writer::{VERSION_ARRAYS, VERSION_FIELD_TTLS, VERSION_USUAL, VERSION_VALKEY};
 use crate::keyspace::Keyspace;
+use crate::types::Type;
 
 /// The first release of Valkey that has expiring fields, and its own version of files.
 const VALKEY_FIELD_TTLS: (u32, u32, u32) = (9, 0, 0);
@@ -24,6 +25,17 @@ pub enum PeerFormat {
 /// writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
     let needs_ttls = keyspace.any_field_expires();
+    if keyspace.any_of(Type::Array)
+        && let PeerFormat::Redis { max } = wanted
+    {
+        if max < VERSION_ARRAYS {
+            tracing::warn!(
+                "A replica reads RDB version {max}; some keys are arrays, which need version \
+                 {VERSION_ARRAYS}"
+            );
+        }
+        return (VERSION_ARRAYS, Dialect::Redis);
+    }
     match wanted {
         PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), Dialect::Redis),
         PeerFormat::Redis { max } => {

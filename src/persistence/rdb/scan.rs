@@ -12,7 +12,7 @@
 //! Cost: O(bytes), some nanoseconds for each part; of a string only the length is visited.
 
 use super::fault::Fault;
-use super::format::{Dialect, opcode};
+use super::format::{Dialect, array, opcode};
 use super::input::Input;
 use super::module::field;
 use super::templates::Templates;
@@ -37,6 +37,12 @@ pub enum Part {
     Fields,
     /// The ID of a template, then as many strings as it has names.
     Template,
+    /// A count, then the first parts, then the others as often.
+    Counted(Layout, Layout),
+    /// 0, or 1 and a number.
+    Optional,
+    /// A value of an array: its tag, then a string or eight bytes.
+    Tagged,
     /// Known only to its reader: a form that files do not have.
     Opaque,
 }
@@ -161,7 +167,7 @@ impl Scan {
             }
             return Ok(true);
         };
-        let mut inner = None;
+        let (mut inner, mut later) = (None, None);
         let mut is_done = true;
         let times = |parts, times| {
             let frame = Frame {
@@ -187,6 +193,21 @@ impl Scan {
                 }
                 inner = times(parts, n);
             }
+            Part::Counted(first, parts) => {
+                let n = input.length()?;
+                if n > input.left() {
+                    return Err(Fault::Announced(n));
+                }
+                later = times(parts, n);
+                inner = times(first, 1);
+            }
+            Part::Optional => inner = times(&[Length], u64::from(input.length()? != 0)),
+            Part::Tagged => {
+                inner = match input.length()? {
+                    array::INT | array::FLOAT => times(&[Raw(8)], 1),
+                    _ => times(&[Text], 1),
+                };
+            }
             Part::All(parts) => inner = times(parts, 1),
             Part::Template => {
                 let names = templates.get(input.length()?)?;
@@ -206,6 +227,7 @@ impl Scan {
             Part::Opaque => return Err(Fault::Encoding),
         }
         frame.next += usize::from(is_done);
+        self.frames.extend(later);
         self.frames.extend(inner);
         Ok(true)
     }

@@ -20,8 +20,10 @@ use super::format::{Dialect, kind, opcode};
 pub const VERSION_USUAL: u32 = 11;
 /// A version that Redis 7.0 can read: for payloads sent to another server.
 pub const VERSION_MIGRATE: u32 = 10;
-/// Redis's newest version written, and its first with expiring fields.
+/// Redis's first version with expiring fields; payloads have at least this one.
 pub const VERSION_FIELD_TTLS: u32 = 12;
+/// Redis's first version with arrays.
+pub const VERSION_ARRAYS: u32 = 14;
 /// Valkey's own version, which has expiring fields in a form of its own.
 pub const VERSION_VALKEY: u32 = 80;
 /// The first version with packed sets.
@@ -85,6 +87,18 @@ impl RdbWriter {
 
     pub fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Changes the version to the lowest one, from `least` on, that holds a value.
+    pub fn fit(&mut self, least: u32, value: &ValueView<'_>) {
+        let newer = [VERSION_FIELD_TTLS, VERSION_ARRAYS];
+        let all = std::iter::once(least).chain(newer.into_iter().filter(|newer| *newer > least));
+        for version in all {
+            self.version = version;
+            if self.holds(value) {
+                break;
+            }
+        }
     }
 
     /// Bytes in the buffer.

@@ -1,12 +1,13 @@
 //! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
 //!
-//!     list, set, zset, hash, stream       one impl of [`Saved`] each
-//!     packed                              listpacks and ziplists as they are read
+//!     list, set, zset, hash, stream, array     one impl of [`Saved`] each
+//!     packed                                   listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
 //! loading, the names of `redis-check-rdb` and the base of commands find it by that list. Strings
 //! have no impl: their one form is in the readers and writers themselves.
 
+mod array;
 mod hash;
 mod list;
 mod packed;
@@ -111,10 +112,7 @@ const fn types() -> [Option<Type>; 256] {
             let number = forms[form].0;
             let is_free = types[number as usize].is_none();
             assert!(is_free, "each number belongs to one type");
-            let is_other = matches!(
-                number,
-                kind::STRING | kind::MODULE_PRE_GA | kind::MODULE_2 | kind::ARRAY
-            );
+            let is_other = matches!(number, kind::STRING | kind::MODULE_PRE_GA | kind::MODULE_2);
             assert!(!is_other && number < opcode::HASH_TEMPLATE);
             types[number as usize] = Some(of);
             form += 1;

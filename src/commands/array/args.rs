@@ -1,0 +1,63 @@
+//! Indexes as arguments and in replies.
+
+use crate::base::number::parse_u64_lenient;
+use crate::command::CommandError;
+use crate::resp::Reply;
+use crate::types::array::INDEX_MAX;
+
+const INVALID_INDEX: CommandError = CommandError::Text("ERR invalid array index");
+
+/// Parses an index.
+#[inline]
+pub(super) fn index(arg: &[u8]) -> Result<u64, CommandError> {
+    position(arg).and_then(|index| match index <= INDEX_MAX {
+        true => Ok(index),
+        false => Err(INVALID_INDEX),
+    })
+}
+
+/// Parses an index, or the position after the last one.
+#[inline]
+pub(super) fn position(arg: &[u8]) -> Result<u64, CommandError> {
+    parse_u64_lenient(arg).ok_or(INVALID_INDEX)
+}
+
+/// The lower and the higher of two indexes, and whether the first one is the higher.
+#[derive(Clone, Copy)]
+pub(super) struct Range {
+    pub first: u64,
+    pub last: u64,
+    pub backward: bool,
+}
+
+impl Range {
+    pub fn new(start: u64, end: u64) -> Range {
+        Range {
+            first: start.min(end),
+            last: start.max(end),
+            backward: start > end,
+        }
+    }
+
+    pub fn parse(start: &[u8], end: &[u8]) -> Result<Range, CommandError> {
+        Ok(Range::new(index(start)?, index(end)?))
+    }
+}
+
+/// Parses the operand of LIMIT.
+pub(super) fn limit(arg: &[u8]) -> Result<usize, CommandError> {
+    match crate::base::number::parse_i64(arg) {
+        None => Err(CommandError::NotAnInteger),
+        Some(n) if n <= 0 => Err(CommandError::Text("ERR LIMIT must be positive")),
+        Some(n) => Ok(n as usize),
+    }
+}
+
+/// Writes an index or a length: an integer, or a big number beyond the range of `i64`.
+#[inline]
+pub(super) fn write_index(reply: &mut Reply, n: u64) {
+    match i64::try_from(n) {
+        Ok(n) => reply.int(n),
+        Err(_) => reply.big_number(itoa::Buffer::new().format(n).as_bytes()),
+    }
+}

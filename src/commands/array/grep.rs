@@ -1,0 +1,190 @@
+//! ARGREP: the values of a range that predicates select.
+
+use memchr::memmem::Finder;
+
+use super::args::{Range, index, limit, write_index};
+use super::pattern::Regex;
+use crate::base::glob;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Array;
+use crate::types::array::INDEX_MAX;
+
+const PREDICATES_MAX: usize = 250;
+const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maximum is 250");
+
+pub(super) const ARGREP: Spec = Spec {
+    arity: Arity::AtLeast(6),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::ARRAY,
+    ..Spec::new("argrep", argrep)
+};
+
+/// `ARGREP key start end (EXACT text | MATCH text | GLOB pattern | RE pattern)... [AND | OR]
+/// [LIMIT count] [WITHVALUES] [NOCASE]`: the indexes whose values fit any predicate, with AND all of
+/// them. `-` and `+` are the lowest and the highest index; backwards if the start is the higher one.
+///
+/// Reply: array of indexes, with WITHVALUES of pairs. O(slots of the slices in the range, and the
+/// predicates for each value), until the limit is reached.
+fn argrep(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let range = Range::new(end(args.at(2))?, end(args.at(3))?);
+    let mut words = Words::default();
+    let mut at = 4;
+    while at < args.len() {
+        at += words.take(args.at(at), args.get(at + 1))?;
+    }
+    if words.given.is_empty() {
+        return Err(CommandError::Syntax);
+    }
+    let nocase = words.nocase;
+    let predicates = words.given.iter().map(|given| given.compile(nocase));
+    let predicates = predicates.collect::<Result<Vec<_>, _>>()?;
+    let array = call.db.read::<Array>(args.at(1))?;
+    let reply = &mut *call.reply;
+    let place = reply.defer();
+    let mut written = 0;
+    if let Some(array) = array {
+        let mut digits = itoa::Buffer::new();
+        array.visit(range.first, range.last, range.backward, |at, value| {
+            let text = value.bytes(&mut digits);
+            let fits = match words.all {
+                true => predicates.iter().all(|each| each.fits(text)),
+                false => predicates.iter().any(|each| each.fits(text)),
+            };
+            if !fits {
+                return true;
+            }
+            if words.with_values {
+                reply.array(2);
+            }
+            write_index(reply, at);
+            if words.with_values {
+                element::write(reply, value);
+            }
+            written += 1;
+            written < words.limit
+        });
+    }
+    reply.finish_array(place, written);
+    Ok(())
+}
+
+/// One end of the range.
+fn end(arg: &[u8]) -> Result<u64, CommandError> {
+    match arg {
+        b"-" => Ok(0),
+        b"+" => Ok(INDEX_MAX),
+        _ => index(arg),
+    }
+}
+
+/// A predicate as given.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Exact(&'a [u8]),
+    Contains(&'a [u8]),
+    Glob(&'a [u8]),
+    Regex(&'a [u8]),
+}
+
+/// The words after the range.
+struct Words<'a> {
+    given: Vec<Given<'a>>,
+    all: bool,
+    limit: usize,
+    with_values: bool,
+    nocase: bool,
+}
+
+impl Default for Words<'_> {
+    fn default() -> Self {
+        Words {
+            given: Vec::new(),
+            all: false,
+            limit: usize::MAX,
+            with_values: false,
+            nocase: false,
+        }
+    }
+}
+
+impl<'a> Words<'a> {
+    /// Takes a word, and its operand if it has one; returns how many arguments it took.
+    fn take(&mut self, word: &[u8], operand: Option<&'a [u8]>) -> Result<usize, CommandError> {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if is("AND") || is("OR") {
+            self.all = is("AND");
+        } else if is("WITHVALUES") {
+            self.with_values = true;
+        } else if is("NOCASE") {
+            self.nocase = true;
+        } else {
+            let operand = operand.ok_or(CommandError::Syntax)?;
+            if is("LIMIT") {
+                self.limit = limit(operand)?;
+                return Ok(2);
+            }
+            let given = match () {
+                () if is("EXACT") => Given::Exact(operand),
+                () if is("MATCH") => Given::Contains(operand),
+                () if is("GLOB") => Given::Glob(operand),
+                () if is("RE") => Given::Regex(operand),
+                () => return Err(CommandError::Syntax),
+            };
+            if self.given.len() == PREDICATES_MAX {
+                return Err(TOO_MANY);
+            }
+            self.given.push(given);
+            return Ok(2);
+        }
+        Ok(1)
+    }
+}
+
+/// A predicate, ready to be tested.
+enum Predicate<'a> {
+    Exact(&'a [u8], bool),
+    Contains(Box<Finder<'a>>),
+    /// ASCII letters of either case.
+    ContainsNocase(&'a [u8]),
+    Glob(&'a [u8], bool),
+    Regex(Regex),
+}
+
+impl<'a> Given<'a> {
+    fn compile(&self, nocase: bool) -> Result<Predicate<'a>, CommandError> {
+        Ok(match *self {
+            Given::Exact(text) => Predicate::Exact(text, nocase),
+            Given::Contains(text) if nocase => Predicate::ContainsNocase(text),
+            Given::Contains(text) => Predicate::Contains(Box::new(Finder::new(text))),
+            Given::Glob(pattern) => {
+                glob::check(pattern)?;
+                Predicate::Glob(pattern, nocase)
+            }
+            Given::Regex(pattern) => Predicate::Regex(Regex::new(pattern, nocase)?),
+        })
+    }
+}
+
+impl Predicate<'_> {
+    fn fits(&self, text: &[u8]) -> bool {
+        match self {
+            Predicate::Exact(wanted, false) => text == *wanted,
+            Predicate::Exact(wanted, true) => text.eq_ignore_ascii_case(wanted),
+            Predicate::Contains(finder) => finder.find(text).is_some(),
+            Predicate::ContainsNocase(wanted) => contains_nocase(text, wanted),
+            Predicate::Glob(pattern, nocase) => glob::matches(pattern, text, *nocase),
+            Predicate::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+fn contains_nocase(text: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty()
+        || text
+            .windows(wanted.len())
+            .any(|part| part.eq_ignore_ascii_case(wanted))
+}

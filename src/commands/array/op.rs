@@ -1,0 +1,194 @@
+//! AROP: a number computed of the values of a range.
+
+use super::args::Range;
+use crate::base::long_double::LongDouble;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Array, Entry};
+
+pub(super) const AROP: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::ARRAY,
+    ..Spec::new("arop", arop)
+};
+
+#[derive(Clone, Copy)]
+enum Op<'a> {
+    Sum,
+    Min,
+    Max,
+    Bits(fn(i64, i64) -> i64),
+    Used,
+    Match(Entry<'a>),
+}
+
+/// `AROP key start end (SUM | MIN | MAX | AND | OR | XOR | USED | MATCH value)`: SUM to XOR take the
+/// values that are numbers; USED and MATCH count.
+///
+/// Reply: SUM, MIN, MAX: bulk string; AND, OR, XOR: integer; null if there are no numbers. USED,
+/// MATCH: integer. O(slots of the slices in the range).
+fn arop(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let range = Range::parse(args.at(2), args.at(3))?;
+    let ops: [(&str, Op<'_>); 7] = [
+        ("SUM", Op::Sum),
+        ("MIN", Op::Min),
+        ("MAX", Op::Max),
+        ("AND", Op::Bits(|a, b| a & b)),
+        ("OR", Op::Bits(|a, b| a | b)),
+        ("XOR", Op::Bits(|a, b| a ^ b)),
+        ("USED", Op::Used),
+    ];
+    let op = if args.is(4, "MATCH") {
+        if args.len() != 6 {
+            return Err(CommandError::Text("ERR MATCH requires a value argument"));
+        }
+        Op::Match(Entry::parse(args.at(5)))
+    } else {
+        let found = ops.iter().find(|(word, _)| args.is(4, word));
+        let op = found.ok_or(CommandError::Text("ERR unknown operation"))?.1;
+        if args.len() != 5 {
+            return Err(CommandError::WrongArity(call.name.to_owned()));
+        }
+        op
+    };
+    let array = call.db.read::<Array>(args.at(1))?;
+    let array = array.as_deref();
+    let reply = &mut *call.reply;
+    match op {
+        Op::Used => reply.int(count(array, range, |_| true)),
+        Op::Match(wanted) => reply.int(count(array, range, |value| is_equal(value, wanted))),
+        Op::Bits(combine) => {
+            let mut result: Option<i64> = None;
+            visit(array, range, |value| {
+                if let Some(n) = integer(value) {
+                    result = Some(result.map_or(n, |all| combine(all, n)));
+                }
+            });
+            match result {
+                Some(n) => reply.int(n),
+                None => reply.null(),
+            }
+        }
+        Op::Sum | Op::Min | Op::Max => {
+            let mut result: Option<Number> = None;
+            visit(array, range, |value| {
+                if let Some(n) = Number::of(value) {
+                    result = Some(match (result, op) {
+                        (None, _) => n,
+                        (Some(all), Op::Sum) => all.plus(n),
+                        (Some(all), Op::Min) if n.is_less(all) => n,
+                        (Some(all), Op::Max) if all.is_less(n) => n,
+                        (Some(all), _) => all,
+                    });
+                }
+            });
+            match result {
+                Some(n) => reply.bulk(&n.text()),
+                None => reply.null(),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn visit<'a>(array: Option<&'a Array>, range: Range, mut see: impl FnMut(Entry<'a>)) {
+    if let Some(array) = array {
+        array.visit(range.first, range.last, false, |_, value| {
+            see(value);
+            true
+        });
+    }
+}
+
+fn count<'a>(
+    array: Option<&'a Array>,
+    range: Range,
+    is_counted: impl Fn(Entry<'a>) -> bool,
+) -> i64 {
+    let mut n = 0;
+    visit(array, range, |value| n += i64::from(is_counted(value)));
+    n
+}
+
+fn is_equal(value: Entry<'_>, wanted: Entry<'_>) -> bool {
+    match (value, wanted) {
+        (Entry::Int(a), Entry::Int(b)) => a == b,
+        (Entry::Str(a), Entry::Str(b)) => a == b,
+        // A large integer may be held as text.
+        (Entry::Str(a), Entry::Int(b)) => parse_i64(a) == Some(b),
+        (Entry::Int(_), Entry::Str(_)) => false,
+    }
+}
+
+/// A value without its decimals; `None` if it is no number, or not in the range.
+fn integer(value: Entry<'_>) -> Option<i64> {
+    match Number::of(value)? {
+        Number::Int(n) => Some(n),
+        Number::Long(n) => n.truncated(),
+        Number::Nan => None,
+    }
+}
+
+/// A number as a long double; integers are exact as long as they fit.
+#[derive(Clone, Copy)]
+enum Number {
+    Int(i64),
+    Long(LongDouble),
+    Nan,
+}
+
+impl Number {
+    fn of(value: Entry<'_>) -> Option<Number> {
+        match value {
+            Entry::Int(n) => Some(Number::Int(n)),
+            Entry::Str(text) => match parse_i64(text) {
+                Some(n) => Some(Number::Int(n)),
+                None => LongDouble::parse(text).map(Number::Long),
+            },
+        }
+    }
+
+    /// `None`: it is not a number.
+    fn long(self) -> Option<LongDouble> {
+        match self {
+            Number::Int(n) => Some(LongDouble::from(n)),
+            Number::Long(n) => Some(n),
+            Number::Nan => None,
+        }
+    }
+
+    fn plus(self, other: Number) -> Number {
+        if let (Number::Int(a), Number::Int(b)) = (self, other)
+            && let Some(sum) = a.checked_add(b)
+        {
+            return Number::Int(sum);
+        }
+        let (Some(a), Some(b)) = (self.long(), other.long()) else {
+            return Number::Nan;
+        };
+        a.saturating_add(b).map_or(Number::Nan, Number::Long)
+    }
+
+    fn is_less(self, other: Number) -> bool {
+        match (self, other) {
+            (Number::Int(a), Number::Int(b)) => a < b,
+            _ => match (self.long(), other.long()) {
+                (Some(a), Some(b)) => a.compare(b).is_lt(),
+                _ => false,
+            },
+        }
+    }
+
+    fn text(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self.long() {
+            Some(n) => n.write_g17(&mut out),
+            None => out.extend_from_slice(b"nan"),
+        }
+        out
+    }
+}

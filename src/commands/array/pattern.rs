@@ -1,0 +1,484 @@
+//! Regular expressions of ARGREP: POSIX extended ones with TRE's additions, over bytes.
+//!
+//! Each is rewritten for the crate `regex`, whose time is linear in the text, whatever the
+//! expression; the memory of a compiled one is limited. Only whether there is a match counts, so
+//! which of several is found makes no difference.
+
+use regex::bytes::RegexBuilder;
+
+use crate::command::CommandError;
+
+const LENGTH_MAX: usize = 2048;
+/// Bytes of a compiled expression.
+const PROGRAM_MAX: usize = 1 << 18;
+/// Bytes of the states that a search keeps.
+const STATES_MAX: usize = 1 << 20;
+/// Groups within groups.
+const DEPTH_MAX: u32 = 250;
+/// The greatest number in braces.
+const REPEATED_MAX: u32 = 255;
+
+const TOO_LONG: CommandError =
+    CommandError::Text("ERR regular expression is too long, maximum is 2048 bytes");
+const EMPTY: CommandError = CommandError::Text("ERR regular expression is empty");
+const BACKREFERENCES: CommandError =
+    CommandError::Text("ERR regular expression backreferences are not supported");
+
+/// See the module.
+pub(super) struct Regex(regex::bytes::Regex);
+
+/// What is wrong with an expression, in TRE's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrong {
+    Expression,
+    Collating,
+    Class,
+    Backslash,
+    Backreference,
+    Bracket,
+    Group,
+    Brace,
+    Braces,
+    Range,
+    Space,
+    Repetition,
+    Repeated,
+    /// A valid one: it is not supported.
+    Supported,
+}
+
+impl From<Wrong> for CommandError {
+    fn from(wrong: Wrong) -> CommandError {
+        CommandError::owned(format!(
+            "ERR invalid regular expression: {}",
+            match wrong {
+                Wrong::Expression => "Invalid regexp",
+                Wrong::Collating => "Unknown collating element",
+                Wrong::Class => "Unknown character class name",
+                Wrong::Backslash => "Trailing backslash",
+                Wrong::Backreference => "Invalid back reference",
+                Wrong::Bracket => "Missing ']'",
+                Wrong::Group => "Missing ')'",
+                Wrong::Brace => "Missing '}'",
+                Wrong::Braces => "Invalid contents of {}",
+                Wrong::Range => "Invalid character range",
+                Wrong::Space => "Out of memory",
+                Wrong::Repetition => "Invalid use of repetition operators",
+                Wrong::Repeated => "Maximum repetition in {} larger than 255",
+                Wrong::Supported => return BACKREFERENCES,
+            }
+        ))
+    }
+}
+
+impl Regex {
+    pub fn new(expression: &[u8], nocase: bool) -> Result<Regex, CommandError> {
+        if expression.len() > LENGTH_MAX {
+            return Err(TOO_LONG);
+        }
+        if expression.is_empty() {
+            return Err(EMPTY);
+        }
+        let rewritten = rewrite(expression)?;
+        let built = RegexBuilder::new(&rewritten)
+            .unicode(false)
+            .case_insensitive(nocase)
+            .dot_matches_new_line(true)
+            .size_limit(PROGRAM_MAX)
+            .dfa_size_limit(STATES_MAX)
+            .nest_limit(DEPTH_MAX)
+            .build();
+        match built {
+            Ok(regex) => Ok(Regex(regex)),
+            Err(regex::Error::CompiledTooBig(_)) => Err(Wrong::Space.into()),
+            Err(_) => Err(Wrong::Expression.into()),
+        }
+    }
+
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+/// What an operator of repetition would repeat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing: the beginning of an expression, a group or an alternative.
+    Nothing,
+    Atom,
+    Repeated,
+}
+
+struct Rewriter<'a> {
+    rest: &'a [u8],
+    out: String,
+    groups: u32,
+    open: u32,
+    /// The greatest number of a back reference.
+    referred: u32,
+    before: Before,
+}
+
+fn rewrite(expression: &[u8]) -> Result<String, Wrong> {
+    let mut rewriter = Rewriter {
+        rest: expression,
+        out: String::with_capacity(2 * expression.len()),
+        groups: 0,
+        open: 0,
+        referred: 0,
+        before: Before::Nothing,
+    };
+    while let Some(byte) = rewriter.next() {
+        rewriter.take(byte)?;
+    }
+    match rewriter {
+        Rewriter { open: 1.., .. } => Err(Wrong::Group),
+        Rewriter {
+            referred, groups, ..
+        } if referred > groups => Err(Wrong::Backreference),
+        Rewriter { referred: 1.., .. } => Err(Wrong::Supported),
+        Rewriter { out, .. } => Ok(out),
+    }
+}
+
+impl Rewriter<'_> {
+    fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    /// Passes over these bytes if they are next.
+    fn skip(&mut self, bytes: &[u8]) -> bool {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn atom(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.before = Before::Atom;
+    }
+
+    fn byte(&mut self, byte: u8) {
+        push_byte(&mut self.out, byte);
+        self.before = Before::Atom;
+    }
+
+    fn take(&mut self, byte: u8) -> Result<(), Wrong> {
+        match byte {
+            b'\\' => self.escape()?,
+            b'[' => self.bracket()?,
+            b'(' => self.group()?,
+            b')' if self.open > 0 => {
+                self.open -= 1;
+                self.atom(")");
+            }
+            b'|' => {
+                self.out.push('|');
+                self.before = Before::Nothing;
+            }
+            b'.' => self.atom("."),
+            b'^' | b'$' => self.atom(if byte == b'^' { "^" } else { "$" }),
+            b'*' | b'+' | b'?' => self.repeat(byte)?,
+            b'{' => self.braces()?,
+            _ => self.byte(byte),
+        }
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Result<(), Wrong> {
+        let byte = self.next().ok_or(Wrong::Backslash)?;
+        match byte {
+            b'Q' => {
+                let end = memchr::memmem::find(self.rest, b"\\E");
+                let (text, rest) = match end {
+                    Some(at) => (&self.rest[..at], &self.rest[at + 2..]),
+                    None => (self.rest, &[][..]),
+                };
+                text.iter().for_each(|byte| self.byte(*byte));
+                self.rest = rest;
+            }
+            b'w' | b'W' | b's' | b'S' | b'd' | b'D' | b'b' | b'B' | b'<' | b'>' => {
+                self.atom(&format!("\\{}", char::from(byte)));
+            }
+            b'a' => self.byte(7),
+            b'e' => self.byte(27),
+            b'f' => self.byte(12),
+            b'n' => self.byte(b'\n'),
+            b'r' => self.byte(b'\r'),
+            b't' => self.byte(b'\t'),
+            b'x' => self.code()?,
+            b'0'..=b'9' => {
+                self.referred = self.referred.max(u32::from(byte - b'0'));
+                self.before = Before::Atom;
+            }
+            _ => self.byte(byte),
+        }
+        Ok(())
+    }
+
+    /// A byte by its number: `\x41` or `\x{41}`.
+    fn code(&mut self) -> Result<(), Wrong> {
+        let in_braces = self.skip(b"{");
+        let digits_max = if in_braces { 8 } else { 2 };
+        let is_digit = |byte: &u8| byte.is_ascii_hexdigit();
+        let found = self.rest.iter().take_while(|byte| is_digit(byte)).count();
+        let found = found.min(digits_max);
+        let digits = std::str::from_utf8(&self.rest[..found]).unwrap_or("");
+        let code = u32::from_str_radix(digits, 16).unwrap_or(0);
+        self.rest = &self.rest[found..];
+        if in_braces && !self.skip(b"}") {
+            return Err(Wrong::Brace);
+        }
+        match u8::try_from(code) {
+            Ok(byte) => self.byte(byte),
+            // Texts are bytes: none is this one.
+            Err(_) => self.atom(r"[^\x00-\xff]"),
+        }
+        Ok(())
+    }
+
+    fn group(&mut self) -> Result<(), Wrong> {
+        self.before = Before::Nothing;
+        if !self.skip(b"?") {
+            self.groups += 1;
+            self.open += 1;
+            self.out.push('(');
+            return Ok(());
+        }
+        if self.skip(b"#") {
+            let end = memchr::memchr(b')', self.rest).ok_or(Wrong::Expression)?;
+            self.rest = &self.rest[end + 1..];
+            return Ok(());
+        }
+        // Of TRE's flags only that of case matters.
+        let (mut is_on, mut flags) = (true, String::new());
+        loop {
+            match self.next().ok_or(Wrong::Expression)? {
+                b'i' if is_on => flags = "i".to_owned(),
+                b'i' => flags = "-i".to_owned(),
+                b'n' | b'r' | b'U' => {}
+                b'-' => is_on = false,
+                b':' => {
+                    self.open += 1;
+                    self.out.push_str(&format!("(?{flags}:"));
+                    return Ok(());
+                }
+                b')' => {
+                    if !flags.is_empty() {
+                        self.out.push_str(&format!("(?{flags})"));
+                    }
+                    return Ok(());
+                }
+                _ => return Err(Wrong::Expression),
+            }
+        }
+    }
+
+    fn repeat(&mut self, operator: u8) -> Result<(), Wrong> {
+        match self.before {
+            // Nothing, repeated, is nothing.
+            Before::Nothing => {
+                self.before = Before::Repeated;
+                return Ok(());
+            }
+            Before::Atom => {
+                self.out.push(char::from(operator));
+                self.before = Before::Repeated;
+                // The least repetition finds a match wherever the greatest one does.
+                self.skip(b"?");
+            }
+            Before::Repeated => return Err(Wrong::Repetition),
+        }
+        match self.rest.first() {
+            Some(b'*' | b'+' | b'?') => Err(Wrong::Repetition),
+            _ => Ok(()),
+        }
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let found = self
+            .rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        let (digits, rest) = self.rest.split_at(found);
+        self.rest = rest;
+        let fold =
+            |n: u32, digit: &u8| n.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
+        (found > 0).then(|| digits.iter().fold(0, fold))
+    }
+
+    fn braces(&mut self) -> Result<(), Wrong> {
+        let least = self.number();
+        let most = match self.skip(b",") {
+            true => self.number(),
+            false => Some(least.ok_or(match self.rest.is_empty() {
+                true => Wrong::Brace,
+                false => Wrong::Braces,
+            })?),
+        };
+        let least = least.unwrap_or(0);
+        if most.is_some_and(|most| most < least) {
+            return Err(Wrong::Braces);
+        }
+        if least.max(most.unwrap_or(0)) > REPEATED_MAX {
+            return Err(Wrong::Repeated);
+        }
+        if self.rest.is_empty() {
+            return Err(Wrong::Brace);
+        }
+        if !self.skip(b"}") {
+            return Err(Wrong::Braces);
+        }
+        if self.before == Before::Nothing {
+            self.before = Before::Repeated;
+            return Ok(());
+        }
+        let most = most.map_or(String::new(), |most| most.to_string());
+        self.out.push_str(&format!("{{{least},{most}}}"));
+        self.skip(b"?");
+        self.before = Before::Repeated;
+        Ok(())
+    }
+
+    fn bracket(&mut self) -> Result<(), Wrong> {
+        let negated = self.skip(b"^");
+        let mut set = [false; 256];
+        let mut is_first = true;
+        loop {
+            let byte = self.next().ok_or(Wrong::Bracket)?;
+            if byte == b']' && !is_first {
+                break;
+            }
+            is_first = false;
+            if byte == b'[' && matches!(self.rest.first(), Some(b'.' | b'=')) {
+                return Err(Wrong::Collating);
+            }
+            if byte == b'[' && self.skip(b":") {
+                let end = memchr::memmem::find(self.rest, b":]").ok_or(Wrong::Class)?;
+                let is_in = class(&self.rest[..end]).ok_or(Wrong::Class)?;
+                (0..=255u8).for_each(|byte| set[usize::from(byte)] |= is_in(byte));
+                self.rest = &self.rest[end + 2..];
+                continue;
+            }
+            let mut last = byte;
+            if let [b'-', end, ..] = self.rest
+                && *end != b']'
+            {
+                last = *end;
+                self.rest = &self.rest[2..];
+                if last == b'[' && matches!(self.rest.first(), Some(b'.' | b'=')) {
+                    return Err(Wrong::Collating);
+                }
+                if last < byte {
+                    return Err(Wrong::Range);
+                }
+            }
+            (byte..=last).for_each(|byte| set[usize::from(byte)] = true);
+        }
+        self.out.push_str(if negated { "[^" } else { "[" });
+        for (byte, _) in (0..=255u8).zip(set).filter(|(_, is_in)| *is_in) {
+            self.out.push_str(&format!("\\x{byte:02x}"));
+        }
+        self.atom("]");
+        Ok(())
+    }
+}
+
+/// Appends a byte that stands for itself.
+fn push_byte(out: &mut String, byte: u8) {
+    match byte.is_ascii_alphanumeric() {
+        true => out.push(char::from(byte)),
+        false => out.push_str(&format!("\\x{byte:02x}")),
+    }
+}
+
+/// The bytes of a POSIX class, in the C locale.
+fn class(name: &[u8]) -> Option<fn(u8) -> bool> {
+    Some(match name {
+        b"alnum" => |byte| byte.is_ascii_alphanumeric(),
+        b"alpha" => |byte| byte.is_ascii_alphabetic(),
+        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
+        b"cntrl" => |byte| byte.is_ascii_control(),
+        b"digit" => |byte| byte.is_ascii_digit(),
+        b"graph" => |byte| byte.is_ascii_graphic(),
+        b"lower" => |byte| byte.is_ascii_lowercase(),
+        b"print" => |byte| byte == b' ' || byte.is_ascii_graphic(),
+        b"punct" => |byte| byte.is_ascii_punctuation(),
+        b"space" => crate::base::number::is_c_space,
+        b"upper" => |byte| byte.is_ascii_uppercase(),
+        b"xdigit" => |byte| byte.is_ascii_hexdigit(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(expression: &str, text: &str) -> bool {
+        let regex = Regex::new(expression.as_bytes(), false);
+        regex.expect(expression).is_match(text.as_bytes())
+    }
+
+    /// Answers of Redis 8.10.
+    #[test]
+    fn expressions_match_as_with_tre() {
+        for (expression, text, expected) in [
+            ("a.c", "xabcx", true),
+            ("^a.c$", "xabcx", false),
+            ("a)", "a)", true),
+            (r"[\.]", r"\", true),
+            ("[]a]", "]", true),
+            ("[^]a]", "]", false),
+            ("[a-]", "-", true),
+            ("[[:digit:]]{3}", "ab123", true),
+            (r"\x41\x{42}", "AB", true),
+            (r"\Qa.b\E", "a.b", true),
+            (r"\Qa.b\E", "axb", false),
+            ("(?i)abc", "ABC", true),
+            ("a||b", "zzz", true),
+            ("(ab|cd)+$", "xxabcd", true),
+        ] {
+            assert_eq!(fits(expression, text), expected, "{expression} {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let wrong = |expression: &str| {
+            let error = Regex::new(expression.as_bytes(), false).err();
+            error.map(|error| error.to_string()).unwrap_or_default()
+        };
+        for (expression, expected) in [
+            ("(a", "Missing ')'"),
+            ("[a", "Missing ']'"),
+            ("a\\", "Trailing backslash"),
+            ("a**", "Invalid use of repetition operators"),
+            ("a{2", "Missing '}'"),
+            ("a{3,2}", "Invalid contents of {}"),
+            ("a{x}", "Invalid contents of {}"),
+            ("a{300}", "Maximum repetition in {} larger than 255"),
+            ("[[:foo:]]", "Unknown character class name"),
+            ("[z-a]", "Invalid character range"),
+            ("[[.a.]]", "Unknown collating element"),
+            (r"\1", "Invalid back reference"),
+        ] {
+            assert!(
+                wrong(expression).ends_with(expected),
+                "{expression}: {}",
+                wrong(expression)
+            );
+        }
+        assert!(wrong(r"(a)\1").contains("backreferences are not supported"));
+        let nested = "(((((a{255}){255}){255}){255}){255})";
+        assert!(wrong(nested).ends_with("Out of memory"));
+        let _ = wrong(&"(".repeat(2048));
+    }
+}

@@ -1,0 +1,79 @@
+//! ARRING and ARLASTITEMS.
+
+use super::args::write_index;
+use super::get;
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Array;
+
+pub(super) const ARRING: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::ARRAY,
+    ..Spec::new("arring", arring)
+};
+
+/// `ARRING key size value [value ...]`: writes values after the last one inserted, and from the
+/// beginning again after `size` values. An array of another size is rearranged first.
+///
+/// Reply: the last index written. O(values), O(size) if the size is another.
+fn arring(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let key = args.at(1);
+    let size = match parse_i64(args.at(2)) {
+        None => return Err(CommandError::Text("ERR invalid size")),
+        Some(n) if n <= 0 => return Err(CommandError::Text("ERR size must be positive")),
+        Some(n) => n as u64,
+    };
+    let values = args.from(3);
+    let limits = *call.db.limits();
+    let mut array = call.db.write_or(key, || Array::new(&limits))?;
+    array.resize_ring(size, &limits);
+    let mut last = 0;
+    for value in values.iter() {
+        last = array.ring_insert(value, size, &limits);
+    }
+    drop(array);
+    call.db
+        .changed_by(key, values.len(), Class::ARRAY, "arring");
+    write_index(call.reply, last);
+    Ok(())
+}
+
+pub(super) const ARLASTITEMS: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::ARRAY,
+    ..Spec::new("arlastitems", arlastitems)
+};
+
+/// `ARLASTITEMS key count [REV]`: the values inserted last, in the order of their insertion, with
+/// REV the newest first.
+///
+/// Reply: array of bulk strings and nulls. O(count).
+fn arlastitems(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if args.len() > 4 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    let count = parse_i64(args.at(2)).ok_or(CommandError::Text("ERR invalid COUNT"))?;
+    let newest_first = args.len() == 4;
+    if newest_first && !args.is(3, "REV") {
+        return Err(CommandError::Syntax);
+    }
+    let array = call.db.read::<Array>(args.at(1))?;
+    let count = count.max(0) as u64;
+    let Some(array) = array else {
+        call.reply.array(0);
+        return Ok(());
+    };
+    let count = count.min(array.count());
+    let reply = &mut *call.reply;
+    reply.array(count as usize);
+    array.last_items(count, newest_first, |value| get::write(reply, value));
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! ARSCAN.
+
+use super::args::{Range, limit, write_index};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::element;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Array;
+
+pub(super) const ARSCAN: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, Access::READ)],
+    categories: Category::ARRAY,
+    ..Spec::new("arscan", arscan)
+};
+
+/// `ARSCAN key start end [LIMIT count]`: indexes and values of a range, without those that have
+/// none; backwards if the start is the higher index.
+///
+/// Reply: array of pairs. O(slots of the slices in the range, until the limit is reached).
+fn arscan(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if !matches!(args.len(), 4 | 6) {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    let range = Range::parse(args.at(2), args.at(3))?;
+    let mut left = usize::MAX;
+    if args.len() == 6 {
+        if !args.is(4, "LIMIT") {
+            return Err(CommandError::Syntax);
+        }
+        left = limit(args.at(5))?;
+    }
+    let array = call.db.read::<Array>(args.at(1))?;
+    let reply = &mut *call.reply;
+    let place = reply.defer();
+    let mut written = 0;
+    if let Some(array) = array {
+        array.visit(range.first, range.last, range.backward, |at, value| {
+            reply.array(2);
+            write_index(reply, at);
+            element::write(reply, value);
+            written += 1;
+            written < left
+        });
+    }
+    reply.finish_array(place, written);
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! ARSET and ARMSET.
+
+use super::args::index;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::keyspace::Class;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Array;
+use crate::types::array::INDEX_MAX;
+
+const OVERFLOW: CommandError = CommandError::Text("ERR array index overflow");
+
+pub(super) const ARSET: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::ARRAY,
+    ..Spec::new("arset", arset)
+};
+
+/// `ARSET key index value [value ...]`: sets values at successive indexes.
+///
+/// Reply: the number of indexes that had no value. O(values).
+fn arset(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let key = args.at(1);
+    let first = index(args.at(2))?;
+    let values = args.from(3);
+    if values.len() as u64 - 1 > INDEX_MAX - first {
+        return Err(OVERFLOW);
+    }
+    let limits = *call.db.limits();
+    let mut array = call.db.write_or(key, || Array::new(&limits))?;
+    let mut created = 0;
+    for (at, value) in (first..).zip(values.iter()) {
+        created += i64::from(array.set(at, value, &limits));
+    }
+    drop(array);
+    call.db.changed_by(key, values.len(), Class::ARRAY, "arset");
+    call.reply.int(created);
+    Ok(())
+}
+
+pub(super) const ARMSET: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::ARRAY,
+    ..Spec::new("armset", armset)
+};
+
+/// `ARMSET key index value [index value ...]`: sets values at any indexes.
+///
+/// Reply: the number of indexes that had no value. O(values).
+fn armset(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if args.len() % 2 == 1 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    let key = args.at(1);
+    for at in (2..args.len()).step_by(2) {
+        index(args.at(at))?;
+    }
+    let limits = *call.db.limits();
+    let mut array = call.db.write_or(key, || Array::new(&limits))?;
+    let mut created = 0;
+    for at in (2..args.len()).step_by(2) {
+        created += i64::from(array.set(index(args.at(at))?, args.at(at + 1), &limits));
+    }
+    drop(array);
+    call.db
+        .changed_by(key, args.len() / 2 - 1, Class::ARRAY, "armset");
+    call.reply.int(created);
+    Ok(())
+}

@@ -1,0 +1,520 @@
+//! A slice: the values of a range of indexes whose length is a power of two.
+//!
+//!     sparse    offset: u16 ... | slot ...      `used` of each, in order; spare capacity behind
+//!     dense     slot ...                        one for each offset of a window from `base` on
+//!
+//! All slots of a slice have one width (`slot`). It is chosen for the least memory whenever the
+//! slice is laid out anew: a value that does not fit into a slot has a blob. A slice of values of
+//! similar length so needs no allocation per value.
+//!
+//! Invariants
+//!   1. `slots` has capacity slots of `width` bytes, sparse ones with two bytes more each.
+//!   2. `used` slots have a value. Those of a sparse slice come first, in ascending order.
+//!   3. `blob_bytes` is the total of all slots' blobs; with blobs `width` is at least `WIDTH_ANY`.
+//!   4. A window lies within the slice, and its length is a power of two.
+//!
+//! Cost: by offset O(1), O(log n) of a few values if sparse; a new layout O(capacity), which is paid
+//! for by the values added, or the blobs made, since the last one.
+
+use super::slot;
+use crate::base::alloc::good_size;
+use crate::base::mover::Mover;
+use crate::encodings::idmap::Weigh;
+use crate::encodings::listpack::Entry;
+
+/// Slots of a new sparse slice.
+const SPARSE_MIN: usize = 4;
+/// Slots of the smallest window.
+const WINDOW_MIN: usize = 16;
+/// Bytes of an offset in a sparse slice.
+const OFFSET: usize = 2;
+
+/// How slices are laid out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// Indexes of a slice.
+    pub size: usize,
+    /// A sparse slice has up to so many values; 0: none is sparse.
+    pub sparse_max: usize,
+    /// A dense slice with no more values becomes sparse.
+    pub sparse_min: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Slice {
+    slots: Box<[u8]>,
+    blob_bytes: u64,
+    used: u32,
+    /// Bytes of short texts' blobs made since the last layout: wider slots may be better.
+    spilled: u32,
+    base: u16,
+    width: u8,
+    is_dense: bool,
+}
+
+/// What a new layout is to be.
+#[derive(Clone, Copy)]
+enum Form {
+    Sparse { capacity: usize },
+    Dense { base: usize, capacity: usize },
+}
+
+impl Form {
+    fn capacity(self) -> usize {
+        match self {
+            Form::Sparse { capacity } | Form::Dense { capacity, .. } => capacity,
+        }
+    }
+}
+
+/// Bytes of the blob of a text that needs slots of this width.
+fn blob_cost(need: usize) -> usize {
+    crate::encodings::blob::Blob::memory_bytes_for(need - 1)
+}
+
+impl Slice {
+    /// A slice of one value.
+    pub fn new(offset: usize, value: Entry<'_>, rules: Rules) -> Slice {
+        let mut slice = Slice {
+            slots: Box::default(),
+            blob_bytes: 0,
+            used: 0,
+            spilled: 0,
+            base: 0,
+            width: 1,
+            is_dense: rules.sparse_max == 0,
+        };
+        slice.set(offset, value, rules);
+        slice
+    }
+
+    #[inline]
+    fn width(&self) -> usize {
+        usize::from(self.width)
+    }
+
+    /// Number of values.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.used as usize
+    }
+
+    pub fn is_dense(&self) -> bool {
+        self.is_dense
+    }
+
+    /// Number of slots.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        match self.is_dense {
+            true => self.slots.len() / self.width(),
+            false => self.slots.len() / (self.width() + OFFSET),
+        }
+    }
+
+    /// Number of slots that may have a value.
+    #[inline]
+    fn slots_in_use(&self) -> usize {
+        match self.is_dense {
+            true => self.capacity(),
+            false => self.len(),
+        }
+    }
+
+    #[inline]
+    fn first_slot(&self) -> usize {
+        match self.is_dense {
+            true => 0,
+            false => OFFSET * self.capacity(),
+        }
+    }
+
+    #[inline]
+    fn slot(&self, at: usize) -> &[u8] {
+        let start = self.first_slot() + at * self.width();
+        &self.slots[start..start + self.width()]
+    }
+
+    #[inline]
+    fn slot_mut(&mut self, at: usize) -> &mut [u8] {
+        let start = self.first_slot() + at * self.width();
+        let end = start + self.width();
+        &mut self.slots[start..end]
+    }
+
+    /// The offset of a slot.
+    #[inline]
+    fn offset(&self, at: usize) -> usize {
+        match self.is_dense {
+            true => usize::from(self.base) + at,
+            false => {
+                let raw = [self.slots[OFFSET * at], self.slots[OFFSET * at + 1]];
+                usize::from(u16::from_le_bytes(raw))
+            }
+        }
+    }
+
+    /// The slot of an offset, or where it would be.
+    #[inline]
+    fn find(&self, offset: usize) -> Result<usize, usize> {
+        if self.is_dense {
+            let at = offset.wrapping_sub(usize::from(self.base));
+            return match at < self.capacity() {
+                true => Ok(at),
+                false => Err(at),
+            };
+        }
+        let (mut low, mut high) = (0, self.len());
+        // Values are often added, and read, in order.
+        if high > 0 && self.offset(high - 1) < offset {
+            return Err(high);
+        }
+        while low < high {
+            let middle = (low + high) / 2;
+            match self.offset(middle).cmp(&offset) {
+                std::cmp::Ordering::Equal => return Ok(middle),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Err(low)
+    }
+
+    #[inline]
+    pub fn get(&self, offset: usize) -> Option<Entry<'_>> {
+        slot::get(self.slot(self.find(offset).ok()?))
+    }
+
+    /// Sets a value; returns whether there was none.
+    pub fn set(&mut self, offset: usize, value: Entry<'_>, rules: Rules) -> bool {
+        let need = slot::need(value);
+        let at = match self.find(offset) {
+            Ok(at) => at,
+            Err(at) => self.make_slot(offset, at, need, rules),
+        };
+        if !self.fits(need) {
+            let form = self.form();
+            let width = self
+                .best_width(form.capacity(), Some(need))
+                .max(self.width());
+            self.lay_out(form, width);
+        }
+        let place = self.slot_mut(at);
+        let is_new = slot::is_empty(place);
+        let freed = slot::clear(place);
+        let made = slot::put(place, value);
+        self.blob_bytes = self.blob_bytes - freed as u64 + made as u64;
+        self.used += u32::from(is_new && self.is_dense);
+        is_new
+    }
+
+    /// Whether a value with this need goes into a slot of the width, or should have a blob.
+    #[inline]
+    fn fits(&mut self, need: Option<usize>) -> bool {
+        let width = self.width();
+        match need {
+            Some(need) if need <= width => true,
+            _ if width < slot::WIDTH_ANY => false,
+            None => true,
+            Some(need) => {
+                self.spilled = self.spilled.saturating_add(blob_cost(need) as u32);
+                (self.spilled as usize) < self.capacity() * (need - width)
+            }
+        }
+    }
+
+    fn form(&self) -> Form {
+        let capacity = self.capacity();
+        match self.is_dense {
+            true => Form::Dense {
+                base: usize::from(self.base),
+                capacity,
+            },
+            false => Form::Sparse { capacity },
+        }
+    }
+
+    /// Makes a slot for an offset that has none, which would be at `at`; returns where it is. The
+    /// slot is empty; a sparse slice counts it as used.
+    fn make_slot(&mut self, offset: usize, at: usize, need: Option<usize>, rules: Rules) -> usize {
+        if !self.is_dense && self.len() < rules.sparse_max {
+            if self.len() == self.capacity() {
+                let capacity =
+                    (2 * self.capacity()).clamp(SPARSE_MIN, rules.sparse_max.max(SPARSE_MIN));
+                let capacity = capacity.min(rules.sparse_max).max(self.len() + 1);
+                let width = self.best_width(capacity, Some(need));
+                self.lay_out(Form::Sparse { capacity }, width);
+            }
+            self.open(at, offset);
+            return at;
+        }
+        let (base, capacity) = self.window_with(offset, rules);
+        let width = self.best_width(capacity, Some(need));
+        self.lay_out(Form::Dense { base, capacity }, width);
+        offset - base
+    }
+
+    /// Base and length of a window that has all values and an offset.
+    fn window_with(&self, offset: usize, rules: Rules) -> (usize, usize) {
+        let length = |span: usize| span.max(WINDOW_MIN).next_power_of_two().min(rules.size);
+        if self.is_dense && self.capacity() > 0 {
+            let base = usize::from(self.base);
+            let end = base + self.capacity();
+            if offset >= end {
+                let length = length(offset - base + 1);
+                return (base.min(rules.size - length), length);
+            }
+            let length = length(end - offset);
+            return (end.saturating_sub(length), length);
+        }
+        let (mut first, mut last) = (offset, offset);
+        if self.len() > 0 {
+            first = first.min(self.offset(0));
+            last = last.max(self.offset(self.len() - 1));
+        }
+        let length = length(last - first + 1);
+        (first.min(rules.size - length), length)
+    }
+
+    /// Inserts an empty slot into a sparse slice that has spare capacity.
+    fn open(&mut self, at: usize, offset: usize) {
+        let (used, width, first) = (self.len(), self.width(), self.first_slot());
+        self.slots
+            .copy_within(OFFSET * at..OFFSET * used, OFFSET * (at + 1));
+        self.slots[OFFSET * at..OFFSET * (at + 1)].copy_from_slice(&(offset as u16).to_le_bytes());
+        let start = first + at * width;
+        self.slots
+            .copy_within(start..first + used * width, start + width);
+        self.slots[start] = 0;
+        self.used += 1;
+    }
+
+    /// The width with the least memory for all values, and one more with this need.
+    fn best_width(&self, capacity: usize, added: Option<Option<usize>>) -> usize {
+        // Values by need; those that need a blob at any width.
+        let (mut by_need, mut long) = ([0usize; slot::WIDTH_MAX + 1], 0);
+        let mut count = |need: Option<usize>| match need {
+            Some(need) => by_need[need] += 1,
+            None => long += 1,
+        };
+        for at in 0..self.slots_in_use() {
+            let place = self.slot(at);
+            if !slot::is_empty(place) {
+                count(slot::need_of(place));
+            }
+        }
+        added.into_iter().for_each(&mut count);
+        let (mut best, mut least) = (slot::WIDTH_MAX, usize::MAX);
+        let mut outside = 0;
+        for width in (1..=slot::WIDTH_MAX).rev() {
+            let needs_any = long > 0 || outside > 0;
+            if width < slot::WIDTH_ANY && needs_any {
+                break;
+            }
+            let cost = capacity * width + outside;
+            if cost < least {
+                (best, least) = (width, cost);
+            }
+            if by_need[width] > 0 {
+                outside += by_need[width] * blob_cost(width);
+            }
+        }
+        best
+    }
+
+    /// Moves all values into a new layout, which has room for them.
+    fn lay_out(&mut self, form: Form, width: usize) {
+        let capacity = form.capacity();
+        let (is_dense, base) = match form {
+            Form::Dense { base, .. } => (true, base),
+            Form::Sparse { .. } => (false, 0),
+        };
+        let offsets = if is_dense { 0 } else { OFFSET * capacity };
+        let mut slots = vec![0; offsets + capacity * width].into_boxed_slice();
+        let mut next = 0;
+        for at in 0..self.slots_in_use() {
+            let offset = self.offset(at);
+            let from = self.slot_mut(at);
+            if slot::is_empty(from) {
+                continue;
+            }
+            let to = match is_dense {
+                true => offset - base,
+                false => {
+                    let raw = (offset as u16).to_le_bytes();
+                    slots[OFFSET * next..OFFSET * (next + 1)].copy_from_slice(&raw);
+                    next += 1;
+                    next - 1
+                }
+            };
+            let start = offsets + to * width;
+            let (freed, made) = slot::recode(from, &mut slots[start..start + width]);
+            self.blob_bytes = self.blob_bytes - freed as u64 + made as u64;
+        }
+        self.slots = slots;
+        self.is_dense = is_dense;
+        self.base = base as u16;
+        self.width = width as u8;
+        self.spilled = 0;
+    }
+
+    /// Removes a value; returns whether there was one.
+    pub fn remove(&mut self, offset: usize, rules: Rules) -> bool {
+        let Ok(at) = self.find(offset) else {
+            return false;
+        };
+        if slot::is_empty(self.slot(at)) {
+            return false;
+        }
+        self.empty(at);
+        self.thin_out(rules);
+        true
+    }
+
+    /// Removes all values of a range of offsets; returns how many.
+    pub fn remove_range(&mut self, first: usize, last: usize, rules: Rules) -> usize {
+        let before = self.len();
+        // From the end: a sparse slice closes the gaps.
+        for at in (0..self.slots_in_use()).rev() {
+            let offset = self.offset(at);
+            if offset < first {
+                break;
+            }
+            if offset <= last && !slot::is_empty(self.slot(at)) {
+                self.empty(at);
+            }
+        }
+        self.thin_out(rules);
+        before - self.len()
+    }
+
+    /// Empties a slot that has a value; a sparse slice loses the slot.
+    fn empty(&mut self, at: usize) {
+        let freed = slot::clear(self.slot_mut(at));
+        self.blob_bytes -= freed as u64;
+        if !self.is_dense {
+            let (used, width, first) = (self.len(), self.width(), self.first_slot());
+            self.slots
+                .copy_within(OFFSET * (at + 1)..OFFSET * used, OFFSET * at);
+            let next = first + (at + 1) * width;
+            self.slots
+                .copy_within(next..first + used * width, next - width);
+        }
+        self.used -= 1;
+    }
+
+    /// Becomes sparse if few values are left.
+    fn thin_out(&mut self, rules: Rules) {
+        let few = self.len() <= rules.sparse_min && rules.sparse_max > 0;
+        if self.is_dense && few && self.used > 0 {
+            let capacity = self.len();
+            let width = self.best_width(capacity, None);
+            self.lay_out(Form::Sparse { capacity }, width);
+        }
+    }
+
+    /// Calls `see` with the values of a range of offsets, in the direction given, until it returns
+    /// false; returns whether it never did.
+    #[inline]
+    pub fn visit<'a>(
+        &'a self,
+        first: usize,
+        last: usize,
+        backward: bool,
+        mut see: impl FnMut(usize, Entry<'a>) -> bool,
+    ) -> bool {
+        let (start, end) = match self.is_dense {
+            true => {
+                let base = usize::from(self.base);
+                let end = (last + 1).saturating_sub(base).min(self.capacity());
+                (first.saturating_sub(base), end)
+            }
+            false => {
+                let start = self.find(first).unwrap_or_else(|at| at);
+                let end = self.find(last).map_or_else(|at| at, |at| at + 1);
+                (start, end)
+            }
+        };
+        let mut each = |at: usize| match slot::get(self.slot(at)) {
+            Some(value) => see(self.offset(at), value),
+            None => true,
+        };
+        match backward {
+            false => (start..end).all(&mut each),
+            true => (start..end).rev().all(&mut each),
+        }
+    }
+
+    /// The offset of the last value.
+    pub fn last(&self) -> Option<usize> {
+        let mut slots = (0..self.slots_in_use()).rev();
+        let at = slots.find(|&at| !slot::is_empty(self.slot(at)))?;
+        Some(self.offset(at))
+    }
+
+    /// Offers its blocks.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        mover.slice(&mut self.slots);
+        if self.blob_bytes > 0 {
+            for at in 0..self.slots_in_use() {
+                slot::relocate(self.slot_mut(at), mover);
+            }
+        }
+    }
+
+    pub fn check_invariants(&self, rules: Rules) {
+        let each = self.width() + if self.is_dense { 0 } else { OFFSET };
+        assert_eq!(self.slots.len(), self.capacity() * each);
+        let in_use = || (0..self.slots_in_use()).map(|at| self.slot(at));
+        let values = in_use().filter(|slot| !slot::is_empty(slot)).count();
+        assert_eq!(values, self.len());
+        assert!(values > 0, "a slice without values is removed");
+        let bytes: usize = in_use().map(slot::blob_bytes).sum();
+        assert_eq!(bytes as u64, self.blob_bytes);
+        assert!(bytes == 0 || self.width() >= slot::WIDTH_ANY);
+        if self.is_dense {
+            assert!(self.capacity().is_power_of_two());
+            assert!(usize::from(self.base) + self.capacity() <= rules.size);
+        } else {
+            let offsets: Vec<usize> = (0..self.len()).map(|at| self.offset(at)).collect();
+            assert!(offsets.is_sorted_by(|a, b| a < b));
+            assert!(offsets.last() < Some(&rules.size));
+        }
+    }
+}
+
+impl Weigh for Slice {
+    fn weight(&self) -> u64 {
+        u64::from(self.used)
+    }
+
+    fn owned_bytes(&self) -> usize {
+        good_size(self.slots.len()) + self.blob_bytes as usize
+    }
+}
+
+impl Clone for Slice {
+    fn clone(&self) -> Slice {
+        let mut copy = Slice {
+            slots: self.slots.clone(),
+            ..*self
+        };
+        if copy.blob_bytes > 0 {
+            for at in 0..copy.slots_in_use() {
+                slot::own_copy(copy.slot_mut(at));
+            }
+        }
+        copy
+    }
+}
+
+impl Drop for Slice {
+    fn drop(&mut self) {
+        if self.blob_bytes > 0 {
+            for at in 0..self.slots_in_use() {
+                slot::clear(self.slot_mut(at));
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A slot: one value, or none, in a number of bytes that all slots of a slice share.
+//!
+//!     0                empty
+//!     1 ..= 64         a text of tag - 1 bytes
+//!     65 ..= 72        an integer in tag - 64 bytes, least significant first
+//!     73               a longer text: the word of a blob, in 7 bytes
+//!
+//! A text that an integer prints the same way is stored as that integer. A slot that holds a blob
+//! owns it: [`clear`] frees it, and [`recode`] moves it.
+#![allow(unsafe_code)]
+
+use std::mem::ManuallyDrop;
+
+use crate::base::mover::Mover;
+use crate::encodings::blob::Blob;
+use crate::encodings::listpack::Entry;
+use crate::encodings::thin::Thin;
+
+/// The longest text within a slot.
+const TEXT_MAX: usize = 63;
+/// The widest slot.
+pub(super) const WIDTH_MAX: usize = TEXT_MAX + 1;
+/// A slot of this width can hold any value.
+pub(super) const WIDTH_ANY: usize = 8;
+
+const EMPTY: u8 = 0;
+const TEXT: u8 = 1;
+const TEXT_END: u8 = TEXT + TEXT_MAX as u8;
+const INT: u8 = TEXT_END;
+const INT_END: u8 = INT + 8;
+const BLOB: u8 = INT_END + 1;
+
+/// The width in which a value is stored without a blob; `None` if it is too long.
+#[inline]
+pub(super) fn need(value: Entry<'_>) -> Option<usize> {
+    match value {
+        Entry::Int(n) => Some(1 + int_bytes(n)),
+        Entry::Str(text) => (text.len() <= TEXT_MAX).then_some(1 + text.len()),
+    }
+}
+
+/// Bytes of an integer in two's complement.
+#[inline]
+fn int_bytes(n: i64) -> usize {
+    let magnitude = n ^ (n >> 63);
+    ((64 - magnitude.leading_zeros() as usize) / 8) + 1
+}
+
+/// The need of the value in a slot that is not empty.
+pub(super) fn need_of(slot: &[u8]) -> Option<usize> {
+    match slot[0] {
+        BLOB => need(Entry::parse(blob(slot).as_bytes())),
+        _ => Some(1 + inline_bytes(slot)),
+    }
+}
+
+/// Bytes after the tag of a slot without a blob.
+#[inline]
+fn inline_bytes(slot: &[u8]) -> usize {
+    match slot[0] {
+        tag @ ..=TEXT_END => usize::from(tag.saturating_sub(TEXT)),
+        tag => usize::from(tag - INT),
+    }
+}
+
+#[inline]
+pub(super) fn is_empty(slot: &[u8]) -> bool {
+    slot[0] == EMPTY
+}
+
+/// The value of a slot.
+#[inline]
+pub(super) fn get(slot: &[u8]) -> Option<Entry<'_>> {
+    match slot[0] {
+        EMPTY => None,
+        tag @ TEXT..=TEXT_END => Some(Entry::Str(&slot[1..usize::from(tag - TEXT) + 1])),
+        tag @ ..=INT_END => {
+            let bytes = usize::from(tag - INT);
+            let mut raw = [0; 8];
+            raw[..bytes].copy_from_slice(&slot[1..=bytes]);
+            let unused = 64 - 8 * bytes as u32;
+            Some(Entry::Int(i64::from_le_bytes(raw) << unused >> unused))
+        }
+        _ => {
+            let text: *const [u8] = blob(slot).as_bytes();
+            // SAFETY: the blob lives as long as its slot holds it, which is borrowed.
+            Some(Entry::Str(unsafe { &*text }))
+        }
+    }
+}
+
+/// The blob of a slot that holds one, without its ownership.
+#[inline]
+fn blob(slot: &[u8]) -> ManuallyDrop<Blob> {
+    debug_assert_eq!(slot[0], BLOB);
+    let mut word = [0; 8];
+    word[..7].copy_from_slice(&slot[1..WIDTH_ANY]);
+    // SAFETY: the word is that of a blob which the slot owns; this handle is not dropped.
+    ManuallyDrop::new(unsafe { Blob::from_word(u64::from_le_bytes(word)) })
+}
+
+fn put_blob(slot: &mut [u8], blob: Blob) {
+    let word = blob.into_word().to_le_bytes();
+    assert_eq!(word[7], 0, "addresses have fewer than 56 bits");
+    slot[0] = BLOB;
+    slot[1..WIDTH_ANY].copy_from_slice(&word[..7]);
+}
+
+/// Bytes of the blob of a slot, as the allocator counts them; 0 without one.
+#[inline]
+pub(super) fn blob_bytes(slot: &[u8]) -> usize {
+    match slot[0] {
+        BLOB => blob(slot).memory_bytes(),
+        _ => 0,
+    }
+}
+
+/// Stores a value in an empty slot that is wide enough for it, or for any; returns the bytes of its
+/// blob, 0 without one.
+#[inline]
+pub(super) fn put(slot: &mut [u8], value: Entry<'_>) -> usize {
+    debug_assert!(is_empty(slot));
+    match value {
+        Entry::Int(n) if int_bytes(n) < slot.len() => {
+            let bytes = int_bytes(n);
+            slot[0] = INT + bytes as u8;
+            slot[1..=bytes].copy_from_slice(&n.to_le_bytes()[..bytes]);
+            0
+        }
+        Entry::Str(text) if text.len() < slot.len() && text.len() <= TEXT_MAX => {
+            slot[0] = TEXT + text.len() as u8;
+            slot[1..=text.len()].copy_from_slice(text);
+            0
+        }
+        long => {
+            let blob = Blob::new(long.bytes(&mut itoa::Buffer::new()));
+            let bytes = blob.memory_bytes();
+            put_blob(slot, blob);
+            bytes
+        }
+    }
+}
+
+/// Empties a slot; returns the bytes of the blob freed.
+#[inline]
+pub(super) fn clear(slot: &mut [u8]) -> usize {
+    let mut freed = 0;
+    if slot[0] == BLOB {
+        freed = blob_bytes(slot);
+        drop(ManuallyDrop::into_inner(blob(slot)));
+    }
+    slot[0] = EMPTY;
+    freed
+}
+
+/// Moves the value of a slot to an empty slot of another width, which is wide enough for it, or for
+/// any; returns the bytes of blobs freed and of blobs made.
+pub(super) fn recode(from: &mut [u8], to: &mut [u8]) -> (usize, usize) {
+    if from[0] == BLOB {
+        let held = blob(from);
+        let value = Entry::parse(held.as_bytes());
+        if need(value).is_none_or(|need| need > to.len()) {
+            to[..WIDTH_ANY].copy_from_slice(&from[..WIDTH_ANY]);
+            from[0] = EMPTY;
+            return (0, 0);
+        }
+        put(to, value);
+        return (clear(from), 0);
+    }
+    let bytes = inline_bytes(from);
+    if bytes < to.len() {
+        to[..=bytes].copy_from_slice(&from[..=bytes]);
+        from[0] = EMPTY;
+        return (0, 0);
+    }
+    let made = get(from).map_or(0, |value| put(to, value));
+    from[0] = EMPTY;
+    (0, made)
+}
+
+/// Copies a slot's blob, if it holds one: for a copy of the slot's bytes, which then owns the new
+/// one.
+pub(super) fn own_copy(slot: &mut [u8]) {
+    if slot[0] == BLOB {
+        let copy = Blob::clone(&blob(slot));
+        put_blob(slot, copy);
+    }
+}
+
+/// Offers a slot's blob to a mover.
+pub(super) fn relocate(slot: &mut [u8], mover: &mut Mover) {
+    if slot[0] == BLOB {
+        let mut held = ManuallyDrop::into_inner(blob(slot));
+        held.relocate(mover);
+        put_blob(slot, held);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_from_every_width() {
+        let long = "x".repeat(70);
+        let texts = [
+            "",
+            "a",
+            "12345",
+            "-1",
+            "127",
+            "128",
+            "-128",
+            "-129",
+            "32767",
+            "8388608",
+            "007",
+            "-0",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "1.5",
+            "sixteen letters!",
+            &long,
+        ];
+        for text in texts {
+            let value = Entry::parse(text.as_bytes());
+            for width in 1..=WIDTH_MAX {
+                if need(value).is_none_or(|need| need > width) && width < WIDTH_ANY {
+                    continue;
+                }
+                let mut slot = vec![0; width];
+                let bytes = put(&mut slot, value);
+                assert_eq!(bytes > 0, need(value).is_none_or(|need| need > width));
+                let shown = |slot: &[u8]| get(slot).expect("a value").to_vec();
+                assert_eq!(shown(&slot), text.as_bytes(), "{width}");
+                for other in WIDTH_ANY..=WIDTH_MAX {
+                    let mut to = vec![0; other];
+                    let (freed, made) = recode(&mut slot, &mut to);
+                    assert!(is_empty(&slot));
+                    assert_eq!(shown(&to), text.as_bytes());
+                    let (back_freed, back_made) =
+                        recode(&mut to, &mut slot_of(width.max(8), &mut slot));
+                    assert!(freed == 0 || back_made == 0 || back_freed == 0 || made == 0);
+                    assert_eq!(shown(&slot), text.as_bytes());
+                }
+                assert_eq!(blob_bytes(&slot), clear(&mut slot));
+            }
+        }
+    }
+
+    fn slot_of<'a>(width: usize, slot: &'a mut Vec<u8>) -> &'a mut [u8] {
+        slot.clear();
+        slot.resize(width, 0);
+        slot
+    }
+
+    #[test]
+    fn integers_take_as_few_bytes_as_they_need() {
+        for (n, bytes) in [
+            (0, 1),
+            (127, 1),
+            (128, 2),
+            (-128, 1),
+            (-129, 2),
+            (1 << 15, 3),
+        ] {
+            assert_eq!(int_bytes(n), bytes, "{n}");
+        }
+        assert_eq!((int_bytes(i64::MAX), int_bytes(i64::MIN)), (8, 8));
+    }
+}
