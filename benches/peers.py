@@ -398,6 +398,56 @@ def entries_and_group(n):
     return entries(n) + [command("XGROUP", "CREATE", "x", "g", "0")]
 
 
+def claimed_and_acknowledged(n):
+    """A fifth of the entries, ten at a time: each ten claimed as idle from another consumer, then acknowledged."""
+    return [one for at in range(1, n // 5, 10) for one in (
+        command("XREADGROUP", "GROUP", "g", "c", "CLAIM", "0", "COUNT", "10", "STREAMS", "x", ">"),
+        command("XACK", "x", "g", *("%d-1" % entry for entry in range(at, at + 10))))]
+
+
+def delivered(n):
+    return entries_and_group(n) + [command("XREADGROUP", "GROUP", "g", "other", "STREAMS", "x", ">")]
+
+
+def given_back(n):
+    """A fifth of the entries, ten at a time."""
+    return [command("XNACK", "x", "g", "FAIL", "IDS", "10", *("%d-1" % entry for entry in range(at, at + 10)))
+            for at in range(1, n // 5, 10)]
+
+
+def deleted_as(*words):
+    """A fifth of the entries, ten at a time, each ten by one command."""
+    return lambda n: [command(*words, "IDS", "10", *("%d-1" % entry for entry in range(at, at + 10)))
+                      for at in range(1, n // 5, 10)]
+
+
+def trimmed_of_references(n):
+    """A thousandth at a time."""
+    return [command("XTRIM", "x", "MAXLEN", str(n - n // 1000 * part), "DELREF") for part in range(1, 100)]
+
+
+def idempotent(n):
+    return [command("XADD", "x", "IDMP", "producer", "%d" % at, "*", "field", "v:%08d" % at) for at in range(n)]
+
+
+def idempotent_by_content(n):
+    return [command("XADD", "x", "IDMPAUTO", "producer", "*", "field", "v:%08d" % at) for at in range(n)]
+
+
+def recorded(n):
+    return [command("XIDMPRECORD", "x", "p:%d" % (at % 1000), "%d" % at, "%d-1" % (at + 1)) for at in range(n)]
+
+
+def configured(n):
+    return [command("XCFGSET", "x", "IDMP-MAXSIZE", str(1 + at % 10)) for at in range(n)]
+
+
+def read_by_size(n):
+    """A hundred entries each."""
+    return [command("XREAD", "MAXCOUNT", "100", "MAXSIZE", "100000", "STREAMS", "x", "%d-0" % at)
+            for at in range(1, n - 100, 100)]
+
+
 def read_and_acknowledged(n):
     """A fifth of the entries, ten at a time: each ten read by a group, then acknowledged."""
     return [one for at in range(1, n // 5, 10) for one in (
@@ -426,6 +476,17 @@ BIG = [
     ("ZADD descending", 64, nothing, lambda n: zadds(range(n, 0, -1))),
     ("ZADD random", 64, nothing, lambda n: zadds(shuffled(n))),
     ("XREADGROUP, XACK", 64, entries_and_group, read_and_acknowledged),
+    ("XREADGROUP CLAIM, XACK", 64, delivered, claimed_and_acknowledged),
+    ("XREAD MAXCOUNT MAXSIZE", 16, entries, read_by_size),
+    ("XNACK of 10", 64, delivered, given_back),
+    ("XDELEX of 10", 64, entries, deleted_as("XDELEX", "x")),
+    ("XDELEX ACKED of 10", 64, entries, deleted_as("XDELEX", "x", "ACKED")),
+    ("XACKDEL of 10", 64, delivered, deleted_as("XACKDEL", "x", "g")),
+    ("XTRIM DELREF", 1, delivered, trimmed_of_references),
+    ("XADD IDMP", 64, nothing, idempotent),
+    ("XADD IDMPAUTO", 64, nothing, idempotent_by_content),
+    ("XIDMPRECORD", 64, entries, recorded),
+    ("XCFGSET", 64, entries, configured),
     ("BITCOUNT", 1, bitmaps, hundred("BITCOUNT", "a")),
     ("BITCOUNT BIT", 1, bitmaps, hundred("BITCOUNT", "a", "3", "-5", "BIT")),
     ("BITPOS", 1, bitmaps, hundred("BITPOS", "c", "1")),

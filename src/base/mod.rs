@@ -26,3 +26,4 @@ pub mod sys;
 pub mod text;
 pub mod threads;
 pub mod usage;
+pub mod xxh3;

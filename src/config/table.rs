@@ -588,6 +588,10 @@ directives! {
         "array-sparse-kmax", number(0, 256, checks::array_sparse_kmax), [], Works;
     array_sparse_kmin: usize = 5 =>
         "array-sparse-kmin", number(0, 256, checks::array_sparse_kmin), [], Works;
+    stream_idmp_duration: u32 = 100 =>
+        "stream-idmp-duration", number(1, 86_400), [], Works;
+    stream_idmp_maxsize: u32 = 100 =>
+        "stream-idmp-maxsize", number(1, 10_000), [], Works;
 
     // Engine
     activerehashing: bool = true =>

@@ -238,16 +238,27 @@ impl Node {
 
     /// Deletes entries from the first on while `goes` returns true; returns how many.
     pub fn delete_while(&mut self, node: StreamId, mut goes: impl FnMut(StreamId) -> bool) -> u64 {
+        self.delete_each(node, |id| goes(id).then_some(true))
+    }
+
+    /// Deletes the entries for which `goes` returns true, from the first on, until it returns
+    /// `None`; returns how many.
+    pub fn delete_each(
+        &mut self,
+        node: StreamId,
+        mut goes: impl FnMut(StreamId) -> Option<bool>,
+    ) -> u64 {
         let mut places = Vec::new();
         let mut cursor = Cursor::new(&self.0, node);
         while let Some(entry) = cursor.next() {
             if entry.deleted {
                 continue;
             }
-            if !goes(entry.id) {
-                break;
+            match goes(entry.id) {
+                Some(true) => places.push(entry.at),
+                Some(false) => {}
+                None => break,
             }
-            places.push(entry.at);
         }
         if !places.is_empty() {
             self.mark_deleted(&places);

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::base::crc64;
     use crate::config::Allowed;
-    use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_ARRAYS};
+    use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_NEWEST};
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
 
@@ -177,7 +177,7 @@ mod tests {
                 assert!(!reply.starts_with('-'), "{line}: {reply}");
             }
             bed.run("PEXPIREAT k 9000000000000");
-            let mut writer = RdbWriter::new(VERSION_ARRAYS, true);
+            let mut writer = RdbWriter::new(VERSION_NEWEST, true);
             writer.magic();
             writer.aux("redis-bits", b"64");
             writer.select(DbIndex(1), Some((1, 1)));
@@ -250,7 +250,7 @@ mod tests {
             let text = BED.with_borrow_mut(|bed| {
                 let keyspace = &mut bed.engine.keyspace;
                 keyspace.load(DbIndex(0), key, value, None, None);
-                let mut writer = RdbWriter::new(VERSION_ARRAYS, false);
+                let mut writer = RdbWriter::new(VERSION_NEWEST, false);
                 let mut its = keyspace.db(DbIndex(0));
                 writer.key(&its.view(key).expect("it is there"), Use::Nothing);
                 // The order of a table's elements differs from table to table.
@@ -401,7 +401,7 @@ mod tests {
         }
         bed.run("HPEXPIREAT hash 9000000000000 FIELDS 2 field:1 field:2");
         bed.run_args(&[b"SET", b"string", &[b'x'; 300_000]]);
-        let files = [VERSION_ARRAYS, 9].map(|version| {
+        let files = [VERSION_NEWEST, 9].map(|version| {
             let mut writer = RdbWriter::new(version, version > 9);
             writer.magic();
             writer.select(DbIndex(0), None);

@@ -23,7 +23,7 @@ use crate::config::SanitizePayload;
 use crate::encodings::listpack::{Entry, Listpack};
 use crate::keyspace::{DbIndex, Saver};
 use crate::persistence::aof::CommandWriter;
-use crate::persistence::rdb::{RdbWriter, Use, VERSION_ARRAYS, seal};
+use crate::persistence::rdb::{RdbWriter, Use, VERSION_NEWEST, seal};
 use crate::server::Testbed;
 use crate::types::Limits;
 
@@ -184,7 +184,7 @@ fn survives_payloads(mut bed: Testbed) {
 /// An RDB file and a base file of commands load to the same contents.
 fn survives_files(mut bed: Testbed) {
     bed.reconnect();
-    let mut file = RdbWriter::new(VERSION_ARRAYS, true);
+    let mut file = RdbWriter::new(VERSION_NEWEST, true);
     let mut log = CommandWriter::default();
     file.magic();
     let in_use: Vec<DbIndex> = bed.engine.keyspace.in_use().map(|(at, _)| at).collect();

@@ -19,6 +19,9 @@ pub(super) const LINES: &[&str] = &[
     "XADD k 5-1 a 1 b hello; XADD k 5-2 a 2 b two; XADD k 6-0 c 3; XDEL k 5-2",
     "XADD k 5-1 a 1; XADD k 5-2 a 2; XGROUP CREATE k g 0; XREADGROUP GROUP g c COUNT 1 \
      STREAMS k >; XREADGROUP GROUP g d STREAMS k >; XGROUP CREATE k h $",
+    "XADD k IDMP p x * a 1; XADD k IDMP q yy * a 2; XADD k IDMPAUTO q * a 3; XCFGSET k IDMP-MAXSIZE 100",
+    "XADD k 5-1 a 1; XADD k 5-2 a 2; XGROUP CREATE k g 0; XREADGROUP GROUP g c STREAMS k >; \
+     XNACK k g FAIL IDS 2 5-2 5-1; XCFGSET k IDMP-DURATION 7; XIDMPRECORD k p x 5-1",
     "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
      aaaaaaaaaaaa",
     "ARSET k 0 hello 7 12345678 3.5; ARSET k 100000 longer-than-seven; ARSEEK k 9",
@@ -109,9 +112,10 @@ pub(super) fn all() -> Vec<Seed> {
             assert!(!reply.starts_with('-'), "{line}: {reply}");
         }
         let payload = dump(&mut bed, b"k");
+        let (body, footer) = payload.split_at(payload.len() - FOOTER);
         Seed {
-            body: payload[..payload.len() - FOOTER].to_vec(),
-            version: 12,
+            body: body.to_vec(),
+            version: u32::from(u16::from_le_bytes([footer[0], footer[1]])),
         }
     });
     let foreign = foreign().into_iter().map(|(kind, value)| Seed {

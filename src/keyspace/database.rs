@@ -118,6 +118,11 @@ impl Database {
         self.table.fields()
     }
 
+    /// Streams that need a newer form in files.
+    pub fn streams(&self) -> &FieldExpiries {
+        self.table.streams()
+    }
+
     /// Keys by type and size.
     pub fn sizes(&self) -> &KeySizes {
         &self.sizes

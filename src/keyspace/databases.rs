@@ -1,6 +1,7 @@
 //! The databases of a keyspace, and which of them has the key or field that expires first.
 //!
-//! A database has lower bounds of its keys' and of its fields' expiries. Two trees of minima over
+//! A database has lower bounds of its keys' expiries, and of those within its values: of hashes'
+//! fields, and of what streams remember of producers. Two trees of minima over
 //! these bounds lead to the database with the least, so that neither the loop's sleep nor the expire
 //! cycle visits all databases.
 //!
@@ -17,6 +18,7 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::table::Table;
 use super::{Database, DbIndex};
 use crate::encodings::min_tree::{MinTree, NEVER};
 
@@ -26,7 +28,7 @@ const NONE: u32 = u32::MAX;
 /// See the module.
 pub(super) struct Databases {
     all: Vec<Database>,
-    /// Bounds of the keys' expiries, and of the fields'.
+    /// Bounds of the keys' expiries, and of those within values.
     keys: MinTree,
     fields: MinTree,
     stale: Vec<u32>,
@@ -97,13 +99,12 @@ impl Databases {
             let at = at as usize;
             let table = self.all[at].table();
             self.keys.set(at, table.next_due().unwrap_or(NEVER));
-            let fields = table.fields().next_due();
-            self.fields.set(at, fields.unwrap_or(NEVER));
+            self.fields.set(at, within(table));
             self.is_stale[at] = false;
         }
     }
 
-    /// A lower bound of all expiries, of keys and of fields. `None`: nothing expires.
+    /// A lower bound of all expiries, of keys and within values. `None`: nothing expires.
     pub fn next_due(&mut self) -> Option<i64> {
         self.settle();
         let due = self.keys.min().min(self.fields.min());
@@ -116,7 +117,7 @@ impl Databases {
         first(&self.keys)
     }
 
-    /// The database with the least bound of its fields' expiries, and that bound.
+    /// The database with the least bound of the expiries within its values, and that bound.
     pub fn first_due_field(&mut self) -> Option<(DbIndex, i64)> {
         self.settle();
         first(&self.fields)
@@ -132,13 +133,18 @@ impl Databases {
             }
             let table = database.table();
             assert_eq!(self.keys.get(at), table.next_due().unwrap_or(NEVER));
-            let fields = table.fields().next_due();
-            assert_eq!(self.fields.get(at), fields.unwrap_or(NEVER));
+            assert_eq!(self.fields.get(at), within(table));
         }
         let stale = self.is_stale.iter().filter(|&&is_stale| is_stale);
         assert_eq!(stale.count(), self.stale.len());
         assert!(self.last == NONE || self.is_stale[self.last as usize]);
     }
+}
+
+/// A lower bound of the expiries within a table's values: of hashes' fields, of streams' lines.
+fn within(table: &Table) -> i64 {
+    let [fields, streams] = [table.fields(), table.streams()].map(|lines| lines.next_due());
+    fields.unwrap_or(NEVER).min(streams.unwrap_or(NEVER))
 }
 
 fn first(tree: &MinTree) -> Option<(DbIndex, i64)> {

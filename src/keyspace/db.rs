@@ -430,6 +430,11 @@ impl<'a> Db<'a> {
         self.place(key).set(NewValue::container(value), None);
     }
 
+    /// A pending entry of the stream can be claimed when it has been idle for long enough.
+    pub fn claimable_later(&mut self, key: &[u8]) {
+        self.keyspace.waiting.claimable_later(self.at, key);
+    }
+
     /// Signals new data to clients that wait for the key.
     #[inline]
     pub fn signal(&mut self, key: &[u8]) {

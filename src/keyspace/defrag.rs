@@ -108,31 +108,36 @@ impl Database {
     fn relocate_entries(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
         let (stays, has_lines) = (self.saved_in_slices(), !self.fields().is_empty());
         let n = walk.elements();
-        self.table_mut().relocate_scan(cursor, |entry, fields| {
-            if stays == Some(entry) {
-                return None;
-            }
-            let before = walk.mover.moved;
-            let moved = entry.moved(&mut walk.mover);
-            let entry = moved.unwrap_or(entry);
-            if entry.kind() == Type::String {
-                entry.move_text(&mut walk.mover);
-            } else {
-                if has_lines && entry.kind() == Type::Hash {
-                    fields.relocate(entry.key(), &mut walk.mover);
+        let has_streams = !self.streams().is_empty();
+        self.table_mut()
+            .relocate_scan(cursor, |entry, fields, streams| {
+                if stays == Some(entry) {
+                    return None;
                 }
-                // Effort does not count all of a stream group: an unfinished one is large, too.
-                let large = container_effort(entry) > n
-                    || relocate_container(entry, &mut walk.mover, 0, 2 * n).is_some();
-                if large {
-                    walk.large.push_back(entry.key().into());
+                let before = walk.mover.moved;
+                let moved = entry.moved(&mut walk.mover);
+                let entry = moved.unwrap_or(entry);
+                if entry.kind() == Type::String {
+                    entry.move_text(&mut walk.mover);
+                } else {
+                    if has_lines && entry.kind() == Type::Hash {
+                        fields.relocate(entry.key(), &mut walk.mover);
+                    }
+                    if has_streams && entry.kind() == Type::Stream {
+                        streams.relocate(entry.key(), &mut walk.mover);
+                    }
+                    // Effort does not count all of a stream group: an unfinished one is large, too.
+                    let large = container_effort(entry) > n
+                        || relocate_container(entry, &mut walk.mover, 0, 2 * n).is_some();
+                    if large {
+                        walk.large.push_back(entry.key().into());
+                    }
                 }
-            }
-            let any = walk.mover.moved > before;
-            walk.keys_moved += u64::from(any);
-            walk.keys_left += u64::from(!any);
-            moved
-        })
+                let any = walk.mover.moved > before;
+                walk.keys_moved += u64::from(any);
+                walk.keys_left += u64::from(!any);
+                moved
+            })
     }
 
     /// Offers a part of the container at a key, if there still is one.

@@ -22,7 +22,7 @@ pub(super) fn is_past(when: Option<i64>, now_ms: i64) -> bool {
     when.is_some_and(|when| when < now_ms)
 }
 
-/// Fields of one hash removed between two checks of the time.
+/// Fields of one hash, or lines of one stream's producers, removed between two checks of the time.
 const FIELDS_PER_STEP: usize = 256;
 
 /// What a cycle did.
@@ -82,8 +82,11 @@ impl Keyspace {
             }
         }
         while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, when)| when <= past) {
-            if let Some(key) = self.dbs[at].table_mut().fields_mut().take_due(past) {
+            let table = self.dbs[at].table_mut();
+            if let Some(key) = table.fields_mut().take_due(past) {
                 self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
+            } else if let Some(key) = table.streams_mut().take_due(past) {
+                self.db(at).expire_due_iids(&key, past, FIELDS_PER_STEP);
             }
             if start.elapsed() >= budget {
                 cycle.more = true;

@@ -18,6 +18,7 @@ mod evict;
 mod expire;
 mod expired_fields;
 mod fields;
+mod iids;
 mod info;
 mod journal;
 mod key_hash;
@@ -294,6 +295,12 @@ impl Keyspace {
     pub fn any_of(&self, kind: Type) -> bool {
         let mut sizes = self.dbs.iter().map(Database::sizes);
         sizes.any(|sizes| sizes.of(kind).next().is_some())
+    }
+
+    /// Whether a file needs newer forms for any stream: it has lines of producers, other settings
+    /// than the usual ones, or entries without an owner. It may have had them only before.
+    pub fn any_newer_stream(&self) -> bool {
+        self.dbs.iter().any(|db| !db.streams().is_empty())
     }
 
     /// Whether there may be containers of `elements` elements or more.

@@ -5,7 +5,8 @@
 //!
 //!     by key     find, insert, replace, remove
 //!     all        scan, entries, walk_from, random, clear_with
-//!     by time    next_due, take_due; the lines of hashes with expiring fields: fields, fields_mut
+//!     by time    next_due, take_due; the lines of hashes with expiring fields: fields, fields_mut;
+//!                those of streams that need a newer form in files: streams, streams_mut
 //!     memory     prefetches, relocate_lines, relocate_scan, memory_bytes, shape
 //!
 //! Positions that callers keep:
@@ -28,7 +29,7 @@ use crate::base::mover::Mover;
 use crate::base::text::is_same;
 use crate::encodings::hashtable::{self, Handle, HashTable, Shape, Word};
 use crate::encodings::prefetch::ahead;
-use crate::types::{Encoding, Hash, Type};
+use crate::types::{Encoding, Hash, Stream, Type};
 
 /// Later expiries are noted as this time, some 8,900 years ahead, and are in no order.
 pub(super) const DUE_MAX: i64 = hashtable::TIME_MAX;
@@ -59,6 +60,9 @@ pub(super) struct Table {
     volatile: usize,
     /// Hashes whose fields expire.
     fields: FieldExpiries,
+    /// Streams with lines of producers, by the first one's expiry, and those that a file holds only
+    /// in a newer form, with no expiry.
+    streams: FieldExpiries,
 }
 
 /// The full hash of an entry's key, for the hash table when a segment splits.
@@ -90,7 +94,19 @@ impl Table {
         &mut self.fields
     }
 
-    /// Bytes of the table without the entries and the lines of hashes. O(1).
+    /// Streams that need a newer form in files, by the expiry of their first line of a producer.
+    #[inline]
+    pub fn streams(&self) -> &FieldExpiries {
+        &self.streams
+    }
+
+    /// The same, to note other times.
+    #[inline]
+    pub fn streams_mut(&mut self) -> &mut FieldExpiries {
+        &mut self.streams
+    }
+
+    /// Bytes of the table without the entries and the lines of hashes and streams. O(1).
     pub fn memory_bytes(&self) -> usize {
         self.entries.memory_bytes()
     }
@@ -181,23 +197,34 @@ impl Table {
 
     // --- by time ---
 
-    /// An entry was added or given another value: if it is a hash, its fields' next expiry gets a
-    /// line.
+    /// An entry was added or given another value: a hash whose fields expire, and a stream that
+    /// needs a newer form in files, get a line.
     #[inline]
     pub fn note_fields(&mut self, entry: Entry) {
-        if entry.kind() == Type::Hash
-            && entry.encoding() != Encoding::Listpack
-            && let Some(due) = Ref::<Hash>::of(entry).next_due()
-        {
-            self.fields.note(entry.key(), due as i64);
+        match entry.kind() {
+            Type::Hash => {
+                if entry.encoding() != Encoding::Listpack
+                    && let Some(due) = Ref::<Hash>::of(entry).next_due()
+                {
+                    self.fields.note(entry.key(), due as i64);
+                }
+            }
+            Type::Stream => {
+                if let Some(due) = Ref::<Stream>::of(entry).newer_line() {
+                    self.streams.note(entry.key(), due);
+                }
+            }
+            _ => {}
         }
     }
 
-    /// An entry's value is removed: if it is a hash, its line is removed.
+    /// An entry's value is removed: its line is removed, if it is a hash or a stream.
     #[inline]
     pub fn forget_fields(&mut self, entry: Entry) {
-        if entry.kind() == Type::Hash && !self.fields.is_empty() {
-            self.fields.forget(entry.key());
+        match entry.kind() {
+            Type::Hash if !self.fields.is_empty() => self.fields.forget(entry.key()),
+            Type::Stream if !self.streams.is_empty() => self.streams.forget(entry.key()),
+            _ => {}
         }
     }
 
@@ -299,17 +326,17 @@ impl Table {
     }
 
     /// As [`Table::scan`], of entries already prefetched: `change` may move an entry's block, and
-    /// then returns the entry at its new address. It gets the lines of hashes, too.
+    /// then returns the entry at its new address. It gets the lines of hashes and of streams, too.
     pub fn relocate_scan(
         &mut self,
         cursor: u64,
-        mut change: impl FnMut(Entry, &mut FieldExpiries) -> Option<Entry>,
+        mut change: impl FnMut(Entry, &mut FieldExpiries, &mut FieldExpiries) -> Option<Entry>,
     ) -> u64 {
         // Entries are scattered in memory: all are prefetched before the first is read.
         self.scan_ahead(cursor, |_| ());
-        let fields = &mut self.fields;
+        let (fields, streams) = (&mut self.fields, &mut self.streams);
         self.entries.relocate_words(cursor, |word| {
-            change(Entry::of(word), fields).map(Entry::table_word)
+            change(Entry::of(word), fields, streams).map(Entry::table_word)
         })
     }
 
@@ -318,7 +345,7 @@ impl Table {
     /// has a line that is not late. O(n).
     pub fn check_invariants(&self) {
         self.entries.check_invariants(rehash);
-        let (mut volatile, mut first_due, mut lines) = (0, i64::MAX, 0);
+        let (mut volatile, mut first_due, mut lines, mut streams) = (0, i64::MAX, 0, 0);
         for entry in self.entries() {
             volatile += usize::from(entry.has_expiry());
             first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
@@ -333,9 +360,18 @@ impl Table {
                 "the active cycle visits in time"
             );
             assert!(line.is_none() || entry.kind() == Type::Hash);
+            let line = self.streams.line(entry.key());
+            streams += usize::from(line.is_some());
+            let due = match entry.kind() {
+                Type::Stream => Ref::<Stream>::of(entry).newer_line(),
+                _ => None,
+            };
+            assert!(due.is_none_or(|due| line.is_some_and(|line| line <= due)));
+            assert!(line.is_none() || entry.kind() == Type::Stream);
         }
         assert_eq!(volatile, self.volatile);
         assert_eq!(lines, self.fields.len(), "no line without its hash");
+        assert_eq!(streams, self.streams.len(), "no line without its stream");
         let bound = self.next_due().unwrap_or(i64::MAX);
         assert!(bound <= first_due.max(0), "no key expires unseen");
     }

@@ -34,6 +34,8 @@ pub struct Waiting {
     keys: usize,
     /// Keys with a guard: a client waits for their removal or change of type.
     guarded: usize,
+    /// Clients that wait until a pending entry of a stream can be claimed, and know of none.
+    claimants: usize,
     /// Keys that became ready, in order.
     ready: Vec<(DbIndex, Box<[u8]>)>,
 }
@@ -100,6 +102,25 @@ impl Waiting {
     #[inline]
     pub fn signal(&mut self, db: DbIndex, key: &[u8]) {
         if !self.is_empty() {
+            self.signal_waited(db, key, true);
+        }
+    }
+
+    /// A client waits for entries that can be claimed later, without knowing of any; or no longer
+    /// does.
+    pub fn count_claimant(&mut self, waits: bool) {
+        if waits {
+            self.claimants += 1;
+        } else {
+            self.claimants -= 1;
+        }
+    }
+
+    /// A pending entry of the stream can be claimed later: clients that wait for that run again, to
+    /// learn when.
+    #[inline]
+    pub fn claimable_later(&mut self, db: DbIndex, key: &[u8]) {
+        if self.claimants > 0 {
             self.signal_waited(db, key, true);
         }
     }

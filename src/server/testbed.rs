@@ -200,6 +200,17 @@ impl Testbed {
         self.engine.time_out_blocked();
     }
 
+    /// Runs the commands of clients again that wait for a pending entry which can be claimed now.
+    pub fn wake_claimants(&mut self) {
+        self.engine.wake_claimants();
+    }
+
+    /// The number of clients that wait with a timer for such an entry.
+    #[cfg(test)]
+    pub fn claim_timers(&self) -> usize {
+        self.engine.server.turn.wakes.len()
+    }
+
     /// Answers clients whose flushed databases have been freed.
     pub fn serve_freed(&mut self) {
         self.engine.serve_freed();

@@ -50,6 +50,10 @@ limits! {
     array_slice_size: usize = 4096;
     array_sparse_kmax: usize = 10;
     array_sparse_kmin: usize = 5;
+    /// `stream-idmp-duration`: seconds that a producer's idempotent IDs live, in new streams.
+    stream_idmp_duration: u32 = 100;
+    /// `stream-idmp-maxsize`: maximum number of them for a producer, in new streams.
+    stream_idmp_maxsize: u32 = 100;
 }
 
 fn saturated(depth: u32) -> u16 {

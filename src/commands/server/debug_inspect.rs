@@ -8,7 +8,7 @@ use crate::commands::generic::references;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 use crate::keyspace::DbIndex;
-use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
+use crate::persistence::rdb::{RdbWriter, VERSION_NEWEST};
 use crate::server::{Call, CommandResult};
 use crate::types::{Container, List, Type, for_container};
 
@@ -20,7 +20,7 @@ pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
         .db
         .info_even_expired(key)
         .ok_or(CommandError::NoSuchKey)?;
-    let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, call.server.config.rdbcompression);
+    let mut writer = RdbWriter::new(VERSION_NEWEST, call.server.config.rdbcompression);
     let serialized = call
         .db
         .view_even_expired(key)

@@ -36,10 +36,12 @@ fn pairs<'a>(args: Args<'a>, from: usize) -> impl Pairs<'a> {
     (0..count).map(move |n| (args.at(from + 2 * n), args.at(from + 2 * n + 1)))
 }
 
-/// `XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|ms-*|id name value
-/// [name value ...]`: appends an entry, and trims the stream.
+/// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMPAUTO pid|IDMP pid iid] [MAXLEN|MINID [=|~]
+/// threshold [LIMIT count]] *|ms-*|id name value [name value ...]`: appends an entry, and trims the
+/// stream as XTRIM does. An entry that the producer has added before is not added again.
 ///
-/// Reply: bulk string, the entry's ID; null with NOMKSTREAM for a missing key. O(pairs), plus the
+/// Reply: bulk string, the entry's ID, or that of the entry added before; null with NOMKSTREAM for a
+/// missing key. O(pairs), plus the
 /// cost of XTRIM. Propagated with the assigned ID, and with the exact length or first ID that an
 /// approximate trim has left.
 fn xadd(call: &mut Call<'_>) -> CommandResult {
@@ -66,7 +68,22 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         call.reply.null();
         return Ok(());
     }
-    let mut stream = call.db.write_or(key, Stream::new)?;
+    let mut stream = call.db.write_or(key, || Stream::with_settings(&limits))?;
+    let mut made = [0; 16];
+    let line = match options.idmp {
+        None => None,
+        Some(idmp) => Some((idmp.pid(args), idmp.iid(args, pairs(args, from), &mut made))),
+    };
+    if let Some((pid, iid)) = line
+        && options.id.is_none()
+        && let Some(id) = stream.idempotence().find(pid, iid)
+    {
+        stream.count_duplicate();
+        drop(stream);
+        write_id(call.reply, id);
+        call.db.add_dirty(1);
+        return Ok(());
+    }
     if stream.last_id() == StreamId::MAX {
         return Err(EXHAUSTED);
     }
@@ -76,6 +93,11 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         Refused::TooLarge => TOO_LARGE,
     })?;
     write_id(call.reply, id);
+    let mut is_first_line = false;
+    if let Some((pid, iid)) = line {
+        is_first_line = stream.idempotence().next_due().is_none();
+        stream.record_iid(pid, iid, id);
+    }
     let (trimmed, gone) = match options.trim {
         Some(trim) => stream.trim(trim),
         None => (0, None),
@@ -85,6 +107,9 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         false => None,
     };
     drop(stream);
+    if is_first_line {
+        call.db.note_stream(key);
+    }
     call.db.changed(key, Class::STREAM, "xadd");
     if trimmed > 0 {
         call.db.event(key, Class::STREAM, "xtrim");

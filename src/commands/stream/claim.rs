@@ -79,44 +79,53 @@ impl Claim {
             let Some(nack) = old else {
                 return ClaimOutcome::Kept;
             };
-            self.state(group, nack, word, done);
+            let last = (nack.delivered_ms(), nack.deliveries);
+            self.state(group, nack.owner(), last, word, done);
             group.acknowledge(id);
             return ClaimOutcome::Gone;
         }
-        let is_early = |nack: Nack| self.now_ms.wrapping_sub(nack.delivered_ms) < self.min_idle_ms;
+        // An entry without an owner can be claimed at once.
+        let is_early = |nack: Nack| {
+            nack.owner().is_some()
+                && self.now_ms.wrapping_sub(nack.delivered_ms()) < self.min_idle_ms
+        };
         let deliveries = match old {
             None if !self.force => return ClaimOutcome::Kept,
             Some(nack) if self.min_idle_ms > 0 && is_early(nack) => return ClaimOutcome::Kept,
             None => 1,
             Some(nack) => nack.deliveries,
         };
-        let nack = Nack {
-            delivered_ms: self.delivered_ms,
-            deliveries: match self.deliveries {
-                Some(deliveries) => deliveries,
-                None => (deliveries + u64::from(!self.just_id)).min(COUNTER_MAX),
-            },
-            consumer,
+        let deliveries = match self.deliveries {
+            Some(deliveries) => deliveries,
+            None => (deliveries + u64::from(!self.just_id)).min(COUNTER_MAX),
         };
-        group.assign(id, nack);
+        group.assign(id, consumer, self.delivered_ms, deliveries);
         if self.just_id {
             write_id(reply, id);
         } else {
             write_next(reply, &mut stream.range(id, id));
         }
         group.consumer_mut(consumer).active_ms = self.now_ms;
-        self.state(group, nack, word, done);
+        let owner = Some(consumer);
+        self.state(group, owner, (self.delivered_ms, deliveries), word, done);
         ClaimOutcome::Claimed
     }
 
-    fn state(&self, group: &Group, nack: Nack, word: &[u8], done: &mut Done) {
+    fn state(
+        &self,
+        group: &Group,
+        owner: Option<ConsumerId>,
+        (delivered_ms, deliveries): (i64, u64),
+        word: &[u8],
+        done: &mut Done,
+    ) {
         done.changes += 1;
         if self.stated {
             done.claimed.push(Claimed {
                 id: word.to_vec(),
-                consumer: group.consumer(nack.consumer).name().to_vec(),
-                delivered_ms: nack.delivered_ms,
-                deliveries: nack.deliveries,
+                consumer: owner.map(|owner| group.consumer(owner).name().to_vec()),
+                delivered_ms,
+                deliveries,
                 last_id: group.last_id,
             });
         }
@@ -134,6 +143,9 @@ fn state(call: &mut Call<'_>, made: bool, done: &Done) {
     }
     if let Some(moved) = done.moved {
         stated::group_id(call, key, group, moved);
+    }
+    if done.changes > 0 {
+        call.db.claimable_later(key);
     }
     call.db
         .add_dirty(done.changes + u64::from(done.moved.is_some()));
@@ -238,6 +250,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let reply = &mut *call.reply;
+    let is_earlier = claim.delivered_ms < now_ms;
     let claimed = stream.with_group(args.at(2), |stream, group| {
         let mut done = Done::default();
         let moves = options.last_id > group.last_id;
@@ -260,6 +273,10 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     drop(stream);
     if let Some((made, done)) = claimed {
         state(call, made, &done);
+        if is_earlier && done.changes > 0 {
+            // It may be idle for long enough for a reader that waits.
+            call.db.signal(args.at(1));
+        }
     }
     Ok(())
 }

@@ -11,6 +11,34 @@ const fn doc(
     Doc::new(Group::Stream, name, since, complexity, summary)
 }
 
+/// KEEPREF, DELREF or ACKED.
+const REFERENCES: Arg = Arg::one_of(
+    "condition",
+    &[
+        Arg::word("keepref", "KEEPREF"),
+        Arg::word("delref", "DELREF"),
+        Arg::word("acked", "ACKED"),
+    ],
+)
+.optional();
+
+/// IDS and their number.
+const IDS: Arg = Arg::block(
+    "ids",
+    &[Arg::integer("numids"), Arg::string("id").multiple()],
+)
+.token("IDS");
+
+const MAXCOUNT: Arg = Arg::integer("maxcount")
+    .token("MAXCOUNT")
+    .since("8.10.0")
+    .optional();
+
+const MAXSIZE: Arg = Arg::integer("maxsize")
+    .token("MAXSIZE")
+    .since("8.10.0")
+    .optional();
+
 pub(in crate::commands) const DOCS: &[Doc] = &[
     doc(
         "xack",
@@ -24,6 +52,13 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         Arg::string("id").multiple(),
     ]),
     doc(
+        "xackdel",
+        "8.2.0",
+        "O(1) per message ID processed",
+        "Acknowledge messages of a consumer group, and delete them.",
+    )
+    .args(&[Arg::key("key", 0), Arg::string("group"), REFERENCES, IDS]),
+    doc(
         "xadd",
         "5.0.0",
         "O(1) to add, O(N) to trim, N = messages evicted",
@@ -32,12 +67,24 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     .history(&[
         ("6.2.0", "New options `NOMKSTREAM`, `MINID` and `LIMIT`."),
         ("7.0.0", "IDs may have the form `<ms>-*`."),
+        ("8.2.0", "New options `KEEPREF`, `DELREF` and `ACKED`."),
+        ("8.6.0", "New options `IDMP` and `IDMPAUTO`."),
     ])
     .args(&[
         Arg::key("key", 0),
         Arg::word("nomkstream", "NOMKSTREAM")
             .since("6.2.0")
             .optional(),
+        REFERENCES,
+        Arg::one_of(
+            "idmp",
+            &[
+                Arg::string("pid").token("IDMPAUTO"),
+                Arg::block("idmp", &[Arg::string("pid"), Arg::string("iid")]).token("IDMP"),
+            ],
+        )
+        .since("8.6.0")
+        .optional(),
         Arg::block(
             "trim",
             &[
@@ -87,6 +134,21 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         Arg::word("justid", "JUSTID").optional(),
     ]),
     doc(
+        "xcfgset",
+        "8.6.0",
+        "O(1)",
+        "Set how a stream remembers the idempotent IDs of its producers.",
+    )
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("idmp-duration")
+            .token("IDMP-DURATION")
+            .optional(),
+        Arg::integer("idmp-maxsize")
+            .token("IDMP-MAXSIZE")
+            .optional(),
+    ]),
+    doc(
         "xclaim",
         "5.0.0",
         "O(log N), N = number of messages in the PEL of the consumer group",
@@ -114,6 +176,13 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "Delete messages of a stream.",
     )
     .args(&[Arg::key("key", 0), Arg::string("id").multiple()]),
+    doc(
+        "xdelex",
+        "8.2.0",
+        "O(1) per message, whatever the length of the stream",
+        "Delete messages of a stream, with a view to its consumer groups.",
+    )
+    .args(&[Arg::key("key", 0), REFERENCES, IDS]),
     doc(
         "xgroup",
         "5.0.0",
@@ -190,6 +259,18 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
             .optional(),
     ]),
     doc(
+        "xidmprecord",
+        "8.6.2",
+        "O(1)",
+        "Record the idempotent ID of a message, to rebuild a stream.",
+    )
+    .args(&[
+        Arg::key("key", 0),
+        Arg::string("pid"),
+        Arg::string("iid"),
+        Arg::string("stream-id"),
+    ]),
+    doc(
         "xinfo",
         "5.0.0",
         "That of the subcommand",
@@ -246,6 +327,27 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         ]),
     doc("xlen", "5.0.0", "O(1)", "Count the messages of a stream.").args(&[Arg::key("key", 0)]),
     doc(
+        "xnack",
+        "8.8.0",
+        "O(1) per message ID processed",
+        "Give pending messages back to a consumer group, without an owner.",
+    )
+    .args(&[
+        Arg::key("key", 0),
+        Arg::string("group"),
+        Arg::one_of(
+            "mode",
+            &[
+                Arg::word("silent", "SILENT"),
+                Arg::word("fail", "FAIL"),
+                Arg::word("fatal", "FATAL"),
+            ],
+        ),
+        IDS,
+        Arg::integer("count").token("RETRYCOUNT").optional(),
+        Arg::word("force", "FORCE").optional(),
+    ]),
+    doc(
         "xpending",
         "5.0.0",
         "O(N), N = elements returned, so O(1) for a small fixed number; O(M) with IDLE, \
@@ -291,8 +393,11 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "",
         "Get the messages behind given IDs, or wait for some.",
     )
+    .history(&[("8.10.0", "New options `MAXCOUNT` and `MAXSIZE`.")])
     .args(&[
         Arg::integer("count").token("COUNT").optional(),
+        MAXCOUNT,
+        MAXSIZE,
         Arg::integer("milliseconds").token("BLOCK").optional(),
         Arg::block(
             "streams",
@@ -307,6 +412,10 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
          O(N) for N blocked clients",
         "Get messages on behalf of a consumer in a group, or wait for some.",
     )
+    .history(&[
+        ("8.4.0", "New option `CLAIM`."),
+        ("8.10.0", "New options `MAXCOUNT` and `MAXSIZE`."),
+    ])
     .args(&[
         Arg::block(
             "group-block",
@@ -314,7 +423,13 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         )
         .token("GROUP"),
         Arg::integer("count").token("COUNT").optional(),
+        MAXCOUNT,
+        MAXSIZE,
         Arg::integer("milliseconds").token("BLOCK").optional(),
+        Arg::integer("min-idle-time")
+            .token("CLAIM")
+            .since("8.4.0")
+            .optional(),
         Arg::word("noack", "NOACK").optional(),
         Arg::block(
             "streams",
@@ -358,7 +473,10 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "O(N), N = messages evicted, with a small constant: they go in whole nodes",
         "Delete the oldest messages of a stream.",
     )
-    .history(&[("6.2.0", "New options `MINID` and `LIMIT`.")])
+    .history(&[
+        ("6.2.0", "New options `MINID` and `LIMIT`."),
+        ("8.2.0", "New options `KEEPREF`, `DELREF` and `ACKED`."),
+    ])
     .args(&[
         Arg::key("key", 0),
         Arg::block(
@@ -381,6 +499,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
                     .token("LIMIT")
                     .since("6.2.0")
                     .optional(),
+                REFERENCES,
             ],
         ),
     ]),

@@ -116,7 +116,8 @@ fn create(call: &mut Call<'_>) -> CommandResult {
         b"$" => last_id.unwrap_or(StreamId::MIN),
         id => ids::strict(id)?,
     };
-    let mut stream = call.db.write_or(key, Stream::new)?;
+    let limits = *call.db.limits();
+    let mut stream = call.db.write_or(key, || Stream::with_settings(&limits))?;
     if !stream.create_group(name, id, options.entries_read) {
         return Err(BUSY);
     }

@@ -148,7 +148,7 @@ fn xinfo_stream(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(misused(args)),
     };
     let reply = &mut *call.reply;
-    reply.map(if full.is_some() { 9 } else { 10 });
+    reply.map(if full.is_some() { 15 } else { 16 });
     reply.bulk(b"length");
     reply.int(stream.len() as i64);
     reply.bulk(b"radix-tree-keys");
@@ -163,6 +163,18 @@ fn xinfo_stream(call: &mut Call<'_>) -> CommandResult {
     reply.int(stream.entries_added() as i64);
     reply.bulk(b"recorded-first-entry-id");
     write_id(reply, stream.first_id());
+    let own = stream.idempotence();
+    for (name, n) in [
+        ("idmp-duration", u64::from(own.duration_s())),
+        ("idmp-maxsize", own.size_max().into()),
+        ("pids-tracked", own.pids() as u64),
+        ("iids-tracked", own.iids() as u64),
+        ("iids-added", own.added),
+        ("iids-duplicates", own.duplicates),
+    ] {
+        reply.bulk(name.as_bytes());
+        reply.int(n as i64);
+    }
     if let Some(count) = full {
         write_full(reply, &stream, count);
         return Ok(());

@@ -19,7 +19,7 @@ pub(super) fn write_full(reply: &mut Reply, stream: &Stream, count: usize) {
 }
 
 fn write_group(reply: &mut Reply, stream: &Stream, name: &[u8], group: &Group, count: usize) {
-    reply.map(7);
+    reply.map(8);
     reply.bulk(b"name");
     reply.bulk(name);
     reply.bulk(b"last-delivered-id");
@@ -27,13 +27,15 @@ fn write_group(reply: &mut Reply, stream: &Stream, name: &[u8], group: &Group, c
     write_progress(reply, stream, group);
     reply.bulk(b"pel-count");
     reply.int(group.pending().len() as i64);
+    reply.bulk(b"nacked-count");
+    reply.int(group.ownerless_count() as i64);
     reply.bulk(b"pending");
     reply.array(group.pending().len().min(count));
     for (id, nack) in group.pending().iter().take(count) {
         reply.array(4);
         write_id(reply, id);
-        reply.bulk(group.consumer(nack.consumer).name());
-        reply.int(nack.delivered_ms);
+        reply.bulk(group.owner_name(nack));
+        reply.int(nack.delivered_ms());
         reply.int(nack.deliveries as i64);
     }
     reply.bulk(b"consumers");
@@ -59,7 +61,7 @@ fn write_consumer(reply: &mut Reply, group: &Group, consumer: &Consumer, count: 
         let nack = group.pending().get(id).copied();
         reply.array(3);
         write_id(reply, id);
-        reply.int(nack.map_or(0, |nack| nack.delivered_ms));
+        reply.int(nack.map_or(0, |nack| nack.delivered_ms()));
         reply.int(nack.map_or(0, |nack| nack.deliveries as i64));
     }
 }

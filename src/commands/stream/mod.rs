@@ -4,17 +4,22 @@ mod ack;
 mod add;
 mod claim;
 mod consumers;
+mod delete;
 pub(super) mod docs;
 mod edit;
 mod group;
+mod idempotence;
 mod ids;
 mod info;
 mod info_full;
+mod nack;
 mod pending;
 mod range;
 mod read;
 mod read_args;
+mod references;
 mod reply;
+mod served;
 mod stated;
 mod trim;
 
@@ -25,6 +30,8 @@ pub(super) static SPECS: &[Spec] = &[
     trim::XTRIM,
     edit::XLEN,
     edit::XDEL,
+    delete::XDELEX,
+    delete::XACKDEL,
     edit::XSETID,
     range::XRANGE,
     range::XREVRANGE,
@@ -32,11 +39,18 @@ pub(super) static SPECS: &[Spec] = &[
     read::XREADGROUP,
     group::XGROUP,
     ack::XACK,
+    nack::XNACK,
     pending::XPENDING,
     claim::XCLAIM,
     claim::XAUTOCLAIM,
     info::XINFO,
+    idempotence::XCFGSET,
+    idempotence::XIDMPRECORD,
 ];
 
+#[cfg(test)]
+mod claim_tests;
+#[cfg(test)]
+mod kept_tests;
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,8 @@ impl<'a> PendingRequest<'a> {
 /// acknowledged.
 ///
 /// Reply: their number, first and last ID, and an array of consumers with the number of each; with
-/// a range an array of `[id, consumer, idle ms, deliveries]`. O(consumers), or O(log n + entries
+/// a range an array of `[id, consumer, idle ms, deliveries]`. An entry without an owner (XNACK) has an
+/// empty consumer and is idle for -1; the array of consumers does not count it. O(consumers), or O(log n + entries
 /// visited).
 fn xpending(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
@@ -105,13 +106,17 @@ fn list(reply: &mut Reply, group: &Group, wanted: &PendingRequest<'_>, now_ms: i
         if left == 0 || id > wanted.end {
             return false;
         }
-        let idle_ms = now_ms.saturating_sub(nack.delivered_ms);
-        if wanted.idle_ms == 0 || idle_ms >= wanted.idle_ms {
+        let idle_ms = match nack.owner() {
+            // Any consumer can claim it at once.
+            None => None,
+            Some(_) => Some(now_ms.saturating_sub(nack.delivered_ms())),
+        };
+        if wanted.idle_ms == 0 || idle_ms.is_none_or(|idle_ms| idle_ms >= wanted.idle_ms) {
             left -= 1;
             reply.array(4);
             write_id(reply, id);
-            reply.bulk(group.consumer(nack.consumer).name());
-            reply.int(idle_ms.max(0));
+            reply.bulk(group.owner_name(nack));
+            reply.int(idle_ms.map_or(-1, |idle_ms| idle_ms.max(0)));
             reply.int(nack.deliveries as i64);
         }
         true

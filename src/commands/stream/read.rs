@@ -3,18 +3,19 @@
 use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
 use crate::resp::{Deferred, OwnedArgs, Reply};
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
-use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
+use crate::types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
 use crate::types::{Stream, Type};
 
 use super::consumers;
 use super::read_args::{self, ReadArgs, UNREAD};
-use super::reply::{write_entries, write_entry, write_id, write_next};
+use super::reply::{write_entry, write_id, write_next, write_pairs};
+use super::served::Served;
 use super::stated::{self, Claimed};
 
 /// The first half of the arguments after STREAMS.
 const fn keys(from: i16) -> KeySpec {
     KeySpec {
-        access: Access::READ,
+        access: Access::READ.union(Access::INCOMPLETE),
         begin: Begin::Keyword {
             word: "STREAMS",
             from,
@@ -46,59 +47,28 @@ pub(super) const XREADGROUP: Spec = Spec {
     ..Spec::new("xreadgroup", xreadgroup)
 };
 
-/// The streams in the reply so far.
-struct Served {
-    place: Option<Deferred>,
-    streams: usize,
-}
-
-impl Served {
-    /// Writes what precedes the entries of a stream.
-    fn begin(&mut self, reply: &mut Reply, key: &[u8]) {
-        if self.place.is_none() {
-            self.place = Some(reply.defer());
-        }
-        self.streams += 1;
-        if !reply.resp3() {
-            reply.array(2);
-        }
-        reply.bulk(key);
-    }
-
-    /// Completes the reply; false if it has no streams.
-    fn finish(self, reply: &mut Reply) -> bool {
-        let Some(place) = self.place else {
-            return false;
-        };
-        match reply.resp3() {
-            true => reply.finish_map(place, self.streams),
-            false => reply.finish_array(place, self.streams),
-        }
-        true
-    }
-}
-
-/// `XREAD [COUNT n] [BLOCK ms] STREAMS key [key ...] id [id ...]`: the entries of each stream after
-/// an ID; `$` is the stream's last ID, `+` the one before its last entry.
+/// `XREAD [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] STREAMS key [key ...] id [id ...]`: the
+/// entries of each stream after an ID; `$` is the stream's last ID, `+` the one before its last entry.
+/// COUNT limits the entries of each stream, MAXCOUNT those of all; MAXSIZE stops after the entry that
+/// makes the reply so long.
 ///
 /// Reply: array of `[key, entries]` (RESP3: a map) of the streams with entries; a null array if
 /// there are none, or on timeout. O(log n + a node's entries + reply) a stream.
 fn xread(call: &mut Call<'_>) -> CommandResult {
     let read = ReadArgs::parse(call)?;
     let ids = read.resolve(call)?;
-    let mut served = Served {
-        place: None,
-        streams: 0,
-    };
+    let mut served = Served::new(call.reply, &read);
     for (key, &after) in read.keys.iter().zip(&ids) {
+        if served.is_full(call.reply) {
+            break;
+        }
         let Some(stream) = call.db.read::<Stream>(key)? else {
             continue;
         };
-        if stream.last_entry().is_some_and(|last| last > after) {
-            served.begin(call.reply, key);
+        if stream.last_entry().is_some_and(|last| last > after) && served.begin(call.reply, key) {
             let start = after.next().unwrap_or(StreamId::MAX);
             let mut entries = stream.range(start, StreamId::MAX);
-            write_entries(call.reply, &mut entries, read.count);
+            served.write_entries(call.reply, &mut entries, read.count);
         }
     }
     if !served.finish(call.reply) {
@@ -130,23 +100,54 @@ fn wait(call: &mut Call<'_>, read: &ReadArgs<'_>, ids: &[StreamId]) {
         timeout_ms,
         OnTimeout::Reply(Reply::null_array),
     );
+    if let Some(min_idle_ms) = read.claim_idle_ms {
+        let due = claimable_at(call, read, ids, min_idle_ms);
+        let in_ms = due.map(|due| due.saturating_sub(call.db.now_ms()).max(0) as u64);
+        call.wake_to_claim(in_ms);
+    }
 }
 
-/// `XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`: XREAD for
-/// a consumer of a group. `>` delivers entries new to the group; unless NOACK, they are then
-/// pending with the consumer. Any other ID returns the consumer's pending entries after that ID.
+/// When the first pending entry of the streams that is not idle for long enough will be, Unix
+/// milliseconds. O(streams log n).
+fn claimable_at(
+    call: &mut Call<'_>,
+    read: &ReadArgs<'_>,
+    ids: &[StreamId],
+    min_idle_ms: i64,
+) -> Option<i64> {
+    let (name, _) = read.group?;
+    let since_ms = call.db.now_ms().saturating_sub(min_idle_ms);
+    let mut first = None;
+    for (key, _) in read.keys.iter().zip(ids).filter(|(_, id)| **id == UNREAD) {
+        let Ok(Some(mut stream)) = call.db.write::<Stream>(key) else {
+            continue;
+        };
+        let group = stream.group_mut(name);
+        let delivered = group.and_then(|group| group.delivered_after(since_ms));
+        let due = delivered.map(|ms| ms.saturating_add(min_idle_ms));
+        first = [first, due].into_iter().flatten().min();
+    }
+    first
+}
+
+/// `XREADGROUP GROUP group consumer [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM
+/// min-idle-ms] [NOACK] STREAMS key ... id ...`: XREAD for a consumer of a group. `>` delivers
+/// entries new to the group; unless NOACK, they are then pending with the consumer. CLAIM delivers
+/// first the pending entries that have been idle for so long, whichever consumer has them, and those
+/// without an owner. Any other ID returns the consumer's pending entries after that ID.
 ///
-/// Reply: as XREAD; a null replaces the pairs of a deleted entry. Propagated as XCLAIM of each
-/// entry and XGROUP SETID.
+/// Reply: as XREAD; a null replaces the pairs of a deleted entry. With CLAIM each entry has also the
+/// milliseconds for which it was idle and the number of deliveries before, 0 for new ones. Propagated
+/// as XCLAIM of each entry and XGROUP SETID.
 fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let read = ReadArgs::parse(call)?;
     let ids = read.resolve(call)?;
-    let mut served = Served {
-        place: None,
-        streams: 0,
-    };
+    let mut served = Served::new(call.reply, &read);
     for (key, &after) in read.keys.iter().zip(&ids) {
+        if served.is_full(call.reply) {
+            break;
+        }
         read_group(call, &read, key, after, &mut served)?;
     }
     if !served.finish(call.reply) {
@@ -159,21 +160,32 @@ fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
 #[derive(Default)]
 struct Done {
     made_consumer: bool,
+    /// Entries that the consumer has been made the owner of.
     delivered: usize,
-    /// The delivered entries, if effects are recorded.
+    /// The same, if effects are recorded.
     claimed: Vec<Claimed>,
     /// The group's last ID and entries read, if they have changed.
     moved: Option<(StreamId, i64)>,
 }
 
-/// The parameters of a read by a consumer.
+/// A read of one stream by a consumer.
 struct Reading<'a> {
     reply: &'a mut Reply,
+    served: &'a mut Served,
+    key: &'a [u8],
+    name: &'a [u8],
     now_ms: i64,
     count: usize,
+    /// Entries written so far.
+    written: usize,
+    /// Where the array of entries begins, if it has begun.
+    place: Option<Deferred>,
     noack: bool,
+    /// Whether each entry has its idle time and deliveries.
+    claims: bool,
     /// Whether effects are recorded.
     stated: bool,
+    done: Done,
 }
 
 fn read_group(
@@ -190,30 +202,42 @@ fn read_group(
         now_ms: call.db.now_ms(),
         stated: call.db.effects_wanted(),
         reply: call.reply,
+        served,
+        key,
+        name,
         count: read.count,
+        written: 0,
+        place: None,
         noack: read.noack,
+        claims: read.claim_idle_ms.is_some(),
+        done: Done::default(),
     };
     call.db.count_read(key, true);
     let Some(mut stream) = call.db.write::<Stream>(key)? else {
         return Ok(());
     };
-    let done = stream.with_group(group_name, |stream, group| {
-        let mut done = Done::default();
+    stream.with_group(group_name, |stream, group| {
         let (consumer, made) = consumers::find_or_make(group, name, reading.now_ms);
-        done.made_consumer = made;
+        reading.done.made_consumer = made;
         if after != UNREAD {
-            served.begin(reading.reply, key);
             reading.history(stream, group, consumer, after);
-        } else if stream.last_entry().is_some_and(|last| last > group.last_id) {
-            served.begin(reading.reply, key);
-            reading.unread(stream, group, (consumer, name), &mut done);
+        } else {
+            let last_id = group.last_id;
+            if let Some(min_idle_ms) = read.claim_idle_ms {
+                reading.idle(stream, group, consumer, min_idle_ms);
+            }
+            if stream.last_entry().is_some_and(|last| last > last_id) {
+                reading.unread(stream, group, consumer);
+            }
+            if reading.done.delivered > 0 {
+                group.consumer_mut(consumer).active_ms = reading.now_ms;
+            }
         }
-        done
+        reading.finish();
     });
+    let done = reading.done;
     drop(stream);
-    if let Some(done) = done {
-        state(call, (key, group_name, name), read.noack, &done);
-    }
+    state(call, (key, group_name, name), read.noack, &done);
     Ok(())
 }
 
@@ -222,9 +246,6 @@ fn state(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &
     let (key, group, consumer) = names;
     if done.made_consumer {
         consumers::state_made(call, key);
-        if noack {
-            stated::new_consumer(call, key, group, consumer);
-        }
     }
     for claimed in &done.claimed {
         stated::claim(call, key, group, claimed);
@@ -232,65 +253,136 @@ fn state(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &
     if let Some(moved) = done.moved {
         stated::group_id(call, key, group, moved);
     }
+    // XCLAIM makes the consumer, too.
+    if done.made_consumer && (noack || done.delivered == 0) {
+        stated::new_consumer(call, key, group, consumer);
+    }
+    if done.delivered > 0 {
+        call.db.claimable_later(key);
+    }
     if done.delivered > 0 || done.moved.is_some() {
         call.db.add_dirty(1);
     }
 }
 
 impl Reading<'_> {
-    /// Delivers entries that the group has not read.
-    fn unread(
+    /// Begins the stream's part of the reply, unless it has begun; false if that is too long.
+    fn begin(&mut self) -> bool {
+        if self.place.is_none() && self.served.begin(self.reply, self.key) {
+            self.place = Some(self.reply.defer());
+        }
+        self.place.is_some()
+    }
+
+    fn has_room(&self) -> bool {
+        self.written < self.count && !self.served.is_full(self.reply)
+    }
+
+    fn count_entry(&mut self) {
+        self.written += 1;
+        self.served.count_entry();
+    }
+
+    fn finish(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.reply.finish_array(place, self.written);
+        }
+    }
+
+    /// Writes the range's current entry; `before`: for how long it was idle, and its deliveries.
+    fn write(&mut self, entries: &mut Range<'_>, id: StreamId, before: (i64, u64)) {
+        if self.claims {
+            self.reply.array(4);
+            write_id(self.reply, id);
+            write_pairs(self.reply, entries);
+            self.reply.int(before.0);
+            self.reply.int(before.1 as i64);
+        } else {
+            write_entry(self.reply, entries, id);
+        }
+        self.count_entry();
+    }
+
+    /// The consumer becomes the owner of an entry, delivered now.
+    fn deliver(
         &mut self,
-        stream: &Stream,
         group: &mut Group,
-        (consumer, name): (ConsumerId, &[u8]),
-        done: &mut Done,
+        (id, deliveries): (StreamId, u64),
+        consumer: ConsumerId,
+        last_id: StreamId,
     ) {
-        let place = self.reply.defer();
-        let start = group.last_id.next().unwrap_or(StreamId::MAX);
+        group.assign(id, consumer, self.now_ms, deliveries);
+        self.done.delivered += 1;
+        if self.stated {
+            self.done.claimed.push(Claimed {
+                id: id.text().as_bytes().to_vec(),
+                consumer: Some(self.name.to_vec()),
+                delivered_ms: self.now_ms,
+                deliveries,
+                last_id,
+            });
+        }
+    }
+
+    /// Claims pending entries that have been idle for long enough. Those no longer in the stream
+    /// stay as they are.
+    fn idle(&mut self, stream: &Stream, group: &mut Group, of: ConsumerId, min_idle_ms: i64) {
+        /// Entries looked up at a time, if the reply is limited only by its length.
+        const BATCH: usize = 1024;
+        let until_ms = self.now_ms.saturating_sub(min_idle_ms);
+        let (mut cursor, mut batch) = (IdleCursor::default(), Vec::new());
+        while self.has_room() {
+            let most = BATCH.min(self.count - self.written);
+            group.idle_after(&mut cursor, until_ms, most, &mut batch);
+            if batch.is_empty() {
+                return;
+            }
+            for id in batch.drain(..) {
+                let mut entry = stream.range(id, id);
+                if entry.next().is_none() {
+                    continue;
+                }
+                let Some(nack) = group.pending().get(id).copied() else {
+                    continue;
+                };
+                if !self.has_room() || !self.begin() {
+                    return;
+                }
+                let idle_ms = self.now_ms.saturating_sub(nack.delivered_ms());
+                self.write(&mut entry, id, (idle_ms, nack.deliveries));
+                let deliveries = (nack.deliveries + 1).min(COUNTER_MAX);
+                self.deliver(group, (id, deliveries), of, group.last_id);
+            }
+        }
+    }
+
+    /// Delivers entries that the group has not read.
+    fn unread(&mut self, stream: &Stream, group: &mut Group, of: ConsumerId) {
+        let last_id = group.last_id;
+        let start = last_id.next().unwrap_or(StreamId::MAX);
         let mut entries = stream.range(start, StreamId::MAX);
-        let mut written = 0;
-        while written < self.count
+        while self.has_room()
+            && self.begin()
             && let Some(id) = entries.next()
         {
             group.entries_read = stream.entries_read_with(group, id);
             group.last_id = id;
-            done.moved = Some((id, group.entries_read));
-            write_entry(self.reply, &mut entries, id);
-            written += 1;
-            if self.noack {
-                continue;
-            }
-            let nack = Nack {
-                delivered_ms: self.now_ms,
-                deliveries: 1,
-                consumer,
-            };
-            group.assign(id, nack);
-            if self.stated {
-                done.claimed.push(Claimed {
-                    id: id.text().as_bytes().to_vec(),
-                    consumer: name.to_vec(),
-                    delivered_ms: self.now_ms,
-                    deliveries: 1,
-                    last_id: id,
-                });
+            self.done.moved = Some((id, group.entries_read));
+            self.write(&mut entries, id, (0, 0));
+            if !self.noack {
+                self.deliver(group, (id, 1), of, last_id);
             }
         }
-        if !self.noack && written > 0 {
-            group.consumer_mut(consumer).active_ms = self.now_ms;
-            done.delivered = written;
-        }
-        self.reply.finish_array(place, written);
     }
 
     /// Redelivers a consumer's pending entries after an ID.
     fn history(&mut self, stream: &Stream, group: &mut Group, of: ConsumerId, after: StreamId) {
-        let place = self.reply.defer();
+        if !self.begin() {
+            return;
+        }
         let start = after.next().unwrap_or(StreamId::MIN);
         let mut at = group.consumer(of).pending().ceil(start);
-        let mut written = 0;
-        while written < self.count
+        while self.has_room()
             && let Some(here) = at
         {
             let pending = group.consumer(of).pending();
@@ -303,8 +395,7 @@ impl Reading<'_> {
                 write_id(self.reply, id);
                 self.reply.null_array();
             }
-            written += 1;
+            self.count_entry();
         }
-        self.reply.finish_array(place, written);
     }
 }

@@ -16,16 +16,22 @@ use super::ids;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Block,
+    Claim,
     Count,
     Group,
+    MaxCount,
+    MaxSize,
     NoAck,
     Streams,
 }
 
 const WORDS: &[Word<Asked>] = &[
     Word::new("BLOCK", 1, Asked::Block),
+    Word::new("CLAIM", 1, Asked::Claim),
     Word::new("COUNT", 1, Asked::Count),
     Word::new("GROUP", 2, Asked::Group),
+    Word::new("MAXCOUNT", 1, Asked::MaxCount),
+    Word::new("MAXSIZE", 1, Asked::MaxSize),
     Word::new("NOACK", 0, Asked::NoAck),
     Word::last("STREAMS", 1, Asked::Streams),
 ];
@@ -44,11 +50,18 @@ pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::run(run))
 }
 
-/// `[GROUP group consumer] [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...`
+/// `[GROUP group consumer] [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM min-idle-ms] [NOACK]
+/// STREAMS key ... id ...`
 pub(super) struct ReadArgs<'a> {
     pub block_ms: Option<u64>,
     /// Maximum number of entries per stream.
     pub count: usize,
+    /// Maximum number of entries of all streams.
+    pub count_max: usize,
+    /// Length of the reply, bytes, from which on no further entry is added.
+    pub bytes_max: usize,
+    /// Pending entries that have been idle for this long are claimed first.
+    pub claim_idle_ms: Option<i64>,
     /// Group and consumer.
     pub group: Option<(&'a [u8], &'a [u8])>,
     pub noack: bool,
@@ -68,6 +81,9 @@ impl<'a> ReadArgs<'a> {
         let mut read = ReadArgs {
             block_ms: None,
             count: usize::MAX,
+            count_max: usize::MAX,
+            bytes_max: usize::MAX,
+            claim_idle_ms: None,
             group: None,
             noack: false,
             keys: args.first(0),
@@ -85,6 +101,16 @@ impl<'a> ReadArgs<'a> {
                     let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
                     read.count = if n > 0 { n as usize } else { usize::MAX };
                 }
+                Asked::MaxCount => {
+                    const NONE: &str = "ERR MAXCOUNT must be a positive integer";
+                    read.count_max = positive(args.at(at + 1), NONE)?;
+                }
+                Asked::MaxSize => {
+                    const NONE: &str = "ERR MAXSIZE must be a positive integer";
+                    read.bytes_max = positive(args.at(at + 1), NONE)?;
+                }
+                Asked::Claim if !of_group => return Err(only_of_group("CLAIM")),
+                Asked::Claim => read.claim_idle_ms = Some(min_idle(args.at(at + 1))?),
                 Asked::Group if !of_group => return Err(only_of_group("GROUP")),
                 Asked::Group => read.group = Some((args.at(at + 1), args.at(at + 2))),
                 Asked::NoAck if !of_group => return Err(only_of_group("NOACK")),
@@ -98,6 +124,10 @@ impl<'a> ReadArgs<'a> {
         if of_group && read.group.is_none() {
             const NO_GROUP: &str = "ERR Missing GROUP option for XREADGROUP";
             return Err(CommandError::Text(NO_GROUP));
+        }
+        if read.count != usize::MAX && read.count_max < read.count {
+            const BELOW: &str = "ERR MAXCOUNT must be greater than or equal to COUNT";
+            return Err(CommandError::Text(BELOW));
         }
         Ok(read)
     }
@@ -187,6 +217,21 @@ impl<'a> ReadArgs<'a> {
             id => ids::strict(id),
         }
     }
+}
+
+fn positive(arg: &[u8], refusal: &'static str) -> Result<usize, CommandError> {
+    let n = parse_i64(arg).ok_or(CommandError::NotAnInteger)?;
+    let n = usize::try_from(n).ok().filter(|n| *n > 0);
+    n.ok_or(CommandError::Text(refusal))
+}
+
+fn min_idle(arg: &[u8]) -> Result<i64, CommandError> {
+    const BAD: CommandError =
+        CommandError::Text("ERR min-idle-time is not an integer or out of range");
+    const NEGATIVE: CommandError =
+        CommandError::Text("ERR min-idle-time must be a positive integer");
+    let ms = parse_i64(arg).ok_or(BAD)?;
+    if ms < 0 { Err(NEGATIVE) } else { Ok(ms) }
 }
 
 fn only_of_group(option: &str) -> CommandError {

@@ -14,6 +14,12 @@ pub(super) fn write_id(reply: &mut Reply, id: StreamId) {
 pub(super) fn write_entry(reply: &mut Reply, range: &mut Range<'_>, id: StreamId) {
     reply.array(2);
     write_id(reply, id);
+    write_pairs(reply, range);
+}
+
+/// Writes the names and values of the range's current entry.
+#[inline]
+pub(super) fn write_pairs(reply: &mut Reply, range: &mut Range<'_>) {
     reply.array(2 * range.pairs_left());
     while let Some((name, value)) = range.pair() {
         element::write(reply, name);

@@ -7,22 +7,26 @@ use crate::types::stream::StreamId;
 pub(super) struct Claimed {
     /// The ID as written in the effect.
     pub id: Vec<u8>,
-    pub consumer: Vec<u8>,
+    /// `None`: it had no owner, and is no longer pending.
+    pub consumer: Option<Vec<u8>>,
     pub delivered_ms: i64,
     pub deliveries: u64,
     /// The group's last ID at that time.
     pub last_id: StreamId,
 }
 
-/// `XCLAIM key group consumer 0 id TIME ms RETRYCOUNT n FORCE JUSTID LASTID id`.
+/// `XCLAIM key group consumer 0 id TIME ms RETRYCOUNT n FORCE JUSTID LASTID id`, or `XACK key group id`.
 pub(super) fn claim(call: &mut Call<'_>, key: &[u8], group: &[u8], claimed: &Claimed) {
+    let Some(consumer) = &claimed.consumer else {
+        return call.rewrite(&[b"XACK", key, group, &claimed.id]);
+    };
     let (mut ms, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
     let last_id = claimed.last_id.text();
     call.rewrite(&[
         b"XCLAIM",
         key,
         group,
-        &claimed.consumer,
+        consumer,
         b"0",
         &claimed.id,
         b"TIME",

@@ -161,8 +161,8 @@ fn a_group_gets_each_entry_once_and_its_effects_name_it() {
     assert_eq!(
         t.take_effects(),
         [
-            "XCLAIM s g a 0 1-0 TIME 1000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-0",
-            "XCLAIM s g a 0 2-0 TIME 1000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 2-0",
+            "XCLAIM s g a 0 1-0 TIME 1000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 0-0",
+            "XCLAIM s g a 0 2-0 TIME 1000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 0-0",
             "XGROUP SETID s g 2-0 ENTRIESREAD 2",
         ]
     );
@@ -174,8 +174,8 @@ fn a_group_gets_each_entry_once_and_its_effects_name_it() {
     assert_eq!(
         t.take_effects(),
         [
-            "XGROUP CREATECONSUMER s g b",
-            "XGROUP SETID s g 3-0 ENTRIESREAD 3"
+            "XGROUP SETID s g 3-0 ENTRIESREAD 3",
+            "XGROUP CREATECONSUMER s g b"
         ]
     );
     assert_eq!(t.run("XREADGROUP GROUP g b STREAMS s >"), "*-1\r\n");

@@ -5,9 +5,11 @@ use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Origin, Spec};
 use crate::types::Stream;
-use crate::types::stream::{Bound, GivenId, StreamId, Trim};
+use crate::types::stream::{Bound, GivenId, References, StreamId, Trim};
 
+use super::idempotence::IdmpOption;
 use super::ids::{self, BAD_ID};
+use super::references;
 use crate::keyspace::Class;
 
 /// Default LIMIT of an approximate trim, in nodes.
@@ -19,6 +21,8 @@ const ENTRIES_MAX: i64 = 1_000_000;
 /// The options between the key and the ID, or the end.
 pub(super) struct TrimOptions {
     pub trim: Option<Trim>,
+    references: Option<References>,
+    pub idmp: Option<IdmpOption>,
     /// The position of the threshold of MAXLEN or MINID.
     threshold_at: usize,
     pub no_make: bool,
@@ -35,6 +39,8 @@ impl TrimOptions {
         let args = call.args;
         let mut options = TrimOptions {
             trim: None,
+            references: None,
+            idmp: None,
             threshold_at: 0,
             no_make: false,
             id_at: 2,
@@ -53,6 +59,11 @@ impl TrimOptions {
             "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
         );
         const NEGATIVE: CommandError = CommandError::Text("ERR The LIMIT argument must be >= 0.");
+        const TWO_IDMP: CommandError =
+            CommandError::Text("ERR syntax error, IDMP/IDMPAUTO specified multiple times");
+        const GIVEN: CommandError = CommandError::Text(
+            "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+        );
         let args = call.args;
         let mut limit = None;
         let mut at = 2;
@@ -72,8 +83,24 @@ impl TrimOptions {
             } else if adds && args.is(at, "nomkstream") {
                 self.no_make = true;
                 at += 1;
+            } else if self.references.is_none()
+                && let Some(mode) = references::word(args, at)
+            {
+                self.references = Some(mode);
+                at += 1;
+            } else if adds && let Some(idmp) = IdmpOption::at(args, at) {
+                if self.idmp.is_some() {
+                    return Err(TWO_IDMP);
+                }
+                at = idmp.check(args)?;
+                self.idmp = Some(idmp);
             } else if adds {
                 self.id = Some(GivenId::parse(args.at(at)).ok_or(BAD_ID)?);
+                // The log and replicas have the ID that the entry got.
+                let is_replayed = matches!(call.origin, Origin::Loading | Origin::Primary);
+                if self.idmp.is_some() && !is_replayed {
+                    return Err(GIVEN);
+                }
                 break;
             } else {
                 return Err(CommandError::Syntax);
@@ -104,6 +131,7 @@ impl TrimOptions {
             bound,
             approximate,
             limit: 0,
+            references: References::Keep,
         });
         Ok(threshold_at + 1)
     }
@@ -127,6 +155,9 @@ impl TrimOptions {
         }
         if self.trim.is_none() && !adds {
             return Err(NO_TRIM);
+        }
+        if let (Some(trim), Some(mode)) = (&mut self.trim, self.references) {
+            trim.references = mode;
         }
         // Replayed commands were limited when first run.
         if call.origin == Origin::Loading {
@@ -199,11 +230,13 @@ pub(super) const XTRIM: Spec = Spec {
     ..Spec::new("xtrim", xtrim)
 };
 
-/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count]`: removes the oldest entries.
+/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]`: removes the oldest
+/// entries. DELREF also removes them from the pending entries of all groups; ACKED keeps those that
+/// a group has pending or has yet to read.
 ///
 /// Reply: integer, the number removed; 0 for a missing key. `~` removes only whole nodes, and at
 /// most LIMIT entries (0: no limit; default: those of a hundred nodes). O(nodes removed); they are
-/// freed between turns.
+/// freed between turns. O(entries visited) with DELREF and ACKED.
 fn xtrim(call: &mut Call<'_>) -> CommandResult {
     let options = TrimOptions::parse(call, false)?;
     let key = call.args.at(1);

@@ -38,9 +38,12 @@ pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};
 pub use templates::{Names, in_order, names};
 pub use writer::{
-    RdbWriter, Use, VERSION_ARRAYS, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_USUAL,
+    RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL,
 };
-pub(super) use writer::{VERSION_LISTPACKS, VERSION_PACKED_SETS, is_valkey};
+pub(super) use writer::{
+    VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
+    is_valkey,
+};
 
 use crate::keyspace::Keyspace;
 

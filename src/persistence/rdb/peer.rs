@@ -1,7 +1,7 @@
 //! The version of a file that another server will load: what it can read, and what the data needs.
 
 use super::format::Dialect;
-use super::writer::{VERSION_ARRAYS, VERSION_FIELD_TTLS, VERSION_USUAL, VERSION_VALKEY};
+use super::writer::{VERSION_FIELD_TTLS, VERSION_NEWEST, VERSION_USUAL, VERSION_VALKEY};
 use crate::keyspace::Keyspace;
 use crate::types::Type;
 
@@ -25,16 +25,25 @@ pub enum PeerFormat {
 /// writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
     let needs_ttls = keyspace.any_field_expires();
-    if keyspace.any_of(Type::Array)
+    let newer = [
+        (keyspace.any_of(Type::Array), "some keys are arrays"),
+        (
+            keyspace.any_newer_stream(),
+            "a stream has data of XCFGSET, XADD with IDMP or XNACK",
+        ),
+    ];
+    let mut newer = newer.iter().filter(|(is_there, _)| *is_there).peekable();
+    if newer.peek().is_some()
         && let PeerFormat::Redis { max } = wanted
     {
-        if max < VERSION_ARRAYS {
-            tracing::warn!(
-                "A replica reads RDB version {max}; some keys are arrays, which need version \
-                 {VERSION_ARRAYS}"
-            );
+        if max < VERSION_NEWEST {
+            for (_, what) in newer {
+                tracing::warn!(
+                    "A replica reads RDB version {max}; {what}, which needs version {VERSION_NEWEST}"
+                );
+            }
         }
-        return (VERSION_ARRAYS, Dialect::Redis);
+        return (VERSION_NEWEST, Dialect::Redis);
     }
     match wanted {
         PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), Dialect::Redis),

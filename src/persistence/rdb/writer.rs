@@ -22,8 +22,14 @@ pub const VERSION_USUAL: u32 = 11;
 pub const VERSION_MIGRATE: u32 = 10;
 /// Redis's first version with expiring fields; payloads have at least this one.
 pub const VERSION_FIELD_TTLS: u32 = 12;
+/// Redis's first version with streams' producers.
+pub const VERSION_PRODUCERS: u32 = 13;
+/// Redis's first version with entries of streams that have no owner.
+pub const VERSION_OWNERLESS: u32 = 14;
 /// Redis's first version with arrays.
 pub const VERSION_ARRAYS: u32 = 14;
+/// Redis's newest version written: it holds every value.
+pub const VERSION_NEWEST: u32 = VERSION_ARRAYS;
 /// Valkey's own version, which has expiring fields in a form of its own.
 pub const VERSION_VALKEY: u32 = 80;
 /// The first version with packed sets.
@@ -91,7 +97,7 @@ impl RdbWriter {
 
     /// Changes the version to the lowest one, from `least` on, that holds a value.
     pub fn fit(&mut self, least: u32, value: &ValueView<'_>) {
-        let newer = [VERSION_FIELD_TTLS, VERSION_ARRAYS];
+        let newer = [VERSION_FIELD_TTLS, VERSION_PRODUCERS, VERSION_NEWEST];
         let all = std::iter::once(least).chain(newer.into_iter().filter(|newer| *newer > least));
         for version in all {
             self.version = version;

@@ -67,6 +67,17 @@ impl Until {
     }
 }
 
+/// When a client that waits for keys runs its command again, whatever happens to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wake {
+    #[default]
+    Never,
+    /// At this time, monotonic milliseconds: a stream's pending entry can be claimed then.
+    At(u64),
+    /// When a stream gets a pending entry, to learn when it can be claimed.
+    Untimed,
+}
+
 /// Why and until when a client waits.
 #[derive(Debug)]
 pub struct Blocked {
@@ -74,6 +85,7 @@ pub struct Blocked {
     pub until: Until,
     /// Monotonic milliseconds.
     pub deadline_ms: Option<u64>,
+    pub wake: Wake,
     pub on_timeout: OnTimeout,
     /// The command that waits, by its row's number.
     pub row: usize,

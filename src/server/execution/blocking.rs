@@ -2,7 +2,7 @@
 
 use crate::command::CommandError;
 use crate::keyspace::{ClientId, Keyspace, ReadyKey};
-use crate::server::clients::blocked::{Blocked, OnTimeout, Until};
+use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::after_reply;
@@ -27,6 +27,7 @@ impl Engine {
         if let Some(at) = blocked.deadline_ms {
             self.server.turn.deadlines.add(at, client.id);
         }
+        let wake = blocked.wake;
         if let Until::Memory { mark } = blocked.until {
             self.server.turn.awaiting_memory.push((mark, client.id));
         }
@@ -37,6 +38,8 @@ impl Engine {
             self.server.persist.aof.await_synced(offset, client.id);
         }
         self.server.clients.blocked += 1;
+        let id = client.id;
+        self.server.note_wake(&mut self.keyspace, id, wake);
     }
 
     /// Serves clients whose keys became ready, in order of arrival. Their commands may make other
@@ -81,6 +84,9 @@ impl Engine {
         };
         let args = std::mem::take(&mut blocked.args);
         let id = blocked.row;
+        let wake = std::mem::take(&mut blocked.wake);
+        self.server
+            .forget_wake(&mut self.keyspace, session.client.id, wake);
         session.client.flags.remove(ClientFlags::BLOCKED);
         // The server's state may have changed since it blocked: memory may have run out.
         let asked = Asked::new(&self.server, id, args.args(), Origin::Retry);
@@ -114,6 +120,10 @@ impl Engine {
         self.run_unit(session, Origin::Retry, id, args.args(), &[]);
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             // It keeps waiting, in its old places: its keys and its deadline are the same.
+            let wake = session.client.blocked.as_ref().map(|blocked| blocked.wake);
+            let wake = wake.unwrap_or_default();
+            self.server
+                .note_wake(&mut self.keyspace, session.client.id, wake);
             return;
         }
         after_reply(session, mark);
@@ -121,6 +131,25 @@ impl Engine {
         if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(Some(session));
         }
+    }
+
+    /// Runs the commands of clients again that wait for a pending entry of a stream which can be
+    /// claimed now, in the order of their arrival.
+    pub(in crate::server) fn wake_claimants(&mut self) {
+        let now = self.server.now.mono_ms;
+        if self.server.turn.wakes.next().is_none_or(|due| due > now) {
+            return;
+        }
+        while let Some(id) = self.server.turn.wakes.take_due(now) {
+            let session = self.server.clients.get_mut(id);
+            if let Some(blocked) = session.and_then(|s| s.client.blocked.as_deref_mut()) {
+                blocked.wake = Wake::Never;
+                for key in blocked.keys() {
+                    self.keyspace.waiting.signal(blocked.db, key);
+                }
+            }
+        }
+        self.serve_ready_keys();
     }
 
     /// Answers clients whose time is up, and unblocks them.
@@ -154,6 +183,22 @@ impl Engine {
 }
 
 impl Server {
+    fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
+        match wake {
+            Wake::Never => {}
+            Wake::At(at_ms) => self.turn.wakes.add(at_ms, id),
+            Wake::Untimed => keyspace.waiting.count_claimant(true),
+        }
+    }
+
+    fn forget_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
+        match wake {
+            Wake::Never => {}
+            Wake::At(at_ms) => self.turn.wakes.remove(at_ms, id),
+            Wake::Untimed => keyspace.waiting.count_claimant(false),
+        }
+    }
+
     /// Removes a client from everything it waits in. `false`: it was not blocked.
     pub(in crate::server) fn stop_waiting(
         &mut self,
@@ -172,6 +217,7 @@ impl Server {
         if let Some(at) = blocked.deadline_ms {
             self.turn.deadlines.remove(at, client.id);
         }
+        self.forget_wake(keyspace, client.id, blocked.wake);
         self.clients.blocked -= 1;
         true
     }

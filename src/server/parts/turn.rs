@@ -13,6 +13,8 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) flush: Vec<ClientId>,
     pub(in crate::server) to_close: Vec<ClientId>,
     pub(in crate::server) deadlines: Deadlines,
+    /// Clients that wait until a stream's pending entry can be claimed.
+    pub(in crate::server) wakes: Deadlines,
     /// Clients that wait for memory to be freed, in the order of their marks.
     pub(in crate::server) awaiting_memory: Vec<(u64, ClientId)>,
     /// An eviction ran out of time and must continue.

@@ -299,6 +299,7 @@ impl Loop {
                 .latency
                 .add_if_slow("expire-cycle", micros / 1000);
         }
+        engine.wake_claimants();
         engine.time_out_blocked();
         engine.end_pause();
         if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {

@@ -145,6 +145,9 @@ impl Loop {
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
+        if let Some(due) = server.turn.wakes.next() {
+            wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
+        }
         if let Some(pause) = server.gates.client_pause {
             wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
         }

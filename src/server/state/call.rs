@@ -4,7 +4,7 @@ use crate::command::keys::Keys;
 use crate::command::{self, CommandError, table};
 use crate::keyspace::{Audience, Db};
 use crate::resp::{Args, OwnedArgs, Reply};
-use crate::server::clients::blocked::{Blocked, OnTimeout, Until};
+use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::Client;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
@@ -161,6 +161,18 @@ impl Call<'_> {
         self.block_args_until(args, until, timeout_ms, on_timeout);
     }
 
+    /// The client, which the command has just blocked on keys, runs again after `in_ms`, and if
+    /// that is `None`, when a stream gets a pending entry.
+    pub fn wake_to_claim(&mut self, in_ms: Option<u64>) {
+        if let Some(blocked) = &mut self.client.blocked {
+            blocked.wake = match in_ms {
+                // Not in the same turn: nothing can have changed.
+                Some(ms) => Wake::At(self.server.now.mono_ms.saturating_add(ms.max(1))),
+                None => Wake::Untimed,
+            };
+        }
+    }
+
     /// Blocks the client until `timeout_ms` (0: for ever) have passed: its condition cannot be met.
     pub fn block_for_time(&mut self, timeout_ms: u64, on_timeout: OnTimeout) {
         self.block_until(Until::Time, timeout_ms, on_timeout);
@@ -217,6 +229,7 @@ impl Call<'_> {
             db: self.db.index(),
             until,
             deadline_ms: (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms),
+            wake: Wake::Never,
             on_timeout,
             row: self.row,
             args,

@@ -1,10 +1,13 @@
 //! Consumer groups: what each has read, and which entries are delivered but not acknowledged.
 //!
 //!     group      last ID, entries read | pending by ID: when, how often, to whom
+//!     zone       pending entries without an owner (XNACK), in the order they were given back
+//!     by time    the others by delivery time: made by the first claim by idle time, kept from then on
 //!     consumer   seen and active times | the IDs of its pending entries
 //!
 //! Pending entries refer to their consumer by number, so that adding or removing consumers does not
-//! change them. Cost: by ID two binary searches, by name one.
+//! change them. Cost: by ID two binary searches, by name one; by time as by ID, and O(n log n) to
+//! make that order. Groups that never claim by idle time do not pay for it.
 //!
 //! A group's memory is the allocator's balance before and after each change (`metered`), because
 //! the size of an ordered map's nodes is not known otherwise.
@@ -16,28 +19,75 @@ use super::lag::UNKNOWN;
 use super::{COUNTER_MAX, StreamId};
 use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
-use crate::encodings::idmap::{IdMap, Weigh};
+use crate::encodings::idmap::{IdMap, MapPosition, Weigh};
 
 /// A consumer's number within its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConsumerId(u32);
 
 impl ConsumerId {
-    /// For an entry whose consumer is not known yet, while a file is read.
-    pub(super) const NOBODY: ConsumerId = ConsumerId(u32::MAX);
+    /// For an entry without an owner.
+    const NONE: ConsumerId = ConsumerId(u32::MAX);
+    /// For an entry whose owner is not known yet, while a file is read.
+    const UNREAD: ConsumerId = ConsumerId(u32::MAX - 1);
 }
 
 /// A pending entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nack {
-    /// When it was delivered last, Unix milliseconds.
-    pub delivered_ms: i64,
+    /// When it was delivered last, Unix milliseconds; without an owner its place in the zone.
+    time: i64,
     /// Number of deliveries.
     pub deliveries: u64,
-    pub consumer: ConsumerId,
+    consumer: ConsumerId,
+    /// The order of deliveries in the same millisecond.
+    tie: u32,
 }
 
 impl Weigh for Nack {}
+impl Weigh for StreamId {}
+
+impl Nack {
+    /// When it was delivered last, Unix milliseconds; 0 without an owner.
+    pub fn delivered_ms(&self) -> i64 {
+        match self.consumer {
+            ConsumerId::NONE => 0,
+            _ => self.time,
+        }
+    }
+
+    /// The consumer that it is pending for, if any.
+    pub fn owner(&self) -> Option<ConsumerId> {
+        (self.consumer != ConsumerId::NONE).then_some(self.consumer)
+    }
+
+    /// Its key in the order of delivery times.
+    fn time_key(&self) -> StreamId {
+        StreamId::new(time_bits(self.time), u64::from(self.tie))
+    }
+}
+
+/// Maps times to numbers of the same order.
+fn time_bits(ms: i64) -> u64 {
+    ms as u64 ^ (1 << 63)
+}
+
+/// The counterpart of [`time_bits`].
+fn time_of(bits: u64) -> i64 {
+    (bits ^ (1 << 63)) as i64
+}
+
+/// A place in the zone as a key.
+fn zone_key(place: i64) -> StreamId {
+    StreamId::new(0, place as u64)
+}
+
+/// Where a walk over the entries by idle time continues ([`Group::idle_after`]).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdleCursor {
+    in_time: bool,
+    after: Option<StreamId>,
+}
 
 /// A member of a group.
 #[derive(Clone, Debug)]
@@ -68,6 +118,12 @@ pub struct Group {
     /// Number of entries ever read; -1 if unknown.
     pub entries_read: i64,
     pending: IdMap<Nack>,
+    /// Entries without an owner, by their places.
+    zone: IdMap<StreamId>,
+    next_place: i64,
+    /// Entries with an owner, by delivery time and tie.
+    by_time: Option<IdMap<StreamId>>,
+    next_tie: u32,
     by_name: BTreeMap<Arc<[u8]>, ConsumerId>,
     consumers: Vec<Option<Box<Consumer>>>,
     /// Numbers free for reuse.
@@ -82,6 +138,10 @@ impl Group {
             last_id,
             entries_read,
             pending: IdMap::default(),
+            zone: IdMap::default(),
+            next_place: 0,
+            by_time: None,
+            next_tie: 0,
             by_name: BTreeMap::new(),
             consumers: Vec::new(),
             free: Vec::new(),
@@ -101,6 +161,15 @@ impl Group {
     /// The entries delivered and not acknowledged.
     pub fn pending(&self) -> &IdMap<Nack> {
         &self.pending
+    }
+
+    /// The pending entries without an owner, in the order in which they were given back.
+    pub fn ownerless(&self) -> impl Iterator<Item = StreamId> + '_ {
+        self.zone.iter().map(|(_, entry)| *entry)
+    }
+
+    pub fn ownerless_count(&self) -> usize {
+        self.zone.len()
     }
 
     /// The consumers by name.
@@ -127,6 +196,12 @@ impl Group {
     pub fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
         let consumer = self.consumers[id.0 as usize].as_deref_mut();
         consumer.expect("consumers live as long as their numbers")
+    }
+
+    /// The name of an entry's owner; empty without one.
+    pub fn owner_name(&self, nack: &Nack) -> &[u8] {
+        nack.owner()
+            .map_or(b"", |owner| self.consumer(owner).name())
     }
 
     /// Creates a consumer, seen now; `None` if it exists.
@@ -170,18 +245,73 @@ impl Group {
         let id = self.by_name.remove(name)?;
         let consumer = self.consumers[id.0 as usize].take()?;
         for (entry, ()) in consumer.pending.iter() {
-            self.pending.remove(entry);
+            if let Some(nack) = self.pending.remove(entry) {
+                self.forget_time(nack);
+            }
         }
         self.free.push(id);
         Some(consumer.pending.len())
     }
 
     /// Makes an entry pending for this consumer, whichever had it before.
-    pub fn assign(&mut self, entry: StreamId, nack: Nack) {
-        self.metered(|group| group.give(entry, nack));
+    pub fn assign(
+        &mut self,
+        entry: StreamId,
+        consumer: ConsumerId,
+        delivered_ms: i64,
+        deliveries: u64,
+    ) {
+        self.metered(|group| {
+            let nack = group.timed(entry, delivered_ms, deliveries, consumer);
+            group.put(entry, nack);
+        });
     }
 
-    fn give(&mut self, entry: StreamId, nack: Nack) {
+    /// Gives a pending entry back: it has no owner, and is the last of the zone. An entry that is
+    /// not pending becomes so.
+    pub fn release(&mut self, entry: StreamId, deliveries: u64) {
+        self.metered(|group| {
+            let nack = Nack {
+                time: group.next_place,
+                deliveries,
+                consumer: ConsumerId::NONE,
+                tie: 0,
+            };
+            group.next_place += 1;
+            group.zone.insert(zone_key(nack.time), entry);
+            group.put(entry, nack);
+        });
+    }
+
+    /// A record of a delivery now, noted by its time.
+    fn timed(&mut self, entry: StreamId, time: i64, deliveries: u64, consumer: ConsumerId) -> Nack {
+        let mut nack = Nack {
+            time,
+            deliveries,
+            consumer,
+            tie: self.next_tie,
+        };
+        if let Some(by_time) = &mut self.by_time {
+            // The ties have wrapped around if it is there.
+            while !by_time.insert(nack.time_key(), entry) {
+                nack.tie = nack.tie.wrapping_add(1);
+            }
+        }
+        self.next_tie = nack.tie.wrapping_add(1);
+        nack
+    }
+
+    /// Removes a record's line from the zone or the order of times.
+    fn forget_time(&mut self, nack: Nack) {
+        if nack.consumer == ConsumerId::NONE {
+            self.zone.remove(zone_key(nack.time));
+        } else if let Some(by_time) = &mut self.by_time {
+            by_time.remove(nack.time_key());
+        }
+    }
+
+    /// Sets the record of an entry, which has its line already.
+    fn put(&mut self, entry: StreamId, nack: Nack) {
         match self.pending.find(entry) {
             None => {
                 self.pending.insert(entry, nack);
@@ -190,13 +320,18 @@ impl Group {
                 let old = self
                     .pending
                     .update(place, |own| std::mem::replace(own, nack));
+                self.forget_time(old);
                 if old.consumer == nack.consumer {
                     return;
                 }
-                self.consumer_mut(old.consumer).pending.remove(entry);
+                if let Some(owner) = old.owner() {
+                    self.consumer_mut(owner).pending.remove(entry);
+                }
             }
         }
-        self.consumer_mut(nack.consumer).pending.insert(entry, ());
+        if let Some(owner) = nack.owner() {
+            self.consumer_mut(owner).pending.insert(entry, ());
+        }
     }
 
     /// Removes a pending entry; false if it was not pending.
@@ -205,42 +340,164 @@ impl Group {
             let Some(nack) = group.pending.remove(entry) else {
                 return false;
             };
-            group.consumer_mut(nack.consumer).pending.remove(entry);
+            group.forget_time(nack);
+            if let Some(owner) = nack.owner() {
+                group.consumer_mut(owner).pending.remove(entry);
+            }
             true
         })
     }
 
-    /// Counts another delivery of a pending entry.
+    /// Counts another delivery of a pending entry that has an owner.
     pub fn redelivered(&mut self, entry: StreamId, now_ms: i64) {
-        if let Some(place) = self.pending.find(entry) {
-            self.pending.update(place, |nack| {
-                nack.delivered_ms = now_ms;
-                nack.deliveries = (nack.deliveries + 1).min(COUNTER_MAX);
-            });
+        let Some(place) = self.pending.find(entry) else {
+            return;
+        };
+        let old = *self.pending.value(place);
+        let Some(owner) = old.owner() else {
+            return;
+        };
+        let deliveries = (old.deliveries + 1).min(COUNTER_MAX);
+        self.metered(|group| {
+            let nack = group.timed(entry, now_ms, deliveries, owner);
+            group.pending.update(place, |own| *own = nack);
+            group.forget_time(old);
+        });
+    }
+
+    // --- by idle time ---
+
+    /// Up to `most` pending entries that have been idle since `until_ms` or before, from a cursor
+    /// on: those without an owner, then the others, the longest idle first. Entries delivered
+    /// after the walk began may come again. O(log n + entries), and see the module.
+    pub fn idle_after(
+        &mut self,
+        cursor: &mut IdleCursor,
+        until_ms: i64,
+        most: usize,
+        found: &mut Vec<StreamId>,
+    ) {
+        let after = |order: &IdMap<StreamId>, after: Option<StreamId>| match after {
+            None => order.first(),
+            Some(last) => last.next().and_then(|next| order.ceil(next)),
+        };
+        let mut left = most;
+        if !cursor.in_time {
+            let from = after(&self.zone, cursor.after);
+            for (key, entry) in self.zone.iter_from(from).take(left) {
+                cursor.after = Some(key);
+                found.push(*entry);
+                left -= 1;
+            }
+            if left == 0 {
+                return;
+            }
+            *cursor = IdleCursor {
+                in_time: true,
+                after: None,
+            };
+        }
+        self.order_by_time();
+        let Some(by_time) = &self.by_time else {
+            return;
+        };
+        let from = after(by_time, cursor.after);
+        for (key, entry) in by_time.iter_from(from).take(left) {
+            if time_of(key.ms) > until_ms {
+                break;
+            }
+            cursor.after = Some(key);
+            found.push(*entry);
         }
     }
 
-    /// Adds a pending entry without a consumer, as in files; false if it exists.
+    /// When the first entry delivered after `since_ms` was delivered. O(log n), and see the module.
+    pub fn delivered_after(&mut self, since_ms: i64) -> Option<i64> {
+        let from = StreamId::new(time_bits(since_ms.checked_add(1)?), 0);
+        self.order_by_time();
+        let by_time = self.by_time.as_ref()?;
+        let first: MapPosition = by_time.ceil(from)?;
+        Some(time_of(by_time.key(first).ms))
+    }
+
+    /// Makes the order of delivery times, unless it is there. O(n log n).
+    fn order_by_time(&mut self) {
+        if self.by_time.is_none() {
+            self.metered(Group::make_order);
+        }
+    }
+
+    #[cold]
+    fn make_order(&mut self) {
+        let mut all = Vec::with_capacity(self.pending.len() - self.zone.len());
+        let owned = self
+            .pending
+            .iter()
+            .filter(|(_, nack)| nack.owner().is_some());
+        all.extend(owned.map(|(entry, nack)| (nack.time_key(), entry)));
+        all.sort_unstable();
+        let mut by_time = IdMap::default();
+        for (mut key, entry) in all {
+            let stated = key;
+            while !by_time.insert(key, entry) {
+                key.seq = u64::from((key.seq as u32).wrapping_add(1));
+            }
+            if key != stated
+                && let Some(place) = self.pending.find(entry)
+            {
+                self.pending.update(place, |nack| nack.tie = key.seq as u32);
+            }
+        }
+        self.by_time = Some(by_time);
+    }
+
+    // --- from files ---
+
+    /// Adds a pending entry whose owner is set later; false if it exists.
     pub(super) fn import_pending(&mut self, entry: StreamId, ms: i64, deliveries: u64) -> bool {
         let nack = Nack {
-            delivered_ms: ms,
+            time: ms,
             deliveries,
-            consumer: ConsumerId::NOBODY,
+            consumer: ConsumerId::UNREAD,
+            tie: self.next_tie,
         };
+        self.next_tie = self.next_tie.wrapping_add(1);
         self.metered(|group| group.pending.insert(entry, nack))
     }
 
-    /// Sets the consumer of an entry without one; false if there is no such entry, or it has one.
+    /// The record of an entry whose owner has not been set.
+    fn unread(&self, entry: StreamId) -> Option<(MapPosition, Nack)> {
+        let place = self.pending.find(entry)?;
+        let nack = *self.pending.value(place);
+        (nack.consumer == ConsumerId::UNREAD).then_some((place, nack))
+    }
+
+    /// Sets the owner of an entry without one; false if there is no such entry, or it has one.
     pub(super) fn import_owner(&mut self, entry: StreamId, owner: ConsumerId) -> bool {
-        let Some(place) = self.pending.find(entry) else {
+        let Some((place, _)) = self.unread(entry) else {
             return false;
         };
-        let nobody = self.pending.value(place).consumer == ConsumerId::NOBODY;
-        if nobody {
-            self.pending.update(place, |nack| nack.consumer = owner);
-            self.metered(|group| group.consumer_mut(owner).pending.insert(entry, ()));
-        }
-        nobody
+        self.pending.update(place, |nack| nack.consumer = owner);
+        self.metered(|group| group.consumer_mut(owner).pending.insert(entry, ()));
+        true
+    }
+
+    /// Puts an entry whose owner was not set into the zone, at its end; false as
+    /// [`Group::import_owner`].
+    pub(super) fn import_ownerless(&mut self, entry: StreamId) -> bool {
+        let Some((place, _)) = self.unread(entry) else {
+            return false;
+        };
+        self.metered(|group| {
+            let at = group.next_place;
+            group.next_place += 1;
+            group.zone.insert(zone_key(at), entry);
+            group.pending.update(place, |nack| {
+                nack.time = at;
+                nack.consumer = ConsumerId::NONE;
+            });
+        });
+        true
     }
 
     /// Bytes of everything it owns, as the allocator counts them. O(1).
@@ -258,6 +515,12 @@ impl Group {
                 freed += 1 + keys / 16;
                 continue;
             }
+            let by_time = self.by_time.as_mut().map_or(0, IdMap::drop_chunk);
+            let keys = by_time + self.zone.drop_chunk();
+            if keys > 0 {
+                freed += 1 + keys / 16;
+                continue;
+            }
             if let Some((_, id)) = self.by_name.pop_last() {
                 let consumer = self.consumers[id.0 as usize].take();
                 freed += 1 + consumer.map_or(0, |c| c.pending.len() / 128);
@@ -268,24 +531,33 @@ impl Group {
         false
     }
 
-    /// Offers the blocks of about `n` chunks of pending entries, starting at a chunk of the group's
-    /// own list (part 0) or of a consumer's (the parts after it); returns where to continue.
+    /// Offers the blocks of about `n` chunks of pending entries, starting at a chunk of a part: the
+    /// group's own list, the zone, the order of times, then a consumer's list each. Returns where
+    /// to continue.
     fn relocate(
         &mut self,
         mover: &mut Mover,
         (part, chunk): (usize, usize),
         n: usize,
     ) -> Option<(usize, usize)> {
+        /// Parts before those of the consumers.
+        const OWN: usize = 3;
         let mut left = n.max(1);
         let (mut part, mut chunk) = (part, chunk);
         if part == 0 && chunk == 0 {
             mover.vec(&mut self.consumers);
             mover.vec(&mut self.free);
         }
-        while part <= self.consumers.len() {
-            let chunks = match part.checked_sub(1) {
-                None => relocate_ids(&mut self.pending, mover, chunk, left),
-                Some(number) => match &mut self.consumers[number] {
+        let parts = OWN + self.consumers.len();
+        while part < parts {
+            let chunks = match part {
+                0 => relocate_ids(&mut self.pending, mover, chunk, left),
+                1 => relocate_ids(&mut self.zone, mover, chunk, left),
+                2 => match &mut self.by_time {
+                    None => None,
+                    Some(by_time) => relocate_ids(by_time, mover, chunk, left),
+                },
+                _ => match &mut self.consumers[part - OWN] {
                     None => None,
                     Some(consumer) => {
                         if chunk == 0 {
@@ -301,7 +573,7 @@ impl Group {
             (part, chunk) = (part + 1, 0);
             left = left.saturating_sub(1);
             if left == 0 {
-                return (part <= self.consumers.len()).then_some((part, 0));
+                return (part < parts).then_some((part, 0));
             }
         }
         None
@@ -317,11 +589,26 @@ impl Group {
             let id = self.find(&consumer.name).expect("found by its name");
             for (entry, ()) in consumer.pending.iter() {
                 let nack = self.pending.get(entry).expect("pending in the group");
-                assert_eq!(nack.consumer, id);
+                assert_eq!(nack.owner(), Some(id));
                 assert!(nack.deliveries <= COUNTER_MAX);
+                let line = self
+                    .by_time
+                    .as_ref()
+                    .map(|order| order.get(nack.time_key()));
+                assert!(line.is_none_or(|line| line == Some(&entry)));
             }
         }
-        assert_eq!(owned, self.pending.len());
+        self.zone.check_invariants();
+        for (place, entry) in self.zone.iter() {
+            let nack = self.pending.get(*entry).expect("pending in the group");
+            assert_eq!((nack.owner(), zone_key(nack.time)), (None, place));
+            assert!(nack.time < self.next_place && nack.deliveries <= COUNTER_MAX);
+        }
+        if let Some(by_time) = &self.by_time {
+            by_time.check_invariants();
+            assert_eq!(by_time.len(), owned);
+        }
+        assert_eq!(owned + self.zone.len(), self.pending.len());
         assert_eq!(
             self.consumers.len(),
             self.by_name.len() + self.free.len(),
@@ -347,6 +634,8 @@ impl Clone for Group {
         let mut copy = Group::new(self.last_id, self.entries_read);
         copy.metered(|copy| {
             copy.pending = self.pending.clone();
+            copy.zone = self.zone.clone();
+            (copy.next_place, copy.next_tie) = (self.next_place, self.next_tie);
             // Both references to a consumer's name share it, in the copy as well.
             let consumers = self.consumers.iter().map(|consumer| {
                 let own = consumer.as_deref()?;
@@ -411,6 +700,19 @@ impl Groups {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Group)> + '_ {
         let all = self.by_name.iter();
         all.map(|(name, group)| (&**name, &**group))
+    }
+
+    /// Whether an entry is pending in any group, or a group has yet to read it. O(groups).
+    pub(super) fn needs(&self, entry: StreamId) -> bool {
+        let mut all = self.by_name.values();
+        all.any(|group| entry > group.last_id || group.pending.contains(entry))
+    }
+
+    /// Removes a pending entry from all groups. O(groups).
+    pub(super) fn acknowledge_everywhere(&mut self, entry: StreamId) {
+        for group in self.by_name.values_mut() {
+            group.acknowledge(entry);
+        }
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<&Group> {

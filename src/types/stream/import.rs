@@ -9,12 +9,18 @@ use super::lag::UNKNOWN;
 use super::{Body, COUNTER_MAX, ConsumerId, Group, Stream, StreamId};
 use crate::encodings::listpack::ListpackError;
 use crate::encodings::stream_node::Node;
+use crate::types::Limits;
 
 /// A stream being built.
 #[derive(Default)]
 pub struct StreamImport(Stream);
 
 impl StreamImport {
+    /// A stream with the configured settings, unless the file has its own.
+    pub fn new(limits: &Limits) -> StreamImport {
+        StreamImport(Stream::with_settings(limits))
+    }
+
     /// Adds a node with its ID, which is above all live entries of the node before.
     pub fn node(&mut self, id: StreamId, pack: &[u8]) -> Result<bool, ListpackError> {
         let Some(node) = Node::import(id, pack)? else {
@@ -51,13 +57,36 @@ impl StreamImport {
     /// Adds a group; false if it exists, or entries of it have no consumer.
     pub fn group(&mut self, name: &[u8], group: GroupImport) -> bool {
         let owned = |consumer: &super::Consumer| consumer.pending().len();
-        let all_owned = group.0.consumers().map(owned).sum::<usize>() == group.0.pending().len();
+        let owned = group.0.consumers().map(owned).sum::<usize>();
+        let all_owned = owned + group.0.ownerless_count() == group.0.pending().len();
         let groups = self.0.0.groups.get_or_insert_default();
         let is_new = groups.get(name).is_none();
         if is_new && all_owned {
             groups.put(name.into(), Box::new(group.0));
         }
         is_new && all_owned
+    }
+
+    /// Sets how long lines of producers live, seconds, and how many each may have.
+    pub fn settings(&mut self, duration_s: u64, size_max: u64) {
+        self.0.0.idempotence.import(duration_s, size_max);
+    }
+
+    /// Adds a line of a producer; false if it has one for this idempotent ID, or an ID is empty.
+    pub fn iid(&mut self, pid: &[u8], iid: &[u8], id: StreamId) -> bool {
+        let own = &mut self.0.0.idempotence;
+        let is_new = own.find(pid, iid).is_none() && !pid.is_empty() && !iid.is_empty();
+        if is_new {
+            own.record(pid, iid, id);
+        }
+        is_new
+    }
+
+    /// Sets the counters of lines ever added, and of entries that were duplicates.
+    pub fn iid_counters(&mut self, added: u64, duplicates: u64) {
+        let own = &mut self.0.0.idempotence;
+        let most = COUNTER_MAX;
+        (own.added, own.duplicates) = (added.min(most), duplicates.min(most));
     }
 
     pub fn finish(self) -> Stream {
@@ -86,11 +115,10 @@ impl GroupImport {
         Some(id)
     }
 
-    /// A pending entry has no consumer: it goes to the one with the empty name. False if it is not
-    /// pending, or has another.
-    pub fn unowned(&mut self, entry: StreamId) -> bool {
-        let id = self.0.find(b"").or_else(|| self.0.create(b"", 0));
-        id.is_some_and(|id| self.owner(entry, id))
+    /// A pending entry has no owner, and follows the previous such one. False if it is not pending,
+    /// or has an owner.
+    pub fn ownerless(&mut self, entry: StreamId) -> bool {
+        self.0.import_ownerless(entry)
     }
 
     /// Sets the consumer of a pending entry; false if it is not pending, or has another.

@@ -10,6 +10,7 @@ impl Measured for Stream {
         let body = &*self.0;
         let groups = body.groups.as_deref();
         let groups = groups.map_or(0, |its| boxed_bytes::<Groups>() + its.memory_bytes());
-        boxed_bytes::<Body>() + body.nodes.memory_bytes() + groups
+        let lines = body.idempotence.memory_bytes();
+        boxed_bytes::<Body>() + body.nodes.memory_bytes() + groups + lines
     }
 }

@@ -3,6 +3,7 @@
 //!     nodes    by the ID of their first entry, in order
 //!     length, last and first ID, greatest deleted ID, entries ever added
 //!     groups   by name, created with the first group
+//!     producers' idempotent IDs, and the settings for them
 //!
 //! Invariants
 //!   1. `len` is the weight of all nodes, and no ID is above `last_id`.
@@ -21,14 +22,16 @@ mod groups;
 mod import;
 mod lag;
 mod measured;
+mod producers;
 mod range;
 mod relocate;
 mod trim;
 
-pub use groups::{Consumer, ConsumerId, Group, Groups, Nack};
+pub use groups::{Consumer, ConsumerId, Group, Groups, IdleCursor, Nack};
 pub use import::{GroupImport, StreamImport};
+pub use producers::{DURATION_MAX, Idempotence, SIZE_MAX};
 pub use range::Range;
-pub use trim::{Bound, Trim};
+pub use trim::{Bound, References, Trim};
 
 pub use crate::encodings::idmap::IdMap;
 pub use crate::encodings::stream_id::{GivenId, StreamId};
@@ -55,6 +58,7 @@ struct Body {
     max_deleted_id: StreamId,
     entries_added: u64,
     groups: Option<Box<Groups>>,
+    idempotence: Idempotence,
 }
 
 /// The requested ID of a new entry.
@@ -65,6 +69,16 @@ pub enum NewId {
     /// This time, with the next sequence number.
     Time(u64),
     Whole(StreamId),
+}
+
+/// What became of an entry that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    Done,
+    /// There is no such entry.
+    Missing,
+    /// A group still needs it.
+    Needed,
 }
 
 /// Why an entry is refused.
@@ -78,6 +92,13 @@ pub enum Refused {
 impl Stream {
     pub fn new() -> Stream {
         Stream(Box::default())
+    }
+
+    /// An empty stream with the configured settings.
+    pub fn with_settings(limits: &Limits) -> Stream {
+        let mut stream = Stream::new();
+        stream.0.idempotence = Idempotence::new(limits);
+        stream
     }
 
     pub fn last_id(&self) -> StreamId {
@@ -230,6 +251,36 @@ impl Stream {
         true
     }
 
+    /// Whether a group has yet to read an entry, or has it pending. O(groups).
+    pub fn is_needed(&self, id: StreamId) -> bool {
+        let groups = self.0.groups.as_ref();
+        groups.is_some_and(|groups| groups.needs(id))
+    }
+
+    /// Deletes an entry as far as `references` allow: with its references in groups, or only
+    /// without any. O(groups), and see [`Stream::delete`].
+    pub fn delete_as(&mut self, id: StreamId, references: References) -> Deleted {
+        match references {
+            References::Keep => {}
+            References::Delete => {
+                if let Some(groups) = &mut self.0.groups {
+                    groups.acknowledge_everywhere(id);
+                }
+            }
+            References::Acked if self.is_needed(id) => {
+                return match self.contains(id) {
+                    true => Deleted::Needed,
+                    false => Deleted::Missing,
+                };
+            }
+            References::Acked => {}
+        }
+        match self.delete(id) {
+            true => Deleted::Done,
+            false => Deleted::Missing,
+        }
+    }
+
     /// Recomputes `first_id` after the first entry was removed.
     fn find_first(&mut self) {
         let first = self.range(StreamId::MIN, StreamId::MAX).next();
@@ -308,6 +359,7 @@ impl Container for Stream {
         if let Some(groups) = &body.groups {
             groups.check_invariants();
         }
+        body.idempotence.check_invariants();
     }
 
     /// Entries only, without groups and counters.
@@ -326,7 +378,8 @@ impl Container for Stream {
     /// group; all groups are assumed to have as many.
     fn free_effort(&self) -> usize {
         let groups = self.0.groups.as_ref();
-        self.0.nodes.len() + groups.map_or(0, |groups| groups.free_effort())
+        let lines = self.0.idempotence.free_effort();
+        self.0.nodes.len() + groups.map_or(0, |groups| groups.free_effort()) + lines
     }
 
     fn free_step(&mut self, n: usize) -> bool {
@@ -338,9 +391,11 @@ impl Container for Stream {
                 nodes => nodes,
             };
         }
+        if freed >= n || !body.idempotence.free_step(n - freed) {
+            return false;
+        }
         match &mut body.groups {
-            Some(groups) if freed < n => groups.free_step(n - freed) && body.nodes.is_empty(),
-            Some(_) => false,
+            Some(groups) => groups.free_step(n - freed) && body.nodes.is_empty(),
             None => body.nodes.is_empty(),
         }
     }

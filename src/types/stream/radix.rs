@@ -1,7 +1,7 @@
 //! The size of a virtual radix tree: XINFO STREAM reports the number of nodes that Redis's has.
 //!
-//! Such a tree has a node for each fork, for each end of a key, and for the bytes between two of
-//! them that no fork consumes; the first byte after a fork belongs to the fork. Keys of one length
+//! Such a tree has a node for each fork, and for the bytes up to a fork or the end of a key that no
+//! fork consumes; the first byte after a fork belongs to the fork, and an end has no node. Keys of one length
 //! make the same tree in any order of insertion.
 
 /// Bytes of a key.
@@ -19,7 +19,6 @@ pub(super) fn nodes(keys: impl Iterator<Item = u128>) -> usize {
         None => usize::from(below > 0),
     };
     for key in keys {
-        count += 1;
         let Some(before) = last.replace(key) else {
             continue;
         };
@@ -60,11 +59,13 @@ mod tests {
     #[test]
     fn sizes_are_those_of_redis() {
         assert_eq!(of(&[]), 1);
-        assert_eq!(of(&[(1, 0)]), 2);
-        // Seven bytes, a fork, twice eight bytes and an end.
-        assert_eq!(of(&[(1, 0), (2, 0)]), 6);
-        assert_eq!(of(&[(1, 0), (2, 0), (3, 0)]), 8);
-        // A fork at the last byte: the ends follow it at once.
-        assert_eq!(of(&[(1, 0), (1, 1)]), 4);
+        assert_eq!(of(&[(1, 0)]), 1);
+        // Seven bytes, a fork, twice eight bytes.
+        assert_eq!(of(&[(1, 0), (2, 0)]), 4);
+        assert_eq!(of(&[(1, 0), (2, 0), (3, 0)]), 5);
+        // A fork at the last byte: nothing follows it.
+        assert_eq!(of(&[(1, 0), (1, 1)]), 2);
+        assert_eq!(of(&[(1, 0), (300, 0), (301, 0)]), 6);
+        assert_eq!(of(&[(1, 0), (1, 256), (2, 0), (70000, 1)]), 10);
     }
 }

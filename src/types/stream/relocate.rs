@@ -1,12 +1,14 @@
-//! Moving a stream's blocks: first those of its nodes, then those of its groups.
+//! Moving a stream's blocks: first those of its nodes, then of its groups, then of its producers.
 //!
 //!     position   0 | chunk of nodes 63        1 | group 15 | part of the group 24 | chunk 24
+//!                0 | 1 | producer 62
 
 use super::super::relocate::Relocate;
 use super::Stream;
 use crate::base::mover::Mover;
 
 const IN_GROUPS: u64 = 1 << 63;
+const IN_PRODUCERS: u64 = 1 << 62;
 const PART_BITS: u32 = 24;
 const PART_MASK: u64 = (1 << PART_BITS) - 1;
 const GROUPS_MAX: usize = 1 << 15;
@@ -28,6 +30,12 @@ impl Relocate for Stream {
             mover.boxed(&mut self.0);
         }
         let body = &mut *self.0;
+        if at & IN_GROUPS == 0 && at & IN_PRODUCERS != 0 {
+            let from = (at & !IN_PRODUCERS) as usize;
+            let next = body.idempotence.relocate(mover, from, n);
+            return next.map(|next| IN_PRODUCERS | next as u64);
+        }
+        let after_groups = (body.idempotence.pids() > 0).then_some(IN_PRODUCERS);
         if at & IN_GROUPS == 0 {
             let from = at as usize;
             let chunks = body.nodes.chunks();
@@ -39,15 +47,20 @@ impl Relocate for Stream {
             if end < chunks {
                 return Some(end as u64);
             }
-            let groups = body.groups.as_mut()?;
-            mover.boxed(groups);
-            return (!groups.is_empty()).then_some(IN_GROUPS);
+            return match &mut body.groups {
+                Some(groups) => {
+                    mover.boxed(groups);
+                    (!groups.is_empty()).then_some(IN_GROUPS).or(after_groups)
+                }
+                None => after_groups,
+            };
         }
         let at = at & !IN_GROUPS;
         let group = (at >> (2 * PART_BITS)) as usize;
         let part = (at >> PART_BITS & PART_MASK) as usize;
         let chunk = (at & PART_MASK) as usize;
         let groups = body.groups.as_mut()?;
-        groups_place(groups.relocate(mover, (group, part, chunk), n / 16)?)
+        let next = groups.relocate(mover, (group, part, chunk), n / 16);
+        next.and_then(groups_place).or(after_groups)
     }
 }

@@ -62,6 +62,7 @@ fn what_is_trimmed_leaves_in_whole_and_is_freed_by_another() {
         bound,
         approximate,
         limit: 0,
+        references: References::Keep,
     };
     let (deleted, gone) = s.trim(to(Bound::From(StreamId::new(30_050, 0)), true));
     assert_eq!((deleted, s.len()), (30_000, 20_000));
@@ -87,6 +88,7 @@ fn a_limit_of_a_trim_holds_for_whole_nodes() {
         bound: Bound::Len(0),
         approximate: true,
         limit: 7,
+        references: References::Keep,
     };
     assert_eq!((s.trim(trim).0, s.len()), (6, 6));
 }
@@ -129,7 +131,7 @@ proptest! {
                         0 => Bound::Len(ms),
                         _ => Bound::From(id),
                     };
-                    let (deleted, _) = s.trim(Trim { bound, approximate: false, limit: 0 });
+                    let (deleted, _) = s.trim(Trim { bound, approximate: false, limit: 0, references: References::Keep });
                     let before = model.len();
                     match bound {
                         Bound::Len(len) => while model.len() > len as usize {
@@ -143,8 +145,7 @@ proptest! {
                     let name = [b'a' + seq as u8];
                     let inner = s.group_mut(b"g").expect("made");
                     let consumer = inner.find(&name).or_else(|| inner.create(&name, 5));
-                    let nack = Nack { delivered_ms: 1, deliveries: 2, consumer: consumer.expect("made") };
-                    inner.assign(id, nack);
+                    inner.assign(id, consumer.expect("made"), 1, 2);
                     group.pending.insert(id, name[0]);
                 }
                 8 => {

@@ -1,7 +1,9 @@
 //! Trimming a stream at its front: by number, or by ID.
 //!
 //! Whole nodes are removed unread, and whole chunks of nodes without visiting each; unless the trim
-//! is approximate, entries of the node at the bound are marked as deleted.
+//! is approximate, entries of the node at the bound are marked as deleted. A trim that looks at
+//! references in groups visits every entry, also of the node at the bound, and passes over those that
+//! must stay; only its limit holds for whole nodes.
 
 use super::{Stream, StreamId};
 use crate::encodings::stream_node::Node;
@@ -15,6 +17,18 @@ pub enum Bound {
     From(StreamId),
 }
 
+/// What a deletion does about references to an entry in groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum References {
+    /// Leaves them.
+    #[default]
+    Keep,
+    /// Removes them, too.
+    Delete,
+    /// Keeps entries that a group has pending or has yet to read.
+    Acked,
+}
+
 /// How a stream is trimmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trim {
@@ -23,6 +37,7 @@ pub struct Trim {
     pub approximate: bool,
     /// Maximum number of entries removed; 0: no limit.
     pub limit: u64,
+    pub references: References,
 }
 
 /// Up to this many nodes are freed on the spot.
@@ -32,6 +47,9 @@ impl Stream {
     /// Trims the stream. Returns how many entries were removed and, if these are many, a stream
     /// that holds nothing but them, for freeing.
     pub fn trim(&mut self, how: Trim) -> (u64, Option<Stream>) {
+        if how.references != References::Keep {
+            return (self.trim_each(how), None);
+        }
         let body = &mut *self.0;
         let mut gone = Stream::new();
         let mut deleted = 0;
@@ -94,5 +112,60 @@ impl Stream {
         }
         let is_much = gone.0.nodes.len() > NODES_AT_ONCE;
         (deleted, is_much.then_some(gone))
+    }
+
+    /// Trims the stream entry by entry, as references allow. O(entries visited * groups).
+    fn trim_each(&mut self, how: Trim) -> u64 {
+        let mut groups = self.0.groups.take();
+        let body = &mut *self.0;
+        let mut deleted = 0;
+        let mut at = body.nodes.first();
+        while let Some(place) = at {
+            let node_id = body.nodes.key(place);
+            let entries = body.nodes.value(place).live();
+            let done = match how.bound {
+                Bound::Len(len) => body.len <= len,
+                Bound::From(id) => node_id >= id,
+            };
+            if done || how.limit > 0 && deleted + entries > how.limit {
+                break;
+            }
+            let mut surplus = match how.bound {
+                Bound::Len(len) => body.len - len,
+                Bound::From(_) => u64::MAX,
+            };
+            let goes = |id: StreamId| {
+                if surplus == 0 || matches!(how.bound, Bound::From(bound) if id >= bound) {
+                    return None;
+                }
+                if let Some(groups) = &mut groups {
+                    match how.references {
+                        References::Acked if groups.needs(id) => return Some(false),
+                        References::Delete => groups.acknowledge_everywhere(id),
+                        _ => {}
+                    }
+                }
+                surplus -= 1;
+                Some(true)
+            };
+            let marked = body
+                .nodes
+                .update(place, |node: &mut Node| node.delete_each(node_id, goes));
+            body.len -= marked;
+            deleted += marked;
+            if marked == entries {
+                body.nodes.remove_at(place);
+                at = body.nodes.ceil(node_id);
+            } else {
+                at = body.nodes.next(place);
+            }
+        }
+        body.groups = groups;
+        if body.len == 0 {
+            body.first_id = StreamId::MIN;
+        } else if deleted > 0 {
+            self.find_first();
+        }
+        deleted
     }
 }

@@ -3,10 +3,14 @@
 //!     XADD k id f v ... | XSETID k last ENTRIESADDED n MAXDELETEDID id
 //!     XGROUP CREATE k g last ENTRIESREAD n
 //!     XCLAIM k g c 0 id TIME ms RETRYCOUNT n JUSTID FORCE | XGROUP CREATECONSUMER k g c
+//!     XNACK k g FAIL IDS n id ... RETRYCOUNT n FORCE
+//!     XCFGSET k IDMP-DURATION s IDMP-MAXSIZE n | XIDMPRECORD k pid iid id
+//!
+//! Lost: an idempotent ID whose entry is gone, and the counters of idempotent IDs.
 
 use crate::resp::write_request;
 use crate::types::stream::{Consumer, Group, StreamId};
-use crate::types::{Container, Stream};
+use crate::types::{Container, Limits, Stream};
 
 /// Writes entries of up to `nodes` nodes from node number `at` on, and the rest of the stream after
 /// the last one; returns the number of the next node.
@@ -34,6 +38,7 @@ pub(super) fn part(
     for (name, group) in groups {
         write_group(out, key, name, group);
     }
+    producers(out, key, stream);
     None
 }
 
@@ -105,6 +110,66 @@ fn write_group(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
         }
         pending(out, key, name, group, consumer);
     }
+    ownerless(out, key, name, group);
+}
+
+/// Maximum number of IDs of an XNACK.
+const NACKED_MAX: usize = 64;
+
+/// Writes the entries without an owner in their order, those of equal counts together.
+fn ownerless(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
+    let count = |entry: &StreamId| {
+        group
+            .pending()
+            .get(*entry)
+            .map_or(0, |nack| nack.deliveries)
+    };
+    let mut all = group.ownerless().peekable();
+    let mut ids: Vec<StreamId> = Vec::new();
+    while let Some(first) = all.next() {
+        let deliveries = count(&first);
+        ids.clear();
+        ids.push(first);
+        while ids.len() < NACKED_MAX
+            && let Some(next) = all.next_if(|next| count(next) == deliveries)
+        {
+            ids.push(next);
+        }
+        head(out, 9 + ids.len());
+        for text in [b"XNACK", key, name, b"FAIL", b"IDS"] {
+            word(out, text);
+        }
+        word(out, itoa::Buffer::new().format(ids.len()).as_bytes());
+        for id in &ids {
+            word(out, id.text().as_bytes());
+        }
+        word(out, b"RETRYCOUNT");
+        word(out, itoa::Buffer::new().format(deliveries).as_bytes());
+        word(out, b"FORCE");
+    }
+}
+
+fn producers(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
+    let own = stream.idempotence();
+    if !own.has_settings_of(&Limits::DEFAULT) {
+        let (mut duration, mut size) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let args: [&[u8]; 6] = [
+            b"XCFGSET",
+            key,
+            b"IDMP-DURATION",
+            duration.format(own.duration_s()).as_bytes(),
+            b"IDMP-MAXSIZE",
+            size.format(own.size_max()).as_bytes(),
+        ];
+        write_request(out, args.into_iter());
+    }
+    for (pid, lines) in own.producers() {
+        for (iid, id) in lines.filter(|(_, id)| stream.contains(*id)) {
+            let id = id.text();
+            let args: [&[u8]; 5] = [b"XIDMPRECORD", key, pid, iid, id.as_bytes()];
+            write_request(out, args.into_iter());
+        }
+    }
 }
 
 fn pending(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group, consumer: &Consumer) {
@@ -122,7 +187,7 @@ fn pending(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group, consumer: 
             b"0",
             id.as_bytes(),
             b"TIME",
-            time.format(nack.delivered_ms).as_bytes(),
+            time.format(nack.delivered_ms()).as_bytes(),
             b"RETRYCOUNT",
             count.format(nack.deliveries as i64).as_bytes(),
             b"JUSTID",

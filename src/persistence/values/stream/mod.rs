@@ -4,8 +4,12 @@ mod commands;
 mod rdb;
 
 use super::{Form, NamedForm, Saved, part_of_nodes};
+use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{Dialect, Fault, Input, RdbWriter, Rules};
+use crate::persistence::rdb::{
+    Dialect, Fault, Input, RdbWriter, Rules, VERSION_OWNERLESS, VERSION_PRODUCERS, VERSION_USUAL,
+    is_valkey,
+};
 use crate::types::Stream;
 
 const STREAM: u8 = 15;
@@ -13,10 +17,9 @@ const STREAM: u8 = 15;
 const STREAM_2: u8 = 19;
 /// With the times at which consumers were active.
 const STREAM_3: u8 = 21;
-
-/// With what producers have added (XADD's IDMP), which is not supported: it is read and dropped.
+/// With what producers have added (XADD's IDMP).
 const STREAM_4: u8 = 26;
-/// With pending entries that have no consumer.
+/// With pending entries that have no owner.
 const STREAM_5: u8 = 27;
 
 impl Saved for Stream {
@@ -31,23 +34,43 @@ impl Saved for Stream {
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Stream, Fault> {
         match (rules.dialect, kind) {
             (Dialect::Valkey, STREAM_4..) => Err(Fault::Unknown(kind)),
-            _ => rdb::read(input, kind),
+            _ => rdb::read(input, kind, &rules.limits),
         }
     }
 
     fn form(&self, version: u32) -> Form {
-        Form::of(match version {
-            ..10 => STREAM,
-            10 => STREAM_2,
-            11.. => STREAM_3,
-        })
+        let (plain, owned) = (self.idempotence().is_plain(), !self.has_ownerless());
+        let newest = if is_valkey(version) { 0 } else { version };
+        let (kind, lost) = match version {
+            _ if plain && owned && version < 10 => (STREAM, None),
+            _ if plain && owned && version == 10 => (STREAM_2, None),
+            _ if plain && owned => (STREAM_3, None),
+            _ if owned && newest >= VERSION_PRODUCERS => (STREAM_4, None),
+            _ if newest >= VERSION_OWNERLESS => (STREAM_5, None),
+            _ if owned => (
+                STREAM_3,
+                Some("idempotent IDs of producers, or settings for them"),
+            ),
+            _ => (STREAM_3, Some("pending entries without an owner")),
+        };
+        Form {
+            lost,
+            ..Form::of(kind)
+        }
+    }
+
+    fn version_for(keyspace: &Keyspace) -> u32 {
+        match keyspace.any_newer_stream() {
+            true => VERSION_OWNERLESS,
+            false => VERSION_USUAL,
+        }
     }
 
     fn save_head(&self, to: &mut RdbWriter, _form: Form) {
         to.length(self.node_count() as u64);
     }
 
-    /// Nodes, then the stream's facts, then its groups.
+    /// Nodes, then the stream's facts, then its groups, then its producers.
     fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
         let (at, nodes) = (at as usize, self.node_count());
         let next = if at < nodes {
@@ -62,10 +85,16 @@ impl Saved for Stream {
             at + 1
         } else {
             rdb::save_groups(to, self, form.kind, at - nodes - 1, limit);
-            at + limit
+            at.saturating_add(limit)
         };
         let groups = self.groups().map_or(0, |groups| groups.len());
-        (next <= nodes + groups).then_some(next as u64)
+        if next <= nodes + groups {
+            return Some(next as u64);
+        }
+        if form.kind >= STREAM_4 {
+            rdb::save_producers(to, self);
+        }
+        None
     }
 
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64> {

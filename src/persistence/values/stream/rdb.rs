@@ -6,17 +6,18 @@
 //!     n groups: name | last ID | [entries read]
 //!         n pending: 16 bytes: an ID | delivered: ms | deliveries
 //!         n consumers: name | seen: ms | [active: ms]  n pending: 16 bytes: an ID
-//!         [n pending without a consumer: 16 bytes: an ID]             in the fifth version
-//!     [what producers have added]                                     from the fourth version on
+//!         [n pending without an owner, in order: 16 bytes: an ID]     in the fifth version
+//!     [duration: s | size limit                                       from the fourth version on:
+//!     n producers: ID | n: idempotent ID | ms | seq
+//!     added | duplicates]
 //!
-//! The two newest versions (Redis 8.6 and 8.8) are only read. Pending entries without a consumer go
-//! to the consumer with the empty name, as which Redis shows them: any other can claim them.
+//! A file of an older version is written unless the stream needs a newer one.
 
 use super::{STREAM, STREAM_3, STREAM_4, STREAM_5};
 use crate::persistence::rdb::Part::{self, All, Length, Raw, Text, Times};
 use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter};
 use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
-use crate::types::{Container, Stream};
+use crate::types::{Container, Limits, Stream};
 
 /// Nodes: an ID and a listpack.
 const NODES: Part = Times(&[Text, Text]);
@@ -91,8 +92,8 @@ fn damaged() -> Fault {
 }
 
 /// Reads a stream of one of the forms.
-pub(super) fn read(input: &mut Input<'_>, kind: u8) -> Result<Stream, Fault> {
-    let mut stream = StreamImport::default();
+pub(super) fn read(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<Stream, Fault> {
+    let mut stream = StreamImport::new(limits);
     for _ in 0..input.count(2)? {
         let id = <[u8; 16]>::try_from(input.blob()?).map_err(|_| damaged())?;
         right(stream.node(StreamId::from_bytes(id), input.blob()?)?)?;
@@ -114,24 +115,23 @@ pub(super) fn read(input: &mut Input<'_>, kind: u8) -> Result<Stream, Fault> {
         right(stream.group(&name, group))?;
     }
     if kind >= STREAM_4 {
-        skip_producers(input)?;
+        read_producers(input, &mut stream)?;
     }
     Ok(stream.finish())
 }
 
-/// Passes over what producers have added.
-fn skip_producers(input: &mut Input<'_>) -> Result<(), Fault> {
-    input.length()?;
-    input.length()?;
+/// Reads what producers have added.
+fn read_producers(input: &mut Input<'_>, stream: &mut StreamImport) -> Result<(), Fault> {
+    stream.settings(input.length()?, input.length()?);
+    let (mut pid, mut iid) = (Vec::new(), Vec::new());
     for _ in 0..input.count(2)? {
-        input.string()?;
+        input.string_to(&mut pid)?;
         for _ in 0..input.count(3)? {
-            input.string()?;
-            id(input)?;
+            input.string_to(&mut iid)?;
+            right(stream.iid(&pid, &iid, id(input)?))?;
         }
     }
-    input.length()?;
-    input.length()?;
+    stream.iid_counters(input.length()?, input.length()?);
     Ok(())
 }
 
@@ -169,7 +169,7 @@ fn read_group(
     }
     if kind >= STREAM_5 {
         for _ in 0..input.count(16)? {
-            right(group.unowned(raw_id(input)?))?;
+            right(group.ownerless(raw_id(input)?))?;
         }
     }
     Ok(group)
@@ -215,14 +215,14 @@ fn save_group(to: &mut RdbWriter, group: &Group, kind: u8) {
     to.length(group.pending().len() as u64);
     for (entry, nack) in group.pending().iter() {
         to.raw(&entry.to_bytes());
-        to.time(nack.delivered_ms as u64);
+        to.time(nack.delivered_ms() as u64);
         to.length(nack.deliveries);
     }
     to.length(group.consumer_count() as u64);
     for consumer in group.consumers() {
         to.string(consumer.name());
         to.time(consumer.seen_ms as u64);
-        if kind == STREAM_3 {
+        if kind >= STREAM_3 {
             to.time(consumer.active_ms as u64);
         }
         to.length(consumer.pending().len() as u64);
@@ -230,4 +230,28 @@ fn save_group(to: &mut RdbWriter, group: &Group, kind: u8) {
             to.raw(&entry.to_bytes());
         }
     }
+    if kind >= STREAM_5 {
+        to.length(group.ownerless_count() as u64);
+        for entry in group.ownerless() {
+            to.raw(&entry.to_bytes());
+        }
+    }
+}
+
+/// Writes what producers have added.
+pub(super) fn save_producers(to: &mut RdbWriter, stream: &Stream) {
+    let own = stream.idempotence();
+    to.length(own.duration_s().into());
+    to.length(own.size_max().into());
+    to.length(own.pids() as u64);
+    for (pid, lines) in own.producers() {
+        to.string(pid);
+        to.length(lines.len() as u64);
+        for (iid, id) in lines {
+            to.string(iid);
+            save_id(to, id);
+        }
+    }
+    to.length(own.added);
+    to.length(own.duplicates);
 }

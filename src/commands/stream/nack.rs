@@ -1,0 +1,147 @@
+//! XNACK: gives pending entries back to their group.
+
+use crate::base::number::parse_i64;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::resp::Args;
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::Stream;
+use crate::types::stream::COUNTER_MAX;
+
+use super::ids;
+
+pub(super) const XNACK: Spec = Spec {
+    arity: Arity::AtLeast(7),
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    categories: Category::STREAM,
+    ..Spec::new("xnack", xnack)
+};
+
+/// What becomes of an entry's delivery count.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// The last delivery does not count.
+    Silent,
+    Fail,
+    /// It becomes the greatest count: the entry should not be tried again.
+    Fatal,
+}
+
+impl Mode {
+    fn parse(args: Args<'_>, at: usize) -> Result<Mode, CommandError> {
+        const BAD: CommandError = CommandError::Text("ERR mode must be SILENT, FAIL, or FATAL");
+        if args.is(at, "silent") {
+            Ok(Mode::Silent)
+        } else if args.is(at, "fail") {
+            Ok(Mode::Fail)
+        } else if args.is(at, "fatal") {
+            Ok(Mode::Fatal)
+        } else {
+            Err(BAD)
+        }
+    }
+
+    fn count(self, deliveries: u64) -> u64 {
+        match self {
+            Mode::Silent => deliveries.saturating_sub(1),
+            Mode::Fail => deliveries,
+            Mode::Fatal => COUNTER_MAX,
+        }
+    }
+}
+
+/// `IDS numids id ... [RETRYCOUNT count] [FORCE]`, in any order.
+struct NackOptions<'a> {
+    ids: Args<'a>,
+    deliveries: Option<u64>,
+    force: bool,
+}
+
+impl<'a> NackOptions<'a> {
+    fn parse(args: Args<'a>, from: usize) -> Result<NackOptions<'a>, CommandError> {
+        const NO_COUNT: CommandError = CommandError::Text("ERR numids must be a positive integer");
+        const TOO_FEW: CommandError = CommandError::Text("ERR number of IDs doesn't match numids");
+        const NEGATIVE: CommandError =
+            CommandError::Text("ERR Invalid RETRYCOUNT value, must be >= 0");
+        const NO_IDS: CommandError = CommandError::Text("ERR syntax error, expected IDS keyword");
+        let mut options = NackOptions {
+            ids: args.first(0),
+            deliveries: None,
+            force: false,
+        };
+        let mut at = from;
+        while at < args.len() {
+            let has_more = at + 1 < args.len();
+            if has_more && args.is(at, "ids") {
+                let n = parse_i64(args.at(at + 1)).filter(|n| *n > 0);
+                let n = n.ok_or(NO_COUNT)?;
+                let rest = args.from(at + 2);
+                let n = usize::try_from(n).ok().filter(|n| *n <= rest.len());
+                let n = n.ok_or(TOO_FEW)?;
+                options.ids = rest.first(n);
+                at += 2 + n;
+            } else if has_more && args.is(at, "retrycount") {
+                let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
+                options.deliveries = Some(u64::try_from(n).map_err(|_| NEGATIVE)?);
+                at += 2;
+            } else if args.is(at, "force") {
+                options.force = true;
+                at += 1;
+            } else {
+                return Err(CommandError::naming(
+                    "ERR Unrecognized XNACK option '",
+                    args.at(at),
+                    "'",
+                ));
+            }
+        }
+        match options.ids.is_empty() {
+            true => Err(NO_IDS),
+            false => Ok(options),
+        }
+    }
+}
+
+/// `XNACK key group SILENT|FAIL|FATAL IDS numids id [id ...] [RETRYCOUNT count] [FORCE]`: gives
+/// pending entries back. They have no owner then, and any consumer can claim them at once.
+///
+/// SILENT takes the last delivery off the count, FATAL sets the greatest one; RETRYCOUNT sets another.
+/// FORCE makes an entry pending that is not. Reply: integer, the number of entries given back. If
+/// one ID is invalid, none is. O(log n) an ID.
+fn xnack(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let (key, name) = (args.at(1), args.at(2));
+    let stream = call.db.write::<Stream>(key)?;
+    let stream = stream.filter(|stream| stream.group(name).is_some());
+    let mut stream = stream.ok_or_else(|| ids::no_group(key, name))?;
+    let mode = Mode::parse(args, 3)?;
+    let options = NackOptions::parse(args, 4)?;
+    for id in options.ids.iter() {
+        ids::strict(id)?;
+    }
+    let was_newer = stream.newer_line().is_some();
+    let mut given_back = 0;
+    stream.with_group(name, |stream, group| {
+        for id in options.ids.iter() {
+            let Ok(id) = ids::strict(id) else { break };
+            let before = match group.pending().get(id) {
+                Some(nack) => nack.deliveries,
+                None if options.force && stream.contains(id) => 0,
+                None => continue,
+            };
+            let deliveries = options.deliveries.unwrap_or_else(|| mode.count(before));
+            group.release(id, deliveries);
+            given_back += 1;
+        }
+    });
+    drop(stream);
+    if given_back > 0 {
+        if !was_newer {
+            call.db.note_stream(key);
+        }
+        call.db.add_dirty(given_back);
+        call.db.signal(key);
+    }
+    call.reply.int(given_back as i64);
+    Ok(())
+}
