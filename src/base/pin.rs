@@ -68,6 +68,16 @@ impl Pinned {
     }
 }
 
+impl Pinned {
+    /// Whether the owner has given up the block, so that only pins keep it.
+    pub fn is_orphan(&self) -> bool {
+        let table = table();
+        let pins = table.as_ref();
+        pins.and_then(|pins| pins.get(&(self.at.as_ptr() as usize)))
+            .is_some_and(|pins| pins.orphan.is_some())
+    }
+}
+
 impl Clone for Pinned {
     /// Another pin of the same block, made on the thread of its owner as the first.
     fn clone(&self) -> Pinned {

@@ -92,6 +92,8 @@ bitflags! {
         /// Meets keys that its arguments do not name: each that it finds expired is a removal of its
         /// own, not a part of the command's unit.
         const MEETS_ANY_KEY = 1 << 37;
+        /// Runs a script, whatever names it.
+        const SCRIPT_RUNNER = 1 << 38;
     }
 }
 

@@ -28,12 +28,23 @@ pub fn one_byte(text: &[u8]) -> Checked {
     refuse_if(text.len() != 1, ValueError::NotOneByte)
 }
 
-/// A directory name that is not a path.
+/// A directory name for backups: neither empty nor a path.
 pub fn backup_dirname(text: &[u8]) -> Checked {
-    refuse_if(
-        text.is_empty() || is_path(text),
-        ValueError::BackupDirnameIsPath,
-    )
+    refuse_if(text.is_empty(), ValueError::BackupDirnameEmpty)?;
+    refuse_if(is_path(text), ValueError::BackupDirnameIsPath)
+}
+
+/// A file to be loaded at start, by its absolute path: `aof:/PATH.EXTENSION` or
+/// `rdb:/PATH.EXTENSION`; may be empty.
+pub fn preload_file(text: &[u8]) -> Checked {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let name = text.strip_prefix(b"aof:").or(text.strip_prefix(b"rdb:"));
+    let name = name.filter(|name| name.starts_with(b"/"));
+    let name = name.ok_or(ValueError::PreloadForm)?;
+    let has_extension = name.contains(&b'.') && !name.ends_with(b".");
+    refuse_if(!has_extension, ValueError::PreloadExtension)
 }
 
 /// A host name to announce: letters, digits, hyphens, dots; may be empty.

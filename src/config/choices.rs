@@ -59,6 +59,12 @@ choices! {
     /// `snapshot-method`: background saves run on the loop between ticks or in a forked child.
     SnapshotMethod { "auto" Auto, "loop" Loop, "fork" Fork }
 
+    /// `bgsave-default-method` (Valkey 9.2); `snapshot-method` decides.
+    BgsaveMethod { "fork" Fork, "forkless" Forkless }
+
+    /// `repl-compression` (Valkey 9.2).
+    StreamCompression { "no" No, "yes" Yes, "lz4" Lz4, "zstd" Zstd }
+
     /// `log-timestamp-format`: Redis's time of a line, ISO 8601 or milliseconds since 1970.
     LogTimestamp { "legacy" Legacy, "iso8601" Iso8601, "milliseconds" Milliseconds }
 
@@ -72,8 +78,9 @@ choices! {
     MaxmemoryPolicy {
         "volatile-lru" VolatileLru, "volatile-lfu" VolatileLfu,
         "volatile-random" VolatileRandom, "volatile-ttl" VolatileTtl,
+        "volatile-lrm" VolatileLrm,
         "allkeys-lru" AllKeysLru, "allkeys-lfu" AllKeysLfu,
-        "allkeys-random" AllKeysRandom, "noeviction" NoEviction
+        "allkeys-random" AllKeysRandom, "allkeys-lrm" AllKeysLrm, "noeviction" NoEviction
     }
 
     /// `appendfsync`: when the append only file is synced to disk.
@@ -153,11 +160,14 @@ impl Allowed {
 }
 
 impl MaxmemoryPolicy {
-    /// Eviction by last use.
-    pub fn is_lru(self) -> bool {
+    /// Eviction by the time of the last use, or of the last change.
+    pub fn is_by_time(self) -> bool {
         matches!(
             self,
-            MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllKeysLru
+            MaxmemoryPolicy::VolatileLru
+                | MaxmemoryPolicy::AllKeysLru
+                | MaxmemoryPolicy::VolatileLrm
+                | MaxmemoryPolicy::AllKeysLrm
         )
     }
 

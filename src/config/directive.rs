@@ -66,6 +66,8 @@ pub enum Feature {
     Modules,
     Threads,
     Process,
+    /// Of Redis 8.2 to 8.10 and Valkey 9.2.
+    Later,
 }
 
 impl fmt::Display for Feature {
@@ -76,6 +78,7 @@ impl fmt::Display for Feature {
             Feature::Modules => "modules",
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
+            Feature::Later => "later versions",
         })
     }
 }

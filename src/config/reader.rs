@@ -21,6 +21,7 @@ use super::problem::{Check, FileLine, Origin, Problem};
 use super::refusal::{ValueError, system_text};
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
+use crate::base::text::Printable;
 
 /// A larger configuration file is refused.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -255,8 +256,11 @@ impl Reader {
             }
             (b"user", 1..) => self.add_user(values, origin),
             (b"loadmodule", 1..) => {
-                self.config.modules.push(file_line(values, origin));
-                Ok(())
+                let path = Printable(&values[0]).to_string();
+                Err(format!(
+                    "the module '{path}' is refused: russet loads no modules, and does not have \
+                     its commands"
+                ))
             }
             // `sentinel` alone asks for the mode, which was decided before.
             (b"sentinel", 0) if self.is_sentinel => Ok(()),
@@ -367,15 +371,12 @@ fn unserved(
 ) -> Vec<(&'static str, Origin)> {
     let default = Config::default();
     let waits = |d: &&Directive| matches!(d.support, Support::NotYet(_));
-    let mut lines: Vec<(&'static str, Origin)> = DIRECTIVES
+    DIRECTIVES
         .iter()
         .filter(waits)
         .filter(|d| d.text(config) != d.text(&default))
         .filter_map(|d| Some((d.name, set_by.get(d.name)?.clone())))
-        .collect();
-    let modules = config.modules.first();
-    lines.extend(modules.map(|line| ("loadmodule", line.origin.clone())));
-    lines
+        .collect()
 }
 
 /// The file's bytes, or why it cannot be read.

@@ -38,8 +38,14 @@ pub enum ValueError {
     AofDirnameEmpty,
     #[error("appenddirname can't be a path, just a dirname")]
     AofDirnameIsPath,
-    #[error("backupdirname must be the name of a folder, not a path")]
+    #[error("backupdirname can't be empty")]
+    BackupDirnameEmpty,
+    #[error("backupdirname can't be a path, just a dirname")]
     BackupDirnameIsPath,
+    #[error("argument must be in the format '[aof|rdb]:[filename]'")]
+    PreloadForm,
+    #[error("preload-file must end with an extension")]
+    PreloadExtension,
     #[error("the delimiter must be one byte")]
     NotOneByte,
     #[error("Hostnames must be less than 256 characters")]
@@ -62,7 +68,7 @@ pub enum ValueError {
     BufferLimitNumber,
     #[error("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")]
     OomScore,
-    #[error("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")]
+    #[error("Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.")]
     EventClass,
     #[error("Too many bind addresses specified.")]
     TooManyAddresses,

@@ -46,8 +46,6 @@ macro_rules! directives {
             pub renamed_commands: Vec<FileLine>,
             /// `user` lines: a name, then rules.
             pub users: Vec<FileLine>,
-            /// `loadmodule` lines: a path, then arguments.
-            pub modules: Vec<FileLine>,
             /// The process is a Sentinel.
             pub is_sentinel: bool,
             /// `sentinel` lines, read by a Sentinel only.
@@ -60,7 +58,6 @@ macro_rules! directives {
                     $($field: $default,)+
                     renamed_commands: Vec::new(),
                     users: Vec::new(),
-                    modules: Vec::new(),
                     is_sentinel: false,
                     sentinel_lines: Vec::new(),
                 }
@@ -183,7 +180,7 @@ directives! {
     enable_debug_command: Allowed = Allowed::No =>
         "enable-debug-command", choice, [IMMUTABLE], Works;
     enable_module_command: Allowed = Allowed::No =>
-        "enable-module-command", choice, [IMMUTABLE], NotYet(Modules);
+        "enable-module-command", choice, [IMMUTABLE], Works;
     port: u16 = 6379 =>
         "port", number(0, 65535), [], Works;
     tcp_backlog: u32 = 511 =>
@@ -246,6 +243,8 @@ directives! {
         "tls-session-cache-size", number(0, INT_MAX), [], Works;
     tls_session_cache_timeout: u32 = 300 =>
         "tls-session-cache-timeout", number(0, INT_MAX), [], Works;
+    tls_expected_peer_name: Text = Text::default() =>
+        "tls-expected-peer-name", text_or_unset, [], Works;
     tls_auto_reload_interval: u32 = 0 =>
         "tls-auto-reload-interval", number(0, INT_MAX), [], Works;
 
@@ -304,6 +303,8 @@ directives! {
         "dir", special, [PROTECTED DENY_LOADING VOLATILE], Works;
     rdb_save_incremental_fsync: bool = true =>
         "rdb-save-incremental-fsync", flag, [], Works;
+    preload_file: Text = Text::default() =>
+        "preload-file", text(checks::preload_file), [IMMUTABLE], Works;
     rdb_version: u32 = 0 =>
         "rdb-version", number(0, 12), [], Works;
     snapshot_method: SnapshotMethod = SnapshotMethod::Auto =>
@@ -439,11 +440,13 @@ directives! {
 
     // Append only file
     appendonly: bool = false =>
-        "appendonly", flag, [], Works;
+        "appendonly", flag, [VOLATILE], Works;
     appendfilename: Text = "appendonly.aof".into() =>
         "appendfilename", text(checks::aof_filename), [IMMUTABLE], Works;
-    backupdirname: Text = "backups".into() =>
-        "backupdirname", text(checks::backup_dirname), [PROTECTED], Works;
+    backupdirname: Text = "backupdir".into() =>
+        "backupdirname", text(checks::backup_dirname), [IMMUTABLE], Works;
+    backup_sealed_ttl: u64 = 0 =>
+        "backup-sealed-ttl", number(0, LONG_MAX), [], Works;
     appenddirname: Text = "appendonlydir".into() =>
         "appenddirname", text(checks::aof_dirname), [IMMUTABLE], Works;
     appendfsync: AppendFsync = AppendFsync::EverySec =>
@@ -458,6 +461,8 @@ directives! {
         "aof-checksum", flag, [], Works;
     aof_load_truncated: bool = true =>
         "aof-load-truncated", flag, [], Works;
+    aof_load_corrupt_tail_max_size: u64 = 0 =>
+        "aof-load-corrupt-tail-max-size", number(0, LONG_MAX), [], Works;
     aof_use_rdb_preamble: bool = true =>
         "aof-use-rdb-preamble", flag, [], Works;
     aof_timestamp_enabled: bool = false =>
@@ -518,6 +523,12 @@ directives! {
         "cluster-preferred-endpoint-type", choice, [], NotYet(Cluster);
     cluster_compatibility_sample_ratio: u32 = 0 =>
         "cluster-compatibility-sample-ratio", number(0, 100), [], NotYet(Cluster);
+    cluster_bus_port_protected_mode: bool = false =>
+        "cluster-bus-port-protected-mode", flag, [], NotYet(Cluster);
+    cluster_slot_migration_handoff_max_lag_bytes: u64 = MB =>
+        "cluster-slot-migration-handoff-max-lag-bytes", memory(0, LONG_MAX), [], NotYet(Cluster);
+    cluster_slot_migration_write_pause_timeout: u64 = 10_000 =>
+        "cluster-slot-migration-write-pause-timeout", number(0, LONG_MAX), [], NotYet(Cluster);
     cluster_ping_interval: u64 = 0 =>
         "cluster-ping-interval", number(0, LONG_MAX), [HIDDEN], NotYet(Cluster);
     cluster_announce_ip: Text = Text::default() =>
@@ -533,6 +544,10 @@ directives! {
     slowlog_log_slower_than: i64 = 10_000 =>
         "slowlog-log-slower-than" | "commandlog-execution-slower-than",
         number(-1, LONG_MAX), [], Works;
+    slowlog_entry_max_argc: usize = 32 =>
+        "slowlog-entry-max-argc", number(2, INT_MAX), [], Works;
+    slowlog_entry_max_string_len: usize = 128 =>
+        "slowlog-entry-max-string-len", number(1, LONG_MAX), [], Works;
     slowlog_max_len: u64 = 128 =>
         "slowlog-max-len" | "commandlog-slow-execution-max-len",
         number(0, LONG_MAX), [], Works;
@@ -562,6 +577,16 @@ directives! {
         "hash-max-listpack-entries" | "hash-max-ziplist-entries", number(0, LONG_MAX), [], Works;
     hash_max_listpack_value: usize = 64 =>
         "hash-max-listpack-value" | "hash-max-ziplist-value", memory(0, LONG_MAX), [], Works;
+    hash_min_template_entries: u64 = 0 =>
+        "hash-min-template-entries", number(0, LONG_MAX), [], NotNeeded;
+    hash_max_template_entries: u64 = 0 =>
+        "hash-max-template-entries", number(0, LONG_MAX), [], NotNeeded;
+    hash_rdb_load_min_template_entries: u64 = 0 =>
+        "hash-rdb-load-min-template-entries", number(0, LONG_MAX), [], NotNeeded;
+    hash_rdb_load_max_template_entries: u64 = 0 =>
+        "hash-rdb-load-max-template-entries", number(0, LONG_MAX), [], NotNeeded;
+    hash_rdb_load_template_disassembly_threshold: u64 = 0 =>
+        "hash-rdb-load-template-disassembly-threshold", number(0, LONG_MAX), [], NotNeeded;
     list_max_listpack_size: i32 = -2 =>
         "list-max-listpack-size" | "list-max-ziplist-size", number(INT_MIN, INT_MAX), [], Works;
     list_compress_depth: u32 = 0 =>
@@ -598,6 +623,8 @@ directives! {
         "activerehashing", flag, [], NotNeeded;
     client_output_buffer_limit: OutputBufferLimits = OutputBufferLimits::default() =>
         "client-output-buffer-limit", special, [MULTI_ARG], Works;
+    lookahead: u32 = 16 =>
+        "lookahead", number(1, INT_MAX), [], Works;
     client_query_buffer_limit: u64 = GB =>
         "client-query-buffer-limit", memory(MB, LONG_MAX), [DEBUG], Works;
     maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0) =>
@@ -630,6 +657,12 @@ directives! {
         "active-defrag-max-scan-fields", number(1, LONG_MAX), [], Works;
     jemalloc_bg_thread: bool = true =>
         "jemalloc-bg-thread", flag, [], Works;
+
+    // Modules of Redis's distribution, and choices within its engine
+    vset_force_single_threaded_execution: bool = false =>
+        "vset-force-single-threaded-execution", flag, [], NotYet(Modules);
+    lazyexpire_nested_arbitrary_keys: bool = true =>
+        "lazyexpire-nested-arbitrary-keys", flag, [HIDDEN], NotNeeded;
 
     // Processors
     server_cpulist: Text = Text::default() =>
@@ -672,12 +705,42 @@ directives! {
         "cluster-message-gossip-perc", number(1, 100), [HIDDEN], NotYet(Cluster);
     cluster_slot_migration_log_max_len: u64 = 1000 =>
         "cluster-slot-migration-log-max-len", number(0, LONG_MAX), [], NotYet(Cluster);
-    cluster_slot_stats_enabled: bool = false =>
-        "cluster-slot-stats-enabled", flag, [], NotYet(Cluster);
+    cluster_slot_stats_enabled: SlotStats = SlotStats::default() =>
+        "cluster-slot-stats-enabled", special, [MULTI_ARG], NotYet(Cluster);
+    key_memory_histograms: bool = false =>
+        "key-memory-histograms", flag, [IMMUTABLE], NotYet(Later);
     slot_migration_max_failover_repl_bytes: i64 = 0 =>
         "slot-migration-max-failover-repl-bytes", number(-1, LONG_MAX), [], NotYet(Cluster);
     dual_channel_replication_enabled: bool = false =>
         "dual-channel-replication-enabled", flag, [], Works;
+    bgsave_default_method: BgsaveMethod = BgsaveMethod::Fork =>
+        "bgsave-default-method", choice, [], NotNeeded;
+    forkless_infrastructure_enabled: bool = false =>
+        "forkless-infrastructure-enabled", flag, [IMMUTABLE], NotNeeded;
+    repl_throttling_enabled: bool = false =>
+        "repl-throttling-enabled", flag, [], NotNeeded;
+    repl_compression: StreamCompression = StreamCompression::No =>
+        "repl-compression", choice, [], NotYet(Later);
+    maxmemory_scripts: u64 = 0 =>
+        "maxmemory-scripts", memory(0, LONG_MAX), [], NotYet(Later);
+    hotkey_top_k: u32 = 0 =>
+        "hotkey-top-k", number(0, 1024), [], NotYet(Later);
+    hotkey_window_seconds: u32 = 10 =>
+        "hotkey-window-seconds", number(1, 86_400), [], NotYet(Later);
+    hotkey_sampling_percentage: u32 = 10 =>
+        "hotkey-sampling-percentage", number(1, 100), [], NotYet(Later);
+    maxclients_reserved: u32 = 0 =>
+        "maxclients-reserved", number(0, INT_MAX), [], NotYet(Later);
+    priority_subnets: Text = Text::default() =>
+        "priority-subnets", text_or_unset, [], NotYet(Later);
+    priority_preemptive_poll_interval_us: u32 = 0 =>
+        "priority-preemptive-poll-interval-us", number(0, INT_MAX), [], NotNeeded;
+    tls_alt_cert_file: Text = Text::default() =>
+        "tls-alt-cert-file", text_or_unset, [VOLATILE], NotYet(Later);
+    tls_alt_key_file: Text = Text::default() =>
+        "tls-alt-key-file", text_or_unset, [VOLATILE], NotYet(Later);
+    tls_alt_key_file_pass: Text = Text::default() =>
+        "tls-alt-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Later);
     rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict =>
         "rdb-version-check", choice, [], NotYet(Rdb);
     import_mode: bool = false =>
@@ -818,7 +881,8 @@ mod tests {
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
     /// this many hidden ones; ours adds twenty-one of its own, those of metrics, Valkey's six of the
-    /// command logs, and its other names and eight hidden ones.
+    /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
+    /// Valkey 9.2.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -827,7 +891,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 25 + 42);
-        assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8);
+        assert_eq!(shown, 203 + 25 + 42 + 31);
+        assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

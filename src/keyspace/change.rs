@@ -1,6 +1,7 @@
 //! Records a command's changes: in the dirty counter, and through the journal for every listener.
 
 use super::{Cause, ChangeKind, Class, Db};
+use crate::types::Type;
 
 impl Db<'_> {
     /// Records that this command changed the key.
@@ -22,6 +23,49 @@ impl Db<'_> {
         self.add_dirty(n as u64);
         self.keyspace
             .state_change(self.at, key, ChangeKind::Written, class, event);
+    }
+
+    /// As [`Db::changed_by`], and lists the fields that were touched for subscribers of subkey
+    /// events; `fields` is read only if there is one. O(fields) then, else as `changed_by`.
+    #[inline]
+    pub fn changed_fields<'f>(
+        &mut self,
+        key: &[u8],
+        n: usize,
+        class: Class,
+        event: &'static str,
+        fields: impl Iterator<Item = &'f [u8]>,
+    ) {
+        self.changed_by(key, n, class, event);
+        self.list_fields(class, fields);
+    }
+
+    /// Lists the fields that the last change or event, of this class, has touched.
+    #[inline]
+    pub fn list_fields<'f>(&mut self, class: Class, fields: impl Iterator<Item = &'f [u8]>) {
+        if self.hears_fields(class) {
+            self.keyspace.journal.add_subkeys(fields);
+        }
+    }
+
+    /// Whether the fields of changes of this class are published: a command that would have to
+    /// gather them only for that need not otherwise.
+    #[inline]
+    pub fn hears_fields(&self, class: Class) -> bool {
+        self.keyspace.journal.hears_subkeys(class)
+    }
+
+    /// Records that a command has replaced the value of a key: the events `overwritten` and, if its
+    /// type is another one, `type_changed`. Commands that modify the old value do not replace it.
+    #[inline]
+    pub fn overwritten(&mut self, key: &[u8], old: Type, new: Type) {
+        let classes = Class::OVERWRITTEN.union(Class::TYPE_CHANGED);
+        if self.keyspace.journal.hears(classes) {
+            self.event(key, Class::OVERWRITTEN, "overwritten");
+            if old != new {
+                self.event(key, Class::TYPE_CHANGED, "type_changed");
+            }
+        }
     }
 
     /// As [`Db::changed`], without an event: the value is the same, only its encoding changed.

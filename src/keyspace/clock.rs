@@ -1,5 +1,5 @@
-//! The 24 bits that record a key's use for eviction: last access (LRU) or access frequency (LFU,
-//! with a decaying counter).
+//! The 24 bits that record a key's use for eviction: last access (LRU), last change (LRM), or
+//! access frequency (LFU, with a decaying counter).
 //!
 //! All arithmetic wraps: a key unused for 194 days (LRU) or 45 (LFU) looks fresh again, as in
 //! Redis.
@@ -14,6 +14,8 @@ pub enum ClockUse {
     /// Unix seconds, modulo 2^24.
     #[default]
     Lru,
+    /// As [`ClockUse::Lru`], but only changes count as uses: `state_change` records them.
+    Lrm,
     /// 16 bits of minutes, 8 bits of logarithmic frequency.
     Lfu { log_factor: u32, decay_minutes: u32 },
 }
@@ -27,10 +29,11 @@ pub struct UseClock {
 }
 
 impl UseClock {
-    /// Seconds since a key was used, from its LRU bits; `None` while the bits are LFU's.
+    /// Seconds since a key was used (changed under LRM), from its LRU bits; `None` while the bits
+    /// are LFU's.
     pub fn idle_seconds(self, clock: u32) -> Option<u32> {
         match self.clock_use {
-            ClockUse::Lru => Some(self.lru_now.wrapping_sub(clock) & 0xff_ffff),
+            ClockUse::Lru | ClockUse::Lrm => Some(self.lru_now.wrapping_sub(clock) & 0xff_ffff),
             ClockUse::Lfu { .. } => None,
         }
     }
@@ -53,7 +56,7 @@ impl Keyspace {
     /// The LRU or LFU bits of a new key.
     pub(super) fn fresh_clock(&self) -> u32 {
         match self.clock_use {
-            ClockUse::Lru => self.lru_now(),
+            ClockUse::Lru | ClockUse::Lrm => self.lru_now(),
             ClockUse::Lfu { .. } => (self.minutes_now() << 8) | LFU_INIT,
         }
     }
@@ -68,10 +71,11 @@ impl Keyspace {
         (self.minutes_now() << 8) | u32::from(count)
     }
 
-    /// The bits after one more use.
+    /// The bits after one more lookup.
     pub(super) fn used_clock(&mut self, clock: u32) -> u32 {
         match self.clock_use {
             ClockUse::Lru => self.lru_now(),
+            ClockUse::Lrm => clock,
             ClockUse::Lfu {
                 log_factor,
                 decay_minutes,

@@ -247,6 +247,11 @@ impl<'a> Db<'a> {
         self.find_to_read(key).map(|f| f.entry.kind())
     }
 
+    /// The type of the value at a key, for a writer: no statistics.
+    pub fn kind_to_write(&mut self, key: &[u8]) -> Option<Type> {
+        self.find(key).map(|found| found.entry.kind())
+    }
+
     /// `Some(None)`: there without expiry; `Some(Some(t))`: expires at `t`.
     pub fn expiry(&mut self, key: &[u8]) -> Option<Option<i64>> {
         self.find(key).map(|found| found.entry.expiry())

@@ -18,6 +18,8 @@ const POOL: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvictionOrder {
     LeastRecentlyUsed,
+    /// By the last change: reading a key does not keep it.
+    LeastRecentlyModified,
     LeastFrequentlyUsed,
     Random,
     SoonestExpiry,
@@ -211,10 +213,12 @@ impl Keyspace {
                 return u64::MAX - entry.expiry().unwrap_or(i64::MAX).max(0) as u64;
             }
             EvictionOrder::Random => return 0,
-            EvictionOrder::LeastRecentlyUsed | EvictionOrder::LeastFrequentlyUsed => {}
+            EvictionOrder::LeastRecentlyUsed
+            | EvictionOrder::LeastRecentlyModified
+            | EvictionOrder::LeastFrequentlyUsed => {}
         }
         match self.clock_use {
-            ClockUse::Lru => self.idle_seconds(entry.clock()) as u64,
+            ClockUse::Lru | ClockUse::Lrm => self.idle_seconds(entry.clock()) as u64,
             ClockUse::Lfu { decay_minutes, .. } => {
                 255 - self.decayed(entry.clock(), decay_minutes) as u64
             }
@@ -367,6 +371,28 @@ mod tests {
             assert_eq!(left.count(), HOT, "{order:?} {volatile_only}");
             assert_eq!(k.db(DB).len(), 2000);
         }
+    }
+
+    #[test]
+    fn under_lrm_changed_keys_stay_and_read_ones_do_not() {
+        let mut k = filled(0, 0);
+        k.clock_use = ClockUse::Lrm;
+        for key in ["old", "read", "written"] {
+            k.db(DB)
+                .set_string(key.as_bytes(), NewValue::Int(1), Expiry::Clear);
+        }
+        k.set_now_ms(k.now_ms() + 100_000);
+        assert!(k.db(DB).exists(b"read"));
+        k.db(DB).changed(b"written", Class::STRING, "set");
+        let idle = |k: &mut Keyspace, key: &[u8]| k.db(DB).info(key).map(|i| i.idle_seconds);
+        assert_eq!(idle(&mut k, b"read"), Some(100));
+        assert_eq!(idle(&mut k, b"written"), Some(0));
+        let lrm = policy(EvictionOrder::LeastRecentlyModified, false);
+        for _ in 0..2 {
+            let once = std::cell::Cell::new(true);
+            k.evict_while(|_| once.replace(false), lrm, 0);
+        }
+        assert!(k.db(DB).peek_exists(b"written") && k.db(DB).len() == 1);
     }
 
     #[test]

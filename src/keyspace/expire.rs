@@ -78,13 +78,16 @@ impl Keyspace {
             let table = self.dbs[at].table_mut();
             table.take_due(past, SEGMENTS_PER_STEP, &mut due);
             for entry in due.drain(..) {
-                cycle.deleted += self.expire_entry(at, entry) as usize;
+                let deleted = self.expire_entry(at, entry) as usize;
+                cycle.deleted += deleted;
+                self.stats.expired_actively += deleted as u64;
             }
         }
         while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, when)| when <= past) {
             let table = self.dbs[at].table_mut();
             if let Some(key) = table.fields_mut().take_due(past) {
-                self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
+                let removed = self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
+                self.stats.expired_fields_actively += removed as u64;
             } else if let Some(key) = table.streams_mut().take_due(past) {
                 self.db(at).expire_due_iids(&key, past, FIELDS_PER_STEP);
             }

@@ -31,7 +31,7 @@ impl Names {
         self.ends.push(self.bytes.len());
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let mut begin = 0;
         self.ends
             .iter()
@@ -133,18 +133,19 @@ impl Db<'_> {
     fn record_expired_fields<'f>(
         &mut self,
         key: &[u8],
-        fields: impl Iterator<Item = &'f [u8]>,
+        fields: impl Iterator<Item = &'f [u8]> + Clone,
         class: Class,
         event: &'static str,
     ) {
         let (keyspace, at) = (&mut *self.keyspace, self.at);
         let before = keyspace.stats.expired_fields;
-        for field in fields {
+        for field in fields.clone() {
             keyspace.state_field_removed(at, key, field);
             keyspace.stats.expired_fields += 1;
         }
         if keyspace.stats.expired_fields > before {
             keyspace.state_change(at, key, ChangeKind::FieldsExpired, class, event);
+            self.list_fields(class, fields);
         }
     }
 }

@@ -44,7 +44,7 @@ impl Db<'_> {
     fn info_of(&self, e: Entry) -> KeyInfo {
         let decay = match self.keyspace.clock_use {
             ClockUse::Lfu { decay_minutes, .. } => decay_minutes,
-            ClockUse::Lru => 0,
+            ClockUse::Lru | ClockUse::Lrm => 0,
         };
         KeyInfo {
             kind: e.kind(),

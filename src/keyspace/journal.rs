@@ -7,15 +7,18 @@
 //! journal keeps a line when there is a listener for its class. The server drains it after each
 //! command, so that events of a transaction's commands come between them.
 //!
-//!     keys     bytes of the keys, concatenated
+//!     keys     bytes of the keys, each followed by the change's subkeys, if any is listed
 //!     changes  one line per change
+//!
+//! Subkeys are the fields that a change of a hash touched. They are kept as they are published,
+//! `length:name,length:name`, and only while `notify-keyspace-events` selects one of their channels.
 //!
 //! Cost without a listener: one test. A line needs no allocation of its own.
 
 use super::databases::Databases;
 use super::prefixes::Use;
 use super::watch::Seen;
-use super::{Class, DbIndex, KeyHash, Keyspace};
+use super::{Class, ClockUse, DbIndex, KeyHash, Keyspace};
 
 /// Capacity kept for the next command; more than that is released.
 const KEYS_KEPT: usize = 16 * 1024;
@@ -50,6 +53,21 @@ pub struct Change<'a> {
     pub event: &'static str,
     /// Empty for a whole database.
     pub key: &'a [u8],
+    /// The fields touched, as they are published (see [`subkeys`]); empty if none are listed.
+    pub subkeys: &'a [u8],
+}
+
+/// The names in a list of subkeys, `length:name,length:name`.
+pub fn subkeys(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let colon = list.iter().position(|&byte| byte == b':')?;
+        let len = list[..colon]
+            .iter()
+            .fold(0, |len, digit| len * 10 + usize::from(digit - b'0'));
+        let (name, rest) = list[colon + 1..].split_at(len);
+        list = rest.strip_prefix(b",").unwrap_or(rest);
+        Some(name)
+    })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +77,8 @@ struct Line {
     class: Class,
     event: &'static str,
     /// Where its key ends.
+    key_end: usize,
+    /// Where its subkeys end.
     end: usize,
 }
 
@@ -69,6 +89,8 @@ pub struct Journal {
     classes: Class,
     /// A listener takes every change, whatever its class.
     all_changes: bool,
+    /// Subkeys are published.
+    with_subkeys: bool,
     keys: Vec<u8>,
     lines: Vec<Line>,
 }
@@ -78,6 +100,7 @@ impl Default for Journal {
         Journal {
             classes: Class::empty(),
             all_changes: false,
+            with_subkeys: false,
             keys: Vec::new(),
             lines: Vec::new(),
         }
@@ -88,6 +111,42 @@ impl Journal {
     /// Sets the listeners from now on: for events of these classes, for all changes.
     pub fn listen(&mut self, classes: Class, all_changes: bool) {
         (self.classes, self.all_changes) = (classes, all_changes);
+    }
+
+    /// Whether the subkeys of events are kept from now on.
+    pub fn keep_subkeys(&mut self, on: bool) {
+        self.with_subkeys = on;
+    }
+
+    /// Whether events of one of these classes have a listener.
+    #[inline]
+    pub(super) fn hears(&self, classes: Class) -> bool {
+        self.classes.intersects(classes)
+    }
+
+    /// Whether the subkeys of an event of this class are published.
+    #[inline]
+    pub(super) fn hears_subkeys(&self, class: Class) -> bool {
+        self.with_subkeys && self.hears(class)
+    }
+
+    /// Adds subkeys to the last change, which must be of a class that [`Journal::hears_subkeys`].
+    #[cold]
+    pub(super) fn add_subkeys<'f>(&mut self, names: impl Iterator<Item = &'f [u8]>) {
+        let Some(line) = self.lines.last_mut() else {
+            return;
+        };
+        for name in names {
+            if line.end > line.key_end {
+                self.keys.push(b',');
+            }
+            let mut digits = itoa::Buffer::new();
+            self.keys
+                .extend_from_slice(digits.format(name.len()).as_bytes());
+            self.keys.push(b':');
+            self.keys.extend_from_slice(name);
+            line.end = self.keys.len();
+        }
     }
 
     #[inline]
@@ -103,6 +162,7 @@ impl Journal {
             kind: change.kind,
             class: change.class,
             event: change.event,
+            key_end: self.keys.len(),
             end: self.keys.len(),
         });
     }
@@ -121,7 +181,8 @@ impl Journal {
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         let mut begin = 0;
         self.lines.iter().map(move |line| {
-            let key = &self.keys[begin..line.end];
+            let key = &self.keys[begin..line.key_end];
+            let subkeys = &self.keys[line.key_end..line.end];
             begin = line.end;
             Change {
                 db: line.db,
@@ -129,6 +190,7 @@ impl Journal {
                 class: line.class,
                 event: line.event,
                 key,
+                subkeys,
             }
         })
     }
@@ -139,11 +201,14 @@ impl Journal {
         let is_undone = |kind| matches!(kind, ChangeKind::Written | ChangeKind::Event);
         let (mut keys, mut lines, mut begin) = (Vec::new(), Vec::new(), 0);
         for line in &self.lines {
-            let key = &self.keys[begin..line.end];
+            let bytes = &self.keys[begin..line.end];
+            let key_len = line.key_end - begin;
             begin = line.end;
             if !is_undone(line.kind) {
-                keys.extend_from_slice(key);
+                let key_end = keys.len() + key_len;
+                keys.extend_from_slice(bytes);
                 lines.push(Line {
+                    key_end,
                     end: keys.len(),
                     ..*line
                 });
@@ -180,7 +245,12 @@ impl Keyspace {
         if kind != ChangeKind::Event {
             self.waiting.touch(db, key);
             match kind {
-                ChangeKind::Written => self.count_use(db, key, Use::Write),
+                ChangeKind::Written => {
+                    self.count_use(db, key, Use::Write);
+                    if self.clock_use == ClockUse::Lrm {
+                        self.note_modified(db, key);
+                    }
+                }
                 ChangeKind::Expired => self.count_use(db, key, Use::Expiry),
                 _ => {}
             }
@@ -195,7 +265,17 @@ impl Keyspace {
                 class,
                 event,
                 key,
+                subkeys: b"",
             });
+        }
+    }
+
+    /// Records the time of a change in the key's clock, under an LRM policy.
+    #[cold]
+    fn note_modified(&mut self, db: DbIndex, key: &[u8]) {
+        let now = self.fresh_clock();
+        if let Some(found) = self.dbs[db].find(KeyHash::of(key), key) {
+            found.entry.set_clock(now);
         }
     }
 
@@ -239,6 +319,7 @@ impl Keyspace {
                 class: Class::empty(),
                 event: "",
                 key: b"",
+                subkeys: b"",
             });
         }
     }
@@ -274,5 +355,27 @@ mod tests {
         k.journal.listen(Class::empty(), true);
         state(&mut k);
         assert_eq!(lines(&mut k), [set, (ChangeKind::Flushed, "", vec![])]);
+    }
+
+    #[test]
+    fn subkeys_belong_to_their_change_and_are_read_back_whatever_their_bytes() {
+        let mut k = Keyspace::new(1);
+        let names: [&[u8]; 4] = [b"a", b"", b"1:x,2", &[b'x'; 12]];
+        k.journal.listen(Class::HASH, false);
+        assert!(!k.journal.hears_subkeys(Class::HASH));
+        k.journal.keep_subkeys(true);
+        assert!(!k.journal.hears_subkeys(Class::LIST));
+        k.state_change(DB, b"h", ChangeKind::Expired, Class::HASH, "hexpired");
+        k.journal.add_subkeys(names.into_iter());
+        k.state_change(DB, b"i", ChangeKind::Written, Class::HASH, "hset");
+        k.journal.add_subkeys([&b"f"[..]].into_iter());
+        for count in [2, 1] {
+            let changes: Vec<Change<'_>> = k.journal.changes().collect();
+            assert_eq!(changes.len(), count);
+            assert_eq!(changes[0].key, b"h");
+            assert!(subkeys(changes[0].subkeys).eq(names));
+            assert!(changes.get(1).is_none_or(|c| c.subkeys == b"1:f"));
+            k.journal.forget_written();
+        }
     }
 }

@@ -51,7 +51,7 @@ pub use effects::{Audience, Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
-pub use journal::{Change, ChangeKind, Journal};
+pub use journal::{Change, ChangeKind, Journal, subkeys};
 pub use key_hash::KeyHash;
 pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
@@ -86,6 +86,9 @@ pub struct KeyspaceStats {
     pub misses: u64,
     pub expired: u64,
     pub expired_fields: u64,
+    /// Of them, those that the active cycle removed.
+    pub expired_actively: u64,
+    pub expired_fields_actively: u64,
     pub evicted: u64,
 }
 

@@ -28,6 +28,15 @@ pub enum NewValue<'a> {
 }
 
 impl<'a> NewValue<'a> {
+    /// The type of the value.
+    #[inline]
+    pub fn kind(&self) -> Type {
+        match self {
+            NewValue::Container(kind, ..) => *kind,
+            _ => Type::String,
+        }
+    }
+
     /// A container; ownership passes from the caller.
     #[inline]
     pub fn container<T: Container>(value: T) -> NewValue<'a> {

@@ -82,7 +82,23 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         let Place { db, key, hash, .. } = self;
         match self.found {
             None => _ = db.insert_new(hash, key, expiry, value),
-            Some(found) => db.overwrite(hash, found, expiry, value),
+            Some(found) => {
+                db.overwritten(key, found.entry.kind(), value.kind());
+                db.overwrite(hash, found, expiry, value);
+            }
+        }
+    }
+
+    /// Gives the string another text for a command that modifies it: it keeps its expiry, and does
+    /// not count as overwritten.
+    #[inline]
+    pub fn modify_string(self, value: NewValue<'_>) {
+        match self.found {
+            None => self.set(value, None),
+            Some(found) => {
+                let expiry = found.entry.expiry();
+                self.db.overwrite(self.hash, found, expiry, value);
+            }
         }
     }
 

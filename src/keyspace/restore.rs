@@ -44,7 +44,9 @@ impl Keyspace {
     /// The clock bits for a recorded use. A use recorded for the other kind of clock is ignored.
     fn clock_for(&self, last_use: Option<KeyUse>) -> u32 {
         match (self.clock_use, last_use) {
-            (ClockUse::Lru, Some(KeyUse::IdleSeconds(seconds))) => self.clock_of_idle(seconds),
+            (ClockUse::Lru | ClockUse::Lrm, Some(KeyUse::IdleSeconds(seconds))) => {
+                self.clock_of_idle(seconds)
+            }
             (ClockUse::Lfu { .. }, Some(KeyUse::Frequency(count))) => self.clock_of_count(count),
             _ => self.fresh_clock(),
         }

@@ -696,6 +696,20 @@ impl Reply {
         self.out.len() - self.sent + self.piece_bytes - self.piece_sent
     }
 
+    /// Bytes of pending pieces that are not copied: of strings still in the keyspace and of messages
+    /// to several clients; of strings that only this output keeps. O(pieces).
+    pub fn referenced_bytes(&self) -> (usize, usize) {
+        let (mut shared, mut unshared) = (0, 0);
+        for (_, piece) in &self.pieces {
+            match piece {
+                Piece::Pinned(text) if text.is_orphan() => unshared += text.len(),
+                Piece::Shared(message) if message.is_unique() => unshared += message.len(),
+                Piece::Pinned(_) | Piece::Shared(_) => shared += piece.len(),
+            }
+        }
+        (shared, unshared)
+    }
+
     /// Whether a pending aggregate was written before its length was known: Redis keeps those, and
     /// all that follows, in a list of blocks from the first byte on.
     pub fn has_deferred(&self) -> bool {

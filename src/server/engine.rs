@@ -166,10 +166,14 @@ impl Engine {
         server.diagnostics.latency.now_s = server.now.unix_s();
         // Updates its peak and the memory of other threads.
         crate::base::alloc::used_memory();
+        server
+            .stats
+            .note_peak(crate::base::alloc::peak_memory(), server.now.unix_s());
         let rates = &mut server.diagnostics.rates;
         rates.sample(&server.stats, server.now.mono_ms);
         server.stats.note_stale(keyspace.volatile());
         server.end_due_hotkeys();
+        server.look_at_session(keyspace);
         self.tend_replication();
         let server = &mut self.server;
         server.watch_memory_limit();

@@ -71,7 +71,7 @@ pub use observe::client_line::{client_line, flag_letters};
 pub use observe::info;
 pub use origin::Origin;
 pub use parts::aof::{AofState, NO_AOF};
-pub use parts::backups::Backups;
+pub use parts::backups::{Backups, SessionState};
 pub use parts::command_log::LogKind;
 pub use parts::gates::Pause;
 pub use parts::hotkeys::{Session as HotkeysSession, SessionSettings as HotkeysSettings};

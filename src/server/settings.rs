@@ -204,15 +204,13 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
 
 /// The keyspace's settings, from the configuration.
 fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
-    keyspace.clock_use = if eviction::policy(config)
-        .is_some_and(|e| e.order == EvictionOrder::LeastFrequentlyUsed)
-    {
-        ClockUse::Lfu {
+    keyspace.clock_use = match eviction::policy(config).map(|policy| policy.order) {
+        Some(EvictionOrder::LeastFrequentlyUsed) => ClockUse::Lfu {
             log_factor: config.lfu_log_factor,
             decay_minutes: config.lfu_decay_time,
-        }
-    } else {
-        ClockUse::Lru
+        },
+        Some(EvictionOrder::LeastRecentlyModified) => ClockUse::Lrm,
+        _ => ClockUse::Lru,
     };
     keyspace.lazyfree.lazy = Lazy {
         expire: config.lazyfree_lazy_expire,

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::daemon::russet;
 use crate::support::once::run_once;
-use crate::support::{Daemon, Reply, peers::Peer, wait_until};
+use crate::support::{Connection, Daemon, Reply, peers::Peer, wait_until};
 
 const AOF: &[&str] = &["--appendonly", "yes"];
 
@@ -58,7 +58,7 @@ fn a_set_is_sealed_while_the_server_writes_on() {
         server.info("aof_rewrite_in_progress").as_deref() == Some("0")
     });
     c.ask("SET a 4");
-    assert!(first.ends_with("backups/first"), "{}", first.display());
+    assert!(first.ends_with("backupdir/first"), "{}", first.display());
     for (set, a, b) in [(&first, "1", "$-1\r\n"), (&second, "2", "$1\r\n1\r\n")] {
         // On the set itself: the new server's writes change neither it nor its source.
         for _ in 0..2 {
@@ -155,7 +155,7 @@ fn a_backup_has_the_snapshot_that_was_made_for_it() {
     c.ask("CONFIG SET rdb-key-save-delay 0");
     let told = String::from_utf8(waiting.reply()).expect("text");
     assert!(told.starts_with('$'), "{told}");
-    let folder = copied(&server.folder().join("backups/x"));
+    let folder = copied(&server.folder().join("backupdir/x"));
     let again = Daemon::start_in(&russet(), &[], folder);
     assert_eq!(again.connect().ask("DBSIZE"), ":300\r\n");
 }
@@ -171,7 +171,7 @@ fn a_backup_that_failed_leaves_nothing() {
     let told = c.ask("BACKUP CREATE x");
     assert!(told.starts_with("-ERR The backup failed: "), "{told}");
     assert_eq!(c.ask("BACKUP LIST"), "*0\r\n");
-    fs::create_dir(server.folder().join("backups/old.part")).expect("made");
+    fs::create_dir(server.folder().join("backupdir/old.part")).expect("made");
     assert!(c.ask("BACKUP LIST").contains("unfinished"));
     assert_eq!(c.ask("BACKUP DROP old.part"), "+OK\r\n");
     assert_eq!(c.ask("BACKUP LIST"), "*0\r\n");
@@ -300,4 +300,111 @@ fn one_moves_here_and_back_with_files() {
         let back = Daemon::start_in(&program, &[], copied(ours.folder()));
         assert_eq!(back.connect().ask("GET a"), "$1\r\n2\r\n", "{peer:?}");
     }
+}
+
+/// The value of a field of BACKUP STATUS.
+fn status(c: &mut Connection, name: &str) -> String {
+    let text = c.ask("BACKUP STATUS");
+    let mut words = text.split("\r\n").skip_while(|word| *word != name);
+    words.nth(2).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_backup_in_steps_is_restored_by_preloading_it() {
+    for args in [&[][..], AOF] {
+        let server = Daemon::start(args);
+        let mut c = server.connect();
+        c.ask("SET a 1");
+        for (line, error) in [
+            (
+                "BACKUP SEAL",
+                "No backup ready to seal (must be in the incrementing state)",
+            ),
+            ("BACKUP ABORT", "No backup in progress"),
+        ] {
+            assert_eq!(c.ask(line), format!("-ERR {error}\r\n"));
+        }
+        assert_eq!(c.ask("BACKUP START"), "+OK\r\n");
+        wait_until("the base", || {
+            status(&mut server.connect(), "state") == "incrementing"
+        });
+        assert_eq!(server.info("backup_in_progress").as_deref(), Some("1"));
+        assert_eq!(server.info("aof_enabled").as_deref(), Some("1"));
+        assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
+        for (line, error) in [
+            (
+                "BACKUP START",
+                "A backup is already in progress, ABORT it first",
+            ),
+            ("BACKUP CLEANUP", "Backup is in progress"),
+        ] {
+            assert_eq!(c.ask(line), format!("-ERR {error}\r\n"));
+        }
+        let scheduled = "+Background append only file rewriting scheduled\r\n";
+        assert_eq!(c.ask("BGREWRITEAOF"), scheduled);
+        c.ask("SET b 2");
+        assert_eq!(c.ask("BACKUP SEAL"), "+OK\r\n");
+        c.ask("SET c 3");
+        assert_eq!(status(&mut c, "state"), "sealed");
+        let listed = c.ask("BACKUP LIST");
+        assert!(listed.starts_with("*3\r\n"), "{listed}");
+        assert!(listed.ends_with("appendonly.aof.manifest\r\n"), "{listed}");
+        let error = "-ERR A sealed backup exists, CLEANUP it first\r\n";
+        assert_eq!(c.ask("BACKUP START"), error);
+        let is_on = if args.is_empty() { "0" } else { "1" };
+        assert_eq!(server.info("aof_enabled").as_deref(), Some(is_on));
+        let folder = copied(&server.folder().join("backupdir"));
+        assert_eq!(c.ask("BACKUP CLEANUP"), "+OK\r\n");
+        assert_eq!(c.ask("BACKUP LIST"), "*0\r\n");
+        let manifest = folder.path().join("appendonly.aof.manifest");
+        let preload = format!("aof:{}", manifest.display());
+        for appendonly in ["no", "yes"] {
+            let args = ["--appendonly", appendonly, "--preload-file", &preload];
+            let mut restored = Daemon::start(&args);
+            let mut c = restored.connect();
+            assert_eq!(c.ask("MGET a b c"), "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$-1\r\n");
+            c.ask("SET d 4");
+            if appendonly == "yes" {
+                // Its own log is there now, and is not replaced.
+                restored.kill();
+                restored.restart();
+                assert_eq!(
+                    restored.connect().ask("MGET a d"),
+                    "*2\r\n$1\r\n1\r\n$1\r\n4\r\n"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_aborted_backup_leaves_no_file() {
+    let server = Daemon::start(&["--backup-sealed-ttl", "1"]);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    let is_empty = || {
+        let entries = fs::read_dir(server.folder().join("backupdir"));
+        entries.map_or(0, |entries| entries.count()) == 0
+    };
+    for _ in 0..2 {
+        assert_eq!(c.ask("BACKUP START"), "+OK\r\n");
+        wait_until("the base", || {
+            status(&mut server.connect(), "state") == "incrementing"
+        });
+        assert_eq!(c.ask("BACKUP ABORT"), "+OK\r\n");
+        assert_eq!(status(&mut c, "state"), "failed");
+        assert_eq!(status(&mut c, "error"), "aborted by user");
+        assert!(is_empty());
+        assert_eq!(server.info("aof_enabled").as_deref(), Some("0"));
+    }
+    // A sealed one goes by itself.
+    assert_eq!(c.ask("BACKUP START"), "+OK\r\n");
+    wait_until("the base", || {
+        status(&mut server.connect(), "state") == "incrementing"
+    });
+    assert_eq!(c.ask("BACKUP SEAL"), "+OK\r\n");
+    wait_until("its time", || {
+        status(&mut server.connect(), "state") == "idle"
+    });
+    assert!(is_empty());
 }

@@ -204,3 +204,64 @@ fn a_caching_client_whose_messages_have_nowhere_to_go_is_told() {
     );
     assert!(c.is_silent_for(Duration::from_millis(20)));
 }
+
+/// The messages that a command causes, each as `channel|text`.
+fn told(c: &mut Connection, listener: &mut Connection, line: &str) -> Vec<String> {
+    c.ask(line);
+    c.ask("PUBLISH end end");
+    let mut all = Vec::new();
+    loop {
+        let reply = String::from_utf8_lossy(&listener.reply()).into_owned();
+        let words: Vec<&str> = reply.split("\r\n").collect();
+        // *4, pmessage, pattern, channel, text
+        let (channel, text) = (words[6], words[8]);
+        if channel == "end" {
+            return all;
+        }
+        all.push(format!("{channel}|{text}"));
+    }
+}
+
+#[test]
+fn overwritten_values_and_touched_fields_are_told_as_redis_does() {
+    let server = Daemon::start(&["--notify-keyspace-events", "EAocSTIV"]);
+    let (mut c, mut listener) = (server.connect(), server.connect());
+    listener.ask("PSUBSCRIBE *");
+    let mut events = |line: &str| {
+        let all = told(&mut c, &mut listener, line);
+        all.iter()
+            .map(|told| told.replace("@0__:", ":").replace("__", ""))
+            .collect::<Vec<String>>()
+            .join(" ")
+    };
+    assert_eq!(events("SET k 1"), "keyevent:set|k");
+    assert_eq!(events("SET k 2"), "keyevent:overwritten|k keyevent:set|k");
+    assert_eq!(events("INCR k"), "keyevent:incrby|k");
+    assert_eq!(
+        events("HSET h a 1 bc 2"),
+        "keyevent:hset|h subkeyspace:h|hset|1:a,2:bc subkeyevent:hset|1:h|1:a,2:bc \
+         subkeyspaceitem:h\na|hset subkeyspaceitem:h\nbc|hset subkeyspaceevent:hset|h|1:a,2:bc"
+    );
+    assert_eq!(
+        events("HEXPIRE h 100 FIELDS 2 a no"),
+        "keyevent:hexpire|h subkeyspace:h|hexpire|1:a subkeyevent:hexpire|1:h|1:a \
+         subkeyspaceitem:h\na|hexpire subkeyspaceevent:hexpire|h|1:a"
+    );
+    assert_eq!(
+        events("HGETDEL h FIELDS 2 bc no"),
+        "keyevent:hdel|h subkeyspace:h|hdel|2:bc subkeyevent:hdel|1:h|2:bc \
+         subkeyspaceitem:h\nbc|hdel subkeyspaceevent:hdel|h|2:bc"
+    );
+    assert_eq!(
+        events("RENAME h k"),
+        "keyevent:rename_from|h keyevent:rename_to|k keyevent:overwritten|k \
+         keyevent:type_changed|k"
+    );
+    assert_eq!(events("COPY k k2 REPLACE"), "keyevent:copy_to|k2");
+    events("SADD s x");
+    assert_eq!(
+        events("SUNIONSTORE k s"),
+        "keyevent:overwritten|k keyevent:type_changed|k keyevent:sunionstore|k"
+    );
+    assert_eq!(events("DEL k2"), "keyevent:del|k2");
+}

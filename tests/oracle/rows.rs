@@ -1063,7 +1063,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "auth",
         "Redis sends no refusal behind other replies of a burst; conversations has it",
     ),
-    ("backup", "of russet's own; tests/it covers it"),
+    ("backup", "its folders differ; tests/it covers it"),
     ("hotkeys", "of Redis 8.6; its own tests cover it"),
     ("prefixstats", "of russet's own; its own tests cover it"),
     ("bgrewriteaof", "timing of a child; tests/it covers it"),

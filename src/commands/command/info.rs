@@ -133,7 +133,7 @@ fn write_names<'a, T: 'a>(
 }
 
 /// In Redis's order. Flags for internal use only are not shown.
-const FLAGS: [(Flags, &str); 20] = [
+const FLAGS: [(Flags, &str); 21] = [
     (Flags::WRITE, "write"),
     (Flags::READONLY, "readonly"),
     (Flags::DENYOOM, "denyoom"),
@@ -154,6 +154,7 @@ const FLAGS: [(Flags, &str); 20] = [
     (Flags::NO_MULTI, "no_multi"),
     (Flags::MOVABLEKEYS, "movablekeys"),
     (Flags::ALLOW_BUSY, "allow_busy"),
+    (Flags::SCRIPT_RUNNER, "script_runner"),
 ];
 
 const ACCESS: [(Access, &str); 11] = [

@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(t.run("CLIENT SETINFO LIB-VER 1.2"), "+OK\r\n");
         let info = t.run("CLIENT INFO");
         assert!(
-            info.contains(" lib-name=redis.py lib-ver=1.2 io-thread=0\n"),
+            info.contains(" lib-name=redis.py lib-ver=1.2 io-thread=0 tot-net-in="),
             "{info}"
         );
         assert_eq!(

@@ -71,7 +71,7 @@ fn encoding(call: &mut Call<'_>) -> CommandResult {
 fn counts_uses(policy: MaxmemoryPolicy) -> Option<bool> {
     match policy {
         MaxmemoryPolicy::AllKeysLfu | MaxmemoryPolicy::VolatileLfu => Some(true),
-        MaxmemoryPolicy::AllKeysLru | MaxmemoryPolicy::VolatileLru => Some(false),
+        policy if policy.is_by_time() => Some(false),
         _ => None,
     }
 }

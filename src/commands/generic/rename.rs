@@ -47,16 +47,22 @@ fn renamenx(call: &mut Call<'_>) -> CommandResult {
 
 fn rename_to(call: &mut Call<'_>, replace: bool) -> Result<bool, CommandError> {
     let [_, from, to] = call.args.exactly();
-    if !call.db.contains(from) {
-        return Err(CommandError::NoSuchKey);
+    let kind = call.db.kind_to_write(from);
+    let kind = kind.ok_or(CommandError::NoSuchKey)?;
+    if from == to {
+        return Ok(false);
     }
-    if from == to || (call.db.contains(to) && !replace) {
+    let replaced = call.db.kind_to_write(to);
+    if replaced.is_some() && !replace {
         return Ok(false);
     }
     let db = call.db.index();
     call.db.rename(from, db, to);
     call.db.changed(from, Class::GENERIC, "rename_from");
     call.db.also_changed(to, Class::GENERIC, "rename_to");
+    if let Some(old) = replaced {
+        call.db.overwritten(to, old, kind);
+    }
     Ok(true)
 }
 
@@ -93,12 +99,18 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
     if db == call.db.index() && from == to {
         return Err(CommandError::SameObject);
     }
-    let done = call.db.exists(from)
-        && (!call.db.other(db).contains(to) || replace)
-        && call.db.copy(from, db, to);
+    let Some(kind) = call.db.kind(from) else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let replaced = call.db.other(db).kind_to_write(to);
+    let done = (replaced.is_none() || replace) && call.db.copy(from, db, to);
     if done {
         let mut target = call.db.other(db);
         target.changed(to, Class::GENERIC, "copy_to");
+        if let Some(old) = replaced {
+            target.overwritten(to, old, kind);
+        }
     }
     call.reply.int(done as i64);
     Ok(())

@@ -104,18 +104,22 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     let is_past = expiry.is_some_and(|at| at <= now);
     let db = &mut call.db;
     let replaced = payload.read(&limits, deep, |value| {
-        let replaced = options.replace && db.delete(key, Cause::Server);
+        let new = value.kind();
+        let old = db.kind_to_write(key).filter(|_| options.replace);
+        if old.is_some() {
+            db.delete(key, Cause::Server);
+        }
         if !is_past {
             db.restore(key, value, expiry, options.last_use);
         }
-        replaced
+        old.map(|old| (old, new))
     });
     let replaced = replaced.map_err(|(offset, fault)| {
         tracing::warn!("RESTORE: the payload is damaged at byte {offset}: {fault}");
         CommandError::Text(BAD_DATA)
     })?;
     if is_past {
-        if replaced {
+        if replaced.is_some() {
             let word: &[u8] = match call.server.config.lazyfree_lazy_server_del {
                 true => b"UNLINK",
                 false => b"DEL",
@@ -127,6 +131,9 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     call.db.changed(key, Class::GENERIC, "restore");
+    if let Some((old, new)) = replaced {
+        call.db.overwritten(key, old, new);
+    }
     if let Some(at) = expiry.filter(|_| !options.absolute && call.effects_wanted()) {
         let mut digits = itoa::Buffer::new();
         let at = digits.format(at).as_bytes();

@@ -52,13 +52,16 @@ fn geosearchstore(call: &mut Call<'_>) -> CommandResult {
     run(call, Form::SearchStore)
 }
 
+/// The words may also be operands: only the handler's grammar tells.
+const MAYBE_STORES: Access = Access::OVERWRITE.union(Access::INCOMPLETE);
+
 pub(super) const GEORADIUS: Spec = Spec {
     arity: Arity::AtLeast(6),
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::one(1, Access::READ),
-        KeySpec::behind("STORE", 6, Access::OVERWRITE),
-        KeySpec::behind("STOREDIST", 6, Access::OVERWRITE),
+        KeySpec::behind("STORE", 6, MAYBE_STORES),
+        KeySpec::behind("STOREDIST", 6, MAYBE_STORES),
     ],
     categories: Category::GEO,
     find_keys: Some(|args| keys(args, Form::Radius { may_store: true })),
@@ -89,8 +92,8 @@ pub(super) const GEORADIUSBYMEMBER: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::one(1, Access::READ),
-        KeySpec::behind("STORE", 5, Access::OVERWRITE),
-        KeySpec::behind("STOREDIST", 5, Access::OVERWRITE),
+        KeySpec::behind("STORE", 5, MAYBE_STORES),
+        KeySpec::behind("STOREDIST", 5, MAYBE_STORES),
     ],
     categories: Category::GEO,
     find_keys: Some(|args| keys(args, Form::ByMember { may_store: true })),

@@ -20,16 +20,24 @@ pub(super) const HDEL: Spec = Spec {
 fn hdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let (mut removed, mut emptied, mut calmed) = (0, false, false);
+    let heard = call.db.hears_fields(Class::HASH);
+    let mut names = Vec::new();
     if let Some(mut hash) = call.db.write::<Hash>(key)? {
         let volatile = hash.next_due().is_some();
         for field in call.args.from(2).iter() {
-            removed += usize::from(hash.remove(field));
+            if hash.remove(field) {
+                removed += 1;
+                if heard {
+                    names.push(field);
+                }
+            }
         }
         emptied = hash.is_empty();
         calmed = volatile && hash.next_due().is_none();
     }
     if removed > 0 {
-        call.db.changed_by(key, removed, Class::HASH, "hdel");
+        call.db
+            .changed_fields(key, removed, Class::HASH, "hdel", names.into_iter());
         if emptied {
             call.db.delete_emptied(key);
         } else if calmed {

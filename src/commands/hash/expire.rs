@@ -146,7 +146,9 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     if !deleted.is_empty() {
         fields_deleted(call, key, &deleted);
     } else if !set.is_empty() {
-        call.db.changed_by(key, set.len(), Class::HASH, "hexpire");
+        let names = set.iter().copied();
+        call.db
+            .changed_fields(key, set.len(), Class::HASH, "hexpire", names);
         call.db.note_field_expiry(key, when as i64);
         if call.effects_wanted() {
             let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -163,7 +165,9 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
 /// Fields were deleted at once because their new expiry has passed: propagated as HDELs.
 pub(super) fn fields_deleted(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) {
     call.db.fields_expired_at_once(key, fields);
-    call.db.changed_by(key, fields.len(), Class::HASH, "hdel");
+    let names = fields.iter().copied();
+    call.db
+        .changed_fields(key, fields.len(), Class::HASH, "hdel", names);
     call.no_effect();
     call.db.delete_hash_if_empty(key);
 }

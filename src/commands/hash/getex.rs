@@ -1,5 +1,7 @@
 //! HGETEX and HGETDEL: read fields and change their expiry or delete them.
 
+use smallvec::SmallVec;
+
 use super::expire::fields_deleted;
 use super::field_args::{
     BAD_COUNT, Condition, ExpireOutcome, INVALID_COUNT, NO_TIME, SECOND_FIELDS_WORD, expire_field,
@@ -50,7 +52,7 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
         open.make_expirable();
     }
     let now = now as u64;
-    let (mut expired, mut deleted, mut updated) = (Vec::new(), Vec::new(), 0);
+    let (mut expired, mut deleted, mut updated) = (Vec::new(), Vec::new(), Vec::new());
     for field in fields.iter() {
         let volatile = match open.get(field) {
             None => {
@@ -71,12 +73,14 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
         match change {
             Change::Nothing => {}
             Change::Persist => {
-                updated += usize::from(volatile);
+                if volatile {
+                    updated.push(field);
+                }
                 open.set_expire(field, None);
             }
             Change::ExpireAt(when) => {
                 match expire_field(open, field, when, now, Condition::Always) {
-                    ExpireOutcome::Set => updated += 1,
+                    ExpireOutcome::Set => updated.push(field),
                     _ => deleted.push(field),
                 }
             }
@@ -86,8 +90,8 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     call.db.fields_expired(key, &expired);
     if !deleted.is_empty() {
         fields_deleted(call, key, &deleted);
-    } else if updated > 0 {
-        expiries_changed(call, key, change, updated, fields);
+    } else if !updated.is_empty() {
+        expiries_changed(call, key, change, &updated, fields);
     }
     if !expired.is_empty() {
         call.db.delete_hash_if_empty(key);
@@ -139,25 +143,28 @@ fn parse_options<'a>(
     Ok((change, fields))
 }
 
-/// Records that `updated` of these fields got another expiry, or lost theirs.
+/// Records that the `updated` ones of these fields got another expiry, or lost theirs.
 fn expiries_changed(
     call: &mut Call<'_>,
     key: &[u8],
     change: Change,
-    updated: usize,
+    updated: &[&[u8]],
     fields: Args<'_>,
 ) {
-    let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let names = updated.iter().copied();
+    let (mut time, mut given) = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut effect = Vec::with_capacity(fields.len() + 5);
     if let Change::ExpireAt(when) = change {
-        call.db.changed_by(key, updated, Class::HASH, "hexpire");
+        call.db
+            .changed_fields(key, updated.len(), Class::HASH, "hexpire", names);
         call.db.note_field_expiry(key, when as i64);
         effect.extend([&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()]);
     } else {
-        call.db.changed_by(key, updated, Class::HASH, "hpersist");
+        call.db
+            .changed_fields(key, updated.len(), Class::HASH, "hpersist", names);
         effect.extend([&b"HPERSIST"[..], key]);
     }
-    effect.extend([&b"FIELDS"[..], count.format(fields.len()).as_bytes()]);
+    effect.extend([&b"FIELDS"[..], given.format(fields.len()).as_bytes()]);
     effect.extend(fields.iter());
     call.rewrite(&effect);
 }
@@ -182,7 +189,7 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let mut hash = call.db.write::<Hash>(key)?;
     let fields = parse_fields(call.args, 2, BAD_COUNT)?;
     call.reply.array(fields.len());
-    let (mut expired, mut deleted) = (Vec::new(), 0);
+    let (mut expired, mut deleted) = (Vec::new(), SmallVec::<[&[u8]; 4]>::new());
     let volatile = hash.as_ref().is_some_and(|hash| hash.next_due().is_some());
     for field in fields.iter() {
         match hash.as_ref().and_then(|hash| hash.get(field)) {
@@ -196,7 +203,7 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
             }
             Some(found) => {
                 element::write(call.reply, found.value);
-                deleted += 1;
+                deleted.push(field);
             }
         }
         if let Some(hash) = &mut hash {
@@ -206,13 +213,15 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let calmed = volatile && hash.as_ref().is_some_and(|hash| hash.next_due().is_none());
     drop(hash);
     call.db.fields_expired(key, &expired);
-    if deleted > 0 {
-        call.db.changed_by(key, deleted, Class::HASH, "hdel");
+    if !deleted.is_empty() {
+        let names = deleted.iter().copied();
+        call.db
+            .changed_fields(key, deleted.len(), Class::HASH, "hdel", names);
         let mut effect = vec![&b"HDEL"[..], key];
         effect.extend(fields.iter());
         call.rewrite(&effect);
     }
-    let changed = deleted > 0 || !expired.is_empty();
+    let changed = !deleted.is_empty() || !expired.is_empty();
     if changed && !call.db.delete_hash_if_empty(key) && calmed {
         call.db.forget_field_expiry(key);
     }

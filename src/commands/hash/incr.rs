@@ -72,7 +72,8 @@ fn hincrby(call: &mut Call<'_>) -> CommandResult {
         .checked_add(by)
         .ok_or(CommandError::IncrOverflow)?;
     write(call, key, field, itoa::Buffer::new().format(new).as_bytes())?;
-    call.db.changed(key, Class::HASH, "hincrby");
+    call.db
+        .changed_fields(key, 1, Class::HASH, "hincrby", [field].into_iter());
     call.reply.int(new);
     Ok(())
 }
@@ -104,7 +105,8 @@ fn hincrbyfloat(call: &mut Call<'_>) -> CommandResult {
     let mut text = Vec::with_capacity(40);
     new.write(&mut text);
     write(call, key, field, &text)?;
-    call.db.changed(key, Class::HASH, "hincrbyfloat");
+    call.db
+        .changed_fields(key, 1, Class::HASH, "hincrbyfloat", [field].into_iter());
     if old.volatile {
         call.rewrite(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]);
     } else {

@@ -56,8 +56,9 @@ fn set_all(call: &mut Call<'_>) -> Result<i64, CommandError> {
         created += i64::from(hash.set(args.at(at), args.at(at + 1), Expiry::Clear, &limits));
     }
     drop(hash);
+    let fields = args.from(2).iter().step_by(2);
     call.db
-        .changed_by(key, args.len() / 2 - 1, Class::HASH, "hset");
+        .changed_fields(key, args.len() / 2 - 1, Class::HASH, "hset", fields);
     Ok(created)
 }
 
@@ -92,7 +93,8 @@ fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     hash.prepare([field.len(), value.len()].into_iter(), &limits);
     hash.set(field, value, Expiry::Clear, &limits);
     drop(hash);
-    call.db.changed(key, Class::HASH, "hset");
+    call.db
+        .changed_fields(key, 1, Class::HASH, "hset", [field].into_iter());
     call.reply.int(1);
     Ok(())
 }

@@ -137,7 +137,9 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     drop(hash);
     // Deleted fields are not counted as set.
     let set = if past { 0 } else { pairs.len() / 2 };
-    call.db.changed_by(key, set, Class::HASH, "hset");
+    let fields = pairs.iter().step_by(2);
+    call.db
+        .changed_fields(key, set, Class::HASH, "hset", fields);
     match options.expire {
         Some(_) if past => {
             let fields: Vec<&[u8]> = pairs.iter().step_by(2).collect();
@@ -145,6 +147,7 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
         }
         Some(when) => {
             call.db.event(key, Class::HASH, "hexpire");
+            call.db.list_fields(Class::HASH, pairs.iter().step_by(2));
             call.db.note_field_expiry(key, when as i64);
             repeat_plainly(call, &options);
         }

@@ -94,18 +94,24 @@ pub(super) const HPERSIST: Spec = Spec {
 fn hpersist(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
+    let heard = call.db.hears_fields(Class::HASH);
     let mut hash = call.db.write::<Hash>(key)?;
     let fields = parse_fields(call.args, 2, BAD_COUNT)?;
     call.reply.array(fields.len());
-    let mut changed = false;
+    let (mut changed, mut names) = (false, Vec::new());
     for field in fields.iter() {
         let found = hash.as_ref().and_then(|hash| hash.get(field));
         let answer = match found.map(|found| (found.expire_ms, found.expired(now))) {
             None | Some((_, true)) => NO_FIELD,
             Some((None, _)) => NO_EXPIRY,
             Some((Some(_), false)) => {
-                if let Some(hash) = &mut hash {
-                    changed |= hash.set_expire(field, None);
+                if let Some(hash) = &mut hash
+                    && hash.set_expire(field, None)
+                {
+                    changed = true;
+                    if heard {
+                        names.push(field);
+                    }
                 }
                 1
             }
@@ -114,7 +120,8 @@ fn hpersist(call: &mut Call<'_>) -> CommandResult {
     }
     drop(hash);
     if changed {
-        call.db.changed(key, Class::HASH, "hpersist");
+        call.db
+            .changed_fields(key, 1, Class::HASH, "hpersist", names.into_iter());
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ pub(super) mod docs;
 
 use crate::command::CommandError;
 use crate::encodings::hyperloglog::{Damaged, Form, form};
-use crate::keyspace::{Expiry, NewValue, Place, Str};
+use crate::keyspace::{NewValue, Place, Str};
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
@@ -46,7 +46,7 @@ fn store(place: Place<'_, '_, '_>, hll: &[u8]) {
                 text: hll,
                 modified: true,
             };
-            place.set_string(value, Expiry::Keep);
+            place.modify_string(value);
         }
     }
 }

@@ -27,6 +27,9 @@ const LISTENING: Flags = Flags::PUBSUB
     .union(Flags::STALE)
     .union(Flags::PUBSUB_CONTEXT);
 const LISTENING_TO_EVENTS: Flags = LISTENING.union(Flags::SENTINEL);
+/// A subscription takes memory.
+const SUBSCRIBING: Flags = LISTENING.union(Flags::DENYOOM);
+const SUBSCRIBING_TO_EVENTS: Flags = SUBSCRIBING.union(Flags::SENTINEL);
 const PUBLISHING: Flags = Flags::PUBSUB
     .union(Flags::LOADING)
     .union(Flags::STALE)
@@ -38,21 +41,21 @@ const SHARD: &[KeySpec] = &[KeySpec::one(1, Access::NOT_KEY)];
 
 const SUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: LISTENING_TO_EVENTS,
+    flags: SUBSCRIBING_TO_EVENTS,
     channels: Some(ChannelUse::Subscribes),
     ..Spec::new("subscribe", |call| subscribe(call, Kind::Channel))
 };
 
 const PSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: LISTENING_TO_EVENTS,
+    flags: SUBSCRIBING_TO_EVENTS,
     channels: Some(ChannelUse::SubscribesPatterns),
     ..Spec::new("psubscribe", |call| subscribe(call, Kind::Pattern))
 };
 
 const SSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: LISTENING,
+    flags: SUBSCRIBING,
     keys: SHARDS,
     channels: Some(ChannelUse::Subscribes),
     ..Spec::new("ssubscribe", |call| subscribe(call, Kind::Shard))

@@ -30,6 +30,7 @@ pub(super) static SPECS: &[Spec] = &[
 
 /// Common flags of the commands that run a script.
 const RUNS: Flags = Flags::NOSCRIPT
+    .union(Flags::SCRIPT_RUNNER)
     .union(Flags::SKIP_MONITOR)
     .union(Flags::NO_MANDATORY_KEYS)
     .union(Flags::STALE);

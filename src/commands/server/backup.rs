@@ -1,8 +1,12 @@
-//! BACKUP: sealed sets of the server's files. russet's own; Redis has no such command.
+//! BACKUP: sealed sets of the server's files. CREATE makes one at once (russet's own); START and SEAL
+//! are Redis's two steps, between which the base can be copied elsewhere.
 
 use crate::command::{Arity, Flags};
 use crate::commands::help::{self, misused, write_help};
-use crate::server::{Backups, Call, CommandResult, Spec};
+use crate::server::{Backups, Call, CommandResult, Origin, SessionState, Spec};
+
+/// Of Redis's words that act.
+const ACTS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::TAKES_OVER);
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::TAKES_OVER)
@@ -13,7 +17,9 @@ const FLAGS: Flags = Flags::ADMIN
 pub(super) const BACKUP: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
-    subcommands: &[CREATE, DROP, HELP, LIST],
+    subcommands: &[
+        ABORT, CLEANUP, CREATE, DROP, HELP, LIST, SEAL, START, STATUS,
+    ],
     ..Spec::new("backup", help)
 };
 
@@ -49,17 +55,26 @@ fn create(call: &mut Call<'_>) -> CommandResult {
 
 const LIST: Spec = Spec {
     arity: Arity::Exactly(2),
-    flags: FLAGS,
+    flags: Flags::ADMIN.union(Flags::STALE),
     ..Spec::new("list", list)
 };
 
-/// `BACKUP LIST`: the existing sets, by name.
+/// `BACKUP LIST`: after START, the files of that backup so far; otherwise the existing sets.
 ///
-/// Reply: array of maps: `name`, `kind` (`aof`, `rdb`, `unfinished`), `bytes` (a file shared by
-/// sets counts in each), `created` (Unix seconds). O(files).
+/// Reply: array of absolute paths, or of maps by name: `name`, `kind` (`aof`, `rdb`, `unfinished`),
+/// `bytes` (a file shared by sets counts in each), `created` (Unix seconds). O(files).
 fn list(call: &mut Call<'_>) -> CommandResult {
-    let sets = Backups::list(&call.server.config);
+    let (session, config) = (&call.server.persist.backups.session, &call.server.config);
     let reply = &mut *call.reply;
+    if session.state != SessionState::Idle {
+        let files = session.files(config);
+        reply.array(files.len());
+        for file in files {
+            reply.bulk(file.as_os_str().as_encoded_bytes());
+        }
+        return Ok(());
+    }
+    let sets = Backups::list(config);
     reply.array(sets.len());
     for set in sets {
         reply.map(4);
@@ -72,6 +87,111 @@ fn list(call: &mut Call<'_>) -> CommandResult {
         reply.bulk(b"created");
         reply.int(set.created_s);
     }
+    Ok(())
+}
+
+const START: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: ACTS,
+    ..Spec::new("start", start)
+};
+
+/// `BACKUP START`: begins a backup with a new base of the append only file, which is switched on for
+/// its time if it is off.
+///
+/// Reply: OK; STATUS has the progress. An error if one is under way or sealed, or the folder has
+/// files. O(all data), between other work.
+fn start(call: &mut Call<'_>) -> CommandResult {
+    call.no_effect();
+    let in_transaction = call.origin == Origin::Exec;
+    let world = call.world();
+    world.server.start_backup(world.keyspace, in_transaction)?;
+    call.reply.ok();
+    Ok(())
+}
+
+const SEAL: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: ACTS,
+    ..Spec::new("seal", seal)
+};
+
+/// `BACKUP SEAL`: completes the backup with everything written so far, and its manifest. The client
+/// waits for it, except inside MULTI.
+///
+/// Reply: OK, or an error without a base to complete. O(files).
+fn seal(call: &mut Call<'_>) -> CommandResult {
+    call.no_effect();
+    if call.is_time_up() {
+        call.server.persist.backups.made()?;
+        call.reply.ok();
+        return Ok(());
+    }
+    let in_transaction = call.origin == Origin::Exec;
+    let world = call.world();
+    let id = world.client.id;
+    world.server.seal_backup(world.keyspace, id)?;
+    match in_transaction {
+        true => call.reply.ok(),
+        false => call.block_until_backed_up(),
+    }
+    Ok(())
+}
+
+const ABORT: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: ACTS,
+    ..Spec::new("abort", abort)
+};
+
+/// `BACKUP ABORT`: ends a backup that is not sealed, and removes its files.
+///
+/// Reply: OK, or an error if none is under way.
+fn abort(call: &mut Call<'_>) -> CommandResult {
+    call.no_effect();
+    let world = call.world();
+    world.server.abort_backup(world.keyspace)?;
+    call.reply.ok();
+    Ok(())
+}
+
+const CLEANUP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: ACTS,
+    ..Spec::new("cleanup", clean_up)
+};
+
+/// `BACKUP CLEANUP`: removes the files of a sealed or failed backup.
+///
+/// Reply: OK, or an error while one is under way. O(files), in a thread.
+fn clean_up(call: &mut Call<'_>) -> CommandResult {
+    call.no_effect();
+    call.server.clean_up_backup()?;
+    call.reply.ok();
+    Ok(())
+}
+
+const STATUS: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: Flags::ADMIN.union(Flags::STALE),
+    ..Spec::new("status", status)
+};
+
+/// `BACKUP STATUS`: where the backup of START is.
+///
+/// Reply: map of `state`, `error`, `start_time` and `end_time` (Unix seconds, 0: not yet).
+fn status(call: &mut Call<'_>) -> CommandResult {
+    let session = &call.server.persist.backups.session;
+    let reply = &mut *call.reply;
+    reply.map(4);
+    reply.bulk(b"state");
+    reply.bulk(session.state.name().as_bytes());
+    reply.bulk(b"error");
+    reply.bulk(session.error.as_bytes());
+    reply.bulk(b"start_time");
+    reply.int(session.started_s);
+    reply.bulk(b"end_time");
+    reply.int(session.ended_s);
     Ok(())
 }
 
@@ -99,13 +219,24 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     write_help(
         call,
         &[
+            "ABORT",
+            "    End the backup that START has begun, and remove its files.",
+            "CLEANUP",
+            "    Remove the files of a sealed or failed backup.",
             "CREATE [<name>]",
             "    Make a set of the files as they are now, in a folder of its own; its path.",
             "    Without <name> it is called by the time.",
             "DROP <name>",
             "    Remove a set.",
             "LIST",
-            "    The sets: name, kind, bytes, time of creation.",
+            "    After START the paths of the backup's files; otherwise the sets: name, kind,",
+            "    bytes, time of creation.",
+            "SEAL",
+            "    Complete the backup with all that was written since START.",
+            "START",
+            "    Begin a backup in backupdirname with a new base of the append only file.",
+            "STATUS",
+            "    State, error, and times of the backup that START has begun.",
         ],
     );
     Ok(())

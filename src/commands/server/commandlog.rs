@@ -40,7 +40,7 @@ const GET: Spec = Spec {
 fn get(call: &mut Call<'_>) -> CommandResult {
     let count = slowlog::parse_count(call.args.at(2))?;
     let kind = kind(call, 3)?;
-    slowlog::write_entries(call, kind, count);
+    slowlog::write_entries(call, kind, count, false);
     Ok(())
 }
 

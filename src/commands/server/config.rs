@@ -106,7 +106,10 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     keyspace.stats = KeyspaceStats::default();
     keyspace.lazyfree.reset();
     // Denials to users, kept in `server.acl`, are not reset, as in Redis.
+    // The peak stays, as in Redis.
+    let peak = server.stats.peak;
     server.stats = Stats::default();
+    server.stats.peak = peak;
     server.replication.syncs = Default::default();
     server.diagnostics.rates = Rates::default();
     for stats in &mut server.diagnostics.command_stats {

@@ -130,9 +130,21 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     ),
     doc(
         "backup",
-        "8.0.0",
+        "8.10.0",
         "That of the subcommand",
-        "Make, list and drop sealed sets of the server's files.",
+        "Make, list and remove backups of the server's files.",
+    ),
+    doc(
+        "backup|abort",
+        "8.10.0",
+        "O(1)",
+        "End the backup that START has begun, and remove its files.",
+    ),
+    doc(
+        "backup|cleanup",
+        "8.10.0",
+        "O(1)",
+        "Remove the files of a sealed or failed backup.",
     ),
     doc(
         "backup|create",
@@ -144,15 +156,33 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     doc("backup|drop", "8.0.0", "O(1)", "Remove a sealed set.").args(&[Arg::string("name")]),
     doc(
         "backup|help",
-        "8.0.0",
+        "8.10.0",
         "O(1)",
         "List the subcommands of BACKUP.",
     ),
     doc(
         "backup|list",
-        "8.0.0",
-        "O(N), N = the number of files in the sets",
-        "List the sealed sets.",
+        "8.10.0",
+        "O(1)",
+        "List the files of the backup that START has begun, or the sealed sets.",
+    ),
+    doc(
+        "backup|seal",
+        "8.10.0",
+        "O(1)",
+        "Complete the backup that START has begun.",
+    ),
+    doc(
+        "backup|start",
+        "8.10.0",
+        "O(1)",
+        "Begin a backup with a new base of the append only file.",
+    ),
+    doc(
+        "backup|status",
+        "8.10.0",
+        "O(1)",
+        "Get the state of the backup that START has begun.",
     ),
     doc(
         "bgrewriteaof",
@@ -403,18 +433,18 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "hotkeys|get",
         "8.6.0",
         "O(K), K = the number of keys that are counted",
-        "Tell the keys that have cost the most.",
+        "Get the keys that have cost the most.",
     ),
     doc(
         "hotkeys|help",
-        "8.6.0",
+        "8.6.1",
         "O(1)",
         "List the subcommands of HOTKEYS.",
     ),
     doc(
         "hotkeys|reset",
         "8.6.0",
-        "O(K), K = the number of keys that are counted",
+        "O(1)",
         "Forget what a session has found.",
     ),
     doc(
@@ -424,12 +454,24 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "Begin to count what keys cost.",
     )
     .args(&[
-        Arg::integer("count").token("METRICS"),
-        Arg::word("cpu", "CPU").optional(),
-        Arg::word("net", "NET").optional(),
+        Arg::block(
+            "metrics",
+            &[
+                Arg::integer("count"),
+                Arg::word("cpu", "CPU").optional(),
+                Arg::word("net", "NET").optional(),
+            ],
+        )
+        .token("METRICS"),
         Arg::integer("k").token("COUNT").optional(),
         Arg::integer("seconds").token("DURATION").optional(),
         Arg::integer("ratio").token("SAMPLE").optional(),
+        Arg::block(
+            "slots",
+            &[Arg::integer("count"), Arg::integer("slot").multiple()],
+        )
+        .token("SLOTS")
+        .optional(),
     ]),
     doc(
         "hotkeys|stop",

@@ -47,6 +47,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
 const START: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: FLAGS,
+    tips: &["request_policy:special"],
     ..Spec::new("start", start)
 };
 
@@ -137,6 +138,7 @@ fn wanted(call: &Call<'_>) -> Result<HotkeysSettings, CommandError> {
 const STOP: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
+    tips: &["request_policy:special"],
     ..Spec::new("stop", stop)
 };
 
@@ -152,6 +154,7 @@ fn stop(call: &mut Call<'_>) -> CommandResult {
 const RESET: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
+    tips: &["request_policy:special"],
     ..Spec::new("reset", reset)
 };
 
@@ -169,6 +172,11 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
 const GET: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:special",
+        "response_policy:special",
+    ],
     ..Spec::new("get", get)
 };
 

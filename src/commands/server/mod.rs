@@ -19,6 +19,7 @@ mod latency;
 mod latency_report;
 mod memory;
 mod memory_doctor;
+mod module;
 mod prefix_stats;
 mod psync;
 mod replicaof;
@@ -45,6 +46,7 @@ pub(super) static SPECS: &[Spec] = &[
     keyspace::SWAPDB,
     latency::LATENCY,
     memory::MEMORY,
+    module::MODULE,
     prefix_stats::PREFIXSTATS,
     psync::PSYNC,
     psync::REPLCONF,

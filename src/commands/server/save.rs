@@ -1,6 +1,7 @@
 //! SAVE, BGSAVE, LASTSAVE: snapshots of the databases in a file.
 
 use crate::command::{Arity, Category, CommandError, Flags};
+use crate::config::SnapshotMethod;
 use crate::server::{Call, CommandResult, Origin, Spec, World};
 
 const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save already in progress");
@@ -46,17 +47,27 @@ pub(super) const BGSAVE: Spec = Spec {
     ..Spec::new("bgsave", bgsave)
 };
 
-/// `BGSAVE [SCHEDULE | CANCEL]`: writes a snapshot of the present databases between other work.
-/// Inside a transaction it is scheduled. CANCEL cancels the running save and the scheduled one.
+/// `BGSAVE [SCHEDULE | CANCEL] [FORK | FORKLESS]`: writes a snapshot of the present databases between
+/// other work. Inside a transaction it is scheduled. CANCEL cancels the running save and the
+/// scheduled one. FORK and FORKLESS (Valkey 9.2) choose how this save is made, in place of
+/// `snapshot-method`: by a child, or between other work; a scheduled save follows the directive.
 ///
 /// Reply: simple string.
 fn bgsave(call: &mut Call<'_>) -> CommandResult {
-    let (mut schedules, mut cancels) = (false, false);
-    match call.args.len() {
-        1 => {}
-        2 if call.args.is(1, "SCHEDULE") => schedules = true,
-        2 if call.args.is(1, "CANCEL") => cancels = true,
-        _ => return Err(CommandError::Syntax),
+    let (mut schedules, mut cancels, mut method) = (false, false, None);
+    for at in 1..call.args.len() {
+        let word = |word| call.args.is(at, word);
+        if word("SCHEDULE") && at == 1 {
+            schedules = true;
+        } else if word("CANCEL") && call.args.len() == 2 {
+            cancels = true;
+        } else if word("FORK") && method.is_none() {
+            method = Some(SnapshotMethod::Fork);
+        } else if word("FORKLESS") && method.is_none() {
+            method = Some(SnapshotMethod::Loop);
+        } else {
+            return Err(CommandError::Syntax);
+        }
     }
     let in_transaction = call.origin == Origin::Exec;
     let World {
@@ -93,6 +104,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
              SCHEDULE in order to schedule a BGSAVE whenever possible.",
         ));
     }
+    server.persist.snapshots.method_once = method;
     if server.save_in_background(keyspace).is_err() {
         return Err(FAILED);
     }

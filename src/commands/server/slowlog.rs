@@ -25,7 +25,8 @@ pub(super) const GET: Spec = Spec {
 
 /// `SLOWLOG GET [count]`: newest first, 10 by default; -1 means all.
 ///
-/// Reply: array of `[id, unix seconds, microseconds, [argument ...], peer, client name]`.
+/// Reply: array of `[id, unix seconds, microseconds, [argument ...], peer, client name, number of
+/// arguments]`; of long commands fewer arguments are kept.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let count = match args.len() {
@@ -33,7 +34,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         3 => parse_count(args.at(2))?,
         _ => return Err(misused(args)),
     };
-    write_entries(call, LogKind::Slow, count);
+    write_entries(call, LogKind::Slow, count, true);
     Ok(())
 }
 
@@ -47,13 +48,13 @@ pub(super) fn parse_count(text: &[u8]) -> Result<usize, CommandError> {
     }
 }
 
-/// Replies the newest entries of a log.
-pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize) {
+/// Replies the newest entries of a log; `with_argc`: also how many arguments each command had.
+pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize, with_argc: bool) {
     let log = &call.server.diagnostics.command_logs.of(kind).entries;
     let reply = &mut *call.reply;
     reply.array(count.min(log.len()));
     for entry in log.iter().take(count) {
-        reply.array(6);
+        reply.array(if with_argc { 7 } else { 6 });
         reply.int(entry.id as i64);
         reply.int(entry.at);
         reply.int(entry.value as i64);
@@ -61,6 +62,9 @@ pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize) {
         entry.args.iter().for_each(|arg| reply.bulk(arg));
         reply.bulk(entry.peer.as_bytes());
         reply.bulk(entry.name.as_bytes());
+        if with_argc {
+            reply.int(entry.argc as i64);
+        }
     }
 }
 
@@ -73,7 +77,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         &[
             "GET [<count>]",
             "    The last <count> slow commands (default: 10, -1 means all), each with its",
-            "    number, time, microseconds, arguments, client address and client name.",
+            "    number, time, microseconds, arguments, client address, client name, and how many",
+            "    arguments there were.",
             "LEN",
             "    How many are kept.",
             "RESET",
@@ -158,15 +163,39 @@ mod tests {
         t.run("CLIENT SETNAME me");
         t.run("GET a");
         let log = t.run("SLOWLOG GET -1");
-        assert!(log.starts_with("*2\r\n*6\r\n:"), "{log}");
+        assert!(log.starts_with("*2\r\n*7\r\n:"), "{log}");
         let (get, setname) = (log.find("$3\r\nGET\r\n$1\r\na\r\n"), log.find("SETNAME"));
         assert!(get.is_some() && get < setname, "{log}");
-        assert!(log.contains("$7\r\n/test:0\r\n$2\r\nme\r\n"), "{log}");
+        assert!(log.contains("$7\r\n/test:0\r\n$2\r\nme\r\n:2\r\n"), "{log}");
         assert_eq!(t.run("SLOWLOG GET 0"), "*0\r\n");
         assert_eq!(t.run("SLOWLOG LEN"), ":2\r\n");
         t.run("CONFIG SET slowlog-log-slower-than -1");
         t.run("SLOWLOG RESET");
         assert_eq!(t.run("SLOWLOG LEN"), ":0\r\n");
+    }
+
+    #[test]
+    fn long_commands_are_cut_as_configured_and_their_length_is_told() {
+        let mut t = bed();
+        t.run("CONFIG SET slowlog-entry-max-argc 3 slowlog-entry-max-string-len 5");
+        t.run("MSET k 1234567 c d e f");
+        let log = t.run("SLOWLOG GET 1");
+        let cut = "*3\r\n$4\r\nMSET\r\n$1\r\nk\r\n$24\r\n... (5 more arguments)\r\n";
+        assert!(log.contains(cut) && log.ends_with(":7\r\n"), "{log}");
+        t.run("SET key 1234567");
+        let log = t.run("SLOWLOG GET 1");
+        assert!(log.contains("\r\n12345... (2 more bytes)\r\n"), "{log}");
+        assert!(t.run("COMMANDLOG GET 1 slow").starts_with("*1\r\n*6\r\n"));
+    }
+
+    #[test]
+    fn slow_commands_are_counted_until_the_figures_are_reset() {
+        let mut t = bed();
+        t.run("CONFIG RESETSTAT");
+        t.run("PING");
+        let stats = &t.engine.server.stats.slow;
+        assert_eq!(stats.commands, 2);
+        assert!(stats.us_sum >= stats.us_max);
     }
 
     #[test]

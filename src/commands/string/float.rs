@@ -2,7 +2,7 @@
 
 use crate::base::long_double::LongDouble;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::{Class, Expiry, NewValue};
+use crate::keyspace::{Class, NewValue};
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const INCRBYFLOAT: Spec = Spec {
@@ -37,7 +37,7 @@ fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
         text: &text,
         modified: false,
     };
-    place.set_string(value, Expiry::Keep);
+    place.modify_string(value);
     call.db.changed(key, Class::STRING, "incrbyfloat");
     call.reply.bulk(&text);
     call.rewrite(&[b"SET", key, &text, b"KEEPTTL"]);

@@ -2,7 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::{Class, Expiry, NewValue, Str};
+use crate::keyspace::{Class, NewValue, Str};
 use crate::server::{Call, CommandResult, Spec};
 
 const COUNTER: Spec = Spec {
@@ -77,7 +77,7 @@ fn add(call: &mut Call<'_>, by: i64) -> CommandResult {
     };
     let new = old.checked_add(by).ok_or(CommandError::IncrOverflow)?;
     if !place.set_int(new) {
-        place.set_string(NewValue::Int(new), Expiry::Keep);
+        place.modify_string(NewValue::Int(new));
     }
     call.db.changed(key, Class::STRING, "incrby");
     call.reply.int(new);

@@ -8,7 +8,7 @@ use crate::config::words::{self, Text};
 
 /// The list of classes and channels, in printing order: the letter, and whether `A` includes it.
 macro_rules! event_classes {
-    ($($(#[$doc:meta])* $NAME:ident, $letter:literal, $in_all:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $NAME:ident, $letter:literal, $in_all:literal;)*) => {
         /// The place of each in the list, which is its bit.
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         enum ClassIndex { $($NAME),* }
@@ -17,7 +17,7 @@ macro_rules! event_classes {
             /// What an event is about, and the two channels on which it is published.
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
             pub struct EventClass: u32 {
-                $($(#[$doc])* const $NAME = 1 << ClassIndex::$NAME as u32;)*
+                $($(#[doc = $doc])* const $NAME = 1 << ClassIndex::$NAME as u32;)*
             }
         }
 
@@ -42,9 +42,19 @@ event_classes! {
     MODULE, b'd', true;
     ARRAY, b'a', true;
     NEW, b'n', false;
+    /// A command replaced the value of an existing key.
+    OVERWRITTEN, b'o', false;
+    /// .. by one of another type.
+    TYPE_CHANGED, b'c', false;
     KEYSPACE, b'K', false;
     KEYEVENT, b'E', false;
     KEY_MISS, b'm', false;
+    /// Channels of events with the fields touched: named by the key, by the event, by key and
+    /// field, by event and key.
+    SUBKEYSPACE, b'S', false;
+    SUBKEYEVENT, b'T', false;
+    SUBKEYSPACE_ITEM, b'I', false;
+    SUBKEYSPACE_EVENT, b'V', false;
 }
 
 /// `notify-keyspace-events`: which events are published, and where.
@@ -52,7 +62,18 @@ event_classes! {
 pub struct KeyspaceEvents(EventClass);
 
 impl KeyspaceEvents {
-    const CHANNELS: EventClass = EventClass::KEYSPACE.union(EventClass::KEYEVENT);
+    /// Channels of events with the fields touched.
+    const SUBKEY_CHANNELS: EventClass = EventClass::SUBKEYSPACE
+        .union(EventClass::SUBKEYEVENT)
+        .union(EventClass::SUBKEYSPACE_ITEM)
+        .union(EventClass::SUBKEYSPACE_EVENT);
+    const CHANNELS: EventClass = EventClass::KEYSPACE
+        .union(EventClass::KEYEVENT)
+        .union(Self::SUBKEY_CHANNELS);
+    /// Not printed beside `A`, as in Redis, although `A` does not include them.
+    const HIDDEN: EventClass = EventClass::NEW
+        .union(EventClass::OVERWRITTEN)
+        .union(EventClass::TYPE_CHANGED);
 
     /// The classes of events that are published.
     pub fn classes(self) -> EventClass {
@@ -64,8 +85,9 @@ impl KeyspaceEvents {
         self.0.intersection(Self::CHANNELS)
     }
 
-    fn has(self, letter: u8) -> bool {
-        class_of(letter).is_some_and(|class| self.0.contains(class))
+    /// Whether events are also published with the fields that they touched.
+    pub fn with_subkeys(self) -> bool {
+        self.0.intersects(Self::SUBKEY_CHANNELS)
     }
 }
 
@@ -95,19 +117,21 @@ impl Special for KeyspaceEvents {
         let mut printed = self.0;
         if printed.contains(ALL) {
             text.push(b'A');
-            // Redis prints nothing for `n` beside `A`.
-            printed -= ALL | EventClass::NEW;
+            printed -= ALL | Self::HIDDEN;
         }
         let letters = LETTERS.iter().filter(|(_, its)| printed.contains(*its));
         text.extend(letters.map(|(letter, _)| letter));
         text
     }
 
-    /// With `n` spelled out: the file must read back as it was set.
+    /// With the hidden classes: the file must read back as it was set.
     fn lines(&self, default: &Self) -> Lines {
         let mut letters = self.text();
-        if self.has(b'n') && !letters.contains(&b'n') {
-            letters.push(b'n');
+        for &(letter, class) in LETTERS {
+            let is_hidden = Self::HIDDEN.contains(class) && !letters.contains(&letter);
+            if is_hidden && self.0.contains(class) {
+                letters.push(letter);
+            }
         }
         let mut line = Vec::new();
         words::quote(&mut line, &letters);

@@ -12,6 +12,7 @@ mod output_buffer;
 mod percentiles;
 mod process;
 mod save_points;
+mod slot_stats;
 
 pub use addresses::{BindAddresses, ReplicaOf};
 pub use keyspace_events::{EventClass, KeyspaceEvents};
@@ -22,6 +23,7 @@ pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};
 pub use percentiles::{Percentiles, percentile_text};
 pub use process::{Dir, OomScoreAdjValues, ShutdownFlags};
 pub use save_points::SavePoints;
+pub use slot_stats::SlotStats;
 
 use super::refusal::ValueError;
 use super::words::Text;

@@ -52,6 +52,8 @@ pub struct Settings {
     pub ca_file: PathBuf,
     pub ca_dir: PathBuf,
     pub authentication: Authentication,
+    /// The name that certificates of servers must have to which this process connects; empty: any.
+    pub peer_name: String,
     /// Authorities are also needed for outgoing connections.
     pub opens_links: bool,
     pub protocols: String,
@@ -221,7 +223,11 @@ impl Materials {
 
         let judge = |purpose, is_mandatory| {
             let (authorities, provider) = (authorities.clone(), Arc::clone(&provider));
-            Verifier::new(authorities, purpose, is_mandatory, provider, now).map(Arc::new)
+            let verifier = Verifier::new(authorities, purpose, is_mandatory, provider, now)?;
+            Ok::<_, TlsError>(Arc::new(match purpose {
+                Purpose::Server => verifier.expecting(&settings.peer_name),
+                Purpose::Client => verifier,
+            }))
         };
         let verifier: Arc<dyn ClientCertVerifier> = match settings.authentication {
             Authentication::None => WebPkiClientVerifier::no_client_auth(),

@@ -16,6 +16,7 @@ pub(crate) fn settings(authentication: Authentication) -> Settings {
         ca_file: PathBuf::new(),
         ca_dir: PathBuf::new(),
         authentication,
+        peer_name: String::new(),
         opens_links: false,
         protocols: String::new(),
         ciphers: String::new(),

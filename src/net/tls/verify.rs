@@ -41,6 +41,8 @@ pub(super) struct Verifier {
     authorities: Vec<CertificateDer<'static>>,
     purpose: Purpose,
     is_mandatory: bool,
+    /// The name that a server's certificate must have; empty: any.
+    peer_name: String,
     provider: Arc<CryptoProvider>,
     current: Mutex<Arc<Current>>,
 }
@@ -71,9 +73,38 @@ impl Verifier {
             authorities,
             purpose,
             is_mandatory,
+            peer_name: String::new(),
             provider,
             current: Mutex::new(Arc::new(current)),
         })
+    }
+
+    /// Requires a server's certificate to be for this name; an empty one requires none.
+    pub(super) fn expecting(mut self, peer_name: &str) -> Verifier {
+        peer_name.clone_into(&mut self.peer_name);
+        self
+    }
+
+    /// Checks the name: an alternative name of the certificate, or without any its common name.
+    fn check_name(&self, leaf: &CertificateDer<'_>) -> Result<(), Error> {
+        if self.peer_name.is_empty() {
+            return Ok(());
+        }
+        let refused = || Error::from(CertificateError::NotValidForName);
+        let by_common_name = || {
+            let read = Certificate::read(leaf)?;
+            let name = read.common_name?;
+            Some(name.eq_ignore_ascii_case(self.peer_name.as_bytes()))
+        };
+        let name = ServerName::try_from(self.peer_name.as_str()).map_err(|_| refused())?;
+        let end = EndEntityCert::try_from(leaf).map_err(|_| refused())?;
+        match end.verify_is_valid_for_subject_name(&name) {
+            Ok(()) => Ok(()),
+            Err(_) if end.valid_dns_names().next().is_none() && by_common_name() == Some(true) => {
+                Ok(())
+            }
+            Err(_) => Err(refused()),
+        }
     }
 
     fn at(&self, now: i64) -> Result<Arc<Current>, Error> {
@@ -377,6 +408,7 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         self.verify(leaf, intermediates, now)?;
+        self.check_name(leaf)?;
         Ok(ServerCertVerified::assertion())
     }
 

@@ -94,6 +94,24 @@ impl Sealed {
         made.map_err(|e| OpenError::File(own, e))?;
         to.save(disk, &self.manifest)
     }
+
+    /// As [`Sealed::link`], into a folder that may have some of the files already, and without a new
+    /// file: the manifest says where the last one ends.
+    pub fn link_closed(mut self, disk: &Disk, to: &Names) -> Result<(), OpenError> {
+        to.make_folder()?;
+        for part in self.manifest.parts() {
+            match fs::hard_link(self.from.path(&part.name), to.path(&part.name)) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(OpenError::File(part.name.clone(), e));
+                }
+                _ => {}
+            }
+        }
+        if let Some(last) = self.manifest.incrs.last_mut() {
+            last.end = Some(self.offset);
+        }
+        to.save(disk, &self.manifest)
+    }
 }
 
 impl Log {

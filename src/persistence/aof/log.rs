@@ -124,7 +124,7 @@ impl Names {
         }
     }
 
-    pub(super) fn save(&self, disk: &Disk, manifest: &Manifest) -> Result<(), OpenError> {
+    pub fn save(&self, disk: &Disk, manifest: &Manifest) -> Result<(), OpenError> {
         let name = self.manifest();
         let saved = manifest.save(disk, &self.dir, &name);
         saved.map_err(|e| OpenError::Manifest(name, e))

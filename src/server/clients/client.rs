@@ -184,6 +184,11 @@ pub struct Traffic {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub commands: u64,
+    /// Reads from its connection.
+    pub reads: u64,
+    /// Batches of its input, and the commands in them.
+    pub batches: u64,
+    pub batched: u64,
     /// Full name of the last command.
     pub last_command: Option<&'static str>,
     /// The last time the client sent or received anything, monotonic milliseconds.
@@ -220,6 +225,9 @@ impl Client {
                 bytes_in: 0,
                 bytes_out: 0,
                 commands: 0,
+                reads: 0,
+                batches: 0,
+                batched: 0,
                 last_command: None,
                 last_active_ms: now_ms,
             },

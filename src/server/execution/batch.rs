@@ -60,6 +60,7 @@ impl Engine {
     ) -> Rest {
         crash::note_client(&session.client);
         output_limits::limit(&session.client, &mut session.reply, &self.server.config);
+        self.server.stats.batches.client_runs += 1;
         let mut budget = BUDGET;
         // A command that began earlier starts at the start of the kept buffer.
         let mut start = if progress.has_begun() { 0 } else { pos };
@@ -67,6 +68,7 @@ impl Engine {
         loop {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             batch.prefetch(&self.keyspace, session.client.db, buf);
+            self.count_batch(session, batch, &end);
             self.server.begin_commands();
             if let Some(rest) = self.run_parsed(session, batch, buf, start, &mut taken) {
                 return rest;
@@ -121,6 +123,23 @@ impl Engine {
             if budget == 0 || session.reply.pending_len() > OUTPUT_BUDGET {
                 return stopped(start, buf);
             }
+        }
+    }
+
+    /// Counts what a batch of a client's input held.
+    #[inline]
+    fn count_batch(&mut self, session: &mut Session, batch: &Batch, end: &ParseEnd) {
+        let inline = u64::from(matches!(end, ParseEnd::Inline(_)));
+        let commands = batch.commands.len() as u64 + inline;
+        let (stats, traffic) = (&mut self.server.stats.batches, &mut session.client.traffic);
+        let is_one = u64::from(commands > 0);
+        stats.parsed += is_one;
+        stats.commands += commands;
+        traffic.batches += is_one;
+        traffic.batched += commands;
+        if batch.hashes.len() > 1 {
+            stats.prefetches += 1;
+            stats.keys_prefetched += batch.hashes.len() as u64;
         }
     }
 
@@ -202,7 +221,10 @@ impl Engine {
             unauthenticated,
         };
         // Before login one command a batch: AUTH changes the limits for the next one.
-        let commands_max = if unauthenticated { 1 } else { COMMANDS_MAX };
+        let commands_max = match unauthenticated {
+            true => 1,
+            false => COMMANDS_MAX.min(self.server.config.lookahead as usize),
+        };
         let mut last = None;
         loop {
             if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {

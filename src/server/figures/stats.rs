@@ -43,6 +43,38 @@ pub struct ClientStats {
     pub evicted_clients: u64,
 }
 
+/// Commands slower than `slowlog-log-slower-than`, whether or not the log keeps any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlowStats {
+    pub commands: u64,
+    pub us_max: u64,
+    pub us_sum: u64,
+}
+
+impl SlowStats {
+    /// A slow command took this long.
+    pub fn note(&mut self, micros: u64) {
+        self.commands += 1;
+        self.us_max = self.us_max.max(micros);
+        self.us_sum += micros;
+    }
+}
+
+/// What the batches of clients' input held.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchStats {
+    /// Times that a client's input was processed.
+    pub client_runs: u64,
+    /// Turns of the loop in which any was.
+    pub turns_with_clients: u64,
+    /// Batches parsed, and their commands: the length of pipelines.
+    pub parsed: u64,
+    pub commands: u64,
+    /// Batches whose keys were prefetched, and those keys.
+    pub prefetches: u64,
+    pub keys_prefetched: u64,
+}
+
 /// Time over `maxmemory`.
 #[derive(Debug, Default)]
 struct Exceeded {
@@ -56,6 +88,11 @@ struct Exceeded {
 #[derive(Debug, Default)]
 pub struct Stats {
     pub clients: ClientStats,
+    pub slow: SlowStats,
+    pub peak: Peak,
+    /// Certificates of clients that name no enabled user.
+    pub denied_certificates: u64,
+    pub batches: BatchStats,
     pub commands: u64,
     pub net_input_bytes: u64,
     /// Of them and of the output, what links of replication carried.
@@ -85,7 +122,22 @@ pub struct Stats {
     pub errors_overflowed: bool,
 }
 
+/// The most memory used so far, and when cron has seen it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peak {
+    bytes: usize,
+    /// Unix seconds.
+    pub at_s: i64,
+}
+
 impl Stats {
+    /// Called by cron with the peak so far.
+    pub fn note_peak(&mut self, bytes: usize, now_s: i64) {
+        if bytes > self.peak.bytes {
+            self.peak = Peak { bytes, at_s: now_s };
+        }
+    }
+
     /// Records whether memory is within `maxmemory`.
     #[inline]
     pub fn note_memory(&mut self, fits: bool, now_ms: u64) {

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use crate::config::KeyspaceEvents;
-use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace};
+use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace, subkeys};
 use crate::pubsub::{Kind, Subscriptions};
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -148,7 +148,7 @@ impl Server {
         }
     }
 
-    /// Publishes one event on its two channels; `channel` is a buffer for their names.
+    /// Publishes one event on its channels; `channel` is a buffer for their names.
     fn publish_event(&mut self, change: Change<'_>, wanted: KeyspaceEvents, channel: &mut Vec<u8>) {
         let DbIndex(db) = change.db;
         let mut digits = itoa::Buffer::new();
@@ -166,6 +166,45 @@ impl Server {
                 self.publish(Kind::Channel, channel, text);
             }
         }
+        if wanted.with_subkeys() && !change.subkeys.is_empty() {
+            self.publish_subkeys(change, wanted, db);
+        }
+    }
+
+    /// Publishes an event with the fields that it touched: named by key, by event, by key and field
+    /// (one message per field), by event and key.
+    #[cold]
+    fn publish_subkeys(&mut self, change: Change<'_>, wanted: KeyspaceEvents, db: &[u8]) {
+        let (key, event, list) = (change.key, change.event.as_bytes(), change.subkeys);
+        let wants = |class| wanted.channels().contains(class);
+        let mut say = |channel: &[&[u8]], text: &[&[u8]]| {
+            self.publish(Kind::Channel, &channel.concat(), &text.concat());
+        };
+        if wants(Class::SUBKEYSPACE) {
+            say(&[b"__subkeyspace@", db, b"__:", key], &[event, b"|", list]);
+        }
+        if wants(Class::SUBKEYEVENT) {
+            let len = key.len().to_string();
+            say(
+                &[b"__subkeyevent@", db, b"__:", event],
+                &[len.as_bytes(), b":", key, b"|", list],
+            );
+        }
+        // A line feed separates key and field: with one in the key the name would be ambiguous.
+        if wants(Class::SUBKEYSPACE_ITEM) && !key.contains(&b'\n') {
+            for field in subkeys(list) {
+                say(
+                    &[b"__subkeyspaceitem@", db, b"__:", key, b"\n", field],
+                    &[event],
+                );
+            }
+        }
+        if wants(Class::SUBKEYSPACE_EVENT) {
+            say(
+                &[b"__subkeyspaceevent@", db, b"__:", event, b"|", key],
+                &[list],
+            );
+        }
     }
 
     /// The listeners of changes have changed: subscriptions, tracking, `notify-keyspace-events`.
@@ -181,6 +220,7 @@ impl Server {
         keyspace
             .journal
             .listen(wanted_classes, self.messages.tracking.is_on());
+        keyspace.journal.keep_subkeys(wanted.with_subkeys());
     }
 }
 

@@ -10,7 +10,7 @@ use crate::server::clients::output::listed_bytes;
 use crate::server::parts::tracking::Tracker;
 use crate::server::state::Server;
 
-/// The line, without its end: `id=3 addr=... io-thread=0`. `running`: the client's own command asks
+/// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the client's own command asks
 /// for the line.
 pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> Vec<u8> {
     let mut line = Vec::with_capacity(512);
@@ -25,6 +25,8 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     let waiting = reply.pending_len();
     let beyond = listed_bytes(reply);
     let unsent = server.unsent_to(client.id);
+    let (shared, unshared) = reply.referenced_bytes();
+    let traffic = &client.traffic;
     // Writing to memory cannot fail.
     let _ = write!(
         line,
@@ -60,12 +62,15 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     );
     let _ = write!(
         line,
-        " rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
+        " rbs={} rbp={} obl={} oll={} omem={} omem-shared={} omem-unshared={} tot-mem={} \
+         events={} cmd={} user=",
         reply.capacity(),
         client.buffers.reply_peak.max(waiting),
         waiting - beyond,
         (beyond > 0 || unsent > 0) as u8,
         beyond + unsent,
+        shared + unsent,
+        unshared,
         client.memory_bytes(reply) + unsent,
         if waiting + unsent > 0 && !running {
             "rw"
@@ -77,11 +82,19 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     line.extend_from_slice(server.acl.users.name(client.user));
     let _ = write!(
         line,
-        " redir={} resp={} lib-name={} lib-ver={} io-thread=0",
+        " redir={} resp={} lib-name={} lib-ver={} io-thread=0 tot-net-in={} tot-net-out={} \
+         tot-cmds={} read-events={} avg-pipeline-len-sum={} avg-pipeline-len-cnt={}",
         tracker.map_or(-1, |t| t.redirect.map_or(0, |id| id.0 as i64)),
         if reply.resp3() { 3 } else { 2 },
         client.identity.lib_name.as_deref().unwrap_or(""),
         client.identity.lib_ver.as_deref().unwrap_or(""),
+        traffic.bytes_in,
+        traffic.bytes_out,
+        // The command that asks is not counted yet.
+        traffic.commands - u64::from(running && traffic.commands > 0),
+        traffic.reads,
+        traffic.batched,
+        traffic.batches,
     );
     line
 }

@@ -17,6 +17,11 @@ impl Server {
         };
         let at = (&self.config, self.now.unix_s());
         self.diagnostics.latency.add_if_slow(event, micros / 1000);
+        let threshold = self.config.slowlog_log_slower_than;
+        let is_logged = !ran.spec.flags.contains(Flags::SKIP_SLOWLOG);
+        if is_logged && u64::try_from(threshold).is_ok_and(|threshold| micros >= threshold) {
+            self.stats.slow.note(micros);
+        }
         let logs = &mut self.diagnostics.command_logs;
         logs.note(LogKind::Slow, ran, micros, at);
     }

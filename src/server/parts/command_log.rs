@@ -7,7 +7,7 @@
 //! monitor's.
 //!
 //! Invariant: a log has at most as many entries as its `-max-len`; each entry has at most
-//! [`ARGS_MAX`] arguments of about [`ARG_BYTES_MAX`] bytes.
+//! `slowlog-entry-max-argc` arguments of about `slowlog-entry-max-string-len` bytes.
 
 use std::collections::VecDeque;
 
@@ -17,10 +17,6 @@ use crate::command::{Flags, Spec};
 use crate::config::Config;
 use crate::resp::Args;
 use crate::server::clients::client::Client;
-
-/// Arguments kept of one command, and bytes kept of one argument.
-const ARGS_MAX: usize = 32;
-const ARG_BYTES_MAX: usize = 128;
 
 /// Why a command is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +34,10 @@ pub struct LogEntry {
     pub at: i64,
     /// Microseconds of a slow command, bytes of a large one.
     pub value: u64,
+    /// As kept: long ones are cut.
     pub args: Vec<Vec<u8>>,
+    /// How many arguments the command had.
+    pub argc: usize,
     pub peer: String,
     pub name: String,
 }
@@ -126,7 +125,8 @@ impl CommandLogs {
             id: 0,
             at: now_s,
             value,
-            args: shortened(ran.args, ran.spec),
+            args: shortened(ran.args, ran.spec, config),
+            argc: ran.args.len(),
             peer: identity.peer.to_string(),
             name: identity.name.as_deref().unwrap_or("").to_string(),
         };
@@ -186,11 +186,11 @@ fn limits(config: &Config, kind: LogKind) -> (i64, u64) {
 }
 
 /// The arguments as the log keeps them: long texts and long lists are cut.
-fn shortened<H>(args: Args<'_>, spec: &Spec<H>) -> Vec<Vec<u8>> {
-    let whole = if args.len() > ARGS_MAX {
-        ARGS_MAX - 1
-    } else {
-        args.len()
+fn shortened<H>(args: Args<'_>, spec: &Spec<H>, config: &Config) -> Vec<Vec<u8>> {
+    let bytes_max = config.slowlog_entry_max_string_len;
+    let whole = match config.slowlog_entry_max_argc {
+        max if args.len() > max => max - 1,
+        _ => args.len(),
     };
     let mut out: Vec<Vec<u8>> = args
         .iter()
@@ -198,10 +198,10 @@ fn shortened<H>(args: Args<'_>, spec: &Spec<H>) -> Vec<Vec<u8>> {
         .enumerate()
         .map(|(i, a)| match a.len() {
             _ if spec.hides(args, i) => b"(redacted)".to_vec(),
-            0..=ARG_BYTES_MAX => a.to_vec(),
+            len if len <= bytes_max => a.to_vec(),
             len => {
-                let mut cut = a[..ARG_BYTES_MAX].to_vec();
-                let more = len - ARG_BYTES_MAX;
+                let mut cut = a[..bytes_max].to_vec();
+                let more = len - bytes_max;
                 cut.extend_from_slice(format!("... ({more} more bytes)").as_bytes());
                 cut
             }

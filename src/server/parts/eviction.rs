@@ -16,15 +16,19 @@ pub(in crate::server) fn time_limit_nanos(tenacity: u32) -> u64 {
 
 /// The eviction policy; `None`: nothing is evicted.
 pub(in crate::server) fn policy(config: &Config) -> Option<Eviction> {
-    use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
+    use EvictionOrder::{
+        LeastFrequentlyUsed, LeastRecentlyModified, LeastRecentlyUsed, Random, SoonestExpiry,
+    };
     let (order, volatile_only) = match config.maxmemory_policy {
         MaxmemoryPolicy::NoEviction => return None,
         MaxmemoryPolicy::VolatileLru => (LeastRecentlyUsed, true),
         MaxmemoryPolicy::VolatileLfu => (LeastFrequentlyUsed, true),
+        MaxmemoryPolicy::VolatileLrm => (LeastRecentlyModified, true),
         MaxmemoryPolicy::VolatileRandom => (Random, true),
         MaxmemoryPolicy::VolatileTtl => (SoonestExpiry, true),
         MaxmemoryPolicy::AllKeysLru => (LeastRecentlyUsed, false),
         MaxmemoryPolicy::AllKeysLfu => (LeastFrequentlyUsed, false),
+        MaxmemoryPolicy::AllKeysLrm => (LeastRecentlyModified, false),
         MaxmemoryPolicy::AllKeysRandom => (Random, false),
     };
     Some(Eviction {

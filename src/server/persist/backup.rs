@@ -1,14 +1,16 @@
 //! Backups at work (`parts::backups`): a backup's turns with the append only file, the save that it
-//! waits for, and its client.
+//! waits for, and its client. Redis's way (`parts::backups::session`) begins with a rewrite of the
+//! append only file, which is switched on for it if necessary, and ends as the other way does.
 
 use std::path::{Path, PathBuf};
 
 use crate::command::CommandError;
+use crate::config::system_text;
 use crate::keyspace::{ClientId, Keyspace};
 use crate::persistence::aof::{Changed, Owner};
 use crate::server::clients::blocked::Until;
 use crate::server::parts::aof::{Aof, AofState};
-use crate::server::parts::backups::Way;
+use crate::server::parts::backups::{Folder, SessionState, Way};
 use crate::server::parts::snapshot::SnapshotEnd;
 use crate::server::state::{Persist, Server};
 
@@ -49,6 +51,139 @@ impl Server {
             _ => Err(CommandError::Text(
                 "ERR The append only file is not whole: try again when it has been rewritten",
             )),
+        }
+    }
+
+    /// BACKUP START. `in_transaction`: the rewrite begins after the transaction.
+    pub fn start_backup(
+        &mut self,
+        keyspace: &mut Keyspace,
+        in_transaction: bool,
+    ) -> Result<(), CommandError> {
+        (self.persist.backups.session).start(&self.config, &self.now)?;
+        if !in_transaction {
+            self.advance_session(keyspace);
+        }
+        Ok(())
+    }
+
+    /// BACKUP ABORT: ends a session that is not sealed yet.
+    pub fn abort_backup(&mut self, keyspace: &mut Keyspace) -> Result<(), CommandError> {
+        if !self.persist.backups.session.state.is_active() {
+            return Err(CommandError::Text("ERR No backup in progress"));
+        }
+        if self.persist.backups.seals_session() {
+            self.persist.aof.unseal();
+            self.end_backup(keyspace, Err("aborted by user".to_owned()));
+            return Ok(());
+        }
+        self.fail_session(keyspace, "aborted by user");
+        Ok(())
+    }
+
+    /// BACKUP CLEANUP.
+    pub fn clean_up_backup(&mut self) -> Result<(), CommandError> {
+        self.persist.backups.session.clean_up(&self.config)
+    }
+
+    /// BACKUP SEAL: `client` may block until the session is sealed.
+    pub fn seal_backup(
+        &mut self,
+        keyspace: &mut Keyspace,
+        client: ClientId,
+    ) -> Result<(), CommandError> {
+        if self.persist.aof.state() != AofState::On {
+            self.look_at_session(keyspace);
+        }
+        self.persist.backups.begin_seal(client)?;
+        if let Err(why) = self.take_turn() {
+            self.end_backup(keyspace, Err(why.clone()));
+            return Err(CommandError::owned(format!("ERR The backup failed: {why}")));
+        }
+        Ok(())
+    }
+
+    /// What cron does for a session: notices the end of the append only file, and of a sealed
+    /// backup's time.
+    pub(in crate::server) fn look_at_session(&mut self, keyspace: &mut Keyspace) {
+        let session = &mut self.persist.backups.session;
+        if session.state == SessionState::Incrementing && self.persist.aof.state() == AofState::Off
+        {
+            self.fail_session(keyspace, "appendonly is stopped");
+        } else if session.is_outdated(&self.config, &self.now) {
+            // It is sealed, so this cannot be refused.
+            let _ = session.clean_up(&self.config);
+        }
+    }
+
+    /// Begins the rewrite of a session as soon as nothing is in its way, and links the base when it
+    /// is made.
+    fn advance_session(&mut self, keyspace: &mut Keyspace) {
+        let Persist {
+            aof,
+            backups,
+            snapshots,
+            ..
+        } = &mut self.persist;
+        let session = &mut backups.session;
+        let rewrites = (aof.rewrites.done, aof.rewrites.failed_in_a_row);
+        match session.state {
+            SessionState::Pending => {
+                let is_busy = snapshots.in_progress()
+                    || aof.rewrites.in_progress()
+                    || aof.is_changing()
+                    || self.scripting.is_running();
+                if is_busy {
+                    return;
+                }
+                session.state = SessionState::Snapshotting;
+                session.rewrites = rewrites;
+                session.switched_on = aof.state() == AofState::Off;
+                let begun = match session.switched_on {
+                    true => self.set_appendonly(keyspace, true, false),
+                    false => self
+                        .rewrite_aof(keyspace, false)
+                        .map(drop)
+                        .map_err(str::to_owned),
+                };
+                if let Err(why) = begun {
+                    self.fail_session(keyspace, &why);
+                }
+            }
+            SessionState::Snapshotting if aof.state() == AofState::Off => {
+                self.fail_session(keyspace, "appendonly is stopped");
+            }
+            SessionState::Snapshotting if rewrites.0 > session.rewrites.0 => {
+                let base = aof.base_path();
+                let folder = Folder::of(&self.config);
+                let linked = base
+                    .ok_or_else(|| "there is no base".to_owned())
+                    .and_then(|base| folder.link(&base).map_err(|e| system_text(&e)));
+                match linked {
+                    Ok(()) => session.state = SessionState::Incrementing,
+                    Err(why) => self.fail_session(keyspace, &why),
+                }
+            }
+            SessionState::Snapshotting if rewrites.1 > session.rewrites.1 => {
+                self.fail_session(keyspace, "the append only file could not be rewritten");
+            }
+            _ => {}
+        }
+    }
+
+    fn fail_session(&mut self, keyspace: &mut Keyspace, why: &str) {
+        (self.persist.backups.session).note_failed(&self.config, why);
+        self.end_session(keyspace);
+    }
+
+    /// A session has ended: the append only file is off again if it was before.
+    fn end_session(&mut self, keyspace: &mut Keyspace) {
+        let switched_on = std::mem::take(&mut self.persist.backups.session.switched_on);
+        if switched_on
+            && !self.config.appendonly
+            && let Err(why) = self.set_appendonly(keyspace, false, false)
+        {
+            tracing::warn!("{why}");
         }
     }
 
@@ -120,6 +255,9 @@ impl Server {
 
     /// Advances the backup as far as possible without waiting.
     pub(super) fn go_on_with_backup(&mut self, keyspace: &mut Keyspace) {
+        if self.persist.backups.session.is_waiting() {
+            self.advance_session(keyspace);
+        }
         let Persist { aof, backups, .. } = &self.persist;
         let is_on = aof.state() == AofState::On;
         if let Some(why) = backups.interruption(is_on, aof.is_changing()) {
@@ -136,6 +274,13 @@ impl Server {
 
     /// The backup has its folder, or has failed: resumes its client.
     fn end_backup(&mut self, keyspace: &mut Keyspace, ended: Result<PathBuf, String>) {
+        if self.persist.backups.seals_session() {
+            match &ended {
+                Ok(_) => self.persist.backups.session.note_sealed(&self.now),
+                Err(why) => (self.persist.backups.session).note_failed(&self.config, why),
+            }
+        }
+        let seals_session = self.persist.backups.seals_session();
         let Some(client) = self.persist.backups.note_end(ended) else {
             return;
         };
@@ -146,5 +291,8 @@ impl Server {
             self.unblock_client(keyspace, client, None);
         }
         self.persist.backups.forget();
+        if seals_session {
+            self.end_session(keyspace);
+        }
     }
 }

@@ -56,9 +56,16 @@ pub(super) fn reload_now(
 impl Engine {
     /// Prepares to load the configured persisted data, if any.
     pub(in crate::server) fn begin_loading_data(&mut self) -> Result<(), LoadFailed> {
-        match self.server.config.appendonly {
+        let config = &self.server.config;
+        if !config.preload_file.is_empty() {
+            return self.begin_preloading();
+        }
+        match config.appendonly {
             true => self.begin_loading_aof(),
-            false => self.begin_loading_rdb(),
+            false => {
+                let path = config.dbfilename.path().to_owned();
+                self.begin_loading_rdb(&path)
+            }
         }
     }
 

@@ -66,13 +66,13 @@ impl Server {
 }
 
 impl Engine {
-    /// Prepares to load the configured file, if it exists. A file that cannot be loaded must stop
+    /// Prepares to load a file, if it exists. A file that cannot be loaded must stop
     /// the server, which would otherwise overwrite it.
-    pub(super) fn begin_loading_rdb(&mut self) -> Result<(), LoadFailed> {
+    pub(super) fn begin_loading_rdb(&mut self, path: &Path) -> Result<(), LoadFailed> {
         let Engine {
             keyspace, server, ..
         } = self;
-        let path = server.config.dbfilename.path().to_owned();
+        let path = path.to_owned();
         let options = LoadOptions {
             expired: match server.config.replicaof.0 {
                 // Its primary says when they go.

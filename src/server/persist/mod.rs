@@ -9,5 +9,6 @@ pub mod backup;
 pub mod full_sync;
 pub mod load_steps;
 pub mod loading;
+pub mod preload;
 pub mod shutdown;
 pub mod snapshot;

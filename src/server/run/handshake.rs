@@ -85,7 +85,8 @@ impl crate::server::Server {
         let Session { client, stream, .. } = session;
         let link = stream.as_ref().and_then(|stream| stream.tls());
         if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
-            (self.acl).log_in_by_certificate(client, &certificate, &self.config);
+            let known = (self.acl).log_in_by_certificate(client, &certificate, &self.config);
+            self.stats.denied_certificates += u64::from(!known);
         }
         Ok(())
     }

@@ -203,6 +203,7 @@ impl Loop {
         let server = &mut self.engine.server;
         server.stats.turns += 1;
         let commands = server.stats.commands;
+        let client_runs = server.stats.batches.client_runs;
 
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
@@ -232,6 +233,9 @@ impl Loop {
             .micros(clock::cycles().wrapping_sub(self.began));
         server.stats.turn_us += micros;
         let commands = server.stats.commands.saturating_sub(commands);
+        // Below after CONFIG RESETSTAT in this turn.
+        server.stats.batches.turns_with_clients +=
+            u64::from(server.stats.batches.client_runs != client_runs);
         server.stats.commands_per_turn_max = server.stats.commands_per_turn_max.max(commands);
         server.stats.slowest_turn_us = server.stats.slowest_turn_us.max(micros);
         server.diagnostics.latency.sample_turn(micros);

@@ -113,6 +113,7 @@ impl Loop {
         server.stats.net_input_bytes += n as u64;
         server.stats.reads += 1;
         session.client.traffic.bytes_in += n as u64;
+        session.client.traffic.reads += 1;
         session.client.traffic.last_active_ms = server.now.mono_ms;
         if session.client.flags.contains(ClientFlags::PRIMARY) {
             server.stats.net_repl_input_bytes += n as u64;

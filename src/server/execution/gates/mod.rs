@@ -167,7 +167,8 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
 /// Commands that need `enable-NAME-command`.
 fn enabled(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if asked.spec.flags.contains(Flags::PROTECTED) {
-        protected(world.server, world.client, asked.spec)?;
+        let full_name = world.server.table.row(asked.row).full_name;
+        protected(world.server, world.client, full_name)?;
     }
     Ok(())
 }
@@ -499,14 +500,15 @@ fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, row: &Row, args: Arg
     waits
 }
 
-fn protected(server: &Server, client: &Client, spec: &Spec) -> Result<(), CommandError> {
-    let option = format!("enable-{}-command", spec.name);
+fn protected(server: &Server, client: &Client, full_name: &str) -> Result<(), CommandError> {
+    let name = full_name.split('|').next().unwrap_or(full_name);
+    let option = format!("enable-{name}-command");
     let setting = server.config.get(&[option.as_bytes()]);
     let allowed = setting.first().and_then(|(_, value)| Allowed::parse(value));
     if allowed.is_some_and(|a| a.allows(client.is_local())) {
         return Ok(());
     }
-    let name = spec.name.to_ascii_uppercase();
+    let name = name.to_ascii_uppercase();
     Err(CommandError::owned(format!(
         "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run \
          it from a local connection, otherwise you need to set this option in the \

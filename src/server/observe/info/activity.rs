@@ -52,6 +52,7 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     let current_s = saving.current_time_s(from.server.now.mono_ms);
     to.field("rdb_current_bgsave_time_sec", current_s);
     to.field("rdb_saves", saving.saves);
+    to.field("rdb_saves_consecutive_failures", saving.failed_in_a_row);
     let loaded = from.server.persist.loading.last();
     to.field("rdb_last_cow_size", server.persist.snapshots.forks.save_cow);
     to.field("rdb_last_load_keys_expired", loaded.keys_expired);
@@ -61,7 +62,19 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
         "aof_last_cow_size",
         server.persist.snapshots.forks.rewrite_cow,
     );
+    let session = &server.persist.backups.session;
+    to.field("backup_in_progress", u8::from(session.state.is_active()));
     to.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
+    // Valkey 9.2's: how snapshots are made.
+    let kind = |forked| if forked { "fork" } else { "forkless" };
+    let forked = server.persist.snapshots.last_forked;
+    let saving = &server.persist.saving;
+    let current = match saving.in_progress() {
+        true => kind(forked),
+        false => "none",
+    };
+    to.field("rdb_current_bgsave_type", current);
+    to.field("rdb_last_bgsave_type", kind(saving.last_forked));
     aof_file(from, to);
 }
 
@@ -160,7 +173,9 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("sync_partial_ok", &syncs.partial_ok),
         ("sync_partial_err", &syncs.partial_err),
         ("expired_subkeys", &keys.expired_fields),
+        ("expired_subkeys_active", &keys.expired_fields_actively),
         ("expired_keys", &keys.expired),
+        ("expired_keys_active", &keys.expired_actively),
         (
             "expired_stale_perc",
             &format!("{:.2}", stats.stale_percent()),
@@ -210,6 +225,9 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("tracking_total_items", &tracking.readers().items()),
         ("tracking_total_prefixes", &tracking.broadcast().len()),
     ]);
+    let batches = &stats.batches;
+    let pipeline = batches.commands as f64 / batches.parsed.max(1) as f64;
+    let millis = |us: u64| format!("{:.2}", us as f64 / 1000.0);
     let turns = rates.turns.per_second();
     let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
     to.fields(&[
@@ -220,6 +238,11 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("total_writes_processed", &stats.writes),
         ("io_threaded_reads_processed", &0),
         ("io_threaded_writes_processed", &0),
+        ("io_threaded_total_prefetch_batches", &batches.prefetches),
+        (
+            "io_threaded_total_prefetch_entries",
+            &batches.keys_prefetched,
+        ),
         (
             "client_query_buffer_limit_disconnections",
             &stats.clients.query_buffer_disconnections,
@@ -238,10 +261,24 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ),
         ("instantaneous_eventloop_cycles_per_sec", &turns),
         ("instantaneous_eventloop_duration_usec", &turn_us),
+        (
+            "eventloop_cycles_with_clients_processing",
+            &batches.turns_with_clients,
+        ),
+        ("total_client_processing_events", &batches.client_runs),
+        ("avg_pipeline_length_sum", &batches.commands),
+        ("avg_pipeline_length_cnt", &batches.parsed),
+        ("avg_pipeline_length", &format_args!("{pipeline:.2}")),
+        ("slowlog_commands_count", &stats.slow.commands),
+        ("slowlog_commands_time_ms_max", &millis(stats.slow.us_max)),
+        ("slowlog_commands_time_ms_sum", &millis(stats.slow.us_sum)),
+        ("hash_templates", &0),
+        ("hash_template_keys", &0),
         ("acl_access_denied_auth", &denied(Reason::Auth)),
         ("acl_access_denied_cmd", &denied(Reason::Command)),
         ("acl_access_denied_key", &denied(Reason::Key)),
         ("acl_access_denied_channel", &denied(Reason::Channel)),
+        ("acl_access_denied_tls_cert", &stats.denied_certificates),
         ("acl_access_denied_db", &denied(Reason::Database)),
     ]);
 }

@@ -208,6 +208,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         ("used_memory_rss_human", &human(m.rss as u64)),
         ("used_memory_peak", &m.peak),
         ("used_memory_peak_human", &human(m.peak as u64)),
+        ("used_memory_peak_time", &from.server.stats.peak.at_s),
         (
             "used_memory_peak_perc",
             &format_args!("{:.2}%", m.peak_percent()),
@@ -239,6 +240,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             &human((vm_eval + vm_functions) as u64),
         ),
         ("used_memory_functions", &functions),
+        ("used_memory_hash_templates", &0),
         ("used_memory_scripts", &(scripts_eval + functions)),
         (
             "used_memory_scripts_human",
@@ -308,6 +310,14 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             "mem_clients_normal",
             &m.clients.saturating_sub(m.replica_clients),
         ),
+        ("mem_clients_normal_shared", &from.client_totals().shared),
+        (
+            "mem_clients_normal_unshared",
+            &from.client_totals().unshared,
+        ),
+        ("mem_cluster_slot_migration_output_buffer", &0),
+        ("mem_cluster_slot_migration_input_buffer", &0),
+        ("mem_cluster_slot_migration_input_buffer_peak", &0),
         ("mem_cluster_links", &0),
         ("mem_aof_buffer", &m.aof_buffer),
     ]);

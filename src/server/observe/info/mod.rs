@@ -39,6 +39,9 @@ pub struct Source<'a> {
     clients: OnceCell<ClientTotals>,
 }
 
+/// A client is active for this long after its last traffic.
+const ACTIVE_MS: u64 = 1000;
+
 /// Totals over all clients.
 #[derive(Clone, Copy, Debug, Default)]
 struct ClientTotals {
@@ -48,6 +51,11 @@ struct ClientTotals {
     pubsub: usize,
     watching: usize,
     postponed: usize,
+    /// Those that sent or received anything within the last second.
+    active: usize,
+    /// Output that is not copied: see `Reply::referenced_bytes`.
+    shared: usize,
+    unshared: usize,
 }
 
 impl<'a> Source<'a> {
@@ -86,6 +94,15 @@ impl<'a> Source<'a> {
                 totals.pubsub += has(ClientFlags::PUBSUB);
                 totals.postponed += has(ClientFlags::POSTPONED);
                 totals.watching += usize::from(!client.watched.is_empty());
+                let silent_ms = self
+                    .server
+                    .now
+                    .mono_ms
+                    .saturating_sub(client.traffic.last_active_ms);
+                totals.active += usize::from(silent_ms < ACTIVE_MS);
+                let (shared, unshared) = reply.referenced_bytes();
+                totals.shared += shared;
+                totals.unshared += unshared;
             }
             totals
         })
@@ -166,6 +183,7 @@ const SECTIONS: &[Section] = &[
     section("stats", true, activity::stats),
     section("replication", true, replication::replication),
     section("cpu", true, process::cpu),
+    section("hotkeys", true, process::hotkeys),
     section("modules", true, process::modules),
     section("commandstats", false, commands::commandstats),
     section("errorstats", true, commands::errorstats),

@@ -86,6 +86,8 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
     if is_up {
         let up_s = now_ms.saturating_sub(upstream.figures.up_since_ms) / 1000;
         to.field("master_link_up_since_seconds", up_s);
+        // The loop's thread, the only one.
+        to.field("master_client_io_thread", 0);
     }
     to.field(
         "total_disconnect_time_sec",

@@ -177,6 +177,13 @@ impl Aof {
         }
     }
 
+    /// The file of the base, if there is one.
+    pub(in crate::server) fn base_path(&self) -> Option<std::path::PathBuf> {
+        let log = self.log.as_ref()?;
+        let base = log.manifest.base.as_ref()?;
+        Some(log.names.path(&base.name))
+    }
+
     /// The last bytes before the process ends. `false`: they are not safe.
     pub(in crate::server) fn finish(&mut self, now: &Now, stream: &Stream) -> bool {
         let Some(log) = &mut self.log else {

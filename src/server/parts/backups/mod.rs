@@ -8,14 +8,20 @@
 //! set as it is (`--dir dir/backups/NAME`): it writes to new files, so it changes neither the set
 //! nor its source.
 //!
+//! [`session`] is Redis's way, BACKUP START and SEAL, which seals in the same way.
+//!
 //! Invariant: at most one backup is in progress (`Backups::pending`).
 //!
 //! Cost: O(files) for links; without the append only file O(all data), for the snapshot.
 //! `persist::backup` coordinates it with the append only file, the snapshot and the client.
 
+mod session;
 mod sets;
 
+pub use session::{Session, SessionState};
 pub use sets::Set;
+
+pub(in crate::server) use session::Folder;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,10 +41,12 @@ use crate::persistence::errand::Errand;
 pub struct Backups {
     /// The one in progress.
     pending: Option<Pending>,
+    pub session: Session,
 }
 
 #[derive(Debug)]
 struct Pending {
+    /// Empty: the session is being sealed.
     name: String,
     client: ClientId,
     stage: Stage,
@@ -71,7 +79,28 @@ impl Backups {
     /// Whether a backup is in progress and must be checked.
     #[inline]
     pub(in crate::server) fn in_progress(&self) -> bool {
-        self.pending.is_some()
+        self.pending.is_some() || self.session.is_waiting()
+    }
+
+    /// Whether the session is being sealed.
+    pub(in crate::server) fn seals_session(&self) -> bool {
+        let pending = self.pending.as_ref();
+        pending.is_some_and(|pending| pending.name.is_empty())
+    }
+
+    /// BACKUP SEAL: begins to seal the session; `client` waits for it.
+    pub(in crate::server) fn begin_seal(&mut self, client: ClientId) -> Result<(), CommandError> {
+        if self.session.state != SessionState::Incrementing {
+            return Err(CommandError::Text(
+                "ERR No backup ready to seal (must be in the incrementing state)",
+            ));
+        }
+        if self.pending.is_some() {
+            return Err(CommandError::Text("ERR A backup is being made already"));
+        }
+        self.session.state = SessionState::Sealing;
+        self.begin(String::new(), client, Way::Files);
+        Ok(())
     }
 
     /// The name of a new backup, by default the time. An error: it cannot be made, because of its
@@ -144,6 +173,20 @@ impl Backups {
         disk: Disk,
         wake: Option<Wake>,
     ) -> Result<(), String> {
+        if self.seals_session() {
+            let to = Names {
+                dir: Folder::of(config).path().to_owned(),
+                ..names
+            };
+            let links = Errand::start("backup", wake, move || {
+                let linked = sealed.link_closed(&disk, &to);
+                linked.map_err(|error| error.to_string()).map(|()| to.dir)
+            });
+            if let Some(pending) = &mut self.pending {
+                pending.stage = Stage::Links(links.map_err(|error| system_text(&error))?);
+            }
+            return Ok(());
+        }
         let inside = PathBuf::from(config.appenddirname.path());
         self.link(config, wake, move |part| {
             let to = Names {

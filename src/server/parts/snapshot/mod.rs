@@ -121,6 +121,10 @@ pub(in crate::server) struct Begun {
 #[derive(Default)]
 pub struct Snapshots {
     running: Option<Running>,
+    /// How the next one is made, in place of `snapshot-method`.
+    pub method_once: Option<SnapshotMethod>,
+    /// Whether the last one was made by a child.
+    pub last_forked: bool,
     /// Consumers that want a snapshot as soon as possible, each once. Cron serves them, a rewrite
     /// first.
     queued: Vec<Consumer>,
@@ -242,16 +246,19 @@ impl Snapshots {
             .extend(targets.iter().filter_map(Target::spool_usage));
         let mut child = None;
         let has_keys = targets.iter().any(Target::has_keys);
-        if has_keys && forks_for_snapshots(making.config, keyspace) {
+        let method = self.method_once.take();
+        let method = method.unwrap_or(making.config.snapshot_method);
+        if has_keys && forks_for_snapshots(method, making.config, keyspace) {
             match self.forks.fork(keyspace, &targets, making) {
                 Ok(forked) => child = Some(forked),
-                Err(why) if making.config.snapshot_method == SnapshotMethod::Fork => {
+                Err(why) if method == SnapshotMethod::Fork => {
                     return Err(format!("fork: {why}"));
                 }
                 // Falls back to a pass: writers of a large container will wait.
                 Err(why) => tracing::warn!("Can't save in background: fork: {why}"),
             }
         }
+        self.last_forked = child.is_some();
         let Some(child) = child else {
             let running = self.begin_pass(keyspace, targets, making, self.wake())?;
             self.running = Some(running);
@@ -459,9 +466,9 @@ impl Snapshots {
 }
 
 /// Whether a child should make a snapshot that begins now.
-fn forks_for_snapshots(config: &Config, keyspace: &Keyspace) -> bool {
+fn forks_for_snapshots(method: SnapshotMethod, config: &Config, keyspace: &Keyspace) -> bool {
     let wait_ms = u64::from(config.snapshot_max_wait_ms);
-    match config.snapshot_method {
+    match method {
         SnapshotMethod::Loop => false,
         SnapshotMethod::Fork => true,
         SnapshotMethod::Auto => keyspace.has_containers_of(wait_ms * ELEMENTS_PER_MS),

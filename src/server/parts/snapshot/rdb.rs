@@ -149,7 +149,7 @@ impl RdbSink {
             chunk_bytes,
             uses: Uses {
                 clock: keyspace.use_clock(),
-                lru: config.maxmemory_policy.is_lru(),
+                lru: config.maxmemory_policy.is_by_time(),
                 lfu: config.maxmemory_policy.is_lfu(),
             },
             selected: None,

@@ -28,6 +28,9 @@ pub struct Saving {
     pub last_time_s: i64,
     last_try_ms: u64,
     pub saves: u64,
+    pub failed_in_a_row: u64,
+    /// Whether a child made the last one.
+    pub last_forked: bool,
     /// Whether files are made; not for commands run in a test's process.
     pub on_disk: bool,
 }
@@ -42,6 +45,8 @@ impl Saving {
             last_time_s: -1,
             last_try_ms: 0,
             saves: 0,
+            failed_in_a_row: 0,
+            last_forked: false,
             on_disk: false,
         }
     }
@@ -106,6 +111,7 @@ impl Saving {
         self.last_save_s = now.unix_s();
         self.last_status_ok = true;
         self.saves += 1;
+        self.failed_in_a_row = 0;
     }
 
     /// The snapshot of a save has ended.
@@ -141,6 +147,7 @@ impl Saving {
                 tracing::warn!("Write error saving DB on disk ({}): {why}", path.display());
                 tracing::warn!("Background saving error");
                 self.last_status_ok &= *end == SnapshotEnd::Unwanted;
+                self.failed_in_a_row += u64::from(*end != SnapshotEnd::Unwanted);
             }
         }
         self.last_time_s = (took_ms / 1000) as i64;

@@ -120,7 +120,7 @@ impl Tls {
 pub struct Logged;
 
 /// The directives that materials are made from.
-pub const SETTINGS: [&str; 21] = [
+pub const SETTINGS: [&str; 22] = [
     "tls-cert-file",
     "tls-key-file",
     "tls-key-file-pass",
@@ -131,6 +131,7 @@ pub const SETTINGS: [&str; 21] = [
     "tls-ca-cert-dir",
     "tls-dh-params-file",
     "tls-auth-clients",
+    "tls-expected-peer-name",
     "tls-replication",
     "tls-cluster",
     "tls-protocols",
@@ -164,6 +165,7 @@ fn settings(config: &Config) -> Settings {
         },
         ca_file: config.tls_ca_cert_file.path().into(),
         ca_dir: config.tls_ca_cert_dir.path().into(),
+        peer_name: text(&config.tls_expected_peer_name),
         authentication: match config.tls_auth_clients {
             TlsAuthClients::No => Authentication::None,
             TlsAuthClients::Optional => Authentication::Optional,

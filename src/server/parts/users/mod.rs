@@ -119,15 +119,15 @@ impl Acl {
     }
 
     /// Logs a client in as the first enabled user that its certificate names. If it names none, the
-    /// client remains the default user, which may have to log in.
+    /// client remains the default user, which may have to log in, and the reply is `false`.
     pub(in crate::server) fn log_in_by_certificate(
         &self,
         client: &mut Client,
         certificate: &Certificate<'_>,
         config: &Config,
-    ) {
+    ) -> bool {
         let names = match config.tls_auth_clients_user {
-            TlsAuthClientsUser::Off => return,
+            TlsAuthClientsUser::Off => return true,
             TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
             TlsAuthClientsUser::Uri => &certificate.uris,
         };
@@ -140,8 +140,12 @@ impl Acl {
                 self.let_in(client, user, true);
                 let name = Printable(name);
                 tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
+                true
             }
-            None => tracing::debug!(client = id, "Its certificate names no user"),
+            None => {
+                tracing::debug!(client = id, "Its certificate names no user");
+                false
+            }
         }
     }
 

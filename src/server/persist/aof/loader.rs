@@ -36,6 +36,8 @@ struct Current {
 
 /// See the module.
 pub struct AofLoader {
+    /// The files are not the server's own.
+    is_foreign: bool,
     names: Names,
     manifest: Manifest,
     parts: VecDeque<Part>,
@@ -84,12 +86,34 @@ impl AofLoader {
         if manifest.is_empty() {
             return Ok((None, 0));
         }
+        let (loader, total) = AofLoader::of(names, manifest)?;
+        Ok((Some(loader), total))
+    }
+
+    /// Prepares to load a set that is not the server's own: nothing is appended to it afterwards.
+    pub(in crate::server) fn of_foreign(
+        names: Names,
+        manifest: Manifest,
+    ) -> Result<(AofLoader, u64), LoadFailed> {
+        let (loader, total) = AofLoader::of(names, manifest)?;
+        let is_foreign = true;
+        Ok((
+            AofLoader {
+                is_foreign,
+                ..loader
+            },
+            total,
+        ))
+    }
+
+    fn of(names: Names, manifest: Manifest) -> Result<(AofLoader, u64), LoadFailed> {
         let total = names.total_bytes(&manifest).map_err(|(name, error)| {
             let why = system_text(&error);
             tracing::warn!("Unable to obtain the AOF file {name} length. stat: {why}");
             LoadFailed
         })?;
         let loader = AofLoader {
+            is_foreign: false,
             parts: manifest.parts().cloned().collect(),
             names,
             manifest,
@@ -104,7 +128,7 @@ impl AofLoader {
             commands: 0,
             began: Instant::now(),
         };
-        Ok((Some(loader), total))
+        Ok((loader, total))
     }
 
     fn replay(
@@ -132,12 +156,28 @@ impl AofLoader {
                 cut_torn(&current, &self.names, sound, server, &self.client)?;
                 self.end_file(&mut current);
             }
+            Err(stop) if self.is_corrupt_tail(&current, &stop, server) => {
+                tell_corrupt_tail(&current, &stop, server);
+                let sound = current.reader.sound();
+                cut_off(&current, &self.names, sound, server)?;
+                self.end_file(&mut current);
+            }
             Err(stop) => {
                 tell_stop(&current.part.name, &stop);
                 return Err(LoadFailed);
             }
         }
         Ok(Progress::More)
+    }
+
+    /// Whether damage is so near to the end of the last file that it is cut off
+    /// (`aof-load-corrupt-tail-max-size`).
+    fn is_corrupt_tail(&self, current: &Current, stop: &Stop, server: &Server) -> bool {
+        // A bad checksum names commands that have already run.
+        let is_damage = matches!(stop, Stop::Fault(Fault::Format { .. }));
+        let reader = &current.reader;
+        let tail = reader.size().saturating_sub(reader.sound());
+        is_damage && current.is_last && tail <= server.config.aof_load_corrupt_tail_max_size
     }
 
     /// The current file, or the next one.
@@ -361,6 +401,13 @@ impl Load for AofLoader {
             server.update_effects(keyspace);
             return Ok(());
         }
+        if self.is_foreign {
+            // The file was switched on meanwhile.
+            return server.set_appendonly(keyspace, true, false).map_err(|why| {
+                tracing::warn!("{why}");
+                LoadFailed
+            });
+        }
         server.open_aof(keyspace, self.names, self.manifest)
     }
 }
@@ -471,6 +518,28 @@ fn cut_torn(
         return Err(LoadFailed);
     }
     tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
+    cut_off(current, names, sound, server)
+}
+
+/// The last file has damage at its end, which is cut off.
+fn tell_corrupt_tail(current: &Current, stop: &Stop, server: &Server) {
+    let name = &current.part.name;
+    tell_stop(name, stop);
+    tracing::warn!(
+        "AOF {name} loaded anyway because the damaged tail is not longer than \
+         aof-load-corrupt-tail-max-size ({} bytes)",
+        server.config.aof_load_corrupt_tail_max_size
+    );
+}
+
+/// Cuts a file off at the end of its last whole command or transaction.
+fn cut_off(
+    current: &Current,
+    names: &Names,
+    sound: u64,
+    server: &Server,
+) -> Result<(), LoadFailed> {
+    let name = &current.part.name;
     tracing::warn!("Truncating the AOF {name} at offset {sound}");
     let path = names.path(name);
     let file = std::fs::OpenOptions::new().write(true).open(path);

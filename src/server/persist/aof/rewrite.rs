@@ -10,8 +10,8 @@ use crate::server::parts::aof::rewrites::{Begun, Ended, Running};
 use crate::server::parts::aof::{Aof, AofState, NO_AOF};
 use crate::server::parts::snapshot::sink::{Target, What};
 use crate::server::parts::snapshot::{Consumer, SnapshotEnd};
-use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use crate::server::state::{Persist, Server};
 
 impl Server {
     /// CONFIG SET appendonly. Switched on, the file counts once its first base is complete.
@@ -108,9 +108,10 @@ impl Server {
         }
     }
 
-    /// Begins a rewrite; schedules it instead while a backup changes the set.
+    /// Begins a rewrite; schedules it instead while a backup changes the set or needs its base.
     fn begin_rewrite(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        self.schedule_rewrite(self.persist.aof.is_changing());
+        let Persist { aof, backups, .. } = &self.persist;
+        self.schedule_rewrite(aof.is_changing() || backups.session.keeps_base());
         if self.is_rewrite_scheduled() {
             return Ok(());
         }

@@ -54,6 +54,7 @@ impl Server {
         match &target.what {
             What::Dump { name } => {
                 let saving = &mut self.persist.saving;
+                saving.last_forked = self.persist.snapshots.last_forked;
                 saving.ended(keyspace, target, &end, &self.now);
                 self.backup_saved(keyspace, name, &end);
             }
