@@ -548,6 +548,7 @@ SINGLE = [
     (MICROS, "HRANDFIELD hash"), (300, "HRANDFIELD hash 100"), (300, "HSCAN hash #0 COUNT 1000"), (MILLIS, "HGETALL hash"),
     (MILLIS, "HKEYS hash"), (MILLIS, "HVALS hash"), (MICROS, "HGETALL small"), (MICROS, "HSET small f5 v5"),
     (MICROS, "HEXPIRE hash 1000 FIELDS 1 f:#"), (MICROS, "HTTL hash FIELDS 1 f:#"),
+    (MICROS, "HIMPORT PREPARE set name age city", "HIMPORT SET imported set Bob 30 Paris"),
     (MICROS, "HEXPIRE leased 1000 FIELDS 1 f5"), (MICROS, "HEXPIRE leased 1000 FIELDS 2 f3 f7", "HPERSIST leased FIELDS 1 f3"),
     (MICROS, "SISMEMBER set m:#"), (MICROS, "SADD set m:#"), (MICROS, "SADD set new", "SREM set new"),
     (MICROS, "SMISMEMBER set" + " m:#" * 10), (MICROS, "SCARD set"), (MICROS, "SRANDMEMBER set"),

@@ -39,9 +39,7 @@ const NONE: Flags = Flags::empty();
 const ADMIN: Flags = Flags::ADMIN;
 const FAST: Flags = Flags::FAST;
 const READ: Flags = Flags::READONLY;
-const READ_FAST: Flags = READ.union(FAST);
 const WRITE: Flags = Flags::WRITE;
-const WRITE_FAST: Flags = WRITE.union(FAST);
 const WRITE_ADMIN: Flags = WRITE.union(ADMIN);
 
 /// No categories but those derived from flags.
@@ -49,11 +47,7 @@ const PLAIN: Category = Category::empty();
 const MOVES_SLOTS: Category = Category::DANGEROUS.union(Category::KEYSPACE);
 
 const NO_KEYS: &[KeySpec] = &[];
-const READS: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
-const UPDATES: &[KeySpec] = &[KeySpec::one(1, Access::RW.union(Access::UPDATE))];
-const DELETES: &[KeySpec] = &[KeySpec::one(1, Access::RW.union(Access::DELETE))];
 const MODIFIES: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
-const OVERWRITES_SECOND: &[KeySpec] = &[KeySpec::one(2, Access::OVERWRITE)];
 
 /// Sorted by name, so that containers precede their subcommands.
 pub(super) static RESERVED: &[Reserved] = &[
@@ -101,11 +95,6 @@ pub(super) static RESERVED: &[Reserved] = &[
     row("cluster|slot-stats", -4, NONE, PLAIN, NO_KEYS),
     row("cluster|slots", 2, NONE, PLAIN, NO_KEYS),
     row("cluster|syncslots", -3, ADMIN, PLAIN, NO_KEYS),
-    row("himport", -2, NONE, Category::HASH, NO_KEYS),
-    row("himport|discard", 3, NONE, Category::HASH, NO_KEYS),
-    row("himport|discardall", 2, NONE, Category::HASH, NO_KEYS),
-    row("himport|prepare", -4, NONE, Category::HASH, NO_KEYS),
-    row("himport|set", -5, WRITE, Category::HASH, OVERWRITES_SECOND),
     row("readonly", 1, FAST, Category::CONNECTION, NO_KEYS),
     row("readwrite", 1, FAST, Category::CONNECTION, NO_KEYS),
     row("trimslots", -5, WRITE, MOVES_SLOTS, NO_KEYS),

@@ -71,6 +71,9 @@ choices! {
     /// `rdb-version-check`: whether loading files of later versions is attempted.
     RdbVersionCheck { "strict" Strict, "relaxed" Relaxed }
 
+    /// `rdb-unknown-modules`: whether loading passes over data of modules.
+    UnknownModules { "refuse" Refuse, "skip" Skip }
+
     /// `cluster-config-save-behavior`.
     ClusterConfigSave { "sync" Sync, "best-effort" BestEffort }
 

@@ -77,7 +77,8 @@ mod tests {
                 "hash-max-listpack-entries",
                 "hash-max-ziplist-entries",
                 "hash-max-listpack-value",
-                "hash-max-ziplist-value"
+                "hash-max-ziplist-value",
+                "hash-max-template-entries"
             ]
         );
         assert_eq!(names(&["slaveo[f]", "slaveof"]), ["slaveof"]);

@@ -306,7 +306,9 @@ directives! {
     preload_file: Text = Text::default() =>
         "preload-file", text(checks::preload_file), [IMMUTABLE], Works;
     rdb_version: u32 = 0 =>
-        "rdb-version", number(0, 12), [], Works;
+        "rdb-version", number(0, 15), [], Works;
+    rdb_unknown_modules: UnknownModules = UnknownModules::Refuse =>
+        "rdb-unknown-modules", choice, [], Works;
     snapshot_method: SnapshotMethod = SnapshotMethod::Auto =>
         "snapshot-method", choice, [], Works;
     snapshot_max_wait_ms: u32 = 50 =>
@@ -577,10 +579,12 @@ directives! {
         "hash-max-listpack-entries" | "hash-max-ziplist-entries", number(0, LONG_MAX), [], Works;
     hash_max_listpack_value: usize = 64 =>
         "hash-max-listpack-value" | "hash-max-ziplist-value", memory(0, LONG_MAX), [], Works;
-    hash_min_template_entries: u64 = 0 =>
-        "hash-min-template-entries", number(0, LONG_MAX), [], NotNeeded;
-    hash_max_template_entries: u64 = 0 =>
-        "hash-max-template-entries", number(0, LONG_MAX), [], NotNeeded;
+    hash_share_names: bool = true =>
+        "hash-share-names", flag, [], Works;
+    hash_min_template_entries: usize = 0 =>
+        "hash-min-template-entries", number(0, LONG_MAX), [], Works;
+    hash_max_template_entries: usize = 0 =>
+        "hash-max-template-entries", number(0, LONG_MAX), [], Works;
     hash_rdb_load_min_template_entries: u64 = 0 =>
         "hash-rdb-load-min-template-entries", number(0, LONG_MAX), [], NotNeeded;
     hash_rdb_load_max_template_entries: u64 = 0 =>
@@ -880,7 +884,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds twenty-one of its own, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds twenty-three of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
     /// Valkey 9.2.
     #[test]
@@ -891,7 +895,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 25 + 42 + 31);
+        assert_eq!(shown, 203 + 25 + 44 + 31);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -15,6 +15,7 @@ pub mod members;
 pub(crate) mod min_tree;
 pub(crate) mod prefetch;
 pub mod quicklist;
+pub mod record;
 pub mod scored;
 pub mod stream_id;
 pub mod stream_node;

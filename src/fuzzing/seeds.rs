@@ -88,6 +88,8 @@ pub(super) fn foreign() -> Vec<(u8, Vec<u8>)> {
         (14, [&[1][..], ziplist].concat()),
         (18, b"\x01\x01\x02hi".to_vec()),
         (24, metadata.concat()),
+        (29, b"\0\x0d\x0d\0\0\0\x02\0\x81a\x02\x81b\x02\xff\x0d\x0d\0\0\0\x03\0\x03\x01\x01\x01\x02\x01\xff".to_vec()),
+        (31, b"\x01\x02\x01a\x02bb\x02hi\xc0\x05".to_vec()),
         (VALKEY_HASH, valkey),
     ]
 }

@@ -23,14 +23,17 @@ pub struct FieldExpiries {
 impl FieldExpiries {
     /// Notes that a field of this hash expires at `when_ms`; ignored if later than the known time.
     pub fn note(&mut self, key: &[u8], when_ms: i64) {
+        if self.by_key.get(key).is_some_and(|known| *known <= when_ms) {
+            return;
+        }
         let before = alloc::thread_balance();
         self.write_line(key, when_ms);
         self.bytes.note(before);
     }
 
+    /// As [`FieldExpiries::note`], for a time that is sooner than the known one.
     fn write_line(&mut self, key: &[u8], when_ms: i64) {
         match self.by_key.get_mut(key) {
-            Some(known) if *known <= when_ms => return,
             Some(known) => {
                 self.by_time.remove(&(*known, key.into()));
                 *known = when_ms;

@@ -3,6 +3,7 @@
 use super::table::Found;
 use super::{Cause, Db, KeyHash, NewValue, Str};
 use crate::command::CommandError;
+use crate::types::Container;
 
 /// What happens to a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +101,20 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
                 self.db.overwrite(self.hash, found, expiry, value);
             }
         }
+    }
+
+    /// Whether a container of this type is at the key. `Err`: another type.
+    pub fn holds<T: Container>(&self) -> Result<bool, CommandError> {
+        match self.found {
+            None => Ok(false),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(true),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// Sets the key to this container, whatever it held; its expiry is removed.
+    pub fn put<T: Container>(self, value: T) {
+        self.set(NewValue::container(value), None);
     }
 
     /// The bytes of the existing string, or of a new one, extended with zeros to at least `len`; it

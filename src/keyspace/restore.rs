@@ -3,7 +3,7 @@
 use super::database::Database;
 use super::entry::Entry;
 use super::{ClockUse, Db, DbIndex, KeyHash, Keyspace, NewValue};
-use crate::types::{AnyContainer, Type};
+use crate::types::{AnyContainer, Limits, Type};
 
 /// A value to be stored under a key; string bytes are borrowed from the input.
 pub enum OwnedValue<'a> {
@@ -21,11 +21,14 @@ impl<'a> OwnedValue<'a> {
     }
 
     /// Gives up ownership of the value: it must go into an entry.
-    fn into_new(self) -> NewValue<'a> {
+    fn into_new(self, limits: &Limits) -> NewValue<'a> {
         match self {
             OwnedValue::Int(n) => NewValue::Int(n),
             OwnedValue::Bytes(text) => NewValue::text(text),
-            OwnedValue::Container(container) => {
+            OwnedValue::Container(mut container) => {
+                if let AnyContainer::Hash(hash) = &mut container {
+                    hash.share_names(limits);
+                }
                 let (kind, encoding, word) = container.into_word();
                 NewValue::Container(kind, encoding, word)
             }
@@ -68,7 +71,8 @@ impl Keyspace {
         if database.find(hash, key).is_some() {
             return false;
         }
-        database.insert(hash, Entry::new(key, expiry, clock, value.into_new()));
+        let value = value.into_new(&self.limits);
+        database.insert(hash, Entry::new(key, expiry, clock, value));
         true
     }
 }
@@ -85,7 +89,8 @@ impl Keyspace {
     ) {
         let mut db = self.db(at);
         let hash = db.hash(key);
-        db.insert(hash, key, Entry::new(key, expiry, clock, value.into_new()));
+        let value = value.into_new(db.limits());
+        db.insert(hash, key, Entry::new(key, expiry, clock, value));
     }
 }
 
@@ -100,6 +105,7 @@ impl Db<'_> {
     ) {
         let hash = self.hash(key);
         let clock = self.keyspace.clock_for(last_use);
-        self.insert(hash, key, Entry::new(key, expiry, clock, value.into_new()));
+        let value = value.into_new(self.limits());
+        self.insert(hash, key, Entry::new(key, expiry, clock, value));
     }
 }

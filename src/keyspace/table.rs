@@ -203,7 +203,7 @@ impl Table {
     pub fn note_fields(&mut self, entry: Entry) {
         match entry.kind() {
             Type::Hash => {
-                if entry.encoding() != Encoding::Listpack
+                if !matches!(entry.encoding(), Encoding::Listpack | Encoding::Record)
                     && let Some(due) = Ref::<Hash>::of(entry).next_due()
                 {
                     self.fields.note(entry.key(), due as i64);

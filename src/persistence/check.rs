@@ -4,12 +4,14 @@
 //! reported with its offset and its key. The lines are those of `redis-check-rdb`, which scripts
 //! match; additional information follows them.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::rdb::{
-    Fault, Input, KeyFacts, Loader, RdbEnd, RdbError, ReadOptions, ReadStep, Reader, Sum,
+    Fault, Input, KeyFacts, Loader, ModuleData, RdbEnd, RdbError, ReadOptions, ReadStep, Reader,
+    Sum,
 };
 use super::values::form_name;
 use crate::base::clock;
@@ -42,8 +44,8 @@ pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let bytes = file.metadata().ok().map(|data| data.len());
     let options = ReadOptions {
-        checksum: false,
-        deep: false,
+        skips_modules: true,
+        ..ReadOptions::default()
     };
     let mut head = Head::default();
     let input = Input::of_reader(Box::new(file), bytes);
@@ -106,6 +108,8 @@ struct Report {
     subexpires: u64,
     functions: u64,
     empty: u64,
+    /// Keys and settings by module: a server without the module passes over them, or refuses them.
+    modules: BTreeMap<String, (u64, u64)>,
     /// Unix milliseconds: keys whose expiry is before this count as expired.
     now_ms: i64,
     /// The key read last.
@@ -152,6 +156,17 @@ impl Loader for Report {
 
     fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {
         self.empty += 1;
+    }
+
+    fn module_skipped(&mut self, module: &str, of: ModuleData) {
+        let (keys, settings) = self.modules.entry(module.to_owned()).or_default();
+        match of {
+            ModuleData::Key => {
+                *keys += 1;
+                self.keys += 1;
+            }
+            ModuleData::Settings => *settings += 1,
+        }
     }
 
     fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
@@ -208,6 +223,7 @@ impl Report {
         let options = ReadOptions {
             checksum: true,
             deep: true,
+            skips_modules: true,
         };
         let input = Input::of_reader(Box::new(file), Some(total));
         let mut reader = Reader::begin(input, options, self)?;
@@ -275,6 +291,14 @@ impl fmt::Display for Report {
         }
         if self.empty > 0 {
             writeln!(f, "[info] {} keys without elements", self.empty)?;
+        }
+        for (module, (keys, settings)) in &self.modules {
+            let module = Printable(module.as_bytes());
+            writeln!(
+                f,
+                "[info] module '{module}': {keys} keys, {settings} settings; loaded only with \
+                 rdb-unknown-modules skip, which leaves them out"
+            )?;
         }
         if self.with_stats {
             if let Some(end) = self.end {

@@ -62,6 +62,7 @@ pub mod node;
 
 pub use clients::blocked::OnTimeout;
 pub use clients::client::{Client, ClientFlags, ClientKind};
+pub use clients::fieldsets::{Fieldset, Fieldsets};
 pub use clients::table::Clients;
 pub use execution::script::Program;
 pub use figures::histogram::Histogram;

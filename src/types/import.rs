@@ -176,6 +176,7 @@ impl<'a> HashImport<'a> {
                 let expiry = expire_ms.map_or(Expiry::Clear, Expiry::Set);
                 return table.set(name, value, expiry);
             }
+            Hash::Record(_) => unreachable!("an import makes none"),
             Hash::Listpack(pack) => pack.append_all(&[name_entry, value_entry]),
             Hash::ListpackEx(pack) => {
                 let expiry = Entry::Int(stored_expiry(expire_ms));

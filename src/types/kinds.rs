@@ -1,6 +1,6 @@
 //! The list of types, and what is generated from it.
 
-use super::Container;
+use super::{Container, Limits};
 
 /// The list that a new type joins, at its end: the variants of [`Type`], which are the names of the
 /// containers, too. With each type, the encodings that no earlier type has.
@@ -15,7 +15,8 @@ macro_rules! with_types {
                 // A sorted set in tree and table; the name is what Redis reports.
                 Zset: Skiplist "skiplist";
                 // In a listpack of (field, value, expiry).
-                Hash: ListpackEx "listpackex";
+                // Also in a record, which clients see as a listpack.
+                Hash: ListpackEx "listpackex", Record "listpack";
                 Stream: Stream "stream";
                 Array: SlicedArray "sliced-array";
             ]
@@ -113,6 +114,16 @@ with_types!([define_types]);
 // An entry has four bits for each.
 const _: () = assert!(Type::ALL.len() <= 16);
 const _: () = assert!(Encoding::ALL.len() <= 16);
+
+impl Encoding {
+    /// As [`Encoding::name`]; hashes that share names by Redis's directives have Redis's name.
+    pub fn name_under(self, limits: &Limits) -> &'static str {
+        match self {
+            Encoding::Record if limits.hash_min_template_entries > 0 => "template-listpack",
+            other => other.name(),
+        }
+    }
+}
 
 impl Type {
     /// As TYPE replies it.

@@ -41,6 +41,10 @@ limits! {
     set_max_listpack_value: usize = 64;
     hash_max_listpack_entries: usize = 512;
     hash_max_listpack_value: usize = 64;
+    hash_share_names: bool = true;
+    hash_min_template_entries: usize = 0;
+    /// 0: no limit.
+    hash_max_template_entries: usize = 0;
     zset_max_listpack_entries: usize = 128;
     zset_max_listpack_value: usize = 64;
     /// `stream-node-max-bytes`; 0: no limit.

@@ -9,6 +9,7 @@ use super::{Container, Encoding, End, Entry, Limits, Signature, Type, boxed};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::Quicklist;
 use crate::encodings::thin::Thin;
+use std::borrow::Cow;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -279,9 +280,9 @@ impl Container for List {
         });
     }
 
-    fn listpack(&self) -> Option<&Listpack> {
+    fn listpack(&self) -> Option<Cow<'_, Listpack>> {
         match self {
-            List::Listpack(pack) => Some(pack),
+            List::Listpack(pack) => Some(Cow::Borrowed(pack)),
             List::Quicklist(_) => None,
         }
     }

@@ -40,6 +40,7 @@ impl Measured for Hash {
     fn memory_bytes(&self) -> usize {
         match self {
             Hash::Listpack(pack) | Hash::ListpackEx(pack) => pack.memory_bytes(),
+            Hash::Record(record) => record.memory_bytes(),
             Hash::Table(table) => boxed_bytes::<FieldTable>() + table.memory_bytes(),
         }
     }

@@ -42,6 +42,7 @@ pub use crate::encodings::elements::Elements;
 pub use crate::encodings::listpack::Entry;
 pub use crate::encodings::quicklist::{End, Fill};
 
+use std::borrow::Cow;
 use std::mem::ManuallyDrop;
 
 use rand::Rng;
@@ -92,12 +93,12 @@ pub trait Container: Sized + Clone + Measured + Relocate {
     fn is_one_block(&self) -> bool {
         matches!(
             self.encoding(),
-            Encoding::Listpack | Encoding::ListpackEx | Encoding::Intset
+            Encoding::Listpack | Encoding::ListpackEx | Encoding::Record | Encoding::Intset
         )
     }
 
     /// The packed form, if it is one: DEBUG LISTPACK.
-    fn listpack(&self) -> Option<&Listpack> {
+    fn listpack(&self) -> Option<Cow<'_, Listpack>> {
         None
     }
 

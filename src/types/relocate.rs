@@ -60,6 +60,10 @@ impl Relocate for Hash {
                 pack.relocate(mover);
                 None
             }
+            Hash::Record(record) => {
+                record.relocate(mover);
+                None
+            }
             Hash::Table(table) => {
                 if at == 0 {
                     mover.boxed(table);

@@ -13,6 +13,7 @@ use crate::encodings::listpack::{Listpack, entry_bytes};
 use crate::encodings::members::MemberTable;
 use crate::encodings::thin::Thin;
 use rand::Rng;
+use std::borrow::Cow;
 
 /// The maximum size of an intset, whatever is configured: it must stay cheap to move.
 const INTSET_ENTRIES_MAX: usize = 1 << 30;
@@ -358,9 +359,9 @@ impl Container for Set {
         });
     }
 
-    fn listpack(&self) -> Option<&Listpack> {
+    fn listpack(&self) -> Option<Cow<'_, Listpack>> {
         match self {
-            Set::Listpack(pack) => Some(pack),
+            Set::Listpack(pack) => Some(Cow::Borrowed(pack)),
             _ => None,
         }
     }

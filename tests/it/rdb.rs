@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::random::Random;
 use crate::support::{Connection, Daemon, Reply, daemon::russet, peers::Peer};
 
-const PEERS: [Peer; 3] = [Peer::Redis7, Peer::Redis8, Peer::Valkey9];
+const PEERS: [Peer; 4] = [Peer::Redis7, Peer::Redis8, Peer::Redis810, Peer::Valkey9];
 
 fn folder() -> TempDir {
     tempfile::Builder::new()
@@ -70,6 +70,26 @@ fn fill_expiring_fields(c: &mut Connection) {
     c.ask("HSET hash:ttl:small a 1 b 2 c 3");
     let reply = c.ask("HPEXPIREAT hash:ttl:small 33177117420000 FIELDS 2 a c");
     assert_eq!(reply, "*2\r\n:1\r\n:1\r\n");
+}
+
+/// Hashes whose field names Redis 8.10 keeps in templates.
+fn fill_templates(c: &mut Connection) {
+    c.ask("HIMPORT PREPARE few name age city");
+    let names: Vec<String> = (0..600).map(|at| format!("field:{at}")).collect();
+    c.ask(&format!("HIMPORT PREPARE many {}", names.join(" ")));
+    c.ask("HIMPORT PREPARE unused x");
+    for i in 0..20 {
+        let long = "y".repeat(100);
+        c.ask(&format!("HIMPORT SET template:{i} few name:{i} {i} Paris"));
+        c.ask(&format!(
+            "HIMPORT SET template:long:{i} few {long} {i} Paris"
+        ));
+        c.ask(&format!(
+            "HIMPORT SET template:many:{i} many {}",
+            names.join(" ")
+        ));
+    }
+    assert_eq!(c.ask("HLEN template:many:7"), ":600\r\n");
 }
 
 /// A key's value, as text independent of the order of its elements.
@@ -170,6 +190,9 @@ fn files_of_other_servers_hold_here_what_they_hold_there() {
             if expires {
                 fill_expiring_fields(&mut there);
             }
+            if peer == Peer::Redis810 {
+                fill_templates(&mut there);
+            }
             assert_eq!(there.ask("SAVE"), "+OK\r\n");
             let ours = with_file(&russet(), &theirs.folder().join("dump.rdb"), &[]);
             let mut here = ours.connect();
@@ -202,6 +225,8 @@ fn other_servers_load_our_files() {
         (Peer::Redis7, "10"),
         (Peer::Redis8, "11"),
         (Peer::Redis8, "12"),
+        (Peer::Redis810, "0"),
+        (Peer::Redis810, "15"),
         (Peer::Valkey9, "0"),
     ] {
         let Some(program) = peer.program_for("our files on other servers") else {
@@ -253,6 +278,9 @@ fn payloads_of_other_servers_are_restored_and_ours_there() {
         if peer != Peer::Redis7 {
             fill_expiring_fields(&mut there);
         }
+        if peer == Peer::Redis810 {
+            fill_templates(&mut there);
+        }
         here.ask("FLUSHALL");
         let keys = there.value("KEYS *");
         for key in keys.items().expect("keys") {
@@ -267,7 +295,7 @@ fn payloads_of_other_servers_are_restored_and_ours_there() {
                 "{} {name}",
                 peer.name()
             );
-            if peer == Peer::Redis8 {
+            if matches!(peer, Peer::Redis8 | Peer::Redis810) {
                 let back = bulk(&here.call(&[b"DUMP", key]));
                 let reply = there.call(&[b"RESTORE", key, b"0", &back, b"REPLACE"]);
                 assert_eq!(reply, b"+OK\r\n", "{name}");

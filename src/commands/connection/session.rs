@@ -112,6 +112,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     call.server.acl.greet(client);
     client.db = DbIndex(0);
     client.identity.name = None;
+    client.fieldsets.clear();
     call.reply.set_resp3(false);
     call.reply.simple("RESET");
     Ok(())

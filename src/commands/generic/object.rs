@@ -62,7 +62,8 @@ fn look(call: &mut Call<'_>) -> Option<KeyInfo> {
 /// `OBJECT ENCODING key`: Redis's name. Reply: bulk string, null for a missing key. O(1).
 fn encoding(call: &mut Call<'_>) -> CommandResult {
     if let Some(info) = look(call) {
-        call.reply.bulk(info.encoding.name().as_bytes());
+        let name = info.encoding.name_under(call.db.limits());
+        call.reply.bulk(name.as_bytes());
     }
     Ok(())
 }

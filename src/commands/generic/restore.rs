@@ -243,16 +243,13 @@ mod tests {
     }
 
     #[test]
-    fn a_checksum_of_zero_is_none_from_version_13_on() {
+    fn a_checksum_of_zero_is_none() {
         let mut t = Testbed::new();
         t.run("SET k text");
         let dumped = payload_of_k(&mut t);
         for (version, reply) in [
-            (
-                12,
-                &b"-ERR DUMP payload version or checksum are wrong\r\n"[..],
-            ),
-            (13, b"+OK\r\n"),
+            (0, &b"+OK\r\n"[..]),
+            (12, b"+OK\r\n"),
             (15, b"+OK\r\n"),
             (80, b"-ERR DUMP payload version or checksum are wrong\r\n"),
             (16, b"-ERR DUMP payload version or checksum are wrong\r\n"),

@@ -23,7 +23,7 @@ use judge::{Verdict, judge};
 use words::{Grown, How, growable, words};
 use world::{
     Form, State, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload, prepare,
-    states, usual_form, waiting_for,
+    prepare_fieldset, states, usual_form, waiting_for,
 };
 
 /// Elements of keys that do not grow.
@@ -170,6 +170,11 @@ impl Subject {
         let mut bed = Testbed::unheard();
         let form = usual_form(self.name, self.doc.group);
         prepare(&mut bed, self.name);
+        if let ("himport|set", Dimension::Argument(grown)) = (self.name, dimension)
+            && grown.how == How::Times
+        {
+            prepare_fieldset(&mut bed, n);
+        }
         match dimension {
             Dimension::Held(form) => fill_two(&mut bed, form, n),
             Dimension::Had(state) => furnish(&mut bed, state, n),

@@ -328,6 +328,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "category") => "read".to_owned(),
         (_, "event") => "command".to_owned(),
         (_, "username") => format!("u{at}"),
+        (_, "fieldset-name") => "s".to_owned(),
         (_, "field") => format!("f{at}"),
         (_, "member1") => "m1".to_owned(),
         (_, "member2") => "m2".to_owned(),

@@ -213,6 +213,7 @@ pub fn prepare(bed: &mut Testbed, name: &str) {
         "client|import-source" => run(bed, &["CONFIG", "SET", "import-mode", "yes"]),
         "fcall" | "fcall_ro" => run(bed, &["FUNCTION", "LOAD", FUNCTION]),
         "evalsha" | "evalsha_ro" | "script|show" => run(bed, &["SCRIPT", "LOAD", "return 1"]),
+        "himport|set" => prepare_fieldset(bed, 1),
         "latency|graph" | "latency|history" => {
             let latency = &mut bed.engine.server.diagnostics.latency;
             latency.threshold_ms = 1;
@@ -225,6 +226,13 @@ pub fn prepare(bed: &mut Testbed, name: &str) {
         "prefixstats" => run(bed, &["CONFIG", "SET", "prefix-stats", "yes"]),
         _ => {}
     }
+}
+
+/// Keeps a fieldset of `n` names.
+pub fn prepare_fieldset(bed: &mut Testbed, n: usize) {
+    let mut words = vec!["HIMPORT".to_owned(), "PREPARE".to_owned(), "s".to_owned()];
+    words.extend((0..n).map(|i| format!("f{i}")));
+    run(bed, &words);
 }
 
 /// Gives `key` a value of `n` elements; a text of `n` bytes.

@@ -140,6 +140,46 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         .token("FIELDS"),
     ]),
     doc(
+        "himport",
+        "8.10.0",
+        "That of the subcommand",
+        "Make hashes from lists of field names that the connection keeps.",
+    ),
+    doc(
+        "himport|discard",
+        "8.10.0",
+        "O(N), N = number of the connection's fieldsets",
+        "Forget one of the connection's fieldsets.",
+    )
+    .args(&[Arg::string("fieldset-name")]),
+    doc(
+        "himport|discardall",
+        "8.10.0",
+        "O(N), N = number of the connection's fieldsets",
+        "Forget all of the connection's fieldsets.",
+    ),
+    doc(
+        "himport|prepare",
+        "8.10.0",
+        "O(N*log(N)), N = number of fields",
+        "Keep a list of field names under a name for this connection.",
+    )
+    .args(&[
+        Arg::string("fieldset-name"),
+        Arg::string("field").multiple(),
+    ]),
+    doc(
+        "himport|set",
+        "8.10.0",
+        "O(N), N = number of fields of the fieldset",
+        "Make a hash of a fieldset's names and the given values.",
+    )
+    .args(&[
+        Arg::key("key", 0),
+        Arg::string("fieldset-name"),
+        Arg::string("value").multiple(),
+    ]),
+    doc(
         "hincrby",
         "2.0.0",
         "O(1)",

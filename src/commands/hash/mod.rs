@@ -6,6 +6,7 @@ mod expire;
 mod field_args;
 mod get;
 mod getex;
+mod himport;
 mod incr;
 mod random;
 mod scan;
@@ -31,6 +32,7 @@ pub(super) static SPECS: &[Spec] = &[
     get::HVALS,
     getex::HGETDEL,
     getex::HGETEX,
+    himport::HIMPORT,
     incr::HINCRBY,
     incr::HINCRBYFLOAT,
     random::HRANDFIELD,

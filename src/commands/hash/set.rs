@@ -3,7 +3,7 @@
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Expiry, Hash};
+use crate::types::{Container, Expiry, Hash};
 
 pub(super) const HSET: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -50,10 +50,27 @@ fn set_all(call: &mut Call<'_>) -> Result<i64, CommandError> {
     let key = args.at(1);
     let limits = *call.db.limits();
     let mut hash = call.db.write_or(key, Hash::new)?;
-    hash.prepare(args.from(2).iter().map(<[u8]>::len), &limits);
+    let fields = (2..args.len()).step_by(2);
+    let fields = fields.map(|at| (args.at(at), args.at(at + 1)));
+    let is_new = hash.is_empty();
+    let known = match is_new {
+        true => Hash::of_known(fields.clone(), &limits),
+        false => Ok(None),
+    };
     let mut created = 0;
-    for at in (2..args.len()).step_by(2) {
-        created += i64::from(hash.set(args.at(at), args.at(at + 1), Expiry::Clear, &limits));
+    if let Ok(Some(whole)) = known {
+        created = fields.len() as i64;
+        *hash = whole;
+    } else {
+        hash.prepare(args.from(2).iter().map(<[u8]>::len), &limits);
+        for (field, value) in fields {
+            created += i64::from(hash.set(field, value, Expiry::Clear, &limits));
+        }
+        if known.is_err() {
+            hash.share_names(&limits);
+        } else if created > 0 && !is_new {
+            hash.share_few_names(&limits);
+        }
     }
     drop(hash);
     let fields = args.from(2).iter().step_by(2);
@@ -92,6 +109,7 @@ fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     let mut hash = call.db.write_or(key, Hash::new)?;
     hash.prepare([field.len(), value.len()].into_iter(), &limits);
     hash.set(field, value, Expiry::Clear, &limits);
+    hash.share_few_names(&limits);
     drop(hash);
     call.db
         .changed_fields(key, 1, Class::HASH, "hset", [field].into_iter());
@@ -117,6 +135,85 @@ mod tests {
             t.take_effects(),
             ["HSET h a 1 b 2 a 3", "HSET h a 1 c 2", "HMSET h a 9"]
         );
+    }
+
+    /// Whatever builds them: a command or several, a file, COPY.
+    #[test]
+    fn hashes_that_share_names_are_as_others() {
+        let mut t = Testbed::new();
+        t.engine.server.config.enable_debug_command = crate::config::Allowed::Yes;
+        let run = |t: &mut Testbed, shared: &str| {
+            t.run("FLUSHALL");
+            t.run(&format!("CONFIG SET hash-share-names {shared}"));
+            let mut replies = Vec::new();
+            for at in 0..30 {
+                for line in [
+                    "HSET @ name Bob age 30 city Paris",
+                    "HSET @ age 31 7 8",
+                    "HSETNX @ x y",
+                    "HDEL @ city none",
+                    "HINCRBY @ age 5",
+                    "HINCRBYFLOAT @ f 1.5",
+                    "HSET alone:@ a 1",
+                    "HSET alone:@ b 2",
+                    "HSET alone:@ c 3",
+                    "HGETALL alone:@",
+                    "HMGET @ name age none",
+                    "HSCAN @ 0",
+                    "HRANDFIELD @ -0",
+                    "HSTRLEN @ name",
+                    "OBJECT ENCODING @",
+                    "COPY @ copy:@",
+                    "HSET copy:@ name Eve",
+                    "HEXPIRE copy:@ 100 FIELDS 1 age",
+                    "OBJECT ENCODING copy:@",
+                    "RENAME copy:@ moved:@",
+                    "HGETDEL moved:@ FIELDS 2 name x",
+                    "HGETALL moved:@",
+                    "DEBUG DIGEST-VALUE @ alone:@ moved:@",
+                    "DUMP @",
+                    "DUMP alone:@",
+                    "SORT alone:@",
+                ] {
+                    let line = line.replace('@', &at.to_string());
+                    replies.push((line.clone(), t.run_args(&words(&line))));
+                    t.engine.keyspace.check_invariants();
+                }
+            }
+            replies.push((
+                "DEBUG RELOAD".to_owned(),
+                t.run_args(&[b"DEBUG", b"DIGEST"]),
+            ));
+            replies
+        };
+        fn words(line: &str) -> Vec<&[u8]> {
+            line.split(' ').map(str::as_bytes).collect()
+        }
+        let apart = run(&mut t, "no");
+        let shared = run(&mut t, "yes");
+        for (one, other) in apart.iter().zip(&shared) {
+            assert_eq!(one, other);
+        }
+        let bytes = |t: &mut Testbed, key: &str| {
+            let reply = t.run(&format!("MEMORY USAGE {key}"));
+            let digits = reply.trim().trim_start_matches(':').to_owned();
+            digits.parse::<u64>().expect("a number")
+        };
+        assert!(bytes(&mut t, "alone:29") < bytes(&mut t, "alone:0"));
+        t.run("CONFIG SET hash-min-template-entries 2");
+        assert_eq!(
+            t.run("OBJECT ENCODING alone:29"),
+            "$17\r\ntemplate-listpack\r\n"
+        );
+        t.run("HSET first p 1 q 2");
+        assert_eq!(
+            t.run("OBJECT ENCODING first"),
+            "$17\r\ntemplate-listpack\r\n"
+        );
+        t.run("CONFIG SET hash-max-template-entries 2");
+        t.run("HSET second p 1 q 2 r 3");
+        assert_eq!(t.run("OBJECT ENCODING second"), "$8\r\nlistpack\r\n");
+        t.engine.keyspace.check_invariants();
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
         "Value at:{:#x} refcount:{} encoding:{} serializedlength:{serialized} lru:{} lru_seconds_idle:{}",
         info.address,
         references(call, key),
-        info.encoding.name(),
+        info.encoding.name_under(call.db.limits()),
         now_s.wrapping_sub(info.idle_seconds) & 0xff_ffff,
         info.idle_seconds,
     );
@@ -118,7 +118,7 @@ pub(super) fn listpack(call: &mut Call<'_>) -> CommandResult {
     let kind = call.db.info(key).ok_or(CommandError::NoSuchKey)?.kind;
     let shown = for_container!(
         kind,
-        T => call.db.peek::<T>(key)?.and_then(|value| value.listpack().map(show)),
+        T => call.db.peek::<T>(key)?.and_then(|value| value.listpack().map(|pack| show(&pack))),
         _ => None,
     );
     let text = shown.ok_or(CommandError::Text("ERR Not a listpack encoded object."))?;

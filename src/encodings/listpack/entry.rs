@@ -151,8 +151,9 @@ impl<'a> Encoded<'a> {
         }
     }
 
+    /// Bytes without the trailing length.
     #[inline]
-    fn body_len(&self) -> usize {
+    pub(super) fn body_len(&self) -> usize {
         usize::from(self.head_len) + self.data.len()
     }
 
@@ -163,15 +164,25 @@ impl<'a> Encoded<'a> {
         body + backlen_size(body)
     }
 
+    /// As [`Encoded::write`], without the trailing length.
+    #[inline]
+    pub(super) fn write_body<'b>(
+        &self,
+        to: &'b mut [MaybeUninit<u8>],
+    ) -> &'b mut [MaybeUninit<u8>] {
+        let head_len = usize::from(self.head_len);
+        let (body, rest) = to.split_at_mut(self.body_len());
+        body[..head_len].write_copy_of_slice(&self.head[..head_len]);
+        body[head_len..].write_copy_of_slice(self.data);
+        rest
+    }
+
     /// Writes the entry at the start of `to` and returns the rest of `to`.
     #[inline]
     pub(super) fn write<'b>(&self, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
-        let head_len = usize::from(self.head_len);
         let body = self.body_len();
-        to[..head_len].write_copy_of_slice(&self.head[..head_len]);
-        to[head_len..body].write_copy_of_slice(self.data);
         let size = backlen_size(body);
-        let (backlen, rest) = to[body..].split_at_mut(size);
+        let (backlen, rest) = self.write_body(to).split_at_mut(size);
         for (i, byte) in backlen.iter_mut().enumerate() {
             let shifted = (body >> (7 * (size - 1 - i))) as u8 & 0x7F;
             byte.write(if i == 0 { shifted } else { shifted | 0x80 });

@@ -17,6 +17,7 @@
 //! `types` decides when a value leaves this encoding.
 #![allow(unsafe_code)]
 
+mod bare;
 mod edit;
 mod entry;
 mod iter;
@@ -25,6 +26,7 @@ mod repeats;
 mod roomy;
 mod validate;
 
+pub use bare::{BARE_TEXT_MAX, bare_bytes, bare_len, read_bare, write_bare};
 pub use entry::Entry;
 pub use iter::Iter;
 pub use pack::Pack;

@@ -73,6 +73,9 @@ pub enum Fault {
     Database(u64),
     #[error("it holds data of the module '{0}', which is not there")]
     Module(String),
+    /// A type of Redis's that has no counterpart here.
+    #[error("it holds a value of type '{0}', which is not supported")]
+    Unsupported(&'static str),
     #[error("a key has metadata of the class '{0}', which is not there")]
     Metadata(String),
     #[error("functions of a release candidate are not supported")]

@@ -36,6 +36,8 @@ pub mod kind {
     pub const STRING: u8 = 0;
     pub const MODULE_PRE_GA: u8 = 6;
     pub const MODULE_2: u8 = 7;
+    /// A compressed bitmap of Redis 8.12, which is not supported.
+    pub const BITMAP: u8 = 33;
 
     /// The name that `redis-check-rdb` uses.
     pub fn name(kind: u8) -> &'static str {
@@ -43,6 +45,7 @@ pub mod kind {
             STRING => "string",
             MODULE_PRE_GA => "module-pre-release",
             MODULE_2 => "module-value",
+            BITMAP => "bitmap",
             // Not in use.
             8 => "",
             _ => "unknown",
@@ -78,10 +81,10 @@ pub mod array {
     pub const SHORT: u64 = 3;
 }
 
-/// The newest version of Redis's that is read.
-pub const VERSION_MAX: u16 = 15;
-/// From this version of Redis's on, a payload may state 0 as its checksum: it is not checked.
-pub const VERSION_UNCHECKED: u16 = 13;
+/// The newest version of Redis's that is read: that of 8.12, whose own types are refused by name.
+pub const VERSION_MAX: u16 = 16;
+/// The newest version of a payload, which Redis 8.10 writes. There is a version 0, too.
+pub const PAYLOAD_VERSION_MAX: u16 = 15;
 /// Valkey's own versions that are read.
 pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=80;
 
@@ -95,7 +98,7 @@ pub enum Dialect {
 impl Dialect {
     /// The dialect of a payload of this version. `None`: a version not read here.
     pub fn of_version(version: u16) -> Option<Dialect> {
-        if (1..=VERSION_MAX).contains(&version) {
+        if version <= PAYLOAD_VERSION_MAX {
             Some(Dialect::Redis)
         } else {
             VALKEY_VERSIONS

@@ -12,7 +12,7 @@
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
-//! unsupported data, and passes over metadata that may be ignored.
+//! unsupported data, and passes over what may be ignored.
 
 mod census;
 mod fault;
@@ -31,6 +31,7 @@ pub use census::count_keys;
 pub use fault::{Fault, RdbError};
 pub use format::Dialect;
 pub use input::{Input, Text};
+pub use module::ModuleData;
 pub use parse::Rules;
 pub use payload::{Payload, seal};
 pub use peer::{PeerFormat, sync_version};

@@ -1,6 +1,7 @@
 //! Data of modules: which module it belongs to, and what may be ignored.
 //!
 //!     value      id, fields, 0
+//!     settings   id, 2, when: length, fields, 0       beside the keys
 //!     metadata   n (class: u32le, fields, 0)      of the next key
 //!     field      1, 2: length | 3: f32 | 4: f64 | 5: string
 
@@ -34,9 +35,43 @@ const CLASS_LETTERS: &[u8; 64] =
 /// The flag of metadata that may be ignored where its class is not known.
 const IGNORABLE: u32 = 1;
 
+/// Classes of metadata that a key can have.
+const CLASSES_MAX: usize = 7;
+
+/// Where data of a module that is not there was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModuleData {
+    /// A key's value: the key is left out.
+    Key,
+    /// What the module keeps beside the keys.
+    Settings,
+}
+
+/// Passes over a module's value; returns the module's name.
+pub fn skip_value(input: &mut Input<'_>) -> Result<String, Fault> {
+    let name = name(input)?;
+    skip_fields(input)?;
+    Ok(name)
+}
+
+/// Passes over what a module keeps beside the keys; returns the module's name.
+pub fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
+    let name = name(input)?;
+    if input.length()? != field::UNSIGNED {
+        return Err(Fault::damaged("settings of a module have no position"));
+    }
+    input.length()?;
+    skip_fields(input)?;
+    Ok(name)
+}
+
 /// Passes over a key's metadata, if all of it may be ignored.
 pub fn skip_metadata(input: &mut Input<'_>) -> Result<(), Fault> {
-    for _ in 0..input.count(5)? {
+    let classes = input.count(5)?;
+    if classes > CLASSES_MAX {
+        return Err(Fault::damaged("a key has too many classes of metadata"));
+    }
+    for _ in 0..classes {
         let class = u32::from_le_bytes(input.array()?);
         if class & IGNORABLE == 0 {
             let letter = |at: u32| char::from(CLASS_LETTERS[(class >> (8 + 6 * at) & 63) as usize]);
@@ -74,5 +109,25 @@ mod tests {
         bytes.extend_from_slice(&(id << 10 | 3).to_be_bytes());
         let named = name(&mut Input::of_bytes(&bytes)).expect("a number");
         assert_eq!(named, "ReJSON-RL");
+        let fields = [1, 5, 2, 9, 3, 0, 0, 0, 0, 5, 2, b'a', b'b', 0];
+        let value = [&bytes[..], &fields, b"next"].concat();
+        let mut input = Input::of_bytes(&value);
+        assert_eq!(skip_value(&mut input).expect("fields"), "ReJSON-RL");
+        assert_eq!(input.left(), 4);
+        for (position, is_read) in [(2, true), (1, false)] {
+            let settings = [&bytes[..], &[position, 1], &fields, b"next"].concat();
+            let mut input = Input::of_bytes(&settings);
+            let read = skip_settings(&mut input);
+            assert_eq!(read.is_ok() && input.left() == 4, is_read);
+        }
+    }
+
+    #[test]
+    fn a_key_has_metadata_of_seven_classes_at_most() {
+        for classes in 0..10 {
+            let metadata = [&[classes][..], &[1, 0, 0, 0, 0].repeat(classes.into())].concat();
+            let skipped = skip_metadata(&mut Input::of_bytes(&metadata));
+            assert_eq!(skipped.is_ok(), classes <= 7);
+        }
     }
 }

@@ -36,6 +36,7 @@ pub fn value<'i>(
             Text::Bytes(text) => OwnedValue::Bytes(text),
         }),
         kind::MODULE_PRE_GA | kind::MODULE_2 => Err(Fault::Module(module::name(input)?)),
+        kind::BITMAP if rules.dialect == Dialect::Redis => Err(Fault::Unsupported("bitmap")),
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }
 }

@@ -3,7 +3,7 @@
 //!     type | value | version: u16le | checksum: u64le
 
 use super::fault::Fault;
-use super::format::{Dialect, VERSION_UNCHECKED, opcode};
+use super::format::{Dialect, opcode};
 use super::input::Input;
 use super::module;
 use super::parse::{self, Rules};
@@ -30,8 +30,8 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// `None`: wrong version, or a wrong checksum if `looks` is set. Newer versions of Redis's may
-    /// have none.
+    /// `None`: wrong version, or a wrong checksum if `looks` is set. In a version of Redis's 0 means
+    /// that there is none.
     pub fn verify(payload: &'a [u8], looks: bool) -> Option<Payload<'a>> {
         let split = payload.len().checked_sub(FOOTER)?;
         let (body, footer) = payload.split_at(split);
@@ -39,7 +39,7 @@ impl<'a> Payload<'a> {
         let stated = u64::from_le_bytes(footer[2..].try_into().expect("eight bytes"));
         let dialect = Dialect::of_version(version)?;
         let found = crc64::update(0, &payload[..split + 2]);
-        let has_none = stated == 0 && dialect == Dialect::Redis && version >= VERSION_UNCHECKED;
+        let has_none = stated == 0 && dialect == Dialect::Redis;
         (stated == found || has_none || !looks).then_some(Payload { body, dialect })
     }
 

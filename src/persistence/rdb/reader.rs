@@ -8,9 +8,9 @@
 //! pieces, the loader gets the same. Nothing of an item reaches the loader before all of it is read.
 
 use super::fault::{Doing, Fault, RdbError};
-use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, opcode};
+use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, kind, opcode};
 use super::input::Input;
-use super::module;
+use super::module::{self, ModuleData};
 use super::parse::{self, Rules};
 use super::scan::{Scan, Scanned};
 use super::templates::Templates;
@@ -51,6 +51,9 @@ pub trait Loader {
     /// A key whose container has no elements: a bug of the writer.
     fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {}
 
+    /// Data of a module has been passed over ([`ReadOptions::skips_modules`]).
+    fn module_skipped(&mut self, _module: &str, _of: ModuleData) {}
+
     /// A function library.
     fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
         Ok(())
@@ -64,6 +67,8 @@ pub struct ReadOptions {
     pub checksum: bool,
     /// Whether elements of packed forms must differ.
     pub deep: bool,
+    /// Whether data of modules is passed over; otherwise it is a fault.
+    pub skips_modules: bool,
 }
 
 /// See the module.
@@ -321,10 +326,15 @@ impl<'a> Reader<'a> {
         (self.doing, self.kind) = (Doing::Key, Some(kind));
         self.input.string_to(&mut self.key)?;
         self.doing = Doing::Value;
-        match parse::value(&mut self.input, kind, &self.rules) {
-            Ok(value) => loader.key(self.db, &self.key, value, self.facts)?,
-            Err(Fault::Empty) => loader.empty_key(self.db, &self.key),
-            Err(fault) => return Err(fault),
+        if kind == kind::MODULE_2 && self.options.skips_modules {
+            let module = module::skip_value(&mut self.input)?;
+            loader.module_skipped(&module, ModuleData::Key);
+        } else {
+            match parse::value(&mut self.input, kind, &self.rules) {
+                Ok(value) => loader.key(self.db, &self.key, value, self.facts)?,
+                Err(Fault::Empty) => loader.empty_key(self.db, &self.key),
+                Err(fault) => return Err(fault),
+            }
         }
         self.facts = KeyFacts::default();
         self.kind = None;
@@ -381,6 +391,11 @@ impl<'a> Reader<'a> {
                 loader.function(input.string()?.bytes(&mut digits))?;
             }
             opcode::FUNCTION_PRE_GA => return Err(Fault::FunctionPreGa),
+            opcode::MODULE_AUX if self.options.skips_modules => {
+                self.doing = Doing::Aux;
+                let module = module::skip_settings(input)?;
+                loader.module_skipped(&module, ModuleData::Settings);
+            }
             opcode::MODULE_AUX => return Err(Fault::Module(module::name(input)?)),
             other => return Err(Fault::Unknown(other)),
         }

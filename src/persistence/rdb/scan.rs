@@ -66,6 +66,7 @@ fn opcode_layout(code: u8, dialect: Dialect) -> Option<Layout> {
         (opcode::FREQ, _) => &[Raw(1)],
         (opcode::FUNCTION2, _) => &[Text],
         (opcode::SLOT_INFO, _) => &[Length, Length, Length],
+        (opcode::MODULE_AUX, _) => &[Length, Length, Length, Part::Fields],
         (opcode::HASH_TEMPLATE, Dialect::Redis) => &[Length, Times(&[Text])],
         (opcode::KEY_META, Dialect::Redis) => &[Times(&[Raw(4), Part::Fields])],
         (opcode::VALKEY_SLOT_IMPORT, Dialect::Valkey) => &[Text, Times(&[Length, Length])],

@@ -96,7 +96,7 @@ impl Saved for Hash {
         let first_expiry = self.expire_min();
         let expirable = version >= VERSION_FIELD_TTLS;
         let kind = match self {
-            Hash::Listpack(_) if version >= VERSION_LISTPACKS => LISTPACK,
+            Hash::Listpack(_) | Hash::Record(_) if version >= VERSION_LISTPACKS => LISTPACK,
             _ if is_valkey(version) && first_expiry.is_some() => VALKEY_HASH_2,
             _ if is_valkey(version) => HASH,
             Hash::ListpackEx(_) if expirable => LISTPACK_EX,
@@ -120,6 +120,7 @@ impl Saved for Hash {
     fn save_head(&self, to: &mut RdbWriter, form: Form) {
         match self {
             Hash::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
+            Hash::Record(record) if form.kind == LISTPACK => to.pack(&record.to_listpack()),
             Hash::ListpackEx(pack) if form.kind == LISTPACK_EX => {
                 to.time(form.first_expiry.unwrap_or(0));
                 to.pack(pack);

@@ -125,8 +125,10 @@ const fn types() -> [Option<Type>; 256] {
 /// The parts of a value in the form of this number. `None`: there is no such form of a container or
 /// string.
 pub(super) fn layout(number: u8, dialect: Dialect) -> Option<Layout> {
-    if number == kind::STRING {
-        return Some(&[Part::Text]);
+    match number {
+        kind::STRING => return Some(&[Part::Text]),
+        kind::MODULE_2 => return Some(&[Part::Length, Part::Fields]),
+        _ => {}
     }
     let of = TYPES[usize::from(number)]?;
     let (forms, valkey) = for_container!(

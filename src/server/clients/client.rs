@@ -11,6 +11,7 @@ use crate::pubsub::{Kind, Subscriptions};
 use crate::replication::ReplOffset;
 use crate::resp::{Args, OwnedArgs};
 use crate::server::clients::blocked::Blocked;
+use crate::server::clients::fieldsets::Fieldsets;
 
 bitflags! {
     /// What a client is, and how it is treated.
@@ -140,6 +141,7 @@ pub struct Client {
     /// Its subscriptions, if any.
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
+    pub fieldsets: Fieldsets,
     pub buffers: ClientBuffers,
     pub traffic: Traffic,
     /// The log offset after this client's last write: up to there the file must be safe.
@@ -220,6 +222,7 @@ impl Client {
             watched: WatchList::default(),
             subscriptions: None,
             blocked: None,
+            fieldsets: Fieldsets::default(),
             buffers: ClientBuffers::default(),
             traffic: Traffic {
                 bytes_in: 0,

@@ -55,6 +55,7 @@ impl Client {
             + blocked
             + subscriptions
             + self.buffers.tracking_bytes
+            + self.fieldsets.memory_bytes()
             + text(&self.identity.name)
             + text(&self.identity.lib_name)
             + text(&self.identity.lib_ver)

@@ -105,6 +105,7 @@ impl Call<'_> {
             server.update_interest();
         }
         spare.reply.clear(REPLY_KEPT);
+        spare.client.fieldsets.clear();
         server.scripting.spare = Some(spare);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! A hash: a listpack of (field, value), or once a field has an expiry of (field, value,
-//! expiry), else a table.
+//! expiry), else a table. If other hashes have the same fields in the same order: a record, which
+//! has the values alone; to clients it is the listpack.
 //!
 //! In the extended listpack fields are ordered by expiry, soonest first, then those without (0), as
 //! in Redis: the order is visible to clients. Expired fields stay until `remove_expired`; readers
@@ -7,17 +8,22 @@
 #![allow(unsafe_code)]
 
 mod packed;
+mod shared;
 
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
 use crate::encodings::elements::Elements;
 use crate::encodings::fields::{Field, FieldTable, Ttl};
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
+use crate::encodings::record::{Record, fits};
 use crate::encodings::thin::Thin;
 use packed::{
     NO_EXPIRY, expiry_at, find, move_to_expiry, record, records, set_in_extended, set_in_listpack,
 };
 use rand::Rng;
+use shared::{Found, extended, find as find_schema, make, reduced};
+use smallvec::SmallVec;
+use std::borrow::Cow;
 
 pub use crate::encodings::fields::Ttl as Expiry;
 pub(super) use packed::{expiries_in_order, insert_by_expiry, stored_expiry};
@@ -63,6 +69,7 @@ pub enum ExpiryChange {
 pub enum Hash {
     Listpack(Listpack),
     ListpackEx(Listpack),
+    Record(Record),
     Table(Box<FieldTable>),
 }
 
@@ -71,15 +78,51 @@ impl Hash {
         Hash::Listpack(Listpack::new())
     }
 
+    /// A hash of fields whose names differ. O(bytes), one allocation if it is small.
+    pub fn of_distinct<'f>(
+        fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
+        limits: &Limits,
+    ) -> Self {
+        let repeats = match Hash::of_known(fields.clone(), limits) {
+            Ok(Some(hash)) => return hash,
+            Ok(None) => false,
+            Err(Repeats) => true,
+        };
+        let (mut count, mut sum, mut longest) = (0, 0, 0);
+        for (name, value) in fields.clone() {
+            count += 1;
+            sum += name.len() + value.len();
+            longest = longest.max(name.len()).max(value.len());
+        }
+        let mut pack = Listpack::new();
+        let is_small = longest <= limits.hash_max_listpack_value;
+        if count <= limits.hash_max_listpack_entries && is_small && pack.fits(sum) {
+            pack.append_each(fields.flat_map(|(n, v)| [Entry::parse(n), Entry::parse(v)]));
+            let mut hash = Hash::Listpack(pack);
+            if repeats {
+                hash.share_names(limits);
+            }
+            return hash;
+        }
+        let mut table = Box::<FieldTable>::default();
+        for (name, value) in fields {
+            table.set(name, value, Ttl::Clear);
+        }
+        Hash::Table(table)
+    }
+
     /// Must be called before setting fields: `lens` are the lengths of all names and values.
     pub fn prepare(&mut self, lens: impl ExactSizeIterator<Item = usize>, limits: &Limits) {
-        let (Hash::Listpack(pack) | Hash::ListpackEx(pack)) = &*self else {
-            return;
+        let pack = match &*self {
+            Hash::Table(_) => return,
+            Hash::Record(_) => None,
+            Hash::Listpack(pack) | Hash::ListpackEx(pack) => Some(pack),
         };
         let mut sum = 0;
         let crowded = lens.len() / 2 > limits.hash_max_listpack_entries;
         let mut lens = lens.inspect(|len| sum += len);
-        if crowded || lens.any(|len| len > limits.hash_max_listpack_value) || !pack.fits(sum) {
+        let is_long = lens.any(|len| len > limits.hash_max_listpack_value);
+        if crowded || is_long || pack.is_some_and(|pack| !pack.fits(sum)) {
             self.become_table();
         }
     }
@@ -105,9 +148,82 @@ impl Hash {
         }
     }
 
+    /// A hash of these fields, in order, if it can be a record: many others have the same names.
+    /// `Err`: it cannot yet, but [`Hash::share_names`] is to be called when it has the fields.
+    #[inline]
+    pub fn of_known<'f>(
+        fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
+        limits: &Limits,
+    ) -> Result<Option<Hash>, Repeats> {
+        let names = fields.clone().map(|(name, _)| name);
+        let schema = match find_schema(names, limits) {
+            Found::Schema(schema) => schema,
+            Found::Wanted => return Err(Repeats),
+            Found::Nothing => return Ok(None),
+        };
+        let longest = fields.clone().map(|(n, v)| n.len().max(v.len())).max();
+        if longest.is_none_or(|longest| longest > limits.hash_max_listpack_value) {
+            return Ok(None);
+        }
+        let values = fields.map(|(_, value)| Entry::parse(value));
+        let record = values
+            .clone()
+            .all(fits)
+            .then(|| Record::new(schema, values));
+        Ok(record.map(Hash::Record))
+    }
+
+    /// Makes a listpack whose field names repeat a record. O(fields).
+    pub fn share_names(&mut self, limits: &Limits) {
+        let Hash::Listpack(pack) = &*self else { return };
+        // Most hashes from files have names that fit.
+        if pack.len() > 2 * shared::FIELDS_MAX {
+            return;
+        }
+        let (mut text, mut ends) = (SmallVec::<[u8; 256]>::new(), SmallVec::<[_; 16]>::new());
+        for name in pack.iter().step_by(2) {
+            text.extend_from_slice(name.bytes(&mut itoa::Buffer::new()));
+            ends.push(text.len());
+        }
+        let begin = |at: usize| at.checked_sub(1).map_or(0, |before| ends[before]);
+        let names = (0..ends.len()).map(|at| &text[begin(at)..ends[at]]);
+        let schema = match find_schema(names.clone(), limits) {
+            Found::Schema(schema) => schema,
+            Found::Wanted => match make(names) {
+                Some(schema) => schema,
+                None => return,
+            },
+            Found::Nothing => return,
+        };
+        let values = pack.iter().skip(1).step_by(2);
+        if values.clone().all(fits) {
+            *self = Hash::Record(Record::new(schema, values));
+        }
+    }
+
+    /// As [`Hash::share_names`], when fewer fields are there than a search would mind.
+    #[inline]
+    pub fn share_few_names(&mut self, limits: &Limits) {
+        /// Fields of a listpack whose names are looked at after each change.
+        const FEW: usize = 8;
+        if let Hash::Listpack(pack) = &*self
+            && pack.len() <= 2 * FEW
+        {
+            self.share_names(limits);
+        }
+    }
+
+    /// Makes a record a listpack.
+    fn become_listpack(&mut self) {
+        if let Hash::Record(record) = &*self {
+            *self = Hash::Listpack(record.to_listpack());
+        }
+    }
+
     /// Adds room for expiries to a plain listpack, none set: HEXPIRE, HGETEX and HSETEX do this to
     /// a hash even if they then find no field.
     pub fn make_expirable(&mut self) {
+        self.become_listpack();
         if let Hash::Listpack(pack) = self {
             let mut extended = Listpack::new();
             for field in records(pack, 2) {
@@ -121,6 +237,10 @@ impl Hash {
     pub fn get(&self, name: &[u8]) -> Option<HashField<'_>> {
         let (pack, width) = match self {
             Hash::Table(table) => return table.get(name).map(HashField::from),
+            Hash::Record(record) => {
+                let at = record.find(name)?;
+                return Some(field_of(record, at));
+            }
             Hash::Listpack(pack) => (pack, 2),
             Hash::ListpackEx(pack) => (pack, 3),
         };
@@ -135,8 +255,15 @@ impl Hash {
         if matches!(expiry, Ttl::Set(_)) {
             self.make_expirable();
         }
+        if let Hash::Record(record) = self {
+            match set_in_record(record, name, value, limits) {
+                Some(created) => return created,
+                None => self.become_listpack(),
+            }
+        }
         let created = match self {
             Hash::Table(table) => return table.set(name, value, expiry),
+            Hash::Record(_) => unreachable!("a listpack now"),
             Hash::Listpack(pack) => set_in_listpack(pack, name, value),
             Hash::ListpackEx(pack) => set_in_extended(pack, name, value, expiry),
         };
@@ -151,15 +278,15 @@ impl Hash {
     pub fn set_expire(&mut self, name: &[u8], expire_ms: Option<u64>) -> bool {
         match self {
             Hash::Table(table) => return table.set_expire(name, expire_ms),
-            Hash::Listpack(pack) => {
-                if find(pack, name, 2).is_none() {
+            Hash::ListpackEx(_) => {}
+            Hash::Listpack(_) | Hash::Record(_) => {
+                if self.get(name).is_none() {
                     return false;
                 }
                 if expire_ms.is_none() {
                     return true;
                 }
             }
-            Hash::ListpackEx(_) => {}
         }
         self.make_expirable();
         let Hash::ListpackEx(pack) = self else {
@@ -181,6 +308,7 @@ impl Hash {
     ) -> Option<ExpiryChange> {
         let (found, old) = match &*self {
             Hash::Table(table) => (None, table.get(name)?.expire_ms),
+            Hash::Record(record) => (record.find(name).map(|_| None)?, None),
             Hash::Listpack(pack) => (find(pack, name, 2).map(|_| None)?, None),
             Hash::ListpackEx(pack) => {
                 let at = find(pack, name, 3)?;
@@ -203,6 +331,7 @@ impl Hash {
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let (pack, width) = match self {
             Hash::Table(table) => return table.remove(name),
+            Hash::Record(_) => return self.remove_from_record(name),
             Hash::Listpack(pack) => (pack, 2),
             Hash::ListpackEx(pack) => (pack, 3),
         };
@@ -210,11 +339,29 @@ impl Hash {
         found.map(|pos| pack.delete_span(pos, width)).is_some()
     }
 
+    fn remove_from_record(&mut self, name: &[u8]) -> bool {
+        let Hash::Record(record) = self else {
+            unreachable!("the caller has looked");
+        };
+        let Some(at) = record.find(name) else {
+            return false;
+        };
+        match reduced(&record.schema(), at) {
+            Some(schema) => record.remove(at, schema),
+            None => {
+                let mut pack = record.to_listpack();
+                pack.delete_range(2 * at, 2);
+                *self = Hash::Listpack(pack);
+            }
+        }
+        true
+    }
+
     /// A lower bound of all expiries. Exact in a listpack; in a table it may be the expiry of a
     /// field since removed or changed.
     pub fn next_due(&self) -> Option<u64> {
         match self {
-            Hash::Listpack(_) => None,
+            Hash::Listpack(_) | Hash::Record(_) => None,
             Hash::ListpackEx(pack) => expiry_at(pack, pack.seek(2)),
             Hash::Table(table) => table.next_due(),
         }
@@ -240,7 +387,7 @@ impl Hash {
         mut see: impl FnMut(&[u8]),
     ) -> usize {
         let pack = match self {
-            Hash::Listpack(_) => return 0,
+            Hash::Listpack(_) | Hash::Record(_) => return 0,
             Hash::Table(table) => return table.remove_expired(now_ms, limit, see),
             Hash::ListpackEx(pack) => pack,
         };
@@ -276,6 +423,15 @@ impl Hash {
         match self {
             Hash::Listpack(pack) => _ = records(pack, 2).all(see),
             Hash::ListpackEx(pack) => _ = records(pack, 3).all(see),
+            Hash::Record(record) => {
+                record.visit(|name, value| {
+                    see(HashField {
+                        name,
+                        value,
+                        expire_ms: None,
+                    })
+                });
+            }
             Hash::Table(table) => _ = table.iter().all(|field| see(field.into())),
         }
     }
@@ -284,6 +440,10 @@ impl Hash {
     pub fn random(&self, rng: &mut impl Rng) -> Option<HashField<'_>> {
         let (pack, width) = match self {
             Hash::Table(table) => return table.random(rng).map(HashField::from),
+            Hash::Record(record) => {
+                let at = below(rng, record.len());
+                return Some(field_of(record, at));
+            }
             Hash::Listpack(pack) => (pack, 2),
             Hash::ListpackEx(pack) => (pack, 3),
         };
@@ -323,6 +483,40 @@ impl Hash {
     }
 }
 
+/// The list of names of a hash without a schema is to get one.
+#[derive(Debug)]
+pub struct Repeats;
+
+/// The field of a record with this index.
+#[inline]
+fn field_of(record: &Record, at: usize) -> HashField<'_> {
+    HashField {
+        name: Entry::Str(record.name(at)),
+        value: record.get(at),
+        expire_ms: None,
+    }
+}
+
+/// Sets a field of a record; true if it is new. `None`: the record cannot hold it.
+#[inline]
+fn set_in_record(record: &mut Record, name: &[u8], value: &[u8], limits: &Limits) -> Option<bool> {
+    let value = Entry::parse(value);
+    if !fits(value) || record.len() > limits.hash_max_listpack_entries {
+        return None;
+    }
+    match record.find(name) {
+        Some(at) => {
+            record.replace(at, value);
+            Some(false)
+        }
+        None => {
+            let schema = extended(&record.schema(), name, limits)?;
+            record.push(schema, value);
+            Some(true)
+        }
+    }
+}
+
 impl Default for Hash {
     fn default() -> Self {
         Self::new()
@@ -338,6 +532,7 @@ impl Container for Hash {
         let encoding = self.encoding();
         match self {
             Hash::Listpack(pack) | Hash::ListpackEx(pack) => (encoding, pack.into_word()),
+            Hash::Record(record) => (encoding, record.into_word()),
             Hash::Table(table) => (encoding, boxed::into_word(table)),
         }
     }
@@ -349,6 +544,8 @@ impl Container for Hash {
             // SAFETY: the caller guarantees it.
             Encoding::ListpackEx => Hash::ListpackEx(unsafe { Listpack::from_word(word) }),
             // SAFETY: the caller guarantees it.
+            Encoding::Record => Hash::Record(unsafe { Record::from_word(word) }),
+            // SAFETY: the caller guarantees it.
             Encoding::Hashtable => Hash::Table(unsafe { boxed::from_word(word) }),
             other => panic!("not an encoding of a hash: {other:?}"),
         }
@@ -358,6 +555,7 @@ impl Container for Hash {
         match self {
             Hash::Listpack(_) => Encoding::Listpack,
             Hash::ListpackEx(_) => Encoding::ListpackEx,
+            Hash::Record(_) => Encoding::Record,
             Hash::Table(_) => Encoding::Hashtable,
         }
     }
@@ -366,6 +564,7 @@ impl Container for Hash {
         match self {
             Hash::Listpack(pack) => pack.len() / 2,
             Hash::ListpackEx(pack) => pack.len() / 3,
+            Hash::Record(record) => record.len(),
             Hash::Table(table) => table.len(),
         }
     }
@@ -389,6 +588,7 @@ impl Container for Hash {
                     true
                 });
             }
+            Hash::Record(record) => record.check_invariants(),
             Hash::Table(table) => table.check_invariants(),
         }
     }
@@ -406,9 +606,10 @@ impl Container for Hash {
         });
     }
 
-    fn listpack(&self) -> Option<&Listpack> {
+    fn listpack(&self) -> Option<Cow<'_, Listpack>> {
         match self {
-            Hash::Listpack(pack) | Hash::ListpackEx(pack) => Some(pack),
+            Hash::Listpack(pack) | Hash::ListpackEx(pack) => Some(Cow::Borrowed(pack)),
+            Hash::Record(record) => Some(Cow::Owned(record.to_listpack())),
             Hash::Table(_) => None,
         }
     }
@@ -435,6 +636,7 @@ impl Container for Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::memory::Measured;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -495,6 +697,85 @@ mod tests {
         let mut hash = Hash::new();
         hash.prepare([1usize; 8].into_iter(), &limits);
         assert_eq!(hash.encoding(), Encoding::Hashtable);
+    }
+
+    proptest! {
+        /// Hashes that share names are to their users what others are.
+        #[test]
+        fn a_record_is_seen_as_a_listpack(
+            ops in prop::collection::vec((0u8..8, 0u32..6, -50i64..50), 1..60),
+        ) {
+            let alone = Limits { hash_share_names: false, ..Limits::default() };
+            let sharing = Limits { hash_min_template_entries: 1, ..alone };
+            let (mut one, mut other) = (Hash::new(), Hash::new());
+            for (op, name, value) in ops {
+                let name = match name {
+                    0..4 => format!("name:{name}"),
+                    digits => digits.to_string(),
+                };
+                let (name, value) = (name.as_bytes(), value.to_string());
+                match op {
+                    0..4 => {
+                        let created = one.set(name, value.as_bytes(), Ttl::Clear, &alone);
+                        prop_assert_eq!(other.set(name, value.as_bytes(), Ttl::Clear, &sharing), created);
+                        other.share_few_names(&sharing);
+                    }
+                    4..6 => prop_assert_eq!(one.remove(name), other.remove(name)),
+                    6 => {
+                        let decide = |_: Option<u64>| ExpiryChange::Keep;
+                        prop_assert_eq!(one.change_expiry(name, decide), other.change_expiry(name, decide));
+                        prop_assert_eq!(one.set_expire(name, None), other.set_expire(name, None));
+                    }
+                    _ => {
+                        let copy = other.clone();
+                        copy.check_invariants();
+                        let mut other = copy;
+                        let mut one = one.clone();
+                        let set = one.set_expire(name, Some(77));
+                        prop_assert_eq!(other.set_expire(name, Some(77)), set);
+                        prop_assert_eq!(names(&one), names(&other));
+                    }
+                }
+                other.check_invariants();
+                prop_assert_eq!(one.len(), other.len());
+                prop_assert_eq!(names(&one), names(&other));
+                let field = |hash: &Hash| hash.get(name).map(|field| field.value.to_vec());
+                prop_assert_eq!(field(&one), field(&other));
+                let bytes = |hash: &Hash| hash.listpack().map(|pack| pack.as_bytes().to_vec());
+                prop_assert_eq!(bytes(&one), bytes(&other));
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_with_the_same_names_become_records() {
+        let limits = Limits::default();
+        let values = ["1", "two"];
+        let pairs = || {
+            [&b"own:a"[..], b"own:b"]
+                .into_iter()
+                .zip(values.map(str::as_bytes))
+        };
+        for _ in 0..20 {
+            match Hash::of_known(pairs(), &limits) {
+                Ok(Some(hash)) => {
+                    hash.check_invariants();
+                    assert_eq!(hash.encoding(), Encoding::Record);
+                    assert!(hash.memory_bytes() <= 8);
+                    return;
+                }
+                Ok(None) => {}
+                Err(Repeats) => {
+                    let mut hash = Hash::new();
+                    for (name, value) in pairs() {
+                        hash.set(name, value, Ttl::Clear, &limits);
+                    }
+                    hash.share_names(&limits);
+                    assert_eq!(hash.encoding(), Encoding::Record);
+                }
+            }
+        }
+        panic!("they have repeated");
     }
 
     proptest! {

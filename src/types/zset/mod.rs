@@ -18,6 +18,7 @@ use crate::encodings::thin::Thin;
 use packed::{PackedScore, find, insert_pair, prev_pair};
 pub(super) use packed::{are_in_order, element, next_pair};
 use rand::Rng;
+use std::borrow::Cow;
 
 /// See the module.
 #[derive(Clone)]
@@ -409,9 +410,9 @@ impl Container for Zset {
         });
     }
 
-    fn listpack(&self) -> Option<&Listpack> {
+    fn listpack(&self) -> Option<Cow<'_, Listpack>> {
         match self {
-            Zset::Listpack(pack) => Some(pack),
+            Zset::Listpack(pack) => Some(Cow::Borrowed(pack)),
             Zset::Table(_) => None,
         }
     }

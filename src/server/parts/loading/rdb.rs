@@ -8,6 +8,7 @@
 //! Cost: O(bytes of the file), in slices of about the given bytes, but whole keys. A stream needs
 //! memory for the bytes that wait, at least those of the current key.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -15,7 +16,9 @@ use super::{LoadError, LoadFigures};
 use crate::base::text::Printable;
 use crate::config::Config;
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
-use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, ReadOptions, ReadStep, Reader};
+use crate::persistence::rdb::{
+    Fault, Input, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
+};
 use crate::replication::{ReplId, ReplOffset};
 use crate::scripting::Libraries;
 use crate::types::Limits;
@@ -61,6 +64,20 @@ struct Collected {
     functions: Vec<Vec<u8>>,
     /// Expired keys that were left out, if their names are kept.
     expired: Vec<NamedKey>,
+    /// Keys and settings left out, by module.
+    modules: BTreeMap<String, (u64, u64)>,
+}
+
+impl Collected {
+    /// Logs the data of modules that was left out.
+    fn log_modules(&self) {
+        for (module, (keys, settings)) in &self.modules {
+            tracing::warn!(
+                "Loading: left out the data of the module '{}': {keys} keys, {settings} settings",
+                Printable(module.as_bytes())
+            );
+        }
+    }
 }
 
 /// Puts a file's keys into the keyspace.
@@ -152,6 +169,14 @@ impl Loader for Filler<'_> {
         }
     }
 
+    fn module_skipped(&mut self, module: &str, of: ModuleData) {
+        let (keys, settings) = self.to.modules.entry(module.to_owned()).or_default();
+        match of {
+            ModuleData::Key => *keys += 1,
+            ModuleData::Settings => *settings += 1,
+        }
+    }
+
     fn function(&mut self, code: &[u8]) -> Result<(), Fault> {
         self.to.figures.functions += 1;
         self.to.functions.push(code.to_vec());
@@ -180,7 +205,10 @@ impl RdbLoad {
                 ReadStep::Key if self.reader.offset() < until => {}
                 ReadStep::Key => return Ok(Step::More),
                 ReadStep::Starved => return Ok(Step::Starved),
-                ReadStep::End(_) => return Ok(Step::Done),
+                ReadStep::End(_) => {
+                    self.collected.log_modules();
+                    return Ok(Step::Done);
+                }
             }
         }
     }
@@ -526,6 +554,52 @@ mod tests {
             let why = refused.expect_err("it has an array").to_string();
             let is_named = why.contains("a value of type 'array', which is not supported");
             assert!(is_named, "{why}");
+        }
+    }
+
+    /// A vector set of Redis 8.10, which is a module's value there, in a file with settings of its
+    /// module, and keys around it.
+    #[test]
+    fn data_of_modules_ends_a_load_or_is_left_out() {
+        let payload = newer("7 ");
+        let value = &payload[1..payload.len() - 10];
+        let id = &value[..9];
+        let key = |name: u8, kind: u8, value: &[u8]| [&[kind, 1, name][..], value].concat();
+        let file = [
+            b"REDIS0015".to_vec(),
+            [&[0xf7][..], id, &[2, 1, 5, 2, b'a', b'b', 0]].concat(),
+            vec![0xfe, 0],
+            key(b'a', 0, b"\x01x"),
+            [&[0xfc][..], &(NOW + 5).to_le_bytes()].concat(),
+            key(b'v', 7, value),
+            key(b'b', 0, b"\x01y"),
+            [&[0xff][..], &[0; 8]].concat(),
+        ]
+        .concat();
+        let mut rng = SmallRng::seed_from_u64(7);
+        let refused = load_pieces(&mut keyspace(), &file, &mut rng);
+        let why = refused.expect_err("a module's data").to_string();
+        assert!(why.contains("module 'vectorset'"), "{why}");
+        for piece in [1, 7, file.len()] {
+            let mut keyspace = keyspace();
+            let mut options = options(ExpiredKeys::Keep);
+            options.read.skips_modules = true;
+            let mut stream = RdbStream::new(options, None);
+            let mut pieces = file.chunks(piece);
+            let end = loop {
+                match stream.step(&mut keyspace, 1000).expect("no fault") {
+                    Step::Starved => stream.feed(pieces.next().expect("it is whole")),
+                    Step::More => {}
+                    Step::Done => break stream.figures(),
+                }
+            };
+            assert_eq!(end.keys_loaded, 2);
+            let modules = &stream.load.collected.modules;
+            assert_eq!(modules["vectorset"], (1, 1));
+            // The expiry was that of the key left out.
+            let mut db = keyspace.db(DbIndex(0));
+            assert_eq!(db.expiry(b"b"), Some(None));
+            assert_eq!(db.expiry(b"v"), None);
         }
     }
 

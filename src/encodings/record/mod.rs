@@ -1,0 +1,412 @@
+//! A record: the values of a small hash, in the order of a schema's names, in one block.
+//!
+//!     word    schema's number: 16 bits | address of the block: 48 bits
+//!     block   value ...                  entries as in a listpack, without trailing lengths
+//!
+//! Invariants
+//!   1. The block has one entry for each name of the schema, and was made for their bytes.
+//!   2. A string among them has at most [`VALUE_BYTES_MAX`] bytes.
+//!   3. A record counts as one reference to its schema.
+//!
+//! The block states no length: what a record costs beside its values is a byte for each of them.
+//! Cost: everything is O(values), of which there are few; `len` O(1).
+//! When a hash is a record: `types::hash`.
+#![allow(unsafe_code)]
+
+mod schema;
+
+pub use schema::{Schema, SchemaRef};
+
+use crate::base::alloc;
+use crate::base::mover::Mover;
+use crate::encodings::listpack::{
+    BARE_TEXT_MAX, Entry, Listpack, bare_bytes, bare_len, read_bare, write_bare,
+};
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::num::NonZeroU64;
+use std::ptr::NonNull;
+
+/// The longest string in a record.
+pub const VALUE_BYTES_MAX: usize = BARE_TEXT_MAX;
+
+const ADDRESS_BITS: u32 = 48;
+const ADDRESS: u64 = (1 << ADDRESS_BITS) - 1;
+
+/// See the module.
+pub struct Record(NonZeroU64);
+
+// SAFETY: a record owns its block alone, and its schema may be used and dropped on any thread.
+unsafe impl Send for Record {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Record {}
+
+impl Record {
+    /// A record of these values, one for each name of the schema, which must fit ([`fits`]).
+    pub fn new<'v>(schema: SchemaRef, values: impl Iterator<Item = Entry<'v>> + Clone) -> Record {
+        let (bytes, count) = values.clone().fold((0, 0), |(bytes, n), value| {
+            (bytes + bare_bytes(value), n + 1)
+        });
+        assert_eq!(count, schema.len());
+        let block = alloc::block(bytes);
+        // SAFETY: the new block has that many bytes, which are this value's alone.
+        let room = unsafe { room(block, 0, bytes) };
+        let rest = values.fold(room, |room, value| write_bare(value, room));
+        assert!(rest.is_empty());
+        Record::of(block, schema)
+    }
+
+    fn of(block: NonNull<u8>, schema: SchemaRef) -> Record {
+        let address = block.as_ptr().expose_provenance() as u64;
+        assert!(address <= ADDRESS);
+        let word = u64::from(schema.into_number()) << ADDRESS_BITS | address;
+        Record(NonZeroU64::new(word).expect("a block has an address"))
+    }
+
+    #[inline]
+    fn block(&self) -> NonNull<u8> {
+        let address = (self.0.get() & ADDRESS) as usize;
+        let block = std::ptr::with_exposed_provenance_mut(address);
+        NonNull::new(block).expect("a block has an address")
+    }
+
+    /// The schema, without counting: this value's reference must outlive the use of the result.
+    #[inline]
+    fn handle(&self) -> ManuallyDrop<SchemaRef> {
+        let number = (self.0.get() >> ADDRESS_BITS) as u16;
+        // SAFETY: the number is of the reference that this record has given up for it (invariant 3);
+        // the copy is not dropped.
+        ManuallyDrop::new(unsafe { SchemaRef::from_number(number) })
+    }
+
+    /// Another reference to the schema.
+    #[inline]
+    pub fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.handle())
+    }
+
+    /// Number of values.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.handle().len()
+    }
+
+    /// The values in order.
+    #[inline]
+    pub fn values(&self) -> Values<'_> {
+        Values {
+            at: self.block().as_ptr(),
+            left: self.len(),
+            bound: PhantomData,
+        }
+    }
+
+    /// The index of a name.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<usize> {
+        self.handle().find(name)
+    }
+
+    /// The value with this index, which must be below the length.
+    #[inline]
+    pub fn get(&self, index: usize) -> Entry<'_> {
+        let value = self.values().nth(index);
+        value.expect("each name has a value")
+    }
+
+    /// Calls `see` with every name and its value until it returns false. Returns whether it never
+    /// did.
+    #[inline]
+    pub fn visit<'a>(&'a self, mut see: impl FnMut(Entry<'_>, Entry<'a>) -> bool) -> bool {
+        let schema = self.handle();
+        let mut pairs = schema.names().zip(self.values());
+        pairs.all(|(name, value)| see(Entry::Str(name), value))
+    }
+
+    /// The name with this index, which must be below the length.
+    #[inline]
+    pub fn name(&self, index: usize) -> &[u8] {
+        let name: *const [u8] = self.handle().name(index);
+        // SAFETY: the schema is not changed, and lives as long as this record does, which is
+        // borrowed (invariant 3).
+        unsafe { &*name }
+    }
+
+    /// Bytes of all values.
+    #[inline]
+    fn total(&self) -> usize {
+        let mut values = self.values();
+        values.by_ref().for_each(drop);
+        values.at.addr() - self.block().addr().get()
+    }
+
+    /// Where the value with this index begins in the block, and its bytes.
+    #[inline]
+    fn span(&self, index: usize) -> (usize, usize) {
+        let mut values = self.values();
+        assert!(index < values.left);
+        values.by_ref().take(index).for_each(drop);
+        let begin = values.at.addr();
+        values.next();
+        (begin - self.block().addr().get(), values.at.addr() - begin)
+    }
+
+    /// Bytes of the block, as the allocator counts them. The schema's are shared, and not counted.
+    pub fn memory_bytes(&self) -> usize {
+        alloc::good_size(self.total())
+    }
+
+    /// Replaces the value with this index by one that fits ([`fits`]).
+    pub fn replace(&mut self, index: usize, value: Entry<'_>) {
+        let (start, old) = self.span(index);
+        write_bare(value, self.splice(start, old, bare_bytes(value)));
+    }
+
+    /// Adds a value that fits; `schema` has one more name.
+    pub fn push(&mut self, schema: SchemaRef, value: Entry<'_>) {
+        assert_eq!(schema.len(), self.len() + 1);
+        let end = self.total();
+        write_bare(value, self.splice(end, 0, bare_bytes(value)));
+        self.become_of(schema);
+    }
+
+    /// Removes the value with this index; `schema` has one name less.
+    pub fn remove(&mut self, index: usize, schema: SchemaRef) {
+        assert_eq!(schema.len() + 1, self.len());
+        let (start, old) = self.span(index);
+        self.splice(start, old, 0);
+        self.become_of(schema);
+    }
+
+    /// Exchanges the schema for one that fits the values.
+    fn become_of(&mut self, schema: SchemaRef) {
+        let block = self.block();
+        let old = ManuallyDrop::into_inner(self.handle());
+        // The old word gives its reference to `old`, and is overwritten without being dropped.
+        std::mem::forget(std::mem::replace(self, Record::of(block, schema)));
+        drop(old);
+    }
+
+    /// Replaces `removed` bytes at `start` by room for `added`, and returns that room, which the
+    /// caller fills before the record is read.
+    fn splice(&mut self, start: usize, removed: usize, added: usize) -> &mut [MaybeUninit<u8>] {
+        let mut block = self.block();
+        if removed == added {
+            // SAFETY: the range is that of a value.
+            return unsafe { room(block, start, added) };
+        }
+        let old = self.total();
+        let new = old - removed + added;
+        if new > old {
+            // SAFETY: the block was made for `old` bytes (invariant 1).
+            block = unsafe { alloc::resize(block, old, new) };
+        }
+        let base = block.as_ptr();
+        // SAFETY: the range begins within the larger of `old` and `new` bytes.
+        let (from, to) = unsafe { (base.add(start + removed), base.add(start + added)) };
+        // SAFETY: both ranges are within the larger of `old` and `new` bytes.
+        unsafe { std::ptr::copy(from, to, old - start - removed) };
+        if new < old {
+            // SAFETY: the block was made for `old` bytes; the first `new` are kept.
+            block = unsafe { alloc::resize(block, old, new) };
+        }
+        let address = block.as_ptr().expose_provenance() as u64;
+        assert!(address <= ADDRESS);
+        let word = self.0.get() & !ADDRESS | address;
+        self.0 = NonZeroU64::new(word).expect("a block has an address");
+        // SAFETY: the range is within the block's `new` bytes.
+        unsafe { room(block, start, added) }
+    }
+
+    /// The names and values as a listpack.
+    pub fn to_listpack(&self) -> Listpack {
+        let schema = self.handle();
+        let pairs = schema.names().zip(self.values());
+        let mut pack = Listpack::new();
+        pack.append_each(pairs.flat_map(|(name, value)| [Entry::parse(name), value]));
+        pack
+    }
+
+    /// Offers the block to a mover.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        let block = self.block();
+        // SAFETY: the record's own block, made by `alloc::block` for this many bytes; the old
+        // address is overwritten.
+        if let Some(moved) = unsafe { mover.block(block, || self.total()) } {
+            let address = moved.as_ptr().expose_provenance() as u64;
+            assert!(address <= ADDRESS);
+            let word = self.0.get() & !ADDRESS | address;
+            self.0 = NonZeroU64::new(word).expect("a block has an address");
+        }
+    }
+
+    /// Converts the record to a word that owns it; [`Record::from_word`] converts it back.
+    #[inline]
+    pub fn into_word(self) -> u64 {
+        ManuallyDrop::new(self).0.get()
+    }
+
+    /// # Safety
+    /// `word` came from `into_word` and is used for one value at a time.
+    #[inline]
+    pub unsafe fn from_word(word: u64) -> Record {
+        Record(NonZeroU64::new(word).expect("a record's word is not zero"))
+    }
+
+    /// Panics if an invariant is broken.
+    pub fn check_invariants(&self) {
+        let schema = self.handle();
+        for (at, name) in schema.names().enumerate() {
+            assert_eq!(schema.find(name), Some(at), "every name once");
+        }
+        assert!(self.values().all(fits));
+        assert!(schema.references() > 0);
+    }
+}
+
+/// Whether a value may be in a record.
+#[inline]
+pub fn fits(value: Entry<'_>) -> bool {
+    match value {
+        Entry::Int(_) => true,
+        Entry::Str(text) => text.len() <= VALUE_BYTES_MAX,
+    }
+}
+
+/// `bytes` bytes of a block from `start` on.
+///
+/// # Safety
+/// The range is within the block, which is the caller's alone while the result lives.
+unsafe fn room<'b>(block: NonNull<u8>, start: usize, bytes: usize) -> &'b mut [MaybeUninit<u8>] {
+    // SAFETY: the caller's promise; uninitialised bytes need no value.
+    unsafe { std::slice::from_raw_parts_mut(block.as_ptr().add(start).cast(), bytes) }
+}
+
+/// The values of a record.
+#[derive(Clone)]
+pub struct Values<'a> {
+    at: *const u8,
+    /// Entries from `at` on.
+    left: usize,
+    bound: PhantomData<&'a Record>,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Entry<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'a>> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        // SAFETY: an entry begins at `at` (invariant 1), and has a byte at least.
+        let head = unsafe { self.at.read() };
+        // SAFETY: an entry with such a head has a second byte.
+        let len = bare_len(head, || unsafe { self.at.add(1).read() });
+        // SAFETY: the entry's bytes are within the block, and initialised.
+        let bytes = unsafe { std::slice::from_raw_parts(self.at, len) };
+        // SAFETY: the next entry, or the end of the bytes.
+        self.at = unsafe { self.at.add(len) };
+        Some(read_bare(bytes))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Values<'_> {}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let bytes = self.total();
+        // SAFETY: the block was made for that many bytes, and is not used again.
+        unsafe { alloc::free(self.block(), bytes) };
+        drop(ManuallyDrop::into_inner(self.handle()));
+    }
+}
+
+impl Clone for Record {
+    fn clone(&self) -> Record {
+        let bytes = self.total();
+        let block = alloc::block(bytes);
+        // SAFETY: both blocks have that many bytes, and the new one is nobody else's.
+        unsafe { block.copy_from_nonoverlapping(self.block(), bytes) };
+        Record::of(block, self.schema())
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schema = self.handle();
+        f.debug_map()
+            .entries(schema.names().map(Entry::Str).zip(self.values()))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn schema(names: usize) -> SchemaRef {
+        let names: Vec<String> = (0..names).map(|at| format!("name:{at}")).collect();
+        SchemaRef::new(names.iter().map(|name| name.as_bytes())).expect("a free number")
+    }
+
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            any::<i64>().prop_map(|n| n.to_string().into_bytes()),
+            (-5000i64..5000).prop_map(|n| n.to_string().into_bytes()),
+            prop::collection::vec(any::<u8>(), 0..80),
+            prop::collection::vec(any::<u8>(), 4000..=VALUE_BYTES_MAX),
+        ]
+    }
+
+    fn texts(record: &Record) -> Vec<Vec<u8>> {
+        record.values().map(Entry::to_vec).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_holds_what_a_list_does(
+            first in prop::collection::vec(value(), 1..9),
+            changes in prop::collection::vec((0..3u8, any::<prop::sample::Index>(), value()), 0..20),
+        ) {
+            let mut expected = first;
+            let entries = expected.iter().map(|text| Entry::parse(text));
+            let mut record = Record::new(schema(expected.len()), entries);
+            for (what, at, text) in changes {
+                match what {
+                    0 => {
+                        let at = at.index(expected.len());
+                        record.replace(at, Entry::parse(&text));
+                        expected[at] = text;
+                    }
+                    1 => {
+                        record.push(schema(expected.len() + 1), Entry::parse(&text));
+                        expected.push(text);
+                    }
+                    _ if expected.len() > 1 => {
+                        let at = at.index(expected.len());
+                        record.remove(at, schema(expected.len() - 1));
+                        expected.remove(at);
+                    }
+                    _ => {}
+                }
+                record.check_invariants();
+                prop_assert_eq!(texts(&record), expected.clone());
+            }
+            let copy = record.clone();
+            // SAFETY: the word is of the record just given up.
+            let record = unsafe { Record::from_word(record.into_word()) };
+            prop_assert_eq!(texts(&record), texts(&copy));
+            let pack: Vec<_> = record.to_listpack().iter().skip(1).step_by(2).map(Entry::to_vec).collect();
+            prop_assert_eq!(pack, expected);
+        }
+    }
+}
