@@ -19,7 +19,7 @@ pub(super) const LINES: &[&str] = &[
     "XADD k 5-1 a 1 b hello; XADD k 5-2 a 2 b two; XADD k 6-0 c 3; XDEL k 5-2",
     "XADD k 5-1 a 1; XADD k 5-2 a 2; XGROUP CREATE k g 0; XREADGROUP GROUP g c COUNT 1 \
      STREAMS k >; XREADGROUP GROUP g d STREAMS k >; XGROUP CREATE k h $",
-    "XADD k IDMP p x * a 1; XADD k IDMP q yy * a 2; XADD k IDMPAUTO q * a 3; XCFGSET k IDMP-MAXSIZE 100",
+    "XADD k IDMP p x * a 1; XADD k IDMP q yy * a 2; XADD k IDMPAUTO q * a 3",
     "XADD k 5-1 a 1; XADD k 5-2 a 2; XGROUP CREATE k g 0; XREADGROUP GROUP g c STREAMS k >; \
      XNACK k g FAIL IDS 2 5-2 5-1; XCFGSET k IDMP-DURATION 7; XIDMPRECORD k p x 5-1",
     "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\

@@ -123,6 +123,11 @@ impl Database {
         self.table.streams()
     }
 
+    /// Bytes of the lines of hashes and of streams.
+    pub fn line_bytes(&self) -> usize {
+        self.fields().memory_bytes() + self.streams().memory_bytes()
+    }
+
     /// Keys by type and size.
     pub fn sizes(&self) -> &KeySizes {
         &self.sizes

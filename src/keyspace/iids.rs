@@ -1,9 +1,10 @@
-//! Expiry of what streams remember of their producers, and which streams need a newer form in files.
+//! Expiry of what streams remember of their producers, and which streams need a newer form in
+//! files.
 //!
-//! A database has a line for each such stream (`fields`, which explains the order), with the time at
-//! which its first line of a producer expires. The expire cycle removes these when they are due: no
-//! lookup does. The removal is no change of the key: nothing is recorded or propagated. A replica
-//! keeps them until its primary's entries take their place.
+//! A database has a line for each such stream (`fields`, which explains the order), with the time
+//! at which its first line of a producer expires. The expire cycle removes these when they are due:
+//! no lookup does. The removal is no change of the key: nothing is recorded or propagated. A
+//! replica keeps them until its primary's entries take their place.
 
 use super::{Db, Ref};
 use crate::types::{Stream, Type};

@@ -84,7 +84,7 @@ pub fn growable(doc: &'static Doc) -> Vec<Grown> {
 
 /// Whether it is the count of the arguments that follow.
 fn is_count(arg: &Arg) -> bool {
-    arg.kind == ArgKind::Integer && ["numkeys", "numfields"].contains(&arg.name)
+    arg.kind == ArgKind::Integer && ["numkeys", "numfields", "numids"].contains(&arg.name)
 }
 
 /// The words of the `call`th call of command `name`, with `n` of the growing argument. Calls differ

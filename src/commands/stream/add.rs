@@ -40,10 +40,9 @@ fn pairs<'a>(args: Args<'a>, from: usize) -> impl Pairs<'a> {
 /// threshold [LIMIT count]] *|ms-*|id name value [name value ...]`: appends an entry, and trims the
 /// stream as XTRIM does. An entry that the producer has added before is not added again.
 ///
-/// Reply: bulk string, the entry's ID, or that of the entry added before; null with NOMKSTREAM for a
-/// missing key. O(pairs), plus the
-/// cost of XTRIM. Propagated with the assigned ID, and with the exact length or first ID that an
-/// approximate trim has left.
+/// Reply: bulk string, the entry's ID, or that of the entry added before; null with NOMKSTREAM for
+/// a missing key. O(pairs), plus the cost of XTRIM. Propagated with the assigned ID, and with the
+/// exact length or first ID that an approximate trim has left.
 fn xadd(call: &mut Call<'_>) -> CommandResult {
     let options = TrimOptions::parse(call, true)?;
     let args = call.args;

@@ -84,8 +84,8 @@ fn xdelex(call: &mut Call<'_>) -> CommandResult {
 /// `XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id ...]`: acknowledges pending entries
 /// and deletes them, as XDELEX does.
 ///
-/// Reply: array of integers: 1 acknowledged and deleted, -1 not pending, 2 acknowledged and kept. If
-/// one ID is invalid, nothing is done. O(log n + a node's entries + groups) an ID.
+/// Reply: array of integers: 1 acknowledged and deleted, -1 not pending, 2 acknowledged and kept.
+/// If one ID is invalid, nothing is done. O(log n + a node's entries + groups) an ID.
 fn xackdel(call: &mut Call<'_>) -> CommandResult {
     let (key, name) = (call.args.at(1), call.args.at(2));
     let args = call.args;

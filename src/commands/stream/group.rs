@@ -118,7 +118,9 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     };
     let limits = *call.db.limits();
     let mut stream = call.db.write_or(key, || Stream::with_settings(&limits))?;
-    if !stream.create_group(name, id, options.entries_read) {
+    // A group cannot have read more than there was.
+    let entries_read = options.entries_read.min(stream.entries_added() as i64);
+    if !stream.create_group(name, id, entries_read) {
         return Err(BUSY);
     }
     drop(stream);
@@ -149,7 +151,7 @@ fn set_id(call: &mut Call<'_>) -> CommandResult {
     let options = GroupOptions::parse(args, false)?;
     let (key, name) = (args.at(2), args.at(3));
     let mut stream = call.db.write::<Stream>(key)?.ok_or(NO_KEY)?;
-    let last_id = stream.last_id();
+    let (last_id, added) = (stream.last_id(), stream.entries_added() as i64);
     let group = stream.group_mut(name);
     let group = group.ok_or_else(|| ids::no_group_of(key, name))?;
     if args.len() != 5 && args.len() != 7 {
@@ -159,7 +161,7 @@ fn set_id(call: &mut Call<'_>) -> CommandResult {
         b"$" => last_id,
         id => StreamId::parse(id, 0, false).ok_or(ids::BAD_ID)?,
     };
-    group.entries_read = options.entries_read;
+    group.entries_read = options.entries_read.min(added);
     drop(stream);
     call.db.add_dirty(1);
     call.db.event(key, Class::STREAM, "xgroup-setid");

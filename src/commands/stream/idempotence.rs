@@ -139,8 +139,8 @@ impl Settings {
     }
 }
 
-/// `XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count]`: how long a stream remembers idempotent
-/// IDs, and how many of each producer. A changed value makes it forget all of them.
+/// `XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count]`: how long a stream remembers
+/// idempotent IDs, and how many of each producer. A changed value makes it forget all of them.
 ///
 /// Reply: OK. O(1); what is forgotten is freed between turns.
 fn xcfgset(call: &mut Call<'_>) -> CommandResult {
@@ -169,8 +169,8 @@ pub(super) const XIDMPRECORD: Spec = Spec {
     ..Spec::new("xidmprecord", xidmprecord)
 };
 
-/// `XIDMPRECORD key pid iid id`: records that a producer has added an entry under an idempotent ID, to
-/// rebuild a stream.
+/// `XIDMPRECORD key pid iid id`: records that a producer has added an entry under an idempotent ID,
+/// to rebuild a stream.
 ///
 /// Reply: OK, also if it is recorded already. O(log n + a node's entries).
 fn xidmprecord(call: &mut Call<'_>) -> CommandResult {
@@ -180,13 +180,13 @@ fn xidmprecord(call: &mut Call<'_>) -> CommandResult {
     const OTHER: CommandError =
         CommandError::Text("ERR IID already exists for this producer with a different stream ID");
     let [_, key, pid, iid, id] = call.args.exactly();
+    let id = ids::strict(id)?;
     if pid.is_empty() {
         return Err(NO_PID);
     }
     if iid.is_empty() {
         return Err(NO_IID);
     }
-    let id = ids::strict(id)?;
     let stream = call.db.write::<Stream>(key)?;
     let mut stream = stream.ok_or(CommandError::NoSuchKey)?;
     match stream.idempotence().find(pid, iid) {

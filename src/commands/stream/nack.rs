@@ -73,7 +73,8 @@ impl<'a> NackOptions<'a> {
         while at < args.len() {
             let has_more = at + 1 < args.len();
             if has_more && args.is(at, "ids") {
-                let n = parse_i64(args.at(at + 1)).filter(|n| *n > 0);
+                let n = parse_i64(args.at(at + 1));
+                let n = n.filter(|n| (1..=i64::from(i32::MAX)).contains(n));
                 let n = n.ok_or(NO_COUNT)?;
                 let rest = args.from(at + 2);
                 let n = usize::try_from(n).ok().filter(|n| *n <= rest.len());
@@ -105,9 +106,9 @@ impl<'a> NackOptions<'a> {
 /// `XNACK key group SILENT|FAIL|FATAL IDS numids id [id ...] [RETRYCOUNT count] [FORCE]`: gives
 /// pending entries back. They have no owner then, and any consumer can claim them at once.
 ///
-/// SILENT takes the last delivery off the count, FATAL sets the greatest one; RETRYCOUNT sets another.
-/// FORCE makes an entry pending that is not. Reply: integer, the number of entries given back. If
-/// one ID is invalid, none is. O(log n) an ID.
+/// SILENT takes the last delivery off the count, FATAL sets the greatest one; RETRYCOUNT sets
+/// another. FORCE makes an entry pending that is not. Reply: integer, the number of entries given
+/// back. If one ID is invalid, none is. O(log n) an ID.
 fn xnack(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, name) = (args.at(1), args.at(2));

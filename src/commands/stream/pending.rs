@@ -53,9 +53,9 @@ impl<'a> PendingRequest<'a> {
 /// acknowledged.
 ///
 /// Reply: their number, first and last ID, and an array of consumers with the number of each; with
-/// a range an array of `[id, consumer, idle ms, deliveries]`. An entry without an owner (XNACK) has an
-/// empty consumer and is idle for -1; the array of consumers does not count it. O(consumers), or O(log n + entries
-/// visited).
+/// a range an array of `[id, consumer, idle ms, deliveries]`. An entry without an owner (XNACK) has
+/// an empty consumer and is idle for -1; the array of consumers does not count it. O(consumers), or
+/// O(log n + entries visited).
 fn xpending(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let wanted = match args.len() {

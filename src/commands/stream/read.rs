@@ -48,9 +48,9 @@ pub(super) const XREADGROUP: Spec = Spec {
 };
 
 /// `XREAD [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] STREAMS key [key ...] id [id ...]`: the
-/// entries of each stream after an ID; `$` is the stream's last ID, `+` the one before its last entry.
-/// COUNT limits the entries of each stream, MAXCOUNT those of all; MAXSIZE stops after the entry that
-/// makes the reply so long.
+/// entries of each stream after an ID; `$` is the stream's last ID, `+` the one before its last
+/// entry. COUNT limits the entries of each stream, MAXCOUNT those of all; MAXSIZE stops after the
+/// entry that makes the reply so long.
 ///
 /// Reply: array of `[key, entries]` (RESP3: a map) of the streams with entries; a null array if
 /// there are none, or on timeout. O(log n + a node's entries + reply) a stream.
@@ -133,22 +133,28 @@ fn claimable_at(
 /// `XREADGROUP GROUP group consumer [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM
 /// min-idle-ms] [NOACK] STREAMS key ... id ...`: XREAD for a consumer of a group. `>` delivers
 /// entries new to the group; unless NOACK, they are then pending with the consumer. CLAIM delivers
-/// first the pending entries that have been idle for so long, whichever consumer has them, and those
-/// without an owner. Any other ID returns the consumer's pending entries after that ID.
+/// first the pending entries that have been idle for so long, whichever consumer has them, and
+/// those without an owner (idle since 1970). Any other ID returns the consumer's pending entries
+/// after that ID.
 ///
-/// Reply: as XREAD; a null replaces the pairs of a deleted entry. With CLAIM each entry has also the
-/// milliseconds for which it was idle and the number of deliveries before, 0 for new ones. Propagated
-/// as XCLAIM of each entry and XGROUP SETID.
+/// Reply: as XREAD; a null replaces the pairs of a deleted entry. With CLAIM each entry has also
+/// the milliseconds for which it was idle and the number of deliveries before, 0 for new ones.
+/// Propagated as XCLAIM of each entry and XGROUP SETID.
 fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let read = ReadArgs::parse(call)?;
     let ids = read.resolve(call)?;
     let mut served = Served::new(call.reply, &read);
+    let mut claim_idle_ms = read.claim_idle_ms;
     for (key, &after) in read.keys.iter().zip(&ids) {
         if served.is_full(call.reply) {
             break;
         }
-        read_group(call, &read, key, after, &mut served)?;
+        if after != UNREAD {
+            // As in Redis, CLAIM does not hold for the streams after one whose history is read.
+            claim_idle_ms = None;
+        }
+        read_group(call, &read, (key, after, claim_idle_ms), &mut served)?;
     }
     if !served.finish(call.reply) {
         wait(call, &read, &ids);
@@ -191,8 +197,7 @@ struct Reading<'a> {
 fn read_group(
     call: &mut Call<'_>,
     read: &ReadArgs<'_>,
-    key: &[u8],
-    after: StreamId,
+    (key, after, claim_idle_ms): (&[u8], StreamId, Option<i64>),
     served: &mut Served,
 ) -> CommandResult {
     let Some((group_name, name)) = read.group else {
@@ -209,7 +214,7 @@ fn read_group(
         written: 0,
         place: None,
         noack: read.noack,
-        claims: read.claim_idle_ms.is_some(),
+        claims: claim_idle_ms.is_some(),
         done: Done::default(),
     };
     call.db.count_read(key, true);
@@ -223,7 +228,7 @@ fn read_group(
             reading.history(stream, group, consumer, after);
         } else {
             let last_id = group.last_id;
-            if let Some(min_idle_ms) = read.claim_idle_ms {
+            if let Some(min_idle_ms) = claim_idle_ms {
                 reading.idle(stream, group, consumer, min_idle_ms);
             }
             if stream.last_entry().is_some_and(|last| last > last_id) {

@@ -50,8 +50,8 @@ pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::run(run))
 }
 
-/// `[GROUP group consumer] [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM min-idle-ms] [NOACK]
-/// STREAMS key ... id ...`
+/// `[GROUP group consumer] [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM min-idle-ms]
+/// [NOACK] STREAMS key ... id ...`
 pub(super) struct ReadArgs<'a> {
     pub block_ms: Option<u64>,
     /// Maximum number of entries per stream.

@@ -13,8 +13,8 @@ pub(super) struct Served {
     /// Entries that may be added.
     left: usize,
     any_entry: bool,
-    /// The reply's length before the first stream, and the length at which it is full. The header of
-    /// all streams and of the last one's entries are written at the end, and do not count.
+    /// The reply's length before the first stream, and the length at which it is full. The header
+    /// of all streams and of the last one's entries are written at the end, and do not count.
     begin: usize,
     bytes_max: usize,
 }

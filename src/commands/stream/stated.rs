@@ -15,7 +15,8 @@ pub(super) struct Claimed {
     pub last_id: StreamId,
 }
 
-/// `XCLAIM key group consumer 0 id TIME ms RETRYCOUNT n FORCE JUSTID LASTID id`, or `XACK key group id`.
+/// `XCLAIM key group consumer 0 id TIME ms RETRYCOUNT n FORCE JUSTID LASTID id`, or `XACK key group
+/// id`.
 pub(super) fn claim(call: &mut Call<'_>, key: &[u8], group: &[u8], claimed: &Claimed) {
     let Some(consumer) = &claimed.consumer else {
         return call.rewrite(&[b"XACK", key, group, &claimed.id]);

@@ -230,9 +230,9 @@ pub(super) const XTRIM: Spec = Spec {
     ..Spec::new("xtrim", xtrim)
 };
 
-/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]`: removes the oldest
-/// entries. DELREF also removes them from the pending entries of all groups; ACKED keeps those that
-/// a group has pending or has yet to read.
+/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]`: removes the
+/// oldest entries. DELREF also removes them from the pending entries of all groups; ACKED keeps
+/// those that a group has pending or has yet to read.
 ///
 /// Reply: integer, the number removed; 0 for a missing key. `~` removes only whole nodes, and at
 /// most LIMIT entries (0: no limit; default: those of a hundred nodes). O(nodes removed); they are

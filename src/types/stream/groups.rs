@@ -2,7 +2,7 @@
 //!
 //!     group      last ID, entries read | pending by ID: when, how often, to whom
 //!     zone       pending entries without an owner (XNACK), in the order they were given back
-//!     by time    the others by delivery time: made by the first claim by idle time, kept from then on
+//!     by time    the others by delivery time: made by the first claim by idle time, then kept
 //!     consumer   seen and active times | the IDs of its pending entries
 //!
 //! Pending entries refer to their consumer by number, so that adding or removing consumers does not
@@ -85,8 +85,18 @@ fn zone_key(place: i64) -> StreamId {
 /// Where a walk over the entries by idle time continues ([`Group::idle_after`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdleCursor {
-    in_time: bool,
+    phase: IdlePhase,
     after: Option<StreamId>,
+    /// The tie of the first delivery after the walk began: it is one that the walk caused.
+    first_tie: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum IdlePhase {
+    #[default]
+    Begin,
+    InZone,
+    InTime,
 }
 
 /// A member of a group.
@@ -368,8 +378,8 @@ impl Group {
     // --- by idle time ---
 
     /// Up to `most` pending entries that have been idle since `until_ms` or before, from a cursor
-    /// on: those without an owner, then the others, the longest idle first. Entries delivered
-    /// after the walk began may come again. O(log n + entries), and see the module.
+    /// on: those without an owner, idle since time 0, then the others, the longest idle first.
+    /// Entries delivered after the walk began are left out. O(log n + entries), and see the module.
     pub fn idle_after(
         &mut self,
         cursor: &mut IdleCursor,
@@ -382,7 +392,17 @@ impl Group {
             Some(last) => last.next().and_then(|next| order.ceil(next)),
         };
         let mut left = most;
-        if !cursor.in_time {
+        if cursor.phase == IdlePhase::Begin {
+            *cursor = IdleCursor {
+                phase: IdlePhase::InZone,
+                after: None,
+                first_tie: self.next_tie,
+            };
+        }
+        if cursor.phase == IdlePhase::InZone && until_ms < 0 {
+            cursor.phase = IdlePhase::InTime;
+        }
+        if cursor.phase == IdlePhase::InZone {
             let from = after(&self.zone, cursor.after);
             for (key, entry) in self.zone.iter_from(from).take(left) {
                 cursor.after = Some(key);
@@ -392,20 +412,22 @@ impl Group {
             if left == 0 {
                 return;
             }
-            *cursor = IdleCursor {
-                in_time: true,
-                after: None,
-            };
+            cursor.phase = IdlePhase::InTime;
+            cursor.after = None;
         }
         self.order_by_time();
         let Some(by_time) = &self.by_time else {
             return;
         };
+        let first = cursor.first_tie;
+        let caused = self.next_tie.wrapping_sub(first);
+        let is_before = |key: StreamId| (key.seq as u32).wrapping_sub(first) >= caused;
         let from = after(by_time, cursor.after);
-        for (key, entry) in by_time.iter_from(from).take(left) {
-            if time_of(key.ms) > until_ms {
-                break;
-            }
+        let due = by_time
+            .iter_from(from)
+            .take_while(|(key, _)| time_of(key.ms) <= until_ms)
+            .filter(|(key, _)| is_before(*key));
+        for (key, entry) in due.take(left) {
             cursor.after = Some(key);
             found.push(*entry);
         }

@@ -77,7 +77,7 @@ pub enum Deleted {
     Done,
     /// There is no such entry.
     Missing,
-    /// A group still needs it.
+    /// A group still needs it, or would if it existed.
     Needed,
 }
 
@@ -267,12 +267,7 @@ impl Stream {
                     groups.acknowledge_everywhere(id);
                 }
             }
-            References::Acked if self.is_needed(id) => {
-                return match self.contains(id) {
-                    true => Deleted::Needed,
-                    false => Deleted::Missing,
-                };
-            }
+            References::Acked if self.is_needed(id) => return Deleted::Needed,
             References::Acked => {}
         }
         match self.delete(id) {

@@ -101,8 +101,8 @@ impl Idempotence {
         producer.by_iid.get(iid).copied()
     }
 
-    /// Adds a line, in place of one of the same idempotent ID; the producer's oldest line is removed
-    /// if there are too many.
+    /// Adds a line, in place of one of the same idempotent ID; the producer's oldest line is
+    /// removed if there are too many.
     pub(super) fn record(&mut self, pid: &[u8], iid: &[u8], id: StreamId) {
         let most = self.size_max as usize;
         let all = self.producers.get_or_insert_default();

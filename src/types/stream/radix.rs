@@ -1,8 +1,8 @@
 //! The size of a virtual radix tree: XINFO STREAM reports the number of nodes that Redis's has.
 //!
 //! Such a tree has a node for each fork, and for the bytes up to a fork or the end of a key that no
-//! fork consumes; the first byte after a fork belongs to the fork, and an end has no node. Keys of one length
-//! make the same tree in any order of insertion.
+//! fork consumes; the first byte after a fork belongs to the fork, and an end has no node. Keys of
+//! one length make the same tree in any order of insertion.
 
 /// Bytes of a key.
 const KEY: usize = 16;

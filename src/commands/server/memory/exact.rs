@@ -14,7 +14,7 @@ const CELL_BYTES: usize = 10;
 /// Bytes in use by this thread, without the database's own tables.
 fn balance(t: &Testbed) -> i64 {
     let db = t.engine.keyspace.database(DB);
-    let tables = db.table_bytes() + db.fields().memory_bytes() + db.streams().memory_bytes();
+    let tables = db.table_bytes() + db.line_bytes();
     alloc::thread_balance() - tables as i64
 }
 

@@ -53,7 +53,7 @@ own_figures! {
     db_tables, true, "Bytes of the databases' tables",
         |from| from.keyspace.in_use().map(|(_, db)| db.table_bytes()).sum();
     field_expiries, true, "Bytes of the lines of hashes whose fields expire",
-        |from| from.keyspace.in_use().map(|(_, db)| db.fields().memory_bytes() + db.streams().memory_bytes()).sum();
+        |from| from.keyspace.in_use().map(|(_, db)| db.line_bytes()).sum();
     pubsub, true, "Bytes of channels, patterns and who has subscribed to them",
         |from| from.server.messages.pubsub.memory_bytes();
     tracking, true, "Bytes of keys that clients keep",
