@@ -9,7 +9,6 @@ use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Array;
-use crate::types::array::INDEX_MAX;
 
 const PREDICATES_MAX: usize = 250;
 const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maximum is 250");
@@ -24,13 +23,13 @@ pub(super) const ARGREP: Spec = Spec {
 
 /// `ARGREP key start end (EXACT text | MATCH text | GLOB pattern | RE pattern)... [AND | OR]
 /// [LIMIT count] [WITHVALUES] [NOCASE]`: the indexes whose values fit any predicate, with AND all of
-/// them. `-` and `+` are the lowest and the highest index; backwards if the start is the higher one.
+/// them. `-` is 0, `+` the highest index with a value; backwards if the start is the higher one.
 ///
 /// Reply: array of indexes, with WITHVALUES of pairs. O(slots of the slices in the range, and the
 /// predicates for each value), until the limit is reached.
 fn argrep(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let range = Range::new(end(args.at(2))?, end(args.at(3))?);
+    let (start, end) = (bound(args.at(2))?, bound(args.at(3))?);
     let mut words = Words::default();
     let mut at = 4;
     while at < args.len() {
@@ -47,6 +46,8 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
     let place = reply.defer();
     let mut written = 0;
     if let Some(array) = array {
+        let of = |bound: Option<u64>| bound.unwrap_or(array.end() - 1);
+        let range = Range::new(of(start), of(end));
         let mut digits = itoa::Buffer::new();
         array.visit(range.first, range.last, range.backward, |at, value| {
             let text = value.bytes(&mut digits);
@@ -72,12 +73,12 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// One end of the range.
-fn end(arg: &[u8]) -> Result<u64, CommandError> {
+/// One end of the range; `None`: the highest index with a value.
+fn bound(arg: &[u8]) -> Result<Option<u64>, CommandError> {
     match arg {
-        b"-" => Ok(0),
-        b"+" => Ok(INDEX_MAX),
-        _ => index(arg),
+        b"-" => Ok(Some(0)),
+        b"+" => Ok(None),
+        _ => index(arg).map(Some),
     }
 }
 

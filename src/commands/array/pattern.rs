@@ -105,15 +105,19 @@ impl Regex {
 enum Before {
     /// Nothing: the beginning of an expression, a group or an alternative.
     Nothing,
-    Atom,
-    Repeated,
+    /// What begins there in the output.
+    Atom(usize),
+    Repeated(usize),
+    /// A condition on the position, which repetition does not change, not even `*`.
+    Assertion,
 }
 
 struct Rewriter<'a> {
     rest: &'a [u8],
     out: String,
     groups: u32,
-    open: u32,
+    /// Where the open groups begin in the output.
+    open: Vec<usize>,
     /// The greatest number of a back reference.
     referred: u32,
     before: Before,
@@ -124,20 +128,20 @@ fn rewrite(expression: &[u8]) -> Result<String, Wrong> {
         rest: expression,
         out: String::with_capacity(2 * expression.len()),
         groups: 0,
-        open: 0,
+        open: Vec::new(),
         referred: 0,
         before: Before::Nothing,
     };
     while let Some(byte) = rewriter.next() {
         rewriter.take(byte)?;
     }
-    match rewriter {
-        Rewriter { open: 1.., .. } => Err(Wrong::Group),
-        Rewriter {
-            referred, groups, ..
-        } if referred > groups => Err(Wrong::Backreference),
-        Rewriter { referred: 1.., .. } => Err(Wrong::Supported),
-        Rewriter { out, .. } => Ok(out),
+    if !rewriter.open.is_empty() {
+        return Err(Wrong::Group);
+    }
+    match rewriter.referred {
+        0 => Ok(rewriter.out),
+        referred if referred > rewriter.groups => Err(Wrong::Backreference),
+        _ => Err(Wrong::Supported),
     }
 }
 
@@ -160,13 +164,18 @@ impl Rewriter<'_> {
     }
 
     fn atom(&mut self, text: &str) {
+        self.before = Before::Atom(self.out.len());
         self.out.push_str(text);
-        self.before = Before::Atom;
+    }
+
+    fn assertion(&mut self, text: &str) {
+        self.before = Before::Assertion;
+        self.out.push_str(text);
     }
 
     fn byte(&mut self, byte: u8) {
+        self.before = Before::Atom(self.out.len());
         push_byte(&mut self.out, byte);
-        self.before = Before::Atom;
     }
 
     fn take(&mut self, byte: u8) -> Result<(), Wrong> {
@@ -174,17 +183,18 @@ impl Rewriter<'_> {
             b'\\' => self.escape()?,
             b'[' => self.bracket()?,
             b'(' => self.group()?,
-            b')' if self.open > 0 => {
-                self.open -= 1;
-                self.atom(")");
+            b')' if !self.open.is_empty() => {
+                self.out.push(')');
+                self.before = Before::Atom(self.open.pop().unwrap_or(0));
             }
             b'|' => {
                 self.out.push('|');
                 self.before = Before::Nothing;
             }
             b'.' => self.atom("."),
-            b'^' | b'$' => self.atom(if byte == b'^' { "^" } else { "$" }),
-            b'*' | b'+' | b'?' => self.repeat(byte)?,
+            b'^' => self.assertion("^"),
+            b'$' => self.assertion("$"),
+            b'*' | b'+' | b'?' => self.repeat(&char::from(byte).to_string())?,
             b'{' => self.braces()?,
             _ => self.byte(byte),
         }
@@ -203,9 +213,10 @@ impl Rewriter<'_> {
                 text.iter().for_each(|byte| self.byte(*byte));
                 self.rest = rest;
             }
-            b'w' | b'W' | b's' | b'S' | b'd' | b'D' | b'b' | b'B' | b'<' | b'>' => {
+            b'w' | b'W' | b's' | b'S' | b'd' | b'D' => {
                 self.atom(&format!("\\{}", char::from(byte)));
             }
+            b'b' | b'B' | b'<' | b'>' => self.assertion(&format!("\\{}", char::from(byte))),
             b'a' => self.byte(7),
             b'e' => self.byte(27),
             b'f' => self.byte(12),
@@ -215,7 +226,7 @@ impl Rewriter<'_> {
             b'x' => self.code()?,
             b'0'..=b'9' => {
                 self.referred = self.referred.max(u32::from(byte - b'0'));
-                self.before = Before::Atom;
+                self.atom("(?:)");
             }
             _ => self.byte(byte),
         }
@@ -247,7 +258,7 @@ impl Rewriter<'_> {
         self.before = Before::Nothing;
         if !self.skip(b"?") {
             self.groups += 1;
-            self.open += 1;
+            self.open.push(self.out.len());
             self.out.push('(');
             return Ok(());
         }
@@ -265,7 +276,7 @@ impl Rewriter<'_> {
                 b'n' | b'r' | b'U' => {}
                 b'-' => is_on = false,
                 b':' => {
-                    self.open += 1;
+                    self.open.push(self.out.len());
                     self.out.push_str(&format!("(?{flags}:"));
                     return Ok(());
                 }
@@ -280,23 +291,22 @@ impl Rewriter<'_> {
         }
     }
 
-    fn repeat(&mut self, operator: u8) -> Result<(), Wrong> {
-        match self.before {
-            // Nothing, repeated, is nothing.
-            Before::Nothing => {
-                self.before = Before::Repeated;
-                return Ok(());
-            }
-            Before::Atom => {
-                self.out.push(char::from(operator));
-                self.before = Before::Repeated;
-                // The least repetition finds a match wherever the greatest one does.
-                self.skip(b"?");
-            }
-            Before::Repeated => return Err(Wrong::Repetition),
+    /// Repeats what is before. The least repetition finds a match wherever the greatest one does.
+    fn repeat(&mut self, operator: &str) -> Result<(), Wrong> {
+        if self.before == Before::Nothing {
+            self.atom("(?:)");
+        }
+        if let Before::Repeated(start) = self.before {
+            self.out.insert_str(start, "(?:");
+            self.out.push(')');
+        }
+        if let Before::Atom(start) | Before::Repeated(start) = self.before {
+            self.out.push_str(operator);
+            self.before = Before::Repeated(start);
         }
         match self.rest.first() {
-            Some(b'*' | b'+' | b'?') => Err(Wrong::Repetition),
+            _ if self.skip(b"?") => Ok(()),
+            Some(b'*' | b'+') => Err(Wrong::Repetition),
             _ => Ok(()),
         }
     }
@@ -336,15 +346,8 @@ impl Rewriter<'_> {
         if !self.skip(b"}") {
             return Err(Wrong::Braces);
         }
-        if self.before == Before::Nothing {
-            self.before = Before::Repeated;
-            return Ok(());
-        }
         let most = most.map_or(String::new(), |most| most.to_string());
-        self.out.push_str(&format!("{{{least},{most}}}"));
-        self.skip(b"?");
-        self.before = Before::Repeated;
-        Ok(())
+        self.repeat(&format!("{{{least},{most}}}"))
     }
 
     fn bracket(&mut self) -> Result<(), Wrong> {
@@ -382,11 +385,12 @@ impl Rewriter<'_> {
             }
             (byte..=last).for_each(|byte| set[usize::from(byte)] = true);
         }
+        self.before = Before::Atom(self.out.len());
         self.out.push_str(if negated { "[^" } else { "[" });
         for (byte, _) in (0..=255u8).zip(set).filter(|(_, is_in)| *is_in) {
             self.out.push_str(&format!("\\x{byte:02x}"));
         }
-        self.atom("]");
+        self.out.push(']');
         Ok(())
     }
 }
@@ -445,6 +449,12 @@ mod tests {
             ("(?i)abc", "ABC", true),
             ("a||b", "zzz", true),
             ("(ab|cd)+$", "xxabcd", true),
+            ("*a", "a", true),
+            ("(*a)", "xa", true),
+            ("???", "x", true),
+            ("a+?+", "b", false),
+            ("a+{2}", "a", false),
+            ("b^*", "abc", false),
         ] {
             assert_eq!(fits(expression, text), expected, "{expression} {text}");
         }

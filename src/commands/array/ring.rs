@@ -57,21 +57,25 @@ pub(super) const ARLASTITEMS: Spec = Spec {
 /// Reply: array of bulk strings and nulls. O(count).
 fn arlastitems(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
+    let count = parse_i64(args.at(2)).ok_or(CommandError::Text("ERR invalid COUNT"))?;
+    // Redis replies so before it looks at the rest, or at the key.
+    if count <= 0 {
+        call.reply.array(0);
+        return Ok(());
+    }
     if args.len() > 4 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let count = parse_i64(args.at(2)).ok_or(CommandError::Text("ERR invalid COUNT"))?;
     let newest_first = args.len() == 4;
     if newest_first && !args.is(3, "REV") {
         return Err(CommandError::Syntax);
     }
     let array = call.db.read::<Array>(args.at(1))?;
-    let count = count.max(0) as u64;
     let Some(array) = array else {
         call.reply.array(0);
         return Ok(());
     };
-    let count = count.min(array.count());
+    let count = (count as u64).min(array.count());
     let reply = &mut *call.reply;
     reply.array(count as usize);
     array.last_items(count, newest_first, |value| get::write(reply, value));

@@ -31,8 +31,8 @@ fn arset(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
     let mut array = call.db.write_or(key, || Array::new(&limits))?;
     let mut created = 0;
-    for (at, value) in (first..).zip(values.iter()) {
-        created += i64::from(array.set(at, value, &limits));
+    for (at, value) in values.iter().enumerate() {
+        created += i64::from(array.set(first + at as u64, value, &limits));
     }
     drop(array);
     call.db.changed_by(key, values.len(), Class::ARRAY, "arset");

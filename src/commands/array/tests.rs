@@ -267,8 +267,10 @@ fn damaged_payloads_are_refused() {
         &[28, 0, 0][..],
         &[28, 3, 0, 0, 3, 1, b'x'],
         &[28, 1, 0, 0, 4, 1, b'x'],
-        // An index twice; beyond the last one; a cursor without a next index.
-        &[28, 2, 0, 0, 3, 1, b'x', 0, 3, 1, b'x'],
+        // A long text as a short one; an index beyond the last one; a cursor without a next index.
+        &[
+            28, 1, 0, 0, 3, 8, b'x', b'x', b'x', b'x', b'x', b'x', b'x', b'x',
+        ],
         &[
             28, 1, 0, 0x81, 255, 255, 255, 255, 255, 255, 255, 255, 3, 1, b'x',
         ],

@@ -44,17 +44,22 @@ impl Saved for Array {
             }
             _ => return Err(Fault::damaged("an array's cursor is damaged")),
         }
-        let mut before = None;
         let mut digits = itoa::Buffer::new();
         let mut float_text = Vec::new();
         for _ in 0..count {
             let index = input.length()?;
-            if index > INDEX_MAX || before >= Some(index) {
-                return Err(Fault::damaged("an array's indexes do not ascend"));
+            if index > INDEX_MAX {
+                return Err(Fault::Range);
             }
-            before = Some(index);
-            let text = match input.length()? {
-                TEXT | SHORT => input.string()?.bytes(&mut digits),
+            let tag = input.length()?;
+            let text = match tag {
+                TEXT | SHORT => {
+                    let text = input.string()?.bytes(&mut digits);
+                    if tag == SHORT && text.len() > SHORT_MAX {
+                        return Err(Fault::damaged("an array's short text is long"));
+                    }
+                    text
+                }
                 INT => digits.format(i64::from_le_bytes(input.array()?)).as_bytes(),
                 FLOAT => {
                     write_float(&mut float_text, input.double()?);
@@ -62,6 +67,8 @@ impl Saved for Array {
                 }
                 _ => return Err(Fault::damaged("an array's value is of unknown kind")),
             };
+            // As in Redis, indexes may come in any order, and of one that comes twice the last
+            // value stays.
             array.set(index, text, limits);
         }
         Ok(array)

@@ -40,7 +40,8 @@ impl Array {
             ..ArrayInfo::default()
         };
         if body.top < BLOCK {
-            info.directory = (body.top + 1).next_power_of_two();
+            let last = body.slices.floor(u64::MAX);
+            info.directory = (last.map_or(0, |(number, _)| number) + 1).next_power_of_two();
             return info;
         }
         info.blocks = blocks(&body.slices);

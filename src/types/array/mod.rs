@@ -38,7 +38,7 @@ const SIGNED_HOLES_MAX: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Array(Box<Body>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Body {
     slices: Slices,
     count: u64,
@@ -49,6 +49,18 @@ struct Body {
     top: u64,
     /// The length of a slice is a power of two.
     size_log2: u8,
+}
+
+impl Clone for Body {
+    fn clone(&self) -> Body {
+        let last = self.slices.floor(u64::MAX);
+        Body {
+            // A copy's directory is as long as it must be.
+            top: last.map_or(0, |(number, _)| number),
+            slices: self.slices.clone(),
+            ..*self
+        }
+    }
 }
 
 impl Array {

@@ -4,14 +4,9 @@ use super::Array;
 use crate::types::{Entry, Limits};
 
 impl Array {
-    /// The position before the cursor's next one; without a cursor, or beyond the end, the last one.
-    /// The array has values.
+    /// The position inserted last; without a cursor, the last one. The array has values.
     fn newest(&self) -> u64 {
-        let end = self.end();
-        match self.next() {
-            0 => end - 1,
-            next => (next - 1) % end,
-        }
+        self.next().checked_sub(1).unwrap_or(self.end() - 1)
     }
 
     /// Writes a value at the cursor, which has an index left; returns the index.
@@ -30,7 +25,7 @@ impl Array {
         if end == 0 || !(size < end || (size > end && has_wrapped)) {
             return;
         }
-        let newest = self.newest();
+        let newest = self.newest() % end;
         let at = |back: u64| match newest >= back {
             true => newest - back,
             false => newest + (end - back),

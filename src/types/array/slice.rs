@@ -25,7 +25,7 @@ use crate::encodings::listpack::Entry;
 /// Slots of a new sparse slice.
 const SPARSE_MIN: usize = 4;
 /// Slots of the smallest window.
-const WINDOW_MIN: usize = 16;
+const WINDOW_MIN: usize = 8;
 /// Bytes of an offset in a sparse slice.
 const OFFSET: usize = 2;
 
@@ -333,10 +333,13 @@ impl Slice {
         let offsets = if is_dense { 0 } else { OFFSET * capacity };
         let mut slots = vec![0; offsets + capacity * width].into_boxed_slice();
         let mut next = 0;
+        let was_dense = self.is_dense;
         for at in 0..self.slots_in_use() {
             let offset = self.offset(at);
             let from = self.slot_mut(at);
-            if slot::is_empty(from) {
+            // An empty slot of a sparse slice is about to be filled: it keeps its place.
+            let is_empty = slot::is_empty(from);
+            if is_empty && was_dense {
                 continue;
             }
             let to = match is_dense {
@@ -348,6 +351,9 @@ impl Slice {
                     next - 1
                 }
             };
+            if is_empty {
+                continue;
+            }
             let start = offsets + to * width;
             let (freed, made) = slot::recode(from, &mut slots[start..start + width]);
             self.blob_bytes = self.blob_bytes - freed as u64 + made as u64;
