@@ -36,11 +36,6 @@ impl LongDouble {
         mantissa: 0,
         unit: EXTENDED.unit_min,
     };
-    pub const ONE: LongDouble = LongDouble::Finite {
-        negative: false,
-        mantissa: 1 << 63,
-        unit: -63,
-    };
     /// The greatest finite value.
     pub const MAX: LongDouble = LongDouble::Finite {
         negative: false,
@@ -601,7 +596,6 @@ mod tests {
         assert_eq!(infinite.checked_add(LongDouble::from(1)), None);
         let max = LongDouble::parse(b"1.18973149535723176502e4932").unwrap();
         assert_eq!(max, LongDouble::MAX);
-        assert_eq!(LongDouble::parse(b"1"), Some(LongDouble::ONE));
         assert_eq!(max.checked_add(max), None);
         assert_eq!(show(max).len(), 4933);
     }

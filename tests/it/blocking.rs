@@ -115,14 +115,15 @@ fn nothing_blocks_inside_a_transaction() {
         "BLMOVE k d LEFT RIGHT 0",
         "BRPOPLPUSH k d 0",
         "BLMPOP 0 1 k LEFT",
+        "BLMOVEM k d LEFT RIGHT 0",
         "BZPOPMIN k 0",
         "BZPOPMAX k 0",
         "BZMPOP 0 1 k MIN",
     ] {
         assert_eq!(client.ask(line), "+QUEUED\r\n");
     }
-    let nulls = "*-1\r\n*-1\r\n$-1\r\n$-1\r\n*-1\r\n*-1\r\n*-1\r\n*-1\r\n";
-    assert_eq!(client.ask("EXEC"), format!("*8\r\n{nulls}"));
+    let nulls = "*-1\r\n*-1\r\n$-1\r\n$-1\r\n*-1\r\n*-1\r\n*-1\r\n*-1\r\n*-1\r\n";
+    assert_eq!(client.ask("EXEC"), format!("*9\r\n{nulls}"));
 }
 
 #[test]
@@ -134,6 +135,7 @@ fn a_timeout_is_kept_to_the_millisecond() {
         ("BRPOPLPUSH k d", "", 47),
         ("BZPOPMAX k", "", 110),
         ("BLMPOP", " 1 k LEFT", 3),
+        ("BLMOVEM k d LEFT LEFT", " EXACTLY 2 OBO", 9),
         ("BZMPOP", " 1 k MIN", 64),
     ];
     for (head, tail, millis) in commands {
@@ -318,6 +320,31 @@ fn several_elements_come_from_one_key() {
 }
 
 #[test]
+fn a_block_is_awaited_whole() {
+    let server = Daemon::start(&[]);
+    let mut pusher = server.connect();
+    let mut three = waiting(&server, "BLMOVEM k to LEFT RIGHT 0 EXACTLY 3 BULK");
+    let mut two = waiting(&server, "BLMOVEM k to LEFT LEFT 0 EXACTLY 2 OBO");
+    // The first is passed over until there are enough elements for it.
+    pusher.ask("RPUSH k a b");
+    gets(&mut two, "*2\r\n$1\r\nb\r\n$1\r\na\r\n");
+    for line in ["RPUSH k c", "MULTI", "RPUSH k d e", "LPOP k", "EXEC"] {
+        pusher.ask(line);
+    }
+    assert!(three.is_silent_for(Duration::from_millis(30)));
+    // Elements moved to the list, and those inserted into it, count.
+    assert_eq!(pusher.ask("LINSERT k BEFORE e f"), ":3\r\n");
+    gets(&mut three, "*3\r\n$1\r\nd\r\n$1\r\nf\r\n$1\r\ne\r\n");
+    assert_eq!(pusher.ask("EXISTS k"), ":0\r\n");
+    assert_eq!(pusher.ask("LLEN to"), ":5\r\n");
+    let mut last = waiting(&server, "BLMOVEM k k LEFT LEFT 0 EXACTLY 2 OBO");
+    pusher.ask("LMOVE to k LEFT LEFT");
+    pusher.ask("LMOVE to k LEFT LEFT");
+    gets(&mut last, "*2\r\n$1\r\nb\r\n$1\r\na\r\n");
+    assert_eq!(blocked(&server), 0);
+}
+
+#[test]
 fn a_key_may_come_from_elsewhere() {
     let server = Daemon::start(&[]);
     let mut other = server.connect();
@@ -379,7 +406,11 @@ fn a_writer_who_is_woken_in_a_pause_goes_on_after_it() {
 fn a_write_that_waited_is_refused_when_memory_has_run_out() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
-    for wait in ["BLMOVE src dst LEFT RIGHT 0", "BRPOPLPUSH src dst 0"] {
+    for wait in [
+        "BLMOVE src dst LEFT RIGHT 0",
+        "BLMOVEM src dst LEFT RIGHT 0 COUNT 5 OBO",
+        "BRPOPLPUSH src dst 0",
+    ] {
         let mut waiter = waiting(&server, wait);
         for step in ["MULTI", "RPUSH src x", "CONFIG SET maxmemory 1", "EXEC"] {
             c.ask(step);

@@ -53,16 +53,16 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn count_union(call: &mut Call<'_>) -> CommandResult {
-    let (union, _) = union_of(&mut call.db, call.args.from(1))?;
+    let mut union = Registers::new();
+    merge_all(&mut union, &mut call.db, call.args.from(1))?;
     call.reply.int(union.count() as i64);
     Ok(())
 }
 
-/// The union of the HyperLogLogs, and whether one of them is dense. Sparse ones are merged as they
-/// are found, so that the first damaged one is refused before later keys are looked up; the dense
-/// ones, which cannot be damaged, are merged together at the end.
-fn union_of(db: &mut Db<'_>, keys: Args<'_>) -> Result<(Registers, bool), CommandError> {
-    let mut union = Registers::new();
+/// Merges the HyperLogLogs into `union` and returns whether one of them is dense. Sparse ones are
+/// merged as they are found, so that the first damaged one is refused before later keys are looked
+/// up; the dense ones, which cannot be damaged, are merged together at the end.
+fn merge_all(union: &mut Registers, db: &mut Db<'_>, keys: Args<'_>) -> Result<bool, CommandError> {
     let found = db.strings_as(keys.iter(), |text| {
         let Some((hll, _)) = text.map(check).transpose()? else {
             return Ok(None);
@@ -75,7 +75,7 @@ fn union_of(db: &mut Db<'_>, keys: Args<'_>) -> Result<(Registers, bool), Comman
     })?;
     let dense: Vec<_> = found.into_iter().flatten().collect();
     union.merge_dense(&dense);
-    Ok((union, !dense.is_empty()))
+    Ok(!dense.is_empty())
 }
 
 pub(super) const PFMERGE: Spec = Spec {
@@ -95,7 +95,8 @@ pub(super) const PFMERGE: Spec = Spec {
 /// Reply: OK. O(registers) a key.
 fn pfmerge(call: &mut Call<'_>) -> CommandResult {
     let bytes_max = call.server.config.hll_sparse_max_bytes;
-    let (union, any_dense) = union_of(&mut call.db, call.args.from(1))?;
+    let mut union = Registers::new();
+    let any_dense = merge_all(&mut union, &mut call.db, call.args.from(1))?;
     let key = call.args.at(1);
     let place = call.db.place(key);
     let old = place.string()?.map(check).transpose()?;

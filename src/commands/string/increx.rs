@@ -22,17 +22,17 @@ pub(super) const INCREX: Spec = Spec {
     ..Spec::new("increx", increx)
 };
 
-/// The increment as given.
+/// The increment.
 #[derive(Clone, Copy)]
-enum By<'a> {
-    Int(&'a [u8]),
-    Float(&'a [u8]),
+enum By {
+    Int(i64),
+    Float(LongDouble),
 }
 
 /// The words of a call; each may occur once.
 #[derive(Default)]
 struct Options<'a> {
-    by: Option<By<'a>>,
+    by: Option<By>,
     lower: Option<&'a [u8]>,
     upper: Option<&'a [u8]>,
     saturate: bool,
@@ -44,6 +44,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
+    /// A bad increment is reported before a syntax error after it, as in Redis.
     fn parse(args: Args<'a>) -> Result<Options<'a>, CommandError> {
         let mut o = Options::default();
         let mut at = 2;
@@ -51,11 +52,11 @@ impl<'a> Options<'a> {
             let operand = args.get(at + 1);
             let takes_operand = match operand {
                 Some(text) if args.is(at, "BYINT") && o.by.is_none() => {
-                    o.by = Some(By::Int(text));
+                    o.by = Some(By::Int(increment(text)?));
                     true
                 }
                 Some(text) if args.is(at, "BYFLOAT") && o.by.is_none() => {
-                    o.by = Some(By::Float(text));
+                    o.by = Some(By::Float(increment(text)?));
                     true
                 }
                 Some(text) if args.is(at, "LBOUND") && o.lower.is_none() => {
@@ -70,11 +71,13 @@ impl<'a> Options<'a> {
                     o.saturate = true;
                     false
                 }
-                _ if args.is(at, "PERSIST") && !o.persist && o.expire.is_none() => {
+                _ if args.is(at, "PERSIST")
+                    && !(o.persist || o.only_new_expiry || o.expire.is_some()) =>
+                {
                     o.persist = true;
                     false
                 }
-                _ if args.is(at, "ENX") && !o.only_new_expiry => {
+                _ if args.is(at, "ENX") && !(o.only_new_expiry || o.persist) => {
                     o.only_new_expiry = true;
                     false
                 }
@@ -96,9 +99,6 @@ impl<'a> Options<'a> {
             };
             at += 1 + usize::from(takes_operand);
         }
-        if o.persist && o.only_new_expiry {
-            return Err(CommandError::Syntax);
-        }
         Ok(o)
     }
 }
@@ -108,8 +108,9 @@ trait Number: Copy {
     const LEAST: Self;
     const GREATEST: Self;
     const ZERO: Self;
-    const ONE: Self;
     const EVENT: &'static str;
+    /// Whether the value is stored as text.
+    const IS_TEXT: bool;
     const BAD_INCREMENT: CommandError;
     const BAD_LOWER: CommandError;
     const BAD_UPPER: CommandError;
@@ -125,17 +126,17 @@ trait Number: Copy {
     /// The difference; `None` on overflow.
     fn minus(self, other: Self) -> Option<Self>;
     fn write(self, out: &mut Vec<u8>);
-    /// Stores it; `text` is its text.
+    /// Stores it; `text` is its text if it is stored as such.
     fn store(self, text: &[u8], place: Place<'_, '_, '_>, expiry: Expiry);
-    fn reply(self, text: &[u8], reply: &mut Reply);
+    fn reply(self, reply: &mut Reply);
 }
 
 impl Number for i64 {
     const LEAST: i64 = i64::MIN;
     const GREATEST: i64 = i64::MAX;
     const ZERO: i64 = 0;
-    const ONE: i64 = 1;
     const EVENT: &'static str = "incrby";
+    const IS_TEXT: bool = false;
     const BAD_INCREMENT: CommandError =
         CommandError::Text("ERR Increment is not an integer or out of range");
     const BAD_LOWER: CommandError =
@@ -187,7 +188,7 @@ impl Number for i64 {
         }
     }
 
-    fn reply(self, _: &[u8], reply: &mut Reply) {
+    fn reply(self, reply: &mut Reply) {
         reply.int(self);
     }
 }
@@ -196,8 +197,8 @@ impl Number for LongDouble {
     const LEAST: LongDouble = LongDouble::MIN;
     const GREATEST: LongDouble = LongDouble::MAX;
     const ZERO: LongDouble = LongDouble::ZERO;
-    const ONE: LongDouble = LongDouble::ONE;
     const EVENT: &'static str = "incrbyfloat";
+    const IS_TEXT: bool = true;
     const BAD_INCREMENT: CommandError = CommandError::Text("ERR Increment is not a valid float");
     const BAD_LOWER: CommandError = CommandError::Text("ERR LBOUND is not a valid float");
     const BAD_UPPER: CommandError = CommandError::Text("ERR UBOUND is not a valid float");
@@ -218,8 +219,7 @@ impl Number for LongDouble {
     }
 
     fn of_value(value: Str<'_>) -> Result<LongDouble, CommandError> {
-        let text = value.text(&mut itoa::Buffer::new()).to_owned();
-        match LongDouble::parse(&text) {
+        match LongDouble::parse(value.text(&mut itoa::Buffer::new())) {
             None => Err(CommandError::NotAFloat),
             Some(LongDouble::Infinite { .. }) => {
                 Err(CommandError::Text("ERR value cannot be Infinity"))
@@ -249,9 +249,17 @@ impl Number for LongDouble {
         place.set_string(NewValue::Bytes { text, modified }, expiry);
     }
 
-    fn reply(self, text: &[u8], reply: &mut Reply) {
-        reply.double_text(text);
+    fn reply(self, reply: &mut Reply) {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        reply.double_text(&text);
     }
+}
+
+fn increment<N: Number>(text: &[u8]) -> Result<N, CommandError> {
+    let by = N::parse(text).ok_or(N::BAD_INCREMENT)?;
+    by.check_increment()?;
+    Ok(by)
 }
 
 /// An increment and its bounds.
@@ -263,13 +271,11 @@ struct Step<N> {
 }
 
 impl<N: Number> Step<N> {
-    fn parse(by: Option<&[u8]>, options: &Options<'_>) -> Result<Step<N>, CommandError> {
+    fn parse(by: N, options: &Options<'_>) -> Result<Step<N>, CommandError> {
         let number = |text: Option<&[u8]>, unset: N, error: CommandError| match text {
             Some(text) => N::parse(text).ok_or(error),
             None => Ok(unset),
         };
-        let by = number(by, N::ONE, N::BAD_INCREMENT)?;
-        by.check_increment()?;
         let lower = number(options.lower, N::LEAST, N::BAD_LOWER)?;
         let upper = number(options.upper, N::GREATEST, N::BAD_UPPER)?;
         if lower.compare(upper).is_gt() {
@@ -317,14 +323,14 @@ impl<N: Number> Step<N> {
 fn increx(call: &mut Call<'_>) -> CommandResult {
     let options = Options::parse(call.args)?;
     match options.by {
-        Some(By::Float(text)) => step::<LongDouble>(call, &options, Some(text)),
-        Some(By::Int(text)) => step::<i64>(call, &options, Some(text)),
-        None => step::<i64>(call, &options, None),
+        Some(By::Float(by)) => step(call, &options, by),
+        Some(By::Int(by)) => step(call, &options, by),
+        None => step(call, &options, 1),
     }
 }
 
-fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: Option<&[u8]>) -> CommandResult {
-    let step = Step::<N>::parse(by, o)?;
+fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult {
+    let step = Step::parse(by, o)?;
     if o.only_new_expiry && o.expire.is_none() {
         return Err(CommandError::Text("ERR ENX flag requires an expiration"));
     }
@@ -332,6 +338,7 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: Option<&[u8]>) -> C
     let when = o.expire.map(|arg| arg.unix_ms(clock, call.name));
     let when = when.transpose()?;
     let (key, due_ms) = (call.args.at(1), call.db.due_ms());
+    let effects_wanted = call.effects_wanted();
     let place = call.db.place(key);
     let value = place.string()?;
     let old = value.map_or(Ok(N::ZERO), N::of_value)?;
@@ -343,7 +350,12 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: Option<&[u8]>) -> C
     let Some((new, difference)) = applied else {
         // As in Valkey, a condition that does not hold shows whether the key exists.
         let shown = (!refused || value.is_some()).then_some(old);
-        reply_pair(call, shown, N::ZERO);
+        call.reply.array(2);
+        match shown {
+            Some(old) => old.reply(call.reply),
+            None => call.reply.null(),
+        }
+        N::ZERO.reply(call.reply);
         return Ok(());
     };
     let had_expiry = place.expiry().is_some();
@@ -355,11 +367,13 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: Option<&[u8]>) -> C
     if matches!(expiry, Expiry::At(when) if when <= due_ms) {
         let deleted = place.delete(Cause::Expiry);
         state_past_expiry(call, key, deleted);
-        reply_pair(call, Some(new), difference);
+        reply_pair(call, new, difference);
         return Ok(());
     }
     let mut text = Vec::new();
-    new.write(&mut text);
+    if N::IS_TEXT || effects_wanted {
+        new.write(&mut text);
+    }
     new.store(&text, place, expiry);
     call.db.changed(key, Class::STRING, N::EVENT);
     match expiry {
@@ -375,26 +389,14 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: Option<&[u8]>) -> C
         }
         Expiry::Keep => call.rewrite(&[b"SET", key, &text, b"KEEPTTL"]),
     }
-    call.reply.array(2);
-    new.reply(&text, call.reply);
-    reply_number(call, difference);
+    reply_pair(call, new, difference);
     Ok(())
 }
 
-/// Replies a value, null if there is none, and a difference.
-fn reply_pair<N: Number>(call: &mut Call<'_>, value: Option<N>, difference: N) {
+fn reply_pair<N: Number>(call: &mut Call<'_>, value: N, difference: N) {
     call.reply.array(2);
-    match value {
-        Some(value) => reply_number(call, value),
-        None => call.reply.null(),
-    }
-    reply_number(call, difference);
-}
-
-fn reply_number<N: Number>(call: &mut Call<'_>, number: N) {
-    let mut text = Vec::new();
-    number.write(&mut text);
-    number.reply(&text, call.reply);
+    value.reply(call.reply);
+    difference.reply(call.reply);
 }
 
 #[cfg(test)]
@@ -416,7 +418,7 @@ mod tests {
         let mut t = Testbed::new();
         let (max, min) = (i64::MAX, i64::MIN);
         for (value, line, reply) in [
-            ("", "", pair(1, 1)),
+            ("", "BYINT 1", pair(1, 1)),
             ("", "LBOUND 5", pair(0, 0)),
             ("", "LBOUND 5 SATURATE", pair(5, 5)),
             ("10", "UBOUND 5", pair(10, 0)),
@@ -424,7 +426,7 @@ mod tests {
             ("10", "BYINT -3 UBOUND 5", pair(10, 0)),
             ("10", "BYINT -3 UBOUND 5 SATURATE", pair(5, -5)),
             ("10", "BYINT -7 UBOUND 5", pair(3, -7)),
-            ("9223372036854775807", "", pair(max, 0)),
+            ("9223372036854775807", "BYINT 1", pair(max, 0)),
             ("9223372036854775807", "SATURATE", pair(max, 0)),
             ("-9223372036854775808", "BYINT -1 SATURATE", pair(min, 0)),
             (
@@ -486,37 +488,25 @@ mod tests {
     #[test]
     fn expiries_are_set_kept_and_removed() {
         let mut t = Testbed::new();
-        for line in [
-            "",
-            "EX 100",
-            "BYFLOAT 1.5",
-            "EX 200 ENX",
-            "EXAT 5 ENX",
-            "BYFLOAT 0 PERSIST",
-            "PERSIST BYFLOAT 0",
-            "UBOUND 1 EX 5 BYFLOAT 2",
-            "BYFLOAT 1 EXAT 5",
-            "EXAT 5",
-            "EX 100 ENX",
-            "EXAT 5 SATURATE UBOUND 0",
+        for (line, effect) in [
+            ("BYINT 1", "SET a 1 KEEPTTL"),
+            ("EX 100", "SET a 2 PXAT 1000100000"),
+            ("BYFLOAT 1.5", "SET a 3.5 KEEPTTL"),
+            ("BYFLOAT 1 EX 200 ENX", "SET a 4.5 KEEPTTL"),
+            ("BYFLOAT 0.5 EXAT 5 ENX", "SET a 5 KEEPTTL"),
+            ("PERSIST BYFLOAT 0", "SET a 5"),
+            ("PERSIST", "SET a 6"),
+            ("UBOUND 1 EX 5", ""),
+            ("EXAT 5", "DEL a"),
+            ("EXAT 5", ""),
+            ("EX 100 ENX", "SET a 1 PXAT 1000100000"),
+            ("EXAT 5 SATURATE UBOUND 0", "DEL a"),
         ] {
-            t.run("SET b x");
-            t.run(&format!("INCREX a {line}"));
+            let reply = t.run(&format!("INCREX a {line}"));
+            assert!(reply.starts_with("*2\r\n"), "{line}: {reply}");
+            assert_eq!(t.take_effects().join("; "), effect, "{line}");
         }
-        let effects = t.take_effects();
-        let of_a: Vec<&str> = effects
-            .iter()
-            .map(|e| &**e)
-            .filter(|e| *e != "SET b x")
-            .collect();
-        assert_eq!(
-            of_a,
-            [
-                "SET a 1 KEEPTTL",
-                "SET a 2 PXAT 1000100000",
-                "SET a 3.5 KEEPTTL",
-            ]
-        );
+        assert!(t.run("INFO stats").contains("expired_keys:3\r\n"));
     }
 
     #[test]
@@ -555,6 +545,12 @@ mod tests {
             (
                 "l BYFLOAT 1 LBOUND inf",
                 "LBOUND can't be greater than UBOUND",
+            ),
+            ("l FOO BYINT x", "syntax error"),
+            ("l ENX PERSIST BYINT x", "syntax error"),
+            (
+                "l ENX BYINT x PERSIST",
+                "Increment is not an integer or out of range",
             ),
             ("l ENX", "ENX flag requires an expiration"),
             ("l EX 0", "invalid expire time in 'increx' command"),
