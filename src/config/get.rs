@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn both_names_of_a_directive_match_a_pattern() {
         assert_eq!(
-            names(&["Hash-MAX-*"]),
+            names(&["Hash-MAX-*list*", "Hash-MAX-*zip*"]),
             [
                 "hash-max-listpack-entries",
                 "hash-max-ziplist-entries",

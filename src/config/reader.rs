@@ -465,7 +465,7 @@ mod tests {
             ),
             (
                 "notify-keyspace-events Q",
-                "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
+                "Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.",
             ),
             ("oom-score-adj-values 1 2", "wrong number of arguments"),
             (
@@ -479,6 +479,23 @@ mod tests {
             ),
             ("include", "Bad directive or wrong number of arguments"),
             ("loadmodule", "Bad directive or wrong number of arguments"),
+            (
+                "loadmodule /x.so a",
+                "the module '/x.so' is refused: russet loads no modules, and does not have its \
+                 commands",
+            ),
+            (
+                "preload-file x",
+                "argument must be in the format '[aof|rdb]:[filename]'",
+            ),
+            (
+                "preload-file rdb:/x",
+                "preload-file must end with an extension",
+            ),
+            (
+                "backupdirname a/b",
+                "backupdirname can't be a path, just a dirname",
+            ),
             ("port \"1", "Unbalanced quotes in configuration line"),
             ("port 1\0", "NUL byte in configuration line"),
             (

@@ -728,11 +728,11 @@ directives! {
     maxmemory_scripts: u64 = 0 =>
         "maxmemory-scripts", memory(0, LONG_MAX), [], NotYet(Later);
     hotkey_top_k: u32 = 0 =>
-        "hotkey-top-k", number(0, 1024), [], NotYet(Later);
+        "hotkey-top-k", number(0, 1024), [], Works;
     hotkey_window_seconds: u32 = 10 =>
-        "hotkey-window-seconds", number(1, 86_400), [], NotYet(Later);
+        "hotkey-window-seconds", number(1, 86_400), [], Works;
     hotkey_sampling_percentage: u32 = 10 =>
-        "hotkey-sampling-percentage", number(1, 100), [], NotYet(Later);
+        "hotkey-sampling-percentage", number(1, 100), [], Works;
     maxclients_reserved: u32 = 0 =>
         "maxclients-reserved", number(0, INT_MAX), [], NotYet(Later);
     priority_subnets: Text = Text::default() =>
@@ -895,7 +895,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 25 + 44 + 31);
+        assert_eq!(shown, 203 + 25 + 44 + 36);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -195,6 +195,7 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
         server.stats.note_memory(true, server.now.mono_ms);
     }
     server.diagnostics.command_logs.trim(&server.config);
+    server.apply_hotkey_settings();
     server.update_listeners(keyspace);
     output_limits::limit_all(&mut server.clients, &server.config);
     server.limit_readers(None);

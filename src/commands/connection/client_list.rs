@@ -118,8 +118,9 @@ mod tests {
             .map(|f| f.split('=').next().expect("a name"))
             .collect();
         let expected = "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf \
-             qbuf-free argv-mem multi-mem rbs rbp obl oll omem tot-mem events cmd user redir resp \
-             lib-name lib-ver io-thread";
+             qbuf-free argv-mem multi-mem rbs rbp obl oll omem omem-shared omem-unshared tot-mem \
+             events cmd user redir resp lib-name lib-ver io-thread tot-net-in tot-net-out \
+             tot-cmds read-events avg-pipeline-len-sum avg-pipeline-len-cnt";
         assert_eq!(names.join(" "), expected);
         assert!(
             line.contains(" flags=U db=3 ") && line.contains(" watch=2 "),

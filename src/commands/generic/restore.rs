@@ -183,9 +183,14 @@ mod tests {
             assert_eq!(reply, b"+OK\r\n", "{made}");
             t.engine.keyspace.check_invariants();
             restored += 1;
-            // What was dumped again is for all servers.
+            // What was dumped again has the lowest form that holds it.
             let dumped = payload_of_k(&mut t);
-            assert!(dumped[0] < 26, "{made}");
+            let newest = match made {
+                _ if made.contains("XNACK") || made.starts_with("the stream before") => 27,
+                _ if made.contains("IDMP") => 26,
+                _ => 25,
+            };
+            assert!(dumped[0] <= newest, "{made}");
             for at in 0..payload.len() - 10 {
                 for value in [0, 1, 2, 5, 0x7f, 0x80, 0xc3, 0xff] {
                     let mut changed = payload[..payload.len() - 10].to_vec();

@@ -83,6 +83,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("config|rewrite", "replaces a file"),
     ("debug", "an administrator's tool, disabled by default"),
     ("migrate", "another server's time"),
+    ("module", "disabled by default, and loads nothing"),
     ("pfselftest", "always does the same, for a long time"),
     ("save", "writes a file"),
     ("shutdown", "ends the process"),

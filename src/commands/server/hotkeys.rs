@@ -151,6 +151,22 @@ fn stop(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+/// The keys of the last full window.
+fn write_windows(call: &mut Call<'_>) {
+    let reply = &mut *call.reply;
+    let Some(windows) = call.server.hot_windows() else {
+        return reply.null();
+    };
+    reply.array(windows.keys().len());
+    for hot in windows.keys() {
+        reply.map(3);
+        reply.bulk(b"key");
+        reply.bulk(&hot.key);
+        field(reply, "db", hot.db.into());
+        field(reply, "qps", hot.per_second as i64);
+    }
+}
+
 const RESET: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
@@ -182,12 +198,16 @@ const GET: Spec = Spec {
 
 /// `HOTKEYS GET`.
 ///
-/// Reply: an array of one map, so that replies of several servers can be concatenated; null if
-/// there was no session. O(counters).
+/// Reply: an array of one map, so that replies of several servers can be concatenated. If there was
+/// no session, but `hotkey-top-k` is set: an array of maps `key`, `db`, `qps` of the last full window,
+/// the hottest first, as in Valkey; else null. O(counters).
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (now, cycles) = (call.server.now.mono_ms, call.server.cycles.clone());
+    if call.server.hotkeys().is_none() {
+        write_windows(call);
+        return Ok(());
+    }
     let Some(session) = call.server.hotkeys() else {
-        call.reply.null();
         return Ok(());
     };
     let reply = &mut *call.reply;

@@ -41,8 +41,8 @@ mod tests {
     #[test]
     fn sections_stand_in_redis_order_each_once() {
         let mut t = Testbed::new();
-        let default = "Server Clients Memory Persistence Threads Stats Replication CPU Modules \
-             Errorstats Cluster Keyspace Keysizes";
+        let default = "Server Clients Memory Persistence Threads Stats Replication CPU Hotkeys \
+             Modules Errorstats Cluster Keyspace Keysizes";
         assert_eq!(titles(&mut t, "INFO"), default);
         assert_eq!(titles(&mut t, "INFO default"), default);
         assert_eq!(titles(&mut t, "INFO DEFAULT cpu Cpu"), default);

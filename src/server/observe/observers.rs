@@ -7,7 +7,7 @@ use crate::command::Flags;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
-use crate::server::parts::hotkeys::{Session, SessionSettings};
+use crate::server::parts::hotkeys::{Session, SessionSettings, Windows};
 use crate::server::state::Server;
 
 impl Server {
@@ -39,6 +39,18 @@ impl Server {
         self.diagnostics.hotkeys.session()
     }
 
+    /// The hottest keys of the last full window; `None`: `hotkey-top-k` is 0.
+    pub fn hot_windows(&mut self) -> Option<&Windows> {
+        self.diagnostics.hotkeys.windows(self.now.mono_ms)
+    }
+
+    /// Settings have changed: begins, changes or ends the windows of `hotkey-top-k`.
+    pub(in crate::server) fn apply_hotkey_settings(&mut self) {
+        let hotkeys = &mut self.diagnostics.hotkeys;
+        hotkeys.apply_settings(&self.config, self.now.mono_ms);
+        self.update_observers();
+    }
+
     /// Ends a session whose time is up.
     pub(in crate::server) fn end_due_hotkeys(&mut self) {
         self.diagnostics.hotkeys.end_due(self.now.mono_ms);
@@ -47,8 +59,8 @@ impl Server {
 
     /// Updates whether every command is observed: the test made once per command.
     pub(in crate::server) fn update_observers(&mut self) {
-        let has_session = self.diagnostics.hotkeys.is_active();
-        self.gates.is_observed = has_session || !self.messages.monitors.is_empty();
+        let counts_keys = self.diagnostics.hotkeys.is_counting();
+        self.gates.is_observed = counts_keys || !self.messages.monitors.is_empty();
     }
 
     /// Reports a finished command, which took `ticks` and replied `replied` bytes, to the observers
@@ -73,7 +85,8 @@ impl Server {
         // A command that blocks is counted when it has been served.
         if origin != Origin::Script && !client.flags.contains(ClientFlags::BLOCKED) {
             let row = self.table.row(row);
-            self.diagnostics.hotkeys.count(row, args, cost);
+            let db = client.db;
+            self.diagnostics.hotkeys.count(row, args, db, cost);
         }
     }
 }
@@ -93,6 +106,38 @@ mod tests {
         assert!(!t.engine.server.gates.is_observed);
         let session = t.engine.server.hotkeys().expect("what was found stays");
         assert_eq!(session.lasted_ms(u64::MAX), 1000);
+    }
+
+    #[test]
+    fn windows_report_the_last_full_one() {
+        let mut t = Testbed::new();
+        assert_eq!(t.run("HOTKEYS GET"), "$-1\r\n");
+        t.run("CONFIG SET hotkey-top-k 2 hotkey-window-seconds 1 hotkey-sampling-percentage 100");
+        assert!(t.engine.server.gates.is_observed);
+        for _ in 0..5 {
+            t.run("GET hot");
+        }
+        t.run("SET warm 1");
+        t.run("SET warm 1");
+        t.run("SET cold 1");
+        assert_eq!(t.run("HOTKEYS GET"), "*0\r\n");
+        t.advance_ms(1000);
+        let entry = |key: &str, qps: u32| {
+            let len = key.len();
+            format!(
+                "*6\r\n$3\r\nkey\r\n${len}\r\n{key}\r\n$2\r\ndb\r\n:0\r\n$3\r\nqps\r\n:{qps}\r\n"
+            )
+        };
+        let wanted = format!("*2\r\n{}{}", entry("hot", 5), entry("warm", 2));
+        assert_eq!(t.run("HOTKEYS GET"), wanted);
+        // A session answers in Redis's form until it is reset.
+        t.run("HOTKEYS START METRICS 1 CPU");
+        assert!(t.run("HOTKEYS GET").contains("tracking-active"));
+        t.run("HOTKEYS STOP");
+        t.run("HOTKEYS RESET");
+        assert_eq!(t.run("HOTKEYS GET"), "*0\r\n");
+        t.run("CONFIG SET hotkey-top-k 0");
+        assert!(!t.engine.server.gates.is_observed);
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Slices {
     pub fn check_invariants(&self) {
         if let Slices::Many(map) = self {
             map.check_invariants();
-            assert!(map.len() > 0);
+            assert!(!map.is_empty());
         }
     }
 }

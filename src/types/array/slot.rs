@@ -238,8 +238,7 @@ mod tests {
                     let (freed, made) = recode(&mut slot, &mut to);
                     assert!(is_empty(&slot));
                     assert_eq!(shown(&to), text.as_bytes());
-                    let (back_freed, back_made) =
-                        recode(&mut to, &mut slot_of(width.max(8), &mut slot));
+                    let (back_freed, back_made) = recode(&mut to, slot_of(width.max(8), &mut slot));
                     assert!(freed == 0 || back_made == 0 || back_freed == 0 || made == 0);
                     assert_eq!(shown(&slot), text.as_bytes());
                 }
@@ -248,7 +247,7 @@ mod tests {
         }
     }
 
-    fn slot_of<'a>(width: usize, slot: &'a mut Vec<u8>) -> &'a mut [u8] {
+    fn slot_of(width: usize, slot: &mut Vec<u8>) -> &mut [u8] {
         slot.clear();
         slot.resize(width, 0);
         slot

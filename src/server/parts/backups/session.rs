@@ -210,8 +210,9 @@ impl Folder {
             return;
         }
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();
-        let dropped = self.0.with_file_name(format!(".dropped-{name}"));
-        // An earlier one may still be there.
+        let unique = crate::base::clock::cycles();
+        let dropped = self.0.with_file_name(format!(".dropped-{name}-{unique}"));
+        // Without the folder the files stay, with a log line each.
         let _ = fs::create_dir(&dropped);
         for file in files {
             let to = dropped.join(file.file_name().unwrap_or_default());

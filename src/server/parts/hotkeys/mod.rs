@@ -1,4 +1,6 @@
-//! HOTKEYS: which keys cost the most CPU time, or bytes on the network, while a session goes on.
+//! HOTKEYS, in two ways: sessions as in Redis, and windows as in Valkey ([`windows`]).
+//!
+//! A session finds which keys cost the most CPU time, or bytes on the network, while a session goes on.
 //!
 //! `World::run` reports every command, by the same test that MONITOR uses: without a session it
 //! costs nothing. A command's time is split evenly among its keys, each of
@@ -13,11 +15,17 @@
 
 mod session;
 mod sketch;
+mod windows;
 
 pub use session::{Session, SessionSettings};
+pub use windows::Windows;
+
+use windows::WindowSettings;
 
 use crate::base::clock::{Cycles, Now};
 use crate::command::table::Row;
+use crate::config::Config;
+use crate::keyspace::DbIndex;
 use crate::resp::Args;
 
 /// See the module. Methods that take the time end a session whose time is up first.
@@ -25,12 +33,34 @@ use crate::resp::Args;
 pub struct Hotkeys {
     /// The last session, going on or over.
     last: Option<Box<Session>>,
+    /// Valkey's way, while `hotkey-top-k` is set.
+    windows: Option<Box<Windows>>,
 }
 
 impl Hotkeys {
     /// Whether a session goes on.
     pub fn is_active(&self) -> bool {
         self.last.as_ref().is_some_and(|its| its.is_active())
+    }
+
+    /// Whether commands are counted, by a session or in windows.
+    pub fn is_counting(&self) -> bool {
+        self.windows.is_some() || self.is_active()
+    }
+
+    /// Begins, changes or ends the windows as configured.
+    pub(in crate::server) fn apply_settings(&mut self, config: &Config, mono_ms: u64) {
+        let wanted = WindowSettings::of(config);
+        if wanted != self.windows.as_ref().map(|its| its.wanted) {
+            self.windows = wanted.map(|wanted| Box::new(Windows::begin(wanted, mono_ms)));
+        }
+    }
+
+    /// The windows, if they are on.
+    pub(in crate::server) fn windows(&mut self, mono_ms: u64) -> Option<&Windows> {
+        let windows = self.windows.as_deref_mut()?;
+        windows.turn_over(mono_ms);
+        Some(windows)
     }
 
     /// The session, going on or over.
@@ -40,7 +70,8 @@ impl Hotkeys {
 
     /// Memory of the session, bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.last.as_ref().map_or(0, |its| its.memory_bytes())
+        let windows = self.windows.as_ref().map_or(0, |its| its.memory_bytes());
+        windows + self.last.as_ref().map_or(0, |its| its.memory_bytes())
     }
 
     /// Starts a session, and discards the results of the last one. `false`: one is running.
@@ -75,6 +106,9 @@ impl Hotkeys {
             return false;
         }
         self.last = None;
+        if let Some(windows) = &mut self.windows {
+            **windows = Windows::begin(windows.wanted, mono_ms);
+        }
         true
     }
 
@@ -83,15 +117,22 @@ impl Hotkeys {
         if let Some(its) = self.last.as_mut().filter(|its| its.is_due(mono_ms)) {
             its.stop(mono_ms);
         }
+        if let Some(windows) = &mut self.windows {
+            windows.turn_over(mono_ms);
+        }
     }
 
-    /// Counts a command that took `ticks` and replied `replied` bytes, if a session goes on.
+    /// Counts a command of a client of `db` that took `ticks` and replied `replied` bytes.
     pub(in crate::server) fn count<H>(
         &mut self,
         row: &Row<H>,
         args: Args<'_>,
+        db: DbIndex,
         (ticks, replied): (u64, usize),
     ) {
+        if let Some(windows) = &mut self.windows {
+            windows.count(row, args, db.0);
+        }
         if let Some(its) = self.last.as_mut().filter(|its| its.is_active()) {
             its.count(row, args, ticks, replied);
         }
