@@ -181,7 +181,7 @@ mod tests {
                 }
             }
             replies.push((
-                "DEBUG RELOAD".to_owned(),
+                "DEBUG DIGEST".to_owned(),
                 t.run_args(&[b"DEBUG", b"DIGEST"]),
             ));
             replies

@@ -69,10 +69,9 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     }
     let mut stream = call.db.write_or(key, || Stream::with_settings(&limits))?;
     let mut made = [0; 16];
-    let line = match options.idmp {
-        None => None,
-        Some(idmp) => Some((idmp.pid(args), idmp.iid(args, pairs(args, from), &mut made))),
-    };
+    let line = options
+        .idmp
+        .map(|idmp| (idmp.pid(args), idmp.iid(args, pairs(args, from), &mut made)));
     if let Some((pid, iid)) = line
         && options.id.is_none()
         && let Some(id) = stream.idempotence().find(pid, iid)

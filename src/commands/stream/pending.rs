@@ -106,11 +106,9 @@ fn list(reply: &mut Reply, group: &Group, wanted: &PendingRequest<'_>, now_ms: i
         if left == 0 || id > wanted.end {
             return false;
         }
-        let idle_ms = match nack.owner() {
-            // Any consumer can claim it at once.
-            None => None,
-            Some(_) => Some(now_ms.saturating_sub(nack.delivered_ms())),
-        };
+        // Any consumer can claim one without an owner at once.
+        let owner = nack.owner();
+        let idle_ms = owner.map(|_| now_ms.saturating_sub(nack.delivered_ms()));
         if wanted.idle_ms == 0 || idle_ms.is_none_or(|idle_ms| idle_ms >= wanted.idle_ms) {
             left -= 1;
             reply.array(4);

@@ -130,11 +130,6 @@ impl Schema {
         let is_it = |own: &Name| own.mark == wanted && self.text(*own) == name;
         self.names.iter().position(is_it)
     }
-
-    /// Bytes that it holds.
-    pub fn memory_bytes(&self) -> usize {
-        size_of::<Schema>() + self.text.len() + size_of_val(&*self.names)
-    }
 }
 
 /// A reference to a schema.

@@ -44,8 +44,7 @@ impl Fieldset {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Fieldsets {
-    /// Not allocated while there are none.
-    sets: Option<Box<HashMap<Box<[u8]>, Fieldset>>>,
+    sets: HashMap<Box<[u8]>, Fieldset>,
     bytes: usize,
 }
 
@@ -56,36 +55,29 @@ impl Fieldsets {
     }
 
     pub fn get(&self, name: &[u8]) -> Option<&Fieldset> {
-        self.sets.as_ref()?.get(name)
+        self.sets.get(name)
     }
 
     /// Adds a fieldset; one of the same name is replaced.
     pub fn insert(&mut self, name: &[u8], set: Fieldset) {
         self.remove(name);
         self.bytes += Fieldsets::bytes_of(name, &set);
-        let sets = self.sets.get_or_insert_default();
-        sets.insert(name.into(), set);
+        self.sets.insert(name.into(), set);
     }
 
     /// `false`: there is none.
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        let Some(sets) = &mut self.sets else {
-            return false;
-        };
-        let Some(set) = sets.remove(name) else {
+        let Some(set) = self.sets.remove(name) else {
             return false;
         };
         self.bytes -= Fieldsets::bytes_of(name, &set);
-        if sets.is_empty() {
-            self.sets = None;
-        }
         true
     }
 
     /// Removes all; returns how many.
     pub fn clear(&mut self) -> usize {
         self.bytes = 0;
-        self.sets.take().map_or(0, |sets| sets.len())
+        std::mem::take(&mut self.sets).len()
     }
 
     /// Bytes that they hold.
