@@ -217,9 +217,10 @@ impl LongDouble {
         if mantissa == 0 {
             return out.push(b'0');
         }
-        // An estimate of the decimal exponent, off by one at most.
+        // Less than the decimal exponent, or equal: from above, a value that is rounded up to a power
+        // of ten would seem to have one more digit.
         let log10 = (mantissa as f64).log10() + f64::from(unit) * std::f64::consts::LOG10_2;
-        let mut power = log10.floor() as i32;
+        let mut power = log10.floor() as i32 - 1;
         loop {
             let digits = scaled(mantissa, unit, 16 - power).to_string();
             match digits.len() {

@@ -77,8 +77,7 @@ mod tests {
                 "hash-max-listpack-entries",
                 "hash-max-ziplist-entries",
                 "hash-max-listpack-value",
-                "hash-max-ziplist-value",
-                "hash-max-template-entries"
+                "hash-max-ziplist-value"
             ]
         );
         assert_eq!(names(&["slaveo[f]", "slaveof"]), ["slaveof"]);

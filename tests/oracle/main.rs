@@ -414,6 +414,16 @@ fn array_commands_answer_as_redis() {
     check(&rows::ARRAY, Peer::Redis8);
 }
 
+#[test]
+fn arrays_answer_as_redis() {
+    check(&rows::ARRAY, Peer::Redis810);
+}
+
+#[test]
+fn fieldsets_answer_as_redis() {
+    check(&rows::FIELDSET, Peer::Redis810);
+}
+
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {

@@ -1017,8 +1017,37 @@ pub const VALKEY_ACL: Group = Group {
     waiting: &[],
 };
 
+pub const FIELDSET: Group = Group {
+    name: "fieldset",
+    rows: &[
+        "himport prepare (one|two) (F)+",
+        "himport prepare one a b",
+        "himport prepare two a b c",
+        "himport set KH (one|two) (V)+",
+        "himport set KH one V V",
+        "himport set KH two V V V",
+        "himport discard (one|two|three)",
+        "himport discardall",
+        "hset KH (F V)+",
+        "hdel KH (F)+",
+        "hget KH F",
+        "hgetall KH",
+        "hincrby KH F INT",
+        "expire KH SEC",
+        "persist KH",
+        "rename KH KH",
+        "copy KH KH replace",
+    ],
+    beside: SOME_OF_EACH,
+    second_client: 5,
+    pauses: false,
+    waiting: &[],
+};
+
 /// Groups that are compared with Redis.
 pub const GROUPS: &[&Group] = &[
+    &ARRAY,
+    &FIELDSET,
     &STRING,
     &GENERIC,
     &EXPIRE,
@@ -1046,6 +1075,14 @@ pub const GROUPS: &[&Group] = &[
 
 /// Options newer than Redis 7.0: a command, and its word.
 pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
+    ("set", "ifeq"),
+    ("set", "ifne"),
+    ("set", "ifdeq"),
+    ("set", "ifdne"),
+    ("zunion", "count"),
+    ("zinter", "count"),
+    ("zunionstore", "count"),
+    ("zinterstore", "count"),
     ("hscan", "novalues"),
     ("zrank", "withscore"),
     ("zrevrank", "withscore"),
@@ -1053,7 +1090,18 @@ pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
 ];
 
 /// As above, for Redis 8.0.
-pub const NEWER_THAN_REDIS_8: &[(&str, &str)] = &[];
+pub const NEWER_THAN_REDIS_8: &[(&str, &str)] = &[
+    ("set", "ifeq"),
+    ("set", "ifne"),
+    ("set", "ifdeq"),
+    ("set", "ifdne"),
+    ("zunion", "count"),
+    ("zinter", "count"),
+    ("zunionstore", "count"),
+    ("zinterstore", "count"),
+    ("command", "set"),
+    ("command", "docs"),
+];
 
 /// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[

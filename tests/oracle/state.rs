@@ -77,7 +77,10 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
     // Skip DUMP where its bytes depend on a hash table's order or on the time.
     let undetermined = matches!(
         (kind.as_slice(), encoding.as_slice()),
-        (_, b"hashtable" | b"listpackex") | (b"set", b"listpack")
+        (
+            _,
+            b"hashtable" | b"listpackex" | b"template-listpack" | b"template-array"
+        ) | (b"set", b"listpack")
     ) || kind == b"stream" && has_groups(reference, key);
     if dumps && !undetermined {
         asked.push(vec![b"DUMP", key]);

@@ -1,5 +1,6 @@
 //! Conversations whose replies are Redis 8.10's.
 
+use crate::config::Allowed;
 use crate::server::Testbed;
 
 /// Runs commands; each line is one, and after it what it replies, line ends as spaces.
@@ -215,7 +216,7 @@ fn events_bear_the_command_s_name() {
 #[test]
 fn arrays_survive_a_reload_and_a_copy() {
     let mut t = Testbed::new();
-    t.run("CONFIG SET enable-debug-command yes");
+    t.engine.server.config.enable_debug_command = Allowed::Yes;
     t.run("ARSET a 0 hello 7 12345678");
     t.run("ARSET a 5 3.5 -7 longer-than-seven");
     t.run("ARSET a 100000 x");

@@ -306,6 +306,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("failover", "needs a replica"),
     ("function|kill", "needs a function that runs"),
     ("script|kill", "needs a script that runs"),
+    ("xidmprecord", "needs the ID of an entry"),
 ];
 
 /// The commands accept the generated words: a refusal costs nothing.

@@ -241,17 +241,25 @@ mod tests {
                 "invalid expire time in 'hpexpireat' command",
             ),
             (
-                "HEXPIRE h 1 WORD 1 a",
-                "Mandatory argument FIELDS is missing or not at the right position",
+                "HEXPIRE h 1 NX XX WORD a",
+                "Multiple condition flags specified",
+            ),
+            ("HEXPIRE h 1 WORD 1 a", "unknown argument: WORD"),
+            ("HEXPIRE h 1 FIELDS 1 a WORD", "unknown argument: WORD"),
+            ("HEXPIRE h 1 NX NX NX", "missing FIELDS argument"),
+            (
+                "HEXPIRE h 1 FIELDS 1 a FIELDS",
+                "FIELDS keyword specified multiple times",
+            ),
+            (
+                "HEXPIRE h 1 NX FIELDS 0",
+                "FIELDS requires at least numfields and one field argument",
             ),
             (
                 "HEXPIRE h 1 FIELDS 0 a",
                 "Parameter `numFields` should be greater than 0",
             ),
-            (
-                "HEXPIRE h 1 FIELDS 2 a",
-                "The `numfields` parameter must match the number of arguments",
-            ),
+            ("HEXPIRE h 1 FIELDS 2 a", "wrong number of arguments"),
         ] {
             assert_eq!(t.run(line), format!("-ERR {text}\r\n"), "{line}");
         }

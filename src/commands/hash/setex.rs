@@ -288,9 +288,18 @@ mod tests {
     #[test]
     fn refusals() {
         let mut t = Testbed::new();
-        let arity = "wrong number of arguments for 'hsetex' command";
+        let arity = "wrong number of arguments";
         for (line, text) in [
-            ("HSETEX h FIELDS 1 a 1 b", arity),
+            ("HSETEX h FIELDS 1 a 1 b", "unknown argument: b"),
+            (
+                "HSETEX h FIELDS 1 a 1 FNX FIELDS",
+                "FIELDS keyword specified multiple times",
+            ),
+            ("HSETEX h FIELDS 1 a 1 EX", "missing expire time"),
+            (
+                "HSETEX h FNX EX 1 FIELDS",
+                "wrong number of arguments for 'hsetex' command",
+            ),
             ("HSETEX h FIELDS 2 a 1 b", arity),
             ("HSETEX h EX 1 FIELDS 1 a", arity),
             ("HSETEX h FIELDS 0 a 1", "invalid number of fields"),

@@ -265,16 +265,13 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_strict_numbers_are_refused() {
-        for text in ["++1", "0x10", "1 ", "nan", "1e", ".", "one"] {
+        for text in ["++1", "", "1e999", "1e-999", "1 ", "nan", "1e", ".", "one"] {
             let mut t = Testbed::new();
             t.run_args(&[b"RPUSH", b"l", b"1", text.as_bytes()]);
             assert!(t.run("SORT l").starts_with("-ERR One or more"), "{text}");
         }
         let mut t = Testbed::new();
-        t.run_args(&[b"RPUSH", b"l", b"1e999", b"+1", b"", b"-inf"]);
-        assert_eq!(
-            t.run("SORT l"),
-            "*4\r\n$4\r\n-inf\r\n$0\r\n\r\n$2\r\n+1\r\n$5\r\n1e999\r\n"
-        );
+        t.run_args(&[b"RPUSH", b"l", b"inf", b"0x10", b"+1", b"-inf"]);
+        assert_eq!(words(&t.run("SORT l")), "-inf +1 0x10 inf");
     }
 }

@@ -164,7 +164,7 @@ mod tests {
             (Valkey(9, 1), Valkey(9, 0), true),
             (Valkey(9, 1), Russet, true),
             (Redis(8, 10), Russet, true),
-            (Redis(8, 12), Russet, false),
+            (Redis(8, 12), Russet, true),
             (Russet, Redis(7, 0), false),
             (Russet, Redis(7, 2), true),
             (Russet, Valkey(8, 0), true),

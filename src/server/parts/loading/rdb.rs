@@ -551,8 +551,8 @@ mod tests {
                 assert_eq!(t.run(line), reply, "{line}");
             }
             let refused = load_pieces(&mut keyspace(), &newer("rdb-2"), &mut rng);
-            let why = refused.expect_err("it has an array").to_string();
-            let is_named = why.contains("a value of type 'array', which is not supported");
+            let why = refused.expect_err("it has a vector set").to_string();
+            let is_named = why.contains("data of the module 'vectorset', which is not there");
             assert!(is_named, "{why}");
         }
     }
