@@ -91,7 +91,10 @@ fn xackdel(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let parse = || DeleteOptions::parse(args, 3);
     let has_group = |stream: &RefMut<'_, Stream>| stream.group(name).is_some();
-    let Some(mut stream) = call.db.write::<Stream>(key)?.filter(has_group) else {
+    let found = call.db.write::<Stream>(key)?;
+    let is_there = found.is_some();
+    let Some(mut stream) = found.filter(has_group) else {
+        call.db.count_read(key, is_there);
         all_missing(call.reply, parse()?.ids);
         return Ok(());
     };
@@ -119,6 +122,7 @@ fn xackdel(call: &mut Call<'_>) -> CommandResult {
         });
     }
     drop(stream);
+    call.db.count_read(key, true);
     call.db.add_dirty(acknowledged);
     if deleted > 0 {
         call.db.changed_by(key, 0, Class::STREAM, "xdel");

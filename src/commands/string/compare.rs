@@ -126,11 +126,12 @@ pub(super) const DELEX: Spec = Spec {
     ..Spec::new("delex", delex)
 };
 
-/// DELEX's key: it is read only for a condition.
+/// DELEX's key: it is read only for a condition. As in Redis, any argument may be its word.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
-    let access = match args.len() {
-        4 => Access::RW,
-        _ => Access::RM,
+    let has_condition = (2..args.len()).any(|at| Comparison::is_word(args, at));
+    let access = match has_condition {
+        true => Access::RW,
+        false => Access::RM,
     };
     Ok(Keys::one(1, access.union(Access::DELETE)))
 }
@@ -151,7 +152,10 @@ fn delex(call: &mut Call<'_>) -> CommandResult {
         _ => return Err(CommandError::WrongArity(call.name.into())),
     };
     let key = call.args.at(1);
-    let place = call.db.place(key);
+    let mut place = call.db.place(key);
+    if conditional {
+        place.count_read();
+    }
     if conditional && place.is_taken() {
         let value = place.string().map_err(|_| NOT_A_STRING)?;
         let condition = Comparison::parse(call.args, 2).ok_or(NO_CONDITION)?;
@@ -252,7 +256,12 @@ mod tests {
     #[test]
     fn delex_reads_the_key_only_for_a_condition() {
         let mut t = Testbed::new();
-        for (line, access) in [("a", "RM"), ("a IFEQ 1", "RW"), ("a IFEQ", "RM")] {
+        for (line, access) in [
+            ("a", "RM"),
+            ("a IFEQ 1", "RW"),
+            ("a IFEQ", "RW"),
+            ("a b c", "RM"),
+        ] {
             assert_eq!(
                 t.run(&format!("COMMAND GETKEYSANDFLAGS DELEX {line}")),
                 format!("*1\r\n*2\r\n$1\r\na\r\n*2\r\n+{access}\r\n+delete\r\n")
