@@ -4,8 +4,7 @@
 //! Not tried, because the feature does not exist: CVE-2026-25588 and CVE-2026-25589 (module
 //! payloads, refused in `payloads_of_modules`), CVE-2026-21863 (the cluster bus,
 //! `there_is_no_cluster_bus`), CVE-2026-23631 (a full sync during a script,
-//! `there_is_no_replication`), CVE-2025-62507 (XACKDEL, `xackdel_is_unknown`). CVE-2026-56684
-//! (CLIENT KILL under TLS) is in `tls`.
+//! `there_is_no_replication`). CVE-2026-56684 (CLIENT KILL under TLS) is in `tls`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -381,15 +380,26 @@ fn long_brackets_end_with_the_source() {
     lives(&server);
 }
 
-/// CVE-2025-62507: XACKDEL with many IDs overflowed the stack. The command does not exist here: its
-/// implementation must change this test.
+/// CVE-2025-62507: XACKDEL with many IDs overflowed the stack.
 #[test]
-fn xackdel_is_unknown() {
+fn many_ids_of_xackdel_need_no_stack() {
     let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    for (line, reply) in [
+        ("XADD k 1-1 f v", "$3\r\n1-1\r\n"),
+        ("XGROUP CREATE k g 0", "+OK\r\n"),
+    ] {
+        assert_eq!(c.ask(line), reply);
+    }
+    c.ask("XREADGROUP GROUP g c STREAMS k >");
     let mut words = vec!["XACKDEL", "k", "g", "IDS", "100000"];
     words.resize(100_005, "1-1");
-    let told = server.connect().call(&words);
-    assert!(told.starts_with(b"-ERR unknown command 'XACKDEL'"));
+    let told = c.call(&words);
+    assert!(told.starts_with(b"*100000\r\n:1\r\n:-1\r\n"));
+    assert_eq!(
+        told.len(),
+        "*100000\r\n:1\r\n".len() + 99_999 * ":-1\r\n".len()
+    );
     lives(&server);
 }
 

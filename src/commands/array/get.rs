@@ -29,8 +29,8 @@ pub(super) const ARGET: Spec = Spec {
 /// Reply: bulk string, or null. O(1).
 fn arget(call: &mut Call<'_>) -> CommandResult {
     let [_, key, at] = call.args.exactly();
-    let at = index(at)?;
     let array = call.db.read::<Array>(key)?;
+    let at = index(at)?;
     write(call.reply, array.as_ref().and_then(|array| array.get(at)));
     Ok(())
 }

@@ -20,10 +20,10 @@ pub(super) const ARSCAN: Spec = Spec {
 /// Reply: array of pairs. O(slots of the slices in the range, until the limit is reached).
 fn arscan(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
+    let range = Range::parse(args.at(2), args.at(3))?;
     if !matches!(args.len(), 4 | 6) {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let range = Range::parse(args.at(2), args.at(3))?;
     let mut left = usize::MAX;
     if args.len() == 6 {
         if !args.is(4, "LIMIT") {
