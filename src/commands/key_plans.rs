@@ -30,9 +30,11 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
             Some(vec![(1, used | Access::UPDATE)])
         }
         "delex" => {
-            let used = match args.len() {
-                4 => Access::RW,
-                _ => Access::RM,
+            let words = [&b"ifeq"[..], b"ifne", b"ifdeq", b"ifdne"];
+            let is_word = |arg: &&[u8]| words.iter().any(|word| arg.eq_ignore_ascii_case(word));
+            let used = match args[2..].iter().any(is_word) {
+                true => Access::RW,
+                false => Access::RM,
             };
             Some(vec![(1, used | Access::DELETE)])
         }
