@@ -353,15 +353,6 @@ macro_rules! groups {
             )*
         }
 
-        mod valkey9 {
-            $(
-                #[test]
-                fn $test() {
-                    super::check(&super::rows::$group, super::Peer::Valkey9);
-                }
-            )*
-        }
-
         mod redis7 {
             $(
                 #[test]
