@@ -1,4 +1,4 @@
-//! Scenarios: interactions of several connections, compared with a real Redis 8.0.
+//! Scenarios: interactions of several connections, compared with a real Redis 8.10.
 //!
 //! A seeded generator makes steps over four connections: commands that block, reply
 //! modes, pauses, kills, transactions, watches, expiry, eviction, CONFIG SET at any time.
@@ -184,7 +184,7 @@ fn report(scenario: &Scenario, difference: &Difference) -> String {
 }
 
 fn redis(what: &str) -> Option<Daemon> {
-    let program = Peer::Redis8.program_for(what)?;
+    let program = Peer::Redis810.program_for(what)?;
     Some(Daemon::start_program(&program, &[]))
 }
 
@@ -198,7 +198,7 @@ fn connections_meet_as_in_redis() {
     // Ended before the verdict: then a healthy server does not print its log.
     drop(bench);
     let report: String = found.into_values().collect();
-    assert!(report.is_empty(), "otherwise than Redis 8.0:\n{report}");
+    assert!(report.is_empty(), "otherwise than Redis 8.10:\n{report}");
 }
 
 /// Two Redis servers must show the same; otherwise scenarios would compare chance or effects of
