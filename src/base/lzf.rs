@@ -68,21 +68,20 @@ impl Compressor {
             self.base = 1;
         }
         let start = out.len();
-        let fits = self.run(input, start + bytes_max, out);
+        let end = self.run(input, start + bytes_max, out);
         self.base += input.len() as u32;
-        if !fits {
-            out.truncate(start);
-        }
-        fits
+        out.truncate(end.unwrap_or(start));
+        end.is_some()
     }
 
-    /// `end` is the maximum length of `out`.
-    fn run(&mut self, input: &[u8], end: usize, out: &mut Vec<u8>) -> bool {
+    /// The end of what was written; `end` is its maximum. Bytes after it are of no use.
+    fn run(&mut self, input: &[u8], end: usize, out: &mut Vec<u8>) -> Option<usize> {
         let (n, base) = (input.len(), self.base);
         let mut ip = 0;
-        // Start of the literals not written yet: a run is written at its end.
-        let mut run = 0;
-        out.push(0);
+        // Where the next byte goes. A run of literals begins with a placeholder for its length.
+        let mut op = out.len() + 1;
+        let mut run = op;
+        let mut to = room(out, op, end);
         let mut hash = u32::from(input[0]) << 8 | u32::from(input[1]);
         while let Some(&third) = input.get(ip + 2) {
             hash = hash << 8 | u32::from(third);
@@ -97,34 +96,45 @@ impl Compressor {
                 && reference < ip
                 && three(input, reference) == hash & 0xff_ffff;
             if !matches {
-                ip += 1;
+                to[op] = input[ip];
+                (ip, op) = (ip + 1, op + 1);
                 // Shorter runs are checked against `end` with what follows them.
-                if ip - run == LITERALS_MAX {
-                    if out.len() + LITERALS_MAX > end {
-                        return false;
+                if op - run == LITERALS_MAX {
+                    if op > end {
+                        return None;
                     }
-                    end_run(out, &input[run..ip]);
-                    out.push(0);
-                    run = ip;
+                    to[run - 1] = LITERALS_MAX as u8 - 1;
+                    op += 1;
+                    run = op;
+                    if op + ROOM > to.len() {
+                        to = room(out, op, end);
+                    }
                 }
                 continue;
             }
-            let literals = ip - run;
-            if out.len() + literals - usize::from(literals == 0) + 4 >= end {
-                return false;
+            if op - usize::from(op == run) + 4 >= end {
+                return None;
             }
-            end_run(out, &input[run..ip]);
+            op = end_run(to, run, op);
             let len = match_len(input, reference, ip);
             let coded = len - 2;
             let high = (offset >> 8) as u8;
             // After the reference, a placeholder for the length of the next run.
             if coded < 7 {
-                out.extend_from_slice(&[high + ((coded as u8) << 5), offset as u8, 0]);
+                to[op] = high + ((coded as u8) << 5);
+                to[op + 1] = offset as u8;
+                op += 3;
             } else {
-                out.extend_from_slice(&[high + (7 << 5), (coded - 7) as u8, offset as u8, 0]);
+                to[op] = high + (7 << 5);
+                to[op + 1] = (coded - 7) as u8;
+                to[op + 2] = offset as u8;
+                op += 4;
+            }
+            run = op;
+            if op + ROOM > to.len() {
+                to = room(out, op, end);
             }
             ip += len;
-            run = ip;
             if ip >= n - 2 {
                 break;
             }
@@ -133,16 +143,44 @@ impl Compressor {
             hash = three(input, ip - 1);
             self.table[slot(hash)] = base + (ip - 1) as u32;
         }
-        if out.len() + (ip - run) + 3 > end {
-            return false;
+        if op + 3 > end {
+            return None;
         }
-        let (full, last) = input[run..].as_chunks::<LITERALS_MAX>();
-        for literals in full {
-            end_run(out, literals);
-            out.push(0);
+        for &byte in &input[ip..] {
+            to[op] = byte;
+            op += 1;
+            if op - run == LITERALS_MAX {
+                to[run - 1] = LITERALS_MAX as u8 - 1;
+                op += 1;
+                run = op;
+            }
         }
-        end_run(out, last);
-        true
+        Some(end_run(to, run, op))
+    }
+}
+
+/// Bytes that are written between two looks at the room: a run of literals, a match, placeholders.
+const ROOM: usize = 2 * LITERALS_MAX;
+
+/// `out` with room for at least [`ROOM`] bytes after `at`, which is at most one after `end`.
+#[cold]
+fn room(out: &mut Vec<u8>, at: usize, end: usize) -> &mut [u8] {
+    /// Bytes made at once: little to fill with zeros in vain, and few calls.
+    const STEP: usize = 4096;
+    out.resize((at + STEP).min(end + 2 * ROOM), 0);
+    out
+}
+
+/// Writes the length of the run of literals at `run..op` before it, or removes the place for it if
+/// there are none; returns where the next byte goes.
+#[inline]
+fn end_run(to: &mut [u8], run: usize, op: usize) -> usize {
+    match op - run {
+        0 => op - 1,
+        literals => {
+            to[run - 1] = literals as u8 - 1;
+            op
+        }
     }
 }
 
@@ -199,23 +237,6 @@ fn match_len_by_bytes(input: &[u8], reference: usize, at: usize) -> usize {
         if len >= bound || differs(len) {
             return len;
         }
-    }
-}
-
-/// Writes a run of literals after the placeholder for its length, or removes the placeholder if
-/// there are none.
-#[inline]
-fn end_run(out: &mut Vec<u8>, literals: &[u8]) {
-    let Some(coded) = literals.len().checked_sub(1) else {
-        out.pop();
-        return;
-    };
-    let at = out.len() - 1;
-    out[at] = coded as u8;
-    // Between two matches there is often just one byte.
-    match literals {
-        &[only] => out.push(only),
-        _ => out.extend_from_slice(literals),
     }
 }
 
