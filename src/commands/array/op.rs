@@ -4,6 +4,7 @@ use super::args::Range;
 use crate::base::long_double::LongDouble;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Array, Entry};
 
@@ -20,7 +21,9 @@ enum Op<'a> {
     Sum,
     Min,
     Max,
-    Bits(fn(i64, i64) -> i64),
+    And,
+    Or,
+    Xor,
     Used,
     Match(Entry<'a>),
 }
@@ -37,9 +40,9 @@ fn arop(call: &mut Call<'_>) -> CommandResult {
         ("SUM", Op::Sum),
         ("MIN", Op::Min),
         ("MAX", Op::Max),
-        ("AND", Op::Bits(|a, b| a & b)),
-        ("OR", Op::Bits(|a, b| a | b)),
-        ("XOR", Op::Bits(|a, b| a ^ b)),
+        ("AND", Op::And),
+        ("OR", Op::Or),
+        ("XOR", Op::Xor),
         ("USED", Op::Used),
     ];
     let op = if args.is(4, "MATCH") {
@@ -61,38 +64,68 @@ fn arop(call: &mut Call<'_>) -> CommandResult {
     match op {
         Op::Used => reply.int(count(array, range, |_| true)),
         Op::Match(wanted) => reply.int(count(array, range, |value| is_equal(value, wanted))),
-        Op::Bits(combine) => {
-            let mut result: Option<i64> = None;
-            visit(array, range, |value| {
-                if let Some(n) = integer(value) {
-                    result = Some(result.map_or(n, |all| combine(all, n)));
-                }
-            });
-            match result {
-                Some(n) => reply.int(n),
-                None => reply.null(),
-            }
+        Op::And => reply_bits(reply, combined(array, range, |a, b| a & b)),
+        Op::Or => reply_bits(reply, combined(array, range, |a, b| a | b)),
+        Op::Xor => reply_bits(reply, combined(array, range, |a, b| a ^ b)),
+        Op::Sum => reply_number(reply, folded(array, range, i64::checked_add, Number::plus)),
+        Op::Min => {
+            let least = |a: i64, b| Some(a.min(b));
+            let less = |all: Number, n: Number| if n.is_less(all) { n } else { all };
+            reply_number(reply, folded(array, range, least, less));
         }
-        Op::Sum | Op::Min | Op::Max => {
-            let mut result: Option<Number> = None;
-            visit(array, range, |value| {
-                if let Some(n) = Number::of(value) {
-                    result = Some(match (result, op) {
-                        (None, _) => n,
-                        (Some(all), Op::Sum) => all.plus(n),
-                        (Some(all), Op::Min) if n.is_less(all) => n,
-                        (Some(all), Op::Max) if all.is_less(n) => n,
-                        (Some(all), _) => all,
-                    });
-                }
-            });
-            match result {
-                Some(n) => reply.bulk(&n.text()),
-                None => reply.null(),
-            }
+        Op::Max => {
+            let most = |a: i64, b| Some(a.max(b));
+            let more = |all: Number, n: Number| if all.is_less(n) { n } else { all };
+            reply_number(reply, folded(array, range, most, more));
         }
     }
     Ok(())
+}
+
+/// The integers of the values combined; `None`: there are none.
+fn combined(array: Option<&Array>, range: Range, combine: impl Fn(i64, i64) -> i64) -> Option<i64> {
+    let mut result: Option<i64> = None;
+    visit(array, range, |value| {
+        if let Some(n) = integer(value) {
+            result = Some(result.map_or(n, |all| combine(all, n)));
+        }
+    });
+    result
+}
+
+fn reply_bits(reply: &mut Reply, result: Option<i64>) {
+    match result {
+        Some(n) => reply.int(n),
+        None => reply.null(),
+    }
+}
+
+/// The numbers among the values combined in order; `None`: there are none. Two integers are combined
+/// by `integers` if that has a result.
+fn folded(
+    array: Option<&Array>,
+    range: Range,
+    integers: impl Fn(i64, i64) -> Option<i64>,
+    combine: impl Fn(Number, Number) -> Number,
+) -> Option<Number> {
+    let mut result = None;
+    visit(array, range, |value| {
+        if let (Some(Number::Int(all)), Entry::Int(n)) = (&mut result, value)
+            && let Some(both) = integers(*all, n)
+        {
+            *all = both;
+        } else if let Some(n) = Number::of(value) {
+            result = Some(result.map_or(n, |all| combine(all, n)));
+        }
+    });
+    result
+}
+
+fn reply_number(reply: &mut Reply, result: Option<Number>) {
+    match result {
+        Some(n) => reply.bulk(&n.text()),
+        None => reply.null(),
+    }
 }
 
 fn visit<'a>(array: Option<&'a Array>, range: Range, mut see: impl FnMut(Entry<'a>)) {
@@ -126,6 +159,9 @@ fn is_equal(value: Entry<'_>, wanted: Entry<'_>) -> bool {
 
 /// A value without its decimals; `None` if it is no number, or not in the range.
 fn integer(value: Entry<'_>) -> Option<i64> {
+    if let Entry::Int(n) = value {
+        return Some(n);
+    }
     match Number::of(value)? {
         Number::Int(n) => Some(n),
         Number::Long(n) => n.truncated(),

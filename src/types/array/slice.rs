@@ -442,13 +442,16 @@ impl Slice {
                 (start, end)
             }
         };
-        let mut each = |at: usize| match slot::get(self.slot(at)) {
+        let (first_slot, width) = (self.first_slot(), self.width());
+        let slots = &self.slots[first_slot + start.min(end) * width..first_slot + end * width];
+        let slots = slots.chunks_exact(width).zip(start..end);
+        let mut each = |(slot, at): (&'a [u8], usize)| match slot::get(slot) {
             Some(value) => see(self.offset(at), value),
             None => true,
         };
         match backward {
-            false => (start..end).all(&mut each),
-            true => (start..end).rev().all(&mut each),
+            false => { slots }.all(&mut each),
+            true => slots.rev().all(&mut each),
         }
     }
 

@@ -74,18 +74,30 @@ pub(super) fn get(slot: &[u8]) -> Option<Entry<'_>> {
     match slot[0] {
         EMPTY => None,
         tag @ TEXT..=TEXT_END => Some(Entry::Str(&slot[1..usize::from(tag - TEXT) + 1])),
-        tag @ ..=INT_END => {
-            let bytes = usize::from(tag - INT);
-            let mut raw = [0; 8];
-            raw[..bytes].copy_from_slice(&slot[1..=bytes]);
-            let unused = 64 - 8 * bytes as u32;
-            Some(Entry::Int(i64::from_le_bytes(raw) << unused >> unused))
-        }
+        tag @ ..=INT_END => Some(Entry::Int(integer(&slot[1..=usize::from(tag - INT)]))),
         _ => {
             let text: *const [u8] = blob(slot).as_bytes();
             // SAFETY: the blob lives as long as its slot holds it, which is borrowed.
             Some(Entry::Str(unsafe { &*text }))
         }
+    }
+}
+
+/// An integer of up to eight bytes. Each length has its own load: a copy of a length known only here
+/// would be a call.
+#[inline]
+fn integer(bytes: &[u8]) -> i64 {
+    let high_bytes = |raw: [u8; 8], bytes: u32| i64::from_le_bytes(raw) >> (64 - 8 * bytes);
+    match *bytes {
+        [a] => i64::from(a as i8),
+        [a, b] => i64::from(i16::from_le_bytes([a, b])),
+        [a, b, c] => i64::from(i32::from_le_bytes([0, a, b, c]) >> 8),
+        [a, b, c, d] => i64::from(i32::from_le_bytes([a, b, c, d])),
+        [a, b, c, d, e] => high_bytes([0, 0, 0, a, b, c, d, e], 5),
+        [a, b, c, d, e, f] => high_bytes([0, 0, a, b, c, d, e, f], 6),
+        [a, b, c, d, e, f, g] => high_bytes([0, a, b, c, d, e, f, g], 7),
+        [a, b, c, d, e, f, g, h] => high_bytes([a, b, c, d, e, f, g, h], 8),
+        _ => 0,
     }
 }
 
