@@ -33,7 +33,9 @@ pub use list::List;
 pub use memory::Measured;
 pub use relocate::Relocate;
 pub use set::Set;
-pub use set_algebra::{Collected, difference, intersect, union, union_len};
+pub use set_algebra::{
+    Collected, difference, difference_len, intersect, intersection_len, union, union_len,
+};
 pub use signature::Signature;
 pub use stream::Stream;
 pub use zset::{Seen, Zset};

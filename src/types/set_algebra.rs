@@ -99,6 +99,41 @@ pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry
     filter(first, others, false, false, |member, _| see(member));
 }
 
+/// The number of members that all sets have, counted up to `limit`, which is not zero.
+pub fn intersection_len(sets: &[&Set], limit: usize) -> usize {
+    match sets.split_first() {
+        Some((first, others)) => count(first, others, true, limit),
+        None => 0,
+    }
+}
+
+/// The number of members of `first` that none of `others` has, counted up to `limit`, which is not
+/// zero.
+pub fn difference_len(first: &Set, others: &[&Set], limit: usize) -> usize {
+    count(first, others, false, limit)
+}
+
+/// The number of members that [`filter`] finds, up to `limit`.
+fn count(first: &Set, others: &[&Set], wanted: bool, limit: usize) -> usize {
+    /// A count that may end this soon looks up too few members to gain from batches.
+    const SOON: usize = 256;
+    let mut len = 0;
+    if limit > SOON {
+        filter(first, others, wanted, false, |_, _| {
+            len += 1;
+            len < limit
+        });
+        return len;
+    }
+    first.visit(|member| {
+        let hash = MemberTable::hash_entry(member);
+        let mut others = others.iter();
+        len += usize::from(others.all(|set| set.contains_hashed(hash, member) == wanted));
+        len < limit
+    });
+    len
+}
+
 /// A member of one of several sets is looked up in the larger ones if these are no more than this;
 /// else their union is built.
 const LOOKUPS_MAX: usize = 8;

@@ -6,7 +6,7 @@ use crate::commands::element;
 use crate::encodings::hyperloglog::Registers;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Set, difference, intersect, union_len};
+use crate::types::{Container, Set, difference_len, intersection_len, union_len};
 
 pub(super) const SINTERCARD: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -71,13 +71,7 @@ impl<'a> Request<'a> {
 fn sintercard(call: &mut Call<'_>) -> CommandResult {
     let request = Request::parse(call.args, false)?;
     let sets = look_up(&mut call.db, request.keys)?;
-    let mut len = 0;
-    if let Some(sets) = by_size(&sets) {
-        intersect(&sets, |_| {
-            len += 1;
-            len != request.limit
-        });
-    }
+    let len = by_size(&sets).map_or(0, |sets| intersection_len(&sets, request.limit));
     call.reply.int(len as i64);
     Ok(())
 }
@@ -124,14 +118,7 @@ fn sdiffcard(call: &mut Call<'_>) -> CommandResult {
     let sets = look_up(&mut call.db, request.keys)?;
     let len = match Plan::new(&sets, request.keys) {
         Plan::Empty => 0,
-        Plan::Seek(first, others) => {
-            let mut len = 0;
-            difference(first, &others, |_| {
-                len += 1;
-                len != request.limit
-            });
-            len
-        }
+        Plan::Seek(first, others) => difference_len(first, &others, request.limit),
         Plan::TakeAway(first, others) => {
             let rest = taken_away(Set::large(), first, &others, &limits);
             rest.len().min(request.limit)
