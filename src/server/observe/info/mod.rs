@@ -14,7 +14,7 @@ pub mod replication;
 pub mod tls;
 
 use std::cell::OnceCell;
-use std::fmt::{Display, Write};
+use std::fmt::{Arguments, Display, Write};
 
 pub use memory::{MemoryFigures, OWN_METRICS, excess, memory_figures};
 
@@ -127,16 +127,15 @@ impl InfoWriter {
     }
 
     /// `name:value`.
-    fn field(&mut self, name: &str, value: impl Display) {
-        // Piece by piece: one formatter call per field, none nested.
+    fn field(&mut self, name: &str, value: impl Value) {
         self.out.push_str(name);
         self.out.push(':');
-        self.line(value);
+        value.append_to(&mut self.out);
+        self.out.push_str("\r\n");
     }
 
-    /// Several fields with the same type of value.
-    fn fields(&mut self, fields: &[(&str, &dyn Display)]) {
-        for (name, value) in fields {
+    fn fields(&mut self, fields: &[(&str, &dyn Value)]) {
+        for &(name, value) in fields {
             self.field(name, value);
         }
     }
@@ -152,6 +151,48 @@ impl InfoWriter {
         // Writing to a String cannot fail.
         let _ = write!(self.out, "{line}");
         self.out.push_str("\r\n");
+    }
+}
+
+/// The value of a field. Most are integers, which need no formatter.
+trait Value {
+    fn append_to(&self, out: &mut String);
+}
+
+macro_rules! integers {
+    ($($integer:ty)*) => {
+        $(impl Value for $integer {
+            fn append_to(&self, out: &mut String) {
+                out.push_str(itoa::Buffer::new().format(*self));
+            }
+        })*
+    };
+}
+
+integers!(u8 u16 u32 u64 usize i32 i64);
+
+impl Value for str {
+    fn append_to(&self, out: &mut String) {
+        out.push_str(self);
+    }
+}
+
+impl Value for String {
+    fn append_to(&self, out: &mut String) {
+        out.push_str(self);
+    }
+}
+
+impl Value for Arguments<'_> {
+    fn append_to(&self, out: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = out.write_fmt(*self);
+    }
+}
+
+impl<T: Value + ?Sized> Value for &T {
+    fn append_to(&self, out: &mut String) {
+        (**self).append_to(out);
     }
 }
 

@@ -47,7 +47,10 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
         ("hz", &server.effective_hz()),
         ("configured_hz", &config.hz),
         ("lru_clock", &(server.now.unix_s() & 0xff_ffff)),
-        ("executable", &server.identity.executable.display()),
+        (
+            "executable",
+            &server.identity.executable.to_string_lossy().as_ref(),
+        ),
     ]);
     let file = server.identity.config_file.as_deref();
     to.field(
@@ -56,7 +59,10 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
     );
     to.field("io_threads_active", 0);
     if !config.availability_zone.is_empty() {
-        to.field("availability_zone", config.availability_zone.lossy());
+        to.field(
+            "availability_zone",
+            config.availability_zone.lossy().as_ref(),
+        );
     }
     listeners(from, to);
     if let Some(waiting) = &server.shutdown.waiting {

@@ -30,7 +30,7 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
     let failover = failover::state_name(replication.failover.as_ref());
     to.fields(&[
         ("master_failover_state", &failover),
-        ("master_replid", &history.id),
+        ("master_replid", &history.id.as_str()),
         ("master_replid2", &history.earlier_id()),
         ("master_repl_offset", &server.stream.offset()),
         ("second_repl_offset", &earlier_offset),
