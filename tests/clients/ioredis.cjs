@@ -26,7 +26,7 @@ run(
       const bytes = Buffer.from([...Array(256).keys()]);
       await redis.set("bytes", bytes);
       assert.deepEqual(await redis.getBuffer("bytes"), bytes);
-      await assert.rejects(redis.call("NOSUCH"), /ERR unknown command 'NOSUCH', with args beginning with: /);
+      await assert.rejects(redis.call("NOSUCH"), /ERR unknown command 'NOSUCH'/);
     }],
     ["values", async () => {
       await redis.flushdb();
@@ -131,6 +131,28 @@ run(
         "#!lua name=app\nredis.register_function('answer', function() return 42 end)");
       assert.equal(await redis.call("FCALL", "answer", 0), 42);
     }, "evalsha", "scripting"],
+    ["newest", async () => {
+      await redis.flushdb();
+      await redis.set("k", "v");
+      assert.equal(await redis.call("SET", "k", "w", "IFEQ", "v"), "OK");
+      assert.equal(await redis.call("DELEX", "k", "IFNE", "w"), 0);
+      assert.match(await redis.call("DIGEST", "k"), /^[0-9a-f]{16}$/);
+      assert.deepEqual(await redis.call("INCREX", "n", "BYINT", "5", "UBOUND", "7"), [5, 5]);
+      assert.equal(await redis.call("MSETEX", "2", "a", "1", "b", "2", "EX", "100"), 1);
+      await redis.rpush("l", "1", "2", "3");
+      assert.deepEqual(await redis.call("LMOVEM", "l", "m", "LEFT", "RIGHT", "COUNT", "2", "BULK"), ["1", "2"]);
+      await redis.sadd("s", "1", "2");
+      assert.equal(await redis.call("SUNIONCARD", "2", "s", "none"), 2);
+      const id = await redis.xadd("x", "*", "f", "1");
+      await redis.xgroup("CREATE", "x", "g", "0");
+      await redis.xreadgroup("GROUP", "g", "c", "STREAMS", "x", ">");
+      assert.deepEqual(await redis.call("XACKDEL", "x", "g", "DELREF", "IDS", "1", id), [1]);
+      assert.equal(await redis.call("ARSET", "arr", "3", "x"), 1);
+      assert.deepEqual(await redis.call("ARMGET", "arr", "2", "3"), [null, "x"]);
+      assert.equal(await redis.call("HIMPORT", "PREPARE", "set", "name", "age"), "OK");
+      await redis.call("HIMPORT", "SET", "h", "set", "Bob", "30");
+      assert.deepEqual(await redis.hgetall("h"), { name: "Bob", age: "30" });
+    }, "arset", "the words of Redis 8.10"],
   ],
   has,
   async () => open.forEach((client) => client.disconnect()),

@@ -1,10 +1,12 @@
 """redis-py against a server: redis_py.py PORT."""
-import os, sys, threading, time
+import os, sys, threading, time, warnings
 
 import redis
 from redis.exceptions import ExecAbortError, LockError, ResponseError, WatchError
 
 PORT = int(sys.argv[1])
+# Some of the newest helpers announce that they may change.
+warnings.simplefilter("ignore")
 
 
 def client(**options):
@@ -232,6 +234,60 @@ def scripts_and_functions():
         r.function_flush()
 
 
+def newest():
+    """The helpers for what Redis 8.2 to 8.10 added."""
+    from redis.commands.core import ArrayAggregateOperations, ArrayPredicateType, DataPersistOptions, HotkeysMetricsTypes
+
+    for protocol in (2, 3):
+        r = client(decode_responses=True, protocol=protocol)
+        r.flushdb()
+        # Strings and counters.
+        assert r.set("k", "v") and r.set("k", "w", ifeq="v") and r.set("k", "x", ifne="w") is None
+        assert r.digest("k") == r.digest_local(b"w") and r.digest("none") is None
+        assert r.set("k", "y", ifdeq=r.digest_local(b"w")) and r.delex("k", ifdne=r.digest_local(b"y")) == 0
+        assert r.delex("k", ifeq="y") == 1 and not r.exists("k")
+        assert r.msetex({"a": 1, "b": 2}, ex=100, data_persist_option=DataPersistOptions.NX) == 1
+        assert r.msetex({"a": 3, "c": 4}, data_persist_option=DataPersistOptions.NX) == 0 and 0 < r.ttl("b") <= 100
+        assert [float(n) for n in r.increx("n", byint=5, ubound=7, ex=100)] == [5, 5]
+        assert [float(n) for n in r.increx("n", byint=5, ubound=7, saturate=True)] == [7, 2]
+        assert float(r.increx("f", byfloat=0.5)[0]) == 0.5
+        # Lists, sets, sorted sets.
+        r.rpush("l", 1, 2, 3, 4)
+        assert r.lmovem("l", "m", "LEFT", "RIGHT", count=2, mode="COUNT", ordering="BULK") == ["1", "2"]
+        assert r.blmovem("l", "m", 1, "LEFT", "RIGHT") == ["3"] and r.lrange("m", 0, -1) == ["1", "2", "3"]
+        r.sadd("s", 1, 2, 3), r.sadd("t", 3, 4)
+        assert r.sunioncard(2, ["s", "t"]) == 4 and r.sdiffcard(2, ["s", "t"], limit=1) == 1
+        r.zadd("z", {"a": 1, "b": 2}), r.zadd("y", {"b": 9})
+        counted = r.zunion(["z", "y"], aggregate="COUNT", withscores=True)
+        assert [(member, float(score)) for member, score in counted] == [("a", 1), ("b", 2)]
+        # Streams.
+        first = r.xadd("x", {"f": 1}, idmp=("producer", b"1"))
+        assert r.xadd("x", {"f": 1}, idmp=("producer", b"1")) == first and r.xlen("x") == 1
+        assert r.xcfgset("x", idmp_duration=200, idmp_maxsize=50) in (True, "OK")
+        r.xgroup_create("x", "g", 0), r.xadd("x", {"f": 2})
+        assert len(r.xreadgroup("g", "one", {"x": ">"}, count=2)) == 1
+        assert r.xnack("x", "g", "FAIL", first) == 1
+        again = r.xreadgroup("g", "two", {"x": ">"}, claim_min_idle_time=0)
+        entries = again["x"] if isinstance(again, dict) else again[0][1]
+        assert first in str(entries)
+        assert r.xackdel("x", "g", first, ref_policy="DELREF") == [1] and r.xlen("x") == 1
+        assert r.xdelex("x", "1-1") == [-1]
+        # Arrays.
+        assert r.arset("arr", 5, "five", "six") == 2 and r.arget("arr", 6) == "six" and r.arlen("arr") == 7
+        assert r.armset("arr", {0: 1, 1: 2}) == 2 and r.armget("arr", 0, 2) == ["1", None]
+        assert int(r.arop("arr", 0, 1, ArrayAggregateOperations.SUM)) == 3
+        assert r.argrep("arr", 0, 10, [(ArrayPredicateType.EXACT, "five")]) == [5]
+        assert r.arscan("arr", 0, 5) == [[0, "1"], [1, "2"], [5, "five"]]
+        assert r.arinsert("log", "a", "b") == 1 and r.arlastitems("log", 1) == ["b"] and r.ardel("arr", 5) == 1
+        # Fieldsets and keys in use.
+        assert r.himport_prepare("people", ["name", "age"]) and r.himport_set("h", "people", ["Bob", 30])
+        assert r.hgetall("h") == {"name": "Bob", "age": "30"}
+        r.hotkeys_start([HotkeysMetricsTypes.CPU])
+        r.get("h2"), r.hotkeys_stop()
+        assert r.hotkeys_get()
+        r.hotkeys_reset()
+
+
 def tls():
     folder, port = os.environ["TLS_FOLDER"], int(os.environ["TLS_PORT"])
     shown = {"ssl_certfile": f"{folder}/client.crt", "ssl_keyfile": f"{folder}/client.key"}
@@ -272,6 +328,7 @@ CHECKS = [
     (lock_without_scripts, None), (lock_with_scripts, ("evalsha", "scripting")), (tls, None),
     (scripts_and_functions, ("fcall", "scripting")), (pubsub, ("subscribe", "pub/sub")),
     (shard_channels_and_events, ("ssubscribe", "pub/sub")), (caching, ("subscribe", "client-side caching")),
+    (newest, ("arset", "the words of Redis 8.10")),
 ]
 
 failed = 0

@@ -293,7 +293,7 @@ fn different_keys(server: &mut Connection, other: &mut Connection) -> Vec<String
                 &[b"TYPE", &key],
                 &[b"DUMP", &key],
             ];
-            let mut show = |side: &mut Connection| {
+            let show = |side: &mut Connection| {
                 asked.map(|line| side.call(line).escape_ascii().to_string())
             };
             let (ours, theirs) = (show(server), show(other));
