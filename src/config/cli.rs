@@ -143,7 +143,7 @@ fn place_from_file(errand: Errand, mut place: ServerAddress) -> Startup {
     Startup::Ask(errand, place)
 }
 
-/// `Redis server v=8.0.0 ...`, as `--version` prints it and tools read it.
+/// `Redis server v=8.10.2 ...`, as `--version` prints it and tools read it.
 pub fn version_line() -> String {
     format!("Redis server {}", version())
 }
@@ -338,7 +338,7 @@ mod tests {
     fn mistakes_are_told_in_redis_form() {
         assert_eq!(
             failure(&["--port", "foo"]),
-            "\n*** FATAL CONFIG FILE ERROR (Redis 8.0.0) ***\n\
+            "\n*** FATAL CONFIG FILE ERROR (Redis 8.10.2) ***\n\
              Reading the configuration file, at line 2\n\
              >>> 'port \"foo\"'\nargument couldn't be parsed into an integer\n"
         );
@@ -481,6 +481,6 @@ mod tests {
         let Startup::Print { text, code: 0 } = start_with(&["-v"], "") else {
             panic!()
         };
-        assert!(text.starts_with("Redis server v=8.0.0 sha="));
+        assert!(text.starts_with("Redis server v=8.10.2 sha="));
     }
 }

@@ -31,7 +31,7 @@ const INCLUDE_DEPTH_MAX: usize = 16;
 const FILES_MAX: usize = 1000;
 
 /// The version of Redis whose messages we print.
-pub const REDIS_VERSION: &str = "8.0.0";
+pub const REDIS_VERSION: &str = "8.10.2";
 
 /// The sources of a start, in order of increasing precedence.
 #[derive(Default)]

@@ -23,7 +23,7 @@ fn a_bad_line_is_told_with_its_number_and_reason() {
     let ended = refused(b"# a comment\nport 0\nmaxmemory lots\n");
     assert_eq!(
         ended.err,
-        "\n*** FATAL CONFIG FILE ERROR (Redis 8.0.0) ***\n\
+        "\n*** FATAL CONFIG FILE ERROR (Redis 8.10.2) ***\n\
          Reading the configuration file, at line 3\n\
          >>> 'maxmemory lots'\nargument must be a memory value\n"
     );

@@ -196,7 +196,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(lines[0].chars().count(), 20);
         assert_eq!(lines[3], "");
-        assert!(lines[4].ends_with("Redis ver. 8.0.0"));
+        assert!(lines[4].ends_with("Redis ver. 8.10.2"));
         assert_eq!(
             t.run("LOLWUT VERSION x"),
             "-ERR value is not an integer or out of range\r\n"
