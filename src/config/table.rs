@@ -46,6 +46,8 @@ macro_rules! directives {
             pub renamed_commands: Vec<FileLine>,
             /// `user` lines: a name, then rules.
             pub users: Vec<FileLine>,
+            /// `role` lines, likewise.
+            pub roles: Vec<FileLine>,
             /// The process is a Sentinel.
             pub is_sentinel: bool,
             /// `sentinel` lines, read by a Sentinel only.
@@ -58,6 +60,7 @@ macro_rules! directives {
                     $($field: $default,)+
                     renamed_commands: Vec::new(),
                     users: Vec::new(),
+                    roles: Vec::new(),
                     is_sentinel: false,
                     sentinel_lines: Vec::new(),
                 }
@@ -289,8 +292,8 @@ directives! {
         "save", special, [MULTI_ARG], Works;
     stop_writes_on_bgsave_error: bool = true =>
         "stop-writes-on-bgsave-error", flag, [], Works;
-    rdbcompression: bool = true =>
-        "rdbcompression", flag, [], Works;
+    rdbcompression: RdbCompression = RdbCompression::Yes =>
+        "rdbcompression", special, [], Works;
     rdbchecksum: bool = true =>
         "rdbchecksum", flag, [IMMUTABLE], Works;
     sanitize_dump_payload: SanitizePayload = SanitizePayload::No =>
@@ -712,7 +715,7 @@ directives! {
     cluster_slot_stats_enabled: SlotStats = SlotStats::default() =>
         "cluster-slot-stats-enabled", special, [MULTI_ARG], NotYet(Cluster);
     key_memory_histograms: bool = false =>
-        "key-memory-histograms", flag, [IMMUTABLE], NotYet(Later);
+        "key-memory-histograms", flag, [IMMUTABLE], Works;
     slot_migration_max_failover_repl_bytes: i64 = 0 =>
         "slot-migration-max-failover-repl-bytes", number(-1, LONG_MAX), [], NotYet(Cluster);
     dual_channel_replication_enabled: bool = false =>

@@ -108,7 +108,7 @@ const FOOTER: usize = 10;
 pub(super) fn all() -> Vec<Seed> {
     let dumped = LINES.iter().chain(MORE).map(|lines| {
         let mut bed = Testbed::unheard();
-        bed.engine.server.config.rdbcompression = false;
+        bed.engine.server.config.rdbcompression = crate::config::RdbCompression::No;
         for line in lines.split("; ") {
             let reply = bed.run(line);
             assert!(!reply.starts_with('-'), "{line}: {reply}");

@@ -23,7 +23,7 @@ impl Keyspace {
     }
 
     /// Adopts the time and the settings of the keyspace beside which this one is loaded.
-    /// O(databases) if the rule for prefixes has changed, else O(1).
+    /// O(databases) if what is counted by bytes has changed, else O(1).
     pub fn follow(&mut self, current: &Keyspace) {
         self.now_ms = current.now_ms;
         self.set_expiring(current.expiring);
@@ -32,6 +32,7 @@ impl Keyspace {
         self.large_min = current.large_min;
         self.lazyfree.lazy = current.lazyfree.lazy;
         self.set_prefix_rule(current.prefix_rule);
+        self.set_counts_bytes(current.counts_bytes);
     }
 
     /// Replaces all databases by those of a keyspace made by [`Keyspace::beside`]. Watches of keys
@@ -174,6 +175,7 @@ mod tests {
             k.set_now_ms(NOW);
             k.set_expiring(Expiring::Hide);
             k.set_prefix_rule((seed % 3 > 0).then_some(RULE));
+            k.set_counts_bytes(seed % 4 > 1);
             let keys = rng.random_range(0..60);
             let before = fill(&mut k, &mut rng, keys);
             let mut other = k.beside();

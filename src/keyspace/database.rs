@@ -7,6 +7,7 @@
 use super::check::check_value;
 use super::entry::Entry;
 use super::expire::is_past;
+use super::footprint::{Footprint, Footprints};
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
 use super::snapshot::PassMark;
@@ -54,8 +55,8 @@ pub struct Database {
     table: Table,
     /// Keys by type and size.
     sizes: KeySizes,
-    /// Keys by prefix, if they are counted.
-    prefixes: Option<Box<Prefixes>>,
+    /// Keys by prefix and by bytes, if either is counted.
+    footprints: Option<Box<Footprints>>,
     /// The progress of the running snapshot in this database.
     pub(super) pass: PassMark,
 }
@@ -174,10 +175,8 @@ impl Database {
         self.born(entry);
         self.table.insert(hash, entry);
         self.sizes.add(Size::of(entry));
-        if let Some(prefixes) = &mut self.prefixes
-            && prefixes.covers(self.table.place_of(hash))
-        {
-            prefixes.add(entry.key(), bytes_of(entry));
+        if let Some(footprints) = &mut self.footprints {
+            footprints.add(entry, self.table.place_of(hash));
         }
     }
 
@@ -217,7 +216,7 @@ impl Database {
         value: NewValue<'_>,
     ) -> Option<Detached> {
         let before = Size::of(found.entry);
-        let bytes = self.bytes_before(found);
+        let footprint = self.footprint(found);
         let was_one_block = found.entry.is_one_block();
         let old = match take_container(found.entry) {
             Some(value) => self.value_unless_unsaved(found.entry, value),
@@ -239,7 +238,7 @@ impl Database {
         self.sizes.change(before, Size::of_new(value, entry));
         // A one-block entry replaced in place keeps its size class.
         if entry != found.entry || !was_one_block || !entry.is_one_block() {
-            self.recount(bytes, entry);
+            self.recount(footprint, entry);
         }
         old
     }
@@ -247,11 +246,11 @@ impl Database {
     /// Adds, changes or removes a found key's expiry; returns its entry, which may have moved.
     pub(super) fn set_expiry(&mut self, hash: KeyHash, found: Found, expiry: Option<i64>) -> Entry {
         self.save_first(found.entry);
-        let bytes = self.bytes_before(found);
+        let footprint = self.footprint(found);
         let had = found.entry.has_expiry();
         let entry = found.entry.with_expiry(expiry);
         self.table.replace(hash, found, had, entry);
-        self.recount(bytes, entry);
+        self.recount(footprint, entry);
         entry
     }
 
@@ -259,14 +258,14 @@ impl Database {
     pub(super) fn grow_string(&mut self, hash: KeyHash, found: Found, len: usize) -> &mut [u8] {
         self.save_first(found.entry);
         let before = Size::of(found.entry);
-        let bytes = self.bytes_before(found);
+        let footprint = self.footprint(found);
         let had = found.entry.has_expiry();
         let (entry, text) = found.entry.grow_string(len);
         self.born(entry);
         self.table.replace(hash, found, had, entry);
         self.sizes
             .change(before, Size::new(Type::String, text.len()));
-        self.recount(bytes, entry);
+        self.recount(footprint, entry);
         text
     }
 
@@ -286,57 +285,84 @@ impl Database {
     #[inline]
     pub(super) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
         self.save_first(entry);
-        let counts = match &mut self.prefixes {
-            Some(prefixes) if covers(prefixes, &self.table, entry) => Some(&mut **prefixes),
-            _ => None,
-        };
+        let counts = self.footprints.as_deref_mut().map(|footprints| {
+            let place = || self.table.place_of(KeyHash::of(entry.key()));
+            let before = footprints.of(entry, bytes_of(entry), place);
+            (footprints, before)
+        });
         RefMut::of(entry, &mut self.sizes, counts)
     }
 
-    // --- by prefix ---
+    // --- by prefix and by bytes ---
 
-    /// An entry is about to be removed: subtracts it from its prefix.
+    /// An entry is about to be removed: subtracts it from the counts.
     #[inline]
     fn discount(&mut self, place: u64, entry: Entry) {
-        if let Some(prefixes) = &mut self.prefixes
-            && prefixes.covers(place)
-        {
-            prefixes.remove(entry.key(), bytes_of(entry));
+        if let Some(footprints) = &mut self.footprints {
+            footprints.remove(entry, place);
         }
     }
 
-    /// The bytes of an entry before a change, if its prefix counts them.
+    /// What an entry counts for before a change, if anything is counted.
     #[inline]
-    fn bytes_before(&self, found: Found) -> Option<usize> {
-        let prefixes = self.prefixes.as_ref()?;
-        let covered = prefixes.covers(found.place());
-        covered.then(|| bytes_of(found.entry))
+    fn footprint(&self, found: Found) -> Option<Footprint> {
+        let footprints = self.footprints.as_ref()?;
+        let entry = found.entry;
+        Some(footprints.of(entry, bytes_of(entry), || found.place()))
     }
 
-    /// The counterpart of [`Database::bytes_before`], after the change.
+    /// The counterpart of [`Database::footprint`], after the change.
     #[inline]
-    fn recount(&mut self, before: Option<usize>, entry: Entry) {
-        if let (Some(before), Some(prefixes)) = (before, &mut self.prefixes) {
-            prefixes.resize(entry.key(), before, bytes_of(entry));
+    fn recount(&mut self, before: Option<Footprint>, entry: Entry) {
+        if let (Some(before), Some(footprints)) = (before, &mut self.footprints) {
+            footprints.change(before, entry, bytes_of(entry));
         }
+    }
+
+    /// Keys by type and bytes, if they are counted.
+    pub fn by_bytes(&self) -> Option<&KeySizes> {
+        self.footprints.as_ref()?.by_bytes.as_ref()
+    }
+
+    /// Starts or stops counting keys by their bytes. O(n) if there are keys.
+    pub(super) fn count_bytes(&mut self, on: bool) {
+        let sizes = on.then(|| {
+            let mut sizes = KeySizes::default();
+            for entry in self.entries() {
+                sizes.add(Size::new(entry.kind(), bytes_of(entry)));
+            }
+            sizes
+        });
+        self.footprints.get_or_insert_default().by_bytes = sizes;
+        self.drop_unused_footprints();
+    }
+
+    /// The pointer is null unless something is counted.
+    fn drop_unused_footprints(&mut self) {
+        let unused = |its: &mut Box<Footprints>| its.prefixes.is_none() && its.by_bytes.is_none();
+        self.footprints.take_if(unused);
+    }
+
+    fn prefixes_mut(&mut self) -> Option<&mut Prefixes> {
+        self.footprints.as_mut()?.prefixes.as_mut()
     }
 
     /// Counts a use of a key, present or not.
     #[inline]
     pub(super) fn count_use(&mut self, key: &[u8], what: Use) {
-        if let Some(prefixes) = &mut self.prefixes {
+        if let Some(prefixes) = self.prefixes_mut() {
             prefixes.count(key, what);
         }
     }
 
     /// Keys by prefix, if they are counted.
     pub(super) fn prefixes(&self) -> Option<&Prefixes> {
-        self.prefixes.as_deref()
+        self.footprints.as_ref()?.prefixes.as_ref()
     }
 
     /// Whether some keys are still to be counted by prefix.
     pub(super) fn walks_prefixes(&self) -> bool {
-        let prefixes = self.prefixes.as_ref();
+        let prefixes = self.prefixes();
         prefixes.is_some_and(|its| its.walks_at().is_some())
     }
 
@@ -344,13 +370,16 @@ impl Database {
     /// that are already there.
     pub(super) fn count_prefixes(&mut self, rule: Option<PrefixRule>) {
         let empty = self.is_empty();
-        self.prefixes = rule.map(|rule| Box::new(Prefixes::new(rule, empty)));
+        let prefixes = rule.map(|rule| Prefixes::new(rule, empty));
+        self.footprints.get_or_insert_default().prefixes = prefixes;
+        self.drop_unused_footprints();
     }
 
     /// Continues counting the existing keys: one segment of the table. `false`: all are counted.
     /// O(segment).
     pub(super) fn walk_prefixes(&mut self) -> bool {
-        let Some(prefixes) = &mut self.prefixes else {
+        let footprints = self.footprints.as_mut();
+        let Some(prefixes) = footprints.and_then(|its| its.prefixes.as_mut()) else {
             return false;
         };
         let Some(from) = prefixes.walks_at() else {
@@ -364,17 +393,17 @@ impl Database {
     }
 
     /// All keys are removed: the database that replaces this one keeps the use counts.
-    pub(super) fn leave_prefixes_to(&mut self, next: &mut Database) {
-        next.prefixes = self.prefixes.take();
-        if let Some(prefixes) = &mut next.prefixes {
-            prefixes.emptied();
+    pub(super) fn leave_footprints_to(&mut self, next: &mut Database) {
+        next.footprints = self.footprints.take();
+        if let Some(footprints) = &mut next.footprints {
+            footprints.emptied();
         }
     }
 
     /// This database replaces `old`, whose keys are counted by the same rule: the use counts are
     /// added to those here. O(lines).
     pub(super) fn adopt_uses(&mut self, old: &Database) {
-        if let (Some(prefixes), Some(old)) = (&mut self.prefixes, &old.prefixes) {
+        if let (Some(prefixes), Some(old)) = (self.prefixes_mut(), old.prefixes()) {
             prefixes.adopt_uses(old);
         }
     }
@@ -387,7 +416,7 @@ impl Database {
 
 impl Database {
     /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
-    /// and size and by prefix. O(n).
+    /// and size, by bytes and by prefix. O(n).
     pub fn check_invariants(&self) {
         self.table.check_invariants();
         let mut sizes = KeySizes::default();
@@ -396,19 +425,20 @@ impl Database {
             check_value(entry);
         }
         assert_eq!(sizes, self.sizes);
-        if let Some(prefixes) = &self.prefixes {
+        if let Some(by_bytes) = self.by_bytes() {
+            let mut sizes = KeySizes::default();
+            for entry in self.entries() {
+                sizes.add(Size::new(entry.kind(), bytes_of(entry)));
+            }
+            assert_eq!(sizes, *by_bytes);
+        }
+        if let Some(prefixes) = self.prefixes() {
             prefixes.check(self.entries().map(|entry| {
                 let place = self.table.place_of(KeyHash::of(entry.key()));
                 (entry.key(), place, bytes_of(entry))
             }));
         }
     }
-}
-
-/// Whether a container that is about to change is counted under its prefix.
-#[inline]
-fn covers(prefixes: &Prefixes, table: &Table, entry: Entry) -> bool {
-    prefixes.walks_at().is_none() || { prefixes.covers(table.place_of(KeyHash::of(entry.key()))) }
 }
 
 /// Takes the container out of an entry. `None` for a string. The entry must be freed or given a

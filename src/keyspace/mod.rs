@@ -18,6 +18,7 @@ mod evict;
 mod expire;
 mod expired_fields;
 mod fields;
+mod footprint;
 mod iids;
 mod info;
 mod journal;
@@ -135,6 +136,8 @@ pub struct Keyspace {
     pub large_min: usize,
     /// The rule by which keys are counted by prefix, if they are.
     prefix_rule: Option<PrefixRule>,
+    /// Keys are counted by their bytes, too.
+    counts_bytes: bool,
     /// Eviction candidates seen so far.
     pool: evict::Pool,
     rng: rand::rngs::SmallRng,
@@ -162,6 +165,7 @@ impl Keyspace {
             pass: None,
             large_min: snapshot::LARGE_MIN,
             prefix_rule: None,
+            counts_bytes: false,
             pool: evict::Pool::default(),
             rng: rand::make_rng(),
             #[cfg(test)]
@@ -215,6 +219,15 @@ impl Keyspace {
     /// Number of databases.
     pub fn databases(&self) -> usize {
         self.dbs.len()
+    }
+
+    /// Sets whether keys are counted by their bytes, too ([`Database::by_bytes`]). O(keys) if that
+    /// begins while there are some.
+    pub fn set_counts_bytes(&mut self, on: bool) {
+        if self.counts_bytes != on {
+            self.counts_bytes = on;
+            self.dbs.iter_mut().for_each(|db| db.count_bytes(on));
+        }
     }
 
     /// Keys of all databases.
@@ -275,7 +288,7 @@ impl Keyspace {
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
         self.state_flush(at);
         let mut old = std::mem::take(&mut self.dbs[at]);
-        old.leave_prefixes_to(&mut self.dbs[at]);
+        old.leave_footprints_to(&mut self.dbs[at]);
         let keys = old.len();
         if let Some(old) = self.unless_database_unsaved(at, old) {
             self.lazyfree.free_database(old, off_loop);

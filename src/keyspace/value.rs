@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::KeySizes;
 use super::entry::Entry;
-use super::prefixes::Prefixes;
+use super::footprint::{Footprint, Footprints};
 use super::sizes::Size;
 use crate::types::{Container, Encoding, Type};
 
@@ -89,8 +89,8 @@ pub struct RefMut<'a, T: Container> {
     /// Elements when the borrow began.
     len: usize,
     sizes: &'a mut KeySizes,
-    /// The counts by prefix, and the container's bytes when the borrow began.
-    prefixes: Option<(&'a mut Prefixes, usize)>,
+    /// The counts by bytes, if there are any, and what the entry counted for when the borrow began.
+    counts: Option<(&'a mut Footprints, Footprint)>,
 }
 
 impl<'a, T: Container> RefMut<'a, T> {
@@ -99,7 +99,7 @@ impl<'a, T: Container> RefMut<'a, T> {
     pub(super) fn of(
         entry: Entry,
         sizes: &'a mut KeySizes,
-        prefixes: Option<&'a mut Prefixes>,
+        counts: Option<(&'a mut Footprints, Footprint)>,
     ) -> Self {
         debug_assert_eq!(entry.kind(), T::TYPE);
         // SAFETY: the entry's pair is overwritten by `drop` before the next read.
@@ -107,9 +107,9 @@ impl<'a, T: Container> RefMut<'a, T> {
         RefMut {
             entry,
             len: value.len(),
-            prefixes: prefixes.map(|its| (its, value.memory_bytes())),
             value: ManuallyDrop::new(value),
             sizes,
+            counts,
         }
     }
 }
@@ -139,8 +139,9 @@ impl<T: Container> Drop for RefMut<'_, T> {
             Size::new(T::TYPE, value.len()),
         );
         self.sizes.change(before, after);
-        if let Some((prefixes, before)) = &mut self.prefixes {
-            prefixes.resize(self.entry.key(), *before, value.memory_bytes());
+        if let Some((footprints, before)) = &mut self.counts {
+            let bytes = self.entry.memory_bytes() + value.memory_bytes();
+            footprints.change(*before, self.entry, bytes);
         }
         let (encoding, word) = value.into_word();
         self.entry.set_word(encoding, word);

@@ -6,12 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::rdb::{
-    Fault, Input, KeyFacts, Loader, ModuleData, RdbEnd, RdbError, ReadOptions, ReadStep, Reader,
-    Sum,
+    self, Fault, KeyFacts, Loader, ModuleData, RdbEnd, RdbError, ReadOptions, ReadStep, Reader, Sum,
 };
 use super::values::form_name;
 use crate::base::clock;
@@ -41,14 +39,12 @@ pub fn check_snapshot(path: &Path) -> (String, Option<u64>) {
 
 /// When a snapshot was made, Unix seconds, if recorded. Reads only up to the first key.
 pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let bytes = file.metadata().ok().map(|data| data.len());
+    let (input, _) = rdb::open(path).map_err(|error| error.to_string())?;
     let options = ReadOptions {
         skips_modules: true,
         ..ReadOptions::default()
     };
     let mut head = Head::default();
-    let input = Input::of_reader(Box::new(file), bytes);
     let read = Reader::begin(input, options, &mut head);
     let read = read.and_then(|reader| reader.run(&mut head));
     match read {
@@ -218,19 +214,18 @@ impl Report {
     }
 
     fn read(&mut self, path: &Path) -> Result<(), CheckError> {
-        let file = File::open(path)?;
-        let total = file.metadata()?.len();
+        let (input, progress) = rdb::open(path)?;
         let options = ReadOptions {
             checksum: true,
             deep: true,
             skips_modules: true,
         };
-        let input = Input::of_reader(Box::new(file), Some(total));
         let mut reader = Reader::begin(input, options, self)?;
         loop {
             let from = reader.offset();
             if let ReadStep::End(end) = reader.step(self)? {
-                self.end = Some(end);
+                let bytes = progress.end(end.bytes);
+                self.end = Some(RdbEnd { bytes, ..end });
                 return Ok(());
             }
             self.weigh(reader.offset() - from);

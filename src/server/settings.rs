@@ -59,6 +59,10 @@ const ROWS: &[Row] = &[
         log::set_timestamp(on.server.config.log_timestamp_format);
         Ok(())
     }),
+    row(&["rdbcompression"], |on| {
+        log_compression(&on.server.config);
+        Ok(())
+    }),
     row(&["crash-log-enabled"], |on| {
         crash::catch_signals(on.server.config.crash_log_enabled);
         Ok(())
@@ -231,9 +235,21 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
             lines_max: config.prefix_stats_max_prefixes as usize,
         }
     }));
+    keyspace.set_counts_bytes(config.key_memory_histograms);
     keyspace.removal_words =
         RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
     keyspace.limits = Limits::of(config);
+}
+
+/// Logs what `rdbcompression` does, if it asks for a form that is not written.
+pub(in crate::server) fn log_compression(config: &Config) {
+    if config.rdbcompression.is_for_whole_files() {
+        tracing::warn!(
+            "rdbcompression {}: snapshots are written as with 'yes', which compresses strings; files \
+             that are compressed as a whole are read",
+            config.rdbcompression.name()
+        );
+    }
 }
 
 fn listen_again(on: &mut Changed<'_>, failed: &str) -> Result<(), String> {

@@ -24,7 +24,7 @@ pub mod stream;
 mod zset;
 
 pub use array::Array;
-pub use hash::{Expiry, ExpiryChange, Hash, HashField};
+pub use hash::{Expiry, ExpiryChange, Hash, HashField, shared_figures};
 pub use inner::Inner;
 pub use kinds::{AnyContainer, Encoding, Type};
 pub(crate) use kinds::{for_container, match_container, with_types};

@@ -19,7 +19,7 @@ pub(super) const DUMP: Spec = Spec {
 /// Reply: bulk string; null when the key is missing. O(length of the value).
 fn dump(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
-    let compress = call.server.config.rdbcompression;
+    let compress = call.server.config.rdbcompression.of_strings();
     let Some(view) = call.db.view(key) else {
         call.reply.null();
         return Ok(());

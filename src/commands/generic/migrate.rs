@@ -257,7 +257,7 @@ fn write_restores<'a>(
     out: &mut Vec<u8>,
 ) -> Vec<&'a [u8]> {
     let args = call.args;
-    let compress = call.server.config.rdbcompression;
+    let compress = call.server.config.rdbcompression.of_strings();
     let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
     let now = call.db.now_ms();
     let mut keys = Vec::new();

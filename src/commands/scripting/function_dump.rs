@@ -12,7 +12,7 @@ use crate::server::{Call, CommandResult};
 ///
 /// Reply: bulk string.
 pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
-    let compress = call.server.config.rdbcompression;
+    let compress = call.server.config.rdbcompression.of_strings();
     let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, compress);
     for library in call.server.scripting.libraries.iter() {
         writer.function(&library.code);

@@ -20,7 +20,10 @@ pub(super) fn object(call: &mut Call<'_>) -> CommandResult {
         .db
         .info_even_expired(key)
         .ok_or(CommandError::NoSuchKey)?;
-    let mut writer = RdbWriter::new(VERSION_NEWEST, call.server.config.rdbcompression);
+    let mut writer = RdbWriter::new(
+        VERSION_NEWEST,
+        call.server.config.rdbcompression.of_strings(),
+    );
     let serialized = call
         .db
         .view_even_expired(key)

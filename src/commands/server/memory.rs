@@ -9,6 +9,7 @@ use crate::keyspace::DbIndex;
 use crate::resp::Reply;
 use crate::server::info::{MemoryFigures, Source, excess, memory_figures};
 use crate::server::{Call, CommandResult, Spec};
+use crate::types::shared_figures;
 
 const TIPS: &[&str] = &[
     "nondeterministic_output",
@@ -107,6 +108,7 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
         ("lua.caches", m.scripts),
         ("functions.caches", m.libraries),
         ("script.VMs", m.script_states),
+        ("hash.templates", shared_figures().bytes),
     ]);
     for (at, bytes) in &m.tables {
         lines.database(*at, *bytes);

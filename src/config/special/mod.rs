@@ -4,6 +4,7 @@
 //! REWRITE. If its words are refused, a value is unchanged.
 
 mod addresses;
+mod compression;
 mod keyspace_events;
 mod max_memory;
 mod memory_or_percent;
@@ -15,6 +16,7 @@ mod save_points;
 mod slot_stats;
 
 pub use addresses::{BindAddresses, ReplicaOf};
+pub use compression::RdbCompression;
 pub use keyspace_events::{EventClass, KeyspaceEvents};
 pub use max_memory::MaxMemory;
 pub use memory_or_percent::MemoryOrPercent;

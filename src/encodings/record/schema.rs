@@ -12,6 +12,7 @@
 //! copy or drop is one atomic addition; the lock is taken only to make and to free a schema.
 #![allow(unsafe_code)]
 
+use crate::base::alloc::{boxed_bytes, slice_bytes};
 use crate::base::hash;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -109,6 +110,13 @@ impl Schema {
     fn text(&self, name: Name) -> &[u8] {
         let start = usize::from(name.start);
         &self.text[start..start + usize::from(name.len)]
+    }
+
+    /// Bytes of the schema in the allocator.
+    pub fn memory_bytes(&self) -> usize {
+        boxed_bytes::<Schema>()
+            + slice_bytes(size_of_val(&*self.names))
+            + slice_bytes(self.text.len())
     }
 
     /// The names in order.

@@ -4,8 +4,7 @@
 //!
 //! Each database that is counted has a bounded table of lines; prefixes without room in it, and
 //! prefixes of more than [`NAME_MAX`] bytes, share the line `(other)`. Keys and bytes follow the
-//! entries: `Database` reports insertions, removals and changes of size, as it does for
-//! [`KeySizes`](super::KeySizes); `RefMut` reports a container's bytes before and after a write.
+//! entries (`keyspace/footprint.rs`).
 //! Reads, misses, writes and expiries are counted where the server's own are.
 //!
 //! Invariants

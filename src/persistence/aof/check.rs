@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::check::check_snapshot;
+use super::super::rdb::is_snapshot;
 use super::disk::Disk;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
@@ -133,7 +134,7 @@ impl Check<'_> {
         for (at, part) in manifest.parts().enumerate() {
             let (path, is_base) = (dir.join(&part.name), manifest.base.is_some() && at == 0);
             if is_base {
-                let form = if is_rdb(&path)? { "RDB" } else { "RESP" };
+                let form = if is_snapshot(&path)? { "RDB" } else { "RESP" };
                 writeln!(self.out, "Start to check BASE AOF ({form} format).")?;
             } else if at == usize::from(manifest.base.is_some()) {
                 writeln!(self.out, "Start to check INCR files.")?;
@@ -168,7 +169,7 @@ impl Check<'_> {
         if reader.size() == 0 {
             return Ok(Verdict::Empty);
         }
-        if is_rdb(path)? {
+        if is_snapshot(path)? {
             let (said, end) = check_snapshot(path);
             self.out.write_all(said.as_bytes())?;
             let Some(end) = end else {
@@ -315,13 +316,6 @@ pub fn is_manifest(file: impl Read) -> io::Result<bool> {
             return Ok(line.starts_with(b"file"));
         }
     }
-}
-
-/// Whether a file begins like a snapshot.
-pub fn is_rdb(path: &Path) -> io::Result<bool> {
-    let mut head = Vec::new();
-    File::open(path)?.take(6).read_to_end(&mut head)?;
-    Ok(head.starts_with(b"REDIS") || head == b"VALKEY")
 }
 
 fn cut(path: &Path, len: u64) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::check::snapshot_time;
-use super::check::is_rdb;
+use super::super::rdb::is_snapshot;
 use super::disk::Disk;
 use super::log::Names;
 use super::manifest::Manifest;
@@ -198,7 +198,7 @@ fn find(
 ) -> Result<Option<(usize, Option<u64>)>, Failed> {
     if let (Some(base), Moment::Time(until)) = (&manifest.base, moment) {
         let path = names.path(&base.name);
-        let made = match is_rdb(&path).map_err(|e| Failed::Io(path.clone(), e))? {
+        let made = match is_snapshot(&path).map_err(|e| Failed::Io(path.clone(), e))? {
             true => snapshot_time(&path).map_err(Failed::Told)?,
             false => None,
         };

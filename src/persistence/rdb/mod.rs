@@ -5,6 +5,7 @@
 //!     input      input bytes: strings, lengths, a checksum
 //!     parse      reading values; the forms of each type: `persistence::values`
 //!     reader     files, key by key                 payload     RESTORE's payloads
+//!     file       opening a file, which may be compressed as a whole
 //!     peer       the version for another server
 //!     scan       where an item ends that arrives in pieces
 //!     census     how many keys a file has
@@ -16,6 +17,7 @@
 
 mod census;
 mod fault;
+mod file;
 pub mod format;
 mod input;
 mod module;
@@ -29,6 +31,7 @@ mod writer;
 
 pub use census::count_keys;
 pub use fault::{Fault, RdbError};
+pub use file::{FileProgress, is_snapshot, open};
 pub use format::Dialect;
 pub use input::{Input, Text};
 pub use module::ModuleData;

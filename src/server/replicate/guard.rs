@@ -7,11 +7,10 @@
 //! The keys of a snapshot are counted in the received file; as loaded, if it is loaded beside the
 //! old data (`swapdb`); or in its first bytes ([`HEAD_MAX`]) if the old data goes before the load.
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::keyspace::Keyspace;
-use crate::persistence::rdb::{Input, count_keys};
+use crate::persistence::rdb::{self, Input, count_keys};
 use crate::server::parts::replication::upstream::{RefusedSync, Source, SyncLoad};
 use crate::server::state::Server;
 
@@ -91,9 +90,7 @@ impl Server {
         path: &Path,
     ) -> Option<String> {
         let guard = self.guards(keyspace)?;
-        let file = File::open(path).ok()?;
-        let bytes = file.metadata().ok()?.len();
-        let mut input = Input::of_reader(Box::new(file), Some(bytes));
+        let (mut input, _) = rdb::open(path).ok()?;
         let keys = count_keys(&mut input, guard.keys_min).ok()?;
         self.refuse(guard, keys)
     }

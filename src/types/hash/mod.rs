@@ -27,6 +27,7 @@ use std::borrow::Cow;
 
 pub use crate::encodings::fields::Ttl as Expiry;
 pub(super) use packed::{expiries_in_order, insert_by_expiry, stored_expiry};
+pub use shared::shared_figures;
 
 /// A field as read; `value` is an integer only where a packed form stores one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -190,6 +190,32 @@ pub(super) fn reduced(schema: &Schema, index: usize) -> Option<SchemaRef> {
     })
 }
 
+/// The schemas of this thread's hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedFigures {
+    /// Schemas that a hash has.
+    pub schemas: usize,
+    /// Hashes with a schema.
+    pub hashes: u64,
+    /// Bytes of all schemas.
+    pub bytes: usize,
+}
+
+/// What is shared now. O(schemas), of which there are a few thousand at most.
+pub fn shared_figures() -> SharedFigures {
+    SHARED.with_borrow(|shared| {
+        let mut all = SharedFigures::default();
+        for schema in shared.schemas.values() {
+            // One reference is this list's.
+            let hashes = schema.references() - 1;
+            all.schemas += usize::from(hashes > 0);
+            all.hashes += hashes;
+            all.bytes += schema.memory_bytes();
+        }
+        all
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

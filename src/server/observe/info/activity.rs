@@ -7,6 +7,7 @@ use crate::pubsub::Kind;
 use crate::server::parts::aof::AofState;
 use crate::server::parts::snapshot::Consumer;
 use crate::server::parts::snapshot::child::ChildProgress;
+use crate::types::shared_figures;
 
 pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Persistence");
@@ -75,6 +76,11 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     };
     to.field("rdb_current_bgsave_type", current);
     to.field("rdb_last_bgsave_type", kind(saving.last_forked));
+    let remaining_s = match forked {
+        true => -1,
+        false => saving.remaining_s(from.keyspace.pass_progress(), server.now.mono_ms),
+    };
+    to.field("forkless_estimated_seconds_remaining", remaining_s);
     aof_file(from, to);
 }
 
@@ -230,6 +236,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
     let millis = |us: u64| format!("{:.2}", us as f64 / 1000.0);
     let turns = rates.turns.per_second();
     let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
+    let shared = shared_figures();
     to.fields(&[
         ("unexpected_error_replies", &stats.unexpected_error_replies),
         ("total_error_replies", &stats.total_error_replies),
@@ -272,8 +279,8 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("slowlog_commands_count", &stats.slow.commands),
         ("slowlog_commands_time_ms_max", &millis(stats.slow.us_max)),
         ("slowlog_commands_time_ms_sum", &millis(stats.slow.us_sum)),
-        ("hash_templates", &0),
-        ("hash_template_keys", &0),
+        ("hash_templates", &shared.schemas),
+        ("hash_template_keys", &shared.hashes),
         ("acl_access_denied_auth", &denied(Reason::Auth)),
         ("acl_access_denied_cmd", &denied(Reason::Command)),
         ("acl_access_denied_key", &denied(Reason::Key)),

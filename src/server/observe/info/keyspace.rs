@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{InfoWriter, Source};
 
+use crate::keyspace::{DbIndex, KeySizes};
 use crate::types::Type;
 
 /// Entries sampled for the average time to live; table order is hash order, so the first ones are a
@@ -34,20 +35,35 @@ const DISTRIBUTIONS: [(Type, &str); 5] = [
     (Type::Hash, "hashes_items"),
 ];
 
+/// The types that are counted by their bytes (`key-memory-histograms`), likewise.
+const BYTE_DISTRIBUTIONS: [(Type, &str); 4] = [
+    (Type::List, "lists_sizes"),
+    (Type::Set, "sets_sizes"),
+    (Type::Zset, "zsets_sizes"),
+    (Type::Hash, "hashes_sizes"),
+];
+
 /// One line for each database and type in use: `lower bound=keys` of each non-empty bin.
 pub(in crate::server) fn keysizes(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Keysizes");
     for (at, db) in from.keyspace.in_use() {
-        for (kind, name) in DISTRIBUTIONS {
-            let mut bins = String::new();
-            for (size, keys) in db.sizes().of(kind) {
-                let comma = if bins.is_empty() { "" } else { "," };
-                // Writing to a String cannot fail.
-                let _ = write!(bins, "{comma}{}={keys}", short(size));
-            }
-            if !bins.is_empty() {
-                to.field(&format!("db{}_distrib_{name}", at.0), bins);
-            }
+        distributions(to, at, db.sizes(), &DISTRIBUTIONS);
+        if let Some(by_bytes) = db.by_bytes() {
+            distributions(to, at, by_bytes, &BYTE_DISTRIBUTIONS);
+        }
+    }
+}
+
+fn distributions(to: &mut InfoWriter, at: DbIndex, sizes: &KeySizes, lines: &[(Type, &str)]) {
+    for (kind, name) in lines {
+        let mut bins = String::new();
+        for (size, keys) in sizes.of(*kind) {
+            let comma = if bins.is_empty() { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ = write!(bins, "{comma}{}={keys}", short(size));
+        }
+        if !bins.is_empty() {
+            to.field(&format!("db{}_distrib_{name}", at.0), bins);
         }
     }
 }
@@ -112,5 +128,72 @@ mod tests {
             "db0_hashes_items:1=1",
         );
         after(&["HEXPIRE h 0 FIELDS 1 b"], "");
+    }
+
+    /// The bytes are those of MEMORY USAGE, which adds the table's own ten.
+    #[test]
+    fn keys_are_counted_by_their_bytes_on_request() {
+        let mut t = Testbed::new();
+        t.run("RPUSH early x");
+        assert!(!t.run("INFO keysizes").contains("lists_sizes"));
+        t.engine.server.config.key_memory_histograms = true;
+        t.apply_config();
+        t.run("DEL early");
+        let sizes = |t: &mut Testbed| {
+            let text = t.run("INFO keysizes").replace("distrib_", "");
+            let is_one = |l: &&str| l.contains("s_sizes:") && !l.contains("strings");
+            text.lines().filter(is_one).collect::<Vec<_>>().join(" ")
+        };
+        let bin = |t: &mut Testbed, key: &str| {
+            let usage = t.run(&format!("MEMORY USAGE {key}"));
+            let usage: u64 = usage
+                .trim_matches([':', '\r', '\n'])
+                .parse()
+                .expect("a number");
+            short(1 << (usage - 10).ilog2())
+        };
+        t.run("SET s x");
+        t.run("XADD x * a b");
+        t.run("ARSET a 1 x");
+        t.run("RPUSH l 1");
+        let small = bin(&mut t, "l");
+        assert_eq!(sizes(&mut t), format!("db0_lists_sizes:{small}=1"));
+        let long = "k".repeat(3000);
+        t.run(&format!("RPUSH {long} 1"));
+        let large = bin(&mut t, &long);
+        assert_eq!(
+            sizes(&mut t),
+            format!("db0_lists_sizes:{small}=1,{large}=1")
+        );
+        t.run("PEXPIRE l 100000");
+        t.run("RPUSH l 11111111111111111111111111111111");
+        let lists = format!("lists_sizes:{}=1,{large}=1", bin(&mut t, "l"));
+        assert_eq!(sizes(&mut t), format!("db0_{lists}"));
+        t.run("SWAPDB 0 3");
+        for n in 0..300 {
+            t.run(&format!("HSET h f{n} v"));
+        }
+        let hash = bin(&mut t, "h");
+        assert_eq!(
+            sizes(&mut t),
+            format!("db0_hashes_sizes:{hash}=1 db3_{lists}")
+        );
+        t.run("SET h x");
+        t.run("FLUSHDB");
+        t.run("ZADD h 1 a");
+        t.run("SADD m 1");
+        t.run("COPY h g DB 3");
+        t.run("RENAME m n");
+        let (zset, set) = (bin(&mut t, "h"), bin(&mut t, "n"));
+        let here = format!("db0_sets_sizes:{set}=1 db0_zsets_sizes:{zset}=1");
+        let there = lists.replace("lists", "db3_lists");
+        assert_eq!(
+            sizes(&mut t),
+            format!("{here} {there} db3_zsets_sizes:{zset}=1")
+        );
+        t.engine.keyspace.check_invariants();
+        t.run("FLUSHALL ASYNC");
+        assert_eq!(sizes(&mut t), "");
+        t.engine.keyspace.check_invariants();
     }
 }

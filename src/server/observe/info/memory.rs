@@ -9,6 +9,7 @@ use crate::base::cgroup::Owner;
 use crate::base::{alloc, usage};
 use crate::config::Choice;
 use crate::keyspace::DbIndex;
+use crate::types::shared_figures;
 
 /// russet's own figures, in the order of their lines: the name, which is `mem_name` in INFO,
 /// `name` with dots in MEMORY STATS and `russet_mem_name_bytes` among the metrics; whether it counts
@@ -240,7 +241,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             &human((vm_eval + vm_functions) as u64),
         ),
         ("used_memory_functions", &functions),
-        ("used_memory_hash_templates", &0),
+        ("used_memory_hash_templates", &shared_figures().bytes),
         ("used_memory_scripts", &(scripts_eval + functions)),
         (
             "used_memory_scripts_human",

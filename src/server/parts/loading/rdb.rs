@@ -9,7 +9,6 @@
 //! memory for the bytes that wait, at least those of the current key.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use super::{LoadError, LoadFigures};
@@ -17,7 +16,7 @@ use crate::base::text::Printable;
 use crate::config::Config;
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use crate::persistence::rdb::{
-    Fault, Input, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
+    self, Fault, FileProgress, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
 };
 use crate::replication::{ReplId, ReplOffset};
 use crate::scripting::Libraries;
@@ -230,7 +229,7 @@ impl RdbLoad {
 /// A file that is loaded in slices.
 pub(in crate::server) struct RdbFile {
     load: RdbLoad,
-    bytes: u64,
+    progress: FileProgress,
 }
 
 impl RdbFile {
@@ -240,38 +239,37 @@ impl RdbFile {
         keyspace: &mut Keyspace,
         path: &Path,
     ) -> Result<RdbFile, LoadError> {
-        let file = File::open(path)?;
-        let bytes = file.metadata()?.len();
+        let (input, progress) = rdb::open(path)?;
         let mut collected = Collected::default();
         let mut filler = Filler {
             keyspace,
             options: &options,
             to: &mut collected,
         };
-        let input = Input::of_reader(Box::new(file), Some(bytes));
         let reader = Reader::begin(input, options.read, &mut filler)?;
         let load = RdbLoad {
             reader,
             options,
             collected,
         };
-        Ok(RdbFile { load, bytes })
+        Ok(RdbFile { load, progress })
     }
 
     /// Loads about `bytes` bytes; at the end returns its offset.
     pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Option<u64>, LoadError> {
         let step = self.load.step(keyspace, bytes)?;
-        Ok((step == Step::Done).then(|| self.offset()))
+        let end = || self.progress.end(self.load.reader.offset());
+        Ok((step == Step::Done).then(end))
     }
 
     /// Length of the file.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.progress.bytes()
     }
 
     /// The offset reached.
     pub fn offset(&self) -> u64 {
-        self.load.reader.offset()
+        self.progress.offset(self.load.reader.offset())
     }
 
     pub fn figures(&self) -> LoadFigures {

@@ -125,7 +125,7 @@ impl RdbSink {
         with_functions: bool,
     ) -> RdbSink {
         let config = making.config;
-        let mut writer = RdbWriter::new(version, config.rdbcompression);
+        let mut writer = RdbWriter::new(version, config.rdbcompression.of_strings());
         writer.magic();
         let number = |n: i64| n.to_string().into_bytes();
         writer.aux("redis-ver", REDIS_VERSION.as_bytes());
@@ -144,7 +144,7 @@ impl RdbSink {
         };
         RdbSink {
             writer,
-            compress: config.rdbcompression,
+            compress: config.rdbcompression.of_strings(),
             output,
             chunk_bytes,
             uses: Uses {

@@ -69,6 +69,18 @@ impl Saving {
         running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
     }
 
+    /// Seconds until the current save ends, judged by the keys saved so far of a total; -1: there is
+    /// no save, or nothing to judge by.
+    pub fn remaining_s(&self, (saved, total): (u64, u64), now_ms: u64) -> i64 {
+        let Some(running) = &self.running else {
+            return -1;
+        };
+        let took_ms = u128::from(now_ms.saturating_sub(running.began_ms));
+        let left = u128::from(total.saturating_sub(saved));
+        let left_ms = (left * took_ms).checked_div(u128::from(saved));
+        left_ms.map_or(-1, |ms| i64::try_from(ms / 1000).unwrap_or(i64::MAX))
+    }
+
     /// Whether writes are refused because the last save failed, as configured.
     pub(in crate::server) fn stops_writes(&self, config: &Config) -> bool {
         !self.last_status_ok && config.stop_writes_on_bgsave_error && !config.save.0.is_empty()

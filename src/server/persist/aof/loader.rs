@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
 use crate::keyspace::{ClientId, DbIndex, Expiring, KeyHash, Keyspace};
-use crate::persistence::aof::check::is_rdb;
 use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
+use crate::persistence::rdb::is_snapshot;
 use crate::replication::{Position, ReplId, ReplOffset};
 use crate::resp::{Args, Reply};
 use crate::server::clients::batch::{Batch, FileEnd};
@@ -203,7 +203,7 @@ impl AofLoader {
         })?;
         reader.begin_stream_at(part.start.unwrap_or(self.stream.1));
         reader.begin_history(self.stream.0);
-        let preamble = match is_rdb(&path) {
+        let preamble = match is_snapshot(&path) {
             Ok(true) => {
                 tracing::info!("Reading RDB base file on AOF loading...");
                 let file = RdbFile::open(server.load_options(), keyspace, &path);

@@ -26,7 +26,7 @@ fn bed(folder: &Path) -> Testbed {
     config.enable_debug_command = Allowed::Yes;
     config.dbfilename = folder.join("dump.rdb").to_string_lossy().as_ref().into();
     config.repl_spool_memory = 1 << 20;
-    config.rdbcompression = false;
+    config.rdbcompression = crate::config::RdbCompression::No;
     t
 }
 

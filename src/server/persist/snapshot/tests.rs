@@ -155,7 +155,7 @@ fn a_save_that_the_disk_fails_comes_to_its_end() {
     let folder = TempDir::new().expect("a folder");
     let mut t = bed(folder.path());
     t.engine.server.config.rdb_key_save_delay = 0;
-    t.engine.server.config.rdbcompression = false;
+    t.engine.server.config.rdbcompression = crate::config::RdbCompression::No;
     for i in 0..400 {
         t.run_args(&[b"SET", format!("key{i}").as_bytes(), &[b'x'; 100_000]]);
     }
