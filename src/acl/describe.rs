@@ -1,6 +1,7 @@
 //! Users as text: the rules that recreate them.
 
 use super::pattern::Pattern;
+use super::role::Role;
 use super::selector::{Rights, Selector};
 use super::user::User;
 use crate::config;
@@ -44,8 +45,13 @@ impl<'a> Description<'a> {
 
     /// Whether any rules are about databases.
     pub fn limits_databases(&self) -> bool {
-        let mut selectors = self.user.each_selector();
+        let mut selectors = self.user.each_own();
         selectors.any(|s| s.databases.is_some())
+    }
+
+    /// The names of the roles.
+    pub fn roles(&self) -> &'a [Box<[u8]>] {
+        &self.user.roles
     }
 
     /// All rules on one line, as ACL LIST shows them after the name.
@@ -68,11 +74,45 @@ impl<'a> Description<'a> {
         words.extend(hashes.map(|hash| format!("#{hash}").into_bytes()));
         let root = self.user.root.words();
         words.extend(root.iter().map(|word| write(false, word)));
-        for selector in &self.user.selectors {
-            let inner: Vec<Vec<u8>> = selector.words().iter().map(|w| write(true, w)).collect();
-            words.push([b"(", inner.join(&b' ').as_slice(), b")"].concat());
+        if !self.user.roles.is_empty() {
+            let names = self.user.roles.join(&b',');
+            words.push([b"role=", names.as_slice()].concat());
         }
+        add_selectors(&mut words, &self.user.selectors, write);
         words
+    }
+}
+
+impl Role {
+    /// All rules on one line, as ACL LIST shows them after the name.
+    pub fn line(&self) -> Vec<u8> {
+        self.words(|_, pattern| pattern.to_vec()).join(&b' ')
+    }
+
+    /// The rules as words for a file, as [`Description::rules`].
+    pub fn rules(&self) -> Vec<Vec<u8>> {
+        self.words(|in_selector, text| match in_selector {
+            true => quoted(text),
+            false => text.to_vec(),
+        })
+    }
+
+    fn words(&self, write: impl Fn(bool, &[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
+        let root = self.root.words();
+        let mut words = root.iter().map(|word| write(false, word)).collect();
+        add_selectors(&mut words, &self.selectors, write);
+        words
+    }
+}
+
+fn add_selectors(
+    words: &mut Vec<Vec<u8>>,
+    selectors: &[Selector],
+    write: impl Fn(bool, &[u8]) -> Vec<u8>,
+) {
+    for selector in selectors {
+        let inner: Vec<Vec<u8>> = selector.words().iter().map(|w| write(true, w)).collect();
+        words.push([b"(", inner.join(&b' ').as_slice(), b")"].concat());
     }
 }
 

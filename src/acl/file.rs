@@ -1,5 +1,6 @@
-//! The ACL file (`aclfile`): on each line `user`, a name, rules. Empty lines are skipped; there
-//! are no comments, since ACL SAVE rewrites the file.
+//! The ACL file (`aclfile`): on each line `user` or `role`, a name, rules. Roles may be defined after
+//! the users that hold them. Empty lines are skipped; there are no comments, since ACL SAVE rewrites
+//! the file.
 //!
 //! A file is loaded as a whole or not at all. All its errors are reported at once, up to the
 //! maximum length of a message.
@@ -10,6 +11,7 @@ use std::io;
 use std::path::Path;
 
 use super::commands::Commands;
+use super::role::{Role, Roles, Terms};
 use super::rule::{RuleError, RulesError, has_spaces, join_selectors};
 use super::store::Users;
 use super::user::User;
@@ -27,7 +29,15 @@ const ERRORS_BYTES_MAX: usize = 64 * 1024;
 #[error("{0}")]
 pub struct LoadError(String);
 
-/// Parses the users of a file, by name.
+/// The content of a file.
+#[derive(Debug, Default)]
+pub struct FileUsers {
+    /// By name.
+    pub users: BTreeMap<Vec<u8>, User>,
+    pub roles: Roles,
+}
+
+/// Parses the users and roles of a file.
 ///
 /// `name` is the configured file name. O(length of the file).
 pub fn parse_file(
@@ -35,7 +45,7 @@ pub fn parse_file(
     path: &Path,
     commands: &Commands,
     channels: PubsubDefault,
-) -> Result<BTreeMap<Vec<u8>, User>, LoadError> {
+) -> Result<FileUsers, LoadError> {
     let failed = |error: io::Error| {
         let why = system_text(&error);
         LoadError(format!("Error loading ACLs, opening file '{name}': {why}"))
@@ -49,26 +59,34 @@ pub fn parse_file(
     parse_users(name, &text, commands, channels)
 }
 
-/// Parses the users of a file's text.
+/// Parses the users and roles of a file's text.
 pub fn parse_users(
     name: &str,
     text: &[u8],
     commands: &Commands,
     channels: PubsubDefault,
-) -> Result<BTreeMap<Vec<u8>, User>, LoadError> {
+) -> Result<FileUsers, LoadError> {
     let mut loading = Loading {
         name,
         commands,
         channels,
-        users: BTreeMap::new(),
+        found: FileUsers::default(),
         errors: String::new(),
         untold: 0,
     };
-    for (line, number) in text.split(|&b| b == b'\n').zip(1..) {
-        loading.read_line(trim(line, b" \t\r"), number);
+    let lines = || {
+        let lines = text.split(|&b| b == b'\n').zip(1..);
+        lines.map(|(line, number)| (trim(line, b" \t\r"), number))
+    };
+    let is_role = |line: &[u8]| line == b"role" || line.starts_with(b"role ");
+    for (line, number) in lines().filter(|(line, _)| is_role(line)) {
+        loading.read_role(line, number);
+    }
+    for (line, number) in lines().filter(|(line, _)| !is_role(line)) {
+        loading.read_line(line, number);
     }
     if loading.errors.is_empty() {
-        return Ok(loading.users);
+        return Ok(loading.found);
     }
     if loading.untold > 0 {
         loading.errors += &format!("{} more errors. ", loading.untold);
@@ -82,7 +100,7 @@ struct Loading<'a> {
     name: &'a str,
     commands: &'a Commands,
     channels: PubsubDefault,
-    users: BTreeMap<Vec<u8>, User>,
+    found: FileUsers,
     errors: String,
     untold: usize,
 }
@@ -115,30 +133,73 @@ impl Loading<'_> {
                 "'{file}:{number}: username '{user}' contains invalid characters. "
             ));
         }
-        if self.users.contains_key(user) {
+        if self.found.users.contains_key(user) {
             let user = Printable(user);
             return self.tell(format!(
                 "WARNING: Duplicate user '{user}' found on line {number}. "
             ));
         }
         let mut made = User::new(self.channels);
-        match join_selectors(words) {
-            Ok(rules) => self.apply(&mut made, &rules, number),
-            Err(_) => self.tell(format!(
-                "{file}:{number}: Unmatched parenthesis in selector definition."
-            )),
-        }
-        self.users.insert(user.to_vec(), made);
+        let roles = std::mem::take(&mut self.found.roles);
+        let terms = Terms {
+            commands: self.commands,
+            roles: &roles,
+            channels: self.channels,
+        };
+        self.apply(words, number, "", |rule| made.apply(rule, terms));
+        self.found.roles = roles;
+        self.found.users.insert(user.to_vec(), made);
     }
 
-    /// Unknown commands reveal no secret: all are reported. Of other errors, which may follow from
-    /// each other, only the first is reported, without its words.
-    fn apply(&mut self, user: &mut User, rules: &[Vec<u8>], number: usize) {
+    fn read_role(&mut self, line: &[u8], number: usize) {
         let file = self.name;
+        if line.contains(&0) {
+            return self.tell(format!("{file}:{number}: NUL byte in line. "));
+        }
+        let mut words = line.split(|&b| b == b' ').skip(1);
+        let Some(name) = words.next() else {
+            return self.tell(format!(
+                "{file}:{number}: a role line requires a role name. "
+            ));
+        };
+        let shown = Printable(name);
+        if let Err(why) = Roles::check_name(name) {
+            return self.tell(format!(
+                "{file}:{number}: invalid role name '{shown}': {why}. "
+            ));
+        }
+        if self.found.roles.get(name).is_some() {
+            return self.tell(format!(
+                "WARNING: Duplicate role '{shown}' found on line {number}. "
+            ));
+        }
+        let mut made = Role::new(self.channels);
+        let (commands, channels) = (self.commands, self.channels);
+        self.apply(words, number, "Error in role declaration: ", |rule| {
+            made.apply(rule, commands, channels)
+        });
+        self.found.roles.put(name, made);
+    }
+
+    /// Applies the rules of a line. Unknown commands reveal no secret: all are reported. Of other
+    /// errors, which may follow from each other, only the first is reported, without its words.
+    fn apply<'a>(
+        &mut self,
+        words: impl Iterator<Item = &'a [u8]>,
+        number: usize,
+        within: &str,
+        mut apply: impl FnMut(&[u8]) -> Result<(), RuleError>,
+    ) {
+        let file = self.name;
+        let Ok(rules) = join_selectors(words) else {
+            return self.tell(format!(
+                "{file}:{number}: Unmatched parenthesis in selector definition."
+            ));
+        };
         let mut is_told = false;
-        for rule in rules {
+        for rule in &rules {
             let rule = trim(rule, b"\t\r\n");
-            match user.apply(rule, self.commands, self.channels) {
+            match apply(rule) {
                 Ok(()) => {}
                 Err(why @ RuleError::Unknown) => {
                     let rule = Printable(rule);
@@ -148,7 +209,7 @@ impl Loading<'_> {
                 }
                 Err(why) => {
                     if !std::mem::replace(&mut is_told, true) {
-                        self.tell(format!("{file}:{number}: {why}. "));
+                        self.tell(format!("{file}:{number}: {within}{why}. "));
                     }
                 }
             }
@@ -170,10 +231,10 @@ fn trim<'a>(mut text: &'a [u8], blanks: &[u8]) -> &'a [u8] {
     text
 }
 
-/// Atomically replaces the file by all users.
+/// Atomically replaces the file by all roles and users.
 pub fn write_file(path: &Path, users: &Users) -> io::Result<()> {
     let mut text = Vec::new();
-    for words in users.lines() {
+    for words in users.role_lines().chain(users.lines()) {
         text.extend(words.join(&b' '));
         text.push(b'\n');
     }
@@ -185,12 +246,11 @@ impl User {
     /// The error has the index of the wrong word, a selector counting as one.
     pub fn look_at_rules<'a>(
         rules: impl Iterator<Item = &'a [u8]>,
-        commands: &Commands,
-        channels: PubsubDefault,
+        terms: Terms<'_>,
     ) -> Result<(), RulesError> {
-        let mut user = User::new(channels);
+        let mut user = User::new(terms.channels);
         for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
-            match user.apply(&rule, commands, channels) {
+            match user.apply(&rule, terms) {
                 Ok(()) | Err(RuleError::Unknown) => {}
                 Err(why) => return Err(RulesError::Rule { at, rule, why }),
             }
@@ -212,7 +272,7 @@ mod tests {
             let rules = user.describe().line();
             String::from_utf8_lossy(&[name, b" ".as_slice(), &rules].concat()).into_owned()
         };
-        Ok(users.iter().map(line).collect())
+        Ok(users.users.iter().map(line).collect())
     }
 
     #[test]
@@ -224,6 +284,27 @@ mod tests {
             "b on sanitize-payload resetchannels -@all +get",
         ];
         assert_eq!(users, Ok(wanted.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn roles_may_follow_the_users_that_hold_them() {
+        let text = b"user a role=w,r +get\nrole r ~r* +@read\nrole w (~w +set)";
+        let wanted = "a off sanitize-payload resetchannels -@all +get role=w,r";
+        assert_eq!(read(text), Ok(vec![wanted.to_owned()]));
+        for (text, told) in [
+            (&b"role"[..], "f:1: a role line requires a role name"),
+            (
+                b"role a,b +get",
+                "invalid role name 'a,b': Role names can't contain commas",
+            ),
+            (b"role x\nrole x", "Duplicate role 'x' found on line 2"),
+            (b"role x >p", "f:1: Error in role declaration: Syntax error"),
+            (b"user a role=x", "f:1: The specified role does not exist"),
+            (b"roles x", "should start with user keyword"),
+        ] {
+            let error = read(text).expect_err("a wrong line");
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! command, precompiled key and channel patterns, databases. The command rules are also kept as
 //! text, in the order in which ACL LIST shows them.
 //!
+//! A user may also hold roles (`role`), whose selectors count as its own.
+//!
 //! Commands are known by their numbers in the server's table, whose names, categories and
 //! containers [`Commands`] holds; after them come those that the server lacks but rules may name
 //! (`reserved`). `rename-command` has no effect here. Which user a connection belongs to, and
@@ -25,6 +27,7 @@ mod log;
 mod password;
 mod pattern;
 mod reserved;
+mod role;
 mod rule;
 mod selector;
 mod store;
@@ -34,9 +37,10 @@ pub use attempts::{Attempts, Judged};
 pub use commands::{CommandFacts, Commands};
 #[cfg(feature = "testing")]
 pub use file::parse_users;
-pub use file::{LoadError, parse_file, write_file};
+pub use file::{FileUsers, LoadError, parse_file, write_file};
 pub use log::{AclLog, Context, Event, LOG_SHOWN, Reason};
 pub use pattern::Pattern;
+pub use role::{Role, Roles, Terms};
 pub use rule::RulesError;
 pub use selector::{CommandLine, Denied, Selector};
 pub use store::{UserId, Users};

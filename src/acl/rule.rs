@@ -29,6 +29,8 @@ pub enum RuleError {
     BadHash,
     #[error("Allowing first-arg of a subcommand is not supported")]
     FirstArgOfSubcommand,
+    #[error("The specified role does not exist")]
+    NoSuchRole,
     #[error("The provided database ID is out of range")]
     DatabaseOutOfRange,
     #[error("{0}")]
@@ -49,13 +51,13 @@ pub enum RulesError {
 }
 
 impl RulesError {
-    /// As ACL SETUSER replies it, without an error code.
-    pub fn line(&self) -> Vec<u8> {
+    /// As ACL SETUSER or SETROLE (`command`) replies it, without an error code.
+    pub fn line(&self, command: &str) -> Vec<u8> {
         match self {
             RulesError::Rule { rule, why, .. } => {
-                let start = b"Error in ACL SETUSER modifier '";
+                let start = format!("Error in ACL {command} modifier '");
                 let end = format!("': {why}");
-                [start, up_to_nul(rule), end.as_bytes()].concat()
+                [start.as_bytes(), up_to_nul(rule), end.as_bytes()].concat()
             }
             RulesError::Unmatched(word) => {
                 let start = b"Unmatched parenthesis in acl selector starting at '";

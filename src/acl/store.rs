@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::commands::Commands;
 use super::password::Hash;
+use super::role::{Role, Roles};
 use super::rule::has_spaces;
 use super::user::User;
 use crate::base::alloc::{self, Metered};
@@ -29,6 +30,8 @@ pub struct Users {
     by_name: BTreeMap<Box<[u8]>, UserId>,
     by_id: Vec<Option<Named>>,
     free: Vec<UserId>,
+    /// Users hold none but these.
+    roles: Roles,
     bytes: Metered,
 }
 
@@ -39,6 +42,7 @@ impl Users {
             by_name: BTreeMap::new(),
             by_id: Vec::new(),
             free: Vec::new(),
+            roles: Roles::default(),
             bytes: Metered::default(),
         };
         users.put(b"default", User::default_user(commands));
@@ -134,6 +138,59 @@ impl Users {
     pub fn log_in(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
         let hash = Hash::of(password);
         self.find(name).filter(|&id| self.get(id).admits(&hash))
+    }
+
+    // --- roles ---
+
+    pub fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// Stores a role under a name, replacing the present one: its holders have the new permissions.
+    /// O(users).
+    pub fn put_role(&mut self, name: &[u8], role: Role) {
+        let before = alloc::thread_balance();
+        self.roles.put(name, role.clone());
+        for named in self.by_id.iter_mut().flatten() {
+            if named.user.holds(name) {
+                named.user.renew_roles(&self.roles);
+            }
+        }
+        drop(role);
+        self.bytes.note(before);
+    }
+
+    /// Deletes a role that no user holds; `false`: there is none of this name.
+    pub fn remove_role(&mut self, name: &[u8]) -> bool {
+        assert!(self.holders(name).next().is_none(), "no user holds it");
+        let before = alloc::thread_balance();
+        let removed = self.roles.remove(name);
+        self.bytes.note(before);
+        removed
+    }
+
+    /// Replaces all roles. The users must be replaced next.
+    pub fn replace_roles(&mut self, roles: Roles) {
+        let before = alloc::thread_balance();
+        self.roles = roles.clone();
+        drop(roles);
+        self.bytes.note(before);
+    }
+
+    /// The users that hold a role, in byte order of their names.
+    pub fn holders(&self, role: &[u8]) -> impl Iterator<Item = (&[u8], UserId)> {
+        self.iter().filter(move |(_, id)| self.get(*id).holds(role))
+    }
+
+    // --- files ---
+
+    /// The lines of a file that recreates all roles: `role`, a name, rules.
+    pub fn role_lines(&self) -> impl Iterator<Item = Vec<Vec<u8>>> {
+        self.roles.iter().map(|(name, role)| {
+            let mut words = vec![b"role".to_vec(), name.to_vec()];
+            words.extend(role.rules());
+            words
+        })
     }
 
     /// The lines of a file that recreates all users: `user`, a name, rules.

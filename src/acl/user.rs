@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::commands::Commands;
 use super::password::Hash;
 use super::pattern::Pattern;
+use super::role::{Roles, Terms};
 use super::rule::{RuleError, RulesError, join_selectors};
 use super::selector::{CommandLine, Denied, Selector, allows_channel};
 use crate::command::Access;
@@ -21,6 +22,10 @@ pub struct User {
     pub(super) passwords: Vec<Hash>,
     pub(super) root: Selector,
     pub(super) selectors: Vec<Selector>,
+    /// The names of its roles, in the order of the rule.
+    pub(super) roles: Vec<Box<[u8]>>,
+    /// The selectors of its roles.
+    granted: Vec<Selector>,
     /// Everything is allowed: no check is needed.
     allows_all: bool,
 }
@@ -35,6 +40,8 @@ impl User {
             passwords: Vec::new(),
             root: Selector::new(channels),
             selectors: Vec::new(),
+            roles: Vec::new(),
+            granted: Vec::new(),
             allows_all: false,
         }
     }
@@ -43,7 +50,12 @@ impl User {
     pub fn default_user(commands: &Commands) -> User {
         let mut user = User::new(PubsubDefault::ResetChannels);
         let rules = [&b"+@all"[..], b"~*", b"&*", b"on", b"nopass"];
-        user.apply_all(rules.into_iter(), commands, PubsubDefault::ResetChannels)
+        let terms = Terms {
+            commands,
+            roles: &Roles::default(),
+            channels: PubsubDefault::ResetChannels,
+        };
+        user.apply_all(rules.into_iter(), terms)
             .expect("rules that are right");
         user
     }
@@ -54,12 +66,11 @@ impl User {
     pub fn apply_all<'a>(
         &mut self,
         rules: impl Iterator<Item = &'a [u8]>,
-        commands: &Commands,
-        channels: PubsubDefault,
+        terms: Terms<'_>,
     ) -> Result<(), RulesError> {
         let mut changed = self.clone();
         for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
-            if let Err(why) = changed.apply(&rule, commands, channels) {
+            if let Err(why) = changed.apply(&rule, terms) {
                 return Err(RulesError::Rule { at, rule, why });
             }
         }
@@ -68,24 +79,18 @@ impl User {
     }
 
     /// Applies one rule, selectors not split; on an error the user is unchanged.
-    pub(super) fn apply(
-        &mut self,
-        rule: &[u8],
-        commands: &Commands,
-        channels: PubsubDefault,
-    ) -> Result<(), RuleError> {
-        let applied = self.apply_rule(rule, commands, channels);
-        let mut selectors = self.selectors.iter().chain([&self.root]);
-        self.allows_all = selectors.any(Selector::allows_all);
+    pub(super) fn apply(&mut self, rule: &[u8], terms: Terms<'_>) -> Result<(), RuleError> {
+        let applied = self.apply_rule(rule, terms);
+        self.update_allows_all();
         applied
     }
 
-    fn apply_rule(
-        &mut self,
-        rule: &[u8],
-        commands: &Commands,
-        channels: PubsubDefault,
-    ) -> Result<(), RuleError> {
+    fn update_allows_all(&mut self) {
+        let allows_all = self.each_selector().any(Selector::allows_all);
+        self.allows_all = allows_all;
+    }
+
+    fn apply_rule(&mut self, rule: &[u8], terms: Terms<'_>) -> Result<(), RuleError> {
         match rule {
             [] => return Ok(()),
             [b'>', password @ ..] => self.add_password(Hash::of(password)),
@@ -98,19 +103,15 @@ impl User {
                 return self.remove_password(hash);
             }
             [b'(', words @ .., b')'] => {
-                self.selectors.push(selector(words, commands, channels)?);
+                let selector = selector(words, terms.commands, terms.channels)?;
+                self.selectors.push(selector);
             }
-            _ => return self.apply_word(rule, commands, channels),
+            _ => return self.apply_word(rule, terms),
         }
         Ok(())
     }
 
-    fn apply_word(
-        &mut self,
-        word: &[u8],
-        commands: &Commands,
-        channels: PubsubDefault,
-    ) -> Result<(), RuleError> {
+    fn apply_word(&mut self, word: &[u8], terms: Terms<'_>) -> Result<(), RuleError> {
         let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
         if is("on") || is("off") {
             self.is_on = is("on");
@@ -121,12 +122,38 @@ impl User {
             self.passwords.clear();
         } else if is("clearselectors") {
             self.selectors.clear();
+        } else if is("resetroles") {
+            self.take_roles(Vec::new(), terms.roles);
+        } else if word.len() >= 5 && word[..5].eq_ignore_ascii_case(b"role=") {
+            let named = User::roles_in(&word[5..], terms.roles)?;
+            self.take_roles(named, terms.roles);
         } else if is("reset") {
-            *self = User::new(channels);
+            *self = User::new(terms.channels);
         } else {
-            return self.root.apply(word, commands);
+            return self.root.apply(word, terms.commands);
         }
         Ok(())
+    }
+
+    // --- roles ---
+
+    /// Its roles are those, which exist, from now on.
+    fn take_roles(&mut self, named: Vec<Box<[u8]>>, roles: &Roles) {
+        self.roles = named;
+        self.renew_roles(roles);
+    }
+
+    /// Takes over the present permissions of its roles.
+    pub(super) fn renew_roles(&mut self, roles: &Roles) {
+        let held = self.roles.iter().filter_map(|name| roles.get(name));
+        self.granted = held
+            .flat_map(|role| role.each_selector().cloned())
+            .collect();
+        self.update_allows_all();
+    }
+
+    pub fn holds(&self, role: &[u8]) -> bool {
+        self.roles.iter().any(|name| **name == *role)
     }
 
     fn add_password(&mut self, hash: Hash) {
@@ -201,7 +228,7 @@ impl User {
     }
 
     fn check_others(&self, line: &CommandLine<'_>, mut denied: Denied) -> Result<(), Denied> {
-        for selector in &self.selectors {
+        for selector in self.selectors.iter().chain(&self.granted) {
             match selector.check(line) {
                 Ok(()) => return Ok(()),
                 Err(other) => denied = denied.max(other),
@@ -212,7 +239,7 @@ impl User {
 
     /// Whether one selector allows both the command and reading all keys.
     pub fn checks_and_reads_all_keys(&self, line: &CommandLine<'_>) -> bool {
-        let mut selectors = self.selectors.iter().chain([&self.root]);
+        let mut selectors = self.each_selector();
         selectors.any(|s| s.reads_all_keys() && s.check(line).is_ok())
     }
 
@@ -232,8 +259,13 @@ impl User {
         is_less.then_some(left)
     }
 
-    /// Root first.
-    pub(super) fn each_selector(&self) -> impl Iterator<Item = &Selector> {
+    /// Root first, those of its roles last.
+    fn each_selector(&self) -> impl Iterator<Item = &Selector> {
+        self.each_own().chain(&self.granted)
+    }
+
+    /// Its own selectors, root first.
+    pub(super) fn each_own(&self) -> impl Iterator<Item = &Selector> {
         [&self.root].into_iter().chain(&self.selectors)
     }
 }
@@ -244,7 +276,7 @@ pub fn keeps(left: &[Pattern], name: &[u8], is_pattern: bool) -> bool {
 }
 
 /// Parses a selector from the rules in parentheses, quoted like lines of the configuration.
-fn selector(
+pub(super) fn selector(
     words: &[u8],
     commands: &Commands,
     channels: PubsubDefault,
@@ -263,7 +295,7 @@ fn selector(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acl::Denied;
+    use crate::acl::{Denied, Role};
     use crate::resp::OwnedArgs;
     use crate::server::{CommandTable, commands_of};
 
@@ -272,19 +304,40 @@ mod tests {
     struct Bench {
         table: CommandTable,
         commands: Commands,
+        roles: Roles,
     }
 
     impl Bench {
         fn new() -> Bench {
             let table = CommandTable::new(&crate::commands::table());
             let commands = commands_of(&table);
-            Bench { table, commands }
+            let mut roles = Roles::default();
+            for (name, rules) in [("reader", "~r* +@read"), ("all", "~* &* +@all (+get)")] {
+                let mut role = Role::new(NOTHING);
+                let rules = rules.split(' ').map(str::as_bytes);
+                role.apply_all(rules, &commands, NOTHING)
+                    .expect("right rules");
+                roles.put(name.as_bytes(), role);
+            }
+            Bench {
+                table,
+                commands,
+                roles,
+            }
+        }
+
+        fn terms(&self) -> Terms<'_> {
+            Terms {
+                commands: &self.commands,
+                roles: &self.roles,
+                channels: NOTHING,
+            }
         }
 
         fn user(&self, rules: &str) -> User {
             let mut user = User::new(NOTHING);
             let rules = rules.split(' ').map(str::as_bytes);
-            user.apply_all(rules, &self.commands, NOTHING)
+            user.apply_all(rules, self.terms())
                 .expect("rules that are right");
             user
         }
@@ -345,7 +398,7 @@ mod tests {
             &["db=1", "<no"],
         ] {
             let words = rules.iter().map(|rule| rule.as_bytes());
-            assert!(user.apply_all(words, &b.commands, NOTHING).is_err());
+            assert!(user.apply_all(words, b.terms()).is_err());
             assert!(user == before, "{rules:?}");
         }
     }
@@ -379,6 +432,59 @@ mod tests {
         assert_eq!(b.check(&user, "config set x y"), Err(Denied::Command));
         assert_eq!(b.check(&user, "auth x"), Ok(()));
         assert_eq!(b.check(&user, "quit"), Ok(()));
+    }
+
+    #[test]
+    fn a_role_adds_to_what_a_user_may_do() {
+        let b = Bench::new();
+        let user = b.user("on +set ~w* role=reader");
+        assert_eq!(b.check(&user, "get r1"), Ok(()));
+        assert_eq!(b.check(&user, "set w1 x"), Ok(()));
+        assert_eq!(b.check(&user, "get w1"), Err(Denied::Key(1)));
+        assert_eq!(b.check(&user, "set r1 x"), Err(Denied::Key(1)));
+        let shown = String::from_utf8_lossy(&user.describe().line()).into_owned();
+        assert_eq!(
+            shown,
+            "on sanitize-payload ~w* resetchannels -@all +set role=reader"
+        );
+        assert!(b.user("role=reader,all").allows_all());
+        assert!(!b.user("role=all role=reader").allows_all());
+        assert!(!b.user("ROLE=all resetroles").allows_all());
+        assert!(!b.user("role=all reset").allows_all());
+        let twice = b.user("role=all,reader,all").describe().line();
+        assert!(twice.ends_with(b"role=all,reader"));
+        let mut user = b.user("role=reader");
+        let before = user.clone();
+        for (rule, why) in [
+            ("role=", RuleError::Syntax),
+            ("role=,reader", RuleError::Syntax),
+            ("role=reader,", RuleError::Syntax),
+            ("role=all,nosuch", RuleError::NoSuchRole),
+            ("role=Reader", RuleError::NoSuchRole),
+        ] {
+            let applied = user.apply_all([rule.as_bytes()].into_iter(), b.terms());
+            assert!(
+                matches!(applied, Err(RulesError::Rule { why: told, .. }) if told == why),
+                "{rule}"
+            );
+            assert!(user == before);
+        }
+        for rule in [
+            "on",
+            "nopass",
+            ">p",
+            "reset",
+            "role=all",
+            "resetroles",
+            "sanitize-payload",
+        ] {
+            let mut role = Role::new(NOTHING);
+            let words = [rule.as_bytes()].into_iter();
+            assert!(
+                role.apply_all(words, &b.commands, NOTHING).is_err(),
+                "{rule}"
+            );
+        }
     }
 
     #[test]

@@ -141,6 +141,8 @@ pub struct Check {
     pub renamed_commands: Vec<FileLine>,
     /// The `user` lines.
     pub users: Vec<FileLine>,
+    /// The `role` lines.
+    pub roles: Vec<FileLine>,
     /// The `sentinel` lines of a Sentinel; `None`: it is to be none.
     pub sentinel_lines: Option<Vec<FileLine>>,
     /// `dir`, to which the paths of scripts are relative.

@@ -70,6 +70,7 @@ pub fn check(sources: &Sources) -> Check {
     Check {
         renamed_commands: std::mem::take(&mut config.renamed_commands),
         users: std::mem::take(&mut config.users),
+        roles: std::mem::take(&mut config.roles),
         sentinel_lines: sources
             .is_sentinel
             .then(|| std::mem::take(&mut config.sentinel_lines)),
@@ -141,6 +142,7 @@ struct Reader {
     /// The line that last set a directive.
     set_by: HashMap<&'static str, Origin>,
     user_names: HashSet<Text>,
+    role_names: HashSet<Text>,
     files: usize,
     is_sentinel: bool,
 }
@@ -167,6 +169,7 @@ impl Reader {
             problems: Vec::new(),
             set_by: HashMap::new(),
             user_names: HashSet::new(),
+            role_names: HashSet::new(),
             files: 0,
             is_sentinel,
         }
@@ -255,6 +258,7 @@ impl Reader {
                 Ok(())
             }
             (b"user", 1..) => self.add_user(values, origin),
+            (b"role", 1..) => self.add_role(values, origin),
             (b"loadmodule", 1..) => {
                 let path = Printable(&values[0]).to_string();
                 Err(format!(
@@ -327,6 +331,19 @@ impl Reader {
             ));
         }
         self.config.users.push(file_line(values, origin));
+        Ok(())
+    }
+
+    fn add_role(&mut self, values: &[Text], origin: &Origin) -> Result<(), String> {
+        let name = &values[0];
+        if !self.role_names.insert(name.clone()) {
+            return Err(format!(
+                "Error in role declaration '{}': Duplicate role found. A role can only be \
+                 defined once in config files",
+                name.lossy()
+            ));
+        }
+        self.config.roles.push(file_line(values, origin));
         Ok(())
     }
 

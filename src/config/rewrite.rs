@@ -1,8 +1,8 @@
 //! CONFIG REWRITE: the old file with the new values.
 //!
 //! Comments, order and lines we do not own (`include`, `rename-command`, `loadmodule`) stay; `user`
-//! lines are replaced by `Config::users`. A directive is written over its first remaining line,
-//! and its surplus lines are removed; one without a line is appended if its value is not the
+//! and `role` lines are replaced by `Config::users` and `Config::roles`. A directive is written over
+//! its first remaining line, and its surplus lines are removed; one without a line is appended if its value is not the
 //! default, under a comment that says so. Of a directive's several values, those that differ
 //! from the default get the remaining lines first. A line that cannot be parsed becomes a
 //! comment. Runs of empty lines become one.
@@ -98,10 +98,12 @@ impl Config {
             }
             page.clear_rest(directive.name);
         }
-        for user in &self.users {
-            page.put(USER, user_line(user));
+        for (keyword, lines) in [(ROLE, &self.roles), (USER, &self.users)] {
+            for line in lines {
+                page.put(keyword, user_line(keyword, line));
+            }
+            page.clear_rest(keyword);
         }
-        page.clear_rest(USER);
         if let Some(foreign) = foreign {
             page.put_foreign(foreign);
         }
@@ -121,13 +123,22 @@ impl Config {
     }
 }
 
-/// The `user` lines, which belong to no directive.
+/// The `user` and `role` lines, which belong to no directive.
 const USER: &str = "user";
+const ROLE: &str = "role";
 
-/// A `user` line that reads back the same: selectors are not quoted.
-fn user_line(user: &FileLine) -> Vec<u8> {
-    let mut line = USER.as_bytes().to_vec();
-    for word in &user.words {
+/// The keyword of a `user` or `role` line.
+fn own_keyword(words: &[super::words::Text]) -> Option<&'static str> {
+    let first = words.first()?;
+    [USER, ROLE]
+        .into_iter()
+        .find(|keyword| first.eq_ignore_ascii_case(keyword.as_bytes()))
+}
+
+/// A `user` or `role` line that reads back the same: selectors are not quoted.
+fn user_line(keyword: &str, line_of: &FileLine) -> Vec<u8> {
+    let mut line = keyword.as_bytes().to_vec();
+    for word in &line_of.words {
         line.push(b' ');
         let is_plain = !word.is_empty() && !word.iter().any(|b| matches!(b, b'"' | b'\''));
         let in_pieces = word.contains(&b' ') && !word.starts_with(b"(");
@@ -187,11 +198,8 @@ impl Page {
                     .push_back(self.lines.len());
                 self.lines.push(line.to_vec());
             }
-            None if words
-                .first()
-                .is_some_and(|w| w.eq_ignore_ascii_case(USER.as_bytes())) =>
-            {
-                let left = self.left.entry(USER.into()).or_default();
+            None if let Some(keyword) = own_keyword(&words) => {
+                let left = self.left.entry(keyword.into()).or_default();
                 left.push_back(self.lines.len());
                 self.lines.push(line.to_vec());
             }

@@ -4,12 +4,12 @@
 use std::sync::OnceLock;
 
 use super::input::Input;
-use crate::acl::{CommandLine, Commands, User, parse_users};
+use crate::acl::{CommandLine, Commands, Role, Roles, Terms, User, parse_users};
 use crate::config::PubsubDefault;
 use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, commands_of};
 
-const WORDS: [&str; 44] = [
+const WORDS: [&str; 48] = [
     "on",
     "off",
     "nopass",
@@ -53,6 +53,10 @@ const WORDS: [&str; 44] = [
     "(+get ~a db=2)",
     "(\"~a\\x22\" +@read &b)",
     "(-@all allkeys",
+    "role=reader",
+    "role=all,reader",
+    "role=nosuch",
+    "resetroles",
     ")",
 ];
 
@@ -86,16 +90,22 @@ pub fn acl(bytes: &[u8]) {
         0 => PubsubDefault::ResetChannels,
         _ => PubsubDefault::AllChannels,
     };
+    let roles = roles(commands, channels);
+    let terms = Terms {
+        commands,
+        roles: &roles,
+        channels,
+    };
     let mut user = User::new(channels);
     while !input.is_empty() {
         let count = input.below(4);
         let rules: Vec<Vec<u8>> = (0..=count).map(|_| rule(&mut input)).collect();
         let before = user.clone();
         let words = rules.iter().map(|rule| &rule[..]);
-        match user.apply_all(words, commands, channels) {
-            Ok(()) => is_made_again(&user, commands, channels),
+        match user.apply_all(words, terms) {
+            Ok(()) => is_made_again(&user, terms),
             Err(error) => {
-                assert!(!error.line().is_empty());
+                assert!(!error.line("SETUSER").is_empty());
                 assert!(user == before, "a refusal changes nothing");
             }
         }
@@ -116,16 +126,36 @@ fn rule(input: &mut Input<'_>) -> Vec<u8> {
     }
 }
 
-fn is_made_again(user: &User, commands: &Commands, channels: PubsubDefault) {
+const ROLES: [(&str, &[&str]); 2] = [
+    ("reader", &["~a*", "+@read", "(", "~\"b'", "+set", ")"]),
+    ("all", &["+@all", "~*", "&*"]),
+];
+
+fn roles(commands: &Commands, channels: PubsubDefault) -> Roles {
+    let mut roles = Roles::default();
+    for (name, rules) in ROLES {
+        let mut role = Role::new(channels);
+        let rules = rules.iter().map(|rule| rule.as_bytes());
+        // A pattern after all channels is refused: the role is then empty.
+        let _ = role.apply_all(rules, commands, channels);
+        roles.put(name.as_bytes(), role);
+    }
+    roles
+}
+
+fn is_made_again(user: &User, terms: Terms<'_>) {
     let rules = user.describe().rules();
-    let mut again = User::new(channels);
-    let applied = again.apply_all(rules.iter().map(|rule| &rule[..]), commands, channels);
+    let mut again = User::new(terms.channels);
+    let applied = again.apply_all(rules.iter().map(|rule| &rule[..]), terms);
     let shown = String::from_utf8_lossy(&user.describe().line()).into_owned();
     assert!(applied.is_ok() && again == *user, "{shown}");
-    let text = [b"user name ", rules.join(&b' ').as_slice(), b"\n"].concat();
-    let read = parse_users("file", &text, commands, channels);
+    let mut text = [b"user name ", rules.join(&b' ').as_slice(), b"\n"].concat();
+    for (name, role) in terms.roles.iter() {
+        text.extend([b"role ", name, b" ", &role.rules().join(&b' ')[..], b"\n"].concat());
+    }
+    let read = parse_users("file", &text, terms.commands, terms.channels);
     let read = read.unwrap_or_else(|error| panic!("{error}: {shown}"));
-    assert!(read.get(&b"name"[..]) == Some(user), "{shown}");
+    assert!(read.users.get(&b"name"[..]) == Some(user), "{shown}");
 }
 
 /// Runs a permission check; a user with all permissions must pass it.

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::acl::{Commands, RulesError, User, parse_file};
+use crate::acl::{Commands, Role, Roles, RulesError, Terms, User, parse_file};
 use crate::base::alloc;
 use crate::base::text::Printable;
 use crate::command::Flags;
@@ -47,8 +47,21 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         Err(problem) => return fail(&problem),
     };
     let commands = users::commands_of(&table);
+    let channels = config.acl_pubsub_default;
+    let mut roles = Roles::default();
+    for line in &config.roles {
+        match look_at_role(&commands, line, channels) {
+            Ok((name, role)) => roles.put(name, role),
+            Err(problem) => return fail(&problem),
+        }
+    }
+    let terms = Terms {
+        commands: &commands,
+        roles: &roles,
+        channels,
+    };
     for line in &config.users {
-        if let Err(problem) = look_at_user(&commands, line, config.acl_pubsub_default) {
+        if let Err(problem) = look_at_user(terms, line) {
             return fail(&problem);
         }
     }
@@ -63,6 +76,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log_beginning(configured);
     log::enter_service();
     log_unserved(&unserved);
+    super::settings::log_compression(&config);
     if config.is_sentinel
         && let Err(why) = sentinel::check_file(file.as_deref())
     {
@@ -214,12 +228,29 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     }
     let commands = users::commands_of(&table);
     let channels = check.acl_pubsub_default;
+    let mut roles = Roles::default();
+    for line in std::mem::take(&mut check.roles) {
+        let looked_at = look_at_role(&commands, &line, channels).and_then(|(name, _)| {
+            let mut role = Role::new(channels);
+            let applied = role.apply_all(rules(&line), &commands, channels);
+            applied.map_err(|error| declaration_problem("role", &line, &error))?;
+            roles.put(name, role);
+            Ok(())
+        });
+        if let Err(problem) = looked_at {
+            check.add(problem);
+        }
+    }
+    let terms = Terms {
+        commands: &commands,
+        roles: &roles,
+        channels,
+    };
     for line in std::mem::take(&mut check.users) {
-        let rules = || line.words.iter().skip(1).map(|rule| &rule[..]);
-        let looked_at = look_at_user(&commands, &line, channels).and_then(|()| {
+        let looked_at = look_at_user(terms, &line).and_then(|()| {
             let mut user = User::new(channels);
-            let applied = user.apply_all(rules(), &commands, channels);
-            applied.map_err(|error| user_problem(&line, &error))
+            let applied = user.apply_all(rules(&line), terms);
+            applied.map_err(|error| declaration_problem("user", &line, &error))
         });
         if let Err(problem) = looked_at {
             check.add(problem);
@@ -238,21 +269,37 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     check.report()
 }
 
-/// Whether the rules of a `user` line are well-formed: command names are resolved when all commands
-/// are known.
-fn look_at_user(
-    commands: &Commands,
-    line: &FileLine,
-    channels: PubsubDefault,
-) -> Result<(), Problem> {
-    let rules = line.words.iter().skip(1).map(|rule| &rule[..]);
-    let looked_at = User::look_at_rules(rules, commands, channels);
-    looked_at.map_err(|error| user_problem(line, &error))
+/// The words of a `user` or `role` line after the name.
+fn rules(line: &FileLine) -> impl Iterator<Item = &[u8]> {
+    line.words.iter().skip(1).map(|rule| &rule[..])
 }
 
-fn user_problem(line: &FileLine, error: &RulesError) -> Problem {
+/// Whether the rules of a `user` line are well-formed: command names are resolved when all commands
+/// are known.
+fn look_at_user(terms: Terms<'_>, line: &FileLine) -> Result<(), Problem> {
+    let looked_at = User::look_at_rules(rules(line), terms);
+    looked_at.map_err(|error| declaration_problem("user", line, &error))
+}
+
+/// As [`look_at_user`], of a `role` line: its name, and the role as far as its commands are known.
+fn look_at_role<'a>(
+    commands: &Commands,
+    line: &'a FileLine,
+    channels: PubsubDefault,
+) -> Result<(&'a [u8], Role), Problem> {
+    let name = line.words.first().map_or(&b""[..], |name| &name[..]);
+    if let Err(why) = Roles::check_name(name) {
+        let text = format!("Error in role declaration '{}': {why}", Printable(name));
+        return Err(Problem::at(&line.origin, text));
+    }
+    let looked_at = Role::look_at_rules(rules(line), commands, channels);
+    let role = looked_at.map_err(|error| declaration_problem("role", line, &error))?;
+    Ok((name, role))
+}
+
+fn declaration_problem(what: &str, line: &FileLine, error: &RulesError) -> Problem {
     let why = rule_problem(error);
-    Problem::at(&line.origin, format!("Error in user declaration {why}"))
+    Problem::at(&line.origin, format!("Error in {what} declaration {why}"))
 }
 
 /// Prints why a server does not start; returns the exit status.

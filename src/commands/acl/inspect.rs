@@ -1,7 +1,9 @@
-//! ACL GETUSER, LIST, USERS, WHOAMI, CAT, GENPASS, DRYRUN: the read-only subcommands.
+//! ACL GETUSER, LIST, DIGEST, USERS, WHOAMI, CAT, GENPASS, DRYRUN: the read-only subcommands.
 
 use super::at_most_one;
-use crate::acl::Selector;
+use sha2::{Digest as _, Sha256};
+
+use crate::acl::{Selector, Users};
 use crate::base::number::parse_i64;
 use crate::command::{CommandError, up_to_nul};
 use crate::resp::Reply;
@@ -11,7 +13,7 @@ use crate::server::{Call, CommandResult};
 ///
 /// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors, each
 /// selector a map of commands, keys and channels; null if there is no such user. If the user has
-/// rules about databases, each map also has `databases`.
+/// rules about databases, each map also has `databases`; if it has roles, their names are last.
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let users = &call.server.acl.users;
     let Some(id) = users.find(call.args.at(2)) else {
@@ -21,7 +23,8 @@ pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let user = users.get(id).describe();
     let databases = user.limits_databases();
     let reply = &mut *call.reply;
-    reply.map(6 + usize::from(databases));
+    let roles = user.roles();
+    reply.map(6 + usize::from(databases) + usize::from(!roles.is_empty()));
     reply.bulk(b"flags");
     let flags = user.flags();
     reply.set(flags.len());
@@ -41,10 +44,17 @@ pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
         reply.map(3 + usize::from(databases));
         write_selector(reply, selector, databases);
     }
+    if !roles.is_empty() {
+        reply.bulk(b"roles");
+        reply.array(roles.len());
+        for role in roles {
+            reply.bulk(role);
+        }
+    }
     Ok(())
 }
 
-fn write_selector(reply: &mut Reply, selector: &Selector, databases: bool) {
+pub(super) fn write_selector(reply: &mut Reply, selector: &Selector, databases: bool) {
     reply.bulk(b"commands");
     reply.bulk(selector.command_rules().as_bytes());
     reply.bulk(b"keys");
@@ -57,15 +67,40 @@ fn write_selector(reply: &mut Reply, selector: &Selector, databases: bool) {
     }
 }
 
-/// `ACL LIST`: all users in the order of their names, as lines of a configuration file.
+/// The lines of ACL LIST.
+fn lines(users: &Users) -> impl Iterator<Item = Vec<u8>> {
+    let line = |what: &[u8], name: &[u8], rules: Vec<u8>| [what, name, b" ", &rules].concat();
+    let roles = users.roles().iter();
+    let roles = roles.map(move |(name, role)| line(b"role ", name, role.line()));
+    let users = users.iter().map(move |(name, id)| {
+        let rules = users.get(id).describe().line();
+        line(b"user ", name, rules)
+    });
+    roles.chain(users)
+}
+
+/// `ACL LIST`: all roles, then all users, in the order of their names, as lines of a configuration
+/// file.
 pub(super) fn list(call: &mut Call<'_>) -> CommandResult {
     let users = &call.server.acl.users;
-    call.reply.array(users.len());
-    for (name, id) in users.iter() {
-        let rules = users.get(id).describe().line();
-        call.reply
-            .bulk(&[b"user ", name, b" ", rules.as_slice()].concat());
+    call.reply.array(users.roles().len() + users.len());
+    for line in lines(users) {
+        call.reply.bulk(&line);
     }
+    Ok(())
+}
+
+/// `ACL DIGEST`: 64 hexadecimal digits that change with any rule: the SHA-256 of each line of ACL
+/// LIST, all combined by exclusive or. O(rules).
+pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
+    let mut all = [0u8; 32];
+    for line in lines(&call.server.acl.users) {
+        for (to, byte) in all.iter_mut().zip(Sha256::digest(&line)) {
+            *to ^= byte;
+        }
+    }
+    let text: String = all.iter().map(|byte| format!("{byte:02x}")).collect();
+    call.reply.bulk(text.as_bytes());
     Ok(())
 }
 

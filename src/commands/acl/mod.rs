@@ -1,4 +1,4 @@
-//! ACL: users and their rules, the log of denials, the commands that rules can name.
+//! ACL: users, roles and their rules, the log of denials, the commands that rules can name.
 //!
 //! `crate::acl` interprets rules, `server::parts::users` applies a change to connections; this
 //! module parses arguments and writes replies.
@@ -6,6 +6,7 @@
 mod inspect;
 mod log;
 mod manage;
+mod roles;
 
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{misused, row as help_row, write_help};
@@ -25,8 +26,14 @@ const ACL: Spec = Spec {
             is_secret,
             ..for_admins("deluser", manage::delete, Arity::AtLeast(3))
         },
+        Spec {
+            tips: EVERYWHERE,
+            ..for_admins("delrole", roles::delete, Arity::AtLeast(3))
+        },
+        for_admins("digest", inspect::digest, Arity::Exactly(2)),
         for_admins("dryrun", inspect::dry_run, Arity::AtLeast(4)),
         for_all("genpass", inspect::generate, Arity::AtLeast(2)),
+        for_admins("getrole", roles::get, Arity::Exactly(3)),
         Spec {
             flags: ADMIN.union(Flags::SENSITIVE),
             is_secret,
@@ -36,9 +43,14 @@ const ACL: Spec = Spec {
         for_admins("list", inspect::list, Arity::Exactly(2)),
         for_admins("load", manage::load, Arity::Exactly(2)),
         for_admins("log", log::log, Arity::AtLeast(2)),
+        for_admins("roles", roles::names, Arity::Exactly(2)),
         Spec {
             tips: EVERYWHERE,
             ..for_admins("save", manage::save, Arity::Exactly(2))
+        },
+        Spec {
+            tips: EVERYWHERE,
+            ..for_admins("setrole", roles::set, Arity::AtLeast(3))
         },
         Spec {
             tips: EVERYWHERE,
@@ -93,10 +105,16 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     let lines = [
         "CAT [<category>]",
         "    List the categories, or the commands and subcommands of one.",
+        "DELROLE <rolename> [<rolename> ...]",
+        "    Delete roles that no user holds.",
         "DELUSER <username> [<username> ...]",
         "    Delete users and close their connections.",
+        "DIGEST",
+        "    Show a fingerprint of all rules.",
         "DRYRUN <username> <command> [<arg> ...]",
         "    Tell whether a user may run a command, without running it.",
+        "GETROLE <rolename>",
+        "    Show the rules of a role and who holds it.",
         "GETUSER <username>",
         "    Show the rules of a user.",
         "GENPASS [<bits>]",
@@ -107,8 +125,12 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         "    Read the ACL file again.",
         "LOG [<count> | RESET]",
         "    Show what was denied lately, or forget it.",
+        "ROLES",
+        "    List the names of all roles.",
         "SAVE",
         "    Write all users to the ACL file.",
+        "SETROLE <rolename> [<rule> ...]",
+        "    Make or change a role.",
         "SETUSER <username> <rule> [<rule> ...]",
         "    Make or change a user.",
         "USERS",

@@ -35,12 +35,25 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .args(&[Arg::string("category").optional()]),
     doc(
+        "acl|delrole",
+        "9.2.0",
+        "O(N), N = number of roles to delete",
+        "Delete roles that no user holds.",
+    )
+    .args(&[Arg::string("rolename").multiple()]),
+    doc(
         "acl|deluser",
         "6.0.0",
         "O(1) amortized for a usual user",
         "Delete users and close their connections.",
     )
     .args(&[Arg::string("username").multiple()]),
+    doc(
+        "acl|digest",
+        "9.2.0",
+        "O(N), N = number of users and roles",
+        "Show a fingerprint of all rules.",
+    ),
     doc(
         "acl|dryrun",
         "7.0.0",
@@ -54,6 +67,13 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     ]),
     doc("acl|genpass", "6.0.0", "O(1)", "Make a random password.")
         .args(&[Arg::integer("bits").optional()]),
+    doc(
+        "acl|getrole",
+        "9.2.0",
+        "O(N), N = number of rules of the role",
+        "Show the rules of a role and the users that hold it.",
+    )
+    .args(&[Arg::string("rolename")]),
     doc(
         "acl|getuser",
         "6.0.0",
@@ -97,11 +117,27 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .optional()]),
     doc(
+        "acl|roles",
+        "9.2.0",
+        "O(N), N = number of configured roles",
+        "List the names of all roles.",
+    ),
+    doc(
         "acl|save",
         "6.0.0",
         "O(N), N = number of configured users",
         "Write the users to the ACL file.",
     ),
+    doc(
+        "acl|setrole",
+        "9.2.0",
+        "O(N+M*C), N = number of rules provided, M = users of the role, C = connections",
+        "Create a role or change its rules.",
+    )
+    .args(&[
+        Arg::string("rolename"),
+        Arg::string("rule").optional().multiple(),
+    ]),
     doc(
         "acl|setuser",
         "6.0.0",

@@ -1,7 +1,7 @@
 //! What follows from users for connections: the log of denials, delayed logins, the effect of
 //! changed users (`parts::users` has the state and decides).
 
-use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason};
+use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason, RulesError};
 use crate::command::CommandError;
 use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
@@ -9,7 +9,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::observe::client_line::client_line;
 use crate::server::origin::Origin;
-use crate::server::parts::users::changes::{Changed, Replaced};
+use crate::server::parts::users::changes::{Changed, Replaced, RoleChanged};
 use crate::server::state::Server;
 use crate::server::state::call::Call;
 use crate::server::state::world::World;
@@ -60,6 +60,11 @@ impl Server {
     }
 }
 
+/// Wrong rules of ACL SETUSER or SETROLE, as a reply.
+fn refusal(error: &RulesError, command: &str) -> CommandError {
+    CommandError::Bytes([b"ERR ", &error.line(command)[..]].concat())
+}
+
 impl World<'_> {
     /// Logs the connection in as this user if the password is right. `command` is the name for the
     /// log of a refusal.
@@ -104,8 +109,30 @@ impl World<'_> {
         let Changed {
             fewer_channels,
             restricts_otherwise,
-        } = changed.map_err(|error| CommandError::Bytes([b"ERR ", &error.line()[..]].concat()))?;
+        } = changed.map_err(|error| refusal(&error, "SETUSER"))?;
         if let Some(fewer) = fewer_channels {
+            self.end_clients(&|client| fewer.concerns(client));
+        }
+        if restricts_otherwise {
+            self.server.users_changed(self.client);
+        }
+        Ok(())
+    }
+
+    /// ACL SETROLE: makes or changes a role, by all of the rules or none. Connections of its users
+    /// that listen to channels no longer permitted are closed.
+    pub fn set_role<'a>(
+        &mut self,
+        name: &[u8],
+        rules: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), CommandError> {
+        let server = &mut *self.server;
+        let changed = server.acl.change_role(name, rules, &server.config);
+        let RoleChanged {
+            fewer_channels,
+            restricts_otherwise,
+        } = changed.map_err(|error| refusal(&error, "SETROLE"))?;
+        for fewer in fewer_channels {
             self.end_clients(&|client| fewer.concerns(client));
         }
         if restricts_otherwise {

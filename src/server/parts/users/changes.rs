@@ -1,11 +1,9 @@
-//! Changes of users at run time, and what follows from them for connections: ACL SETUSER, ACL LOAD,
-//! `requirepass`.
-
-use std::collections::BTreeMap;
+//! Changes of users at run time, and what follows from them for connections: ACL SETUSER, SETROLE,
+//! LOAD, `requirepass`.
 
 use super::Acl;
 
-use crate::acl::{Pattern, RulesError, User, UserId, Users, keeps};
+use crate::acl::{FileUsers, Pattern, Role, RulesError, Terms, User, UserId, Users, keeps};
 use crate::config::Config;
 use crate::pubsub::Kind;
 use crate::server::clients::client::Client;
@@ -35,6 +33,15 @@ impl FewerChannels {
 pub(in crate::server) struct Changed {
     pub(in crate::server) fewer_channels: Option<FewerChannels>,
     /// It has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
+    pub(in crate::server) restricts_otherwise: bool,
+}
+
+/// What follows from the change of a role, for the users that hold it.
+#[must_use]
+#[derive(Default)]
+pub(in crate::server) struct RoleChanged {
+    pub(in crate::server) fewer_channels: Vec<FewerChannels>,
+    /// As [`Changed::restricts_otherwise`], of any of them.
     pub(in crate::server) restricts_otherwise: bool,
 }
 
@@ -70,7 +77,7 @@ impl Acl {
         let known = self.users.find(name);
         let before = known.map(|id| self.users.get(id));
         let mut user = before.cloned().unwrap_or_else(|| User::new(channels));
-        user.apply_all(rules, &self.commands, channels)?;
+        user.apply_all(rules, self.terms(config))?;
         let left = before.and_then(|before| user.channels_left(before));
         let restricts_otherwise =
             before.is_some_and(|before| before.allows_all() != user.allows_all());
@@ -81,14 +88,51 @@ impl Acl {
         })
     }
 
-    /// Replaces all users; the default one stays, and known ones keep their numbers.
-    pub(in crate::server) fn replace(&mut self, users: BTreeMap<Vec<u8>, User>) -> Replaced {
+    /// What rules refer to.
+    pub(super) fn terms(&self, config: &Config) -> Terms<'_> {
+        Terms {
+            commands: &self.commands,
+            roles: self.users.roles(),
+            channels: config.acl_pubsub_default,
+        }
+    }
+
+    /// Makes or changes a role, by all of the rules or none. O(users).
+    pub(in crate::server) fn change_role<'a>(
+        &mut self,
+        name: &[u8],
+        rules: impl Iterator<Item = &'a [u8]>,
+        config: &Config,
+    ) -> Result<RoleChanged, RulesError> {
+        let channels = config.acl_pubsub_default;
+        let known = self.users.roles().get(name).cloned();
+        let mut role = known.unwrap_or_else(|| Role::new(channels));
+        role.apply_all(rules, &self.commands, channels)?;
+        let holders = self.users.holders(name);
+        let before: Vec<(UserId, User)> = holders
+            .map(|(_, id)| (id, self.users.get(id).clone()))
+            .collect();
+        self.users.put_role(name, role);
+        let mut changed = RoleChanged::default();
+        for (user, before) in before {
+            let now = self.users.get(user);
+            changed.restricts_otherwise |= now.allows_all() != before.allows_all();
+            if let Some(left) = now.channels_left(&before) {
+                changed.fewer_channels.push(FewerChannels { user, left });
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Replaces all users and roles; the default user stays, and known ones keep their numbers.
+    pub(in crate::server) fn replace(&mut self, FileUsers { users, roles }: FileUsers) -> Replaced {
         let Acl {
             users: known,
             commands,
             ..
         } = self;
         let mut replaced = Replaced::default();
+        known.replace_roles(roles);
         let names = known.iter().map(|(name, _)| name.to_vec());
         let gone: Vec<Vec<u8>> = names
             .filter(|name| !users.contains_key(name) && name != b"default")

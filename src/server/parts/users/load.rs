@@ -1,10 +1,8 @@
-//! Users in files: `user` lines of the configuration, or a file of their own (`aclfile`).
-
-use std::collections::BTreeMap;
+//! Users and roles in files: `user` and `role` lines of the configuration, or a file of their own (`aclfile`).
 
 use super::Acl;
 
-use crate::acl::{LoadError, RulesError, User, Users, parse_file};
+use crate::acl::{FileUsers, LoadError, Role, Roles, RulesError, User, Users, parse_file};
 use crate::base::text::Printable;
 use crate::config::{Config, FileLine};
 
@@ -13,11 +11,12 @@ use crate::config::{Config, FileLine};
 pub(in crate::server) struct UsersNotLoaded;
 
 impl Acl {
-    /// Loads the users of `user` lines, which it takes from the configuration, or of the users
-    /// file, before any connection. The log has the reason of a failure.
+    /// Loads the users and roles of `user` and `role` lines, which it takes from the configuration,
+    /// or of the users file, before any connection. The log has the reason of a failure.
     pub(in crate::server) fn load(&mut self, config: &mut Config) -> Result<(), UsersNotLoaded> {
         let lines = std::mem::take(&mut config.users);
-        if !config.aclfile.is_empty() && !lines.is_empty() {
+        let roles = std::mem::take(&mut config.roles);
+        if !config.aclfile.is_empty() && !(lines.is_empty() && roles.is_empty()) {
             tracing::warn!(
                 "Configuring Redis with users defined in redis.conf and at the same setting an \
                  ACL file path is invalid. This setup is very likely to lead to configuration \
@@ -25,6 +24,9 @@ impl Acl {
                  directly in your redis.conf, but not both."
             );
             return Err(UsersNotLoaded);
+        }
+        for line in &roles {
+            self.load_role(line, config)?;
         }
         for line in &lines {
             self.load_user(line, config)?;
@@ -45,8 +47,28 @@ impl Acl {
         }
     }
 
+    fn load_role(&mut self, line: &FileLine, config: &Config) -> Result<(), UsersNotLoaded> {
+        let Some((name, rules)) = line.words.split_first() else {
+            return Ok(());
+        };
+        let shown = Printable(name);
+        let mut role = Role::new(config.acl_pubsub_default);
+        let rules = rules.iter().map(|rule| &rule[..]);
+        let applied = role.apply_all(rules, &self.commands, config.acl_pubsub_default);
+        let why = match (Roles::check_name(name), applied) {
+            (Ok(()), Ok(())) => {
+                self.users.put_role(name, role);
+                return Ok(());
+            }
+            (Err(why), _) => why.to_string(),
+            (_, Err(error)) => rule_problem(&error),
+        };
+        tracing::warn!("Error loading ACL role '{shown}': {why}");
+        tracing::warn!("Critical error while loading ACLs. Exiting.");
+        Err(UsersNotLoaded)
+    }
+
     fn load_user(&mut self, line: &FileLine, config: &Config) -> Result<(), UsersNotLoaded> {
-        let channels = config.acl_pubsub_default;
         let Some((name, rules)) = line.words.split_first() else {
             return Ok(());
         };
@@ -56,9 +78,9 @@ impl Acl {
             tracing::warn!("Critical error while loading ACLs. Exiting.");
             return Err(UsersNotLoaded);
         }
-        let mut user = User::new(channels);
+        let mut user = User::new(config.acl_pubsub_default);
         let rules = rules.iter().map(|rule| &rule[..]);
-        if let Err(error) = user.apply_all(rules, &self.commands, channels) {
+        if let Err(error) = user.apply_all(rules, self.terms(config)) {
             let why = rule_problem(&error);
             tracing::warn!("Error loading ACL rule {why} for the user named '{shown}'");
             tracing::warn!("Critical error while loading ACLs. Exiting.");
@@ -74,11 +96,8 @@ impl Acl {
         Ok(())
     }
 
-    /// The users of the users file; an error names all of its mistakes.
-    pub(in crate::server) fn users_of_file(
-        &self,
-        config: &Config,
-    ) -> Result<BTreeMap<Vec<u8>, User>, LoadError> {
+    /// The users and roles of the users file; an error names all of its mistakes.
+    pub(in crate::server) fn users_of_file(&self, config: &Config) -> Result<FileUsers, LoadError> {
         let path = &config.aclfile;
         let channels = config.acl_pubsub_default;
         parse_file(&path.lossy(), path.path(), &self.commands, channels)
@@ -91,6 +110,7 @@ impl Acl {
         if config.aclfile.is_empty() {
             let line = |words: Vec<Vec<u8>>| FileLine::written(words.into_iter().skip(1));
             config.users = self.users.lines().map(line).collect();
+            config.roles = self.users.role_lines().map(line).collect();
         }
         config
     }
