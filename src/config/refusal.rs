@@ -76,6 +76,8 @@ pub enum ValueError {
     NotIpv4,
     #[error("Invalid IPv6 address")]
     NotIpv6,
+    #[error("Invalid IP address or CIDR subnet")]
+    NotSubnets,
     #[error("argument must be a list of IP addresses or networks, as 10.0.0.0/8")]
     NotNetworks,
     #[error("Invalid master port")]

@@ -729,7 +729,7 @@ directives! {
     repl_compression: StreamCompression = StreamCompression::No =>
         "repl-compression", choice, [], NotYet(Later);
     maxmemory_scripts: u64 = 0 =>
-        "maxmemory-scripts", memory(0, LONG_MAX), [], NotYet(Later);
+        "maxmemory-scripts", memory(0, LONG_MAX), [], Works;
     hotkey_top_k: u32 = 0 =>
         "hotkey-top-k", number(0, 1024), [], Works;
     hotkey_window_seconds: u32 = 10 =>
@@ -737,17 +737,17 @@ directives! {
     hotkey_sampling_percentage: u32 = 10 =>
         "hotkey-sampling-percentage", number(1, 100), [], Works;
     maxclients_reserved: u32 = 0 =>
-        "maxclients-reserved", number(0, INT_MAX), [], NotYet(Later);
-    priority_subnets: Text = Text::default() =>
-        "priority-subnets", text_or_unset, [], NotYet(Later);
+        "maxclients-reserved", number(0, INT_MAX), [], Works;
+    priority_subnets: Subnets = Subnets::default() =>
+        "priority-subnets", special, [MULTI_ARG], Works;
     priority_preemptive_poll_interval_us: u32 = 0 =>
         "priority-preemptive-poll-interval-us", number(0, INT_MAX), [], NotNeeded;
     tls_alt_cert_file: Text = Text::default() =>
-        "tls-alt-cert-file", text_or_unset, [VOLATILE], NotYet(Later);
+        "tls-alt-cert-file", text_or_unset, [VOLATILE], Works;
     tls_alt_key_file: Text = Text::default() =>
-        "tls-alt-key-file", text_or_unset, [VOLATILE], NotYet(Later);
+        "tls-alt-key-file", text_or_unset, [VOLATILE], Works;
     tls_alt_key_file_pass: Text = Text::default() =>
-        "tls-alt-key-file-pass", text_or_unset, [SENSITIVE], NotYet(Later);
+        "tls-alt-key-file-pass", text_or_unset, [SENSITIVE], Works;
     rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict =>
         "rdb-version-check", choice, [], NotYet(Rdb);
     import_mode: bool = false =>

@@ -6,7 +6,7 @@
 //!     lru      a list through the slots of scripts that EVAL loaded, oldest first
 //!
 //! Scripts of SCRIPT LOAD stay; of those that EVAL loaded, the least recently used is evicted
-//! when there are [`EVAL_SCRIPTS_MAX`].
+//! when there are [`EVAL_SCRIPTS_MAX`], or when their bytes exceed a limit (`maxmemory-scripts`).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
@@ -40,6 +40,15 @@ pub struct Script {
     newer: u32,
 }
 
+impl Script {
+    /// Bytes of the text and of the places in the cache's tables, without the compiled function.
+    fn memory_bytes(&self) -> usize {
+        let places =
+            size_of::<Option<Script>>() + size_of::<(Sha, u32)>() + size_of::<(u64, u32)>();
+        alloc::slice_bytes(self.body.len()) + places
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Scripts {
@@ -53,6 +62,9 @@ pub struct Scripts {
     oldest: u32,
     newest: u32,
     evictable: usize,
+    /// Bytes of the evictable ones, and their maximum; 0: no limit.
+    evictable_bytes: usize,
+    evictable_bytes_max: usize,
     bytes: Metered,
     pub evicted: u64,
 }
@@ -144,6 +156,7 @@ impl Scripts {
                 self.unlink(at);
                 self.slot_mut(at).evictable = false;
                 self.evictable -= 1;
+                self.evictable_bytes -= self.slot(at).memory_bytes();
             }
             return Ok(ScriptId(at));
         }
@@ -184,9 +197,26 @@ impl Scripts {
         self.bytes.note(before);
         if by_eval {
             self.evictable += 1;
+            self.evictable_bytes += self.slot(at).memory_bytes();
             self.link(at);
+            self.evict_beyond_limit();
         }
         Ok(ScriptId(at))
+    }
+
+    /// Sets the most bytes that scripts of EVAL may take; 0: no limit. More are evicted at once, the
+    /// most recently used one excepted. No script may be running.
+    pub fn set_eval_bytes_max(&mut self, bytes: usize) {
+        self.evictable_bytes_max = bytes;
+        self.evict_beyond_limit();
+    }
+
+    fn evict_beyond_limit(&mut self) {
+        let max = self.evictable_bytes_max;
+        while max > 0 && self.evictable_bytes > max && self.evictable > 1 {
+            self.remove(self.oldest);
+            self.evicted += 1;
+        }
     }
 
     /// The script has run: makes it the most recently used.
@@ -216,6 +246,7 @@ impl Scripts {
     pub fn flush(&mut self) -> Scripts {
         let fresh = Scripts {
             evicted: self.evicted,
+            evictable_bytes_max: self.evictable_bytes_max,
             ..Scripts::default()
         };
         std::mem::replace(self, fresh)
@@ -236,6 +267,7 @@ impl Scripts {
             return;
         };
         self.evictable -= 1;
+        self.evictable_bytes -= script.memory_bytes();
         self.by_sha.remove(&script.sha);
         if self.by_text.get(&script.hash) == Some(&at) {
             self.by_text.remove(&script.hash);
@@ -286,6 +318,34 @@ mod tests {
 
     fn body(n: usize) -> Vec<u8> {
         format!("return {n}").into_bytes()
+    }
+
+    #[test]
+    fn scripts_of_eval_take_no_more_than_their_limit() {
+        let mut scripts = Scripts::default();
+        scripts
+            .add(b"return 'kept'", false, LIMIT)
+            .expect("a script");
+        for n in 0..100 {
+            scripts.add(&body(n), true, LIMIT).expect("a script");
+        }
+        let each = scripts.evictable_bytes / 100;
+        scripts.set_eval_bytes_max(40 * each);
+        assert_eq!((scripts.len(), scripts.evicted), (41, 60));
+        assert!(scripts.find(&body(59)).is_none() && scripts.find(&body(60)).is_some());
+        scripts.add(&body(200), true, LIMIT).expect("a script");
+        assert!(scripts.find(&body(60)).is_none() && scripts.len() == 41);
+        // One that is larger than the limit runs, and is the only one.
+        let large = format!("return '{}'", "x".repeat(100 * each));
+        scripts
+            .add(large.as_bytes(), true, LIMIT)
+            .expect("a script");
+        assert_eq!(scripts.len(), 2);
+        assert!(scripts.find(large.as_bytes()).is_some());
+        scripts.add(&body(201), true, LIMIT).expect("a script");
+        assert!(scripts.find(large.as_bytes()).is_none());
+        scripts.add(&body(201), false, LIMIT).expect("a script");
+        assert_eq!(scripts.evictable_bytes, 0);
     }
 
     #[test]

@@ -198,6 +198,8 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     if server.memory.limit.maxmemory() == 0 {
         server.stats.note_memory(true, server.now.mono_ms);
     }
+    let scripts_max = server.config.maxmemory_scripts as usize;
+    server.scripting.scripts.set_eval_bytes_max(scripts_max);
     server.diagnostics.command_logs.trim(&server.config);
     server.apply_hotkey_settings();
     server.update_listeners(keyspace);

@@ -14,6 +14,7 @@ mod percentiles;
 mod process;
 mod save_points;
 mod slot_stats;
+mod subnets;
 
 pub use addresses::{BindAddresses, ReplicaOf};
 pub use compression::RdbCompression;
@@ -26,6 +27,7 @@ pub use percentiles::{Percentiles, percentile_text};
 pub use process::{Dir, OomScoreAdjValues, ShutdownFlags};
 pub use save_points::SavePoints;
 pub use slot_stats::SlotStats;
+pub use subnets::Subnets;
 
 use super::refusal::ValueError;
 use super::words::Text;

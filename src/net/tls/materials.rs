@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, ServerConfig, SignatureScheme, SupportedCipherSuite};
 use sha2::{Digest, Sha256};
 
 use super::resume::{Sessions, Tickets};
@@ -47,6 +47,9 @@ pub struct CertificateFiles {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub server: CertificateFiles,
+    /// For clients that cannot verify signatures of the server's, or that prefer this one's; may be not
+    /// set.
+    pub alternative: CertificateFiles,
     /// For connections that this process opens; if not set, the server's.
     pub client: CertificateFiles,
     pub ca_file: PathBuf,
@@ -70,6 +73,7 @@ pub struct Settings {
 #[derive(Debug, Default)]
 pub struct Files {
     server: [Vec<u8>; 2],
+    alternative: Option<[Vec<u8>; 2]>,
     client: Option<[Vec<u8>; 2]>,
     /// Sorted by path.
     authorities: Vec<(PathBuf, Vec<u8>)>,
@@ -89,6 +93,7 @@ pub struct Materials {
     pub server: Arc<ServerConfig>,
     pub client: Option<Arc<ClientConfig>>,
     pub server_facts: Facts,
+    pub alternative_facts: Option<Facts>,
     pub client_facts: Option<Facts>,
     /// The authority that expires first.
     pub authority_facts: Option<Facts>,
@@ -99,7 +104,12 @@ pub struct Materials {
 impl Files {
     /// Reads all files that `settings` name.
     pub fn read(settings: &Settings) -> Result<Files, TlsError> {
-        let Settings { server, client, .. } = settings;
+        let Settings {
+            server,
+            alternative,
+            client,
+            ..
+        } = settings;
         if server.certificate.as_os_str().is_empty() {
             return Err(TlsError::NoCertificate);
         }
@@ -114,6 +124,10 @@ impl Files {
         }
         Ok(Files {
             server: read_pair(server)?,
+            alternative: alternative
+                .is_set()
+                .then(|| read_pair(alternative))
+                .transpose()?,
             client: client.is_set().then(|| read_pair(client)).transpose()?,
             authorities: read_authorities(&settings.ca_file, &settings.ca_dir)?,
         })
@@ -128,6 +142,10 @@ impl Files {
         };
         self.server.iter().for_each(|text| add(text));
         self.client.iter().flatten().for_each(|text| add(text));
+        if let Some(alternative) = &self.alternative {
+            add(b"alternative");
+            alternative.iter().for_each(|text| add(text));
+        }
         self.authorities.iter().for_each(|(_, text)| add(text));
         digest.finalize().into()
     }
@@ -214,6 +232,12 @@ impl Materials {
         });
         let (server_key, server_facts) =
             certified_key("Server", &settings.server, &files.server, &provider, now)?;
+        let alternative = files
+            .alternative
+            .as_ref()
+            .map(|texts| certified_key("Alternative", &settings.alternative, texts, &provider, now))
+            .transpose()?;
+        let (alternative, alternative_facts) = alternative.unzip();
         let client_key = files
             .client
             .as_ref()
@@ -236,7 +260,21 @@ impl Materials {
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&protocols)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(Only(Arc::clone(&server_key))));
+            .with_cert_resolver(match alternative {
+                None => Arc::new(Only(Arc::clone(&server_key))),
+                Some(other) => {
+                    let suites = provider.cipher_suites.iter().copied();
+                    let is_in_use = |suite: &SupportedCipherSuite| {
+                        protocols
+                            .iter()
+                            .any(|protocol| suite.version() == *protocol)
+                    };
+                    Arc::new(EitherKey {
+                        keys: [Arc::clone(&server_key), other],
+                        suites: suites.filter(is_in_use).collect(),
+                    })
+                }
+            });
         server.ignore_client_order = settings.prefer_server_ciphers;
         if settings.session_caching {
             let max = match settings.session_cache_size {
@@ -270,6 +308,7 @@ impl Materials {
             server: Arc::new(server),
             client,
             server_facts,
+            alternative_facts,
             client_facts,
             authority_facts,
             fingerprint: files.fingerprint(),
@@ -400,8 +439,48 @@ impl ResolvesServerCert for Only {
     }
 }
 
+/// Of two certificates the one whose signature the client prefers; if it can verify neither, the
+/// first.
+#[derive(Debug)]
+struct EitherKey {
+    keys: [Arc<CertifiedKey>; 2],
+    /// The cipher suites of the protocols in use.
+    suites: Vec<SupportedCipherSuite>,
+}
+
+impl EitherKey {
+    fn choose(&self, schemes: &[SignatureScheme], suites: &[CipherSuite]) -> &Arc<CertifiedKey> {
+        let signs = |key: &CertifiedKey, scheme| key.key.choose_scheme(&[scheme]).is_some();
+        // Suites of TLS 1.2 name the kind of the key.
+        let fits = |key: &CertifiedKey| {
+            let mut common = self
+                .suites
+                .iter()
+                .filter(|own| suites.contains(&own.suite()));
+            common.any(|own| match own {
+                SupportedCipherSuite::Tls12(own) => {
+                    own.sign.iter().any(|&scheme| signs(key, scheme))
+                }
+                SupportedCipherSuite::Tls13(_) => true,
+            })
+        };
+        let usable: Vec<_> = self.keys.iter().filter(|key| fits(key)).collect();
+        let mut preferred = schemes
+            .iter()
+            .filter_map(|&scheme| usable.iter().find(|key| signs(key, scheme)));
+        preferred.next().map_or(&self.keys[0], |key| key)
+    }
+}
+
+impl ResolvesServerCert for EitherKey {
+    fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let chosen = self.choose(hello.signature_schemes(), hello.cipher_suites());
+        Some(Arc::clone(chosen))
+    }
+}
+
 impl rustls::client::ResolvesClientCert for Only {
-    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0))
     }
 
@@ -451,6 +530,39 @@ mod tests {
             text.starts_with("Failed to configure ciphers: AES128-SHA"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_client_gets_the_certificate_that_it_prefers() {
+        use rustls::SignatureScheme as Scheme;
+        let provider = ring::default_provider();
+        let key = |algorithm| {
+            let pair = rcgen::KeyPair::generate_for(algorithm).expect("a key");
+            let der = rustls::pki_types::PrivateKeyDer::try_from(pair.serialize_der());
+            let key = provider.key_provider.load_private_key(der.expect("a key"));
+            Arc::new(CertifiedKey::new(Vec::new(), key.expect("a key")))
+        };
+        let ecdsa = key(&rcgen::PKCS_ECDSA_P256_SHA256);
+        let ed25519 = key(&rcgen::PKCS_ED25519);
+        let either = EitherKey {
+            keys: [Arc::clone(&ecdsa), Arc::clone(&ed25519)],
+            suites: provider.cipher_suites.clone(),
+        };
+        let tls13 = [CipherSuite::TLS13_AES_128_GCM_SHA256];
+        let (p256, ed) = (Scheme::ECDSA_NISTP256_SHA256, Scheme::ED25519);
+        for (schemes, wanted) in [
+            (&[p256, ed][..], &ecdsa),
+            (&[ed, p256], &ed25519),
+            (&[Scheme::RSA_PSS_SHA256, ed], &ed25519),
+            (&[Scheme::RSA_PSS_SHA256], &ecdsa),
+        ] {
+            assert!(Arc::ptr_eq(either.choose(schemes, &tls13), wanted));
+        }
+        // No suite of TLS 1.2 for RSA keys has a signature by these.
+        let rsa = [CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256];
+        assert!(Arc::ptr_eq(either.choose(&[ed], &rsa), &ecdsa));
+        let own = [CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256];
+        assert!(Arc::ptr_eq(either.choose(&[ed], &own), &ed25519));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{Authentication, CertificateFiles, Files, Materials, Settings, TlsErr
 pub(crate) fn settings(authentication: Authentication) -> Settings {
     Settings {
         server: CertificateFiles::default(),
+        alternative: CertificateFiles::default(),
         client: CertificateFiles::default(),
         ca_file: PathBuf::new(),
         ca_dir: PathBuf::new(),

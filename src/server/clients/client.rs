@@ -135,6 +135,8 @@ pub struct Client {
     pub flags: ClientFlags,
     pub db: DbIndex,
     pub user: UserId,
+    /// It has a connection that is reserved for its network (`priority-subnets`).
+    pub has_priority: bool,
     pub identity: ClientIdentity,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
@@ -209,6 +211,7 @@ impl Client {
             },
             db: DbIndex(0),
             user: UserId::DEFAULT,
+            has_priority: false,
             identity: ClientIdentity {
                 peer,
                 local,

@@ -18,6 +18,8 @@ pub struct Clients {
     slab: Slab<Box<Session>>,
     by_id: HashMap<ClientId, u32, ahash::RandomState>,
     last_id: u64,
+    /// Those with a reserved connection.
+    with_priority: usize,
     /// The number of blocked clients.
     pub blocked: usize,
 }
@@ -44,11 +46,17 @@ impl Clients {
         self.by_id.is_empty()
     }
 
+    /// Number of those with a reserved connection, likewise.
+    pub fn with_priority(&self) -> usize {
+        self.with_priority
+    }
+
     /// Adds a session and sets its slot and generation; returns them.
     pub fn add(&mut self, mut session: Box<Session>) -> (u32, u32) {
         let at = self.slab.reserve();
         (session.slot, session.generation) = at;
         self.by_id.insert(session.client.id, session.slot);
+        self.with_priority += usize::from(session.client.has_priority);
         self.slab.put_back(session.slot, session);
         at
     }
@@ -72,7 +80,9 @@ impl Clients {
 
     /// Removes a taken session for good.
     pub fn remove(&mut self, session: &Session) {
-        self.by_id.remove(&session.client.id);
+        if self.by_id.remove(&session.client.id).is_some() {
+            self.with_priority -= usize::from(session.client.has_priority);
+        }
         self.slab.free(session.slot);
     }
 

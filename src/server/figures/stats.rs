@@ -35,6 +35,8 @@ impl CommandStats {
 pub struct ClientStats {
     pub connections: u64,
     pub rejected_connections: u64,
+    /// Of them those from networks with reserved connections.
+    pub rejected_priority_connections: u64,
     /// Handshakes of TLS, and those that failed.
     pub handshakes: u64,
     pub failed_handshakes: u64,

@@ -26,15 +26,44 @@ no' from the same host, or the configuration file) once the network keeps strang
 impl Server {
     /// Why a new connection is refused, as the error line for it.
     pub(in crate::server) fn refuses(&self, peer: &Address) -> Option<String> {
-        if self.is_full() {
+        if self.is_full(peer) {
             return Some("-ERR max number of clients reached\r\n".into());
         }
         self.refuses_stranger(peer)
     }
 
-    /// Whether no more clients are accepted.
-    pub(in crate::server) fn is_full(&self) -> bool {
-        self.clients.len() >= self.config.maxclients as usize
+    /// Whether no more clients are accepted from there: `maxclients` are connected, or all of them
+    /// but those that are reserved for others (`maxclients-reserved`).
+    pub(in crate::server) fn is_full(&self, peer: &Address) -> bool {
+        let (config, clients) = (&self.config, &self.clients);
+        let max = config.maxclients as usize;
+        if clients.len() >= max {
+            return true;
+        }
+        let reserved = config.maxclients_reserved as usize;
+        if reserved == 0 || config.priority_subnets.is_empty() || self.has_priority(peer) {
+            return false;
+        }
+        clients.len() - clients.with_priority() >= max.saturating_sub(reserved)
+    }
+
+    /// Whether a client from there may have a reserved connection.
+    pub(in crate::server) fn has_priority(&self, peer: &Address) -> bool {
+        match peer {
+            Address::Tcp(peer) => {
+                let address = peer.ip().to_canonical();
+                self.config.priority_subnets.contains(address)
+            }
+            Address::Unix(_) | Address::Unknown => false,
+        }
+    }
+
+    /// Counts a connection that is refused.
+    pub(in crate::server) fn count_refused(&mut self, peer: &Address) {
+        let has_priority = self.has_priority(peer);
+        let stats = &mut self.stats.clients;
+        stats.rejected_connections += 1;
+        stats.rejected_priority_connections += u64::from(has_priority);
     }
 
     /// As [`Server::refuses`], by the peer's address.

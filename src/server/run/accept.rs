@@ -144,8 +144,8 @@ impl Loop {
     /// is sent only after that.
     pub(in crate::server) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
         let server = &mut self.engine.server;
-        if server.is_full() {
-            server.stats.clients.rejected_connections += 1;
+        if server.is_full(&peer) {
+            server.count_refused(&peer);
             return;
         }
         let Some(materials) = server.connections.tls.materials() else {
@@ -162,7 +162,7 @@ impl Loop {
         if let Some(refusal) = server.refuses(&peer) {
             // Best effort: a peer that does not read it is closed all the same.
             let _ = stream.write(refusal.as_bytes());
-            server.stats.clients.rejected_connections += 1;
+            server.count_refused(&peer);
             return;
         }
         self.take_in(stream, peer);
@@ -173,7 +173,9 @@ impl Loop {
         stream.tune(server.config.tcp_keepalive as u64);
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
+        let has_priority = server.has_priority(&peer);
         let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
+        client.has_priority = has_priority;
         server.acl.greet(&mut client);
         server.stats.clients.connections += 1;
         if stream.is_handshaking() {

@@ -175,6 +175,10 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
             &kib(rates.repl_output.per_second()),
         ),
         ("rejected_connections", &stats.clients.rejected_connections),
+        (
+            "rejected_priority_connections",
+            &stats.clients.rejected_priority_connections,
+        ),
         ("sync_full", &syncs.full),
         ("sync_partial_ok", &syncs.partial_ok),
         ("sync_partial_err", &syncs.partial_err),

@@ -146,6 +146,11 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
             "total_blocking_keys_on_nokey",
             &from.keyspace.waiting.guarded(),
         ),
+        // Valkey 9.2's.
+        (
+            "connected_priority_clients",
+            &server.clients.with_priority(),
+        ),
     ]);
 }
 

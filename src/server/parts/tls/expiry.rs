@@ -13,8 +13,8 @@ const EVERY_S: i64 = 60;
 #[derive(Debug, Default)]
 pub(in crate::server) struct Warnings {
     next_look_s: i64,
-    /// For each of the three kinds: the certificate, and the stage.
-    told: [Option<(Facts, usize)>; 3],
+    /// For each of the four kinds: the certificate, and the stage.
+    told: [Option<(Facts, usize)>; 4],
 }
 
 impl Warnings {
@@ -31,6 +31,7 @@ impl Warnings {
     fn lines(&mut self, materials: &Materials, now_s: i64) -> Vec<String> {
         let kinds = [
             ("Server", Some(&materials.server_facts)),
+            ("Alternative server", materials.alternative_facts.as_ref()),
             ("Client", materials.client_facts.as_ref()),
             ("CA", materials.authority_facts.as_ref()),
         ];

@@ -120,10 +120,13 @@ impl Tls {
 pub struct Logged;
 
 /// The directives that materials are made from.
-pub const SETTINGS: [&str; 22] = [
+pub const SETTINGS: [&str; 25] = [
     "tls-cert-file",
     "tls-key-file",
     "tls-key-file-pass",
+    "tls-alt-cert-file",
+    "tls-alt-key-file",
+    "tls-alt-key-file-pass",
     "tls-client-cert-file",
     "tls-client-key-file",
     "tls-client-key-file-pass",
@@ -157,6 +160,11 @@ fn settings(config: &Config) -> Settings {
             certificate: config.tls_cert_file.path().into(),
             key: config.tls_key_file.path().into(),
             password: config.tls_key_file_pass.to_vec(),
+        },
+        alternative: CertificateFiles {
+            certificate: config.tls_alt_cert_file.path().into(),
+            key: config.tls_alt_key_file.path().into(),
+            password: config.tls_alt_key_file_pass.to_vec(),
         },
         client: CertificateFiles {
             certificate: config.tls_client_cert_file.path().into(),
