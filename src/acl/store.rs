@@ -156,7 +156,6 @@ impl Users {
                 named.user.renew_roles(&self.roles);
             }
         }
-        drop(role);
         self.bytes.note(before);
     }
 
@@ -172,8 +171,8 @@ impl Users {
     /// Replaces all roles. The users must be replaced next.
     pub fn replace_roles(&mut self, roles: Roles) {
         let before = alloc::thread_balance();
+        // As in `put`: a copy's allocation is counted here.
         self.roles = roles.clone();
-        drop(roles);
         self.bytes.note(before);
     }
 

@@ -326,15 +326,15 @@ mod tests {
         scripts
             .add(b"return 'kept'", false, LIMIT)
             .expect("a script");
-        for n in 0..100 {
+        for n in 100..200 {
             scripts.add(&body(n), true, LIMIT).expect("a script");
         }
         let each = scripts.evictable_bytes / 100;
         scripts.set_eval_bytes_max(40 * each);
         assert_eq!((scripts.len(), scripts.evicted), (41, 60));
-        assert!(scripts.find(&body(59)).is_none() && scripts.find(&body(60)).is_some());
-        scripts.add(&body(200), true, LIMIT).expect("a script");
-        assert!(scripts.find(&body(60)).is_none() && scripts.len() == 41);
+        assert!(scripts.find(&body(159)).is_none() && scripts.find(&body(160)).is_some());
+        scripts.add(&body(300), true, LIMIT).expect("a script");
+        assert!(scripts.find(&body(160)).is_none() && scripts.len() == 41);
         // One that is larger than the limit runs, and is the only one.
         let large = format!("return '{}'", "x".repeat(100 * each));
         scripts
@@ -342,9 +342,9 @@ mod tests {
             .expect("a script");
         assert_eq!(scripts.len(), 2);
         assert!(scripts.find(large.as_bytes()).is_some());
-        scripts.add(&body(201), true, LIMIT).expect("a script");
+        scripts.add(&body(301), true, LIMIT).expect("a script");
         assert!(scripts.find(large.as_bytes()).is_none());
-        scripts.add(&body(201), false, LIMIT).expect("a script");
+        scripts.add(&body(301), false, LIMIT).expect("a script");
         assert_eq!(scripts.evictable_bytes, 0);
     }
 

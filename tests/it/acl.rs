@@ -88,6 +88,57 @@ fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
 }
 
 #[test]
+fn roles_of_a_file_come_back_from_it() {
+    let server = with_users(
+        "user alice on nopass role=customer\nrole customer ~* +@all -@admin -@dangerous -@scripting\n\
+         role viewer ~v:* +@read\nuser default on nopass role=viewer ~* +@all\n",
+    );
+    let mut c = server.connect();
+    assert_eq!(c.ask("ACL DRYRUN alice SET any v"), "+OK\r\n");
+    assert!(
+        c.ask("ACL DRYRUN alice FLUSHALL")
+            .contains("no permissions")
+    );
+    c.ask("ACL SETROLE app.read-only ~ro:* +get (~\"x)\" +set)");
+    c.ask("ACL SETUSER bob on nopass role=app.read-only,customer");
+    let (before, digest) = (c.ask("ACL LIST"), c.ask("ACL DIGEST"));
+    assert!(before.contains("role app.read-only ~ro:*"), "{before}");
+    assert_eq!(c.ask("ACL SAVE"), "+OK\r\n");
+    assert_eq!(c.ask("ACL LOAD"), "+OK\r\n");
+    assert_eq!((c.ask("ACL LIST"), c.ask("ACL DIGEST")), (before, digest));
+    // A file without a role takes it from its users, and closes those that lose a channel by it.
+    c.ask("ACL SETROLE customer &news:*");
+    let mut reader = server.connect();
+    assert_eq!(reader.ask("AUTH alice x"), "+OK\r\n");
+    assert!(reader.ask("SUBSCRIBE news:1").starts_with("*3"));
+    assert_eq!(c.ask("ACL LOAD"), "+OK\r\n");
+    assert_eq!(reader.rest(), b"");
+    let path = server.folder().join("users.acl");
+    for (text, told) in [
+        (
+            "role bad >password\n",
+            "Error in role declaration: Syntax error",
+        ),
+        ("role\n", "requires a role name"),
+        (
+            "role dup +get\nrole dup +set\n",
+            "Duplicate role 'dup' found on line 2",
+        ),
+        (
+            "role a,b +get\n",
+            "invalid role name 'a,b': Role names can't contain commas",
+        ),
+        ("user u role=nosuch\n", "The specified role does not exist"),
+    ] {
+        let before = c.ask("ACL LIST");
+        fs::write(&path, text).expect("our file");
+        let reply = c.ask("ACL LOAD");
+        assert!(reply.contains(told), "{reply}");
+        assert_eq!(c.ask("ACL LIST"), before);
+    }
+}
+
+#[test]
 fn starts_that_cannot_have_their_users_are_refused() {
     let both = refused("aclfile users.acl\nuser a on\n", b"user b on\n");
     assert!(
@@ -112,6 +163,26 @@ fn starts_that_cannot_have_their_users_are_refused() {
     );
     let twice = refused("user a on\nuser a off\n", b"");
     assert!(twice.err.contains("Duplicate user found"), "{twice:?}");
+    let role = refused("role bad >password\n", b"");
+    assert!(
+        role.err.contains("Error in role declaration '(redacted)'"),
+        "{role:?}"
+    );
+    let role = refused("role r on\n", b"");
+    assert!(
+        role.err
+            .contains("Error in role declaration 'on': Syntax error"),
+        "{role:?}"
+    );
+    let role = refused("role \"\" +get\n", b"");
+    assert!(role.err.contains("Role names can't be empty"), "{role:?}");
+    let twice = refused("role a +get\nrole a\n", b"");
+    assert!(twice.err.contains("Duplicate role found"), "{twice:?}");
+    let missing = refused("user a on role=b\n", b"");
+    assert!(
+        missing.err.contains("The specified role does not exist"),
+        "{missing:?}"
+    );
     let cut_off = refused("user a on (+get ~x\n", b"");
     assert!(cut_off.err.contains("Unmatched parenthesis"), "{cut_off:?}");
 }
@@ -137,18 +208,22 @@ fn a_look_at_a_configuration_tells_of_users_and_their_file() {
 #[test]
 fn a_rewritten_configuration_has_the_users_as_they_are() {
     let folder = folder();
-    let config = "user bob on >x ~b* +get\n# mine\nrequirepass foo\n";
+    let config = "user bob on >x ~b* +get\n# mine\nrequirepass foo\nrole gone +get\n\
+                  user dave on nopass role=kept\nrole kept ~k* +@read\n";
     fs::write(folder.path().join("redis.conf"), config).expect("a file");
     let mut server = Daemon::start_with_file("redis.conf", &[], folder);
     let mut c = server.connect();
     assert_eq!(c.ask("AUTH foo"), "+OK\r\n");
     c.call(&["ACL", "SETUSER", "carol", "on", "(~\"a)\" +get)", "~it's"]);
     assert_eq!(c.ask("ACL DELUSER bob"), ":1\r\n");
+    assert_eq!(c.ask("ACL DELROLE gone"), ":1\r\n");
+    c.call(&["ACL", "SETROLE", "made.later", "(~\"a)\" +get)", "~it's"]);
+    c.ask("ACL SETUSER dave role=kept,made.later");
     let before = c.ask("ACL LIST");
     assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
     let text = fs::read_to_string(server.folder().join("redis.conf")).expect("the file");
     assert!(
-        text.contains("# mine") && !text.contains("user bob"),
+        text.contains("# mine") && !text.contains("user bob") && !text.contains("role gone"),
         "{text}"
     );
     server.restart();

@@ -248,6 +248,71 @@ fn clients_over_the_limit_are_told_so() {
 }
 
 #[test]
+fn connections_are_kept_for_some_networks() {
+    let networks = [
+        "--maxclients-reserved",
+        "2",
+        "--priority-subnets",
+        "192.0.2.0/24",
+    ];
+    let server = Daemon::start(&[&["--maxclients", "5"][..], &networks].concat());
+    let mut first = server.connect();
+    assert_eq!(first.ask("PING"), "+PONG\r\n");
+    let mut others: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for other in &mut others {
+        assert_eq!(other.ask("PING"), "+PONG\r\n");
+    }
+    let refusal = b"-ERR max number of clients reached\r\n";
+    wait_until("the fourth is refused", || {
+        server.connect().rest() == refusal
+    });
+    first.ask("CONFIG RESETSTAT");
+    let refused = first.ask("CONFIG SET priority-subnets 10.0.0.0/8,x");
+    assert!(
+        refused.contains("Invalid IP address or CIDR subnet"),
+        "{refused}"
+    );
+    assert_eq!(
+        first.ask("CONFIG SET priority-subnets 127.0.0.0/8,::1"),
+        "+OK\r\n"
+    );
+    let shown = first.ask("CONFIG GET priority-subnets");
+    assert!(shown.ends_with("\r\n127.0.0.0/8,::1\r\n"), "{shown}");
+    assert!(
+        first
+            .ask("INFO clients")
+            .contains("connected_priority_clients:0\r\n")
+    );
+    let mut kept: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for one in &mut kept {
+        assert_eq!(one.ask("PING"), "+PONG\r\n");
+    }
+    assert!(
+        first
+            .ask("INFO clients")
+            .contains("connected_priority_clients:2\r\n")
+    );
+    wait_until("the sixth is refused", || {
+        server.connect().rest() == refusal
+    });
+    let stats = first.ask("INFO stats");
+    let count = |name: &str| {
+        let line = stats.lines().find_map(|line| line.strip_prefix(name));
+        line.map(str::to_owned)
+    };
+    assert_eq!(
+        count("rejected_priority_connections:"),
+        count("rejected_connections:")
+    );
+    drop(kept);
+    wait_until("they have gone", || {
+        first
+            .ask("INFO clients")
+            .contains("connected_priority_clients:0\r\n")
+    });
+}
+
+#[test]
 fn a_client_that_vanishes_with_data_in_flight_is_served_to_the_end() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();

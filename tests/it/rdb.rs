@@ -24,6 +24,72 @@ fn with_file(program: &Path, file: &Path, args: &[&str]) -> Daemon {
     Daemon::start_in(program, args, folder)
 }
 
+/// The files of `tests/data/compressed-snapshots.txt`.
+fn compressed() -> Vec<Vec<u8>> {
+    let text = include_str!("../data/compressed-snapshots.txt");
+    let hex = text.lines().filter(|line| !line.starts_with('#'));
+    let hex = hex.filter_map(|line| Some(line.split_once(" | ")?.1));
+    let digit = |hex: &str, at| u8::from_str_radix(&hex[at..at + 2], 16).expect("digits");
+    hex.map(|hex| (0..hex.len()).step_by(2).map(|at| digit(hex, at)).collect())
+        .collect()
+}
+
+/// Valkey 9.2 writes them with `rdbcompression lz4` and `zstd`.
+#[test]
+fn files_that_are_compressed_as_a_whole_are_loaded() {
+    let files = compressed();
+    assert_eq!(files.len(), 4);
+    for file in &files {
+        let folder = folder();
+        std::fs::write(folder.path().join("dump.rdb"), file).expect("a file");
+        let server = Daemon::start_in(&russet(), &["--rdbcompression", "lz4"], folder);
+        let mut c = server.connect();
+        assert_eq!(c.ask("DBSIZE"), ":3\r\n");
+        assert_eq!(
+            c.ask("LRANGE list 0 -1"),
+            "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n"
+        );
+        assert_eq!(c.ask("STRLEN long"), ":1200\r\n");
+        assert!(
+            server.log().contains("rdbcompression lz4: "),
+            "it says what it does"
+        );
+        assert_eq!(c.ask("CONFIG SET rdbcompression zstd"), "+OK\r\n");
+        assert!(
+            c.ask("CONFIG GET rdbcompression")
+                .ends_with("$4\r\nzstd\r\n")
+        );
+        assert!(
+            c.ask("CONFIG SET rdbcompression x")
+                .contains("argument must be 'yes' or 'no'")
+        );
+        assert_eq!(c.ask("SAVE"), "+OK\r\n");
+        let saved = std::fs::read(server.folder().join("dump.rdb")).expect("a file");
+        assert!(saved.starts_with(b"REDIS"));
+    }
+    // As the base of an append only file.
+    let folder = folder();
+    let dir = folder.path().join("appendonlydir");
+    std::fs::create_dir(&dir).expect("a folder");
+    std::fs::write(dir.join("appendonly.aof.1.base.rdb"), &files[0]).expect("a file");
+    std::fs::write(
+        dir.join("appendonly.aof.1.incr.aof"),
+        "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\ny\r\n",
+    )
+    .expect("a file");
+    let manifest = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    std::fs::write(dir.join("appendonly.aof.manifest"), manifest).expect("a file");
+    let checked = Command::new(russet())
+        .args(["check-aof", "appendonlydir/appendonly.aof.manifest"])
+        .current_dir(folder.path())
+        .output()
+        .expect("it runs");
+    assert!(checked.status.success(), "{checked:?}");
+    let server = Daemon::start_in(&russet(), &["--appendonly", "yes"], folder);
+    let mut c = server.connect();
+    assert_eq!(c.ask("DBSIZE"), ":4\r\n");
+}
+
 /// Values of every type and encoding.
 fn fill(c: &mut Connection) {
     let mut run = |line: &str| {

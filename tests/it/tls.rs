@@ -271,6 +271,48 @@ fn clients_show_certificates_where_they_must() {
     assert!(none().is_err());
 }
 
+/// Clients that can verify one kind of signature only.
+#[test]
+fn a_second_certificate_serves_clients_that_cannot_verify_the_first() {
+    use rustls::SignatureScheme as Scheme;
+    let tls = Tls::start(&["--tls-auth-clients", "no"]);
+    let by = |scheme: Scheme| {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(tls.authority.der.clone().into())
+            .expect("a certificate");
+        let mut provider = rustls::crypto::ring::default_provider();
+        let known = provider.signature_verification_algorithms;
+        let mapping: Vec<_> = known
+            .mapping
+            .iter()
+            .filter(|(one, _)| *one == scheme)
+            .copied()
+            .collect();
+        provider.signature_verification_algorithms.mapping = Vec::leak(mapping);
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(BOTH)
+            .expect("versions");
+        config.with_root_certificates(roots).with_no_client_auth()
+    };
+    let (first, second) = (Scheme::ECDSA_NISTP256_SHA256, Scheme::ED25519);
+    assert_eq!(tls.pings(by(first)), Ok(()));
+    assert!(tls.pings(by(second)).is_err());
+    let other = tls
+        .authority
+        .issue_by(&Subject::named("localhost"), &rcgen::PKCS_ED25519);
+    let (crt, key) = tls.write(&other, "alt");
+    let reply = tls.set(&[("tls-alt-cert-file", &crt), ("tls-alt-key-file", &key)]);
+    assert_eq!(reply, "+OK");
+    assert_eq!(
+        (tls.pings(by(first)), tls.pings(by(second))),
+        (Ok(()), Ok(()))
+    );
+    let wrong = tls.set(&[("tls-alt-key-file", "/nowhere/alt.key")]);
+    assert!(wrong.contains(FAILED), "{wrong}");
+    assert_eq!(tls.pings(by(second)), Ok(()));
+}
+
 #[test]
 fn certificates_out_of_their_time_are_refused() {
     let tls = Tls::start(&[]);

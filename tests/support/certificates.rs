@@ -131,7 +131,16 @@ impl Authority {
     }
 
     pub fn issue(&self, subject: &Subject<'_>) -> Issued {
-        let key = KeyPair::generate().expect("random numbers");
+        self.issue_by(subject, &rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// A certificate with a key of this kind.
+    pub fn issue_by(
+        &self,
+        subject: &Subject<'_>,
+        kind: &'static rcgen::SignatureAlgorithm,
+    ) -> Issued {
+        let key = KeyPair::generate_for(kind).expect("random numbers");
         let certificate = params(subject)
             .signed_by(&key, &self.issuer)
             .expect("signed");
