@@ -12,6 +12,8 @@ mod glob;
 mod hyperloglog;
 mod input;
 pub mod links;
+#[cfg(test)]
+mod mutated;
 mod packed;
 pub mod programs;
 mod rdb;

@@ -91,10 +91,13 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         Refused::TooLarge => TOO_LARGE,
     })?;
     write_id(call.reply, id);
-    let mut is_first_line = false;
+    let mut expires_sooner = false;
     if let Some((pid, iid)) = line {
-        is_first_line = stream.idempotence().next_due().is_none();
+        let due = |stream: &Stream| stream.idempotence().next_due();
+        let before = due(&stream);
         stream.record_iid(pid, iid, id);
+        // Not only the first line: a producer's next one may be older than the one that it displaces.
+        expires_sooner = before.is_none_or(|before| due(&stream).is_some_and(|now| now < before));
     }
     let (trimmed, gone) = match options.trim {
         Some(trim) => stream.trim(trim),
@@ -105,7 +108,7 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         false => None,
     };
     drop(stream);
-    if is_first_line {
+    if expires_sooner {
         call.db.note_stream(key);
     }
     call.db.changed(key, Class::STREAM, "xadd");
