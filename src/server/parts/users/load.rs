@@ -16,7 +16,8 @@ impl Acl {
     pub(in crate::server) fn load(&mut self, config: &mut Config) -> Result<(), UsersNotLoaded> {
         let lines = std::mem::take(&mut config.users);
         let roles = std::mem::take(&mut config.roles);
-        if !config.aclfile.is_empty() && !(lines.is_empty() && roles.is_empty()) {
+        let declares = !lines.is_empty() || !roles.is_empty();
+        if declares && !config.aclfile.is_empty() {
             tracing::warn!(
                 "Configuring Redis with users defined in redis.conf and at the same setting an \
                  ACL file path is invalid. This setup is very likely to lead to configuration \
