@@ -18,12 +18,12 @@ use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::input::Input;
 
-/// The beginning of a compressed file.
+/// The header of a compressed file: how it begins, its length, and the values that are known.
 const MAGIC: &[u8; 3] = b"VCS";
 const HEADER_BYTES: usize = 7;
-/// Version, then the codec, which is not compared; nothing; the kind of a snapshot.
 const VERSION: u8 = 1;
 const KIND_SNAPSHOT: u8 = 1;
+/// The codecs.
 const LZ4: u8 = 1;
 const ZSTD: u8 = 2;
 
@@ -98,7 +98,7 @@ pub fn is_snapshot(path: &Path) -> io::Result<bool> {
     Ok(head.starts_with(b"REDIS") || head == b"VALKEY" || head.starts_with(MAGIC))
 }
 
-/// The content of a compressed file behind this header.
+/// The content of a compressed file with this header.
 fn unpack<R: Read + 'static>(head: &[u8], packed: R) -> io::Result<Box<dyn Read>> {
     let unknown = || {
         let text = format!("it is compressed in an unknown way (header {head:02x?})");
@@ -230,6 +230,23 @@ mod tests {
                 let (report, is_sound) = checked(&other);
                 assert!(!is_sound || report.contains("3 keys"), "{name}: {report}");
             }
+        }
+    }
+
+    /// The length of a compressed file does not limit what its content announces.
+    #[test]
+    fn an_announced_count_makes_no_room_for_what_does_not_follow() {
+        use lz4_flex::frame::FrameEncoder;
+        use std::io::Write;
+        for kind in [2u8, 4, 22, 28] {
+            let mut content = b"REDIS0015\xfe\x00".to_vec();
+            content.extend([kind, 1, b'k', 0x81]);
+            content.extend((u64::MAX >> 8).to_be_bytes());
+            content.extend([1, b'a', 1, b'b']);
+            let mut frame = FrameEncoder::new(b"VCS\x01\x01\x00\x01".to_vec());
+            frame.write_all(&content).expect("memory");
+            let (report, is_sound) = checked(&frame.finish().expect("memory"));
+            assert!(!is_sound, "{report}");
         }
     }
 }
