@@ -48,7 +48,7 @@ mod layers;
 /// The interface of the program.
 pub mod daemon {
     pub use crate::commands::all_tables as tables;
-    pub use crate::config::{Errand, Startup, start, version};
+    pub use crate::config::{Called, Dialect, Errand, Startup, start, version};
     pub use crate::operator::{
         Target, doctor::run as doctor, ping::run as ping, tail::run as tail,
     };

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use russet::daemon::{self, Startup};
+use russet::daemon::{self, Called, Dialect, Startup};
 
 /// Configuration text on standard input longer than this is refused, as in a file.
 const STDIN_BYTES_MAX: u64 = 16 << 20;
@@ -14,7 +14,12 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_else(|| "russet".into());
     let mut arguments: Vec<OsString> = arguments.collect();
+    let mut called = called_by(&program);
     if Path::new(&program).file_name() == Some(OsStr::new("russet-container")) {
+        // The name of a Sentinel is an argument of its own, which is still to be read.
+        called.dialect = arguments
+            .first()
+            .map_or(called.dialect, |first| called_by(first).dialect);
         arguments = in_container(arguments, Path::exists);
         if !make_sentinel_file(&arguments) {
             return ExitCode::FAILURE;
@@ -23,48 +28,48 @@ fn main() -> ExitCode {
     if let Some(code) = tool(&program, &mut arguments) {
         return ExitCode::from(code);
     }
-    ExitCode::from(
-        match daemon::start(&arguments, is_sentinel(&program), read_stdin) {
-            Startup::Print { text, code } => print(&text, code),
-            Startup::Check(check) => {
-                let (text, code) = daemon::check(check, &daemon::tables());
-                print(&text, code)
-            }
-            Startup::CheckRdb { file, with_stats } => {
-                let (text, is_sound) = daemon::check_rdb(&file, with_stats);
-                // The report is the output, whatever its result.
-                print(&text, 0).max(u8::from(!is_sound))
-            }
-            Startup::CheckAof(words) => check_aof(&words),
-            Startup::Restore { from, until, to } => {
-                let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
-                print(&text, code)
-            }
-            Startup::Ask(errand, place) => {
-                let target = daemon::Target::from(place);
-                let (text, code) = match errand {
-                    daemon::Errand::Ping => daemon::ping(&target),
-                    daemon::Errand::Doctor => daemon::doctor(&target),
-                    daemon::Errand::Tail { from } => {
-                        let (text, code) = daemon::tail(&target, from, &mut io::stdout());
-                        return ExitCode::from(print(&text, code));
-                    }
-                };
-                // The findings are the output, whatever the result.
-                print(&text, 0).max(u8::try_from(code).unwrap_or(1))
-            }
-            Startup::Fail(problem) => daemon::fail(&problem),
-            Startup::Run(run) => daemon::run(*run, &program, &daemon::tables()),
-        },
-    )
+    ExitCode::from(match daemon::start(&arguments, called, read_stdin) {
+        Startup::Print { text, code } => print(&text, code),
+        Startup::Check(check) => {
+            let (text, code) = daemon::check(check, &daemon::tables());
+            print(&text, code)
+        }
+        Startup::CheckRdb { file, with_stats } => {
+            let (text, is_sound) = daemon::check_rdb(&file, with_stats);
+            // The report is the output, whatever its result.
+            print(&text, 0).max(u8::from(!is_sound))
+        }
+        Startup::CheckAof(words) => check_aof(&words),
+        Startup::Restore { from, until, to } => {
+            let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
+            print(&text, code)
+        }
+        Startup::Ask(errand, place) => {
+            let target = daemon::Target::from(place);
+            let (text, code) = match errand {
+                daemon::Errand::Ping => daemon::ping(&target),
+                daemon::Errand::Doctor => daemon::doctor(&target),
+                daemon::Errand::Tail { from } => {
+                    let (text, code) = daemon::tail(&target, from, &mut io::stdout());
+                    return ExitCode::from(print(&text, code));
+                }
+            };
+            // The findings are the output, whatever the result.
+            print(&text, 0).max(u8::try_from(code).unwrap_or(1))
+        }
+        Startup::Fail(problem) => daemon::fail(&problem),
+        Startup::Run(run) => daemon::run(*run, &program, &daemon::tables()),
+    })
 }
 
-/// Whether the program is called by the name of a Sentinel.
-fn is_sentinel(program: &OsStr) -> bool {
-    let name = Path::new(program).file_name();
-    SENTINEL_NAMES
-        .iter()
-        .any(|sentinel| name == Some(OsStr::new(sentinel)))
+/// What the program's name asks for.
+fn called_by(program: &OsStr) -> Called {
+    let name = Path::new(program).file_name().and_then(OsStr::to_str);
+    let name = name.unwrap_or_default();
+    Called {
+        is_sentinel: SENTINEL_NAMES.contains(&name),
+        dialect: Dialect::of_program(name),
+    }
 }
 
 /// The configuration file of a container image.
@@ -162,7 +167,10 @@ fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
     );
     let asks_version = |word: &OsString| word == "-v" || word == "--version";
     if (checks_aof || checks_rdb) && arguments.len() == 1 && asks_version(&arguments[0]) {
-        return Some(print(&format!("{name} {}\n", daemon::version()), 0));
+        return Some(print(
+            &format!("{name} {}\n", daemon::version(Dialect::of_program(name))),
+            0,
+        ));
     }
     if checks_rdb {
         if arguments.is_empty() {
@@ -221,6 +229,19 @@ mod tests {
         assert_eq!(taken(&["redis-server", "/my.conf"]), "/my.conf");
         assert_eq!(taken(&["redis-server", "--version"]), "--version");
         assert_eq!(taken(&["ping"]), "ping");
+    }
+
+    #[test]
+    fn a_name_asks_for_a_role_and_a_dialect() {
+        for (name, is_sentinel, dialect) in [
+            ("russet", false, Dialect::Redis),
+            ("/usr/bin/redis-sentinel", true, Dialect::Redis),
+            ("/usr/bin/valkey-server", false, Dialect::Valkey),
+            ("valkey-sentinel", true, Dialect::Valkey),
+        ] {
+            let called = called_by(OsStr::new(name));
+            assert_eq!((called.is_sentinel, called.dialect), (is_sentinel, dialect));
+        }
     }
 
     #[test]

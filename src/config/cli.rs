@@ -16,9 +16,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::dialect::Dialect;
 use super::problem::{Check, Origin, Problem};
 use super::program::{self, Asked, Errand, ServerAddress};
-use super::reader::{Loaded, REDIS_VERSION, Sources, check, load};
+use super::reader::{Loaded, Sources, check, load};
 use super::table::Config;
 use super::words;
 
@@ -60,13 +61,20 @@ pub struct Run {
     pub unserved: Vec<(&'static str, Origin)>,
 }
 
+/// What the program's name asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Called {
+    pub is_sentinel: bool,
+    pub dialect: Dialect,
+}
+
 /// Parses the arguments (without the program's name) and reads all sources they name.
 ///
-/// `is_sentinel`: the program's name asks for a Sentinel. `stdin` is called at most once, if standard
-/// input is requested.
+/// `called`: what the program's name asks for. `stdin` is called at most once, if standard input is
+/// requested.
 pub fn start(
     arguments: &[OsString],
-    is_sentinel: bool,
+    called: Called,
     stdin: impl FnOnce() -> std::io::Result<Vec<u8>>,
 ) -> Startup {
     let first = arguments.first().map_or(&b""[..], |a| a.as_bytes());
@@ -76,7 +84,7 @@ pub fn start(
         _ => {}
     }
     let asks_for_sentinel = |word: &OsString| word.as_bytes() == b"--sentinel";
-    let is_sentinel = is_sentinel || arguments.iter().any(asks_for_sentinel);
+    let is_sentinel = called.is_sentinel || arguments.iter().any(asks_for_sentinel);
     // Before the file it is only the mode; behind it, it may be a directive as well.
     let mut rest = arguments.to_vec();
     for at in [0, 1] {
@@ -85,7 +93,7 @@ pub fn start(
             rest.remove(at);
         }
     }
-    let (checks_only, arguments) = match program::read(&rest) {
+    let (checks_only, arguments) = match program::read(&rest, called.dialect) {
         Asked::Server {
             checks_only,
             arguments,
@@ -102,6 +110,7 @@ pub fn start(
         stdin: None,
         options: line.options,
         is_sentinel,
+        dialect: called.dialect,
     };
     if line.reads_stdin {
         match stdin() {
@@ -144,14 +153,14 @@ fn place_from_file(errand: Errand, mut place: ServerAddress) -> Startup {
 }
 
 /// `Redis server v=8.10.2 ...`, as `--version` prints it and tools read it.
-pub fn version_line() -> String {
-    format!("Redis server {}", version())
+pub fn version_line(dialect: Dialect) -> String {
+    format!("{} server {}", dialect.product(), version(dialect))
 }
 
 /// What `--version` prints after a program's name.
-pub fn version() -> String {
-    let russet = env!("CARGO_PKG_VERSION");
-    format!("v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}")
+pub fn version(dialect: Dialect) -> String {
+    let (russet, version) = (env!("CARGO_PKG_VERSION"), dialect.version());
+    format!("v={version} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}")
 }
 
 const NO_TEST_MEMORY: &str = "russet does not test memory; use memtest86 or memtester.\n";
@@ -228,7 +237,9 @@ mod tests {
 
     fn start_with(words: &[&str], stdin: &str) -> Startup {
         let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
-        start(&arguments, false, || Ok(stdin.as_bytes().to_vec()))
+        start(&arguments, Called::default(), || {
+            Ok(stdin.as_bytes().to_vec())
+        })
     }
 
     fn get(words: &[&str], names: &[&str]) -> Vec<String> {

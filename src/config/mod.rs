@@ -14,6 +14,7 @@
 mod checks;
 mod choices;
 mod cli;
+mod dialect;
 mod directive;
 #[cfg(test)]
 mod documents;
@@ -31,7 +32,8 @@ mod words;
 
 pub use checks::expand_title;
 pub use choices::*;
-pub use cli::{Run, Startup, start, version};
+pub use cli::{Called, Run, Startup, start, version};
+pub use dialect::Dialect;
 pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
 pub use program::{Errand, Login, ServerAddress};

@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
 use super::cli::version_line;
+use super::dialect::Dialect;
 use super::directive::{Directive, Flags, ValueKind};
 use super::reader::SENTINEL_PORT;
 use super::table::{Config, DIRECTIVES};
@@ -120,7 +121,7 @@ impl ServerAddress {
 }
 
 /// Parses the arguments, without the program's name.
-pub(super) fn read(arguments: &[OsString]) -> Asked {
+pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
     let matches = match command().try_get_matches_from(words(arguments)) {
         Ok(matches) => matches,
         Err(said) => {
@@ -154,7 +155,7 @@ pub(super) fn read(arguments: &[OsString]) -> Asked {
             let from = asked.get_one::<u64>(FROM).copied();
             return Asked::Ask(Errand::Tail { from }, place(asked));
         }
-        _ if matches.get_flag("version") => format!("{}\n", version_line()),
+        _ if matches.get_flag("version") => format!("{}\n", version_line(dialect)),
         _ => {
             let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
             return Asked::Server {
@@ -525,7 +526,7 @@ mod tests {
 
     fn asked(words: &[&str]) -> Asked {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        read(&words)
+        read(&words, Dialect::Redis)
     }
 
     fn text(words: &[&str]) -> (String, i32) {
@@ -580,7 +581,10 @@ mod tests {
         let (help, code) = text(&["--help", "--nosuch"]);
         assert!(help.contains("russet --check-config") && help.contains("--port 7777"));
         assert_eq!((text(&["-h"]), code), ((help, 0), 0));
-        assert_eq!(text(&["-v", "x"]), (format!("{}\n", version_line()), 0));
+        assert_eq!(
+            text(&["-v", "x"]),
+            (format!("{}\n", version_line(Dialect::Redis)), 0)
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::dialect::Dialect;
 use super::directive::{Directive, Flags, Support};
 use super::include;
 use super::problem::{Check, FileLine, Origin, Problem};
@@ -44,6 +45,8 @@ pub struct Sources {
     pub options: Option<Vec<u8>>,
     /// The process is a Sentinel: `sentinel` lines are read, and the defaults of some directives differ.
     pub is_sentinel: bool,
+    /// The dialect that the program's name implies.
+    pub dialect: Dialect,
 }
 
 /// The result of a load without problems.
@@ -82,7 +85,7 @@ pub fn check(sources: &Sources) -> Check {
 }
 
 fn read(sources: &Sources) -> Reader {
-    let mut reader = Reader::new(sources.is_sentinel);
+    let mut reader = Reader::new(sources.is_sentinel, sources.dialect);
     let mut text = Joined::default();
     if let Some(path) = &sources.file {
         reader.add_files(&mut text, path, None);
@@ -151,9 +154,11 @@ struct Reader {
 pub(super) const SENTINEL_PORT: u16 = 26379;
 
 impl Reader {
-    fn new(is_sentinel: bool) -> Reader {
+    fn new(is_sentinel: bool, dialect: Dialect) -> Reader {
         let mut config = Config {
             is_sentinel,
+            dialect,
+            named_dialect: dialect,
             ..Config::default()
         };
         if is_sentinel {
@@ -349,6 +354,9 @@ impl Reader {
 
     fn finish(mut self) -> Result<Loaded, Vec<Problem>> {
         let config = &mut self.config;
+        let set_by = &self.set_by;
+        let dialect = config.dialect;
+        dialect.set_defaults(config, |directive| set_by.contains_key(directive.name));
         if config.cluster_enabled {
             if config.replicaof.0.is_some() {
                 let reason = "replicaof directive not allowed in cluster mode";
@@ -386,7 +394,7 @@ fn unserved(
     config: &Config,
     set_by: &HashMap<&'static str, Origin>,
 ) -> Vec<(&'static str, Origin)> {
-    let default = Config::default();
+    let default = config.defaults();
     let waits = |d: &&Directive| matches!(d.support, Support::NotYet(_));
     DIRECTIVES
         .iter()

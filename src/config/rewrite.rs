@@ -77,7 +77,7 @@ impl Config {
         foreign: Option<&ForeignLines>,
     ) -> Vec<u8> {
         let mut page = Page::read(old, foreign);
-        let default = Config::default();
+        let default = self.defaults();
         for directive in DIRECTIVES {
             let is_unused = foreign.is_some_and(|f| f.unused.contains(&directive.name));
             let values = match directive.lines(self, &default) {

@@ -13,6 +13,7 @@
 
 use super::checks;
 use super::choices::*;
+use super::dialect::Dialect;
 use super::directive::Feature::*;
 use super::directive::Support::{NotNeeded, NotYet, Works};
 use super::directive::{Directive, Empty, Flags, Unit, ValueKind};
@@ -50,6 +51,8 @@ macro_rules! directives {
             pub roles: Vec<FileLine>,
             /// The process is a Sentinel.
             pub is_sentinel: bool,
+            /// The dialect that the program's name implies.
+            pub named_dialect: Dialect,
             /// `sentinel` lines, read by a Sentinel only.
             pub(crate) sentinel_lines: Vec<FileLine>,
         }
@@ -62,6 +65,7 @@ macro_rules! directives {
                     users: Vec::new(),
                     roles: Vec::new(),
                     is_sentinel: false,
+                    named_dialect: Dialect::default(),
                     sentinel_lines: Vec::new(),
                 }
             }
@@ -790,6 +794,8 @@ directives! {
         "enable-debug-assert", flag, [IMMUTABLE HIDDEN], NotNeeded;
 
     // russet's own
+    dialect: Dialect = Dialect::Redis =>
+        "dialect", choice, [IMMUTABLE], Works;
     prefix_stats: bool = false =>
         "prefix-stats", flag, [], Works;
     prefix_stats_delimiter: Text = Text::from(b":".as_slice()) =>
@@ -887,7 +893,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds twenty-three of its own, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds twenty-four of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
     /// Valkey 9.2.
     #[test]
@@ -898,7 +904,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 25 + 44 + 36);
+        assert_eq!(shown, 203 + 26 + 44 + 36);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -16,6 +16,7 @@ use super::{
     Ref, RefMut, Str,
 };
 use crate::command::CommandError;
+use crate::config::Dialect;
 use crate::resp::Reply;
 use crate::types::{Container, Limits, Type};
 
@@ -104,6 +105,11 @@ impl<'a> Db<'a> {
     /// Thresholds at which encodings change.
     pub fn limits(&self) -> &Limits {
         &self.keyspace.limits
+    }
+
+    #[inline]
+    pub fn dialect(&self) -> Dialect {
+        self.keyspace.dialect
     }
 
     /// Another database under the same keyspace.

@@ -69,6 +69,7 @@ pub use watch::{WatchList, Watchers};
 /// The class of an event.
 pub use crate::config::EventClass as Class;
 
+use crate::config::Dialect;
 use crate::types::{Inner, Limits, Type};
 use databases::Databases;
 
@@ -124,6 +125,7 @@ pub struct Keyspace {
     pub watchers: Watchers,
     pub waiting: Waiting,
     pub limits: Limits,
+    pub dialect: Dialect,
     pub lazyfree: LazyFree,
     /// Changes of keys, for listeners notified after each command.
     pub journal: Journal,
@@ -158,6 +160,7 @@ impl Keyspace {
             watchers: Watchers::default(),
             waiting: Waiting::default(),
             limits: Limits::default(),
+            dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
             journal: Journal::default(),
             effects: Effects::default(),

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::base::sys::{self, FixedText, SignalFacts};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::net::Address;
 use crate::server::clients::client::Client;
 use crate::server::log;
@@ -105,10 +105,10 @@ fn on_signal(facts: SignalFacts) {
     write_start(fd);
     write_line(fd, |line| {
         let (signal, code) = (facts.signal, facts.code);
-        let version = config::REDIS_VERSION;
+        let (product, version) = (log::dialect().product(), log::dialect().version());
         write!(
             line,
-            "Redis {version} crashed by signal: {signal}, si_code: {code}"
+            "{product} {version} crashed by signal: {signal}, si_code: {code}"
         )
     });
     match facts.sender {

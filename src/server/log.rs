@@ -36,7 +36,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 use crate::base::clock;
 use crate::base::sys::Syslog;
 use crate::base::text::Printable;
-use crate::config::{Choice, Config, LogFormat, LogLevel, LogTimestamp, SyslogFacility};
+use crate::config::{Choice, Config, Dialect, LogFormat, LogLevel, LogTimestamp, SyslogFacility};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -52,6 +52,8 @@ static TIMESTAMP: AtomicU8 = AtomicU8::new(0);
 static MAIN_PID: AtomicU32 = AtomicU32::new(0);
 /// It is a Sentinel.
 static IS_SENTINEL: AtomicBool = AtomicBool::new(false);
+/// The process speaks Valkey's dialect.
+static IS_VALKEY: AtomicBool = AtomicBool::new(false);
 
 /// Where lines go.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ pub fn init(config: &Config, daemonized: bool) {
         .syslog_enabled
         .then(|| Syslog::open(&config.syslog_ident, facility(config.syslog_facility)));
     IS_SENTINEL.store(config.is_sentinel, Ordering::Relaxed);
+    IS_VALKEY.store(config.dialect == Dialect::Valkey, Ordering::Relaxed);
     set_format(config.log_format);
     set_timestamp(config.log_timestamp_format);
     OUTPUT.set(output).expect("the log is set up once");
@@ -100,6 +103,40 @@ pub fn set_level(level: LogLevel) {
     if let Some(handle) = LEVEL.get() {
         // The subscriber lives as long as the process.
         let _ = handle.reload(filter(level));
+    }
+}
+
+/// The dialect of the process's lines.
+pub fn dialect() -> Dialect {
+    match IS_VALKEY.load(Ordering::Relaxed) {
+        true => Dialect::Valkey,
+        false => Dialect::Redis,
+    }
+}
+
+/// The primary's name in a line: the word of the dialect, in the case of the text around it.
+#[derive(Clone, Copy, Debug)]
+pub enum Primary {
+    Upper,
+    Title,
+    Lower,
+}
+
+/// `MASTER` or `PRIMARY`, and so on.
+pub const MASTER: Primary = Primary::Upper;
+#[allow(non_upper_case_globals)]
+pub const Master: Primary = Primary::Title;
+#[allow(non_upper_case_globals)]
+pub const master: Primary = Primary::Lower;
+
+impl fmt::Display for Primary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [upper, title, lower] = dialect().primary_words();
+        f.write_str(match self {
+            Primary::Upper => upper,
+            Primary::Title => title,
+            Primary::Lower => lower,
+        })
     }
 }
 

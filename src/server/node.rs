@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
-use crate::config::{Startup, start};
+use crate::config::{Called, Startup, start};
 use crate::keyspace::{Db, DbIndex};
 use crate::net::{Address, Stream};
 use crate::persistence::aof::Log;
@@ -96,7 +96,7 @@ impl Node {
         mut dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
     ) -> Result<Node, String> {
         let arguments: Vec<OsString> = options.iter().map(OsString::from).collect();
-        let config = match start(&arguments, false, || Ok(Vec::new())) {
+        let config = match start(&arguments, Called::default(), || Ok(Vec::new())) {
             Startup::Run(run) => run.config,
             _ => return Err(format!("refused: {options:?}")),
         };

@@ -241,6 +241,7 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
     keyspace.removal_words =
         RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
     keyspace.limits = Limits::of(config);
+    keyspace.dialect = config.dialect;
 }
 
 /// Logs what `rdbcompression` does, if it asks for a form that is not written.

@@ -12,7 +12,7 @@ use crate::base::alloc;
 use crate::base::text::Printable;
 use crate::command::Flags;
 use crate::config::{
-    Check, Config, FileLine, LogFormat, Problem, PubsubDefault, REDIS_VERSION, Run, system_text,
+    Check, Config, Dialect, FileLine, LogFormat, Problem, PubsubDefault, Run, system_text,
 };
 use crate::net::Listener;
 use crate::net::tls::Materials;
@@ -73,7 +73,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log::init(&config, in_background);
     crash::install(&config);
     supervisor.log_warnings(config.supervised);
-    log_beginning(configured);
+    log_beginning(configured, config.dialect);
     log::enter_service();
     log_unserved(&unserved);
     super::settings::log_compression(&config);
@@ -342,11 +342,12 @@ fn enter_place(config: &Config, in_background: bool) -> Result<(), Problem> {
     Ok(())
 }
 
-fn log_beginning(configured: bool) {
+fn log_beginning(configured: bool, dialect: Dialect) {
     let (russet, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
-    tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    let (product, version) = (dialect.product(), dialect.version());
+    tracing::info!("oO0OoO0OoO0Oo {product} is starting oO0OoO0OoO0Oo");
     tracing::info!(
-        "Redis version={REDIS_VERSION}, russet={russet}, bits=64, pid={pid}, just started"
+        "{product} version={version}, russet={russet}, bits=64, pid={pid}, just started"
     );
     match configured {
         true => tracing::info!("Configuration loaded"),
@@ -384,10 +385,11 @@ fn show_logo(config: &Config) {
         return;
     }
     let (russet, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    let (product, version) = (config.dialect.product(), config.dialect.version());
     log::raw(&format!(
         "
       .---.      russet {russet}, 64 bit
-   .-'  .  '-.   speaks Redis {REDIS_VERSION}
+   .-'  .  '-.   speaks {product} {version}
   /  .-'|'-.  \\
  |  '-._|_.-'  | Running in {mode} mode
   \\     |     /  Port: {port}

@@ -5,7 +5,7 @@
 //! outside MULTI, keys that expire. Each stream is played to a real Redis 8.10 and to
 //! russet; replies are compared as bytes, and afterwards the whole contents of both. A
 //! stream that differs is shrunk and printed as redis-cli lines. Some of the streams are
-//! also played to Redis 8.0 and 7.0, and Valkey's own commands to Valkey.
+//! also played to Redis 8.0 and 7.0, and to Valkey beside russet in its dialect.
 //!
 //! | module | holds |
 //! |---|---|
@@ -115,7 +115,7 @@ impl Bench {
     fn new(peer: Peer, what: &str) -> Option<Bench> {
         let program = peer.program_for(what)?;
         let reference = Side::new(Daemon::start_program(&program, &[]));
-        let mut subject = Side::new(Daemon::start(&[]));
+        let mut subject = Side::new(Daemon::start(peer.arguments()));
         let dumps = subject.has_command("dump") && peer == Peer::Redis810;
         Some(Bench {
             peer,
@@ -152,7 +152,8 @@ impl Bench {
             too_new: match self.peer {
                 Peer::Redis7 => rows::NEWER_THAN_REDIS_7,
                 Peer::Redis8 => rows::NEWER_THAN_REDIS_8,
-                _ => &[],
+                Peer::Valkey9 => rows::NEWER_THAN_VALKEY_9,
+                Peer::Redis810 => &[],
             },
         }
     }
@@ -215,7 +216,7 @@ impl Plan {
 /// Divides the streams of a group: older servers get a part, as 8.10 shows most of the same.
 fn share(peer: Peer) -> u64 {
     match peer {
-        Peer::Redis7 => 4,
+        Peer::Redis7 | Peer::Valkey9 => 4,
         Peer::Redis8 => 8,
         _ => 1,
     }
@@ -361,6 +362,51 @@ macro_rules! groups {
                 }
             )*
         }
+
+        /// Beside Valkey, in its dialect.
+        mod valkey9 {
+            $(
+                #[test]
+                fn $test() {
+                    super::check(&super::rows::$group, super::Peer::Valkey9);
+                }
+            )*
+
+            #[test]
+            fn waiting_clients_are_served_as_by_valkey() {
+                super::check(&super::rows::BLOCKING, super::Peer::Valkey9);
+            }
+
+            #[test]
+            fn stream_commands_answer_as_valkey() {
+                super::check(&super::rows::STREAM, super::Peer::Valkey9);
+            }
+
+            #[test]
+            fn users_and_rules_answer_as_valkey() {
+                super::check(&super::rows::ACL, super::Peer::Valkey9);
+            }
+
+            #[test]
+            fn payloads_are_restored_as_by_valkey() {
+                super::check(&super::rows::RESTORE, super::Peer::Valkey9);
+            }
+
+            #[test]
+            fn valkeys_own_commands_answer_as_valkey() {
+                super::check(&super::rows::VALKEY, super::Peer::Valkey9);
+            }
+
+            #[test]
+            fn polygons_answer_as_valkeys() {
+                super::check(&super::rows::VALKEY_GEO, super::Peer::Valkey9);
+            }
+
+            #[test]
+            fn rules_about_databases_answer_as_valkeys() {
+                super::check(&super::rows::VALKEY_ACL, super::Peer::Valkey9);
+            }
+        }
     };
 }
 
@@ -421,11 +467,6 @@ fn payloads_are_restored_as_by_redis() {
     check(&rows::RESTORE, Peer::Redis810);
 }
 
-#[test]
-fn valkeys_own_commands_answer_as_valkey() {
-    check(&rows::VALKEY, Peer::Valkey9);
-}
-
 /// Compared with Redis 7.0, since Redis 8.0.2 merges runs beyond the last register: it lacks
 /// the fix of CVE-2025-32023.
 #[test]
@@ -433,20 +474,10 @@ fn damaged_hyperloglogs_are_refused_as_by_redis() {
     check(&rows::HYPERLOGLOG_DAMAGED, Peer::Redis7);
 }
 
-#[test]
-fn polygons_answer_as_valkeys() {
-    check(&rows::VALKEY_GEO, Peer::Valkey9);
-}
-
 /// Not compared with Redis 7.0: no `sanitize-payload`, and DRYRUN's errors do not name the user.
 #[test]
 fn users_and_rules_answer_as_redis() {
     check(&rows::ACL, Peer::Redis810);
-}
-
-#[test]
-fn rules_about_databases_answer_as_valkeys() {
-    check(&rows::VALKEY_ACL, Peer::Valkey9);
 }
 
 /// Commands that the rows generate, including subcommands (`client|id`).

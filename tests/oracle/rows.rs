@@ -1103,6 +1103,19 @@ pub const NEWER_THAN_REDIS_8: &[(&str, &str)] = &[
     ("command", "docs"),
 ];
 
+/// As above, for Valkey 9.1.
+pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
+    ("set", "ifne"),
+    ("set", "ifdeq"),
+    ("set", "ifdne"),
+    ("zunion", "count"),
+    ("zinter", "count"),
+    ("zunionstore", "count"),
+    ("zinterstore", "count"),
+    ("command", "set"),
+    ("command", "docs"),
+];
+
 /// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("script|debug", "there is no debugger"),

@@ -20,7 +20,7 @@ pub enum Peer {
     Redis7,
     /// Redis 8.10: the newest, where it differs.
     Redis810,
-    /// Valkey 9.1: the reference for the commands only it has.
+    /// Valkey 9.1: the reference of its dialect.
     Valkey9,
 }
 
@@ -31,6 +31,14 @@ impl Peer {
             Peer::Redis7 => "Redis 7.0",
             Peer::Redis810 => "Redis 8.10",
             Peer::Valkey9 => "Valkey 9.1",
+        }
+    }
+
+    /// How russet is started beside it.
+    pub fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Peer::Valkey9 => &["--dialect", "valkey"],
+            _ => &[],
         }
     }
 

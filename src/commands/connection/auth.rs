@@ -3,7 +3,7 @@
 use crate::acl::Context;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
-use crate::config::REDIS_VERSION;
+use crate::commands::server::write_modules;
 use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, ClientFlags, CommandResult, Server, Spec, World};
@@ -172,11 +172,13 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
 fn write_facts(reply: &mut Reply, id: ClientId, server: &Server) {
     // A Sentinel has no role.
     let is_sentinel = server.is_sentinel();
-    reply.map(if is_sentinel { 6 } else { 7 });
+    let (dialect, zone) = (server.config.dialect, &server.config.availability_zone);
+    let facts = 6 + usize::from(!is_sentinel) + usize::from(!zone.is_empty());
+    reply.map(facts);
     reply.bulk(b"server");
-    reply.bulk(b"redis");
+    reply.bulk(dialect.hello_name().as_bytes());
     reply.bulk(b"version");
-    reply.bulk(REDIS_VERSION.as_bytes());
+    reply.bulk(dialect.version().as_bytes());
     reply.bulk(b"proto");
     reply.int(if reply.resp3() { 3 } else { 2 });
     reply.bulk(b"id");
@@ -189,7 +191,11 @@ fn write_facts(reply: &mut Reply, id: ClientId, server: &Server) {
         reply.bulk(if is_replica { b"replica" } else { b"master" });
     }
     reply.bulk(b"modules");
-    reply.array(0);
+    write_modules(reply, dialect);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone);
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ mod slowlog;
 mod some_commands;
 mod state;
 
+pub(super) use module::write_modules;
+
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[

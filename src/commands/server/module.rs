@@ -3,6 +3,8 @@
 use crate::base::text::Printable;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
+use crate::config::Dialect;
+use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
 
 const LOADS: Flags = Flags::ADMIN
@@ -46,10 +48,27 @@ const LIST: Spec = Spec {
 
 /// `MODULE LIST`: the modules whose commands are built in.
 ///
-/// Reply: array, empty: there are none.
+/// Reply: array of maps, empty in Redis's dialect: there are none.
 fn list(call: &mut Call<'_>) -> CommandResult {
-    call.reply.array(0);
+    write_modules(call.reply, call.server.config.dialect);
     Ok(())
+}
+
+/// The list of modules, of MODULE LIST and HELLO.
+pub(in crate::commands) fn write_modules(reply: &mut Reply, dialect: Dialect) {
+    let modules = dialect.modules();
+    reply.array(modules.len());
+    for name in modules {
+        reply.map(4);
+        reply.bulk(b"name");
+        reply.bulk(name.as_bytes());
+        reply.bulk(b"ver");
+        reply.int(1);
+        reply.bulk(b"path");
+        reply.bulk(name.as_bytes());
+        reply.bulk(b"args");
+        reply.array(0);
+    }
 }
 
 const LOAD: Spec = Spec {

@@ -5,7 +5,6 @@ use rand::Rng;
 use crate::base::clock;
 use crate::base::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
-use crate::config::REDIS_VERSION;
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
 pub(super) const TIME: Spec = Spec {
@@ -94,8 +93,10 @@ fn lolwut(call: &mut Call<'_>) -> CommandResult {
         text.push('\n');
     }
     let russet = env!("CARGO_PKG_VERSION");
+    let dialect = call.server.config.dialect;
+    let (product, version) = (dialect.product(), dialect.version());
     text.push_str(&format!(
-        "\nrusset ver. {russet}, as Redis ver. {REDIS_VERSION}\n"
+        "\nrusset ver. {russet}, as {product} ver. {version}\n"
     ));
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::{InfoWriter, Source};
 
 use crate::base::usage::{Who, cpu_time};
-use crate::config::{Choice, REDIS_VERSION, Supervised};
+use crate::config::{Choice, Supervised};
 
 const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -25,9 +25,15 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
         other => other,
     };
     to.section("Server");
+    let dialect = config.dialect;
+    to.field("redis_version", dialect.redis_version());
+    to.field("server_name", dialect.server_name());
+    if let Some(version) = dialect.valkey_version() {
+        to.field("valkey_version", version);
+        to.field("valkey_release_stage", "ga");
+        to.field("server_mode", config.mode());
+    }
     to.fields(&[
-        ("redis_version", &REDIS_VERSION),
-        ("server_name", &"russet"),
         ("russet_version", &RUSSET_VERSION),
         ("redis_git_sha1", &"00000000"),
         ("redis_git_dirty", &0),
@@ -58,7 +64,7 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
         file.map_or_else(String::new, |f| f.display().to_string()),
     );
     to.field("io_threads_active", 0);
-    if !config.availability_zone.is_empty() {
+    if dialect.valkey_version().is_some() || !config.availability_zone.is_empty() {
         to.field(
             "availability_zone",
             config.availability_zone.lossy().as_ref(),

@@ -5,7 +5,7 @@ use super::exposition::{Families, Labels, MetricKind, Value};
 use super::number;
 
 use crate::base::{alloc, usage};
-use crate::config::{Choice, REDIS_VERSION};
+use crate::config::Choice;
 use crate::server::observe::info;
 use crate::server::observe::info::Source;
 use crate::server::parts::command_log::LogKind;
@@ -51,7 +51,10 @@ pub(in crate::server) fn add_instance(from: &Source<'_>, to: &mut Families) {
         labels.0[0].1 = "sentinel".to_owned();
     }
     labels.0.extend([
-        ("redis_version", REDIS_VERSION.to_owned()),
+        (
+            "redis_version",
+            server.config.dialect.redis_version().to_owned(),
+        ),
         (
             "maxmemory_policy",
             server.config.maxmemory_policy.name().to_owned(),

@@ -9,7 +9,6 @@ use super::sink::Sink;
 
 use crate::base::alloc;
 use crate::base::pin::Pinned;
-use crate::config::REDIS_VERSION;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use crate::persistence::background::{self, BackgroundFile};
 use crate::persistence::rdb::{RdbWriter, Use};
@@ -128,7 +127,7 @@ impl RdbSink {
         let mut writer = RdbWriter::new(version, config.rdbcompression.of_strings());
         writer.magic();
         let number = |n: i64| n.to_string().into_bytes();
-        writer.aux("redis-ver", REDIS_VERSION.as_bytes());
+        writer.aux("redis-ver", config.dialect.redis_version().as_bytes());
         writer.aux("redis-bits", b"64");
         writer.aux("ctime", &number(making.now.unix_s()));
         writer.aux("used-mem", &number(alloc::used_memory() as i64));
