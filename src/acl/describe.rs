@@ -4,16 +4,20 @@ use super::pattern::Pattern;
 use super::role::Role;
 use super::selector::{Rights, Selector};
 use super::user::User;
-use crate::config;
+use crate::config::{self, Dialect};
 
 /// A user's parts as ACL GETUSER shows them.
 pub struct Description<'a> {
     user: &'a User,
+    dialect: Dialect,
 }
 
 impl User {
-    pub fn describe(&self) -> Description<'_> {
-        Description { user: self }
+    pub fn describe(&self, dialect: Dialect) -> Description<'_> {
+        Description {
+            user: self,
+            dialect,
+        }
     }
 }
 
@@ -23,10 +27,12 @@ impl<'a> Description<'a> {
         let user = self.user;
         let mut flags = vec![if user.is_on { "on" } else { "off" }];
         flags.extend(user.no_password.then_some("nopass"));
-        flags.push(match user.skips_sanitizing {
-            true => "skip-sanitize-payload",
-            false => "sanitize-payload",
-        });
+        if self.dialect.shows_sanitizing() {
+            flags.push(match user.skips_sanitizing {
+                true => "skip-sanitize-payload",
+                false => "sanitize-payload",
+            });
+        }
         flags
     }
 

@@ -269,7 +269,7 @@ mod tests {
         let channels = PubsubDefault::ResetChannels;
         let users = parse_users("f", text, &commands, channels).map_err(|e| e.to_string())?;
         let line = |(name, user): (&Vec<u8>, &User)| {
-            let rules = user.describe().line();
+            let rules = user.describe(crate::config::Dialect::Redis).line();
             String::from_utf8_lossy(&[name, b" ".as_slice(), &rules].concat()).into_owned()
         };
         Ok(users.users.iter().map(line).collect())

@@ -11,6 +11,7 @@ use super::role::{Role, Roles};
 use super::rule::has_spaces;
 use super::user::User;
 use crate::base::alloc::{self, Metered};
+use crate::config::Dialect;
 
 /// A user's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -196,7 +197,7 @@ impl Users {
     pub fn lines(&self) -> impl Iterator<Item = Vec<Vec<u8>>> {
         self.iter().map(|(name, id)| {
             let mut words = vec![b"user".to_vec(), name.to_vec()];
-            words.extend(self.get(id).describe().rules());
+            words.extend(self.get(id).describe(Dialect::Redis).rules());
             words
         })
     }

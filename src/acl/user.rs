@@ -374,11 +374,17 @@ mod tests {
             ("+@all -get +@all", "+@all"),
             ("-@string -@string +@STRING", "-@all +@string"),
         ] {
-            assert_eq!(b.user(rules).describe().root().command_rules(), told);
+            assert_eq!(
+                b.user(rules)
+                    .describe(config::Dialect::Redis)
+                    .root()
+                    .command_rules(),
+                told
+            );
         }
         let user = b.user("on >x ~a %R~b %W~b %W~c &d db=2,1 (+get ~e) (allkeys &f resetdbs)");
         assert_eq!(
-            String::from_utf8_lossy(&user.describe().line()),
+            String::from_utf8_lossy(&user.describe(config::Dialect::Redis).line()),
             "on sanitize-payload \
              #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 ~a ~b %W~c \
              resetchannels &d db=1,2 -@all (~e resetchannels -@all +get) \
@@ -442,7 +448,7 @@ mod tests {
         assert_eq!(b.check(&user, "set w1 x"), Ok(()));
         assert_eq!(b.check(&user, "get w1"), Err(Denied::Key(1)));
         assert_eq!(b.check(&user, "set r1 x"), Err(Denied::Key(1)));
-        let shown = String::from_utf8_lossy(&user.describe().line()).into_owned();
+        let shown = String::from_utf8_lossy(&user.describe(config::Dialect::Redis).line()).into_owned();
         assert_eq!(
             shown,
             "on sanitize-payload ~w* resetchannels -@all +set role=reader"
@@ -451,7 +457,7 @@ mod tests {
         assert!(!b.user("role=all role=reader").allows_all());
         assert!(!b.user("ROLE=all resetroles").allows_all());
         assert!(!b.user("role=all reset").allows_all());
-        let twice = b.user("role=all,reader,all").describe().line();
+        let twice = b.user("role=all,reader,all").describe(config::Dialect::Redis).line();
         assert!(twice.ends_with(b"role=all,reader"));
         let mut user = b.user("role=reader");
         let before = user.clone();

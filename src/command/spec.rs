@@ -94,6 +94,8 @@ bitflags! {
         const MEETS_ANY_KEY = 1 << 37;
         /// Runs a script, whatever names it.
         const SCRIPT_RUNNER = 1 << 38;
+        /// As `NO_MULTI`, in Valkey's dialect only.
+        const NO_MULTI_IN_VALKEY = 1 << 39;
     }
 }
 

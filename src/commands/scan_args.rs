@@ -3,8 +3,9 @@
 use crate::base::glob;
 use crate::base::number::{parse_i64, parse_u64_lenient};
 use crate::command::CommandError;
+use crate::config::Dialect;
 use crate::resp::Args;
-use crate::types::Entry;
+use crate::types::{Entry, Type};
 
 /// Maximum number of table steps per requested element: a sparse table yields few a step.
 const STEPS_PER_ELEMENT: usize = 10;
@@ -31,6 +32,19 @@ pub(super) struct ScanArgs<'a> {
     pub no_values: bool,
 }
 
+/// SCAN's TYPE.
+struct WantedType<'a> {
+    name: Option<&'a [u8]>,
+    /// An unknown one is an error.
+    checks: bool,
+}
+
+fn is_type(name: &[u8]) -> bool {
+    Type::ALL
+        .iter()
+        .any(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()))
+}
+
 impl<'a> ScanArgs<'a> {
     /// Parses the options from argument `at` on. NOVALUES is only for hashes, NOSCORES only for
     /// sorted sets.
@@ -42,17 +56,21 @@ impl<'a> ScanArgs<'a> {
     pub fn parse_of_keys(
         args: Args<'a>,
         at: usize,
+        dialect: Dialect,
     ) -> Result<(Self, Option<&'a [u8]>), CommandError> {
-        let mut kind = None;
+        let mut kind = WantedType {
+            name: None,
+            checks: !dialect.scans_any_type(),
+        };
         let all = ScanArgs::parse_with(args, at, Of::Others, Some(&mut kind))?;
-        Ok((all, kind))
+        Ok((all, kind.name))
     }
 
     fn parse_with(
         args: Args<'a>,
         mut at: usize,
         of: Of,
-        mut kind: Option<&mut Option<&'a [u8]>>,
+        mut kind: Option<&mut WantedType<'a>>,
     ) -> Result<Self, CommandError> {
         let mut all = ScanArgs {
             count: 10,
@@ -77,10 +95,12 @@ impl<'a> ScanArgs<'a> {
                 all.pattern = (pattern != b"*").then_some(pattern);
                 at += 2;
             } else if args.is(at, "TYPE")
-                && value.is_some()
-                && let Some(kind) = &mut kind
+                && let (Some(name), Some(kind)) = (value, &mut kind)
             {
-                **kind = value;
+                if kind.checks && !is_type(name) {
+                    return Err(CommandError::naming("ERR unknown type name '", name, "'"));
+                }
+                kind.name = value;
                 at += 2;
             } else if args.is(at, "NOSCORES") {
                 if of != Of::Zset {

@@ -12,6 +12,7 @@ use super::directive::Directive;
 use super::reader::REDIS_VERSION;
 use super::table::{Config, find};
 use super::words;
+use crate::base::float;
 
 /// `dialect`: the server whose answers count where Redis and Valkey differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +68,101 @@ differences! {
     primary_words: [&'static str; 3] =
         ["MASTER", "Master", "master"], ["PRIMARY", "Primary", "primary"];
 
+    // Numbers and positions.
+
+    /// Scores, positions and lengths may be hexadecimal.
+    hex_doubles: bool = true, false;
+    /// Coordinates of GEOPOS and the like have as many digits as needed, not 17 after the point.
+    short_coordinates: bool = true, false;
+    /// The error of GEOSEARCH and the like for a member that does not exist names it.
+    names_missing_member: bool = false, true;
+    /// GEOSEARCH without or with several shapes: the shapes that its error lists.
+    geo_shapes: &'static str = "BYRADIUS and BYBOX", "BYRADIUS, BYBOX and BYPOLYGON";
+
+    // Keys and transactions.
+
+    /// SCAN with an unknown TYPE finds nothing.
+    scans_any_type: bool = true, false;
+    /// MULTI and WATCH inside MULTI have errors of their own, and the transaction stays sound.
+    nested_multi: bool = true, false;
+    /// COMMAND INFO in RESP3: a command without subcommands has an empty set of them, not an array.
+    no_subcommands_is_set: bool = true, false;
+    /// The error of a command inside MULTI names the command.
+    names_refused_in_multi: bool = false, true;
+    /// The event of a key that is removed because the time that was set has passed.
+    past_key_event: &'static str = "del", "expired";
+    /// MSETEX's events of a key: `expire` comes before `set`.
+    msetex_expires_first: bool = true, false;
+    /// HGETEX counts its lookup as a hit or miss, with the event `keymiss`.
+    hgetex_counts: bool = false, true;
+    /// XREAD's error for unbalanced keys and IDs: what an ID may be.
+    xread_ids: &'static str = "an ID, '+', or '$'", "an ID or '$'";
+
+    // Fields of hashes that expire.
+
+    /// `FIELDS n field ...` are the last arguments, parsed before the key's type is looked at;
+    /// times may be as late as any number, and errors are Valkey's. HSETEX takes NX and XX.
+    fields_last: bool = false, true;
+    /// An expiry of a field that is later than can be stored is refused; otherwise the latest that
+    /// can be, in the year 4199, counts.
+    refuses_late_fields: bool = true, false;
+    /// The event of fields that are removed because the time that was set has passed.
+    past_field_event: &'static str = "hdel", "hexpired";
+    /// OBJECT ENCODING names the form of small hashes whose fields may expire.
+    has_listpackex: bool = true, false;
+    /// INFO keyspace: the number of keys with elements that expire.
+    volatile_items: &'static str = "subexpiry", "keys_with_volatile_items";
+    /// DUMP and files have fields that expire in Valkey's form, which Redis cannot read.
+    valkey_files: bool = false, true;
+
+    // Users.
+
+    /// ACL GETUSER and LIST show `sanitize-payload` or `skip-sanitize-payload`.
+    shows_sanitizing: bool = true, false;
+    /// ACL GETUSER shows `databases` for every user, not only for those that have such rules.
+    shows_all_databases: bool = false, true;
+    /// ACL LOAD and SAVE without a file.
+    no_acl_file: &'static str =
+        "ERR This Redis instance is not configured to use an ACL file. You may want to specify \
+         users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a \
+         Redis configuration file set) in order to store users in the Redis configuration.",
+        "ERR This instance is not configured to use an ACL file. You may want to specify users \
+         via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a \
+         configuration file set) in order to store users in the configuration.";
+
+    // Scripts.
+
+    /// The table of functions that errors name: both names work.
+    script_table: &'static str = "redis.", "server.";
+    /// Errors of a script name its SHA-1 or function.
+    names_script: bool = true, false;
+    /// EVALSHA of an unknown script.
+    no_script: &'static str =
+        "NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT No matching script.";
+    /// `redis.call()` without arguments.
+    no_script_arguments: &'static str =
+        "Please specify at least one argument for this redis lib call",
+        "Please specify at least one argument for this call";
+    /// `redis.call` with arguments of other types.
+    bad_script_arguments: &'static str =
+        "Lua redis lib command arguments must be strings or integers",
+        "Command arguments must be strings or integers";
+    /// `redis.call` of an unknown command.
+    unknown_in_script: &'static str =
+        "ERR Unknown Redis command called from script", "ERR Unknown command called from script";
+    /// `redis.call` with a wrong number of arguments.
+    wrong_arity_in_script: &'static str =
+        "ERR Wrong number of args calling Redis command from script",
+        "ERR Wrong number of args calling command from script";
+    /// FUNCTION LOAD of code that registers a wrong name: the name is a function's, and the error of
+    /// loading, not one of the code.
+    checks_names_later: bool = false, true;
+    /// The engine of a shebang has exactly the name `lua`; otherwise in any case.
+    exact_engine: bool = true, false;
+    /// The error of an unknown engine in a shebang: what is before its name and after it.
+    unknown_engine: (&'static str, &'static str) =
+        ("Unexpected engine in script shebang: ", ""), ("Could not find scripting engine '", "'");
+
     // Defaults.
 
     /// Directives with another default than the table's.
@@ -86,6 +182,18 @@ const VALKEY_DEFAULTS: &[(&str, &str)] = &[
 ];
 
 impl Dialect {
+    /// An error text that names the product.
+    pub(crate) fn named(self, text: &str) -> String {
+        text.replace("Redis", self.product())
+    }
+
+    /// A double in an argument: a score, a position, a length.
+    #[inline]
+    pub(crate) fn parse_double(self, text: &[u8]) -> Option<f64> {
+        let is_hex = !self.hex_doubles() && memchr::memchr2(b'x', b'X', text).is_some();
+        float::parse_double(text).filter(|_| !is_hex)
+    }
+
     /// The dialect of a program of this name: `valkey-server` and the like speak Valkey's.
     pub fn of_program(name: &str) -> Dialect {
         match name.starts_with("valkey-") {

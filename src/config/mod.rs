@@ -37,7 +37,8 @@ pub use dialect::Dialect;
 pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
 pub use program::{Errand, Login, ServerAddress};
-pub use reader::*;
+#[cfg(any(test, feature = "testing"))]
+pub use reader::{Loaded, Sources, load};
 pub use refusal::system_text;
 pub use rewrite::replace_file;
 pub(crate) use rewrite::{ForeignLines, RewriteLine};

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::input::Input;
 use crate::acl::{CommandLine, Commands, Role, Roles, Terms, User, parse_users};
-use crate::config::PubsubDefault;
+use crate::config::{Dialect, PubsubDefault};
 use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, commands_of};
 
@@ -144,10 +144,10 @@ fn roles(commands: &Commands, channels: PubsubDefault) -> Roles {
 }
 
 fn is_made_again(user: &User, terms: Terms<'_>) {
-    let rules = user.describe().rules();
+    let rules = user.describe(Dialect::Redis).rules();
     let mut again = User::new(terms.channels);
     let applied = again.apply_all(rules.iter().map(|rule| &rule[..]), terms);
-    let shown = String::from_utf8_lossy(&user.describe().line()).into_owned();
+    let shown = String::from_utf8_lossy(&user.describe(Dialect::Redis).line()).into_owned();
     assert!(applied.is_ok() && again == *user, "{shown}");
     let mut text = [b"user name ", rules.join(&b' ').as_slice(), b"\n"].concat();
     for (name, role) in terms.roles.iter() {

@@ -9,7 +9,7 @@ use super::host::NoCommand;
 use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::base::float::{as_integer, write_double};
 use crate::base::number::write_i64;
-use crate::config::REDIS_VERSION;
+use crate::config::Dialect;
 use crate::resp::{Args, Span};
 
 /// Which state the table is built for.
@@ -34,17 +34,19 @@ const REPL: [(&str, c_int); 5] = [
 ];
 
 /// Pushes the table. While a library loads, the functions that need a command are missing.
-pub fn push_table(stack: Stack, of: Use, loading: bool) {
+pub fn push_table(stack: Stack, of: Use, dialect: Dialect, loading: bool) {
     stack.push_table(0, 32);
     stack.set_function(-1, "log", log);
     for (level, name) in LEVELS.iter().enumerate() {
         stack.push_number(level as f64);
         stack.set_field(-2, name);
     }
-    stack.push_number(f64::from(version_number()));
-    stack.set_field(-2, "REDIS_VERSION_NUM");
-    stack.push_bytes(REDIS_VERSION.as_bytes());
-    stack.set_field(-2, "REDIS_VERSION");
+    push_version(stack, "REDIS", dialect.redis_version());
+    if let Some(version) = dialect.valkey_version() {
+        push_version(stack, "VALKEY", version);
+        stack.push_bytes(dialect.server_name().as_bytes());
+        stack.set_field(-2, "SERVER_NAME");
+    }
     stack.set_function(-1, "sha1hex", sha1hex);
     stack.set_function(-1, "error_reply", error_reply);
     stack.set_function(-1, "status_reply", status_reply);
@@ -68,10 +70,14 @@ pub fn push_table(stack: Stack, of: Use, loading: bool) {
     }
 }
 
-/// The version as one number: a byte each for major, minor and patch.
-fn version_number() -> u32 {
-    let parts = REDIS_VERSION.split('.').map(|n| n.parse().unwrap_or(0));
-    parts.fold(0, |number, part: u32| number << 8 | part)
+/// Sets `NAME_VERSION`, and `NAME_VERSION_NUM`: a byte each for major, minor and patch.
+fn push_version(stack: Stack, name: &str, version: &str) {
+    let parts = version.split('.').map(|n| n.parse().unwrap_or(0));
+    let number = parts.fold(0, |number, part: u32| number << 8 | part);
+    stack.push_number(f64::from(number));
+    stack.set_field(-2, &format!("{name}_VERSION_NUM"));
+    stack.push_bytes(version.as_bytes());
+    stack.set_field(-2, &format!("{name}_VERSION"));
 }
 
 /// `redis.call(name, ...)`: an error reply is raised.
@@ -128,7 +134,7 @@ fn run(f: Frame<'_>) -> Result<bool, Raise> {
         Some(Err(raise)) => Err(raise),
         None => {
             let text = "redis.call/pcall can only be called inside a script invocation";
-            Err(raised(f.stack, text))
+            Err(raised(f, text))
         }
     }
 }
@@ -136,11 +142,10 @@ fn run(f: Frame<'_>) -> Result<bool, Raise> {
 /// Collects the arguments, strings and numbers, into a command. `run` also gets their size in
 /// bytes.
 fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Result<T, Raise> {
-    const NONE: &str = "Please specify at least one argument for this redis lib call";
-    const OTHERS: &str = "Lua redis lib command arguments must be strings or integers";
+    let dialect = f.machine.dialect.get();
     let count = f.top();
     if count == 0 {
-        return Err(raised(f.stack, NONE));
+        return Err(raised(f, dialect.no_script_arguments()));
     }
     let mut scratch = f.machine.scratch.take();
     let mut spans = f.machine.spans.take();
@@ -166,7 +171,7 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Re
     f.set_top(0);
     let result = match fits {
         true => Ok(run(Args::new(&scratch, &spans), scratch.len())),
-        false => Err(raised(f.stack, OTHERS)),
+        false => Err(raised(f, dialect.bad_script_arguments())),
     };
     if scratch.capacity() <= SCRATCH_KEPT {
         f.machine.scratch.replace(scratch);
@@ -206,7 +211,7 @@ fn write_number(out: &mut Vec<u8>, n: f64) {
 /// `redis.sha1hex(text)`.
 fn sha1hex(f: Frame<'_>) -> Returned {
     if f.top() != 1 {
-        return Err(raised(f.stack, "wrong number of arguments"));
+        return Err(raised(f, "wrong number of arguments"));
     }
     let digest = super::sha1_hex(f.bytes(1).unwrap_or(b""));
     f.push_bytes(&digest);
@@ -250,15 +255,15 @@ fn log(f: Frame<'_>) -> Returned {
     let count = f.top();
     if count < 2 {
         let text = "redis.log() requires two arguments or more.";
-        return Err(raised(f.stack, text));
+        return Err(raised(f, text));
     }
     if !f.is_number(1) {
         let text = "First argument must be a number (log level).";
-        return Err(raised(f.stack, text));
+        return Err(raised(f, text));
     }
     let level = f.number(1) as i64;
     let Some(_) = usize::try_from(level).ok().filter(|l| *l < LEVELS.len()) else {
-        return Err(raised(f.stack, "Invalid log level."));
+        return Err(raised(f, "Invalid log level."));
     };
     let mut line = Vec::new();
     let mut left_out = 0;
@@ -286,11 +291,11 @@ fn log(f: Frame<'_>) -> Returned {
 /// `redis.setresp(2 or 3)`.
 fn setresp(f: Frame<'_>) -> Returned {
     if f.top() != 1 {
-        return Err(raised(f.stack, "redis.setresp() requires one argument."));
+        return Err(raised(f, "redis.setresp() requires one argument."));
     }
     let version = f.number(1) as i64;
     if version != 2 && version != 3 {
-        return Err(raised(f.stack, "RESP version must be 2 or 3."));
+        return Err(raised(f, "RESP version must be 2 or 3."));
     }
     f.machine.ask(|host| host.set_resp3(version == 3));
     Ok(0)
@@ -299,13 +304,13 @@ fn setresp(f: Frame<'_>) -> Returned {
 /// `redis.set_repl(flags)`.
 fn set_repl(f: Frame<'_>) -> Returned {
     if f.top() != 1 {
-        return Err(raised(f.stack, "redis.set_repl() requires one argument."));
+        return Err(raised(f, "redis.set_repl() requires one argument."));
     }
     let flags = f.number(1) as c_int;
     if flags & !(TO_AOF | TO_REPLICAS) != 0 {
         const WRONG: &str =
             "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
-        return Err(raised(f.stack, WRONG));
+        return Err(raised(f, WRONG));
     }
     let (aof, replicas) = (flags & TO_AOF != 0, flags & TO_REPLICAS != 0);
     f.machine.ask(|host| host.set_repl(aof, replicas));
@@ -323,7 +328,7 @@ fn acl_check_cmd(f: Frame<'_>) -> Returned {
         Err(NoCommand::Unknown) => "Invalid command passed to redis.acl_check_cmd()",
         Err(NoCommand::WrongArity) => "Wrong number of args for redis.acl_check_cmd()",
     };
-    Err(raised(f.stack, text))
+    Err(raised(f, text))
 }
 
 /// `redis.debug(value, ...)`: does nothing, there is no debugger.

@@ -1,7 +1,7 @@
 //! Errors as scripts see them: tables with the line in `err`.
 
 use super::effort::NO_MEMORY;
-use super::lua::{LuaType, Raise, Stack};
+use super::lua::{Frame, LuaType, Raise, Stack};
 use crate::resp::Reply;
 
 /// The error of a script that SCRIPT KILL stops.
@@ -35,9 +35,10 @@ pub fn push_error_text(stack: Stack, text: &[u8]) {
     push_error_line(stack, &[code, b" ", &text[start..end]].concat());
 }
 
-/// Raises a text of ours.
-pub fn raised(stack: Stack, text: &str) -> Raise {
-    push_error(stack, text);
+/// Raises a text of ours, in which `redis.` is the table's name in the dialect.
+pub fn raised(f: Frame<'_>, text: &str) -> Raise {
+    let table = f.machine.dialect.get().script_table();
+    push_error(f.stack, &text.replace("redis.", table));
     Raise::Top
 }
 
@@ -85,10 +86,20 @@ impl Failure {
         }
     }
 
-    /// Replies with the error; appends the script's name and the place.
+    /// Replies with the error; appends the script's name (which may be empty) and the place.
     pub fn reply(mut self, reply: &mut Reply, script: Option<&[u8]>) {
         if let (Some(script), Some((source, line))) = (script, &self.place) {
-            for part in [b" script: ", script, b", on ", source, b":", line, b"."] {
+            let comma: &[u8] = if script.is_empty() { b"" } else { b", " };
+            for part in [
+                b" script: ",
+                script,
+                comma,
+                b"on ",
+                source,
+                b":",
+                line,
+                b".",
+            ] {
                 self.line.extend_from_slice(part);
             }
         }

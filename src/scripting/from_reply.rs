@@ -31,7 +31,7 @@ pub fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> 
     f.set_top(top);
     Err(match refused {
         Refused::By(raise) => raise,
-        Refused::TooDeep => raised(f.stack, "reached lua stack limit"),
+        Refused::TooDeep => raised(f, "reached lua stack limit"),
     })
 }
 

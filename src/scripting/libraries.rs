@@ -12,7 +12,7 @@ use super::flags::Flags;
 use super::host::Host;
 use super::lua::{LuaType, Machine, Stack, watch};
 use super::register::{BAD_NAME, Registered, Registering, is_name};
-use super::vm::{self, Compiled, Vm, VmHandle};
+use super::vm::{self, Compiled, Setup, Vm, VmHandle};
 use super::{chunk, guard, shebang};
 
 /// Time limit for a library to register its functions.
@@ -89,6 +89,10 @@ impl Library {
         ended: &str,
     ) -> Result<Library, LoadError> {
         let registered = registered_by(vm, host, &code[head.len..], ended)?;
+        if !registered.iter().all(|f| is_name(&f.name)) {
+            vm.release_all(registered.iter().map(|f| f.function));
+            return Err(BAD_NAME.replace("Library", "Function").into());
+        }
         if registered.is_empty() {
             return Err(b"No functions registered".to_vec());
         }
@@ -126,7 +130,7 @@ fn registered_by(
         stack.push_table(0, 64);
         stack.move_fields(Stack::GLOBALS, -1);
         for name in ["redis", "server"] {
-            api::push_table(stack, Use::Functions, true);
+            api::push_table(stack, Use::Functions, machine.dialect.get(), true);
             guard::protect_strictly(stack);
             stack.set_field(Stack::GLOBALS, name);
         }
@@ -173,9 +177,9 @@ pub struct Libraries {
 
 impl Libraries {
     /// The state, created on first use.
-    pub fn vm(&mut self, limit: usize) -> &Vm {
+    pub fn vm(&mut self, setup: Setup) -> &Vm {
         self.vm
-            .get_or_insert_with(|| Vm::new(Use::Functions, limit))
+            .get_or_insert_with(|| Vm::new(Use::Functions, setup))
     }
 
     pub fn vm_bytes(&self) -> usize {
@@ -226,7 +230,7 @@ impl Libraries {
         code: &[u8],
         replace: bool,
         in_time: bool,
-        limit: usize,
+        setup: Setup,
     ) -> Result<Arc<[u8]>, LoadError> {
         let head = Head::read(code)?;
         if !replace && self.libraries.contains_key(&head.name) {
@@ -235,7 +239,7 @@ impl Libraries {
         let mut clock = Clock {
             until: in_time.then(|| Instant::now() + LOAD_MAX),
         };
-        let vm = self.vm(limit).handle();
+        let vm = self.vm(setup).handle();
         let library = Library::prepare(vm, &mut clock, head, code, TIMEOUT)?;
         let name = library.name.clone();
         let prepared = Prepared {
@@ -368,10 +372,14 @@ mod tests {
                 "#!lua name=l\nfor i = 1, {n} do redis.register_function('f' .. i, \
                  function() end) end"
             );
+            let setup = Setup {
+                limit: 512 << 20,
+                ..Setup::default()
+            };
             let mut libraries = Libraries::default();
             let began = Instant::now();
             for replace in [false, true] {
-                let loaded = libraries.load(code.as_bytes(), replace, false, 512 << 20);
+                let loaded = libraries.load(code.as_bytes(), replace, false, setup);
                 loaded.expect("a library");
             }
             assert_eq!(libraries.functions(), n);

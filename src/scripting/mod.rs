@@ -50,7 +50,7 @@ pub use register::Registering;
 pub use scripts::EVAL_SCRIPTS_MAX;
 pub use scripts::{ScriptId, Scripts};
 pub use shebang::of_script as shebang_of;
-pub use vm::{Compiled, Ended, Failed, VmHandle};
+pub use vm::{Compiled, Ended, Failed, Setup, VmHandle};
 
 use sha1::{Digest, Sha1};
 

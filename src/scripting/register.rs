@@ -43,7 +43,7 @@ struct Given {
 pub fn register_function(f: Frame<'_>) -> Returned {
     if f.machine.registering.borrow().is_none() {
         const LATE: &str = "redis.register_function can only be called on FUNCTION LOAD command";
-        return Err(raised(f.stack, LATE));
+        return Err(raised(f, LATE));
     }
     let mut given = Given::default();
     let read = match f.top() {
@@ -58,7 +58,7 @@ pub fn register_function(f: Frame<'_>) -> Returned {
             if let Some(function) = given.function {
                 f.release(function.0);
             }
-            Err(raised(f.stack, text))
+            Err(raised(f, text))
         }
     }
 }
@@ -70,7 +70,8 @@ fn add(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     let Some(function) = given.function else {
         return Err("redis.register_function must get a callback argument");
     };
-    if !is_name(&name) {
+    let is_checked = !f.machine.dialect.get().checks_names_later();
+    if is_checked && !is_name(&name) {
         return Err(BAD_NAME);
     }
     let mut registering = f.machine.registering.borrow_mut();

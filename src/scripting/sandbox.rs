@@ -14,6 +14,7 @@ use super::api::{self, Use};
 use super::effort::check_room;
 use super::lua::{Frame, Library, LuaType, Raise, Returned, Stack};
 use super::{basic, cjson, cmsgpack, guard, structs, tables};
+use crate::config::Dialect;
 
 /// Lua's globals that scripts do not get.
 const REMOVED: [&str; 13] = [
@@ -22,7 +23,7 @@ const REMOVED: [&str; 13] = [
 ];
 
 /// Fills a new state: libraries, globals, their protection. Leaves the stack empty.
-pub fn build(stack: Stack, of: Use) {
+pub fn build(stack: Stack, of: Use, dialect: Dialect) {
     for library in [
         Library::Base,
         Library::Table,
@@ -69,7 +70,7 @@ pub fn build(stack: Stack, of: Use) {
         stack.set_field(1, name);
     }
     protect_strings(stack);
-    api::push_table(stack, of, false);
+    api::push_table(stack, of, dialect, false);
     guard::protect(stack);
     stack.push_value(-1);
     // Valkey's clients also use this name.

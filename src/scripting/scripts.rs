@@ -13,7 +13,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use super::api::Use;
 use super::flags::Flags;
-use super::vm::{Compiled, Vm};
+use super::vm::{Compiled, Setup, Vm};
 use super::{Sha, sha1_hex, shebang};
 use crate::base::alloc::{self, Metered};
 use crate::base::mover::Mover;
@@ -98,9 +98,9 @@ impl Hasher for Same {
 }
 
 impl Scripts {
-    /// The state, created on first use; it may hold `limit` bytes.
-    pub fn vm(&mut self, limit: usize) -> &Vm {
-        self.vm.get_or_insert_with(|| Vm::new(Use::Eval, limit))
+    /// The state, created on first use.
+    pub fn vm(&mut self, setup: Setup) -> &Vm {
+        self.vm.get_or_insert_with(|| Vm::new(Use::Eval, setup))
     }
 
     /// Bytes held by the state.
@@ -149,7 +149,7 @@ impl Scripts {
     /// Compiles and caches a script. `by_eval`: it may be evicted.
     ///
     /// If it does not compile, returns the message for the client and caches nothing.
-    pub fn add(&mut self, body: &[u8], by_eval: bool, limit: usize) -> Result<ScriptId, Vec<u8>> {
+    pub fn add(&mut self, body: &[u8], by_eval: bool, setup: Setup) -> Result<ScriptId, Vec<u8>> {
         let sha = sha1_hex(body);
         if let Some(&at) = self.by_sha.get(&sha) {
             if !by_eval && self.slot(at).evictable {
@@ -160,8 +160,8 @@ impl Scripts {
             }
             return Ok(ScriptId(at));
         }
-        let head = shebang::of_script(body)?;
-        let compiled = self.vm(limit).compile(&body[head.len..]);
+        let head = shebang::of_script(body, setup.dialect)?;
+        let compiled = self.vm(setup).compile(&body[head.len..]);
         let function = compiled.map_err(|message| {
             const FAILED: &[u8] = b"Error compiling script (new function): ";
             [FAILED, &message].concat()
@@ -314,7 +314,10 @@ impl Scripts {
 mod tests {
     use super::*;
 
-    const LIMIT: usize = 64 << 20;
+    const LIMIT: Setup = Setup {
+        limit: 64 << 20,
+        dialect: crate::config::Dialect::Redis,
+    };
 
     fn body(n: usize) -> Vec<u8> {
         format!("return {n}").into_bytes()

@@ -1,7 +1,7 @@
 //! The first line of a script or library: `#!lua name=... flags=...`.
 
 use super::flags::Flags;
-use crate::config::split;
+use crate::config::{Dialect, split};
 
 /// The parsed first line of a script; the code begins at the end of that line, which keeps line
 /// numbers unchanged.
@@ -12,7 +12,7 @@ pub struct Shebang {
 }
 
 /// The shebang of an EVAL script; without one the flags are [`Flags::COMPAT`].
-pub fn of_script(body: &[u8]) -> Result<Shebang, Vec<u8>> {
+pub fn of_script(body: &[u8], dialect: Dialect) -> Result<Shebang, Vec<u8>> {
     if !body.starts_with(b"#!") {
         return Ok(Shebang {
             flags: Flags::COMPAT,
@@ -26,8 +26,15 @@ pub fn of_script(body: &[u8]) -> Result<Shebang, Vec<u8>> {
     let Some((engine, options)) = words.split_first() else {
         return Err(b"Invalid engine in script shebang".to_vec());
     };
-    if engine.as_ref() != b"#!lua" {
-        return Err(named("Unexpected engine in script shebang: ", engine));
+    if !engine.eq_ignore_ascii_case(b"#!lua")
+        || dialect.exact_engine() && engine.as_ref() != b"#!lua"
+    {
+        let (before, after) = dialect.unknown_engine();
+        let engine = match dialect.exact_engine() {
+            true => engine,
+            false => &engine[2..],
+        };
+        return Err([&named(before, engine), after.as_bytes()].concat());
     }
     let mut flags = Flags::empty();
     for option in options {

@@ -12,7 +12,25 @@ use super::host::Host;
 use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, watch};
 use super::to_reply::{Unfinished, reply_value};
 use super::{basic, chunk, sandbox};
+use crate::config::{Config, Dialect};
 use crate::resp::{Args, Reply};
+
+/// The settings of a state.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    /// Maximum bytes that it may hold.
+    pub limit: usize,
+    pub dialect: Dialect,
+}
+
+impl Setup {
+    pub fn of(config: &Config) -> Setup {
+        Setup {
+            limit: config.script_memory_limit as usize,
+            dialect: config.dialect,
+        }
+    }
+}
 
 /// A compiled function in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +46,13 @@ pub struct Vm {
 const BASE: c_int = 3;
 
 impl Vm {
-    /// A new state with everything scripts see; it may hold `limit` bytes.
-    pub fn new(of: Use, limit: usize) -> Vm {
-        let lua = Lua::new(limit);
+    /// A new state with everything scripts see.
+    pub fn new(of: Use, setup: Setup) -> Vm {
+        let lua = Lua::new(setup.limit);
         lua.machine().chunk.set(of.chunk_name());
+        lua.machine().dialect.set(setup.dialect);
         let stack = lua.stack();
-        sandbox::build(stack, of);
+        sandbox::build(stack, of, setup.dialect);
         stack.push_function(basic::error_handler);
         stack.push_bytes(b"KEYS");
         stack.push_bytes(b"ARGV");

@@ -122,12 +122,10 @@ pub enum Primary {
     Lower,
 }
 
-/// `MASTER` or `PRIMARY`, and so on.
+/// `MASTER` or `PRIMARY`; `Master` or `Primary` at the beginning; `master` or `primary` inside.
 pub const MASTER: Primary = Primary::Upper;
-#[allow(non_upper_case_globals)]
-pub const Master: Primary = Primary::Title;
-#[allow(non_upper_case_globals)]
-pub const master: Primary = Primary::Lower;
+pub const MASTER_FIRST: Primary = Primary::Title;
+pub const MASTER_INSIDE: Primary = Primary::Lower;
 
 impl fmt::Display for Primary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,6 +45,7 @@ mod check;
 mod clients;
 mod config;
 mod connections;
+mod dialect;
 mod full_disk;
 mod harness;
 mod hostile;

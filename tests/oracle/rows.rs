@@ -896,7 +896,7 @@ pub const RESTORE: Group = Group {
     waiting: &[],
 };
 
-/// Commands that only Valkey has, compared with Valkey.
+/// Commands and options that only Valkey has, compared with Valkey.
 pub const VALKEY: Group = Group {
     name: "valkey",
     rows: &[
@@ -921,8 +921,14 @@ pub const VALKEY: Group = Group {
         "get KS",
         "set KS (a|b)",
         "pttl KS",
+        "hsetex KH {(nx|xx) (fnx|fxx) (ex SEC) (px MS) (exat AT) keepttl} fields #(F V)",
+        "hsetex KH [nx|xx] [ex SEC|exat AT|keepttl] fields #(F V)",
+        "hexpire KH SEC {nx xx gt lt} fields #(F)",
+        "hexpire KH SEC [nx|xx|gt|lt|word] fields #(F) [nx|fields]",
+        "hgetex KH {(ex SEC) (px MS) persist keepttl} fields #(F)",
+        "hgetall KH",
+        "hset KH (F V)+",
     ],
-    // Only what Redis and Valkey agree on: otherwise russet follows Redis.
     beside: &[
         "set KS T",
         "set KS (a|b)",
@@ -1105,6 +1111,19 @@ pub const NEWER_THAN_REDIS_8: &[(&str, &str)] = &[
 
 /// As above, for Valkey 9.1.
 pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
+    ("xadd", "idmp"),
+    ("xadd", "idmpauto"),
+    ("xadd", "keepref"),
+    ("xadd", "delref"),
+    ("xadd", "acked"),
+    ("xtrim", "keepref"),
+    ("xtrim", "delref"),
+    ("xtrim", "acked"),
+    ("xread", "maxcount"),
+    ("xread", "maxsize"),
+    ("xreadgroup", "maxcount"),
+    ("xreadgroup", "maxsize"),
+    ("xreadgroup", "claim"),
     ("set", "ifne"),
     ("set", "ifdeq"),
     ("set", "ifdne"),

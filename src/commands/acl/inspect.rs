@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use crate::acl::{Selector, Users};
 use crate::base::number::parse_i64;
 use crate::command::{CommandError, up_to_nul};
+use crate::config::Dialect;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult};
 
@@ -13,15 +14,17 @@ use crate::server::{Call, CommandResult};
 ///
 /// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors, each
 /// selector a map of commands, keys and channels; null if there is no such user. If the user has
-/// rules about databases, each map also has `databases`; if it has roles, their names are last.
+/// rules about databases, or the dialect always shows them, each map also has `databases`; if it
+/// has roles, their names are last.
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let users = &call.server.acl.users;
     let Some(id) = users.find(call.args.at(2)) else {
         call.reply.null();
         return Ok(());
     };
-    let user = users.get(id).describe();
-    let databases = user.limits_databases();
+    let dialect = call.server.config.dialect;
+    let user = users.get(id).describe(dialect);
+    let databases = dialect.shows_all_databases() || user.limits_databases();
     let reply = &mut *call.reply;
     let roles = user.roles();
     reply.map(6 + usize::from(databases) + usize::from(!roles.is_empty()));
@@ -68,12 +71,12 @@ pub(super) fn write_selector(reply: &mut Reply, selector: &Selector, databases: 
 }
 
 /// The lines of ACL LIST.
-fn lines(users: &Users) -> impl Iterator<Item = Vec<u8>> {
+fn lines(users: &Users, dialect: Dialect) -> impl Iterator<Item = Vec<u8>> {
     let line = |what: &[u8], name: &[u8], rules: Vec<u8>| [what, name, b" ", &rules].concat();
     let roles = users.roles().iter();
     let roles = roles.map(move |(name, role)| line(b"role ", name, role.line()));
     let users = users.iter().map(move |(name, id)| {
-        let rules = users.get(id).describe().line();
+        let rules = users.get(id).describe(dialect).line();
         line(b"user ", name, rules)
     });
     roles.chain(users)
@@ -82,9 +85,10 @@ fn lines(users: &Users) -> impl Iterator<Item = Vec<u8>> {
 /// `ACL LIST`: all roles, then all users, in the order of their names, as lines of a configuration
 /// file.
 pub(super) fn list(call: &mut Call<'_>) -> CommandResult {
+    let dialect = call.server.config.dialect;
     let users = &call.server.acl.users;
     call.reply.array(users.roles().len() + users.len());
-    for line in lines(users) {
+    for line in lines(users, dialect) {
         call.reply.bulk(&line);
     }
     Ok(())
@@ -94,7 +98,8 @@ pub(super) fn list(call: &mut Call<'_>) -> CommandResult {
 /// LIST, all combined by exclusive or. O(rules).
 pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
     let mut all = [0u8; 32];
-    for line in lines(&call.server.acl.users) {
+    let dialect = call.server.config.dialect;
+    for line in lines(&call.server.acl.users, dialect) {
         for (to, byte) in all.iter_mut().zip(Sha256::digest(&line)) {
             *to ^= byte;
         }

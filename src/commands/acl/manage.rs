@@ -38,12 +38,8 @@ pub(super) fn delete(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn needs_file(call: &Call<'_>) -> Result<(), CommandError> {
-    const NO_FILE: &str = "ERR This Redis instance is not configured to use an ACL file. You may \
-                           want to specify users via the ACL SETUSER command and then issue a \
-                           CONFIG REWRITE (assuming you have a Redis configuration file set) in \
-                           order to store users in the Redis configuration.";
     match call.server.config.aclfile.is_empty() {
-        true => Err(CommandError::Text(NO_FILE)),
+        true => Err(CommandError::Text(call.server.config.dialect.no_acl_file())),
         false => Ok(()),
     }
 }

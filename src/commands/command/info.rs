@@ -1,12 +1,13 @@
 //! COMMAND INFO: a row as the protocol shows it.
 
 use crate::command::{Access, Begin, Category, Find, Flags, KeySpec};
+use crate::config::Dialect;
 use crate::resp::Reply;
 use crate::server::{CommandTable, Row};
 
 /// Writes the ten fields of a command: name, arity, flags, first key, last key, step,
 /// categories, tips, key specs, subcommands. Flags, categories, tips and specs are sets.
-pub(super) fn write_info(reply: &mut Reply, table: &CommandTable, row: &Row) {
+pub(super) fn write_info(reply: &mut Reply, table: &CommandTable, row: &Row, dialect: Dialect) {
     let Row { spec, plan, .. } = row;
     reply.array(10);
     reply.bulk(row.full_name.as_bytes());
@@ -37,11 +38,14 @@ pub(super) fn write_info(reply: &mut Reply, table: &CommandTable, row: &Row) {
         write_key_spec(reply, key);
     }
     if row.subcommands.is_empty() {
-        return reply.set(0);
+        return match dialect.no_subcommands_is_set() {
+            true => reply.set(0),
+            false => reply.array(0),
+        };
     }
     reply.array(row.subcommands.len());
     for &sub in &row.subcommands {
-        write_info(reply, table, table.row(sub));
+        write_info(reply, table, table.row(sub), dialect);
     }
 }
 
@@ -216,7 +220,7 @@ mod tests {
         let table = CommandTable::new(&[&SPECS]);
         let mut reply = Reply::new();
         reply.set_resp3(true);
-        write_info(&mut reply, &table, &table.rows()[0]);
+        write_info(&mut reply, &table, &table.rows()[0], Dialect::Redis);
         let expected = "*10\r\n$4\r\npeek\r\n:-2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n\
             ~3\r\n+@read\r\n+@string\r\n+@fast\r\n~1\r\n$23\r\nnondeterministic_output\r\n\
             ~1\r\n%4\r\n$5\r\nnotes\r\n$1\r\nn\r\n$5\r\nflags\r\n~2\r\n+RO\r\n+access\r\n\

@@ -30,11 +30,11 @@ const COMMAND: Spec = Spec {
 
 /// `COMMAND`: what COMMAND INFO returns, for every command.
 fn command(call: &mut Call<'_>) -> CommandResult {
-    let table = &call.server.table;
+    let (table, dialect) = (&call.server.table, call.server.config.dialect);
     table.describe(call.reply, |reply| {
         reply.array(table.commands().count());
         for (_, row) in table.commands() {
-            write_info(reply, table, row);
+            write_info(reply, table, row, dialect);
         }
     });
     Ok(())
@@ -72,11 +72,11 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     if names.is_empty() {
         return command(call);
     }
-    let table = &call.server.table;
+    let (table, dialect) = (&call.server.table, call.server.config.dialect);
     call.reply.array(names.len());
     for name in names.iter() {
         match table.find_full(name) {
-            Some(row) => write_info(call.reply, table, row),
+            Some(row) => write_info(call.reply, table, row, dialect),
             None => call.reply.null(),
         }
     }

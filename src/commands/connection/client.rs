@@ -192,7 +192,7 @@ fn setinfo(call: &mut Call<'_>) -> CommandResult {
 
 const REPLY: Spec = Spec {
     arity: Arity::Exactly(3),
-    flags: USUAL,
+    flags: USUAL.union(Flags::NO_MULTI_IN_VALKEY),
     categories: Category::CONNECTION,
     ..Spec::new("reply", reply)
 };

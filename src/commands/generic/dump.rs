@@ -24,8 +24,9 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         call.reply.null();
         return Ok(());
     };
+    let of_valkey = call.server.config.dialect.valkey_files();
     let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, compress);
-    writer.fit(VERSION_FIELD_TTLS, &view.value);
+    writer.fit(VERSION_FIELD_TTLS, of_valkey, &view.value);
     let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk_owned(payload);
     Ok(())

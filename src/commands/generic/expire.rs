@@ -121,7 +121,8 @@ fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     }
     if when <= now {
         place.delete(Cause::Expiry);
-        call.db.changed(key, Class::GENERIC, "del");
+        let event = call.db.dialect().past_key_event();
+        call.db.changed(key, Class::GENERIC, event);
         call.rewrite(&[call.db.expire_word(), key]);
     } else {
         place.set_expiry(Some(when));

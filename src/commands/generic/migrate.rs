@@ -258,6 +258,7 @@ fn write_restores<'a>(
 ) -> Vec<&'a [u8]> {
     let args = call.args;
     let compress = call.server.config.rdbcompression.of_strings();
+    let of_valkey = call.server.config.dialect.valkey_files();
     let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
     let now = call.db.now_ms();
     let mut keys = Vec::new();
@@ -267,7 +268,7 @@ fn write_restores<'a>(
         };
         // A server that reads only older formats can take all but such values as hashes with
         // field expiries.
-        writer.fit(VERSION_MIGRATE, &view.value);
+        writer.fit(VERSION_MIGRATE, of_valkey, &view.value);
         let payload = payload_of(&mut writer, &view.value);
         let ttl = view.expiry.map_or(0, |at| (at - now).max(1));
         let mut digits = itoa::Buffer::new();

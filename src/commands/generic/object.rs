@@ -5,6 +5,7 @@ use crate::commands::help::{self, write_help};
 use crate::config::MaxmemoryPolicy;
 use crate::keyspace::{KeyInfo, Str};
 use crate::server::{Call, CommandResult, Spec};
+use crate::types::{Encoding, Hash};
 
 pub(super) const OBJECT: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -62,10 +63,21 @@ fn look(call: &mut Call<'_>) -> Option<KeyInfo> {
 /// `OBJECT ENCODING key`: Redis's name. Reply: bulk string, null for a missing key. O(1).
 fn encoding(call: &mut Call<'_>) -> CommandResult {
     if let Some(info) = look(call) {
-        let name = info.encoding.name_under(call.db.limits());
+        let has_listpackex = call.db.dialect().has_listpackex();
+        let name = match info.encoding {
+            Encoding::ListpackEx if !has_listpackex && expires(call) => "hashtable",
+            Encoding::ListpackEx if !has_listpackex => "listpack",
+            other => other.name_under(call.db.limits()),
+        };
         call.reply.bulk(name.as_bytes());
     }
     Ok(())
+}
+
+/// Whether a field of the hash expires.
+fn expires(call: &mut Call<'_>) -> bool {
+    let hash = call.db.peek::<Hash>(call.args.at(2));
+    matches!(hash, Ok(Some(hash)) if hash.expire_min().is_some())
 }
 
 /// Whether the policy counts uses (`Some(true)`), records their time, or neither (`None`).

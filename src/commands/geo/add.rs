@@ -39,9 +39,10 @@ fn geoadd(call: &mut Call<'_>) -> CommandResult {
     if !points.len().is_multiple_of(3) || points.is_empty() || conditions.new && conditions.there {
         return Err(CommandError::Syntax);
     }
+    let dialect = call.number_dialect();
     let mut scores = SmallVec::<[f64; 16]>::with_capacity(points.len() / 3);
     for at in (0..points.len()).step_by(3) {
-        let position = args::position(points.at(at), points.at(at + 1))?;
+        let position = args::position(points.at(at), points.at(at + 1), dialect)?;
         scores.push(position.score());
     }
     let changes = set_scores(call, &scores, |i| points.at(3 * i + 2), conditions)?;

@@ -1,14 +1,19 @@
 //! Arguments of the geo commands: positions, units, lengths.
 
-use crate::base::float::parse_double;
 use crate::command::CommandError;
+use crate::config::Dialect;
 use crate::encodings::geohash::Position;
 
 /// A longitude and a latitude, which must be on the map.
-pub(super) fn position(longitude: &[u8], latitude: &[u8]) -> Result<Position, CommandError> {
+pub(super) fn position(
+    longitude: &[u8],
+    latitude: &[u8],
+    dialect: Dialect,
+) -> Result<Position, CommandError> {
+    let degrees = |text| dialect.parse_double(text).ok_or(CommandError::NotAFloat);
     let position = Position {
-        longitude: parse_double(longitude).ok_or(CommandError::NotAFloat)?,
-        latitude: parse_double(latitude).ok_or(CommandError::NotAFloat)?,
+        longitude: degrees(longitude)?,
+        latitude: degrees(latitude)?,
     };
     if !position.is_valid() {
         return Err(CommandError::owned(format!(
@@ -30,8 +35,13 @@ pub(super) fn unit_m(word: &[u8]) -> Result<f64, CommandError> {
 }
 
 /// A radius and its unit in metres.
-pub(super) fn radius(radius: &[u8], unit: &[u8]) -> Result<(f64, f64), CommandError> {
-    let radius = parse_double(radius).ok_or(CommandError::Text("ERR need numeric radius"))?;
+pub(super) fn radius(
+    radius: &[u8],
+    unit: &[u8],
+    dialect: Dialect,
+) -> Result<(f64, f64), CommandError> {
+    const NO_RADIUS: CommandError = CommandError::Text("ERR need numeric radius");
+    let radius = dialect.parse_double(radius).ok_or(NO_RADIUS)?;
     if radius < 0.0 {
         return Err(CommandError::Text("ERR radius cannot be negative"));
     }
@@ -43,9 +53,11 @@ pub(super) fn sides(
     width: &[u8],
     height: &[u8],
     unit: &[u8],
+    dialect: Dialect,
 ) -> Result<(f64, f64, f64), CommandError> {
-    let width = parse_double(width).ok_or(CommandError::Text("ERR need numeric width"))?;
-    let height = parse_double(height).ok_or(CommandError::Text("ERR need numeric height"))?;
+    let side = |text, wrong| dialect.parse_double(text).ok_or(CommandError::Text(wrong));
+    let width = side(width, "ERR need numeric width")?;
+    let height = side(height, "ERR need numeric height")?;
     if width < 0.0 || height < 0.0 {
         return Err(CommandError::Text("ERR height or width cannot be negative"));
     }

@@ -8,6 +8,7 @@ use crate::command::keys::Keys;
 use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use crate::commands::stored::store;
+use crate::config::Dialect;
 use crate::encodings::geohash::Position;
 use crate::keyspace::Class;
 use crate::resp::Args;
@@ -249,24 +250,37 @@ struct Query<'a> {
     any: bool,
     destination: Option<&'a [u8]>,
     by_distance: bool,
+    dialect: Dialect,
 }
 
 impl<'a> Query<'a> {
     /// Parses a line in Redis's order; `zset` is the source.
-    fn parse(args: Args<'a>, form: Form, zset: Option<&Zset>) -> Result<Self, CommandError> {
-        let mut query = Query::default();
+    fn parse(
+        args: Args<'a>,
+        form: Form,
+        zset: Option<&Zset>,
+        dialect: Dialect,
+    ) -> Result<Self, CommandError> {
+        let mut query = Query {
+            dialect,
+            ..Query::default()
+        };
         match form {
             Form::Search => {}
             Form::SearchStore => query.destination = Some(args.at(1)),
             Form::Radius { .. } => {
-                query.from = Some(From::Position(args::position(args.at(2), args.at(3))?));
-                query.by = Some(radius(args, 4)?);
+                query.from = Some(From::Position(args::position(
+                    args.at(2),
+                    args.at(3),
+                    dialect,
+                )?));
+                query.by = Some(radius(args, 4, dialect)?);
             }
             Form::ByMember { .. } => {
                 // For a missing key not even the radius is checked.
                 if let Some(zset) = zset {
-                    query.from = Some(From::Member(Some(position_of(zset, args.at(2))?)));
-                    query.by = Some(radius(args, 3)?);
+                    query.from = Some(From::Member(Some(position_of(zset, args.at(2), dialect)?)));
+                    query.by = Some(radius(args, 3, dialect)?);
                 }
             }
         }
@@ -290,6 +304,7 @@ impl<'a> Query<'a> {
         form: Form,
         zset: Option<&Zset>,
     ) -> CommandResult {
+        let dialect = self.dialect;
         let polygon = matches!(self.by, Some(By::Polygon(_)));
         let from_position = matches!(self.from, Some(From::Position(_)));
         let from_member = matches!(self.from, Some(From::Member(_)));
@@ -312,19 +327,19 @@ impl<'a> Query<'a> {
             }
             Asked::ByDistance if form == Form::SearchStore => self.by_distance = true,
             Asked::FromMember if !from_position && !polygon => {
-                let position = zset.map(|zset| position_of(zset, args.at(at + 1)));
+                let position = zset.map(|zset| position_of(zset, args.at(at + 1), dialect));
                 self.from = Some(From::Member(position.transpose()?));
             }
             Asked::FromLonLat if !from_member && !polygon => {
-                let position = args::position(args.at(at + 1), args.at(at + 2))?;
+                let position = args::position(args.at(at + 1), args.at(at + 2), dialect)?;
                 self.from = Some(From::Position(position));
             }
             Asked::ByRadius if matches!(self.by, None | Some(By::Radius { .. })) => {
-                self.by = Some(radius(args, at + 1)?);
+                self.by = Some(radius(args, at + 1, dialect)?);
             }
             Asked::ByBox if matches!(self.by, None | Some(By::Box { .. })) => {
                 let (width, height, unit_m) =
-                    args::sides(args.at(at + 1), args.at(at + 2), args.at(at + 3))?;
+                    args::sides(args.at(at + 1), args.at(at + 2), args.at(at + 3), dialect)?;
                 self.by = Some(By::Box {
                     width,
                     height,
@@ -332,7 +347,7 @@ impl<'a> Query<'a> {
                 });
             }
             Asked::ByPolygon if self.from.is_none() && (self.by.is_none() || polygon) => {
-                self.by = Some(By::Polygon(vertices(args.from(at + 1))?));
+                self.by = Some(By::Polygon(vertices(args.from(at + 1), dialect)?));
             }
             _ => return Err(CommandError::Syntax),
         }
@@ -365,7 +380,7 @@ impl<'a> Query<'a> {
                 return one_of("FROMMEMBER or FROMLONLAT");
             }
             if self.by.is_none() {
-                return one_of("BYRADIUS and BYBOX");
+                return one_of(self.dialect.geo_shapes());
             }
         }
         if self.any && self.count.is_none() {
@@ -413,18 +428,23 @@ impl<'a> Query<'a> {
     }
 }
 
-fn radius(args: Args<'_>, at: usize) -> Result<By, CommandError> {
-    let (radius, unit_m) = args::radius(args.at(at), args.at(at + 1))?;
+fn radius(args: Args<'_>, at: usize, dialect: Dialect) -> Result<By, CommandError> {
+    let (radius, unit_m) = args::radius(args.at(at), args.at(at + 1), dialect)?;
     Ok(By::Radius { radius, unit_m })
 }
 
-fn position_of(zset: &Zset, member: &[u8]) -> Result<Position, CommandError> {
-    const UNKNOWN: CommandError = CommandError::Text("ERR could not decode requested zset member");
-    zset.score(member).map(Position::of_score).ok_or(UNKNOWN)
+fn position_of(zset: &Zset, member: &[u8], dialect: Dialect) -> Result<Position, CommandError> {
+    let unknown = || match dialect.names_missing_member() {
+        true => CommandError::naming("ERR member ", member, " does not exist"),
+        false => CommandError::Text("ERR could not decode requested zset member"),
+    };
+    zset.score(member)
+        .map(Position::of_score)
+        .ok_or_else(unknown)
 }
 
 /// Parses a polygon: the number of its vertices, then the vertices.
-fn vertices(args: Args<'_>) -> Result<Vec<Position>, CommandError> {
+fn vertices(args: Args<'_>, dialect: Dialect) -> Result<Vec<Position>, CommandError> {
     const NO_NUMBER: &str = "ERR invalid number of vertices";
     const TOO_FEW: &str = "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices";
     let count = parse_i64(args.at(0)).and_then(|count| i32::try_from(count).ok());
@@ -435,15 +455,16 @@ fn vertices(args: Args<'_>) -> Result<Vec<Position>, CommandError> {
         _ => return Err(CommandError::Text(TOO_FEW)),
     };
     (0..count)
-        .map(|i| args::position(vertices.at(2 * i), vertices.at(2 * i + 1)))
+        .map(|i| args::position(vertices.at(2 * i), vertices.at(2 * i + 1), dialect))
         .collect()
 }
 
 fn run(call: &mut Call<'_>, form: Form) -> CommandResult {
     let source = if form == Form::SearchStore { 2 } else { 1 };
     let limits: Limits = *call.db.limits();
+    let (dialect, numbers) = (call.db.dialect(), call.number_dialect());
     let zset = call.db.read::<Zset>(call.args.at(source))?;
-    let query = Query::parse(call.args, form, zset.as_deref())?;
+    let query = Query::parse(call.args, form, zset.as_deref(), numbers)?;
     let area = query.area();
     let found = match (zset.as_deref(), &area) {
         (Some(zset), Some((area, _))) => search::search(zset, area, query.order(), query.wanted()),
@@ -451,7 +472,7 @@ fn run(call: &mut Call<'_>, form: Form) -> CommandResult {
     };
     let unit_m = area.map_or(1.0, |(_, unit_m)| unit_m);
     let Some(destination) = query.destination else {
-        search::write(call.reply, &found, query.told, unit_m);
+        search::write(call.reply, &found, query.told, unit_m, dialect);
         return Ok(());
     };
     let result = search::to_zset(&found, query.by_distance, unit_m, &limits);

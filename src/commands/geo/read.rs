@@ -2,7 +2,7 @@
 
 use super::args;
 use super::earth::Origin;
-use super::search::write_distance;
+use super::search::{write_distance, write_position};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::encodings::geohash::Position;
 use crate::resp::Reply;
@@ -71,11 +71,10 @@ pub(super) const GEOPOS: Spec = Spec {
 /// Reply: array of arrays of longitude and latitude (RESP3: doubles), null arrays for missing
 /// members. O(1) a member.
 fn geopos(call: &mut Call<'_>) -> CommandResult {
+    let dialect = call.db.dialect();
     for_each_member(call, |reply, position| match position {
         Some(position) => {
-            reply.array(2);
-            reply.double(position.longitude);
-            reply.double(position.latitude);
+            write_position(reply, position, dialect);
         }
         None => reply.null_array(),
     })

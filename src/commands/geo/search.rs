@@ -9,6 +9,7 @@ use super::partial_sort::sort_first;
 use super::shape::Area;
 use crate::base::float::write_fixed4;
 use crate::commands::element;
+use crate::config::Dialect;
 use crate::encodings::geohash::Position;
 use crate::resp::Reply;
 use crate::types::{Limits, Seen, Zset};
@@ -110,7 +111,13 @@ fn find<'a>(zset: &'a Zset, area: &Area, wanted: ResultLimit) -> Vec<Found<'a>> 
 }
 
 /// Replies the results, with distances in units of `unit_m` metres.
-pub(super) fn write(reply: &mut Reply, found: &[Found<'_>], told: Told, unit_m: f64) {
+pub(super) fn write(
+    reply: &mut Reply,
+    found: &[Found<'_>],
+    told: Told,
+    unit_m: f64,
+    dialect: Dialect,
+) {
     reply.array(found.len());
     let more = told.count();
     for one in found {
@@ -125,9 +132,20 @@ pub(super) fn write(reply: &mut Reply, found: &[Found<'_>], told: Told, unit_m: 
             reply.int(one.score as i64);
         }
         if told.position {
-            reply.array(2);
-            reply.double(one.position.longitude);
-            reply.double(one.position.latitude);
+            write_position(reply, one.position, dialect);
+        }
+    }
+}
+
+/// Writes a position as an array of longitude and latitude.
+pub(super) fn write_position(reply: &mut Reply, position: Position, dialect: Dialect) {
+    reply.array(2);
+    for degrees in [position.longitude, position.latitude] {
+        if dialect.short_coordinates() {
+            reply.double(degrees);
+        } else {
+            let text = format!("{degrees:.17}");
+            reply.double_text(text.trim_end_matches('0').trim_end_matches('.').as_bytes());
         }
     }
 }

@@ -6,8 +6,10 @@ use super::field_args::{
     Condition, ExpireOutcome, SECOND_FIELDS_WORD, expire_field, parse_block, parse_when,
     unknown_argument,
 };
+use super::fields_last;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
+use crate::config::Dialect;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -113,13 +115,78 @@ impl<'a> Options<'a> {
     }
 }
 
+impl<'a> Options<'a> {
+    /// Valkey's grammar: conditions that may be combined, then `FIELDS n field ...` at the end.
+    fn parse_fields_last(args: Args<'a>) -> Result<Self, CommandError> {
+        const NX: &str = "ERR NX and XX, GT or LT options at the same time are not compatible";
+        const GT: &str = "ERR GT and LT options at the same time are not compatible";
+        let block = fields_last::find(args, 3)?;
+        let (mut nx, mut xx, mut gt, mut lt) = (false, false, false, false);
+        for at in 3..block {
+            let condition = match () {
+                _ if args.is(at, "NX") => &mut nx,
+                _ if args.is(at, "XX") => &mut xx,
+                _ if args.is(at, "GT") => &mut gt,
+                _ if args.is(at, "LT") => &mut lt,
+                _ => {
+                    return Err(CommandError::naming(
+                        "ERR Unsupported option ",
+                        args.at(at),
+                        "",
+                    ));
+                }
+            };
+            *condition = true;
+        }
+        if nx && (xx || gt || lt) {
+            return Err(CommandError::Text(NX));
+        }
+        if gt && lt {
+            return Err(CommandError::Text(GT));
+        }
+        // GT implies XX: no expiry is later than any.
+        let condition: Option<&'static (&'static str, Condition)> = match () {
+            _ if nx => Some(&("NX", Condition::WithoutExpiry)),
+            _ if gt => Some(&("GT", Condition::Later)),
+            _ if xx && lt => Some(&("LT", Condition::SoonerThanBefore)),
+            _ if lt => Some(&("LT", Condition::Sooner)),
+            _ if xx => Some(&("XX", Condition::WithExpiry)),
+            _ => None,
+        };
+        Ok(Options {
+            condition,
+            fields: fields_last::block(args, block, 1)?,
+        })
+    }
+}
+
 fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
-    // The type of the key is checked before the arguments.
+    let by = (call.db.dialect(), call.name);
+    let is_repeated = call.was_taken_before();
+    let early = match by.0.fields_last() || is_repeated {
+        true => {
+            let options = Options::parse_fields_last(args);
+            let when = || parse_when(args.at(2), form, clock, (Dialect::Valkey, by.1));
+            match options.and_then(|options| Ok((when()?, options))) {
+                Ok(parsed) => Some(parsed),
+                // In the other dialect.
+                Err(_) if is_repeated => None,
+                Err(error) => return Err(error),
+            }
+        }
+        // The type of the key is checked before the arguments.
+        false => None,
+    };
     let mut hash = call.db.write::<Hash>(key)?;
-    let when = parse_when(args.at(2), form, clock, call.name)?;
-    let Options { condition, fields } = Options::parse(args)?;
+    let (when, Options { condition, fields }) = match early {
+        Some(parsed) => parsed,
+        None => (
+            parse_when(args.at(2), form, clock, by)?,
+            Options::parse(args)?,
+        ),
+    };
     call.reply.array(fields.len());
     let Some(open) = hash.as_mut() else {
         fields
@@ -165,9 +232,9 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
 /// Fields were deleted at once because their new expiry has passed: propagated as HDELs.
 pub(super) fn fields_deleted(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) {
     call.db.fields_expired_at_once(key, fields);
-    let names = fields.iter().copied();
+    let (event, names) = (call.db.dialect().past_field_event(), fields.iter().copied());
     call.db
-        .changed_fields(key, fields.len(), Class::HASH, "hdel", names);
+        .changed_fields(key, fields.len(), Class::HASH, event, names);
     call.no_effect();
     call.db.delete_hash_if_empty(key);
 }

@@ -3,11 +3,13 @@
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
 use crate::commands::expiry_args::TimeForm;
+use crate::config::Dialect;
 use crate::resp::Args;
+use crate::types::import::FIELD_EXPIRY_MAX;
 use crate::types::{ExpiryChange, Hash};
 
 /// The latest expiry time of a field: Redis stores 46 bits.
-const EXPIRE_MS_MAX: i64 = 0x3FFF_FFFF_FFFF;
+const EXPIRE_MS_MAX: i64 = FIELD_EXPIRY_MAX.cast_signed();
 
 const NEGATIVE_TIME: CommandError = CommandError::Text("ERR invalid expire time, must be >= 0");
 const NO_FIELDS_WORD: CommandError =
@@ -34,15 +36,20 @@ pub(super) fn parse_when(
     text: &[u8],
     form: TimeForm,
     now_ms: i64,
-    command: &'static str,
+    (dialect, command): (Dialect, &'static str),
 ) -> Result<u64, CommandError> {
     let given = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
     if given < 0 {
-        return Err(NEGATIVE_TIME);
+        return Err(match dialect.fields_last() {
+            true => CommandError::InvalidExpire(command),
+            false => NEGATIVE_TIME,
+        });
     }
-    let when = form
-        .unix_ms(given, now_ms)
-        .filter(|&ms| ms <= EXPIRE_MS_MAX);
+    let when = form.unix_ms(given, now_ms);
+    let when = match dialect.refuses_late_fields() {
+        true => when.filter(|&ms| ms <= EXPIRE_MS_MAX),
+        false => when.map(|ms| ms.min(EXPIRE_MS_MAX)),
+    };
     when.map(i64::cast_unsigned)
         .ok_or(CommandError::InvalidExpire(command))
 }
@@ -91,6 +98,8 @@ pub(super) enum Condition {
     Later,
     /// Also holds for a field without expiry.
     Sooner,
+    /// Does not: XX with LT, which only Valkey takes.
+    SoonerThanBefore,
 }
 
 impl Condition {
@@ -101,6 +110,7 @@ impl Condition {
             (Condition::WithExpiry, old) => old.is_some(),
             (Condition::Later, old) => old.is_some_and(|old| new > old),
             (Condition::Sooner, old) => old.is_none_or(|old| new < old),
+            (Condition::SoonerThanBefore, old) => old.is_some_and(|old| new < old),
         }
     }
 }

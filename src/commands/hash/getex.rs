@@ -7,9 +7,11 @@ use super::field_args::{
     BAD_COUNT, Condition, ExpireOutcome, INVALID_COUNT, NO_TIME, SECOND_FIELDS_WORD, expire_field,
     parse_block, parse_fields, parse_when, unknown_argument,
 };
+use super::fields_last;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::expiry_args::TimeForm;
+use crate::config::Dialect;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -41,8 +43,30 @@ pub(super) const HGETEX: Spec = Spec {
 fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
+    let by = (call.db.dialect(), call.name);
+    let early = match by.0.fields_last() {
+        true => {
+            let block = fields_last::find(args, 2)?;
+            let options = fields_last::Options::parse(args, block, false)?;
+            Some((options, fields_last::block(args, block, 1)?))
+        }
+        false => None,
+    };
+    if by.0.hgetex_counts() {
+        call.db.read::<Hash>(key)?;
+    }
     let mut hash = call.db.write::<Hash>(key)?;
-    let (change, fields) = parse_options(args, clock, call.name)?;
+    let (change, fields) = match early {
+        Some((options, fields)) => {
+            let when = |(form, text)| parse_when(text, form, clock, by).map(Change::ExpireAt);
+            let change = match options.persist {
+                true => Some(Change::Persist),
+                false => options.time.map(when).transpose()?,
+            };
+            (change.unwrap_or(Change::Nothing), fields)
+        }
+        None => parse_options(args, clock, by)?,
+    };
     call.reply.array(fields.len());
     let Some(open) = hash.as_mut() else {
         fields.iter().for_each(|_| call.reply.null());
@@ -103,7 +127,7 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
 fn parse_options<'a>(
     args: Args<'a>,
     clock: i64,
-    name: &'static str,
+    by: (Dialect, &'static str),
 ) -> Result<(Change, Args<'a>), CommandError> {
     const TWO_TIMES: CommandError = CommandError::Text(
         "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified",
@@ -116,7 +140,7 @@ fn parse_options<'a>(
                 return Err(SECOND_FIELDS_WORD);
             }
             if at + 1 == args.len() {
-                return Err(CommandError::WrongArity(name.to_owned()));
+                return Err(CommandError::WrongArity(by.1.to_owned()));
             }
             let (given, end) = parse_block(args, at, 1, INVALID_COUNT)?;
             (fields, at) = (Some(given), end);
@@ -133,7 +157,7 @@ fn parse_options<'a>(
             Some(form) => {
                 at += 1;
                 let text = args.get(at).ok_or(NO_TIME)?;
-                Change::ExpireAt(parse_when(text, form, clock, name)?)
+                Change::ExpireAt(parse_when(text, form, clock, by)?)
             }
             None => Change::Persist,
         };
@@ -186,8 +210,12 @@ pub(super) const HGETDEL: Spec = Spec {
 fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
+    let early = match call.db.dialect().fields_last() {
+        true => Some(fields_last::block_only(call.args, 2, None)?),
+        false => None,
+    };
     let mut hash = call.db.write::<Hash>(key)?;
-    let fields = parse_fields(call.args, 2, BAD_COUNT)?;
+    let fields = early.map_or_else(|| parse_fields(call.args, 2, BAD_COUNT), Ok)?;
     call.reply.array(fields.len());
     let (mut expired, mut deleted) = (Vec::new(), SmallVec::<[&[u8]; 4]>::new());
     let volatile = hash.as_ref().is_some_and(|hash| hash.next_due().is_some());

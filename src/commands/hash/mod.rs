@@ -4,6 +4,7 @@ mod delete;
 pub(super) mod docs;
 mod expire;
 mod field_args;
+mod fields_last;
 mod get;
 mod getex;
 mod himport;

@@ -4,8 +4,10 @@ use super::expire::fields_deleted;
 use super::field_args::{
     INVALID_COUNT, NO_TIME, SECOND_FIELDS_WORD, parse_block, parse_when, unknown_argument,
 };
+use super::fields_last;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
+use crate::config::Dialect;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -36,12 +38,16 @@ struct SetexOptions<'a> {
     expire: Option<u64>,
     /// Alternating fields and values.
     pairs: Args<'a>,
-    /// Options came after the pairs, where older servers do not look for them.
+    /// The command as given is not one for all servers: options came after the pairs, or NX or XX.
     is_mixed: bool,
 }
 
 impl<'a> SetexOptions<'a> {
-    fn parse(args: Args<'a>, now_ms: i64, name: &'static str) -> Result<Self, CommandError> {
+    fn parse(
+        args: Args<'a>,
+        now_ms: i64,
+        by: (Dialect, &'static str),
+    ) -> Result<Self, CommandError> {
         const TWO_TIMES: CommandError = CommandError::Text(
             "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified",
         );
@@ -62,7 +68,7 @@ impl<'a> SetexOptions<'a> {
                     return Err(SECOND_FIELDS_WORD);
                 }
                 if at + 1 == args.len() {
-                    return Err(CommandError::WrongArity(name.to_owned()));
+                    return Err(CommandError::WrongArity(by.1.to_owned()));
                 }
                 let (pairs, end) = parse_block(args, at, 2, INVALID_COUNT)?;
                 (options.pairs, at) = (pairs, end);
@@ -74,7 +80,7 @@ impl<'a> SetexOptions<'a> {
                 }
                 at += 1;
                 let text = args.get(at).ok_or(NO_TIME)?;
-                options.expire = Some(parse_when(text, form, now_ms, name)?);
+                options.expire = Some(parse_when(text, form, now_ms, by)?);
             } else if args.is(at, "KEEPTTL") {
                 if timed {
                     return Err(TWO_TIMES);
@@ -108,7 +114,22 @@ impl<'a> SetexOptions<'a> {
 fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let now = call.db.due_ms();
-    let options = SetexOptions::parse(args, call.db.now_ms(), call.name)?;
+    let by = (call.db.dialect(), call.name);
+    let (is_repeated, now_ms) = (call.was_taken_before(), call.db.now_ms());
+    let early = match by.0.fields_last() || is_repeated {
+        true => Some(parse_fields_last(call)),
+        false => None,
+    };
+    let parsed = match early {
+        Some(Err(error)) if !is_repeated => return Err(error),
+        Some(Ok(parsed)) => parsed,
+        // If it was repeated, in the other dialect.
+        _ => Some(SetexOptions::parse(args, now_ms, (Dialect::Redis, by.1))?),
+    };
+    let Some(options) = parsed else {
+        call.reply.int(0);
+        return Ok(());
+    };
     let now = now as u64;
     if !holds(call, &options, now)? {
         call.reply.int(0);
@@ -135,13 +156,17 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
         }
     }
     drop(hash);
-    // Deleted fields are not counted as set.
-    let set = if past { 0 } else { pairs.len() / 2 };
+    // Deleted fields are not counted as set, except by Valkey.
+    let is_set = !past || by.0.fields_last();
+    let set = if is_set { pairs.len() / 2 } else { 0 };
     let fields = pairs.iter().step_by(2);
     call.db
         .changed_fields(key, set, Class::HASH, "hset", fields);
     match options.expire {
         Some(_) if past => {
+            if is_set {
+                call.db.event(key, Class::HASH, "hexpire");
+            }
             let fields: Vec<&[u8]> = pairs.iter().step_by(2).collect();
             fields_deleted(call, key, &fields);
         }
@@ -156,6 +181,32 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     }
     call.reply.int(1);
     Ok(())
+}
+
+/// Valkey's grammar; `None`: the key does not meet NX or XX. A time is parsed after that.
+fn parse_fields_last<'a>(call: &mut Call<'a>) -> Result<Option<SetexOptions<'a>>, CommandError> {
+    let args = call.args;
+    let block = fields_last::find(args, 2)?;
+    let options = fields_last::Options::parse(args, block, true)?;
+    let pairs = fields_last::block(args, block, 2)?;
+    let exists = call.db.write::<Hash>(args.at(1))?.is_some();
+    if options.key_exists.is_some_and(|wanted| wanted != exists) {
+        return Ok(None);
+    }
+    let by = (Dialect::Valkey, call.name);
+    let now_ms = call.db.now_ms();
+    let when = |(form, text)| parse_when(text, form, now_ms, by);
+    Ok(Some(SetexOptions {
+        condition: match options.fields_exist {
+            None => Condition::Always,
+            Some(true) => Condition::AllThere,
+            Some(false) => Condition::NoneThere,
+        },
+        keep_ttl: options.keep_ttl,
+        expire: options.time.map(when).transpose()?,
+        pairs,
+        is_mixed: options.key_exists.is_some(),
+    }))
 }
 
 /// Propagates options before the pairs, as all servers take them, and an absolute time: a relative

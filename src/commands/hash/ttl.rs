@@ -1,7 +1,8 @@
 //! HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME and HPERSIST.
 
 use super::field_args::{BAD_COUNT, parse_fields};
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use super::fields_last::block_only;
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -62,9 +63,13 @@ fn hpexpiretime(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn ttl(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
-    let now = call.db.now_ms() as u64;
-    let hash = call.db.read::<Hash>(call.args.at(1))?;
-    let fields = parse_fields(call.args, 2, BAD_COUNT)?;
+    let (args, now) = (call.args, call.db.now_ms() as u64);
+    let early = match call.db.dialect().fields_last() {
+        true => Some(block_only(args, 2, Some(CommandError::Syntax))?),
+        false => None,
+    };
+    let hash = call.db.read::<Hash>(args.at(1))?;
+    let fields = early.map_or_else(|| parse_fields(args, 2, BAD_COUNT), Ok)?;
     call.reply.array(fields.len());
     let base = if form.is_absolute() { 0 } else { now };
     for field in fields.iter() {
@@ -95,8 +100,12 @@ fn hpersist(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
     let heard = call.db.hears_fields(Class::HASH);
+    let early = match call.db.dialect().fields_last() {
+        true => Some(block_only(call.args, 2, None)?),
+        false => None,
+    };
     let mut hash = call.db.write::<Hash>(key)?;
-    let fields = parse_fields(call.args, 2, BAD_COUNT)?;
+    let fields = early.map_or_else(|| parse_fields(call.args, 2, BAD_COUNT), Ok)?;
     call.reply.array(fields.len());
     let (mut changed, mut names) = (false, Vec::new());
     for field in fields.iter() {

@@ -3,7 +3,7 @@
 use super::{RUNS, check_idle, feed_monitors, keys_and_args};
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::scripting::{ScriptId, Use};
+use crate::scripting::{ScriptId, Setup, Use};
 use crate::server::{Call, CommandResult, Program, Spec};
 
 const WRITE: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
@@ -80,38 +80,38 @@ fn by_text(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     let count = key_count(call)?;
     check_idle(call)?;
     let body = call.args.at(1);
-    let limit = call.server.config.script_memory_limit as usize;
+    let setup = Setup::of(&call.server.config);
     let scripts = &mut call.server.scripting.scripts;
     let id = match scripts.find(body) {
         Some(id) => id,
         None => scripts
-            .add(body, true, limit)
+            .add(body, true, setup)
             .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?,
     };
     run(call, id, count, read_only)
 }
 
 fn by_sha(call: &mut Call<'_>, read_only: bool) -> CommandResult {
-    const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
     feed_monitors(call);
+    let no_script = CommandError::Text(call.server.config.dialect.no_script());
     let name = call.args.at(1);
     if name.len() != 40 {
-        return Err(CommandError::Text(NO_SCRIPT));
+        return Err(no_script);
     }
     let count = key_count(call)?;
     check_idle(call)?;
     let Some(id) = call.server.scripting.scripts.find_sha(name) else {
-        return Err(CommandError::Text(NO_SCRIPT));
+        return Err(no_script);
     };
     run(call, id, count, read_only)
 }
 
 fn run(call: &mut Call<'_>, id: ScriptId, count: i64, read_only: bool) -> CommandResult {
-    let limit = call.server.config.script_memory_limit as usize;
+    let setup = Setup::of(&call.server.config);
     let (keys, args) = keys_and_args(call.args, count)?;
     let scripts = &mut call.server.scripting.scripts;
     scripts.touch(id);
-    let vm = scripts.vm(limit).handle();
+    let vm = scripts.vm(setup).handle();
     let script = scripts.get(id).expect("found a moment ago");
     let name = script.sha;
     let program = Program {

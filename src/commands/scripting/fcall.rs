@@ -3,7 +3,7 @@
 use super::{RUNS, check_idle, feed_monitors, keys_and_args};
 use crate::base::number::parse_i64;
 use crate::command::{CommandError, Flags};
-use crate::scripting::Use;
+use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Program, Spec};
 
 pub(super) const FCALL: Spec = Spec {
@@ -36,7 +36,7 @@ fn fcall_ro(call: &mut Call<'_>) -> CommandResult {
 fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     feed_monitors(call);
     check_idle(call)?;
-    let limit = call.server.config.script_memory_limit as usize;
+    let setup = Setup::of(&call.server.config);
     let libraries = &mut call.server.scripting.libraries;
     let name = call.args.at(1);
     let Some(function) = libraries.function(name) else {
@@ -48,7 +48,7 @@ fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     let count =
         parse_i64(&call.args[2]).ok_or(CommandError::Text("ERR Bad number of keys provided"))?;
     let (keys, args) = keys_and_args(call.args, count)?;
-    let vm = libraries.vm(limit).handle();
+    let vm = libraries.vm(setup).handle();
     let program = Program {
         of: Use::Functions,
         vm,

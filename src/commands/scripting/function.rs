@@ -3,7 +3,7 @@
 use super::{check_idle, free, frees_later, function_dump, function_list, sub};
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help;
-use crate::scripting::Use;
+use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Spec};
 
 const WRITES: Flags = Flags::WRITE.union(Flags::TAKES_OVER);
@@ -98,11 +98,11 @@ fn load(call: &mut Call<'_>) -> CommandResult {
         }
         replace = true;
     }
-    let limit = call.server.config.script_memory_limit as usize;
+    let setup = Setup::of(&call.server.config);
     let in_time = call.origin != crate::server::Origin::Loading;
     let libraries = &mut call.server.scripting.libraries;
     let name = libraries
-        .load(call.args.at(last), replace, in_time, limit)
+        .load(call.args.at(last), replace, in_time, setup)
         .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?;
     call.db.add_dirty(1);
     call.always_effect();
@@ -141,7 +141,9 @@ fn flush(call: &mut Call<'_>) -> CommandResult {
 
 /// `FUNCTION KILL`: stops the running function, unless it has written.
 fn kill(call: &mut Call<'_>) -> CommandResult {
-    call.server.scripting.kill(Use::Functions)?;
+    call.server
+        .scripting
+        .kill(Use::Functions, call.server.config.dialect)?;
     call.reply.ok();
     Ok(())
 }

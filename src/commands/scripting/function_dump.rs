@@ -5,7 +5,7 @@
 use super::check_idle;
 use crate::command::CommandError;
 use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, seal};
-use crate::scripting::{Libraries, LoadError};
+use crate::scripting::{Libraries, LoadError, Setup};
 use crate::server::{Call, CommandResult};
 
 /// `FUNCTION DUMP`.
@@ -62,16 +62,16 @@ pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
 
 /// Loads libraries by the policy; nothing changes unless all of them load.
 fn restore_all(call: &mut Call<'_>, codes: &[&[u8]], policy: Policy) -> Result<(), LoadError> {
-    let limit = call.server.config.script_memory_limit as usize;
+    let setup = Setup::of(&call.server.config);
     if policy == Policy::Flush {
         let mut fresh = Libraries::default();
-        let vm = fresh.vm(limit).handle();
+        let vm = fresh.vm(setup).handle();
         let prepared = call.prepare_libraries(vm, codes)?;
         fresh.adopt(prepared, false)?;
         call.server.scripting.libraries = fresh;
         return Ok(());
     }
-    let vm = call.server.scripting.libraries.vm(limit).handle();
+    let vm = call.server.scripting.libraries.vm(setup).handle();
     let prepared = call.prepare_libraries(vm, codes)?;
     let libraries = &mut call.server.scripting.libraries;
     libraries.adopt(prepared, policy == Policy::Replace)

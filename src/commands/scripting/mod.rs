@@ -97,7 +97,7 @@ fn free(call: &mut Call<'_>, old: impl Send + 'static, bytes: usize, objects: us
 /// An error while a script runs: scripts and libraries may not change then.
 fn check_idle(call: &Call<'_>) -> Result<(), CommandError> {
     match call.server.scripting.is_running() {
-        true => Err(call.server.scripting.busy_error()),
+        true => Err(call.server.scripting.busy_error(call.server.config.dialect)),
         false => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use super::{check_idle, free, frees_later, sub};
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help;
-use crate::scripting::Use;
+use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const SCRIPT: Spec = Spec {
@@ -73,10 +73,10 @@ fn flush(call: &mut Call<'_>) -> CommandResult {
 /// Reply: its SHA-1; an error if it cannot be compiled.
 fn load(call: &mut Call<'_>) -> CommandResult {
     check_idle(call)?;
-    let limit = call.server.config.script_memory_limit as usize;
+    let setup = Setup::of(&call.server.config);
     let scripts = &mut call.server.scripting.scripts;
     let id = scripts
-        .add(call.args.at(2), false, limit)
+        .add(call.args.at(2), false, setup)
         .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?;
     let script = scripts.get(id).expect("just added");
     call.reply.bulk(&script.sha);
@@ -98,7 +98,9 @@ fn show(call: &mut Call<'_>) -> CommandResult {
 
 /// `SCRIPT KILL`: stops the running script, unless it has written.
 fn kill(call: &mut Call<'_>) -> CommandResult {
-    call.server.scripting.kill(Use::Eval)?;
+    call.server
+        .scripting
+        .kill(Use::Eval, call.server.config.dialect)?;
     call.reply.ok();
     Ok(())
 }

@@ -55,7 +55,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     }
     if request.save != Some(false) && call.server.scripting.is_busy() {
         // The script is only half done.
-        return Err(call.server.scripting.busy_error());
+        return Err(call.server.scripting.busy_error(call.server.config.dialect));
     }
     if call.server.shutdown.waiting.is_some() && !request.now {
         // It waits with the one that was asked for first.

@@ -1,6 +1,5 @@
 //! ZADD and ZINCRBY.
 
-use crate::base::float::parse_double;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::resp::Args;
@@ -163,10 +162,11 @@ fn add<'a>(
     conditions: Conditions,
     count_moved: bool,
 ) -> CommandResult {
+    let dialect = call.number_dialect();
     // All scores are parsed before the first is set.
     let mut scores = SmallVec::<[f64; 16]>::with_capacity(pairs.len() / 2);
     for text in pairs.iter().step_by(2) {
-        scores.push(parse_double(text).ok_or(CommandError::NotAFloat)?);
+        scores.push(dialect.parse_double(text).ok_or(CommandError::NotAFloat)?);
     }
     let changes = set_scores(call, &scores, |i| pairs.at(2 * i + 1), conditions)?;
     match changes.result {

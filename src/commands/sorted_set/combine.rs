@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use super::range::write_element;
 use super::source::{Scored, Source};
-use crate::base::float::parse_double;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
@@ -80,7 +79,7 @@ impl<'a> Inputs<'a> {
         operation: Operation,
         output: Output,
     ) -> Result<Inputs<'a>, CommandError> {
-        let args = call.args;
+        let (args, dialect) = (call.args, call.number_dialect());
         let (keys, mut next) = parse_keys(call, at)?;
         let mut inputs = Inputs {
             weights: vec![1.0; keys.len()],
@@ -96,7 +95,7 @@ impl<'a> Inputs<'a> {
                     CommandError::Text("ERR weight value is not a float");
                 for weight in &mut inputs.weights {
                     next += 1;
-                    *weight = parse_double(args.at(next)).ok_or(NOT_A_FLOAT)?;
+                    *weight = dialect.parse_double(args.at(next)).ok_or(NOT_A_FLOAT)?;
                 }
             } else if weighable && left >= 2 && args.is(next, "AGGREGATE") {
                 next += 1;

@@ -5,6 +5,7 @@ use crate::command::keys::{Keys, Run};
 use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, BadKeys, CommandError};
 use crate::commands::timeout_args;
+use crate::config::Dialect;
 use crate::resp::Args;
 use crate::server::Call;
 use crate::types::stream::StreamId;
@@ -115,7 +116,7 @@ impl<'a> ReadArgs<'a> {
                 Asked::Group => read.group = Some((args.at(at + 1), args.at(at + 2))),
                 Asked::NoAck if !of_group => return Err(only_of_group("NOACK")),
                 Asked::NoAck => read.noack = true,
-                Asked::Streams => read.streams(args, at + 1, of_group)?,
+                Asked::Streams => read.streams(args, at + 1, of_group, call.db.dialect())?,
             }
         }
         if read.keys.is_empty() {
@@ -132,15 +133,23 @@ impl<'a> ReadArgs<'a> {
         Ok(read)
     }
 
-    fn streams(&mut self, args: Args<'a>, at: usize, of_group: bool) -> Result<(), CommandError> {
-        const UNEVEN: &str = "ERR Unbalanced 'xread' list of streams: for each stream key an ID, \
-                              '+', or '$' must be specified.";
-        const UNEVEN_GROUP: &str = "ERR Unbalanced 'xreadgroup' list of streams: for each stream \
-                                    key an ID or '>' must be specified.";
+    fn streams(
+        &mut self,
+        args: Args<'a>,
+        at: usize,
+        of_group: bool,
+        dialect: Dialect,
+    ) -> Result<(), CommandError> {
         let rest = args.from(at);
         if !rest.len().is_multiple_of(2) {
-            let text = if of_group { UNEVEN_GROUP } else { UNEVEN };
-            return Err(CommandError::Text(text));
+            let (name, ids) = match of_group {
+                true => ("xreadgroup", "an ID or '>'"),
+                false => ("xread", dialect.xread_ids()),
+            };
+            return Err(CommandError::owned(format!(
+                "ERR Unbalanced '{name}' list of streams: for each stream key {ids} must be \
+                 specified."
+            )));
         }
         let count = rest.len() / 2;
         self.keys = rest.first(count);

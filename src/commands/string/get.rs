@@ -69,7 +69,8 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
     match (wanted, when) {
         (NewExpiry::Set(arg), Some(when)) if arg.form.is_absolute() && when <= now => {
             place.delete(Cause::User);
-            call.db.changed(key, Class::GENERIC, "del");
+            let event = call.db.dialect().past_key_event();
+            call.db.changed(key, Class::GENERIC, event);
             call.rewrite(&[call.db.expire_word(), key]);
         }
         (NewExpiry::Set(_), Some(when)) => {

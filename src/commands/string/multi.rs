@@ -87,11 +87,16 @@ fn set_pairs(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
     for at in (0..pairs.len()).step_by(2) {
         let (key, value) = (pairs.at(at), NewValue::argument(pairs, at + 1));
         call.db.set_string(key, value, expiry);
+        let expires = matches!(expiry, Expiry::At(_));
         // As in Redis, the other way round than SET.
-        if matches!(expiry, Expiry::At(_)) {
+        let is_first = call.db.dialect().msetex_expires_first();
+        if expires && is_first {
             call.db.event(key, Class::GENERIC, "expire");
         }
         call.db.changed(key, Class::STRING, "set");
+        if expires && !is_first {
+            call.db.event(key, Class::GENERIC, "expire");
+        }
     }
 }
 

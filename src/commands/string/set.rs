@@ -201,7 +201,8 @@ pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when
 pub(super) fn state_past_expiry(call: &mut Call<'_>, key: &[u8], deleted: bool) {
     call.db.keyspace().stats.expired += 1;
     if deleted {
-        call.db.changed(key, Class::GENERIC, "del");
+        let event = call.db.dialect().past_key_event();
+        call.db.changed(key, Class::GENERIC, event);
         call.rewrite(&[call.db.expire_word(), key]);
     }
 }

@@ -19,7 +19,7 @@ const AT_ONCE: Flags = Flags::NOSCRIPT
 
 const MULTI: Spec = Spec {
     arity: Arity::Exactly(1),
-    flags: AT_ONCE,
+    flags: AT_ONCE.union(Flags::NO_MULTI_IN_VALKEY),
     categories: Category::TRANSACTION,
     ..Spec::new("multi", multi)
 };
@@ -124,7 +124,7 @@ fn discard(call: &mut Call<'_>) -> CommandResult {
 
 const WATCH: Spec = Spec {
     arity: Arity::AtLeast(2),
-    flags: AT_ONCE,
+    flags: AT_ONCE.union(Flags::NO_MULTI_IN_VALKEY),
     keys: &[KeySpec::range(1, -1, 1, Access::RO)],
     categories: Category::TRANSACTION,
     ..Spec::new("watch", watch)

@@ -43,6 +43,7 @@ pub use scan::{Layout, Part};
 pub use templates::{Names, in_order, names};
 pub use writer::{
     RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL,
+    VERSION_VALKEY,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
@@ -51,7 +52,11 @@ pub(super) use writer::{
 
 use crate::keyspace::Keyspace;
 
-/// The lowest version of a file, from the usual one on, that can hold all keys. O(databases).
-pub fn version_for(keyspace: &Keyspace) -> u32 {
-    super::values::version_for(keyspace)
+/// The lowest version of a file, from the usual one on, that can hold all keys. `of_valkey`: fields
+/// that expire have Valkey's. O(databases).
+pub fn version_for(keyspace: &Keyspace, of_valkey: bool) -> u32 {
+    match super::values::version_for(keyspace) {
+        VERSION_FIELD_TTLS if of_valkey => VERSION_VALKEY,
+        version => version,
+    }
 }

@@ -95,9 +95,14 @@ impl RdbWriter {
         self.version
     }
 
-    /// Changes the version to the lowest one, from `least` on, that holds a value.
-    pub fn fit(&mut self, least: u32, value: &ValueView<'_>) {
-        let newer = [VERSION_FIELD_TTLS, VERSION_PRODUCERS, VERSION_NEWEST];
+    /// Changes the version to the lowest one, from `least` on, that holds a value. `of_valkey`: fields
+    /// that expire have Valkey's.
+    pub fn fit(&mut self, least: u32, of_valkey: bool, value: &ValueView<'_>) {
+        let (own, least) = match of_valkey {
+            true => (VERSION_VALKEY, least.min(VERSION_USUAL)),
+            false => (VERSION_FIELD_TTLS, least),
+        };
+        let newer = [own, VERSION_PRODUCERS, VERSION_NEWEST];
         let all = std::iter::once(least).chain(newer.into_iter().filter(|newer| *newer > least));
         for version in all {
             self.version = version;

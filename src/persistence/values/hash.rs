@@ -345,7 +345,8 @@ fn with_packed_values(names: &[Box<[u8]>], pack: &Listpack, rules: &Rules) -> Re
     hash.finish(rules.deep).ok_or(Fault::Duplicate)
 }
 
-/// Valkey's form of a hash with expiring fields: -1 is no expiry.
+/// Valkey's form of a hash with expiring fields: -1 is no expiry. Valkey knows later ones than are
+/// stored here: the latest counts.
 fn valkey_hash(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
     let fields = input.count(10)?;
     let mut hash = HashImport::new(fields, true, &rules.limits);
@@ -355,11 +356,12 @@ fn valkey_hash(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
         input.string_to(&mut value)?;
         let expire_ms = match input.millis()? {
             -1 => None,
-            ms => Some(u64::try_from(ms).map_err(|_| Fault::Range)?),
+            ms => Some(
+                u64::try_from(ms)
+                    .map_err(|_| Fault::Range)?
+                    .min(FIELD_EXPIRY_MAX),
+            ),
         };
-        if expire_ms.is_some_and(|ms| ms > FIELD_EXPIRY_MAX) {
-            return Err(Fault::Range);
-        }
         if !hash.add(&name, &value, expire_ms) {
             return Err(Fault::Duplicate);
         }

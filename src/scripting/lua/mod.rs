@@ -34,6 +34,7 @@ use memory::Memory;
 pub use stack::{CodePlace, Library, LuaType, Stack, truncated};
 
 use super::host::Host;
+use crate::config::Dialect;
 
 /// How a function of ours ends if it does not return values.
 pub enum Raise {
@@ -101,6 +102,7 @@ pub struct Machine {
     pub json: Cell<super::cjson::Config>,
     /// The chunk name of its code.
     pub chunk: Cell<&'static CStr>,
+    pub dialect: Cell<Dialect>,
     /// Functions registered by the library that is loading.
     pub registering: RefCell<Option<super::Registering>>,
 }
@@ -123,6 +125,7 @@ impl Lua {
             state: Cell::new(ptr::null_mut()),
             host: Cell::new(None),
             killed: Cell::new(false),
+            dialect: Cell::default(),
             scratch: RefCell::default(),
             spans: RefCell::default(),
             chunk: Cell::new(c"=?"),

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use crate::base::clock;
 use crate::command::{CommandError, Flags as RowFlags};
+use crate::config::Dialect;
 use crate::keyspace::{Audience, Keyspace};
 use crate::resp::{Args, Reply};
 use crate::scripting::{
@@ -100,7 +101,7 @@ impl Call<'_> {
             }
         }
         let current = server.scripting.current.take();
-        reply_failure(ended, program.name, to);
+        reply_failure(ended, program.name, server.config.dialect, to);
         if current.is_some_and(|c| c.is_slow) {
             server.update_interest();
         }
@@ -112,10 +113,13 @@ impl Call<'_> {
 }
 
 /// Replies with the error of a script that failed.
-fn reply_failure(ended: Ended, name: &[u8], to: &mut Reply) {
+fn reply_failure(ended: Ended, name: &[u8], dialect: Dialect, to: &mut Reply) {
     match ended {
         Ended::Returned => {}
-        Ended::Failed(Failed::Error(failure)) => failure.reply(to, Some(name)),
+        Ended::Failed(Failed::Error(failure)) => {
+            let name = if dialect.names_script() { name } else { b"" };
+            failure.reply(to, Some(name));
+        }
         Ended::Failed(Failed::Bare(message)) => {
             let shown = &message[..message.len().min(100)];
             let parts = [b"ERR Error running script ", name, b", ", shown];
@@ -274,12 +278,11 @@ impl Running<'_, '_, '_> {
 
     /// Checks a command at the gates; returns its row's number.
     fn admit(&mut self, args: Args<'_>) -> Result<usize, CommandError> {
-        const UNKNOWN: &str = "ERR Unknown Redis command called from script";
-        const ARITY: &str = "ERR Wrong number of args calling Redis command from script";
+        let dialect = self.server.config.dialect;
         let row = self.server.table.find(args.at(0)).map(|row| row.id);
         let id = resolve(self.server, row, args).map_err(|error| match error {
-            CommandError::WrongArity(_) => CommandError::Text(ARITY),
-            _ => CommandError::Text(UNKNOWN),
+            CommandError::WrongArity(_) => CommandError::Text(dialect.wrong_arity_in_script()),
+            _ => CommandError::Text(dialect.unknown_in_script()),
         });
         let id = match id {
             Ok(id) => id,

@@ -15,6 +15,7 @@ use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::resolve;
+use crate::server::log::MASTER_INSIDE;
 use crate::server::origin::Origin;
 use crate::server::parts::replication::upstream::Unit;
 use crate::server::state::Server;
@@ -195,7 +196,7 @@ impl Server {
         let pending = session.reply.pending();
         if let Some(error) = pending.get(replied..).and_then(|r| r.strip_prefix(b"-")) {
             tracing::warn!(
-                "== CRITICAL == This master is sending an error to its replica: '{}' after \
+                "== CRITICAL == This {MASTER_INSIDE} is sending an error to its replica: '{}' after \
                  processing the command '{name}'",
                 String::from_utf8_lossy(error).trim_end()
             );
@@ -229,7 +230,7 @@ impl Server {
     pub(super) fn note_stream_error(&mut self, error: &[u8], name: &[u8]) {
         self.stats.unexpected_error_replies += 1;
         tracing::warn!(
-            "== CRITICAL == This replica is sending an error to its master: '{}' after \
+            "== CRITICAL == This replica is sending an error to its {MASTER_INSIDE}: '{}' after \
              processing the command '{}'",
             String::from_utf8_lossy(error),
             String::from_utf8_lossy(name)
@@ -241,7 +242,7 @@ impl Server {
         // A writable replica may have keys of its own, with which its primary's commands fail.
         if panics && self.config.replica_read_only {
             tracing::warn!(
-                "This replica panicked sending an error to its master after processing a command \
+                "This replica panicked sending an error to its {MASTER_INSIDE} after processing a command \
                  from its replication stream"
             );
             std::process::exit(1);

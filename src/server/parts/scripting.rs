@@ -12,6 +12,7 @@
 //! (`execution::busy`).
 
 use crate::command::CommandError;
+use crate::config::Dialect;
 use crate::keyspace::ClientId;
 use crate::resp::{OwnedArgs, Reply};
 use crate::scripting::{Flags, Libraries, Scripts, Use};
@@ -114,25 +115,24 @@ impl Scripting {
     }
 
     /// The error for others meanwhile.
-    pub fn busy_error(&self) -> CommandError {
-        const SCRIPT: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL \
-                              or SHUTDOWN NOSAVE.";
-        const FUNCTION: &str = "BUSY Redis is busy running a script. You can only call FUNCTION \
-                                KILL or SHUTDOWN NOSAVE.";
-        let of = self.current.as_ref().map(|c| c.of);
-        CommandError::Text(match of {
-            Some(Use::Functions) => FUNCTION,
-            _ => SCRIPT,
-        })
+    pub fn busy_error(&self, dialect: Dialect) -> CommandError {
+        let kind = match self.current.as_ref().map(|c| c.of) {
+            Some(Use::Functions) => "FUNCTION",
+            _ => "SCRIPT",
+        };
+        CommandError::owned(format!(
+            "BUSY {} is busy running a script. You can only call {kind} KILL or SHUTDOWN NOSAVE.",
+            dialect.product()
+        ))
     }
 
     /// SCRIPT KILL and FUNCTION KILL: ends the running script of that kind.
-    pub fn kill(&mut self, of: Use) -> Result<(), CommandError> {
+    pub fn kill(&mut self, of: Use, dialect: Dialect) -> Result<(), CommandError> {
         const IDLE: &str = "NOTBUSY No scripts in execution right now.";
         const WRITTEN: &str = "UNKILLABLE Sorry the script already executed write commands \
                                against the dataset. You can either wait the script termination \
                                or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
-        let busy = self.busy_error();
+        let busy = self.busy_error(dialect);
         let Some(current) = &mut self.current else {
             return Err(CommandError::Text(IDLE));
         };

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::keyspace::{ClientId, Keyspace};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::session::Session;
+use crate::server::log::MASTER_INSIDE;
 use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::state::world::{Engine, Flow};
 use crate::server::state::{Server, Shutdown};
@@ -169,7 +170,7 @@ impl Server {
             let (ip, port) = self.replica_address(replica);
             let lag_s = self.now.mono_ms.saturating_sub(replica.heard_ms) / 1000;
             tracing::info!(
-                "Lagging replica {ip}:{port} reported offset {} behind master, lag={lag_s}, \
+                "Lagging replica {ip}:{port} reported offset {} behind {MASTER_INSIDE}, lag={lag_s}, \
                  state={}.",
                 offset.saturating_sub(replica.acked),
                 replica.state_name()

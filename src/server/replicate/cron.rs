@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::resp::{Args, write_request};
+use crate::server::log::MASTER;
 use crate::server::parts::replication::replicas::State;
 use crate::server::parts::replication::upstream::{Delay, Link};
 use crate::server::state::Server;
@@ -68,16 +69,16 @@ impl Engine {
         match &mut upstream.link {
             Link::Down => {}
             Link::Dialing(_, began_ms) if now_ms.saturating_sub(*began_ms) > limit_ms => {
-                tracing::warn!("Timeout connecting to the MASTER...");
+                tracing::warn!("Timeout connecting to the {MASTER}...");
                 upstream.lose(now_ms, Delay::Refused);
             }
             Link::Talking(_) | Link::Announcing(_) | Link::Joining(_) if silent_ms > limit_ms => {
-                tracing::warn!("Timeout connecting to the MASTER...");
+                tracing::warn!("Timeout connecting to the {MASTER}...");
                 upstream.lose(now_ms, Delay::Refused);
             }
             Link::Receiving(_) if silent_ms > limit_ms => {
                 tracing::warn!(
-                    "Timeout receiving bulk data from MASTER... If the problem persists try to \
+                    "Timeout receiving bulk data from {MASTER}... If the problem persists try to \
                      set the 'repl-timeout' parameter in redis.conf to a larger value."
                 );
                 upstream.lose(now_ms, Delay::None);
@@ -97,7 +98,7 @@ impl Engine {
             Link::Online(id) => {
                 let id = *id;
                 if silent_ms > limit_ms {
-                    tracing::warn!("MASTER timeout: no data nor PING received...");
+                    tracing::warn!("{MASTER} timeout: no data nor PING received...");
                     server.kill_client(keyspace, id);
                 } else {
                     server.send_ack(id);

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use crate::config::system_text;
 use crate::replication::{Changes, Position, ReplOffset, align, changes};
+use crate::server::log::{MASTER, MASTER_INSIDE};
 use crate::server::parts::replication::LostWrites;
 use crate::server::state::Server;
 
@@ -44,13 +45,13 @@ impl Server {
         let name = format!("lost-{}-{from}.aof", at.id);
         match write_file(&name, &found.bytes) {
             Ok(()) => tracing::warn!(
-                "MASTER {host}:{port} lacks {} commands ({bytes} bytes) that this server executed as \
-                 a master: they are kept in {name}",
+                "{MASTER} {host}:{port} lacks {} commands ({bytes} bytes) that this server executed as \
+                 a {MASTER_INSIDE}: they are kept in {name}",
                 found.commands
             ),
             Err(error) => tracing::warn!(
-                "MASTER {host}:{port} lacks {} commands ({bytes} bytes) that this server executed as \
-                 a master, and {name} cannot be written: {}",
+                "{MASTER} {host}:{port} lacks {} commands ({bytes} bytes) that this server executed as \
+                 a {MASTER_INSIDE}, and {name} cannot be written: {}",
                 found.commands,
                 system_text(&error)
             ),

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::keyspace::Keyspace;
 use crate::persistence::rdb::{self, Input, count_keys};
+use crate::server::log::MASTER;
 use crate::server::parts::replication::upstream::{RefusedSync, Source, SyncLoad};
 use crate::server::state::Server;
 
@@ -74,7 +75,7 @@ impl Server {
             at_ms: self.now.mono_ms,
         });
         Some(format!(
-            "The snapshot of MASTER {host}:{port} has {keys} keys and this replica {own_keys}: refused \
+            "The snapshot of {MASTER} {host}:{port} has {keys} keys and this replica {own_keys}: refused \
              (replica-min-retain-percent). The data is kept and served as stale; REPLICAOF {host} \
              {port} takes the snapshot.",
             host = upstream.host,

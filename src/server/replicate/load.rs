@@ -14,6 +14,7 @@ use crate::keyspace::{Expiring, Keyspace};
 use crate::net::Stream;
 use crate::replication::{Payload, Position};
 use crate::scripting::Libraries;
+use crate::server::log::MASTER;
 use crate::server::parts::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
 };
@@ -116,7 +117,7 @@ impl Server {
         } = receiving;
         if let Err(error) = file.sync() {
             return Err(format!(
-                "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: \
+                "Failed trying to sync the temp DB to disk in {MASTER} <-> REPLICA synchronization: \
                  {}",
                 system_text(&error)
             ));
@@ -124,7 +125,7 @@ impl Server {
         let name = self.config.dbfilename.path().to_owned();
         file.keep_as(&name).map_err(|error| {
             format!(
-                "Failed trying to rename the temp DB into {} in MASTER <-> REPLICA \
+                "Failed trying to rename the temp DB into {} in {MASTER} <-> REPLICA \
                  synchronization: {}",
                 name.display(),
                 system_text(&error)
@@ -149,7 +150,7 @@ impl Server {
     /// The header has been read: the old data goes, unless it stays until the new one is complete.
     fn begin_sync_load(&mut self, keyspace: &mut Keyspace, load: &mut SyncLoad) {
         load.has_begun = true;
-        tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+        tracing::info!("{MASTER} <-> REPLICA sync: Loading DB in memory");
         if load.beside.is_none() {
             load.awaits_freed = self.empty_for_sync(keyspace);
         }
@@ -162,7 +163,7 @@ impl Server {
     /// The old data goes, and with it everything that refers to it. Returns the mark of the helper
     /// thread at which it is free, if the new data has to wait for that.
     fn empty_for_sync(&mut self, keyspace: &mut Keyspace) -> Option<u64> {
-        tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
+        tracing::info!("{MASTER} <-> REPLICA sync: Flushing old data");
         self.leave_old_data(keyspace);
         // Until the new data is there, the data belongs to no position that anybody knows.
         self.stream.begin_history();
@@ -191,8 +192,9 @@ impl Server {
 
     fn tell_unloadable(&self, error: &LoadError) -> String {
         tracing::warn!("{}", reason(error));
-        "Failed trying to load the MASTER synchronization DB from disk, check server logs."
-            .to_owned()
+        format!(
+            "Failed trying to load the {MASTER} synchronization DB from disk, check server logs."
+        )
     }
 
     /// Loading ends, well or not.
@@ -224,9 +226,10 @@ impl Server {
 
     /// The stream that belongs to a snapshot under way was lost.
     pub(in crate::server) fn sync_lost(&mut self, keyspace: &mut Keyspace, load: SyncLoad) {
-        const WHY: &str =
-            "Failed trying to load the MASTER synchronization DB from socket, check server logs.";
-        self.sync_ended_badly(keyspace, Failed::Lost(WHY.to_owned()), Some(load));
+        let why = format!(
+            "Failed trying to load the {MASTER} synchronization DB from socket, check server logs."
+        );
+        self.sync_ended_badly(keyspace, Failed::Lost(why), Some(load));
     }
 
     fn sync_ended_badly(
@@ -310,7 +313,7 @@ impl Server {
                 return Ok(());
             }
             let lost =
-                |why: &str| Failed::Lost(format!("I/O error trying to sync with MASTER: {why}"));
+                |why: &str| Failed::Lost(format!("I/O error trying to sync with {MASTER}: {why}"));
             match load.stream.fill(inbuf) {
                 Ok((0, _)) => return Err(lost("connection lost")),
                 Ok((n, _)) => {
@@ -445,7 +448,7 @@ impl Server {
         let selected = said.unwrap_or_else(|| figures.stream_db());
         self.adopt_stream(keyspace, load.position, selected);
         self.end_sync_loading(keyspace);
-        tracing::info!("MASTER <-> REPLICA sync: Finished with success");
+        tracing::info!("{MASTER} <-> REPLICA sync: Finished with success");
         let is_file = matches!(load.source, Source::File(_));
         let keeps_files = self.config.appendonly || !self.config.save.0.is_empty();
         if is_file && self.config.rdb_del_sync_files && !keeps_files {

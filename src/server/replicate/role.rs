@@ -7,6 +7,7 @@ use crate::replication::{Introduction, Position};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
+use crate::server::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
 use crate::server::process;
 use crate::server::state::Server;
@@ -50,7 +51,7 @@ impl Server {
         self.config.replicaof = ReplicaOf(Some((Text::from(host.as_bytes()), port)));
         self.stream.set_followed(true);
         self.role_changed(keyspace);
-        tracing::info!("Connecting to MASTER {host}:{port}");
+        tracing::info!("Connecting to {MASTER} {host}:{port}");
     }
 
     /// REPLICAOF NO ONE: a replica becomes a primary. Its replicas must come again, because the id
@@ -105,8 +106,8 @@ impl Server {
         };
         let client = upstream.client();
         if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
-            let why = "The synchronization with MASTER is given up.";
-            self.sync_failed(keyspace, why, Some(*load));
+            let why = format!("The synchronization with {MASTER} is given up.");
+            self.sync_failed(keyspace, &why, Some(*load));
         }
         let Some(upstream) = &mut self.replication.upstream else {
             return;
@@ -124,7 +125,7 @@ impl Server {
             return;
         };
         if upstream.client() == Some(client.id) {
-            tracing::warn!("Connection with master lost.");
+            tracing::warn!("Connection with {MASTER_INSIDE} lost.");
             upstream.lose(now_ms, Delay::None);
             self.stream.set_selected(Some(db));
             self.update_interest();
@@ -185,10 +186,12 @@ impl Server {
         if let Some(id) = id
             && self.stream.follow_as(id)
         {
-            tracing::info!("Master replication ID changed to {id}");
+            tracing::info!("{MASTER_FIRST} replication ID changed to {id}");
             self.drop_replicas();
         }
-        tracing::info!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
+        tracing::info!(
+            "{MASTER} <-> REPLICA sync: {MASTER_FIRST} accepted a Partial Resynchronization."
+        );
         self.stream.keep_backlog(self.config.repl_backlog_size);
         self.end_failover();
     }

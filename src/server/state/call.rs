@@ -2,6 +2,7 @@
 
 use crate::command::keys::Keys;
 use crate::command::{self, CommandError, table};
+use crate::config::Dialect;
 use crate::keyspace::{Audience, Db};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
@@ -111,6 +112,21 @@ impl Call<'_> {
     /// The command has no effect to propagate.
     pub fn no_effect(&mut self) {
         self.effect = Effect::Nothing;
+    }
+
+    /// Whether a server has taken the command before, perhaps in the other dialect: it comes from the
+    /// append only file or from the primary.
+    pub fn was_taken_before(&self) -> bool {
+        matches!(self.origin, Origin::Loading | Origin::Primary)
+    }
+
+    /// The dialect of numbers in arguments: the wider one for commands that were taken before.
+    #[inline]
+    pub fn number_dialect(&self) -> Dialect {
+        match self.was_taken_before() {
+            true => Dialect::Redis,
+            false => self.db.dialect(),
+        }
     }
 
     /// Whether this client may block: not inside EXEC.

@@ -87,7 +87,8 @@ fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
         o.range(sorting.items.len())
     };
     if !o.unsorted {
-        if !sorting.weigh(&mut call.db, o.by.as_ref(), o.alpha) {
+        let numbers = call.number_dialect();
+        if !sorting.weigh(&mut call.db, o.by.as_ref(), o.alpha, numbers) {
             const NO_NUMBER: &str = "ERR One or more scores can't be converted into double";
             return Err(CommandError::Text(NO_NUMBER));
         }

@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 
 use super::options::SortOptions;
 use super::pattern::Pattern;
-use crate::base::float::parse_double;
 use crate::command::CommandError;
+use crate::config::Dialect;
 use crate::keyspace::Db;
 use crate::types::{Container, Entry, List, Set, Type, Zset};
 
@@ -130,7 +130,13 @@ impl Sorting {
     }
 
     /// Determines each element's weight; `false` if a text should be a number but is not.
-    pub(super) fn weigh(&mut self, db: &mut Db<'_>, by: Option<&Pattern<'_>>, alpha: bool) -> bool {
+    pub(super) fn weigh(
+        &mut self,
+        db: &mut Db<'_>,
+        by: Option<&Pattern<'_>>,
+        alpha: bool,
+        dialect: Dialect,
+    ) -> bool {
         let mut key = Vec::new();
         let mut numbers = true;
         let buffer = &mut self.buffer;
@@ -148,12 +154,12 @@ impl Sorting {
                 }
                 (None, false) => match item.weight {
                     Weight::Score(_) => continue,
-                    Weight::Text(_) => number(item.text.of(buffer), &mut numbers),
+                    Weight::Text(_) => number(item.text.of(buffer), dialect, &mut numbers),
                 },
                 (Some(by), false) => {
                     let found = by.look_up(db, item.text.of(buffer), &mut key, |w| match w {
                         Entry::Int(value) => Weight::Score(value as f64),
-                        Entry::Str(text) => number(text, &mut numbers),
+                        Entry::Str(text) => number(text, dialect, &mut numbers),
                     });
                     found.unwrap_or(Weight::Score(0.0))
                 }
@@ -201,8 +207,8 @@ impl Sorting {
 }
 
 /// Parses a text as a score.
-fn number(text: &[u8], all: &mut bool) -> Weight {
-    let value = parse_double(text);
+fn number(text: &[u8], dialect: Dialect, all: &mut bool) -> Weight {
+    let value = dialect.parse_double(text);
     *all &= value.is_some();
     Weight::Score(value.unwrap_or(0.0))
 }

@@ -14,7 +14,7 @@
 
 use crate::acl::{Context, Denied};
 use crate::command::{Access, CommandError, Flags};
-use crate::config::{Allowed, Choice};
+use crate::config::{Allowed, Choice, Dialect};
 use crate::keyspace::Keyspace;
 use crate::resp::Args;
 use crate::scripting::shebang_of;
@@ -153,7 +153,9 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     let script = if spec.flags.contains(Flags::RUNS_TEXT) {
         match scripting.scripts.find(text) {
             Some(id) => scripting.scripts.get(id).map(|script| script.flags),
-            None => shebang_of(text).ok().map(|head| head.flags),
+            None => shebang_of(text, server.config.dialect)
+                .ok()
+                .map(|head| head.flags),
         }
     } else if spec.flags.contains(Flags::RUNS_SHA) {
         let id = scripting.scripts.find_sha(text);
@@ -292,7 +294,7 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     }
     let server = &*world.server;
     if server.persist.saving.stops_writes(&server.config) {
-        return Err(CommandError::Text(SAVE_FAILED).into());
+        return Err(CommandError::owned(world.server.config.dialect.named(SAVE_FAILED)).into());
     }
     match server.persist.aof.refusal() {
         Some(error) => Err(error.into()),
@@ -385,7 +387,11 @@ fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
         false => loading.in_progress() && !flags.contains(Flags::LOADING),
     };
     if is_refused {
-        return Err(CommandError::Loading.into());
+        let error = CommandError::Loading;
+        return Err(match world.server.config.dialect {
+            Dialect::Redis => error.into(),
+            dialect => CommandError::owned(dialect.named(&error.to_string())).into(),
+        });
     }
     Ok(())
 }
@@ -394,19 +400,35 @@ fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 fn busy(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let scripting = &world.server.scripting;
     if scripting.is_busy() && !asked.spec.flags.contains(Flags::ALLOW_BUSY) {
-        return Err(scripting.busy_error().into());
+        return Err(scripting.busy_error(world.server.config.dialect).into());
     }
     Ok(())
 }
 
 fn transaction(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let in_transaction = world.client.flags.contains(ClientFlags::MULTI);
-    if in_transaction && asked.spec.flags.contains(Flags::NO_MULTI) {
-        return Err(Stop::Refused(CommandError::Text(
-            "ERR Command not allowed inside a transaction",
+    let dialect = world.server.config.dialect;
+    let refused = match dialect.nested_multi() {
+        true => Flags::NO_MULTI,
+        false => Flags::NO_MULTI | Flags::NO_MULTI_IN_VALKEY,
+    };
+    if in_transaction && asked.spec.flags.intersects(refused) {
+        return Err(Stop::Refused(refused_in_multi(
+            dialect,
+            world.server.table.row(asked.row).full_name,
         )));
     }
     Ok(())
+}
+
+/// The error of a command that may not be queued.
+fn refused_in_multi(dialect: Dialect, name: &str) -> CommandError {
+    match dialect.names_refused_in_multi() {
+        true => CommandError::owned(format!(
+            "ERR Command '{name}' not allowed inside a transaction"
+        )),
+        false => CommandError::Text("ERR Command not allowed inside a transaction"),
+    }
 }
 
 /// A replica's connection carries the stream; Redis counts a monitor among the replicas.

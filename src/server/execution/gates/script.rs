@@ -49,6 +49,7 @@ pub(in crate::server) fn prepare(
     origin: Origin,
 ) -> Result<Limits, CommandError> {
     let server = &*world.server;
+    let dialect = server.config.dialect;
     let is_obeyed = matches!(origin, Origin::Loading | Origin::Primary);
     let lacks_memory = alloc::exceeds(server.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
@@ -66,10 +67,13 @@ pub(in crate::server) fn prepare(
                     return Err(CommandError::Text(FEW_REPLICAS));
                 }
                 if server.persist.saving.stops_writes(&server.config) {
-                    return Err(CommandError::Text(SAVE_FAILED));
+                    return Err(CommandError::owned(dialect.named(SAVE_FAILED)));
                 }
                 if let Some(why) = server.persist.aof.trouble_text() {
-                    return Err(CommandError::owned(format!("{AOF_FAILED}{why}")));
+                    return Err(CommandError::owned(format!(
+                        "{}{why}",
+                        dialect.named(AOF_FAILED)
+                    )));
                 }
             }
             if read_only {
@@ -90,7 +94,7 @@ pub(in crate::server) fn prepare(
 pub(super) fn allowed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let is_denied = asked.spec.flags.contains(RowFlags::NOSCRIPT);
     if is_denied && !world.server.scripting.denies_nothing {
-        return Err(CommandError::Text(DENIED).into());
+        return Err(CommandError::owned(world.server.config.dialect.named(DENIED)).into());
     }
     Ok(())
 }

@@ -16,9 +16,9 @@ pub(in crate::server) fn keyspace(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Keyspace");
     for (at, db) in keyspace.in_use() {
         let avg_ttl = db.average_ttl_ms(keyspace.now_ms(), TTL_SAMPLES);
-        let subexpiry = db.fields().len();
+        let (name, volatile_items) = (keyspace.dialect.volatile_items(), db.fields().len());
         to.line(format_args!(
-            "db{}:keys={},expires={},avg_ttl={avg_ttl},subexpiry={subexpiry}",
+            "db{}:keys={},expires={},avg_ttl={avg_ttl},{name}={volatile_items}",
             at.0,
             db.len(),
             db.volatile(),

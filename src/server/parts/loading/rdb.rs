@@ -19,7 +19,7 @@ use crate::persistence::rdb::{
     self, Fault, FileProgress, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
 };
 use crate::replication::{ReplId, ReplOffset};
-use crate::scripting::Libraries;
+use crate::scripting::{Libraries, Setup};
 use crate::types::Limits;
 
 /// What happens to keys that have expired already.
@@ -217,9 +217,9 @@ impl RdbLoad {
         libraries: &mut Libraries,
         config: &Config,
     ) -> Result<(), LoadError> {
-        let limit = config.script_memory_limit as usize;
+        let setup = Setup::of(config);
         for code in std::mem::take(&mut self.collected.functions) {
-            let loaded = libraries.load(&code, self.options.merges, false, limit);
+            let loaded = libraries.load(&code, self.options.merges, false, setup);
             loaded.map_err(|why| LoadError::Function(Printable(&why).to_string()))?;
         }
         Ok(())

@@ -26,6 +26,7 @@ use crate::net::{Connecting, Stream};
 use crate::replication::{
     Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Mark, Payload, Position,
 };
+use crate::server::log::{MASTER, MASTER_FIRST};
 use crate::server::parts::loading::{RdbFile, RdbStream};
 
 /// Delay after a refused attempt.
@@ -284,7 +285,7 @@ impl Receiving {
         self.rest.extend_from_slice(&bytes[taken..]);
         self.file.write_all(&self.bytes).map_err(|error| {
             format!(
-                "Write error or short write writing to the DB dump file needed for MASTER <-> \
+                "Write error or short write writing to the DB dump file needed for {MASTER} <-> \
                      REPLICA synchronization: {}",
                 crate::config::system_text(&error)
             )
@@ -384,7 +385,7 @@ impl Upstream {
             self.figures.current = 0;
         }
         if self.replays {
-            tracing::warn!("Master client was freed while streaming replication buffer");
+            tracing::warn!("{MASTER_FIRST} client was freed while streaming replication buffer");
         }
         self.link = Link::Down;
         self.unit = Unit::default();

@@ -108,7 +108,7 @@ impl Making<'_> {
     /// An RDB file of the configured version, by default the lowest that can hold the keys.
     fn rdb(&self, keyspace: &Keyspace, file: BackgroundFile, facts: &[(&str, Vec<u8>)]) -> RdbSink {
         let version = match self.config.rdb_version {
-            0 => version_for(keyspace),
+            0 => version_for(keyspace, self.config.dialect.valkey_files()),
             asked => asked,
         };
         RdbSink::new(keyspace, self, Output::File(file), version, facts, true)

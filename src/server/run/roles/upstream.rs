@@ -12,6 +12,7 @@ use crate::net::{Connecting, Destination, Role, Stream, Target};
 use crate::replication::{Agreed, Handshake, Payload, Position};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
+use crate::server::log::{MASTER, MASTER_INSIDE};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncFile, Talking};
 use crate::server::replicate::load::{Loaded, file_name};
@@ -121,7 +122,7 @@ impl Loop {
         if upstream.main.is_none() {
             upstream.figures.current += 1;
             upstream.figures.total += 1;
-            tracing::info!("MASTER <-> REPLICA sync started");
+            tracing::info!("{MASTER} <-> REPLICA sync started");
         }
         upstream.heard_ms = now_ms;
         let to = Destination {
@@ -136,7 +137,7 @@ impl Loop {
             return self.dialled(dialled);
         }
         let begun = Connecting::begin(to, move || wake()).map_err(|error| {
-            let why = format!("Unable to connect to MASTER: {}", system_text(&error));
+            let why = format!("Unable to connect to {MASTER}: {}", system_text(&error));
             (why, Delay::Refused)
         })?;
         self.set_link(Link::Dialing(Box::new(begun), now_ms));
@@ -189,7 +190,7 @@ impl Loop {
         match registered {
             Ok(stream) => Ok(self.connected(stream)),
             Err(error) => {
-                let why = format!("Unable to connect to MASTER: {}", system_text(&error));
+                let why = format!("Unable to connect to {MASTER}: {}", system_text(&error));
                 Err((why, Delay::Refused))
             }
         }
@@ -206,14 +207,17 @@ impl Loop {
     }
 
     fn talk(&mut self, mut talking: Box<Talking>) -> Stepped {
-        let lost = |what: &str, why: &str| (format!("{what}: {why}"), Delay::Refused);
+        let lost = |doing: &str, why: &str| {
+            let why = format!("I/O error {doing} {MASTER}: {why}");
+            (why, Delay::Refused)
+        };
         loop {
             let sent = send(&mut talking.stream, &mut talking.out);
-            sent.map_err(|error| lost("I/O error writing to MASTER", &system_text(&error)))?;
+            sent.map_err(|error| lost("writing to", &system_text(&error)))?;
             let mut inbuf = std::mem::take(&mut self.inbuf);
             let read = talking.stream.fill(&mut inbuf);
             let agreed = match read {
-                Ok((0, _)) => Err(lost("I/O error reading from MASTER", "connection lost")),
+                Ok((0, _)) => Err(lost("reading from", "connection lost")),
                 Ok((n, _)) => {
                     self.heard(n);
                     let received = talking.handshake.receive(&inbuf[..n], &mut talking.out);
@@ -228,7 +232,7 @@ impl Loop {
                     self.set_link(Link::Talking(talking));
                     return Ok(Step::Wait);
                 }
-                Err(error) => Err(lost("I/O error reading from MASTER", &system_text(&error))),
+                Err(error) => Err(lost("reading from", &system_text(&error))),
             };
             self.inbuf = inbuf;
             if let Some(agreed) = agreed? {
@@ -246,7 +250,7 @@ impl Loop {
         } = talking;
         let sent = send(&mut stream, &mut out);
         sent.map_err(|error| {
-            let why = format!("I/O error writing to MASTER: {}", system_text(&error));
+            let why = format!("I/O error writing to {MASTER}: {}", system_text(&error));
             (why, Delay::Refused)
         })?;
         let rest = handshake.take_rest();
@@ -258,7 +262,7 @@ impl Loop {
             }
             Agreed::FullSync(position) => {
                 tracing::info!(
-                    "Full resync from master: {}:{}",
+                    "Full resync from {MASTER_INSIDE}: {}:{}",
                     position.id,
                     position.offset
                 );
@@ -290,7 +294,7 @@ impl Loop {
             .join(file_name(server.now.unix_s()));
         let file = SyncFile::create(path).map_err(|error| {
             let why = format!(
-                "Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
+                "Opening the temp file needed for {MASTER} <-> REPLICA synchronization: {}",
                 system_text(&error)
             );
             (why, Delay::Unloadable)
@@ -311,7 +315,7 @@ impl Loop {
 
     fn receive(&mut self, mut receiving: Box<Receiving>) -> Stepped {
         let lost = |why: &str| {
-            let why = format!("I/O error trying to sync with MASTER: {why}");
+            let why = format!("I/O error trying to sync with {MASTER}: {why}");
             (why, Delay::None)
         };
         for _ in 0..READS_MAX {

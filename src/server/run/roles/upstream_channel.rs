@@ -13,6 +13,7 @@ use crate::config::system_text;
 use crate::keyspace::ClientId;
 use crate::net::Stream;
 use crate::replication::{Announced, ChannelHandshake, Dialect, Join};
+use crate::server::log::{MASTER, MASTER_INSIDE};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{
     Announcing, Delay, Joining, Link, MainLink, Source,
@@ -24,7 +25,7 @@ use crate::server::run::Loop;
 const READS_MAX: usize = 16;
 
 fn lost(why: &str) -> (String, Delay) {
-    let why = format!("I/O error on the rdb channel of MASTER: {why}");
+    let why = format!("I/O error on the rdb channel of {MASTER}: {why}");
     (why, Delay::Refused)
 }
 
@@ -40,7 +41,7 @@ impl Loop {
         let Some(upstream) = &mut replication.upstream else {
             return Ok(Step::Wait);
         };
-        tracing::info!("MASTER <-> REPLICA sync: the snapshot comes over a second connection");
+        tracing::info!("{MASTER} <-> REPLICA sync: the snapshot comes over a second connection");
         upstream.main = Some(Box::new(MainLink {
             stream,
             dialect,
@@ -111,7 +112,7 @@ impl Loop {
             ..
         } = announcing;
         let at = announced.position;
-        tracing::info!("Full resync from master: {}:{}", at.id, at.offset);
+        tracing::info!("Full resync from {MASTER_INSIDE}: {}:{}", at.id, at.offset);
         let rest = handshake.take_rest();
         let upstream = self.engine.server.replication.upstream.as_mut();
         if let Some(main) = upstream.and_then(|upstream| upstream.main.as_mut()) {
@@ -216,7 +217,7 @@ impl Loop {
                 Err(bytes) => {
                     tracing::info!(
                         "Replication buffer limit has been reached ({bytes} bytes), stopped \
-                         buffering replication stream. Further accumulation may occur on master \
+                         buffering replication stream. Further accumulation may occur on {MASTER_INSIDE} \
                          side."
                     );
                     return Ok(());
@@ -244,12 +245,14 @@ impl Loop {
         let Some(upstream) = &mut server.replication.upstream else {
             return false;
         };
-        tracing::warn!("Main channel of MASTER was lost: {why}");
+        tracing::warn!("Main channel of {MASTER} was lost: {why}");
         match std::mem::replace(&mut upstream.link, Link::Down) {
             Link::Loading(load) => {
                 tracing::warn!("Aborting rdb channel sync while loading the RDB");
                 if matches!(load.source, Source::File(_)) {
-                    tracing::warn!("After loading RDB, replica will try psync with master");
+                    tracing::warn!(
+                        "After loading RDB, replica will try psync with {MASTER_INSIDE}"
+                    );
                     upstream.held.clear();
                     if let Some(main) = &mut upstream.main {
                         main.is_lost = true;
@@ -280,7 +283,7 @@ impl Loop {
             return None;
         }
         tracing::info!(
-            "MASTER <-> REPLICA sync: Starting to stream replication buffer into the db"
+            "{MASTER} <-> REPLICA sync: Starting to stream replication buffer into the db"
         );
         upstream.replays = true;
         Some(Loaded {
@@ -312,7 +315,7 @@ impl Loop {
             None => {
                 upstream.replays = false;
                 tracing::info!(
-                    "MASTER <-> REPLICA sync: Successfully streamed replication buffer into the \
+                    "{MASTER} <-> REPLICA sync: Successfully streamed replication buffer into the \
                      db (peak {} bytes)",
                     upstream.held.peak()
                 );
