@@ -91,12 +91,21 @@ differences! {
     names_refused_in_multi: bool = false, true;
     /// The event of a key that is removed because the time that was set has passed.
     past_key_event: &'static str = "del", "expired";
+    /// MSETEX with a wrong number of keys.
+    msetex_numkeys: &'static str =
+        "ERR invalid numkeys value", "ERR invalid numkeys value or out of range";
+    /// MSETEX with fewer pairs than that.
+    msetex_pairs: &'static str = "ERR wrong number of key-value pairs", "ERR syntax error";
     /// MSETEX's events of a key: `expire` comes before `set`.
     msetex_expires_first: bool = true, false;
     /// HGETEX counts its lookup as a hit or miss, with the event `keymiss`.
     hgetex_counts: bool = false, true;
     /// XREAD's error for unbalanced keys and IDs: what an ID may be.
     xread_ids: &'static str = "an ID, '+', or '$'", "an ID or '$'";
+
+    /// OBJECT ENCODING: the length of key and text together, by the key's, up to which a string is
+    /// `embstr`: what Redis from 8.2 on has in a block of 64 bytes, Valkey in one of 128.
+    embstr_max: fn(usize) -> usize = |_| 41, |key| if key < 32 { 113 } else { 111 };
 
     // Fields of hashes that expire.
 

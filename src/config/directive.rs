@@ -61,7 +61,6 @@ pub enum Support {
 /// The feature that a directive without effect depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    Rdb,
     Cluster,
     Modules,
     Threads,
@@ -73,7 +72,6 @@ pub enum Feature {
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Feature::Rdb => "RDB snapshots",
             Feature::Cluster => "cluster",
             Feature::Modules => "modules",
             Feature::Threads => "I/O threads",

@@ -753,7 +753,7 @@ directives! {
     tls_alt_key_file_pass: Text = Text::default() =>
         "tls-alt-key-file-pass", text_or_unset, [SENSITIVE], Works;
     rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict =>
-        "rdb-version-check", choice, [], NotYet(Rdb);
+        "rdb-version-check", choice, [], Works;
     import_mode: bool = false =>
         "import-mode", flag, [], Works;
     log_timestamp_format: LogTimestamp = LogTimestamp::Legacy =>

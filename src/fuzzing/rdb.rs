@@ -44,6 +44,7 @@ pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
         checksum: false,
         deep: true,
         skips_modules: true,
+        takes_later: false,
     };
     let reader = Reader::begin(Input::of_bytes(file), options, &mut taker)?;
     let read = reader.run(&mut taker);
@@ -280,6 +281,7 @@ mod tests {
         checksum: true,
         deep: true,
         skips_modules: false,
+        takes_later: false,
     };
 
     /// What is received of a file, and how it ends: its end or fault as text; `None`: it starved.

@@ -27,6 +27,7 @@ use super::{NewValue, Str};
 use crate::base::alloc;
 use crate::base::mover::Mover;
 use crate::base::pin::{self, Pinned};
+use crate::config::Dialect;
 use crate::encodings::hashtable::{SHORT_REACH, Word};
 use crate::encodings::prefetch::prefetch;
 use crate::types::{Encoding, Type};
@@ -50,9 +51,6 @@ const LONG_REACH: usize = 95;
 const EMBED_MAX: usize = 128;
 /// The value part of a string in a block of its own.
 const BLOCK_PART: usize = 16;
-/// OBJECT ENCODING calls a string `embstr` if its bytes and its key's are at most these: what Redis
-/// 8.2 and later hold in one block of 64 bytes.
-const EMBSTR_MAX: usize = 41;
 
 /// A handle on an entry; see the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -320,13 +318,15 @@ impl Entry {
     }
 
     /// OBJECT ENCODING: what Redis would report, not where the string actually is.
-    pub fn reported_encoding(self) -> Encoding {
+    pub fn reported_encoding(self, dialect: Dialect) -> Encoding {
         match self.encoding() {
             Encoding::Embstr | Encoding::Raw => {
                 let Some(Str::Bytes(text)) = self.string() else {
                     return Encoding::Raw;
                 };
-                if self.key().len() + text.len() <= EMBSTR_MAX && self.byte(1) & FLAG_RAW == 0 {
+                let key = self.key().len();
+                let is_short = key + text.len() <= dialect.embstr_max()(key);
+                if is_short && self.byte(1) & FLAG_RAW == 0 {
                     Encoding::Embstr
                 } else {
                     Encoding::Raw
@@ -827,7 +827,7 @@ mod tests {
             e = e.with_key(key);
             assert_eq!((e.key(), e.encoding()), (key, encoding));
             assert_eq!(e.string(), Some(Str::Bytes(&text)));
-            assert_eq!(e.reported_encoding(), Encoding::Raw);
+            assert_eq!(e.reported_encoding(Dialect::Redis), Encoding::Raw);
         }
         e.free();
     }
@@ -881,7 +881,7 @@ mod tests {
                     3 => {
                         e = e.replace(expiry, NewValue::Zeros(text.len()));
                         prop_assert_eq!(e.string(), Some(Str::Bytes(&vec![0; text.len()])));
-                        prop_assert_eq!(e.reported_encoding(), Encoding::Raw);
+                        prop_assert_eq!(e.reported_encoding(Dialect::Redis), Encoding::Raw);
                     }
                     _ => {
                         let value = match int {

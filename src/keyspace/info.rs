@@ -48,7 +48,7 @@ impl Db<'_> {
         };
         KeyInfo {
             kind: e.kind(),
-            encoding: e.reported_encoding(),
+            encoding: e.reported_encoding(self.keyspace.dialect),
             expiry: e.expiry(),
             idle_seconds: self.keyspace.idle_seconds(e.clock()),
             frequency: self.keyspace.decayed(e.clock(), decay),

@@ -219,6 +219,7 @@ impl Report {
             checksum: true,
             deep: true,
             skips_modules: true,
+            takes_later: false,
         };
         let mut reader = Reader::begin(input, options, self)?;
         loop {

@@ -112,7 +112,7 @@ fn a_configuration_with_an_unknown_dialect_is_refused() {
     let ended = check(b"port 1\ndialect keydb\n");
     assert_eq!(ended.code, Some(1));
     let told = "2: argument(s) must be one of the following: redis, valkey: 'dialect keydb'";
-    assert!(ended.out.contains(told), "{ended:?}");
+    assert!(ended.err.contains(told), "{ended:?}");
 }
 
 #[test]
@@ -232,4 +232,26 @@ fn the_log_speaks_of_primaries() {
     });
     replica.wait_for_log("PRIMARY <-> REPLICA sync: Finished with success");
     assert!(!replica.log().contains("MASTER"), "{}", replica.log());
+}
+
+/// In both dialects: `rdb-version-check relaxed` had no effect.
+#[test]
+fn a_file_of_a_later_version_loads_if_it_may() {
+    for (magic, others) in [("REDIS0099", "REDIS0000"), ("VALKEY099", "VALKEY079")] {
+        let start = |magic: &str, args: &[&str]| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let body = b"\xfe\0\0\x01k\x01v\xff\0\0\0\0\0\0\0\0";
+            let file = [magic.as_bytes(), body].concat();
+            fs::write(folder.path().join("dump.rdb"), file).expect("a file");
+            let all = ["--port", "0", "--unixsocket", "s"];
+            match args {
+                [] => Err(run_once(folder.path(), &all, b"").code),
+                _ => Ok(Daemon::start_in(&russet(), args, folder)),
+            }
+        };
+        let server = start(magic, &["--rdb-version-check", "relaxed"]).expect("it starts");
+        assert_eq!(server.connect().ask("GET k"), "$1\r\nv\r\n", "{magic}");
+        assert_eq!(start(magic, &[]).err(), Some(Some(1)), "{magic}");
+        assert_eq!(start(others, &[]).err(), Some(Some(1)), "{others}");
+    }
 }

@@ -121,9 +121,6 @@ pub(super) const MSETEX: Spec = Spec {
     ..Spec::new("msetex", msetex)
 };
 
-const BAD_NUMKEYS: &str = "ERR invalid numkeys value";
-const TOO_FEW_PAIRS: &str = "ERR wrong number of key-value pairs";
-
 /// `MSETEX numkeys key value ... [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`:
 /// sets all of the keys, or none if one does not meet the condition.
 ///
@@ -131,12 +128,13 @@ const TOO_FEW_PAIRS: &str = "ERR wrong number of key-value pairs";
 ///
 /// Propagated as SETs, for servers without this command.
 fn msetex(call: &mut Call<'_>) -> CommandResult {
+    let dialect = call.db.dialect();
     let numkeys = parse_i64(call.args.at(1))
         .filter(|n| (1..=i32::MAX as i64).contains(n))
-        .ok_or(CommandError::Text(BAD_NUMKEYS))? as usize;
+        .ok_or(CommandError::Text(dialect.msetex_numkeys()))? as usize;
     let first_option = 2 + 2 * numkeys;
     if call.args.len() < first_option {
-        return Err(CommandError::Text(TOO_FEW_PAIRS));
+        return Err(CommandError::Text(dialect.msetex_pairs()));
     }
     let (wanted, expiry) = msetex_options(call, first_option)?;
     let keys = || call.args.from(2).iter().step_by(2).take(numkeys);

@@ -13,7 +13,7 @@ use super::templates::Templates;
 /// An error: a fault, an item whose end is not known, or ([`Fault::Starved`]) bytes that have not
 /// arrived. O(bytes) at most; usually it ends with the first announced number.
 pub fn count_keys(input: &mut Input<'_>, enough: u64) -> Result<u64, Fault> {
-    let (dialect, _) = header(input)?;
+    let (dialect, _) = header(input, true)?;
     let mut templates = Templates::default();
     let (mut keys, mut announced) = (0u64, 0u64);
     loop {

@@ -69,6 +69,8 @@ pub struct ReadOptions {
     pub deep: bool,
     /// Whether data of modules is passed over; otherwise it is a fault.
     pub skips_modules: bool,
+    /// Whether files of later versions are tried: what is not known in them is a fault.
+    pub takes_later: bool,
 }
 
 /// See the module.
@@ -200,7 +202,7 @@ impl<'a> Reader<'a> {
 
     fn read_header(&mut self, limits: Limits) -> Result<(), Fault> {
         self.doing = Doing::Start;
-        let (dialect, version) = header(&mut self.input)?;
+        let (dialect, version) = header(&mut self.input, self.options.takes_later)?;
         (self.version, self.rules.dialect, self.rules.limits) = (version, dialect, limits);
         self.began = self.input.offset();
         Ok(())
@@ -430,8 +432,8 @@ impl<'a> Reader<'a> {
 /// Bytes of the header.
 const HEADER_BYTES: usize = 9;
 
-/// `REDIS` and four digits, or `VALKEY` and three.
-pub(super) fn header(input: &mut Input<'_>) -> Result<(Dialect, u16), Fault> {
+/// `REDIS` and four digits, or `VALKEY` and three. `takes_later`: of any version.
+pub(super) fn header(input: &mut Input<'_>, takes_later: bool) -> Result<(Dialect, u16), Fault> {
     let head: [u8; HEADER_BYTES] = input.array()?;
     let (dialect, digits) = match &head {
         [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (Dialect::Redis, &digits[..]),
@@ -449,7 +451,8 @@ pub(super) fn header(input: &mut Input<'_>) -> Result<(Dialect, u16), Fault> {
         Dialect::Redis => 1..=VERSION_MAX,
         Dialect::Valkey => VALKEY_VERSIONS,
     };
-    match known.contains(&version) {
+    let is_later = takes_later && version > *known.end();
+    match known.contains(&version) || is_later {
         true => Ok((dialect, version)),
         false => Err(Fault::Version(u32::from(version))),
     }

@@ -9,7 +9,7 @@ pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
 pub(in crate::server) use rdb::{RdbStream, Step};
 
 use crate::base::clock::Now;
-use crate::config::{Config, SanitizePayload, UnknownModules, system_text};
+use crate::config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};
 use crate::keyspace::DbIndex;
 use crate::persistence::rdb::{RdbError, ReadOptions};
 use crate::replication::{Position, ReplId, ReplOffset};
@@ -181,6 +181,7 @@ pub(in crate::server) fn read_options(config: &Config, skips_checksums: bool) ->
         checksum: config.rdbchecksum && !skips_checksums,
         deep: config.sanitize_dump_payload == SanitizePayload::Yes,
         skips_modules: config.rdb_unknown_modules == UnknownModules::Skip,
+        takes_later: config.rdb_version_check == RdbVersionCheck::Relaxed,
     }
 }
 
