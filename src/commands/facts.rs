@@ -58,6 +58,7 @@ fn rows_are_as_recorded() {
         .union(Flags::PROTECTED)
         .union(Flags::CONTAINER)
         .union(Flags::NOT_QUEUED)
+        .union(Flags::NO_MULTI_IN_VALKEY)
         .union(Flags::PUBSUB_CONTEXT)
         .union(Flags::UNPAUSABLE)
         .union(Flags::RUNS_QUEUE)

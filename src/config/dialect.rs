@@ -54,7 +54,8 @@ differences! {
     version: &'static str = REDIS_VERSION, VALKEY_VERSION;
     /// The version of Redis that the server compares to: INFO, scripts, files.
     redis_version: &'static str = REDIS_VERSION, "7.2.4";
-    /// INFO's and the scripts' `valkey_version`.
+    /// INFO's and the scripts' `valkey_version`, and what a replica says of itself: without it Valkey
+    /// sends no fields that expire.
     valkey_version: Option<&'static str> = None, Some(VALKEY_VERSION);
     /// HELLO's `server`.
     hello_name: &'static str = "redis", "valkey";
@@ -64,6 +65,11 @@ differences! {
     /// MODULE LIST: Valkey's Lua is a module, which is built in.
     modules: &'static [&'static str] = &[], &["lua"];
 
+    /// The fact in RDB files that has the version.
+    version_fact: (&'static str, &'static str) =
+        ("redis-ver", REDIS_VERSION), ("valkey-ver", VALKEY_VERSION);
+    /// The file of a daemon without `pidfile`.
+    pidfile: &'static str = "/var/run/redis.pid", "/var/run/valkey.pid";
     /// The primary's name in log lines: in capitals, as the first word, inside a sentence.
     primary_words: [&'static str; 3] =
         ["MASTER", "Master", "master"], ["PRIMARY", "Primary", "primary"];
@@ -81,6 +87,10 @@ differences! {
 
     // Keys and transactions.
 
+    /// BITCOUNT looks at the unit before the end of the range, as BITPOS does.
+    bit_unit_first: bool = false, true;
+    /// GETEX looks at the time even if there is no key.
+    getex_time_first: bool = false, true;
     /// SCAN with an unknown TYPE finds nothing.
     scans_any_type: bool = true, false;
     /// MULTI and WATCH inside MULTI have errors of their own, and the transaction stays sound.
@@ -106,6 +116,10 @@ differences! {
     /// OBJECT ENCODING: the length of key and text together, by the key's, up to which a string is
     /// `embstr`: what Redis from 8.2 on has in a block of 64 bytes, Valkey in one of 128.
     embstr_max: fn(usize) -> usize = |_| 41, |key| if key < 32 { 113 } else { 111 };
+
+    /// CLIENT LIST ID is a filter as others: connections are in their order, once each. An ID that is
+    /// no number is a syntax error, of CLIENT KILL, too.
+    ids_are_filters: bool = false, true;
 
     // Fields of hashes that expire.
 

@@ -37,6 +37,8 @@ pub struct Introduction {
     /// as Valkey 9 does it.
     pub rdb_channel: bool,
     pub dual_channel: bool,
+    /// The release of Valkey that it is as.
+    pub version: Option<&'static str>,
     /// Where its data is. `None`: it needs everything.
     pub from: Option<Position>,
     /// A former primary asks the replica at the other end to take over (FAILOVER).
@@ -211,6 +213,10 @@ impl Handshake {
         }
         request(&words, out);
         self.awaits.push_back(Awaits::Replconf);
+        if let Some(version) = its.version {
+            request(&[b"REPLCONF", b"version", version.as_bytes()], out);
+            self.awaits.push_back(Awaits::Replconf);
+        }
     }
 
     /// PSYNC leaves alone, when all other replies have come: a primary refuses it while replies to

@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 
 use crate::support::daemon::russet;
 use crate::support::once::{run_once, run_program};
+use crate::support::peers::Peer;
 use crate::support::resp::printable;
 use crate::support::{Connection, Daemon, wait_until};
 
@@ -254,4 +255,38 @@ fn a_file_of_a_later_version_loads_if_it_may() {
         assert_eq!(start(magic, &[]).err(), Some(Some(1)), "{magic}");
         assert_eq!(start(others, &[]).err(), Some(Some(1)), "{others}");
     }
+}
+
+/// Valkey sent nothing: it took the replica for one that cannot read such fields.
+#[test]
+fn fields_that_expire_go_from_valkey_and_back() {
+    let Some(program) = Peer::Valkey9.program_for("replication with Valkey") else {
+        return;
+    };
+    let primary = Daemon::start_program(&program, &["--repl-diskless-sync-delay", "0"]);
+    let replica = Daemon::start(VALKEY);
+    let mut c = primary.connect();
+    c.ask("HSET h a 1 b 2");
+    c.ask("HEXPIRE h 1000 FIELDS 1 a");
+    let line = format!("REPLICAOF 127.0.0.1 {}", primary.port());
+    assert_eq!(replica.connect().ask(&line), "+OK\r\n");
+    let mut copied = replica.connect();
+    let ask = "HPEXPIRETIME h FIELDS 2 a b";
+    let same = |c: &mut Connection, copied: &mut Connection| {
+        wait_until("the fields are the same", || c.ask(ask) == copied.ask(ask));
+    };
+    same(&mut c, &mut copied);
+    // Conditions that Redis does not take together.
+    assert_eq!(
+        c.ask("HEXPIRE h 500 XX LT FIELDS 2 a b"),
+        "*2\r\n:1\r\n:0\r\n"
+    );
+    same(&mut c, &mut copied);
+    copied.ask("REPLICAOF NO ONE");
+    copied.ask("SAVE");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = "dump.rdb";
+    fs::copy(replica.folder().join(file), folder.path().join(file)).expect("a copy");
+    let loaded = Daemon::start_in(&program, &[], folder);
+    assert_eq!(loaded.connect().ask(ask), copied.ask(ask));
 }

@@ -18,7 +18,7 @@ pub(super) const BITCOUNT: Spec = Spec {
 ///
 /// Reply: integer, 0 for a missing key. O(bytes of the range).
 fn bitcount(call: &mut Call<'_>) -> CommandResult {
-    let range = BitRange::parse(call.args, 2)?;
+    let range = BitRange::parse(call.args, 2, call.db.dialect())?;
     let Some(text) = call.db.string(call.args.at(1))? else {
         call.reply.int(0);
         return Ok(());
@@ -76,7 +76,7 @@ fn parse_bitpos_range(call: &Call<'_>) -> Result<BitRange, CommandError> {
     if has_unit && !is_unit && parse_i64(args.at(3)).is_some() {
         return Err(CommandError::Syntax);
     }
-    BitRange::parse(args, 3)
+    BitRange::parse(args, 3, call.db.dialect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::base::number::parse_i64;
 use crate::command::CommandError;
+use crate::config::Dialect;
 use crate::resp::Args;
 
 /// The unit of offsets.
@@ -31,7 +32,7 @@ impl BitRange {
     };
 
     /// Parses the arguments from `at` on.
-    pub fn parse(args: Args<'_>, at: usize) -> Result<BitRange, CommandError> {
+    pub fn parse(args: Args<'_>, at: usize, dialect: Dialect) -> Result<BitRange, CommandError> {
         let integer = |at| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);
         let mut range = BitRange::ALL;
         if args.len() > at + 3 {
@@ -40,16 +41,18 @@ impl BitRange {
         if args.len() > at {
             range.start = integer(at)?;
         }
+        let unit = match () {
+            _ if args.len() <= at + 2 || args.is(at + 2, "BYTE") => Ok(Unit::Byte),
+            _ if args.is(at + 2, "BIT") => Ok(Unit::Bit),
+            _ => Err(CommandError::Syntax),
+        };
+        if dialect.bit_unit_first() && unit.is_err() {
+            return Err(CommandError::Syntax);
+        }
         if args.len() > at + 1 {
             range.end = Some(integer(at + 1)?);
         }
-        if args.len() > at + 2 {
-            range.unit = match () {
-                _ if args.is(at + 2, "BIT") => Unit::Bit,
-                _ if args.is(at + 2, "BYTE") => Unit::Byte,
-                _ => return Err(CommandError::Syntax),
-            };
-        }
+        range.unit = unit?;
         Ok(range)
     }
 

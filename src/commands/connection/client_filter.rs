@@ -78,6 +78,7 @@ impl<'a> Filter<'a> {
         mut at: usize,
         skip_me: bool,
     ) -> Result<Filter<'a>, CommandError> {
+        let is_filter = server.config.dialect.ids_are_filters();
         let mut filter = Filter {
             tests: Vec::new(),
             skip_me,
@@ -92,7 +93,7 @@ impl<'a> Filter<'a> {
             at += 2;
             let test = match name {
                 b"ID" => {
-                    let mut ids = vec![id(value, true)?];
+                    let mut ids = vec![id(value, !is_filter)?];
                     // More IDs may follow.
                     while let Some(more) = args.get(at).filter(|more| parse_i64(more).is_some()) {
                         ids.push(id(more, false)?);
@@ -181,11 +182,12 @@ impl Test<'_> {
     }
 }
 
-fn id(text: &[u8], is_first: bool) -> Result<u64, CommandError> {
+/// `has_error`: a text that is no number has the error of a wrong number.
+fn id(text: &[u8], has_error: bool) -> Result<u64, CommandError> {
     const BAD: CommandError = CommandError::Text("ERR client-id should be greater than 0");
     match parse_i64(text) {
         Some(n) if n > 0 => Ok(n as u64),
-        None if !is_first => Err(CommandError::Syntax),
+        None if !has_error => Err(CommandError::Syntax),
         _ => Err(BAD),
     }
 }

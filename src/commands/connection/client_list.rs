@@ -35,12 +35,13 @@ pub(super) const LIST: Spec = Spec {
 /// `CLIENT LIST [TYPE type | ID id ...]`, and the filters of `client_filter`.
 ///
 /// Reply: verbatim text (bulk string in RESP2), one line per connection, oldest first; with ID in
-/// the order given, without unknown IDs. O(connections).
+/// the order given, without unknown IDs, unless the dialect takes them as a filter. O(connections).
 fn list(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut text = Vec::new();
     let ids_only = || args.from(3).iter().all(|word| !is_condition(word));
-    if args.len() > 3 && args.is(2, "ID") && ids_only() {
+    let is_filter = call.server.config.dialect.ids_are_filters();
+    if args.len() > 3 && args.is(2, "ID") && !is_filter && ids_only() {
         for id in args.from(3).iter() {
             let id = parse_i64(id).ok_or(CommandError::Text("ERR Invalid client ID"))?;
             text.extend(line_of(call, ClientId(id as u64)));

@@ -138,11 +138,13 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
     let mut hash = call.db.write_or(key, Hash::new)?;
     let pairs = options.pairs;
-    hash.prepare(pairs.iter().map(<[u8]>::len), &limits);
+    let past = options.expire.is_some_and(|when| when <= now);
+    if !past || !by.0.fields_last() {
+        hash.prepare(pairs.iter().map(<[u8]>::len), &limits);
+    }
     if options.expire.is_some() {
         hash.make_expirable();
     }
-    let past = options.expire.is_some_and(|when| when <= now);
     let expiry = match options.expire {
         _ if options.keep_ttl => Expiry::Keep,
         Some(when) if !past => Expiry::Set(when),

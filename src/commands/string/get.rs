@@ -55,6 +55,11 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
     let wanted = parse_getex(call.args)?;
     let key = call.args.at(1);
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
+    if call.db.dialect().getex_time_first()
+        && let NewExpiry::Set(arg) = &wanted
+    {
+        arg.unix_ms(clock, call.name)?;
+    }
     let mut place = call.db.place(key);
     place.count_read();
     let Some(text) = place.string()? else {

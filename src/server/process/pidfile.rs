@@ -5,9 +5,6 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 
-/// The file of a daemon without `pidfile`.
-const DEFAULT: &str = "/var/run/redis.pid";
-
 /// A pid file that was written. [`PidFile::remove`] removes it, not a drop: after a second SIGINT
 /// another thread removes it.
 #[derive(Clone, Debug)]
@@ -20,7 +17,7 @@ impl PidFile {
     pub fn write(config: &Config, daemonized: bool) -> Option<PidFile> {
         let path = match config.pidfile.is_empty() {
             false => config.pidfile.path().to_owned(),
-            true if daemonized => PathBuf::from(DEFAULT),
+            true if daemonized => PathBuf::from(config.dialect.pidfile()),
             true => return None,
         };
         // The server may enter another folder before it removes the file.

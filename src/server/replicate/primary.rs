@@ -54,9 +54,10 @@ fn announced_ip(facts: &Facts, client: Option<&Client>) -> String {
 
 fn peer_format(facts: &Facts) -> PeerFormat {
     match facts.version {
-        Some(version) => PeerFormat::Valkey { version },
-        None if facts.rdb_channel || facts.main.is_some() => PeerFormat::Redis { max: REDIS_8_RDB },
-        None => PeerFormat::Redis { max: OLD_RDB },
+        // With Redis's second link it is russet, which reads all.
+        Some(version) if !facts.rdb_channel => PeerFormat::Valkey { version },
+        _ if facts.rdb_channel || facts.main.is_some() => PeerFormat::Redis { max: REDIS_8_RDB },
+        _ => PeerFormat::Redis { max: OLD_RDB },
     }
 }
 

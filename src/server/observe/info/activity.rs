@@ -183,6 +183,8 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("sync_partial_ok", &syncs.partial_ok),
         ("sync_partial_err", &syncs.partial_err),
         ("expired_subkeys", &keys.expired_fields),
+        // As Valkey names them.
+        ("expired_fields", &keys.expired_fields),
         ("expired_subkeys_active", &keys.expired_fields_actively),
         ("expired_keys", &keys.expired),
         ("expired_keys_active", &keys.expired_actively),

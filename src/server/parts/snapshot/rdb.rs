@@ -127,7 +127,8 @@ impl RdbSink {
         let mut writer = RdbWriter::new(version, config.rdbcompression.of_strings());
         writer.magic();
         let number = |n: i64| n.to_string().into_bytes();
-        writer.aux("redis-ver", config.dialect.redis_version().as_bytes());
+        let (name, version) = config.dialect.version_fact();
+        writer.aux(name, version.as_bytes());
         writer.aux("redis-bits", b"64");
         writer.aux("ctime", &number(making.now.unix_s()));
         writer.aux("used-mem", &number(alloc::used_memory() as i64));
