@@ -536,6 +536,21 @@ const OF_VALKEY: &[Accepted] = &[
         reason: "Valkey checks keys of an XREAD that has too few IDs",
     },
     Accepted {
+        command: "object",
+        is_it: |_, expected, got| {
+            expected.text() == Some(&b"skiplist"[..]) && got.text() == Some(&b"listpack"[..])
+        },
+        reason: "Valkey converts a sorted set for a long member that XX then keeps out",
+    },
+    Accepted {
+        command: "xautoclaim",
+        is_it: |_, expected, _| {
+            let refusal = b"ERR Insufficient memory, failed allocating transient memory";
+            matches!(expected, Reply::Error(text) if text.starts_with(refusal))
+        },
+        reason: "a count costs no memory",
+    },
+    Accepted {
         command: "hpexpiretime",
         is_it: far_expiry,
         reason: "no field expires after the year 4199",

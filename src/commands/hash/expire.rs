@@ -86,7 +86,7 @@ impl<'a> Options<'a> {
         const BAD_COUNT: CommandError =
             CommandError::Text("ERR Parameter `numFields` should be greater than 0");
         const NO_FIELDS: CommandError = CommandError::Text("ERR missing FIELDS argument");
-        let (mut condition, mut fields) = (None, None);
+        let (mut condition, mut fields, mut has_two) = (None, None, false);
         let mut at = 3;
         while at < args.len() {
             if args.is(at, "FIELDS") {
@@ -102,16 +102,15 @@ impl<'a> Options<'a> {
             }
             let found = CONDITIONS.iter().find(|(word, _)| args.is(at, word));
             let found = found.ok_or_else(|| unknown_argument(args.at(at)))?;
-            if condition.is_some_and(|old: &(&str, Condition)| old.1 != found.1) {
-                return Err(TWO_CONDITIONS);
-            }
+            has_two |= condition.is_some_and(|old: &(&str, Condition)| old.1 != found.1);
             condition = Some(found);
             at += 1;
         }
-        Ok(Options {
-            condition,
-            fields: fields.ok_or(NO_FIELDS)?,
-        })
+        let fields = fields.ok_or(NO_FIELDS)?;
+        match has_two {
+            true => Err(TWO_CONDITIONS),
+            false => Ok(Options { condition, fields }),
+        }
     }
 }
 
@@ -307,8 +306,9 @@ mod tests {
                 "HPEXPIREAT h 70368744177664 FIELDS 1 a",
                 "invalid expire time in 'hpexpireat' command",
             ),
+            ("HEXPIRE h 1 NX XX WORD a", "unknown argument: WORD"),
             (
-                "HEXPIRE h 1 NX XX WORD a",
+                "HEXPIRE h 1 NX FIELDS 1 a XX",
                 "Multiple condition flags specified",
             ),
             ("HEXPIRE h 1 WORD 1 a", "unknown argument: WORD"),
