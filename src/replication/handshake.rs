@@ -37,8 +37,8 @@ pub struct Introduction {
     /// as Valkey 9 does it.
     pub rdb_channel: bool,
     pub dual_channel: bool,
-    /// The release of Valkey that it is as.
-    pub version: Option<&'static str>,
+    /// Of log lines; in Valkey's it names its release.
+    pub dialect: crate::config::Dialect,
     /// Where its data is. `None`: it needs everything.
     pub from: Option<Position>,
     /// A former primary asks the replica at the other end to take over (FAILOVER).
@@ -164,8 +164,9 @@ impl Handshake {
             Awaits::Auth => Ok(None),
             Awaits::Replconf => {
                 if line.starts_with(b"-") {
+                    let [_, master, _] = self.introduction.dialect.primary_words();
                     tracing::info!(
-                        "(Non critical) Master does not understand REPLCONF: {}",
+                        "(Non critical) {master} does not understand REPLCONF: {}",
                         shown(line)
                     );
                 }
@@ -185,7 +186,8 @@ impl Handshake {
         if !ANSWERED.iter().any(|start| line.starts_with(start)) {
             return Err(HandshakeError::Ping(shown(line)));
         }
-        tracing::info!("Master replied to PING, replication can continue...");
+        let [_, master, _] = self.introduction.dialect.primary_words();
+        tracing::info!("{master} replied to PING, replication can continue...");
         self.introduce(out);
         Ok(())
     }
@@ -213,7 +215,7 @@ impl Handshake {
         }
         request(&words, out);
         self.awaits.push_back(Awaits::Replconf);
-        if let Some(version) = its.version {
+        if let Some(version) = its.dialect.valkey_version() {
             request(&[b"REPLCONF", b"version", version.as_bytes()], out);
             self.awaits.push_back(Awaits::Replconf);
         }
@@ -230,7 +232,10 @@ impl Handshake {
                     offset + 1
                 );
             }
-            None => tracing::info!("Partial resynchronization not possible (no cached master)"),
+            None => {
+                let [.., master] = its.dialect.primary_words();
+                tracing::info!("Partial resynchronization not possible (no cached {master})");
+            }
         }
         let (id, offset) = match its.from {
             Some(from) => (from.id.to_string(), (from.offset + 1).to_string()),
@@ -279,10 +284,12 @@ impl Handshake {
         }
         self.failover_refused()?;
         if !line.starts_with(b"-ERR") {
-            tracing::warn!("Unexpected reply to PSYNC from master: {}", shown(line));
+            let [.., master] = self.introduction.dialect.primary_words();
+            tracing::warn!("Unexpected reply to PSYNC from {master}: {}", shown(line));
         } else {
+            let [_, master, _] = self.introduction.dialect.primary_words();
             tracing::info!(
-                "Master does not support PSYNC or is in error state (reply: {})",
+                "{master} does not support PSYNC or is in error state (reply: {})",
                 shown(line)
             );
         }

@@ -176,7 +176,7 @@ impl Server {
             ip: secret(&config.replica_announce_ip),
             rdb_channel: config.repl_rdb_channel,
             dual_channel: config.dual_channel_replication_enabled,
-            version: config.dialect.valkey_version(),
+            dialect: config.dialect,
             from: has_data.then(|| self.stream.position()),
             failover: upstream.is_some_and(|upstream| upstream.failover),
         }

@@ -26,7 +26,7 @@ use crate::net::{Connecting, Stream};
 use crate::replication::{
     Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Mark, Payload, Position,
 };
-use crate::server::log::{MASTER, MASTER_FIRST};
+use crate::server::log::{MASTER, MASTER_FIRST, of_primary};
 use crate::server::parts::loading::{RdbFile, RdbStream};
 
 /// Delay after a refused attempt.
@@ -281,7 +281,7 @@ impl Receiving {
         let taken = self
             .payload
             .receive(bytes, &mut self.bytes)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| of_primary(&error))?;
         self.rest.extend_from_slice(&bytes[taken..]);
         self.file.write_all(&self.bytes).map_err(|error| {
             format!(

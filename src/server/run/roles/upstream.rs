@@ -12,7 +12,7 @@ use crate::net::{Connecting, Destination, Role, Stream, Target};
 use crate::replication::{Agreed, Handshake, Payload, Position};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
-use crate::server::log::{MASTER, MASTER_INSIDE};
+use crate::server::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncFile, Talking};
 use crate::server::replicate::load::{Loaded, file_name};
@@ -223,7 +223,7 @@ impl Loop {
                     let received = talking.handshake.receive(&inbuf[..n], &mut talking.out);
                     received.map_err(|error| {
                         self.engine.handshake_failed(&error);
-                        (error.to_string(), Delay::Refused)
+                        (of_primary(&error), Delay::Refused)
                     })
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),

@@ -13,7 +13,7 @@ use crate::config::system_text;
 use crate::keyspace::ClientId;
 use crate::net::Stream;
 use crate::replication::{Announced, ChannelHandshake, Dialect, Join};
-use crate::server::log::{MASTER, MASTER_INSIDE};
+use crate::server::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{
     Announcing, Delay, Joining, Link, MainLink, Source,
@@ -88,7 +88,7 @@ impl Loop {
                 Ok((n, _)) => {
                     self.heard(n);
                     let received = handshake.receive(&inbuf[..n], out);
-                    received.map_err(|error| (error.to_string(), Delay::Refused))
+                    received.map_err(|error| (of_primary(&error), Delay::Refused))
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -150,7 +150,7 @@ impl Loop {
                 Ok((n, _)) => {
                     engine.server.stats.net_repl_input_bytes += n as u64;
                     let joined = joining.join.receive(&inbuf[..n], &mut joining.out);
-                    let joined = joined.map_err(|error| (error.to_string(), Delay::Refused))?;
+                    let joined = joined.map_err(|error| (of_primary(&error), Delay::Refused))?;
                     let Some(stream) = joined else {
                         continue;
                     };
