@@ -232,7 +232,11 @@ fn the_log_speaks_of_primaries() {
         replica.info("master_link_status").as_deref() == Some("up")
     });
     replica.wait_for_log("PRIMARY <-> REPLICA sync: Finished with success");
-    assert!(!replica.log().to_lowercase().contains("master"), "{}", replica.log());
+    assert!(
+        !replica.log().to_lowercase().contains("master"),
+        "{}",
+        replica.log()
+    );
 }
 
 /// In both dialects: `rdb-version-check relaxed` had no effect.
