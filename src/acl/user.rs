@@ -448,7 +448,8 @@ mod tests {
         assert_eq!(b.check(&user, "set w1 x"), Ok(()));
         assert_eq!(b.check(&user, "get w1"), Err(Denied::Key(1)));
         assert_eq!(b.check(&user, "set r1 x"), Err(Denied::Key(1)));
-        let shown = String::from_utf8_lossy(&user.describe(config::Dialect::Redis).line()).into_owned();
+        let shown =
+            String::from_utf8_lossy(&user.describe(config::Dialect::Redis).line()).into_owned();
         assert_eq!(
             shown,
             "on sanitize-payload ~w* resetchannels -@all +set role=reader"
@@ -457,7 +458,10 @@ mod tests {
         assert!(!b.user("role=all role=reader").allows_all());
         assert!(!b.user("ROLE=all resetroles").allows_all());
         assert!(!b.user("role=all reset").allows_all());
-        let twice = b.user("role=all,reader,all").describe(config::Dialect::Redis).line();
+        let twice = b
+            .user("role=all,reader,all")
+            .describe(config::Dialect::Redis)
+            .line();
         assert!(twice.ends_with(b"role=all,reader"));
         let mut user = b.user("role=reader");
         let before = user.clone();
