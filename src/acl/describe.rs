@@ -62,15 +62,12 @@ impl<'a> Description<'a> {
 
     /// All rules on one line, as ACL LIST shows them after the name.
     pub fn line(&self) -> Vec<u8> {
-        self.words(|_, pattern| pattern.to_vec()).join(&b' ')
+        self.words(as_shown).join(&b' ')
     }
 
     /// The rules as words for a file: quotes words of a selector that contain quotes or spaces.
     pub fn rules(&self) -> Vec<Vec<u8>> {
-        self.words(|in_selector, text| match in_selector {
-            true => quoted(text),
-            false => text.to_vec(),
-        })
+        self.words(for_file)
     }
 
     fn words(&self, write: impl Fn(bool, &[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
@@ -92,15 +89,12 @@ impl<'a> Description<'a> {
 impl Role {
     /// All rules on one line, as ACL LIST shows them after the name.
     pub fn line(&self) -> Vec<u8> {
-        self.words(|_, pattern| pattern.to_vec()).join(&b' ')
+        self.words(as_shown).join(&b' ')
     }
 
     /// The rules as words for a file, as [`Description::rules`].
     pub fn rules(&self) -> Vec<Vec<u8>> {
-        self.words(|in_selector, text| match in_selector {
-            true => quoted(text),
-            false => text.to_vec(),
-        })
+        self.words(for_file)
     }
 
     fn words(&self, write: impl Fn(bool, &[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
@@ -108,6 +102,17 @@ impl Role {
         let mut words = root.iter().map(|word| write(false, word)).collect();
         add_selectors(&mut words, &self.selectors, write);
         words
+    }
+}
+
+fn as_shown(_in_selector: bool, text: &[u8]) -> Vec<u8> {
+    text.to_vec()
+}
+
+fn for_file(in_selector: bool, text: &[u8]) -> Vec<u8> {
+    match in_selector {
+        true => quoted(text),
+        false => text.to_vec(),
     }
 }
 

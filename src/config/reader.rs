@@ -327,27 +327,13 @@ impl Reader {
     }
 
     fn add_user(&mut self, values: &[Text], origin: &Origin) -> Result<(), String> {
-        let name = &values[0];
-        if !self.user_names.insert(name.clone()) {
-            return Err(format!(
-                "Error in user declaration '{}': Duplicate user found. A user can only be \
-                 defined once in config files",
-                name.lossy()
-            ));
-        }
+        note_name(&mut self.user_names, "user", &values[0])?;
         self.config.users.push(file_line(values, origin));
         Ok(())
     }
 
     fn add_role(&mut self, values: &[Text], origin: &Origin) -> Result<(), String> {
-        let name = &values[0];
-        if !self.role_names.insert(name.clone()) {
-            return Err(format!(
-                "Error in role declaration '{}': Duplicate role found. A role can only be \
-                 defined once in config files",
-                name.lossy()
-            ));
-        }
+        note_name(&mut self.role_names, "role", &values[0])?;
         self.config.roles.push(file_line(values, origin));
         Ok(())
     }
@@ -381,6 +367,22 @@ impl Config {
     pub(super) fn settle(&mut self) {
         self.hz = self.hz.clamp(1, 500);
     }
+}
+
+/// Notes the name of a declared user or role; an error if it was declared before.
+fn note_name(
+    names: &mut HashSet<Text>,
+    what: &str,
+    name: &Text,
+) -> Result<(), String> {
+    if names.insert(name.clone()) {
+        return Ok(());
+    }
+    Err(format!(
+        "Error in {what} declaration '{}': Duplicate {what} found. A {what} can only be defined \
+         once in config files",
+        name.lossy()
+    ))
 }
 
 fn file_line(words: &[Text], origin: &Origin) -> FileLine {
