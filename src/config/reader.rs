@@ -370,11 +370,7 @@ impl Config {
 }
 
 /// Notes the name of a declared user or role; an error if it was declared before.
-fn note_name(
-    names: &mut HashSet<Text>,
-    what: &str,
-    name: &Text,
-) -> Result<(), String> {
+fn note_name(names: &mut HashSet<Text>, what: &str, name: &Text) -> Result<(), String> {
     if names.insert(name.clone()) {
         return Ok(());
     }

@@ -108,7 +108,7 @@ const PIECES_MAX: usize = 256;
 /// Shorter messages are copied: a piece costs as much as copying one to two KiB.
 const SHARED_MIN: usize = 1024;
 /// Shorter owned strings are copied: this frees them at once.
-const OWNED_MIN: usize = 16 * 1024;
+const OWNED_MIN: usize = 4 * 1024;
 /// Up to this many sent bytes are kept rather than moving the rest.
 const SENT_KEPT: usize = 1 << 20;
 /// Type byte, number and line end.
@@ -425,6 +425,21 @@ impl Reply {
         } else {
             self.bulk(text);
         }
+    }
+
+    /// Like [`Reply::verbatim`], for an owned text: a long one is not copied.
+    pub fn verbatim_owned(&mut self, format: &str, text: String) {
+        if !self.resp3 {
+            return self.bulk_owned(text.into_bytes());
+        }
+        self.header(b'=', text.len() as i64 + 4);
+        self.raw(format.as_bytes());
+        self.raw(b":");
+        match text.len() {
+            OWNED_MIN.. => self.push_piece(Piece::Shared(text.into())),
+            _ => self.raw(text.as_bytes()),
+        }
+        self.crlf();
     }
 
     /// Like [`Reply::verbatim`], for any bytes.

@@ -24,7 +24,8 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let asking = Some((&*call.client, &*call.reply));
     let source = Source::new(call.db.keyspace(), call.server, asking);
     let text = info::info(&source, &call.args.from(1).to_vec());
-    call.reply.verbatim("txt", text.as_bytes());
+    // Its buffer is given back when it is sent: the next INFO does not count this one.
+    call.reply.verbatim_owned("txt", text);
     Ok(())
 }
 

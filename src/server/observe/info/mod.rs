@@ -110,7 +110,7 @@ impl<'a> Source<'a> {
 }
 
 /// Capacity for the default sections.
-const TEXT_BYTES: usize = 8192;
+const TEXT_BYTES: usize = 12 * 1024;
 
 /// The text under construction.
 pub struct InfoWriter {
