@@ -1138,6 +1138,26 @@ pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
 /// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("script|debug", "there is no debugger"),
+    (
+        "acl|delrole",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "acl|digest",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "acl|getrole",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "acl|roles",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "acl|setrole",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
     ("asking", "cluster only"),
     (
         "auth",

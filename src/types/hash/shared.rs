@@ -53,7 +53,7 @@ impl Hasher for AsIs {
 struct Shared {
     /// By the hashes of their names.
     schemas: HashMap<u64, SchemaRef, BuildHasherDefault<AsIs>>,
-    /// Hashes of lists without a schema, with their counts.
+    /// Hashes of lists without a schema, with their counts: [`SEEN`] of them from the first list on.
     seen: Box<[u64]>,
     /// Unused schemas are freed when there are so many.
     sweep_at: usize,
@@ -69,7 +69,7 @@ impl Shared {
     fn new() -> Shared {
         Shared {
             schemas: HashMap::default(),
-            seen: vec![0; SEEN].into(),
+            seen: Box::default(),
             sweep_at: KEPT_MIN,
             refused: 0,
         }
@@ -77,6 +77,9 @@ impl Shared {
 
     /// Counts a list; whether it is to have a schema.
     fn note(&mut self, hash: u64, repeats_min: u64) -> bool {
+        if self.seen.is_empty() {
+            self.seen = vec![0; SEEN].into();
+        }
         let word = &mut self.seen[hash as usize >> COUNT_BITS & (SEEN - 1)];
         let before = match (*word ^ hash) & !COUNT {
             0 => *word & COUNT,
