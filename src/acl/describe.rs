@@ -42,16 +42,16 @@ impl<'a> Description<'a> {
     }
 
     pub fn root(&self) -> &'a Selector {
-        &self.user.root
+        &self.user.own.root
     }
 
     pub fn selectors(&self) -> &'a [Selector] {
-        &self.user.selectors
+        &self.user.own.selectors
     }
 
     /// Whether any rules are about databases.
     pub fn limits_databases(&self) -> bool {
-        let mut selectors = self.user.each_own();
+        let mut selectors = self.user.own.each_selector();
         selectors.any(|s| s.databases.is_some())
     }
 
@@ -75,13 +75,13 @@ impl<'a> Description<'a> {
         let hashes = self.passwords().into_iter();
         let mut words: Vec<Vec<u8>> = flags.collect();
         words.extend(hashes.map(|hash| format!("#{hash}").into_bytes()));
-        let root = self.user.root.words();
+        let root = self.user.own.root.words();
         words.extend(root.iter().map(|word| write(false, word)));
         if !self.user.roles.is_empty() {
             let names = self.user.roles.join(&b',');
             words.push([b"role=", names.as_slice()].concat());
         }
-        add_selectors(&mut words, &self.user.selectors, write);
+        add_selectors(&mut words, &self.user.own.selectors, write);
         words
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use super::commands::Commands;
 use super::role::{Role, Roles, Terms};
-use super::rule::{RuleError, RulesError, has_spaces, join_selectors};
+use super::rule::{RuleError, RulesError, accept_unknown, each_rule, has_spaces, join_selectors};
 use super::store::Users;
 use super::user::User;
 use crate::base::text::Printable;
@@ -249,13 +249,7 @@ impl User {
         terms: Terms<'_>,
     ) -> Result<(), RulesError> {
         let mut user = User::new(terms.channels);
-        for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
-            match user.apply(&rule, terms) {
-                Ok(()) | Err(RuleError::Unknown) => {}
-                Err(why) => return Err(RulesError::Rule { at, rule, why }),
-            }
-        }
-        Ok(())
+        each_rule(rules, |rule| accept_unknown(user.apply(rule, terms)))
     }
 }
 

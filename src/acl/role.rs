@@ -1,16 +1,16 @@
 //! Roles: named permissions that any number of users hold (Valkey 9.2).
 //!
-//! A role has the same selectors as a user, and nothing else: no passwords, no roles. A user that
-//! holds roles has copies of their selectors (`User::granted`), so that a check needs no lookup; a
+//! A role is a list of selectors, and nothing else: no passwords, no roles. What a user is allowed
+//! besides its roles is such a list, too (`User::own`). A user that holds roles has copies of their selectors (`User::granted`), so that a check needs no lookup; a
 //! change of a role is O(users).
 
 use std::collections::BTreeMap;
 
 use super::commands::Commands;
-use super::rule::{RuleError, RulesError, join_selectors};
+use super::rule::{RuleError, RulesError, accept_unknown, each_rule};
 use super::selector::Selector;
-use super::user::{User, selector};
-use crate::config::PubsubDefault;
+use super::user::User;
+use crate::config::{self, PubsubDefault};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +36,7 @@ impl Role {
         channels: PubsubDefault,
     ) -> Result<(), RulesError> {
         let mut changed = self.clone();
-        for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
-            if let Err(why) = changed.apply(&rule, commands, channels) {
-                return Err(RulesError::Rule { at, rule, why });
-            }
-        }
+        each_rule(rules, |rule| changed.apply(rule, commands, channels))?;
         *self = changed;
         Ok(())
     }
@@ -72,12 +68,9 @@ impl Role {
         channels: PubsubDefault,
     ) -> Result<Role, RulesError> {
         let mut role = Role::new(channels);
-        for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
-            match role.apply(&rule, commands, channels) {
-                Ok(()) | Err(RuleError::Unknown) => {}
-                Err(why) => return Err(RulesError::Rule { at, rule, why }),
-            }
-        }
+        each_rule(rules, |rule| {
+            accept_unknown(role.apply(rule, commands, channels))
+        })?;
         Ok(role)
     }
 
@@ -93,6 +86,23 @@ impl Role {
     pub(super) fn each_selector(&self) -> impl Iterator<Item = &Selector> {
         [&self.root].into_iter().chain(&self.selectors)
     }
+}
+
+/// Parses a selector from the rules in parentheses, quoted like lines of the configuration.
+fn selector(
+    words: &[u8],
+    commands: &Commands,
+    channels: PubsubDefault,
+) -> Result<Selector, RuleError> {
+    if words.contains(&0) {
+        return Err(RuleError::Syntax);
+    }
+    let mut selector = Selector::new(channels);
+    // Unbalanced quotes make no word at all, as in Redis.
+    for word in config::split(words).unwrap_or_default() {
+        selector.apply(&word, commands)?;
+    }
+    Ok(selector)
 }
 
 /// Why a role may not have a name.

@@ -67,6 +67,27 @@ impl RulesError {
     }
 }
 
+/// Calls `apply` with each rule, split selectors joined, and stops at the first error.
+pub(super) fn each_rule<'a>(
+    words: impl Iterator<Item = &'a [u8]>,
+    mut apply: impl FnMut(&[u8]) -> Result<(), RuleError>,
+) -> Result<(), RulesError> {
+    for (at, rule) in join_selectors(words)?.into_iter().enumerate() {
+        if let Err(why) = apply(&rule) {
+            return Err(RulesError::Rule { at, rule, why });
+        }
+    }
+    Ok(())
+}
+
+/// The result of a rule, where a command need not be known yet.
+pub(super) fn accept_unknown(applied: Result<(), RuleError>) -> Result<(), RuleError> {
+    match applied {
+        Err(RuleError::Unknown) => Ok(()),
+        applied => applied,
+    }
+}
+
 /// Joins selectors that were split at their spaces: from a word that opens one to the next
 /// that ends with `)`. The error is the opening word of a selector that is not closed.
 pub(super) fn join_selectors<'a>(

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::commands::Commands;
 use super::password::Hash;
 use super::pattern::Pattern;
-use super::role::{Roles, Terms};
-use super::rule::{RuleError, RulesError, join_selectors};
+use super::role::{Role, Roles, Terms};
+use super::rule::{RuleError, RulesError, each_rule};
 use super::selector::{CommandLine, Denied, Selector, allows_channel};
 use crate::command::Access;
-use crate::config::{self, PubsubDefault};
+use crate::config::PubsubDefault;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct User {
     /// RESTORE does not verify this user's payloads.
     pub(super) skips_sanitizing: bool,
     pub(super) passwords: Vec<Hash>,
-    pub(super) root: Selector,
-    pub(super) selectors: Vec<Selector>,
+    /// Its permissions but for those of its roles.
+    pub(super) own: Role,
     /// The names of its roles, in the order of the rule.
     pub(super) roles: Vec<Box<[u8]>>,
     /// The selectors of its roles.
@@ -38,8 +38,7 @@ impl User {
             no_password: false,
             skips_sanitizing: false,
             passwords: Vec::new(),
-            root: Selector::new(channels),
-            selectors: Vec::new(),
+            own: Role::new(channels),
             roles: Vec::new(),
             granted: Vec::new(),
             allows_all: false,
@@ -69,11 +68,7 @@ impl User {
         terms: Terms<'_>,
     ) -> Result<(), RulesError> {
         let mut changed = self.clone();
-        for (at, rule) in join_selectors(rules)?.into_iter().enumerate() {
-            if let Err(why) = changed.apply(&rule, terms) {
-                return Err(RulesError::Rule { at, rule, why });
-            }
-        }
+        each_rule(rules, |rule| changed.apply(rule, terms))?;
         *self = changed;
         Ok(())
     }
@@ -102,10 +97,6 @@ impl User {
                 let hash = Hash::parse(hash).ok_or(RuleError::BadHash)?;
                 return self.remove_password(hash);
             }
-            [b'(', words @ .., b')'] => {
-                let selector = selector(words, terms.commands, terms.channels)?;
-                self.selectors.push(selector);
-            }
             _ => return self.apply_word(rule, terms),
         }
         Ok(())
@@ -120,8 +111,6 @@ impl User {
         } else if is("nopass") || is("resetpass") {
             self.no_password = is("nopass");
             self.passwords.clear();
-        } else if is("clearselectors") {
-            self.selectors.clear();
         } else if is("resetroles") {
             self.take_roles(Vec::new(), terms.roles);
         } else if word.len() >= 5 && word[..5].eq_ignore_ascii_case(b"role=") {
@@ -130,7 +119,7 @@ impl User {
         } else if is("reset") {
             *self = User::new(terms.channels);
         } else {
-            return self.root.apply(word, terms.commands);
+            return self.own.apply(word, terms.commands, terms.channels);
         }
         Ok(())
     }
@@ -214,7 +203,7 @@ impl User {
     /// the greatest in the order of [`Denied`] is reported.
     #[inline]
     pub fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
-        let Err(denied) = self.root.check(line) else {
+        let Err(denied) = self.own.root.check(line) else {
             return Ok(());
         };
         self.check_others(line, denied)
@@ -224,11 +213,11 @@ impl User {
     /// known, use the full check.
     #[inline]
     pub fn allows_at_once(&self, id: usize, only_key: Option<(&[u8], Access)>) -> bool {
-        self.root.allows_at_once(id, only_key)
+        self.own.root.allows_at_once(id, only_key)
     }
 
     fn check_others(&self, line: &CommandLine<'_>, mut denied: Denied) -> Result<(), Denied> {
-        for selector in self.selectors.iter().chain(&self.granted) {
+        for selector in self.own.selectors.iter().chain(&self.granted) {
             match selector.check(line) {
                 Ok(()) => return Ok(()),
                 Err(other) => denied = denied.max(other),
@@ -261,12 +250,7 @@ impl User {
 
     /// Root first, those of its roles last.
     fn each_selector(&self) -> impl Iterator<Item = &Selector> {
-        self.each_own().chain(&self.granted)
-    }
-
-    /// Its own selectors, root first.
-    pub(super) fn each_own(&self) -> impl Iterator<Item = &Selector> {
-        [&self.root].into_iter().chain(&self.selectors)
+        self.own.each_selector().chain(&self.granted)
     }
 }
 
@@ -275,27 +259,11 @@ pub fn keeps(left: &[Pattern], name: &[u8], is_pattern: bool) -> bool {
     allows_channel(left, name, is_pattern)
 }
 
-/// Parses a selector from the rules in parentheses, quoted like lines of the configuration.
-pub(super) fn selector(
-    words: &[u8],
-    commands: &Commands,
-    channels: PubsubDefault,
-) -> Result<Selector, RuleError> {
-    if words.contains(&0) {
-        return Err(RuleError::Syntax);
-    }
-    let mut selector = Selector::new(channels);
-    // Unbalanced quotes make no word at all, as in Redis.
-    for word in config::split(words).unwrap_or_default() {
-        selector.apply(&word, commands)?;
-    }
-    Ok(selector)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::acl::{Denied, Role};
+    use crate::config;
     use crate::resp::OwnedArgs;
     use crate::server::{CommandTable, commands_of};
 

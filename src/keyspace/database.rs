@@ -326,15 +326,18 @@ impl Database {
 
     /// Starts or stops counting keys by their bytes. O(n) if there are keys.
     pub(super) fn count_bytes(&mut self, on: bool) {
-        let sizes = on.then(|| {
-            let mut sizes = KeySizes::default();
-            for entry in self.entries() {
-                sizes.add(Size::new(entry.kind(), bytes_of(entry)));
-            }
-            sizes
-        });
+        let sizes = on.then(|| self.sizes_by_bytes());
         self.footprints.get_or_insert_default().by_bytes = sizes;
         self.drop_unused_footprints();
+    }
+
+    /// All keys by type and bytes. O(n).
+    fn sizes_by_bytes(&self) -> KeySizes {
+        let mut sizes = KeySizes::default();
+        for entry in self.entries() {
+            sizes.add(Size::new(entry.kind(), bytes_of(entry)));
+        }
+        sizes
     }
 
     /// The pointer is null unless something is counted.
@@ -426,11 +429,7 @@ impl Database {
         }
         assert_eq!(sizes, self.sizes);
         if let Some(by_bytes) = self.by_bytes() {
-            let mut sizes = KeySizes::default();
-            for entry in self.entries() {
-                sizes.add(Size::new(entry.kind(), bytes_of(entry)));
-            }
-            assert_eq!(sizes, *by_bytes);
+            assert_eq!(self.sizes_by_bytes(), *by_bytes);
         }
         if let Some(prefixes) = self.prefixes() {
             prefixes.check(self.entries().map(|entry| {

@@ -416,43 +416,40 @@ impl Reply {
 
     /// Text with a three-letter format (`txt`, `mkd`); in RESP2 a bulk string.
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
-        if self.resp3 {
-            self.header(b'=', text.len() as i64 + 4);
-            self.raw(format.as_bytes());
-            self.raw(b":");
-            self.raw(text);
-            self.crlf();
-        } else {
-            self.bulk(text);
-        }
+        self.verbatim_of(format.as_bytes(), text);
     }
 
     /// Like [`Reply::verbatim`], for an owned text: a long one is not copied.
     pub fn verbatim_owned(&mut self, format: &str, text: String) {
+        if text.len() < OWNED_MIN {
+            return self.verbatim(format, text.as_bytes());
+        }
         if !self.resp3 {
             return self.bulk_owned(text.into_bytes());
         }
-        self.header(b'=', text.len() as i64 + 4);
-        self.raw(format.as_bytes());
-        self.raw(b":");
-        match text.len() {
-            OWNED_MIN.. => self.push_piece(Piece::Shared(text.into())),
-            _ => self.raw(text.as_bytes()),
-        }
+        self.verbatim_header(format.as_bytes(), text.len());
+        self.push_piece(Piece::Shared(text.into()));
         self.crlf();
     }
 
     /// Like [`Reply::verbatim`], for any bytes.
     pub fn verbatim_bytes(&mut self, format: [u8; 3], text: &[u8]) {
-        if self.resp3 {
-            self.header(b'=', text.len() as i64 + 4);
-            self.raw(&format);
-            self.raw(b":");
-            self.raw(text);
-            self.crlf();
-        } else {
-            self.bulk(text);
+        self.verbatim_of(&format, text);
+    }
+
+    fn verbatim_of(&mut self, format: &[u8], text: &[u8]) {
+        if !self.resp3 {
+            return self.bulk(text);
         }
+        self.verbatim_header(format, text.len());
+        self.raw(text);
+        self.crlf();
+    }
+
+    fn verbatim_header(&mut self, format: &[u8], len: usize) {
+        self.header(b'=', len as i64 + 4);
+        self.raw(format);
+        self.raw(b":");
     }
 
     /// Marks the start of an aggregate whose length is not known yet.

@@ -150,9 +150,9 @@ impl Bench {
             one_sided: self.one_sided_subcommands(),
             events: matches!(self.peer, Peer::Redis810 | Peer::Valkey9),
             too_new: match self.peer {
-                Peer::Redis7 => rows::NEWER_THAN_REDIS_7,
-                Peer::Redis8 => rows::NEWER_THAN_REDIS_8,
-                Peer::Valkey9 => rows::NEWER_THAN_VALKEY_9,
+                Peer::Redis7 => &[rows::NEW, rows::NEWER_THAN_REDIS_7],
+                Peer::Redis8 => &[rows::NEW, rows::NEWER_THAN_REDIS_8],
+                Peer::Valkey9 => &[rows::NEW, rows::NEWER_THAN_VALKEY_9],
                 Peer::Redis810 => &[],
             },
         }

@@ -1079,9 +1079,8 @@ pub const GROUPS: &[&Group] = &[
     &ACL,
 ];
 
-/// Options newer than Redis 7.0: a command, and its word.
-pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
-    ("set", "ifeq"),
+/// Options of Redis 8.10 alone: a command, and its word.
+pub const NEW: &[(&str, &str)] = &[
     ("set", "ifne"),
     ("set", "ifdeq"),
     ("set", "ifdne"),
@@ -1089,27 +1088,22 @@ pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
     ("zinter", "count"),
     ("zunionstore", "count"),
     ("zinterstore", "count"),
+];
+
+/// Others that Redis 7.0 lacks.
+pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
+    ("set", "ifeq"),
     ("hscan", "novalues"),
     ("zrank", "withscore"),
     ("zrevrank", "withscore"),
     ("client", "maxage"),
 ];
 
-/// As above, for Redis 8.0.
-pub const NEWER_THAN_REDIS_8: &[(&str, &str)] = &[
-    ("set", "ifeq"),
-    ("set", "ifne"),
-    ("set", "ifdeq"),
-    ("set", "ifdne"),
-    ("zunion", "count"),
-    ("zinter", "count"),
-    ("zunionstore", "count"),
-    ("zinterstore", "count"),
-    ("command", "set"),
-    ("command", "docs"),
-];
+/// Others that Redis 8.0 lacks.
+pub const NEWER_THAN_REDIS_8: &[(&str, &str)] =
+    &[("set", "ifeq"), ("command", "set"), ("command", "docs")];
 
-/// As above, for Valkey 9.1.
+/// Others that Valkey 9.1 lacks.
 pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
     ("xadd", "idmp"),
     ("xadd", "idmpauto"),
@@ -1124,13 +1118,6 @@ pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
     ("xreadgroup", "maxcount"),
     ("xreadgroup", "maxsize"),
     ("xreadgroup", "claim"),
-    ("set", "ifne"),
-    ("set", "ifdeq"),
-    ("set", "ifdne"),
-    ("zunion", "count"),
-    ("zinter", "count"),
-    ("zunionstore", "count"),
-    ("zinterstore", "count"),
     ("command", "set"),
     ("command", "docs"),
 ];

@@ -22,7 +22,7 @@ pub struct Source {
     /// Some streams record keyspace events.
     pub events: bool,
     /// Options that the reference lacks: a command, and a word.
-    pub too_new: &'static [(&'static str, &'static str)],
+    pub too_new: &'static [&'static [(&'static str, &'static str)]],
 }
 
 impl Source {
@@ -102,9 +102,14 @@ impl Source {
         let name = lower(&args[0]);
         let subcommand = args.get(1).map(|arg| format!("{name}|{}", lower(arg)));
         subcommand.is_some_and(|full| self.one_sided.contains(&full))
-            || self.too_new.iter().any(|(command, option)| {
-                name == *command && args.iter().any(|arg| lower(arg) == *option)
-            })
+            || self
+                .too_new
+                .iter()
+                .copied()
+                .flatten()
+                .any(|(command, option)| {
+                    name == *command && args.iter().any(|arg| lower(arg) == *option)
+                })
     }
 }
 

@@ -333,7 +333,7 @@ impl Clone for Record {
     fn clone(&self) -> Record {
         let bytes = self.total();
         let block = alloc::block(bytes);
-        // SAFETY: both blocks have that many bytes, and the new one is nobody else's.
+        // SAFETY: both blocks have that many bytes, and no other reference to the new one exists.
         unsafe { block.copy_from_nonoverlapping(self.block(), bytes) };
         Record::of(block, self.schema())
     }

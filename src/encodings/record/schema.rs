@@ -4,7 +4,7 @@
 //!
 //! Invariants
 //!   1. A slot is not empty while a handle with its number exists: every handle counts as one
-//!      reference, and whoever drops the last one empties the slot.
+//!      reference, and dropping the last one empties the slot.
 //!   2. A number is in one slot's use at a time: it returns to the free ones after its slot is
 //!      empty.
 //!

@@ -69,7 +69,7 @@ pub struct ReadOptions {
     pub deep: bool,
     /// Whether data of modules is passed over; otherwise it is a fault.
     pub skips_modules: bool,
-    /// Whether files of later versions are tried: what is not known in them is a fault.
+    /// Whether files of later versions are tried: anything unknown in them is a fault.
     pub takes_later: bool,
 }
 

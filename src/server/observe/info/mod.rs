@@ -1,6 +1,6 @@
 //! INFO: the server's figures, in sections of `name:value` lines.
 //!
-//! Sections and fields have Redis 8.0's order, names and formats, because monitoring tools parse
+//! Sections and fields have Redis 8.10's order, names and formats, because monitoring tools parse
 //! them. A field whose feature does not exist here yet is shown if its value is still true (nothing
 //! loads, nothing is tracked); others are left out.
 
