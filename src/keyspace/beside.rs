@@ -17,7 +17,7 @@ impl Keyspace {
     /// An empty keyspace with as many databases and the same settings, to load into beside this
     /// one.
     pub fn beside(&self) -> Keyspace {
-        let mut beside = Keyspace::new(self.databases());
+        let mut beside = Keyspace::hashed_by(self.hasher, self.databases());
         beside.follow(self);
         beside
     }

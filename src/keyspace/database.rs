@@ -14,7 +14,7 @@ use super::snapshot::PassMark;
 use super::table::{Found, Table};
 use super::watch::Seen;
 use super::weight::bytes_of;
-use super::{FieldExpiries, KeyHash, KeySizes, NewValue, PrefixRule, RefMut, Str};
+use super::{FieldExpiries, KeyHash, KeyHasher, KeySizes, NewValue, PrefixRule, RefMut, Str};
 use crate::base::mover::Mover;
 use crate::encodings::hashtable::Shape;
 use crate::types::{Container, Encoding, Inner, Type};
@@ -50,7 +50,6 @@ impl Detached {
     }
 }
 
-#[derive(Default)]
 pub struct Database {
     table: Table,
     /// Keys by type and size.
@@ -62,6 +61,16 @@ pub struct Database {
 }
 
 impl Database {
+    /// An empty database of keys that `hasher` hashes.
+    pub(super) fn new(hasher: KeyHasher) -> Database {
+        Database {
+            table: Table::new(hasher),
+            sizes: KeySizes::default(),
+            footprints: None,
+            pass: PassMark::default(),
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.table.len()
     }
@@ -144,6 +153,18 @@ impl Database {
         &mut self.table
     }
 
+    /// The hash of a key, as its keys are hashed.
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> KeyHash {
+        self.table.hash(key)
+    }
+
+    /// As [`Database::find`], of a key that is not hashed yet.
+    #[inline]
+    pub(super) fn find_key(&self, key: &[u8]) -> Option<Found> {
+        self.find(self.hash(key), key)
+    }
+
     /// The key's entry, expired or not.
     #[inline]
     pub(super) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
@@ -163,7 +184,7 @@ impl Database {
 
     /// What the key is at `now_ms`.
     pub(super) fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
-        match self.find(KeyHash::of(key), key) {
+        match self.find_key(key) {
             None => Seen::Missing,
             Some(found) if is_past(found.entry.expiry(), now_ms) => Seen::Expired,
             Some(_) => Seen::Live,
@@ -286,7 +307,7 @@ impl Database {
     pub(super) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
         self.save_first(entry);
         let counts = self.footprints.as_deref_mut().map(|footprints| {
-            let place = || self.table.place_of(KeyHash::of(entry.key()));
+            let place = || self.table.place_of(self.table.hash(entry.key()));
             let before = footprints.of(entry, bytes_of(entry), place);
             (footprints, before)
         });
@@ -433,7 +454,7 @@ impl Database {
         }
         if let Some(prefixes) = self.prefixes() {
             prefixes.check(self.entries().map(|entry| {
-                let place = self.table.place_of(KeyHash::of(entry.key()));
+                let place = self.table.place_of(self.table.hash(entry.key()));
                 (entry.key(), place, bytes_of(entry))
             }));
         }

@@ -19,7 +19,7 @@
 use std::ops::{Index, IndexMut};
 
 use super::table::Table;
-use super::{Database, DbIndex};
+use super::{Database, DbIndex, KeyHasher};
 use crate::encodings::min_tree::{MinTree, NEVER};
 
 /// No database.
@@ -38,9 +38,9 @@ pub(super) struct Databases {
 }
 
 impl Databases {
-    pub fn new(count: usize) -> Databases {
+    pub fn new(count: usize, hasher: KeyHasher) -> Databases {
         let mut databases = Databases {
-            all: (0..count).map(|_| Database::default()).collect(),
+            all: (0..count).map(|_| Database::new(hasher)).collect(),
             keys: MinTree::new(),
             fields: MinTree::new(),
             stale: Vec::new(),

@@ -145,7 +145,7 @@ impl<'a> Db<'a> {
                 return *known;
             }
         }
-        KeyHash::of(key)
+        self.keyspace.hasher.hash(key)
     }
 
     // --- lookup ---

@@ -20,7 +20,7 @@
 use std::collections::VecDeque;
 
 use super::database::{Database, container_effort, relocate_container};
-use super::{DbIndex, KeyHash, Keyspace};
+use super::{DbIndex, Keyspace};
 use crate::base::mover::Mover;
 use crate::types::Type;
 
@@ -142,7 +142,7 @@ impl Database {
 
     /// Offers a part of the container at a key, if there still is one.
     fn relocate_part(&mut self, key: &[u8], mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
-        let found = self.find(KeyHash::of(key), key)?;
+        let found = self.find_key(key)?;
         let stays = self.saved_in_slices() == Some(found.entry);
         if stays || found.entry.kind() == Type::String {
             return None;

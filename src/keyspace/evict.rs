@@ -8,7 +8,7 @@
 use super::entry::Entry;
 use super::soonest::Equals;
 use super::table::Found;
-use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, KeyHash, Keyspace};
+use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, Keyspace};
 use crate::base::clock;
 
 /// Candidates remembered between evictions.
@@ -191,8 +191,7 @@ impl Keyspace {
 
     /// The key of a candidate, and its current score; `None`: it is no candidate any more.
     fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, Found)> {
-        let hash = KeyHash::of(&candidate.key);
-        let found = self.dbs[candidate.db].find(hash, &candidate.key)?;
+        let found = self.dbs[candidate.db].find_key(&candidate.key)?;
         let may_go = !policy.volatile_only || found.entry.has_expiry();
         may_go.then(|| (self.eviction_score(found.entry, policy), found))
     }

@@ -18,7 +18,7 @@
 use super::databases::Databases;
 use super::prefixes::Use;
 use super::watch::Seen;
-use super::{Class, ClockUse, DbIndex, KeyHash, Keyspace};
+use super::{Class, ClockUse, DbIndex, Keyspace};
 
 /// Capacity kept for the next command; more than that is released.
 const KEYS_KEPT: usize = 16 * 1024;
@@ -256,7 +256,7 @@ impl Keyspace {
             }
             let database = &self.dbs[db];
             self.watchers
-                .touch(db, key, || database.find(KeyHash::of(key), key).is_some());
+                .touch(db, key, || database.find_key(key).is_some());
         }
         if self.journal.wants(kind, class) {
             self.journal.note(Change {
@@ -274,7 +274,7 @@ impl Keyspace {
     #[cold]
     fn note_modified(&mut self, db: DbIndex, key: &[u8]) {
         let now = self.fresh_clock();
-        if let Some(found) = self.dbs[db].find(KeyHash::of(key), key) {
+        if let Some(found) = self.dbs[db].find_key(key) {
             found.entry.set_clock(now);
         }
     }

@@ -6,12 +6,13 @@
 //! the address alone: no two arguments of a request begin at the same one, because bytes follow
 //! each argument, even an empty one.
 
+use super::slot::slot_of;
 use crate::base::hash::{self, HashKeys};
 
 /// Bits of the slot, below those of the address.
 const SLOT_BITS: u32 = 16;
 
-/// The slot of every key while keys have no slots.
+/// The slot of every key in a keyspace without slots.
 const NO_SLOT: u16 = 0;
 
 /// See the module.
@@ -23,23 +24,43 @@ pub struct KeyHash {
 
 const _: () = assert!(size_of::<KeyHash>() <= 16);
 
-impl KeyHash {
-    /// Hashes `key`. The result identifies the key as long as it stays at its address.
-    #[inline]
-    pub fn of(key: &[u8]) -> KeyHash {
-        KeyHash::new(hash::keys(), key)
-    }
+/// How a keyspace hashes its keys; a loop fetches it once ([`Keyspace::hasher`](super::Keyspace)).
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHasher {
+    keys: &'static HashKeys,
+    has_slots: bool,
+}
 
-    /// As [`KeyHash::of`], with the process's [`hash::keys`], which a loop fetches once. The only
-    /// constructor: a key's slot is computed here.
-    #[inline]
-    pub fn new(keys: &HashKeys, key: &[u8]) -> KeyHash {
-        KeyHash {
-            hash: keys.hash(key),
-            at: address(key) << SLOT_BITS | u64::from(NO_SLOT),
+impl KeyHasher {
+    /// With the process's seeds. `has_slots`: keys have slots.
+    pub(super) fn new(has_slots: bool) -> KeyHasher {
+        KeyHasher {
+            keys: hash::keys(),
+            has_slots,
         }
     }
 
+    /// Whether keys have slots.
+    #[inline]
+    pub fn has_slots(self) -> bool {
+        self.has_slots
+    }
+
+    /// Hashes `key`. The result identifies the key as long as it stays at its address.
+    #[inline]
+    pub fn hash(self, key: &[u8]) -> KeyHash {
+        let slot = match self.has_slots {
+            true => slot_of(key),
+            false => NO_SLOT,
+        };
+        KeyHash {
+            hash: self.keys.hash(key),
+            at: address(key) << SLOT_BITS | u64::from(slot),
+        }
+    }
+}
+
+impl KeyHash {
     /// The hash, for tables.
     #[inline]
     pub fn hash(self) -> u64 {
@@ -72,11 +93,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_recognized_by_its_key_and_has_no_slot() {
+    fn a_hash_is_recognized_by_its_key() {
         let (key, other) = (b"some key".to_vec(), b"some key".to_vec());
-        let hash = KeyHash::of(&key);
-        assert!(hash.is_of(&key) && !hash.is_of(&other));
-        assert_eq!(hash.hash(), KeyHash::of(&other).hash());
-        assert_eq!(hash.slot(), 0);
+        for has_slots in [false, true] {
+            let hasher = KeyHasher::new(has_slots);
+            let hash = hasher.hash(&key);
+            assert!(hash.is_of(&key) && !hash.is_of(&other));
+            assert_eq!(hash.hash(), hasher.hash(&other).hash());
+        }
+    }
+
+    #[test]
+    fn a_hash_has_the_slot_of_its_key_if_keys_have_slots() {
+        let key = b"{user}:1".to_vec();
+        assert_eq!(KeyHasher::new(false).hash(&key).slot(), 0);
+        assert_eq!(KeyHasher::new(true).hash(&key).slot(), slot_of(b"user"));
+        assert_ne!(slot_of(b"user"), 0);
     }
 }

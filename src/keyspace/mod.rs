@@ -32,6 +32,7 @@ mod prefixes;
 mod relocate;
 mod restore;
 mod sizes;
+mod slot;
 mod snapshot;
 mod soonest;
 mod table;
@@ -53,13 +54,14 @@ pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;
 pub use info::KeyInfo;
 pub use journal::{Change, ChangeKind, Journal, subkeys};
-pub use key_hash::KeyHash;
+pub use key_hash::{KeyHash, KeyHasher};
 pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
 pub use new_value::{NewValue, Str};
 pub use place::{Expiry, Place};
 pub use prefixes::{PrefixFigures, PrefixRule};
 pub use restore::{KeyUse, OwnedValue};
 pub use sizes::KeySizes;
+pub use slot::{SLOTS, slot_of, slot_of_pattern};
 pub use snapshot::{Saver, Slice};
 pub use value::{AnyRef, Ref, RefMut};
 pub use view::{KeyView, ValueView};
@@ -111,6 +113,7 @@ pub enum Expiring {
 
 /// All databases and their surroundings.
 pub struct Keyspace {
+    hasher: KeyHasher,
     dbs: Databases,
     /// The turn's time, Unix milliseconds.
     now_ms: i64,
@@ -149,8 +152,18 @@ pub struct Keyspace {
 
 impl Keyspace {
     pub fn new(databases: usize) -> Keyspace {
+        Keyspace::hashed_by(KeyHasher::new(false), databases)
+    }
+
+    /// A keyspace whose keys have slots, for a node of a cluster.
+    pub fn with_slots(databases: usize) -> Keyspace {
+        Keyspace::hashed_by(KeyHasher::new(true), databases)
+    }
+
+    fn hashed_by(hasher: KeyHasher, databases: usize) -> Keyspace {
         Keyspace {
-            dbs: Databases::new(databases),
+            hasher,
+            dbs: Databases::new(databases, hasher),
             now_ms: 0,
             expiring: Expiring::Delete,
             due_ms: 0,
@@ -217,6 +230,12 @@ impl Keyspace {
     #[inline]
     fn hides_expired(&self) -> bool {
         self.expiring == Expiring::Hide
+    }
+
+    /// How keys are hashed.
+    #[inline]
+    pub fn hasher(&self) -> KeyHasher {
+        self.hasher
     }
 
     /// Number of databases.
@@ -290,7 +309,7 @@ impl Keyspace {
     /// of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
         self.state_flush(at);
-        let mut old = std::mem::take(&mut self.dbs[at]);
+        let mut old = std::mem::replace(&mut self.dbs[at], Database::new(self.hasher));
         old.leave_footprints_to(&mut self.dbs[at]);
         let keys = old.len();
         if let Some(old) = self.unless_database_unsaved(at, old) {

@@ -2,7 +2,7 @@
 
 use super::database::Database;
 use super::entry::Entry;
-use super::{ClockUse, Db, DbIndex, KeyHash, Keyspace, NewValue};
+use super::{ClockUse, Db, DbIndex, Keyspace, NewValue};
 use crate::types::{AnyContainer, Limits, Type};
 
 /// A value to be stored under a key; string bytes are borrowed from the input.
@@ -66,8 +66,8 @@ impl Keyspace {
         last_use: Option<KeyUse>,
     ) -> bool {
         let clock = self.clock_for(last_use);
-        let hash = KeyHash::of(key);
         let database: &mut Database = &mut self.dbs[at];
+        let hash = database.hash(key);
         if database.find(hash, key).is_some() {
             return false;
         }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use super::database::{Database, Detached, copy_container, take_container};
 use super::entry::Entry;
 use super::view::KeyView;
-use super::{DbIndex, KeyHash, Keyspace, NewValue};
+use super::{DbIndex, Keyspace, NewValue};
 use crate::base::clock;
 use crate::base::pin::Pinned;
 
@@ -396,7 +396,7 @@ impl Keyspace {
             return false;
         }
         let database = &self.dbs[db];
-        let Some(found) = database.find(KeyHash::of(key), key) else {
+        let Some(found) = database.find_key(key) else {
             return false;
         };
         let bytes = || KeyView::of(found.entry).value.loose_bytes();
@@ -463,7 +463,7 @@ impl Keyspace {
             pass.is_wanted.remove(&wanted);
             let (db, key) = wanted;
             let database = &mut self.dbs[db];
-            if let Some(found) = database.find(KeyHash::of(&key), &key) {
+            if let Some(found) = database.find_key(&key) {
                 pass.visit(database, found.entry, saver);
             }
             return true;

@@ -14,7 +14,7 @@
 
 use super::entry::Entry;
 use super::table::{DUE_MAX, Found};
-use super::{DbIndex, KeyHash, Keyspace};
+use super::{DbIndex, Keyspace};
 
 /// Most keys remembered that expire in the same millisecond.
 const EQUALS: usize = 64;
@@ -68,7 +68,7 @@ impl Keyspace {
     }
 
     fn that_expires_at(&self, db: DbIndex, key: &[u8], time: i64) -> Option<Found> {
-        let found = self.dbs[db].find(KeyHash::of(key), key)?;
+        let found = self.dbs[db].find_key(key)?;
         (found.entry.expiry()? <= time).then_some(found)
     }
 }

@@ -23,7 +23,7 @@
 use rand::Rng;
 
 use super::entry::Entry;
-use super::{FieldExpiries, KeyHash, Ref};
+use super::{FieldExpiries, KeyHash, KeyHasher, Ref};
 use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::base::text::is_same;
@@ -53,8 +53,8 @@ impl Found {
 }
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Table {
+    hasher: KeyHasher,
     entries: HashTable,
     /// Keys that have an expiry.
     volatile: usize,
@@ -71,6 +71,23 @@ fn rehash(word: Word) -> u64 {
 }
 
 impl Table {
+    /// An empty table of keys that `hasher` hashes.
+    pub fn new(hasher: KeyHasher) -> Table {
+        Table {
+            hasher,
+            entries: HashTable::new(),
+            volatile: 0,
+            fields: FieldExpiries::default(),
+            streams: FieldExpiries::default(),
+        }
+    }
+
+    /// The hash of a key.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
+        self.hasher.hash(key)
+    }
+
     #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -141,7 +158,6 @@ impl Table {
     /// The key's entry, expired or not.
     #[inline]
     pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
-        debug_assert_eq!(hash.slot(), 0, "there is one table for all slots");
         let mut found = None;
         let handle = self.entries.find_handle(hash.hash(), |word| {
             let entry = Entry::of(word);
@@ -158,7 +174,7 @@ impl Table {
     /// The position of exactly this entry; `None`: it is not in the table.
     pub fn find_entry(&self, entry: Entry) -> Option<Found> {
         let is_it = |word| Entry::of(word) == entry;
-        let hash = KeyHash::of(entry.key());
+        let hash = self.hash(entry.key());
         let handle = self.entries.find_handle(hash.hash(), is_it)?;
         Some(Found { handle, entry })
     }
@@ -252,7 +268,7 @@ impl Table {
     /// Notes an entry that [`Table::take_due`] has collected and that stays: it expires at
     /// `when_ms`.
     pub fn note_due_again(&mut self, entry: Entry, when_ms: i64) {
-        let hash = KeyHash::of(entry.key());
+        let hash = self.hash(entry.key());
         self.entries.note_expiry(hash.hash(), when_ms);
     }
 

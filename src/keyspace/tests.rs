@@ -208,7 +208,7 @@ fn a_long_string_stays_where_it_is_when_its_key_changes() {
     k.db(DB).set_string(b"a", value, Expiry::At(9000));
     set(&mut k, b"b", Expiry::Clear);
     let at = |k: &Keyspace, key: &[u8]| {
-        let found = k.database(DB).find(super::KeyHash::of(key), key);
+        let found = k.database(DB).find_key(key);
         match found.and_then(|found| found.entry.string()) {
             Some(super::Str::Bytes(text)) => Some((text.as_ptr(), text.len())),
             _ => None,

@@ -9,7 +9,6 @@
 //! unfinished command.
 
 use crate::base::float::parse_double;
-use crate::base::hash;
 use crate::base::text::is_same;
 use crate::command::Within;
 use crate::command::table::{CommandTable, Row};
@@ -170,9 +169,9 @@ impl Batch {
         *last = Some((spans[0], row));
         let first_hash = self.hashes.len();
         if let Some(row) = row {
-            let hash_keys = hash::keys();
+            let hasher = keyspace.hasher();
             for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
-                let key = KeyHash::new(hash_keys, args.at(at));
+                let key = hasher.hash(args.at(at));
                 keyspace.prefetch_directory(db, key);
                 self.hashes.push(key);
             }
