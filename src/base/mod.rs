@@ -5,6 +5,7 @@ pub mod alloc;
 mod binary;
 pub mod cgroup;
 pub mod clock;
+pub mod crc16;
 pub mod crc64;
 // Sanitizers see only the system allocator's blocks, none of jemalloc's.
 #[cfg(not(feature = "system-allocator"))]

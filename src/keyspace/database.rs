@@ -216,7 +216,7 @@ impl Database {
     }
 
     fn take_out(&mut self, found: Found) {
-        self.discount(found.place(), found.entry);
+        self.discount(found);
         self.table.remove(found);
         self.sizes.remove(Size::of(found.entry));
     }
@@ -318,9 +318,9 @@ impl Database {
 
     /// An entry is about to be removed: subtracts it from the counts.
     #[inline]
-    fn discount(&mut self, place: u64, entry: Entry) {
+    fn discount(&mut self, found: Found) {
         if let Some(footprints) = &mut self.footprints {
-            footprints.remove(entry, place);
+            footprints.remove(found.entry, self.table.place_of_found(found));
         }
     }
 
@@ -329,7 +329,7 @@ impl Database {
     fn footprint(&self, found: Found) -> Option<Footprint> {
         let footprints = self.footprints.as_ref()?;
         let entry = found.entry;
-        Some(footprints.of(entry, bytes_of(entry), || found.place()))
+        Some(footprints.of(entry, bytes_of(entry), || self.table.place_of_found(found)))
     }
 
     /// The counterpart of [`Database::footprint`], after the change.

@@ -82,9 +82,9 @@ impl Keyspace {
         }
         match walk.cursor {
             Some(cursor) => {
-                if cursor == 0 {
-                    database.table_mut().relocate_lines(&mut walk.mover);
-                }
+                database
+                    .table_mut()
+                    .relocate_lines(cursor, &mut walk.mover);
                 let next = database.relocate_entries(walk, cursor);
                 walk.cursor = (next != 0).then_some(next);
             }

@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use super::database::{Database, Detached, copy_container, take_container};
 use super::entry::Entry;
+use super::slot_set::Among;
 use super::view::KeyView;
 use super::{DbIndex, Keyspace, NewValue};
 use crate::base::clock;
@@ -588,7 +589,7 @@ impl Pass {
         let mut next = self.cursor;
         // Entries are scattered in memory: they are prefetched while those before them are saved.
         loop {
-            next = database.table().scan_ahead(next, |entry| found.push(entry));
+            next = database.table().scan_ahead(next, Among::All, |entry| found.push(entry));
             if next == 0 || found.len() >= gathered {
                 break;
             }

@@ -1,7 +1,7 @@
 //! The table of a database: its entries by key, and when keys and fields expire.
 //!
-//! The rest of the keyspace uses these operations alone; that the entries are in one hash table is
-//! known only here.
+//! The rest of the keyspace uses these operations alone; that the entries are in one hash table, or in
+//! one for each slot (`slot_tables`), is known only here.
 //!
 //!     by key     find, insert, replace, remove
 //!     all        scan, entries, walk_from, random, clear_with
@@ -12,8 +12,11 @@
 //! Positions that callers keep:
 //!
 //!     Found     a key's entry and its position, until the table's next change
-//!     cursor    of a scan: valid through all changes, below 2^39
+//!     cursor    of a scan: valid through all changes, below 2^39, or 2^53 with slots
 //!     place     in the order of [`Table::walk_from`], below [`WALK_END`]: never changes
+//!
+//! Without slots all that they cost is a test of a null pointer. With them, what changes an entry by its
+//! position alone computes the slot again from its key.
 //!
 //! Entries are made, changed and freed by `Database`. A change that moves an entry, or adds or
 //! removes its expiry, is reported by [`Table::replace`].
@@ -23,11 +26,12 @@
 use rand::Rng;
 
 use super::entry::Entry;
+use super::slot_set::Among;
+use super::slot_tables::{PLACES, SlotTables, rehash};
 use super::{FieldExpiries, KeyHash, KeyHasher, Ref};
-use crate::base::hash;
 use crate::base::mover::Mover;
 use crate::base::text::is_same;
-use crate::encodings::hashtable::{self, Handle, HashTable, Shape, Word};
+use crate::encodings::hashtable::{self, Handle, HashTable, Shape};
 use crate::encodings::prefetch::ahead;
 use crate::types::{Encoding, Hash, Stream, Type};
 
@@ -35,7 +39,10 @@ use crate::types::{Encoding, Hash, Stream, Type};
 pub(super) const DUE_MAX: i64 = hashtable::TIME_MAX;
 
 /// The end of a walk: all places are below it.
-pub(super) const WALK_END: u64 = 1 << 32;
+pub(super) const WALK_END: u64 = PLACES;
+
+/// The end of a walk over one hash table.
+const TABLE_END: u64 = 1 << 32;
 
 /// A key that was found: its entry and where the table keeps it.
 #[derive(Clone, Copy)]
@@ -44,18 +51,14 @@ pub(super) struct Found {
     pub entry: Entry,
 }
 
-impl Found {
-    /// The entry's place in the order of [`Table::walk_from`].
-    #[inline]
-    pub fn place(self) -> u64 {
-        u64::from(self.handle.place())
-    }
-}
 
 /// See the module.
 pub(super) struct Table {
     hasher: KeyHasher,
+    /// The entries of keys without slots; else empty.
     entries: HashTable,
+    /// The entries of keys with slots, if there are any.
+    slots: Option<Box<SlotTables>>,
     /// Keys that have an expiry.
     volatile: usize,
     /// Hashes whose fields expire.
@@ -65,17 +68,13 @@ pub(super) struct Table {
     streams: FieldExpiries,
 }
 
-/// The full hash of an entry's key, for the hash table when a segment splits.
-fn rehash(word: Word) -> u64 {
-    hash::keys().hash(Entry::of(word).key())
-}
-
 impl Table {
     /// An empty table of keys that `hasher` hashes.
     pub fn new(hasher: KeyHasher) -> Table {
         Table {
             hasher,
             entries: HashTable::new(),
+            slots: None,
             volatile: 0,
             fields: FieldExpiries::default(),
             streams: FieldExpiries::default(),
@@ -90,7 +89,59 @@ impl Table {
 
     #[inline]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        match &self.slots {
+            None => self.entries.len(),
+            Some(slots) => slots.len(),
+        }
+    }
+
+    /// Keys of some slots. O(1) for one or all, else O(slots in use).
+    pub fn len_among(&self, among: Among<'_>) -> usize {
+        match (&self.slots, among) {
+            (None, _) | (_, Among::All) => self.len(),
+            (Some(slots), Among::One(slot)) => slots.len_of(slot),
+            (Some(slots), _) => slots.len_among(among),
+        }
+    }
+
+    /// Keys of a slot that have an expiry. O(1).
+    pub fn volatile_of(&self, slot: u16) -> usize {
+        self.slots.as_ref().map_or(0, |slots| slots.volatile_of(slot))
+    }
+
+    /// The slots that have keys, in order.
+    pub fn slots(&self, among: Among<'_>) -> impl Iterator<Item = u16> {
+        let slots = self.slots.iter();
+        slots.flat_map(move |slots| slots.slots(among))
+    }
+
+    /// Bytes of a slot's table, entries excluded. O(1).
+    pub fn memory_bytes_of(&self, slot: u16) -> usize {
+        let slots = self.slots.as_ref();
+        let table = slots.and_then(|slots| slots.get(slot));
+        table.map_or(0, HashTable::memory_bytes)
+    }
+
+    /// Takes the whole table of a slot out, without its expiries and without the lines of its hashes and
+    /// streams, which the caller removes first. `None`: the slot has no keys. O(1), and O(segments) if
+    /// keys expire.
+    pub fn take_slot(&mut self, slot: u16) -> Option<Table> {
+        let taken = self.slots.as_mut()?.take(slot)?;
+        self.volatile -= taken.volatile;
+        Some(Table {
+            entries: taken.entries,
+            volatile: taken.volatile,
+            ..Table::new(self.hasher)
+        })
+    }
+
+    /// The hash table of a key: an empty one if the key's slot has none.
+    #[inline]
+    fn entries_of(&self, hash: KeyHash) -> &HashTable {
+        match &self.slots {
+            None => &self.entries,
+            Some(slots) => slots.get(hash.slot()).unwrap_or(&self.entries),
+        }
     }
 
     /// Keys that have an expiry.
@@ -123,35 +174,52 @@ impl Table {
         &mut self.streams
     }
 
-    /// Bytes of the table without the entries and the lines of hashes and streams. O(1).
+    /// Bytes of the table without the entries and the lines of hashes and streams. O(1); with slots
+    /// O(slots in use).
     pub fn memory_bytes(&self) -> usize {
-        self.entries.memory_bytes()
+        match &self.slots {
+            None => self.entries.memory_bytes(),
+            Some(slots) => slots.memory_bytes(),
+        }
     }
 
     /// Figures about the inner shape, for DEBUG HTSTATS. O(segments).
     pub fn shape(&self) -> Shape {
-        self.entries.shape()
+        match &self.slots {
+            None => self.entries.shape(),
+            Some(slots) => slots.shape(),
+        }
     }
 
     // --- by key ---
 
-    /// Prefetches the first read of a key's lookup: a word of the directory. A hint, as the next
-    /// two stages.
+    /// Prefetches the first read of a key's lookup: a word of the directory, or the slot's table. A
+    /// hint, as the next two stages.
     #[inline]
     pub fn prefetch_directory(&self, hash: KeyHash) {
-        self.entries.prefetch_directory(hash.hash());
+        match &self.slots {
+            None => self.entries.prefetch_directory(hash.hash()),
+            Some(slots) => slots.prefetch_table(hash.slot()),
+        }
     }
 
     /// Second stage: prefetches the lines of the key's two buckets.
     #[inline]
     pub fn prefetch(&self, hash: KeyHash) {
-        self.entries.prefetch(hash.hash());
+        match &self.slots {
+            None => self.entries.prefetch(hash.hash()),
+            Some(slots) => {
+                if let Some(entries) = slots.get(hash.slot()) {
+                    entries.prefetch_lines(hash.hash(), slots.has_expiries());
+                }
+            }
+        }
     }
 
     /// Third stage: prefetches the entries whose tags match.
     #[inline]
     pub fn prefetch_entries(&self, hash: KeyHash) {
-        self.entries
+        self.entries_of(hash)
             .prefetch_entries(hash.hash(), |word| Some(Entry::reach(word)));
     }
 
@@ -159,7 +227,7 @@ impl Table {
     #[inline]
     pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
         let mut found = None;
-        let handle = self.entries.find_handle(hash.hash(), |word| {
+        let handle = self.entries_of(hash).find_handle(hash.hash(), |word| {
             let entry = Entry::of(word);
             let is_it = is_same(entry.key(), key);
             if is_it {
@@ -175,39 +243,68 @@ impl Table {
     pub fn find_entry(&self, entry: Entry) -> Option<Found> {
         let is_it = |word| Entry::of(word) == entry;
         let hash = self.hash(entry.key());
-        let handle = self.entries.find_handle(hash.hash(), is_it)?;
+        let handle = self.entries_of(hash).find_handle(hash.hash(), is_it)?;
         Some(Found { handle, entry })
     }
 
     /// Adds the entry of a key that is not in the table, with its expiries.
     #[inline]
     pub fn insert(&mut self, hash: KeyHash, entry: Entry) {
-        self.entries.insert(hash.hash(), entry.table_word(), rehash);
+        let word = entry.table_word();
+        if self.hasher.has_slots() {
+            let slots = self.slots.get_or_insert_with(SlotTables::new);
+            slots.insert(hash.slot(), hash.hash(), word, entry.has_expiry());
+        } else {
+            self.entries.insert(hash.hash(), word, rehash);
+        }
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
-            self.entries.note_expiry(hash.hash(), when);
+            self.note_expiry(hash, when);
         }
         self.note_fields(entry);
+    }
+
+    #[inline]
+    fn note_expiry(&mut self, hash: KeyHash, when_ms: i64) {
+        match &mut self.slots {
+            None => self.entries.note_expiry(hash.hash(), when_ms),
+            Some(slots) => slots.note_expiry(hash.slot(), hash.hash(), when_ms),
+        }
     }
 
     /// `found` was replaced by `entry`, of the same key: it may have moved, and its expiry may be
     /// another one. `had_expiry`: whether it had one before.
     pub fn replace(&mut self, hash: KeyHash, found: Found, had_expiry: bool, entry: Entry) {
         let word = entry.table_word();
-        if self.entries.word_at(found.handle) != word {
-            self.entries.replace_at(found.handle, word);
+        match &mut self.slots {
+            None => {
+                if self.entries.word_at(found.handle) != word {
+                    self.entries.replace_at(found.handle, word);
+                }
+            }
+            Some(slots) => {
+                let volatile = [had_expiry, entry.has_expiry()];
+                slots.replace(hash.slot(), found.handle, word, volatile);
+            }
         }
         self.volatile -= usize::from(had_expiry);
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
-            self.entries.note_expiry(hash.hash(), when);
+            self.note_expiry(hash, when);
         }
     }
 
     /// Takes an entry out, with its expiries.
     pub fn remove(&mut self, found: Found) {
-        self.entries.remove_at(found.handle);
-        self.volatile -= usize::from(found.entry.has_expiry());
+        let was_volatile = found.entry.has_expiry();
+        match &mut self.slots {
+            None => _ = self.entries.remove_at(found.handle),
+            Some(slots) => {
+                let slot = self.hasher.hash(found.entry.key()).slot();
+                slots.remove(slot, found.handle, was_volatile);
+            }
+        }
+        self.volatile -= usize::from(was_volatile);
         self.forget_fields(found.entry);
     }
 
@@ -250,7 +347,10 @@ impl Table {
     pub fn next_due(&self) -> Option<i64> {
         match self.volatile {
             0 => None,
-            _ => self.entries.next_due(),
+            _ => match &self.slots {
+                None => self.entries.next_due(),
+                Some(slots) => slots.next_due(),
+            },
         }
     }
 
@@ -261,15 +361,17 @@ impl Table {
     /// [`Table::note_due_again`].
     pub fn take_due(&mut self, until_ms: i64, visits: usize, due: &mut Vec<Entry>) -> bool {
         let collect = |word| due.push(Entry::of(word));
-        self.entries
-            .collect_due(until_ms, visits, Entry::word_expiry, collect)
+        let look = Entry::word_expiry;
+        match &mut self.slots {
+            None => self.entries.collect_due(until_ms, visits, look, collect),
+            Some(slots) => slots.collect_due(until_ms, visits, look, collect),
+        }
     }
 
     /// Notes an entry that [`Table::take_due`] has collected and that stays: it expires at
     /// `when_ms`.
     pub fn note_due_again(&mut self, entry: Entry, when_ms: i64) {
-        let hash = self.hash(entry.key());
-        self.entries.note_expiry(hash.hash(), when_ms);
+        self.note_expiry(self.hash(entry.key()), when_ms);
     }
 
     // --- all entries ---
@@ -279,29 +381,72 @@ impl Table {
     /// last is visited at least once. O(1).
     #[inline]
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry)) -> u64 {
-        self.entries.scan(cursor, |word| visit(Entry::of(word)))
+        self.scan_among(cursor, Among::All, |entry| visit(entry))
     }
 
-    /// As [`Table::scan`], and prefetches each entry; `visit` should not read it yet.
+    /// As [`Table::scan`], of some slots.
     #[inline]
-    pub fn scan_ahead(&self, cursor: u64, mut visit: impl FnMut(Entry)) -> u64 {
-        self.entries.scan(cursor, |word| {
+    pub fn scan_among(
+        &self,
+        cursor: u64,
+        among: Among<'_>,
+        mut visit: impl FnMut(Entry),
+    ) -> u64 {
+        let visit = |word| visit(Entry::of(word));
+        match &self.slots {
+            None => self.entries.scan(cursor, visit),
+            Some(slots) => slots.scan(cursor, among, visit),
+        }
+    }
+
+    /// As [`Table::scan_among`], and prefetches each entry; `visit` should not read it yet.
+    #[inline]
+    pub fn scan_ahead(
+        &self,
+        cursor: u64,
+        among: Among<'_>,
+        mut visit: impl FnMut(Entry),
+    ) -> u64 {
+        let visit = |word| {
             let entry = Entry::of(word);
             entry.prefetch(Entry::reach(word));
             visit(entry);
-        })
+        };
+        match &self.slots {
+            None => self.entries.scan(cursor, visit),
+            Some(slots) => slots.scan(cursor, among, visit),
+        }
     }
 
     /// All entries, each once, in no particular order; prefetched some steps ahead. The first ones
     /// are a fair sample.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        ahead(self.entries.iter().map(Entry::of), |entry| entry.address())
+        self.entries_among(Among::All)
+    }
+
+    /// As [`Table::entries`], of some slots.
+    pub fn entries_among<'t>(&'t self, among: Among<'t>) -> impl Iterator<Item = Entry> + 't {
+        let in_slots = self.slots.iter().flat_map(move |slots| slots.words(among));
+        let words = self.entries.iter().chain(in_slots);
+        ahead(words.map(Entry::of), |entry| entry.address())
     }
 
     /// The place of a key in the order of [`Table::walk_from`].
     #[inline]
     pub fn place_of(&self, hash: KeyHash) -> u64 {
-        u64::from(self.entries.place_of(hash.hash()))
+        match &self.slots {
+            None => u64::from(self.entries.place_of(hash.hash())),
+            Some(slots) => slots.place_of(hash.slot(), hash.hash()),
+        }
+    }
+
+    /// The place of a found entry.
+    #[inline]
+    pub fn place_of_found(&self, found: Found) -> u64 {
+        match &self.slots {
+            None => u64::from(found.handle.place()),
+            Some(_) => self.place_of(self.hash(found.entry.key())),
+        }
     }
 
     /// Visits the entries at or after place `from` in a segment of the table; returns the place at
@@ -309,21 +454,38 @@ impl Table {
     /// changes between two steps: those visited are the ones with a place below the result.
     /// O(segment).
     pub fn walk_from(&self, from: u64, mut visit: impl FnMut(Entry)) -> u64 {
-        self.entries
-            .walk_from(from, rehash, |word| visit(Entry::of(word)))
+        let visit = |word| visit(Entry::of(word));
+        match &self.slots {
+            None => match self.entries.walk_from(from, rehash, visit) {
+                TABLE_END => WALK_END,
+                place => place,
+            },
+            Some(slots) => slots.walk_from(from, visit),
+        }
     }
 
     /// A uniformly random entry, and whether it has an expiry, which is known without reading it.
     /// `None`: the table is empty.
     pub fn random(&self, rng: &mut impl Rng) -> Option<(Entry, bool)> {
-        let word = self.entries.random(rng)?;
+        self.random_among(Among::All, rng)
+    }
+
+    /// As [`Table::random`], of some slots. O(slots in use) unless they are all.
+    pub fn random_among(&self, among: Among<'_>, rng: &mut impl Rng) -> Option<(Entry, bool)> {
+        let word = match &self.slots {
+            None => self.entries.random(rng),
+            Some(slots) => slots.random(among, rng),
+        }?;
         Some((Entry::of(word), Entry::word_has_expiry(word)))
     }
 
     /// A random entry that has an expiry, nearly uniform, for tables in which few have one. `None`:
     /// none has.
     pub fn random_volatile(&self, rng: &mut impl Rng) -> Option<Entry> {
-        let word = self.entries.random_noted(rng, Entry::word_has_expiry)?;
+        let word = match &self.slots {
+            None => self.entries.random_noted(rng, Entry::word_has_expiry),
+            Some(slots) => slots.random_noted(rng, Entry::word_has_expiry),
+        }?;
         Some(Entry::of(word))
     }
 
@@ -331,14 +493,23 @@ impl Table {
     /// more: they stay. O(n).
     pub fn clear_with(&mut self, mut free: impl FnMut(Entry)) {
         self.volatile = 0;
-        self.entries.clear_with(|word| free(Entry::of(word)));
+        let mut free = |word| free(Entry::of(word));
+        self.entries.clear_with(&mut free);
+        if let Some(slots) = self.slots.take() {
+            slots.drain(free);
+        }
     }
 
     // --- defragmentation ---
 
-    /// Offers the table's own blocks, without the entries and the lines of hashes.
-    pub fn relocate_lines(&mut self, mover: &mut Mover) {
-        self.entries.relocate_lines(mover);
+    /// Offers the table's own blocks that a walk meets at this cursor, without the entries and the lines
+    /// of hashes: all of them when it begins, with slots those of a slot when that begins.
+    pub fn relocate_lines(&mut self, cursor: u64, mover: &mut Mover) {
+        match &mut self.slots {
+            None if cursor == 0 => self.entries.relocate_lines(mover),
+            None => {}
+            Some(slots) => slots.relocate_lines(cursor, mover),
+        }
     }
 
     /// As [`Table::scan`], of entries already prefetched: `change` may move an entry's block, and
@@ -349,11 +520,13 @@ impl Table {
         mut change: impl FnMut(Entry, &mut FieldExpiries, &mut FieldExpiries) -> Option<Entry>,
     ) -> u64 {
         // Entries are scattered in memory: all are prefetched before the first is read.
-        self.scan_ahead(cursor, |_| ());
+        self.scan_ahead(cursor, Among::All, |_| ());
         let (fields, streams) = (&mut self.fields, &mut self.streams);
-        self.entries.relocate_words(cursor, |word| {
-            change(Entry::of(word), fields, streams).map(Entry::table_word)
-        })
+        let change = |word| change(Entry::of(word), fields, streams).map(Entry::table_word);
+        match &mut self.slots {
+            None => self.entries.relocate_words(cursor, change),
+            Some(slots) => slots.relocate_words(cursor, change),
+        }
     }
 
     /// Panics if an invariant does not hold: the hash table's own, the number of volatile keys, that
@@ -361,6 +534,10 @@ impl Table {
     /// has a line that is not late. O(n).
     pub fn check_invariants(&self) {
         self.entries.check_invariants(rehash);
+        if let Some(slots) = &self.slots {
+            assert_eq!(self.entries.len(), 0);
+            slots.check_invariants(|word| self.hash(Entry::of(word).key()).slot());
+        }
         let (mut volatile, mut first_due, mut lines, mut streams) = (0, i64::MAX, 0, 0);
         for entry in self.entries() {
             volatile += usize::from(entry.has_expiry());

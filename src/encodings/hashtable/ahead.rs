@@ -21,13 +21,19 @@ impl HashTable {
     /// directory word, so very large tables benefit from `prefetch_directory` before it.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
+        self.prefetch_lines(hash, self.expiry.is_some());
+    }
+
+    /// As [`HashTable::prefetch`]; `is_noted`: expiries are noted, perhaps in shared records.
+    #[inline]
+    pub fn prefetch_lines(&self, hash: u64, is_noted: bool) {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if !segment.is_none() {
             for line in segment.lines_of(tag_of_hash(hash)) {
                 prefetch(line.addr());
             }
-            if self.expiry.is_some() {
+            if is_noted {
                 // Its header says which expiries need a note.
                 prefetch(segment.segment().0.addr());
             }

@@ -18,6 +18,10 @@
 //! full read of a segment is amortized over at least 14 expiries noted since the one before: some
 //! 35 reads of entries, prefetched, for each element that expires.
 //!
+//! Tables may share their records ([`SharedExpiry`]): the tree then leads to the table that is due, and
+//! a small table with volatile elements costs one record. The records are lent to a table while it
+//! changes; in between it has none, and its headers have the numbers of its own.
+//!
 //! Memory: 0.3 bytes an element in tables with volatile elements. The tree grows by
 //! doubling an array of 8 bytes a segment: 40 us at 10 M elements.
 
@@ -40,20 +44,42 @@ const RECORD_DRAWS: usize = 16;
 /// Records allocated at a time.
 const PAGE: usize = 64;
 
+/// Owners of tables and prefixes of their segments.
+type Drawn = SmallVec<[(u16, u32); RECORD_DRAWS + 1]>;
+
 /// The records of a table and their tree.
 pub(super) struct Expiry {
     pages: Vec<Box<[Record; PAGE]>>,
     tree: MinTree,
     unused: Vec<u32>,
+    /// Several tables have records here.
+    is_shared: bool,
+    /// The table that has them now.
+    owner: u16,
 }
 
 impl Expiry {
-    fn new() -> Expiry {
+    fn new(is_shared: bool) -> Expiry {
         Expiry {
             pages: Vec::new(),
             tree: MinTree::new(),
             unused: Vec::new(),
+            is_shared,
+            owner: 0,
         }
+    }
+
+    /// An empty record of a segment of the present table.
+    fn fresh(&self, prefix: u32) -> Record {
+        Record {
+            prefix,
+            owner: self.owner,
+            ..Record::EMPTY
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.unused.len() == self.tree.len()
     }
 
     fn record(&self, id: u32) -> &Record {
@@ -109,9 +135,147 @@ impl Expiry {
     pub fn next_due(&self) -> Option<i64> {
         Some(self.tree.min()).filter(|&min| min != NEVER)
     }
+
+    /// Owners and prefixes of some random segments with noted elements, and at last of the one whose
+    /// first element expires first.
+    fn draw(&self, rng: &mut impl Rng) -> Drawn {
+        let drawn = (0..RECORD_DRAWS).map(|_| below(rng, self.tree.len()));
+        // An unused record is `NEVER`; the earliest one is in use.
+        let used = drawn.filter(|&id| self.tree.get(id) != NEVER);
+        used.chain(self.tree.first())
+            .map(|id| {
+                let record = self.record(id as u32);
+                (record.owner, record.prefix)
+            })
+            .collect()
+    }
+}
+
+/// The records of several tables that have numbers; see the module. Empty, it is a null pointer.
+#[derive(Default)]
+pub struct SharedExpiry(Option<Box<Expiry>>);
+
+impl SharedExpiry {
+    /// Whether no element is noted.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Must be called before [`HashTable::note_expiry`] of a table that they are lent to.
+    #[inline]
+    pub fn open(&mut self) {
+        self.0.get_or_insert_with(|| Box::new(Expiry::new(true)));
+    }
+
+    /// As [`HashTable::next_due`], of all tables.
+    #[inline]
+    pub fn next_due(&self) -> Option<i64> {
+        self.0.as_ref()?.next_due()
+    }
+
+    /// The table in which an element may expire at `until_ms` or before.
+    pub fn first_due(&self, until_ms: i64) -> Option<u16> {
+        let expiry = self.0.as_ref()?;
+        let id = expiry.tree.first()?;
+        (expiry.tree.get(id) <= until_ms).then(|| expiry.record(id as u32).owner)
+    }
+
+    /// Tables and segments of them with noted elements, for [`HashTable::random_in`].
+    pub fn draw(&self, rng: &mut impl Rng) -> Drawn {
+        let drawn = self.0.as_ref().map(|expiry| expiry.draw(rng));
+        drawn.unwrap_or_default()
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |expiry| expiry.memory_bytes())
+    }
+
+    /// Offers the records' blocks.
+    pub fn relocate(&mut self, mover: &mut Mover) {
+        if let Some(expiry) = &mut self.0 {
+            mover.boxed(expiry);
+            expiry.relocate(mover);
+        }
+    }
+
+    /// Panics if a record in use is not that of the segment that it names; `record_of` returns the
+    /// number of the record of a table's segment. O(records).
+    pub fn check_invariants(&self, record_of: impl Fn(u16, u32) -> Option<u32>) {
+        let Some(expiry) = &self.0 else { return };
+        let mut used = 0;
+        for id in (0..expiry.tree.len()).filter(|&id| expiry.tree.get(id) != NEVER) {
+            let record = expiry.record(id as u32);
+            assert_eq!(record_of(record.owner, record.prefix), Some(id as u32));
+            used += 1;
+        }
+        assert_eq!(used + expiry.unused.len(), expiry.tree.len(), "no record is lost");
+    }
 }
 
 impl HashTable {
+    /// Runs `change` while the table, number `owner`, has the records of `shared`. All that changes
+    /// elements or reads expiries of such a table must run so.
+    #[inline]
+    pub fn with_shared<R>(
+        &mut self,
+        shared: &mut SharedExpiry,
+        owner: u16,
+        change: impl FnOnce(&mut HashTable) -> R,
+    ) -> R {
+        debug_assert!(self.expiry.is_none());
+        self.expiry = shared.0.take();
+        if let Some(expiry) = &mut self.expiry {
+            expiry.owner = owner;
+        }
+        let result = change(self);
+        shared.0 = self.expiry.take().filter(|expiry| !expiry.is_unused());
+        result
+    }
+
+    /// Forgets all noted expiries: for a table that leaves the others. O(segments).
+    pub fn forget_expiries(&mut self) {
+        let Some(expiry) = &mut self.expiry else {
+            return;
+        };
+        if !expiry.is_shared {
+            self.expiry = None;
+        }
+        for (_, segment) in self.directory.segments() {
+            let record = segment.segment().header().record;
+            if let (Some(expiry), true) = (&mut self.expiry, record != NO_RECORD) {
+                expiry.drop_record(record);
+            }
+            segment.segment().update(|header| {
+                header.record = NO_RECORD;
+                header.horizon = NO_HORIZON;
+            });
+        }
+    }
+
+    /// The table's last segment is freed: its record is forgotten.
+    pub(super) fn close_expiry(&mut self, last: SegmentRef) {
+        match &mut self.expiry {
+            Some(expiry) if expiry.is_shared => {
+                let record = last.segment().header().record;
+                if record != NO_RECORD {
+                    expiry.drop_record(record);
+                }
+            }
+            _ => self.expiry = None,
+        }
+    }
+
+    /// The number of the record of the segment at `prefix`. `None`: it has none.
+    pub fn record_at(&self, prefix: u32) -> Option<u32> {
+        let segment = self.directory.get(u64::from(prefix) << 32);
+        if segment.is_none() {
+            return None;
+        }
+        let record = segment.segment().header().record;
+        (record != NO_RECORD).then_some(record)
+    }
+
     /// Notes that an element with this hash now expires at `when_ms`. Must be called after its
     /// insertion and after each change to an earlier or later time; not when it becomes persistent.
     /// A negative time counts as 0.
@@ -131,12 +295,9 @@ impl HashTable {
     #[cold]
     fn note_near(&mut self, segment: SegmentRef, tag: u64, when_ms: i64) {
         let header = segment.segment().header();
-        let expiry = self.expiry.get_or_insert_with(|| Box::new(Expiry::new()));
+        let expiry = self.expiry.get_or_insert_with(|| Box::new(Expiry::new(false)));
         let id = if header.record == NO_RECORD {
-            let id = expiry.add(Record {
-                prefix: header.prefix,
-                ..Record::EMPTY
-            });
+            let id = expiry.add(expiry.fresh(header.prefix));
             segment.segment().update(|header| header.record = id);
             id
         } else {
@@ -204,10 +365,7 @@ impl HashTable {
             None => {}
         };
         if record.far <= now_ms {
-            record = Record {
-                prefix: record.prefix,
-                ..Record::EMPTY
-            };
+            record = expiry.fresh(record.prefix);
             self.each_prefetched(segment, |cell| inspect(&mut record, cell));
         } else {
             for tag in record.take_due(now_ms) {
@@ -237,25 +395,24 @@ impl HashTable {
         rng: &mut impl Rng,
         has_expiry: impl Fn(Word) -> bool,
     ) -> Option<Word> {
-        let expiry = self.expiry.as_ref()?;
-        let drawn = (0..RECORD_DRAWS).map(|_| below(rng, expiry.tree.len()));
-        let drawn = drawn.collect::<SmallVec<[usize; RECORD_DRAWS]>>();
-        // An unused record is `NEVER`; the earliest one is in use.
+        let drawn = self.expiry.as_ref()?.draw(rng);
         drawn
             .into_iter()
-            .filter(|&id| expiry.tree.get(id) != NEVER)
-            .chain(expiry.tree.first())
-            .find_map(|id| {
-                let prefix = expiry.record(id as u32).prefix;
-                let segment = self.directory.get(u64::from(prefix) << 32);
-                segment
-                    .cells()
-                    .chain(self.overflow_of(segment).iter().copied())
-                    .map(word_of_cell)
-                    .filter(|&word| has_expiry(word))
-                    .choose(rng)
-            })
+            .find_map(|(_, prefix)| self.random_in(prefix, rng, &has_expiry))
             .or_else(|| self.iter().find(|&word| has_expiry(word)))
+    }
+
+    /// A random word for which `is_wanted` is true, of the segment at `prefix`. O(segment).
+    pub fn random_in(
+        &self,
+        prefix: u32,
+        rng: &mut impl Rng,
+        is_wanted: impl Fn(Word) -> bool,
+    ) -> Option<Word> {
+        let segment = self.directory.get(u64::from(prefix) << 32);
+        let overflow = self.overflow_of(segment).iter().copied();
+        let words = segment.cells().chain(overflow).map(word_of_cell);
+        words.filter(|&word| is_wanted(word)).choose(rng)
     }
 
     /// Every cell of a segment and its overflow, entries prefetched some steps ahead.
@@ -349,9 +506,9 @@ impl HashTable {
         prefix: u32,
     ) -> (u32, u32) {
         let ids = [one, two].map(|segment| segment.segment().header().record);
-        let mut merged = Record {
-            prefix,
-            ..Record::EMPTY
+        let mut merged = match &self.expiry {
+            Some(expiry) => expiry.fresh(prefix),
+            None => Record::EMPTY,
         };
         let mut kept = NO_RECORD;
         for id in ids.into_iter().filter(|&id| id != NO_RECORD) {

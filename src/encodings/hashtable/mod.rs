@@ -62,6 +62,7 @@ use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
 use line::{CELLS, cell_of, tag_of_hash, with_word, word_of_cell};
+pub use expiry::SharedExpiry;
 pub(crate) use near::TIME_MAX;
 use place::Placed;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};

@@ -35,7 +35,9 @@ pub(super) struct Record {
     pub far: i64,
     /// The prefix of the record's segment.
     pub prefix: u32,
-    pub len: u32,
+    pub len: u16,
+    /// The number of the segment's table, where tables share their records.
+    pub owner: u16,
 }
 
 const _: () = assert!(size_of::<Record>() == 128);
@@ -46,6 +48,7 @@ impl Record {
         far: NEVER,
         prefix: 0,
         len: 0,
+        owner: 0,
     };
 
     pub fn near(&self) -> &[Near] {
@@ -82,7 +85,7 @@ impl Record {
                 kept += 1;
             }
         }
-        self.len = kept as u32;
+        self.len = kept as u16;
     }
 
     /// A lower bound of all expiries.
@@ -106,7 +109,7 @@ impl Record {
                 tags.push(tag_of(entry));
             }
         }
-        self.len = kept as u32;
+        self.len = kept as u16;
         tags
     }
 

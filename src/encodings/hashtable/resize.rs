@@ -279,10 +279,10 @@ impl HashTable {
     /// Frees the last segment of an empty table.
     fn close(&mut self) {
         let root = self.directory.at(0);
+        self.close_expiry(root);
         self.directory.set_empty();
         self.release(root);
         self.many = None;
-        self.expiry = None;
     }
 
     /// Merges the segment of `hash` with its buddy, and the result with its own buddy, while they

@@ -22,6 +22,22 @@ pub struct Shape {
     pub bytes: usize,
 }
 
+impl Shape {
+    /// Adds another table's figures; the depth is that of the deeper one.
+    pub fn add(&mut self, other: &Shape) {
+        self.len += other.len;
+        self.depth = self.depth.max(other.depth);
+        self.directory_words += other.directory_words;
+        self.segments += other.segments;
+        self.lines += other.lines;
+        self.cells += other.cells;
+        self.segments_with_stash += other.segments_with_stash;
+        self.stash_entries += other.stash_entries;
+        self.overflow_entries += other.overflow_entries;
+        self.bytes += other.bytes;
+    }
+}
+
 impl HashTable {
     /// Bytes allocated by the table itself, words' targets excluded, as the allocator counts them;
     /// approximate for overflow, which only equal hashes cause. O(1).
