@@ -37,7 +37,10 @@ fn blocks(text: &[u8]) -> (u64, impl Iterator<Item = u64>) {
     };
     let (first, rest) = text.split_at(over);
     let rest = rest.as_chunks::<8>().0.iter();
-    (block(text, first.len()), rest.map(|&b| u64::from_be_bytes(b)))
+    (
+        block(text, first.len()),
+        rest.map(|&b| u64::from_be_bytes(b)),
+    )
 }
 
 /// The first `len` bytes of a text, at most 8, at the end of a block. Without a copy of variable length:

@@ -66,6 +66,11 @@ impl<'a> ScanArgs<'a> {
         Ok((all, kind.name))
     }
 
+    /// The pattern, unless everything matches.
+    pub fn pattern(&self) -> Option<&'a [u8]> {
+        self.pattern
+    }
+
     fn parse_with(
         args: Args<'a>,
         mut at: usize,

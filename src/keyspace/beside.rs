@@ -53,6 +53,7 @@ impl Keyspace {
             self.state_take_over(DbIndex(at as u32), &other.dbs);
         }
         std::mem::swap(&mut self.dbs, &mut other.dbs);
+        (0..self.databases()).for_each(|db| self.dropped.forget_counts(DbIndex(db as u32)));
         if self.prefix_rule.is_some() {
             for (new, old) in self.dbs.iter_mut().zip(other.dbs.iter()) {
                 new.adopt_uses(old);
@@ -96,6 +97,7 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::worlds::both;
     use crate::keyspace::{
         ChangeKind, Class, ClientId, Expiring, Expiry, NewValue, OwnedValue, PrefixRule,
     };
@@ -169,143 +171,152 @@ mod tests {
 
     #[test]
     fn the_keys_of_one_keyspace_replace_those_of_another() {
-        for seed in 0..200 {
-            let mut rng = SmallRng::seed_from_u64(seed);
-            let mut k = Keyspace::new(DATABASES as usize);
-            k.set_now_ms(NOW);
-            k.set_expiring(Expiring::Hide);
-            k.set_prefix_rule((seed % 3 > 0).then_some(RULE));
-            k.set_counts_bytes(seed % 4 > 1);
-            let keys = rng.random_range(0..60);
-            let before = fill(&mut k, &mut rng, keys);
-            let mut other = k.beside();
-            let keys = rng.random_range(0..60);
-            let after = fill(&mut other, &mut rng, keys);
-            // Each client watches one key, and another waits for one.
-            let (mut watched, mut awaited) = (Vec::new(), BTreeSet::new());
-            for client in 1..12 {
-                let place = key(&mut rng);
-                let was_expired = seen(&before, &place) == Seen::Expired;
-                let (db, name) = (DbIndex(place.0), place.1.as_bytes());
-                k.watchers.watch(db, name, ClientId(client), was_expired);
-                watched.push((client, place));
-                let place = key(&mut rng);
-                let (db, name) = (DbIndex(place.0), place.1.as_bytes());
-                k.waiting.wait(db, name, ClientId(client + 100), false);
-                awaited.insert(place);
-            }
-            k.journal.listen(Class::empty(), true);
-
-            let old_keys = k.take_over(other, seed % 2 == 0);
-
-            assert_eq!(old_keys, before.len());
-            assert_eq!(contents(&k), after);
-            k.check_invariants();
-            let touched: BTreeSet<u64> = k.watchers.take_touched().iter().map(|c| c.0).collect();
-            let expected = watched.iter().filter(|(_, place)| {
-                match (seen(&before, place), seen(&after, place)) {
-                    (Seen::Live, _) => true,
-                    (Seen::Missing, after) => after == Seen::Live,
-                    // It was gone when it was watched.
-                    (Seen::Expired, after) => after == Seen::Live,
+        both(|| {
+            for seed in 0..200 {
+                let mut rng = SmallRng::seed_from_u64(seed);
+                let mut k = Keyspace::new(DATABASES as usize);
+                k.set_now_ms(NOW);
+                k.set_expiring(Expiring::Hide);
+                k.set_prefix_rule((seed % 3 > 0).then_some(RULE));
+                k.set_counts_bytes(seed % 4 > 1);
+                let keys = rng.random_range(0..60);
+                let before = fill(&mut k, &mut rng, keys);
+                let mut other = k.beside();
+                let keys = rng.random_range(0..60);
+                let after = fill(&mut other, &mut rng, keys);
+                // Each client watches one key, and another waits for one.
+                let (mut watched, mut awaited) = (Vec::new(), BTreeSet::new());
+                for client in 1..12 {
+                    let place = key(&mut rng);
+                    let was_expired = seen(&before, &place) == Seen::Expired;
+                    let (db, name) = (DbIndex(place.0), place.1.as_bytes());
+                    k.watchers.watch(db, name, ClientId(client), was_expired);
+                    watched.push((client, place));
+                    let place = key(&mut rng);
+                    let (db, name) = (DbIndex(place.0), place.1.as_bytes());
+                    k.waiting.wait(db, name, ClientId(client + 100), false);
+                    awaited.insert(place);
                 }
-            });
-            assert_eq!(touched, expected.map(|(client, _)| *client).collect());
-            let ready = k.waiting.take_ready().into_iter();
-            let ready: BTreeSet<(u32, String)> = ready
-                .map(|key| {
-                    (
-                        key.db.0,
-                        String::from_utf8(key.key.to_vec()).expect("a name"),
-                    )
-                })
-                .collect();
-            awaited.retain(|place| seen(&after, place) == Seen::Live);
-            assert_eq!(ready, awaited);
-            let flushed: Vec<_> = k.journal.changes().map(|c| (c.db.0, c.kind)).collect();
-            let all = (0..DATABASES).map(|db| (db, ChangeKind::Flushed));
-            assert_eq!(flushed, all.collect::<Vec<_>>());
-            for db in 0..DATABASES {
-                let lines = k.prefix_lines(DbIndex(db));
-                let counted = lines.map(|lines| lines.map(|(_, its)| its.keys).sum::<u64>());
-                let keys = k.database(DbIndex(db)).len() as u64;
-                assert_eq!(counted, (seed % 3 > 0).then_some(keys));
+                k.journal.listen(Class::empty(), true);
+
+                let old_keys = k.take_over(other, seed % 2 == 0);
+
+                assert_eq!(old_keys, before.len());
+                assert_eq!(contents(&k), after);
+                k.check_invariants();
+                let touched: BTreeSet<u64> =
+                    k.watchers.take_touched().iter().map(|c| c.0).collect();
+                let expected = watched.iter().filter(|(_, place)| {
+                    match (seen(&before, place), seen(&after, place)) {
+                        (Seen::Live, _) => true,
+                        (Seen::Missing, after) => after == Seen::Live,
+                        // It was gone when it was watched.
+                        (Seen::Expired, after) => after == Seen::Live,
+                    }
+                });
+                assert_eq!(touched, expected.map(|(client, _)| *client).collect());
+                let ready = k.waiting.take_ready().into_iter();
+                let ready: BTreeSet<(u32, String)> = ready
+                    .map(|key| {
+                        (
+                            key.db.0,
+                            String::from_utf8(key.key.to_vec()).expect("a name"),
+                        )
+                    })
+                    .collect();
+                awaited.retain(|place| seen(&after, place) == Seen::Live);
+                assert_eq!(ready, awaited);
+                let flushed: Vec<_> = k.journal.changes().map(|c| (c.db.0, c.kind)).collect();
+                let all = (0..DATABASES).map(|db| (db, ChangeKind::Flushed));
+                assert_eq!(flushed, all.collect::<Vec<_>>());
+                for db in 0..DATABASES {
+                    let lines = k.prefix_lines(DbIndex(db));
+                    let counted = lines.map(|lines| lines.map(|(_, its)| its.keys).sum::<u64>());
+                    let keys = k.database(DbIndex(db)).len() as u64;
+                    assert_eq!(counted, (seed % 3 > 0).then_some(keys));
+                }
+                k.set_expiring(Expiring::Delete);
+                let first = after.values().flatten().min();
+                let due = k.next_expiry();
+                assert!(first.is_none_or(|first| due.is_some_and(|due| due <= first + 1)));
             }
-            k.set_expiring(Expiring::Delete);
-            let first = after.values().flatten().min();
-            let due = k.next_expiry();
-            assert!(first.is_none_or(|first| due.is_some_and(|due| due <= first + 1)));
-        }
+        });
     }
 
     #[test]
     fn a_replaced_keyspace_serves_changes_and_snapshots() {
-        let mut k = Keyspace::new(2);
-        k.set_now_ms(NOW);
-        let set = |k: &mut Keyspace, name: &[u8]| {
-            k.db(DbIndex(0))
-                .set_string(name, NewValue::Int(1), Expiry::Clear);
-        };
-        set(&mut k, b"old");
-        // An aborted pass still marks entries.
-        k.begin_pass();
-        k.abort_pass();
-        let mut other = k.beside();
-        set(&mut other, b"a");
-        set(&mut other, b"b");
-        k.take_over(other, true);
-        assert!(!k.in_pass() || !k.mark_on(u64::MAX));
-        k.begin_pass();
-        set(&mut k, b"c");
-        assert_eq!(k.pass_progress(), (0, 2));
-        k.abort_pass();
-        while k.mark_on(u64::MAX) {}
-        k.check_invariants();
-        assert_eq!(k.database(DbIndex(0)).sizes().of(Type::String).count(), 1);
-        assert_eq!(k.flush_all(false), 3);
-        assert_eq!(k.len(), 0);
+        both(|| {
+            let mut k = Keyspace::new(2);
+            k.set_now_ms(NOW);
+            let set = |k: &mut Keyspace, name: &[u8]| {
+                k.db(DbIndex(0))
+                    .set_string(name, NewValue::Int(1), Expiry::Clear);
+            };
+            set(&mut k, b"old");
+            // An aborted pass still marks entries.
+            k.begin_pass();
+            k.abort_pass();
+            let mut other = k.beside();
+            set(&mut other, b"a");
+            set(&mut other, b"b");
+            k.take_over(other, true);
+            assert!(!k.in_pass() || !k.mark_on(u64::MAX));
+            k.begin_pass();
+            set(&mut k, b"c");
+            assert_eq!(k.pass_progress(), (0, 2));
+            k.abort_pass();
+            while k.mark_on(u64::MAX) {}
+            k.check_invariants();
+            assert_eq!(k.database(DbIndex(0)).sizes().of(Type::String).count(), 1);
+            assert_eq!(k.flush_all(false), 3);
+            assert_eq!(k.len(), 0);
+        });
     }
 
     #[test]
     fn uses_of_prefixes_outlive_the_keys() {
-        let mut k = Keyspace::new(1);
-        k.set_prefix_rule(Some(RULE));
-        let set = |k: &mut Keyspace, name: &[u8]| {
-            let mut db = k.db(DbIndex(0));
-            db.set_string(name, NewValue::Int(1), Expiry::Clear);
-            db.changed(name, Class::STRING, "set");
-        };
-        set(&mut k, b"user:1");
-        set(&mut k, b"gone:1");
-        let mut other = k.beside();
-        other.load(DbIndex(0), b"user:2", OwnedValue::Int(1), None, None);
-        other.load(DbIndex(0), b"user:3", OwnedValue::Int(1), None, None);
-        k.take_over(other, false);
-        let lines = k.highest_prefixes(DbIndex(0), |its| its.keys);
-        let lines: Vec<_> = lines
-            .expect("counted")
-            .into_iter()
-            .map(|(name, its)| (name, its.keys, its.writes))
-            .collect();
-        assert_eq!(lines, [(&b"user:"[..], 2, 1), (b"gone:", 0, 1)]);
-        k.check_invariants();
+        both(|| {
+            let mut k = Keyspace::new(1);
+            k.set_prefix_rule(Some(RULE));
+            let set = |k: &mut Keyspace, name: &[u8]| {
+                let mut db = k.db(DbIndex(0));
+                db.set_string(name, NewValue::Int(1), Expiry::Clear);
+                db.changed(name, Class::STRING, "set");
+            };
+            set(&mut k, b"user:1");
+            set(&mut k, b"gone:1");
+            let mut other = k.beside();
+            other.load(DbIndex(0), b"user:2", OwnedValue::Int(1), None, None);
+            other.load(DbIndex(0), b"user:3", OwnedValue::Int(1), None, None);
+            k.take_over(other, false);
+            let lines = k.highest_prefixes(DbIndex(0), |its| its.keys);
+            let lines: Vec<_> = lines
+                .expect("counted")
+                .into_iter()
+                .map(|(name, its)| (name, its.keys, its.writes))
+                .collect();
+            assert_eq!(lines, [(&b"user:"[..], 2, 1), (b"gone:", 0, 1)]);
+            k.check_invariants();
+        });
     }
 
     #[test]
     fn a_keyspace_beside_follows_the_settings_of_the_current_one() {
-        let mut k = Keyspace::new(3);
-        let mut other = k.beside();
-        k.set_now_ms(NOW);
-        k.set_expiring(Expiring::Replay);
-        k.limits.hash_max_listpack_entries = 3;
-        k.set_prefix_rule(Some(RULE));
-        other.follow(&k);
-        assert_eq!(
-            (other.databases(), other.now_ms(), other.due_ms()),
-            (3, NOW, 0)
-        );
-        assert_eq!(other.limits.hash_max_listpack_entries, 3);
-        assert_eq!(other.prefix_rule, Some(RULE));
-        assert_eq!(k.discard(other, true), 0);
+        both(|| {
+            let mut k = Keyspace::new(3);
+            let mut other = k.beside();
+            k.set_now_ms(NOW);
+            k.set_expiring(Expiring::Replay);
+            k.limits.hash_max_listpack_entries = 3;
+            k.set_prefix_rule(Some(RULE));
+            other.follow(&k);
+            assert_eq!(
+                (other.databases(), other.now_ms(), other.due_ms()),
+                (3, NOW, 0)
+            );
+            assert_eq!(other.limits.hash_max_listpack_entries, 3);
+            assert_eq!(other.prefix_rule, Some(RULE));
+            assert_eq!(k.discard(other, true), 0);
+        });
     }
 }

@@ -10,6 +10,7 @@ use super::expire::is_past;
 use super::footprint::{Footprint, Footprints};
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
+use super::slot_set::Among;
 use super::snapshot::PassMark;
 use super::table::{Found, Table};
 use super::watch::Seen;
@@ -439,16 +440,47 @@ impl Database {
 }
 
 impl Database {
+    /// Takes the keys of a slot out, as a database of them whose sizes are still counted here
+    /// ([`Database::move_size`]). `None`: the slot has no keys. Cost: that of `Table::take_slot`, and
+    /// O(the slot's keys) if keys are counted by prefix or by bytes.
+    pub(super) fn take_slot(&mut self, slot: u16) -> Option<Database> {
+        if let Some(footprints) = &mut self.footprints {
+            for entry in self.table.entries_among(Among::One(slot)) {
+                footprints.remove(entry, self.table.place_of(self.table.hash(entry.key())));
+            }
+        }
+        let table = self.table.take_slot(slot)?;
+        Some(Database {
+            table,
+            sizes: KeySizes::default(),
+            footprints: None,
+            pass: self.pass.take_slot(slot),
+        })
+    }
+
+    /// Counts the size of an entry in `to`, instead of here.
+    pub(super) fn move_size(&mut self, entry: Entry, to: &mut Database) {
+        let size = Size::of(entry);
+        self.sizes.remove(size);
+        to.sizes.add(size);
+    }
+
     /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
-    /// and size, by bytes and by prefix. O(n).
-    pub fn check_invariants(&self) {
+    /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes are
+    /// still counted here. O(n).
+    pub(super) fn check_invariants<'d>(&self, dropped: impl Iterator<Item = &'d Database>) {
         self.table.check_invariants();
-        let mut sizes = KeySizes::default();
+        let (mut sizes, mut counted) = (KeySizes::default(), self.sizes.clone());
         for entry in self.entries() {
             sizes.add(Size::of(entry));
             check_value(entry);
         }
-        assert_eq!(sizes, self.sizes);
+        for database in dropped {
+            let entries = database.entries();
+            entries.for_each(|entry| sizes.add(Size::of(entry)));
+            counted.add_all(&database.sizes);
+        }
+        assert_eq!(sizes, counted);
         if let Some(by_bytes) = self.by_bytes() {
             assert_eq!(self.sizes_by_bytes(), *by_bytes);
         }

@@ -18,6 +18,7 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::dropped_slots::DroppedSlots;
 use super::table::Table;
 use super::{Database, DbIndex, KeyHasher};
 use crate::encodings::min_tree::{MinTree, NEVER};
@@ -124,9 +125,9 @@ impl Databases {
     }
 
     /// Panics if an invariant does not hold, of these or of a database. O(n).
-    pub fn check_invariants(&self) {
+    pub fn check_invariants(&self, dropped: &DroppedSlots) {
         for (at, database) in self.all.iter().enumerate() {
-            database.check_invariants();
+            database.check_invariants(dropped.counted_in(DbIndex(at as u32)));
             if self.is_stale[at] {
                 assert!(self.stale.contains(&(at as u32)));
                 continue;
@@ -175,6 +176,7 @@ impl IndexMut<DbIndex> for Databases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::worlds::both;
     use crate::keyspace::{
         Cause, Eviction, EvictionOrder, Expiring, Expiry, Keyspace, NewValue, OwnedValue,
     };
@@ -287,37 +289,41 @@ mod tests {
 
     #[test]
     fn the_next_expiry_is_that_of_all_databases_after_any_change() {
-        for seed in 0..6 {
-            let mut rng = SmallRng::seed_from_u64(seed);
-            let mut k = Keyspace::new(DATABASES as usize);
-            k.set_now_ms(1000);
-            for step in 0..4000 {
-                change(&mut k, &mut rng);
-                // Several databases may be stale.
-                if rng.random_range(0..3) > 0 {
-                    assert_eq!(k.next_expiry(), by_all(&k), "seed {seed}, step {step}");
-                }
-                if step % 100 == 0 {
-                    k.check_invariants();
+        both(|| {
+            for seed in 0..6 {
+                let mut rng = SmallRng::seed_from_u64(seed);
+                let mut k = Keyspace::new(DATABASES as usize);
+                k.set_now_ms(1000);
+                for step in 0..4000 {
+                    change(&mut k, &mut rng);
+                    // Several databases may be stale.
+                    if rng.random_range(0..3) > 0 {
+                        assert_eq!(k.next_expiry(), by_all(&k), "seed {seed}, step {step}");
+                    }
+                    if step % 100 == 0 {
+                        k.check_invariants();
+                    }
                 }
             }
-        }
+        });
     }
 
     #[test]
     fn a_cycle_visits_the_databases_that_are_due() {
-        let mut k = Keyspace::new(200);
-        k.set_now_ms(1000);
-        for db in [3, 150, 199] {
-            let expiry = Expiry::At(1000 + i64::from(db));
-            k.db(DbIndex(db)).set_string(b"a", NewValue::Int(1), expiry);
-        }
-        assert_eq!(k.next_expiry(), Some(1004));
-        k.set_now_ms(1151);
-        assert_eq!(k.dbs.first_due_key(), Some((DbIndex(3), 1003)));
-        assert_eq!(k.expire_cycle(Duration::MAX).deleted, 2);
-        assert_eq!(k.dbs.first_due_key(), Some((DbIndex(199), 1199)));
-        k.db(DbIndex(199)).place(b"a").set_expiry(None);
-        assert_eq!(k.next_expiry(), None);
+        both(|| {
+            let mut k = Keyspace::new(200);
+            k.set_now_ms(1000);
+            for db in [3, 150, 199] {
+                let expiry = Expiry::At(1000 + i64::from(db));
+                k.db(DbIndex(db)).set_string(b"a", NewValue::Int(1), expiry);
+            }
+            assert_eq!(k.next_expiry(), Some(1004));
+            k.set_now_ms(1151);
+            assert_eq!(k.dbs.first_due_key(), Some((DbIndex(3), 1003)));
+            assert_eq!(k.expire_cycle(Duration::MAX).deleted, 2);
+            assert_eq!(k.dbs.first_due_key(), Some((DbIndex(199), 1199)));
+            k.db(DbIndex(199)).place(b"a").set_expiry(None);
+            assert_eq!(k.next_expiry(), None);
+        });
     }
 }

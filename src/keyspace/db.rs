@@ -466,14 +466,6 @@ impl<'a> Db<'a> {
         self.place(key).delete(cause)
     }
 
-    pub fn len(&self) -> usize {
-        self.database().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The process's random source, seeded explicitly in tests.
     pub fn rng(&mut self) -> &mut rand::rngs::SmallRng {
         &mut self.keyspace.rng

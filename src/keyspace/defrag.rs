@@ -82,9 +82,7 @@ impl Keyspace {
         }
         match walk.cursor {
             Some(cursor) => {
-                database
-                    .table_mut()
-                    .relocate_lines(cursor, &mut walk.mover);
+                database.table_mut().relocate_lines(cursor, &mut walk.mover);
                 let next = database.relocate_entries(walk, cursor);
                 walk.cursor = (next != 0).then_some(next);
             }

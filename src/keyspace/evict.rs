@@ -245,6 +245,7 @@ fn candidates(db: &super::Database, policy: Eviction) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::worlds::both;
     use crate::keyspace::{Expiry, NewValue};
 
     const DB: DbIndex = DbIndex(0);
@@ -275,143 +276,157 @@ mod tests {
 
     #[test]
     fn the_few_keys_that_expire_are_found_among_many() {
-        use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
-        for order in [
-            LeastRecentlyUsed,
-            LeastFrequentlyUsed,
-            Random,
-            SoonestExpiry,
-        ] {
-            let mut k = filled(20_000, 5);
-            let evicted = k.evict_while(|_| true, policy(order, true), u64::MAX);
-            // Not `Everything` while another test's values are being freed.
-            assert_ne!(evicted, Evicted::InPart);
-            assert_eq!((k.stats.evicted, k.db(DB).len()), (5, 19_995), "{order:?}");
-        }
+        both(|| {
+            use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed, Random, SoonestExpiry};
+            for order in [
+                LeastRecentlyUsed,
+                LeastFrequentlyUsed,
+                Random,
+                SoonestExpiry,
+            ] {
+                let mut k = filled(20_000, 5);
+                let evicted = k.evict_while(|_| true, policy(order, true), u64::MAX);
+                // Not `Everything` while another test's values are being freed.
+                assert_ne!(evicted, Evicted::InPart);
+                assert_eq!((k.stats.evicted, k.db(DB).len()), (5, 19_995), "{order:?}");
+            }
+        });
     }
 
     #[test]
     fn what_tells_of_an_eviction_is_known_to_the_next_one() {
-        let mut k = filled(10, 0);
-        k.journal.listen(Class::empty(), true);
-        let untold = std::cell::RefCell::new(Vec::new());
-        let random = policy(EvictionOrder::Random, false);
-        let once_more = |bytes| {
-            untold.borrow_mut().push(bytes);
-            untold.borrow().len() < 3
-        };
-        assert_eq!(k.evict_while(once_more, random, u64::MAX), Evicted::Fits);
-        let untold = untold.into_inner();
-        assert!(untold[0] == 0 && untold[1] > 0, "{untold:?}");
+        both(|| {
+            let mut k = filled(10, 0);
+            k.journal.listen(Class::empty(), true);
+            let untold = std::cell::RefCell::new(Vec::new());
+            let random = policy(EvictionOrder::Random, false);
+            let once_more = |bytes| {
+                untold.borrow_mut().push(bytes);
+                untold.borrow().len() < 3
+            };
+            assert_eq!(k.evict_while(once_more, random, u64::MAX), Evicted::Fits);
+            let untold = untold.into_inner();
+            assert!(untold[0] == 0 && untold[1] > 0, "{untold:?}");
+        });
     }
 
     #[test]
     fn keys_whose_expiry_was_taken_back_stay() {
-        let mut k = filled(5_000, 300);
-        for i in 3..300 {
-            let key = format!("key:{i}");
-            k.db(DB)
-                .set_string(key.as_bytes(), NewValue::Int(2), Expiry::Clear);
-        }
-        k.evict_while(|_| true, policy(EvictionOrder::Random, true), u64::MAX);
-        assert_eq!(k.db(DB).len(), 4_997);
+        both(|| {
+            let mut k = filled(5_000, 300);
+            for i in 3..300 {
+                let key = format!("key:{i}");
+                k.db(DB)
+                    .set_string(key.as_bytes(), NewValue::Int(2), Expiry::Clear);
+            }
+            k.evict_while(|_| true, policy(EvictionOrder::Random, true), u64::MAX);
+            assert_eq!(k.db(DB).len(), 4_997);
+        });
     }
 
     #[test]
     fn an_eviction_without_time_evicts_a_few() {
-        let mut k = filled(1_000, 0);
-        let random = policy(EvictionOrder::Random, false);
-        assert_eq!(k.evict_while(|_| true, random, 0), Evicted::InPart);
-        assert_eq!(k.db(DB).len(), 1_000 - KEYS_A_LOOK as usize);
-        assert_ne!(k.evict_while(|_| true, random, u64::MAX), Evicted::InPart);
-        assert_eq!(k.db(DB).len(), 0);
+        both(|| {
+            let mut k = filled(1_000, 0);
+            let random = policy(EvictionOrder::Random, false);
+            assert_eq!(k.evict_while(|_| true, random, 0), Evicted::InPart);
+            assert_eq!(k.db(DB).len(), 1_000 - KEYS_A_LOOK as usize);
+            assert_ne!(k.evict_while(|_| true, random, u64::MAX), Evicted::InPart);
+            assert_eq!(k.db(DB).len(), 0);
+        });
     }
 
     /// Every write evicts one key: candidates seen in earlier evictions count.
     #[test]
     fn hot_keys_stay_when_keys_go_one_by_one() {
-        use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed};
-        const HOT: usize = 200;
-        for (order, volatile_only) in [
-            (LeastRecentlyUsed, true),
-            (LeastRecentlyUsed, false),
-            (LeastFrequentlyUsed, true),
-            (LeastFrequentlyUsed, false),
-        ] {
-            let mut k = filled(0, 0);
-            if order == LeastFrequentlyUsed {
-                k.clock_use = ClockUse::Lfu {
-                    log_factor: 10,
-                    decay_minutes: 1,
-                };
-            }
-            // A third of the keys have no expiry.
-            for i in 0..3000 {
-                let expiry = match i % 3 {
-                    0 => Expiry::Clear,
-                    _ => Expiry::At(10_000_000),
-                };
-                let key = format!("key:{i}");
-                k.db(DB)
-                    .set_string(key.as_bytes(), NewValue::Int(1), expiry);
-            }
-            k.set_now_ms(k.now_ms() + 100_000);
-            let hot = |i: usize| format!("key:{}", 3 * i + 1);
-            for _ in 0..50 {
-                for i in 0..HOT {
-                    assert!(k.db(DB).exists(hot(i).as_bytes()));
+        both(|| {
+            use EvictionOrder::{LeastFrequentlyUsed, LeastRecentlyUsed};
+            const HOT: usize = 200;
+            for (order, volatile_only) in [
+                (LeastRecentlyUsed, true),
+                (LeastRecentlyUsed, false),
+                (LeastFrequentlyUsed, true),
+                (LeastFrequentlyUsed, false),
+            ] {
+                let mut k = filled(0, 0);
+                if order == LeastFrequentlyUsed {
+                    k.clock_use = ClockUse::Lfu {
+                        log_factor: 10,
+                        decay_minutes: 1,
+                    };
                 }
+                // A third of the keys have no expiry.
+                for i in 0..3000 {
+                    let expiry = match i % 3 {
+                        0 => Expiry::Clear,
+                        _ => Expiry::At(10_000_000),
+                    };
+                    let key = format!("key:{i}");
+                    k.db(DB)
+                        .set_string(key.as_bytes(), NewValue::Int(1), expiry);
+                }
+                k.set_now_ms(k.now_ms() + 100_000);
+                let hot = |i: usize| format!("key:{}", 3 * i + 1);
+                for _ in 0..50 {
+                    for i in 0..HOT {
+                        assert!(k.db(DB).exists(hot(i).as_bytes()));
+                    }
+                }
+                for _ in 0..1000 {
+                    let once = std::cell::Cell::new(true);
+                    k.evict_while(|_| once.replace(false), policy(order, volatile_only), 0);
+                }
+                let left = (0..HOT).filter(|&i| k.db(DB).peek_exists(hot(i).as_bytes()));
+                assert_eq!(left.count(), HOT, "{order:?} {volatile_only}");
+                assert_eq!(k.db(DB).len(), 2000);
             }
-            for _ in 0..1000 {
-                let once = std::cell::Cell::new(true);
-                k.evict_while(|_| once.replace(false), policy(order, volatile_only), 0);
-            }
-            let left = (0..HOT).filter(|&i| k.db(DB).peek_exists(hot(i).as_bytes()));
-            assert_eq!(left.count(), HOT, "{order:?} {volatile_only}");
-            assert_eq!(k.db(DB).len(), 2000);
-        }
+        });
     }
 
     #[test]
     fn under_lrm_changed_keys_stay_and_read_ones_do_not() {
-        let mut k = filled(0, 0);
-        k.clock_use = ClockUse::Lrm;
-        for key in ["old", "read", "written"] {
-            k.db(DB)
-                .set_string(key.as_bytes(), NewValue::Int(1), Expiry::Clear);
-        }
-        k.set_now_ms(k.now_ms() + 100_000);
-        assert!(k.db(DB).exists(b"read"));
-        k.db(DB).changed(b"written", Class::STRING, "set");
-        let idle = |k: &mut Keyspace, key: &[u8]| k.db(DB).info(key).map(|i| i.idle_seconds);
-        assert_eq!(idle(&mut k, b"read"), Some(100));
-        assert_eq!(idle(&mut k, b"written"), Some(0));
-        let lrm = policy(EvictionOrder::LeastRecentlyModified, false);
-        for _ in 0..2 {
-            let once = std::cell::Cell::new(true);
-            k.evict_while(|_| once.replace(false), lrm, 0);
-        }
-        assert!(k.db(DB).peek_exists(b"written") && k.db(DB).len() == 1);
+        both(|| {
+            let mut k = filled(0, 0);
+            k.clock_use = ClockUse::Lrm;
+            for key in ["old", "read", "written"] {
+                k.db(DB)
+                    .set_string(key.as_bytes(), NewValue::Int(1), Expiry::Clear);
+            }
+            k.set_now_ms(k.now_ms() + 100_000);
+            assert!(k.db(DB).exists(b"read"));
+            k.db(DB).changed(b"written", Class::STRING, "set");
+            let idle = |k: &mut Keyspace, key: &[u8]| k.db(DB).info(key).map(|i| i.idle_seconds);
+            assert_eq!(idle(&mut k, b"read"), Some(100));
+            assert_eq!(idle(&mut k, b"written"), Some(0));
+            let lrm = policy(EvictionOrder::LeastRecentlyModified, false);
+            for _ in 0..2 {
+                let once = std::cell::Cell::new(true);
+                k.evict_while(|_| once.replace(false), lrm, 0);
+            }
+            assert!(k.db(DB).peek_exists(b"written") && k.db(DB).len() == 1);
+        });
     }
 
     #[test]
     fn who_was_used_since_it_was_seen_is_passed_over() {
-        let mut k = filled(2, 0);
-        let lru = policy(EvictionOrder::LeastRecentlyUsed, false);
-        k.set_now_ms(k.now_ms() + 60_000);
-        assert_eq!(k.evict_while(|_| false, lru, 0), Evicted::Fits);
-        let mut pool = std::mem::take(&mut k.pool);
-        while pool.seen.len() < 2 {
-            k.sample(DB, lru, &mut pool);
-        }
-        pool.seen.sort_by_key(|c| c.key.to_vec());
-        k.pool = pool;
-        // The next one to be evicted.
-        let next = k.pool.seen.last().expect("a candidate").key.clone();
-        assert!(k.db(DB).exists(&next));
-        let once = std::cell::Cell::new(true);
-        k.evict_while(|_| once.replace(false), lru, 0);
-        assert!(k.db(DB).peek_exists(&next) && k.db(DB).len() == 1);
+        both(|| {
+            let mut k = filled(2, 0);
+            let lru = policy(EvictionOrder::LeastRecentlyUsed, false);
+            k.set_now_ms(k.now_ms() + 60_000);
+            assert_eq!(k.evict_while(|_| false, lru, 0), Evicted::Fits);
+            let mut pool = std::mem::take(&mut k.pool);
+            while pool.seen.len() < 2 {
+                k.sample(DB, lru, &mut pool);
+            }
+            pool.seen.sort_by_key(|c| c.key.to_vec());
+            k.pool = pool;
+            // The next one to be evicted.
+            let next = k.pool.seen.last().expect("a candidate").key.clone();
+            assert!(k.db(DB).exists(&next));
+            let once = std::cell::Cell::new(true);
+            k.evict_while(|_| once.replace(false), lru, 0);
+            assert!(k.db(DB).peek_exists(&next) && k.db(DB).len() == 1);
+        });
     }
 
     /// Bug: a few large hashes had to be evicted, and all of them were: values handed to the
@@ -419,30 +434,32 @@ mod tests {
     #[cfg(not(feature = "system-allocator"))]
     #[test]
     fn what_is_let_go_no_longer_counts() {
-        use crate::base::alloc::used_memory;
-        use crate::types::{Expiry as FieldExpiry, Hash, Limits};
-        let mut k = Keyspace::new(1);
-        k.set_now_ms(1000);
-        let limits = Limits::default();
-        let start = used_memory();
-        for i in 0..200 {
-            let mut hash = Hash::new();
-            for field in 0..600 {
-                let name = format!("field:{field}");
-                hash.set(
-                    name.as_bytes(),
-                    b"a value of some bytes",
-                    FieldExpiry::Clear,
-                    &limits,
-                );
+        both(|| {
+            use crate::base::alloc::used_memory;
+            use crate::types::{Expiry as FieldExpiry, Hash, Limits};
+            let mut k = Keyspace::new(1);
+            k.set_now_ms(1000);
+            let limits = Limits::default();
+            let start = used_memory();
+            for i in 0..200 {
+                let mut hash = Hash::new();
+                for field in 0..600 {
+                    let name = format!("field:{field}");
+                    hash.set(
+                        name.as_bytes(),
+                        b"a value of some bytes",
+                        FieldExpiry::Clear,
+                        &limits,
+                    );
+                }
+                k.db(DB).put(format!("hash:{i}").as_bytes(), hash);
             }
-            k.db(DB).put(format!("hash:{i}").as_bytes(), hash);
-        }
-        let used = used_memory() - start;
-        // Other tests' threads free as well: allow a quarter more or less.
-        let limit = start + used - used / 10;
-        let random = policy(EvictionOrder::Random, false);
-        k.evict_while(|_| used_memory() > limit, random, u64::MAX);
-        assert!((150..195).contains(&k.db(DB).len()), "{}", k.db(DB).len());
+            let used = used_memory() - start;
+            // Other tests' threads free as well: allow a quarter more or less.
+            let limit = start + used - used / 10;
+            let random = policy(EvictionOrder::Random, false);
+            k.evict_while(|_| used_memory() > limit, random, u64::MAX);
+            assert!((150..195).contains(&k.db(DB).len()), "{}", k.db(DB).len());
+        });
     }
 }

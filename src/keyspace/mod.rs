@@ -12,6 +12,7 @@ mod database;
 mod databases;
 mod db;
 mod defrag;
+mod dropped_slots;
 mod effects;
 mod entry;
 mod evict;
@@ -35,6 +36,7 @@ mod sizes;
 mod slot;
 mod slot_set;
 mod slot_tables;
+mod slots;
 mod snapshot;
 mod soonest;
 mod table;
@@ -46,6 +48,8 @@ mod waiting;
 mod walk;
 mod watch;
 mod weight;
+#[cfg(test)]
+pub(crate) mod worlds;
 
 pub use clock::{ClockUse, UseClock};
 pub use database::Database;
@@ -133,6 +137,10 @@ pub struct Keyspace {
     pub limits: Limits,
     pub dialect: Dialect,
     pub lazyfree: LazyFree,
+    /// Slots dropped as a whole, being freed.
+    dropped: dropped_slots::DroppedSlots,
+    /// Slots whose keys are not shown.
+    hidden: Option<SlotSet>,
     /// Changes of keys, for listeners notified after each command.
     pub journal: Journal,
     /// Effects of writes, for the log and the replicas.
@@ -155,7 +163,11 @@ pub struct Keyspace {
 
 impl Keyspace {
     pub fn new(databases: usize) -> Keyspace {
-        Keyspace::hashed_by(KeyHasher::new(false), databases)
+        #[cfg(test)]
+        let has_slots = worlds::has_slots();
+        #[cfg(not(test))]
+        let has_slots = false;
+        Keyspace::hashed_by(KeyHasher::new(has_slots), databases)
     }
 
     /// A keyspace whose keys have slots, for a node of a cluster.
@@ -178,6 +190,8 @@ impl Keyspace {
             limits: Limits::default(),
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
+            dropped: dropped_slots::DroppedSlots::default(),
+            hidden: None,
             journal: Journal::default(),
             effects: Effects::default(),
             removal_words: RemovalWords::default(),
@@ -303,6 +317,7 @@ impl Keyspace {
         }
         self.state_swap(a, b);
         self.dbs.swap(a, b);
+        self.dropped.swap(a, b);
         for db in [a, b] {
             self.signal_existing_in(db);
         }
@@ -315,6 +330,7 @@ impl Keyspace {
         let mut old = std::mem::replace(&mut self.dbs[at], Database::new(self.hasher));
         old.leave_footprints_to(&mut self.dbs[at]);
         let keys = old.len();
+        self.dropped.forget_counts(at);
         if let Some(old) = self.unless_database_unsaved(at, old) {
             self.lazyfree.free_database(old, off_loop);
         }
@@ -365,6 +381,6 @@ impl Keyspace {
 
     /// Panics if an invariant of a database does not hold. O(n).
     pub fn check_invariants(&self) {
-        self.dbs.check_invariants();
+        self.dbs.check_invariants(&self.dropped);
     }
 }

@@ -133,6 +133,14 @@ impl KeySizes {
         self.0[size.kind as usize][size.bin()] += 1;
     }
 
+    /// All these keys were added.
+    pub(super) fn add_all(&mut self, other: &KeySizes) {
+        let bins = self.0.as_flattened_mut().iter_mut();
+        for (bin, other) in bins.zip(other.0.as_flattened()) {
+            *bin += other;
+        }
+    }
+
     /// A key is removed.
     #[inline]
     pub(super) fn remove(&mut self, size: Size) {

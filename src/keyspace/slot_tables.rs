@@ -120,8 +120,12 @@ impl SlotTables {
         self.slots(among).map(|slot| self.len_of(slot)).sum()
     }
 
-    /// Keys of a slot that have an expiry. O(1).
-    pub fn volatile_of(&self, slot: u16) -> usize {
+    /// Keys of some slots that have an expiry. O(slots in use), O(1) for one.
+    pub fn volatile_among(&self, among: Among<'_>) -> usize {
+        self.slots(among).map(|slot| self.volatile_of(slot)).sum()
+    }
+
+    fn volatile_of(&self, slot: u16) -> usize {
         self.slot(slot).map_or(0, |its| its.volatile as usize)
     }
 
@@ -367,7 +371,9 @@ impl SlotTables {
             true => u64::from(from as u32),
             false => 0,
         };
-        let walked = self.get(slot).map(|its| its.walk_from(inner, rehash, visit));
+        let walked = self
+            .get(slot)
+            .map(|its| its.walk_from(inner, rehash, visit));
         place_in(slot, walked.unwrap_or(place_in(1, 0)))
     }
 
@@ -411,7 +417,9 @@ impl SlotTables {
         }
         let volatile = |slot: &u16| self.volatile_of(*slot) > 0;
         let slots = self.slots(Among::All).filter(volatile);
-        let mut words = slots.filter_map(|slot| self.get(slot)).flat_map(HashTable::iter);
+        let mut words = slots
+            .filter_map(|slot| self.get(slot))
+            .flat_map(HashTable::iter);
         words.find(|&word| has_expiry(word))
     }
 
@@ -442,11 +450,7 @@ impl SlotTables {
     }
 
     /// See `HashTable::relocate_words`.
-    pub fn relocate_words(
-        &mut self,
-        cursor: u64,
-        change: impl FnMut(Word) -> Option<Word>,
-    ) -> u64 {
+    pub fn relocate_words(&mut self, cursor: u64, change: impl FnMut(Word) -> Option<Word>) -> u64 {
         let Some((slot, inner)) = self.position(cursor, Among::All) else {
             return 0;
         };

@@ -17,13 +17,16 @@
 //! over to the pass, a write leaves the pass a copy with the same positions.
 //!
 //! Invariants
-//!   1. While no pass runs, and none has been aborted, every entry's bit is `PassMark::bit`.
+//!   1. While no pass runs, and none has been aborted, every entry's bit is `PassMark::bit_of` it.
 //!   2. While one runs, an entry has that bit exactly when it needs no saving any more.
 //!   3. Each key is saved exactly once, as it was when the pass began.
 //!
+//! A pass may save some slots alone ([`Keyspace::begin_pass_of`]): then the bit changes its meaning in
+//! these, and all other entries count as saved.
+//!
 //! Moves of entries in the table, its growth and SWAPDB do not matter: the bit is in the entry, a
 //! database carries the number it had when the pass began, and a second visit is harmless. A
-//! flushed database is handed to the pass as a whole. An aborted pass continues marking, without
+//! flushed database is handed to the pass as a whole, and so is a dropped slot. An aborted pass continues marking, without
 //! saving, until every entry has the same bit again.
 //!
 //! Cost without a pass: one test per change. The walk allocates nothing per key.
@@ -32,7 +35,8 @@ use std::sync::Arc;
 
 use super::database::{Database, Detached, copy_container, take_container};
 use super::entry::Entry;
-use super::slot_set::Among;
+use super::slot::slot_of;
+use super::slot_set::{Among, SlotSet};
 use super::view::KeyView;
 use super::{DbIndex, Keyspace, NewValue};
 use crate::base::clock;
@@ -129,8 +133,10 @@ impl Drop for Owned {
 #[derive(Debug, Default)]
 pub(super) struct PassMark {
     running: bool,
-    /// The bit of entries that are saved.
+    /// The bit of entries that are saved,
     bit: bool,
+    /// and the slots in which it is the other one.
+    toggled: Option<SlotSet>,
     /// The number that the database had when the pass began.
     origin: DbIndex,
     /// Values changed or removed before they were saved, in that order.
@@ -142,17 +148,50 @@ pub(super) struct PassMark {
     open_owned: Option<Owned>,
 }
 
+impl PassMark {
+    /// The bit of this entry when it is saved.
+    #[inline]
+    fn bit_of(&self, entry: Entry) -> bool {
+        match &self.toggled {
+            None => self.bit,
+            Some(toggled) => self.bit ^ toggled.has(slot_of(entry.key())),
+        }
+    }
+
+    /// The entries of these slots, or all, count as unsaved from now on.
+    fn toggle(&mut self, slots: Option<&SlotSet>) {
+        let Some(slots) = slots else {
+            self.bit = !self.bit;
+            return;
+        };
+        self.toggled.get_or_insert_default().toggle(slots);
+        self.toggled.take_if(|toggled| toggled.is_empty());
+    }
+
+    /// The mark of a slot that is taken out as a database of its own.
+    pub(super) fn take_slot(&mut self, slot: u16) -> PassMark {
+        let toggled = self.toggled.as_ref();
+        PassMark {
+            running: self.running,
+            bit: self.bit ^ toggled.is_some_and(|toggled| toggled.has(slot)),
+            origin: self.origin,
+            open: self.open.take_if(|open| slot_of(open.key()) == slot),
+            ..PassMark::default()
+        }
+    }
+}
+
 impl Database {
     /// Sets the bit of a new entry.
     #[inline]
     pub(super) fn born(&self, entry: Entry) {
-        entry.set_saved(self.pass.bit);
+        entry.set_saved(self.pass.bit_of(entry));
     }
 
     /// Whether the running pass has yet to save this entry.
     #[inline]
     pub(super) fn is_unsaved(&self, entry: Entry) -> bool {
-        self.pass.running && entry.is_saved() != self.pass.bit
+        self.pass.running && entry.is_saved() != self.pass.bit_of(entry)
     }
 
     /// The entry that the pass saves in slices: the pass holds it by address between them.
@@ -186,7 +225,7 @@ impl Database {
 
     /// Queues `owned` for saving instead of `entry`, which now counts as saved.
     fn hand_over(&mut self, entry: Entry, owned: Owned) {
-        entry.set_saved(self.pass.bit);
+        entry.set_saved(self.pass.bit_of(entry));
         if self.pass.open == Some(entry) {
             self.pass.open = None;
             self.pass.open_owned = Some(owned);
@@ -250,9 +289,21 @@ fn duplicate(entry: Entry) -> Entry {
     Entry::new(entry.key(), entry.expiry(), entry.clock(), value)
 }
 
-/// A database flushed while a pass had yet to save some of it.
+/// A database flushed, or a slot dropped, while a pass had yet to save some of it.
 struct Orphan {
     db: Database,
+    /// A slot's own cursor; a database has that of the pass.
+    cursor: Option<u64>,
+}
+
+impl Orphan {
+    fn is_slot(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    fn is_of(&self, origin: DbIndex) -> bool {
+        self.db.pass.origin == origin
+    }
 }
 
 /// A key that a client waits for.
@@ -264,6 +315,8 @@ pub struct Pass {
     large_min: usize,
     /// Entries are only marked, not saved.
     marks_only: bool,
+    /// The slots that are saved; `None`: everything.
+    slots: Option<Arc<SlotSet>>,
     /// Non-empty databases by their numbers at the start, with keys and volatile keys.
     left: VecDeque<(DbIndex, usize, usize)>,
     /// The database being walked.
@@ -297,10 +350,21 @@ pub enum Slice {
 impl Keyspace {
     /// Begins a pass over all keys as they are now. Only while none runs.
     pub fn begin_pass(&mut self) {
+        self.begin_pass_over(None);
+    }
+
+    /// As [`Keyspace::begin_pass`], over the keys of some slots.
+    pub fn begin_pass_of(&mut self, slots: SlotSet) {
+        self.begin_pass_over(Some(Arc::new(slots)));
+    }
+
+    fn begin_pass_over(&mut self, slots: Option<Arc<SlotSet>>) {
         assert!(self.pass.is_none(), "one pass at a time");
+        let among = slots.as_deref().map_or(Among::All, Among::Only);
         let mut pass = Pass {
             large_min: self.large_min,
             marks_only: false,
+            slots: None,
             left: VecDeque::new(),
             current: None,
             announced: None,
@@ -316,13 +380,16 @@ impl Keyspace {
         for (at, db) in self.dbs.iter_mut().enumerate() {
             let origin = DbIndex(at as u32);
             db.pass.running = true;
-            db.pass.bit = !db.pass.bit;
+            db.pass.toggle(slots.as_deref());
             db.pass.origin = origin;
-            if !db.is_empty() {
-                pass.left.push_back((origin, db.len(), db.volatile()));
-                pass.total += db.len() as u64;
+            let keys = db.table().len_among(among);
+            if keys > 0 {
+                let volatile = db.table().volatile_among(among);
+                pass.left.push_back((origin, keys, volatile));
+                pass.total += keys as u64;
             }
         }
+        pass.slots = slots;
         self.pass = Some(Box::new(pass));
     }
 
@@ -477,25 +544,31 @@ impl Keyspace {
             pass.cursor = 0;
             return true;
         };
-        let database = match pass
-            .orphans
-            .iter_mut()
-            .position(|o| o.db.pass.origin == origin)
-        {
-            Some(at) => {
-                let mut orphan = pass.orphans.swap_remove(at);
-                let more = pass.walk(&mut orphan.db, saver, gathered);
-                if more || pass.open_at.is_some() {
-                    pass.orphans.push(orphan);
-                } else {
-                    self.lazyfree.free_database(orphan.db, true);
+        if let Some(mut orphan) = pass.take_orphan(origin) {
+            let mut cursor = orphan.cursor.unwrap_or(pass.cursor);
+            let more = pass.walk(&mut orphan.db, &mut cursor, saver, gathered);
+            if more {
+                match &mut orphan.cursor {
+                    Some(own) => *own = cursor,
+                    None => pass.cursor = cursor,
                 }
+                pass.orphans.push(orphan);
                 return true;
             }
-            None => self.dbs.iter_mut().find(|db| db.pass.origin == origin),
-        };
-        if let Some(database) = database {
-            pass.walk(database, saver, gathered);
+            if !orphan.is_slot() {
+                pass.end_database(origin);
+            }
+            self.lazyfree.free_database(orphan.db, true);
+            return true;
+        }
+        let mut databases = self.dbs.iter_mut();
+        let mut cursor = pass.cursor;
+        let more = databases
+            .find(|db| db.pass.origin == origin)
+            .is_some_and(|database| pass.walk(database, &mut cursor, saver, gathered));
+        match more {
+            true => pass.cursor = cursor,
+            false => pass.end_database(origin),
         }
         true
     }
@@ -530,7 +603,7 @@ impl Keyspace {
         pass.open_at = next.map(|at| (origin, at));
         if next.is_none() {
             if let Some(entry) = database.pass.open.take() {
-                entry.set_saved(database.pass.bit);
+                entry.set_saved(database.pass.bit_of(entry));
             }
             database.pass.open_owned = None;
         }
@@ -545,6 +618,7 @@ impl Keyspace {
     ) -> Option<Database> {
         let fresh = &mut self.dbs[at];
         fresh.pass.bit = old.pass.bit;
+        fresh.pass.toggled.clone_from(&old.pass.toggled);
         fresh.pass.running = old.pass.running;
         fresh.pass.origin = old.pass.origin;
         if !old.pass.running {
@@ -558,13 +632,32 @@ impl Keyspace {
         fresh.pass.early_bytes = std::mem::take(&mut old.pass.early_bytes);
         let origin = old.pass.origin;
         // After a first flush the database has only keys created as saved.
-        let flushed = pass.orphans.iter().any(|o| o.db.pass.origin == origin);
+        let mut orphans = pass.orphans.iter();
+        let flushed = orphans.any(|orphan| orphan.is_of(origin) && !orphan.is_slot());
         let unsaved = !flushed && pass.left.iter().any(|(left, ..)| *left == origin);
         if !unsaved && old.pass.open.is_none() {
             fresh.pass.open_owned = old.pass.open_owned.take();
             return Some(old);
         }
-        pass.orphans.push(Orphan { db: old });
+        let (db, cursor) = (old, None);
+        pass.orphans.push(Orphan { db, cursor });
+        None
+    }
+
+    /// The same for a slot that was taken out of its database.
+    pub(super) fn unless_slot_unsaved(&mut self, slot: Database) -> Option<Database> {
+        if !slot.pass.running {
+            return Some(slot);
+        }
+        let origin = slot.pass.origin;
+        let Some(pass) = &mut self.pass else {
+            return Some(slot);
+        };
+        if !pass.left.iter().any(|(left, ..)| *left == origin) {
+            return Some(slot);
+        }
+        let (db, cursor) = (slot, Some(0));
+        pass.orphans.push(Orphan { db, cursor });
         None
     }
 }
@@ -582,14 +675,39 @@ impl Pass {
         }
     }
 
+    /// An orphan of the database that is being walked; its slots first.
+    fn take_orphan(&mut self, origin: DbIndex) -> Option<Orphan> {
+        let mut orphans = self.orphans.iter();
+        let slot = orphans.position(|orphan| orphan.is_of(origin) && orphan.is_slot());
+        let at = slot.or_else(|| self.orphans.iter().position(|orphan| orphan.is_of(origin)))?;
+        Some(self.orphans.swap_remove(at))
+    }
+
+    /// All of a database is saved.
+    fn end_database(&mut self, origin: DbIndex) {
+        self.current = None;
+        self.cursor = 0;
+        self.left.retain(|(db, ..)| *db != origin);
+    }
+
     /// Visits steps of a scan with about `gathered` entries; `false`: the end is reached.
-    fn walk(&mut self, database: &mut Database, saver: &mut dyn Saver, gathered: usize) -> bool {
+    fn walk(
+        &mut self,
+        database: &mut Database,
+        cursor: &mut u64,
+        saver: &mut dyn Saver,
+        gathered: usize,
+    ) -> bool {
+        let slots = self.slots.clone();
+        let among = slots.as_deref().map_or(Among::All, Among::Only);
         let mut found = std::mem::take(&mut self.scratch);
         found.clear();
-        let mut next = self.cursor;
+        let mut next = *cursor;
         // Entries are scattered in memory: they are prefetched while those before them are saved.
         loop {
-            next = database.table().scan_ahead(next, Among::All, |entry| found.push(entry));
+            next = database
+                .table()
+                .scan_ahead(next, among, |entry| found.push(entry));
             if next == 0 || found.len() >= gathered {
                 break;
             }
@@ -611,23 +729,19 @@ impl Pass {
         if !done {
             return true;
         }
-        self.cursor = next;
-        if next == 0 {
-            let origin = self.current.take();
-            self.left.retain(|(db, ..)| Some(*db) != origin);
-            return false;
-        }
-        true
+        *cursor = next;
+        next != 0
     }
 
     /// Saves an unsaved entry: whole, or by opening it. Returns about the bytes of its value
     /// outside the entry.
     fn visit(&mut self, database: &mut Database, entry: Entry, saver: &mut dyn Saver) -> usize {
-        if entry.is_saved() == database.pass.bit {
+        let saved = database.pass.bit_of(entry);
+        if entry.is_saved() == saved {
             return 0;
         }
         if self.marks_only {
-            entry.set_saved(database.pass.bit);
+            entry.set_saved(saved);
             return 0;
         }
         let origin = database.pass.origin;
@@ -642,7 +756,7 @@ impl Pass {
             return 0;
         }
         save_whole(origin, &view, entry, saver);
-        entry.set_saved(database.pass.bit);
+        entry.set_saved(saved);
         bytes + view.value.text_bytes()
     }
 

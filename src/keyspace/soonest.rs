@@ -76,6 +76,7 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::worlds::both;
     use crate::keyspace::{Eviction, EvictionOrder, Expiry, NewValue};
     use std::cell::Cell;
     use std::collections::BTreeMap;
@@ -103,76 +104,80 @@ mod tests {
     /// Bug: 5,138 of 400,000 keys were evicted, where the first to expire would have sufficed.
     #[test]
     fn keys_go_in_the_order_of_their_expiries() {
-        let mut k = Keyspace::new(3);
-        k.set_now_ms(1000);
-        let mut seed = 1u64;
-        let mut random = |n: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 33) % n
-        };
-        let mut model = BTreeMap::new();
-        for i in 0..6000 {
-            let (db, key) = (random(3) as u32, format!("key:{}", random(4000)));
-            // Some of them several times: later, sooner, or never.
-            let expiry = match random(10) {
-                0 => {
-                    model.remove(&(db, key.clone()));
-                    Expiry::Clear
-                }
-                // Many in the same millisecond, and one beyond the ordered range.
-                kind => {
-                    let time = match kind {
-                        1..3 => 50_000,
-                        _ if i == 77 => i64::MAX / 2,
-                        _ => 10_000 + random(90_000) as i64,
-                    };
-                    model.insert((db, key.clone()), time);
-                    Expiry::At(time)
-                }
+        both(|| {
+            let mut k = Keyspace::new(3);
+            k.set_now_ms(1000);
+            let mut seed = 1u64;
+            let mut random = |n: u64| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 33) % n
             };
-            set(&mut k, db, &key, expiry);
-        }
-        while let Some(&soonest) = model.values().min() {
+            let mut model = BTreeMap::new();
+            for i in 0..6000 {
+                let (db, key) = (random(3) as u32, format!("key:{}", random(4000)));
+                // Some of them several times: later, sooner, or never.
+                let expiry = match random(10) {
+                    0 => {
+                        model.remove(&(db, key.clone()));
+                        Expiry::Clear
+                    }
+                    // Many in the same millisecond, and one beyond the ordered range.
+                    kind => {
+                        let time = match kind {
+                            1..3 => 50_000,
+                            _ if i == 77 => i64::MAX / 2,
+                            _ => 10_000 + random(90_000) as i64,
+                        };
+                        model.insert((db, key.clone()), time);
+                        Expiry::At(time)
+                    }
+                };
+                set(&mut k, db, &key, expiry);
+            }
+            while let Some(&soonest) = model.values().min() {
+                let evicted = k.stats.evicted;
+                evict_one(&mut k);
+                assert_eq!(k.stats.evicted, evicted + 1);
+                let equals = model.iter().filter(|&(_, &time)| time == soonest);
+                let mut gone = equals.filter(|&((db, key), _)| !is_there(&mut k, *db, key));
+                let one = gone.next().map(|(at, _)| at.clone());
+                let one = one.unwrap_or_else(|| panic!("another than one of {soonest} went"));
+                assert!(gone.next().is_none());
+                drop(gone);
+                model.remove(&one);
+                // Now and then one is added that is sooner than all.
+                if model.len() % 100 == 50 {
+                    let key = format!("soon:{}", model.len());
+                    set(&mut k, 1, &key, Expiry::At(soonest - 1));
+                    evict_one(&mut k);
+                    assert!(!is_there(&mut k, 1, &key));
+                }
+            }
             let evicted = k.stats.evicted;
             evict_one(&mut k);
-            assert_eq!(k.stats.evicted, evicted + 1);
-            let equals = model.iter().filter(|&(_, &time)| time == soonest);
-            let mut gone = equals.filter(|&((db, key), _)| !is_there(&mut k, *db, key));
-            let one = gone.next().map(|(at, _)| at.clone());
-            let one = one.unwrap_or_else(|| panic!("another than one of {soonest} went"));
-            assert!(gone.next().is_none());
-            drop(gone);
-            model.remove(&one);
-            // Now and then one is added that is sooner than all.
-            if model.len() % 100 == 50 {
-                let key = format!("soon:{}", model.len());
-                set(&mut k, 1, &key, Expiry::At(soonest - 1));
-                evict_one(&mut k);
-                assert!(!is_there(&mut k, 1, &key));
-            }
-        }
-        let evicted = k.stats.evicted;
-        evict_one(&mut k);
-        assert_eq!(k.stats.evicted, evicted);
+            assert_eq!(k.stats.evicted, evicted);
+        });
     }
 
     /// A query makes the table forget its keys: they must still expire by themselves.
     #[test]
     fn what_was_not_evicted_expires_when_its_time_comes() {
-        let mut k = Keyspace::new(1);
-        k.set_now_ms(1000);
-        for i in 0..3000 {
-            set(&mut k, 0, &format!("key:{i}"), Expiry::At(5000 + i % 3));
-        }
-        for _ in 0..200 {
-            evict_one(&mut k);
-        }
-        k.set_now_ms(5001);
-        let deleted = k.expire_cycle(std::time::Duration::from_secs(60)).deleted;
-        assert_eq!((deleted, k.db(DbIndex(0)).len()), (800, 2000));
-        assert_eq!(k.next_expiry(), Some(5002));
-        k.set_now_ms(6000);
-        k.expire_cycle(std::time::Duration::from_secs(60));
-        assert_eq!(k.db(DbIndex(0)).len(), 0);
+        both(|| {
+            let mut k = Keyspace::new(1);
+            k.set_now_ms(1000);
+            for i in 0..3000 {
+                set(&mut k, 0, &format!("key:{i}"), Expiry::At(5000 + i % 3));
+            }
+            for _ in 0..200 {
+                evict_one(&mut k);
+            }
+            k.set_now_ms(5001);
+            let deleted = k.expire_cycle(std::time::Duration::from_secs(60)).deleted;
+            assert_eq!((deleted, k.db(DbIndex(0)).len()), (800, 2000));
+            assert_eq!(k.next_expiry(), Some(5002));
+            k.set_now_ms(6000);
+            k.expire_cycle(std::time::Duration::from_secs(60));
+            assert_eq!(k.db(DbIndex(0)).len(), 0);
+        });
     }
 }

@@ -51,7 +51,6 @@ pub(super) struct Found {
     pub entry: Entry,
 }
 
-
 /// See the module.
 pub(super) struct Table {
     hasher: KeyHasher,
@@ -81,6 +80,12 @@ impl Table {
         }
     }
 
+    /// How its keys are hashed.
+    #[inline]
+    pub fn hasher(&self) -> KeyHasher {
+        self.hasher
+    }
+
     /// The hash of a key.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> KeyHash {
@@ -104,9 +109,12 @@ impl Table {
         }
     }
 
-    /// Keys of a slot that have an expiry. O(1).
-    pub fn volatile_of(&self, slot: u16) -> usize {
-        self.slots.as_ref().map_or(0, |slots| slots.volatile_of(slot))
+    /// Keys of some slots that have an expiry. O(1) for one or all, else O(slots in use).
+    pub fn volatile_among(&self, among: Among<'_>) -> usize {
+        match (&self.slots, among) {
+            (None, _) | (_, Among::All) => self.volatile,
+            (Some(slots), _) => slots.volatile_among(among),
+        }
     }
 
     /// The slots that have keys, in order.
@@ -122,10 +130,33 @@ impl Table {
         table.map_or(0, HashTable::memory_bytes)
     }
 
-    /// Takes the whole table of a slot out, without its expiries and without the lines of its hashes and
-    /// streams, which the caller removes first. `None`: the slot has no keys. O(1), and O(segments) if
-    /// keys expire.
+    /// Removes the lines of a slot's hashes and streams. O(the slot's keys), or O(lines) if they are
+    /// fewer.
+    fn forget_slot_lines(&mut self, slot: u16) {
+        let lines = self.fields.len() + self.streams.len();
+        if lines == 0 {
+            return;
+        }
+        let keys: Vec<Box<[u8]>> = if lines < self.len_among(Among::One(slot)) {
+            let keys = self.fields.soonest().chain(self.streams.soonest());
+            let of_slot = keys.filter(|key| self.hash(key).slot() == slot);
+            of_slot.map(Box::from).collect()
+        } else {
+            let entries = self.entries_among(Among::One(slot));
+            let lined = entries.filter(|its| matches!(its.kind(), Type::Hash | Type::Stream));
+            lined.map(|entry| entry.key().into()).collect()
+        };
+        for key in keys {
+            self.fields.forget(&key);
+            self.streams.forget(&key);
+        }
+    }
+
+    /// Takes the whole table of a slot out, without its expiries and the lines of its hashes and streams.
+    /// `None`: the slot has no keys. O(1); O(segments) if keys expire, O(the slot's keys) if there are
+    /// such lines.
     pub fn take_slot(&mut self, slot: u16) -> Option<Table> {
+        self.forget_slot_lines(slot);
         let taken = self.slots.as_mut()?.take(slot)?;
         self.volatile -= taken.volatile;
         Some(Table {
@@ -386,12 +417,7 @@ impl Table {
 
     /// As [`Table::scan`], of some slots.
     #[inline]
-    pub fn scan_among(
-        &self,
-        cursor: u64,
-        among: Among<'_>,
-        mut visit: impl FnMut(Entry),
-    ) -> u64 {
+    pub fn scan_among(&self, cursor: u64, among: Among<'_>, mut visit: impl FnMut(Entry)) -> u64 {
         let visit = |word| visit(Entry::of(word));
         match &self.slots {
             None => self.entries.scan(cursor, visit),
@@ -401,12 +427,7 @@ impl Table {
 
     /// As [`Table::scan_among`], and prefetches each entry; `visit` should not read it yet.
     #[inline]
-    pub fn scan_ahead(
-        &self,
-        cursor: u64,
-        among: Among<'_>,
-        mut visit: impl FnMut(Entry),
-    ) -> u64 {
+    pub fn scan_ahead(&self, cursor: u64, among: Among<'_>, mut visit: impl FnMut(Entry)) -> u64 {
         let visit = |word| {
             let entry = Entry::of(word);
             entry.prefetch(Entry::reach(word));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Cause, Class, ClientId, DbIndex, Keyspace, NewValue};
+use crate::keyspace::worlds::both;
 use crate::keyspace::{Audience, Expiring, Expiry};
 use crate::types::{Container, Hash, Limits};
 
@@ -64,164 +65,180 @@ fn stated(k: &mut Keyspace) -> Vec<String> {
 
 #[test]
 fn a_key_goes_in_the_millisecond_behind_its_expiry() {
-    let mut k = keyspace();
-    set(&mut k, b"a", Expiry::At(1500));
-    assert_eq!(k.next_expiry(), Some(1501));
-    k.set_now_ms(1500);
-    assert_eq!(k.expire_cycle(BUDGET).deleted, 0);
-    assert!(k.db(DB).contains(b"a"));
-    k.set_now_ms(1501);
-    assert!(k.db(DB).is_expired(b"a"));
-    assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
-    assert_eq!(k.next_expiry(), None);
-    assert_eq!(stated(&mut k), ["DEL a"]);
-    assert_eq!((k.dirty, k.stats.expired), (0, 1));
-    assert_eq!(events(&mut k), ["new a", "expired a"]);
+    both(|| {
+        let mut k = keyspace();
+        set(&mut k, b"a", Expiry::At(1500));
+        assert_eq!(k.next_expiry(), Some(1501));
+        k.set_now_ms(1500);
+        assert_eq!(k.expire_cycle(BUDGET).deleted, 0);
+        assert!(k.db(DB).contains(b"a"));
+        k.set_now_ms(1501);
+        assert!(k.db(DB).is_expired(b"a"));
+        assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
+        assert_eq!(k.next_expiry(), None);
+        assert_eq!(stated(&mut k), ["DEL a"]);
+        assert_eq!((k.dirty, k.stats.expired), (0, 1));
+        assert_eq!(events(&mut k), ["new a", "expired a"]);
+    });
 }
 
 #[test]
 fn a_thousand_keys_go_each_at_its_time() {
-    let mut k = keyspace();
-    for i in 0..1000 {
-        set(
-            &mut k,
-            format!("key:{i}").as_bytes(),
-            Expiry::At(2000 + i * 7 % 1000),
-        );
-    }
-    for now in 2000..3001 {
-        k.set_now_ms(now);
-        k.expire_cycle(BUDGET);
-        assert_eq!(k.database(DB).len() as i64, 3000 - now, "at {now}");
-    }
-    k.check_invariants();
+    both(|| {
+        let mut k = keyspace();
+        for i in 0..1000 {
+            set(
+                &mut k,
+                format!("key:{i}").as_bytes(),
+                Expiry::At(2000 + i * 7 % 1000),
+            );
+        }
+        for now in 2000..3001 {
+            k.set_now_ms(now);
+            k.expire_cycle(BUDGET);
+            assert_eq!(k.database(DB).len() as i64, 3000 - now, "at {now}");
+        }
+        k.check_invariants();
+    });
 }
 
 #[test]
 fn kept_expired_keys_are_hidden_and_make_room() {
-    let mut k = keyspace();
-    set(&mut k, b"a", Expiry::At(1500));
-    set(&mut k, b"b", Expiry::At(1500));
-    k.set_now_ms(2000);
-    k.set_expiring(Expiring::Hide);
-    assert_eq!(k.next_expiry(), None);
-    assert!(!k.db(DB).contains(b"a"));
-    assert!(k.db(DB).random_key().is_some());
-    assert_eq!(k.database(DB).len(), 2);
-    set(&mut k, b"a", Expiry::Clear);
-    assert_eq!(k.database(DB).len(), 2);
-    k.check_invariants();
-    k.set_expiring(Expiring::Delete);
-    assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
+    both(|| {
+        let mut k = keyspace();
+        set(&mut k, b"a", Expiry::At(1500));
+        set(&mut k, b"b", Expiry::At(1500));
+        k.set_now_ms(2000);
+        k.set_expiring(Expiring::Hide);
+        assert_eq!(k.next_expiry(), None);
+        assert!(!k.db(DB).contains(b"a"));
+        assert!(k.db(DB).random_key().is_some());
+        assert_eq!(k.database(DB).len(), 2);
+        set(&mut k, b"a", Expiry::Clear);
+        assert_eq!(k.database(DB).len(), 2);
+        k.check_invariants();
+        k.set_expiring(Expiring::Delete);
+        assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
+    });
 }
 
 #[test]
 fn due_fields_go_and_the_hash_with_the_last_one() {
-    let packed = Limits::default();
-    let table = Limits {
-        hash_max_listpack_entries: 0,
-        ..packed
-    };
-    for limits in [packed, table] {
-        let mut k = keyspace();
-        put_hash(&mut k, b"h", 2, 1500, &limits);
-        k.watchers.watch(DB, b"h", ClientId(7), false);
-        assert_eq!(k.next_expiry(), Some(1501));
-        k.set_now_ms(1501);
-        k.expire_cycle(BUDGET);
-        assert_eq!(events(&mut k), ["new h", "hexpired h"]);
-        assert_eq!(stated(&mut k), ["HDEL h 0"]);
-        assert_eq!(k.next_expiry(), Some(1502));
-        assert_eq!(k.watchers.take_touched(), [ClientId(7)]);
-        k.check_invariants();
-        k.set_now_ms(1502);
-        k.expire_cycle(BUDGET);
-        assert_eq!(events(&mut k), ["hexpired h", "del h"]);
-        assert!(!k.db(DB).contains(b"h"));
-        assert_eq!((k.next_expiry(), k.stats.expired_fields), (None, 2));
-    }
+    both(|| {
+        let packed = Limits::default();
+        let table = Limits {
+            hash_max_listpack_entries: 0,
+            ..packed
+        };
+        for limits in [packed, table] {
+            let mut k = keyspace();
+            put_hash(&mut k, b"h", 2, 1500, &limits);
+            k.watchers.watch(DB, b"h", ClientId(7), false);
+            assert_eq!(k.next_expiry(), Some(1501));
+            k.set_now_ms(1501);
+            k.expire_cycle(BUDGET);
+            assert_eq!(events(&mut k), ["new h", "hexpired h"]);
+            assert_eq!(stated(&mut k), ["HDEL h 0"]);
+            assert_eq!(k.next_expiry(), Some(1502));
+            assert_eq!(k.watchers.take_touched(), [ClientId(7)]);
+            k.check_invariants();
+            k.set_now_ms(1502);
+            k.expire_cycle(BUDGET);
+            assert_eq!(events(&mut k), ["hexpired h", "del h"]);
+            assert!(!k.db(DB).contains(b"h"));
+            assert_eq!((k.next_expiry(), k.stats.expired_fields), (None, 2));
+        }
+    });
 }
 
 #[test]
 fn many_due_fields_go_in_steps() {
-    let mut k = keyspace();
-    put_hash(&mut k, b"h", 2000, 1500, &Limits::default());
-    k.set_now_ms(5000);
-    let mut visits = 0;
-    while k.expire_cycle(Duration::ZERO).more {
-        visits += 1;
-        k.check_invariants();
-    }
-    assert_eq!((visits, k.stats.expired_fields), (8, 2000));
-    assert!(!k.db(DB).contains(b"h"));
+    both(|| {
+        let mut k = keyspace();
+        put_hash(&mut k, b"h", 2000, 1500, &Limits::default());
+        k.set_now_ms(5000);
+        let mut visits = 0;
+        while k.expire_cycle(Duration::ZERO).more {
+            visits += 1;
+            k.check_invariants();
+        }
+        assert_eq!((visits, k.stats.expired_fields), (8, 2000));
+        assert!(!k.db(DB).contains(b"h"));
+    });
 }
 
 #[test]
 fn expiring_fields_are_known_wherever_their_hash_goes() {
-    let mut k = keyspace();
-    put_hash(&mut k, b"h", 1, 1500, &Limits::default());
-    let lines = |k: &Keyspace| {
-        k.check_invariants();
-        [DB, OTHER].map(|db| k.database(db).fields().len())
-    };
-    k.db(DB).rename(b"h", DB, b"i");
-    assert_eq!(lines(&k), [1, 0]);
-    k.db(DB).copy(b"i", OTHER, b"j");
-    assert_eq!(lines(&k), [1, 1]);
-    k.db(DB).rename(b"i", OTHER, b"i");
-    assert_eq!(lines(&k), [0, 2]);
-    k.swap(DB, OTHER);
-    assert_eq!(lines(&k), [2, 0]);
-    set(&mut k, b"i", Expiry::Clear);
-    assert_eq!(lines(&k), [1, 0]);
-    k.db(DB).delete(b"j", Cause::User);
-    assert_eq!(lines(&k), [0, 0]);
-    put_hash(&mut k, b"h", 1, 1500, &Limits::default());
-    k.flush(DB, false);
-    assert_eq!((lines(&k), k.next_expiry()), ([0, 0], None));
+    both(|| {
+        let mut k = keyspace();
+        put_hash(&mut k, b"h", 1, 1500, &Limits::default());
+        let lines = |k: &Keyspace| {
+            k.check_invariants();
+            [DB, OTHER].map(|db| k.database(db).fields().len())
+        };
+        k.db(DB).rename(b"h", DB, b"i");
+        assert_eq!(lines(&k), [1, 0]);
+        k.db(DB).copy(b"i", OTHER, b"j");
+        assert_eq!(lines(&k), [1, 1]);
+        k.db(DB).rename(b"i", OTHER, b"i");
+        assert_eq!(lines(&k), [0, 2]);
+        k.swap(DB, OTHER);
+        assert_eq!(lines(&k), [2, 0]);
+        set(&mut k, b"i", Expiry::Clear);
+        assert_eq!(lines(&k), [1, 0]);
+        k.db(DB).delete(b"j", Cause::User);
+        assert_eq!(lines(&k), [0, 0]);
+        put_hash(&mut k, b"h", 1, 1500, &Limits::default());
+        k.flush(DB, false);
+        assert_eq!((lines(&k), k.next_expiry()), ([0, 0], None));
+    });
 }
 
 #[test]
 fn copies_share_nothing_with_their_source() {
-    let mut k = keyspace();
-    let limits = Limits {
-        hash_max_listpack_entries: 0,
-        ..Limits::default()
-    };
-    put_hash(&mut k, b"h", 100, 5000, &limits);
-    k.db(DB).place(b"h").set_expiry(Some(9000));
-    assert!(k.db(DB).copy(b"h", DB, b"c"));
-    assert!(k.db(DB).delete(b"h", Cause::User));
-    let mut db = k.db(DB);
-    let copy = db.read::<Hash>(b"c").expect("a hash").expect("there");
-    assert_eq!(copy.len(), 100);
-    assert_eq!(copy.get(b"7").and_then(|f| f.expire_ms), Some(5007));
-    assert_eq!(db.expiry(b"c"), Some(Some(9000)));
-    assert!(!db.copy(b"none", DB, b"d"));
+    both(|| {
+        let mut k = keyspace();
+        let limits = Limits {
+            hash_max_listpack_entries: 0,
+            ..Limits::default()
+        };
+        put_hash(&mut k, b"h", 100, 5000, &limits);
+        k.db(DB).place(b"h").set_expiry(Some(9000));
+        assert!(k.db(DB).copy(b"h", DB, b"c"));
+        assert!(k.db(DB).delete(b"h", Cause::User));
+        let mut db = k.db(DB);
+        let copy = db.read::<Hash>(b"c").expect("a hash").expect("there");
+        assert_eq!(copy.len(), 100);
+        assert_eq!(copy.get(b"7").and_then(|f| f.expire_ms), Some(5007));
+        assert_eq!(db.expiry(b"c"), Some(Some(9000)));
+        assert!(!db.copy(b"none", DB, b"d"));
+    });
 }
 
 #[test]
 fn a_long_string_stays_where_it_is_when_its_key_changes() {
-    let mut k = keyspace();
-    let text = vec![b'x'; 1 << 20];
-    let value = NewValue::text(&text);
-    k.db(DB).set_string(b"a", value, Expiry::At(9000));
-    set(&mut k, b"b", Expiry::Clear);
-    let at = |k: &Keyspace, key: &[u8]| {
-        let found = k.database(DB).find_key(key);
-        match found.and_then(|found| found.entry.string()) {
-            Some(super::Str::Bytes(text)) => Some((text.as_ptr(), text.len())),
-            _ => None,
-        }
-    };
-    let before = at(&k, b"a");
-    assert!(before.is_some());
-    assert!(k.db(DB).rename(b"a", DB, b"b"));
-    assert_eq!((at(&k, b"a"), at(&k, b"b")), (None, before));
-    assert_eq!(k.db(DB).expiry(b"b"), Some(Some(9000)));
-    assert!(k.db(DB).copy(b"b", DB, b"c"));
-    let copy = at(&k, b"c").expect("there");
-    assert_ne!(copy.0, before.expect("there").0);
-    assert_eq!(copy.1, text.len());
-    k.check_invariants();
+    both(|| {
+        let mut k = keyspace();
+        let text = vec![b'x'; 1 << 20];
+        let value = NewValue::text(&text);
+        k.db(DB).set_string(b"a", value, Expiry::At(9000));
+        set(&mut k, b"b", Expiry::Clear);
+        let at = |k: &Keyspace, key: &[u8]| {
+            let found = k.database(DB).find_key(key);
+            match found.and_then(|found| found.entry.string()) {
+                Some(super::Str::Bytes(text)) => Some((text.as_ptr(), text.len())),
+                _ => None,
+            }
+        };
+        let before = at(&k, b"a");
+        assert!(before.is_some());
+        assert!(k.db(DB).rename(b"a", DB, b"b"));
+        assert_eq!((at(&k, b"a"), at(&k, b"b")), (None, before));
+        assert_eq!(k.db(DB).expiry(b"b"), Some(Some(9000)));
+        assert!(k.db(DB).copy(b"b", DB, b"c"));
+        let copy = at(&k, b"c").expect("there");
+        assert_ne!(copy.0, before.expect("there").0);
+        assert_eq!(copy.1, text.len());
+        k.check_invariants();
+    });
 }

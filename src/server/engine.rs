@@ -125,6 +125,10 @@ impl Engine {
             lazyfree.free_slices(server.cycles.ticks(FREE_NANOS));
         }
         server.turn.freeing = lazyfree.has_slices();
+        if keyspace.has_dropped() {
+            keyspace.free_dropped(server.cycles.ticks(FREE_NANOS));
+            server.turn.freeing |= keyspace.has_dropped();
+        }
         if keyspace.walks_prefixes() {
             server.turn.freeing |= keyspace.walk_prefixes(server.cycles.ticks(WALK_NANOS));
         }

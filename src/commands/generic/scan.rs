@@ -4,7 +4,8 @@ use crate::base::glob;
 use crate::command::{Arity, Category, Flags};
 use crate::commands::scan_args::{ScanArgs, parse_cursor};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Entry;
+use crate::keyspace::slot_of_pattern;
+use crate::types::{Entry, Type};
 
 pub(super) const KEYS: Spec = Spec {
     arity: Arity::Exactly(2),
@@ -14,7 +15,8 @@ pub(super) const KEYS: Spec = Spec {
     ..Spec::new("keys", keys)
 };
 
-/// `KEYS pattern`: all matching keys. Reply: array. O(keys of the database).
+/// `KEYS pattern`: all matching keys. Reply: array. O(keys of the database), or of the slot if the pattern
+/// names it by a hash tag.
 fn keys(call: &mut Call<'_>) -> CommandResult {
     let [_, pattern] = call.args.exactly();
     glob::check(pattern)?;
@@ -30,11 +32,16 @@ fn keys(call: &mut Call<'_>) -> CommandResult {
             write(pattern);
         }
     } else {
-        call.db.each_key(|key, _| {
-            if pattern == b"*" || glob::matches(pattern, key, false) {
+        let all = pattern == b"*";
+        let mut visit = |key: &[u8], _| {
+            if all || glob::matches(pattern, key, false) {
                 write(key);
             }
-        });
+        };
+        match slot_of_pattern(pattern) {
+            Some(slot) => call.db.each_key_of(slot, &mut visit),
+            None => call.db.each_key(&mut visit),
+        }
     }
     call.reply.finish_array(place, written);
     Ok(())
@@ -62,9 +69,10 @@ fn scan(call: &mut Call<'_>) -> CommandResult {
     let (options, wanted) = ScanArgs::parse_of_keys(call.args, 2, call.db.dialect())?;
     let place = call.reply.defer();
     let mut written = 0;
+    let slot = options.pattern().and_then(slot_of_pattern);
     let (db, reply) = (&mut call.db, &mut *call.reply);
     let next = options.run(cursor, |cursor, seen| {
-        db.scan(cursor, |key, kind| {
+        let visit = |key: &[u8], kind: Type| {
             *seen += 1;
             let name = kind.name().as_bytes();
             let fits = wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name));
@@ -72,7 +80,11 @@ fn scan(call: &mut Call<'_>) -> CommandResult {
                 reply.bulk(key);
                 written += 1;
             }
-        })
+        };
+        match slot {
+            Some(slot) => db.scan_slot(slot, cursor, visit),
+            None => db.scan(cursor, visit),
+        }
     });
     call.reply.finish_scan(place, next, written);
     Ok(())

@@ -209,7 +209,11 @@ impl SharedExpiry {
             assert_eq!(record_of(record.owner, record.prefix), Some(id as u32));
             used += 1;
         }
-        assert_eq!(used + expiry.unused.len(), expiry.tree.len(), "no record is lost");
+        assert_eq!(
+            used + expiry.unused.len(),
+            expiry.tree.len(),
+            "no record is lost"
+        );
     }
 }
 
@@ -295,7 +299,9 @@ impl HashTable {
     #[cold]
     fn note_near(&mut self, segment: SegmentRef, tag: u64, when_ms: i64) {
         let header = segment.segment().header();
-        let expiry = self.expiry.get_or_insert_with(|| Box::new(Expiry::new(false)));
+        let expiry = self
+            .expiry
+            .get_or_insert_with(|| Box::new(Expiry::new(false)));
         let id = if header.record == NO_RECORD {
             let id = expiry.add(expiry.fresh(header.prefix));
             segment.segment().update(|header| header.record = id);

@@ -1,0 +1,121 @@
+//! What is known and done by slot: counts, keys, deletion; and slots whose keys are not shown, because they
+//! are only being received.
+//!
+//! In a keyspace without slots, no slot has keys.
+
+use super::slot_set::{Among, SlotSet};
+use super::{Cause, ChangeKind, Class, Database, Db, DbIndex, Keyspace};
+
+impl Database {
+    /// Keys of a slot, hidden ones too. O(1).
+    pub fn slot_len(&self, slot: u16) -> usize {
+        match self.table().hasher().has_slots() {
+            true => self.table().len_among(Among::One(slot)),
+            false => 0,
+        }
+    }
+
+    /// Keys of a slot that have an expiry. O(1).
+    pub fn slot_volatile(&self, slot: u16) -> usize {
+        match self.table().hasher().has_slots() {
+            true => self.table().volatile_among(Among::One(slot)),
+            false => 0,
+        }
+    }
+
+    /// Bytes of a slot's table, entries excluded. O(1).
+    pub fn slot_table_bytes(&self, slot: u16) -> usize {
+        self.table().memory_bytes_of(slot)
+    }
+
+    /// The slots that have keys, in order, hidden ones too. At most 256 steps, and one for each.
+    pub fn slots_in_use(&self) -> impl Iterator<Item = u16> {
+        self.table().slots(Among::All)
+    }
+
+    /// Keys of a slot in no particular order, expired ones too.
+    fn keys_of(&self, slot: u16) -> impl Iterator<Item = &[u8]> {
+        let has_slots = self.table().hasher().has_slots();
+        let entries = has_slots.then(|| self.table().entries_among(Among::One(slot)));
+        entries.into_iter().flatten().map(|entry| entry.key())
+    }
+}
+
+impl Db<'_> {
+    /// Keys of a slot, unless it is hidden. O(1).
+    pub fn slot_len(&self, slot: u16) -> usize {
+        match self.keyspace.is_hidden(slot) {
+            true => 0,
+            false => self.database().slot_len(slot),
+        }
+    }
+
+    /// Keys of a slot, unless it is hidden, in an order that lasts while nothing changes; expired ones
+    /// that are not deleted yet are among them. O(1) each.
+    pub fn slot_keys(&self, slot: u16) -> impl Iterator<Item = &[u8]> {
+        let is_shown = !self.keyspace.is_hidden(slot);
+        let keys = is_shown.then(|| self.database().keys_of(slot));
+        keys.into_iter().flatten()
+    }
+}
+
+impl Keyspace {
+    /// Keys of a slot in all databases, hidden ones too. O(databases).
+    pub fn slot_len(&self, slot: u16) -> usize {
+        self.dbs.iter().map(|db| db.slot_len(slot)).sum()
+    }
+
+    /// Deletes up to `most` keys of a slot, of any database. Each is stated as a deletion for the log and
+    /// the replicas, and caching clients learn of it; there is no event, because the keys are still in the
+    /// cluster. Returns how many. O(1) each.
+    pub fn delete_in_slot(&mut self, slot: u16, most: usize) -> usize {
+        let mut deleted = 0;
+        for db in (0..self.databases() as u32).map(DbIndex) {
+            let keys = self.database(db).keys_of(slot).take(most - deleted);
+            let keys: Vec<Box<[u8]>> = keys.map(Box::from).collect();
+            deleted += keys.len();
+            keys.iter().for_each(|key| self.delete_silently(db, key));
+        }
+        deleted
+    }
+
+    fn delete_silently(&mut self, db: DbIndex, key: &[u8]) {
+        let Some(found) = self.database(db).find_key(key) else {
+            return;
+        };
+        if let Some(entry) = self.dbs[db].detach(found) {
+            self.lazyfree.free_entry(entry, Cause::Server);
+        }
+        self.dirty += 1;
+        self.state_change(db, key, ChangeKind::Written, Class::empty(), "");
+        let word = match self.lazyfree.lazy.server_del {
+            true => &b"UNLINK"[..],
+            false => b"DEL",
+        };
+        self.state_removed(db, word, key);
+    }
+
+    // --- hidden slots ---
+
+    /// Sets whether a slot's keys are hidden: from counts, walks and random picks of clients, not from
+    /// lookups, expiry, eviction, snapshots and the figures of a [`Database`].
+    pub fn set_hidden(&mut self, slot: u16, on: bool) {
+        let hidden = self.hidden.get_or_insert_default();
+        match on {
+            true => hidden.insert(slot),
+            false => hidden.remove(slot),
+        }
+        self.hidden.take_if(|hidden| hidden.is_empty());
+    }
+
+    /// Whether a slot's keys are hidden.
+    pub fn is_hidden(&self, slot: u16) -> bool {
+        self.hidden.as_ref().is_some_and(|hidden| hidden.has(slot))
+    }
+}
+
+/// The slots that are not hidden.
+#[inline]
+pub(super) fn shown(hidden: &Option<SlotSet>) -> Among<'_> {
+    hidden.as_ref().map_or(Among::All, Among::Without)
+}
