@@ -10,7 +10,7 @@ use super::expire::is_past;
 use super::footprint::{Footprint, Footprints};
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
-use super::slot_set::Among;
+use super::slot_set::{Among, SlotSet};
 use super::snapshot::PassMark;
 use super::table::{Found, Table};
 use super::watch::Seen;
@@ -467,9 +467,13 @@ impl Database {
 
     /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
     /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes are
-    /// still counted here. O(n).
-    pub(super) fn check_invariants<'d>(&self, dropped: impl Iterator<Item = &'d Database>) {
-        self.table.check_invariants();
+    /// still counted here; `hidden`: slots whose expiry may be late. O(n).
+    pub(super) fn check_invariants<'d>(
+        &self,
+        dropped: impl Iterator<Item = &'d Database>,
+        hidden: Option<&SlotSet>,
+    ) {
+        self.table.check_invariants(hidden);
         let (mut sizes, mut counted) = (KeySizes::default(), self.sizes.clone());
         for entry in self.entries() {
             sizes.add(Size::of(entry));

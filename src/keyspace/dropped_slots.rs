@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use super::entry::Entry;
 use super::lazyfree::FEW;
-use super::slot_set::Among;
+use super::slot_set::{Among, SlotSet};
 use super::{Database, DbIndex, Keyspace};
 use crate::base::clock;
 
@@ -63,6 +63,13 @@ impl DroppedSlots {
 }
 
 impl Keyspace {
+    /// Removes all keys of slots (ranges: first, last) from all databases; see the module. Returns their
+    /// number.
+    pub fn drop_slots(&mut self, ranges: &[(u16, u16)]) -> usize {
+        let slots = SlotSet::of_ranges(ranges);
+        slots.iter().map(|slot| self.drop_slot(slot)).sum()
+    }
+
     /// Removes all keys of a slot from all databases; see the module. Returns their number.
     pub fn drop_slot(&mut self, slot: u16) -> usize {
         let dbs = (0..self.databases() as u32).map(DbIndex);

@@ -6,9 +6,10 @@
 //! its order is known (`soonest`).
 
 use super::entry::Entry;
+use super::slots::shown;
 use super::soonest::Equals;
 use super::table::Found;
-use super::{Cause, ChangeKind, Class, ClockUse, DbIndex, Keyspace};
+use super::{Cause, ChangeKind, Class, ClockUse, Database, DbIndex, Keyspace};
 use crate::base::clock;
 
 /// Candidates remembered between evictions.
@@ -143,7 +144,9 @@ impl Keyspace {
     }
 
     fn evict_one_of(&mut self, policy: Eviction, pool: &mut Pool) -> bool {
-        if policy.order == EvictionOrder::SoonestExpiry && self.evict_soonest(&mut pool.equals) {
+        // Keys of hidden slots are not evicted: then the order is left to sampling.
+        let is_ordered = policy.order == EvictionOrder::SoonestExpiry && self.hidden.is_none();
+        if is_ordered && self.evict_soonest(&mut pool.equals) {
             return true;
         }
         // The keys drawn may all be no candidates, or in the pool already: then draw again.
@@ -163,15 +166,24 @@ impl Keyspace {
                 self.evict_found(best.db, found, &best.key);
                 return true;
             }
-            if self.dbs.iter().all(|d| candidates(d, policy) == 0) {
+            if self.dbs.iter().all(|d| self.candidates(d, policy) == 0) {
                 return false;
             }
         }
         false
     }
 
+    /// Keys that may be evicted. O(1); O(slots in use) while slots are hidden.
+    fn candidates(&self, db: &Database, policy: Eviction) -> usize {
+        let shown = shown(&self.hidden);
+        match policy.volatile_only {
+            true => db.table().volatile_among(shown),
+            false => db.table().len_among(shown),
+        }
+    }
+
     fn sample(&mut self, db: DbIndex, policy: Eviction, pool: &mut Pool) {
-        if candidates(&self.dbs[db], policy) == 0 {
+        if self.candidates(&self.dbs[db], policy) == 0 {
             return;
         }
         let mut wanted = policy.samples.max(1);
@@ -181,7 +193,7 @@ impl Keyspace {
             let Some((entry, has_expiry)) = self.draw(db, policy) else {
                 return;
             };
-            if policy.volatile_only && !has_expiry {
+            if policy.volatile_only && !has_expiry || self.hides(entry.key()) {
                 continue;
             }
             wanted -= 1;
@@ -192,7 +204,8 @@ impl Keyspace {
     /// The key of a candidate, and its current score; `None`: it is no candidate any more.
     fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, Found)> {
         let found = self.dbs[candidate.db].find_key(&candidate.key)?;
-        let may_go = !policy.volatile_only || found.entry.has_expiry();
+        let is_hidden = self.hides(&candidate.key);
+        let may_go = !is_hidden && (!policy.volatile_only || found.entry.has_expiry());
         may_go.then(|| (self.eviction_score(found.entry, policy), found))
     }
 
@@ -231,14 +244,6 @@ impl Keyspace {
         self.stats.evicted += 1;
         self.state_change(db, key, ChangeKind::Evicted, Class::EVICTED, "evicted");
         self.state_removed(db, self.removal_words.evict, key);
-    }
-}
-
-fn candidates(db: &super::Database, policy: Eviction) -> usize {
-    if policy.volatile_only {
-        db.volatile()
-    } else {
-        db.len()
     }
 }
 

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
+use super::slots::HIDDEN_MS;
 use super::table::DUE_MAX;
 use super::{Cause, DbIndex, Keyspace};
 
@@ -78,6 +79,11 @@ impl Keyspace {
             let table = self.dbs[at].table_mut();
             table.take_due(past, SEGMENTS_PER_STEP, &mut due);
             for entry in due.drain(..) {
+                if self.hides(entry.key()) {
+                    let again = self.now_ms.saturating_add(HIDDEN_MS);
+                    self.dbs[at].table_mut().note_due_again(entry, again);
+                    continue;
+                }
                 let deleted = self.expire_entry(at, entry) as usize;
                 cycle.deleted += deleted;
                 self.stats.expired_actively += deleted as u64;
@@ -85,10 +91,16 @@ impl Keyspace {
         }
         while let Some((at, _)) = self.dbs.first_due_field().filter(|&(_, when)| when <= past) {
             let table = self.dbs[at].table_mut();
-            if let Some(key) = table.fields_mut().take_due(past) {
+            let due = table.fields_mut().take_due(past);
+            if let Some(key) = &due
+                && self.hides(key)
+            {
+                let again = self.now_ms.saturating_add(HIDDEN_MS);
+                self.db(at).note_field_expiry(key, again);
+            } else if let Some(key) = due {
                 let removed = self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
                 self.stats.expired_fields_actively += removed as u64;
-            } else if let Some(key) = table.streams_mut().take_due(past) {
+            } else if let Some(key) = self.dbs[at].table_mut().streams_mut().take_due(past) {
                 self.db(at).expire_due_iids(&key, past, FIELDS_PER_STEP);
             }
             if start.elapsed() >= budget {

@@ -381,6 +381,7 @@ impl Keyspace {
 
     /// Panics if an invariant of a database does not hold. O(n).
     pub fn check_invariants(&self) {
-        self.dbs.check_invariants(&self.dropped);
+        self.dbs
+            .check_invariants(&self.dropped, self.hidden.as_ref());
     }
 }

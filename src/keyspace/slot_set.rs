@@ -57,6 +57,20 @@ impl SlotSet {
         self.0[at]
     }
 
+    /// Inserts all slots of the other set.
+    pub fn add(&mut self, other: &SlotSet) {
+        for (word, other) in self.0.iter_mut().zip(other.0.iter()) {
+            *word |= other;
+        }
+    }
+
+    /// Removes all slots of the other set.
+    pub fn subtract(&mut self, other: &SlotSet) {
+        for (word, other) in self.0.iter_mut().zip(other.0.iter()) {
+            *word &= !other;
+        }
+    }
+
     /// Slots that are in both sets, or in neither, are removed; the others are inserted.
     pub(super) fn toggle(&mut self, other: &SlotSet) {
         for (word, other) in self.0.iter_mut().zip(other.0.iter()) {

@@ -6,6 +6,9 @@
 use super::slot_set::{Among, SlotSet};
 use super::{Cause, ChangeKind, Class, Database, Db, DbIndex, Keyspace};
 
+/// The expiry cycle looks at an expired key of a hidden slot again after this time.
+pub(super) const HIDDEN_MS: i64 = 500;
+
 impl Database {
     /// Keys of a slot, hidden ones too. O(1).
     pub fn slot_len(&self, slot: u16) -> usize {
@@ -97,15 +100,28 @@ impl Keyspace {
 
     // --- hidden slots ---
 
-    /// Sets whether a slot's keys are hidden: from counts, walks and random picks of clients, not from
-    /// lookups, expiry, eviction, snapshots and the figures of a [`Database`].
-    pub fn set_hidden(&mut self, slot: u16, on: bool) {
+    /// Hides the keys of slots (ranges: first, last) that are being received, from counts, walks and random
+    /// picks of clients, from the expiry cycle and from eviction: who sends them decides on them. Lookups,
+    /// snapshots and the figures of a [`Database`] have them.
+    pub fn hide_slots(&mut self, ranges: &[(u16, u16)]) {
         let hidden = self.hidden.get_or_insert_default();
-        match on {
-            true => hidden.insert(slot),
-            false => hidden.remove(slot),
+        hidden.add(&SlotSet::of_ranges(ranges));
+    }
+
+    /// The opposite of [`Keyspace::hide_slots`]. Keys that have expired meanwhile are deleted within
+    /// [`HIDDEN_MS`].
+    pub fn show_slots(&mut self, ranges: &[(u16, u16)]) {
+        if let Some(hidden) = &mut self.hidden {
+            hidden.subtract(&SlotSet::of_ranges(ranges));
         }
         self.hidden.take_if(|hidden| hidden.is_empty());
+    }
+
+    /// Whether a key is in a hidden slot.
+    #[inline]
+    pub(super) fn hides(&self, key: &[u8]) -> bool {
+        let hidden = self.hidden.as_ref();
+        hidden.is_some_and(|hidden| hidden.has(self.hasher.hash(key).slot()))
     }
 
     /// Whether a slot's keys are hidden.

@@ -3,8 +3,8 @@
 use crate::base::glob;
 use crate::command::{Arity, Category, Flags};
 use crate::commands::scan_args::{ScanArgs, parse_cursor};
-use crate::server::{Call, CommandResult, Spec};
 use crate::keyspace::slot_of_pattern;
+use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Type};
 
 pub(super) const KEYS: Spec = Spec {
