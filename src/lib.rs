@@ -25,6 +25,9 @@ mod replication;
 
 mod sentinel;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the server drives it next"))]
+mod cluster;
+
 mod persistence;
 
 mod operator;

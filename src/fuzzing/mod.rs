@@ -6,6 +6,7 @@
 
 mod acl;
 mod aof;
+mod cluster;
 mod commands;
 mod config;
 mod glob;
@@ -27,6 +28,7 @@ mod words;
 
 pub use acl::acl;
 pub use aof::aof;
+pub use cluster::{cluster_bus, nodes_conf};
 pub use commands::commands;
 pub use config::config;
 pub use glob::glob;
@@ -90,6 +92,17 @@ mod tests {
     #[test]
     fn append_only_files_are_valid_or_repaired() {
         run(aof, 3_000, 80, b"*$\r\n\r\n0123#CK:-TSMULTIEXEC\0");
+    }
+
+    #[test]
+    fn messages_of_the_bus_are_refused_or_written_alike() {
+        let numbers = [0, 1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 0x80, 0xff];
+        run(cluster_bus, 6_000, 40, &numbers);
+    }
+
+    #[test]
+    fn files_of_nodes_are_refused_or_written_alike() {
+        run(nodes_conf, 6_000, 40, b"\x01 \n0123456789-,=:@[]<>abf");
     }
 
     #[test]

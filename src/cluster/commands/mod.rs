@@ -1,0 +1,132 @@
+//! `CLUSTER subcommand ...`: those that ask or change the state of this core.
+
+mod failover;
+mod info;
+mod links;
+mod membership;
+mod nodes;
+mod setslot;
+mod shards;
+mod slots;
+mod slots_reply;
+
+pub(super) use slots_reply::SlotsReplies;
+
+use super::core::{After, Cluster, Host, Now};
+use super::nodes::NodeIndex;
+use crate::resp::Reply;
+
+/// What a subcommand has done; an error is the reply's line.
+type Answer = Result<Done, String>;
+
+/// See [`Answer`].
+enum Done {
+    /// It has replied by itself.
+    Replied,
+    /// It has replied by itself, of what must be saved first.
+    Told,
+    /// `+OK`, once what changed is saved.
+    Changed,
+    /// Not yet: see [`After::Acknowledged`].
+    Waits { timeout_ms: i64 },
+}
+
+const NOT_SAVED: &[u8] = b"-ERR error saving the cluster node config\r\n";
+
+impl Cluster {
+    /// `CLUSTER subcommand ...` of those that are the core's; `args` begins with CLUSTER. The number of
+    /// arguments was checked by the subcommand's row. No reply: the subcommand is not the core's.
+    pub(crate) fn command(
+        &mut self,
+        now: Now,
+        args: &[&[u8]],
+        host: &Host<'_>,
+        reply: &mut Reply,
+    ) -> After {
+        self.begin(now);
+        let after = match self.answer(args, host, reply) {
+            Err(line) => {
+                reply.error_line(line.as_bytes());
+                After::Send
+            }
+            Ok(Done::Replied) => After::Send,
+            Ok(Done::Waits { timeout_ms }) => After::Acknowledged { timeout_ms },
+            Ok(done @ (Done::Changed | Done::Told)) => {
+                if let Done::Changed = done {
+                    reply.ok();
+                }
+                match self.out.is_saved() {
+                    true => After::Send,
+                    false => After::Persist {
+                        otherwise: NOT_SAVED.to_vec(),
+                    },
+                }
+            }
+        };
+        self.end();
+        after
+    }
+
+    fn answer(&mut self, args: &[&[u8]], host: &Host<'_>, reply: &mut Reply) -> Answer {
+        let Some((name, rest)) = args.get(1..).and_then(|args| args.split_first()) else {
+            return Err("ERR wrong number of arguments for 'cluster' command".into());
+        };
+        match name.to_ascii_uppercase().as_slice() {
+            b"MEET" => self.do_meet(rest),
+            b"FORGET" => self.do_forget(rest),
+            b"REPLICATE" => self.do_replicate(rest, host),
+            b"RESET" => self.do_reset(rest),
+            b"FAILOVER" => self.do_failover(rest, host),
+            b"ADDSLOTS" => self.do_slots(rest, true),
+            b"DELSLOTS" => self.do_slots(rest, false),
+            b"ADDSLOTSRANGE" => self.do_slot_ranges(rest, true),
+            b"DELSLOTSRANGE" => self.do_slot_ranges(rest, false),
+            b"FLUSHSLOTS" => self.do_flush_slots(),
+            b"FLUSHSLOT" => self.do_flush_slot(rest),
+            b"SETSLOT" => self.do_setslot(rest, host),
+            b"BUMPEPOCH" => Ok(self.do_bump_epoch(reply)),
+            b"SET-CONFIG-EPOCH" => self.do_set_config_epoch(rest),
+            b"SAVECONFIG" => {
+                self.save();
+                Ok(Done::Changed)
+            }
+            b"NODES" => Ok(self.show_nodes(reply)),
+            b"REPLICAS" | b"SLAVES" => self.show_replicas(rest, reply),
+            b"MYID" => Ok(bulk(reply, self.me().id.as_bytes())),
+            b"MYSHARDID" => Ok(bulk(reply, self.me().shard.as_bytes())),
+            b"COUNT-FAILURE-REPORTS" => self.count_reports(rest, reply),
+            b"INFO" => {
+                reply.verbatim("txt", self.info().as_bytes());
+                Ok(Done::Replied)
+            }
+            b"SLOTS" => Ok(self.show_slots(host.viewer, reply)),
+            b"SHARDS" => Ok(self.show_shards(host.viewer, reply)),
+            b"LINKS" => Ok(self.show_links(host, reply)),
+            b"EXPLAIN" => {
+                let lines = self.explain();
+                reply.array(lines.len());
+                for line in lines {
+                    reply.bulk(line.as_bytes());
+                }
+                Ok(Done::Replied)
+            }
+            _ => Ok(Done::Replied),
+        }
+    }
+
+    /// The node that an argument names.
+    fn named(&self, id: &[u8]) -> Result<NodeIndex, String> {
+        let unknown = || format!("ERR Unknown node {}", String::from_utf8_lossy(id));
+        self.find_text(id).ok_or_else(unknown)
+    }
+}
+
+fn bulk(reply: &mut Reply, bytes: &[u8]) -> Done {
+    reply.bulk(bytes);
+    Done::Replied
+}
+
+/// A number as Redis reads arguments.
+fn number(text: &[u8]) -> Option<i64> {
+    crate::base::number::parse_i64(text)
+}

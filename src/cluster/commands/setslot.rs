@@ -1,0 +1,156 @@
+//! SETSLOT: the steps of moving a slot, as `redis-cli --cluster reshard` takes them.
+
+use super::slots::slot_of;
+use super::{Answer, Done, number};
+use crate::cluster::core::{Cluster, Host};
+use crate::cluster::nodes::{ME, NodeIndex};
+use crate::cluster::slots::ranges;
+
+/// Valkey: how long replicas may take to have the command.
+const TIMEOUT_MS: i64 = 2000;
+const MISUSED: &str = "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP";
+
+enum Step {
+    Migrating(NodeIndex),
+    Importing(NodeIndex),
+    Stable,
+    Node(NodeIndex),
+}
+
+impl Cluster {
+    /// `SETSLOT slot MIGRATING id | IMPORTING id | STABLE | NODE id [TIMEOUT ms]`.
+    pub(super) fn do_setslot(&mut self, args: &[&[u8]], host: &Host<'_>) -> Answer {
+        if self.me().is_replica() && !host.is_from_primary {
+            return Err("ERR Please use SETSLOT only with masters.".into());
+        }
+        let &[slot, word, ref rest @ ..] = args else {
+            return Err(MISUSED.into());
+        };
+        let slot = slot_of(slot)?;
+        let (rest, timeout_ms) = self.timeout(rest)?;
+        let step = self.step(slot, word, rest, host)?;
+        // Valkey's replicas know of open slots, so that these survive a failover.
+        let replicates = self.is_valkey() && self.me().is_primary() && self.own.replicas_online > 0;
+        if replicates && timeout_ms > 0 && !host.is_acknowledged {
+            return Ok(Done::Waits { timeout_ms });
+        }
+        match step {
+            Step::Migrating(to) => _ = self.owners.migrating.insert(slot, to),
+            Step::Importing(from) => _ = self.owners.importing.insert(slot, from),
+            Step::Stable => {
+                self.owners.migrating.remove(&slot);
+                self.owners.importing.remove(&slot);
+            }
+            Step::Node(to) => self.assign(slot, to, (host.keys_in_slot)(slot) > 0),
+        }
+        self.changed.routes = true;
+        self.save();
+        Ok(Done::Changed)
+    }
+
+    /// Valkey's last option.
+    fn timeout<'a>(&self, rest: &'a [&'a [u8]]) -> Result<(&'a [&'a [u8]], i64), String> {
+        if self.is_valkey()
+            && let Some(word) = rest.last()
+            && word.eq_ignore_ascii_case(b"timeout")
+        {
+            return Err("ERR Missing timeout value".into());
+        }
+        if let [kept @ .., word, ms] = rest
+            && self.is_valkey()
+            && word.eq_ignore_ascii_case(b"timeout")
+        {
+            let ms = number(ms).ok_or("ERR timeout is not an integer or out of range")?;
+            if ms < 0 {
+                return Err("ERR timeout is negative".into());
+            }
+            return Ok((kept, ms));
+        }
+        Ok((rest, TIMEOUT_MS))
+    }
+
+    fn step(
+        &self,
+        slot: u16,
+        word: &[u8],
+        rest: &[&[u8]],
+        host: &Host<'_>,
+    ) -> Result<Step, String> {
+        let owner = self.owners.owner(slot);
+        let mine = Some(self.me().primary.unwrap_or(ME));
+        let peer = |id: &[u8]| {
+            let unknown = || {
+                let id = String::from_utf8_lossy(id);
+                format!("ERR I don't know about node {id}")
+            };
+            let at = self.find_text(id).ok_or_else(unknown)?;
+            if self.is_valkey() && at == ME {
+                return Err("ERR Target node is myself".to_owned());
+            }
+            match self.nodes[at].is_replica() {
+                true => Err("ERR Target node is not a master".to_owned()),
+                false => Ok(at),
+            }
+        };
+        match (word.to_ascii_uppercase().as_slice(), rest) {
+            (b"MIGRATING", &[id]) => {
+                if owner != mine {
+                    return Err(format!("ERR I'm not the owner of hash slot {slot}"));
+                }
+                Ok(Step::Migrating(peer(id)?))
+            }
+            (b"IMPORTING", &[id]) => {
+                if owner == mine {
+                    return Err(format!("ERR I'm already the owner of hash slot {slot}"));
+                }
+                Ok(Step::Importing(peer(id)?))
+            }
+            (b"STABLE", []) => Ok(Step::Stable),
+            (b"NODE", &[id]) => {
+                let to = self.named(id)?;
+                if self.nodes[to].is_replica() {
+                    return Err("ERR Target node is not a master".into());
+                }
+                let has_keys = (host.keys_in_slot)(slot) > 0;
+                if owner == Some(ME) && to != ME && has_keys {
+                    return Err(format!(
+                        "ERR Can't assign hashslot {slot} to a different node while I still hold \
+                         keys for this hash slot."
+                    ));
+                }
+                Ok(Step::Node(to))
+            }
+            _ => Err(MISUSED.into()),
+        }
+    }
+
+    /// NODE: at the target it ends the import, at the source the migration; others learn it early.
+    fn assign(&mut self, slot: u16, to: NodeIndex, has_keys: bool) {
+        let mine = self.me().primary.unwrap_or(ME);
+        let was_mine = self.owners.owner(slot) == Some(mine);
+        if !has_keys {
+            self.owners.migrating.remove(&slot);
+        }
+        let ends_import = to == mine && self.owners.importing.remove(&slot).is_some();
+        self.bind(slot, to);
+        // Others believe the claim, whatever epoch the source had.
+        if ends_import && to == ME {
+            self.bump_epoch();
+            self.save();
+            self.announce(false);
+        }
+        if !was_mine || to == mine {
+            return;
+        }
+        self.out
+            .push(crate::cluster::Action::DropShardChannels(ranges([slot])));
+        let is_last = self.nodes[mine].slots.is_empty();
+        if is_last && self.settings.allow_replica_migration && mine == ME {
+            let called = self.called(to);
+            self.warn(format!(
+                "The last slot went to node {called}: reconfiguring myself as a replica of it"
+            ));
+            self.become_replica(to);
+        }
+    }
+}

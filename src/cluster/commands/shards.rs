@@ -1,0 +1,96 @@
+//! SHARDS: primaries with their replicas and slots.
+
+use super::Done;
+use crate::cluster::core::Cluster;
+use crate::cluster::nodes::{Node, NodeIndex};
+use crate::cluster::route::Viewer;
+use crate::cluster::slots::ranges;
+use crate::resp::Reply;
+
+impl Cluster {
+    /// An array of maps: slots as a flat array of ranges, nodes as maps; Valkey also the shard's id.
+    /// A replica whose primary is unknown is a shard of its own.
+    pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> Done {
+        let is_first = |node: &Node| !node.is_handshake() && node.primary.is_none();
+        let shards = self.nodes.iter().filter(|(_, node)| is_first(node));
+        let shards: Vec<NodeIndex> = shards.map(|(at, _)| at).collect();
+        reply.array(shards.len());
+        for at in shards {
+            let first = &self.nodes[at];
+            reply.map(if self.is_valkey() { 3 } else { 2 });
+            let ranges = ranges(first.slots.iter());
+            reply.bulk(b"slots");
+            reply.array(2 * ranges.len());
+            for (first, last) in ranges {
+                reply.int(first.into());
+                reply.int(last.into());
+            }
+            reply.bulk(b"nodes");
+            reply.array(1 + first.replicas.len());
+            self.write_shard_node(first, viewer, reply);
+            for &replica in &first.replicas {
+                self.write_shard_node(&self.nodes[replica], viewer, reply);
+            }
+            if self.is_valkey() {
+                reply.bulk(b"id");
+                reply.bulk(first.shard.as_bytes());
+            }
+        }
+        Done::Replied
+    }
+
+    fn write_shard_node(&self, node: &Node, viewer: Viewer, reply: &mut Reply) {
+        let place = reply.defer();
+        let mut fields = 0;
+        let mut name = |reply: &mut Reply, name: &[u8]| {
+            fields += 1;
+            reply.bulk(name);
+        };
+        name(reply, b"id");
+        reply.bulk(node.id.as_bytes());
+        let ports: [(&[u8], u16, u16); 2] = [
+            (b"port", node.names.client_port, node.address.port),
+            (
+                b"tls-port",
+                node.names.client_tls_port,
+                node.address.tls_port,
+            ),
+        ];
+        for (word, special, port) in ports {
+            if port != 0 {
+                name(reply, word);
+                reply.int(if special == 0 { port } else { special }.into());
+            }
+        }
+        name(reply, b"ip");
+        reply.bulk(node.client_ip(viewer));
+        name(reply, b"endpoint");
+        match self.endpoint(node, viewer) {
+            Some(endpoint) => reply.bulk(endpoint),
+            None => reply.null(),
+        }
+        if !node.names.hostname.is_empty() {
+            name(reply, b"hostname");
+            reply.bulk(&node.names.hostname);
+        }
+        name(reply, b"role");
+        reply.bulk(if node.is_replica() {
+            b"replica"
+        } else {
+            b"master"
+        });
+        name(reply, b"replication-offset");
+        reply.int(i64::try_from(node.offset).unwrap_or(i64::MAX));
+        name(reply, b"health");
+        reply.bulk(match node.has_failed() {
+            true => b"fail",
+            false if node.is_replica() && node.offset == 0 => b"loading",
+            false => b"online",
+        });
+        if self.is_valkey() && !node.names.zone.is_empty() {
+            name(reply, b"availability-zone");
+            reply.bulk(&node.names.zone);
+        }
+        reply.finish_map(place, fields);
+    }
+}

@@ -1,0 +1,103 @@
+//! SLOTS: which nodes serve which ranges of slots, as clients ask after each redirect.
+
+use super::Done;
+use crate::cluster::core::Cluster;
+use crate::cluster::message::SLOTS;
+use crate::cluster::nodes::{Node, NodeIndex};
+use crate::cluster::route::Viewer;
+use crate::cluster::settings::Endpoint;
+use crate::resp::Reply;
+
+/// The replies as bytes, for each kind of connection. Cleared by whatever changes them.
+#[derive(Debug, Default)]
+pub(crate) struct SlotsReplies([Option<Box<[u8]>>; 8]);
+
+impl SlotsReplies {
+    pub(crate) fn clear(&mut self) {
+        self.0.fill(None);
+    }
+
+    fn place(&mut self, viewer: Viewer) -> &mut Option<Box<[u8]>> {
+        let bits = [viewer.is_tls, viewer.is_ipv6, viewer.is_resp3];
+        let at = bits.iter().fold(0, |at, &bit| at * 2 + usize::from(bit));
+        &mut self.0[at]
+    }
+}
+
+impl Cluster {
+    /// An array of `[first, last, node ..]`, the primary first; a node is
+    /// `[endpoint or null, port, id, map of further names]`. O(16,384) after a change, else a copy.
+    pub(super) fn show_slots(&mut self, viewer: Viewer, reply: &mut Reply) -> Done {
+        if self.slots_replies.place(viewer).is_none() {
+            let mut text = Reply::new();
+            text.set_resp3(viewer.is_resp3);
+            self.write_slots(viewer, &mut text);
+            *self.slots_replies.place(viewer) = Some(text.pending().into());
+        }
+        if let Some(text) = self.slots_replies.place(viewer) {
+            reply.raw(text);
+        }
+        Done::Replied
+    }
+
+    fn write_slots(&self, viewer: Viewer, reply: &mut Reply) {
+        let ranges = self.owned_ranges();
+        reply.array(ranges.len());
+        for (first, last, owner) in ranges {
+            let replicas = self.nodes[owner].replicas.iter().map(|&at| &self.nodes[at]);
+            let replicas: Vec<&Node> = replicas.filter(|node| is_available(node)).collect();
+            reply.array(3 + replicas.len());
+            reply.int(first.into());
+            reply.int(last.into());
+            self.write_slot_node(&self.nodes[owner], viewer, reply);
+            for replica in replicas {
+                self.write_slot_node(replica, viewer, reply);
+            }
+        }
+    }
+
+    /// Runs of slots of one owner, ascending.
+    fn owned_ranges(&self) -> Vec<(u16, u16, NodeIndex)> {
+        let mut ranges: Vec<(u16, u16, NodeIndex)> = Vec::new();
+        for slot in 0..SLOTS {
+            let Some(owner) = self.owners.owner(slot) else {
+                continue;
+            };
+            match ranges.last_mut() {
+                Some((_, last, of)) if *last + 1 == slot && *of == owner => *last = slot,
+                _ => ranges.push((slot, slot, owner)),
+            }
+        }
+        ranges
+    }
+
+    fn write_slot_node(&self, node: &Node, viewer: Viewer, reply: &mut Reply) {
+        reply.array(4);
+        match self.endpoint(node, viewer) {
+            Some(endpoint) => reply.bulk(endpoint),
+            None => reply.null(),
+        }
+        reply.int(node.client_port(viewer).into());
+        reply.bulk(node.id.as_bytes());
+        let mut names: Vec<(&[u8], &[u8])> = Vec::new();
+        if self.settings.endpoint != Endpoint::Ip {
+            names.push((b"ip", node.client_ip(viewer)));
+        }
+        if self.settings.endpoint != Endpoint::Hostname && !node.names.hostname.is_empty() {
+            names.push((b"hostname", &node.names.hostname));
+        }
+        if self.is_valkey() && !node.names.zone.is_empty() {
+            names.push((b"availability-zone", &node.names.zone));
+        }
+        reply.map(names.len());
+        for (name, value) in names {
+            reply.bulk(name);
+            reply.bulk(value);
+        }
+    }
+}
+
+/// A replica that clients can read from: it works and has had its primary's data.
+fn is_available(node: &Node) -> bool {
+    !node.has_failed() && node.offset != 0
+}

@@ -1,0 +1,108 @@
+//! nodes.conf: what a node knows of its cluster, as text. The server alone writes it.
+//!
+//!     id ip:port@busport,hostname,name=value.. flags primary|- pingsent pongreceived epoch linkstate slots..
+//!     vars currentEpoch 5 lastVoteEpoch 4
+//!
+//! One line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are `5` or
+//! `5-9`; on our own line also the open ones, `[5->-id]` (it migrates to id) and `[5-<-id]` (it is imported).
+//! Redis and Valkey differ in the values after the hostname (aux fields); both stop at one they do not know,
+//! so a file is written for a dialect. Read are both, and files of Redis 7.0 and before, which have none;
+//! what is not known is skipped: other aux fields, other `vars`, nodes in a handshake.
+//!
+//! A file with a damaged line is refused as a whole, and the error names the line.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub(crate) use write::write_node;
+
+use super::message::{Ip, NodeFlags, NodeId};
+
+/// What nodes.conf holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Saved {
+    /// One of them is [`NodeFlags::MYSELF`].
+    pub nodes: Vec<SavedNode>,
+    pub current_epoch: u64,
+    pub last_vote_epoch: u64,
+}
+
+/// A node's line. Empty texts and ports of 0 are values that are not set or not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SavedNode {
+    pub id: NodeId,
+    pub ip: Ip,
+    /// The port that the cluster's clients use: TLS's with `tls-cluster`.
+    pub port: u16,
+    /// The other one.
+    pub other: OtherPort,
+    pub bus_port: u16,
+    pub hostname: Vec<u8>,
+    pub human_nodename: Vec<u8>,
+    /// `None` in files of Redis 7.0.
+    pub shard: Option<NodeId>,
+    pub client_ipv4: Vec<u8>,
+    pub client_ipv6: Vec<u8>,
+    pub client_port: u16,
+    pub client_tls_port: u16,
+    pub availability_zone: Vec<u8>,
+    /// Of those that are written: myself, primary or replica, PFAIL, FAIL, no address, no failover.
+    pub flags: NodeFlags,
+    /// Its line may be missing.
+    pub primary: Option<NodeId>,
+    /// Milliseconds of the wall clock; 0: none.
+    pub ping_sent_ms: i64,
+    pub pong_received_ms: i64,
+    /// Of a replica it is meaningless.
+    pub config_epoch: u64,
+    /// There is a link to it; so it is written, and of no use to a reader.
+    pub is_connected: bool,
+    /// First and last; ascending, none twice.
+    pub slots: Vec<(u16, u16)>,
+    /// Open slots of our own node, and the node at the other end.
+    pub migrating: Vec<(u16, NodeId)>,
+    pub importing: Vec<(u16, NodeId)>,
+}
+
+/// What a line says of a node's second client port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OtherPort {
+    /// Nothing (Redis 7.0): the first one is what this server's `tls-cluster` says.
+    NotSaid,
+    /// The first is TCP's, this is TLS's.
+    Tls(u16),
+    /// The first is TLS's, this is TCP's.
+    Tcp(u16),
+}
+
+impl SavedNode {
+    /// A node of which nothing is known but its name.
+    pub(crate) fn new(id: NodeId) -> SavedNode {
+        SavedNode {
+            id,
+            ip: Ip::UNKNOWN,
+            port: 0,
+            other: OtherPort::NotSaid,
+            bus_port: 0,
+            hostname: Vec::new(),
+            human_nodename: Vec::new(),
+            shard: None,
+            client_ipv4: Vec::new(),
+            client_ipv6: Vec::new(),
+            client_port: 0,
+            client_tls_port: 0,
+            availability_zone: Vec::new(),
+            flags: NodeFlags::empty(),
+            primary: None,
+            ping_sent_ms: 0,
+            pong_received_ms: 0,
+            config_epoch: 0,
+            is_connected: false,
+            slots: Vec::new(),
+            migrating: Vec::new(),
+            importing: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Reads nodes.conf.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::{OtherPort, Saved, SavedNode};
+use crate::cluster::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
+
+/// What is between the client port and the bus port where a line does not say the latter (Redis 3.2).
+const BUS_PORT_OFFSET: u16 = 10_000;
+
+impl Saved {
+    /// Of a node without a file: its id and its shard's come from `seed`.
+    pub(crate) fn fresh(seed: u64) -> Saved {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let me = SavedNode {
+            flags: NodeFlags::MYSELF | NodeFlags::PRIMARY,
+            shard: Some(NodeId::of_random(random.random())),
+            ..SavedNode::new(NodeId::of_random(random.random()))
+        };
+        Saved {
+            nodes: vec![me],
+            current_epoch: 0,
+            last_vote_epoch: 0,
+        }
+    }
+
+    /// Reads nodes.conf, as this server, Redis or Valkey wrote it. An error names the line. An empty file
+    /// is one too: a server that finds it begins as a new node.
+    pub(crate) fn parse(text: &[u8]) -> Result<Saved, String> {
+        let text = text.strip_suffix(b"\n").ok_or("its last line is cut off")?;
+        let mut read = Reading::default();
+        for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                let wrong = |why: String| format!("line {number}: {why}");
+                read.line(line).map_err(wrong)?;
+            }
+        }
+        read.end()
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Reading {
+    saved: Saved,
+    has_vars: bool,
+    ids: BTreeSet<NodeId>,
+    taken: SlotMap,
+}
+
+impl Reading {
+    fn line(&mut self, line: &[u8]) -> Result<(), String> {
+        let line = std::str::from_utf8(line).map_err(|_| "not a text")?;
+        let mut words = line.split(' ').filter(|word| !word.is_empty());
+        let first = words.next().ok_or("no id")?;
+        if first == "vars" {
+            return self.vars(words);
+        }
+        let id = id(first)?;
+        if !self.ids.insert(id) {
+            return Err(format!("node {id} a second time"));
+        }
+        let mut node = SavedNode::new(id);
+        let mut next = |what| words.next().ok_or(format!("no {what}"));
+        address(next("address")?, &mut node)?;
+        let is_handshake = flags(next("flags")?, &mut node)?;
+        node.primary = match next("primary")? {
+            "-" => None,
+            primary => Some(self::id(primary)?),
+        };
+        node.ping_sent_ms = number(next("time of a ping")?)?;
+        node.pong_received_ms = number(next("time of a pong")?)?;
+        node.config_epoch = number(next("epoch")?)?;
+        node.is_connected = match next("state of the link")? {
+            "connected" => true,
+            "disconnected" => false,
+            other => return Err(format!("state of the link {other:?}")),
+        };
+        for word in words {
+            match word.strip_prefix('[') {
+                Some(open) => open_slot(open, &mut node)?,
+                None => {
+                    let range = slots(word)?;
+                    self.take(range)?;
+                    node.slots.push(range);
+                }
+            }
+        }
+        node.slots.sort_unstable();
+        if !is_handshake {
+            self.saved.nodes.push(node);
+        }
+        Ok(())
+    }
+
+    /// Each slot has one owner.
+    fn take(&mut self, (first, last): (u16, u16)) -> Result<(), String> {
+        for slot in first..=last {
+            if self.taken.contains(slot) {
+                return Err(format!("slot {slot} a second time"));
+            }
+            self.taken.insert(slot);
+        }
+        Ok(())
+    }
+
+    fn vars<'l>(&mut self, mut words: impl Iterator<Item = &'l str>) -> Result<(), String> {
+        if std::mem::replace(&mut self.has_vars, true) {
+            return Err("vars a second time".to_owned());
+        }
+        while let Some(name) = words.next() {
+            let value = words.next().ok_or(format!("{name} without a value"))?;
+            match name {
+                "currentEpoch" => self.saved.current_epoch = number(value)?,
+                "lastVoteEpoch" => self.saved.last_vote_epoch = number(value)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What concerns the file as a whole.
+    fn end(self) -> Result<Saved, String> {
+        let is_me = |node: &&SavedNode| node.flags.contains(NodeFlags::MYSELF);
+        match self.saved.nodes.iter().filter(is_me).count() {
+            1 if self.has_vars => Ok(self.saved),
+            1 => Err("no vars: the file is not complete".to_owned()),
+            0 => Err("no line of this node itself".to_owned()),
+            _ => Err("several nodes are this one itself".to_owned()),
+        }
+    }
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("wrong number {text:?}"))
+}
+
+fn id(text: &str) -> Result<NodeId, String> {
+    NodeId::parse(text.as_bytes()).ok_or_else(|| format!("wrong id {text:?}"))
+}
+
+/// `ip:port@busport,hostname,name=value..`
+fn address(text: &str, node: &mut SavedNode) -> Result<(), String> {
+    let wrong = || format!("wrong address {text:?}");
+    let mut parts = text.split(',');
+    let (ip, ports) = parts
+        .next()
+        .and_then(|first| first.rsplit_once(':'))
+        .ok_or_else(wrong)?;
+    node.ip = Ip::parse(ip.as_bytes()).ok_or_else(wrong)?;
+    (node.port, node.bus_port) = match ports.split_once('@') {
+        Some((port, bus_port)) => (number(port)?, number(bus_port)?),
+        None => {
+            let port: u16 = number(ports)?;
+            (port, port.checked_add(BUS_PORT_OFFSET).ok_or_else(wrong)?)
+        }
+    };
+    node.hostname = plain(parts.next().unwrap_or(""));
+    for aux in parts.filter(|aux| !aux.is_empty()) {
+        let (name, value) = aux.split_once('=').ok_or_else(wrong)?;
+        match name {
+            "tls-port" => node.other = OtherPort::Tls(number(value)?),
+            "tcp-port" => node.other = OtherPort::Tcp(number(value)?),
+            "shard-id" => node.shard = Some(id(value)?),
+            "nodename" => node.human_nodename = plain(value),
+            "client-ipv4" => node.client_ipv4 = client_ip(value)?,
+            "client-ipv6" => node.client_ipv6 = client_ip(value)?,
+            "client-tcp-port" => node.client_port = number(value)?,
+            "client-tls-port" => node.client_tls_port = number(value)?,
+            "availability-zone" => node.availability_zone = plain(value),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Names that we would not take from a message are left out: they come anew with the node's next one.
+fn plain(text: &str) -> Vec<u8> {
+    match is_plain_text(text.as_bytes()) {
+        true => text.as_bytes().to_vec(),
+        false => Vec::new(),
+    }
+}
+
+fn client_ip(text: &str) -> Result<Vec<u8>, String> {
+    let ip = Ip::parse(text.as_bytes()).ok_or_else(|| format!("wrong address {text:?}"))?;
+    // Valkey keeps Redis's secret here, which is no address.
+    Ok(ip.address().map_or(Vec::new(), |_| ip.to_vec()))
+}
+
+/// The flags' names, in the order of their writing.
+pub(super) const FLAGS: [(&str, NodeFlags); 7] = [
+    ("myself", NodeFlags::MYSELF),
+    ("master", NodeFlags::PRIMARY),
+    ("slave", NodeFlags::REPLICA),
+    ("fail?", NodeFlags::PFAIL),
+    ("fail", NodeFlags::FAIL),
+    ("noaddr", NodeFlags::NO_ADDRESS),
+    ("nofailover", NodeFlags::NO_FAILOVER),
+];
+
+/// True: the node is in a handshake, and not one to be known.
+fn flags(text: &str, node: &mut SavedNode) -> Result<bool, String> {
+    let mut is_handshake = false;
+    for name in text.split(',') {
+        match name {
+            "handshake" => is_handshake = true,
+            "noflags" => {}
+            _ => {
+                let known = FLAGS.iter().find(|(known, _)| *known == name);
+                let (_, flag) = known.ok_or_else(|| format!("unknown flag {name:?}"))?;
+                node.flags |= *flag;
+            }
+        }
+    }
+    Ok(is_handshake)
+}
+
+fn slot(text: &str) -> Result<u16, String> {
+    let slot = number(text)?;
+    (slot < SLOTS)
+        .then_some(slot)
+        .ok_or_else(|| format!("wrong slot {text:?}"))
+}
+
+fn slots(text: &str) -> Result<(u16, u16), String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (slot(first)?, slot(last)?);
+    (first <= last)
+        .then_some((first, last))
+        .ok_or_else(|| format!("wrong slots {text:?}"))
+}
+
+/// `5->-id]` or `5-<-id]`.
+fn open_slot(text: &str, node: &mut SavedNode) -> Result<(), String> {
+    let wrong = || format!("wrong open slot {text:?}");
+    let text = text.strip_suffix(']').ok_or_else(wrong)?;
+    let (slot, rest) = text.split_once('-').ok_or_else(wrong)?;
+    let slot = self::slot(slot)?;
+    let (list, other) = match (rest.strip_prefix(">-"), rest.strip_prefix("<-")) {
+        (Some(to), _) => (&mut node.migrating, to),
+        (_, Some(from)) => (&mut node.importing, from),
+        _ => return Err(wrong()),
+    };
+    if list.iter().any(|(other, _)| *other == slot) {
+        return Err(wrong());
+    }
+    list.push((slot, id(other)?));
+    Ok(())
+}

@@ -1,0 +1,416 @@
+//! The state of a node, and its events.
+
+use super::actions::{Action, Level, LinkId, Outbox};
+use super::blacklist::Blacklist;
+use super::conf::Saved;
+use super::election::Election;
+use super::health::Health;
+use super::links::Links;
+use super::manual::Manual;
+use super::message::{Ip, NodeFlags, NodeId};
+use super::nodes::{ME, Node, NodeIndex, Nodes};
+use super::route::Viewer;
+use super::settings::Settings;
+use super::slots::Owners;
+use super::stats::Stats;
+use crate::config::Dialect;
+
+/// The period of `Cluster::tick`.
+pub(crate) const TICK_MS: u64 = 100;
+
+/// The two clocks at one moment, in milliseconds: timers use the monotonic one, what other nodes and
+/// users see is of the wall clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Now {
+    pub monotonic_ms: i64,
+    pub wall_ms: i64,
+}
+
+/// This server as a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Primary {
+    /// The link follows the stream.
+    pub is_up: bool,
+    /// When something last came by it while it was up, or when it went down; monotonic.
+    pub heard_ms: i64,
+}
+
+/// What has become of this server; told before each tick, and before what depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// The replication offset: of a replica, what it has applied.
+    pub offset: u64,
+    /// `None`: this server is a primary.
+    pub primary: Option<Primary>,
+    /// Data is being loaded from disk.
+    pub is_loading: bool,
+    /// Writes are paused until then (by CLIENT PAUSE or for a failover), and no replication PING leaves.
+    pub is_paused: bool,
+    /// No key in any database.
+    pub is_empty: bool,
+    /// Replicas that are in sync, for Valkey's SETSLOT.
+    pub replicas_online: usize,
+}
+
+/// What must happen before a command's reply leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing.
+    Send,
+    /// The state must be saved. If that fails, these bytes are the reply.
+    Persist { otherwise: Vec<u8> },
+    /// Valkey: the replicas must have the command first. Propagate it, and call again with
+    /// `Host::is_acknowledged` when one has acknowledged it; after the time the reply is `NOREPLICAS`.
+    Acknowledged { timeout_ms: i64 },
+}
+
+/// What a command of a client needs of the server around.
+pub(crate) struct Host<'h> {
+    pub viewer: Viewer,
+    /// The keys of a slot, in all databases.
+    pub keys_in_slot: &'h dyn Fn(u16) -> usize,
+    /// Bytes (allocated, used) that a link has not sent yet, for CLUSTER LINKS.
+    pub unsent: &'h dyn Fn(LinkId) -> (usize, usize),
+    /// The command comes by the replication stream.
+    pub is_from_primary: bool,
+    /// See [`After::Acknowledged`].
+    pub is_acknowledged: bool,
+}
+
+/// A sequence of numbers that its seed decides (SplitMix64).
+#[derive(Debug)]
+pub(super) struct Random(pub u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+
+    /// Below `limit`, or 0.
+    pub(super) fn below(&mut self, limit: i64) -> i64 {
+        (self.next() % limit.max(1) as u64) as i64
+    }
+
+    pub(super) fn id(&mut self) -> NodeId {
+        NodeId::of_random([self.next(), self.next(), self.next()])
+    }
+}
+
+/// Switches of DEBUG, for tests of the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Switches {
+    /// Drop messages of this kind; -1: none, -2: all.
+    pub drop_kind: i32,
+    /// Close the link of a dropped message.
+    pub close_on_drop: bool,
+    pub no_random_ping: bool,
+    pub no_reconnection: bool,
+}
+
+/// What has changed in the event under way, and is looked at once at its end.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    /// The cluster may be well or not, now.
+    pub health: bool,
+    /// Who serves what, or what clients are told of it.
+    pub routes: bool,
+    /// The file, in something that the cluster would tell us again: it is looked at in the next tick.
+    pub file: bool,
+}
+
+/// What must have been synced before it leaves; the rest of the file need only have been written.
+#[derive(Debug, PartialEq, Eq)]
+struct Vital {
+    id: NodeId,
+    current_epoch: u64,
+    last_vote_epoch: u64,
+    config_epoch: u64,
+    /// A replica that came back as a primary, without the owners of the slots whose keys it has, would take
+    /// those slots.
+    primary: Option<NodeId>,
+    owner_changes: u64,
+}
+
+/// See the module.
+pub(crate) struct Cluster {
+    /// The slots whose commands run here without a question; see [`Cluster::serves`].
+    pub(super) served: Box<[u64; 256]>,
+    pub(super) now: Now,
+    pub(super) settings: Settings,
+    pub(super) own: Own,
+    pub(super) random: Random,
+    pub(super) out: Outbox,
+    pub(super) nodes: Nodes,
+    pub(super) owners: Owners,
+    pub(super) links: Links,
+    pub(super) blacklist: Blacklist,
+    pub(super) current_epoch: u64,
+    pub(super) last_vote_epoch: u64,
+    pub(super) health: Health,
+    pub(super) election: Election,
+    pub(super) manual: Manual,
+    pub(super) stats: Stats,
+    /// The shared secret of internal clients: the smallest that any node has.
+    pub(super) secret: NodeId,
+    pub(super) switches: Switches,
+    pub(super) changed: Changed,
+    pub(super) ticks: u64,
+    last_tick: i64,
+    /// What was synced last, and what the save under way syncs.
+    synced: Option<Vital>,
+    syncing: Option<Vital>,
+    pub(super) slots_replies: super::commands::SlotsReplies,
+}
+
+impl Cluster {
+    pub(crate) fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
+        let mut random = Random(seed);
+        let secret = random.id();
+        let me = Node::new(
+            random.id(),
+            random.id(),
+            NodeFlags::MYSELF | NodeFlags::PRIMARY,
+            now.monotonic_ms,
+        );
+        let mut cluster = Cluster {
+            served: Box::new([0; 256]),
+            now,
+            own: Own::default(),
+            random,
+            out: Outbox::default(),
+            nodes: Nodes::new(me),
+            owners: Owners::new(),
+            links: Links::default(),
+            blacklist: Blacklist::default(),
+            current_epoch: 0,
+            last_vote_epoch: 0,
+            health: Health::new(now.monotonic_ms),
+            election: Election::default(),
+            manual: Manual::default(),
+            stats: Stats::default(),
+            secret,
+            switches: Switches {
+                drop_kind: -1,
+                close_on_drop: false,
+                no_random_ping: false,
+                no_reconnection: false,
+            },
+            changed: Changed::default(),
+            ticks: 0,
+            last_tick: now.monotonic_ms,
+            synced: None,
+            syncing: None,
+            slots_replies: super::commands::SlotsReplies::default(),
+            settings: Settings::default(),
+        };
+        cluster.restore(saved);
+        cluster.set_settings(now, settings);
+        cluster.follow_primary();
+        cluster.save();
+        cluster.changed.routes = true;
+        cluster.end();
+        cluster
+    }
+
+    /// The next action; `None` also while a save is under way.
+    pub(crate) fn pop(&mut self) -> Option<Action> {
+        let action = self.out.pop()?;
+        if let Action::Persist { .. } = action {
+            let vital = self.vital();
+            let sync = self.synced.as_ref() != Some(&vital);
+            self.syncing = sync.then_some(vital);
+            return Some(Action::Persist { sync });
+        }
+        Some(action)
+    }
+
+    /// The outcome of the save under way.
+    pub(crate) fn persisted(&mut self, now: Now, is_saved: bool) {
+        self.begin(now);
+        if !is_saved && !self.out.has_failed() {
+            self.warn(
+                "The state cannot be saved: this node is silent on the bus until it can be".into(),
+            );
+        }
+        let syncing = self.syncing.take();
+        if is_saved && syncing.is_some() {
+            self.synced = syncing;
+        }
+        self.out.persisted(is_saved);
+    }
+
+    /// Everything decided so far is on disk.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.out.is_saved()
+    }
+
+    /// The configuration has changed.
+    pub(crate) fn set_settings(&mut self, now: Now, settings: Settings) {
+        self.begin(now);
+        self.settings = settings;
+        self.name_me();
+        self.changed.health = true;
+        self.changed.routes = true;
+        self.end();
+    }
+
+    /// What has become of this server.
+    pub(crate) fn own(&mut self, now: Now, own: Own) {
+        self.begin(now);
+        let me = &mut self.nodes[ME];
+        // Clients are told of a replica once it has an offset.
+        self.changed.routes |= (me.offset == 0) != (own.offset == 0);
+        me.offset = own.offset;
+        self.own = own;
+        self.end();
+    }
+
+    pub(crate) fn tick(&mut self, now: Now) {
+        let stood_ms = now.monotonic_ms - self.last_tick;
+        self.begin(now);
+        self.last_tick = now.monotonic_ms;
+        self.ticks += 1;
+        self.judge_standstill(stood_ms);
+        if self.out.has_failed() || self.changed.file {
+            self.save();
+        }
+        self.blacklist.expire(self.now.monotonic_ms);
+        self.tend_nodes();
+        self.check_manual();
+        if self.nodes[ME].is_replica() {
+            self.try_manual();
+            self.try_election();
+            self.try_migration();
+        }
+        self.changed.health |= !self.health.is_ok;
+        self.end();
+    }
+
+    /// Each event begins with this,
+    pub(super) fn begin(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// and ends with this.
+    pub(super) fn end(&mut self) {
+        if std::mem::take(&mut self.changed.health) {
+            self.judge_health();
+        }
+        if std::mem::take(&mut self.changed.routes) {
+            self.update_served();
+            self.slots_replies.clear();
+            self.out.push(Action::RoutesChanged);
+        }
+    }
+
+    pub(super) fn ms(&self) -> i64 {
+        self.now.monotonic_ms
+    }
+
+    /// A moment of the monotonic clock as users and other nodes see it.
+    pub(super) fn wall_of(&self, monotonic_ms: i64) -> i64 {
+        monotonic_ms - self.now.monotonic_ms + self.now.wall_ms
+    }
+
+    pub(super) fn me(&self) -> &Node {
+        &self.nodes[ME]
+    }
+
+    pub(super) fn is_valkey(&self) -> bool {
+        self.settings.dialect == Dialect::Valkey
+    }
+
+    /// What changed must be saved before anything else leaves.
+    pub(super) fn save(&mut self) {
+        self.changed.file = false;
+        self.out.persist();
+    }
+
+    /// What changed will be learned again if it is lost: it is saved with the next tick.
+    pub(super) fn save_soon(&mut self) {
+        self.changed.file = true;
+    }
+
+    /// What no crash of the machine may take back, once it has left.
+    fn vital(&self) -> Vital {
+        Vital {
+            id: self.me().id,
+            current_epoch: self.current_epoch,
+            last_vote_epoch: self.last_vote_epoch,
+            config_epoch: self.me().config_epoch,
+            primary: self.me().primary.map(|at| self.nodes[at].id),
+            owner_changes: self.owners.changes,
+        }
+    }
+
+    pub(super) fn log(&mut self, level: Level, text: String) {
+        self.out.push(Action::Log { level, text });
+    }
+
+    pub(super) fn note(&mut self, text: String) {
+        self.log(Level::Notice, text);
+    }
+
+    pub(super) fn warn(&mut self, text: String) {
+        self.log(Level::Warning, text);
+    }
+
+    /// A node for the log: its id, with its human name if it has one.
+    pub(super) fn called(&self, at: NodeIndex) -> String {
+        let node = &self.nodes[at];
+        format!(
+            "{} ({})",
+            node.id,
+            String::from_utf8_lossy(&node.names.human)
+        )
+    }
+
+    /// The number of primaries with slots: a majority of them decides.
+    pub(super) fn voters(&self) -> usize {
+        self.nodes
+            .iter()
+            .filter(|(_, node)| node.is_voter())
+            .count()
+    }
+
+    /// What the configuration says of this node.
+    fn name_me(&mut self) {
+        let settings = &self.settings;
+        let announced = |port: u16, otherwise: u16| if port == 0 { otherwise } else { port };
+        let port = announced(settings.announce_port, settings.port);
+        let tls_port = announced(settings.announce_tls_port, settings.tls_port);
+        let base = if settings.tls_cluster {
+            settings.tls_port
+        } else {
+            settings.port
+        };
+        let bus_port = announced(settings.bus_port, base.saturating_add(10_000));
+        let bus_port = announced(settings.announce_bus_port, bus_port);
+        let ip = Ip::parse(&settings.announce_ip).unwrap_or_default();
+        let names = super::nodes::Names {
+            hostname: settings.announce_hostname.clone(),
+            human: settings.announce_human_nodename.clone(),
+            client_ipv4: settings.announce_client_ipv4.clone(),
+            client_ipv6: settings.announce_client_ipv6.clone(),
+            client_port: settings.announce_client_port,
+            client_tls_port: settings.announce_client_tls_port,
+            zone: settings.availability_zone.clone(),
+        };
+        let no_failover = settings.replica_no_failover;
+        let me = &mut self.nodes[ME];
+        let former = (me.address, me.names.clone(), me.flags);
+        if !ip.is_empty() {
+            me.address.ip = ip;
+        }
+        (me.address.port, me.address.tls_port, me.address.bus_port) = (port, tls_port, bus_port);
+        me.names = names;
+        me.flags.set(NodeFlags::NO_FAILOVER, no_failover);
+        if former != (me.address, me.names.clone(), me.flags) {
+            self.save();
+        }
+    }
+}

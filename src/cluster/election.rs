@@ -1,0 +1,237 @@
+//! A replica asks to replace its failed primary, and counts the votes.
+//!
+//!     wait (the better its data, the shorter) -> new epoch, AUTH_REQUEST to all -> AUTH_ACK of a majority of
+//!     the voters in time -> primary with that epoch; else once more, after twice the time
+//!
+//! How long it waits is the dialect's; the votes are the same, so both kinds of nodes vote for each other.
+
+use super::actions::Level;
+use super::core::Cluster;
+use super::manual::Obstacle;
+use super::message::{Body, Header, Kind, Marks, NodeFlags};
+use super::nodes::{ME, Node, NodeIndex};
+
+/// Redis's delays: a fixed part and a random one up to it, and one for each better replica.
+const DELAY_MS: i64 = 500;
+const RANK_DELAY_MS: i64 = 1000;
+/// Valkey's: the same times this part of the node timeout, but no more than `DELAY_MS`.
+const DELAY_PART: i64 = 30;
+/// Valkey: a replica that has never had data waits longer.
+const NO_DATA_DELAY_MS: i64 = 500;
+const ATTEMPT_MIN_MS: i64 = 2000;
+
+/// See the module. Times are monotonic milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct Election {
+    /// When the votes are asked for; `None`: no attempt is planned.
+    pub due: Option<i64>,
+    pub rank: i64,
+    /// All replicas of the primary agree that it is down, and we are the best one: voters need not see it.
+    is_forced: bool,
+    pub is_asked: bool,
+    pub epoch: u64,
+    votes: Vec<NodeIndex>,
+    /// Why there is no failover, as it was last logged.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl Election {
+    pub(super) fn reset(&mut self) {
+        *self = Election::default();
+    }
+
+    pub(super) fn forget(&mut self, at: NodeIndex) {
+        self.votes.retain(|&voter| voter != at);
+    }
+
+    pub(super) fn votes(&self) -> usize {
+        self.votes.len()
+    }
+}
+
+impl Cluster {
+    /// How long votes may take.
+    pub(super) fn attempt_ms(&self) -> i64 {
+        (2 * self.settings.node_timeout).max(ATTEMPT_MIN_MS)
+    }
+
+    /// Goes on with the failover of our primary, if there is to be one.
+    pub(super) fn try_election(&mut self) {
+        if let Some(obstacle) = self.obstacle() {
+            // An attempt that was under way ends; what prevents the next is logged when it changes.
+            let is_new = self.election.obstacle != Some(obstacle);
+            self.election.reset();
+            self.election.obstacle = Some(obstacle);
+            if is_new && obstacle != Obstacle::NotNeeded {
+                let why = self.describe_obstacle(obstacle);
+                self.note(format!("Currently unable to failover: {why}"));
+            }
+            return;
+        }
+        self.election.obstacle = None;
+        let (now, attempt) = (self.ms(), self.attempt_ms());
+        let age = |due: i64| now - due;
+        if self.election.due.is_none_or(|due| age(due) > 2 * attempt) {
+            self.plan_election();
+        }
+        let is_manual = self.manual.can_start();
+        if !self.election.is_asked && !is_manual {
+            self.update_rank();
+        }
+        let waited = self.election.due.map_or(-1, age);
+        if waited < 0 || self.election.is_asked || waited > attempt {
+            return;
+        }
+        self.ask_for_votes();
+    }
+
+    fn plan_election(&mut self) {
+        let now = self.ms();
+        self.election.reset();
+        if self.manual.can_start() {
+            self.election.due = Some(now);
+            return;
+        }
+        let rank = self.rank();
+        self.election.rank = rank;
+        let delay = match self.is_valkey() {
+            false => DELAY_MS + self.random.below(DELAY_MS) + rank * RANK_DELAY_MS,
+            true => self.short_delay(rank),
+        };
+        self.election.due = Some(now + delay);
+        let offset = self.me().offset;
+        self.note(format!(
+            "Start of election delayed for {delay} milliseconds (rank #{rank}, offset {offset})."
+        ));
+        // The other replicas rank themselves by it.
+        self.announce(true);
+    }
+
+    /// Valkey's delay: none if nobody can be better and all agree.
+    fn short_delay(&mut self, rank: i64) -> i64 {
+        let unit = (self.settings.node_timeout / DELAY_PART).min(DELAY_MS);
+        let shards = self.failed_shard_rank();
+        let primary = self.me().primary.unwrap_or(ME);
+        let mut replicas = self.nodes[primary].replicas.iter();
+        let all_agree = replicas.all(|&at| {
+            let node = &self.nodes[at];
+            at == ME || node.header_flags.contains(NodeFlags::PRIMARY_FAILED)
+        });
+        let has_data = self.me().offset > 0;
+        if rank == 0 && shards == 0 && all_agree && has_data {
+            self.election.is_forced = true;
+            self.note(
+                "This is the best ranked replica, and all see that the primary failed".into(),
+            );
+            return 0;
+        }
+        let no_data = if has_data { 0 } else { NO_DATA_DELAY_MS };
+        unit + self.random.below(unit) + 2 * unit * rank + unit * shards + no_data
+    }
+
+    /// A replica that turns out to be better than we thought goes first.
+    fn update_rank(&mut self) {
+        let rank = self.rank();
+        if rank <= self.election.rank {
+            return;
+        }
+        let added = (rank - self.election.rank)
+            * match self.is_valkey() {
+                false => RANK_DELAY_MS,
+                true => 2 * (self.settings.node_timeout / DELAY_PART).min(DELAY_MS),
+            };
+        self.election.rank = rank;
+        self.election.is_forced = false;
+        self.election.due = self.election.due.map(|due| due + added);
+        self.note(format!(
+            "Replica rank updated to #{rank}, added {added} milliseconds of delay."
+        ));
+    }
+
+    /// How many replicas of our primary have more data; in Valkey one with as much and a smaller id, too.
+    pub(super) fn rank(&self) -> i64 {
+        let me = self.me();
+        let Some(primary) = me.primary else {
+            return 0;
+        };
+        let is_better = |node: &Node| match self.is_valkey() {
+            false => node.offset > me.offset,
+            true => node.offset > me.offset || (node.offset == me.offset && node.id < me.id),
+        };
+        let others = self.nodes[primary].replicas.iter().filter(|&&at| at != ME);
+        let others = others.map(|&at| &self.nodes[at]);
+        let others = others.filter(|node| !node.flags.contains(NodeFlags::NO_FAILOVER));
+        others.filter(|node| is_better(node)).count() as i64
+    }
+
+    /// How many other failed primaries have a smaller shard id: so that their elections come one by one.
+    fn failed_shard_rank(&self) -> i64 {
+        let shard = self.me().shard;
+        let failed = self.nodes.iter().filter(|(at, node)| {
+            Some(*at) != self.me().primary && node.is_voter() && node.has_failed()
+        });
+        failed.filter(|(_, node)| node.shard < shard).count() as i64
+    }
+
+    fn ask_for_votes(&mut self) {
+        if self.out.has_failed() {
+            return;
+        }
+        self.current_epoch += 1;
+        let epoch = self.current_epoch;
+        let election = &mut self.election;
+        (election.epoch, election.is_asked) = (epoch, true);
+        let is_forced = election.is_forced || self.manual.can_start();
+        self.note(format!("Starting a failover election for epoch {epoch}."));
+        self.save();
+        let marks = match is_forced {
+            true => Marks::FORCE_ACK,
+            false => Marks::empty(),
+        };
+        self.broadcast(Kind::AuthRequest, marks, Body::Nothing);
+    }
+
+    /// AUTH_ACK.
+    pub(super) fn count_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
+        let (now, attempt) = (self.ms(), self.attempt_ms());
+        let election = &self.election;
+        let is_late = election.due.is_none_or(|due| now - due > attempt);
+        if !election.is_asked
+            || is_late
+            || header.current_epoch < election.epoch
+            || election.votes.contains(&at)
+            || !self.nodes[at].is_voter()
+            || self.obstacle().is_some()
+        {
+            return;
+        }
+        self.election.votes.push(at);
+        let needed = self.voters() / 2 + 1;
+        if self.election.votes.len() < needed {
+            return;
+        }
+        let epoch = self.election.epoch;
+        self.note("Failover election won: I'm the new primary.".into());
+        let me = &mut self.nodes[ME];
+        if me.config_epoch < epoch {
+            me.config_epoch = epoch;
+            self.note(format!(
+                "configEpoch set to {epoch} after successful failover"
+            ));
+        }
+        self.replace_primary();
+    }
+
+    /// Another primary has an epoch that is not older than the one we ask votes for: nobody votes for us in it
+    /// any more. Valkey's replicas begin again at once.
+    pub(super) fn reconsider_election(&mut self, config_epoch: u64) {
+        let epoch = self.election.epoch;
+        if self.is_valkey() && self.election.is_asked && config_epoch >= epoch {
+            self.log(
+                Level::Notice,
+                format!("Epoch {config_epoch} was claimed, the election for epoch {epoch} is void: resetting it"),
+            );
+            self.election.reset();
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Where nodes disagree: slots, epochs, open slots.
+
+use std::collections::BTreeMap;
+
+use super::{count, span};
+use crate::cluster::core::Cluster;
+use crate::cluster::nodes::{ME, NodeIndex};
+use crate::cluster::slots::ranges;
+
+/// Views differ for a moment after each change.
+const MOMENT_MS: i64 = 1000;
+
+pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
+    let mut lines = disputes(cluster);
+    lines.extend(unclaimed(cluster));
+    lines.extend(equal_epochs(cluster));
+    lines.extend(old_epochs(cluster));
+    lines.extend(open_slots(cluster));
+    lines
+}
+
+fn disputes(cluster: &Cluster) -> Vec<String> {
+    let now = cluster.now.monotonic_ms;
+    let others = cluster.nodes.iter().filter(|(at, _)| *at != ME);
+    let lines = others.filter_map(|(at, node)| {
+        let (slots, first, since) = node
+            .told
+            .disputed
+            .filter(|(_, _, since)| now - since > MOMENT_MS)?;
+        let owner = cluster
+            .owners
+            .owner(first)
+            .map_or("nobody".into(), |at| cluster.called(at));
+        Some(format!(
+            "node {} claims {} that I see elsewhere, since {}; the first is {first}, of {owner}",
+            cluster.called(at),
+            count(slots, "slot"),
+            span(now - since),
+        ))
+    });
+    lines.collect()
+}
+
+fn unclaimed(cluster: &Cluster) -> Vec<String> {
+    let mut by_owner: BTreeMap<NodeIndex, Vec<u16>> = BTreeMap::new();
+    for slot in cluster.owners.unclaimed.iter() {
+        if let Some(owner) = cluster.owners.owner(slot) {
+            by_owner.entry(owner).or_default().push(slot);
+        }
+    }
+    let line = |(owner, slots): (NodeIndex, Vec<u16>)| {
+        format!(
+            "node {} does not claim {} any more, and nobody else does: {}",
+            cluster.called(owner),
+            count(slots.len(), "slot"),
+            shown(&slots)
+        )
+    };
+    by_owner.into_iter().map(line).collect()
+}
+
+/// The first ranges.
+fn shown(slots: &[u16]) -> String {
+    let ranges = ranges(slots.iter().copied());
+    let shown = ranges
+        .iter()
+        .take(5)
+        .map(|(first, last)| match first == last {
+            true => format!("{first}"),
+            false => format!("{first}-{last}"),
+        });
+    let more = if ranges.len() > 5 { " .." } else { "" };
+    shown.collect::<Vec<_>>().join(" ") + more
+}
+
+fn equal_epochs(cluster: &Cluster) -> Vec<String> {
+    let mut by_epoch: BTreeMap<u64, Vec<NodeIndex>> = BTreeMap::new();
+    for (at, _) in cluster.nodes.iter().filter(|(_, node)| node.is_voter()) {
+        by_epoch
+            .entry(cluster.nodes[at].config_epoch)
+            .or_default()
+            .push(at);
+    }
+    let equal = by_epoch.into_iter().filter(|(_, nodes)| nodes.len() > 1);
+    let line = |(epoch, nodes): (u64, Vec<NodeIndex>)| {
+        let names: Vec<String> = nodes.iter().map(|&at| cluster.called(at)).collect();
+        format!(
+            "config epoch {epoch} is of nodes {}: which of them wins a slot is not decided",
+            names.join(", ")
+        )
+    };
+    equal.map(line).collect()
+}
+
+/// A node that has heard of no new epoch hears little at all.
+fn old_epochs(cluster: &Cluster) -> Vec<String> {
+    let now = cluster.now.monotonic_ms;
+    let old = cluster.nodes.iter().filter(|(at, node)| {
+        let is_new = now - node.created < 2 * cluster.settings.node_timeout;
+        *at != ME && !is_new && !node.is_failing() && !node.is_handshake()
+    });
+    let old = old.filter(|(_, node)| node.told.current_epoch < cluster.current_epoch);
+    let lines = old.map(|(at, node)| {
+        let (theirs, ours) = (node.told.current_epoch, cluster.current_epoch);
+        format!(
+            "node {} is at current epoch {theirs}, I am at {ours}",
+            cluster.called(at)
+        )
+    });
+    lines.collect()
+}
+
+fn open_slots(cluster: &Cluster) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (way, open) in [
+        ("to", &cluster.owners.migrating),
+        ("from", &cluster.owners.importing),
+    ] {
+        let mut by_node: BTreeMap<NodeIndex, Vec<u16>> = BTreeMap::new();
+        for (&slot, &other) in open {
+            by_node.entry(other).or_default().push(slot);
+        }
+        for (other, slots) in by_node {
+            let verb = if way == "to" {
+                "migrating"
+            } else {
+                "importing"
+            };
+            let stale = slots
+                .iter()
+                .filter(|&&slot| way == "from" && cluster.owners.owner(slot) != Some(other));
+            let stale = match stale.count() {
+                0 => String::new(),
+                number => format!("; of {number} of them it is not the owner"),
+            };
+            let down = match cluster.nodes[other].is_failing() {
+                true => ", which does not answer",
+                false => "",
+            };
+            lines.push(format!(
+                "{} {verb} {way} node {}{down}{stale}: {} (CLUSTER SETSLOT)",
+                count(slots.len(), "slot"),
+                cluster.called(other),
+                shown(&slots)
+            ));
+        }
+    }
+    lines
+}

@@ -1,0 +1,172 @@
+//! What nodes tell each other of others in each greeting.
+//!
+//! A greeting has entries of a tenth of the nodes, so that within two node timeouts, in which each pair
+//! exchanges about four greetings each way, most primaries have said what they see of any node. Nodes that do
+//! not answer are in every greeting: FAIL must not wait for chance.
+
+use super::actions::Level;
+use super::core::Cluster;
+use super::links;
+use super::message::{Gossip, NodeFlags};
+use super::nodes::{Address, ME, Node, NodeIndex};
+
+const ENTRIES_MIN: usize = 3;
+/// A pong may be this far in the future, as clocks differ.
+const CLOCK_SKEW_MS: i64 = 500;
+
+impl Cluster {
+    /// The entries of a greeting to this node. O(entries), and a list of nodes that do not answer.
+    pub(super) fn choose_gossip(&mut self, to: Option<NodeIndex>) -> Vec<Gossip> {
+        let known = self.nodes.len();
+        let wanted = (known / 10).max(ENTRIES_MIN).min(known.saturating_sub(2));
+        let mut chosen: Vec<NodeIndex> = Vec::with_capacity(wanted);
+        for _ in 0..wanted * 3 {
+            if chosen.len() == wanted {
+                break;
+            }
+            let Some(at) = self.nodes.at_random(self.random.next()) else {
+                continue;
+            };
+            let node = &self.nodes[at];
+            let hidden = NodeFlags::HANDSHAKE | NodeFlags::NO_ADDRESS | NodeFlags::PFAIL;
+            let is_useless = node.out.is_none() && node.slots.is_empty();
+            if at == ME || Some(at) == to || node.flags.intersects(hidden) || is_useless {
+                continue;
+            }
+            if !chosen.contains(&at) {
+                chosen.push(at);
+            }
+        }
+        let suspects = self.nodes.suspects.iter();
+        chosen.extend(suspects.filter(|&&at| self.nodes[at].has_address()));
+        chosen
+            .iter()
+            .map(|&at| self.entry(&self.nodes[at]))
+            .collect()
+    }
+
+    fn entry(&self, node: &Node) -> Gossip {
+        let seconds = |moment: Option<i64>| {
+            let wall_ms = moment.map_or(0, |moment| self.wall_of(moment));
+            u32::try_from(wall_ms / 1000).unwrap_or(0)
+        };
+        let Address {
+            ip,
+            port,
+            tls_port,
+            bus_port,
+        } = node.address;
+        let (port, other_port) = match self.settings.tls_cluster {
+            true => (tls_port, port),
+            false => (port, tls_port),
+        };
+        Gossip {
+            node: node.id,
+            ping_sent_s: seconds(node.pinged),
+            pong_received_s: seconds(node.ponged),
+            ip,
+            port,
+            other_port,
+            bus_port,
+            flags: node.flags,
+        }
+    }
+
+    /// What a known node says of others.
+    pub(super) fn hear_gossip(&mut self, sender: NodeIndex, gossip: &[Gossip]) {
+        let newest = gossip.iter().map(|entry| entry.pong_received_s).max();
+        if let Some(newest) = newest.filter(|&newest| newest > 0) {
+            let ahead_ms = i64::from(newest) * 1000 - self.now.wall_ms;
+            self.nodes[sender].told.clock_ahead_ms = Some(ahead_ms);
+        }
+        for entry in gossip {
+            match self.nodes.find(&entry.node) {
+                Some(at) => self.hear_of_known(sender, at, entry),
+                None => self.hear_of_unknown(sender, entry),
+            }
+        }
+    }
+
+    fn hear_of_known(&mut self, sender: NodeIndex, at: NodeIndex, entry: &Gossip) {
+        if at == ME || at == sender {
+            return;
+        }
+        let says_failing = entry.flags.intersects(NodeFlags::FAIL | NodeFlags::PFAIL);
+        if self.nodes[sender].is_primary() {
+            self.report(sender, at, says_failing);
+        }
+        let wall_ms = self.now.wall_ms;
+        let now = self.ms();
+        let node = &mut self.nodes[at];
+        // Somebody else had an answer later than we: one PING less.
+        let pong_wall_ms = i64::from(entry.pong_received_s) * 1000;
+        if !says_failing
+            && node.pinged.is_none()
+            && node.reports.is_empty()
+            && !node.is_failing()
+            && pong_wall_ms <= wall_ms + CLOCK_SKEW_MS
+        {
+            let pong = pong_wall_ms - wall_ms + now;
+            if node.ponged.is_some_and(|known| pong > known) {
+                node.ponged = Some(pong);
+            }
+        }
+        // A failing node may have moved.
+        let told = self.address_of(entry);
+        let node = &self.nodes[at];
+        let is_usable = entry.flags.contains(NodeFlags::NO_ADDRESS) || entry.ip.is_empty();
+        if node.is_failing() && !says_failing && !is_usable && node.address != told {
+            if let Some(link) = node.out {
+                self.close(link);
+            }
+            let called = self.called(at);
+            self.note(format!(
+                "Address of {called} is now {}:{}",
+                told.ip, told.port
+            ));
+            let node = &mut self.nodes[at];
+            node.address = told;
+            node.flags.remove(NodeFlags::NO_ADDRESS);
+            self.changed.routes = true;
+            self.save_soon();
+        }
+    }
+
+    /// A node that we do not know is one of the cluster's, if a node of the cluster says so.
+    fn hear_of_unknown(&mut self, sender: NodeIndex, entry: &Gossip) {
+        let hidden = NodeFlags::NO_ADDRESS | NodeFlags::HANDSHAKE;
+        if entry.flags.intersects(hidden)
+            || entry.ip.is_empty()
+            || entry.bus_port == 0
+            || self.blacklist.contains(&entry.node)
+        {
+            return;
+        }
+        // Its role is a guess until it speaks for itself, and PFAIL is only the sender's view.
+        let copied =
+            NodeFlags::PRIMARY | NodeFlags::REPLICA | NodeFlags::FAIL | NodeFlags::NO_FAILOVER;
+        let mut flags = entry.flags & copied;
+        if flags.contains(NodeFlags::REPLICA) {
+            flags.remove(NodeFlags::PRIMARY);
+        }
+        let shard = self.random.id();
+        let mut node = Node::new(entry.node, shard, flags, self.ms());
+        node.address = self.address_of(entry);
+        node.failed = self.ms();
+        if let Some(at) = self.nodes.add(node) {
+            let text = format!("Node {} is known from {}", entry.node, self.called(sender));
+            self.log(Level::Verbose, text);
+            self.changed.routes = true;
+            self.save_soon();
+            self.dial(at);
+        }
+    }
+
+    fn address_of(&self, entry: &Gossip) -> Address {
+        links::address(
+            self.settings.tls_cluster,
+            entry.ip,
+            (entry.port, entry.other_port, entry.bus_port),
+        )
+    }
+}

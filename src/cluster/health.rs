@@ -1,0 +1,147 @@
+//! Whether the cluster is well, as this node sees it.
+
+use super::core::Cluster;
+use super::nodes::{ME, NodeIndex};
+
+/// A primary that has just started is not well for this long: it may have been replaced.
+pub(super) const START_MS: i64 = 2000;
+/// One that was in a minority is well again after a node timeout, but within these bounds.
+const REJOIN_MIN_MS: i64 = 500;
+const REJOIN_MAX_MS: i64 = 5000;
+/// A shorter standstill is of no account, however short the node timeout is.
+const STILL_MIN_MS: i64 = 1000;
+
+/// Monotonic milliseconds.
+#[derive(Debug)]
+pub(super) struct Health {
+    pub is_ok: bool,
+    pub started: i64,
+    /// When we were last in a minority.
+    pub minority: Option<i64>,
+    /// Since when it is as it is.
+    pub since: i64,
+}
+
+/// Why the cluster is not well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ill {
+    /// The first slot that nobody serves, and how many there are.
+    Unbound(u16, usize),
+    /// The first slot of a failed node.
+    Failed(u16, NodeIndex),
+    /// We reach so many of so many voters.
+    Minority(usize, usize),
+    /// It would be well, if we had waited for so many milliseconds more.
+    Waiting(i64),
+}
+
+impl Health {
+    pub(super) fn new(started: i64) -> Health {
+        Health {
+            is_ok: false,
+            started,
+            minority: None,
+            since: started,
+        }
+    }
+}
+
+impl Cluster {
+    /// A primary that stood still for longer than it takes to see a failure may have been replaced: it serves
+    /// again once it has heard from a majority for as long as after a partition. Redis and Valkey take writes
+    /// meanwhile, which are lost if it was.
+    pub(super) fn judge_standstill(&mut self, stood_ms: i64) {
+        if stood_ms <= self.settings.node_timeout.max(STILL_MIN_MS) || !self.health.is_ok {
+            return;
+        }
+        self.warn(format!(
+            "The process stood still for {stood_ms} milliseconds"
+        ));
+        self.health.minority = Some(self.ms());
+        if self.me().is_primary() && self.voters() > 1 {
+            self.health.is_ok = false;
+            self.health.since = self.ms();
+            self.changed.routes = true;
+        }
+        self.changed.health = true;
+    }
+
+    /// O(nodes).
+    pub(super) fn judge_health(&mut self) {
+        let ill = self.illness();
+        if let Some(Ill::Minority(..)) = ill {
+            self.health.minority = Some(self.ms());
+        }
+        let is_ok = match ill {
+            None => true,
+            // What is well stays so, what is not waits.
+            Some(Ill::Waiting(_)) => self.health.is_ok,
+            Some(_) => false,
+        };
+        if is_ok == self.health.is_ok {
+            return;
+        }
+        self.health.is_ok = is_ok;
+        self.health.since = self.ms();
+        self.changed.routes = true;
+        let state = if is_ok { "ok" } else { "fail" };
+        self.note(format!("Cluster state changed: {state}"));
+        match ill {
+            Some(Ill::Minority(..)) => {
+                self.note("Cluster is down: I am part of a minority partition.".into());
+            }
+            Some(Ill::Unbound(..) | Ill::Failed(..)) => {
+                self.note(
+                    "Cluster is down: at least one slot is not served by a working node, \
+                    and cluster-require-full-coverage asks for all."
+                        .into(),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Why the cluster is not well; `None`: it is.
+    pub(super) fn illness(&self) -> Option<Ill> {
+        let (mut voters, mut reachable, mut failed) = (0, 0, None);
+        for (at, node) in self.nodes.iter().filter(|(_, node)| node.is_voter()) {
+            voters += 1;
+            reachable += usize::from(!node.is_failing());
+            if node.has_failed() {
+                let first = node.slots.iter().next().map(|slot| (slot, at));
+                failed = failed.into_iter().chain(first).min();
+            }
+        }
+        if reachable < voters / 2 + 1 {
+            return Some(Ill::Minority(reachable, voters));
+        }
+        if self.settings.require_full_coverage {
+            let all = usize::from(super::message::SLOTS);
+            if self.owners.bound < all {
+                let first =
+                    (0..super::message::SLOTS).find(|&slot| self.owners.owner(slot).is_none());
+                return Some(Ill::Unbound(first.unwrap_or(0), all - self.owners.bound));
+            }
+            if let Some((slot, at)) = failed {
+                return Some(Ill::Failed(slot, at));
+            }
+        }
+        let waits = self.wait_before_ok();
+        (waits > 0).then_some(Ill::Waiting(waits))
+    }
+
+    /// How long a primary must wait before it may serve: others may have decided without it.
+    fn wait_before_ok(&self) -> i64 {
+        if !self.nodes[ME].is_primary() {
+            return 0;
+        }
+        let now = self.ms();
+        let rejoin = self
+            .settings
+            .node_timeout
+            .clamp(REJOIN_MIN_MS, REJOIN_MAX_MS);
+        let since_minority = self.health.minority.map_or(0, |since| since + rejoin - now);
+        let since_start = self.health.started + START_MS - now;
+        since_start.max(since_minority)
+    }
+}

@@ -1,0 +1,132 @@
+//! What each tick does for each other node: links, greetings, silence.
+//!
+//! Cost: O(nodes) per tick, a few words of each; greetings themselves at most as many as the node timeout asks
+//! for (each node twice in it) and one a second.
+
+use super::core::{Cluster, TICK_MS};
+use super::message::{Kind, NodeFlags};
+use super::nodes::NodeIndex;
+
+/// A random greeting goes out once in so many ticks, to the one heard of longest ago among so many.
+const RANDOM_TICKS: u64 = 1000 / TICK_MS;
+const RANDOM_NODES: usize = 5;
+
+impl Cluster {
+    pub(super) fn tend_nodes(&mut self) {
+        if self.ticks.is_multiple_of(RANDOM_TICKS) && !self.switches.no_random_ping {
+            self.greet_at_random();
+        }
+        let orphans_count = self.me().is_replica();
+        for at in self.nodes.others() {
+            self.tend_handshake(at);
+            let is_gone = |at| self.nodes.get(at).is_none_or(|node| !node.has_address());
+            if is_gone(at) {
+                continue;
+            }
+            self.tend_link(at);
+            self.tend_pings(at);
+            if orphans_count {
+                self.tend_orphan(at);
+            }
+        }
+        // The server follows nobody, though this node is a replica: its primary's address was not known.
+        if self.own.primary.is_none() && self.me().primary.is_some() {
+            self.follow_primary();
+        }
+    }
+
+    fn greet_at_random(&mut self) {
+        let mut oldest: Option<(Option<i64>, NodeIndex)> = None;
+        for _ in 0..RANDOM_NODES {
+            let Some(at) = self.nodes.at_random(self.random.next()) else {
+                continue;
+            };
+            let node = &self.nodes[at];
+            let hidden = NodeFlags::MYSELF | NodeFlags::HANDSHAKE;
+            let can_be = node.out.is_some() && node.pinged.is_none();
+            if can_be && !node.flags.intersects(hidden) {
+                let candidate = (node.ponged, at);
+                oldest = Some(oldest.map_or(candidate, |known| known.min(candidate)));
+            }
+        }
+        if let Some(link) = oldest.and_then(|(_, at)| self.nodes[at].out) {
+            self.greet(link, Kind::Ping);
+        }
+    }
+
+    fn tend_handshake(&mut self, at: NodeIndex) {
+        let node = &self.nodes[at];
+        if node.is_handshake() && self.ms() - node.created > self.handshake_ms() {
+            self.forget(at);
+        }
+    }
+
+    fn tend_link(&mut self, at: NodeIndex) {
+        let (now, timeout) = (self.ms(), self.settings.node_timeout);
+        let node = &self.nodes[at];
+        let Some(link) = node.out else {
+            let again = (timeout / 20).min(1000);
+            let is_due = node.dialled.is_none_or(|dialled| now - dialled >= again);
+            if is_due && !self.switches.no_reconnection && node.address.bus_port != 0 {
+                self.dial(at);
+            }
+            return;
+        };
+        let Some(open) = self.links.get(link) else {
+            return;
+        };
+        let age = now - open.since;
+        // One that does not come about, and one that is silent though it was not opened just now: perhaps
+        // only the connection is dead.
+        let is_stuck = !open.is_open && age > timeout / 2;
+        let silent = |since: i64| now - since > timeout / 2;
+        // The node's own link may bring its words while ours is dead: a PONG must come by ours.
+        let is_unanswered =
+            |since: i64| silent(since) && (silent(node.heard) || now - since > timeout);
+        let is_dead = age > timeout && node.pinged.is_some_and(is_unanswered);
+        if is_stuck || is_dead {
+            self.close(link);
+        } else if open.is_open {
+            self.meet_again(at);
+        }
+    }
+
+    fn tend_pings(&mut self, at: NodeIndex) {
+        let (now, timeout) = (self.ms(), self.settings.node_timeout);
+        let interval = match self.settings.ping_interval {
+            0 => timeout / 2,
+            interval => interval.min(timeout / 2),
+        };
+        let node = &self.nodes[at];
+        if node.is_handshake() {
+            return;
+        }
+        if let Some(link) = node.out {
+            let is_due = node.ponged.is_none_or(|ponged| now - ponged > interval);
+            if (node.pinged.is_none() && is_due) || self.manual.replica() == Some(at) {
+                self.greet(link, Kind::Ping);
+            }
+        }
+        let node = &self.nodes[at];
+        if let Some(pinged) = node.pinged
+            && (now - pinged).min(now - node.heard) > timeout
+            && !node.is_failing()
+        {
+            self.suspect(at);
+        }
+    }
+
+    fn tend_orphan(&mut self, at: NodeIndex) {
+        let node = &self.nodes[at];
+        let is_orphan = node.is_voter()
+            && !node.has_failed()
+            && node.flags.contains(NodeFlags::MIGRATE_TO)
+            && self.nodes.working_replicas(at) == 0;
+        let now = self.ms();
+        let node = &mut self.nodes[at];
+        match is_orphan {
+            true => _ = node.orphaned.get_or_insert(now),
+            false => node.orphaned = None,
+        }
+    }
+}

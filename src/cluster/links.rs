@@ -1,0 +1,274 @@
+//! Links: one that we open to each node, one that each node opens to us.
+//!
+//! PING, MEET and what a node begins leave by its own link; a PONG goes back by the link of its PING.
+
+use std::collections::BTreeMap;
+
+use super::actions::{Action, LinkId};
+use super::core::{Cluster, Now};
+use super::message::{Framer, Ip, Kind, NodeFlags, Peer};
+use super::nodes::{Address, ME, NODES_MAX, NodeIndex};
+
+/// See the module. Times are monotonic milliseconds.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// An inbound link has none until a known node has sent a greeting by it.
+    pub node: Option<NodeIndex>,
+    pub is_inbound: bool,
+    pub is_open: bool,
+    pub since: i64,
+    /// The address at the other end, and ours.
+    pub peer_ip: Ip,
+    pub local_ip: Ip,
+    /// Its sender was let in by address or has proved that it knows the secret; see `door`.
+    pub is_trusted: bool,
+    framer: Framer,
+}
+
+impl Link {
+    /// Bytes held of a message that has not come completely.
+    pub(super) fn bytes(&self) -> usize {
+        self.framer.bytes()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    all: BTreeMap<LinkId, Link>,
+    last: u64,
+}
+
+impl Links {
+    pub(super) fn get(&self, link: LinkId) -> Option<&Link> {
+        self.all.get(&link)
+    }
+
+    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
+        self.all.get_mut(&link)
+    }
+
+    /// The open ones, in the order of their age.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        let open = self.all.iter().filter(|(_, link)| link.is_open);
+        open.map(|(id, link)| (*id, link))
+    }
+
+    fn add(&mut self, link: Link) -> LinkId {
+        self.last += 1;
+        let id = LinkId(self.last);
+        self.all.insert(id, link);
+        id
+    }
+}
+
+impl Cluster {
+    /// Opens a link to a node.
+    pub(super) fn dial(&mut self, at: NodeIndex) {
+        let now = self.ms();
+        let node = &mut self.nodes[at];
+        let address = node.address;
+        node.dialled = Some(now);
+        // It is silent from now on, whether the link comes about or not.
+        node.pinged.get_or_insert(now);
+        let id = self.links.add(Link {
+            node: Some(at),
+            is_inbound: false,
+            is_open: false,
+            since: now,
+            peer_ip: address.ip,
+            local_ip: Ip::UNKNOWN,
+            is_trusted: true,
+            framer: Framer::default(),
+        });
+        self.nodes[at].out = Some(id);
+        self.out.push(Action::Dial {
+            link: id,
+            ip: address.ip.to_vec(),
+            port: address.bus_port,
+        });
+    }
+
+    /// A dialled link is open; `local_ip` is our own address on it.
+    pub(crate) fn opened(&mut self, now: Now, link: LinkId, local_ip: &[u8]) {
+        self.begin(now);
+        let Some(open) = self.links.get_mut(link) else {
+            return;
+        };
+        open.is_open = true;
+        open.since = now.monotonic_ms;
+        open.local_ip = Ip::parse(local_ip).unwrap_or_default();
+        if let Some(at) = open.node {
+            let waiting_since = self.nodes[at].pinged;
+            let meets = self.nodes[at].flags.contains(NodeFlags::MEET);
+            self.greet(link, if meets { Kind::Meet } else { Kind::Ping });
+            // A new link does not make the node less silent.
+            if let Some(node) = self.nodes.get_mut(at)
+                && waiting_since.is_some()
+            {
+                node.pinged = waiting_since;
+            }
+        }
+        self.end();
+    }
+
+    /// A dialled link could not be opened.
+    pub(crate) fn refused(&mut self, now: Now, link: LinkId, why: &str) {
+        self.begin(now);
+        if let Some(at) = self.links.get(link).and_then(|link| link.node) {
+            let address = self.nodes[at].address;
+            self.log(
+                super::Level::Debug,
+                format!("No link to {}:{}: {why}", address.ip, address.bus_port),
+            );
+        }
+        self.drop_link(link);
+        self.end();
+    }
+
+    /// Another node asks for a link: its number. `None`: close it (the door, or too many).
+    pub(crate) fn accepted(&mut self, now: Now, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
+        self.begin(now);
+        // A primary that loads is not to be asked for its slots' keys yet.
+        let is_loading = self.own.is_loading && self.me().is_primary();
+        let is_full = self.links.all.len() >= 2 * NODES_MAX;
+        let peer_ip = Ip::parse(peer_ip)?;
+        let is_trusted = self.is_let_in(&peer_ip);
+        if is_loading || is_full || (!is_trusted && self.settings.meet_secret.is_empty()) {
+            return None;
+        }
+        Some(self.links.add(Link {
+            node: None,
+            is_inbound: true,
+            is_open: true,
+            since: now.monotonic_ms,
+            peer_ip,
+            local_ip: Ip::parse(local_ip).unwrap_or_default(),
+            is_trusted: is_trusted && !self.asks_for_proof(),
+            framer: Framer::default(),
+        }))
+    }
+
+    /// Bytes of a link, in any pieces.
+    pub(crate) fn received(&mut self, now: Now, link: LinkId, mut bytes: &[u8]) {
+        self.begin(now);
+        // The link may be closed by what it says.
+        while let Some(open) = self.links.get_mut(link) {
+            let node = open.node.and_then(|at| self.nodes.get(at));
+            let peer = Peer {
+                is_known: node.is_some_and(|node| !node.is_handshake()),
+                is_light: node.is_some_and(|node| node.is_valkey()),
+            };
+            match open.framer.next(&mut bytes, peer) {
+                Ok(Some(message)) => self.take(link, &message),
+                Ok(None) => break,
+                Err(fault) => {
+                    let from = self.from(link);
+                    self.note(format!("Bad bytes {from}: {fault}"));
+                    if fault.closes_link() {
+                        self.close(link);
+                    }
+                }
+            }
+        }
+        self.end();
+    }
+
+    /// The other end has closed a link, or an error did; or it had more than `link_bytes_max` to send.
+    pub(crate) fn closed(&mut self, now: Now, link: LinkId, by_limit: bool) {
+        self.begin(now);
+        if by_limit {
+            self.stats.links_over_limit += 1;
+            let from = self.from(link);
+            self.warn(format!(
+                "Closed the link {from}: more than cluster-link-sendbuf-limit waits"
+            ));
+        }
+        self.drop_link(link);
+        self.end();
+    }
+
+    /// DEBUG CLUSTERLINK KILL: closes a node's links `to` it, `from` it, or both.
+    pub(crate) fn kill_links(&mut self, now: Now, id: &[u8], to: bool, from: bool) -> bool {
+        self.begin(now);
+        let Some(at) = self.find_text(id) else {
+            return false;
+        };
+        let node = &self.nodes[at];
+        let links = [node.out.filter(|_| to), node.inbound.filter(|_| from)];
+        for link in links.into_iter().flatten() {
+            self.close(link);
+        }
+        self.end();
+        true
+    }
+
+    /// Closes a link.
+    pub(super) fn close(&mut self, link: LinkId) {
+        if self.links.get(link).is_some() {
+            self.drop_link(link);
+            self.out.push(Action::Close(link));
+        }
+    }
+
+    /// A link is gone.
+    pub(super) fn drop_link(&mut self, link: LinkId) {
+        let Some(gone) = self.links.all.remove(&link) else {
+            return;
+        };
+        let now = self.ms();
+        if let Some(node) = gone.node.and_then(|at| self.nodes.get_mut(at)) {
+            if node.out == Some(link) {
+                node.out = None;
+                // A link that worked is made again at once.
+                node.dialled = node.dialled.filter(|_| !gone.is_open);
+            }
+            if node.inbound == Some(link) {
+                (node.inbound, node.unlinked) = (None, now);
+            }
+        }
+    }
+
+    /// An inbound link is of this node. A newer one closes the older.
+    pub(super) fn set_inbound(&mut self, link: LinkId, at: NodeIndex) {
+        let former = self.nodes[at].inbound;
+        if former == Some(link) {
+            return;
+        }
+        if let Some(former) = former {
+            self.close(former);
+        }
+        if let Some(open) = self.links.get_mut(link) {
+            let earlier = open.node.replace(at);
+            if let Some(node) = earlier.and_then(|at| self.nodes.get_mut(at)) {
+                node.inbound = None;
+            }
+            self.nodes[at].inbound = Some(link);
+        }
+    }
+
+    /// `from IP (node ID)`, for the log.
+    pub(super) fn from(&self, link: LinkId) -> String {
+        let Some(open) = self.links.get(link) else {
+            return "from a closed link".into();
+        };
+        match open.node.filter(|&at| at != ME) {
+            Some(at) => format!("from {} (node {})", open.peer_ip, self.called(at)),
+            None => format!("from {}", open.peer_ip),
+        }
+    }
+}
+
+/// An address as messages have it: `ports` are that of clients (TLS's with `tls-cluster`), the other one,
+/// and the bus's.
+pub(super) fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
+    let (port, tls_port) = match tls_cluster {
+        true => (ports.1, ports.0),
+        false => (ports.0, ports.1),
+    };
+    Address {
+        ip,
+        port,
+        tls_port,
+        bus_port: ports.2,
+    }
+}

@@ -1,0 +1,185 @@
+//! Failovers that an operator asks for, and what stands in the way of any failover.
+//!
+//!     CLUSTER FAILOVER: replica -- MFSTART --> primary pauses writes
+//!                       replica <-- PING with PAUSED and the final offset --
+//!                       replica has applied that much -> election, which voters grant with a working primary
+//!
+//! FORCE begins with the election, TAKEOVER needs no votes either.
+
+use super::actions::Action;
+use super::core::Cluster;
+use super::message::{Body, Kind, Marks, NodeFlags};
+use super::nodes::NodeIndex;
+
+/// The primary holds writes back for longer than the replica tries, so that they do not come in between.
+const PAUSE_TIMES: i64 = 2;
+
+/// See the module. At the replica and at its primary.
+#[derive(Debug, Default)]
+pub(super) struct Manual {
+    /// Monotonic milliseconds; `None`: nothing is under way.
+    until: Option<i64>,
+    /// At the primary: who takes over.
+    replica: Option<NodeIndex>,
+    /// At the replica: the offset at which the primary has paused.
+    offset: Option<u64>,
+    can_start: bool,
+}
+
+/// Why a replica does not take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The primary is well or has no slots, and nobody asked.
+    NotNeeded,
+    NotAllowed,
+    DataAge,
+}
+
+impl Manual {
+    pub(super) fn is_running(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// At the primary: the replica that takes over.
+    pub(super) fn replica(&self) -> Option<NodeIndex> {
+        self.replica
+    }
+
+    pub(super) fn can_start(&self) -> bool {
+        self.until.is_some() && self.can_start
+    }
+
+    /// Whether the node that takes over is gone.
+    pub(super) fn forget(&self, at: NodeIndex) -> bool {
+        self.replica == Some(at)
+    }
+}
+
+impl Cluster {
+    /// CLUSTER FAILOVER at a replica.
+    pub(super) fn begin_manual(&mut self, is_forced: bool) {
+        self.end_manual();
+        self.election.reset();
+        self.manual.until = Some(self.ms() + self.settings.manual_failover_timeout);
+        self.manual.can_start = is_forced;
+        if let Some(primary) = self.me().primary.filter(|_| !is_forced) {
+            self.tell(primary, Kind::MfStart, Marks::empty(), Body::Nothing);
+        } else {
+            self.note("Forced failover user request accepted.".into());
+            self.try_election();
+        }
+    }
+
+    /// MFSTART at the primary.
+    pub(super) fn pause_for(&mut self, at: NodeIndex) {
+        if !self.me().is_primary() || self.nodes[at].primary != Some(super::nodes::ME) {
+            return;
+        }
+        self.end_manual();
+        let (now, timeout) = (self.ms(), self.settings.manual_failover_timeout);
+        self.manual.until = Some(now + timeout);
+        self.manual.replica = Some(at);
+        let until_ms = now + PAUSE_TIMES * timeout;
+        let called = self.called(at);
+        self.note(format!(
+            "Manual failover requested by replica {called}. Pausing writes."
+        ));
+        self.out.push(Action::PauseWrites { until_ms });
+    }
+
+    /// The primary has paused at this offset.
+    pub(super) fn hear_paused(&mut self, offset: u64) {
+        if self.manual.until.is_some() && self.manual.offset.is_none() && !self.manual.can_start {
+            self.manual.offset = Some(offset);
+            self.note(format!(
+                "The primary has paused for the manual failover at offset {offset}"
+            ));
+            self.try_manual();
+        }
+    }
+
+    /// The election begins once all that the primary had is here.
+    pub(super) fn try_manual(&mut self) {
+        let has_all = self
+            .manual
+            .offset
+            .is_some_and(|offset| self.me().offset >= offset);
+        if self.manual.until.is_some() && has_all && !self.manual.can_start {
+            self.manual.can_start = true;
+            self.election.reset();
+            self.note("All of the primary's data is here, the manual failover can start.".into());
+            self.try_election();
+        }
+    }
+
+    pub(super) fn check_manual(&mut self) {
+        if self.manual.until.is_some_and(|until| until < self.ms()) {
+            self.warn("Manual failover timed out.".into());
+            self.end_manual();
+        }
+    }
+
+    pub(super) fn end_manual(&mut self) {
+        let ended = std::mem::take(&mut self.manual);
+        if ended.replica.is_some() {
+            self.out.push(Action::ResumeWrites);
+        }
+    }
+
+    /// Why this replica does not take over now.
+    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+        let me = self.me();
+        let is_manual = self.manual.can_start();
+        let primary = me.primary.map(|at| &self.nodes[at]);
+        let is_needed = |failed: bool, empty: bool| (failed || is_manual) && !empty;
+        if !primary.is_some_and(|node| is_needed(node.has_failed(), node.slots.is_empty())) {
+            return Some(Obstacle::NotNeeded);
+        }
+        if is_manual {
+            return None;
+        }
+        if me.flags.contains(NodeFlags::NO_FAILOVER) {
+            return Some(Obstacle::NotAllowed);
+        }
+        (self.data_age() > self.data_age_max()).then_some(Obstacle::DataAge)
+    }
+
+    /// How old our data is, beyond the time that it takes to see a failure; milliseconds.
+    pub(super) fn data_age(&self) -> i64 {
+        let heard = self
+            .own
+            .primary
+            .map_or(self.health.started, |primary| primary.heard_ms);
+        let age = self.ms() - heard;
+        match age > self.settings.node_timeout {
+            true => age - self.settings.node_timeout,
+            false => age,
+        }
+    }
+
+    /// `cluster-replica-validity-factor`; 0: any age will do.
+    pub(super) fn data_age_max(&self) -> i64 {
+        let factor = self.settings.replica_validity_factor;
+        match factor {
+            0 => i64::MAX,
+            _ => self
+                .settings
+                .node_timeout
+                .saturating_mul(factor)
+                .saturating_add(self.settings.repl_ping_period),
+        }
+    }
+
+    pub(super) fn describe_obstacle(&self, obstacle: Obstacle) -> String {
+        match obstacle {
+            Obstacle::NotNeeded => "the primary is up, or has no slots".into(),
+            Obstacle::NotAllowed => "cluster-replica-no-failover is set".into(),
+            Obstacle::DataAge => format!(
+                "Disconnected from primary for longer than allowed: the data is {} ms old, at most {} are \
+                 allowed (cluster-replica-validity-factor)",
+                self.data_age(),
+                self.data_age_max()
+            ),
+        }
+    }
+}

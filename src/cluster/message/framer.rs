@@ -1,0 +1,137 @@
+//! Cuts the bytes of a link into messages.
+
+use super::fault::Fault;
+use super::header::{Header, Kind};
+use super::id::NodeId;
+use super::{
+    GOSSIP_BYTES, LIGHT_BIT, LIGHT_BYTES, MODULE_BYTES, PUBLISH_LENGTHS, SIGNATURE, UPDATE_BYTES,
+    VERSION,
+};
+
+/// What is known of the other end of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// The link is of a node that is known.
+    pub is_known: bool,
+    /// A header of it had [`NodeFlags::LIGHT_PUBLISH`](super::NodeFlags::LIGHT_PUBLISH).
+    pub is_light: bool,
+}
+
+/// The longest message of a node that is not known: a greeting of a large cluster.
+const STRANGER_BYTES_MAX: usize = 1 << 20;
+/// Extensions: some thousands of forgotten nodes.
+const EXTENSIONS_BYTES_MAX: usize = 1 << 20;
+/// The longest publication: channel and message of the longest argument each.
+const PUBLISH_BYTES_MAX: usize = 1 << 30;
+/// So much is allocated before more of a message has come than that.
+const PART_BYTES_MIN: usize = 4096;
+
+/// Bytes of a message that has not come completely.
+#[derive(Debug, Default)]
+pub(crate) struct Framer {
+    part: Vec<u8>,
+    /// The message's length, once its first bytes have been checked; else 0.
+    total: usize,
+    /// Bytes still to come of a message that is dropped.
+    skip: usize,
+}
+
+impl Framer {
+    /// Takes bytes from the front of `input` until it has a whole message, which is [`Message::parse`]'s
+    /// to read. `None`: all of the input is taken, and more is needed. After a fault that does not close
+    /// the link the next call goes on behind its message, of which nothing is stored.
+    ///
+    /// [`Message::parse`]: super::Message::parse
+    pub(crate) fn next(&mut self, input: &mut &[u8], peer: Peer) -> Result<Option<Vec<u8>>, Fault> {
+        let skipped = self.skip.min(input.len());
+        *input = &input[skipped..];
+        self.skip -= skipped;
+        if self.total == 0 {
+            self.take(input, LIGHT_BYTES);
+            let Some(start) = self.part.first_chunk() else {
+                return Ok(None);
+            };
+            let checked = length(start, peer);
+            match checked {
+                Ok(total) => self.total = total,
+                Err(fault) => {
+                    let total = u32::from_be_bytes([start[4], start[5], start[6], start[7]]);
+                    self.skip = (total as usize).saturating_sub(LIGHT_BYTES);
+                    self.part = Vec::new();
+                    return Err(fault);
+                }
+            }
+        }
+        self.take(input, self.total);
+        if self.part.len() < self.total {
+            return Ok(None);
+        }
+        self.total = 0;
+        Ok(Some(std::mem::take(&mut self.part)))
+    }
+
+    /// Fills `part` to this length, as far as the input goes. It grows with what has come, not to what was
+    /// announced.
+    fn take(&mut self, input: &mut &[u8], len: usize) {
+        let missing = len.saturating_sub(self.part.len()).min(input.len());
+        let (taken, rest) = input.split_at(missing);
+        if self.part.capacity() - self.part.len() < missing {
+            let doubled = (self.part.len() + missing) * 2;
+            let capacity = doubled.max(PART_BYTES_MIN).min(len);
+            self.part.reserve_exact(capacity - self.part.len());
+        }
+        self.part.extend_from_slice(taken);
+        *input = rest;
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.part.capacity()
+    }
+}
+
+/// The length of the message that begins so, if it may have that.
+fn length(start: &[u8; LIGHT_BYTES], peer: Peer) -> Result<usize, Fault> {
+    let u16_at = |at: usize| u16::from_be_bytes([start[at], start[at + 1]]);
+    if start[..4] != *SIGNATURE {
+        return Err(Fault::Signature);
+    }
+    let bytes = u32::from_be_bytes([start[4], start[5], start[6], start[7]]);
+    let (total, number, gossip) = (bytes as usize, u16_at(12), usize::from(u16_at(14)));
+    let is_light = number & LIGHT_BIT != 0;
+    if is_light && !peer.is_light {
+        return Err(Fault::Light);
+    }
+    let header = if is_light { LIGHT_BYTES } else { Header::BYTES };
+    let Some(body) = total.checked_sub(header) else {
+        return Err(Fault::Short(bytes));
+    };
+    // Another version's other fields need not be where ours are.
+    let version = u16_at(8);
+    if version != VERSION {
+        return Err(Fault::Version(version));
+    }
+    let kind = Kind::from_wire(number & !LIGHT_BIT).ok_or(Fault::Kind(number))?;
+    if is_light && !kind.may_be_light() {
+        return Err(Fault::Kind(number));
+    }
+    let (body_min, body_max) = match kind {
+        Kind::Ping | Kind::Pong | Kind::Meet => {
+            let entries = gossip * GOSSIP_BYTES;
+            (entries, entries + EXTENSIONS_BYTES_MAX)
+        }
+        Kind::Fail => (NodeId::LEN, NodeId::LEN),
+        Kind::Update => (UPDATE_BYTES, UPDATE_BYTES),
+        Kind::AuthRequest | Kind::AuthAck | Kind::MfStart => (0, 0),
+        Kind::Publish | Kind::PublishShard => (PUBLISH_LENGTHS, PUBLISH_BYTES_MAX),
+        Kind::Module => (MODULE_BYTES, PUBLISH_BYTES_MAX),
+    };
+    let is_long = body > body_max && body_min < body_max;
+    if is_long || (!peer.is_known && total > STRANGER_BYTES_MAX) {
+        return Err(Fault::Long { kind, bytes });
+    }
+    match (body_min..=body_max).contains(&body) {
+        true => Ok(total),
+        false => Err(Fault::Length { kind, bytes }),
+    }
+}

@@ -1,0 +1,23 @@
+//! What a greeting says of another node.
+//!
+//!     0 id | 40 ping sent u32 s | 44 pong received u32 s | 48 ip [46] | 94 port | 96 bus port |
+//!     98 flags | 100 other port | 102 0, 0
+
+use super::flags::NodeFlags;
+use super::id::NodeId;
+use super::ip::Ip;
+
+/// One entry. Times are seconds of the sender's wall clock, 0: none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gossip {
+    pub node: NodeId,
+    pub ping_sent_s: u32,
+    pub pong_received_s: u32,
+    pub ip: Ip,
+    /// The port that the cluster's clients use: TLS's with `tls-cluster`.
+    pub port: u16,
+    /// The other one, or 0.
+    pub other_port: u16,
+    pub bus_port: u16,
+    pub flags: NodeFlags,
+}

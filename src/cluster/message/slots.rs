@@ -1,0 +1,151 @@
+//! A set of slots as messages hold it: one bit for each, slot `s` is bit `s % 8`, from the lowest, of
+//! byte `s / 8`.
+
+use std::fmt;
+
+/// The number of slots.
+pub(crate) const SLOTS: u16 = 16_384;
+
+const BYTES: usize = SLOTS as usize / 8;
+
+/// A set of slots.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SlotMap([u8; BYTES]);
+
+/// A set of slots in a message, or somebody's [`SlotMap`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slots<'m>(&'m [u8; BYTES]);
+
+impl SlotMap {
+    pub(crate) const EMPTY: SlotMap = SlotMap([0; BYTES]);
+
+    pub(crate) fn view(&self) -> Slots<'_> {
+        Slots(&self.0)
+    }
+
+    pub(crate) fn contains(&self, slot: u16) -> bool {
+        self.view().contains(slot)
+    }
+
+    pub(crate) fn insert(&mut self, slot: u16) {
+        self.0[usize::from(slot / 8)] |= 1 << (slot % 8);
+    }
+
+    pub(crate) fn remove(&mut self, slot: u16) {
+        self.0[usize::from(slot / 8)] &= !(1 << (slot % 8));
+    }
+}
+
+impl<'m> Slots<'m> {
+    /// The length in messages.
+    pub(super) const BYTES: usize = BYTES;
+
+    pub(super) fn new(bytes: &'m [u8; BYTES]) -> Slots<'m> {
+        Slots(bytes)
+    }
+
+    pub(super) fn as_bytes(self) -> &'m [u8; BYTES] {
+        self.0
+    }
+
+    pub(crate) fn to_map(self) -> SlotMap {
+        SlotMap(*self.0)
+    }
+
+    pub(crate) fn contains(self, slot: u16) -> bool {
+        self.0[usize::from(slot / 8)] & 1 << (slot % 8) != 0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(self) -> bool {
+        *self.0 == [0; BYTES]
+    }
+
+    /// 64 slots at a time, lowest bit first.
+    fn words(self) -> impl Iterator<Item = u64> + 'm {
+        let words = self.0.as_chunks().0.iter();
+        words.map(|word| u64::from_le_bytes(*word))
+    }
+
+    pub(crate) fn count(self) -> usize {
+        self.words().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The slots, ascending. O(256 + their number).
+    pub(crate) fn iter(self) -> impl Iterator<Item = u16> + 'm {
+        (0..)
+            .step_by(64)
+            .zip(self.words())
+            .flat_map(|(first, mut word)| {
+                std::iter::from_fn(move || {
+                    let bit = word.trailing_zeros() as u16;
+                    word &= word.checked_sub(1)?;
+                    Some(first + bit)
+                })
+            })
+    }
+
+    /// Its runs, as first and last slot.
+    pub(crate) fn ranges(self) -> Vec<(u16, u16)> {
+        let mut ranges: Vec<(u16, u16)> = Vec::new();
+        for slot in self.iter() {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        ranges
+    }
+}
+
+impl Default for SlotMap {
+    fn default() -> SlotMap {
+        SlotMap::EMPTY
+    }
+}
+
+impl FromIterator<u16> for SlotMap {
+    fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> SlotMap {
+        let mut map = SlotMap::EMPTY;
+        slots.into_iter().for_each(|slot| map.insert(slot));
+        map
+    }
+}
+
+impl fmt::Debug for SlotMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl fmt::Debug for Slots<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ranges()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_count_from_the_lowest_of_each_byte() {
+        let map: SlotMap = [0, 9, SLOTS - 1].into_iter().collect();
+        let bytes = map.view().as_bytes();
+        assert_eq!((bytes[0], bytes[1], bytes[BYTES - 1]), (1, 2, 0x80));
+    }
+
+    #[test]
+    fn slots_and_runs_ascend() {
+        let slots = [3, 62, 63, 64, 65, 1000, SLOTS - 2, SLOTS - 1];
+        let mut map: SlotMap = slots.into_iter().collect();
+        assert!(map.view().iter().eq(slots));
+        assert_eq!(map.view().count(), slots.len());
+        let runs = [(3, 3), (62, 65), (1000, 1000), (SLOTS - 2, SLOTS - 1)];
+        assert_eq!(map.view().ranges(), runs);
+        map.remove(1000);
+        assert!(!map.contains(1000) && map.contains(SLOTS - 1));
+        slots.into_iter().for_each(|slot| map.remove(slot));
+        assert!(map.view().is_empty());
+    }
+}

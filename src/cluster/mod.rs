@@ -1,0 +1,95 @@
+//! Cluster: which node serves which slot, and who takes over when one is lost.
+//!
+//! The core is a state machine without I/O. It speaks with Redis's and Valkey's nodes on one bus.
+//!
+//!     nodes.conf --conf--> Saved --> Cluster --conf--> nodes.conf
+//!                                     |  ^
+//!                       pop: Action   |  |  tick, opened, refused, accepted, received, closed, own,
+//!                                     v  |  persisted, command, publish, set_settings, loaded
+//!                                    driver
+//!
+//!     bytes of a link --links--> message --receive--> header: epochs, roles, claims    (claims, roles)
+//!                                                     gossip: new nodes, reports       (gossip, failure)
+//!                                                     votes, manual failover           (votes, election, manual)
+//!     tick --core--> greetings and silence (heartbeat), state (health), elections, migration of replicas
+//!
+//! Invariants
+//!   1. One vote per epoch, also across crashes: what this node decides is saved before it leaves. After
+//!      [`Action::Persist`] no action is handed out until `persisted`; if it failed, no message is.
+//!   2. Nothing of a message is believed before all of it has been checked.
+//!   3. Each slot's owner has the slot in its set, and no other node has; `Cluster::bind` keeps it so.
+//!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with each event,
+//!      the seed with the start.
+//!
+//! Cost: a command of a slot that is served here asks one bit (`serves`). A tick visits each node; a greeting
+//! has entries of a tenth of them. Memory: at most `NODES_MAX` nodes, of which each has 2 KiB if it serves
+//! slots; per link no more than one incomplete message.
+//!
+//! # The driver's duties
+//!
+//! - Start: `Saved::parse` of the locked nodes.conf, or `Saved::fresh`; `Cluster::new`; carry out its actions;
+//!   `loaded` once the data is there.
+//! - A timer: `tick` every [`TICK_MS`] milliseconds, after `own` with what has become of this server. A pause of
+//!   writes is told by `own` together with the offset that is final then.
+//! - After **each** call, `pop` until there is nothing more, and carry out each action in its order.
+//! - Bytes of links: `received`, in whatever pieces. Framing and its bounds are the core's.
+//!
+//! # Where it differs from Redis and Valkey
+//!
+//! - If nodes.conf cannot be saved the node falls silent on the bus and gives no votes; Redis exits.
+//! - A MEET is repeated until it is answered, to any kind of node (Valkey does so, too).
+//! - A primary that stood still for longer than the node timeout serves only after it has heard from a
+//!   majority for a while (`health`): what it would take before may be lost.
+//! - Reports of failures count if their sender has slots (as in Valkey), a voter counts once per election.
+//! - A PAUSED mark is sent once the pause is in force, so that its offset is final.
+//! - Nobody can take this node's primary from it by gossip of forgotten nodes.
+//! - A door on the bus (`door`), and CLUSTER EXPLAIN (`explain`).
+
+mod actions;
+mod blacklist;
+mod claims;
+mod commands;
+mod conf;
+mod core;
+mod door;
+mod election;
+mod explain;
+mod failure;
+mod gossip;
+mod health;
+mod heartbeat;
+mod links;
+mod manual;
+mod meet;
+mod message;
+mod migration;
+mod nodes;
+mod receive;
+mod restart;
+mod roles;
+mod route;
+mod send;
+mod settings;
+#[cfg(test)]
+mod simulation;
+mod slots;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod view;
+mod votes;
+
+pub(crate) use actions::{Action, Level, LinkId};
+pub(crate) use conf::Saved;
+pub(crate) use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
+pub(crate) use route::{Keys, Redirect, Request, Viewer};
+pub(crate) use settings::{Endpoint, Settings};
+
+/// What the fuzz targets feed with any bytes.
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing {
+    pub(crate) use super::conf::Saved;
+    pub(crate) use super::message::{
+        Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, SlotMap, Vendor,
+    };
+}

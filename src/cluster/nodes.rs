@@ -1,0 +1,358 @@
+//! The nodes that this one knows, itself among them.
+//!
+//! A node keeps its number (`NodeIndex`) as long as it is known; ours is always [`ME`]. A number is used
+//! again after its node is forgotten: `Cluster::forget` removes all references.
+
+use std::collections::HashMap;
+use std::ops::{Index, IndexMut};
+
+use super::actions::LinkId;
+use super::message::{Ip, NodeFlags, NodeId};
+use super::slots::SlotSet;
+
+/// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could fill the
+/// memory with invented ones.
+pub(super) const NODES_MAX: usize = 16384;
+
+/// At most this many at a time are being met.
+pub(super) const HANDSHAKES_MAX: usize = 1024;
+
+/// A node's number in [`Nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeIndex(pub u32);
+
+/// This node.
+pub(super) const ME: NodeIndex = NodeIndex(0);
+
+/// Where a node is. A port of 0 is one that it does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub ip: Ip,
+    pub port: u16,
+    pub tls_port: u16,
+    pub bus_port: u16,
+}
+
+/// What a node calls itself, beside its address. Empty or 0: not set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub hostname: Vec<u8>,
+    pub human: Vec<u8>,
+    pub client_ipv4: Vec<u8>,
+    pub client_ipv6: Vec<u8>,
+    pub client_port: u16,
+    pub client_tls_port: u16,
+    pub zone: Vec<u8>,
+}
+
+/// See the module. Times are monotonic milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub id: NodeId,
+    pub shard: NodeId,
+    pub flags: NodeFlags,
+    pub config_epoch: u64,
+    pub slots: SlotSet,
+    pub address: Address,
+    pub names: Names,
+    /// `None` of a replica: its primary is not known (yet).
+    pub primary: Option<NodeIndex>,
+    pub replicas: Vec<NodeIndex>,
+    pub offset: u64,
+    /// When it became known, or its handshake began.
+    pub created: i64,
+    /// The PING that waits for its PONG.
+    pub pinged: Option<i64>,
+    /// The last PONG, to us or (by gossip) to another.
+    pub ponged: Option<i64>,
+    /// The last message of any kind.
+    pub heard: i64,
+    /// When FAIL was set.
+    pub failed: i64,
+    /// Since when a primary with slots has had no working replica.
+    pub orphaned: Option<i64>,
+    /// When we last voted for a replica of this primary.
+    pub voted: Option<i64>,
+    /// When a link to it was last asked for.
+    pub dialled: Option<i64>,
+    /// When a MEET was last sent to it.
+    pub met: Option<i64>,
+    /// Since when it has had no link to us.
+    pub unlinked: i64,
+    /// The link that we have opened, and the one that the node has.
+    pub out: Option<LinkId>,
+    pub inbound: Option<LinkId>,
+    /// Which primaries see it failing, and when they last said so.
+    pub reports: Vec<(NodeIndex, i64)>,
+    /// The flags and marks of its last header: what it can read.
+    pub header_flags: NodeFlags,
+    pub takes_extensions: bool,
+    /// For CLUSTER EXPLAIN: what it last said of itself and of the time.
+    pub told: Told,
+}
+
+/// What a node last said, for CLUSTER EXPLAIN.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub current_epoch: u64,
+    pub state_is_fail: bool,
+    /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its clock is
+    /// ahead of ours, if it is.
+    pub clock_ahead_ms: Option<i64>,
+    /// How many slots it claims otherwise than we see it, the first of them, and since when.
+    pub disputed: Option<(usize, u16, i64)>,
+}
+
+impl Node {
+    pub(super) fn new(id: NodeId, shard: NodeId, flags: NodeFlags, now: i64) -> Node {
+        Node {
+            id,
+            shard,
+            flags,
+            config_epoch: 0,
+            slots: SlotSet::default(),
+            address: Address::default(),
+            names: Names::default(),
+            primary: None,
+            replicas: Vec::new(),
+            offset: 0,
+            created: now,
+            pinged: None,
+            ponged: None,
+            heard: now,
+            failed: 0,
+            orphaned: None,
+            voted: None,
+            dialled: None,
+            met: None,
+            unlinked: now,
+            out: None,
+            inbound: None,
+            reports: Vec::new(),
+            header_flags: NodeFlags::empty(),
+            takes_extensions: false,
+            told: Told::default(),
+        }
+    }
+
+    pub(crate) fn is_primary(&self) -> bool {
+        self.flags.contains(NodeFlags::PRIMARY)
+    }
+
+    pub(crate) fn is_replica(&self) -> bool {
+        self.flags.contains(NodeFlags::REPLICA)
+    }
+
+    /// A primary with slots: one that votes and counts for a majority.
+    pub(crate) fn is_voter(&self) -> bool {
+        self.is_primary() && !self.slots.is_empty()
+    }
+
+    pub(crate) fn is_handshake(&self) -> bool {
+        self.flags.contains(NodeFlags::HANDSHAKE)
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.flags.contains(NodeFlags::FAIL)
+    }
+
+    pub(crate) fn is_failing(&self) -> bool {
+        self.flags.intersects(NodeFlags::FAIL | NodeFlags::PFAIL)
+    }
+
+    /// What a replica has, which its own word must not be: a working node.
+    pub(crate) fn has_address(&self) -> bool {
+        !self.flags.contains(NodeFlags::NO_ADDRESS)
+    }
+
+    /// Its headers are those of a Valkey node.
+    pub(crate) fn is_valkey(&self) -> bool {
+        self.header_flags.contains(NodeFlags::LIGHT_PUBLISH)
+    }
+}
+
+/// See the module. Lookup by id is O(1), a walk O(nodes).
+#[derive(Debug)]
+pub(super) struct Nodes {
+    slab: Vec<Option<Box<Node>>>,
+    free: Vec<NodeIndex>,
+    by_id: HashMap<NodeId, NodeIndex>,
+    /// The nodes with PFAIL.
+    pub suspects: Vec<NodeIndex>,
+}
+
+impl Nodes {
+    pub(super) fn new(me: Node) -> Nodes {
+        let by_id = HashMap::from([(me.id, ME)]);
+        Nodes {
+            slab: vec![Some(Box::new(me))],
+            free: Vec::new(),
+            by_id,
+            suspects: Vec::new(),
+        }
+    }
+
+    /// The number of nodes, this one and handshakes included.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn find(&self, id: &NodeId) -> Option<NodeIndex> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(super) fn get(&self, at: NodeIndex) -> Option<&Node> {
+        self.slab.get(at.0 as usize)?.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, at: NodeIndex) -> Option<&mut Node> {
+        self.slab.get_mut(at.0 as usize)?.as_deref_mut()
+    }
+
+    /// `None`: the id is known already, or there are too many nodes.
+    pub(super) fn add(&mut self, node: Node) -> Option<NodeIndex> {
+        if self.by_id.contains_key(&node.id) || self.len() >= NODES_MAX {
+            return None;
+        }
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.slab.push(None);
+            NodeIndex(self.slab.len() as u32 - 1)
+        });
+        self.by_id.insert(node.id, at);
+        self.slab[at.0 as usize] = Some(Box::new(node));
+        Some(at)
+    }
+
+    /// Takes a node out; the caller removes what refers to it.
+    pub(super) fn remove(&mut self, at: NodeIndex) -> Option<Box<Node>> {
+        let node = self.slab.get_mut(at.0 as usize)?.take()?;
+        self.by_id.remove(&node.id);
+        self.suspects.retain(|&suspect| suspect != at);
+        self.free.push(at);
+        Some(node)
+    }
+
+    /// Gives a node another id: at the end of its handshake, or ours at RESET HARD. Nothing happens if the
+    /// id is taken.
+    pub(super) fn rename(&mut self, at: NodeIndex, id: NodeId) {
+        if !self.by_id.contains_key(&id) {
+            let former = std::mem::replace(&mut self[at].id, id);
+            self.by_id.remove(&former);
+            self.by_id.insert(id, at);
+        }
+    }
+
+    /// All nodes, in the order of their numbers; ours is the first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeIndex, &Node)> {
+        let numbered = (0u32..).map(NodeIndex).zip(&self.slab);
+        numbered.filter_map(|(at, node)| Some((at, node.as_deref()?)))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (NodeIndex, &mut Node)> {
+        let numbered = (0u32..).map(NodeIndex).zip(&mut self.slab);
+        numbered.filter_map(|(at, node)| Some((at, node.as_deref_mut()?)))
+    }
+
+    /// The numbers of all nodes but this one.
+    pub(super) fn others(&self) -> Vec<NodeIndex> {
+        self.iter()
+            .map(|(at, _)| at)
+            .filter(|&at| at != ME)
+            .collect()
+    }
+
+    /// The node at a random place; `None` if it is empty.
+    pub(super) fn at_random(&self, random: u64) -> Option<NodeIndex> {
+        let at = NodeIndex((random % self.slab.len() as u64) as u32);
+        self.get(at).map(|_| at)
+    }
+
+    /// Makes `replica` one of `primary`'s, and of nobody else's.
+    pub(super) fn set_primary(&mut self, replica: NodeIndex, primary: Option<NodeIndex>) {
+        let former = std::mem::replace(&mut self[replica].primary, primary);
+        if former == primary {
+            return;
+        }
+        if let Some(former) = former {
+            let node = &mut self[former];
+            node.replicas.retain(|&at| at != replica);
+            if node.replicas.is_empty() {
+                node.flags.remove(NodeFlags::MIGRATE_TO);
+            }
+        }
+        if let Some(primary) = primary {
+            let node = &mut self[primary];
+            node.replicas.push(replica);
+            node.flags.insert(NodeFlags::MIGRATE_TO);
+        }
+    }
+
+    /// Sets or clears PFAIL.
+    pub(super) fn set_suspect(&mut self, at: NodeIndex, is_suspect: bool) {
+        self[at].flags.set(NodeFlags::PFAIL, is_suspect);
+        self.suspects.retain(|&suspect| suspect != at);
+        if is_suspect {
+            self.suspects.push(at);
+        }
+    }
+
+    /// How many of a primary's replicas have not failed.
+    pub(super) fn working_replicas(&self, primary: NodeIndex) -> usize {
+        let replicas = self[primary].replicas.iter();
+        replicas.filter(|&&at| !self[at].is_failing()).count()
+    }
+}
+
+impl Index<NodeIndex> for Nodes {
+    type Output = Node;
+
+    fn index(&self, at: NodeIndex) -> &Node {
+        self.get(at)
+            .expect("numbers of forgotten nodes are removed")
+    }
+}
+
+impl IndexMut<NodeIndex> for Nodes {
+    fn index_mut(&mut self, at: NodeIndex) -> &mut Node {
+        self.get_mut(at)
+            .expect("numbers of forgotten nodes are removed")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: u8) -> Node {
+        let id = NodeId::parse(&[name; 40]).expect("an id");
+        Node::new(id, id, NodeFlags::PRIMARY, 0)
+    }
+
+    #[test]
+    fn a_number_is_used_again_and_an_id_is_not_taken_twice() {
+        let mut nodes = Nodes::new(node(b'a'));
+        let b = nodes.add(node(b'b')).expect("new");
+        assert!(nodes.add(node(b'b')).is_none());
+        assert!(nodes.remove(b).is_some() && nodes.find(&node(b'b').id).is_none());
+        assert_eq!(nodes.add(node(b'c')), Some(b));
+        nodes.rename(b, node(b'd').id);
+        assert_eq!(nodes.find(&node(b'd').id), Some(b));
+        nodes.rename(b, node(b'a').id);
+        assert_eq!(nodes.find(&node(b'a').id), Some(ME));
+        assert_eq!(nodes.len(), 2);
+    }
+
+    #[test]
+    fn a_primary_is_a_target_of_migration_while_it_has_replicas() {
+        let mut nodes = Nodes::new(node(b'a'));
+        let b = nodes.add(node(b'b')).expect("new");
+        let c = nodes.add(node(b'c')).expect("new");
+        nodes.set_primary(b, Some(ME));
+        nodes.set_primary(b, Some(ME));
+        assert_eq!(nodes[ME].replicas, [b]);
+        assert!(nodes[ME].flags.contains(NodeFlags::MIGRATE_TO));
+        nodes.set_primary(b, Some(c));
+        assert!(nodes[ME].replicas.is_empty() && nodes[c].replicas == [b]);
+        assert!(!nodes[ME].flags.contains(NodeFlags::MIGRATE_TO));
+    }
+}

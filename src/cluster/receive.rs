@@ -1,0 +1,424 @@
+//! Takes messages: who sends one, and what it changes.
+
+use super::actions::{Action, Level, LinkId};
+use super::claims::EPOCH_MAX;
+use super::core::Cluster;
+use super::links;
+use super::message::{
+    Body, Extensions, Gossip, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId,
+};
+use super::nodes::{Address, ME, NodeIndex};
+
+impl Cluster {
+    /// Takes one message of a link. It may close the link and forget nodes.
+    pub(super) fn take(&mut self, link: LinkId, bytes: &[u8]) {
+        // Counted before it is checked, as Redis does.
+        if let Some(kind) = Message::kind_of(bytes) {
+            self.stats.received.add(kind, bytes.len());
+            let drops = self.switches.drop_kind;
+            if drops == -2 || drops == kind as i32 {
+                if self.switches.close_on_drop {
+                    self.close(link);
+                }
+                return;
+            }
+        }
+        let message = match Message::parse(bytes) {
+            Ok(message) => message,
+            Err(rejected) => {
+                let from = self.from(link);
+                let sender = rejected.sender.map_or("?".into(), |id| id.to_string());
+                self.note(format!(
+                    "Dropped a message of {sender} {from}: {}",
+                    rejected.fault
+                ));
+                if rejected.fault.closes_link() {
+                    self.close(link);
+                }
+                return;
+            }
+        };
+        let Some(header) = &message.header else {
+            return self.take_light(link, &message);
+        };
+        if header.current_epoch.max(header.config_epoch) > EPOCH_MAX {
+            let from = self.from(link);
+            self.note(format!("Dropped a message with an invented epoch {from}"));
+            return;
+        }
+        let sender = self.sender(link, header);
+        let proof = match &message.body {
+            Body::Greeting { extensions, .. } => extensions.proof.as_ref(),
+            _ => None,
+        };
+        if !self.may_speak(link, header, sender.known(), proof) {
+            return;
+        }
+        if let Sender::Known(at) = sender {
+            self.hear_header(at, header);
+        }
+        match (&message.body, sender) {
+            (Body::Greeting { gossip, extensions }, _) => {
+                self.take_greeting(link, message.kind, header, (gossip, extensions), sender);
+            }
+            (_, Sender::Me | Sender::Other | Sender::Unknown) => {}
+            (Body::Fail(id), Sender::Known(at)) => self.hear_fail(at, id),
+            (
+                &Body::Publish {
+                    channel,
+                    message: text,
+                },
+                Sender::Known(_),
+            ) => {
+                self.deliver(channel, text, message.kind);
+            }
+            (&Body::Update { epoch, node, slots }, Sender::Known(_)) => {
+                self.take_update(&node, epoch, slots);
+            }
+            (Body::Module, Sender::Known(_)) => {}
+            (Body::Nothing, Sender::Known(at)) => match message.kind {
+                Kind::AuthRequest => self.consider_vote(at, header),
+                Kind::AuthAck => self.count_vote(at, header),
+                Kind::MfStart => self.pause_for(at),
+                _ => {}
+            },
+        }
+    }
+
+    /// Valkey's light messages have no header: their sender is the link's node.
+    fn take_light(&mut self, link: LinkId, message: &Message<'_>) {
+        let open = self.links.get(link);
+        let is_known = open.is_some_and(|open| open.is_trusted && open.node.is_some());
+        if let (
+            true,
+            &Body::Publish {
+                channel,
+                message: text,
+            },
+        ) = (is_known, &message.body)
+        {
+            self.deliver(channel, text, message.kind);
+        }
+    }
+
+    fn deliver(&mut self, channel: &[u8], message: &[u8], kind: Kind) {
+        self.out.push(Action::Deliver {
+            channel: channel.to_vec(),
+            message: message.to_vec(),
+            is_sharded: kind == Kind::PublishShard,
+        });
+    }
+
+    /// Who sends: by the link that we have opened only its node does.
+    fn sender(&self, link: LinkId, header: &Header<'_>) -> Sender {
+        let open = self.links.get(link);
+        let dialled = open
+            .filter(|open| !open.is_inbound)
+            .and_then(|open| open.node);
+        let dialled = dialled.map(|at| &self.nodes[at]);
+        let is_other =
+            |id: NodeId| dialled.is_some_and(|node| !node.is_handshake() && node.id != id);
+        match self.nodes.find(&header.sender) {
+            _ if is_other(header.sender) => Sender::Other,
+            Some(ME) => Sender::Me,
+            // A random id of ours for a node whose name we do not know is nobody's name.
+            Some(at) if !self.nodes[at].is_handshake() => Sender::Known(at),
+            _ => Sender::Unknown,
+        }
+    }
+
+    /// What each message of a known node says.
+    fn hear_header(&mut self, at: NodeIndex, header: &Header<'_>) {
+        let now = self.ms();
+        let Header {
+            current_epoch,
+            config_epoch,
+            offset,
+            ..
+        } = *header;
+        if current_epoch > self.current_epoch {
+            self.current_epoch = current_epoch;
+            self.save();
+        }
+        let node = &mut self.nodes[at];
+        node.heard = now;
+        self.changed.routes |= (node.offset == 0) != (offset == 0);
+        node.offset = offset;
+        node.header_flags = header.flags;
+        node.takes_extensions |= header.marks.contains(Marks::EXTENSIONS);
+        node.told.current_epoch = current_epoch;
+        node.told.state_is_fail = !header.is_ok;
+        // A replica's header has its primary's epoch.
+        if header.primary.is_none() && config_epoch > node.config_epoch {
+            node.config_epoch = config_epoch;
+            self.save_soon();
+        }
+        if header.primary.is_none() {
+            self.reconsider_election(config_epoch);
+        }
+        if header.marks.contains(Marks::PAUSED) && self.me().primary == Some(at) {
+            self.hear_paused(offset);
+        }
+    }
+
+    fn take_greeting(
+        &mut self,
+        link: LinkId,
+        kind: Kind,
+        header: &Header<'_>,
+        (gossip, extensions): (&[Gossip], &Extensions<'_>),
+        sender: Sender,
+    ) {
+        let Some(open) = self.links.get(link) else {
+            return;
+        };
+        let (is_inbound, local_ip) = (open.is_inbound, open.local_ip);
+        // A node that was only met by others learns its address by their first PING.
+        if is_inbound && (kind == Kind::Meet || self.me().address.ip.is_empty()) {
+            self.learn_own_ip(local_ip);
+        }
+        if kind == Kind::Meet && is_inbound {
+            match sender {
+                Sender::Unknown if self.is_still_forgotten(&header.sender, gossip) => {}
+                Sender::Unknown => self.meet_back(link, header),
+                Sender::Known(at) => self.hear_meet_again(at),
+                _ => {}
+            }
+        }
+        if is_inbound && let Sender::Known(at) = sender {
+            self.set_inbound(link, at);
+        }
+        if kind != Kind::Pong {
+            self.greet(link, Kind::Pong);
+        }
+        let sender = match is_inbound {
+            true => sender.known(),
+            false => self.end_handshake(link, header, sender),
+        };
+        let Some(at) = sender else {
+            return;
+        };
+        let flag = NodeFlags::NO_FAILOVER;
+        self.nodes[at].flags.set(flag, header.flags.contains(flag));
+        if kind != Kind::Pong && is_inbound {
+            self.hear_address(at, link, header);
+        }
+        if kind == Kind::Pong && !is_inbound {
+            self.hear_pong(at);
+        }
+        self.hear_role(at, header);
+        self.hear_claims(at, header);
+        self.hear_gossip(at, gossip);
+        // Gossip and claims forget no node.
+        self.hear_extensions(at, extensions);
+    }
+
+    /// The id of a node that we have met, or the proof that its address is another's by now. Returns the
+    /// sender if it is a known node.
+    fn end_handshake(
+        &mut self,
+        link: LinkId,
+        header: &Header<'_>,
+        sender: Sender,
+    ) -> Option<NodeIndex> {
+        let at = self.links.get(link)?.node?;
+        if !self.nodes[at].is_handshake() {
+            if sender == Sender::Known(at) {
+                return Some(at);
+            }
+            self.lose_address(at, &header.sender);
+            return None;
+        }
+        match sender {
+            Sender::Unknown if self.blacklist.contains(&header.sender) => {
+                // CLUSTER MEET takes it back.
+                self.blacklist.remove(&header.sender);
+            }
+            Sender::Unknown => {}
+            Sender::Known(known) => {
+                let text = format!("Handshake: node {} is known", self.called(known));
+                self.log(Level::Verbose, text);
+                let address = self.address_in(link, header);
+                self.move_to(known, address);
+                self.forget(at);
+                return None;
+            }
+            Sender::Me | Sender::Other => {
+                self.forget(at);
+                return None;
+            }
+        }
+        self.nodes.rename(at, header.sender);
+        let node = &mut self.nodes[at];
+        node.flags.remove(NodeFlags::HANDSHAKE | NodeFlags::MEET);
+        node.flags.insert(match header.primary {
+            None => NodeFlags::PRIMARY,
+            Some(_) => NodeFlags::REPLICA,
+        });
+        let text = format!("Handshake with node {} completed", header.sender);
+        self.log(Level::Verbose, text);
+        self.changed.routes = true;
+        self.save_soon();
+        self.hear_header(at, header);
+        Some(at)
+    }
+
+    /// By our link to a node another one answers: the node is elsewhere, if at all.
+    fn lose_address(&mut self, at: NodeIndex, answers: &NodeId) {
+        let called = self.called(at);
+        self.note(format!("At the address of node {called} is node {answers}"));
+        let is_new = self.nodes[at].has_address();
+        if let Some(link) = self.nodes[at].out {
+            self.close(link);
+        }
+        let node = &mut self.nodes[at];
+        node.flags.insert(NodeFlags::NO_ADDRESS);
+        node.address = Address::default();
+        node.ponged = None;
+        let id = node.id;
+        self.changed.routes = true;
+        self.save_soon();
+        if is_new && self.is_valkey() && !self.nodes[at].has_failed() {
+            self.mark_failed(at);
+            self.broadcast_fail(id);
+        }
+    }
+
+    /// A forgotten node that has not forgotten us sends MEET by itself when it misses our link. One that was
+    /// reset, and is to join again, knows none of ours.
+    fn is_still_forgotten(&self, sender: &NodeId, gossip: &[Gossip]) -> bool {
+        let is_ours = |entry: &Gossip| self.nodes.find(&entry.node).is_some();
+        self.blacklist.contains(sender) && gossip.iter().any(is_ours)
+    }
+
+    fn learn_own_ip(&mut self, local_ip: Ip) {
+        let me = self.me().address.ip;
+        if self.settings.announce_ip.is_empty() && !local_ip.is_empty() && me != local_ip {
+            self.nodes.get_mut(ME).expect("ours").address.ip = local_ip;
+            self.note(format!("Our own address is now {local_ip}"));
+            self.changed.routes = true;
+            self.save_soon();
+        }
+    }
+
+    /// Where the sender of a message is, as it says or as the link shows.
+    pub(super) fn address_in(&self, link: LinkId, header: &Header<'_>) -> Address {
+        let peer_ip = self.links.get(link).map(|open| open.peer_ip);
+        let ip = match header.ip.is_empty() {
+            true => peer_ip.unwrap_or_default(),
+            false => header.ip,
+        };
+        let ports = (header.port, header.other_port, header.bus_port);
+        links::address(self.settings.tls_cluster, ip, ports)
+    }
+
+    /// A node that dials us says where it is.
+    fn hear_address(&mut self, at: NodeIndex, link: LinkId, header: &Header<'_>) {
+        let address = self.address_in(link, header);
+        self.move_to(at, address);
+    }
+
+    /// A node has another address: we dial it there.
+    fn move_to(&mut self, at: NodeIndex, address: Address) {
+        if self.nodes[at].address == address || address.ip.is_empty() || at == ME {
+            return;
+        }
+        let called = self.called(at);
+        self.note(format!(
+            "Address of node {called} is now {}:{}",
+            address.ip, address.port
+        ));
+        if let Some(link) = self.nodes[at].out {
+            self.close(link);
+        }
+        let node = &mut self.nodes[at];
+        node.address = address;
+        node.flags.remove(NodeFlags::NO_ADDRESS);
+        self.changed.routes = true;
+        self.save_soon();
+        if self.me().primary == Some(at) {
+            self.follow_primary();
+        }
+    }
+
+    fn hear_pong(&mut self, at: NodeIndex) {
+        let now = self.ms();
+        let node = &mut self.nodes[at];
+        node.ponged = Some(now);
+        node.pinged = None;
+        if node.flags.contains(NodeFlags::PFAIL) {
+            self.nodes.set_suspect(at, false);
+            self.changed.health = true;
+            let called = self.called(at);
+            self.log(Level::Verbose, format!("Node {called} answers again"));
+        } else if node.has_failed() {
+            self.clear_failure(at);
+        }
+    }
+
+    /// What the node says of itself beside its header.
+    fn hear_extensions(&mut self, at: NodeIndex, extensions: &Extensions<'_>) {
+        if !self.nodes[at].takes_extensions {
+            return;
+        }
+        let text = |text: Option<&[u8]>| text.unwrap_or_default().to_vec();
+        let node = &mut self.nodes[at];
+        let mut names = node.names.clone();
+        names.hostname = text(extensions.hostname);
+        names.human = text(extensions.human_nodename);
+        if node.is_valkey() {
+            names.client_ipv4 = text(extensions.client_ipv4);
+            names.client_ipv6 = text(extensions.client_ipv6);
+            names.client_port = extensions.client_port.unwrap_or(0);
+            names.client_tls_port = extensions.client_tls_port.unwrap_or(0);
+            names.zone = text(extensions.availability_zone);
+        }
+        let is_renamed = names != node.names;
+        node.names = names;
+        let is_moved = extensions.shard.is_some_and(|shard| shard != node.shard);
+        if let Some(shard) = extensions.shard.filter(|_| is_moved) {
+            self.set_shard(at, shard);
+        }
+        if is_renamed || is_moved {
+            self.changed.routes = true;
+            self.save_soon();
+        }
+        if let Some(secret) = extensions.secret {
+            self.secret = self.secret.min(secret);
+        }
+        for &(id, seconds) in &extensions.forgotten {
+            self.hear_forgotten(at, &id, seconds);
+        }
+    }
+
+    /// A primary's replicas have its shard.
+    fn set_shard(&mut self, at: NodeIndex, shard: NodeId) {
+        let node = &mut self.nodes[at];
+        node.shard = shard;
+        if node.is_primary() {
+            for replica in node.replicas.clone() {
+                self.nodes[replica].shard = shard;
+            }
+        }
+    }
+}
+
+/// Who sends a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    /// This node itself: the link leads back.
+    Me,
+    Known(NodeIndex),
+    Unknown,
+    /// By a link that we have opened, another than its node.
+    Other,
+}
+
+impl Sender {
+    fn known(self) -> Option<NodeIndex> {
+        match self {
+            Sender::Known(at) => Some(at),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! This node becomes a replica or a primary.
+
+use super::actions::Action;
+use super::core::Cluster;
+use super::message::NodeFlags;
+use super::nodes::{ME, NodeIndex};
+
+impl Cluster {
+    /// This node follows another one.
+    pub(super) fn become_replica(&mut self, primary: NodeIndex) {
+        assert!(primary != ME, "a node does not follow itself");
+        let slots: Vec<u16> = self.me().slots.iter().collect();
+        for slot in slots {
+            self.unbind(slot);
+        }
+        self.owners.migrating.clear();
+        self.owners.importing.clear();
+        self.nodes.set_primary(ME, Some(primary));
+        let shard = self.nodes[primary].shard;
+        let me = &mut self.nodes[ME];
+        me.flags.remove(NodeFlags::PRIMARY | NodeFlags::MIGRATE_TO);
+        me.flags.insert(NodeFlags::REPLICA);
+        me.shard = shard;
+        self.election.reset();
+        self.end_manual();
+        self.save();
+        self.follow_primary();
+        // Nobody is to take this node for a primary, not even until its next greeting.
+        self.announce(false);
+        (self.changed.health, self.changed.routes) = (true, true);
+    }
+
+    /// This node is a primary, without slots yet.
+    pub(super) fn become_primary(&mut self) {
+        self.nodes.set_primary(ME, None);
+        let me = &mut self.nodes[ME];
+        let was_replica = me.is_replica();
+        me.flags.remove(NodeFlags::REPLICA);
+        me.flags.insert(NodeFlags::PRIMARY);
+        if was_replica {
+            self.out.push(Action::Lead);
+        }
+        self.save();
+        (self.changed.health, self.changed.routes) = (true, true);
+    }
+
+    /// Replicates from our primary's address as it is now.
+    pub(super) fn follow_primary(&mut self) {
+        let Some(primary) = self.me().primary else {
+            return;
+        };
+        let node = &self.nodes[primary];
+        let address = node.address;
+        let port = match self.settings.tls_replication {
+            true => address.tls_port,
+            false => address.port,
+        };
+        if node.has_address() && !address.ip.is_empty() && port != 0 {
+            let ip = address.ip.to_vec();
+            self.out.push(Action::Follow { ip, port });
+        }
+    }
+
+    /// A replica that has won takes what its primary had, and tells all.
+    pub(super) fn replace_primary(&mut self) {
+        let Some(former) = self.me().primary else {
+            return;
+        };
+        let slots: Vec<u16> = self.nodes[former].slots.iter().collect();
+        self.become_primary();
+        for slot in slots {
+            self.bind(slot, ME);
+        }
+        self.judge_health();
+        self.save();
+        self.announce(false);
+        self.end_manual();
+        self.election.reset();
+    }
+}

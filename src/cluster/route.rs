@@ -1,0 +1,197 @@
+//! Where a command runs: here, or at another node.
+
+use super::nodes::{ME, Node, NodeIndex};
+use super::settings::Endpoint;
+use super::slots::Owners;
+
+/// Which keys of a command are in this node's keyspace. Asked only of slots that move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    All,
+    Some,
+    None,
+}
+
+/// A command with keys, all of one slot.
+pub(crate) struct Request<'r> {
+    pub slot: u16,
+    /// The row may write (a script's declared flags count, too).
+    pub is_write: bool,
+    /// SSUBSCRIBE, SPUBLISH and the like: the key is a channel.
+    pub is_shard_pubsub: bool,
+    /// The client sent ASKING before, or the row has it by itself (RESTORE-ASKING).
+    pub is_asking: bool,
+    /// The client sent READONLY.
+    pub is_readonly: bool,
+    pub is_migrate: bool,
+    pub has_several_keys: bool,
+    pub keys: &'r dyn Fn() -> Keys,
+}
+
+/// Why a command does not run here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    /// The owner's number (`Cluster::redirect_line` knows it).
+    Moved {
+        slot: u16,
+        node: u32,
+    },
+    Ask {
+        slot: u16,
+        node: u32,
+    },
+    TryAgain,
+    CrossSlot,
+    Unbound,
+    Down,
+    DownForWrites,
+}
+
+/// Who is told of an address: its connection decides which.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Viewer {
+    pub is_tls: bool,
+    /// The address family of the client's connection, for Valkey's client addresses.
+    pub is_ipv6: bool,
+    pub is_resp3: bool,
+}
+
+impl super::Cluster {
+    /// Whether commands of this slot run here without another question: it is ours, does not move, and the
+    /// cluster is well. The only test on the way of a usual command.
+    #[inline]
+    pub(crate) fn serves(&self, slot: u16) -> bool {
+        self.served[usize::from(slot) / 64] & 1 << (slot % 64) != 0
+    }
+
+    /// Where the command runs, by Redis's questions in their order. O(1) but for `keys`; changes nothing.
+    pub(crate) fn route(&self, request: &Request<'_>) -> Result<(), Redirect> {
+        let slot = request.slot;
+        let owner = self.owners.owner(slot).ok_or(Redirect::Unbound)?;
+        if !self.health.is_ok {
+            self.route_when_down(request)?;
+        }
+        let my_primary = self.me().primary;
+        let reads_here = request.is_readonly && my_primary == Some(owner);
+        // In Valkey a replica knows its primary's open slots, too.
+        let migrating = match owner == ME || reads_here {
+            true => self.owners.migrating.get(&slot),
+            false => None,
+        };
+        let is_importing = self.owners.importing.contains_key(&slot);
+        if request.is_migrate && (migrating.is_some() || is_importing) {
+            return Ok(());
+        }
+        if let Some(to) = migrating {
+            match (request.keys)() {
+                Keys::All => {}
+                Keys::Some => return Err(Redirect::TryAgain),
+                Keys::None => return Err(Redirect::Ask { slot, node: to.0 }),
+            }
+        }
+        if is_importing && request.is_asking {
+            return match request.has_several_keys && (request.keys)() != Keys::All {
+                true => Err(Redirect::TryAgain),
+                false => Ok(()),
+            };
+        }
+        let is_read = request.is_readonly || request.is_shard_pubsub;
+        if owner == ME || (is_read && !request.is_write && my_primary == Some(owner)) {
+            return Ok(());
+        }
+        Err(Redirect::Moved {
+            slot,
+            node: owner.0,
+        })
+    }
+
+    fn route_when_down(&self, request: &Request<'_>) -> Result<(), Redirect> {
+        if request.is_shard_pubsub {
+            return match self.settings.allow_pubsubshard_when_down {
+                true => Ok(()),
+                false => Err(Redirect::Down),
+            };
+        }
+        match (self.settings.allow_reads_when_down, request.is_write) {
+            (false, _) => Err(Redirect::Down),
+            (true, true) => Err(Redirect::DownForWrites),
+            (true, false) => Ok(()),
+        }
+    }
+
+    /// The error's line, without `-` and line end.
+    pub(crate) fn redirect_line(&self, redirect: Redirect, viewer: Viewer) -> Vec<u8> {
+        let (word, slot, node) = match redirect {
+            Redirect::Moved { slot, node } => ("MOVED", slot, node),
+            Redirect::Ask { slot, node } => ("ASK", slot, node),
+            Redirect::TryAgain => {
+                return b"TRYAGAIN Multiple keys request during rehashing of slot".to_vec();
+            }
+            Redirect::CrossSlot => {
+                return b"CROSSSLOT Keys in request don't hash to the same slot".to_vec();
+            }
+            Redirect::Unbound => return b"CLUSTERDOWN Hash slot not served".to_vec(),
+            Redirect::Down => return b"CLUSTERDOWN The cluster is down".to_vec(),
+            Redirect::DownForWrites => {
+                return b"CLUSTERDOWN The cluster is down and only accepts read commands".to_vec();
+            }
+        };
+        let Some(node) = self.nodes.get(NodeIndex(node)) else {
+            return b"CLUSTERDOWN Hash slot not served".to_vec();
+        };
+        let mut line = format!("{word} {slot} ").into_bytes();
+        line.extend_from_slice(self.endpoint(node, viewer).unwrap_or_default());
+        line.extend_from_slice(format!(":{}", node.client_port(viewer)).as_bytes());
+        line
+    }
+
+    /// What a client is to connect to; `None`: where it is connected already.
+    pub(super) fn endpoint<'n>(&self, node: &'n Node, viewer: Viewer) -> Option<&'n [u8]> {
+        match self.settings.endpoint {
+            Endpoint::Ip => Some(node.client_ip(viewer)),
+            Endpoint::Hostname if node.names.hostname.is_empty() => Some(b"?"),
+            Endpoint::Hostname => Some(&node.names.hostname),
+            Endpoint::Unknown => None,
+        }
+    }
+
+    /// Slots whose commands need no question: ours, not open, in a cluster that is well. O(our slots).
+    pub(super) fn update_served(&mut self) {
+        self.served.fill(0);
+        if !self.health.is_ok || !self.me().is_primary() {
+            return;
+        }
+        let Owners {
+            migrating,
+            importing,
+            ..
+        } = &self.owners;
+        for slot in self.nodes[ME].slots.iter() {
+            if !migrating.contains_key(&slot) && !importing.contains_key(&slot) {
+                self.served[usize::from(slot) / 64] |= 1 << (slot % 64);
+            }
+        }
+    }
+}
+
+impl Node {
+    /// The address for clients: Valkey's nodes may have one for each family.
+    pub(super) fn client_ip(&self, viewer: Viewer) -> &[u8] {
+        let special = match viewer.is_ipv6 {
+            true => &self.names.client_ipv6,
+            false => &self.names.client_ipv4,
+        };
+        match special.is_empty() {
+            true => &self.address.ip,
+            false => special,
+        }
+    }
+
+    pub(super) fn client_port(&self, viewer: Viewer) -> u16 {
+        let (special, port) = match viewer.is_tls {
+            true => (self.names.client_tls_port, self.address.tls_port),
+            false => (self.names.client_port, self.address.port),
+        };
+        if special == 0 { port } else { special }
+    }
+}

@@ -1,0 +1,242 @@
+//! Writes messages: what this node says of itself, and to whom.
+
+use bytes::Bytes;
+
+use super::actions::{Action, LinkId};
+use super::core::Cluster;
+use super::message::{
+    Body, Extensions, Header, Kind, Marks, Message, NodeFlags, NodeId, Proof, Vendor,
+};
+use super::nodes::{ME, NodeIndex};
+
+/// At most this many forgotten ids are in a greeting.
+const FORGOTTEN_MAX: usize = 64;
+
+impl Cluster {
+    /// Sends a PING, PONG or MEET.
+    pub(super) fn greet(&mut self, link: LinkId, kind: Kind) {
+        let Some(open) = self.links.get(link).filter(|link| link.is_open) else {
+            return;
+        };
+        let (to, is_inbound) = (open.node, open.is_inbound);
+        let now = self.ms();
+        if let Some(node) = to.and_then(|at| self.nodes.get_mut(at))
+            && !is_inbound
+        {
+            if kind == Kind::Meet {
+                node.met = Some(now);
+            }
+            if kind != Kind::Pong {
+                node.pinged = Some(now);
+            }
+        }
+        let gossip = self.choose_gossip(to);
+        let message = Message {
+            kind,
+            header: Some(self.header(Marks::empty())),
+            body: Body::Greeting {
+                gossip,
+                extensions: self.extensions(to, kind),
+            },
+        };
+        let bytes = message.encode(self.vendor(to));
+        self.send(link, kind, bytes);
+    }
+
+    /// What the other end of a link is to be told beyond gossip: nothing if it does not read it.
+    fn extensions(&self, to: Option<NodeIndex>, kind: Kind) -> Extensions<'_> {
+        let node = to.and_then(|at| self.nodes.get(at));
+        let secret = &self.settings.meet_secret;
+        let is_new = node.is_none_or(|node| node.is_handshake() || node.ponged.is_none());
+        // A door is knocked at before it is known who is behind it.
+        let proves = !secret.is_empty() && (is_new || kind != Kind::Pong);
+        let proof = proves.then(|| Proof::new(secret, self.me().id, self.now.wall_ms));
+        let is_read = node.is_some_and(|node| node.takes_extensions);
+        if !is_read {
+            return Extensions {
+                proof,
+                ..Extensions::default()
+            };
+        }
+        let names = &self.me().names;
+        fn some(text: &[u8]) -> Option<&[u8]> {
+            (!text.is_empty()).then_some(text)
+        }
+        let port = |port: u16| (port != 0).then_some(port);
+        Extensions {
+            hostname: some(&names.hostname),
+            human_nodename: some(&names.human),
+            forgotten: self.blacklist.left(self.ms(), FORGOTTEN_MAX),
+            shard: Some(self.me().shard),
+            secret: Some(self.secret),
+            client_ipv4: some(&names.client_ipv4),
+            client_ipv6: some(&names.client_ipv6),
+            client_port: port(names.client_port),
+            client_tls_port: port(names.client_tls_port),
+            availability_zone: some(&names.zone),
+            proof,
+        }
+    }
+
+    /// Whose words the other end of a link speaks.
+    pub(super) fn vendor(&self, to: Option<NodeIndex>) -> Vendor {
+        match to.and_then(|at| self.nodes.get(at)) {
+            Some(node) if node.is_valkey() => Vendor::Valkey,
+            Some(node) if node.takes_extensions => Vendor::Redis,
+            _ => Vendor::Unknown,
+        }
+    }
+
+    /// What this node says of itself in each message. A replica names its primary's epoch and slots.
+    pub(super) fn header(&self, marks: Marks) -> Header<'_> {
+        let me = self.me();
+        let speaker = &self.nodes[me.primary.unwrap_or(ME)];
+        let address = me.address;
+        let (port, other_port) = match self.settings.tls_cluster {
+            true => (address.tls_port, address.port),
+            false => (address.port, address.tls_port),
+        };
+        let mut flags = me.flags & !NodeFlags::PRIMARY_FAILED;
+        if self.is_valkey() {
+            flags |= NodeFlags::VALKEY;
+            let primary = me.primary.map(|at| &self.nodes[at]);
+            flags.set(
+                NodeFlags::PRIMARY_FAILED,
+                primary.is_some_and(|node| node.has_failed()),
+            );
+        }
+        let mut marks = marks | Marks::EXTENSIONS;
+        // Only once the driver has told that writes are held back: the offset is final, then.
+        let is_paused = self.manual.replica().is_some() && self.own.is_paused;
+        marks.set(Marks::PAUSED, is_paused);
+        Header {
+            sender: me.id,
+            current_epoch: self.current_epoch,
+            config_epoch: speaker.config_epoch,
+            offset: me.offset,
+            slots: speaker.slots.view(),
+            primary: me.primary.map(|at| self.nodes[at].id),
+            ip: self.announced_ip(),
+            port,
+            other_port,
+            bus_port: address.bus_port,
+            flags,
+            is_ok: self.health.is_ok,
+            marks,
+        }
+    }
+
+    /// Empty unless it is configured: others then take the address that they see.
+    fn announced_ip(&self) -> super::message::Ip {
+        super::message::Ip::parse(&self.settings.announce_ip).unwrap_or_default()
+    }
+
+    /// Sends a message without gossip to one node, by the link that we have opened.
+    pub(super) fn tell(&mut self, at: NodeIndex, kind: Kind, marks: Marks, body: Body<'_>) {
+        let Some(link) = self.nodes.get(at).and_then(|node| node.out) else {
+            return;
+        };
+        let message = Message {
+            kind,
+            header: Some(self.header(marks)),
+            body,
+        };
+        let bytes = message.encode(self.vendor(Some(at)));
+        self.send(link, kind, bytes);
+    }
+
+    /// Sends a message without gossip to all nodes. O(nodes), encoded once.
+    pub(super) fn broadcast(&mut self, kind: Kind, marks: Marks, body: Body<'_>) {
+        let message = Message {
+            kind,
+            header: Some(self.header(marks)),
+            body,
+        };
+        let bytes = message.encode(Vendor::Unknown);
+        for at in self.nodes.others() {
+            if let Some(link) = self.nodes[at].out
+                && !self.nodes[at].is_handshake()
+            {
+                self.send(link, kind, bytes.clone());
+            }
+        }
+    }
+
+    /// Tells all nodes, or those of our shard, at once what has become of this one.
+    pub(super) fn announce(&mut self, only_shard: bool) {
+        for at in self.nodes.others() {
+            let node = &self.nodes[at];
+            if let Some(link) = node.out
+                && !node.is_handshake()
+                && (!only_shard || self.is_of_my_shard(at))
+            {
+                self.greet(link, Kind::Pong);
+            }
+        }
+    }
+
+    pub(super) fn broadcast_fail(&mut self, id: NodeId) {
+        self.broadcast(Kind::Fail, Marks::empty(), Body::Fail(id));
+    }
+
+    /// Tells a node which slots another serves, and with which epoch: it has claimed one of them by an older
+    /// one. Slots that their owner does not claim any more are left out.
+    pub(super) fn tell_update(&mut self, to: NodeIndex, of: NodeIndex) {
+        let node = &self.nodes[of];
+        let (epoch, id) = (node.config_epoch, node.id);
+        let mut slots = node.slots.view().to_map();
+        for slot in self.owners.unclaimed.iter() {
+            slots.remove(slot);
+        }
+        let body = Body::Update {
+            epoch,
+            node: id,
+            slots: slots.view(),
+        };
+        self.tell(to, Kind::Update, Marks::empty(), body);
+    }
+
+    /// PUBLISH or SPUBLISH here: send it to the nodes that may have subscribers. Encoded at most twice.
+    pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8], is_sharded: bool) {
+        let kind = match is_sharded {
+            true => Kind::PublishShard,
+            false => Kind::Publish,
+        };
+        let body = Body::Publish { channel, message };
+        let encoded = |header: Option<Header<'_>>| {
+            let body = body.clone();
+            Message { kind, header, body }.encode(Vendor::Unknown)
+        };
+        let mut full: Option<Bytes> = None;
+        let mut light: Option<Bytes> = None;
+        for at in self.nodes.others() {
+            let node = &self.nodes[at];
+            let Some(link) = node.out.filter(|_| !node.is_handshake()) else {
+                continue;
+            };
+            if is_sharded && !self.is_of_my_shard(at) {
+                continue;
+            }
+            let bytes = match node.is_valkey() {
+                true => light.get_or_insert_with(|| encoded(None)).clone(),
+                false => full
+                    .get_or_insert_with(|| encoded(Some(self.header(Marks::empty()))))
+                    .clone(),
+            };
+            self.send(link, kind, bytes);
+        }
+    }
+
+    /// Whether a node has the same primary as this one, or is it.
+    pub(super) fn is_of_my_shard(&self, at: NodeIndex) -> bool {
+        let root = |at: NodeIndex| self.nodes[at].primary.unwrap_or(at);
+        root(at) == root(ME)
+    }
+
+    fn send(&mut self, link: LinkId, kind: Kind, bytes: Bytes) {
+        if self.links.get(link).is_some_and(|link| link.is_open) {
+            self.stats.sent.add(kind, bytes.len());
+            self.out.push(Action::Send { link, bytes });
+        }
+    }
+}

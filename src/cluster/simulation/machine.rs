@@ -1,0 +1,118 @@
+//! A simulated server: a core, its file, its clocks, its data.
+
+use super::data::Data;
+use super::network::At;
+use crate::cluster::core::{Cluster, Now, Own, Primary};
+use crate::cluster::settings::Settings;
+use crate::config::Dialect;
+
+pub(super) const PORT: u16 = 6379;
+pub(super) const BUS_PORT: u16 = 16379;
+
+/// The node timeout of all.
+pub(super) const TIMEOUT_MS: i64 = 2000;
+
+pub(super) struct Machine {
+    pub ip: String,
+    pub dialect: Dialect,
+    /// `None`: it has crashed.
+    pub core: Option<Cluster>,
+    /// What nodes.conf holds; empty before the first start.
+    pub file: Vec<u8>,
+    /// What it holds after a crash of the host: as it was last synced.
+    pub synced_file: Vec<u8>,
+    pub data: Data,
+    /// Whom the server replicates from, and when it last heard from it (its monotonic clock).
+    pub follows: Option<At>,
+    pub is_link_up: bool,
+    pub heard_ms: i64,
+    /// Writes are held back until then (its monotonic clock).
+    pub paused_until: i64,
+    /// Its clocks minus the world's.
+    pub monotonic_skew_ms: i64,
+    pub wall_skew_ms: i64,
+    pub next_tick: i64,
+    /// It stands still until then (the world's clock).
+    pub frozen_until: i64,
+    /// Its saves fail.
+    pub has_bad_disk: bool,
+    pub log: Vec<(i64, String)>,
+}
+
+impl Machine {
+    pub(super) fn new(at: At, dialect: Dialect) -> Machine {
+        Machine {
+            ip: ip(at),
+            dialect,
+            core: None,
+            file: Vec::new(),
+            synced_file: Vec::new(),
+            data: Data::default(),
+            follows: None,
+            is_link_up: false,
+            heard_ms: 0,
+            paused_until: 0,
+            monotonic_skew_ms: at as i64 * 1_000_000,
+            wall_skew_ms: 0,
+            next_tick: 0,
+            frozen_until: 0,
+            has_bad_disk: false,
+            log: Vec::new(),
+        }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            dialect: self.dialect,
+            port: PORT,
+            bus_port: BUS_PORT,
+            node_timeout: TIMEOUT_MS,
+            blacklist_ttl: 60_000,
+            manual_failover_timeout: 5000,
+            replica_validity_factor: 10,
+            migration_barrier: 1,
+            allow_replica_migration: true,
+            require_full_coverage: true,
+            allow_pubsubshard_when_down: true,
+            repl_ping_period: 10_000,
+            ..Settings::default()
+        }
+    }
+
+    /// Its clocks, when the world's shows this.
+    pub(super) fn clock(&self, now: i64) -> Now {
+        Now {
+            monotonic_ms: now + self.monotonic_skew_ms,
+            wall_ms: now + self.wall_skew_ms,
+        }
+    }
+
+    pub(super) fn is_paused(&self, now: i64) -> bool {
+        self.clock(now).monotonic_ms < self.paused_until
+    }
+
+    /// What its core is told of it.
+    pub(super) fn own(&self, now: i64, replicas_online: usize) -> Own {
+        let has_data = self.follows.is_none() || !self.data.is_empty() || self.is_link_up;
+        Own {
+            offset: if has_data { self.data.offset() } else { 0 },
+            primary: self.follows.map(|_| Primary {
+                is_up: self.is_link_up,
+                heard_ms: self.heard_ms,
+            }),
+            is_loading: false,
+            is_paused: self.is_paused(now),
+            is_empty: self.data.is_empty(),
+            replicas_online,
+        }
+    }
+}
+
+pub(super) fn ip(at: At) -> String {
+    format!("10.0.0.{}", at + 1)
+}
+
+/// The machine with this address, if the world of so many has one.
+pub(super) fn at_ip(ip: &[u8], count: usize) -> Option<At> {
+    (0..count).find(|at| self::ip(*at).as_bytes() == ip)
+}

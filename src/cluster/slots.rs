@@ -1,0 +1,157 @@
+//! Slots: sets of them, and the map from each to the node that serves it.
+
+use std::collections::BTreeMap;
+
+use super::message::{SLOTS, SlotMap, Slots};
+use super::nodes::NodeIndex;
+
+/// A set of slots: 2 KiB while it holds any, a word else. `len` is O(1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SlotSet {
+    /// `None`: empty.
+    map: Option<Box<SlotMap>>,
+    len: usize,
+}
+
+static NO_SLOTS: SlotMap = SlotMap::EMPTY;
+
+impl SlotSet {
+    pub(crate) fn view(&self) -> Slots<'_> {
+        self.map.as_deref().unwrap_or(&NO_SLOTS).view()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn contains(&self, slot: u16) -> bool {
+        self.map.as_ref().is_some_and(|map| map.contains(slot))
+    }
+
+    /// Whether the slot is new.
+    pub(crate) fn insert(&mut self, slot: u16) -> bool {
+        let map = self.map.get_or_insert_default();
+        let is_new = !map.contains(slot);
+        map.insert(slot);
+        self.len += usize::from(is_new);
+        is_new
+    }
+
+    /// Whether the slot was in it.
+    pub(crate) fn remove(&mut self, slot: u16) -> bool {
+        if !self.contains(slot) {
+            return false;
+        }
+        self.len -= 1;
+        match &mut self.map {
+            Some(map) if self.len > 0 => map.remove(slot),
+            map => *map = None,
+        }
+        true
+    }
+
+    /// In ascending order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u16> {
+        self.view().iter()
+    }
+}
+
+impl FromIterator<u16> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> SlotSet {
+        let mut set = SlotSet::default();
+        for slot in slots {
+            set.insert(slot);
+        }
+        set
+    }
+}
+
+/// Ascending slots as ranges (first, last).
+pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    for slot in slots {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == slot => *last = slot,
+            _ => ranges.push((slot, slot)),
+        }
+    }
+    ranges
+}
+
+/// Which node serves each slot, and which slots move.
+///
+/// The sets of the nodes (`Node::slots`) say the same; `Cluster::bind` and `Cluster::unbind` change both.
+#[derive(Debug)]
+pub(super) struct Owners {
+    owners: Box<[Option<NodeIndex>]>,
+    pub bound: usize,
+    /// How many times a slot whose keys this node may have has got another owner.
+    pub changes: u64,
+    /// Bound slots that their owner has left out of its last claim. They stay bound until another node claims
+    /// them, because to unbind them could make the cluster fail.
+    pub unclaimed: SlotSet,
+    /// CLUSTER SETSLOT .. MIGRATING: slots of ours, and where they go.
+    pub migrating: BTreeMap<u16, NodeIndex>,
+    /// CLUSTER SETSLOT .. IMPORTING: slots of others, and where they come from.
+    pub importing: BTreeMap<u16, NodeIndex>,
+}
+
+impl Owners {
+    pub(super) fn new() -> Owners {
+        Owners {
+            owners: vec![None; usize::from(SLOTS)].into(),
+            bound: 0,
+            changes: 0,
+            unclaimed: SlotSet::default(),
+            migrating: BTreeMap::new(),
+            importing: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn owner(&self, slot: u16) -> Option<NodeIndex> {
+        self.owners[usize::from(slot)]
+    }
+
+    /// Returns the former owner.
+    pub(super) fn set(&mut self, slot: u16, owner: Option<NodeIndex>) -> Option<NodeIndex> {
+        let former = std::mem::replace(&mut self.owners[usize::from(slot)], owner);
+        self.bound += usize::from(owner.is_some());
+        self.bound -= usize::from(former.is_some());
+        self.unclaimed.remove(slot);
+        former
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emptied_set_is_a_new_one() {
+        let mut set = SlotSet::default();
+        assert!(set.insert(7) && !set.insert(7) && set.contains(7) && set.len() == 1);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [7]);
+        assert!(set.remove(7) && !set.remove(7) && set.is_empty());
+        assert_eq!(set, SlotSet::default());
+        assert_eq!(
+            ranges([0, 1, 2, 63, 16383]),
+            [(0, 2), (63, 63), (16383, 16383)]
+        );
+    }
+
+    #[test]
+    fn a_slot_that_changes_hands_is_claimed_again() {
+        let mut map = Owners::new();
+        let (a, b) = (NodeIndex(1), NodeIndex(2));
+        assert_eq!(map.set(5, Some(a)), None);
+        map.unclaimed.insert(5);
+        assert_eq!(map.set(5, Some(b)), Some(a));
+        assert!(map.unclaimed.is_empty() && map.bound == 1);
+        assert_eq!(map.set(5, None), Some(b));
+        assert_eq!(map.bound, 0);
+    }
+}

@@ -1,0 +1,7 @@
+//! Small clusters on a network that delivers at once: the rules, one by one.
+
+mod failover;
+mod membership;
+mod net;
+mod routing;
+mod slots;

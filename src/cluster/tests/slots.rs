@@ -1,0 +1,241 @@
+//! Claims, epochs, orders on slots.
+
+use super::net::Net;
+use crate::cluster::Action;
+use crate::cluster::message::{Body, Header, Kind, Marks, Message, Vendor};
+use crate::config::Dialect::{Redis, Valkey};
+
+fn info(net: &mut Net, at: usize, field: &str) -> String {
+    let text = net.command(at, "INFO");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.expect(field).to_owned()
+}
+
+#[test]
+fn equal_epochs_of_primaries_vanish() {
+    let mut net = Net::new(&[Redis, Valkey, Redis]);
+    for at in 0..3 {
+        net.ok(at, &format!("ADDSLOTS {at}"));
+    }
+    net.ok(0, "MEET 10.0.0.1 7001");
+    net.ok(0, "MEET 10.0.0.2 7002");
+    net.run(5000);
+    let mut epochs: Vec<String> = (0..3)
+        .map(|at| info(&mut net, at, "cluster_my_epoch"))
+        .collect();
+    epochs.sort();
+    epochs.dedup();
+    assert_eq!(epochs.len(), 3, "{epochs:?}");
+}
+
+#[test]
+fn orders_on_slots_are_all_or_nothing() {
+    let mut net = Net::new(&[Redis]);
+    net.ok(0, "ADDSLOTS 1 2");
+    let cases = [
+        ("ADDSLOTS 3 2", "ERR Slot 2 is already busy"),
+        ("ADDSLOTS 3 3", "ERR Slot 3 specified multiple times"),
+        ("DELSLOTS 1 5", "ERR Slot 5 is already unassigned"),
+        ("ADDSLOTS 16384", "ERR Invalid or out of range slot"),
+        (
+            "ADDSLOTSRANGE 9 8",
+            "ERR start slot number 9 is greater than end slot number 8",
+        ),
+        (
+            "ADDSLOTSRANGE 9",
+            "ERR wrong number of arguments for 'cluster|addslotsrange' command",
+        ),
+        (
+            "SETSLOT 9 STABLE now",
+            "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP",
+        ),
+        (
+            "SETSLOT 9 MIGRATING x",
+            "ERR I'm not the owner of hash slot 9",
+        ),
+        (
+            "SETSLOT 1 IMPORTING x",
+            "ERR I'm already the owner of hash slot 1",
+        ),
+        ("SETSLOT 1 MIGRATING x", "ERR I don't know about node x"),
+        ("SETSLOT 1 NODE x", "ERR Unknown node x"),
+    ];
+    for (command, error) in cases {
+        assert_eq!(
+            net.command(0, command),
+            format!("-{error}\r\n"),
+            "{command}"
+        );
+    }
+    assert_eq!(info(&mut net, 0, "cluster_slots_assigned"), "2");
+    net.ok(0, "DELSLOTSRANGE 1 2");
+    assert_eq!(info(&mut net, 0, "cluster_slots_assigned"), "0");
+    net.ok(0, "ADDSLOTSRANGE 0 16383");
+    net.run(3000 + 5000);
+    assert!(net.nodes[0].core.is_ok(), "alone it is a majority");
+    net.ok(0, "FLUSHSLOTS");
+    assert!(!net.nodes[0].core.is_ok());
+}
+
+#[test]
+fn a_slot_moves_by_setslot() {
+    for dialect in [Redis, Valkey] {
+        let mut net = Net::cluster(dialect, 3, 0);
+        let [source, target] = [0, 1].map(|at| net.id(at));
+        net.nodes[0].keys.insert(7, 1);
+        net.ok(1, &format!("SETSLOT 7 IMPORTING {source}"));
+        net.ok(0, &format!("SETSLOT 7 MIGRATING {target}"));
+        assert!(!net.nodes[0].core.serves(7));
+        assert!(net.command(0, "NODES").contains(&format!("[7->-{target}]")));
+        assert!(net.command(1, "NODES").contains(&format!("[7-<-{source}]")));
+        let kept = net.command(0, &format!("SETSLOT 7 NODE {target}"));
+        assert!(kept.contains("while I still hold keys"), "{kept}");
+        net.nodes[0].keys.clear();
+        net.ok(1, &format!("SETSLOT 7 NODE {target}"));
+        net.ok(0, &format!("SETSLOT 7 NODE {target}"));
+        net.run(2000);
+        for at in 0..3 {
+            assert_eq!(
+                net.nodes[at].core.slot_owner(7).map(|id| id.to_string()),
+                Some(target.clone())
+            );
+            assert!(!net.command(at, "NODES").contains('['));
+        }
+        assert!(net.nodes[1].core.serves(7));
+    }
+}
+
+#[test]
+fn the_last_slot_takes_its_node_along() {
+    let mut net = Net::new(&[Redis; 2]);
+    net.ok(0, "ADDSLOTSRANGE 0 16382");
+    net.ok(1, "ADDSLOTS 16383");
+    net.ok(0, "MEET 10.0.0.1 7001");
+    net.run(3000);
+    let [taker, source] = [0, 1].map(|at| net.id(at));
+    net.ok(0, &format!("SETSLOT 16383 IMPORTING {source}"));
+    net.ok(0, &format!("SETSLOT 16383 NODE {taker}"));
+    net.run(1000);
+    assert!(net.nodes[1].core.is_replica());
+    assert!(matches!(
+        net.nodes[1].done.last(),
+        Some(Action::Follow { port: 7000, .. })
+    ));
+}
+
+#[test]
+fn a_claim_with_a_newer_epoch_wins_and_the_loser_deletes() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    net.nodes[0].done.clear();
+    // An operator gives it to another node; the owner was not asked.
+    let [owner, taker] = [0, 1].map(|at| net.id(at));
+    net.ok(1, &format!("SETSLOT 5 IMPORTING {owner}"));
+    net.ok(1, &format!("SETSLOT 5 NODE {taker}"));
+    net.run(2000);
+    assert!(net.nodes[0].done.contains(&Action::DropSlots(vec![(5, 5)])));
+    assert!(
+        net.nodes[0]
+            .done
+            .contains(&Action::DropShardChannels(vec![(5, 5)]))
+    );
+    for at in 0..3 {
+        assert_eq!(
+            net.nodes[at].core.slot_owner(5).map(|id| id.to_string()),
+            Some(taker.clone())
+        );
+    }
+}
+
+#[test]
+fn a_slot_that_its_owner_drops_stays_bound_until_it_is_taken() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    let owner = net.id(0);
+    net.ok(0, "DELSLOTS 5");
+    net.run(1000);
+    assert_eq!(
+        net.nodes[1].core.slot_owner(5).map(|id| id.to_string()),
+        Some(owner)
+    );
+    // Its epoch is older than the first owner's, but that does not claim it any more.
+    assert_eq!(net.command(0, "BUMPEPOCH"), "+BUMPED 4\r\n");
+    assert_eq!(net.command(0, "BUMPEPOCH"), "+STILL 4\r\n");
+    net.run(1000);
+    net.ok(1, "DELSLOTS 5");
+    net.ok(1, "ADDSLOTS 5");
+    net.run(1000);
+    let taker = net.id(1);
+    assert_eq!(
+        net.nodes[2].core.slot_owner(5).map(|id| id.to_string()),
+        Some(taker)
+    );
+}
+
+#[test]
+fn a_returning_primary_with_an_old_epoch_is_told() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    let (taker, owner) = (net.id(1), net.id(0));
+    net.cut = vec![(0, 1), (0, 2)];
+    net.run(TIMEOUT);
+    net.ok(1, &format!("SETSLOT 5 IMPORTING {owner}"));
+    net.ok(1, &format!("SETSLOT 5 NODE {taker}"));
+    net.run(1000);
+    net.cut.clear();
+    net.run(4000);
+    assert_eq!(
+        net.nodes[0].core.slot_owner(5).map(|id| id.to_string()),
+        Some(taker)
+    );
+}
+
+const TIMEOUT: i64 = super::net::TIMEOUT_MS;
+
+/// One such message would leave no epoch for those who come after.
+#[test]
+fn an_invented_epoch_is_not_believed() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    let now = net.clocks();
+    for (current_epoch, config_epoch) in [(u64::MAX, 1), (7, u64::MAX)] {
+        let header = Header {
+            current_epoch,
+            config_epoch,
+            ..net.nodes[1].core.header(Marks::empty())
+        };
+        let message = Message {
+            kind: Kind::MfStart,
+            header: Some(header),
+            body: Body::Nothing,
+        };
+        let bytes = message.encode(Vendor::Unknown);
+        let core = &mut net.nodes[0].core;
+        let sender = core
+            .nodes
+            .iter()
+            .find(|(_, node)| node.address.port == 7001);
+        let link = sender.and_then(|(_, node)| node.inbound).expect("a link");
+        core.received(now, link, &bytes);
+        assert_eq!(core.current_epoch, 3);
+    }
+}
+
+#[test]
+fn keys_of_others_slots_after_a_restart() {
+    for dialect in [Redis, Valkey] {
+        let mut net = Net::cluster(dialect, 2, 0);
+        net.ok(0, "DELSLOTS 3");
+        net.kill(0);
+        net.nodes[0].keys = [(3, 1), (16000, 1)].into();
+        net.nodes[0].done.clear();
+        net.restart(0);
+        let id = net.id(0);
+        assert_eq!(
+            net.nodes[0].core.slot_owner(3).map(|id| id.to_string()),
+            Some(id)
+        );
+        let deletes = net.nodes[0]
+            .done
+            .contains(&Action::DropSlots(vec![(16000, 16000)]));
+        assert!(deletes);
+    }
+}

@@ -1,0 +1,101 @@
+//! What the server around asks of the core, beside its commands.
+
+use super::core::{Cluster, Now, Switches};
+use super::message::{NodeId, SLOTS};
+use super::nodes::ME;
+
+impl Cluster {
+    pub(crate) fn my_id(&self) -> NodeId {
+        self.me().id
+    }
+
+    /// Whose replica this node is.
+    #[cfg(test)]
+    pub(crate) fn primary_of_mine(&self) -> Option<NodeId> {
+        self.me().primary.map(|at| self.nodes[at].id)
+    }
+
+    pub(crate) fn is_replica(&self) -> bool {
+        self.me().is_replica()
+    }
+
+    /// The cluster is well, as this node sees it.
+    #[cfg(test)]
+    pub(crate) fn is_ok(&self) -> bool {
+        self.health.is_ok
+    }
+
+    /// A primary with slots: it votes, and SHUTDOWN SAFE refuses.
+    pub(crate) fn is_voter(&self) -> bool {
+        self.me().is_voter()
+    }
+
+    /// Bytes held of messages that have not come completely, a part of INFO mem_cluster_links. O(links).
+    pub(crate) fn links_bytes(&self) -> usize {
+        self.links.iter().map(|(_, link)| link.bytes()).sum()
+    }
+
+    pub(crate) fn slot_owner(&self, slot: u16) -> Option<NodeId> {
+        self.owners.owner(slot).map(|at| self.nodes[at].id)
+    }
+
+    pub(crate) fn is_mine(&self, slot: u16) -> bool {
+        self.owners.owner(slot) == Some(ME)
+    }
+
+    /// The slot is ours, or our primary's.
+    pub(crate) fn is_of_my_primary(&self, slot: u16) -> bool {
+        self.owners.owner(slot) == Some(self.me().primary.unwrap_or(ME))
+    }
+
+    /// Where a node takes replicas and slots: ip and port (TLS's where replication uses TLS).
+    pub(crate) fn client_address(&self, id: &[u8]) -> Option<(Vec<u8>, u16)> {
+        let address = self.nodes[self.find_text(id)?].address;
+        let port = match self.settings.tls_replication {
+            true => address.tls_port,
+            false => address.port,
+        };
+        (!address.ip.is_empty() && port != 0).then(|| (address.ip.to_vec(), port))
+    }
+
+    /// `None`: the node is not known.
+    pub(crate) fn is_primary_node(&self, id: &[u8]) -> Option<bool> {
+        Some(self.nodes[self.find_text(id)?].is_primary())
+    }
+
+    /// Whether slots are open by SETSLOT: (migrating, importing).
+    pub(crate) fn open_slots(&self) -> (bool, bool) {
+        let owners = &self.owners;
+        (!owners.migrating.is_empty(), !owners.importing.is_empty())
+    }
+
+    /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before the others
+    /// hear of it. False: this node is a replica, or nothing can be saved.
+    pub(crate) fn take_slots_without_vote(&mut self, now: Now, slots: &[(u16, u16)]) -> bool {
+        if !self.me().is_primary() || self.out.has_failed() {
+            return false;
+        }
+        self.begin(now);
+        for &(first, last) in slots {
+            for slot in first..=last.min(SLOTS - 1) {
+                self.owners.importing.remove(&slot);
+                self.bind(slot, ME);
+            }
+        }
+        self.bump_epoch();
+        self.save();
+        self.announce(false);
+        self.end();
+        true
+    }
+
+    /// The secret of internal clients, which all Redis nodes of a cluster share.
+    pub(crate) fn internal_secret(&self) -> &[u8; NodeId::LEN] {
+        self.secret.as_bytes()
+    }
+
+    /// DEBUG's switches.
+    pub(crate) fn switches(&mut self) -> &mut Switches {
+        &mut self.switches
+    }
+}
