@@ -1,0 +1,122 @@
+//! What the machine asks of its driver, and what it asks about the server around.
+
+use super::id::Name;
+use super::ranges::Ranges;
+
+/// A connection of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Link {
+    /// Ours to a peer: a number that is never used again.
+    Dialled(u64),
+    /// A peer's to us: the number of the client.
+    Client(u64),
+}
+
+/// The two clocks at one moment, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Now {
+    pub monotonic_ms: i64,
+    pub wall_ms: i64,
+}
+
+/// Which way a migration is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// The target asks the source for slots (Redis 8.4).
+    Pull,
+    /// The source sends slots to the target (Valkey 9).
+    Push,
+}
+
+/// The level of a line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Verbose,
+    Notice,
+    Warning,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Connect to a node's client port. The answer is `opened` or `refused`.
+    Dial {
+        link: Link,
+        ip: Vec<u8>,
+        port: u16,
+    },
+    /// Append bytes to what the link has to send.
+    Send {
+        link: Link,
+        bytes: Vec<u8>,
+    },
+    /// Close a link once what it has to send has left. Nothing more is reported of it.
+    Close(Link),
+    /// Send the keys of these slots as of one moment to `snapshot`, and every effect on them after that
+    /// moment to `stream`. Where both are the same link, the effects wait until `Stream`. May wait for its
+    /// turn: the answer is `exporting` when the moment has come, `snapshot_sent` when all keys have been
+    /// appended to the link, or `export_failed`.
+    Export {
+        job: Name,
+        slots: Ranges,
+        snapshot: Link,
+        stream: Link,
+        wire: Wire,
+    },
+    /// Append the effects that have waited to the link, and later ones as they come.
+    Stream(Name),
+    /// No more effects, no more of the snapshot.
+    EndExport(Name),
+    /// Hold back the writes of clients to these slots. Effects recorded before this are appended to the stream
+    /// before the next action. (What expires meanwhile expires at the target as well.)
+    Hold {
+        job: Name,
+        slots: Ranges,
+        until_ms: i64,
+    },
+    /// End that; held clients are routed anew.
+    Release(Name),
+    /// Serve these slots from now on, with a new epoch and without votes; saved before any node hears of
+    /// it. The answer is `taken`.
+    Take {
+        job: Name,
+        slots: Ranges,
+    },
+    /// Keys of these slots are invisible until they are ours.
+    Hide(Ranges),
+    Show(Ranges),
+    /// Delete the keys of these slots, here and in the replicas.
+    Drop(Ranges),
+    /// Append a command to the stream for replicas.
+    Propagate(Vec<Vec<u8>>),
+    /// Write a line to the log.
+    Log {
+        level: Level,
+        text: String,
+    },
+}
+
+/// What SETSLOT has marked on this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OpenSlots {
+    pub is_migrating: bool,
+    pub is_importing: bool,
+}
+
+/// What the machine has to know of the cluster and the server, as of now.
+pub(crate) trait Around {
+    fn my_id(&self) -> Name;
+    fn is_primary(&self) -> bool;
+    /// The node that serves a slot.
+    fn owner(&self, slot: u16) -> Option<Name>;
+    fn is_known(&self, node: Name) -> bool;
+    /// The address of a node for clients.
+    fn address(&self, node: Name) -> Option<(Vec<u8>, u16)>;
+    fn open_slots(&self) -> OpenSlots;
+    /// What opens a door for nodes of Redis's clusters.
+    fn secret(&self) -> Vec<u8>;
+    /// Bytes that a link has not sent yet.
+    fn unsent(&self, link: Link) -> usize;
+    /// A name for a new migration.
+    fn fresh_name(&self) -> Name;
+}

@@ -1,0 +1,123 @@
+//! What a conversation is asked. There are four, and what a replica hears of its primary's.
+
+use super::actions::Link;
+use super::job::{Head, Scene, Step};
+use super::refusal::Refusal;
+
+/// What a link brings next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expects {
+    /// Replies, one at a time.
+    Replies,
+    /// Commands of the source (`applied`, `failed_to_apply`), and SYNCSLOTS (`request`).
+    Commands,
+    /// Nothing yet: what comes is kept, within a bound, and not looked at.
+    Hold,
+}
+
+/// What a peer's or a client's SYNCSLOTS is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Status(&'static str),
+    /// Peers wait for no reply.
+    Silent,
+    Refused(Refusal),
+    /// The refusal, then the connection is closed.
+    RefusedAndClosed(Refusal),
+    /// The connection is closed at once: the peer does not keep to the order.
+    Closed,
+}
+
+/// The events of one migration. Those that a conversation does not await change nothing.
+pub(super) trait Conversation: std::fmt::Debug {
+    /// The word for where it stands, in the words of its dialect.
+    fn state(&self) -> &'static str;
+
+    /// More for `last_error`, of Redis's.
+    fn error_details(&self) -> Option<String> {
+        None
+    }
+
+    fn expects(&self, _link: Link) -> Expects {
+        Expects::Hold
+    }
+
+    fn opened(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> Step {
+        Ok(())
+    }
+
+    fn refused(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link, why: &str) -> Step;
+
+    fn closed(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step;
+
+    /// The reply to our last command: the line of a status, or of an error.
+    fn reply(
+        &mut self,
+        _head: &mut Head,
+        _scene: &mut Scene<'_>,
+        _link: Link,
+        _reply: Result<&[u8], &[u8]>,
+    ) -> Step {
+        Ok(())
+    }
+
+    /// A peer's `CLUSTER SYNCSLOTS`, from the word after it on. `false`: out of turn.
+    fn request(
+        &mut self,
+        _head: &mut Head,
+        _scene: &mut Scene<'_>,
+        _link: Link,
+        _words: &[&[u8]],
+    ) -> Result<bool, super::job::End> {
+        Ok(false)
+    }
+
+    /// Bytes of the source's commands that have been applied.
+    fn applied(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link, _bytes: usize) {}
+
+    /// All that a link has brought has been applied.
+    fn caught_up(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> Step {
+        Ok(())
+    }
+
+    /// The target's second link.
+    fn join(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _channel: Link) -> Step {
+        Ok(())
+    }
+
+    fn exporting(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+        Ok(())
+    }
+
+    fn snapshot_sent(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+        Ok(())
+    }
+
+    /// Bytes of effects that were appended to the stream.
+    fn streamed(&mut self, _bytes: usize) {}
+
+    fn taken(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+        Ok(())
+    }
+
+    /// Who serves the slots may have changed.
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step;
+
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step;
+
+    /// The data of this node was flushed.
+    fn flushed(&mut self) -> Step;
+
+    /// This node is a replica now, or is about to hand over to one.
+    fn demoted(&mut self) -> Step;
+
+    /// A failed attempt is followed by another, this long after. `None`: by none.
+    fn retries_after_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// Begins another attempt.
+    fn begin(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+        Ok(())
+    }
+}

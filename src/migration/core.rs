@@ -1,0 +1,457 @@
+//! The migrations of this node, and their events.
+
+use std::collections::VecDeque;
+
+use super::actions::{Action, Around, Level, Link, Now, Wire};
+use super::conversation::{Answer, Conversation, Expects};
+use super::id::Name;
+use super::job::{End, Head, Outcome, Scene, Side, Step};
+use super::on_primary::OnPrimary;
+use super::pull_target::PullTarget;
+use super::push_source::PushSource;
+use super::ranges::Ranges;
+use super::settings::Settings;
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub head: Head,
+    pub talk: Box<dyn Conversation>,
+    /// When the next attempt begins; monotonic.
+    pub again_ms: Option<i64>,
+}
+
+impl Job {
+    pub(super) fn is_active(&self) -> bool {
+        self.again_ms.is_some() || self.head.outcome.is_none()
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Migrations {
+    pub(super) settings: Settings,
+    /// Those that go on, in the order of their beginning. Few.
+    pub(super) jobs: Vec<Job>,
+    /// Those that have ended, newest first.
+    pub(super) ended: VecDeque<Job>,
+    pub(super) out: VecDeque<Action>,
+    next_link: u64,
+}
+
+impl Migrations {
+    pub(crate) fn new(settings: Settings) -> Migrations {
+        Migrations {
+            settings,
+            jobs: Vec::new(),
+            ended: VecDeque::new(),
+            out: VecDeque::new(),
+            next_link: 0,
+        }
+    }
+
+    pub(crate) fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// The next action. The driver carries out all of them, in their order, after each call.
+    pub(crate) fn pop(&mut self) -> Option<Action> {
+        self.out.pop_front()
+    }
+
+    /// Nothing goes on, and nothing is to be done: ticks may be left out.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.out.is_empty() && self.ended.len() <= self.settings.log_max_len
+    }
+
+    /// What the link brings next. `None`: it belongs to no migration.
+    pub(crate) fn expects(&self, link: Link) -> Option<Expects> {
+        let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
+        Some(job.talk.expects(link))
+    }
+
+    /// The slots that a link's migration is about.
+    pub(crate) fn slots_of(&self, link: Link) -> Option<&Ranges> {
+        let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
+        Some(&job.head.slots)
+    }
+
+    fn find(&self, link: Link) -> Option<usize> {
+        self.jobs.iter().position(|job| job.head.has_link(link))
+    }
+
+    fn named(&self, name: Name) -> Option<usize> {
+        self.jobs.iter().position(|job| job.head.name == name)
+    }
+
+    pub(super) fn scene<'s>(
+        settings: &'s Settings,
+        out: &'s mut VecDeque<Action>,
+        next_link: &'s mut u64,
+        now: Now,
+        around: &'s dyn Around,
+    ) -> Scene<'s> {
+        Scene {
+            now,
+            around,
+            settings,
+            out,
+            next_link,
+        }
+    }
+
+    /// Lets a job handle an event, and ends it if that is what comes of it.
+    pub(super) fn step(
+        &mut self,
+        at: usize,
+        now: Now,
+        around: &dyn Around,
+        event: impl FnOnce(&mut Job, &mut Scene<'_>) -> Step,
+    ) {
+        let Some(job) = self.jobs.get_mut(at) else {
+            return;
+        };
+        let mut scene = Migrations::scene(
+            &self.settings,
+            &mut self.out,
+            &mut self.next_link,
+            now,
+            around,
+        );
+        if let Err(end) = event(job, &mut scene) {
+            job.end(&mut scene, end);
+            self.file_ended();
+        }
+    }
+
+    /// Moves what has ended into the list of those, and shortens that.
+    fn file_ended(&mut self) {
+        let mut at = 0;
+        while at < self.jobs.len() {
+            if self.jobs[at].is_active() {
+                at += 1;
+            } else {
+                self.ended.push_front(self.jobs.remove(at));
+            }
+        }
+        self.trim_log();
+    }
+
+    pub(super) fn trim_log(&mut self) {
+        self.ended.truncate(self.settings.log_max_len);
+    }
+
+    /// Adds a job and begins it. O(1).
+    pub(super) fn start(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        head: Head,
+        talk: Box<dyn Conversation>,
+    ) {
+        let text = format!("{} begins", head.shown());
+        self.out.push_back(Action::Log {
+            level: Level::Notice,
+            text,
+        });
+        self.jobs.push(Job {
+            head,
+            talk,
+            again_ms: None,
+        });
+        let at = self.jobs.len() - 1;
+        self.step(at, now, around, |job, scene| {
+            job.talk.begin(&mut job.head, scene)
+        });
+    }
+
+    /// A dialled link is open.
+    pub(crate) fn opened(&mut self, now: Now, around: &dyn Around, link: Link) {
+        if let Some(at) = self.find(link) {
+            self.step(at, now, around, |job, scene| {
+                job.talk.opened(&mut job.head, scene, link)
+            });
+        }
+    }
+
+    /// A dialled link could not be opened.
+    pub(crate) fn refused(&mut self, now: Now, around: &dyn Around, link: Link, why: &str) {
+        if let Some(at) = self.find(link) {
+            self.step(at, now, around, |job, scene| {
+                job.head.forget(link);
+                job.talk.refused(&mut job.head, scene, link, why)
+            });
+        }
+    }
+
+    /// A link is gone: its other end has closed it, or an error did, or a limit.
+    pub(crate) fn closed(&mut self, now: Now, around: &dyn Around, link: Link) {
+        if let Some(at) = self.find(link) {
+            self.step(at, now, around, |job, scene| {
+                job.head.forget(link);
+                job.talk.closed(&mut job.head, scene, link)
+            });
+        }
+    }
+
+    /// A reply by a link that expects replies: a status without its `+`, or an error without its `-`.
+    pub(crate) fn reply(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        link: Link,
+        reply: Result<&[u8], &[u8]>,
+    ) {
+        if let Some(at) = self.find(link) {
+            self.step(at, now, around, |job, scene| {
+                job.talk.reply(&mut job.head, scene, link, reply)
+            });
+        }
+    }
+
+    /// Bytes of commands of a source that have been applied.
+    pub(crate) fn applied(&mut self, now: Now, around: &dyn Around, link: Link, bytes: usize) {
+        if let Some(at) = self.find(link) {
+            self.step(at, now, around, |job, scene| {
+                job.talk.applied(&mut job.head, scene, link, bytes);
+                Ok(())
+            });
+        }
+    }
+
+    /// A command of a source has failed with this error line.
+    pub(crate) fn failed_to_apply(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        link: Link,
+        error: &str,
+    ) {
+        if let Some(at) = self.find(link) {
+            self.step(at, now, around, |_, _| {
+                Err(End::Failed(format!(
+                    "A command of the source failed: {error}"
+                )))
+            });
+        }
+    }
+
+    /// All that a link has brought so far has been applied, and the link expects commands.
+    pub(crate) fn caught_up(&mut self, now: Now, around: &dyn Around, link: Link) {
+        if let Some(at) = self.find(link) {
+            self.step(at, now, around, |job, scene| {
+                job.talk.caught_up(&mut job.head, scene, link)
+            });
+        }
+    }
+
+    /// The moment of an export's snapshot has come.
+    pub(crate) fn exporting(&mut self, now: Now, around: &dyn Around, name: Name) {
+        if let Some(at) = self.named(name) {
+            self.step(at, now, around, |job, scene| {
+                job.talk.exporting(&mut job.head, scene)
+            });
+        }
+    }
+
+    /// All keys of an export have been appended to its link.
+    pub(crate) fn snapshot_sent(&mut self, now: Now, around: &dyn Around, name: Name) {
+        if let Some(at) = self.named(name) {
+            self.step(at, now, around, |job, scene| {
+                job.talk.snapshot_sent(&mut job.head, scene)
+            });
+        }
+    }
+
+    /// An export's snapshot or stream has broken off.
+    pub(crate) fn export_failed(&mut self, now: Now, around: &dyn Around, name: Name, why: &str) {
+        if let Some(at) = self.named(name) {
+            self.step(at, now, around, |_, _| Err(End::Failed(why.into())));
+        }
+    }
+
+    /// Bytes of effects that have been appended to an export's stream.
+    pub(crate) fn streamed(&mut self, name: Name, bytes: usize) {
+        if let Some(at) = self.named(name) {
+            self.jobs[at].talk.streamed(bytes);
+        }
+    }
+
+    /// The outcome of `Action::Take`.
+    pub(crate) fn taken(&mut self, now: Now, around: &dyn Around, name: Name, is_taken: bool) {
+        if let Some(at) = self.named(name) {
+            self.step(at, now, around, |job, scene| match is_taken {
+                true => job.talk.taken(&mut job.head, scene),
+                false => Err(End::Failed("The slots could not be taken over".into())),
+            });
+        }
+    }
+
+    /// Lets each job handle an event that is not of a link.
+    fn all(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        event: impl Fn(&mut Job, &mut Scene<'_>) -> Step,
+    ) {
+        // From the last on: a job that ends leaves the list.
+        for at in (0..self.jobs.len()).rev() {
+            self.step(at, now, around, &event);
+        }
+    }
+
+    /// Who serves which slots may have changed, or this node's role.
+    pub(crate) fn routes_changed(&mut self, now: Now, around: &dyn Around) {
+        self.all(now, around, |job, scene| match job.head.outcome {
+            None => job.talk.routes_changed(&mut job.head, scene),
+            Some(_) => Ok(()),
+        });
+        if !around.is_primary() {
+            self.demoted(now, around);
+        }
+    }
+
+    /// This node is a replica now, or hands over to one of its replicas.
+    pub(crate) fn demoted(&mut self, now: Now, around: &dyn Around) {
+        self.all(now, around, |job, _| {
+            let step = job.talk.demoted();
+            if step.is_err() {
+                job.again_ms = None;
+            }
+            // Nobody tries again: the slots are another node's to ask for.
+            step.map_err(|end| match end {
+                End::Failed(why) if job.head.wire == Wire::Pull => End::Canceled(why),
+                end => end,
+            })
+        });
+    }
+
+    /// All keys, or all of one database, were flushed here.
+    pub(crate) fn flushed(&mut self, now: Now, around: &dyn Around) {
+        self.all(now, around, |job, _| match job.head.outcome {
+            None => job.talk.flushed(),
+            Some(_) => Ok(()),
+        });
+    }
+
+    /// Asked every 100 ms while there is something to do.
+    pub(crate) fn tick(&mut self, now: Now, around: &dyn Around) {
+        self.all(now, around, |job, scene| {
+            if let Some(again_ms) = job.again_ms {
+                if now.monotonic_ms < again_ms {
+                    return Ok(());
+                }
+                job.again_ms = None;
+                job.head.begin_again(now);
+                return job.talk.begin(&mut job.head, scene);
+            }
+            job.talk.tick(&mut job.head, scene)
+        });
+        self.trim_log();
+    }
+
+    /// A migration of our primary's begins.
+    pub(super) fn follow(&mut self, now: Now, around: &dyn Around, mut head: Head) {
+        head.side = Side::Import;
+        // It is told again when another replica is synchronized.
+        if self.named(head.name).is_none() {
+            self.start(now, around, head, Box::new(OnPrimary));
+        }
+    }
+
+    /// A replica begins with a snapshot of this moment: it has to hear of imports that go on.
+    pub(crate) fn announce_again(&mut self, now: Now, around: &dyn Around) {
+        self.all(now, around, |job, scene| {
+            job.head.announce_again(scene);
+            Ok(())
+        });
+    }
+
+    /// A migration of our primary's has ended.
+    pub(super) fn unfollow(&mut self, now: Now, around: &dyn Around, name: Name, end: End) {
+        if let Some(at) = self.named(name) {
+            self.step(at, now, around, |_, _| Err(end));
+        }
+    }
+
+    /// A full synchronization replaces everything here: what was heard of the primary's migrations is void.
+    pub(crate) fn forget_followed(&mut self, now: Now, around: &dyn Around) {
+        self.all(now, around, |job, _| match job.talk.state() {
+            "occurring-on-primary" => Err(End::Failed("The data was replaced".into())),
+            _ => Ok(()),
+        });
+    }
+
+    /// Begins to pull slots.
+    pub(super) fn pull(&mut self, now: Now, around: &dyn Around, slots: Ranges) -> Name {
+        let name = around.fresh_name();
+        let mut head = Head::new(name, slots, Side::Import, Wire::Pull, now);
+        head.target = Some(around.my_id());
+        self.start(now, around, head, Box::new(PullTarget::new()));
+        name
+    }
+
+    /// Begins to push slots.
+    pub(super) fn push(&mut self, now: Now, around: &dyn Around, slots: Ranges, target: Name) {
+        let mut head = Head::new(around.fresh_name(), slots, Side::Export, Wire::Push, now);
+        head.source = Some(around.my_id());
+        head.target = Some(target);
+        self.start(now, around, head, Box::new(PushSource::new()));
+    }
+
+    /// A peer's SYNCSLOTS by a link of a migration.
+    pub(super) fn in_turn(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        link: Link,
+        words: &[&[u8]],
+    ) -> Answer {
+        let Some(at) = self.find(link) else {
+            return Answer::Closed;
+        };
+        let mut is_in_turn = true;
+        self.step(at, now, around, |job, scene| {
+            is_in_turn = job.talk.request(&mut job.head, scene, link, words)?;
+            match is_in_turn {
+                true => Ok(()),
+                false => Err(End::Failed(format!(
+                    "The peer sent {} out of turn",
+                    crate::base::text::Printable(words[0])
+                ))),
+            }
+        });
+        match is_in_turn {
+            true => Answer::Silent,
+            false => Answer::Closed,
+        }
+    }
+}
+
+impl Job {
+    fn end(&mut self, scene: &mut Scene<'_>, mut end: End) {
+        let again = match &mut end {
+            End::Failed(why) | End::Canceled(why) => {
+                if let Some(details) = self.talk.error_details().filter(|_| !why.is_empty()) {
+                    why.push(' ');
+                    why.push_str(&details);
+                }
+                matches!(end, End::Failed(_)).then(|| self.talk.retries_after_ms())
+            }
+            End::Completed => None,
+        };
+        self.head.settle(scene, end);
+        self.again_ms = again.flatten().map(|ms| scene.now.monotonic_ms + ms);
+    }
+
+    /// The word for where it stands: Redis's words for CLUSTER MIGRATION, Valkey's for GETSLOTMIGRATIONS.
+    pub(super) fn state(&self, wire: Wire) -> &'static str {
+        match (self.head.outcome, wire) {
+            (None, _) => self.talk.state(),
+            (Some(Outcome::Completed), Wire::Pull) => "completed",
+            (Some(Outcome::Completed), Wire::Push) => "success",
+            (Some(Outcome::Failed), _) => "failed",
+            (Some(Outcome::Canceled), Wire::Pull) => "canceled",
+            (Some(Outcome::Canceled), Wire::Push) => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Slots move to another node with their keys, at once for all clients: atomic slot migration.
+//!
+//! A state machine without I/O. It speaks Redis's way (the target pulls: CLUSTER MIGRATION) and Valkey's
+//! (the source pushes: CLUSTER MIGRATESLOTS), as source and as target, whatever this server's own dialect is:
+//! so slots move between nodes of both.
+//!
+//!     commands, peers' SYNCSLOTS --> Migrations --pop: Action--> driver
+//!                                        ^                          |
+//!                                        +--- links, snapshot, stream, routes, flush, roles, tick
+//!
+//! Each way has two ends, in a file each that draws it: `pull_target` and `pull_source`, `push_source` and
+//! `push_target`. `on_primary` is what a replica knows of its primary's.
+//!
+//! Invariants
+//!   1. A slot is handed over only after the source holds its writes and the target has applied every effect
+//!      on it before that moment; and the target takes it by a claim of the bus, which the source believes.
+//!   2. Until its claim, what a target has is hidden, and dropped if the attempt ends in any other way
+//!      (`Head::settle` gives everything back, for every conversation).
+//!   3. Until it sees a claim, a source keeps all keys. A claim that comes late still wins, on both.
+//!   4. Holding writes ends at a time that is known when it begins.
+//!   5. Nothing here reads a clock, a socket or a source of randomness.
+//!
+//! Nothing is saved: after a crash a node has no migration, and drops keys of slots that are not its own
+//! when it has loaded them. A crash of the target after it has saved its claim leaves the slots with it; the
+//! source sees the claim when the target is back, or its replica's.
+//!
+//! # The driver's duties
+//!
+//! - After **each** call, `pop` until there is nothing more, and carry out each action in its order.
+//! - `tick` every 100 ms unless `is_idle`; `routes_changed` when the cluster's routes or this node's role
+//!   change, after the cluster's own claim or a peer's.
+//! - By `expects(link)` it knows what to do with the bytes of a link: replies one by one to `reply`, commands to
+//!   the keyspace (`applied`, `failed_to_apply`) or, if they are CLUSTER SYNCSLOTS, to `request`; `Hold` keeps
+//!   them unread, within a bound. When everything has been applied: `caught_up`.
+//! - `Export`: a snapshot pass over the slots, and from its moment on the effects on them: `exporting`,
+//!   `streamed` for each effect appended, `snapshot_sent`, or `export_failed`.
+
+mod actions;
+mod commands;
+mod conversation;
+mod core;
+mod id;
+mod job;
+mod on_primary;
+mod pull_source;
+mod pull_target;
+mod push_source;
+mod push_target;
+mod ranges;
+mod refusal;
+mod requests;
+mod settings;
+mod show;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use actions::{Action, Around, Level, Link, Now, OpenSlots, Wire};
+pub(crate) use commands::trim_slots;
+pub(crate) use conversation::{Answer, Expects};
+pub(crate) use core::Migrations;
+pub(crate) use id::Name;
+pub(crate) use ranges::Ranges;
+pub(crate) use refusal::Refusal;
+pub(crate) use requests::Sender;
+pub(crate) use settings::Settings;
+pub(crate) use show::Busy;

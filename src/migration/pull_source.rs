@@ -1,0 +1,203 @@
+//! Redis's way, at the source: a target asks by two links (`pull_target` draws them).
+//!
+//! The stream goes to the main link from the snapshot's moment on; the target keeps it. At an ACK that lacks
+//! little, writes are held, and STREAM-EOF follows the last effect. The slots are the target's when its
+//! claim is seen on the bus; its main link may close before. If no claim comes while writes are held, the
+//! attempt has failed, and the slots are still ours.
+
+use super::actions::{Level, Link};
+use super::conversation::{Conversation, Expects};
+use super::id::Name;
+use super::job::{End, Head, Scene, Step, failed};
+use crate::base::number::parse_digits;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    WaitChannel,
+    SendBulkAndStream,
+    SendStream,
+    StreamEof,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct PullSource {
+    state: State,
+    main: Link,
+    channel: Option<Link>,
+    is_channel_complete: bool,
+    /// Bytes of effects that have been appended to the main link.
+    streamed: u64,
+    /// When the snapshot was asked for, and the end of the pause; monotonic.
+    began_ms: i64,
+    deadline_ms: i64,
+}
+
+impl PullSource {
+    pub(super) fn new(main: Link, now_ms: i64) -> PullSource {
+        PullSource {
+            state: State::WaitChannel,
+            main,
+            channel: None,
+            is_channel_complete: false,
+            streamed: 0,
+            began_ms: now_ms,
+            deadline_ms: i64::MAX,
+        }
+    }
+
+    fn acknowledged(&mut self, head: &mut Head, scene: &mut Scene<'_>, words: &[&[u8]]) {
+        head.acked_ms = scene.now.wall_ms;
+        let applied = words.get(2).and_then(|word| parse_digits(word));
+        let Some(applied) = applied.filter(|_| self.state == State::SendStream) else {
+            return;
+        };
+        let lag = self.streamed.saturating_sub(applied);
+        if lag > scene.settings.handoff_max_lag || scene.settings.prevents_pause {
+            return;
+        }
+        let shown = head.shown();
+        scene.log(
+            Level::Notice,
+            format!("{shown} holds writes: {lag} bytes are missing"),
+        );
+        head.hold(scene, scene.settings.write_pause_timeout);
+        self.deadline_ms = scene.now.monotonic_ms + scene.settings.write_pause_timeout;
+        head.send_syncslots(scene, self.main, &["STREAM-EOF"]);
+        self.state = State::StreamEof;
+        head.updated_ms = scene.now.wall_ms;
+    }
+}
+
+impl Conversation for PullSource {
+    fn state(&self) -> &'static str {
+        match self.state {
+            State::WaitChannel => "wait-rdbchannel",
+            State::SendBulkAndStream => "send-bulk-and-stream",
+            State::SendStream => "send-stream",
+            State::StreamEof => "stream-eof",
+        }
+    }
+
+    fn error_details(&self) -> Option<String> {
+        let channel = match self.state {
+            State::WaitChannel => "none",
+            State::SendBulkAndStream => "rdbchannel-transfer",
+            State::SendStream | State::StreamEof => "completed",
+        };
+        Some(format!(
+            "(state: {}, rdb_channel_state: {channel})",
+            self.state()
+        ))
+    }
+
+    fn expects(&self, _link: Link) -> Expects {
+        Expects::Commands
+    }
+
+    fn join(&mut self, head: &mut Head, scene: &mut Scene<'_>, channel: Link) -> Step {
+        self.channel = Some(channel);
+        self.state = State::SendBulkAndStream;
+        head.adopt(channel);
+        head.export(scene, channel, self.main);
+        Ok(())
+    }
+
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> Step {
+        failed(why)
+    }
+
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> Step {
+        if self.channel == Some(link) && self.is_channel_complete {
+            return Ok(());
+        }
+        // The target closes the main link after its claim, which may be on its way.
+        if self.state == State::StreamEof {
+            return Ok(());
+        }
+        failed("Main and RDB channel clients are disconnected.")
+    }
+
+    fn request(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: Link,
+        words: &[&[u8]],
+    ) -> Result<bool, End> {
+        let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
+        if is("ACK") && link == self.main {
+            self.acknowledged(head, scene, words);
+        }
+        // Others, FAIL among them, change nothing at the source.
+        Ok(is("ACK") || is("FAIL"))
+    }
+
+    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        let Some(channel) = self.channel else {
+            return Ok(());
+        };
+        head.send_syncslots(scene, channel, &["SNAPSHOT-EOF"]);
+        head.close(scene, channel);
+        self.is_channel_complete = true;
+        self.state = State::SendStream;
+        head.updated_ms = scene.now.wall_ms;
+        Ok(())
+    }
+
+    fn streamed(&mut self, bytes: usize) {
+        self.streamed += bytes as u64;
+    }
+
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        whose(head, scene, self.state == State::StreamEof)
+            .map_err(|_| End::Canceled("Cancelled due to slots configuration updated".into()))?
+            .map_or(Ok(()), |()| Err(End::Completed))
+    }
+
+    fn tick(&mut self, _: &mut Head, scene: &mut Scene<'_>) -> Step {
+        let now = scene.now.monotonic_ms;
+        match self.state {
+            State::StreamEof if now >= self.deadline_ms => failed(format!(
+                "The target has not claimed the slots while writes were held, for {} ms",
+                scene.settings.write_pause_timeout
+            )),
+            State::WaitChannel if now - self.began_ms > scene.settings.repl_timeout => {
+                failed("The target has opened no second link")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn flushed(&mut self) -> Step {
+        Err(End::Canceled("Cancelled due to flush".into()))
+    }
+
+    fn demoted(&mut self) -> Step {
+        Err(End::Canceled("Cancelled due to manual failover".into()))
+    }
+}
+
+/// Some other node has part of the slots, without the agreement of both.
+pub(super) struct Foreign;
+
+/// Whether an exporting node has handed its slots over: all of them are the target's now, or the target is
+/// not known and they are all of one other node. `Ok(None)`: they are still ours.
+pub(super) fn whose(
+    head: &Head,
+    scene: &Scene<'_>,
+    is_handing_over: bool,
+) -> Result<Option<()>, Foreign> {
+    let me = scene.around.my_id();
+    let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
+    let Some(first) = owners.next() else {
+        return Ok(None);
+    };
+    let is_one = owners.all(|owner| owner == first);
+    let is_target = |owner: Name| head.target.is_none_or(|target| target == owner);
+    match first {
+        Some(owner) if is_one && owner == me => Ok(None),
+        Some(owner) if is_one && is_handing_over && is_target(owner) => Ok(Some(())),
+        _ => Err(Foreign),
+    }
+}

@@ -1,0 +1,377 @@
+//! Redis's way, at the target: it asks the source for slots by two links.
+//!
+//!     main     AUTH +OK  CONF NODE-ID +OK  SYNC +RDBCHANNELSYNCSLOTS   effects ..  STREAM-EOF
+//!     channel                              AUTH +OK  RDBCHANNEL +SLOTSSNAPSHOT  keys ..  SNAPSHOT-EOF
+//!
+//! What the main link brings is held until all keys are here. Then each ACK says how much of it has been
+//! applied; when little is missing, the source holds writes, sends the rest and STREAM-EOF, and the slots
+//! are taken over at once: the source waits for no more than its pause.
+//!
+//! An attempt that fails leaves nothing, and another follows with the same name, at whoever serves the slots
+//! then. It ends when it succeeds, when it is canceled here, or when the slots are nobody's or of several.
+
+use super::actions::{Action, Link};
+use super::conversation::{Conversation, Expects};
+use super::job::{End, Head, Scene, Step, failed};
+use super::ranges::Ranges;
+use crate::base::text::Printable;
+
+/// Between two attempts.
+const RETRY_MS: i64 = 1000;
+
+/// Between two ACKs.
+const ACK_MS: i64 = 1000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Connecting,
+    AuthReply,
+    HandshakeReply,
+    SyncReply,
+    InitChannel,
+    AccumulateBuffer,
+    StreamingBuffer,
+    WaitStreamEof,
+    Takeover,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Channel {
+    None,
+    Connecting,
+    AuthReply,
+    Reply,
+    Transfer,
+    Completed,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct PullTarget {
+    state: State,
+    channel_state: Channel,
+    main: Option<Link>,
+    channel: Option<Link>,
+    /// When something last came that was awaited; monotonic.
+    heard_ms: i64,
+    /// Bytes of the main link's stream that have been applied, and what the last ACK said.
+    applied: u64,
+    acked: Option<u64>,
+    acked_ms: i64,
+}
+
+impl PullTarget {
+    pub(super) fn new() -> PullTarget {
+        PullTarget {
+            state: State::Connecting,
+            channel_state: Channel::None,
+            main: None,
+            channel: None,
+            heard_ms: 0,
+            applied: 0,
+            acked: None,
+            acked_ms: 0,
+        }
+    }
+
+    fn is_main(&self, link: Link) -> bool {
+        self.main == Some(link)
+    }
+
+    fn main(&self) -> Result<Link, End> {
+        self.main
+            .ok_or_else(|| End::Failed("Main channel - no link".into()))
+    }
+
+    fn authenticate(head: &Head, scene: &mut Scene<'_>, link: Link) {
+        let secret = scene.around.secret();
+        head.send(
+            scene,
+            link,
+            &[b"AUTH", &b"internal connection"[..], &secret],
+        );
+    }
+
+    fn main_reply(&mut self, head: &mut Head, scene: &mut Scene<'_>, text: &[u8]) -> Step {
+        let main = self.main()?;
+        match self.state {
+            State::AuthReply => {
+                let id = scene.around.my_id();
+                head.send_syncslots(scene, main, &["CONF", "NODE-ID", id.as_str()]);
+                self.state = State::HandshakeReply;
+            }
+            State::HandshakeReply => {
+                let mut words: Vec<Vec<u8>> = vec![b"SYNC".into(), head.name.as_bytes().into()];
+                words.extend(head.slots.words());
+                head.send_syncslots(scene, main, &words);
+                self.state = State::SyncReply;
+            }
+            State::SyncReply if text == b"RDBCHANNELSYNCSLOTS" => {
+                let source = head.source.ok_or_else(|| End::Failed("no source".into()))?;
+                self.channel = Some(head.dial(scene, source)?);
+                self.channel_state = Channel::Connecting;
+                self.state = State::InitChannel;
+            }
+            State::SyncReply => {
+                return failed(format!(
+                    "Main channel - Unexpected reply: {}",
+                    Printable(text)
+                ));
+            }
+            _ => return failed("Main channel - Unexpected reply"),
+        }
+        Ok(())
+    }
+
+    fn channel_reply(&mut self, head: &mut Head, scene: &mut Scene<'_>, text: &[u8]) -> Step {
+        match (self.channel_state, self.channel) {
+            (Channel::AuthReply, Some(channel)) => {
+                head.send_syncslots(scene, channel, &["RDBCHANNEL", head.name.as_str()]);
+                self.channel_state = Channel::Reply;
+            }
+            (Channel::Reply, _) if text == b"SLOTSSNAPSHOT" => {
+                self.channel_state = Channel::Transfer;
+                self.state = State::AccumulateBuffer;
+            }
+            _ => {
+                return failed(format!(
+                    "RDB channel - Unexpected reply: {}",
+                    Printable(text)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        let main = self.main()?;
+        let applied = self.applied.to_string();
+        head.send_syncslots(scene, main, &["ACK", "wait-stream-eof", &applied]);
+        self.acked = Some(self.applied);
+        self.acked_ms = scene.now.monotonic_ms;
+        head.acked_ms = scene.now.wall_ms;
+        Ok(())
+    }
+
+    /// The one node that serves all of the slots.
+    fn source(slots: &Ranges, scene: &Scene<'_>) -> Result<super::id::Name, End> {
+        let mut owners = slots.slots().map(|slot| scene.around.owner(slot));
+        let first = owners.next().flatten();
+        let me = scene.around.my_id();
+        match first {
+            Some(owner) if owner != me && owners.all(|other| other == first) => Ok(owner),
+            _ => Err(End::Canceled(
+                "Cancelled due to slots configuration updated".into(),
+            )),
+        }
+    }
+}
+
+impl Conversation for PullTarget {
+    fn state(&self) -> &'static str {
+        match self.state {
+            State::Connecting => "connecting",
+            State::AuthReply => "auth-reply",
+            State::HandshakeReply => "handshake-reply",
+            State::SyncReply => "syncslots-reply",
+            State::InitChannel => "init-rdbchannel",
+            State::AccumulateBuffer => "accumulate-buffer",
+            State::StreamingBuffer => "streaming-buffer",
+            State::WaitStreamEof => "wait-stream-eof",
+            State::Takeover => "takeover",
+        }
+    }
+
+    fn error_details(&self) -> Option<String> {
+        let channel = match self.channel_state {
+            Channel::None => "none",
+            Channel::Connecting => "connecting",
+            Channel::AuthReply => "auth-reply",
+            Channel::Reply => "rdbchannel-reply",
+            Channel::Transfer => "rdbchannel-transfer",
+            Channel::Completed => "completed",
+        };
+        Some(format!(
+            "(state: {}, rdb_channel_state: {channel})",
+            self.state()
+        ))
+    }
+
+    fn expects(&self, link: Link) -> Expects {
+        if self.is_main(link) {
+            match self.state {
+                State::StreamingBuffer | State::WaitStreamEof | State::Takeover => {
+                    Expects::Commands
+                }
+                State::InitChannel | State::AccumulateBuffer => Expects::Hold,
+                _ => Expects::Replies,
+            }
+        } else {
+            match self.channel_state {
+                Channel::Transfer | Channel::Completed => Expects::Commands,
+                _ => Expects::Replies,
+            }
+        }
+    }
+
+    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        *self = PullTarget::new();
+        let source = PullTarget::source(&head.slots, scene)?;
+        head.source = Some(source);
+        head.hide(scene);
+        head.announce(scene);
+        self.main = Some(head.dial(scene, source)?);
+        self.heard_ms = scene.now.monotonic_ms;
+        Ok(())
+    }
+
+    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step {
+        PullTarget::authenticate(head, scene, link);
+        if self.is_main(link) {
+            self.state = State::AuthReply;
+        } else {
+            self.channel_state = Channel::AuthReply;
+        }
+        self.heard_ms = scene.now.monotonic_ms;
+        Ok(())
+    }
+
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link, why: &str) -> Step {
+        let which = if self.is_main(link) { "Main" } else { "RDB" };
+        failed(format!(
+            "{which} channel - Failed to connect to source node: {why}"
+        ))
+    }
+
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> Step {
+        if self.is_main(link) {
+            return failed("Main channel - Connection is closed");
+        }
+        match self.channel_state {
+            // The source closes the channel once it has sent everything.
+            Channel::Completed => Ok(()),
+            _ => failed("RDB channel - Connection is closed"),
+        }
+    }
+
+    fn reply(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: Link,
+        reply: Result<&[u8], &[u8]>,
+    ) -> Step {
+        self.heard_ms = scene.now.monotonic_ms;
+        let is_main = self.is_main(link);
+        match reply {
+            Ok(text) if is_main => self.main_reply(head, scene, text),
+            Ok(text) => self.channel_reply(head, scene, text),
+            Err(text) => {
+                let which = if is_main { "Main" } else { "RDB" };
+                failed(format!(
+                    "{which} channel - The source node replied: -{}",
+                    Printable(text)
+                ))
+            }
+        }
+    }
+
+    fn request(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: Link,
+        words: &[&[u8]],
+    ) -> Result<bool, End> {
+        self.heard_ms = scene.now.monotonic_ms;
+        let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
+        match self.state {
+            State::AccumulateBuffer if !self.is_main(link) && is("SNAPSHOT-EOF") => {
+                self.channel_state = Channel::Completed;
+                self.state = State::StreamingBuffer;
+                head.updated_ms = scene.now.wall_ms;
+                if let Some(channel) = self.channel.take() {
+                    head.close(scene, channel);
+                }
+                Ok(true)
+            }
+            // The number of keys that follow, for whoever makes tables in advance.
+            State::AccumulateBuffer if !self.is_main(link) && is("CONF") => Ok(true),
+            State::WaitStreamEof | State::StreamingBuffer
+                if self.is_main(link) && is("STREAM-EOF") =>
+            {
+                self.state = State::Takeover;
+                scene.push(Action::Take {
+                    job: head.name,
+                    slots: head.slots.clone(),
+                });
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, link: Link, bytes: usize) {
+        self.heard_ms = scene.now.monotonic_ms;
+        if self.is_main(link) {
+            self.applied += bytes as u64;
+        }
+    }
+
+    fn caught_up(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step {
+        if !self.is_main(link) {
+            return Ok(());
+        }
+        match self.state {
+            State::StreamingBuffer => {
+                self.state = State::WaitStreamEof;
+                self.acknowledge(head, scene)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        head.show(scene);
+        Err(End::Completed)
+    }
+
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        if self.state == State::Takeover {
+            return Ok(());
+        }
+        let source = PullTarget::source(&head.slots, scene)?;
+        if head.source.is_some_and(|known| known != source) {
+            return failed("Another node serves the slots now");
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        let silence = scene.now.monotonic_ms - self.heard_ms;
+        match self.state {
+            State::WaitStreamEof if scene.now.monotonic_ms - self.acked_ms >= ACK_MS => {
+                self.acknowledge(head, scene)
+            }
+            // The source sends nothing by the main link while there are no writes.
+            State::StreamingBuffer | State::WaitStreamEof | State::Takeover => Ok(()),
+            State::AccumulateBuffer => Ok(()),
+            _ if silence > scene.settings.repl_timeout => {
+                failed("Timeout while waiting for source")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn flushed(&mut self) -> Step {
+        failed("Cancelled due to flush")
+    }
+
+    fn demoted(&mut self) -> Step {
+        Err(End::Canceled("Cancelled due to manual failover".into()))
+    }
+
+    fn retries_after_ms(&self) -> Option<i64> {
+        Some(RETRY_MS)
+    }
+}

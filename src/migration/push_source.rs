@@ -1,0 +1,285 @@
+//! Valkey's way, at the source: it sends slots to the target by one link.
+//!
+//!     source   [AUTH]      ESTABLISH      ACK  keys ..  SNAPSHOT-EOF  effects ..  PAUSED
+//!     target          +OK            +OK                         REQUEST-PAUSE
+//!
+//!     source                     FAILOVER-GRANTED
+//!     target    REQUEST-FAILOVER                   its claim, on the bus
+//!
+//! Both send ACK each second, and give up after `repl-timeout` without one. Writes are held from PAUSED to
+//! the claim, or for twice `cluster-manual-failover-timeout`: then the migration has failed, and the slots
+//! are still ours. After the grant the target closes the link.
+
+use super::actions::{Level, Link};
+use super::conversation::{Conversation, Expects};
+use super::job::{End, Head, Scene, Step, failed};
+use super::pull_source::whose;
+use crate::base::text::Printable;
+
+pub(super) const ACK_MS: i64 = 1000;
+
+/// Bytes that may wait for the target when writes are held; so holding is short.
+const UNSENT_MAX: usize = 64 * 1024;
+
+pub(super) const TIMED_OUT: &str = "Timed out after too long with no interaction";
+
+/// In their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum State {
+    Connecting,
+    ReadingAuth,
+    ReadingEstablish,
+    WaitingToSnapshot,
+    Snapshotting,
+    Replicating,
+    WaitingToPause,
+    FailoverPaused,
+    FailoverGranted,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct PushSource {
+    state: State,
+    link: Option<Link>,
+    heard_ms: i64,
+    acked_ms: i64,
+    deadline_ms: i64,
+}
+
+impl PushSource {
+    pub(super) fn new() -> PushSource {
+        PushSource {
+            state: State::Connecting,
+            link: None,
+            heard_ms: 0,
+            acked_ms: 0,
+            deadline_ms: i64::MAX,
+        }
+    }
+
+    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: State) {
+        let from = self.state();
+        self.state = state;
+        head.updated_ms = scene.now.wall_ms;
+        let text = format!("{}: {from} -> {}", head.shown(), self.state());
+        scene.log(Level::Verbose, text);
+    }
+
+    fn establish(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) {
+        let me = scene.around.my_id();
+        let mut words: Vec<Vec<u8>> = vec![
+            b"ESTABLISH".into(),
+            b"SOURCE".into(),
+            me.as_bytes().into(),
+            b"NAME".into(),
+            head.name.as_bytes().into(),
+            b"SLOTSRANGE".into(),
+        ];
+        words.extend(head.slots.words());
+        head.send_syncslots(scene, link, &words);
+        self.enter(head, scene, State::ReadingEstablish);
+    }
+
+    fn acknowledge(&mut self, head: &mut Head, scene: &mut Scene<'_>) {
+        if let Some(link) = self.link {
+            head.send_syncslots(scene, link, &["ACK"]);
+            self.acked_ms = scene.now.monotonic_ms;
+        }
+    }
+
+    /// Holds writes once the target has asked for it, and little waits for it.
+    fn pause(&mut self, head: &mut Head, scene: &mut Scene<'_>) {
+        let Some(link) = self.link else {
+            return;
+        };
+        if scene.settings.prevents_pause || scene.around.unsent(link) > UNSENT_MAX {
+            return;
+        }
+        let for_ms = scene.settings.manual_failover_timeout.saturating_mul(2);
+        head.hold(scene, for_ms);
+        self.deadline_ms = scene.now.monotonic_ms + for_ms;
+        head.send_syncslots(scene, link, &["PAUSED"]);
+        self.enter(head, scene, State::FailoverPaused);
+    }
+
+    fn lost() -> Step {
+        failed(
+            "Connection lost to target. Check CLUSTER GETSLOTMIGRATIONS on the target node for more \
+             information.",
+        )
+    }
+}
+
+impl Conversation for PushSource {
+    fn state(&self) -> &'static str {
+        match self.state {
+            State::Connecting => "connecting",
+            State::ReadingAuth => "reading-auth-response",
+            State::ReadingEstablish => "reading-establish-response",
+            State::WaitingToSnapshot => "waiting-to-snapshot",
+            State::Snapshotting => "snapshotting",
+            State::Replicating => "replicating",
+            State::WaitingToPause => "waiting-to-pause",
+            State::FailoverPaused => "failover-paused",
+            State::FailoverGranted => "failover-granted",
+        }
+    }
+
+    fn expects(&self, _link: Link) -> Expects {
+        match self.state {
+            State::Connecting | State::ReadingAuth | State::ReadingEstablish => Expects::Replies,
+            _ => Expects::Commands,
+        }
+    }
+
+    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        let Some(target) = head.target else {
+            return failed("no target");
+        };
+        self.heard_ms = scene.now.monotonic_ms;
+        self.link = Some(head.dial(scene, target)?);
+        Ok(())
+    }
+
+    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step {
+        self.heard_ms = scene.now.monotonic_ms;
+        let settings = scene.settings;
+        if settings.password.is_empty() {
+            self.establish(head, scene, link);
+            return Ok(());
+        }
+        let mut words = vec![&b"AUTH"[..]];
+        if !settings.user.is_empty() {
+            words.push(&settings.user);
+        }
+        words.push(&settings.password);
+        head.send(scene, link, &words);
+        self.enter(head, scene, State::ReadingAuth);
+        Ok(())
+    }
+
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> Step {
+        failed(format!("Unable to connect to target node: {why}"))
+    }
+
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> Step {
+        match self.state {
+            // The target has what it needs; its claim may be on its way.
+            State::FailoverGranted => Ok(()),
+            _ => PushSource::lost(),
+        }
+    }
+
+    fn reply(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: Link,
+        reply: Result<&[u8], &[u8]>,
+    ) -> Step {
+        self.heard_ms = scene.now.monotonic_ms;
+        match (self.state, reply) {
+            (State::ReadingAuth, Ok(_)) => {
+                self.establish(head, scene, link);
+                Ok(())
+            }
+            (State::ReadingAuth, Err(text)) => failed(format!(
+                "Failed to AUTH to target node: -{}",
+                Printable(text)
+            )),
+            (State::ReadingEstablish, Ok(_)) => {
+                self.enter(head, scene, State::WaitingToSnapshot);
+                self.acknowledge(head, scene);
+                head.export(scene, link, link);
+                Ok(())
+            }
+            (_, Err(text)) => failed(format!(
+                "Received error during handshake to target: -{}",
+                Printable(text)
+            )),
+            (_, Ok(_)) => failed("A reply that nothing was sent for"),
+        }
+    }
+
+    fn request(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: Link,
+        words: &[&[u8]],
+    ) -> Result<bool, End> {
+        self.heard_ms = scene.now.monotonic_ms;
+        let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
+        match self.state {
+            _ if is("ACK") => head.acked_ms = scene.now.wall_ms,
+            State::Replicating if is("REQUEST-PAUSE") => {
+                self.enter(head, scene, State::WaitingToPause);
+                self.pause(head, scene);
+            }
+            State::FailoverPaused if is("REQUEST-FAILOVER") => {
+                // Before the pause ends the target must have taken over; with little left it could not.
+                let left = self.deadline_ms - scene.now.monotonic_ms;
+                if left <= 0 {
+                    return failed("Unpaused before migration completed");
+                }
+                head.send_syncslots(scene, link, &["FAILOVER-GRANTED"]);
+                self.enter(head, scene, State::FailoverGranted);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn exporting(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        self.enter(head, scene, State::Snapshotting);
+        Ok(())
+    }
+
+    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        if let Some(link) = self.link {
+            head.send_syncslots(scene, link, &["SNAPSHOT-EOF"]);
+        }
+        scene.push(super::actions::Action::Stream(head.name));
+        self.enter(head, scene, State::Replicating);
+        Ok(())
+    }
+
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        match whose(head, scene, self.state == State::FailoverGranted) {
+            Ok(None) => Ok(()),
+            Ok(Some(())) => Err(End::Completed),
+            Err(_) => failed("Slots are no longer owned by myself"),
+        }
+    }
+
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        let now = scene.now.monotonic_ms;
+        if head.is_holding() && now >= self.deadline_ms {
+            return failed("Unpaused before migration completed");
+        }
+        // Granted, the target says nothing more by the link.
+        if self.state == State::FailoverGranted {
+            return Ok(());
+        }
+        if now - self.heard_ms > scene.settings.repl_timeout {
+            return failed(TIMED_OUT);
+        }
+        let is_established = self.state >= State::WaitingToSnapshot;
+        if is_established && now - self.acked_ms >= ACK_MS {
+            self.acknowledge(head, scene);
+        }
+        if self.state == State::WaitingToPause {
+            self.pause(head, scene);
+        }
+        Ok(())
+    }
+
+    fn flushed(&mut self) -> Step {
+        failed("Data was flushed")
+    }
+
+    fn demoted(&mut self) -> Step {
+        failed("Slots are no longer owned by myself")
+    }
+}

@@ -1,0 +1,156 @@
+//! Valkey's way, at the target: a source sends slots (`push_source` draws it).
+//!
+//! The link is the client that sent ESTABLISH. Its commands are applied as they come; after SNAPSHOT-EOF
+//! the target asks for the pause, and the slots are taken over at once when they are granted.
+
+use super::actions::{Action, Level, Link};
+use super::conversation::{Conversation, Expects};
+use super::job::{End, Head, Scene, Step, failed};
+use super::push_source::{ACK_MS, TIMED_OUT};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    WaitingForAck,
+    ReceivingSnapshot,
+    WaitingForPaused,
+    FailoverRequested,
+    FailoverGranted,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct PushTarget {
+    state: State,
+    link: Link,
+    heard_ms: i64,
+    acked_ms: i64,
+}
+
+impl PushTarget {
+    pub(super) fn new(link: Link, now_ms: i64) -> PushTarget {
+        PushTarget {
+            state: State::WaitingForAck,
+            link,
+            heard_ms: now_ms,
+            acked_ms: now_ms,
+        }
+    }
+
+    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: State) {
+        let from = self.state();
+        self.state = state;
+        head.updated_ms = scene.now.wall_ms;
+        let text = format!("{}: {from} -> {}", head.shown(), self.state());
+        scene.log(Level::Verbose, text);
+    }
+
+    fn lost() -> Step {
+        failed(
+            "Connection lost to source. Check CLUSTER GETSLOTMIGRATIONS on the source node for more \
+             information.",
+        )
+    }
+}
+
+impl Conversation for PushTarget {
+    fn state(&self) -> &'static str {
+        match self.state {
+            State::WaitingForAck => "waiting-for-ack",
+            State::ReceivingSnapshot => "receiving-snapshot",
+            State::WaitingForPaused => "waiting-for-paused",
+            State::FailoverRequested => "failover-requested",
+            State::FailoverGranted => "failover-granted",
+        }
+    }
+
+    fn expects(&self, _link: Link) -> Expects {
+        Expects::Commands
+    }
+
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> Step {
+        PushTarget::lost()
+    }
+
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> Step {
+        PushTarget::lost()
+    }
+
+    fn request(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: Link,
+        words: &[&[u8]],
+    ) -> Result<bool, End> {
+        self.heard_ms = scene.now.monotonic_ms;
+        let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
+        match self.state {
+            _ if is("ACK") => {
+                head.acked_ms = scene.now.wall_ms;
+                if self.state == State::WaitingForAck {
+                    self.enter(head, scene, State::ReceivingSnapshot);
+                }
+            }
+            // A source that has no key to send may be quicker with the end than with its first ACK.
+            State::WaitingForAck | State::ReceivingSnapshot if is("SNAPSHOT-EOF") => {
+                head.send_syncslots(scene, link, &["REQUEST-PAUSE"]);
+                self.enter(head, scene, State::WaitingForPaused);
+            }
+            State::WaitingForPaused if is("PAUSED") => {
+                head.send_syncslots(scene, link, &["REQUEST-FAILOVER"]);
+                self.enter(head, scene, State::FailoverRequested);
+            }
+            State::FailoverRequested if is("FAILOVER-GRANTED") => {
+                self.enter(head, scene, State::FailoverGranted);
+                if !scene.settings.prevents_failover {
+                    scene.push(Action::Take {
+                        job: head.name,
+                        slots: head.slots.clone(),
+                    });
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, _: Link, _: usize) {
+        self.heard_ms = scene.now.monotonic_ms;
+    }
+
+    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        head.show(scene);
+        Err(End::Completed)
+    }
+
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        if self.state == State::FailoverGranted {
+            return Ok(());
+        }
+        let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
+        if owners.all(|owner| owner == head.source) {
+            return Ok(());
+        }
+        failed("Slots are no longer owned by source node")
+    }
+
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        let now = scene.now.monotonic_ms;
+        if now - self.heard_ms > scene.settings.repl_timeout {
+            return failed(TIMED_OUT);
+        }
+        if now - self.acked_ms >= ACK_MS {
+            head.send_syncslots(scene, self.link, &["ACK"]);
+            self.acked_ms = now;
+        }
+        Ok(())
+    }
+
+    fn flushed(&mut self) -> Step {
+        failed("Data was flushed")
+    }
+
+    fn demoted(&mut self) -> Step {
+        failed("I was demoted to a replica")
+    }
+}

@@ -1,0 +1,6 @@
+//! Sources against targets of both ways, without a network: what the words are, and that each slot ends on
+//! exactly one side whatever breaks.
+
+mod faults;
+mod words;
+mod world;

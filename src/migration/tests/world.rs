@@ -1,0 +1,616 @@
+//! Two nodes and a replica's ear, driven by hand: links, keys, claims, clocks.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::migration::*;
+use crate::resp::write_request;
+
+pub(super) const SOURCE: usize = 0;
+pub(super) const TARGET: usize = 1;
+pub(super) const SLOT: u16 = 7;
+
+pub(super) fn id(node: usize) -> Name {
+    Name::parse(&[b'a' + node as u8; 40]).expect("a name")
+}
+
+/// What a node knows of the cluster.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub me: usize,
+    /// Who serves the slots under test, and since which epoch.
+    pub owner: usize,
+    pub epoch: u64,
+    pub is_primary: bool,
+    pub open: OpenSlots,
+    names: std::cell::Cell<u8>,
+}
+
+impl Around for View {
+    fn my_id(&self) -> Name {
+        id(self.me)
+    }
+    fn is_primary(&self) -> bool {
+        self.is_primary
+    }
+    fn owner(&self, slot: u16) -> Option<Name> {
+        match slot {
+            0..100 => Some(id(self.owner)),
+            100..200 => Some(id(SOURCE)),
+            200..300 => Some(id(TARGET)),
+            300..400 => Some(id(2)),
+            _ => None,
+        }
+    }
+    fn is_known(&self, node: Name) -> bool {
+        (0..3).any(|known| id(known) == node)
+    }
+    fn address(&self, node: Name) -> Option<(Vec<u8>, u16)> {
+        let at = (0..3).find(|&known| id(known) == node)?;
+        Some((b"127.0.0.1".to_vec(), at as u16))
+    }
+    fn open_slots(&self) -> OpenSlots {
+        self.open
+    }
+    fn secret(&self) -> Vec<u8> {
+        vec![b's'; 40]
+    }
+    fn unsent(&self, _: Link) -> usize {
+        0
+    }
+    fn fresh_name(&self) -> Name {
+        self.names.set(self.names.get() + 1);
+        let mut name = [b'0'; 40];
+        name[0] = b'a' + self.me as u8;
+        name[1] = b'a' + self.names.get();
+        Name::parse(&name).expect("a name")
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Exporting {
+    slots: Ranges,
+    snapshot: Link,
+    stream: Link,
+    has_begun: bool,
+    keys: VecDeque<(String, u64)>,
+    is_sent: bool,
+    /// Effects that wait for the end of the snapshot.
+    waiting: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub machine: Migrations,
+    pub view: View,
+    /// Keys of the slots under test.
+    pub keys: BTreeMap<String, u64>,
+    pub hidden: usize,
+    pub held: BTreeMap<Name, i64>,
+    pub exports: BTreeMap<Name, Exporting>,
+    pub is_up: bool,
+    pub told: Vec<String>,
+    pub logged: Vec<String>,
+    internal: Vec<Link>,
+    nodes: BTreeMap<Link, Name>,
+    /// Its claim is on disk.
+    saved: (usize, u64),
+}
+
+/// A connection: ends 0 (who dialled) and 1.
+#[derive(Debug)]
+struct Wired {
+    ends: [(usize, Link); 2],
+    /// Bytes on their way to an end.
+    queues: [Vec<u8>; 2],
+    /// An end has closed; what it sent before still arrives.
+    is_closing: [bool; 2],
+    is_gone: [bool; 2],
+}
+
+pub(super) struct World {
+    pub nodes: Vec<Node>,
+    wires: Vec<Wired>,
+    dials: VecDeque<(usize, Link, usize)>,
+    /// Claims on their way: to whom, of whom, epoch.
+    claims: VecDeque<(usize, usize, u64)>,
+    pub now: Now,
+    clients: u64,
+    random: u64,
+}
+
+fn words(command: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_request(&mut bytes, command.iter().copied());
+    bytes
+}
+
+/// The first whole command, and its length.
+fn command(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
+    fn number(bytes: &[u8], at: &mut usize) -> Option<usize> {
+        let end = bytes[*at..].windows(2).position(|two| two == b"\r\n")? + *at;
+        let text = std::str::from_utf8(&bytes[*at + 1..end]).expect("UTF-8");
+        *at = end + 2;
+        Some(text.parse().expect("a number"))
+    }
+    let mut at = 0;
+    let count = number(bytes, &mut at)?;
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let len = number(bytes, &mut at)?;
+        all.push(bytes.get(at..at + len)?.to_vec());
+        at += len + 2;
+    }
+    (at <= bytes.len()).then_some((all, at))
+}
+
+impl World {
+    pub(super) fn new(settings: [Settings; 2], seed: u64) -> World {
+        let nodes = settings.into_iter().enumerate();
+        let nodes = nodes.map(|(me, settings)| Node {
+            machine: Migrations::new(settings),
+            view: View {
+                me,
+                owner: SOURCE,
+                epoch: 1,
+                is_primary: true,
+                open: OpenSlots::default(),
+                names: Default::default(),
+            },
+            keys: BTreeMap::new(),
+            hidden: 0,
+            held: BTreeMap::new(),
+            exports: BTreeMap::new(),
+            is_up: true,
+            told: Vec::new(),
+            logged: Vec::new(),
+            internal: Vec::new(),
+            nodes: BTreeMap::new(),
+            saved: (SOURCE, 1),
+        });
+        World {
+            nodes: nodes.collect(),
+            wires: Vec::new(),
+            dials: VecDeque::new(),
+            claims: VecDeque::new(),
+            now: Now {
+                monotonic_ms: 1000,
+                wall_ms: 1_700_000_000_000,
+            },
+            clients: 0,
+            random: seed.wrapping_mul(2).wrapping_add(1),
+        }
+    }
+
+    /// Of a linear congruential generator; enough to vary an order.
+    pub(super) fn random(&mut self, below: usize) -> usize {
+        self.random = self
+            .random
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.random >> 33) as usize % below
+    }
+
+    /// Calls a node's machine, and carries out what it wants.
+    pub(super) fn call<R>(
+        &mut self,
+        node: usize,
+        call: impl FnOnce(&mut Migrations, Now, &View) -> R,
+    ) -> R {
+        let now = self.now;
+        let it = &mut self.nodes[node];
+        let result = call(&mut it.machine, now, &it.view);
+        self.carry_out(node);
+        result
+    }
+
+    fn carry_out(&mut self, node: usize) {
+        while let Some(action) = self.nodes[node].machine.pop() {
+            let it = &mut self.nodes[node];
+            match action {
+                Action::Dial { link, port, .. } => {
+                    self.dials.push_back((node, link, usize::from(port)));
+                }
+                Action::Send { link, bytes } => self.send(node, link, &bytes),
+                Action::Close(link) => self.close(node, link),
+                Action::Export {
+                    job,
+                    slots,
+                    snapshot,
+                    stream,
+                    ..
+                } => {
+                    let waiting = (snapshot == stream).then(Vec::new);
+                    it.exports.insert(
+                        job,
+                        Exporting {
+                            slots,
+                            snapshot,
+                            stream,
+                            has_begun: false,
+                            keys: VecDeque::new(),
+                            is_sent: false,
+                            waiting,
+                        },
+                    );
+                }
+                Action::Stream(job) => {
+                    let export = it.exports.get_mut(&job).expect("an export");
+                    let (bytes, link) = (export.waiting.take().unwrap_or_default(), export.stream);
+                    self.send(node, link, &bytes);
+                }
+                Action::EndExport(job) => {
+                    it.exports.remove(&job).expect("an export");
+                }
+                Action::Hold { job, until_ms, .. } => {
+                    assert_eq!(it.held.insert(job, until_ms), None);
+                }
+                Action::Release(job) => {
+                    it.held.remove(&job).expect("held");
+                }
+                Action::Take { job, .. } => {
+                    it.view.owner = node;
+                    it.view.epoch += 1;
+                    it.saved = (node, it.view.epoch);
+                    let epoch = it.view.epoch;
+                    for other in 0..self.nodes.len() {
+                        if other != node {
+                            self.claims.push_back((other, node, epoch));
+                        }
+                    }
+                    self.call(node, |m, now, view| m.taken(now, view, job, true));
+                }
+                Action::Hide(_) => it.hidden += 1,
+                Action::Show(_) => it.hidden -= 1,
+                Action::Drop(_) => {
+                    assert_ne!((it.view.owner, it.view.is_primary), (node, true));
+                    it.keys.clear();
+                }
+                Action::Propagate(words) => {
+                    let words = words
+                        .iter()
+                        .map(|word| String::from_utf8_lossy(word).into_owned());
+                    it.told.push(words.collect::<Vec<_>>().join(" "));
+                }
+                Action::Log { text, .. } => it.logged.push(text),
+            }
+        }
+    }
+
+    fn wire(&self, node: usize, link: Link) -> Option<(usize, usize)> {
+        let at = self.wires.iter().position(|wire| {
+            wire.ends
+                .iter()
+                .zip(wire.is_gone)
+                .any(|(end, gone)| *end == (node, link) && !gone)
+        })?;
+        let end = usize::from(self.wires[at].ends[1] == (node, link));
+        Some((at, end))
+    }
+
+    pub(super) fn send(&mut self, node: usize, link: Link, bytes: &[u8]) {
+        if let Some((at, end)) = self.wire(node, link) {
+            self.wires[at].queues[1 - end].extend_from_slice(bytes);
+        }
+    }
+
+    fn close(&mut self, node: usize, link: Link) {
+        if let Some((at, end)) = self.wire(node, link) {
+            self.wires[at].is_closing[end] = true;
+            self.wires[at].is_gone[end] = true;
+            self.wires[at].queues[end].clear();
+        }
+        self.dials
+            .retain(|&(from, dialled, _)| (from, dialled) != (node, link));
+    }
+
+    /// Connections of a node break; both ends see it later.
+    pub(super) fn cut(&mut self, lost: bool) {
+        self.dials.clear();
+        for wire in &mut self.wires {
+            wire.is_closing = [true, true];
+            if lost {
+                wire.queues = Default::default();
+            }
+        }
+    }
+
+    /// A node's process ends, and starts with what is on its disk: its claim, but no key of others' slots.
+    pub(super) fn crash(&mut self, node: usize) {
+        for wire in &mut self.wires {
+            for end in 0..2 {
+                if wire.ends[end].0 == node {
+                    wire.is_gone[end] = true;
+                    wire.is_closing[end] = true;
+                    wire.queues[end].clear();
+                }
+            }
+        }
+        self.dials.retain(|&(from, ..)| from != node);
+        let it = &mut self.nodes[node];
+        let settings = it.machine.settings_mut().clone();
+        it.machine = Migrations::new(settings);
+        (it.view.owner, it.view.epoch) = it.saved;
+        if it.view.owner != node {
+            it.keys.clear();
+        }
+        it.hidden = 0;
+        it.held.clear();
+        it.exports.clear();
+        it.internal.clear();
+        it.nodes.clear();
+    }
+
+    /// A client writes where its map says, following MOVED. `None`: held back, or nobody serves the slot.
+    pub(super) fn write(&mut self, key: &str, value: u64) -> Option<usize> {
+        let node = (0..2).find(|&node| self.nodes[node].view.owner == node)?;
+        let it = &mut self.nodes[node];
+        if !it.held.is_empty() {
+            return None;
+        }
+        it.keys.insert(key.into(), value);
+        let effect = words(&[b"SET", key.as_bytes(), value.to_string().as_bytes()]);
+        let jobs: Vec<Name> = it.exports.keys().copied().collect();
+        for job in jobs {
+            let export = self.nodes[node].exports.get_mut(&job).expect("listed");
+            assert!(export.slots.contains(SLOT));
+            if !export.has_begun {
+                continue;
+            }
+            match &mut export.waiting {
+                Some(waiting) => waiting.extend_from_slice(&effect),
+                None => {
+                    let link = export.stream;
+                    self.send(node, link, &effect);
+                }
+            }
+            self.nodes[node].machine.streamed(job, effect.len());
+        }
+        Some(node)
+    }
+
+    /// One thing of those that can happen now. `false`: nothing can.
+    pub(super) fn step(&mut self) -> bool {
+        let kinds = 4;
+        let first = self.random(kinds);
+        (0..kinds).any(|kind| match (first + kind) % kinds {
+            0 => self.dial(),
+            1 => self.deliver(),
+            2 => self.export(),
+            _ => self.hear(),
+        })
+    }
+
+    fn dial(&mut self) -> bool {
+        let Some((from, link, to)) = self.dials.pop_front() else {
+            return false;
+        };
+        if !self.nodes[to].is_up {
+            self.call(from, |m, now, view| {
+                m.refused(now, view, link, "Connection refused")
+            });
+            return true;
+        }
+        self.clients += 1;
+        self.wires.push(Wired {
+            ends: [(from, link), (to, Link::Client(self.clients))],
+            queues: Default::default(),
+            is_closing: [false; 2],
+            is_gone: [false; 2],
+        });
+        self.call(from, |m, now, view| m.opened(now, view, link));
+        true
+    }
+
+    fn hear(&mut self) -> bool {
+        let Some((to, owner, epoch)) = self.claims.pop_front() else {
+            return false;
+        };
+        let view = &mut self.nodes[to].view;
+        if epoch > view.epoch {
+            (view.owner, view.epoch) = (owner, epoch);
+            self.nodes[to].saved = (owner, epoch);
+            if to != owner {
+                // The cluster's own rule: keys of lost slots go. Its machine is told afterwards.
+                self.nodes[to].keys.clear();
+            }
+            self.call(to, |m, now, view| m.routes_changed(now, view));
+        }
+        true
+    }
+
+    fn export(&mut self) -> bool {
+        for node in 0..2 {
+            let keys: Vec<_> = self.nodes[node].keys.clone().into_iter().collect();
+            let jobs: Vec<Name> = self.nodes[node].exports.keys().copied().collect();
+            for job in jobs {
+                let export = self.nodes[node].exports.get_mut(&job).expect("listed");
+                if !export.has_begun {
+                    export.has_begun = true;
+                    export.keys = keys.into();
+                    self.call(node, |m, now, view| m.exporting(now, view, job));
+                    return true;
+                }
+                if let Some((key, value)) = export.keys.pop_front() {
+                    let link = export.snapshot;
+                    let value = value.to_string();
+                    let bytes = words(&[b"SET", key.as_bytes(), value.as_bytes()]);
+                    self.send(node, link, &bytes);
+                    return true;
+                }
+                if !std::mem::replace(&mut export.is_sent, true) {
+                    self.call(node, |m, now, view| m.snapshot_sent(now, view, job));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Brings one message to an end of some link, or tells it that the other has closed.
+    fn deliver(&mut self) -> bool {
+        if self.wires.is_empty() {
+            return false;
+        }
+        let (first, side) = (self.random(self.wires.len()), self.random(2));
+        for at in 0..self.wires.len() * 2 {
+            let wire = (first + at / 2) % self.wires.len();
+            if self.deliver_to(wire, (side + at) % 2) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn deliver_to(&mut self, at: usize, end: usize) -> bool {
+        let wire = &self.wires[at];
+        let (node, link) = wire.ends[end];
+        if wire.is_gone[end] {
+            return false;
+        }
+        let bytes = wire.queues[end].clone();
+        let expects = self.nodes[node].machine.expects(link);
+        if bytes.is_empty() {
+            if wire.is_closing[1 - end] {
+                self.wires[at].is_gone[end] = true;
+                self.wires[at].is_closing[end] = true;
+                self.call(node, |m, now, view| m.closed(now, view, link));
+                return true;
+            }
+            return false;
+        }
+        match (expects, link) {
+            (Some(Expects::Hold), _) => false,
+            (Some(Expects::Replies), _) => {
+                let end_of_line = bytes
+                    .windows(2)
+                    .position(|two| two == b"\r\n")
+                    .expect("a line");
+                self.take(at, end, end_of_line + 2);
+                let line = bytes[1..end_of_line].to_vec();
+                let is_error = bytes[0] == b'-';
+                self.call(node, |m, now, view| match is_error {
+                    true => m.reply(now, view, link, Err(&line)),
+                    false => m.reply(now, view, link, Ok(&line)),
+                });
+                self.caught_up(node, link);
+                true
+            }
+            (None, Link::Dialled(_)) => panic!("bytes of a link that nobody knows"),
+            _ => {
+                let (command, len) = command(&bytes).expect("whole commands");
+                self.take(at, end, len);
+                self.run(node, link, &command, len);
+                self.caught_up(node, link);
+                true
+            }
+        }
+    }
+
+    fn take(&mut self, at: usize, end: usize, len: usize) {
+        self.wires[at].queues[end].drain(..len);
+    }
+
+    fn caught_up(&mut self, node: usize, _: Link) {
+        // Every link without bytes: what was held may have become due by another link's last words.
+        let ends: Vec<Link> = self
+            .wires
+            .iter()
+            .flat_map(|wire| {
+                let end = |end: usize| {
+                    let (at, link) = wire.ends[end];
+                    (at == node && !wire.is_gone[end] && wire.queues[end].is_empty())
+                        .then_some(link)
+                };
+                [end(0), end(1)]
+            })
+            .flatten()
+            .collect();
+        for link in ends {
+            if self.nodes[node].machine.expects(link) == Some(Expects::Commands) {
+                self.call(node, |m, now, view| m.caught_up(now, view, link));
+            }
+        }
+    }
+
+    fn run(&mut self, node: usize, link: Link, command: &[Vec<u8>], len: usize) {
+        let words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+        match words[..] {
+            [b"SET", key, value] => {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+                let value = text(value).parse().expect("a number");
+                self.nodes[node].keys.insert(text(key), value);
+                self.call(node, |m, now, view| m.applied(now, view, link, len));
+            }
+            [b"AUTH", b"internal connection", secret] => {
+                assert_eq!(secret, [b's'; 40]);
+                self.nodes[node].internal.push(link);
+                self.send(node, link, b"+OK\r\n");
+            }
+            [b"CLUSTER", b"SYNCSLOTS", b"CONF", b"NODE-ID", peer] => {
+                self.nodes[node]
+                    .nodes
+                    .insert(link, Name::parse(peer).expect("a name"));
+                self.send(node, link, b"+OK\r\n");
+            }
+            [b"CLUSTER", b"SYNCSLOTS", ref rest @ ..] => {
+                let it = &self.nodes[node];
+                let sender = Sender {
+                    link,
+                    is_internal: it.internal.contains(&link),
+                    is_primary: false,
+                    node: it.nodes.get(&link).copied(),
+                };
+                let answer = self.call(node, |m, now, view| m.request(now, view, &sender, rest));
+                match answer {
+                    Answer::Status(status) => {
+                        self.send(node, link, format!("+{status}\r\n").as_bytes());
+                    }
+                    Answer::Silent => (),
+                    Answer::Refused(why) => {
+                        self.send(node, link, format!("-{why}\r\n").as_bytes());
+                    }
+                    Answer::RefusedAndClosed(_) | Answer::Closed => self.close(node, link),
+                }
+            }
+            _ => panic!("{words:?}"),
+        }
+    }
+
+    pub(super) fn pass(&mut self, ms: i64) {
+        self.now.monotonic_ms += ms;
+        self.now.wall_ms += ms;
+        for node in 0..2 {
+            let now = self.now.monotonic_ms;
+            self.nodes[node].held.retain(|_, until| {
+                assert!(*until + 200 >= now, "held for longer than was said");
+                true
+            });
+            self.call(node, |m, now, view| m.tick(now, view));
+        }
+    }
+
+    /// Until nothing happens for a while.
+    pub(super) fn settle(&mut self) {
+        // Longer than any timeout in which nothing is seen to go on.
+        let mut quiet = 0;
+        while quiet < 35 {
+            while self.step() {}
+            self.pass(100);
+            let is_idle = self.nodes.iter().all(|node| node.machine.active() == 0);
+            quiet = if is_idle && self.claims.is_empty() {
+                quiet + 7
+            } else {
+                quiet + 1
+            };
+        }
+    }
+
+    /// The state of a node's newest migration, in Redis's words and Valkey's.
+    pub(super) fn state(&self, node: usize) -> (&'static str, &'static str) {
+        let machine = &self.nodes[node].machine;
+        let newest = machine.jobs.iter().rev().chain(&machine.ended).next();
+        newest.map_or(("", ""), |job| {
+            (job.state(Wire::Pull), job.state(Wire::Push))
+        })
+    }
+}
