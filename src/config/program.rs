@@ -29,6 +29,8 @@ const FROM: &str = "from";
 const UNTIL: &str = "until";
 const TO: &str = "to";
 const SENTINEL: &str = "sentinel";
+const CLUSTER: &str = "cluster";
+const NODE_PORT: u16 = 6379;
 const NODE_USER: &str = "node-user";
 const NODE_PASS: &str = "node-pass";
 
@@ -81,6 +83,8 @@ pub struct ServerAddress {
     pub limit_s: Option<u32>,
     /// Host and port are those of a Sentinel, whose groups are meant: the login at their data nodes.
     pub group: Option<Login>,
+    /// Host and port are those of a node of a cluster, all of whose nodes are meant.
+    pub is_cluster: bool,
 }
 
 /// A user and its password, as far as the arguments give them.
@@ -274,7 +278,7 @@ fn command() -> Command {
 }
 
 const DOCTOR: &str = "Look at this machine and a running server, or at a group of Sentinels and data \
-                      nodes: what is to be mended, why and how; exit status 1 if there is anything";
+                      nodes, or at a cluster: what is to be mended, why and how; exit status 1 if there is anything";
 
 fn doctor_command() -> Command {
     let option =
@@ -291,6 +295,16 @@ fn doctor_command() -> Command {
             .conflicts_with_all([FILE, "host", "port", "socket"]),
         )
         .arg(
+            option(
+                CLUSTER,
+                "HOST[:PORT]",
+                "Look at all nodes of this node's cluster instead: why it is not well, and which \
+                 failovers would not happen; port 6379 without",
+            )
+            .value_parser(node_place)
+            .conflicts_with_all([FILE, "host", "port", "socket", SENTINEL]),
+        )
+        .arg(
             option(NODE_USER, "NAME", "The user to log in as at the data nodes").requires(SENTINEL),
         )
         .arg(
@@ -303,14 +317,22 @@ fn doctor_command() -> Command {
         )
 }
 
-/// Parses `HOST`, `HOST:PORT`, `[IPv6]:PORT` or a bare IPv6 address.
 fn sentinel_place(text: &str) -> Result<(String, u16), String> {
+    address(text, SENTINEL_PORT)
+}
+
+fn node_place(text: &str) -> Result<(String, u16), String> {
+    address(text, NODE_PORT)
+}
+
+/// Parses `HOST`, `HOST:PORT`, `[IPv6]:PORT` or a bare IPv6 address.
+fn address(text: &str, usual_port: u16) -> Result<(String, u16), String> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
         _ => (text, None),
     };
     let port = match port {
-        None => SENTINEL_PORT,
+        None => usual_port,
         Some(port) => port.parse().map_err(|_| format!("'{port}' is no port"))?,
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -329,6 +351,14 @@ fn from_environment(names: &[&str]) -> Option<Vec<u8>> {
 /// The doctor's options beside the place of a server.
 fn patient(asked: &ArgMatches) -> ServerAddress {
     let place = place(asked);
+    if let Some((host, port)) = asked.get_one::<(String, u16)>(CLUSTER).cloned() {
+        return ServerAddress {
+            host: Some(host),
+            port: Some(port),
+            is_cluster: true,
+            ..place
+        };
+    }
     let Some((host, port)) = asked.get_one::<(String, u16)>(SENTINEL).cloned() else {
         return place;
     };
@@ -398,6 +428,7 @@ fn place(asked: &ArgMatches) -> ServerAddress {
         pid: asked.try_get_one::<u32>("pid").ok().flatten().copied(),
         limit_s: asked.get_one::<u32>("timeout").copied(),
         group: None,
+        is_cluster: false,
     }
 }
 

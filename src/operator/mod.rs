@@ -31,6 +31,8 @@ pub struct Target {
     pub limit: Duration,
     /// For the doctor: this is a Sentinel, and its groups are meant; the login at the data nodes.
     pub group: Option<Login>,
+    /// For the doctor: this is a node of a cluster, and all of it is meant.
+    pub is_cluster: bool,
 }
 
 impl Default for Target {
@@ -44,6 +46,7 @@ impl Default for Target {
             pid: None,
             limit: Duration::from_secs(3),
             group: None,
+            is_cluster: false,
         }
     }
 }
@@ -63,6 +66,7 @@ impl From<ServerAddress> for Target {
                 .limit_s
                 .map_or(usual.limit, |s| Duration::from_secs(u64::from(s.max(1)))),
             group: place.group,
+            is_cluster: place.is_cluster,
         }
     }
 }

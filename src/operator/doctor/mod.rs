@@ -5,8 +5,9 @@
 //! itself, `replication` its links. They only read. Each check is a function from readings to findings, so tests can
 //! simulate any machine.
 //!
-//! `group` looks at Sentinels and their data nodes instead of one server.
+//! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of a cluster.
 
+mod cluster;
 mod group;
 mod machine;
 mod replication;
@@ -28,7 +29,7 @@ pub enum Weight {
     Note,
     /// Should be fixed.
     Warn,
-    /// Must be fixed: a failover would not succeed.
+    /// Must be fixed: a failover would not succeed, or slots are not served.
     Fail,
 }
 
@@ -139,6 +140,9 @@ impl Told {
 pub fn run(target: &Target) -> (String, i32) {
     if target.group.is_some() {
         return group::run(target);
+    }
+    if target.is_cluster {
+        return cluster::run(target);
     }
     let place = ping::place(target);
     let told = match ask(target) {

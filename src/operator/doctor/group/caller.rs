@@ -18,7 +18,7 @@ const BOUNDS: ReplyBounds = ReplyBounds {
 
 /// Time limits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(in crate::operator::doctor) struct Limits {
     /// Of each step: connecting, one command.
     pub step: Duration,
     /// Of everything.
@@ -33,7 +33,7 @@ impl Limits {
 }
 
 /// See the module.
-pub(super) struct Caller {
+pub(in crate::operator::doctor) struct Caller {
     link: BlockingLink,
     limits: Limits,
     /// The server has a password, and ours was right.

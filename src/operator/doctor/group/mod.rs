@@ -7,10 +7,10 @@
 
 mod access;
 mod agreement;
-mod asking;
-mod caller;
+pub(super) mod asking;
+pub(super) mod caller;
 mod candidates;
-mod facts;
+pub(super) mod facts;
 mod nodes;
 mod quorum;
 #[cfg(test)]

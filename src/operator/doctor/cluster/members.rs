@@ -1,0 +1,242 @@
+//! Who knows whom, at which address, with which settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::view::Node;
+use super::{Cluster, Said, short, some};
+use crate::operator::doctor::Finding;
+use crate::operator::doctor::group::facts::{Address, text};
+
+/// Clocks that differ more make times in logs and in `CLUSTER NODES` misleading.
+const CLOCK_US_MAX: i64 = 500_000;
+
+/// Directives that all nodes should agree on.
+const COMMON: [&str; 4] = [
+    "cluster-node-timeout",
+    "cluster-require-full-coverage",
+    "cluster-allow-reads-when-down",
+    "cluster-replica-validity-factor",
+];
+
+pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
+    silence(cluster, found);
+    membership(cluster, found);
+    identities(cluster, found);
+    addresses(cluster, found);
+    links(cluster, found);
+    settings(cluster, found);
+    clocks(cluster, found);
+    kinds(cluster, found);
+}
+
+fn silence(cluster: &Cluster, found: &mut Vec<Finding>) {
+    for (at, said) in &cluster.nodes {
+        let Err(why) = said else {
+            continue;
+        };
+        let by = cluster.said().filter(|(_, said)| {
+            let nodes = said.view.nodes.values();
+            let its = nodes.filter(|node| node.at.as_ref() == Some(at));
+            its.into_iter().any(Node::is_failing)
+        });
+        let (by, all) = (by.count(), cluster.said().count());
+        let (text, mend) = match why.is_login() {
+            true => (
+                format!("{at} refuses the login: {why}"),
+                "--user and --pass of the nodes",
+            ),
+            false => (
+                format!("{at} does not answer: {why}; {by} of {all} nodes see it failing"),
+                "start it, or open the way; if it is gone for good, CLUSTER FORGET at all others",
+            ),
+        };
+        found.push(Finding::warn("nodes", text, mend));
+    }
+}
+
+/// Nodes that not all others know, and introductions without an answer.
+fn membership(cluster: &Cluster, found: &mut Vec<Finding>) {
+    let all: BTreeMap<&String, &Node> = cluster
+        .said()
+        .flat_map(|(_, said)| said.view.nodes.iter())
+        .collect();
+    for (id, node) in &all {
+        let strangers = cluster
+            .said()
+            .filter(|(_, said)| !said.view.nodes.contains_key(*id));
+        let strangers: Vec<String> = strangers.map(|(at, _)| at.to_string()).collect();
+        if !strangers.is_empty() {
+            let text = format!("{} is not known to {}", node.called(), some(&strangers));
+            let mend = "wait for a minute (CLUSTER FORGET keeps a node out for so long); then CLUSTER MEET \
+                        from either side, or FORGET it everywhere";
+            found.push(Finding::warn("members", text, mend));
+        }
+    }
+    for (at, said) in cluster.said().filter(|(_, said)| said.view.handshakes > 0) {
+        let text = format!(
+            "{at} has met {} nodes that have not answered: is their bus port open?",
+            said.view.handshakes
+        );
+        found.push(Finding::note("members", text));
+    }
+}
+
+/// One id in two places: nodes.conf was copied.
+fn identities(cluster: &Cluster, found: &mut Vec<Finding>) {
+    let mut places: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+    for (at, said) in cluster.said() {
+        places.entry(&said.view.me).or_default().push(at);
+    }
+    for (id, places) in places {
+        let mut processes = BTreeSet::new();
+        for at in &places {
+            if let Some(Ok(said)) = cluster.nodes.get(*at) {
+                processes.insert(text(&said.info, "run_id"));
+            }
+        }
+        if processes.len() > 1 {
+            let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+            let text = format!("{} have the same id {}", places.join(" and "), short(id));
+            let mend =
+                "one has a copy of the other's nodes.conf: stop it, remove its file, add it as new";
+            found.push(Finding::fail("ids", text, mend));
+        }
+    }
+}
+
+/// Nodes that others cannot reach where they believe it to be.
+fn addresses(cluster: &Cluster, found: &mut Vec<Finding>) {
+    let mut seen: BTreeMap<&str, BTreeSet<&Address>> = BTreeMap::new();
+    for (_, said) in cluster.said() {
+        for node in said
+            .view
+            .nodes
+            .values()
+            .filter(|node| node.id != said.view.me)
+        {
+            seen.entry(&node.id).or_default().extend(&node.at);
+        }
+    }
+    for (id, at) in &seen {
+        if at.len() > 1 {
+            let at: Vec<String> = at.iter().map(ToString::to_string).collect();
+            let text = format!(
+                "{} is known at different addresses: {}",
+                short(id),
+                at.join(", ")
+            );
+            let mend = "cluster-announce-ip and -port at that node";
+            found.push(Finding::warn("addresses", text, mend));
+        }
+    }
+    let hosts: BTreeSet<bool> = seen
+        .values()
+        .flatten()
+        .filter_map(|at| at.is_loopback())
+        .collect();
+    if hosts.len() > 1 {
+        let text = "some nodes have a loopback address, which others and clients cannot reach from elsewhere";
+        let mend = "cluster-announce-ip at them, or MEET by the outer address";
+        found.push(Finding::fail("addresses", text, mend));
+    }
+}
+
+/// Nodes without a link on the bus, though they answer clients.
+fn links(cluster: &Cluster, found: &mut Vec<Finding>) {
+    let answers: BTreeSet<&str> = cluster
+        .said()
+        .map(|(_, said)| said.view.me.as_str())
+        .collect();
+    for (at, said) in cluster.said() {
+        let mut cut: Vec<String> = Vec::new();
+        for node in said.view.nodes.values() {
+            let is_cut = !node.is_linked || node.is_failing();
+            if node.id != said.view.me && is_cut && answers.contains(node.id.as_str()) {
+                cut.push(format!("{} (bus port {})", node.called(), node.bus_port));
+            }
+        }
+        if !cut.is_empty() {
+            let text = format!(
+                "{at} has no link on the bus to {}, which answer clients",
+                some(&cut)
+            );
+            found.push(Finding::warn(
+                "bus",
+                text,
+                "open the bus port (10000 above the port) both ways",
+            ));
+        }
+    }
+}
+
+fn settings(cluster: &Cluster, found: &mut Vec<Finding>) {
+    for name in COMMON {
+        let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (at, said) in cluster.said() {
+            let value = text(&said.config, name);
+            if !value.is_empty() {
+                values.entry(value).or_default().push(at.to_string());
+            }
+        }
+        if values.len() > 1 {
+            let parts = values
+                .iter()
+                .map(|(value, at)| format!("{value} at {}", some(at)));
+            let parts: Vec<String> = parts.collect();
+            let text = format!("the nodes differ in {name}: {}", parts.join("; "));
+            found.push(Finding::warn(
+                "settings",
+                text,
+                format!("CONFIG SET {name} at each of them"),
+            ));
+        }
+    }
+}
+
+fn clocks(cluster: &Cluster, found: &mut Vec<Finding>) {
+    for (at, said) in cluster.said() {
+        let Some(clock) = said.clock else {
+            continue;
+        };
+        let certain = clock.ahead_us.abs() - clock.within_us;
+        if certain > CLOCK_US_MAX {
+            let text = format!(
+                "the clock of {at} is {} ms from this machine's",
+                clock.ahead_us / 1000
+            );
+            found.push(Finding::warn(
+                "clocks",
+                text,
+                "an NTP client on each machine",
+            ));
+        }
+    }
+}
+
+/// The server that a node runs.
+fn kind(said: &Said) -> &'static str {
+    match &said.info {
+        info if !text(info, "russet_version").is_empty() => "russet",
+        info if !text(info, "valkey_version").is_empty() => "Valkey",
+        _ => "Redis",
+    }
+}
+
+/// Redis and Valkey trouble each other: extension 4 of the bus is one's secret and the other's address.
+fn kinds(cluster: &Cluster, found: &mut Vec<Finding>) {
+    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (at, said) in cluster.said() {
+        kinds.entry(kind(said)).or_default().push(at.to_string());
+    }
+    if let (Some(redis), Some(valkey)) = (kinds.get("Redis"), kinds.get("Valkey")) {
+        let text = format!(
+            "nodes of Redis ({}) and of Valkey ({}) in one cluster: Valkey takes Redis's secret for an address \
+             of clients, and may not start again with it in nodes.conf",
+            some(redis),
+            some(valkey)
+        );
+        let mend = "end the move to either soon; meanwhile cluster-preferred-endpoint-type hostname with \
+                    cluster-announce-hostname at every node";
+        found.push(Finding::warn("kinds", text, mend));
+    }
+}
