@@ -25,10 +25,8 @@ mod replication;
 
 mod sentinel;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the server drives it next"))]
 mod cluster;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the server drives it next"))]
 mod migration;
 
 mod persistence;

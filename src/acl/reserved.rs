@@ -1,4 +1,4 @@
-//! Commands that rules may name although the server does not have them: those of Cluster, Sentinel
+//! Commands that rules may name although the server does not have them: those of Sentinel
 //! and modules, and the newest of Redis 8.10 and Valkey 9.
 //!
 //! Rules are written for many servers and versions; a file that names one of these commands must
@@ -7,7 +7,7 @@
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec, Spec};
 
-/// A command with its full name (`cluster|addslots`).
+/// A command with its full name (`sentinel|masters`).
 pub(super) type Reserved = Spec<()>;
 
 /// `arity` as in COMMAND INFO.
@@ -35,69 +35,14 @@ const fn sentinel(name: &'static str) -> Reserved {
     row(name, -2, Flags::ONLY_SENTINEL, PLAIN, NO_KEYS)
 }
 
-const NONE: Flags = Flags::empty();
-const ADMIN: Flags = Flags::ADMIN;
-const FAST: Flags = Flags::FAST;
-const READ: Flags = Flags::READONLY;
-const WRITE: Flags = Flags::WRITE;
-const WRITE_ADMIN: Flags = WRITE.union(ADMIN);
-
 /// No categories but those derived from flags.
 const PLAIN: Category = Category::empty();
-const MOVES_SLOTS: Category = Category::DANGEROUS.union(Category::KEYSPACE);
 
 const NO_KEYS: &[KeySpec] = &[];
 const MODIFIES: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 
 /// Sorted by name, so that containers precede their subcommands.
 pub(super) static RESERVED: &[Reserved] = &[
-    row("asking", 1, FAST, Category::CONNECTION, NO_KEYS),
-    row("cluster", -2, NONE, PLAIN, NO_KEYS),
-    row("clusterscan", -2, READ, Category::KEYSPACE, NO_KEYS),
-    row("cluster|addslots", -3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|addslotsrange", -4, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|bumpepoch", 2, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|cancelslotmigrations", 2, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|count-failure-reports", 3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|countkeysinslot", 3, NONE, PLAIN, NO_KEYS),
-    row("cluster|delslots", -3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|delslotsrange", -4, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|failover", -2, ADMIN, PLAIN, NO_KEYS),
-    row(
-        "cluster|flushslot",
-        -3,
-        WRITE_ADMIN,
-        Category::KEYSPACE,
-        NO_KEYS,
-    ),
-    row("cluster|flushslots", 2, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|forget", 3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|getkeysinslot", 4, NONE, PLAIN, NO_KEYS),
-    row("cluster|getslotmigrations", 2, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|help", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|info", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|keyslot", 3, NONE, PLAIN, NO_KEYS),
-    row("cluster|links", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|meet", -4, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|migrateslots", -4, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|migration", -4, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|myid", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|myshardid", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|nodes", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|replicas", 3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|replicate", 3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|reset", -2, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|saveconfig", 2, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|set-config-epoch", 3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|setslot", -4, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|shards", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|slaves", 3, ADMIN, PLAIN, NO_KEYS),
-    row("cluster|slot-stats", -4, NONE, PLAIN, NO_KEYS),
-    row("cluster|slots", 2, NONE, PLAIN, NO_KEYS),
-    row("cluster|syncslots", -3, ADMIN, PLAIN, NO_KEYS),
-    row("readonly", 1, FAST, Category::CONNECTION, NO_KEYS),
-    row("readwrite", 1, FAST, Category::CONNECTION, NO_KEYS),
-    row("trimslots", -5, WRITE, MOVES_SLOTS, NO_KEYS),
     sentinel("sentinel"),
     sentinel("sentinel|ckquorum"),
     sentinel("sentinel|config"),

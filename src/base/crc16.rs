@@ -66,7 +66,7 @@ fn block(text: &[u8], len: usize) -> u64 {
 #[inline]
 fn marks_in(block: u64, mark: u8) -> u64 {
     const ONES: u64 = u64::MAX / 255;
-    let differs = block ^ ONES * u64::from(mark);
+    let differs = block ^ (ONES * u64::from(mark));
     differs.wrapping_sub(ONES) & !differs & ONES << 7
 }
 
@@ -133,7 +133,7 @@ mod by_tables {
         while byte < 256 {
             let (mut crc, mut bits) = ((byte as u16) << 8, 0);
             while bits < 64 {
-                crc = crc << 1 ^ super::POLYNOMIAL * (crc >> 15);
+                crc = (crc << 1) ^ (super::POLYNOMIAL * (crc >> 15));
                 bits += 1;
                 if bits % 8 == 0 {
                     tables[bits / 8 - 1][byte] = crc;

@@ -23,6 +23,8 @@ pub struct KeyPlan {
     ahead: Option<Ahead>,
     /// The key, if all forms of the command have exactly this one.
     only_key: Option<(u16, Access)>,
+    /// The same where the key's access depends on the arguments.
+    only_key_at: Option<u16>,
 }
 
 /// Where the keys come from.
@@ -70,10 +72,8 @@ impl KeyPlan {
         let keys = spec.keys.iter().filter(|k| !has(Access::NOT_KEY)(k));
         assert!(keys.clone().count() <= RUNS_MAX, "{}: key specs", spec.name);
         let any = keys.clone().next().is_some();
-        const UNSURE: Access = Access::INCOMPLETE
-            .union(Access::VARIABLE_FLAGS)
-            .union(Access::NOT_KEY);
-        let only_key = match *spec.keys {
+        const NO_KEY: Access = Access::INCOMPLETE.union(Access::NOT_KEY);
+        let one = match *spec.keys {
             [
                 KeySpec {
                     access,
@@ -81,12 +81,14 @@ impl KeyPlan {
                     find: Find::Range { last: 0, .. },
                     ..
                 },
-            ] if !access.intersects(UNSURE) => Some((at, access)),
+            ] if !access.intersects(NO_KEY) => Some((at, access)),
             _ => None,
         };
+        let only_key = one.filter(|(_, access)| !access.contains(Access::VARIABLE_FLAGS));
         KeyPlan {
             specs: spec.keys,
             only_key,
+            only_key_at: one.map(|(at, _)| at),
             told_by: match spec.find_keys {
                 Some(find) => ToldBy::Finder(find),
                 None if any => LooseCount::of(spec.keys).map_or(ToldBy::Specs, ToldBy::SpecsOr),
@@ -103,6 +105,13 @@ impl KeyPlan {
     /// Whether the command can have keys at all.
     pub fn has_keys(&self) -> bool {
         !matches!(self.told_by, ToldBy::NoKeys)
+    }
+
+    /// Where the command's only key is, if all its forms have exactly one there; its access may depend on
+    /// the arguments.
+    #[inline]
+    pub fn only_key_at(&self) -> Option<usize> {
+        self.only_key_at.map(usize::from)
     }
 
     /// The key of a command that has exactly one, at a fixed position.
@@ -142,6 +151,28 @@ impl KeyPlan {
             }
         };
         Run::new(first, end.min(args.len()), ahead.step, ahead.access)
+    }
+
+    /// The channels among `args` that have slots as keys have; empty for a command without them.
+    pub fn channels(&self, args: Args<'_>) -> Run {
+        match *self.specs {
+            [
+                KeySpec {
+                    access,
+                    begin: Begin::Index(first),
+                    find: Find::Range { last, step, .. },
+                    ..
+                },
+            ] if access.contains(Access::NOT_KEY) => {
+                let end = match last {
+                    0.. => usize::from(first) + usize::from(last.unsigned_abs()) + 1,
+                    _ => (args.len() + 1).saturating_sub(last.unsigned_abs().into()),
+                };
+                let step = step.max(1);
+                Run::new(first.into(), end.min(args.len()), step, access)
+            }
+            _ => Run::new(0, 0, 1, Access::empty()),
+        }
     }
 
     /// The first key, the last (negative: from the end) and the step, as in COMMAND INFO's three

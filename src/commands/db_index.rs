@@ -9,9 +9,26 @@ const NOT_AN_INT: &str = "ERR value is out of range, value must between -2147483
 
 /// The index of an existing database.
 pub(super) fn parse(call: &mut Call<'_>, text: &[u8]) -> Result<DbIndex, CommandError> {
-    let n = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
-    let n = i32::try_from(n).map_err(|_| CommandError::Text(NOT_AN_INT))?;
+    let n = parse_any(text)?;
     existing(call, n)
+}
+
+/// An index, of a database or not.
+pub(super) fn parse_any(text: &[u8]) -> Result<i32, CommandError> {
+    let n = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
+    i32::try_from(n).map_err(|_| CommandError::Text(NOT_AN_INT))
+}
+
+/// Refuses a command that uses other databases than the first, in a cluster of Redis's kind; Valkey's
+/// have as many as `cluster-databases`. `name`: the command.
+pub(super) fn refuse_others(call: &Call<'_>, name: &str) -> Result<(), CommandError> {
+    let server = &*call.server;
+    match server.cluster.is_some() && !server.config.dialect.has_cluster_databases() {
+        true => Err(CommandError::owned(format!(
+            "ERR {name} is not allowed in cluster mode"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Refuses an index without a database.

@@ -10,7 +10,9 @@ use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 2] = ["backup", "prefixstats"];
+const OWN: [&str; 3] = ["backup", "prefixstats", "cluster|explain"];
+/// Valkey takes more arguments than the recorded server.
+const LONGER: [&str; 1] = ["cluster|replicate"];
 
 fn facts() -> Map<String, Value> {
     let text = include_str!("../../tests/data/commands.json");
@@ -28,6 +30,9 @@ fn for_every_row(check: impl Fn(&Spec, &str, &Value)) {
         check(spec, spec.name, known);
         for sub in spec.subcommands {
             let full_name = format!("{}|{}", spec.name, sub.name);
+            if OWN.contains(&full_name.as_str()) {
+                continue;
+            }
             let known = &known["subcommands"][sub.name];
             assert!(!known.is_null(), "{full_name}: not recorded");
             check(sub, &full_name, known);
@@ -72,7 +77,11 @@ fn rows_are_as_recorded() {
         .union(Flags::REPLIES_TO_PRIMARY)
         .union(Flags::MEETS_ANY_KEY);
     for_every_row(|spec, name, known| {
-        assert_eq!(json!(spec.arity.wire()), known["arity"], "{name}: arity");
+        let arity = match LONGER.contains(&name) {
+            true => -spec.arity.wire(),
+            false => spec.arity.wire(),
+        };
+        assert_eq!(json!(arity), known["arity"], "{name}: arity");
         let plan = KeyPlan::of(spec);
         let mut flags = spec.flags - HIDDEN;
         assert!(!flags.contains(Flags::MOVABLEKEYS), "{name}: is computed");

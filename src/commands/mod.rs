@@ -73,8 +73,7 @@ const GROUPS: &[(&[Spec], &[Doc])] = &[
     (hyperloglog::SPECS, hyperloglog::docs::DOCS),
     (geo::SPECS, geo::docs::DOCS),
     (transactions::SPECS, transactions::docs::DOCS),
-    // Documented before there are rows.
-    (&[], cluster::docs::DOCS),
+    (cluster::SPECS, cluster::docs::DOCS),
     // A Sentinel has these rows.
     (&[], sentinel::docs::DOCS),
 ];

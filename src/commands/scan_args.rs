@@ -4,6 +4,7 @@ use crate::base::glob;
 use crate::base::number::{parse_i64, parse_u64_lenient};
 use crate::command::CommandError;
 use crate::config::Dialect;
+use crate::keyspace::SLOTS;
 use crate::resp::Args;
 use crate::types::{Entry, Type};
 
@@ -32,11 +33,16 @@ pub(super) struct ScanArgs<'a> {
     pub no_values: bool,
 }
 
-/// SCAN's TYPE.
-struct WantedType<'a> {
-    name: Option<&'a [u8]>,
-    /// An unknown one is an error.
+/// What SCAN and CLUSTERSCAN take of all keys.
+pub(super) struct WantedKeys<'a> {
+    /// TYPE.
+    pub kind: Option<&'a [u8]>,
+    /// An unknown type is an error.
     checks: bool,
+    /// SLOT.
+    pub slot: Option<u16>,
+    /// SLOT is an option.
+    has_slots: bool,
 }
 
 fn is_type(name: &[u8]) -> bool {
@@ -58,12 +64,30 @@ impl<'a> ScanArgs<'a> {
         at: usize,
         dialect: Dialect,
     ) -> Result<(Self, Option<&'a [u8]>), CommandError> {
-        let mut kind = WantedType {
-            name: None,
+        let mut wanted = WantedKeys {
+            kind: None,
             checks: !dialect.scans_any_type(),
+            slot: None,
+            has_slots: false,
         };
-        let all = ScanArgs::parse_with(args, at, Of::Others, Some(&mut kind))?;
-        Ok((all, kind.name))
+        let all = ScanArgs::parse_with(args, at, Of::Others, Some(&mut wanted))?;
+        Ok((all, wanted.kind))
+    }
+
+    /// The options of CLUSTERSCAN: those of SCAN, and SLOT.
+    pub fn parse_of_cluster(
+        args: Args<'a>,
+        at: usize,
+        dialect: Dialect,
+    ) -> Result<(Self, WantedKeys<'a>), CommandError> {
+        let mut wanted = WantedKeys {
+            kind: None,
+            checks: !dialect.scans_any_type(),
+            slot: None,
+            has_slots: true,
+        };
+        let all = ScanArgs::parse_with(args, at, Of::Others, Some(&mut wanted))?;
+        Ok((all, wanted))
     }
 
     /// The pattern, unless everything matches.
@@ -75,7 +99,7 @@ impl<'a> ScanArgs<'a> {
         args: Args<'a>,
         mut at: usize,
         of: Of,
-        mut kind: Option<&mut WantedType<'a>>,
+        mut wanted: Option<&mut WantedKeys<'a>>,
     ) -> Result<Self, CommandError> {
         let mut all = ScanArgs {
             count: 10,
@@ -100,12 +124,21 @@ impl<'a> ScanArgs<'a> {
                 all.pattern = (pattern != b"*").then_some(pattern);
                 at += 2;
             } else if args.is(at, "TYPE")
-                && let (Some(name), Some(kind)) = (value, &mut kind)
+                && let (Some(name), Some(wanted)) = (value, &mut wanted)
             {
-                if kind.checks && !is_type(name) {
+                if wanted.checks && !is_type(name) {
                     return Err(CommandError::naming("ERR unknown type name '", name, "'"));
                 }
-                kind.name = value;
+                wanted.kind = value;
+                at += 2;
+            } else if args.is(at, "SLOT")
+                && let (Some(slot), Some(wanted)) = (value, &mut wanted)
+                && wanted.has_slots
+            {
+                let slot = parse_i64(slot).and_then(|slot| u16::try_from(slot).ok());
+                let slot = slot.filter(|&slot| usize::from(slot) < SLOTS);
+                const INVALID: &str = "ERR Invalid or out of range slot";
+                wanted.slot = Some(slot.ok_or(CommandError::Text(INVALID))?);
                 at += 2;
             } else if args.is(at, "NOSCORES") {
                 if of != Of::Zset {

@@ -57,6 +57,12 @@ differences! {
     /// INFO's and the scripts' `valkey_version`, and what a replica says of itself: without it Valkey
     /// sends no fields that expire.
     valkey_version: Option<&'static str> = None, Some(VALKEY_VERSION);
+    /// How the error begins of a script's command whose keys another node of the cluster serves.
+    script_attempted: &'static str = "Script attempted", "Attempted";
+    /// That error says whether a slot has no owner, and whether it is a second slot.
+    names_slots_in_script: bool = true, false;
+    /// A cluster has several databases (`cluster-databases`).
+    has_cluster_databases: bool = false, true;
     /// HELLO's `server`.
     hello_name: &'static str = "redis", "valkey";
     /// INFO's `server_name`.
@@ -142,6 +148,8 @@ differences! {
 
     /// ACL GETUSER and LIST show `sanitize-payload` or `skip-sanitize-payload`.
     shows_sanitizing: bool = true, false;
+    /// CLUSTER SLOT-STATS has `memory-bytes`.
+    counts_slot_memory: bool = true, false;
     /// ACL GETUSER shows `databases` for every user, not only for those that have such rules.
     shows_all_databases: bool = false, true;
     /// ACL LOAD and SAVE without a file.

@@ -30,6 +30,10 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 const INCLUDE_DEPTH_MAX: usize = 16;
 /// Maximum files per load, so that includes cannot multiply without end.
 const FILES_MAX: usize = 1000;
+/// A node of a cluster does not start, for this reason.
+const BUS_UNPROTECTED: &str = "cluster-bus-port-protected-mode is on, and the bus of this node would be \
+                               open to all who can reach it: set 'tls-cluster yes', or \
+                               'cluster-bus-port-protected-mode no' if only trusted hosts can reach it.";
 
 /// The version of Redis whose messages we print.
 pub const REDIS_VERSION: &str = "8.10.2";
@@ -348,7 +352,14 @@ impl Reader {
                 let reason = "replicaof directive not allowed in cluster mode";
                 self.problems.push(Problem::Whole(reason.to_owned()));
             }
-            config.databases = 1;
+            if config.cluster_bus_port_protected_mode && !config.tls_cluster {
+                let reason = BUS_UNPROTECTED.to_owned();
+                self.problems.push(Problem::Whole(reason));
+            }
+            config.databases = match dialect {
+                Dialect::Redis => 1,
+                Dialect::Valkey => config.cluster_databases,
+            };
         }
         config.settle();
         if !self.problems.is_empty() {
@@ -592,14 +603,13 @@ mod tests {
     #[test]
     fn what_has_no_effect_yet_is_told_with_its_line() {
         let loaded =
-            load_text(b"port 1\ncluster-node-timeout 5\nappendfsync everysec\nuser bob on\n")
-                .unwrap();
+            load_text(b"port 1\nio-threads 5\nappendfsync everysec\nuser bob on\n").unwrap();
         let names: Vec<_> = loaded
             .unserved
             .iter()
             .map(|(name, at)| (*name, at.line))
             .collect();
-        assert_eq!(names, [("cluster-node-timeout", 2)]);
+        assert_eq!(names, [("io-threads", 2)]);
     }
 
     fn line() -> impl Strategy<Value = Vec<u8>> {

@@ -79,7 +79,9 @@ impl Config {
         let mut page = Page::read(old, foreign);
         let default = self.defaults();
         for directive in DIRECTIVES {
-            let is_unused = foreign.is_some_and(|f| f.unused.contains(&directive.name));
+            // A node of a cluster knows its primary from its own file.
+            let is_unused = foreign.is_some_and(|f| f.unused.contains(&directive.name))
+                || self.cluster_enabled && directive.name == "replicaof";
             let values = match directive.lines(self, &default) {
                 Lines::Values(_) if is_unused => Vec::new(),
                 Lines::None => Vec::new(),

@@ -501,53 +501,57 @@ directives! {
 
     // Cluster
     cluster_enabled: bool = false =>
-        "cluster-enabled", flag, [IMMUTABLE], NotYet(Cluster);
+        "cluster-enabled", flag, [IMMUTABLE], Works;
     cluster_config_file: Text = "nodes.conf".into() =>
-        "cluster-config-file", text, [IMMUTABLE], NotYet(Cluster);
+        "cluster-config-file", text, [IMMUTABLE], Works;
     cluster_node_timeout: u64 = 15_000 =>
-        "cluster-node-timeout", number(0, LONG_MAX), [], NotYet(Cluster);
+        "cluster-node-timeout", number(0, LONG_MAX), [], Works;
     cluster_port: u16 = 0 =>
-        "cluster-port", number(0, 65535), [IMMUTABLE], NotYet(Cluster);
+        "cluster-port", number(0, 65535), [IMMUTABLE], Works;
     cluster_replica_validity_factor: u32 = 10 =>
-        "cluster-replica-validity-factor" | "cluster-slave-validity-factor", number(0, INT_MAX), [], NotYet(Cluster);
+        "cluster-replica-validity-factor" | "cluster-slave-validity-factor", number(0, INT_MAX), [], Works;
     cluster_migration_barrier: u32 = 1 =>
-        "cluster-migration-barrier", number(0, INT_MAX), [], NotYet(Cluster);
+        "cluster-migration-barrier", number(0, INT_MAX), [], Works;
     cluster_allow_replica_migration: bool = true =>
-        "cluster-allow-replica-migration", flag, [], NotYet(Cluster);
+        "cluster-allow-replica-migration", flag, [], Works;
     cluster_require_full_coverage: bool = true =>
-        "cluster-require-full-coverage", flag, [], NotYet(Cluster);
+        "cluster-require-full-coverage", flag, [], Works;
     cluster_replica_no_failover: bool = false =>
-        "cluster-replica-no-failover" | "cluster-slave-no-failover", flag, [], NotYet(Cluster);
+        "cluster-replica-no-failover" | "cluster-slave-no-failover", flag, [], Works;
     cluster_allow_reads_when_down: bool = false =>
-        "cluster-allow-reads-when-down", flag, [], NotYet(Cluster);
+        "cluster-allow-reads-when-down", flag, [], Works;
     cluster_allow_pubsubshard_when_down: bool = true =>
-        "cluster-allow-pubsubshard-when-down", flag, [], NotYet(Cluster);
+        "cluster-allow-pubsubshard-when-down", flag, [], Works;
     cluster_link_sendbuf_limit: u64 = 0 =>
-        "cluster-link-sendbuf-limit", memory(0, ULONG_MAX), [], NotYet(Cluster);
+        "cluster-link-sendbuf-limit", memory(0, ULONG_MAX), [], Works;
     cluster_announce_hostname: Text = Text::default() =>
-        "cluster-announce-hostname", text_or_unset(checks::hostname), [], NotYet(Cluster);
+        "cluster-announce-hostname", text_or_unset(checks::hostname), [], Works;
     cluster_announce_human_nodename: Text = Text::default() =>
-        "cluster-announce-human-nodename", text_or_unset(checks::node_name), [], NotYet(Cluster);
+        "cluster-announce-human-nodename", text_or_unset(checks::node_name), [], Works;
     cluster_preferred_endpoint_type: EndpointType = EndpointType::Ip =>
-        "cluster-preferred-endpoint-type", choice, [], NotYet(Cluster);
+        "cluster-preferred-endpoint-type", choice, [], Works;
     cluster_compatibility_sample_ratio: u32 = 0 =>
-        "cluster-compatibility-sample-ratio", number(0, 100), [], NotYet(Cluster);
+        "cluster-compatibility-sample-ratio", number(0, 100), [], Works;
     cluster_bus_port_protected_mode: bool = false =>
-        "cluster-bus-port-protected-mode", flag, [], NotYet(Cluster);
+        "cluster-bus-port-protected-mode", flag, [], Works;
     cluster_slot_migration_handoff_max_lag_bytes: u64 = MB =>
-        "cluster-slot-migration-handoff-max-lag-bytes", memory(0, LONG_MAX), [], NotYet(Cluster);
+        "cluster-slot-migration-handoff-max-lag-bytes", memory(0, LONG_MAX), [], Works;
     cluster_slot_migration_write_pause_timeout: u64 = 10_000 =>
-        "cluster-slot-migration-write-pause-timeout", number(0, LONG_MAX), [], NotYet(Cluster);
+        "cluster-slot-migration-write-pause-timeout", number(0, LONG_MAX), [], Works;
+    cluster_bus_allow: Networks = Networks(Vec::new()) =>
+        "cluster-bus-allow", special, [MULTI_ARG], Works;
+    cluster_meet_secret: Text = Text::default() =>
+        "cluster-meet-secret", text_or_unset, [SENSITIVE], Works;
     cluster_ping_interval: u64 = 0 =>
-        "cluster-ping-interval", number(0, LONG_MAX), [HIDDEN], NotYet(Cluster);
+        "cluster-ping-interval", number(0, LONG_MAX), [HIDDEN], Works;
     cluster_announce_ip: Text = Text::default() =>
-        "cluster-announce-ip", text_or_unset, [], NotYet(Cluster);
+        "cluster-announce-ip", text_or_unset, [], Works;
     cluster_announce_tls_port: u16 = 0 =>
-        "cluster-announce-tls-port", number(0, 65535), [], NotYet(Cluster);
+        "cluster-announce-tls-port", number(0, 65535), [], Works;
     cluster_announce_port: u16 = 0 =>
-        "cluster-announce-port", number(0, 65535), [], NotYet(Cluster);
+        "cluster-announce-port", number(0, 65535), [], Works;
     cluster_announce_bus_port: u16 = 0 =>
-        "cluster-announce-bus-port", number(0, 65535), [], NotYet(Cluster);
+        "cluster-announce-bus-port", number(0, 65535), [], Works;
 
     // Command logs
     slowlog_log_slower_than: i64 = 10_000 =>
@@ -697,27 +701,27 @@ directives! {
     availability_zone: Text = Text::default() =>
         "availability-zone", text, [], Works;
     cluster_announce_client_ipv4: Text = Text::default() =>
-        "cluster-announce-client-ipv4", text_or_unset(checks::ipv4), [], NotYet(Cluster);
+        "cluster-announce-client-ipv4", text_or_unset(checks::ipv4), [], Works;
     cluster_announce_client_ipv6: Text = Text::default() =>
-        "cluster-announce-client-ipv6", text_or_unset(checks::ipv6), [], NotYet(Cluster);
+        "cluster-announce-client-ipv6", text_or_unset(checks::ipv6), [], Works;
     cluster_announce_client_port: u16 = 0 =>
-        "cluster-announce-client-port", number(0, 65535), [], NotYet(Cluster);
+        "cluster-announce-client-port", number(0, 65535), [], Works;
     cluster_announce_client_tls_port: u16 = 0 =>
-        "cluster-announce-client-tls-port", number(0, 65535), [], NotYet(Cluster);
+        "cluster-announce-client-tls-port", number(0, 65535), [], Works;
     cluster_blacklist_ttl: i64 = 60 =>
-        "cluster-blacklist-ttl", number(LONG_MIN, LONG_MAX), [], NotYet(Cluster);
+        "cluster-blacklist-ttl", number(LONG_MIN, LONG_MAX), [], Works;
     cluster_config_save_behavior: ClusterConfigSave = ClusterConfigSave::Sync =>
-        "cluster-config-save-behavior", choice, [], NotYet(Cluster);
+        "cluster-config-save-behavior", choice, [], Works;
     cluster_databases: u32 = 1 =>
-        "cluster-databases", number(1, INT_MAX), [IMMUTABLE], NotYet(Cluster);
+        "cluster-databases", number(1, INT_MAX), [IMMUTABLE], Works;
     cluster_manual_failover_timeout: u32 = 5000 =>
-        "cluster-manual-failover-timeout", number(1, INT_MAX), [], NotYet(Cluster);
+        "cluster-manual-failover-timeout", number(1, INT_MAX), [], Works;
     cluster_message_gossip_perc: u32 = 10 =>
         "cluster-message-gossip-perc", number(1, 100), [HIDDEN], NotYet(Cluster);
     cluster_slot_migration_log_max_len: u64 = 1000 =>
-        "cluster-slot-migration-log-max-len", number(0, LONG_MAX), [], NotYet(Cluster);
+        "cluster-slot-migration-log-max-len", number(0, LONG_MAX), [], Works;
     cluster_slot_stats_enabled: SlotStats = SlotStats::default() =>
-        "cluster-slot-stats-enabled", special, [MULTI_ARG], NotYet(Cluster);
+        "cluster-slot-stats-enabled", special, [MULTI_ARG], Works;
     key_memory_histograms: bool = false =>
         "key-memory-histograms", flag, [IMMUTABLE], Works;
     slot_migration_max_failover_repl_bytes: i64 = 0 =>
@@ -893,7 +897,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds twenty-four of its own, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds twenty-six of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
     /// Valkey 9.2.
     #[test]
@@ -904,7 +908,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 26 + 44 + 36);
+        assert_eq!(shown, 203 + 28 + 44 + 36);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -33,6 +33,7 @@ impl Keyspace {
         self.lazyfree.lazy = current.lazyfree.lazy;
         self.set_prefix_rule(current.prefix_rule);
         self.set_counts_bytes(current.counts_bytes);
+        self.set_counts_slot_bytes(current.counts_slot_bytes);
     }
 
     /// Replaces all databases by those of a keyspace made by [`Keyspace::beside`]. Watches of keys

@@ -10,7 +10,8 @@ use super::expire::is_past;
 use super::footprint::{Footprint, Footprints};
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
-use super::slot_set::{Among, SlotSet};
+use super::slot::SLOTS;
+use super::slot_set::Among;
 use super::snapshot::PassMark;
 use super::table::{Found, Table};
 use super::watch::Seen;
@@ -353,6 +354,28 @@ impl Database {
         self.drop_unused_footprints();
     }
 
+    /// Starts or stops counting bytes by slot. O(n) if there are keys.
+    pub(super) fn count_slot_bytes(&mut self, on: bool) {
+        let slots = on.then(|| {
+            let mut slots = Box::new([0; SLOTS]);
+            for entry in self.entries() {
+                slots[usize::from(self.hash(entry.key()).slot())] += bytes_of(entry) as u64;
+            }
+            slots
+        });
+        self.footprints.get_or_insert_default().by_slot = slots;
+        self.drop_unused_footprints();
+    }
+
+    /// Bytes of a slot's entries, if they are counted; else 0.
+    pub fn slot_bytes(&self, slot: u16) -> u64 {
+        let slots = self
+            .footprints
+            .as_ref()
+            .and_then(|its| its.by_slot.as_ref());
+        slots.map_or(0, |slots| slots[usize::from(slot) % SLOTS])
+    }
+
     /// All keys by type and bytes. O(n).
     fn sizes_by_bytes(&self) -> KeySizes {
         let mut sizes = KeySizes::default();
@@ -364,7 +387,9 @@ impl Database {
 
     /// The pointer is null unless something is counted.
     fn drop_unused_footprints(&mut self) {
-        let unused = |its: &mut Box<Footprints>| its.prefixes.is_none() && its.by_bytes.is_none();
+        let unused = |its: &mut Box<Footprints>| {
+            its.prefixes.is_none() && its.by_bytes.is_none() && its.by_slot.is_none()
+        };
         self.footprints.take_if(unused);
     }
 
@@ -467,13 +492,13 @@ impl Database {
 
     /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
     /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes are
-    /// still counted here; `hidden`: slots whose expiry may be late. O(n).
+    /// still counted here; `may_be_late`: expiries may be noted late. O(n).
     pub(super) fn check_invariants<'d>(
         &self,
         dropped: impl Iterator<Item = &'d Database>,
-        hidden: Option<&SlotSet>,
+        may_be_late: bool,
     ) {
-        self.table.check_invariants(hidden);
+        self.table.check_invariants(may_be_late);
         let (mut sizes, mut counted) = (KeySizes::default(), self.sizes.clone());
         for entry in self.entries() {
             sizes.add(Size::of(entry));
@@ -487,6 +512,17 @@ impl Database {
         assert_eq!(sizes, counted);
         if let Some(by_bytes) = self.by_bytes() {
             assert_eq!(self.sizes_by_bytes(), *by_bytes);
+        }
+        if let Some(by_slot) = self
+            .footprints
+            .as_ref()
+            .and_then(|its| its.by_slot.as_ref())
+        {
+            let mut bytes = by_slot.clone();
+            for entry in self.entries() {
+                bytes[usize::from(self.hash(entry.key()).slot())] -= bytes_of(entry) as u64;
+            }
+            assert!(bytes.iter().all(|&bytes| bytes == 0));
         }
         if let Some(prefixes) = self.prefixes() {
             prefixes.check(self.entries().map(|entry| {

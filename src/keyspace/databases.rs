@@ -20,7 +20,7 @@ use std::ops::{Index, IndexMut};
 
 use super::dropped_slots::DroppedSlots;
 use super::table::Table;
-use super::{Database, DbIndex, KeyHasher, SlotSet};
+use super::{Database, DbIndex, KeyHasher};
 use crate::encodings::min_tree::{MinTree, NEVER};
 
 /// No database.
@@ -125,9 +125,9 @@ impl Databases {
     }
 
     /// Panics if an invariant does not hold, of these or of a database. O(n).
-    pub fn check_invariants(&self, dropped: &DroppedSlots, hidden: Option<&SlotSet>) {
+    pub fn check_invariants(&self, dropped: &DroppedSlots, may_be_late: bool) {
         for (at, database) in self.all.iter().enumerate() {
-            database.check_invariants(dropped.counted_in(DbIndex(at as u32)), hidden);
+            database.check_invariants(dropped.counted_in(DbIndex(at as u32)), may_be_late);
             if self.is_stale[at] {
                 assert!(self.stale.contains(&(at as u32)));
                 continue;

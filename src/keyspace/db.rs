@@ -85,6 +85,11 @@ impl<'a> Db<'a> {
         self.keyspace
     }
 
+    /// All of the keyspace, to read.
+    pub fn whole(&self) -> &Keyspace {
+        self.keyspace
+    }
+
     /// The buffer that receives effects.
     #[inline]
     pub fn effects(&mut self) -> &mut Effects {

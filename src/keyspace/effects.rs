@@ -21,7 +21,9 @@ bitflags::bitflags! {
         /// The append only file.
         const LOG = 1;
         const REPLICAS = 2;
-        const ALL = 3;
+        /// Nodes that take over slots: they hear what replicas hear.
+        const EXPORTS = 4;
+        const ALL = 7;
     }
 }
 
@@ -59,6 +61,16 @@ impl Effects {
     #[inline]
     pub fn wanted(&self) -> bool {
         !self.wanted.is_empty()
+    }
+
+    /// Who listens.
+    pub fn wanted_by(&self) -> Audience {
+        self.wanted
+    }
+
+    /// Whether one of these listens.
+    pub fn is_wanted_by(&self, audience: Audience) -> bool {
+        self.wanted.intersects(audience)
     }
 
     /// Sets the listeners from now on.
@@ -191,6 +203,8 @@ impl Effects {
     /// Limits the effects that commands of the unit under way have stated since `mark` to these
     /// listeners (`redis.set_repl`), except removals by expiry or eviction. O(effects since).
     pub fn address(&mut self, mark: usize, audience: Audience) {
+        let mut audience = audience;
+        audience.set(Audience::EXPORTS, audience.contains(Audience::REPLICAS));
         if !self.wanted.intersects(audience) {
             return self.take_back(mark);
         }

@@ -108,6 +108,8 @@ impl Keyspace {
                 return cycle;
             }
         }
+        // All that was put off has been visited.
+        self.late_until_ms.take_if(|late| *late <= past);
         cycle
     }
 

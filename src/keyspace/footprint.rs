@@ -1,16 +1,17 @@
-//! Counts that need the bytes of entries: keys by prefix (PREFIXSTATS), and by type and bytes (the
-//! `_sizes` lines of INFO keysizes). Both are off by default.
+//! Counts that need the bytes of entries: keys by prefix (PREFIXSTATS), by type and bytes (the `_sizes` lines
+//! of INFO keysizes), and bytes by slot (CLUSTER SLOT-STATS). All are off by default.
 //!
 //! `Database` reports insertions, removals and changes of size; `RefMut` reports a container's bytes
 //! before and after a write.
 //!
-//! Cost: when both are off, a test of a null pointer. When one is on, the bytes of the entry before
+//! Cost: when all are off, a test of a null pointer. When one is on, the bytes of the entry before
 //! and after each change, which every value knows.
 
 use super::KeySizes;
 use super::entry::Entry;
 use super::prefixes::Prefixes;
 use super::sizes::Size;
+use super::slot::{SLOTS, slot_of};
 use super::weight::bytes_of;
 
 /// The counts of one database; at least one of them is on.
@@ -20,6 +21,8 @@ pub(super) struct Footprints {
     pub prefixes: Option<Prefixes>,
     /// Keys by type and bytes, of all types.
     pub by_bytes: Option<KeySizes>,
+    /// Bytes by slot.
+    pub by_slot: Option<Box<[u64; SLOTS]>>,
 }
 
 /// What an entry counts for at a moment.
@@ -42,6 +45,11 @@ impl Footprints {
         }
     }
 
+    fn slot(&mut self, entry: Entry) -> Option<&mut u64> {
+        let bytes = self.by_slot.as_mut()?;
+        Some(&mut bytes[usize::from(slot_of(entry.key()))])
+    }
+
     /// An entry was inserted.
     pub fn add(&mut self, entry: Entry, place: u64) {
         let bytes = bytes_of(entry);
@@ -52,6 +60,9 @@ impl Footprints {
         }
         if let Some(by_bytes) = &mut self.by_bytes {
             by_bytes.add(Size::new(entry.kind(), bytes));
+        }
+        if let Some(slot) = self.slot(entry) {
+            *slot += bytes as u64;
         }
     }
 
@@ -66,6 +77,9 @@ impl Footprints {
         if let Some(by_bytes) = &mut self.by_bytes {
             by_bytes.remove(Size::new(entry.kind(), bytes));
         }
+        if let Some(slot) = self.slot(entry) {
+            *slot -= bytes as u64;
+        }
     }
 
     /// The value or the expiry of an entry changed; `bytes` are those of the entry now.
@@ -78,6 +92,10 @@ impl Footprints {
         if let Some(by_bytes) = &mut self.by_bytes {
             by_bytes.change(before.size, Size::new(entry.kind(), bytes));
         }
+        if let Some(slot) = self.slot(entry) {
+            *slot += bytes as u64;
+            *slot -= before.size.elements() as u64;
+        }
     }
 
     /// All entries are gone: counts of uses are kept.
@@ -87,6 +105,9 @@ impl Footprints {
         }
         if let Some(by_bytes) = &mut self.by_bytes {
             *by_bytes = KeySizes::default();
+        }
+        if let Some(by_slot) = &mut self.by_slot {
+            by_slot.fill(0);
         }
     }
 }

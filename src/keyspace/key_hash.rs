@@ -75,7 +75,7 @@ impl KeyHash {
 
     /// Whether this is the hash of `key`, which must be a whole argument or not part of one.
     #[inline]
-    pub(super) fn is_of(self, key: &[u8]) -> bool {
+    pub fn is_of(self, key: &[u8]) -> bool {
         let is_it = self.at >> SLOT_BITS == address(key);
         debug_assert!(!is_it || self.hash == hash::keys().hash(key));
         is_it

@@ -37,6 +37,8 @@ mod slot;
 mod slot_set;
 mod slot_tables;
 mod slots;
+#[cfg(test)]
+mod slots_tests;
 mod snapshot;
 mod soonest;
 mod table;
@@ -141,6 +143,8 @@ pub struct Keyspace {
     dropped: dropped_slots::DroppedSlots,
     /// Slots whose keys are not shown.
     hidden: Option<SlotSet>,
+    /// Keys that have expired while they were hidden may be deleted as late as this.
+    late_until_ms: Option<i64>,
     /// Changes of keys, for listeners notified after each command.
     pub journal: Journal,
     /// Effects of writes, for the log and the replicas.
@@ -154,6 +158,8 @@ pub struct Keyspace {
     prefix_rule: Option<PrefixRule>,
     /// Keys are counted by their bytes, too.
     counts_bytes: bool,
+    /// Bytes are counted by slot.
+    counts_slot_bytes: bool,
     /// Eviction candidates seen so far.
     pool: evict::Pool,
     rng: rand::rngs::SmallRng,
@@ -192,6 +198,7 @@ impl Keyspace {
             lazyfree: LazyFree::new(),
             dropped: dropped_slots::DroppedSlots::default(),
             hidden: None,
+            late_until_ms: None,
             journal: Journal::default(),
             effects: Effects::default(),
             removal_words: RemovalWords::default(),
@@ -199,6 +206,7 @@ impl Keyspace {
             large_min: snapshot::LARGE_MIN,
             prefix_rule: None,
             counts_bytes: false,
+            counts_slot_bytes: false,
             pool: evict::Pool::default(),
             rng: rand::make_rng(),
             #[cfg(test)]
@@ -284,23 +292,17 @@ impl Keyspace {
         Db::new(self, at)
     }
 
-    /// Prefetches the first read of a key's lookup: a word of the directory. A hint, as the next
-    /// two stages: nothing is looked up.
+    /// Prefetches the first read of a key's lookup. A hint, as the next stages: nothing is looked up.
     #[inline]
     pub fn prefetch_directory(&self, at: DbIndex, hash: KeyHash) {
         self.dbs[at].table().prefetch_directory(hash);
     }
 
-    /// Second stage: prefetches the lines of the key's two buckets.
+    /// The other stages, for the keys of a batch: prefetches the lines of their buckets, then the entries
+    /// whose tags match.
     #[inline]
-    pub fn prefetch(&self, at: DbIndex, hash: KeyHash) {
-        self.dbs[at].table().prefetch(hash);
-    }
-
-    /// Third stage: prefetches the entries whose tags match.
-    #[inline]
-    pub fn prefetch_entries(&self, at: DbIndex, hash: KeyHash) {
-        self.dbs[at].table().prefetch_entries(hash);
+    pub fn prefetch(&self, at: DbIndex, hashes: &[KeyHash]) {
+        self.dbs[at].table().prefetch(hashes);
     }
 
     /// The table inside the big container at a key, to prefetch its elements too. The key's own
@@ -382,6 +384,6 @@ impl Keyspace {
     /// Panics if an invariant of a database does not hold. O(n).
     pub fn check_invariants(&self) {
         self.dbs
-            .check_invariants(&self.dropped, self.hidden.as_ref());
+            .check_invariants(&self.dropped, self.late_until_ms.is_some());
     }
 }

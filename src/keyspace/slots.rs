@@ -53,6 +53,11 @@ impl Db<'_> {
         }
     }
 
+    /// Keys of a slot, hidden ones too. O(1).
+    pub fn all_slot_len(&self, slot: u16) -> usize {
+        self.database().slot_len(slot)
+    }
+
     /// Keys of a slot, unless it is hidden, in an order that lasts while nothing changes; expired ones
     /// that are not deleted yet are among them. O(1) each.
     pub fn slot_keys(&self, slot: u16) -> impl Iterator<Item = &[u8]> {
@@ -66,6 +71,26 @@ impl Keyspace {
     /// Keys of a slot in all databases, hidden ones too. O(databases).
     pub fn slot_len(&self, slot: u16) -> usize {
         self.dbs.iter().map(|db| db.slot_len(slot)).sum()
+    }
+
+    /// Bytes of a slot's entries in all databases, hidden ones too; 0 unless they are counted.
+    /// O(databases).
+    pub fn slot_bytes(&self, slot: u16) -> u64 {
+        self.dbs.iter().map(|db| db.slot_bytes(slot)).sum()
+    }
+
+    /// Sets whether bytes are counted by slot. O(keys) if that begins while there are some.
+    pub fn set_counts_slot_bytes(&mut self, on: bool) {
+        let on = on && self.hasher.has_slots();
+        if self.counts_slot_bytes != on {
+            self.counts_slot_bytes = on;
+            self.dbs.iter_mut().for_each(|db| db.count_slot_bytes(on));
+        }
+    }
+
+    /// Whether bytes are counted by slot.
+    pub fn counts_slot_bytes(&self) -> bool {
+        self.counts_slot_bytes
     }
 
     /// Deletes up to `most` keys of a slot, of any database. Each is stated as a deletion for the log and
@@ -106,6 +131,7 @@ impl Keyspace {
     pub fn hide_slots(&mut self, ranges: &[(u16, u16)]) {
         let hidden = self.hidden.get_or_insert_default();
         hidden.add(&SlotSet::of_ranges(ranges));
+        self.late_until_ms = Some(i64::MAX);
     }
 
     /// The opposite of [`Keyspace::hide_slots`]. Keys that have expired meanwhile are deleted within
@@ -114,7 +140,9 @@ impl Keyspace {
         if let Some(hidden) = &mut self.hidden {
             hidden.subtract(&SlotSet::of_ranges(ranges));
         }
-        self.hidden.take_if(|hidden| hidden.is_empty());
+        if self.hidden.take_if(|hidden| hidden.is_empty()).is_some() {
+            self.late_until_ms = Some(self.now_ms.saturating_add(HIDDEN_MS));
+        }
     }
 
     /// Whether a key is in a hidden slot.

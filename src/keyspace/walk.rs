@@ -56,7 +56,7 @@ impl Db<'_> {
             Some(slot) => Among::One(slot),
             None => shown(&self.keyspace.hidden),
         };
-        let next = self.database().table().scan_among(cursor, among, see);
+        let next = self.database().table().scan(cursor, among, see);
         for key in expired {
             self.find(&key);
         }

@@ -31,10 +31,16 @@ pub enum Role {
     Upstream,
     /// A Sentinel's connection to a data node or another Sentinel.
     SentinelLink,
+    /// A listening socket of the cluster's bus.
+    ClusterListener,
+    /// A link of the cluster's bus.
+    ClusterLink,
+    /// A link to a node that slots come from or go to.
+    MigrationLink,
 }
 
 impl Role {
-    const ALL: [Role; 7] = [
+    const ALL: [Role; 10] = [
         Role::Control,
         Role::Listener,
         Role::Client,
@@ -42,6 +48,9 @@ impl Role {
         Role::Scrape,
         Role::Upstream,
         Role::SentinelLink,
+        Role::ClusterListener,
+        Role::ClusterLink,
+        Role::MigrationLink,
     ];
 }
 
@@ -67,6 +76,22 @@ impl Target {
     pub fn sentinel_link(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::SentinelLink,
+            slot,
+            generation,
+        }
+    }
+
+    pub fn cluster_link(slot: u32, generation: u32) -> Target {
+        Target {
+            role: Role::ClusterLink,
+            slot,
+            generation,
+        }
+    }
+
+    pub fn migration_link(slot: u32, generation: u32) -> Target {
+        Target {
+            role: Role::MigrationLink,
             slot,
             generation,
         }
@@ -124,6 +149,8 @@ mod tests {
             Target::lasting(Role::MetricsListener, 1),
             Target::scrape(3, 7),
             Target::sentinel_link(9, 2),
+            Target::lasting(Role::ClusterListener, 2),
+            Target::cluster_link(5, 6),
         ] {
             assert_eq!(Target::from(Token::from(target)), target);
         }

@@ -39,6 +39,8 @@ pub struct Introduction {
     pub dual_channel: bool,
     /// Of log lines; in Valkey's it names its release.
     pub dialect: crate::config::Dialect,
+    /// Its id as a node of a cluster, if that is told (Valkey).
+    pub node_id: Option<Vec<u8>>,
     /// Where its data is. `None`: it needs everything.
     pub from: Option<Position>,
     /// A former primary asks the replica at the other end to take over (FAILOVER).
@@ -218,6 +220,10 @@ impl Handshake {
         if let Some(version) = its.dialect.valkey_version() {
             request(&[b"REPLCONF", b"version", version.as_bytes()], out);
             self.awaits.push_back(Awaits::Replconf);
+            if let Some(id) = &its.node_id {
+                request(&[b"REPLCONF", b"set-cluster-node-id", id], out);
+                self.awaits.push_back(Awaits::Replconf);
+            }
         }
     }
 

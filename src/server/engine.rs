@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
-use crate::config::Config;
+use crate::config::{Config, Dialect};
 use crate::keyspace::{ClientId, Expiring, Keyspace, Longest};
+use crate::migration::{Name, Ranges};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
@@ -44,7 +45,11 @@ impl Engine {
             .collect();
         let started = Instant::now();
         let now = Now::read(started);
-        let mut keyspace = Keyspace::new(config.databases as usize);
+        let mut keyspace = match (config.cluster_enabled, config.dialect) {
+            (false, _) => Keyspace::new(config.databases as usize),
+            (true, Dialect::Redis) => Keyspace::with_slots(1),
+            (true, Dialect::Valkey) => Keyspace::with_slots(config.cluster_databases as usize),
+        };
         let acl = Acl::new(&table, &config.requirepass);
         keyspace.set_now_ms(now.unix_ms());
         let identity = Identity {
@@ -78,6 +83,8 @@ impl Engine {
             messages: Default::default(),
             memory: Default::default(),
             persist: Persist::new(now.unix_s()),
+            cluster: None,
+            migrations: None,
             sentinel: None,
             shutdown: Shutdown {
                 signals,
@@ -149,6 +156,10 @@ impl Engine {
         if pause.is_some_and(|pause| pause.until_ms <= now_ms) {
             self.server.set_pause(None);
         }
+        let handover = self.server.gates.hands_over_until_ms;
+        if handover.is_some_and(|until_ms| until_ms <= now_ms) {
+            self.server.set_cluster_pause(None);
+        }
     }
 
     // --- cron ---
@@ -210,6 +221,7 @@ impl Server {
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
         }
+        self.slots_client_gone(client);
         self.unsubscribe_all(keyspace, client);
         self.end_tracking(keyspace, client);
         if client.flags.contains(ClientFlags::PRIMARY) {
@@ -241,7 +253,8 @@ impl Server {
     fn interest(&self) -> Interest {
         let mut state = State::empty();
         let pause = self.gates.pause();
-        state.set(State::PAUSED, pause.is_some());
+        let holds = pause.is_some() || !self.gates.held_slots.is_empty();
+        state.set(State::PAUSED, holds);
         state.set(State::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
         state |= self.role_state();
         let snapshots = &self.persist.snapshots;
@@ -256,6 +269,8 @@ impl Server {
         state.set(State::ASYNC_LOADING, loading.is_async());
         state.set(State::LOADING, loading.in_progress() && !loading.is_async());
         state.set(State::BUSY, self.scripting.is_busy());
+        let is_sampled = self.config.cluster_compatibility_sample_ratio > 0;
+        state.set(State::SAMPLED, is_sampled && self.cluster.is_none());
         Interest::of(state, self.eviction_bound())
     }
 
@@ -299,6 +314,25 @@ impl Server {
     pub(super) fn set_shutdown_pause(&mut self, on: bool) {
         self.gates.shuts_down = on;
         self.pause_changed();
+    }
+
+    /// A failover on the cluster's bus holds writes back until then, or no longer.
+    pub(super) fn set_cluster_pause(&mut self, until_ms: Option<u64>) {
+        self.gates.hands_over_until_ms = until_ms;
+        self.pause_changed();
+    }
+
+    /// Writes to some slots wait from now on.
+    pub(super) fn hold_slots(&mut self, job: Name, slots: Ranges) {
+        self.gates.held_slots.hold(job, slots);
+        self.update_interest();
+    }
+
+    /// They wait no longer: each command is asked again where it runs.
+    pub(super) fn release_slots(&mut self, job: Name) {
+        if self.gates.held_slots.release(job) {
+            self.pause_changed();
+        }
     }
 
     fn pause_changed(&mut self) {

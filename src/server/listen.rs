@@ -165,6 +165,20 @@ pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<
     reopen_tcp(&wanted, listeners)
 }
 
+/// Opens the sockets of the cluster's bus, at the addresses of `bind`. Errors are logged.
+pub fn open_bus(config: &Config, port: u16) -> Result<Vec<Listener>, Logged> {
+    let (plain, tls) = match config.tls_cluster {
+        true => (0, port),
+        false => (port, 0),
+    };
+    let wanted = Config {
+        port: plain,
+        tls_port: tls,
+        ..config.clone()
+    };
+    bind_each(config, &resolve_all(&all_wanted(&wanted))?)
+}
+
 fn bind_each(
     config: &Config,
     wanted: &[(WantedSocket, SocketAddr)],

@@ -46,6 +46,10 @@ mod replicate;
 
 pub mod sentinel;
 
+mod cluster;
+
+mod migration;
+
 mod settings;
 
 mod engine;

@@ -7,7 +7,7 @@
 //! Cost: O(clients), for their limits.
 
 use crate::base::alloc;
-use crate::config::{Config, system_text};
+use crate::config::{Config, SlotStats, system_text};
 use crate::keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
 use crate::server::origin::Origin;
 use crate::server::parts::command_log::Thresholds;
@@ -101,6 +101,16 @@ const ROWS: &[Row] = &[
         let by_thread = on.server.config.jemalloc_bg_thread;
         alloc::give_back_by_thread(by_thread).map_err(|error| error.to_string())
     }),
+    row(&["cluster-slot-stats-enabled"], |on| {
+        const LATE: &str = "memory tracking cannot be enabled at runtime";
+        let wants = on.server.config.cluster_slot_stats_enabled;
+        // Valkey has no such figure, and its `yes` does not ask for it.
+        let is_late = wants.contains(SlotStats::MEM) && !on.keyspace.counts_slot_bytes();
+        match is_late && on.server.is_cluster() && on.server.config.dialect.counts_slot_memory() {
+            true => Err(LATE.to_owned()),
+            false => Ok(()),
+        }
+    }),
     row(&["aof-disable-auto-gc"], |on| {
         on.server.persist.aof.apply_history(&on.server.config);
         Ok(())
@@ -122,6 +132,16 @@ const ROWS: &[Row] = &[
             backlog.resize(*size);
         }
         Ok(())
+    }),
+    row(&["cluster-bus-port-protected-mode", "tls-cluster"], |on| {
+        const OPEN: &str = "the bus of this node would be open to all who can reach it: \
+                            cluster-bus-port-protected-mode needs tls-cluster";
+        let config = &on.server.config;
+        let protects = config.cluster_enabled && config.cluster_bus_port_protected_mode;
+        match protects && !config.tls_cluster {
+            true => Err(OPEN.to_owned()),
+            false => Ok(()),
+        }
     }),
     row(&["requirepass"], |on| {
         on.server.acl.requirepass_changed(&on.server.config);
@@ -188,6 +208,8 @@ impl Server {
 /// Computes everything that is derived from settings.
 fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     keyspace_settings(keyspace, &server.config);
+    server.cluster_settings_changed(keyspace);
+    server.migration_settings_changed();
     server.gates.latency_tracking = server.config.latency_tracking;
     server.diagnostics.latency.threshold_ms = server.config.latency_monitor_threshold;
     server.gates.thresholds = Thresholds::of(&server.config, &server.cycles);
@@ -202,6 +224,7 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     server.scripting.scripts.set_eval_bytes_max(scripts_max);
     server.diagnostics.command_logs.trim(&server.config);
     server.apply_hotkey_settings();
+    server.apply_slot_stats();
     server.update_listeners(keyspace);
     output_limits::limit_all(&mut server.clients, &server.config);
     server.limit_readers(None);
@@ -238,6 +261,8 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         }
     }));
     keyspace.set_counts_bytes(config.key_memory_histograms);
+    let counts_slots = config.cluster_slot_stats_enabled.contains(SlotStats::MEM);
+    keyspace.set_counts_slot_bytes(counts_slots && config.dialect.counts_slot_memory());
     keyspace.removal_words =
         RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
     keyspace.limits = Limits::of(config);

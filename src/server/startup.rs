@@ -17,6 +17,7 @@ use crate::config::{
 use crate::net::Listener;
 use crate::net::tls::Materials;
 use crate::sentinel::{Setup, from_file};
+use crate::server::cluster::Begun;
 use crate::server::parts::tls::load as load_tls;
 use crate::server::parts::users;
 use crate::server::parts::users::load::rule_problem;
@@ -91,6 +92,16 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let Some((listeners, metrics_listeners, materials)) = open_sockets(&config) else {
         return 1;
     };
+    let node = match config.cluster_enabled && !config.is_sentinel {
+        false => None,
+        true => match Begun::new(&config) {
+            Ok(begun) => Some(begun),
+            Err(error) => {
+                tracing::warn!("{error}");
+                return 1;
+            }
+        },
+    };
     // Only now: a second server must not overwrite the pid file of the one that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
@@ -100,6 +111,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         materials,
         pidfile: pidfile.clone(),
         supervisor,
+        node,
     };
     match serve(config, file, table, sentinel, place) {
         Ok(ServeEnd::NotLoaded) => {
@@ -427,6 +439,8 @@ struct Surroundings {
     materials: Option<Materials>,
     pidfile: Option<PidFile>,
     supervisor: Supervisor,
+    /// Of a node of a cluster.
+    node: Option<Begun>,
 }
 
 /// Builds the engine and the loop, loads the persisted data, reports readiness, and serves.
@@ -443,6 +457,7 @@ fn serve(
         materials,
         pidfile,
         supervisor,
+        node,
     } = place;
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
@@ -474,6 +489,15 @@ fn serve(
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;
+    if let Some(begun) = node {
+        let Engine {
+            keyspace, server, ..
+        } = &mut looping.engine;
+        if !server.begin_cluster(keyspace, begun) {
+            return Ok(ServeEnd::NotLoaded);
+        }
+        looping.listen_on_bus()?;
+    }
     let server = &mut looping.engine.server;
     let flow = match sentinel {
         Some(setup) => match server.begin_sentinel(&setup) {
@@ -492,6 +516,12 @@ fn serve(
         Flow::GoOn => {}
         Flow::Stop => return Ok(ServeEnd::Asked),
         Flow::Fail => return Ok(ServeEnd::NotLoaded),
+    }
+    let Engine {
+        keyspace, server, ..
+    } = &mut looping.engine;
+    if !server.cluster_loaded(keyspace) {
+        return Ok(ServeEnd::NotLoaded);
     }
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");

@@ -100,6 +100,12 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .multiple()]),
     doc(
+        "cluster|explain",
+        "0.1.0",
+        "O(N), N = number of nodes",
+        "Say why the cluster is not well, and which failovers would not happen.",
+    ),
+    doc(
         "cluster|failover",
         "3.0.0",
         "O(1)",
@@ -205,6 +211,36 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         ],
     )
     .multiple()]),
+    doc(
+        "cluster|migration",
+        "8.4.0",
+        "O(N), N = number of the slots between all start slot and end slot arguments",
+        "Pull slots from another node, and see or cancel that.",
+    )
+    .args(&[Arg::one_of(
+        "subcommand",
+        &[
+            Arg::block(
+                "import",
+                &[Arg::integer("start-slot"), Arg::integer("end-slot")],
+            )
+            .token("IMPORT")
+            .multiple(),
+            Arg::one_of(
+                "cancel",
+                &[Arg::string("task-id").token("ID"), Arg::word("all", "ALL")],
+            )
+            .token("CANCEL"),
+            Arg::one_of(
+                "status",
+                &[
+                    Arg::string("task-id").token("ID").optional(),
+                    Arg::word("all", "ALL").optional(),
+                ],
+            )
+            .token("STATUS"),
+        ],
+    )]),
     doc("cluster|myid", "3.0.0", "O(1)", "Get the ID of this node."),
     doc(
         "cluster|myshardid",
@@ -351,4 +387,23 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "O(1)",
         "Send this connection's reads back to primaries.",
     ),
+    Doc::new(
+        Group::Server,
+        "trimslots",
+        "8.4.0",
+        "O(N), N = number of keys of the slots",
+        "Delete the keys of slots that this node does not serve.",
+    )
+    .args(&[Arg::block(
+        "ranges",
+        &[
+            Arg::integer("numranges"),
+            Arg::block(
+                "slots",
+                &[Arg::integer("startslot"), Arg::integer("endslot")],
+            )
+            .multiple(),
+        ],
+    )
+    .token("RANGES")]),
 ];

@@ -1,3 +1,32 @@
 //! The cluster commands.
 
+mod asking;
+mod clusterscan;
+mod container;
 pub(super) mod docs;
+mod migration;
+mod slot_stats;
+
+use crate::command::CommandError;
+use crate::commands::help::misused;
+use crate::server::{Call, CommandResult, Spec};
+
+pub(super) static SPECS: &[Spec] = &[
+    container::CLUSTER,
+    clusterscan::CLUSTERSCAN,
+    migration::TRIMSLOTS,
+    asking::ASKING,
+    asking::READONLY,
+    asking::READWRITE,
+];
+
+/// The error of all these commands outside of a cluster.
+const DISABLED: &str = "ERR This instance has cluster support disabled";
+
+/// Outside of a cluster all of CLUSTER is refused, HELP too.
+fn check_enabled(call: &Call<'_>) -> CommandResult {
+    match call.server.is_cluster() {
+        true => Ok(()),
+        false => Err(CommandError::Text(DISABLED)),
+    }
+}

@@ -31,6 +31,9 @@ const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password c
 /// not the user exists. After too many failures from one address, every further attempt is delayed
 /// before it is checked, right or wrong.
 fn auth(call: &mut Call<'_>) -> CommandResult {
+    if let Some(result) = call.log_in_as_node() {
+        return result;
+    }
     let args = call.args;
     if args.len() == 2 && call.server.acl.users.default().no_password() {
         return Err(CommandError::Text(NO_PASSWORD_SET));

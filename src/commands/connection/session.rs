@@ -61,7 +61,12 @@ pub(super) const SELECT: Spec = Spec {
 
 /// `SELECT index`.
 fn select(call: &mut Call<'_>) -> CommandResult {
-    call.client.db = db_index::parse(call, call.args.at(1))?;
+    let db = call.args.at(1);
+    if db_index::parse_any(db)? != 0 {
+        db_index::refuse_others(call, "SELECT")?;
+        call.server.stats.cluster_incompatible_ops += 1;
+    }
+    call.client.db = db_index::parse(call, db)?;
     call.reply.ok();
     Ok(())
 }
@@ -108,7 +113,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     call.server.unsubscribe_all(call.db.keyspace(), client);
     call.server.end_tracking(call.db.keyspace(), client);
     // REPLY_SKIP is kept: it skips this reply, as in Redis.
-    client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::REPLY_SKIP;
+    client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::TLS | ClientFlags::REPLY_SKIP;
     call.server.acl.greet(client);
     client.db = DbIndex(0);
     client.identity.name = None;

@@ -261,6 +261,11 @@ fn write_restores<'a>(
     let of_valkey = call.server.config.dialect.valkey_files();
     let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
     let now = call.db.now_ms();
+    // The other node of a cluster does not serve the slot yet.
+    let word: &[u8] = match call.server.cluster.is_some() {
+        true => b"RESTORE-ASKING",
+        false => b"RESTORE",
+    };
     let mut keys = Vec::new();
     for key in options.keys.clone().map(|at| args.at(at)) {
         let Some(view) = call.db.view(key) else {
@@ -273,7 +278,7 @@ fn write_restores<'a>(
         let ttl = view.expiry.map_or(0, |at| (at - now).max(1));
         let mut digits = itoa::Buffer::new();
         let ttl = digits.format(ttl).as_bytes();
-        let words = [b"RESTORE", key, ttl, &payload];
+        let words = [word, key, ttl, &payload];
         let replace = options.replace.then_some(&b"REPLACE"[..]);
         let words: Vec<&[u8]> = words.into_iter().chain(replace).collect();
         write_request(out, words.into_iter());

@@ -2,7 +2,7 @@
 
 use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
 use crate::commands::db_index;
-use crate::keyspace::Class;
+use crate::keyspace::{Class, DbIndex};
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const RENAME: Spec = Spec {
@@ -99,6 +99,9 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
     if db == call.db.index() && from == to {
         return Err(CommandError::SameObject);
     }
+    if (db, call.db.index()) != (DbIndex(0), DbIndex(0)) {
+        call.server.stats.cluster_incompatible_ops += 1;
+    }
     let Some(kind) = call.db.kind(from) else {
         call.reply.int(0);
         return Ok(());
@@ -133,10 +136,12 @@ pub(super) const MOVE: Spec = Spec {
 /// Reply: 1, or 0 if it is missing here or exists there. O(1).
 fn move_key(call: &mut Call<'_>) -> CommandResult {
     let [_, key, db] = call.args.exactly();
+    db_index::refuse_others(call, "MOVE")?;
     let db = db_index::parse(call, db)?;
     if db == call.db.index() {
         return Err(CommandError::SameObject);
     }
+    call.server.stats.cluster_incompatible_ops += 1;
     let done =
         call.db.contains(key) && !call.db.other(db).contains(key) && call.db.rename(key, db, key);
     if done {

@@ -134,7 +134,11 @@ fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     }
     let receivers = call.server.publish(kind, channel, text);
     call.reply.int(receivers as i64);
-    call.effect_for_replicas();
+    // All nodes of a cluster, replicas too, have it from its bus.
+    match call.publish_on_bus(kind, channel, text) {
+        true => call.no_effect(),
+        false => call.effect_for_replicas(),
+    }
     Ok(())
 }
 

@@ -4,7 +4,8 @@
 
 use super::check_idle;
 use crate::command::CommandError;
-use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, seal};
+use crate::config::Dialect;
+use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, seal};
 use crate::scripting::{Libraries, LoadError, Setup};
 use crate::server::{Call, CommandResult};
 
@@ -13,12 +14,18 @@ use crate::server::{Call, CommandResult};
 /// Reply: bulk string.
 pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
     let compress = call.server.config.rdbcompression.of_strings();
-    let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, compress);
+    // Redis 8's own version; Valkey does not read that, nor do older nodes of a cluster.
+    let server = &call.server;
+    let version = match server.config.dialect {
+        Dialect::Redis if !server.is_cluster() => VERSION_FIELD_TTLS,
+        _ => VERSION_MIGRATE,
+    };
+    let mut writer = RdbWriter::new(version, compress);
     for library in call.server.scripting.libraries.iter() {
         writer.function(&library.code);
     }
     let mut payload = writer.take(Vec::new());
-    seal(&mut payload, VERSION_FIELD_TTLS);
+    seal(&mut payload, version);
     call.reply.bulk(&payload);
     Ok(())
 }

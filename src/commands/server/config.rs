@@ -118,6 +118,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     server.diagnostics.latency.turns = Histogram::default();
     server.scripting.scripts.evicted = 0;
     server.memory.defrag.reset(server.now.mono_ms);
+    server.diagnostics.slot_stats.reset();
     reply.ok();
     Ok(())
 }

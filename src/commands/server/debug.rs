@@ -6,6 +6,7 @@
 
 use super::config::NO_FILE;
 use super::debug_allocator as allocator;
+use super::debug_cluster as cluster;
 use super::debug_digest as digest;
 use super::debug_inspect as inspect;
 use super::debug_protocol as protocol;
@@ -43,14 +44,30 @@ const MANY: usize = usize::MAX;
 static SUBCOMMANDS: &[Subcommand] = &[
     sub("ASSERT", 2, 2, assert),
     sub("CHANGE-REPL-ID", 2, 2, change_repl_id),
+    sub(
+        "CLOSE-CLUSTER-LINK-ON-PACKET-DROP",
+        3,
+        3,
+        cluster::close_on_drop,
+    ),
+    sub("CLUSTERLINK", 5, 5, cluster::clusterlink),
     sub("CONFIG-REWRITE-FORCE-ALL", 2, 2, rewrite_all),
     sub("DICT-RESIZING", 3, 3, flag_without_use),
     sub("DIGEST", 2, 2, digest::digest),
     sub("DIGEST-VALUE", 2, MANY, digest::digest_value),
+    sub("DISABLE-CLUSTER-RANDOM-PING", 3, 3, cluster::no_random_ping),
+    sub(
+        "DISABLE-CLUSTER-RECONNECTION",
+        3,
+        3,
+        cluster::no_reconnection,
+    ),
+    sub("DROP-CLUSTER-PACKET-FILTER", 3, 3, cluster::drop_packets),
     sub("ERROR", 3, 3, error),
     sub("HELP", 2, 2, help),
     sub("HTSTATS", 3, 4, inspect::htstats),
     sub("HTSTATS-KEY", 3, 4, inspect::htstats_key),
+    sub("INTERNAL_SECRET", 2, 2, cluster::internal_secret),
     sub("LISTPACK", 3, 3, inspect::listpack),
     sub("LOG", 3, 3, log),
     sub("MALLCTL", 3, 3, allocator::number),
@@ -73,6 +90,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("SET-DISABLE-DENY-SCRIPTS", 3, 3, allow_in_scripts),
     sub("SET-SKIP-CHECKSUM-VALIDATION", 3, 3, skip_checksums),
     sub("SLEEP", 3, 3, sleep),
+    sub("SLOTMIGRATION", 4, 4, cluster::slotmigration),
 ];
 
 const fn sub(
@@ -101,7 +119,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `0` is off, other numbers are on; text that is no number is 0, as for C's `atoi`.
-fn on_off(text: &[u8]) -> bool {
+pub(super) fn on_off(text: &[u8]) -> bool {
     let digits = text.iter().take_while(|b| b.is_ascii_digit());
     digits.into_iter().any(|&b| b != b'0')
 }
@@ -116,6 +134,10 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Stop the server as a broken invariant does.",
             "CHANGE-REPL-ID",
             "    Start a new replication history.",
+            "CLOSE-CLUSTER-LINK-ON-PACKET-DROP <0|1>",
+            "    Close the link of a message that is dropped.",
+            "CLUSTERLINK KILL <to|from|all> <node-id>",
+            "    Close the links of the bus to a node, from it, or both.",
             "CONFIG-REWRITE-FORCE-ALL",
             "    As CONFIG REWRITE, with every option written.",
             "DICT-RESIZING <0|1>",
@@ -124,12 +146,20 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    A signature of all that the databases hold.",
             "DIGEST-VALUE <key> [<key> ...]",
             "    Signatures of the values at these keys.",
+            "DISABLE-CLUSTER-RANDOM-PING <0|1>",
+            "    Ping other nodes only when it is due.",
+            "DISABLE-CLUSTER-RECONNECTION <0|1>",
+            "    Do not make lost links of the bus again.",
+            "DROP-CLUSTER-PACKET-FILTER <type>",
+            "    Drop messages of the bus of this type; -1: none, -2: all.",
             "ERROR <string>",
             "    Reply with <string> as an error.",
             "HTSTATS <dbid> [full]",
             "    The shape of a database's table.",
             "HTSTATS-KEY <key> [full]",
             "    The shape of the table at <key>.",
+            "INTERNAL_SECRET",
+            "    A checksum of the secret that the nodes of a cluster share.",
             "LISTPACK <key>",
             "    Log the entries of the listpack at <key>.",
             "LOG <message>",
@@ -174,6 +204,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Whether files and payloads may have any checksum.",
             "SLEEP <seconds>",
             "    Let everybody wait.",
+            "SLOTMIGRATION <PREVENT-PAUSE|PREVENT-FAILOVER> <0|1>",
+            "    Migrations of slots stop before that step.",
         ],
     );
     Ok(())

@@ -18,6 +18,11 @@ pub(super) const FAILOVER: Spec = Spec {
 ///
 /// Reply: OK when it has begun; INFO replication says how it goes.
 fn failover(call: &mut Call<'_>) -> CommandResult {
+    if call.server.is_cluster() {
+        const TEXT: &str =
+            "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.";
+        return Err(CommandError::Text(TEXT));
+    }
     let args = call.args;
     let mut request = FailoverRequest::default();
     let mut aborts = false;

@@ -96,6 +96,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
 /// So many keys were removed.
 fn record(call: &mut Call<'_>, keys: usize) {
     call.db.add_dirty(keys as u64);
+    call.server.note_flush();
     call.always_effect();
 }
 
@@ -119,6 +120,10 @@ pub(super) const SWAPDB: Spec = Spec {
 /// Reply: OK. O(watched keys and keys that clients wait for).
 fn swapdb(call: &mut Call<'_>) -> CommandResult {
     let [_, first, second] = call.args.exactly();
+    if call.server.cluster.is_some() {
+        const REFUSED: &str = "ERR SWAPDB is not allowed in cluster mode";
+        return Err(CommandError::Text(REFUSED));
+    }
     let parse = |text, error| {
         parse_i64(text)
             .and_then(|n| i32::try_from(n).ok())
@@ -129,6 +134,7 @@ fn swapdb(call: &mut Call<'_>) -> CommandResult {
     let first = db_index::existing(call, first)?;
     let second = db_index::existing(call, second)?;
     call.db.keyspace().swap(first, second);
+    call.server.stats.cluster_incompatible_ops += 1;
     call.db.add_dirty(1);
     call.reply.ok();
     Ok(())

@@ -6,6 +6,7 @@ mod commandlog;
 mod config;
 mod debug;
 mod debug_allocator;
+mod debug_cluster;
 mod debug_digest;
 mod debug_inspect;
 mod debug_protocol;

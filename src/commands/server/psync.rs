@@ -74,6 +74,9 @@ pub(super) const REPLCONF: Spec = Spec {
     ..Spec::new("replconf", replconf)
 };
 
+/// Bytes of the id of a cluster's node.
+const NODE_ID_LEN: usize = 40;
+
 /// `REPLCONF option value ...`: what a replica says of itself, and its acknowledgements; from a
 /// primary the request for one.
 ///
@@ -154,6 +157,13 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
             }
             b"rdb-filter-only" => facts.filter = Some(filter(value)?),
             b"version" => facts.version = Some(version(value)?),
+            b"set-cluster-node-id" if call.server.is_cluster() => {
+                if value.len() != NODE_ID_LEN {
+                    return Err(CommandError::Text("ERR Invalid cluster node id"));
+                }
+                let replicas = &mut call.server.replication.replicas;
+                replicas.introduce(id, now_ms).facts.node_id = Some(value.into());
+            }
             _ => {
                 let shown = String::from_utf8_lossy(option);
                 let text = format!("ERR Unrecognized REPLCONF option: {shown}");

@@ -27,6 +27,11 @@ pub(super) const SLAVEOF: Spec = Spec {
 /// Reply: OK, which says nothing of the link: INFO replication does.
 fn replicaof(call: &mut Call<'_>) -> CommandResult {
     let [_, host, port] = call.args.exactly();
+    if call.server.is_cluster() {
+        return Err(CommandError::Text(
+            "ERR REPLICAOF not allowed in cluster mode.",
+        ));
+    }
     if call.server.replication.failover.is_some() {
         return Err(CommandError::Text(
             "ERR REPLICAOF not allowed while failing over.",

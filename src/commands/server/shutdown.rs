@@ -1,6 +1,7 @@
 //! SHUTDOWN.
 
 use crate::command::{Arity, CommandError, Flags};
+use crate::config::Dialect;
 use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, World};
 
 pub(super) const SHUTDOWN: Spec = Spec {
@@ -17,16 +18,19 @@ pub(super) const SHUTDOWN: Spec = Spec {
 };
 
 const NOTHING_TO_ABORT: &str = "ERR No shutdown in progress.";
+const NO_CLUSTER: &str = "ERR SHUTDOWN FAILOVER is only supported in cluster mode.";
 const CANNOT_SAVE: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 
-/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`.
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER] [ABORT]`; SAFE and FAILOVER are Valkey's.
 ///
 /// Reply: none, the connection closes; an error if the server keeps running because the final
 /// snapshot failed and FORCE was not given. Without SAVE or NOSAVE the save points decide whether
-/// to take one. ABORT excludes all other options.
+/// to take one. SAFE: an error on a primary of a cluster that votes. FAILOVER: a replica of the cluster is
+/// asked to take over before. ABORT excludes all other options.
 fn shutdown(call: &mut Call<'_>) -> CommandResult {
     let mut request = ShutdownRequest::default();
     let mut aborts = false;
+    let is_valkey = call.server.config.dialect == Dialect::Valkey;
     for i in 1..call.args.len() {
         if call.args.is(i, "NOSAVE") && request.save != Some(true) {
             request.save = Some(false);
@@ -38,6 +42,10 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
             request.force = true;
         } else if call.args.is(i, "ABORT") {
             aborts = true;
+        } else if is_valkey && call.args.is(i, "SAFE") {
+            request.safe = true;
+        } else if is_valkey && call.args.is(i, "FAILOVER") {
+            request.failover = true;
         } else {
             return Err(CommandError::Syntax);
         }
@@ -52,6 +60,9 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         }
         call.reply.ok();
         return Ok(());
+    }
+    if request.failover && !call.server.is_cluster() {
+        return Err(CommandError::Text(NO_CLUSTER));
     }
     if request.save != Some(false) && call.server.scripting.is_busy() {
         // The script is only half done.

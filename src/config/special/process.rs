@@ -61,6 +61,10 @@ pub struct ShutdownFlags {
     pub now: bool,
     /// Continue if saving fails.
     pub force: bool,
+    /// Valkey: not as a primary that votes in a cluster.
+    pub safe: bool,
+    /// Valkey: a replica of the cluster takes over before.
+    pub failover: bool,
 }
 
 /// One SHUTDOWN option, as named in these directives.
@@ -71,7 +75,12 @@ enum ShutdownWord {
     Nosave,
     Now,
     Force,
+    Safe,
+    Failover,
 }
+
+/// The names that a refusal lists: those of Redis.
+const WORDS: &str = "default, save, nosave, now, force";
 
 impl Choice for ShutdownWord {
     const NAMES: &'static [(&'static str, Self)] = &[
@@ -80,12 +89,14 @@ impl Choice for ShutdownWord {
         ("nosave", ShutdownWord::Nosave),
         ("now", ShutdownWord::Now),
         ("force", ShutdownWord::Force),
+        ("safe", ShutdownWord::Safe),
+        ("failover", ShutdownWord::Failover),
     ];
 }
 
 impl Special for ShutdownFlags {
     fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
-        let refused = || ValueError::NotOneOf(ShutdownWord::Default.names().join(", "));
+        let refused = || ValueError::NotOneOf(WORDS.to_owned());
         if words.is_empty() {
             return Err(refused());
         }
@@ -97,6 +108,8 @@ impl Special for ShutdownFlags {
                 ShutdownWord::Nosave => flags.nosave = true,
                 ShutdownWord::Now => flags.now = true,
                 ShutdownWord::Force => flags.force = true,
+                ShutdownWord::Safe => flags.safe = true,
+                ShutdownWord::Failover => flags.failover = true,
             }
         }
         if flags.save && flags.nosave {
@@ -112,6 +125,8 @@ impl Special for ShutdownFlags {
             (self.nosave, "nosave"),
             (self.now, "now"),
             (self.force, "force"),
+            (self.safe, "safe"),
+            (self.failover, "failover"),
         ];
         let set: Vec<&str> = words
             .iter()

@@ -209,12 +209,7 @@ impl Batch {
     pub(in crate::server) fn prefetch(&self, keyspace: &Keyspace, db: DbIndex, buf: &[u8]) {
         // A single key gains nothing: its lookup follows immediately.
         if self.hashes.len() > 1 {
-            for key in &self.hashes {
-                keyspace.prefetch(db, *key);
-            }
-            for key in &self.hashes {
-                keyspace.prefetch_entries(db, *key);
-            }
+            keyspace.prefetch(db, &self.hashes);
         }
         if self.sought.len() > 1 {
             let source = Source::new(buf, self.apart.as_deref());

@@ -62,8 +62,15 @@ bitflags! {
         const PRIMARY = 1 << 26;
         /// The second link of a replica, which brings it the snapshot.
         const RDB_CHANNEL = 1 << 28;
-        /// READONLY: a client that follows redirections reads from this replica.
+        /// READONLY: a client that knows of a cluster, or follows redirections, reads from this replica.
         const READS_HERE = 1 << 27;
+        /// ASKING: its next command, or transaction, may use slots that are on their way here.
+        const ASKING = 1 << 29;
+        const TLS = 1 << 30;
+        /// A node of this cluster that has shown its secret.
+        const INTERNAL = 1 << 16;
+        /// A node that sends its slots: its commands are applied.
+        const SENDS_SLOTS = 1 << 31;
     }
 }
 
@@ -80,7 +87,9 @@ impl ClientFlags {
         .union(ClientFlags::PRIMARY)
         .union(ClientFlags::REPLICA)
         .union(ClientFlags::NO_TOUCH)
-        .union(ClientFlags::CACHING_SAID);
+        .union(ClientFlags::CACHING_SAID)
+        .union(ClientFlags::ASKING)
+        .union(ClientFlags::SENDS_SLOTS);
 
     /// The replies of its commands are discarded.
     pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);

@@ -2,7 +2,7 @@
 
 use crate::net::Stream;
 use crate::resp::Reply;
-use crate::server::clients::client::Client;
+use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::input::Input;
 
 /// See the module.
@@ -63,7 +63,9 @@ impl Client {
 }
 
 impl Session {
-    pub fn new(client: Client, stream: Option<Stream>) -> Session {
+    pub fn new(mut client: Client, stream: Option<Stream>) -> Session {
+        let is_tls = stream.as_ref().is_some_and(|stream| stream.tls().is_some());
+        client.flags.set(ClientFlags::TLS, is_tls);
         Session {
             client,
             reply: Reply::new(),

@@ -100,7 +100,7 @@ impl Engine {
         };
         match gates::pass(&mut world, &asked) {
             Ok(()) => {}
-            Err(Stop::Refused(error)) => {
+            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
                 self.server.diagnostics.command_stats[id].rejected += 1;
                 session.reply.error(&error);
                 self.server.stats.count_error(session.reply.last_error());

@@ -7,6 +7,7 @@
 
 use crate::command::{CommandError, Flags, up_to_nul};
 use crate::keyspace::{KeyHash, Keyspace};
+use crate::migration::Link;
 use crate::resp::{Args, Mark};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
@@ -50,6 +51,7 @@ impl Engine {
             if subcommands.is_empty()
                 && spec.arity.admits(args.len())
                 && !self.server.gates.interest.concerns(spec.flags)
+                && self.server.runs_here(row, args, hashes)
                 && (self.server.acl).permits(&session.client, row, args, &self.server.config)
             {
                 self.execute(session, id, args, hashes);
@@ -64,6 +66,11 @@ impl Engine {
             self.apply(session, row, args, hashes);
             return Outcome::Done;
         }
+        if session.client.flags.contains(ClientFlags::SENDS_SLOTS) {
+            let link = Link::Client(session.client.id.0);
+            self.apply_slots(session, link, row, args);
+            return Outcome::Done;
+        }
         let was_replica = session.client.flags.contains(ClientFlags::REPLICA);
         let replied = session.reply.pending_len();
         let outcome = self.dispatch_carefully(session, row, args, hashes);
@@ -73,6 +80,11 @@ impl Engine {
         if client_special && outcome == Outcome::Done {
             let tracking = &self.server.messages.tracking;
             tracking.after_command(&mut session.client);
+            let asks = |id| self.server.table.row(id).spec.name == "asking";
+            let client = &mut session.client;
+            if !client.flags.contains(ClientFlags::MULTI) && !row.is_some_and(asks) {
+                client.flags.remove(ClientFlags::ASKING);
+            }
         }
         outcome
     }
@@ -126,6 +138,11 @@ impl Engine {
             Ok(()) => {}
             Err(Stop::Refused(error)) => {
                 reject(server, keyspace, session, Some(id), &error);
+                after_reply(session, mark);
+                return Outcome::Done;
+            }
+            Err(Stop::Elsewhere(error)) => {
+                send_elsewhere(server, keyspace, session, id, &error);
                 after_reply(session, mark);
                 return Outcome::Done;
             }
@@ -304,6 +321,27 @@ fn reject(
     } else {
         session.reply.error(error);
     }
+    server.stats.count_error(session.reply.last_error());
+    if session.client.flags.contains(ClientFlags::MULTI) {
+        session.client.flags |= ClientFlags::DIRTY_EXEC;
+    }
+}
+
+/// Replies that the command does not run on this node. EXEC's transaction is over; one being queued will
+/// fail.
+fn send_elsewhere(
+    server: &mut Server,
+    keyspace: &mut Keyspace,
+    session: &mut Session,
+    id: usize,
+    error: &CommandError,
+) {
+    let row = server.table.row(id);
+    if row.spec.flags.contains(Flags::RUNS_QUEUE) {
+        session.client.leave_transaction(&mut keyspace.watchers);
+    }
+    server.diagnostics.command_stats[id].rejected += 1;
+    session.reply.error(error);
     server.stats.count_error(session.reply.last_error());
     if session.client.flags.contains(ClientFlags::MULTI) {
         session.client.flags |= ClientFlags::DIRTY_EXEC;

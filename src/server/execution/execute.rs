@@ -8,7 +8,7 @@
 
 use crate::base::clock;
 use crate::command::{Category, Flags};
-use crate::keyspace::{KeyHash, Keyspace};
+use crate::keyspace::{Audience, KeyHash, Keyspace};
 use crate::resp::{Args, Errors};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
@@ -328,13 +328,21 @@ impl Server {
 
     /// Propagates the complete units of effects.
     #[cold]
-    fn repeat(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn repeat(&mut self, keyspace: &mut Keyspace) {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
-        self.persist
-            .aof
-            .take_effects(&keyspace.effects, &mut self.stream, &self.now);
+        if self.exports_slots() {
+            self.export_effects(&keyspace.effects);
+        }
+        if keyspace
+            .effects
+            .is_wanted_by(Audience::LOG | Audience::REPLICAS)
+        {
+            self.persist
+                .aof
+                .take_effects(&keyspace.effects, &mut self.stream, &self.now);
+        }
         keyspace.effects.clear_complete();
     }
 

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod execute;
 pub mod gates;
 pub mod script;
+pub mod slots;
 pub mod undo;
 pub mod upstream;
 pub mod users;

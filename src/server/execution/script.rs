@@ -19,6 +19,7 @@ use crate::scripting::{
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::dispatch::resolve;
 use crate::server::execution::gates::script::{ByScript, Limits, prepare};
+use crate::server::execution::gates::slots::declared_slot;
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::execution::undo::Undo;
 use crate::server::origin::Origin;
@@ -58,7 +59,8 @@ impl Call<'_> {
         client.user = caller.user;
         reply.set_resp3(false);
         let facts = (program.of, program.flags, is_atomic);
-        let current = Current::new(facts, server.turn.ended, caller.id);
+        let mut current = Current::new(facts, server.turn.ended, caller.id);
+        current.slot = declared_slot(server, program.keys);
         server.scripting.current = Some(current);
         let mut running = Running {
             keyspace,
@@ -152,6 +154,7 @@ impl Call<'_> {
             is_atomic: false,
             has_written: false,
             is_killed: false,
+            slot: None,
             is_replying: false,
             told: None,
         });
@@ -305,7 +308,8 @@ impl Running<'_, '_, '_> {
             client: self.client,
             reply: self.reply,
         };
-        if let Err(Stop::Refused(error)) = gates::pass(&mut world, &asked) {
+        if let Err(Stop::Refused(error) | Stop::Elsewhere(error)) = gates::pass(&mut world, &asked)
+        {
             let line = error.line();
             let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
             self.server.stats.count_error(code);

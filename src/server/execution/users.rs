@@ -93,7 +93,7 @@ impl World<'_> {
         let asked = Asked::new(self.server, row, args, Origin::Exec);
         match gates::pass(self, &asked) {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
-            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => Err(error),
         }
     }
 

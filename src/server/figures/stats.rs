@@ -103,6 +103,8 @@ pub struct Stats {
     pub net_output_bytes: u64,
     pub total_error_replies: u64,
     pub unexpected_error_replies: u64,
+    /// What a cluster would have refused.
+    pub cluster_incompatible_ops: u64,
     pub reads: u64,
     pub writes: u64,
     pub turns: u64,

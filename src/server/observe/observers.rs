@@ -1,4 +1,5 @@
-//! The observers of every command: monitors, and a session of HOTKEYS (`parts::hotkeys`).
+//! The observers of every command: monitors, a session of HOTKEYS (`parts::hotkeys`), figures of slots
+//! (`parts::slot_stats`).
 //!
 //! Invariant: `gates.is_observed` is whether there are any. It is the one test made per command, so
 //! all code that starts or ends one updates it ([`Server::update_observers`]).
@@ -51,6 +52,17 @@ impl Server {
         self.update_observers();
     }
 
+    /// Begins or ends the figures of slots.
+    pub(in crate::server) fn apply_slot_stats(&mut self) {
+        // The node itself is made after the first settings.
+        let wanted = match self.config.cluster_enabled {
+            true => self.config.cluster_slot_stats_enabled,
+            false => Default::default(),
+        };
+        self.diagnostics.slot_stats.apply_settings(wanted);
+        self.update_observers();
+    }
+
     /// Ends a session whose time is up.
     pub(in crate::server) fn end_due_hotkeys(&mut self) {
         self.diagnostics.hotkeys.end_due(self.now.mono_ms);
@@ -60,7 +72,8 @@ impl Server {
     /// Updates whether every command is observed: the test made once per command.
     pub(in crate::server) fn update_observers(&mut self) {
         let counts_keys = self.diagnostics.hotkeys.is_counting();
-        self.gates.is_observed = counts_keys || !self.messages.monitors.is_empty();
+        let counts_slots = self.diagnostics.slot_stats.is_counting();
+        self.gates.is_observed = counts_keys || counts_slots || !self.messages.monitors.is_empty();
     }
 
     /// Reports a finished command, which took `ticks` and replied `replied` bytes, to the observers
@@ -83,8 +96,14 @@ impl Server {
             self.feed_monitors(client, spec, args, origin);
         }
         // A command that blocks is counted when it has been served.
-        if origin != Origin::Script && !client.flags.contains(ClientFlags::BLOCKED) {
-            let row = self.table.row(row);
+        if client.flags.contains(ClientFlags::BLOCKED) {
+            return;
+        }
+        let row = self.table.row(row);
+        if self.diagnostics.slot_stats.is_counting() {
+            self.diagnostics.slot_stats.count(row, args, origin, cost);
+        }
+        if origin != Origin::Script {
             let db = client.db;
             self.diagnostics.hotkeys.count(row, args, db, cost);
         }

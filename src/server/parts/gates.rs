@@ -3,6 +3,7 @@
 
 use crate::base::alloc;
 use crate::command::Flags;
+use crate::migration::{Name, Ranges};
 use crate::server::parts::command_log::Thresholds;
 
 /// State that a command's way tests, recomputed when what it depends on changes.
@@ -20,6 +21,10 @@ pub struct Gates {
     pub(in crate::server) fails_over: bool,
     /// A shutdown that waits for replicas does, too.
     pub(in crate::server) shuts_down: bool,
+    /// Writes to these slots wait until another node has taken them over.
+    pub(in crate::server) held_slots: HeldSlots,
+    /// A failover that a replica has asked for on the cluster's bus does until then, monotonic milliseconds.
+    pub(in crate::server) hands_over_until_ms: Option<u64>,
 }
 
 impl Default for Gates {
@@ -32,7 +37,36 @@ impl Default for Gates {
             client_pause: None,
             fails_over: false,
             shuts_down: false,
+            held_slots: HeldSlots::default(),
+            hands_over_until_ms: None,
         }
+    }
+}
+
+/// Slots whose writes wait, by who holds them. Few.
+#[derive(Debug, Default)]
+pub(in crate::server) struct HeldSlots {
+    all: Vec<(Name, Ranges)>,
+}
+
+impl HeldSlots {
+    pub fn hold(&mut self, job: Name, slots: Ranges) {
+        self.all.push((job, slots));
+    }
+
+    /// `false`: it holds none.
+    pub fn release(&mut self, job: Name) -> bool {
+        let before = self.all.len();
+        self.all.retain(|(other, _)| *other != job);
+        self.all.len() < before
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub fn has(&self, slot: u16) -> bool {
+        self.all.iter().any(|(_, slots)| slots.contains(slot))
     }
 }
 
@@ -45,15 +79,20 @@ pub struct Pause {
 }
 
 impl Gates {
-    /// The pause in force.
+    /// The pause in force: the longest one, of all commands if one is.
     pub fn pause(&self) -> Option<Pause> {
-        match (self.client_pause, self.fails_over || self.shuts_down) {
-            (pause, false) => pause,
-            (pause, true) => Some(Pause {
-                until_ms: u64::MAX,
-                all: pause.is_some_and(|pause| pause.all),
-            }),
-        }
+        let writes = match self.fails_over || self.shuts_down {
+            true => Some(u64::MAX),
+            false => self.hands_over_until_ms,
+        };
+        let Some(until_ms) = writes else {
+            return self.client_pause;
+        };
+        let pause = self.client_pause;
+        Some(Pause {
+            until_ms: pause.map_or(until_ms, |pause| pause.until_ms.max(until_ms)),
+            all: pause.is_some_and(|pause| pause.all),
+        })
     }
 }
 
@@ -82,6 +121,8 @@ bitflags::bitflags! {
         const STALE = 1 << 8;
         /// Fewer replicas than `min-replicas-to-write`.
         const FEW_REPLICAS = 1 << 9;
+        /// Commands are looked at that a cluster would refuse.
+        const SAMPLED = 1 << 11;
     }
 }
 
@@ -134,7 +175,7 @@ impl Interest {
         }
         Interest {
             flags,
-            all: state.intersects(State::LOADING | State::BUSY | State::STALE),
+            all: state.intersects(State::LOADING | State::BUSY | State::STALE | State::SAMPLED),
             memory_limit,
         }
     }

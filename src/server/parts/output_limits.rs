@@ -18,7 +18,11 @@ const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;
 
 fn of_class(config: &Config, client: &Client) -> OutputBufferLimit {
     let limits = &config.client_output_buffer_limit;
-    if client.flags.contains(ClientFlags::REPLICA) {
+    // A node that takes slots is sent a stream, as a replica is.
+    if client
+        .flags
+        .intersects(ClientFlags::REPLICA | ClientFlags::INTERNAL)
+    {
         limits.replica
     } else if client.flags.contains(ClientFlags::PUBSUB) {
         limits.pubsub

@@ -32,6 +32,18 @@ pub struct Scripting {
     pub(in crate::server) spare: Option<Box<Spare>>,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
     pub denies_nothing: bool,
+    /// What the running script may still do that a cluster would refuse, if that is counted.
+    pub(in crate::server) sample: Sample,
+}
+
+/// What a script may do that counts (`cluster-compatibility-sample-ratio`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) enum Sample {
+    /// Nothing: it is not in the sample, or has been counted.
+    #[default]
+    Over,
+    /// Use keys of another slot than this one, or of a second slot if it has used none.
+    Slot(Option<u16>),
 }
 
 /// The running script, as others see it.
@@ -53,6 +65,8 @@ pub struct Current {
     pub is_replying: bool,
     /// It has been asked to end.
     pub is_killed: bool,
+    /// The slot that its keys must have, in a cluster: of those that it declares, else of the first used.
+    pub slot: Option<u16>,
     /// Its name and command, set once it is slow.
     pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
@@ -74,6 +88,7 @@ impl Current {
             has_written: false,
             is_replying: false,
             is_killed: false,
+            slot: None,
             told: None,
         }
     }

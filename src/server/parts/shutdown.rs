@@ -11,6 +11,10 @@ pub struct ShutdownRequest {
     pub force: bool,
     /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
     pub save: Option<bool>,
+    /// Not as a primary that votes in a cluster.
+    pub safe: bool,
+    /// A replica of the cluster takes over before.
+    pub failover: bool,
 }
 
 /// A shutdown that waits until replicas have everything (`shutdown-timeout`). Writes wait meanwhile.
@@ -21,6 +25,8 @@ pub struct WaitingShutdown {
     pub deadline_ms: u64,
     /// It was requested by a signal.
     pub by_signal: bool,
+    /// A replica was asked to take over.
+    pub has_told: bool,
 }
 
 impl From<ShutdownFlags> for ShutdownRequest {
@@ -34,6 +40,8 @@ impl From<ShutdownFlags> for ShutdownRequest {
             now: flags.now,
             force: flags.force,
             save,
+            safe: flags.safe,
+            failover: flags.failover,
         }
     }
 }

@@ -6,13 +6,16 @@ use signal_hook::consts::SIGINT;
 
 use crate::command::CommandError;
 use crate::config::Config;
-use crate::keyspace::{ClientId, Keyspace};
+use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::session::Session;
 use crate::server::log::MASTER_INSIDE;
 use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::state::world::{Engine, Flow};
 use crate::server::state::{Server, Shutdown};
+
+/// Time limit for a replica to hear that it is to take over.
+const SUCCESSOR_MS: u64 = 500;
 
 impl Engine {
     /// Handles requests made by signals.
@@ -40,6 +43,19 @@ impl Engine {
         };
         let is_late = waiting.deadline_ms <= server.now.mono_ms;
         if !is_late && server.lagging_replicas() > 0 {
+            return;
+        }
+        if waiting.request.failover && !waiting.has_told && server.tell_successor(keyspace) {
+            // The stream must reach it before this process ends.
+            let waiting = WaitingShutdown {
+                deadline_ms: server.now.mono_ms + SUCCESSOR_MS,
+                has_told: true,
+                ..waiting
+            };
+            server.shutdown.waiting = Some(waiting);
+            server.set_shutdown_pause(true);
+            self.take_effects();
+            self.server.request_acks();
             return;
         }
         server.shutdown.waiting = None;
@@ -101,6 +117,7 @@ impl Server {
             request,
             deadline_ms: self.now.mono_ms + timeout_ms,
             by_signal,
+            has_told: false,
         });
         if timeout_ms > 0 {
             tracing::info!("Waiting for replicas before shutting down.");
@@ -207,9 +224,57 @@ impl Server {
         is_prepared
     }
 
+    /// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none, or some
+    /// replica would not understand it.
+    fn tell_successor(&mut self, keyspace: &mut Keyspace) -> bool {
+        const VERSION_MIN: (u32, u32, u32) = (9, 0, 0);
+        if self.cluster.is_none() || self.replication.is_replica() {
+            return false;
+        }
+        let offset = self.stream.offset();
+        let mut successor = None;
+        for replica in self.replication.replicas.iter() {
+            if replica
+                .facts
+                .version
+                .is_none_or(|version| version < VERSION_MIN)
+            {
+                tracing::warn!(
+                    "Unable to perform a shutdown failover: a replica is older than 9.0."
+                );
+                return false;
+            }
+            if replica.is_online() && replica.has_acked(offset) {
+                successor = successor.or_else(|| replica.facts.node_id.clone());
+            }
+        }
+        let Some(id) = successor else {
+            tracing::warn!("Unable to find a replica to perform the shutdown failover.");
+            return false;
+        };
+        tracing::info!(
+            "Sending CLUSTER FAILOVER FORCE to replica {} before shutting down.",
+            String::from_utf8_lossy(&id)
+        );
+        let words: [&[u8]; 5] = [b"CLUSTER", b"FAILOVER", b"FORCE", b"REPLICAID", &id];
+        let effects = &mut keyspace.effects;
+        effects.state_for(Audience::REPLICAS, DbIndex(0), words.into_iter());
+        true
+    }
+
     /// Prepares the shutdown: saves if that is requested, or configured and not forbidden. `false`:
     /// it failed, and the server continues unless it is forced.
     fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
+        let is_voter = self
+            .cluster
+            .as_ref()
+            .is_some_and(|driver| driver.core.is_voter());
+        if request.safe && is_voter && !request.force {
+            tracing::warn!(
+                "This node serves slots and votes in the cluster: it does not shut down."
+            );
+            return false;
+        }
         if self.persist.aof.writes_first_base() && !request.force {
             tracing::warn!("Writing initial AOF, can't exit");
             return false;

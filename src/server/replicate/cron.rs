@@ -156,7 +156,9 @@ impl Engine {
             return;
         }
         let period_ms = u64::from(server.config.repl_ping_replica_period) * 1000;
-        if now_ms.saturating_sub(server.replication.pinged_ms) >= period_ms {
+        // A PING would move the offset that a replica waits for before it takes over.
+        let is_handing_over = server.gates.hands_over_until_ms.is_some();
+        if now_ms.saturating_sub(server.replication.pinged_ms) >= period_ms && !is_handing_over {
             server.replication.pinged_ms = now_ms;
             server.ping_replicas();
         }

@@ -178,6 +178,7 @@ impl Server {
 
     /// What is made from the old data ends: files, and replicas' snapshots.
     fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
+        self.forget_followed_slots(keyspace);
         self.keep_lost_writes();
         if self.persist.aof.log().is_some() {
             // A new set of files begins when the new data is there.

@@ -491,6 +491,7 @@ impl Engine {
         let form = server.sync_form(keyspace, needs);
         match server.begin_sync_snapshot(keyspace, form) {
             Ok(spool) => {
+                server.announce_migrations(keyspace);
                 let sync = SharedSync {
                     spool,
                     needs,

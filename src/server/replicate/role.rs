@@ -177,6 +177,10 @@ impl Server {
             rdb_channel: config.repl_rdb_channel,
             dual_channel: config.dual_channel_replication_enabled,
             dialect: config.dialect,
+            node_id: {
+                let cluster = self.cluster.as_ref();
+                cluster.map(|driver| driver.core.my_id().as_bytes().to_vec())
+            },
             from: has_data.then(|| self.stream.position()),
             failover: upstream.is_some_and(|upstream| upstream.failover),
         }

@@ -221,6 +221,8 @@ impl Loop {
         self.timers();
         self.drive_upstream();
         self.drive_sentinel();
+        self.drive_cluster();
+        self.engine.drive_migrations();
         if self.engine.load_on().is_err() {
             return Ok(Flow::Fail);
         }
@@ -280,6 +282,9 @@ impl Loop {
             Role::Scrape => self.scrape_event(slot, generation, event),
             Role::Upstream => self.upstream_event(),
             Role::SentinelLink => self.sentinel_event(slot, generation),
+            Role::ClusterListener => self.bus_is_asked(),
+            Role::ClusterLink => self.bus_event(slot, generation),
+            Role::MigrationLink => self.migration_event(slot, generation),
         }
     }
 
@@ -328,6 +333,7 @@ impl Loop {
         self.engine.serve_ready_keys();
         self.engine.before_stream();
         self.engine.write_aof();
+        self.engine.send_migrations();
         let began = (!idle).then_some(self.began);
         self.engine.server.queue_replicas(began);
         if self.engine.server.messages.tracking.broadcast().has_news() {

@@ -142,6 +142,18 @@ impl Loop {
             }
             wait_ms = wait_ms.min(driver.tick_due_ms.saturating_sub(mono_ms));
         }
+        if let Some(driver) = &server.cluster {
+            if driver.has_urgent() {
+                return Duration::ZERO;
+            }
+            wait_ms = wait_ms.min(driver.tick_due_ms.saturating_sub(mono_ms));
+        }
+        if let Some(driver) = &server.migrations {
+            if driver.has_urgent() {
+                return Duration::ZERO;
+            }
+            wait_ms = wait_ms.min(driver.due_ms().saturating_sub(mono_ms));
+        }
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
@@ -150,6 +162,9 @@ impl Loop {
         }
         if let Some(pause) = server.gates.client_pause {
             wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
+        }
+        if let Some(until_ms) = server.gates.hands_over_until_ms {
+            wait_ms = wait_ms.min(until_ms.saturating_sub(mono_ms));
         }
         if let Some(due) = self.engine.keyspace.next_expiry() {
             let unix_ms = server.now.unix_ms() + since_ms as i64;

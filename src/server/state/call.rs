@@ -219,6 +219,17 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 
+    /// Blocks the client until a replica has acknowledged the stream up to `offset`, or for `timeout_ms`.
+    pub(in crate::server) fn block_until_acked_at(&mut self, offset: u64, timeout_ms: u64) {
+        let until = Until::Acked {
+            offset,
+            replicas: 1,
+            local: None,
+        };
+        self.server.replication.asks_acks = true;
+        self.block_until(until, timeout_ms, OnTimeout::Handler);
+    }
+
     /// Blocks the client until the service ends.
     pub fn block_until_shutdown(&mut self) {
         self.block_until(Until::Shutdown, 0, OnTimeout::Reply(|_| ()));

@@ -21,6 +21,7 @@ use crate::server::figures::stats::{CommandStats, Rate, Stats};
 use crate::server::parts::aof::Aof;
 use crate::server::parts::backups::Backups;
 use crate::server::parts::client_memory::ClientMemory;
+use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::command_log::CommandLogs;
 use crate::server::parts::defrag::Defrag;
 use crate::server::parts::gates::Gates;
@@ -29,6 +30,7 @@ use crate::server::parts::loading::Loading;
 use crate::server::parts::memory_limit::MemoryLimit;
 use crate::server::parts::metrics::Metrics;
 use crate::server::parts::migrate::MigrateLinks;
+use crate::server::parts::migration::MigrationDriver;
 use crate::server::parts::outbox::Outbox;
 use crate::server::parts::recorder::Recorder;
 use crate::server::parts::replication::Replication;
@@ -36,6 +38,7 @@ use crate::server::parts::scrapes::Scrapes;
 use crate::server::parts::scripting::Scripting;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
+use crate::server::parts::slot_stats::SlotStats;
 use crate::server::parts::snapshot::Snapshots;
 use crate::server::parts::snapshot::save::Saving;
 use crate::server::parts::tls::Tls;
@@ -69,9 +72,41 @@ pub struct Server {
     pub replication: Replication,
     pub persist: Persist,
     pub shutdown: Shutdown,
+    /// Of a node of a cluster (`cluster-enabled`).
+    pub(crate) cluster: Option<Box<ClusterDriver>>,
+    /// Slots on their way from and to this node.
+    pub(crate) migrations: Option<Box<MigrationDriver>>,
     /// Of a process that is a Sentinel.
     pub(crate) sentinel: Option<Box<SentinelDriver>>,
     pub debug: Debugging,
+}
+
+impl Server {
+    /// Whether this is a node of a cluster.
+    #[inline]
+    pub fn is_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// Links of the cluster's bus.
+    pub fn cluster_links(&self) -> usize {
+        let cluster = self.cluster.as_ref();
+        cluster.map_or(0, |cluster| cluster.links.slab.len())
+    }
+
+    /// Bytes of buffers of slots on their way: (output, input).
+    pub fn slot_migration_bytes(&self) -> (usize, usize) {
+        let driver = self.migrations.as_ref();
+        driver.map_or((0, 0), |driver| driver.memory_bytes())
+    }
+
+    /// Memory of these links. O(links).
+    pub fn cluster_link_bytes(&self) -> usize {
+        let cluster = self.cluster.as_ref();
+        cluster.map_or(0, |cluster| {
+            cluster.links.bytes() + cluster.core.links_bytes()
+        })
+    }
 }
 
 /// Messages between clients, and who gets them.
@@ -151,6 +186,8 @@ pub struct Diagnostics {
     /// Peaks of clients' buffers in the last seconds.
     pub recent: RecentPeaks,
     pub(in crate::server) hotkeys: Hotkeys,
+    /// Figures of slots.
+    pub slot_stats: SlotStats,
     /// When the log last reported an HTTP request, monotonic milliseconds.
     pub(in crate::server) http_told_ms: Option<u64>,
 }

@@ -8,11 +8,14 @@ mod options;
 mod pattern;
 mod sorting;
 
+use std::cell::Cell;
+
 use crate::command::keys::Keys;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;
 use crate::keyspace::Class;
+use crate::keyspace::{slot_of, slot_of_pattern};
 use crate::server::{Call, CommandResult, Origin, Spec};
 use crate::types::{Container, End, Entry, List, Type};
 use options::SortOptions;
@@ -73,7 +76,18 @@ fn sort_ro(call: &mut Call<'_>) -> CommandResult {
 /// Both commands; only SORT accepts STORE.
 fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     let key = call.args.at(1);
-    let mut o = SortOptions::parse(call.args, readonly, &|| call.may_read_all_keys())?;
+    let may_read_all = || call.may_read_all_keys();
+    let leaving = Cell::new(0);
+    let is_clustered = call.server.cluster.is_some();
+    let is_watched = call.server.config.cluster_compatibility_sample_ratio > 0;
+    let may_name = |pattern: &[u8]| {
+        let stays = !(is_clustered || is_watched) || slot_of_pattern(pattern) == Some(slot_of(key));
+        leaving.set(leaving.get() + u64::from(!stays));
+        stays || !is_clustered
+    };
+    let o = SortOptions::parse(call.args, readonly, &may_read_all, &may_name);
+    call.server.stats.cluster_incompatible_ops += leaving.get();
+    let mut o = o?;
     let is_kept = o.store.is_some() || call.origin == Origin::Script;
     if o.unsorted && is_kept && call.db.info(key).is_some_and(|i| i.kind == Type::Set) {
         // A stored result, or one that a script sees, must not depend on hash table order.

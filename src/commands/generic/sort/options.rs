@@ -48,12 +48,19 @@ pub(super) struct SortOptions<'a> {
     pub(super) store: Option<&'a [u8]>,
 }
 
+const BY_OTHER_SLOTS: &str = "ERR BY option of SORT denied in Cluster mode when keys formed by the \
+pattern may be in different slots.";
+const GET_OTHER_SLOTS: &str = "ERR GET option of SORT denied in Cluster mode when keys formed by the \
+pattern may be in different slots.";
+
 impl<'a> SortOptions<'a> {
     /// `may_read_all`: whether the client may read every key, since patterns can name any.
+    /// `may_name`: whether a command that uses the key's slot may use the keys that a pattern names.
     pub(super) fn parse(
         args: Args<'a>,
         readonly: bool,
         may_read_all: &dyn Fn() -> bool,
+        may_name: &dyn Fn(&[u8]) -> bool,
     ) -> Result<SortOptions<'a>, CommandError> {
         let mut o = SortOptions {
             by: None,
@@ -80,7 +87,11 @@ impl<'a> SortOptions<'a> {
                 Asked::Store => o.store = Some(args.at(at + 1)),
                 Asked::By => {
                     let pattern = Pattern::parse(args.at(at + 1));
-                    if args.at(at + 1).contains(&b'*') && !may_read_all() {
+                    let names_keys = args.at(at + 1).contains(&b'*');
+                    if names_keys && !may_name(args.at(at + 1)) {
+                        return Err(CommandError::Text(BY_OTHER_SLOTS));
+                    }
+                    if names_keys && !may_read_all() {
                         const DENIED: &str =
                             "ERR BY option of SORT denied due to insufficient ACL permissions.";
                         return Err(CommandError::Text(DENIED));
@@ -90,12 +101,16 @@ impl<'a> SortOptions<'a> {
                     o.by = Some(pattern);
                 }
                 Asked::Get => {
+                    let pattern = Pattern::parse(args.at(at + 1));
+                    if !matches!(pattern, Pattern::Element) && !may_name(args.at(at + 1)) {
+                        return Err(CommandError::Text(GET_OTHER_SLOTS));
+                    }
                     if !may_read_all() {
                         const DENIED: &str =
                             "ERR GET option of SORT denied due to insufficient ACL permissions.";
                         return Err(CommandError::Text(DENIED));
                     }
-                    o.get.push(Pattern::parse(args.at(at + 1)));
+                    o.get.push(pattern);
                 }
             }
         }

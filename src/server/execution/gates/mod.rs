@@ -27,7 +27,9 @@ use crate::server::state::world::World;
 
 use self::script::ByScript;
 
+pub mod compatible;
 pub mod script;
+pub mod slots;
 
 /// A command at the gates.
 #[derive(Clone, Copy)]
@@ -60,6 +62,8 @@ impl<'a> Asked<'a> {
 /// Why a command does not run now.
 pub(in crate::server) enum Stop {
     Refused(CommandError),
+    /// Another node of the cluster is to run it, or none can. A transaction ends with this reply.
+    Elsewhere(CommandError),
     Postponed(Wait),
 }
 
@@ -115,6 +119,8 @@ const GATES: &[(Origins, Ask)] = &[
         Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
         permitted,
     ),
+    (Origins::CLIENT.union(Origins::SCRIPT), slots::routed),
+    (Origins::CLIENT.union(Origins::SCRIPT), compatible::count),
     (Origins::CLIENT.union(Origins::SCRIPT), known),
     (Origins::SCRIPT.union(Origins::LOADING), script::may_write),
     (Origins::CLIENT, memory),
@@ -447,6 +453,9 @@ fn monitor(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 /// CLIENT PAUSE holds the command back.
 fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let (server, client) = (&*world.server, &*world.client);
+    if !server.gates.held_slots.is_empty() && slots::is_held(world, asked) {
+        return Err(Stop::Postponed(Wait::Pause));
+    }
     let Some(pause) = (server.gates.pause()).filter(|p| p.until_ms > server.now.mono_ms) else {
         return Ok(());
     };

@@ -25,11 +25,20 @@ pub(in crate::server) struct Limits {
     read_only: bool,
     /// Memory was over the limit when it began, and it did not declare that it may go on.
     lacks_memory: bool,
+    /// Its keys may have different slots of a cluster.
+    crosses_slots: bool,
+}
+
+impl Limits {
+    pub fn crosses_slots(self) -> bool {
+        self.crosses_slots
+    }
 }
 
 const READ_ONLY: &str = "ERR Write commands are not allowed from read-only scripts.";
 const DENIED: &str = "ERR This Redis command is not allowed from script";
 const RO_COMMAND: &str = "ERR Can not execute a script with write flag using *_ro command.";
+const NO_CLUSTER: &str = "ERR Can not run script on cluster, 'no-cluster' flag is set.";
 const OOM: &str = "OOM allow-oom flag is not set on the script, can not run it when used memory \
                    > 'maxmemory'";
 const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
@@ -48,7 +57,7 @@ pub(in crate::server) fn prepare(
     (flags, read_only): (Flags, bool),
     origin: Origin,
 ) -> Result<Limits, CommandError> {
-    let server = &*world.server;
+    let server = &mut *world.server;
     let dialect = server.config.dialect;
     let is_obeyed = matches!(origin, Origin::Loading | Origin::Primary);
     let lacks_memory = alloc::exceeds(server.eviction_bound());
@@ -58,6 +67,11 @@ pub(in crate::server) fn prepare(
         return Err(CommandError::Text(MASTERDOWN));
     }
     if !is_compat {
+        if flags.contains(Flags::NO_CLUSTER) && server.cluster.is_some() && !is_obeyed {
+            return Err(CommandError::Text(NO_CLUSTER));
+        }
+        let lacks_cluster = flags.contains(Flags::NO_CLUSTER);
+        server.stats.cluster_incompatible_ops += u64::from(lacks_cluster);
         if !flags.contains(Flags::NO_WRITES) {
             if !is_obeyed {
                 if server.replication.is_replica() && server.config.replica_read_only {
@@ -87,6 +101,7 @@ pub(in crate::server) fn prepare(
     Ok(Limits {
         read_only: read_only || flags.contains(Flags::NO_WRITES),
         lacks_memory: lacks_memory && !flags.contains(Flags::ALLOW_OOM),
+        crosses_slots: flags.intersects(Flags::COMPAT | Flags::ALLOW_CROSS_SLOT_KEYS),
     })
 }
 

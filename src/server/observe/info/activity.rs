@@ -294,4 +294,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("acl_access_denied_tls_cert", &stats.denied_certificates),
         ("acl_access_denied_db", &denied(Reason::Database)),
     ]);
+    if server.cluster.is_none() && server.config.cluster_compatibility_sample_ratio > 0 {
+        to.field("cluster_incompatible_ops", stats.cluster_incompatible_ops);
+    }
 }

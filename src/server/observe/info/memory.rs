@@ -292,6 +292,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     }
     let upstream = from.server.replication.upstream.as_ref();
     let held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());
+    let (slots_out, slots_in) = from.server.slot_migration_bytes();
     to.fields(&[
         (
             "mem_not_counted_for_evict",
@@ -316,10 +317,10 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             "mem_clients_normal_unshared",
             &from.client_totals().unshared,
         ),
-        ("mem_cluster_slot_migration_output_buffer", &0),
-        ("mem_cluster_slot_migration_input_buffer", &0),
+        ("mem_cluster_slot_migration_output_buffer", &slots_out),
+        ("mem_cluster_slot_migration_input_buffer", &slots_in),
         ("mem_cluster_slot_migration_input_buffer_peak", &0),
-        ("mem_cluster_links", &0),
+        ("mem_cluster_links", &from.server.cluster_link_bytes()),
         ("mem_aof_buffer", &m.aof_buffer),
     ]);
     for (name, bytes) in m.own.lines() {

@@ -133,7 +133,7 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
             "connected_clients",
             &(server.clients.len() - totals.replicas),
         ),
-        ("cluster_connections", &0),
+        ("cluster_connections", &server.cluster_links()),
         ("maxclients", &server.config.maxclients),
         ("client_recent_max_input_buffer", &largest.input),
         ("client_recent_max_output_buffer", &largest.output),
@@ -197,9 +197,9 @@ pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {
     }
 }
 
-pub(in crate::server) fn cluster(_: &Source<'_>, to: &mut InfoWriter) {
+pub(in crate::server) fn cluster(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Cluster");
-    to.field("cluster_enabled", 0);
+    to.field("cluster_enabled", u8::from(from.server.is_cluster()));
 }
 
 pub(in crate::server) fn debug(from: &Source<'_>, to: &mut InfoWriter) {

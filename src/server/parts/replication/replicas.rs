@@ -43,6 +43,8 @@ pub struct Facts {
     pub dual_channel: bool,
     /// `version` (Valkey).
     pub version: Option<(u32, u32, u32)>,
+    /// `set-cluster-node-id` (Valkey).
+    pub node_id: Option<Box<[u8]>>,
     /// `capa observer`: a tool that only watches the stream (`russet tail`).
     pub observer: bool,
     /// `rdb-only 1`: it wants a snapshot and no stream.

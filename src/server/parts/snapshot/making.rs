@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::rdb::{Keyless, Output, RdbSink};
 use super::sink::{Sink, SyncContent, SyncForm, Target, What};
+use super::slots::SlotsSink;
 
 use crate::base::clock::Now;
 use crate::config::{Config, system_text};
@@ -89,6 +90,7 @@ impl Making<'_> {
                 let facts = [("aof-base", b"1".to_vec())];
                 Ok(Box::new(self.rdb(keyspace, file, &facts)))
             }
+            What::Slots { feed, .. } => Ok(Box::new(SlotsSink::new(feed.clone()))),
             What::Spool { spool, form } => {
                 let output = self.spool(spool, path, hands);
                 let output = output.map_err(|error| system_text(&error))?;

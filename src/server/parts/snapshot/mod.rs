@@ -31,6 +31,7 @@ mod rdb;
 mod running;
 pub mod save;
 pub mod sink;
+mod slots;
 mod writers;
 
 use std::io;
@@ -39,7 +40,8 @@ use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
 pub(in crate::server) use making::Making;
-pub(in crate::server) use sink::{SyncContent, SyncForm, Target, temp_name};
+pub(in crate::server) use sink::{SyncContent, SyncForm, Target, What, temp_name};
+pub(in crate::server) use slots::SlotFeed;
 
 use child::Child;
 use making::Hands;
@@ -49,7 +51,7 @@ use writers::Writers;
 
 use crate::base::clock::{self, Cycles};
 use crate::config::{Config, SnapshotMethod, system_text};
-use crate::keyspace::{Keyspace, Saver};
+use crate::keyspace::{Keyspace, Saver, SlotSet};
 use crate::persistence::background::Wake;
 use crate::persistence::spool::SpoolUsage;
 
@@ -71,6 +73,8 @@ pub enum Consumer {
     Rewrite,
     /// Full syncs of replicas.
     FullSync,
+    /// Slots that another node takes over.
+    Migration,
 }
 
 /// How a snapshot ended for one of its targets.
@@ -248,7 +252,9 @@ impl Snapshots {
         let has_keys = targets.iter().any(Target::has_keys);
         let method = self.method_once.take();
         let method = method.unwrap_or(making.config.snapshot_method);
-        if has_keys && forks_for_snapshots(method, making.config, keyspace) {
+        let slots = slots_of(&targets);
+        let is_whole = slots.is_none();
+        if has_keys && is_whole && forks_for_snapshots(method, making.config, keyspace) {
             match self.forks.fork(keyspace, &targets, making) {
                 Ok(forked) => child = Some(forked),
                 Err(why) if method == SnapshotMethod::Fork => {
@@ -287,6 +293,7 @@ impl Snapshots {
         wake: Wake,
     ) -> Result<Running, String> {
         let has_keys = targets.iter().any(Target::has_keys);
+        let slots = slots_of(&targets);
         let mut outlets = FanOut::of_sinks(keyspace, targets, making, &Hands::Thread(wake))?;
         if !has_keys {
             outlets.finish();
@@ -302,7 +309,10 @@ impl Snapshots {
             // Entries left by a cancelled pass are marked before the next one begins.
             keyspace.mark_on(u64::MAX);
         }
-        keyspace.begin_pass();
+        match slots {
+            Some(slots) => keyspace.begin_pass_of(slots),
+            None => keyspace.begin_pass(),
+        }
         Ok(Running {
             work: Work::Pass { next_step_us: 0 },
             outlets,
@@ -398,6 +408,7 @@ impl Snapshots {
             match target.consumer() {
                 Consumer::Save | Consumer::FullSync => self.forks.save_cow = cow,
                 Consumer::Rewrite => self.forks.rewrite_cow = cow,
+                Consumer::Migration => {}
             }
         }
         running.work = Work::Ending;
@@ -463,6 +474,18 @@ impl Snapshots {
             keyspace.abort_pass();
         }
     }
+}
+
+/// The slots that all targets are limited to; `None`: everything is saved.
+fn slots_of(targets: &[Target]) -> Option<SlotSet> {
+    let mut all = SlotSet::default();
+    for target in targets {
+        match &target.what {
+            What::Slots { slots, .. } => all.add(&SlotSet::of_ranges(slots.pairs())),
+            _ => return None,
+        }
+    }
+    Some(all)
 }
 
 /// Whether a child should make a snapshot that begins now.

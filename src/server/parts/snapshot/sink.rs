@@ -12,11 +12,12 @@ use std::io;
 use std::path::PathBuf;
 
 use super::making::{Hands, Making};
-use super::{Consumer, SnapshotEnd};
+use super::{Consumer, SlotFeed, SnapshotEnd};
 
 use crate::base::pin::Pinned;
 use crate::config::system_text;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
+use crate::migration::Ranges;
 use crate::persistence::aof::{BaseFile, BaseForm, Names};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
 use crate::persistence::rdb::Dialect;
@@ -74,6 +75,8 @@ pub(in crate::server) enum What {
     },
     /// The data that replicas receive.
     Spool { spool: Spool, form: SyncForm },
+    /// The keys of some slots, for another node. A pass for it saves nothing else.
+    Slots { slots: Ranges, feed: SlotFeed },
 }
 
 /// What replicas of one snapshot receive.
@@ -113,20 +116,21 @@ impl Target {
             What::Dump { .. } => Consumer::Save,
             What::Base { .. } => Consumer::Rewrite,
             What::Spool { .. } => Consumer::FullSync,
+            What::Slots { .. } => Consumer::Migration,
         }
     }
 
     /// Whether it has keys: others need no pass.
     pub(super) fn has_keys(&self) -> bool {
         match &self.what {
-            What::Dump { .. } | What::Base { .. } => true,
+            What::Dump { .. } | What::Base { .. } | What::Slots { .. } => true,
             What::Spool { form, .. } => form.content == SyncContent::Everything,
         }
     }
 
     pub(super) fn spool_usage(&self) -> Option<SpoolUsage> {
         match &self.what {
-            What::Dump { .. } | What::Base { .. } => None,
+            What::Dump { .. } | What::Base { .. } | What::Slots { .. } => None,
             What::Spool { spool, .. } => Some(spool.usage()),
         }
     }
@@ -139,6 +143,8 @@ impl Target {
     /// The name of the file until its consumer renames it.
     pub(in crate::server) fn path(&self) -> PathBuf {
         match &self.what {
+            // It has no file.
+            What::Slots { .. } => PathBuf::new(),
             What::Dump { name } => name.with_file_name(temp_name(self.writer)),
             What::Base { names, .. } => {
                 names.path(&format!("temp-rewriteaof-bg-{}.aof", self.writer))
@@ -152,6 +158,9 @@ impl Target {
 
     /// Removes a file left by a writer that is gone. A spool has a file only if a child made it.
     pub(super) fn forget(&self) {
+        if let What::Slots { .. } = &self.what {
+            return;
+        }
         // Best effort: it may never have been made, and the next one replaces it.
         let _ = std::fs::remove_file(self.path());
     }
@@ -161,7 +170,7 @@ impl Target {
     fn take_from_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
         let name = match &self.what {
             What::Dump { name } => name,
-            What::Base { .. } => return Ok(None),
+            What::Base { .. } | What::Slots { .. } => return Ok(None),
             What::Spool { spool, .. } => return spool.adopt_file(&self.path()).map(|()| None),
         };
         let plan = Plan {

@@ -33,6 +33,7 @@ impl Server {
         let mut wanted = Audience::empty();
         wanted.set(Audience::LOG, has_log || self.debug.recorder.is_some());
         wanted.set(Audience::REPLICAS, is_streamed);
+        wanted.set(Audience::EXPORTS, self.exports_slots());
         wanted
     }
 

@@ -25,7 +25,7 @@ impl Server {
     }
 
     /// Begins a snapshot ([`Snapshots::begin`]). Returns the process that saves.
-    pub(super) fn begin_snapshot(
+    pub(in crate::server) fn begin_snapshot(
         &mut self,
         keyspace: &mut Keyspace,
         targets: Vec<Target>,
@@ -41,7 +41,11 @@ impl Server {
     }
 
     /// Cancels a consumer's targets: their files are removed.
-    pub(super) fn give_up_snapshot(&mut self, keyspace: &mut Keyspace, consumer: Consumer) {
+    pub(in crate::server) fn give_up_snapshot(
+        &mut self,
+        keyspace: &mut Keyspace,
+        consumer: Consumer,
+    ) {
         for target in self.persist.snapshots.give_up(keyspace, consumer) {
             self.snapshot_ended(keyspace, &target, SnapshotEnd::Cancelled);
         }
@@ -60,6 +64,7 @@ impl Server {
             }
             What::Base { form, .. } => self.base_ended(target, *form, &end),
             What::Spool { spool, .. } => self.sync_snapshot_ended(spool, &end),
+            What::Slots { feed, .. } => feed.set_end(&end),
         }
     }
 

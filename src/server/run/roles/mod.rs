@@ -2,6 +2,8 @@
 //! in `state::Connections`, apart from the poll, so that the guest loop of a busy script (`execution::busy`)
 //! serves it as the loop does.
 
+pub mod cluster;
+pub mod migration;
 pub mod scrape;
 pub mod sentinel;
 pub mod upstream;
@@ -15,10 +17,12 @@ impl Loop {
         self.accept_scrapes();
         self.serve_scrapes();
         self.tend_scrapes();
+        self.serve_bus();
     }
 
     /// Called by cron: each role's deadlines.
     pub(in crate::server) fn tend_roles(&mut self) {
         self.tend_scrapes();
+        self.tend_bus();
     }
 }

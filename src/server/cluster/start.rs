@@ -1,0 +1,111 @@
+//! The start of a node: the locked file of its state, the core, the sockets of the bus.
+
+use crate::cluster::{Cluster, Saved};
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::net::Listener;
+use crate::server::cluster::settings::{bus_port, core_settings, main_port};
+use crate::server::listen;
+use crate::server::parts::cluster::{ClusterDriver, StateFile, moment};
+use crate::server::state::Server;
+
+/// Why this process cannot be a node. `Display` is the last line of the log.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::server) enum StartError {
+    #[error("{0}")]
+    File(String),
+    #[error("Unrecoverable error: corrupted cluster config file {path}: {why}")]
+    Corrupt { path: String, why: String },
+    #[error(
+        "The port {0} is too high for cluster mode: the bus needs the port 10000 above it. Lower it, or \
+         set cluster-port. Exiting."
+    )]
+    PortTooHigh(u16),
+    #[error("Failed listening on port {0} (cluster), aborting.")]
+    Listen(u16),
+}
+
+/// What a node begins with.
+pub(in crate::server) struct Begun {
+    file: StateFile,
+    saved: Saved,
+    is_new: bool,
+    listeners: Vec<Listener>,
+}
+
+impl Begun {
+    /// Reads and locks the file of the state, and opens the sockets of the bus.
+    pub(in crate::server) fn new(config: &Config) -> Result<Begun, StartError> {
+        let path = config.cluster_config_file.path();
+        let opened = StateFile::open(path);
+        let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
+        let saved = match text.is_empty() {
+            true => Saved::fresh(rand::random()),
+            false => Saved::parse(&text).map_err(|why| StartError::Corrupt {
+                path: path.display().to_string(),
+                why,
+            })?,
+        };
+        let port = bus_port(config);
+        if port == 0 {
+            return Err(StartError::PortTooHigh(main_port(config)));
+        }
+        let listeners = listen::open_bus(config, port);
+        let listeners = listeners.map_err(|_| StartError::Listen(port))?;
+        Ok(Begun {
+            file,
+            saved,
+            is_new: text.is_empty(),
+            listeners,
+        })
+    }
+}
+
+impl Server {
+    /// Becomes a node. `false`: its state cannot be saved; the log has the reason.
+    pub(in crate::server) fn begin_cluster(
+        &mut self,
+        keyspace: &mut Keyspace,
+        begun: Begun,
+    ) -> bool {
+        let Begun {
+            mut file,
+            saved,
+            is_new,
+            listeners,
+        } = begun;
+        let settings = core_settings(&self.config);
+        let now = moment(&self.now);
+        let core = Cluster::new(saved, settings, rand::random(), now);
+        match is_new {
+            true => tracing::info!("No cluster configuration found, I'm {}", core.my_id()),
+            false => tracing::info!("Node configuration loaded, I'm {}", core.my_id()),
+        }
+        // A file that cannot be written is noticed now, not when a vote must be saved.
+        if let Err(error) = file.save(core.conf(), true) {
+            let why = crate::config::system_text(&error);
+            tracing::warn!("Failed to save the cluster configuration file: {why}");
+            return false;
+        }
+        let driver = ClusterDriver::new(core, listeners, Some(file), &self.now);
+        self.cluster = Some(Box::new(driver));
+        self.begin_migrations();
+        self.tell_own(keyspace);
+        self.cluster_on(keyspace);
+        true
+    }
+
+    /// The persisted data is loaded. `false`: there are keys in databases that a node has not.
+    pub(in crate::server) fn cluster_loaded(&mut self, keyspace: &mut Keyspace) -> bool {
+        if self.cluster.is_none() {
+            return true;
+        }
+        self.tell_own(keyspace);
+        let now = moment(&self.now);
+        if let Some(driver) = &mut self.cluster {
+            driver.core.loaded(now, &|slot| keyspace.slot_len(slot));
+        }
+        self.cluster_on(keyspace);
+        true
+    }
+}

@@ -1,0 +1,360 @@
+//! The gate of a cluster node: a command whose keys another node serves is sent there.
+//!
+//! All keys of a command, and of all that EXEC is about to run, must have one slot. Where that slot is
+//! served, the core says (`crate::cluster::Cluster::route`); a slot that this node serves and that does not
+//! move is seen by one bit ([`Server::runs_here`]), before any gate.
+//!
+//! Commands of the primary and of the log were routed where they came from.
+
+use std::cell::RefCell;
+
+use crate::cluster::{Keys, Redirect, Request, Viewer};
+use crate::command::{Access, CommandError, Flags};
+use crate::keyspace::{ClientId, KeyHash, slot_of};
+use crate::net::Address;
+use crate::pubsub::Kind;
+use crate::resp::Args;
+use crate::server::clients::blocked::Until;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::execution::gates::{Asked, Stop, has, queues};
+use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT};
+use crate::server::state::Server;
+use crate::server::state::call::Row;
+use crate::server::state::world::{Engine, World};
+
+impl Server {
+    /// Whether a command needs no routing: this is no cluster node, the command has no keys, or its only
+    /// key has a slot that is served here and does not move. `hashes` may have that of the key. O(1).
+    #[inline]
+    pub(in crate::server) fn runs_here(
+        &self,
+        row: &Row,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> bool {
+        let Some(cluster) = &self.cluster else {
+            return true;
+        };
+        if let Some(at) = row.plan.only_key_at() {
+            let key = args.at(at);
+            let slot = match hashes.first() {
+                Some(hash) if hash.is_of(key) => hash.slot(),
+                _ => slot_of(key),
+            };
+            return cluster.core.serves(slot);
+        }
+        !row.has_keys() && !has_channels(row) && !row.spec.flags.contains(Flags::RUNS_QUEUE)
+    }
+
+    /// What a client is to be told of addresses.
+    pub(in crate::server) fn viewer(client: &Client, is_resp3: bool) -> Viewer {
+        Viewer {
+            is_tls: client.flags.contains(ClientFlags::TLS),
+            is_ipv6: matches!(&client.identity.local, Address::Tcp(at) if at.ip().to_canonical().is_ipv6()),
+            is_resp3,
+        }
+    }
+}
+
+/// Whether its arguments are channels of slots.
+fn has_channels(row: &Row) -> bool {
+    let first = row.spec.keys.first();
+    first.is_some_and(|keys| keys.access.contains(Access::NOT_KEY))
+}
+
+/// The slot of all keys.
+#[derive(Clone, Copy)]
+pub(super) struct Slots<'a> {
+    /// The first key, with its slot.
+    pub first: (&'a [u8], u16),
+    /// There are others.
+    are_several: bool,
+    /// They are of different slots.
+    pub cross: bool,
+}
+
+impl<'a> Slots<'a> {
+    fn add(slots: &mut Option<Slots<'a>>, key: &'a [u8]) {
+        match slots {
+            None => {
+                *slots = Some(Slots {
+                    first: (key, slot_of(key)),
+                    are_several: false,
+                    cross: false,
+                });
+            }
+            Some(slots) if slots.first.0 != key => {
+                slots.are_several = true;
+                slots.cross |= slots.first.1 != slot_of(key);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Calls `visit` with each key, or channel of a slot. Arguments without the command's form have none: the
+/// handler refuses them.
+fn each_key<'a>(row: &Row, args: Args<'a>, mut visit: impl FnMut(&'a [u8])) {
+    if has_channels(row) {
+        let channels = row.plan.channels(args);
+        channels.for_each(|(at, _)| visit(args.at(at)));
+    } else if row.has_keys()
+        && let Ok(keys) = row.keys(args)
+    {
+        keys.for_each(|(at, _)| visit(args.at(at)));
+    }
+}
+
+/// Calls `visit` with the keys of a command, or of those that EXEC runs.
+fn each_asked<'a>(
+    (server, client): (&Server, &'a Client),
+    asked: &Asked<'a>,
+    mut visit: impl FnMut(&'a [u8]),
+) {
+    if !asked.spec.flags.contains(Flags::RUNS_QUEUE) {
+        return each_key(server.table.row(asked.row), asked.args, visit);
+    }
+    let queued = client.transaction.as_deref();
+    for command in queued.map_or(&[][..], |t| &t.commands) {
+        each_key(
+            server.table.row(command.row),
+            command.args.args(),
+            &mut visit,
+        );
+    }
+}
+
+/// The slot of a command's keys; `None`: it has none. O(keys).
+pub(super) fn slots_of<'a>(
+    server: &Server,
+    client: &'a Client,
+    asked: &Asked<'a>,
+) -> Option<Slots<'a>> {
+    let mut slots = None;
+    each_asked((server, client), asked, |key| Slots::add(&mut slots, key));
+    slots
+}
+
+/// Where the command's slot is served. The slot, if it has one. O(keys).
+fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redirect> {
+    let is_write = has(world, asked, Flags::WRITE);
+    let is_exec = asked.spec.flags.contains(Flags::RUNS_QUEUE);
+    let row = world.server.table.row(asked.row);
+    let is_shard_pubsub = has_channels(row) || is_exec && has(world, asked, Flags::PUBSUB);
+    let World {
+        keyspace,
+        server,
+        client,
+        ..
+    } = world;
+    let (server, client) = (&**server, &**client);
+    let (Some(slots), Some(cluster)) = (slots_of(server, client, asked), &server.cluster) else {
+        return Ok(None);
+    };
+    let caller = asked.script.map_or(client, |script| script.caller.0);
+    if slots.cross {
+        return Err(Redirect::CrossSlot);
+    }
+    let slot = slots.first.1;
+    let keyspace = RefCell::new(&mut **keyspace);
+    let keys = || {
+        let (mut present, mut missing) = (false, false);
+        each_asked((server, client), asked, |key| {
+            let is_here = keyspace.borrow_mut().db(client.db).peek_exists(key);
+            *(if is_here { &mut present } else { &mut missing }) = true;
+        });
+        match (present, missing) {
+            (_, false) => Keys::All,
+            (true, true) => Keys::Some,
+            (false, true) => Keys::None,
+        }
+    };
+    let request = Request {
+        slot,
+        is_write,
+        is_shard_pubsub,
+        is_asking: caller.flags.contains(ClientFlags::ASKING)
+            || asked.spec.flags.contains(Flags::ASKING),
+        is_readonly: caller.flags.contains(ClientFlags::READS_HERE),
+        is_migrate: asked.spec.name == "migrate",
+        has_several_keys: slots.are_several,
+        keys: &keys,
+    };
+    cluster.core.route(&request).map(|()| Some(slot))
+}
+
+/// See the module.
+pub(super) fn routed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let caller = asked
+        .script
+        .map_or(&*world.client, |script| script.caller.0);
+    let is_obeyed = ClientFlags::PRIMARY | ClientFlags::FAKE;
+    if world.server.cluster.is_none() || caller.flags.intersects(is_obeyed) {
+        return Ok(());
+    }
+    match place(world, asked) {
+        Ok(slot) => in_declared_slot(world, asked, slot),
+        Err(redirect) => {
+            let error = match asked.script {
+                Some(_) => refused_in_script(world, asked, redirect),
+                None => redirected(world.server, world.client, redirect),
+            };
+            Err(Stop::Elsewhere(error))
+        }
+    }
+}
+
+/// Whether the command would write to a slot that another node takes over. What names no key may write to
+/// any.
+pub(super) fn is_held(world: &World<'_>, asked: &Asked<'_>) -> bool {
+    let exempt = ClientFlags::PRIMARY | ClientFlags::FAKE | ClientFlags::SENDS_SLOTS;
+    let (server, client) = (&*world.server, &*world.client);
+    let is_kept = queues(client, asked.spec);
+    if is_kept || client.flags.intersects(exempt) || !has(world, asked, PAUSED) {
+        return false;
+    }
+    match slots_of(server, client, asked) {
+        Some(slots) => server.gates.held_slots.has(slots.first.1),
+        None => has(world, asked, Flags::WRITE | RUNS_SCRIPT),
+    }
+}
+
+/// The error line of a redirect.
+fn redirected(server: &Server, client: &Client, redirect: Redirect) -> CommandError {
+    let viewer = Server::viewer(client, false);
+    let line = server
+        .cluster
+        .as_ref()
+        .map(|cluster| cluster.core.redirect_line(redirect, viewer));
+    CommandError::Bytes(line.unwrap_or_default())
+}
+
+const NOT_LOCAL: &str = "access a non local key in a cluster node";
+
+/// The error of a script's command that does not run here.
+fn refused_in_script(world: &World<'_>, asked: &Asked<'_>, redirect: Redirect) -> CommandError {
+    let dialect = world.server.config.dialect;
+    let what = match redirect {
+        Redirect::DownForWrites => "execute a write command while the cluster is down and readonly",
+        Redirect::Down => "execute a command while the cluster is down",
+        Redirect::CrossSlot if dialect.names_slots_in_script() => {
+            let name = world.server.table.row(asked.row).full_name;
+            return CommandError::owned(format!(
+                "ERR Command '{name}' in script attempted to access keys that don't hash to the same \
+                 slot"
+            ));
+        }
+        Redirect::Unbound if dialect.names_slots_in_script() => "access a slot not served",
+        _ => NOT_LOCAL,
+    };
+    let tried = dialect.script_attempted();
+    CommandError::owned(format!("ERR {tried} to {what}"))
+}
+
+/// A script that has not declared that it may use several slots stays in the slot of its declared keys,
+/// or of the first key that it uses.
+fn in_declared_slot(
+    world: &mut World<'_>,
+    asked: &Asked<'_>,
+    slot: Option<u16>,
+) -> Result<(), Stop> {
+    let (Some(script), Some(slot)) = (asked.script, slot) else {
+        return Ok(());
+    };
+    if script.limits.crosses_slots() {
+        return Ok(());
+    }
+    let Some(current) = &mut world.server.scripting.current else {
+        return Ok(());
+    };
+    if *current.slot.get_or_insert(slot) == slot {
+        return Ok(());
+    }
+    let dialect = world.server.config.dialect;
+    let tried = dialect.script_attempted();
+    let what = match dialect.names_slots_in_script() {
+        true => "access keys that do not hash to the same slot",
+        false => NOT_LOCAL,
+    };
+    let error = CommandError::owned(format!("ERR {tried} to {what}"));
+    Err(Stop::Elsewhere(error))
+}
+
+/// The slot of the keys that a command that runs a script declares.
+pub(in crate::server) fn declared_slot(server: &Server, keys: Args<'_>) -> Option<u16> {
+    server.cluster.as_ref()?;
+    keys.iter().next().map(slot_of)
+}
+
+impl Engine {
+    /// Who serves which slot has changed: clients that wait for keys of slots that this node does not
+    /// serve any more are sent to the node that does. O(blocked clients).
+    pub(in crate::server) fn redirect_blocked(&mut self) {
+        let Some(cluster) = &self.server.cluster else {
+            return;
+        };
+        let mut told = Vec::new();
+        for session in self.server.clients.iter() {
+            let client = &session.client;
+            let Some(blocked) = client.blocked.as_deref() else {
+                continue;
+            };
+            if !matches!(blocked.until, Until::Keys { .. }) {
+                continue;
+            }
+            let Some(key) = blocked.keys().first() else {
+                continue;
+            };
+            let spec = self.server.table.row(blocked.row).spec;
+            let request = Request {
+                slot: slot_of(key),
+                is_write: spec.flags.contains(Flags::WRITE),
+                is_shard_pubsub: false,
+                // It was let in when it came: what moves meanwhile is still waited for here.
+                is_asking: true,
+                is_readonly: client.flags.contains(ClientFlags::READS_HERE),
+                is_migrate: false,
+                has_several_keys: false,
+                keys: &|| Keys::All,
+            };
+            if let Err(redirect) = cluster.core.route(&request) {
+                told.push((client.id, redirected(&self.server, client, redirect)));
+            }
+        }
+        for (id, error) in told {
+            self.server
+                .unblock_client(&mut self.keyspace, id, Some(&error));
+        }
+    }
+
+    /// Ends the subscriptions to shard channels of slots (first, last) that are served elsewhere; each
+    /// client is told as by SUNSUBSCRIBE. O(shard channels).
+    pub(in crate::server) fn drop_shard_channels(&mut self, slots: &[(u16, u16)]) {
+        let is_lost = |name: &[u8]| {
+            let slot = slot_of(name);
+            slots
+                .iter()
+                .any(|range| (range.0..=range.1).contains(&slot))
+        };
+        let pubsub = &self.server.messages.pubsub;
+        let names = pubsub.names(Kind::Shard).filter(|name| is_lost(name));
+        let mut lost: Vec<(ClientId, crate::pubsub::Name)> = Vec::new();
+        for name in names {
+            let clients = pubsub.subscribers(Kind::Shard, name);
+            lost.extend(clients.iter().map(|id| (*id, name.clone())));
+        }
+        for (id, name) in lost {
+            let Some(mut session) = self.server.clients.take(id) else {
+                continue;
+            };
+            let mut world = World {
+                keyspace: &mut self.keyspace,
+                server: &mut self.server,
+                client: &mut session.client,
+                reply: &mut session.reply,
+            };
+            world.unsubscribe(Kind::Shard, std::iter::once(&*name));
+            self.server.put_back(session);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What the machine asks about the cluster and its links.
+
+use std::collections::HashMap;
+
+use crate::base::random;
+use crate::cluster::Cluster;
+use crate::keyspace::ClientId;
+use crate::migration::{Around, Link, Name, OpenSlots};
+use crate::server::clients::table::Clients;
+use crate::server::parts::migration::{Links, ToClient};
+
+pub(super) struct Surroundings<'s> {
+    pub core: &'s Cluster,
+    pub clients: &'s Clients,
+    pub links: &'s Links,
+    pub to_clients: &'s HashMap<u64, ToClient>,
+}
+
+/// Both kinds of names have the same letters.
+fn name_of(id: &[u8]) -> Name {
+    Name::parse(id).expect("40 letters and digits")
+}
+
+impl Around for Surroundings<'_> {
+    fn my_id(&self) -> Name {
+        name_of(self.core.my_id().as_bytes())
+    }
+
+    fn is_primary(&self) -> bool {
+        !self.core.is_replica()
+    }
+
+    fn owner(&self, slot: u16) -> Option<Name> {
+        self.core.slot_owner(slot).map(|id| name_of(id.as_bytes()))
+    }
+
+    fn is_known(&self, node: Name) -> bool {
+        self.core.is_primary_node(node.as_bytes()).is_some()
+    }
+
+    fn address(&self, node: Name) -> Option<(Vec<u8>, u16)> {
+        self.core.client_address(node.as_bytes())
+    }
+
+    fn open_slots(&self) -> OpenSlots {
+        let (is_migrating, is_importing) = self.core.open_slots();
+        OpenSlots {
+            is_migrating,
+            is_importing,
+        }
+    }
+
+    fn secret(&self) -> Vec<u8> {
+        self.core.internal_secret().to_vec()
+    }
+
+    fn unsent(&self, link: Link) -> usize {
+        match link {
+            Link::Dialled(number) => self.links.get(number).map_or(0, |link| link.unsent()),
+            Link::Client(id) => {
+                let waiting = self
+                    .to_clients
+                    .get(&id)
+                    .map_or(0, |client| client.bytes.len());
+                let session = self.clients.get(ClientId(id));
+                waiting + session.map_or(0, |session| session.reply.pending_len())
+            }
+        }
+    }
+
+    fn fresh_name(&self) -> Name {
+        Name::parse(random::hex(40).as_bytes()).expect("40 hexadecimal digits")
+    }
+}

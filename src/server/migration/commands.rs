@@ -1,0 +1,263 @@
+//! CLUSTER's subcommands about slots that move, AUTH of other nodes, and what INFO shows.
+
+use crate::command::CommandError;
+use crate::config::Dialect;
+use crate::migration::trim_slots;
+use crate::migration::{Answer, Around, Busy, Link, Migrations, Name, Now, Refusal, Sender};
+use crate::server::clients::client::ClientFlags;
+use crate::server::cluster::drop_slots;
+use crate::server::origin::Origin;
+use crate::server::state::Server;
+use crate::server::state::call::{Call, CommandResult};
+use crate::server::state::world::World;
+
+/// The name under which nodes of Redis's clusters log in.
+const INTERNAL_USER: &[u8] = b"internal connection";
+const WRONG_SECRET: &str = "WRONGPASS invalid internal password";
+
+fn refused(refusal: Refusal) -> CommandError {
+    CommandError::owned(refusal.to_string())
+}
+
+impl Call<'_> {
+    fn machine<R>(
+        &mut self,
+        call: impl FnOnce(&mut Migrations, Now, &dyn Around) -> Result<R, Refusal>,
+    ) -> Result<R, CommandError> {
+        let World {
+            keyspace, server, ..
+        } = self.world();
+        match server.with_migrations(keyspace, call) {
+            Some(result) => result.map_err(refused),
+            None => Err(CommandError::owned(
+                "ERR This instance has cluster support disabled",
+            )),
+        }
+    }
+
+    /// `CLUSTER MIGRATION IMPORT ranges`. Reply: the task's id.
+    pub fn import_slots(&mut self) -> CommandResult {
+        let words = self.args.from(3).to_vec();
+        let name = self.machine(|m, now, around| m.import(now, around, &words))?;
+        self.reply.bulk(name.as_bytes());
+        Ok(())
+    }
+
+    /// `CLUSTER MIGRATION CANCEL ID id|ALL`. Reply: how many were canceled.
+    pub fn cancel_slot_tasks(&mut self, id: Option<&[u8]>) -> CommandResult {
+        let canceled = self.machine(|m, now, around| Ok(m.cancel(now, around, id)))?;
+        self.reply.int(canceled as i64);
+        Ok(())
+    }
+
+    /// `CLUSTER MIGRATION STATUS ID id|ALL`.
+    pub fn show_slot_tasks(&mut self, id: Option<&[u8]>) {
+        if let Some(driver) = &self.server.migrations {
+            driver.machine.status(id, self.reply);
+        }
+    }
+
+    /// `CLUSTER MIGRATESLOTS`. Reply: OK.
+    pub fn migrate_slots(&mut self) -> CommandResult {
+        let words = self.args.from(2).to_vec();
+        self.machine(|m, now, around| m.migrate_slots(now, around, &words))?;
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// `CLUSTER CANCELSLOTMIGRATIONS`. Reply: OK.
+    pub fn cancel_slot_exports(&mut self) -> CommandResult {
+        self.machine(|m, now, around| m.cancel_exports(now, around))?;
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// `CLUSTER GETSLOTMIGRATIONS`.
+    pub fn show_slot_migrations(&mut self) {
+        if let Some(driver) = &self.server.migrations {
+            let left = |name: Name| driver.unsent_of(name);
+            driver.machine.slot_migrations(left, self.reply);
+        }
+    }
+
+    /// `CLUSTER SYNCSLOTS`.
+    pub fn sync_slots(&mut self) -> CommandResult {
+        let words = self.args.from(2).to_vec();
+        if self.origin == Origin::Loading {
+            return Ok(());
+        }
+        let is_primary = self.origin == Origin::Primary;
+        let (id, flags) = (self.client.id, self.client.flags);
+        let World {
+            keyspace, server, ..
+        } = self.world();
+        // What was applied or has failed before comes first.
+        server.tell_migrations(keyspace);
+        let Some(driver) = &mut server.migrations else {
+            return Err(CommandError::owned(
+                "ERR This instance has cluster support disabled",
+            ));
+        };
+        let link = driver.serving.unwrap_or(Link::Client(id.0));
+        let sender = Sender {
+            link,
+            is_internal: flags.contains(ClientFlags::INTERNAL),
+            is_primary,
+            node: driver.nodes.get(&id.0).copied(),
+        };
+        let is_conf = words[0].eq_ignore_ascii_case(b"CONF");
+        if is_conf && sender.is_internal && driver.machine.expects(link).is_none() {
+            return self.configure_slots_link(&words[1..]);
+        }
+        let answer = server.with_migrations(keyspace, |m, now, around| {
+            m.request(now, around, &sender, &words)
+        });
+        let begins = words[0].eq_ignore_ascii_case(b"ESTABLISH") && !is_primary;
+        match answer.unwrap_or(Answer::Silent) {
+            Answer::Status(status) => {
+                if begins {
+                    self.client.flags |= ClientFlags::SENDS_SLOTS;
+                }
+                self.reply.simple(status);
+            }
+            Answer::Silent => {}
+            Answer::Refused(refusal) => return Err(refused(refusal)),
+            Answer::RefusedAndClosed(refusal) => {
+                self.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+                return Err(refused(refusal));
+            }
+            Answer::Closed => self.client.flags |= ClientFlags::CLOSE_AFTER_REPLY,
+        }
+        Ok(())
+    }
+
+    /// `CONF option value ..` of a node that has not asked for slots yet.
+    fn configure_slots_link(&mut self, words: &[&[u8]]) -> CommandResult {
+        let id = self.client.id.0;
+        let World {
+            keyspace, server, ..
+        } = self.world();
+        for pair in words.chunks(2) {
+            let [option, value] = pair else {
+                return Err(CommandError::Syntax);
+            };
+            if !option.eq_ignore_ascii_case(b"NODE-ID") {
+                continue;
+            }
+            let node = Name::parse(value).ok_or(Refusal::NodeIdLength(value.len()));
+            let node = node.map_err(refused)?;
+            let known = server.with_migrations(keyspace, |_, _, around| around.is_known(node));
+            if known != Some(true) {
+                return Err(refused(Refusal::NodeNotFound(node.to_string())));
+            }
+            if let Some(driver) = &mut server.migrations {
+                driver.nodes.insert(id, node);
+            }
+        }
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// `TRIMSLOTS RANGES n first last ..`: deletes the keys of slots that are not served here. Reply: OK.
+    pub fn trim_slots(&mut self) -> CommandResult {
+        let words = self.args.from(1).to_vec();
+        let is_obeyed = matches!(self.origin, Origin::Primary | Origin::Loading);
+        let slots = self.machine(|_, _, around| trim_slots(&words, around, is_obeyed))?;
+        let World {
+            keyspace, server, ..
+        } = self.world();
+        match is_obeyed {
+            true => _ = keyspace.drop_slots(slots.pairs()),
+            false => drop_slots(keyspace, slots.pairs()),
+        }
+        server.repeat_effects(keyspace);
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// Whether these are the credentials of another node of this cluster: then it is one from now on.
+    /// `None`: they are a user's.
+    pub fn log_in_as_node(&mut self) -> Option<CommandResult> {
+        let args = self.args;
+        if args.len() != 3 || args.at(1) != INTERNAL_USER {
+            return None;
+        }
+        let secret = *self.server.cluster.as_ref()?.core.internal_secret();
+        // All bytes are looked at, however early one differs.
+        let given = args.at(2);
+        let differences = given
+            .iter()
+            .zip(&secret)
+            .fold(0, |all, (a, b)| all | (a ^ b));
+        if given.len() != secret.len() || differences != 0 {
+            return Some(Err(CommandError::Text(WRONG_SECRET)));
+        }
+        let flags = &mut self.client.flags;
+        flags.remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
+        flags.insert(ClientFlags::INTERNAL | ClientFlags::PROVEN);
+        self.reply.ok();
+        Some(Ok(()))
+    }
+
+    /// An order about slots that a migration has: SETSLOT and the like. `slot`: if it is of one.
+    pub fn check_slot_order(&self, slot: Option<u16>) -> CommandResult {
+        let Some(driver) = &self.server.migrations else {
+            return Ok(());
+        };
+        match self.server.config.dialect {
+            Dialect::Valkey => match driver.machine.busy(None) {
+                Some(Busy::Import) => Err(CommandError::Text("ERR Slot import in progress.")),
+                Some(Busy::Export) => Err(CommandError::Text("ERR Slot export in progress.")),
+                None => Ok(()),
+            },
+            Dialect::Redis => {
+                match slot.filter(|&slot| driver.machine.busy(Some(slot)).is_some()) {
+                    Some(slot) => Err(CommandError::owned(format!(
+                        "ERR Slot {slot} is currently in an active atomic slot migration. CLUSTER SETSLOT cannot be \
+                     used at this time. To perform a legacy slot migration instead, first cancel the ongoing \
+                     task with CLUSTER MIGRATION CANCEL"
+                    ))),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// DEBUG SLOTMIGRATION. `false`: there is no such switch.
+    pub fn switch_slot_migration(&mut self, switch: &[u8], on: bool) -> bool {
+        let Some(driver) = &mut self.server.migrations else {
+            return false;
+        };
+        let settings = driver.machine.settings_mut();
+        if switch.eq_ignore_ascii_case(b"PREVENT-PAUSE") {
+            settings.prevents_pause = on;
+        } else if switch.eq_ignore_ascii_case(b"PREVENT-FAILOVER") {
+            settings.prevents_failover = on;
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+impl Server {
+    /// The lines of CLUSTER INFO.
+    pub fn slot_migration_lines(&self) -> String {
+        let active = self
+            .migrations
+            .as_ref()
+            .map_or(0, |driver| driver.machine.active());
+        if self.config.dialect == Dialect::Valkey {
+            return String::new();
+        }
+        format!(
+            "cluster_slot_migration_active_tasks:{active}\r\n\
+             cluster_slot_migration_active_trim_running:0\r\n\
+             cluster_slot_migration_active_trim_current_job_keys:0\r\n\
+             cluster_slot_migration_active_trim_current_job_trimmed:0\r\n\
+             cluster_slot_migration_stats_active_trim_started:0\r\n\
+             cluster_slot_migration_stats_active_trim_completed:0\r\n\
+             cluster_slot_migration_stats_active_trim_cancelled:0\r\n"
+        )
+    }
+}

@@ -1,0 +1,154 @@
+//! Exports at work: the snapshot of slots goes to its link at the pace at which that sends.
+
+use crate::keyspace::Keyspace;
+use crate::migration::{Name, Wire};
+use crate::persistence::rdb::{RdbWriter, VERSION_MIGRATE, seal};
+use crate::resp::write_request;
+use crate::server::parts::migration::{Export, ExportStage};
+use crate::server::parts::snapshot::{Consumer, SnapshotEnd, Target, What};
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// Bytes that a link may have to send before more of a snapshot is given to it.
+const UNSENT_MAX: usize = 1 << 20;
+
+impl Server {
+    pub(super) fn end_export(&mut self, keyspace: &mut Keyspace, job: Name) {
+        let export = self
+            .migrations
+            .as_mut()
+            .and_then(|driver| driver.exports.remove(job));
+        let is_passing = export.is_some_and(|export| export.stage == ExportStage::Passing);
+        if is_passing {
+            self.give_up_snapshot(keyspace, Consumer::Migration);
+        }
+        self.update_exports(keyspace);
+    }
+
+    /// Effects are wanted while slots leave.
+    pub(super) fn update_exports(&mut self, keyspace: &mut Keyspace) {
+        let audience = self.audience();
+        if keyspace.effects.wanted_by() != audience && !self.persist.loading.in_progress() {
+            self.update_effects(keyspace);
+        }
+    }
+
+    /// Libraries of functions, as Redis's targets take them.
+    fn functions(&self) -> Vec<u8> {
+        let compress = self.config.rdbcompression.of_strings();
+        let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
+        for library in self.scripting.libraries.iter() {
+            writer.function(&library.code);
+        }
+        let mut payload = writer.take(Vec::new());
+        seal(&mut payload, VERSION_MIGRATE);
+        let mut bytes = Vec::new();
+        let words: [&[u8]; 4] = [b"FUNCTION", b"RESTORE", &payload, b"REPLACE"];
+        write_request(&mut bytes, words.into_iter());
+        bytes
+    }
+}
+
+/// What is to be done for an export.
+enum Due {
+    Begin,
+    Pass,
+    Nothing,
+}
+
+impl Engine {
+    pub(super) fn drive_exports(&mut self) {
+        let Some(driver) = &mut self.server.migrations else {
+            return;
+        };
+        driver.awaits_room = false;
+        let jobs: Vec<Name> = driver.exports.all.iter().map(|export| export.job).collect();
+        for job in jobs {
+            let is_busy = self.server.persist.snapshots.in_progress();
+            match self
+                .export(job)
+                .map_or(Due::Nothing, |export| match export.stage {
+                    ExportStage::Waits if !is_busy => Due::Begin,
+                    ExportStage::Passing => Due::Pass,
+                    ExportStage::Waits | ExportStage::Sent => Due::Nothing,
+                }) {
+                Due::Begin => self.begin_export(job),
+                Due::Pass => self.pass_export_on(job),
+                Due::Nothing => {}
+            }
+        }
+    }
+
+    fn export(&mut self, job: Name) -> Option<&mut Export> {
+        self.server.migrations.as_mut()?.exports.find(job)
+    }
+
+    /// The moment of the snapshot: what was written before is in it, what is written later is streamed.
+    fn begin_export(&mut self, job: Name) {
+        self.take_effects();
+        let Some(export) = self.export(job) else {
+            return;
+        };
+        let what = What::Slots {
+            slots: export.slots.clone(),
+            feed: export.feed.clone(),
+        };
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let begun = server.begin_snapshot(keyspace, vec![Target::new(what)]);
+        if let Err(why) = begun {
+            server.with_migrations(keyspace, |m, now, around| {
+                m.export_failed(now, around, job, &why);
+            });
+            return;
+        }
+        let functions = server.functions();
+        if let Some(driver) = &mut server.migrations {
+            let to = driver.exports.find(job).map(|export| {
+                export.stage = ExportStage::Passing;
+                (export.snapshot, export.wire)
+            });
+            if let Some((link, Wire::Pull)) = to {
+                driver.send(link, &functions);
+            }
+        }
+        server.update_exports(keyspace);
+        server.with_migrations(keyspace, |m, now, around| m.exporting(now, around, job));
+    }
+
+    fn pass_export_on(&mut self, job: Name) {
+        let Some(export) = self.export(job) else {
+            return;
+        };
+        let (link, feed) = (export.snapshot, export.feed.clone());
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let unsent = server.with_migrations(keyspace, |_, _, around| around.unsent(link));
+        if unsent.is_some_and(|unsent| unsent >= UNSENT_MAX) {
+            if let Some(driver) = &mut server.migrations {
+                driver.awaits_room = true;
+            }
+            return;
+        }
+        let bytes = feed.take();
+        if let Some(driver) = &mut server.migrations
+            && !bytes.is_empty()
+        {
+            driver.send(link, &bytes);
+        }
+        let Some(end) = feed.end() else {
+            return;
+        };
+        if let Some(driver) = &mut server.migrations
+            && let Some(export) = driver.exports.find(job)
+        {
+            export.stage = ExportStage::Sent;
+        }
+        server.with_migrations(keyspace, |m, now, around| match &end {
+            SnapshotEnd::Done => m.snapshot_sent(now, around, job),
+            other => m.export_failed(now, around, job, other.why()),
+        });
+    }
+}

@@ -1,0 +1,420 @@
+//! The links of migrations: dialled, read and written. What a source sends is applied as it comes, in slices.
+
+use std::io::ErrorKind;
+
+use crate::config::{Config, system_text};
+use crate::keyspace::{ClientId, Keyspace};
+use crate::migration::{Expects, Link};
+use crate::net::{Connecting, Destination, Target};
+use crate::resp::{Args, Bounds, Progress, Step, step};
+use crate::server::clients::client::ClientFlags;
+use crate::server::parts::migration::{Dialled, MigrationDriver, Stage};
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// Reads of one link in one turn, and commands that are applied.
+const READS_MAX: usize = 8;
+const COMMANDS_MAX: usize = 512;
+const READ_BYTES: usize = 64 * 1024;
+/// A reply of a handshake is a line of at most so many bytes.
+const LINE_MAX: usize = 4096;
+/// How long a link that is closed may take to send the rest, milliseconds.
+const CLOSING_MS: u64 = 5000;
+/// What is not looked at yet, of links that are read on.
+const INPUT_MAX: usize = 1 << 20;
+
+/// Bytes that are kept of a link that waits for the snapshot; then it is not read.
+fn held_max(config: &Config) -> usize {
+    const DEFAULT: usize = 256 << 20;
+    match config.replica_full_sync_buffer_limit as usize {
+        0 => DEFAULT,
+        limit => limit.max(INPUT_MAX),
+    }
+}
+
+/// How a step on a link went.
+enum Stepped {
+    /// More may follow at once.
+    More,
+    /// Not before the link has an event.
+    Wait,
+}
+
+impl MigrationDriver {
+    /// Closes a link of ours, or a client that is one, once it has what it is to be sent.
+    pub(super) fn close(&mut self, link: Link, now_ms: u64) {
+        match link {
+            Link::Dialled(number) => {
+                if let Some(link) = self.links.get_mut(number) {
+                    link.closes_at_ms = Some(now_ms + CLOSING_MS);
+                    self.links.unread.push(number);
+                }
+            }
+            Link::Client(id) => self.to_clients.entry(id).or_default().closes = true,
+        }
+    }
+}
+
+impl Server {
+    /// Begins a link. Failures are reported by `serve_slot_link`, in a later turn.
+    pub(super) fn dial_for_slots(&mut self, link: Link, ip: &[u8], port: u16) {
+        let Link::Dialled(number) = link else {
+            return;
+        };
+        let to = Destination {
+            host: String::from_utf8_lossy(ip).into_owned(),
+            port,
+            source: self.config.bind_source_addr.lossy().parse().ok(),
+            tls: self.connections.tls.of_replication(&self.config),
+        };
+        let wake = self.persist.snapshots.wake();
+        let Some(driver) = &mut self.migrations else {
+            return;
+        };
+        match Connecting::begin(to, move || wake()) {
+            Ok(connecting) => {
+                let stage = Stage::Connecting(Box::new(connecting));
+                driver.links.add(Dialled::new(number, stage));
+                driver.links.unread.push(number);
+            }
+            Err(error) => driver.failures.push((link, system_text(&error))),
+        }
+    }
+
+    fn lose_slot_link(&mut self, keyspace: &mut Keyspace, number: u64, refused: Option<&str>) {
+        let link = Link::Dialled(number);
+        self.on_migrations(|driver| driver.links.remove(number));
+        self.with_migrations(keyspace, |m, now, around| match refused {
+            Some(why) => m.refused(now, around, link, why),
+            None => m.closed(now, around, link),
+        });
+    }
+
+    /// Goes on with a link that is being made. `true`: it is open.
+    fn open_slot_link(&mut self, keyspace: &mut Keyspace, number: u64) -> bool {
+        let Some(driver) = &mut self.migrations else {
+            return false;
+        };
+        let Some((slot, generation)) = driver.links.place(number) else {
+            return false;
+        };
+        let Some(link) = driver.links.get_mut(number) else {
+            return false;
+        };
+        let Stage::Connecting(connecting) = &mut link.stage else {
+            return true;
+        };
+        let Some(registry) = self.connections.registry.as_ref() else {
+            return false;
+        };
+        let token = Target::migration_link(slot, generation).into();
+        match connecting.go_on(registry, token) {
+            Ok(Some(stream)) => {
+                stream.tune(0);
+                link.stage = Stage::Open(stream);
+                self.with_migrations(keyspace, |m, now, around| {
+                    m.opened(now, around, Link::Dialled(number));
+                });
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                let why = system_text(&error);
+                self.lose_slot_link(keyspace, number, Some(&why));
+                false
+            }
+        }
+    }
+
+    /// Reads what has come. `true`: there may be more.
+    fn read_slot_link(&mut self, number: u64) -> bool {
+        let held_max = held_max(&self.config);
+        let Some(link) = self
+            .migrations
+            .as_mut()
+            .and_then(|d| d.links.get_mut(number))
+        else {
+            return false;
+        };
+        let Stage::Open(stream) = &mut link.stage else {
+            return false;
+        };
+        let mut bytes = vec![0; READ_BYTES];
+        for _ in 0..READS_MAX {
+            let is_full = match link.is_running {
+                true => link.input.len() >= INPUT_MAX && !link.lacks_bytes,
+                false => link.input.len() >= held_max,
+            };
+            if link.is_over || is_full {
+                return false;
+            }
+            match stream.fill(&mut bytes) {
+                Ok((n @ 1.., more)) => {
+                    link.input.extend_from_slice(&bytes[..n]);
+                    if !more {
+                        return false;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Ok((0, _)) | Err(_) => link.is_over = true,
+            }
+        }
+        true
+    }
+
+    /// Writes what links have to send; closes those that are to be closed.
+    fn write_slot_link(&mut self, keyspace: &mut Keyspace, number: u64) {
+        let now_ms = self.now.mono_ms;
+        let limit = self.config.client_output_buffer_limit.replica.hard_bytes;
+        let registry = self.connections.registry.as_ref();
+        let Some(driver) = &mut self.migrations else {
+            return;
+        };
+        let Some((slot, generation)) = driver.links.place(number) else {
+            return;
+        };
+        let Some(link) = driver.links.get_mut(number) else {
+            return;
+        };
+        let written = link.write();
+        let is_opening = matches!(link.stage, Stage::Connecting(_));
+        let is_due = |at_ms| written != Ok(false) || at_ms <= now_ms || is_opening;
+        if link.closes_at_ms.is_some_and(is_due) {
+            return driver.links.remove(number);
+        }
+        // A target that does not read holds no more memory than a replica that does not.
+        let is_beyond = limit > 0 && link.unsent() as u64 > limit;
+        let Some(is_all) = written.ok().filter(|_| !is_beyond) else {
+            return self.lose_slot_link(keyspace, number, None);
+        };
+        if let Stage::Open(stream) = &mut link.stage
+            && let Some(registry) = registry
+            && link.write_armed == is_all
+        {
+            let token = Target::migration_link(slot, generation).into();
+            link.write_armed = !is_all;
+            if stream.want_write(registry, token, !is_all).is_err() {
+                self.lose_slot_link(keyspace, number, None);
+            }
+        }
+    }
+
+    /// Gives clients that are links what they are to be sent.
+    fn write_to_slot_clients(&mut self) {
+        let Some(driver) = &mut self.migrations else {
+            return;
+        };
+        for (id, to) in std::mem::take(&mut driver.to_clients) {
+            let Some(mut session) = self.clients.take(ClientId(id)) else {
+                continue;
+            };
+            session.reply.raw(&to.bytes);
+            if to.closes {
+                session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            }
+            self.queue_flush(&mut session);
+            self.put_back(session);
+        }
+    }
+}
+
+impl Engine {
+    /// What has been passed on and said in this turn leaves.
+    pub(in crate::server) fn send_migrations(&mut self) {
+        let Some(driver) = &self.server.migrations else {
+            return;
+        };
+        if driver.machine.is_idle() && driver.to_clients.is_empty() && driver.links.is_empty() {
+            return;
+        }
+        for number in driver.links.numbers() {
+            self.server.write_slot_link(&mut self.keyspace, number);
+        }
+        self.server.write_to_slot_clients();
+    }
+
+    pub(super) fn serve_unread_slot_links(&mut self) {
+        let Some(driver) = &mut self.server.migrations else {
+            return;
+        };
+        // What was kept of a link is run when its turn has come.
+        for number in driver.links.numbers() {
+            let runs = driver.machine.expects(Link::Dialled(number)) == Some(Expects::Commands);
+            if let Some(link) = driver.links.get_mut(number)
+                && runs
+                && !std::mem::replace(&mut link.is_running, true)
+            {
+                driver.links.unread.push(number);
+            }
+        }
+        let mut unread = std::mem::take(&mut driver.links.unread);
+        unread.sort_unstable();
+        unread.dedup();
+        for number in unread {
+            self.serve_slot_link(number);
+        }
+    }
+
+    /// A link has had an event, or has more to be read or run.
+    pub(in crate::server) fn serve_slot_link(&mut self, number: u64) {
+        if !self.server.open_slot_link(&mut self.keyspace, number) {
+            return;
+        }
+        let may_have_more = self.server.read_slot_link(number);
+        let mut stepped = Stepped::More;
+        let mut left = COMMANDS_MAX;
+        while matches!(stepped, Stepped::More) && left > 0 {
+            stepped = self.run_slot_link(number, &mut left);
+        }
+        let Some(driver) = &mut self.server.migrations else {
+            return;
+        };
+        let Some(link) = driver.links.get_mut(number) else {
+            return;
+        };
+        if matches!(stepped, Stepped::More) || may_have_more {
+            driver.links.unread.push(number);
+        } else if link.is_over {
+            self.server.lose_slot_link(&mut self.keyspace, number, None);
+        }
+    }
+
+    /// Handles what a link has brought, as far as it expects that now.
+    fn run_slot_link(&mut self, number: u64, left: &mut usize) -> Stepped {
+        let link = Link::Dialled(number);
+        let Some(driver) = &mut self.server.migrations else {
+            return Stepped::Wait;
+        };
+        match driver.machine.expects(link) {
+            None | Some(Expects::Hold) => Stepped::Wait,
+            Some(Expects::Replies) => self.take_reply(number),
+            Some(Expects::Commands) => self.run_commands_of(number, left),
+        }
+    }
+
+    fn take_reply(&mut self, number: u64) -> Stepped {
+        let link = Link::Dialled(number);
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let Some(dialled) = server
+            .migrations
+            .as_mut()
+            .and_then(|d| d.links.get_mut(number))
+        else {
+            return Stepped::Wait;
+        };
+        let Some(end) = memchr::memchr(b'\n', &dialled.input) else {
+            if dialled.input.len() > LINE_MAX {
+                server.lose_slot_link(keyspace, number, None);
+            }
+            return Stepped::Wait;
+        };
+        let line: Vec<u8> = dialled.input.drain(..=end).collect();
+        let text = line.trim_ascii_end();
+        match text.split_first() {
+            Some((b'+', text)) => server.with_migrations(keyspace, |m, now, around| {
+                m.reply(now, around, link, Ok(text));
+            }),
+            Some((b'-', text)) => server.with_migrations(keyspace, |m, now, around| {
+                m.reply(now, around, link, Err(text));
+            }),
+            // Newlines keep a link alive.
+            None => Some(()),
+            Some(_) => {
+                server.lose_slot_link(keyspace, number, None);
+                None
+            }
+        };
+        Stepped::More
+    }
+
+    fn run_commands_of(&mut self, number: u64, left: &mut usize) -> Stepped {
+        let link = Link::Dialled(number);
+        let bulk_max = self.server.config.proto_max_bulk_len;
+        let bounds = Bounds {
+            bulk_max,
+            unauthenticated: false,
+        };
+        let Some(driver) = &mut self.server.migrations else {
+            return Stepped::Wait;
+        };
+        let Some(dialled) = driver.links.get_mut(number) else {
+            return Stepped::Wait;
+        };
+        let input = std::mem::take(&mut dialled.input);
+        let Some(mut session) = dialled.session.take() else {
+            return Stepped::Wait;
+        };
+        let mut taken = 0;
+        let mut stepped = Stepped::Wait;
+        let mut spans = Vec::new();
+        let mut lacks_bytes = false;
+        loop {
+            let (mut pos, mut progress) = (taken, Progress::default());
+            spans.clear();
+            match step(&input, &mut pos, &mut spans, &mut progress, bounds) {
+                Step::Command => {}
+                Step::Nothing => {
+                    taken = pos;
+                    continue;
+                }
+                Step::Incomplete => {
+                    lacks_bytes = true;
+                    break;
+                }
+                Step::Inline(_) | Step::Error(_) => {
+                    let why = "ERR not a command".to_owned();
+                    self.server
+                        .on_migrations(|driver| driver.failures.push((link, why)));
+                    break;
+                }
+            }
+            let args = Args::new(&input, &spans);
+            let row = self.server.table.find(args.at(0)).map(|row| row.id);
+            self.server
+                .on_migrations(|driver| driver.serving = Some(link));
+            self.server.begin_commands();
+            self.apply_slots(&mut session, link, row, args);
+            self.server.on_migrations(|driver| driver.serving = None);
+            taken = pos;
+            *left -= 1;
+            let expects = self
+                .server
+                .migrations
+                .as_ref()
+                .and_then(|d| d.machine.expects(link));
+            let is_ended = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
+            if expects != Some(Expects::Commands) || is_ended {
+                break;
+            }
+            if *left == 0 {
+                stepped = Stepped::More;
+                break;
+            }
+        }
+        let is_drained = taken == input.len();
+        if let Some(dialled) = self
+            .server
+            .migrations
+            .as_mut()
+            .and_then(|d| d.links.get_mut(number))
+        {
+            let mut rest = input;
+            rest.drain(..taken);
+            rest.extend_from_slice(&dialled.input);
+            dialled.input = rest;
+            dialled.session = Some(session);
+            dialled.lacks_bytes = lacks_bytes;
+        }
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        server.tell_migrations(keyspace);
+        if is_drained {
+            server.with_migrations(keyspace, |m, now, around| m.caught_up(now, around, link));
+        }
+        stepped
+    }
+}

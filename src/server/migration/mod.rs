@@ -1,0 +1,298 @@
+//! Slots that move at once: carries out what the machine (`crate::migration`) asks for, and tells it what has
+//! come of that.
+//!
+//! The machine is called by events of links (`links`, `run::roles::migration`), by CLUSTER's subcommands
+//! (`commands`), by the timer, and when routes, roles or data have changed. After each call its actions are
+//! carried out at once, in their order. What a link has to send leaves at the end of the turn, behind the
+//! effects that were passed on before (`Engine::send_migrations`), so bytes of one link keep their order.
+
+mod around;
+mod commands;
+mod exports;
+mod links;
+
+use around::Surroundings;
+
+use crate::cluster;
+use crate::config::Config;
+use crate::keyspace::Audience;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::migration::{Action, Around, Level, Link, Migrations, Name, Now, Ranges, Settings};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::cluster::drop_slots;
+use crate::server::parts::cluster::moment;
+use crate::server::parts::migration::MigrationDriver;
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// The period of the machine's ticks, milliseconds.
+const TICK_MS: u64 = 100;
+
+fn settings(config: &Config) -> Settings {
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Settings {
+        dialect: config.dialect,
+        repl_timeout: i64::from(config.repl_timeout) * 1000,
+        manual_failover_timeout: i64::from(config.cluster_manual_failover_timeout),
+        write_pause_timeout: whole(config.cluster_slot_migration_write_pause_timeout),
+        handoff_max_lag: config.cluster_slot_migration_handoff_max_lag_bytes,
+        log_max_len: config.cluster_slot_migration_log_max_len as usize,
+        user: config.masteruser.to_vec(),
+        password: config.masterauth.to_vec(),
+        prevents_pause: false,
+        prevents_failover: false,
+    }
+}
+
+impl Server {
+    /// This server is a node: its slots may move.
+    pub(in crate::server) fn begin_migrations(&mut self) {
+        self.migrations = Some(Box::new(MigrationDriver::new(settings(&self.config))));
+    }
+
+    /// Directives may have changed.
+    pub(in crate::server) fn migration_settings_changed(&mut self) {
+        let fresh = settings(&self.config);
+        if let Some(driver) = &mut self.migrations {
+            let settings = driver.machine.settings_mut();
+            let (prevents_pause, prevents_failover) =
+                (settings.prevents_pause, settings.prevents_failover);
+            *settings = Settings {
+                prevents_pause,
+                prevents_failover,
+                ..fresh
+            };
+            driver.tick_due_ms = 0;
+        }
+    }
+
+    fn now_of_migrations(&self) -> Now {
+        let cluster::Now {
+            monotonic_ms,
+            wall_ms,
+        } = moment(&self.now);
+        Now {
+            monotonic_ms,
+            wall_ms,
+        }
+    }
+
+    /// Calls the machine, and carries out what follows. `None`: this is no node of a cluster.
+    pub(in crate::server) fn with_migrations<R>(
+        &mut self,
+        keyspace: &mut Keyspace,
+        call: impl FnOnce(&mut Migrations, Now, &dyn Around) -> R,
+    ) -> Option<R> {
+        let now = self.now_of_migrations();
+        let mut driver = self.migrations.take()?;
+        let result = self.cluster.as_ref().map(|cluster| {
+            let around = Surroundings {
+                core: &cluster.core,
+                clients: &self.clients,
+                links: &driver.links,
+                to_clients: &driver.to_clients,
+            };
+            call(&mut driver.machine, now, &around)
+        });
+        self.migrations = Some(driver);
+        while let Some(action) = self.migrations.as_mut().and_then(|d| d.machine.pop()) {
+            self.act_in_migration(keyspace, action);
+        }
+        result
+    }
+
+    fn act_in_migration(&mut self, keyspace: &mut Keyspace, action: Action) {
+        match action {
+            Action::Dial { link, ip, port } => self.dial_for_slots(link, &ip, port),
+            Action::Send { link, bytes } => self.on_migrations(|driver| driver.send(link, &bytes)),
+            Action::Close(link) => {
+                let now_ms = self.now.mono_ms;
+                self.on_migrations(|driver| driver.close(link, now_ms));
+            }
+            Action::Export {
+                job,
+                slots,
+                snapshot,
+                stream,
+                wire,
+            } => self.on_migrations(|driver| {
+                driver.exports.begin((job, slots), snapshot, stream, wire);
+            }),
+            Action::Stream(job) => self.on_migrations(|driver| {
+                let export = driver.exports.find(job);
+                let held = export.and_then(|export| Some((export.held.take()?, export.stream)));
+                if let Some((bytes, link)) = held {
+                    driver.send(link, &bytes);
+                }
+            }),
+            Action::EndExport(job) => self.end_export(keyspace, job),
+            Action::Hold { job, slots, .. } => {
+                // What has been written so far belongs before what follows on the link.
+                self.repeat_effects(keyspace);
+                self.hold_slots(job, slots);
+            }
+            Action::Release(job) => self.release_slots(job),
+            Action::Take { job, slots } => self.take_slots(keyspace, job, slots.pairs()),
+            Action::Hide(slots) => keyspace.hide_slots(slots.pairs()),
+            Action::Show(slots) => keyspace.show_slots(slots.pairs()),
+            Action::Drop(slots) => {
+                if self.replication.is_replica() {
+                    keyspace.drop_slots(slots.pairs());
+                } else {
+                    drop_slots(keyspace, slots.pairs());
+                    self.repeat_effects(keyspace);
+                }
+            }
+            Action::Propagate(words) => {
+                let words = words.iter().map(Vec::as_slice);
+                keyspace
+                    .effects
+                    .state_for(Audience::REPLICAS, DbIndex(0), words);
+            }
+            Action::Log { level, text } => match level {
+                Level::Verbose => tracing::debug!("{text}"),
+                Level::Notice => tracing::info!("{text}"),
+                Level::Warning => tracing::warn!("{text}"),
+            },
+        }
+    }
+
+    fn on_migrations(&mut self, call: impl FnOnce(&mut MigrationDriver)) {
+        if let Some(driver) = &mut self.migrations {
+            call(driver);
+        }
+    }
+
+    fn repeat_effects(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.effects.has_complete() {
+            self.repeat(keyspace);
+        }
+    }
+
+    /// Serves slots that have come, from now on: the claim is on its way, after it has been saved.
+    fn take_slots(&mut self, keyspace: &mut Keyspace, job: Name, slots: &[(u16, u16)]) {
+        let taken = self.with_cluster(keyspace, |driver, now| {
+            driver.core.take_slots_without_vote(now, slots)
+        });
+        // If it cannot be saved now, the core tries again, and no node hears of it before.
+        let is_taken = taken == Some(true);
+        self.with_migrations(keyspace, |machine, now, around| {
+            machine.taken(now, around, job, is_taken);
+        });
+    }
+
+    /// The slots are served elsewhere now: the removal of their keys is no effect for the node that has them.
+    pub(in crate::server) fn stop_exports(
+        &mut self,
+        keyspace: &mut Keyspace,
+        slots: &[(u16, u16)],
+    ) {
+        let Some(driver) = &self.migrations else {
+            return;
+        };
+        let is_lost = |slot| {
+            slots
+                .iter()
+                .any(|&(first, last)| (first..=last).contains(&slot))
+        };
+        let are_lost = |ranges: &Ranges| ranges.slots().any(is_lost);
+        let exports = driver.exports.all.iter();
+        let exports = exports.filter(|export| are_lost(&export.slots));
+        let jobs: Vec<Name> = exports.map(|export| export.job).collect();
+        for job in jobs {
+            self.end_export(keyspace, job);
+        }
+    }
+
+    /// A replica begins with a snapshot of this moment.
+    pub(in crate::server) fn announce_migrations(&mut self, keyspace: &mut Keyspace) {
+        self.with_migrations(keyspace, |m, now, around| m.announce_again(now, around));
+    }
+
+    /// A snapshot of our primary's is about to replace everything here.
+    pub(in crate::server) fn forget_followed_slots(&mut self, keyspace: &mut Keyspace) {
+        self.with_migrations(keyspace, |m, now, around| m.forget_followed(now, around));
+    }
+
+    /// Keys of a database, or all, were deleted.
+    pub fn note_flush(&mut self) {
+        self.on_migrations(|driver| driver.was_flushed = true);
+    }
+
+    /// The connection of a client is over.
+    pub(in crate::server) fn slots_client_gone(&mut self, client: &Client) {
+        let peer = ClientFlags::INTERNAL | ClientFlags::SENDS_SLOTS;
+        if client.flags.intersects(peer) {
+            let id = client.id.0;
+            self.on_migrations(|driver| driver.gone.push(id));
+        }
+    }
+
+    /// Tells the machine what has been noted since the last time.
+    pub(in crate::server) fn tell_migrations(&mut self, keyspace: &mut Keyspace) {
+        let Some(driver) = &mut self.migrations else {
+            return;
+        };
+        let applied = std::mem::take(&mut driver.applied);
+        let failures = std::mem::take(&mut driver.failures);
+        let gone = std::mem::take(&mut driver.gone);
+        let was_flushed = std::mem::take(&mut driver.was_flushed);
+        for id in &gone {
+            driver.to_clients.remove(id);
+            driver.nodes.remove(id);
+        }
+        for (link, bytes) in applied {
+            self.with_migrations(keyspace, |m, now, around| {
+                m.applied(now, around, link, bytes)
+            });
+        }
+        for (link, error) in failures {
+            self.with_migrations(keyspace, |m, now, around| {
+                m.failed_to_apply(now, around, link, &error);
+            });
+        }
+        for id in gone {
+            let link = Link::Client(id);
+            self.with_migrations(keyspace, |m, now, around| m.closed(now, around, link));
+        }
+        if was_flushed {
+            self.with_migrations(keyspace, |m, now, around| m.flushed(now, around));
+        }
+    }
+}
+
+impl Engine {
+    /// What migrations have to do in each turn.
+    pub(in crate::server) fn drive_migrations(&mut self) {
+        if self.server.migrations.is_none() {
+            return;
+        }
+        self.serve_unread_slot_links();
+        self.server.tell_migrations(&mut self.keyspace);
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let holds_data = server.scripting.is_running() || server.persist.loading.in_progress();
+        if let Some(driver) = &mut server.migrations
+            && std::mem::take(&mut driver.routes_changed)
+        {
+            server.with_migrations(keyspace, |m, now, around| m.routes_changed(now, around));
+        }
+        if !holds_data {
+            self.drive_exports();
+        }
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        if let Some(driver) = &mut server.migrations
+            && !driver.machine.is_idle()
+            && driver.tick_due_ms <= server.now.mono_ms
+        {
+            driver.tick_due_ms = server.now.mono_ms + TICK_MS;
+            server.with_migrations(keyspace, |m, now, around| m.tick(now, around));
+        }
+        self.server.update_exports(&mut self.keyspace);
+        self.send_migrations();
+        self.after_removals();
+    }
+}

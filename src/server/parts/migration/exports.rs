@@ -1,0 +1,99 @@
+//! Exports: the snapshot of some slots, and the effects on them since its moment.
+
+use crate::keyspace::DbIndex;
+use crate::migration::{Link, Name, Ranges, Wire};
+use crate::resp::write_request;
+use crate::server::parts::snapshot::SlotFeed;
+
+/// Where the snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Stage {
+    /// Another snapshot is being made.
+    Waits,
+    Passing,
+    Sent,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::server) struct Export {
+    pub job: Name,
+    pub slots: Ranges,
+    pub snapshot: Link,
+    pub stream: Link,
+    pub wire: Wire,
+    pub stage: Stage,
+    pub feed: SlotFeed,
+    /// Effects that wait for the snapshot's end, because it goes by the same link.
+    pub held: Option<Vec<u8>>,
+    /// The database of the last effect.
+    selected: Option<DbIndex>,
+}
+
+/// All exports; few.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Exports {
+    pub all: Vec<Export>,
+}
+
+impl Exports {
+    pub fn begin(
+        &mut self,
+        (job, slots): (Name, Ranges),
+        snapshot: Link,
+        stream: Link,
+        wire: Wire,
+    ) {
+        self.all.push(Export {
+            job,
+            slots,
+            snapshot,
+            stream,
+            wire,
+            stage: Stage::Waits,
+            feed: SlotFeed::default(),
+            held: (snapshot == stream).then(Vec::new),
+            // The link of its own has database 0 selected from the start.
+            selected: (snapshot != stream).then_some(DbIndex(0)),
+        });
+    }
+
+    pub fn find(&mut self, job: Name) -> Option<&mut Export> {
+        self.all.iter_mut().find(|export| export.job == job)
+    }
+
+    pub fn remove(&mut self, job: Name) -> Option<Export> {
+        let at = self.all.iter().position(|export| export.job == job)?;
+        Some(self.all.remove(at))
+    }
+
+    /// Whether effects are wanted.
+    pub fn are_streamed(&self) -> bool {
+        self.all.iter().any(|export| export.stage != Stage::Waits)
+    }
+
+    /// Whether a snapshot has something to send, or has ended.
+    pub fn has_news(&self) -> bool {
+        let is_passing = |export: &&Export| export.stage == Stage::Passing;
+        let mut passing = self.all.iter().filter(is_passing);
+        passing.any(|export| !export.feed.is_empty() || export.feed.end().is_some())
+    }
+
+    pub fn waiting_bytes(&self) -> usize {
+        let held = self.all.iter().filter_map(|export| export.held.as_ref());
+        held.map(Vec::len).sum()
+    }
+}
+
+impl Export {
+    /// The bytes that repeat an effect on its slots at the target.
+    pub fn encode(&mut self, db: DbIndex, request: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(request.len() + 32);
+        if self.selected.replace(db) != Some(db) {
+            let number = db.0.to_string();
+            write_request(&mut bytes, [&b"SELECT"[..], number.as_bytes()].into_iter());
+        }
+        bytes.extend_from_slice(request);
+        bytes
+    }
+}

@@ -1,0 +1,153 @@
+//! The links that we have dialled: to the source of slots, or to their target.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Write};
+
+use crate::keyspace::ClientId;
+use crate::net::{Connecting, Slab, Stream};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
+
+/// The stage of a link.
+pub(in crate::server) enum Stage {
+    Connecting(Box<Connecting>),
+    Open(Stream),
+}
+
+/// See the module.
+pub(in crate::server) struct Dialled {
+    pub number: u64,
+    pub stage: Stage,
+    out: Vec<u8>,
+    sent: usize,
+    /// What has come and has not been looked at.
+    pub input: Vec<u8>,
+    /// Runs the source's commands. `None` while it does.
+    pub session: Option<Box<Session>>,
+    pub write_armed: bool,
+    /// It is closed once everything has been sent, or at this moment, monotonic milliseconds.
+    pub closes_at_ms: Option<u64>,
+    /// Its end has come; its input may still be run.
+    pub is_over: bool,
+    /// A command has come in part: more must be read.
+    pub lacks_bytes: bool,
+    /// Its commands are run; before, they were only kept.
+    pub is_running: bool,
+}
+
+impl Dialled {
+    pub fn new(number: u64, stage: Stage) -> Dialled {
+        let mut client = Client::fake(ClientId(u64::MAX - 1));
+        client.flags |= ClientFlags::SENDS_SLOTS;
+        Dialled {
+            number,
+            stage,
+            out: Vec::new(),
+            sent: 0,
+            input: Vec::new(),
+            session: Some(Box::new(Session::new(client, None))),
+            write_armed: false,
+            closes_at_ms: None,
+            is_over: false,
+            lacks_bytes: true,
+            is_running: false,
+        }
+    }
+
+    pub fn unsent(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    /// Writes what the socket takes. `Ok(true)`: everything has been sent. Error: the link is lost.
+    pub fn write(&mut self) -> Result<bool, ()> {
+        let Stage::Open(stream) = &mut self.stage else {
+            return Ok(self.out.is_empty());
+        };
+        while self.sent < self.out.len() {
+            match stream.write(&self.out[self.sent..]) {
+                Ok(0) => return Err(()),
+                Ok(n) => self.sent += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(_) => return Err(()),
+            }
+        }
+        self.out.clear();
+        self.out.shrink_to(64 * 1024);
+        self.sent = 0;
+        match stream.flush() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(_) => Err(()),
+        }
+    }
+}
+
+/// All of them; few.
+#[derive(Default)]
+pub(in crate::server) struct Links {
+    pub slab: Slab<Box<Dialled>>,
+    places: HashMap<u64, (u32, u32)>,
+    /// Those with bytes to read or to run that no event reports.
+    pub unread: Vec<u64>,
+}
+
+impl Links {
+    pub fn add(&mut self, link: Dialled) {
+        let number = link.number;
+        let (slot, generation) = self.slab.reserve();
+        self.slab.put_back(slot, Box::new(link));
+        self.places.insert(number, (slot, generation));
+    }
+
+    pub fn place(&self, number: u64) -> Option<(u32, u32)> {
+        self.places.get(&number).copied()
+    }
+
+    pub fn number_at(&self, slot: u32, generation: u32) -> Option<u64> {
+        let found = self
+            .places
+            .iter()
+            .find(|(_, place)| **place == (slot, generation));
+        found.map(|(number, _)| *number)
+    }
+
+    pub fn get(&self, number: u64) -> Option<&Dialled> {
+        let (slot, _) = self.place(number)?;
+        self.slab.at(slot).map(Box::as_ref)
+    }
+
+    pub fn get_mut(&mut self, number: u64) -> Option<&mut Dialled> {
+        let (slot, _) = self.place(number)?;
+        self.slab.at_mut(slot).map(Box::as_mut)
+    }
+
+    pub fn remove(&mut self, number: u64) {
+        if let Some((slot, generation)) = self.places.remove(&number)
+            && self.slab.take_at(slot, generation).is_some()
+        {
+            self.slab.free(slot);
+        }
+    }
+
+    pub fn send(&mut self, number: u64, bytes: &[u8]) {
+        if let Some(link) = self.get_mut(number) {
+            link.out.extend_from_slice(bytes);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub fn numbers(&self) -> Vec<u64> {
+        self.places.keys().copied().collect()
+    }
+
+    /// Bytes of buffers: (output, input).
+    pub fn bytes(&self) -> (usize, usize) {
+        let all = || self.slab.iter().map(|(_, _, link)| link);
+        let output = all().map(|link| link.out.capacity()).sum();
+        (output, all().map(|link| link.input.capacity()).sum())
+    }
+}

@@ -1,0 +1,120 @@
+//! Slots on their way: the machine (`crate::migration`) with its links, exports, and what waits to be told.
+//!
+//! `server::migration` calls the machine and carries out its actions; `execution::slots` runs a source's
+//! commands, and passes effects on slots on.
+
+mod exports;
+mod links;
+
+pub(in crate::server) use exports::{Export, Exports, Stage as ExportStage};
+pub(in crate::server) use links::{Dialled, Links, Stage};
+
+use std::collections::HashMap;
+
+use crate::migration::{Link, Migrations, Name, Settings};
+
+/// See the module.
+pub(crate) struct MigrationDriver {
+    pub(crate) machine: Migrations,
+    pub(in crate::server) links: Links,
+    pub(in crate::server) exports: Exports,
+    /// What clients that are links are to be sent at the end of the turn.
+    pub(in crate::server) to_clients: HashMap<u64, ToClient>,
+    /// Bytes of sources' commands that have been applied, and those that failed, since the machine was told.
+    pub(in crate::server) applied: HashMap<Link, usize>,
+    pub(in crate::server) failures: Vec<(Link, String)>,
+    /// Clients that are gone.
+    pub(in crate::server) gone: Vec<u64>,
+    /// What a peer has said by `CONF NODE-ID`.
+    pub(in crate::server) nodes: HashMap<u64, Name>,
+    /// The link whose command runs, if it is not a client's own.
+    pub(in crate::server) serving: Option<Link>,
+    pub(in crate::server) routes_changed: bool,
+    pub(in crate::server) was_flushed: bool,
+    pub(in crate::server) tick_due_ms: u64,
+    /// An export waits until its link has sent more.
+    pub(in crate::server) awaits_room: bool,
+}
+
+/// See [`MigrationDriver::to_clients`].
+#[derive(Debug, Default)]
+pub(in crate::server) struct ToClient {
+    pub bytes: Vec<u8>,
+    /// Close it after that.
+    pub closes: bool,
+}
+
+impl MigrationDriver {
+    pub(in crate::server) fn new(settings: Settings) -> MigrationDriver {
+        MigrationDriver {
+            machine: Migrations::new(settings),
+            links: Links::default(),
+            exports: Exports::default(),
+            to_clients: HashMap::new(),
+            applied: HashMap::new(),
+            failures: Vec::new(),
+            gone: Vec::new(),
+            nodes: HashMap::new(),
+            serving: None,
+            routes_changed: false,
+            was_flushed: false,
+            tick_due_ms: 0,
+            awaits_room: false,
+        }
+    }
+
+    /// Whether there is something to do that no event reports.
+    pub(in crate::server) fn has_urgent(&self) -> bool {
+        !self.to_clients.is_empty()
+            || !self.applied.is_empty()
+            || !self.failures.is_empty()
+            || !self.gone.is_empty()
+            || self.routes_changed
+            || self.was_flushed
+            || !self.links.unread.is_empty()
+            || !self.awaits_room && self.exports.has_news()
+    }
+
+    /// When something is due, monotonic milliseconds.
+    pub(in crate::server) fn due_ms(&self) -> u64 {
+        match self.machine.is_idle() {
+            true => u64::MAX,
+            false if self.awaits_room => 0,
+            false => self.tick_due_ms,
+        }
+    }
+
+    /// Appends bytes to what a link has to send.
+    pub(in crate::server) fn send(&mut self, link: Link, bytes: &[u8]) {
+        match link {
+            Link::Dialled(number) => self.links.send(number, bytes),
+            Link::Client(id) => {
+                let client = self.to_clients.entry(id).or_default();
+                client.bytes.extend_from_slice(bytes);
+            }
+        }
+    }
+
+    /// Bytes of effects that wait for the end of a migration's snapshot, or to be sent.
+    pub(in crate::server) fn unsent_of(&self, job: Name) -> usize {
+        let export = self.exports.all.iter().find(|export| export.job == job);
+        export.map_or(0, |export| {
+            let held = export.held.as_ref().map_or(0, Vec::len);
+            held + match export.stream {
+                Link::Dialled(number) => self.links.get(number).map_or(0, Dialled::unsent),
+                Link::Client(id) => self.to_clients.get(&id).map_or(0, |to| to.bytes.len()),
+            }
+        })
+    }
+
+    /// Bytes of buffers: (output, input).
+    pub(in crate::server) fn memory_bytes(&self) -> (usize, usize) {
+        let waiting: usize = self
+            .to_clients
+            .values()
+            .map(|client| client.bytes.len())
+            .sum();
+        let (output, input) = self.links.bytes();
+        (output + waiting + self.exports.waiting_bytes(), input)
+    }
+}

@@ -1,0 +1,179 @@
+//! What the commands of each slot cost (`cluster-slot-stats-enabled`; CLUSTER SLOT-STATS).
+//!
+//! `World::run` reports every command by the same test that MONITOR uses: without figures it costs nothing.
+//! A command's slot is that of its keys. EXEC and scripts have the slot of the commands that they ran, and
+//! count nowhere if these had several; a script's time and bytes are its own, a transaction's time and
+//! request bytes those of its commands.
+//!
+//! Memory: 384 KiB while figures are on, and after that until the server ends: they stay readable when they
+//! are enabled again.
+
+use crate::command::Flags;
+use crate::command::table::Row;
+use crate::config::SlotStats as Wanted;
+use crate::keyspace::{SLOTS, slot_of};
+use crate::resp::Args;
+use crate::server::origin::Origin;
+
+/// Bytes of the request `MULTI`, and of the replies to it and to a queued command.
+const MULTI_BYTES: u64 = 15;
+const OK_BYTES: u64 = 5;
+const QUEUED_BYTES: u64 = 9;
+
+/// The figures of a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotFigures {
+    /// Of the cycle counter.
+    pub ticks: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+/// The slot of the commands that one command has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Inner {
+    #[default]
+    None,
+    One(u16),
+    Several,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct SlotStats {
+    wanted: Wanted,
+    /// By slot, from the first time that figures are wanted.
+    slots: Vec<SlotFigures>,
+    inner: Inner,
+    /// Commands of the transaction that runs.
+    queued: u64,
+}
+
+impl SlotStats {
+    /// Begins or stops to count; figures so far stay.
+    pub(in crate::server) fn apply_settings(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+        if self.is_counting() {
+            self.slots.resize(SLOTS, SlotFigures::default());
+        }
+    }
+
+    /// Whether commands are counted.
+    pub(in crate::server) fn is_counting(&self) -> bool {
+        self.wanted.intersects(Wanted::CPU | Wanted::NET)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self) {
+        self.slots.fill(SlotFigures::default());
+    }
+
+    /// The figures of a slot: 0 if they were never wanted.
+    pub fn of(&self, slot: u16) -> SlotFigures {
+        let its = self.slots.get(usize::from(slot));
+        its.copied().unwrap_or_default()
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<SlotFigures>()
+    }
+
+    /// Counts a command that took `ticks` and replied `replied` bytes.
+    pub(in crate::server) fn count<H>(
+        &mut self,
+        row: &Row<H>,
+        args: Args<'_>,
+        origin: Origin,
+        (ticks, replied): (u64, usize),
+    ) {
+        let own = slot_of_command(row, args);
+        if matches!(origin, Origin::Script | Origin::Exec)
+            && let Some(slot) = own
+        {
+            self.inner = match self.inner {
+                Inner::None => Inner::One(slot),
+                Inner::One(known) if known == slot => self.inner,
+                _ => Inner::Several,
+            };
+        }
+        if origin == Origin::Script {
+            return;
+        }
+        let is_exec = row.spec.flags.contains(Flags::RUNS_QUEUE);
+        let is_queued = origin == Origin::Exec;
+        let slot = match self.inner {
+            Inner::None => own,
+            Inner::One(slot) => Some(slot),
+            // A command of the transaction still has its own.
+            Inner::Several => own.filter(|_| is_queued),
+        };
+        let queued = match is_queued {
+            true => self.queued + 1,
+            false => std::mem::take(&mut self.queued),
+        };
+        if is_queued {
+            self.queued = queued;
+        } else {
+            self.inner = Inner::None;
+        }
+        let Some(its) = slot.and_then(|slot| self.slots.get_mut(usize::from(slot))) else {
+            return;
+        };
+        if self.wanted.contains(Wanted::CPU) && !is_exec {
+            its.ticks += ticks;
+        }
+        if self.wanted.contains(Wanted::NET) {
+            its.bytes_in += request_bytes(args);
+            // The reply of EXEC has those of its commands.
+            its.bytes_out += if is_queued { 0 } else { replied as u64 };
+            if is_exec {
+                its.bytes_in += MULTI_BYTES;
+                its.bytes_out += OK_BYTES + queued * QUEUED_BYTES;
+            }
+        }
+    }
+}
+
+/// The slot of a command's first key, or of its first channel if that has one.
+fn slot_of_command<H>(row: &Row<H>, args: Args<'_>) -> Option<u16> {
+    let ahead = row.plan.ahead(args).next();
+    let first = match ahead {
+        Some((at, _)) => at,
+        None => row.keys(args).ok()?.next()?.0,
+    };
+    Some(slot_of(args.get(first)?))
+}
+
+/// Bytes of a request on the wire.
+fn request_bytes(args: Args<'_>) -> u64 {
+    let line = |n: usize| 3 + u64::from(n.checked_ilog10().unwrap_or(0) + 1);
+    let arguments = args
+        .iter()
+        .map(|arg| line(arg.len()) + arg.len() as u64 + 2);
+    line(args.len()) + arguments.sum::<u64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::OwnedArgs;
+
+    #[test]
+    fn a_request_has_the_bytes_of_its_form() {
+        for (words, wire) in [
+            (&["GET", "foo"][..], "*2\r\n$3\r\nGET\r\n$3\r\nfoo\r\n"),
+            (
+                &["SET", "a", ""],
+                "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$0\r\n\r\n",
+            ),
+            (
+                &["ECHO", "0123456789"],
+                "*2\r\n$4\r\nECHO\r\n$10\r\n0123456789\r\n",
+            ),
+        ] {
+            let mut args = OwnedArgs::new();
+            words.iter().for_each(|word| args.push(word.as_bytes()));
+            assert_eq!(request_bytes(args.args()), wire.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The keys of some slots, as commands, for another node: made by a pass, taken by whoever feeds the link.
+//!
+//! Between the two is a [`SlotFeed`], which holds little: the pass waits while it is full. Large values are
+//! several commands, as in a base file.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::SnapshotEnd;
+use super::sink::Sink;
+use crate::keyspace::{DbIndex, KeyView, Saver};
+use crate::persistence::aof::CommandWriter;
+
+/// Bytes above which the pass waits.
+const WAITING_MAX: usize = 1 << 20;
+
+#[derive(Debug, Default)]
+struct Fed {
+    bytes: Vec<u8>,
+    end: Option<SnapshotEnd>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server) struct SlotFeed(Arc<Mutex<Fed>>);
+
+impl SlotFeed {
+    fn fed(&self) -> MutexGuard<'_, Fed> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What has been saved since the last call.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.fed().bytes)
+    }
+
+    /// How it ended; what it has saved may not be taken yet.
+    pub fn end(&self) -> Option<SnapshotEnd> {
+        self.fed().end.clone()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.fed().bytes.is_empty()
+    }
+
+    /// The first end counts.
+    pub fn set_end(&self, end: &SnapshotEnd) {
+        self.fed().end.get_or_insert_with(|| end.clone());
+    }
+}
+
+/// See the module.
+pub(super) struct SlotsSink {
+    commands: CommandWriter,
+    feed: SlotFeed,
+    is_finished: bool,
+}
+
+impl SlotsSink {
+    pub fn new(feed: SlotFeed) -> SlotsSink {
+        SlotsSink {
+            commands: CommandWriter::default(),
+            feed,
+            is_finished: false,
+        }
+    }
+
+    fn pass_on(&mut self) {
+        self.feed.fed().bytes.append(&mut self.commands.out);
+    }
+}
+
+impl Saver for SlotsSink {
+    fn database(&mut self, db: DbIndex, keys: usize, volatile: usize) {
+        self.commands.database(db, keys, volatile);
+    }
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        self.commands.key(db, view);
+        self.pass_on();
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        self.commands.begin_large(db, view)
+    }
+
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
+        let next = self.commands.part(view, at);
+        self.pass_on();
+        next
+    }
+
+    fn has_room(&self) -> bool {
+        self.feed.fed().bytes.len() < WAITING_MAX
+    }
+}
+
+impl Sink for SlotsSink {
+    fn finish(&mut self) {
+        self.pass_on();
+        self.is_finished = true;
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.feed.fed().bytes.len()
+    }
+
+    fn ended(&mut self) -> Option<io::Result<()>> {
+        self.is_finished.then_some(Ok(()))
+    }
+
+    /// Only turns of the loop make room.
+    fn fail_if_stuck(&mut self) {
+        self.feed.set_end(&SnapshotEnd::Failed(
+            "another snapshot came between".to_owned(),
+        ));
+        self.is_finished = true;
+    }
+}

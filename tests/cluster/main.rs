@@ -1,0 +1,21 @@
+//! Clusters of processes: russet alone, and mixed with Redis and Valkey.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `group` | nodes, what all of them must agree on, redis-cli's orders |
+//! | `client` | a client that follows redirections |
+//! | `life` | join, fail over, restart, add and delete nodes |
+//! | `moving` | slots move while clients write |
+//! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
+//! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
+//!
+//! What needs real servers, or redis-cli, follows the rule of `support::peers`.
+
+mod client;
+mod group;
+mod life;
+mod mixed;
+mod moving;
+mod slots;
+#[path = "../support/mod.rs"]
+mod support;

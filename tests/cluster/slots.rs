@@ -1,0 +1,187 @@
+//! Slots move at once, in Redis's way (the target pulls) and Valkey's (the source pushes), while clients write:
+//! between russets, and from and to real servers. Canceled, and with a node killed in the middle, each key is on
+//! exactly one node.
+
+use crate::group::{Group, Kind};
+use crate::support::peers::Peer;
+use crate::support::resp::{Connection, Reply};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Pull,
+    Push,
+}
+
+const SOURCE: usize = 0;
+const TARGET: usize = 1;
+/// The slots that move; of those of the first node.
+const FIRST: u16 = 0;
+const LAST: u16 = 2000;
+
+fn begin(group: &Group, way: Way) {
+    let target = group.nodes[TARGET].id();
+    let (node, order) = match way {
+        Way::Pull => (TARGET, format!("CLUSTER MIGRATION IMPORT {FIRST} {LAST}")),
+        Way::Push => (
+            SOURCE,
+            format!("CLUSTER MIGRATESLOTS SLOTSRANGE {FIRST} {LAST} NODE {target}"),
+        ),
+    };
+    let reply = group.nodes[node].text(&order);
+    assert!(!reply.contains("ERR"), "{order}: {reply}");
+}
+
+/// Whether this node serves the slots, as all nodes see it.
+fn has_moved(group: &Group, to: usize) -> bool {
+    let id = group.nodes[to].id();
+    group.living().all(|node| {
+        let view = node.view();
+        let owner = view.iter().find(|seen| seen.id == id);
+        let has = |range: &String| {
+            let mut ends = range
+                .split('-')
+                .map(|end| end.parse::<u16>().unwrap_or(u16::MAX));
+            let first = ends.next().unwrap_or(u16::MAX);
+            first == FIRST && ends.next().unwrap_or(first) >= LAST
+        };
+        owner.is_some_and(|seen| seen.slots.iter().any(has))
+    })
+}
+
+/// Keys that a node has of the slots that moved.
+fn keys_of_moved(group: &Group, node: usize) -> usize {
+    let mut connection = Connection::open(group.nodes[node].port()).expect("a connection");
+    let count = |slot: u16| match connection.value(&format!("CLUSTER COUNTKEYSINSLOT {slot}")) {
+        Reply::Integer(count) => count as usize,
+        other => panic!("{other:?}"),
+    };
+    (FIRST..=LAST).step_by(10).map(count).sum()
+}
+
+fn moves(what: &str, kinds: [Kind; 3], way: Way) {
+    let Some(group) = Group::create(what, &kinds, 0) else {
+        return;
+    };
+    group.write("old", 3000);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| group.write("new", 6000));
+        begin(&group, way);
+        group.wait("the slots to move", |group| has_moved(group, TARGET));
+        writer.join().expect("all writes");
+    });
+    group.wait_until_well();
+    group.check();
+    group.assert_written("old", 3000);
+    group.assert_written("new", 6000);
+    group.wait("the source to drop the keys", |group| {
+        keys_of_moved(group, SOURCE) == 0
+    });
+}
+
+#[test]
+fn russet_pulls_from_russet() {
+    moves("a pull", [Kind::Russet; 3], Way::Pull);
+}
+
+#[test]
+fn russet_pushes_to_russet() {
+    moves("a push", [Kind::RussetValkey; 3], Way::Push);
+}
+
+/// Between the dialects: a source that speaks Valkey's way, a target of Redis's dialect.
+#[test]
+fn valkey_pushes_to_russet_in_the_dialect_of_redis() {
+    let peer = Kind::Peer(Peer::Valkey9);
+    let kinds = [peer, Kind::Russet, Kind::RussetValkey];
+    moves("a push between dialects", kinds, Way::Push);
+}
+
+#[test]
+fn russet_pushes_in_the_dialect_of_redis() {
+    moves("a push of Redis's dialect", [Kind::Russet; 3], Way::Push);
+}
+
+#[test]
+fn russet_pulls_from_redis() {
+    let peer = Kind::Peer(Peer::Redis810);
+    moves(
+        "a pull from Redis",
+        [peer, Kind::Russet, Kind::Russet],
+        Way::Pull,
+    );
+}
+
+#[test]
+fn redis_pulls_from_russet() {
+    let peer = Kind::Peer(Peer::Redis810);
+    moves(
+        "a pull by Redis",
+        [Kind::Russet, peer, Kind::Russet],
+        Way::Pull,
+    );
+}
+
+#[test]
+fn valkey_pushes_to_russet() {
+    let (peer, russet) = (Kind::Peer(Peer::Valkey9), Kind::RussetValkey);
+    moves("a push by Valkey", [peer, russet, russet], Way::Push);
+}
+
+#[test]
+fn russet_pushes_to_valkey() {
+    let (peer, russet) = (Kind::Peer(Peer::Valkey9), Kind::RussetValkey);
+    moves("a push to Valkey", [russet, peer, russet], Way::Push);
+}
+
+/// A migration whose snapshot takes a while.
+fn slow(what: &str, kind: Kind, way: Way) -> Option<Group> {
+    let group = Group::create(what, &[kind; 3], 0)?;
+    group.write("old", 3000);
+    group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 20000");
+    begin(&group, way);
+    group.wait("keys to arrive", |group| match way {
+        Way::Pull => group.nodes[SOURCE].state("cluster_slot_migration_active_tasks") == "1",
+        Way::Push => keys_of_moved(group, TARGET) > 0,
+    });
+    Some(group)
+}
+
+#[test]
+fn a_canceled_migration_leaves_all_keys_with_the_source() {
+    for (kind, way) in [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)] {
+        let Some(group) = slow("a canceled migration", kind, way) else {
+            return;
+        };
+        let canceled = match way {
+            Way::Pull => group.nodes[TARGET].text("CLUSTER MIGRATION CANCEL ALL"),
+            Way::Push => group.nodes[SOURCE].text("CLUSTER CANCELSLOTMIGRATIONS"),
+        };
+        assert!(!canceled.contains("ERR"), "{canceled}");
+        group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 0");
+        group.wait("the target to drop the keys", |group| {
+            keys_of_moved(group, TARGET) == 0
+        });
+        group.write("new", 1000);
+        group.check();
+        assert!(has_moved(&group, SOURCE));
+        group.assert_written("old", 3000);
+        group.assert_written("new", 1000);
+    }
+}
+
+#[test]
+fn a_target_that_is_killed_leaves_all_keys_with_the_source() {
+    for (kind, way) in [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)] {
+        let Some(mut group) = slow("a killed target", kind, way) else {
+            return;
+        };
+        group.kill(TARGET);
+        group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 0");
+        group.restart(TARGET);
+        group.wait_until_well();
+        assert!(has_moved(&group, SOURCE));
+        assert_eq!(keys_of_moved(&group, TARGET), 0);
+        let source = keys_of_moved(&group, SOURCE);
+        assert!(source > 0);
+    }
+}
