@@ -1,24 +1,29 @@
 //! SHARDS: primaries with their replicas and slots.
 
+use std::collections::BTreeMap;
+
 use super::Done;
 use crate::cluster::core::Cluster;
-use crate::cluster::nodes::{Node, NodeIndex};
+use crate::cluster::message::NodeId;
+use crate::cluster::nodes::Node;
 use crate::cluster::route::Viewer;
 use crate::cluster::slots::ranges;
 use crate::resp::Reply;
 
 impl Cluster {
-    /// An array of maps: slots as a flat array of ranges, nodes as maps; Valkey also the shard's id.
-    /// A replica whose primary is unknown is a shard of its own.
+    /// An array of maps: slots as a flat array of ranges, nodes as maps, those with slots first; Valkey also
+    /// the shard's id. A failed primary stays in its shard beside its successor. O(nodes * log(nodes)).
     pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> Done {
-        let is_first = |node: &Node| !node.is_handshake() && node.primary.is_none();
-        let shards = self.nodes.iter().filter(|(_, node)| is_first(node));
-        let shards: Vec<NodeIndex> = shards.map(|(at, _)| at).collect();
+        let mut shards: BTreeMap<&NodeId, Vec<&Node>> = BTreeMap::new();
+        for (_, node) in self.nodes.iter().filter(|(_, node)| !node.is_handshake()) {
+            shards.entry(&node.shard).or_default().push(node);
+        }
         reply.array(shards.len());
-        for at in shards {
-            let first = &self.nodes[at];
+        for (shard, mut nodes) in shards {
+            nodes.sort_by_key(|node| (node.slots.is_empty(), node.is_replica()));
             reply.map(if self.is_valkey() { 3 } else { 2 });
-            let ranges = ranges(first.slots.iter());
+            let slots = nodes.iter().flat_map(|node| node.slots.iter());
+            let ranges = ranges(slots);
             reply.bulk(b"slots");
             reply.array(2 * ranges.len());
             for (first, last) in ranges {
@@ -26,14 +31,13 @@ impl Cluster {
                 reply.int(last.into());
             }
             reply.bulk(b"nodes");
-            reply.array(1 + first.replicas.len());
-            self.write_shard_node(first, viewer, reply);
-            for &replica in &first.replicas {
-                self.write_shard_node(&self.nodes[replica], viewer, reply);
+            reply.array(nodes.len());
+            for node in nodes {
+                self.write_shard_node(node, viewer, reply);
             }
             if self.is_valkey() {
                 reply.bulk(b"id");
-                reply.bulk(first.shard.as_bytes());
+                reply.bulk(shard.as_bytes());
             }
         }
         Done::Replied

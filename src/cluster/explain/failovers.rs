@@ -102,7 +102,6 @@ fn unfit(node: &Node) -> Option<&'static str> {
         () if node.flags.contains(NodeFlags::NO_FAILOVER) => {
             Some("has cluster-replica-no-failover")
         }
-        () if node.offset == 0 => Some("has no data yet"),
         () => None,
     }
 }
