@@ -140,7 +140,9 @@ fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redire
     let is_write = has(world, asked, Flags::WRITE);
     let is_exec = asked.spec.flags.contains(Flags::RUNS_QUEUE);
     let row = world.server.table.row(asked.row);
-    let is_shard_pubsub = has_channels(row) || is_exec && has(world, asked, Flags::PUBSUB);
+    // CLUSTERSCAN's cursor has a slot, but is no channel.
+    let has_channels = has_channels(row) || is_exec;
+    let is_shard_pubsub = has_channels && has(world, asked, Flags::PUBSUB);
     let World {
         keyspace,
         server,
