@@ -1180,6 +1180,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("replconf", "replication"),
     ("replicaof", "replication"),
     ("restore-asking", "cluster only"),
+    ("trimslots", "cluster only"),
     ("save", "writes a file; tests/it covers it"),
     ("shutdown", "ends the server; tests/it covers it"),
     ("slaveof", "replication"),
