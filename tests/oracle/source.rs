@@ -100,6 +100,10 @@ impl Source {
     fn is_one_sided(&self, args: &[Vec<u8>]) -> bool {
         let lower = |arg: &Vec<u8>| String::from_utf8_lossy(arg).to_lowercase();
         let name = lower(&args[0]);
+        // Each server's clock makes the entry's ID.
+        if name == "xadd" && args.iter().any(|arg| arg == b"*") {
+            return true;
+        }
         let subcommand = args.get(1).map(|arg| format!("{name}|{}", lower(arg)));
         subcommand.is_some_and(|full| self.one_sided.contains(&full))
             || self
