@@ -8,6 +8,7 @@
 //! | `moving` | slots move while clients write |
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
+//! | `tls` | the bus under TLS |
 //!
 //! What needs real servers, or redis-cli, follows the rule of `support::peers`.
 
@@ -19,3 +20,4 @@ mod moving;
 mod slots;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
