@@ -24,7 +24,7 @@ pub struct Run {
 }
 
 impl Run {
-    const NONE: Run = Run::new(0, 0, 1, Access::empty());
+    pub const NONE: Run = Run::new(0, 0, 1, Access::empty());
 
     /// Every `step`th argument in `first..end`.
     ///

@@ -8,7 +8,6 @@
 //!     because a spec's keyword may also be an operand or a key of that name.
 //!
 //! Cost: no allocation; O(1), or one pass over the arguments for keywords and finders.
-//! Cost: nothing is allocated; O(1), or one pass over the arguments for keywords and finders.
 
 use super::keys::{Keys, RUNS_MAX, Run};
 use super::{Access, BadKeys, Begin, Find, FindKeys, KeySpec, Spec};
@@ -135,44 +134,18 @@ impl KeyPlan {
     /// The keys of the first spec, as far as they are known without checking the arguments.
     #[inline]
     pub fn ahead(&self, args: Args<'_>) -> Run {
-        let Some(ahead) = self.ahead else {
-            return Run::new(0, 0, 1, Access::empty());
-        };
-        let first = usize::from(ahead.first);
-        let end = match ahead.end {
-            KeysEnd::Last(last) => usize::from(last) + 1,
-            KeysEnd::Left(left) => args.len().saturating_sub(left.into()),
-            KeysEnd::Count(at) => {
-                let count = args.get(at.into()).and_then(number::parse_i64);
-                let count = usize::try_from(count.unwrap_or(0)).unwrap_or(0);
-                count
-                    .saturating_mul(ahead.step.into())
-                    .saturating_add(first)
-            }
-        };
-        Run::new(first, end.min(args.len()), ahead.step, ahead.access)
+        match self.ahead {
+            Some(ahead) => ahead.run(args),
+            None => Run::NONE,
+        }
     }
 
     /// The channels among `args` that have slots as keys have; empty for a command without them.
     pub fn channels(&self, args: Args<'_>) -> Run {
-        match *self.specs {
-            [
-                KeySpec {
-                    access,
-                    begin: Begin::Index(first),
-                    find: Find::Range { last, step, .. },
-                    ..
-                },
-            ] if access.contains(Access::NOT_KEY) => {
-                let end = match last {
-                    0.. => usize::from(first) + usize::from(last.unsigned_abs()) + 1,
-                    _ => (args.len() + 1).saturating_sub(last.unsigned_abs().into()),
-                };
-                let step = step.max(1);
-                Run::new(first.into(), end.min(args.len()), step, access)
-            }
-            _ => Run::new(0, 0, 1, Access::empty()),
-        }
+        let spec = self.specs.first();
+        let spec = spec.filter(|spec| spec.access.contains(Access::NOT_KEY));
+        spec.and_then(Ahead::located)
+            .map_or(Run::NONE, |ahead| ahead.run(args))
     }
 
     /// The first key, the last (negative: from the end) and the step, as in COMMAND INFO's three
@@ -229,10 +202,29 @@ fn absolute(first: u16, last: i16) -> i64 {
 }
 
 impl Ahead {
+    /// The positions among `args`, as far as they are known without checking them.
+    #[inline]
+    fn run(self, args: Args<'_>) -> Run {
+        let first = usize::from(self.first);
+        let end = match self.end {
+            KeysEnd::Last(last) => usize::from(last) + 1,
+            KeysEnd::Left(left) => args.len().saturating_sub(left.into()),
+            KeysEnd::Count(at) => {
+                let count = args.get(at.into()).and_then(number::parse_i64);
+                let count = usize::try_from(count.unwrap_or(0)).unwrap_or(0);
+                count.saturating_mul(self.step.into()).saturating_add(first)
+            }
+        };
+        Run::new(first, end.min(args.len()), self.step, self.access)
+    }
+
     fn of(spec: &KeySpec) -> Option<Ahead> {
-        if spec.access.contains(Access::NOT_KEY) {
-            return None;
-        }
+        let is_key = !spec.access.contains(Access::NOT_KEY);
+        is_key.then(|| Ahead::located(spec)).flatten()
+    }
+
+    /// The same, of keys or of channels.
+    fn located(spec: &KeySpec) -> Option<Ahead> {
         let Begin::Index(begin) = spec.begin else {
             return None;
         };

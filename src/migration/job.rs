@@ -103,6 +103,13 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// A conversation has gone from one state to the next, which the log tells.
+    pub fn entered(&mut self, scene: &mut Scene<'_>, from: &str, to: &str) {
+        self.updated_ms = scene.now.wall_ms;
+        let text = format!("{}: {from} -> {to}", self.shown());
+        scene.log(Level::Verbose, text);
+    }
+
     pub(super) fn new(name: Name, slots: Ranges, side: Side, wire: Wire, now: Now) -> Head {
         Head {
             name,

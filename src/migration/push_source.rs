@@ -10,7 +10,7 @@
 //! the claim, or for twice `cluster-manual-failover-timeout`: then the migration has failed, and the slots
 //! are still ours. After the grant the target closes the link.
 
-use super::actions::{Level, Link};
+use super::actions::Link;
 use super::conversation::{Conversation, Expects};
 use super::job::{End, Head, Scene, Step, failed};
 use super::pull_source::whose;
@@ -61,9 +61,7 @@ impl PushSource {
     fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: State) {
         let from = self.state();
         self.state = state;
-        head.updated_ms = scene.now.wall_ms;
-        let text = format!("{}: {from} -> {}", head.shown(), self.state());
-        scene.log(Level::Verbose, text);
+        head.entered(scene, from, self.state());
     }
 
     fn establish(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) {
@@ -102,13 +100,14 @@ impl PushSource {
         head.send_syncslots(scene, link, &["PAUSED"]);
         self.enter(head, scene, State::FailoverPaused);
     }
+}
 
-    fn lost() -> Step {
-        failed(
-            "Connection lost to target. Check CLUSTER GETSLOTMIGRATIONS on the target node for more \
-             information.",
-        )
-    }
+/// The link to the other end, the `target` or the `source`, is gone.
+pub(super) fn lost(peer: &str) -> Step {
+    failed(format!(
+        "Connection lost to {peer}. Check CLUSTER GETSLOTMIGRATIONS on the {peer} node for more \
+         information."
+    ))
 }
 
 impl Conversation for PushSource {
@@ -167,7 +166,7 @@ impl Conversation for PushSource {
         match self.state {
             // The target has what it needs; its claim may be on its way.
             State::FailoverGranted => Ok(()),
-            _ => PushSource::lost(),
+            _ => lost("target"),
         }
     }
 

@@ -3,10 +3,10 @@
 //! The link is the client that sent ESTABLISH. Its commands are applied as they come; after SNAPSHOT-EOF
 //! the target asks for the pause, and the slots are taken over at once when they are granted.
 
-use super::actions::{Action, Level, Link};
+use super::actions::{Action, Link};
 use super::conversation::{Conversation, Expects};
 use super::job::{End, Head, Scene, Step, failed};
-use super::push_source::{ACK_MS, TIMED_OUT};
+use super::push_source::{ACK_MS, TIMED_OUT, lost};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -39,16 +39,7 @@ impl PushTarget {
     fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: State) {
         let from = self.state();
         self.state = state;
-        head.updated_ms = scene.now.wall_ms;
-        let text = format!("{}: {from} -> {}", head.shown(), self.state());
-        scene.log(Level::Verbose, text);
-    }
-
-    fn lost() -> Step {
-        failed(
-            "Connection lost to source. Check CLUSTER GETSLOTMIGRATIONS on the source node for more \
-             information.",
-        )
+        head.entered(scene, from, self.state());
     }
 }
 
@@ -68,11 +59,11 @@ impl Conversation for PushTarget {
     }
 
     fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> Step {
-        PushTarget::lost()
+        lost("source")
     }
 
     fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> Step {
-        PushTarget::lost()
+        lost("source")
     }
 
     fn request(

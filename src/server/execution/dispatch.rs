@@ -81,9 +81,11 @@ impl Engine {
             let tracking = &self.server.messages.tracking;
             tracking.after_command(&mut session.client);
             let asks = |id| self.server.table.row(id).spec.name == "asking";
-            let client = &mut session.client;
-            if !client.flags.contains(ClientFlags::MULTI) && !row.is_some_and(asks) {
-                client.flags.remove(ClientFlags::ASKING);
+            let flags = &mut session.client.flags;
+            let may_end =
+                flags.contains(ClientFlags::ASKING) && !flags.contains(ClientFlags::MULTI);
+            if may_end && !row.is_some_and(asks) {
+                flags.remove(ClientFlags::ASKING);
             }
         }
         outcome
@@ -142,7 +144,7 @@ impl Engine {
                 return Outcome::Done;
             }
             Err(Stop::Elsewhere(error)) => {
-                send_elsewhere(server, keyspace, session, id, &error);
+                refuse(server, keyspace, session, Some(id), &error);
                 after_reply(session, mark);
                 return Outcome::Done;
             }
@@ -298,8 +300,28 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
     session.reply.simple("QUEUED");
 }
 
-/// Refuses a command before execution: counts it, replies, and fails a transaction being queued.
+/// Refuses a command before execution; EXEC's refusal says that the transaction is discarded.
 fn reject(
+    server: &mut Server,
+    keyspace: &mut Keyspace,
+    session: &mut Session,
+    id: Option<usize>,
+    error: &CommandError,
+) {
+    let runs_queue =
+        id.is_some_and(|id| server.table.row(id).spec.flags.contains(Flags::RUNS_QUEUE));
+    if !runs_queue {
+        return refuse(server, keyspace, session, id, error);
+    }
+    let line = error.line();
+    let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
+    let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
+    refuse(server, keyspace, session, id, &CommandError::Bytes(text));
+}
+
+/// Replies that a command does not run, and counts it. EXEC's transaction is over; one being queued will
+/// fail.
+fn refuse(
     server: &mut Server,
     keyspace: &mut Keyspace,
     session: &mut Session,
@@ -308,39 +330,10 @@ fn reject(
 ) {
     if let Some(id) = id {
         server.diagnostics.command_stats[id].rejected += 1;
+        if server.table.row(id).spec.flags.contains(Flags::RUNS_QUEUE) {
+            session.client.leave_transaction(&mut keyspace.watchers);
+        }
     }
-    let runs_queue =
-        id.is_some_and(|id| server.table.row(id).spec.flags.contains(Flags::RUNS_QUEUE));
-    if runs_queue {
-        // EXEC itself is refused: the transaction is over.
-        let line = error.line();
-        let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
-        let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
-        session.client.leave_transaction(&mut keyspace.watchers);
-        session.reply.error_line(&text);
-    } else {
-        session.reply.error(error);
-    }
-    server.stats.count_error(session.reply.last_error());
-    if session.client.flags.contains(ClientFlags::MULTI) {
-        session.client.flags |= ClientFlags::DIRTY_EXEC;
-    }
-}
-
-/// Replies that the command does not run on this node. EXEC's transaction is over; one being queued will
-/// fail.
-fn send_elsewhere(
-    server: &mut Server,
-    keyspace: &mut Keyspace,
-    session: &mut Session,
-    id: usize,
-    error: &CommandError,
-) {
-    let row = server.table.row(id);
-    if row.spec.flags.contains(Flags::RUNS_QUEUE) {
-        session.client.leave_transaction(&mut keyspace.watchers);
-    }
-    server.diagnostics.command_stats[id].rejected += 1;
     session.reply.error(error);
     server.stats.count_error(session.reply.last_error());
     if session.client.flags.contains(ClientFlags::MULTI) {

@@ -36,8 +36,8 @@ fn silence(cluster: &Cluster, found: &mut Vec<Finding>) {
         };
         let by = cluster.said().filter(|(_, said)| {
             let nodes = said.view.nodes.values();
-            let its = nodes.filter(|node| node.at.as_ref() == Some(at));
-            its.into_iter().any(Node::is_failing)
+            let mut its = nodes.filter(|node| node.at.as_ref() == Some(at));
+            its.any(Node::is_failing)
         });
         let (by, all) = (by.count(), cluster.said().count());
         let (text, mend) = match why.is_login() {
