@@ -1,6 +1,6 @@
 //! The options of SCAN, HSCAN, SSCAN and ZSCAN.
 
-use crate::base::glob;
+use crate::base::glob::Glob;
 use crate::base::number::{parse_i64, parse_u64_lenient};
 use crate::command::CommandError;
 use crate::config::Dialect;
@@ -25,11 +25,11 @@ pub(super) enum Of {
 }
 
 /// The options after the cursor.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct ScanArgs<'a> {
     count: usize,
     /// `None`: everything matches.
-    pattern: Option<&'a [u8]>,
+    pattern: Option<(&'a [u8], Glob<'a>)>,
     pub no_values: bool,
 }
 
@@ -92,7 +92,7 @@ impl<'a> ScanArgs<'a> {
 
     /// The pattern, unless everything matches.
     pub fn pattern(&self) -> Option<&'a [u8]> {
-        self.pattern
+        self.pattern.as_ref().map(|(pattern, _)| *pattern)
     }
 
     fn parse_with(
@@ -120,8 +120,8 @@ impl<'a> ScanArgs<'a> {
             } else if args.is(at, "MATCH")
                 && let Some(pattern) = value
             {
-                glob::check(pattern)?;
-                all.pattern = (pattern != b"*").then_some(pattern);
+                let glob = Glob::new(pattern, false)?;
+                all.pattern = (pattern != b"*").then_some((pattern, glob));
                 at += 2;
             } else if args.is(at, "TYPE")
                 && let (Some(name), Some(wanted)) = (value, &mut wanted)
@@ -164,9 +164,8 @@ impl<'a> ScanArgs<'a> {
     /// Whether an element matches the pattern.
     #[inline]
     pub fn admits(&self, element: Entry<'_>) -> bool {
-        self.pattern.is_none_or(|pattern| {
-            glob::matches(pattern, element.bytes(&mut itoa::Buffer::new()), false)
-        })
+        let pattern = self.pattern.as_ref();
+        pattern.is_none_or(|(_, glob)| glob.matches(element.bytes(&mut itoa::Buffer::new())))
     }
 
     /// Steps until COUNT elements were seen, matching or not, or the scan ends. `step` takes a

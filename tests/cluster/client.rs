@@ -39,6 +39,22 @@ impl Client {
     /// until the limit.
     #[track_caller]
     pub fn run(&mut self, slot: u16, args: &[&str]) -> Reply {
+        self.run_somewhere(slot, args).1
+    }
+
+    /// Runs a write of one key, then WAIT on the same connection: whether a replica has acknowledged it
+    /// within a second.
+    #[track_caller]
+    pub fn write_and_wait(&mut self, slot: u16, args: &[&str]) -> bool {
+        let (port, reply) = self.run_somewhere(slot, args);
+        assert!(!matches!(reply, Reply::Error(_)), "{args:?}: {reply:?}");
+        let acknowledged = self.ask(port, false, &["WAIT", "1", "1000"]);
+        matches!(acknowledged, Some(Reply::Integer(1..)))
+    }
+
+    /// [`Client::run`], with the port of the node that has replied.
+    #[track_caller]
+    fn run_somewhere(&mut self, slot: u16, args: &[&str]) -> (u16, Reply) {
         let end = Instant::now() + LIMIT;
         let mut asked = None;
         let mut last = String::new();
@@ -53,9 +69,7 @@ impl Client {
             let reply = self.ask(port, asked.take().is_some(), args);
             let text = match reply {
                 Some(Reply::Error(text)) => String::from_utf8_lossy(&text).into_owned(),
-                Some(reply) => {
-                    return reply;
-                }
+                Some(reply) => return (port, reply),
                 None => "no connection".to_owned(),
             };
             match text.split(' ').next() {
@@ -65,7 +79,7 @@ impl Client {
                     self.slots.remove(&slot);
                     std::thread::sleep(Duration::from_millis(10));
                 }
-                _ => return Reply::Error(text.into_bytes()),
+                _ => return (port, Reply::Error(text.into_bytes())),
             }
             last = text;
         }

@@ -8,6 +8,7 @@
 //! | `moving` | slots move while clients write |
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
+//! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `tls` | the bus under TLS |
 //!
 //! What needs real servers, or redis-cli, follows the rule of `support::peers`.
@@ -21,3 +22,4 @@ mod slots;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod writers;

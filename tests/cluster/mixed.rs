@@ -1,7 +1,15 @@
-//! russet in one cluster with real nodes: created, written, resharded, failed over, grown and shrunk.
+//! russet in one cluster with real nodes: created, written, failed over, grown, resharded and shrunk, while
+//! clients write. What a replica has acknowledged (WAIT 1) is there afterwards.
 
 use crate::group::{Group, Kind, start_node};
 use crate::support::peers::Peer;
+use crate::writers::Writers;
+
+/// How often a cluster goes through all changes: `RUSSET_CYCLES`, else once.
+fn cycles() -> usize {
+    let wanted = std::env::var("RUSSET_CYCLES").unwrap_or_default();
+    wanted.parse().unwrap_or(1)
+}
 
 /// Nodes of russet and of another program, each primary with a replica of the other one.
 fn run(peer: Peer, russet: Kind) {
@@ -13,57 +21,74 @@ fn run(peer: Peer, russet: Kind) {
     group.check();
     group.write("a", 300);
     group.wait_until_synced();
-
-    for kind in [russet, its] {
-        let lost = group.primary(|its| its == kind);
-        let id = group.nodes[lost].id();
-        group.kill(lost);
-        group.wait_for_failover(&id);
+    for cycle in 0..cycles() {
+        let writers = Writers::start(&group.ports(), &format!("{cycle}"));
+        for kind in [russet, its] {
+            lose_a_primary(&mut group, kind);
+        }
+        grow_and_shrink(&mut group, [russet, its]);
+        writers.finish(&group);
         group.assert_written("a", 300);
-        group.restart(lost);
-        group.wait("the old primary to be a replica", |group| {
-            group.nodes[lost]
-                .text("INFO replication")
-                .contains("role:slave")
-        });
-        group.wait_until_well();
-        group.check();
-        group.wait_until_synced();
     }
+}
 
+/// A primary is killed, its replica takes over, and it comes back as a replica.
+fn lose_a_primary(group: &mut Group, kind: Kind) {
+    let lost = group.primary(|its| its == kind);
+    let id = group.nodes[lost].id();
+    group.kill(lost);
+    group.wait_for_failover(&id);
+    group.restart(lost);
+    group.wait("the old primary to be a replica", |group| {
+        let text = group.nodes[lost].text("INFO replication");
+        text.contains("role:slave")
+    });
+    group.wait_until_well();
+    group.check();
+}
+
+/// A new primary of each kind gets slots, passes some on to the other, and gives them back before it leaves.
+fn grow_and_shrink(group: &mut Group, kinds: [Kind; 2]) {
     let any = group.nodes[0].address();
-    for kind in [russet, its] {
+    let before = group.nodes.len();
+    for kind in kinds {
         group.nodes.push(start_node(kind, &[]));
-        let at = group.nodes.len() - 1;
-        let new = group.nodes[at].address();
+        let new = group.nodes[group.nodes.len() - 1].address();
         group.order(&["add-node", &new, &any]);
         group.wait_until_well();
     }
-    let (first, second) = (group.nodes[6].id(), group.nodes[7].id());
-    group.order(&[
-        "reshard",
-        &any,
-        "--cluster-from",
-        "all",
-        "--cluster-to",
-        &first,
-        "--cluster-slots",
-        "20",
-    ]);
-    group.wait_until_well();
-    group.order(&[
-        "reshard",
-        &any,
-        "--cluster-from",
-        &first,
-        "--cluster-to",
-        &second,
-        "--cluster-slots",
-        "20",
-    ]);
+    let (first, second) = (group.nodes[before].id(), group.nodes[before + 1].id());
+    // Writers wait for replicas: each new primary has one.
+    for primary in [first.as_str(), &second] {
+        group.nodes.push(start_node(kinds[0], &[]));
+        let new = group.nodes[group.nodes.len() - 1].address();
+        let its = ["--cluster-slave", "--cluster-master-id", primary];
+        group.order(&[&["add-node", &new, &any][..], &its].concat());
+        group.wait_until_well();
+    }
+    let old = group.nodes[group.primary(|_| true)].id();
+    for (from, to, slots) in [
+        ("all", &first, "60"),
+        (&first, &second, "30"),
+        (&first, &old, "30"),
+        (&second, &old, "30"),
+    ] {
+        let from = ["--cluster-from", from];
+        let to = ["--cluster-to", to, "--cluster-slots", slots];
+        group.order(&[&["reshard", &any][..], &from, &to].concat());
+        group.wait_until_well();
+        group.check();
+    }
+    for at in (before..group.nodes.len()).rev() {
+        let id = group.nodes[at].id();
+        group.order(&["del-node", &any, &id]);
+        group.nodes.truncate(at);
+        group.wait("the deleted node to be forgotten", |group| {
+            group.living().all(|node| node.view().len() == at)
+        });
+    }
     group.wait_until_well();
     group.check();
-    group.assert_written("a", 300);
 }
 
 #[test]

@@ -15,8 +15,10 @@
 //! with a bounded algorithm that has higher set-up costs (`search`). Patterns for which that bound
 //! would be too high are rejected by [`check`].
 
+mod compiled;
 mod search;
 
+pub use compiled::Glob;
 pub use search::check;
 
 /// Stars that a pattern may use; more are treated as an attack.

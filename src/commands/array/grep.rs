@@ -4,11 +4,11 @@ use memchr::memmem::Finder;
 
 use super::args::{Range, index, limit, write_index};
 use super::pattern::Regex;
-use crate::base::glob;
+use crate::base::glob::Glob;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Array;
+use crate::types::{Array, Entry};
 
 const PREDICATES_MAX: usize = 250;
 const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maximum is 250");
@@ -48,16 +48,7 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
     if let Some(array) = array {
         let of = |bound: Option<u64>| bound.unwrap_or(array.end() - 1);
         let range = Range::new(of(start), of(end));
-        let mut digits = itoa::Buffer::new();
-        array.visit(range.first, range.last, range.backward, |at, value| {
-            let text = value.bytes(&mut digits);
-            let fits = match words.all {
-                true => predicates.iter().all(|each| each.fits(text)),
-                false => predicates.iter().any(|each| each.fits(text)),
-            };
-            if !fits {
-                return true;
-            }
+        let mut write = |at, value| {
             if words.with_values {
                 reply.array(2);
             }
@@ -67,7 +58,28 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
             }
             written += 1;
             written < words.limit
-        });
+        };
+        let Range {
+            first,
+            last,
+            backward,
+        } = range;
+        match predicates[..] {
+            [Predicate::Exact(wanted, false)] => {
+                array.visit_equal(first, last, backward, Entry::parse(wanted), write);
+            }
+            _ => {
+                let mut digits = itoa::Buffer::new();
+                array.visit(first, last, backward, |at, value| {
+                    let text = value.bytes(&mut digits);
+                    let fits = match words.all {
+                        true => predicates.iter().all(|each| each.fits(text)),
+                        false => predicates.iter().any(|each| each.fits(text)),
+                    };
+                    !fits || write(at, value)
+                });
+            }
+        }
     }
     reply.finish_array(place, written);
     Ok(())
@@ -151,7 +163,7 @@ enum Predicate<'a> {
     Contains(Box<Finder<'a>>),
     /// ASCII letters of either case.
     ContainsNocase(&'a [u8]),
-    Glob(&'a [u8], bool),
+    Glob(Glob<'a>),
     Regex(Regex),
 }
 
@@ -161,10 +173,7 @@ impl<'a> Given<'a> {
             Given::Exact(text) => Predicate::Exact(text, nocase),
             Given::Contains(text) if nocase => Predicate::ContainsNocase(text),
             Given::Contains(text) => Predicate::Contains(Box::new(Finder::new(text))),
-            Given::Glob(pattern) => {
-                glob::check(pattern)?;
-                Predicate::Glob(pattern, nocase)
-            }
+            Given::Glob(pattern) => Predicate::Glob(Glob::new(pattern, nocase)?),
             Given::Regex(pattern) => Predicate::Regex(Regex::new(pattern, nocase)?),
         })
     }
@@ -177,7 +186,7 @@ impl Predicate<'_> {
             Predicate::Exact(wanted, true) => text.eq_ignore_ascii_case(wanted),
             Predicate::Contains(finder) => finder.find(text).is_some(),
             Predicate::ContainsNocase(wanted) => contains_nocase(text, wanted),
-            Predicate::Glob(pattern, nocase) => glob::matches(pattern, text, *nocase),
+            Predicate::Glob(glob) => glob.matches(text),
             Predicate::Regex(regex) => regex.is_match(text),
         }
     }

@@ -62,8 +62,21 @@ fn arop(call: &mut Call<'_>) -> CommandResult {
     let array = array.as_deref();
     let reply = &mut *call.reply;
     match op {
-        Op::Used => reply.int(count(array, range, |_| true)),
-        Op::Match(wanted) => reply.int(count(array, range, |value| is_equal(value, wanted))),
+        Op::Used => {
+            let mut n = 0;
+            visit(array, range, |_| n += 1);
+            reply.int(n);
+        }
+        Op::Match(wanted) => {
+            let mut n = 0;
+            if let Some(array) = array {
+                array.visit_equal(range.first, range.last, false, wanted, |_, _| {
+                    n += 1;
+                    true
+                });
+            }
+            reply.int(n);
+        }
         Op::And => reply_bits(reply, combined(array, range, |a, b| a & b)),
         Op::Or => reply_bits(reply, combined(array, range, |a, b| a | b)),
         Op::Xor => reply_bits(reply, combined(array, range, |a, b| a ^ b)),
@@ -134,26 +147,6 @@ fn visit<'a>(array: Option<&'a Array>, range: Range, mut see: impl FnMut(Entry<'
             see(value);
             true
         });
-    }
-}
-
-fn count<'a>(
-    array: Option<&'a Array>,
-    range: Range,
-    is_counted: impl Fn(Entry<'a>) -> bool,
-) -> i64 {
-    let mut n = 0;
-    visit(array, range, |value| n += i64::from(is_counted(value)));
-    n
-}
-
-fn is_equal(value: Entry<'_>, wanted: Entry<'_>) -> bool {
-    match (value, wanted) {
-        (Entry::Int(a), Entry::Int(b)) => a == b,
-        (Entry::Str(a), Entry::Str(b)) => a == b,
-        // A large integer may be held as text.
-        (Entry::Str(a), Entry::Int(b)) => parse_i64(a) == Some(b),
-        (Entry::Int(_), Entry::Str(_)) => false,
     }
 }
 

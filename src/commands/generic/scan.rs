@@ -1,6 +1,6 @@
 //! Iterating over keys: KEYS, SCAN, RANDOMKEY.
 
-use crate::base::glob;
+use crate::base::glob::Glob;
 use crate::command::{Arity, Category, Flags};
 use crate::commands::scan_args::{ScanArgs, parse_cursor};
 use crate::keyspace::slot_of_pattern;
@@ -19,22 +19,21 @@ pub(super) const KEYS: Spec = Spec {
 /// names it by a hash tag.
 fn keys(call: &mut Call<'_>) -> CommandResult {
     let [_, pattern] = call.args.exactly();
-    glob::check(pattern)?;
+    let glob = Glob::new(pattern, false)?;
     let place = call.reply.defer();
     let mut written = 0;
     let mut write = |key: &[u8]| {
         call.reply.bulk(key);
         written += 1;
     };
-    if glob::is_literal(pattern) {
-        // Only one key can match.
-        if call.db.peek_exists(pattern) {
-            write(pattern);
+    if let Some(key) = glob.literal() {
+        if call.db.peek_exists(key) {
+            write(key);
         }
     } else {
         let all = pattern == b"*";
         let mut visit = |key: &[u8], _| {
-            if all || glob::matches(pattern, key, false) {
+            if all || glob.matches(key) {
                 write(key);
             }
         };

@@ -27,6 +27,7 @@ use crate::base::alloc::boxed_bytes;
 use crate::base::mover::Mover;
 use slice::{Rules, Slice};
 use slices::Slices;
+use slot::Wanted;
 
 /// The greatest index.
 pub const INDEX_MAX: u64 = u64::MAX - 1;
@@ -218,6 +219,36 @@ impl Array {
         backward: bool,
         mut see: impl FnMut(u64, Entry<'a>) -> bool,
     ) {
+        self.walk(first, last, backward, |number, slice, low, high| {
+            let each = |offset, value| see(self.index(number, offset), value);
+            slice.visit(low, high, backward, each)
+        });
+    }
+
+    /// [`Array::visit`], of the values equal to `wanted` alone.
+    pub fn visit_equal<'a>(
+        &'a self,
+        first: u64,
+        last: u64,
+        backward: bool,
+        wanted: Entry<'_>,
+        mut see: impl FnMut(u64, Entry<'a>) -> bool,
+    ) {
+        let wanted = Wanted::new(wanted);
+        self.walk(first, last, backward, |number, slice, low, high| {
+            let each = |offset, value| see(self.index(number, offset), value);
+            slice.visit_equal(low, high, backward, &wanted, each)
+        });
+    }
+
+    /// Calls `see` with the slices of a range, and the range's offsets in each, until it returns false.
+    fn walk<'a>(
+        &'a self,
+        first: u64,
+        last: u64,
+        backward: bool,
+        mut see: impl FnMut(u64, &'a Slice, usize, usize) -> bool,
+    ) {
         let (first_number, first_offset) = self.split(first);
         let (last_number, last_offset) = self.split(last);
         let slices = &self.0.slices;
@@ -237,8 +268,7 @@ impl Array {
                 true => last_offset,
                 false => (1 << self.0.size_log2) - 1,
             };
-            let each = |offset, value| see(self.index(number, offset), value);
-            if !slice.visit(low, high, backward, each) {
+            if !see(number, slice, low, high) {
                 return;
             }
             at = match backward {

@@ -16,7 +16,7 @@
 //! Cost: by offset O(1), O(log n) of a few values if sparse; a new layout O(capacity), which is paid
 //! for by the values added, or the blobs made, since the last one.
 
-use super::slot;
+use super::slot::{self, Wanted};
 use crate::base::alloc::good_size;
 use crate::base::mover::Mover;
 use crate::encodings::idmap::Weigh;
@@ -430,6 +430,37 @@ impl Slice {
         backward: bool,
         mut see: impl FnMut(usize, Entry<'a>) -> bool,
     ) -> bool {
+        let each = |at, slot| slot::get(slot).is_none_or(|value| see(self.offset(at), value));
+        self.walk(first, last, backward, each)
+    }
+
+    /// [`Slice::visit`], of the values equal to `wanted` alone.
+    #[inline]
+    pub fn visit_equal<'a>(
+        &'a self,
+        first: usize,
+        last: usize,
+        backward: bool,
+        wanted: &Wanted<'_>,
+        mut see: impl FnMut(usize, Entry<'a>) -> bool,
+    ) -> bool {
+        let each = |at, slot| match wanted.find_in(slot) {
+            Some(value) => see(self.offset(at), value),
+            None => true,
+        };
+        self.walk(first, last, backward, each)
+    }
+
+    /// Calls `see` with the slots of a range of offsets, each with the bytes behind it, until it returns
+    /// false; returns whether it never did.
+    #[inline]
+    fn walk<'a>(
+        &'a self,
+        first: usize,
+        last: usize,
+        backward: bool,
+        mut see: impl FnMut(usize, &'a [u8]) -> bool,
+    ) -> bool {
         let (start, end) = match self.is_dense {
             true => {
                 let base = usize::from(self.base);
@@ -442,16 +473,11 @@ impl Slice {
                 (start, end)
             }
         };
-        let (first_slot, width) = (self.first_slot(), self.width());
-        let slots = &self.slots[first_slot + start.min(end) * width..first_slot + end * width];
-        let slots = slots.chunks_exact(width).zip(start..end);
-        let mut each = |(slot, at): (&'a [u8], usize)| match slot::get(slot) {
-            Some(value) => see(self.offset(at), value),
-            None => true,
-        };
+        let (slots, width) = (&self.slots[self.first_slot()..], self.width());
+        let mut each = |at: usize| see(at, &slots[at * width..]);
         match backward {
-            false => { slots }.all(&mut each),
-            true => slots.rev().all(&mut each),
+            false => (start..end).all(&mut each),
+            true => (start..end).rev().all(&mut each),
         }
     }
 

@@ -12,6 +12,7 @@
 use std::mem::ManuallyDrop;
 
 use crate::base::mover::Mover;
+use crate::base::number::parse_i64;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::Entry;
 use crate::encodings::thin::Thin;
@@ -68,11 +69,18 @@ pub(super) fn is_empty(slot: &[u8]) -> bool {
     slot[0] == EMPTY
 }
 
-/// The value of a slot.
+/// The value of a slot. Bytes behind the slot may follow: with eight bytes an integer is one load.
 #[inline]
 pub(super) fn get(slot: &[u8]) -> Option<Entry<'_>> {
     match slot[0] {
         EMPTY => None,
+        tag if (INT + 1..INT_END).contains(&tag)
+            && let Some(word) = slot.first_chunk() =>
+        {
+            let bits = 8 * u32::from(tag - INT);
+            let value = u64::from_le_bytes(*word) >> 8 << (64 - bits);
+            Some(Entry::Int(value as i64 >> (64 - bits)))
+        }
         tag @ TEXT..=TEXT_END => Some(Entry::Str(&slot[1..usize::from(tag - TEXT) + 1])),
         tag @ ..=INT_END => Some(Entry::Int(integer(&slot[1..=usize::from(tag - INT)]))),
         _ => {
@@ -98,6 +106,56 @@ fn integer(bytes: &[u8]) -> i64 {
         [a, b, c, d, e, f, g] => high_bytes([0, a, b, c, d, e, f, g], 7),
         [a, b, c, d, e, f, g, h] => high_bytes([a, b, c, d, e, f, g, h], 8),
         _ => 0,
+    }
+}
+
+/// A value that slots are compared with, by the first bytes of a slot that holds it.
+pub(super) struct Wanted<'a> {
+    value: Entry<'a>,
+    head: u64,
+    mask: u64,
+}
+
+impl<'a> Wanted<'a> {
+    pub fn new(value: Entry<'a>) -> Wanted<'a> {
+        let mut image = [0; WIDTH_MAX];
+        let width = match need(value) {
+            Some(width) => {
+                put(&mut image, value);
+                width
+            }
+            None => {
+                image[0] = BLOB;
+                1
+            }
+        };
+        let (head, _) = image.split_first_chunk().expect("a wide slot");
+        let mask = u64::MAX >> (64 - 8 * width.min(8));
+        Wanted {
+            value,
+            head: u64::from_le_bytes(*head) & mask,
+            mask,
+        }
+    }
+
+    /// The value of a slot if it is this one. Bytes behind the slot may follow.
+    #[inline]
+    pub fn find_in<'s>(&self, slot: &'s [u8]) -> Option<Entry<'s>> {
+        if let Some(head) = slot.first_chunk() {
+            let differs = u64::from_le_bytes(*head) & self.mask != self.head;
+            if differs && slot[0] != BLOB {
+                return None;
+            }
+        }
+        let value = get(slot)?;
+        let is_equal = match (value, self.value) {
+            (Entry::Int(a), Entry::Int(b)) => a == b,
+            (Entry::Str(a), Entry::Str(b)) => a == b,
+            // An integer that is wider than its slot is held as text.
+            (Entry::Str(a), Entry::Int(b)) => parse_i64(a) == Some(b),
+            (Entry::Int(_), Entry::Str(_)) => false,
+        };
+        is_equal.then_some(value)
     }
 }
 

@@ -1,0 +1,88 @@
+//! A pattern that is matched against many texts: plain text with a star before or behind it, as nearly all
+//! patterns are, is compared as such.
+
+use memchr::memmem::Finder;
+
+use super::{TooComplex, check, is_literal, matches};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Glob<'a>(Form<'a>);
+
+#[derive(Debug)]
+enum Form<'a> {
+    /// Any text but the empty one.
+    Any,
+    Literal(&'a [u8]),
+    Prefix(&'a [u8]),
+    Suffix(&'a [u8]),
+    Contains(Box<Finder<'a>>),
+    Other {
+        pattern: &'a [u8],
+        nocase: bool,
+    },
+}
+
+impl<'a> Glob<'a> {
+    /// Refuses what [`check`] refuses. `nocase` folds ASCII letters.
+    pub fn new(pattern: &'a [u8], nocase: bool) -> Result<Glob<'a>, TooComplex> {
+        check(pattern)?;
+        let (before, rest) = match pattern.strip_prefix(b"*") {
+            Some(rest) => (true, rest),
+            None => (false, pattern),
+        };
+        let (behind, stem) = match rest.strip_suffix(b"*") {
+            Some(stem) => (true, stem),
+            None => (false, rest),
+        };
+        Ok(Glob(match (before, behind) {
+            _ if nocase || !is_literal(stem) => Form::Other { pattern, nocase },
+            (false, false) => Form::Literal(stem),
+            _ if stem.is_empty() => Form::Any,
+            (false, true) => Form::Prefix(stem),
+            (true, false) => Form::Suffix(stem),
+            (true, true) => Form::Contains(Box::new(Finder::new(stem))),
+        }))
+    }
+
+    /// As [`matches()`] decides.
+    #[inline]
+    pub fn matches(&self, text: &[u8]) -> bool {
+        match &self.0 {
+            Form::Any => !text.is_empty(),
+            Form::Literal(wanted) => text == *wanted,
+            Form::Prefix(stem) => text.starts_with(stem),
+            Form::Suffix(stem) => text.ends_with(stem),
+            Form::Contains(finder) => finder.find(text).is_some(),
+            Form::Other { pattern, nocase } => matches(pattern, text, *nocase),
+        }
+    }
+
+    /// The only text that matches, if there is only one.
+    pub fn literal(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            Form::Literal(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn it_matches_what_the_pattern_matches(
+            pattern in r"[*]{0,2}[abA?\[\\]{0,3}[*]{0,2}", text in "[abA*]{0,6}", nocase in any::<bool>(),
+        ) {
+            let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+            let glob = Glob::new(pattern, nocase).expect("it is simple");
+            prop_assert_eq!(glob.matches(text), matches(pattern, text, nocase));
+            if let Some(literal) = glob.literal() {
+                prop_assert_eq!(text == literal, glob.matches(text));
+            }
+        }
+    }
+}
