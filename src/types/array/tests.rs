@@ -25,6 +25,15 @@ fn all(array: &Array, first: u64, last: u64, backward: bool) -> Vec<(u64, Vec<u8
     seen
 }
 
+fn equal(array: &Array, wanted: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    let mut seen = Vec::new();
+    array.visit_equal(0, INDEX_MAX, false, Entry::parse(wanted), |index, value| {
+        seen.push((index, value.to_vec()));
+        true
+    });
+    seen
+}
+
 fn text(rng: &mut SmallRng, length: u32) -> Vec<u8> {
     match rng.random_range(0..4) {
         0 => rng.random::<i64>().to_string().into_bytes(),
@@ -89,6 +98,11 @@ fn an_array_is_a_map_of_indexes() {
                     .collect();
                 back.reverse();
                 assert_eq!(all(&copy, 100, 600, true), back);
+                for wanted in expected.iter().step_by(9).map(|(_, text)| text) {
+                    let is_it = |(_, text): &&(u64, Vec<u8>)| text == wanted;
+                    let expected: Vec<_> = expected.iter().filter(is_it).cloned().collect();
+                    assert_eq!(equal(&copy, wanted), expected);
+                }
             }
             let expected = model.get(&index).map(Vec::as_slice);
             assert_eq!(
