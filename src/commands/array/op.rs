@@ -77,9 +77,9 @@ fn arop(call: &mut Call<'_>) -> CommandResult {
             }
             reply.int(n);
         }
-        Op::And => reply_bits(reply, combined(array, range, |a, b| a & b)),
-        Op::Or => reply_bits(reply, combined(array, range, |a, b| a | b)),
-        Op::Xor => reply_bits(reply, combined(array, range, |a, b| a ^ b)),
+        Op::And => reply_bits(reply, combined(array, range, -1, |a, b| a & b)),
+        Op::Or => reply_bits(reply, combined(array, range, 0, |a, b| a | b)),
+        Op::Xor => reply_bits(reply, combined(array, range, 0, |a, b| a ^ b)),
         Op::Sum => reply_number(reply, folded(array, range, i64::checked_add, Number::plus)),
         Op::Min => {
             let least = |a: i64, b| Some(a.min(b));
@@ -95,15 +95,20 @@ fn arop(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The integers of the values combined; `None`: there are none.
-fn combined(array: Option<&Array>, range: Range, combine: impl Fn(i64, i64) -> i64) -> Option<i64> {
-    let mut result: Option<i64> = None;
+/// The integers of the values combined, from `neutral` on; `None`: there are none.
+fn combined(
+    array: Option<&Array>,
+    range: Range,
+    neutral: i64,
+    combine: impl Fn(i64, i64) -> i64,
+) -> Option<i64> {
+    let (mut all, mut any) = (neutral, false);
     visit(array, range, |value| {
         if let Some(n) = integer(value) {
-            result = Some(result.map_or(n, |all| combine(all, n)));
+            (all, any) = (combine(all, n), true);
         }
     });
-    result
+    any.then_some(all)
 }
 
 fn reply_bits(reply: &mut Reply, result: Option<i64>) {
@@ -151,6 +156,7 @@ fn visit<'a>(array: Option<&'a Array>, range: Range, mut see: impl FnMut(Entry<'
 }
 
 /// A value without its decimals; `None` if it is no number, or not in the range.
+#[inline]
 fn integer(value: Entry<'_>) -> Option<i64> {
     if let Entry::Int(n) = value {
         return Some(n);

@@ -474,11 +474,15 @@ impl Slice {
             }
         };
         let (slots, width) = (&self.slots[self.first_slot()..], self.width());
-        let mut each = |at: usize| see(at, &slots[at * width..]);
-        match backward {
-            false => (start..end).all(&mut each),
-            true => (start..end).rev().all(&mut each),
-        }
+        // One loop for both directions: `see` is then inlined into it.
+        (0..end.saturating_sub(start)).all(|step| {
+            let at = if backward {
+                end - 1 - step
+            } else {
+                start + step
+            };
+            see(at, &slots[at * width..])
+        })
     }
 
     /// The offset of the last value.

@@ -70,7 +70,7 @@ pub(super) fn is_empty(slot: &[u8]) -> bool {
 }
 
 /// The value of a slot. Bytes behind the slot may follow: with eight bytes an integer is one load.
-#[inline]
+#[inline(always)]
 pub(super) fn get(slot: &[u8]) -> Option<Entry<'_>> {
     match slot[0] {
         EMPTY => None,
