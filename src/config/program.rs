@@ -488,7 +488,7 @@ fn restore_command() -> Command {
         .arg(
             folder(FROM)
                 .default_value("appendonlydir")
-                .help("The folder with the manifest, or the manifest; it is only read"),
+                .help("A backup, the folder with the manifest, or the manifest; it is only read"),
         )
         .arg(
             Arg::new(UNTIL)
@@ -502,7 +502,7 @@ fn restore_command() -> Command {
         .arg(
             folder(TO)
                 .required(true)
-                .help("The folder to start on, missing or empty"),
+                .help("The folder to start on, or its appendonlydir; missing or empty"),
         )
 }
 

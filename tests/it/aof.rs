@@ -108,6 +108,49 @@ fn what_was_done_is_there_after_a_kill() {
     }
 }
 
+/// Switched on in the configuration, as packages have it, beside a snapshot alone.
+#[test]
+fn a_snapshot_is_the_beginning_of_the_first_append_only_file() {
+    let mut server = Daemon::start(&["--save", ""]);
+    let mut client = server.connect();
+    client.ask("SET old 1");
+    client.ask("SET old 2");
+    assert_eq!(client.ask("SAVE"), "+OK\r\n");
+    server.kill();
+    let snapshot = server.folder().join("dump.rdb");
+    let saved = fs::read(&snapshot).expect("a snapshot");
+
+    let args = [
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+    ];
+    server.set_args(&args.map(str::to_owned));
+    server.restart();
+    server.wait_for_log("is loaded and becomes its base");
+    let mut client = server.connect();
+    assert_eq!(client.ask("GET old"), "$1\r\n2\r\n");
+    assert_eq!(client.ask("SET new 3"), "+OK\r\n");
+    server.kill();
+    // The set stands alone from now on.
+    fs::remove_file(&snapshot).expect("a snapshot");
+    server.restart();
+    let mut client = server.connect();
+    assert_eq!(client.ask("MGET old new"), "*2\r\n$1\r\n2\r\n$1\r\n3\r\n");
+
+    // A damaged snapshot stops the start, and leaves no set behind.
+    server.kill();
+    fs::remove_dir_all(server.folder().join("appendonlydir")).expect("the set");
+    fs::write(&snapshot, &saved[..saved.len() / 2]).expect("half a snapshot");
+    let port = server.port().to_string();
+    let args = ["--port", &port, "--appendonly", "yes"];
+    assert_eq!(run_once(server.folder(), &args, b"").code, Some(1));
+    assert!(!server.folder().join("appendonlydir").exists());
+}
+
 #[test]
 fn a_torn_end_is_cut_off_once() {
     let mut server = Daemon::start(ON);

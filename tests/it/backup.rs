@@ -309,6 +309,41 @@ fn status(c: &mut Connection, name: &str) -> String {
     words.nth(2).unwrap_or_default().to_owned()
 }
 
+/// The exit status of `russet restore` in a folder.
+fn restore_to(folder: &Path, from: &Path, to: &str) -> Option<i32> {
+    let from = from.to_str().expect("UTF-8");
+    run_once(folder, &["restore", "--from", from, "--to", to], b"").code
+}
+
+/// docs/operate.md, "Backup and restore", in its order.
+#[test]
+fn a_backup_is_restored_into_the_place_of_the_set() {
+    let args = ["--appendonly", "yes", "--save", ""];
+    let mut server = Daemon::start(&args);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    let made = create(&server, "BACKUP CREATE nightly");
+    c.ask("FLUSHALL");
+    server.kill();
+    let folder = server.folder();
+    assert_eq!(restore_to(folder, &made, "restored"), Some(0));
+    let set = folder.join("appendonlydir");
+    fs::rename(&set, folder.join("appendonlydir.bad")).expect("a move");
+    fs::rename(folder.join("restored/appendonlydir"), &set).expect("a move");
+    server.restart();
+    assert_eq!(server.connect().ask("GET a"), "$1\r\n1\r\n");
+    server.kill();
+
+    // The target may be the set's folder itself; what holds no set is refused.
+    let folder = server.folder();
+    fs::remove_dir_all(&set).expect("the set");
+    assert_eq!(restore_to(folder, &made, "appendonlydir"), Some(0));
+    let empty = folder.join("restored");
+    assert_eq!(restore_to(folder, &empty, "again"), Some(1));
+    server.restart();
+    assert_eq!(server.connect().ask("GET a"), "$1\r\n1\r\n");
+}
+
 #[test]
 fn a_backup_in_steps_is_restored_by_preloading_it() {
     for args in [&[][..], AOF] {

@@ -3,7 +3,7 @@
 //! A failed step leaves the previous state: a new file is listed in the manifest before it is
 //! written to, and files replaced by a new base are listed as history until they are removed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -109,6 +109,19 @@ impl Names {
         let moved = moved.and_then(|()| disk.sync_folder(&self.dir));
         moved.map_err(|e| OpenError::Move(self.basename.clone(), self.dir.clone(), e))?;
         Ok(Upgrade::Done)
+    }
+
+    /// Begins a set whose base is a copy of a snapshot: returns its manifest, which is saved last, so that
+    /// without it there is no set. O(bytes of the snapshot).
+    pub fn begin_with(&self, disk: &Disk, snapshot: &Path) -> Result<Manifest, OpenError> {
+        self.make_folder()?;
+        let mut manifest = Manifest::default();
+        let name = manifest.replace_base(&self.basename, BaseForm::Rdb, 0);
+        let path = self.path(&name);
+        let copied = fs::copy(snapshot, &path).and_then(|_| disk.sync(&File::open(&path)?));
+        copied.map_err(|error| OpenError::File(name, error))?;
+        self.save(disk, &manifest)?;
+        Ok(manifest)
     }
 
     pub fn make_folder(&self) -> Result<(), OpenError> {

@@ -71,8 +71,9 @@ struct Cut {
     offset: ReplOffset,
 }
 
-/// Restores as the module says; returns the messages and the exit status. `from`: the folder with
-/// the manifest, or the manifest; `to`: a folder that is missing or empty.
+/// Restores as the module says; returns the messages and the exit status. `from`: the manifest, the folder
+/// with it, or a folder (a backup, the server's `dir`) with one such folder; `to`: a folder that is missing
+/// or empty, in which a folder by the set's name is made, unless it has that name itself.
 pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
     let until = until.map(Moment::parse).transpose().map_err(Failed::Told);
     match until.and_then(|until| restore(from, until.as_ref(), to)) {
@@ -115,7 +116,7 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Fai
     told += &format!(
         "Restored to {}. It starts with: russet --dir {} --appendonly yes",
         target.dir.display(),
-        to.display(),
+        target.dir.parent().unwrap_or(to).display(),
     );
     for (directive, is, usual) in [
         ("appendfilename", &*target.basename, "appendonly.aof"),
@@ -134,23 +135,37 @@ fn folder_name(dir: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The set of a manifest, or of the only manifest in a folder.
+/// The set that `from` names; see [`run`].
 fn source(from: &Path) -> Result<Names, Failed> {
     let io = |e| Failed::Io(from.to_owned(), e);
     let manifest = match fs::metadata(from).map_err(io)?.is_dir() {
         false => from.to_owned(),
         true => {
-            let entries = fs::read_dir(from).map_err(io)?;
-            let is_one = |path: &PathBuf| path.extension().is_some_and(|e| e == "manifest");
-            let mut found = entries.filter_map(|entry| Some(entry.ok()?.path()).filter(is_one));
-            let first = found
-                .next()
-                .ok_or_else(|| Failed::Told(format!("{} holds no manifest", from.display())))?;
-            if found.next().is_some() {
-                let text = format!("{} holds several manifests: name one", from.display());
-                return Err(Failed::Told(text));
+            let mut found = manifests_in(from).map_err(io)?;
+            if found.is_empty() {
+                let entries = fs::read_dir(from).map_err(io)?;
+                let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+                // A folder that cannot be read has no manifest to offer.
+                found = folders
+                    .flat_map(|path| manifests_in(&path).unwrap_or_default())
+                    .collect();
             }
-            first
+            let count = found.len();
+            match (count, found.pop()) {
+                (1, Some(manifest)) => manifest,
+                (0, _) => {
+                    let text = format!(
+                        "{} holds no manifest of an append only file; a snapshot (dump.rdb) needs no \
+                         restoring: start with a copy of it in `dir`",
+                        from.display()
+                    );
+                    return Err(Failed::Told(text));
+                }
+                _ => {
+                    let text = format!("{} holds several manifests: name one", from.display());
+                    return Err(Failed::Told(text));
+                }
+            }
         }
     };
     let dir = manifest.parent().unwrap_or(Path::new(""));
@@ -170,6 +185,14 @@ fn source(from: &Path) -> Result<Names, Failed> {
     Ok(Names { dir, basename })
 }
 
+/// The manifests right in a folder.
+fn manifests_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?;
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "manifest");
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths.filter(is_one).collect())
+}
+
 /// Creates the folder of the new set.
 fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
     let io = |e| Failed::Io(to.to_owned(), e);
@@ -179,8 +202,13 @@ fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir_all(to).map_err(io)?,
         Err(e) => return Err(io(e)),
     }
+    let name = folder_name(&from.dir);
+    let dir = match to.file_name().is_some_and(|its| *its == *name) {
+        true => to.to_owned(),
+        false => to.join(name),
+    };
     let names = Names {
-        dir: to.join(folder_name(&from.dir)),
+        dir,
         basename: from.basename.clone(),
     };
     names

@@ -7,6 +7,7 @@
 use crate::keyspace::{Audience, Keyspace};
 use crate::server::parts::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
+use crate::server::persist::loading::AfterLoading;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
 
@@ -64,7 +65,7 @@ impl Engine {
             true => self.begin_loading_aof(),
             false => {
                 let path = config.dbfilename.path().to_owned();
-                self.begin_loading_rdb(&path)
+                self.begin_loading_rdb(&path, AfterLoading::Serve)
             }
         }
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::keyspace::Keyspace;
 use crate::persistence::check::FaultReport;
+use crate::server::parts::aof::Aof;
 use crate::server::parts::loading::{
     ExpiredKeys, LoadError, LoadFailed, LoadOptions, Progress, RdbFile, read_options, reason,
 };
@@ -68,7 +69,11 @@ impl Server {
 impl Engine {
     /// Prepares to load a file, if it exists. A file that cannot be loaded must stop
     /// the server, which would otherwise overwrite it.
-    pub(super) fn begin_loading_rdb(&mut self, path: &Path) -> Result<(), LoadFailed> {
+    pub(super) fn begin_loading_rdb(
+        &mut self,
+        path: &Path,
+        after: AfterLoading,
+    ) -> Result<(), LoadFailed> {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -88,16 +93,31 @@ impl Engine {
         };
         server.begin_loading(keyspace, file.bytes());
         let began = Instant::now();
-        let loader = RdbLoader { file, path, began };
+        let loader = RdbLoader {
+            file,
+            path,
+            after,
+            began,
+        };
         self.loader = Some(Box::new(loader));
         Ok(())
     }
+}
+
+/// What follows the loading of a snapshot at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterLoading {
+    /// Nothing more.
+    Serve,
+    /// A copy of the file is the base of the append only file, which does not exist yet.
+    BecomeBase,
 }
 
 /// The configured file, loaded at the start.
 struct RdbLoader {
     file: RdbFile,
     path: PathBuf,
+    after: AfterLoading,
     began: Instant,
 }
 
@@ -146,7 +166,16 @@ impl Load for RdbLoader {
             // Replicas that continue have these keys.
             keyspace.effects.state(db, [&b"DEL"[..], &key].into_iter());
         }
-        if server.config.appendonly {
+        let is_base = self.after == AfterLoading::BecomeBase;
+        if server.config.appendonly && is_base && server.persist.aof.log().is_none() {
+            let names = Aof::names(&server.config);
+            let begun = names.begin_with(server.persist.aof.disk(), &self.path);
+            let manifest = begun.map_err(|error| {
+                tracing::warn!("{error}");
+                LoadFailed
+            })?;
+            server.open_aof(keyspace, names, manifest)?;
+        } else if server.config.appendonly {
             // The append only file was switched on meanwhile.
             server
                 .set_appendonly(keyspace, true, false)

@@ -17,6 +17,7 @@ use crate::persistence::aof::{Disk, Manifest, Names};
 use crate::server::parts::aof::Aof;
 use crate::server::parts::loading::LoadFailed;
 use crate::server::persist::aof::AofLoader;
+use crate::server::persist::loading::AfterLoading;
 use crate::server::state::world::Engine;
 
 /// What `preload-file` names.
@@ -98,7 +99,7 @@ impl Engine {
             if let Err(error) = fs::metadata(&preload.path) {
                 return Err(preload.tell_failure(&system_text(&error)));
             }
-            return self.begin_loading_rdb(&preload.path);
+            return self.begin_loading_rdb(&preload.path, AfterLoading::Serve);
         }
         let disk = self.server.persist.aof.disk().clone();
         if config.appendonly {

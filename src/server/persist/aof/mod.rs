@@ -14,6 +14,7 @@ use crate::persistence::aof::{Manifest, Names, Owner};
 use crate::server::clients::blocked::Until;
 use crate::server::parts::aof::{Aof, AofState};
 use crate::server::parts::loading::LoadFailed;
+use crate::server::persist::loading::AfterLoading;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -155,16 +156,27 @@ impl Engine {
         }
     }
 
-    /// Prepares to load the append only file, or begins an empty one.
+    /// Prepares to load the append only file. If there is none, it begins with the data of the snapshot,
+    /// or empty without one.
     pub(super) fn begin_loading_aof(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace, server, ..
         } = self;
         let names = Aof::names(&server.config);
+        let snapshot = server.config.dbfilename.path().to_owned();
         match AofLoader::prepare(names.clone(), server.persist.aof.disk())? {
             (Some(loader), bytes) => {
                 server.begin_loading(keyspace, bytes);
                 self.loader = Some(Box::new(loader));
+            }
+            (None, _) if snapshot.exists() => {
+                tracing::warn!(
+                    "There is no append only file in '{}': the snapshot '{}' is loaded and becomes \
+                     its base",
+                    names.dir.display(),
+                    snapshot.display()
+                );
+                self.begin_loading_rdb(&snapshot, AfterLoading::BecomeBase)?;
             }
             (None, _) => server.open_aof(keyspace, names, Manifest::default())?,
         }
