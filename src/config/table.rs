@@ -308,6 +308,8 @@ directives! {
         "rdb-del-sync-files", flag, [], Works;
     dir: Dir = Dir::default() =>
         "dir", special, [PROTECTED DENY_LOADING VOLATILE], Works;
+    dir_lock: bool = true =>
+        "dir-lock", flag, [], Works;
     rdb_save_incremental_fsync: bool = true =>
         "rdb-save-incremental-fsync", flag, [], Works;
     preload_file: Text = Text::default() =>
@@ -897,7 +899,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds twenty-six of its own, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds twenty-seven of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
     /// Valkey 9.2.
     #[test]
@@ -908,7 +910,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 28 + 44 + 36);
+        assert_eq!(shown, 203 + 28 + 44 + 37);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -75,6 +75,17 @@ const ROWS: &[Row] = &[
         let dir = on.server.config.dir.0.path();
         std::env::set_current_dir(dir).map_err(|error| system_text(&error))
     }),
+    row(
+        &["dir", "dbfilename", "save", "appendonly", "dir-lock"],
+        |on| {
+            let server = &mut *on.server;
+            if !server.persist.saving.on_disk {
+                return Ok(());
+            }
+            let followed = server.persist.locks.follow(&server.config);
+            followed.map_err(|error| error.to_string())
+        },
+    ),
     row(&tls::SETTINGS, |on| {
         const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
         on.server.configure_tls().map_err(|_| FAILED.to_owned())

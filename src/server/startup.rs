@@ -21,6 +21,7 @@ use crate::server::cluster::Begun;
 use crate::server::parts::tls::load as load_tls;
 use crate::server::parts::users;
 use crate::server::parts::users::load::rule_problem;
+use crate::server::process::DataLocks;
 use crate::server::process::file_limit::FileLimit;
 use crate::server::process::pidfile::PidFile;
 use crate::server::process::supervised::Supervisor;
@@ -102,6 +103,11 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
             }
         },
     };
+    let mut locks = DataLocks::default();
+    if let Err(error) = locks.follow(&config) {
+        tracing::warn!("{error}");
+        return 1;
+    }
     // Only now: a second server must not overwrite the pid file of the one that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
@@ -112,6 +118,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         pidfile: pidfile.clone(),
         supervisor,
         node,
+        locks,
     };
     match serve(config, file, table, sentinel, place) {
         Ok(ServeEnd::NotLoaded) => {
@@ -441,6 +448,7 @@ struct Surroundings {
     supervisor: Supervisor,
     /// Of a node of a cluster.
     node: Option<Begun>,
+    locks: DataLocks,
 }
 
 /// Builds the engine and the loop, loads the persisted data, reports readiness, and serves.
@@ -458,6 +466,7 @@ fn serve(
         pidfile,
         supervisor,
         node,
+        locks,
     } = place;
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
@@ -472,6 +481,7 @@ fn serve(
     let persist = &mut engine.server.persist;
     persist.snapshots.set_wake(Arc::new(tell_saved));
     persist.saving.on_disk = true;
+    persist.locks = locks;
     let synced = Arc::clone(&wake);
     let tell_synced = move || _ = (&*synced).write(b"a");
     persist.aof.set_wake(Arc::new(tell_synced));

@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener, os::unix::fs::symlink};
 
 use crate::support::{
     Daemon,
-    daemon::russet,
+    daemon::{free_port_of, russet},
     once::{Ended, run_once, run_program},
 };
 
@@ -219,4 +219,45 @@ fn renamed_commands_answer_to_their_new_names_alone() {
         ended.err.contains("at line 2") && ended.err.contains("No such command in rename-command"),
         "{ended:?}"
     );
+}
+
+/// Two servers that write the same files lose each other's data: the second does not start.
+#[test]
+fn files_that_another_server_writes_are_refused() {
+    let mut first = Daemon::start(&["--appendonly", "yes", "--save", "900 1"]);
+    let port = free_port_of(22_000, 1_000).to_string();
+    let folder = first.folder().to_owned();
+    for args in [&["--appendonly", "yes"][..], &["--save", "900 1"]] {
+        let args = [&["--port", &port][..], args].concat();
+        let ended = run_once(&folder, &args, b"");
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let told = format!("is written by another server, process {}", first.pid());
+        assert!(ended.out.contains(&told), "{ended:?}");
+        let named = folder.to_str().expect("UTF-8");
+        assert!(ended.out.contains(named), "{ended:?}");
+    }
+
+    // With other names, without files of its own, or if the operator says so, it starts.
+    let second = Daemon::start(&["--save", "", "--enable-protected-configs", "yes"]);
+    let mut c = second.connect();
+    let dir = format!("CONFIG SET dir {}", folder.display());
+    assert_eq!(c.ask(&dir), "+OK\r\n");
+    let refused = c.ask("CONFIG SET appendonly yes");
+    assert!(
+        refused.contains("is written by another server"),
+        "{refused}"
+    );
+    assert_eq!(
+        c.ask("CONFIG GET appendonly"),
+        "*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n"
+    );
+    assert_eq!(c.ask("CONFIG SET dbfilename other.rdb"), "+OK\r\n");
+    assert_eq!(c.ask("CONFIG SET dir-lock no"), "+OK\r\n");
+
+    // The lock ends with its server, however that ends.
+    first.kill();
+    assert!(folder.join(".appendonlydir.appendonly.aof.lock").exists());
+    first.restart();
+    assert!(first.terminate().success());
+    assert!(!folder.join(".appendonlydir.appendonly.aof.lock").exists());
 }

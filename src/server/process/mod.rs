@@ -4,6 +4,7 @@
 //! applied again by `commands::server::config`.
 
 pub mod background;
+pub mod data_locks;
 pub mod file_limit;
 pub mod oom_score;
 pub mod pidfile;
@@ -11,6 +12,7 @@ pub mod supervised;
 pub mod title;
 
 pub use background::enter_background;
+pub use data_locks::DataLocks;
 pub use file_limit::{FileLimit, raise_file_limit};
 pub use oom_score::apply_oom_score;
 pub(in crate::server) use oom_score::apply_oom_score_of_child;

@@ -263,6 +263,7 @@ impl Loop {
         for session in server.clients.iter_mut() {
             session.stream = None;
         }
+        drop(std::mem::take(&mut server.persist.locks));
         std::mem::forget(self.engine);
         paths
     }

@@ -45,6 +45,7 @@ use crate::server::parts::tls::Tls;
 use crate::server::parts::tracking::Tracking;
 use crate::server::parts::turn::Turn;
 use crate::server::parts::users::Acl;
+use crate::server::process::DataLocks;
 use crate::server::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Guest, NewGuest};
@@ -138,6 +139,7 @@ pub struct Persist {
     pub saving: Saving,
     pub aof: Aof,
     pub backups: Backups,
+    pub locks: DataLocks,
 }
 
 impl Persist {
@@ -149,6 +151,7 @@ impl Persist {
             saving: Saving::new(now_s),
             aof: Aof::default(),
             backups: Backups::default(),
+            locks: DataLocks::default(),
         }
     }
 }

@@ -1,0 +1,171 @@
+//! `dir-lock`: two servers that write the same files would lose each other's data.
+//!
+//! A lock is a file beside the data that names it and is locked (`flock`) while its server lives; it holds
+//! the number of the process:
+//!
+//!     .dump.rdb.lock                      the snapshot, if save points write it
+//!     .appendonlydir.appendonly.aof.lock  the append only file, if it is on
+//!
+//! A crash leaves the file, but not the lock. Where the file system cannot lock, or the file cannot be
+//! made, the log tells so and the server goes on.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::config::{Config, system_text};
+
+/// How often a lock is tried again whose file was removed meanwhile by a server that ended.
+const TRIES: usize = 100;
+
+/// The locks held. They end with it.
+#[derive(Debug, Default)]
+pub struct DataLocks {
+    held: Vec<Lock>,
+}
+
+/// Another server writes the file.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is written by another server, process {pid}: the lock {} says so. Give this one another dir or file \
+     name, or set dir-lock no",
+    .data.display(), .lock.display()
+)]
+pub struct InUse {
+    data: PathBuf,
+    lock: PathBuf,
+    pid: String,
+}
+
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    /// Closing it ends the lock.
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While it is still locked, so that it is this server's file. One that stays does no harm.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl DataLocks {
+    /// Holds the locks that the settings ask for, and no others. On an error those held before stay, with
+    /// some of the new ones.
+    pub fn follow(&mut self, config: &Config) -> Result<(), InUse> {
+        let wanted = wanted(config);
+        for (data, path) in &wanted {
+            if self.held.iter().any(|lock| lock.path == *path) {
+                continue;
+            }
+            match take(path) {
+                Ok(Some(file)) => self.held.push(Lock {
+                    path: path.clone(),
+                    _file: file,
+                }),
+                Ok(None) => {
+                    return Err(InUse {
+                        data: data.clone(),
+                        lock: path.clone(),
+                        pid: pid_in(path),
+                    });
+                }
+                Err(error) => {
+                    let (path, why) = (path.display(), system_text(&error));
+                    tracing::info!("The data is not locked, {path}: {why}");
+                }
+            }
+        }
+        let is_wanted = |lock: &Lock| wanted.iter().any(|(_, path)| *path == lock.path);
+        self.held.retain(is_wanted);
+        Ok(())
+    }
+}
+
+/// The files or folders that the server writes by itself, each with its lock's path.
+fn wanted(config: &Config) -> Vec<(PathBuf, PathBuf)> {
+    let mut wanted = Vec::new();
+    if !config.dir_lock || config.is_sentinel {
+        return wanted;
+    }
+    let here = |name: &str| std::path::absolute(name).unwrap_or_else(|_| name.into());
+    if !config.save.0.is_empty() {
+        let name = config.dbfilename.lossy();
+        wanted.push((here(&name), here(&format!(".{name}.lock"))));
+    }
+    if config.appendonly {
+        let (folder, name) = (config.appenddirname.lossy(), config.appendfilename.lossy());
+        wanted.push((here(&folder), here(&format!(".{folder}.{name}.lock"))));
+    }
+    wanted
+}
+
+/// Takes a lock; `None`: another process holds it.
+fn take(path: &Path) -> io::Result<Option<File>> {
+    for _ in 0..TRIES {
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        // The server that held it before may have removed this file as it ended.
+        let is_there = fs::metadata(path).is_ok_and(|there| {
+            let own = file.metadata();
+            own.is_ok_and(|own| own.ino() == there.ino() && own.dev() == there.dev())
+        });
+        if is_there {
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())?;
+            return Ok(Some(file));
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ENOLCK))
+}
+
+/// The number of the process that holds a lock, as far as its file says.
+fn pid_in(path: &Path) -> String {
+    /// More is not of our making.
+    const DIGITS_MAX: u64 = 20;
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(DIGITS_MAX).read_to_string(&mut text));
+    match read {
+        Ok(_) if text.trim().parse::<u32>().is_ok() => text.trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_has_a_lock_at_a_time_and_its_file_goes_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(".dump.rdb.lock");
+        // A crashed server left it.
+        fs::write(&path, "1\n").expect("a file");
+        let file = take(&path).expect("a file system with locks");
+        let lock = Lock {
+            path: path.clone(),
+            _file: file.expect("it is free"),
+        };
+        assert!(take(&path).expect("a file").is_none());
+        assert_eq!(pid_in(&path), std::process::id().to_string());
+        drop(lock);
+        assert!(!path.exists());
+        assert!(take(&path).expect("a file").is_some());
+    }
+}
