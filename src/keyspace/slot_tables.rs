@@ -1,10 +1,10 @@
 //! The tables of a database whose keys have slots: a hash table for each slot.
 //!
-//!     page     64 slots: their hash tables, a cache line each. Made with the first key of one of them,
-//!              dropped with the last of all; the last one dropped is kept for the next
-//!     counts   keys by slot and by page, and a bit for each slot that has keys: what counts or walks
-//!              meets no other slot
-//!     expiry   the earliest expiries of all slots, in one tree (`encodings::hashtable`, its `expiry`)
+//!     tables   by slot, in pages of 64, with the earliest expiries of all of them in one tree
+//!              (`encodings::hashtable`, its `tables` and `expiry`). A page is made with the first key of
+//!              one of its slots, and dropped with the last of all
+//!     counts   keys and volatile keys by slot, keys by page, and a bit for each slot that has keys: what
+//!              counts or walks meets no other slot
 //!
 //! Positions that callers keep, as `table` describes them:
 //!
@@ -13,13 +13,11 @@
 //!
 //! Invariants
 //!   1. A slot has a bit exactly when it has keys; `keys` is the length of its table.
-//!   2. A slot with keys has its page.
-//!   3. `expiry` is lent to a table while that changes, and has the records of all of them.
+//!   2. A page is there exactly when its slots have keys.
 //!
-//! Memory: 70 KiB when there is a key, up to 1 MiB more with keys in all slots; an empty slot's table
+//! Memory: 260 KiB when there is a key, up to 1 MiB more with keys in all slots; an empty slot's table
 //! allocates nothing.
-//! Cost: that of a hash table, and one more read of a cache line, which is prefetched for a batch. A random
-//! key: some 100 steps over counts.
+//! Cost: that of a hash table of one segment. A random key: some 100 steps over counts.
 
 use rand::Rng;
 
@@ -29,8 +27,7 @@ use super::slot_set::{Among, SlotSet, WORDS};
 use crate::base::alloc::boxed_bytes;
 use crate::base::hash;
 use crate::base::mover::Mover;
-use crate::encodings::hashtable::{Handle, HashTable, Shape, SharedExpiry, Word};
-use crate::encodings::prefetch::prefetch;
+use crate::encodings::hashtable::{Handle, HashTable, Shape, Tables, Word};
 
 /// Slots of a page.
 const PAGE: usize = SLOTS / WORDS;
@@ -41,29 +38,15 @@ const SLOT_BITS: u32 = SLOTS.ilog2();
 /// All places are below it.
 pub(super) const PLACES: u64 = (SLOTS as u64) << 32;
 
-/// One slot.
-#[derive(Default)]
-#[repr(align(64))]
-struct Slot {
-    entries: HashTable,
-    /// Keys that have an expiry.
-    volatile: u32,
-}
-
-const _: () = assert!(size_of::<Slot>() == 64);
-
-type Page = [Slot; PAGE];
-
 /// See the module.
 pub(super) struct SlotTables {
-    pages: [Option<Box<Page>>; WORDS],
-    /// The page that was dropped last: its tables are empty.
-    spare: Option<Box<Page>>,
+    tables: Tables<WORDS>,
     in_use: SlotSet,
     keys: [u32; SLOTS],
+    /// Keys that have an expiry.
+    volatile: [u32; SLOTS],
     page_keys: [u32; WORDS],
     len: usize,
-    expiry: SharedExpiry,
 }
 
 /// The table of one slot, taken out.
@@ -77,30 +60,20 @@ pub(super) fn rehash(word: Word) -> u64 {
     hash::keys().hash(Entry::of(word).key())
 }
 
-fn new_page() -> Box<Page> {
-    Box::new(std::array::from_fn(|_| Slot::default()))
-}
-
 #[inline]
 fn page_of(slot: u16) -> usize {
     usize::from(slot) / PAGE % WORDS
 }
 
-#[inline]
-fn line_of(slot: u16) -> usize {
-    usize::from(slot) % PAGE
-}
-
 impl SlotTables {
     pub fn new() -> Box<SlotTables> {
         Box::new(SlotTables {
-            pages: [const { None }; WORDS],
-            spare: None,
+            tables: Tables::new(),
             in_use: SlotSet::default(),
             keys: [0; SLOTS],
+            volatile: [0; SLOTS],
             page_keys: [0; WORDS],
             len: 0,
-            expiry: SharedExpiry::default(),
         })
     }
 
@@ -126,7 +99,7 @@ impl SlotTables {
     }
 
     fn volatile_of(&self, slot: u16) -> usize {
-        self.slot(slot).map_or(0, |its| its.volatile as usize)
+        self.volatile[usize::from(slot) % SLOTS] as usize
     }
 
     /// The slots with keys, in order.
@@ -152,34 +125,19 @@ impl SlotTables {
         None
     }
 
-    #[inline]
-    fn slot(&self, slot: u16) -> Option<&Slot> {
-        let page = self.pages[page_of(slot)].as_ref()?;
-        Some(&page[line_of(slot)])
-    }
-
     /// The table of a slot. `None`: it has no keys, as some with a table.
     #[inline]
     pub fn get(&self, slot: u16) -> Option<&HashTable> {
-        Some(&self.slot(slot)?.entries)
-    }
-
-    #[inline]
-    fn slot_mut(&mut self, slot: u16) -> (&mut Slot, &mut SharedExpiry) {
-        let page = self.pages[page_of(slot)].as_mut();
-        let page = page.expect("a slot with keys has its page");
-        (&mut page[line_of(slot)], &mut self.expiry)
+        self.tables.get(slot)
     }
 
     /// Bytes of all tables, entries excluded. O(slots in use).
     pub fn memory_bytes(&self) -> usize {
-        let pages = self.pages.iter().chain([&self.spare]).flatten().count();
         let tables = self.slots(Among::All).filter_map(|slot| self.get(slot));
         boxed_bytes::<SlotTables>()
             + boxed_bytes::<[u64; WORDS]>()
-            + pages * boxed_bytes::<Page>()
+            + self.tables.memory_bytes()
             + tables.map(HashTable::memory_bytes).sum::<usize>()
-            + self.expiry.memory_bytes()
     }
 
     /// The shapes of all tables together; the depth is the deepest one's. O(segments).
@@ -196,72 +154,93 @@ impl SlotTables {
 
     // --- by key ---
 
-    /// Prefetches the slot's line.
+    /// As `HashTable::find_handle`.
     #[inline]
-    pub fn prefetch_table(&self, slot: u16) {
-        if let Some(its) = self.slot(slot) {
-            prefetch(std::ptr::from_ref(its).addr());
-        }
+    pub fn find_handle(
+        &self,
+        slot: u16,
+        hash: u64,
+        eq: impl FnMut(Word) -> bool,
+    ) -> Option<Handle> {
+        self.tables.find_handle(slot, hash, eq)
     }
 
-    /// Whether expiries are noted.
+    /// Prefetches the first read of a lookup in a slot.
     #[inline]
-    pub fn has_expiries(&self) -> bool {
-        !self.expiry.is_empty()
+    pub fn prefetch_root(&self, slot: u16) {
+        self.tables.prefetch_root(slot);
+    }
+
+    /// See `Table::prefetch`; keys are slots with hashes.
+    #[inline]
+    pub fn prefetch(
+        &self,
+        keys: impl Iterator<Item = (u16, u64)> + Clone,
+        reach: impl Fn(Word) -> Option<usize> + Copy,
+    ) {
+        let is_noted = !self.tables.expiry().is_empty();
+        for (slot, hash) in keys.clone() {
+            self.tables.prefetch_lines(slot, hash, is_noted);
+        }
+        for (slot, hash) in keys {
+            self.tables.prefetch_entries(slot, hash, reach);
+        }
     }
 
     /// Adds an entry.
     pub fn insert(&mut self, slot: u16, hash: u64, word: Word, is_volatile: bool) {
-        let page = page_of(slot);
-        if self.pages[page].is_none() {
-            self.pages[page] = Some(self.spare.take().unwrap_or_else(new_page));
-        }
-        let (its, expiry) = self.slot_mut(slot);
-        its.volatile += u32::from(is_volatile);
-        its.entries
-            .with_shared(expiry, slot, |entries| entries.insert(hash, word, rehash));
+        self.tables
+            .change(slot, |entries| entries.insert(hash, word, rehash));
         let keys = &mut self.keys[usize::from(slot)];
         *keys += 1;
         if *keys == 1 {
             self.in_use.insert(slot);
         }
-        self.page_keys[page] += 1;
+        if is_volatile {
+            self.volatile[usize::from(slot)] += 1;
+        }
+        self.page_keys[page_of(slot)] += 1;
         self.len += 1;
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, slot: u16, handle: Handle, was_volatile: bool) {
-        let (its, expiry) = self.slot_mut(slot);
-        its.volatile -= u32::from(was_volatile);
-        its.entries
-            .with_shared(expiry, slot, |entries| entries.remove_at(handle));
-        self.keys_left(slot, 1);
+        self.tables
+            .change(slot, |entries| entries.remove_at(handle));
+        self.keys_left(slot, 1, u32::from(was_volatile));
     }
 
-    /// Counts keys that have left a slot; drops a page without keys.
-    fn keys_left(&mut self, slot: u16, count: u32) {
+    /// Counts keys that have left a slot, some of which had an expiry; drops a page without keys.
+    fn keys_left(&mut self, slot: u16, count: u32, volatile: u32) {
         let keys = &mut self.keys[usize::from(slot)];
         *keys -= count;
         if *keys == 0 {
             self.in_use.remove(slot);
         }
+        if volatile > 0 {
+            self.volatile[usize::from(slot)] -= volatile;
+        }
         let page = page_of(slot);
         self.page_keys[page] -= count;
         self.len -= count as usize;
         if self.page_keys[page] == 0 {
-            self.spare = self.pages[page].take();
+            self.tables.drop_page(slot);
         }
     }
 
     /// Replaces the word of an entry by one of the same key.
     pub fn replace(&mut self, slot: u16, handle: Handle, word: Word, volatile: [bool; 2]) {
+        self.tables.change(slot, |entries| {
+            if entries.word_at(handle) != word {
+                entries.replace_at(handle, word);
+            }
+        });
         let [was_volatile, is_volatile] = volatile;
-        let (its, _) = self.slot_mut(slot);
-        if its.entries.word_at(handle) != word {
-            its.entries.replace_at(handle, word);
+        if was_volatile != is_volatile {
+            let its = &mut self.volatile[usize::from(slot)];
+            *its -= u32::from(was_volatile);
+            *its += u32::from(is_volatile);
         }
-        its.volatile -= u32::from(was_volatile);
-        its.volatile += u32::from(is_volatile);
     }
 
     /// Takes the whole table of a slot out. O(1), and O(segments) if expiries are noted.
@@ -270,15 +249,10 @@ impl SlotTables {
         if keys == 0 {
             return None;
         }
-        let (its, expiry) = self.slot_mut(slot);
-        its.entries
-            .with_shared(expiry, slot, HashTable::forget_expiries);
-        let taken = TakenSlot {
-            entries: std::mem::take(&mut its.entries),
-            volatile: std::mem::take(&mut its.volatile) as usize,
-        };
-        self.keys_left(slot, keys);
-        Some(taken)
+        let volatile = self.volatile_of(slot);
+        let entries = self.tables.take(slot);
+        self.keys_left(slot, keys, volatile as u32);
+        Some(TakenSlot { entries, volatile })
     }
 
     // --- by time ---
@@ -286,15 +260,14 @@ impl SlotTables {
     /// See `HashTable::note_expiry`.
     #[inline]
     pub fn note_expiry(&mut self, slot: u16, hash: u64, when_ms: i64) {
-        self.expiry.open();
-        let (its, expiry) = self.slot_mut(slot);
-        its.entries
-            .with_shared(expiry, slot, |entries| entries.note_expiry(hash, when_ms));
+        self.tables.expiry_mut().open();
+        self.tables
+            .change(slot, |entries| entries.note_expiry(hash, when_ms));
     }
 
     #[inline]
     pub fn next_due(&self) -> Option<i64> {
-        self.expiry.next_due()
+        self.tables.expiry().next_due()
     }
 
     /// See `HashTable::collect_due`, of all slots, the earliest first.
@@ -306,15 +279,14 @@ impl SlotTables {
         mut due: impl FnMut(Word),
     ) -> bool {
         for _ in 0..visits {
-            let Some(slot) = self.expiry.first_due(until_ms) else {
+            let Some(slot) = self.tables.expiry().first_due(until_ms) else {
                 return false;
             };
-            let (its, expiry) = self.slot_mut(slot);
-            its.entries.with_shared(expiry, slot, |entries| {
+            self.tables.change(slot, |entries| {
                 entries.collect_due(until_ms, 1, &mut look, &mut due)
             });
         }
-        self.expiry.first_due(until_ms).is_some()
+        self.tables.expiry().first_due(until_ms).is_some()
     }
 
     // --- all entries ---
@@ -408,7 +380,7 @@ impl SlotTables {
         rng: &mut impl Rng,
         has_expiry: impl Fn(Word) -> bool,
     ) -> Option<Word> {
-        let drawn = self.expiry.draw(rng);
+        let drawn = self.tables.expiry().draw(rng);
         for (slot, prefix) in drawn {
             let word = self.get(slot)?.random_in(prefix, rng, &has_expiry);
             if word.is_some() {
@@ -424,11 +396,9 @@ impl SlotTables {
     }
 
     /// Passes every word to `free`. O(n).
-    pub fn drain(mut self, mut free: impl FnMut(Word)) {
-        for page in self.pages.iter_mut().filter_map(Option::take) {
-            for mut its in *page {
-                its.entries.clear_with(&mut free);
-            }
+    pub fn drain(self, mut free: impl FnMut(Word)) {
+        for mut entries in self.tables.into_tables() {
+            entries.clear_with(&mut free);
         }
     }
 
@@ -441,11 +411,10 @@ impl SlotTables {
             return;
         };
         if cursor == 0 {
-            self.expiry.relocate(mover);
+            self.tables.expiry_mut().relocate(mover);
         }
         if inner == 0 {
-            let (its, _) = self.slot_mut(slot);
-            its.entries.relocate_lines(mover);
+            self.tables.relocate_lines(slot, mover);
         }
     }
 
@@ -454,8 +423,9 @@ impl SlotTables {
         let Some((slot, inner)) = self.position(cursor, Among::All) else {
             return 0;
         };
-        let (its, _) = self.slot_mut(slot);
-        let next = its.entries.relocate_words(inner, change);
+        let next = self
+            .tables
+            .change(slot, |entries| entries.relocate_words(inner, change));
         self.after(slot, next, Among::All)
     }
 
@@ -467,23 +437,24 @@ impl SlotTables {
             assert_eq!(keys, self.len_of(slot), "slot {slot}");
             assert_eq!(self.in_use.has(slot), keys > 0, "slot {slot}");
             len += keys;
-            let Some(its) = self.slot(slot) else { continue };
-            its.entries.check_invariants(rehash);
-            let words = its.entries.iter();
+            let Some(entries) = self.get(slot) else {
+                continue;
+            };
+            entries.check_invariants(rehash);
+            let words = entries.iter();
             let volatile = words.filter(|&word| {
                 assert_eq!(slot_of(word), slot, "an entry is in its slot's table");
                 Entry::word_has_expiry(word)
             });
-            assert_eq!(volatile.count(), its.volatile as usize);
+            assert_eq!(volatile.count(), self.volatile_of(slot));
         }
         assert_eq!(len, self.len);
         for (page, &keys) in self.page_keys.iter().enumerate() {
             let slots = &self.keys[page * PAGE..][..PAGE];
             assert_eq!(slots.iter().sum::<u32>(), keys);
-            assert_eq!(self.pages[page].is_some(), keys > 0);
+            assert_eq!(self.tables.has_page((page * PAGE) as u16), keys > 0);
         }
-        self.expiry
-            .check_invariants(|slot, prefix| self.get(slot)?.record_at(prefix));
+        self.tables.check_invariants();
     }
 }
 

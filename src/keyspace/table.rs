@@ -31,7 +31,7 @@ use super::slot_tables::{PLACES, SlotTables, rehash};
 use super::{FieldExpiries, KeyHash, KeyHasher, Ref};
 use crate::base::mover::Mover;
 use crate::base::text::is_same;
-use crate::encodings::hashtable::{self, Handle, HashTable, Shape};
+use crate::encodings::hashtable::{self, Handle, HashTable, Shape, Word};
 use crate::encodings::prefetch::ahead;
 use crate::types::{Encoding, Hash, Stream, Type};
 
@@ -166,15 +166,6 @@ impl Table {
         })
     }
 
-    /// The hash table of a key: an empty one if the key's slot has none.
-    #[inline]
-    fn entries_of(&self, hash: KeyHash) -> &HashTable {
-        match &self.slots {
-            None => &self.entries,
-            Some(slots) => slots.get(hash.slot()).unwrap_or(&self.entries),
-        }
-    }
-
     /// Keys that have an expiry.
     #[inline]
     pub fn volatile(&self) -> usize {
@@ -230,7 +221,7 @@ impl Table {
     pub fn prefetch_directory(&self, hash: KeyHash) {
         match &self.slots {
             None => self.entries.prefetch_directory(hash.hash()),
-            Some(slots) => slots.prefetch_table(hash.slot()),
+            Some(slots) => slots.prefetch_root(hash.slot()),
         }
     }
 
@@ -248,17 +239,15 @@ impl Table {
             }
             return;
         };
-        let has_expiries = slots.has_expiries();
-        let tables = || {
-            hashes
-                .iter()
-                .filter_map(|hash| Some((slots.get(hash.slot())?, hash.hash())))
-        };
-        for (entries, hash) in tables() {
-            entries.prefetch_lines(hash, has_expiries);
-        }
-        for (entries, hash) in tables() {
-            entries.prefetch_entries(hash, reach);
+        slots.prefetch(hashes.iter().map(|hash| (hash.slot(), hash.hash())), reach);
+    }
+
+    /// See `HashTable::find_handle`.
+    #[inline]
+    fn find_handle(&self, hash: KeyHash, eq: impl FnMut(Word) -> bool) -> Option<Handle> {
+        match &self.slots {
+            None => self.entries.find_handle(hash.hash(), eq),
+            Some(slots) => slots.find_handle(hash.slot(), hash.hash(), eq),
         }
     }
 
@@ -266,7 +255,7 @@ impl Table {
     #[inline]
     pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
         let mut found = None;
-        let handle = self.entries_of(hash).find_handle(hash.hash(), |word| {
+        let handle = self.find_handle(hash, |word| {
             let entry = Entry::of(word);
             let is_it = is_same(entry.key(), key);
             if is_it {
@@ -282,7 +271,7 @@ impl Table {
     pub fn find_entry(&self, entry: Entry) -> Option<Found> {
         let is_it = |word| Entry::of(word) == entry;
         let hash = self.hash(entry.key());
-        let handle = self.entries_of(hash).find_handle(hash.hash(), is_it)?;
+        let handle = self.find_handle(hash, is_it)?;
         Some(Found { handle, entry })
     }
 

@@ -4,7 +4,7 @@
 //! All are hints: nothing is changed, and the element need not be there.
 
 use super::line::{match_tag, tag_of_hash, word_of_cell};
-use super::{HashTable, Word};
+use super::{HashTable, SegmentRef, Word};
 use crate::encodings::prefetch::prefetch;
 
 /// Prefetch reach for short entries: two lines if they cross into a second one, else one line.
@@ -30,13 +30,7 @@ impl HashTable {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if !segment.is_none() {
-            for line in segment.lines_of(tag_of_hash(hash)) {
-                prefetch(line.addr());
-            }
-            if is_noted {
-                // Its header says which expiries need a note.
-                prefetch(segment.segment().0.addr());
-            }
+            segment.prefetch_lines(hash, is_noted);
         }
     }
 
@@ -47,11 +41,35 @@ impl HashTable {
     pub fn prefetch_entries(&self, hash: u64, reach: impl Fn(Word) -> Option<usize>) {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
-        if segment.is_none() {
-            return;
+        if !segment.is_none() {
+            segment.prefetch_entries(hash, reach);
         }
+    }
+}
+
+impl SegmentRef {
+    /// See [`HashTable::prefetch_lines`]; `hash` is the table's own. There is a segment.
+    #[inline(always)]
+    pub(super) fn prefetch_lines(self, hash: u64, is_noted: bool) {
+        for line in self.lines_of(tag_of_hash(hash)) {
+            prefetch(line.addr());
+        }
+        if is_noted {
+            // Its header says which expiries need a note.
+            prefetch(self.segment().0.addr());
+        }
+    }
+
+    /// See [`HashTable::prefetch_entries`]; `hash` is the table's own. There is a segment. Returns whether
+    /// the tag is there.
+    #[inline(always)]
+    pub(super) fn prefetch_entries(
+        self,
+        hash: u64,
+        reach: impl Fn(Word) -> Option<usize>,
+    ) -> bool {
         let tag = tag_of_hash(hash);
-        for line in segment.lines_of(tag) {
+        for line in self.lines_of(tag) {
             // SAFETY: a bucket's line.
             let mut mask = unsafe { match_tag(line, tag) };
             let found = mask != 0;
@@ -65,11 +83,12 @@ impl HashTable {
             }
             if found {
                 // Very likely this is the element: skip the other line.
-                return;
+                return true;
             }
         }
         // It may be about to be inserted.
-        segment.prefetch_way(tag);
+        self.prefetch_way(tag);
+        false
     }
 }
 

@@ -28,7 +28,7 @@
 //! some 10 us and 500 reads of entries. Doubling the directory: see `directory`.
 //! Cursors: `scan`. Walks with a known frontier: `frontier`. Random picks: `random`.
 //! Active expiry: `expiry`. Lazy free: `drain`. Defragmentation: `relocate`.
-//! Prefetching for a batch: `ahead`.
+//! Prefetching for a batch: `ahead`. Thousands of small tables: `tables`.
 #![allow(unsafe_code)]
 
 mod ahead;
@@ -50,6 +50,7 @@ mod resize;
 mod scan;
 mod segment;
 mod shape;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -61,12 +62,13 @@ pub(crate) use ahead::SHORT_REACH;
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
-pub use expiry::SharedExpiry;
+use expiry::SharedExpiry;
 use line::{CELLS, cell_of, tag_of_hash, with_word, word_of_cell};
 pub(crate) use near::TIME_MAX;
 use place::Placed;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;
+pub use tables::Tables;
 
 /// The content of a cell: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose three
 /// low bits are flags.
