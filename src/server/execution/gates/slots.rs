@@ -2,7 +2,7 @@
 //!
 //! All keys of a command, and of all that EXEC is about to run, must have one slot. Where that slot is
 //! served, the core says (`crate::cluster::Cluster::route`); a slot that this node serves and that does not
-//! move is seen by one bit ([`Server::runs_here`]), before any gate.
+//! move is seen by one bit, before any gate ([`Server::runs_here`]).
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
@@ -23,8 +23,8 @@ use crate::server::state::call::Row;
 use crate::server::state::world::{Engine, World};
 
 impl Server {
-    /// Whether a command needs no routing: this is no cluster node, the command has no keys, or its only
-    /// key has a slot that is served here and does not move. `hashes` may have that of the key. O(1).
+    /// Whether a command needs no routing: this is no cluster node, the command has no keys, or all of them
+    /// have one slot that is served here and does not move. `hashes` may have those of the keys. O(keys).
     #[inline]
     pub(in crate::server) fn runs_here(
         &self,
@@ -36,14 +36,26 @@ impl Server {
             return true;
         };
         if let Some(at) = row.plan.only_key_at() {
-            let key = args.at(at);
-            let slot = match hashes.first() {
-                Some(hash) if hash.is_of(key) => hash.slot(),
-                _ => slot_of(key),
-            };
-            return cluster.core.serves(slot);
+            return cluster.core.serves(slot_by(hashes.first(), args.at(at)));
         }
-        !row.has_keys() && !has_channels(row) && !row.spec.flags.contains(Flags::RUNS_QUEUE)
+        if has_channels(row) || row.spec.flags.contains(Flags::RUNS_QUEUE) {
+            return false;
+        }
+        !row.has_keys() || self.runs_all_here(row, args, hashes)
+    }
+
+    /// See [`Server::runs_here`].
+    fn runs_all_here(&self, row: &Row, args: Args<'_>, hashes: &[KeyHash]) -> bool {
+        let (Ok(mut keys), Some(cluster)) = (row.keys(args), &self.cluster) else {
+            return false;
+        };
+        let mut hashes = hashes.iter();
+        let Some((first, _)) = keys.next() else {
+            return true;
+        };
+        let slot = slot_by(hashes.next(), args.at(first));
+        cluster.core.serves(slot)
+            && keys.all(|(at, _)| slot_by(hashes.next(), args.at(at)) == slot)
     }
 
     /// What a client is to be told of addresses.
@@ -53,6 +65,15 @@ impl Server {
             is_ipv6: matches!(&client.identity.local, Address::Tcp(at) if at.ip().to_canonical().is_ipv6()),
             is_resp3,
         }
+    }
+}
+
+/// The slot of a key, which the hash has if it is that of the key.
+#[inline]
+fn slot_by(hash: Option<&KeyHash>, key: &[u8]) -> u16 {
+    match hash {
+        Some(hash) if hash.is_of(key) => hash.slot(),
+        _ => slot_of(key),
     }
 }
 
