@@ -17,8 +17,8 @@ impl Cluster {
     pub(super) fn bind(&mut self, slot: u16, to: NodeIndex) {
         let former = self.owners.set(slot, Some(to));
         let mine = self.me().primary.unwrap_or(ME);
-        if former != Some(to) && (former == Some(mine) || to == mine) {
-            self.owners.changes += 1;
+        if former != Some(to) && to == mine {
+            self.owners.gains += 1;
         }
         if let Some(former) = former {
             self.nodes[former].slots.remove(slot);
@@ -36,7 +36,7 @@ impl Cluster {
     pub(super) fn unbind(&mut self, slot: u16) {
         if let Some(former) = self.owners.set(slot, None) {
             if former == self.me().primary.unwrap_or(ME) {
-                self.owners.changes += 1;
+                self.owners.gains += 1;
             }
             self.nodes[former].slots.remove(slot);
             (self.changed.health, self.changed.routes) = (true, true);

@@ -132,7 +132,8 @@ struct Vital {
     /// A replica that came back as a primary, without the owners of the slots whose keys it has, would take
     /// those slots.
     primary: Option<NodeId>,
-    owner_changes: u64,
+    /// See `Owners`.
+    gains: u64,
 }
 
 /// See the module.
@@ -343,7 +344,7 @@ impl Cluster {
             last_vote_epoch: self.last_vote_epoch,
             config_epoch: self.me().config_epoch,
             primary: self.me().primary.map(|at| self.nodes[at].id),
-            owner_changes: self.owners.changes,
+            gains: self.owners.gains,
         }
     }
 

@@ -59,7 +59,7 @@ impl Cluster {
             pong_received_ms: wall(node.ponged),
             config_epoch: speaker.config_epoch,
             is_connected: at == ME || self.is_connected(at),
-            slots: ranges(node.slots.iter()),
+            slots: node.slots.view().ranges(),
             migrating: marks(&self.owners.migrating),
             importing: marks(&self.owners.importing),
             ..SavedNode::new(node.id)

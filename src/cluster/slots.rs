@@ -89,8 +89,9 @@ pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
 pub(super) struct Owners {
     owners: Box<[Option<NodeIndex>]>,
     pub bound: usize,
-    /// How many times a slot whose keys this node may have has got another owner.
-    pub changes: u64,
+    /// How many times this node, or its primary, has got a slot, or left one to nobody. A slot that another
+    /// node has taken is not counted: its claim is newer than ours, which a crash would bring back.
+    pub gains: u64,
     /// Bound slots that their owner has left out of its last claim. They stay bound until another node claims
     /// them, because to unbind them could make the cluster fail.
     pub unclaimed: SlotSet,
@@ -105,7 +106,7 @@ impl Owners {
         Owners {
             owners: vec![None; usize::from(SLOTS)].into(),
             bound: 0,
-            changes: 0,
+            gains: 0,
             unclaimed: SlotSet::default(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),

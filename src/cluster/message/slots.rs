@@ -62,7 +62,7 @@ impl<'m> Slots<'m> {
     }
 
     /// 64 slots at a time, lowest bit first.
-    fn words(self) -> impl Iterator<Item = u64> + 'm {
+    pub(crate) fn words(self) -> impl Iterator<Item = u64> + 'm {
         let words = self.0.as_chunks().0.iter();
         words.map(|word| u64::from_le_bytes(*word))
     }
@@ -85,15 +85,23 @@ impl<'m> Slots<'m> {
             })
     }
 
-    /// Its runs, as first and last slot.
+    /// Its runs, as first and last slot. O(256 + their number).
     pub(crate) fn ranges(self) -> Vec<(u16, u16)> {
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for slot in self.iter() {
-            match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == slot => *last = slot,
-                _ => ranges.push((slot, slot)),
+        let mut ranges = Vec::new();
+        let mut begun: Option<u16> = None;
+        for (first, word) in (0..).step_by(64).zip(self.words()) {
+            // A bit for each slot that differs from the one before it.
+            let mut edges = word ^ (word << 1 | u64::from(begun.is_some()));
+            while edges != 0 {
+                let at = first + edges.trailing_zeros() as u16;
+                match begun.take() {
+                    Some(from) => ranges.push((from, at - 1)),
+                    None => begun = Some(at),
+                }
+                edges &= edges - 1;
             }
         }
+        ranges.extend(begun.map(|from| (from, SLOTS - 1)));
         ranges
     }
 }

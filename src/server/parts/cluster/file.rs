@@ -10,8 +10,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, SyncSender};
 
 use rustix::fs::{FlockOperation, flock};
+
+use crate::base::threads;
 
 /// Far more than the state of thousands of nodes.
 const BYTES_MAX: u64 = 64 << 20;
@@ -37,7 +40,13 @@ pub(in crate::server) struct StateFile {
     /// What the file has, and whether it is synced.
     saved: Vec<u8>,
     is_synced: bool,
+    /// Closes replaced files: to free one, the system first waits until what it is still writing of it is on
+    /// disk. Without a thread, or with many in front, it is closed at once.
+    closer: Option<SyncSender<File>>,
 }
+
+/// Replaced files that wait to be closed.
+const CLOSING_MAX: usize = 64;
 
 impl StateFile {
     /// Opens and locks the file, made if it is not there; returns its text, empty if it is new.
@@ -61,6 +70,7 @@ impl StateFile {
             locked,
             saved: Vec::new(),
             is_synced: false,
+            closer: closer(),
         };
         Ok((file, text))
     }
@@ -76,10 +86,15 @@ impl StateFile {
         let mut beside = self.path.clone().into_os_string();
         beside.push(format!(".tmp-{}", std::process::id()));
         let replaced = self.replace(&text, Path::new(&beside), sync);
-        self.locked = replaced.inspect_err(|_| {
+        let replaced = replaced.inspect_err(|_| {
             // The first error is the one that matters.
             let _ = fs::remove_file(&beside);
         })?;
+        let old = std::mem::replace(&mut self.locked, replaced);
+        if let Some(closer) = &self.closer {
+            // What it does not take is closed here.
+            let _ = closer.try_send(old);
+        }
         self.saved = text;
         if sync {
             let folder = match self.path.parent() {
@@ -104,6 +119,13 @@ impl StateFile {
         fs::rename(beside, &self.path)?;
         Ok(file)
     }
+}
+
+/// Starts the thread that closes files.
+fn closer() -> Option<SyncSender<File>> {
+    let (sender, files) = mpsc::sync_channel(CLOSING_MAX);
+    let thread = threads::start("close", move || files.into_iter().for_each(drop::<File>));
+    thread.is_ok().then_some(sender)
 }
 
 /// Opens the file that has this name, with its lock. `WouldBlock`: another process has it.
