@@ -9,6 +9,7 @@
     benches/peers.py persist [NAME=PROGRAM ...]   SAVE, the append only file, loading of both
     benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
     benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
+    benches/peers.py cluster [NAME=PROGRAM ...]   what a cluster costs, how slots move (benches/cluster.py)
 
 Without servers: target/release/russet and the peers of tests/peers/install, Valkey with
 jemalloc, as its own build has it (NAME=.../valkey9/valkey-server is the one with libc's
@@ -889,9 +890,14 @@ def sentinel(servers):
     rows.sentinel(servers)
 
 
+def cluster(servers):
+    import cluster as rows
+    rows.cluster(servers)
+
+
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
-             "replicate": replicate, "sentinel": sentinel}
+             "replicate": replicate, "sentinel": sentinel, "cluster": cluster}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):

@@ -63,11 +63,7 @@ impl SegmentRef {
     /// See [`HashTable::prefetch_entries`]; `hash` is the table's own. There is a segment. Returns whether
     /// the tag is there.
     #[inline(always)]
-    pub(super) fn prefetch_entries(
-        self,
-        hash: u64,
-        reach: impl Fn(Word) -> Option<usize>,
-    ) -> bool {
+    pub(super) fn prefetch_entries(self, hash: u64, reach: impl Fn(Word) -> Option<usize>) -> bool {
         let tag = tag_of_hash(hash);
         for line in self.lines_of(tag) {
             // SAFETY: a bucket's line.

@@ -5,11 +5,15 @@
 //! has a free cell.
 
 use super::line::{CELLS, MARK, tag_of_cell};
-use super::segment::{HEADER_CELLS, SegmentRef};
+use super::segment::{HEADER_CELLS, LINES_MAX, STASH_CELLS, SegmentRef};
 use crate::encodings::prefetch::prefetch;
 
 /// Maximum moves to make room for a new element.
 const CHAIN_MAX: usize = 4;
+
+/// With this many in its stash a table's only segment grows: a full stash would have a tenth of its elements,
+/// whose lookups read one line more, and which no prefetch finds.
+const YOUNG_STASH_MAX: usize = 2;
 
 /// The place that an element got.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -60,13 +64,16 @@ impl SegmentRef {
                 return Placed::Bucket;
             }
         }
-        match self.free_in_stash() {
-            0 => Placed::Full,
-            free => {
-                self.set_cell(free.trailing_zeros() as usize, cell);
-                Placed::Stash
-            }
+        let free = self.free_in_stash();
+        let kept = match self.depth() == 0 && self.lines() < LINES_MAX {
+            true => STASH_CELLS - YOUNG_STASH_MAX,
+            false => 0,
+        };
+        if free.count_ones() as usize <= kept {
+            return Placed::Full;
         }
+        self.set_cell(free.trailing_zeros() as usize, cell);
+        Placed::Stash
     }
 
     /// Prefetches what a new element with this tag needs beside its own two lines: the header, and

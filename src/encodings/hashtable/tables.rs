@@ -43,16 +43,17 @@ pub struct Tables<const PAGES: usize> {
 }
 
 #[inline(always)]
-fn page_of(table: u16) -> usize {
-    usize::from(table) / PAGE
-}
-
-#[inline(always)]
 fn line_of(table: u16) -> usize {
     usize::from(table) % PAGE
 }
 
 impl<const PAGES: usize> Tables<PAGES> {
+    /// The remainder spares a test of the bounds.
+    #[inline(always)]
+    fn page_of(table: u16) -> usize {
+        usize::from(table) / PAGE % PAGES
+    }
+
     /// Empty tables: eight bytes each.
     pub fn new() -> Tables<PAGES> {
         Tables {
@@ -79,14 +80,14 @@ impl<const PAGES: usize> Tables<PAGES> {
     /// A table. `None`: it is empty, as some that exist.
     #[inline]
     pub fn get(&self, table: u16) -> Option<&HashTable> {
-        let page = self.pages[page_of(table)].as_ref()?;
+        let page = self.pages[Self::page_of(table)].as_ref()?;
         Some(&page[line_of(table)].0)
     }
 
     /// The root, and a hash of these tables.
     #[inline(always)]
     fn root(&self, table: u16, hash: u64) -> (SegmentRef, u64) {
-        let root = self.roots[page_of(table)][line_of(table)];
+        let root = self.roots[Self::page_of(table)][line_of(table)];
         (root, hash.wrapping_mul(self.salt))
     }
 
@@ -109,7 +110,7 @@ impl<const PAGES: usize> Tables<PAGES> {
     /// Runs `change` with a table, which then has the records of all.
     #[inline]
     pub fn change<R>(&mut self, table: u16, change: impl FnOnce(&mut HashTable) -> R) -> R {
-        let (at, line) = (page_of(table), line_of(table));
+        let (at, line) = (Self::page_of(table), line_of(table));
         let page = match &mut self.pages[at] {
             Some(page) => page,
             none => none.insert(self.spare.take().unwrap_or_else(|| new_page(self.salt))),
@@ -136,10 +137,15 @@ impl<const PAGES: usize> Tables<PAGES> {
 
     /// The page of a table has only empty ones: it is dropped.
     pub fn drop_page(&mut self, table: u16) {
-        let at = page_of(table);
+        let at = Self::page_of(table);
         self.roots[at].fill(SegmentRef::NONE);
         self.spare = self.pages[at].take();
-        debug_assert!(self.spare.iter().flat_map(|page| &**page).all(|its| its.0.is_empty()));
+        debug_assert!(
+            self.spare
+                .iter()
+                .flat_map(|page| &**page)
+                .all(|its| its.0.is_empty())
+        );
     }
 
     /// As `HashTable::relocate_lines`, without the records.
@@ -153,14 +159,18 @@ impl<const PAGES: usize> Tables<PAGES> {
 
     /// Whether the table has a page.
     pub fn has_page(&self, table: u16) -> bool {
-        self.pages[page_of(table)].is_some()
+        self.pages[Self::page_of(table)].is_some()
     }
 
     /// All tables that have a page.
     pub fn into_tables(mut self) -> impl Iterator<Item = HashTable> {
         self.roots.as_flattened_mut().fill(SegmentRef::NONE);
         let pages = std::mem::replace(&mut self.pages, [const { None }; PAGES]);
-        pages.into_iter().flatten().flat_map(|page| *page).map(|line| line.0)
+        pages
+            .into_iter()
+            .flatten()
+            .flat_map(|page| *page)
+            .map(|line| line.0)
     }
 
     /// Bytes of the pages, the roots and the records; those of each table come on top.
@@ -176,7 +186,7 @@ impl<const PAGES: usize> Tables<PAGES> {
     /// Prefetches the root.
     #[inline]
     pub fn prefetch_root(&self, table: u16) {
-        prefetch(std::ptr::from_ref(&self.roots[page_of(table)][line_of(table)]).addr());
+        prefetch(std::ptr::from_ref(&self.roots[Self::page_of(table)][line_of(table)]).addr());
     }
 
     /// Prefetches the lines where this hash's element would be. `is_noted`: expiries are noted.

@@ -54,8 +54,7 @@ impl Server {
             return true;
         };
         let slot = slot_by(hashes.next(), args.at(first));
-        cluster.core.serves(slot)
-            && keys.all(|(at, _)| slot_by(hashes.next(), args.at(at)) == slot)
+        cluster.core.serves(slot) && keys.all(|(at, _)| slot_by(hashes.next(), args.at(at)) == slot)
     }
 
     /// What a client is to be told of addresses.
