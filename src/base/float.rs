@@ -21,6 +21,15 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
     }
 }
 
+/// Parses a double as [`parse_double`], but a text that overflows is infinite, and one that
+/// underflows zero, as for C's `strtod`.
+pub fn parse_wide(text: &[u8]) -> Option<f64> {
+    match scan_decimal(text) {
+        Some(scanned) => Some(scanned.value),
+        None => hex(text),
+    }
+}
+
 /// One end of a score range (ZRANGEBYSCORE, ZCOUNT ...): the score, and whether a leading
 /// `(` excludes it.
 ///

@@ -7,6 +7,7 @@ pub mod elements;
 pub mod fields;
 pub mod geohash;
 pub mod hashtable;
+pub mod hnsw;
 pub mod hyperloglog;
 pub mod idmap;
 pub mod intset;

@@ -21,6 +21,7 @@ mod set;
 mod set_algebra;
 mod signature;
 pub mod stream;
+pub mod vector_set;
 mod zset;
 
 pub use array::Array;

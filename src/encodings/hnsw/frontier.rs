@@ -1,0 +1,233 @@
+//! What a walk through the graph keeps: the nearest nodes so far, and which ones it has met.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// A node with its distance, ordered by distance, then number; the last bit is a flag.
+///
+///     distance: 32 bits, in an order that compares as unsigned | id: 31 bits | expanded: 1 bit
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Near(u64);
+
+impl Near {
+    #[inline]
+    pub(super) fn new(distance: f32, id: u32) -> Near {
+        let bits = distance.to_bits();
+        // Negative numbers: all bits flipped; others: the sign bit set.
+        let ordered = bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | 1 << 31);
+        Near(u64::from(ordered) << 32 | u64::from(id) << 1)
+    }
+
+    #[inline]
+    pub(super) fn id(self) -> u32 {
+        (self.0 as u32) >> 1
+    }
+
+    #[inline]
+    pub(super) fn distance(self) -> f32 {
+        let ordered = (self.0 >> 32) as u32;
+        let flip = if ordered >> 31 == 1 { 1 << 31 } else { !0 };
+        f32::from_bits(ordered ^ flip)
+    }
+
+    #[inline]
+    fn is_expanded(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// The best nodes seen, at most `limit`, sorted; each still to be expanded or not.
+///
+/// One array is both the candidates and the results of the paper: a candidate that is not among
+/// the results any more would end the walk.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    sorted: Vec<Near>,
+    limit: usize,
+    /// Everything before is expanded.
+    next: usize,
+}
+
+impl Pool {
+    /// Empties the pool, which then keeps the best `limit`.
+    pub(super) fn reset(&mut self, limit: usize) {
+        self.sorted.clear();
+        self.limit = limit;
+        self.next = 0;
+    }
+
+    pub(super) fn sorted(&self) -> &[Near] {
+        &self.sorted
+    }
+
+    /// Adds a node unless `limit` better ones are there. Returns whether it is the next to expand.
+    #[inline]
+    pub(super) fn offer(&mut self, near: Near) -> bool {
+        if self.sorted.len() >= self.limit {
+            match self.sorted.last() {
+                Some(&worst) if near < worst => self.sorted.pop(),
+                _ => return false,
+            };
+        }
+        let at = self.sorted.partition_point(|&other| other < near);
+        self.sorted.insert(at, near);
+        let is_next = at <= self.next;
+        self.next = self.next.min(at);
+        is_next
+    }
+
+    /// Returns the next node to expand, as it looks now.
+    #[inline]
+    pub(super) fn next(&self) -> Option<u32> {
+        self.sorted.get(self.next).map(|near| near.id())
+    }
+
+    /// Returns the best node not yet expanded, and counts it as expanded.
+    #[inline]
+    pub(super) fn expand(&mut self) -> Option<u32> {
+        let near = self.sorted.get_mut(self.next)?;
+        near.0 |= 1;
+        let id = near.id();
+        self.next += 1;
+        while self
+            .sorted
+            .get(self.next)
+            .is_some_and(|near| near.is_expanded())
+        {
+            self.next += 1;
+        }
+        Some(id)
+    }
+
+    /// Keeps, moves or drops each node, as `judge` says.
+    pub(super) fn revise(&mut self, mut judge: impl FnMut(Near) -> Option<Near>) {
+        let nodes = std::mem::take(&mut self.sorted);
+        self.next = 0;
+        for near in &nodes {
+            if let Some(kept) = judge(*near) {
+                // What has moved is to be expanded again.
+                self.sorted.push(if kept.0 | 1 == near.0 | 1 {
+                    *near
+                } else {
+                    kept
+                });
+            }
+        }
+        self.sorted.sort_unstable();
+        while self
+            .sorted
+            .get(self.next)
+            .is_some_and(|near| near.is_expanded())
+        {
+            self.next += 1;
+        }
+    }
+}
+
+/// The best nodes that pass a filter, at most `limit`, and all that are still to be expanded.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    candidates: BinaryHeap<Reverse<Near>>,
+    results: BinaryHeap<Near>,
+    limit: usize,
+}
+
+impl Queues {
+    pub(super) fn reset(&mut self, limit: usize) {
+        self.candidates.clear();
+        self.results.clear();
+        self.limit = limit;
+    }
+
+    /// Returns whether `near` would be among the results.
+    #[inline]
+    pub(super) fn admits(&self, near: Near) -> bool {
+        self.results.len() < self.limit || self.results.peek().is_some_and(|worst| near < *worst)
+    }
+
+    pub(super) fn add_candidate(&mut self, near: Near) {
+        self.candidates.push(Reverse(near));
+    }
+
+    pub(super) fn add_result(&mut self, near: Near) {
+        if self.results.len() < self.limit {
+            self.results.push(near);
+        } else if let Some(mut worst) = self.results.peek_mut()
+            && near < *worst
+        {
+            *worst = near;
+        }
+    }
+
+    /// Returns the best candidate, unless all results are better.
+    pub(super) fn expand(&mut self) -> Option<u32> {
+        let Reverse(near) = self.candidates.pop()?;
+        self.admits(near).then(|| near.id())
+    }
+
+    pub(super) fn sorted(&self) -> Vec<Near> {
+        let mut sorted: Vec<Near> = self.results.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted
+    }
+
+    /// Keeps, moves or drops each node, as the two say.
+    pub(super) fn revise(
+        &mut self,
+        mut candidate: impl FnMut(Near) -> Option<Near>,
+        mut result: impl FnMut(Near) -> Option<Near>,
+    ) {
+        let candidates = std::mem::take(&mut self.candidates);
+        let kept = candidates
+            .into_iter()
+            .filter_map(|Reverse(near)| candidate(near));
+        self.candidates = kept.map(Reverse).collect();
+        let results = std::mem::take(&mut self.results);
+        self.results = results.into_iter().filter_map(&mut result).collect();
+    }
+}
+
+/// The nodes a walk has met: one bit each, and a list of them, in that order.
+#[derive(Debug, Default)]
+pub(super) struct Visited {
+    words: Vec<u64>,
+    met: Vec<u32>,
+}
+
+impl Visited {
+    /// Forgets all, and makes room for the numbers below `slots`. O(nodes met).
+    pub(super) fn reset(&mut self, slots: u32) {
+        for id in self.met.drain(..) {
+            self.words[(id / 64) as usize] = 0;
+        }
+        self.make_room(slots);
+    }
+
+    /// Adds nodes, whose numbers are below the `slots` of the last reset or of the last
+    /// [`Visited::make_room`], and returns those that are new.
+    ///
+    /// No branch depends on whether a node is new: about half of them are, in no order that a
+    /// processor could learn.
+    #[inline]
+    pub(super) fn meet(&mut self, ids: &[u32]) -> &[u32] {
+        let start = self.met.len();
+        self.met.resize(start + ids.len(), 0);
+        let mut end = start;
+        for &id in ids {
+            let (word, bit) = (&mut self.words[(id / 64) as usize], id % 64);
+            self.met[end] = id;
+            end += (!*word >> bit & 1) as usize;
+            *word |= 1 << bit;
+        }
+        self.met.truncate(end);
+        &self.met[start..]
+    }
+
+    /// Makes room for the numbers below `slots`.
+    pub(super) fn make_room(&mut self, slots: u32) {
+        let words = (slots as usize).div_ceil(64);
+        if words > self.words.len() {
+            self.words.resize(words, 0);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! New nodes: their neighbours are looked for first, in steps, then linked at once.
+
+use super::frontier::Near;
+use super::search::{Descent, Progress, Scratch};
+use super::store::NewNode;
+use super::{Index, LEVEL_MAX, NodeId, Query};
+
+/// Nodes added last, as many as a [`Placement`] looks at beside what it has found.
+const RECENT: usize = 64;
+
+/// The nodes added last, in a ring.
+#[derive(Clone, Debug)]
+pub(super) struct Recent {
+    ids: [u32; RECENT],
+    added: u64,
+}
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent {
+            ids: [0; RECENT],
+            added: 0,
+        }
+    }
+}
+
+impl Recent {
+    fn push(&mut self, id: u32) {
+        self.ids[(self.added % RECENT as u64) as usize] = id;
+        self.added += 1;
+    }
+
+    /// Returns what was added after `added` nodes were, as far as it is known.
+    fn since(&self, added: u64) -> impl Iterator<Item = u32> + '_ {
+        let from = added.max(self.added.saturating_sub(RECENT as u64));
+        (from..self.added).map(|at| self.ids[(at % RECENT as u64) as usize])
+    }
+}
+
+/// The search for a new node's neighbours: reads the index, in steps, and ends in
+/// [`Index::insert_planned`] or [`Index::update_planned`].
+#[derive(Debug)]
+pub struct Placement {
+    query: Query,
+    level: usize,
+    ef: usize,
+    descent: Descent,
+    scratch: Scratch,
+    /// By level: what is near, and the index's version then.
+    found: Vec<(u32, Vec<Near>)>,
+    /// Nodes added to the index when this began.
+    added: Option<u64>,
+    done: bool,
+}
+
+impl Placement {
+    /// Plans a node at `level` ([`super::random_level`]), from the `ef` nearest nodes.
+    pub fn new(query: Query, level: u8, ef: usize) -> Placement {
+        Placement::with_scratch(Scratch::default(), query, level, ef)
+    }
+
+    /// As [`Placement::new`], with the memory of an earlier search.
+    pub fn with_scratch(scratch: Scratch, query: Query, level: u8, ef: usize) -> Placement {
+        assert!(usize::from(level) <= LEVEL_MAX);
+        Placement {
+            query,
+            level: usize::from(level),
+            ef: ef.max(1),
+            descent: Descent::new(),
+            scratch,
+            found: vec![(0, Vec::new()); usize::from(level) + 1],
+            added: None,
+            done: false,
+        }
+    }
+
+    /// Goes on until the end, or until about `budget` distances were computed.
+    pub fn step(&mut self, index: &Index, budget: usize) -> Progress {
+        if self.done {
+            return Progress::Done;
+        }
+        let mut budget = budget.max(1);
+        self.added.get_or_insert(index.recent.added);
+        let (target, ef) = (self.level, self.ef);
+        let ef_at = |level| if level <= target { ef } else { 1 };
+        let query = self.query.record();
+        if !self.descent.resume(index, query, &mut self.scratch, ef_at) {
+            self.done = true;
+            return Progress::Done;
+        }
+        loop {
+            let level = self.descent.level;
+            if self.scratch.walk(index, query, level, &mut budget) == Progress::More {
+                return Progress::More;
+            }
+            if level <= target {
+                self.found[level] = (index.version, self.scratch.pool.sorted().to_vec());
+            }
+            if level == 0 {
+                self.done = true;
+                return Progress::Done;
+            }
+            self.descent
+                .down(index, &mut self.scratch, ef_at(level - 1));
+        }
+    }
+
+    /// Ends the plan, and returns its memory.
+    pub fn into_scratch(self) -> Scratch {
+        self.scratch
+    }
+
+    /// Takes what was found at each level, as it is now, with what was added since; without
+    /// `except`.
+    fn candidates(&mut self, index: &Index, except: Option<u32>) -> Vec<Vec<Near>> {
+        let query = self.query.record();
+        let mut levels: Vec<Vec<Near>> = Vec::with_capacity(self.found.len());
+        for (level, (version, near)) in std::mem::take(&mut self.found).into_iter().enumerate() {
+            if version == index.version {
+                levels.push(near);
+                continue;
+            }
+            let reaches = |id| index.store.is_live(id) && index.store.level(id) >= level;
+            let distance = |id| index.metric.distance(query, index.store.record(id));
+            let kept = near.into_iter().filter(|near| reaches(near.id()));
+            let mut now: Vec<Near> = kept
+                .map(|near| match index.is_newer(near.id(), version) {
+                    true => Near::new(distance(near.id()), near.id()),
+                    false => Near::new(near.distance(), near.id()),
+                })
+                .collect();
+            for id in index.recent.since(self.added.unwrap_or(0)) {
+                if reaches(id) && now.iter().all(|near| near.id() != id) {
+                    now.push(Near::new(distance(id), id));
+                }
+            }
+            now.sort_unstable();
+            levels.push(now);
+        }
+        if let Some(except) = except {
+            for level in &mut levels {
+                level.retain(|near| near.id() != except);
+            }
+        }
+        levels
+    }
+}
+
+impl Index {
+    /// Adds a node for a vector. `payload` is the owner's word for it; `level` see
+    /// [`super::random_level`]; `ef`: how many candidates are looked at
+    /// ([`super::EF_CONSTRUCTION`]).
+    pub fn insert(&mut self, query: Query, level: u8, ef: usize, payload: u64) -> NodeId {
+        let mut placement = Placement::new(query, level, ef);
+        self.insert_planned(&mut placement, payload)
+    }
+
+    /// Adds a node where `placement` has found its neighbours; what has not been looked for yet
+    /// is now. Nodes that were removed since, or added, are taken account of.
+    pub fn insert_planned(&mut self, placement: &mut Placement, payload: u64) -> NodeId {
+        let levels = self.finish(placement, None);
+        let generation = self.changed();
+        self.max_uid += 1;
+        let id = self.store.add(NewNode {
+            uid: self.max_uid,
+            payload,
+            generation,
+            level: placement.level as u8,
+            vector: placement.query.vector(),
+        });
+        self.attach(id, &levels);
+        NodeId(id)
+    }
+
+    /// Gives a node another vector, and links it anew; it gets a new uid, and keeps its number
+    /// and its payload.
+    pub fn update(&mut self, id: NodeId, query: Query, level: u8, ef: usize) {
+        let mut placement = Placement::new(query, level, ef);
+        self.update_planned(id, &mut placement);
+    }
+
+    /// As [`Index::update`], from what `placement` has found.
+    pub fn update_planned(&mut self, id: NodeId, placement: &mut Placement) {
+        assert!(self.contains(id), "no such node");
+        let id = id.0;
+        self.detach(id);
+        let levels = self.finish(placement, Some(id));
+        let generation = self.changed();
+        self.max_uid += 1;
+        self.store.replace(
+            id,
+            NewNode {
+                uid: self.max_uid,
+                payload: self.store.payload(id),
+                generation,
+                level: placement.level as u8,
+                vector: placement.query.vector(),
+            },
+        );
+        self.attach(id, &levels);
+    }
+
+    /// Brings a placement to its end, and returns its candidates by level; searches once more if
+    /// nothing of them is left.
+    fn finish(&self, placement: &mut Placement, except: Option<u32>) -> Vec<Vec<Near>> {
+        assert_eq!(placement.query.parameters(), self.parameters());
+        while placement.step(self, usize::MAX) == Progress::More {}
+        let levels = placement.candidates(self, except);
+        if !levels[0].is_empty() || self.entry_point().is_none() {
+            return levels;
+        }
+        let scratch = std::mem::take(&mut placement.scratch);
+        let (query, level) = (placement.query.clone(), placement.level as u8);
+        *placement = Placement::with_scratch(scratch, query, level, placement.ef);
+        while placement.step(self, usize::MAX) == Progress::More {}
+        placement.candidates(self, except)
+    }
+
+    /// Links a node that has no links, at all its levels.
+    fn attach(&mut self, id: u32, candidates: &[Vec<Near>]) {
+        let level = self.store.level(id);
+        for at in (0..=level).rev() {
+            self.link(id, at, &candidates[at]);
+        }
+        self.level_counts[level] += 1;
+        if self.entry_point().is_none() || level > self.max_level {
+            self.entry = id;
+            self.max_level = level;
+        }
+        self.recent.push(id);
+    }
+}

@@ -1,0 +1,462 @@
+//! The sums a distance is made of, by the widest instructions this processor has.
+//!
+//! Each kernel takes two vectors as bytes, as the store holds them (little-endian, any
+//! alignment), of the same length; a longer one is read only as far as the shorter. The form is
+//! chosen once ([`Kernels::get`]): AVX-512 (with VNNI and VPOPCNTDQ), AVX2 with FMA, NEON, or
+//! plain Rust, which is also what the others are tested against.
+//!
+//! The integer sums are exact in every form, and cannot overflow: 65536 dimensions of
+//! 255 * 128 are less than 2^31. Sums of floats differ in their last bits, by their order.
+//!
+//! The one place of this index with `unsafe`: SIMD loads, and calls of what detection has allowed.
+#![allow(unsafe_code)]
+
+use std::sync::OnceLock;
+
+/// Sum of products of f32.
+type DotF32 = unsafe fn(&[u8], &[u8]) -> f32;
+/// Sum of products of i8.
+type DotI8 = unsafe fn(&[u8], &[u8]) -> i32;
+/// Number of bits that differ; lengths are multiples of 8 bytes.
+type Hamming = unsafe fn(&[u8], &[u8]) -> u32;
+
+/// One form of each sum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kernels {
+    /// Invariant of the three: this processor has the features they need.
+    dot_f32: DotF32,
+    dot_i8: DotI8,
+    hamming: Hamming,
+    #[cfg(test)]
+    name: &'static str,
+}
+
+const SCALAR: Kernels = Kernels {
+    dot_f32: scalar::dot_f32,
+    dot_i8: scalar::dot_i8,
+    hamming: scalar::hamming,
+    #[cfg(test)]
+    name: "scalar",
+};
+
+impl Kernels {
+    /// Returns the fastest form that this processor runs.
+    pub(super) fn get() -> Kernels {
+        static CHOSEN: OnceLock<Kernels> = OnceLock::new();
+        *CHOSEN.get_or_init(|| Kernels::available()[0])
+    }
+
+    /// Returns every form that this processor runs, the fastest first.
+    fn available() -> Vec<Kernels> {
+        let mut forms = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            if has!("avx512f")
+                && has!("avx512bw")
+                && has!("avx512vl")
+                && has!("avx512vnni")
+                && has!("avx512vpopcntdq")
+            {
+                forms.push(avx512::KERNELS);
+            }
+            if has!("avx2") && has!("fma") && has!("popcnt") {
+                forms.push(avx2::KERNELS);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            forms.push(neon::KERNELS);
+        }
+        forms.push(SCALAR);
+        forms
+    }
+
+    /// Returns the sum of products of two vectors of f32.
+    #[inline(always)]
+    pub(super) fn dot_f32(&self, a: &[u8], b: &[u8]) -> f32 {
+        // SAFETY: the processor has the features (the field's invariant).
+        unsafe { (self.dot_f32)(a, b) }
+    }
+
+    /// Returns the sum of products of two vectors of i8.
+    #[inline(always)]
+    pub(super) fn dot_i8(&self, a: &[u8], b: &[u8]) -> i32 {
+        // SAFETY: the processor has the features (the field's invariant).
+        unsafe { (self.dot_i8)(a, b) }
+    }
+
+    /// Returns the number of bits in which two vectors differ.
+    #[inline(always)]
+    pub(super) fn hamming(&self, a: &[u8], b: &[u8]) -> u32 {
+        // SAFETY: the processor has the features (the field's invariant).
+        unsafe { (self.hamming)(a, b) }
+    }
+}
+
+mod scalar {
+    /// Lanes summed apart, so that the compiler may use what vector registers there are.
+    const LANES: usize = 8;
+
+    fn float(bytes: &[u8]) -> f32 {
+        f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+
+    pub(super) fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
+        let mut sums = [0.0_f32; LANES];
+        let mut pairs = a.chunks_exact(4).zip(b.chunks_exact(4));
+        loop {
+            for sum in &mut sums {
+                let Some((x, y)) = pairs.next() else {
+                    return sums.iter().sum();
+                };
+                *sum += float(x) * float(y);
+            }
+        }
+    }
+
+    pub(super) fn dot_i8(a: &[u8], b: &[u8]) -> i32 {
+        a.iter()
+            .zip(b)
+            .map(|(&x, &y)| i32::from(x.cast_signed()) * i32::from(y.cast_signed()))
+            .sum()
+    }
+
+    pub(super) fn hamming(a: &[u8], b: &[u8]) -> u32 {
+        a.iter().zip(b).map(|(x, y)| (x ^ y).count_ones()).sum()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    pub(super) const KERNELS: super::Kernels = super::Kernels {
+        dot_f32,
+        dot_i8,
+        hamming,
+        #[cfg(test)]
+        name: "avx512",
+    };
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
+        let floats = a.len().min(b.len()) / 4;
+        let (a, b) = (a.as_ptr().cast::<f32>(), b.as_ptr().cast::<f32>());
+        let (mut even, mut odd) = (_mm512_setzero_ps(), _mm512_setzero_ps());
+        let mut at = 0;
+        while at + 32 <= floats {
+            // SAFETY: 32 floats from `at` are within both slices; unaligned loads.
+            let [x, y, u, v] = unsafe {
+                [
+                    _mm512_loadu_ps(a.add(at)),
+                    _mm512_loadu_ps(b.add(at)),
+                    _mm512_loadu_ps(a.add(at + 16)),
+                    _mm512_loadu_ps(b.add(at + 16)),
+                ]
+            };
+            even = _mm512_fmadd_ps(x, y, even);
+            odd = _mm512_fmadd_ps(u, v, odd);
+            at += 32;
+        }
+        while at < floats {
+            let mask = lanes(floats - at);
+            // SAFETY: the mask keeps the load to the floats left in both slices.
+            let [x, y] = unsafe {
+                [
+                    _mm512_maskz_loadu_ps(mask, a.add(at)),
+                    _mm512_maskz_loadu_ps(mask, b.add(at)),
+                ]
+            };
+            even = _mm512_fmadd_ps(x, y, even);
+            at += 16;
+        }
+        _mm512_reduce_add_ps(_mm512_add_ps(even, odd))
+    }
+
+    /// Returns a mask of the first `left` of 16 lanes.
+    fn lanes(left: usize) -> u16 {
+        if left >= 16 { !0 } else { (1 << left) - 1 }
+    }
+
+    /// VNNI multiplies unsigned by signed bytes: `x + 128` takes the place of `x` (its sign bit
+    /// flipped), and 128 times the sum of `y` is taken off again.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn dot_i8(a: &[u8], b: &[u8]) -> i32 {
+        let bytes = a.len().min(b.len());
+        let (a, b) = (a.as_ptr().cast::<i8>(), b.as_ptr().cast::<i8>());
+        let flip = _mm512_set1_epi8(i8::MIN);
+        let (mut sum, mut surplus) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        let mut at = 0;
+        while at + 64 <= bytes {
+            // SAFETY: 64 bytes from `at` are within both slices; unaligned loads.
+            let [x, y] = unsafe { [_mm512_loadu_epi8(a.add(at)), _mm512_loadu_epi8(b.add(at))] };
+            sum = _mm512_dpbusd_epi32(sum, _mm512_xor_si512(x, flip), y);
+            surplus = _mm512_dpbusd_epi32(surplus, flip, y);
+            at += 64;
+        }
+        if at < bytes {
+            let mask = !0_u64 >> (64 - (bytes - at));
+            // SAFETY: the mask keeps the load to the bytes left in both slices.
+            let [x, y] = unsafe {
+                [
+                    _mm512_maskz_loadu_epi8(mask, a.add(at)),
+                    _mm512_maskz_loadu_epi8(mask, b.add(at)),
+                ]
+            };
+            sum = _mm512_dpbusd_epi32(sum, _mm512_xor_si512(x, flip), y);
+            surplus = _mm512_dpbusd_epi32(surplus, flip, y);
+        }
+        _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, surplus))
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
+    fn hamming(a: &[u8], b: &[u8]) -> u32 {
+        let words = a.len().min(b.len()) / 8;
+        let (a, b) = (a.as_ptr().cast::<i64>(), b.as_ptr().cast::<i64>());
+        let mut sum = _mm512_setzero_si512();
+        let mut at = 0;
+        while at < words {
+            let left = words - at;
+            let mask = if left >= 8 { !0 } else { (1_u8 << left) - 1 };
+            // SAFETY: the mask keeps the load to the words left in both slices.
+            let [x, y] = unsafe {
+                [
+                    _mm512_maskz_loadu_epi64(mask, a.add(at)),
+                    _mm512_maskz_loadu_epi64(mask, b.add(at)),
+                ]
+            };
+            sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(x, y)));
+            at += 8;
+        }
+        _mm512_reduce_add_epi64(sum) as u32
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    pub(super) const KERNELS: super::Kernels = super::Kernels {
+        dot_f32,
+        dot_i8,
+        hamming,
+        #[cfg(test)]
+        name: "avx2",
+    };
+
+    #[target_feature(enable = "avx2,fma")]
+    fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
+        let length = a.len().min(b.len()) / 4 * 4;
+        let (a, b) = (&a[..length], &b[..length]);
+        let whole = length / 32 * 32;
+        let mut sum = _mm256_setzero_ps();
+        for at in (0..whole).step_by(32) {
+            // SAFETY: 32 bytes from `at` are within both slices; unaligned loads.
+            let [x, y] = unsafe {
+                [
+                    _mm256_loadu_ps(a.as_ptr().add(at).cast()),
+                    _mm256_loadu_ps(b.as_ptr().add(at).cast()),
+                ]
+            };
+            sum = _mm256_fmadd_ps(x, y, sum);
+        }
+        let half = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps::<1>(sum));
+        let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        let one = _mm_add_ss(quarter, _mm_movehdup_ps(quarter));
+        _mm_cvtss_f32(one) + super::scalar::dot_f32(&a[whole..], &b[whole..])
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn dot_i8(a: &[u8], b: &[u8]) -> i32 {
+        let length = a.len().min(b.len());
+        let (a, b) = (&a[..length], &b[..length]);
+        let whole = length / 16 * 16;
+        let mut sum = _mm256_setzero_si256();
+        for at in (0..whole).step_by(16) {
+            // SAFETY: 16 bytes from `at` are within both slices; unaligned loads.
+            let [x, y] = unsafe {
+                [
+                    _mm_loadu_si128(a.as_ptr().add(at).cast()),
+                    _mm_loadu_si128(b.as_ptr().add(at).cast()),
+                ]
+            };
+            // Two products of i8 fit i32 with room to spare.
+            let pairs = _mm256_madd_epi16(_mm256_cvtepi8_epi16(x), _mm256_cvtepi8_epi16(y));
+            sum = _mm256_add_epi32(sum, pairs);
+        }
+        let half = _mm_add_epi32(
+            _mm256_castsi256_si128(sum),
+            _mm256_extracti128_si256::<1>(sum),
+        );
+        let quarter = _mm_add_epi32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
+        let one = _mm_add_epi32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter));
+        _mm_cvtsi128_si32(one) + super::scalar::dot_i8(&a[whole..], &b[whole..])
+    }
+
+    #[target_feature(enable = "popcnt")]
+    fn hamming(a: &[u8], b: &[u8]) -> u32 {
+        let (a, _) = a.as_chunks::<8>();
+        let (b, _) = b.as_chunks::<8>();
+        a.iter()
+            .zip(b)
+            .map(|(x, y)| (u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y)).count_ones())
+            .sum()
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::arch::aarch64::*;
+
+    pub(super) const KERNELS: super::Kernels = super::Kernels {
+        dot_f32,
+        dot_i8,
+        hamming,
+        #[cfg(test)]
+        name: "neon",
+    };
+
+    #[target_feature(enable = "neon")]
+    fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
+        let length = a.len().min(b.len()) / 4 * 4;
+        let (a, b) = (&a[..length], &b[..length]);
+        let whole = length / 32 * 32;
+        let (mut even, mut odd) = (vdupq_n_f32(0.0), vdupq_n_f32(0.0));
+        for at in (0..whole).step_by(32) {
+            // SAFETY: 32 bytes from `at` are within both slices; loads of bytes need no alignment.
+            let [x, y, u, v] = unsafe {
+                [
+                    vld1q_u8(a.as_ptr().add(at)),
+                    vld1q_u8(b.as_ptr().add(at)),
+                    vld1q_u8(a.as_ptr().add(at + 16)),
+                    vld1q_u8(b.as_ptr().add(at + 16)),
+                ]
+            };
+            even = vfmaq_f32(even, vreinterpretq_f32_u8(x), vreinterpretq_f32_u8(y));
+            odd = vfmaq_f32(odd, vreinterpretq_f32_u8(u), vreinterpretq_f32_u8(v));
+        }
+        vaddvq_f32(vaddq_f32(even, odd)) + super::scalar::dot_f32(&a[whole..], &b[whole..])
+    }
+
+    #[target_feature(enable = "neon")]
+    fn dot_i8(a: &[u8], b: &[u8]) -> i32 {
+        let length = a.len().min(b.len());
+        let (a, b) = (&a[..length], &b[..length]);
+        let whole = length / 16 * 16;
+        let mut sum = vdupq_n_s32(0);
+        for at in (0..whole).step_by(16) {
+            // SAFETY: 16 bytes from `at` are within both slices; loads of bytes need no alignment.
+            let [x, y] = unsafe {
+                [
+                    vld1q_s8(a.as_ptr().add(at).cast()),
+                    vld1q_s8(b.as_ptr().add(at).cast()),
+                ]
+            };
+            // A product of two i8 fits i16, and is widened before it is added to another.
+            sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(x), vget_low_s8(y)));
+            sum = vpadalq_s16(sum, vmull_high_s8(x, y));
+        }
+        vaddvq_s32(sum) + super::scalar::dot_i8(&a[whole..], &b[whole..])
+    }
+
+    #[target_feature(enable = "neon")]
+    fn hamming(a: &[u8], b: &[u8]) -> u32 {
+        let length = a.len().min(b.len());
+        let (a, b) = (&a[..length], &b[..length]);
+        let whole = length / 16 * 16;
+        let mut sum = vdupq_n_u32(0);
+        for at in (0..whole).step_by(16) {
+            // SAFETY: 16 bytes from `at` are within both slices; loads of bytes need no alignment.
+            let [x, y] = unsafe { [vld1q_u8(a.as_ptr().add(at)), vld1q_u8(b.as_ptr().add(at))] };
+            let ones = vcntq_u8(veorq_u8(x, y));
+            sum = vpadalq_u16(sum, vpaddlq_u8(ones));
+        }
+        vaddvq_u32(sum) + super::scalar::hamming(&a[whole..], &b[whole..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+    const LENGTH_MAX: usize = 1100;
+
+    #[test]
+    fn every_form_gives_what_the_scalar_form_gives() {
+        let mut rng = SmallRng::seed_from_u64(1);
+        let mut a = vec![0; LENGTH_MAX * 8 + 8];
+        let mut b = a.clone();
+        for form in Kernels::available() {
+            let name = form.name;
+            for length in 0..=LENGTH_MAX {
+                // Starts at odd addresses too: the store promises no alignment.
+                let start = length % 8;
+                rng.fill_bytes(&mut a[start..start + length]);
+                rng.fill_bytes(&mut b[start..start + length]);
+                let (x, y) = (&a[start..start + length], &b[start..start + length]);
+                assert_eq!(
+                    form.dot_i8(x, y),
+                    scalar::dot_i8(x, y),
+                    "{name} i8 {length}"
+                );
+                let (x, y) = (&x[..length / 8 * 8], &y[..length / 8 * 8]);
+                assert_eq!(
+                    form.hamming(x, y),
+                    scalar::hamming(x, y),
+                    "{name} bits {length}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_bytes_do_not_overflow() {
+        for (x, y) in [(0x80, 0x80), (0x7F, 0x80), (0x80, 0x7F), (0x81, 0x7F)] {
+            let (a, b) = (vec![x; 65536], vec![y; 65536]);
+            let expected = 65536 * i32::from(x as i8) * i32::from(y as i8);
+            for form in Kernels::available() {
+                assert_eq!(form.dot_i8(&a, &b), expected, "{} {x:x} {y:x}", form.name);
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_floats_agree_but_for_rounding() {
+        let mut rng = SmallRng::seed_from_u64(2);
+        let floats = |rng: &mut SmallRng, n| -> Vec<f32> {
+            (0..n)
+                .map(|_| rng.next_u32() as f32 / (1u64 << 31) as f32 - 1.0)
+                .collect()
+        };
+        for form in Kernels::available() {
+            for n in 0..=LENGTH_MAX {
+                let (x, y) = (floats(&mut rng, n), floats(&mut rng, n));
+                let exact: f64 = x
+                    .iter()
+                    .zip(&y)
+                    .map(|(&x, &y)| f64::from(x) * f64::from(y))
+                    .sum();
+                let bytes = |v: &[f32]| -> Vec<u8> {
+                    std::iter::once(0)
+                        .chain(v.iter().flat_map(|x| x.to_le_bytes()))
+                        .collect()
+                };
+                let got = form.dot_f32(&bytes(&x)[1..], &bytes(&y)[1..]);
+                let error = (f64::from(got) - exact).abs();
+                assert!(error < 1e-4, "{} f32 {n}: {got} {exact}", form.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longer_vector_is_read_as_far_as_the_shorter() {
+        let (long, short) = (vec![1; 256], vec![1; 40]);
+        for form in Kernels::available() {
+            assert_eq!(form.dot_i8(&long, &short), 40, "{}", form.name);
+            assert_eq!(form.hamming(&short, &long), 0, "{}", form.name);
+            assert_eq!(form.dot_f32(&long, &short), form.dot_f32(&short, &short));
+        }
+    }
+}

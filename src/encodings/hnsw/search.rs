@@ -1,0 +1,457 @@
+//! Searches, in steps between which the index may change.
+
+use super::frontier::{Near, Pool, Queues, Visited};
+use super::store::NONE;
+use super::{Index, NodeId, Query};
+use crate::encodings::prefetch::prefetch;
+
+/// Above so many results wanted, heaps are faster than one sorted array.
+const POOL_MAX: usize = 1024;
+/// Nodes kept on the way down to level 0, that a search enters near the right cluster: worth 2 %
+/// of recall where `ef` is 10, for some distances more.
+const UPPER_EF: usize = 4;
+/// Vectors that are fetched ahead of the one being compared.
+const AHEAD: usize = 4;
+
+/// Whether a step has come to the end of its search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    Done,
+    More,
+}
+
+/// A node that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    pub id: NodeId,
+    /// 0 to 2; see [`Index::distance`].
+    pub distance: f32,
+    pub payload: u64,
+}
+
+/// The memory of a search, to be used again by the next: one bit per node of the index, and
+/// some words per result and per node visited.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    visited: Visited,
+    pub(super) pool: Pool,
+    queues: Queues,
+}
+
+impl Scratch {
+    /// Starts a walk at a level from what the pool holds already.
+    fn revisit(&mut self, slots: u32) {
+        self.visited.reset(slots);
+        for near in self.pool.sorted() {
+            self.visited.meet(&[near.id()]);
+        }
+    }
+
+    /// Walks a level until everything in the pool is expanded, or `budget` distances are used up.
+    pub(super) fn walk(
+        &mut self,
+        index: &Index,
+        query: &[u8],
+        level: usize,
+        budget: &mut usize,
+    ) -> Progress {
+        while *budget > 0 {
+            let Some(id) = self.pool.expand() else {
+                return Progress::Done;
+            };
+            let fresh = self.visited.meet(index.store.links(id, level));
+            *budget = budget.saturating_sub(fresh.len().max(1));
+            if let Some(next) = self.pool.next() {
+                index.store.prefetch_links(next, level);
+            }
+            compare_all(index, query, fresh, |near| {
+                if self.pool.offer(near) {
+                    index.store.prefetch_links(near.id(), level);
+                }
+            });
+        }
+        Progress::More
+    }
+}
+
+/// Computes the distances of nodes, each fetched while earlier ones are compared.
+#[inline]
+fn compare_all(index: &Index, query: &[u8], ids: &[u32], mut found: impl FnMut(Near)) {
+    for &id in ids.iter().take(AHEAD) {
+        prefetch_record(index, id);
+    }
+    for (at, &id) in ids.iter().enumerate() {
+        if let Some(&ahead) = ids.get(at + AHEAD) {
+            prefetch_record(index, ahead);
+        }
+        found(Near::new(
+            index.metric.distance(query, index.store.record(id)),
+            id,
+        ));
+    }
+}
+
+/// Asks for the lines of a vector.
+#[inline]
+fn prefetch_record(index: &Index, id: u32) {
+    const LINE: usize = 64;
+    const LINES_MAX: usize = 16;
+    let record = index.store.record(id);
+    let start = record.as_ptr().addr();
+    for line in 0..record.len().div_ceil(LINE).min(LINES_MAX) {
+        prefetch(start + line * LINE);
+    }
+}
+
+/// The way down from the entry to a level, where a walk with its own `ef` begins.
+///
+/// Holds for [`Search`] and for [`super::Placement`]: which level is walked, and from which
+/// state of the index the pool's nodes are.
+#[derive(Debug)]
+pub(super) struct Descent {
+    pub(super) level: usize,
+    version: u32,
+    started: bool,
+}
+
+impl Descent {
+    pub(super) fn new() -> Descent {
+        Descent {
+            level: 0,
+            version: 0,
+            started: false,
+        }
+    }
+
+    /// Brings the pool up to date with the index, and starts at its entry where nothing is left
+    /// to go on from. Returns `false` if the index is empty.
+    ///
+    /// `ef` gives how many nodes a level keeps.
+    pub(super) fn resume(
+        &mut self,
+        index: &Index,
+        query: &[u8],
+        scratch: &mut Scratch,
+        ef: impl Fn(usize) -> usize,
+    ) -> bool {
+        if self.started && self.version != index.version {
+            let (level, version) = (self.level, self.version);
+            scratch
+                .pool
+                .revise(|near| revised(index, query, level, version, near));
+        }
+        self.version = index.version;
+        scratch.visited.make_room(index.store.slots());
+        if self.started && !scratch.pool.sorted().is_empty() {
+            return true;
+        }
+        if index.entry == NONE {
+            return false;
+        }
+        self.started = true;
+        self.level = index.max_level;
+        scratch.pool.reset(ef(self.level));
+        let distance = index
+            .metric
+            .distance(query, index.store.record(index.entry));
+        scratch.pool.offer(Near::new(distance, index.entry));
+        scratch.revisit(index.store.slots());
+        true
+    }
+
+    /// Goes a level down, from the nodes found so far.
+    pub(super) fn down(&mut self, index: &Index, scratch: &mut Scratch, ef: usize) {
+        self.level -= 1;
+        let found: Vec<Near> = scratch.pool.sorted().to_vec();
+        scratch.pool.reset(ef);
+        for near in found {
+            scratch.pool.offer(Near::new(near.distance(), near.id()));
+        }
+        scratch.revisit(index.store.slots());
+    }
+}
+
+/// Returns a node as it is now, if it still is one at `level`; `version` is the index's when it
+/// was seen.
+fn revised(index: &Index, query: &[u8], level: usize, version: u32, near: Near) -> Option<Near> {
+    let id = near.id();
+    if !index.store.is_live(id) || index.store.level(id) < level {
+        return None;
+    }
+    if !index.is_newer(id, version) {
+        return Some(near);
+    }
+    let distance = index.metric.distance(query, index.store.record(id));
+    Some(Near::new(distance, id))
+}
+
+/// A search for the nodes nearest to a query.
+#[derive(Debug)]
+pub struct Search {
+    query: Query,
+    ef: usize,
+    /// The most nodes that are expanded at level 0. `None`: no filter.
+    filter_ef: Option<usize>,
+    descent: Descent,
+    /// Level 0 is walked by heaps, not by the pool; and whether this has begun.
+    heaps: bool,
+    heaps_begun: bool,
+    expanded: usize,
+    scratch: Scratch,
+}
+
+impl Search {
+    /// Returns a search for the `ef` nearest nodes, which is also its effort.
+    pub fn new(query: Query, ef: usize) -> Search {
+        Search::with_scratch(Scratch::default(), query, ef, None)
+    }
+
+    /// Returns a search for the `ef` nearest nodes that pass a filter, which visits the links of
+    /// at most `filter_ef` nodes.
+    pub fn filtered(query: Query, ef: usize, filter_ef: usize) -> Search {
+        Search::with_scratch(Scratch::default(), query, ef, Some(filter_ef))
+    }
+
+    /// As the two above, with the memory of an earlier search.
+    pub fn with_scratch(
+        scratch: Scratch,
+        query: Query,
+        ef: usize,
+        filter_ef: Option<usize>,
+    ) -> Search {
+        Search {
+            query,
+            ef: ef.max(1),
+            filter_ef,
+            descent: Descent::new(),
+            heaps: filter_ef.is_some() || ef > POOL_MAX,
+            heaps_begun: false,
+            expanded: 0,
+            scratch,
+        }
+    }
+
+    /// Goes on until the end, or until about `budget` distances were computed.
+    ///
+    /// `filter` gets payloads, and is only asked for nodes that would be results, in a search
+    /// made by [`Search::filtered`].
+    pub fn step(
+        &mut self,
+        index: &Index,
+        budget: usize,
+        filter: &mut dyn FnMut(u64) -> bool,
+    ) -> Progress {
+        let mut budget = budget.max(1);
+        if self.heaps_begun {
+            self.refresh_heaps(index, filter);
+            return self.walk_heaps(index, &mut budget, filter);
+        }
+        let (ef, heaps) = (self.ef, self.heaps);
+        let ef_at = |level| match level == 0 && !heaps {
+            true => ef,
+            false => UPPER_EF,
+        };
+        let query = self.query.record();
+        if !self.descent.resume(index, query, &mut self.scratch, ef_at) {
+            return Progress::Done;
+        }
+        loop {
+            if self.descent.level == 0 && self.heaps {
+                self.begin_heaps(index, filter);
+                return self.walk_heaps(index, &mut budget, filter);
+            }
+            let level = self.descent.level;
+            let query = self.query.record();
+            match self.scratch.walk(index, query, level, &mut budget) {
+                Progress::More => return Progress::More,
+                Progress::Done if level == 0 => return Progress::Done,
+                Progress::Done => self
+                    .descent
+                    .down(index, &mut self.scratch, ef_at(level - 1)),
+            }
+        }
+    }
+
+    fn begin_heaps(&mut self, index: &Index, filter: &mut dyn FnMut(u64) -> bool) {
+        self.heaps_begun = true;
+        self.scratch.queues.reset(self.ef);
+        for &near in self.scratch.pool.sorted() {
+            self.scratch.queues.add_candidate(near);
+            if self.filter_ef.is_none() || filter(index.store.payload(near.id())) {
+                self.scratch.queues.add_result(near);
+            }
+        }
+    }
+
+    fn refresh_heaps(&mut self, index: &Index, filter: &mut dyn FnMut(u64) -> bool) {
+        let version = self.descent.version;
+        if version == index.version {
+            return;
+        }
+        self.descent.version = index.version;
+        self.scratch.visited.make_room(index.store.slots());
+        let (query, filtered) = (self.query.record(), self.filter_ef.is_some());
+        let now = |near| revised(index, query, 0, version, near);
+        self.scratch.queues.revise(now, |near| {
+            // A number may have passed to another element.
+            let again = filtered && index.store.is_live(near.id());
+            let asked = again && index.is_newer(near.id(), version);
+            if asked && !filter(index.store.payload(near.id())) {
+                return None;
+            }
+            now(near)
+        });
+    }
+
+    fn walk_heaps(
+        &mut self,
+        index: &Index,
+        budget: &mut usize,
+        filter: &mut dyn FnMut(u64) -> bool,
+    ) -> Progress {
+        /// What a call of a filter counts, in distances.
+        const FILTER_COST: usize = 8;
+        let query = self.query.record();
+        while *budget > 0 {
+            if self.filter_ef.is_some_and(|most| self.expanded >= most) {
+                return Progress::Done;
+            }
+            let Some(id) = self.scratch.queues.expand() else {
+                return Progress::Done;
+            };
+            self.expanded += 1;
+            let Scratch {
+                visited, queues, ..
+            } = &mut self.scratch;
+            let fresh = visited.meet(index.store.links(id, 0));
+            let mut cost = fresh.len().max(1);
+            compare_all(index, query, fresh, |near| {
+                if !queues.admits(near) {
+                    return;
+                }
+                queues.add_candidate(near);
+                if self.filter_ef.is_some() {
+                    cost += FILTER_COST;
+                    if !filter(index.store.payload(near.id())) {
+                        return;
+                    }
+                }
+                queues.add_result(near);
+            });
+            *budget = budget.saturating_sub(cost);
+        }
+        Progress::More
+    }
+
+    /// Returns what was found so far, the nearest first; nodes gone since the last step are not
+    /// among them.
+    pub fn results(&self, index: &Index) -> Vec<Found> {
+        let near = match (self.heaps, self.heaps_begun) {
+            (true, true) => self.scratch.queues.sorted(),
+            (true, false) => Vec::new(),
+            (false, _) if self.descent.level == 0 => self.scratch.pool.sorted().to_vec(),
+            (false, _) => Vec::new(),
+        };
+        found(index, self.descent.version, &near)
+    }
+
+    /// Ends the search, and returns its memory.
+    pub fn into_scratch(self) -> Scratch {
+        self.scratch
+    }
+}
+
+/// Returns those nodes that have not changed since `version`.
+fn found(index: &Index, version: u32, near: &[Near]) -> Vec<Found> {
+    let same =
+        |id| index.version == version || index.store.is_live(id) && !index.is_newer(id, version);
+    let same = near.iter().filter(|near| same(near.id()));
+    same.map(|near| Found {
+        id: NodeId(near.id()),
+        distance: near.distance(),
+        payload: index.store.payload(near.id()),
+    })
+    .collect()
+}
+
+/// A comparison with all nodes, one after another: the exact answer.
+#[derive(Debug)]
+pub struct Scan {
+    query: Query,
+    best: Queues,
+    /// The next number to look at.
+    next: u32,
+    version: u32,
+}
+
+impl Scan {
+    /// Returns a scan for the `count` nearest nodes.
+    pub fn new(index: &Index, query: Query, count: usize) -> Scan {
+        let mut best = Queues::default();
+        best.reset(count);
+        Scan {
+            query,
+            best,
+            next: 0,
+            version: index.version,
+        }
+    }
+
+    /// Goes on for about `budget` distances. `filter` gets payloads, and is only asked for nodes
+    /// that would be results; `None`: all pass.
+    pub fn step(
+        &mut self,
+        index: &Index,
+        budget: usize,
+        mut filter: Option<&mut dyn FnMut(u64) -> bool>,
+    ) -> Progress {
+        if self.version != index.version {
+            let (query, version) = (self.query.record(), self.version);
+            let now = |near| revised(index, query, 0, version, near);
+            self.best.revise(now, |near| {
+                let newer = index.store.is_live(near.id()) && index.is_newer(near.id(), version);
+                if newer
+                    && let Some(filter) = &mut filter
+                    && !filter(index.store.payload(near.id()))
+                {
+                    return None;
+                }
+                now(near)
+            });
+            self.version = index.version;
+        }
+        let slots = index.store.slots();
+        let mut left = budget.max(1);
+        while self.next < slots && left > 0 {
+            let id = self.next;
+            self.next += 1;
+            left -= 1;
+            if !index.store.is_live(id) {
+                continue;
+            }
+            let distance = index
+                .metric
+                .distance(self.query.record(), index.store.record(id));
+            let near = Near::new(distance, id);
+            if !self.best.admits(near) {
+                continue;
+            }
+            if let Some(filter) = &mut filter {
+                left = left.saturating_sub(8);
+                if !filter(index.store.payload(id)) {
+                    continue;
+                }
+            }
+            self.best.add_result(near);
+        }
+        match self.next < slots {
+            true => Progress::More,
+            false => Progress::Done,
+        }
+    }
+
+    /// Returns what was found so far, the nearest first.
+    pub fn results(&self, index: &Index) -> Vec<Found> {
+        found(index, self.version, &self.best.sorted())
+    }
+}

@@ -1,0 +1,163 @@
+//! Which nodes are linked with which: near ones, in different directions.
+
+use super::Index;
+use super::frontier::Near;
+
+/// Distances that the choice of a node's links at a level may cost. The usual M needs a tenth;
+/// M of hundreds would keep the caller for seconds: then some links are chosen less well.
+const EFFORT: usize = 1 << 16;
+
+/// How many of a full node's farthest links are looked at for one to give up.
+const FARTHEST: usize = 8;
+/// A node gets so many links, or a quarter of M, even if no near node gains by them.
+const LINKS_AT_LEAST: usize = 16;
+
+impl Index {
+    /// Links a node, which has no links at `level`, with some of `candidates`, the nearest first.
+    ///
+    /// At level 0 a node starts with up to 3M/2 links, of the 2M it may have: for the same `ef`
+    /// more of the nearest are found than with M, at hardly more distances a search.
+    pub(super) fn link(&mut self, id: u32, level: usize, candidates: &[Near]) {
+        let m = usize::from(self.parameters().m);
+        let wanted = if level == 0 { m + m / 2 } else { m };
+        let (chosen, passed_over) = self.diverse(candidates, wanted);
+        let mut effort = EFFORT;
+        // Links in one direction are better than few.
+        for near in chosen.into_iter().chain(passed_over) {
+            if self.degree(id, level) >= wanted {
+                break;
+            }
+            self.offer_link(id, near, level, &mut effort);
+        }
+        // None of the nearest wants it, as among many equal vectors: it goes between two of them.
+        for near in candidates {
+            if self.degree(id, level) >= m.div_ceil(4).min(LINKS_AT_LEAST) {
+                break;
+            }
+            self.put_between(id, near.id(), level);
+        }
+    }
+
+    /// Splits candidates into at most `most` of which none is nearer to another one than to the
+    /// node itself, and the others (as many as may be needed); both the nearest first.
+    fn diverse(&self, candidates: &[Near], most: usize) -> (Vec<Near>, Vec<Near>) {
+        let (mut chosen, mut passed_over) = (Vec::<Near>::new(), Vec::new());
+        let mut effort = EFFORT;
+        for &near in candidates {
+            if chosen.len() >= most || effort == 0 && passed_over.len() >= most {
+                break;
+            }
+            let compared = chosen.len().min(effort);
+            effort -= compared;
+            let covered = (chosen[..compared].iter())
+                .any(|other| self.distance_between(near.id(), other.id()) < near.distance());
+            let list = match covered || effort == 0 {
+                true => &mut passed_over,
+                false => &mut chosen,
+            };
+            list.push(near);
+        }
+        (chosen, passed_over)
+    }
+
+    pub(super) fn degree(&self, id: u32, level: usize) -> usize {
+        self.store.links(id, level).len()
+    }
+
+    pub(super) fn has_room(&self, id: u32, level: usize) -> bool {
+        self.degree(id, level) < self.store.links_max(id, level)
+    }
+
+    pub(super) fn is_linked(&self, id: u32, other: u32, level: usize) -> bool {
+        self.store.links(id, level).contains(&other)
+    }
+
+    /// Links two nodes that both have room.
+    pub(super) fn link_both(&mut self, a: u32, b: u32, level: usize) {
+        debug_assert!(a != b && !self.is_linked(a, b, level));
+        self.store.push_link(a, level, b);
+        self.store.push_link(b, level, a);
+    }
+
+    fn unlink_both(&mut self, a: u32, b: u32, level: usize) {
+        self.store.take_link(a, level, b);
+        self.store.take_link(b, level, a);
+    }
+
+    /// Links `id` with a node, which may give up a worse link for it.
+    fn offer_link(&mut self, id: u32, near: Near, level: usize, effort: &mut usize) {
+        let other = near.id();
+        if !self.has_room(id, level) {
+            return;
+        }
+        if !self.has_room(other, level) {
+            let Some(left) = effort.checked_sub(self.degree(other, level) * FARTHEST) else {
+                return;
+            };
+            *effort = left;
+            let Some(victim) = self.worst_of(other, Near::new(near.distance(), id), level) else {
+                return;
+            };
+            self.unlink_both(other, victim, level);
+        }
+        self.link_both(id, other, level);
+    }
+
+    /// Returns which link a full node gives up for `newcomer`: among the farthest, one that a
+    /// nearer node covers, so that the links into other directions stay (they lead out of
+    /// clusters); else the farthest. None of a node that would be left with few; `None` if it is
+    /// the newcomer itself.
+    fn worst_of(&self, id: u32, newcomer: Near, level: usize) -> Option<u32> {
+        let links = self.store.links(id, level).iter();
+        let mut nodes: Vec<Near> = (links.map(|&link| self.near(id, link)))
+            .chain([newcomer])
+            .collect();
+        nodes.sort_unstable();
+        let few = usize::from(self.parameters().m) / 2;
+        let can_go = |near: Near| near.id() == newcomer.id() || self.degree(near.id(), level) > few;
+        let is_covered = |at: &usize| {
+            let far = nodes[*at];
+            nodes[..*at]
+                .iter()
+                .any(|near| self.distance_between(near.id(), far.id()) < far.distance())
+        };
+        let covered = (0..nodes.len())
+            .rev()
+            .take(FARTHEST)
+            .find(|at| is_covered(at) && can_go(nodes[*at]));
+        let worst = match covered {
+            Some(at) => nodes[at],
+            None => nodes.iter().rev().copied().find(|near| can_go(*near))?,
+        };
+        (worst.id() != newcomer.id()).then(|| worst.id())
+    }
+
+    /// Returns `other` with its distance from `id`.
+    fn near(&self, id: u32, other: u32) -> Near {
+        Near::new(self.distance_between(id, other), other)
+    }
+
+    /// Links a node with `other`, and if that is full, with the farthest of its links in the place
+    /// of `other`: what was connected stays so.
+    fn put_between(&mut self, id: u32, other: u32, level: usize) {
+        if self.is_linked(id, other, level) || !self.has_room(id, level) {
+            return;
+        }
+        if self.has_room(other, level) {
+            self.link_both(id, other, level);
+            return;
+        }
+        let links = self.store.links(other, level).iter();
+        let farthest = links
+            .filter(|&&link| !self.is_linked(id, link, level))
+            .map(|&link| self.near(other, link))
+            .max();
+        if let Some(farthest) = farthest {
+            self.unlink_both(other, farthest.id(), level);
+            self.link_both(id, other, level);
+            if self.has_room(id, level) {
+                self.link_both(id, farthest.id(), level);
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! FILTER of VSIM: an expression over an element's attributes, compiled once for each query.
+//!
+//!     text     the expression up to its first NUL byte
+//!     token    its numbers, strings, tuples, fields and operators
+//!     compile  tokens in reverse Polish notation, their operands counted
+//!     json     the wanted fields of an attribute, found in one pass over its text
+//!     run      the program on the values of these fields
+//!
+//! By precedence: `!` `not`; `**`; `*` `/` `%`; `+` `-`; `>` `>=` `<` `<=` `==` `!=` `in`; `and` `&&`;
+//! `or` `||`. All but `**` group from the left. There is no short circuit, so an element without one of
+//! the fields never matches.
+//!
+//! Invariants
+//!   1. A program leaves one value, and no operator finds fewer operands than it takes.
+//!   2. Neither compiling nor running recurses, whatever the expression and the attributes.
+//!
+//! Cost: compiling O(length); a match O(attributes up to the last wanted field + program), without
+//! an allocation unless a string that is looked at has escapes.
+
+mod compile;
+mod json;
+mod number;
+mod run;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+/// Tokens of an expression at most; each costs every element that is looked at.
+const TOKENS_MAX: usize = 1 << 14;
+
+/// Why an expression is refused: the reply shows the text from a position on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    at: usize,
+}
+
+impl SyntaxError {
+    /// The part of the expression that the reply shows. As in Redis it is all of it if the error was
+    /// found at its end, or in the order of its tokens.
+    pub fn near(self, expression: &[u8]) -> &[u8] {
+        let from = if self.at >= expression.len() {
+            0
+        } else {
+            self.at
+        };
+        let shown = &expression[from..];
+        memchr::memchr(0, shown).map_or(shown, |end| &shown[..end])
+    }
+}
+
+/// A compiled expression; see the module.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    text: Box<[u8]>,
+    program: Vec<Step>,
+    /// The elements of all tuples.
+    literals: Vec<Literal>,
+    /// The distinct fields.
+    fields: SmallVec<[Range<u32>; 4]>,
+}
+
+/// One step of a program.
+#[derive(Clone, Debug)]
+enum Step {
+    Number(f64),
+    Text(Range<u32>),
+    /// Some of `literals`.
+    Tuple(Range<u32>),
+    /// One of `fields`.
+    Field(u32),
+    Null,
+    Operator(Operator),
+}
+
+/// An element of a tuple.
+#[derive(Clone, Debug)]
+enum Literal {
+    Number(f64),
+    Text(Range<u32>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Open,
+    Close,
+    Not,
+    Power,
+    Times,
+    Over,
+    Modulo,
+    Plus,
+    Minus,
+    Greater,
+    AtLeast,
+    Less,
+    AtMost,
+    Equal,
+    Unequal,
+    In,
+    And,
+    Or,
+}
+
+impl Filter {
+    /// Compiles an expression. O(its length).
+    pub fn compile(expression: &[u8]) -> Result<Filter, SyntaxError> {
+        let end = memchr::memchr(0, expression).unwrap_or(expression.len());
+        compile::compile(&expression[..end])
+    }
+
+    /// Whether attributes match: the value of the expression is true, and all its fields are there
+    /// as values that expressions have.
+    pub fn matches(&self, attributes: &[u8]) -> bool {
+        run::run(self, attributes)
+    }
+
+    fn text(&self, range: &Range<u32>) -> &[u8] {
+        &self.text[range.start as usize..range.end as usize]
+    }
+
+    /// Bytes of memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.text.len()
+            + self.program.capacity() * size_of::<Step>()
+            + self.literals.capacity() * size_of::<Literal>()
+    }
+}

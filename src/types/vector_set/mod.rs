@@ -1,0 +1,3 @@
+//! A vector set.
+
+pub mod filter;
