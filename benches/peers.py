@@ -8,6 +8,7 @@
     benches/peers.py large  [NAME=PROGRAM ...]    SETs of large values
     benches/peers.py persist [NAME=PROGRAM ...]   SAVE, the append only file, loading of both
     benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
+    benches/peers.py vectors [NAME=PROGRAM ...]   vector sets: recall, CPU, bytes (benches/vectors.py)
     benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
     benches/peers.py cluster [NAME=PROGRAM ...]   what a cluster costs, how slots move (benches/cluster.py)
 
@@ -853,11 +854,15 @@ def show(row, servers, columns, widths):
     print(row, flush=True)
 
 
-def default_servers():
+def default_servers(*wanted):
+    """The usual servers, or those with these names."""
+    wanted = wanted or ("russet", "valkey9", "redis8", "redis7")
     peers = Path(os.environ.get("RUSSET_PEERS") or Path(
         os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/root")) / ".cache") / "russet" / "peers")
     servers = [("russet", ROOT / "target/release/russet"), ("valkey9", peers / "valkey9/valkey-jemalloc"),
-               ("redis8", peers / "redis8/src/redis-server"), ("redis7", peers / "redis7/redis-server")]
+               ("redis8", peers / "redis8/src/redis-server"), ("redis7", peers / "redis7/redis-server"),
+               ("redis810", peers / "redis810/redis-server")]
+    servers = [(name, program) for name, program in servers if name in wanted]
     there = [(name, str(program)) for name, program in servers if program.exists()]
     missing = [name for name, program in servers if not program.exists()]
     if "russet" in missing:
@@ -895,9 +900,14 @@ def cluster(servers):
     rows.cluster(servers)
 
 
+def vectors(servers):
+    import vectors as rows
+    rows.compare(servers)
+
+
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
-             "replicate": replicate, "sentinel": sentinel, "cluster": cluster}
+             "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
@@ -905,7 +915,9 @@ def main():
             sys.exit(f"no {tool}: run tests/peers/install")
     if (os.cpu_count() or 1) < 2:
         sys.exit("two CPUs are needed: one for the server, one for the load")
-    measure(sys.argv[2:], kinds[sys.argv[1]])
+    # Others have no vector sets.
+    default = (lambda: default_servers("russet", "redis810")) if sys.argv[1] == "vectors" else default_servers
+    measure(sys.argv[2:], kinds[sys.argv[1]], default)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ pub struct Commands {
     reserved: Vec<(&'static Reserved, KeyPlan)>,
     /// The number of commands in the table.
     built: usize,
-    by_name: HashMap<&'static str, usize, ahash::RandomState>,
+    by_name: HashMap<Box<str>, usize, ahash::RandomState>,
     /// For each command: itself and its subcommands.
     families: Vec<Bits>,
     /// Categories in order, each with all commands that a rule about it changes.
@@ -39,8 +39,9 @@ impl Commands {
         let mut rows: Vec<CommandFacts> = rows.collect();
         let built = rows.len();
         let by_name = rows.iter().enumerate();
-        let mut by_name: HashMap<_, _, ahash::RandomState> =
-            by_name.map(|(id, row)| (row.full_name, id)).collect();
+        let mut by_name: HashMap<_, _, ahash::RandomState> = by_name
+            .map(|(id, row)| (row.full_name.to_ascii_lowercase().into(), id))
+            .collect();
         let mut unbuilt: Vec<&'static Reserved> = Vec::new();
         for spec in RESERVED {
             if by_name.contains_key(spec.name) {
@@ -61,7 +62,7 @@ impl Commands {
                 },
                 parent: parent.flatten(),
             };
-            by_name.insert(spec.name, rows.len());
+            by_name.insert(spec.name.into(), rows.len());
             rows.push(facts);
         }
         assert!(rows.len() < COMMANDS_MAX, "more commands than bits");

@@ -5,7 +5,7 @@
 //! load. Running one is still an error: unknown command. Each row has what permission checks need:
 //! arity, keys, and the flags that categories follow from.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec, Spec};
+use crate::command::{Arity, Category, Flags, KeySpec, Spec};
 
 /// A command with its full name (`sentinel|masters`).
 pub(super) type Reserved = Spec<()>;
@@ -39,7 +39,6 @@ const fn sentinel(name: &'static str) -> Reserved {
 const PLAIN: Category = Category::empty();
 
 const NO_KEYS: &[KeySpec] = &[];
-const MODIFIES: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 
 /// Sorted by name, so that containers precede their subcommands.
 pub(super) static RESERVED: &[Reserved] = &[
@@ -69,95 +68,4 @@ pub(super) static RESERVED: &[Reserved] = &[
     sentinel("sentinel|set"),
     sentinel("sentinel|simulate-failure"),
     sentinel("sentinel|slaves"),
-    row(
-        "vadd",
-        -5,
-        Flags::MODULE.union(Flags::WRITE),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vcard",
-        2,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vdim",
-        2,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vemb",
-        -3,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vgetattr",
-        3,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vinfo",
-        2,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vismember",
-        3,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vlinks",
-        -3,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vrandmember",
-        -2,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vrange",
-        -4,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vrem",
-        3,
-        Flags::MODULE.union(Flags::WRITE),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vsetattr",
-        4,
-        Flags::MODULE.union(Flags::WRITE),
-        PLAIN,
-        MODIFIES,
-    ),
-    row(
-        "vsim",
-        -4,
-        Flags::MODULE.union(Flags::READONLY),
-        PLAIN,
-        MODIFIES,
-    ),
 ];

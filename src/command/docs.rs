@@ -56,6 +56,7 @@ groups! {
     Hash "hash",
     HyperLogLog "hyperloglog",
     List "list",
+    Module "module",
     PubSub "pubsub",
     Scripting "scripting",
     Sentinel "sentinel",

@@ -20,6 +20,7 @@ mod sorted_set;
 mod stream;
 mod string;
 mod transactions;
+mod vector;
 
 mod db_index;
 mod docs;
@@ -69,6 +70,7 @@ const GROUPS: &[(&[Spec], &[Doc])] = &[
     (sorted_set::SPECS, sorted_set::docs::DOCS),
     (stream::SPECS, stream::docs::DOCS),
     (string::SPECS, string::docs::DOCS),
+    (vector::SPECS, vector::docs::DOCS),
     (bitmap::SPECS, bitmap::docs::DOCS),
     (hyperloglog::SPECS, hyperloglog::docs::DOCS),
     (geo::SPECS, geo::docs::DOCS),

@@ -29,6 +29,7 @@ fn filled() -> Testbed {
     t.run("XGROUP CREATE log g 0 MKSTREAM");
     t.run("XGROUP CREATE log other 0 MKSTREAM");
     t.run("ARSET few-slots 7 a b c");
+    t.run("VADD one-vector VALUES 2 1 2 a SETATTR {}");
     t.run("CONFIG SET list-max-listpack-size 4");
     t.run("CONFIG SET stream-node-max-entries 3");
     t.run(&format!("RPUSH packed-list {}", "z".repeat(5000)));
@@ -40,6 +41,12 @@ fn filled() -> Testbed {
         t.run(&format!("XADD log {i}-1 field value:{i}"));
         t.run(&format!("ARSET array {} {}", i * i, "v".repeat(i % 150)));
         t.run(&format!("ARINSERT dense {i}"));
+        if i < 500 {
+            t.run(&format!(
+                "VADD vectors VALUES 3 {i} {} 7 e{i} SETATTR {{\"n\":{i}}}",
+                i * i % 97
+            ));
+        }
         t.run(&format!("SET key:{i} {}", "v".repeat(i % 200)));
         if i % 7 == 0 {
             t.run(&format!("SET due:{i} v PX {}", 100_000 + i));
@@ -88,6 +95,9 @@ fn answers(t: &mut Testbed) -> Vec<String> {
         "ARSCAN array 0 10000000",
         "ARINFO array FULL",
         "ARGETRANGE dense 2999 0",
+        "VRANGE vectors - +",
+        "VSIM vectors ELE e300 COUNT 50 WITHATTRIBS WITHSCORES FILTER .n>100 TRUTH",
+        "VLINKS vectors e77",
         "XPENDING log g - + 500",
         "XINFO STREAM log FULL COUNT 10",
         "DEBUG HTSTATS-KEY set",

@@ -68,8 +68,9 @@ differences! {
     /// INFO's `server_name`.
     server_name: &'static str = "russet", "valkey";
 
-    /// MODULE LIST: Valkey's Lua is a module, which is built in.
-    modules: &'static [&'static str] = &[], &["lua"];
+    /// MODULE LIST: Redis's vector sets and Valkey's Lua are modules, which are built in.
+    /// Names and paths.
+    modules: &'static [(&'static str, &'static str)] = &[("vectorset", "")], &[("lua", "lua")];
 
     /// The fact in RDB files that has the version.
     version_fact: (&'static str, &'static str) =

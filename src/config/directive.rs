@@ -62,7 +62,6 @@ pub enum Support {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     Cluster,
-    Modules,
     Threads,
     Process,
     /// Of Redis 8.2 to 8.10 and Valkey 9.2.
@@ -73,7 +72,6 @@ impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Feature::Cluster => "cluster",
-            Feature::Modules => "modules",
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
             Feature::Later => "later versions",

@@ -677,7 +677,9 @@ directives! {
 
     // Modules of Redis's distribution, and choices within its engine
     vset_force_single_threaded_execution: bool = false =>
-        "vset-force-single-threaded-execution", flag, [], NotYet(Modules);
+        "vset-force-single-threaded-execution", flag, [], Works;
+    vset_threads: u32 = 1 =>
+        "vset-threads", number(0, 64), [], Works;
     lazyexpire_nested_arbitrary_keys: bool = true =>
         "lazyexpire-nested-arbitrary-keys", flag, [HIDDEN], NotNeeded;
 

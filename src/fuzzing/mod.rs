@@ -9,6 +9,7 @@ mod aof;
 mod cluster;
 mod commands;
 mod config;
+mod filter;
 mod glob;
 mod hyperloglog;
 mod input;
@@ -31,6 +32,7 @@ pub use aof::aof;
 pub use cluster::{cluster_bus, nodes_conf};
 pub use commands::commands;
 pub use config::config;
+pub use filter::filter;
 pub use glob::glob;
 pub use hyperloglog::hyperloglog;
 pub use links::{hostile_primary, hostile_replica};
@@ -103,6 +105,16 @@ mod tests {
     #[test]
     fn files_of_nodes_are_refused_or_written_alike() {
         run(nodes_conf, 6_000, 40, b"\x01 \n0123456789-,=:@[]<>abf");
+    }
+
+    #[test]
+    fn filters_are_refused_or_run() {
+        run(
+            filter,
+            20_000,
+            40,
+            b"\x08.a.b==!=()[]\"',: {}0191-<>+*/in and or not null true",
+        );
     }
 
     #[test]

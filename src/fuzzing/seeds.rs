@@ -25,6 +25,7 @@ pub(super) const LINES: &[&str] = &[
     "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
      aaaaaaaaaaaa",
     "ARSET k 0 hello 7 12345678 3.5; ARSET k 100000 longer-than-seven; ARSEEK k 9",
+    "VADD k VALUES 2 3 4 a; VADD k VALUES 2 -1 4 b SETATTR {\"n\":1}; VADD k VALUES 2 0 0 c",
 ];
 
 /// Values with more structure: several nodes and groups, positions, strings with a format.
@@ -43,6 +44,9 @@ const MORE: &[&str] = &[
     "ARSET k 5 1 2 3 4 5 6 7 8 9 10 11 12; ARSET k 18446744073709551614 \
      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; \
      ARINSERT k x -7 007",
+    "VADD k VALUES 3 3 4 5 a NOQUANT M 5; VADD k VALUES 3 -1 4 5 b NOQUANT M 5; \
+     VADD k VALUES 3 1 4 5 c NOQUANT M 5; VADD k VALUES 3 1 4 -5 d NOQUANT M 5; VREM k b",
+    "VADD k REDUCE 2 VALUES 3 1 2 3 a BIN; VADD k REDUCE 2 VALUES 3 -1 2 3 c BIN SETATTR {}",
     "CONFIG SET stream-node-max-entries 2; XADD k 1-1 x 1; XADD k 1-2 x 2; XADD k 2-1 y 3 z 4; \
      XADD k 5-0 x 3; XDEL k 5-0; XADD k 6-0 x 4; XGROUP CREATE k x 0; XGROUP CREATE k y 1-2; \
      XREADGROUP GROUP x one COUNT 2 STREAMS k >; XREADGROUP GROUP x two STREAMS k >; \

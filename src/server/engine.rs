@@ -85,6 +85,7 @@ impl Engine {
             persist: Persist::new(now.unix_s()),
             cluster: None,
             migrations: None,
+            searches: Default::default(),
             sentinel: None,
             shutdown: Shutdown {
                 signals,

@@ -83,6 +83,7 @@ pub use parts::hotkeys::{Session as HotkeysSession, SessionSettings as HotkeysSe
 pub use parts::migrate::MigrateLink;
 pub use parts::replication::PausePoint;
 pub use parts::replication::replicas::Filter;
+pub use parts::searches;
 pub use parts::shutdown::ShutdownRequest;
 pub use parts::tracking::{Mode as TrackingMode, Tracker};
 #[cfg(feature = "testing")]

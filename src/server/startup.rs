@@ -485,6 +485,9 @@ fn serve(
     let synced = Arc::clone(&wake);
     let tell_synced = move || _ = (&*synced).write(b"a");
     persist.aof.set_wake(Arc::new(tell_synced));
+    let searched = Arc::clone(&wake);
+    let tell_searched = move || _ = (&*searched).write(b"v");
+    engine.server.searches.set_wake(Arc::new(tell_searched));
     engine.server.identity.config_file = file;
     let server = &mut engine.server;
     if server.acl.load(&mut server.config).is_err() {

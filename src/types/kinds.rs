@@ -19,6 +19,7 @@ macro_rules! with_types {
                 Hash: ListpackEx "listpackex", Record "listpack";
                 Stream: Stream "stream";
                 Array: SlicedArray "sliced-array";
+                VectorSet: VectorGraph "raw";
             ]
             $($arguments)*
         }

@@ -39,6 +39,7 @@ pub use set_algebra::{
 };
 pub use signature::Signature;
 pub use stream::Stream;
+pub use vector_set::VectorSet;
 pub use zset::{Seen, Zset};
 
 pub use crate::encodings::elements::Elements;

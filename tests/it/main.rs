@@ -32,6 +32,7 @@
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `tls` | connections under TLS, and failing handshakes |
+//! | `vectors` | vector sets: searches off the loop, the log, replicas |
 //! | `harness` | the tests' own tools, checked with a real Redis |
 
 #[path = "../support/mod.rs"]
@@ -71,3 +72,4 @@ mod snapshots;
 mod startup;
 mod stream;
 mod tls;
+mod vectors;

@@ -48,6 +48,9 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
         ("srandmember" | "hrandfield" | "zrandmember" | "randomkey", _) => Freedom::Form,
         ("ttl" | "expiretime" | "httl" | "hexpiretime", _) => Freedom::Near(1),
         ("pttl" | "pexpiretime" | "hpttl" | "hpexpiretime", _) => Freedom::Near(1500),
+        // Equal distances have no order, and levels are random.
+        ("vsim" | "vlinks", _) => Freedom::Order,
+        ("vrandmember" | "vinfo", _) => Freedom::Form,
         // Elements in hash table order; `state` compares what is ordered.
         ("dump", _) => Freedom::Form,
         ("object", "idletime") => Freedom::Near(3),

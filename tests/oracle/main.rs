@@ -457,6 +457,12 @@ fn fieldsets_answer_as_redis() {
     check(&rows::FIELDSET, Peer::Redis810);
 }
 
+/// Compared with Redis 8.10 alone: others have no vector sets, or fewer commands of them.
+#[test]
+fn vector_set_commands_answer_as_redis() {
+    check(&rows::VECTOR_SET, Peer::Redis810);
+}
+
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {

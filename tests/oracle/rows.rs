@@ -798,6 +798,41 @@ pub const ARRAY: Group = Group {
     waiting: &[],
 };
 
+pub const VECTOR_SET: Group = Group {
+    name: "vector set",
+    rows: &[
+        "vadd KV values 2 (1|-3|0|0.5|1e2) (2|-1|4|x) M {cas (ef 10) (setattr JSON)}",
+        "vadd KV values 2 (1|-3|7|0.5|1e2) (2|-1|4) M {cas (ef 10) (setattr JSON)}",
+        "vadd KV values 2 (1|-3|7) (2|-1|4) M (q8|noquant|bin) [m (4|16|3)]",
+        "vadd KV [reduce (1|2|3)] values (1|2|3) 1 2 M",
+        "vadd KV fp32 (abcdefgh|abcd|x) M [ef (0|1|1000001|x)]",
+        "vsim KV values 2 (1|-3|0.5) (2|-1|4) truth count 100 {withscores withattribs}",
+        "vsim KV ele M truth count 100 {withscores withattribs nothread (epsilon (0.2|2|0|x))}",
+        "vsim KV ele M truth count 100 filter FILTER {withattribs}",
+        "vsim KV (ele M|values 1 2|values 2 1 x|fp32 abcdefgh) truth count (100|0|x) {(ef (5|0|x)) (filter-ef (5|0)) (filter FILTER)}",
+        "vsim KV ele M filter FILTER count 100 filter-ef 100000",
+        "vrem KV M",
+        "vcard KV",
+        "vdim KV",
+        "vemb KV M [raw|x]",
+        "vgetattr KV M",
+        "vsetattr KV M JSON",
+        "vinfo KV",
+        "vismember KV M",
+        "vrandmember KV [PICKS]",
+        "vrange KV (-|[a|(a|[M|x|+|() (+|[z|(b|-|x|[) [0|1|3|-1|x]",
+        "vlinks KV M [x]",
+        "type KV",
+        "object encoding KV",
+        "rename KV KV",
+        "del KV",
+    ],
+    beside: SOME_OF_EACH,
+    second_client: 5,
+    pauses: false,
+    waiting: &[],
+};
+
 pub const PUBSUB: Group = Group {
     name: "pubsub",
     rows: &[

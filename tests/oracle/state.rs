@@ -72,6 +72,10 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
             asked.push(vec![b"XINFO", b"STREAM", key]);
             asked.push(vec![b"XINFO", b"GROUPS", key]);
         }
+        b"vectorset" => {
+            asked.push(vec![b"VRANGE", key, b"-", b"+"]);
+            asked.push(vec![b"DEBUG", b"DIGEST-VALUE", key]);
+        }
         _ => {}
     }
     // Skip DUMP where its bytes depend on a hash table's order or on the time.
@@ -81,7 +85,8 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
             _,
             b"hashtable" | b"listpackex" | b"template-listpack" | b"template-array"
         ) | (b"set", b"listpack")
-    ) || kind == b"stream" && has_groups(reference, key);
+    ) || kind == b"vectorset"
+        || kind == b"stream" && has_groups(reference, key);
     if dumps && !undetermined {
         asked.push(vec![b"DUMP", key]);
     }

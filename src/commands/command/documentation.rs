@@ -1,7 +1,7 @@
 //! COMMAND DOCS: a command's documentation as the protocol shows it.
 
 use crate::command::Spec;
-use crate::command::docs::{Arg, ArgFlags, Doc, DocFlags};
+use crate::command::docs::{Arg, ArgFlags, Doc, DocFlags, Group};
 use crate::commands::docs_for;
 use crate::resp::Reply;
 
@@ -25,7 +25,7 @@ pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
         !spec.subcommands.is_empty(),
     ];
     reply.map(given + rest.iter().filter(|&&given| given).count());
-    write_texts(reply, &texts[..4]);
+    write_texts(reply, &texts[..5]);
     if !doc.flags.is_empty() {
         reply.bulk(b"doc_flags");
         reply.set(doc.flags.iter().count());
@@ -38,7 +38,7 @@ pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
             }
         }
     }
-    write_texts(reply, &texts[4..]);
+    write_texts(reply, &texts[5..]);
     if !doc.history.is_empty() {
         reply.bulk(b"history");
         reply.set(doc.history.len());
@@ -66,11 +66,16 @@ pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
 }
 
 /// The plain text fields; doc_flags come before the last two.
-fn texts(doc: &Doc) -> [(&'static str, &'static str); 6] {
+fn texts(doc: &Doc) -> [(&'static str, &'static str); 7] {
+    let module = match doc.group {
+        Group::Module => "vectorset",
+        _ => "",
+    };
     [
         ("summary", doc.summary),
         ("since", doc.since),
         ("group", doc.group.name()),
+        ("module", module),
         ("complexity", doc.complexity),
         ("deprecated_since", doc.deprecated_since),
         ("replaced_by", doc.replaced_by),

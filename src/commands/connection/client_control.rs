@@ -140,7 +140,7 @@ fn unblock(call: &mut Call<'_>) -> CommandResult {
         keyspace, server, ..
     } = call.world();
     let id = ClientId(id as u64);
-    let done = !server.waits_to_log_in(id) && server.unblock_client(keyspace, id, error.as_ref());
+    let done = !server.waits_in_any_case(id) && server.unblock_client(keyspace, id, error.as_ref());
     if done && error.is_some() {
         // As in Redis, unblocking a client with an error counts as a failed call.
         call.server.diagnostics.command_stats[call.row].failed += 1;

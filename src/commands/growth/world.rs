@@ -27,9 +27,11 @@ pub enum Form {
     Entries,
     /// Of an array.
     Slots,
+    /// With their elements.
+    Vectors,
 }
 
-const ALL: [Form; 11] = [
+const ALL: [Form; 12] = [
     Form::Text,
     Form::Registers,
     Form::List,
@@ -41,6 +43,7 @@ const ALL: [Form; 11] = [
     Form::Mortal,
     Form::Entries,
     Form::Slots,
+    Form::Vectors,
 ];
 
 /// The forms that commands of a group take.
@@ -55,6 +58,7 @@ pub fn forms(group: Group) -> &'static [Form] {
         Group::Hash => &[Form::Fields, Form::Mortal],
         Group::Stream => &[Form::Entries],
         Group::Array => &[Form::Slots],
+        Group::Module => &[Form::Vectors],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[Form::Text],
     }
@@ -292,6 +296,13 @@ fn add(bed: &mut Testbed, key: &str, form: Form, elements: impl Iterator<Item = 
         Form::Places => "GEOADD",
         Form::Fields => "HSET",
         Form::Slots => "ARINSERT",
+        Form::Vectors => {
+            for (i, name) in elements {
+                let (x, y) = ((i % 101).to_string(), (i % 89).to_string());
+                run(bed, &["VADD", key, "VALUES", "2", &x, &y, &name]);
+            }
+            return;
+        }
         Form::Text | Form::Mortal | Form::Entries => unreachable!("no elements by name"),
     };
     let mut words = vec![command.to_owned(), key.to_owned()];

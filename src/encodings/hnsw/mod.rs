@@ -37,7 +37,7 @@ use rand::Rng;
 pub use insert::Placement;
 pub use load::{LoadError, LoadedNode, Loader};
 pub use query::{Query, Stored};
-pub use search::{Found, Progress, Scan, Scratch, Search};
+pub use search::{Found, Progress, Scan, Search};
 
 use crate::base::mover::Mover;
 use query::Metric;
@@ -65,6 +65,15 @@ pub enum Quantization {
 }
 
 impl Quantization {
+    /// As VINFO and VEMB name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantization::F32 => "f32",
+            Quantization::Q8 => "int8",
+            Quantization::Binary => "bin",
+        }
+    }
+
     /// Returns the quantization with a number in files.
     pub fn from_number(number: u64) -> Option<Quantization> {
         match number {

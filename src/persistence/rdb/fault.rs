@@ -11,6 +11,7 @@ use crate::encodings::listpack::ListpackError;
 use crate::encodings::ziplist::ZiplistError;
 use crate::encodings::zipmap::ZipmapError;
 use crate::types::Type;
+use crate::types::vector_set::LoadError;
 
 /// A fault.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,8 @@ pub enum Fault {
     Ziplist(#[from] ZiplistError),
     #[error("{0}")]
     Zipmap(#[from] ZipmapError),
+    #[error("{0}")]
+    Vectors(#[from] LoadError),
     /// One of the four above, in a value of this type. Tools match the words.
     #[error("{} integrity check failed: {why}", named(*of, form))]
     Packed {

@@ -20,7 +20,7 @@ mod fault;
 mod file;
 pub mod format;
 mod input;
-mod module;
+pub(super) mod module;
 mod parse;
 mod payload;
 mod peer;
@@ -51,12 +51,13 @@ pub(super) use writer::{
 };
 
 use crate::keyspace::Keyspace;
+use crate::types::Type;
 
 /// The lowest version of a file, from the usual one on, that can hold all keys. `of_valkey`: fields
 /// that expire have Valkey's. O(databases).
 pub fn version_for(keyspace: &Keyspace, of_valkey: bool) -> u32 {
     match super::values::version_for(keyspace) {
-        VERSION_FIELD_TTLS if of_valkey => VERSION_VALKEY,
+        VERSION_FIELD_TTLS if of_valkey && !keyspace.any_of(Type::VectorSet) => VERSION_VALKEY,
         version => version,
     }
 }

@@ -21,6 +21,16 @@ pub mod field {
 /// The alphabet of module names: nine letters of six bits each, above ten bits of version.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// The module of vector sets, which is built in.
+pub const VECTOR_SET: &str = "vectorset";
+
+/// The id of a module's data, of a version of its form.
+pub fn id(name: &str, version: u64) -> u64 {
+    let letter = |of: u8| LETTERS.iter().position(|letter| *letter == of);
+    let at = |of| letter(of).expect("a letter of the alphabet") as u64;
+    name.bytes().fold(0, |id, of| id << 6 | at(of)) << 10 | version
+}
+
 /// The name of the module whose data follows.
 pub fn name(input: &mut Input<'_>) -> Result<String, Fault> {
     let id = input.length()?;
@@ -45,13 +55,6 @@ pub enum ModuleData {
     Key,
     /// What the module keeps beside the keys.
     Settings,
-}
-
-/// Passes over a module's value; returns the module's name.
-pub fn skip_value(input: &mut Input<'_>) -> Result<String, Fault> {
-    let name = name(input)?;
-    skip_fields(input)?;
-    Ok(name)
 }
 
 /// Passes over what a module keeps beside the keys; returns the module's name.
@@ -82,7 +85,8 @@ pub fn skip_metadata(input: &mut Input<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn skip_fields(input: &mut Input<'_>) -> Result<(), Fault> {
+/// Passes over a value after its id, or other data.
+pub fn skip_fields(input: &mut Input<'_>) -> Result<(), Fault> {
     loop {
         match input.length()? {
             field::END => return Ok(()),
@@ -101,18 +105,16 @@ mod tests {
 
     #[test]
     fn a_name_is_read_from_its_number() {
-        let id = b"ReJSON-RL".iter().fold(0, |id: u64, letter| {
-            let at = LETTERS.iter().position(|l| l == letter).expect("a letter");
-            id << 6 | at as u64
-        });
+        let id = id("ReJSON-RL", 3);
         let mut bytes = vec![0x81];
-        bytes.extend_from_slice(&(id << 10 | 3).to_be_bytes());
+        bytes.extend_from_slice(&id.to_be_bytes());
         let named = name(&mut Input::of_bytes(&bytes)).expect("a number");
         assert_eq!(named, "ReJSON-RL");
         let fields = [1, 5, 2, 9, 3, 0, 0, 0, 0, 5, 2, b'a', b'b', 0];
         let value = [&bytes[..], &fields, b"next"].concat();
         let mut input = Input::of_bytes(&value);
-        assert_eq!(skip_value(&mut input).expect("fields"), "ReJSON-RL");
+        assert_eq!(name(&mut input).expect("a number"), "ReJSON-RL");
+        skip_fields(&mut input).expect("fields");
         assert_eq!(input.left(), 4);
         for (position, is_read) in [(2, true), (1, false)] {
             let settings = [&bytes[..], &[position, 1], &fields, b"next"].concat();

@@ -11,7 +11,7 @@ use super::module;
 use super::templates::Templates;
 use crate::keyspace::OwnedValue;
 use crate::persistence::values;
-use crate::types::Limits;
+use crate::types::{Container, Limits};
 
 /// How values are read.
 #[derive(Debug)]
@@ -22,6 +22,14 @@ pub struct Rules {
     pub dialect: Dialect,
     /// Field names that hashes share.
     pub templates: Templates,
+}
+
+/// Reads a vector set after the id of its module.
+pub fn vector_set<'i>(input: &mut Input<'_>) -> Result<OwnedValue<'i>, Fault> {
+    match values::vector_set::load_fields(input)? {
+        set if set.is_empty() => Err(Fault::Empty),
+        set => Ok(OwnedValue::Container(set.into())),
+    }
 }
 
 /// Reads a value of type `kind`.
@@ -35,7 +43,7 @@ pub fn value<'i>(
             Text::Int(n) => OwnedValue::Int(n),
             Text::Bytes(text) => OwnedValue::Bytes(text),
         }),
-        kind::MODULE_PRE_GA | kind::MODULE_2 => Err(Fault::Module(module::name(input)?)),
+        kind::MODULE_PRE_GA => Err(Fault::Module(module::name(input)?)),
         kind::BITMAP if rules.dialect == Dialect::Redis => Err(Fault::Unsupported("bitmap")),
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }

@@ -45,6 +45,19 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
         }
         return (VERSION_NEWEST, Dialect::Redis);
     }
+    if keyspace.any_of(Type::VectorSet) {
+        if !matches!(
+            wanted,
+            PeerFormat::Redis {
+                max: VERSION_FIELD_TTLS..
+            }
+        ) {
+            tracing::warn!(
+                "A replica may not read RDB version {VERSION_FIELD_TTLS}, which vector sets need"
+            );
+        }
+        return (VERSION_FIELD_TTLS, Dialect::Redis);
+    }
     match wanted {
         PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), Dialect::Redis),
         PeerFormat::Redis { max } => {

@@ -328,11 +328,20 @@ impl<'a> Reader<'a> {
         (self.doing, self.kind) = (Doing::Key, Some(kind));
         self.input.string_to(&mut self.key)?;
         self.doing = Doing::Value;
+        let mut foreign = None;
         if kind == kind::MODULE_2 && self.options.skips_modules {
-            let module = module::skip_value(&mut self.input)?;
+            foreign =
+                Some(module::name(&mut self.input)?).filter(|name| name != module::VECTOR_SET);
+        }
+        if let Some(module) = foreign {
+            module::skip_fields(&mut self.input)?;
             loader.module_skipped(&module, ModuleData::Key);
         } else {
-            match parse::value(&mut self.input, kind, &self.rules) {
+            let value = match kind == kind::MODULE_2 && self.options.skips_modules {
+                true => parse::vector_set(&mut self.input),
+                false => parse::value(&mut self.input, kind, &self.rules),
+            };
+            match value {
                 Ok(value) => loader.key(self.db, &self.key, value, self.facts)?,
                 Err(Fault::Empty) => loader.empty_key(self.db, &self.key),
                 Err(fault) => return Err(fault),

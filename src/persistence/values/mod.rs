@@ -1,7 +1,7 @@
 //! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
 //!
-//!     list, set, zset, hash, stream, array     one impl of [`Saved`] each
-//!     packed                                   listpacks and ziplists as they are read
+//!     list, set, zset, hash, stream, array, vector_set     one impl of [`Saved`] each
+//!     packed                                               listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
 //! loading, the names of `redis-check-rdb` and the base of commands find it by that list. Strings
@@ -13,6 +13,7 @@ mod list;
 mod packed;
 mod set;
 mod stream;
+pub(super) mod vector_set;
 mod zset;
 
 use super::aof::CommandWriter;
@@ -112,7 +113,7 @@ const fn types() -> [Option<Type>; 256] {
             let number = forms[form].0;
             let is_free = types[number as usize].is_none();
             assert!(is_free, "each number belongs to one type");
-            let is_other = matches!(number, kind::STRING | kind::MODULE_PRE_GA | kind::MODULE_2);
+            let is_other = matches!(number, kind::STRING | kind::MODULE_PRE_GA);
             assert!(!is_other && number < opcode::HASH_TEMPLATE);
             types[number as usize] = Some(of);
             form += 1;
@@ -125,10 +126,8 @@ const fn types() -> [Option<Type>; 256] {
 /// The parts of a value in the form of this number. `None`: there is no such form of a container or
 /// string.
 pub(super) fn layout(number: u8, dialect: Dialect) -> Option<Layout> {
-    match number {
-        kind::STRING => return Some(&[Part::Text]),
-        kind::MODULE_2 => return Some(&[Part::Length, Part::Fields]),
-        _ => {}
+    if number == kind::STRING {
+        return Some(&[Part::Text]);
     }
     let of = TYPES[usize::from(number)]?;
     let (forms, valkey) = for_container!(

@@ -11,6 +11,8 @@
 //! commands stay in its input and run when it resumes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::keyspace::{ClientId, DbIndex};
 use crate::resp::{OwnedArgs, Reply};
@@ -55,6 +57,8 @@ pub enum Until {
     Backup,
     /// Only the deadline.
     Time,
+    /// A search of a vector set has ended.
+    Search(Ticket),
     /// Its login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
     LogIn,
 }
@@ -63,7 +67,39 @@ impl Until {
     /// Whether the command has done its work and only its reply is pending: it counts as a call
     /// even if the client is gone.
     pub(in crate::server) fn is_done(&self) -> bool {
-        !matches!(self, Until::Keys { .. })
+        !matches!(self, Until::Keys { .. } | Until::Search(_))
+    }
+}
+
+/// The claim of a waiting client to the answer of a search. If it is dropped, the search ends.
+#[derive(Debug)]
+pub struct Ticket {
+    number: u64,
+    is_dropped: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    /// Each number is used once.
+    pub(in crate::server) fn new(number: u64) -> Ticket {
+        Ticket {
+            number,
+            is_dropped: Arc::default(),
+        }
+    }
+
+    pub(in crate::server) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether nobody waits any more, for the search.
+    pub(in crate::server) fn is_dropped(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_dropped)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.is_dropped.store(true, Ordering::Relaxed);
     }
 }
 

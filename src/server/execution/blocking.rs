@@ -165,6 +165,36 @@ impl Engine {
         self.server.unblock_client(&mut self.keyspace, id, None);
     }
 
+    /// Runs the commands again whose searches of vector sets have ended.
+    pub(in crate::server) fn serve_searches(&mut self) {
+        for ended in self.server.searches.take_ended() {
+            let Some(mut session) = self.server.clients.take(ended.client) else {
+                continue;
+            };
+            let blocked = session.client.blocked.as_deref_mut();
+            let waiting = blocked.filter(|blocked| match &blocked.until {
+                Until::Search(ticket) => ended.is_for(ticket),
+                _ => false,
+            });
+            if let Some(blocked) = waiting {
+                blocked.ticks += ended.ticks;
+                self.server.searches.put_answer(ended.answer);
+                self.retry(&mut session);
+                // Left over if a gate has refused the command.
+                self.server.searches.take_answer();
+            }
+            self.server.put_back(session);
+        }
+    }
+
+    /// Goes on with a search of a vector set where there is no thread for it.
+    pub(in crate::server) fn search_on(&mut self) {
+        if self.server.searches.has_slices() {
+            self.server.searches.run_slice();
+            self.serve_searches();
+        }
+    }
+
     /// Answers clients whose flushed databases have been freed (FLUSHALL SYNC).
     pub(in crate::server) fn serve_freed(&mut self) {
         let met = self.keyspace.lazyfree.marks_met();
@@ -183,6 +213,14 @@ impl Engine {
 }
 
 impl Server {
+    /// Whether a search of a vector set, which takes about so long, is to leave the loop: the client
+    /// can wait for it, and the loop has no time for it in this turn.
+    pub fn search_leaves_loop(&mut self, origin: Origin, nanos: usize) -> bool {
+        origin == Origin::Client
+            && self.searches.is_on(&self.config)
+            && !self.searches.has_time(self.stats.turns, nanos)
+    }
+
     fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
         match wake {
             Wake::Never => {}
@@ -256,13 +294,14 @@ impl Server {
         }
     }
 
-    /// Whether a client waits for the decision on its login attempt.
-    pub fn waits_to_log_in(&self, id: ClientId) -> bool {
+    /// Whether a client waits for what CLIENT UNBLOCK does not shorten: the decision on its login
+    /// attempt, or a search of a vector set.
+    pub fn waits_in_any_case(&self, id: ClientId) -> bool {
         let blocked = self
             .clients
             .get(id)
             .and_then(|s| s.client.blocked.as_deref());
-        blocked.is_some_and(|blocked| matches!(blocked.until, Until::LogIn))
+        blocked.is_some_and(|blocked| matches!(blocked.until, Until::LogIn | Until::Search(_)))
     }
 
     /// CLIENT UNBLOCK: as if its time were up, or with an error. `false`: it is not blocked.

@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod replication;
 pub mod scrapes;
 pub mod scripting;
+pub mod searches;
 pub mod sentinel;
 pub mod shutdown;
 pub mod slot_stats;

@@ -36,5 +36,6 @@ impl Loop {
         }
         self.engine.serve_freed();
         self.engine.serve_synced();
+        self.engine.serve_searches();
     }
 }

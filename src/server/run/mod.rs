@@ -219,6 +219,7 @@ impl Loop {
         }
         self.shake_hands();
         self.timers();
+        self.engine.search_on();
         self.drive_upstream();
         self.drive_sentinel();
         self.drive_cluster();

@@ -117,6 +117,7 @@ impl Loop {
             || server.turn.receives
             || server.replication.loads()
             || server.has_urgent()
+            || server.searches.has_slices()
             || self.engine.wants_snapshot_time()
             || !server.connections.tls.handshakes.ready.is_empty();
         if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {

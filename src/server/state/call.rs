@@ -8,9 +8,10 @@ use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::Client;
 use crate::server::origin::Origin;
+use crate::server::parts::searches::Work;
 use crate::server::state::Server;
 use crate::server::state::world::World;
-use crate::types::Type;
+use crate::types::{Type, VectorSet};
 
 /// A handler's outcome; the error is sent as the reply.
 pub type CommandResult = Result<(), CommandError>;
@@ -228,6 +229,14 @@ impl Call<'_> {
         };
         self.server.replication.asks_acks = true;
         self.block_until(until, timeout_ms, OnTimeout::Handler);
+    }
+
+    /// Has a vector set searched off the loop, and blocks the client until the command runs again,
+    /// with the answer.
+    pub fn block_on_search(&mut self, set: VectorSet, work: Work) {
+        let threads = self.server.config.vset_threads as usize;
+        let ticket = (self.server.searches).begin(self.client.id, set, work, threads);
+        self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
     }
 
     /// Blocks the client until the service ends.

@@ -36,6 +36,7 @@ use crate::server::parts::recorder::Recorder;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::scrapes::Scrapes;
 use crate::server::parts::scripting::Scripting;
+use crate::server::parts::searches::Searches;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::parts::slot_stats::SlotStats;
@@ -67,6 +68,8 @@ pub struct Server {
     pub gates: Gates,
     pub(in crate::server) turn: Turn,
     pub scripting: Scripting,
+    /// Of vector sets, off the loop.
+    pub searches: Searches,
     pub memory: Memory,
     /// The stream of effects, for the append only file and replicas.
     pub stream: Stream,

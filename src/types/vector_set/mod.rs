@@ -1,3 +1,185 @@
-//! A vector set.
+//! A vector set: elements, each with a vector, found by nearness to another vector.
+//!
+//!     content     index and elements (`content`), behind a lock
+//!       index     vectors and their graph (`encodings::hnsw`)
+//!       elements  name -> number of the node, with the attributes (`elements`, `element`)
+//!     filter      FILTER: which attributes match
+//!     projection  REDUCE: vectors are projected to fewer dimensions first
+//!
+//! The lock lets worker threads search a large set while the loop serves others. Only the loop
+//! writes. A worker holds the lock for a slice of its search at a time, so that a writer waits for no
+//! more than that; when it goes on it may find another content, and what it has kept is checked by
+//! the index. A set that is removed meanwhile lives until its last search has ended.
+//!
+//! Cost: adding, O(ef * M) distances; removing, O(M^2) distances per level; by name O(1).
+#![allow(unsafe_code)]
 
+mod content;
+mod element;
+mod elements;
 pub mod filter;
+mod inquiry;
+mod projection;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+pub use content::{Added, Content, ContentLoader};
+pub use inquiry::{Inquiry, Wanted};
+pub use projection::Projection;
+
+use super::relocate::Relocate;
+use super::{Container, Encoding, Measured, Signature, Type};
+use crate::base::alloc::boxed_bytes;
+use crate::base::mover::Mover;
+use crate::encodings::hashtable::Shape;
+pub use crate::encodings::hnsw::{
+    DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, LoadError, LoadedNode, NodeId, Parameters, Placement,
+    Progress, Quantization, Query, Stored, random_level,
+};
+
+/// See the module. [`VectorSet::share`] is another handle of the same set; a clone is a copy.
+pub struct VectorSet(Arc<Shared>);
+
+struct Shared {
+    /// Tells the set from all others that this process has had.
+    uid: u64,
+    content: RwLock<Content>,
+}
+
+impl VectorSet {
+    /// An empty set.
+    pub fn new(parameters: Parameters, projection: Option<Projection>) -> VectorSet {
+        VectorSet::of(Content::new(parameters, projection))
+    }
+
+    /// The set that was loaded.
+    pub fn loaded(loader: ContentLoader) -> Result<VectorSet, LoadError> {
+        loader.finish().map(VectorSet::of)
+    }
+
+    fn of(content: Content) -> VectorSet {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        VectorSet(Arc::new(Shared {
+            uid: NEXT.fetch_add(1, Ordering::Relaxed),
+            content: RwLock::new(content),
+        }))
+    }
+
+    /// VINFO's `vset-uid`.
+    pub fn uid(&self) -> u64 {
+        self.0.uid
+    }
+
+    /// Another handle of this set, for a worker.
+    pub fn share(&self) -> VectorSet {
+        VectorSet(Arc::clone(&self.0))
+    }
+
+    /// Whether both are handles of one set.
+    pub fn is_same(&self, other: &VectorSet) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The content, to read. The loop never waits here: only it writes.
+    #[inline]
+    pub fn read(&self) -> RwLockReadGuard<'_, Content> {
+        self.0
+            .content
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The content, to write, which waits for the slices that workers are in. For the loop only.
+    #[inline]
+    pub fn write(&mut self) -> RwLockWriteGuard<'_, Content> {
+        self.0
+            .content
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for VectorSet {
+    fn clone(&self) -> VectorSet {
+        VectorSet::of(self.read().clone())
+    }
+}
+
+impl Measured for VectorSet {
+    fn memory_bytes(&self) -> usize {
+        boxed_bytes::<Shared>() + self.read().memory_bytes()
+    }
+}
+
+impl Relocate for VectorSet {
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        let next = self.write().relocate(mover, at, n);
+        (next != 0).then_some(next)
+    }
+}
+
+impl Container for VectorSet {
+    const TYPE: Type = Type::VectorSet;
+    const NAME: &str = "vectorset";
+    /// That of all types of modules.
+    const NUMBER: u32 = 5;
+
+    fn into_word(self) -> (Encoding, u64) {
+        let word = Arc::into_raw(self.0).expose_provenance() as u64;
+        (Encoding::VectorGraph, word)
+    }
+
+    unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
+        assert_eq!(encoding, Encoding::VectorGraph);
+        // SAFETY: the caller guarantees that it came from `into_word`.
+        VectorSet(unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(word as usize)) })
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::VectorGraph
+    }
+
+    fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    fn check_invariants(&self) {
+        self.read().check_invariants();
+    }
+
+    fn sign(&self, signature: &mut Signature) {
+        let content = self.read();
+        let index = content.index();
+        let mut all = Signature::default();
+        let mut one = Signature::default();
+        let mut digits = itoa::Buffer::new();
+        one.follow(digits.format(content.len()).as_bytes());
+        one.follow(digits.format(index.parameters().dim).as_bytes());
+        all.join_signed(one);
+        for element in content.iter() {
+            let mut one = Signature::default();
+            one.follow(index.vector(element.node).bytes);
+            one.follow(element.name);
+            if !element.attributes.is_empty() {
+                one.follow(element.attributes);
+            }
+            all.join_signed(one);
+        }
+        signature.join_signed(all);
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        Some(self.read().shape())
+    }
+
+    fn free_effort(&self) -> usize {
+        self.len()
+    }
+
+    fn free_step(&mut self, n: usize) -> bool {
+        self.write().free_step(n)
+    }
+}

@@ -190,7 +190,7 @@ pub(in crate::server) fn hotkeys(_: &Source<'_>, to: &mut InfoWriter) {
 
 pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Modules");
-    for name in from.server.config.dialect.modules() {
+    for (name, _) in from.server.config.dialect.modules() {
         to.line(format_args!(
             "module:name={name},ver=1,api=1,filters=0,usedby=[],using=[],options=[]"
         ));

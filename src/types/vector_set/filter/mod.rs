@@ -121,11 +121,4 @@ impl Filter {
     fn text(&self, range: &Range<u32>) -> &[u8] {
         &self.text[range.start as usize..range.end as usize]
     }
-
-    /// Bytes of memory.
-    pub fn memory_bytes(&self) -> usize {
-        self.text.len()
-            + self.program.capacity() * size_of::<Step>()
-            + self.literals.capacity() * size_of::<Literal>()
-    }
 }

@@ -50,10 +50,7 @@ pub(super) fn run(filter: &Filter, attributes: &[u8]) -> bool {
 }
 
 /// The values of all fields. `None`: one is missing, or has no value that expressions know.
-fn fields<'a>(
-    filter: &Filter,
-    attributes: &'a [u8],
-) -> Option<SmallVec<[Option<Json<'a>>; 4]>> {
+fn fields<'a>(filter: &Filter, attributes: &'a [u8]) -> Option<SmallVec<[Option<Json<'a>>; 4]>> {
     let names = &filter.fields;
     let mut found: SmallVec<[Option<Json<'a>>; 4]> = smallvec![None; names.len()];
     let mut left = names.len();

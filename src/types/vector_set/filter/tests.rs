@@ -62,9 +62,28 @@ fn expressions_are_true_where_redis_finds_them_true() {
 #[test]
 fn expressions_are_false_where_redis_finds_them_false() {
     for expression in [
-        "null", ".missing or 1", "1 or .missing", ".e", ".o", ".o == 1", ".u == 'Ab'",
-        "'a\\'b' == \"a'b\"", "!1", "1 in []", ".a-1", ".5", "1 + -1", "3 > 2 > 1", "1 in '123'",
-        "'inf' == 1", "'12 ' == 12", ".n == 0", "1 in 1", "null in [1]", ".", ".a or .",
+        "null",
+        ".missing or 1",
+        "1 or .missing",
+        ".e",
+        ".o",
+        ".o == 1",
+        ".u == 'Ab'",
+        "'a\\'b' == \"a'b\"",
+        "!1",
+        "1 in []",
+        ".a-1",
+        ".5",
+        "1 + -1",
+        "3 > 2 > 1",
+        "1 in '123'",
+        "'inf' == 1",
+        "'12 ' == 12",
+        ".n == 0",
+        "1 in 1",
+        "null in [1]",
+        ".",
+        ".a or .",
         ".a == 1 and .odd == 1 and .after == 1",
     ] {
         assert!(!matches(expression), "{expression}");
@@ -122,7 +141,11 @@ fn only_what_is_read_must_be_sound() {
         (r#"[1]"#, false),
         ("", false),
     ] {
-        assert_eq!(matches_in(".a", attributes.as_bytes()), found, "{attributes}");
+        assert_eq!(
+            matches_in(".a", attributes.as_bytes()),
+            found,
+            "{attributes}"
+        );
     }
     assert!(matches_in("1", b"not json"));
 }

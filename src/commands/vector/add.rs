@@ -1,0 +1,215 @@
+//! VADD.
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use super::vectors::{Given, INVALID};
+use super::{KEYS, dimension_mismatch, input_mismatch};
+use crate::base::number;
+use crate::command::{Arity, CommandError, Flags};
+use crate::resp::Args;
+use crate::server::searches::{self, Answer, Work};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::VectorSet;
+use crate::types::vector_set::{
+    Added, Content, EF_CONSTRUCTION, Parameters, Placement, Projection, Quantization, Query,
+    random_level,
+};
+
+pub(super) const VADD: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MODULE),
+    keys: KEYS,
+    ..Spec::new("VADD", vadd)
+};
+
+const BAD_EF: CommandError = CommandError::Text("ERR invalid EF");
+const BAD_M: CommandError = CommandError::Text("ERR invalid M");
+const BAD_OPTION: CommandError = CommandError::Text("ERR invalid option after element");
+const OTHER_QUANTIZATION: CommandError =
+    CommandError::Text("ERR asked quantization mismatch with existing vector set");
+const OTHER_M: CommandError =
+    CommandError::Text("ERR asked M value mismatch with existing vector set");
+const NO_PROJECTION: CommandError =
+    CommandError::Text("ERR cannot add projection to existing set without projection");
+
+const EF_MAX: i64 = 1_000_000;
+const M_DEFAULT: u16 = 16;
+const M_RANGE: std::ops::RangeInclusive<i64> = 4..=4096;
+
+/// `VADD key [REDUCE dim] (FP32 blob | VALUES n number ...) element [CAS] [NOQUANT | Q8 | BIN] [EF n]
+/// [SETATTR attributes] [M n]`: adds an element, or gives it another vector.
+///
+/// Reply: whether the element is new (RESP2: integer). CAS is accepted: a large set is searched
+/// off the loop with and without it. O(log n) with a large factor, by EF, M and the dimension.
+fn vadd(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if let Some(Answer::Planned(placement, set)) = call.server.searches.take_answer()
+        && let Some(added) = add_planned(call, *placement, &set)?
+    {
+        return finish(call, added);
+    }
+    let given = Given::parse(args, 2, true)?;
+    let options = match args.len() > given.next {
+        true => Options::parse(args, given.next)?,
+        false => return Err(CommandError::WrongArity(call.name.to_owned())),
+    };
+    let key = args.at(1);
+    let mut rng = SmallRng::from_rng(call.db.rng());
+    let known = call.db.write::<VectorSet>(key)?;
+    let known = known.map(|set| options.query_for(&given, &set.read()));
+    let query = match known {
+        Some(query) => query?,
+        None => {
+            let (set, query) = options.new_set(&given)?;
+            call.db.write_or(key, || set)?;
+            query
+        }
+    };
+    let mut set = call.db.write::<VectorSet>(key)?.expect("it is there");
+    let mut placement = Placement::new(query, random_level(&mut rng), options.ef);
+    let nanos = nanos(&set.read(), options.ef);
+    if call.server.search_leaves_loop(call.origin, nanos) {
+        let shared = set.share();
+        drop(set);
+        call.block_on_search(shared, Work::Placement(Box::new(placement)));
+        return Ok(());
+    }
+    let added = (set.write()).add(options.element, options.attributes, &mut placement);
+    drop(set);
+    finish(call, added)
+}
+
+/// Adds the element where a search off the loop has placed it, in this set. `None`: the key has
+/// another one by now.
+fn add_planned(
+    call: &mut Call<'_>,
+    mut placement: Placement,
+    set: &VectorSet,
+) -> Result<Option<Added>, CommandError> {
+    let args = call.args;
+    let current = call.db.write::<VectorSet>(args.at(1))?;
+    let Some(mut current) = current.filter(|current| current.is_same(set)) else {
+        return Ok(None);
+    };
+    let options = Options::parse(args, Given::end(args, 2))?;
+    let added = (current.write()).add(options.element, options.attributes, &mut placement);
+    Ok(Some(added))
+}
+
+/// How long the search for the neighbours of a new element takes, about.
+fn nanos(content: &Content, ef: usize) -> usize {
+    let (parameters, len) = (content.parameters(), content.len());
+    let distances = ef.saturating_mul(usize::from(parameters.m)).min(len);
+    searches::nanos(parameters, len, distances)
+}
+
+fn finish(call: &mut Call<'_>, added: Added) -> CommandResult {
+    call.db.changed_unheard(call.args.at(1));
+    call.reply.boolean(added == Added::New);
+    Ok(())
+}
+
+/// What follows the vector.
+struct Options<'a> {
+    element: &'a [u8],
+    attributes: Option<&'a [u8]>,
+    quantization: Quantization,
+    ef: usize,
+    m: u16,
+}
+
+impl<'a> Options<'a> {
+    /// Parses the element at `at`, which is there, and the options after it.
+    fn parse(args: Args<'a>, at: usize) -> Result<Options<'a>, CommandError> {
+        let mut options = Options {
+            element: args.at(at),
+            attributes: None,
+            quantization: Quantization::Q8,
+            ef: EF_CONSTRUCTION,
+            m: M_DEFAULT,
+        };
+        let mut at = at + 1;
+        while at < args.len() {
+            let value = args.get(at + 1);
+            let integer = |text| number::parse_i64(text).unwrap_or(0);
+            at += 2;
+            match value {
+                Some(text) if args.is(at - 2, "ef") => {
+                    let ef = Some(integer(text)).filter(|ef| (1..=EF_MAX).contains(ef));
+                    options.ef = ef.ok_or(BAD_EF)? as usize;
+                    continue;
+                }
+                Some(text) if args.is(at - 2, "m") => {
+                    let m = Some(integer(text)).filter(|m| M_RANGE.contains(m));
+                    options.m = m.ok_or(BAD_M)? as u16;
+                    continue;
+                }
+                Some(text) if args.is(at - 2, "setattr") => {
+                    options.attributes = Some(text);
+                    continue;
+                }
+                _ => at -= 1,
+            }
+            let word = at - 1;
+            if args.is(word, "noquant") {
+                options.quantization = Quantization::F32;
+            } else if args.is(word, "bin") {
+                options.quantization = Quantization::Binary;
+            } else if args.is(word, "q8") {
+                options.quantization = Quantization::Q8;
+            } else if !args.is(word, "cas") {
+                return Err(BAD_OPTION);
+            }
+        }
+        Ok(options)
+    }
+
+    /// The vector as a set stores it that is there already.
+    fn query_for(&self, given: &Given, content: &Content) -> Result<Query, CommandError> {
+        let parameters = content.parameters();
+        if parameters.quantization != self.quantization {
+            return Err(OTHER_QUANTIZATION);
+        }
+        if parameters.m != self.m {
+            return Err(OTHER_M);
+        }
+        let got = given.numbers.len();
+        let Some(projection) = content.projection() else {
+            if got != parameters.dim as usize {
+                return Err(dimension_mismatch(got, parameters.dim));
+            }
+            return match given.reduced {
+                Some(_) => Err(NO_PROJECTION),
+                None => Ok(Query::new(parameters, &given.numbers)),
+            };
+        };
+        if given.reduced != Some(parameters.dim) {
+            return Err(dimension_mismatch(got, parameters.dim));
+        }
+        if got != projection.input_dim() as usize {
+            return Err(input_mismatch(got, projection.input_dim()));
+        }
+        Ok(Query::new(parameters, &projection.apply(&given.numbers)))
+    }
+
+    /// A new set for the vector, and the vector as it stores it.
+    fn new_set(&self, given: &Given) -> Result<(VectorSet, Query), CommandError> {
+        let input = given.numbers.len();
+        let parameters = Parameters {
+            dim: given.reduced.unwrap_or(input as u32),
+            quantization: self.quantization,
+            m: self.m,
+        };
+        let Some(output) = given.reduced else {
+            let query = Query::new(&parameters, &given.numbers);
+            return Ok((VectorSet::new(parameters, None), query));
+        };
+        if !Projection::is_possible(input, output as usize) {
+            return Err(INVALID);
+        }
+        let projection = Projection::new(input as u32, output);
+        let query = Query::new(&parameters, &projection.apply(&given.numbers));
+        Ok((VectorSet::new(parameters, Some(projection)), query))
+    }
+}

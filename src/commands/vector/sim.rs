@@ -1,0 +1,202 @@
+//! VSIM.
+
+use super::vectors::Given;
+use super::{KEYS, READS, dimension_mismatch, input_mismatch};
+use crate::base::{float, number};
+use crate::command::{Arity, CommandError};
+use crate::resp::{Args, Reply};
+use crate::server::searches::{self, Answer, Work};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::VectorSet;
+use crate::types::vector_set::filter::Filter;
+use crate::types::vector_set::{Content, Inquiry, Progress, Query, Wanted};
+
+pub(super) const VSIM: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: READS,
+    keys: KEYS,
+    ..Spec::new("VSIM", vsim)
+};
+
+const NO_ELEMENT: CommandError = CommandError::Text("ERR element not found in set");
+const BAD_COUNT: CommandError = CommandError::Text("ERR invalid COUNT");
+const BAD_EPSILON: CommandError = CommandError::Text("ERR invalid EPSILON");
+const BAD_EF: CommandError = CommandError::Text("ERR invalid EF");
+const BAD_FILTER_EF: CommandError = CommandError::Text("ERR invalid FILTER-EF");
+const BAD_OPTION: CommandError = CommandError::Text("ERR syntax error in VSIM command");
+
+const EF_MAX: i64 = 1_000_000;
+const EF_DEFAULT: i64 = 100;
+const COUNT_DEFAULT: i64 = 10;
+/// FILTER-EF without one: so many nodes for each element wanted.
+const FILTERED_PER_ELEMENT: i64 = 100;
+
+/// `VSIM key (ELE element | FP32 blob | VALUES n number ...) [WITHSCORES] [WITHATTRIBS] [COUNT n]
+/// [EPSILON d] [EF n] [FILTER expression] [FILTER-EF n] [TRUTH] [NOTHREAD]`: the elements that are
+/// most similar, the best first.
+///
+/// Reply: array of names; with scores or attributes a map (RESP2: flat array). O(EF * M) distances;
+/// with TRUTH O(elements).
+fn vsim(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if let Some(Answer::Hits(hits)) = call.server.searches.take_answer() {
+        let (_, shown) = parse_options(args, Given::end(args, 2))?;
+        let hits = hits.iter();
+        let hits = hits.map(|hit| (&*hit.name, hit.distance, &*hit.attributes));
+        shown.write(call.reply, hits);
+        return Ok(());
+    }
+    let Some(set) = call.db.read::<VectorSet>(args.at(1))? else {
+        call.reply.array(0);
+        return Ok(());
+    };
+    let content = set.read();
+    let (query, next) = query(args, &content)?;
+    let (wanted, shown) = parse_options(args, next)?;
+    let nanos = nanos(&content, &wanted);
+    let mut inquiry = Inquiry::new(&content, query, wanted);
+    if !shown.at_once && call.server.search_leaves_loop(call.origin, nanos) {
+        drop(content);
+        let set = set.share();
+        call.block_on_search(set, Work::Inquiry(Box::new(inquiry)));
+        return Ok(());
+    }
+    while inquiry.step(&content, usize::MAX) == Progress::More {}
+    let found = inquiry.found(&content);
+    let hits = found.iter().map(|found| {
+        let element = content.element_at(found.payload);
+        (element.name, found.distance, element.attributes)
+    });
+    shown.write(call.reply, hits);
+    Ok(())
+}
+
+/// How long a search takes, about.
+fn nanos(content: &Content, wanted: &Wanted) -> usize {
+    let (parameters, len) = (content.parameters(), content.len());
+    let visited = match (&wanted.filter, wanted.exact) {
+        (_, true) => len,
+        (None, _) => wanted.ef.max(wanted.count),
+        (Some(_), _) => wanted.filter_ef,
+    };
+    let distances = match wanted.exact {
+        true => len,
+        false => visited.saturating_mul(usize::from(parameters.m)).min(len),
+    };
+    searches::nanos(parameters, len, distances)
+}
+
+/// The vector that is searched for, as the set stores it, and the argument after it.
+fn query(args: Args<'_>, content: &Content) -> Result<(Query, usize), CommandError> {
+    if args.is(2, "ele") {
+        let element = content.get(args.at(3)).ok_or(NO_ELEMENT)?;
+        // As in Redis, from the vector as VEMB replies it.
+        let vector = content.index().restore_vector(element.node);
+        return Ok((Query::new(content.parameters(), &vector), 4));
+    }
+    let given = Given::parse(args, 2, false)?;
+    let (parameters, got) = (content.parameters(), given.numbers.len());
+    if got == parameters.dim as usize {
+        return Ok((Query::new(parameters, &given.numbers), given.next));
+    }
+    let Some(projection) = content.projection() else {
+        return Err(dimension_mismatch(got, parameters.dim));
+    };
+    if got != projection.input_dim() as usize {
+        return Err(input_mismatch(got, projection.input_dim()));
+    }
+    let image = projection.apply(&given.numbers);
+    Ok((Query::new(parameters, &image), given.next))
+}
+
+/// What the reply has beside the names, and how it is made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    scores: bool,
+    attributes: bool,
+    /// NOTHREAD: the loop is not left.
+    at_once: bool,
+}
+
+/// The options, from argument `at` on.
+fn parse_options(args: Args<'_>, mut at: usize) -> Result<(Wanted, Shown), CommandError> {
+    let mut shown = Shown::default();
+    let (mut count, mut ef, mut filter_ef) = (COUNT_DEFAULT, EF_DEFAULT, None);
+    let (mut epsilon, mut filter, mut exact) = (2.0, None, false);
+    let positive = |text, most, error| {
+        let n = number::parse_i64(text).filter(|n| (1..=most).contains(n));
+        n.ok_or(error)
+    };
+    while at < args.len() {
+        let mut taken = 2;
+        match args.get(at + 1) {
+            Some(text) if args.is(at, "count") => count = positive(text, i64::MAX, BAD_COUNT)?,
+            Some(text) if args.is(at, "ef") => ef = positive(text, EF_MAX, BAD_EF)?,
+            Some(text) if args.is(at, "filter-ef") => {
+                filter_ef = Some(positive(text, i64::MAX, BAD_FILTER_EF)?);
+            }
+            Some(text) if args.is(at, "epsilon") => {
+                let given = float::parse_double(text).filter(|epsilon| *epsilon > 0.0);
+                epsilon = given.ok_or(BAD_EPSILON)?;
+            }
+            Some(text) if args.is(at, "filter") => {
+                filter = Some(Filter::compile(text).map_err(|error| bad_filter(error.near(text)))?);
+            }
+            _ => {
+                taken = 1;
+                match () {
+                    () if args.is(at, "withscores") => shown.scores = true,
+                    () if args.is(at, "withattribs") => shown.attributes = true,
+                    () if args.is(at, "truth") => exact = true,
+                    () if args.is(at, "nothread") => shown.at_once = true,
+                    () => return Err(BAD_OPTION),
+                }
+            }
+        }
+        at += taken;
+    }
+    let filter_ef = filter_ef.unwrap_or(count.saturating_mul(FILTERED_PER_ELEMENT));
+    let wanted = Wanted {
+        count: count as usize,
+        ef: ef as usize,
+        epsilon: epsilon as f32,
+        filter,
+        filter_ef: filter_ef as usize,
+        exact,
+    };
+    Ok((wanted, shown))
+}
+
+fn bad_filter(near: &[u8]) -> CommandError {
+    CommandError::naming("ERR syntax error in FILTER expression near: ", near, "")
+}
+
+impl Shown {
+    /// Writes the reply: of each element its name, distance and attributes.
+    fn write<'a>(
+        self,
+        reply: &mut Reply,
+        hits: impl ExactSizeIterator<Item = (&'a [u8], f32, &'a [u8])>,
+    ) {
+        let values = usize::from(self.scores) + usize::from(self.attributes);
+        match (values, reply.resp3()) {
+            (0, _) => reply.array(hits.len()),
+            (_, true) => reply.map(hits.len()),
+            (_, false) => reply.array(hits.len() * (1 + values)),
+        }
+        for (name, distance, attributes) in hits {
+            reply.bulk(name);
+            if values == 2 && reply.resp3() {
+                reply.array(2);
+            }
+            if self.scores {
+                reply.double(1.0 - f64::from(distance) / 2.0);
+            }
+            match attributes {
+                _ if !self.attributes => {}
+                [] => reply.null(),
+                _ => reply.bulk(attributes),
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Vectors as arguments: `[REDUCE dim] (FP32 blob | VALUES n number ...)`.
+
+use crate::base::{float, number};
+use crate::command::CommandError;
+use crate::resp::Args;
+use crate::types::vector_set::DIM_MAX;
+
+pub(super) const INVALID: CommandError = CommandError::Text("ERR invalid vector specification");
+
+/// A vector as it was given.
+pub(super) struct Given {
+    pub numbers: Vec<f32>,
+    /// The dimension that it is to be reduced to.
+    pub reduced: Option<u32>,
+    /// The argument after it.
+    pub next: usize,
+}
+
+impl Given {
+    /// Parses a vector from argument `at` on, which is there; `reduces`: REDUCE may precede it.
+    pub fn parse(args: Args<'_>, mut at: usize, reduces: bool) -> Result<Given, CommandError> {
+        let mut reduced = None;
+        if reduces && args.len() > at + 2 && args.is(at, "reduce") {
+            let dim = number::parse_i64(args.at(at + 1));
+            reduced = Some(dim.filter(|dim| *dim > 0).ok_or(INVALID)?);
+            at += 2;
+        }
+        let numbers = match args.get(at + 1) {
+            Some(blob) if args.is(at, "fp32") => floats(blob),
+            Some(count) if args.is(at, "values") => values(args, at, count),
+            _ => None,
+        };
+        let numbers = numbers.ok_or(INVALID)?;
+        let next = match args.is(at, "fp32") {
+            true => at + 2,
+            false => at + 2 + numbers.len(),
+        };
+        let reduced = match reduced {
+            Some(dim) if dim > numbers.len() as i64 => return Err(INVALID),
+            reduced => reduced.map(|dim| dim as u32),
+        };
+        Ok(Given {
+            numbers,
+            reduced,
+            next,
+        })
+    }
+}
+
+impl Given {
+    /// The argument after a vector (or ELE and its element), which has been parsed before.
+    pub fn end(args: Args<'_>, at: usize) -> usize {
+        if args.is(at, "reduce") {
+            return Given::end(args, at + 2);
+        }
+        match number::parse_i64(args.at(at + 1)) {
+            Some(count) if args.is(at, "values") => at + 2 + count as usize,
+            _ => at + 2,
+        }
+    }
+}
+
+/// Little-endian floats.
+fn floats(blob: &[u8]) -> Option<Vec<f32>> {
+    let (floats, rest) = blob.as_chunks::<4>();
+    let is_sound = rest.is_empty() && (1..=DIM_MAX as usize).contains(&floats.len());
+    is_sound.then(|| {
+        floats
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect()
+    })
+}
+
+/// As many numbers as announced.
+fn values(args: Args<'_>, at: usize, count: &[u8]) -> Option<Vec<f32>> {
+    let count = number::parse_i64(count)?;
+    if !(1..=i64::from(DIM_MAX)).contains(&count) || args.len() < at + 2 + count as usize {
+        return None;
+    }
+    let values = args.from(at + 2).first(count as usize);
+    let parse = |text| float::parse_double(text).map(|value| value as f32);
+    values.iter().map(parse).collect()
+}

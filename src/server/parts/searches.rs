@@ -1,0 +1,344 @@
+//! Searches of large vector sets, off the loop: by worker threads (`vset-threads`), or without any in
+//! slices between turns.
+//!
+//! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). A worker
+//! holds the set's lock for a slice at a time, so that a writer waits for no longer. When the search
+//! ends the loop is woken, and the command runs again with the [`Answer`]. Workers take turns with the
+//! searches: one that takes long delays the others by no more than its share.
+//!
+//! Invariants
+//!   1. An answer is only taken by the client that waits for it: tickets are not used twice.
+//!   2. A search whose [`Ticket`] is dropped ends at its next slice, without an answer.
+//!
+//! Cost: two wake-ups and the second run of the command, some 20 us of CPU. So each turn of the loop
+//! runs some searches at once, as far as they are short.
+//!
+//! [`Until::Search`]: crate::server::clients::blocked::Until
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::base::{clock, threads};
+use crate::config::Config;
+use crate::keyspace::ClientId;
+use crate::persistence::background::Wake;
+use crate::server::clients::blocked::Ticket;
+use crate::types::VectorSet;
+use crate::types::vector_set::{Inquiry, Parameters, Placement, Progress};
+
+/// What is searched for.
+pub enum Work {
+    Inquiry(Box<Inquiry>),
+    Placement(Box<Placement>),
+}
+
+/// How a search ended.
+pub enum Answer {
+    Hits(Vec<Hit>),
+    /// With the set that it was planned for.
+    Planned(Box<Placement>, VectorSet),
+    /// The set has been removed: the command must start again.
+    Gone,
+}
+
+/// An element that was found.
+pub struct Hit {
+    pub name: Box<[u8]>,
+    pub distance: f32,
+    pub attributes: Box<[u8]>,
+}
+
+/// A search that has ended.
+pub struct Ended {
+    pub client: ClientId,
+    pub answer: Answer,
+    /// Ticks of the cycle counter that it took.
+    pub ticks: u64,
+    number: u64,
+}
+
+impl Ended {
+    /// Whether it ended for the holder of this ticket.
+    pub fn is_for(&self, ticket: &Ticket) -> bool {
+        self.number == ticket.number()
+    }
+}
+
+struct Job {
+    ended: Ended,
+    set: VectorSet,
+    work: Work,
+    is_dropped: Arc<AtomicBool>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Searches {
+    shared: Arc<Shared>,
+    /// `None`: the loop cannot be woken, so that every search runs at once.
+    wake: Option<Wake>,
+    threads: usize,
+    next: u64,
+    /// For the command that runs again.
+    answer: Option<Answer>,
+    /// The turn of the loop, and how long it has searched itself, about.
+    turn: u64,
+    spent_nanos: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There is a job, or one worker too many.
+    has_news: Condvar,
+    ended: Mutex<Vec<Ended>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Workers that there should be.
+    wanted: usize,
+    running: usize,
+}
+
+/// A slice of a search takes about so long.
+const SLICE_NANOS: usize = 60_000;
+/// A distance of short vectors if most of them are in no cache, if all may be, and of each further 16
+/// bytes.
+const DISTANCE_NANOS: usize = 80;
+const CACHED_NANOS: usize = 20;
+/// Bytes of vectors that may be in a cache.
+const CACHED_BYTES: usize = 1 << 20;
+/// A turn of the loop searches for no longer than this itself.
+const TURN_NANOS: usize = 200_000;
+/// Slices after which the next search has its turn.
+const SLICES_PER_SHARE: usize = 8;
+
+/// Nanoseconds of one distance among `len` vectors, about.
+fn distance_nanos(parameters: &Parameters, len: usize) -> usize {
+    let bytes = parameters.vector_bytes();
+    let first = match len.saturating_mul(bytes) <= CACHED_BYTES {
+        true => CACHED_NANOS,
+        false => DISTANCE_NANOS,
+    };
+    first + bytes / 16
+}
+
+/// How long a search of `distances` among `len` vectors takes, about.
+pub fn nanos(parameters: &Parameters, len: usize, distances: usize) -> usize {
+    distances.saturating_mul(distance_nanos(parameters, len))
+}
+
+impl Searches {
+    /// Sets how a worker wakes the loop.
+    pub fn set_wake(&mut self, wake: Wake) {
+        self.wake = Some(wake);
+    }
+
+    /// Whether searches may leave the loop.
+    pub fn is_on(&self, config: &Config) -> bool {
+        self.wake.is_some() && !config.vset_force_single_threaded_execution
+    }
+
+    /// Whether the loop has time for a search in this turn; if so, the search counts.
+    pub fn has_time(&mut self, turn: u64, nanos: usize) -> bool {
+        if self.turn != turn {
+            (self.turn, self.spent_nanos) = (turn, 0);
+        }
+        let spent = self.spent_nanos.saturating_add(nanos);
+        let fits = spent <= TURN_NANOS;
+        if fits {
+            self.spent_nanos = spent;
+        }
+        fits
+    }
+
+    /// Begins a search for a client, which is to wait with the ticket.
+    pub fn begin(
+        &mut self,
+        client: ClientId,
+        set: VectorSet,
+        work: Work,
+        threads: usize,
+    ) -> Ticket {
+        self.next += 1;
+        let ticket = Ticket::new(self.next);
+        let job = Job {
+            ended: Ended {
+                client,
+                answer: Answer::Gone,
+                ticks: 0,
+                number: self.next,
+            },
+            set,
+            work,
+            is_dropped: ticket.is_dropped(),
+        };
+        self.adjust(threads);
+        self.shared.queue().jobs.push_back(job);
+        self.shared.has_news.notify_one();
+        ticket
+    }
+
+    /// Starts workers, or has them end, until there are as many as this.
+    fn adjust(&mut self, wanted: usize) {
+        if self.threads == wanted {
+            return;
+        }
+        self.threads = wanted;
+        let mut queue = self.shared.queue();
+        queue.wanted = wanted;
+        while queue.running < wanted {
+            let (shared, wake) = (Arc::clone(&self.shared), self.wake.clone());
+            match threads::start("vector-search", move || shared.work(wake.as_ref())) {
+                Ok(_) => queue.running += 1,
+                Err(error) => {
+                    tracing::warn!("A thread for searches of vector sets: {error}");
+                    self.threads = queue.running;
+                    break;
+                }
+            }
+        }
+        drop(queue);
+        self.shared.has_news.notify_all();
+    }
+
+    /// Whether the loop itself has searches to go on with.
+    pub fn has_slices(&self) -> bool {
+        self.threads == 0 && !self.shared.queue().jobs.is_empty()
+    }
+
+    /// Goes on with a search, where there are no workers.
+    pub fn run_slice(&mut self) {
+        let job = self.shared.queue().jobs.pop_front();
+        if let Some(job) = job
+            && let Some(job) = self.shared.run_share(job, 1)
+        {
+            self.shared.queue().jobs.push_back(job);
+        }
+    }
+
+    /// The searches that have ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<Ended> {
+        std::mem::take(&mut *lock(&self.shared.ended))
+    }
+
+    /// Keeps an answer for the command that runs next.
+    pub fn put_answer(&mut self, answer: Answer) {
+        self.answer = Some(answer);
+    }
+
+    /// The answer for the command that runs again.
+    pub fn take_answer(&mut self) -> Option<Answer> {
+        self.answer.take()
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
+    }
+
+    /// The work of a thread.
+    fn work(&self, wake: Option<&Wake>) {
+        while let Some(job) = self.next_job() {
+            match self.run_share(job, SLICES_PER_SHARE) {
+                Some(job) => self.queue().jobs.push_back(job),
+                None => {
+                    if let Some(wake) = wake {
+                        wake();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a job. `None`: there are enough other workers.
+    fn next_job(&self) -> Option<Job> {
+        let mut queue = self.queue();
+        loop {
+            if queue.running > queue.wanted {
+                queue.running -= 1;
+                return None;
+            }
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
+            }
+            let waited = self.has_news.wait(queue);
+            queue = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Goes on with a job for so many slices, or longer if no other waits; returns it if it has not
+    /// ended.
+    fn run_share(&self, mut job: Job, slices: usize) -> Option<Job> {
+        let began = clock::cycles();
+        let mut run = 0;
+        while !job.is_dropped.load(Ordering::Relaxed) {
+            if job.slice() {
+                job.ended.ticks += clock::cycles().wrapping_sub(began);
+                lock(&self.ended).push(job.end());
+                return None;
+            }
+            run += 1;
+            if run % slices == 0 && (slices == 1 || !self.queue().jobs.is_empty()) {
+                job.ended.ticks += clock::cycles().wrapping_sub(began);
+                return Some(job);
+            }
+        }
+        None
+    }
+}
+
+impl Job {
+    /// Runs a slice; returns whether the search has ended.
+    fn slice(&mut self) -> bool {
+        let content = self.set.read();
+        if content.is_gone() {
+            return true;
+        }
+        let budget = (SLICE_NANOS / distance_nanos(content.parameters(), content.len())).max(1);
+        let progress = match &mut self.work {
+            Work::Inquiry(inquiry) => inquiry.step(&content, budget),
+            Work::Placement(placement) => placement.step(content.index(), budget),
+        };
+        if progress == Progress::More {
+            return false;
+        }
+        if let Work::Inquiry(inquiry) = &self.work {
+            let found = inquiry.found(&content);
+            let hits = found.iter().map(|found| {
+                let element = content.element_at(found.payload);
+                Hit {
+                    name: element.name.into(),
+                    distance: found.distance,
+                    attributes: element.attributes.into(),
+                }
+            });
+            self.ended.answer = Answer::Hits(hits.collect());
+        }
+        true
+    }
+
+    fn end(self) -> Ended {
+        let Job {
+            mut ended,
+            set,
+            work,
+            ..
+        } = self;
+        let is_gone = set.read().is_gone();
+        if let Work::Placement(placement) = work
+            && !is_gone
+        {
+            ended.answer = Answer::Planned(placement, set);
+        }
+        ended
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,84 @@
+//! A query of VSIM under way, in slices between which the set may change.
+
+use super::content::Content;
+use super::filter::Filter;
+use crate::encodings::hnsw::{Found, Progress, Query, Scan, Search};
+
+/// What is wanted.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Elements at most.
+    pub count: usize,
+    /// Candidates that are kept while searching, at least `count`.
+    pub ef: usize,
+    /// Similarities below 1 minus this are left out.
+    pub epsilon: f32,
+    pub filter: Option<Filter>,
+    /// Nodes that a search with a filter visits at most.
+    pub filter_ef: usize,
+    /// Compare with all elements.
+    pub exact: bool,
+}
+
+/// See the module.
+pub struct Inquiry {
+    walk: Walk,
+    filter: Option<Filter>,
+    count: usize,
+    epsilon: f32,
+}
+
+enum Walk {
+    Graph(Box<Search>),
+    All(Box<Scan>),
+}
+
+impl Inquiry {
+    pub fn new(content: &Content, query: Query, wanted: Wanted) -> Inquiry {
+        let Wanted { count, filter, .. } = wanted;
+        let ef = wanted.ef.max(count).min(content.len());
+        let walk = match (wanted.exact, &filter) {
+            (true, _) => Walk::All(Box::new(Scan::new(content.index(), query, ef))),
+            (false, None) => Walk::Graph(Box::new(Search::new(query, ef))),
+            (false, Some(_)) => {
+                Walk::Graph(Box::new(Search::filtered(query, ef, wanted.filter_ef)))
+            }
+        };
+        Inquiry {
+            walk,
+            filter,
+            count,
+            epsilon: wanted.epsilon,
+        }
+    }
+
+    /// Goes on for about `budget` distances.
+    pub fn step(&mut self, content: &Content, budget: usize) -> Progress {
+        let filter = self.filter.as_ref();
+        let mut matches = |payload| {
+            let attributes = content.element_at(payload).attributes;
+            let passes = |filter: &Filter| !attributes.is_empty() && filter.matches(attributes);
+            filter.is_none_or(passes)
+        };
+        match &mut self.walk {
+            Walk::Graph(search) => search.step(content.index(), budget, &mut matches),
+            Walk::All(scan) => {
+                let matches = filter.is_some().then_some(&mut matches as _);
+                scan.step(content.index(), budget, matches)
+            }
+        }
+    }
+
+    /// What was found, the nearest first.
+    pub fn found(&self, content: &Content) -> Vec<Found> {
+        let mut found = match &self.walk {
+            Walk::Graph(search) => search.results(content.index()),
+            Walk::All(scan) => scan.results(content.index()),
+        };
+        found.truncate(self.count);
+        let far = |found: &Found| found.distance / 2.0 > self.epsilon;
+        let near = found.iter().position(far).unwrap_or(found.len());
+        found.truncate(near);
+        found
+    }
+}
