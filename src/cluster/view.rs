@@ -43,6 +43,11 @@ impl Cluster {
         self.owners.owner(slot) == Some(ME)
     }
 
+    /// Clients may write to the slot here, or at our primary.
+    pub(crate) fn takes_keys_of(&self, slot: u16) -> bool {
+        self.is_of_my_primary(slot) || self.owners.importing.contains_key(&slot)
+    }
+
     /// The slot is ours, or our primary's.
     pub(crate) fn is_of_my_primary(&self, slot: u16) -> bool {
         self.owners.owner(slot) == Some(self.me().primary.unwrap_or(ME))

@@ -11,7 +11,7 @@ use super::footprint::{Footprint, Footprints};
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
 use super::slot::SLOTS;
-use super::slot_set::Among;
+use super::slot_set::{Among, SlotSet};
 use super::snapshot::PassMark;
 use super::table::{Found, Table};
 use super::watch::Seen;
@@ -465,21 +465,20 @@ impl Database {
 }
 
 impl Database {
-    /// Takes the keys of a slot out, as a database of them whose sizes are still counted here
-    /// ([`Database::move_size`]). `None`: the slot has no keys. Cost: that of `Table::take_slot`, and
-    /// O(the slot's keys) if keys are counted by prefix or by bytes.
-    pub(super) fn take_slot(&mut self, slot: u16) -> Option<Database> {
+    /// Takes the keys of some slots out, as a database of their own whose sizes are still counted here.
+    /// O(slots in use), and O(the slots' keys) if bytes or prefixes are counted, or there are lines of
+    /// hashes or streams.
+    pub(super) fn take_slots(&mut self, slots: &SlotSet) -> Option<Database> {
         if let Some(footprints) = &mut self.footprints {
-            for entry in self.table.entries_among(Among::One(slot)) {
+            for entry in self.table.entries_among(Among::Only(slots)) {
                 footprints.remove(entry, self.table.place_of(self.table.hash(entry.key())));
             }
         }
-        let table = self.table.take_slot(slot)?;
         Some(Database {
-            table,
+            table: self.table.take_slots(slots)?,
             sizes: KeySizes::default(),
             footprints: None,
-            pass: self.pass.take_slot(slot),
+            pass: self.pass.take_slots(slots),
         })
     }
 

@@ -23,6 +23,7 @@ bitflags::bitflags! {
         const REPLICAS = 2;
         /// Nodes that take over slots: they hear what replicas hear.
         const EXPORTS = 4;
+        const BOTH = 3;
         const ALL = 7;
     }
 }
@@ -114,6 +115,19 @@ impl Effects {
         if self.wanted() {
             write_request(&mut self.bytes, args);
             self.close_request(db, Audience::ALL, true);
+        }
+    }
+
+    /// The same for some listeners.
+    pub(super) fn state_removals_for<'a>(
+        &mut self,
+        audience: Audience,
+        db: DbIndex,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if self.wanted.intersects(audience) {
+            write_request(&mut self.bytes, args);
+            self.close_request(db, audience, true);
         }
     }
 
@@ -276,10 +290,12 @@ impl<'a> Unit<'a> {
         self.stated.len() > 1
     }
 
-    /// Whether all listeners repeat all of it.
+    /// Whether log and replicas repeat all of it.
     #[inline]
-    pub fn is_for_all(self) -> bool {
-        self.stated.iter().all(|s| s.audience == Audience::ALL)
+    pub fn is_for_both(self) -> bool {
+        self.stated
+            .iter()
+            .all(|s| s.audience.contains(Audience::BOTH))
     }
 }
 

@@ -17,7 +17,7 @@
 
 use super::databases::Databases;
 use super::prefixes::Use;
-use super::slot_set::Among;
+use super::slot_set::{Among, SlotSet};
 use super::watch::Seen;
 use super::{Class, ClockUse, DbIndex, Keyspace};
 
@@ -289,19 +289,19 @@ impl Keyspace {
         self.note_whole(db, ChangeKind::Flushed);
     }
 
-    /// Records that all keys of a slot are about to be removed from a database. O(the slot's keys) if
+    /// Records that all keys of some slots are about to be removed from a database. O(the slots' keys) if
     /// there is a listener to all changes, else O(keys that are watched or waited for).
-    pub(super) fn state_drop_slot(&mut self, db: DbIndex, slot: u16) {
+    pub(super) fn state_drop(&mut self, db: DbIndex, slots: &SlotSet) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
-        let before = |key: &[u8]| match self.hasher.hash(key).slot() == slot {
+        let before = |key: &[u8]| match slots.has(self.hasher.hash(key).slot()) {
             true => database.seen(key, now),
             // Missing before and after: it is left alone.
             false => Seen::Missing,
         };
         self.watchers.replace_all(db, before, |_| Seen::Missing);
         if self.journal.all_changes {
-            for entry in database.table().entries_among(Among::One(slot)) {
+            for entry in database.table().entries_among(Among::Only(slots)) {
                 self.journal.note(Change {
                     db,
                     kind: ChangeKind::Written,

@@ -57,6 +57,7 @@ pub use clock::{ClockUse, UseClock};
 pub use database::Database;
 pub use db::Db;
 pub use defrag::Walk;
+pub use dropped_slots::DropProgress;
 pub use effects::{Audience, Effects, RemovalWords, Unit};
 pub use evict::{Evicted, Eviction, EvictionOrder};
 pub use fields::FieldExpiries;

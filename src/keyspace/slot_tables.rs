@@ -50,9 +50,9 @@ pub(super) struct SlotTables {
 }
 
 /// The table of one slot, taken out.
-pub(super) struct TakenSlot {
-    pub entries: HashTable,
-    pub volatile: usize,
+struct TakenSlot {
+    entries: HashTable,
+    volatile: usize,
 }
 
 /// The full hash of an entry's key, for the hash table when a segment splits.
@@ -67,8 +67,13 @@ fn page_of(slot: u16) -> usize {
 
 impl SlotTables {
     pub fn new() -> Box<SlotTables> {
+        SlotTables::of(Tables::new())
+    }
+
+    /// Of empty tables.
+    fn of(tables: Tables<WORDS>) -> Box<SlotTables> {
         Box::new(SlotTables {
-            tables: Tables::new(),
+            tables,
             in_use: SlotSet::default(),
             keys: [0; SLOTS],
             volatile: [0; SLOTS],
@@ -244,7 +249,7 @@ impl SlotTables {
     }
 
     /// Takes the whole table of a slot out. O(1), and O(segments) if expiries are noted.
-    pub fn take(&mut self, slot: u16) -> Option<TakenSlot> {
+    fn take(&mut self, slot: u16) -> Option<TakenSlot> {
         let keys = self.len_of(slot) as u32;
         if keys == 0 {
             return None;
@@ -253,6 +258,30 @@ impl SlotTables {
         let entries = self.tables.take(slot);
         self.keys_left(slot, keys, volatile as u32);
         Some(TakenSlot { entries, volatile })
+    }
+
+    /// Takes the tables of some slots out, as tables of their own, in which no expiry is noted. O(slots in
+    /// use), and O(segments) if expiries are noted.
+    pub fn take_among(&mut self, among: Among<'_>) -> Option<Box<SlotTables>> {
+        let slots: Vec<u16> = self.slots(among).collect();
+        let mut taken = (!slots.is_empty()).then(|| SlotTables::of(self.tables.empty_like()))?;
+        for slot in slots {
+            if let Some(its) = self.take(slot) {
+                taken.put(slot, its);
+            }
+        }
+        Some(taken)
+    }
+
+    /// Adds the table of a slot that has no keys here.
+    fn put(&mut self, slot: u16, its: TakenSlot) {
+        let (at, keys) = (usize::from(slot), its.entries.len());
+        self.tables.put(slot, its.entries);
+        self.keys[at] = keys as u32;
+        self.volatile[at] = its.volatile as u32;
+        self.page_keys[page_of(slot)] += keys as u32;
+        self.len += keys;
+        self.in_use.insert(slot);
     }
 
     // --- by time ---

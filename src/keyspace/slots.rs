@@ -4,7 +4,7 @@
 //! In a keyspace without slots, no slot has keys.
 
 use super::slot_set::{Among, SlotSet};
-use super::{Cause, ChangeKind, Class, Database, Db, DbIndex, Keyspace};
+use super::{Database, Db, Keyspace};
 
 /// The expiry cycle looks at an expired key of a hidden slot again after this time.
 pub(super) const HIDDEN_MS: i64 = 500;
@@ -91,36 +91,6 @@ impl Keyspace {
     /// Whether bytes are counted by slot.
     pub fn counts_slot_bytes(&self) -> bool {
         self.counts_slot_bytes
-    }
-
-    /// Deletes up to `most` keys of a slot, of any database. Each is stated as a deletion for the log and
-    /// the replicas, and caching clients learn of it; there is no event, because the keys are still in the
-    /// cluster. Returns how many. O(1) each.
-    pub fn delete_in_slot(&mut self, slot: u16, most: usize) -> usize {
-        let mut deleted = 0;
-        for db in (0..self.databases() as u32).map(DbIndex) {
-            let keys = self.database(db).keys_of(slot).take(most - deleted);
-            let keys: Vec<Box<[u8]>> = keys.map(Box::from).collect();
-            deleted += keys.len();
-            keys.iter().for_each(|key| self.delete_silently(db, key));
-        }
-        deleted
-    }
-
-    fn delete_silently(&mut self, db: DbIndex, key: &[u8]) {
-        let Some(found) = self.database(db).find_key(key) else {
-            return;
-        };
-        if let Some(entry) = self.dbs[db].detach(found) {
-            self.lazyfree.free_entry(entry, Cause::Server);
-        }
-        self.dirty += 1;
-        self.state_change(db, key, ChangeKind::Written, Class::empty(), "");
-        let word = match self.lazyfree.lazy.server_del {
-            true => &b"UNLINK"[..],
-            false => b"DEL",
-        };
-        self.state_removed(db, word, key);
     }
 
     // --- hidden slots ---

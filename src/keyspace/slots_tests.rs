@@ -167,17 +167,15 @@ impl World {
                 }
             }
             134..138 => {
-                let count = self.k.drop_slot(slot);
+                let count = self.k.drop_slots(&[(slot, slot)], Audience::empty());
                 assert_eq!(count, self.forget(of_slot));
             }
             138..142 => {
-                let keys = self.model.keys().filter(|key| of_slot(key)).count();
-                let most = rng.random_range(0..20);
-                assert_eq!(self.k.delete_in_slot(slot, most), keys.min(most));
-                let k = &mut self.k;
-                self.model.retain(|(db, name), _| {
-                    k.db(DbIndex(*db)).find_entry(name.as_bytes()).is_some()
-                });
+                let both = [slot, tag_slot(0)];
+                let ranges = both.map(|slot| (slot, slot));
+                let count = self.k.drop_slots(&ranges, Audience::empty());
+                let of_both = |key: &Key| both.contains(&slot_of(key.1.as_bytes()));
+                assert_eq!(count, self.forget(of_both));
             }
             142..144 => {
                 let count = self.k.flush(db, rng.random());
@@ -191,7 +189,7 @@ impl World {
                 self.k.show_slots(&[(slot, slot)]);
                 self.hidden.remove(slot);
             }
-            152..158 => self.k.free_dropped(rng.random_range(0..20_000)),
+            152..158 => _ = self.k.free_dropped(rng.random_range(0..20_000), true),
             158..164 => self.expire(rng),
             164..168 if self.saving.is_none() && !self.k.in_pass() => {
                 let slots = SlotSet::of_ranges(&[(slot, slot), (tag_slot(0), tag_slot(0))]);
@@ -330,9 +328,9 @@ fn it_behaves_like_a_map_by_slot() {
             }
         }
         for slot in (0..TAGS).map(tag_slot) {
-            world.k.drop_slot(slot);
+            world.k.drop_slots(&[(slot, slot)], Audience::empty());
         }
-        world.k.free_dropped(u64::MAX);
+        assert!(!world.k.free_dropped(u64::MAX, true));
         assert!(!world.k.has_dropped() && world.k.len() == 0);
         world.k.check_invariants();
     }
@@ -354,7 +352,8 @@ fn a_dropped_slot_takes_the_lines_of_its_hashes_along() {
         };
         (0..100).for_each(|i| put(format!("{{a}}{i}"), 2000));
         (0..others).for_each(|i| put(format!("{{b}}{i}"), 3000));
-        assert_eq!(k.drop_slot(slot_of(b"a")), 100);
+        let slot = slot_of(b"a");
+        assert_eq!(k.drop_slots(&[(slot, slot)], Audience::empty()), 100);
         k.check_invariants();
         assert_eq!(k.next_expiry(), Some(3001));
         assert_eq!(k.database(DbIndex(0)).fields().len(), others);
@@ -373,15 +372,94 @@ fn a_drop_is_told_to_who_watches_and_states_nothing() {
     k.watchers.watch(DbIndex(0), b"{b}1", ClientId(2), false);
     k.effects.set_wanted(Audience::LOG);
     k.journal.listen(Class::empty(), true);
-    assert_eq!(k.drop_slots(&[(slot_of(b"a"), slot_of(b"a"))]), 2);
+    let slot = slot_of(b"a");
+    assert_eq!(k.drop_slots(&[(slot, slot)], Audience::empty()), 2);
     assert_eq!(k.watchers.take_touched(), [ClientId(1)]);
     let told: BTreeSet<&[u8]> = k.journal.changes().map(|change| change.key).collect();
     assert_eq!(told, [&b"{a}1"[..], b"{a}2"].into());
     assert!(!k.effects.has_complete());
     k.journal.clear();
-    assert_eq!(k.delete_in_slot(slot_of(b"b"), 10), 1);
+    let slot = slot_of(b"b");
+    assert_eq!(k.drop_slots(&[(slot, slot)], Audience::LOG), 1);
     assert_eq!(k.watchers.take_touched(), [ClientId(2)]);
     assert_eq!(k.effects.units().count(), 1, "each deletion is stated");
+}
+
+/// Keys of DELs that have been stated, each with its listeners; one DEL has few.
+fn take_deleted(k: &mut Keyspace, deleted: &mut BTreeMap<String, Audience>) {
+    for (db, audience, request) in k.effects.units().flat_map(|unit| unit.requests()) {
+        assert_eq!(db, DbIndex(1));
+        let text = std::str::from_utf8(request).expect("ASCII");
+        let words: Vec<&str> = text
+            .split("\r\n")
+            .filter(|w| !w.starts_with(['*', '$']))
+            .collect();
+        assert_eq!((words[0], words[words.len() - 1]), ("DEL", ""));
+        let keys = &words[1..words.len() - 1];
+        assert!((1..=64).contains(&keys.len()), "{}", keys.len());
+        for key in keys {
+            assert!(
+                deleted.insert((*key).to_owned(), audience).is_none(),
+                "{key} twice"
+            );
+        }
+    }
+    k.effects.clear_complete();
+}
+
+#[test]
+fn listeners_hear_of_each_dropped_key_in_slices() {
+    let mut k = Keyspace::with_slots(2);
+    let both = Audience::BOTH;
+    k.effects.set_wanted(both);
+    let names = |tag: char| (0..3000).map(move |i| format!("{{{tag}}}{i}"));
+    for name in names('a').chain(names('b')) {
+        let mut db = k.db(DbIndex(1));
+        db.set_string(name.as_bytes(), NewValue::Int(1), Expiry::Clear);
+    }
+    let [a, b] = [b"a", b"b"].map(|tag| slot_of(tag));
+    // A snapshot that began before saves what is dropped.
+    k.begin_pass();
+    let mut kept = Kept::default();
+    k.pass_slice(&mut kept, 0);
+    assert_eq!(k.drop_slots(&[(a, a), (b, b)], both), 6000);
+    assert!(k.len() == 0 && k.has_untold());
+    let mut deleted = BTreeMap::new();
+    assert!(!k.free_dropped(u64::MAX, false), "nothing may be told now");
+    take_deleted(&mut k, &mut deleted);
+    assert!(deleted.is_empty());
+    for _ in 0..10 {
+        assert!(k.free_dropped(0, true));
+        k.pass_slice(&mut kept, 0);
+        k.check_invariants();
+    }
+    take_deleted(&mut k, &mut deleted);
+    let first = deleted.len();
+    assert!((10..2000).contains(&first), "{first}");
+    let progress = k.drop_progress();
+    assert_eq!(
+        (progress.running, progress.keys, progress.told_keys),
+        (1, 6000, first)
+    );
+    assert!(k.untold_slots().any(|slot| slot == a));
+    // A role changes: only the log goes on to hear of them, at once.
+    k.tell_dropped(Audience::LOG);
+    assert!(!k.has_untold());
+    take_deleted(&mut k, &mut deleted);
+    let all: BTreeSet<String> = names('a').chain(names('b')).collect();
+    assert_eq!(deleted.keys().cloned().collect::<BTreeSet<_>>(), all);
+    let for_log = deleted
+        .values()
+        .filter(|&&audience| audience == Audience::LOG);
+    assert_eq!(for_log.count(), 6000 - first);
+    while k.free_dropped(0, true) {}
+    while k.pass_slice(&mut kept, 0) != Slice::Done {}
+    assert_eq!(kept.0.len(), 6000, "the snapshot is of the time before");
+    let progress = k.drop_progress();
+    assert_eq!(
+        (progress.started, progress.completed, progress.running),
+        (1, 1, 0)
+    );
 }
 
 #[test]
@@ -392,12 +470,13 @@ fn a_large_slot_is_dropped_at_once_and_freed_in_slices() {
         k.db(DbIndex(0))
             .set_string(name.as_bytes(), NewValue::Int(1), Expiry::Clear);
     }
-    assert_eq!(k.drop_slot(slot_of(b"big")), 20_000);
+    let slot = slot_of(b"big");
+    assert_eq!(k.drop_slots(&[(slot, slot)], Audience::empty()), 20_000);
     assert_eq!(k.len(), 0);
     let mut steps = 0;
     while k.has_dropped() {
         k.check_invariants();
-        k.free_dropped(0);
+        k.free_dropped(0, true);
         steps += 1;
         // New keys of the slot are others.
         let name = format!("{{big}}{steps}");
@@ -446,9 +525,7 @@ fn an_empty_node_takes_little_memory() {
             .set_string(name.as_bytes(), NewValue::Int(1), Expiry::Clear);
     }
     assert!(slots.len() > SLOTS * 8 / 10);
-    for slot in 0..SLOTS as u16 {
-        k.drop_slot(slot);
-    }
+    k.drop_slots(&[(0, SLOTS as u16 - 1)], Audience::empty());
     let left = k.database(DbIndex(0)).table_bytes();
     assert!(left < 300_000, "{left}");
 }

@@ -26,8 +26,9 @@
 //!
 //! Moves of entries in the table, its growth and SWAPDB do not matter: the bit is in the entry, a
 //! database carries the number it had when the pass began, and a second visit is harmless. A
-//! flushed database is handed to the pass as a whole, and so is a dropped slot. An aborted pass continues marking, without
-//! saving, until every entry has the same bit again.
+//! flushed database is handed to the pass as a whole; dropped slots are saved where they are
+//! (`dropped_slots`), and handed over when nothing else is left to be done with them. An aborted pass
+//! continues marking, without saving, until every entry has the same bit again.
 //!
 //! Cost without a pass: one test per change. The walk allocates nothing per key.
 use std::collections::{HashSet, VecDeque};
@@ -168,14 +169,25 @@ impl PassMark {
         self.toggled.take_if(|toggled| toggled.is_empty());
     }
 
-    /// The mark of a slot that is taken out as a database of its own.
-    pub(super) fn take_slot(&mut self, slot: u16) -> PassMark {
-        let toggled = self.toggled.as_ref();
+    /// Whether the database had this number when the pass began.
+    pub(super) fn is_of(&self, origin: DbIndex) -> bool {
+        self.origin == origin
+    }
+
+    /// The pass saves nothing of the database any more.
+    pub(super) fn forget(&mut self) {
+        self.running = false;
+        (self.open, self.open_owned) = (None, None);
+    }
+
+    /// The mark of slots that are taken out as a database of their own.
+    pub(super) fn take_slots(&mut self, slots: &SlotSet) -> PassMark {
         PassMark {
             running: self.running,
-            bit: self.bit ^ toggled.is_some_and(|toggled| toggled.has(slot)),
+            bit: self.bit,
+            toggled: self.toggled.clone(),
             origin: self.origin,
-            open: self.open.take_if(|open| slot_of(open.key()) == slot),
+            open: self.open.take_if(|open| slots.has(slot_of(open.key()))),
             ..PassMark::default()
         }
     }
@@ -445,6 +457,7 @@ impl Keyspace {
         for orphan in pass.orphans.drain(..) {
             self.lazyfree.free_database(orphan.db, true);
         }
+        self.dropped.forget_pass();
         pass.wanted.clear();
         pass.is_wanted.clear();
         for db in self.dbs.iter_mut() {
@@ -544,6 +557,12 @@ impl Keyspace {
             pass.cursor = 0;
             return true;
         };
+        if let Some((keys, cursor)) = self.dropped.unsaved_of(origin) {
+            let mut next = cursor.unwrap_or_default();
+            let more = pass.walk(keys, &mut next, saver, gathered);
+            *cursor = more.then_some(next);
+            return true;
+        }
         if let Some(mut orphan) = pass.take_orphan(origin) {
             let mut cursor = orphan.cursor.unwrap_or(pass.cursor);
             let more = pass.walk(&mut orphan.db, &mut cursor, saver, gathered);
@@ -588,7 +607,8 @@ impl Keyspace {
             return;
         };
         let orphans = pass.orphans.iter_mut().map(|o| &mut o.db);
-        let database = orphans.chain(self.dbs.iter_mut()).find(|db| {
+        let gone = orphans.chain(self.dropped.all_mut());
+        let database = gone.chain(self.dbs.iter_mut()).find(|db| {
             db.pass.origin == origin && (db.pass.open.is_some() || db.pass.open_owned.is_some())
         });
         let Some(database) = database else {
@@ -644,21 +664,22 @@ impl Keyspace {
         None
     }
 
-    /// The same for a slot that was taken out of its database.
-    pub(super) fn unless_slot_unsaved(&mut self, slot: Database) -> Option<Database> {
-        if !slot.pass.running {
-            return Some(slot);
+    /// Whether the running pass has yet to save keys that were just taken out of their database.
+    pub(super) fn are_unsaved(&self, taken: &Database) -> bool {
+        let origin = taken.pass.origin;
+        let pass = self.pass.as_ref().filter(|_| taken.pass.running);
+        pass.is_some_and(|pass| pass.left.iter().any(|(left, ..)| *left == origin))
+    }
+
+    /// Hands keys of dropped slots to the pass, which saves and frees them.
+    pub(super) fn hand_to_pass(&mut self, taken: Database, cursor: u64) {
+        match &mut self.pass {
+            Some(pass) => pass.orphans.push(Orphan {
+                db: taken,
+                cursor: Some(cursor),
+            }),
+            None => self.lazyfree.free_database(taken, true),
         }
-        let origin = slot.pass.origin;
-        let Some(pass) = &mut self.pass else {
-            return Some(slot);
-        };
-        if !pass.left.iter().any(|(left, ..)| *left == origin) {
-            return Some(slot);
-        }
-        let (db, cursor) = (slot, Some(0));
-        pass.orphans.push(Orphan { db, cursor });
-        None
     }
 }
 

@@ -26,7 +26,7 @@
 use rand::Rng;
 
 use super::entry::Entry;
-use super::slot_set::Among;
+use super::slot_set::{Among, SlotSet};
 use super::slot_tables::{PLACES, SlotTables, rehash};
 use super::{FieldExpiries, KeyHash, KeyHasher, Ref};
 use crate::base::mover::Mover;
@@ -130,19 +130,20 @@ impl Table {
         table.map_or(0, HashTable::memory_bytes)
     }
 
-    /// Removes the lines of a slot's hashes and streams. O(the slot's keys), or O(lines) if they are
+    /// Removes the lines of some slots' hashes and streams. O(the slots' keys), or O(lines) if they are
     /// fewer.
-    fn forget_slot_lines(&mut self, slot: u16) {
+    fn forget_lines_of(&mut self, slots: &SlotSet) {
+        let among = Among::Only(slots);
         let lines = self.fields.len() + self.streams.len();
         if lines == 0 {
             return;
         }
-        let keys: Vec<Box<[u8]>> = if lines < self.len_among(Among::One(slot)) {
+        let keys: Vec<Box<[u8]>> = if lines < self.len_among(among) {
             let keys = self.fields.soonest().chain(self.streams.soonest());
-            let of_slot = keys.filter(|key| self.hash(key).slot() == slot);
-            of_slot.map(Box::from).collect()
+            let of_slots = keys.filter(|key| slots.has(self.hash(key).slot()));
+            of_slots.map(Box::from).collect()
         } else {
-            let entries = self.entries_among(Among::One(slot));
+            let entries = self.entries_among(among);
             let lined = entries.filter(|its| matches!(its.kind(), Type::Hash | Type::Stream));
             lined.map(|entry| entry.key().into()).collect()
         };
@@ -152,16 +153,17 @@ impl Table {
         }
     }
 
-    /// Takes the whole table of a slot out, without its expiries and the lines of its hashes and streams.
-    /// `None`: the slot has no keys. O(1); O(segments) if keys expire, O(the slot's keys) if there are
-    /// such lines.
-    pub fn take_slot(&mut self, slot: u16) -> Option<Table> {
-        self.forget_slot_lines(slot);
-        let taken = self.slots.as_mut()?.take(slot)?;
-        self.volatile -= taken.volatile;
+    /// Takes the keys of some slots out, as a table of their own, without their expiries and the lines of
+    /// their hashes and streams. `None`: there are none. O(slots in use); O(segments) if keys expire, O(the
+    /// slots' keys) if there are such lines.
+    pub fn take_slots(&mut self, slots: &SlotSet) -> Option<Table> {
+        self.forget_lines_of(slots);
+        let volatile = self.volatile_among(Among::Only(slots));
+        let taken = self.slots.as_mut()?.take_among(Among::Only(slots))?;
+        self.volatile -= volatile;
         Some(Table {
-            entries: taken.entries,
-            volatile: taken.volatile,
+            slots: Some(taken),
+            volatile,
             ..Table::new(self.hasher)
         })
     }

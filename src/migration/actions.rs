@@ -82,10 +82,11 @@ pub(crate) enum Action {
         job: Name,
         slots: Ranges,
     },
-    /// Keys of these slots are invisible until they are ours.
+    /// Keys of these slots are invisible until they are ours. They are about to come: deletions in these slots
+    /// that are still under way (`Drop`) end before.
     Hide(Ranges),
     Show(Ranges),
-    /// Delete the keys of these slots, here and in the replicas.
+    /// Delete the keys of these slots, here at once, in the replicas by and by.
     Drop(Ranges),
     /// Append a command to the stream for replicas.
     Propagate(Vec<Vec<u8>>),

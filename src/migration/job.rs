@@ -224,8 +224,8 @@ impl Head {
     /// Makes place for what is to be imported: keys that are there belong to nobody.
     pub(super) fn hide(&mut self, scene: &mut Scene<'_>) {
         self.is_hidden = true;
-        scene.push(Action::Hide(self.slots.clone()));
         scene.push(Action::Drop(self.slots.clone()));
+        scene.push(Action::Hide(self.slots.clone()));
     }
 
     /// Hides what our primary imports.

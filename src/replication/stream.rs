@@ -286,7 +286,7 @@ impl Stream {
     pub fn encode(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         if self.is_followed {
             self.encode_local(unit, with_marks, log);
-        } else if unit.is_for_all() {
+        } else if unit.is_for_both() {
             let before = log.len();
             self.encode_shared(unit, log);
             self.count_bytes(&log[before..]);
@@ -298,7 +298,7 @@ impl Stream {
     /// As [`Stream::encode`], for replicas alone.
     #[inline]
     pub fn encode_for_replicas(&mut self, unit: Unit<'_>) {
-        if !self.is_followed && unit.is_for_all() {
+        if !self.is_followed && unit.is_for_both() {
             return self.each_part(unit, Stream::count_bytes);
         }
         let mut bytes = std::mem::take(&mut self.scratch);
@@ -379,7 +379,7 @@ impl Stream {
                 shared.extend_from_slice(MULTI);
             }
             self.select(db, &mut shared);
-            if audience == Audience::ALL {
+            if audience.contains(Audience::BOTH) {
                 shared.extend_from_slice(request);
                 continue;
             }

@@ -134,8 +134,7 @@ impl Engine {
         }
         server.turn.freeing = lazyfree.has_slices();
         if keyspace.has_dropped() {
-            keyspace.free_dropped(server.cycles.ticks(FREE_NANOS));
-            server.turn.freeing |= keyspace.has_dropped();
+            server.free_dropped(keyspace, FREE_NANOS);
         }
         if keyspace.walks_prefixes() {
             server.turn.freeing |= keyspace.walk_prefixes(server.cycles.ticks(WALK_NANOS));

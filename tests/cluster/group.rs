@@ -341,6 +341,40 @@ impl Group {
         found.expect("such a primary")
     }
 
+    /// The number of the `nth` living primary with slots.
+    #[track_caller]
+    pub fn primary_at(&self, nth: usize) -> usize {
+        let mut primaries = (0..self.nodes.len()).filter(|&at| {
+            let mine = self.nodes[at]
+                .view()
+                .into_iter()
+                .find(|seen| seen.is("myself"));
+            mine.is_some_and(|seen| seen.is("master") && !seen.slots.is_empty())
+        });
+        primaries.nth(nth).expect("such a primary")
+    }
+
+    /// The number of a living replica of a node.
+    #[track_caller]
+    pub fn replica_of(&self, primary: usize) -> usize {
+        let view = self.nodes[primary].view();
+        let id = self.nodes[primary].id();
+        let replica = view.iter().find(|seen| seen.primary.as_ref() == Some(&id));
+        self.at(&replica.expect("a replica").id)
+    }
+
+    /// The first range of slots that a node serves.
+    #[track_caller]
+    pub fn slots_of(&self, node: usize) -> (u16, u16) {
+        let view = self.nodes[node].view();
+        let mine = view.iter().find(|seen| seen.is("myself")).expect("itself");
+        let mut ends = mine.slots[0]
+            .split('-')
+            .map(|end| end.parse().expect("a slot"));
+        let first = ends.next().expect("a slot");
+        (first, ends.next().unwrap_or(first))
+    }
+
     /// kill -9 of a node.
     pub fn kill(&mut self, at: usize) {
         self.nodes[at].daemon.kill();

@@ -185,3 +185,45 @@ fn a_target_that_is_killed_leaves_all_keys_with_the_source() {
         assert!(source > 0);
     }
 }
+
+#[test]
+fn replicas_and_the_log_hear_of_keys_that_have_moved() {
+    let Some(mut group) = Group::create("keys that have moved", &[Kind::Russet; 6], 1) else {
+        return;
+    };
+    for node in &group.nodes {
+        node.text("CONFIG SET appendonly yes");
+    }
+    let source = group.primary_at(SOURCE);
+    let replica = group.replica_of(source);
+    group.write("old", 20_000);
+    group.wait_until_synced();
+    let keys = |group: &Group, node: usize| match Connection::open(group.nodes[node].port())
+        .expect("a connection")
+        .value("DBSIZE")
+    {
+        Reply::Integer(keys) => keys,
+        other => panic!("{other:?}"),
+    };
+    let before = keys(&group, source);
+    assert_eq!(keys(&group, replica), before);
+    let target = group.nodes[group.primary_at(TARGET)].id();
+    let (first, last) = group.slots_of(source);
+    let last = last.min(first + LAST);
+    let order = format!("CLUSTER MIGRATESLOTS SLOTSRANGE {first} {last} NODE {target}");
+    assert_eq!(group.nodes[source].text(&order), "OK");
+    group.wait("the replica to drop the keys", |group| {
+        let left = keys(group, source);
+        left < before - 1000 && keys(group, replica) == left
+    });
+    let left = keys(&group, source);
+    let trims = "cluster_slot_migration_stats_active_trim_completed";
+    assert_eq!(group.nodes[source].state(trims), "1");
+    group.wait_until_well();
+    group.kill(replica);
+    group.restart(replica);
+    group.wait_until_well();
+    assert_eq!(keys(&group, replica), left);
+    group.check();
+    group.assert_written("old", 20_000);
+}

@@ -6,7 +6,7 @@ use crate::cluster::actions::Action;
 use crate::cluster::core::Cluster;
 use crate::cluster::message::SLOTS;
 use crate::cluster::nodes::ME;
-use crate::cluster::slots::{SlotSet, ranges};
+use crate::cluster::slots::SlotSet;
 
 impl Cluster {
     /// `ADDSLOTS slot ...`, `DELSLOTS slot ...`: all or none.
@@ -94,7 +94,7 @@ impl Cluster {
             }
             _ => return Err("ERR syntax error".into()),
         };
-        self.out.push(Action::DropSlots(ranges([slot])));
+        self.out.push(Action::FlushSlot(slot));
         Ok(Done::Changed)
     }
 }

@@ -295,7 +295,10 @@ impl World {
                     self.machines[at].log.push((now, text));
                 }
             }
-            Action::DropShardChannels(_) | Action::RoutesChanged | Action::Deliver { .. } => {}
+            Action::DropShardChannels(_)
+            | Action::FlushSlot(_)
+            | Action::RoutesChanged
+            | Action::Deliver { .. } => {}
         }
     }
 

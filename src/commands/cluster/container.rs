@@ -116,7 +116,8 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     let cluster = call.server.cluster.as_ref();
     let mut text = cluster.map_or(String::new(), |cluster| cluster.core.info());
-    text.push_str(&call.server.slot_migration_lines());
+    let keyspace = call.db.keyspace();
+    text.push_str(&call.server.slot_migration_lines(keyspace));
     call.reply.verbatim_owned("txt", text);
     Ok(())
 }

@@ -56,11 +56,20 @@ impl<const PAGES: usize> Tables<PAGES> {
 
     /// Empty tables: eight bytes each.
     pub fn new() -> Tables<PAGES> {
+        Tables::salted(HashTable::new().salt)
+    }
+
+    /// Empty tables that can take this one's ([`Tables::put`]).
+    pub fn empty_like(&self) -> Tables<PAGES> {
+        Tables::salted(self.salt)
+    }
+
+    fn salted(salt: u64) -> Tables<PAGES> {
         Tables {
             roots: Box::new([[SegmentRef::NONE; PAGE]; PAGES]),
             pages: [const { None }; PAGES],
             spare: None,
-            salt: HashTable::new().salt,
+            salt,
             expiry: SharedExpiry::default(),
         }
     }
@@ -133,6 +142,17 @@ impl<const PAGES: usize> Tables<PAGES> {
             its.expiry = expiry;
             taken
         })
+    }
+
+    /// Replaces an empty table by one that was taken from tables of the same origin.
+    pub fn put(&mut self, table: u16, taken: HashTable) {
+        assert_eq!(taken.salt, self.salt, "tables of another origin");
+        self.change(table, |its| {
+            debug_assert!(its.is_empty());
+            let expiry = its.expiry.take();
+            *its = taken;
+            its.expiry = expiry;
+        });
     }
 
     /// The page of a table has only empty ones: it is dropped.

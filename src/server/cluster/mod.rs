@@ -11,6 +11,7 @@
 
 mod bus;
 mod command;
+mod lost;
 mod settings;
 mod start;
 
@@ -146,7 +147,9 @@ impl Server {
             }
             Action::PauseWrites { until_ms } => self.set_cluster_pause(Some(until_ms as u64)),
             Action::ResumeWrites => self.set_cluster_pause(None),
+            Action::FlushSlot(slot) => self.flush_slot(keyspace, slot),
             Action::RoutesChanged => {
+                self.tell_returned_slots(keyspace);
                 if let Some(driver) = &mut self.cluster {
                     driver.routes_changed = true;
                 }
@@ -187,11 +190,11 @@ impl Server {
                     false => self.follow(keyspace, &ip, port),
                 }
             }
-            Action::Lead => self.become_primary(keyspace),
-            Action::DropSlots(slots) => {
-                self.stop_exports(keyspace, &slots);
-                drop_slots(keyspace, &slots);
+            Action::Lead => {
+                self.become_primary(keyspace);
+                self.drop_foreign_slots(keyspace);
             }
+            Action::DropSlots(slots) => self.drop_lost_slots(keyspace, slots),
             Action::Flush => self.flush_for_cluster(keyspace),
             _ => {}
         }
@@ -225,18 +228,6 @@ impl Server {
             }
         };
         driver.core.persisted(now, is_saved);
-    }
-}
-
-/// Deletes the keys of slots that other nodes serve now; replicas and the log hear of each key. O(keys), or
-/// O(slots) if there are neither.
-pub(in crate::server) fn drop_slots(keyspace: &mut Keyspace, slots: &[(u16, u16)]) {
-    const STEP: usize = 1000;
-    for slot in slots.iter().flat_map(|&(first, last)| first..=last) {
-        match keyspace.effects.wanted() {
-            true => while keyspace.delete_in_slot(slot, STEP) > 0 {},
-            false => _ = keyspace.drop_slot(slot),
-        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::command::CommandError;
 use crate::config::Dialect;
+use crate::keyspace::{Audience, DropProgress, Keyspace};
 use crate::migration::trim_slots;
 use crate::migration::{Answer, Around, Busy, Link, Migrations, Name, Now, Refusal, Sender};
 use crate::server::clients::client::ClientFlags;
-use crate::server::cluster::drop_slots;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
@@ -167,10 +167,12 @@ impl Call<'_> {
             keyspace, server, ..
         } = self.world();
         match is_obeyed {
-            true => _ = keyspace.drop_slots(slots.pairs()),
-            false => drop_slots(keyspace, slots.pairs()),
+            true => _ = keyspace.drop_slots(slots.pairs(), Audience::empty()),
+            false => server.drop_slots(keyspace, slots.pairs()),
         }
-        server.repeat_effects(keyspace);
+        if is_obeyed {
+            self.always_effect();
+        }
         self.reply.ok();
         Ok(())
     }
@@ -242,7 +244,7 @@ impl Call<'_> {
 
 impl Server {
     /// The lines of CLUSTER INFO.
-    pub fn slot_migration_lines(&self) -> String {
+    pub fn slot_migration_lines(&self, keyspace: &Keyspace) -> String {
         let active = self
             .migrations
             .as_ref()
@@ -250,13 +252,20 @@ impl Server {
         if self.config.dialect == Dialect::Valkey {
             return String::new();
         }
+        let DropProgress {
+            running,
+            keys,
+            told_keys,
+            started,
+            completed,
+        } = keyspace.drop_progress();
         format!(
             "cluster_slot_migration_active_tasks:{active}\r\n\
-             cluster_slot_migration_active_trim_running:0\r\n\
-             cluster_slot_migration_active_trim_current_job_keys:0\r\n\
-             cluster_slot_migration_active_trim_current_job_trimmed:0\r\n\
-             cluster_slot_migration_stats_active_trim_started:0\r\n\
-             cluster_slot_migration_stats_active_trim_completed:0\r\n\
+             cluster_slot_migration_active_trim_running:{running}\r\n\
+             cluster_slot_migration_active_trim_current_job_keys:{keys}\r\n\
+             cluster_slot_migration_active_trim_current_job_trimmed:{told_keys}\r\n\
+             cluster_slot_migration_stats_active_trim_started:{started}\r\n\
+             cluster_slot_migration_stats_active_trim_completed:{completed}\r\n\
              cluster_slot_migration_stats_active_trim_cancelled:0\r\n"
         )
     }

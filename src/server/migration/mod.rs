@@ -19,7 +19,6 @@ use crate::keyspace::Audience;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::migration::{Action, Around, Level, Link, Migrations, Name, Now, Ranges, Settings};
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::cluster::drop_slots;
 use crate::server::parts::cluster::moment;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::state::Server;
@@ -133,16 +132,13 @@ impl Server {
             }
             Action::Release(job) => self.release_slots(job),
             Action::Take { job, slots } => self.take_slots(keyspace, job, slots.pairs()),
-            Action::Hide(slots) => keyspace.hide_slots(slots.pairs()),
-            Action::Show(slots) => keyspace.show_slots(slots.pairs()),
-            Action::Drop(slots) => {
-                if self.replication.is_replica() {
-                    keyspace.drop_slots(slots.pairs());
-                } else {
-                    drop_slots(keyspace, slots.pairs());
-                    self.repeat_effects(keyspace);
-                }
+            Action::Hide(slots) => {
+                // Keys are about to come.
+                self.tell_dropped_keys(keyspace);
+                keyspace.hide_slots(slots.pairs());
             }
+            Action::Show(slots) => keyspace.show_slots(slots.pairs()),
+            Action::Drop(slots) => self.drop_slots(keyspace, slots.pairs()),
             Action::Propagate(words) => {
                 let words = words.iter().map(Vec::as_slice);
                 keyspace
@@ -163,7 +159,7 @@ impl Server {
         }
     }
 
-    fn repeat_effects(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn repeat_effects(&mut self, keyspace: &mut Keyspace) {
         if keyspace.effects.has_complete() {
             self.repeat(keyspace);
         }

@@ -2,7 +2,7 @@
 
 use crate::command::CommandError;
 use crate::config::{ReplicaOf, Text};
-use crate::keyspace::{ClientId, DbIndex, Keyspace};
+use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use crate::replication::{Introduction, Position};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -36,6 +36,9 @@ impl Server {
         let was_replica = self.replication.is_replica();
         self.drop_link(keyspace);
         if !was_replica {
+            // Later the stream is not ours.
+            keyspace.tell_dropped(Audience::LOG);
+            self.repeat_effects(keyspace);
             self.end_blocked(keyspace);
         }
         let host = String::from_utf8_lossy(host).into_owned();

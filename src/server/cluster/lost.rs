@@ -1,0 +1,97 @@
+//! Keys of slots that are served elsewhere: they are gone for clients at once, while replicas and the log hear
+//! of each key between turns (`keyspace::dropped_slots`).
+
+use crate::keyspace::{Audience, DbIndex, Keyspace};
+use crate::server::state::Server;
+
+/// While a replica has more than this to be sent, it hears of no more dropped keys.
+const UNSENT_MAX: u64 = 8 << 20;
+
+impl Server {
+    /// Who hears of keys that are dropped here, unless the drop itself is told in one word. On a replica the
+    /// stream is the primary's.
+    fn hearers(&self) -> Audience {
+        match self.replication.is_replica() {
+            true => Audience::LOG,
+            false => Audience::BOTH,
+        }
+    }
+
+    /// Drops keys of slots that this node does not serve, or not yet.
+    pub(in crate::server) fn drop_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) {
+        keyspace.drop_slots(slots, self.hearers());
+        self.repeat_effects(keyspace);
+    }
+
+    /// Slots were lost to other nodes. What waited may have come back meanwhile: that stays.
+    pub(super) fn drop_lost_slots(&mut self, keyspace: &mut Keyspace, slots: Vec<(u16, u16)>) {
+        let all = slots.iter().flat_map(|&(first, last)| first..=last);
+        let lost = all.filter(|&slot| !self.takes_keys_of(slot));
+        let lost: Vec<(u16, u16)> = lost.map(|slot| (slot, slot)).collect();
+        self.stop_exports(keyspace, &lost);
+        self.drop_slots(keyspace, &lost);
+    }
+
+    /// Whether clients may write to a slot here.
+    fn takes_keys_of(&self, slot: u16) -> bool {
+        let core = self.cluster.as_ref().map(|driver| &driver.core);
+        core.is_some_and(|core| core.takes_keys_of(slot))
+    }
+
+    /// This node is a primary now. Its former primary may have lost slots whose keys are still here.
+    pub(super) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) {
+        let Some(driver) = &self.cluster else {
+            return;
+        };
+        let dbs = (0..keyspace.databases() as u32).map(DbIndex);
+        let with_keys = dbs.flat_map(|db| keyspace.database(db).slots_in_use());
+        let is_foreign = |slot: &u16| {
+            driver.core.slot_owner(*slot).is_some() && !driver.core.takes_keys_of(*slot)
+        };
+        let foreign = with_keys.filter(is_foreign);
+        let foreign: Vec<(u16, u16)> = foreign.map(|slot| (slot, slot)).collect();
+        if !foreign.is_empty() {
+            tracing::info!(
+                "Deleting keys of {} slots that are of other nodes",
+                foreign.len()
+            );
+            self.drop_slots(keyspace, &foreign);
+        }
+    }
+
+    /// CLUSTER FLUSHSLOT: the keys of a slot, which may get others at once. Valkey's replicas and logs have the
+    /// same command.
+    pub(super) fn flush_slot(&mut self, keyspace: &mut Keyspace, slot: u16) {
+        keyspace.drop_slots(&[(slot, slot)], Audience::empty());
+        let number = slot.to_string();
+        let words: [&[u8]; 3] = [b"CLUSTER", b"FLUSHSLOT", number.as_bytes()];
+        keyspace.effects.state(DbIndex(0), words.into_iter());
+    }
+
+    /// Routes have changed: if a slot whose keys are being deleted takes keys again, all hear of the rest now.
+    pub(super) fn tell_returned_slots(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.has_untold() && keyspace.untold_slots().any(|slot| self.takes_keys_of(slot)) {
+            self.tell_dropped_keys(keyspace);
+        }
+    }
+
+    /// All hear of the rest of the dropped keys now. O(keys).
+    pub(in crate::server) fn tell_dropped_keys(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.has_untold() {
+            keyspace.tell_dropped(self.hearers());
+            self.repeat_effects(keyspace);
+        }
+    }
+
+    /// Goes on telling of dropped keys, and freeing them. Nothing is told while writes are paused, as the
+    /// stream's offset is waited for then, or while a replica lags far behind.
+    pub(in crate::server) fn free_dropped(&mut self, keyspace: &mut Keyspace, nanos: u64) {
+        let end = self.stream.offset();
+        let unsent = self.replication.replicas.unsent();
+        let is_far = unsent.is_some_and(|unsent| end.saturating_sub(unsent) > UNSENT_MAX);
+        let may_tell = self.gates.pause().is_none() && !is_far;
+        let goes_on = keyspace.free_dropped(self.cycles.ticks(nanos), may_tell);
+        self.turn.freeing |= goes_on || keyspace.effects.has_complete();
+        self.repeat_effects(keyspace);
+    }
+}
