@@ -68,6 +68,12 @@ impl Cluster {
         Some(self.nodes[self.find_text(id)?].is_primary())
     }
 
+    /// Whether a node has shown on the bus that it speaks Valkey's dialect.
+    pub(crate) fn is_valkey_node(&self, id: &[u8]) -> bool {
+        let at = self.find_text(id);
+        at.is_some_and(|at| self.nodes[at].is_valkey())
+    }
+
     /// Whether slots are open by SETSLOT: (migrating, importing).
     pub(crate) fn open_slots(&self) -> (bool, bool) {
         let owners = &self.owners;

@@ -114,6 +114,8 @@ pub(crate) trait Around {
     /// The address of a node for clients.
     fn address(&self, node: Name) -> Option<(Vec<u8>, u16)>;
     fn open_slots(&self) -> OpenSlots;
+    /// Whether slots can be pulled from a node: it shares the secret. Nodes of Valkey's dialect have none.
+    fn can_be_asked(&self, node: Name) -> bool;
     /// What opens a door for nodes of Redis's clusters.
     fn secret(&self) -> Vec<u8>;
     /// Bytes that a link has not sent yet.

@@ -96,7 +96,10 @@ impl Migrations {
                 return Err(Refusal::DifferentSources);
             }
         }
-        Ok(())
+        match source.filter(|&source| !around.can_be_asked(source)) {
+            Some(source) => Err(Refusal::SourcePushes(source)),
+            None => Ok(()),
+        }
     }
 
     /// `CLUSTER MIGRATION CANCEL`: ends one migration, or all. Returns how many.

@@ -218,6 +218,11 @@ impl Conversation for PullTarget {
         *self = PullTarget::new();
         let source = PullTarget::source(&head.slots, scene)?;
         head.source = Some(source);
+        if !scene.around.can_be_asked(source) {
+            return Err(End::Canceled(
+                "Cancelled due to a new source node that speaks Valkey's dialect".into(),
+            ));
+        }
         head.hide(scene);
         head.announce(scene);
         self.main = Some(head.dial(scene, source)?);

@@ -27,6 +27,10 @@ pub(crate) enum Refusal {
     DifferentSources,
     #[error("ERR this node is already the owner of the slot range")]
     AlreadyOwner,
+    #[error(
+        "ERR the source node speaks Valkey's dialect: use CLUSTER MIGRATESLOTS there, on node {0}"
+    )]
+    SourcePushes(Name),
     #[error("ERR overlapping import exists for slot range: {0}-{1}")]
     Overlapping(u16, u16),
     #[error("ERR another ASM task is already in progress")]

@@ -134,8 +134,12 @@ fn russet_pushes_to_valkey() {
 }
 
 /// A migration whose snapshot takes a while.
-fn slow(what: &str, kind: Kind, way: Way) -> Option<Group> {
-    let group = Group::create(what, &[kind; 3], 0)?;
+fn slow(what: &str, kind: Kind, way: Way, replicas: usize) -> Option<Group> {
+    let kinds = vec![kind; 3 * (1 + replicas)];
+    let group = Group::create(what, &kinds, replicas)?;
+    for node in &group.nodes {
+        node.text("CONFIG SET appendonly yes");
+    }
     group.write("old", 3000);
     group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 20000");
     begin(&group, way);
@@ -149,7 +153,7 @@ fn slow(what: &str, kind: Kind, way: Way) -> Option<Group> {
 #[test]
 fn a_canceled_migration_leaves_all_keys_with_the_source() {
     for (kind, way) in [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)] {
-        let Some(group) = slow("a canceled migration", kind, way) else {
+        let Some(group) = slow("a canceled migration", kind, way, 0) else {
             return;
         };
         let canceled = match way {
@@ -172,7 +176,7 @@ fn a_canceled_migration_leaves_all_keys_with_the_source() {
 #[test]
 fn a_target_that_is_killed_leaves_all_keys_with_the_source() {
     for (kind, way) in [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)] {
-        let Some(mut group) = slow("a killed target", kind, way) else {
+        let Some(mut group) = slow("a killed target", kind, way, 0) else {
             return;
         };
         group.kill(TARGET);
@@ -226,4 +230,175 @@ fn replicas_and_the_log_hear_of_keys_that_have_moved() {
     assert_eq!(keys(&group, replica), left);
     group.check();
     group.assert_written("old", 20_000);
+}
+
+const BOTH_WAYS: [(Kind, Way); 2] = [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)];
+
+/// Each key is at exactly one primary, in the end.
+#[track_caller]
+fn settles(group: &Group, keys: i64) {
+    group.wait("each key to be at one primary", |group| {
+        let primaries = group.living().filter(|node| {
+            let text = node.text("INFO replication");
+            text.contains("role:master")
+        });
+        let sizes = primaries.map(|node| {
+            let mut connection = Connection::open(node.port()).ok()?;
+            match connection.value("DBSIZE") {
+                Reply::Integer(keys) => Some(keys),
+                _ => None,
+            }
+        });
+        sizes.sum::<Option<i64>>() == Some(keys)
+    });
+    group.check();
+    group.assert_written("old", 3000);
+}
+
+#[test]
+fn a_source_that_is_killed_has_its_keys_again() {
+    for (kind, way) in BOTH_WAYS {
+        let Some(mut group) = slow("a killed source", kind, way, 0) else {
+            return;
+        };
+        group.kill(SOURCE);
+        group.restart(SOURCE);
+        group.wait_until_well();
+        // Redis's target asks again and again; a source of Valkey's way has forgotten it all.
+        let end = match way {
+            Way::Pull => TARGET,
+            Way::Push => SOURCE,
+        };
+        group.wait("the slots to settle", |group| has_moved(group, end));
+        settles(&group, 3000);
+        assert_eq!(keys_of_moved(&group, SOURCE + TARGET - end), 0);
+    }
+}
+
+#[test]
+fn a_failover_of_the_target_ends_the_migration() {
+    for (kind, way) in BOTH_WAYS {
+        for is_killed in [false, true] {
+            let Some(mut group) = slow("a failover of the target", kind, way, 1) else {
+                return;
+            };
+            let replica = group.replica_of(TARGET);
+            let target = group.nodes[TARGET].id();
+            if is_killed {
+                group.kill(TARGET);
+                group.wait_for_failover(&target);
+            } else {
+                assert_eq!(group.nodes[replica].text("CLUSTER FAILOVER"), "OK");
+                group.wait("the replica to take over", |group| {
+                    group.nodes[replica]
+                        .text("INFO replication")
+                        .contains("role:master")
+                });
+                group.wait_until_well();
+            }
+            settles(&group, 3000);
+            assert!(has_moved(&group, SOURCE));
+            assert_eq!(keys_of_moved(&group, replica), 0);
+        }
+    }
+}
+
+#[test]
+fn a_replica_of_the_target_follows() {
+    for (kind, way) in BOTH_WAYS {
+        let Some(mut group) = slow("a replica of the target", kind, way, 1) else {
+            return;
+        };
+        group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 0");
+        group.wait("the slots to move", |group| has_moved(group, TARGET));
+        group.wait_until_synced();
+        let (replica, target) = (group.replica_of(TARGET), group.nodes[TARGET].id());
+        group.kill(TARGET);
+        group.wait_for_failover(&target);
+        assert!(has_moved(&group, replica));
+        settles(&group, 3000);
+    }
+}
+
+/// The answers are those of Redis 8.10 and Valkey 9.1.
+#[test]
+fn orders_about_slots_meet_a_migration() {
+    for (kind, way) in BOTH_WAYS {
+        let Some(group) = slow("orders during a migration", kind, way, 0) else {
+            return;
+        };
+        let [source, target, other] = [0, 1, 2].map(|at| group.nodes[at].id());
+        let says = |at: usize, order: &str, begin: &str| {
+            let reply = group.nodes[at].text(order);
+            assert!(reply.starts_with(begin), "{order}: {reply}");
+        };
+        let goes_on = || {
+            let text = match way {
+                Way::Pull => {
+                    group.nodes[TARGET].state("cluster_slot_migration_active_tasks") == "1"
+                }
+                Way::Push => keys_of_moved(&group, TARGET) > 0,
+            };
+            assert!(text, "the migration goes on");
+        };
+        says(SOURCE, "CLUSTER ADDSLOTS 20", "ERR Slot 20 is already busy");
+        says(TARGET, "CLUSTER ADDSLOTS 50", "ERR Slot 50 is already busy");
+        says(
+            SOURCE,
+            "CLUSTER RESET",
+            "ERR CLUSTER RESET can't be called with",
+        );
+        says(TARGET, "CLUSTER FLUSHSLOTS", "ERR DB must be empty");
+        let (at_source, at_target, elsewhere) = match way {
+            Way::Pull => (
+                "ERR Slot 50 is currently in an active atomic slot migration",
+                "ERR Slot 50 is currently in an active atomic slot migration",
+                "OK",
+            ),
+            Way::Push => (
+                "ERR Slot export in progress.",
+                "ERR Slot import in progress.",
+                "ERR Slot export in progress.",
+            ),
+        };
+        says(
+            SOURCE,
+            &format!("CLUSTER SETSLOT 50 MIGRATING {target}"),
+            at_source,
+        );
+        says(
+            TARGET,
+            &format!("CLUSTER SETSLOT 50 NODE {target}"),
+            at_target,
+        );
+        says(
+            SOURCE,
+            &format!("CLUSTER SETSLOT 3000 MIGRATING {target}"),
+            elsewhere,
+        );
+        if way == Way::Pull {
+            says(SOURCE, "CLUSTER SETSLOT 3000 STABLE", "OK");
+        }
+        goes_on();
+        // The target forgets who has the slots.
+        says(TARGET, &format!("CLUSTER FORGET {source}"), "OK");
+        group.wait("the import to end", |_| match way {
+            Way::Pull => group.nodes[TARGET].state("cluster_slot_migration_active_tasks") == "0",
+            Way::Push => keys_of_moved(&group, TARGET) == 0,
+        });
+        let source_keys = keys_of_moved(&group, SOURCE);
+        assert!(source_keys > 0 && !other.is_empty());
+    }
+}
+
+#[test]
+fn a_node_of_the_dialect_of_valkey_is_not_pulled_from() {
+    let kinds = [Kind::RussetValkey, Kind::Russet, Kind::RussetValkey];
+    let Some(group) = Group::create("a pull between dialects", &kinds, 0) else {
+        return;
+    };
+    let source = group.nodes[SOURCE].id();
+    let reply = group.nodes[TARGET].text("CLUSTER MIGRATION IMPORT 0 10");
+    let words = "use CLUSTER MIGRATESLOTS there, on node ";
+    assert!(reply.contains(&format!("{words}{source}")), "{reply}");
 }

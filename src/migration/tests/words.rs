@@ -49,6 +49,13 @@ fn import_is_refused_in_the_order_and_words_of_redis() {
             "100 100 300 300",
             "ERR slots belong to different source nodes",
         ),
+        (
+            "300 310",
+            &format!(
+                "ERR the source node speaks Valkey's dialect: use CLUSTER MIGRATESLOTS there, on node {}",
+                id(2)
+            ),
+        ),
     ] {
         assert_eq!(asked(&mut world, line), Err(told.into()), "{line}");
     }

@@ -50,6 +50,10 @@ impl Around for Surroundings<'_> {
         }
     }
 
+    fn can_be_asked(&self, node: Name) -> bool {
+        !self.core.is_valkey_node(node.as_bytes())
+    }
+
     fn secret(&self) -> Vec<u8> {
         self.core.internal_secret().to_vec()
     }
