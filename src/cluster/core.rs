@@ -234,9 +234,12 @@ impl Cluster {
         self.begin(now);
         if !is_saved && !self.out.has_failed() {
             self.warn(
-                "The state cannot be saved: this node is silent on the bus until it can be".into(),
+                "The state cannot be saved: this node is silent on the bus, and serves nothing, until it can \
+                 be"
+                .into(),
             );
         }
+        self.changed.health |= is_saved == self.out.has_failed();
         let syncing = self.syncing.take();
         if is_saved && syncing.is_some() {
             self.synced = syncing;

@@ -1,6 +1,6 @@
 //! What nodes tell each other of others in each greeting.
 //!
-//! A greeting has entries of a tenth of the nodes, so that within two node timeouts, in which each pair
+//! A greeting has entries of a tenth of the nodes (`cluster-message-gossip-perc`), so that within two node timeouts, in which each pair
 //! exchanges about four greetings each way, most primaries have said what they see of any node. Nodes that do
 //! not answer are in every greeting: FAIL must not wait for chance.
 
@@ -18,7 +18,7 @@ impl Cluster {
     /// The entries of a greeting to this node. O(entries), and a list of nodes that do not answer.
     pub(super) fn choose_gossip(&mut self, to: Option<NodeIndex>) -> Vec<Gossip> {
         let known = self.nodes.len();
-        let wanted = (known / 10).max(ENTRIES_MIN).min(known.saturating_sub(2));
+        let wanted = (known * self.settings.gossip_percent / 100).max(ENTRIES_MIN).min(known.saturating_sub(2));
         let mut chosen: Vec<NodeIndex> = Vec::with_capacity(wanted);
         for _ in 0..wanted * 3 {
             if chosen.len() == wanted {

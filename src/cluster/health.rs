@@ -25,6 +25,8 @@ pub(super) struct Health {
 /// Why the cluster is not well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ill {
+    /// The state cannot be saved: the others take this node for dead.
+    Unsaved,
     /// The first slot that nobody serves, and how many there are.
     Unbound(u16, usize),
     /// The first slot of a failed node.
@@ -69,7 +71,7 @@ impl Cluster {
     /// O(nodes).
     pub(super) fn judge_health(&mut self) {
         let ill = self.illness();
-        if let Some(Ill::Minority(..)) = ill {
+        if let Some(Ill::Minority(..) | Ill::Unsaved) = ill {
             self.health.minority = Some(self.ms());
         }
         let is_ok = match ill {
@@ -103,6 +105,9 @@ impl Cluster {
 
     /// Why the cluster is not well; `None`: it is.
     pub(super) fn illness(&self) -> Option<Ill> {
+        if self.out.has_failed() {
+            return Some(Ill::Unsaved);
+        }
         let (mut voters, mut reachable, mut failed) = (0, 0, None);
         for (at, node) in self.nodes.iter().filter(|(_, node)| node.is_voter()) {
             voters += 1;

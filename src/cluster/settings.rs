@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub node_timeout: i64,
     /// `cluster-ping-interval`.
     pub ping_interval: i64,
+    /// `cluster-message-gossip-perc`: of the nodes, in each greeting.
+    pub gossip_percent: usize,
     pub blacklist_ttl: i64,
     pub manual_failover_timeout: i64,
     pub replica_validity_factor: i64,

@@ -61,7 +61,6 @@ pub enum Support {
 /// The feature that a directive without effect depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    Cluster,
     Threads,
     Process,
     /// Of Redis 8.2 to 8.10 and Valkey 9.2.
@@ -71,7 +70,6 @@ pub enum Feature {
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Feature::Cluster => "cluster",
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
             Feature::Later => "later versions",

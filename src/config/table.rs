@@ -721,7 +721,7 @@ directives! {
     cluster_manual_failover_timeout: u32 = 5000 =>
         "cluster-manual-failover-timeout", number(1, INT_MAX), [], Works;
     cluster_message_gossip_perc: u32 = 10 =>
-        "cluster-message-gossip-perc", number(1, 100), [HIDDEN], NotYet(Cluster);
+        "cluster-message-gossip-perc", number(1, 100), [HIDDEN], Works;
     cluster_slot_migration_log_max_len: u64 = 1000 =>
         "cluster-slot-migration-log-max-len", number(0, LONG_MAX), [], Works;
     cluster_slot_stats_enabled: SlotStats = SlotStats::default() =>
@@ -729,7 +729,7 @@ directives! {
     key_memory_histograms: bool = false =>
         "key-memory-histograms", flag, [IMMUTABLE], Works;
     slot_migration_max_failover_repl_bytes: i64 = 0 =>
-        "slot-migration-max-failover-repl-bytes", number(-1, LONG_MAX), [], NotYet(Cluster);
+        "slot-migration-max-failover-repl-bytes", number(-1, LONG_MAX), [], Works;
     dual_channel_replication_enabled: bool = false =>
         "dual-channel-replication-enabled", flag, [], Works;
     bgsave_default_method: BgsaveMethod = BgsaveMethod::Fork =>

@@ -18,8 +18,8 @@ use crate::base::text::Printable;
 
 pub(super) const ACK_MS: i64 = 1000;
 
-/// Bytes that may wait for the target when writes are held; so holding is short.
-const UNSENT_MAX: usize = 64 * 1024;
+/// So many bytes may always wait for the target when writes are held: they are sent within the same turn.
+const UNSENT_MIN: usize = 64 * 1024;
 
 pub(super) const TIMED_OUT: &str = "Timed out after too long with no interaction";
 
@@ -91,7 +91,11 @@ impl PushSource {
         let Some(link) = self.link else {
             return;
         };
-        if scene.settings.prevents_pause || scene.around.unsent(link) > UNSENT_MAX {
+        let unsent_max = match usize::try_from(scene.settings.max_failover_unsent) {
+            Ok(bytes) => bytes.max(UNSENT_MIN),
+            Err(_) => usize::MAX,
+        };
+        if scene.settings.prevents_pause || scene.around.unsent(link) > unsent_max {
             return;
         }
         let for_ms = scene.settings.manual_failover_timeout.saturating_mul(2);

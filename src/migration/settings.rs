@@ -13,6 +13,9 @@ pub(crate) struct Settings {
     pub write_pause_timeout: i64,
     /// `cluster-slot-migration-handoff-max-lag-bytes`: what the target may lack when writes are held.
     pub handoff_max_lag: u64,
+    /// `slot-migration-max-failover-repl-bytes`: what may wait for the target when writes are held, in Valkey's
+    /// way; below 0: any number.
+    pub max_failover_unsent: i64,
     /// `cluster-slot-migration-log-max-len`: ended migrations that are remembered.
     pub log_max_len: usize,
     /// `primaryuser` and `primaryauth`, which Valkey's source shows to its target.
@@ -31,6 +34,7 @@ impl Default for Settings {
             manual_failover_timeout: 5_000,
             write_pause_timeout: 10_000,
             handoff_max_lag: 1 << 20,
+            max_failover_unsent: 0,
             log_max_len: 1000,
             user: Vec::new(),
             password: Vec::new(),

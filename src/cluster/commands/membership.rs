@@ -120,6 +120,9 @@ impl Cluster {
             let called = self.called(at);
             self.note(format!("Replicating node {called}, as requested by user."));
             self.become_replica(at);
+        } else {
+            // A snapshot that was refused (`replica-min-retain-percent`) is taken now.
+            self.follow_primary();
         }
         Ok(Done::Changed)
     }

@@ -54,6 +54,7 @@ fn state(cluster: &Cluster) -> String {
     }
     let why = match cluster.illness() {
         None => "it will be ok at the next tick".into(),
+        Some(Ill::Unsaved) => "nodes.conf cannot be saved".into(),
         Some(Ill::Unbound(first, number)) => format!(
             "nobody serves {}, the first is {first}; cluster-require-full-coverage asks for all",
             count(number, "slot")

@@ -67,6 +67,7 @@ impl Machine {
             port: PORT,
             bus_port: BUS_PORT,
             node_timeout: TIMEOUT_MS,
+            gossip_percent: 10,
             blacklist_ttl: 60_000,
             manual_failover_timeout: 5000,
             replica_validity_factor: 10,

@@ -68,6 +68,7 @@ impl Crowd {
             port: 6379,
             bus_port: 16_379,
             node_timeout: TIMEOUT_MS,
+            gossip_percent: 10,
             ..Settings::default()
         };
         let core = Cluster::new(saved, settings, 1, now);

@@ -144,6 +144,22 @@ fn votes_that_cannot_be_saved_do_not_leave() {
 }
 
 #[test]
+fn a_primary_that_cannot_save_serves_nothing() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    net.nodes[0].can_save = false;
+    let now = net.clocks();
+    let mut settings = super::net::settings(Redis, 0);
+    settings.require_full_coverage = false;
+    net.nodes[0].core.set_settings(now, settings);
+    // Another's new epoch has to be saved.
+    _ = net.command(1, "BUMPEPOCH");
+    net.run(1000);
+    assert!(!net.nodes[0].core.is_ok(), "{:#?}", net.nodes[0].log);
+    net.nodes[0].can_save = true;
+    net.until(20_000, |net| net.nodes[0].core.is_ok());
+}
+
+#[test]
 fn old_data_is_no_data() {
     let mut net = Net::cluster(Redis, 3, 3);
     net.nodes[3].own.primary = None;

@@ -40,6 +40,7 @@ pub(super) fn settings(dialect: Dialect, at: usize) -> Settings {
         dialect,
         port: 7000 + at as u16,
         node_timeout: TIMEOUT_MS,
+        gossip_percent: 10,
         blacklist_ttl: 60_000,
         manual_failover_timeout: 5000,
         replica_validity_factor: 10,

@@ -31,6 +31,7 @@ pub(in crate::server) fn core_settings(config: &Config) -> Settings {
         },
         node_timeout: whole(config.cluster_node_timeout),
         ping_interval: whole(config.cluster_ping_interval),
+        gossip_percent: config.cluster_message_gossip_perc as usize,
         blacklist_ttl: config.cluster_blacklist_ttl,
         manual_failover_timeout: i64::from(config.cluster_manual_failover_timeout),
         replica_validity_factor: i64::from(config.cluster_replica_validity_factor),

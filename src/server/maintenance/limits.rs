@@ -141,6 +141,8 @@ impl Server {
                 .saturating_sub(session.client.traffic.last_active_ms)
                 / 1000;
             let exempt = ClientFlags::BLOCKED
+                | ClientFlags::INTERNAL
+                | ClientFlags::SENDS_SLOTS
                 | ClientFlags::REPLICA
                 | ClientFlags::PRIMARY
                 | ClientFlags::PUBSUB

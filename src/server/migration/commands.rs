@@ -243,15 +243,20 @@ impl Call<'_> {
 }
 
 impl Server {
-    /// The lines of CLUSTER INFO.
+    /// The lines of CLUSTER INFO; Valkey has none.
     pub fn slot_migration_lines(&self, keyspace: &Keyspace) -> String {
+        match self.config.dialect {
+            Dialect::Redis => self.slot_migration_figures(keyspace),
+            Dialect::Valkey => String::new(),
+        }
+    }
+
+    /// Fields in lines, as those of CLUSTER INFO.
+    pub(in crate::server) fn slot_migration_figures(&self, keyspace: &Keyspace) -> String {
         let active = self
             .migrations
             .as_ref()
             .map_or(0, |driver| driver.machine.active());
-        if self.config.dialect == Dialect::Valkey {
-            return String::new();
-        }
         let DropProgress {
             running,
             keys,

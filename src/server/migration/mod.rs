@@ -35,6 +35,7 @@ fn settings(config: &Config) -> Settings {
         manual_failover_timeout: i64::from(config.cluster_manual_failover_timeout),
         write_pause_timeout: whole(config.cluster_slot_migration_write_pause_timeout),
         handoff_max_lag: config.cluster_slot_migration_handoff_max_lag_bytes,
+        max_failover_unsent: config.slot_migration_max_failover_repl_bytes,
         log_max_len: config.cluster_slot_migration_log_max_len as usize,
         user: config.masteruser.to_vec(),
         password: config.masterauth.to_vec(),

@@ -74,10 +74,14 @@ impl Server {
             own_keys,
             at_ms: self.now.mono_ms,
         });
+        let order = match self.cluster.is_some() {
+            true => "CLUSTER REPLICATE with that primary's id".to_owned(),
+            false => format!("REPLICAOF {} {}", upstream.host, upstream.port),
+        };
         Some(format!(
             "The snapshot of {MASTER} {host}:{port} has {keys} keys and this replica {own_keys}: refused \
-             (replica-min-retain-percent). The data is kept and served as stale; REPLICAOF {host} \
-             {port} takes the snapshot.",
+             (replica-min-retain-percent). The data is kept and served as stale; {order} takes the \
+             snapshot.",
             host = upstream.host,
             port = upstream.port,
         ))

@@ -237,6 +237,21 @@ const ROWS: &[Row] = &[
     row("used_cpu_user_main_thread", "redis_cpu_user_main_thread_seconds_total", Counter, "Seconds of the loop's thread outside the kernel"),
     // Cluster
     row("cluster_enabled", "redis_cluster_enabled", Gauge, "Whether this is a node of a cluster"),
+    row("cluster_state", "redis_cluster_state", Gauge, "Whether the cluster is well, as this node sees it"),
+    row("cluster_slots_assigned", "redis_cluster_slots_assigned", Gauge, "Slots that some node serves"),
+    row("cluster_slots_ok", "redis_cluster_slots_ok", Gauge, "Slots of nodes that answer"),
+    row("cluster_slots_pfail", "redis_cluster_slots_pfail", Gauge, "Slots of nodes that do not answer this one"),
+    row("cluster_slots_fail", "redis_cluster_slots_fail", Gauge, "Slots of nodes that have failed"),
+    row("cluster_known_nodes", "redis_cluster_known_nodes", Gauge, "Nodes that this one knows"),
+    row("cluster_size", "redis_cluster_size", Gauge, "Primaries with slots"),
+    row("cluster_current_epoch", "redis_cluster_current_epoch", Gauge, "The newest epoch"),
+    row("cluster_my_epoch", "redis_cluster_my_epoch", Gauge, "The epoch of this node's slots"),
+    row("cluster_stats_messages_sent", "redis_cluster_messages_sent_total", Counter, "Messages sent on the bus"),
+    row("cluster_stats_messages_received", "redis_cluster_messages_received_total", Counter, "Messages received on the bus"),
+    row("cluster_slot_migration_active_tasks", "redis_cluster_slot_migration_active_tasks", Gauge, "Slot migrations of this node that go on"),
+    row("cluster_slot_migration_active_trim_running", "redis_cluster_slot_migration_active_trim_running", Gauge, "Deletions of lost slots of which not all replicas and the log have heard"),
+    row("cluster_slot_migration_stats_active_trim_started", "redis_cluster_slot_migration_active_trim_started_total", Counter, "Such deletions begun"),
+    row("cluster_slot_migration_stats_active_trim_completed", "redis_cluster_slot_migration_active_trim_completed_total", Counter, "Such deletions completed"),
     // Debug
     row("eventloop_cmd_per_cycle_max", "russet_commands_per_turn_max", Gauge, "The most commands of one turn"),
     // Sentinel

@@ -28,11 +28,11 @@ use crate::server::observe::info::Source;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
-/// A number as INFO writes it; `ok` and `err` are 1 and 0.
+/// A number as INFO writes it; `ok` is 1, `err` and `fail` are 0.
 fn number(text: &str) -> Option<Value> {
     match text {
         "ok" => return Some(Value::Whole(1)),
-        "err" => return Some(Value::Whole(0)),
+        "err" | "fail" => return Some(Value::Whole(0)),
         _ => {}
     }
     if let Ok(whole) = text.parse() {
@@ -45,7 +45,11 @@ fn number(text: &str) -> Option<Value> {
 
 /// The fields of INFO that are metrics, and the lines of replication.
 fn add_fields(source: &Source<'_>, to: &mut Families) {
-    let text = info::info(source, fields::SECTIONS);
+    let mut text = info::info(source, fields::SECTIONS);
+    if let Some(cluster) = &source.server.cluster {
+        text.push_str(&cluster.core.info());
+        text.push_str(&source.server.slot_migration_figures(source.keyspace));
+    }
     for line in text.lines() {
         let Some((field, value)) = line.split_once(':') else {
             continue;
