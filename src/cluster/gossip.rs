@@ -18,7 +18,9 @@ impl Cluster {
     /// The entries of a greeting to this node. O(entries), and a list of nodes that do not answer.
     pub(super) fn choose_gossip(&mut self, to: Option<NodeIndex>) -> Vec<Gossip> {
         let known = self.nodes.len();
-        let wanted = (known * self.settings.gossip_percent / 100).max(ENTRIES_MIN).min(known.saturating_sub(2));
+        let wanted = (known * self.settings.gossip_percent / 100)
+            .max(ENTRIES_MIN)
+            .min(known.saturating_sub(2));
         let mut chosen: Vec<NodeIndex> = Vec::with_capacity(wanted);
         for _ in 0..wanted * 3 {
             if chosen.len() == wanted {

@@ -162,20 +162,36 @@ impl Group {
     /// Starts nodes that know nothing of each other; `None` if a program is missing that `what` needs.
     #[track_caller]
     pub fn start(what: &str, kinds: &[Kind]) -> Option<Group> {
+        Group::start_with(what, kinds, &[])
+    }
+
+    #[track_caller]
+    fn start_with(what: &str, kinds: &[Kind], more: &[&str]) -> Option<Group> {
         let cli = redis_cli(what)?;
         for kind in kinds {
             if let Kind::Peer(peer) = kind {
                 peer.program_for(what)?;
             }
         }
-        let nodes = kinds.iter().map(|kind| start_node(*kind, &[])).collect();
+        let nodes = kinds.iter().map(|kind| start_node(*kind, more)).collect();
         Some(Group { nodes, cli })
     }
 
     /// Starts nodes and makes a cluster of them, each primary with so many replicas.
     #[track_caller]
     pub fn create(what: &str, kinds: &[Kind], replicas: usize) -> Option<Group> {
-        let group = Group::start(what, kinds)?;
+        Group::create_with(what, kinds, replicas, &[])
+    }
+
+    /// The same with more arguments, which nodes have after a restart, too.
+    #[track_caller]
+    pub fn create_with(
+        what: &str,
+        kinds: &[Kind],
+        replicas: usize,
+        more: &[&str],
+    ) -> Option<Group> {
+        let group = Group::start_with(what, kinds, more)?;
         let addresses: Vec<String> = group.nodes.iter().map(Node::address).collect();
         let mut args = vec!["create".to_owned()];
         args.extend(addresses);

@@ -9,15 +9,18 @@
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
 //! | `writers` | clients that write meanwhile, and what may not be lost |
-//! | `tls` | the bus under TLS |
+//! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
+//! | `shards` | a small cluster that is put together by hand |
 //!
 //! What needs real servers, or redis-cli, follows the rule of `support::peers`.
 
 mod client;
 mod group;
+mod ipv6;
 mod life;
 mod mixed;
 mod moving;
+mod shards;
 mod slots;
 #[path = "../support/mod.rs"]
 mod support;

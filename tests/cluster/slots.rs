@@ -136,10 +136,7 @@ fn russet_pushes_to_valkey() {
 /// A migration whose snapshot takes a while.
 fn slow(what: &str, kind: Kind, way: Way, replicas: usize) -> Option<Group> {
     let kinds = vec![kind; 3 * (1 + replicas)];
-    let group = Group::create(what, &kinds, replicas)?;
-    for node in &group.nodes {
-        node.text("CONFIG SET appendonly yes");
-    }
+    let group = Group::create_with(what, &kinds, replicas, &["--appendonly", "yes"])?;
     group.write("old", 3000);
     group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 20000");
     begin(&group, way);
@@ -192,12 +189,10 @@ fn a_target_that_is_killed_leaves_all_keys_with_the_source() {
 
 #[test]
 fn replicas_and_the_log_hear_of_keys_that_have_moved() {
-    let Some(mut group) = Group::create("keys that have moved", &[Kind::Russet; 6], 1) else {
+    let (kinds, more) = ([Kind::Russet; 6], ["--appendonly", "yes"]);
+    let Some(mut group) = Group::create_with("keys that have moved", &kinds, 1, &more) else {
         return;
     };
-    for node in &group.nodes {
-        node.text("CONFIG SET appendonly yes");
-    }
     let source = group.primary_at(SOURCE);
     let replica = group.replica_of(source);
     group.write("old", 20_000);

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::group::{Kind, Node};
+use crate::group::{Kind, NODE_TIMEOUT, Node};
+use crate::shards::{Member, fails_over};
 use crate::support::Daemon;
 use crate::support::certificates::{Authority, Subject};
 use crate::support::daemon::{free_port_of, russet};
@@ -39,6 +40,7 @@ fn start(program: &Path, files: &Path) -> TlsNode {
         ["--tls-cluster", "yes"],
         ["--tls-replication", "yes"],
         ["--cluster-enabled", "yes"],
+        ["--cluster-node-timeout", NODE_TIMEOUT],
         ["--cluster-port", &bus_port.to_string()],
     ];
     let node = Node {
@@ -97,4 +99,17 @@ fn redis_and_russet_meet_under_tls() {
     }
     join([russet(), redis.clone()]);
     join([redis, russet()]);
+}
+
+#[test]
+fn a_replica_takes_over_under_tls() {
+    let files = certificates();
+    let members = [(); 4].map(|()| {
+        let its = start(&russet(), files.path());
+        Member {
+            meet: format!("127.0.0.1 {} {}", its.port, its.bus_port),
+            node: its.node,
+        }
+    });
+    fails_over(members);
 }
