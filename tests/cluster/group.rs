@@ -161,12 +161,7 @@ impl Seen {
 impl Group {
     /// Starts nodes that know nothing of each other; `None` if a program is missing that `what` needs.
     #[track_caller]
-    pub fn start(what: &str, kinds: &[Kind]) -> Option<Group> {
-        Group::start_with(what, kinds, &[])
-    }
-
-    #[track_caller]
-    fn start_with(what: &str, kinds: &[Kind], more: &[&str]) -> Option<Group> {
+    fn start(what: &str, kinds: &[Kind], more: &[&str]) -> Option<Group> {
         let cli = redis_cli(what)?;
         for kind in kinds {
             if let Kind::Peer(peer) = kind {
@@ -191,7 +186,7 @@ impl Group {
         replicas: usize,
         more: &[&str],
     ) -> Option<Group> {
-        let group = Group::start_with(what, kinds, more)?;
+        let group = Group::start(what, kinds, more)?;
         let addresses: Vec<String> = group.nodes.iter().map(Node::address).collect();
         let mut args = vec!["create".to_owned()];
         args.extend(addresses);

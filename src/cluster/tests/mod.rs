@@ -1,5 +1,6 @@
 //! Small clusters on a network that delivers at once: the rules, one by one.
 
+mod explain;
 mod failover;
 mod membership;
 mod net;

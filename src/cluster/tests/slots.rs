@@ -80,6 +80,32 @@ fn orders_on_slots_are_all_or_nothing() {
 }
 
 #[test]
+fn valkeys_setslot_waits_for_a_replica() {
+    let mut net = Net::cluster(Valkey, 3, 0);
+    let target = net.id(1);
+    let order = format!("SETSLOT 7 MIGRATING {target}");
+    net.nodes[0].own.replicas_online = 1;
+    assert_eq!(net.command(0, &order), "waits 2000");
+    assert!(net.nodes[0].core.serves(7), "nothing has changed yet");
+    assert_eq!(net.command(0, &format!("{order} TIMEOUT 50")), "waits 50");
+    // The replica itself, and who does not want to wait.
+    net.ok(0, &format!("{order} TIMEOUT 0"));
+    assert!(!net.nodes[0].core.serves(7));
+    for (order, error) in [
+        ("TIMEOUT", "ERR Missing timeout value"),
+        ("TIMEOUT x", "ERR timeout is not an integer or out of range"),
+        ("TIMEOUT -1", "ERR timeout is negative"),
+    ] {
+        let told = net.command(0, &format!("SETSLOT 7 STABLE {order}"));
+        assert_eq!(told, format!("-{error}\r\n"), "{order}");
+    }
+    let mut net = Net::cluster(Redis, 3, 0);
+    net.nodes[0].own.replicas_online = 1;
+    let order = format!("SETSLOT 7 MIGRATING {}", net.id(1));
+    net.ok(0, &order);
+}
+
+#[test]
 fn a_slot_moves_by_setslot() {
     for dialect in [Redis, Valkey] {
         let mut net = Net::cluster(dialect, 3, 0);

@@ -77,10 +77,15 @@ impl Server {
             }
         });
         let replicas = self.replication.replicas.iter();
+        let is_loading = self.persist.loading.in_progress();
         Own {
-            offset: self.stream.offset(),
+            // A replica that loads a snapshot has nothing to show: the others hide it from clients.
+            offset: match is_loading && self.replication.is_replica() {
+                true => 0,
+                false => self.stream.offset(),
+            },
             primary,
-            is_loading: self.persist.loading.in_progress(),
+            is_loading,
             is_paused: self.gates.pause().is_some(),
             is_empty: keyspace.len() == 0,
             replicas_online: replicas.filter(|replica| replica.is_online()).count(),

@@ -291,6 +291,11 @@ mod tests {
             "aof_delayed",
             "loading_",
             "sentinel_",
+            // CLUSTER INFO's, of a node of a cluster.
+            "cluster_s",
+            "cluster_known_nodes",
+            "cluster_current_epoch",
+            "cluster_my_epoch",
         ];
         for row in rows() {
             let may_miss =
