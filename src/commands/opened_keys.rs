@@ -131,7 +131,7 @@ impl Lines {
         let rng = &mut self.rng;
         let word = match arg.kind {
             ArgKind::Key => Lines::pick(rng, &self.keys),
-            ArgKind::String if ["min", "max", "start", "stop"].contains(&arg.name) => {
+            ArgKind::String if ["min", "max", "start", "stop", "end"].contains(&arg.name) => {
                 any_of(rng, &["-", "+", "[a", "0", "1"])
             }
             ArgKind::String | ArgKind::Pattern if rng.random_bool(0.4) => {

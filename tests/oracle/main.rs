@@ -485,11 +485,12 @@ fn users_and_rules_answer_as_redis() {
 /// Commands that the rows generate, including subcommands (`client|id`).
 fn generated() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let groups =
-        rows::GROUPS
-            .iter()
-            .copied()
-            .chain([&rows::VALKEY, &rows::VALKEY_GEO, &rows::VALKEY_ACL]);
+    let groups = rows::GROUPS.iter().copied().chain([
+        &rows::VALKEY,
+        &rows::VALKEY_GEO,
+        &rows::VALKEY_ACL,
+        &rows::VECTOR_SET,
+    ]);
     for row in groups.flat_map(|group| group.rows()) {
         let mut random = Random::new(1);
         for _ in 0..CALLS_A_ROW {

@@ -820,7 +820,7 @@ pub const VECTOR_SET: Group = Group {
         "vinfo KV",
         "vismember KV M",
         "vrandmember KV [PICKS]",
-        "vrange KV (-|[a|(a|[M|x|+|() (+|[z|(b|-|x|[) [0|1|3|-1|x]",
+        "vrange KV LEX LEX [0|1|3|-1|x]",
         "vlinks KV M [x]",
         "type KV",
         "object encoding KV",

@@ -69,15 +69,15 @@ fn vrange(call: &mut Call<'_>) -> CommandResult {
     if args.len() > 5 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
+    let count = match args.get(4) {
+        None => -1,
+        Some(text) => number::parse_i64(text).ok_or(BAD_COUNT)?,
+    };
     let start = End::parse(args.at(2)).ok_or(BAD_START)?;
     let end = End::parse(args.at(3)).ok_or(BAD_END)?;
     if matches!(start, End::Highest) || matches!(end, End::Lowest) {
         return Err(SIGNS);
     }
-    let count = match args.get(4) {
-        None => -1,
-        Some(text) => number::parse_i64(text).ok_or(BAD_COUNT)?,
-    };
     let set = call.db.read::<VectorSet>(args.at(1))?;
     let content = set.as_ref().map(|set| set.read());
     let mut names = BinaryHeap::new();

@@ -306,10 +306,7 @@ impl Index {
     pub fn before(&self, id: Option<NodeId>) -> Option<NodeId> {
         let slots = self.store.slots();
         let end = id.map_or(slots, |id| id.0.min(slots));
-        (0..end)
-            .rev()
-            .find(|&id| self.store.is_live(id))
-            .map(NodeId)
+        self.store.last_below(end).map(NodeId)
     }
 
     /// Returns the memory held outside the struct itself, in bytes, by capacity.
@@ -318,7 +315,7 @@ impl Index {
     }
 
     /// Offers the blocks of one chunk of nodes to active defragmentation; returns the next chunk,
-    /// `None` at the end. Those of large indexes are beyond what it moves.
+    /// `None` at the end. It moves none of the blocks of a full chunk, which are too large.
     pub fn relocate(&mut self, mover: &mut Mover, chunk: usize) -> Option<usize> {
         self.store.relocate(mover, chunk)
     }

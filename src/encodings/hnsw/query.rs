@@ -80,10 +80,6 @@ impl Query {
     pub(super) fn record(&self) -> &[u8] {
         &self.record
     }
-
-    pub(super) fn l2(&self) -> f32 {
-        self.l2
-    }
 }
 
 /// Writes a vector and its range as the store keeps them.
@@ -248,7 +244,7 @@ mod tests {
     fn a_vector_is_normalized_and_its_norm_kept() {
         let p = parameters(3, Quantization::F32);
         let query = Query::new(&p, &[3.0, 0.0, 4.0]);
-        assert_eq!(query.l2(), 5.0);
+        assert_eq!(query.l2, 5.0);
         assert_eq!(query.vector().restore(&p), [3.0, 0.0, 4.0]);
     }
 
@@ -281,7 +277,7 @@ mod tests {
             let p = parameters(5, quantization);
             let zero = Query::new(&p, &[0.0; 5]);
             let one = Query::new(&p, &[1.0; 5]);
-            assert_eq!(zero.l2(), 1.0);
+            assert_eq!(zero.l2, 1.0);
             let metric = Metric::new(&p);
             for other in [&zero, &one] {
                 assert_eq!(metric.distance(zero.record(), other.record()), 1.0);

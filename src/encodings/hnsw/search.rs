@@ -203,22 +203,16 @@ pub struct Search {
 impl Search {
     /// Returns a search for the `ef` nearest nodes, which is also its effort.
     pub fn new(query: Query, ef: usize) -> Search {
-        Search::with_scratch(Scratch::default(), query, ef, None)
+        Search::of(query, ef, None)
     }
 
     /// Returns a search for the `ef` nearest nodes that pass a filter, which visits the links of
     /// at most `filter_ef` nodes.
     pub fn filtered(query: Query, ef: usize, filter_ef: usize) -> Search {
-        Search::with_scratch(Scratch::default(), query, ef, Some(filter_ef))
+        Search::of(query, ef, Some(filter_ef))
     }
 
-    /// As the two above, with the memory of an earlier search.
-    pub fn with_scratch(
-        scratch: Scratch,
-        query: Query,
-        ef: usize,
-        filter_ef: Option<usize>,
-    ) -> Search {
+    fn of(query: Query, ef: usize, filter_ef: Option<usize>) -> Search {
         Search {
             query,
             ef: ef.max(1),
@@ -227,7 +221,7 @@ impl Search {
             heaps: filter_ef.is_some() || ef > POOL_MAX,
             heaps_begun: false,
             expanded: 0,
-            scratch,
+            scratch: Scratch::default(),
         }
     }
 
@@ -353,11 +347,6 @@ impl Search {
             (false, _) => Vec::new(),
         };
         found(index, self.descent.version, &near)
-    }
-
-    /// Ends the search, and returns its memory.
-    pub fn into_scratch(self) -> Scratch {
-        self.scratch
     }
 }
 

@@ -38,6 +38,8 @@ const M_MAX: u64 = 4096;
 const NODE_VERSION: u64 = 1;
 /// Bytes of an element at least.
 const ELEMENT_MIN: u64 = 12;
+/// Bytes of a number at least.
+const NUMBER_MIN: u64 = 2;
 
 impl Saved for VectorSet {
     const FORMS: &[NamedForm] = &[(
@@ -175,7 +177,7 @@ fn save_element(to: &mut RdbWriter, content: &Content, id: NodeId) {
 /// Reads what follows a vector set's id.
 pub(in crate::persistence) fn load_fields(input: &mut Input<'_>) -> Result<VectorSet, Fault> {
     let dim = read_number(input)?;
-    let count = read_number(input)?;
+    let count = read_count(input, ELEMENT_MIN)?;
     let made = read_number(input)?;
     let flags = read_number(input)?;
     let m = match made >> 8 & 0xffff {
@@ -189,9 +191,6 @@ pub(in crate::persistence) fn load_fields(input: &mut Input<'_>) -> Result<Vecto
     }
     if m > M_MAX {
         return Err(damaged("M is out of range"));
-    }
-    if count.saturating_mul(ELEMENT_MIN) > input.left() {
-        return Err(Fault::Announced(count));
     }
     let parameters = Parameters {
         dim: dim as u32,
@@ -221,6 +220,14 @@ fn damaged(why: &'static str) -> Fault {
 fn read_number(input: &mut Input<'_>) -> Result<u64, Fault> {
     match input.length()? {
         field::UNSIGNED => input.length(),
+        _ => Err(damaged("a field of a vector set is no number")),
+    }
+}
+
+/// How many elements follow, each of at least `bytes` bytes.
+fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fault> {
+    match input.length()? {
+        field::UNSIGNED => input.count(bytes),
         _ => Err(damaged("a field of a vector set is no number")),
     }
 }
@@ -260,11 +267,7 @@ impl Buffers {
             read_string(input, &mut self.attributes)?;
         }
         read_string(input, &mut self.vector)?;
-        let count = read_number(input)?;
-        // Each takes two bytes at least.
-        if count.saturating_mul(2) > input.left() {
-            return Err(Fault::Announced(count));
-        }
+        let count = read_count(input, NUMBER_MIN)?;
         self.numbers.clear();
         for _ in 0..count {
             self.numbers.push(read_number(input)?);

@@ -151,8 +151,17 @@ impl Content {
         self.index.bytes() + self.elements.memory_bytes() + projection
     }
 
-    /// Offers the blocks of about `n` elements from a cursor on; returns the next one, 0 at the end.
+    /// Offers the blocks of about `n` elements from a cursor on, and first those of the index; returns the
+    /// next cursor, 0 at the end.
     pub(super) fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
+        /// More chunks are only in indexes whose blocks are too large to be moved.
+        const CHUNKS_MAX: usize = 64;
+        if cursor == 0 {
+            let mut at = Some(0);
+            while let Some(chunk) = at.filter(|&chunk| chunk < CHUNKS_MAX) {
+                at = self.index.relocate(mover, chunk);
+            }
+        }
         let index = &mut self.index;
         let moved = |node, payload| index.set_payload(node, payload);
         self.elements.relocate(mover, cursor, n, moved)
