@@ -51,7 +51,7 @@ pub(crate) enum Action {
     /// Slots as ranges (first, last) that this node does not serve any more: delete their keys. Replicas
     /// and the log hear of it as of any deletion.
     DropSlots(Vec<(u16, u16)>),
-    /// Delete the keys of a slot, at once and whoever serves it.
+    /// Delete the keys of a slot, at once, whichever node serves it.
     FlushSlot(u16),
     /// The same slots' shard channels are served elsewhere: sunsubscribe their clients. Also asked of a
     /// replica.

@@ -89,7 +89,7 @@ pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
 pub(super) struct Owners {
     owners: Box<[Option<NodeIndex>]>,
     pub bound: usize,
-    /// How many times this node, or its primary, has got a slot, or left one to nobody. A slot that another
+    /// How many times this node, or its primary, has got a slot, or left one without an owner. A slot that another
     /// node has taken is not counted: its claim is newer than ours, which a crash would bring back.
     pub gains: u64,
     /// Bound slots that their owner has left out of its last claim. They stay bound until another node claims

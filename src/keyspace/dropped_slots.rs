@@ -1,17 +1,17 @@
-//! Slots dropped as a whole: their keys are gone from the database at once. That replicas and the log hear
-//! of each key, that they are counted in the database by type and size, and their memory, goes later, in
-//! slices between turns.
+//! Slots dropped as a whole: their keys leave the database at once. Their deletions for replicas and the log,
+//! their share of the database's counts by type and size, and their memory follow later, in slices between
+//! turns.
 //!
 //!     drop_slots     the slots' tables leave their database
 //!     a scan         states a deletion of each key, several in a request, and subtracts its size from
 //!                    the database's; a running snapshot scans them, too, for itself
 //!     then           the helper thread frees them; a snapshot that has not saved all takes them over first
 //!
-//! Watches, waiting clients and caching clients are told at once. There is no event: the keys are still in
-//! the cluster.
+//! Watches, waiting clients and caching clients are notified at once. There is no event: the keys are still
+//! in the cluster.
 //!
-//! **A deletion that is stated late must not meet a new key.** Before a slot gets keys again, by whatever
-//! way, whoever allows that calls [`Keyspace::tell_dropped`]; so does one who stops telling replicas.
+//! **A deletion that is stated late must not meet a new key.** Code that lets a slot get keys again calls
+//! [`Keyspace::tell_dropped`] first; so does code that ends the stream to replicas.
 //!
 //! Cost of a drop: O(slots in use); O(their keys) if they are few, or there are listeners to all changes,
 //! prefix figures or expiring fields.
@@ -37,7 +37,7 @@ struct Dropped {
     cursor: u64,
     /// The rest of them is still counted in the database.
     is_counted: bool,
-    /// Who has yet to hear of the rest.
+    /// The listeners for which the deletions of the rest are not stated yet.
     told: Audience,
     told_keys: usize,
     /// Where the running snapshot is, which has yet to save some of them.

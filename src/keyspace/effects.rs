@@ -112,13 +112,11 @@ impl Effects {
     /// States a removal that no command did.
     #[inline]
     fn state_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.wanted() {
-            write_request(&mut self.bytes, args);
-            self.close_request(db, Audience::ALL, true);
-        }
+        self.state_removals_for(Audience::ALL, db, args);
     }
 
     /// The same for some listeners.
+    #[inline]
     pub(super) fn state_removals_for<'a>(
         &mut self,
         audience: Audience,

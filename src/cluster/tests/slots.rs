@@ -88,7 +88,7 @@ fn valkeys_setslot_waits_for_a_replica() {
     assert_eq!(net.command(0, &order), "waits 2000");
     assert!(net.nodes[0].core.serves(7), "nothing has changed yet");
     assert_eq!(net.command(0, &format!("{order} TIMEOUT 50")), "waits 50");
-    // The replica itself, and who does not want to wait.
+    // The replica itself, and an order without a wait.
     net.ok(0, &format!("{order} TIMEOUT 0"));
     assert!(!net.nodes[0].core.serves(7));
     for (order, error) in [

@@ -155,8 +155,8 @@ impl Index {
         self.insert_planned(&mut placement, payload)
     }
 
-    /// Adds a node where `placement` has found its neighbours; what has not been looked for yet
-    /// is now. Nodes that were removed since, or added, are taken account of.
+    /// Adds a node where `placement` has found its neighbours; levels that it has not searched yet
+    /// are searched now. Nodes that were removed since, or added, are taken account of.
     pub fn insert_planned(&mut self, placement: &mut Placement, payload: u64) -> NodeId {
         let levels = self.finish(placement, None);
         let generation = self.changed();

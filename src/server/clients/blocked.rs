@@ -91,7 +91,7 @@ impl Ticket {
         self.number
     }
 
-    /// Whether nobody waits any more, for the search.
+    /// Set when no client waits any more; the search reads it.
     pub(in crate::server) fn is_dropped(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_dropped)
     }

@@ -8,8 +8,8 @@ use crate::server::state::Server;
 const UNSENT_MAX: u64 = 8 << 20;
 
 impl Server {
-    /// Who hears of keys that are dropped here, unless the drop itself is told in one word. On a replica the
-    /// stream is the primary's.
+    /// The listeners that get a deletion for each dropped key, where no single request stands for the drop. On
+    /// a replica the stream is the primary's.
     fn hearers(&self) -> Audience {
         match self.replication.is_replica() {
             true => Audience::LOG,
@@ -83,8 +83,8 @@ impl Server {
         }
     }
 
-    /// Goes on telling of dropped keys, and freeing them. Nothing is told while writes are paused, as the
-    /// stream's offset is waited for then, or while a replica lags far behind.
+    /// Continues stating the deletions of dropped keys, and freeing them. Nothing is stated while writes are
+    /// paused, because a failover waits for the stream's offset then, or while a replica lags far behind.
     pub(in crate::server) fn free_dropped(&mut self, keyspace: &mut Keyspace, nanos: u64) {
         let end = self.stream.offset();
         let unsent = self.replication.replicas.unsent();

@@ -99,7 +99,7 @@ impl Content {
     }
 
     /// Adds an element, or gives the one of this name another vector, and other attributes unless
-    /// they are `None`. What is not planned yet is done here.
+    /// they are `None`. Levels that the placement has not searched yet are searched here.
     pub fn add(
         &mut self,
         name: &[u8],
