@@ -120,8 +120,8 @@ impl DroppedSlots {
 }
 
 impl Keyspace {
-    /// Removes all keys of slots (ranges: first, last) from all databases; see the module. `told`: who is
-    /// to hear of each key. Returns their number.
+    /// Removes all keys of slots (ranges: first, last) from all databases; see the module. `told`: the
+    /// listeners for which a deletion of each key is stated. Returns their number.
     pub fn drop_slots(&mut self, ranges: &[(u16, u16)], told: Audience) -> usize {
         let slots = SlotSet::of_ranges(ranges);
         let dbs = (0..self.databases() as u32).map(DbIndex);
@@ -165,7 +165,7 @@ impl Keyspace {
         !self.dropped.queue.is_empty()
     }
 
-    /// Whether somebody has yet to hear of keys of dropped slots.
+    /// Whether deletions of keys of dropped slots are not stated yet.
     pub fn has_untold(&self) -> bool {
         self.dropped.queue.iter().any(|its| !its.told.is_empty())
     }

@@ -9,13 +9,12 @@
 //! A crash leaves the file, but not the lock. Where the file system cannot lock, or the file cannot be
 //! made, the log tells so and the server goes on.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-
+use super::open_locked;
 use crate::config::{Config, system_text};
 
 /// How often a lock is tried again whose file was removed meanwhile by a server that ended.
@@ -107,29 +106,19 @@ fn wanted(config: &Config) -> Vec<(PathBuf, PathBuf)> {
 
 /// Takes a lock; `None`: another process holds it.
 fn take(path: &Path) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o644).custom_flags(libc::O_NOFOLLOW);
     for _ in 0..TRIES {
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        }
-        // The server that held it before may have removed this file as it ended.
-        let is_there = fs::metadata(path).is_ok_and(|there| {
-            let own = file.metadata();
-            own.is_ok_and(|own| own.ino() == there.ino() && own.dev() == there.dev())
-        });
-        if is_there {
-            file.set_len(0)?;
-            writeln!(file, "{}", std::process::id())?;
-            return Ok(Some(file));
+        match open_locked(path, &options) {
+            Ok(Some(mut file)) => {
+                file.set_len(0)?;
+                writeln!(file, "{}", std::process::id())?;
+                return Ok(Some(file));
+            }
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
         }
     }
     Err(io::Error::from_raw_os_error(libc::ENOLCK))

@@ -6,6 +6,7 @@
 pub mod background;
 pub mod data_locks;
 pub mod file_limit;
+pub mod locked_file;
 pub mod oom_score;
 pub mod pidfile;
 pub mod supervised;
@@ -14,6 +15,7 @@ pub mod title;
 pub use background::enter_background;
 pub use data_locks::DataLocks;
 pub use file_limit::{FileLimit, raise_file_limit};
+pub use locked_file::open_locked;
 pub use oom_score::apply_oom_score;
 pub(in crate::server) use oom_score::apply_oom_score_of_child;
 pub use supervised::{feed_watchdog, supervisor};

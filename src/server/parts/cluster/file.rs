@@ -8,13 +8,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::base::threads;
+use crate::server::process::open_locked;
 
 /// Far more than the state of thousands of nodes.
 const BYTES_MAX: u64 = 64 << 20;
@@ -130,14 +130,10 @@ fn closer() -> Option<SyncSender<File>> {
 
 /// Opens the file that has this name, with its lock. `WouldBlock`: another process has it.
 fn lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
     loop {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false);
-        let file = file.open(path)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        // Its owner may have put another one in its place just before.
-        let (opened, named) = (file.metadata()?, fs::metadata(path));
-        if named.is_ok_and(|named| (named.ino(), named.dev()) == (opened.ino(), opened.dev())) {
+        if let Some(file) = open_locked(path, &options)? {
             return Ok(file);
         }
     }
