@@ -10,7 +10,7 @@ use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 3] = ["backup", "prefixstats", "cluster|explain"];
+const OWN: [&str; 4] = ["backup", "prefixstats", "client|closed", "cluster|explain"];
 /// Valkey takes more arguments than the recorded server.
 const LONGER: [&str; 1] = ["cluster|replicate"];
 

@@ -9,6 +9,7 @@ use crate::config::{Config, Dialect};
 use crate::keyspace::{ClientId, Expiring, Keyspace, Longest};
 use crate::migration::{Name, Ranges};
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::figures::stats::{CommandStats, Stats};
@@ -232,18 +233,25 @@ impl Server {
 
     /// CLIENT KILL of another client: removes it from everything now; it is closed before the loop
     /// sleeps. `false`: there is no such client.
-    pub fn kill_client(&mut self, keyspace: &mut Keyspace, id: ClientId) -> bool {
+    pub fn kill_client(
+        &mut self,
+        keyspace: &mut Keyspace,
+        id: ClientId,
+        ending: impl Into<Ending>,
+    ) -> bool {
         let Some(mut session) = self.clients.take(id) else {
             return false;
         };
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !closing {
             self.let_go(keyspace, &mut session.client);
+            session.client.ends_by(ending);
+            session.push_ending();
             if let Some(stream) = &session.stream {
                 // The peer learns of it at once, however long this turn takes.
                 stream.shut_down();
             }
-            self.close_soon(&mut session);
+            self.close_soon(&mut session, EndReason::Killed);
         }
         self.clients.put_back(session);
         !closing

@@ -66,6 +66,7 @@ pub mod node;
 
 pub use clients::blocked::OnTimeout;
 pub use clients::client::{Client, ClientFlags, ClientKind};
+pub use clients::ending::{EndReason, Ending};
 pub use clients::fieldsets::{Fieldset, Fieldsets};
 pub use clients::table::Clients;
 pub use execution::script::Program;
@@ -77,6 +78,7 @@ pub use observe::info;
 pub use origin::Origin;
 pub use parts::aof::{AofState, NO_AOF};
 pub use parts::backups::{Backups, SessionState};
+pub use parts::closed::ClosedClient;
 pub use parts::command_log::LogKind;
 pub use parts::gates::Pause;
 pub use parts::hotkeys::{Session as HotkeysSession, SessionSettings as HotkeysSettings};

@@ -44,6 +44,7 @@ mod backup;
 mod blocking;
 mod check;
 mod clients;
+mod closed;
 mod config;
 mod connections;
 mod dialect;

@@ -1,6 +1,9 @@
 //! CLIENT: the container, and the subcommands about the connection itself.
 
-use super::{client_control as control, client_list as list, client_tracking as tracking};
+use super::{
+    client_closed as closed, client_control as control, client_list as list,
+    client_tracking as tracking,
+};
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
@@ -17,6 +20,7 @@ pub(super) const CLIENT: Spec = Spec {
     subcommands: &[
         tracking::CACHING,
         CAPA,
+        closed::CLOSED,
         GETNAME,
         tracking::GETREDIR,
         HELP,
@@ -53,6 +57,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         &[
             "CACHING (YES|NO)",
             "    Whether to keep track of what the next command reads (OPTIN, OPTOUT).",
+            "CLOSED [<count>]",
+            "    Connections that ended, and why: the last first (default: all of the last 128).",
             "GETNAME",
             "    The name of this connection.",
             "GETREDIR",

@@ -3,10 +3,12 @@
 use super::client::USUAL;
 use super::client_filter::Filter;
 use crate::base::number::parse_i64;
+use crate::base::text::Printable;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;
 use crate::keyspace::ClientId;
-use crate::server::{Call, ClientFlags, CommandResult, Pause, Spec, World};
+use crate::server::{Call, CommandResult, Pause, Spec, World};
+use crate::server::{EndReason, Ending};
 
 pub(super) const KILL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -38,15 +40,22 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
         client,
         ..
     } = call.world();
+    let user = String::from_utf8_lossy(server.acl.users.name(client.user));
+    let (id, peer) = (client.id.0, &client.identity.peer);
+    let detail = format!(
+        "by client {id}, {peer}, user {}",
+        Printable(user.as_bytes())
+    );
+    let by = Ending::new(EndReason::Killed, detail);
     let mut killed = 0;
     for id in doomed {
         if let Some(session) = server.clients.get(id) {
             server.tell_dropped(session, "CLIENT KILL");
         }
-        killed += server.kill_client(keyspace, id) as i64;
+        killed += server.kill_client(keyspace, id, by.clone()) as i64;
     }
     if !filter.skip_me && filter.fits(server, client) {
-        client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+        client.close_after_reply(by);
         killed += 1;
     }
     match (old_form, killed) {

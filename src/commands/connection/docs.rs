@@ -47,6 +47,13 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .args(&[Arg::string("capability").multiple()]),
     doc(
+        "client|closed",
+        "0.1.0",
+        "O(N), N = number of connections returned",
+        "List the connections that ended last, and why.",
+    )
+    .args(&[Arg::integer("count").optional()]),
+    doc(
         "client|getname",
         "2.6.9",
         "O(1)",

@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod client_closed;
 mod client_control;
 mod client_filter;
 mod client_list;

@@ -3,6 +3,7 @@
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
 use crate::keyspace::DbIndex;
+use crate::server::EndReason;
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
 pub(super) const PING: Spec = Spec {
@@ -90,7 +91,7 @@ pub(super) const QUIT: Spec = Spec {
 /// `QUIT`: OK, then the connection is closed.
 fn quit(call: &mut Call<'_>) -> CommandResult {
     call.reply.ok();
-    call.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+    call.client.close_after_reply(EndReason::Quit);
     Ok(())
 }
 

@@ -112,6 +112,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     server.stats.peak = peak;
     server.replication.syncs = Default::default();
     server.diagnostics.rates = Rates::default();
+    server.diagnostics.closed.reset_counts();
     for stats in &mut server.diagnostics.command_stats {
         *stats = CommandStats::default();
     }

@@ -2,6 +2,7 @@
 
 use crate::command::{Arity, CommandError, Flags};
 use crate::config::Dialect;
+use crate::server::EndReason;
 use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, World};
 
 pub(super) const SHUTDOWN: Spec = Spec {
@@ -88,6 +89,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     }
     // Commands that the client sent after this one do not run.
     call.client.flags |= ClientFlags::CLOSE_ASAP;
+    call.client.ends_by(EndReason::Shutdown);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::pubsub::{Kind, Subscriptions};
 use crate::replication::ReplOffset;
 use crate::resp::{Args, OwnedArgs};
 use crate::server::clients::blocked::Blocked;
+use crate::server::clients::ending::Ending;
 use crate::server::clients::fieldsets::Fieldsets;
 
 bitflags! {
@@ -157,6 +158,8 @@ pub struct Client {
     pub traffic: Traffic,
     /// The log offset after this client's last write: up to there the file must be safe.
     pub wrote_to: ReplOffset,
+    /// Why its connection ends, once something has decided it.
+    pub ending: Option<Box<Ending>>,
 }
 
 /// A client's addresses and names.
@@ -247,6 +250,7 @@ impl Client {
                 last_active_ms: now_ms,
             },
             wrote_to: 0,
+            ending: None,
         }
     }
 
@@ -319,6 +323,19 @@ impl Client {
     /// Bytes of the commands it has queued in MULTI.
     pub fn multi_bytes(&self) -> usize {
         self.transaction.as_ref().map_or(0, |t| t.bytes)
+    }
+
+    /// Its connection ends for this reason, unless an earlier one was given.
+    pub fn ends_by(&mut self, ending: impl Into<Ending>) {
+        if self.ending.is_none() {
+            self.ending = Some(Box::new(ending.into()));
+        }
+    }
+
+    /// Its connection is closed once the replies so far are sent.
+    pub fn close_after_reply(&mut self, ending: impl Into<Ending>) {
+        self.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+        self.ends_by(ending);
     }
 
     /// Whether input may be executed now.

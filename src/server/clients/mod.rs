@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod blocked;
 pub mod client;
+pub mod ending;
 pub mod fieldsets;
 pub mod input;
 pub mod output;

@@ -1,5 +1,7 @@
 //! A client's connection: the client, its socket, its input and its pending replies.
 
+use std::io::Write;
+
 use crate::net::Stream;
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -35,6 +37,8 @@ pub struct Session {
     pub expects_large: bool,
     /// Its memory as counted for `maxmemory-clients`, bytes.
     pub counted_bytes: usize,
+    /// It was sent the push that says why it ends.
+    told_end: bool,
 }
 
 impl Client {
@@ -82,6 +86,7 @@ impl Session {
             ends: false,
             expects_large: false,
             counted_bytes: 0,
+            told_end: false,
         }
     }
 
@@ -95,6 +100,31 @@ impl Session {
         self.stream
             .as_ref()
             .is_some_and(|stream| stream.tls().is_some())
+    }
+
+    /// Tells a RESP3 client why the server ends its connection: the push `closing REASON DETAIL`,
+    /// once, if no reply waits before it and the socket takes it now.
+    pub(in crate::server) fn push_ending(&mut self) {
+        let Some(ending) = &self.client.ending else {
+            return;
+        };
+        let is_told = self.told_end || !ending.reason.needs_telling();
+        if is_told || !self.reply.resp3() || !self.reply.is_empty() {
+            return;
+        }
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        self.told_end = true;
+        let mut push = Reply::new();
+        push.set_resp3(true);
+        push.push(3);
+        push.bulk(b"closing");
+        push.bulk(ending.reason.word().as_bytes());
+        push.bulk(ending.detail.as_bytes());
+        // The connection ends whether or not this arrives.
+        let _ = push.write_to(stream, usize::MAX);
+        let _ = stream.flush();
     }
 
     /// Updates the client's query buffer figures.

@@ -10,6 +10,7 @@ use crate::server::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::input::request;
 use crate::server::clients::session::Session;
 use crate::server::crash;
@@ -279,7 +280,10 @@ impl Engine {
             .error(&CommandError::owned(format!("ERR {error}")));
         self.server.stats.count_error(b"ERR");
         after_reply(session, mark);
-        session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+        let detail = format!("{error}: {}", String::from_utf8_lossy(&shown));
+        session
+            .client
+            .close_after_reply(Ending::new(EndReason::Protocol, detail));
     }
 }
 

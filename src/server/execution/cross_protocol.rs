@@ -4,6 +4,7 @@
 //! a POST and the `Host:` header, which every request has, precede the body; a connection that
 //! sends either is closed before it runs anything more.
 
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::state::Server;
 
@@ -47,7 +48,8 @@ impl Server {
                 session.client.identity.peer
             );
         }
-        self.close_soon(session);
+        let detail = "an HTTP request";
+        self.close_soon(session, Ending::new(EndReason::Protocol, detail));
     }
 }
 

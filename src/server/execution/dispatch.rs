@@ -10,6 +10,7 @@ use crate::keyspace::{KeyHash, Keyspace};
 use crate::migration::Link;
 use crate::resp::{Args, Mark};
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
 use crate::server::execution::gates::{self, Asked, Stop, Wait};
@@ -294,7 +295,8 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
     if client.multi_bytes() as u64 > server.config.client_query_buffer_limit {
         server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.clients.query_buffer_disconnections += 1;
-        server.close_soon(session);
+        let detail = format!("{} bytes queued in MULTI", session.client.multi_bytes());
+        server.close_soon(session, Ending::new(EndReason::QueryLimit, detail));
         return;
     }
     session.reply.simple("QUEUED");

@@ -10,6 +10,7 @@ use crate::keyspace::{Effects, Expiring, slot_of};
 use crate::migration::Link;
 use crate::resp::{Args, Bounds, Progress, Step, step};
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::resolve;
 use crate::server::origin::Origin;
@@ -129,6 +130,9 @@ impl Engine {
             Err(error) => {
                 driver.failures.push((link, error.to_string()));
                 session.client.flags |= ClientFlags::CLOSE_ASAP;
+                session
+                    .client
+                    .ends_by(Ending::new(EndReason::Slots, error.to_string()));
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::config::PropagationErrors;
 use crate::keyspace::{Audience, DbIndex, Expiring, KeyHash};
 use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::resolve;
 use crate::server::log::MASTER_INSIDE;
@@ -205,7 +206,8 @@ impl Server {
             "Replica generated a reply to command '{name}', disconnecting it: {replica}, client id \
              #{id}"
         );
-        self.close_soon(session);
+        let detail = format!("it is a replica, and sent '{name}', which replies");
+        self.close_soon(session, Ending::new(EndReason::Link, detail));
     }
 
     /// Appends bytes to this server's stream; the log takes `logged` in their place, which lacks

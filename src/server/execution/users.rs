@@ -5,7 +5,8 @@ use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason, RulesError};
 use crate::command::CommandError;
 use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
-use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::client::Client;
+use crate::server::clients::ending::EndReason;
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::observe::client_line::client_line;
 use crate::server::origin::Origin;
@@ -183,11 +184,11 @@ impl World<'_> {
             if let Some(session) = server.clients.get_mut(id) {
                 server.acl.disown(&mut session.client);
             }
-            server.kill_client(keyspace, id);
+            server.kill_client(keyspace, id, EndReason::User);
         }
         if ends(client) {
             server.acl.disown(client);
-            client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            client.close_after_reply(EndReason::User);
         }
     }
 }
@@ -246,7 +247,7 @@ impl Call<'_> {
 mod tests {
     use super::*;
     use crate::net::Address;
-    use crate::server::Testbed;
+    use crate::server::{ClientFlags, Testbed};
 
     /// A client on another machine.
     fn connect_from_afar(t: &mut Testbed) -> ClientId {

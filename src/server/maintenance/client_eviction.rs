@@ -1,5 +1,6 @@
 //! Closes the clients that exceed `maxmemory-clients` (`parts::client_memory`).
 
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -28,7 +29,10 @@ impl Engine {
             if let Some(session) = server.clients.get(id) {
                 server.tell_dropped(session, "evicted, for all clients hold too much memory");
             }
-            if server.kill_client(&mut self.keyspace, id) {
+            let bytes = (server.clients.get(id)).map_or(0, |session| session.counted_bytes);
+            let detail = format!("it held {bytes} bytes, maxmemory-clients");
+            let ending = Ending::new(EndReason::ClientMemory, detail);
+            if server.kill_client(&mut self.keyspace, id, ending) {
                 server.stats.clients.evicted_clients += 1;
             }
         }

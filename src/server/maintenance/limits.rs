@@ -9,6 +9,7 @@ use crate::base::text::Printable;
 use crate::keyspace::ClientId;
 use crate::net::Address;
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::observe::client_line::client_line;
 use crate::server::parts::output_limits;
@@ -86,7 +87,8 @@ impl Server {
         if output_limits::is_exceeded(session, must_authenticate, config, mono_ms) {
             self.tell_overcome(session);
             self.stats.clients.output_buffer_disconnections += 1;
-            self.close_soon(session);
+            let ending = output_limits::ending(session, must_authenticate, &self.config);
+            self.close_soon(session, ending);
         }
     }
 
@@ -106,17 +108,22 @@ impl Server {
     }
 
     /// Closes a client in this turn, whatever is pending.
-    pub fn close_soon(&mut self, session: &mut Session) {
+    pub fn close_soon(&mut self, session: &mut Session, ending: impl Into<Ending>) {
         session.client.flags |= ClientFlags::CLOSE_ASAP;
+        session.client.ends_by(ending);
         self.turn.to_close.push(session.client.id);
     }
 
     /// As [`Server::close_soon`], by number. `false`: there is no such client, or its command runs.
-    pub(in crate::server) fn close_client_soon(&mut self, id: ClientId) -> bool {
+    pub(in crate::server) fn close_client_soon(
+        &mut self,
+        id: ClientId,
+        ending: impl Into<Ending>,
+    ) -> bool {
         let Some(mut session) = self.clients.take(id) else {
             return false;
         };
-        self.close_soon(&mut session);
+        self.close_soon(&mut session, ending);
         self.clients.put_back(session);
         true
     }
@@ -153,7 +160,8 @@ impl Server {
                     "Closing idle client: {}",
                     Printable(&client_line(self, &session.client, &session.reply, false))
                 );
-                self.close_soon(&mut session);
+                let detail = format!("{idle_s} s without a command, timeout {timeout}");
+                self.close_soon(&mut session, Ending::new(EndReason::Idle, detail));
             } else {
                 self.enforce_output_limit(&mut session);
                 session.client.buffers.reply_peak = session.reply.pending_len();

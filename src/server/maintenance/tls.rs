@@ -1,5 +1,6 @@
 //! What TLS changes for clients and links: `parts::tls` has the materials and the handshakes.
 
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::tls::Logged;
 use crate::server::state::Server;
@@ -34,7 +35,8 @@ impl Server {
         while let Some(id) = (self.connections.tls.handshakes).next_overdue(&self.clients, now_ms) {
             if let Some(mut session) = self.clients.take(id) {
                 self.tell_failed_handshake(&session, "the handshake took too long");
-                self.close_soon(&mut session);
+                let detail = "the handshake took too long";
+                self.close_soon(&mut session, Ending::new(EndReason::Refused, detail));
                 self.clients.put_back(session);
             }
         }

@@ -6,6 +6,7 @@ use crate::keyspace::{Audience, DropProgress, Keyspace};
 use crate::migration::trim_slots;
 use crate::migration::{Answer, Around, Busy, Link, Migrations, Name, Now, Refusal, Sender};
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::EndReason;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
@@ -123,10 +124,10 @@ impl Call<'_> {
             Answer::Silent => {}
             Answer::Refused(refusal) => return Err(refused(refusal)),
             Answer::RefusedAndClosed(refusal) => {
-                self.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+                self.client.close_after_reply(EndReason::Slots);
                 return Err(refused(refusal));
             }
-            Answer::Closed => self.client.flags |= ClientFlags::CLOSE_AFTER_REPLY,
+            Answer::Closed => self.client.close_after_reply(EndReason::Slots),
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::migration::{Expects, Link};
 use crate::net::{Connecting, Destination, Target};
 use crate::resp::{Args, Bounds, Progress, Step, step};
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::EndReason;
 use crate::server::parts::migration::{Dialled, MigrationDriver, Stage};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -211,7 +212,7 @@ impl Server {
             };
             session.reply.raw(&to.bytes);
             if to.closes {
-                session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+                session.client.close_after_reply(EndReason::Slots);
             }
             self.queue_flush(&mut session);
             self.put_back(session);

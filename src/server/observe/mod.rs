@@ -1,6 +1,7 @@
 //! Reports about the server: INFO, metrics, the command logs, hot keys, clients as lines of text.
 
 pub mod client_line;
+pub mod closed;
 pub mod command_log;
 pub mod info;
 pub mod metrics;

@@ -4,6 +4,7 @@
 pub mod aof;
 pub mod backups;
 pub mod client_memory;
+pub mod closed;
 pub mod cluster;
 pub mod command_log;
 pub mod defrag;

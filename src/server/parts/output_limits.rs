@@ -9,6 +9,7 @@
 use crate::config::{Config, OutputBufferLimit};
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::{STATIC_REPLY_BYTES, listed_bytes};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
@@ -84,4 +85,23 @@ pub(in crate::server) fn is_exceeded(
     }
     *soft_since_ms = None;
     false
+}
+
+/// Why a client that is over its limit is closed, with the figures.
+#[cold]
+pub(in crate::server) fn ending(
+    session: &Session,
+    must_authenticate: bool,
+    config: &Config,
+) -> Ending {
+    let limit = of_class(config, &session.client);
+    let waiting = session.reply.pending_len() as u64;
+    let detail = match must_authenticate && waiting > UNAUTHENTICATED_OUTPUT_MAX {
+        true => format!("{waiting} bytes of replies wait before authentication"),
+        false => format!(
+            "{waiting} bytes of replies wait, client-output-buffer-limit {} {} {}",
+            limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
+        ),
+    };
+    Ending::new(EndReason::OutputLimit, detail)
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::resp::{Args, write_request};
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::log::MASTER;
 use crate::server::parts::replication::replicas::State;
 use crate::server::parts::replication::upstream::{Delay, Link};
@@ -99,7 +100,7 @@ impl Engine {
                 let id = *id;
                 if silent_ms > limit_ms {
                     tracing::warn!("{MASTER} timeout: no data nor PING received...");
-                    server.kill_client(keyspace, id);
+                    server.kill_client(keyspace, id, EndReason::Link);
                 } else {
                     server.send_ack(id);
                     server.resume_stream(id);
@@ -207,7 +208,8 @@ impl Engine {
             if let Some(session) = server.clients.get(id) {
                 let name = server.replica_name(&session.client);
                 tracing::warn!("Disconnecting timedout replica ({stage}): {name}");
-                server.close_client_soon(id);
+                let detail = format!("it has not been heard during the {stage}");
+                server.close_client_soon(id, Ending::new(EndReason::Link, detail));
             }
         }
         server.update_interest();
@@ -317,7 +319,8 @@ impl Server {
             if let Some(session) = self.clients.get(id) {
                 self.tell_overcome(session);
                 self.stats.clients.output_buffer_disconnections += 1;
-                self.close_client_soon(id);
+                let detail = "client-output-buffer-limit of replicas";
+                self.close_client_soon(id, Ending::new(EndReason::OutputLimit, detail));
             }
         }
     }

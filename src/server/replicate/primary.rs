@@ -8,6 +8,7 @@ use crate::persistence::rdb::{Dialect, PeerFormat, sync_version};
 use crate::replication::{Position, ReplOffset};
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::replicas::{Facts, Filter, Replica, State, Waiting};
 use crate::server::parts::replication::sending::{Form, Sending, SharedSync, SyncNeeds};
@@ -315,7 +316,8 @@ impl Server {
             self.update_interest();
         }
         for other in useless {
-            if self.close_client_soon(other) {
+            let detail = "the other connection of the replica ended";
+            if self.close_client_soon(other, Ending::new(EndReason::Link, detail)) {
                 tracing::info!("The other connection of a replica that uses two is closed.");
             }
         }
@@ -506,7 +508,8 @@ impl Engine {
             Err(why) => {
                 tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
                 for id in same {
-                    server.close_client_soon(id);
+                    let detail = "the snapshot for it failed";
+                    server.close_client_soon(id, Ending::new(EndReason::Link, detail));
                 }
             }
         }

@@ -6,6 +6,7 @@ use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use crate::replication::{Introduction, Position};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
@@ -117,7 +118,7 @@ impl Server {
         };
         upstream.lose(now_ms, Delay::None);
         if let Some(id) = client {
-            self.kill_client(keyspace, id);
+            self.kill_client(keyspace, id, EndReason::Role);
         }
     }
 
@@ -155,7 +156,7 @@ impl Server {
     pub(in crate::server) fn drop_replicas(&mut self) {
         let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
         for id in ids {
-            self.close_client_soon(id);
+            self.close_client_soon(id, EndReason::Role);
         }
     }
 
@@ -247,7 +248,10 @@ impl Server {
             if self.unblock_client(keyspace, id, Some(&UNBLOCKED))
                 && let Some(session) = self.clients.get_mut(id)
             {
-                session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+                let detail = "its wait ended when the role changed";
+                session
+                    .client
+                    .close_after_reply(Ending::new(EndReason::Role, detail));
             }
         }
     }

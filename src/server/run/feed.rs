@@ -11,7 +11,7 @@ use super::write::Sent;
 use crate::keyspace::ClientId;
 use crate::persistence::aof::Feed;
 use crate::replication::Backlog;
-use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::replicas::{Replica, State};
 use crate::server::parts::replication::sending::{Form, Next};
@@ -229,7 +229,10 @@ impl Loop {
         replica.heard_ms = now_ms;
         if replica.facts.rdb_only {
             tracing::info!("Replica {name} requested an RDB only, it is closed.");
-            session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            let detail = "it asked for a snapshot alone, and has it";
+            session
+                .client
+                .close_after_reply(Ending::new(EndReason::Link, detail));
             replica.state = State::AwaitsAck;
             let main = replica.facts.main;
             if let Some(main) = main {

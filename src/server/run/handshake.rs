@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use super::Loop;
 
 use crate::base::clock;
-use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::tls::Handshakes;
 
@@ -67,6 +67,7 @@ impl Loop {
                     _ => crate::config::system_text(error),
                 };
                 server.tell_failed_handshake(session, &why);
+                session.client.ends_by(Ending::new(EndReason::Refused, why));
                 Err(())
             }
         }
@@ -78,7 +79,10 @@ impl crate::server::Server {
     fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
         if let Some(refusal) = self.refuses_stranger(&session.client.identity.peer) {
             session.reply.raw(refusal.as_bytes());
-            session.client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+            let detail = "protected mode";
+            session
+                .client
+                .close_after_reply(Ending::new(EndReason::Refused, detail));
             self.stats.clients.rejected_connections += 1;
             return Ok(());
         }

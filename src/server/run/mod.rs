@@ -165,6 +165,7 @@ impl Loop {
         loop {
             let flow = self.turn()?;
             if flow != Flow::GoOn {
+                self.tell_end();
                 return Ok(flow);
             }
         }

@@ -6,10 +6,12 @@ use mio::event::Event;
 
 use super::Loop;
 
+use crate::base::text::system_text;
 use crate::keyspace::ClientId;
 use crate::resp::{INLINE_MAX, Progress};
 use crate::server::clients::batch::{OUTPUT_BUDGET, Rest};
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::buffers;
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_tls_hello;
@@ -105,6 +107,10 @@ impl Loop {
             }
             Err(e) => {
                 tracing::debug!(client = session.client.id.0, "Reading from client: {e}");
+                let detail = format!("reading: {}", system_text(&e));
+                session
+                    .client
+                    .ends_by(Ending::new(EndReason::Broken, detail));
                 return false;
             }
         };
@@ -122,6 +128,10 @@ impl Loop {
         let is_first = session.client.traffic.bytes_in == n as u64;
         if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {
             self.engine.server.refuse_tls(session);
+            let detail = "TLS on a plain port";
+            session
+                .client
+                .ends_by(Ending::new(EndReason::Protocol, detail));
             return false;
         }
         if direct {
@@ -147,6 +157,10 @@ impl Loop {
                 .server
                 .tell_dropped(session, "it reached max query buffer length");
             self.engine.server.stats.clients.query_buffer_disconnections += 1;
+            let detail = format!("{held} bytes of one request");
+            session
+                .client
+                .ends_by(Ending::new(EndReason::QueryLimit, detail));
             return false;
         }
         if !session.client.runs() {

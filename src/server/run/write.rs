@@ -8,9 +8,11 @@ use std::io::{ErrorKind, Write};
 
 use super::Loop;
 
+use crate::base::text::system_text;
 use crate::keyspace::ClientId;
 use crate::net::Target;
 use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::{STATIC_REPLY_BYTES, buffers};
 use crate::server::clients::session::Session;
 use crate::server::state::Server;
@@ -175,6 +177,10 @@ impl Loop {
                 }
                 Err(e) => {
                     tracing::debug!(client = session.client.id.0, "Writing to client: {e}");
+                    let detail = format!("writing: {}", system_text(&e));
+                    session
+                        .client
+                        .ends_by(Ending::new(EndReason::Broken, detail));
                     return Sent::Over;
                 }
             }
@@ -249,11 +255,21 @@ impl Loop {
         }
     }
 
+    /// The service ends: RESP3 clients are told, as far as their sockets take it.
+    pub(in crate::server) fn tell_end(&mut self) {
+        for session in self.engine.server.clients.iter_mut() {
+            session.client.ends_by(EndReason::Shutdown);
+            session.push_ending();
+        }
+    }
+
     pub(in crate::server) fn close(&mut self, mut session: Box<Session>) {
         if self.engine.server.shutdown.request.is_some() {
             // It ends with all the others: a client that sees its end finds the server gone.
             return self.engine.server.clients.put_back(session);
         }
+        session.push_ending();
+        self.engine.server.note_closed(&mut session);
         self.engine.forget(&mut session);
         if let Some(mut stream) = session.stream.take() {
             stream.deregister(&self.registry);

@@ -21,6 +21,7 @@ use crate::server::figures::stats::{CommandStats, Rate, Stats};
 use crate::server::parts::aof::Aof;
 use crate::server::parts::backups::Backups;
 use crate::server::parts::client_memory::ClientMemory;
+use crate::server::parts::closed::Closed;
 use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::command_log::CommandLogs;
 use crate::server::parts::defrag::Defrag;
@@ -192,6 +193,8 @@ pub struct Diagnostics {
     /// Peaks of clients' buffers in the last seconds.
     pub recent: RecentPeaks,
     pub(in crate::server) hotkeys: Hotkeys,
+    /// Connections that ended.
+    pub closed: Closed,
     /// Figures of slots.
     pub slot_stats: SlotStats,
     /// When the log last reported an HTTP request, monotonic milliseconds.

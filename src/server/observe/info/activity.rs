@@ -294,6 +294,10 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("acl_access_denied_tls_cert", &stats.denied_certificates),
         ("acl_access_denied_db", &denied(Reason::Database)),
     ]);
+    let closed: Vec<String> = (server.diagnostics.closed.counts())
+        .map(|(reason, count)| format!("{}={count}", reason.word()))
+        .collect();
+    to.field("closed_connections", closed.join(","));
     if server.cluster.is_none() && server.config.cluster_compatibility_sample_ratio > 0 {
         to.field("cluster_incompatible_ops", stats.cluster_incompatible_ops);
     }

@@ -106,6 +106,7 @@ fn fragmentation() -> Value {
 pub(in crate::server) fn add_all(from: &Source<'_>, to: &mut Families) {
     commands(from, to);
     errors(from, to);
+    closed_connections(from, to);
     databases(from, to);
     latency(from, to);
     logs(from, to);
@@ -145,6 +146,19 @@ fn commands(from: &Source<'_>, to: &mut Families) {
     for (samples, (name, help)) in all.into_iter().zip(NAMES) {
         to.several(name, MetricKind::Counter, help, samples);
     }
+}
+
+fn closed_connections(from: &Source<'_>, to: &mut Families) {
+    let counts = from.server.diagnostics.closed.counts();
+    let samples = counts
+        .map(|(reason, count)| (label("reason", reason.word()), whole(count)))
+        .collect();
+    to.several(
+        "redis_closed_connections_total",
+        MetricKind::Counter,
+        "Connections that ended, by the reason",
+        samples,
+    );
 }
 
 fn errors(from: &Source<'_>, to: &mut Families) {

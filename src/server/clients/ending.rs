@@ -1,0 +1,121 @@
+//! Why a connection ends.
+
+/// Kinds of ends. Their words are names of metrics and of CLIENT CLOSED: they do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The peer closed it.
+    Peer,
+    /// Reading or writing failed.
+    Broken,
+    /// QUIT.
+    Quit,
+    /// CLIENT KILL.
+    Killed,
+    /// Idle for longer than `timeout`.
+    Idle,
+    /// Over `client-output-buffer-limit`.
+    OutputLimit,
+    /// Over `client-query-buffer-limit`.
+    QueryLimit,
+    /// One of the largest while all clients were over `maxmemory-clients`.
+    ClientMemory,
+    /// A request that is not RESP.
+    Protocol,
+    /// Its address or certificate is not admitted, or its TLS handshake failed.
+    Refused,
+    /// Its user was deleted or lost permissions that the connection uses.
+    User,
+    /// The server became a replica or a primary.
+    Role,
+    /// A link between servers that is given up: a replica, its second connection, a primary.
+    Link,
+    /// A link that carries slots.
+    Slots,
+    Shutdown,
+}
+
+impl EndReason {
+    pub const ALL: [EndReason; 15] = [
+        EndReason::Peer,
+        EndReason::Broken,
+        EndReason::Quit,
+        EndReason::Killed,
+        EndReason::Idle,
+        EndReason::OutputLimit,
+        EndReason::QueryLimit,
+        EndReason::ClientMemory,
+        EndReason::Protocol,
+        EndReason::Refused,
+        EndReason::User,
+        EndReason::Role,
+        EndReason::Link,
+        EndReason::Slots,
+        EndReason::Shutdown,
+    ];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            EndReason::Peer => "peer",
+            EndReason::Broken => "broken",
+            EndReason::Quit => "quit",
+            EndReason::Killed => "killed",
+            EndReason::Idle => "idle",
+            EndReason::OutputLimit => "output-limit",
+            EndReason::QueryLimit => "query-limit",
+            EndReason::ClientMemory => "client-memory",
+            EndReason::Protocol => "protocol",
+            EndReason::Refused => "refused",
+            EndReason::User => "user",
+            EndReason::Role => "role",
+            EndReason::Link => "link",
+            EndReason::Slots => "slots",
+            EndReason::Shutdown => "shutdown",
+        }
+    }
+
+    /// Whether the server ends the connection without an error reply that already tells why.
+    pub(in crate::server) fn needs_telling(self) -> bool {
+        matches!(
+            self,
+            EndReason::Killed
+                | EndReason::Idle
+                | EndReason::OutputLimit
+                | EndReason::QueryLimit
+                | EndReason::ClientMemory
+                | EndReason::User
+                | EndReason::Role
+                | EndReason::Shutdown
+        )
+    }
+}
+
+/// Why a connection ends, with figures or names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub reason: EndReason,
+    /// May be empty. Bytes of a client are in it only as printable text.
+    pub detail: Box<str>,
+}
+
+impl Ending {
+    pub fn new(reason: EndReason, detail: impl Into<Box<str>>) -> Ending {
+        let detail = detail.into();
+        Ending { reason, detail }
+    }
+}
+
+impl From<EndReason> for Ending {
+    fn from(reason: EndReason) -> Ending {
+        Ending::new(reason, "")
+    }
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.reason.word())?;
+        match &*self.detail {
+            "" => Ok(()),
+            detail => write!(f, ": {detail}"),
+        }
+    }
+}

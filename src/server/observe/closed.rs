@@ -1,0 +1,43 @@
+//! Connections that end: one line in the log at verbose, one record for CLIENT CLOSED, one count.
+
+use crate::base::text::Printable;
+use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::clients::session::Session;
+use crate::server::observe::client_line::client_line;
+use crate::server::parts::closed::ClosedClient;
+use crate::server::state::Server;
+
+impl Server {
+    /// A connection ends. If nothing has given a reason, the peer has closed it.
+    pub(in crate::server) fn note_closed(&mut self, session: &mut Session) {
+        let client = &mut session.client;
+        let ending = match client.ending.take() {
+            Some(ending) => *ending,
+            None => Ending::from(EndReason::Peer),
+        };
+        tracing::debug!(
+            "Client closed ({}): {}",
+            Printable(ending.to_string().as_bytes()),
+            Printable(&client_line(self, &session.client, &session.reply, false))
+        );
+        let client = &session.client;
+        let seconds = |since_ms: u64| self.now.mono_ms.saturating_sub(since_ms) / 1000;
+        let record = ClosedClient {
+            id: client.id.0,
+            at_ms: self.now.unix_ms(),
+            addr: client.identity.peer.to_string(),
+            laddr: client.identity.local.to_string(),
+            name: client.identity.name.clone(),
+            user: self.acl.users.name(client.user).into(),
+            lib_name: client.identity.lib_name.clone(),
+            lib_ver: client.identity.lib_ver.clone(),
+            db: client.db.0 as usize,
+            age_s: seconds(client.identity.created_ms),
+            idle_s: seconds(client.traffic.last_active_ms),
+            commands: client.traffic.commands,
+            last_command: client.traffic.last_command,
+            ending,
+        };
+        self.diagnostics.closed.note(record);
+    }
+}
