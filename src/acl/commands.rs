@@ -136,6 +136,11 @@ impl Commands {
         })
     }
 
+    /// The commands of the table: the rows from 0 on.
+    pub fn built(&self) -> usize {
+        self.built
+    }
+
     pub fn row(&self, id: usize) -> &CommandFacts {
         &self.rows[id]
     }

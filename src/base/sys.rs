@@ -289,6 +289,14 @@ impl Syslog {
     }
 }
 
+/// One line to the system's log, of this facility, under the name that the log was opened with or
+/// the program's. NUL bytes are dropped.
+pub fn syslog(facility: i32, line: &str) {
+    let line = without_nul(line.as_bytes());
+    // SAFETY: "%s" takes exactly one C string, which lives through the call.
+    unsafe { libc::syslog(facility | libc::LOG_NOTICE, c"%s".as_ptr(), line.as_ptr()) };
+}
+
 impl Drop for Syslog {
     fn drop(&mut self) {
         // SAFETY: forgets the pointer that `openlog` kept.

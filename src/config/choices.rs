@@ -127,6 +127,20 @@ pub enum OomScoreAdj {
     Absolute,
 }
 
+/// `audit-on-full`: what happens to commands that the audit should record when its log is stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditOnFull {
+    /// They run; their lines are counted.
+    Drop,
+    /// They are refused.
+    Block,
+}
+
+impl Choice for AuditOnFull {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("drop", AuditOnFull::Drop), ("block", AuditOnFull::Block)];
+}
+
 /// `log-format`: the form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

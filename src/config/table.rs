@@ -814,6 +814,14 @@ directives! {
         "prefix-stats-max-prefixes", number(1, 1_000_000), [], Works;
     log_format: LogFormat = LogFormat::Redis =>
         "log-format", choice, [], Works;
+    audit_log: Text = Text::default() =>
+        "audit-log", text, [], Works;
+    audit_categories: Text = "@admin @dangerous @scripting".into() =>
+        "audit-categories", text, [], Works;
+    audit_users: Text = "*".into() =>
+        "audit-users", text, [], Works;
+    audit_on_full: AuditOnFull = AuditOnFull::Drop =>
+        "audit-on-full", choice, [], Works;
     active_defrag_idle: bool = true =>
         "active-defrag-idle", flag, [], Works;
     busy_poll_usec: u32 = 10 =>
@@ -901,7 +909,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds twenty-eight of its own, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds thirty-two of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
     /// Valkey 9.2.
     #[test]
@@ -912,7 +920,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 28 + 44 + 38);
+        assert_eq!(shown, 203 + 32 + 44 + 38);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -194,6 +194,7 @@ impl Engine {
         let server = &mut self.server;
         server.watch_memory_limit();
         server.watch_clients();
+        server.watch_audit();
         server.watch_tls();
         server.limit_readers(None);
         self.tend_snapshots();
@@ -279,6 +280,7 @@ impl Server {
         state.set(State::BUSY, self.scripting.is_busy());
         let is_sampled = self.config.cluster_compatibility_sample_ratio > 0;
         state.set(State::SAMPLED, is_sampled && self.cluster.is_none());
+        state.set(State::UNAUDITED, self.gates.refuses_audited);
         Interest::of(state, self.eviction_bound())
     }
 

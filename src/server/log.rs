@@ -301,7 +301,7 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-fn facility(facility: SyslogFacility) -> i32 {
+pub(in crate::server) fn facility(facility: SyslogFacility) -> i32 {
     match facility {
         SyslogFacility::User => libc::LOG_USER,
         SyslogFacility::Local0 => libc::LOG_LOCAL0,

@@ -103,6 +103,15 @@ const ROWS: &[Row] = &[
         let listeners = &mut server.diagnostics.metrics.listeners;
         listen::reopen_metrics(&server.config, listeners).map_err(|_| FAILED.to_owned())
     }),
+    row(
+        &[
+            "audit-log",
+            "audit-categories",
+            "audit-users",
+            "audit-on-full",
+        ],
+        |on| on.server.configure_audit(),
+    ),
     row(&["maxclients"], raise_file_limit),
     row(&["oom-score-adj", "oom-score-adj-values"], |on| {
         const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";

@@ -493,6 +493,10 @@ fn serve(
     if server.acl.load(&mut server.config).is_err() {
         return Ok(ServeEnd::NotLoaded);
     }
+    if let Err(why) = server.configure_audit() {
+        tracing::warn!("{why}");
+        return Ok(ServeEnd::NotLoaded);
+    }
     engine.server.connections.tls.install(materials);
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);

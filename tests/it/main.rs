@@ -40,6 +40,8 @@ mod support;
 
 mod acl;
 mod aof;
+mod audit;
+
 mod backup;
 mod blocking;
 mod check;

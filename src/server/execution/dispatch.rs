@@ -14,6 +14,7 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
 use crate::server::execution::gates::{self, Asked, Stop, Wait};
+use crate::server::observe::audit::Ended;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
@@ -118,7 +119,7 @@ impl Engine {
                 let known = known_row(server, row, args, &error);
                 session.client.traffic.last_command =
                     known.map(|id| server.table.row(id).full_name);
-                reject(server, keyspace, session, known, &error);
+                reject(server, keyspace, session, known, args, &error);
                 after_reply(session, mark);
                 return Outcome::Done;
             }
@@ -140,12 +141,12 @@ impl Engine {
         match gates::pass(&mut world, &asked) {
             Ok(()) => {}
             Err(Stop::Refused(error)) => {
-                reject(server, keyspace, session, Some(id), &error);
+                reject(server, keyspace, session, Some(id), args, &error);
                 after_reply(session, mark);
                 return Outcome::Done;
             }
             Err(Stop::Elsewhere(error)) => {
-                refuse(server, keyspace, session, Some(id), &error);
+                refuse(server, keyspace, session, Some(id), args, &error);
                 after_reply(session, mark);
                 return Outcome::Done;
             }
@@ -308,26 +309,35 @@ fn reject(
     keyspace: &mut Keyspace,
     session: &mut Session,
     id: Option<usize>,
+    args: Args<'_>,
     error: &CommandError,
 ) {
     let runs_queue =
         id.is_some_and(|id| server.table.row(id).spec.flags.contains(Flags::RUNS_QUEUE));
     if !runs_queue {
-        return refuse(server, keyspace, session, id, error);
+        return refuse(server, keyspace, session, id, args, error);
     }
     let line = error.line();
     let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
     let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
-    refuse(server, keyspace, session, id, &CommandError::Bytes(text));
+    refuse(
+        server,
+        keyspace,
+        session,
+        id,
+        args,
+        &CommandError::Bytes(text),
+    );
 }
 
-/// Replies that a command does not run, and counts it. EXEC's transaction is over; one being queued will
+/// Replies that a command does not run, counts and audits it. EXEC's transaction is over; one being queued will
 /// fail.
 fn refuse(
     server: &mut Server,
     keyspace: &mut Keyspace,
     session: &mut Session,
     id: Option<usize>,
+    args: Args<'_>,
     error: &CommandError,
 ) {
     if let Some(id) = id {
@@ -338,6 +348,12 @@ fn refuse(
     }
     session.reply.error(error);
     server.stats.count_error(session.reply.last_error());
+    if let Some(id) = id
+        && server.diagnostics.audit.concerns(id)
+    {
+        let ended = Ended::Refused(session.reply.last_error());
+        server.record_audited(&session.client, id, args, Origin::Client, &ended);
+    }
     if session.client.flags.contains(ClientFlags::MULTI) {
         session.client.flags |= ClientFlags::DIRTY_EXEC;
     }

@@ -13,6 +13,7 @@ use crate::resp::{Args, Errors};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::crash;
+use crate::server::observe::audit::Ended;
 use crate::server::origin::Origin;
 use crate::server::parts::command_log::{HEADER_MAX, Logged};
 use crate::server::parts::outbox::Post;
@@ -193,9 +194,20 @@ impl World<'_> {
             row: id,
             origin: Origin::TimeUp,
         };
+        let start = clock::cycles();
+        let mut failed = false;
         if let Err(error) = (spec.handler)(&mut call) {
             self.reply.error(&error);
             self.server.stats.count_error(self.reply.last_error());
+            failed = true;
+        }
+        if self.server.diagnostics.audit.concerns(id) {
+            let ended = Ended::Ran {
+                ticks: clock::cycles().wrapping_sub(start),
+                error: failed.then(|| self.reply.last_error()),
+            };
+            let (client, server) = (&*self.client, &mut *self.server);
+            server.record_audited(client, id, args, Origin::TimeUp, &ended);
         }
     }
 
@@ -249,6 +261,11 @@ impl World<'_> {
             server.stats.command_ticks += ticks;
         }
         server.count_call(ran.id, ticks, errors.any());
+        if server.gates.is_audited && server.diagnostics.audit.concerns(ran.id) {
+            let error = errors.any().then(|| reply.last_error());
+            let ended = Ended::Ran { ticks, error };
+            server.record_audited(client, ran.id, ran.args, ran.origin, &ended);
+        }
         let (args, spec) = (ran.args, server.table.row(ran.id).spec);
         let thresholds = &server.gates.thresholds;
         let is_slow = ticks >= thresholds.ticks;

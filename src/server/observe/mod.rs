@@ -1,5 +1,6 @@
 //! Reports about the server: INFO, metrics, the command logs, hot keys, clients as lines of text.
 
+pub mod audit;
 pub mod client_line;
 pub mod closed;
 pub mod command_log;

@@ -12,6 +12,10 @@ pub struct Gates {
     pub(in crate::server) interest: Interest,
     /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,
+    /// The audit is on.
+    pub(in crate::server) is_audited: bool,
+    /// The audit's log is stuck, and commands that belong into it are refused.
+    pub(in crate::server) refuses_audited: bool,
     pub latency_tracking: bool,
     /// Thresholds above which commands may be logged.
     pub(in crate::server) thresholds: Thresholds,
@@ -32,6 +36,8 @@ impl Default for Gates {
         Gates {
             interest: Interest::default(),
             is_observed: false,
+            is_audited: false,
+            refuses_audited: false,
             latency_tracking: true,
             thresholds: Thresholds::NONE,
             client_pause: None,
@@ -123,6 +129,8 @@ bitflags::bitflags! {
         const FEW_REPLICAS = 1 << 9;
         /// Commands are looked at that a cluster would refuse.
         const SAMPLED = 1 << 11;
+        /// Commands that the audit should record are refused: its log is stuck.
+        const UNAUDITED = 1 << 12;
     }
 }
 
@@ -175,7 +183,9 @@ impl Interest {
         }
         Interest {
             flags,
-            all: state.intersects(State::LOADING | State::BUSY | State::STALE | State::SAMPLED),
+            all: state.intersects(
+                State::LOADING | State::BUSY | State::STALE | State::SAMPLED | State::UNAUDITED,
+            ),
             memory_limit,
         }
     }

@@ -2,6 +2,7 @@
 //! returns what is to be done; none knows the server. `state::Server` is all of them together.
 
 pub mod aof;
+pub mod audit;
 pub mod backups;
 pub mod client_memory;
 pub mod closed;

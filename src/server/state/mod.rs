@@ -19,6 +19,7 @@ use crate::server::figures::latency::Latency;
 use crate::server::figures::recent::RecentPeaks;
 use crate::server::figures::stats::{CommandStats, Rate, Stats};
 use crate::server::parts::aof::Aof;
+use crate::server::parts::audit::Audit;
 use crate::server::parts::backups::Backups;
 use crate::server::parts::client_memory::ClientMemory;
 use crate::server::parts::closed::Closed;
@@ -193,6 +194,7 @@ pub struct Diagnostics {
     /// Peaks of clients' buffers in the last seconds.
     pub recent: RecentPeaks,
     pub(in crate::server) hotkeys: Hotkeys,
+    pub audit: Audit,
     /// Connections that ended.
     pub closed: Closed,
     /// Figures of slots.

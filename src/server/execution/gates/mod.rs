@@ -113,6 +113,7 @@ type Ask = fn(&mut World<'_>, &Asked<'_>) -> Result<(), Stop>;
 /// All gates, in Redis's order, with the origins for which each is asked.
 const GATES: &[(Origins, Ask)] = &[
     (Origins::SCRIPT.union(Origins::LOADING), script::allowed),
+    (Origins::CLIENT.union(Origins::SCRIPT), audited),
     (Origins::CLIENT, enabled),
     (Origins::CLIENT, authenticated),
     (
@@ -170,6 +171,20 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
         scripting.libraries.function(text).map(|f| f.flags)
     };
     script::flags_of(spec.flags, script)
+}
+
+/// Commands that the audit should record, while its log does not take them (`audit-on-full block`).
+fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    const STUCK: &str = "ERR The audit log takes no lines, and audit-on-full is block";
+    let server = &world.server;
+    let audit = &server.diagnostics.audit;
+    let is_unaudited = server.gates.refuses_audited
+        && audit.concerns(asked.row)
+        && audit.concerns_user(server.acl.users.name(world.client.user));
+    match is_unaudited {
+        true => Err(CommandError::Text(STUCK).into()),
+        false => Ok(()),
+    }
 }
 
 /// Commands that need `enable-NAME-command`.

@@ -294,6 +294,11 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("acl_access_denied_tls_cert", &stats.denied_certificates),
         ("acl_access_denied_db", &denied(Reason::Database)),
     ]);
+    let (audited, unaudited) = server.diagnostics.audit.figures();
+    to.fields(&[
+        ("audit_lines_written", &audited),
+        ("audit_lines_dropped", &unaudited),
+    ]);
     let closed: Vec<String> = (server.diagnostics.closed.counts())
         .map(|(reason, count)| format!("{}={count}", reason.word()))
         .collect();

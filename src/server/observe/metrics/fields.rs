@@ -211,6 +211,8 @@ const ROWS: &[Row] = &[
     row("total_writes_processed", "redis_total_writes_processed", Gauge, "Writes to clients' sockets"),
     row("client_query_buffer_limit_disconnections", "redis_client_query_buffer_limit_disconnections_total", Counter, "Clients closed for what they sent"),
     row("client_output_buffer_limit_disconnections", "redis_client_output_buffer_limit_disconnections_total", Counter, "Clients closed for what they did not read"),
+    row("audit_lines_written", "redis_audit_lines_written_total", Counter, "Lines of the audit log"),
+    row("audit_lines_dropped", "redis_audit_lines_dropped_total", Counter, "Lines that the audit log did not take"),
     row("eventloop_cycles", "redis_eventloop_cycles_total", Counter, "Turns of the loop"),
     row("eventloop_duration_sum", "redis_eventloop_duration_sum_usec_total", Counter, "Microseconds spent in turns"),
     row("eventloop_duration_cmd_sum", "redis_eventloop_duration_cmd_sum_usec_total", Counter, "Microseconds spent in commands"),

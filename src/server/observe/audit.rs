@@ -1,0 +1,116 @@
+//! What the audit (`parts::audit`) records of a command, and what follows when its log is stuck.
+
+use crate::config::AuditOnFull;
+use crate::resp::Args;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::origin::Origin;
+use crate::server::parts::audit::line::Line;
+use crate::server::parts::audit::rules::Rules;
+use crate::server::state::Server;
+
+/// How a command ended.
+pub(in crate::server) enum Ended<'a> {
+    /// It ran for so many ticks of the cycle counter; an error's code, if it replied one.
+    Ran { ticks: u64, error: Option<&'a [u8]> },
+    /// It was not run; the error's code.
+    Refused(&'a [u8]),
+}
+
+impl Server {
+    /// Takes the audit's settings into use. The error tells which directive is wrong, and why; then
+    /// nothing has changed.
+    pub(in crate::server) fn configure_audit(&mut self) -> Result<(), String> {
+        let config = &self.config;
+        let commands = &self.acl.commands;
+        let rules = Rules::new(&config.audit_categories, &config.audit_users, commands)
+            .map_err(|why| format!("audit-categories: {why}"))?;
+        let audit = &mut self.diagnostics.audit;
+        audit
+            .configure(rules, config)
+            .map_err(|error| format!("audit-log: {}", crate::config::system_text(&error)))?;
+        self.gates.is_audited = audit.is_on();
+        self.watch_audit();
+        Ok(())
+    }
+
+    /// Whether audited commands are refused has changed with the state of the log: recomputes which
+    /// commands concern the gates. Cron calls it, and a line that found no room.
+    pub(in crate::server) fn watch_audit(&mut self) {
+        let blocks = self.config.audit_on_full == AuditOnFull::Block;
+        let is_stuck = blocks && self.diagnostics.audit.is_stuck();
+        if is_stuck != self.gates.refuses_audited {
+            self.gates.refuses_audited = is_stuck;
+            self.update_interest();
+        }
+    }
+
+    /// Records a command of a row that the audit concerns. Without effect for users that it does not
+    /// concern, for the stream of a primary, which has recorded its commands, and for HELLO without
+    /// a login.
+    #[cold]
+    pub(in crate::server) fn record_audited(
+        &mut self,
+        client: &Client,
+        row: usize,
+        args: Args<'_>,
+        origin: Origin,
+        ended: &Ended<'_>,
+    ) {
+        let user = self.acl.users.name(client.user);
+        let is_stream = client.flags.contains(ClientFlags::PRIMARY) || origin == Origin::Primary;
+        if is_stream || !self.diagnostics.audit.concerns_user(user) {
+            return;
+        }
+        let row = self.table.row(row);
+        let is_login = || args.iter().any(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
+        if row.full_name == "hello" && !is_login() {
+            return;
+        }
+        let identity = &client.identity;
+        let mut line = Line::new(self.now.unix_us);
+        line.number("client", client.id.0);
+        line.text("addr", identity.peer.to_string().as_bytes());
+        line.text("user", user);
+        for (field, text) in [
+            ("name", &identity.name),
+            ("lib", &identity.lib_name),
+            ("lib-ver", &identity.lib_ver),
+        ] {
+            if let Some(text) = text {
+                line.text(field, text.as_bytes());
+            }
+        }
+        line.number("db", client.db.0.into());
+        line.text("command", row.full_name.as_bytes());
+        let shown = |at: usize| match row.spec.hides(args, at) {
+            true => b"(redacted)",
+            false => args.at(at),
+        };
+        line.list("args", (1..args.len()).map(shown));
+        if let Ok(keys) = row.keys(args)
+            && keys.len() > 0
+        {
+            line.list("keys", keys.map(|(at, _)| args.at(at)));
+        }
+        match origin {
+            Origin::Exec => line.text("by", b"exec"),
+            Origin::Script => line.text("by", b"script"),
+            _ => {}
+        }
+        let (result, error) = match ended {
+            Ended::Ran { error: None, .. } => ("ok", None),
+            Ended::Ran { error, .. } => ("error", *error),
+            Ended::Refused(error) => ("refused", Some(*error)),
+        };
+        line.text("result", result.as_bytes());
+        if let Some(error) = error {
+            line.text("error", error);
+        }
+        if let Ended::Ran { ticks, .. } = ended {
+            line.number("us", self.cycles.micros(*ticks));
+        }
+        if !self.diagnostics.audit.record(line.finish()) {
+            self.watch_audit();
+        }
+    }
+}

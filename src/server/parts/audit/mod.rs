@@ -1,0 +1,113 @@
+//! The audit: which commands of which users are recorded (`audit-categories`, `audit-users`), as
+//! lines of JSON that a thread writes to `audit-log`.
+//!
+//! One line is a command: `time` (RFC 3339, UTC, microseconds), `client`, `addr`, `user`, `name` and
+//! `lib` of the connection, `db`, `command`, `args` (shortened; secrets as `(redacted)`), `keys`,
+//! `by` where a transaction or a script ran it, `result` (`ok`, `error`, `refused`), `error`, `us`.
+//! Lines that found no room in the queue are counted, and a line `{"time":..,"dropped":n}` stands in
+//! their place.
+//!
+//! Cost while the audit is on: one look at a table for each command; what is recorded costs about
+//! as much as an entry of the slow log.
+
+pub mod line;
+pub mod rules;
+pub mod writer;
+
+use std::io;
+
+use crate::config::Config;
+
+use self::rules::Rules;
+use self::writer::{Target, Writer};
+
+/// The word of `audit-log` for the system's log.
+const SYSLOG: &[u8] = b"syslog";
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Audit {
+    on: Option<Box<Running>>,
+    /// Of all writers so far.
+    written: u64,
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Running {
+    rules: Rules,
+    writer: Writer,
+    log: Vec<u8>,
+}
+
+impl Audit {
+    pub fn is_on(&self) -> bool {
+        self.on.is_some()
+    }
+
+    /// Takes rules and the log from the configuration. On an error nothing has changed.
+    pub fn configure(&mut self, rules: Rules, config: &Config) -> io::Result<()> {
+        let log: &[u8] = &config.audit_log;
+        if log.is_empty() {
+            self.stop();
+            return Ok(());
+        }
+        if let Some(on) = &mut self.on
+            && on.log == log
+        {
+            on.rules = rules;
+            return Ok(());
+        }
+        let target = match log {
+            SYSLOG => Target::Syslog(config.syslog_facility),
+            path => Target::file(path)?,
+        };
+        self.stop();
+        self.on = Some(Box::new(Running {
+            rules,
+            writer: Writer::start(target)?,
+            log: log.to_vec(),
+        }));
+        Ok(())
+    }
+
+    /// Writes what is queued, as far as the log takes it, and ends the thread.
+    fn stop(&mut self) {
+        if let Some(on) = self.on.take() {
+            self.written += on.writer.written();
+            self.dropped += on.writer.dropped();
+        }
+    }
+
+    /// Whether the audit records this row of the command table, for some users.
+    #[inline]
+    pub fn concerns(&self, row: usize) -> bool {
+        self.on.as_ref().is_some_and(|on| on.rules.concerns(row))
+    }
+
+    /// Whether it records this user's commands of the rows that it concerns.
+    pub fn concerns_user(&self, user: &[u8]) -> bool {
+        self.on
+            .as_ref()
+            .is_some_and(|on| on.rules.concerns_user(user))
+    }
+
+    /// Queues a line, which ends with a newline. `false`: there was no room for it.
+    pub fn record(&mut self, line: Vec<u8>) -> bool {
+        self.on.as_mut().is_none_or(|on| on.writer.send(line))
+    }
+
+    /// Whether lines are dropped, or would be soon: the log does not take them.
+    pub fn is_stuck(&self) -> bool {
+        self.on.as_ref().is_some_and(|on| on.writer.is_stuck())
+    }
+
+    /// Lines written, and lines dropped, since the start.
+    pub fn figures(&self) -> (u64, u64) {
+        let (written, dropped) = match &self.on {
+            Some(on) => (on.writer.written(), on.writer.dropped()),
+            None => (0, 0),
+        };
+        (self.written + written, self.dropped + dropped)
+    }
+}

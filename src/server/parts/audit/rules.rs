@@ -1,0 +1,148 @@
+//! `audit-categories` and `audit-users`.
+
+use crate::acl::Commands;
+use crate::base::text::Printable;
+
+/// Which commands of which users are recorded.
+#[derive(Debug)]
+pub struct Rules {
+    /// By row of the command table.
+    rows: Vec<bool>,
+    /// In the order of the directive; the last that fits decides.
+    users: Vec<UserRule>,
+}
+
+#[derive(Debug)]
+struct UserRule {
+    /// `None`: every user (`*`).
+    name: Option<Box<[u8]>>,
+    is_recorded: bool,
+}
+
+/// Commands by which a connection gets its user.
+const LOGINS: [&str; 2] = ["auth", "hello"];
+
+impl Rules {
+    /// `categories`: words as in ACL rules, `@admin`, `-@slow`, `get`, `-config|get`, the last that
+    /// fits decides; a command's word means its subcommands, too. Logins are always recorded.
+    /// `users`: names, `-name`, `*`. O(commands * words). The error names the word.
+    pub fn new(categories: &[u8], users: &[u8], commands: &Commands) -> Result<Rules, String> {
+        let names: Vec<&str> = (0..commands.built())
+            .map(|id| commands.row(id).full_name)
+            .collect();
+        let mut rows = vec![false; names.len()];
+        for word in words(categories) {
+            let (is_recorded, what) = match word.split_first() {
+                Some((b'-', what)) => (false, what),
+                Some((b'+', what)) => (true, what),
+                _ => (true, word),
+            };
+            let mut fits: Vec<bool> = Vec::new();
+            match what.strip_prefix(b"@") {
+                Some(name) if name.eq_ignore_ascii_case(b"all") => fits.resize(names.len(), true),
+                Some(name) => {
+                    let members: Vec<&str> = match commands.of_category(name) {
+                        Some(members) => members.collect(),
+                        None => return Err(unknown("category", word)),
+                    };
+                    fits.extend(names.iter().map(|name| members.contains(name)));
+                }
+                None => {
+                    let what = String::from_utf8_lossy(what).to_ascii_lowercase();
+                    let family = format!("{what}|");
+                    let of_it = |name: &&str| **name == *what || name.starts_with(&family);
+                    fits.extend(names.iter().map(of_it));
+                    if !fits.contains(&true) {
+                        return Err(unknown("command", word));
+                    }
+                }
+            }
+            for (row, _) in rows.iter_mut().zip(fits).filter(|(_, fits)| *fits) {
+                *row = is_recorded;
+            }
+        }
+        for (row, name) in rows.iter_mut().zip(&names) {
+            *row |= LOGINS.contains(name);
+        }
+        let users = words(users)
+            .map(|word| match word {
+                b"*" => UserRule {
+                    name: None,
+                    is_recorded: true,
+                },
+                _ => UserRule {
+                    name: Some(word.strip_prefix(b"-").unwrap_or(word).into()),
+                    is_recorded: !word.starts_with(b"-"),
+                },
+            })
+            .collect();
+        Ok(Rules { rows, users })
+    }
+
+    #[inline]
+    pub fn concerns(&self, row: usize) -> bool {
+        self.rows.get(row).copied().unwrap_or(false)
+    }
+
+    pub fn concerns_user(&self, user: &[u8]) -> bool {
+        let fits = |rule: &&UserRule| rule.name.as_deref().is_none_or(|name| name == user);
+        let last = self.users.iter().rev().find(fits);
+        last.is_some_and(|rule| rule.is_recorded)
+    }
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+}
+
+fn unknown(what: &str, word: &[u8]) -> String {
+    format!("unknown {what} '{}'", Printable(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{CommandTable, commands_of};
+
+    fn rules(categories: &str, users: &str) -> Result<(Rules, CommandTable), String> {
+        let table = CommandTable::new(&crate::commands::table());
+        let commands = commands_of(&table);
+        let rules = Rules::new(categories.as_bytes(), users.as_bytes(), &commands)?;
+        Ok((rules, table))
+    }
+
+    #[test]
+    fn the_last_word_that_fits_decides() {
+        let (rules, table) = rules("@admin -config config|set @scripting", "*").expect("words");
+        let is_in = |name: &str| {
+            let row = table.find_full(name.as_bytes()).expect("a command");
+            rules.concerns(row.id)
+        };
+        for name in ["acl|setuser", "config|set", "eval", "auth", "shutdown"] {
+            assert!(is_in(name), "{name}");
+        }
+        for name in ["get", "config|get", "client|id"] {
+            assert!(!is_in(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_words_are_named() {
+        for (words, wanted) in [
+            ("@admin @nothing", "unknown category '@nothing'"),
+            ("frobnicate", "unknown command 'frobnicate'"),
+            ("-@", "unknown category '-@'"),
+        ] {
+            assert_eq!(rules(words, "*").err().as_deref(), Some(wanted));
+        }
+    }
+
+    #[test]
+    fn users_by_name_all_or_all_but() {
+        let (all_but, _) = rules("", "* -metrics").expect("words");
+        assert!(all_but.concerns_user(b"ann") && !all_but.concerns_user(b"metrics"));
+        let (some, _) = rules("", "ann bob").expect("words");
+        assert!(some.concerns_user(b"bob") && !some.concerns_user(b"default"));
+    }
+}

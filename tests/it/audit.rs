@@ -1,0 +1,152 @@
+//! The audit's log beside real connections: what is in it, what is not, and a log that is stuck.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Daemon, wait_until};
+
+fn lines(server: &Daemon) -> Vec<Value> {
+    let text = fs::read_to_string(server.folder().join("audit.log")).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect()
+}
+
+/// The commands recorded, once there are `len`.
+fn wait_for(server: &Daemon, len: usize) -> Vec<Value> {
+    wait_until("lines", || lines(server).len() >= len);
+    lines(server)
+}
+
+#[test]
+fn who_did_what_with_what_result() {
+    let server = Daemon::start(&["--audit-log", "audit.log"]);
+    let mut c = server.connect();
+    c.ask("SET plain 1");
+    c.ask("CLIENT SETNAME ops");
+    c.ask("ACL SETUSER ann on >secret ~* +@all -flushall");
+    c.ask("AUTH ann wrong");
+    c.ask("AUTH ann secret");
+    c.ask("FLUSHALL");
+    c.call(&["EVAL", "return redis.call('KEYS', KEYS[1])", "1", "a\nb"]);
+    c.ask("MULTI");
+    c.ask("FLUSHDB");
+    c.ask("EXEC");
+    c.ask("GET plain");
+    let all = wait_for(&server, 7);
+    let shown: Vec<(&str, &str, &str)> = all
+        .iter()
+        .map(|line| {
+            let field = |name: &str| line[name].as_str().unwrap_or("");
+            (field("command"), field("user"), field("result"))
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("acl|setuser", "default", "ok"),
+            ("auth", "default", "error"),
+            ("auth", "ann", "ok"),
+            ("flushall", "ann", "refused"),
+            ("keys", "ann", "ok"),
+            ("eval", "ann", "ok"),
+            ("flushdb", "ann", "ok"),
+        ]
+    );
+    assert_eq!(all[0]["args"][1], "(redacted)");
+    let text = fs::read_to_string(server.folder().join("audit.log")).expect("a log");
+    assert!(
+        !text.contains("secret") && !text.contains("wrong"),
+        "{text}"
+    );
+    assert_eq!(all[1]["error"], "WRONGPASS");
+    assert_eq!(all[4]["by"], "script");
+    assert_eq!(all[5]["keys"][0], "a\nb");
+    assert_eq!(all[6]["by"], "exec");
+    assert_eq!(all[5]["name"], "ops");
+    assert!(all[5]["us"].is_u64() && all[0]["time"].is_string());
+    assert!(
+        all[0]["addr"]
+            .as_str()
+            .is_some_and(|a| a.starts_with("127.0.0.1:"))
+    );
+    // What runs is told by INFO; the rules change while it runs.
+    assert_eq!(server.info("audit_lines_written").as_deref(), Some("7"));
+    let mut admin = server.connect();
+    admin.call(&["CONFIG", "SET", "audit-categories", "-@all get"]);
+    let wrong = admin.call(&["CONFIG", "SET", "audit-categories", "@nothing"]);
+    let wrong = String::from_utf8(wrong).expect("text");
+    assert!(wrong.contains("unknown category '@nothing'"), "{wrong}");
+    admin.call(&["CONFIG", "SET", "audit-users", "* -default"]);
+    let before = lines(&server).len();
+    admin.ask("GET plain");
+    c.ask("GET plain");
+    let last = wait_for(&server, before + 1);
+    assert_eq!(
+        (&last[before]["command"], &last[before]["user"]),
+        (&"get".into(), &"ann".into())
+    );
+    assert_eq!(last[before]["keys"][0], "plain");
+}
+
+#[test]
+fn a_log_that_takes_nothing_drops_lines_or_blocks_commands() {
+    let server = Daemon::start(&[
+        "--audit-log",
+        "/dev/full",
+        "--audit-categories",
+        "-@all get",
+    ]);
+    let mut c = server.connect();
+    // The first line fails, and 8,192 more wait.
+    for _ in 0..100 {
+        let replies = b"GET k\r\n".repeat(100);
+        c.send(&replies);
+        (0..100).for_each(|_| assert_eq!(c.reply(), b"$-1\r\n"));
+    }
+    wait_until("lines are dropped", || {
+        server.info("audit_lines_dropped").is_some_and(|n| n != "0")
+    });
+    assert_eq!(server.info("audit_lines_written").as_deref(), Some("0"));
+    assert_eq!(c.ask("CONFIG SET audit-on-full block"), "+OK\r\n");
+    wait_until("audited commands are refused", || {
+        c.ask("GET k")
+            .starts_with("-ERR The audit log takes no lines")
+    });
+    let refused = c.call(&["EVAL", "return redis.call('GET', KEYS[1])", "1", "k"]);
+    assert!(refused.starts_with(b"-ERR The audit log takes no lines"));
+    assert_eq!(c.ask("SET k v"), "+OK\r\n");
+    server.wait_for_log("Writing the audit log: No space left on device");
+    // The log is moved to where there is room.
+    assert_eq!(c.ask("CONFIG SET audit-log audit.log"), "+OK\r\n");
+    assert_eq!(c.ask("GET k"), "$1\r\nv\r\n");
+    wait_for(&server, 1);
+}
+
+#[test]
+fn a_wrong_rule_or_an_unwritable_log_refuses_the_start() {
+    use std::process::Command;
+    for (directive, value, wanted) in [
+        (
+            "--audit-categories",
+            "@nothing",
+            "unknown category '@nothing'",
+        ),
+        (
+            "--audit-log",
+            "/no/such/folder/audit.log",
+            "audit-log: No such file or directory",
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = Command::new(crate::support::daemon::russet())
+            .args(["--port", "0", "--unixsocket", "s.sock", "--dir"])
+            .arg(folder.path())
+            .args([directive, value])
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(!out.status.success() && text.contains(wanted), "{text}");
+    }
+}
