@@ -78,9 +78,11 @@ impl Server {
         });
         let replicas = self.replication.replicas.iter();
         let is_loading = self.persist.loading.in_progress();
+        // What a replica has is about to be replaced, by a stream of other offsets perhaps: it is no candidate
+        // by its offset, and the others hide it from clients.
+        let is_replaced = upstream.is_some_and(|upstream| is_loading || upstream.is_syncing());
         Own {
-            // A replica that loads a snapshot has nothing to show: the others hide it from clients.
-            offset: match is_loading && self.replication.is_replica() {
+            offset: match is_replaced {
                 true => 0,
                 false => self.stream.offset(),
             },
