@@ -356,10 +356,9 @@ impl Reader {
                 let reason = BUS_UNPROTECTED.to_owned();
                 self.problems.push(Problem::Whole(reason));
             }
-            config.databases = match dialect {
-                Dialect::Redis => 1,
-                Dialect::Valkey => config.cluster_databases,
-            };
+            if dialect == Dialect::Redis {
+                config.databases = 1;
+            }
         }
         config.settle();
         if !self.problems.is_empty() {
@@ -374,6 +373,16 @@ impl Reader {
 }
 
 impl Config {
+    /// How many databases this server has: a cluster of Valkey's kind by a directive of its own, one of
+    /// Redis's kind has a single one.
+    pub fn databases_served(&self) -> u32 {
+        match (self.cluster_enabled, self.dialect) {
+            (false, _) => self.databases,
+            (true, Dialect::Redis) => 1,
+            (true, Dialect::Valkey) => self.cluster_databases,
+        }
+    }
+
     /// Clamps values that are accepted out of range: `hz` is a hint.
     pub(super) fn settle(&mut self) {
         self.hz = self.hz.clamp(1, 500);
@@ -460,6 +469,22 @@ mod tests {
                 .text(),
             b"3 4"
         );
+    }
+
+    #[test]
+    fn a_cluster_of_valkeys_kind_has_databases_of_its_own_directive() {
+        for (dialect, databases, served) in [("redis", 1, 1), ("valkey", 12, 5)] {
+            let text = format!("databases 12\ncluster-databases 5\ndialect {dialect}\n");
+            let alone = load_text(text.as_bytes()).unwrap().config;
+            assert_eq!((alone.databases, alone.databases_served()), (12, 12));
+            let text = text + "cluster-enabled yes\n";
+            let node = load_text(text.as_bytes()).unwrap().config;
+            assert_eq!(
+                (node.databases, node.databases_served()),
+                (databases, served),
+                "{dialect}"
+            );
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::base::clock::{self, Cycles, Now};
 use crate::base::random;
-use crate::config::{Config, Dialect};
+use crate::config::Config;
 use crate::keyspace::{ClientId, Expiring, Keyspace, Longest};
 use crate::migration::{Name, Ranges};
 use crate::server::clients::client::{Client, ClientFlags};
@@ -46,10 +46,10 @@ impl Engine {
             .collect();
         let started = Instant::now();
         let now = Now::read(started);
-        let mut keyspace = match (config.cluster_enabled, config.dialect) {
-            (false, _) => Keyspace::new(config.databases as usize),
-            (true, Dialect::Redis) => Keyspace::with_slots(1),
-            (true, Dialect::Valkey) => Keyspace::with_slots(config.cluster_databases as usize),
+        let databases = config.databases_served() as usize;
+        let mut keyspace = match config.cluster_enabled {
+            false => Keyspace::new(databases),
+            true => Keyspace::with_slots(databases),
         };
         let acl = Acl::new(&table, &config.requirepass);
         keyspace.set_now_ms(now.unix_ms());

@@ -384,7 +384,7 @@ impl Host for Running<'_, '_, '_> {
         if !row.spec.arity.admits(args.len()) {
             return Err(NoCommand::WrongArity);
         }
-        let (client, databases) = (&*self.client, self.server.config.databases);
+        let (client, databases) = (&*self.client, self.server.config.databases_served());
         let line = row.command_line(args, client.db.0, databases);
         Ok(self.server.acl.denies(client.user, &line).is_none())
     }

@@ -232,7 +232,7 @@ impl Call<'_> {
         }
         let server = &*self.server;
         let user = server.acl.users.get(self.client.user);
-        let (db, databases) = (self.client.db.0, server.config.databases);
+        let (db, databases) = (self.client.db.0, server.config.databases_served());
         let line = || {
             server
                 .table

@@ -215,7 +215,7 @@ fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     }
     let (user, args, server) = (client.user, asked.args, &*world.server);
     let row = server.table.row(asked.row);
-    let checked = row.command_line(args, client.db.0, server.config.databases);
+    let checked = row.command_line(args, client.db.0, server.config.databases_served());
     let Some(denied) = server.acl.denies(user, &checked) else {
         return Ok(());
     };

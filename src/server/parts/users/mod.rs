@@ -207,7 +207,7 @@ impl Acl {
         let key = row.plan.only_key();
         let key = key.map(|(at, access)| (args.at(at), access));
         self.users.get(client.user).allows_at_once(row.id, key) || {
-            let line = row.command_line(args, client.db.0, config.databases);
+            let line = row.command_line(args, client.db.0, config.databases_served());
             self.denies(client.user, &line).is_none()
         }
     }
