@@ -102,6 +102,51 @@ impl Gates {
     }
 }
 
+/// What INFO tells of a pause, in Valkey's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PauseReport {
+    pub reason: &'static str,
+    /// `all`, `write` or `none`.
+    pub actions: &'static str,
+    pub left_ms: u64,
+}
+
+impl Gates {
+    /// A pause of all commands is told before one of writes, and of several the longest. A pause whose end is
+    /// not known has `i64::MAX` ms left.
+    pub fn pause_report(&self, now_ms: u64) -> PauseReport {
+        let pause = |holds: bool| holds.then_some(u64::MAX);
+        let writes = [
+            ("shutdown_in_progress", pause(self.shuts_down)),
+            ("failover_in_progress", pause(self.fails_over)),
+            ("failover_in_progress", self.hands_over_until_ms),
+        ];
+        let by_client = self.client_pause.filter(|pause| pause.until_ms > now_ms);
+        let all = by_client.filter(|pause| pause.all);
+        let longest = match all {
+            Some(pause) => Some(("client_pause", pause.until_ms)),
+            None => [("client_pause", by_client.map(|pause| pause.until_ms))]
+                .into_iter()
+                .chain(writes)
+                .filter_map(|(reason, until_ms)| Some((reason, until_ms?)))
+                .max_by_key(|(_, until_ms)| *until_ms),
+        };
+        let (reason, until_ms) = longest.unwrap_or(("none", now_ms));
+        PauseReport {
+            reason,
+            actions: match (all, longest) {
+                (Some(_), _) => "all",
+                (None, Some(_)) => "write",
+                (None, None) => "none",
+            },
+            left_ms: match until_ms {
+                u64::MAX => i64::MAX as u64,
+                until_ms => until_ms.saturating_sub(now_ms),
+            },
+        }
+    }
+}
+
 bitflags::bitflags! {
     /// What in the server's state concerns the gates.
     #[derive(Clone, Copy, Debug)]
@@ -209,3 +254,47 @@ pub(in crate::server) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLIC
 pub(in crate::server) const RUNS_SCRIPT: Flags = Flags::RUNS_TEXT
     .union(Flags::RUNS_SHA)
     .union(Flags::RUNS_FUNCTION);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(gates: &Gates) -> (&'static str, &'static str, u64) {
+        let report = gates.pause_report(1000);
+        (report.reason, report.actions, report.left_ms)
+    }
+
+    #[test]
+    fn the_longest_pause_is_told_and_one_of_all_commands_before_it() {
+        let mut gates = Gates::default();
+        assert_eq!(told(&gates), ("none", "none", 0));
+        gates.client_pause = Some(Pause {
+            until_ms: 1500,
+            all: false,
+        });
+        assert_eq!(told(&gates), ("client_pause", "write", 500));
+        gates.hands_over_until_ms = Some(1400);
+        assert_eq!(told(&gates), ("client_pause", "write", 500));
+        gates.hands_over_until_ms = Some(1600);
+        assert_eq!(told(&gates), ("failover_in_progress", "write", 600));
+        gates.shuts_down = true;
+        assert_eq!(
+            told(&gates),
+            ("shutdown_in_progress", "write", i64::MAX as u64)
+        );
+        gates.client_pause = gates.client_pause.map(|pause| Pause { all: true, ..pause });
+        assert_eq!(told(&gates), ("client_pause", "all", 500));
+    }
+
+    #[test]
+    fn a_pause_that_has_run_out_is_not_told() {
+        let gates = Gates {
+            client_pause: Some(Pause {
+                until_ms: 1000,
+                all: true,
+            }),
+            ..Gates::default()
+        };
+        assert_eq!(told(&gates), ("none", "none", 0));
+    }
+}

@@ -127,6 +127,7 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
     let totals = from.client_totals();
     let recent = server.diagnostics.recent.max(server.now.mono_ms);
     let largest = totals.largest.max(recent);
+    let pause = server.gates.pause_report(server.now.mono_ms);
     to.section("Clients");
     to.fields(&[
         (
@@ -152,6 +153,9 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
             "total_blocking_keys_on_nokey",
             &from.keyspace.waiting.guarded(),
         ),
+        ("paused_reason", &pause.reason),
+        ("paused_actions", &pause.actions),
+        ("paused_timeout_milliseconds", &pause.left_ms),
         // Valkey 9.2's.
         (
             "connected_priority_clients",

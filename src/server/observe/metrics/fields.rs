@@ -84,6 +84,7 @@ const ROWS: &[Row] = &[
     row("total_watched_keys", "redis_total_watched_keys", Gauge, "Watched keys"),
     row("total_blocking_keys", "redis_total_blocking_keys", Gauge, "Keys that clients wait for"),
     row("total_blocking_keys_on_nokey", "redis_total_blocking_keys_on_nokey", Gauge, "Keys that clients wait for and whose end they are told"),
+    row("paused_timeout_milliseconds", "redis_paused_timeout_milliseconds", Gauge, "What is left of the pause that holds commands back"),
     // Memory
     row("used_memory", "redis_memory_used_bytes", Gauge, "Bytes that the allocator has given out"),
     row("used_memory_rss", "redis_memory_used_rss_bytes", Gauge, "Bytes of the process that are in memory"),
