@@ -60,6 +60,7 @@ mod health;
 mod heartbeat;
 mod links;
 mod manual;
+mod marks;
 mod meet;
 mod message;
 mod migration;
@@ -82,6 +83,7 @@ mod votes;
 pub(crate) use actions::{Action, Level, LinkId};
 pub(crate) use conf::Saved;
 pub(crate) use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
+pub(crate) use marks::SLOT_STATES;
 pub(crate) use route::{Keys, Redirect, Request, Viewer};
 pub(crate) use settings::{Endpoint, Settings};
 

@@ -265,3 +265,51 @@ fn keys_of_others_slots_after_a_restart() {
         assert!(deletes);
     }
 }
+
+#[test]
+fn a_replica_takes_its_primarys_marks_and_leaves_out_unknown_nodes() {
+    let mut net = Net::new(&[Valkey, Valkey, Valkey]);
+    net.ok(0, "ADDSLOTSRANGE 0 99");
+    net.ok(1, "ADDSLOTSRANGE 100 16383");
+    net.ok(0, "MEET 10.0.0.1 7001");
+    net.ok(0, "MEET 10.0.0.2 7002");
+    net.run(5000);
+    let id = |at: usize| net.nodes[at].core.my_id();
+    let ids = [0, 1].map(|at| String::from_utf8_lossy(id(at).as_bytes()).into_owned());
+    net.ok(2, &format!("REPLICATE {}", ids[0]));
+    net.run(2000);
+    for line in ["151 IMPORTING", "150 IMPORTING", "5 MIGRATING"] {
+        net.ok(0, &format!("SETSLOT {line} {}", ids[1]));
+    }
+    let text = net.nodes[0].core.open_slots_text().expect("open slots");
+    let other = &ids[1];
+    let expected = format!("150<{other},151<{other},5>{other},");
+    assert_eq!(String::from_utf8_lossy(&text), expected);
+    assert_eq!(net.nodes[2].core.open_slots_text(), None);
+    let now = net.clocks();
+    let replica = &mut net.nodes[2].core;
+    replica.take_open_slots(now, &text);
+    assert_eq!(replica.open_slots_text(), Some(text.clone()));
+    let unknown = format!("5>{}a,7>{other},", &other[1..]);
+    replica.take_open_slots(now, unknown.as_bytes());
+    let kept = format!("7>{other},").into_bytes();
+    assert_eq!(replica.open_slots_text(), Some(kept.clone()));
+    replica.take_open_slots(now, b"5>");
+    assert_eq!(replica.open_slots_text(), Some(kept));
+    // A primary knows by itself what is open.
+    net.nodes[1].core.take_open_slots(now, &text);
+    assert_eq!(net.nodes[1].core.open_slots_text(), None);
+}
+
+#[test]
+fn a_node_of_rediss_kind_writes_no_marks() {
+    let mut net = Net::new(&[Redis, Redis]);
+    net.ok(0, "ADDSLOTSRANGE 0 99");
+    net.ok(0, "MEET 10.0.0.1 7001");
+    net.run(3000);
+    let other = net.nodes[1].core.my_id();
+    let other = String::from_utf8_lossy(other.as_bytes()).into_owned();
+    net.ok(0, &format!("SETSLOT 5 MIGRATING {other}"));
+    assert_eq!(net.nodes[0].core.open_slots(), (true, false));
+    assert_eq!(net.nodes[0].core.open_slots_text(), None);
+}

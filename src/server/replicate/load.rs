@@ -449,6 +449,11 @@ impl Server {
         let selected = said.unwrap_or_else(|| figures.stream_db());
         self.adopt_stream(keyspace, load.position, selected);
         self.end_sync_loading(keyspace);
+        if let Some(marks) = load.take_open_slots() {
+            self.with_cluster(keyspace, |driver, now| {
+                driver.core.take_open_slots(now, &marks);
+            });
+        }
         tracing::info!("{MASTER} <-> REPLICA sync: Finished with success");
         let is_file = matches!(load.source, Source::File(_));
         let keeps_files = self.config.appendonly || !self.config.save.0.is_empty();
@@ -468,6 +473,13 @@ impl SyncLoad {
         match &self.source {
             Source::File(file) => file.figures(),
             Source::Socket { rdb, .. } => rdb.figures(),
+        }
+    }
+
+    fn take_open_slots(&mut self) -> Option<Vec<u8>> {
+        match &mut self.source {
+            Source::File(file) => file.take_open_slots(),
+            Source::Socket { rdb, .. } => rdb.take_open_slots(),
         }
     }
 

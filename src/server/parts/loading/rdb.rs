@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::{LoadError, LoadFigures};
 use crate::base::text::Printable;
+use crate::cluster::SLOT_STATES;
 use crate::config::Config;
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use crate::persistence::rdb::{
@@ -65,6 +66,8 @@ struct Collected {
     expired: Vec<NamedKey>,
     /// Keys and settings left out, by module.
     modules: BTreeMap<String, (u64, u64)>,
+    /// Marks of slots that were open where the file was made.
+    open_slots: Option<Vec<u8>>,
 }
 
 impl Collected {
@@ -114,6 +117,7 @@ impl Loader for Filler<'_> {
                 let offset = number().and_then(|n| ReplOffset::try_from(n).ok());
                 figures.repl_offset = offset;
             }
+            _ if name == SLOT_STATES.as_bytes() => self.to.open_slots = Some(value.to_vec()),
             b"repl-stream-db" => {
                 // -1: none was selected.
                 let db = number().and_then(|n| u32::try_from(n).ok());
@@ -276,6 +280,11 @@ impl RdbFile {
         self.load.collected.figures
     }
 
+    /// Takes the marks of open slots, if the file has them.
+    pub fn take_open_slots(&mut self) -> Option<Vec<u8>> {
+        self.load.collected.open_slots.take()
+    }
+
     /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).
     pub fn take_expired(&mut self) -> Vec<NamedKey> {
         std::mem::take(&mut self.load.collected.expired)
@@ -345,6 +354,11 @@ impl RdbStream {
 
     pub fn figures(&self) -> LoadFigures {
         self.load.collected.figures
+    }
+
+    /// As [`RdbFile::take_open_slots`].
+    pub fn take_open_slots(&mut self) -> Option<Vec<u8>> {
+        self.load.collected.open_slots.take()
     }
 
     /// As [`RdbFile::load_functions`].

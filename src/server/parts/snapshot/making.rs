@@ -9,6 +9,7 @@ use super::sink::{Sink, SyncContent, SyncForm, Target, What};
 use super::slots::SlotsSink;
 
 use crate::base::clock::Now;
+use crate::cluster::{Cluster, SLOT_STATES};
 use crate::config::{Config, system_text};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{BaseFile, BaseForm, Disk, Syncer};
@@ -29,6 +30,8 @@ pub(in crate::server) struct Making<'a> {
     pub libraries: &'a Libraries,
     /// The file system below a base of commands.
     pub disk: &'a Disk,
+    /// A node of a cluster: replicas learn which slots are open.
+    pub cluster: Option<&'a Cluster>,
 }
 
 /// The writer of a sink's bytes.
@@ -139,6 +142,8 @@ impl Making<'_> {
     fn sync(&self, keyspace: &Keyspace, output: Output, form: &SyncForm) -> Box<dyn Sink> {
         let mut facts = self.place_in_stream();
         facts.push(("aof-base", b"0".to_vec()));
+        let open_slots = self.cluster.and_then(Cluster::open_slots_text);
+        facts.extend(open_slots.map(|text| (SLOT_STATES, text)));
         let (version, content) = (form.version, form.content);
         let with_functions = content != SyncContent::Nothing;
         let sink = RdbSink::new(keyspace, self, output, version, &facts, with_functions);

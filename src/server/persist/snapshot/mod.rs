@@ -20,6 +20,7 @@ impl Server {
             stream: &self.stream,
             libraries: &self.scripting.libraries,
             disk: self.persist.aof.disk(),
+            cluster: self.cluster.as_deref().map(|driver| &driver.core),
         };
         (&mut self.persist.snapshots, making)
     }
