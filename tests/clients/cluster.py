@@ -1,8 +1,8 @@
 """Clients of a cluster, from its making to the loss of a primary: cluster.py PORT.
 
 $SERVER is started as six nodes, which redis-cli joins to a cluster of three primaries and three
-replicas. redis-py's RedisCluster, ioredis's Cluster and node-redis's do what programs do with a
-cluster: commands on single keys and of several in one slot, pipelines, transactions, scripts,
+replicas. redis-py's RedisCluster, ioredis's Cluster, node-redis's and redis-rs's (if $REDIS_RS names
+that program, built from redis-rs/) do what programs do with a cluster: commands on single keys and of several in one slot, pipelines, transactions, scripts,
 sharded channels, reading from replicas, scanning, following moved slots. While they write on, slots are moved by
 redis-cli and a primary is killed. $CLUSTER_SERVER may name another program to compare with."""
 import os, shutil, signal, socket, subprocess, sys, tempfile, threading, time
@@ -183,10 +183,12 @@ class Writer:
         self.thread.join(DEADLINE)
 
 
-class NodeClient:
-    def __init__(self, name, cluster):
+class Program:
+    """A program of another language that uses the cluster; what it says is in cluster.cjs."""
+
+    def __init__(self, name, words, cluster):
         self.name = name
-        words = ["node", str(HERE / "cluster.cjs"), name, *map(str, cluster.ports[:2])]
+        words = [*words, *map(str, cluster.ports[:2])]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def line(self):
@@ -216,10 +218,14 @@ def main():
         print("ok redis-py: channels of slots and of all")
         check_replicas(cluster, c)
         print("ok redis-py: reads from replicas")
-        others = [NodeClient(name, cluster) for name in ("ioredis", "node-redis")]
+        programs = {name: ["node", HERE / "cluster.cjs", name] for name in ("ioredis", "node-redis")}
+        if os.environ.get("REDIS_RS"):
+            programs["redis-rs"] = [os.environ["REDIS_RS"]]
+        others = [Program(name, words, cluster) for name, words in programs.items()]
         for other in others:
             other.expect("checked")
-            print(f"ok {other.name}: commands, pipelines, transactions, scripts, channels")
+            did = "reads from replicas" if other.name == "redis-rs" else "transactions, channels"
+            print(f"ok {other.name}: commands, pipelines, scripts, {did}")
         writer = Writer(c)
         writer.begun()
         primaries = [c.get_node_from_key(f"w:{n}").port for n in range(300)]
