@@ -8,6 +8,7 @@
 //! | `moving` | slots move while clients write |
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
+//! | `copies` | full copies: what others see of the replica meanwhile, and what a copy tells of the cluster |
 //! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
 //! | `shards` | a small cluster that is put together by hand |
@@ -15,6 +16,7 @@
 //! What needs real servers, or redis-cli, follows the rule of `support::peers`.
 
 mod client;
+mod copies;
 mod group;
 mod ipv6;
 mod life;

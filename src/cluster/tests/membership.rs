@@ -1,7 +1,9 @@
 //! Meeting, forgetting, the door.
 
+use std::collections::BTreeSet;
+
 use super::net::{Net, TIMEOUT_MS, settings};
-use crate::cluster::Action;
+use crate::cluster::{Action, Settings};
 use crate::config::Dialect::{self, Redis, Valkey};
 
 fn lines(net: &mut Net, at: usize) -> usize {
@@ -217,4 +219,29 @@ fn real_nodes_come_in_by_their_address() {
         nodes.contains(":7001") && !nodes.contains(":7002"),
         "{nodes}"
     );
+}
+
+/// `cluster-message-gossip-perc`: entries of a greeting, of twelve nodes.
+#[test]
+fn a_greeting_tells_of_a_share_of_the_nodes() {
+    const NODES: usize = 12;
+    let mut net = Net::new(&[Redis; NODES]);
+    for at in 1..NODES {
+        net.ok(0, &format!("MEET 10.0.0.{at} {}", 7000 + at));
+    }
+    net.run(5000);
+    for (percent, entries) in [(1, 3), (10, 3), (50, 6), (75, 9)] {
+        let now = net.clocks();
+        let core = &mut net.nodes[0].core;
+        let settings = Settings {
+            gossip_percent: percent,
+            ..settings(Redis, 0)
+        };
+        core.set_settings(now, settings);
+        let gossip = core.choose_gossip(None);
+        assert_eq!(gossip.len(), entries, "{percent}%");
+        let distinct: BTreeSet<_> = gossip.iter().map(|entry| entry.node).collect();
+        assert_eq!(distinct.len(), entries, "{percent}%");
+        assert!(!distinct.contains(&core.my_id()), "{percent}%");
+    }
 }

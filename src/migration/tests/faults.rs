@@ -173,3 +173,38 @@ fn each_slot_ends_on_exactly_one_side_whatever_breaks() {
         }
     }
 }
+
+/// `slot-migration-max-failover-repl-bytes`: writes are held once no more than that waits for the target; 64 KiB
+/// are always little, and -1 is no limit.
+#[test]
+fn writes_are_held_once_little_waits_for_the_target() {
+    const MB: i64 = 1 << 20;
+    for (limit, unsent, holds) in [
+        (0, 64 << 10, true),
+        (0, (64 << 10) + 1, false),
+        (MB, 1 << 20, true),
+        (MB, (1 << 20) + 1, false),
+        (-1, usize::MAX, true),
+    ] {
+        let settings = Settings {
+            max_failover_unsent: limit,
+            ..settings(Dialect::Valkey)
+        };
+        let mut world = World::new([settings.clone(), settings], 1);
+        world.nodes[SOURCE].view.unsent = unsent;
+        begin(&mut world, Wire::Push);
+        for _ in 0..20 {
+            while world.step() {}
+            world.pass(100);
+        }
+        let owner = if holds { TARGET } else { SOURCE };
+        assert_eq!(world.nodes[TARGET].view.owner, owner, "{limit} {unsent}");
+        if !holds {
+            assert_eq!(world.state(SOURCE).1, "waiting-to-pause", "{limit}");
+            assert!(world.nodes[SOURCE].held.is_empty(), "{limit}");
+            world.nodes[SOURCE].view.unsent = 0;
+            world.settle();
+            assert_eq!(world.nodes[TARGET].view.owner, TARGET, "{limit}");
+        }
+    }
+}

@@ -22,6 +22,8 @@ pub(super) struct View {
     pub epoch: u64,
     pub is_primary: bool,
     pub open: OpenSlots,
+    /// Bytes that wait for the other end.
+    pub unsent: usize,
     names: std::cell::Cell<u8>,
 }
 
@@ -58,7 +60,7 @@ impl Around for View {
         vec![b's'; 40]
     }
     fn unsent(&self, _: Link) -> usize {
-        0
+        self.unsent
     }
     fn fresh_name(&self) -> Name {
         self.names.set(self.names.get() + 1);
@@ -157,6 +159,7 @@ impl World {
                 epoch: 1,
                 is_primary: true,
                 open: OpenSlots::default(),
+                unsent: 0,
                 names: Default::default(),
             },
             keys: BTreeMap::new(),

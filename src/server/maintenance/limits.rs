@@ -201,4 +201,33 @@ mod tests {
         server.config.protected_mode = false;
         assert_eq!(server.refuses(&strangers[0]), None);
     }
+
+    /// A migration's link may be silent for as long as its own timeouts allow.
+    #[test]
+    fn idle_clients_are_closed_and_links_of_migrations_are_not() {
+        let mut t = Testbed::new();
+        let flags = [
+            ClientFlags::empty(),
+            ClientFlags::SENDS_SLOTS,
+            ClientFlags::INTERNAL,
+        ];
+        let ids = flags.map(|flag| {
+            let id = t.connect();
+            let server = &mut t.engine.server;
+            let mut session = server.clients.take(id).expect("connected");
+            session.client.flags |= flag;
+            session.client.traffic.last_active_ms = server.now.mono_ms;
+            server.clients.put_back(session);
+            id
+        });
+        let server = &mut t.engine.server;
+        server.config.timeout = 10;
+        server.now.mono_ms += 10_999;
+        server.watch_clients();
+        assert!(!server.turn.to_close.contains(&ids[0]), "not yet");
+        server.now.mono_ms += 1;
+        server.watch_clients();
+        let closed = ids.map(|id| server.turn.to_close.contains(&id));
+        assert_eq!(closed, [true, false, false]);
+    }
 }

@@ -2,8 +2,10 @@
 
 use super::*;
 
+use crate::cluster::{Cluster, Saved, Settings};
 use crate::config::FileLine;
 use crate::sentinel::{Own, from_file};
+use crate::server::parts::cluster::{ClusterDriver, moment};
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::testbed::Testbed;
 
@@ -233,4 +235,48 @@ fn a_sentinel_is_ready_while_each_quorum_can_be_reached() {
     assert_eq!(why.lines().count(), 1, "{why}");
     let mut t = sentinel(&[]);
     assert_eq!(get(&mut t, "/readyz").0, 200, "nothing is missing");
+}
+
+#[test]
+fn a_node_of_a_cluster_has_the_clusters_figures() {
+    const FIGURES: [&str; 14] = [
+        "state",
+        "slots_assigned",
+        "slots_ok",
+        "slots_pfail",
+        "slots_fail",
+        "known_nodes",
+        "size",
+        "current_epoch",
+        "my_epoch",
+        "messages_sent_total",
+        "messages_received_total",
+        "slot_migration_active_tasks",
+        "slot_migration_active_trim_running",
+        "slot_migration_active_trim_started_total",
+    ];
+    let mut t = Testbed::new();
+    let (_, alone) = get(&mut t, "/metrics");
+    assert_eq!(sample(&alone, "redis_cluster_enabled"), Some("0"));
+    for figure in FIGURES {
+        let name = format!("redis_cluster_{figure}");
+        assert_eq!(sample(&alone, &name), None, "{name}");
+    }
+    let server = &mut t.engine.server;
+    let (saved, now) = (Saved::fresh(1), moment(&server.now));
+    let core = Cluster::new(saved, Settings::default(), 2, now);
+    let driver = ClusterDriver::new(core, Vec::new(), None, &server.now);
+    server.cluster = Some(Box::new(driver));
+    assert_eq!(t.run("CLUSTER ADDSLOTSRANGE 0 99"), "+OK\r\n");
+    let (_, text) = get(&mut t, "/metrics");
+    for figure in FIGURES {
+        let value = match figure {
+            "slots_assigned" | "slots_ok" => "100",
+            "known_nodes" | "size" => "1",
+            _ => "0",
+        };
+        let name = format!("redis_cluster_{figure}");
+        assert_eq!(sample(&text, &name), Some(value), "{name}\n{text}");
+    }
+    assert_eq!(sample(&text, "redis_cluster_enabled"), Some("1"));
 }

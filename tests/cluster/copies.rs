@@ -1,0 +1,165 @@
+//! Full copies from a primary to its replicas: what others see of the replica meanwhile, and what a copy tells
+//! of the cluster.
+
+use std::time::{Duration, Instant};
+
+use crate::group::{Group, Kind, NODE_TIMEOUT};
+use crate::support::peers::Peer;
+use crate::support::resp::Connection;
+
+/// Each key of a load takes this long, so that a load takes longer than two node timeouts.
+const KEY_DELAY_US: &str = "40000";
+const KEYS: usize = 600;
+
+/// Restarts a killed node without the file that an earlier copy has left: it needs a full one.
+fn restart_empty(group: &mut Group, at: usize) {
+    let file = group.nodes[at].daemon.folder().join("dump.rdb");
+    if file.exists() {
+        std::fs::remove_file(file).expect("our own file");
+    }
+    group.restart(at);
+}
+
+/// When a node's last answer came, as another one has it in CLUSTER NODES.
+fn answered(group: &Group, observer: usize, id: &str) -> Option<u64> {
+    let text = group.nodes[observer].text("CLUSTER NODES");
+    let line = text.lines().find(|line| line.starts_with(id))?;
+    line.split(' ').nth(5)?.parse().ok()
+}
+
+/// Whether a node is among those that CLUSTER SLOTS names.
+fn is_shown(group: &Group, observer: usize, id: &str) -> bool {
+    let mut connection = Connection::open(group.nodes[observer].port()).expect("a node");
+    connection.send(b"CLUSTER SLOTS\r\n");
+    let (bytes, _) = connection.read().expect("a reply");
+    bytes.windows(id.len()).any(|part| part == id.as_bytes())
+}
+
+/// A replica that loads for longer than the node timeout answers all others, keeps its links, and is hidden from
+/// clients until it has its data.
+#[test]
+fn a_replica_that_loads_answers_the_bus_and_is_hidden() {
+    let arguments = ["--key-load-delay", KEY_DELAY_US];
+    let what = "a long load";
+    let Some(mut group) = Group::create_with(what, &[Kind::Russet; 6], 1, &arguments) else {
+        return;
+    };
+    group.write("k", KEYS);
+    group.wait_until_synced();
+    let primary = group.primary(|_| true);
+    let replica = group.replica_of(primary);
+    let id = group.nodes[replica].id();
+    assert!(is_shown(&group, primary, &id));
+
+    group.kill(replica);
+    restart_empty(&mut group, replica);
+    let loads = |group: &Group| {
+        group.nodes[replica]
+            .text("INFO persistence")
+            .contains("loading:1")
+    };
+    group.wait("the load to begin", loads);
+    group.wait("all to hear from it again", |group| {
+        let others = group
+            .living()
+            .filter(|node| node.port() != group.nodes[replica].port());
+        others.into_iter().all(|node| {
+            let view = node.view();
+            let seen = view.iter().find(|seen| seen.id == id);
+            seen.is_some_and(|seen| seen.is_connected && !seen.is("fail?") && !seen.is("fail"))
+        })
+    });
+    let began = Instant::now();
+    let first: Vec<_> = (0..group.nodes.len())
+        .map(|at| answered(&group, at, &id))
+        .collect();
+    let (mut last, mut hidden) = (first.clone(), false);
+    while loads(&group) {
+        for at in (0..group.nodes.len()).filter(|&at| at != replica) {
+            let view = group.nodes[at].view();
+            let seen = view.iter().find(|seen| seen.id == id).expect("it is known");
+            assert!(
+                !seen.is("fail?") && !seen.is("fail") && seen.is_connected,
+                "{seen:?}"
+            );
+            last[at] = answered(&group, at, &id);
+        }
+        hidden |= !is_shown(&group, primary, &id);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let node_timeout = Duration::from_millis(NODE_TIMEOUT.parse().expect("a number"));
+    let took = began.elapsed();
+    assert!(took > 2 * node_timeout, "the load was too short: {took:?}");
+    for at in (0..group.nodes.len()).filter(|&at| at != replica) {
+        assert!(last[at] > first[at], "node {at}: no answer in {took:?}");
+    }
+    assert!(hidden, "clients were told of it while it loaded");
+    group.wait("it to be shown again", |group| {
+        is_shown(group, primary, &id)
+    });
+    group.wait_until_well();
+    group.check();
+    group.assert_written("k", KEYS);
+}
+
+/// A replica that comes after SETSLOT learns from its primary's copy which slots are open, in both directions
+/// between russet and Valkey.
+fn copies_marks(primary: Kind, replica: Kind) {
+    let what = format!("marks from {primary:?} to {replica:?}");
+    let kinds = [primary, primary, primary, replica, replica, replica];
+    let Some(mut group) = Group::create(&what, &kinds, 1) else {
+        return;
+    };
+    let at = (0..6).find(|&at| {
+        let view = group.nodes[at].view();
+        let is_primary = view
+            .iter()
+            .any(|seen| seen.is("myself") && seen.is("master"));
+        is_primary && group.nodes[at].kind == primary && {
+            let replica_at = group.replica_of(at);
+            group.nodes[replica_at].kind == replica
+        }
+    });
+    let primary = at.expect("a primary whose replica is of the other kind");
+    let replica = group.replica_of(primary);
+    let other = (0..6).find(|&at| {
+        let view = group.nodes[at].view();
+        at != primary
+            && view
+                .iter()
+                .any(|seen| seen.is("myself") && seen.is("master"))
+    });
+    let other = other.expect("another primary");
+    let (slot, foreign) = (group.slots_of(primary).0, group.slots_of(other).0);
+    let id = group.nodes[other].id();
+    group.kill(replica);
+    for order in [
+        format!("CLUSTER SETSLOT {slot} MIGRATING {id} TIMEOUT 0"),
+        format!("CLUSTER SETSLOT {foreign} IMPORTING {id} TIMEOUT 0"),
+    ] {
+        let mut connection = Connection::open(group.nodes[primary].port()).expect("a node");
+        assert_eq!(connection.ask(&order), "+OK\r\n", "{order}");
+    }
+    restart_empty(&mut group, replica);
+    let wanted = [format!("[{slot}->-{id}]"), format!("[{foreign}-<-{id}]")];
+    group.wait("the replica to know the open slots", |group| {
+        let view = group.nodes[replica].view();
+        let mine = view.iter().find(|seen| seen.is("myself"));
+        mine.is_some_and(|seen| wanted.iter().all(|mark| seen.marks.contains(mark)))
+    });
+}
+
+#[test]
+fn marks_of_open_slots_go_with_a_copy() {
+    copies_marks(Kind::RussetValkey, Kind::RussetValkey);
+}
+
+#[test]
+fn marks_of_open_slots_come_from_valkey() {
+    copies_marks(Kind::Peer(Peer::Valkey9), Kind::RussetValkey);
+}
+
+#[test]
+fn marks_of_open_slots_go_to_valkey() {
+    copies_marks(Kind::RussetValkey, Kind::Peer(Peer::Valkey9));
+}
