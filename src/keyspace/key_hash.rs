@@ -6,7 +6,7 @@
 //! the address alone: no two arguments of a request begin at the same one, because bytes follow
 //! each argument, even an empty one.
 
-use super::slot::slot_of;
+use super::slot::SlotMemo;
 use crate::base::hash::{self, HashKeys};
 
 /// Bits of the slot, below those of the address.
@@ -49,8 +49,14 @@ impl KeyHasher {
     /// Hashes `key`. The result identifies the key as long as it stays at its address.
     #[inline]
     pub fn hash(self, key: &[u8]) -> KeyHash {
+        self.hash_with(&mut SlotMemo::default(), key)
+    }
+
+    /// The same for a key among others, which may have the same hash tag.
+    #[inline]
+    pub fn hash_with<'k>(self, slots: &mut SlotMemo<'k>, key: &'k [u8]) -> KeyHash {
         let slot = match self.has_slots {
-            true => slot_of(key),
+            true => slots.slot_of(key),
             false => NO_SLOT,
         };
         KeyHash {
@@ -91,6 +97,7 @@ fn address(key: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::slot::slot_of;
 
     #[test]
     fn a_hash_is_recognized_by_its_key() {

@@ -70,7 +70,7 @@ pub use place::{Expiry, Place};
 pub use prefixes::{PrefixFigures, PrefixRule};
 pub use restore::{KeyUse, OwnedValue};
 pub use sizes::KeySizes;
-pub use slot::{SLOTS, slot_of, slot_of_pattern};
+pub use slot::{SLOTS, SlotMemo, slot_of, slot_of_pattern};
 pub use slot_set::SlotSet;
 pub use snapshot::{Saver, Slice};
 pub use value::{AnyRef, Ref, RefMut};

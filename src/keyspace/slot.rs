@@ -3,6 +3,8 @@
 //!
 //!     hash tag    the text between the first `{` and the first `}` after it, unless it is empty
 
+use std::ops::Range;
+
 use crate::base::crc16::checksum;
 
 /// Slots of a cluster.
@@ -11,12 +13,7 @@ pub const SLOTS: usize = 16384;
 /// The slot of a key. O(length); see `base::crc16`.
 #[inline]
 pub fn slot_of(key: &[u8]) -> u16 {
-    let (crc, has_brace) = checksum(key, b'{');
-    let crc = match has_brace {
-        true => hash_tag(key).map_or(crc, |tag| checksum(tag, b'{').0),
-        false => crc,
-    };
-    crc % SLOTS as u16
+    SlotMemo::default().slot_of(key)
 }
 
 /// The slot of all keys that match a glob pattern; `None`: they may be in several. That is known of a
@@ -28,13 +25,54 @@ pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
     is_known.then(|| slot_of(plain))
 }
 
-/// The text that is hashed instead of the whole key, if there is one.
-#[cold]
-fn hash_tag(key: &[u8]) -> Option<&[u8]> {
-    let open = memchr::memchr(b'{', key)?;
-    let rest = &key[open + 1..];
-    let len = memchr::memchr(b'}', rest)?;
-    (len > 0).then(|| &rest[..len])
+/// Slots of keys of which many have the hash tag of the one before, as those of a command: a tag that comes
+/// again is compared, not hashed.
+#[derive(Default)]
+pub struct SlotMemo<'k> {
+    /// A key up to the end of its hash tag. Whatever key begins with it has that tag. Empty: none yet.
+    tagged: &'k [u8],
+    slot: u16,
+}
+
+impl<'k> SlotMemo<'k> {
+    /// As [`slot_of`].
+    #[inline]
+    pub fn slot_of(&mut self, key: &'k [u8]) -> u16 {
+        if !self.tagged.is_empty() && key.starts_with(self.tagged) {
+            return self.slot;
+        }
+        let (crc, has_brace) = checksum(key, b'{');
+        let whole = crc % SLOTS as u16;
+        match has_brace {
+            true => self.note(key).unwrap_or(whole),
+            false => whole,
+        }
+    }
+
+    /// The slot of the key's tag, if it has one, which is kept.
+    fn note(&mut self, key: &'k [u8]) -> Option<u16> {
+        let tag = hash_tag(key)?;
+        self.tagged = &key[..=tag.end];
+        self.slot = checksum(&key[tag], b'{').0 % SLOTS as u16;
+        Some(self.slot)
+    }
+}
+
+/// Where the text is that is hashed instead of the whole key, if there is one. A brace follows it.
+fn hash_tag(key: &[u8]) -> Option<Range<usize>> {
+    let start = find(b'{', key)? + 1;
+    let len = find(b'}', &key[start..])?;
+    (len > 0).then_some(start..start + len)
+}
+
+/// The first place of a byte. Keys are mostly short, and a tag stands near their beginning: a call of memchr
+/// costs more than it saves there.
+#[inline]
+fn find(byte: u8, text: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let near = &text[..text.len().min(SHORT)];
+    let found = near.iter().position(|at| *at == byte);
+    found.or_else(|| memchr::memchr(byte, &text[near.len()..]).map(|at| at + near.len()))
 }
 
 #[cfg(test)]
@@ -73,6 +111,31 @@ mod tests {
         for key in [&b"foo{}{bar}"[..], b"foo{bar", b"foo}bar{", b"{}", b"{"] {
             assert_eq!(slot_of(key), whole(key));
         }
+    }
+
+    #[test]
+    fn a_tag_that_comes_again_has_its_slot() {
+        let long = [&[b'x'; 40][..], b"{tag}", &[b'y'; 40]].concat();
+        let keys: [&[u8]; 13] = [
+            b"{tag}1",
+            b"{tag}2",
+            b"{tag}",
+            b"{ta",
+            b"{tag",
+            b"plain",
+            b"{tag}3",
+            b"{}{tag}",
+            b"{tag}{}",
+            b"{tags}1",
+            b"a{tags}1",
+            b"{tags}2",
+            &long,
+        ];
+        let mut memo = SlotMemo::default();
+        for key in keys.iter().chain(&keys) {
+            assert_eq!(memo.slot_of(key), slot_of(key), "{}", key.escape_ascii());
+        }
+        assert_eq!(memo.slot_of(&long), whole(b"tag"));
     }
 
     #[test]

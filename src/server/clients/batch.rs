@@ -12,7 +12,7 @@ use crate::base::float::parse_double;
 use crate::base::text::is_same;
 use crate::command::Within;
 use crate::command::table::{CommandTable, Row};
-use crate::keyspace::{DbIndex, KeyHash, Keyspace};
+use crate::keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
 use crate::resp::{Apart, Args, Bounds, Progress, ProtocolError, Source, Span, Step, step};
 use crate::types::Inner;
 
@@ -169,9 +169,9 @@ impl Batch {
         *last = Some((spans[0], row));
         let first_hash = self.hashes.len();
         if let Some(row) = row {
-            let hasher = keyspace.hasher();
+            let (hasher, mut slots) = (keyspace.hasher(), SlotMemo::default());
             for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
-                let key = hasher.hash(args.at(at));
+                let key = hasher.hash_with(&mut slots, args.at(at));
                 keyspace.prefetch_directory(db, key);
                 self.hashes.push(key);
             }
