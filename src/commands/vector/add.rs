@@ -100,7 +100,9 @@ fn add_planned(
 /// How long the search for the neighbours of a new element takes, about.
 fn nanos(content: &Content, ef: usize) -> usize {
     let (parameters, len) = (content.parameters(), content.len());
-    let distances = ef.saturating_mul(usize::from(parameters.m)).min(len);
+    // Of the links of a node about half lead to others that have been met.
+    let distances = ef.saturating_mul(usize::from(parameters.m)) / 2;
+    let distances = distances.min(len);
     searches::nanos(parameters, len, distances)
 }
 

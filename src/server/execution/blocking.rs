@@ -187,10 +187,11 @@ impl Engine {
         }
     }
 
-    /// Goes on with a search of a vector set where there is no thread for it.
-    pub(in crate::server) fn search_on(&mut self) {
+    /// Goes on with a search of a vector set; `is_idle`: the turn has had nothing else to do.
+    pub(in crate::server) fn search_on(&mut self, is_idle: bool) {
         if self.server.searches.has_slices() {
-            self.server.searches.run_slice();
+            let turn = self.server.stats.turns;
+            self.server.searches.run_slice(turn, is_idle);
             self.serve_searches();
         }
     }

@@ -1,22 +1,26 @@
-//! Searches of large vector sets, off the loop: by worker threads (`vset-threads`), or without any in
-//! slices between turns.
+//! Searches of large vector sets, in slices: by the loop in turns that bring nothing else, and by worker
+//! threads (`vset-threads`).
 //!
-//! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). A worker
-//! holds the set's lock for a slice at a time, so that a writer waits for no longer. When the search
-//! ends the loop is woken, and the command runs again with the [`Answer`]. Workers take turns with the
-//! searches: one that takes long delays the others by no more than its share.
+//! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). If the
+//! loop's next turn has no event, the loop itself runs a slice, and so on from turn to turn: the vectors
+//! are then in the cache of the processor that will link the new node, and no thread has to be woken,
+//! which takes as long as a short search. A search that waits while the loop has something to do, or
+//! beside another one, is for the workers. When it ends the command runs again with the [`Answer`].
+//!
+//! A worker holds the set's lock for a slice at a time, so that a writer waits for no longer. Workers
+//! take turns with the searches: one that takes long delays the others by no more than its share.
 //!
 //! Invariants
 //!   1. An answer is only taken by the client that waits for it: tickets are not used twice.
 //!   2. A search whose [`Ticket`] is dropped ends at its next slice, without an answer.
 //!
-//! Cost: two wake-ups and the second run of the command, some 20 us of CPU. So each turn of the loop
-//! runs some searches at once, as far as they are short.
+//! Cost: the second run of the command, and with a worker two wake-ups, some 40 us of CPU. So each turn
+//! of the loop runs some searches at once, as far as they are short.
 //!
 //! [`Until::Search`]: crate::server::clients::blocked::Until
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::base::{clock, threads};
@@ -70,6 +74,8 @@ struct Job {
     set: VectorSet,
     work: Work,
     is_dropped: Arc<AtomicBool>,
+    /// The turn of the loop that it began in.
+    turn: u64,
 }
 
 /// See the module.
@@ -90,6 +96,8 @@ pub struct Searches {
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
+    /// Jobs in the queue, for the loop to see without the lock.
+    waiting: AtomicUsize,
     /// There is a job, or one worker too many.
     has_news: Condvar,
     ended: Mutex<Vec<Ended>>,
@@ -107,7 +115,7 @@ struct Queue {
 const SLICE_NANOS: usize = 60_000;
 /// A distance of short vectors if most of them are in no cache, if all may be, and of each further 16
 /// bytes.
-const DISTANCE_NANOS: usize = 80;
+const DISTANCE_NANOS: usize = 50;
 const CACHED_NANOS: usize = 20;
 /// Bytes of vectors that may be in a cache.
 const CACHED_BYTES: usize = 1 << 20;
@@ -162,6 +170,7 @@ impl Searches {
         set: VectorSet,
         work: Work,
         threads: usize,
+        turn: u64,
     ) -> Ticket {
         self.next += 1;
         let ticket = Ticket::new(self.next);
@@ -175,10 +184,10 @@ impl Searches {
             set,
             work,
             is_dropped: ticket.is_dropped(),
+            turn,
         };
         self.adjust(threads);
-        self.shared.queue().jobs.push_back(job);
-        self.shared.has_news.notify_one();
+        self.shared.add(job);
         ticket
     }
 
@@ -205,18 +214,29 @@ impl Searches {
         self.shared.has_news.notify_all();
     }
 
-    /// Whether the loop itself has searches to go on with.
+    /// Whether searches wait that the loop can go on with.
     pub fn has_slices(&self) -> bool {
-        self.threads == 0 && !self.shared.queue().jobs.is_empty()
+        self.shared.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Goes on with a search, where there are no workers.
-    pub fn run_slice(&mut self) {
-        let job = self.shared.queue().jobs.pop_front();
-        if let Some(job) = job
-            && let Some(job) = self.shared.run_share(job, 1)
-        {
-            self.shared.queue().jobs.push_back(job);
+    /// Goes on with a search if the loop has nothing else to do in this turn (`is_idle`) or there are
+    /// no workers; else leaves to them what has waited for a turn.
+    pub fn run_slice(&mut self, turn: u64, is_idle: bool) {
+        if !is_idle && self.threads > 0 {
+            let began = self.shared.queue().jobs.front().map(|job| job.turn);
+            if began.is_some_and(|began| began != turn) {
+                self.shared.has_news.notify_one();
+            }
+            return;
+        }
+        let Some(job) = self.shared.take(&mut self.shared.queue()) else {
+            return;
+        };
+        if self.threads > 0 && self.has_slices() {
+            self.shared.has_news.notify_one();
+        }
+        if let Some(job) = self.shared.run_share(job, 1) {
+            self.shared.add(job);
         }
     }
 
@@ -241,11 +261,23 @@ impl Shared {
         lock(&self.queue)
     }
 
+    fn add(&self, job: Job) {
+        let mut queue = self.queue();
+        queue.jobs.push_back(job);
+        self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
+    }
+
+    fn take(&self, queue: &mut Queue) -> Option<Job> {
+        let job = queue.jobs.pop_front();
+        self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
+        job
+    }
+
     /// The work of a thread.
     fn work(&self, wake: Option<&Wake>) {
         while let Some(job) = self.next_job() {
             match self.run_share(job, SLICES_PER_SHARE) {
-                Some(job) => self.queue().jobs.push_back(job),
+                Some(job) => self.add(job),
                 None => {
                     if let Some(wake) = wake {
                         wake();
@@ -263,7 +295,7 @@ impl Shared {
                 queue.running -= 1;
                 return None;
             }
-            if let Some(job) = queue.jobs.pop_front() {
+            if let Some(job) = self.take(&mut queue) {
                 return Some(job);
             }
             let waited = self.has_news.wait(queue);

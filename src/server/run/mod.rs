@@ -215,12 +215,14 @@ impl Loop {
         self.events = events;
         self.sleeper.gather.judge();
         self.accept_waiting();
-        for id in std::mem::take(&mut self.engine.server.turn.ready) {
+        let ready = std::mem::take(&mut self.engine.server.turn.ready);
+        let has_time = idle && ready.is_empty();
+        for id in ready {
             self.go_on(id);
         }
         self.shake_hands();
         self.timers();
-        self.engine.search_on();
+        self.engine.search_on(has_time);
         self.drive_upstream();
         self.drive_sentinel();
         self.drive_cluster();

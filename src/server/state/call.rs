@@ -235,7 +235,8 @@ impl Call<'_> {
     /// with the answer.
     pub fn block_on_search(&mut self, set: VectorSet, work: Work) {
         let threads = self.server.config.vset_threads as usize;
-        let ticket = (self.server.searches).begin(self.client.id, set, work, threads);
+        let turn = self.server.stats.turns;
+        let ticket = (self.server.searches).begin(self.client.id, set, work, threads, turn);
         self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
     }
 
