@@ -60,6 +60,7 @@ fn replies_keep_their_order_beside_searches_off_the_loop() {
             all.extend(search("k", &[b"COUNT", b"1"]));
             all.extend(add("k", &format!("{threads}:{at}"), at * 7919));
             all.extend(command(&["VCARD", "k"]));
+            all.extend(command(&["VRANGE", "k", "[e1000", "+", "2"]));
             all.extend(command(&["ECHO", &at.to_string()]));
         }
         c.send(&all);
@@ -67,6 +68,7 @@ fn replies_keep_their_order_beside_searches_off_the_loop() {
             assert!(c.reply().starts_with(b"*1\r\n"));
             assert_eq!(c.reply(), b":1\r\n");
             assert_eq!(c.reply(), format!(":{}\r\n", before + at + 1).as_bytes());
+            assert_eq!(c.reply(), b"*2\r\n$5\r\ne1000\r\n$5\r\ne1001\r\n");
             assert!(c.reply().ends_with(format!("\r\n{at}\r\n").as_bytes()));
         }
     }
@@ -151,4 +153,30 @@ fn the_log_and_replicas_have_updates_too() {
         assert_eq!(server.connect().ask("DEBUG RELOAD"), "+OK\r\n");
         assert!(same(&server, &before), "{preamble}");
     }
+}
+
+/// Regression: without a preamble the set was one RESTORE, which this start refuses.
+#[test]
+fn a_log_without_preamble_holds_a_set_longer_than_a_bulk_may_be() {
+    const BULK_MAX: &str = "1mb";
+    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+    let mut server = Daemon::start(&[&args[..], &["--proto-max-bulk-len", BULK_MAX]].concat());
+    let mut c = server.connect();
+    fill(&mut c, "k");
+    let long = "name".repeat(500);
+    for at in 0..LEN / 3 {
+        c.send(&add("k", &format!("{long}{at}"), at * 3));
+        assert_eq!(c.reply(), b":1\r\n");
+    }
+    c.send(&command(&["DUMP", "k"]));
+    assert!(c.reply().len() > 2 << 20);
+    assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
+    wait_until("the rewrite to end", || {
+        server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+    });
+    let seen = |c: &mut Connection| [c.ask("DEBUG DIGEST"), c.ask("VLINKS k e7 WITHSCORES")];
+    let before = seen(&mut c);
+    server.kill();
+    server.restart();
+    assert_eq!(seen(&mut server.connect()), before);
 }

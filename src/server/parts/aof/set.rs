@@ -9,11 +9,13 @@ use super::{Aof, AofState, time};
 use crate::base::clock::Now;
 use crate::base::crc64;
 use crate::config::{AppendFsync, Config, system_text};
+use crate::keyspace::Keyspace;
 use crate::persistence::aof::{
     BaseForm, Log, Manifest, Names, OpenError, Owner, Retain, Rules, Sealed, SyncPolicy,
 };
 use crate::persistence::rdb;
 use crate::replication::{ReplOffset, Stream};
+use crate::types::Type;
 
 pub(super) const OFF: &str = "the append only file is off";
 
@@ -38,8 +40,12 @@ impl Aof {
     }
 
     /// The form of a base.
-    pub(in crate::server) fn base_form(config: &Config) -> BaseForm {
-        match config.aof_use_rdb_preamble {
+    ///
+    /// A graph of vectors is a snapshot whatever the setting: no commands make the same one again, but
+    /// for RESTORE, whose payload may be longer than a bulk may be.
+    pub(in crate::server) fn base_form(config: &Config, keyspace: &Keyspace) -> BaseForm {
+        let has_graphs = config.rdb_version == 0 && keyspace.any_of(Type::VectorSet);
+        match config.aof_use_rdb_preamble || has_graphs {
             true => BaseForm::Rdb,
             false => BaseForm::Commands,
         }
@@ -202,9 +208,8 @@ fn retain(config: &Config) -> Retain {
 
 /// The content of an empty base.
 fn empty_base(config: &Config, now: &Now) -> (BaseForm, Vec<u8>) {
-    let form = Aof::base_form(config);
-    if form == BaseForm::Commands {
-        return (form, Vec::new());
+    if !config.aof_use_rdb_preamble {
+        return (BaseForm::Commands, Vec::new());
     }
     let version = match config.rdb_version {
         0 => rdb::VERSION_USUAL,
@@ -219,5 +224,5 @@ fn empty_base(config: &Config, now: &Now) -> (BaseForm, Vec<u8>) {
     let mut bytes = writer.take(Vec::new());
     let crc = crc64::update(0, &bytes);
     bytes.extend_from_slice(&crc.to_le_bytes());
-    (form, bytes)
+    (BaseForm::Rdb, bytes)
 }

@@ -137,7 +137,7 @@ impl Server {
         };
         let target = Target::new(What::Base {
             names,
-            form: Aof::base_form(&self.config),
+            form: Aof::base_form(&self.config, keyspace),
             unix_s: self.now.unix_s(),
         });
         let begun = self.begin_snapshot(keyspace, vec![target]);
