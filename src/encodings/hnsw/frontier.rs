@@ -60,6 +60,10 @@ impl Pool {
         &self.sorted
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.sorted.capacity() * size_of::<Near>()
+    }
+
     /// Adds a node unless `limit` better ones are there. Returns whether it is the next to expand.
     #[inline]
     pub(super) fn offer(&mut self, near: Near) -> bool {
@@ -137,6 +141,10 @@ impl Queues {
         self.candidates.clear();
         self.results.clear();
         self.limit = limit;
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        (self.candidates.capacity() + self.results.capacity()) * size_of::<Near>()
     }
 
     /// Returns whether `near` would be among the results.
@@ -221,6 +229,10 @@ impl Visited {
         }
         self.met.truncate(end);
         &self.met[start..]
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.words.capacity() * 8 + self.met.capacity() * 4
     }
 
     /// Makes room for the numbers below `slots`.

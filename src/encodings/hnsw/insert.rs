@@ -30,6 +30,12 @@ impl Recent {
         self.added += 1;
     }
 
+    pub(super) fn rename(&mut self, old: u32, new: u32) {
+        for id in self.ids.iter_mut().filter(|id| **id == old) {
+            *id = new;
+        }
+    }
+
     /// Returns what was added after `added` nodes were, as far as it is known.
     fn since(&self, added: u64) -> impl Iterator<Item = u32> + '_ {
         let from = added.max(self.added.saturating_sub(RECENT as u64));
@@ -56,18 +62,13 @@ pub struct Placement {
 impl Placement {
     /// Plans a node at `level` ([`super::random_level`]), from the `ef` nearest nodes.
     pub fn new(query: Query, level: u8, ef: usize) -> Placement {
-        Placement::with_scratch(Scratch::default(), query, level, ef)
-    }
-
-    /// As [`Placement::new`], with the memory of an earlier search.
-    pub fn with_scratch(scratch: Scratch, query: Query, level: u8, ef: usize) -> Placement {
         assert!(usize::from(level) <= LEVEL_MAX);
         Placement {
             query,
             level: usize::from(level),
             ef: ef.max(1),
             descent: Descent::new(),
-            scratch,
+            scratch: Scratch::get(),
             found: vec![(0, Vec::new()); usize::from(level) + 1],
             added: None,
             done: false,
@@ -103,11 +104,6 @@ impl Placement {
             self.descent
                 .down(index, &mut self.scratch, ef_at(level - 1));
         }
-    }
-
-    /// Ends the plan, and returns its memory.
-    pub fn into_scratch(self) -> Scratch {
-        self.scratch
     }
 
     /// Takes what was found at each level, as it is now, with what was added since; without
@@ -209,9 +205,8 @@ impl Index {
         if !levels[0].is_empty() || self.entry_point().is_none() {
             return levels;
         }
-        let scratch = std::mem::take(&mut placement.scratch);
         let (query, level) = (placement.query.clone(), placement.level as u8);
-        *placement = Placement::with_scratch(scratch, query, level, placement.ef);
+        *placement = Placement::new(query, level, placement.ef);
         while placement.step(self, usize::MAX) == Progress::More {}
         placement.candidates(self, except)
     }

@@ -19,6 +19,33 @@ impl Index {
         payload
     }
 
+    /// Gives up to `most` numbers back if most are free, with the memory of whole chunks. `moved` gets
+    /// the new number and the payload of each node that has another number now; a search under way
+    /// may miss such a node.
+    ///
+    /// O(M^2) for each number. Four of them after each removal keep pace with removals.
+    pub fn compact(&mut self, most: usize, mut moved: impl FnMut(NodeId, u64)) {
+        for _ in 0..most {
+            if !self.store.is_thin() {
+                return;
+            }
+            let generation = self.changed();
+            let Some((old, new)) = self.store.drop_last(generation) else {
+                continue;
+            };
+            for level in 0..=self.store.level(new) {
+                for link in self.store.links(new, level).to_vec() {
+                    self.store.rename_link(link, level, old, new);
+                }
+            }
+            if self.entry == old {
+                self.entry = new;
+            }
+            self.recent.rename(old, new);
+            moved(NodeId(new), self.store.payload(new));
+        }
+    }
+
     /// Takes a node out of the graph, and mends what it held together.
     pub(super) fn detach(&mut self, id: u32) {
         let level = self.store.level(id);
@@ -134,7 +161,7 @@ impl Index {
     /// Links a node that has no links left at a level with what a search finds.
     fn link_anew(&mut self, id: u32, level: usize) {
         let query = self.query_of(NodeId(id));
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::get();
         let mut descent = Descent::new();
         let ef_at = |at| if at == level { EF_CONSTRUCTION } else { 1 };
         if !descent.resume(self, query.record(), &mut scratch, ef_at) {

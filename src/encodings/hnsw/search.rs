@@ -1,5 +1,7 @@
 //! Searches, in steps between which the index may change.
 
+use std::cell::RefCell;
+
 use super::frontier::{Near, Pool, Queues, Visited};
 use super::store::NONE;
 use super::{Index, NodeId, Query};
@@ -29,16 +31,60 @@ pub struct Found {
     pub payload: u64,
 }
 
-/// The memory of a search, to be used again by the next: one bit per node of the index, and
-/// some words per result and per node visited.
-#[derive(Debug, Default)]
-pub struct Scratch {
+/// The memory of a search: one bit per node of the index, and some words per result and per node
+/// visited. The thread's next one uses it again: clean pages for it may cost more than a short
+/// search.
+#[derive(Debug)]
+pub(super) struct Scratch {
     visited: Visited,
     pub(super) pool: Pool,
     queues: Queues,
 }
 
+type Parts = (Visited, Pool, Queues);
+
+thread_local! {
+    static SPARE: RefCell<Vec<Parts>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a thread keeps: so many, each for indexes of up to some millions of nodes.
+const SPARE_MAX: usize = 2;
+const SPARE_BYTES_MAX: usize = 1 << 20;
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let parts = (
+            std::mem::take(&mut self.visited),
+            std::mem::take(&mut self.pool),
+            std::mem::take(&mut self.queues),
+        );
+        if parts.0.bytes() + parts.1.bytes() + parts.2.bytes() > SPARE_BYTES_MAX {
+            return;
+        }
+        // The thread may be ending: then there is nowhere to keep it.
+        let _ = SPARE.try_with(|spare| {
+            if let Ok(mut spare) = spare.try_borrow_mut()
+                && spare.len() < SPARE_MAX
+            {
+                spare.push(parts);
+            }
+        });
+    }
+}
+
 impl Scratch {
+    /// Returns empty memory, of an earlier search if there is some.
+    pub(super) fn get() -> Scratch {
+        let (visited, mut pool, mut queues) = (SPARE.with_borrow_mut(Vec::pop)).unwrap_or_default();
+        pool.reset(0);
+        queues.reset(0);
+        Scratch {
+            visited,
+            pool,
+            queues,
+        }
+    }
+
     /// Starts a walk at a level from what the pool holds already.
     fn revisit(&mut self, slots: u32) {
         self.visited.reset(slots);
@@ -221,7 +267,7 @@ impl Search {
             heaps: filter_ef.is_some() || ef > POOL_MAX,
             heaps_begun: false,
             expanded: 0,
-            scratch: Scratch::default(),
+            scratch: Scratch::get(),
         }
     }
 
@@ -368,8 +414,8 @@ fn found(index: &Index, version: u32, near: &[Near]) -> Vec<Found> {
 pub struct Scan {
     query: Query,
     best: Queues,
-    /// The next number to look at.
-    next: u32,
+    /// The numbers below are still to be looked at: downwards, as [`Index::compact`] moves nodes.
+    end: u32,
     version: u32,
 }
 
@@ -381,7 +427,7 @@ impl Scan {
         Scan {
             query,
             best,
-            next: 0,
+            end: index.store.slots(),
             version: index.version,
         }
     }
@@ -409,11 +455,10 @@ impl Scan {
             });
             self.version = index.version;
         }
-        let slots = index.store.slots();
         let mut left = budget.max(1);
-        while self.next < slots && left > 0 {
-            let id = self.next;
-            self.next += 1;
+        while self.end > 0 && left > 0 {
+            self.end -= 1;
+            let id = self.end;
             left -= 1;
             if !index.store.is_live(id) {
                 continue;
@@ -433,9 +478,9 @@ impl Scan {
             }
             self.best.add_result(near);
         }
-        match self.next < slots {
-            true => Progress::More,
-            false => Progress::Done,
+        match self.end {
+            0 => Progress::Done,
+            _ => Progress::More,
         }
     }
 

@@ -12,7 +12,9 @@
 //! make such ones.
 //!
 //! Growth adds chunks and copies nothing but the last, while it is not yet a whole chunk.
-//! Numbers of removed nodes are used again, the last freed first.
+//! Numbers of removed nodes are used again, the last freed first. If less than half of the numbers
+//! are in use, the nodes with the highest ones are moved to free ones, and the last chunks freed;
+//! towers stay where they are.
 
 use super::query::{Stored, fill_record};
 use super::{LEVEL_MAX, Parameters};
@@ -37,7 +39,7 @@ pub(super) const NODES_MAX: usize = (1 << 31) - 1;
 #[derive(Clone, Debug)]
 struct Head {
     uid: u64,
-    /// The owner's word. Of a free number: the next free one.
+    /// The owner's word.
     payload: u64,
     l2: f32,
     generation: u32,
@@ -60,7 +62,8 @@ pub(super) struct Store {
     shift: u32,
     /// Numbers given out, free ones among them.
     slots: u32,
-    free: u32,
+    /// Every free number, and some that are no longer: in use again, or not below `slots`.
+    free: Vec<u32>,
     live: u32,
     heads: Vec<Vec<Head>>,
     records: Vec<Vec<u8>>,
@@ -84,7 +87,7 @@ impl Store {
             record_bytes,
             shift,
             slots: 0,
-            free: NONE,
+            free: Vec::new(),
             live: 0,
             heads: Vec::new(),
             records: Vec::new(),
@@ -302,15 +305,8 @@ impl Store {
     /// Makes a node without links, and returns its number.
     pub(super) fn add(&mut self, node: NewNode<'_>) -> u32 {
         debug_assert!(usize::from(node.level) <= LEVEL_MAX);
-        let id = if self.free == NONE {
-            self.grow()
-        } else {
-            self.free
-        };
+        let id = self.take_free().unwrap_or_else(|| self.grow());
         let (chunk, at) = self.place(id);
-        if self.free != NONE {
-            self.free = self.heads[chunk][at].payload as u32;
-        }
         self.live += 1;
         self.live_in_chunk[chunk] += 1;
         self.heads[chunk][at].payload = node.payload;
@@ -366,14 +362,92 @@ impl Store {
             self.set_links(id, level, &[], 0);
         }
         self.free_tower(id);
-        let next = self.free;
+        self.set_free(id);
+    }
+
+    fn set_free(&mut self, id: u32) {
         let (chunk, at) = self.place(id);
-        let head = &mut self.heads[chunk][at];
-        head.level = FREE;
-        head.payload = u64::from(next);
-        self.free = id;
+        self.heads[chunk][at].level = FREE;
         self.live -= 1;
         self.live_in_chunk[chunk] -= 1;
+        self.free.push(id);
+        let stale = self.free.len() - (self.slots - self.live) as usize;
+        if stale > self.slots as usize / 2 + 64 {
+            self.free.clear();
+            let mut free = std::mem::take(&mut self.free);
+            free.extend((0..self.slots).filter(|&id| !self.is_live(id)));
+            free.shrink_to(free.len() * 2);
+            self.free = free;
+        }
+    }
+
+    fn take_free(&mut self) -> Option<u32> {
+        while let Some(id) = self.free.pop() {
+            if id < self.slots && !self.is_live(id) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Whether so many numbers are free that nodes are to be moved: more than the half, and a chunk.
+    pub(super) fn is_thin(&self) -> bool {
+        self.slots - self.live > self.live + (1 << self.shift)
+    }
+
+    /// Gives up the highest number: its node, if there is one, gets a free number, with this
+    /// generation. Returns both of its numbers.
+    pub(super) fn drop_last(&mut self, generation: u32) -> Option<(u32, u32)> {
+        let last = self.slots.checked_sub(1)?;
+        let moved = match self.is_live(last) {
+            true => Some((last, self.move_to_free(last, generation)?)),
+            false => None,
+        };
+        let (chunk, at) = self.place(last);
+        self.slots = last;
+        self.heads[chunk].truncate(at);
+        self.records[chunk].truncate(at * self.record_bytes);
+        self.links[chunk].truncate(at * self.parameters.links_max(0));
+        if at == 0 {
+            self.heads.pop();
+            self.records.pop();
+            self.links.pop();
+            self.live_in_chunk.pop();
+        }
+        moved
+    }
+
+    /// Moves a node, with its links, to a free number; `None` if there is none. Others' links still
+    /// have its old number.
+    fn move_to_free(&mut self, from: u32, generation: u32) -> Option<u32> {
+        let to = self.take_free()?;
+        let ((old_chunk, old), (chunk, at)) = (self.place(from), self.place(to));
+        self.heads[chunk][at] = Head {
+            generation,
+            ..self.heads[old_chunk][old].clone()
+        };
+        let record = self.record(from).to_vec();
+        let start = at * self.record_bytes;
+        self.records[chunk][start..start + self.record_bytes].copy_from_slice(&record);
+        // A wide list goes with its block.
+        let links = self.block(from, 0).to_vec();
+        self.block_mut(to, 0).copy_from_slice(&links);
+        self.live += 1;
+        self.live_in_chunk[chunk] += 1;
+        self.set_free(from);
+        Some(to)
+    }
+
+    /// Replaces a link of a node by another one.
+    pub(super) fn rename_link(&mut self, id: u32, level: usize, old: u32, new: u32) {
+        let block = self.block_mut(id, level);
+        let links = match wide_list(block) {
+            Some(list) => &mut self.wide[list].links[..],
+            None => block,
+        };
+        if let Some(link) = links.iter_mut().find(|link| **link == old) {
+            *link = new;
+        }
     }
 
     /// Makes room for one more node, and returns its number.
@@ -396,7 +470,7 @@ impl Store {
         }
         self.heads[chunk].push(Head {
             uid: 0,
-            payload: u64::from(NONE),
+            payload: 0,
             l2: 0.0,
             generation: 0,
             tower: NONE,
@@ -450,6 +524,7 @@ impl Store {
             + held(&self.records)
             + held(&self.links)
             + self.live_in_chunk.capacity() * 4
+            + self.free.capacity() * 4
             + held(&self.towers.chunks)
             + self.towers.bytes_of_lists()
             + wide

@@ -305,9 +305,20 @@ impl Model {
                     .push(Scan::new(&self.index, query, 1 + below(rng, 10)));
             }
             88..94 => self.step_searches(rng),
-            94..96 => self.index = self.index.clone(),
+            94 => self.index = self.index.clone(),
+            95 => self.compact(1 + below(rng, 20)),
             _ => self.save_and_load(),
         }
+    }
+
+    fn compact(&mut self, most: usize) {
+        let vectors = &mut self.vectors;
+        self.index.compact(most, |id, payload| {
+            let is_it = |(_, entry): &(&NodeId, &(u64, Vec<f32>))| entry.0 == payload;
+            let old = *vectors.iter().find(is_it).unwrap().0;
+            let entry = vectors.remove(&old).unwrap();
+            assert!(vectors.insert(id, entry).is_none());
+        });
     }
 
     fn step_searches(&mut self, rng: &mut SmallRng) {
@@ -588,6 +599,60 @@ fn an_index_whose_blocks_have_moved_is_the_same() {
     assert!(mover.moved > 3, "{}", mover.moved);
     index.check_invariants().unwrap();
     assert_eq!(exact(&index, &Query::new(&p, &vectors[0]), 600), before);
+}
+
+#[test]
+fn memory_is_given_back_after_removals_and_the_rest_is_found() {
+    let mut rng = SmallRng::seed_from_u64(12);
+    let p = parameters(64, Quantization::Q8, 16);
+    let vectors: Vec<_> = (0..3000).map(|_| vector(&mut rng, 64)).collect();
+    let mut index = build(&p, &vectors, 10);
+    let before = index.bytes();
+    let mut nodes: HashMap<u64, NodeId> = index.iter().map(|id| (index.payload(id), id)).collect();
+    for payload in 0..2700 {
+        index.remove(nodes[&payload]);
+        index.compact(4, |id, payload| {
+            nodes.insert(payload, id);
+        });
+    }
+    index.check_invariants().unwrap();
+    let after = index.bytes();
+    assert!(after < before / 2, "{before} bytes before, {after} after");
+    for payload in 2700..3000 {
+        let query = Query::new(&p, &vectors[payload as usize]);
+        assert_eq!(index.vector(nodes[&payload]), query.vector());
+        let found = finish(&index, Search::new(query, 50));
+        assert_eq!(found[0].payload, payload);
+    }
+    for payload in 2700..3000 {
+        index.remove(nodes[&payload]);
+        index.compact(usize::MAX, |id, payload| {
+            nodes.insert(payload, id);
+        });
+    }
+    index.insert(Query::new(&p, &vectors[0]), 0, 10, 1);
+    index.check_invariants().unwrap();
+}
+
+/// A scan looks downwards, and compaction moves nodes downwards.
+#[test]
+fn a_scan_misses_no_node_that_is_moved_meanwhile() {
+    let mut rng = SmallRng::seed_from_u64(13);
+    let p = parameters(8, Quantization::F32, 4);
+    let vectors: Vec<_> = (0..2000).map(|_| vector(&mut rng, 8)).collect();
+    let mut index = build(&p, &vectors, 11);
+    for id in index.iter().collect::<Vec<_>>() {
+        if !index.payload(id).is_multiple_of(5) {
+            index.remove(id);
+        }
+    }
+    let mut scan = Scan::new(&index, Query::new(&p, &vectors[0]), 2000);
+    while scan.step(&index, 10, None) == Progress::More {
+        index.compact(17, |_, _| ());
+    }
+    let mut found: Vec<u64> = scan.results(&index).iter().map(|f| f.payload).collect();
+    found.sort_unstable();
+    assert!(found.into_iter().eq((0..2000).step_by(5)));
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub struct Content {
     is_gone: bool,
 }
 
+/// Numbers of nodes that a removal may give back: it keeps pace if half of them are still in use.
+const COMPACTED: usize = 4;
+
 /// What adding an element did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
@@ -139,6 +142,11 @@ impl Content {
             return false;
         };
         self.index.remove(node);
+        let elements = &mut self.elements;
+        self.index.compact(COMPACTED, |node, payload| {
+            // SAFETY: invariant 1.
+            unsafe { elements.move_node(payload, node) }
+        });
         true
     }
 

@@ -84,6 +84,15 @@ impl Elements {
         unsafe { element::set_node(word, node) };
     }
 
+    /// Says which node the element that a payload points to has now.
+    ///
+    /// # Safety
+    /// The payload is the word of an element in this table.
+    pub unsafe fn move_node(&mut self, payload: u64, node: NodeId) {
+        // SAFETY: alive, and the table is exclusive.
+        unsafe { element::set_node(Word::from_raw(payload), node) };
+    }
+
     /// Changes the attributes of an element; returns its node and the node's new payload. `None`:
     /// there is no such element.
     pub fn set_attributes(&mut self, name: &[u8], attributes: &[u8]) -> Option<(NodeId, u64)> {
