@@ -29,17 +29,19 @@ use crate::keyspace::ClientId;
 use crate::persistence::background::Wake;
 use crate::server::clients::blocked::Ticket;
 use crate::types::VectorSet;
-use crate::types::vector_set::{Inquiry, Parameters, Placement, Progress};
+use crate::types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
 
 /// What is searched for.
 pub enum Work {
     Inquiry(Box<Inquiry>),
     Placement(Box<Placement>),
+    Names(Box<Names>),
 }
 
 /// How a search ended.
 pub enum Answer {
     Hits(Vec<Hit>),
+    Names(Vec<Box<[u8]>>),
     /// With the set that it was planned for.
     Planned(Box<Placement>, VectorSet),
     /// The set has been removed: the command must start again.
@@ -121,6 +123,8 @@ const CACHED_NANOS: usize = 20;
 const CACHED_BYTES: usize = 1 << 20;
 /// A turn of the loop searches for no longer than this itself.
 const TURN_NANOS: usize = 200_000;
+/// A look at a name.
+const NAME_NANOS: usize = 60;
 /// Slices after which the next search has its turn.
 const SLICES_PER_SHARE: usize = 8;
 
@@ -132,6 +136,11 @@ fn distance_nanos(parameters: &Parameters, len: usize) -> usize {
         false => DISTANCE_NANOS,
     };
     first + bytes / 16
+}
+
+/// How long a look at `len` names takes, about.
+pub fn names_nanos(len: usize) -> usize {
+    len.saturating_mul(NAME_NANOS)
 }
 
 /// How long a search of `distances` among `len` vectors takes, about.
@@ -335,9 +344,13 @@ impl Job {
         let progress = match &mut self.work {
             Work::Inquiry(inquiry) => inquiry.step(&content, budget),
             Work::Placement(placement) => placement.step(content.index(), budget),
+            Work::Names(names) => names.step(&content, SLICE_NANOS / NAME_NANOS),
         };
         if progress == Progress::More {
             return false;
+        }
+        if let Work::Names(names) = &mut self.work {
+            self.ended.answer = Answer::Names(names.found());
         }
         if let Work::Inquiry(inquiry) = &self.work {
             let found = inquiry.found(&content);

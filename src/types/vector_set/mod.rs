@@ -19,6 +19,7 @@ mod element;
 mod elements;
 pub mod filter;
 mod inquiry;
+mod names;
 mod projection;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use content::{Added, Content, ContentLoader};
 pub use inquiry::{Inquiry, Wanted};
+pub use names::{End, Names};
 pub use projection::Projection;
 
 use super::relocate::Relocate;

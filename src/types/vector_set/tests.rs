@@ -148,6 +148,42 @@ fn a_search_goes_on_while_its_set_changes() {
     }
 }
 
+/// What the loop and workers may do between two slices of VRANGE.
+#[test]
+fn names_that_stay_are_found_once_while_the_set_changes() {
+    let mut set = VectorSet::new(PARAMETERS, None);
+    for i in 0..500 {
+        add(&mut set, &format!("stay{i:03}"), [1.0, 2.0, i as f32], None);
+    }
+    let mut all = Names::new(End::Lowest, End::Highest, usize::MAX);
+    let mut some = Names::new(
+        End::Excluding((*b"stay100").into()),
+        End::Including((*b"stay400").into()),
+        50,
+    );
+    let mut steps = 0;
+    loop {
+        let done = [&mut all, &mut some].map(|names| names.step(&set.read(), 10));
+        if done == [Progress::Done; 2] {
+            break;
+        }
+        steps += 1;
+        add(&mut set, &format!("new{steps}"), [3.0, 2.0, 1.0], None);
+        set.write().remove(format!("new{}", steps / 2).as_bytes());
+        assert!(steps < 1000);
+    }
+    assert!(steps > 20, "{steps}");
+    let mut found = all.found();
+    found.retain(|name| name.starts_with(b"stay"));
+    let expected = |range: std::ops::Range<usize>| -> Vec<Box<[u8]>> {
+        range
+            .map(|i| format!("stay{i:03}").into_bytes().into())
+            .collect()
+    };
+    assert_eq!(found, expected(0..500));
+    assert_eq!(some.found(), expected(101..151));
+}
+
 #[test]
 fn a_shared_set_is_freed_in_steps_and_says_so() {
     let mut set = VectorSet::new(PARAMETERS, None);
@@ -165,4 +201,22 @@ fn a_shared_set_is_freed_in_steps_and_says_so() {
     while !set.free_step(10) {}
     drop(set);
     assert_eq!(shared.read().len(), 0);
+}
+
+#[test]
+fn a_set_gives_memory_back_when_most_of_it_is_removed() {
+    let mut rng = SmallRng::seed_from_u64(5);
+    let mut set = VectorSet::new(PARAMETERS, None);
+    for i in 0..5000 {
+        let vector = std::array::from_fn(|_| rng.random_range(-1.0f32..1.0));
+        add(&mut set, &i.to_string(), vector, Some(b"{}"));
+    }
+    let before = set.memory_bytes();
+    for i in 0..4500 {
+        assert!(set.write().remove(i.to_string().as_bytes()));
+    }
+    set.check_invariants();
+    let after = set.memory_bytes();
+    assert!(after < before / 4, "{before} bytes before, {after} after");
+    assert_eq!(set.read().iter().count(), 500);
 }
