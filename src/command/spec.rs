@@ -84,8 +84,8 @@ bitflags! {
         const RUNS_FUNCTION = 1 << 33;
         /// May change its keys in databases other than the client's.
         const CROSS_DB = 1 << 34;
-        /// Takes over the server or destroys its data: with `remote-admin-without-auth no`,
-        /// strangers may not run it.
+        /// Endangers the machine or takes the server over: with `remote-admin-without-auth no`,
+        /// strangers may not run it. What applications use (scripts, FLUSHALL, BGSAVE) is free.
         const TAKES_OVER = 1 << 35;
         /// Its reply is sent to the primary that this server follows (REPLCONF GETACK).
         const REPLIES_TO_PRIMARY = 1 << 36;

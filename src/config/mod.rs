@@ -40,7 +40,7 @@ pub use program::{Errand, Login, ServerAddress};
 #[cfg(any(test, feature = "testing"))]
 pub use reader::{Loaded, Sources, load};
 pub use refusal::system_text;
-pub use rewrite::replace_file;
+pub use rewrite::{check_replaceable, replace_file};
 pub(crate) use rewrite::{ForeignLines, RewriteLine};
 pub use set::Gate;
 pub use special::*;

@@ -8,13 +8,14 @@
 //! comment. Runs of empty lines become one.
 //!
 //! The file is replaced atomically: a new file beside it is written, synced and renamed over
-//! it, then the directory is synced. After a crash there is the old text or the new one.
+//! it, then the directory is synced. After a crash there is the old text or the new one. Only a
+//! regular file is replaced: a rename over `/dev/null` or a pipe would take it from all others.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::problem::FileLine;
@@ -116,6 +117,8 @@ impl Config {
     ///
     /// On an error the old file is unchanged, unless only the directory's sync failed.
     pub fn rewrite_file(&self, path: &Path, force_all: bool) -> io::Result<()> {
+        // Reading a pipe would wait for a writer.
+        check_replaceable(path)?;
         let old = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -270,8 +273,24 @@ impl Page {
     }
 }
 
-/// Replaces the file at `path` by `text` atomically.
+/// An error unless `path` is a regular file, also by a link, or missing.
+pub fn check_replaceable(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{} is not a regular file", path.display()),
+        )),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces the file at `path` by `text` atomically; the new file has the old one's mode and, if the
+/// process may give it away, its owner.
+///
+/// Refuses what is no regular file.
 pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
+    check_replaceable(path)?;
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (beside, file) = create_beside(path)?;
     let written = write_whole(file, text).and_then(|()| fs::rename(&beside, path));
@@ -287,28 +306,44 @@ pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The old file's mode, so that a password in it stays as private as it was.
-fn mode_of(path: &Path) -> u32 {
-    fs::metadata(path).map_or(0o644, |meta| meta.permissions().mode() & 0o777)
-}
-
 /// Creates a new file beside `path`. An existing one, even a link placed there by somebody, is
 /// neither followed nor replaced: another name is tried.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     const TRIES: u32 = 100;
+    let old = fs::metadata(path).ok();
+    // Until it has the old file's owner and mode, nobody else reads it: a password may be in it.
+    let mode = if old.is_some() { 0o600 } else { 0o644 };
     let mut refused = io::Error::from(io::ErrorKind::AlreadyExists);
     for n in 0..TRIES {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}-{n}.tmp", std::process::id()));
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(mode_of(path));
+        options.write(true).create_new(true).mode(mode);
         match options.open(&name) {
-            Ok(file) => return Ok((name.into(), file)),
+            Ok(file) => {
+                let kept = old.as_ref().map_or(Ok(()), |old| keep_access(&file, old));
+                if let Err(error) = kept {
+                    // The first error is the one that matters.
+                    let _ = fs::remove_file(&name);
+                    return Err(error);
+                }
+                return Ok((name.into(), file));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refused = error,
             Err(error) => return Err(error),
         }
     }
     Err(refused)
+}
+
+/// Gives a new file the old one's owner, where that is permitted, and its mode, whatever the umask.
+fn keep_access(file: &File, old: &Metadata) -> io::Result<()> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        // Only root may; the mode then stands for the process's own user and group.
+        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+    }
+    file.set_permissions(Permissions::from_mode(old.mode() & 0o777))
 }
 
 fn write_whole(mut file: File, text: &[u8]) -> io::Result<()> {
@@ -411,12 +446,42 @@ mod tests {
             text.starts_with("port 6379\n") && text.contains("\nhz 20\n"),
             "{text}"
         );
-        assert_eq!(mode_of(&path), 0o600);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(
             fs::read_dir(dir.path()).unwrap().count(),
             1,
             "no temporary file stays"
         );
+    }
+
+    /// A rewrite renamed a new file over `/dev/null`, and every program of the machine wrote into it.
+    #[test]
+    fn what_is_no_regular_file_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        for path in [&socket, &link] {
+            let error = Config::default().rewrite_file(path, false).unwrap_err();
+            assert!(error.to_string().ends_with("is not a regular file"));
+            assert!(replace_file(path, b"x").is_err());
+        }
+        assert!(!fs::metadata(&socket).unwrap().is_file());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    /// Modes that the umask would have cut (the units have 0077).
+    #[test]
+    fn the_mode_is_kept_under_any_umask() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("redis.conf");
+        for mode in [0o666, 0o664, 0o640] {
+            fs::write(&path, "port 1\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            replace_file(&path, b"port 2\n").unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, mode);
+        }
     }
 
     /// Write access to the directory must not make the server overwrite a file elsewhere.

@@ -69,6 +69,7 @@ pub use clients::client::{Client, ClientFlags, ClientKind};
 pub use clients::ending::{EndReason, Ending};
 pub use clients::fieldsets::{Fieldset, Fieldsets};
 pub use clients::table::Clients;
+pub use execution::gates::TO_STRANGERS;
 pub use execution::script::Program;
 pub use figures::histogram::Histogram;
 pub use figures::latency::EventSeries;

@@ -12,7 +12,7 @@ use crate::base::alloc;
 use crate::base::text::Printable;
 use crate::command::Flags;
 use crate::config::{
-    Check, Config, Dialect, FileLine, LogFormat, Problem, PubsubDefault, Run, system_text,
+    Check, Config, Dialect, FileLine, LogFormat, Problem, PubsubDefault, Run, Text, system_text,
 };
 use crate::net::Listener;
 use crate::net::tls::Materials;
@@ -27,6 +27,7 @@ use crate::server::process::pidfile::PidFile;
 use crate::server::process::supervised::Supervisor;
 use crate::server::run::Loop;
 use crate::server::signals::Signals;
+use crate::server::state::Server;
 use crate::server::state::call::{CommandTable, Spec};
 use crate::server::state::world::{Engine, Flow};
 use crate::server::{crash, listen, log, process, sentinel};
@@ -431,6 +432,37 @@ fn check_backlog(config: &Config) {
     }
 }
 
+/// One line about who gets in from other machines while the default user has no password.
+fn log_access(server: &Server) {
+    let config = &server.config;
+    let is_near = |word: &Text| {
+        let name = word.lossy();
+        let name = name.trim_start_matches('-');
+        let address = name.parse::<std::net::IpAddr>();
+        name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    };
+    let has_ports = config.port != 0 || config.tls_port != 0;
+    let is_far = has_ports && !config.bind.0.iter().all(is_near);
+    if !is_far || !server.acl.users.default().no_password() {
+        return;
+    }
+    match (config.protected_mode, config.remote_admin_without_auth) {
+        (true, _) => tracing::info!(
+            "No password is set: clients from other machines are refused (protected-mode). To let \
+             them in, set requirepass or users; in a closed network, protected-mode no."
+        ),
+        (false, false) => tracing::warn!(
+            "No password is set: whoever reaches this server may read, change and delete its data. \
+             Administration is refused from other machines (remote-admin-without-auth no). Set \
+             requirepass or users unless the network is closed."
+        ),
+        (false, true) => tracing::warn!(
+            "No password is set: whoever reaches this server may read, change and delete its data, \
+             and take over the server. Set requirepass or users, or remote-admin-without-auth no."
+        ),
+    }
+}
+
 /// How the service ended.
 enum ServeEnd {
     /// It was asked to stop.
@@ -497,6 +529,7 @@ fn serve(
         tracing::warn!("{why}");
         return Ok(ServeEnd::NotLoaded);
     }
+    log_access(server);
     engine.server.connections.tls.install(materials);
     let has_tcp = listeners.iter().any(|l| !l.is_unix() && !l.is_tls());
     let has_tls = listeners.iter().any(Listener::is_tls);

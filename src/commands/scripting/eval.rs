@@ -12,8 +12,7 @@ pub(super) const EVAL: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: RUNS
         .union(Flags::MAY_REPLICATE)
-        .union(Flags::RUNS_TEXT)
-        .union(Flags::TAKES_OVER),
+        .union(Flags::RUNS_TEXT),
     keys: &[KeySpec::counted(2, WRITE)],
     categories: Category::SCRIPTING,
     ..Spec::new("eval", eval)
@@ -23,8 +22,7 @@ pub(super) const EVAL_RO: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: RUNS
         .union(Flags::READONLY)
-        .union(Flags::RUNS_TEXT)
-        .union(Flags::TAKES_OVER),
+        .union(Flags::RUNS_TEXT),
     keys: &[KeySpec::counted(2, Access::READ)],
     categories: Category::SCRIPTING,
     ..Spec::new("eval_ro", eval_ro)

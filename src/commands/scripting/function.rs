@@ -6,7 +6,7 @@ use crate::commands::help;
 use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Spec};
 
-const WRITES: Flags = Flags::WRITE.union(Flags::TAKES_OVER);
+const WRITES: Flags = Flags::WRITE;
 const ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
 
 pub(super) const FUNCTION: Spec = Spec {

@@ -20,7 +20,7 @@ pub(super) const SCRIPT: Spec = Spec {
         },
         Spec {
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-            ..sub("flush", flush, Arity::AtLeast(2), Flags::TAKES_OVER)
+            ..sub("flush", flush, Arity::AtLeast(2), Flags::empty())
         },
         Spec {
             categories: Category::SCRIPTING,
@@ -32,12 +32,7 @@ pub(super) const SCRIPT: Spec = Spec {
         },
         Spec {
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-            ..sub(
-                "load",
-                load,
-                Arity::Exactly(3),
-                Flags::STALE.union(Flags::TAKES_OVER),
-            )
+            ..sub("load", load, Arity::Exactly(3), Flags::STALE)
         },
         sub("show", show, Arity::Exactly(3), Flags::STALE),
     ],

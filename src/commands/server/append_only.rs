@@ -5,8 +5,7 @@ use crate::server::{Call, CommandResult, Origin, Spec};
 
 pub(super) const BGREWRITEAOF: Spec = Spec {
     arity: Arity::Exactly(1),
-    flags: Flags::TAKES_OVER
-        .union(Flags::ADMIN)
+    flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
         .union(Flags::NO_ASYNC_LOADING),
     ..Spec::new("bgrewriteaof", rewrite)

@@ -5,7 +5,7 @@ use crate::commands::help::{self, write_help};
 use crate::config::{self, Gate, system_text};
 use crate::keyspace::KeyspaceStats;
 use crate::resp::Args;
-use crate::server::{Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, World};
+use crate::server::{Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -50,9 +50,7 @@ const CONFIG_REWRITE: Spec = Spec {
 
 const CONFIG_SET: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: CONFIG_FLAGS
-        .union(Flags::SENSITIVE)
-        .union(Flags::TAKES_OVER),
+    flags: CONFIG_FLAGS.union(Flags::SENSITIVE),
     tips: EVERYWHERE,
     is_secret,
     ..Spec::new("set", set)
@@ -154,7 +152,17 @@ fn rewrite(call: &mut Call<'_>) -> CommandResult {
     }
 }
 
-/// `CONFIG SET name value [name value ...]`: changes all of them, or none.
+/// Directives that applications set, and that endanger nothing: strangers may, too.
+const OF_APPLICATIONS: [&str; 5] = [
+    "notify-keyspace-events",
+    "maxmemory-policy",
+    "slowlog-log-slower-than",
+    "latency-monitor-threshold",
+    "latency-tracking",
+];
+
+/// `CONFIG SET name value [name value ...]`: changes all of them, or none. Strangers
+/// (`remote-admin-without-auth no`) may set only what applications do.
 ///
 /// Reply: OK once everything is in effect, such as new listening sockets or the new folder.
 fn set(call: &mut Call<'_>) -> CommandResult {
@@ -166,8 +174,15 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         keyspace,
         server,
         reply,
-        ..
+        client,
     } = call.world();
+    let is_harmless = |name: &[u8]| {
+        let mut all = OF_APPLICATIONS.iter();
+        all.any(|harmless| name.eq_ignore_ascii_case(harmless.as_bytes()))
+    };
+    if server.is_stranger(client) && !args.iter().step_by(2).all(|name| is_harmless(name)) {
+        return Err(TO_STRANGERS);
+    }
     let gate = Gate {
         protected: server.config.enable_protected_configs.allows(is_local),
         loading: server.persist.loading.in_progress(),

@@ -23,7 +23,7 @@ fn dbsize(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const FLUSHDB: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: Flags::WRITE.union(Flags::TAKES_OVER),
+    flags: Flags::WRITE,
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     ..Spec::new("flushdb", flushdb)

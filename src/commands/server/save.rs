@@ -10,8 +10,7 @@ const FAILED: CommandError = CommandError::Text("ERR");
 
 pub(super) const SAVE: Spec = Spec {
     arity: Arity::Exactly(1),
-    flags: Flags::TAKES_OVER
-        .union(Flags::ADMIN)
+    flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
         .union(Flags::NO_ASYNC_LOADING)
         .union(Flags::NO_MULTI),
@@ -40,8 +39,7 @@ fn save(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const BGSAVE: Spec = Spec {
     arity: Arity::AtLeast(1),
-    flags: Flags::TAKES_OVER
-        .union(Flags::ADMIN)
+    flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
         .union(Flags::NO_ASYNC_LOADING),
     ..Spec::new("bgsave", bgsave)

@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use rustix::fs::{Access, access};
 
-use crate::config::{replace_file, system_text};
+use crate::config::{check_replaceable, replace_file, system_text};
 use crate::sentinel::rewrite;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::state::Server;
@@ -16,6 +16,10 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
         let text = "Sentinel needs config file on disk, even if it's just a stub.  Exiting...";
         return Err(text.to_owned());
     };
+    check_replaceable(file).map_err(|error| {
+        let why = system_text(&error);
+        format!("Sentinel config file cannot be kept: {why}. Exiting...")
+    })?;
     access(file, Access::WRITE_OK).map_err(|error| {
         let why = system_text(&error.into());
         let file = file.display();

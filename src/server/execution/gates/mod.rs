@@ -255,26 +255,34 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
     CommandError::owned(format!("{CHANGED}{reason}"))
 }
 
-/// Dangerous commands are refused to an unauthenticated connection from another machine
+/// Commands that endanger the machine are refused to an unauthenticated connection from another machine
 /// (`remote-admin-without-auth no`).
 fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let client = match &asked.script {
         Some(script) => script.caller.0,
         None => &*world.client,
     };
-    if world.server.config.remote_admin_without_auth
-        || !asked.spec.flags.contains(Flags::TAKES_OVER)
-        || client.is_local()
-        || client.flags.contains(ClientFlags::PROVEN)
-    {
+    if !asked.spec.flags.contains(Flags::TAKES_OVER) || !world.server.is_stranger(client) {
         return Ok(());
     }
-    Err(Stop::Refused(CommandError::Text(
-        "DENIED this command is refused to connections from other machines that have not \
-         authenticated with a password. Set one (CONFIG SET requirepass or ACL SETUSER, from this \
-         machine, or in the configuration file) and use AUTH, or set remote-admin-without-auth \
-         to yes.",
-    )))
+    Err(Stop::Refused(TO_STRANGERS))
+}
+
+/// The refusal of what endangers the machine.
+pub const TO_STRANGERS: CommandError = CommandError::Text(
+    "DENIED this command is refused to connections from other machines that have not \
+     authenticated with a password. Set one (CONFIG SET requirepass or ACL SETUSER, from this \
+     machine, or in the configuration file) and use AUTH, or set remote-admin-without-auth \
+     to yes.",
+);
+
+impl Server {
+    /// Whether `remote-admin-without-auth no` keeps this client from what endangers the machine.
+    pub fn is_stranger(&self, client: &Client) -> bool {
+        !self.config.remote_admin_without_auth
+            && !client.is_local()
+            && !client.flags.contains(ClientFlags::PROVEN)
+    }
 }
 
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
