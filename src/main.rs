@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             print(&text, code)
         }
         Startup::Ask(errand, place) => {
-            let target = daemon::Target::from(place);
+            let target = daemon::Target::from(*place);
             let (text, code) = match errand {
                 daemon::Errand::Ping => daemon::ping(&target),
                 daemon::Errand::Doctor => daemon::doctor(&target),

@@ -41,7 +41,7 @@ pub enum Startup {
         to: PathBuf,
     },
     /// Query a running server.
-    Ask(Errand, ServerAddress),
+    Ask(Errand, Box<ServerAddress>),
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
     Print { text: String, code: i32 },
     /// Stop: the configuration does not load. See the text of `Problem` for where to print it.
@@ -101,7 +101,7 @@ pub fn start(
         Asked::CheckRdb { file, with_stats } => return Startup::CheckRdb { file, with_stats },
         Asked::CheckAof(words) => return Startup::CheckAof(words),
         Asked::Restore { from, until, to } => return Startup::Restore { from, until, to },
-        Asked::Ask(errand, place) => return place_from_file(errand, place),
+        Asked::Ask(errand, place) => return place_from_file(errand, *place),
         Asked::Text { text, code } => return print(text, code),
     };
     let line = CommandLine::parse(&arguments);
@@ -149,7 +149,7 @@ fn place_from_file(errand: Errand, mut place: ServerAddress) -> Startup {
             Ok(Loaded { config, .. }) => place.fill(&config),
         }
     }
-    Startup::Ask(errand, place)
+    Startup::Ask(errand, Box::new(place))
 }
 
 /// `Redis server v=8.10.2 ...`, as `--version` prints it and tools read it.

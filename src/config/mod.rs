@@ -20,6 +20,7 @@ mod directive;
 mod documents;
 mod get;
 mod include;
+mod nearest;
 mod problem;
 mod program;
 mod reader;
@@ -36,12 +37,12 @@ pub use cli::{Called, Run, Startup, start, version};
 pub use dialect::Dialect;
 pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
-pub use program::{Errand, Login, ServerAddress};
+pub use program::{Errand, Login, ServerAddress, TlsFiles};
 #[cfg(any(test, feature = "testing"))]
 pub use reader::{Loaded, Sources, load};
 pub use refusal::system_text;
-pub use rewrite::{check_replaceable, replace_file};
 pub(crate) use rewrite::{ForeignLines, RewriteLine};
+pub use rewrite::{check_replaceable, replace_file};
 pub use set::Gate;
 pub use special::*;
 #[cfg(feature = "testing")]

@@ -1,10 +1,11 @@
 //! Errors in a configuration, with their place.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::choices::PubsubDefault;
+use super::nearest::nearest;
 use super::reader::REDIS_VERSION;
+use super::table::{Config, DIRECTIVES, find};
 use super::words::Text;
 
 /// The origin of a line.
@@ -51,6 +52,21 @@ impl PartialEq for FileLine {
     }
 }
 
+/// The reason of a line that begins with no directive.
+pub(super) const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
+
+/// The subcommands, one of which may be meant by a file that is not there.
+const TOOLS: [&str; 8] = [
+    "check-aof",
+    "check-rdb",
+    "completions",
+    "doctor",
+    "man",
+    "ping",
+    "restore",
+    "tail",
+];
+
 /// Why a configuration does not load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -75,6 +91,29 @@ impl Problem {
         }
     }
 
+    /// The directive, or the tool, that was probably meant.
+    fn hint(&self) -> Option<String> {
+        match self {
+            Problem::Line { origin, reason } if reason == BAD_DIRECTIVE => {
+                let text = String::from_utf8_lossy(&origin.text);
+                let word = text.split_whitespace().next()?;
+                if find(word.as_bytes()).is_some() {
+                    return None;
+                }
+                let known = DIRECTIVES.iter().map(|directive| directive.name);
+                Some(format!("did you mean '{}'?", nearest(word, known)?))
+            }
+            Problem::Unreadable {
+                path, origin: None, ..
+            } => {
+                let word = path.file_name()?.to_str()?;
+                let tool = nearest(word, TOOLS.into_iter())?;
+                Some(format!("did you mean 'russet {tool}'?"))
+            }
+            _ => None,
+        }
+    }
+
     /// Its line in the joined text; a problem without a line sorts last.
     fn joined_line(&self) -> usize {
         let origin = match self {
@@ -87,6 +126,14 @@ impl Problem {
 
     /// One line for `--check-config`: source, line, reason.
     pub fn report(&self) -> String {
+        let said = self.reason();
+        match self.hint() {
+            Some(hint) => format!("{said} ({hint})"),
+            None => said,
+        }
+    }
+
+    fn reason(&self) -> String {
         match self {
             Problem::Line { origin, reason } => {
                 let text = String::from_utf8_lossy(&origin.text);
@@ -119,12 +166,24 @@ impl fmt::Display for Problem {
                 let line = origin.joined_line;
                 writeln!(f, "{banner}Reading the configuration file, at line {line}")?;
                 writeln!(f, ">>> '{text}'")?;
-                writeln!(f, "{reason}")
+                writeln!(f, "{reason}")?;
+                // Redis's number counts through all files.
+                if origin.line != line && Path::new(&origin.source).is_absolute() {
+                    writeln!(f, "It is line {} of {}", origin.line, origin.source)?;
+                }
+                match self.hint() {
+                    Some(hint) => writeln!(f, "{hint}"),
+                    None => Ok(()),
+                }
             }
             Problem::Whole(reason) => writeln!(f, "{banner}{reason}"),
             Problem::Unreadable { path, reason, .. } => {
                 let path = path.display();
-                write!(f, "Fatal error, can't open config file '{path}': {reason}")
+                write!(f, "Fatal error, can't open config file '{path}': {reason}")?;
+                match self.hint() {
+                    Some(hint) => write!(f, " ({hint})"),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -145,11 +204,10 @@ pub struct Check {
     pub roles: Vec<FileLine>,
     /// The `sentinel` lines of a Sentinel; `None`: it is to be none.
     pub sentinel_lines: Option<Vec<FileLine>>,
-    /// `dir`, to which the paths of scripts are relative.
-    pub dir: Text,
-    /// `aclfile`, and the default channel permissions of users.
-    pub aclfile: Text,
-    pub acl_pubsub_default: PubsubDefault,
+    /// All settings as far as they could be read: the start opens what they name.
+    pub whole: Box<Config>,
+    /// What is no problem and still worth a line: directives without effect.
+    pub notes: Vec<String>,
 }
 
 impl Check {
@@ -164,11 +222,12 @@ impl Check {
     /// What to print, and the exit status.
     pub fn report(&self) -> (String, i32) {
         let mut text: String = self.problems.iter().map(|p| p.report() + "\n").collect();
+        text.extend(self.notes.iter().map(String::as_str));
         text.push_str(&match self.problems.len() {
-            0 => return ("configuration OK\n".to_owned(), 0),
+            0 => "configuration OK\n".to_owned(),
             1 => "1 problem\n".to_owned(),
             n => format!("{n} problems\n"),
         });
-        (text, 1)
+        (text, i32::from(!self.problems.is_empty()))
     }
 }

@@ -31,6 +31,10 @@ const TO: &str = "to";
 const SENTINEL: &str = "sentinel";
 const CLUSTER: &str = "cluster";
 const NODE_PORT: u16 = 6379;
+const TLS: &str = "tls";
+const CA: &str = "cacert";
+const CERT: &str = "cert";
+const KEY: &str = "key";
 const NODE_USER: &str = "node-user";
 const NODE_PASS: &str = "node-pass";
 
@@ -52,7 +56,7 @@ pub(super) enum Asked {
         to: PathBuf,
     },
     /// Query a running server.
-    Ask(Errand, ServerAddress),
+    Ask(Errand, Box<ServerAddress>),
     /// Print a text and exit with this status.
     Text { text: String, code: i32 },
 }
@@ -85,6 +89,72 @@ pub struct ServerAddress {
     pub group: Option<Login>,
     /// Host and port are those of a node of a cluster, all of whose nodes are meant.
     pub is_cluster: bool,
+    /// The port is under TLS.
+    pub tls: Option<TlsFiles>,
+    /// All settings of the configuration file, secrets left out.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A tool's side of TLS; empty paths: not set.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub key_password: Vec<u8>,
+    pub ca_file: PathBuf,
+    pub ca_dir: PathBuf,
+}
+
+impl fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            certificate,
+            key,
+            ca_file,
+            ca_dir,
+            ..
+        } = self;
+        let shown = [certificate, key, ca_file, ca_dir];
+        f.debug_tuple("TlsFiles").field(&shown).finish()
+    }
+}
+
+impl TlsFiles {
+    /// The server's own files: what it accepts from its peers it accepts from itself.
+    fn of(config: &Config) -> TlsFiles {
+        let client = &config.tls_client_cert_file;
+        let (certificate, key, password) = match client.is_empty() {
+            true => (
+                &config.tls_cert_file,
+                &config.tls_key_file,
+                &config.tls_key_file_pass,
+            ),
+            false => (
+                client,
+                &config.tls_client_key_file,
+                &config.tls_client_key_file_pass,
+            ),
+        };
+        let has_authorities =
+            !config.tls_ca_cert_file.is_empty() || !config.tls_ca_cert_dir.is_empty();
+        // Without authorities its certificate may be its own authority.
+        let ca_file = match has_authorities {
+            true => &config.tls_ca_cert_file,
+            false => &config.tls_cert_file,
+        };
+        // Relative names are those of the server.
+        let at = |name: &std::path::Path| match name.as_os_str().is_empty() {
+            true => PathBuf::new(),
+            false => config.dir.0.path().join(name),
+        };
+        TlsFiles {
+            certificate: at(certificate.path()),
+            key: at(key.path()),
+            key_password: password.to_vec(),
+            ca_file: at(ca_file.path()),
+            ca_dir: at(config.tls_ca_cert_dir.path()),
+        }
+    }
 }
 
 /// A user and its password, as far as the arguments give them.
@@ -111,6 +181,21 @@ impl ServerAddress {
         if config.port == 0 && self.port.is_none() && !config.unixsocket.is_empty() {
             self.socket
                 .get_or_insert_with(|| config.unixsocket.path().to_owned());
+        }
+        let secret = |name: &str| {
+            let directive = super::table::find(name.as_bytes());
+            directive.is_none_or(|directive| directive.flags.contains(Flags::SENSITIVE))
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let all = config.get(&[&b"*"[..]]).into_iter();
+        let all = all.map(|(name, value)| (text(name.as_ref()), text(&value)));
+        self.settings = all.filter(|(name, _)| !secret(name)).collect();
+        if config.port == 0 && config.tls_port != 0 && self.port.is_none() && self.socket.is_none()
+        {
+            self.port = Some(config.tls_port);
+        }
+        if self.tls.is_none() && config.tls_port != 0 && self.port == Some(config.tls_port) {
+            self.tls = Some(TlsFiles::of(config));
         }
         self.port.get_or_insert(config.port);
         let first = config.bind.0.first().map(|word| word.lossy().into_owned());
@@ -153,11 +238,11 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
                 to: path(TO),
             };
         }
-        Some(("ping", asked)) => return Asked::Ask(Errand::Ping, place(asked)),
-        Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, patient(asked)),
+        Some(("ping", asked)) => return Asked::Ask(Errand::Ping, Box::new(place(asked))),
+        Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, Box::new(patient(asked))),
         Some(("tail", asked)) => {
             let from = asked.get_one::<u64>(FROM).copied();
-            return Asked::Ask(Errand::Tail { from }, place(asked));
+            return Asked::Ask(Errand::Tail { from }, Box::new(place(asked)));
         }
         _ if matches.get_flag("version") => format!("{}\n", version_line(dialect)),
         _ => {
@@ -224,7 +309,6 @@ fn command() -> Command {
         .subcommand(
             Command::new("completions")
                 .about("Print what a shell completes russet's command line by")
-                .hide(true)
                 .arg(
                     Arg::new(SHELL)
                         .required(true)
@@ -274,7 +358,7 @@ fn command() -> Command {
             ),
         )
         .subcommand(restore_command())
-        .subcommand(Command::new("man").about("Print the man page").hide(true))
+        .subcommand(Command::new("man").about("Print the man page"))
 }
 
 const DOCTOR: &str = "Look at this machine and a running server, or at a group of Sentinels and data \
@@ -403,6 +487,24 @@ fn ask_command(name: &'static str, about: &'static str) -> Command {
             "Its password; better by $REDISCLI_AUTH",
         ))
         .arg(
+            Arg::new(TLS)
+                .long(TLS)
+                .action(ArgAction::SetTrue)
+                .requires(CA)
+                .help("Connect under TLS; a configuration file says so by itself"),
+        )
+        .args(
+            [
+                (CA, "Who certifies the server"),
+                (CERT, "Our own certificate"),
+                (KEY, "Its key"),
+            ]
+            .map(|(name, help)| {
+                let path = Arg::new(name).long(name).value_name("FILE").help(help);
+                path.value_parser(value_parser!(PathBuf)).requires(TLS)
+            }),
+        )
+        .arg(
             option("timeout", 't', "SECONDS", "For each step; 3 without")
                 .value_parser(value_parser!(u32)),
         )
@@ -429,6 +531,17 @@ fn place(asked: &ArgMatches) -> ServerAddress {
         limit_s: asked.get_one::<u32>("timeout").copied(),
         group: None,
         is_cluster: false,
+        tls: asked.get_flag(TLS).then(|| {
+            let path = |name| asked.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+            TlsFiles {
+                certificate: path(CERT),
+                key: path(KEY),
+                key_password: Vec::new(),
+                ca_file: path(CA),
+                ca_dir: PathBuf::new(),
+            }
+        }),
+        settings: Vec::new(),
     }
 }
 
@@ -516,7 +629,10 @@ Examples:
   russet /etc/redis/6379.conf
   russet --port 7777
   russet /etc/myredis.conf --loglevel verbose -
-  russet --sentinel /etc/russet/sentinel.conf";
+  russet --sentinel /etc/russet/sentinel.conf
+  russet ping /etc/russet/russet.conf   exit status 0 if that server answers
+  russet doctor                         what is to be mended on this machine, why and how
+  russet man | man -l -                 the man page; russet completions bash, zsh or fish";
 
 /// A shell's completions: the fixed part, and every directive as an option.
 fn completions(asked: &ArgMatches) -> String {
@@ -658,7 +774,7 @@ mod tests {
     #[test]
     fn a_group_is_reached_by_one_of_its_sentinels() {
         let asked = |words: &[&str]| match asked(&[&["doctor"], words].concat()) {
-            Asked::Ask(Errand::Doctor, place) => place,
+            Asked::Ask(Errand::Doctor, place) => *place,
             _ => panic!("{words:?}"),
         };
         for (text, host, port) in [

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use super::dialect::Dialect;
 use super::directive::{Directive, Flags, Support};
 use super::include;
-use super::problem::{Check, FileLine, Origin, Problem};
+use super::problem::{BAD_DIRECTIVE, Check, FileLine, Origin, Problem};
 use super::refusal::{ValueError, system_text};
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
@@ -73,17 +73,18 @@ pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
 /// Reads all sources only to find their problems.
 pub fn check(sources: &Sources) -> Check {
     let mut reader = read(sources);
+    let notes = without_effect(&reader.config, &reader.set_by);
+    let whole = Box::new(reader.config.clone());
     let config = &mut reader.config;
     Check {
+        whole,
+        notes,
         renamed_commands: std::mem::take(&mut config.renamed_commands),
         users: std::mem::take(&mut config.users),
         roles: std::mem::take(&mut config.roles),
         sentinel_lines: sources
             .is_sentinel
             .then(|| std::mem::take(&mut config.sentinel_lines)),
-        dir: config.dir.0.clone(),
-        aclfile: config.aclfile.clone(),
-        acl_pubsub_default: config.acl_pubsub_default,
         problems: reader.finish().err().unwrap_or_default(),
     }
 }
@@ -282,7 +283,7 @@ impl Reader {
                 Ok(())
             }
             (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".to_owned()),
-            _ => Err("Bad directive or wrong number of arguments".to_owned()),
+            _ => Err(BAD_DIRECTIVE.to_owned()),
         }
     }
 
@@ -420,6 +421,30 @@ fn unserved(
         .filter(|d| d.text(config) != d.text(&default))
         .filter_map(|d| Some((d.name, set_by.get(d.name)?.clone())))
         .collect()
+}
+
+/// A line for each directive that was set and changes nothing, in the order of the text.
+fn without_effect(config: &Config, set_by: &HashMap<&'static str, Origin>) -> Vec<String> {
+    let default = config.defaults();
+    let differs = |d: &&Directive| d.text(config) != d.text(&default);
+    let mut found: Vec<(&Origin, String)> = DIRECTIVES
+        .iter()
+        .filter(|d| d.support != Support::Works)
+        .filter(differs)
+        .filter_map(|d| {
+            let origin = set_by.get(d.name)?;
+            let why = match d.support {
+                Support::NotYet(_) => "has no effect yet",
+                _ => "has no effect: russet has no use for it",
+            };
+            Some((origin, format!("'{}' {why}", d.name)))
+        })
+        .collect();
+    found.sort_by_key(|(origin, _)| origin.joined_line);
+    let line = |(origin, what): (&Origin, String)| {
+        format!("{}:{}: note: {what}\n", origin.source, origin.line)
+    };
+    found.into_iter().map(line).collect()
 }
 
 /// The file's bytes, or why it cannot be read.

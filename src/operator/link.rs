@@ -1,9 +1,14 @@
 //! A connection to a server: commands out, replies in (RESP2).
 
 use std::io;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use super::Target;
+use crate::config::TlsFiles;
 use crate::net::Dialled;
+use crate::net::tls::{CertificateFiles, client_alone};
 use crate::resp::{BlockingLink, ReplyBounds, ReplyValue, write_request};
 
 /// A reply as text, of any type; empty for an error or an array.
@@ -15,6 +20,15 @@ pub fn text(reply: &ReplyValue) -> String {
         ReplyValue::Integer(n) => n.to_string(),
         _ => String::new(),
     }
+}
+
+fn client_config(files: &TlsFiles) -> io::Result<Arc<ClientConfig>> {
+    let own = CertificateFiles {
+        certificate: files.certificate.clone(),
+        key: files.key.clone(),
+        password: files.key_password.clone(),
+    };
+    client_alone(&own, &files.ca_file, &files.ca_dir).map_err(io::Error::other)
 }
 
 /// See the module.
@@ -30,7 +44,10 @@ impl Link<'_> {
     pub fn open(target: &Target) -> io::Result<Link<'_>> {
         let dialled = match &target.socket {
             Some(path) => Dialled::connect_unix(path)?,
-            None => Dialled::connect(&target.host, target.port, target.limit, None)?,
+            None => {
+                let tls = target.tls.as_ref().map(client_config).transpose()?;
+                Dialled::connect(&target.host, target.port, target.limit, tls.as_ref())?
+            }
         };
         let link = BlockingLink::new(dialled, ReplyBounds::default());
         let mut link = Link { link, target };

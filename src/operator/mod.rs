@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use link::{Link, text};
 
-use crate::config::{Login, ServerAddress};
+use crate::config::{Login, ServerAddress, TlsFiles};
 
 /// The place of the server, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub struct Target {
     pub group: Option<Login>,
     /// For the doctor: this is a node of a cluster, and all of it is meant.
     pub is_cluster: bool,
+    /// The port is under TLS.
+    pub tls: Option<TlsFiles>,
+    /// The settings of the server's configuration file, if that was given.
+    pub settings: Vec<(String, String)>,
 }
 
 impl Default for Target {
@@ -47,6 +51,8 @@ impl Default for Target {
             limit: Duration::from_secs(3),
             group: None,
             is_cluster: false,
+            tls: None,
+            settings: Vec::new(),
         }
     }
 }
@@ -67,6 +73,8 @@ impl From<ServerAddress> for Target {
                 .map_or(usual.limit, |s| Duration::from_secs(u64::from(s.max(1)))),
             group: place.group,
             is_cluster: place.is_cluster,
+            tls: place.tls,
+            settings: place.settings,
         }
     }
 }

@@ -1,14 +1,17 @@
 //! `russet ping`: whether a server answers. For health checks: quick, prints a single line.
 
 use std::io;
+use std::time::Instant;
 
 use super::listening::places;
 use super::{Link, Target};
+use crate::net::Dialled;
 use crate::resp::ReplyValue;
 
 /// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not yet.
 ///
-/// A server that demands a password counts as alive.
+/// A server that demands a password, or whose script runs for long, counts as alive; of `--pid` also one
+/// that answers under TLS alone.
 pub fn run(target: &Target) -> (String, i32) {
     let Some(pid) = target.pid else {
         return run_at(target);
@@ -17,8 +20,13 @@ pub fn run(target: &Target) -> (String, i32) {
         Ok(places) => places,
         Err(error) => return (format!("process {pid}: {error}\n"), 1),
     };
-    // It may also listen for scrapes, or for TLS, which is not supported here.
-    let said = places.iter().map(run_at);
+    // It may also listen for scrapes.
+    let alive_under_tls =
+        |place: &Target| speaks_tls(place).then(|| ("PONG (TLS)\n".to_owned(), 0));
+    let said = places.iter().map(|place| match run_at(place) {
+        (said, 0) => (said, 0),
+        failed => alive_under_tls(place).unwrap_or(failed),
+    });
     let best = said.min_by_key(|(_, code)| *code);
     best.unwrap_or_else(|| (format!("process {pid} listens nowhere\n"), 1))
 }
@@ -26,10 +34,52 @@ pub fn run(target: &Target) -> (String, i32) {
 fn run_at(target: &Target) -> (String, i32) {
     match ask(target) {
         Ok(ReplyValue::Simple(pong) | ReplyValue::Bulk(pong)) => (line(&pong), 0),
-        Ok(ReplyValue::Error(why)) => (line(&why), i32::from(!why.starts_with(b"NOAUTH"))),
+        Ok(ReplyValue::Error(why)) => {
+            // A password it wants, or a long script: it lives, and answers.
+            let is_well = [&b"NOAUTH"[..], b"BUSY"]
+                .iter()
+                .any(|start| why.starts_with(start));
+            (line(&why), i32::from(!is_well))
+        }
         Ok(other) => (format!("not an answer to PING: {other:?}\n"), 1),
-        Err(error) => (format!("{}: {error}\n", place(target)), 1),
+        Err(error) => (
+            format!("{}: {}\n", place(target), explain(target, &error)),
+            1,
+        ),
     }
+}
+
+/// Why there is no answer, in words that help.
+pub(super) fn explain(target: &Target, error: &io::Error) -> String {
+    let is_plain = target.tls.is_none();
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            if is_plain && speaks_tls(target) =>
+        {
+            "it speaks TLS: add --tls --cacert FILE, or name its configuration file".to_owned()
+        }
+        io::ErrorKind::InvalidData if is_plain => format!(
+            "another program holds the port: what it answers is not Redis's protocol ({error})"
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// Whether the other end answers nonsense with an alert of TLS.
+fn speaks_tls(target: &Target) -> bool {
+    const ALERT: u8 = 21;
+    const VERSION: u8 = 3;
+    let ask = || {
+        let mut link = match &target.socket {
+            Some(path) => Dialled::connect_unix(path)?,
+            None => Dialled::connect(&target.host, target.port, target.limit, None)?,
+        };
+        link.send(b"PING\r\n", target.limit)?;
+        let mut answer = Vec::new();
+        link.read_into(&mut answer, Instant::now() + target.limit)?;
+        Ok::<_, io::Error>(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with(&[ALERT, VERSION]))
 }
 
 fn line(text: &[u8]) -> String {

@@ -13,14 +13,15 @@
 //! output is only appended to. A line is one write: lines of different threads do not mix, and a
 //! forked child finds no lock held by another thread. Lines before [`init`] are lost.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -54,6 +55,12 @@ static MAIN_PID: AtomicU32 = AtomicU32::new(0);
 static IS_SENTINEL: AtomicBool = AtomicBool::new(false);
 /// The process speaks Valkey's dialect.
 static IS_VALKEY: AtomicBool = AtomicBool::new(false);
+
+/// The last lines of a start whose log is a file; `None` once it serves.
+static STARTING: Mutex<Option<VecDeque<Vec<u8>>>> = Mutex::new(Some(VecDeque::new()));
+static HAS_STARTED: AtomicBool = AtomicBool::new(false);
+/// Lines that are kept of a start.
+const STARTING_LINES: usize = 6;
 
 /// Where lines go.
 #[derive(Debug)]
@@ -187,6 +194,23 @@ pub fn raw(text: &str) {
     }
 }
 
+/// The server serves: from now on the log's file alone has its lines.
+pub fn has_started() {
+    HAS_STARTED.store(true, Ordering::Relaxed);
+    if let Ok(mut lines) = STARTING.lock() {
+        *lines = None;
+    }
+}
+
+/// The start has failed: standard error gets the last lines of a log that is a file, so that the
+/// journal or the terminal has the reason.
+pub fn tell_failed_start() {
+    let lines = STARTING.lock().ok().and_then(|mut lines| lines.take());
+    for line in lines.unwrap_or_default() {
+        let _ = io::stderr().write_all(&line);
+    }
+}
+
 /// Whether the log is standard output and that is a terminal.
 pub fn is_terminal() -> bool {
     use std::io::IsTerminal;
@@ -265,10 +289,28 @@ impl Output {
         // A full disk or a closed pipe must not stop the server, and the error cannot be reported
         // anywhere.
         let _ = match &self.file {
-            Some(path) => open(path).and_then(|mut file| file.write_all(bytes)),
+            Some(path) => {
+                keep_of_start(bytes);
+                open(path).and_then(|mut file| file.write_all(bytes))
+            }
             None if self.silent => Ok(()),
             None => write_all(rustix::stdio::stdout(), bytes),
         };
+    }
+}
+
+/// See [`tell_failed_start`].
+fn keep_of_start(line: &[u8]) {
+    if HAS_STARTED.load(Ordering::Relaxed) {
+        return;
+    }
+    if let Ok(mut lines) = STARTING.try_lock()
+        && let Some(lines) = &mut *lines
+    {
+        if lines.len() == STARTING_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_vec());
     }
 }
 

@@ -56,6 +56,8 @@ mod engine;
 
 mod run;
 
+mod opened;
+
 pub mod startup;
 
 #[cfg(feature = "testing")]

@@ -30,11 +30,19 @@ use crate::server::signals::Signals;
 use crate::server::state::Server;
 use crate::server::state::call::{CommandTable, Spec};
 use crate::server::state::world::{Engine, Flow};
-use crate::server::{crash, listen, log, process, sentinel};
+use crate::server::{crash, listen, log, opened, process, sentinel};
 
 /// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
 /// called by. To be called while the process has a single thread.
 pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
+    let code = run_configured(run, program, specs);
+    if code != 0 {
+        log::tell_failed_start();
+    }
+    code
+}
+
+fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let Run {
         mut config,
         file,
@@ -91,6 +99,7 @@ pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
     show_logo(&config);
     check_backlog(&config);
+    warn_of_read_only_dir(&config);
     let Some((listeners, metrics_listeners, materials)) = open_sockets(&config) else {
         return 1;
     };
@@ -241,13 +250,13 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
         }
     }
     if let Some(lines) = &check.sentinel_lines
-        && let dir = check.dir.path()
+        && let dir = check.whole.dir.0.path()
         && let Err(problem) = from_file(lines, &|path| sentinel::is_executable(dir, path))
     {
         check.add(problem);
     }
     let commands = users::commands_of(&table);
-    let channels = check.acl_pubsub_default;
+    let channels = check.whole.acl_pubsub_default;
     let mut roles = Roles::default();
     for line in std::mem::take(&mut check.roles) {
         let looked_at = look_at_role(&commands, &line, channels).and_then(|(name, _)| {
@@ -276,13 +285,12 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
             check.add(problem);
         }
     }
-    if !check.aclfile.is_empty()
-        && let Err(error) = parse_file(
-            &check.aclfile.lossy(),
-            check.aclfile.path(),
-            &commands,
-            channels,
-        )
+    for why in opened::faults(&check.whole) {
+        check.add(Problem::Whole(why));
+    }
+    let aclfile = &check.whole.aclfile;
+    if !aclfile.is_empty()
+        && let Err(error) = parse_file(&aclfile.lossy(), aclfile.path(), &commands, channels)
     {
         check.add(Problem::Whole(error.to_string()));
     }
@@ -463,6 +471,18 @@ fn log_access(server: &Server) {
     }
 }
 
+/// A server serves without its folder, until it is to save.
+fn warn_of_read_only_dir(config: &Config) {
+    let dir = config.dir.0.path();
+    if !config.is_sentinel && opened::needs_dir(config) && !opened::is_writable(Path::new(".")) {
+        tracing::warn!(
+            "WARNING: the folder '{}' cannot be written to: nothing will be saved there, and writes \
+             are refused from the first failed save on. Set dir, or give it to this user.",
+            dir.display()
+        );
+    }
+}
+
 /// How the service ended.
 enum ServeEnd {
     /// It was asked to stop.
@@ -589,6 +609,7 @@ fn serve(
         server.follow_configured(keyspace);
     }
     supervisor.tell_ready();
+    log::has_started();
     looping.run()?;
     // The last turn's effects are persisted as well; a failure is logged.
     let server = &mut looping.engine.server;

@@ -30,6 +30,39 @@ fn a_rewrite_keeps_comments_and_order() {
     assert_eq!(value, "*2\r\n$15\r\nslowlog-max-len\r\n$1\r\n9\r\n");
 }
 
+/// A file that a shell makes of a pipe, or `/dev/null`, was renamed over: every program lost it.
+#[test]
+fn a_rewrite_replaces_no_pipe_and_no_device() {
+    use std::os::unix::fs::FileTypeExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("redis.conf");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let feed = pipe.clone();
+    let feeder = std::thread::spawn(move || std::fs::write(feed, "hz 20\n"));
+    let server = Daemon::start_with_file(pipe.to_str().expect("UTF-8"), &[], folder);
+    feeder.join().expect("it ends").expect("read");
+    let mut c = server.connect();
+    assert!(c.ask("CONFIG GET hz").contains("20"));
+    c.ask("CONFIG SET hz 30");
+    let said = c.ask("CONFIG REWRITE");
+    assert!(said.contains("is not a regular file"), "{said}");
+    let kept = std::fs::metadata(&pipe).expect("it is there");
+    assert!(kept.file_type().is_fifo());
+    // A Sentinel could keep no vote in it, and does not start.
+    let out = std::process::Command::new(crate::support::daemon::russet())
+        .args(["--sentinel", "/dev/null", "--port", "0"])
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(
+        !out.status.success() && said.contains("is not a regular file"),
+        "{said}"
+    );
+    let null = std::fs::metadata("/dev/null").expect("it is there");
+    assert!(null.file_type().is_char_device());
+}
+
 #[test]
 fn a_rewrite_without_a_file_is_refused() {
     let server = Daemon::start(&[]);

@@ -3,8 +3,9 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use crate::support::Daemon;
-use crate::support::daemon::russet;
+use crate::support::certificates::{Authority, Subject};
+use crate::support::daemon::{free_port_of, russet};
+use crate::support::{Daemon, wait_until};
 
 fn tool(words: &[&str]) -> (String, Option<i32>) {
     let out: Output = Command::new(russet())
@@ -81,5 +82,77 @@ fn doctor_names_what_is_to_be_mended_and_why() {
         "{text}"
     );
     assert!(text.ends_with(" to mend\n"), "{text}");
-    assert_eq!(tool(&["doctor", "-p", "1"]).1, Some(2));
+    let (text, code) = tool(&["doctor", "-p", "1"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains("FAIL server: it does not answer") && text.contains("overcommit"),
+        "{text}"
+    );
+}
+
+/// Regression: with a configuration of TLS alone both said that nothing answers.
+#[test]
+fn a_server_under_tls_alone_is_asked_by_its_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::shared();
+    let (ca, _) = authority.itself().write(folder.path(), "ca");
+    let (cert, key) = authority
+        .issue(&Subject::named("host"))
+        .write(folder.path(), "host");
+    let server = Daemon::start(&[]);
+    let port = free_port_of(23_500, 300).to_string();
+    let mut c = server.connect();
+    let path = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+    let (ca, cert, key) = (path(&ca), path(&cert), path(&key));
+    let set = format!(
+        "CONFIG SET tls-ca-cert-file {ca} tls-cert-file {cert} tls-key-file {key} tls-port {port}"
+    );
+    assert_eq!(c.ask(&set), "+OK\r\n");
+    let file = folder.path().join("r.conf");
+    let text = format!(
+        "port 0\nbind 127.0.0.1\ntls-port {port}\ntls-ca-cert-file {ca}\ntls-cert-file {cert}\n\
+         tls-key-file {key}\n"
+    );
+    std::fs::write(&file, text).expect("a file");
+    let file = path(&file);
+    assert_eq!(tool(&["ping", &file]), ("PONG\n".to_owned(), Some(0)));
+    let (text, code) = tool(&["doctor", &file]);
+    assert!(text.contains("russet 0.") && code != Some(2), "{text}");
+    let by_words = [
+        "ping", "-p", &port, "--tls", "--cacert", &ca, "--cert", &cert, "--key", &key,
+    ];
+    assert_eq!(tool(&by_words), ("PONG\n".to_owned(), Some(0)));
+    let (text, code) = tool(&["ping", "-p", &port]);
+    assert!(
+        text.contains("it speaks TLS: add --tls") && code == Some(1),
+        "{text}"
+    );
+}
+
+/// Regression: what holds the port instead was not told, and a script made a healthy server sick.
+#[test]
+fn who_holds_the_port_and_who_is_busy_is_told() {
+    let web = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = web.local_addr().expect("bound").port().to_string();
+    std::thread::spawn(move || {
+        for peer in web.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut &peer, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    for (words, status) in [(["ping", "-p", &port], 1), (["doctor", "-p", &port], 2)] {
+        let (text, code) = tool(&words);
+        assert!(text.contains("another program holds the port"), "{text}");
+        assert_eq!(code, Some(status));
+    }
+    let server = Daemon::start(&["--busy-reply-threshold", "10"]);
+    let port = server.port().to_string();
+    let mut c = server.connect();
+    c.send(b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n");
+    let mut other = server.connect();
+    wait_until("the script counts as busy", || {
+        other.ask("PING").starts_with("-BUSY")
+    });
+    let (text, code) = tool(&["ping", "-p", &port]);
+    assert!(text.starts_with("BUSY") && code == Some(0), "{text}");
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
 }

@@ -122,6 +122,13 @@ fn a_check_prints_every_problem_and_starts_nothing() {
     );
     assert!(lines[2].contains("input:3: "), "{ended:?}");
     assert_eq!(lines[3], "3 problems");
+    let typo = run_once(folder.path(), &["--check-config", "-"], b"maxmemroy 1gb\n");
+    assert!(typo.err.contains("(did you mean 'maxmemory'?)"), "{typo:?}");
+    let typo = run_once(folder.path(), &["doctr"], b"");
+    assert!(
+        typo.out.contains("did you mean 'russet doctor'?"),
+        "{typo:?}"
+    );
     let ended = run_once(folder.path(), &["--check-config", "-"], b"maxmemory 1gb\n");
     assert_eq!(
         (ended.code, ended.out.as_str()),
@@ -260,4 +267,133 @@ fn files_that_another_server_writes_are_refused() {
     first.restart();
     assert!(first.terminate().success());
     assert!(!folder.join(".appendonlydir.appendonly.aof.lock").exists());
+}
+
+/// Regression: what loads and does nothing was logged at the start, and `--check-config` said OK.
+#[test]
+fn a_check_names_what_has_no_effect() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = b"io-threads 4\nport 0\ndisable-thp no\nreplicaof 127.0.0.1 1\nhash-seed x\n\
+                   min-replicas-to-write 1\n";
+    let ended = run_once(folder.path(), &["--check-config", "-"], config);
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (
+            Some(0),
+            "standard input:1: note: 'io-threads' has no effect yet\n\
+             standard input:3: note: 'disable-thp' has no effect yet\n\
+             standard input:5: note: 'hash-seed' has no effect: russet has no use for it\n\
+             configuration OK\n"
+        )
+    );
+    // What would change who owns the data has its effect, or stops the start.
+    let ended = run_once(
+        folder.path(),
+        &["--check-config", "-"],
+        b"loadmodule /x.so\n",
+    );
+    assert!(
+        ended.code == Some(1) && ended.err.contains("loads no modules"),
+        "{ended:?}"
+    );
+}
+
+/// Regression: `--check-config` said OK of files that the start could not open.
+#[test]
+fn a_check_opens_what_the_start_opens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (config, wanted) in [
+        (
+            "dir /nosuch/folder\n",
+            "dir: can't chdir to '/nosuch/folder': No such file",
+        ),
+        (
+            "logfile /nosuch/x.log\n",
+            "logfile: can't open '/nosuch/x.log': No such file",
+        ),
+        (
+            "unixsocket /nosuch/s\n",
+            "unixsocket: '/nosuch' cannot be written to: No such file",
+        ),
+        ("aclfile /nosuch/users\n", "/nosuch/users"),
+        ("tls-port 1\n", "TLS: No tls-cert-file configured!"),
+        (
+            "tls-port 1\ntls-auth-clients no\ntls-cert-file /nosuch/c\ntls-key-file /nosuch/k\n",
+            "TLS: Failed to load certificate: /nosuch/c: No such file",
+        ),
+        (
+            "include nosuch.conf\n",
+            "standard input:1: can't open config file 'nosuch.conf'",
+        ),
+    ] {
+        let ended = run_once(folder.path(), &["--check-config", "-"], config.as_bytes());
+        assert_eq!(ended.code, Some(1), "{config}{ended:?}");
+        assert!(ended.err.contains(wanted), "{config}{ended:?}");
+    }
+    // An included file's mistake has that file's name and line.
+    fs::write(folder.path().join("part.conf"), "hz 10\nfoo bar\n").expect("a file");
+    let ended = run_once(
+        folder.path(),
+        &["--check-config", "-"],
+        b"\n\ninclude part.conf\n",
+    );
+    assert!(ended.err.starts_with("part.conf:2: "), "{ended:?}");
+    // Nothing is left behind.
+    let log = folder.path().join("new.log");
+    let line = format!("logfile {}\n", log.display());
+    let ended = run_once(folder.path(), &["--check-config", "-"], line.as_bytes());
+    assert!(ended.code == Some(0) && !log.exists(), "{ended:?}");
+}
+
+/// A start that fails says why where it was started, also if the log is a file.
+#[test]
+fn the_reason_of_a_failed_start_is_on_standard_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let args = ["--port", &port, "--bind", "127.0.0.1", "--logfile", "x.log"];
+    let ended = run_once(folder.path(), &args, b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("Address already in use"), "{ended:?}");
+    let log = fs::read_to_string(folder.path().join("x.log")).expect("a log");
+    assert!(log.contains("Address already in use"), "{log}");
+}
+
+/// Who gets in without a password is said once at each start.
+#[test]
+fn a_start_without_a_password_says_who_gets_in() {
+    let line = "No password is set";
+    for (args, wanted) in [
+        (&["--bind", "127.0.0.1"][..], None),
+        (&["--bind", "*", "--requirepass", "x"], None),
+        (
+            &["--bind", "*"],
+            Some("are refused (protected-mode). To let them in, set requirepass"),
+        ),
+        (
+            &["--bind", "*", "--protected-mode", "no"],
+            Some("and take over the server. Set requirepass"),
+        ),
+        (
+            &[
+                "--bind",
+                "*",
+                "--protected-mode",
+                "no",
+                "--remote-admin-without-auth",
+                "no",
+            ],
+            Some("Administration is refused from other machines"),
+        ),
+    ] {
+        let server = Daemon::start(args);
+        server.wait_for_log("Ready to accept connections");
+        let log = server.log();
+        let said: Vec<&str> = log.lines().filter(|l| l.contains(line)).collect();
+        assert_eq!(said.len(), usize::from(wanted.is_some()), "{args:?} {log}");
+        assert!(
+            said.iter().all(|l| l.contains(wanted.unwrap_or(""))),
+            "{log}"
+        );
+    }
 }

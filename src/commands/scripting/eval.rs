@@ -10,9 +10,7 @@ const WRITE: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
 
 pub(super) const EVAL: Spec = Spec {
     arity: Arity::AtLeast(3),
-    flags: RUNS
-        .union(Flags::MAY_REPLICATE)
-        .union(Flags::RUNS_TEXT),
+    flags: RUNS.union(Flags::MAY_REPLICATE).union(Flags::RUNS_TEXT),
     keys: &[KeySpec::counted(2, WRITE)],
     categories: Category::SCRIPTING,
     ..Spec::new("eval", eval)
@@ -20,9 +18,7 @@ pub(super) const EVAL: Spec = Spec {
 
 pub(super) const EVAL_RO: Spec = Spec {
     arity: Arity::AtLeast(3),
-    flags: RUNS
-        .union(Flags::READONLY)
-        .union(Flags::RUNS_TEXT),
+    flags: RUNS.union(Flags::READONLY).union(Flags::RUNS_TEXT),
     keys: &[KeySpec::counted(2, Access::READ)],
     categories: Category::SCRIPTING,
     ..Spec::new("eval_ro", eval_ro)

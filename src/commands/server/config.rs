@@ -5,7 +5,9 @@ use crate::commands::help::{self, write_help};
 use crate::config::{self, Gate, system_text};
 use crate::keyspace::KeyspaceStats;
 use crate::resp::Args;
-use crate::server::{Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World};
+use crate::server::{
+    Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World,
+};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)

@@ -1,8 +1,8 @@
 //! Protocols and ciphers by their OpenSSL names, as configuration files use them.
 //!
 //! rustls has only ciphers that count as safe today: TLS 1.2 with ephemeral keys and authenticated
-//! ciphers, and TLS 1.3. A request for anything else is refused by name; an exclusion may name
-//! anything.
+//! ciphers, and TLS 1.3. What else a list names is left out with a warning, and refused by name if
+//! nothing is left; an exclusion may name anything.
 
 use rustls::crypto::ring::cipher_suite as suite;
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
@@ -81,6 +81,12 @@ pub(super) fn ciphers(suites: &str, before: &str) -> Result<Vec<SupportedCipherS
     Ok(all)
 }
 
+/// Lists of real configurations name ciphers of other times beside those of today.
+fn warn_of_unknown(directive: &str, unknown: &[&str]) {
+    let names = unknown.join(":");
+    tracing::warn!("{directive}: {names} is not available and left out; the others are used");
+}
+
 fn suites_of(list: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     let (mut chosen, mut unknown) = (Vec::new(), Vec::new());
     for name in list.split(':').filter(|name| !name.is_empty()) {
@@ -94,7 +100,10 @@ fn suites_of(list: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
         }
     }
     if !unknown.is_empty() {
-        return Err(TlsError::Suites(unknown.join(":")));
+        if chosen.is_empty() {
+            return Err(TlsError::Suites(unknown.join(":")));
+        }
+        warn_of_unknown("tls-ciphersuites", &unknown);
     }
     if chosen.is_empty() {
         chosen = SUITES.iter().map(|(_, suite)| *suite).collect();
@@ -143,7 +152,10 @@ fn ciphers_of(list: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
         }
     }
     if !unknown.is_empty() {
-        return Err(TlsError::Ciphers(unknown.join(":")));
+        if chosen.is_empty() {
+            return Err(TlsError::Ciphers(unknown.join(":")));
+        }
+        warn_of_unknown("tls-ciphers", &unknown);
     }
     if parts.count() == 0 {
         chosen = CIPHERS.iter().collect();
@@ -203,13 +215,20 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused_by_name() {
         assert_eq!(
-            names("AES128-SHA256:ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256"),
+            names("AES128-SHA256:DHE-RSA-AES128-GCM-SHA256"),
             Err(
                 "Failed to configure ciphers: AES128-SHA256:DHE-RSA-AES128-GCM-SHA256 (russet has \
                  ECDHE with AES-GCM and ChaCha20-Poly1305)"
                     .into()
             )
         );
+        // Beside a known one, as in lists of other times, it is left out.
+        assert_eq!(
+            names("AES128-SHA256:ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256"),
+            Ok(vec!["ECDHE-RSA-AES128-GCM-SHA256"])
+        );
+        let mixed = suites_of("TLS_AES_128_CCM_SHA256:TLS_AES_128_GCM_SHA256");
+        assert_eq!(mixed.expect("one is known").len(), 1);
         assert!(names("ALL:!ALL").is_err());
         assert!(suites_of("TLS_AES_128_CCM_SHA256").is_err());
         let one = suites_of("TLS_AES_128_GCM_SHA256").expect("known");

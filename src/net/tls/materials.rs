@@ -221,6 +221,57 @@ fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, 
     Ok(all)
 }
 
+/// What a tool needs that connects to one server: its own certificate, if it has one, and the
+/// authorities that certify the server's. The name in a certificate is not checked, as in
+/// `redis-cli` without `--sni`.
+pub fn client_alone(
+    own: &CertificateFiles,
+    ca_file: &Path,
+    ca_dir: &Path,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let now = jiff::Timestamp::now().as_second();
+    let settings = Settings {
+        server: CertificateFiles::default(),
+        alternative: CertificateFiles::default(),
+        client: own.clone(),
+        ca_file: ca_file.to_owned(),
+        ca_dir: ca_dir.to_owned(),
+        authentication: Authentication::None,
+        peer_name: String::new(),
+        opens_links: true,
+        protocols: String::new(),
+        ciphers: String::new(),
+        ciphersuites: String::new(),
+        prefer_server_ciphers: false,
+        session_caching: false,
+        session_cache_size: 0,
+        session_cache_timeout_s: 0,
+    };
+    let files = Files {
+        authorities: read_authorities(ca_file, ca_dir)?,
+        ..Files::default()
+    };
+    if files.authorities.is_empty() {
+        return Err(TlsError::NoAuthorities);
+    }
+    let (authorities, _) = authorities(&settings, &files, now)?;
+    let provider = Arc::new(ring::default_provider());
+    let purpose = Purpose::Server;
+    let verifier = Verifier::new(authorities, purpose, true, Arc::clone(&provider), now)?;
+    let built = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&ciphers::protocols("")?)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let built = match own.is_set() {
+        false => built.with_no_client_auth(),
+        true => {
+            let (key, _) = certified_key("Client", own, &read_pair(own)?, &provider, now)?;
+            built.with_client_cert_resolver(Arc::new(Only(key)))
+        }
+    };
+    Ok(Arc::new(built))
+}
+
 impl Materials {
     /// Builds everything; `now` in Unix seconds. Refuses a certificate outside of its validity, or
     /// one that does not fit its key.

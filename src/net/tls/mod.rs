@@ -25,7 +25,9 @@ use std::path::PathBuf;
 
 pub use certificate::Certificate;
 pub use link::Link;
-pub use materials::{Authentication, CertificateFiles, Facts, Files, Materials, Settings};
+pub use materials::{
+    Authentication, CertificateFiles, Facts, Files, Materials, Settings, client_alone,
+};
 
 /// Why TLS cannot be set up. `Display` is the log line, in Redis's wording where it has one.
 #[derive(Debug, thiserror::Error)]

@@ -24,6 +24,9 @@ pub(super) struct Machine {
     folder: PathBuf,
 }
 
+/// Less free space than this is too little for any data.
+const FREE_MIN: i64 = 64 << 20;
+
 fn number(path: &str) -> Option<i64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
@@ -81,6 +84,45 @@ impl Machine {
             self.look_at_disk(told),
         ];
         looks.into_iter().flatten().collect()
+    }
+
+    /// What matters before a start; `told` has the settings of the configuration file, if there is one.
+    pub(super) fn look_without_server(&self, told: &Told) -> Vec<Finding> {
+        let looks = [
+            self.look_at_overcommit(told),
+            self.look_at_huge_pages(told),
+            (!told.config.is_empty())
+                .then(|| self.look_at_backlog(told))
+                .flatten(),
+            self.look_at_folder(),
+        ];
+        looks.into_iter().flatten().collect()
+    }
+
+    /// `dir` of a server that does not run.
+    fn look_at_folder(&self) -> Option<Finding> {
+        if self.folder.as_os_str().is_empty() {
+            return None;
+        }
+        let folder = self.folder.display();
+        Some(match rustix::fs::statvfs(&self.folder) {
+            Err(error) => Finding::warn(
+                "disk",
+                format!("dir {folder}: {error}"),
+                "make the folder, or set dir",
+            ),
+            Ok(disk) => {
+                let free = i64::try_from(disk.f_bavail * disk.f_frsize).unwrap_or(i64::MAX);
+                match free < FREE_MIN {
+                    true => Finding::warn(
+                        "disk",
+                        format!("{} free in {folder}", human(free)),
+                        "make room, or move dir to a larger disk",
+                    ),
+                    false => Finding::fine("disk", format!("{} free in {folder}", human(free))),
+                }
+            }
+        })
     }
 
     fn look_at_overcommit(&self, told: &Told) -> Option<Finding> {

@@ -147,24 +147,54 @@ pub fn run(target: &Target) -> (String, i32) {
     let place = ping::place(target);
     let told = match ask(target) {
         Ok(told) => told,
-        Err(why) => return (format!("{place}: {why}\n"), 2),
+        Err(why) => return without_server(target, &place, &why),
     };
     let machine = Machine::read(&told);
     let mut findings = service::look(&told);
     findings.extend(replication::look(&told));
     findings.extend(machine.look(&told));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-    let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
     let version = told.info.get("russet_version");
     let version = version.map_or("not russet".to_owned(), |version| {
         format!("russet {version}")
     });
     let mut text = format!("{place}: {version}\n");
+    if !target.settings.is_empty() && !told.info.contains_key("russet_version") {
+        let other = told.info.get("redis_version").map_or("?", String::as_str);
+        findings.insert(
+            0,
+            Finding::fail(
+                "port",
+                format!("another server (Redis {other}) holds it: russet does not serve there"),
+                "stop that server (redis-server.service), or give one of the two another port",
+            ),
+        );
+    }
+    let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
     for finding in &findings {
         text += &finding.to_string();
     }
     text += &ending(to_mend);
     (text, i32::from(to_mend > 0))
+}
+
+/// No server answers: why, and what the machine alone shows. Exit status 2.
+fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
+    let down = Finding::fail(
+        "server",
+        format!("it does not answer: {why}"),
+        "systemctl status russet; its log and journalctl -u russet have the reason",
+    );
+    let told = Told {
+        config: target.settings.iter().cloned().collect(),
+        ..Told::default()
+    };
+    let mut findings = Machine::read(&told).look_without_server(&told);
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
+    findings.insert(0, down);
+    let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
+    let lines: String = findings.iter().map(Finding::to_string).collect();
+    (format!("{place}: no server\n{lines}{}", ending(to_mend)), 2)
 }
 
 /// The last line.
@@ -177,11 +207,11 @@ fn ending(to_mend: usize) -> String {
 }
 
 fn ask(target: &Target) -> Result<Told, String> {
-    let mut link = Link::open(target).map_err(|error| error.to_string())?;
+    let mut link = Link::open(target).map_err(|error| ping::explain(target, &error))?;
     let mut reply = |line: &str| match link.run(line) {
         Ok(ReplyValue::Error(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
         Ok(reply) => Ok(reply),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(ping::explain(target, &error)),
     };
     let info = text(&reply("INFO everything")?);
     let info = info.lines().filter_map(|line| line.split_once(':'));

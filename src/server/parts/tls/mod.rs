@@ -20,7 +20,7 @@ use self::reload::{Reloaded, read_again};
 
 use crate::base::clock::Now;
 use crate::config::{Config, TlsAuthClients};
-use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settings};
+use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
 
 /// See the module.
 #[derive(Default)]
@@ -192,14 +192,19 @@ fn settings(config: &Config) -> Settings {
 
 /// Reads the files and builds the materials; `None` if nothing uses TLS.
 pub fn load(config: &Config) -> Result<Option<Materials>, Logged> {
+    build(config).map_err(|error| {
+        tracing::warn!("{error}");
+        Logged
+    })
+}
+
+/// As [`load`], with the reason of a failure.
+pub fn build(config: &Config) -> Result<Option<Materials>, TlsError> {
     if !is_wanted(config) {
         return Ok(None);
     }
     let settings = settings(config);
-    let built = Files::read(&settings)
-        .and_then(|files| Materials::build(&settings, &files, jiff::Timestamp::now().as_second()));
-    built.map(Some).map_err(|error| {
-        tracing::warn!("{error}");
-        Logged
-    })
+    let now = jiff::Timestamp::now().as_second();
+    let built = Files::read(&settings).and_then(|files| Materials::build(&settings, &files, now));
+    built.map(Some)
 }

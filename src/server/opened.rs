@@ -1,0 +1,80 @@
+//! What a start opens besides its configuration, opened by `--check-config` in the same way: `dir`, the
+//! log file, the socket's folder, the files of TLS and their dates. Nothing is created or changed; it is
+//! what the user who checks may do that counts.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use crate::base::text::system_text;
+use crate::config::Config;
+use crate::server::parts::tls;
+
+/// The reasons why a start would fail or could keep nothing, one each.
+pub(super) fn faults(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    let dir = config.dir.0.path();
+    // From here on relative names are those of the server.
+    match std::env::set_current_dir(dir) {
+        Err(error) => {
+            let why = system_text(&error);
+            found.push(format!("dir: can't chdir to '{}': {why}", dir.display()));
+        }
+        Ok(()) if needs_dir(config) => {
+            found.extend(read_only("dir", Path::new("."), dir));
+        }
+        Ok(()) => {}
+    }
+    if !config.logfile.is_empty() {
+        let path = config.logfile.path();
+        if let Err(error) = can_append(path) {
+            let why = system_text(&error);
+            found.push(format!("logfile: can't open '{}': {why}", path.display()));
+        }
+    }
+    if !config.unixsocket.is_empty() {
+        let folder = folder_of(config.unixsocket.path());
+        found.extend(read_only("unixsocket", folder, folder));
+    }
+    if let Err(error) = tls::build(config) {
+        found.push(format!("TLS: {error}"));
+    }
+    found
+}
+
+/// Whether something is written to `dir`.
+pub(super) fn needs_dir(config: &Config) -> bool {
+    config.appendonly || !config.save.0.is_empty() || config.cluster_enabled
+}
+
+pub(super) fn is_writable(folder: &Path) -> bool {
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+fn read_only(what: &str, folder: &Path, shown: &Path) -> Option<String> {
+    let error = access(folder, Access::WRITE_OK | Access::EXEC_OK).err()?;
+    let why = system_text(&error.into());
+    Some(format!(
+        "{what}: '{}' cannot be written to: {why}",
+        shown.display()
+    ))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether a line could be appended to this file, which may be missing.
+fn can_append(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(access(folder_of(path), Access::WRITE_OK | Access::EXEC_OK)?)
+        }
+        opened => opened.map(drop),
+    }
+}
