@@ -1,4 +1,4 @@
-//! The command line: `russet [FILE | -] [--directive value ...] [-]`, and for a Sentinel
+//! The command line: `russet [FILE | -] [--env] [--directive value ...] [-]`, and for a Sentinel
 //! `russet --sentinel FILE ...` or `russet FILE --sentinel ...`.
 //!
 //! Redis has its own grammar: any directive is an option, a value may begin with `--`,
@@ -57,6 +57,8 @@ pub struct Run {
     pub file: Option<PathBuf>,
     /// Whether there was any configuration: a file, standard input or an option.
     pub configured: bool,
+    /// Where the settings came from, to be read again.
+    pub sources: Sources,
     /// Directives that were set but have no effect yet.
     pub unserved: Vec<(&'static str, Origin)>,
 }
@@ -93,11 +95,12 @@ pub fn start(
             rest.remove(at);
         }
     }
-    let (checks_only, arguments) = match program::read(&rest, called.dialect) {
+    let (checks_only, expands, arguments) = match program::read(&rest, called.dialect) {
         Asked::Server {
             checks_only,
+            expands,
             arguments,
-        } => (checks_only, arguments),
+        } => (checks_only, expands, arguments),
         Asked::CheckRdb { file, with_stats } => return Startup::CheckRdb { file, with_stats },
         Asked::CheckAof(words) => return Startup::CheckAof(words),
         Asked::Restore { from, until, to } => return Startup::Restore { from, until, to },
@@ -111,6 +114,8 @@ pub fn start(
         options: line.options,
         is_sentinel,
         dialect: called.dialect,
+        expands,
+        here: std::env::current_dir().ok(),
     };
     if line.reads_stdin {
         match stdin() {
@@ -133,6 +138,7 @@ pub fn start(
             file,
             configured: !arguments.is_empty(),
             unserved,
+            sources,
         })),
     }
 }

@@ -51,6 +51,34 @@ fn the_example_shows_every_directive_that_is_not_hidden() {
     }
 }
 
+/// Regression: the example said "no effect yet" of directives that had come to work.
+#[test]
+fn the_example_says_of_no_working_directive_that_it_has_no_effect() {
+    let text = read("redis.conf.example");
+    let mut silent: BTreeSet<&str> = DIRECTIVES
+        .iter()
+        .filter(|d| matches!(d.support, Support::NotYet(_)))
+        .map(|d| d.name)
+        .collect();
+    // The head of the file explains the mark.
+    for paragraph in text.split("\n\n").skip(1) {
+        let words: Vec<&str> = paragraph.split_whitespace().filter(|w| *w != "#").collect();
+        if !words.join(" ").contains("(no effect") {
+            continue;
+        }
+        let names = paragraph.lines().filter(|line| !line.starts_with('#'));
+        for name in names.filter_map(|line| line.split(' ').next()) {
+            let directive = find(name.as_bytes()).expect("a directive");
+            assert_ne!(directive.support, Support::Works, "{name}");
+            silent.remove(directive.name);
+        }
+    }
+    assert!(
+        silent.is_empty(),
+        "not said to be without effect: {silent:?}"
+    );
+}
+
 #[test]
 fn compatibility_lists_exactly_the_directives_without_effect() {
     let text = read("docs/compatibility.md");

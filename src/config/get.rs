@@ -32,7 +32,7 @@ impl Config {
         for pattern in patterns {
             if !pattern.iter().any(|b| matches!(b, b'*' | b'?' | b'[')) {
                 if let Some(directive) = find(pattern) {
-                    add(pattern, &|| directive.text(self));
+                    add(pattern, &|| self.shown(directive));
                 }
                 continue;
             }
@@ -42,7 +42,7 @@ impl Config {
             {
                 for name in directive.names() {
                     if glob::matches(pattern, name.as_bytes(), true) {
-                        add(name.as_bytes(), &|| directive.text(self));
+                        add(name.as_bytes(), &|| self.shown(directive));
                     }
                 }
             }

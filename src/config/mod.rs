@@ -21,6 +21,7 @@ mod documents;
 mod get;
 mod include;
 mod nearest;
+mod outside;
 mod problem;
 mod program;
 mod reader;
@@ -45,8 +46,6 @@ pub(crate) use rewrite::{ForeignLines, RewriteLine};
 pub use rewrite::{check_replaceable, replace_file};
 pub use set::Gate;
 pub use special::*;
-#[cfg(feature = "testing")]
-pub use table::DIRECTIVES;
-pub use table::{Config, find};
+pub use table::{Config, DIRECTIVES, find};
 pub use words::Text;
 pub use words::{parse_memory, quote, split};

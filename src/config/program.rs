@@ -21,6 +21,7 @@ use super::table::{Config, DIRECTIVES};
 
 const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
+const ENV: &str = "env";
 const ARGUMENTS: &str = "ARGUMENT";
 const SHELL: &str = "SHELL";
 const FILE: &str = "FILE";
@@ -43,6 +44,8 @@ pub(super) enum Asked {
     /// Run a server, or only check its configuration, with these arguments.
     Server {
         checks_only: bool,
+        /// `${NAME}` in the configuration stands for a variable of the environment.
+        expands: bool,
         arguments: Vec<OsString>,
     },
     /// Check an RDB file.
@@ -249,6 +252,7 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
             let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
             return Asked::Server {
                 checks_only: matches.get_flag(CHECK_CONFIG),
+                expands: matches.get_flag(ENV),
                 arguments: rest.cloned().collect(),
             };
         }
@@ -257,7 +261,7 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
 }
 
 /// The words for `clap`. As in Redis, help and version are recognised only as the first word;
-/// `--check-config` may be anywhere.
+/// `--check-config` and `--env` may be anywhere.
 fn words(arguments: &[OsString]) -> Vec<&OsStr> {
     let mut words: Vec<&OsStr> = vec![NAME.as_ref()];
     let first = arguments.first().map_or(OsStr::new(""), |word| word);
@@ -266,11 +270,13 @@ fn words(arguments: &[OsString]) -> Vec<&OsStr> {
     } else if command().find_subcommand(first).is_some() {
         words.extend(arguments.iter().map(OsString::as_os_str));
     } else {
-        let is_check = |word: &&OsStr| word.as_bytes() == b"--check-config";
+        let is_mode = |word: &&OsStr| ["--check-config", "--env"].iter().any(|mode| word == mode);
         let given = || arguments.iter().map(OsString::as_os_str);
-        words.extend(given().find(is_check));
+        for mode in ["--check-config", "--env"] {
+            words.extend(given().find(|word| *word == mode));
+        }
         words.push("--".as_ref());
-        words.extend(given().filter(|word| !is_check(word)));
+        words.extend(given().filter(|word| !is_mode(word)));
     }
     words
 }
@@ -297,6 +303,12 @@ fn command() -> Command {
             Arg::new(CHECK_CONFIG)
                 .long(CHECK_CONFIG)
                 .help("Print each problem of the configuration with its line; start nothing")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new(ENV)
+                .long(ENV)
+                .help("${NAME} in the configuration stands for the environment's value")
                 .action(ArgAction::SetTrue),
         )
         .arg(
@@ -703,6 +715,7 @@ mod tests {
             let Asked::Server {
                 checks_only: false,
                 arguments,
+                ..
             } = asked(words)
             else {
                 panic!("{words:?}");
@@ -716,6 +729,7 @@ mod tests {
         let Asked::Server {
             checks_only: true,
             arguments,
+            ..
         } = asked(&["x.conf", "--check-config", "--port", "1"])
         else {
             panic!();

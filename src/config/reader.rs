@@ -10,14 +10,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
 use super::directive::{Directive, Flags, Support};
 use super::include;
+use super::outside::{self, Given};
 use super::problem::{BAD_DIRECTIVE, Check, FileLine, Origin, Problem};
 use super::refusal::{ValueError, system_text};
 use super::table::{Config, DIRECTIVES, find};
@@ -39,7 +41,7 @@ const BUS_UNPROTECTED: &str = "cluster-bus-port-protected-mode is on, and the bu
 pub const REDIS_VERSION: &str = "8.10.2";
 
 /// The sources of a start, in order of increasing precedence.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The configuration file.
     pub file: Option<PathBuf>,
@@ -51,6 +53,17 @@ pub struct Sources {
     pub is_sentinel: bool,
     /// The dialect that the program's name implies.
     pub dialect: Dialect,
+    /// `${NAME}` stands for a variable of the environment.
+    pub expands: bool,
+    /// The folder that paths were relative to at the start; `None`: the process's own.
+    pub here: Option<PathBuf>,
+}
+
+/// What was given on standard input or as options may be secret.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sources").field(&self.file).finish()
+    }
 }
 
 /// The result of a load without problems.
@@ -90,7 +103,7 @@ pub fn check(sources: &Sources) -> Check {
 }
 
 fn read(sources: &Sources) -> Reader {
-    let mut reader = Reader::new(sources.is_sentinel, sources.dialect);
+    let mut reader = Reader::new(sources);
     let mut text = Joined::default();
     if let Some(path) = &sources.file {
         reader.add_files(&mut text, path, None);
@@ -153,13 +166,17 @@ struct Reader {
     role_names: HashSet<Text>,
     files: usize,
     is_sentinel: bool,
+    expands: bool,
+    /// Directives whose line names a variable of the environment.
+    from_environment: HashSet<&'static str>,
 }
 
 /// The port of a Sentinel without such a line.
 pub(super) const SENTINEL_PORT: u16 = 26379;
 
 impl Reader {
-    fn new(is_sentinel: bool, dialect: Dialect) -> Reader {
+    fn new(sources: &Sources) -> Reader {
+        let (is_sentinel, dialect) = (sources.is_sentinel, sources.dialect);
         let mut config = Config {
             is_sentinel,
             dialect,
@@ -171,7 +188,8 @@ impl Reader {
             // Others must reach it.
             config.protected_mode = false;
         }
-        if let Ok(here) = std::env::current_dir() {
+        let here = sources.here.clone();
+        if let Some(here) = here.or_else(|| std::env::current_dir().ok()) {
             config.dir.0 = here.as_path().into();
         }
         Reader {
@@ -182,6 +200,8 @@ impl Reader {
             role_names: HashSet::new(),
             files: 0,
             is_sentinel,
+            expands: sources.expands,
+            from_environment: HashSet::new(),
         }
     }
 
@@ -244,7 +264,10 @@ impl Reader {
         if line.contains(&0) {
             return Err("NUL byte in configuration line".to_owned());
         }
-        let words = words::split(line).ok_or("Unbalanced quotes in configuration line")?;
+        let mut words = words::split(line).ok_or("Unbalanced quotes in configuration line")?;
+        if self.expands {
+            self.expand(&mut words)?;
+        }
         let Some((name, values)) = words.split_first() else {
             return Ok(());
         };
@@ -285,6 +308,21 @@ impl Reader {
             (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".to_owned()),
             _ => Err(BAD_DIRECTIVE.to_owned()),
         }
+    }
+
+    /// Replaces `${NAME}` in the values, and remembers of which directive.
+    fn expand(&mut self, words: &mut [Text]) -> Result<(), String> {
+        let environment = |name: &str| Some(std::env::var_os(name)?.into_vec());
+        let Some((name, values)) = words.split_first_mut() else {
+            return Ok(());
+        };
+        for value in values {
+            if let Some(text) = outside::expand(value, environment)? {
+                *value = Text::from(text);
+                self.from_environment.extend(find(name).map(|d| d.name));
+            }
+        }
+        Ok(())
     }
 
     fn read_directive(
@@ -362,6 +400,18 @@ impl Reader {
             }
         }
         config.settle();
+        let mut given: Vec<&'static str> = self.from_environment.into_iter().collect();
+        match config.read_secrets(|name| set_by.contains_key(name)) {
+            Ok(read) => given.extend(read),
+            Err(why) => self.problems.push(Problem::Whole(why)),
+        }
+        let given = given.into_iter().filter_map(|name| find(name.as_bytes()));
+        config.given = given
+            .map(|directive| Given {
+                name: directive.name,
+                text: directive.text(config),
+            })
+            .collect();
         if !self.problems.is_empty() {
             return Err(self.problems);
         }

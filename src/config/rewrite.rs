@@ -80,6 +80,10 @@ impl Config {
         let mut page = Page::read(old, foreign);
         let default = self.defaults();
         for directive in DIRECTIVES {
+            // Its line, if there is one, says where the value comes from.
+            if self.is_given(directive) {
+                continue;
+            }
             // A node of a cluster knows its primary from its own file.
             let is_unused = foreign.is_some_and(|f| f.unused.contains(&directive.name))
                 || self.cluster_enabled && directive.name == "replicaof";

@@ -17,6 +17,7 @@ use super::dialect::Dialect;
 use super::directive::Feature::*;
 use super::directive::Support::{NotNeeded, NotYet, Works};
 use super::directive::{Directive, Empty, Flags, Unit, ValueKind};
+use super::outside::Given;
 use super::problem::FileLine;
 use super::special::*;
 use super::words::Text;
@@ -55,6 +56,8 @@ macro_rules! directives {
             pub named_dialect: Dialect,
             /// `sentinel` lines, read by a Sentinel only.
             pub(crate) sentinel_lines: Vec<FileLine>,
+            /// Values that came from files of their own or from the environment.
+            pub(crate) given: Vec<Given>,
         }
 
         impl Default for Config {
@@ -67,6 +70,7 @@ macro_rules! directives {
                     is_sentinel: false,
                     named_dialect: Dialect::default(),
                     sentinel_lines: Vec::new(),
+                    given: Vec::new(),
                 }
             }
         }
@@ -394,6 +398,10 @@ directives! {
         "aclfile", text, [IMMUTABLE], Works;
     requirepass: Text = Text::default() =>
         "requirepass", secret, [SENSITIVE], Works;
+    requirepass_file: Text = Text::default() =>
+        "requirepass-file", text, [IMMUTABLE], Works;
+    masterauth_file: Text = Text::default() =>
+        "masterauth-file", text, [IMMUTABLE], Works;
     acl_pubsub_default: PubsubDefault = PubsubDefault::ResetChannels =>
         "acl-pubsub-default", choice, [], Works;
     remote_admin_without_auth: bool = true =>
@@ -486,6 +494,8 @@ directives! {
     // Shutdown
     shutdown_timeout: u32 = 10 =>
         "shutdown-timeout", number(0, INT_MAX), [], Works;
+    shutdown_drain_seconds: u32 = 0 =>
+        "shutdown-drain-seconds", number(0, 86_400), [], Works;
     shutdown_on_sigint: ShutdownFlags = ShutdownFlags::default() =>
         "shutdown-on-sigint", special, [MULTI_ARG], Works;
     shutdown_on_sigterm: ShutdownFlags = ShutdownFlags::default() =>
@@ -909,7 +919,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds thirty-two of its own, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds thirty-five of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
     /// Valkey 9.2.
     #[test]
@@ -920,7 +930,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 32 + 44 + 38);
+        assert_eq!(shown, 203 + 35 + 44 + 38);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

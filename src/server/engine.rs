@@ -57,6 +57,7 @@ impl Engine {
             run_id: random::hex(40),
             executable: std::env::current_exe().unwrap_or_default(),
             config_file: None,
+            reload: None,
             started,
             started_at: now.unix_s(),
             startup_bytes: 0,

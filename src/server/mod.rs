@@ -58,6 +58,8 @@ mod run;
 
 mod opened;
 
+mod reload;
+
 pub mod startup;
 
 #[cfg(feature = "testing")]

@@ -1,9 +1,9 @@
-//! Signals that request a shutdown: a thread of its own receives them, so that a second SIGINT
+//! Signals that request a shutdown, or that the configuration is read again: a thread of its own receives them, so that a second SIGINT
 //! works even while the loop is busy with one long command.
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use mio::unix::pipe::Sender;
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use crate::base::{sys, threads};
 use crate::server::process::pidfile::PidFile;
 
-/// Signals that Redis ignores.
-pub(super) const IGNORED: &[i32] = &[SIGHUP, SIGUSR2, SIGALRM];
+/// Signals that are ignored, as in Redis.
+pub(super) const IGNORED: &[i32] = &[SIGUSR2, SIGALRM];
 
 /// Requests made by signals, read by the loop when its pipe wakes it.
 #[derive(Debug, Default)]
@@ -21,10 +21,12 @@ pub struct Signals {
     pub stop: AtomicU32,
     /// The first of them.
     pub first: AtomicI32,
+    /// SIGHUP was received: the configuration is to be read again.
+    pub reload: AtomicBool,
 }
 
 impl Signals {
-    /// Receives SIGINT and SIGTERM from now on; signals that Redis ignores are ignored (SIGPIPE by
+    /// Receives SIGINT, SIGTERM and SIGHUP from now on; signals that Redis ignores are ignored (SIGPIPE by
     /// Rust's runtime). `control` is the loop's pipe.
     pub fn watch(
         self: &Arc<Signals>,
@@ -34,7 +36,7 @@ impl Signals {
         for &signal in IGNORED {
             sys::ignore_signal(signal)?;
         }
-        let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let signals = Arc::clone(self);
         let watch = move || {
             for signal in incoming.forever() {
@@ -46,6 +48,12 @@ impl Signals {
     }
 
     fn came(&self, signal: i32, mut control: &Sender, pidfile: Option<&PidFile>) {
+        if signal == SIGHUP {
+            self.reload.store(true, Ordering::Release);
+            // A full pipe wakes the loop as well.
+            let _ = control.write(b"h");
+            return;
+        }
         let name = if signal == SIGINT {
             "SIGINT"
         } else {

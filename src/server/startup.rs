@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::net::Listener;
 use crate::net::tls::Materials;
 use crate::sentinel::{Setup, from_file};
 use crate::server::cluster::Begun;
+use crate::server::parts::reload::Reload;
 use crate::server::parts::tls::load as load_tls;
 use crate::server::parts::users;
 use crate::server::parts::users::load::rule_problem;
@@ -48,7 +50,9 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         file,
         configured,
         unserved,
+        sources,
     } = run;
+    let loaded = Box::new(config.clone());
     let table = match command_table(specs, &config) {
         Ok(table) => table,
         Err(problem) => return fail(&problem),
@@ -100,6 +104,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     show_logo(&config);
     check_backlog(&config);
     warn_of_read_only_dir(&config);
+    warn_of_open_secrets(&config);
     let Some((listeners, metrics_listeners, materials)) = open_sockets(&config) else {
         return 1;
     };
@@ -129,6 +134,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         supervisor,
         node,
         locks,
+        reload: Reload { sources, loaded },
     };
     match serve(config, file, table, sentinel, place) {
         Ok(ServeEnd::NotLoaded) => {
@@ -483,6 +489,19 @@ fn warn_of_read_only_dir(config: &Config) {
     }
 }
 
+/// A file with a password that every user of the machine may read is no secret.
+fn warn_of_open_secrets(config: &Config) {
+    for file in [&config.requirepass_file, &config.masterauth_file] {
+        let mode = std::fs::metadata(file.path()).map(|meta| meta.permissions().mode());
+        if !file.is_empty() && mode.is_ok_and(|mode| mode & 0o004 != 0) {
+            let file = file.lossy();
+            tracing::warn!(
+                "The password's file '{file}' may be read by every user of this machine."
+            );
+        }
+    }
+}
+
 /// How the service ended.
 enum ServeEnd {
     /// It was asked to stop.
@@ -501,6 +520,8 @@ struct Surroundings {
     /// Of a node of a cluster.
     node: Option<Begun>,
     locks: DataLocks,
+    /// For SIGHUP.
+    reload: Reload,
 }
 
 /// Builds the engine and the loop, loads the persisted data, reports readiness, and serves.
@@ -519,6 +540,7 @@ fn serve(
         supervisor,
         node,
         locks,
+        reload,
     } = place;
     let signals = Arc::new(Signals::default());
     let (wake, control) = mio::unix::pipe::new()?;
@@ -540,6 +562,7 @@ fn serve(
     let searched = Arc::clone(&wake);
     let tell_searched = move || _ = (&*searched).write(b"v");
     engine.server.searches.set_wake(Arc::new(tell_searched));
+    engine.server.identity.reload = file.is_some().then_some(reload);
     engine.server.identity.config_file = file;
     let server = &mut engine.server;
     if server.acl.load(&mut server.config).is_err() {

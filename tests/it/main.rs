@@ -23,6 +23,7 @@
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, exchanged with other servers |
 //! | `redis_cli` | Redis's own tools |
+//! | `reload` | a configuration read again, secrets from elsewhere, clients that are waited for |
 //! | `replication` | primaries and replicas: refusals, demotions, `russet tail`, figures |
 //! | `replication_tls` | links to a primary under TLS, with the real Redis too |
 //! | `sandbox` | scripts that try to escape, or to exhaust resources |
@@ -65,6 +66,7 @@ mod operator_group;
 mod process;
 mod rdb;
 mod redis_cli;
+mod reload;
 mod replication;
 mod replication_tls;
 mod sandbox;

@@ -54,8 +54,9 @@ fn sigterm_ends_it_cleanly() {
     assert!(!pidfile.exists() && !socket.exists());
 }
 
+/// Without a configuration file there is nothing to read again.
 #[test]
-fn sighup_changes_nothing() {
+fn sighup_without_a_file_changes_nothing() {
     let server = Daemon::start(&[]);
     server.signal(Signal::HUP);
     server.signal(Signal::PIPE);

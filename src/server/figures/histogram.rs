@@ -45,6 +45,12 @@ impl Histogram {
         self.0.len()
     }
 
+    /// The calls counted since `earlier`, a copy of this; `None` if counting began anew meanwhile.
+    pub fn since(&self, earlier: &Histogram) -> Option<Histogram> {
+        let mut rest = self.clone();
+        rest.0.subtract(&earlier.0).ok().map(|()| rest)
+    }
+
     /// The duration that `percent` of the calls did not exceed, nanoseconds; 0 without calls.
     pub fn percentile(&self, percent: f64) -> u64 {
         let total = self.total() as f64;

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod output_limits;
 pub mod percentiles;
 pub mod recorder;
+pub mod reload;
 pub mod replication;
 pub mod scrapes;
 pub mod scripting;

@@ -27,6 +27,9 @@ pub struct WaitingShutdown {
     pub by_signal: bool,
     /// A replica was asked to take over.
     pub has_told: bool,
+    /// Until then clients may end what they do (`shutdown-drain-seconds`), monotonic milliseconds; `None`:
+    /// that is over.
+    pub drains_until_ms: Option<u64>,
 }
 
 impl From<ShutdownFlags> for ShutdownRequest {

@@ -8,6 +8,7 @@ use crate::command::CommandError;
 use crate::config::Config;
 use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use crate::server::clients::blocked::Until;
+use crate::server::clients::client::ClientKind;
 use crate::server::clients::session::Session;
 use crate::server::log::MASTER_INSIDE;
 use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
@@ -20,7 +21,12 @@ const SUCCESSOR_MS: u64 = 500;
 impl Engine {
     /// Handles requests made by signals.
     pub(in crate::server) fn handle_signals(&mut self) {
-        let server = &mut self.server;
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        if server.shutdown.signals.reload.swap(false, Ordering::AcqRel) {
+            server.reload_config(keyspace);
+        }
         // In Redis cron does this, so not while cron is paused (DEBUG PAUSE-CRON).
         if server.debug.cron_paused {
             return;
@@ -41,6 +47,13 @@ impl Engine {
         let Some(waiting) = server.shutdown.waiting else {
             return;
         };
+        if let Some(until_ms) = waiting.drains_until_ms {
+            if server.now.mono_ms < until_ms && server.clients_to_drain() > 0 {
+                return;
+            }
+            server.await_replicas(waiting.request, waiting.by_signal);
+            return self.shutdown_on();
+        }
         let is_late = waiting.deadline_ms <= server.now.mono_ms;
         if !is_late && server.lagging_replicas() > 0 {
             return;
@@ -89,6 +102,12 @@ impl Shutdown {
         Some(ShutdownRequest::from(flags))
     }
 
+    /// Whether a signal or SHUTDOWN has asked for the end.
+    pub(in crate::server) fn is_under_way(&self) -> bool {
+        let is_requested = self.request.is_some() || self.waiting.is_some();
+        is_requested || self.signals.stop.load(Ordering::Acquire) > 0
+    }
+
     fn forget_signals(&self) {
         self.signals.stop.store(0, Ordering::Release);
     }
@@ -106,9 +125,37 @@ impl Shutdown {
 }
 
 impl Server {
-    /// SHUTDOWN, or its signal: at the end of the turn, or, if replicas lag behind, when they have
-    /// everything.
+    /// SHUTDOWN, or its signal: at the end of the turn, or when clients have gone
+    /// (`shutdown-drain-seconds`) and replicas have everything, or in time.
     pub fn begin_shutdown(&mut self, request: ShutdownRequest, by_signal: bool) {
+        let drain_s = u64::from(self.config.shutdown_drain_seconds);
+        if request.now || drain_s == 0 {
+            return self.await_replicas(request, by_signal);
+        }
+        let clients = self.clients_to_drain();
+        tracing::info!("Waiting up to {drain_s} s for {clients} clients before shutting down.");
+        self.shutdown.waiting = Some(WaitingShutdown {
+            request,
+            deadline_ms: u64::MAX,
+            by_signal,
+            has_told: false,
+            drains_until_ms: Some(self.now.mono_ms + drain_s * 1000),
+        });
+    }
+
+    /// Clients other than links to servers, and than those that wait for the shutdown.
+    fn clients_to_drain(&self) -> usize {
+        let stays = |s: &&Session| {
+            let blocked = s.client.blocked.as_deref();
+            let waits = matches!(blocked.map(|b| &b.until), Some(Until::Shutdown));
+            let kind = s.client.kind();
+            !waits && matches!(kind, ClientKind::Normal | ClientKind::Pubsub)
+        };
+        self.clients.iter().filter(stays).count()
+    }
+
+    /// The part of a shutdown that waits for replicas.
+    fn await_replicas(&mut self, request: ShutdownRequest, by_signal: bool) {
         let mut timeout_ms = u64::from(self.config.shutdown_timeout) * 1000;
         if request.now || self.lagging_replicas() == 0 {
             timeout_ms = 0;
@@ -118,6 +165,7 @@ impl Server {
             deadline_ms: self.now.mono_ms + timeout_ms,
             by_signal,
             has_told: false,
+            drains_until_ms: None,
         });
         if timeout_ms > 0 {
             tracing::info!("Waiting for replicas before shutting down.");

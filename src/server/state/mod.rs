@@ -35,6 +35,7 @@ use crate::server::parts::migrate::MigrateLinks;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::parts::outbox::Outbox;
 use crate::server::parts::recorder::Recorder;
+use crate::server::parts::reload::Reload;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::scrapes::Scrapes;
 use crate::server::parts::scripting::Scripting;
@@ -175,6 +176,8 @@ pub struct Identity {
     pub executable: PathBuf,
     /// The configuration file; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
+    /// What SIGHUP reads again.
+    pub(in crate::server) reload: Option<Reload>,
     pub started: Instant,
     /// Unix seconds.
     pub started_at: i64,

@@ -1,6 +1,6 @@
 //! Readiness of the server: `/readyz`.
 //!
-//! Any answer shows that it is alive. It is not ready while data is being loaded, while writes are
+//! Any answer shows that it is alive. It is not ready from SIGTERM or SHUTDOWN on, while data is being loaded, while writes are
 //! refused because they could not be persisted, and while a replica has lost its primary or has not
 //! heard of it for `ready-max-lag`.
 //!
@@ -24,9 +24,16 @@ impl Readiness {
     /// O(1), but for the text of INFO replication.
     pub fn of(server: &Server, keyspace: &Keyspace) -> Readiness {
         if let Some(driver) = &server.sentinel {
-            return Readiness::of_sentinel(&driver.core);
+            let mut readiness = Readiness::of_sentinel(&driver.core);
+            if server.shutdown.is_under_way() {
+                readiness.0.insert(0, "shutting down".to_owned());
+            }
+            return readiness;
         }
         let mut why = Vec::new();
+        if server.shutdown.is_under_way() {
+            why.push("shutting down".to_owned());
+        }
         if server.persist.loading.in_progress() {
             why.push("loading".to_owned());
         }

@@ -130,7 +130,8 @@ impl Engine {
         server.diagnostics.metrics.figures.scrapes += 1;
         let mut percentiles = std::mem::take(&mut server.diagnostics.metrics.percentiles);
         let percents = &server.config.latency_tracking_info_percentiles.0;
-        percentiles.look(percents, &server.diagnostics.command_stats);
+        let now_ms = server.now.mono_ms;
+        percentiles.look(percents, &server.diagnostics.command_stats, now_ms);
         let source = Source::new(keyspace, server, None);
         let mut families = Families::default();
         families::add_instance(&source, &mut families);
@@ -139,8 +140,8 @@ impl Engine {
         if let Some(driver) = &server.sentinel {
             sentinel::add(&driver.core, &mut families);
         }
-        percentiles.add(server, &mut families);
-        let text = open_metrics(families, server.diagnostics.metrics.text_bytes + 1024);
+        let mut text = open_metrics(families, server.diagnostics.metrics.text_bytes + 1024);
+        percentiles.write(server, &mut text);
         server.diagnostics.metrics.percentiles = percentiles;
         server.diagnostics.metrics.text_bytes = text.len();
         server.diagnostics.metrics.figures.last_micros = began.elapsed().as_micros() as u64;

@@ -55,8 +55,21 @@ fn what_happened_is_counted_under_the_exporters_names() {
     ] {
         assert_eq!(sample(&text, series), Some(value), "{series}\n{text}");
     }
-    let quantile = "redis_latency_percentiles_usec{cmd=\"get\",quantile=\"0.99\"}";
+    let quantile = "redis_latency_percentiles_usec{cmd=\"get\",quantile=\"99\"}";
     assert!(sample(&text, quantile).is_some(), "{text}");
+    for series in [
+        "redis_latency_percentiles_usec_count{cmd=\"get\"}",
+        "redis_commands_latencies_usec_count{cmd=\"get\"}",
+        "redis_commands_latencies_usec_bucket{cmd=\"get\",le=\"+Inf\"}",
+    ] {
+        assert_eq!(sample(&text, series), Some("2"), "{series}\n{text}");
+    }
+    for line in [
+        "# TYPE redis_latency_percentiles_usec summary\n",
+        "# TYPE redis_commands_latencies_usec histogram\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
     assert!(text.contains("redis_instance_info{role=\"master\",redis_mode=\"standalone\""));
 }
 
@@ -137,7 +150,7 @@ fn a_scrape_reads_a_bounded_number_of_histograms_in_turn() {
     let mut shown = 0;
     for _ in 0..commands {
         let text = t.engine.metrics_text();
-        let now = text.matches("quantile=\"0.5\"").count();
+        let now = text.matches("quantile=\"50\"").count();
         assert!(now - shown <= 24, "{now} after {shown}");
         shown = now;
     }

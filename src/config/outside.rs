@@ -1,0 +1,177 @@
+//! Values that the configuration does not hold itself: secrets in files of their own
+//! (`requirepass-file`, `masterauth-file`), and `${NAME}` of the environment, where `--env` asks for that.
+//!
+//! CONFIG GET does not show such a secret, and CONFIG REWRITE leaves the line that led to it, until
+//! CONFIG SET replaces the value.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::directive::{Directive, Flags};
+use super::refusal::system_text;
+use super::table::Config;
+use super::words::Text;
+
+/// A longer file holds no password.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// A directive's value as it came from elsewhere.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Given {
+    pub(super) name: &'static str,
+    pub(super) text: Vec<u8>,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Config {
+    /// Whether the directive's value is still the one that came from elsewhere.
+    pub(super) fn is_given(&self, directive: &Directive) -> bool {
+        let mut given = self.given.iter();
+        given.any(|given| given.name == directive.name && given.text == directive.text(self))
+    }
+
+    /// The value as CONFIG GET shows it.
+    pub(super) fn shown(&self, directive: &Directive) -> Vec<u8> {
+        match directive.flags.contains(Flags::SENSITIVE) && self.is_given(directive) {
+            true => Vec::new(),
+            false => directive.text(self),
+        }
+    }
+
+    /// The values that came from elsewhere are now those of `other`.
+    pub fn take_given(&mut self, other: &Config) {
+        self.given.clone_from(&other.given);
+    }
+
+    /// Reads the secrets' files into the directives that they stand for; `is_set` tells which have a
+    /// line of their own. The names of those that were read, or why one cannot be.
+    pub(super) fn read_secrets(
+        &mut self,
+        is_set: impl Fn(&str) -> bool,
+    ) -> Result<Vec<&'static str>, String> {
+        let dir = self.dir.0.path().to_owned();
+        let mut found = Vec::new();
+        for (name, by, file, secret) in [
+            (
+                "requirepass",
+                "requirepass-file",
+                &self.requirepass_file,
+                &mut self.requirepass,
+            ),
+            (
+                "masterauth",
+                "masterauth-file",
+                &self.masterauth_file,
+                &mut self.masterauth,
+            ),
+        ] {
+            if file.is_empty() {
+                continue;
+            }
+            if is_set(name) {
+                return Err(format!("{name} and {by} exclude each other"));
+            }
+            *secret = read_secret(&place_of(file, &dir)).map_err(|why| format!("{by}: {why}"))?;
+            found.push(name);
+        }
+        Ok(found)
+    }
+}
+
+/// A bare name is first looked for among the credentials that systemd has loaded; else a relative name is
+/// relative to `dir`.
+fn place_of(file: &Text, dir: &Path) -> PathBuf {
+    let name = file.path();
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credential = credentials.map(|folder| folder.join(name));
+    let is_bare = name.components().count() == 1;
+    match credential.filter(|path| is_bare && path.exists()) {
+        Some(path) => path,
+        None => dir.join(name),
+    }
+}
+
+/// The file's content without the line break at its end.
+fn read_secret(path: &Path) -> Result<Text, String> {
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("can't read '{shown}': {}", system_text(&error)))?;
+    if bytes.len() as u64 > SECRET_BYTES_MAX {
+        return Err(format!("'{shown}' is larger than {SECRET_BYTES_MAX} bytes"));
+    }
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    match bytes {
+        b"" => Err(format!("'{shown}' is empty")),
+        _ if bytes.contains(&0) => Err(format!("'{shown}' holds a NUL byte")),
+        _ => Ok(Text::from(bytes)),
+    }
+}
+
+/// `word` with each `${NAME}` replaced by the environment's value; `None`: there is none in it.
+pub(super) fn expand(
+    word: &[u8],
+    environment: impl Fn(&str) -> Option<Vec<u8>>,
+) -> Result<Option<Vec<u8>>, String> {
+    let mut text = Vec::new();
+    let mut rest = word;
+    let mut has_any = false;
+    while let Some(at) = rest.windows(2).position(|two| two == b"${") {
+        let Some(length) = rest[at + 2..].iter().position(|&b| b == b'}') else {
+            break;
+        };
+        let name = &rest[at + 2..at + 2 + length];
+        let is_name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let name = std::str::from_utf8(name).unwrap_or_default();
+        if name.is_empty() || !name.bytes().all(|b| is_name(&b)) {
+            return Err("'${' does not begin the name of an environment variable".to_owned());
+        }
+        let value = environment(name).ok_or(format!("the environment has no {name}"))?;
+        text.extend_from_slice(&rest[..at]);
+        text.extend(value);
+        rest = &rest[at + 3 + length..];
+        has_any = true;
+    }
+    text.extend_from_slice(rest);
+    Ok(has_any.then_some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_braces_are_replaced() {
+        let environment = |name: &str| (name == "A_1").then(|| b"x y".to_vec());
+        let expanded = |word: &str| expand(word.as_bytes(), environment);
+        assert_eq!(expanded("a$b{c}"), Ok(None));
+        assert_eq!(expanded("<${A_1}>${A_1}"), Ok(Some(b"<x y>x y".to_vec())));
+        assert_eq!(expanded("${B}"), Err("the environment has no B".to_owned()));
+        assert!(expanded("${}").is_err() && expanded("${a b}").is_err());
+        assert_eq!(expanded("${open"), Ok(None));
+    }
+
+    #[test]
+    fn a_secret_is_a_file_without_its_last_line_break() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let read = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            read_secret(&path).map(|text| text.to_vec())
+        };
+        assert_eq!(read(b"s3cret\n"), Ok(b"s3cret".to_vec()));
+        assert_eq!(read(b" a b \r\n"), Ok(b" a b ".to_vec()));
+        assert!(read(b"\n").is_err() && read(b"a\0b").is_err());
+        assert!(read(&vec![b'x'; 70_000]).is_err());
+        assert!(read_secret(Path::new("/nosuch")).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! The configuration as it was last read, and where from: SIGHUP reads it again.
+
+use crate::config::{Config, Sources};
+
+/// See the module.
+pub struct Reload {
+    pub sources: Sources,
+    pub loaded: Box<Config>,
+}

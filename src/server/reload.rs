@@ -1,0 +1,102 @@
+//! SIGHUP: the configuration is read again, from the same file and with the same options.
+//!
+//! What has changed in it since it was last read is set, as by one CONFIG SET: all of it, or nothing if
+//! one value is refused. Directives that a running server cannot change are named. What CONFIG SET has
+//! changed meanwhile stays, unless the file changes it as well. Certificates are read again in any case.
+
+use crate::config::{Config, DIRECTIVES, Flags, Gate, Problem, load};
+use crate::keyspace::Keyspace;
+use crate::server::origin::Origin;
+use crate::server::state::Server;
+
+impl Server {
+    /// Reads the configuration again; the log says what came of it.
+    pub(in crate::server) fn reload_config(&mut self, keyspace: &mut Keyspace) {
+        let Some(mut reload) = self.identity.reload.take() else {
+            tracing::info!("Received SIGHUP, and there is no configuration file to be read again.");
+            return;
+        };
+        tracing::info!("Received SIGHUP: the configuration is read again.");
+        match load(&reload.sources) {
+            Err(problems) => {
+                let reports: Vec<String> = problems.iter().map(Problem::report).collect();
+                let why = reports.join("; ");
+                tracing::warn!("Configuration not reloaded, nothing is changed: {why}");
+            }
+            Ok(new) => {
+                if self.apply_config(keyspace, &reload.loaded, &new.config) {
+                    reload.loaded = Box::new(new.config);
+                }
+            }
+        }
+        self.identity.reload = Some(reload);
+    }
+
+    /// Sets what differs between `old` and `new`. `false`: something is refused, and nothing is set.
+    fn apply_config(&mut self, keyspace: &mut Keyspace, old: &Config, new: &Config) -> bool {
+        let (mut args, mut fixed): (Vec<Vec<u8>>, Vec<&str>) = Default::default();
+        for directive in DIRECTIVES {
+            let text = directive.text(new);
+            let differs = text != directive.text(old);
+            if differs && directive.flags.contains(Flags::IMMUTABLE) {
+                fixed.push(directive.name);
+            } else if differs || directive.name == CERTIFICATE && !text.is_empty() {
+                args.extend([directive.name.into(), text]);
+            }
+        }
+        let lines = [
+            ("user", old.users == new.users),
+            ("role", old.roles == new.roles),
+            (
+                "rename-command",
+                old.renamed_commands == new.renamed_commands,
+            ),
+        ];
+        fixed.extend(lines.iter().filter(|(_, same)| !same).map(|(name, _)| name));
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let set = match args.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.set_all(keyspace, &args),
+        };
+        let set = match set {
+            Ok(set) => set,
+            Err(why) => {
+                tracing::warn!("Configuration not reloaded, nothing is changed: {why}");
+                return false;
+            }
+        };
+        self.config.take_given(new);
+        match set.is_empty() {
+            true => tracing::info!("Configuration reloaded: nothing to set."),
+            false => tracing::info!("Configuration reloaded: {} set.", set.join(", ")),
+        }
+        if !fixed.is_empty() {
+            let names = fixed.join(", ");
+            tracing::warn!("Changed in the configuration, in effect after a restart: {names}.");
+        }
+        true
+    }
+
+    /// As CONFIG SET; the names of what is new.
+    fn set_all(
+        &mut self,
+        keyspace: &mut Keyspace,
+        args: &[&[u8]],
+    ) -> Result<Vec<&'static str>, String> {
+        let gate = Gate {
+            protected: true,
+            loading: self.persist.loading.in_progress(),
+        };
+        let changes = self.config.set(args, gate).map_err(|e| e.to_string())?;
+        let names = changes.names().to_vec();
+        if let Err(refused) = self.settings_changed(keyspace, &names, Origin::Client) {
+            let error = changes.roll_back(&mut self.config, refused.name, &refused.why);
+            self.settings_restored(keyspace, &names, &refused, Origin::Client);
+            return Err(error.to_string());
+        }
+        Ok(names)
+    }
+}
+
+/// Set even if it is the same: the file may have another certificate.
+const CERTIFICATE: &str = "tls-cert-file";

@@ -1,0 +1,219 @@
+//! A configuration that is read again (SIGHUP), secrets that it does not hold itself, and a shutdown that
+//! waits for clients.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::support::daemon::free_port_of;
+use crate::support::once::run_once;
+use crate::support::{Daemon, wait_until};
+
+/// A server that has read `text` from the file, whose path comes with it.
+fn with_file(text: &str) -> (Daemon, std::path::PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("redis.conf");
+    fs::write(&file, text).expect("written");
+    let server = Daemon::start_with_file(file.to_str().expect("UTF-8"), &[], folder);
+    (server, file)
+}
+
+/// Writes the file anew, sends SIGHUP, and waits for the last line about it.
+fn reload(server: &Daemon, file: &Path, text: &str) -> String {
+    let before = server.log().len();
+    fs::write(file, text).expect("written");
+    server.signal(Signal::HUP);
+    let news = || server.log()[before..].to_owned();
+    wait_until("the end of the reload", || news().contains("eloaded"));
+    news()
+}
+
+#[test]
+fn sighup_sets_what_the_file_has_changed() {
+    let (server, file) = with_file("maxmemory 100mb\nhz 11\ndatabases 16\n");
+    let mut c = server.connect();
+    c.ask("CONFIG SET hz 33");
+    let log = reload(
+        &server,
+        &file,
+        "maxmemory 200mb\nhz 11\ndatabases 8\ntimeout 77\n",
+    );
+    assert!(
+        log.contains("maxmemory") && log.contains("timeout"),
+        "{log}"
+    );
+    assert!(log.contains("after a restart: databases."), "{log}");
+    let mut value = |name: &str| {
+        let told = c.ask(&format!("CONFIG GET {name}"));
+        told.lines().nth(4).unwrap_or_default().to_owned()
+    };
+    assert_eq!(value("maxmemory"), "209715200");
+    assert_eq!(value("timeout"), "77");
+    assert_eq!(value("databases"), "16");
+    assert_eq!(value("hz"), "33", "the file did not change it");
+    // One mistake, and nothing is changed; it is named with its line.
+    let log = reload(&server, &file, "maxmemory 300mb\n\nhz x\n");
+    assert!(
+        log.contains("nothing is changed") && log.contains("redis.conf:3: "),
+        "{log}"
+    );
+    assert_eq!(value("maxmemory"), "209715200");
+    // So it is when a value is refused only where it is used.
+    let log = reload(
+        &server,
+        &file,
+        "maxmemory 300mb\nmetrics-port 9121\nmetrics-bind 192.0.2.1\n",
+    );
+    assert!(log.contains("nothing is changed"), "{log}");
+    assert_eq!(value("maxmemory"), "209715200");
+    let log = reload(&server, &file, "maxmemory 300mb\nhz 11\ntimeout 77\n");
+    assert!(
+        log.contains("Configuration reloaded: maxmemory set."),
+        "{log}"
+    );
+    assert_eq!(value("maxmemory"), "314572800");
+}
+
+#[test]
+fn passwords_come_from_files_and_are_shown_nowhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = folder.path().join("password");
+    fs::write(&secret, "s3cret\n").expect("written");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("ours");
+    let line = format!("requirepass-file {}\n", secret.display());
+    let config = folder.path().join("redis.conf");
+    fs::write(&config, &line).expect("written");
+    let (path, args) = (
+        config.to_str().expect("UTF-8").to_owned(),
+        ["--loglevel", "debug"],
+    );
+    let server = Daemon::start_with_file(&path, &args, folder);
+    let mut c = server.connect();
+    assert!(c.ask("GET k").starts_with("-NOAUTH"));
+    assert_eq!(c.ask("AUTH s3cret"), "+OK\r\n");
+    assert!(c.ask("CONFIG GET requirepass").ends_with("$0\r\n\r\n"));
+    assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
+    let written = fs::read_to_string(&config).expect("a file");
+    assert!(
+        written.contains("requirepass-file") && !written.contains("s3cret"),
+        "{written}"
+    );
+    let line = fs::read(format!("/proc/{}/cmdline", server.pid())).expect("its arguments");
+    assert!(!String::from_utf8_lossy(&line).contains("s3cret"));
+    // Another password in the file counts from the next SIGHUP on.
+    fs::write(&secret, "n3w").expect("written");
+    let log = reload(&server, &config, &written);
+    assert!(log.contains("requirepass set."), "{log}");
+    assert!(c.ask("AUTH s3cret").starts_with("-WRONGPASS"));
+    assert_eq!(c.ask("AUTH n3w"), "+OK\r\n");
+    assert!(!server.log().contains("s3cret") && !server.log().contains("n3w"));
+    // What was set by hand is shown and written as ever.
+    c.ask("CONFIG SET requirepass own");
+    assert!(c.ask("CONFIG GET requirepass").contains("own"));
+}
+
+#[test]
+fn credentials_of_systemd_are_found_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let credentials = tempfile::tempdir().expect("a folder");
+    fs::write(credentials.path().join("password"), "s3cret").expect("written");
+    let path = credentials.path().to_str().expect("UTF-8");
+    let environment = [("CREDENTIALS_DIRECTORY", path)];
+    // The line of packaging/systemd/credentials.conf.
+    let unit = include_str!("../../packaging/systemd/credentials.conf");
+    assert!(unit.contains("--requirepass-file password"));
+    let args = ["--requirepass-file", "password"];
+    let server = Daemon::start_with_environment(&args, &environment, folder);
+    assert_eq!(server.connect().ask("AUTH s3cret"), "+OK\r\n");
+    let folder: TempDir = tempfile::tempdir().expect("a folder");
+    let ended = run_once(
+        folder.path(),
+        &["--requirepass-file", "nosuch", "--port", "0"],
+        b"",
+    );
+    assert!(
+        ended.code == Some(1) && ended.err.contains("requirepass-file: can't read"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn the_environment_is_read_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("redis.conf");
+    let text = "requirepass ${RUSSET_TEST_PASSWORD}\nmaxmemory ${RUSSET_TEST_MEMORY}\n";
+    fs::write(&file, text).expect("written");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    let environment = [
+        ("RUSSET_TEST_PASSWORD", "s3 cret"),
+        ("RUSSET_TEST_MEMORY", "100mb"),
+    ];
+    let include = format!("--include {path}");
+    let server = Daemon::start_with_environment(&["--env", &include], &environment, folder);
+    let mut c = server.connect();
+    assert_eq!(c.call(&["AUTH", "s3 cret"]), b"+OK\r\n");
+    assert!(c.ask("CONFIG GET requirepass").ends_with("$0\r\n\r\n"));
+    assert!(c.ask("CONFIG GET maxmemory").contains("104857600"));
+    drop(server);
+    let other = tempfile::tempdir().expect("a folder");
+    let ended = run_once(
+        other.path(),
+        &["--env", "--check-config", "-"],
+        text.as_bytes(),
+    );
+    assert!(
+        ended
+            .err
+            .contains("input:1: the environment has no RUSSET_TEST_PASSWORD"),
+        "{ended:?}"
+    );
+    // Without --env the text means itself.
+    let ended = run_once(
+        other.path(),
+        &["--check-config", "-"],
+        b"requirepass ${A}\n",
+    );
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+/// `/readyz` is 503 from SIGTERM on, clients end what they do, and the server waits for them, up to the limit.
+#[test]
+fn a_shutdown_waits_for_clients() {
+    let port = free_port_of(23_800, 150).to_string();
+    let args = ["--shutdown-drain-seconds", "30", "--metrics-port", &port];
+    let mut server = Daemon::start(&args);
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).expect("it listens");
+        let line = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(line.as_bytes()).expect("room");
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    let mut c = server.connect();
+    assert!(get("/readyz").starts_with("HTTP/1.1 200 "));
+    server.signal(Signal::TERM);
+    wait_until("it is no longer ready", || {
+        get("/readyz").starts_with("HTTP/1.1 503 ")
+    });
+    assert!(get("/readyz").ends_with("shutting down\n"));
+    assert!(get("/healthz").starts_with("HTTP/1.1 200 "));
+    assert_eq!(c.ask("SET k v"), "+OK\r\n");
+    server.wait_for_log("Waiting up to 30 s for 1 clients before shutting down.");
+    drop(c);
+    assert!(server.wait_end().success());
+    // SHUTDOWN NOW does not wait; nor does a limit that is over.
+    let mut server = Daemon::start(&["--shutdown-drain-seconds", "30"]);
+    let _idle = server.connect();
+    server.connect().send(b"SHUTDOWN NOSAVE NOW\r\n");
+    assert!(server.wait_end().success());
+    let mut server = Daemon::start(&["--shutdown-drain-seconds", "1"]);
+    let _idle = server.connect();
+    server.signal(Signal::TERM);
+    assert!(server.wait_end().success());
+}
