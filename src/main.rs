@@ -12,8 +12,12 @@ const STDIN_BYTES_MAX: u64 = 16 << 20;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
-    let program = arguments.next().unwrap_or_else(|| "russet".into());
+    let mut program = arguments.next().unwrap_or_else(|| "russet".into());
     let mut arguments: Vec<OsString> = arguments.collect();
+    let is_container = Path::new(&program).file_name() == Some(OsStr::new("russet-container"));
+    if is_container && arguments.first().is_some_and(|first| is_tool(first)) {
+        program = arguments.remove(0);
+    }
     let mut called = called_by(&program);
     if Path::new(&program).file_name() == Some(OsStr::new("russet-container")) {
         // The name of a Sentinel is an argument of its own, which is still to be read.
@@ -157,10 +161,62 @@ fn make_sentinel_file(arguments: &[OsString]) -> bool {
         .is_ok()
 }
 
+const TOOLS: [&str; 5] = [
+    "redis-check-aof",
+    "redis-check-rdb",
+    "redis-cli",
+    "valkey-check-aof",
+    "valkey-check-rdb",
+];
+
+/// Whether the first argument of an image is a tool's name.
+fn is_tool(word: &OsStr) -> bool {
+    TOOLS.iter().any(|name| word == *name)
+}
+
+/// `redis-cli [OPTION ...] ping`, for health checks: the only command of this twin; everything else is
+/// refused. Its options by their names here.
+fn ping_words(arguments: &[OsString]) -> Result<Vec<OsString>, String> {
+    const REFUSED: &str = "this redis-cli only knows PING, for health checks; install redis-tools";
+    let mut words: Vec<OsString> = vec!["ping".into()];
+    let mut rest = arguments.iter();
+    let mut pings = 0;
+    while let Some(word) = rest.next() {
+        let option = match word.to_str().unwrap_or_default() {
+            "--no-auth-warning" | "--raw" | "--no-raw" => continue,
+            "--tls" => {
+                words.push(word.clone());
+                continue;
+            }
+            option @ ("-h" | "-p" | "-s" | "-a" | "-t" | "--cacert" | "--cert" | "--key") => option,
+            "--pass" => "-a",
+            "--user" => "-u",
+            text if text.eq_ignore_ascii_case("ping") => {
+                pings += 1;
+                continue;
+            }
+            _ => return Err(format!("{REFUSED}\n")),
+        };
+        let value = rest.next().ok_or(format!("{option} needs a value\n"))?;
+        words.extend([option.into(), value.clone()]);
+    }
+    match pings {
+        1 => Ok(words),
+        _ => Err(format!("{REFUSED}\n")),
+    }
+}
+
 /// The tools that are names of this program. `redis-check-rdb` is the subcommand of that name, but
 /// with the exit status that scripts expect for wrong arguments.
 fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
     let name = Path::new(program).file_name()?.to_str()?;
+    if name == "redis-cli" {
+        match ping_words(arguments) {
+            Ok(words) => *arguments = words,
+            Err(why) => return Some(print(&why, 1)),
+        }
+        return None;
+    }
     let (checks_aof, checks_rdb) = (
         ["redis-check-aof", "valkey-check-aof"].contains(&name),
         ["redis-check-rdb", "valkey-check-rdb"].contains(&name),
@@ -229,6 +285,23 @@ mod tests {
         assert_eq!(taken(&["redis-server", "/my.conf"]), "/my.conf");
         assert_eq!(taken(&["redis-server", "--version"]), "--version");
         assert_eq!(taken(&["ping"]), "ping");
+    }
+
+    #[test]
+    fn a_health_check_by_redis_cli_is_a_ping() {
+        let words = |text: &str| {
+            let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();
+            let words = ping_words(&words)?;
+            Ok::<_, String>(words.join(OsStr::new(" ")).into_string().expect("UTF-8"))
+        };
+        assert_eq!(words("ping"), Ok("ping".to_owned()));
+        let long = "-h ::1 -p 7 --user u --pass x --no-auth-warning --tls --cacert c PING";
+        let wanted = "ping -h ::1 -p 7 -u u -a x --tls --cacert c";
+        assert_eq!(words(long), Ok(wanted.to_owned()));
+        for text in ["", "get k", "ping x", "ping ping", "-p"] {
+            assert!(words(text).is_err(), "{text}");
+        }
+        assert!(is_tool(OsStr::new("redis-check-rdb")) && !is_tool(OsStr::new("redis-server")));
     }
 
     #[test]

@@ -65,21 +65,38 @@ pub(super) fn explain(target: &Target, error: &io::Error) -> String {
     }
 }
 
-/// Whether the other end answers nonsense with an alert of TLS.
+/// Whether the other end answers the beginning of a TLS handshake, with an alert or anything else of TLS.
 fn speaks_tls(target: &Target) -> bool {
     const ALERT: u8 = 21;
-    const VERSION: u8 = 3;
+    const HANDSHAKE: u8 = 22;
+    const BODY_BYTES: u8 = 41;
+    // A ClientHello of version 1.2 with one suite and no extensions, which no server agrees to.
+    let mut hello = vec![
+        HANDSHAKE,
+        3,
+        1,
+        0,
+        BODY_BYTES + 4,
+        1,
+        0,
+        0,
+        BODY_BYTES,
+        3,
+        3,
+    ];
+    hello.extend([0; 32]);
+    hello.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
     let ask = || {
         let mut link = match &target.socket {
             Some(path) => Dialled::connect_unix(path)?,
             None => Dialled::connect(&target.host, target.port, target.limit, None)?,
         };
-        link.send(b"PING\r\n", target.limit)?;
+        link.send(&hello, target.limit)?;
         let mut answer = Vec::new();
         link.read_into(&mut answer, Instant::now() + target.limit)?;
         Ok::<_, io::Error>(answer)
     };
-    ask().is_ok_and(|answer| answer.starts_with(&[ALERT, VERSION]))
+    ask().is_ok_and(|answer| matches!(answer[..], [ALERT | HANDSHAKE, 3, ..]))
 }
 
 fn line(text: &[u8]) -> String {

@@ -276,10 +276,10 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
     assert!(said.contains("cut off"), "{hint:?}: {said}");
 }
 
-/// As in README: from Redis or Valkey to russet, and back.
+/// As in docs/operate.md: from Redis or Valkey to russet, and back.
 #[test]
 fn one_moves_here_and_back_with_files() {
-    for peer in [Peer::Redis7, Peer::Redis8, Peer::Valkey9] {
+    for peer in [Peer::Redis7, Peer::Redis8, Peer::Redis810, Peer::Valkey9] {
         let Some(program) = peer.program_for("moving its data") else {
             continue;
         };

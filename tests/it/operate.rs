@@ -128,6 +128,23 @@ fn memory_is_looked_at() {
     }
 }
 
+/// The rules for Prometheus are those of the page: `promtool` checks that they parse (`.ci/run docs`).
+#[test]
+fn the_rules_for_prometheus_are_those_of_the_page() {
+    let rules = include_str!("../../packaging/prometheus/russet.rules.yml");
+    let table = PAGE.split("What to alert on:").nth(1).expect("it is there");
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let expressions: Vec<String> = rows
+        .filter_map(|row| Some(row.split('`').nth(1)?.replace("\\|", "|")))
+        .collect();
+    assert!(expressions.len() > 10, "{expressions:?}");
+    for expression in &expressions {
+        let line = format!("        expr: '{expression}'\n");
+        assert!(rules.contains(&line), "{expression}");
+    }
+    assert_eq!(rules.matches("expr:").count(), expressions.len());
+}
+
 /// "What to alert on": every series that the table asks for is served.
 #[test]
 fn what_to_alert_on_is_served() {

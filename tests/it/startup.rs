@@ -305,7 +305,7 @@ fn a_check_opens_what_the_start_opens() {
     for (config, wanted) in [
         (
             "dir /nosuch/folder\n",
-            "dir: can't chdir to '/nosuch/folder': No such file",
+            "standard input:1: No such file or directory: 'dir /nosuch/folder'",
         ),
         (
             "logfile /nosuch/x.log\n",
