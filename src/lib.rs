@@ -39,6 +39,8 @@ mod acl;
 
 mod scripting;
 
+mod console;
+
 mod server;
 
 mod commands;

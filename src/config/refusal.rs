@@ -80,6 +80,8 @@ pub enum ValueError {
     NotSubnets,
     #[error("argument must be a list of IP addresses or networks, as 10.0.0.0/8")]
     NotNetworks,
+    #[error("argument must be a list of names of hosts, without ports")]
+    NotHostNames,
     #[error("Invalid master port")]
     BadPrimaryPort,
     #[error("Invalid latency-tracking-info-percentiles parameters")]

@@ -846,6 +846,18 @@ directives! {
         "metrics-allow", special, [MULTI_ARG], Works;
     metrics_password: Text = Text::default() =>
         "metrics-password", secret, [SENSITIVE], Works;
+    console_port: u16 = 0 =>
+        "console-port", number(0, 65535), [], Works;
+    console_bind: BindAddresses = BindAddresses::loopback() =>
+        "console-bind", special, [MULTI_ARG], Works;
+    console_allow: Networks = Networks::loopback() =>
+        "console-allow", special, [MULTI_ARG], Works;
+    console_hosts: HostNames = HostNames::default() =>
+        "console-hosts", special, [MULTI_ARG], Works;
+    console_tls: bool = false =>
+        "console-tls", flag, [], Works;
+    console_insecure: bool = false =>
+        "console-insecure", flag, [], Works;
     repl_spool_memory: u64 = 64 * MB =>
         "repl-spool-memory", memory(MB as i128, LONG_MAX), [], Works;
     replica_min_retain_percent: u32 = 1 =>
@@ -919,7 +931,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds thirty-five of its own, those of metrics, Valkey's six of the
+    /// this many hidden ones; ours adds forty-one of its own, those of metrics, Valkey's six of the
     /// command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10 and
     /// Valkey 9.2.
     #[test]
@@ -930,7 +942,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 35 + 44 + 38);
+        assert_eq!(shown, 203 + 41 + 44 + 38);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

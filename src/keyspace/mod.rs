@@ -157,6 +157,8 @@ pub struct Keyspace {
     pub large_min: usize,
     /// The rule by which keys are counted by prefix, if they are.
     prefix_rule: Option<PrefixRule>,
+    /// What runs now only looks: reads are not counted by prefix.
+    looks_only: bool,
     /// Keys are counted by their bytes, too.
     counts_bytes: bool,
     /// Bytes are counted by slot.
@@ -206,6 +208,7 @@ impl Keyspace {
             pass: None,
             large_min: snapshot::LARGE_MIN,
             prefix_rule: None,
+            looks_only: false,
             counts_bytes: false,
             counts_slot_bytes: false,
             pool: evict::Pool::default(),

@@ -37,10 +37,14 @@ pub enum Role {
     ClusterLink,
     /// A link to a node that slots come from or go to.
     MigrationLink,
+    /// A listening socket of the console.
+    ConsoleListener,
+    /// A connection of a page of the console.
+    Console,
 }
 
 impl Role {
-    const ALL: [Role; 10] = [
+    const ALL: [Role; 12] = [
         Role::Control,
         Role::Listener,
         Role::Client,
@@ -51,6 +55,8 @@ impl Role {
         Role::ClusterListener,
         Role::ClusterLink,
         Role::MigrationLink,
+        Role::ConsoleListener,
+        Role::Console,
     ];
 }
 
@@ -105,6 +111,14 @@ impl Target {
         }
     }
 
+    pub fn console(slot: u32, generation: u32) -> Target {
+        Target {
+            role: Role::Console,
+            slot,
+            generation,
+        }
+    }
+
     pub fn client(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::Client,
@@ -151,6 +165,7 @@ mod tests {
             Target::sentinel_link(9, 2),
             Target::lasting(Role::ClusterListener, 2),
             Target::cluster_link(5, 6),
+            Target::console(4, 8),
         ] {
             assert_eq!(Target::from(Token::from(target)), target);
         }

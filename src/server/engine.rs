@@ -399,6 +399,7 @@ impl Server {
             || self.shutdown.request.is_some()
             || self.turn.evicting
             || self.turn.freeing
+            || self.connections.console.is_urgent
     }
 
     /// Reads the clocks again for the rest of this turn.

@@ -165,6 +165,21 @@ pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<
     reopen_tcp(&wanted, listeners)
 }
 
+/// Replaces the sockets of the console by those that `config` asks for; all or none.
+pub fn reopen_console(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+    let (plain, tls) = match config.console_tls {
+        true => (0, config.console_port),
+        false => (config.console_port, 0),
+    };
+    let wanted = Config {
+        port: plain,
+        tls_port: tls,
+        bind: config.console_bind.clone(),
+        ..config.clone()
+    };
+    reopen_tcp(&wanted, listeners)
+}
+
 /// Opens the sockets of the cluster's bus, at the addresses of `bind`. Errors are logged.
 pub fn open_bus(config: &Config, port: u16) -> Result<Vec<Listener>, Logged> {
     let (plain, tls) = match config.tls_cluster {

@@ -50,6 +50,8 @@ mod cluster;
 
 mod migration;
 
+mod console;
+
 mod settings;
 
 mod engine;

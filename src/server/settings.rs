@@ -112,6 +112,13 @@ const ROWS: &[Row] = &[
         ],
         |on| on.server.configure_audit(),
     ),
+    row(&["console-port", "console-bind", "console-tls"], |on| {
+        const FAILED: &str = "Unable to listen on this port. Check server logs.";
+        let server = &mut *on.server;
+        server.connections.relisten = true;
+        let listeners = &mut server.connections.console.listeners;
+        listen::reopen_console(&server.config, listeners).map_err(|_| FAILED.to_owned())
+    }),
     row(&["maxclients"], raise_file_limit),
     row(&["oom-score-adj", "oom-score-adj-values"], |on| {
         const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";

@@ -108,6 +108,12 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let Some((listeners, metrics_listeners, materials)) = open_sockets(&config) else {
         return 1;
     };
+    let mut console_listeners = Vec::new();
+    // Another server may have the port: that is no reason not to serve clients.
+    if listen::reopen_console(&config, &mut console_listeners).is_err() {
+        let port = config.console_port;
+        tracing::warn!("There is no console: failed listening on console-port {port}.");
+    }
     let node = match config.cluster_enabled && !config.is_sentinel {
         false => None,
         true => match Begun::new(&config) {
@@ -129,6 +135,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let place = Surroundings {
         listeners,
         metrics_listeners,
+        console_listeners,
         materials,
         pidfile: pidfile.clone(),
         supervisor,
@@ -514,6 +521,7 @@ enum ServeEnd {
 struct Surroundings {
     listeners: Vec<Listener>,
     metrics_listeners: Vec<Listener>,
+    console_listeners: Vec<Listener>,
     materials: Option<Materials>,
     pidfile: Option<PidFile>,
     supervisor: Supervisor,
@@ -535,6 +543,7 @@ fn serve(
     let Surroundings {
         listeners,
         metrics_listeners,
+        console_listeners,
         materials,
         pidfile,
         supervisor,
@@ -579,6 +588,7 @@ fn serve(
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.connections.listeners = listeners;
     engine.server.diagnostics.metrics.listeners = metrics_listeners;
+    engine.server.connections.console.listeners = console_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
     looping.listen()?;
     signals.watch(wake, pidfile)?;

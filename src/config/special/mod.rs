@@ -5,6 +5,7 @@
 
 mod addresses;
 mod compression;
+mod host_names;
 mod keyspace_events;
 mod max_memory;
 mod memory_or_percent;
@@ -18,6 +19,7 @@ mod subnets;
 
 pub use addresses::{BindAddresses, ReplicaOf};
 pub use compression::RdbCompression;
+pub use host_names::HostNames;
 pub use keyspace_events::{EventClass, KeyspaceEvents};
 pub use max_memory::MaxMemory;
 pub use memory_or_percent::MemoryOrPercent;

@@ -160,6 +160,17 @@ pub struct Client {
     pub wrote_to: ReplOffset,
     /// Why its connection ends, once something has decided it.
     pub ending: Option<Box<Ending>>,
+    /// Set if it belongs to a page of the console and has no connection of its own.
+    pub console: Option<OfConsole>,
+}
+
+/// A client of the console: a session, or the subscriptions of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfConsole {
+    /// It runs only what reads.
+    pub is_locked: bool,
+    /// Slot and generation of the connection that its messages go to.
+    pub stream: Option<(u32, u32)>,
 }
 
 /// A client's addresses and names.
@@ -251,6 +262,7 @@ impl Client {
             },
             wrote_to: 0,
             ending: None,
+            console: None,
         }
     }
 

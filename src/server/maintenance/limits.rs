@@ -155,7 +155,9 @@ impl Server {
                 | ClientFlags::PUBSUB
                 | ClientFlags::MONITOR;
             let timeout = self.config.timeout as u64;
-            if timeout > 0 && idle_s > timeout && !session.client.flags.intersects(exempt) {
+            let is_exempt =
+                session.client.flags.intersects(exempt) || session.client.console.is_some();
+            if timeout > 0 && idle_s > timeout && !is_exempt {
                 tracing::debug!(
                     "Closing idle client: {}",
                     Printable(&client_line(self, &session.client, &session.reply, false))

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::base::clock;
 use crate::command::Flags;
 use crate::config::quote;
+use crate::console::json;
 use crate::keyspace::ClientId;
 use crate::net::Address;
 use crate::resp::Args;
@@ -57,6 +58,27 @@ impl Server {
         }
     }
 
+    /// Shows a command to the streams of the console that want to see it. O(streams), each bounded in
+    /// events and bytes.
+    #[cold]
+    pub(in crate::server) fn feed_taps(&mut self, client: &Client, row: usize, args: Args<'_>) {
+        let row = self.table.row(row);
+        if row.spec.flags.contains(Flags::ADMIN) {
+            return;
+        }
+        let name = row.full_name;
+        let user = self.acl.users.name(client.user);
+        let now_ms = self.now.mono_ms;
+        let mut event: Option<Vec<u8>> = None;
+        for tap in &mut self.connections.console.taps {
+            if tap.wants(name, user, args, now_ms) {
+                let event = event.get_or_insert_with(|| event_of(client, user, row.spec, args));
+                tap.add(event.clone());
+            }
+        }
+        self.connections.console.is_urgent |= event.is_some();
+    }
+
     /// A client starts or stops to be a monitor.
     pub fn set_monitor(&mut self, id: ClientId, on: bool) {
         self.messages.monitors.retain(|&m| m != id);
@@ -65,4 +87,40 @@ impl Server {
         }
         self.update_observers();
     }
+}
+
+/// Bytes of an argument that an event shows.
+const SHOWN_BYTES_MAX: usize = 1024;
+/// Arguments that an event shows.
+const SHOWN_ARGS_MAX: usize = 64;
+
+/// A command as an event of the console: what MONITOR shows, with long arguments cut.
+fn event_of(client: &Client, user: &[u8], spec: &Spec, args: Args<'_>) -> Vec<u8> {
+    let now = clock::unix_us();
+    let mut out = Vec::with_capacity(256);
+    // Writing to memory cannot fail.
+    let _ = write!(
+        out,
+        "{{\"time\":\"{}.{:06}\",\"db\":{},\"addr\":",
+        now / 1_000_000,
+        now % 1_000_000,
+        client.db.0
+    );
+    json::write_string(&client.identity.peer.to_string(), &mut out);
+    out.extend_from_slice(b",\"user\":");
+    json::write_bytes(user, &mut out);
+    out.extend_from_slice(b",\"cmd\":[");
+    for (i, arg) in args.iter().enumerate().take(SHOWN_ARGS_MAX) {
+        if i > 0 {
+            out.push(b',');
+        }
+        let shown = if spec.hides(args, i) {
+            b"(redacted)"
+        } else {
+            arg
+        };
+        json::write_bytes(&shown[..shown.len().min(SHOWN_BYTES_MAX)], &mut out);
+    }
+    out.extend_from_slice(b"]}");
+    out
 }

@@ -73,7 +73,9 @@ impl Server {
     pub(in crate::server) fn update_observers(&mut self) {
         let counts_keys = self.diagnostics.hotkeys.is_counting();
         let counts_slots = self.diagnostics.slot_stats.is_counting();
-        self.gates.is_observed = counts_keys || counts_slots || !self.messages.monitors.is_empty();
+        let is_tapped = !self.connections.console.taps.is_empty();
+        let is_monitored = !self.messages.monitors.is_empty() || is_tapped;
+        self.gates.is_observed = counts_keys || counts_slots || is_monitored;
     }
 
     /// Reports a finished command, which took `ticks` and replied `replied` bytes, to the observers
@@ -94,6 +96,16 @@ impl Server {
             && !spec.flags.contains(Flags::SKIP_MONITOR)
         {
             self.feed_monitors(client, spec, args, origin);
+        }
+        if !self.connections.console.taps.is_empty()
+            && first_try
+            && !spec.flags.contains(Flags::SKIP_MONITOR)
+        {
+            self.feed_taps(client, row, args);
+        }
+        // What a console looks at is no use.
+        if client.console.is_some() {
+            return;
         }
         // A command that blocks is counted when it has been served.
         if client.flags.contains(ClientFlags::BLOCKED) {

@@ -8,6 +8,7 @@ pub mod client_memory;
 pub mod closed;
 pub mod cluster;
 pub mod command_log;
+pub mod console;
 pub mod defrag;
 pub mod eviction;
 pub mod gates;

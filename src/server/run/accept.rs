@@ -105,7 +105,8 @@ impl Loop {
             // Clients may have connected before the registration: that edge was missed.
             self.acceptor.event(i);
         }
-        self.listen_for_scrapes()
+        self.listen_for_scrapes()?;
+        self.listen_for_consoles()
     }
 
     pub(in crate::server) fn accept_waiting(&mut self) {

@@ -155,6 +155,7 @@ impl Loop {
         self.engine.server.connections.tls.handshakes.ready.clear();
         self.engine.write_aof();
         self.flush_replies();
+        self.flush_consoles();
         self.close_clients();
     }
 
@@ -227,6 +228,7 @@ impl Loop {
         self.drive_sentinel();
         self.drive_cluster();
         self.engine.drive_migrations();
+        self.drive_consoles();
         if self.engine.load_on().is_err() {
             return Ok(Flow::Fail);
         }
@@ -290,6 +292,8 @@ impl Loop {
             Role::ClusterListener => self.bus_is_asked(),
             Role::ClusterLink => self.bus_event(slot, generation),
             Role::MigrationLink => self.migration_event(slot, generation),
+            Role::ConsoleListener => self.accept_consoles(),
+            Role::Console => self.console_event(slot, generation),
         }
     }
 
@@ -346,6 +350,7 @@ impl Loop {
             self.engine.evict_clients();
         }
         self.flush_replies();
+        self.flush_consoles();
         self.close_clients();
         self.engine.free_on();
         let busy = clock::cycles().wrapping_sub(self.began);

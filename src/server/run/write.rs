@@ -126,6 +126,12 @@ impl Loop {
             return;
         };
         session.flush_queued = false;
+        if session.client.console.is_some() {
+            // It has no connection of its own.
+            self.engine.server.connections.console.is_urgent = true;
+            self.engine.server.pass_messages(&mut session);
+            return self.engine.server.clients.put_back(session);
+        }
         let is_dropped = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         let wrote_to = session.client.wrote_to;
         let sent = if is_dropped || self.engine.server.persist.aof.withholds(wrote_to, id) {

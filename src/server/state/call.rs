@@ -132,7 +132,7 @@ impl Call<'_> {
 
     /// Whether this client may block: not inside EXEC.
     pub fn may_block(&self) -> bool {
-        self.origin.may_block()
+        self.origin.may_block() && self.client.console.is_none()
     }
 
     /// Whether the client has waited, its time is up, and the handler is only to answer.

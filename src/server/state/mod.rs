@@ -25,6 +25,7 @@ use crate::server::parts::client_memory::ClientMemory;
 use crate::server::parts::closed::Closed;
 use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::command_log::CommandLogs;
+use crate::server::parts::console::Console;
 use crate::server::parts::defrag::Defrag;
 use crate::server::parts::gates::Gates;
 use crate::server::parts::hotkeys::Hotkeys;
@@ -243,6 +244,8 @@ pub struct Connections {
     pub(in crate::server) registry: Option<mio::Registry>,
     /// Connections that are not clients.
     pub(in crate::server) scrapes: Scrapes,
+    /// Pages of the console.
+    pub(in crate::server) console: Console,
     /// The loop that serves others while a script runs for long, and what makes it.
     pub(in crate::server) guest: Option<Box<dyn Guest>>,
     pub(in crate::server) new_guest: Option<NewGuest>,

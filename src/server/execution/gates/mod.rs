@@ -120,6 +120,10 @@ const GATES: &[(Origins, Ask)] = &[
         Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
         permitted,
     ),
+    (
+        Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
+        unlocked,
+    ),
     (Origins::CLIENT.union(Origins::SCRIPT), slots::routed),
     (Origins::CLIENT.union(Origins::SCRIPT), compatible::count),
     (Origins::CLIENT.union(Origins::SCRIPT), known),
@@ -240,6 +244,30 @@ fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     };
     let text = world.server.acl.denial(denied, user, line, false);
     Err(CommandError::Bytes([start, &text[..]].concat()).into())
+}
+
+/// A session of the console that is locked runs what reads ([`Acl::lock`]), whatever its user may.
+///
+/// [`Acl::lock`]: crate::server::parts::users::Acl
+fn unlocked(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let client = match &asked.script {
+        Some(script) => script.caller.0,
+        None => &*world.client,
+    };
+    if !client.console.is_some_and(|of| of.is_locked) {
+        return Ok(());
+    }
+    let server = &*world.server;
+    let row = server.table.row(asked.row);
+    let line = row.command_line(asked.args, client.db.0, server.config.databases);
+    let resets_log = row.full_name == "acl|log" && asked.args.is(2, "RESET");
+    match server.acl.lock.check(&line).is_ok() && !resets_log {
+        true => Ok(()),
+        false => Err(CommandError::Text(
+            "NOPERM the console is locked: it runs what reads until its lock is opened",
+        )
+        .into()),
+    }
 }
 
 /// A queued command that the user's changed rules no longer permit.

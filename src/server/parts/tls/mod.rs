@@ -120,7 +120,7 @@ impl Tls {
 pub struct Logged;
 
 /// The directives that materials are made from.
-pub const SETTINGS: [&str; 25] = [
+pub const SETTINGS: [&str; 27] = [
     "tls-cert-file",
     "tls-key-file",
     "tls-key-file-pass",
@@ -146,11 +146,14 @@ pub const SETTINGS: [&str; 25] = [
     "tls-session-cache-timeout",
     "tls-auto-reload-interval",
     "tls-port",
+    "console-port",
+    "console-tls",
 ];
 
 /// Whether anything uses TLS.
 fn is_wanted(config: &Config) -> bool {
-    config.tls_port != 0 || config.tls_replication || config.tls_cluster
+    let console = config.console_tls && config.console_port != 0;
+    config.tls_port != 0 || config.tls_replication || config.tls_cluster || console
 }
 
 fn settings(config: &Config) -> Settings {

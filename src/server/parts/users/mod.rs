@@ -16,9 +16,11 @@
 
 pub mod changes;
 pub mod load;
+pub mod lock;
 
 use crate::acl::{
-    AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, UserId, Users,
+    AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, User, UserId,
+    Users,
 };
 use crate::base::text::Printable;
 use crate::command::table::{CommandTable, Row};
@@ -32,6 +34,8 @@ pub struct Acl {
     pub commands: Commands,
     pub users: Users,
     pub log: AclLog,
+    /// What locked sessions of the console may run.
+    pub(in crate::server) lock: User,
     attempts: Attempts,
 }
 
@@ -42,6 +46,7 @@ impl Acl {
         let mut users = Users::new(&commands);
         users.default_mut().set_only_password(requirepass);
         Acl {
+            lock: lock::lock(&commands),
             commands,
             users,
             log: AclLog::default(),

@@ -3,6 +3,7 @@
 //! serves it as the loop does.
 
 pub mod cluster;
+pub mod console;
 pub mod migration;
 pub mod scrape;
 pub mod sentinel;
@@ -17,12 +18,14 @@ impl Loop {
         self.accept_scrapes();
         self.serve_scrapes();
         self.tend_scrapes();
+        self.serve_consoles();
         self.serve_bus();
     }
 
     /// Called by cron: each role's deadlines.
     pub(in crate::server) fn tend_roles(&mut self) {
         self.tend_scrapes();
+        self.tend_consoles();
         self.tend_bus();
     }
 }

@@ -1,0 +1,101 @@
+//! Embeds the web console: a table of the files of `console/`, each as it is and gzipped, and the
+//! hash of all of them, by which their URLs change when a file does (`src/console/assets.rs`).
+//!
+//! The output depends only on names and contents: two builds are equal byte for byte.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, GzBuilder};
+use sha2::{Digest, Sha256};
+
+/// What is served, by the end of its name: anything else in the folder is not embedded.
+const TYPES: [(&str, &str); 5] = [
+    ("html", "text/html; charset=utf-8"),
+    ("js", "text/javascript; charset=utf-8"),
+    ("css", "text/css; charset=utf-8"),
+    ("svg", "image/svg+xml"),
+    ("txt", "text/plain; charset=utf-8"),
+];
+
+/// In index.html: the place of the hash in the URLs of the other files.
+const PLACE: &str = "a/HASH/";
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=console");
+    println!("cargo::rerun-if-changed=build.rs");
+    let variable = |name| env::var_os(name).map(PathBuf::from).expect("set by cargo");
+    let folder = variable("CARGO_MANIFEST_DIR").join("console");
+    let out = variable("OUT_DIR");
+    let mut files = Vec::new();
+    collect(&folder, "", &mut files)?;
+    files.sort();
+    let hash = hash(&folder, &files)?;
+    let mut table = format!("/// The hash of all files.\npub const HASH: &str = \"{hash}\";\n\n");
+    table.push_str("/// All files, by name.\npub static FILES: &[File] = &[\n");
+    for (at, (name, kind)) in files.iter().enumerate() {
+        let mut bytes = fs::read(folder.join(name))?;
+        if name == "index.html" {
+            let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+            bytes = text.replace(PLACE, &format!("a/{hash}/")).into_bytes();
+        }
+        let (raw, packed) = (out.join(format!("{at}.raw")), out.join(format!("{at}.gz")));
+        fs::write(&raw, &bytes)?;
+        fs::write(&packed, gzip(&bytes)?)?;
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            table,
+            "    File {{ name: {name:?}, kind: {kind:?}, \
+             raw: include_bytes!({raw:?}), gzip: include_bytes!({packed:?}) }},"
+        );
+    }
+    table.push_str("];\n");
+    fs::write(out.join("console.rs"), table)
+}
+
+/// The files of a folder that are served: their paths with `/`, and their types.
+fn collect(folder: &Path, below: &str, into: &mut Vec<(String, &'static str)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let path = format!("{below}{name}");
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), &format!("{path}/"), into)?;
+        } else if let Some((_, end)) = name.rsplit_once('.')
+            && let Some((_, kind)) = TYPES.iter().find(|(known, _)| *known == end)
+        {
+            into.push((path, kind));
+        }
+    }
+    Ok(())
+}
+
+/// Of the names, lengths and contents: 16 hexadecimal digits.
+fn hash(folder: &Path, files: &[(String, &str)]) -> io::Result<String> {
+    let mut all = Sha256::new();
+    for (name, _) in files {
+        let bytes = fs::read(folder.join(name))?;
+        all.update(format!("{name}\n{}\n", bytes.len()));
+        all.update(&bytes);
+    }
+    let digest = all.finalize();
+    Ok(digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+/// Without a time and a name, so that the bytes depend on the contents alone.
+fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::best());
+    packer.write_all(bytes)?;
+    packer.finish()
+}

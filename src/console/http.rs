@@ -1,0 +1,396 @@
+//! HTTP/1.1 of the console: requests with keep-alive and a body of known length, and answers.
+//!
+//! Strict: what two readers could understand differently is refused (a header twice, a line that ends
+//! without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
+//!
+//! Cost: a head is parsed from its start with each arrival, O(its bytes), which are few.
+
+use std::fmt::Write as _;
+
+/// Maximum bytes of request line and headers.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Maximum bytes of a body.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Maximum headers of one request.
+const HEADERS_MAX: usize = 64;
+
+/// A status line's number and text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub u16, pub &'static str);
+
+pub const OK: Status = Status(200, "OK");
+pub const NOT_MODIFIED: Status = Status(304, "Not Modified");
+pub const BAD_REQUEST: Status = Status(400, "Bad Request");
+pub const UNAUTHORIZED: Status = Status(401, "Unauthorized");
+pub const FORBIDDEN: Status = Status(403, "Forbidden");
+pub const NOT_FOUND: Status = Status(404, "Not Found");
+pub const NOT_ALLOWED: Status = Status(405, "Method Not Allowed");
+pub const TIMED_OUT: Status = Status(408, "Request Timeout");
+pub const LENGTH_REQUIRED: Status = Status(411, "Length Required");
+pub const TOO_LARGE: Status = Status(413, "Content Too Large");
+pub const WRONG_TYPE: Status = Status(415, "Unsupported Media Type");
+pub const EXPECTATION: Status = Status(417, "Expectation Failed");
+pub const MISDIRECTED: Status = Status(421, "Misdirected Request");
+pub const TOO_MANY: Status = Status(429, "Too Many Requests");
+pub const HEAD_TOO_LARGE: Status = Status(431, "Request Header Fields Too Large");
+pub const UNAVAILABLE: Status = Status(503, "Service Unavailable");
+pub const VERSION: Status = Status(505, "HTTP Version Not Supported");
+
+/// The methods that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+}
+
+/// The head of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    pub host: String,
+    pub origin: Option<String>,
+    pub fetch_site: Option<String>,
+    pub content_type: Option<String>,
+    /// The own header that other pages cannot send.
+    pub russet: Option<String>,
+    pub cookie: Option<String>,
+    pub if_none_match: Option<String>,
+    pub accepts_gzip: bool,
+    /// The connection stays open after the answer.
+    pub keep_alive: bool,
+    /// Bytes of the head, with its empty line.
+    pub bytes: usize,
+    /// Bytes of the body that follows.
+    pub body: usize,
+}
+
+/// The result of parsing the bytes so far.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Parsed {
+    Head(Box<Head>),
+    Part,
+    /// Refused, and the connection with it: what follows cannot be told from it.
+    Refused(Status),
+}
+
+/// Parses the head of a request.
+pub fn parse(bytes: &[u8]) -> Parsed {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let length = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) if length <= HEAD_BYTES_MAX => length,
+        Ok(httparse::Status::Complete(_)) => return Parsed::Refused(HEAD_TOO_LARGE),
+        Ok(httparse::Status::Partial) if bytes.len() >= HEAD_BYTES_MAX => {
+            return Parsed::Refused(HEAD_TOO_LARGE);
+        }
+        Ok(httparse::Status::Partial) => return Parsed::Part,
+        Err(httparse::Error::TooManyHeaders) => return Parsed::Refused(HEAD_TOO_LARGE),
+        Err(httparse::Error::Version) => return Parsed::Refused(VERSION),
+        Err(_) => return Parsed::Refused(BAD_REQUEST),
+    };
+    if has_bare_line_feed(&bytes[..length]) {
+        return Parsed::Refused(BAD_REQUEST);
+    }
+    match head(&request, length) {
+        Ok(head) => Parsed::Head(Box::new(head)),
+        Err(status) => Parsed::Refused(status),
+    }
+}
+
+/// Whether a line ends without CR, which the parser accepts, or begins with an empty line.
+fn has_bare_line_feed(head: &[u8]) -> bool {
+    let mut ends = memchr::memchr_iter(b'\n', head);
+    head.starts_with(b"\r") || ends.any(|at| at == 0 || head[at - 1] != b'\r')
+}
+
+fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<Head, Status> {
+    let method = match request.method {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
+        Some("POST") => Method::Post,
+        _ => return Err(NOT_ALLOWED),
+    };
+    let path = request.path.filter(|path| path.starts_with('/'));
+    let path = path.ok_or(BAD_REQUEST)?;
+    let path = path.split('?').next().unwrap_or(path).to_owned();
+    let one = |name| only(request.headers, name);
+    if one("transfer-encoding")?.is_some() {
+        return Err(LENGTH_REQUIRED);
+    }
+    if one("expect")?.is_some() {
+        return Err(EXPECTATION);
+    }
+    let body = match one("content-length")? {
+        Some(text) => number(&text).ok_or(BAD_REQUEST)?,
+        None if method == Method::Post => return Err(LENGTH_REQUIRED),
+        None => 0,
+    };
+    if body > BODY_BYTES_MAX {
+        return Err(TOO_LARGE);
+    }
+    if method != Method::Post && body > 0 {
+        return Err(BAD_REQUEST);
+    }
+    let is_closing = one("connection")?.is_some_and(|value| names(&value, "close"));
+    let accepts_gzip = one("accept-encoding")?.is_some_and(|value| names(&value, "gzip"));
+    Ok(Head {
+        method,
+        path,
+        host: one("host")?.ok_or(BAD_REQUEST)?,
+        origin: one("origin")?,
+        fetch_site: one("sec-fetch-site")?,
+        content_type: one("content-type")?,
+        russet: one("x-russet")?,
+        cookie: one("cookie")?,
+        if_none_match: one("if-none-match")?,
+        accepts_gzip,
+        keep_alive: request.version == Some(1) && !is_closing,
+        bytes,
+        body,
+    })
+}
+
+/// The value of a header that may occur once, of printable ASCII.
+fn only(headers: &[httparse::Header<'_>], name: &str) -> Result<Option<String>, Status> {
+    let mut all = headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
+    let Some(header) = all.next() else {
+        return Ok(None);
+    };
+    let is_text = header
+        .value
+        .iter()
+        .all(|&b| b == b'\t' || matches!(b, 0x20..0x7f));
+    if all.next().is_some() || !is_text {
+        return Err(BAD_REQUEST);
+    }
+    Ok(Some(
+        String::from_utf8_lossy(header.value).trim().to_owned(),
+    ))
+}
+
+/// Digits alone: no sign, which `parse` would accept.
+fn number(text: &str) -> Option<usize> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(usize::MAX))
+}
+
+/// Whether a list has this word, with a quality other than 0.
+fn names(list: &str, wanted: &str) -> bool {
+    list.split(',').any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let is_it = parts
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case(wanted));
+        is_it && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+/// Of every answer. With `trusted-types 'none'` no text can become markup or code.
+const SECURITY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; \
+     style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'\r\n\
+     X-Content-Type-Options: nosniff\r\n\
+     Referrer-Policy: no-referrer\r\n\
+     Cross-Origin-Opener-Policy: same-origin\r\n\
+     Cross-Origin-Resource-Policy: same-origin\r\n\
+     X-Frame-Options: DENY\r\n";
+
+pub const JSON: &str = "application/json";
+pub const EVENTS: &str = "text/event-stream";
+pub const NO_STORE: &str = "no-store";
+
+/// An answer, without the part that depends on the request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: Status,
+    pub kind: &'static str,
+    /// `Cache-Control`.
+    pub cache: &'static str,
+    /// Further header lines, each with its end.
+    pub headers: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer of a call.
+    pub fn json(body: Vec<u8>) -> Answer {
+        Answer {
+            status: OK,
+            kind: JSON,
+            cache: NO_STORE,
+            headers: String::new(),
+            body,
+        }
+    }
+
+    /// A refusal: `{"error":TEXT}`.
+    pub fn error(status: Status, text: &str) -> Answer {
+        let mut body = b"{\"error\":".to_vec();
+        super::json::write_string(text, &mut body);
+        body.push(b'}');
+        let headers = match status {
+            NOT_ALLOWED => "Allow: GET, HEAD, POST\r\n".to_owned(),
+            _ => String::new(),
+        };
+        Answer {
+            status,
+            headers,
+            ..Answer::json(body)
+        }
+    }
+
+    /// A refusal in the words of its status.
+    pub fn refusal(status: Status) -> Answer {
+        Answer::error(status, status.1)
+    }
+
+    /// The bytes to send.
+    pub fn bytes(&self, keep_alive: bool, method: Method) -> Vec<u8> {
+        let mut head = self.head(keep_alive);
+        // Writing to a String does not fail.
+        let _ = write!(head, "Content-Length: {}\r\n\r\n", self.body.len());
+        let mut out = head.into_bytes();
+        if method != Method::Head {
+            out.extend_from_slice(&self.body);
+        }
+        out
+    }
+
+    /// The head of an answer whose body ends with the connection.
+    pub fn endless(&self) -> Vec<u8> {
+        format!("{}\r\n", self.head(false)).into_bytes()
+    }
+
+    fn head(&self, keep_alive: bool) -> String {
+        let Answer {
+            status: Status(code, words),
+            kind,
+            cache,
+            headers,
+            ..
+        } = self;
+        let connection = if keep_alive {
+            ""
+        } else {
+            "Connection: close\r\n"
+        };
+        format!(
+            "HTTP/1.1 {code} {words}\r\nContent-Type: {kind}\r\nCache-Control: {cache}\r\n\
+             {SECURITY}{headers}{connection}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> Head {
+        match parse(text.as_bytes()) {
+            Parsed::Head(head) => *head,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn refused(text: &str) -> u16 {
+        match parse(text.as_bytes()) {
+            Parsed::Refused(Status(code, _)) => code,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_head_is_read_however_it_comes() {
+        let text = "POST /api/me?x HTTP/1.1\r\nHost: a:1\r\norigin: http://a:1\r\n\
+                    Content-Length: 2\r\nAccept-Encoding: br, GZIP;q=0.5\r\n\r\n";
+        for end in 0..text.len() {
+            assert_eq!(parse(&text.as_bytes()[..end]), Parsed::Part, "{end}");
+        }
+        let head = head(&format!("{text}{{}}"));
+        assert_eq!((head.path.as_str(), head.host.as_str()), ("/api/me", "a:1"));
+        assert_eq!(head.origin.as_deref(), Some("http://a:1"));
+        assert_eq!((head.bytes, head.body), (text.len(), 2));
+        assert!(head.accepts_gzip && head.keep_alive);
+    }
+
+    #[test]
+    fn what_could_be_understood_in_two_ways_is_refused() {
+        let post = |headers: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        for (code, text) in [
+            (400, "GET / HTTP/1.1\r\n\r\n".to_owned()),
+            (400, "GET / HTTP/1.1\nHost: a\n\n".to_owned()),
+            (400, "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()),
+            (400, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()),
+            (
+                400,
+                "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),
+            ),
+            (
+                400,
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n".to_owned(),
+            ),
+            (400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n".to_owned()),
+            (400, "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n".to_owned()),
+            (400, post("Content-Length: +1\r\n")),
+            (400, post("Content-Length: 1\r\nContent-Length: 1\r\n")),
+            (400, post("Content-Length: 1, 1\r\n")),
+            (400, post("Content-Length: 1\r\nCookie: \u{e9}\r\n")),
+            (405, "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()),
+            (405, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()),
+            (411, post("")),
+            (411, post("Transfer-Encoding: chunked\r\n")),
+            (
+                411,
+                post("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+            ),
+            (413, post("Content-Length: 1048577\r\n")),
+            (413, post("Content-Length: 99999999999999999999999\r\n")),
+            (417, post("Content-Length: 1\r\nExpect: 100-continue\r\n")),
+            (
+                431,
+                format!("GET /{} HTTP/1.1\r\n", "x".repeat(HEAD_BYTES_MAX)),
+            ),
+            (431, post(&"a: b\r\n".repeat(HEADERS_MAX + 1))),
+            (505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_owned()),
+        ] {
+            assert_eq!(refused(&text), code, "{text}");
+        }
+        assert_eq!(refused("*1\r\n$4\r\nPING\r\n"), 400);
+        assert_eq!(refused("\u{16}\u{3}\u{1}"), 400);
+    }
+
+    #[test]
+    fn a_connection_stays_open_if_both_want_it() {
+        let keeps = |version: &str, more: &str| {
+            head(&format!("GET / HTTP/{version}\r\nHost: a\r\n{more}\r\n")).keep_alive
+        };
+        assert!(keeps("1.1", ""));
+        assert!(!keeps("1.1", "Connection: Close\r\n"));
+        assert!(!keeps("1.0", ""));
+    }
+
+    #[test]
+    fn every_answer_has_the_headers_of_security_and_none_for_other_origins() {
+        let answers = [
+            Answer::json(b"{}".to_vec()).bytes(true, Method::Post),
+            Answer::refusal(FORBIDDEN).bytes(false, Method::Get),
+            Answer::json(Vec::new()).endless(),
+        ];
+        for answer in answers {
+            let text = String::from_utf8(answer).expect("ASCII");
+            for part in [
+                "default-src 'none'",
+                "trusted-types 'none'",
+                "nosniff",
+                "X-Frame-Options: DENY",
+                "no-store",
+            ] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+            assert!(!text.contains("Access-Control"));
+        }
+    }
+}

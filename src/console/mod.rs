@@ -1,0 +1,13 @@
+//! The web console's protocol, without a server: requests and answers of HTTP (`http`), who is let in
+//! (`doors`), the embedded files (`assets`), the bodies of calls (`calls`), replies as JSON (`json`),
+//! events of streams (`events`), figures over time (`history`).
+//!
+//! `server::console` runs the calls, `server/run/roles/console.rs` drives the connections.
+
+pub mod assets;
+pub mod calls;
+pub mod doors;
+pub mod events;
+pub mod history;
+pub mod http;
+pub mod json;

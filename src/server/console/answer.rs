@@ -1,0 +1,261 @@
+//! Which answer a request gets.
+
+use crate::console::calls::{self, CommandCall, Login, StreamCall};
+use crate::console::doors::{self, Doors, Named};
+use crate::console::http::{self, Answer, Head, Method, Status};
+use crate::console::{assets, json};
+use crate::keyspace::ClientId;
+use crate::net::Address;
+use crate::server::parts::console::{Connection, Job, STREAMS_MAX, Task};
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// What a request leads to.
+pub(in crate::server) enum Next {
+    Answer(Answer),
+    Task(Task),
+    /// The connection carries this stream from now on.
+    Stream(ClientId, Box<StreamCall>),
+}
+
+impl From<Answer> for Next {
+    fn from(answer: Answer) -> Next {
+        Next::Answer(answer)
+    }
+}
+
+/// A body that is not as expected.
+pub(in crate::server) fn bad(text: &str) -> Answer {
+    Answer::error(http::BAD_REQUEST, text)
+}
+
+/// No session, in the words of the protocol.
+pub(in crate::server) const NO_AUTH: &str = "NOAUTH Authentication required.";
+
+impl Server {
+    /// Whether `console-allow` permits this address. A Unix socket's peer is local.
+    pub(in crate::server) fn may_use_console(&self, peer: &Address) -> bool {
+        match peer {
+            Address::Tcp(address) => self
+                .config
+                .console_allow
+                .contains(address.ip().to_canonical()),
+            Address::Unix(_) => true,
+            Address::Unknown => false,
+        }
+    }
+
+    /// Whether passwords may come from this address: over TLS, from this machine, or if the
+    /// configuration says so.
+    pub(in crate::server) fn is_safe_for_console(&self, peer: &Address, is_tls: bool) -> bool {
+        is_tls || peer.is_local() || self.config.console_insecure
+    }
+
+    /// The name of the cookie: cookies of one host are shared by its ports.
+    pub(in crate::server) fn console_cookie(&self) -> String {
+        format!("russet-{}", self.config.console_port)
+    }
+}
+
+impl Engine {
+    /// Answers a request, or says what must be done for it.
+    pub(in crate::server) fn answer_console(
+        &mut self,
+        connection: &Connection,
+        head: &Head,
+        body: &[u8],
+    ) -> Next {
+        let is_tls = connection.is_tls();
+        let doors = Doors {
+            hosts: &self.server.config.console_hosts.0,
+            is_tls,
+        };
+        let named = match doors.pass(head) {
+            Ok(named) => named,
+            Err(answer) => return answer.into(),
+        };
+        #[cfg(feature = "testing")]
+        if let (Method::Get, Some(folder)) = (head.method, std::env::var_os("RUSSET_CONSOLE_DIR")) {
+            return from_folder(std::path::Path::new(&folder), &head.path).into();
+        }
+        match (head.method, head.path.as_str()) {
+            (Method::Get | Method::Head, "/") => page(head).into(),
+            (Method::Get | Method::Head, path) => match path.strip_prefix("/a/") {
+                Some(path) => file(path, head).into(),
+                None if path.starts_with("/api/") => Answer::refusal(http::NOT_ALLOWED).into(),
+                None => Answer::refusal(http::NOT_FOUND).into(),
+            },
+            (Method::Post, path) => {
+                let is_here = named == Named::Here && connection.peer.is_local();
+                let found = self.console_session(head);
+                match (path.strip_prefix("/api/"), found) {
+                    (Some("login"), _) => self.begin_login(connection, is_here, body),
+                    (Some("me"), None) => self.stranger(is_here).into(),
+                    (Some("logout" | "lock" | "command" | "history" | "stream"), None) => {
+                        Answer::error(http::UNAUTHORIZED, NO_AUTH).into()
+                    }
+                    (Some(call), Some(session)) => self.serve_call(call, session, body),
+                    _ => Answer::refusal(http::NOT_FOUND).into(),
+                }
+            }
+        }
+    }
+
+    /// The client of the request's session.
+    fn console_session(&mut self, head: &Head) -> Option<ClientId> {
+        let name = self.server.console_cookie();
+        let token = doors::cookie(head.cookie.as_deref()?, &name)?;
+        let now_ms = self.server.now.mono_ms;
+        let id = self
+            .server
+            .connections
+            .console
+            .sessions
+            .find(token, now_ms)?;
+        let session = self.server.clients.get_mut(id)?;
+        session.client.traffic.last_active_ms = now_ms;
+        Some(id)
+    }
+
+    fn serve_call(&mut self, call: &str, session: ClientId, body: &[u8]) -> Next {
+        match call {
+            "me" => self.console_rights(session).into(),
+            "logout" => self.end_console_session(session).into(),
+            "lock" => match calls::lock(body) {
+                Ok(locked) => self.server.set_console_lock(session, locked).into(),
+                Err(wrong) => bad(wrong).into(),
+            },
+            "command" => match CommandCall::parse(body) {
+                Ok(call) => Next::Task(Task::Run(Box::new(Job::new(session, call)))),
+                Err(wrong) => bad(wrong).into(),
+            },
+            "history" => self.server.console_history(body).into(),
+            "stream" => match StreamCall::parse(body) {
+                Ok(_) if self.server.connections.console.streams() >= STREAMS_MAX => {
+                    Answer::error(http::TOO_MANY, "there are 8 streams already").into()
+                }
+                Ok(call) => Next::Stream(session, Box::new(call)),
+                Err(wrong) => bad(wrong).into(),
+            },
+            _ => Answer::refusal(http::NOT_FOUND).into(),
+        }
+    }
+
+    fn begin_login(&mut self, connection: &Connection, is_here: bool, body: &[u8]) -> Next {
+        let login = match Login::parse(body) {
+            Ok(login) => login,
+            Err(wrong) => return bad(wrong).into(),
+        };
+        let is_tls = connection.is_tls();
+        if !self.server.is_safe_for_console(&connection.peer, is_tls) {
+            return Answer::refusal(http::FORBIDDEN).into();
+        }
+        self.console_login_when_due(&connection.peer, login, (is_here, is_tls))
+    }
+}
+
+/// The page itself: asked for again each time, and sent if it has changed.
+fn page(head: &Head) -> Answer {
+    let Some(file) = assets::find("index.html") else {
+        return Answer::refusal(http::NOT_FOUND);
+    };
+    let tag = format!("\"{}\"", assets::HASH);
+    let is_known = head.if_none_match.as_deref().is_some_and(|known| {
+        known
+            .split(',')
+            .any(|one| one.trim().trim_start_matches("W/") == tag)
+    });
+    if is_known {
+        return with_file(
+            http::NOT_MODIFIED,
+            file.kind,
+            "no-cache",
+            &tag,
+            Vec::new(),
+            false,
+        );
+    }
+    send_file(file, head, "no-cache", &tag)
+}
+
+/// A file below `a/HASH/`: it never changes there. That of another hash is that of another version.
+fn file(path: &str, head: &Head) -> Answer {
+    let name = path
+        .split_once('/')
+        .filter(|(hash, _)| *hash == assets::HASH);
+    match name.and_then(|(_, name)| assets::find(name)) {
+        Some(file) if file.name != "index.html" => {
+            let tag = format!("\"{}\"", assets::HASH);
+            send_file(file, head, "public, max-age=31536000, immutable", &tag)
+        }
+        _ => Answer::refusal(http::NOT_FOUND),
+    }
+}
+
+/// While the pages are being written: the files of a folder as they are now.
+#[cfg(feature = "testing")]
+fn from_folder(folder: &std::path::Path, path: &str) -> Answer {
+    let name = match path {
+        "/" => "index.html",
+        path => path.strip_prefix("/a/HASH/").unwrap_or("none"),
+    };
+    let kind = match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/plain; charset=utf-8",
+    };
+    match std::fs::read(folder.join(name)) {
+        Ok(body) if !name.contains("..") => {
+            with_file(http::OK, kind, http::NO_STORE, "\"none\"", body, false)
+        }
+        _ => Answer::refusal(http::NOT_FOUND),
+    }
+}
+
+fn send_file(file: &assets::File, head: &Head, cache: &'static str, tag: &str) -> Answer {
+    let body = if head.accepts_gzip {
+        file.gzip
+    } else {
+        file.raw
+    };
+    with_file(
+        http::OK,
+        file.kind,
+        cache,
+        tag,
+        body.to_vec(),
+        head.accepts_gzip,
+    )
+}
+
+fn with_file(
+    status: Status,
+    kind: &'static str,
+    cache: &'static str,
+    tag: &str,
+    body: Vec<u8>,
+    is_packed: bool,
+) -> Answer {
+    let packed = if is_packed {
+        "Content-Encoding: gzip\r\n"
+    } else {
+        ""
+    };
+    Answer {
+        status,
+        kind,
+        cache,
+        headers: format!("ETag: {tag}\r\nVary: Accept-Encoding\r\n{packed}"),
+        body,
+    }
+}
+
+/// `{"user":NAME,` and then `rest`.
+pub(in crate::server) fn with_user(name: &[u8], rest: &str) -> Vec<u8> {
+    let mut body = b"{\"user\":".to_vec();
+    json::write_bytes(name, &mut body);
+    body.extend_from_slice(rest.as_bytes());
+    body
+}

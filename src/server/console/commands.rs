@@ -1,0 +1,315 @@
+//! Runs the commands of a call: each passes the gates of any client, and the client is the session's.
+//!
+//! A call's share of a turn is that of a pipeline ([`BUDGET`], [`OUTPUT_BUDGET`]); an atomic one, and one
+//! with conditions, runs in one turn. Replies are limited to [`REPLY_BYTES_MAX`] of JSON in all.
+
+use crate::base::clock;
+use crate::console::calls::Command;
+use crate::console::http::{self, Answer};
+use crate::console::json;
+use crate::keyspace::DbIndex;
+use crate::resp::OwnedArgs;
+use crate::server::clients::batch::{BUDGET, OUTPUT_BUDGET};
+use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::EndReason;
+use crate::server::clients::session::Session;
+use crate::server::console::answer::{NO_AUTH, bad};
+use crate::server::execution::dispatch::Outcome;
+use crate::server::parts::console::Job;
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// Bytes of all replies of a call as JSON.
+const REPLY_BYTES_MAX: usize = 8 << 20;
+/// A buffer of a session that is kept between its commands.
+const BUFFER_BYTES_KEPT: usize = 64 * 1024;
+
+const TOO_LARGE: &[u8] = b"{\"e\":\"CONSOLE reply is larger than 8 MiB: ask for a part of it\"}";
+const NO_REPLY: &[u8] = b"{\"e\":\"CONSOLE the command has no single reply\"}";
+
+/// Commands that belong to a connection of one's own, or that a call has other means for.
+const REFUSED: [&str; 24] = [
+    "asking",
+    "auth",
+    "client|caching",
+    "client|no-touch",
+    "client|reply",
+    "client|setinfo",
+    "client|tracking",
+    "discard",
+    "exec",
+    "hello",
+    "monitor",
+    "multi",
+    "psubscribe",
+    "psync",
+    "punsubscribe",
+    "quit",
+    "replconf",
+    "reset",
+    "select",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "sync",
+    "unsubscribe",
+];
+const REFUSED_TOO: [&str; 4] = ["unwatch", "watch", "readonly", "readwrite"];
+
+/// How a command has ended.
+enum Ran {
+    Done,
+    /// It must wait: it is tried again.
+    Waits,
+    /// The session is over.
+    Over,
+}
+
+impl Job {
+    pub(in crate::server) fn new(
+        session: crate::keyspace::ClientId,
+        call: crate::console::calls::CommandCall,
+    ) -> Job {
+        Job {
+            session,
+            call,
+            at: 0,
+            replies: Vec::new(),
+            micros: Vec::new(),
+            waits: false,
+        }
+    }
+}
+
+impl Engine {
+    /// Continues a call; the answer when it is complete.
+    pub(in crate::server) fn go_on_with_call(&mut self, job: &mut Job) -> Option<Answer> {
+        job.waits = false;
+        if u64::from(job.call.db) >= self.keyspace.databases() as u64 {
+            return Some(bad("there is no such database"));
+        }
+        let Some(mut session) = self.server.clients.take(job.session) else {
+            return Some(Answer::error(http::UNAUTHORIZED, NO_AUTH));
+        };
+        session.client.db = DbIndex(job.call.db);
+        // What a console reads is no use of the data.
+        let reads = (self.keyspace.stats.hits, self.keyspace.stats.misses);
+        self.keyspace.set_uses_counted(false);
+        let answer = self.run_share(&mut session, job);
+        self.keyspace.set_uses_counted(true);
+        (self.keyspace.stats.hits, self.keyspace.stats.misses) = reads;
+        let client = &mut session.client;
+        if client.flags.contains(ClientFlags::MULTI) {
+            client.leave_transaction(&mut self.keyspace.watchers);
+        }
+        if client.flags.contains(ClientFlags::CLOSE_AFTER_REPLY) {
+            self.server.close_soon(&mut session, EndReason::User);
+        }
+        self.server.clients.put_back(session);
+        answer
+    }
+
+    fn run_share(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
+        self.server.begin_commands();
+        if let Some(stop) = self.check_conditions(session, job) {
+            job.waits = stop.is_none();
+            return stop;
+        }
+        if job.call.atomic {
+            return self.run_atomically(session, job);
+        }
+        let is_whole = !job.call.checks.is_empty();
+        let (first, already) = (job.at, job.replies.len());
+        while job.at < job.call.commands.len() {
+            let command = std::mem::take(&mut job.call.commands[job.at]);
+            let began = clock::cycles();
+            let ran = self.run_to_json(session, &command, &mut job.replies);
+            job.call.commands[job.at] = command;
+            match ran {
+                Ran::Done => {}
+                Ran::Waits => {
+                    job.waits = true;
+                    return None;
+                }
+                Ran::Over => return Some(Answer::error(http::UNAUTHORIZED, NO_AUTH)),
+            }
+            let ticks = clock::cycles().wrapping_sub(began);
+            job.micros.push(self.server.cycles.micros(ticks));
+            job.at += 1;
+            let share = job.at - first >= BUDGET || job.replies.len() - already >= OUTPUT_BUDGET;
+            if share && !is_whole && job.at < job.call.commands.len() {
+                return None;
+            }
+        }
+        Some(answer(job))
+    }
+
+    /// Runs the conditions. `Some`: the call ends here, or waits.
+    fn check_conditions(&mut self, session: &mut Session, job: &Job) -> Option<Option<Answer>> {
+        if job.at > 0 {
+            return None;
+        }
+        for (at, check) in job.call.checks.iter().enumerate() {
+            let mut reply = Vec::new();
+            match self.run_to_json(session, &check.command, &mut reply) {
+                Ran::Done => {}
+                Ran::Waits => return Some(None),
+                Ran::Over => return Some(Some(Answer::error(http::UNAUTHORIZED, NO_AUTH))),
+            }
+            let now: Option<serde_json::Value> = serde_json::from_slice(&reply).ok();
+            if now.as_ref() != Some(&check.reply) {
+                let mut body = format!("{{\"changed\":{at},\"now\":").into_bytes();
+                body.append(&mut reply);
+                body.push(b'}');
+                return Some(Some(Answer::json(body)));
+            }
+        }
+        None
+    }
+
+    /// As MULTI, the commands, EXEC. Each command's reply is its own, or why none has run.
+    fn run_atomically(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
+        let began = clock::cycles();
+        let mut told: Vec<Vec<u8>> = Vec::new();
+        for command in [vec![b"MULTI".to_vec()]].iter().chain(&job.call.commands) {
+            let mut reply = Vec::new();
+            let is_refused = !told.is_empty() && self.refuses_in_console(command, &mut reply);
+            let ran = match is_refused {
+                true => Ran::Done,
+                false => self.run_command(session, command, &mut reply),
+            };
+            match ran {
+                Ran::Done => told.push(reply),
+                Ran::Waits => {
+                    job.waits = true;
+                    return None;
+                }
+                Ran::Over => return Some(Answer::error(http::UNAUTHORIZED, NO_AUTH)),
+            }
+        }
+        let is_error = |reply: &&Vec<u8>| reply.starts_with(b"{\"e\":");
+        if let Some(error) = told.iter().find(is_error).cloned() {
+            // Those that could have been queued have the first one's error.
+            let own = told[1..].iter().map(|reply| match is_error(&reply) {
+                true => reply.clone(),
+                false => error.clone(),
+            });
+            job.replies = own.collect::<Vec<_>>().join(&b',');
+            return Some(answer(job));
+        }
+        let mut reply = Vec::new();
+        match self.run_command(session, &vec![b"EXEC".to_vec()], &mut reply) {
+            Ran::Done => {}
+            Ran::Waits => {
+                job.waits = true;
+                return None;
+            }
+            Ran::Over => return Some(Answer::error(http::UNAUTHORIZED, NO_AUTH)),
+        }
+        job.replies = match reply.as_slice() {
+            [b'[', inside @ .., b']'] => inside.to_vec(),
+            // All of it has failed, for one reason.
+            _ => vec![reply; job.call.commands.len()].join(&b','),
+        };
+        let ticks = clock::cycles().wrapping_sub(began);
+        job.micros.push(self.server.cycles.micros(ticks));
+        Some(answer(job))
+    }
+
+    /// Runs a command and appends its reply to a list.
+    fn run_to_json(&mut self, session: &mut Session, command: &Command, list: &mut Vec<u8>) -> Ran {
+        let before = list.len();
+        if before > 0 {
+            list.push(b',');
+        }
+        if self.refuses_in_console(command, list) {
+            return Ran::Done;
+        }
+        let ran = self.run_command(session, command, list);
+        if !matches!(ran, Ran::Done) {
+            list.truncate(before);
+        }
+        ran
+    }
+
+    /// Runs a command through the gates, and appends its reply.
+    fn run_command(&mut self, session: &mut Session, command: &Command, out: &mut Vec<u8>) -> Ran {
+        let args: OwnedArgs = command.iter().map(Vec::as_slice).collect();
+        let row = self.server.table.find(&command[0]).map(|row| row.id);
+        let room = REPLY_BYTES_MAX.saturating_sub(out.len());
+        session.reply.set_limit(room);
+        let now_ms = self.server.now.mono_ms;
+        session.client.traffic.bytes_in += args.args().bytes() as u64;
+        session.client.traffic.last_active_ms = now_ms;
+        let outcome = self.dispatch(session, row, args.args(), &[]);
+        if session.client.flags.contains(ClientFlags::BLOCKED) {
+            // No command of a session may wait, as none in MULTI may.
+            self.server
+                .stop_waiting(&mut self.keyspace, &mut session.client);
+        }
+        session.client.flags.remove(ClientFlags::POSTPONED);
+        let reply = session.reply.pending();
+        session.reply.advance(reply.len());
+        let is_full = session.reply.is_full();
+        session.reply.clear(BUFFER_BYTES_KEPT);
+        if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
+            return Ran::Over;
+        }
+        if outcome == Outcome::Postponed {
+            return Ran::Waits;
+        }
+        session.client.traffic.bytes_out += reply.len() as u64;
+        let before = out.len();
+        if is_full {
+            out.extend_from_slice(TOO_LARGE);
+        } else if json::write_reply(&reply, out).is_err() {
+            out.truncate(before);
+            out.extend_from_slice(NO_REPLY);
+        } else if out.len() > REPLY_BYTES_MAX {
+            out.truncate(before);
+            out.extend_from_slice(TOO_LARGE);
+        }
+        Ran::Done
+    }
+
+    /// Refuses commands that no session may run, with an error as the reply.
+    fn refuses_in_console(&self, command: &Command, out: &mut Vec<u8>) -> bool {
+        let Some(name) = self.server.refused_in_console(command) else {
+            return false;
+        };
+        out.extend_from_slice(b"{\"e\":");
+        json::write_string(
+            &format!("CONSOLE '{name}' needs a connection of its own"),
+            out,
+        );
+        out.push(b'}');
+        true
+    }
+}
+
+impl Server {
+    fn refused_in_console(&self, command: &Command) -> Option<&'static str> {
+        let row = self.table.find(&command[0])?;
+        let sub = command
+            .get(1)
+            .and_then(|name| self.table.find_subcommand(row, name));
+        let name = sub.unwrap_or(row).full_name;
+        let is_refused = REFUSED.contains(&name) || REFUSED_TOO.contains(&name);
+        is_refused.then_some(name)
+    }
+}
+
+/// `{"r":[...],"us":[...]}`.
+fn answer(job: &mut Job) -> Answer {
+    let mut body = b"{\"r\":[".to_vec();
+    body.append(&mut job.replies);
+    body.extend_from_slice(b"],\"us\":[");
+    for (at, micros) in job.micros.iter().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(itoa::Buffer::new().format(*micros).as_bytes());
+    }
+    body.extend_from_slice(b"]}");
+    Answer::json(body)
+}

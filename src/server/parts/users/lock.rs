@@ -1,0 +1,90 @@
+//! The lock of the console: what reads, as rules of ACL on top of a user's own.
+
+use crate::acl::{Commands, Roles, Terms, User};
+use crate::config::PubsubDefault;
+
+/// Data and channels of any name; what reads data; what shows the server's state. A command of another
+/// category that both reads and resets (ACL LOG) is looked at by the gate.
+const RULES: [&str; 64] = [
+    "~*",
+    "&*",
+    "+@read",
+    "+@transaction",
+    "-watch",
+    "-unwatch",
+    "+acl|cat",
+    "+acl|dryrun",
+    "+acl|getuser",
+    "+acl|list",
+    "+acl|log",
+    "+acl|roles",
+    "+acl|getrole",
+    "+acl|users",
+    "+acl|whoami",
+    "+backup|list",
+    "+backup|status",
+    "+client|getname",
+    "+client|id",
+    "+client|info",
+    "+client|list",
+    "+client|trackinginfo",
+    "+cluster|countkeysinslot",
+    "+cluster|explain",
+    "+cluster|getkeysinslot",
+    "+cluster|info",
+    "+cluster|keyslot",
+    "+cluster|links",
+    "+cluster|myid",
+    "+cluster|nodes",
+    "+cluster|shards",
+    "+cluster|slot-stats",
+    "+cluster|slots",
+    "+command",
+    "+commandlog|get",
+    "+commandlog|len",
+    "+config|docs",
+    "+config|get",
+    "+echo",
+    "+function|dump",
+    "+function|list",
+    "+function|stats",
+    "+hotkeys|get",
+    "+info",
+    "+lastsave",
+    "+latency|doctor",
+    "+latency|graph",
+    "+latency|histogram",
+    "+latency|history",
+    "+latency|latest",
+    "+memory",
+    "-memory|purge",
+    "+module|list",
+    "+ping",
+    "+pubsub",
+    "+role",
+    "+script|exists",
+    "+slowlog|get",
+    "+slowlog|len",
+    "+time",
+    "+subscribe",
+    "+psubscribe",
+    "+ssubscribe",
+    "+monitor",
+];
+
+/// A user with these rights and no other. Rules of commands that this server does not have (a Sentinel,
+/// `rename-command`) are left out.
+pub fn lock(commands: &Commands) -> User {
+    let mut lock = User::new(PubsubDefault::ResetChannels);
+    let roles = Roles::default();
+    for rule in RULES {
+        let terms = Terms {
+            commands,
+            roles: &roles,
+            channels: PubsubDefault::ResetChannels,
+        };
+        // The error is that of an unknown command.
+        let _ = lock.apply_all(std::iter::once(rule.as_bytes()), terms);
+    }
+    lock
+}
