@@ -10,7 +10,13 @@ use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 4] = ["backup", "prefixstats", "client|closed", "cluster|explain"];
+const OWN: [&str; 5] = [
+    "backup",
+    "prefixstats",
+    "client|closed",
+    "cluster|explain",
+    "config|docs",
+];
 /// Valkey takes more arguments than the recorded server.
 const LONGER: [&str; 1] = ["cluster|replicate"];
 

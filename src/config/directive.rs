@@ -8,7 +8,7 @@ use super::refusal::ValueError;
 use super::special::Lines;
 use super::table::Config;
 use super::words::{self, Text};
-use crate::base::number;
+use crate::base::{glob, number};
 
 /// One row of the table.
 pub struct Directive {
@@ -235,6 +235,51 @@ impl Directive {
     pub fn is_named(&self, name: &[u8]) -> bool {
         self.names()
             .any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+    }
+
+    /// Whether CONFIG GET finds it by this name or pattern.
+    pub fn matches(&self, pattern: &[u8]) -> bool {
+        if !pattern.iter().any(|b| matches!(b, b'*' | b'?' | b'[')) {
+            return self.is_named(pattern);
+        }
+        let fits = |name: &str| glob::matches(pattern, name.as_bytes(), true);
+        !self.flags.contains(Flags::HIDDEN) && self.names().any(fits)
+    }
+
+    /// Its kind of value, in a word.
+    pub fn kind_name(&self) -> &'static str {
+        match &self.kind {
+            ValueKind::Bool { .. } => "bool",
+            ValueKind::Number { unit, .. } => match unit {
+                Unit::Plain => "number",
+                Unit::Memory => "memory",
+                Unit::Octal => "octal",
+            },
+            ValueKind::Choice { .. } => "choice",
+            ValueKind::Text { .. } => "text",
+            ValueKind::Special { .. } => "words",
+        }
+    }
+
+    /// The bounds of a number.
+    pub fn range(&self) -> Option<(i128, i128)> {
+        match self.kind {
+            ValueKind::Number { min, max, .. } => Some((min, max)),
+            _ => None,
+        }
+    }
+
+    /// The names of a choice; empty for other kinds.
+    pub fn values(&self, config: &Config) -> Vec<&'static str> {
+        match &self.kind {
+            ValueKind::Choice { names, .. } => names(config),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether russet acts on it.
+    pub fn has_effect(&self) -> bool {
+        self.support == Support::Works
     }
 
     /// Its name, then its alias.

@@ -20,6 +20,7 @@ mod directive;
 mod documents;
 mod get;
 mod include;
+mod meaning;
 mod nearest;
 mod outside;
 mod problem;
@@ -40,7 +41,8 @@ pub use directive::{Directive, Flags};
 pub use problem::{Check, FileLine, Origin, Problem};
 pub use program::{Errand, Login, ServerAddress, TlsFiles};
 #[cfg(any(test, feature = "testing"))]
-pub use reader::{Loaded, Sources, load};
+pub use reader::Loaded;
+pub use reader::{Sources, load};
 pub use refusal::system_text;
 pub(crate) use rewrite::{ForeignLines, RewriteLine};
 pub use rewrite::{check_replaceable, replace_file};

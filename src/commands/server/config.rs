@@ -2,9 +2,9 @@
 
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
-use crate::config::{self, Gate, system_text};
+use crate::config::{self, Config, Gate, system_text};
 use crate::keyspace::KeyspaceStats;
-use crate::resp::Args;
+use crate::resp::{Args, Reply};
 use crate::server::{
     Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World,
 };
@@ -19,6 +19,7 @@ pub(super) const CONFIG: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
     subcommands: &[
+        CONFIG_DOCS,
         CONFIG_GET,
         CONFIG_HELP,
         CONFIG_RESETSTAT,
@@ -26,6 +27,12 @@ pub(super) const CONFIG: Spec = Spec {
         CONFIG_SET,
     ],
     ..Spec::new("config", help)
+};
+
+const CONFIG_DOCS: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: CONFIG_FLAGS,
+    ..Spec::new("docs", docs)
 };
 
 const CONFIG_GET: Spec = Spec {
@@ -77,6 +84,94 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         call.reply.bulk(&value);
     }
     Ok(())
+}
+
+/// `CONFIG DOCS [pattern ...]`: what CONFIG GET does not say of the directives that match; without a
+/// pattern of all that are not hidden.
+///
+/// Reply: a map of names to maps: `section` and `summary` (from redis.conf.example), `type`, `default`,
+/// `value`, `file` (the value that the configuration file gives now; null without a file, or if it cannot
+/// be read), `mutable` (CONFIG SET takes it), `effect` (it has one), and `min`, `max` or `values` where its
+/// kind has them. Secrets have no value, default or file. O(directives), and the file is read.
+fn docs(call: &mut Call<'_>) -> CommandResult {
+    let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
+    let server = &*call.server;
+    let default = Config::default();
+    let in_file = server.identity.config_file.as_ref().and_then(|file| {
+        let sources = config::Sources {
+            file: Some(file.clone()),
+            is_sentinel: server.config.is_sentinel,
+            dialect: server.config.named_dialect,
+            ..config::Sources::default()
+        };
+        config::load(&sources).ok().map(|loaded| loaded.config)
+    });
+    let matches = |d: &&config::Directive| match patterns.is_empty() {
+        true => !d.flags.contains(config::Flags::HIDDEN),
+        false => patterns.iter().any(|pattern| d.matches(pattern)),
+    };
+    let found: Vec<&config::Directive> = config::DIRECTIVES.iter().filter(matches).collect();
+    call.reply.map(found.len());
+    for directive in found {
+        call.reply.bulk(directive.name.as_bytes());
+        let configs = (&default, &server.config, in_file.as_ref());
+        write_docs(call.reply, directive, configs);
+    }
+    Ok(())
+}
+
+/// One directive: `configs` are the defaults, what is in use, and what the file says.
+fn write_docs(
+    reply: &mut Reply,
+    directive: &config::Directive,
+    (default, now, in_file): (&Config, &Config, Option<&Config>),
+) {
+    let is_secret = directive.flags.contains(config::Flags::SENSITIVE);
+    let text = |config: &Config| (!is_secret).then(|| directive.text(config));
+    let (section, summary) = directive
+        .meaning()
+        .map_or(("", ""), |meaning| (meaning.section, meaning.text.as_str()));
+    let values = directive.values(now);
+    let range = directive.range();
+    let more = usize::from(!values.is_empty()) + 2 * usize::from(range.is_some());
+    reply.map(8 + more);
+    for (name, value) in [
+        ("section", section),
+        ("summary", summary),
+        ("type", directive.kind_name()),
+    ] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    for (name, value) in [
+        ("default", text(default)),
+        ("value", text(now)),
+        ("file", in_file.and_then(text)),
+    ] {
+        reply.bulk(name.as_bytes());
+        match value {
+            Some(value) => reply.bulk(&value),
+            None => reply.null(),
+        }
+    }
+    let is_mutable = !directive.flags.contains(config::Flags::IMMUTABLE);
+    for (name, yes) in [("mutable", is_mutable), ("effect", directive.has_effect())] {
+        reply.bulk(name.as_bytes());
+        reply.boolean(yes);
+    }
+    if let Some((min, max)) = range {
+        for (name, bound) in [("min", min), ("max", max)] {
+            reply.bulk(name.as_bytes());
+            reply.bulk(bound.to_string().as_bytes());
+        }
+    }
+    if !values.is_empty() {
+        reply.bulk(b"values");
+        reply.array(values.len());
+        for value in values {
+            reply.bulk(value.as_bytes());
+        }
+    }
 }
 
 /// `CONFIG HELP`: the subcommands, one status line each.
@@ -217,6 +312,36 @@ mod tests {
             "*4\r\n$2\r\nHZ\r\n$2\r\n20\r\n$7\r\ntimeout\r\n$1\r\n7\r\n"
         );
         assert_eq!(t.run("CONFIG GET nothing"), "*0\r\n");
+    }
+
+    #[test]
+    fn directives_are_explained() {
+        let mut t = Testbed::new();
+        t.run("HELLO 3");
+        t.run("CONFIG SET maxmemory-policy allkeys-lru requirepass secret");
+        let told = t.run("CONFIG DOCS maxmemory-policy");
+        assert!(
+            told.starts_with("%1\r\n$16\r\nmaxmemory-policy\r\n%9\r\n"),
+            "{told}"
+        );
+        for part in [
+            "$7\r\nsection\r\n",
+            "$4\r\ntype\r\n$6\r\nchoice\r\n",
+            "$7\r\ndefault\r\n$10\r\nnoeviction\r\n",
+            "$5\r\nvalue\r\n$11\r\nallkeys-lru\r\n",
+            "$4\r\nfile\r\n_\r\n",
+            "$7\r\nmutable\r\n#t\r\n",
+            "$12\r\nvolatile-lru\r\n",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(!t.run("CONFIG DOCS requirepass").contains("secret"));
+        assert!(
+            t.run("CONFIG DOCS hz")
+                .contains("$3\r\nmax\r\n$3\r\n500\r\n")
+        );
+        let all = t.run("CONFIG DOCS");
+        assert!(all.contains("console-port") && !all.contains("debug-context"));
     }
 
     #[test]

@@ -362,6 +362,13 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         "Read and change the configuration.",
     ),
     doc(
+        "config|docs",
+        "8.0.0",
+        "O(N), N = number of configuration parameters",
+        "Describe parameters: their meaning, default and value in the file.",
+    )
+    .args(&[Arg::string("pattern").optional().multiple()]),
+    doc(
         "config|get",
         "2.0.0",
         "O(N), N = number of configuration parameters given",
