@@ -9,6 +9,7 @@ mod aof;
 mod cluster;
 mod commands;
 mod config;
+mod console;
 mod filter;
 mod glob;
 mod hyperloglog;
@@ -32,6 +33,7 @@ pub use aof::aof;
 pub use cluster::{cluster_bus, nodes_conf};
 pub use commands::commands;
 pub use config::config;
+pub use console::console;
 pub use filter::filter;
 pub use glob::glob;
 pub use hyperloglog::hyperloglog;
@@ -84,6 +86,16 @@ mod tests {
     #[test]
     fn requests_parse_alike_in_pieces() {
         run(request, 20_000, 60, b"**$$\r\n\r\n0123\"' SETx");
+    }
+
+    #[test]
+    fn requests_of_pages_are_refused_or_understood_alike() {
+        run(
+            console,
+            20_000,
+            80,
+            b"\0\x01\x02GET / HTTP/1.1\r\nHost: a\r\n\r\n{}[]\"\":,*$%~:+1",
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
 //! | `connections` | accepting and ending connections |
+//! | `console` | `console-port`: doors, sessions, commands, streams |
 //! | `full_disk` | a full disk, and recovery from it |
 //! | `hostile` | clients that break the protocol or strain the server |
 //! | `known_holes` | the published vulnerabilities of Redis and Valkey |
@@ -50,6 +51,7 @@ mod clients;
 mod closed;
 mod config;
 mod connections;
+mod console;
 mod dialect;
 mod full_disk;
 mod harness;

@@ -791,3 +791,43 @@ fn redis_tools_and_the_crate_connect() {
         assert!(text.contains(wanted), "{tool}: {text} {errors}");
     }
 }
+
+#[test]
+fn the_console_has_the_certificate_and_marks_its_cookie() {
+    let console = free_port();
+    let text = console.to_string();
+    let args = [
+        "--tls-auth-clients",
+        "no",
+        "--console-port",
+        &text,
+        "--console-tls",
+        "yes",
+    ];
+    let mut tls = Tls::start(&args);
+    tls.port = console;
+    let mut page = tls.connect_with(tls.config(None, BOTH));
+    let body = r#"{"user":"default","password":""}"#;
+    let request = format!(
+        "POST /api/login HTTP/1.1\r\nHost: localhost:{text}\r\nOrigin: https://localhost:{text}\r\n\
+         X-Russet: 1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    page.write_all(request.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    // It may end without a farewell.
+    let _ = page.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(
+        answer.contains("; HttpOnly; SameSite=Strict; Secure\r\n"),
+        "{answer}"
+    );
+    // Without TLS nothing is said.
+    let mut plain = TcpStream::connect(("127.0.0.1", console)).expect("listens");
+    plain.write_all(request.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/"));
+}

@@ -19,7 +19,7 @@ impl Server {
     pub(in crate::server) fn sample_history(&mut self, keyspace: &Keyspace) -> bool {
         let console = &mut self.connections.console;
         if self.config.console_port == 0 {
-            console.history = None;
+            (console.history, console.turns) = (None, None);
             return false;
         }
         let now_ms = self.now.mono_ms;

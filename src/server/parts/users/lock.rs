@@ -77,14 +77,42 @@ const RULES: [&str; 64] = [
 pub fn lock(commands: &Commands) -> User {
     let mut lock = User::new(PubsubDefault::ResetChannels);
     let roles = Roles::default();
-    for rule in RULES {
-        let terms = Terms {
-            commands,
-            roles: &roles,
-            channels: PubsubDefault::ResetChannels,
-        };
-        // The error is that of an unknown command.
-        let _ = lock.apply_all(std::iter::once(rule.as_bytes()), terms);
+    let terms = Terms {
+        commands,
+        roles: &roles,
+        channels: PubsubDefault::ResetChannels,
+    };
+    if lock
+        .apply_all(RULES.iter().map(|rule| rule.as_bytes()), terms)
+        .is_err()
+    {
+        for rule in RULES {
+            // The error is that of an unknown command.
+            let _ = lock.apply_all(std::iter::once(rule.as_bytes()), terms);
+        }
     }
     lock
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::commands_of;
+    use crate::server::state::call::CommandTable;
+
+    #[test]
+    fn every_rule_names_what_there_is() {
+        let commands = commands_of(&CommandTable::new(&crate::commands::table()));
+        let roles = Roles::default();
+        for rule in RULES {
+            let terms = Terms {
+                commands: &commands,
+                roles: &roles,
+                channels: PubsubDefault::ResetChannels,
+            };
+            let mut user = User::new(PubsubDefault::ResetChannels);
+            let applied = user.apply_all(std::iter::once(rule.as_bytes()), terms);
+            assert!(applied.is_ok(), "{rule}");
+        }
+    }
 }
