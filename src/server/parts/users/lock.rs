@@ -4,8 +4,8 @@ use crate::acl::{Commands, Roles, Terms, User};
 use crate::config::PubsubDefault;
 
 /// Data and channels of any name; what reads data; what shows the server's state. A command of another
-/// category that both reads and resets (ACL LOG) is looked at by the gate.
-const RULES: [&str; 64] = [
+/// category that both reads and resets (ACL LOG) is looked at by the gate. Vector sets are in no category.
+const RULES: [&str; 74] = [
     "~*",
     "&*",
     "+@read",
@@ -70,6 +70,16 @@ const RULES: [&str; 64] = [
     "+psubscribe",
     "+ssubscribe",
     "+monitor",
+    "+vcard",
+    "+vdim",
+    "+vemb",
+    "+vgetattr",
+    "+vinfo",
+    "+vismember",
+    "+vlinks",
+    "+vrandmember",
+    "+vrange",
+    "+vsim",
 ];
 
 /// A user with these rights and no other. Rules of commands that this server does not have (a Sentinel,
