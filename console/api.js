@@ -1,0 +1,131 @@
+/** The daemon's API (docs/console.md): one POST a call, JSON both ways, URLs relative to the page. */
+
+import { argument, decode, encode } from "./resp.js";
+import { FrameReader } from "./sse.js";
+
+/** @typedef {import("./resp.js").Name} Name */
+/** @typedef {import("./resp.js").Value} Value */
+/** @typedef {(Name | number | bigint)[]} Cmd */
+/** @typedef {{db?: number, atomic?: boolean, conditions?: [Cmd, Value][], signal?: AbortSignal}} Options */
+/** @typedef {{replies: Value[], us: number[], changed?: number, now?: Value}} Batch */
+/**
+ * @typedef {{user: string, locked: boolean, version: string, redis_version: string, dialect: string, databases: number,
+ *   time: number, started: number, commands: string[], locked_commands?: string[]}} Me
+ */
+/** @typedef {{now: number, fields: string[], tiers: {step: number, rows: (number | null)[][]}[]}} History */
+/** @typedef {"stats" | {subscribe: Name[]} | {psubscribe: Name[]} | {ssubscribe: Name[]} | {monitor: Record<string, Name | number>}} Topic */
+
+/** Commands of one call; the daemon takes 512. */
+const MAX_COMMANDS = 512;
+
+/** An answer of HTTP that is not 200. */
+export class ApiError extends Error {
+  /** @param {number} status 0: no answer at all @param {string} text @param {any} [body] */
+  constructor(status, text, body = {}) {
+    super(text);
+    this.name = "ApiError";
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** @param {string} path @param {any} body @param {AbortSignal} [signal] @returns {Promise<Response>} */
+async function post(path, body, signal) {
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(`api/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Russet": "1" },
+      credentials: "same-origin",
+      body: JSON.stringify(body),
+      signal,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "The server does not answer.");
+  }
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => ({}));
+  if (response.status === 401 && path !== "login" && path !== "me") dispatchEvent(new Event("russet-logged-out"));
+  throw new ApiError(response.status, answer.error ?? `HTTP ${response.status}`, answer);
+}
+
+/** @param {string} user @param {string} password */
+export async function login(user, password) {
+  await post("login", { user, password });
+}
+
+export async function logout() {
+  await post("logout", {});
+}
+
+/** Who is logged in. ApiError 401 with `body.nopass` if nobody. @returns {Promise<Me>} */
+export async function me() {
+  return (await post("me", {})).json();
+}
+
+/** Locks the session to reading, or opens it. @param {boolean} locked @returns {Promise<boolean>} the state now */
+export async function lock(locked) {
+  return (await (await post("lock", { locked })).json()).locked;
+}
+
+/**
+ * Runs commands in one pipeline (`atomic`: as one transaction). Error replies are values here.
+ * With `conditions`, nothing runs unless each command replies the value given; else `changed` is its index.
+ * @param {Cmd[]} cmds @param {Options} [options] @returns {Promise<Batch>}
+ */
+export async function batch(cmds, options = {}) {
+  const { db = 0, atomic = false, conditions, signal } = options;
+  /** @type {Batch} */
+  const out = { replies: [], us: [] };
+  for (let at = 0; at < cmds.length; at += MAX_COMMANDS) {
+    const part = cmds.slice(at, at + MAX_COMMANDS);
+    /** @type {any} */
+    const body = { db, atomic, cmds: part.map((cmd) => cmd.map(argument)) };
+    if (conditions) body.if = conditions.map(([cmd, reply]) => [cmd.map(argument), encode(reply)]);
+    const answer = await (await post("command", body, signal)).json();
+    if ("changed" in answer) return { ...out, changed: answer.changed, now: decode(answer.now) };
+    out.replies.push(...answer.r.map(decode));
+    out.us.push(...answer.us);
+  }
+  return out;
+}
+
+/** @param {AbortSignal} [signal] @returns {Promise<History>} */
+export async function history(signal) {
+  return (await post("history", {}, signal)).json();
+}
+
+/**
+ * Reads the stream until it ends or `signal` aborts. One at a time in a tab (browsers allow few connections).
+ * @param {Topic[]} topics @param {{db: number, signal: AbortSignal, on: (event: string, data: any) => void}} options
+ */
+export async function stream(topics, { db, signal, on }) {
+  const response = await post("stream", { topics: topics.map(topicJson), db }, signal);
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const frames = new FrameReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    for (const { event, data } of frames.push(value)) on(event, eventValue(event, JSON.parse(data)));
+  }
+}
+
+/** @param {Topic} topic */
+function topicJson(topic) {
+  if (typeof topic === "string") return topic;
+  if ("monitor" in topic) {
+    const entries = Object.entries(topic.monitor).map(([k, v]) => [k, typeof v === "number" ? v : argument(v)]);
+    return { monitor: Object.fromEntries(entries) };
+  }
+  return Object.fromEntries(Object.entries(topic).map(([kind, names]) => [kind, names.map(argument)]));
+}
+
+/** @param {string} event @param {any} data */
+function eventValue(event, data) {
+  if (event === "message") return { channel: decode(data.channel), pattern: decode(data.pattern ?? null), message: decode(data.message) };
+  if (event === "monitor") return { ...data, user: decode(data.user), cmd: data.cmd.map(decode) };
+  return data;
+}

@@ -1,0 +1,158 @@
+/**
+ * Lines over time: uPlot on a canvas, with what it shows in words and, on demand, as a table. Colours come from the
+ * style sheet; a series is told apart by its label and dash as well.
+ */
+
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
+import { clock, compact, date } from "../format.js";
+
+/** @typedef {{label: string, values: (number | null)[], color?: string}} Series `color`: a custom property, "--c1" */
+
+/** Cursors of charts that stand together move together. */
+const SYNC = "russet";
+
+const DASHES = [[], [5, 3], [2, 3]];
+
+/**
+ * @param {{title: string, times: number[], series: Series[], format?: (n: number | null) => string, marks?: {time: number, label: string}[], height?: number,
+ *   max?: number, min?: number}} props
+ *   `times` in Unix milliseconds, ascending; `marks`: vertical lines (restarts); `max`: the scale's least upper end
+ */
+export function Chart({ title, times, series, format = compact, marks = [], height = 132, max = 0, min = 0 }) {
+  const box = useRef(/** @type {any} */ (null));
+  const plot = useRef(/** @type {any} */ (null));
+  const [table, setTable] = useState(false);
+  const [scheme, setScheme] = useState(0);
+  const latest = useRef({ format, marks, max, min });
+  latest.current = { format, marks, max, min };
+  const data = useMemo(() => [times.map((t) => t / 1000), ...series.map(({ values }) => values)], [times, ...series.map(({ values }) => values)]);
+
+  useEffect(() => {
+    const changed = () => setScheme((n) => n + 1);
+    const query = matchMedia("(prefers-color-scheme: dark)");
+    query.addEventListener("change", changed);
+    addEventListener("russet-theme", changed);
+    return () => {
+      query.removeEventListener("change", changed);
+      removeEventListener("russet-theme", changed);
+    };
+  }, []);
+
+  const labels = series.map(({ label }) => label).join("|");
+  useEffect(() => {
+    const el = box.current;
+    const style = getComputedStyle(el);
+    /** @param {string} name */
+    const color = (name) => resolved(el, style, name);
+    const grid = { stroke: color("--line-soft"), width: 1 };
+    const axis = { stroke: color("--text-soft"), font: `11px ${style.fontFamily}`, grid, ticks: { show: false } };
+    const uPlot = /** @type {any} */ (globalThis).uPlot;
+    const options = {
+      width: Math.max(el.clientWidth, 120),
+      height,
+      padding: [8, 4, 0, 0],
+      legend: { show: true, live: true },
+      cursor: { sync: { key: SYNC, setSeries: false }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
+      scales: {
+        x: { time: true },
+        y: { range: (/** @type {any} */ _, /** @type {number | null} */ low, /** @type {number | null} */ high) => [Math.min(latest.current.min, low ?? 0), Math.max(latest.current.max, (high ?? 0) * 1.08, latest.current.min + 1e-9) || 1] },
+      },
+      axes: [
+        { ...axis, size: 24, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((s) => axisTime(s, splits)) },
+        { ...axis, size: 58, space: 34, values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((v) => latest.current.format(v)) },
+      ],
+      series: [
+        { label: "time", value: (/** @type {any} */ _, /** @type {number | null} */ v) => (v === null ? "" : clock(v * 1000)) },
+        ...series.map(({ label, color: own }, i) => ({
+          label,
+          stroke: color(own ?? `--c${i + 1}`),
+          width: 1.5,
+          dash: DASHES[i % DASHES.length],
+          fill: i === 0 && series.length === 1 ? color("--c1-soft") : undefined,
+          points: { show: false },
+          value: (/** @type {any} */ _, /** @type {number | null} */ v) => latest.current.format(v),
+        })),
+      ],
+      hooks: { draw: [(/** @type {any} */ u) => drawMarks(u, latest.current.marks, color("--text-soft"))] },
+    };
+    const chart = new uPlot(options, data, el);
+    plot.current = chart;
+    const watch = new ResizeObserver(() => chart.setSize({ width: Math.max(el.clientWidth, 120), height }));
+    watch.observe(el);
+    return () => {
+      watch.disconnect();
+      chart.destroy();
+      plot.current = null;
+    };
+  }, [labels, height, scheme]);
+
+  useEffect(() => {
+    plot.current?.setData(data);
+  }, [data, marks.length]);
+
+  const summary = useMemo(() => series.map((one) => summarize(one, format)).join("; "), [data]);
+  return html`<figure class="chart">
+    <figcaption><span class="chart-title">${title}</span>
+      <button type="button" class="link" aria-expanded=${String(table)} aria-label=${`${title} as a table`} onClick=${() => setTable(!table)}>${table ? "Chart" : "Table"}</button></figcaption>
+    <p class="summary">${summary}${marks.length ? `; ${marks.map(({ label, time }) => `${label} at ${date(time)}`).join(", ")}` : ""}</p>
+    <div class="plot" ref=${box} hidden=${table} role="img" aria-label=${`${title}: ${summary}`}></div>
+    ${table && html`<${ChartTable} title=${title} times=${times} series=${series} format=${format} height=${height} />`}
+  </figure>`;
+}
+
+/** At most 60 rows, evenly spaced, newest first. @param {{title: string, times: number[], series: Series[], format: (n: number | null) => string, height: number}} props */
+function ChartTable({ title, times, series, format, height }) {
+  const step = Math.max(1, Math.ceil(times.length / 60));
+  /** @type {number[]} */
+  const picked = [];
+  for (let i = times.length - 1; i >= 0; i -= step) picked.push(i);
+  return html`<div class="chart-table" tabindex="0" role="region" aria-label=${`${title}, table`} style=${{ height: `${height + 28}px` }}>
+    <table><thead><tr><th scope="col">Time</th>${series.map(({ label }) => html`<th scope="col">${label}</th>`)}</tr></thead>
+    <tbody>${picked.map((i) => html`<tr><th scope="row">${date(times[i])}</th>${series.map(({ values }) => html`<td>${format(values[i])}</td>`)}</tr>`)}</tbody></table>
+  </div>`;
+}
+
+/** "ops 1.2k now, 0 to 5k, mean 900". @param {Series} series @param {(n: number | null) => string} format */
+function summarize({ label, values }, format) {
+  const known = values.filter((v) => v !== null);
+  if (known.length === 0) return `${label}: no data yet`;
+  const sum = known.reduce((a, b) => a + b, 0);
+  return `${label} ${format(known[known.length - 1])} now, ${format(known.reduce((a, b) => Math.min(a, b)))} to ${format(known.reduce((a, b) => Math.max(a, b)))}, mean ${format(sum / known.length)}`;
+}
+
+/** @param {any} u @param {{time: number, label: string}[]} marks @param {string} color */
+function drawMarks(u, marks, color) {
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.strokeStyle = color;
+  ctx.fillStyle = color;
+  ctx.font = `${10 * devicePixelRatio}px system-ui`;
+  ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const { time, label } of marks) {
+    const x = Math.round(u.valToPos(time / 1000, "x", true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.fillText(label, x + 4 * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+/** Seconds are shown only where the ticks are that close. @param {number} s @param {number[]} splits */
+function axisTime(s, splits) {
+  const step = splits.length > 1 ? splits[1] - splits[0] : 60;
+  if (step >= 86400) return date(s * 1000).slice(5, 10);
+  return clock(s * 1000).slice(0, step < 60 ? 8 : 5);
+}
+
+/** A custom property with light-dark() as the colour in force. @param {HTMLElement} el @param {CSSStyleDeclaration} style @param {string} name */
+function resolved(el, style, name) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  el.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}

@@ -1,0 +1,237 @@
+/** What all views share: the session, running commands, loading with refresh, the one stream, the history. */
+
+import { createContext, useCallback, useContext, useEffect, useRef, useState } from "./vendor/htm-preact.module.js";
+import * as api from "./api.js";
+import { nameId } from "./resp.js";
+
+/** @typedef {import("./resp.js").Value} Value */
+/** @typedef {import("./api.js").Cmd} Cmd */
+/** @typedef {import("./api.js").Topic} Topic */
+/** @typedef {import("./api.js").Me} Me */
+/** @typedef {{title: string, body?: any, confirm: string, danger?: boolean, type?: string}} Question `type`: a word to be typed */
+/**
+ * @typedef {object} App
+ * @property {Me} me
+ * @property {boolean} locked
+ * @property {number} db
+ * @property {(command: string) => boolean} can whether the user's rules permit a command ("memory|stats")
+ * @property {(command: string) => boolean} runs whether it would run now: permitted, and the lock lets it pass
+ * @property {(cmd: Cmd, options?: api.Options) => Promise<Value>} run one command; throws its error reply
+ * @property {(cmds: Cmd[], options?: api.Options) => Promise<api.Batch>} batch several; errors are values
+ * @property {(question: Question) => Promise<boolean>} ask
+ * @property {(text: string, options?: {kind?: "ok" | "bad", action?: {label: string, run: () => void}}) => void} toast
+ * @property {(text: string) => void} announce tells screen readers
+ * @property {(locked: boolean) => Promise<void>} setLock
+ * @property {() => Promise<boolean>} unlock asks; true if the lock is open afterwards
+ */
+
+/** @type {import("./vendor/htm-preact.module.js").Context<App>} */
+export const AppContext = createContext(/** @type {App} */ (/** @type {unknown} */ (null)));
+
+/** @returns {App} */
+export function useApp() {
+  return useContext(AppContext);
+}
+
+/** Whether a list of commands has one: itself or, for "config|get", its container. @param {Set<string>} commands @param {string} command */
+export function permits(commands, command) {
+  return commands.has(command) || commands.has(command.split("|", 1)[0]);
+}
+
+/**
+ * Data that a view loads, and loads again every so often while the tab is visible. The old data stays while the next
+ * is on its way, and beside an error.
+ * @template T
+ * @param {(signal: AbortSignal) => Promise<T>} load @param {readonly any[]} inputs load again when they change
+ * @param {{every?: number}} [options] milliseconds
+ * @returns {{data: T | undefined, error: any, loading: boolean, reload: () => void}}
+ */
+export function useLoad(load, inputs, { every } = {}) {
+  const [state, setState] = useState(/** @type {{data: T | undefined, error: any, loading: boolean}} */ ({ data: undefined, error: null, loading: true }));
+  const [turn, setTurn] = useState(0);
+  const latest = useRef(load);
+  latest.current = load;
+  useEffect(() => {
+    const abort = new AbortController();
+    /** @type {any} */
+    let timer = 0;
+    const next = async () => {
+      if (!document.hidden) {
+        try {
+          const data = await latest.current(abort.signal);
+          if (abort.signal.aborted) return;
+          setState({ data, error: null, loading: false });
+        } catch (error) {
+          if (abort.signal.aborted) return;
+          setState((old) => ({ data: old.data, error, loading: false }));
+        }
+      }
+      if (every) timer = setTimeout(next, every);
+    };
+    setState((old) => ({ ...old, loading: true }));
+    next();
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [...inputs, turn, every]);
+  const reload = useCallback(() => setTurn((n) => n + 1), []);
+  return { ...state, reload };
+}
+
+/** The one stream of this tab: the topics of all listeners, merged; opened again when they change. */
+class Hub {
+  constructor() {
+    /** @type {Set<{topic: Topic, db: number, on: (event: string, data: any) => void}>} */
+    this.listeners = new Set();
+    /** @type {AbortController | null} */
+    this.open = null;
+    this.timer = /** @type {any} */ (0);
+    this.wait = 500;
+    document.addEventListener("visibilitychange", () => this.changed());
+  }
+
+  /** @param {{topic: Topic, db: number, on: (event: string, data: any) => void}} listener @returns {() => void} ends it */
+  listen(listener) {
+    this.listeners.add(listener);
+    this.changed();
+    return () => {
+      this.listeners.delete(listener);
+      this.changed();
+    };
+  }
+
+  changed() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.reopen(), 50);
+  }
+
+  async reopen() {
+    this.open?.abort();
+    this.open = null;
+    // A tab in the background costs the server nothing.
+    if (this.listeners.size === 0 || document.hidden) return;
+    const abort = new AbortController();
+    this.open = abort;
+    const all = [...this.listeners];
+    const topics = [...new Map(all.map(({ topic }) => [topicId(topic), topic])).values()];
+    const db = all.at(-1)?.db ?? 0;
+    try {
+      await api.stream(topics, { db, signal: abort.signal, on: (event, data) => this.deliver(event, data) });
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      this.deliver("broken", { error });
+    }
+    if (abort.signal.aborted) return;
+    this.timer = setTimeout(() => this.reopen(), this.wait);
+    this.wait = Math.min(this.wait * 2, 15_000);
+  }
+
+  /** @param {string} event @param {any} data */
+  deliver(event, data) {
+    if (event !== "broken") this.wait = 500;
+    for (const { topic, on } of [...this.listeners]) if (concerns(event, topic)) on(event, data);
+  }
+}
+
+/** @param {string} event @param {Topic} topic */
+function concerns(event, topic) {
+  if (event === "stats") return topic === "stats";
+  if (event === "monitor" || event === "end") return typeof topic === "object" && "monitor" in topic;
+  if (event === "message") return typeof topic === "object" && !("monitor" in topic);
+  return true;
+}
+
+/** @param {Topic} topic */
+function topicId(topic) {
+  if (typeof topic === "string") return topic;
+  return JSON.stringify(topic, (_, v) => (v?.data instanceof Uint8Array ? nameId(v) : v));
+}
+
+/** @type {Hub | undefined} */
+let hub;
+
+/**
+ * Listens to a topic of the stream: `on(event, data)` with stats, message, monitor, dropped, end, broken.
+ * Give a topic that is made once (useMemo), or null for none.
+ * @param {Topic | null} topic @param {(event: string, data: any) => void} on
+ */
+export function useTopic(topic, on) {
+  const { db } = useApp();
+  const latest = useRef(on);
+  latest.current = on;
+  const id = topic === null ? null : topicId(topic);
+  useEffect(() => {
+    if (topic === null) return;
+    hub ??= new Hub();
+    return hub.listen({ topic, db, on: (event, data) => latest.current(event, data) });
+  }, [id, db]);
+}
+
+/** Rows kept of each tier, as the server keeps them. */
+const KEPT = [900, 2160, 2880];
+
+/**
+ * The server's history, appended from the stream each second. `columns(tier)` is one array a field.
+ * @returns {{history: api.History | undefined, error: any, live: boolean}}
+ */
+export function useHistory() {
+  const [turn, setTurn] = useState(0);
+  const { data, error } = useLoad((signal) => api.history(signal), [turn], { every: 600_000 });
+  const [rows, setRows] = useState(/** @type {(number | null)[][]} */ ([]));
+  const [live, setLive] = useState(true);
+  useTopic("stats", (event, row) => {
+    if (event === "broken") {
+      setLive(false);
+      return;
+    }
+    if (event !== "stats") return;
+    // After a gap the server knows what was missed.
+    if (!live) setTurn((n) => n + 1);
+    setLive(true);
+    setRows((old) => [...old, row].slice(-KEPT[0]));
+  });
+  return { history: data && withRows(data, rows), error, live };
+}
+
+/** @param {api.History} history @param {(number | null)[][]} rows @returns {api.History} */
+function withRows(history, rows) {
+  const time = history.fields.indexOf("time");
+  const tiers = history.tiers.map(({ step, rows: old }, i) => {
+    const last = old.at(-1)?.[time] ?? 0;
+    const fresh = rows.filter((row) => (row[time] ?? 0) >= last + step * 1000 * (i === 0 ? 0.5 : 1));
+    // Coarser tiers take the first second of each step: their means come with the next load.
+    let edge = last;
+    const taken = i === 0 ? fresh : fresh.filter((row) => (row[time] ?? 0) >= edge + step * 1000 && ((edge = row[time] ?? 0), true));
+    return { step, rows: [...old, ...taken].slice(-KEPT[i]) };
+  });
+  return { ...history, tiers };
+}
+
+/** One column of a tier, null where unknown. @param {api.History} history @param {number} tier @param {string} field @returns {(number | null)[]} */
+export function column(history, tier, field) {
+  const at = history.fields.indexOf(field);
+  return history.tiers[tier].rows.map((row) => (at < 0 ? null : (row[at] ?? null)));
+}
+
+/** A value that follows `value` after it was still for `ms`. @template T @param {T} value @param {number} ms @returns {T} */
+export function useSettled(value, ms) {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
+}
+
+/** Keeps a choice of this browser; never data of the server. @param {string} key @param {string} initial @returns {[string, (value: string) => void]} */
+export function useChoice(key, initial) {
+  const [value, setValue] = useState(() => localStorage.getItem(`russet.${key}`) ?? initial);
+  return [
+    value,
+    (next) => {
+      localStorage.setItem(`russet.${key}`, next);
+      setValue(next);
+    },
+  ];
+}
