@@ -50,6 +50,11 @@ async function identify() {
   }
 }
 
+/** @param {string[]} names */
+function lowerSet(names) {
+  return new Set(names.map((name) => name.toLowerCase()));
+}
+
 /** @param {{me: api.Me, setMe: (me: api.Me) => void, leave: () => void}} props */
 function Session({ me, setMe, leave }) {
   const [route, setRoute] = useState(() => parse(location.hash));
@@ -65,8 +70,8 @@ function Session({ me, setMe, leave }) {
 
   const dbText = Number(route.query.db ?? 0);
   const db = Number.isInteger(dbText) && dbText >= 0 && dbText < me.databases ? dbText : 0;
-  const all = useMemo(() => new Set(me.commands), [me]);
-  const open = useMemo(() => (me.locked_commands ? new Set(me.locked_commands) : null), [me]);
+  const all = useMemo(() => lowerSet(me.commands), [me]);
+  const open = useMemo(() => (me.locked_commands ? lowerSet(me.locked_commands) : null), [me]);
   /** @param {Toast | number} toast */
   const drop = (toast) => setToasts((old) => old.filter(({ id }) => id !== (typeof toast === "number" ? toast : toast.id)));
 

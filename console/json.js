@@ -16,6 +16,8 @@ export function parse(text) {
   let at = 0;
   /** @type {{mark?: string, string?: string, number?: string, word?: string}} */
   let token = {};
+  /** @param {string} mark */
+  const is = (mark) => token.mark === mark;
   const next = () => {
     TOKEN.lastIndex = at;
     const m = TOKEN.exec(text);
@@ -36,20 +38,20 @@ export function parse(text) {
     /** @type {string[]} */
     const keys = [];
     next();
-    while (token.mark !== close) {
+    while (!is(close)) {
       if (object) {
         if (token.string === undefined) throw new SyntaxError(`a key is missing at offset ${at}`);
         keys.push(token.string);
         next();
-        if (token.mark !== ":") throw new SyntaxError(`a colon is missing at offset ${at}`);
+        if (!is(":")) throw new SyntaxError(`a colon is missing at offset ${at}`);
         next();
       }
       items.push(value(depth + 1));
       next();
-      if (token.mark === ",") {
+      if (is(",")) {
         next();
-        if (token.mark === close) throw new SyntaxError(`a value is missing at offset ${at}`);
-      } else if (token.mark !== close) throw new SyntaxError(`a comma is missing at offset ${at}`);
+        if (is(close)) throw new SyntaxError(`a value is missing at offset ${at}`);
+      } else if (!is(close)) throw new SyntaxError(`a comma is missing at offset ${at}`);
     }
     return object ? { kind: "object", items, keys } : { kind: "array", items };
   };

@@ -129,11 +129,11 @@ export function decode(json) {
   if (json === null || typeof json !== "object") return json;
   if (Array.isArray(json)) return json.map(decode);
   if ("b" in json) return new Bytes(fromBase64(json.b));
-  if ("s" in json) return new Status(json.s);
+  if ("s" in json) return new Status(textOf(decode(json.s)));
   if ("i" in json) return BigInt(json.i);
   if ("d" in json) return new Double(json.d);
   if ("n" in json) return new BigNumber(json.n);
-  if ("e" in json) return new RespError(json.e);
+  if ("e" in json) return new RespError(textOf(decode(json.e)));
   if ("t" in json) return new RespSet(json.t.map(decode));
   if ("p" in json) return new Push(json.p.map(decode));
   if ("v" in json) return new Verbatim(decode(json.v), json.f);

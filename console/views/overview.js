@@ -1,5 +1,131 @@
-import { html } from "../vendor/htm-preact.module.js";
+/** Overview: one verdict, the figures of now, and their history. */
 
-export default function Overview() {
-  return html`<div class="page"><h1>Overview</h1></div>`;
+import { html, useMemo } from "../vendor/htm-preact.module.js";
+import { bytes, compact, count, duration, micros, percent } from "../format.js";
+import { parseInfo } from "../resp.js";
+import { go, href } from "../router.js";
+import { column, useApp, useHistory, useLoad } from "../state.js";
+import { findings } from "../verdict.js";
+import { Chart } from "../parts/chart.js";
+import { Command, Icon, Note } from "../parts/text.js";
+import { Stat, Stats, Tile, errorText } from "../parts/tile.js";
+
+const SPANS = [
+  { id: "15m", label: "15 min" },
+  { id: "6h", label: "6 h" },
+  { id: "48h", label: "48 h" },
+];
+
+/** @param {{route: import("../router.js").Route}} props */
+export default function Overview({ route }) {
+  const { can, run, db } = useApp();
+  const tier = Math.max(0, SPANS.findIndex(({ id }) => id === route.query.span));
+  const { history, error, live } = useHistory();
+  const info = useLoad(async (signal) => parseInfo(await run(["INFO"], { signal })), [], { every: 5000 });
+  const recent = useMemo(() => history && recentOf(history), [history]);
+  return html`<div class="page">
+    <div class="page-head"><h1>Overview</h1>
+      <span class=${`live${live ? "" : " off"}`}>${live ? "Live" : "Interrupted; trying again"}</span>
+      <div class="end"><div class="segments" role="group" aria-label="Time span">${SPANS.map(({ id, label }, i) => html`<button type="button" aria-pressed=${String(i === tier)}
+        onClick=${() => go(href("overview", [], { db: db || null, span: i ? id : null }), { replace: true })}>${label}</button>`)}</div></div>
+    </div>
+    ${can("info") ? html`<${Verdict} info=${info.data} error=${info.error} recent=${recent} />` : html`<${Note}>The verdict needs INFO, which this user may not run.<//>`}
+    <div class="now"><${Tile} title="Now" wide="full" loading=${!history}><${Now} history=${history} info=${info.data} /><//></div>
+    ${error && !history && html`<p><${Note} tone="bad">No history: ${errorText(error)}<//></p>`}
+    ${history && html`<${Charts} history=${history} tier=${tier} info=${info.data} />`}
+  </div>`;
+}
+
+/** Sums and means of the last 15 minutes. @param {import("../api.js").History} history @returns {Record<string, number>} */
+function recentOf(history) {
+  const sum = (/** @type {string} */ field) => column(history, 0, field).reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0);
+  const busy = column(history, 0, "busy_permille").slice(-60);
+  return { evicted: sum("evicted"), rejected: sum("rejected"), busy_permille: busy.reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0) / Math.max(1, busy.length) };
+}
+
+/** @param {{info?: Record<string, string>, error: any, recent?: Record<string, number>}} props */
+function Verdict({ info, error, recent }) {
+  if (!info) return error ? html`<div class="verdict bad"><${Icon} name="bad" /><div><h2>The server's state is unknown</h2><p>${errorText(error)}</p></div></div>` : html`<div class="verdict" aria-busy="true"><${Icon} name="ok" /><div><h2>…</h2></div></div>`;
+  const found = findings(info, recent ?? {});
+  const tone = found[0]?.tone ?? "ok";
+  const title = found.length === 0 ? "All is well" : found.length === 1 ? found[0].what : `${found.length} things need attention`;
+  const calm = `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${info.role === "slave" ? "a replica" : "a primary"}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
+  return html`<section class=${`verdict ${tone}`} aria-label="Verdict"><${Icon} name=${tone} /><div>
+    <h2>${title}</h2>
+    ${found.length === 0
+      ? html`<p class="soft">${calm}</p>`
+      : html`<ul class="findings">${found.map(({ what, why, cmd }) => html`<li key=${what}>${found.length > 1 && html`<span class="what">${what}</span>`}<span class="why">${why}</span>${cmd && html`<${Command} cmd=${cmd} />`}</li>`)}</ul>`}
+  </div></section>`;
+}
+
+/** @param {{history?: import("../api.js").History, info?: Record<string, string>}} props */
+function Now({ history, info = {} }) {
+  const row = history?.tiers[0].rows.at(-1);
+  /** @param {string} field */
+  const now = (field) => (row && history ? (row[history.fields.indexOf(field)] ?? null) : null);
+  const [used, max] = [now("used_memory"), Number(info.maxmemory ?? 0)];
+  const full = max > 0 && used !== null ? used / max : 0;
+  const reads = sumOf(history, "hits") + sumOf(history, "misses");
+  const unsynced = now("aof_unsynced_ms");
+  const durable =
+    info.aof_enabled === "1"
+      ? { value: unsynced === null ? "all on disk" : `${duration(unsynced)} ago`, note: `appendfsync; ${info.aof_last_write_status === "ok" ? "last write ok" : "last write failed"}` }
+      : { value: Number(info.rdb_last_save_time) > 0 ? `${duration(Date.now() - Number(info.rdb_last_save_time) * 1000)} ago` : "–", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save ?? NaN))} changes since` };
+  return html`<${Stats}>
+    <${Stat} label="Commands" value=${`${compact(now("ops"))}/s`} note=${`loop busy ${percent((now("busy_permille") ?? NaN) / 1000)}`} />
+    <${Stat} label="Latency p50 / p99" value=${`${micros(now("p50_us"))} / ${micros(now("p99_us"))}`} note="of the loop's turns" />
+    <${Stat} label="Memory used" value=${bytes(used)} note=${max ? `${percent(full, 0)} of ${bytes(max)}` : "no limit (maxmemory 0)"} tone=${full > 0.98 ? "bad" : full > 0.9 ? "warn" : undefined} />
+    <${Stat} label="Resident" value=${bytes(now("rss"))} note=${`peak used ${bytes(now("used_memory_peak"))}`} />
+    <${Stat} label="Hit ratio" value=${reads ? percent(sumOf(history, "hits") / reads) : "–"} note="15 min" />
+    <${Stat} label="Keys" value=${count(now("keys"))} note=${`${compact(now("expires"))} with expiry`} />
+    <${Stat} label="Clients" value=${count(now("clients"))} note=${`${count(now("blocked"))} blocked`} />
+    <${Stat} label="Network" value=${`${bytes(now("net_out"))}/s`} note=${`in ${bytes(now("net_in"))}/s`} />
+    <${Stat} label="Expired / evicted" value=${`${compact(sumOf(history, "expired"))} / ${compact(sumOf(history, "evicted"))}`} note="15 min" />
+    <${Stat} label="Last durable write" value=${durable.value} note=${durable.note} />
+    <${Stat} label="Replicas" value=${count(now("replicas"))} note=${now("repl_lag_bytes") === null ? "" : `${bytes(now("repl_lag_bytes"))} behind`} />
+    <${Stat} label="Uptime" value=${duration((now("uptime") ?? NaN) * 1000)} />
+  <//>`;
+}
+
+/** @param {import("../api.js").History | undefined} history @param {string} field @returns {number} over 15 minutes */
+function sumOf(history, field) {
+  return history ? column(history, 0, field).reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0) : NaN;
+}
+
+/** @param {{history: import("../api.js").History, tier: number, info?: Record<string, string>}} props */
+function Charts({ history, tier, info = {} }) {
+  const rows = history.tiers[tier].rows;
+  const times = useMemo(() => column(history, tier, "time").map((t) => t ?? 0), [rows]);
+  const get = useMemo(() => {
+    /** @type {Map<string, (number | null)[]>} */
+    const made = new Map();
+    return (/** @type {string} */ field) => made.get(field) ?? (made.set(field, column(history, tier, field)), /** @type {(number | null)[]} */ (made.get(field)));
+  }, [rows]);
+  const marks = useMemo(() => restarts(times, get("uptime")), [rows]);
+  if (times.length < 2) return html`<p><${Note}>The history begins now; charts of this span appear as soon as there are two samples.<//></p>`;
+  const rate = (/** @type {number | null} */ n) => `${compact(n)}/s`;
+  const byteRate = (/** @type {number | null} */ n) => `${bytes(n)}/s`;
+  const share = (/** @type {number | null} */ n) => percent(n === null ? null : n / 1000, 0);
+  const common = { times, marks };
+  const max = Number(info.maxmemory ?? 0);
+  const used = get("used_memory").at(-1) ?? 0;
+  return html`<div class="charts">
+    <${Chart} title="Commands" ...${common} format=${rate} series=${[{ label: "ops", values: get("ops") }]} />
+    <${Chart} title="Latency" ...${common} format=${micros} series=${[{ label: "p50", values: get("p50_us"), color: "--c2" }, { label: "p99", values: get("p99_us"), color: "--c1" }]} />
+    <${Chart} title="Memory" ...${common} format=${bytes} max=${max && used > max / 2 ? max : 0} series=${[{ label: "used", values: get("used_memory") }, { label: "resident", values: get("rss"), color: "--c2" }]} />
+    <${Chart} title="Reads" ...${common} format=${rate} series=${[{ label: "hits", values: get("hits"), color: "--c3" }, { label: "misses", values: get("misses"), color: "--c1" }]} />
+    <${Chart} title="Network" ...${common} format=${byteRate} series=${[{ label: "out", values: get("net_out") }, { label: "in", values: get("net_in"), color: "--c2" }]} />
+    <${Chart} title="Keys leaving" ...${common} format=${rate} series=${[{ label: "expired", values: get("expired"), color: "--c2" }, { label: "evicted", values: get("evicted"), color: "--c1" }]} />
+    <${Chart} title="Clients" ...${common} format=${compact} series=${[{ label: "connected", values: get("clients") }, { label: "blocked", values: get("blocked"), color: "--c2" }]} />
+    <${Chart} title="CPU and loop" ...${common} format=${share} max=${100} series=${[{ label: "CPU", values: get("cpu_permille") }, { label: "loop busy", values: get("busy_permille"), color: "--c2" }]} />
+    <${Chart} title="Errors" ...${common} format=${rate} series=${[{ label: "errors", values: get("errors") }, { label: "rejected", values: get("rejected"), color: "--c2" }]} />
+  </div>`;
+}
+
+/** Where the uptime fell. @param {number[]} times @param {(number | null)[]} uptime @returns {{time: number, label: string}[]} */
+function restarts(times, uptime) {
+  return times.flatMap((time, i) => {
+    const [before, now] = [uptime[i - 1], uptime[i]];
+    return i > 0 && before !== null && now !== null && now < before ? [{ time: time - now * 1000, label: "restart" }] : [];
+  });
 }

@@ -1,0 +1,37 @@
+/** Is all well? What INFO and the history say, in order of weight, each with the command that helps. Pure. */
+
+import { bytes, compact, duration, percent } from "./format.js";
+
+/** @typedef {{tone: "bad" | "warn", what: string, why: string, cmd?: string[]}} Finding */
+
+/**
+ * @param {Record<string, string>} info fields of INFO @param {Record<string, number>} recent the last minutes: sums of
+ *   evicted, rejected; means of busy_permille @returns {Finding[]}
+ */
+export function findings(info, recent) {
+  /** @type {Finding[]} */
+  const out = [];
+  const number = (/** @type {string} */ field) => Number(info[field] ?? 0);
+  /** @param {boolean} is @param {Finding} finding */
+  const when = (is, finding) => is && out.push(finding);
+  const [used, max, rss] = [number("used_memory"), number("maxmemory"), number("used_memory_rss")];
+
+  when(number("loading") === 1, { tone: "bad", what: "The server is loading its data", why: "Until it ends, most commands are refused.", cmd: ["INFO", "persistence"] });
+  when(info.aof_last_write_status === "err", { tone: "bad", what: "Writing the append only file fails", why: "Writes are refused, and what was acknowledged may not be on disk. See the log; is the disk full?", cmd: ["INFO", "persistence"] });
+  when(info.rdb_last_bgsave_status === "err", { tone: "bad", what: "The last snapshot failed", why: "Writes are refused while stop-writes-on-bgsave-error is yes. See the log for the cause, then save again.", cmd: ["BGSAVE"] });
+  when(info.aof_last_bgrewrite_status === "err", { tone: "warn", what: "The last rewrite of the append only file failed", why: "The file keeps growing until a rewrite succeeds.", cmd: ["BGREWRITEAOF"] });
+  when(info.role === "slave" && info.master_link_status === "down", { tone: "bad", what: "The link to the primary is down", why: `This replica's data ages: no contact for ${duration(number("master_link_down_since_seconds") * 1000)}.`, cmd: ["INFO", "replication"] });
+  when(info.cluster_enabled === "1" && info.cluster_state === "fail", { tone: "bad", what: "The cluster is down", why: "Some slots are served by no node.", cmd: ["CLUSTER", "INFO"] });
+  when(recent.rejected > 0, { tone: "bad", what: `${compact(recent.rejected)} connections were refused in the last 15 minutes`, why: `maxclients is ${info.maxclients}; ${info.connected_clients} are connected.`, cmd: ["CLIENT", "LIST"] });
+  when(max > 0 && used / max > 0.9 && info.maxmemory_policy === "noeviction", { tone: used / max > 0.98 ? "bad" : "warn", what: `Memory is ${percent(used / max, 0)} full`, why: `At ${bytes(max)} writes are refused: maxmemory-policy is noeviction.`, cmd: ["MEMORY", "DOCTOR"] });
+  when(recent.evicted > 0, { tone: "warn", what: `${compact(recent.evicted)} keys were evicted in the last 15 minutes`, why: `Memory is at maxmemory (${bytes(max)}); the policy is ${info.maxmemory_policy}. A cache works so; other data is being lost.`, cmd: ["MEMORY", "DOCTOR"] });
+  when(rss > 1.5 * used && rss - used > 256 << 20, { tone: "warn", what: `${bytes(rss - used)} of memory is held but not used`, why: `Resident memory is ${(rss / used).toFixed(1)} times what the data needs.`, cmd: ["CONFIG", "SET", "activedefrag", "yes"] });
+  when(recent.busy_permille > 900, { tone: "warn", what: `The loop is busy ${percent(recent.busy_permille / 1000, 0)} of the time`, why: "Latency rises from here on. Which commands take the time?", cmd: ["LATENCY", "HISTOGRAM"] });
+  when(number("rdb_changes_since_last_save") > 0 && info.aof_enabled === "0" && Date.now() / 1000 - number("rdb_last_save_time") > 86_400, {
+    tone: "warn",
+    what: `A crash now loses ${compact(number("rdb_changes_since_last_save"))} changes`,
+    why: "There is no append only file, and the last snapshot is over a day old (or there is none since the start).",
+    cmd: ["BGSAVE"],
+  });
+  return out.sort((a, b) => (a.tone === b.tone ? 0 : a.tone === "bad" ? -1 : 1));
+}
