@@ -1,0 +1,88 @@
+/** Elements of a collection: pages of them in a table, the selected one whole below, and what changes them. */
+
+import { html, useEffect, useRef, useState } from "../vendor/htm-preact.module.js";
+import { count, printable } from "../format.js";
+import { Table } from "../parts/table.js";
+import { Button, Note } from "../parts/text.js";
+import { errorText } from "../parts/tile.js";
+import { EditDialog, useChange } from "./actions.js";
+import { Formatted } from "./formats.js";
+
+/** @typedef {import("../resp.js").Name} Name */
+/** @typedef {import("../api.js").Cmd} Cmd */
+/** @typedef {{label: string, title: string, fields: any[], note?: any, save: (v: Record<string, Name>) => {what: string, cmds: Cmd[], conditions?: [Cmd, any][]}}} Form */
+
+/**
+ * Pages that follow each other. @template R
+ * @param {(cursor: string, signal: AbortSignal) => Promise<{rows: R[], next: string | null}>} load @param {readonly any[]} inputs
+ */
+export function usePages(load, inputs) {
+  const [state, setState] = useState(/** @type {{rows: R[], next: string | null, loading: boolean, error: any}} */ ({ rows: [], next: "0", loading: true, error: null }));
+  const [turn, setTurn] = useState(0);
+  const abort = useRef(new AbortController());
+  const fetchPage = async (/** @type {string} */ cursor, /** @type {R[]} */ before) => {
+    const { signal } = abort.current;
+    setState((old) => ({ ...old, loading: true }));
+    try {
+      const { rows, next } = await load(cursor, signal);
+      if (!signal.aborted) setState({ rows: [...before, ...rows], next, loading: false, error: null });
+    } catch (error) {
+      if (!signal.aborted) setState((old) => ({ ...old, next: null, loading: false, error }));
+    }
+  };
+  useEffect(() => {
+    abort.current = new AbortController();
+    fetchPage("0", []);
+    return () => abort.current.abort();
+  }, [...inputs, turn]);
+  const more = () => {
+    if (state.next !== null && !state.loading) fetchPage(state.next, state.rows);
+  };
+  return { ...state, more, reload: () => setTurn((n) => n + 1) };
+}
+
+/**
+ * @template R
+ * @param {{label: string, total: number | null, columns: import("../parts/table.js").Column<R>[], load: (cursor: string, signal: AbortSignal) => Promise<{rows: R[], next: string | null}>,
+ *   inputs: readonly any[], rowKey: (row: R) => string, valueOf: (row: R) => Name, nameOf?: (row: R) => Name, add?: Form, forms?: (row: R) => (Form | null)[],
+ *   remove?: (row: R) => {what: string, cmds: Cmd[], conditions?: [Cmd, any][]}, tools?: any, onChange: () => void}} props
+ */
+export function Collection({ label, total, columns, load, inputs, rowKey, valueOf, nameOf, add, forms, remove, tools, onChange }) {
+  const pages = usePages(load, inputs);
+  const change = useChange();
+  const [selected, setSelected] = useState(/** @type {string | null} */ (null));
+  const [form, setForm] = useState(/** @type {Form | null} */ (null));
+  const row = pages.rows.find((one) => rowKey(one) === selected);
+  const after = () => {
+    pages.reload();
+    onChange();
+  };
+  const save = async (/** @type {Record<string, Name>} */ values) => {
+    if (!form) return true;
+    const { what, cmds, conditions } = form.save(values);
+    const done = await change(what, cmds, conditions);
+    after();
+    return done !== null;
+  };
+  const drop = async () => {
+    if (!row || !remove) return;
+    const { what, cmds, conditions } = remove(row);
+    await change(what, cmds, conditions);
+    after();
+  };
+  return html`<div class="collection">
+    <div class="bar-line"><span class="soft" role="status">${count(pages.rows.length)} of ${count(total)} shown</span>
+      ${pages.next !== null && pages.rows.length > 0 && html`<${Button} kind="quiet" onClick=${pages.more} disabled=${pages.loading}>Load more<//>`}
+      <div class="end">${tools}${add && html`<${Button} icon="plus" onClick=${() => setForm(add)}>${add.label}<//>`}</div></div>
+    ${pages.error && html`<${Note} tone="bad">${errorText(pages.error)}<//>`}
+    <${Table} label=${label} columns=${columns} rows=${pages.rows} rowKey=${rowKey} selected=${selected} onSelect=${(/** @type {R} */ one) => setSelected(rowKey(one))} maxRows=${14} onEnd=${pages.more}
+      empty=${pages.loading ? "Loading…" : "No elements."} />
+    ${row && html`<section class="element" aria-label="Selected element">
+      <div class="bar-line"><code class="element-name">${printable(nameOf ? nameOf(row) : "Value", 80)}</code><div class="end">
+        ${forms?.(row).map((one) => one && html`<${Button} icon="edit" onClick=${() => setForm(one)}>${one.label}<//>`)}
+        ${remove && html`<${Button} icon="trash" onClick=${drop}>Remove<//>`}</div></div>
+      <${Formatted} key=${selected} value=${valueOf(row)} label="Value of the element" />
+    </section>`}
+    ${form && html`<${EditDialog} title=${form.title} fields=${form.fields} note=${form.note} onSave=${save} onClose=${() => setForm(null)} />`}
+  </div>`;
+}

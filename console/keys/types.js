@@ -1,0 +1,263 @@
+/** The page of each type: how its elements are read in pages, shown and changed. */
+
+import { html, useState } from "../vendor/htm-preact.module.js";
+import { bytes, count, date, duration, plural, printable, ttl } from "../format.js";
+import { BigNumber, Double, RespError, bytesOf, entriesOf, itemsOf, lengthOf, nameId, nameOf, numberOf, objectOf, textOf } from "../resp.js";
+import { useApp, useLoad } from "../state.js";
+import { Button, CopyButton, Name, Note } from "../parts/text.js";
+import { errorText } from "../parts/tile.js";
+import { useChange } from "./actions.js";
+import { Collection } from "./collection.js";
+import { Formatted, HEAD, ValueField } from "./formats.js";
+
+/** @typedef {import("../resp.js").Name} Bulk */
+/** @typedef {import("../api.js").Cmd} Cmd */
+/** @typedef {{name: Bulk, size: number | null, onChange: () => void, turn: number}} PageProps `size`: elements or bytes; `turn` counts reloads */
+
+const PAGE = 100;
+
+/** A command whose error is an exception. */
+function useRead() {
+  const { run } = useApp();
+  return (/** @type {Cmd} */ cmd, /** @type {AbortSignal} */ signal) => run(cmd, { signal });
+}
+
+/** @param {PageProps} props */
+function StringPage({ name, size, onChange, turn }) {
+  const { run, batch, can } = useApp();
+  const change = useChange();
+  const [whole, setWhole] = useState(false);
+  const [draft, setDraft] = useState(/** @type {{from: Bulk, now: Bulk | null} | null} */ (null));
+  const long = (size ?? 0) > HEAD && !whole;
+  const { data, error, reload } = useLoad(async (signal) => /** @type {Bulk} */ (await run(long ? ["GETRANGE", name, 0, HEAD - 1] : ["GET", name], { signal })), [nameId(name), whole, turn]);
+  const hll = useLoad(async (signal) => (data && textOf(data).startsWith("HYLL") && can("pfcount") ? (await batch([["PFCOUNT", name]], { signal })).replies[0] : null), [data]);
+  if (error) return html`<${Note} tone="bad">${errorText(error)}<//>`;
+  if (data === undefined || data === null) return html`<p class="soft" aria-busy="true">Loading…</p>`;
+  const save = async () => {
+    if (!draft || draft.now === null) return;
+    const done = await change("Saved.", [["SET", name, draft.now, "KEEPTTL"]], [[["GET", name], draft.from]]);
+    if (done) setDraft(null);
+    reload();
+    onChange();
+  };
+  if (draft)
+    return html`<div class="fields"><${ValueField} label="Value" value=${draft.from} rows=${14} onChange=${(/** @type {Bulk | null} */ now) => setDraft({ ...draft, now })} />
+      <div class="bar-line"><span class="soft">Saved only if the value is still what was shown; the expiry stays.</span><div class="end"><${Button} onClick=${() => setDraft(null)}>Cancel<//><${Button} kind="primary" onClick=${save} disabled=${draft.now === null}>Save<//></div></div></div>`;
+  return html`<div class="fields">
+    ${typeof hll.data === "number" && html`<${Note}>HyperLogLog: about ${plural(hll.data, "distinct element")}.<//>`}
+    ${long && html`<${Note}>The first ${bytes(HEAD)} of ${bytes(size)}. <button type="button" class="link" onClick=${() => setWhole(true)}>Load all ${bytes(size)}</button><//>`}
+    <div class="bar-line"><span class="soft">${bytes(size)}</span><div class="end">${!long && typeof data === "string" && html`<${CopyButton} text=${data} label="Copy the value" />`}
+      <${Button} icon="edit" why=${long ? "Load the whole value first" : null} onClick=${() => setDraft({ from: data, now: data })}>Edit<//></div></div>
+    <${Formatted} value=${data} label="Value" />
+  </div>`;
+}
+
+/** @param {PageProps} props */
+function HashPage({ name, size, onChange, turn }) {
+  const { batch, can } = useApp();
+  const read = useRead();
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+    const [next, flat] = await read(["HSCAN", name, cursor, "COUNT", PAGE], signal);
+    const rows = entriesOf(flat).map(([field, value]) => ({ field, value, ttl: -1 }));
+    if (rows.length && can("hpttl")) {
+      const reply = (await batch([["HPTTL", name, "FIELDS", rows.length, ...rows.map(({ field }) => field)]], { signal })).replies[0];
+      itemsOf(reply).forEach((ms, i) => (rows[i].ttl = ms));
+    }
+    return { rows, next: textOf(next) === "0" ? null : textOf(next) };
+  };
+  /** @typedef {{field: Bulk, value: Bulk, ttl: number}} Row */
+  return html`<${Collection} label="Fields" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => nameId(r.field)} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => r.field}
+    columns=${[
+      { id: "field", title: "Field", width: "minmax(9rem, 1fr)", value: (/** @type {Row} */ r) => r.field, render: (/** @type {Row} */ r) => html`<${Name} name=${r.field} />` },
+      { id: "value", title: "Value", width: "minmax(10rem, 2fr)", value: (/** @type {Row} */ r) => r.value, render: (/** @type {Row} */ r) => html`<${Name} name=${r.value} />` },
+      { id: "ttl", title: "Expires in", width: "7rem", align: "right", value: (/** @type {Row} */ r) => (r.ttl < 0 ? Infinity : r.ttl), render: (/** @type {Row} */ r) => (r.ttl < 0 ? "–" : ttl(r.ttl)) },
+    ]}
+    add=${{ label: "Add field", title: "Add a field", fields: [{ id: "field", label: "Field", value: "", rows: 1 }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["HSET", name, v.field, v.value]], conditions: [[["HEXISTS", name, v.field], 0]] }) }}
+    forms=${(/** @type {Row} */ r) => [
+      { label: "Edit", title: "Edit a field", fields: [{ id: "field", label: "Field", value: r.field, fixed: true }, { id: "value", label: "Value", value: r.value, rows: 8 }],
+        save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [r.ttl >= 0 ? ["HSETEX", name, "KEEPTTL", "FIELDS", 1, r.field, v.value] : ["HSET", name, r.field, v.value]], conditions: [[["HGET", name, r.field], r.value]] }) },
+      { label: "Expiry", title: "When the field expires", fields: [{ id: "field", label: "Field", value: r.field, fixed: true }, { id: "seconds", label: "Seconds from now; empty: never", value: r.ttl < 0 ? "" : String(Math.ceil(r.ttl / 1000)), line: true }],
+        save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [v.seconds === "" ? ["HPERSIST", name, "FIELDS", 1, r.field] : ["HEXPIRE", name, v.seconds, "FIELDS", 1, r.field]] }) },
+    ]}
+    remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["HDEL", name, r.field]], conditions: [[["HGET", name, r.field], r.value]] })} />`;
+}
+
+/** @param {PageProps} props */
+function ListPage({ name, size, onChange, turn }) {
+  const read = useRead();
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+    const from = Number(cursor);
+    const rows = (await read(["LRANGE", name, from, from + PAGE - 1], signal)).map((/** @type {Bulk} */ value, /** @type {number} */ i) => ({ index: from + i, value }));
+    return { rows, next: rows.length < PAGE ? null : String(from + PAGE) };
+  };
+  /** @typedef {{index: number, value: Bulk}} Row */
+  // A list has no removal by index: the element becomes a value that nothing else has, and that is removed.
+  const removal = (/** @type {Row} */ r) => {
+    const mark = `russet-console-removed-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
+    return { what: "Removed.", cmds: [["LSET", name, r.index, mark], ["LREM", name, 1, mark]], conditions: [[["LINDEX", name, r.index], r.value]] };
+  };
+  return html`<${Collection} label="Elements" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => String(r.index)} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => `Index ${r.index}`}
+    columns=${[{ id: "index", title: "Index", width: "6rem", align: "right", render: (/** @type {Row} */ r) => count(r.index) }, { id: "value", title: "Value", render: (/** @type {Row} */ r) => html`<${Name} name=${r.value} />` }]}
+    add=${{ label: "Push", title: "Push an element", fields: [{ id: "value", label: "Value", value: "" }], note: "At the right end (RPUSH).", save: (/** @type {any} */ v) => ({ what: "Pushed.", cmds: [["RPUSH", name, v.value]] }) }}
+    forms=${(/** @type {Row} */ r) => [{ label: "Edit", title: `Edit the element at ${r.index}`, fields: [{ id: "value", label: "Value", value: r.value, rows: 8 }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["LSET", name, r.index, v.value]], conditions: [[["LINDEX", name, r.index], r.value]] }) }]}
+    remove=${removal} />`;
+}
+
+/** @param {PageProps} props */
+function SetPage({ name, size, onChange, turn }) {
+  const read = useRead();
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+    const [next, members] = await read(["SSCAN", name, cursor, "COUNT", PAGE], signal);
+    return { rows: itemsOf(members), next: textOf(next) === "0" ? null : textOf(next) };
+  };
+  return html`<${Collection} label="Members" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${nameId} valueOf=${(/** @type {Bulk} */ m) => m} nameOf=${() => "Member"}
+    columns=${[{ id: "member", title: "Member", value: (/** @type {Bulk} */ m) => m, render: (/** @type {Bulk} */ m) => html`<${Name} name=${m} />` }, { id: "bytes", title: "Bytes", width: "6rem", align: "right", value: lengthOf }]}
+    add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["SADD", name, v.member]] }) }}
+    remove=${(/** @type {Bulk} */ m) => ({ what: "Removed.", cmds: [["SREM", name, m]] })} />`;
+}
+
+/** @param {any} score */
+function scoreText(score) {
+  return score instanceof Double || score instanceof BigNumber ? score.text : textOf(score);
+}
+
+/** @param {PageProps} props */
+function ZsetPage({ name, size, onChange, turn }) {
+  const { batch, can } = useApp();
+  const read = useRead();
+  const [down, setDown] = useState(false);
+  const [geo, setGeo] = useState(false);
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+    const from = Number(cursor);
+    const reply = await read(["ZRANGE", name, from, from + PAGE - 1, ...(down ? ["REV"] : []), "WITHSCORES"], signal);
+    /** @type {any[]} */
+    const rows = reply.map((/** @type {any} */ pair, /** @type {number} */ i) => ({ rank: from + i, member: pair[0], score: pair[1] }));
+    if (geo && rows.length) {
+      const cmds = [["GEOPOS", name, ...rows.map(({ member }) => member)], ...rows.map(({ member }) => ["GEODIST", name, rows[0].member, member, "km"])];
+      const { replies } = await batch(cmds, { signal });
+      rows.forEach((row, i) => Object.assign(row, { position: itemsOf(replies[0])[i], distance: replies[i + 1] }));
+    }
+    return { rows, next: rows.length < PAGE ? null : String(from + PAGE) };
+  };
+  const coordinate = (/** @type {any} */ r, /** @type {number} */ i) => (r.position ? Number(numberOf(r.position[i])).toFixed(6) : "–");
+  const columns = [
+    { id: "rank", title: "Rank", width: "5rem", align: "right", render: (/** @type {any} */ r) => count(r.rank) },
+    { id: "score", title: "Score", width: "9rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) },
+    { id: "member", title: "Member", value: (/** @type {any} */ r) => r.member, render: (/** @type {any} */ r) => html`<${Name} name=${r.member} />` },
+    ...(geo
+      ? [
+          { id: "lon", title: "Longitude", width: "7rem", align: "right", render: (/** @type {any} */ r) => coordinate(r, 0) },
+          { id: "lat", title: "Latitude", width: "7rem", align: "right", render: (/** @type {any} */ r) => coordinate(r, 1) },
+          { id: "km", title: "km from the first", width: "8rem", align: "right", render: (/** @type {any} */ r) => textOf(r.distance) || "–" },
+        ]
+      : []),
+  ];
+  return html`<${Collection} label="Members" total=${size} load=${load} inputs=${[nameId(name), down, geo, turn]} onChange=${onChange} rowKey=${(/** @type {any} */ r) => nameId(r.member)} valueOf=${(/** @type {any} */ r) => r.member} nameOf=${(/** @type {any} */ r) => `Score ${scoreText(r.score)}`}
+    columns=${columns} tools=${html`<${Button} kind="quiet" pressed=${down} onClick=${() => setDown(!down)}>Highest first<//>${can("geopos") && html`<${Button} kind="quiet" pressed=${geo} onClick=${() => setGeo(!geo)}>Geo<//>`}`}
+    add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }, { id: "score", label: "Score", value: "0", line: true }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["ZADD", name, "NX", v.score, v.member]] }) }}
+    forms=${(/** @type {any} */ r) => [{ label: "Score", title: "Change the score", fields: [{ id: "m", label: "Member", value: r.member, fixed: true }, { id: "score", label: "Score", value: scoreText(r.score), line: true }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["ZADD", name, "XX", v.score, r.member]], conditions: [[["ZSCORE", name, r.member], r.score]] }) }]}
+    remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["ZREM", name, r.member]], conditions: [[["ZSCORE", name, r.member], r.score]] })} />`;
+}
+
+/** The time in a stream's id. @param {any} id */
+function idDate(id) {
+  return date(Number(textOf(id).split("-")[0]));
+}
+
+/** @param {PageProps} props */
+function StreamPage({ name, size, onChange, turn }) {
+  const read = useRead();
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+    const reply = await read(["XREVRANGE", name, cursor === "0" ? "+" : `(${cursor}`, "-", "COUNT", PAGE], signal);
+    const rows = itemsOf(reply).map(([id, fields]) => ({ id: textOf(id), fields: entriesOf(fields) }));
+    return { rows, next: rows.length < PAGE ? null : (rows.at(-1)?.id ?? null) };
+  };
+  /** @typedef {{id: string, fields: [Bulk, Bulk][]}} Row */
+  const line = (/** @type {Row} */ r) => r.fields.map(([f, v]) => `${printable(f, 60)}=${printable(v, 60)}`).join("  ");
+  const whole = (/** @type {Row} */ r) => nameOf(bytesOf(r.fields.map(([f, v]) => `${printable(f)}: ${printable(v, HEAD)}`).join("\n")));
+  return html`<div class="fields"><${Collection} label="Entries, newest first" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.id} valueOf=${whole} nameOf=${(/** @type {Row} */ r) => r.id}
+    columns=${[{ id: "id", title: "ID", width: "11rem", render: (/** @type {Row} */ r) => html`<span class="mono">${r.id}</span>` }, { id: "time", title: "Time", width: "10rem", render: (/** @type {Row} */ r) => idDate(r.id) }, { id: "fields", title: "Fields", width: "minmax(10rem, 2fr)", render: (/** @type {Row} */ r) => html`<span class="name">${line(r)}</span>` }]}
+    add=${{ label: "Add entry", title: "Add an entry", fields: [{ id: "field", label: "Field", value: "", rows: 1 }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["XADD", name, "*", v.field, v.value]] }) }}
+    remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["XDEL", name, r.id]] })} />
+    <${Groups} name=${name} turn=${turn} /></div>`;
+}
+
+/** Groups with their consumers and the oldest pending entries. @param {{name: Bulk, turn: number}} props */
+function Groups({ name, turn }) {
+  const { batch, can } = useApp();
+  const { data, error } = useLoad(
+    async (signal) => {
+      const { replies } = await batch([["XINFO", "GROUPS", name]], { signal });
+      if (replies[0] instanceof RespError) throw replies[0];
+      const groups = itemsOf(replies[0]).map(objectOf);
+      const more = (await batch(groups.flatMap((g) => [["XINFO", "CONSUMERS", name, g.name], ["XPENDING", name, g.name, "-", "+", 20]]), { signal })).replies;
+      return groups.map((g, i) => ({ ...g, list: itemsOf(more[2 * i]).map(objectOf), oldest: itemsOf(more[2 * i + 1]) }));
+    },
+    [nameId(name), turn],
+    { every: 5000 },
+  );
+  if (!can("xinfo|groups")) return html`<p class="lack">Groups need XINFO GROUPS, which this user may not run.</p>`;
+  if (error) return html`<${Note} tone="bad">${errorText(error)}<//>`;
+  return html`<section aria-label="Groups"><h3>Groups</h3>${data?.length === 0 && html`<p class="soft">No groups read this stream.</p>`}
+    ${data?.map((/** @type {any} */ g) => html`<details class="group" key=${nameId(g.name)}><summary><${Name} name=${g.name} /> <span class="soft">lag ${count(g.lag)}, ${plural(g.pending, "pending entry", "pending entries")}, ${plural(g.list.length, "consumer")}, at ${textOf(g["last-delivered-id"])}</span></summary>
+      <table class="plain"><thead><tr><th scope="col">Consumer</th><th scope="col" class="right">Pending</th><th scope="col" class="right">Idle</th><th scope="col" class="right">Last success</th></tr></thead>
+        <tbody>${g.list.map((/** @type {any} */ c) => html`<tr><td><${Name} name=${c.name} /></td><td class="right">${count(c.pending)}</td><td class="right">${duration(c.idle)}</td><td class="right">${c.inactive < 0 ? "never" : `${duration(c.inactive)} ago`}</td></tr>`)}</tbody></table>
+      ${g.oldest.length > 0 && html`<table class="plain"><thead><tr><th scope="col">Oldest pending</th><th scope="col">Consumer</th><th scope="col" class="right">Waits since</th><th scope="col" class="right">Deliveries</th></tr></thead>
+        <tbody>${g.oldest.map((/** @type {any} */ [id, consumer, idle, times]) => html`<tr><td class="mono">${textOf(id)}</td><td><${Name} name=${consumer} /></td><td class="right">${duration(idle)}</td><td class="right">${count(times)}</td></tr>`)}</tbody></table>`}
+    </details>`)}</section>`;
+}
+
+/** @param {PageProps} props */
+function VectorPage({ name, size, onChange, turn }) {
+  const { batch } = useApp();
+  const read = useRead();
+  const [near, setNear] = useState(/** @type {Bulk | null} */ (null));
+  const info = useLoad(async (signal) => entriesOf(await read(["VINFO", name], signal)), [nameId(name), turn]);
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+    /** @type {any[]} */
+    let rows;
+    if (near !== null) rows = entriesOf(await read(["VSIM", name, "ELE", near, "WITHSCORES", "COUNT", PAGE], signal)).map(([element, score]) => ({ element, score }));
+    else rows = itemsOf(await read(["VRANGE", name, cursor === "0" ? "-" : nameOf(bytesOf(`(${cursor}`)), "+", PAGE], signal)).map((element) => ({ element, score: null }));
+    const { replies } = rows.length ? await batch(rows.map(({ element }) => ["VGETATTR", name, element]), { signal }) : { replies: [] };
+    rows.forEach((row, i) => (row.attributes = replies[i] instanceof RespError ? null : replies[i]));
+    const last = rows.at(-1)?.element;
+    return { rows, next: near !== null || rows.length < PAGE || typeof last !== "string" ? null : last };
+  };
+  const facts = info.data?.filter(([key]) => ["vector-dim", "quant-type", "hnsw-m", "size"].includes(textOf(key))) ?? [];
+  return html`<div class="fields"><p class="soft">${facts.map(([key, value]) => `${textOf(key)} ${textOf(value)}`).join(", ")}</p>
+    <${Collection} label="Elements" total=${size} load=${load} inputs=${[nameId(name), near === null ? "" : nameId(near), turn]} onChange=${onChange} rowKey=${(/** @type {any} */ r) => nameId(r.element)} valueOf=${(/** @type {any} */ r) => r.attributes ?? ""} nameOf=${(/** @type {any} */ r) => r.element}
+      columns=${[{ id: "element", title: "Element", render: (/** @type {any} */ r) => html`<${Name} name=${r.element} />` }, ...(near === null ? [] : [{ id: "score", title: "Similarity", width: "8rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) }]), { id: "attributes", title: "Attributes", width: "minmax(8rem, 2fr)", render: (/** @type {any} */ r) => (r.attributes === null ? "–" : html`<${Name} name=${r.attributes} />`) },
+        { id: "near", title: "", width: "6rem", render: (/** @type {any} */ r) => html`<button type="button" class="link" onClick=${(/** @type {Event} */ e) => { e.stopPropagation(); setNear(r.element); }}>Similar</button>` }]}
+      tools=${near !== null && html`<${Button} kind="quiet" icon="close" onClick=${() => setNear(null)}>Similar to ${printable(near, 30)}<//>`}
+      forms=${(/** @type {any} */ r) => [{ label: "Attributes", title: "Attributes (JSON; empty: none)", fields: [{ id: "value", label: "Attributes", value: r.attributes ?? "", rows: 6 }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["VSETATTR", name, r.element, v.value]], conditions: [[["VGETATTR", name, r.element], r.attributes]] }) }]}
+      remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["VREM", name, r.element]] })} /></div>`;
+}
+
+/** @param {PageProps} props */
+function ArrayPage({ name, size, onChange, turn }) {
+  const read = useRead();
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+    const reply = await read(["ARSCAN", name, cursor, "18446744073709551614", "LIMIT", PAGE], signal);
+    const rows = (itemsOf(reply).every(Array.isArray) ? itemsOf(reply) : entriesOf(reply)).map(([index, value]) => ({ index: textOf(index), value }));
+    const last = rows.at(-1);
+    return { rows, next: !last || rows.length < PAGE ? null : String(BigInt(last.index) + 1n) };
+  };
+  /** @typedef {{index: string, value: Bulk}} Row */
+  return html`<${Collection} label="Values" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.index} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => `Index ${r.index}`}
+    columns=${[{ id: "index", title: "Index", width: "9rem", align: "right", render: (/** @type {Row} */ r) => r.index }, { id: "value", title: "Value", render: (/** @type {Row} */ r) => html`<${Name} name=${r.value} />` }]}
+    add=${{ label: "Set", title: "Set a position", fields: [{ id: "index", label: "Index", value: "0", line: true }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Set.", cmds: [["ARSET", name, v.index, v.value]], conditions: [[["ARGET", name, v.index], null]] }) }}
+    forms=${(/** @type {Row} */ r) => [{ label: "Edit", title: `Edit the value at ${r.index}`, fields: [{ id: "value", label: "Value", value: r.value, rows: 8 }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["ARSET", name, r.index, v.value]], conditions: [[["ARGET", name, r.index], r.value]] }) }]}
+    remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["ARDEL", name, r.index]], conditions: [[["ARGET", name, r.index], r.value]] })} />`;
+}
+
+/** Of each type: its page, what counts its elements, and the commands that the page reads with. @type {Record<string, {page: any, size: string, unit: string, needs: string[]}>} */
+export const TYPES = {
+  string: { page: StringPage, size: "STRLEN", unit: "bytes", needs: ["strlen", "get", "getrange"] },
+  hash: { page: HashPage, size: "HLEN", unit: "fields", needs: ["hlen", "hscan"] },
+  list: { page: ListPage, size: "LLEN", unit: "elements", needs: ["llen", "lrange"] },
+  set: { page: SetPage, size: "SCARD", unit: "members", needs: ["scard", "sscan"] },
+  zset: { page: ZsetPage, size: "ZCARD", unit: "members", needs: ["zcard", "zrange"] },
+  stream: { page: StreamPage, size: "XLEN", unit: "entries", needs: ["xlen", "xrevrange"] },
+  vectorset: { page: VectorPage, size: "VCARD", unit: "elements", needs: ["vcard", "vrange", "vinfo"] },
+  array: { page: ArrayPage, size: "ARCOUNT", unit: "values", needs: ["arcount", "arscan"] },
+};

@@ -1,0 +1,187 @@
+/** Keys: the tree of names at the left, the selected key at the right. */
+
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
+import { bytes, compact, count, plural, printable } from "../format.js";
+import * as glob from "../glob.js";
+import { RespError, nameId, numberOf, textOf } from "../resp.js";
+import { go, href } from "../router.js";
+import { useApp, useLoad, useSettled } from "../state.js";
+import { Button, Command, Icon, Name, Note } from "../parts/text.js";
+import { errorText } from "../parts/tile.js";
+import { Tree } from "../parts/tree.js";
+import { BulkDelete, NewKey } from "../keys/actions.js";
+import { TYPES } from "../keys/types.js";
+import { KeyPage } from "../keys/value.js";
+import { exactFolders, goOn, newWalk, nodesOf, scopeOf, tail } from "../keys/walk.js";
+
+/** @typedef {import("../resp.js").Name} Bulk */
+/** @typedef {import("../keys/walk.js").Walk} Walk */
+/** @typedef {import("../keys/walk.js").Node} Node */
+
+/** The walk of all names: the filter's, or that of a server without PREFIXSTATS. */
+const ALL = "";
+
+/** @param {{route: import("../router.js").Route}} props */
+export default function Keys({ route }) {
+  const { batch, db, can } = useApp();
+  const key = route.path[0];
+  const filter = route.query.match ?? "";
+  const type = textOf(route.query.type ?? "");
+  const filtered = filter !== "" || type !== "";
+  const [turn, setTurn] = useState(0);
+  const [dialog, setDialog] = useState(/** @type {"new" | "bulk" | null} */ (null));
+  const link = (/** @type {Bulk | undefined} */ name, /** @type {any} */ other = {}) => href("keys", name === undefined ? [] : [name], { db: db || null, match: filter || null, type: type || null, ...other });
+
+  const top = useLoad(
+    async (signal) => {
+      const { replies } = await batch([["DBSIZE"], ["PREFIXSTATS", "COUNT", 0]], { signal });
+      return { size: replies[0] instanceof RespError ? null : numberOf(replies[0]), exact: replies[1] instanceof RespError ? null : replies[1] };
+    },
+    [db, turn],
+  );
+  const exact = !filtered && top.data?.exact ? top.data.exact : null;
+  const tree = useTree({ exact, filter, type, turn, ready: top.data !== undefined || top.error !== null });
+  const refresh = () => setTurn((n) => n + 1);
+  const settled = useSettled(key, 60);
+  const selectedId = useMemo(() => (key === undefined ? null : (tree.nodes.find((node) => node.key !== undefined && nameId(node.key) === nameId(key))?.id ?? null)), [tree.nodes, key]);
+  const [folder, setFolder] = useState(/** @type {string | null} */ (null));
+
+  const onSelect = (/** @type {Node} */ node) => {
+    if (node.more) tree.more(node.more.prefix);
+    else if (node.key !== undefined) {
+      setFolder(null);
+      go(link(node.key), { replace: key !== undefined });
+    } else setFolder(node.id);
+  };
+  return html`<div class=${`keys${key === undefined ? "" : " with-key"}`}>
+    <h1 class="unseen">Keys</h1>
+    <section class="keys-side" aria-label="Browse">
+      <${Filter} filter=${filter} type=${type} onChange=${(/** @type {string} */ match, /** @type {string} */ t) => go(href("keys", key === undefined ? [] : [key], { db: db || null, match: match || null, type: t || null }), { replace: true })} />
+      <div class="keys-tools"><span class="soft num" role="status">${tree.text(top.data?.size ?? null)}</span><div class="end">
+        ${tree.busy ? html`<${Button} kind="quiet" icon="stop" label="Stop walking" onClick=${tree.stop} />` : html`<${Button} kind="quiet" icon="refresh" label="Load again" onClick=${refresh} />`}
+        ${can("unlink") && html`<${Button} kind="quiet" icon="trash" label="Delete by pattern" onClick=${() => setDialog("bulk")} />`}
+        <${Button} kind="quiet" icon="plus" label="New key" onClick=${() => setDialog("new")} /></div></div>
+      ${tree.error && html`<${Note} tone="bad">${errorText(tree.error)}<//>`}
+      <div class="keys-tree"><${Tree} label="Keys" nodes=${tree.nodes} selected=${folder ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} render=${renderNode} />
+        ${tree.nodes.length === 0 && !tree.busy && html`<p class="empty-note">${filtered ? "No key matches." : "This database is empty."}</p>`}</div>
+    </section>
+    <section class="keys-main" aria-label="Key">
+      ${key !== undefined && html`<a class="back" href=${link(undefined)}>← All keys</a>`}
+      ${settled === undefined
+        ? html`<div class="key-page"><${Landing} exact=${exact} lines=${top.data?.exact ?? null} size=${top.data?.size ?? null} /></div>`
+        : html`<${KeyPage} key=${nameId(settled)} name=${settled} onRenamed=${(/** @type {Bulk} */ name) => { refresh(); go(link(name), { replace: true }); }} onGone=${refresh} />`}
+    </section>
+    ${dialog === "new" && html`<${NewKey} start="" onClose=${() => setDialog(null)} onDone=${(/** @type {Bulk} */ name) => { refresh(); go(link(name)); }} />`}
+    ${dialog === "bulk" && html`<${BulkDelete} match=${filter || (folder?.startsWith("f") ? glob.startsWith(folder.slice(1)) : "")} type=${type} onClose=${() => setDialog(null)} onDone=${refresh} />`}
+  </div>`;
+}
+
+/** The walks behind the tree: one of all names, or one a line of PREFIXSTATS that is open. @param {{exact: any[] | null, filter: Bulk, type: string, turn: number, ready: boolean}} props */
+function useTree({ exact, filter, type, turn, ready }) {
+  const { batch, db } = useApp();
+  const [walks, setWalks] = useState(/** @type {Map<string, Walk>} */ (new Map()));
+  const [open, setOpen] = useState(/** @type {Set<string>} */ (new Set()));
+  const [busy, setBusy] = useState(0);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const abort = useRef(new AbortController());
+  const latest = useRef(walks);
+  latest.current = walks;
+
+  const put = (/** @type {string} */ prefix, /** @type {Walk} */ walk) => setWalks((old) => new Map(old).set(prefix, walk));
+  const walk = async (/** @type {string} */ prefix, want = 500) => {
+    const { signal } = abort.current;
+    const scope = prefix === ALL ? { match: glob.fromFilter(filter) } : scopeOf(prefix);
+    setBusy((n) => n + 1);
+    try {
+      const now = await goOn(latest.current.get(prefix) ?? newWalk(), { batch, ...scope, type: type || undefined, want, signal, onPage: (page) => !signal.aborted && put(prefix, page) });
+      if (!signal.aborted) put(prefix, now);
+    } catch (failure) {
+      if (!signal.aborted) setError(failure);
+    }
+    setBusy((n) => n - 1);
+  };
+  useEffect(() => {
+    if (!ready) return;
+    abort.current = new AbortController();
+    latest.current = new Map();
+    setWalks(new Map());
+    setError(null);
+    if (exact) for (const prefix of open) walk(topOf(exact, prefix));
+    else walk(ALL, 2000);
+    return () => abort.current.abort();
+  }, [exact, nameId(filter), type, db, turn, ready]);
+
+  const nodes = useMemo(() => {
+    if (!exact) {
+      const all = walks.get(ALL);
+      return all ? [...nodesOf(all.keys, "", ":", 1, open), ...moreLine(all, ALL, 1)] : [];
+    }
+    return exactFolders(exact, open).flatMap((node) => {
+      const prefix = /** @type {string} */ (node.prefix);
+      const one = walks.get(prefix);
+      if (!node.expanded || !one) return [node];
+      return [node, ...nodesOf(one.keys, prefix.endsWith(":") ? prefix : "", ":", 2, open), ...moreLine(one, prefix, 2)];
+    });
+  }, [exact, walks, open]);
+
+  const toggle = (/** @type {Node} */ node) => {
+    const prefix = /** @type {string} */ (node.prefix);
+    const next = new Set(open);
+    if (!next.delete(prefix)) {
+      next.add(prefix);
+      if (exact && node.exact && !walks.has(prefix)) walk(prefix);
+    }
+    setOpen(next);
+  };
+  const stop = () => {
+    abort.current.abort();
+    abort.current = new AbortController();
+  };
+  /** What part of the whole is shown. @param {number | null} size */
+  const text = (size) => {
+    if (exact) return plural(size ?? 0, "key");
+    const all = walks.get(ALL);
+    if (!all) return "…";
+    if (all.done) return filter !== "" || type !== "" ? `${count(all.keys.length)} of ${count(size)} keys match` : plural(all.keys.length, "key");
+    return `${count(all.keys.length)} found, ${size ? `${Math.min(99, Math.floor((100 * all.seen) / size))} %` : count(all.seen)} of ${compact(size)} walked`;
+  };
+  return { nodes, toggle, more: (/** @type {string} */ prefix) => walk(prefix, 2000), busy: busy > 0, stop, error, text };
+}
+
+/** The line of PREFIXSTATS that an open folder belongs to. @param {any[]} exact @param {string} prefix */
+function topOf(exact, prefix) {
+  return textOf(exact.find((line) => prefix.startsWith(textOf(line.get("prefix"))))?.get("prefix") ?? prefix);
+}
+
+/** @param {Walk} walk @param {string} prefix @param {number} level @returns {Node[]} */
+function moreLine(walk, prefix, level) {
+  if (walk.done) return [];
+  return [{ id: `m${prefix}`, level, expandable: false, more: { prefix, text: `A sample: ${plural(walk.keys.length, "key")} so far. Walk on` } }];
+}
+
+/** @param {Node} node */
+function renderNode(node) {
+  if (node.more) return html`<span class="more-line">${node.more.text}</span>`;
+  if (node.key !== undefined) return html`<span class="node-name"><${Name} name=${tail(node)} /></span><span class=${`badge type ${node.type}`}>${node.type}</span>`;
+  return html`<span class="node-name folder"><${Name} name=${node.label ?? ""} /></span><span class="node-figures num">${node.bytes === undefined || node.bytes === null ? "" : html`<span class="soft">${bytes(node.bytes)}</span>`}
+    <span>${node.exact ? "" : html`<span class="soft" title="Among those found so far">≥ </span>`}${count(node.keys)}</span></span>`;
+}
+
+/** @param {{filter: Bulk, type: string, onChange: (match: string, type: string) => void}} props */
+function Filter({ filter, type, onChange }) {
+  const [text, setText] = useState(printable(filter));
+  const settled = useSettled(text, 300);
+  useEffect(() => {
+    if (settled !== printable(filter)) onChange(settled, type);
+  }, [settled]);
+  return html`<div class="keys-filter" role="search">
+    <label class="search"><${Icon} name="search" /><input data-filter type="search" aria-label="Filter: a part of the name, or a pattern with *" placeholder="Filter, e.g. user:*" spellcheck="false" value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} /></label>
+    <select aria-label="Type" value=${type} onChange=${(/** @type {any} */ e) => onChange(text, e.target.value)}><option value="">All types</option>${Object.keys(TYPES).map((one) => html`<option value=${one}>${one}</option>`)}</select>
+  </div>`;
+}
+
+/** What stands at the right before a key is chosen. @param {{exact: any[] | null, lines: any[] | null, size: number | null}} props */
+function Landing({ lines, size }) {
+  return html`<div class="landing"><p class="big">${size === null ? "Keys" : plural(size, "key")}</p><p class="soft">Choose a key. Arrow keys move through the tree; right and left open and close.</p>
+    ${lines === null && html`<div class="landing-hint"><p>The server can count keys and bytes by prefix, exactly and at any size:</p><${Command} cmd=${["CONFIG", "SET", "prefix-stats", "yes"]} /></div>`}</div>`;
+}
