@@ -66,15 +66,17 @@ export async function goOn(walk, { batch, match, type, keep, want = 500, ms = 40
  * @property {string} [type]
  * @property {number | null} [keys] in a folder
  * @property {number | null} [bytes]
- * @property {boolean} [exact] counted by the server, not found by walking
+ * @property {boolean} [counted] a line of PREFIXSTATS
+ * @property {boolean} [sampled] the walk is not whole: there may be more
  * @property {{prefix: string, text: string}} [more] a line about a walk that is not whole
  */
 
 /**
  * The visible nodes below `prefix`: folders by the next part of the name, then keys; folders in `open` with theirs.
- * @param {Found[]} found @param {string} prefix @param {string} delimiter @param {number} level @param {Set<string>} open @returns {Node[]}
+ * @param {Found[]} found @param {string} prefix @param {string} delimiter @param {number} level
+ * @param {Set<string>} open @param {boolean} sampled @returns {Node[]}
  */
-export function nodesOf(found, prefix, delimiter, level, open) {
+export function nodesOf(found, prefix, delimiter, level, open, sampled) {
   /** @type {Map<string, Found[]>} */
   const folders = new Map();
   /** @type {Found[]} */
@@ -98,8 +100,8 @@ export function nodesOf(found, prefix, delimiter, level, open) {
   for (const [part, list] of [...folders].sort(([a], [b]) => compareNames(a, b))) {
     const whole = prefix + part;
     const expanded = open.has(whole);
-    out.push({ id: `f${whole}`, level, expandable: true, expanded, size, index: (index += 1), label: part, prefix: whole, keys: list.length, exact: false });
-    if (expanded) out.push(...nodesOf(list, whole, delimiter, level + 1, open));
+    out.push({ id: `f${whole}`, level, expandable: true, expanded, size, index: (index += 1), label: part, prefix: whole, keys: list.length, sampled });
+    if (expanded) out.push(...nodesOf(list, whole, delimiter, level + 1, open, sampled));
   }
   for (const { name, type } of leaves.sort((a, b) => compareNames(a.name, b.name))) {
     out.push({ id: `k${nameId(name)}`, level, expandable: false, size, index: (index += 1), key: name, type, prefix });
@@ -118,7 +120,7 @@ export function exactFolders(lines, open) {
   return lines
     .map((line) => ({ prefix: textOf(line.get("prefix")), keys: numberOf(line.get("keys")), bytes: numberOf(line.get("bytes")) }))
     .filter(({ keys }) => keys > 0)
-    .map(({ prefix, keys, bytes }, i, all) => ({ id: `f${prefix}`, level: 1, expandable: true, expanded: open.has(prefix), size: all.length, index: i + 1, label: prefix, prefix, keys, bytes, exact: true }));
+    .map(({ prefix, keys, bytes }, i, all) => ({ id: `f${prefix}`, level: 1, expandable: true, expanded: open.has(prefix), size: all.length, index: i + 1, label: prefix, prefix, keys, bytes, counted: true }));
 }
 
 /** What a walk of a line of PREFIXSTATS asks for. @param {string} prefix @returns {{match: Name, keep?: (name: Name) => boolean}} */

@@ -96,11 +96,13 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
     event.preventDefault();
   };
   const gridTemplateColumns = columns.map(({ width }) => width ?? "minmax(6rem, 1fr)").join(" ");
+  // All rows are as wide as the head, whatever is in their cells.
+  const minWidth = `calc(${columns.map(({ width }) => /^minmax\(([^,]+),/.exec(width ?? "minmax(6rem,")?.[1] ?? width).join(" + ")})`;
   const clickable = Boolean(onOpen || onSelect);
 
   return html`<div class=${`table${fill ? " fill" : ""}${clickable ? " pick" : ""}`} role=${clickable ? "grid" : "table"} aria-label=${label} aria-rowcount=${sorted.length + 1}
     ref=${box} onScroll=${measure} onKeyDown=${onKeyDown} style=${fill ? {} : { maxHeight: `${(maxRows + 1) * ROW + 2}px` }}>
-    <div class="row head" role="row" aria-rowindex="1" style=${{ gridTemplateColumns }}>
+    <div class="row head" role="row" aria-rowindex="1" style=${{ gridTemplateColumns, minWidth }}>
       ${columns.map(({ id, title, align, value }) => {
         const sorting = order?.id === id ? (order.down ? "descending" : "ascending") : null;
         const turn = () => setOrder({ id, down: sorting ? !order?.down : align === "right" });
@@ -120,7 +122,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
         };
         return html`<div key=${id} class=${`row${id === selected ? " selected" : ""}${tone?.(row) ? ` ${tone(row)}` : ""}`} role="row" data-row=${at} aria-rowindex=${at + 2}
           aria-selected=${clickable ? String(id === selected) : null} tabindex=${at === current ? 0 : -1} onClick=${clickable ? pick : null}
-          onFocus=${() => at !== active && setActive(at)} style=${{ gridTemplateColumns, transform: `translateY(${at * ROW}px)` }}>
+          onFocus=${() => at !== active && setActive(at)} style=${{ gridTemplateColumns, minWidth, transform: `translateY(${at * ROW}px)` }}>
           ${columns.map(({ id: column, align, render, value }) => html`<div key=${column} role=${clickable ? "gridcell" : "cell"} class=${align ?? "left"}>${render ? render(row) : value?.(row)}</div>`)}
         </div>`;
       })}

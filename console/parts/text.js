@@ -96,5 +96,5 @@ export function CopyButton({ text, label = "Copy", children }) {
 
 /** @param {{keys: string}} props "Ctrl K" */
 export function Kbd({ keys }) {
-  return html`<span class="keys">${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</span>`;
+  return html`<span class="keycaps">${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</span>`;
 }

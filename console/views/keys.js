@@ -114,13 +114,13 @@ function useTree({ exact, filter, type, turn, ready }) {
   const nodes = useMemo(() => {
     if (!exact) {
       const all = walks.get(ALL);
-      return all ? [...nodesOf(all.keys, "", ":", 1, open), ...moreLine(all, ALL, 1)] : [];
+      return all ? [...nodesOf(all.keys, "", ":", 1, open, !all.done), ...moreLine(all, ALL, 1)] : [];
     }
     return exactFolders(exact, open).flatMap((node) => {
       const prefix = /** @type {string} */ (node.prefix);
       const one = walks.get(prefix);
       if (!node.expanded || !one) return [node];
-      return [node, ...nodesOf(one.keys, prefix.endsWith(":") ? prefix : "", ":", 2, open), ...moreLine(one, prefix, 2)];
+      return [node, ...nodesOf(one.keys, prefix.endsWith(":") ? prefix : "", ":", 2, open, !one.done), ...moreLine(one, prefix, 2)];
     });
   }, [exact, walks, open]);
 
@@ -129,7 +129,7 @@ function useTree({ exact, filter, type, turn, ready }) {
     const next = new Set(open);
     if (!next.delete(prefix)) {
       next.add(prefix);
-      if (exact && node.exact && !walks.has(prefix)) walk(prefix);
+      if (exact && node.counted && !walks.has(prefix)) walk(prefix);
     }
     setOpen(next);
   };
@@ -164,7 +164,7 @@ function renderNode(node) {
   if (node.more) return html`<span class="more-line">${node.more.text}</span>`;
   if (node.key !== undefined) return html`<span class="node-name"><${Name} name=${tail(node)} /></span><span class=${`badge type ${node.type}`}>${node.type}</span>`;
   return html`<span class="node-name folder"><${Name} name=${node.label ?? ""} /></span><span class="node-figures num">${node.bytes === undefined || node.bytes === null ? "" : html`<span class="soft">${bytes(node.bytes)}</span>`}
-    <span>${node.exact ? "" : html`<span class="soft" title="Among those found so far">≥ </span>`}${count(node.keys)}</span></span>`;
+    <span>${!node.sampled ? "" : html`<span class="soft" title="Among those found so far">≥ </span>`}${count(node.keys)}</span></span>`;
 }
 
 /** @param {{filter: Bulk, type: string, onChange: (match: string, type: string) => void}} props */

@@ -73,7 +73,7 @@ function Now({ history, info = {} }) {
       : { value: Number(info.rdb_last_save_time) > 0 ? `${duration(Date.now() - Number(info.rdb_last_save_time) * 1000)} ago` : "–", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save ?? NaN))} changes since` };
   return html`<${Stats}>
     <${Stat} label="Commands" value=${`${compact(now("ops"))}/s`} note=${`loop busy ${percent((now("busy_permille") ?? NaN) / 1000)}`} />
-    <${Stat} label="Latency p50 / p99" value=${`${micros(now("p50_us"))} / ${micros(now("p99_us"))}`} note="of the loop's turns" />
+    <${Stat} label="Latency p50" value=${micros(now("p50_us"))} note=${`p99 ${micros(now("p99_us"))}, of the loop's turns`} />
     <${Stat} label="Memory used" value=${bytes(used)} note=${max ? `${percent(full, 0)} of ${bytes(max)}` : "no limit (maxmemory 0)"} tone=${full > 0.98 ? "bad" : full > 0.9 ? "warn" : undefined} />
     <${Stat} label="Resident" value=${bytes(now("rss"))} note=${`peak used ${bytes(now("used_memory_peak"))}`} />
     <${Stat} label="Hit ratio" value=${reads ? percent(sumOf(history, "hits") / reads) : "–"} note="15 min" />

@@ -1,0 +1,178 @@
+/** Workbench: several commands, their replies and times, help from the server's own documentation. */
+
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
+import { cell, cliText, csv, jsonText, sheet, weight } from "../cli.js";
+import { commandOf, danger, isSecret, readDocs } from "../commanddocs.js";
+import { splitCommand } from "../commandline.js";
+import { diff } from "../diff.js";
+import { bytes, clock, commandLine, escapeControls, micros, plural, printable } from "../format.js";
+import { RespError, numberOf, textOf } from "../resp.js";
+import { permits, useApp, useChoice, useLoad } from "../state.js";
+import { Editor } from "../parts/editor.js";
+import { Button, CopyButton, Empty, Kbd, Note } from "../parts/text.js";
+import { errorText } from "../parts/tile.js";
+
+/** @typedef {import("../resp.js").Name} Name */
+/** @typedef {{id: number, line: string, args: Name[], reply: any, us: number | null, at: number, db: number}} Entry */
+
+const FORMATS = ["redis-cli", "Table", "JSON"];
+const MAX_ENTRIES = 200;
+const MAX_HISTORY = 200;
+const MAX_SHOWN = 200_000;
+
+/** @param {{route: import("../router.js").Route}} props */
+export default function Workbench({ route }) {
+  const { batch, run, db, can, runs, unlock, ask, announce, me } = useApp();
+  const [text, setText] = useState(() => textOf(route.query.run ?? "") || sessionStorage.getItem("russet.draft") || "");
+  const [caret, setCaret] = useState(0);
+  const [entries, setEntries] = useState(/** @type {Entry[]} */ ([]));
+  const [marked, setMarked] = useState(/** @type {number[]} */ ([]));
+  const [error, setError] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [atomic, setAtomic] = useState(false);
+  const [format, setFormat] = useChoice("reply", FORMATS[0]);
+  const next = useRef(0);
+  const past = useRef({ lines: /** @type {string[]} */ (JSON.parse(sessionStorage.getItem("russet.history") ?? "[]")), at: 0 });
+  const docs = useLoad(async (signal) => (can("command|docs") ? readDocs(await run(["COMMAND", "DOCS"], { signal })) : new Map()), []);
+  const known = useMemo(() => {
+    const all = new Set(me.commands.map((name) => name.toLowerCase()));
+    return new Map([...(docs.data ?? new Map())].filter(([name]) => permits(all, name.replace(" ", "|"))));
+  }, [docs.data, me]);
+
+  useEffect(() => {
+    const given = textOf(route.query.run ?? "");
+    if (given) setText(given);
+  }, [route.query.run]);
+  useEffect(() => sessionStorage.setItem("russet.draft", /pass|auth|setuser/i.test(text) ? "" : text), [text]);
+
+  const complete = (/** @type {string} */ all, /** @type {number} */ at) => {
+    const from = all.lastIndexOf("\n", at - 1) + 1;
+    const start = all.slice(from, at).replace(/^\s+/, "");
+    if (start === "" || /^[#"']/.test(start) || all.slice(at).split("\n", 1)[0] !== "") return null;
+    const low = start.toLowerCase();
+    const items = [...known.values()].filter(({ name }) => name.startsWith(low) && name !== low).slice(0, 50);
+    return { from: at - start.length, items: items.map(({ name, summary }) => ({ text: name.toUpperCase(), detail: summary })) };
+  };
+  const runAll = async () => {
+    if (busy) return;
+    /** @type {{line: string, args: Name[]}[]} */
+    let commands = [];
+    try {
+      commands = text.split("\n").filter((line) => /\S/.test(line) && !/^\s*#/.test(line)).map((line) => ({ line: line.trim(), args: splitCommand(line) }));
+      setError("");
+    } catch (failure) {
+      setError(/** @type {Error} */ (failure).message);
+      return;
+    }
+    if (commands.length === 0) return;
+    const names = commands.map(({ args }) => commandOf(args, (name) => known.has(name)));
+    if (names.some((name) => can(name.replace(" ", "|")) && !runs(name.replace(" ", "|"))) && !(await unlock())) return;
+    const keys = names.some((name) => danger(name, [], { keys: null })) ? numberOf((await batch([["DBSIZE"]])).replies[0]) : null;
+    const dangers = commands.map(({ args }, i) => danger(names[i], args, { keys })).filter((one) => one !== null);
+    if (dangers.length > 0) {
+      const yes = await ask({ title: "Run this?", body: html`<ul class="dangers">${dangers.map((one) => html`<li>${one}</li>`)}</ul>`, confirm: "Run", danger: true });
+      if (!yes) return;
+    }
+    setBusy(true);
+    try {
+      const { replies, us } = await batch(commands.map(({ args }) => args), { atomic });
+      const at = Date.now();
+      const fresh = commands.map(({ line, args }, i) => ({ id: (next.current += 1), line: isSecret(args) ? `${line.split(/\s+/, 2).join(" ")} (redacted)` : line, args, reply: replies[i], us: us[i] ?? null, at, db }));
+      setEntries((old) => [...fresh.reverse(), ...old].slice(0, MAX_ENTRIES));
+      announce(`${plural(commands.length, "reply", "replies")}${replies.some((reply) => reply instanceof RespError) ? ", with errors" : ""}`);
+      remember(past.current, commands);
+    } catch (failure) {
+      setError(errorText(failure));
+    }
+    setBusy(false);
+  };
+  const onHistory = (/** @type {number} */ step) => {
+    const { lines } = past.current;
+    const at = Math.max(0, Math.min(lines.length, past.current.at - step));
+    past.current.at = at;
+    setText(at === 0 ? "" : lines[lines.length - at]);
+    return true;
+  };
+  const line = text.slice(text.lastIndexOf("\n", caret - 1) + 1).split("\n", 1)[0];
+  const mark = (/** @type {number} */ id) => setMarked((old) => (old.includes(id) ? old.filter((one) => one !== id) : [...old.slice(-1), id]));
+  const [older, newer] = marked.length === 2 ? [...marked].sort((a, b) => a - b).map((id) => entries.find((entry) => entry.id === id)) : [];
+  return html`<div class="workbench">
+    <section class="bench" aria-label="Commands">
+      <div class="page-head"><h1>Workbench</h1><span class="soft">database ${db}</span>
+        <div class="end"><label class="check"><input type="checkbox" checked=${atomic} onChange=${(/** @type {any} */ e) => setAtomic(e.target.checked)} /> As one transaction</label>
+          <${Button} kind="primary" icon="play" onClick=${runAll} disabled=${busy}>Run<//><${Kbd} keys="Ctrl Enter" /></div></div>
+      <${Editor} label="Commands, one a line" value=${text} onChange=${setText} complete=${complete} onRun=${runAll} onCaret=${setCaret} onHistory=${onHistory} rows=${6} autofocus=${true} placeholder=${"One command a line, as in redis-cli; # begins a remark\nHGETALL user:1:profile"} />
+      ${error && html`<${Note} tone="bad">${error}<//>`}
+      <${Help} line=${line} known=${known} all=${docs.data} />
+    </section>
+    <section class="replies" aria-label="Replies">
+      <div class="bar-line"><div class="segments" role="group" aria-label="Show replies as">${FORMATS.map((one) => html`<button type="button" aria-pressed=${String(one === format)} onClick=${() => setFormat(one)}>${one}</button>`)}</div>
+        <span class="soft">${marked.length === 1 ? "Mark one more to compare" : ""}</span>
+        <div class="end">${entries.length > 0 && html`<${Button} kind="quiet" icon="trash" onClick=${() => { setEntries([]); setMarked([]); }}>Clear<//>`}</div></div>
+      ${older && newer && html`<${Compare} older=${older} newer=${newer} onClose=${() => setMarked([])} />`}
+      ${entries.length === 0 && html`<${Empty}>Replies appear here, the newest first. Alt ↑ brings back earlier commands.<//>`}
+      ${entries.map((entry) => html`<${Reply} key=${entry.id} entry=${entry} format=${format} marked=${marked.includes(entry.id)} onMark=${() => mark(entry.id)} onAgain=${() => setText(commandLine(entry.args))} />`)}
+    </section>
+  </div>`;
+}
+
+/** @param {{lines: string[], at: number}} past @param {{line: string, args: Name[]}[]} commands */
+function remember(past, commands) {
+  const kept = commands.filter(({ args }) => !isSecret(args)).map(({ line }) => line);
+  past.lines = [...past.lines.filter((line) => !kept.includes(line)), ...kept].slice(-MAX_HISTORY);
+  past.at = 0;
+  sessionStorage.setItem("russet.history", JSON.stringify(past.lines));
+}
+
+/** The documentation of the command on the caret's line. @param {{line: string, known: Map<string, any>, all?: Map<string, any>}} props */
+function Help({ line, known, all }) {
+  let name = "";
+  try {
+    name = commandOf(splitCommand(line), (one) => all?.has(one) ?? false);
+  } catch {
+    name = line.trim().split(/\s+/, 1)[0].toLowerCase();
+  }
+  const doc = known.get(name);
+  if (!doc) {
+    if (name && all?.has(name)) return html`<div class="bench-help"><span class="lack">This user may not run ${name.toUpperCase()}.</span></div>`;
+    return html`<div class="bench-help"><span class="soft">${name && all?.size ? "No such command yet." : "Help for the command on the caret's line appears here."}</span></div>`;
+  }
+  const warning = danger(name, [], { keys: null });
+  return html`<div class="bench-help" role="note"><code class="syntax">${doc.syntax}</code><span>${doc.summary}</span><span class="soft">${doc.complexity}${doc.since ? ` · since ${doc.since}` : ""}</span>
+    ${warning && html`<span class="warn-text">${warning}</span>`}</div>`;
+}
+
+/** @param {{entry: Entry, format: string, marked: boolean, onMark: () => void, onAgain: () => void}} props */
+function Reply({ entry, format, marked, onMark, onAgain }) {
+  const { line, reply, us, at, db } = entry;
+  const shown = useMemo(() => shownOf(reply, format), [reply, format]);
+  const table = format === "Table" ? sheet(reply) : null;
+  return html`<article class=${`reply${reply instanceof RespError ? " failed" : ""}${marked ? " marked" : ""}`} aria-label=${`Reply of ${line.slice(0, 100)}`}>
+    <header><code>${printable(line, 300)}</code><span class="soft num">${us === null ? "" : micros(us)} · ${clock(at)}${db ? ` · db ${db}` : ""}</span>
+      <div class="end"><${Button} kind="quiet" pressed=${marked} onClick=${onMark}>Compare<//><${Button} kind="quiet" icon="edit" label="Back into the editor" onClick=${onAgain} /><${CopyButton} text=${table ? csv(table) : shown} label=${table ? "Copy as CSV" : "Copy the reply"} /></div></header>
+    ${table ? html`<${Sheet} table=${table} />` : html`<pre tabindex="0" aria-label="Reply">${shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}\n… ${bytes(shown.length)} in all; copying takes the whole` : shown}</pre>`}
+  </article>`;
+}
+
+/** @param {any} reply @param {string} format */
+function shownOf(reply, format) {
+  if (weight(reply) > 8 << 20) return `(${bytes(weight(reply))})`;
+  return escapeControls(format === "JSON" ? jsonText(reply) : cliText(reply), true);
+}
+
+/** @param {{table: import("../cli.js").Sheet}} props */
+function Sheet({ table }) {
+  const rows = table.rows.slice(0, 500);
+  return html`<div class="sheet" tabindex="0" role="region" aria-label="Reply as a table"><table class="plain"><thead><tr>${table.head.map((head) => html`<th scope="col">${printable(head)}</th>`)}</tr></thead>
+    <tbody>${rows.map((row) => html`<tr>${table.head.map((_, i) => html`<td><bdi class="name">${printable(cell(row[i]), 500)}</bdi></td>`)}</tr>`)}</tbody></table>
+    ${table.rows.length > rows.length && html`<p class="soft">The first ${rows.length} of ${table.rows.length}.</p>`}</div>`;
+}
+
+/** @param {{older: Entry, newer: Entry, onClose: () => void}} props */
+function Compare({ older, newer, onClose }) {
+  const lines = useMemo(() => diff(cliText(older.reply), cliText(newer.reply)), [older, newer]);
+  const changed = lines.filter(({ mark }) => mark !== "same").length;
+  return html`<article class="reply" aria-label="Comparison"><header><strong>${changed ? `${plural(changed, "line")} differ` : "The replies are equal"}</strong><span class="soft">− ${printable(older.line, 60)} · + ${printable(newer.line, 60)}</span>
+    <div class="end"><${Button} kind="quiet" icon="close" label="Close the comparison" onClick=${onClose} /></div></header>
+    <pre tabindex="0" class="diff" aria-label="Differences">${lines.slice(0, 5000).map(({ mark, text }) => html`<span class=${mark}>${mark === "same" ? "  " : mark === "old" ? "− " : "+ "}${escapeControls(text)}\n</span>`)}</pre></article>`;
+}
