@@ -50,6 +50,9 @@ function viewLink(view, db) {
   return href(view, [], { db: db || null });
 }
 
+/** @type {Record<string, string>} */
+const SCHEMES = { system: "Auto", light: "Light", dark: "Dark" };
+
 /** @param {{route: Route, logout: () => void}} props */
 export function Shell({ route, logout }) {
   const { me, locked, db, setLock, unlock, announce } = useApp();
@@ -74,13 +77,13 @@ export function Shell({ route, logout }) {
     else if (!(await unlock())) return;
     announce(locked ? "The lock is open: commands may change data." : "Locked: the page only reads.");
   };
-  const schemes = ["system", "light", "dark"];
+  const schemes = Object.keys(SCHEMES);
   const nextTheme = schemes[(schemes.indexOf(theme) + 1) % schemes.length];
   /** @type {{label: string, detail: string, run: () => void}[]} */
   const actions = [
     ...VIEWS.map(({ id, title, about, letter }) => ({ label: title, detail: `${about} · g ${letter}`, run: () => go(viewLink(id, db)) })),
     { label: locked ? "Open the lock" : "Lock", detail: locked ? "Let commands change data" : "Read only", run: toggleLock },
-    { label: `Colours: ${nextTheme}`, detail: `Now ${theme}`, run: () => setTheme(nextTheme) },
+    { label: `Colours: ${SCHEMES[nextTheme]}`, detail: `Now ${SCHEMES[theme]}`, run: () => setTheme(nextTheme) },
     { label: "Keyboard help", detail: "?", run: () => setOverlay("help") },
     { label: "Log out", detail: me.user, run: logout },
   ];
@@ -92,7 +95,7 @@ export function Shell({ route, logout }) {
       <a class="brand" href=${viewLink("overview", db)}><${Logo} /><span>russet</span></a>
       <span class="where" title=${`russet ${me.version}, compatible with Redis ${me.redis_version}`}>${location.host} <span class="soft">${me.version}</span></span>
       <div class="top-end">
-        <button type="button" class="search-button" onClick=${() => setOverlay("palette")} aria-label="Search views and keys"><${Icon} name="search" /><span>Go to…</span><${Kbd} keys="Ctrl K" /></button>
+        <button type="button" class="search-button" onClick=${() => setOverlay("palette")}><${Icon} name="search" /><span>Go to…</span><${Kbd} keys="Ctrl K" /></button>
         <label class="db"><span>db</span><select value=${String(db)} onChange=${(/** @type {any} */ e) => go(href(view.id, [], { db: Number(e.target.value) || null }))}>
           ${Array.from({ length: me.databases }, (_, i) => html`<option value=${String(i)}>${i}</option>`)}</select></label>
         <button type="button" class="lock" role="switch" aria-checked=${String(!locked)} aria-label="Allow changes" onClick=${toggleLock}
@@ -103,7 +106,7 @@ export function Shell({ route, logout }) {
     <nav class=${`side${menu ? " shown" : ""}`} aria-label="Views">
       <ul>${VIEWS.map(({ id, title, letter }) => html`<li key=${id}><a href=${viewLink(id, db)} aria-current=${id === view.id ? "page" : null} title=${`g ${letter}`}><${Icon} name=${id} /><span>${title}</span></a></li>`)}</ul>
       <div class="side-end">
-        <${Button} kind="quiet" icon="theme" onClick=${() => setTheme(nextTheme)} label=${`Colours: ${theme}. Switch to ${nextTheme}`}>${theme === "system" ? "Auto" : theme === "light" ? "Light" : "Dark"}<//>
+        <${Button} kind="quiet" icon="theme" onClick=${() => setTheme(nextTheme)} label=${`${SCHEMES[theme]} colours; switch to ${SCHEMES[nextTheme]}`}>${SCHEMES[theme]}<//>
         <${Button} kind="quiet" icon="exit" onClick=${logout} label=${`Log out ${me.user}`}>${me.user}<//>
       </div>
     </nav>

@@ -18,7 +18,8 @@ export const FORMATS = ["Text", "JSON", "Hex", "MessagePack", "gzip"];
 export function guess(value) {
   if (typeof value === "string") return json.isDocument(value) ? "JSON" : "Text";
   const data = value.data;
-  if (data[0] === 0x1f && data[1] === 0x8b) return "gzip";
+  // 18 bytes: the least that gzip has.
+  if (data[0] === 0x1f && data[1] === 0x8b && data.length >= 18) return "gzip";
   try {
     if (data[0] >= 0x80 && toText(data)) return "MessagePack";
   } catch {
