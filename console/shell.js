@@ -35,7 +35,7 @@ export function Login({ onDone }) {
     <h1 id="login-title"><${Logo} />russet</h1>
     <p class="soft">Log in as a user of this server (ACL).</p>
     ${error && html`<${Note} tone="bad">${error}<//>`}
-    <label class="field"><span>User</span><input ref=${user} name="username" value="default" autocomplete="username" autocapitalize="off" spellcheck="false" required /></label>
+    <label class="field"><span>User</span><input ref=${user} name="username" value="default" autocomplete="username" autocapitalize="off" spellcheck=${false} required /></label>
     <label class="field"><span>Password</span><input ref=${password} name="password" type="password" autocomplete="current-password" /></label>
     <${Button} kind="primary" type="submit" disabled=${busy}>Log in<//>
   </form></main>`;
@@ -196,7 +196,7 @@ function Palette({ actions, db, onClose }) {
   };
   return html`<${Dialog} title="Go to" bare=${true} onClose=${onClose}>
     <div class="palette">
-      <input autofocus role="combobox" aria-label="Go to a view or a key" aria-expanded="true" aria-controls="palette-list" aria-activedescendant=${`palette-${at}`} placeholder="View, key or command" spellcheck="false" autocomplete="off"
+      <input autofocus role="combobox" aria-label="Go to a view or a key" aria-expanded="true" aria-controls="palette-list" aria-activedescendant=${`palette-${at}`} placeholder="View, key or command" spellcheck=${false} autocomplete="off"
         value=${text} onInput=${(/** @type {any} */ e) => { setText(e.target.value); setAt(0); }} onKeyDown=${onKeyDown} />
       <ul id="palette-list" role="listbox" aria-label="Found">${found.map((action, i) => html`<li key=${action.label} id=${`palette-${i}`} role="option" aria-selected=${String(i === at)} onClick=${() => take(action)}>
         <span>${action.label}</span><small>${action.detail}</small></li>`)}</ul>

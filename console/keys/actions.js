@@ -82,7 +82,7 @@ export function EditDialog({ title, fields, note, action = "Save", onSave, onClo
       fixed
         ? html`<div class="field" key=${id}><span>${label}</span><code>${printable(value)}</code></div>`
         : line
-          ? html`<label class="field" key=${id}><span>${label}</span><input value=${String(value)} spellcheck="false" autocomplete="off" onInput=${(/** @type {any} */ e) => set(id, e.target.value)} /></label>`
+          ? html`<label class="field" key=${id}><span>${label}</span><input value=${String(value)} spellcheck=${false} autocomplete="off" onInput=${(/** @type {any} */ e) => set(id, e.target.value)} /></label>`
           : html`<${ValueField} key=${id} label=${label} value=${value} rows=${rows} onChange=${(/** @type {Name | null} */ v) => set(id, v)} />`,
     )}
     ${note && html`<p class="soft">${note}</p>`}
@@ -183,7 +183,7 @@ export function BulkDelete({ match, type, onClose, onDone }) {
       ${stage !== "done" && html`<${Button} onClick=${dryRun}>${stage === "ask" ? "Count what would be deleted" : "Count again"}<//>`}
       ${stage === "counted" && keys.length > 0 && html`<${Button} kind="danger" onClick=${remove}>Delete ${plural(keys.length, "key")}<//>`}`;
   return html`<${Dialog} title="Delete keys by pattern" onClose=${close} actions=${actions}>
-    <label class="field"><span>Pattern, in database ${db}${type ? `, keys of type ${type}` : ""}</span><input value=${typeof pattern === "string" ? pattern : printable(pattern)} disabled=${busy} spellcheck="false"
+    <label class="field"><span>Pattern, in database ${db}${type ? `, keys of type ${type}` : ""}</span><input value=${typeof pattern === "string" ? pattern : printable(pattern)} disabled=${busy} spellcheck=${false}
       onInput=${(/** @type {any} */ e) => { setPattern(e.target.value); put({ stage: "ask", keys: [] }); }} /></label>
     <p class="soft">First a dry run counts; then exactly the keys that were counted are deleted by UNLINK, ${UNLINK_BATCH} at a time. It can be stopped at any time.</p>
     ${stage !== "ask" && html`<dl class="facts">

@@ -115,11 +115,14 @@ export function Formatted({ value, label, choice, onChoice }) {
   </div>`;
 }
 
+let fields = 0;
+
 /** A field for a value that may be bytes: as text if it is UTF-8, in hex otherwise. @param {{label: string, value: Name, onChange: (value: Name | null) => void, rows?: number}} props `null`: not valid now */
 export function ValueField({ label, value, onChange, rows = 3 }) {
   const [mode, setMode] = useState(typeof value === "string" ? "text" : "hex");
   const [text, setText] = useState(() => (typeof value === "string" ? value : toHex(value.data)));
   const [error, setError] = useState("");
+  const [id] = useState(() => `value-${(fields += 1)}`);
   /** @param {string} next @param {string} as */
   const change = (next, as) => {
     setText(next);
@@ -144,7 +147,7 @@ export function ValueField({ label, value, onChange, rows = 3 }) {
   useEffect(() => {
     if (mode === "text" && text.includes("\r")) turn();
   }, []);
-  return html`<label class="field"><span>${label} <button type="button" class="link" onClick=${(/** @type {Event} */ e) => { e.preventDefault(); turn(); }}>${mode === "hex" ? "as text" : "as hex"}</button></span>
-    <textarea rows=${rows} spellcheck="false" value=${text} aria-label=${label} aria-invalid=${error ? "true" : null} onInput=${(/** @type {any} */ e) => change(e.target.value, mode)}></textarea>
-    ${error && html`<small role="alert">${error}</small>`}</label>`;
+  return html`<div class="field"><div class="field-head"><label for=${id}>${label}</label><button type="button" class="link" aria-label=${`${label} ${mode === "hex" ? "as text" : "as hex"}`} onClick=${turn}>${mode === "hex" ? "as text" : "as hex"}</button></div>
+    <textarea id=${id} rows=${rows} spellcheck=${false} value=${text} aria-invalid=${error ? "true" : null} aria-describedby=${error ? `${id}-error` : null} onInput=${(/** @type {any} */ e) => change(e.target.value, mode)}></textarea>
+    ${error && html`<small id=${`${id}-error`} role="alert">${error}</small>`}</div>`;
 }

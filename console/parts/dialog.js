@@ -37,6 +37,6 @@ export function Ask({ question, answer }) {
   return html`<${Dialog} title=${title} onClose=${() => answer(false)} onSubmit=${() => ready && answer(true)}
     actions=${html`<${Button} onClick=${() => answer(false)}>Cancel<//><${Button} kind=${danger ? "danger" : "primary"} type="submit" disabled=${!ready}>${confirm}<//>`}>
     ${typeof body === "string" ? html`<p>${body}</p>` : body}
-    ${type && html`<label class="field"><span>Type <code>${type}</code> to confirm</span><input value=${typed} autocomplete="off" spellcheck="false" onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} /></label>`}
+    ${type && html`<label class="field"><span>Type <code>${type}</code> to confirm</span><input value=${typed} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} /></label>`}
   <//>`;
 }

@@ -57,7 +57,7 @@ export function Editor({ label, value, onChange, complete, onRun, onCaret, onHis
   };
   return html`<div class="editor">
     <textarea ref=${area} value=${value} rows=${rows} aria-label=${label} placeholder=${placeholder} readonly=${readonly} class=${wrap ? "wrap" : ""}
-      spellcheck="false" autocomplete="off" autocapitalize="off" aria-autocomplete=${complete ? "list" : null}
+      spellcheck=${false} autocomplete="off" autocapitalize="off" aria-autocomplete=${complete ? "list" : null}
       aria-haspopup=${complete ? "listbox" : null} aria-controls=${complete ? id : null} aria-activedescendant=${offer ? `${id}-${at}` : null}
       onInput=${(/** @type {any} */ e) => { onChange(e.target.value); look(); }} onClick=${look} onKeyUp=${(/** @type {any} */ e) => e.key.startsWith("Arrow") && !offer && onCaret?.(area.current.selectionStart)}
       onBlur=${() => setOffer(null)} onKeyDown=${onKeyDown}></textarea>
