@@ -51,6 +51,11 @@ export function duration(ms) {
   return "";
 }
 
+/** Milliseconds -> "3 min ago", in one unit. @param {number | null | undefined} ms */
+export function ago(ms) {
+  return known(ms) ? `${duration(Math.max(0, ms)).split(" ", 2).join(" ")} ago` : UNKNOWN;
+}
+
 /** Microseconds -> "42 µs", "1.2 ms". @param {number | null | undefined} us */
 export function micros(us) {
   if (!known(us)) return UNKNOWN;

@@ -11,14 +11,18 @@ import { clock, compact, date } from "../format.js";
 /** Cursors of charts that stand together move together. */
 const SYNC = "russet";
 
+/** 1 B to 1 PiB. */
+const POWERS = Array.from({ length: 51 }, (_, i) => 2 ** i);
+
 const DASHES = [[], [5, 3], [2, 3]];
 
 /**
  * @param {{title: string, times: number[], series: Series[], format?: (n: number | null) => string, marks?: {time: number, label: string}[], height?: number,
- *   max?: number, min?: number}} props
- *   `times` in Unix milliseconds, ascending; `marks`: vertical lines (restarts); `max`: the scale's least upper end
+ *   max?: number, min?: number, binary?: boolean}} props
+ *   `times` in Unix milliseconds, ascending; `marks`: vertical lines (restarts); `max`: the scale's least upper end;
+ *   `binary`: ticks at powers of two (bytes)
  */
-export function Chart({ title, times, series, format = compact, marks = [], height = 132, max = 0, min = 0 }) {
+export function Chart({ title, times, series, format = compact, marks = [], height = 132, max = 0, min = 0, binary }) {
   const box = useRef(/** @type {any} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const [table, setTable] = useState(false);
@@ -51,7 +55,7 @@ export function Chart({ title, times, series, format = compact, marks = [], heig
       width: Math.max(el.clientWidth, 120),
       height,
       padding: [8, 4, 0, 0],
-      legend: { show: true, live: true },
+      legend: { show: series.length > 1, live: true },
       cursor: { sync: { key: SYNC, setSeries: false }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: {
         x: { time: true },
@@ -59,7 +63,7 @@ export function Chart({ title, times, series, format = compact, marks = [], heig
       },
       axes: [
         { ...axis, size: 24, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((s) => axisTime(s, splits)) },
-        { ...axis, size: 58, space: 34, values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((v) => latest.current.format(v)) },
+        { ...axis, size: 58, space: 34, ...(binary ? { incrs: POWERS } : {}), values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((v) => latest.current.format(v)) },
       ],
       series: [
         { label: "time", value: (/** @type {any} */ _, /** @type {number | null} */ v) => (v === null ? "" : clock(v * 1000)) },

@@ -21,6 +21,9 @@ import { exactFolders, goOn, newWalk, nodesOf, scopeOf, tail } from "../keys/wal
 /** The walk of all names: the filter's, or that of a server without PREFIXSTATS. */
 const ALL = "";
 
+/** Keys that the first walk looks for, and each further one. */
+const [FIRST, FURTHER] = [10_000, 5000];
+
 /** @param {{route: import("../router.js").Route}} props */
 export default function Keys({ route }) {
   const { batch, db, can } = useApp();
@@ -107,7 +110,7 @@ function useTree({ exact, filter, type, turn, ready }) {
     setWalks(new Map());
     setError(null);
     if (exact) for (const prefix of open) walk(topOf(exact, prefix));
-    else walk(ALL, 2000);
+    else walk(ALL, FIRST);
     return () => abort.current.abort();
   }, [exact, nameId(filter), type, db, turn, ready]);
 
@@ -145,7 +148,7 @@ function useTree({ exact, filter, type, turn, ready }) {
     if (all.done) return filter !== "" || type !== "" ? `${count(all.keys.length)} of ${count(size)} keys match` : plural(all.keys.length, "key");
     return `${count(all.keys.length)} found, ${size ? `${Math.min(99, Math.floor((100 * all.seen) / size))} %` : count(all.seen)} of ${compact(size)} walked`;
   };
-  return { nodes, toggle, more: (/** @type {string} */ prefix) => walk(prefix, 2000), busy: busy > 0, stop, error, text };
+  return { nodes, toggle, more: (/** @type {string} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
 }
 
 /** The line of PREFIXSTATS that an open folder belongs to. @param {any[]} exact @param {string} prefix */

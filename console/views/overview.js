@@ -1,7 +1,7 @@
 /** Overview: one verdict, the figures of now, and their history. */
 
 import { html, useMemo } from "../vendor/htm-preact.module.js";
-import { bytes, compact, count, duration, micros, percent } from "../format.js";
+import { UNKNOWN, ago, bytes, compact, count, duration, micros, percent } from "../format.js";
 import { parseInfo } from "../resp.js";
 import { go, href } from "../router.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
@@ -69,11 +69,11 @@ function Now({ history, info = {} }) {
   const unsynced = now("aof_unsynced_ms");
   const durable =
     info.aof_enabled === "1"
-      ? { value: unsynced === null ? "all on disk" : `${duration(unsynced)} ago`, note: `appendfsync; ${info.aof_last_write_status === "ok" ? "last write ok" : "last write failed"}` }
-      : { value: Number(info.rdb_last_save_time) > 0 ? `${duration(Date.now() - Number(info.rdb_last_save_time) * 1000)} ago` : "–", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save ?? NaN))} changes since` };
+      ? { value: unsynced === null ? "all on disk" : ago(unsynced), note: `append only file; ${info.aof_last_write_status === "ok" ? "last write ok" : "last write failed"}` }
+      : { value: Number(info.rdb_last_save_time) > 0 ? ago(Date.now() - Number(info.rdb_last_save_time) * 1000) : "–", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save ?? NaN))} changes since` };
   return html`<${Stats}>
     <${Stat} label="Commands" value=${`${compact(now("ops"))}/s`} note=${`loop busy ${percent((now("busy_permille") ?? NaN) / 1000)}`} />
-    <${Stat} label="Latency p50" value=${micros(now("p50_us"))} note=${`p99 ${micros(now("p99_us"))}, of the loop's turns`} />
+    <${Stat} label="Latency p50" value=${micros(now("p50_us"))} note=${`p99 ${micros(now("p99_us"))}`} />
     <${Stat} label="Memory used" value=${bytes(used)} note=${max ? `${percent(full, 0)} of ${bytes(max)}` : "no limit (maxmemory 0)"} tone=${full > 0.98 ? "bad" : full > 0.9 ? "warn" : undefined} />
     <${Stat} label="Resident" value=${bytes(now("rss"))} note=${`peak used ${bytes(now("used_memory_peak"))}`} />
     <${Stat} label="Hit ratio" value=${reads ? percent(sumOf(history, "hits") / reads) : "–"} note="15 min" />
@@ -103,8 +103,8 @@ function Charts({ history, tier, info = {} }) {
   }, [rows]);
   const marks = useMemo(() => restarts(times, get("uptime")), [rows]);
   if (times.length < 2) return html`<p><${Note}>The history begins now; charts of this span appear as soon as there are two samples.<//></p>`;
-  const rate = (/** @type {number | null} */ n) => `${compact(n)}/s`;
-  const byteRate = (/** @type {number | null} */ n) => `${bytes(n)}/s`;
+  const rate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${compact(n)}/s`);
+  const byteRate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${bytes(n)}/s`);
   const share = (/** @type {number | null} */ n) => percent(n === null ? null : n / 1000, 0);
   const common = { times, marks };
   const max = Number(info.maxmemory ?? 0);
@@ -112,9 +112,9 @@ function Charts({ history, tier, info = {} }) {
   return html`<div class="charts">
     <${Chart} title="Commands" ...${common} format=${rate} series=${[{ label: "ops", values: get("ops") }]} />
     <${Chart} title="Latency" ...${common} format=${micros} series=${[{ label: "p50", values: get("p50_us"), color: "--c2" }, { label: "p99", values: get("p99_us"), color: "--c1" }]} />
-    <${Chart} title="Memory" ...${common} format=${bytes} max=${max && used > max / 2 ? max : 0} series=${[{ label: "used", values: get("used_memory") }, { label: "resident", values: get("rss"), color: "--c2" }]} />
+    <${Chart} title="Memory" binary=${true} ...${common} format=${bytes} max=${max && used > max / 2 ? max : 0} series=${[{ label: "used", values: get("used_memory") }, { label: "resident", values: get("rss"), color: "--c2" }]} />
     <${Chart} title="Reads" ...${common} format=${rate} series=${[{ label: "hits", values: get("hits"), color: "--c3" }, { label: "misses", values: get("misses"), color: "--c1" }]} />
-    <${Chart} title="Network" ...${common} format=${byteRate} series=${[{ label: "out", values: get("net_out") }, { label: "in", values: get("net_in"), color: "--c2" }]} />
+    <${Chart} title="Network" binary=${true} ...${common} format=${byteRate} series=${[{ label: "out", values: get("net_out") }, { label: "in", values: get("net_in"), color: "--c2" }]} />
     <${Chart} title="Keys leaving" ...${common} format=${rate} series=${[{ label: "expired", values: get("expired"), color: "--c2" }, { label: "evicted", values: get("evicted"), color: "--c1" }]} />
     <${Chart} title="Clients" ...${common} format=${compact} series=${[{ label: "connected", values: get("clients") }, { label: "blocked", values: get("blocked"), color: "--c2" }]} />
     <${Chart} title="CPU and loop" ...${common} format=${share} max=${100} series=${[{ label: "CPU", values: get("cpu_permille") }, { label: "loop busy", values: get("busy_permille"), color: "--c2" }]} />
