@@ -82,6 +82,12 @@ function Session({ me, setMe, leave }) {
         setQuestion({ question: asked, answer: (yes) => { setQuestion(null); resolve(yes); } });
       });
     const setLock = async (/** @type {boolean} */ locked) => setMe({ ...me, locked: await api.lock(locked) });
+    /** @type {import("./state.js").App["toast"]} */
+    const toast = (text, { kind = "ok", action } = {}) => {
+      const id = (next.current += 1);
+      setToasts((old) => [...old.slice(-3), { id, text, kind, action }]);
+      setTimeout(() => drop(id), action || kind === "bad" ? 2 * TOAST_MS : TOAST_MS);
+    };
     return {
       me,
       locked: me.locked,
@@ -95,11 +101,7 @@ function Session({ me, setMe, leave }) {
       },
       batch: (cmds, options) => api.batch(cmds, { db, ...options }),
       ask,
-      toast: (text, { kind = "ok", action } = {}) => {
-        const id = (next.current += 1);
-        setToasts((old) => [...old.slice(-3), { id, text, kind, action }]);
-        setTimeout(() => drop(id), action || kind === "bad" ? 2 * TOAST_MS : TOAST_MS);
-      },
+      toast,
       announce: (text) => setSaid(text),
       setLock,
       unlock: async () => {
@@ -109,7 +111,12 @@ function Session({ me, setMe, leave }) {
           body: `Commands of this page may then change data, with all rights of the user ${me.user}, until you lock it again.`,
           confirm: "Open the lock",
         });
-        if (yes) await setLock(false);
+        try {
+          if (yes) await setLock(false);
+        } catch (error) {
+          toast(/** @type {Error} */ (error).message, { kind: "bad" });
+          return false;
+        }
         return yes;
       },
     };

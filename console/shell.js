@@ -14,14 +14,14 @@ import { VIEWS, viewOf } from "./views/index.js";
 export function Login({ onDone }) {
   const [error, setError] = useState(/** @type {string | null} */ (null));
   const [busy, setBusy] = useState(false);
-  const user = useRef(/** @type {any} */ (null));
+  const [user, setUser] = useState("default");
   const password = useRef(/** @type {any} */ (null));
   useEffect(() => password.current.focus(), []);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     setBusy(true);
     try {
-      await api.login(user.current.value, password.current.value);
+      await api.login(user, password.current.value);
       sessionStorage.removeItem("russet.left");
       onDone();
     } catch (failure) {
@@ -35,7 +35,7 @@ export function Login({ onDone }) {
     <h1 id="login-title"><${Logo} />russet</h1>
     <p class="soft">Log in as a user of this server (ACL).</p>
     ${error && html`<${Note} tone="bad">${error}<//>`}
-    <label class="field"><span>User</span><input ref=${user} name="username" value="default" autocomplete="username" autocapitalize="off" spellcheck=${false} required /></label>
+    <label class="field"><span>User</span><input name="username" value=${user} onInput=${(/** @type {any} */ e) => setUser(e.target.value)} autocomplete="username" autocapitalize="off" spellcheck=${false} required /></label>
     <label class="field"><span>Password</span><input ref=${password} name="password" type="password" autocomplete="current-password" /></label>
     <${Button} kind="primary" type="submit" disabled=${busy}>Log in<//>
   </form></main>`;
@@ -92,11 +92,11 @@ export function Shell({ route, logout }) {
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ e) => { e.preventDefault(); main.current.focus(); }}>Skip to content</a>
     <header class="top">
       <${Button} kind="quiet" icon="menu" label="Navigation" class="button quiet bare menu-button" aria-expanded=${String(menu)} onClick=${() => setMenu(!menu)} />
-      <a class="brand" href=${viewLink("overview", db)}><${Logo} /><span>russet</span></a>
+      <a class="brand" aria-label="russet" href=${viewLink("overview", db)}><${Logo} /><span>russet</span></a>
       <span class="where" title=${`russet ${me.version}, compatible with Redis ${me.redis_version}`}>${location.host} <span class="soft">${me.version}</span></span>
       <div class="top-end">
         <button type="button" class="search-button" onClick=${() => setOverlay("palette")}><${Icon} name="search" /><span>Go to…</span><${Kbd} keys="Ctrl K" /></button>
-        <label class="db"><span>db</span><select value=${String(db)} onChange=${(/** @type {any} */ e) => go(href(view.id, [], { db: Number(e.target.value) || null }))}>
+        <label class="db"><span aria-hidden="true">db</span><select aria-label="Database (db)" value=${String(db)} onChange=${(/** @type {any} */ e) => go(href(view.id, [], { db: Number(e.target.value) || null }))}>
           ${Array.from({ length: me.databases }, (_, i) => html`<option value=${String(i)}>${i}</option>`)}</select></label>
         <button type="button" class="lock" role="switch" aria-checked=${String(!locked)} aria-label="Allow changes" onClick=${toggleLock}
           title=${locked ? "Locked: the server refuses to change data for this page" : "Open: commands may change data"}><${Icon} name=${locked ? "lock" : "unlock"} /><span>${locked ? "Read only" : "Changes allowed"}</span></button>

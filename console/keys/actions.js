@@ -41,6 +41,14 @@ export function useDelete() {
   const { batch, unlock, toast, can } = useApp();
   return async (key, done) => {
     if (!(await unlock())) return;
+    try {
+      await removal(key, done);
+    } catch (error) {
+      toast(errorText(error), { kind: "bad" });
+    }
+  };
+  /** @param {Name} key @param {() => void} done */
+  async function removal(key, done) {
     const undo = can("dump") && can("restore");
     const before = undo ? (await batch([["MEMORY", "USAGE", key]])).replies[0] : 0;
     // A dump of a large value would cross the wire twice.
@@ -48,10 +56,7 @@ export function useDelete() {
     const cmds = /** @type {Cmd[]} */ ([...(undo && small ? [["DUMP", key], ["PEXPIRETIME", key]] : []), ["UNLINK", key]]);
     const { replies } = await batch(cmds, { atomic: true });
     const last = replies.at(-1);
-    if (last instanceof RespError) {
-      toast(last.text, { kind: "bad" });
-      return;
-    }
+    if (last instanceof RespError) throw last;
     const [dump, until] = replies;
     const restore = async () => {
       const expiry = /** @type {Cmd} */ (until > 0 ? [until, dump, "ABSTTL"] : [0, dump]);
@@ -61,7 +66,7 @@ export function useDelete() {
     };
     toast(`Deleted ${printable(key, 60)}.`, undo && small && dump !== null ? { action: { label: "Undo", run: restore } } : {});
     done();
-  };
+  }
 }
 
 /** A form of values in a dialog. @param {{title: string, fields: {id: string, label: string, value: Name, fixed?: boolean, rows?: number, line?: boolean}[], note?: any, action?: string, onSave: (values: Record<string, Name>) => Promise<boolean>, onClose: () => void}} props */
@@ -82,7 +87,7 @@ export function EditDialog({ title, fields, note, action = "Save", onSave, onClo
       fixed
         ? html`<div class="field" key=${id}><span>${label}</span><code>${printable(value)}</code></div>`
         : line
-          ? html`<label class="field" key=${id}><span>${label}</span><input value=${String(value)} spellcheck=${false} autocomplete="off" onInput=${(/** @type {any} */ e) => set(id, e.target.value)} /></label>`
+          ? html`<label class="field" key=${id}><span>${label}</span><input value=${String(values.current[id] ?? "")} spellcheck=${false} autocomplete="off" onInput=${(/** @type {any} */ e) => set(id, e.target.value)} /></label>`
           : html`<${ValueField} key=${id} label=${label} value=${value} rows=${rows} onChange=${(/** @type {Name | null} */ v) => set(id, v)} />`,
     )}
     ${note && html`<p class="soft">${note}</p>`}

@@ -252,7 +252,7 @@ function ArrayPage({ name, size, onChange, turn }) {
 
 /** Of each type: its page, what counts its elements, and the commands that the page reads with. @type {Record<string, {page: any, size: string, unit: string, needs: string[]}>} */
 export const TYPES = {
-  string: { page: StringPage, size: "STRLEN", unit: "bytes", needs: ["strlen", "get", "getrange"] },
+  string: { page: StringPage, size: "STRLEN", unit: "bytes", needs: ["get"] },
   hash: { page: HashPage, size: "HLEN", unit: "fields", needs: ["hlen", "hscan"] },
   list: { page: ListPage, size: "LLEN", unit: "elements", needs: ["llen", "lrange"] },
   set: { page: SetPage, size: "SCARD", unit: "members", needs: ["scard", "sscan"] },

@@ -22,7 +22,7 @@ const DASHES = [[], [5, 3], [2, 3]];
  *   `times` in Unix milliseconds, ascending; `marks`: vertical lines (restarts); `max`: the scale's least upper end;
  *   `binary`: ticks at powers of two (bytes)
  */
-export function Chart({ title, times, series, format = compact, marks = [], height = 132, max = 0, min = 0, binary }) {
+export function Chart({ title, times, series, format = compact, marks = [], height = series.length > 1 ? 132 : 158, max = 0, min = 0, binary }) {
   const box = useRef(/** @type {any} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const [table, setTable] = useState(false);

@@ -12,6 +12,7 @@ export function Dialog({ title, onClose, actions, onSubmit, wide, bare, children
   useEffect(() => {
     const dialog = box.current;
     dialog.showModal();
+    dialog.querySelector(".dialog-body :is(input, textarea, select)")?.focus();
     return () => dialog.close();
   }, []);
   const submit = (/** @type {any} */ event) => {

@@ -83,11 +83,26 @@ export function Command({ cmd }) {
     aria-label=${`Open ${line} in the workbench`} title="Open in the workbench"><${Icon} name="workbench" /></a></span>`;
 }
 
+/** @param {string} text */
+async function copyText(text) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  // Without TLS and away from localhost browsers have only the old way.
+  const area = document.createElement("textarea");
+  area.value = text;
+  (document.querySelector("dialog[open]") ?? document.body).append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
 /** @param {{text: string, label?: string, children?: any}} props */
 export function CopyButton({ text, label = "Copy", children }) {
   const [done, setDone] = useState(false);
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
+    await copyText(text);
     setDone(true);
     setTimeout(() => setDone(false), 1500);
   };

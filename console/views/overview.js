@@ -29,7 +29,7 @@ export default function Overview({ route }) {
       <div class="end"><div class="segments" role="group" aria-label="Time span">${SPANS.map(({ id, label }, i) => html`<button type="button" aria-pressed=${String(i === tier)}
         onClick=${() => go(href("overview", [], { db: db || null, span: i ? id : null }), { replace: true })}>${label}</button>`)}</div></div>
     </div>
-    ${can("info") ? html`<${Verdict} info=${info.data} error=${info.error} recent=${recent} />` : html`<${Note}>The verdict needs INFO, which this user may not run.<//>`}
+    ${can("info") ? html`<${Verdict} info=${info.data} error=${info.error} recent=${recent} />` : html`<div class="verdict unknown"><${Icon} name="help" /><div><h2>No verdict</h2><p class="soft">It needs INFO, which this user may not run.</p></div></div>`}
     <div class="now"><${Tile} title="Now" wide="full" loading=${!history}><${Now} history=${history} info=${info.data} /><//></div>
     ${error && !history && html`<p><${Note} tone="bad">No history: ${errorText(error)}<//></p>`}
     ${history && html`<${Charts} history=${history} tier=${tier} info=${info.data} />`}
@@ -59,22 +59,18 @@ function Verdict({ info, error, recent }) {
 }
 
 /** @param {{history?: import("../api.js").History, info?: Record<string, string>}} props */
-function Now({ history, info = {} }) {
+function Now({ history, info }) {
   const row = history?.tiers[0].rows.at(-1);
   /** @param {string} field */
   const now = (field) => (row && history ? (row[history.fields.indexOf(field)] ?? null) : null);
-  const [used, max] = [now("used_memory"), Number(info.maxmemory ?? 0)];
+  const [used, max] = [now("used_memory"), Number(info?.maxmemory ?? 0)];
   const full = max > 0 && used !== null ? used / max : 0;
   const reads = sumOf(history, "hits") + sumOf(history, "misses");
-  const unsynced = now("aof_unsynced_ms");
-  const durable =
-    info.aof_enabled === "1"
-      ? { value: unsynced === null ? "all on disk" : ago(unsynced), note: `append only file; ${info.aof_last_write_status === "ok" ? "last write ok" : "last write failed"}` }
-      : { value: Number(info.rdb_last_save_time) > 0 ? ago(Date.now() - Number(info.rdb_last_save_time) * 1000) : "–", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save ?? NaN))} changes since` };
+  const durable = durableOf(info, now("aof_unsynced_ms"));
   return html`<${Stats}>
     <${Stat} label="Commands" value=${`${compact(now("ops"))}/s`} note=${`loop busy ${percent((now("busy_permille") ?? NaN) / 1000)}`} />
     <${Stat} label="Latency p50" value=${micros(now("p50_us"))} note=${`p99 ${micros(now("p99_us"))}`} />
-    <${Stat} label="Memory used" value=${bytes(used)} note=${max ? `${percent(full, 0)} of ${bytes(max)}` : "no limit (maxmemory 0)"} tone=${full > 0.98 ? "bad" : full > 0.9 ? "warn" : undefined} />
+    <${Stat} label="Memory used" value=${bytes(used)} note=${max ? `${percent(full, 0)} of ${bytes(max)}` : info ? "no limit (maxmemory 0)" : ""} tone=${full > 0.98 ? "bad" : full > 0.9 ? "warn" : undefined} />
     <${Stat} label="Resident" value=${bytes(now("rss"))} note=${`peak used ${bytes(now("used_memory_peak"))}`} />
     <${Stat} label="Hit ratio" value=${reads ? percent(sumOf(history, "hits") / reads) : "–"} note="15 min" />
     <${Stat} label="Keys" value=${count(now("keys"))} note=${`${compact(now("expires"))} with expiry`} />
@@ -85,6 +81,14 @@ function Now({ history, info = {} }) {
     <${Stat} label="Replicas" value=${count(now("replicas"))} note=${now("repl_lag_bytes") === null ? "" : `${bytes(now("repl_lag_bytes"))} behind`} />
     <${Stat} label="Uptime" value=${duration((now("uptime") ?? NaN) * 1000)} />
   <//>`;
+}
+
+/** How old the newest data is that a crash would not lose. @param {Record<string, string> | undefined} info @param {number | null} unsynced ms */
+function durableOf(info, unsynced) {
+  if (!info) return { value: UNKNOWN, note: "" };
+  if (info.aof_enabled === "1") return { value: unsynced ? ago(unsynced) : "all on disk", note: `append only file; ${info.aof_last_write_status === "ok" ? "last write ok" : "last write failed"}` };
+  const saved = Number(info.rdb_last_save_time) * 1000;
+  return { value: saved > 0 ? ago(Date.now() - saved) : "never", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save))} changes since` };
 }
 
 /** @param {import("../api.js").History | undefined} history @param {string} field @returns {number} over 15 minutes */

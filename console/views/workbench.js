@@ -67,7 +67,7 @@ export default function Workbench({ route }) {
     if (commands.length === 0) return;
     const names = commands.map(({ args }) => commandOf(args, (name) => known.has(name)));
     if (names.some((name) => can(name.replace(" ", "|")) && !runs(name.replace(" ", "|"))) && !(await unlock())) return;
-    const keys = names.some((name) => danger(name, [], { keys: null })) ? numberOf((await batch([["DBSIZE"]])).replies[0]) : null;
+    const keys = names.some((name) => danger(name, [], { keys: null })) ? await size() : null;
     const dangers = commands.map(({ args }, i) => danger(names[i], args, { keys })).filter((one) => one !== null);
     if (dangers.length > 0) {
       const yes = await ask({ title: "Run this?", body: html`<ul class="dangers">${dangers.map((one) => html`<li>${one}</li>`)}</ul>`, confirm: "Run", danger: true });
@@ -85,6 +85,10 @@ export default function Workbench({ route }) {
       setError(errorText(failure));
     }
     setBusy(false);
+  };
+  const size = async () => {
+    const reply = await run(["DBSIZE"]).catch(() => NaN);
+    return Number.isNaN(numberOf(reply)) ? null : numberOf(reply);
   };
   const onHistory = (/** @type {number} */ step) => {
     const { lines } = past.current;
