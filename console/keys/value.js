@@ -15,7 +15,7 @@ import { TYPES } from "./types.js";
 
 /** @param {{name: Bulk, onRenamed: (name: Bulk) => void, onGone: () => void}} props */
 export function KeyPage({ name, onRenamed, onGone }) {
-  const { batch, can } = useApp();
+  const { batch, can, locked } = useApp();
   const change = useChange();
   const remove = useDelete();
   const [turn, setTurn] = useState(0);
@@ -31,7 +31,7 @@ export function KeyPage({ name, onRenamed, onGone }) {
       const ok = (/** @type {any} */ v) => (v instanceof RespError ? null : v);
       return { type: textOf(type), pttl: ok(pttl), at: Date.now(), encoding: ok(encoding), memory: ok(memory), size: size === null || size instanceof RespError ? null : numberOf(size) };
     },
-    [nameId(name), turn],
+    [nameId(name), turn, locked],
   );
   if (error) return html`<div class="key-page"><${Note} tone="bad">${errorText(error)}<//></div>`;
   if (!data) return html`<div class="key-page" aria-busy="true"></div>`;

@@ -176,7 +176,7 @@ function Sheet({ table }) {
 function Compare({ older, newer, onClose }) {
   const lines = useMemo(() => diff(cliText(older.reply), cliText(newer.reply)), [older, newer]);
   const changed = lines.filter(({ mark }) => mark !== "same").length;
-  return html`<article class="reply" aria-label="Comparison"><header><strong>${changed ? `${plural(changed, "line")} differ` : "The replies are equal"}</strong><span class="soft">− ${printable(older.line, 60)} · + ${printable(newer.line, 60)}</span>
+  return html`<article class="reply" aria-label="Comparison"><header><strong>${changed ? `${plural(changed, "line differs", "lines differ")}` : "The replies are equal"}</strong><span class="soft">− ${printable(older.line, 60)} · + ${printable(newer.line, 60)}</span>
     <div class="end"><${Button} kind="quiet" icon="close" label="Close the comparison" onClick=${onClose} /></div></header>
-    <pre tabindex="0" class="diff" aria-label="Differences">${lines.slice(0, 5000).map(({ mark, text }) => html`<span class=${mark}>${mark === "same" ? "  " : mark === "old" ? "− " : "+ "}${escapeControls(text)}\n</span>`)}</pre></article>`;
+    <pre tabindex="0" class="diff" aria-label="Differences">${lines.slice(0, 5000).map(({ mark, text }) => html`<span class=${mark}>${mark === "same" ? "  " : mark === "old" ? "− " : "+ "}${escapeControls(text)}</span>`)}</pre></article>`;
 }
