@@ -96,7 +96,7 @@ export function Shell({ route, logout }) {
       <span class="where" title=${`russet ${me.version}, compatible with Redis ${me.redis_version}`}>${location.host} <span class="soft">${me.version}</span></span>
       <div class="top-end">
         <button type="button" class="search-button" onClick=${() => setOverlay("palette")}><${Icon} name="search" /><span>Go to…</span><${Kbd} keys="Ctrl K" /></button>
-        <label class="db"><span aria-hidden="true">db</span><select aria-label="Database (db)" value=${String(db)} onChange=${(/** @type {any} */ e) => go(href(view.id, [], { db: Number(e.target.value) || null }))}>
+        <label class="db"><span>db</span><select aria-label="db" value=${String(db)} onChange=${(/** @type {any} */ e) => go(href(view.id, [], { db: Number(e.target.value) || null }))}>
           ${Array.from({ length: me.databases }, (_, i) => html`<option value=${String(i)}>${i}</option>`)}</select></label>
         <button type="button" class="lock" role="switch" aria-checked=${String(!locked)} aria-label="Allow changes" onClick=${toggleLock}
           title=${locked ? "Locked: the server refuses to change data for this page" : "Open: commands may change data"}><${Icon} name=${locked ? "lock" : "unlock"} /><span>${locked ? "Read only" : "Changes allowed"}</span></button>
