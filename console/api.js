@@ -92,10 +92,17 @@ export async function batch(cmds, options = {}) {
   return out;
 }
 
-/** @param {AbortSignal} [signal] @returns {Promise<History>} */
-export async function history(signal) {
-  return (await post("history", {}, signal)).json();
+/**
+ * The server's history. `steps` (1, 10, 60 seconds) names the tiers wanted; the others come without rows.
+ * @param {number[]} steps @param {AbortSignal} [signal] @returns {Promise<History>}
+ */
+export async function history(steps, signal) {
+  const answer = /** @type {History} */ (await (await post("history", { tiers: steps }, signal)).json());
+  return { ...answer, tiers: STEPS.map((step) => answer.tiers.find((tier) => tier.step === step) ?? { step, rows: [] }) };
 }
+
+/** Seconds between the rows of each tier. */
+export const STEPS = [1, 10, 60];
 
 /**
  * Reads the stream until it ends or `signal` aborts. One at a time in a tab (browsers allow few connections).

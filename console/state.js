@@ -172,12 +172,13 @@ export function useTopic(topic, on) {
 const KEPT = [900, 2160, 2880];
 
 /**
- * The server's history, appended from the stream each second. `columns(tier)` is one array a field.
- * @returns {{history: api.History | undefined, error: any, live: boolean}}
+ * The server's history, appended from the stream each second: all tiers, or the last 15 minutes and
+ * the coarser `tier` (1: 6 h, 2: 48 h): the whole may be half a megabyte.
+ * @param {number} [tier] @returns {{history: api.History | undefined, error: any, live: boolean}}
  */
-export function useHistory() {
+export function useHistory(tier) {
   const [turn, setTurn] = useState(0);
-  const { data, error } = useLoad((signal) => api.history(signal), [turn], { every: 600_000 });
+  const { data, error } = useLoad((signal) => api.history(tier === undefined ? api.STEPS : [...new Set([1, api.STEPS[tier]])], signal), [turn, tier], { every: 600_000 });
   const [rows, setRows] = useState(/** @type {(number | null)[][]} */ ([]));
   const [live, setLive] = useState(true);
   useTopic("stats", (event, row) => {
@@ -200,6 +201,7 @@ function withRows(history, rows) {
   const tiers = history.tiers.map(({ step, rows: old }, i) => {
     const last = old.at(-1)?.[time] ?? 0;
     const fresh = rows.filter((row) => (row[time] ?? 0) >= last + step * 1000 * (i === 0 ? 0.5 : 1));
+    if (i > 0 && old.length === 0) return { step, rows: old };
     // Coarser tiers take the first second of each step: their means come with the next load.
     let edge = last;
     const taken = i === 0 ? fresh : fresh.filter((row) => (row[time] ?? 0) >= edge + step * 1000 && ((edge = row[time] ?? 0), true));

@@ -20,7 +20,7 @@ const SPANS = [
 export default function Overview({ route }) {
   const { can, run, db } = useApp();
   const tier = Math.max(0, SPANS.findIndex(({ id }) => id === route.query.span));
-  const { history, error, live } = useHistory();
+  const { history, error, live } = useHistory(tier);
   const info = useLoad(async (signal) => parseInfo(await run(["INFO"], { signal })), [], { every: 5000 });
   const recent = useMemo(() => history && recentOf(history), [history]);
   return html`<div class="page">
@@ -106,7 +106,7 @@ function Charts({ history, tier, info = {} }) {
     return (/** @type {string} */ field) => made.get(field) ?? (made.set(field, column(history, tier, field)), /** @type {(number | null)[]} */ (made.get(field)));
   }, [rows]);
   const marks = useMemo(() => restarts(times, get("uptime")), [rows]);
-  if (times.length < 2) return html`<p><${Note}>The history begins now; charts of this span appear as soon as there are two samples.<//></p>`;
+  if (times.length < 2) return html`<p><${Note}>There are no samples of this span yet: the history begins with the server's start.<//></p>`;
   const rate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${compact(n)}/s`);
   const byteRate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${bytes(n)}/s`);
   const share = (/** @type {number | null} */ n) => percent(n === null ? null : n / 1000, 0);
