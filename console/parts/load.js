@@ -1,0 +1,35 @@
+/** What stands where a tile's data will be: loading, an error beside the old data, or what was loaded. */
+
+import { html } from "../vendor/htm-preact.module.js";
+import { errorText } from "./tile.js";
+import { Note } from "./text.js";
+
+/**
+ * @template T
+ * @param {{load: {data: T | undefined, error: any, loading: boolean}, children: (data: T) => any}} props `load`: of useLoad
+ */
+export function Loaded({ load, children }) {
+  return html`${load.error && html`<${Note} tone="bad">${errorText(load.error)}<//>`}
+    ${load.data === undefined ? !load.error && html`<p class="loading">Loading…</p>` : children(load.data)}`;
+}
+
+/** A form's field with its label. @param {{label: string, children?: any}} props */
+export function Field({ label, children }) {
+  return html`<label class="field"><span>${label}</span>${children}</label>`;
+}
+
+/**
+ * A line of text to fill in.
+ * @param {{label: string, value: string, onInput: (value: string) => void, type?: string, placeholder?: string, [other: string]: any}} props
+ */
+export function TextField({ label, value, onInput, type = "text", placeholder, ...other }) {
+  return html`<${Field} label=${label}><input type=${type} value=${value} placeholder=${placeholder} autocomplete="off" autocapitalize="off" spellcheck="false"
+    onInput=${(/** @type {any} */ event) => onInput(event.target.value)} ...${other} /><//>`;
+}
+
+/** One of a few. @param {{label: string, value: string, options: [string, string][], onChange: (value: string) => void}} props options: value, text */
+export function Select({ label, value, options, onChange }) {
+  return html`<${Field} label=${label}><select value=${value} onChange=${(/** @type {any} */ event) => onChange(event.target.value)}>
+    ${options.map(([id, text]) => html`<option key=${id} value=${id} selected=${id === value}>${text}</option>`)}
+  </select><//>`;
+}

@@ -1,0 +1,109 @@
+/** Figures made of figures: percentiles of histograms, trends, histograms of times to live. Pure. */
+
+/**
+ * A percentile of a cumulative histogram as LATENCY HISTOGRAM replies it: [upper bound in us, calls up to it].
+ * @param {[number, number][]} buckets ascending @param {number} share 0.99 @returns {number | null} an upper bound
+ */
+export function percentile(buckets, share) {
+  const total = buckets.at(-1)?.[1] ?? 0;
+  if (total === 0) return null;
+  return buckets.find(([, calls]) => calls >= total * share)?.[0] ?? null;
+}
+
+/**
+ * The line through points, by least squares.
+ * @param {number[]} times @param {(number | null)[]} values @returns {{slope: number, at: (time: number) => number} | null} null below three points
+ */
+export function trend(times, values) {
+  const known = times.map((time, i) => ({ time, value: values[i] })).filter(({ value }) => value !== null && value !== undefined);
+  if (known.length < 3) return null;
+  const mean = (/** @type {number[]} */ list) => list.reduce((sum, x) => sum + x, 0) / list.length;
+  const middle = mean(known.map(({ time }) => time));
+  const level = mean(known.map(({ value }) => Number(value)));
+  let [above, below] = [0, 0];
+  for (const { time, value } of known) {
+    above += (time - middle) * (Number(value) - level);
+    below += (time - middle) ** 2;
+  }
+  if (below === 0) return null;
+  const slope = above / below;
+  return { slope, at: (time) => level + slope * (time - middle) };
+}
+
+/**
+ * When a growing value reaches its limit, in milliseconds from the last point; null if it does not grow, or not
+ * within 90 days: a line through hours says nothing about seasons.
+ * @param {number[]} times ms @param {(number | null)[]} values @param {number} limit
+ */
+export function reaches(times, values, limit) {
+  const line = trend(times, values);
+  const now = times.at(-1);
+  if (!line || now === undefined || line.slope <= 0) return null;
+  const left = (limit - line.at(now)) / line.slope;
+  if (left > 90 * 86_400_000) return null;
+  return Math.max(0, left);
+}
+
+/** Ends of the TTL calendar's bins in ms, and their names. @type {[number, string][]} */
+export const TTL_BINS = [
+  [60_000, "within a minute"],
+  [3_600_000, "within an hour"],
+  [86_400_000, "within a day"],
+  [7 * 86_400_000, "within a week"],
+  [30 * 86_400_000, "within 30 days"],
+  [Infinity, "later"],
+];
+
+/** The bin of a TTL, or -1 for a key without one. @param {number} ms */
+export function ttlBin(ms) {
+  return ms < 0 ? -1 : TTL_BINS.findIndex(([end]) => ms <= end);
+}
+
+/**
+ * The lines of MEMORY STATS that add up to `total.allocated`: what the server has besides its data, and the data.
+ * @param {Record<string, any>} stats numbers, and maps of numbers for databases (as objects)
+ * @returns {{lines: {id: string, bytes: number}[], total: number}} largest first; `other` is what no line names
+ */
+export function memoryLines(stats) {
+  const total = Number(stats["total.allocated"] ?? 0);
+  /** @type {{id: string, bytes: number}[]} */
+  const lines = [{ id: "dataset.bytes", bytes: Number(stats["dataset.bytes"] ?? 0) }];
+  for (const [id, value] of Object.entries(stats)) {
+    if (/^db\.\d+$/.test(id)) {
+      const inner = Object.entries(value).filter(([name]) => name.startsWith("overhead."));
+      lines.push({ id, bytes: inner.reduce((sum, [, n]) => sum + Number(n), 0) });
+    } else if (MEMORY_PARTS.has(id)) lines.push({ id, bytes: Number(value) });
+  }
+  const other = total - lines.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (other !== 0) lines.push({ id: "other", bytes: other });
+  return { lines: lines.filter(({ bytes }) => bytes !== 0).sort((a, b) => b.bytes - a.bytes), total };
+}
+
+/** Parts of `overhead.total`, in words. */
+export const MEMORY_PARTS = new Map([
+  ["dataset.bytes", "Keys and values"],
+  ["startup.allocated", "The server itself, at its start"],
+  ["replication.backlog", "Replication backlog"],
+  ["replica.fullsync.buffer", "Buffers of full syncs"],
+  ["clients.slaves", "Replicas' buffers"],
+  ["clients.normal", "Clients' buffers"],
+  ["cluster.links", "Links of the cluster"],
+  ["aof.buffer", "Append only file, not yet written"],
+  ["lua.caches", "Cached scripts"],
+  ["functions.caches", "Functions"],
+  ["script.VMs", "Interpreters of scripts"],
+  ["hash.templates", "Templates of hashes"],
+  ["db.tables", "Tables of databases"],
+  ["field.expiries", "Expiries of fields"],
+  ["pubsub", "Channels and subscriptions"],
+  ["tracking", "Client-side caching"],
+  ["users", "ACL users"],
+  ["watched.keys", "Watched keys"],
+  ["command.logs", "Logs of commands"],
+  ["latency.histograms", "Latency histograms"],
+  ["hotkeys", "HOTKEYS"],
+  ["prefix.stats", "Statistics by prefix"],
+  ["snapshot.early", "Snapshot: early copies"],
+  ["snapshot.cow", "Snapshot: copies on write"],
+  ["other", "Not named by MEMORY STATS"],
+]);

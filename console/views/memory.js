@@ -1,0 +1,212 @@
+/** Memory: how full, until when; where it goes; by prefix, type, time to live and key; fragmentation. */
+
+import { html, useEffect, useRef, useState } from "../vendor/htm-preact.module.js";
+import { bytes, compact, count, duration, percent, plural } from "../format.js";
+import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
+import { href } from "../router.js";
+import { column, useApp, useHistory, useLoad } from "../state.js";
+import { MEMORY_PARTS, memoryLines, reaches, TTL_BINS, ttlBin } from "../stats.js";
+import { Chart } from "../parts/chart.js";
+import { Loaded } from "../parts/load.js";
+import { Table } from "../parts/table.js";
+import { Button, Command, Name, Note } from "../parts/text.js";
+import { Bar, errorText, Stat, Stats, Tile } from "../parts/tile.js";
+
+/** @typedef {import("../resp.js").Name} KeyName */
+/** @typedef {{name: KeyName, type: string, ttl: number, bytes: number}} Seen a key of the sample */
+
+export default function Memory() {
+  return html`<div class="tiles">
+    <${Tile} title="How full" needs=${["info"]} wide>${() => html`<${Fullness} />`}<//>
+    <${Tile} title="Where it goes" needs=${["memory|stats"]}>${() => html`<${Lines} />`}<//>
+    <${Tile} title="Fragmentation" needs=${["info"]}>${() => html`<${Fragmentation} />`}<//>
+    <${Tile} title="Prefixes" needs=${["prefixstats"]} wide flush>${() => html`<${Prefixes} />`}<//>
+    <${Sample} />
+  </div>`;
+}
+
+function Fullness() {
+  const app = useApp();
+  const { history } = useHistory();
+  const load = useLoad(async () => parseInfo(await app.run(["INFO", "memory"])), [], { every: 5000 });
+  return html`<${Loaded} load=${load}>${(/** @type {Record<string, string>} */ info) => {
+    const [used, max] = [Number(info.used_memory), Number(info.maxmemory)];
+    // Hours tell more than minutes, if there are any.
+    const tier = history && history.tiers[2].rows.length >= 30 ? 2 : 1;
+    const times = history ? column(history, tier, "time").map(Number) : [];
+    const values = history ? column(history, tier, "used_memory") : [];
+    const left = max ? reaches(times, values, max) : null;
+    const span = times.length ? duration(times[times.length - 1] - times[0]) : "";
+    const evicts = info.maxmemory_policy !== "noeviction";
+    return html`<${Stats}>
+        <${Stat} label="Used" value=${bytes(used)} note=${max ? `${percent(used / max)} of maxmemory` : "no maxmemory"} tone=${max && used > max * 0.95 && !evicts ? "bad" : undefined} />
+        <${Stat} label="Limit" value=${max ? bytes(max) : "none"} note=${info.maxmemory_policy} />
+        <${Stat} label="Resident" value=${bytes(Number(info.used_memory_rss))} note=${`of ${bytes(Number(info.total_system_memory))} in the machine`} />
+        <${Stat} label="Peak" value=${bytes(Number(info.used_memory_peak))} />
+        <${Stat} label="Full" value=${left === null ? "not in sight" : left === 0 ? "now" : `in ${duration(left)}`} tone=${left !== null && left < 86_400_000 && !evicts ? "warn" : undefined}
+          note=${max ? (left === null ? `no growth towards the limit in the last ${span}` : `at the rate of the last ${span}`) : "there is no limit"} />
+      <//>
+      ${!max && html`<${Note} tone="warn">Without <code>maxmemory</code> the server grows until the system ends it. <${Command} cmd=${["CONFIG", "SET", "maxmemory", "auto"]} /> follows the container or the machine.<//>`}
+      ${max > 0 && html`<${Bar} share=${used / max} tone=${used / max > 0.95 ? "warn" : undefined} label=${`${percent(used / max)} of maxmemory is used`} />`}
+      ${times.length > 1 && html`<${Chart} title=${`Memory, last ${span}`} times=${times} format=${bytes} series=${[{ label: "used", values }, { label: "resident", values: column(/** @type {any} */ (history), tier, "rss") }]} />`}`;
+  }}<//>`;
+}
+
+function Lines() {
+  const app = useApp();
+  const load = useLoad(async () => {
+    const stats = objectOf(await app.run(["MEMORY", "STATS"]));
+    for (const [id, value] of Object.entries(stats)) stats[id] = /^db\.\d+$/.test(id) ? objectOf(value) : numberOf(value);
+    return stats;
+  }, [], { every: 5000 });
+  return html`<${Loaded} load=${load}>${(/** @type {Record<string, any>} */ stats) => {
+    const { lines, total } = memoryLines(stats);
+    return html`<table class="sums"><caption class="visually-hidden">What the used memory consists of</caption>
+      <thead><tr><th scope="col">Part</th><th scope="col" class="right">Bytes</th><th scope="col" class="right">Share</th></tr></thead>
+      <tbody>${lines.map(({ id, bytes: n }) => html`<tr key=${id}><th scope="row" title=${id}>${MEMORY_PARTS.get(id) ?? `Tables of database ${id.slice(3)}`}</th>
+        <td class="right" title=${`${count(n)} bytes`}>${bytes(n)}</td><td class="right">${percent(n / total)}</td></tr>`)}</tbody>
+      <tfoot><tr><th scope="row">Used memory</th><td class="right" title=${`${count(total)} bytes`}>${bytes(total)}</td><td class="right">100 %</td></tr></tfoot>
+    </table>
+    <p class="soft">${plural(stats["keys.count"] ?? 0, "key")}, ${bytes(stats["keys.bytes-per-key"] ?? 0)} each on average.</p>`;
+  }}<//>`;
+}
+
+function Fragmentation() {
+  const app = useApp();
+  const load = useLoad(async () => {
+    const info = parseInfo(await app.run(["INFO", "memory"]));
+    const [doctor, defrag] = (await app.batch([["MEMORY", "DOCTOR"], ["CONFIG", "GET", "activedefrag"]])).replies;
+    return { info, doctor, defrag: objectOf(defrag).activedefrag };
+  }, [], { every: 10_000 });
+  return html`<${Loaded} load=${load}>${(/** @type {any} */ { info, doctor, defrag }) => {
+    const inside = Number(info.allocator_frag_bytes);
+    const kept = Number(info.allocator_rss_bytes);
+    const running = Number(info.active_defrag_running);
+    return html`<${Stats}>
+        <${Stat} label="Resident / used" value=${info.mem_fragmentation_ratio} note=${`${bytes(Number(info.mem_fragmentation_bytes))} more than used`} />
+        <${Stat} label="Holes in pages" value=${bytes(inside)} note=${`ratio ${info.allocator_frag_ratio}; defragmentation closes them`} />
+        <${Stat} label="Free, kept by the allocator" value=${bytes(kept)} note="given back as it ages, or at once by PURGE" />
+        <${Stat} label="Defragmentation" value=${defrag === undefined ? "unknown" : running ? `${running} % of CPU` : textOf(defrag) === "yes" ? "on, resting" : "off"} />
+      <//>
+      ${inside > 100 << 20 && textOf(defrag) !== "yes" && html`<${Note} tone="warn">Holes take ${bytes(inside)}. <${Command} cmd=${["CONFIG", "SET", "activedefrag", "yes"]} /><//>`}
+      ${kept > 256 << 20 && html`<p><${Command} cmd=${["MEMORY", "PURGE"]} /></p>`}
+      ${doctor instanceof Error ? html`<p class="lack">${errorText(doctor)}</p>` : html`<p><strong>MEMORY DOCTOR:</strong> ${textOf(doctor)}</p>`}`;
+  }}<//>`;
+}
+
+function Prefixes() {
+  const app = useApp();
+  const load = useLoad(async () => {
+    const [rows, config] = (await app.batch([["PREFIXSTATS", "COUNT", 1000], ["CONFIG", "GET", "prefix-stats*"]])).replies;
+    if (rows instanceof Error) throw rows;
+    return { rows: itemsOf(rows).map(objectOf), config: objectOf(config) };
+  }, [], { every: 5000 });
+  const on = async () => {
+    try {
+      await app.run(["CONFIG", "SET", "prefix-stats", "yes"]);
+      app.toast("Keys are counted by prefix from now on.", { action: { label: "Undo", run: () => app.run(["CONFIG", "SET", "prefix-stats", "no"]).then(load.reload) } });
+      load.reload();
+    } catch (error) {
+      app.toast(errorText(error), { kind: "bad" });
+    }
+  };
+  return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, config }) => {
+    if (config["prefix-stats"] === "no")
+      return html`<div class="pad"><p>Exact counts and bytes by prefix are off. They cost some 3 % of a SET and a few bytes a prefix; existing keys are counted between other work.</p>
+        <${Button} kind="primary" onClick=${on} why=${!app.runs("config|set") && "This needs CONFIG SET: open the lock first."}>Count by prefix<//></div>`;
+    /** @param {string} id @param {string} title @param {(n: number) => string} format */
+    const figure = (id, title, format) => ({ id, title, align: /** @type {"right"} */ ("right"), width: "minmax(5rem, .6fr)", value: (/** @type {any} */ row) => row[id], render: (/** @type {any} */ row) => format(row[id]) });
+    return html`<${Table} label="Prefixes" rows=${rows} rowKey=${(/** @type {any} */ row) => nameId(row.prefix)} sort=${{ id: "bytes", down: true }} maxRows=${10}
+      empty="No key yet." columns=${[
+        { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${href("keys", [], { match: typeof row.prefix === "string" ? `${row.prefix}*` : null })}><${Name} name=${row.prefix} /></a>` },
+        figure("keys", "Keys", count), figure("bytes", "Bytes", bytes), figure("reads", "Reads", compact), figure("writes", "Writes", compact), figure("misses", "Misses", compact), figure("expired", "Expired", compact),
+      ]} />`;
+  }}<//>`;
+}
+
+/** Keys a call looks at: four commands each of some microseconds. */
+const STEP = 100;
+const FIRST = 1000;
+const BIGGEST = 20;
+
+/** Walks the keyspace in small steps, at most 50 ms of the server's time a second, and shows what it saw. */
+function Sample() {
+  const app = useApp();
+  const [walk, setWalk] = useState(() => ({ cursor: "0", begun: false, done: false, total: 0, seen: 0, types: /** @type {Map<string, {keys: number, bytes: number}>} */ (new Map()), ttls: TTL_BINS.map(() => ({ keys: 0, bytes: 0 })), forever: { keys: 0, bytes: 0 }, big: /** @type {Seen[]} */ ([]) }));
+  const [goal, setGoal] = useState(FIRST);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const state = useRef(walk);
+  const needs = ["scan", "type", "pttl", "memory|usage"];
+  const may = needs.every(app.runs);
+  useEffect(() => {
+    if (!may) return;
+    let ended = false;
+    const step = async () => {
+      const now = state.current;
+      if (ended || now.done || now.seen >= goal) return;
+      const began = performance.now();
+      const { replies, us } = await app.batch([["SCAN", now.cursor, "COUNT", STEP], ["DBSIZE"]]);
+      if (replies[0] instanceof Error) throw replies[0];
+      const [cursor, names] = replies[0];
+      const each = await app.batch(names.flatMap((/** @type {KeyName} */ name) => [["TYPE", name], ["PTTL", name], ["MEMORY", "USAGE", name]]));
+      if (ended) return;
+      const next = { ...now, cursor: textOf(cursor), begun: true, done: textOf(cursor) === "0", total: numberOf(replies[1]) || 0 };
+      names.forEach((/** @type {KeyName} */ name, /** @type {number} */ i) => add(next, { name, type: textOf(each.replies[3 * i]), ttl: numberOf(each.replies[3 * i + 1]), bytes: numberOf(each.replies[3 * i + 2]) || 0 }));
+      next.big = [...next.big].sort((a, b) => b.bytes - a.bytes).slice(0, BIGGEST);
+      state.current = next;
+      setWalk(next);
+      const cost = [...us, ...each.us].reduce((sum, n) => sum + n, 0) / 1000;
+      setTimeout(() => step().catch(setError), Math.max(0, cost * 20 - (performance.now() - began)));
+    };
+    step().catch(setError);
+    return () => {
+      ended = true;
+    };
+  }, [goal, may]);
+  const whole = walk.done ? `all ${plural(walk.seen, "key")}` : `sample of ${count(walk.seen)} of ${plural(walk.total, "key")}`;
+  const busy = may && !walk.done && walk.seen < goal;
+  const actions = busy && goal > FIRST
+    ? html`<${Button} icon="stop" onClick=${() => setGoal(0)}>Stop<//>`
+    : html`<${Button} icon="play" disabled=${walk.done || busy} onClick=${() => setGoal(Infinity)}>Walk all<//>`;
+  const types = [...walk.types].map(([type, sums]) => ({ type, ...sums }));
+  const calendar = [...walk.ttls.map((sums, i) => ({ when: TTL_BINS[i][1], ...sums })), { when: "never", ...walk.forever }];
+  const most = Math.max(1, ...calendar.map(({ keys }) => keys));
+  return html`
+    <${Tile} title="Types" needs=${needs} error=${error} note=${whole} actions=${actions} flush>
+      <${Table} label="Types" rows=${types} rowKey=${(/** @type {any} */ row) => row.type} sort=${{ id: "bytes", down: true }} maxRows=${8} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
+        { id: "type", title: "Type", value: (/** @type {any} */ r) => r.type },
+        { id: "keys", title: "Keys", align: "right", value: (/** @type {any} */ r) => r.keys, render: (/** @type {any} */ r) => count(r.keys) },
+        { id: "bytes", title: "Bytes", align: "right", value: (/** @type {any} */ r) => r.bytes, render: (/** @type {any} */ r) => bytes(r.bytes) },
+        { id: "mean", title: "Each", align: "right", value: (/** @type {any} */ r) => r.bytes / r.keys, render: (/** @type {any} */ r) => bytes(r.bytes / r.keys) },
+      ]} />
+    <//>
+    <${Tile} title="What expires when" needs=${needs} note=${whole}>
+      <table class="sums"><caption class="visually-hidden">Keys by time to live</caption><thead><tr><th scope="col">Expires</th><th scope="col" class="right">Keys</th><th scope="col" class="right">Bytes</th><th scope="col"><span class="visually-hidden">Share</span></th></tr></thead>
+        <tbody>${calendar.map(({ when, keys, bytes: n }) => html`<tr key=${when}><th scope="row">${when}</th><td class="right">${count(keys)}</td><td class="right">${bytes(n)}</td>
+          <td class="bar-cell"><${Bar} share=${keys / most} label=${`${percent(keys / Math.max(1, walk.seen))} of the keys`} /></td></tr>`)}</tbody></table>
+    <//>
+    <${Tile} title="Largest keys" needs=${needs} note=${whole} wide flush>
+      <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
+        { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${href("keys", [r.name])}><${Name} name=${r.name} /></a>` },
+        { id: "type", title: "Type", value: (/** @type {Seen} */ r) => r.type },
+        { id: "bytes", title: "Bytes", align: "right", value: (/** @type {Seen} */ r) => r.bytes, render: (/** @type {Seen} */ r) => bytes(r.bytes) },
+        { id: "ttl", title: "Expires in", align: "right", value: (/** @type {Seen} */ r) => (r.ttl < 0 ? Infinity : r.ttl), render: (/** @type {Seen} */ r) => (r.ttl < 0 ? "never" : duration(r.ttl)) },
+      ]} />
+      <p class="pad soft">The keys that cost the most time and bytes on the wire: <a href=${href("activity")}>HOTKEYS in Activity</a>.</p>
+    <//>`;
+}
+
+/** @param {any} walk @param {Seen} key */
+function add(walk, key) {
+  // A key that went away between two commands.
+  if (key.type === "none") return;
+  walk.seen += 1;
+  const type = walk.types.get(key.type) ?? { keys: 0, bytes: 0 };
+  walk.types.set(key.type, type);
+  const bin = ttlBin(key.ttl);
+  for (const sums of [type, bin < 0 ? walk.forever : walk.ttls[bin]]) {
+    sums.keys += 1;
+    sums.bytes += key.bytes;
+  }
+  walk.big = [...walk.big, key];
+}
