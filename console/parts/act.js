@@ -1,0 +1,46 @@
+/** Buttons that change something: they say what they lack, ask if it is dear, and report errors. */
+
+import { html } from "../vendor/htm-preact.module.js";
+import { useApp } from "../state.js";
+import { Button } from "./text.js";
+import { commandName, errorText } from "./tile.js";
+
+/** @typedef {import("../api.js").Cmd} Cmd */
+
+/**
+ * Runs a command and says how it went.
+ * @returns {(cmd: Cmd, options?: {done?: string, undo?: Cmd, question?: import("../state.js").Question, after?: () => void}) => Promise<any>}
+ *   resolves to the reply, or undefined if it was refused. `undo`: the command that takes it back.
+ */
+export function useAct() {
+  const app = useApp();
+  return async function act(cmd, { done, undo, question, after } = {}) {
+    if (question && !(await app.ask(question))) return undefined;
+    try {
+      const reply = await app.run(cmd);
+      if (done) app.toast(done, undo ? { action: { label: "Undo", run: () => void act(undo, { done: "Taken back.", after }) } } : {});
+      after?.();
+      return reply;
+    } catch (error) {
+      app.toast(errorText(error), { kind: "bad" });
+      return undefined;
+    }
+  };
+}
+
+/**
+ * A button that runs a command.
+ * @param {{needs: string, cmd: Cmd, done?: string, undo?: Cmd, question?: import("../state.js").Question, after?: () => void, icon?: string, kind?: "plain" | "primary" | "danger" | "quiet",
+ *   disabled?: boolean, label?: string, children?: any}} props `needs`: "acl|log", for the rights
+ */
+export function ActButton({ needs, cmd, done, undo, question, after, ...look }) {
+  const act = useAct();
+  return html`<${Button} ...${look} why=${useWhyNot(needs)} onClick=${() => act(cmd, { done, undo, question, after })}>${look.children}<//>`;
+}
+
+/** Why a command would not run now; false if it would. @param {string} command */
+export function useWhyNot(command) {
+  const app = useApp();
+  if (app.runs(command)) return false;
+  return app.can(command) ? `This needs ${commandName(command)}: open the lock first.` : `The user ${app.me.user} may not run ${commandName(command)}.`;
+}

@@ -1,0 +1,214 @@
+/** Messages: channels and what they carry; the groups of all streams, what waits in them, claim and ack. */
+
+import { html, useEffect, useMemo, useState } from "../vendor/htm-preact.module.js";
+import { clock, count, duration, plural } from "../format.js";
+import { compareNames, entriesOf, itemsOf, nameId, numberOf, objectOf, textOf } from "../resp.js";
+import { go, href } from "../router.js";
+import { useApp, useLoad, useTopic } from "../state.js";
+import { useAct, useWhyNot } from "../parts/act.js";
+import { Loaded, Select, TextField } from "../parts/load.js";
+import { Table } from "../parts/table.js";
+import { Button, Name } from "../parts/text.js";
+import { errorText, Tile } from "../parts/tile.js";
+
+/** @typedef {import("../resp.js").Name} KeyName */
+/** @typedef {{stream: KeyName, name: KeyName, consumers: number, pending: number, last: string, lag: number | null, oldest: number | null}} Group `oldest`: ms */
+
+/** Messages kept in the page. */
+const KEPT = 500;
+
+/** Streams looked at: each costs XINFO GROUPS and one XPENDING a group. */
+const STREAMS = 500;
+
+export default function Messages({ route }) {
+  return html`<div class="tiles">
+    <${Tile} title="Channels" needs=${["pubsub|channels", "pubsub|numsub"]} flush>${() => html`<${Channels} />`}<//>
+    <${Tile} title="Publish" needs=${[]}><${Publish} /><//>
+    <${Tile} title="Live" needs=${["subscribe"]} wide>${() => html`<${Live} key=${textOf(route.query.channel ?? "")} first=${textOf(route.query.channel ?? "")} />`}<//>
+    <${Groups} route=${route} />
+  </div>`;
+}
+
+function Channels() {
+  const app = useApp();
+  const load = useLoad(async () => {
+    const [plain, shard, patterns] = (await app.batch([["PUBSUB", "CHANNELS"], ["PUBSUB", "SHARDCHANNELS"], ["PUBSUB", "NUMPAT"]])).replies;
+    if (plain instanceof Error) throw plain;
+    const names = itemsOf(plain).slice(0, 2000);
+    const shards = itemsOf(shard).slice(0, 2000);
+    const sums = (await app.batch([["PUBSUB", "NUMSUB", ...names], ["PUBSUB", "SHARDNUMSUB", ...shards]])).replies.map(entriesOf);
+    const rows = sums.flatMap((list, i) => list.map(([name, n]) => ({ name, kind: i ? "shard" : "", subscribers: numberOf(n) })));
+    return { rows, patterns: numberOf(patterns) };
+  }, [], { every: 3000 });
+  return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, patterns }) => html`
+    <${Table} label="Channels" rows=${rows} rowKey=${(/** @type {any} */ r) => r.kind + nameId(r.name)} sort=${{ id: "subscribers", down: true }} maxRows=${8} empty="No client is subscribed to a channel." columns=${[
+      { id: "name", title: "Channel", width: "minmax(8rem, 3fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`${typeof r.name === "string" && !r.kind ? html`<a href=${href("messages", [], { channel: r.name })}><${Name} name=${r.name} /></a>` : html`<${Name} name=${r.name} />`}${r.kind && html` <small>shard</small>`}` },
+      { id: "subscribers", title: "Subscribers", align: "right", value: (/** @type {any} */ r) => r.subscribers, render: (/** @type {any} */ r) => count(r.subscribers) },
+    ]} />
+    <p class="pad soft">${plural(patterns, "pattern")} subscribed to beside them.</p>`}<//>`;
+}
+
+function Publish() {
+  const act = useAct();
+  const app = useApp();
+  const [channel, setChannel] = useState("");
+  const [message, setMessage] = useState("");
+  const send = async (/** @type {any} */ event) => {
+    event.preventDefault();
+    const reached = await act(["PUBLISH", channel, message]);
+    if (reached !== undefined) app.toast(`Received by ${plural(numberOf(reached), "client")}.`);
+  };
+  const why = useWhyNot("publish");
+  return html`<form class="stack" onSubmit=${(/** @type {any} */ event) => (why ? event.preventDefault() : send(event))}>
+    <${TextField} label="Channel" value=${channel} onInput=${setChannel} required />
+    <${TextField} label="Message" value=${message} onInput=${setMessage} />
+    <div><${Button} type="submit" kind="primary" why=${why}>Publish<//></div>
+  </form>`;
+}
+
+/** @param {{first: string}} props a channel to listen to from the start */
+function Live({ first }) {
+  const [pattern, setPattern] = useState(first || "*");
+  const [listening, setListening] = useState(/** @type {string | null} */ (first || null));
+  const [rows, setRows] = useState(/** @type {any[]} */ ([]));
+  const [dropped, setDropped] = useState(0);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const topic = useMemo(() => {
+    if (listening === null) return null;
+    return /[*?[]/.test(listening) ? { psubscribe: [listening] } : { subscribe: [listening] };
+  }, [listening]);
+  useTopic(topic, (event, data) => {
+    if (event === "message") setRows((old) => [...old, { ...data, id: (old.at(-1)?.id ?? 0) + 1, time: Date.now() }].slice(-KEPT));
+    else if (event === "dropped") setDropped((n) => n + data.dropped);
+    else if (event === "broken") {
+      setError(data.error);
+      setListening(null);
+    }
+  });
+  const toggle = (/** @type {any} */ event) => {
+    event.preventDefault();
+    setError(null);
+    setListening(listening === null ? pattern : null);
+  };
+  return html`<form class="toolbar" onSubmit=${toggle}>
+      <${TextField} label="Channel or pattern" value=${pattern} onInput=${setPattern} disabled=${listening !== null} required />
+      <${Button} type="submit" kind=${listening === null ? "primary" : "plain"} icon=${listening === null ? "play" : "stop"}>${listening === null ? "Listen" : "Stop"}<//>
+    </form>
+    <p class="soft" role="status">${error ? errorText(error) : `${plural(rows.length, "message")}${dropped ? `, ${count(dropped)} more left out` : ""}${listening === null ? "" : ", listening"}.`}</p>
+    <${Table} label="Messages" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.id)} maxRows=${10} empty="No message yet." columns=${[
+      { id: "time", title: "When", width: "6rem", render: (/** @type {any} */ r) => clock(r.time) },
+      { id: "channel", title: "Channel", value: (/** @type {any} */ r) => r.channel, render: (/** @type {any} */ r) => html`<${Name} name=${r.channel} />` },
+      { id: "message", title: "Message", width: "minmax(10rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${r.message} limit=${500} />` },
+    ]} />`;
+}
+
+/** @param {{route: import("../router.js").Route}} props */
+function Groups({ route }) {
+  const app = useApp();
+  const needs = ["scan", "xinfo|groups"];
+  const may = needs.every(app.runs);
+  const [state, setState] = useState({ groups: /** @type {Group[]} */ ([]), streams: 0, done: false, error: /** @type {any} */ (null) });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (!may) return;
+    let ended = false;
+    walkGroups(app, () => ended, (found) => setState({ ...found, error: null })).catch((error) => setState((old) => ({ ...old, error })));
+    return () => {
+      ended = true;
+    };
+  }, [turn, may, app.db]);
+  const [stream, group] = route.path;
+  const open = (/** @type {Group} */ row) => go(href("messages", [row.stream, row.name]), { replace: true });
+  const note = `${plural(state.groups.length, "group")} of ${plural(state.streams, "stream")}${state.done ? "" : " so far"}`;
+  return html`<${Tile} title="Groups of streams" needs=${needs} error=${state.error} note=${note} wide="full" flush actions=${html`<${Button} icon="refresh" onClick=${() => setTurn((n) => n + 1)}>Look again<//>`}>
+      <${Table} label="Groups of streams" rows=${state.groups} rowKey=${(/** @type {Group} */ g) => nameId(g.stream) + "\n" + nameId(g.name)} selected=${stream !== undefined && group !== undefined ? nameId(stream) + "\n" + nameId(group) : null}
+        onOpen=${open} sort=${{ id: "lag", down: true }} maxRows=${10} empty=${state.done ? "No stream has a group." : "Looking…"} columns=${[
+          { id: "stream", title: "Stream", width: "minmax(8rem, 2fr)", value: (/** @type {Group} */ g) => g.stream, render: (/** @type {Group} */ g) => html`<${Name} name=${g.stream} />` },
+          { id: "group", title: "Group", width: "minmax(7rem, 1fr)", value: (/** @type {Group} */ g) => g.name, render: (/** @type {Group} */ g) => html`<${Name} name=${g.name} />` },
+          { id: "lag", title: "Lag", align: "right", width: "5rem", value: (/** @type {Group} */ g) => g.lag, render: (/** @type {Group} */ g) => count(g.lag) },
+          { id: "pending", title: "Pending", align: "right", width: "5rem", value: (/** @type {Group} */ g) => g.pending, render: (/** @type {Group} */ g) => count(g.pending) },
+          { id: "oldest", title: "Oldest pending", align: "right", width: "8rem", value: (/** @type {Group} */ g) => g.oldest, render: (/** @type {Group} */ g) => duration(g.oldest) },
+          { id: "consumers", title: "Consumers", align: "right", width: "6rem", value: (/** @type {Group} */ g) => g.consumers, render: (/** @type {Group} */ g) => count(g.consumers) },
+        ]} />
+    <//>
+    ${stream !== undefined && group !== undefined && html`<${GroupOf} key=${nameId(stream) + nameId(group)} stream=${stream} group=${group} onChange=${() => setTurn((n) => n + 1)} />`}`;
+}
+
+/**
+ * All groups of the streams that SCAN finds, STREAMS at most, in steps with a pause.
+ * @param {import("../state.js").App} app @param {() => boolean} ended @param {(found: {groups: Group[], streams: number, done: boolean}) => void} show
+ */
+async function walkGroups(app, ended, show) {
+  /** @type {Group[]} */
+  const groups = [];
+  let streams = 0;
+  let cursor = "0";
+  do {
+    const [next, names] = await app.run(["SCAN", cursor, "TYPE", "stream", "COUNT", 500]);
+    cursor = textOf(next);
+    streams += names.length;
+    const infos = (await app.batch(names.map((/** @type {KeyName} */ name) => ["XINFO", "GROUPS", name]))).replies;
+    const fresh = infos.flatMap((info, i) => itemsOf(info).map((item) => groupOf(names[i], objectOf(item))));
+    const waiting = fresh.filter(({ pending }) => pending > 0);
+    const oldest = (await app.batch(waiting.map(({ stream, name }) => ["XPENDING", stream, name, "-", "+", 1]))).replies;
+    waiting.forEach((group, i) => (group.oldest = numberOf(itemsOf(itemsOf(oldest[i])[0])[2])));
+    groups.push(...fresh);
+    if (ended()) return;
+    show({ groups: [...groups], streams, done: cursor === "0" || streams >= STREAMS });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  } while (cursor !== "0" && streams < STREAMS && !ended());
+}
+
+/** @param {KeyName} stream @param {Record<string, any>} info @returns {Group} */
+function groupOf(stream, info) {
+  return { stream, name: info.name, consumers: numberOf(info.consumers), pending: numberOf(info.pending), last: textOf(info["last-delivered-id"]), lag: info.lag === null ? null : numberOf(info.lag), oldest: null };
+}
+
+/** Entries shown of a group's pending ones. */
+const PAGE = 100;
+
+/** @param {{stream: KeyName, group: KeyName, onChange: () => void}} props */
+function GroupOf({ stream, group, onChange }) {
+  const app = useApp();
+  const act = useAct();
+  const [to, setTo] = useState("");
+  const [chosen, setChosen] = useState(/** @type {string | null} */ (null));
+  const load = useLoad(async () => {
+    const [consumers, pending] = (await app.batch([["XINFO", "CONSUMERS", stream, group], ["XPENDING", stream, group, "-", "+", PAGE]])).replies;
+    if (pending instanceof Error) throw pending;
+    return {
+      consumers: itemsOf(consumers).map(objectOf).sort((a, b) => compareNames(a.name, b.name)),
+      pending: itemsOf(pending).map(([id, consumer, idle, deliveries]) => ({ id: textOf(id), consumer, idle: numberOf(idle), deliveries: numberOf(deliveries) })),
+    };
+  }, [], { every: 3000 });
+  const after = () => {
+    setChosen(null);
+    load.reload();
+    onChange();
+  };
+  const noAck = useWhyNot("xack");
+  const noClaim = useWhyNot("xclaim");
+  const names = load.data?.consumers.map(({ name }) => name) ?? [];
+  const target = names.find((name) => nameId(name) === to) ?? names[0];
+  const row = load.data?.pending.find(({ id }) => id === chosen);
+  return html`
+    <${Tile} title="Consumers" note=${html`of <${Name} name=${group} />`} needs=${["xinfo|consumers"]} flush>${() => html`<${Loaded} load=${load}>${(/** @type {any} */ { consumers }) => html`
+      <${Table} label="Consumers" rows=${consumers} rowKey=${(/** @type {any} */ r) => nameId(r.name)} sort=${{ id: "pending", down: true }} maxRows=${8} empty="No consumer." columns=${[
+        { id: "name", title: "Consumer", width: "minmax(7rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<${Name} name=${r.name} />` },
+        { id: "pending", title: "Pending", align: "right", value: (/** @type {any} */ r) => numberOf(r.pending), render: (/** @type {any} */ r) => count(numberOf(r.pending)) },
+        { id: "idle", title: "Last asked", align: "right", value: (/** @type {any} */ r) => numberOf(r.idle), render: (/** @type {any} */ r) => duration(numberOf(r.idle)) },
+        { id: "inactive", title: "Last got", align: "right", value: (/** @type {any} */ r) => numberOf(r.inactive), render: (/** @type {any} */ r) => (numberOf(r.inactive) < 0 ? "never" : duration(numberOf(r.inactive))) },
+      ]} />`}<//>`}<//>
+    <${Tile} title="Pending entries" note=${html`of <${Name} name=${stream} />, oldest ids first`} needs=${["xpending"]} wide flush>${() => html`<${Loaded} load=${load}>${(/** @type {any} */ { pending }) => html`
+      <div class="toolbar pad">
+        <${Button} why=${noAck || (!row && "Choose an entry first.")} onClick=${() => act(["XACK", stream, group, row?.id ?? ""], { done: `${row?.id} is acknowledged.`, after, question: { title: "Acknowledge this entry?", body: `The group will not see ${row?.id} again; it stays in the stream.`, confirm: "Acknowledge" } })}>Acknowledge<//>
+        <${Select} label="Claim for" value=${target === undefined ? "" : nameId(target)} options=${names.map((name) => [nameId(name), textOf(name)])} onChange=${setTo} />
+        <${Button} why=${noClaim || (!row && "Choose an entry first.")} onClick=${() => act(["XCLAIM", stream, group, target ?? "", 0, row?.id ?? "", "JUSTID"], { done: `${row?.id} is claimed.`, after })}>Claim<//>
+      </div>
+      <${Table} label="Pending entries" rows=${pending} rowKey=${(/** @type {any} */ r) => r.id} selected=${chosen} onSelect=${(/** @type {any} */ r) => setChosen(r.id)} maxRows=${10} empty="Nothing is pending." columns=${[
+        { id: "id", title: "Entry", width: "minmax(10rem, 1fr)", value: (/** @type {any} */ r) => r.id },
+        { id: "consumer", title: "Consumer", value: (/** @type {any} */ r) => r.consumer, render: (/** @type {any} */ r) => html`<${Name} name=${r.consumer} />` },
+        { id: "idle", title: "Waits", align: "right", value: (/** @type {any} */ r) => r.idle, render: (/** @type {any} */ r) => duration(r.idle) },
+        { id: "deliveries", title: "Deliveries", align: "right", value: (/** @type {any} */ r) => r.deliveries, render: (/** @type {any} */ r) => count(r.deliveries) },
+      ]} />`}<//>`}<//>`;
+}
