@@ -1,0 +1,138 @@
+/** Settings: every directive with its meaning and default; change with undo; REWRITE. */
+
+import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
+import { plural } from "../format.js";
+import { entriesOf, objectOf, parseInfo, textOf } from "../resp.js";
+import { go, href } from "../router.js";
+import { useApp, useLoad } from "../state.js";
+import { ActButton, useAct, useWhyNot } from "../parts/act.js";
+import { Loaded, Select, TextField } from "../parts/load.js";
+import { Table } from "../parts/table.js";
+import { Button, Command, Name } from "../parts/text.js";
+import { Stat, Stats, Tile } from "../parts/tile.js";
+
+/**
+ * @typedef {{name: string, value: string, known: boolean, default: string | null, file: string | null, changed: boolean, differs: boolean, fixed: boolean, meaning: string, kind: string}} Directive
+ *   `known`: CONFIG DOCS told of it; `changed`: not the default; `differs`: not as the file has it; `fixed`: from the start on
+ */
+
+/** Directives that the page does not show: whoever may read them reads them elsewhere. */
+const SECRET = /(^|-)(requirepass|masterauth|.*-pass(word)?)$/;
+
+export default function Settings({ route }) {
+  const load = useDirectives();
+  const chosen = textOf(route.path[0] ?? "");
+  const filter = textOf(route.query.q ?? "");
+  const show = textOf(route.query.show ?? "all");
+  const rows = useMemo(() => choose(load.data ?? [], filter, show), [load.data, filter, show]);
+  const directive = load.data?.find(({ name }) => name === chosen);
+  const to = (/** @type {Record<string, any>} */ change) => go(href("settings", chosen ? [chosen] : [], { q: filter || null, show: show === "all" ? null : show, ...change }), { replace: true });
+  const actions = html`<${ActButton} needs="config|rewrite" cmd=${["CONFIG", "REWRITE"]} done="The configuration file is rewritten." after=${load.reload}
+    question=${{ title: "Write the settings to the file?", body: "CONFIG REWRITE changes the lines that differ and keeps comments. A start without this reads the file as it is now.", confirm: "Rewrite the file" }}>Rewrite the file<//>`;
+  return html`<div class="tiles">
+    <${Tile} title="Directives" needs=${["config|get"]} note=${load.data && `${rows.length} of ${plural(load.data.length, "directive")}`} actions=${actions} wide="full" flush>
+      ${() => html`<${Loaded} load=${load}>${() => html`
+        <div class="toolbar pad"><${TextField} label="Filter" type="search" value=${filter} onInput=${(/** @type {string} */ q) => to({ q: q || null })} />
+          <${Select} label="Show" value=${show} options=${[["all", "all"], ["changed", "not the default"], ["differs", "not as in the file"], ["fixed", "only at the start"]]} onChange=${(/** @type {string} */ id) => to({ show: id === "all" ? null : id })} /></div>
+        <${Table} label="Directives" rows=${rows} rowKey=${(/** @type {Directive} */ d) => d.name} selected=${chosen} maxRows=${14} empty="No directive matches."
+          onOpen=${(/** @type {Directive} */ d) => go(href("settings", [d.name], { q: filter || null, show: show === "all" ? null : show }), { replace: true })} columns=${[
+            { id: "name", title: "Directive", width: "minmax(12rem, 1fr)", value: (/** @type {Directive} */ d) => d.name },
+            { id: "value", title: "Value", width: "minmax(8rem, 1fr)", value: (/** @type {Directive} */ d) => d.value, render: (/** @type {Directive} */ d) => html`<${Value} directive=${d} />` },
+            { id: "default", title: "Default", width: "minmax(6rem, .7fr)", render: (/** @type {Directive} */ d) => (d.known ? html`<${Name} name=${d.default ?? ""} />` : "–") },
+            { id: "state", title: "State", width: "minmax(9rem, 1fr)", value: (/** @type {Directive} */ d) => stateOf(d), render: (/** @type {Directive} */ d) => stateOf(d) },
+          ]} />`}<//>`}
+    <//>
+    ${directive && html`<${Edit} key=${directive.name} directive=${directive} reload=${load.reload} />`}
+    <${Tile} title="TLS certificates" needs=${["info"]}>${() => html`<${Certificates} />`}<//>
+  </div>`;
+}
+
+/** All directives, with what CONFIG DOCS says of them where the server has it. */
+function useDirectives() {
+  const app = useApp();
+  return useLoad(async () => {
+    if (!app.can("config|get")) return [];
+    const { replies } = await app.batch(app.can("config|docs") ? [["CONFIG", "GET", "*"], ["CONFIG", "DOCS"]] : [["CONFIG", "GET", "*"]]);
+    if (replies[0] instanceof Error) throw replies[0];
+    const docs = replies[1] instanceof Error ? {} : objectOf(replies[1] ?? []);
+    return entriesOf(replies[0]).map(([name, value]) => directiveOf(textOf(name), textOf(value), docs[textOf(name)])).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }, [], { every: 10_000 });
+}
+
+/** @param {string} name @param {string} value @param {any} doc @returns {Directive} */
+function directiveOf(name, value, doc) {
+  const facts = objectOf(doc ?? []);
+  const own = "default" in facts && facts.default !== null ? textOf(facts.default) : null;
+  const file = facts.file === undefined || facts.file === null ? null : textOf(facts.file);
+  return {
+    name, value, known: doc !== undefined, default: own, file,
+    changed: own !== null && own !== value,
+    differs: file !== null && file !== value,
+    fixed: facts.immutable === true || numberIsOne(facts.immutable),
+    meaning: textOf(facts.meaning ?? facts.summary ?? ""),
+    kind: textOf(facts.type ?? ""),
+  };
+}
+
+/** @param {any} value */
+function numberIsOne(value) {
+  return value === 1 || value === "1" || value === "yes";
+}
+
+/** @param {Directive[]} all @param {string} filter @param {string} show */
+function choose(all, filter, show) {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  return all.filter((directive) => (show === "all" || directive[/** @type {"changed" | "differs" | "fixed"} */ (show)]) && words.every((word) => `${directive.name} ${directive.value} ${directive.meaning}`.toLowerCase().includes(word)));
+}
+
+/** @param {Directive} directive */
+function stateOf({ changed, differs, fixed }) {
+  return [changed && "not the default", differs && "differs from the file", fixed && "set at the start"].filter(Boolean).join(", ");
+}
+
+/** @param {{directive: Directive}} props */
+function Value({ directive: { name, value } }) {
+  if (SECRET.test(name) && value !== "") return "(hidden)";
+  return value === "" ? html`<span class="soft">(empty)</span>` : html`<${Name} name=${value} />`;
+}
+
+/** @param {{directive: Directive, reload: () => void}} props */
+function Edit({ directive, reload }) {
+  const { name, value, known, default: own, file, fixed, meaning } = directive;
+  const secret = SECRET.test(name);
+  const [draft, setDraft] = useState(secret ? "" : value);
+  const act = useAct();
+  const why = useWhyNot("config|set") || (fixed && "This is read at the start only: put it into the file.") || (draft === value && !secret && "Nothing is changed.");
+  const save = async (/** @type {any} */ event) => {
+    event.preventDefault();
+    if (why) return;
+    await act(["CONFIG", "SET", name, draft], { done: `${name} is set.`, undo: secret ? undefined : ["CONFIG", "SET", name, value], after: reload });
+  };
+  return html`<${Tile} title=${name} wide>
+    ${meaning && html`<p>${meaning}</p>`}
+    <${Stats}><${Stat} label="Value" value=${html`<${Value} directive=${directive} />`} />${known && html`<${Stat} label="Default" value=${own === null ? "–" : own || "(empty)"} />`}
+      ${file !== null && html`<${Stat} label="In the file" value=${secret ? "(hidden)" : file || "(empty)"} />`}<${Stat} label="Takes effect" value=${fixed ? "at the start" : "at once"} /><//>
+    <form class="stack" onSubmit=${save}>
+      <${TextField} label=${`New value of ${name}`} value=${draft} onInput=${setDraft} type=${secret ? "password" : "text"} />
+      <div class="toolbar"><${Button} type="submit" kind="primary" why=${why}>Set<//>${own !== null && own !== draft && html`<${Button} onClick=${() => setDraft(own)}>Default<//>`}
+        ${!secret && html`<${Command} cmd=${["CONFIG", "SET", name, draft]} />`}</div>
+    </form>
+    <p class="soft">What is set here ends with the process unless the file is rewritten.</p>
+  <//>`;
+}
+
+/** Days before its end at which a certificate is named. */
+const SOON = 30 * 86400;
+
+function Certificates() {
+  const app = useApp();
+  const load = useLoad(async () => parseInfo(await app.run(["INFO", "tls"])), [], { every: 60_000 });
+  return html`<${Loaded} load=${load}>${(/** @type {Record<string, string>} */ info) => {
+    const shown = [["server", "Server"], ["client", "For its own links"], ["ca", "Authority"]].filter(([id]) => info[`tls_${id}_cert_serial`] && info[`tls_${id}_cert_serial`] !== "none");
+    if (shown.length === 0) return html`<p>None is in use: TLS is off.</p>`;
+    return html`<${Stats}>${shown.map(([id, label]) => {
+      const left = Number(info[`tls_${id}_cert_expires_in_seconds`]);
+      return html`<${Stat} key=${id} label=${label} value=${left > 0 ? `${Math.floor(left / 86400)} days left` : "ended"} tone=${left <= 0 ? "bad" : left < SOON ? "warn" : "ok"} note=${`serial ${info[`tls_${id}_cert_serial`]}`} />`;
+    })}<//>`;
+  }}<//>`;
+}
