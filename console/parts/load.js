@@ -1,10 +1,16 @@
-/** What stands where a tile's data will be: loading, an error beside the old data, or what was loaded. */
+/** What views of tiles share: the page around them, what stands where data will be, fields of forms. */
 
 import { html } from "../vendor/htm-preact.module.js";
 import { errorText } from "./tile.js";
 import { Note } from "./text.js";
 
+/** A view of tiles. @param {{title: string, children?: any}} props */
+export function Page({ title, children }) {
+  return html`<div class="page"><header><h1>${title}</h1></header><div class="tiles">${children}</div></div>`;
+}
+
 /**
+ * Loading, an error beside the old data, or what was loaded.
  * @template T
  * @param {{load: {data: T | undefined, error: any, loading: boolean}, children: (data: T) => any}} props `load`: of useLoad
  */

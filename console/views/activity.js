@@ -3,24 +3,26 @@
 import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
 import { bytes, clock, commandLine, compact, count, date, duration, micros, percent, plural } from "../format.js";
 import { entriesOf, itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
-import { go, href } from "../router.js";
+import { go } from "../router.js";
 import { useApp, useLoad, useTopic } from "../state.js";
 import { percentile } from "../stats.js";
-import { Loaded, Select, TextField } from "../parts/load.js";
+import { Loaded, Page, Select, TextField } from "../parts/load.js";
+import { link } from "../parts/link.js";
 import { Table } from "../parts/table.js";
 import { Button, Command, Name } from "../parts/text.js";
 import { errorText, Tile } from "../parts/tile.js";
 
 /** @typedef {import("../resp.js").Name} KeyName */
 
+/** @param {{route: import("../router.js").Route}} props */
 export default function Activity({ route }) {
-  return html`<div class="tiles">
+  return html`<${Page} title="Activity">
     <${Logs} kind=${textOf(route.query.log ?? "slow")} />
     <${Tile} title="Latency by command" needs=${["latency|histogram"]} wide flush>${() => html`<${Latency} />`}<//>
     <${Tile} title="Errors by kind" needs=${["info"]} flush>${() => html`<${Errors} />`}<//>
     <${HotKeys} />
     <${Tile} title="Watch commands" needs=${["monitor"]} wide>${() => html`<${Monitor} />`}<//>
-  </div>`;
+  <//>`;
 }
 
 const LOGS = {
@@ -43,7 +45,7 @@ function Logs({ kind }) {
       app.toast(errorText(error), { kind: "bad" });
     }
   };
-  const actions = html`<${Select} label="Log" value=${log} options=${Object.entries(LOGS).map(([id, { title }]) => [id, title])} onChange=${(/** @type {string} */ id) => go(href("activity", [], { log: id === "slow" ? null : id }), { replace: true })} />
+  const actions = html`<${Select} label="Log" value=${log} options=${Object.entries(LOGS).map(([id, { title }]) => [id, title])} onChange=${(/** @type {string} */ id) => go(link("activity", [], { log: id === "slow" ? null : id }), { replace: true })} />
     <${Button} icon="trash" why=${!app.runs("commandlog|reset") && "This needs COMMANDLOG RESET: open the lock first."} onClick=${reset}>Empty<//>`;
   return html`<${Tile} title="Slow and large" needs=${["commandlog|get"]} actions=${actions} wide flush>
     ${() => html`<${LogTable} key=${log} log=${log} unit=${unit} format=${format} limit=${limit} />`}
@@ -67,7 +69,7 @@ function LogTable({ log, unit, format, limit }) {
         { id: "command", title: "Command", width: "minmax(12rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${commandLine(r.args)} />` },
         { id: "client", title: "Client", width: "minmax(8rem, 1fr)", value: (/** @type {any} */ r) => r.client, render: (/** @type {any} */ r) => html`<${Name} name=${r.client} />${r.name ? html` (<${Name} name=${r.name} />)` : null}` },
       ]} />
-    ${threshold !== undefined && html`<p class="pad soft">Kept from <code>${limit}</code> ${textOf(threshold)} on: <a href=${href("settings", [limit])}>change it</a>.</p>`}`}<//>`;
+    ${threshold !== undefined && html`<p class="pad soft">Kept from <code>${limit}</code> ${textOf(threshold)} on: <a href=${link("settings", [limit])}>change it</a>.</p>`}`}<//>`;
 }
 
 function Latency() {
@@ -140,7 +142,7 @@ function HotKeys() {
       ? html`<p class="soft">${running ? "Counting for" : "Counted for"} ${duration(numberOf(load.data["collection-duration-ms"]))}: ${bytes(numberOf(load.data["total-net-bytes"]))} on the wire.</p>
         <div class="columns">${[["by-cpu-time-us", "By CPU time", micros], ["by-net-bytes", "By bytes on the wire", bytes]].map(([field, title, format]) => html`<div key=${field}>
           <${Table} label=${title} rows=${list(load.data, /** @type {string} */ (field))} rowKey=${(/** @type {any} */ r) => nameId(r.name)} maxRows=${8} empty="No key yet." columns=${[
-            { id: "name", title, width: "minmax(8rem, 3fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<a href=${href("keys", [r.name])}><${Name} name=${r.name} /></a>` },
+            { id: "name", title, width: "minmax(8rem, 3fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
             { id: "cost", title: "Cost", align: "right", value: (/** @type {any} */ r) => r.cost, render: (/** @type {any} */ r) => /** @type {any} */ (format)(r.cost) },
           ]} /></div>`)}</div>`
       : html`<p>A session of HOTKEYS finds the keys that cost the most time and bytes; it takes a 64th of the commands' time at most.</p>`}

@@ -4,36 +4,39 @@ import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
 import { GROUPS, flagWords, grouped, hits, hostOf, parseClients } from "../clientlist.js";
 import { bytes, compact, count, duration, plural } from "../format.js";
 import { parseInfo, textOf } from "../resp.js";
-import { go, href } from "../router.js";
+import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
 import { Dialog } from "../parts/dialog.js";
-import { Loaded, Select, TextField } from "../parts/load.js";
+import { Loaded, Page, Select, TextField } from "../parts/load.js";
+import { link } from "../parts/link.js";
 import { Table } from "../parts/table.js";
 import { Button, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
 /** @typedef {import("../clientlist.js").Client} Client */
 
+/** @param {{route: import("../router.js").Route}} props */
 export default function Clients({ route }) {
   const app = useApp();
   const load = useLoad(async () => (app.can("client|list") ? parseClients(await app.run(["CLIENT", "LIST"])) : []), [], { every: 2000 });
   const by = textOf(route.query.by ?? "none");
   const [killing, setKilling] = useState(/** @type {any} */ (null));
+  /** @type {((client: Client) => string) | undefined} */
   const group = GROUPS[by];
   const chosen = textOf(route.query.is ?? "");
   const clients = useMemo(() => (load.data ?? []).filter((client) => !group || !route.query.is || group(client) === chosen), [load.data, by, chosen]);
   const lack = !app.runs("client|kill") && "This needs CLIENT KILL: open the lock first.";
-  const actions = html`<${Select} label="By" value=${group ? by : "none"} options=${[["none", "each client"], ...Object.keys(GROUPS).map((id) => [id, id])]} onChange=${(/** @type {string} */ id) => go(href("clients", [], { by: id === "none" ? null : id }), { replace: true })} />
+  const actions = html`<${Select} label="By" value=${group ? by : "none"} options=${[["none", "each client"], ...Object.keys(GROUPS).map((id) => [id, id])]} onChange=${(/** @type {string} */ id) => go(link("clients", [], { by: id === "none" ? null : id }), { replace: true })} />
     <${Button} icon="close" why=${lack} onClick=${() => setKilling({})}>End clients…<//>`;
-  return html`<div class="tiles">
+  return html`<${Page} title="Clients">
     <${Tile} title="In all" needs=${["info"]} wide="full">${() => html`<${Totals} />`}<//>
     <${Tile} title="Connected" needs=${["client|list"]} note=${load.data && plural(load.data.length, "client")} actions=${actions} wide="full" flush>
       ${() => html`<${Loaded} load=${load}>${() => html`${group && !route.query.is
         ? html`<${Groups} rows=${grouped(clients, group)} by=${by} />`
-        : html`${group && html`<p class="pad">With ${by} <${Name} name=${chosen} />. <a href=${href("clients", [], { by })}>All groups</a></p>`}<${Each} clients=${clients} onKill=${!lack && ((/** @type {Client} */ client) => setKilling({ id: client.id }))} />`}`}<//>`}
+        : html`${group && html`<p class="pad">With ${by} <${Name} name=${chosen} />. <a href=${link("clients", [], { by })}>All groups</a></p>`}<${Each} clients=${clients} onKill=${!lack && ((/** @type {Client} */ client) => setKilling({ id: client.id }))} />`}`}<//>`}
     <//>
     ${killing && html`<${Kill} clients=${load.data ?? []} only=${killing.id} onClose=${() => { setKilling(null); load.reload(); }} />`}
-  </div>`;
+  <//>`;
 }
 
 function Totals() {
@@ -56,7 +59,7 @@ function Groups({ rows, by }) {
   /** @param {"clients" | "memory" | "output" | "idle" | "blocked"} id @param {string} title @param {(n: number) => string} format */
   const figure = (id, title, format) => ({ id, title, align: "right", value: (/** @type {any} */ r) => r[id], render: (/** @type {any} */ r) => format(r[id]) });
   return html`<${Table} label=${`Clients by ${by}`} rows=${rows} rowKey=${(/** @type {any} */ r) => r.name} sort=${{ id: "clients", down: true }} columns=${[
-    { id: "name", title: by, width: "minmax(9rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<a href=${href("clients", [], { by, is: r.name })}><${Name} name=${r.name} /></a>` },
+    { id: "name", title: by, width: "minmax(9rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<a href=${link("clients", [], { by, is: r.name })}><${Name} name=${r.name} /></a>` },
     figure("clients", "Clients", count), figure("memory", "Memory", bytes), figure("output", "Unsent", bytes), figure("idle", "Longest idle", (s) => duration(s * 1000)), figure("blocked", "Blocked", count),
   ]} />`;
 }

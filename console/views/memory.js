@@ -3,11 +3,11 @@
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.module.js";
 import { bytes, compact, count, duration, percent, plural } from "../format.js";
 import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
-import { href } from "../router.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
 import { MEMORY_PARTS, memoryLines, reaches, TTL_BINS, ttlBin } from "../stats.js";
 import { Chart } from "../parts/chart.js";
-import { Loaded } from "../parts/load.js";
+import { Loaded, Page } from "../parts/load.js";
+import { link } from "../parts/link.js";
 import { Table } from "../parts/table.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { Bar, errorText, Stat, Stats, Tile } from "../parts/tile.js";
@@ -16,13 +16,13 @@ import { Bar, errorText, Stat, Stats, Tile } from "../parts/tile.js";
 /** @typedef {{name: KeyName, type: string, ttl: number, bytes: number}} Seen a key of the sample */
 
 export default function Memory() {
-  return html`<div class="tiles">
+  return html`<${Page} title="Memory">
     <${Tile} title="How full" needs=${["info"]} wide>${() => html`<${Fullness} />`}<//>
     <${Tile} title="Where it goes" needs=${["memory|stats"]}>${() => html`<${Lines} />`}<//>
     <${Tile} title="Fragmentation" needs=${["info"]}>${() => html`<${Fragmentation} />`}<//>
     <${Tile} title="Prefixes" needs=${["prefixstats"]} wide flush>${() => html`<${Prefixes} />`}<//>
     <${Sample} />
-  </div>`;
+  <//>`;
 }
 
 function Fullness() {
@@ -61,7 +61,7 @@ function Lines() {
   }, [], { every: 5000 });
   return html`<${Loaded} load=${load}>${(/** @type {Record<string, any>} */ stats) => {
     const { lines, total } = memoryLines(stats);
-    return html`<table class="sums"><caption class="visually-hidden">What the used memory consists of</caption>
+    return html`<table class="plain"><caption class="unseen">What the used memory consists of</caption>
       <thead><tr><th scope="col">Part</th><th scope="col" class="right">Bytes</th><th scope="col" class="right">Share</th></tr></thead>
       <tbody>${lines.map(({ id, bytes: n }) => html`<tr key=${id}><th scope="row" title=${id}>${MEMORY_PARTS.get(id) ?? `Tables of database ${id.slice(3)}`}</th>
         <td class="right" title=${`${count(n)} bytes`}>${bytes(n)}</td><td class="right">${percent(n / total)}</td></tr>`)}</tbody>
@@ -118,7 +118,7 @@ function Prefixes() {
     const figure = (id, title, format) => ({ id, title, align: /** @type {"right"} */ ("right"), width: "minmax(5rem, .6fr)", value: (/** @type {any} */ row) => row[id], render: (/** @type {any} */ row) => format(row[id]) });
     return html`<${Table} label="Prefixes" rows=${rows} rowKey=${(/** @type {any} */ row) => nameId(row.prefix)} sort=${{ id: "bytes", down: true }} maxRows=${10}
       empty="No key yet." columns=${[
-        { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${href("keys", [], { match: typeof row.prefix === "string" ? `${row.prefix}*` : null })}><${Name} name=${row.prefix} /></a>` },
+        { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${link("keys", [], { match: typeof row.prefix === "string" ? `${row.prefix}*` : null })}><${Name} name=${row.prefix} /></a>` },
         figure("keys", "Keys", count), figure("bytes", "Bytes", bytes), figure("reads", "Reads", compact), figure("writes", "Writes", compact), figure("misses", "Misses", compact), figure("expired", "Expired", compact),
       ]} />`;
   }}<//>`;
@@ -181,18 +181,18 @@ function Sample() {
       ]} />
     <//>
     <${Tile} title="What expires when" needs=${needs} note=${whole}>
-      <table class="sums"><caption class="visually-hidden">Keys by time to live</caption><thead><tr><th scope="col">Expires</th><th scope="col" class="right">Keys</th><th scope="col" class="right">Bytes</th><th scope="col"><span class="visually-hidden">Share</span></th></tr></thead>
+      <table class="plain"><caption class="unseen">Keys by time to live</caption><thead><tr><th scope="col">Expires</th><th scope="col" class="right">Keys</th><th scope="col" class="right">Bytes</th><th scope="col"><span class="unseen">Share</span></th></tr></thead>
         <tbody>${calendar.map(({ when, keys, bytes: n }) => html`<tr key=${when}><th scope="row">${when}</th><td class="right">${count(keys)}</td><td class="right">${bytes(n)}</td>
           <td class="bar-cell"><${Bar} share=${keys / most} label=${`${percent(keys / Math.max(1, walk.seen))} of the keys`} /></td></tr>`)}</tbody></table>
     <//>
     <${Tile} title="Largest keys" needs=${needs} note=${whole} wide flush>
       <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
-        { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${href("keys", [r.name])}><${Name} name=${r.name} /></a>` },
+        { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
         { id: "type", title: "Type", value: (/** @type {Seen} */ r) => r.type },
         { id: "bytes", title: "Bytes", align: "right", value: (/** @type {Seen} */ r) => r.bytes, render: (/** @type {Seen} */ r) => bytes(r.bytes) },
         { id: "ttl", title: "Expires in", align: "right", value: (/** @type {Seen} */ r) => (r.ttl < 0 ? Infinity : r.ttl), render: (/** @type {Seen} */ r) => (r.ttl < 0 ? "never" : duration(r.ttl)) },
       ]} />
-      <p class="pad soft">The keys that cost the most time and bytes on the wire: <a href=${href("activity")}>HOTKEYS in Activity</a>.</p>
+      <p class="pad soft">The keys that cost the most time and bytes on the wire: <a href=${link("activity")}>HOTKEYS in Activity</a>.</p>
     <//>`;
 }
 

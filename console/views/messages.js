@@ -3,10 +3,11 @@
 import { html, useEffect, useMemo, useState } from "../vendor/htm-preact.module.js";
 import { clock, count, duration, plural } from "../format.js";
 import { compareNames, entriesOf, itemsOf, nameId, numberOf, objectOf, textOf } from "../resp.js";
-import { go, href } from "../router.js";
+import { go } from "../router.js";
 import { useApp, useLoad, useTopic } from "../state.js";
 import { useAct, useWhyNot } from "../parts/act.js";
-import { Loaded, Select, TextField } from "../parts/load.js";
+import { Loaded, Page, Select, TextField } from "../parts/load.js";
+import { link } from "../parts/link.js";
 import { Table } from "../parts/table.js";
 import { Button, Name } from "../parts/text.js";
 import { errorText, Tile } from "../parts/tile.js";
@@ -20,13 +21,14 @@ const KEPT = 500;
 /** Streams looked at: each costs XINFO GROUPS and one XPENDING a group. */
 const STREAMS = 500;
 
+/** @param {{route: import("../router.js").Route}} props */
 export default function Messages({ route }) {
-  return html`<div class="tiles">
+  return html`<${Page} title="Messages">
     <${Tile} title="Channels" needs=${["pubsub|channels", "pubsub|numsub"]} flush>${() => html`<${Channels} />`}<//>
     <${Tile} title="Publish" needs=${[]}><${Publish} /><//>
     <${Tile} title="Live" needs=${["subscribe"]} wide>${() => html`<${Live} key=${textOf(route.query.channel ?? "")} first=${textOf(route.query.channel ?? "")} />`}<//>
     <${Groups} route=${route} />
-  </div>`;
+  <//>`;
 }
 
 function Channels() {
@@ -42,7 +44,7 @@ function Channels() {
   }, [], { every: 3000 });
   return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, patterns }) => html`
     <${Table} label="Channels" rows=${rows} rowKey=${(/** @type {any} */ r) => r.kind + nameId(r.name)} sort=${{ id: "subscribers", down: true }} maxRows=${8} empty="No client is subscribed to a channel." columns=${[
-      { id: "name", title: "Channel", width: "minmax(8rem, 3fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`${typeof r.name === "string" && !r.kind ? html`<a href=${href("messages", [], { channel: r.name })}><${Name} name=${r.name} /></a>` : html`<${Name} name=${r.name} />`}${r.kind && html` <small>shard</small>`}` },
+      { id: "name", title: "Channel", width: "minmax(8rem, 3fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`${typeof r.name === "string" && !r.kind ? html`<a href=${link("messages", [], { channel: r.name })}><${Name} name=${r.name} /></a>` : html`<${Name} name=${r.name} />`}${r.kind && html` <small>shard</small>`}` },
       { id: "subscribers", title: "Subscribers", align: "right", value: (/** @type {any} */ r) => r.subscribers, render: (/** @type {any} */ r) => count(r.subscribers) },
     ]} />
     <p class="pad soft">${plural(patterns, "pattern")} subscribed to beside them.</p>`}<//>`;
@@ -118,7 +120,7 @@ function Groups({ route }) {
     };
   }, [turn, may, app.db]);
   const [stream, group] = route.path;
-  const open = (/** @type {Group} */ row) => go(href("messages", [row.stream, row.name]), { replace: true });
+  const open = (/** @type {Group} */ row) => go(link("messages", [row.stream, row.name]), { replace: true });
   const note = `${plural(state.groups.length, "group")} of ${plural(state.streams, "stream")}${state.done ? "" : " so far"}`;
   return html`<${Tile} title="Groups of streams" needs=${needs} error=${state.error} note=${note} wide="full" flush actions=${html`<${Button} icon="refresh" onClick=${() => setTurn((n) => n + 1)}>Look again<//>`}>
       <${Table} label="Groups of streams" rows=${state.groups} rowKey=${(/** @type {Group} */ g) => nameId(g.stream) + "\n" + nameId(g.name)} selected=${stream !== undefined && group !== undefined ? nameId(stream) + "\n" + nameId(group) : null}

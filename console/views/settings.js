@@ -3,10 +3,11 @@
 import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
 import { plural } from "../format.js";
 import { entriesOf, objectOf, parseInfo, textOf } from "../resp.js";
-import { go, href } from "../router.js";
+import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
 import { ActButton, useAct, useWhyNot } from "../parts/act.js";
-import { Loaded, Select, TextField } from "../parts/load.js";
+import { Loaded, Page, Select, TextField } from "../parts/load.js";
+import { link } from "../parts/link.js";
 import { Table } from "../parts/table.js";
 import { Button, Command, Name } from "../parts/text.js";
 import { Stat, Stats, Tile } from "../parts/tile.js";
@@ -19,6 +20,7 @@ import { Stat, Stats, Tile } from "../parts/tile.js";
 /** Directives that the page does not show: whoever may read them reads them elsewhere. */
 const SECRET = /(^|-)(requirepass|masterauth|.*-pass(word)?)$/;
 
+/** @param {{route: import("../router.js").Route}} props */
 export default function Settings({ route }) {
   const load = useDirectives();
   const chosen = textOf(route.path[0] ?? "");
@@ -26,16 +28,16 @@ export default function Settings({ route }) {
   const show = textOf(route.query.show ?? "all");
   const rows = useMemo(() => choose(load.data ?? [], filter, show), [load.data, filter, show]);
   const directive = load.data?.find(({ name }) => name === chosen);
-  const to = (/** @type {Record<string, any>} */ change) => go(href("settings", chosen ? [chosen] : [], { q: filter || null, show: show === "all" ? null : show, ...change }), { replace: true });
+  const to = (/** @type {Record<string, any>} */ change) => go(link("settings", chosen ? [chosen] : [], { q: filter || null, show: show === "all" ? null : show, ...change }), { replace: true });
   const actions = html`<${ActButton} needs="config|rewrite" cmd=${["CONFIG", "REWRITE"]} done="The configuration file is rewritten." after=${load.reload}
     question=${{ title: "Write the settings to the file?", body: "CONFIG REWRITE changes the lines that differ and keeps comments. A start without this reads the file as it is now.", confirm: "Rewrite the file" }}>Rewrite the file<//>`;
-  return html`<div class="tiles">
+  return html`<${Page} title="Settings">
     <${Tile} title="Directives" needs=${["config|get"]} note=${load.data && `${rows.length} of ${plural(load.data.length, "directive")}`} actions=${actions} wide="full" flush>
       ${() => html`<${Loaded} load=${load}>${() => html`
         <div class="toolbar pad"><${TextField} label="Filter" type="search" value=${filter} onInput=${(/** @type {string} */ q) => to({ q: q || null })} />
           <${Select} label="Show" value=${show} options=${[["all", "all"], ["changed", "not the default"], ["differs", "not as in the file"], ["fixed", "only at the start"]]} onChange=${(/** @type {string} */ id) => to({ show: id === "all" ? null : id })} /></div>
         <${Table} label="Directives" rows=${rows} rowKey=${(/** @type {Directive} */ d) => d.name} selected=${chosen} maxRows=${14} empty="No directive matches."
-          onOpen=${(/** @type {Directive} */ d) => go(href("settings", [d.name], { q: filter || null, show: show === "all" ? null : show }), { replace: true })} columns=${[
+          onOpen=${(/** @type {Directive} */ d) => go(link("settings", [d.name], { q: filter || null, show: show === "all" ? null : show }), { replace: true })} columns=${[
             { id: "name", title: "Directive", width: "minmax(12rem, 1fr)", value: (/** @type {Directive} */ d) => d.name },
             { id: "value", title: "Value", width: "minmax(8rem, 1fr)", value: (/** @type {Directive} */ d) => d.value, render: (/** @type {Directive} */ d) => html`<${Value} directive=${d} />` },
             { id: "default", title: "Default", width: "minmax(6rem, .7fr)", render: (/** @type {Directive} */ d) => (d.known ? html`<${Name} name=${d.default ?? ""} />` : "–") },
@@ -44,7 +46,7 @@ export default function Settings({ route }) {
     <//>
     ${directive && html`<${Edit} key=${directive.name} directive=${directive} reload=${load.reload} />`}
     <${Tile} title="TLS certificates" needs=${["info"]}>${() => html`<${Certificates} />`}<//>
-  </div>`;
+  <//>`;
 }
 
 /** All directives, with what CONFIG DOCS says of them where the server has it. */

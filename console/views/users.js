@@ -4,25 +4,27 @@ import { html, useState } from "../vendor/htm-preact.module.js";
 import { describeUser } from "../aclwords.js";
 import { count, date, duration, plural } from "../format.js";
 import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
-import { go, href } from "../router.js";
+import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
 import { splitCommand } from "../commandline.js";
 import { ActButton } from "../parts/act.js";
-import { Loaded, Select, TextField } from "../parts/load.js";
+import { Loaded, Page, Select, TextField } from "../parts/load.js";
+import { link } from "../parts/link.js";
 import { Table } from "../parts/table.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
 /** @typedef {import("../aclwords.js").Described} Described */
 
+/** @param {{route: import("../router.js").Route}} props */
 export default function Users({ route }) {
-  return html`<div class="tiles">
+  return html`<${Page} title="Users and code">
     <${Tile} title="Users" needs=${["acl|users", "acl|getuser"]} wide flush>${() => html`<${List} chosen=${textOf(route.path[0] ?? "")} />`}<//>
     <${Tile} title="May they?" needs=${["acl|users", "acl|dryrun"]}>${() => html`<${DryRun} />`}<//>
     <${Refusals} />
     <${Tile} title="Running now" needs=${["function|stats"]}>${() => html`<${Running} />`}<//>
     <${Tile} title="Functions" needs=${["function|list"]} wide flush>${() => html`<${Functions} />`}<//>
-  </div>`;
+  <//>`;
 }
 
 /** @param {{chosen: string}} props */
@@ -35,7 +37,7 @@ function List({ chosen }) {
   }, [], { every: 10_000 });
   return html`<${Loaded} load=${load}>${(/** @type {(Described & {id: any})[]} */ users) => {
     const user = users.find(({ name }) => name === chosen);
-    return html`<${Table} label="Users" rows=${users} rowKey=${(/** @type {any} */ u) => nameId(u.id)} selected=${user ? nameId(user.id) : null} onOpen=${(/** @type {any} */ u) => go(href("users", [u.id]), { replace: true })} maxRows=${8} columns=${[
+    return html`<${Table} label="Users" rows=${users} rowKey=${(/** @type {any} */ u) => nameId(u.id)} selected=${user ? nameId(user.id) : null} onOpen=${(/** @type {any} */ u) => go(link("users", [u.id]), { replace: true })} maxRows=${8} columns=${[
         { id: "name", title: "User", width: "minmax(7rem, 1fr)", value: (/** @type {any} */ u) => u.id, render: (/** @type {any} */ u) => html`<${Name} name=${u.id} />` },
         { id: "login", title: "Logs in", width: "minmax(9rem, 1fr)", value: (/** @type {Described} */ u) => (u.on ? u.login : "off"), render: (/** @type {Described} */ u) => (u.on ? u.login : "switched off") },
         { id: "commands", title: "Runs", width: "minmax(10rem, 2fr)", render: (/** @type {Described} */ u) => html`<${Name} name=${u.rules[0].commands} />` },
