@@ -69,7 +69,10 @@ export function memoryLines(stats) {
   /** @type {{id: string, bytes: number}[]} */
   const lines = [{ id: "dataset.bytes", bytes: Number(stats["dataset.bytes"] ?? 0) }];
   for (const [id, value] of Object.entries(stats)) {
+    if (id === "dataset.bytes") continue;
+    // One line for all databases where the server has it.
     if (/^db\.\d+$/.test(id)) {
+      if ("db.tables" in stats) continue;
       const inner = Object.entries(value).filter(([name]) => name.startsWith("overhead."));
       lines.push({ id, bytes: inner.reduce((sum, [, n]) => sum + Number(n), 0) });
     } else if (MEMORY_PARTS.has(id)) lines.push({ id, bytes: Number(value) });

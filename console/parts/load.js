@@ -35,7 +35,8 @@ export function TextField({ label, value, onInput, type = "text", placeholder, .
 
 /** One of a few. @param {{label: string, value: string, options: [string, string][], onChange: (value: string) => void}} props options: value, text */
 export function Select({ label, value, options, onChange }) {
-  return html`<${Field} label=${label}><select value=${value} onChange=${(/** @type {any} */ event) => onChange(event.target.value)}>
-    ${options.map(([id, text]) => html`<option key=${id} value=${id} selected=${id === value}>${text}</option>`)}
+  const current = options.some(([id]) => id === value) ? value : options[0]?.[0];
+  return html`<${Field} label=${label}><select value=${current} onChange=${(/** @type {any} */ event) => onChange(event.target.value)}>
+    ${options.map(([id, text]) => html`<option key=${id} value=${id} selected=${id === current}>${text}</option>`)}
   </select><//>`;
 }

@@ -21,7 +21,7 @@ export default function Activity({ route }) {
     <${Tile} title="Latency by command" needs=${["latency|histogram"]} wide flush>${() => html`<${Latency} />`}<//>
     <${Tile} title="Errors by kind" needs=${["info"]} flush>${() => html`<${Errors} />`}<//>
     <${HotKeys} />
-    <${Tile} title="Watch commands" needs=${["monitor"]} wide>${() => html`<${Monitor} />`}<//>
+    <${Tile} title="Watch commands" needs=${["monitor"]} wide="full">${() => html`<${Monitor} />`}<//>
   <//>`;
 }
 
@@ -47,7 +47,7 @@ function Logs({ kind }) {
   };
   const actions = html`<${Select} label="Log" value=${log} options=${Object.entries(LOGS).map(([id, { title }]) => [id, title])} onChange=${(/** @type {string} */ id) => go(link("activity", [], { log: id === "slow" ? null : id }), { replace: true })} />
     <${Button} icon="trash" why=${!app.runs("commandlog|reset") && "This needs COMMANDLOG RESET: open the lock first."} onClick=${reset}>Empty<//>`;
-  return html`<${Tile} title="Slow and large" needs=${["commandlog|get"]} actions=${actions} wide flush>
+  return html`<${Tile} title="Slow and large" needs=${["commandlog|get"]} actions=${actions} wide="full" flush>
     ${() => html`<${LogTable} key=${log} log=${log} unit=${unit} format=${format} limit=${limit} />`}
   <//>`;
 }
@@ -64,10 +64,10 @@ function LogTable({ log, unit, format, limit }) {
   return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, threshold }) => html`
     <${Table} label=${`Log ${log}`} rows=${rows} rowKey=${(/** @type {any} */ row) => row.id} maxRows=${8}
       empty=${threshold === undefined ? "The log is empty." : `The log is empty: nothing went beyond ${limit} ${threshold}.`} columns=${[
-        { id: "time", title: "When", width: "10.5rem", value: (/** @type {any} */ r) => r.time, render: (/** @type {any} */ r) => date(r.time) },
+        { id: "time", title: "When", width: "13rem", value: (/** @type {any} */ r) => r.time, render: (/** @type {any} */ r) => date(r.time) },
         { id: "cost", title: unit, width: "6rem", align: "right", value: (/** @type {any} */ r) => r.cost, render: (/** @type {any} */ r) => format(r.cost) },
         { id: "command", title: "Command", width: "minmax(12rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${commandLine(r.args)} />` },
-        { id: "client", title: "Client", width: "minmax(8rem, 1fr)", value: (/** @type {any} */ r) => r.client, render: (/** @type {any} */ r) => html`<${Name} name=${r.client} />${r.name ? html` (<${Name} name=${r.name} />)` : null}` },
+        { id: "client", title: "Client", width: "minmax(13rem, 1fr)", value: (/** @type {any} */ r) => r.client, render: (/** @type {any} */ r) => html`<${Name} name=${r.client} />${r.name ? html` (<${Name} name=${r.name} />)` : null}` },
       ]} />
     ${threshold !== undefined && html`<p class="pad soft">Kept from <code>${limit}</code> ${textOf(threshold)} on: <a href=${link("settings", [limit])}>change it</a>.</p>`}`}<//>`;
 }
@@ -89,7 +89,7 @@ function Latency() {
   return html`<${Loaded} load=${load}>${(/** @type {any[]} */ rows) => {
     const all = rows.reduce((sum, { sum: own }) => sum + (own || 0), 0);
     /** @param {string} id @param {string} title @param {(n: any) => string} format */
-    const figure = (id, title, format) => ({ id, title, align: "right", width: "minmax(4.5rem, .6fr)", value: (/** @type {any} */ r) => r[id], render: (/** @type {any} */ r) => format(r[id]) });
+    const figure = (id, title, format) => ({ id, title, align: "right", width: "minmax(6.8rem, .6fr)", value: (/** @type {any} */ r) => r[id], render: (/** @type {any} */ r) => format(r[id]) });
     return html`<${Table} label="Latency by command" rows=${rows} rowKey=${(/** @type {any} */ r) => r.name} sort=${{ id: "sum", down: true }} maxRows=${10} columns=${[
       { id: "name", title: "Command", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => r.name.replace("|", " ").toUpperCase() },
       figure("calls", "Calls", compact), figure("sum", "Time share", (n) => percent(all ? n / all : NaN)), figure("p50", "p50", micros), figure("p99", "p99", micros), figure("p999", "p99.9", micros), figure("failed", "Failed", compact),
@@ -137,7 +137,7 @@ function HotKeys() {
     const flat = entriesOf(found?.[field] ?? []);
     return flat.map(([name, cost]) => ({ name, cost: numberOf(cost) }));
   };
-  return html`<${Tile} title="Hot keys" needs=${["hotkeys|get"]} error=${load.error} actions=${actions} wide>
+  return html`<${Tile} title="Hot keys" needs=${["hotkeys|get"]} error=${load.error} actions=${actions} wide="full">
     ${() => load.data
       ? html`<p class="soft">${running ? "Counting for" : "Counted for"} ${duration(numberOf(load.data["collection-duration-ms"]))}: ${bytes(numberOf(load.data["total-net-bytes"]))} on the wire.</p>
         <div class="columns">${[["by-cpu-time-us", "By CPU time", micros], ["by-net-bytes", "By bytes on the wire", bytes]].map(([field, title, format]) => html`<div key=${field}>
@@ -189,11 +189,11 @@ function Monitor() {
     </form>
     <p class="soft" role="status">${running ? `Watching, at most 500 a second.` : state.note || "The server filters and samples; it ends by itself after a minute."} ${plural(rows.length, "line")}${state.dropped ? `, ${plural(state.dropped, "more was", "more were")} left out` : ""}.</p>
     <${Table} label="Commands" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.id)} maxRows=${12} empty="No command seen." columns=${[
-      { id: "time", title: "When", width: "6rem", render: (/** @type {any} */ r) => clock(Number(r.time) * 1000) },
+      { id: "time", title: "When", width: "7rem", render: (/** @type {any} */ r) => clock(Number(r.time) * 1000) },
       { id: "cmd", title: "Command", width: "minmax(12rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${commandLine(r.cmd)} />` },
-      { id: "db", title: "Db", width: "3rem", render: (/** @type {any} */ r) => r.db },
+      { id: "db", title: "Db", width: "4rem", render: (/** @type {any} */ r) => r.db },
       { id: "user", title: "User", render: (/** @type {any} */ r) => html`<${Name} name=${r.user} />` },
-      { id: "addr", title: "Address", render: (/** @type {any} */ r) => html`<${Name} name=${r.addr} />` },
+      { id: "addr", title: "Address", width: "minmax(13rem, 1fr)", render: (/** @type {any} */ r) => html`<${Name} name=${r.addr} />` },
     ]} />
     ${rows.length > 0 && !app.locked && html`<p class="soft">Without filter or limit: <${Command} cmd=${["MONITOR"]} /> in redis-cli.</p>`}`;
 }

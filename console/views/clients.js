@@ -24,16 +24,16 @@ export default function Clients({ route }) {
   /** @type {((client: Client) => string) | undefined} */
   const group = GROUPS[by];
   const chosen = textOf(route.query.is ?? "");
-  const clients = useMemo(() => (load.data ?? []).filter((client) => !group || !route.query.is || group(client) === chosen), [load.data, by, chosen]);
+  const clients = useMemo(() => (load.data ?? []).filter((client) => group === undefined || !route.query.is || group(client) === chosen), [load.data, by, chosen]);
   const lack = !app.runs("client|kill") && "This needs CLIENT KILL: open the lock first.";
-  const actions = html`<${Select} label="By" value=${group ? by : "none"} options=${[["none", "each client"], ...Object.keys(GROUPS).map((id) => [id, id])]} onChange=${(/** @type {string} */ id) => go(link("clients", [], { by: id === "none" ? null : id }), { replace: true })} />
+  const actions = html`<${Select} label="By" value=${group === undefined ? "none" : by} options=${[["none", "each client"], ...Object.keys(GROUPS).map((id) => [id, id])]} onChange=${(/** @type {string} */ id) => go(link("clients", [], { by: id === "none" ? null : id }), { replace: true })} />
     <${Button} icon="close" why=${lack} onClick=${() => setKilling({})}>End clients…<//>`;
   return html`<${Page} title="Clients">
-    <${Tile} title="In all" needs=${["info"]} wide="full">${() => html`<${Totals} />`}<//>
+    <${Tile} title="All together" needs=${["info"]} wide="full">${() => html`<${Totals} />`}<//>
     <${Tile} title="Connected" needs=${["client|list"]} note=${load.data && plural(load.data.length, "client")} actions=${actions} wide="full" flush>
-      ${() => html`<${Loaded} load=${load}>${() => html`${group && !route.query.is
+      ${() => html`<${Loaded} load=${load}>${() => html`${group !== undefined && !route.query.is
         ? html`<${Groups} rows=${grouped(clients, group)} by=${by} />`
-        : html`${group && html`<p class="pad">With ${by} <${Name} name=${chosen} />. <a href=${link("clients", [], { by })}>All groups</a></p>`}<${Each} clients=${clients} onKill=${!lack && ((/** @type {Client} */ client) => setKilling({ id: client.id }))} />`}`}<//>`}
+        : html`${group !== undefined && html`<p class="pad">With ${by} <${Name} name=${chosen} />. <a href=${link("clients", [], { by })}>All groups</a></p>`}<${Each} clients=${clients} onKill=${!lack && ((/** @type {Client} */ client) => setKilling({ id: client.id }))} />`}`}<//>`}
     <//>
     ${killing && html`<${Kill} clients=${load.data ?? []} only=${killing.id} onClose=${() => { setKilling(null); load.reload(); }} />`}
   <//>`;
@@ -69,12 +69,12 @@ function Each({ clients, onKill }) {
   /** @param {string} id @param {string} title @param {string} [width] */
   const text = (id, title, width) => ({ id, title, width, value: (/** @type {Client} */ c) => c[id] ?? "", render: (/** @type {Client} */ c) => html`<${Name} name=${c[id] || "–"} />` });
   /** @param {string} id @param {string} title @param {(n: number) => string} format */
-  const figure = (id, title, format) => ({ id, title, align: "right", width: "minmax(4.5rem, .6fr)", value: (/** @type {Client} */ c) => Number(c[id]), render: (/** @type {Client} */ c) => format(Number(c[id])) });
+  const figure = (id, title, format) => ({ id, title, align: "right", width: "minmax(5.6rem, .6fr)", value: (/** @type {Client} */ c) => Number(c[id]), render: (/** @type {Client} */ c) => format(Number(c[id])) });
   return html`<${Table} label="Clients" rows=${clients} rowKey=${(/** @type {Client} */ c) => c.id} sort=${{ id: "tot-mem", down: true }} maxRows=${18} columns=${[
-    figure("id", "Id", String), text("addr", "Address", "minmax(9rem, 1fr)"), text("user", "User"), text("name", "Name"),
-    { id: "lib", title: "Library", value: GROUPS.library, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.library(c)} />` },
-    { id: "cmd", title: "Last command", value: GROUPS.command, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.command(c).toUpperCase()} />` },
-    { id: "flags", title: "State", value: (/** @type {Client} */ c) => flagWords(c.flags ?? ""), render: (/** @type {Client} */ c) => flagWords(c.flags ?? "") || "–" },
+    figure("id", "Id", String), text("addr", "Address", "minmax(12rem, 1fr)"), text("user", "User", "minmax(6rem, .7fr)"), text("name", "Name", "minmax(5rem, .7fr)"),
+    { id: "lib", title: "Library", width: "minmax(9rem, 1fr)", value: GROUPS.library, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.library(c)} />` },
+    { id: "cmd", title: "Last command", width: "minmax(8.5rem, 1fr)", value: GROUPS.command, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.command(c).toUpperCase()} />` },
+    { id: "flags", title: "State", width: "minmax(6rem, .8fr)", value: (/** @type {Client} */ c) => flagWords(c.flags ?? ""), render: (/** @type {Client} */ c) => flagWords(c.flags ?? "") || "–" },
     figure("age", "Age", (s) => duration(s * 1000)), figure("idle", "Idle", (s) => duration(s * 1000)), figure("omem", "Unsent", bytes), figure("tot-mem", "Memory", bytes),
     ...(onKill ? [{ id: "end", title: "End", width: "4rem", render: (/** @type {Client} */ c) => html`<${Button} kind="quiet" icon="close" label=${`End client ${c.id}`} onClick=${() => onKill(c)} />` }] : []),
   ]} />`;

@@ -14,10 +14,10 @@ export default function Durability() {
   return html`<${Page} title="Durability">
     <${Tile} title="A power cut now" needs=${["info"]} wide="full">${() => html`<${PowerCut} />`}<//>
     <${Tile} title="Files" needs=${["info"]}>${() => html`<${Files} />`}<//>
-    <${Tile} title="Backups" needs=${["backup|list"]}>${() => html`<${Backups} />`}<//>
+    <${Tile} title="Backups" needs=${["backup|list"]} wide>${() => html`<${Backups} />`}<//>
     <${Tile} title="Replication" needs=${["info"]} wide>${() => html`<${Replication} />`}<//>
     <${Tile} title="Restore to a moment"><${Restore} /><//>
-    <${Tile} title="Cluster and Sentinel" needs=${["info"]} wide>${() => html`<${Topology} />`}<//>
+    <${Tile} title="Cluster and Sentinel" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//>
   <//>`;
 }
 
@@ -94,9 +94,9 @@ function Backups() {
     <${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`<${Table} label="Backups" rows=${rows} rowKey=${(/** @type {any} */ r) => textOf(r.name)} maxRows=${6} empty="No backup here yet." columns=${[
       { id: "name", title: "Name", width: "minmax(8rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<${Name} name=${r.name} />` },
       { id: "kind", title: "Kind", width: "5rem", value: (/** @type {any} */ r) => textOf(r.kind) },
-      { id: "bytes", title: "Size", align: "right", width: "5rem", value: (/** @type {any} */ r) => numberOf(r.bytes), render: (/** @type {any} */ r) => bytes(numberOf(r.bytes)) },
-      { id: "created", title: "Created", width: "10rem", value: (/** @type {any} */ r) => numberOf(r.created), render: (/** @type {any} */ r) => date(numberOf(r.created) * 1000) },
-      { id: "drop", title: "Drop", width: "4rem", render: (/** @type {any} */ r) => html`<${ActButton} needs="backup|drop" kind="quiet" icon="trash" label=${`Drop ${textOf(r.name)}`} cmd=${["BACKUP", "DROP", r.name]} done="The backup is gone." after=${load.reload}
+      { id: "bytes", title: "Size", align: "right", width: "7rem", value: (/** @type {any} */ r) => numberOf(r.bytes), render: (/** @type {any} */ r) => bytes(numberOf(r.bytes)) },
+      { id: "created", title: "Created", width: "13rem", value: (/** @type {any} */ r) => numberOf(r.created), render: (/** @type {any} */ r) => date(numberOf(r.created) * 1000) },
+      { id: "drop", title: "Drop", width: "5rem", render: (/** @type {any} */ r) => html`<${ActButton} needs="backup|drop" kind="quiet" icon="trash" label=${`Drop ${textOf(r.name)}`} cmd=${["BACKUP", "DROP", r.name]} done="The backup is gone." after=${load.reload}
         question=${{ title: "Drop this backup?", body: `${textOf(r.name)} is removed from the server's disk for good.`, confirm: "Drop", danger: true }} />` },
     ]} />`}<//>`;
 }

@@ -17,11 +17,11 @@ import { Bar, errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
 export default function Memory() {
   return html`<${Page} title="Memory">
-    <${Tile} title="How full" needs=${["info"]} wide>${() => html`<${Fullness} />`}<//>
+    <${Tile} title="How full" needs=${["info"]} wide="full">${() => html`<${Fullness} />`}<//>
     <${Tile} title="Where it goes" needs=${["memory|stats"]}>${() => html`<${Lines} />`}<//>
+    <${Sample} />
     <${Tile} title="Fragmentation" needs=${["info"]}>${() => html`<${Fragmentation} />`}<//>
     <${Tile} title="Prefixes" needs=${["prefixstats"]} wide flush>${() => html`<${Prefixes} />`}<//>
-    <${Sample} />
   <//>`;
 }
 
@@ -115,7 +115,7 @@ function Prefixes() {
       return html`<div class="pad"><p>Exact counts and bytes by prefix are off. They cost some 3 % of a SET and a few bytes a prefix; existing keys are counted between other work.</p>
         <${Button} kind="primary" onClick=${on} why=${!app.runs("config|set") && "This needs CONFIG SET: open the lock first."}>Count by prefix<//></div>`;
     /** @param {string} id @param {string} title @param {(n: number) => string} format */
-    const figure = (id, title, format) => ({ id, title, align: /** @type {"right"} */ ("right"), width: "minmax(5rem, .6fr)", value: (/** @type {any} */ row) => row[id], render: (/** @type {any} */ row) => format(row[id]) });
+    const figure = (id, title, format) => ({ id, title, align: /** @type {"right"} */ ("right"), width: "minmax(6.2rem, .6fr)", value: (/** @type {any} */ row) => row[id], render: (/** @type {any} */ row) => format(row[id]) });
     return html`<${Table} label="Prefixes" rows=${rows} rowKey=${(/** @type {any} */ row) => nameId(row.prefix)} sort=${{ id: "bytes", down: true }} maxRows=${10}
       empty="No key yet." columns=${[
         { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${link("keys", [], { match: typeof row.prefix === "string" ? `${row.prefix}*` : null })}><${Name} name=${row.prefix} /></a>` },
@@ -185,7 +185,7 @@ function Sample() {
         <tbody>${calendar.map(({ when, keys, bytes: n }) => html`<tr key=${when}><th scope="row">${when}</th><td class="right">${count(keys)}</td><td class="right">${bytes(n)}</td>
           <td class="bar-cell"><${Bar} share=${keys / most} label=${`${percent(keys / Math.max(1, walk.seen))} of the keys`} /></td></tr>`)}</tbody></table>
     <//>
-    <${Tile} title="Largest keys" needs=${needs} note=${whole} wide flush>
+    <${Tile} title="Largest keys" needs=${needs} note=${whole} wide="full" flush>
       <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
         { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
         { id: "type", title: "Type", value: (/** @type {Seen} */ r) => r.type },

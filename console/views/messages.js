@@ -24,9 +24,9 @@ const STREAMS = 500;
 /** @param {{route: import("../router.js").Route}} props */
 export default function Messages({ route }) {
   return html`<${Page} title="Messages">
-    <${Tile} title="Channels" needs=${["pubsub|channels", "pubsub|numsub"]} flush>${() => html`<${Channels} />`}<//>
-    <${Tile} title="Publish" needs=${[]}><${Publish} /><//>
     <${Tile} title="Live" needs=${["subscribe"]} wide>${() => html`<${Live} key=${textOf(route.query.channel ?? "")} first=${textOf(route.query.channel ?? "")} />`}<//>
+    <${Tile} title="Channels" needs=${["pubsub|channels", "pubsub|numsub"]} flush>${() => html`<${Channels} />`}<//>
+    <${Tile} title="Publish" wide="full"><${Publish} /><//>
     <${Groups} route=${route} />
   <//>`;
 }
@@ -61,10 +61,10 @@ function Publish() {
     if (reached !== undefined) app.toast(`Received by ${plural(numberOf(reached), "client")}.`);
   };
   const why = useWhyNot("publish");
-  return html`<form class="stack" onSubmit=${(/** @type {any} */ event) => (why ? event.preventDefault() : send(event))}>
+  return html`<form class="toolbar grow" onSubmit=${(/** @type {any} */ event) => (why ? event.preventDefault() : send(event))}>
     <${TextField} label="Channel" value=${channel} onInput=${setChannel} required />
     <${TextField} label="Message" value=${message} onInput=${setMessage} />
-    <div><${Button} type="submit" kind="primary" why=${why}>Publish<//></div>
+    <${Button} type="submit" kind="primary" why=${why}>Publish<//>
   </form>`;
 }
 
@@ -98,7 +98,7 @@ function Live({ first }) {
     </form>
     <p class="soft" role="status">${error ? errorText(error) : `${plural(rows.length, "message")}${dropped ? `, ${count(dropped)} more left out` : ""}${listening === null ? "" : ", listening"}.`}</p>
     <${Table} label="Messages" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.id)} maxRows=${10} empty="No message yet." columns=${[
-      { id: "time", title: "When", width: "6rem", render: (/** @type {any} */ r) => clock(r.time) },
+      { id: "time", title: "When", width: "7rem", render: (/** @type {any} */ r) => clock(r.time) },
       { id: "channel", title: "Channel", value: (/** @type {any} */ r) => r.channel, render: (/** @type {any} */ r) => html`<${Name} name=${r.channel} />` },
       { id: "message", title: "Message", width: "minmax(10rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${r.message} limit=${500} />` },
     ]} />`;
@@ -127,10 +127,10 @@ function Groups({ route }) {
         onOpen=${open} sort=${{ id: "lag", down: true }} maxRows=${10} empty=${state.done ? "No stream has a group." : "Looking…"} columns=${[
           { id: "stream", title: "Stream", width: "minmax(8rem, 2fr)", value: (/** @type {Group} */ g) => g.stream, render: (/** @type {Group} */ g) => html`<${Name} name=${g.stream} />` },
           { id: "group", title: "Group", width: "minmax(7rem, 1fr)", value: (/** @type {Group} */ g) => g.name, render: (/** @type {Group} */ g) => html`<${Name} name=${g.name} />` },
-          { id: "lag", title: "Lag", align: "right", width: "5rem", value: (/** @type {Group} */ g) => g.lag, render: (/** @type {Group} */ g) => count(g.lag) },
-          { id: "pending", title: "Pending", align: "right", width: "5rem", value: (/** @type {Group} */ g) => g.pending, render: (/** @type {Group} */ g) => count(g.pending) },
-          { id: "oldest", title: "Oldest pending", align: "right", width: "8rem", value: (/** @type {Group} */ g) => g.oldest, render: (/** @type {Group} */ g) => duration(g.oldest) },
-          { id: "consumers", title: "Consumers", align: "right", width: "6rem", value: (/** @type {Group} */ g) => g.consumers, render: (/** @type {Group} */ g) => count(g.consumers) },
+          { id: "lag", title: "Lag", align: "right", width: "6rem", value: (/** @type {Group} */ g) => g.lag, render: (/** @type {Group} */ g) => count(g.lag) },
+          { id: "pending", title: "Pending", align: "right", width: "7rem", value: (/** @type {Group} */ g) => g.pending, render: (/** @type {Group} */ g) => count(g.pending) },
+          { id: "oldest", title: "Oldest pending", align: "right", width: "10rem", value: (/** @type {Group} */ g) => g.oldest, render: (/** @type {Group} */ g) => duration(g.oldest) },
+          { id: "consumers", title: "Consumers", align: "right", width: "8rem", value: (/** @type {Group} */ g) => g.consumers, render: (/** @type {Group} */ g) => count(g.consumers) },
         ]} />
     <//>
     ${stream !== undefined && group !== undefined && html`<${GroupOf} key=${nameId(stream) + nameId(group)} stream=${stream} group=${group} onChange=${() => setTurn((n) => n + 1)} />`}`;

@@ -34,14 +34,14 @@ export default function Settings({ route }) {
   return html`<${Page} title="Settings">
     <${Tile} title="Directives" needs=${["config|get"]} note=${load.data && `${rows.length} of ${plural(load.data.length, "directive")}`} actions=${actions} wide="full" flush>
       ${() => html`<${Loaded} load=${load}>${() => html`
-        <div class="toolbar pad"><${TextField} label="Filter" type="search" value=${filter} onInput=${(/** @type {string} */ q) => to({ q: q || null })} />
+        <div class="toolbar pad"><${TextField} label="Filter" type="search" data-filter value=${filter} onInput=${(/** @type {string} */ q) => to({ q: q || null })} />
           <${Select} label="Show" value=${show} options=${[["all", "all"], ["changed", "not the default"], ["differs", "not as in the file"], ["fixed", "only at the start"]]} onChange=${(/** @type {string} */ id) => to({ show: id === "all" ? null : id })} /></div>
         <${Table} label="Directives" rows=${rows} rowKey=${(/** @type {Directive} */ d) => d.name} selected=${chosen} maxRows=${14} empty="No directive matches."
           onOpen=${(/** @type {Directive} */ d) => go(link("settings", [d.name], { q: filter || null, show: show === "all" ? null : show }), { replace: true })} columns=${[
             { id: "name", title: "Directive", width: "minmax(12rem, 1fr)", value: (/** @type {Directive} */ d) => d.name },
             { id: "value", title: "Value", width: "minmax(8rem, 1fr)", value: (/** @type {Directive} */ d) => d.value, render: (/** @type {Directive} */ d) => html`<${Value} directive=${d} />` },
-            { id: "default", title: "Default", width: "minmax(6rem, .7fr)", render: (/** @type {Directive} */ d) => (d.known ? html`<${Name} name=${d.default ?? ""} />` : "–") },
-            { id: "state", title: "State", width: "minmax(9rem, 1fr)", value: (/** @type {Directive} */ d) => stateOf(d), render: (/** @type {Directive} */ d) => stateOf(d) },
+            ...(load.data?.some(({ known }) => known) ? [{ id: "default", title: "Default", width: "minmax(6rem, .7fr)", render: (/** @type {Directive} */ d) => (d.known ? html`<${Name} name=${d.default ?? ""} />` : "–") },
+            { id: "state", title: "State", width: "minmax(9rem, 1fr)", value: (/** @type {Directive} */ d) => stateOf(d), render: (/** @type {Directive} */ d) => stateOf(d) }] : []),
           ]} />`}<//>`}
     <//>
     ${directive && html`<${Edit} key=${directive.name} directive=${directive} reload=${load.reload} />`}

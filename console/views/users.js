@@ -23,7 +23,7 @@ export default function Users({ route }) {
     <${Tile} title="May they?" needs=${["acl|users", "acl|dryrun"]}>${() => html`<${DryRun} />`}<//>
     <${Refusals} />
     <${Tile} title="Running now" needs=${["function|stats"]}>${() => html`<${Running} />`}<//>
-    <${Tile} title="Functions" needs=${["function|list"]} wide flush>${() => html`<${Functions} />`}<//>
+    <${Tile} title="Functions" needs=${["function|list"]} wide="full" flush>${() => html`<${Functions} />`}<//>
   <//>`;
 }
 
@@ -82,12 +82,12 @@ function Refusals() {
   const actions = html`<${ActButton} needs="acl|log" icon="trash" cmd=${["ACL", "LOG", "RESET"]} done="The log is empty." after=${load.reload} question=${{ title: "Empty the log of refusals?", body: "ACL LOG RESET forgets its entries for everybody.", confirm: "Empty", danger: true }}>Empty<//>`;
   return html`<${Tile} title="Refused" needs=${["acl|log"]} actions=${actions} wide flush>${() => html`<${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`
     <${Table} label="Refused" rows=${rows} rowKey=${(/** @type {any} */ r) => textOf(r["entry-id"])} maxRows=${8} empty="No login or command was refused." columns=${[
-      { id: "when", title: "Last", width: "10.5rem", value: (/** @type {any} */ r) => numberOf(r["timestamp-last-updated"]), render: (/** @type {any} */ r) => date(numberOf(r["timestamp-last-updated"])) },
+      { id: "when", title: "Last", width: "13rem", value: (/** @type {any} */ r) => numberOf(r["timestamp-last-updated"]), render: (/** @type {any} */ r) => date(numberOf(r["timestamp-last-updated"])) },
       { id: "user", title: "User", value: (/** @type {any} */ r) => r.username, render: (/** @type {any} */ r) => html`<${Name} name=${r.username} />` },
-      { id: "reason", title: "Reason", width: "6rem", value: (/** @type {any} */ r) => textOf(r.reason) },
+      { id: "reason", title: "Reason", width: "7rem", value: (/** @type {any} */ r) => textOf(r.reason) },
       { id: "object", title: "Asked for", width: "minmax(8rem, 2fr)", value: (/** @type {any} */ r) => r.object, render: (/** @type {any} */ r) => html`<${Name} name=${r.object} />` },
-      { id: "context", title: "In", width: "5rem", value: (/** @type {any} */ r) => textOf(r.context) },
-      { id: "count", title: "Times", align: "right", width: "4rem", value: (/** @type {any} */ r) => numberOf(r.count), render: (/** @type {any} */ r) => count(numberOf(r.count)) },
+      { id: "context", title: "In", width: "6rem", value: (/** @type {any} */ r) => textOf(r.context) },
+      { id: "count", title: "Times", align: "right", width: "5.5rem", value: (/** @type {any} */ r) => numberOf(r.count), render: (/** @type {any} */ r) => count(numberOf(r.count)) },
     ]} />`}<//>`}<//>`;
 }
 
@@ -116,7 +116,7 @@ function Functions() {
     const shown = libraries.find((library) => nameId(library.library_name) === open);
     return html`<${Table} label="Libraries" rows=${libraries} rowKey=${(/** @type {any} */ l) => nameId(l.library_name)} selected=${open} onOpen=${(/** @type {any} */ l) => setOpen(nameId(l.library_name))} maxRows=${6} empty="No library is loaded." columns=${[
         { id: "name", title: "Library", value: (/** @type {any} */ l) => l.library_name, render: (/** @type {any} */ l) => html`<${Name} name=${l.library_name} />` },
-        { id: "engine", title: "Engine", width: "5rem", render: (/** @type {any} */ l) => textOf(l.engine) },
+        { id: "engine", title: "Engine", width: "7rem", render: (/** @type {any} */ l) => textOf(l.engine) },
         { id: "functions", title: "Functions", width: "minmax(9rem, 3fr)", render: (/** @type {any} */ l) => html`<${Name} name=${itemsOf(l.functions).map((f) => textOf(objectOf(f).name)).join(", ")} />` },
       ]} />${shown && html`<pre class="code" tabindex="0" aria-label="Code of the library">${textOf(shown.library_code)}</pre>`}`;
   }}<//>`;
