@@ -1,0 +1,359 @@
+/** Every view walked by role and name, as a person or a screen reader goes through it. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Client, eventually, openBrowser, openPage, Server, unlock, visit, VIEWS } from "./support.js";
+
+let server;
+let browser;
+let page;
+
+before(async () => {
+  server = await Server.start(["--maxmemory", "256mb"]);
+  const { client } = server;
+  for (let i = 0; i < 300; i += 1) await client.call("SET", `user:${i}`, `value ${i}`, "EX", 60 + i * 400);
+  for (let i = 0; i < 40; i += 1) await client.call("HSET", `order:${i}`, "state", "paid", "sum", i);
+  await client.call("SET", "big", "x".repeat(100_000));
+  for (let i = 0; i < 5; i += 1) await client.call("XADD", "events", `${i + 1}-0`, "n", i);
+  await client.call("XGROUP", "CREATE", "events", "workers", 0);
+  await client.call("XREADGROUP", "GROUP", "workers", "anna", "COUNT", 3, "STREAMS", "events", ">");
+  await client.call("XGROUP", "CREATECONSUMER", "events", "workers", "ben");
+  await client.call("ACL", "SETUSER", "reader", "on", ">secret", "~user:*", "+@read", "+ping");
+  await client.call("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('twice', function(keys, args) return 2 * args[1] end)");
+  browser = await openBrowser();
+  page = await openPage(browser, server);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** A walk ends with nothing wrong. @param {string} name @param {() => Promise<void>} steps */
+function walk(name, steps) {
+  test(name, async () => {
+    await steps();
+    assert.deepEqual(await page.wrongs(), []);
+  });
+}
+
+const tile = (name) => page.getByRole("region", { name });
+const button = (name) => page.getByRole("button", { name });
+
+describe("the frame", () => {
+  walk("the page opens without a form for a default user without a password", async () => {
+    await visit(page, "overview");
+    assert.equal(await page.title(), `Overview – russet 127.0.0.1:${server.consolePort}`);
+  });
+  walk("each view has a link in the navigation, a heading and a title", async () => {
+    const links = page.getByRole("navigation", { name: "Views" }).getByRole("link");
+    assert.equal(await links.count(), VIEWS.length);
+    for (let i = 0; i < VIEWS.length; i += 1) {
+      const name = await links.nth(i).textContent();
+      await links.nth(i).click();
+      await page.getByRole("heading", { level: 1 }).first().waitFor();
+      await page.waitForFunction((title) => document.title.startsWith(title), name);
+      assert.equal(await page.getByRole("link", { name, exact: true }).getAttribute("aria-current"), "page");
+    }
+  });
+  walk("g and a letter go to a view", async () => {
+    await visit(page, "overview");
+    await page.keyboard.press("g");
+    await page.keyboard.press("c");
+    await page.getByRole("heading", { name: "Clients", level: 1 }).waitFor();
+  });
+  walk("the palette finds a view", async () => {
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Go to a view or a key" }).fill("durab");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Durability", level: 1 }).waitFor();
+  });
+  walk("? lists the keys, Escape closes the list", async () => {
+    await page.keyboard.press("?");
+    const help = page.getByRole("dialog", { name: "Keyboard" });
+    await help.waitFor();
+    await page.keyboard.press("Escape");
+    await help.waitFor({ state: "detached" });
+  });
+  walk("the colours change and stay", async () => {
+    await button(/^Colours: system/).click();
+    await button(/^Colours: light/).click();
+    assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
+    await page.reload();
+    await button(/^Colours: dark/).click();
+    assert.equal(await page.locator("html").getAttribute("data-theme"), "system");
+  });
+  walk("the lock opens after a question, and closes", async () => {
+    await unlock(page);
+    const lock = page.getByRole("switch", { name: "Allow changes" });
+    await lock.click();
+    await page.getByRole("switch", { name: "Allow changes", checked: false }).waitFor();
+  });
+  walk("another database stays chosen from view to view", async () => {
+    await visit(page, "memory");
+    await page.getByRole("combobox", { name: "db" }).selectOption("3");
+    await page.getByRole("link", { name: "Clients", exact: true }).click();
+    await page.getByRole("heading", { name: "Clients", level: 1 }).waitFor();
+    assert.match(page.url(), /db=3/);
+    await visit(page, "memory");
+  });
+});
+
+describe("Memory", () => {
+  walk("lines add up to the used memory", async () => {
+    await visit(page, "memory");
+    const rows = tile("Where it goes").getByRole("table").getByRole("row");
+    await rows.nth(3).waitFor();
+    const titles = await tile("Where it goes").locator("td[title$=bytes]").evaluateAll((cells) => cells.map((cell) => Number(cell.title.replace(/[^\d-]/g, ""))));
+    assert.equal(titles.slice(0, -1).reduce((sum, n) => sum + n, 0), titles.at(-1));
+  });
+  walk("the fill names the limit", async () => {
+    await tile("How full").getByText("256 MiB", { exact: true }).waitFor();
+  });
+  walk("the sample knows the types", async () => {
+    for (const type of ["string", "hash", "stream"]) await tile("Types").getByRole("cell", { name: type, exact: true }).waitFor();
+  });
+  walk("the calendar counts every key", async () => {
+    const counts = await tile("What expires when").locator("tbody td:nth-of-type(1)").allTextContents();
+    assert.equal(counts.reduce((sum, text) => sum + Number(text.replace(",", "")), 0), 342);
+  });
+  walk("the largest key comes first and leads to it", async () => {
+    const first = tile("Largest keys").getByRole("link").first();
+    assert.equal(await first.textContent(), "big");
+    assert.match(await first.getAttribute("href"), /^#\/keys\/big/);
+  });
+  walk("prefixes are switched on once the lock is open", async () => {
+    assert.equal(await button("Count by prefix").getAttribute("aria-disabled"), "true");
+    await unlock(page);
+    await button("Count by prefix").click();
+    const row = tile("Prefixes").getByRole("row", { name: /^user:/ });
+    await row.waitFor();
+    await eventually(async () => assert.match(await row.textContent(), /^user:300/));
+  });
+});
+
+describe("Activity", () => {
+  walk("a slow command is in the log", async () => {
+    await server.client.call("CONFIG", "SET", "commandlog-execution-slower-than", 0);
+    await server.client.call("GET", "user:7");
+    await server.client.call("CONFIG", "SET", "commandlog-execution-slower-than", 10000);
+    await visit(page, "activity");
+    await tile("Slow and large").getByRole("row", { name: /GET user:7/ }).waitFor();
+  });
+  walk("the log is chosen by a link", async () => {
+    await page.getByRole("combobox", { name: "Log" }).selectOption("large-reply");
+    await page.waitForURL(/log=large-reply/);
+  });
+  walk("the log is emptied after a question", async () => {
+    await visit(page, "activity");
+    await unlock(page);
+    await tile("Slow and large").getByRole("button", { name: "Empty" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Empty" }).click();
+    await page.getByText("The log is empty.").first().waitFor();
+    assert.deepEqual(await server.client.call("COMMANDLOG", "GET", 10, "slow"), []);
+  });
+  walk("latency has a row for each command", async () => {
+    await tile("Latency by command").getByRole("row", { name: /^SET / }).waitFor();
+  });
+  walk("errors are counted by kind", async () => {
+    await assert.rejects(server.client.call("HGET", "big", "field"), /WRONGTYPE/);
+    await tile("Errors by kind").getByRole("row", { name: /WRONGTYPE/ }).waitFor();
+  });
+  walk("a run of HOTKEYS names the key that costs", async () => {
+    await button("Find hot keys").click();
+    await tile("Hot keys").getByRole("button", { name: "Stop" }).waitFor();
+    for (let i = 0; i < 200; i += 1) await server.client.call("GET", "big");
+    await tile("Hot keys").getByRole("link", { name: "big" }).first().waitFor();
+    await tile("Hot keys").getByRole("button", { name: "Stop" }).click();
+    await button("Find hot keys").waitFor();
+  });
+  walk("MONITOR shows what the filter lets pass", async () => {
+    const watch = tile("Watch commands");
+    await watch.getByRole("textbox", { name: "Key pattern" }).fill("user:1*");
+    await watch.getByRole("button", { name: "Watch for a minute" }).click();
+    await watch.getByText("Watching").waitFor();
+    await eventually(async () => {
+      await server.client.call("GET", "user:2");
+      await server.client.call("GET", "user:11");
+      assert.ok((await watch.getByRole("row", { name: /GET user:11/ }).count()) > 0);
+    });
+    assert.equal(await watch.getByRole("row", { name: /GET user:2 / }).count(), 0);
+    await watch.getByRole("button", { name: "Stop" }).click();
+  });
+});
+
+describe("Clients", () => {
+  walk("the table has the console itself", async () => {
+    await visit(page, "clients");
+    await page.getByRole("row", { name: /russet-console/ }).first().waitFor();
+  });
+  walk("groups by user lead to their clients", async () => {
+    await page.getByRole("combobox", { name: "By" }).selectOption("user");
+    await page.getByRole("link", { name: "default" }).click();
+    await page.waitForURL(/is=default/);
+    await page.getByRole("link", { name: "All groups" }).click();
+    await page.getByRole("table", { name: "Clients by user" }).waitFor();
+  });
+  walk("a filter shows who is hit before they are cut off", async () => {
+    const victim = await Client.connect(server.port);
+    await victim.call("CLIENT", "SETNAME", "victim");
+    const closed = new Promise((resolve) => victim.socket.once("close", resolve));
+    await visit(page, "clients");
+    await unlock(page);
+    await button("End clients…").click();
+    const dialog = page.getByRole("dialog", { name: "End clients" });
+    await dialog.getByText("Fill in one field at least.").waitFor();
+    await dialog.getByRole("textbox", { name: "Name contains" }).fill("victim");
+    await dialog.getByText("1 connection would be cut.").waitFor();
+    await dialog.getByRole("button", { name: "End 1 client" }).click();
+    await page.getByText("1 client ended.").waitFor();
+    await closed;
+  });
+});
+
+describe("Messages", () => {
+  walk("a channel is in the list with its subscribers", async () => {
+    const listener = await Client.connect(server.port);
+    await listener.call("SUBSCRIBE", "news");
+    await visit(page, "messages");
+    await tile("Channels").getByRole("row", { name: "news 1" }).waitFor();
+    listener.close();
+  });
+  walk("a message that is published arrives in the live view", async () => {
+    await visit(page, "messages?channel=news");
+    await tile("Live").getByText("listening").waitFor();
+    await unlock(page);
+    await tile("Publish").getByRole("textbox", { name: "Channel" }).fill("news");
+    await tile("Publish").getByRole("textbox", { name: "Message" }).fill("good morning");
+    await eventually(async () => {
+      await tile("Publish").getByRole("button", { name: "Publish" }).click();
+      assert.ok((await tile("Live").getByRole("row", { name: /good morning/ }).count()) > 0);
+    });
+    await tile("Live").getByRole("button", { name: "Stop" }).click();
+  });
+  walk("each stream's groups have lag and pending entries", async () => {
+    await visit(page, "messages");
+    await page.getByRole("row", { name: /^events workers 2 3 / }).waitFor();
+  });
+  walk("a group opens with its consumers and pending entries", async () => {
+    await page.getByRole("row", { name: /^events workers/ }).click();
+    await tile("Consumers").getByRole("row", { name: /^anna 3/ }).waitFor();
+    assert.equal(await page.getByRole("grid", { name: "Pending entries" }).getByRole("row").count(), 4);
+  });
+  walk("an entry is claimed for another consumer", async () => {
+    await page.getByRole("grid", { name: "Pending entries" }).getByRole("row", { name: /^1-0/ }).click();
+    await page.getByRole("combobox", { name: "Claim for" }).selectOption({ label: "ben" });
+    await button("Claim").click();
+    await page.getByRole("row", { name: /^1-0 ben/ }).waitFor();
+  });
+  walk("an entry is acknowledged after a question", async () => {
+    await page.getByRole("grid", { name: "Pending entries" }).getByRole("row", { name: /^2-0/ }).click();
+    await button("Acknowledge").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Acknowledge" }).click();
+    await page.getByText("2-0 is acknowledged.").waitFor();
+    const [pending] = await server.client.call("XPENDING", "events", "workers");
+    assert.equal(pending, 2);
+  });
+});
+
+describe("Durability", () => {
+  walk("the page says what a power cut would cost", async () => {
+    await visit(page, "durability");
+    await tile("A power cut now").getByText(/would be lost/).waitFor();
+  });
+  walk("a backup is created, listed and dropped", async () => {
+    await unlock(page);
+    await page.getByRole("textbox", { name: "Name" }).fill("nightly");
+    await button("Create a backup").click();
+    await page.getByRole("row", { name: /^nightly aof/ }).waitFor();
+    await button("Drop nightly").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Drop" }).click();
+    await page.getByText("No backup here yet.").waitFor();
+    assert.deepEqual(await server.client.call("BACKUP", "LIST"), []);
+  });
+  walk("a snapshot is saved", async () => {
+    await button("Save a snapshot").click();
+    await page.getByText("The snapshot is being written.").waitFor();
+  });
+  walk("the commands that restore a moment have it and the server's folder", async () => {
+    await page.getByRole("textbox", { name: "Until (UTC)" }).fill("2026-01-31T12:00:00Z");
+    const steps = await tile("Restore to a moment").locator("pre").textContent();
+    assert.match(steps, /--until 2026-01-31T12:00:00Z/);
+    assert.ok(steps.includes(server.folder));
+  });
+  walk("a replica is listed with what it lacks", async () => {
+    const replica = await Server.start(["--replicaof", "127.0.0.1", String(server.port)]);
+    try {
+      await page.getByRole("table", { name: "Replicas" }).getByRole("row", { name: new RegExp(`127.0.0.1:${replica.port} online`) }).waitFor({ timeout: 15_000 });
+    } finally {
+      await replica.stop();
+    }
+  });
+});
+
+describe("Settings", () => {
+  walk("every directive is there", async () => {
+    await visit(page, "settings");
+    const directives = await server.client.call("CONFIG", "GET", "*");
+    await page.getByText(`${directives.length / 2} of ${directives.length / 2} directives`).waitFor();
+  });
+  walk("the filter finds by name and is in the link", async () => {
+    await page.getByRole("searchbox", { name: "Filter" }).fill("maxmemory-policy");
+    await page.getByRole("row", { name: /^maxmemory-policy noeviction/ }).waitFor();
+    assert.match(page.url(), /q=maxmemory-policy/);
+  });
+  walk("a directive is set, and the old value is one button away", async () => {
+    await page.getByRole("row", { name: /^maxmemory-policy/ }).click();
+    await unlock(page);
+    const field = page.getByRole("textbox", { name: "New value of maxmemory-policy" });
+    await field.fill("allkeys-lru");
+    await button("Set").click();
+    await page.getByText("maxmemory-policy is set.").waitFor();
+    assert.equal(String((await server.client.call("CONFIG", "GET", "maxmemory-policy"))[1]), "allkeys-lru");
+    await button("Undo").click();
+    await eventually(async () => assert.equal(String((await server.client.call("CONFIG", "GET", "maxmemory-policy"))[1]), "noeviction"));
+  });
+  walk("a refused value is reported in the server's words", async () => {
+    await page.getByRole("textbox", { name: "New value of maxmemory-policy" }).fill("none-such");
+    await button("Set").click();
+    await page.getByText(/CONFIG SET failed/).waitFor();
+  });
+});
+
+describe("Users and code", () => {
+  walk("users are described in words", async () => {
+    await visit(page, "users");
+    await page.getByRole("row", { name: /^reader with its password all of @read, PING user:\*/ }).waitFor();
+    await page.getByRole("row", { name: /^reader/ }).click();
+    await page.getByText("Logs in with its password.").waitFor();
+  });
+  walk("ACL DRYRUN answers yes and no", async () => {
+    await page.getByRole("combobox", { name: "User" }).selectOption({ label: "reader" });
+    await button("May they?").click();
+    await page.getByText("Yes: reader may run this.").waitFor();
+    await page.getByRole("textbox", { name: "Command" }).fill("SET user:1 x");
+    await button("May they?").click();
+    await page.getByText(/^No: .*permission/).waitFor();
+  });
+  walk("a refused login is in the log, which can be emptied", async () => {
+    await assert.rejects(server.client.call("AUTH", "reader", "wrong"), /WRONGPASS/);
+    await visit(page, "users");
+    await tile("Refused").getByRole("row", { name: /reader auth/ }).waitFor();
+    await unlock(page);
+    await tile("Refused").getByRole("button", { name: "Empty" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Empty" }).click();
+    await tile("Refused").getByText("No login or command was refused.").waitFor();
+  });
+  walk("a library shows its functions and its code", async () => {
+    await page.getByRole("row", { name: /^lib LUA twice/ }).click();
+    await page.getByText("redis.register_function").waitFor();
+  });
+  walk("a script that runs is named and can be ended", async () => {
+    const busy = await Client.connect(server.port);
+    await server.client.call("CONFIG", "SET", "busy-reply-threshold", 100);
+    const script = busy.call("EVAL", "while true do end", 0).catch((error) => error.message);
+    await button("End the script").click({ timeout: 10_000 });
+    assert.match(await script, /killed/i);
+    busy.close();
+  });
+});
