@@ -29,9 +29,11 @@ after(async () => {
   await server?.stop();
 });
 
-/** A walk ends with nothing wrong. @param {string} name @param {() => Promise<void>} steps */
+/** A walk begins without messages that lie over the page, and ends with nothing wrong. @param {string} name @param {() => Promise<void>} steps */
 function walk(name, steps) {
   test(name, async () => {
+    const messages = page.getByRole("button", { name: "Dismiss" });
+    while (await messages.count()) await messages.first().click();
     await steps();
     assert.deepEqual(await page.wrongs(), []);
   });
@@ -307,7 +309,7 @@ describe("Settings", () => {
     await unlock(page);
     const field = page.getByRole("textbox", { name: "New value of maxmemory-policy" });
     await field.fill("allkeys-lru");
-    await button("Set").click();
+    await page.getByRole("button", { name: "Set", exact: true }).click();
     await page.getByText("maxmemory-policy is set.").waitFor();
     assert.equal(String((await server.client.call("CONFIG", "GET", "maxmemory-policy"))[1]), "allkeys-lru");
     await button("Undo").click();
@@ -315,7 +317,7 @@ describe("Settings", () => {
   });
   walk("a refused value is reported in the server's words", async () => {
     await page.getByRole("textbox", { name: "New value of maxmemory-policy" }).fill("none-such");
-    await button("Set").click();
+    await page.getByRole("button", { name: "Set", exact: true }).click();
     await page.getByText(/CONFIG SET failed/).waitFor();
   });
 });

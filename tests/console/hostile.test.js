@@ -1,0 +1,144 @@
+/**
+ * Every view with data made to break pages: names that are markup, control characters, bytes that are not UTF-8,
+ * names of a megabyte, numbers at the edges. Nothing becomes markup, leaves the host, or changes its bytes.
+ */
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { axeFindings, Client, openBrowser, openPage, Server, unlock, visit, VIEWS } from "./support.js";
+
+const MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script>';
+const NAMES = [
+  MARKUP,
+  "javascript:alert(3)",
+  "nul\0inside",
+  "new\nline",
+  "right\u202eto left\u2066",
+  "%00%ff/../..#?&",
+  "=1+1|cmd",
+  "\x1b[31mred",
+  "",
+  "💥é漢",
+  Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28]),
+  "x".repeat(1 << 20),
+];
+
+let server;
+let browser;
+let others;
+
+before(async () => {
+  server = await Server.start(["--prefix-stats", "yes", "--maxmemory", "1gb"]);
+  others = [];
+  await fill(server.client);
+  browser = await openBrowser();
+});
+
+after(async () => {
+  for (const other of others) other.close();
+  await browser?.close();
+  await server?.stop();
+});
+
+/** The names in every place a view shows. @param {Client} client */
+async function fill(client) {
+  for (const name of NAMES) {
+    await client.call("SET", name, name);
+    await client.call("HSET", "hash", name, name);
+    await client.call("SADD", "set", name);
+    await client.call("RPUSH", "list", name);
+    await client.call("XADD", "stream", "*", name, name);
+    await client.call("XGROUP", "CREATE", "stream", name, "0").catch(() => {});
+    await client.call("XREADGROUP", "GROUP", name, name, "COUNT", 1, "STREAMS", "stream", ">");
+    await client.call("FUNCTION", "LOAD", `#!lua name=l${NAMES.indexOf(name)}\n-- ${String(name).replace(/\n/g, " ").slice(0, 100)}\nredis.register_function('f${NAMES.indexOf(name)}', function() end)`);
+    await assert.rejects(client.call("AUTH", String(name).slice(0, 60) || "nobody", "wrong"));
+    // In the log of slow commands, and an error with the name in it.
+    await client.call("CONFIG", "SET", "commandlog-execution-slower-than", 0);
+    await client.call("GET", name);
+    await client.call("HGET", name, name).catch(() => {});
+    await client.call("CONFIG", "SET", "commandlog-execution-slower-than", 10000);
+    if (name.length < 1000) {
+      const other = await Client.connect(server.port);
+      others.push(other);
+      other.call("SUBSCRIBE", name);
+    }
+  }
+  for (const [i, score] of ["inf", "-inf", "-0", "9223372036854775807", "1e308"].entries()) await client.call("ZADD", "zset", score, `member ${i}`);
+  await client.call("SET", "edge", "9223372036854775807");
+  await client.call("SET", "json", '{"n": 248480010225057793, "n": 1.0, "z": -0}');
+  // Names of users and clients have no blanks and no control characters.
+  await client.call("ACL", "SETUSER", "<img/src=x/onerror=alert(4)>", "on", "nopass", "+@all", `~${MARKUP.replace(/ /g, "")}`);
+  const named = await Client.connect(server.port);
+  others.push(named);
+  await named.call("CLIENT", "SETNAME", "<img/src=x/onerror=alert(5)>");
+  await named.call("CLIENT", "SETINFO", "LIB-NAME", "<b>lib</b>");
+  await client.call("CONFIG", "SET", "proc-title-template", "<img src=x onerror=alert(6)> {title}");
+  await client.call("HOTKEYS", "START", "METRICS", 2, "CPU", "NET", "COUNT", 20);
+  for (const name of NAMES) for (let i = 0; i < 5; i += 1) await client.call("GET", name);
+}
+
+/** Elements that only data could have made. @param {import("playwright-core").Page} page */
+async function injected(page) {
+  return page.evaluate(() => [...document.querySelectorAll("img, iframe, object, embed, script:not([src]), [onerror], a[href^='javascript' i]")].map((element) => element.outerHTML.slice(0, 200)));
+}
+
+const LINKS = [...VIEWS, `keys/${encodeURIComponent(MARKUP)}`, "keys/%FF%FE%00%C3%28", "keys/nul%00inside", "keys/hash", "keys/set", "keys/list", "keys/zset", "keys/stream", "keys/json", "keys/edge",
+  `messages/stream/${encodeURIComponent(MARKUP)}`, `clients?by=name`, "clients?by=library", "settings/proc-title-template", `users/${encodeURIComponent("<img/src=x/onerror=alert(4)>")}`, "activity?log=large-request",
+  `${encodeURIComponent(MARKUP)}`, `memory?db=${encodeURIComponent(MARKUP)}`, `clients?by=${encodeURIComponent(MARKUP)}&is=${encodeURIComponent(MARKUP)}`];
+
+describe("no data becomes markup or leaves the host", () => {
+  for (const link of LINKS) {
+    test(`#/${link.slice(0, 60)}`, async () => {
+      const page = await openPage(browser, server);
+      await visit(page, link);
+      await page.waitForTimeout(400);
+      assert.deepEqual(await injected(page), []);
+      assert.deepEqual(await page.wrongs(), []);
+      await page.context().close();
+    });
+  }
+
+  test("names show their hidden characters", async () => {
+    const page = await openPage(browser, server);
+    await visit(page, "messages");
+    const channels = page.getByRole("region", { name: "Channels" });
+    for (const text of ["nul\\x00inside", "new\\nline", "right\\u202eto left\\u2066", "\\xff\\xfe\\x00\\xc3("]) await channels.getByText(text, { exact: true }).waitFor();
+    await page.context().close();
+  });
+
+  test("messages and commands of the stream", async () => {
+    const page = await openPage(browser, server);
+    await visit(page, "messages?channel=h");
+    await page.getByText("listening").waitFor();
+    for (const name of NAMES) await server.client.call("PUBLISH", "h", name);
+    await page.getByRole("table", { name: "Messages" }).getByText("nul\\x00inside").waitFor();
+    assert.deepEqual(await injected(page), []);
+    await unlock(page);
+    await visit(page, "activity");
+    await page.getByRole("button", { name: "Watch for a minute" }).click();
+    await page.getByText("Watching").waitFor();
+    await page.waitForTimeout(300);
+    for (const name of NAMES) await server.client.call("GET", name);
+    await page.getByRole("table", { name: "Commands" }).getByRole("row", { name: /GET.*nul/ }).first().waitFor();
+    assert.deepEqual(await injected(page), []);
+    assert.deepEqual(await page.wrongs(), []);
+    await page.context().close();
+  });
+});
+
+describe("axe finds nothing", () => {
+  for (const options of [{ scheme: "light" }, { scheme: "dark" }, { scheme: "light", width: 320, height: 640 }]) {
+    const look = options.width ? "at 320 pixels" : options.scheme;
+    for (const view of [...VIEWS, "messages/stream/javascript%3Aalert(3)", "settings/maxmemory"]) {
+      test(`${view}, ${look}`, async () => {
+        const page = await openPage(browser, server, options);
+        await visit(page, view);
+        await page.waitForTimeout(500);
+        assert.deepEqual(await axeFindings(page), []);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.equal(wide, 0, "the page scrolls sideways");
+        await page.context().close();
+      });
+    }
+  }
+});
