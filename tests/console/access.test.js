@@ -12,7 +12,7 @@ before(async () => {
   const { client } = server;
   await client.call("SET", "user:1", "x");
   await client.call("ACL", "SETUSER", "poor", "on", ">secret", "~user:*", "+get", "+ping");
-  await client.call("ACL", "SETUSER", "default", ">other", "-nopass");
+  await client.call("ACL", "SETUSER", "default", "resetpass", ">other");
   browser = await openBrowser();
 });
 

@@ -87,27 +87,28 @@ const LINKS = [...VIEWS, `keys/${encodeURIComponent(MARKUP)}`, "keys/%FF%FE%00%C
   `${encodeURIComponent(MARKUP)}`, `memory?db=${encodeURIComponent(MARKUP)}`, `clients?by=${encodeURIComponent(MARKUP)}&is=${encodeURIComponent(MARKUP)}`];
 
 describe("no data becomes markup or leaves the host", () => {
+  let page;
+  before(async () => {
+    page = await openPage(browser, server);
+  });
+  after(() => page.context().close());
+
   for (const link of LINKS) {
     test(`#/${link.slice(0, 60)}`, async () => {
-      const page = await openPage(browser, server);
       await visit(page, link);
-      await page.waitForTimeout(400);
+      await page.waitForTimeout(250);
       assert.deepEqual(await injected(page), []);
       assert.deepEqual(await page.wrongs(), []);
-      await page.context().close();
     });
   }
 
   test("names show their hidden characters", async () => {
-    const page = await openPage(browser, server);
     await visit(page, "messages");
     const channels = page.getByRole("region", { name: "Channels" });
     for (const text of ["nul\\x00inside", "new\\nline", "right\\u202eto left\\u2066", "\\xff\\xfe\\x00\\xc3("]) await channels.getByText(text, { exact: true }).waitFor();
-    await page.context().close();
   });
 
   test("messages and commands of the stream", async () => {
-    const page = await openPage(browser, server);
     await visit(page, "messages?channel=h");
     await page.getByText("listening").waitFor();
     for (const name of NAMES) await server.client.call("PUBLISH", "h", name);
@@ -122,23 +123,27 @@ describe("no data becomes markup or leaves the host", () => {
     await page.getByRole("table", { name: "Commands" }).getByRole("row", { name: /GET.*nul/ }).first().waitFor();
     assert.deepEqual(await injected(page), []);
     assert.deepEqual(await page.wrongs(), []);
-    await page.context().close();
   });
 });
 
 describe("axe finds nothing", () => {
   for (const options of [{ scheme: "light" }, { scheme: "dark" }, { scheme: "light", width: 320, height: 640 }]) {
-    const look = options.width ? "at 320 pixels" : options.scheme;
-    for (const view of [...VIEWS, "messages/stream/javascript%3Aalert(3)", "settings/maxmemory"]) {
-      test(`${view}, ${look}`, async () => {
-        const page = await openPage(browser, server, options);
+    describe(options.width ? "at 320 pixels" : options.scheme, () => {
+      let page;
+      before(async () => {
+        page = await openPage(browser, server, options);
+      });
+      after(() => page.context().close());
+
+      for (const view of [...VIEWS, "messages/stream/javascript%3Aalert(3)", "settings/maxmemory"]) {
+      test(view, async () => {
         await visit(page, view);
-        await page.waitForTimeout(500);
+        await page.waitForTimeout(250);
         assert.deepEqual(await axeFindings(page), []);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.equal(wide, 0, "the page scrolls sideways");
-        await page.context().close();
       });
     }
+    });
   }
 });

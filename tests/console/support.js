@@ -159,7 +159,7 @@ export async function openPage(browser, server, { scheme = "light", width = 1280
 /** Opens a view by its link and waits for its heading. @param {string} route "memory", "keys/user%3A1" */
 export async function visit(page, route) {
   await page.goto(`${page.server.url}#/${route}`);
-  await page.getByRole("heading", { level: 1 }).first().waitFor();
+  await page.getByRole("main").getByRole("heading", { level: 1 }).first().waitFor();
 }
 
 /** Opens the lock of the session. */
