@@ -100,7 +100,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
   const minWidth = `calc(${columns.map(({ width }) => /^minmax\(([^,]+),/.exec(width ?? "minmax(6rem,")?.[1] ?? width).join(" + ")})`;
   const clickable = Boolean(onOpen || onSelect);
 
-  return html`<div class=${`table${fill ? " fill" : ""}${clickable ? " pick" : ""}`} role=${clickable ? "grid" : "table"} aria-label=${label} aria-rowcount=${sorted.length + 1}
+  return html`<div class=${`table${fill ? " fill" : ""}${clickable ? " pick" : ""}`} role=${clickable ? "grid" : "table"} aria-label=${label} aria-rowcount=${sorted.length + 1} tabindex=${sorted.length === 0 ? 0 : null}
     ref=${box} onScroll=${measure} onKeyDown=${onKeyDown} style=${fill ? {} : { maxHeight: `${(maxRows + 1) * ROW + 2}px` }}>
     <div class="row head" role="row" aria-rowindex="1" style=${{ gridTemplateColumns, minWidth }}>
       ${columns.map(({ id, title, align, value }) => {

@@ -59,7 +59,7 @@ function Files() {
   return html`<${Loaded} load=${load}>${(/** @type {Record<string, string>} */ info) => {
     const saving = info.rdb_bgsave_in_progress === "1";
     const rewriting = info.aof_rewrite_in_progress === "1";
-    return html`<table class="plain"><caption class="unseen">Snapshot and append only file</caption><thead><tr><th scope="col"></th><th scope="col">Snapshot</th><th scope="col">Append only file</th></tr></thead><tbody>
+    return html`<table class="plain"><caption class="unseen">Snapshot and append only file</caption><thead><tr><th scope="col"><span class="unseen">State</span></th><th scope="col">Snapshot</th><th scope="col">Append only file</th></tr></thead><tbody>
         <tr><th scope="row">Now</th><td>${saving ? `saving, ${percent(Number(info.current_save_keys_processed) / Number(info.current_save_keys_total || 1), 0)}` : "at rest"}</td><td>${rewriting ? "rewriting" : info.aof_enabled === "1" ? "at rest" : "off"}</td></tr>
         <tr><th scope="row">Last took</th><td>${took(info.rdb_last_bgsave_time_sec)}</td><td>${took(info.aof_last_rewrite_time_sec)}</td></tr>
         <tr><th scope="row">Last ended</th><td>${status(info.rdb_last_bgsave_status)}</td><td>${status(info.aof_last_bgrewrite_status)}</td></tr>
