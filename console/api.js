@@ -1,6 +1,6 @@
 /** The daemon's API (docs/console.md): one POST a call, JSON both ways, URLs relative to the page. */
 
-import { argument, decode, encode } from "./resp.js";
+import { argument, decode, encode, lengthOf, RespError } from "./resp.js";
 import { FrameReader } from "./sse.js";
 
 /** @typedef {import("./resp.js").Name} Name */
@@ -17,6 +17,9 @@ import { FrameReader } from "./sse.js";
 
 /** Commands of one call; the daemon takes 512. */
 const MAX_COMMANDS = 512;
+
+/** Bytes of one call's commands as JSON; the daemon takes 1 MiB in all. */
+const MAX_BYTES = 1_000_000;
 
 /** An answer of HTTP that is not 200. */
 export class ApiError extends Error {
@@ -79,17 +82,43 @@ export async function batch(cmds, options = {}) {
   const { db = 0, atomic = false, conditions, signal } = options;
   /** @type {Batch} */
   const out = { replies: [], us: [] };
-  for (let at = 0; at < cmds.length; at += MAX_COMMANDS) {
-    const part = cmds.slice(at, at + MAX_COMMANDS);
-    /** @type {any} */
-    const body = { db, atomic, cmds: part.map((cmd) => cmd.map(argument)) };
-    if (conditions) body.if = conditions.map(([cmd, reply]) => [cmd.map(argument), encode(reply)]);
+  for (const part of partsOf(cmds.map((cmd) => cmd.map(argument)), atomic)) {
+    if (part.tooLong) {
+      out.replies.push(new RespError("CONSOLE a command of this page is longer than a request may be (1 MiB)"));
+      out.us.push(0);
+      continue;
+    }
+    const body = { db, atomic, cmds: part.cmds, ...(conditions && { if: conditions.map(([cmd, reply]) => [cmd.map(argument), encode(reply)]) }) };
     const answer = await (await post("command", body, signal)).json();
     if ("changed" in answer) return { ...out, changed: answer.changed, now: decode(answer.now) };
     out.replies.push(...answer.r.map(decode));
     out.us.push(...answer.us);
   }
   return out;
+}
+
+/**
+ * The calls that commands need: each within the daemon's limits of number and bytes; a transaction is one call.
+ * @param {(string | {b: string})[][]} cmds @param {boolean} whole @returns {{cmds: (string | {b: string})[][], tooLong?: boolean}[]}
+ */
+function partsOf(cmds, whole) {
+  if (whole) return [{ cmds }];
+  /** @type {{cmds: (string | {b: string})[][], tooLong?: boolean}[]} */
+  const parts = [];
+  let room = 0;
+  for (const cmd of cmds) {
+    const size = lengthOf(JSON.stringify(cmd)) + 1;
+    const last = parts.at(-1);
+    if (size > MAX_BYTES) parts.push({ cmds: [cmd], tooLong: true });
+    else if (!last || last.tooLong || last.cmds.length === MAX_COMMANDS || size > room) {
+      parts.push({ cmds: [cmd] });
+      room = MAX_BYTES - size;
+    } else {
+      last.cmds.push(cmd);
+      room -= size;
+    }
+  }
+  return parts;
 }
 
 /**
