@@ -103,7 +103,7 @@ export function Shell({ route, logout }) {
         <${Button} kind="quiet" icon="help" label="Keyboard help" onClick=${() => setOverlay("help")} />
       </div>
     </header>
-    <nav class=${`side${menu ? " shown" : ""}`} aria-label="Views">
+    <nav class=${`side${menu ? " shown" : ""}`} aria-label="Views" onKeyDown=${(/** @type {KeyboardEvent} */ e) => e.key === "Escape" && setMenu(false)}>
       <ul>${VIEWS.map(({ id, title, letter }) => html`<li key=${id}><a href=${viewLink(id, db)} aria-current=${id === view.id ? "page" : null} title=${`g ${letter}`}><${Icon} name=${id} /><span>${title}</span></a></li>`)}</ul>
       <div class="side-end">
         <${Button} kind="quiet" icon="theme" onClick=${() => setTheme(nextTheme)} label=${`${SCHEMES[theme]} colours; switch to ${SCHEMES[nextTheme]}`}>${SCHEMES[theme]}<//>
