@@ -28,7 +28,8 @@ impl Directive {
 /// The directive that a line sets, or shows in a comment.
 fn set_by(line: &str) -> Option<&'static Directive> {
     let word = line.trim_start_matches("# ").split_whitespace().next()?;
-    find(word.as_bytes())
+    // A sentence may begin with such a word.
+    find(word.as_bytes()).filter(|directive| directive.names().any(|name| name == word))
 }
 
 /// All comments by the directives below them. O(bytes of the example).

@@ -336,10 +336,8 @@ mod tests {
             assert!(told.contains(part), "{part}: {told}");
         }
         assert!(!t.run("CONFIG DOCS requirepass").contains("secret"));
-        assert!(
-            t.run("CONFIG DOCS hz")
-                .contains("$3\r\nmax\r\n$3\r\n500\r\n")
-        );
+        let bounds = "$3\r\nmin\r\n$1\r\n0\r\n$3\r\nmax\r\n$3\r\n100\r\n";
+        assert!(t.run("CONFIG DOCS busy-poll-usec").contains(bounds));
         let all = t.run("CONFIG DOCS");
         assert!(all.contains("console-port") && !all.contains("debug-context"));
     }
