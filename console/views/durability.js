@@ -88,7 +88,7 @@ function Backups() {
     const folder = await act(["BACKUP", "CREATE", ...(name ? [name] : [])], { after: load.reload });
     if (folder === undefined) return;
     setName("");
-    app.toast(`Sealed in ${textOf(folder)}: copy that folder away.`);
+    app.toast(folder === null ? "The backup is being made, and is listed when it is complete." : `Sealed in ${textOf(folder)}: copy that folder away.`);
   };
   return html`<form class="toolbar" onSubmit=${create}><${TextField} label="Name" value=${name} onInput=${setName} placeholder="the time" /><${Button} type="submit" kind="primary" why=${why}>Create a backup<//></form>
     <${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`<${Table} label="Backups" rows=${rows} rowKey=${(/** @type {any} */ r) => textOf(r.name)} maxRows=${6} empty="No backup here yet." columns=${[

@@ -70,15 +70,10 @@ function directiveOf(name, value, doc) {
     name, value, known: doc !== undefined, default: own, file,
     changed: own !== null && own !== value,
     differs: file !== null && file !== value,
-    fixed: facts.immutable === true || numberIsOne(facts.immutable),
-    meaning: textOf(facts.meaning ?? facts.summary ?? ""),
+    fixed: facts.mutable === false || facts.mutable === 0,
+    meaning: textOf(facts.summary ?? ""),
     kind: textOf(facts.type ?? ""),
   };
-}
-
-/** @param {any} value */
-function numberIsOne(value) {
-  return value === 1 || value === "1" || value === "yes";
 }
 
 /** @param {Directive[]} all @param {string} filter @param {string} show */

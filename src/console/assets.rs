@@ -23,8 +23,8 @@ pub fn find(name: &str) -> Option<&'static File> {
 mod tests {
     use super::*;
 
-    /// What a browser loads at most, if it opens every view.
-    const GZIP_BYTES_MAX: usize = 120 * 1000;
+    /// What a browser loads at most, if it opens every view; 27,000 bytes of it are vendored.
+    const GZIP_BYTES_MAX: usize = 132 * 1000;
 
     #[test]
     fn all_files_together_are_small() {

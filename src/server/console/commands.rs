@@ -242,7 +242,8 @@ impl Engine {
         session.client.traffic.bytes_in += args.args().bytes() as u64;
         session.client.traffic.last_active_ms = now_ms;
         let outcome = self.dispatch(session, row, args.args(), &[]);
-        if session.client.flags.contains(ClientFlags::BLOCKED) {
+        let waited = session.client.flags.contains(ClientFlags::BLOCKED);
+        if waited {
             // No command of a session may wait, as none in MULTI may.
             self.server
                 .stop_waiting(&mut self.keyspace, &mut session.client);
@@ -260,7 +261,10 @@ impl Engine {
         }
         session.client.traffic.bytes_out += reply.len() as u64;
         let before = out.len();
-        if is_full {
+        if waited && reply.is_empty() {
+            // What it has begun goes on: a backup is listed when it is complete.
+            out.extend_from_slice(b"null");
+        } else if is_full {
             out.extend_from_slice(TOO_LARGE);
         } else if json::write_reply(&reply, out).is_err() {
             out.truncate(before);
