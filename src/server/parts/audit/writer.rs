@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::line;
-use crate::base::{clock, sys};
+use crate::base::{clock, sys, threads};
 use crate::config::{SyslogFacility, system_text};
 use crate::server::log;
 
@@ -77,9 +77,7 @@ impl Writer {
         let (queue, lines) = sync_channel(QUEUE_LINES);
         let shared = Arc::new(Shared::default());
         let its = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("audit".into())
-            .spawn(move || run(target, &lines, &its))?;
+        let thread = threads::start("audit", move || run(target, &lines, &its))?;
         Ok(Writer {
             queue: Some(queue),
             shared,
