@@ -21,8 +21,9 @@ const STEP_MS: u64 = 30_000;
 /// The last read of one command's histogram.
 #[derive(Clone, Debug, Default)]
 pub(in crate::server) struct Found {
-    /// Calls at that time.
+    /// Calls at that time, and the ticks of the cycle counter that they took.
     pub(in crate::server) calls: u64,
+    pub(in crate::server) ticks: u64,
     /// Microseconds, in the order of `latency-tracking-info-percentiles`; of the last minute.
     pub(in crate::server) micros: SmallVec<[f64; 4]>,
     /// `(microseconds, calls that took no longer)`, since the start.
@@ -74,6 +75,7 @@ impl Percentiles {
             }
             looks += 1;
             found.read(histogram, percents, now_ms);
+            found.ticks = stats.ticks;
         }
     }
 }

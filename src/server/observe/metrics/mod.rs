@@ -114,15 +114,15 @@ impl Engine {
             self.server.diagnostics.metrics.figures.refused += 1;
             return http::refuse(http::UNAUTHORIZED);
         }
-        let text = self.metrics_text();
+        let text = self.metrics_text(request.wants_open_metrics);
         match request.wants_open_metrics {
             true => http::answer(http::OK, OPEN_METRICS, &text, request.is_head),
             false => http::answer(http::OK, PROMETHEUS, &prometheus(&text), request.is_head),
         }
     }
 
-    /// All metrics as OpenMetrics text.
-    fn metrics_text(&mut self) -> String {
+    /// All metrics as OpenMetrics text, or what becomes Prometheus's text with few changes.
+    fn metrics_text(&mut self, is_open_metrics: bool) -> String {
         let began = std::time::Instant::now();
         let Engine {
             server, keyspace, ..
@@ -141,7 +141,7 @@ impl Engine {
             sentinel::add(&driver.core, &mut families);
         }
         let mut text = open_metrics(families, server.diagnostics.metrics.text_bytes + 1024);
-        percentiles.write(server, &mut text);
+        percentiles.write(server, is_open_metrics, &mut text);
         server.diagnostics.metrics.percentiles = percentiles;
         server.diagnostics.metrics.text_bytes = text.len();
         server.diagnostics.metrics.figures.last_micros = began.elapsed().as_micros() as u64;

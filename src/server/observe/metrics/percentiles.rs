@@ -10,68 +10,61 @@ use crate::server::parts::percentiles::Percentiles;
 use crate::server::state::Server;
 
 impl Percentiles {
-    /// Puts both before the end mark of OpenMetrics text.
-    pub(in crate::server) fn write(&self, server: &Server, to: &mut String) {
+    /// Puts both before the end mark, in either format. OpenMetrics allows no quantile above 1 in a summary: in it
+    /// the three names are families of type `unknown`.
+    pub(in crate::server) fn write(&self, server: &Server, is_open_metrics: bool, to: &mut String) {
         const END: &str = "# EOF\n";
         let has_end = to.ends_with(END);
-        to.truncate(to.len() - if has_end { END.len() } else { 0 });
-        let quantiles: Vec<String> = self
-            .percents
-            .iter()
+        if has_end {
+            to.truncate(to.len() - END.len());
+        }
+        let percents = self.percents.iter();
+        let quantiles: Vec<String> = percents
             .map(|&percent| percentile_text(percent).to_string())
             .collect();
-        let (mut summary, mut histogram) = (String::new(), String::new());
-        let rows = server.table.rows().iter().zip(&self.found);
-        let stats = &server.diagnostics.command_stats;
-        for ((row, found), stats) in rows.zip(stats) {
+        let [mut levels, mut sums, mut counts, mut histogram] = [const { String::new() }; 4];
+        for (row, found) in server.table.rows().iter().zip(&self.found) {
             let Some(&(_, calls)) = found.levels.last() else {
                 continue;
             };
-            let (cmd, sum) = (row.full_name, server.cycles.micros(stats.ticks));
-            let ends = |name| {
-                format!(
-                    "{name}_sum{{cmd=\"{cmd}\"}} {sum}\n{name}_count{{cmd=\"{cmd}\"}} {calls}\n"
-                )
-            };
+            let (cmd, sum) = (row.full_name, server.cycles.micros(found.ticks));
+            // Memory takes what is written, here and below.
             for (quantile, micros) in quantiles.iter().zip(&found.micros) {
-                // Memory takes what is written, here and below.
-                let _ = writeln!(
-                    summary,
-                    "{SUMMARY}{{cmd=\"{cmd}\",quantile=\"{quantile}\"}} {micros}"
-                );
+                let labels = format!("{{cmd=\"{cmd}\",quantile=\"{quantile}\"}}");
+                let _ = writeln!(levels, "{SUMMARY}{labels} {micros}");
             }
-            summary += &ends(SUMMARY);
-            let levels = found.levels.iter();
-            let levels = levels.map(|&(level, calls)| (level.to_string(), calls));
-            for (level, calls) in levels.chain([("+Inf".to_owned(), calls)]) {
-                let _ = writeln!(
-                    histogram,
-                    "{HISTOGRAM}_bucket{{cmd=\"{cmd}\",le=\"{level}\"}} {calls}"
-                );
+            let _ = writeln!(sums, "{SUMMARY}_sum{{cmd=\"{cmd}\"}} {sum}");
+            let _ = writeln!(counts, "{SUMMARY}_count{{cmd=\"{cmd}\"}} {calls}");
+            for &(level, calls) in &found.levels {
+                let labels = format!("{{cmd=\"{cmd}\",le=\"{level}\"}}");
+                let _ = writeln!(histogram, "{HISTOGRAM}_bucket{labels} {calls}");
             }
-            histogram += &ends(HISTOGRAM);
+            let labels = format!("{{cmd=\"{cmd}\",le=\"+Inf\"}}");
+            let _ = writeln!(histogram, "{HISTOGRAM}_bucket{labels} {calls}");
+            let _ = writeln!(histogram, "{HISTOGRAM}_sum{{cmd=\"{cmd}\"}} {sum}");
+            let _ = writeln!(histogram, "{HISTOGRAM}_count{{cmd=\"{cmd}\"}} {calls}");
         }
-        for (name, kind, help, text) in [
-            (
-                SUMMARY,
-                "summary",
-                "Microseconds that this per cent of the last minute's calls did not exceed",
-                summary,
-            ),
-            (
-                HISTOGRAM,
-                "histogram",
-                "Calls by their microseconds",
-                histogram,
-            ),
-        ] {
-            if !text.is_empty() {
-                let _ = write!(to, "# HELP {name} {help}\n# TYPE {name} {kind}\n{text}");
-            }
+        let help = "Microseconds that this per cent of the last minute's calls did not exceed";
+        if is_open_metrics {
+            family(to, SUMMARY, "unknown", help, &levels);
+            let (sum, count) = (format!("{SUMMARY}_sum"), format!("{SUMMARY}_count"));
+            family(to, &sum, "unknown", "Microseconds of all calls", &sums);
+            family(to, &count, "unknown", "Calls", &counts);
+        } else {
+            family(to, SUMMARY, "summary", help, &(levels + &sums + &counts));
         }
+        let help = "Calls by their microseconds";
+        family(to, HISTOGRAM, "histogram", help, &histogram);
         if has_end {
             to.push_str(END);
         }
+    }
+}
+
+/// A family of samples below its description, unless it is empty.
+fn family(to: &mut String, name: &str, kind: &str, help: &str, samples: &str) {
+    if !samples.is_empty() {
+        let _ = write!(to, "# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}");
     }
 }
 

@@ -149,7 +149,7 @@ fn a_scrape_reads_a_bounded_number_of_histograms_in_turn() {
     let commands = t.engine.server.diagnostics.command_stats.len();
     let mut shown = 0;
     for _ in 0..commands {
-        let text = t.engine.metrics_text();
+        let text = t.engine.metrics_text(true);
         let now = text.matches("quantile=\"50\"").count();
         assert!(now - shown <= 24, "{now} after {shown}");
         shown = now;
