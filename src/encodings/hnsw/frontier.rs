@@ -138,9 +138,14 @@ pub(super) struct Queues {
 
 impl Queues {
     pub(super) fn reset(&mut self, limit: usize) {
+        self.clear();
+        self.limit = limit;
+    }
+
+    /// Empties the queues; the limit stays.
+    pub(super) fn clear(&mut self) {
         self.candidates.clear();
         self.results.clear();
-        self.limit = limit;
     }
 
     pub(super) fn bytes(&self) -> usize {

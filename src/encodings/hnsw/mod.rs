@@ -140,6 +140,8 @@ pub struct Index {
     version: u32,
     /// The nodes added last, that a [`Placement`] planned before them can see them.
     recent: insert::Recent,
+    /// The nodes moved last, that a [`Scan`] finds them.
+    moves: remove::Moves,
 }
 
 impl Index {
@@ -158,6 +160,7 @@ impl Index {
             max_uid: 0,
             version: 0,
             recent: insert::Recent::default(),
+            moves: remove::Moves::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Removals: the neighbours of a removed node are linked with each other in its place.
 
+use std::collections::VecDeque;
+
 use super::frontier::Near;
 use super::search::{Descent, Progress, Scratch};
 use super::store::NONE;
@@ -7,6 +9,36 @@ use super::{EF_CONSTRUCTION, Index, NodeId};
 
 /// Neighbours that are mended together: their distances grow with the square.
 const GROUP: usize = 64;
+
+/// The nodes that [`Index::compact`] moved last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moves {
+    /// The version after the move, the old number and the new one; oldest first.
+    last: VecDeque<(u32, u32, u32)>,
+    /// The version of the newest move that is forgotten.
+    forgotten: Option<u32>,
+}
+
+impl Moves {
+    const KEPT: usize = 256;
+
+    fn note(&mut self, version: u32, old: u32, new: u32) {
+        if self.last.len() == Self::KEPT {
+            self.forgotten = self.last.pop_front().map(|(version, ..)| version);
+        }
+        self.last.push_back((version, old, new));
+    }
+
+    /// The moves after `version` as (old, new), oldest first; `None`: some of them are forgotten.
+    pub(super) fn since(&self, version: u32) -> Option<impl Iterator<Item = (u32, u32)>> {
+        let is_later = move |at: u32| at.wrapping_sub(version).cast_signed() > 0;
+        if self.forgotten.is_some_and(is_later) {
+            return None;
+        }
+        let later = self.last.iter().filter(move |(at, ..)| is_later(*at));
+        Some(later.map(|&(_, old, new)| (old, new)))
+    }
+}
 
 impl Index {
     /// Removes a node; its number may be given to another one. Returns its payload.
@@ -20,8 +52,8 @@ impl Index {
     }
 
     /// Gives up to `most` numbers back if most are free, with the memory of whole chunks. `moved` gets
-    /// the new number and the payload of each node that has another number now; a search under way
-    /// may miss such a node.
+    /// the new number and the payload of each node that has another number now; a [`super::Search`] under
+    /// way may miss such a node, a [`super::Scan`] does not.
     ///
     /// O(M^2) for each number. Four of them after each removal keep pace with removals.
     pub fn compact(&mut self, most: usize, mut moved: impl FnMut(NodeId, u64)) {
@@ -42,6 +74,7 @@ impl Index {
                 self.entry = new;
             }
             self.recent.rename(old, new);
+            self.moves.note(generation, old, new);
             moved(NodeId(new), self.store.payload(new));
         }
     }

@@ -432,6 +432,38 @@ impl Scan {
         }
     }
 
+    /// Results that were given other numbers get them. Numbers still to be looked at are met again. After
+    /// many moves the scan begins again: there are fewer nodes each time.
+    fn follow_moves(&mut self, index: &Index) {
+        let Some(moves) = index.moves.since(self.version) else {
+            self.best.clear();
+            self.end = index.store.slots();
+            return;
+        };
+        let moves: Vec<(u32, u32)> = moves.collect();
+        if moves.is_empty() {
+            return;
+        }
+        let end = self.end;
+        let moved = |near: Near| {
+            let mut id = near.id();
+            for &(old, new) in &moves {
+                if id == new {
+                    // It was removed, and another node has its number.
+                    return None;
+                }
+                if id == old {
+                    id = new;
+                }
+            }
+            match id == near.id() {
+                true => Some(near),
+                false => (id >= end).then(|| Near::new(near.distance(), id)),
+            }
+        };
+        self.best.revise(moved, moved);
+    }
+
     /// Goes on for about `budget` distances. `filter` gets payloads, and is only asked for nodes
     /// that would be results; `None`: all pass.
     pub fn step(
@@ -441,6 +473,7 @@ impl Scan {
         mut filter: Option<&mut dyn FnMut(u64) -> bool>,
     ) -> Progress {
         if self.version != index.version {
+            self.follow_moves(index);
             let (query, version) = (self.query.record(), self.version);
             let now = |near| revised(index, query, 0, version, near);
             self.best.revise(now, |near| {
