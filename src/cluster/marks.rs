@@ -44,12 +44,11 @@ impl Marks {
 }
 
 impl Cluster {
-    /// The marks of a full copy for a replica. `None`: no slot is open, or this is a node of Redis's kind, whose
-    /// replicas know of none.
+    /// The marks of a full copy for a replica, which may be none: then it forgets those that it has. `None`: this
+    /// is a node of Redis's kind, whose replicas know of none.
     pub(crate) fn open_slots_text(&self) -> Option<Vec<u8>> {
         let owners = &self.owners;
-        let is_open = !owners.importing.is_empty() || !owners.migrating.is_empty();
-        if !is_open || !self.is_valkey() {
+        if !self.is_valkey() {
             return None;
         }
         let mut text = Vec::new();

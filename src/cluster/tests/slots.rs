@@ -285,7 +285,7 @@ fn a_replica_takes_its_primarys_marks_and_leaves_out_unknown_nodes() {
     let other = &ids[1];
     let expected = format!("150<{other},151<{other},5>{other},");
     assert_eq!(String::from_utf8_lossy(&text), expected);
-    assert_eq!(net.nodes[2].core.open_slots_text(), None);
+    assert_eq!(net.nodes[2].core.open_slots_text(), Some(Vec::new()));
     let now = net.clocks();
     let replica = &mut net.nodes[2].core;
     replica.take_open_slots(now, &text);
@@ -296,9 +296,12 @@ fn a_replica_takes_its_primarys_marks_and_leaves_out_unknown_nodes() {
     assert_eq!(replica.open_slots_text(), Some(kept.clone()));
     replica.take_open_slots(now, b"5>");
     assert_eq!(replica.open_slots_text(), Some(kept));
+    // The primary has closed them all.
+    replica.take_open_slots(now, b"");
+    assert_eq!(replica.open_slots_text(), Some(Vec::new()));
     // A primary knows by itself what is open.
     net.nodes[1].core.take_open_slots(now, &text);
-    assert_eq!(net.nodes[1].core.open_slots_text(), None);
+    assert_eq!(net.nodes[1].core.open_slots_text(), Some(Vec::new()));
 }
 
 #[test]
