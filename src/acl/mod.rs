@@ -39,6 +39,7 @@ pub use commands::{CommandFacts, Commands};
 pub use file::parse_users;
 pub use file::{FileUsers, LoadError, parse_file, write_file};
 pub use log::{AclLog, Context, Event, LOG_SHOWN, Reason};
+pub use password::password_rule;
 pub use pattern::Pattern;
 pub use role::{Role, Roles, Terms};
 pub use rule::RulesError;

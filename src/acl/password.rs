@@ -43,6 +43,11 @@ impl Hash {
     }
 }
 
+/// The rule that gives a user this password, as ACL LIST shows it: `#` and the hash.
+pub fn password_rule(password: &[u8]) -> Vec<u8> {
+    format!("#{}", Hash::of(password).text()).into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

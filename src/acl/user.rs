@@ -173,6 +173,11 @@ impl User {
         self.is_on
     }
 
+    /// Whether it has no password, and needs one.
+    pub fn has_no_login(&self) -> bool {
+        self.passwords.is_empty() && !self.no_password
+    }
+
     /// Whether no password is needed.
     pub fn no_password(&self) -> bool {
         self.no_password

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::directive::{Directive, Flags};
 use super::refusal::system_text;
-use super::table::Config;
+use super::table::{Config, find};
 use super::words::Text;
 
 /// A longer file holds no password.
@@ -30,7 +30,32 @@ impl fmt::Debug for Given {
     }
 }
 
+/// The directives of secrets, and those that name a file of one.
+const SECRETS: [(&str, &str); 2] = [
+    ("requirepass", "requirepass-file"),
+    ("masterauth", "masterauth-file"),
+];
+
 impl Config {
+    /// Whether the value of the directive of this name is still the one that came from elsewhere.
+    pub(crate) fn is_given_from_elsewhere(&self, name: &str) -> bool {
+        find(name.as_bytes()).is_some_and(|directive| self.is_given(directive))
+    }
+
+    /// Whether the directive names a file whose secret CONFIG SET or another line has replaced.
+    pub(super) fn is_replaced_file(&self, name: &str) -> bool {
+        let mut secrets = SECRETS.iter();
+        let secret = secrets.find(|(_, by)| *by == name);
+        secret.is_some_and(|(secret, _)| !self.is_given_from_elsewhere(secret))
+    }
+
+    /// The files that secrets are read from.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
+        let files = [&self.requirepass_file, &self.masterauth_file].into_iter();
+        let named = files.filter(|file| !file.is_empty());
+        named.map(|file| place_of(file, self.dir.0.path()))
+    }
+
     /// Whether the directive's value is still the one that came from elsewhere.
     pub(super) fn is_given(&self, directive: &Directive) -> bool {
         let mut given = self.given.iter();
@@ -58,20 +83,11 @@ impl Config {
     ) -> Result<Vec<&'static str>, String> {
         let dir = self.dir.0.path().to_owned();
         let mut found = Vec::new();
-        for (name, by, file, secret) in [
-            (
-                "requirepass",
-                "requirepass-file",
-                &self.requirepass_file,
-                &mut self.requirepass,
-            ),
-            (
-                "masterauth",
-                "masterauth-file",
-                &self.masterauth_file,
-                &mut self.masterauth,
-            ),
-        ] {
+        let places = [
+            (&self.requirepass_file, &mut self.requirepass),
+            (&self.masterauth_file, &mut self.masterauth),
+        ];
+        for ((name, by), (file, secret)) in SECRETS.into_iter().zip(places) {
             if file.is_empty() {
                 continue;
             }

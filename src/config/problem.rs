@@ -133,6 +133,21 @@ impl Problem {
         }
     }
 
+    /// As [`Problem::report`], for a log: of a line only the first word, as the others may be secret.
+    pub fn report_without_values(&self) -> String {
+        match self {
+            Problem::Line { origin, reason } => {
+                let Origin {
+                    source, line, text, ..
+                } = origin;
+                let text = String::from_utf8_lossy(text);
+                let word = text.split_whitespace().next().unwrap_or_default();
+                format!("{source}:{line}: {reason}: '{word}'")
+            }
+            _ => self.report(),
+        }
+    }
+
     fn reason(&self) -> String {
         match self {
             Problem::Line { origin, reason } => {

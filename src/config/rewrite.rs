@@ -86,6 +86,7 @@ impl Config {
             }
             // A node of a cluster knows its primary from its own file.
             let is_unused = foreign.is_some_and(|f| f.unused.contains(&directive.name))
+                || self.is_replaced_file(directive.name)
                 || self.cluster_enabled && directive.name == "replicaof";
             let values = match directive.lines(self, &default) {
                 Lines::Values(_) if is_unused => Vec::new(),
@@ -315,7 +316,7 @@ pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     const TRIES: u32 = 100;
     let old = fs::metadata(path).ok();
-    // Until it has the old file's owner and mode, nobody else reads it: a password may be in it.
+    // Other users cannot read it until it has the old file's owner and mode: a password may be in it.
     let mode = if old.is_some() { 0o600 } else { 0o644 };
     let mut refused = io::Error::from(io::ErrorKind::AlreadyExists);
     for n in 0..TRIES {
@@ -340,14 +341,19 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     Err(refused)
 }
 
-/// Gives a new file the old one's owner, where that is permitted, and its mode, whatever the umask.
+/// Gives a new file the old one's owner and group, where that is permitted, and its mode, whatever the umask.
+/// A group that it cannot have gives no rights to the process's own.
 fn keep_access(file: &File, old: &Metadata) -> io::Result<()> {
     let new = file.metadata()?;
-    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        // Only root may; the mode then stands for the process's own user and group.
-        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+    let mut mode = old.mode() & 0o777;
+    if new.gid() != old.gid() && fchown(file, None, Some(old.gid())).is_err() {
+        mode &= !0o070;
     }
-    file.set_permissions(Permissions::from_mode(old.mode() & 0o777))
+    if new.uid() != old.uid() {
+        // Only root may.
+        let _ = fchown(file, Some(old.uid()), None);
+    }
+    file.set_permissions(Permissions::from_mode(mode))
 }
 
 fn write_whole(mut file: File, text: &[u8]) -> io::Result<()> {

@@ -4,12 +4,24 @@
 //! one value is refused. Directives that a running server cannot change are named. What CONFIG SET has
 //! changed meanwhile stays, unless the file changes it as well. Certificates are read again in any case.
 
-use crate::config::{Config, DIRECTIVES, Flags, Gate, Problem, load};
+use crate::config::{Config, DIRECTIVES, Flags, Gate, Problem, Sources, load};
 use crate::keyspace::Keyspace;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 
 impl Server {
+    /// What the configuration file says now; `None`: there is none, or it does not load. Options and standard
+    /// input are left out.
+    pub fn config_of_file(&self) -> Option<Config> {
+        let reload = self.identity.reload.as_ref()?;
+        let sources = Sources {
+            stdin: None,
+            options: None,
+            ..reload.sources.clone()
+        };
+        load(&sources).ok().map(|loaded| loaded.config)
+    }
+
     /// Reads the configuration again; the log says what came of it.
     pub(in crate::server) fn reload_config(&mut self, keyspace: &mut Keyspace) {
         let Some(mut reload) = self.identity.reload.take() else {
@@ -19,7 +31,10 @@ impl Server {
         tracing::info!("Received SIGHUP: the configuration is read again.");
         match load(&reload.sources) {
             Err(problems) => {
-                let reports: Vec<String> = problems.iter().map(Problem::report).collect();
+                let reports: Vec<String> = problems
+                    .iter()
+                    .map(Problem::report_without_values)
+                    .collect();
                 let why = reports.join("; ");
                 tracing::warn!("Configuration not reloaded, nothing is changed: {why}");
             }

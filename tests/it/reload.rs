@@ -117,6 +117,55 @@ fn passwords_come_from_files_and_are_shown_nowhere() {
     assert!(c.ask("CONFIG GET requirepass").contains("own"));
 }
 
+/// Regressions: CONFIG REWRITE left the line of a file beside the password that replaced it, which no start
+/// took; and it kept the hash of the file's password, which then won over the file.
+#[test]
+fn a_rewritten_file_starts_with_the_password_in_force() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = folder.path().join("password");
+    fs::write(&secret, "first").expect("written");
+    let config = folder.path().join("redis.conf");
+    let line = format!("requirepass-file {}\n", secret.display());
+    fs::write(&config, &line).expect("written");
+    let path = config.to_str().expect("UTF-8").to_owned();
+    let mut server = Daemon::start_with_file(&path, &[], folder);
+    let mut c = server.connect();
+    assert_eq!(c.ask("AUTH first"), "+OK\r\n");
+    assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
+    server.terminate();
+    fs::write(&secret, "second").expect("written");
+    server.restart();
+    let mut c = server.connect();
+    assert!(c.ask("AUTH first").starts_with("-WRONGPASS"));
+    assert_eq!(c.ask("AUTH second"), "+OK\r\n");
+    // The other rules of the default user stay.
+    assert_eq!(c.ask("ACL SETUSER default -flushall"), "+OK\r\n");
+    assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
+    server.terminate();
+    server.restart();
+    let mut c = server.connect();
+    assert!(c.ask("PING").starts_with("-NOAUTH"));
+    assert_eq!(c.ask("AUTH second"), "+OK\r\n");
+    assert!(c.ask("FLUSHALL").starts_with("-NOPERM"));
+    assert_eq!(c.ask("CONFIG SET requirepass third"), "+OK\r\n");
+    assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
+    let written = fs::read_to_string(&config).expect("a file");
+    assert!(!written.contains("requirepass-file"), "{written}");
+    server.terminate();
+    server.restart();
+    assert_eq!(server.connect().ask("AUTH third"), "+OK\r\n");
+}
+
+#[test]
+fn a_line_that_does_not_load_is_not_quoted_in_the_log() {
+    let (server, file) = with_file("maxmemory 100mb\n");
+    let log = reload(&server, &file, "requirepass my secret\n");
+    assert!(
+        log.contains("redis.conf:1: ") && !log.contains("secret"),
+        "{log}"
+    );
+}
+
 #[test]
 fn credentials_of_systemd_are_found_by_name() {
     let folder = tempfile::tempdir().expect("a folder");

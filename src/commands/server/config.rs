@@ -97,15 +97,7 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
     let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
     let server = &*call.server;
     let default = Config::default();
-    let in_file = server.identity.config_file.as_ref().and_then(|file| {
-        let sources = config::Sources {
-            file: Some(file.clone()),
-            is_sentinel: server.config.is_sentinel,
-            dialect: server.config.named_dialect,
-            ..config::Sources::default()
-        };
-        config::load(&sources).ok().map(|loaded| loaded.config)
-    });
+    let in_file = server.config_of_file();
     let matches = |d: &&config::Directive| match patterns.is_empty() {
         true => !d.flags.contains(config::Flags::HIDDEN),
         false => patterns.iter().any(|pattern| d.matches(pattern)),
@@ -181,6 +173,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         "    Return parameters matching the glob-like <pattern> and their values.",
         "SET <directive> <value>",
         "    Set the configuration <directive> to <value>.",
+        "DOCS [<pattern> ...]",
+        "    What the directives mean, their defaults, and what the file says.",
         "RESETSTAT",
         "    Reset statistics reported by the INFO command.",
         "REWRITE",

@@ -20,13 +20,7 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
         let why = system_text(&error);
         format!("Sentinel config file cannot be kept: {why}. Exiting...")
     })?;
-    // It is replaced by a rename in its folder: that the file itself is another user's does not matter.
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    let is_writable = access(file, Access::WRITE_OK).or_else(|error| {
-        let by_folder = access(folder, Access::WRITE_OK);
-        by_folder.map_err(|_| error)
-    });
-    is_writable.map_err(|error| {
+    access(file, Access::WRITE_OK).map_err(|error| {
         let why = system_text(&error.into());
         let file = file.display();
         format!("Sentinel config file {file} is not writable: {why}. Exiting...")

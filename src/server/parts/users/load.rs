@@ -2,9 +2,13 @@
 
 use super::Acl;
 
-use crate::acl::{FileUsers, LoadError, Role, Roles, RulesError, User, Users, parse_file};
+use crate::acl::{
+    FileUsers, LoadError, Role, Roles, RulesError, User, Users, parse_file, password_rule,
+};
 use crate::base::text::Printable;
 use crate::config::{Config, FileLine};
+
+const DEFAULT: &[u8] = b"default";
 
 /// The reason is in the log.
 #[derive(Debug)]
@@ -81,7 +85,12 @@ impl Acl {
         }
         let mut user = User::new(config.acl_pubsub_default);
         let rules = rules.iter().map(|rule| &rule[..]);
-        if let Err(error) = user.apply_all(rules, self.terms(config)) {
+        let applied = user.apply_all(rules, self.terms(config));
+        // CONFIG REWRITE leaves out a password that it does not own.
+        if is_default_with_given_password(name, config) && user.has_no_login() {
+            user.set_only_password(&config.requirepass);
+        }
+        if let Err(error) = applied {
             let why = rule_problem(&error);
             tracing::warn!("Error loading ACL rule {why} for the user named '{shown}'");
             tracing::warn!("Critical error while loading ACLs. Exiting.");
@@ -109,12 +118,24 @@ impl Acl {
     pub fn config_with_users(&self, config: &Config) -> Config {
         let mut config = config.clone();
         if config.aclfile.is_empty() {
-            let line = |words: Vec<Vec<u8>>| FileLine::written(words.into_iter().skip(1));
+            // A password from elsewhere (`requirepass-file`) is looked up there at each start.
+            let given = config.is_given_from_elsewhere("requirepass");
+            let given = given.then(|| password_rule(&config.requirepass));
+            let line = |words: Vec<Vec<u8>>| {
+                let is_default = words.get(1).is_some_and(|name| name == DEFAULT);
+                let is_given = |word: &Vec<u8>| is_default && given.as_ref() == Some(word);
+                let words = words.into_iter().skip(1);
+                FileLine::written(words.filter(|word| !is_given(word)))
+            };
             config.users = self.users.lines().map(line).collect();
             config.roles = self.users.role_lines().map(line).collect();
         }
         config
     }
+}
+
+fn is_default_with_given_password(name: &[u8], config: &Config) -> bool {
+    name == DEFAULT && config.is_given_from_elsewhere("requirepass")
 }
 
 /// A rule and its error, redacted if the rule may contain a password.
