@@ -157,8 +157,8 @@ pub struct Keyspace {
     pub large_min: usize,
     /// The rule by which keys are counted by prefix, if they are.
     prefix_rule: Option<PrefixRule>,
-    /// What runs now only looks: reads are not counted by prefix.
-    looks_only: bool,
+    /// Uses of keys are counted by prefix now.
+    counts_uses: bool,
     /// Keys are counted by their bytes, too.
     counts_bytes: bool,
     /// Bytes are counted by slot.
@@ -208,7 +208,7 @@ impl Keyspace {
             pass: None,
             large_min: snapshot::LARGE_MIN,
             prefix_rule: None,
-            looks_only: false,
+            counts_uses: true,
             counts_bytes: false,
             counts_slot_bytes: false,
             pool: evict::Pool::default(),

@@ -240,8 +240,11 @@ describe("Memory", () => {
     for (const type of ["string", "hash", "stream"]) await tile("Types").getByRole("cell", { name: type, exact: true }).waitFor();
   });
   walk("the calendar counts every key", async () => {
-    const counts = await tile("What expires when").locator("tbody td:nth-of-type(1)").allTextContents();
-    assert.equal(counts.reduce((sum, text) => sum + Number(text.replace(",", "")), 0), await server.client.call("DBSIZE"));
+    const cells = tile("What expires when").locator("tbody td:nth-of-type(1)");
+    await eventually(async () => {
+      const counts = await cells.allTextContents();
+      assert.equal(counts.reduce((sum, text) => sum + Number(text.replace(",", "")), 0), await server.client.call("DBSIZE"));
+    });
   });
   walk("the largest key comes first and leads to it", async () => {
     const first = tile("Largest keys").getByRole("link").first();

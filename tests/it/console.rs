@@ -11,18 +11,7 @@ use crate::support::{Connection, Daemon, wait_until};
 
 /// A server with a console on a port of its own.
 fn start(args: &[&str]) -> (Daemon, u16) {
-    for _ in 0..5 {
-        let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = taken.local_addr().expect("bound").port();
-        drop(taken);
-        let text = port.to_string();
-        let all = [&["--console-port", &text][..], args].concat();
-        let server = Daemon::start(&all);
-        if connect(port).is_ok() {
-            return (server, port);
-        }
-    }
-    panic!("no free port");
+    Daemon::start_with_port("--console-port", args)
 }
 
 fn connect(port: u16) -> std::io::Result<TcpStream> {

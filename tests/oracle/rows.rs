@@ -1186,6 +1186,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "Redis sends no refusal behind other replies of a burst; conversations has it",
     ),
     ("backup", "its folders differ; tests/it covers it"),
+    ("client|closed", "of russet's own; its own tests cover it"),
     ("config|docs", "of russet's own; its own tests cover it"),
     ("hotkeys", "of Redis 8.6; its own tests cover it"),
     ("prefixstats", "of russet's own; its own tests cover it"),

@@ -22,8 +22,6 @@ const OF_INFO: &[&str] = &[
     "total_blocking_keys",
     "total_blocking_keys_on_nokey",
     "clients_in_timeout_table",
-    "paused_reason",
-    "paused_actions",
     "expired_keys",
     "expired_subkeys",
     "evicted_keys",

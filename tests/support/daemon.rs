@@ -3,12 +3,11 @@
 //! Invariants
 //!   1. A `Daemon` that exists has answered PING.
 //!   2. Dropping it ends that process and no other: SIGTERM, a deadline, then SIGKILL.
-//!   4. When it ends otherwise, and is russet and answers, its memory figures agree.
-//!   4. When it ends otherwise, and is russet and answers, its figures of memory agree.
+//!   3. When it ends otherwise, and is russet and answers, its memory figures agree.
 
 use std::{
     env, fs,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -45,6 +44,24 @@ impl Daemon {
     #[track_caller]
     pub fn start(args: &[&str]) -> Daemon {
         Daemon::start_program(&russet(), args)
+    }
+
+    /// Starts russet with a second port of its own, which this directive sets.
+    #[track_caller]
+    pub fn start_with_port(directive: &str, args: &[&str]) -> (Daemon, u16) {
+        for _ in 0..5 {
+            let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+            let port = taken.local_addr().expect("bound").port();
+            drop(taken);
+            let text = port.to_string();
+            let all = [&[directive, text.as_str()][..], args].concat();
+            let server = Daemon::start(&all);
+            // Another process may have taken it meanwhile.
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return (server, port);
+            }
+        }
+        panic!("no free port");
     }
 
     /// Starts any Redis-like server the same way.
@@ -227,7 +244,7 @@ impl Daemon {
         let _ = self.child.wait();
     }
 
-    /// See invariant 4.
+    /// See invariant 3.
     fn memory_agrees(&mut self) -> Result<(), String> {
         let is_running = matches!(self.child.try_wait(), Ok(None));
         let Some(mut connection) = Connection::open(self.port)

@@ -33,15 +33,15 @@ impl Keyspace {
         false
     }
 
-    /// Whether the uses of keys are counted by prefix: not those of someone who only looks.
+    /// Whether the uses of keys are counted by prefix: those of the console are not.
     pub fn set_uses_counted(&mut self, on: bool) {
-        self.looks_only = !on;
+        self.counts_uses = on;
     }
 
     /// Counts a use of a key, present or not.
     #[inline]
     pub(in crate::keyspace) fn count_use(&mut self, at: DbIndex, key: &[u8], what: Use) {
-        if self.prefix_rule.is_some() && !self.looks_only {
+        if self.prefix_rule.is_some() && self.counts_uses {
             self.dbs[at].count_use(key, what);
         }
     }

@@ -55,6 +55,13 @@ pub struct Console {
 }
 
 impl Console {
+    /// The slots of all connections, with their generations.
+    pub fn places(&self) -> Vec<(u32, u32)> {
+        let all = self.slab.iter();
+        all.map(|(slot, generation, _)| (slot, generation))
+            .collect()
+    }
+
     /// Number of connections that carry a stream.
     pub fn streams(&self) -> usize {
         self.slab

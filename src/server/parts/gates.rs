@@ -112,7 +112,7 @@ pub struct PauseReport {
 }
 
 impl Gates {
-    /// A pause of all commands is told before one of writes, and of several the longest. A pause whose end is
+    /// A pause of all commands is shown before one of writes, and of several the longest. A pause whose end is
     /// not known has `i64::MAX` ms left.
     pub fn pause_report(&self, now_ms: u64) -> PauseReport {
         let pause = |holds: bool| holds.then_some(u64::MAX);

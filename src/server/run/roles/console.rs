@@ -356,11 +356,7 @@ impl Loop {
             return;
         }
         self.gather_events();
-        let slab = self.consoles().slab.iter();
-        let places: Vec<(u32, u32)> = slab
-            .map(|(slot, generation, _)| (slot, generation))
-            .collect();
-        for (slot, generation) in places {
+        for (slot, generation) in self.consoles().places() {
             let Some(mut c) = self.consoles().slab.take_at(slot, generation) else {
                 continue;
             };
@@ -474,11 +470,7 @@ impl Loop {
             self.accept_consoles();
         }
         self.end_sessions();
-        let slab = self.consoles().slab.iter();
-        let places: Vec<(u32, u32)> = slab
-            .map(|(slot, generation, _)| (slot, generation))
-            .collect();
-        for (slot, generation) in places {
+        for (slot, generation) in self.consoles().places() {
             let Some(mut c) = self.consoles().slab.take_at(slot, generation) else {
                 continue;
             };
