@@ -190,9 +190,6 @@ impl Reply {
 
     /// See [`Reply::error`]; `line` starts with its code.
     pub fn error_line(&mut self, line: &[u8]) {
-        self.last_error.clear();
-        let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
-        self.last_error.extend_from_slice(code);
         self.errors.own += 1;
         self.push_error(line);
     }
@@ -204,6 +201,9 @@ impl Reply {
     }
 
     fn push_error(&mut self, line: &[u8]) {
+        self.last_error.clear();
+        let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
+        self.last_error.extend_from_slice(code);
         if !self.room(line.len() + 3) {
             return;
         }

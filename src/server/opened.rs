@@ -4,13 +4,14 @@
 
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access};
 
 use crate::base::text::system_text;
 use crate::config::Config;
-use crate::server::parts::tls;
+use crate::server::parts::{audit, tls};
 
 /// The reasons why a start would fail or could keep nothing, one each.
 pub(super) fn faults(config: &Config) -> Vec<String> {
@@ -34,9 +35,18 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
             found.push(format!("logfile: can't open '{}': {why}", path.display()));
         }
     }
+    if !config.audit_log.is_empty() && config.audit_log[..] != *audit::SYSLOG {
+        let path = config.audit_log.path();
+        if let Err(error) = can_append(path) {
+            let why = system_text(&error);
+            found.push(format!("audit-log: can't open '{}': {why}", path.display()));
+        }
+    }
     if !config.unixsocket.is_empty() {
         let folder = folder_of(config.unixsocket.path());
-        found.extend(read_only("unixsocket", folder, folder));
+        if !is_made_by_the_start(folder) {
+            found.extend(read_only("unixsocket", folder, folder));
+        }
     }
     if let Err(error) = tls::build(config) {
         found.push(format!("TLS: {error}"));
@@ -62,6 +72,15 @@ fn read_only(what: &str, folder: &Path, shown: &Path) -> Option<String> {
     ))
 }
 
+/// Whether the folder is missing and one of those that systemd makes before the start and removes after
+/// the stop (`RuntimeDirectory`).
+fn is_made_by_the_start(folder: &Path) -> bool {
+    let is_runtime = ["/run", "/var/run"]
+        .iter()
+        .any(|at| folder.parent() == Some(Path::new(at)));
+    is_runtime && !folder.exists()
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -71,7 +90,10 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Whether a line could be appended to this file, which may be missing.
 fn can_append(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().append(true).open(path) {
+    let mut options = OpenOptions::new();
+    // A pipe would wait for a reader.
+    options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+    match options.append(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Ok(access(folder_of(path), Access::WRITE_OK | Access::EXEC_OK)?)
         }

@@ -19,6 +19,7 @@ use crate::net::Listener;
 use crate::net::tls::Materials;
 use crate::sentinel::{Setup, from_file};
 use crate::server::cluster::Begun;
+use crate::server::parts::audit::rules::Rules;
 use crate::server::parts::reload::Reload;
 use crate::server::parts::tls::load as load_tls;
 use crate::server::parts::users;
@@ -301,6 +302,10 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     for why in opened::faults(&check.whole) {
         check.add(Problem::Whole(why));
     }
+    let whole = &check.whole;
+    if let Err(why) = Rules::new(&whole.audit_categories, &whole.audit_users, &commands) {
+        check.add(Problem::Whole(format!("audit-categories: {why}")));
+    }
     let aclfile = &check.whole.aclfile;
     if !aclfile.is_empty()
         && let Err(error) = parse_file(&aclfile.lossy(), aclfile.path(), &commands, channels)
@@ -473,12 +478,12 @@ fn log_access(server: &Server) {
              them in, set requirepass or users; in a closed network, protected-mode no."
         ),
         (false, false) => tracing::warn!(
-            "No password is set: whoever reaches this server may read, change and delete its data. \
+            "No password is set: every client that reaches this server may read, change and delete its data. \
              Administration is refused from other machines (remote-admin-without-auth no). Set \
              requirepass or users unless the network is closed."
         ),
         (false, true) => tracing::warn!(
-            "No password is set: whoever reaches this server may read, change and delete its data, \
+            "No password is set: every client that reaches this server may read, change and delete its data, \
              and take over the server. Set requirepass or users, or remote-admin-without-auth no."
         ),
     }
@@ -498,10 +503,10 @@ fn warn_of_read_only_dir(config: &Config) {
 
 /// A file with a password that every user of the machine may read is no secret.
 fn warn_of_open_secrets(config: &Config) {
-    for file in [&config.requirepass_file, &config.masterauth_file] {
-        let mode = std::fs::metadata(file.path()).map(|meta| meta.permissions().mode());
-        if !file.is_empty() && mode.is_ok_and(|mode| mode & 0o004 != 0) {
-            let file = file.lossy();
+    for file in config.secret_files() {
+        let mode = std::fs::metadata(&file).map(|meta| meta.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o004 != 0) {
+            let file = file.display();
             tracing::warn!(
                 "The password's file '{file}' may be read by every user of this machine."
             );

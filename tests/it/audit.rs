@@ -1,9 +1,11 @@
 //! The audit's log beside real connections: what is in it, what is not, and a log that is stuck.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::once::run_once;
 use crate::support::{Daemon, wait_until};
 
 fn lines(server: &Daemon) -> Vec<Value> {
@@ -117,11 +119,123 @@ fn a_log_that_takes_nothing_drops_lines_or_blocks_commands() {
     let refused = c.call(&["EVAL", "return redis.call('GET', KEYS[1])", "1", "k"]);
     assert!(refused.starts_with(b"-ERR The audit log takes no lines"));
     assert_eq!(c.ask("SET k v"), "+OK\r\n");
+    // What mends it or ends it is never refused.
+    assert_eq!(c.ask("CONFIG SET audit-categories @all"), "+OK\r\n");
+    assert!(c.ask("PING").starts_with("-ERR The audit log"));
+    assert!(c.ask("AUTH default x").starts_with("+OK"));
+    assert!(
+        c.ask("CONFIG SET maxmemory 0")
+            .starts_with("-ERR The audit log")
+    );
+    assert_eq!(c.ask("CONFIG SET audit-categories get"), "+OK\r\n");
     server.wait_for_log("Writing the audit log: No space left on device");
     // The log is moved to where there is room.
     assert_eq!(c.ask("CONFIG SET audit-log audit.log"), "+OK\r\n");
     assert_eq!(c.ask("GET k"), "$1\r\nv\r\n");
     wait_for(&server, 1);
+}
+
+/// Regression: the keys of a command without its arguments were looked for.
+#[test]
+fn refused_commands_are_recorded_whatever_they_lack() {
+    let server = Daemon::start(&[
+        "--audit-log",
+        "audit.log",
+        "--audit-categories",
+        "@all",
+        "--requirepass",
+        "s3cret",
+    ]);
+    let mut admin = server.connect();
+    assert_eq!(admin.ask("AUTH s3cret"), "+OK\r\n");
+    let names = admin.value("COMMAND LIST");
+    let names = names.items().expect("names").iter();
+    let names: Vec<Vec<u8>> = names
+        .map(|name| name.text().expect("a name").to_vec())
+        .collect();
+    let mut c = server.connect();
+    for name in names
+        .iter()
+        .filter(|name| ![&b"quit"[..], b"hello"].contains(&&name[..]))
+    {
+        for len in 0..5 {
+            let mut words = vec![name.clone()];
+            words.resize(1 + len, b"x".to_vec());
+            let reply = c.call(&words);
+            assert!(
+                reply.starts_with(b"-") || reply.starts_with(b"+RESET"),
+                "{words:?}"
+            );
+        }
+    }
+    assert_eq!(admin.ask("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn what_scripts_and_transactions_may_not_do_is_recorded() {
+    let server = Daemon::start(&["--audit-log", "audit.log"]);
+    let mut c = server.connect();
+    c.ask("ACL SETUSER ann on nopass ~* +@all -config|set");
+    c.ask("AUTH ann x");
+    let script = "return redis.pcall('CONFIG', 'SET', 'maxmemory', '0')";
+    assert!(c.call(&["EVAL", script, "0"]).starts_with(b"-"));
+    c.ask("MULTI");
+    assert_eq!(c.ask("FLUSHALL"), "+QUEUED\r\n");
+    let mut admin = server.connect();
+    admin.ask("ACL SETUSER ann -flushall");
+    c.ask("EXEC");
+    let all = wait_for(&server, 6);
+    let refused: Vec<(&str, &str, &str)> = all
+        .iter()
+        .filter(|line| line["result"] == "refused")
+        .map(|line| {
+            let field = |name: &str| line[name].as_str().unwrap_or("");
+            (field("command"), field("by"), field("error"))
+        })
+        .collect();
+    let wanted = [
+        ("config|set", "script", "ERR"),
+        ("flushall", "exec", "NOPERM"),
+    ];
+    assert_eq!(refused, wanted);
+    let eval = all
+        .iter()
+        .find(|line| line["command"] == "eval")
+        .expect("a line");
+    assert_eq!(
+        (&eval["result"], &eval["error"]),
+        (&"error".into(), &"ERR".into())
+    );
+}
+
+/// Regression: what was queued at the end of the service was lost, and SHUTDOWN was never recorded.
+#[test]
+fn a_shutdown_writes_what_is_queued_and_itself() {
+    let mut server = Daemon::start(&["--audit-log", "audit.log", "--audit-categories", "@all"]);
+    let mut c = server.connect();
+    c.send(&b"SET k v\r\n".repeat(2000));
+    c.send(b"SHUTDOWN NOSAVE NOW\r\n");
+    server.wait_end();
+    let all = lines(&server);
+    let sets = all.iter().filter(|line| line["command"] == "set").count();
+    assert_eq!(sets, 2000);
+    let last = all.last().expect("lines");
+    assert_eq!(
+        (&last["command"], &last["result"]),
+        (&"shutdown".into(), &"accepted".into())
+    );
+}
+
+#[test]
+fn a_pipe_without_a_reader_does_not_hold_the_server() {
+    let server = Daemon::start(&[]);
+    let path = server.folder().join("pipe");
+    let mode = rustix::fs::Mode::RWXU;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).expect("a pipe");
+    let mut c = server.connect();
+    let said = c.ask("CONFIG SET audit-log pipe");
+    assert!(said.contains("audit-log"), "{said}");
+    assert_eq!(c.ask("PING"), "+PONG\r\n");
 }
 
 #[test]
@@ -139,6 +253,13 @@ fn a_wrong_rule_or_an_unwritable_log_refuses_the_start() {
             "audit-log: No such file or directory",
         ),
     ] {
+        let line = format!("{} {value}\n", directive.trim_start_matches('-'));
+        let checked = run_once(Path::new("/"), &["--check-config", "-"], line.as_bytes());
+        let about = directive.trim_start_matches('-');
+        assert!(
+            checked.code == Some(1) && checked.err.contains(about),
+            "{checked:?}"
+        );
         let folder = tempfile::tempdir().expect("a folder");
         let out = Command::new(crate::support::daemon::russet())
             .args(["--port", "0", "--unixsocket", "s.sock", "--dir"])

@@ -148,3 +148,22 @@ fn a_resp3_client_is_told_why_the_server_ends_its_connection() {
         b">3\r\n$7\r\nclosing\r\n$8\r\nshutdown\r\n$0\r\n\r\n"
     );
 }
+
+/// Regression: names and libraries of any length were remembered.
+#[test]
+fn what_is_remembered_of_a_client_is_bounded() {
+    let server = Daemon::start(&[]);
+    let name = "x".repeat(1_000_000);
+    for _ in 0..20 {
+        let mut c = server.connect();
+        assert_eq!(c.call(&["CLIENT", "SETNAME", &name]), b"+OK\r\n");
+    }
+    let mut c = server.connect();
+    wait_until("the ends", || {
+        c.value("CLIENT CLOSED")
+            .items()
+            .is_some_and(|all| all.len() >= 20)
+    });
+    let told = c.ask("CLIENT CLOSED 20");
+    assert!(told.len() < 20_000, "{}", told.len());
+}

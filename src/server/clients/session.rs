@@ -5,6 +5,7 @@ use std::io::Write;
 use crate::net::Stream;
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::ending::EndReason;
 use crate::server::clients::input::Input;
 
 /// See the module.
@@ -103,13 +104,13 @@ impl Session {
     }
 
     /// Tells a RESP3 client why the server ends its connection: the push `closing REASON DETAIL`,
-    /// once, if no reply waits before it and the socket takes it now.
+    /// once, if no reply waits before it and the socket takes it now. Who killed it is not for the client.
     pub(in crate::server) fn push_ending(&mut self) {
         let Some(ending) = &self.client.ending else {
             return;
         };
-        let is_told = self.told_end || !ending.reason.needs_telling();
-        if is_told || !self.reply.resp3() || !self.reply.is_empty() {
+        let is_due = ending.reason.needs_telling() && !self.told_end;
+        if !is_due || !self.reply.resp3() || !self.reply.is_empty() {
             return;
         }
         let Some(stream) = &mut self.stream else {
@@ -121,7 +122,10 @@ impl Session {
         push.push(3);
         push.bulk(b"closing");
         push.bulk(ending.reason.word().as_bytes());
-        push.bulk(ending.detail.as_bytes());
+        push.bulk(match ending.reason {
+            EndReason::Killed => b"",
+            _ => ending.detail.as_bytes(),
+        });
         // The connection ends whether or not this arrives.
         let _ = push.write_to(stream, usize::MAX);
         let _ = stream.flush();

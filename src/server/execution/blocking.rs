@@ -103,7 +103,10 @@ impl Engine {
             Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
                 self.server.diagnostics.command_stats[id].rejected += 1;
                 session.reply.error(&error);
-                self.server.stats.count_error(session.reply.last_error());
+                let code = session.reply.last_error();
+                self.server.stats.count_error(code);
+                let asked = (id, args.args());
+                (self.server).record_refused(&session.client, asked, Origin::Retry, code);
                 after_reply(session, mark);
                 return self.server.unblock(&mut self.keyspace, session);
             }

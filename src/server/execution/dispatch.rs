@@ -14,7 +14,6 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
 use crate::server::execution::gates::{self, Asked, Stop, Wait};
-use crate::server::observe::audit::Ended;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
@@ -348,11 +347,9 @@ fn refuse(
     }
     session.reply.error(error);
     server.stats.count_error(session.reply.last_error());
-    if let Some(id) = id
-        && server.diagnostics.audit.concerns(id)
-    {
-        let ended = Ended::Refused(session.reply.last_error());
-        server.record_audited(&session.client, id, args, Origin::Client, &ended);
+    if let Some(id) = id {
+        let error = session.reply.last_error();
+        server.record_refused(&session.client, (id, args), Origin::Client, error);
     }
     if session.client.flags.contains(ClientFlags::MULTI) {
         session.client.flags |= ClientFlags::DIRTY_EXEC;

@@ -10,10 +10,11 @@ use crate::base::clock;
 use crate::command::{Category, Flags};
 use crate::keyspace::{Audience, KeyHash, Keyspace};
 use crate::resp::{Args, Errors};
+use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::crash;
-use crate::server::observe::audit::Ended;
+use crate::server::observe::audit::AuditResult;
 use crate::server::origin::Origin;
 use crate::server::parts::command_log::{HEADER_MAX, Logged};
 use crate::server::parts::outbox::Post;
@@ -202,12 +203,12 @@ impl World<'_> {
             failed = true;
         }
         if self.server.diagnostics.audit.concerns(id) {
-            let ended = Ended::Ran {
+            let result = AuditResult::Ran {
                 ticks: clock::cycles().wrapping_sub(start),
                 error: failed.then(|| self.reply.last_error()),
             };
             let (client, server) = (&*self.client, &mut *self.server);
-            server.record_audited(client, id, args, Origin::TimeUp, &ended);
+            server.record_audited(client, (id, args), Origin::TimeUp, &result);
         }
     }
 
@@ -243,8 +244,15 @@ impl World<'_> {
         let errors = reply.end_errors(outer_errors);
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
-            if let Some(blocked) = &mut client.blocked {
-                blocked.ticks += ran.ticks;
+            let Some(blocked) = &mut client.blocked else {
+                return;
+            };
+            blocked.ticks += ran.ticks;
+            // Nothing runs later.
+            if matches!(blocked.until, Until::Shutdown) && server.diagnostics.audit.concerns(ran.id)
+            {
+                let asked = (ran.id, ran.args);
+                server.record_audited(client, asked, ran.origin, &AuditResult::Accepted);
             }
             return;
         }
@@ -263,8 +271,8 @@ impl World<'_> {
         server.count_call(ran.id, ticks, errors.any());
         if server.gates.is_audited && server.diagnostics.audit.concerns(ran.id) {
             let error = errors.any().then(|| reply.last_error());
-            let ended = Ended::Ran { ticks, error };
-            server.record_audited(client, ran.id, ran.args, ran.origin, &ended);
+            let result = AuditResult::Ran { ticks, error };
+            server.record_audited(client, (ran.id, ran.args), ran.origin, &result);
         }
         let (args, spec) = (ran.args, server.table.row(ran.id).spec);
         let thresholds = &server.gates.thresholds;

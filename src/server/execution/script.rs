@@ -314,6 +314,7 @@ impl Running<'_, '_, '_> {
             let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
             self.server.stats.count_error(code);
             self.server.diagnostics.command_stats[id].rejected += 1;
+            (self.server).record_refused(self.client, (id, args), Origin::Script, code);
             return Err(error);
         }
         if spec.flags.contains(RowFlags::WRITE)
@@ -330,6 +331,7 @@ impl Running<'_, '_, '_> {
             if let Err(error) = filed {
                 self.server.stats.count_error(b"ERR");
                 self.server.diagnostics.command_stats[id].rejected += 1;
+                (self.server).record_refused(self.client, (id, args), Origin::Script, b"ERR");
                 return Err(error);
             }
         }

@@ -94,7 +94,11 @@ impl World<'_> {
         let asked = Asked::new(self.server, row, args, Origin::Exec);
         match gates::pass(self, &asked) {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
-            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => Err(error),
+            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
+                let (client, server) = (&*self.client, &mut *self.server);
+                server.record_refused(client, (row, args), Origin::Exec, &error.line());
+                Err(error)
+            }
         }
     }
 

@@ -8,10 +8,12 @@ use crate::server::parts::audit::line::Line;
 use crate::server::parts::audit::rules::Rules;
 use crate::server::state::Server;
 
-/// How a command ended.
-pub(in crate::server) enum Ended<'a> {
+/// What became of a command.
+pub(in crate::server) enum AuditResult<'a> {
     /// It ran for so many ticks of the cycle counter; an error's code, if it replied one.
     Ran { ticks: u64, error: Option<&'a [u8]> },
+    /// It takes effect later.
+    Accepted,
     /// It was not run; the error's code.
     Refused(&'a [u8]),
 }
@@ -44,6 +46,21 @@ impl Server {
         }
     }
 
+    /// Records that a command was refused, if the audit concerns its row. `error`: its line, or its code.
+    #[cold]
+    pub(in crate::server) fn record_refused(
+        &mut self,
+        client: &Client,
+        (row, args): (usize, Args<'_>),
+        origin: Origin,
+        error: &[u8],
+    ) {
+        if self.diagnostics.audit.concerns(row) {
+            let code = error.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
+            self.record_audited(client, (row, args), origin, &AuditResult::Refused(code));
+        }
+    }
+
     /// Records a command of a row that the audit concerns. Without effect for users that it does not
     /// concern, for the stream of a primary, which has recorded its commands, and for HELLO without
     /// a login.
@@ -51,10 +68,9 @@ impl Server {
     pub(in crate::server) fn record_audited(
         &mut self,
         client: &Client,
-        row: usize,
-        args: Args<'_>,
+        (row, args): (usize, Args<'_>),
         origin: Origin,
-        ended: &Ended<'_>,
+        result: &AuditResult<'_>,
     ) {
         let user = self.acl.users.name(client.user);
         let is_stream = client.flags.contains(ClientFlags::PRIMARY) || origin == Origin::Primary;
@@ -87,7 +103,9 @@ impl Server {
             false => args.at(at),
         };
         line.list("args", (1..args.len()).map(shown));
-        if let Ok(keys) = row.keys(args)
+        // Where the keys of a command are is known of whole commands alone.
+        if row.spec.arity.admits(args.len())
+            && let Ok(keys) = row.keys(args)
             && keys.len() > 0
         {
             line.list("keys", keys.map(|(at, _)| args.at(at)));
@@ -97,16 +115,17 @@ impl Server {
             Origin::Script => line.text("by", b"script"),
             _ => {}
         }
-        let (result, error) = match ended {
-            Ended::Ran { error: None, .. } => ("ok", None),
-            Ended::Ran { error, .. } => ("error", *error),
-            Ended::Refused(error) => ("refused", Some(*error)),
+        let (word, error) = match result {
+            AuditResult::Ran { error: None, .. } => ("ok", None),
+            AuditResult::Ran { error, .. } => ("error", *error),
+            AuditResult::Accepted => ("accepted", None),
+            AuditResult::Refused(error) => ("refused", Some(*error)),
         };
-        line.text("result", result.as_bytes());
+        line.text("result", word.as_bytes());
         if let Some(error) = error {
             line.text("error", error);
         }
-        if let Ended::Ran { ticks, .. } = ended {
+        if let AuditResult::Ran { ticks, .. } = result {
             line.number("us", self.cycles.micros(*ticks));
         }
         if !self.diagnostics.audit.record(line.finish()) {

@@ -7,6 +7,17 @@ use crate::server::observe::client_line::client_line;
 use crate::server::parts::closed::ClosedClient;
 use crate::server::state::Server;
 
+/// Bytes kept of each text that a client chose.
+const TEXT_BYTES_MAX: usize = 128;
+
+fn cut_bytes(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(TEXT_BYTES_MAX)]
+}
+
+fn cut(text: &str) -> Box<str> {
+    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].into()
+}
+
 impl Server {
     /// A connection ends. If nothing has given a reason, the peer has closed it.
     pub(in crate::server) fn note_closed(&mut self, session: &mut Session) {
@@ -27,10 +38,10 @@ impl Server {
             at_ms: self.now.unix_ms(),
             addr: client.identity.peer.to_string(),
             laddr: client.identity.local.to_string(),
-            name: client.identity.name.clone(),
-            user: self.acl.users.name(client.user).into(),
-            lib_name: client.identity.lib_name.clone(),
-            lib_ver: client.identity.lib_ver.clone(),
+            name: client.identity.name.as_deref().map(cut),
+            user: cut_bytes(self.acl.users.name(client.user)).into(),
+            lib_name: client.identity.lib_name.as_deref().map(cut),
+            lib_ver: client.identity.lib_ver.as_deref().map(cut),
             db: client.db.0 as usize,
             age_s: seconds(client.identity.created_ms),
             idle_s: seconds(client.traffic.last_active_ms),

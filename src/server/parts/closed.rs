@@ -25,7 +25,6 @@ pub struct ClosedClient {
     pub idle_s: u64,
     pub commands: u64,
     pub last_command: Option<&'static str>,
-
     pub ending: Ending,
 }
 

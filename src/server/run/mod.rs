@@ -270,6 +270,7 @@ impl Loop {
             session.stream = None;
         }
         drop(std::mem::take(&mut server.persist.locks));
+        server.diagnostics.audit.end();
         std::mem::forget(self.engine);
         paths
     }

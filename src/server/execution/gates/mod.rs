@@ -177,7 +177,8 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     script::flags_of(spec.flags, script)
 }
 
-/// Commands that the audit should record, while its log does not take them (`audit-on-full block`).
+/// Commands that the audit should record, while its log does not take them (`audit-on-full block`), but for
+/// those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
 fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     const STUCK: &str = "ERR The audit log takes no lines, and audit-on-full is block";
     let server = &world.server;
@@ -185,7 +186,16 @@ fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let is_unaudited = server.gates.refuses_audited
         && audit.concerns(asked.row)
         && audit.concerns_user(server.acl.users.name(world.client.user));
-    match is_unaudited {
+    let args = asked.args;
+    let is_of_audit = |name: &[u8]| name.to_ascii_lowercase().starts_with(b"audit-");
+    let mends = || match server.table.row(asked.row).full_name {
+        "auth" | "hello" | "shutdown" => true,
+        "config|set" => (2..args.len())
+            .step_by(2)
+            .all(|at| is_of_audit(args.at(at))),
+        _ => false,
+    };
+    match is_unaudited && !mends() {
         true => Err(CommandError::Text(STUCK).into()),
         false => Ok(()),
     }
@@ -259,7 +269,7 @@ fn unlocked(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     }
     let server = &*world.server;
     let row = server.table.row(asked.row);
-    let line = row.command_line(asked.args, client.db.0, server.config.databases);
+    let line = row.command_line(asked.args, client.db.0, server.config.databases_served());
     let resets_log = row.full_name == "acl|log" && asked.args.is(2, "RESET");
     match server.acl.lock.check(&line).is_ok() && !resets_log {
         true => Ok(()),

@@ -3,7 +3,7 @@
 //!
 //! One line is a command: `time` (RFC 3339, UTC, microseconds), `client`, `addr`, `user`, `name` and
 //! `lib` of the connection, `db`, `command`, `args` (shortened; secrets as `(redacted)`), `keys`,
-//! `by` where a transaction or a script ran it, `result` (`ok`, `error`, `refused`), `error`, `us`.
+//! `by` where a transaction or a script ran it, `result` (`ok`, `error`, `refused`, `accepted` of what takes effect later), `error`, `us`.
 //! Lines that found no room in the queue are counted, and a line `{"time":..,"dropped":n}` stands in
 //! their place.
 //!
@@ -15,22 +15,25 @@ pub mod rules;
 pub mod writer;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::config::Config;
 
 use self::rules::Rules;
-use self::writer::{Target, Writer};
+use self::writer::{Figures, Target, Writer};
 
 /// The word of `audit-log` for the system's log.
-const SYSLOG: &[u8] = b"syslog";
+pub const SYSLOG: &[u8] = b"syslog";
+/// How long the end of the server waits for the log.
+const END_MOST: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Audit {
     on: Option<Box<Running>>,
-    /// Of all writers so far.
-    written: u64,
-    dropped: u64,
+    figures: Arc<Figures>,
 }
 
 #[derive(Debug)]
@@ -49,7 +52,7 @@ impl Audit {
     pub fn configure(&mut self, rules: Rules, config: &Config) -> io::Result<()> {
         let log: &[u8] = &config.audit_log;
         if log.is_empty() {
-            self.stop();
+            self.on = None;
             return Ok(());
         }
         if let Some(on) = &mut self.on
@@ -62,20 +65,18 @@ impl Audit {
             SYSLOG => Target::Syslog(config.syslog_facility),
             path => Target::file(path)?,
         };
-        self.stop();
         self.on = Some(Box::new(Running {
             rules,
-            writer: Writer::start(target)?,
+            writer: Writer::start(target, &self.figures)?,
             log: log.to_vec(),
         }));
         Ok(())
     }
 
-    /// Writes what is queued, as far as the log takes it, and ends the thread.
-    fn stop(&mut self) {
+    /// The end of the server: waits until what is queued is written, a few seconds at most.
+    pub fn end(&mut self) {
         if let Some(on) = self.on.take() {
-            self.written += on.writer.written();
-            self.dropped += on.writer.dropped();
+            on.writer.end(END_MOST);
         }
     }
 
@@ -104,10 +105,10 @@ impl Audit {
 
     /// Lines written, and lines dropped, since the start.
     pub fn figures(&self) -> (u64, u64) {
-        let (written, dropped) = match &self.on {
-            Some(on) => (on.writer.written(), on.writer.dropped()),
-            None => (0, 0),
-        };
-        (self.written + written, self.dropped + dropped)
+        let Figures { written, dropped } = &*self.figures;
+        (
+            written.load(Ordering::Relaxed),
+            dropped.load(Ordering::Relaxed),
+        )
     }
 }

@@ -4,6 +4,7 @@
 //! five times a second, and what the queue cannot hold is counted; the count is written before the
 //! next line. A file that was moved away, as log rotation does, is made anew before the next lines.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -11,18 +12,22 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use super::line;
 use crate::base::{clock, sys, threads};
 use crate::config::{SyslogFacility, system_text};
 use crate::server::log;
 
-/// Lines that wait at most. A line has at most some ten kilobytes, commonly 300 bytes.
+/// Lines that wait at most, commonly of 300 bytes.
 const QUEUE_LINES: usize = 8192;
+/// Their bytes; a line of many long arguments has up to 50 KiB.
+const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes written at once, as far as lines wait.
 const BATCH_BYTES: usize = 64 * 1024;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
@@ -45,92 +50,126 @@ impl Target {
     }
 }
 
+/// Without waiting: a pipe that has no reader, or is full, is an error.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
         .append(true)
         .mode(MODE)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
         .open(path)
+}
+
+/// Lines written and dropped by all writers of a server.
+#[derive(Debug, Default)]
+pub struct Figures {
+    pub written: AtomicU64,
+    pub dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    written: AtomicU64,
-    dropped: AtomicU64,
+    figures: Arc<Figures>,
+    /// Of the lines in the queue.
+    queued_bytes: AtomicUsize,
+    queued_lines: AtomicUsize,
     /// The last write failed.
     fails: AtomicBool,
     ends: AtomicBool,
 }
 
-/// See the module. Dropping it writes what waits, as far as the log takes it.
+impl Shared {
+    fn took(&self, line: &[u8]) {
+        self.queued_lines.fetch_sub(1, Ordering::Relaxed);
+        self.queued_bytes.fetch_sub(line.len(), Ordering::Relaxed);
+    }
+}
+
+/// See the module. Once it is dropped, the thread writes what waits, as far as the log takes it, and
+/// ends.
 #[derive(Debug)]
 pub struct Writer {
-    queue: Option<SyncSender<Vec<u8>>>,
+    queue: Option<Sender<Vec<u8>>>,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-    /// The queue had no room for the last line.
-    is_full: bool,
+    thread: JoinHandle<()>,
+    /// The queue had no room for a line, and has not become half empty since.
+    is_full: Cell<bool>,
 }
 
 impl Writer {
-    pub fn start(target: Target) -> io::Result<Writer> {
-        let (queue, lines) = sync_channel(QUEUE_LINES);
-        let shared = Arc::new(Shared::default());
+    pub fn start(target: Target, figures: &Arc<Figures>) -> io::Result<Writer> {
+        let (queue, lines) = channel();
+        let shared = Arc::new(Shared {
+            figures: Arc::clone(figures),
+            ..Shared::default()
+        });
         let its = Arc::clone(&shared);
         let thread = threads::start("audit", move || run(target, &lines, &its))?;
         Ok(Writer {
             queue: Some(queue),
             shared,
-            thread: Some(thread),
-            is_full: false,
+            thread,
+            is_full: Cell::new(false),
         })
     }
 
     /// Queues a line; `false`: there was no room.
     pub fn send(&mut self, line: Vec<u8>) -> bool {
-        let Some(queue) = &self.queue else {
-            return false;
-        };
-        self.is_full = matches!(
-            queue.try_send(line),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_))
-        );
-        if self.is_full {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        let lines = self.shared.queued_lines.load(Ordering::Relaxed);
+        let bytes = self.shared.queued_bytes.load(Ordering::Relaxed) + line.len();
+        let has_room = lines < QUEUE_LINES && bytes <= QUEUE_BYTES;
+        if has_room && let Some(queue) = &self.queue {
+            // Before the thread can take it.
+            self.shared.queued_lines.fetch_add(1, Ordering::Relaxed);
+            (self.shared.queued_bytes).fetch_add(line.len(), Ordering::Relaxed);
+            if queue.send(line).is_ok() {
+                return true;
+            }
         }
-        !self.is_full
+        self.is_full.set(true);
+        (self.shared.figures.dropped).fetch_add(1, Ordering::Relaxed);
+        false
     }
 
     pub fn is_stuck(&self) -> bool {
-        self.is_full || self.shared.fails.load(Ordering::Relaxed)
+        let lines = self.shared.queued_lines.load(Ordering::Relaxed);
+        let bytes = self.shared.queued_bytes.load(Ordering::Relaxed);
+        if lines <= QUEUE_LINES / 2 && bytes <= QUEUE_BYTES / 2 {
+            self.is_full.set(false);
+        }
+        self.is_full.get() || self.shared.fails.load(Ordering::Relaxed)
     }
 
-    pub fn written(&self) -> u64 {
-        self.shared.written.load(Ordering::Relaxed)
+    /// Waits until what is queued is written, as long as the log takes it, at most this long.
+    pub fn end(mut self, most: Duration) {
+        self.tell_end();
+        let until = Instant::now() + most;
+        while !self.thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+    fn tell_end(&mut self) {
+        self.shared.ends.store(true, Ordering::Relaxed);
+        self.queue = None;
+        self.thread.thread().unpark();
     }
 }
 
 impl Drop for Writer {
+    /// Does not wait: a write may hang.
     fn drop(&mut self) {
-        self.shared.ends.store(true, Ordering::Relaxed);
-        self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // It has nothing to tell.
-            let _ = thread.join();
-        }
+        self.tell_end();
     }
 }
 
 fn run(mut target: Target, lines: &Receiver<Vec<u8>>, shared: &Shared) {
-    let mut told_dropped = 0;
+    let figures = &*shared.figures;
+    let mut told_dropped = figures.dropped.load(Ordering::Relaxed);
     while let Ok(first) = lines.recv() {
+        shared.took(&first);
         let mut batch = Vec::new();
-        let dropped = shared.dropped.load(Ordering::Relaxed);
+        let dropped = figures.dropped.load(Ordering::Relaxed);
         if dropped > told_dropped {
             batch.extend(line::dropped(clock::unix_us(), dropped - told_dropped));
             told_dropped = dropped;
@@ -140,13 +179,16 @@ fn run(mut target: Target, lines: &Receiver<Vec<u8>>, shared: &Shared) {
         while batch.len() < BATCH_BYTES
             && let Ok(next) = lines.try_recv()
         {
+            shared.took(&next);
             batch.extend(next);
             count += 1;
         }
         if !write_until_done(&mut target, &batch, shared) {
+            count += lines.try_iter().count() as u64;
+            figures.dropped.fetch_add(count, Ordering::Relaxed);
             return;
         }
-        shared.written.fetch_add(count, Ordering::Relaxed);
+        figures.written.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -230,7 +272,8 @@ mod tests {
             path: "/dev/full".into(),
             file: open(Path::new("/dev/full")).expect("a device"),
         };
-        let mut writer = Writer::start(full).expect("a thread");
+        let figures = Arc::default();
+        let mut writer = Writer::start(full, &figures).expect("a thread");
         let mut sent = 0;
         while writer.send(b"x\n".to_vec()) {
             sent += 1;
@@ -241,6 +284,45 @@ mod tests {
             "{sent}"
         );
         assert!(writer.is_stuck());
-        assert_eq!((writer.dropped(), writer.written()), (1, 0));
+        let dropped = || figures.dropped.load(Ordering::Relaxed);
+        assert_eq!((dropped(), figures.written.load(Ordering::Relaxed)), (1, 0));
+        writer.end(Duration::from_secs(30));
+        assert_eq!(dropped(), 1 + sent as u64);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_bytes() {
+        let full = Target::File {
+            path: "/dev/full".into(),
+            file: open(Path::new("/dev/full")).expect("a device"),
+        };
+        let mut writer = Writer::start(full, &Arc::default()).expect("a thread");
+        let mut bytes = 0;
+        while writer.send(vec![b'x'; 50 * 1024]) {
+            bytes += 50 * 1024;
+        }
+        assert!(bytes <= QUEUE_BYTES + 2 * BATCH_BYTES, "{bytes}");
+    }
+
+    #[test]
+    fn a_pipe_without_a_reader_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a pipe");
+        assert!(Target::file(path.as_os_str().as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_queued_is_written_at_the_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("audit.log");
+        let target = Target::file(path.as_os_str().as_bytes()).expect("opened");
+        let mut writer = Writer::start(target, &Arc::default()).expect("a thread");
+        for _ in 0..5000 {
+            assert!(writer.send(b"a line\n".to_vec()));
+        }
+        writer.end(Duration::from_secs(30));
+        let text = std::fs::read_to_string(&path).expect("written");
+        assert_eq!(text.lines().count(), 5000);
     }
 }
