@@ -20,6 +20,7 @@ EXPORTERS_NAMES = {
     "redis_eviction_exceeded_time_ms_total",
     "redis_expire_cycle_cpu_time_ms_total",
     "redis_latency_percentiles_usec",
+    "redis_paused_timeout_milliseconds",
     "redis_rdb_current_bgsave_duration_sec",
     "redis_rdb_last_bgsave_duration_sec",
 }

@@ -1,5 +1,6 @@
 //! The file of a Sentinel: settings and saved state.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::{fs, io};
 
@@ -20,7 +21,17 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
         let why = system_text(&error);
         format!("Sentinel config file cannot be kept: {why}. Exiting...")
     })?;
-    access(file, Access::WRITE_OK).map_err(|error| {
+    // It is replaced by a rename in its folder: another user's file may be, one that no user may write may not.
+    let is_writable = access(file, Access::WRITE_OK).or_else(|error| {
+        let has_writers =
+            fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o222 != 0);
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        match has_writers && access(folder, Access::WRITE_OK).is_ok() {
+            true => Ok(()),
+            false => Err(error),
+        }
+    });
+    is_writable.map_err(|error| {
         let why = system_text(&error.into());
         let file = file.display();
         format!("Sentinel config file {file} is not writable: {why}. Exiting...")
