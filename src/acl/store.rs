@@ -19,6 +19,12 @@ pub struct UserId(u32);
 
 impl UserId {
     pub const DEFAULT: UserId = UserId(0);
+
+    /// For tests of what holds numbers.
+    #[cfg(test)]
+    pub fn numbered(number: u32) -> UserId {
+        UserId(number)
+    }
 }
 
 struct Named {

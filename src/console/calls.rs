@@ -9,6 +9,9 @@ pub const COMMANDS_MAX: usize = 512;
 /// Maximum topics of one stream, and channels of one topic.
 const TOPICS_MAX: usize = 64;
 
+/// Maximum values in a body: each costs far more than its bytes.
+const VALUES_MAX: usize = 65_536;
+
 /// What is wrong with a body; the answer's text.
 pub type Wrong = &'static str;
 
@@ -70,11 +73,37 @@ const SECONDS: u64 = 60;
 
 /// A body, which must be an object.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, Wrong> {
+    if values_at_most(body) > VALUES_MAX {
+        return Err("there are more than 65536 values");
+    }
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err("the body is no object"),
         Err(_) => Err("the body is no JSON"),
     }
+}
+
+/// As many values as these bytes have, or a few more: one for each comma and bracket outside of strings.
+fn values_at_most(body: &[u8]) -> usize {
+    let (mut count, mut at) = (0, 0);
+    while let Some(&byte) = body.get(at) {
+        at += 1;
+        match byte {
+            b'[' | b'{' | b',' => count += 1,
+            b'"' => {
+                // To behind its end.
+                while let Some(step) = memchr::memchr2(b'"', b'\\', &body[at..]) {
+                    let is_end = body[at + step] == b'"';
+                    at = (at + step + 2 - usize::from(is_end)).min(body.len());
+                    if is_end {
+                        break;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    count
 }
 
 /// Bytes: a string, or `{"b":base64}`.
@@ -157,10 +186,15 @@ impl CommandCall {
         if commands.len() + checks.len() > COMMANDS_MAX {
             return Err("there are more than 512 commands");
         }
+        let atomic = flag(&fields, "atomic")?;
+        if !checks.is_empty() && commands.len() > 1 && !atomic {
+            // A later one may have to wait, and what was checked may change meanwhile.
+            return Err("several commands with conditions must be atomic");
+        }
         Ok(CommandCall {
             db: db(&fields)?,
             commands: commands.iter().map(command).collect::<Result<_, _>>()?,
-            atomic: flag(&fields, "atomic")?,
+            atomic,
             checks: checks.iter().map(Check::parse).collect::<Result<_, _>>()?,
         })
     }
@@ -274,6 +308,7 @@ mod tests {
             "{\"atomic\":1}",
             "{\"if\":[[[\"GET\"]]]}",
             "{\"cmds\":[[\"\u{0}\"]]}",
+            "{\"cmds\":[[\"a\"],[\"b\"]],\"if\":[[[\"a\"],1]]}",
         ] {
             assert!(CommandCall::parse(body.as_bytes()).is_err(), "{body}");
         }
@@ -281,6 +316,25 @@ mod tests {
         assert!(CommandCall::parse(many.as_bytes()).is_err());
         let deep = format!("{{\"if\":[[[\"a\"],{}", "[".repeat(1 << 19));
         assert!(CommandCall::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn values_are_counted_before_they_are_made() {
+        for (body, values) in [
+            (r#"{"a":[1,2]}"#, 3),
+            (r#"["[,{\"[","\\",1]"#, 3),
+            (r#"["never ended [[["#, 1),
+            (r#"["\"#, 1),
+        ] {
+            assert_eq!(values_at_most(body.as_bytes()), values, "{body}");
+        }
+        let many = format!("{{\"a\":[{}[]]}}", "[],".repeat(VALUES_MAX / 2));
+        assert_eq!(
+            object(many.as_bytes()),
+            Err("there are more than 65536 values")
+        );
+        let long = format!("{{\"a\":\"{}\"}}", "[,".repeat(VALUES_MAX));
+        assert!(object(long.as_bytes()).is_ok());
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub struct Doors<'a> {
     pub is_tls: bool,
 }
 
+/// The value of `X-Russet` in calls that a page makes by itself: they do not keep a session alive.
+pub const AUTOMATIC: &str = "auto";
+
 /// How a request names this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
@@ -72,7 +75,7 @@ impl Doors<'_> {
         ) {
             return refused("the call comes from a page of another site");
         }
-        if head.russet.as_deref() != Some("1") {
+        if !matches!(head.russet.as_deref(), Some("1" | AUTOMATIC)) {
             return refused("the header X-Russet is missing");
         }
         let is_json = head.content_type.as_deref().is_some_and(is_json);

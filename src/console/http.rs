@@ -56,6 +56,8 @@ pub struct Head {
     pub content_type: Option<String>,
     /// The own header that other pages cannot send.
     pub russet: Option<String>,
+    /// A header says that the request has come through a proxy.
+    pub is_forwarded: bool,
     pub cookie: Option<String>,
     pub if_none_match: Option<String>,
     pub accepts_gzip: bool,
@@ -144,6 +146,7 @@ fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<Head, Statu
         fetch_site: one("sec-fetch-site")?,
         content_type: one("content-type")?,
         russet: one("x-russet")?,
+        is_forwarded: request.headers.iter().any(|h| is_of_proxy(h.name)),
         cookie: one("cookie")?,
         if_none_match: one("if-none-match")?,
         accepts_gzip,
@@ -151,6 +154,15 @@ fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<Head, Statu
         bytes,
         body,
     })
+}
+
+/// Whether a header is one that proxies add. Its value is never believed.
+fn is_of_proxy(name: &str) -> bool {
+    const NAMES: [&str; 3] = ["forwarded", "via", "x-real-ip"];
+    const PREFIX: &str = "x-forwarded-";
+    let start = name.get(..PREFIX.len());
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+        || start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 /// The value of a header that may occur once, of printable ASCII.
@@ -250,8 +262,11 @@ impl Answer {
     /// The bytes to send.
     pub fn bytes(&self, keep_alive: bool, method: Method) -> Vec<u8> {
         let mut head = self.head(keep_alive);
-        // Writing to a String does not fail.
-        let _ = write!(head, "Content-Length: {}\r\n\r\n", self.body.len());
+        if self.status != NOT_MODIFIED {
+            // That of 304 would be the length of what is not sent. Writing to a String does not fail.
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        head.push_str("\r\n");
         let mut out = head.into_bytes();
         if method != Method::Head {
             out.extend_from_slice(&self.body);
@@ -313,7 +328,21 @@ mod tests {
         assert_eq!((head.path.as_str(), head.host.as_str()), ("/api/me", "a:1"));
         assert_eq!(head.origin.as_deref(), Some("http://a:1"));
         assert_eq!((head.bytes, head.body), (text.len(), 2));
-        assert!(head.accepts_gzip && head.keep_alive);
+        assert!(head.accepts_gzip && head.keep_alive && !head.is_forwarded);
+    }
+
+    #[test]
+    fn what_a_proxy_adds_is_seen() {
+        for header in [
+            "Forwarded: for=1",
+            "via: 1.1 a",
+            "X-Real-IP: 1",
+            "x-forwarded-for: 1",
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
+            assert!(head(&text).is_forwarded, "{header}");
+        }
+        assert!(!head("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded: 1\r\n\r\n").is_forwarded);
     }
 
     #[test]

@@ -734,7 +734,7 @@ impl Reply {
     }
 
     /// Visits the pending bytes piece by piece, until `visit` returns false.
-    fn each_piece<'r>(&'r self, mut visit: impl FnMut(&'r [u8]) -> bool) {
+    pub fn each_piece<'r>(&'r self, mut visit: impl FnMut(&'r [u8]) -> bool) {
         let (mut from, mut skip) = (self.sent, self.piece_sent);
         for (at, piece) in &self.pieces {
             if from < *at && !visit(&self.out[from..*at]) || !visit(&piece[skip..]) {

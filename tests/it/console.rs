@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Connection, Daemon, wait_until};
 
+mod bounds;
+
 /// A server with a console on a port of its own.
 fn start(args: &[&str]) -> (Daemon, u16) {
     Daemon::start_with_port("--console-port", args)
@@ -349,7 +351,7 @@ fn a_port_in_use_is_a_line_in_the_log() {
 }
 
 #[test]
-fn half_a_request_ends_and_holds_nobody_up() {
+fn half_a_request_ends_and_holds_no_other_up() {
     let (server, port) = start(&[]);
     let mut slow: Vec<TcpStream> = (0..64)
         .map(|_| connect(port).expect("it listens"))
@@ -855,7 +857,7 @@ fn a_stream_that_is_not_read_loses_events_and_no_memory() {
         .info("used_memory")
         .and_then(|n| n.parse().ok())
         .expect("a figure");
-    for _ in 0..400 {
+    for _ in 0..2000 {
         other.call(&[&b"PUBLISH"[..], b"c", &text]);
     }
     let after: u64 = server

@@ -1,11 +1,13 @@
 //! Which answer a request gets.
 
+use crate::base::clock;
 use crate::console::calls::{self, CommandCall, Login, StreamCall};
 use crate::console::doors::{self, Doors, Named};
 use crate::console::http::{self, Answer, Head, Method, Status};
 use crate::console::{assets, json};
 use crate::keyspace::ClientId;
 use crate::net::Address;
+use crate::server::console::sessions::Who;
 use crate::server::parts::console::{Connection, Job, STREAMS_MAX, Task};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -24,10 +26,15 @@ impl From<Answer> for Next {
     }
 }
 
+const LOGIN: &str = "/api/login";
+
 /// A body that is not as expected.
 pub(in crate::server) fn bad(text: &str) -> Answer {
     Answer::error(http::BAD_REQUEST, text)
 }
+
+/// Bytes of a body that is read without a session, and of a login.
+const STRANGER_BODY_MAX: usize = 4096;
 
 /// No session, in the words of the protocol.
 pub(in crate::server) const NO_AUTH: &str = "NOAUTH Authentication required.";
@@ -58,6 +65,13 @@ impl Server {
 }
 
 impl Engine {
+    /// Refuses a request by its head if its body is longer than it may be.
+    pub(in crate::server) fn refuse_body(&mut self, head: &Head) -> Option<Answer> {
+        let fits = head.body <= STRANGER_BODY_MAX
+            || head.path != LOGIN && self.console_session(head).is_some();
+        (!fits).then(|| Answer::refusal(http::TOO_LARGE))
+    }
+
     /// Answers a request, or says what must be done for it.
     pub(in crate::server) fn answer_console(
         &mut self,
@@ -86,10 +100,14 @@ impl Engine {
                 None => Answer::refusal(http::NOT_FOUND).into(),
             },
             (Method::Post, path) => {
-                let is_here = named == Named::Here && connection.peer.is_local();
+                // A proxy on this machine may name it so for requests from elsewhere.
+                let is_here =
+                    named == Named::Here && connection.peer.is_local() && !head.is_forwarded;
                 let found = self.console_session(head);
                 match (path.strip_prefix("/api/"), found) {
-                    (Some("login"), _) => self.begin_login(connection, is_here, body),
+                    (Some("login"), before) => {
+                        self.begin_login(connection, (is_here, before), body)
+                    }
                     (Some("me"), None) => self.stranger(is_here).into(),
                     (Some("logout" | "lock" | "command" | "history" | "stream"), None) => {
                         Answer::error(http::UNAUTHORIZED, NO_AUTH).into()
@@ -106,15 +124,16 @@ impl Engine {
         let name = self.server.console_cookie();
         let token = doors::cookie(head.cookie.as_deref()?, &name)?;
         let now_ms = self.server.now.mono_ms;
-        let id = self
-            .server
-            .connections
-            .console
-            .sessions
-            .find(token, now_ms)?;
-        let session = self.server.clients.get_mut(id)?;
-        session.client.traffic.last_active_ms = now_ms;
-        Some(id)
+        let renews = head.russet.as_deref() != Some(doors::AUTOMATIC);
+        let sessions = &mut self.server.connections.console.sessions;
+        let id = sessions.find(token, renews, now_ms)?;
+        if let Some(session) = self.server.clients.get_mut(id)
+            && renews
+        {
+            session.client.traffic.last_active_ms = now_ms;
+        }
+        // While a command of it runs it is not in the table.
+        self.server.clients.is_connected(id).then_some(id)
     }
 
     fn serve_call(&mut self, call: &str, session: ClientId, body: &[u8]) -> Next {
@@ -125,10 +144,13 @@ impl Engine {
                 Ok(locked) => self.server.set_console_lock(session, locked).into(),
                 Err(wrong) => bad(wrong).into(),
             },
-            "command" => match CommandCall::parse(body) {
-                Ok(call) => Next::Task(Task::Run(Box::new(Job::new(session, call)))),
-                Err(wrong) => bad(wrong).into(),
-            },
+            "command" => {
+                let began = clock::cycles();
+                match CommandCall::parse(body) {
+                    Ok(call) => Next::Task(Task::Run(Box::new(Job::new(session, call, began)))),
+                    Err(wrong) => bad(wrong).into(),
+                }
+            }
             "history" => self.server.console_history(body).into(),
             "stream" => match StreamCall::parse(body) {
                 Ok(_) if self.server.connections.console.streams() >= STREAMS_MAX => {
@@ -141,16 +163,26 @@ impl Engine {
         }
     }
 
-    fn begin_login(&mut self, connection: &Connection, is_here: bool, body: &[u8]) -> Next {
+    fn begin_login(
+        &mut self,
+        connection: &Connection,
+        (is_here, before): (bool, Option<ClientId>),
+        body: &[u8],
+    ) -> Next {
         let login = match Login::parse(body) {
             Ok(login) => login,
-            Err(wrong) => return bad(wrong).into(),
+            Err(wrong) => return self.refuse_login(&connection.peer, wrong).into(),
         };
         let is_tls = connection.is_tls();
         if !self.server.is_safe_for_console(&connection.peer, is_tls) {
             return Answer::refusal(http::FORBIDDEN).into();
         }
-        self.console_login_when_due(&connection.peer, login, (is_here, is_tls))
+        let who = Who {
+            is_here,
+            is_tls,
+            before,
+        };
+        self.console_login_when_due(&connection.peer, login, who)
     }
 }
 

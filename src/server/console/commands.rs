@@ -7,7 +7,6 @@ use crate::base::clock;
 use crate::console::calls::Command;
 use crate::console::http::{self, Answer};
 use crate::console::json;
-use crate::keyspace::DbIndex;
 use crate::resp::OwnedArgs;
 use crate::server::clients::batch::{BUDGET, OUTPUT_BUDGET};
 use crate::server::clients::client::ClientFlags;
@@ -15,7 +14,7 @@ use crate::server::clients::ending::EndReason;
 use crate::server::clients::session::Session;
 use crate::server::console::answer::{NO_AUTH, bad};
 use crate::server::execution::dispatch::Outcome;
-use crate::server::parts::console::Job;
+use crate::server::parts::console::{Job, Running};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -28,7 +27,7 @@ const TOO_LARGE: &[u8] = b"{\"e\":\"CONSOLE reply is larger than 8 MiB: ask for 
 const NO_REPLY: &[u8] = b"{\"e\":\"CONSOLE the command has no single reply\"}";
 
 /// Commands that belong to a connection of one's own, or that a call has other means for.
-const REFUSED: [&str; 24] = [
+const REFUSED: [&str; 28] = [
     "asking",
     "auth",
     "client|caching",
@@ -45,6 +44,8 @@ const REFUSED: [&str; 24] = [
     "psync",
     "punsubscribe",
     "quit",
+    "readonly",
+    "readwrite",
     "replconf",
     "reset",
     "select",
@@ -53,8 +54,9 @@ const REFUSED: [&str; 24] = [
     "sunsubscribe",
     "sync",
     "unsubscribe",
+    "unwatch",
+    "watch",
 ];
-const REFUSED_TOO: [&str; 4] = ["unwatch", "watch", "readonly", "readwrite"];
 
 /// How a command has ended.
 enum Ran {
@@ -66,9 +68,11 @@ enum Ran {
 }
 
 impl Job {
+    /// `began`: when the call came, ticks.
     pub(in crate::server) fn new(
         session: crate::keyspace::ClientId,
         call: crate::console::calls::CommandCall,
+        began: u64,
     ) -> Job {
         Job {
             session,
@@ -76,6 +80,9 @@ impl Job {
             at: 0,
             replies: Vec::new(),
             micros: Vec::new(),
+            ticks: clock::cycles().wrapping_sub(began),
+            began: 0,
+            stands_in: false,
             waits: false,
         }
     }
@@ -84,18 +91,44 @@ impl Job {
 impl Engine {
     /// Continues a call; the answer when it is complete.
     pub(in crate::server) fn go_on_with_call(&mut self, job: &mut Job) -> Option<Answer> {
-        job.waits = false;
+        (job.waits, job.began) = (false, clock::cycles());
         if u64::from(job.call.db) >= self.keyspace.databases() as u64 {
             return Some(bad("there is no such database"));
         }
-        let Some(mut session) = self.server.clients.take(job.session) else {
-            return Some(Answer::error(http::UNAUTHORIZED, NO_AUTH));
-        };
-        session.client.db = DbIndex(job.call.db);
+        let id = job.session;
+        let ran = self.with_console_session(id, |engine, session| engine.run_turn(session, job));
+        let over = || Some(Answer::error(http::UNAUTHORIZED, NO_AUTH));
+        let answer = ran.unwrap_or_else(over);
+        let spent = clock::cycles().wrapping_sub(job.began);
+        job.ticks = job.ticks.wrapping_add(spent);
+        answer
+    }
+
+    fn run_turn(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
+        if let Err(refused) = self.server.select_in_console(session, job.call.db) {
+            return Some(refused);
+        }
+        job.stands_in = session.client.id != job.session;
+        if job.stands_in {
+            return self.run_aside(session, job);
+        }
+        let running = Running::of(&session.client);
+        let console = &mut self.server.connections.console;
+        // A script's guest may run a call of another session meanwhile.
+        let outer = console.running.replace(running);
+        let answer = self.run_aside(session, job);
+        let running = std::mem::replace(&mut self.server.connections.console.running, outer);
+        if let (Some(of), Some(running)) = (&mut session.client.console, running) {
+            of.is_locked = running.is_locked;
+        }
+        answer
+    }
+
+    fn run_aside(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
         // What a console reads is no use of the data.
         let reads = (self.keyspace.stats.hits, self.keyspace.stats.misses);
         self.keyspace.set_uses_counted(false);
-        let answer = self.run_share(&mut session, job);
+        let answer = self.run_share(session, job);
         self.keyspace.set_uses_counted(true);
         (self.keyspace.stats.hits, self.keyspace.stats.misses) = reads;
         let client = &mut session.client;
@@ -103,9 +136,8 @@ impl Engine {
             client.leave_transaction(&mut self.keyspace.watchers);
         }
         if client.flags.contains(ClientFlags::CLOSE_AFTER_REPLY) {
-            self.server.close_soon(&mut session, EndReason::User);
+            self.server.close_soon(session, EndReason::User);
         }
-        self.server.clients.put_back(session);
         answer
     }
 
@@ -141,7 +173,7 @@ impl Engine {
                 return None;
             }
         }
-        Some(answer(job))
+        Some(self.answer(job))
     }
 
     /// Runs the conditions. `Some`: the call ends here, or waits.
@@ -195,7 +227,7 @@ impl Engine {
                 false => error.clone(),
             });
             job.replies = own.collect::<Vec<_>>().join(&b',');
-            return Some(answer(job));
+            return Some(self.answer(job));
         }
         let mut reply = Vec::new();
         match self.run_command(session, &vec![b"EXEC".to_vec()], &mut reply) {
@@ -213,7 +245,24 @@ impl Engine {
         };
         let ticks = clock::cycles().wrapping_sub(began);
         job.micros.push(self.server.cycles.micros(ticks));
-        Some(answer(job))
+        Some(self.answer(job))
+    }
+
+    /// `{"r":[...],"us":[...],"cost":..}`.
+    fn answer(&self, job: &mut Job) -> Answer {
+        let mut body = b"{\"r\":[".to_vec();
+        body.append(&mut job.replies);
+        body.extend_from_slice(b"],\"us\":[");
+        for (at, micros) in job.micros.iter().enumerate() {
+            if at > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(itoa::Buffer::new().format(*micros).as_bytes());
+        }
+        let ticks = job.ticks + clock::cycles().wrapping_sub(job.began);
+        let micros = self.server.cycles.micros(ticks);
+        body.extend_from_slice(format!("],\"cost\":{micros}}}").as_bytes());
+        Answer::json(body)
     }
 
     /// Runs a command and appends its reply to a list.
@@ -298,22 +347,6 @@ impl Server {
             .get(1)
             .and_then(|name| self.table.find_subcommand(row, name));
         let name = sub.unwrap_or(row).full_name;
-        let is_refused = REFUSED.contains(&name) || REFUSED_TOO.contains(&name);
-        is_refused.then_some(name)
+        REFUSED.contains(&name).then_some(name)
     }
-}
-
-/// `{"r":[...],"us":[...]}`.
-fn answer(job: &mut Job) -> Answer {
-    let mut body = b"{\"r\":[".to_vec();
-    body.append(&mut job.replies);
-    body.extend_from_slice(b"],\"us\":[");
-    for (at, micros) in job.micros.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(itoa::Buffer::new().format(*micros).as_bytes());
-    }
-    body.extend_from_slice(b"]}");
-    Answer::json(body)
 }

@@ -6,13 +6,13 @@ use crate::acl::{Context, Judged};
 use crate::base::random;
 use crate::console::http::{self, Answer};
 use crate::console::{calls::Login, json};
-use crate::keyspace::ClientId;
+use crate::keyspace::{ClientId, DbIndex};
 use crate::net::Address;
 use crate::resp::OwnedArgs;
 use crate::server::clients::client::{Client, ClientFlags, OfConsole};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::console::answer::{NO_AUTH, Next, with_user};
+use crate::server::console::answer::{NO_AUTH, Next, bad, with_user};
 use crate::server::parts::console::Task;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, World};
@@ -44,28 +44,77 @@ pub(in crate::server) fn new_session(client: Client) -> Session {
     session
 }
 
+/// Who logs in.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Who {
+    /// From this machine, which the request names as such.
+    pub is_here: bool,
+    pub is_tls: bool,
+    /// The session that the browser had, which the new one replaces.
+    pub before: Option<ClientId>,
+}
+
 impl Engine {
+    /// Runs `act` with a session; while a command of it runs, with a client that stands in for it: of the
+    /// same user and database, and as locked. `None`: the session is over.
+    pub(in crate::server) fn with_console_session<R>(
+        &mut self,
+        id: ClientId,
+        act: impl FnOnce(&mut Engine, &mut Session) -> R,
+    ) -> Option<R> {
+        if let Some(mut session) = self.server.clients.take(id) {
+            let done = act(self, &mut session);
+            self.server.clients.put_back(session);
+            return Some(done);
+        }
+        let running = self.server.connections.console.running.clone();
+        let of = running.filter(|running| running.client == id)?;
+        let mut client = new_client(&mut self.server, &of.peer);
+        (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
+        client.console = Some(OfConsole {
+            is_locked: of.is_locked,
+            stream: None,
+        });
+        let stands_in = client.id;
+        self.server.clients.add(Box::new(new_session(client)));
+        let mut session = self.server.clients.take(stands_in)?;
+        let done = act(self, &mut session);
+        self.forget(&mut session);
+        Some(done)
+    }
+
+    /// A login that is none counts as an attempt, too: reading it costs as much.
+    pub(in crate::server) fn refuse_login(&mut self, peer: &Address, wrong: &str) -> Answer {
+        let asking = new_client(&mut self.server, peer);
+        let server = &mut self.server;
+        match server
+            .acl
+            .begin_attempt(&asking, &server.config, server.now.mono_ms)
+        {
+            Judged::Never => too_many_logins(),
+            Judged::Now | Judged::After(_) => bad(wrong),
+        }
+    }
+
     /// A login: judged now, or when the limit of its address permits.
     pub(in crate::server) fn console_login_when_due(
         &mut self,
         peer: &Address,
         login: Login,
-        (is_here, is_tls): (bool, bool),
+        who: Who,
     ) -> Next {
         let server = &mut self.server;
         let asking = new_client(server, peer);
         let now_ms = server.now.mono_ms;
         match server.acl.begin_attempt(&asking, &server.config, now_ms) {
-            Judged::Now => self.console_login(peer, &login, (is_here, is_tls)).into(),
+            Judged::Now => self.console_login(peer, &login, who).into(),
             Judged::After(wait_ms) => Next::Task(Task::LogIn {
                 login: Box::new(login),
                 at_ms: now_ms + wait_ms,
-                is_here,
+                is_here: who.is_here,
+                before: who.before,
             }),
-            Judged::Never => {
-                const TEXT: &str = "too many logins from this address have failed: try again later";
-                Answer::error(http::TOO_MANY, TEXT).into()
-            }
+            Judged::Never => too_many_logins().into(),
         }
     }
 
@@ -74,7 +123,7 @@ impl Engine {
         &mut self,
         peer: &Address,
         login: &Login,
-        (is_here, is_tls): (bool, bool),
+        who: Who,
     ) -> Answer {
         let Engine {
             keyspace, server, ..
@@ -90,20 +139,24 @@ impl Engine {
         if let Err(error) = world.log_in(pair, (Context::TopLevel, b"AUTH")) {
             return Answer::error(http::UNAUTHORIZED, &String::from_utf8_lossy(&error.line()));
         }
-        if !session.client.flags.contains(ClientFlags::PROVEN) && !is_here {
+        if !session.client.flags.contains(ClientFlags::PROVEN) && !who.is_here {
             const TEXT: &str = "DENIED a user without a password logs in from this machine only";
             return Answer::error(http::UNAUTHORIZED, TEXT);
         }
-        let (id, now_ms) = (session.client.id, server.now.mono_ms);
+        let now_ms = server.now.mono_ms;
+        let new = (session.client.id, session.client.user);
         let token = random::hex(TOKEN_DIGITS);
         server.clients.add(Box::new(session));
         server.stats.clients.connections += 1;
-        if let Some(gone) = server.connections.console.sessions.open(&token, id, now_ms) {
+        let sessions = &mut server.connections.console.sessions;
+        let before = who.before.inspect(|before| sessions.end(*before));
+        let gone = sessions.open(&token, new, now_ms);
+        for gone in before.into_iter().chain(gone) {
             let detail = "a newer session of the console took its place";
             server.kill_client(keyspace, gone, Ending::new(EndReason::Idle, detail));
         }
         let name = server.console_cookie();
-        let secure = if is_tls { "; Secure" } else { "" };
+        let secure = if who.is_tls { "; Secure" } else { "" };
         let headers = format!("Set-Cookie: {name}={token}; HttpOnly; SameSite=Strict{secure}\r\n");
         Answer {
             headers,
@@ -113,6 +166,7 @@ impl Engine {
 
     /// Ends a session and its streams.
     pub(in crate::server) fn end_console_session(&mut self, id: ClientId) -> Answer {
+        self.server.connections.console.sessions.end(id);
         self.server
             .kill_client(&mut self.keyspace, id, EndReason::Quit);
         let name = self.server.console_cookie();
@@ -133,12 +187,13 @@ impl Engine {
     }
 
     /// `api/me`: the user, the server, and the commands that the user may run. O(commands).
-    pub(in crate::server) fn console_rights(&self, id: ClientId) -> Answer {
+    pub(in crate::server) fn console_rights(&mut self, id: ClientId) -> Answer {
+        self.with_console_session(id, |engine, session| engine.rights_of(&session.client))
+            .unwrap_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))
+    }
+
+    fn rights_of(&self, client: &Client) -> Answer {
         let server = &self.server;
-        let Some(session) = server.clients.get(id) else {
-            return Answer::error(http::UNAUTHORIZED, NO_AUTH);
-        };
-        let client = &session.client;
         let is_locked = client.console.is_some_and(|of| of.is_locked);
         let config = &server.config;
         let mut rest = String::new();
@@ -163,6 +218,11 @@ impl Engine {
     }
 }
 
+fn too_many_logins() -> Answer {
+    const TEXT: &str = "too many logins from this address have failed: try again later";
+    Answer::error(http::TOO_MANY, TEXT)
+}
+
 fn write_names(names: &[&str], out: &mut Vec<u8>) {
     out.push(b'[');
     for (at, name) in names.iter().enumerate() {
@@ -175,6 +235,42 @@ fn write_names(names: &[&str], out: &mut Vec<u8>) {
 }
 
 impl Server {
+    /// Whether the session's user may run a command that the console runs in its place; a denial is
+    /// logged as any other.
+    pub(in crate::server) fn may_in_console(
+        &mut self,
+        session: &Session,
+        words: &[&[u8]],
+    ) -> Result<(), Answer> {
+        let refused = |text: &[u8]| Answer::error(http::FORBIDDEN, &String::from_utf8_lossy(text));
+        let Some(row) = self.table.find(words[0]) else {
+            return Err(refused(&[b"ERR there is no command ", words[0]].concat()));
+        };
+        let (id, args) = (row.id, OwnedArgs::from_iter(words.iter().copied()));
+        let client = &session.client;
+        let line = row.command_line(args.args(), client.db.0, self.config.databases_served());
+        let Some(denied) = self.acl.denies(client.user, &line) else {
+            return Ok(());
+        };
+        let asked = (id, args.args());
+        let text = self.acl.denial(denied, client.user, asked, false);
+        self.note_denied((client, &session.reply), Context::TopLevel, denied, asked);
+        Err(refused(&[b"NOPERM ", &text[..]].concat()))
+    }
+
+    /// Gives the session another database, as SELECT would.
+    pub(in crate::server) fn select_in_console(
+        &mut self,
+        session: &mut Session,
+        db: u32,
+    ) -> Result<(), Answer> {
+        if session.client.db.0 != db {
+            self.may_in_console(session, &[b"select", db.to_string().as_bytes()])?;
+            session.client.db = DbIndex(db);
+        }
+        Ok(())
+    }
+
     /// The commands that the client's user may run with some arguments; `is_locked`: in a locked session.
     fn permitted_commands(&self, client: &Client, is_locked: bool) -> Vec<&'static str> {
         let user = self.acl.users.get(client.user);
@@ -196,10 +292,13 @@ impl Server {
     /// Locks a session, or opens its lock.
     pub(in crate::server) fn set_console_lock(&mut self, id: ClientId, locked: bool) -> Answer {
         let session = self.clients.get_mut(id);
-        let Some(of) = session.and_then(|session| session.client.console.as_mut()) else {
-            return Answer::error(http::UNAUTHORIZED, NO_AUTH);
-        };
-        of.is_locked = locked;
+        let of = session.and_then(|session| session.client.console.as_mut());
+        let running = self.connections.console.running.as_mut();
+        match (of, running) {
+            (Some(of), _) => of.is_locked = locked,
+            (None, Some(running)) if running.client == id => running.is_locked = locked,
+            _ => return Answer::error(http::UNAUTHORIZED, NO_AUTH),
+        }
         Answer::json(format!("{{\"locked\":{locked}}}").into_bytes())
     }
 }

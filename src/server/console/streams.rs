@@ -3,19 +3,19 @@
 //! Subscriptions belong to a client of their own, which SUBSCRIBE makes through the gates; its replies
 //! become events. Commands of others come from taps (`messages::monitor`).
 
-use crate::acl::Context;
 use crate::console::calls::StreamCall;
 use crate::console::events;
 use crate::console::history;
 use crate::console::http::{self, Answer};
-use crate::keyspace::{ClientId, DbIndex};
-use crate::resp::{OwnedArgs, ReplyBounds, ReplyParser, ReplyValue};
+use crate::keyspace::ClientId;
+use crate::resp::{OwnedArgs, Reply};
 use crate::server::clients::client::OfConsole;
 use crate::server::clients::ending::EndReason;
 use crate::server::clients::session::Session;
 use crate::server::console::answer::{NO_AUTH, bad};
 use crate::server::console::sessions::{new_client, new_session};
-use crate::server::parts::console::{Connection, EVENT_BYTES_MAX, Feed, Tap};
+use crate::server::execution::dispatch::Outcome;
+use crate::server::parts::console::{Connection, EVENT_BYTES_MAX, Feed, Running, Tap};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -34,7 +34,11 @@ impl Engine {
             return Err(bad("there is no such database"));
         }
         if call.monitor.is_some() {
-            self.may_monitor(id)?;
+            let may = |engine: &mut Engine, session: &mut Session| {
+                engine.server.may_in_console(session, &[b"monitor"])
+            };
+            let no_auth = || Answer::error(http::UNAUTHORIZED, NO_AUTH);
+            self.with_console_session(id, may).ok_or_else(no_auth)??;
         }
         let subscriber = match call.subscriptions.is_empty() {
             true => None,
@@ -53,31 +57,8 @@ impl Engine {
             last_id: 0,
             dropped: 0,
             heartbeat_due_ms: now_ms + HEARTBEAT_MS,
+            messages: events::Messages::default(),
         }))
-    }
-
-    /// Whether the session's user may run MONITOR; a denial is logged as any other.
-    fn may_monitor(&mut self, id: ClientId) -> Result<(), Answer> {
-        let server = &mut self.server;
-        let refused = |text: &[u8]| Answer::error(http::FORBIDDEN, &String::from_utf8_lossy(text));
-        let Some(row) = server.table.find(b"monitor") else {
-            return Err(refused(b"ERR there is no command MONITOR"));
-        };
-        let (id_of_row, args) = (row.id, OwnedArgs::from_iter([&b"monitor"[..]]));
-        let Some(session) = server.clients.take(id) else {
-            return Err(Answer::error(http::UNAUTHORIZED, NO_AUTH));
-        };
-        let client = &session.client;
-        let line = row.command_line(args.args(), client.db.0, server.config.databases);
-        let denied = server.acl.denies(client.user, &line);
-        let told = denied.map(|denied| {
-            let asked = (id_of_row, args.args());
-            let text = server.acl.denial(denied, client.user, asked, false);
-            server.note_denied((client, &session.reply), Context::TopLevel, denied, asked);
-            refused(&[b"NOPERM ", &text[..]].concat())
-        });
-        server.clients.put_back(session);
-        told.map_or(Ok(()), Err)
     }
 
     /// Makes the client that has the subscriptions.
@@ -87,22 +68,15 @@ impl Engine {
         place: (u32, u32),
         call: &StreamCall,
     ) -> Result<ClientId, Answer> {
-        let Some(of) = self.server.clients.get(id).map(|session| {
-            let client = &session.client;
-            (
-                client.user,
-                client.flags,
-                client.identity.peer.clone(),
-                client.console,
-            )
-        }) else {
-            return Err(Answer::error(http::UNAUTHORIZED, NO_AUTH));
-        };
-        let (user, flags, peer, console) = of;
-        let mut client = new_client(&mut self.server, &peer);
-        (client.user, client.flags, client.db) = (user, flags, DbIndex(call.db));
+        let of = self.with_console_session(id, |engine, session| {
+            let selected = engine.server.select_in_console(session, call.db);
+            selected.map(|()| Running::of(&session.client))
+        });
+        let of = of.ok_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))??;
+        let mut client = new_client(&mut self.server, &of.peer);
+        (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
         client.console = Some(OfConsole {
-            is_locked: console.is_none_or(|of| of.is_locked),
+            is_locked: of.is_locked,
             stream: Some(place),
         });
         let subscriber = client.id;
@@ -122,7 +96,10 @@ impl Engine {
             let args: OwnedArgs = command.iter().map(Vec::as_slice).collect();
             let row = self.server.table.find(args.args().at(0)).map(|row| row.id);
             self.server.begin_commands();
-            self.dispatch(session, row, args.args(), &[]);
+            if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
+                const TEXT: &str = "the server is paused: try again when CLIENT PAUSE has ended";
+                return Some(Answer::error(http::UNAVAILABLE, TEXT));
+            }
             let reply = session.reply.pending();
             session.reply.advance(reply.len());
             if let Some(line) = reply.strip_prefix(b"-") {
@@ -151,15 +128,20 @@ impl Engine {
 impl Feed {
     /// Appends an event to the connection's output, unless too much waits there already.
     pub(in crate::server) fn add(&mut self, event: &str, data: &[u8], to: &mut Output<'_>) {
-        if to.unsent() > EVENT_BYTES_MAX {
+        if to.unsent().saturating_add(data.len()) > EVENT_BYTES_MAX {
             self.dropped += 1;
             return;
         }
+        self.tell_dropped(to);
+        self.write(event, data, to);
+    }
+
+    /// Appends how many events were dropped, if any.
+    pub(in crate::server) fn tell_dropped(&mut self, to: &mut Output<'_>) {
         if self.dropped > 0 {
             let data = format!("{{\"dropped\":{}}}", std::mem::take(&mut self.dropped));
             self.write("dropped", data.as_bytes(), to);
         }
-        self.write(event, data, to);
     }
 
     fn write(&mut self, event: &str, data: &[u8], to: &mut Output<'_>) {
@@ -175,16 +157,13 @@ impl Feed {
     }
 
     /// Messages that its subscriber has got, in their wire form.
-    pub(in crate::server) fn add_messages(&mut self, mut bytes: &[u8], to: &mut Output<'_>) {
-        let mut parser = ReplyParser::new(ReplyBounds {
-            bulk_max: usize::MAX >> 2,
-            ..ReplyBounds::default()
+    fn add_messages(&mut self, reply: &Reply, to: &mut Output<'_>) {
+        let mut messages = std::mem::take(&mut self.messages);
+        reply.each_piece(|piece| {
+            messages.push(piece, |data| self.add("message", &data, to));
+            true
         });
-        while let Ok(Some(value)) = parser.push(&mut bytes) {
-            if let Some(data) = message(&value) {
-                self.add("message", &data, to);
-            }
-        }
+        self.messages = messages;
     }
 }
 
@@ -197,27 +176,6 @@ pub(in crate::server) struct Output<'a> {
 impl Output<'_> {
     fn unsent(&self) -> usize {
         self.output.len() - self.sent
-    }
-}
-
-/// A published message as JSON; `None`: the message is another one.
-fn message(value: &ReplyValue) -> Option<Vec<u8>> {
-    let (ReplyValue::Push(parts) | ReplyValue::Array(parts)) = value else {
-        return None;
-    };
-    let texts: Option<Vec<&[u8]>> = parts
-        .iter()
-        .map(|part| match part {
-            ReplyValue::Bulk(text) => Some(text.as_slice()),
-            _ => None,
-        })
-        .collect();
-    match texts?.as_slice() {
-        [b"message" | b"smessage", channel, text] => Some(events::message(channel, None, text)),
-        [b"pmessage", pattern, channel, text] => {
-            Some(events::message(channel, Some(pattern), text))
-        }
-        _ => None,
     }
 }
 
@@ -240,20 +198,18 @@ impl Connection {
 impl Server {
     /// Passes what a stream's subscriber has got to its connection.
     pub(in crate::server) fn pass_messages(&mut self, session: &mut Session) {
-        let bytes = session.reply.pending();
-        session.reply.advance(bytes.len());
-        let Some((slot, generation)) = session.client.console.and_then(|of| of.stream) else {
-            return;
-        };
-        session.client.traffic.bytes_out += bytes.len() as u64;
+        let bytes = session.reply.pending_len();
+        session.client.traffic.bytes_out += bytes as u64;
         let console = &mut self.connections.console;
-        let Some(mut connection) = console.slab.take_at(slot, generation) else {
-            return;
-        };
-        if let Some((feed, mut output)) = connection.feed() {
-            feed.add_messages(&bytes, &mut output);
-            console.is_urgent = true;
+        if let Some((slot, generation)) = session.client.console.and_then(|of| of.stream)
+            && let Some(mut connection) = console.slab.take_at(slot, generation)
+        {
+            if let Some((feed, mut output)) = connection.feed() {
+                feed.add_messages(&session.reply, &mut output);
+                console.is_urgent = true;
+            }
+            console.slab.put_back(slot, connection);
         }
-        console.slab.put_back(slot, connection);
+        session.reply.advance(bytes);
     }
 }

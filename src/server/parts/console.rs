@@ -5,24 +5,29 @@
 //! changes of users end it, and each of its commands passes the gates. A token opens it; only its hash
 //! is kept.
 //!
-//! Bounds: [`CONNECTIONS_MAX`], [`SESSIONS_MAX`], [`STREAMS_MAX`].
+//! Bounds: [`CONNECTIONS_MAX`], [`SESSIONS_MAX`], [`USER_SESSIONS_MAX`], [`STREAMS_MAX`].
 
 use sha2::{Digest, Sha256};
 
+use crate::acl::UserId;
 use crate::base::glob;
 use crate::console::calls::{CommandCall, Login, Monitor};
+use crate::console::events::Messages;
 use crate::console::history::History;
 use crate::console::http::{Head, Method};
-use crate::keyspace::ClientId;
+use crate::keyspace::{ClientId, DbIndex};
 use crate::net::{Address, Listener, Slab, Stream};
 use crate::replication::ReplOffset;
 use crate::resp::Args;
+use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::figures::histogram::Histogram;
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 64;
-/// Sessions at a time; the one longest unused makes room.
+/// Sessions at a time, and those of one user. The longest unused one of the user makes room; if there are
+/// too many of all, that of the user who has most.
 pub const SESSIONS_MAX: usize = 32;
+pub const USER_SESSIONS_MAX: usize = 8;
 /// Connections that carry a stream.
 pub const STREAMS_MAX: usize = 8;
 /// A session ends after this time without a call, and after this time in all.
@@ -41,6 +46,8 @@ pub struct Console {
     /// A connection has more to do before the loop sleeps.
     pub is_urgent: bool,
     pub sessions: Sessions,
+    /// The session whose command runs now.
+    pub running: Option<Running>,
     /// What streams want to see of all commands.
     pub taps: Vec<Tap>,
     /// Figures over time, while the console has a port.
@@ -68,6 +75,32 @@ impl Console {
             .iter()
             .filter(|(_, _, connection)| matches!(connection.task, Task::Stream(_)))
             .count()
+    }
+}
+
+/// A session whose command runs: it is not in the table of clients meanwhile. If it is a script that
+/// lasts, this is what other calls of the session need.
+#[derive(Clone)]
+pub struct Running {
+    pub client: ClientId,
+    pub user: UserId,
+    pub flags: ClientFlags,
+    pub peer: Address,
+    pub db: DbIndex,
+    /// Set for the session when the command has ended.
+    pub is_locked: bool,
+}
+
+impl Running {
+    pub fn of(client: &Client) -> Running {
+        Running {
+            client: client.id,
+            user: client.user,
+            flags: client.flags,
+            peer: client.identity.peer.clone(),
+            db: client.db,
+            is_locked: client.console.is_none_or(|of| of.is_locked),
+        }
     }
 }
 
@@ -148,6 +181,8 @@ pub enum Task {
         at_ms: u64,
         /// The request comes from this machine and names it as such.
         is_here: bool,
+        /// The session of the request's cookie, which ends with the login.
+        before: Option<ClientId>,
     },
     /// Commands are being run.
     Run(Box<Job>),
@@ -155,6 +190,9 @@ pub enum Task {
     Stream(Box<Feed>),
     /// It is closed when the output is sent.
     Close,
+    /// The request is refused before all of it is there. When the refusal is sent, so many more bytes are
+    /// read and dropped: closed with unread input, the peer would see a reset instead of the refusal.
+    Drain { left: usize },
 }
 
 /// The commands of a call.
@@ -167,6 +205,11 @@ pub struct Job {
     pub replies: Vec<u8>,
     /// Microseconds of each.
     pub micros: Vec<u64>,
+    /// Ticks (`clock::cycles`) of all earlier turns, and when this turn of it began.
+    pub ticks: u64,
+    pub began: u64,
+    /// It runs on a client that stands in for the session.
+    pub stands_in: bool,
     /// A command waits, for the end of CLIENT PAUSE or of a snapshot.
     pub waits: bool,
 }
@@ -182,6 +225,7 @@ pub struct Feed {
     /// Events dropped since the last one that was sent.
     pub dropped: u64,
     pub heartbeat_due_ms: u64,
+    pub messages: Messages,
 }
 
 /// A session.
@@ -189,8 +233,11 @@ struct Opened {
     /// Of the token.
     hash: [u8; 32],
     client: ClientId,
+    user: UserId,
     began_ms: u64,
     used_ms: u64,
+    /// Its token opens it no more; its client is to be closed.
+    is_ended: bool,
 }
 
 /// All sessions. Each operation is O(sessions), which are few.
@@ -204,45 +251,77 @@ fn hash(token: &str) -> [u8; 32] {
 }
 
 impl Sessions {
-    /// Adds a session; returns the client of the one that makes room for it.
-    pub fn open(&mut self, token: &str, client: ClientId, now_ms: u64) -> Option<ClientId> {
-        let mut gone = None;
-        if self.all.len() >= SESSIONS_MAX {
-            let oldest = (0..self.all.len()).min_by_key(|&at| self.all[at].used_ms);
-            gone = oldest.map(|at| self.all.swap_remove(at).client);
-        }
+    /// Adds a session; returns the client of the one that makes room for it, which has ended.
+    pub fn open(
+        &mut self,
+        token: &str,
+        (client, user): (ClientId, UserId),
+        now_ms: u64,
+    ) -> Option<ClientId> {
+        let gone = self.user_to_lose(user).and_then(|user| {
+            let of_user = self.all.iter_mut();
+            let of_user = of_user.filter(|opened| !opened.is_ended && opened.user == user);
+            let oldest = of_user.min_by_key(|opened| opened.used_ms)?;
+            oldest.is_ended = true;
+            Some(oldest.client)
+        });
         self.all.push(Opened {
             hash: hash(token),
             client,
+            user,
             began_ms: now_ms,
             used_ms: now_ms,
+            is_ended: false,
         });
         gone
     }
 
-    /// The client of the session that this token opens, which is used now.
-    pub fn find(&mut self, token: &str, now_ms: u64) -> Option<ClientId> {
+    /// Who loses a session to a new one of this user.
+    fn user_to_lose(&self, new: UserId) -> Option<UserId> {
+        let live = || self.all.iter().filter(|opened| !opened.is_ended);
+        let count = |user| live().filter(|opened| opened.user == user).count();
+        if count(new) >= USER_SESSIONS_MAX {
+            return Some(new);
+        }
+        let is_full = live().count() >= SESSIONS_MAX;
+        let users = live().map(|opened| opened.user);
+        users.max_by_key(|&user| count(user)).filter(|_| is_full)
+    }
+
+    /// The client of the session that this token opens; `renews`: it is used now.
+    pub fn find(&mut self, token: &str, renews: bool, now_ms: u64) -> Option<ClientId> {
         // Hashes are compared: the time reveals nothing of a token.
         let hash = hash(token);
         let opened = self.all.iter_mut().find(|opened| opened.hash == hash)?;
         if opened.is_over(now_ms) {
             return None;
         }
-        opened.used_ms = now_ms;
+        if renews {
+            opened.used_ms = now_ms;
+        }
         Some(opened.client)
     }
 
-    /// Removes sessions whose time is up, and those whose client is gone; returns the clients of the former.
+    /// The session of this client is over.
+    pub fn end(&mut self, client: ClientId) {
+        for opened in &mut self.all {
+            opened.is_ended |= opened.client == client;
+        }
+    }
+
+    /// Sessions that are over, to close their clients. They are listed until those are gone: while its
+    /// command runs, a client cannot be closed.
     pub fn end_due(&mut self, now_ms: u64, is_there: impl Fn(ClientId) -> bool) -> Vec<ClientId> {
         self.all.retain(|opened| is_there(opened.client));
-        let due = self.all.extract_if(.., |opened| opened.is_over(now_ms));
+        let due = self.all.iter().filter(|opened| opened.is_over(now_ms));
         due.map(|opened| opened.client).collect()
     }
 }
 
 impl Opened {
     fn is_over(&self, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.used_ms) >= IDLE_MS
+        self.is_ended
+            || now_ms.saturating_sub(self.used_ms) >= IDLE_MS
             || now_ms.saturating_sub(self.began_ms) >= AGE_MS
     }
 }
@@ -257,7 +336,7 @@ pub struct Tap {
     /// Events since the start of a second.
     second_ms: u64,
     shown: u32,
-    /// Events as JSON, with the length of each.
+    /// Events as JSON.
     pub events: Vec<Vec<u8>>,
     bytes: usize,
     pub dropped: u64,
@@ -319,38 +398,70 @@ impl Tap {
 mod tests {
     use super::*;
 
+    const USER: UserId = UserId::DEFAULT;
+
     #[test]
     fn a_session_ends_when_it_is_idle_or_old() {
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.open("a", ClientId(1), 0), None);
-        assert_eq!(sessions.find("a", IDLE_MS - 1), Some(ClientId(1)));
-        assert_eq!(sessions.find("b", 1), None);
-        assert_eq!(sessions.find("a", 2 * IDLE_MS - 1), None);
+        assert_eq!(sessions.open("a", (ClientId(1), USER), 0), None);
+        assert_eq!(sessions.find("a", true, IDLE_MS - 1), Some(ClientId(1)));
+        assert_eq!(sessions.find("b", true, 1), None);
+        assert_eq!(sessions.find("a", true, 2 * IDLE_MS - 1), None);
         let mut now_ms = 0;
-        sessions.open("b", ClientId(2), 0);
+        sessions.open("b", (ClientId(2), USER), 0);
         while now_ms + IDLE_MS / 2 < AGE_MS {
             now_ms += IDLE_MS / 2;
-            assert_eq!(sessions.find("b", now_ms), Some(ClientId(2)));
+            assert_eq!(sessions.find("b", true, now_ms), Some(ClientId(2)));
         }
-        assert_eq!(sessions.find("b", AGE_MS), None);
+        assert_eq!(sessions.find("b", true, AGE_MS), None);
         let mut gone = sessions.end_due(AGE_MS, |_| true);
         gone.sort();
         assert_eq!(gone, [ClientId(1), ClientId(2)]);
+        assert!(sessions.end_due(AGE_MS, |_| false).is_empty());
         assert!(sessions.all.is_empty());
     }
 
     #[test]
-    fn there_are_few_sessions_and_none_has_its_token() {
+    fn calls_that_a_page_makes_by_itself_do_not_prolong_a_session() {
         let mut sessions = Sessions::default();
-        for n in 0..SESSIONS_MAX as u64 {
-            assert_eq!(sessions.open(&format!("t{n}"), ClientId(n), n), None);
+        sessions.open("a", (ClientId(1), USER), 0);
+        assert_eq!(sessions.find("a", false, IDLE_MS - 1), Some(ClientId(1)));
+        assert_eq!(sessions.find("a", false, IDLE_MS), None);
+    }
+
+    #[test]
+    fn a_session_that_was_ended_is_closed_when_it_can_be() {
+        let mut sessions = Sessions::default();
+        sessions.open("a", (ClientId(1), USER), 0);
+        sessions.end(ClientId(1));
+        assert_eq!(sessions.find("a", true, 1), None);
+        for _ in 0..2 {
+            assert_eq!(sessions.end_due(1, |_| true), [ClientId(1)]);
         }
-        sessions.find("t0", 1000);
-        assert_eq!(sessions.open("new", ClientId(99), 1001), Some(ClientId(1)));
-        assert_eq!(sessions.find("t1", 1002), None);
-        assert_eq!(sessions.all.len(), SESSIONS_MAX);
+        assert!(sessions.end_due(1, |_| false).is_empty());
+    }
+
+    #[test]
+    fn a_user_has_few_sessions_and_takes_none_of_others() {
+        let users: Vec<UserId> = (0..10).map(UserId::numbered).collect();
+        let mut sessions = Sessions::default();
+        assert_eq!(sessions.open("admin", (ClientId(1000), users[9]), 0), None);
+        for n in 0..USER_SESSIONS_MAX as u64 {
+            let id = (ClientId(n), users[0]);
+            assert_eq!(sessions.open(&format!("t{n}"), id, n), None);
+        }
+        sessions.find("t0", true, 1000);
+        let gone = sessions.open("new", (ClientId(99), users[0]), 1001);
+        assert_eq!(gone, Some(ClientId(1)));
+        assert_eq!(sessions.find("t1", true, 1002), None);
         assert!(sessions.all.iter().all(|s| !s.hash.starts_with(b"t0")));
-        assert!(sessions.end_due(1002, |id| id == ClientId(0)).is_empty());
-        assert_eq!(sessions.all.len(), 1, "the others' clients are gone");
+        // Others together lose theirs, too, before one who has few.
+        for n in 0..100 {
+            let user = users[1 + n as usize % 5];
+            sessions.open(&format!("u{n}"), (ClientId(2000 + n), user), 2000 + n);
+        }
+        assert_eq!(sessions.find("admin", true, 3000), Some(ClientId(1000)));
+        let live = sessions.all.iter().filter(|opened| !opened.is_ended);
+        assert_eq!(live.count(), SESSIONS_MAX);
     }
 }

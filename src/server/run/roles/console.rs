@@ -13,6 +13,7 @@ use crate::net::tls::Link;
 use crate::net::{Accepted, Address, Role, Stream, Target, readable};
 use crate::server::clients::ending::EndReason;
 use crate::server::console::answer::Next;
+use crate::server::console::sessions::Who;
 use crate::server::console::streams::HEARTBEAT_MS;
 use crate::server::parts::console::{CONNECTIONS_MAX, Connection, Console, Task};
 use crate::server::run::Loop;
@@ -24,6 +25,10 @@ const HEAD_MS: u64 = 10_000;
 const BODY_MS: u64 = 30_000;
 /// Between requests.
 const IDLE_MS: u64 = 30_000;
+/// Until a refused request has come to its end.
+const DRAIN_MS: u64 = 2000;
+/// Bytes of a refused request that are dropped.
+const DRAIN_BYTES_MAX: usize = 4 << 20;
 /// Until a call has run, and until the peer takes more of the answer.
 const CALL_MS: u64 = 60_000;
 /// Bytes of one read.
@@ -140,7 +145,7 @@ impl Loop {
         self.drive_console(slot, generation);
     }
 
-    /// Continues calls, and logins whose time has come. O(connections), if one of them asks for it.
+    /// Continues calls. O(connections), if one of them asks for it.
     pub(in crate::server) fn drive_consoles(&mut self) {
         if !self.consoles().is_urgent {
             return;
@@ -207,18 +212,23 @@ impl Loop {
                     login,
                     at_ms,
                     is_here,
+                    before,
                 } => {
                     if *at_ms > now_ms {
                         return Goes::On;
                     }
-                    let is_tls = c.stream.tls().is_some();
-                    let who = (*is_here, is_tls);
+                    let who = Who {
+                        is_here: *is_here,
+                        is_tls: c.stream.tls().is_some(),
+                        before: *before,
+                    };
                     let answer = self.engine.console_login(&c.peer, login, who);
                     self.send(c, &answer);
                 }
                 Task::Run(job) => match self.engine.go_on_with_call(job) {
                     Some(answer) => {
-                        c.acknowledges = Some(job.session);
+                        // What runs beside a script of the session changes no data.
+                        c.acknowledges = (!job.stands_in).then_some(job.session);
                         self.send(c, &answer);
                     }
                     None => {
@@ -238,8 +248,30 @@ impl Loop {
                     };
                 }
                 Task::Close => return Goes::Over,
+                Task::Drain { left } => {
+                    let Some(rest) = left.checked_sub(c.input.len()) else {
+                        return Goes::Over;
+                    };
+                    *left = rest;
+                    c.input = Vec::new();
+                    match self.read_page(c) {
+                        Read::Over => return Goes::Over,
+                        Read::Nothing => return Goes::On,
+                        Read::Some => {}
+                    }
+                }
             }
         }
+    }
+
+    /// Refuses a request that may not be there as a whole, and with it the connection.
+    fn refuse(&mut self, c: &mut Connection, answer: &Answer) {
+        c.keep_alive = false;
+        self.send(c, answer);
+        c.head = None;
+        c.task = Task::Drain {
+            left: DRAIN_BYTES_MAX,
+        };
     }
 
     /// Takes the next request, or reads more of it. `None`: the connection has something to do now.
@@ -249,12 +281,16 @@ impl Loop {
                 Parsed::Head(head) => {
                     c.due_ms = self.engine.server.now.mono_ms + BODY_MS;
                     (c.method, c.keep_alive) = (head.method, head.keep_alive);
+                    if let Some(answer) = self.engine.refuse_body(&head) {
+                        self.refuse(c, &answer);
+                        return None;
+                    }
                     c.head = Some(head);
                 }
                 Parsed::Part => return self.read_more(c),
                 Parsed::Refused(status) => {
-                    (c.method, c.keep_alive) = (Method::Get, false);
-                    self.send(c, &Answer::refusal(status));
+                    c.method = Method::Get;
+                    self.refuse(c, &Answer::refusal(status));
                     return None;
                 }
             }
@@ -364,9 +400,9 @@ impl Loop {
             match self.flush_page(&mut c, (slot, generation)) {
                 Goes::On => {
                     let is_done = was_waiting && c.unsent() == 0;
-                    // Bytes of the next request may be there, for which no event comes.
                     self.consoles().is_urgent |= matches!(c.task, Task::Run(ref job) if !job.waits);
                     self.consoles().slab.put_back(slot, c);
+                    // Bytes of the next request may be there, for which no event comes.
                     if is_done {
                         self.drive_console(slot, generation);
                     }
@@ -403,11 +439,13 @@ impl Loop {
         if c.unsent() > 0
             && let Some(id) = c.acknowledges
         {
-            let wrote_to = server
-                .clients
-                .get(id)
-                .map(|session| session.client.wrote_to);
-            if wrote_to.is_some_and(|wrote_to| server.persist.aof.withholds(wrote_to, id)) {
+            let session = server.clients.get(id);
+            let wrote_to = session.map(|session| session.client.wrote_to);
+            // While a command of the session runs, it is not known what it has written.
+            let is_taken = session.is_none() && server.clients.is_connected(id);
+            if is_taken
+                || wrote_to.is_some_and(|wrote_to| server.persist.aof.withholds(wrote_to, id))
+            {
                 return Goes::On;
             }
             c.acknowledges = None;
@@ -450,8 +488,10 @@ impl Loop {
             c.output.clear();
             c.output.shrink_to(BUFFER_BYTES_KEPT);
             c.sent = 0;
-            if matches!(c.task, Task::Read) {
-                c.due_ms = self.engine.server.now.mono_ms + IDLE_MS;
+            match c.task {
+                Task::Read => c.due_ms = self.engine.server.now.mono_ms + IDLE_MS,
+                Task::Drain { .. } => c.due_ms = self.engine.server.now.mono_ms + DRAIN_MS,
+                _ => {}
             }
         }
         match c.task {
@@ -551,6 +591,10 @@ impl Loop {
         {
             feed.add_row(row, &mut output);
             console.is_urgent = true;
+        }
+        if output.output.len() == output.sent {
+            console.is_urgent |= feed.dropped > 0;
+            feed.tell_dropped(&mut output);
         }
         if now_ms >= feed.heartbeat_due_ms {
             feed.heartbeat_due_ms = now_ms + HEARTBEAT_MS;
