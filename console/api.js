@@ -7,7 +7,7 @@ import { FrameReader } from "./sse.js";
 /** @typedef {import("./resp.js").Value} Value */
 /** @typedef {(Name | number | bigint)[]} Cmd */
 /** @typedef {{db?: number, atomic?: boolean, conditions?: [Cmd, Value][], signal?: AbortSignal}} Options */
-/** @typedef {{replies: Value[], us: number[], changed?: number, now?: Value}} Batch */
+/** @typedef {{replies: Value[], us: number[], cost: number, changed?: number, now?: Value}} Batch `cost`: microseconds of the daemon, of all calls */
 /**
  * @typedef {{user: string, locked: boolean, version: string, redis_version: string, dialect: string, databases: number,
  *   time: number, started: number, commands: string[], locked_commands?: string[]}} Me
@@ -20,6 +20,16 @@ const MAX_COMMANDS = 512;
 
 /** Bytes of one call's commands as JSON; the daemon takes 1 MiB in all. */
 const MAX_BYTES = 1_000_000;
+
+/** Without a hand on the page for so long, its calls are its own: they do not keep the session alive. */
+const ACTIVE_MS = 60_000;
+let acted = Date.now();
+for (const type of ["pointerdown", "pointermove", "keydown", "wheel"]) globalThis.addEventListener?.(type, () => (acted = Date.now()), { capture: true, passive: true });
+
+/** The value of X-Russet. @param {number} now */
+export function callMark(now) {
+  return now - acted > ACTIVE_MS ? "auto" : "1";
+}
 
 /** An answer of HTTP that is not 200. */
 export class ApiError extends Error {
@@ -39,7 +49,7 @@ async function post(path, body, signal) {
   try {
     response = await fetch(`api/${path}`, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-Russet": "1" },
+      headers: { "Content-Type": "application/json", "X-Russet": callMark(Date.now()) },
       credentials: "same-origin",
       body: JSON.stringify(body),
       signal,
@@ -63,7 +73,7 @@ export async function logout() {
   await post("logout", {});
 }
 
-/** Who is logged in. ApiError 401 with `body.nopass` if nobody. @returns {Promise<Me>} */
+/** Who is logged in. ApiError 401 with `body.nopass` if there is no session. @returns {Promise<Me>} */
 export async function me() {
   return (await post("me", {})).json();
 }
@@ -81,28 +91,34 @@ export async function lock(locked) {
 export async function batch(cmds, options = {}) {
   const { db = 0, atomic = false, conditions, signal } = options;
   /** @type {Batch} */
-  const out = { replies: [], us: [] };
-  for (const part of partsOf(cmds.map((cmd) => cmd.map(argument)), atomic)) {
+  const out = { replies: [], us: [], cost: 0 };
+  const more = conditions && { if: conditions.map(([cmd, reply]) => [cmd.map(argument), encode(reply)]) };
+  for (const part of partsOf(cmds.map((cmd) => cmd.map(argument)), atomic || Boolean(more), more)) {
     if (part.tooLong) {
-      out.replies.push(new RespError("CONSOLE a command of this page is longer than a request may be (1 MiB)"));
-      out.us.push(0);
+      out.replies.push(...part.cmds.map(() => new RespError("CONSOLE this is longer than a request of the page may be (1 MiB): use redis-cli")));
+      out.us.push(...part.cmds.map(() => 0));
       continue;
     }
-    const body = { db, atomic, cmds: part.cmds, ...(conditions && { if: conditions.map(([cmd, reply]) => [cmd.map(argument), encode(reply)]) }) };
-    const answer = await (await post("command", body, signal)).json();
+    const answer = await (await post("command", { db, atomic, cmds: part.cmds, ...more }, signal)).json();
     if ("changed" in answer) return { ...out, changed: answer.changed, now: decode(answer.now) };
     out.replies.push(...answer.r.map(decode));
     out.us.push(...answer.us);
+    out.cost += answer.cost ?? answer.us.reduce((/** @type {number} */ sum, /** @type {number} */ us) => sum + us, 0);
   }
   return out;
 }
 
+/** Milliseconds to rest after a call of this cost, so that the page takes 50 ms of a second; HTTP itself is some 100 us. @param {number} cost us */
+export function restAfter(cost) {
+  return (19 * (cost + 100)) / 1000;
+}
+
 /**
  * The calls that commands need: each within the daemon's limits of number and bytes; a transaction is one call.
- * @param {(string | {b: string})[][]} cmds @param {boolean} whole @returns {{cmds: (string | {b: string})[][], tooLong?: boolean}[]}
+ * @param {(string | {b: string})[][]} cmds @param {boolean} whole @param {object} [more] what the body has besides @returns {{cmds: (string | {b: string})[][], tooLong?: boolean}[]}
  */
-function partsOf(cmds, whole) {
-  if (whole) return [{ cmds }];
+export function partsOf(cmds, whole, more = {}) {
+  if (whole) return [{ cmds, tooLong: lengthOf(JSON.stringify({ cmds, ...more })) > MAX_BYTES }];
   /** @type {{cmds: (string | {b: string})[][], tooLong?: boolean}[]} */
   const parts = [];
   let room = 0;
@@ -161,7 +177,7 @@ function topicJson(topic) {
 
 /** @param {string} event @param {any} data */
 function eventValue(event, data) {
-  if (event === "message") return { channel: decode(data.channel), pattern: decode(data.pattern ?? null), message: decode(data.message) };
+  if (event === "message") return { ...data, channel: decode(data.channel), pattern: decode(data.pattern ?? null), message: decode(data.message) };
   if (event === "monitor") return { ...data, user: decode(data.user), cmd: data.cmd.map(decode) };
   return data;
 }

@@ -17,9 +17,11 @@ const TOAST_MS = 8000;
 function App() {
   const [me, setMe] = useState(/** @type {api.Me | null} */ (null));
   const [failure, setFailure] = useState(/** @type {api.ApiError | null} */ (null));
+  const wasIn = useRef(false);
   const enter = useCallback(async () => {
     try {
-      setMe(await identify());
+      setMe(await identify(!wasIn.current));
+      wasIn.current = true;
       setFailure(null);
     } catch (error) {
       setMe(null);
@@ -38,13 +40,17 @@ function App() {
   return html`<main class="gate" aria-busy="true"></main>`;
 }
 
-/** The session; on loopback a default user without a password needs no form. @returns {Promise<api.Me>} */
-async function identify() {
+/**
+ * The session; on loopback a default user without a password needs no form. Only when the page opens: a session
+ * that has ended does not become another user's.
+ * @param {boolean} opens @returns {Promise<api.Me>}
+ */
+async function identify(opens) {
   try {
     return await api.me();
   } catch (error) {
-    const nobody = error instanceof api.ApiError && error.status === 401 && error.body.nopass;
-    if (!nobody || sessionStorage.getItem("russet.left")) throw error;
+    const open = opens && error instanceof api.ApiError && error.status === 401 && error.body.nopass;
+    if (!open || sessionStorage.getItem("russet.left")) throw error;
     await api.login("default", "");
     return api.me();
   }

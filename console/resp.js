@@ -192,11 +192,6 @@ export function nameId(name) {
   return typeof name === "string" ? `t${name}` : `b${name.latin}`;
 }
 
-/** @param {Name} a @param {Name} b */
-export function sameName(a, b) {
-  return a === b || (a instanceof Bytes && b instanceof Bytes && nameId(a) === nameId(b));
-}
-
 /** The order of bytes (for UTF-8 text: of code points). @param {Name} a @param {Name} b */
 export function compareNames(a, b) {
   if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a > b ? 1 : 0;
@@ -264,8 +259,8 @@ export function fromBase64(text) {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
 
-/** @param {Uint8Array} data */
-function latinOf(data) {
+/** One character a byte. @param {Uint8Array} data */
+export function latinOf(data) {
   let out = "";
   for (let i = 0; i < data.length; i += 0x2000) out += String.fromCharCode(...data.subarray(i, i + 0x2000));
   return out;

@@ -120,7 +120,9 @@ class Hub {
       await api.stream(topics, { db, signal: abort.signal, on: (event, data) => this.deliver(event, data) });
     } catch (error) {
       if (abort.signal.aborted) return;
-      this.deliver("broken", { error });
+      // A server that is paused will take it later.
+      const waits = error instanceof api.ApiError && error.status === 503;
+      this.deliver(waits ? "waits" : "broken", { error });
     }
     if (abort.signal.aborted) return;
     this.timer = setTimeout(() => this.reopen(), this.wait);
@@ -129,7 +131,7 @@ class Hub {
 
   /** @param {string} event @param {any} data */
   deliver(event, data) {
-    if (event !== "broken") this.wait = 500;
+    if (event !== "broken" && event !== "waits") this.wait = 500;
     for (const { topic, on } of [...this.listeners]) if (concerns(event, topic)) on(event, data);
   }
 }
@@ -152,7 +154,8 @@ function topicId(topic) {
 let hub;
 
 /**
- * Listens to a topic of the stream: `on(event, data)` with stats, message, monitor, dropped, end, broken.
+ * Listens to a topic of the stream: `on(event, data)` with stats, message, monitor, dropped, end, waits (it is
+ * tried again), broken.
  * Give a topic that is made once (useMemo), or null for none.
  * @param {Topic | null} topic @param {(event: string, data: any) => void} on
  */
@@ -182,7 +185,7 @@ export function useHistory(tier) {
   const [rows, setRows] = useState(/** @type {(number | null)[][]} */ ([]));
   const [live, setLive] = useState(true);
   useTopic("stats", (event, row) => {
-    if (event === "broken") {
+    if (event === "broken" || event === "waits") {
       setLive(false);
       return;
     }

@@ -9,15 +9,17 @@ import { Dialog } from "../parts/dialog.js";
 import { Button, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
 import { ValueField } from "./formats.js";
-import { goOn, newWalk } from "./walk.js";
+import { goOn, newWalk, rest } from "./walk.js";
 
 /** @typedef {import("../resp.js").Name} Name */
 /** @typedef {import("../api.js").Cmd} Cmd */
 
-/** Runs a change: opens the lock, checks what was shown, says what happened. @returns {(what: string, cmds: Cmd[], conditions?: [Cmd, any][]) => Promise<any[] | null>} null: not done */
+/** @typedef {{what: string, cmds: Cmd[], conditions?: [Cmd, any][], nothing?: (replies: any[]) => string | false | undefined}} Change `nothing`: why the replies say that nothing was done */
+
+/** Runs a change: opens the lock, checks what was shown, says what happened. @returns {(change: Change) => Promise<any[] | null>} null: not done */
 export function useChange() {
   const { batch, unlock, toast } = useApp();
-  return async (what, cmds, conditions) => {
+  return async ({ what, cmds, conditions, nothing }) => {
     if (!(await unlock())) return null;
     try {
       const { replies, changed } = await batch(cmds, { atomic: cmds.length > 1 || Boolean(conditions), conditions });
@@ -27,6 +29,11 @@ export function useChange() {
       }
       const error = replies.find((reply) => reply instanceof RespError);
       if (error) throw error;
+      const why = nothing?.(replies);
+      if (why) {
+        toast(why, { kind: "bad" });
+        return null;
+      }
       toast(what);
       return replies;
     } catch (error) {
@@ -34,6 +41,12 @@ export function useChange() {
       return null;
     }
   };
+}
+
+/** A time to live as it was typed: 0 and less would delete at once. Throws on anything else. @param {Name} text */
+export function seconds(text) {
+  if (typeof text !== "string" || !/^\s*[1-9]\d*\s*$/.test(text)) throw new RangeError("Seconds are a whole number from 1 on; empty: it never expires.");
+  return text.trim();
 }
 
 /** Deletes a key; it can be taken back while the message stands. @returns {(key: Name, done: () => void) => Promise<void>} */
@@ -79,8 +92,14 @@ export function EditDialog({ title, fields, note, action = "Save", onSave, onClo
     values.current[id] = value;
     again((n) => n + 1);
   };
+  const [wrong, setWrong] = useState("");
   const save = async () => {
-    if (valid && (await onSave(/** @type {Record<string, Name>} */ (values.current)))) onClose();
+    try {
+      setWrong("");
+      if (valid && (await onSave(/** @type {Record<string, Name>} */ (values.current)))) onClose();
+    } catch (error) {
+      setWrong(/** @type {Error} */ (error).message);
+    }
   };
   return html`<${Dialog} title=${title} onClose=${onClose} onSubmit=${save} actions=${html`<${Button} onClick=${onClose}>Cancel<//><${Button} kind="primary" type="submit" disabled=${!valid}>${action}<//>`}>
     ${fields.map(({ id, label, value, fixed, rows, line }) =>
@@ -91,6 +110,7 @@ export function EditDialog({ title, fields, note, action = "Save", onSave, onClo
           : html`<${ValueField} key=${id} label=${label} value=${value} rows=${rows} onChange=${(/** @type {Name | null} */ v) => set(id, v)} />`,
     )}
     ${note && html`<p class="soft">${note}</p>`}
+    ${wrong && html`<${Note} tone="bad">${wrong}<//>`}
   <//>`;
 }
 
@@ -112,7 +132,7 @@ export function NewKey({ start, onClose, onDone }) {
   const { fields } = NEW[type];
   const save = async (/** @type {Record<string, Name>} */ v) => {
     const cmds = /** @type {Cmd[]} */ ([NEW[type].cmd(v.key, v), ...(seconds ? [["EXPIRE", v.key, seconds]] : [])]);
-    const done = await change(`Created ${printable(v.key, 60)}.`, cmds, [[["EXISTS", v.key], 0]]);
+    const done = await change({ what: `Created ${printable(v.key, 60)}.`, cmds, conditions: [[["EXISTS", v.key], 0]] });
     if (done) onDone(v.key);
     return done !== null;
   };
@@ -124,7 +144,6 @@ export function NewKey({ start, onClose, onDone }) {
 
 const MAX_NAMES = 200_000;
 const UNLINK_BATCH = 200;
-const UNLINK_REST_MS = 20;
 
 /** Bulk delete: first a walk that counts, then exactly those keys. @param {{match: Name, type: string, onClose: () => void, onDone: () => void}} props */
 export function BulkDelete({ match, type, onClose, onDone }) {
@@ -144,7 +163,8 @@ export function BulkDelete({ match, type, onClose, onDone }) {
       while (!walk.done && !signal.aborted && walk.keys.length < MAX_NAMES) {
         walk = await goOn(walk, { batch, match: target, type: type || undefined, want: 2000, ms: 500, signal });
         const fresh = walk.keys.slice(measured);
-        const { replies } = await batch(fresh.map(({ name }) => ["MEMORY", "USAGE", name]), { signal });
+        const { replies, cost } = await batch(fresh.map(({ name }) => ["MEMORY", "USAGE", name]), { signal });
+        await rest(cost);
         total += replies.reduce((sum, reply) => sum + (numberOf(reply) || 0), 0);
         measured = walk.keys.length;
         put({ keys: walk.keys.map(({ name }) => name), bytes: total, seen: walk.seen });
@@ -162,17 +182,19 @@ export function BulkDelete({ match, type, onClose, onDone }) {
     let gone = 0;
     for (let at = 0; at < state.keys.length && !signal.aborted; at += UNLINK_BATCH) {
       try {
-        const { replies } = await batch([["UNLINK", ...state.keys.slice(at, at + UNLINK_BATCH)]]);
-        if (replies[0] instanceof RespError) throw replies[0];
-        gone += numberOf(replies[0]);
+        // One key each: keys of a node of a cluster are in different slots.
+        const { replies, cost } = await batch(state.keys.slice(at, at + UNLINK_BATCH).map((key) => ["UNLINK", key]));
+        gone += replies.reduce((sum, reply) => sum + (numberOf(reply) || 0), 0);
+        const error = replies.find((reply) => reply instanceof RespError);
+        if (error) throw error;
+        put({ gone });
+        await rest(cost);
       } catch (error) {
         put({ error: errorText(error) });
         break;
       }
-      put({ gone });
-      await new Promise((resolve) => setTimeout(resolve, UNLINK_REST_MS));
     }
-    put({ stage: "done" });
+    put({ stage: "done", gone });
     announce(`Deleted ${plural(gone, "key")}.`);
     onDone();
   };

@@ -10,7 +10,23 @@ import { Formatted } from "./formats.js";
 
 /** @typedef {import("../resp.js").Name} Name */
 /** @typedef {import("../api.js").Cmd} Cmd */
-/** @typedef {{label: string, title: string, fields: any[], note?: any, save: (v: Record<string, Name>) => {what: string, cmds: Cmd[], conditions?: [Cmd, any][]}}} Form */
+/** @typedef {{label: string, title: string, fields: any[], note?: any, save: (v: Record<string, Name>) => import("./actions.js").Change}} Form */
+
+/**
+ * Reads with fewer elements, down to one, while the reply is longer than one may be; `most` keeps what has passed.
+ * @template T @param {{current: number}} most @param {(count: number) => Promise<T>} read @returns {Promise<{reply: T, count: number}>}
+ */
+export async function halving(most, read) {
+  for (;;) {
+    const count = most.current;
+    try {
+      return { reply: await read(count), count };
+    } catch (error) {
+      if (count === 1 || !/^CONSOLE reply is larger/.test(/** @type {Error} */ (error).message)) throw error;
+      most.current = Math.ceil(count / 2);
+    }
+  }
+}
 
 /**
  * Pages that follow each other. @template R
@@ -45,7 +61,7 @@ export function usePages(load, inputs) {
  * @template R
  * @param {{label: string, total: number | null, columns: import("../parts/table.js").Column<R>[], load: (cursor: string, signal: AbortSignal) => Promise<{rows: R[], next: string | null}>,
  *   inputs: readonly any[], rowKey: (row: R) => string, valueOf: (row: R) => Name, nameOf?: (row: R) => Name, add?: Form, forms?: (row: R) => (Form | null)[],
- *   remove?: (row: R) => {what: string, cmds: Cmd[], conditions?: [Cmd, any][]}, tools?: any, onChange: () => void}} props
+ *   remove?: (row: R) => import("./actions.js").Change, tools?: any, onChange: () => void}} props
  */
 export function Collection({ label, total, columns, load, inputs, rowKey, valueOf, nameOf, add, forms, remove, tools, onChange }) {
   const pages = usePages(load, inputs);
@@ -59,15 +75,13 @@ export function Collection({ label, total, columns, load, inputs, rowKey, valueO
   };
   const save = async (/** @type {Record<string, Name>} */ values) => {
     if (!form) return true;
-    const { what, cmds, conditions } = form.save(values);
-    const done = await change(what, cmds, conditions);
+    const done = await change(form.save(values));
     after();
     return done !== null;
   };
   const drop = async () => {
     if (!row || !remove) return;
-    const { what, cmds, conditions } = remove(row);
-    await change(what, cmds, conditions);
+    await change(remove(row));
     after();
   };
   return html`<div class="collection">

@@ -115,12 +115,19 @@ export function Formatted({ value, label, choice, onChoice }) {
   </div>`;
 }
 
+/** Why a value is edited in hex; null if it can be as text. @param {Name} value */
+export function whyHex(value) {
+  if (typeof value !== "string") return "These bytes are not UTF-8: they stay in hex.";
+  // A text area has \n alone as the end of a line.
+  return value.includes("\r") ? "A carriage return would be lost as text: it stays in hex." : null;
+}
+
 let fields = 0;
 
 /** A field for a value that may be bytes: as text if it is UTF-8, in hex otherwise. @param {{label: string, value: Name, onChange: (value: Name | null) => void, rows?: number}} props `null`: not valid now */
 export function ValueField({ label, value, onChange, rows = 3 }) {
-  const [mode, setMode] = useState(typeof value === "string" ? "text" : "hex");
-  const [text, setText] = useState(() => (typeof value === "string" ? value : toHex(value.data)));
+  const [mode, setMode] = useState(whyHex(value) ? "hex" : "text");
+  const [text, setText] = useState(() => (whyHex(value) ? toHex(bytesOf(value)) : /** @type {string} */ (value)));
   const [error, setError] = useState("");
   const [id] = useState(() => `value-${(fields += 1)}`);
   /** @param {string} next @param {string} as */
@@ -137,16 +144,13 @@ export function ValueField({ label, value, onChange, rows = 3 }) {
   const turn = () => {
     if (error) return;
     const now = mode === "hex" ? nameOf(fromHex(text)) : text;
-    if (mode === "hex" && typeof now !== "string") setError("These bytes are not UTF-8: they stay in hex.");
+    const why = mode === "hex" && whyHex(now);
+    if (why) setError(why);
     else {
       setMode(mode === "hex" ? "text" : "hex");
       setText(mode === "hex" ? /** @type {string} */ (now) : toHex(bytesOf(now)));
     }
   };
-  // A text area turns \r\n into \n: a value with \r is edited in hex.
-  useEffect(() => {
-    if (mode === "text" && text.includes("\r")) turn();
-  }, []);
   return html`<div class="field"><div class="field-head"><label for=${id}>${label}</label><button type="button" class="link" aria-label=${`${label} ${mode === "hex" ? "as text" : "as hex"}`} onClick=${turn}>${mode === "hex" ? "as text" : "as hex"}</button></div>
     <textarea id=${id} rows=${rows} spellcheck=${false} value=${text} aria-invalid=${error ? "true" : null} aria-describedby=${error ? `${id}-error` : null} onInput=${(/** @type {any} */ e) => change(e.target.value, mode)}></textarea>
     ${error && html`<small id=${`${id}-error`} role="alert">${error}</small>`}</div>`;

@@ -1,14 +1,14 @@
 /** The page of each type: how its elements are read in pages, shown and changed. */
 
-import { html, useState } from "../vendor/htm-preact.module.js";
+import { html, useRef, useState } from "../vendor/htm-preact.module.js";
 import { bytes, count, date, duration, plural, printable, ttl } from "../format.js";
 import { BigNumber, Double, RespError, bytesOf, entriesOf, itemsOf, lengthOf, nameId, nameOf, numberOf, objectOf, textOf } from "../resp.js";
 import { useApp, useLoad } from "../state.js";
 import { Button, CopyButton, Name, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
-import { useChange } from "./actions.js";
-import { Collection } from "./collection.js";
-import { Formatted, HEAD, ValueField } from "./formats.js";
+import { seconds, useChange } from "./actions.js";
+import { Collection, halving } from "./collection.js";
+import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
 /** @typedef {import("../api.js").Cmd} Cmd */
@@ -22,20 +22,39 @@ function useRead() {
   return (/** @type {Cmd} */ cmd, /** @type {AbortSignal} */ signal) => run(cmd, { signal });
 }
 
+/** Pages whose length fits: of large elements as many as the server replies at once. @returns {(cmd: (count: number) => Cmd, signal: AbortSignal) => Promise<{reply: any, count: number}>} */
+function usePaged() {
+  const read = useRead();
+  const most = useRef(PAGE);
+  return (cmd, signal) => halving(most, (count) => read(cmd(count), signal));
+}
+
+/** That a removal has removed nothing. @param {any[]} replies */
+function gone([removed]) {
+  return (removed === 0 || removed === false) && "Nothing was removed: it was gone already.";
+}
+
 /** @param {PageProps} props */
 function StringPage({ name, size, onChange, turn }) {
   const { run, batch, can } = useApp();
   const change = useChange();
   const [whole, setWhole] = useState(false);
-  const [draft, setDraft] = useState(/** @type {{from: Bulk, now: Bulk | null} | null} */ (null));
+  const [draft, setDraft] = useState(/** @type {{from: Bulk, seen: [Cmd, any][], now: Bulk | null} | null} */ (null));
   const long = (size ?? 0) > HEAD && !whole;
   const { data, error, reload } = useLoad(async (signal) => /** @type {Bulk} */ (await run(long ? ["GETRANGE", name, 0, HEAD - 1] : ["GET", name], { signal })), [nameId(name), whole, turn]);
   const hll = useLoad(async (signal) => (data && textOf(data).startsWith("HYLL") && can("pfcount") ? (await batch([["PFCOUNT", name]], { signal })).replies[0] : null), [data]);
   if (error) return html`<${Note} tone="bad">${errorText(error)}<//>`;
   if (data === undefined || data === null) return html`<p class="soft" aria-busy="true">Loading…</p>`;
+  // A long value is compared by its digest: it would cross the wire twice.
+  const edit = async () => {
+    if (lengthOf(data) <= HEAD || !can("digest")) return setDraft({ from: data, seen: [[["GET", name], data]], now: data });
+    const [now, digest] = (await batch([["GET", name], ["DIGEST", name]], { atomic: true })).replies;
+    if (now instanceof RespError || digest instanceof RespError) return reload();
+    setDraft({ from: now, seen: [[["STRLEN", name], lengthOf(now)], [["DIGEST", name], digest]], now });
+  };
   const save = async () => {
     if (!draft || draft.now === null) return;
-    const done = await change("Saved.", [["SET", name, draft.now, "KEEPTTL"]], [[["GET", name], draft.from]]);
+    const done = await change({ what: "Saved.", cmds: [["SET", name, draft.now, "KEEPTTL"]], conditions: draft.seen });
     if (done) setDraft(null);
     reload();
     onChange();
@@ -47,7 +66,7 @@ function StringPage({ name, size, onChange, turn }) {
     ${typeof hll.data === "number" && html`<${Note}>HyperLogLog: about ${plural(hll.data, "distinct element")}.<//>`}
     ${long && html`<${Note}>The first ${bytes(HEAD)} of ${bytes(size)}. <button type="button" class="link" onClick=${() => setWhole(true)}>Load all ${bytes(size)}</button><//>`}
     <div class="bar-line"><span class="soft">${bytes(size)}</span><div class="end">${!long && typeof data === "string" && html`<${CopyButton} text=${data} label="Copy the value" />`}
-      <${Button} icon="edit" why=${long ? "Load the whole value first" : null} onClick=${() => setDraft({ from: data, now: data })}>Edit<//></div></div>
+      <${Button} icon="edit" why=${long ? "Load the whole value first" : null} onClick=${edit}>Edit<//></div></div>
     <${Formatted} value=${data} label="Value" />
   </div>`;
 }
@@ -55,17 +74,19 @@ function StringPage({ name, size, onChange, turn }) {
 /** @param {PageProps} props */
 function HashPage({ name, size, onChange, turn }) {
   const { batch, can } = useApp();
-  const read = useRead();
+  const paged = usePaged();
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
-    const [next, flat] = await read(["HSCAN", name, cursor, "COUNT", PAGE], signal);
-    const rows = entriesOf(flat).map(([field, value]) => ({ field, value, ttl: -1 }));
+    const [next, flat] = (await paged((n) => ["HSCAN", name, cursor, "COUNT", n], signal)).reply;
+    const rows = entriesOf(flat).map(([field, value]) => ({ field, value, ttl: -1, until: /** @type {number | null} */ (null) }));
     if (rows.length && can("hpttl")) {
-      const reply = (await batch([["HPTTL", name, "FIELDS", rows.length, ...rows.map(({ field }) => field)]], { signal })).replies[0];
-      itemsOf(reply).forEach((ms, i) => (rows[i].ttl = ms));
+      const fields = ["FIELDS", rows.length, ...rows.map(({ field }) => field)];
+      const [left, until] = (await batch([["HPTTL", name, ...fields], ["HPEXPIRETIME", name, ...fields]], { signal })).replies;
+      itemsOf(left).forEach((ms, i) => (rows[i].ttl = ms));
+      itemsOf(until).forEach((ms, i) => (rows[i].until = ms));
     }
     return { rows, next: textOf(next) === "0" ? null : textOf(next) };
   };
-  /** @typedef {{field: Bulk, value: Bulk, ttl: number}} Row */
+  /** @typedef {{field: Bulk, value: Bulk, ttl: number, until: number | null}} Row */
   return html`<${Collection} label="Fields" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => nameId(r.field)} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => r.field}
     columns=${[
       { id: "field", title: "Field", width: "minmax(9rem, 1fr)", value: (/** @type {Row} */ r) => r.field, render: (/** @type {Row} */ r) => html`<${Name} name=${r.field} />` },
@@ -75,20 +96,23 @@ function HashPage({ name, size, onChange, turn }) {
     add=${{ label: "Add field", title: "Add a field", fields: [{ id: "field", label: "Field", value: "", rows: 1 }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["HSET", name, v.field, v.value]], conditions: [[["HEXISTS", name, v.field], 0]] }) }}
     forms=${(/** @type {Row} */ r) => [
       { label: "Edit", title: "Edit a field", fields: [{ id: "field", label: "Field", value: r.field, fixed: true }, { id: "value", label: "Value", value: r.value, rows: 8 }],
-        save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [r.ttl >= 0 ? ["HSETEX", name, "KEEPTTL", "FIELDS", 1, r.field, v.value] : ["HSET", name, r.field, v.value]], conditions: [[["HGET", name, r.field], r.value]] }) },
+        save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["HSETEX", name, "KEEPTTL", "FIELDS", 1, r.field, v.value]], conditions: [[["HGET", name, r.field], r.value]] }) },
       { label: "Expiry", title: "When the field expires", fields: [{ id: "field", label: "Field", value: r.field, fixed: true }, { id: "seconds", label: "Seconds from now; empty: never", value: r.ttl < 0 ? "" : String(Math.ceil(r.ttl / 1000)), line: true }],
-        save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [v.seconds === "" ? ["HPERSIST", name, "FIELDS", 1, r.field] : ["HEXPIRE", name, v.seconds, "FIELDS", 1, r.field]] }) },
+        save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [v.seconds === "" ? ["HPERSIST", name, "FIELDS", 1, r.field] : ["HEXPIRE", name, seconds(v.seconds), "FIELDS", 1, r.field]],
+          conditions: r.until === null ? undefined : [[["HPEXPIRETIME", name, "FIELDS", 1, r.field], [r.until]]],
+          nothing: (/** @type {any[]} */ [reply]) => v.seconds !== "" && numberOf(itemsOf(reply)[0]) !== 1 && "Not saved: the field is gone." }) },
     ]}
     remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["HDEL", name, r.field]], conditions: [[["HGET", name, r.field], r.value]] })} />`;
 }
 
 /** @param {PageProps} props */
 function ListPage({ name, size, onChange, turn }) {
-  const read = useRead();
+  const paged = usePaged();
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
     const from = Number(cursor);
-    const rows = (await read(["LRANGE", name, from, from + PAGE - 1], signal)).map((/** @type {Bulk} */ value, /** @type {number} */ i) => ({ index: from + i, value }));
-    return { rows, next: rows.length < PAGE ? null : String(from + PAGE) };
+    const { reply, count: asked } = await paged((n) => ["LRANGE", name, from, from + n - 1], signal);
+    const rows = reply.map((/** @type {Bulk} */ value, /** @type {number} */ i) => ({ index: from + i, value }));
+    return { rows, next: rows.length < asked ? null : String(from + asked) };
   };
   /** @typedef {{index: number, value: Bulk}} Row */
   // A list has no removal by index: the element becomes a value that nothing else has, and that is removed.
@@ -105,15 +129,15 @@ function ListPage({ name, size, onChange, turn }) {
 
 /** @param {PageProps} props */
 function SetPage({ name, size, onChange, turn }) {
-  const read = useRead();
+  const paged = usePaged();
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
-    const [next, members] = await read(["SSCAN", name, cursor, "COUNT", PAGE], signal);
+    const [next, members] = (await paged((n) => ["SSCAN", name, cursor, "COUNT", n], signal)).reply;
     return { rows: itemsOf(members), next: textOf(next) === "0" ? null : textOf(next) };
   };
   return html`<${Collection} label="Members" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${nameId} valueOf=${(/** @type {Bulk} */ m) => m} nameOf=${() => "Member"}
     columns=${[{ id: "member", title: "Member", value: (/** @type {Bulk} */ m) => m, render: (/** @type {Bulk} */ m) => html`<${Name} name=${m} />` }, { id: "bytes", title: "Bytes", width: "6rem", align: "right", value: lengthOf }]}
-    add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["SADD", name, v.member]] }) }}
-    remove=${(/** @type {Bulk} */ m) => ({ what: "Removed.", cmds: [["SREM", name, m]] })} />`;
+    add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["SADD", name, v.member]], nothing: (/** @type {any[]} */ [added]) => added === 0 && "Not added: it is a member already." }) }}
+    remove=${(/** @type {Bulk} */ m) => ({ what: "Removed.", cmds: [["SREM", name, m]], nothing: gone })} />`;
 }
 
 /** @param {any} score */
@@ -124,12 +148,12 @@ function scoreText(score) {
 /** @param {PageProps} props */
 function ZsetPage({ name, size, onChange, turn }) {
   const { batch, can } = useApp();
-  const read = useRead();
+  const paged = usePaged();
   const [down, setDown] = useState(false);
   const [geo, setGeo] = useState(false);
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
     const from = Number(cursor);
-    const reply = await read(["ZRANGE", name, from, from + PAGE - 1, ...(down ? ["REV"] : []), "WITHSCORES"], signal);
+    const { reply, count: asked } = await paged((n) => ["ZRANGE", name, from, from + n - 1, ...(down ? ["REV"] : []), "WITHSCORES"], signal);
     /** @type {any[]} */
     const rows = reply.map((/** @type {any} */ pair, /** @type {number} */ i) => ({ rank: from + i, member: pair[0], score: pair[1] }));
     if (geo && rows.length) {
@@ -137,7 +161,7 @@ function ZsetPage({ name, size, onChange, turn }) {
       const { replies } = await batch(cmds, { signal });
       rows.forEach((row, i) => Object.assign(row, { position: itemsOf(replies[0])[i], distance: replies[i + 1] }));
     }
-    return { rows, next: rows.length < PAGE ? null : String(from + PAGE) };
+    return { rows, next: rows.length < asked ? null : String(from + asked) };
   };
   const coordinate = (/** @type {any} */ r, /** @type {number} */ i) => (r.position ? Number(numberOf(r.position[i])).toFixed(6) : "–");
   const columns = [
@@ -154,7 +178,7 @@ function ZsetPage({ name, size, onChange, turn }) {
   ];
   return html`<${Collection} label="Members" total=${size} load=${load} inputs=${[nameId(name), down, geo, turn]} onChange=${onChange} rowKey=${(/** @type {any} */ r) => nameId(r.member)} valueOf=${(/** @type {any} */ r) => r.member} nameOf=${(/** @type {any} */ r) => `Score ${scoreText(r.score)}`}
     columns=${columns} tools=${html`<${Button} kind="quiet" pressed=${down} onClick=${() => setDown(!down)}>Highest first<//>${can("geopos") && html`<${Button} kind="quiet" pressed=${geo} onClick=${() => setGeo(!geo)}>Geo<//>`}`}
-    add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }, { id: "score", label: "Score", value: "0", line: true }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["ZADD", name, "NX", v.score, v.member]] }) }}
+    add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }, { id: "score", label: "Score", value: "0", line: true }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["ZADD", name, "NX", v.score, v.member]], nothing: (/** @type {any[]} */ [added]) => added === 0 && "Not added: it is a member already; change its score." }) }}
     forms=${(/** @type {any} */ r) => [{ label: "Score", title: "Change the score", fields: [{ id: "m", label: "Member", value: r.member, fixed: true }, { id: "score", label: "Score", value: scoreText(r.score), line: true }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["ZADD", name, "XX", v.score, r.member]], conditions: [[["ZSCORE", name, r.member], r.score]] }) }]}
     remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["ZREM", name, r.member]], conditions: [[["ZSCORE", name, r.member], r.score]] })} />`;
 }
@@ -166,11 +190,11 @@ function idDate(id) {
 
 /** @param {PageProps} props */
 function StreamPage({ name, size, onChange, turn }) {
-  const read = useRead();
+  const paged = usePaged();
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
-    const reply = await read(["XREVRANGE", name, cursor === "0" ? "+" : `(${cursor}`, "-", "COUNT", PAGE], signal);
+    const { reply, count: asked } = await paged((n) => ["XREVRANGE", name, cursor === "0" ? "+" : `(${cursor}`, "-", "COUNT", n], signal);
     const rows = itemsOf(reply).map(([id, fields]) => ({ id: textOf(id), fields: entriesOf(fields) }));
-    return { rows, next: rows.length < PAGE ? null : (rows.at(-1)?.id ?? null) };
+    return { rows, next: rows.length < asked ? null : (rows.at(-1)?.id ?? null) };
   };
   /** @typedef {{id: string, fields: [Bulk, Bulk][]}} Row */
   const line = (/** @type {Row} */ r) => r.fields.map(([f, v]) => `${printable(f, 60)}=${printable(v, 60)}`).join("  ");
@@ -178,7 +202,7 @@ function StreamPage({ name, size, onChange, turn }) {
   return html`<div class="fields"><${Collection} label="Entries, newest first" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.id} valueOf=${whole} nameOf=${(/** @type {Row} */ r) => r.id}
     columns=${[{ id: "id", title: "ID", width: "11rem", render: (/** @type {Row} */ r) => html`<span class="mono">${r.id}</span>` }, { id: "time", title: "Time", width: "11.5rem", render: (/** @type {Row} */ r) => idDate(r.id) }, { id: "fields", title: "Fields", width: "minmax(10rem, 2fr)", render: (/** @type {Row} */ r) => html`<span class="name">${line(r)}</span>` }]}
     add=${{ label: "Add entry", title: "Add an entry", fields: [{ id: "field", label: "Field", value: "", rows: 1 }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["XADD", name, "*", v.field, v.value]] }) }}
-    remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["XDEL", name, r.id]] })} />
+    remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["XDEL", name, r.id]], nothing: gone })} />
     <${Groups} name=${name} turn=${turn} /></div>`;
 }
 
@@ -207,6 +231,11 @@ function Groups({ name, turn }) {
     </details>`)}</section>`;
 }
 
+/** Where VRANGE goes on. @param {string} cursor the last element in hex @returns {Bulk} */
+function behind(cursor) {
+  return nameOf(Uint8Array.from([0x28, ...fromHex(cursor)]));
+}
+
 /** @param {PageProps} props */
 function VectorPage({ name, size, onChange, turn }) {
   const { batch } = useApp();
@@ -217,11 +246,11 @@ function VectorPage({ name, size, onChange, turn }) {
     /** @type {any[]} */
     let rows;
     if (near !== null) rows = entriesOf(await read(["VSIM", name, "ELE", near, "WITHSCORES", "COUNT", PAGE], signal)).map(([element, score]) => ({ element, score }));
-    else rows = itemsOf(await read(["VRANGE", name, cursor === "0" ? "-" : nameOf(bytesOf(`(${cursor}`)), "+", PAGE], signal)).map((element) => ({ element, score: null }));
+    else rows = itemsOf(await read(["VRANGE", name, cursor === "0" ? "-" : behind(cursor), "+", PAGE], signal)).map((element) => ({ element, score: null }));
     const { replies } = rows.length ? await batch(rows.map(({ element }) => ["VGETATTR", name, element]), { signal }) : { replies: [] };
     rows.forEach((row, i) => (row.attributes = replies[i] instanceof RespError ? null : replies[i]));
-    const last = rows.at(-1)?.element;
-    return { rows, next: near !== null || rows.length < PAGE || typeof last !== "string" ? null : last };
+    // A cursor is text: an element may be bytes.
+    return { rows, next: near !== null || rows.length < PAGE ? null : toHex(bytesOf(rows.at(-1).element)) };
   };
   const facts = info.data?.filter(([key]) => ["vector-dim", "quant-type", "hnsw-m", "size"].includes(textOf(key))) ?? [];
   return html`<div class="fields"><p class="soft">${facts.map(([key, value]) => `${textOf(key)} ${textOf(value)}`).join(", ")}</p>
@@ -230,17 +259,17 @@ function VectorPage({ name, size, onChange, turn }) {
         { id: "near", title: "", width: "6rem", render: (/** @type {any} */ r) => html`<button type="button" class="link" onClick=${(/** @type {Event} */ e) => { e.stopPropagation(); setNear(r.element); }}>Similar</button>` }]}
       tools=${near !== null && html`<${Button} kind="quiet" icon="close" onClick=${() => setNear(null)}>Similar to ${printable(near, 30)}<//>`}
       forms=${(/** @type {any} */ r) => [{ label: "Attributes", title: "Attributes (JSON; empty: none)", fields: [{ id: "value", label: "Attributes", value: r.attributes ?? "", rows: 6 }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["VSETATTR", name, r.element, v.value]], conditions: [[["VGETATTR", name, r.element], r.attributes]] }) }]}
-      remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["VREM", name, r.element]] })} /></div>`;
+      remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["VREM", name, r.element]], nothing: gone })} /></div>`;
 }
 
 /** @param {PageProps} props */
 function ArrayPage({ name, size, onChange, turn }) {
-  const read = useRead();
+  const paged = usePaged();
   const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
-    const reply = await read(["ARSCAN", name, cursor, "18446744073709551614", "LIMIT", PAGE], signal);
+    const { reply, count: asked } = await paged((n) => ["ARSCAN", name, cursor, "18446744073709551614", "LIMIT", n], signal);
     const rows = (itemsOf(reply).every(Array.isArray) ? itemsOf(reply) : entriesOf(reply)).map(([index, value]) => ({ index: textOf(index), value }));
     const last = rows.at(-1);
-    return { rows, next: !last || rows.length < PAGE ? null : String(BigInt(last.index) + 1n) };
+    return { rows, next: !last || rows.length < asked ? null : String(BigInt(last.index) + 1n) };
   };
   /** @typedef {{index: string, value: Bulk}} Row */
   return html`<${Collection} label="Values" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.index} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => `Index ${r.index}`}

@@ -7,7 +7,7 @@ import { useApp, useLoad } from "../state.js";
 import { Dialog } from "../parts/dialog.js";
 import { Button, CopyButton, Empty, Name, Note } from "../parts/text.js";
 import { errorText, useLack } from "../parts/tile.js";
-import { EditDialog, useChange, useDelete } from "./actions.js";
+import { EditDialog, seconds, useChange, useDelete } from "./actions.js";
 import { TYPES } from "./types.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
@@ -23,13 +23,13 @@ export function KeyPage({ name, onRenamed, onGone }) {
   const again = () => setTurn((n) => n + 1);
   const { data, error } = useLoad(
     async (signal) => {
-      const { replies } = await batch([["TYPE", name], ["PTTL", name], ["OBJECT", "ENCODING", name], ["MEMORY", "USAGE", name]], { signal });
-      const [type, pttl, encoding, memory] = replies;
+      const { replies } = await batch([["TYPE", name], ["PTTL", name], ["OBJECT", "ENCODING", name], ["MEMORY", "USAGE", name], ["PEXPIRETIME", name]], { signal });
+      const [type, pttl, encoding, memory, until] = replies;
       if (type instanceof RespError) throw type;
       const known = TYPES[textOf(type)];
       const size = known ? (await batch([[known.size, name]], { signal })).replies[0] : null;
       const ok = (/** @type {any} */ v) => (v instanceof RespError ? null : v);
-      return { type: textOf(type), pttl: ok(pttl), at: Date.now(), encoding: ok(encoding), memory: ok(memory), size: size === null || size instanceof RespError ? null : numberOf(size) };
+      return { type: textOf(type), pttl: ok(pttl), until: ok(until), at: Date.now(), encoding: ok(encoding), memory: ok(memory), size: size === null || size instanceof RespError ? null : numberOf(size) };
     },
     [nameId(name), turn, locked],
   );
@@ -39,12 +39,16 @@ export function KeyPage({ name, onRenamed, onGone }) {
   const known = TYPES[data.type];
   const expires = data.pttl >= 0;
   const saveTtl = async (/** @type {Record<string, Bulk>} */ v) => {
-    const done = await change("Saved.", [v.seconds === "" ? ["PERSIST", name] : ["EXPIRE", name, v.seconds]]);
+    const done = await change({
+      what: "Saved.", cmds: [v.seconds === "" ? ["PERSIST", name] : ["EXPIRE", name, seconds(v.seconds)]],
+      conditions: data.until === null ? undefined : [[["PEXPIRETIME", name], data.until]],
+      nothing: ([set]) => set === 0 && v.seconds !== "" && "Not saved: the key is gone.",
+    });
     again();
     return done !== null;
   };
   const rename = async (/** @type {Record<string, Bulk>} */ v) => {
-    const done = await change("Renamed.", [["RENAMENX", name, v.name]], [[["EXISTS", v.name], 0]]);
+    const done = await change({ what: "Renamed.", cmds: [["RENAMENX", name, v.name]], nothing: ([renamed]) => renamed === 0 && "Not renamed: there is a key of that name." });
     if (done) onRenamed(v.name);
     return done !== null;
   };

@@ -9,16 +9,18 @@ import { commandName, errorText } from "./tile.js";
 
 /**
  * Runs a command and says how it went.
- * @returns {(cmd: Cmd, options?: {done?: string, undo?: Cmd, question?: import("../state.js").Question, after?: () => void}) => Promise<any>}
- *   resolves to the reply, or undefined if it was refused. `undo`: the command that takes it back.
+ * @returns {(cmd: Cmd, options?: {done?: string, undo?: Cmd, question?: import("../state.js").Question, after?: () => void, nothing?: (reply: any) => string | false}) => Promise<any>}
+ *   resolves to the reply, or undefined if it was refused. `undo`: the command that takes it back; `nothing`: why the reply says that nothing was done.
  */
 export function useAct() {
   const app = useApp();
-  return async function act(cmd, { done, undo, question, after } = {}) {
+  return async function act(cmd, { done, undo, question, after, nothing } = {}) {
     if (question && !(await app.ask(question))) return undefined;
     try {
       const reply = await app.run(cmd);
-      if (done) app.toast(done, undo ? { action: { label: "Undo", run: () => void act(undo, { done: "Taken back.", after }) } } : {});
+      const why = nothing?.(reply);
+      if (why) app.toast(why, { kind: "bad" });
+      else if (done) app.toast(done, undo ? { action: { label: "Undo", run: () => void act(undo, { done: "Taken back.", after }) } } : {});
       after?.();
       return reply;
     } catch (error) {

@@ -3,7 +3,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { bytes, compact, count, plural, printable } from "../format.js";
 import * as glob from "../glob.js";
-import { RespError, nameId, numberOf, textOf } from "../resp.js";
+import { RespError, nameId, numberOf, objectOf, textOf } from "../resp.js";
 import { go, href } from "../router.js";
 import { useApp, useLoad, useSettled } from "../state.js";
 import { Button, Command, Icon, Name, Note } from "../parts/text.js";
@@ -12,11 +12,12 @@ import { Tree } from "../parts/tree.js";
 import { BulkDelete, NewKey } from "../keys/actions.js";
 import { TYPES } from "../keys/types.js";
 import { KeyPage } from "../keys/value.js";
-import { exactFolders, goOn, newWalk, nodesOf, scopeOf, tail } from "../keys/walk.js";
+import { exactFolders, exactOf, goOn, insideOf, newWalk, nodesOf, scopeOf, tail } from "../keys/walk.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
 /** @typedef {import("../keys/walk.js").Walk} Walk */
 /** @typedef {import("../keys/walk.js").Node} Node */
+/** @typedef {import("../keys/walk.js").Exact} Exact */
 
 /** The walk of all names: the filter's, or that of a server without PREFIXSTATS. */
 const ALL = "";
@@ -37,24 +38,25 @@ export default function Keys({ route }) {
 
   const top = useLoad(
     async (signal) => {
-      const { replies } = await batch([["DBSIZE"], ["PREFIXSTATS", "COUNT", 0]], { signal });
-      return { size: replies[0] instanceof RespError ? null : numberOf(replies[0]), exact: replies[1] instanceof RespError ? null : replies[1] };
+      const [size, lines, config] = (await batch([["DBSIZE"], ["PREFIXSTATS", "COUNT", 0], ["CONFIG", "GET", "prefix-stats-*"]], { signal })).replies;
+      const known = config instanceof RespError ? {} : objectOf(config);
+      return { size: size instanceof RespError ? null : numberOf(size), exact: lines instanceof RespError ? null : exactOf(lines, known), delimiter: textOf(known["prefix-stats-delimiter"] ?? "") || ":" };
     },
     [db, turn],
   );
   const exact = !filtered && top.data?.exact ? top.data.exact : null;
-  const tree = useTree({ exact, filter, type, turn, ready: top.data !== undefined || top.error !== null });
+  const tree = useTree({ exact, filter, type, turn, delimiter: top.data?.delimiter ?? ":", ready: top.data !== undefined || top.error !== null });
   const refresh = () => setTurn((n) => n + 1);
   const settled = useSettled(key, 60);
   const selectedId = useMemo(() => (key === undefined ? null : (tree.nodes.find((node) => node.key !== undefined && nameId(node.key) === nameId(key))?.id ?? null)), [tree.nodes, key]);
-  const [folder, setFolder] = useState(/** @type {string | null} */ (null));
+  const [folder, setFolder] = useState(/** @type {Node | null} */ (null));
 
   const onSelect = (/** @type {Node} */ node) => {
     if (node.more) tree.more(node.more.prefix);
     else if (node.key !== undefined) {
       setFolder(null);
       go(link(node.key), { replace: key !== undefined });
-    } else setFolder(node.id);
+    } else setFolder(node);
   };
   return html`<div class=${`keys${key === undefined ? "" : " with-key"}`}>
     <h1 class="unseen">Keys</h1>
@@ -65,22 +67,22 @@ export default function Keys({ route }) {
         ${can("unlink") && html`<${Button} kind="quiet" icon="trash" label="Delete by pattern" onClick=${() => setDialog("bulk")} />`}
         <${Button} kind="quiet" icon="plus" label="New key" onClick=${() => setDialog("new")} /></div></div>
       ${tree.error && html`<${Note} tone="bad">${errorText(tree.error)}<//>`}
-      <div class="keys-tree"><${Tree} label="Keys" nodes=${tree.nodes} selected=${folder ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} render=${renderNode} />
+      <div class="keys-tree"><${Tree} label="Keys" nodes=${tree.nodes} selected=${folder?.id ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} render=${renderNode} />
         ${tree.nodes.length === 0 && !tree.busy && html`<p class="empty-note">${filtered ? "No key matches." : "This database is empty."}</p>`}</div>
     </section>
     <section class="keys-main" aria-label="Key">
       ${key !== undefined && html`<a class="back" href=${link(undefined)}>← All keys</a>`}
       ${settled === undefined
-        ? html`<div class="key-page"><${Landing} exact=${exact} lines=${top.data?.exact ?? null} size=${top.data?.size ?? null} /></div>`
-        : html`<${KeyPage} key=${nameId(settled)} name=${settled} onRenamed=${(/** @type {Bulk} */ name) => { refresh(); go(link(name), { replace: true }); }} onGone=${refresh} />`}
+        ? html`<div class="key-page"><${Landing} counts=${Boolean(top.data?.exact)} size=${top.data?.size ?? null} /></div>`
+        : html`<${KeyPage} key=${`${db} ${nameId(settled)}`} name=${settled} onRenamed=${(/** @type {Bulk} */ name) => { refresh(); go(link(name), { replace: true }); }} onGone=${refresh} />`}
     </section>
     ${dialog === "new" && html`<${NewKey} start="" onClose=${() => setDialog(null)} onDone=${(/** @type {Bulk} */ name) => { refresh(); go(link(name)); }} />`}
-    ${dialog === "bulk" && html`<${BulkDelete} match=${filter || (folder?.startsWith("f") ? glob.startsWith(folder.slice(1)) : "")} type=${type} onClose=${() => setDialog(null)} onDone=${refresh} />`}
+    ${dialog === "bulk" && html`<${BulkDelete} match=${filter || (folder?.prefix !== undefined ? glob.startsWith(folder.prefix) : "")} type=${type} onClose=${() => setDialog(null)} onDone=${refresh} />`}
   </div>`;
 }
 
-/** The walks behind the tree: one of all names, or one a line of PREFIXSTATS that is open. @param {{exact: any[] | null, filter: Bulk, type: string, turn: number, ready: boolean}} props */
-function useTree({ exact, filter, type, turn, ready }) {
+/** The walks behind the tree: one of all names, or one a line of PREFIXSTATS that is open. @param {{exact: Exact | null, filter: Bulk, type: string, turn: number, delimiter: string, ready: boolean}} props */
+function useTree({ exact, filter, type, turn, delimiter, ready }) {
   const { batch, db } = useApp();
   const [walks, setWalks] = useState(/** @type {Map<string, Walk>} */ (new Map()));
   const [open, setOpen] = useState(/** @type {Set<string>} */ (new Set()));
@@ -90,13 +92,13 @@ function useTree({ exact, filter, type, turn, ready }) {
   const latest = useRef(walks);
   latest.current = walks;
 
-  const put = (/** @type {string} */ prefix, /** @type {Walk} */ walk) => setWalks((old) => new Map(old).set(prefix, walk));
-  const walk = async (/** @type {string} */ prefix, want = 500) => {
+  const put = (/** @type {Bulk} */ prefix, /** @type {Walk} */ walk) => setWalks((old) => new Map(old).set(nameId(prefix), walk));
+  const walk = async (/** @type {Bulk} */ prefix, want = 500) => {
     const { signal } = abort.current;
-    const scope = prefix === ALL ? { match: glob.fromFilter(filter) } : scopeOf(prefix);
+    const scope = exact ? scopeOf(exact, prefix) : { match: glob.fromFilter(filter) };
     setBusy((n) => n + 1);
     try {
-      const now = await goOn(latest.current.get(prefix) ?? newWalk(), { batch, ...scope, type: type || undefined, want, signal, onPage: (page) => !signal.aborted && put(prefix, page) });
+      const now = await goOn(latest.current.get(nameId(prefix)) ?? newWalk(), { batch, ...scope, type: type || undefined, want, signal, onPage: (page) => !signal.aborted && put(prefix, page) });
       if (!signal.aborted) put(prefix, now);
     } catch (failure) {
       if (!signal.aborted) setError(failure);
@@ -109,30 +111,30 @@ function useTree({ exact, filter, type, turn, ready }) {
     latest.current = new Map();
     setWalks(new Map());
     setError(null);
-    if (exact) for (const prefix of open) walk(topOf(exact, prefix));
+    if (exact) for (const prefix of openLines(exact, open)) walk(prefix);
     else walk(ALL, FIRST);
     return () => abort.current.abort();
   }, [exact, nameId(filter), type, db, turn, ready]);
 
   const nodes = useMemo(() => {
     if (!exact) {
-      const all = walks.get(ALL);
-      return all ? [...nodesOf(all.keys, "", ":", 1, open, !all.done), ...moreLine(all, ALL, 1)] : [];
+      const all = walks.get(nameId(ALL));
+      return all ? [...nodesOf(all.keys, "", delimiter, 1, open, !all.done), ...moreLine(all, ALL, 1)] : [];
     }
     return exactFolders(exact, open).flatMap((node) => {
-      const prefix = /** @type {string} */ (node.prefix);
-      const one = walks.get(prefix);
+      const prefix = /** @type {Bulk} */ (node.prefix);
+      const one = walks.get(nameId(prefix));
       if (!node.expanded || !one) return [node];
-      return [node, ...nodesOf(one.keys, prefix.endsWith(":") ? prefix : "", ":", 2, open, !one.done), ...moreLine(one, prefix, 2)];
+      return [node, ...insideOf(exact, prefix, one, open), ...moreLine(one, prefix, 2)];
     });
-  }, [exact, walks, open]);
+  }, [exact, walks, open, delimiter]);
 
   const toggle = (/** @type {Node} */ node) => {
-    const prefix = /** @type {string} */ (node.prefix);
+    const prefix = /** @type {Bulk} */ (node.prefix);
     const next = new Set(open);
-    if (!next.delete(prefix)) {
-      next.add(prefix);
-      if (exact && node.counted && !walks.has(prefix)) walk(prefix);
+    if (!next.delete(node.id)) {
+      next.add(node.id);
+      if (exact && node.counted && !walks.has(nameId(prefix))) walk(prefix);
     }
     setOpen(next);
   };
@@ -143,23 +145,23 @@ function useTree({ exact, filter, type, turn, ready }) {
   /** What part of the whole is shown. @param {number | null} size */
   const text = (size) => {
     if (exact) return plural(size ?? 0, "key");
-    const all = walks.get(ALL);
+    const all = walks.get(nameId(ALL));
     if (!all) return "…";
     if (all.done) return filter !== "" || type !== "" ? `${count(all.keys.length)} of ${count(size)} keys match` : plural(all.keys.length, "key");
     return `${count(all.keys.length)} found, ${size ? `${Math.min(99, Math.floor((100 * all.seen) / size))} %` : count(all.seen)} of ${compact(size)} walked`;
   };
-  return { nodes, toggle, more: (/** @type {string} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
+  return { nodes, toggle, more: (/** @type {Bulk} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
 }
 
-/** The line of PREFIXSTATS that an open folder belongs to. @param {any[]} exact @param {string} prefix */
-function topOf(exact, prefix) {
-  return textOf(exact.find((line) => prefix.startsWith(textOf(line.get("prefix"))))?.get("prefix") ?? prefix);
+/** The lines of PREFIXSTATS that are open. @param {Exact} exact @param {Set<string>} open @returns {Bulk[]} */
+function openLines(exact, open) {
+  return exactFolders(exact, open).filter(({ expanded }) => expanded).map(({ prefix }) => /** @type {Bulk} */ (prefix));
 }
 
-/** @param {Walk} walk @param {string} prefix @param {number} level @returns {Node[]} */
+/** @param {Walk} walk @param {Bulk} prefix @param {number} level @returns {Node[]} */
 function moreLine(walk, prefix, level) {
   if (walk.done) return [];
-  return [{ id: `m${prefix}`, level, expandable: false, more: { prefix, text: `A sample: ${plural(walk.keys.length, "key")} so far. Walk on` } }];
+  return [{ id: `m${nameId(prefix)}`, level, expandable: false, more: { prefix, text: `A sample: ${plural(walk.keys.length, "key")} so far. Walk on` } }];
 }
 
 /** @param {Node} node */
@@ -183,8 +185,8 @@ function Filter({ filter, type, onChange }) {
   </div>`;
 }
 
-/** What stands at the right before a key is chosen. @param {{exact: any[] | null, lines: any[] | null, size: number | null}} props */
-function Landing({ lines, size }) {
+/** What stands at the right before a key is chosen. @param {{counts: boolean, size: number | null}} props */
+function Landing({ counts, size }) {
   return html`<div class="landing"><p class="big">${size === null ? "Keys" : plural(size, "key")}</p><p class="soft">Choose a key. Arrow keys move through the tree; right and left open and close.</p>
-    ${lines === null && html`<div class="landing-hint"><p>The server can count keys and bytes by prefix, exactly and at any size:</p><${Command} cmd=${["CONFIG", "SET", "prefix-stats", "yes"]} /></div>`}</div>`;
+    ${!counts && html`<div class="landing-hint"><p>The server can count keys and bytes by prefix, exactly and at any size:</p><${Command} cmd=${["CONFIG", "SET", "prefix-stats", "yes"]} /></div>`}</div>`;
 }

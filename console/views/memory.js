@@ -1,7 +1,9 @@
 /** Memory: how full, until when; where it goes; by prefix, type, time to live and key; fragmentation. */
 
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.module.js";
+import { restAfter } from "../api.js";
 import { bytes, compact, count, duration, percent, plural } from "../format.js";
+import * as glob from "../glob.js";
 import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
 import { MEMORY_PARTS, memoryLines, reaches, TTL_BINS, ttlBin } from "../stats.js";
@@ -119,7 +121,7 @@ function Prefixes() {
     const figure = (id, title, format) => ({ id, title, align: /** @type {"right"} */ ("right"), width: "minmax(6.2rem, .6fr)", value: (/** @type {any} */ row) => row[id], render: (/** @type {any} */ row) => format(row[id]) });
     return html`<${Table} label="Prefixes" rows=${rows} rowKey=${(/** @type {any} */ row) => nameId(row.prefix)} sort=${{ id: "bytes", down: true }} maxRows=${10}
       empty="No key yet." columns=${[
-        { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${link("keys", [], { match: typeof row.prefix === "string" ? `${row.prefix}*` : null })}><${Name} name=${row.prefix} /></a>` },
+        { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${link("keys", [], { match: glob.startsWith(row.prefix) })}><${Name} name=${row.prefix} /></a>` },
         figure("keys", "Keys", count), figure("bytes", "Bytes", bytes), figure("reads", "Reads", compact), figure("writes", "Writes", compact), figure("misses", "Misses", compact), figure("expired", "Expired", compact),
       ]} />`;
   }}<//>`;
@@ -145,8 +147,7 @@ function Sample() {
     const step = async () => {
       const now = state.current;
       if (ended || now.done || now.seen >= goal) return;
-      const began = performance.now();
-      const { replies, us } = await app.batch([["SCAN", now.cursor, "COUNT", STEP], ["DBSIZE"]]);
+      const { replies, cost } = await app.batch([["SCAN", now.cursor, "COUNT", STEP], ["DBSIZE"]]);
       if (replies[0] instanceof Error) throw replies[0];
       const [cursor, names] = replies[0];
       const each = await app.batch(names.flatMap((/** @type {KeyName} */ name) => [["TYPE", name], ["PTTL", name], ["MEMORY", "USAGE", name]]));
@@ -156,8 +157,7 @@ function Sample() {
       next.big = [...next.big].sort((a, b) => b.bytes - a.bytes).slice(0, BIGGEST);
       state.current = next;
       setWalk(next);
-      const cost = [...us, ...each.us].reduce((sum, n) => sum + n, 0) / 1000;
-      setTimeout(() => step().catch(setError), Math.max(0, cost * 20 - (performance.now() - began)));
+      setTimeout(() => step().catch(setError), restAfter(cost + each.cost));
     };
     step().catch(setError);
     return () => {

@@ -1,10 +1,11 @@
 /** Messages: channels and what they carry; the groups of all streams, what waits in them, claim and ack. */
 
 import { html, useEffect, useMemo, useState } from "../vendor/htm-preact.module.js";
-import { clock, count, duration, plural } from "../format.js";
+import { bytes, clock, count, duration, plural } from "../format.js";
 import { compareNames, entriesOf, itemsOf, nameId, numberOf, objectOf, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad, useTopic } from "../state.js";
+import { rest } from "../keys/walk.js";
 import { useAct, useWhyNot } from "../parts/act.js";
 import { Loaded, Page, Select, TextField } from "../parts/load.js";
 import { link } from "../parts/link.js";
@@ -80,8 +81,10 @@ function Live({ first }) {
     return /[*?[]/.test(listening) ? { psubscribe: [listening] } : { subscribe: [listening] };
   }, [listening]);
   useTopic(topic, (event, data) => {
+    if (event === "message") setError(null);
     if (event === "message") setRows((old) => [...old, { ...data, id: (old.at(-1)?.id ?? 0) + 1, time: Date.now() }].slice(-KEPT));
     else if (event === "dropped") setDropped((n) => n + data.dropped);
+    else if (event === "waits") setError(data.error);
     else if (event === "broken") {
       setError(data.error);
       setListening(null);
@@ -100,7 +103,7 @@ function Live({ first }) {
     <${Table} label="Messages" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.id)} maxRows=${10} empty="No message yet." columns=${[
       { id: "time", title: "When", width: "7rem", render: (/** @type {any} */ r) => clock(r.time) },
       { id: "channel", title: "Channel", value: (/** @type {any} */ r) => r.channel, render: (/** @type {any} */ r) => html`<${Name} name=${r.channel} />` },
-      { id: "message", title: "Message", width: "minmax(10rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${r.message} limit=${500} />` },
+      { id: "message", title: "Message", width: "minmax(10rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${r.message} limit=${500} />${r.bytes && html` <small>(the beginning of ${bytes(r.bytes)})</small>`}` },
     ]} />`;
 }
 
@@ -146,18 +149,21 @@ async function walkGroups(app, ended, show) {
   let streams = 0;
   let cursor = "0";
   do {
-    const [next, names] = await app.run(["SCAN", cursor, "TYPE", "stream", "COUNT", 500]);
+    const found = await app.batch([["SCAN", cursor, "TYPE", "stream", "COUNT", 500]]);
+    if (found.replies[0] instanceof Error) throw found.replies[0];
+    const [next, names] = found.replies[0];
     cursor = textOf(next);
     streams += names.length;
-    const infos = (await app.batch(names.map((/** @type {KeyName} */ name) => ["XINFO", "GROUPS", name]))).replies;
+    const asked = await app.batch(names.map((/** @type {KeyName} */ name) => ["XINFO", "GROUPS", name]));
+    const infos = asked.replies;
     const fresh = infos.flatMap((info, i) => itemsOf(info).map((item) => groupOf(names[i], objectOf(item))));
     const waiting = fresh.filter(({ pending }) => pending > 0);
-    const oldest = (await app.batch(waiting.map(({ stream, name }) => ["XPENDING", stream, name, "-", "+", 1]))).replies;
-    waiting.forEach((group, i) => (group.oldest = numberOf(itemsOf(itemsOf(oldest[i])[0])[2])));
+    const oldest = await app.batch(waiting.map(({ stream, name }) => ["XPENDING", stream, name, "-", "+", 1]));
+    waiting.forEach((group, i) => (group.oldest = numberOf(itemsOf(itemsOf(oldest.replies[i])[0])[2])));
     groups.push(...fresh);
     if (ended()) return;
     show({ groups: [...groups], streams, done: cursor === "0" || streams >= STREAMS });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await rest(found.cost + asked.cost + oldest.cost);
   } while (cursor !== "0" && streams < STREAMS && !ended());
 }
 
@@ -203,9 +209,9 @@ function GroupOf({ stream, group, onChange }) {
       ]} />`}<//>`}<//>
     <${Tile} title="Pending entries" note=${html`of <${Name} name=${stream} />, oldest ids first`} needs=${["xpending"]} wide flush>${() => html`<${Loaded} load=${load}>${(/** @type {any} */ { pending }) => html`
       <div class="toolbar pad">
-        <${Button} why=${noAck || (!row && "Choose an entry first.")} onClick=${() => act(["XACK", stream, group, row?.id ?? ""], { done: `${row?.id} is acknowledged.`, after, question: { title: "Acknowledge this entry?", body: `The group will not see ${row?.id} again; it stays in the stream.`, confirm: "Acknowledge" } })}>Acknowledge<//>
+        <${Button} why=${noAck || (!row && "Choose an entry first.")} onClick=${() => act(["XACK", stream, group, row?.id ?? ""], { done: `${row?.id} is acknowledged.`, after, nothing: (n) => n === 0 && `${row?.id} was acknowledged already.`, question: { title: "Acknowledge this entry?", body: `The group will not see ${row?.id} again; it stays in the stream.`, confirm: "Acknowledge" } })}>Acknowledge<//>
         <${Select} label="Claim for" value=${target === undefined ? "" : nameId(target)} options=${names.map((name) => [nameId(name), textOf(name)])} onChange=${setTo} />
-        <${Button} why=${noClaim || (!row && "Choose an entry first.")} onClick=${() => act(["XCLAIM", stream, group, target ?? "", 0, row?.id ?? "", "JUSTID"], { done: `${row?.id} is claimed.`, after })}>Claim<//>
+        <${Button} why=${noClaim || (!row && "Choose an entry first.")} onClick=${() => act(["XCLAIM", stream, group, target ?? "", row?.idle ?? 0, row?.id ?? "", "JUSTID"], { done: `${row?.id} is claimed.`, after, nothing: (ids) => itemsOf(ids).length === 0 && `${row?.id} was acknowledged or claimed since it was shown.` })}>Claim<//>
       </div>
       <${Table} label="Pending entries" rows=${pending} rowKey=${(/** @type {any} */ r) => r.id} selected=${chosen} onSelect=${(/** @type {any} */ r) => setChosen(r.id)} maxRows=${10} empty="Nothing is pending." columns=${[
         { id: "id", title: "Entry", width: "minmax(10rem, 1fr)", value: (/** @type {any} */ r) => r.id },

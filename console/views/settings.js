@@ -13,12 +13,12 @@ import { Button, Command, Name } from "../parts/text.js";
 import { Stat, Stats, Tile } from "../parts/tile.js";
 
 /**
- * @typedef {{name: string, value: string, known: boolean, default: string | null, file: string | null, changed: boolean, differs: boolean, fixed: boolean, meaning: string, kind: string}} Directive
+ * @typedef {{name: string, value: string, secret: boolean, known: boolean, default: string | null, file: string | null, changed: boolean, differs: boolean, fixed: boolean, meaning: string, kind: string}} Directive
  *   `known`: CONFIG DOCS told of it; `changed`: not the default; `differs`: not as the file has it; `fixed`: from the start on
  */
 
-/** Directives that the page does not show: whoever may read them reads them elsewhere. */
-const SECRET = /(^|-)(requirepass|masterauth|.*-pass(word)?)$/;
+/** Names of secrets, for a server that does not say which directives are (CONFIG DOCS `sensitive`). */
+const SECRET = /(^|-)(requirepass|(master|primary)(auth|user)|hash-seed|.*-(pass(word)?|secret))$/;
 
 /** @param {{route: import("../router.js").Route}} props */
 export default function Settings({ route }) {
@@ -57,17 +57,21 @@ function useDirectives() {
     const { replies } = await app.batch(app.can("config|docs") ? [["CONFIG", "GET", "*"], ["CONFIG", "DOCS"]] : [["CONFIG", "GET", "*"]]);
     if (replies[0] instanceof Error) throw replies[0];
     const docs = replies[1] instanceof Error ? {} : objectOf(replies[1] ?? []);
+    for (const doc of Object.values(docs)) {
+      const { alias } = objectOf(doc);
+      if (alias !== undefined) docs[textOf(alias)] ??= doc;
+    }
     return entriesOf(replies[0]).map(([name, value]) => directiveOf(textOf(name), textOf(value), docs[textOf(name)])).sort((a, b) => (a.name < b.name ? -1 : 1));
   }, [], { every: 10_000 });
 }
 
 /** @param {string} name @param {string} value @param {any} doc @returns {Directive} */
-function directiveOf(name, value, doc) {
+export function directiveOf(name, value, doc) {
   const facts = objectOf(doc ?? []);
   const own = "default" in facts && facts.default !== null ? textOf(facts.default) : null;
   const file = facts.file === undefined || facts.file === null ? null : textOf(facts.file);
   return {
-    name, value, known: doc !== undefined, default: own, file,
+    name, value, known: doc !== undefined, secret: facts.sensitive === undefined ? SECRET.test(name) : Boolean(facts.sensitive), default: own, file,
     changed: own !== null && own !== value,
     differs: file !== null && file !== value,
     fixed: facts.mutable === false || facts.mutable === 0,
@@ -79,7 +83,7 @@ function directiveOf(name, value, doc) {
 /** @param {Directive[]} all @param {string} filter @param {string} show */
 function choose(all, filter, show) {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  return all.filter((directive) => (show === "all" || directive[/** @type {"changed" | "differs" | "fixed"} */ (show)]) && words.every((word) => `${directive.name} ${directive.value} ${directive.meaning}`.toLowerCase().includes(word)));
+  return all.filter((directive) => (show === "all" || directive[/** @type {"changed" | "differs" | "fixed"} */ (show)]) && words.every((word) => `${directive.name} ${directive.secret ? "" : directive.value} ${directive.meaning}`.toLowerCase().includes(word)));
 }
 
 /** @param {Directive} directive */
@@ -88,15 +92,14 @@ function stateOf({ changed, differs, fixed }) {
 }
 
 /** @param {{directive: Directive}} props */
-function Value({ directive: { name, value } }) {
-  if (SECRET.test(name) && value !== "") return "(hidden)";
+function Value({ directive: { secret, value } }) {
+  if (secret && value !== "") return "(hidden)";
   return value === "" ? html`<span class="soft">(empty)</span>` : html`<${Name} name=${value} />`;
 }
 
 /** @param {{directive: Directive, reload: () => void}} props */
 function Edit({ directive, reload }) {
-  const { name, value, known, default: own, file, fixed, meaning } = directive;
-  const secret = SECRET.test(name);
+  const { name, value, secret, known, default: own, file, fixed, meaning } = directive;
   const [draft, setDraft] = useState(secret ? "" : value);
   const act = useAct();
   const why = useWhyNot("config|set") || (fixed && "This is read at the start only: put it into the file.") || (draft === value && !secret && "Nothing is changed.");

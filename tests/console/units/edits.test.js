@@ -1,0 +1,109 @@
+/** What the page asks for: walks and their rest, the tree of prefixes, pages that fit, edits. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { callMark, partsOf, restAfter } from "../../../console/api.js";
+import { danger, isSecret } from "../../../console/commanddocs.js";
+import { seconds } from "../../../console/keys/actions.js";
+import { halving } from "../../../console/keys/collection.js";
+import { whyHex } from "../../../console/keys/formats.js";
+import { exactFolders, exactOf, goOn, insideOf, newWalk, nodesOf, scopeOf, tail } from "../../../console/keys/walk.js";
+import { Bytes, nameId, nameOf, RespMap } from "../../../console/resp.js";
+import { directiveOf } from "../../../console/views/settings.js";
+
+const bytes = (...list) => nameOf(Uint8Array.from(list));
+const line = (prefix, keys) => new RespMap([["prefix", prefix], ["keys", keys], ["bytes", 10 * keys]]);
+
+test("prefixes of bytes are told apart", () => {
+  const [ff, fe] = [bytes(0xff, 0x3a), bytes(0xfe, 0x3a)];
+  const exact = exactOf([line(ff, 2), line(fe, 1), line("(none)", 1)], {});
+  assert.deepEqual([exact.delimiter, exact.depth], [":", 1]);
+  const folders = exactFolders(exact, new Set());
+  assert.equal(new Set(folders.map(({ id }) => id)).size, 3);
+  assert.deepEqual(folders.map(({ prefix }) => nameId(prefix)), [ff, fe, "(none)"].map(nameId));
+  const { match, keep } = scopeOf(exact, ff);
+  assert.equal(nameId(match), nameId(bytes(0xff, 0x3a, 0x2a)));
+  const key = bytes(0xff, 0x3a, 0x61);
+  assert.ok(keep(key) && !keep(bytes(0xfe, 0x3a, 0x61)));
+  const nodes = insideOf(exact, ff, { ...newWalk(), keys: [{ name: key, type: "string" }] }, new Set());
+  assert.deepEqual(nodes.map(tail), ["a"]);
+  assert.ok(scopeOf(exact, "(none)").keep(bytes(0xff, 0x61)));
+});
+
+test("another delimiter and depth, as the server says or its lines show", () => {
+  const lines = [line("a/", 1), line("a/b/", 2), line("(none)", 1), line("(other)", 3)];
+  for (const config of [{}, { "prefix-stats-delimiter": "/", "prefix-stats-depth": "2" }]) {
+    const exact = exactOf(lines, config);
+    assert.deepEqual([exact.delimiter, exact.depth], ["/", 2]);
+    const all = ["a/x", "a/b/x", "a/b/c/d", "x:y", "z/1"];
+    const of = (prefix) => all.filter(scopeOf(exact, prefix).keep);
+    assert.deepEqual([of("a/"), of("a/b/"), of("(none)"), of("(other)")], [["a/x"], ["a/b/x", "a/b/c/d"], ["x:y"], ["z/1"]]);
+  }
+});
+
+test("folders are cut by the delimiter, and keys keep their whole names", () => {
+  const found = ["a:1", "a:b:2", "é:3", "plain"].map((name) => ({ name, type: "string" }));
+  found.push({ name: bytes(0xff, 0x3a, 0xfe), type: "hash" });
+  const shown = (open) => nodesOf(found, "", ":", 1, new Set(open), false);
+  assert.deepEqual(shown([]).map(({ label, key }) => label ?? key), ["a:", "é:", bytes(0xff, 0x3a), "plain"]);
+  const opened = shown([shown([])[0].id]);
+  assert.deepEqual(opened.slice(0, 3).map(({ label, key }) => label ?? key), ["a:", "b:", "a:1"]);
+  assert.deepEqual(opened.filter(({ key }) => key).map(tail), ["1", "plain"]);
+});
+
+test("a walk rests nineteen times as long as it costs", async () => {
+  assert.ok(Math.abs(restAfter(900) - 19) < 1e-9);
+  let calls = 0;
+  const batch = async (cmds) => {
+    calls += 1;
+    return { replies: cmds.map(([name]) => (name === "SCAN" ? [calls > 4 ? "0" : "7", [`k${calls}`]] : "string")), us: [], cost: 1000 };
+  };
+  const began = performance.now();
+  const walk = await goOn(newWalk(), { batch, match: "*" });
+  assert.ok(walk.done && walk.keys.length === 3);
+  // Two rests, each after two calls.
+  assert.ok(performance.now() - began > 2 * 19 * 2);
+});
+
+test("pages shrink until their reply fits, and stay so", async () => {
+  const most = { current: 100 };
+  const asked = [];
+  const read = async (count) => {
+    asked.push(count);
+    if (count > 20) throw new Error("CONSOLE reply is larger than 8 MiB: ask for a part of it");
+    return count;
+  };
+  assert.deepEqual(await halving(most, read), { reply: 13, count: 13 });
+  await halving(most, read);
+  assert.deepEqual(asked, [100, 50, 25, 13, 13]);
+  await assert.rejects(halving({ current: 2 }, async () => { throw new Error("CONSOLE reply is larger than 8 MiB"); }), /larger/);
+  await assert.rejects(halving({ current: 2 }, async () => { throw new Error("WRONGTYPE"); }), /WRONGTYPE/);
+});
+
+test("a transaction that is too long is not sent, with its conditions", () => {
+  const value = "x".repeat(600_000);
+  assert.equal(partsOf([["SET", "k", value]], true)[0].tooLong, false);
+  assert.equal(partsOf([["SET", "k", value]], true, { if: [[["GET", "k"], value]] })[0].tooLong, true);
+});
+
+test("calls without a hand on the page are marked", () => {
+  assert.equal(callMark(Date.now()), "1");
+  assert.equal(callMark(Date.now() + 61_000), "auto");
+});
+
+test("a value with a carriage return is edited in hex", () => {
+  assert.deepEqual(["a\nb", "a\r\nb", bytes(255)].map((value) => whyHex(value) === null), [true, false, false]);
+});
+
+test("a time to live of 0 is refused", () => {
+  assert.equal(seconds(" 60 "), "60");
+  for (const text of ["0", "-1", "1.5", "1e3", "", new Bytes(Uint8Array.of(255))]) assert.throws(() => seconds(text), RangeError);
+});
+
+test("secrets are what the server says, or what their names say", () => {
+  const doc = (sensitive) => new RespMap([["sensitive", sensitive]]);
+  assert.equal(directiveOf("anything", "x", doc(true)).secret, true);
+  assert.equal(directiveOf("requirepass", "x", doc(false)).secret, false);
+  for (const name of ["requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser", "cluster-meet-secret", "hash-seed", "tls-key-file-pass"]) assert.equal(directiveOf(name, "x", undefined).secret, true, name);
+  for (const name of ["maxmemory", "auth-failures-per-second", "latency-tracking"]) assert.equal(directiveOf(name, "x", undefined).secret, false, name);
+});
