@@ -91,8 +91,9 @@ fn get(call: &mut Call<'_>) -> CommandResult {
 ///
 /// Reply: a map of names to maps: `section` and `summary` (from redis.conf.example), `type`, `default`,
 /// `value`, `file` (the value that the configuration file gives now; null without a file, or if it cannot
-/// be read), `mutable` (CONFIG SET takes it), `effect` (it has one), and `min`, `max` or `values` where its
-/// kind has them. Secrets have no value, default or file. O(directives), and the file is read.
+/// be read), `mutable` (CONFIG SET takes it), `effect` (it has one), `sensitive` (its value is a
+/// secret), and `alias` (its other name), `min`, `max` or `values` where it has them. Secrets have no value,
+/// default or file. O(directives), and the file is read.
 fn docs(call: &mut Call<'_>) -> CommandResult {
     let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
     let server = &*call.server;
@@ -125,8 +126,10 @@ fn write_docs(
         .map_or(("", ""), |meaning| (meaning.section, meaning.text.as_str()));
     let values = directive.values(now);
     let range = directive.range();
-    let more = usize::from(!values.is_empty()) + 2 * usize::from(range.is_some());
-    reply.map(8 + more);
+    let more = usize::from(!values.is_empty())
+        + 2 * usize::from(range.is_some())
+        + usize::from(directive.alias.is_some());
+    reply.map(9 + more);
     for (name, value) in [
         ("section", section),
         ("summary", summary),
@@ -147,9 +150,17 @@ fn write_docs(
         }
     }
     let is_mutable = !directive.flags.contains(config::Flags::IMMUTABLE);
-    for (name, yes) in [("mutable", is_mutable), ("effect", directive.has_effect())] {
+    for (name, yes) in [
+        ("mutable", is_mutable),
+        ("effect", directive.has_effect()),
+        ("sensitive", is_secret),
+    ] {
         reply.bulk(name.as_bytes());
         reply.boolean(yes);
+    }
+    if let Some(alias) = directive.alias {
+        reply.bulk(b"alias");
+        reply.bulk(alias.as_bytes());
     }
     if let Some((min, max)) = range {
         for (name, bound) in [("min", min), ("max", max)] {
@@ -315,7 +326,7 @@ mod tests {
         t.run("CONFIG SET maxmemory-policy allkeys-lru requirepass secret");
         let told = t.run("CONFIG DOCS maxmemory-policy");
         assert!(
-            told.starts_with("%1\r\n$16\r\nmaxmemory-policy\r\n%9\r\n"),
+            told.starts_with("%1\r\n$16\r\nmaxmemory-policy\r\n%10\r\n"),
             "{told}"
         );
         for part in [
@@ -329,7 +340,14 @@ mod tests {
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }
-        assert!(!t.run("CONFIG DOCS requirepass").contains("secret"));
+        assert!(told.contains("$9\r\nsensitive\r\n#f\r\n"), "{told}");
+        let told = t.run("CONFIG DOCS requirepass");
+        assert!(told.contains("$9\r\nsensitive\r\n#t\r\n") && !told.contains("secret"));
+        let told = t.run("CONFIG DOCS masterauth");
+        assert!(
+            told.contains("sensitive\r\n#t\r\n$5\r\nalias\r\n$11\r\nprimaryauth\r\n"),
+            "{told}"
+        );
         let bounds = "$3\r\nmin\r\n$1\r\n0\r\n$3\r\nmax\r\n$3\r\n100\r\n";
         assert!(t.run("CONFIG DOCS busy-poll-usec").contains(bounds));
         let all = t.run("CONFIG DOCS");
