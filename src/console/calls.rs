@@ -92,12 +92,16 @@ fn values_at_most(body: &[u8]) -> usize {
             b'[' | b'{' | b',' => count += 1,
             b'"' => {
                 // To behind its end.
-                while let Some(step) = memchr::memchr2(b'"', b'\\', &body[at..]) {
-                    let is_end = body[at + step] == b'"';
-                    at = (at + step + 2 - usize::from(is_end)).min(body.len());
-                    if is_end {
+                loop {
+                    let rest = body.get(at..).unwrap_or_default();
+                    let Some(step) = memchr::memchr2(b'"', b'\\', rest) else {
+                        return count;
+                    };
+                    at += step + 1;
+                    if rest[step] == b'"' {
                         break;
                     }
+                    at += 1;
                 }
             }
             _ => {}
