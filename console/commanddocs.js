@@ -1,6 +1,6 @@
 /** What COMMAND DOCS and COMMAND INFO say, for completion and help; and what a command may do to a server. Pure. */
 
-import { count } from "./format.js";
+import { bytes, count } from "./format.js";
 import { entriesOf, itemsOf, textOf } from "./resp.js";
 
 /** @typedef {{name: string, summary: string, syntax: string, complexity: string, since: string, group: string}} Doc `name`: "config get" */
@@ -34,9 +34,10 @@ function syntax(arg) {
   const type = textOf(fields.type);
   const token = fields.token === undefined ? "" : textOf(fields.token);
   let text = type === "pure-token" ? token : type === "oneof" ? inner.join(" | ") : type === "block" ? inner.join(" ") : textOf(fields.display_text ?? fields.name);
-  if (token && type !== "pure-token") text = `${token} ${type === "oneof" ? `<${text}>` : text}`;
-  else if (type === "oneof" && !flags.includes("optional")) text = `<${text}>`;
-  if (flags.includes("multiple")) text += flags.includes("multiple_token") ? ` [${text} …]` : ` [${text} …]`;
+  const named = token && type !== "pure-token" ? `${token} ` : "";
+  if (type === "oneof" && (named || !flags.includes("optional"))) text = `<${text}>`;
+  const more = flags.includes("multiple") ? ` [${flags.includes("multiple_token") ? named : ""}${text} …]` : "";
+  text = named + text + more;
   return flags.includes("optional") ? `[${text}]` : text;
 }
 
@@ -46,7 +47,9 @@ export function commandOf(args, has) {
   return second !== undefined && has(`${first} ${second}`) ? `${first} ${second}` : (first ?? "");
 }
 
-/** Commands whose effect is asked about before they run. @type {Record<string, (args: string[], state: {keys: number | null}) => string>} */
+/** @typedef {{keys: number | null, bytes?: number | null}} State the keys of the database; the bytes of the command's key */
+
+/** Commands whose effect is asked about before they run. @type {Record<string, (args: string[], state: State) => string>} */
 const DANGERS = {
   flushall: (_, { keys }) => `FLUSHALL deletes all keys of all databases${keys === null ? "" : ` (${count(keys)} in this one)`}.`,
   flushdb: (_, { keys }) => `FLUSHDB deletes ${keys === null ? "all" : `all ${count(keys)}`} keys of this database.`,
@@ -69,15 +72,47 @@ const DANGERS = {
   eval: () => "A script runs alone: other clients wait until it ends.",
 };
 
-/** What a command may do that should be known before; null if nothing. @param {string} name @param {import("./resp.js").Name[]} args @param {{keys: number | null}} state */
-export function danger(name, args, state) {
-  return DANGERS[name]?.(args.map(textOf), state) ?? DANGERS[name.split(" ")[0]]?.(args.map(textOf), state) ?? null;
+/** What reads or walks all of its key, and what does the same in parts. @type {Record<string, string>} */
+const WHOLE = { smembers: "SSCAN", sinter: "SSCAN", sunion: "SSCAN", sdiff: "SSCAN", hgetall: "HSCAN", hkeys: "HSCAN", hvals: "HSCAN", sort: "", sort_ro: "", lrem: "", lpos: "", linsert: "", get: "GETRANGE", dump: "", zinter: "ZSCAN", zunion: "ZSCAN", zdiff: "ZSCAN" };
+
+/** Elements that a range may have before its key's size is asked for. */
+const RANGE = 10_000;
+
+/** Bytes of a key that a command may take at once without a question. */
+const LARGE = 4 << 20;
+
+/** The key that a command reads all or most of; null if it reads a bounded part. @param {import("./resp.js").Name[]} args @returns {import("./resp.js").Name | null} */
+export function wholeKey(args) {
+  const [name, , from, to, ...rest] = args.map((arg) => textOf(arg).toLowerCase());
+  if (args.length < 2) return null;
+  if (Object.hasOwn(WHOLE, name)) return /^[sz](inter|union|diff)$/.test(name) && name[0] === "z" ? (args[2] ?? null) : args[1];
+  if (/^x(rev)?range$/.test(name)) return rest.includes("count") ? null : args[1];
+  if (/^z(rev)?range(by(score|lex))?$/.test(name) && (/by/.test(name) || rest.some((word) => word.startsWith("by")))) return rest.includes("limit") ? null : args[1];
+  if (!/^(l|z|zrev)range$/.test(name)) return null;
+  const [first, last] = [Number(from), Number(to)];
+  return first >= 0 === last >= 0 && last - first < RANGE ? null : args[1];
 }
 
-/** Whether a line holds a password and so is kept in no history. @param {import("./resp.js").Name[]} args */
+/** What a command may do that should be known before; null if nothing. @param {import("./resp.js").Name[]} args @param {State} state */
+export function danger(args, state) {
+  const words = args.map(textOf);
+  const [first, second] = words.map((word) => word.toLowerCase());
+  const name = [`${first} ${second}`, first].find((one) => Object.hasOwn(DANGERS, one));
+  if (name !== undefined) return DANGERS[name](words, state);
+  if ((state.bytes ?? 0) <= LARGE) return null;
+  const parts = Object.hasOwn(WHOLE, first) ? WHOLE[first] : "";
+  return `${first.toUpperCase()} takes a key of ${bytes(Number(state.bytes))} at once; other clients wait.${parts && ` ${parts} does not.`}`;
+}
+
+/** Whether a command holds a password and so is kept in no history and no address. @param {import("./resp.js").Name[]} args */
 export function isSecret(args) {
   const line = args.map((arg) => textOf(arg).toLowerCase());
   if (line[0] === "acl" && line[1] === "setuser") return true;
-  if (line[0] === "config" && line[1] === "set") return line.slice(2).some((word) => /pass|auth|secret/.test(word));
+  if (["config", "sentinel"].includes(line[0]) && line.includes("set")) return line.slice(2).some((word) => /pass|auth|secret|user|seed/.test(word));
   return ["auth", "hello", "migrate"].includes(line[0]);
+}
+
+/** Whether a line of a text holds one, complete or not. @param {string} text */
+export function holdsSecret(text) {
+  return text.split("\n").some((line) => isSecret(line.replace(/["']/g, "").trim().split(/\s+/)));
 }

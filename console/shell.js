@@ -2,6 +2,7 @@
 
 import { html, useEffect, useErrorBoundary, useMemo, useRef, useState } from "./vendor/htm-preact.module.js";
 import * as api from "./api.js";
+import { holdsSecret } from "./commanddocs.js";
 import { go, href } from "./router.js";
 import { useApp, useChoice } from "./state.js";
 import { Dialog } from "./parts/dialog.js";
@@ -176,6 +177,9 @@ function Palette({ actions, db, onClose }) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const own = actions.filter(({ label, detail }) => words.every((word) => `${label} ${detail}`.toLowerCase().includes(word)));
     if (text.trim() === "") return own;
+    // A secret does not get into an address.
+    const line = holdsSecret(text) ? text.trim().split(/\s+/, /^(acl|config|sentinel)/i.test(text.trim()) ? 2 : 1).join(" ") : null;
+    if (line !== null) return [...own, { label: `Run ${line}`, detail: "In the workbench, where the rest is typed: it holds a secret", run: () => go(href("workbench", [], { run: `${line} `, db: db || null })) }];
     return [
       ...own,
       { label: `Key ${text}`, detail: "Open this key", run: () => go(href("keys", [text], { db: db || null })) },

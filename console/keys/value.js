@@ -2,7 +2,7 @@
 
 import { html, useState } from "../vendor/htm-preact.module.js";
 import { bytes, commandLine, count, date, printable, ttl } from "../format.js";
-import { RespError, entriesOf, itemsOf, nameId, numberOf, textOf } from "../resp.js";
+import { RespError, bytesOf, entriesOf, itemsOf, nameId, numberOf, textOf } from "../resp.js";
 import { useApp, useLoad } from "../state.js";
 import { Dialog } from "../parts/dialog.js";
 import { Button, CopyButton, Empty, Name, Note } from "../parts/text.js";
@@ -86,18 +86,34 @@ const AS_COMMAND = {
   stream: { read: (key) => ["XRANGE", key, "-", "+", "COUNT", 100], write: (key, reply) => reply.map((/** @type {any} */ [id, fields]) => ["XADD", key, textOf(id), ...entriesOf(fields).flat()]) },
 };
 
+/** Hands bytes to the browser as a file. @param {Bulk} data @param {string} name */
+function saveFile(data, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([/** @type {any} */ (bytesOf(data))]));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 /** The commands that write this key again. @param {{name: Bulk, type: string, onClose: () => void}} props */
 function AsCommand({ name, type, onClose }) {
-  const { run, batch } = useApp();
+  const { run, batch, can, toast } = useApp();
   const how = AS_COMMAND[type] ?? { read: (/** @type {Bulk} */ key) => ["DUMP", key], write: (/** @type {Bulk} */ key, /** @type {any} */ reply) => [["RESTORE", key, 0, reply]] };
   const { data, error } = useLoad(async (signal) => {
     const reply = await run(how.read(name), { signal });
     const expiry = (await batch([["PEXPIRETIME", name]], { signal })).replies[0];
     return [...how.write(name, reply), ...(expiry > 0 ? [["PEXPIREAT", name, expiry]] : [])].map((cmd) => commandLine(/** @type {Cmd & any} */ (cmd))).join("\n");
   }, []);
-  return html`<${Dialog} title="As command" wide=${true} onClose=${onClose} actions=${html`<${CopyButton} text=${data ?? ""} label="Copy">Copy<//><${Button} onClick=${onClose}>Close<//>`}>
+  const download = async () => {
+    try {
+      saveFile(await run(["DUMP", name]), `${printable(name, 60).replace(/[^\w.-]+/g, "_")}.dump`);
+    } catch (failure) {
+      toast(errorText(failure), { kind: "bad" });
+    }
+  };
+  return html`<${Dialog} title="As command" wide=${true} onClose=${onClose} actions=${html`${can("dump") && html`<${Button} onClick=${download}>Download its DUMP<//>`}<${CopyButton} text=${data ?? ""} label="Copy">Copy<//><${Button} onClick=${onClose}>Close<//>`}>
     ${error && html`<${Note} tone="bad">${errorText(error)}<//>`}
-    <p class="soft">What writes this key again, as redis-cli and the workbench take it; of long values the first 100 elements or 64 KiB.</p>
+    <p class="soft">What writes this key again, as redis-cli and the workbench take it; of long values the first 100 elements or 64 KiB. The DUMP is whole: <code>redis-cli -x RESTORE key 0 ${"<"} file</code> writes it again.</p>
     <pre class="value" tabindex="0" aria-label="Commands">${data ?? "…"}</pre>
   <//>`;
 }

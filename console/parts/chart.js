@@ -17,18 +17,18 @@ const POWERS = Array.from({ length: 51 }, (_, i) => 2 ** i);
 const DASHES = [[], [5, 3], [2, 3]];
 
 /**
- * @param {{title: string, times: number[], series: Series[], format?: (n: number | null) => string, marks?: {time: number, label: string}[], height?: number,
+ * @param {{title: string, times: number[], series: Series[], format?: (n: number | null) => string, height?: number,
  *   max?: number, min?: number, binary?: boolean}} props
- *   `times` in Unix milliseconds, ascending; `marks`: vertical lines (restarts); `max`: the scale's least upper end;
+ *   `times` in Unix milliseconds, ascending; `max`: the scale's least upper end;
  *   `binary`: ticks at powers of two (bytes)
  */
-export function Chart({ title, times, series, format = compact, marks = [], height = series.length > 1 ? 132 : 158, max = 0, min = 0, binary }) {
+export function Chart({ title, times, series, format = compact, height = series.length > 1 ? 132 : 158, max = 0, min = 0, binary }) {
   const box = useRef(/** @type {any} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const [table, setTable] = useState(false);
   const [scheme, setScheme] = useState(0);
-  const latest = useRef({ format, marks, max, min });
-  latest.current = { format, marks, max, min };
+  const latest = useRef({ format, max, min });
+  latest.current = { format, max, min };
   const data = useMemo(() => [times.map((t) => t / 1000), ...series.map(({ values }) => values)], [times, ...series.map(({ values }) => values)]);
 
   useEffect(() => {
@@ -77,7 +77,6 @@ export function Chart({ title, times, series, format = compact, marks = [], heig
           value: (/** @type {any} */ _, /** @type {number | null} */ v) => latest.current.format(v),
         })),
       ],
-      hooks: { draw: [(/** @type {any} */ u) => drawMarks(u, latest.current.marks, color("--text-soft"))] },
     };
     const chart = new uPlot(options, data, el);
     plot.current = chart;
@@ -92,13 +91,13 @@ export function Chart({ title, times, series, format = compact, marks = [], heig
 
   useEffect(() => {
     plot.current?.setData(data);
-  }, [data, marks.length]);
+  }, [data]);
 
   const summary = useMemo(() => series.map((one) => summarize(one, format)).join("; "), [data]);
   return html`<figure class="chart">
     <figcaption><span class="chart-title">${title}</span>
       <button type="button" class="link" aria-expanded=${String(table)} aria-label=${`${title} as a table`} onClick=${() => setTable(!table)}>${table ? "Chart" : "Table"}</button></figcaption>
-    <p class="summary">${summary}${marks.length ? `; ${marks.map(({ label, time }) => `${label} at ${date(time)}`).join(", ")}` : ""}</p>
+    <p class="summary">${summary}</p>
     <div class="plot" ref=${box} hidden=${table} role="img" aria-label=${`${title}: ${summary}`}></div>
     ${table && html`<${ChartTable} title=${title} times=${times} series=${series} format=${format} height=${height} />`}
   </figure>`;
@@ -122,26 +121,6 @@ function summarize({ label, values }, format) {
   if (known.length === 0) return `${label}: no data yet`;
   const sum = known.reduce((a, b) => a + b, 0);
   return `${label} ${format(known[known.length - 1])} now, ${format(known.reduce((a, b) => Math.min(a, b)))} to ${format(known.reduce((a, b) => Math.max(a, b)))}, mean ${format(sum / known.length)}`;
-}
-
-/** @param {any} u @param {{time: number, label: string}[]} marks @param {string} color */
-function drawMarks(u, marks, color) {
-  const { ctx, bbox } = u;
-  ctx.save();
-  ctx.strokeStyle = color;
-  ctx.fillStyle = color;
-  ctx.font = `${10 * devicePixelRatio}px system-ui`;
-  ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
-  for (const { time, label } of marks) {
-    const x = Math.round(u.valToPos(time / 1000, "x", true));
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    ctx.fillText(label, x + 4 * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
-  }
-  ctx.restore();
 }
 
 /** Seconds are shown only where the ticks are that close. @param {number} s @param {number[]} splits */

@@ -26,12 +26,12 @@ const SPARE = 8;
 /**
  * @template R
  * @param {{label: string, columns: Column<R>[], rows: R[], rowKey: (row: R) => string, selected?: string | null,
- *   onSelect?: (row: R) => void, onOpen?: (row: R) => void, sort?: {id: string, down?: boolean}, maxRows?: number, fill?: boolean,
+ *   onSelect?: (row: R) => void, onOpen?: (row: R) => void, sort?: {id: string, down?: boolean}, maxRows?: number,
  *   tone?: (row: R) => string | null, empty?: any, onEnd?: () => void}} props
- *   `onSelect` follows the focus, `onOpen` is Enter or a click; `maxRows` in sight (15); `fill`: as high as the parent;
+ *   `onSelect` follows the focus, `onOpen` is Enter or a click; `maxRows` in sight (15);
  *   `onEnd`: the last rows came into sight.
  */
-export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen, sort, maxRows = 15, fill, tone, empty, onEnd }) {
+export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen, sort, maxRows = 15, tone, empty, onEnd }) {
   const [order, setOrder] = useState(/** @type {{id: string, down?: boolean} | undefined} */ (sort));
   const [top, setTop] = useState(0);
   const [seen, setSeen] = useState(maxRows);
@@ -100,8 +100,8 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
   const minWidth = `calc(${columns.map(({ width }) => /^minmax\(([^,]+),/.exec(width ?? "minmax(6rem,")?.[1] ?? width).join(" + ")})`;
   const clickable = Boolean(onOpen || onSelect);
 
-  return html`<div class=${`table${fill ? " fill" : ""}${clickable ? " pick" : ""}`} role=${clickable ? "grid" : "table"} aria-label=${label} aria-rowcount=${sorted.length + 1} tabindex=${sorted.length === 0 ? 0 : null}
-    ref=${box} onScroll=${measure} onKeyDown=${onKeyDown} style=${fill ? {} : { maxHeight: `${(maxRows + 1) * ROW + 2}px` }}>
+  return html`<div class=${`table${clickable ? " pick" : ""}`} role=${clickable ? "grid" : "table"} aria-label=${label} aria-rowcount=${sorted.length + 1} tabindex=${sorted.length === 0 ? 0 : null}
+    ref=${box} onScroll=${measure} onKeyDown=${onKeyDown} style=${{ maxHeight: `${(maxRows + 1) * ROW + 2}px` }}>
     <div class="row head" role="row" aria-rowindex="1" style=${{ gridTemplateColumns, minWidth }}>
       ${columns.map(({ id, title, align, value }) => {
         const sorting = order?.id === id ? (order.down ? "descending" : "ascending") : null;

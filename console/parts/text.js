@@ -44,7 +44,6 @@ const ICONS = {
   bad: "M8 14a6 6 0 1 0 0-12 6 6 0 0 0 0 12M5.800 5.800l4.400 4.400M10.200 5.800l-4.400 4.400",
   theme: "M8 13.500a5.500 5.500 0 0 0 0-11zM8 13.500a5.500 5.500 0 0 1 0-11",
   exit: "M6.500 2.500h-4v11h4M6 8h7.500M10.500 5l3 3-3 3",
-  external: "M6.500 3.500h-4v10h10v-4M9 2.500h4.500V7M13.500 2.500L7.500 8.500",
 };
 
 /** @param {{name: string}} props an icon; hidden from screen readers, so text stands beside it */

@@ -105,12 +105,11 @@ function Charts({ history, tier, info = {} }) {
     const made = new Map();
     return (/** @type {string} */ field) => made.get(field) ?? (made.set(field, column(history, tier, field)), /** @type {(number | null)[]} */ (made.get(field)));
   }, [rows]);
-  const marks = useMemo(() => restarts(times, get("uptime")), [rows]);
   if (times.length < 2) return html`<p><${Note}>There are no samples of this span yet: the history begins with the server's start.<//></p>`;
   const rate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${compact(n)}/s`);
   const byteRate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${bytes(n)}/s`);
   const share = (/** @type {number | null} */ n) => percent(n === null ? null : n / 1000, 0);
-  const common = { times, marks };
+  const common = { times };
   const max = Number(info.maxmemory ?? 0);
   const used = get("used_memory").at(-1) ?? 0;
   return html`<div class="charts">
@@ -124,12 +123,4 @@ function Charts({ history, tier, info = {} }) {
     <${Chart} title="CPU and loop" ...${common} format=${share} max=${100} series=${[{ label: "CPU", values: get("cpu_permille") }, { label: "loop busy", values: get("busy_permille"), color: "--c2" }]} />
     <${Chart} title="Errors" ...${common} format=${rate} series=${[{ label: "errors", values: get("errors") }, { label: "rejected", values: get("rejected"), color: "--c2" }]} />
   </div>`;
-}
-
-/** Where the uptime fell. @param {number[]} times @param {(number | null)[]} uptime @returns {{time: number, label: string}[]} */
-function restarts(times, uptime) {
-  return times.flatMap((time, i) => {
-    const [before, now] = [uptime[i - 1], uptime[i]];
-    return i > 0 && before !== null && now !== null && now < before ? [{ time: time - now * 1000, label: "restart" }] : [];
-  });
 }

@@ -1,7 +1,7 @@
 /** Settings: every directive with its meaning and default; change with undo; REWRITE. */
 
 import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
-import { plural } from "../format.js";
+import { plural, printable } from "../format.js";
 import { entriesOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
@@ -30,7 +30,7 @@ export default function Settings({ route }) {
   const directive = load.data?.find(({ name }) => name === chosen);
   const to = (/** @type {Record<string, any>} */ change) => go(link("settings", chosen ? [chosen] : [], { q: filter || null, show: show === "all" ? null : show, ...change }), { replace: true });
   const actions = html`<${ActButton} needs="config|rewrite" cmd=${["CONFIG", "REWRITE"]} done="The configuration file is rewritten." after=${load.reload}
-    question=${{ title: "Write the settings to the file?", body: "CONFIG REWRITE changes the lines that differ and keeps comments. A start without this reads the file as it is now.", confirm: "Rewrite the file" }}>Rewrite the file<//>`;
+    question=${{ title: "Write the settings to the file?", body: html`<${Rewrite} all=${load.data ?? []} />`, confirm: "Rewrite the file" }}>Rewrite the file<//>`;
   return html`<${Page} title="Settings">
     <${Tile} title="Directives" needs=${["config|get"]} note=${load.data && `${rows.length} of ${plural(load.data.length, "directive")}`} actions=${actions} wide="full" flush>
       ${() => html`<${Loaded} load=${load}>${() => html`
@@ -47,6 +47,13 @@ export default function Settings({ route }) {
     ${directive && html`<${Edit} key=${directive.name} directive=${directive} reload=${load.reload} />`}
     <${Tile} title="TLS certificates" needs=${["info"]}>${() => html`<${Certificates} />`}<//>
   <//>`;
+}
+
+/** What a rewrite changes in the file. @param {{all: Directive[]}} props */
+function Rewrite({ all }) {
+  const changed = all.filter(({ differs }) => differs);
+  return html`<p>CONFIG REWRITE changes the lines that differ and keeps comments. A start without this reads the file as it is now.</p>
+    ${changed.length === 0 ? html`<p>${all.some(({ known }) => known) ? "No directive differs from the file, secrets apart: they are not compared." : "Which lines differ is not known: this needs CONFIG DOCS."}</p>` : html`<pre class="value diff" tabindex="0" aria-label="Changes of the file">${changed.map(({ name, file, value }) => html`<span key=${name} class="old">− ${name} ${printable(file || '""')}</span><span class="new">+ ${name} ${printable(value || '""')}</span>`)}</pre>`}`;
 }
 
 /** All directives, with what CONFIG DOCS says of them where the server has it. */

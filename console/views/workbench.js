@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { cell, cliText, csv, jsonText, sheet, weight } from "../cli.js";
-import { commandOf, danger, isSecret, readDocs } from "../commanddocs.js";
+import { commandOf, danger, holdsSecret, isSecret, readDocs, wholeKey } from "../commanddocs.js";
 import { splitCommand } from "../commandline.js";
 import { diff } from "../diff.js";
 import { bytes, clock, commandLine, escapeControls, micros, plural, printable } from "../format.js";
@@ -43,7 +43,7 @@ export default function Workbench({ route }) {
     const given = textOf(route.query.run ?? "");
     if (given) setText(given);
   }, [route.query.run]);
-  useEffect(() => sessionStorage.setItem("russet.draft", /pass|auth|setuser/i.test(text) ? "" : text), [text]);
+  useEffect(() => sessionStorage.setItem("russet.draft", holdsSecret(text) ? "" : text), [text]);
 
   const complete = (/** @type {string} */ all, /** @type {number} */ at) => {
     const from = all.lastIndexOf("\n", at - 1) + 1;
@@ -67,8 +67,7 @@ export default function Workbench({ route }) {
     if (commands.length === 0) return;
     const names = commands.map(({ args }) => commandOf(args, (name) => known.has(name)));
     if (names.some((name) => can(name.replace(" ", "|")) && !runs(name.replace(" ", "|"))) && !(await unlock())) return;
-    const keys = names.some((name) => danger(name, [], { keys: null })) ? await size() : null;
-    const dangers = commands.map(({ args }, i) => danger(names[i], args, { keys })).filter((one) => one !== null);
+    const dangers = await dangersOf(commands.map(({ args }) => args));
     if (dangers.length > 0) {
       const yes = await ask({ title: "Run this?", body: html`<ul class="dangers">${dangers.map((one) => html`<li>${one}</li>`)}</ul>`, confirm: "Run", danger: true });
       if (!yes) return;
@@ -86,9 +85,14 @@ export default function Workbench({ route }) {
     }
     setBusy(false);
   };
-  const size = async () => {
-    const reply = await run(["DBSIZE"]).catch(() => NaN);
-    return Number.isNaN(numberOf(reply)) ? null : numberOf(reply);
+  /** @param {Name[][]} all */
+  const dangersOf = async (all) => {
+    const wholes = all.map(wholeKey);
+    const asked = [["DBSIZE"], ...wholes.filter((key) => key !== null).map((key) => ["MEMORY", "USAGE", key])];
+    const needed = asked.length > 1 || all.some((args) => danger(args, { keys: null }) !== null);
+    const [size, ...sizes] = needed ? (await batch(/** @type {any} */ (asked)).catch(() => ({ replies: [] }))).replies.map(numberOf) : [];
+    const keys = size === undefined || Number.isNaN(size) ? null : size;
+    return all.map((args, i) => danger(args, { keys, bytes: wholes[i] === null ? null : sizes.shift() })).filter((one) => one !== null);
   };
   const onHistory = (/** @type {number} */ step) => {
     const { lines } = past.current;
@@ -141,7 +145,7 @@ function Help({ line, known, all }) {
     if (name && all?.has(name)) return html`<div class="bench-help"><span class="lack">This user may not run ${name.toUpperCase()}.</span></div>`;
     return html`<div class="bench-help"><span class="soft">${name && all?.size ? "No such command yet." : "Help for the command on the caret's line appears here."}</span></div>`;
   }
-  const warning = danger(name, [], { keys: null });
+  const warning = danger(name.split(" "), { keys: null });
   return html`<div class="bench-help" role="note"><code class="syntax">${doc.syntax}</code><span>${doc.summary}</span><span class="soft">${doc.complexity}${doc.since ? ` · since ${doc.since}` : ""}</span>
     ${warning && html`<span class="warn-text">${warning}</span>`}</div>`;
 }

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -24,16 +24,18 @@ async function freePort() {
   return port;
 }
 
-/** A russet with its console in a folder of its own. `args` as on its command line. */
+/** A russet with its console in a folder of its own. `args` as on its command line; `config`: the text of its file. */
 export class Server {
-  static async start(args = []) {
+  static async start(args = [], config = undefined) {
     const server = new Server();
     server.port = await freePort();
     server.consolePort = await freePort();
     server.folder = mkdtempSync(path.join(tmpdir(), "russet-console-"));
     server.url = `http://127.0.0.1:${server.consolePort}/`;
     server.output = "";
-    server.process = spawn(process.env.RUSSET, ["--port", server.port, "--console-port", server.consolePort, "--bind", "127.0.0.1", "--dir", server.folder, "--save", "", "--appendonly", "yes", ...args].map(String));
+    const file = config === undefined ? [] : [path.join(server.folder, "russet.conf")];
+    if (config !== undefined) writeFileSync(file[0], config);
+    server.process = spawn(process.env.RUSSET, [...file, "--port", server.port, "--console-port", server.consolePort, "--bind", "127.0.0.1", "--dir", server.folder, "--save", "", "--appendonly", "yes", ...args].map(String));
     server.process.stdout.on("data", (piece) => (server.output += piece));
     server.process.stderr.on("data", (piece) => (server.output += piece));
     server.client = await Client.connect(server.port);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { callMark, partsOf, restAfter } from "../../../console/api.js";
-import { danger, isSecret } from "../../../console/commanddocs.js";
+import { danger, holdsSecret, isSecret, wholeKey } from "../../../console/commanddocs.js";
 import { seconds } from "../../../console/keys/actions.js";
 import { halving } from "../../../console/keys/collection.js";
 import { whyHex } from "../../../console/keys/formats.js";
@@ -106,4 +106,25 @@ test("secrets are what the server says, or what their names say", () => {
   assert.equal(directiveOf("requirepass", "x", doc(false)).secret, false);
   for (const name of ["requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser", "cluster-meet-secret", "hash-seed", "tls-key-file-pass"]) assert.equal(directiveOf(name, "x", undefined).secret, true, name);
   for (const name of ["maxmemory", "auth-failures-per-second", "latency-tracking"]) assert.equal(directiveOf(name, "x", undefined).secret, false, name);
+});
+
+test("what takes a whole key is asked about if the key is large", () => {
+  const key = (line) => wholeKey(line.split(" "));
+  for (const line of ["SMEMBERS k", "hgetall k", "LRANGE k 0 -1", "ZRANGE k 0 20000 REV", "SORT k", "XRANGE k - +", "ZRANGE k 0 9 BYSCORE", "GET k", "ZUNION 2 k l"]) assert.equal(key(line), "k", line);
+  for (const line of ["LRANGE k 0 99", "LRANGE k -10 -1", "ZRANGE k 0 99", "XRANGE k - + COUNT 9", "ZRANGEBYSCORE k 0 9 LIMIT 0 9", "HGET k f", "PING", "constructor k"]) assert.equal(key(line), null, line);
+  assert.equal(danger(["HGETALL", "k"], { keys: 1, bytes: 1 << 20 }), null);
+  assert.match(danger(["HGETALL", "k"], { keys: 1, bytes: 48 << 20 }), /48 MiB at once.*HSCAN does not/);
+});
+
+test("dangers need no documentation of the server", () => {
+  assert.match(danger(["config", "SET", "maxmemory", "1gb"], { keys: null }), /changes maxmemory at once/);
+  assert.match(danger(["CLIENT", "KILL", "ID", "1"], { keys: null }), /closes connections/);
+  assert.equal(danger(["CONFIG", "GET", "*"], { keys: null }), null);
+  assert.equal(danger(["constructor"], { keys: null }), null);
+});
+
+test("lines with secrets are known, whole or begun", () => {
+  for (const line of ["AUTH u secret", "acl setuser a >x", "CONFIG SET requirepass x", "config set cluster-meet-secret x", "SENTINEL SET mymaster auth-pass x", "HELLO 3 AUTH a b", "GET k\nAUTH x", 'AUTH "open']) assert.ok(holdsSecret(line), line);
+  for (const line of ["GET auth", "CONFIG GET requirepass", "ACL LIST", "SENTINEL MASTERS", ""]) assert.ok(!holdsSecret(line), line);
+  assert.ok(isSecret(["SENTINEL", "CONFIG", "SET", "sentinel-pass", "x"]));
 });
