@@ -193,6 +193,41 @@ describe("commands", () => {
   });
 });
 
+describe("a node of a cluster", () => {
+  test("keys of different slots are deleted by pattern, and a name of another slot is refused in words", async () => {
+    const node = await Server.start(["--cluster-enabled", "yes"]);
+    const own = await openPage(browser, node);
+    try {
+      await node.client.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
+      await eventually(async () => assert.match(String(await node.client.call("CLUSTER", "INFO")), /cluster_state:ok/));
+      for (let i = 0; i < 20; i += 1) await node.client.call("SET", `old:${i}`, i);
+      await visit(own, "keys");
+      await unlock(own);
+      await own.getByRole("button", { name: "Delete by pattern" }).click();
+      const dialog = own.getByRole("dialog", { name: "Delete keys by pattern" });
+      await dialog.getByRole("textbox").fill("old:1?");
+      await dialog.getByRole("button", { name: "Count what would be deleted" }).click();
+      await dialog.getByRole("button", { name: "Delete 10 keys" }).click();
+      await dialog.getByText("10 of 10").waitFor();
+      await dialog.getByRole("button", { name: "Close" }).first().click();
+      assert.equal(await node.client.call("DBSIZE"), 10);
+      await visit(own, "keys/old:1");
+      for (const [name, told] of [["new:1", /CROSSSLOT|same slot/i], ["{old:1}x", "Renamed."]]) {
+        await own.getByRole("button", { name: "Rename" }).click();
+        await own.getByRole("textbox", { name: "New name" }).fill(name);
+        await own.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
+        await own.getByText(told).waitFor();
+        const cancel = own.getByRole("button", { name: "Cancel" });
+        if (await cancel.count()) await cancel.click();
+      }
+      assert.deepEqual(await own.wrongs(), []);
+    } finally {
+      await own.context().close();
+      await node.stop();
+    }
+  });
+});
+
 describe("sessions", () => {
   test("one that ends does not become another user's", async () => {
     await call("ACL", "SETUSER", "anna", "on", ">secret", "+@all", "~*", "&*");
