@@ -108,9 +108,12 @@ export async function batch(cmds, options = {}) {
   return out;
 }
 
-/** Milliseconds to rest after a call of this cost, so that the page takes 50 ms of a second; HTTP itself is some 100 us. @param {number} cost us */
-export function restAfter(cost) {
-  return (19 * (cost + 100)) / 1000;
+/**
+ * Milliseconds to rest after a step of this cost, so that the page takes 50 ms of a second; HTTP itself is some 100 us.
+ * @param {number} cost us of the daemon @param {number} passed ms since the step began
+ */
+export function restAfter(cost, passed) {
+  return Math.max(0, (20 * (cost + 100)) / 1000 - passed);
 }
 
 /**

@@ -162,9 +162,10 @@ export function BulkDelete({ match, type, onClose, onDone }) {
     try {
       while (!walk.done && !signal.aborted && walk.keys.length < MAX_NAMES) {
         walk = await goOn(walk, { batch, match: target, type: type || undefined, want: 2000, ms: 500, signal });
+        const began = performance.now();
         const fresh = walk.keys.slice(measured);
         const { replies, cost } = await batch(fresh.map(({ name }) => ["MEMORY", "USAGE", name]), { signal });
-        await rest(cost);
+        await rest(cost, began);
         total += replies.reduce((sum, reply) => sum + (numberOf(reply) || 0), 0);
         measured = walk.keys.length;
         put({ keys: walk.keys.map(({ name }) => name), bytes: total, seen: walk.seen });
@@ -183,12 +184,13 @@ export function BulkDelete({ match, type, onClose, onDone }) {
     for (let at = 0; at < state.keys.length && !signal.aborted; at += UNLINK_BATCH) {
       try {
         // One key each: keys of a node of a cluster are in different slots.
+        const began = performance.now();
         const { replies, cost } = await batch(state.keys.slice(at, at + UNLINK_BATCH).map((key) => ["UNLINK", key]));
         gone += replies.reduce((sum, reply) => sum + (numberOf(reply) || 0), 0);
         const error = replies.find((reply) => reply instanceof RespError);
         if (error) throw error;
         put({ gone });
-        await rest(cost);
+        await rest(cost, began);
       } catch (error) {
         put({ error: errorText(error) });
         break;

@@ -1,7 +1,7 @@
 /**
  * Walking the keyspace by SCAN, and the tree of what was found. Pure but for the `batch` that is handed in.
  *
- * A walk asks for pages of 1,000 positions with a rest after each that its cost tells, so that it takes 50 ms of a
+ * A walk asks for pages of 1,000 positions with a rest after each by what it has cost, so that it takes 50 ms of a
  * second of the server, and stops after a number of keys or of seconds; it can go on later from where it is.
  */
 
@@ -16,9 +16,9 @@ import { bytesOf, compareNames, latinOf, nameId, nameOf, numberOf, textOf } from
 
 const PAGE = 1000;
 
-/** @param {number} cost us of the call before */
-export function rest(cost) {
-  return new Promise((resolve) => setTimeout(resolve, restAfter(cost)));
+/** @param {number} cost us of the step @param {number} began its `performance.now()` */
+export function rest(cost, began) {
+  return new Promise((resolve) => setTimeout(resolve, restAfter(cost, performance.now() - began)));
 }
 
 /** @returns {Walk} */
@@ -39,6 +39,7 @@ export async function goOn(walk, { batch, match, type, keep, want = 500, ms = 40
   let { cursor, seen } = walk;
   for (;;) {
     const scan = ["SCAN", cursor, "MATCH", match, "COUNT", PAGE, ...(type ? ["TYPE", type] : [])];
+    const began = performance.now();
     let { replies, cost } = await batch([scan], { signal });
     if (replies[0] instanceof Error) throw replies[0];
     const names = /** @type {Name[]} */ (replies[0][1]).filter((name) => !known.has(nameId(name)) && (keep?.(name) ?? true));
@@ -58,7 +59,7 @@ export async function goOn(walk, { batch, match, type, keep, want = 500, ms = 40
     const now = { cursor, done: cursor === "0", seen, keys };
     if (now.done || keys.length >= goal || Date.now() > end) return now;
     onPage?.(now);
-    await rest(cost);
+    await rest(cost, began);
     if (signal?.aborted) return now;
   }
 }

@@ -147,6 +147,7 @@ function Sample() {
     const step = async () => {
       const now = state.current;
       if (ended || now.done || now.seen >= goal) return;
+      const began = performance.now();
       const { replies, cost } = await app.batch([["SCAN", now.cursor, "COUNT", STEP], ["DBSIZE"]]);
       if (replies[0] instanceof Error) throw replies[0];
       const [cursor, names] = replies[0];
@@ -157,7 +158,7 @@ function Sample() {
       next.big = [...next.big].sort((a, b) => b.bytes - a.bytes).slice(0, BIGGEST);
       state.current = next;
       setWalk(next);
-      setTimeout(() => step().catch(setError), restAfter(cost + each.cost));
+      setTimeout(() => step().catch(setError), restAfter(cost + each.cost, performance.now() - began));
     };
     step().catch(setError);
     return () => {

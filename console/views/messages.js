@@ -149,6 +149,7 @@ async function walkGroups(app, ended, show) {
   let streams = 0;
   let cursor = "0";
   do {
+    const began = performance.now();
     const found = await app.batch([["SCAN", cursor, "TYPE", "stream", "COUNT", 500]]);
     if (found.replies[0] instanceof Error) throw found.replies[0];
     const [next, names] = found.replies[0];
@@ -163,7 +164,7 @@ async function walkGroups(app, ended, show) {
     groups.push(...fresh);
     if (ended()) return;
     show({ groups: [...groups], streams, done: cursor === "0" || streams >= STREAMS });
-    await rest(found.cost + asked.cost + oldest.cost);
+    await rest(found.cost + asked.cost + oldest.cost, began);
   } while (cursor !== "0" && streams < STREAMS && !ended());
 }
 
