@@ -80,7 +80,13 @@ function Backups() {
   const app = useApp();
   const act = useAct();
   const [name, setName] = useState("");
-  const load = useLoad(async () => itemsOf(await app.run(["BACKUP", "LIST"])).map(objectOf), [], { every: 10_000 });
+  // The number of backups before the one that is being made.
+  const [awaited, setAwaited] = useState(/** @type {number | null} */ (null));
+  const load = useLoad(async () => {
+    const rows = itemsOf(await app.run(["BACKUP", "LIST"])).map(objectOf);
+    if (awaited !== null && rows.length > awaited) setAwaited(null);
+    return rows;
+  }, [], { every: awaited === null ? 10_000 : 1000 });
   const why = useWhyNot("backup|create");
   const create = async (/** @type {any} */ event) => {
     event.preventDefault();
@@ -88,6 +94,7 @@ function Backups() {
     const folder = await act(["BACKUP", "CREATE", ...(name ? [name] : [])], { after: load.reload });
     if (folder === undefined) return;
     setName("");
+    setAwaited(folder === null ? (load.data?.length ?? 0) : null);
     app.toast(folder === null ? "The backup is being made, and is listed when it is complete." : `Sealed in ${textOf(folder)}: copy that folder away.`);
   };
   return html`<form class="toolbar" onSubmit=${create}><${TextField} label="Name" value=${name} onInput=${setName} placeholder="the time" /><${Button} type="submit" kind="primary" why=${why}>Create a backup<//></form>

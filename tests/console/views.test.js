@@ -394,7 +394,7 @@ describe("Durability", () => {
     await unlock(page);
     await page.getByRole("textbox", { name: "Name" }).fill("nightly");
     await button("Create a backup").click();
-    await page.getByRole("row", { name: /^nightly aof/ }).waitFor();
+    await page.getByRole("row", { name: /^nightly aof/ }).waitFor({ timeout: 15_000 });
     await button("Drop nightly").click();
     await page.getByRole("dialog").getByRole("button", { name: "Drop" }).click();
     await page.getByText("No backup here yet.").waitFor();
