@@ -64,6 +64,10 @@ fn who_did_what_with_what_result() {
     );
     assert_eq!(all[1]["error"], "WRONGPASS");
     assert_eq!(all[4]["by"], "script");
+    assert_eq!(
+        (&all[4]["client"], &all[4]["addr"]),
+        (&all[5]["client"], &all[5]["addr"])
+    );
     assert_eq!(all[5]["keys"][0], "a\nb");
     assert_eq!(all[6]["by"], "exec");
     assert_eq!(all[5]["name"], "ops");

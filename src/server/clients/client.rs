@@ -174,7 +174,7 @@ pub struct OfConsole {
 }
 
 /// A client's addresses and names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClientIdentity {
     pub peer: Address,
     pub local: Address,

@@ -57,6 +57,9 @@ impl Call<'_> {
             client.flags.set(flag, caller.flags.contains(flag));
         }
         client.user = caller.user;
+        if server.gates.is_audited {
+            client.identity.clone_from(&caller.identity);
+        }
         reply.set_resp3(false);
         let facts = (program.of, program.flags, is_atomic);
         let mut current = Current::new(facts, server.turn.ended, caller.id);

@@ -84,7 +84,12 @@ impl Server {
         }
         let identity = &client.identity;
         let mut line = Line::new(self.now.unix_us);
-        line.number("client", client.id.0);
+        // A script's client has the identity of its caller, but for the id.
+        let id = match (&self.scripting.current, origin) {
+            (Some(script), Origin::Script) => script.caller,
+            _ => client.id,
+        };
+        line.number("client", id.0);
         line.text("addr", identity.peer.to_string().as_bytes());
         line.text("user", user);
         for (field, text) in [
