@@ -132,17 +132,69 @@ mod tests {
         (peer, clients)
     }
 
-    fn hello() -> Vec<u8> {
+    fn client() -> ClientConnection {
         let authority = Authority::shared();
         let mut settings = testing::settings(crate::net::tls::Authentication::Mandatory);
         let own = authority.issue(&Subject::named("a client"));
         let materials = testing::build(&mut settings, authority, &own).expect("all is well");
         let config = materials.client.expect("authorities");
         let name = "localhost".try_into().expect("a name");
-        let mut client = ClientConnection::new(Arc::clone(&config), name).expect("a client");
+        ClientConnection::new(Arc::clone(&config), name).expect("a client")
+    }
+
+    fn hello() -> Vec<u8> {
         let mut bytes = Vec::new();
-        client.write_tls(&mut bytes).expect("a vector");
+        client().write_tls(&mut bytes).expect("a vector");
         bytes
+    }
+
+    /// Regression: a command that came with the end of the handshake ran, though protected mode refuses the
+    /// client.
+    #[test]
+    fn a_stranger_runs_no_command_with_the_end_of_the_handshake() {
+        let (mut peer, _) = with_clients(0);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut socket =
+            TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let (accepted, _) = listener.accept().expect("accepted");
+        accepted.set_nonblocking(true).expect("a socket");
+        let from = Address::Tcp("192.0.2.1:1000".parse().expect("an address"));
+        let accepted = mio::net::TcpStream::from_std(accepted);
+        peer.all.welcome_tls(accepted, from);
+        let limit = Some(std::time::Duration::from_millis(100));
+        socket.set_read_timeout(limit).expect("a socket");
+        let mut client = client();
+        let mut text = Vec::new();
+        let mut has_sent = false;
+        for _ in 0..50 {
+            if !client.is_handshaking() && !has_sent {
+                client.writer().write_all(b"SET k v\r\n").expect("room");
+                has_sent = true;
+            }
+            // One write: the server reads the end of the handshake and the command at once.
+            let mut bytes = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut bytes).expect("a vector");
+            }
+            if socket.write_all(&bytes).is_err() {
+                break;
+            }
+            peer.all.turn().expect("a turn");
+            match client.read_tls(&mut socket) {
+                Ok(0) => break,
+                Ok(_) => {
+                    client.process_new_packets().expect("TLS");
+                    let _ = client.reader().read_to_end(&mut text);
+                }
+                Err(_) => {}
+            }
+        }
+        let text = String::from_utf8_lossy(&text);
+        assert!(has_sent && text.starts_with("-DENIED"), "{text}");
+        assert!(!text.contains("+OK"), "{text}");
+        assert_eq!(peer.all.engine.keyspace.stats.misses, 0);
+        let db = peer.all.engine.keyspace.db(crate::keyspace::DbIndex(0));
+        assert_eq!(db.len(), 0);
     }
 
     #[test]

@@ -94,8 +94,18 @@ impl Loop {
         } else {
             session.input.read(stream, &mut inbuf[..READ_MORE_BYTES])
         };
-        if is_handshaking && self.note_handshake(session, &result).is_err() {
-            return false;
+        if is_handshaking {
+            if self.note_handshake(session, &result).is_err() {
+                return false;
+            }
+            // What came with the end of the handshake is not for a client that is refused.
+            if session
+                .client
+                .flags
+                .contains(ClientFlags::CLOSE_AFTER_REPLY)
+            {
+                return true;
+            }
         }
         let (n, more) = match result {
             Ok((0, _)) => return false,
