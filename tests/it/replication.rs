@@ -53,6 +53,30 @@ fn wait_for_offset(replica: &Daemon, primary: &Daemon) {
     });
 }
 
+/// Regression: rights of the replica's default user were asked of the commands of its primary's transactions,
+/// which were then left out.
+#[test]
+fn rights_of_the_replicas_users_do_not_concern_its_primary() {
+    let (primary, replica) = pair(&[], &[]);
+    let mut admin = replica.connect();
+    admin.ask("ACL SETUSER admin on nopass ~* +@all");
+    admin.ask("AUTH admin x");
+    assert_eq!(
+        admin.ask("ACL SETUSER default -@all +ping +info"),
+        "+OK\r\n"
+    );
+    let mut c = primary.connect();
+    for line in ["MULTI", "SET k v", "INCR n", "EXEC", "SET single 1"] {
+        assert!(!c.ask(line).starts_with('-'), "{line}");
+    }
+    let function =
+        "#!lua name=l\nredis.register_function('f', function(k) redis.call('SET', k[1], 1) end)";
+    c.call(&["FUNCTION", "LOAD", function]);
+    c.ask("FCALL f 1 called");
+    wait_for_offset(&replica, &primary);
+    assert_eq!(admin.ask("EXISTS k n single called"), ":4\r\n");
+}
+
 #[test]
 fn a_primary_that_comes_back_empty_does_not_empty_its_replica() {
     for load in ["disabled", "swapdb", "flush-before-load"] {
