@@ -1,4 +1,4 @@
-/** The console: who is logged in, and which view the route names. */
+/** The console: the user logged in, and which view the route names. */
 
 import { html, render, useCallback, useEffect, useMemo, useRef, useState } from "./vendor/htm-preact.module.js";
 import * as api from "./api.js";

@@ -161,6 +161,7 @@ fn make_sentinel_file(arguments: &[OsString]) -> bool {
         .is_ok()
 }
 
+/// Programs of Redis and Valkey for which the image has this one.
 const TOOLS: [&str; 5] = [
     "redis-check-aof",
     "redis-check-rdb",

@@ -1,4 +1,4 @@
-/** Clients: who is connected, by user, library or address; what they hold; ending those that a filter hits. */
+/** Clients: the connections, by user, library or address; what they hold; ending those that a filter hits. */
 
 import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
 import { GROUPS, flagWords, grouped, hits, hostOf, parseClients } from "../clientlist.js";

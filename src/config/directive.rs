@@ -139,6 +139,11 @@ pub enum Empty {
     UnsetSecret,
 }
 
+/// Whether CONFIG GET takes it for a pattern, not for a name.
+pub(super) fn is_pattern(text: &[u8]) -> bool {
+    text.iter().any(|b| matches!(b, b'*' | b'?' | b'['))
+}
+
 impl Directive {
     /// Reads `words`, which follow the directive's name, into `config`.
     ///
@@ -239,7 +244,7 @@ impl Directive {
 
     /// Whether CONFIG GET finds it by this name or pattern.
     pub fn matches(&self, pattern: &[u8]) -> bool {
-        if !pattern.iter().any(|b| matches!(b, b'*' | b'?' | b'[')) {
+        if !is_pattern(pattern) {
             return self.is_named(pattern);
         }
         let fits = |name: &str| glob::matches(pattern, name.as_bytes(), true);

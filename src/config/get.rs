@@ -1,6 +1,6 @@
 //! CONFIG GET: names and patterns in, names and values out.
 
-use super::directive::Flags;
+use super::directive::{Flags, is_pattern};
 use super::table::{Config, DIRECTIVES, find};
 use crate::base::glob;
 
@@ -30,7 +30,7 @@ impl Config {
             }
         };
         for pattern in patterns {
-            if !pattern.iter().any(|b| matches!(b, b'*' | b'?' | b'[')) {
+            if !is_pattern(pattern) {
                 if let Some(directive) = find(pattern) {
                     add(pattern, &|| self.shown(directive));
                 }

@@ -56,7 +56,7 @@ impl PartialEq for FileLine {
 pub(super) const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
 
 /// The subcommands, one of which may be meant by a file that is not there.
-const TOOLS: [&str; 8] = [
+const SUBCOMMANDS: [&str; 8] = [
     "check-aof",
     "check-rdb",
     "completions",
@@ -91,7 +91,7 @@ impl Problem {
         }
     }
 
-    /// The directive, or the tool, that was probably meant.
+    /// The directive, or the subcommand, that was probably meant.
     fn hint(&self) -> Option<String> {
         match self {
             Problem::Line { origin, reason } if reason == BAD_DIRECTIVE => {
@@ -107,8 +107,8 @@ impl Problem {
                 path, origin: None, ..
             } => {
                 let word = path.file_name()?.to_str()?;
-                let tool = nearest(word, TOOLS.into_iter())?;
-                Some(format!("did you mean 'russet {tool}'?"))
+                let subcommand = nearest(word, SUBCOMMANDS.into_iter())?;
+                Some(format!("did you mean 'russet {subcommand}'?"))
             }
             _ => None,
         }

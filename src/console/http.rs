@@ -263,7 +263,7 @@ impl Answer {
     pub fn bytes(&self, keep_alive: bool, method: Method) -> Vec<u8> {
         let mut head = self.head(keep_alive);
         if self.status != NOT_MODIFIED {
-            // That of 304 would be the length of what is not sent. Writing to a String does not fail.
+            // A 304 would state the length of the body that it leaves out. Writing to a String does not fail.
             let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
         head.push_str("\r\n");

@@ -1,4 +1,4 @@
-//! The web console's protocol, without a server: requests and answers of HTTP (`http`), who is let in
+//! The web console's protocol, without a server: requests and answers of HTTP (`http`), their admission
 //! (`doors`), the embedded files (`assets`), the bodies of calls (`calls`), replies as JSON (`json`),
 //! events of streams (`events`), figures over time (`history`).
 //!

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { eventually, openBrowser, openPage, Server, unlock, visit } from "./support.js";
+import { eventually, openBrowser, openPage, Server, unlock, visit, walker } from "./support.js";
 
 let server;
 let browser;
@@ -22,15 +22,7 @@ after(async () => {
   await server?.stop();
 });
 
-/** @param {string} name @param {() => Promise<void>} steps */
-function walk(name, steps) {
-  test(name, async () => {
-    const messages = page.getByRole("button", { name: "Dismiss" });
-    while (await messages.count()) await messages.first().click();
-    await steps();
-    assert.deepEqual(await page.wrongs(), []);
-  });
-}
+const walk = walker(() => page);
 
 const button = (name) => page.getByRole("button", { name });
 const call = (...args) => server.client.call(...args);

@@ -1,5 +1,6 @@
 /** What the browser's tests share: a server, a client of bytes, a page that notices what it must not do. */
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,6 +8,7 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { test } from "node:test";
 
 const require = createRequire(path.join(process.env.RUSSET_CONSOLE_TESTS ?? ".", "package.json"));
 const { chromium } = require("playwright-core");
@@ -190,6 +192,21 @@ export async function eventually(attempt, ms = 5000) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
+}
+
+/**
+ * Returns a form of `test` whose walks begin without messages that lie over the page, and end with nothing wrong.
+ * @param {() => any} page the page that walks share
+ */
+export function walker(page) {
+  /** @param {string} name @param {() => Promise<void>} steps */
+  return (name, steps) =>
+    test(name, async () => {
+      const messages = page().getByRole("button", { name: "Dismiss" });
+      while (await messages.count()) await messages.first().click();
+      await steps();
+      assert.deepEqual(await page().wrongs(), []);
+    });
 }
 
 export const VIEWS = ["overview", "keys", "workbench", "memory", "activity", "clients", "messages", "durability", "settings", "users"];

@@ -1,8 +1,8 @@
 /** Every view walked by role and name, as a person or a screen reader goes through it. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { Client, eventually, openBrowser, openPage, Server, unlock, visit, VIEWS } from "./support.js";
+import { after, before, describe } from "node:test";
+import { Client, eventually, openBrowser, openPage, Server, unlock, visit, VIEWS, walker } from "./support.js";
 
 let server;
 let browser;
@@ -29,15 +29,7 @@ after(async () => {
   await server?.stop();
 });
 
-/** A walk begins without messages that lie over the page, and ends with nothing wrong. @param {string} name @param {() => Promise<void>} steps */
-function walk(name, steps) {
-  test(name, async () => {
-    const messages = page.getByRole("button", { name: "Dismiss" });
-    while (await messages.count()) await messages.first().click();
-    await steps();
-    assert.deepEqual(await page.wrongs(), []);
-  });
-}
+const walk = walker(() => page);
 
 const tile = (name) => page.getByRole("region", { name });
 const button = (name) => page.getByRole("button", { name });

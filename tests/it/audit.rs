@@ -1,4 +1,4 @@
-//! The audit's log beside real connections: what is in it, what is not, and a log that is stuck.
+//! The audit's log beside real connections: its lines, its rules, and a log that is stuck.
 
 use std::fs;
 use std::path::Path;

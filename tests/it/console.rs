@@ -125,6 +125,19 @@ impl Page {
         )
     }
 
+    /// Sends a call of commands and does not wait for its answer.
+    fn begin_call(&self, body: &Value) -> TcpStream {
+        let body = body.to_string();
+        let text = format!(
+            "POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{OWN}Cookie: {}\r\n\r\n{body}",
+            body.len(),
+            self.cookie
+        );
+        let mut stream = connect(self.port).expect("it listens");
+        stream.write_all(text.as_bytes()).expect("room");
+        stream
+    }
+
     fn unlock(&self) {
         assert_eq!(self.call("lock", &json!({"locked": false})).status, 200);
     }

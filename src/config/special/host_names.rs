@@ -1,6 +1,6 @@
 //! `console-hosts`: names by which a server is called.
 
-use super::{Lines, Special};
+use super::{Lines, Special, listed};
 use crate::config::refusal::ValueError;
 use crate::config::words::Text;
 
@@ -19,10 +19,7 @@ fn is_name(word: &[u8]) -> bool {
 
 impl Special for HostNames {
     fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
-        let words = match words {
-            [only] if only.is_empty() => &[],
-            words => words,
-        };
+        let words = listed(words);
         if words.len() > NAMES_MAX {
             return Err(ValueError::TooManyAddresses);
         }
@@ -39,11 +36,7 @@ impl Special for HostNames {
     }
 
     fn lines(&self, default: &Self) -> Lines {
-        let line = match self.0.is_empty() {
-            true => b"\"\"".to_vec(),
-            false => self.text(),
-        };
-        Lines::Values(vec![(line, self != default)])
+        Lines::of_list(self.text(), self != default)
     }
 }
 

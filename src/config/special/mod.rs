@@ -42,6 +42,25 @@ pub enum Lines {
     Values(Vec<(Vec<u8>, bool)>),
 }
 
+impl Lines {
+    /// The line of a list of words; an empty one is `""`.
+    fn of_list(text: Vec<u8>, is_forced: bool) -> Lines {
+        let line = match text.is_empty() {
+            true => b"\"\"".to_vec(),
+            false => text,
+        };
+        Lines::Values(vec![(line, is_forced)])
+    }
+}
+
+/// The words of a list; a single empty one stands for none.
+fn listed(words: &[Text]) -> &[Text] {
+    match words {
+        [only] if only.is_empty() => &[],
+        words => words,
+    }
+}
+
 /// A value with its own grammar.
 pub trait Special: PartialEq + Sized {
     /// Reads the words after the directive's name. `append`: earlier lines of the same file gave

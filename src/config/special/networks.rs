@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Lines, Special};
+use super::{Lines, Special, listed};
 use crate::config::refusal::ValueError;
 use crate::config::words::Text;
 
@@ -39,10 +39,7 @@ fn parse(word: &[u8]) -> Option<IpNet> {
 
 impl Special for Networks {
     fn read(&mut self, words: &[Text], _: bool) -> Result<(), ValueError> {
-        let words = match words {
-            [only] if only.is_empty() => &[],
-            words => words,
-        };
+        let words = listed(words);
         if words.len() > NETWORKS_MAX {
             return Err(ValueError::TooManyAddresses);
         }
@@ -66,11 +63,7 @@ impl Special for Networks {
     }
 
     fn lines(&self, default: &Self) -> Lines {
-        let line = match self.0.is_empty() {
-            true => b"\"\"".to_vec(),
-            false => self.text(),
-        };
-        Lines::Values(vec![(line, self != default)])
+        Lines::of_list(self.text(), self != default)
     }
 }
 

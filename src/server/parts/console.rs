@@ -24,8 +24,8 @@ use crate::server::figures::histogram::Histogram;
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 64;
-/// Sessions at a time, and those of one user. The longest unused one of the user makes room; if there are
-/// too many of all, that of the user who has most.
+/// Sessions at a time, and those of one user. Beyond the user's, the longest unused one of the user ends;
+/// beyond all, that of the user with the most sessions.
 pub const SESSIONS_MAX: usize = 32;
 pub const USER_SESSIONS_MAX: usize = 8;
 /// Connections that carry a stream.
@@ -455,7 +455,7 @@ mod tests {
         assert_eq!(gone, Some(ClientId(1)));
         assert_eq!(sessions.find("t1", true, 1002), None);
         assert!(sessions.all.iter().all(|s| !s.hash.starts_with(b"t0")));
-        // Others together lose theirs, too, before one who has few.
+        // Many users together lose sessions before a user with few.
         for n in 0..100 {
             let user = users[1 + n as usize % 5];
             sessions.open(&format!("u{n}"), (ClientId(2000 + n), user), 2000 + n);

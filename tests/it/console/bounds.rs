@@ -105,14 +105,7 @@ fn a_session_can_end_its_own_script() {
     let (server, port) = start(&["--busy-reply-threshold", "50"]);
     let page = Page::of(port);
     page.unlock();
-    let body = json!({"db": 2, "cmds": [["EVAL", "while true do end", "0"]]}).to_string();
-    let mut busy = connect(port).expect("it listens");
-    let text = format!(
-        "POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{OWN}Cookie: {}\r\n\r\n{body}",
-        body.len(),
-        page.cookie
-    );
-    busy.write_all(text.as_bytes()).expect("room");
+    let mut busy = page.begin_call(&json!({"db": 2, "cmds": [["EVAL", "while true do end", "0"]]}));
     let call = |cmds: Value| page.call("command", &json!({"db": 2, "cmds": cmds}));
     wait_until("the script is busy", || {
         let answer = call(json!([["GET", "k"]]));
@@ -146,14 +139,7 @@ fn a_logout_while_a_script_runs_ends_the_session_with_it() {
     let (server, port) = start(&["--busy-reply-threshold", "50"]);
     let page = Page::of(port);
     page.unlock();
-    let body = json!({"cmds": [["EVAL", "while true do end", "0"]]}).to_string();
-    let mut busy = connect(port).expect("it listens");
-    let text = format!(
-        "POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{OWN}Cookie: {}\r\n\r\n{body}",
-        body.len(),
-        page.cookie
-    );
-    busy.write_all(text.as_bytes()).expect("room");
+    let _busy = page.begin_call(&json!({"cmds": [["EVAL", "while true do end", "0"]]}));
     let mut other = server.connect();
     wait_until("the script is busy", || {
         other.ask("GET k").starts_with("-BUSY")
