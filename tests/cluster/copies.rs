@@ -49,7 +49,9 @@ fn a_replica_that_loads_answers_the_bus_and_is_hidden() {
     let primary = group.primary(|_| true);
     let replica = group.replica_of(primary);
     let id = group.nodes[replica].id();
-    assert!(is_shown(&group, primary, &id));
+    group.wait("clients to be told of the replica", |group| {
+        is_shown(group, primary, &id)
+    });
 
     group.kill(replica);
     restart_empty(&mut group, replica);
