@@ -17,7 +17,7 @@ fn restart_empty(group: &mut Group, at: usize) {
     if file.exists() {
         std::fs::remove_file(file).expect("our own file");
     }
-    group.restart(at);
+    group.restart_loading(at);
 }
 
 /// When a node's last answer came, as another one has it in CLUSTER NODES.

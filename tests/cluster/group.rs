@@ -398,6 +398,13 @@ impl Group {
         self.nodes[at].is_killed = false;
     }
 
+    /// Starts a killed node again, and does not wait for its data.
+    #[track_caller]
+    pub fn restart_loading(&mut self, at: usize) {
+        self.nodes[at].daemon.restart_loading();
+        self.nodes[at].is_killed = false;
+    }
+
     /// Waits until a replica has taken the place of the killed node.
     #[track_caller]
     pub fn wait_for_failover(&self, killed: &str) {

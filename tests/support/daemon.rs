@@ -1,7 +1,7 @@
 //! One server process: started on a free port in a folder of its own, ended by its pid.
 //!
 //! Invariants
-//!   1. A `Daemon` that exists has answered PING.
+//!   1. A `Daemon` that exists has answered PING; after `restart_loading` perhaps with LOADING.
 //!   2. Dropping it ends that process and no other: SIGTERM, a deadline, then SIGKILL.
 //!   3. When it ends otherwise, and is russet and answers, its memory figures agree.
 
@@ -126,7 +126,7 @@ impl Daemon {
             let port = free_port();
             let file_name = file.as_deref();
             let mut child = spawn(program, port, folder.path(), file_name, &args, &environment);
-            match wait_ready(&mut child, port) {
+            match wait_for(Answer::Ready, &mut child, port) {
                 Ok(()) => {
                     return Daemon {
                         child,
@@ -266,6 +266,17 @@ impl Daemon {
     /// the running process first (SIGTERM) if there is one.
     #[track_caller]
     pub fn restart(&mut self) {
+        self.restart_until(Answer::Ready);
+    }
+
+    /// As [`Daemon::restart`], but does not wait for the end of a load.
+    #[track_caller]
+    pub fn restart_loading(&mut self) {
+        self.restart_until(Answer::Any);
+    }
+
+    #[track_caller]
+    fn restart_until(&mut self, answer: Answer) {
         end(&mut self.child);
         let (folder, file) = (self.folder.path(), self.file.as_deref());
         let environment = &self.environment;
@@ -277,7 +288,7 @@ impl Daemon {
             &self.args,
             environment,
         );
-        if let Err(why) = wait_ready(&mut self.child, self.port) {
+        if let Err(why) = wait_for(answer, &mut self.child, self.port) {
             panic!(
                 "{} after a restart: {why}; its log:\n{}",
                 self.program.display(),
@@ -355,8 +366,17 @@ fn spawn(
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()))
 }
 
-/// Waits until the server answers PING; a refusal for lack of a password is an answer.
-fn wait_ready(child: &mut Child, port: u16) -> Result<(), String> {
+/// The answer to PING that a start waits for. A refusal for lack of a password is always enough.
+#[derive(Clone, Copy, PartialEq)]
+enum Answer {
+    /// PONG.
+    Ready,
+    /// PONG, or that the server still loads.
+    Any,
+}
+
+/// Waits for an answer to PING.
+fn wait_for(answer: Answer, child: &mut Child, port: u16) -> Result<(), String> {
     let until = Instant::now() + START_LIMIT;
     while Instant::now() < until {
         if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
@@ -369,6 +389,9 @@ fn wait_ready(child: &mut Child, port: u16) -> Result<(), String> {
             match reply {
                 Reply::Simple(text) if text == b"PONG" => return Ok(()),
                 Reply::Error(text) if text.starts_with(b"NOAUTH") => return Ok(()),
+                Reply::Error(text) if answer == Answer::Any && text.starts_with(b"LOADING") => {
+                    return Ok(());
+                }
                 _ => {} // loading
             }
         }
