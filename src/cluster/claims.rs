@@ -15,6 +15,12 @@ pub(super) const EPOCH_MAX: u64 = 1 << 62;
 impl Cluster {
     /// Gives a slot to a node.
     pub(super) fn bind(&mut self, slot: u16, to: NodeIndex) {
+        self.bind_unsynced(slot, to);
+        self.owners.vital_gains = self.owners.gains;
+    }
+
+    /// As `bind`; that it has come to this node is written before anything leaves, and synced with the next tick.
+    pub(super) fn bind_unsynced(&mut self, slot: u16, to: NodeIndex) {
         let former = self.owners.set(slot, Some(to));
         let mine = self.me().primary.unwrap_or(ME);
         if former != Some(to) && to == mine {
@@ -37,6 +43,7 @@ impl Cluster {
         if let Some(former) = self.owners.set(slot, None) {
             if former == self.me().primary.unwrap_or(ME) {
                 self.owners.gains += 1;
+                self.owners.vital_gains = self.owners.gains;
             }
             self.nodes[former].slots.remove(slot);
             (self.changed.health, self.changed.routes) = (true, true);

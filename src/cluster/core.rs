@@ -279,7 +279,9 @@ impl Cluster {
         self.last_tick = now.monotonic_ms;
         self.ticks += 1;
         self.judge_standstill(stood_ms);
-        if self.out.has_failed() || self.changed.file {
+        let is_synced = self.owners.vital_gains == self.owners.gains;
+        self.owners.vital_gains = self.owners.gains;
+        if self.out.has_failed() || self.changed.file || !is_synced {
             self.save();
         }
         self.blacklist.expire(self.now.monotonic_ms);
@@ -347,7 +349,7 @@ impl Cluster {
             last_vote_epoch: self.last_vote_epoch,
             config_epoch: self.me().config_epoch,
             primary: self.me().primary.map(|at| self.nodes[at].id),
-            gains: self.owners.gains,
+            gains: self.owners.vital_gains,
         }
     }
 

@@ -92,6 +92,9 @@ pub(super) struct Owners {
     /// How many times this node, or its primary, has got a slot, or left one without an owner. A slot that another
     /// node has taken is not counted: its claim is newer than ours, which a crash would bring back.
     pub gains: u64,
+    /// How many of these no later word may leave before: what SETSLOT gave is synced with the next tick, so that
+    /// moving many slots one by one does not wait for the disk each time.
+    pub vital_gains: u64,
     /// Bound slots that their owner has left out of its last claim. They stay bound until another node claims
     /// them, because to unbind them could make the cluster fail.
     pub unclaimed: SlotSet,
@@ -107,6 +110,7 @@ impl Owners {
             owners: vec![None; usize::from(SLOTS)].into(),
             bound: 0,
             gains: 0,
+            vital_gains: 0,
             unclaimed: SlotSet::default(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),

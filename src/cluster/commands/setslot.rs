@@ -132,7 +132,7 @@ impl Cluster {
             self.owners.migrating.remove(&slot);
         }
         let ends_import = to == mine && self.owners.importing.remove(&slot).is_some();
-        self.bind(slot, to);
+        self.bind_unsynced(slot, to);
         // Others believe the claim, whatever epoch the source had.
         if ends_import && to == ME {
             self.bump_epoch();
