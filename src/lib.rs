@@ -61,6 +61,7 @@ pub mod daemon {
     pub use crate::persistence::aof::check::run as check_aof;
     pub use crate::persistence::aof::restore::run as restore_aof;
     pub use crate::persistence::check::check_rdb;
+    pub use crate::server::convert::{check_for, convert};
     pub use crate::server::startup::{check, fail, run};
 }
 

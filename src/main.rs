@@ -38,7 +38,14 @@ fn main() -> ExitCode {
             let (text, code) = daemon::check(check, &daemon::tables());
             print(&text, code)
         }
-        Startup::CheckRdb { file, with_stats } => {
+        Startup::CheckRdb {
+            file,
+            target: Some(target),
+            ..
+        } => daemon::check_for(&file, target, &mut io::stdout()),
+        Startup::CheckRdb {
+            file, with_stats, ..
+        } => {
             let (text, is_sound) = daemon::check_rdb(&file, with_stats);
             // The report is the output, whatever its result.
             print(&text, 0).max(u8::from(!is_sound))
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
             let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
             print(&text, code)
         }
+        Startup::Convert(asked) => daemon::convert(&asked, &daemon::tables(), &mut io::stdout()),
         Startup::Ask(errand, place) => {
             let target = daemon::Target::from(*place);
             let (text, code) = match errand {

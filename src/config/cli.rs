@@ -21,6 +21,7 @@ use super::problem::{Check, Origin, Problem};
 use super::program::{self, Asked, Errand, ServerAddress};
 use super::reader::{Loaded, Sources, check, load};
 use super::table::Config;
+use super::target::{Conversion, Target};
 use super::words;
 
 /// What the command line requests.
@@ -30,8 +31,12 @@ pub enum Startup {
     Run(Box<Run>),
     /// Print what is wrong with the configuration and exit.
     Check(Check),
-    /// Read this RDB file and report its contents and errors.
-    CheckRdb { file: PathBuf, with_stats: bool },
+    /// Read this RDB file and report its contents and errors, or what in it a server cannot read.
+    CheckRdb {
+        file: PathBuf,
+        with_stats: bool,
+        target: Option<Target>,
+    },
     /// Check append only files; the arguments are those of `redis-check-aof`.
     CheckAof(Vec<OsString>),
     /// Write the append only file in `from`, as of a point in time, to another directory.
@@ -40,6 +45,8 @@ pub enum Startup {
         until: Option<String>,
         to: PathBuf,
     },
+    /// Make files for another server.
+    Convert(Conversion),
     /// Query a running server.
     Ask(Errand, Box<ServerAddress>),
     /// Print this and exit: to standard output when `code` is zero, else to standard error.
@@ -101,9 +108,20 @@ pub fn start(
             expands,
             arguments,
         } => (checks_only, expands, arguments),
-        Asked::CheckRdb { file, with_stats } => return Startup::CheckRdb { file, with_stats },
+        Asked::CheckRdb {
+            file,
+            with_stats,
+            target,
+        } => {
+            return Startup::CheckRdb {
+                file,
+                with_stats,
+                target,
+            };
+        }
         Asked::CheckAof(words) => return Startup::CheckAof(words),
         Asked::Restore { from, until, to } => return Startup::Restore { from, until, to },
+        Asked::Convert(asked) => return Startup::Convert(asked),
         Asked::Ask(errand, place) => return place_from_file(errand, *place),
         Asked::Text { text, code } => return print(text, code),
     };

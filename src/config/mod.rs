@@ -31,6 +31,7 @@ mod rewrite;
 mod set;
 mod special;
 mod table;
+mod target;
 mod words;
 
 pub use checks::expand_title;
@@ -49,5 +50,6 @@ pub use rewrite::{check_replaceable, replace_file};
 pub use set::Gate;
 pub use special::*;
 pub use table::{Config, DIRECTIVES, find};
+pub use target::{Conversion, Target};
 pub use words::Text;
 pub use words::{parse_memory, quote, split};

@@ -18,6 +18,7 @@ use super::dialect::Dialect;
 use super::directive::{Directive, Flags, ValueKind};
 use super::reader::SENTINEL_PORT;
 use super::table::{Config, DIRECTIVES};
+use super::target::{Conversion, Target};
 
 const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
@@ -29,6 +30,11 @@ const STATS: &str = "stats";
 const FROM: &str = "from";
 const UNTIL: &str = "until";
 const TO: &str = "to";
+const FOR: &str = "for";
+const SOURCE: &str = "FROM";
+const RESULT: &str = "TO";
+const SKIP: &str = "skip";
+const FORCE: &str = "force";
 const SENTINEL: &str = "sentinel";
 const CLUSTER: &str = "cluster";
 const NODE_PORT: u16 = 6379;
@@ -48,8 +54,12 @@ pub(super) enum Asked {
         expands: bool,
         arguments: Vec<OsString>,
     },
-    /// Check an RDB file.
-    CheckRdb { file: PathBuf, with_stats: bool },
+    /// Check an RDB file, or what in it a server cannot read.
+    CheckRdb {
+        file: PathBuf,
+        with_stats: bool,
+        target: Option<Target>,
+    },
     /// Check append only files, with the arguments of `redis-check-aof`.
     CheckAof(Vec<OsString>),
     /// Restore append only files as of a point in time.
@@ -58,6 +68,8 @@ pub(super) enum Asked {
         until: Option<String>,
         to: PathBuf,
     },
+    /// Make files for another server.
+    Convert(Conversion),
     /// Query a running server.
     Ask(Errand, Box<ServerAddress>),
     /// Print a text and exit with this status.
@@ -230,6 +242,7 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
             return Asked::CheckRdb {
                 file: asked.get_one::<PathBuf>(FILE).cloned().unwrap_or_default(),
                 with_stats: asked.get_flag(STATS),
+                target: target(asked, FOR),
             };
         }
         Some(("check-aof", asked)) => return Asked::CheckAof(check_aof_words(asked)),
@@ -240,6 +253,19 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
                 until: asked.get_one::<String>(UNTIL).cloned(),
                 to: path(TO),
             };
+        }
+        Some(("convert", asked)) => {
+            let path = |name| asked.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+            let Some(target) = target(asked, TO) else {
+                unreachable!("a required option");
+            };
+            return Asked::Convert(Conversion {
+                target,
+                from: path(SOURCE),
+                to: path(RESULT),
+                skips: asked.get_flag(SKIP),
+                replaces: asked.get_flag(FORCE),
+            });
         }
         Some(("ping", asked)) => return Asked::Ask(Errand::Ping, Box::new(place(asked))),
         Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, Box::new(patient(asked))),
@@ -336,6 +362,11 @@ fn command() -> Command {
                         .long(STATS)
                         .help("Keys, bytes and the largest keys of each type")
                         .action(ArgAction::SetTrue),
+                )
+                .arg(
+                    target_option(FOR)
+                        .conflicts_with(STATS)
+                        .help("Name every key that this server cannot read, and why"),
                 ),
         )
         .subcommand(check_aof_command())
@@ -370,6 +401,7 @@ fn command() -> Command {
             ),
         )
         .subcommand(restore_command())
+        .subcommand(convert_command())
         .subcommand(Command::new("man").about("Print the man page"))
 }
 
@@ -631,6 +663,52 @@ fn restore_command() -> Command {
         )
 }
 
+fn target_option(name: &'static str) -> Arg {
+    let names = Target::ALL.map(|(name, _)| name);
+    Arg::new(name)
+        .long(name)
+        .value_name("SERVER")
+        .value_parser(PossibleValuesParser::new(names))
+}
+
+/// The server that an option names.
+fn target(asked: &ArgMatches, name: &str) -> Option<Target> {
+    Target::parse(asked.get_one::<String>(name)?)
+}
+
+fn convert_command() -> Command {
+    let place = |name| {
+        Arg::new(name)
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .value_hint(ValueHint::AnyPath)
+    };
+    Command::new("convert")
+        .about("Write a snapshot or an append only file in the form that another server reads")
+        .arg(
+            target_option(TO)
+                .required(true)
+                .help("The server: this release or a later one, up to the next name"),
+        )
+        .arg(place(SOURCE).help(
+            "An RDB file; or a folder with a manifest, a manifest, or an old single file: its data \
+             must fit in memory. It is only read",
+        ))
+        .arg(place(RESULT).help("The new file; of an append only file the new folder"))
+        .arg(
+            Arg::new(SKIP)
+                .long(SKIP)
+                .help("Leave out what the server cannot read; without, nothing is written then")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new(FORCE)
+                .long(FORCE)
+                .help("Replace the file TO; a folder is kept under another name")
+                .action(ArgAction::SetTrue),
+        )
+}
+
 const AFTER_HELP: &str = "\
 Every directive of redis.conf is an option: --port 7777, --bind 127.0.0.1 ::1.
 The file is read first, then standard input, then the options; the last one wins.
@@ -767,11 +845,22 @@ mod tests {
             (&["check-rdb", "x.rdb"][..], false),
             (&["check-rdb", "--stats", "x.rdb"], true),
         ] {
-            let Asked::CheckRdb { file, with_stats } = asked(words) else {
+            let Asked::CheckRdb {
+                file,
+                with_stats,
+                target: None,
+            } = asked(words)
+            else {
                 panic!("{words:?}");
             };
             assert_eq!((file, with_stats), ("x.rdb".into(), stats));
         }
+        let Asked::CheckRdb { target, .. } = asked(&["check-rdb", "--for", "redis-7.2", "x.rdb"])
+        else {
+            panic!("a check");
+        };
+        assert_eq!(target, Some(Target::Redis72));
+        assert_ne!(text(&["check-rdb", "--for", "redis-1.0", "x.rdb"]).1, 0);
         assert_ne!(text(&["check-rdb"]).1, 0);
         for words in [
             &["--fix", "x.aof"][..],
@@ -783,6 +872,29 @@ mod tests {
             assert_eq!(got, words);
         }
         assert_eq!(text(&["check-aof", "--help"]).1, 0);
+    }
+
+    #[test]
+    fn a_conversion_names_server_source_and_result() {
+        let words = ["convert", "--to", "valkey-9.1", "a.rdb", "b.rdb", "--skip"];
+        let Asked::Convert(asked) = asked(&words) else {
+            panic!("{words:?}");
+        };
+        let wanted = Conversion {
+            target: Target::Valkey91,
+            from: "a.rdb".into(),
+            to: "b.rdb".into(),
+            skips: true,
+            replaces: false,
+        };
+        assert_eq!(asked, wanted);
+        for words in [
+            &["convert", "a", "b"][..],
+            &["convert", "--to", "redis-7.2", "a"],
+            &["convert", "--to", "redis-9.9", "a", "b"],
+        ] {
+            assert_ne!(text(words).1, 0, "{words:?}");
+        }
     }
 
     #[test]

@@ -154,10 +154,10 @@ impl Loader for Report {
         self.empty += 1;
     }
 
-    fn module_skipped(&mut self, module: &str, of: ModuleData) {
+    fn module_skipped(&mut self, module: &str, of: ModuleData<'_>) {
         let (keys, settings) = self.modules.entry(module.to_owned()).or_default();
         match of {
-            ModuleData::Key => {
+            ModuleData::Key(..) => {
                 *keys += 1;
                 self.keys += 1;
             }

@@ -3,6 +3,7 @@
 pub mod aof;
 pub mod background;
 pub mod check;
+pub mod convert;
 pub mod errand;
 pub mod rdb;
 pub mod spool;

@@ -64,6 +64,8 @@ mod reload;
 
 pub mod startup;
 
+pub mod convert;
+
 #[cfg(feature = "testing")]
 mod testbed;
 

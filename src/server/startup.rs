@@ -228,7 +228,10 @@ fn rows(specs: &[&'static [Spec]], is_sentinel: bool) -> CommandTable {
 }
 
 /// The commands, renamed by `rename-command`.
-fn command_table(specs: &[&'static [Spec]], config: &Config) -> Result<CommandTable, Problem> {
+pub(super) fn command_table(
+    specs: &[&'static [Spec]],
+    config: &Config,
+) -> Result<CommandTable, Problem> {
     let mut table = rows(specs, config.is_sentinel);
     for line in &config.renamed_commands {
         rename(&mut table, line)?;

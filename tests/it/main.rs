@@ -11,6 +11,7 @@
 //! | `config` | CONFIG on a running server |
 //! | `connections` | accepting and ending connections |
 //! | `console` | `console-port`: doors, sessions, commands, streams |
+//! | `convert` | files for other servers, and what these cannot read |
 //! | `full_disk` | a full disk, and recovery from it |
 //! | `hostile` | clients that break the protocol or strain the server |
 //! | `known_holes` | the published vulnerabilities of Redis and Valkey |
@@ -52,6 +53,7 @@ mod closed;
 mod config;
 mod connections;
 mod console;
+mod convert;
 mod dialect;
 mod full_disk;
 mod harness;

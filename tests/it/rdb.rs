@@ -18,7 +18,7 @@ fn folder() -> TempDir {
 }
 
 /// A server in a new folder that holds this file.
-fn with_file(program: &Path, file: &Path, args: &[&str]) -> Daemon {
+pub(crate) fn with_file(program: &Path, file: &Path, args: &[&str]) -> Daemon {
     let folder = folder();
     std::fs::copy(file, folder.path().join("dump.rdb")).expect("a copy");
     Daemon::start_in(program, args, folder)
@@ -91,7 +91,7 @@ fn files_that_are_compressed_as_a_whole_are_loaded() {
 }
 
 /// Values of every type and encoding.
-fn fill(c: &mut Connection) {
+pub(crate) fn fill(c: &mut Connection) {
     let mut run = |line: &str| {
         let reply = c.ask(line);
         assert!(!reply.starts_with('-'), "{line}: {reply}");
@@ -124,7 +124,7 @@ fn fill(c: &mut Connection) {
     run("SELECT 0");
 }
 
-fn fill_expiring_fields(c: &mut Connection) {
+pub(crate) fn fill_expiring_fields(c: &mut Connection) {
     for i in 0..600 {
         c.ask(&format!("HSET hash:ttl:large field:{i} value:{i}"));
         let at = 33_177_117_420_000u64 + i;
@@ -139,7 +139,7 @@ fn fill_expiring_fields(c: &mut Connection) {
 }
 
 /// Hashes whose field names Redis 8.10 keeps in templates.
-fn fill_templates(c: &mut Connection) {
+pub(crate) fn fill_templates(c: &mut Connection) {
     c.ask("HIMPORT PREPARE few name age city");
     let names: Vec<String> = (0..600).map(|at| format!("field:{at}")).collect();
     c.ask(&format!("HIMPORT PREPARE many {}", names.join(" ")));
@@ -167,6 +167,7 @@ fn value(c: &mut Connection, key: &str) -> String {
         "+set" => (format!("SMEMBERS {key}"), true, 1),
         "+zset" => (format!("ZRANGE {key} 0 -1 WITHSCORES"), false, 2),
         "+hash" => (format!("HGETALL {key}"), true, 2),
+        "+stream" => (format!("XRANGE {key} - +"), false, 1),
         other => panic!("{key}: {other}"),
     };
     let reply = c.value(&line);
@@ -184,7 +185,7 @@ fn value(c: &mut Connection, key: &str) -> String {
 }
 
 /// The contents of both databases, except expiring hashes.
-fn contents(c: &mut Connection) -> Vec<String> {
+pub(crate) fn contents(c: &mut Connection) -> Vec<String> {
     let mut all = Vec::new();
     for db in [9, 0] {
         c.ask(&format!("SELECT {db}"));
@@ -201,7 +202,7 @@ fn contents(c: &mut Connection) -> Vec<String> {
 }
 
 /// The contents of the expiring hashes, in a fixed order.
-fn expiring_fields(c: &mut Connection) -> Vec<String> {
+pub(crate) fn expiring_fields(c: &mut Connection) -> Vec<String> {
     let mut all = Vec::new();
     for (key, count) in [("hash:ttl:large", 600), ("hash:ttl:small", 3)] {
         assert_eq!(c.ask(&format!("HLEN {key}")), format!(":{count}\r\n"));

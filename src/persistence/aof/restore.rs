@@ -83,15 +83,7 @@ pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
 }
 
 fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Failed> {
-    let names = source(from)?;
-    let mut manifest = names
-        .read_manifest()
-        .map_err(|e| Failed::Told(e.to_string()))?;
-    manifest.history.clear();
-    if manifest.is_empty() {
-        let text = format!("{} names no file", names.path(&names.manifest()).display());
-        return Err(Failed::Told(text));
-    }
+    let (names, mut manifest) = set_of(from)?;
     let end = match until {
         None => None,
         Some(moment) => find(&names, &manifest, moment)?,
@@ -128,6 +120,24 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Fai
     }
     told.push('\n');
     Ok(told)
+}
+
+/// The set that `from` names (see [`run`]), without its history; or why there is none.
+pub fn find_set(from: &Path) -> Result<(Names, Manifest), String> {
+    set_of(from).map_err(|error| error.to_string())
+}
+
+fn set_of(from: &Path) -> Result<(Names, Manifest), Failed> {
+    let names = source(from)?;
+    let mut manifest = names
+        .read_manifest()
+        .map_err(|e| Failed::Told(e.to_string()))?;
+    manifest.history.clear();
+    if manifest.is_empty() {
+        let text = format!("{} names no file", names.path(&names.manifest()).display());
+        return Err(Failed::Told(text));
+    }
+    Ok((names, manifest))
 }
 
 fn folder_name(dir: &Path) -> String {

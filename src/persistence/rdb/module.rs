@@ -7,6 +7,7 @@
 
 use super::fault::Fault;
 use super::input::Input;
+use crate::keyspace::DbIndex;
 
 /// What kinds of fields module data has.
 pub mod field {
@@ -50,9 +51,9 @@ const CLASSES_MAX: usize = 7;
 
 /// Where data of a module that is not there was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModuleData {
-    /// A key's value: the key is left out.
-    Key,
+pub enum ModuleData<'a> {
+    /// The value of this key, which is left out.
+    Key(DbIndex, &'a [u8]),
     /// What the module keeps beside the keys.
     Settings,
 }

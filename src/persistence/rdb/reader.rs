@@ -52,7 +52,7 @@ pub trait Loader {
     fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {}
 
     /// Data of a module has been passed over ([`ReadOptions::skips_modules`]).
-    fn module_skipped(&mut self, _module: &str, _of: ModuleData) {}
+    fn module_skipped(&mut self, _module: &str, _of: ModuleData<'_>) {}
 
     /// A function library.
     fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
@@ -335,7 +335,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(module) = foreign {
             module::skip_fields(&mut self.input)?;
-            loader.module_skipped(&module, ModuleData::Key);
+            loader.module_skipped(&module, ModuleData::Key(self.db, &self.key));
         } else {
             let value = match kind == kind::MODULE_2 && self.options.skips_modules {
                 true => parse::vector_set(&mut self.input),

@@ -257,9 +257,14 @@ impl RdbWriter {
         total
     }
 
+    /// What of a value the version cannot hold, if anything.
+    pub fn lost(&self, value: &ValueView<'_>) -> Option<&'static str> {
+        self.form_of(value).lost
+    }
+
     /// Whether the version can hold all of a value.
     pub fn holds(&self, value: &ValueView<'_>) -> bool {
-        self.form_of(value).lost.is_none()
+        self.lost(value).is_none()
     }
 
     #[inline]

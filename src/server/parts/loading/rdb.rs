@@ -172,10 +172,10 @@ impl Loader for Filler<'_> {
         }
     }
 
-    fn module_skipped(&mut self, module: &str, of: ModuleData) {
+    fn module_skipped(&mut self, module: &str, of: ModuleData<'_>) {
         let (keys, settings) = self.to.modules.entry(module.to_owned()).or_default();
         match of {
-            ModuleData::Key => *keys += 1,
+            ModuleData::Key(..) => *keys += 1,
             ModuleData::Settings => *settings += 1,
         }
     }

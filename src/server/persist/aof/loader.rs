@@ -153,13 +153,13 @@ impl AofLoader {
             Ok(Next::End) => self.end_file(&mut current),
             Ok(_) => self.current = Some(current),
             Err(Stop::Fault(Fault::Torn { sound })) => {
-                cut_torn(&current, &self.names, sound, server, &self.client)?;
+                self.cut_torn(&current, sound, server)?;
                 self.end_file(&mut current);
             }
             Err(stop) if self.is_corrupt_tail(&current, &stop, server) => {
                 tell_corrupt_tail(&current, &stop, server);
                 let sound = current.reader.sound();
-                cut_off(&current, &self.names, sound, server)?;
+                self.cut_off(&current, sound, server)?;
                 self.end_file(&mut current);
             }
             Err(stop) => {
@@ -348,6 +348,54 @@ impl AofLoader {
         self.reply.truncate(mark);
         Ok(())
     }
+
+    /// The file is truncated: cuts off what follows its last whole command or transaction, or refuses
+    /// to start.
+    fn cut_torn(&self, current: &Current, sound: u64, server: &Server) -> Result<(), LoadFailed> {
+        let name = &current.part.name;
+        if self.client.flags.contains(ClientFlags::MULTI) {
+            tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
+        }
+        if !server.config.aof_load_truncated {
+            tracing::warn!(
+                "Unexpected end of file reading the append only file {name}. You can: 1) Make a \
+                 backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) \
+                 Alternatively you can set the 'aof-load-truncated' configuration option to yes and \
+                 restart the server."
+            );
+            return Err(LoadFailed);
+        }
+        tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
+        if !current.is_last {
+            tracing::warn!("Fatal error: the truncated file is not the last file");
+            return Err(LoadFailed);
+        }
+        tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
+        self.cut_off(current, sound, server)
+    }
+
+    /// Cuts a file off at the end of its last whole command or transaction. Files that are not the
+    /// server's own stay as they are.
+    fn cut_off(&self, current: &Current, sound: u64, server: &Server) -> Result<(), LoadFailed> {
+        let name = &current.part.name;
+        if self.is_foreign {
+            tracing::warn!("What follows offset {sound} of the AOF {name} is left out");
+            return Ok(());
+        }
+        tracing::warn!("Truncating the AOF {name} at offset {sound}");
+        let path = self.names.path(name);
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        let disk = server.persist.aof.disk();
+        let cut = file.and_then(|file| {
+            disk.truncate(&file, sound)?;
+            disk.sync(&file)
+        });
+        cut.map_err(|error| {
+            let why = system_text(&error);
+            tracing::warn!("Error truncating the AOF file {name}: {why}");
+            LoadFailed
+        })
+    }
 }
 
 impl Load for AofLoader {
@@ -490,37 +538,6 @@ fn read_preamble(
         .map_err(|error| tell_preamble(name, &error.into()))
 }
 
-/// The file is truncated: cuts off what follows its last whole command or transaction, or refuses
-/// to start.
-fn cut_torn(
-    current: &Current,
-    names: &Names,
-    sound: u64,
-    server: &Server,
-    client: &Client,
-) -> Result<(), LoadFailed> {
-    let name = &current.part.name;
-    if client.flags.contains(ClientFlags::MULTI) {
-        tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
-    }
-    if !server.config.aof_load_truncated {
-        tracing::warn!(
-            "Unexpected end of file reading the append only file {name}. You can: 1) Make a \
-             backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) \
-             Alternatively you can set the 'aof-load-truncated' configuration option to yes and \
-             restart the server."
-        );
-        return Err(LoadFailed);
-    }
-    tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
-    if !current.is_last {
-        tracing::warn!("Fatal error: the truncated file is not the last file");
-        return Err(LoadFailed);
-    }
-    tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
-    cut_off(current, names, sound, server)
-}
-
 /// The last file has damage at its end, which is cut off.
 fn tell_corrupt_tail(current: &Current, stop: &Stop, server: &Server) {
     let name = &current.part.name;
@@ -530,27 +547,4 @@ fn tell_corrupt_tail(current: &Current, stop: &Stop, server: &Server) {
          aof-load-corrupt-tail-max-size ({} bytes)",
         server.config.aof_load_corrupt_tail_max_size
     );
-}
-
-/// Cuts a file off at the end of its last whole command or transaction.
-fn cut_off(
-    current: &Current,
-    names: &Names,
-    sound: u64,
-    server: &Server,
-) -> Result<(), LoadFailed> {
-    let name = &current.part.name;
-    tracing::warn!("Truncating the AOF {name} at offset {sound}");
-    let path = names.path(name);
-    let file = std::fs::OpenOptions::new().write(true).open(path);
-    let disk = server.persist.aof.disk();
-    let cut = file.and_then(|file| {
-        disk.truncate(&file, sound)?;
-        disk.sync(&file)
-    });
-    cut.map_err(|error| {
-        let why = system_text(&error);
-        tracing::warn!("Error truncating the AOF file {name}: {why}");
-        LoadFailed
-    })
 }

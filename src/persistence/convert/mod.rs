@@ -1,0 +1,51 @@
+//! Data for another server: what its files can hold, and the same data in such a file.
+//!
+//!     obstacles   what stands in the way, named as it is found
+//!     output      an RDB file for a target, which has its name when it is whole
+//!     rdb         reading an RDB file and writing it again, key by key
+//!
+//! Nothing is lost unnoticed: a value that the target's files cannot hold is an obstacle, and either
+//! the user has asked to leave such keys out, or no file is made. A value that they hold in another
+//! form is written in that form. Append only files are applied to a keyspace first
+//! (`server::convert`).
+//!
+//! Memory: that of the largest value, and what its bytes in the file take from one write to the next.
+
+mod obstacles;
+mod output;
+mod rdb;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use obstacles::Obstacles;
+pub use output::{Output, TargetFile};
+pub use rdb::{End, read_rdb};
+
+use super::rdb::{
+    RdbError, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, VERSION_VALKEY,
+};
+use crate::base::text::system_text;
+use crate::config::Target;
+
+/// Why nothing was made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    #[error("{}: {}", .0.display(), system_text(.1))]
+    Io(PathBuf, io::Error),
+    #[error("{}: {}", .0.display(), .1)]
+    Damaged(PathBuf, RdbError),
+    #[error("{0}")]
+    Told(String),
+}
+
+/// The version of RDB files that a target reads and that holds the most.
+fn version_of(target: Target) -> u32 {
+    match target {
+        Target::Redis70 => VERSION_MIGRATE,
+        Target::Redis72 | Target::Valkey81 => VERSION_USUAL,
+        Target::Redis80 => VERSION_FIELD_TTLS,
+        Target::Redis810 => VERSION_NEWEST,
+        Target::Valkey91 => VERSION_VALKEY,
+    }
+}

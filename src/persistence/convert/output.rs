@@ -1,0 +1,181 @@
+//! An RDB file for a target. It is written under a temporary name in its folder, with a checksum,
+//! forced to disk, and then renamed: under its name there is always a whole file. A file that is not
+//! finished is removed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::background::{BackgroundFile, Plan, sync_folder};
+use super::super::rdb::{RdbWriter, Use};
+use super::obstacles::Obstacles;
+use super::{ConvertError, version_of};
+use crate::keyspace::{DbIndex, KeyView};
+
+/// Size at which bytes are handed to the file.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The place of a file.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub name: PathBuf,
+    pub replaces: bool,
+}
+
+impl Output {
+    /// Fails if something is there that must not be replaced.
+    pub fn check(&self) -> Result<(), ConvertError> {
+        match fs::symlink_metadata(&self.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(ConvertError::Io(self.name.clone(), error)),
+            Ok(found) if found.is_dir() => {
+                let name = self.name.display();
+                Err(ConvertError::Told(format!("{name} is a folder")))
+            }
+            Ok(_) if self.replaces => Ok(()),
+            Ok(_) => {
+                let name = self.name.display();
+                let text = format!("{name} is there already: --force replaces it");
+                Err(ConvertError::Told(text))
+            }
+        }
+    }
+
+    /// The name while the file is written.
+    fn temporary(&self) -> PathBuf {
+        let folder = self.name.parent().unwrap_or(Path::new(""));
+        folder.join(format!("temp-convert-{}.rdb", std::process::id()))
+    }
+}
+
+/// See the module.
+pub struct TargetFile<'a, 't> {
+    writer: RdbWriter,
+    /// `None`: keys are only judged.
+    file: Option<(BackgroundFile, PathBuf)>,
+    output: Option<Output>,
+    pub obstacles: &'a mut Obstacles<'t>,
+    /// Keys with obstacles are left out; otherwise the first one ends the file.
+    skips: bool,
+    selected: Option<DbIndex>,
+}
+
+impl<'a, 't> TargetFile<'a, 't> {
+    /// Begins the file; without `output` keys are only judged.
+    pub fn begin(
+        output: Option<Output>,
+        obstacles: &'a mut Obstacles<'t>,
+        skips: bool,
+    ) -> Result<TargetFile<'a, 't>, ConvertError> {
+        let mut writer = RdbWriter::new(version_of(obstacles.target), true);
+        let mut file = None;
+        if let Some(output) = &output {
+            output.check()?;
+            let temporary = output.temporary();
+            let plan = Plan {
+                temporary: temporary.clone(),
+                name: output.name.clone(),
+                checksum: Some(true),
+                incremental_fsync: true,
+            };
+            let made = BackgroundFile::create_here(plan);
+            let made = made.map_err(|error| ConvertError::Io(temporary.clone(), error))?;
+            file = Some((made, temporary));
+        }
+        writer.magic();
+        let (name, version) = obstacles.target.dialect().version_fact();
+        writer.aux(name, version.as_bytes());
+        writer.aux("redis-bits", b"64");
+        Ok(TargetFile {
+            writer,
+            file,
+            output,
+            obstacles,
+            skips,
+            selected: None,
+        })
+    }
+
+    /// A fact about the file.
+    pub fn fact(&mut self, name: &str, value: &[u8]) {
+        self.writer.aux(name, value);
+    }
+
+    /// A library of functions that the target can load.
+    pub fn library(&mut self, code: &[u8]) -> io::Result<()> {
+        self.writer.function(code);
+        self.pass_on(CHUNK_BYTES)
+    }
+
+    /// A key, or an obstacle.
+    pub fn key(&mut self, db: DbIndex, view: &KeyView<'_>, used: Use) -> io::Result<()> {
+        if let Some(lost) = self.writer.lost(&view.value) {
+            self.obstacles.key(db, view.key, lost);
+            return Ok(());
+        }
+        self.obstacles.fine(db);
+        if !self.is_written() {
+            return Ok(());
+        }
+        if self.selected != Some(db) {
+            self.selected = Some(db);
+            self.writer.select(db, None);
+        }
+        let mut at = Some(self.writer.begin_key(view, used));
+        while let Some(from) = at {
+            at = self.writer.part(&view.value, from, usize::MAX);
+            self.pass_on(CHUNK_BYTES)?;
+        }
+        Ok(())
+    }
+
+    /// Whether keys are still written: otherwise they are only judged.
+    fn is_written(&mut self) -> bool {
+        if !self.obstacles.are_none() && !self.skips {
+            self.file = None;
+        }
+        self.file.is_some()
+    }
+
+    /// Hands on what is written, if it is as much as `least`.
+    fn pass_on(&mut self, least: usize) -> io::Result<()> {
+        if self.writer.len() < least {
+            return Ok(());
+        }
+        let bytes = self.writer.take(Vec::new());
+        let Some((file, _)) = &self.file else {
+            return Ok(());
+        };
+        let spare = file.write(bytes);
+        self.writer.take(spare);
+        // Written at once: there is an end only if that has failed.
+        file.end().map_or(Ok(()), |end| end.map(|_| ()))
+    }
+
+    /// Ends the file and gives it its name: returns its bytes. `None`: there is no file, because it
+    /// was not wanted or there were obstacles.
+    pub fn finish(mut self) -> Result<Option<u64>, ConvertError> {
+        if !self.is_written() {
+            return Ok(None);
+        }
+        self.writer.end();
+        let ended = self.pass_on(0);
+        let (Some((file, temporary)), Some(output)) = (self.file.take(), self.output.take()) else {
+            return Ok(None);
+        };
+        let failed = |error| ConvertError::Io(temporary.clone(), error);
+        ended.map_err(failed)?;
+        file.finish();
+        let bytes = file.end().unwrap_or(Ok(0)).map_err(failed)?;
+        let named = output.check().and_then(|()| {
+            let name = &output.name;
+            let named = fs::rename(&temporary, name).and_then(|()| sync_folder(name));
+            named.map_err(|error| ConvertError::Io(name.clone(), error))
+        });
+        if named.is_err() {
+            // The error reported is the first one.
+            let _ = fs::remove_file(&temporary);
+        }
+        named.map(|()| Some(bytes))
+    }
+}

@@ -1,0 +1,464 @@
+//! `convert` and `check-rdb --for`: what they write is loaded by the servers it is for, and what these
+//! cannot read is named.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::rdb::{
+    contents, expiring_fields, fill, fill_expiring_fields, fill_templates, with_file,
+};
+use crate::support::daemon::russet;
+use crate::support::once::{Ended, run_once};
+use crate::support::random::Random;
+use crate::support::{Connection, Daemon, peers::Peer};
+
+const FUNCTIONS: &str = "FUNCTION LOAD";
+
+/// Servers at hand, by the names of those whose files they read.
+const READERS: [(&str, Peer); 8] = [
+    ("redis-7.0", Peer::Redis7),
+    ("redis-7.2", Peer::Redis8),
+    ("redis-7.2", Peer::Valkey9),
+    ("redis-8.0", Peer::Redis8),
+    ("redis-8.0", Peer::Redis810),
+    ("redis-8.10", Peer::Redis810),
+    ("valkey-8.1", Peer::Valkey9),
+    ("valkey-9.1", Peer::Valkey9),
+];
+
+fn folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("russet-test-")
+        .tempdir()
+        .expect("a folder")
+}
+
+fn convert(words: &[&str], from: &Path, to: &Path) -> Ended {
+    let places = [from, to].map(|path| path.to_str().expect("UTF-8"));
+    let words = [&["convert"][..], words, &places].concat();
+    run_once(from.parent().expect("a folder"), &words, b"")
+}
+
+fn check_for(target: &str, file: &Path) -> Ended {
+    let file = file.to_str().expect("UTF-8");
+    run_once(Path::new("."), &["check-rdb", "--for", target, file], b"")
+}
+
+/// Streams with groups, and a library of functions: known to every server.
+fn fill_more(c: &mut Connection) {
+    // DEBUG DIGEST signs the digits of a score, of which servers write some in other ways.
+    c.ask("ZREM zset:small far");
+    for i in 1..300 {
+        let reply = c.ask(&format!("XADD stream {i}-1 field value:{i} other {i}"));
+        assert!(reply.starts_with('$'), "{reply}");
+    }
+    c.ask("XDEL stream 7-1 8-1");
+    c.ask("XGROUP CREATE stream group 0");
+    c.ask("XREADGROUP GROUP group ann COUNT 20 STREAMS stream >");
+    c.ask("XREADGROUP GROUP group bob COUNT 5 STREAMS stream >");
+    c.ask("XACK stream group 1-1 2-1");
+    let code = "#!lua name=lib\nredis.register_function('f', function() return 7 end)";
+    let words: Vec<&str> = FUNCTIONS.split(' ').chain([code]).collect();
+    assert_eq!(c.call(&words), b"$3\r\nlib\r\n");
+}
+
+/// What [`fill_more`] has made, as every server tells it.
+fn more(c: &mut Connection) -> Vec<String> {
+    ["XRANGE stream - +", "XPENDING stream group", "FCALL f 0"]
+        .iter()
+        .map(|line| c.ask(line))
+        .collect()
+}
+
+fn digest(server: &Daemon) -> String {
+    server.connect().ask("DEBUG DIGEST")
+}
+
+/// Values that some servers cannot read, each under a key of its name.
+fn fill_newer(c: &mut Connection) {
+    for line in [
+        "HSET ttl f v g w",
+        "HPEXPIREAT ttl 33177117420000 FIELDS 1 f",
+        "VADD vectors VALUES 3 1 2 3 element",
+        "ARSET array 5 five",
+        "XADD idmp IDMP p1 i1 * f v",
+        "SET plain text",
+    ] {
+        let reply = c.ask(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+}
+
+/// Which of those keys a server cannot read.
+fn lost(target: &str) -> &'static [&'static str] {
+    match target {
+        "redis-8.10" => &[],
+        "redis-8.0" => &["array", "idmp"],
+        "valkey-9.1" => &["array", "idmp", "vectors"],
+        _ => &["array", "idmp", "ttl", "vectors"],
+    }
+}
+
+#[test]
+fn a_file_is_loaded_by_the_server_that_it_is_converted_for() {
+    let ours = Daemon::start(&[]);
+    let mut here = ours.connect();
+    fill(&mut here);
+    fill_more(&mut here);
+    assert_eq!(here.ask("SAVE"), "+OK\r\n");
+    let mut sources = vec![(ours.folder().join("dump.rdb"), ours)];
+    if let Some(program) = Peer::Redis810.program_for("its files for others") {
+        let theirs = Daemon::start_program(&program, &[]);
+        let mut there = theirs.connect();
+        fill(&mut there);
+        fill_templates(&mut there);
+        fill_more(&mut there);
+        assert_eq!(there.ask("SAVE"), "+OK\r\n");
+        sources.push((theirs.folder().join("dump.rdb"), theirs));
+    }
+    for (file, source) in &sources {
+        let before = fs::read(file).expect("a file");
+        let mut from = source.connect();
+        let (held, held_more) = (contents(&mut from), more(&mut from));
+        let signed = digest(source);
+        for (target, peer) in READERS {
+            let Some(program) = peer.program_for("files that were converted for it") else {
+                continue;
+            };
+            let place = folder();
+            let to = place.path().join("converted.rdb");
+            let ended = convert(&["--to", target], file, &to);
+            assert_eq!(ended.code, Some(0), "{target}: {}", ended.out);
+            let checked = check_for(target, &to);
+            assert_eq!(checked.code, Some(0), "{target}: {}", checked.out);
+            let theirs = with_file(&program, &to, &[]);
+            let mut there = theirs.connect();
+            assert!(contents(&mut there) == held, "{target} {}", peer.name());
+            assert_eq!(more(&mut there), held_more, "{target} {}", peer.name());
+            assert_eq!(digest(&theirs), signed, "{target} {}", peer.name());
+            // What it makes of the data comes back as it was.
+            assert_eq!(there.ask("SAVE"), "+OK\r\n");
+            let back = place.path().join("back.rdb");
+            let ended = convert(
+                &["--to", "redis-8.10"],
+                &theirs.folder().join("dump.rdb"),
+                &back,
+            );
+            assert_eq!(ended.code, Some(0), "{target}: {}", ended.out);
+            let again = with_file(&russet(), &back, &[]);
+            assert_eq!(digest(&again), signed, "{target} {}", peer.name());
+        }
+        assert_eq!(fs::read(file).expect("a file"), before, "it is only read");
+    }
+}
+
+/// Each vendor has a form of its own for fields that expire.
+#[test]
+fn fields_that_expire_get_the_other_vendor_s_form() {
+    for (from, to, target) in [
+        (Peer::Redis8, Peer::Valkey9, "valkey-9.1"),
+        (Peer::Redis810, Peer::Valkey9, "valkey-9.1"),
+        (Peer::Valkey9, Peer::Redis8, "redis-8.0"),
+        (Peer::Valkey9, Peer::Redis810, "redis-8.10"),
+    ] {
+        let what = "fields that expire, in the other vendor's form";
+        let (Some(source), Some(program)) = (from.program_for(what), to.program_for(what)) else {
+            continue;
+        };
+        let theirs = Daemon::start_program(&source, &[]);
+        let mut there = theirs.connect();
+        fill_expiring_fields(&mut there);
+        assert_eq!(there.ask("SAVE"), "+OK\r\n");
+        let place = folder();
+        let file = place.path().join("converted.rdb");
+        let ended = convert(&["--to", target], &theirs.folder().join("dump.rdb"), &file);
+        assert_eq!(ended.code, Some(0), "{}", ended.out);
+        let loaded = with_file(&program, &file, &[]);
+        assert_eq!(
+            expiring_fields(&mut loaded.connect()),
+            expiring_fields(&mut there),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn what_a_server_cannot_read_is_named_or_left_out() {
+    let ours = Daemon::start(&[]);
+    let mut here = ours.connect();
+    fill_newer(&mut here);
+    let code = "#!lua name=lib\nserver.register_function('f', function() return 7 end)";
+    here.call(&["FUNCTION", "LOAD", code]);
+    assert_eq!(here.ask("SAVE"), "+OK\r\n");
+    let file = ours.folder().join("dump.rdb");
+    for (target, peer) in READERS {
+        let mut wanted: Vec<String> = lost(target).iter().map(|key| format!("'{key}'")).collect();
+        if target.starts_with("redis") {
+            wanted.push("'lib'".to_owned());
+        }
+        wanted.sort();
+        let checked = check_for(target, &file);
+        assert_eq!(
+            checked.code,
+            Some(i32::from(!wanted.is_empty())),
+            "{target}"
+        );
+        let named = checked.out.lines().filter(|line| line.contains('\''));
+        let mut named: Vec<&str> = named
+            .filter_map(|line| line.split_whitespace().find(|word| word.contains('\'')))
+            .map(|word| word.trim_end_matches(':'))
+            .collect();
+        named.sort_unstable();
+        assert_eq!(named, wanted, "{target}: {}", checked.out);
+        let n = lost(target).len();
+        let counted = format!("{target} cannot read {n} of 5 keys");
+        assert!(
+            wanted.is_empty() || checked.out.contains(&counted),
+            "{}",
+            checked.out
+        );
+
+        let place = folder();
+        let to = place.path().join("converted.rdb");
+        let refused = convert(&["--to", target], &file, &to);
+        assert_eq!(refused.code, checked.code, "{target}: {}", refused.out);
+        assert_eq!(to.exists(), wanted.is_empty(), "{target}");
+        let _ = fs::remove_file(&to);
+        let ended = convert(&["--to", target, "--skip"], &file, &to);
+        assert_eq!(ended.code, Some(0), "{target}: {}", ended.out);
+        assert_eq!(fs::read_dir(place.path()).expect("a folder").count(), 1);
+        let Some(program) = peer.program_for("files without what it cannot read") else {
+            continue;
+        };
+        let theirs = with_file(&program, &to, &[]);
+        let mut there = theirs.connect();
+        assert_eq!(there.ask("DBSIZE"), format!(":{}\r\n", 5 - n), "{target}");
+        assert_eq!(there.ask("GET plain"), "$4\r\ntext\r\n");
+        if !lost(target).contains(&"ttl") {
+            let expiry = "*1\r\n:33177117420000\r\n";
+            assert_eq!(there.ask("HPEXPIRETIME ttl FIELDS 1 f"), expiry, "{target}");
+        }
+        if !lost(target).contains(&"vectors") {
+            assert_eq!(there.ask("VCARD vectors"), ":1\r\n", "{target}");
+        }
+        if !lost(target).contains(&"array") {
+            assert_eq!(there.ask("ARGET array 5"), "$4\r\nfive\r\n", "{target}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_replaced_unless_it_is_asked_for() {
+    let ours = Daemon::start(&[]);
+    let mut here = ours.connect();
+    here.ask("SET a 1");
+    here.ask("SAVE");
+    let file = ours.folder().join("dump.rdb");
+    let place = folder();
+    let to = place.path().join("there.rdb");
+    fs::write(&to, "old").expect("written");
+    let ended = convert(&["--to", "redis-7.2"], &file, &to);
+    assert_eq!(ended.code, Some(2), "{}", ended.out);
+    assert!(ended.out.contains("--force"), "{}", ended.out);
+    assert_eq!(fs::read(&to).expect("it is there"), b"old");
+    let ended = convert(&["--to", "redis-7.2", "--force"], &file, &to);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    assert!(
+        fs::read(&to)
+            .expect("it is there")
+            .starts_with(b"REDIS0011")
+    );
+    let before = fs::read(&file).expect("it is there");
+    let ended = convert(&["--to", "redis-7.0", "--force"], &file, &file);
+    assert_eq!(ended.code, Some(2), "{}", ended.out);
+    assert_eq!(fs::read(&file).expect("it is there"), before);
+    let ended = convert(&["--to", "redis-7.0", "--force"], &file, place.path());
+    assert_eq!(ended.code, Some(2), "{}", ended.out);
+    let missing = place.path().join("missing.rdb");
+    let ended = convert(&["--to", "redis-7.0"], &missing, &to);
+    assert_eq!(ended.code, Some(2), "{}", ended.out);
+    assert_eq!(check_for("redis-7.0", &missing).code, Some(2));
+}
+
+/// A file is converted whole or not at all, whatever is wrong with it.
+#[test]
+fn damaged_files_are_refused() {
+    let ours = Daemon::start(&[]);
+    let mut here = ours.connect();
+    fill_newer(&mut here);
+    fill_more(&mut here);
+    for i in 0..200 {
+        here.ask(&format!("RPUSH list value:{i}"));
+        here.ask(&format!("ZADD zset {i} member:{i}"));
+    }
+    here.ask("SAVE");
+    let whole = fs::read(ours.folder().join("dump.rdb")).expect("a file");
+    let place = folder();
+    let (from, to) = (place.path().join("from.rdb"), place.path().join("to.rdb"));
+    let mut random = Random::new(7);
+    for round in 0..60 {
+        let mut damaged = whole.clone();
+        match round % 3 {
+            0 => damaged.truncate(1 + random.below(whole.len() - 1)),
+            1 => {
+                let at = random.below(whole.len());
+                damaged[at] ^= 1 << random.below(8);
+            }
+            _ => {
+                // Lengths that promise much.
+                let at = random.below(whole.len() - 9);
+                damaged[at..at + 9].copy_from_slice(&[0x81, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]);
+            }
+        }
+        fs::write(&from, &damaged).expect("written");
+        let ended = convert(&["--to", "redis-8.10", "--skip"], &from, &to);
+        assert_eq!(ended.code, Some(2), "{round}: {}", ended.out);
+        let left = fs::read_dir(place.path()).expect("a folder").count();
+        assert_eq!(left, 1, "{round}: only the source");
+    }
+}
+
+/// All files of a folder, with their bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries
+        .map(|entry| {
+            let path = entry.expect("an entry").path();
+            let bytes = fs::read(&path).expect("a file");
+            (path, bytes)
+        })
+        .collect()
+}
+
+/// A server on a set of append only files.
+fn with_set(program: &Path, set: &Path) -> Daemon {
+    let place = folder();
+    let dir = place.path().join("appendonlydir");
+    fs::create_dir(&dir).expect("made");
+    for (path, bytes) in files(set) {
+        fs::write(dir.join(path.file_name().expect("a name")), bytes).expect("written");
+    }
+    Daemon::start_in(program, &["--appendonly", "yes"], place)
+}
+
+#[test]
+fn append_only_files_become_sets_of_other_servers() {
+    let mut ours = Daemon::start(&["--appendonly", "yes"]);
+    let mut here = ours.connect();
+    fill(&mut here);
+    fill_more(&mut here);
+    here.ask("BGREWRITEAOF");
+    crate::support::wait_until("the rewrite to end", || {
+        ours.info("aof_rewrite_in_progress").as_deref() == Some("0")
+            && ours.info("aof_rewrites").as_deref() == Some("1")
+    });
+    for line in [
+        "MULTI",
+        "SET in:unit 1",
+        "INCR in:unit",
+        "EXEC",
+        "DEL int:text",
+    ] {
+        here.ask(line);
+    }
+    here.ask("SELECT 9");
+    here.ask("SET other changed");
+    here.ask("SELECT 0");
+    let held = contents(&mut here);
+    let held_more = more(&mut here);
+    let signed = digest(&ours);
+    ours.terminate();
+    let set = ours.folder().join("appendonlydir");
+    let before = files(&set);
+    for (target, peer) in READERS {
+        let Some(program) = peer.program_for("append only files that were converted for it") else {
+            continue;
+        };
+        let place = folder();
+        let to = place.path().join("set");
+        let ended = convert(&["--to", target], &set, &to);
+        assert_eq!(ended.code, Some(0), "{target}: {}", ended.out);
+        let names: Vec<String> = files(&to)
+            .keys()
+            .map(|path| {
+                path.file_name()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        assert_eq!(
+            names,
+            ["appendonly.aof.1.base.rdb", "appendonly.aof.manifest"]
+        );
+        let theirs = with_set(&program, &to);
+        let mut there = theirs.connect();
+        assert!(contents(&mut there) == held, "{target} {}", peer.name());
+        assert_eq!(more(&mut there), held_more, "{target} {}", peer.name());
+        assert_eq!(digest(&theirs), signed, "{target} {}", peer.name());
+        assert_eq!(there.ask("SET written on"), "+OK\r\n");
+        // The folder of a set is kept when another takes its place.
+        let again = convert(&["--to", target], &set, &to);
+        assert_eq!(again.code, Some(2), "{target}: {}", again.out);
+        let again = convert(&["--to", target, "--force"], &set, &to);
+        assert_eq!(again.code, Some(0), "{target}: {}", again.out);
+        assert_eq!(fs::read_dir(place.path()).expect("a folder").count(), 2);
+    }
+    assert_eq!(files(&set), before, "it is only read");
+    let into_itself = convert(&["--to", "redis-7.2", "--force"], &set, &set);
+    assert_eq!(into_itself.code, Some(2), "{}", into_itself.out);
+    assert_eq!(files(&set), before);
+}
+
+#[test]
+fn a_single_file_and_a_torn_end_are_converted_as_they_are() {
+    let ours = Daemon::start(&[]);
+    let mut here = ours.connect();
+    here.ask("SET a 1");
+    here.ask("SAVE");
+    let snapshot = fs::read(ours.folder().join("dump.rdb")).expect("a file");
+    let set = |key: &str| format!("*3\r\n$3\r\nSET\r\n$1\r\n{key}\r\n$1\r\n2\r\n").into_bytes();
+    let place = folder();
+    let (from, to) = (place.path().join("old.aof"), place.path().join("set"));
+    for (bytes, size) in [
+        (set("a"), 1),
+        ([&snapshot[..], &set("b")].concat(), 2),
+        ([&set("a")[..], &set("b"), &set("c")[..9]].concat(), 2),
+    ] {
+        fs::write(&from, &bytes).expect("written");
+        let ended = convert(&["--to", "redis-7.2"], &from, &to);
+        assert_eq!(ended.code, Some(0), "{}", ended.out);
+        assert_eq!(fs::read(&from).expect("it is there"), bytes, "only read");
+        let manifest = to.join("old.aof.manifest");
+        let text = fs::read_to_string(&manifest).expect("it is there");
+        assert_eq!(text, "file old.aof.1.base.rdb seq 1 type b\n");
+        let file = to.join("old.aof.1.base.rdb");
+        let server = with_file(&russet(), &file, &[]);
+        let count = server.connect().ask("DBSIZE");
+        assert_eq!(count, format!(":{size}\r\n"));
+        fs::remove_dir_all(&to).expect("removed");
+    }
+    for bad in [
+        b"nonsense".to_vec(),
+        b"*1\r\n$7\r\nNOSUCH!\r\n".to_vec(),
+        [&snapshot[..], b"nonsense"].concat(),
+        b"*3\r\n$3\r\nSET\r\n$99999\r\na\r\n".to_vec(),
+        [
+            &set("a")[..],
+            b"*2\r\n$4\r\nINCR\r\n$5\r\na b c\r\n*2\r\n$5\r\nLPUSH\r\n$1\r\na\r\n",
+        ]
+        .concat(),
+    ] {
+        fs::write(&from, &bad).expect("written");
+        let ended = convert(&["--to", "redis-7.2"], &from, &to);
+        let torn = bad.starts_with(b"*3\r\n$3\r\nSET\r\n$99999");
+        assert_eq!(ended.code, Some(if torn { 0 } else { 2 }), "{}", ended.out);
+        assert_eq!(fs::read(&from).expect("it is there"), bad);
+        let left = fs::read_dir(place.path()).expect("a folder").count();
+        assert_eq!(left, 1 + usize::from(torn));
+        let _ = fs::remove_dir_all(&to);
+    }
+}
