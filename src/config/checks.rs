@@ -133,6 +133,11 @@ fn is_path(text: &[u8]) -> bool {
     text.contains(&b'/') || text.contains(&b'\\')
 }
 
+/// 0, a version of Redis's, or Valkey's own.
+pub fn rdb_version(_: &Config, version: i128) -> Checked {
+    refuse_if(!matches!(version, 0..=15 | 80), ValueError::RdbVersion)
+}
+
 pub fn array_slice_size(_: &Config, size: i128) -> Checked {
     refuse_if(size & (size - 1) != 0, ValueError::SliceSize)
 }

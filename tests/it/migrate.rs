@@ -151,3 +151,91 @@ fn a_key_without_an_answer_stays() {
         assert_eq!(c.ask(line), error);
     }
 }
+
+fn expiry_there(c: &mut Connection) -> String {
+    c.ask("HPEXPIRETIME ttl FIELDS 1 f")
+}
+
+/// A value without a form that all servers read goes in the one that the other server reads; if there
+/// is none, nothing goes.
+#[test]
+fn newer_values_go_in_the_form_that_the_target_reads() {
+    const AT: &str = "*1\r\n:33177117420000\r\n";
+    let mut targets = vec![(None, Daemon::start(&[]))];
+    for peer in [Peer::Redis7, Peer::Redis8, Peer::Redis810, Peer::Valkey9] {
+        if let Some(program) = peer.program_for("that it takes newer values by MIGRATE") {
+            targets.push((Some(peer), Daemon::start_program(&program, &[])));
+        }
+    }
+    for dialect in ["redis", "valkey"] {
+        let server = Daemon::start(&["--dialect", dialect]);
+        let mut c = server.connect();
+        for (peer, target) in &targets {
+            c.ask("SET plain text");
+            c.ask("HSET ttl f v g w");
+            c.ask("HPEXPIREAT ttl 33177117420000 FIELDS 1 f");
+            c.ask("VADD vectors VALUES 3 1 2 3 element");
+            let mut there = target.connect();
+            there.ask("FLUSHALL");
+            let mut migrate = |keys: &str| {
+                let line = format!(
+                    "MIGRATE 127.0.0.1 {} \"\" 0 5000 KEYS {keys}",
+                    target.port()
+                );
+                let words: Vec<&str> = line.split(' ').map(|w| w.trim_matches('"')).collect();
+                String::from_utf8_lossy(&c.call(&words)).into_owned()
+            };
+            let refused = |reply: &str, key: &str, why: &str| {
+                let begin = format!("-ERR Nothing was sent: key '{key}' has {why}, which ");
+                assert!(reply.starts_with(&begin), "{peer:?}: {reply}");
+            };
+            let reads_ttls = *peer != Some(Peer::Redis7);
+            let moved = migrate("plain ttl");
+            match reads_ttls {
+                true => {
+                    assert_eq!(moved, "+OK\r\n", "{dialect} {peer:?}");
+                    assert_eq!(expiry_there(&mut there), AT, "{dialect} {peer:?}");
+                }
+                false => refused(&moved, "ttl", "fields that expire"),
+            }
+            let reads_vectors = !matches!(peer, Some(Peer::Redis7 | Peer::Valkey9));
+            let moved = migrate("vectors");
+            match reads_vectors {
+                true => {
+                    assert_eq!(moved, "+OK\r\n", "{dialect} {peer:?}");
+                    assert_eq!(there.ask("VCARD vectors"), ":1\r\n");
+                }
+                false => refused(&moved, "vectors", "a vector set"),
+            }
+            // What was not sent is here, and nothing is there.
+            let kept = 2 * u8::from(!reads_ttls) + u8::from(!reads_vectors);
+            assert_eq!(
+                c.ask("DBSIZE"),
+                format!(":{kept}\r\n"),
+                "{dialect} {peer:?}"
+            );
+            assert_eq!(there.ask("DBSIZE"), format!(":{}\r\n", 3 - kept));
+            c.ask("FLUSHALL");
+        }
+    }
+}
+
+/// A server that does not tell its version gets the lowest form, as if it had not been asked.
+#[test]
+fn a_target_that_refuses_info_is_tried_all_the_same() {
+    let target = Daemon::start(&[]);
+    let mut there = target.connect();
+    let made = there.ask("ACL SETUSER mover on >secret ~* +restore +select");
+    assert_eq!(made, "+OK\r\n");
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.ask("HSET ttl f v");
+    c.ask("HPEXPIREAT ttl 33177117420000 FIELDS 1 f");
+    let line = format!("MIGRATE 127.0.0.1 {} ttl 0 5000 AUTH2", target.port());
+    let refused = c.ask(&format!("{line} mover wrong"));
+    assert!(refused.contains("WRONGPASS"), "{refused}");
+    assert_eq!(c.ask("EXISTS ttl"), ":1\r\n");
+    assert_eq!(c.ask(&format!("{line} mover secret")), "+OK\r\n");
+    assert_eq!(c.ask("EXISTS ttl"), ":0\r\n");
+    assert_eq!(expiry_there(&mut there), "*1\r\n:33177117420000\r\n");
+}

@@ -376,6 +376,78 @@ fn payloads_of_other_servers_are_restored_and_ours_there() {
     }
 }
 
+/// `rdb-version` gives payloads the form that the other server reads.
+#[test]
+fn our_payloads_have_the_configured_version() {
+    let ours = Daemon::start(&DEBUG);
+    let mut here = ours.connect();
+    fill(&mut here);
+    fill_expiring_fields(&mut here);
+    for (peer, version) in [
+        (Peer::Redis7, "10"),
+        (Peer::Redis8, "12"),
+        (Peer::Redis810, "14"),
+        (Peer::Valkey9, "11"),
+        (Peer::Valkey9, "80"),
+    ] {
+        let Some(program) = peer.program_for("our payloads on other servers") else {
+            continue;
+        };
+        let theirs = Daemon::start_program(&program, &[]);
+        let mut there = theirs.connect();
+        let set = here.ask(&format!("CONFIG SET rdb-version {version}"));
+        assert_eq!(set, "+OK\r\n");
+        let expires = ["12", "14", "80"].contains(&version);
+        let keys = here.value("KEYS *");
+        for key in keys.items().expect("keys") {
+            let key = key.text().expect("a key");
+            let name = String::from_utf8_lossy(key).into_owned();
+            let payload = bulk(&here.call(&[b"DUMP", key]));
+            let stated =
+                u16::from_le_bytes([payload[payload.len() - 10], payload[payload.len() - 9]]);
+            if name.starts_with("hash:ttl") && !expires {
+                // The version does not hold it: the lowest that does.
+                assert_eq!(stated, 12, "{name}");
+                continue;
+            }
+            assert_eq!(stated.to_string(), version, "{name}");
+            let reply = there.call(&[b"RESTORE", key, b"0", &payload]);
+            assert_eq!(reply, b"+OK\r\n", "{} {name}", peer.name());
+            let back = here.call(&[b"RESTORE", key, b"0", &payload, b"REPLACE"]);
+            assert_eq!(back, b"+OK\r\n", "{name}");
+            let same = value(&mut here, &name) == value(&mut there, &name);
+            assert!(
+                same || name.starts_with("hash:ttl"),
+                "{} {name}",
+                peer.name()
+            );
+        }
+        if expires {
+            assert_eq!(expiring_fields(&mut here), expiring_fields(&mut there));
+        }
+    }
+    for version in ["16", "79", "81", "-1"] {
+        let refused = here.ask(&format!("CONFIG SET rdb-version {version}"));
+        assert!(refused.starts_with("-ERR"), "{version}: {refused}");
+    }
+    // A file of Valkey's.
+    assert_eq!(here.ask("CONFIG SET rdb-version 80"), "+OK\r\n");
+    assert_eq!(here.ask("SAVE"), "+OK\r\n");
+    let file = ours.folder().join("dump.rdb");
+    assert!(
+        std::fs::read(&file)
+            .expect("a file")
+            .starts_with(b"VALKEY080")
+    );
+    let Some(program) = Peer::Valkey9.program_for("our files of its own version") else {
+        return;
+    };
+    let theirs = with_file(&program, &file, &[]);
+    let mut there = theirs.connect();
+    assert!(contents(&mut there) == contents(&mut here));
+    assert_eq!(expiring_fields(&mut there), expiring_fields(&mut here));
+}
+
 #[test]
 fn a_restart_keeps_what_was_saved() {
     let mut server = Daemon::start(&DEBUG);

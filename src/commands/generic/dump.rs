@@ -14,7 +14,8 @@ pub(super) const DUMP: Spec = Spec {
     ..Spec::new("dump", dump)
 };
 
-/// `DUMP key`: the value in RDB format, the RDB version (u16le) and a CRC64 of both.
+/// `DUMP key`: the value in RDB format, the RDB version (u16le) and a CRC64 of both. The version is
+/// that of `rdb-version`, if that is set and can hold the value.
 ///
 /// Reply: bulk string; null when the key is missing. O(length of the value).
 fn dump(call: &mut Call<'_>) -> CommandResult {
@@ -25,8 +26,12 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let of_valkey = call.server.config.dialect.valkey_files();
-    let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, compress);
-    writer.fit(VERSION_FIELD_TTLS, of_valkey, &view.value);
+    let asked = call.server.config.rdb_version;
+    let mut writer = RdbWriter::new(asked, compress);
+    // A value that the configured version cannot hold gets the lowest one that can.
+    if asked == 0 || !writer.holds(&view.value) {
+        writer.fit(VERSION_FIELD_TTLS, of_valkey, &view.value);
+    }
     let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk_owned(payload);
     Ok(())

@@ -5,17 +5,22 @@
 //! A key is deleted here only after the other server has acknowledged it: an error or a timeout may
 //! leave it on both servers, but never on neither. The server blocks meanwhile, as in Redis: no
 //! client sees a key on neither server or on both.
+//!
+//! Payloads have the form that every server from Redis 7.0 on reads. If a value has none in it, as a
+//! hash whose fields expire, the other server is asked for its version first (INFO, once per
+//! connection) and gets the form that it reads; if there is none, nothing is sent.
 
 use std::io;
 use std::time::Duration;
 
 use super::dump::payload_of;
 use crate::base::number::parse_i64;
+use crate::base::text::Printable;
 use crate::command::keys::{Keys, Run};
 use crate::command::options::{self, Word};
 use crate::command::{Access, Arity, BadKeys, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::keyspace::{Cause, Class};
-use crate::persistence::rdb::{RdbWriter, VERSION_MIGRATE};
+use crate::persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
 use crate::resp::{Args, ReplyValue, write_request};
 use crate::server::{Call, CommandResult, MigrateLink, Spec};
 
@@ -145,15 +150,20 @@ impl<'a> MigrateOptions<'a> {
         })
     }
 
+    /// Writes the request that logs in, if one is wanted; returns the number of its replies.
+    fn login(&self, out: &mut Vec<u8>) -> usize {
+        let Some((user, password)) = self.auth else {
+            return 0;
+        };
+        let words = [Some(&b"AUTH"[..]), user, Some(password)];
+        let words: Vec<&[u8]> = words.into_iter().flatten().collect();
+        write_request(out, words.into_iter());
+        1
+    }
+
     /// Writes the requests to send before the keys; returns the number of their replies.
     fn preface(&self, link: &MigrateLink, out: &mut Vec<u8>) -> usize {
-        let mut replies = 0;
-        if let Some((user, password)) = self.auth {
-            let words = [Some(&b"AUTH"[..]), user, Some(password)];
-            let words: Vec<&[u8]> = words.into_iter().flatten().collect();
-            write_request(out, words.into_iter());
-            replies += 1;
-        }
+        let mut replies = self.login(out);
         if link.selected != Some(self.db) {
             let mut digits = itoa::Buffer::new();
             let db = digits.format(self.db).as_bytes();
@@ -171,6 +181,8 @@ enum Failed {
     Read,
     /// An error reply of the other server.
     There(Vec<u8>),
+    /// The other server cannot read a value: which, and why.
+    Unreadable(String),
 }
 
 /// `MIGRATE host port key|"" db timeout-ms [COPY] [REPLACE] [AUTH password | AUTH2 user
@@ -180,13 +192,12 @@ enum Failed {
 /// connection. A key stays here until the other server has it. O(size of the values).
 fn migrate(call: &mut Call<'_>) -> CommandResult {
     let options = MigrateOptions::parse(call)?;
-    let mut requests = Vec::new();
-    let keys = write_restores(call, &options, &mut requests);
+    let (keys, asks) = find(call, &options);
     if keys.is_empty() {
         call.reply.simple("NOKEY");
         return Ok(());
     }
-    let ended = exchange(call, &options, &requests, &keys);
+    let ended = exchange(call, &options, &keys, asks);
     match ended {
         Ok(()) => {
             call.reply.ok();
@@ -199,16 +210,33 @@ fn migrate(call: &mut Call<'_>) -> CommandResult {
             "ERR Target instance replied with error: {}",
             String::from_utf8_lossy(&error)
         ))),
+        Err(Failed::Unreadable(why)) => {
+            Err(CommandError::owned(format!("ERR Nothing was sent: {why}")))
+        }
     }
 }
 
-/// Sends the requests and deletes the acknowledged keys. If the other server has closed a cached
-/// connection in the meantime, a new one is tried.
+/// The keys that exist, and whether one has a value without the form that all servers read.
+fn find<'a>(call: &mut Call<'a>, options: &MigrateOptions<'_>) -> (Vec<&'a [u8]>, bool) {
+    let args = call.args;
+    let writer = RdbWriter::new(VERSION_MIGRATE, false);
+    let (mut keys, mut asks) = (Vec::new(), false);
+    for key in options.keys.clone().map(|at| args.at(at)) {
+        if let Some(view) = call.db.view(key) {
+            asks |= !writer.holds(&view.value);
+            keys.push(key);
+        }
+    }
+    (keys, asks)
+}
+
+/// Sends the keys and deletes those that are acknowledged. If the other server has closed a cached
+/// connection in the meantime, a new one is tried. `asks`: the other server's version matters.
 fn exchange(
     call: &mut Call<'_>,
     options: &MigrateOptions<'_>,
-    requests: &[u8],
     keys: &[&[u8]],
+    asks: bool,
 ) -> Result<(), Failed> {
     let host = call.args.at(1);
     let port = parse_i64(call.args.at(2)).and_then(|port| u16::try_from(port).ok());
@@ -223,7 +251,20 @@ fn exchange(
             io::ErrorKind::ConnectionRefused => Failed::Write,
             _ => Failed::Connect,
         })?;
-        let sent = send(&mut link, options, requests, keys.len());
+        let asked = match asks && link.peer.is_none() {
+            true => ask(&mut link, options),
+            false => Ok(()),
+        };
+        let sent = match asked {
+            Err(failed) => failed,
+            Ok(()) => match write_restores(call, options, keys, link.peer.as_ref()) {
+                Ok(requests) => send(&mut link, options, &requests, keys.len()),
+                Err(why) => Sent {
+                    failed: Some(Failed::Unreadable(why)),
+                    ..Sent::default()
+                },
+            },
+        };
         if sent.broken.is_none() {
             link.selected = sent.failed.is_none().then_some(options.db);
             let now_ms = call.server.now.mono_ms;
@@ -250,13 +291,45 @@ fn is_refusal(failed: &Option<Failed>) -> bool {
     matches!(failed, Some(Failed::There(_)))
 }
 
-/// Writes a RESTORE for each existing key; returns those keys.
-fn write_restores<'a>(
-    call: &mut Call<'a>,
+/// Asks the other server for its version. One that does not tell it may still read the keys.
+fn ask(link: &mut MigrateLink, options: &MigrateOptions<'_>) -> Result<(), Sent> {
+    let mut requests = Vec::new();
+    let logins = options.login(&mut requests);
+    write_request(&mut requests, [&b"INFO"[..], b"server"].into_iter());
+    let broken = |failed, error: io::Error| Sent {
+        failed: Some(failed),
+        broken: Some(error.kind()),
+        ..Sent::default()
+    };
+    let sent = link.link.send(&requests, options.timeout);
+    sent.map_err(|error| broken(Failed::Write, error))?;
+    let mut refused = None;
+    for at in 0..=logins {
+        let reply = link.link.reply(options.timeout);
+        let reply = reply.map_err(|error| broken(Failed::Read, error))?;
+        match reply {
+            ReplyValue::Error(line) if at < logins => refused = Some(line),
+            ReplyValue::Bulk(text) => link.peer = Peer::of_info(&text),
+            _ => {}
+        }
+    }
+    match refused {
+        None => Ok(()),
+        Some(line) => Err(Sent {
+            failed: Some(Failed::There(line)),
+            ..Sent::default()
+        }),
+    }
+}
+
+/// A RESTORE for each key, in the form that `peer` reads; an error is why there is none.
+fn write_restores(
+    call: &mut Call<'_>,
     options: &MigrateOptions<'_>,
-    out: &mut Vec<u8>,
-) -> Vec<&'a [u8]> {
-    let args = call.args;
+    keys: &[&[u8]],
+    peer: Option<&Peer>,
+) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
     let compress = call.server.config.rdbcompression.of_strings();
     let of_valkey = call.server.config.dialect.valkey_files();
     let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
@@ -266,14 +339,22 @@ fn write_restores<'a>(
         true => b"RESTORE-ASKING",
         false => b"RESTORE",
     };
-    let mut keys = Vec::new();
-    for key in options.keys.clone().map(|at| args.at(at)) {
-        let Some(view) = call.db.view(key) else {
-            continue;
+    for &key in keys {
+        // It was found, and no time has passed since; its use is counted.
+        let Some(view) = call.db.look(key) else {
+            return Err(format!("key '{}' is not there", Printable(key)));
         };
-        // A server that reads only older formats can take all but such values as hashes with
-        // field expiries.
-        writer.fit(VERSION_MIGRATE, of_valkey, &view.value);
+        match peer {
+            None => writer.fit(VERSION_MIGRATE, of_valkey, &view.value),
+            Some(peer) => {
+                let versions = std::iter::once(VERSION_MIGRATE).chain(peer.versions());
+                let fits = writer.fit_one_of(versions, &view.value);
+                fits.map_err(|lost| {
+                    let (key, name) = (Printable(key), &peer.name);
+                    format!("key '{key}' has {lost}, which {name} cannot read")
+                })?;
+            }
+        }
         let payload = payload_of(&mut writer, &view.value);
         let ttl = view.expiry.map_or(0, |at| (at - now).max(1));
         let mut digits = itoa::Buffer::new();
@@ -281,10 +362,9 @@ fn write_restores<'a>(
         let words = [word, key, ttl, &payload];
         let replace = options.replace.then_some(&b"REPLACE"[..]);
         let words: Vec<&[u8]> = words.into_iter().chain(replace).collect();
-        write_request(out, words.into_iter());
-        keys.push(key);
+        write_request(&mut out, words.into_iter());
     }
-    keys
+    Ok(out)
 }
 
 /// The outcome of the requests.

@@ -96,6 +96,14 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// The dialect of a version that is written.
+    pub fn of_written(version: u32) -> Dialect {
+        let version = u16::try_from(version).ok();
+        version
+            .and_then(Dialect::of_version)
+            .unwrap_or(Dialect::Redis)
+    }
+
     /// The dialect of a payload of this version. `None`: a version not read here.
     pub fn of_version(version: u16) -> Option<Dialect> {
         if version <= PAYLOAD_VERSION_MAX {

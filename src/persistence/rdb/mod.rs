@@ -37,7 +37,7 @@ pub use input::{Input, Text};
 pub use module::ModuleData;
 pub use parse::Rules;
 pub use payload::{Payload, seal};
-pub use peer::{PeerFormat, sync_version};
+pub use peer::{Peer, PeerFormat, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};
 pub use templates::{Names, in_order, names};

@@ -44,8 +44,7 @@ const PART_ELEMENTS: usize = 64;
 
 /// Whether a version is one of Valkey's own.
 pub(in crate::persistence) fn is_valkey(version: u32) -> bool {
-    let dialect = u16::try_from(version).ok().and_then(Dialect::of_version);
-    dialect == Some(Dialect::Valkey)
+    Dialect::of_written(version) == Dialect::Valkey
 }
 
 /// The recorded use of a key.
@@ -110,6 +109,24 @@ impl RdbWriter {
                 break;
             }
         }
+    }
+
+    /// Changes the version to the first of these that holds a value; an error is what the last one
+    /// cannot hold.
+    pub fn fit_one_of(
+        &mut self,
+        versions: impl Iterator<Item = u32>,
+        value: &ValueView<'_>,
+    ) -> Result<(), &'static str> {
+        let mut lost = "a value";
+        for version in versions {
+            self.version = version;
+            match self.lost(value) {
+                None => return Ok(()),
+                Some(what) => lost = what,
+            }
+        }
+        Err(lost)
     }
 
     /// Bytes in the buffer.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use crate::net::Dialled;
+use crate::persistence::rdb::Peer;
 use crate::resp::{BlockingLink, ReplyBounds};
 
 /// The most connections kept.
@@ -14,7 +15,7 @@ const LINKS_MAX: usize = 64;
 /// Unused connections are closed after this time.
 const IDLE_MAX_MS: u64 = 10_000;
 
-/// A server answers RESTORE only with a status or an error.
+/// A server answers RESTORE only with a status or an error, INFO with a few lines.
 const BOUNDS: ReplyBounds = ReplyBounds {
     bulk_max: 64 * 1024,
     values_max: 1024,
@@ -29,6 +30,8 @@ pub struct MigrateLink {
     pub link: BlockingLink,
     /// The selected database; `None`: unknown.
     pub selected: Option<i64>,
+    /// What the server said of itself, if it was asked.
+    pub peer: Option<Peer>,
     used_ms: u64,
 }
 
@@ -65,6 +68,7 @@ impl MigrateLinks {
             port,
             link: BlockingLink::new(Dialled::connect(name, port, limit, tls)?, BOUNDS),
             selected: None,
+            peer: None,
             used_ms: 0,
         })
     }

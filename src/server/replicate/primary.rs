@@ -360,7 +360,7 @@ impl Server {
     fn sync_form(&self, keyspace: &Keyspace, needs: SyncNeeds) -> SyncForm {
         let (version, dialect) = match self.config.rdb_version {
             0 => sync_version(keyspace, needs.reads),
-            asked => (asked, Dialect::Redis),
+            asked => (asked, Dialect::of_written(asked)),
         };
         SyncForm {
             version,
