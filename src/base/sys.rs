@@ -371,6 +371,19 @@ pub fn await_written_back(file: &File, part: Range<u64>) -> io::Result<()> {
     write_back(file, part, true)
 }
 
+/// Tells the system that a part of a file is not read again: its page cache has better use. A hint,
+/// which may have no effect (posix_fadvise(2)).
+pub fn drop_cached(file: &File, part: Range<u64>) {
+    #[cfg(target_os = "linux")]
+    {
+        let (at, len) = (part.start as i64, (part.end - part.start) as i64);
+        // SAFETY: the arguments are numbers, on a descriptor that `file` keeps open.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), at, len, libc::POSIX_FADV_DONTNEED) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, part);
+}
+
 #[cfg(target_os = "linux")]
 fn write_back(file: &File, part: Range<u64>, wait: bool) -> io::Result<()> {
     let wanted = match wait {

@@ -1,6 +1,7 @@
 //! The append only file: what was acknowledged survives a crash, and real servers read our files.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -421,4 +422,139 @@ fn files_of_real_servers_are_loaded_and_gone_on_with() {
             );
         }
     }
+}
+
+/// Flips a bit in the middle of the newest file of a set with this ending.
+fn damage(server: &Daemon, ending: &str) -> String {
+    let dir = server.folder().join("appendonlydir");
+    let entries = fs::read_dir(dir).expect("listed");
+    let mut paths: Vec<_> = entries.map(|e| e.expect("an entry").path()).collect();
+    paths.retain(|path| path.to_string_lossy().ends_with(ending));
+    paths.sort();
+    let path = paths.pop().expect("a file");
+    let at = fs::metadata(&path).expect("a file").len() / 2;
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path);
+    let file = file.expect("opened");
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).expect("read");
+    file.write_all_at(&[byte[0] ^ 1], at).expect("written");
+    path.file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Reads the files again, and waits for the end; returns the number of damaged files.
+fn scrub(server: &Daemon) -> String {
+    let done = server.info("aof_scrubs").expect("a field");
+    let done: u64 = done.parse().expect("a number");
+    assert_eq!(server.connect().ask("DEBUG AOF-SCRUB"), "+OK\r\n");
+    wait_until("the files to be read", || {
+        server.info("aof_scrubs") == Some((done + 1).to_string())
+    });
+    server.info("aof_damaged_files").expect("a field")
+}
+
+fn rewrite(server: &Daemon) {
+    let done = server.info("aof_rewrites").expect("a field");
+    let done: u64 = done.parse().expect("a number");
+    server.connect().ask("BGREWRITEAOF");
+    wait_until("the rewrite to end", || {
+        server.info("aof_rewrites") == Some((done + 1).to_string())
+            && server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+    });
+}
+
+#[test]
+fn damage_is_found_while_the_server_runs() {
+    for preamble in ["yes", "no"] {
+        let server = Daemon::start(&[
+            "--appendonly",
+            "yes",
+            "--aof-use-rdb-preamble",
+            preamble,
+            "--aof-scrub-hours",
+            "1",
+        ]);
+        let mut c = server.connect();
+        for i in 0..500 {
+            c.ask(&format!("SET key:{i} value:{i}"));
+        }
+        rewrite(&server);
+        for i in 0..500 {
+            c.ask(&format!("RPUSH list value:{i}"));
+        }
+        assert_eq!(scrub(&server), "0");
+        assert_eq!(server.info("aof_first_damage"), None);
+        let base = match preamble {
+            "yes" => ".base.rdb",
+            _ => ".base.aof",
+        };
+        for ending in [base, ".incr.aof"] {
+            let name = damage(&server, ending);
+            assert_eq!(scrub(&server), "1", "{name}");
+            let first = server.info("aof_first_damage").expect("it is told");
+            assert!(first.starts_with(&format!("{name}, offset ")), "{first}");
+            server.wait_for_log(&format!("The append only file is damaged: {name}, offset "));
+            let port = server.port().to_string();
+            let told = run_once(server.folder(), &["doctor", "-p", &port], b"");
+            assert!(told.out.contains(&name), "{}", told.out);
+            assert_eq!(told.code, Some(1));
+            rewrite(&server);
+            wait_until("the damage to be forgotten", || {
+                server.info("aof_damaged_files").as_deref() == Some("0")
+            });
+            assert_eq!(scrub(&server), "0");
+            for i in 0..100 {
+                c.ask(&format!("RPUSH list value:{i}"));
+            }
+        }
+        let manifest = server
+            .folder()
+            .join("appendonlydir/appendonly.aof.manifest");
+        fs::remove_file(manifest).expect("removed");
+        assert_eq!(scrub(&server), "1");
+        let first = server.info("aof_first_damage").expect("it is told");
+        assert!(first.starts_with("appendonly.aof.manifest"), "{first}");
+    }
+    let without = Daemon::start(&[]);
+    let refused = without.connect().ask("DEBUG AOF-SCRUB");
+    assert_eq!(refused, "-ERR there is no append only file\r\n");
+}
+
+#[test]
+fn files_that_are_written_and_rewritten_are_not_reported() {
+    let server = Daemon::start(&["--appendonly", "yes"]);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in 0..2 {
+            let (server, stop) = (&server, &stop);
+            scope.spawn(move || {
+                let mut c = server.connect();
+                let text = "x".repeat(3000);
+                let mut i = 0;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    i += 1;
+                    let lines = format!(
+                        "SET {writer}:{} {text}\r\nMULTI\r\nRPUSH l{writer} {i}\r\nLTRIM l{writer} -50 -1\r\nEXEC\r\n",
+                        i % 500
+                    );
+                    c.send(lines.repeat(20).as_bytes());
+                    for _ in 0..100 {
+                        c.reply();
+                    }
+                }
+            });
+        }
+        for round in 0..12 {
+            if round % 3 == 0 {
+                rewrite(&server);
+            } else {
+                server.connect().ask("BGREWRITEAOF");
+            }
+            assert_eq!(scrub(&server), "0");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(!server.log().contains("is damaged"), "{}", server.log());
 }

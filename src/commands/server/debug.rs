@@ -80,6 +80,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("PROTOCOL", 3, 3, protocol::protocol),
     sub("LOADAOF", 2, 2, load_aof),
     sub("AOF-FLUSH-SLEEP", 3, 3, aof_flush_sleep),
+    sub("AOF-SCRUB", 2, 2, aof_scrub),
     sub("QUICKLIST-PACKED-THRESHOLD", 3, 3, packed_threshold),
     sub("RELOAD", 2, MANY, reload),
     sub("REPL-PAUSE", 3, 3, repl_pause),
@@ -130,6 +131,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         &[
             "AOF-FLUSH-SLEEP <microseconds>",
             "    Sleep before each write of the append only file.",
+            "AOF-SCRUB",
+            "    Read the append only file again now, as aof-scrub-hours does.",
             "ASSERT",
             "    Stop the server as a broken invariant does.",
             "CHANGE-REPL-ID",
@@ -356,6 +359,17 @@ fn load_aof(call: &mut Call<'_>) -> CommandResult {
 fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
     let micros = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
     call.server.persist.aof.flush_sleep_us = u64::try_from(micros).unwrap_or(0);
+    call.reply.ok();
+    Ok(())
+}
+
+/// The files are read by a thread: INFO tells the end.
+fn aof_scrub(call: &mut Call<'_>) -> CommandResult {
+    let aof = &mut call.server.persist.aof;
+    if aof.log().is_none() {
+        return Err(CommandError::Text("ERR there is no append only file"));
+    }
+    aof.scrubs.ask();
     call.reply.ok();
     Ok(())
 }

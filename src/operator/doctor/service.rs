@@ -144,6 +144,18 @@ fn persistence(told: &Told, to: &mut Vec<Finding>) {
     if aof && told.config("appendfsync") == "no" {
         to.push(Finding::note("append only file", "appendfsync no: a crash of the machine loses what the kernel has not written, half a minute or so"));
     }
+    let damaged = told.number("aof_damaged_files");
+    if damaged > 0 {
+        let first = told.info.get("aof_first_damage");
+        to.push(Finding::warn(
+            "append only file",
+            format!(
+                "{damaged} of its files are damaged, so a restart would not load it: {}",
+                first.map_or("see the log", |first| first.as_str())
+            ),
+            "BGREWRITEAOF now, while the server has the data; then look for the cause at the disk",
+        ));
+    }
     if told.number("aof_delayed_fsync") > 0 {
         to.push(Finding::note(
             "disk",
@@ -292,6 +304,30 @@ mod tests {
             ],
         );
         assert_eq!(warnings(&look(&told)), [""; 0]);
+    }
+
+    #[test]
+    fn damage_of_the_append_only_file_is_named_with_its_place() {
+        let told = told(
+            &[
+                ("total_system_memory", "1000000"),
+                ("aof_enabled", "1"),
+                ("aof_damaged_files", "2"),
+                (
+                    "aof_first_damage",
+                    "a.1.base.rdb, offset 17: it ends too early",
+                ),
+            ],
+            &[("bind", "127.0.0.1"), ("protected-mode", "yes")],
+        );
+        let found = look(&told);
+        let damage = found
+            .iter()
+            .find(|f| f.text.contains("2 of its files are damaged"));
+        let damage = damage.expect("it is found");
+        assert!(damage.text.contains("a.1.base.rdb, offset 17"));
+        let mend = damage.mend.as_deref().expect("a way out");
+        assert!(mend.contains("BGREWRITEAOF"), "{mend}");
     }
 
     #[test]

@@ -253,6 +253,14 @@ impl Manifest {
         self.base.iter().chain(&self.incrs)
     }
 
+    /// Whether both have the same files, whatever is history.
+    pub fn lists_same(&self, other: &Manifest) -> bool {
+        let names = |of: &'_ Manifest| -> Vec<String> {
+            of.parts().map(|part| part.name.clone()).collect()
+        };
+        names(self) == names(other)
+    }
+
     /// Adds an incremental file after the others, which begins at a replication offset; returns its
     /// name.
     pub fn add_incr(&mut self, basename: &str, start: u64) -> String {

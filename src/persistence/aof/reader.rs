@@ -65,6 +65,8 @@ pub enum Next {
 pub struct Reader {
     file: File,
     size: u64,
+    /// Nothing is read beyond this offset.
+    end: u64,
     buf: Vec<u8>,
     pos: usize,
     /// Where `buf` begins in the file.
@@ -130,6 +132,7 @@ impl Reader {
         Ok(Reader {
             file,
             size,
+            end: u64::MAX,
             buf: Vec::new(),
             pos: 0,
             at: 0,
@@ -150,6 +153,17 @@ impl Reader {
         self.file.seek(SeekFrom::Start(offset))?;
         (self.at, self.sound, self.covered_from) = (offset, offset, offset);
         Ok(())
+    }
+
+    /// The file ends at this offset, whatever it has after it.
+    pub fn end_at(&mut self, offset: u64) {
+        self.end = offset;
+        self.size = self.size.min(offset);
+    }
+
+    /// Up to `most` bytes that may be read from an offset on.
+    fn readable(&self, offset: u64, most: usize) -> u64 {
+        self.end.saturating_sub(offset).min(most as u64)
     }
 
     /// The bytes read and not yet taken.
@@ -234,7 +248,8 @@ impl Reader {
         // long command costs no more than its length.
         let have = self.buf.len();
         let want = CHUNK.max(have);
-        let read = (&self.file).take(want as u64).read_to_end(&mut self.buf)?;
+        let most = self.readable(self.at + have as u64, want);
+        let read = (&self.file).take(most).read_to_end(&mut self.buf)?;
         Ok(read > 0)
     }
 
@@ -369,7 +384,8 @@ impl Reader {
         self.file.seek(SeekFrom::Start(offset))?;
         let (mut buf, mut at) = (Vec::new(), offset);
         loop {
-            let read = (&self.file).take(CHUNK as u64).read_to_end(&mut buf)?;
+            let most = self.readable(at + buf.len() as u64, CHUNK);
+            let read = (&self.file).take(most).read_to_end(&mut buf)?;
             if holds_checksum(&buf, at) {
                 return Ok(true);
             }

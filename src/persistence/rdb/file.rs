@@ -64,8 +64,16 @@ impl FileProgress {
 /// An error: it cannot be read, or is compressed in an unknown way. What is wrong with the content
 /// itself is found by the reader.
 pub fn open(path: &Path) -> io::Result<(Input<'static>, FileProgress)> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let bytes = file.metadata()?.len();
+    open_reader(file, bytes)
+}
+
+/// As [`open`], of an open file of so many bytes.
+pub fn open_reader(
+    mut file: impl Read + 'static,
+    bytes: u64,
+) -> io::Result<(Input<'static>, FileProgress)> {
     let mut head = Vec::with_capacity(HEADER_BYTES);
     (&mut file)
         .take(HEADER_BYTES as u64)
@@ -153,12 +161,12 @@ impl<R: Read> Read for Zstd<R> {
 }
 
 /// Counts the bytes read from a file.
-struct Counted {
-    file: File,
+struct Counted<R> {
+    file: R,
     read: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(to)?;
         self.read.fetch_add(count as u64, Ordering::Relaxed);

@@ -9,6 +9,7 @@
 //!     peer       the version for another server
 //!     scan       where an item ends that arrives in pieces
 //!     census     how many keys a file has
+//!     verify     whether a file is whole
 //!     templates  the field names that hashes of Redis 8.10 share
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
@@ -27,11 +28,12 @@ mod peer;
 mod reader;
 mod scan;
 mod templates;
+mod verify;
 mod writer;
 
 pub use census::count_keys;
 pub use fault::{Fault, RdbError};
-pub use file::{FileProgress, is_snapshot, open};
+pub use file::{FileProgress, is_snapshot, open, open_reader};
 pub use format::Dialect;
 pub use input::{Input, Text};
 pub use module::ModuleData;
@@ -41,6 +43,7 @@ pub use peer::{Peer, PeerFormat, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};
 pub use templates::{Names, in_order, names};
+pub use verify::verify;
 pub use writer::{
     RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL,
     VERSION_VALKEY,

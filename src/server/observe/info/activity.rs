@@ -127,6 +127,17 @@ fn aof_file(from: &Source<'_>, to: &mut InfoWriter) {
             ),
             ("aof_delayed_fsync", &writer.delayed_syncs),
         ]);
+        let scrubs = &server.persist.aof.scrubs;
+        to.fields(&[
+            ("aof_scrub_in_progress", &u8::from(scrubs.in_progress())),
+            ("aof_scrubs", &scrubs.done),
+            ("aof_last_scrub_time", &scrubs.last_s),
+            ("aof_last_scrub_time_sec", &scrubs.last_time_s),
+            ("aof_damaged_files", &scrubs.damage.len()),
+        ]);
+        if let Some(first) = scrubs.damage.first() {
+            to.field("aof_first_damage", first.to_string());
+        }
     }
     if let Some(load) = server.persist.loading.progress() {
         to.fields(&[

@@ -12,6 +12,8 @@
 //! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole
 //! ([`Flushed::rewrites`]).
 //!
+//! [`scrubs`] reads what was written again, at intervals.
+//!
 //! [`set`] opens, switches and closes the set of files, [`rewrites`] compacts it; both change it off
 //! the loop (`persistence::aof::change`), one change at a time. What follows for clients, for the
 //! gates and for snapshots is returned to `persist::aof`, which also replays the set at start.
@@ -19,9 +21,11 @@
 //! Cost: one write per turn, whatever the number of commands; without a file one test per turn.
 
 pub mod rewrites;
+pub mod scrubs;
 pub mod set;
 
 use rewrites::Rewrites;
+use scrubs::Scrubs;
 
 use crate::base::clock::Now;
 use crate::command::CommandError;
@@ -62,6 +66,7 @@ pub struct Aof {
     disk: Disk,
     wake: Option<Wake>,
     pub rewrites: Rewrites,
+    pub scrubs: Scrubs,
     /// The file has lost, or may have lost, data that only the keyspace has.
     incomplete: bool,
     /// Length of the file at the last check of the free space.

@@ -1,0 +1,398 @@
+//! Reading the files of a running server, so that damage is found before a restart needs them.
+//!
+//! The set is read as a load reads it, but nothing is made of it: the base by its structure and its
+//! checksum, incremental files command by command with the checksums among them. Of the file being
+//! written only the bytes that were whole when the pass began are read. Each file is read up to its
+//! first fault, the others after it as well.
+//!
+//! A pass is slow on purpose: so many bytes a second, in small pieces. What it has read of files that
+//! are not written any more is dropped from the page cache, which commands and replicas need more.
+//!
+//! Files may be replaced meanwhile: what the manifest does not list any more is no damage, and the
+//! pass ends as [`End::Changed`].
+
+use std::cell::RefCell;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::rdb::{self, Fault as RdbFault, is_snapshot};
+use super::log::Names;
+use super::manifest::Manifest;
+use super::reader::{Fault, Reader};
+use super::units::Commands;
+use crate::base::sys;
+use crate::base::text::system_text;
+
+/// Bytes read a second.
+const BYTES_PER_S: u64 = 32 << 20;
+/// The longest sleep between two looks at whether to stop.
+const SLEEP_MAX: Duration = Duration::from_millis(50);
+/// Bytes after which the page cache is told what is not needed any more.
+const DROP_BYTES: u64 = 4 << 20;
+
+/// The files of a pass.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The folder is an absolute path: the server may change its own.
+    pub names: Names,
+    pub manifest: Manifest,
+    /// Bytes of the last incremental file that are whole.
+    pub current_bytes: u64,
+}
+
+/// A fault of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    pub file: String,
+    /// The first byte that is not certainly sound.
+    pub offset: u64,
+    pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Damage { file, offset, what } = self;
+        write!(f, "{file}, offset {offset}: {what}")
+    }
+}
+
+/// How a pass ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Read {
+        bytes: u64,
+        damage: Vec<Damage>,
+    },
+    /// The files are not those of the plan any more.
+    Changed,
+    /// It was asked to.
+    Stopped,
+}
+
+/// Reads all files of a plan. It takes as long as its pace says: for a thread of its own.
+pub fn scrub(plan: &Plan, stop: &Arc<AtomicBool>) -> End {
+    let pace = Pace {
+        began: Instant::now(),
+        bytes: 0,
+        stop: Arc::clone(stop),
+    };
+    let mut pass = Pass {
+        plan,
+        pace: Rc::new(RefCell::new(pace)),
+    };
+    let end = pass.all();
+    match stop.load(Ordering::Relaxed) {
+        true => End::Stopped,
+        false => end,
+    }
+}
+
+/// The pace of a pass.
+struct Pace {
+    began: Instant,
+    bytes: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Pace {
+    /// So many bytes were read: sleeps until that many may have been. An error: the pass is to stop.
+    fn pass(&mut self, bytes: u64) -> io::Result<()> {
+        self.bytes += bytes;
+        let due = Duration::from_secs_f64(self.bytes as f64 / BYTES_PER_S as f64);
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(io::Error::other("stopped"));
+            }
+            match due.checked_sub(self.began.elapsed()) {
+                Some(early) if !early.is_zero() => std::thread::sleep(early.min(SLEEP_MAX)),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A file that is read at a pace, and then dropped from the page cache.
+struct Paced {
+    file: File,
+    pace: Rc<RefCell<Pace>>,
+    at: u64,
+    dropped: u64,
+}
+
+impl Read for Paced {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        /// A read beyond this would be a burst.
+        const PIECE_BYTES: usize = 256 << 10;
+        let piece = to.len().min(PIECE_BYTES);
+        let read = self.file.read(&mut to[..piece])?;
+        self.at += read as u64;
+        if self.at - self.dropped >= DROP_BYTES || read == 0 {
+            sys::drop_cached(&self.file, self.dropped..self.at);
+            self.dropped = self.at;
+        }
+        self.pace.borrow_mut().pass(read as u64)?;
+        Ok(read)
+    }
+}
+
+/// A pass under way.
+struct Pass<'a> {
+    plan: &'a Plan,
+    pace: Rc<RefCell<Pace>>,
+}
+
+/// A fault of a file, before it is certain that the file is still needed.
+type Found = (u64, String);
+
+impl Pass<'_> {
+    fn all(&mut self) -> End {
+        let Plan {
+            names, manifest, ..
+        } = self.plan;
+        let mut damage = Vec::new();
+        match names.read_manifest() {
+            Ok(listed) if manifest.lists_same(&listed) => {}
+            Ok(_) => return End::Changed,
+            Err(error) => damage.push(Damage {
+                file: names.manifest(),
+                offset: 0,
+                what: error.to_string(),
+            }),
+        }
+        let parts = manifest.parts().count();
+        for (at, part) in manifest.parts().enumerate() {
+            let is_base = manifest.base.is_some() && at == 0;
+            let is_current = !is_base && at + 1 == parts;
+            let path = names.path(&part.name);
+            let found = match self.file(&path, is_base, is_current) {
+                Ok(()) => continue,
+                Err(found) => found,
+            };
+            if self.pace.borrow().stop.load(Ordering::Relaxed) {
+                return End::Stopped;
+            }
+            if self.has_changed() {
+                return End::Changed;
+            }
+            let (offset, what) = found;
+            damage.push(Damage {
+                file: part.name.clone(),
+                offset,
+                what,
+            });
+        }
+        let bytes = self.pace.borrow().bytes;
+        End::Read { bytes, damage }
+    }
+
+    /// Whether the manifest lists other files than the plan. One that cannot be read does not tell.
+    fn has_changed(&self) -> bool {
+        let listed = self.plan.names.read_manifest();
+        listed.is_ok_and(|listed| !self.plan.manifest.lists_same(&listed))
+    }
+
+    fn file(&mut self, path: &Path, is_base: bool, is_current: bool) -> Result<(), Found> {
+        let io = |error: io::Error| (0, system_text(&error));
+        let size = std::fs::metadata(path).map_err(io)?.len();
+        let end = match is_current {
+            true => self.plan.current_bytes,
+            false => size,
+        };
+        if size < end {
+            let what = format!("it has {size} bytes of {end} that were written");
+            return Err((size, what));
+        }
+        let from = match is_base && size > 0 && is_snapshot(path).map_err(io)? {
+            true => self.snapshot(path)?,
+            false => 0,
+        };
+        match from < end {
+            true => self.commands(path, from..end, is_current),
+            false => Ok(()),
+        }
+    }
+
+    /// A snapshot at the beginning of a file: returns where it ends.
+    fn snapshot(&mut self, path: &Path) -> Result<u64, Found> {
+        let io = |error: io::Error| (0, system_text(&error));
+        let file = File::open(path).map_err(io)?;
+        let size = file.metadata().map_err(io)?.len();
+        let paced = Paced {
+            file,
+            pace: Rc::clone(&self.pace),
+            at: 0,
+            dropped: 0,
+        };
+        let (mut input, progress) = rdb::open_reader(paced, size).map_err(io)?;
+        match rdb::verify(&mut input) {
+            Ok(end) => Ok(progress.end(end)),
+            Err((offset, RdbFault::Checksum { .. })) => {
+                let end = progress.end(offset);
+                let what = format!("the bytes up to offset {end} do not have their checksum");
+                Err((0, what))
+            }
+            Err((offset, fault)) => Err((progress.offset(offset), fault.to_string())),
+        }
+    }
+
+    fn commands(&mut self, path: &Path, range: Range<u64>, is_current: bool) -> Result<(), Found> {
+        let io = |error: io::Error| (range.start, system_text(&error));
+        let mut reader = Reader::open(path).map_err(io)?;
+        reader.end_at(range.end);
+        reader.start_at(range.start).map_err(io)?;
+        let cached = File::open(path).map_err(io)?;
+        let mut commands = Commands::default();
+        let (mut passed, mut dropped) = (range.start, range.start);
+        loop {
+            let more = commands
+                .unit(&mut reader)
+                .map_err(|fault| found(&reader, &fault))?;
+            let at = reader.offset();
+            self.pace.borrow_mut().pass(at - passed).map_err(io)?;
+            passed = at;
+            if !is_current && (at - dropped >= DROP_BYTES || !more) {
+                sys::drop_cached(&cached, dropped..at);
+                dropped = at;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A fault, and the first byte that is not certainly sound.
+fn found(reader: &Reader, fault: &Fault) -> Found {
+    let offset = match fault {
+        Fault::Checksum { from, .. } => *from,
+        Fault::Format { offset, .. } | Fault::Damaged { offset, .. } => *offset,
+        Fault::Torn { sound } => *sound,
+        Fault::Io(_) => reader.sound(),
+    };
+    (offset, fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::annotation;
+    use super::super::disk::Disk;
+    use super::super::manifest::BaseForm;
+    use super::*;
+    use crate::resp::write_request;
+    use std::fs;
+
+    /// A set in a folder: a base of commands, a closed file, the current one.
+    fn set(folder: &Path) -> Plan {
+        let names = Names {
+            dir: folder.to_owned(),
+            basename: "a.aof".to_owned(),
+        };
+        let mut manifest = Manifest::default();
+        let base = manifest.replace_base("a.aof", BaseForm::Commands, 0);
+        let closed = manifest.add_incr("a.aof", 0);
+        let current = manifest.add_incr("a.aof", 100);
+        names.save(&Disk::default(), &manifest).expect("saved");
+        let mut bytes = Vec::new();
+        annotation::write_begin(&mut bytes, 0, 5);
+        let begin = bytes.len();
+        for i in 0..200 {
+            let value = format!("value:{i}");
+            write_request(
+                &mut bytes,
+                [&b"SET"[..], b"key", value.as_bytes()].into_iter(),
+            );
+        }
+        let mut covered = bytes.split_off(begin);
+        let offset = (begin + covered.len()) as u64;
+        annotation::write_checksum(&mut covered, 0, offset, 6);
+        bytes.extend_from_slice(&covered);
+        for name in [&base, &closed, &current] {
+            fs::write(names.path(name), &bytes).expect("written");
+        }
+        Plan {
+            names,
+            manifest,
+            current_bytes: bytes.len() as u64,
+        }
+    }
+
+    fn pass(plan: &Plan) -> End {
+        scrub(plan, &Arc::default())
+    }
+
+    fn damaged_files(plan: &Plan) -> Vec<String> {
+        match pass(plan) {
+            End::Read { damage, .. } => damage.into_iter().map(|each| each.file).collect(),
+            end => panic!("{end:?}"),
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_is_found_in_whichever_file_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = set(folder.path());
+        let end = pass(&plan);
+        let bytes = 3 * plan.current_bytes;
+        assert_eq!(
+            end,
+            End::Read {
+                bytes,
+                damage: Vec::new()
+            }
+        );
+        for part in plan.manifest.parts() {
+            let path = plan.names.path(&part.name);
+            let sound = fs::read(&path).expect("it is there");
+            let mut damaged = sound.clone();
+            damaged[sound.len() / 2] ^= 1;
+            fs::write(&path, damaged).expect("written");
+            assert_eq!(damaged_files(&plan), [part.name.clone()]);
+            fs::write(&path, &sound[..sound.len() / 2]).expect("written");
+            assert_eq!(damaged_files(&plan), [part.name.clone()]);
+            fs::remove_file(&path).expect("removed");
+            assert_eq!(damaged_files(&plan), [part.name.clone()]);
+            fs::write(&path, sound).expect("written");
+        }
+        let manifest = plan.names.path(&plan.names.manifest());
+        fs::write(&manifest, "nonsense\n").expect("written");
+        assert_eq!(damaged_files(&plan), [plan.names.manifest()]);
+    }
+
+    #[test]
+    fn bytes_that_are_being_written_are_no_damage() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = set(folder.path());
+        let current = plan.manifest.incrs.last().expect("a file");
+        let path = plan.names.path(&current.name);
+        let whole = fs::read(&path).expect("it is there");
+        // A command of the next turn, and what looks like a checksum after half of one.
+        let offset = whole.len() as u64 + 20;
+        for rest in [
+            b"*3\r\n$3\r\nSET\r\n".to_vec(),
+            format!("*3\r\n$3\r\nSET\r\n$9\r\n#CK:{offset}:9:-\r\n").into_bytes(),
+        ] {
+            fs::write(&path, [&whole[..], &rest].concat()).expect("written");
+            assert!(damaged_files(&plan).is_empty());
+        }
+    }
+
+    #[test]
+    fn files_that_were_replaced_are_no_damage() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = set(folder.path());
+        let mut manifest = plan.manifest.clone();
+        let base = manifest.replace_base("a.aof", BaseForm::Commands, 0);
+        fs::write(plan.names.path(&base), b"").expect("written");
+        plan.names.save(&Disk::default(), &manifest).expect("saved");
+        assert_eq!(pass(&plan), End::Changed);
+        let stop = Arc::new(AtomicBool::new(true));
+        assert_eq!(scrub(&plan, &stop), End::Stopped);
+    }
+}
