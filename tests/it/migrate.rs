@@ -161,7 +161,10 @@ fn expiry_there(c: &mut Connection) -> String {
 #[test]
 fn newer_values_go_in_the_form_that_the_target_reads() {
     const AT: &str = "*1\r\n:33177117420000\r\n";
-    let mut targets = vec![(None, Daemon::start(&[]))];
+    let mut targets = vec![
+        (None, Daemon::start(&[])),
+        (None, Daemon::start(&["--dialect", "valkey"])),
+    ];
     for peer in [Peer::Redis7, Peer::Redis8, Peer::Redis810, Peer::Valkey9] {
         if let Some(program) = peer.program_for("that it takes newer values by MIGRATE") {
             targets.push((Some(peer), Daemon::start_program(&program, &[])));

@@ -347,9 +347,7 @@ fn write_restores(
         match peer {
             None => writer.fit(VERSION_MIGRATE, of_valkey, &view.value),
             Some(peer) => {
-                let versions = std::iter::once(VERSION_MIGRATE).chain(peer.versions());
-                let fits = writer.fit_one_of(versions, &view.value);
-                fits.map_err(|lost| {
+                peer.fit(&mut writer, &view.value).map_err(|lost| {
                     let (key, name) = (Printable(key), &peer.name);
                     format!("key '{key}' has {lost}, which {name} cannot read")
                 })?;

@@ -2,14 +2,19 @@
 
 use super::format::Dialect;
 use super::writer::{
-    VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS, VERSION_USUAL,
-    VERSION_VALKEY,
+    RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS,
+    VERSION_USUAL, VERSION_VALKEY,
 };
-use crate::keyspace::Keyspace;
-use crate::types::Type;
+use crate::keyspace::{Keyspace, ValueView};
+use crate::types::{Type, VectorSet};
+
+/// Major, minor, patch.
+type Release = (u32, u32, u32);
 
 /// The first release of Valkey that has expiring fields, and its own version of files.
-const VALKEY_FIELD_TTLS: (u32, u32, u32) = (9, 0, 0);
+const VALKEY_FIELD_TTLS: Release = (9, 0, 0);
+/// The first release of Redis that has vector sets.
+const REDIS_VECTOR_SETS: Release = (8, 0, 0);
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;
 
@@ -19,7 +24,7 @@ pub enum PeerFormat {
     /// Redis's files up to this version, at least 1.
     Redis { max: u32 },
     /// The release of a Valkey.
-    Valkey { version: (u32, u32, u32) },
+    Valkey { version: Release },
 }
 
 /// Another server, by what it says of itself.
@@ -27,51 +32,67 @@ pub enum PeerFormat {
 pub struct Peer {
     /// Its product and version, for messages.
     pub name: String,
-    format: PeerFormat,
+    /// The versions of payloads that it reads, lowest first, from the usual one on.
+    versions: Vec<u32>,
+    has_vector_sets: bool,
 }
 
 impl Peer {
     /// By INFO's section `server`. `None`: it names no version.
     pub fn of_info(text: &[u8]) -> Option<Peer> {
         let text = std::str::from_utf8(text).ok()?;
-        let field = |name: &str| {
+        let release = |name: &str| {
             let mut lines = text.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            numbers(lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?)
         };
-        // Valkey tells the version of Redis that it compares to as well.
-        if let Some(version) = field("valkey_version") {
-            let format = PeerFormat::Valkey {
-                version: numbers(version)?,
-            };
-            let name = format!("Valkey {version}");
-            return Some(Peer { name, format });
+        let named = |product, (major, minor, patch): Release| {
+            // Not the text itself, which may hold anything.
+            format!("{product} {major}.{minor}.{patch}")
+        };
+        // The more special name first: russet states a version of Valkey or Redis that it compares to,
+        // Valkey one of Redis.
+        if let Some(version) = release("russet_version") {
+            let versions = VERSION_USUAL..=VERSION_NEWEST;
+            return Some(Peer {
+                name: named("russet", version),
+                versions: versions.chain([VERSION_VALKEY]).collect(),
+                has_vector_sets: true,
+            });
         }
-        let version = field("redis_version")?;
-        let format = PeerFormat::Redis {
-            max: redis_max(numbers(version)?),
-        };
-        let name = format!("Redis {version}");
-        Some(Peer { name, format })
+        if let Some(version) = release("valkey_version") {
+            let own = (version >= VALKEY_FIELD_TTLS).then_some(VERSION_VALKEY);
+            return Some(Peer {
+                name: named("Valkey", version),
+                versions: [VERSION_USUAL].into_iter().chain(own).collect(),
+                has_vector_sets: false,
+            });
+        }
+        let version = release("redis_version")?;
+        Some(Peer {
+            name: named("Redis", version),
+            versions: (VERSION_USUAL..=redis_max(version)).collect(),
+            has_vector_sets: version >= REDIS_VECTOR_SETS,
+        })
     }
 
-    /// The versions of payloads that it reads, lowest first, from the usual one on.
-    pub fn versions(&self) -> impl Iterator<Item = u32> {
-        let own = match self.format {
-            PeerFormat::Redis { max } => (VERSION_USUAL..=max, None),
-            PeerFormat::Valkey { version } => {
-                let is_own = version >= VALKEY_FIELD_TTLS;
-                (
-                    VERSION_USUAL..=VERSION_USUAL,
-                    is_own.then_some(VERSION_VALKEY),
-                )
-            }
-        };
-        own.0.chain(own.1)
+    /// Sets the version of `writer` to the lowest one that holds a value and that the server reads. An
+    /// error is what of the value there is none for.
+    pub fn fit(&self, writer: &mut RdbWriter, value: &ValueView<'_>) -> Result<(), &'static str> {
+        let is_vector_set = value.get::<VectorSet>().is_some();
+        let versions = self.versions_for(is_vector_set);
+        writer.fit_one_of(std::iter::once(VERSION_MIGRATE).chain(versions), value)
+    }
+
+    fn versions_for(&self, is_vector_set: bool) -> impl Iterator<Item = u32> {
+        let reads_all = !is_vector_set || self.has_vector_sets;
+        let versions = self.versions.iter().copied();
+        // Redis 7.4 has the version with vector sets, but not these.
+        versions.filter(move |version| reads_all || *version < VERSION_FIELD_TTLS)
     }
 }
 
 /// The newest version of Redis's files that a release reads, as far as it is written here.
-fn redis_max(version: (u32, u32, u32)) -> u32 {
+fn redis_max(version: Release) -> u32 {
     match version {
         (8, 8.., _) | (9.., ..) => VERSION_NEWEST,
         (8, 6.., _) => VERSION_PRODUCERS,
@@ -81,8 +102,8 @@ fn redis_max(version: (u32, u32, u32)) -> u32 {
     }
 }
 
-/// The three numbers of a release.
-fn numbers(text: &str) -> Option<(u32, u32, u32)> {
+/// The numbers of a release, whatever follows their digits. One without a third number has 0.
+fn numbers(text: &str) -> Option<Release> {
     let mut parts = text.trim().splitn(3, '.');
     let mut number = || {
         let part = parts.next()?;
@@ -174,7 +195,7 @@ mod tests {
     fn a_peer_reads_what_its_release_reads() {
         let versions = |info: &str| {
             let peer = Peer::of_info(info.as_bytes())?;
-            Some((peer.name.clone(), peer.versions().collect::<Vec<u32>>()))
+            Some((peer.name.clone(), peer.versions.clone()))
         };
         for (info, name, wanted) in [
             ("redis_version:7.0.15\r\n", "Redis 7.0.15", &[][..]),
@@ -198,14 +219,38 @@ mod tests {
             ),
             (
                 "redis_version:7.2.4\r\nvalkey_version:9.1.2-rc1\r\n",
-                "Valkey 9.1.2-rc1",
+                "Valkey 9.1.2",
                 &[11, 80],
             ),
+            (
+                "redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nrusset_version:0.1.0\r\n",
+                "russet 0.1.0",
+                &[11, 12, 13, 14, 80],
+            ),
+            ("redis_version:8.0.6\x1b[31m'", "Redis 8.0.6", &[11, 12]),
         ] {
             assert_eq!(versions(info), Some((name.to_owned(), wanted.to_vec())));
         }
         for info in ["", "redis_version:", "redis_version:x.y.z", "other:1.2.3"] {
             assert_eq!(versions(info), None, "{info}");
+        }
+    }
+
+    #[test]
+    fn vector_sets_go_only_where_they_are_known() {
+        for (info, versions) in [
+            ("redis_version:7.4.2", &[11][..]),
+            ("redis_version:8.0.0", &[11, 12]),
+            ("redis_version:7.2.4\nvalkey_version:9.1.2", &[11]),
+            (
+                "redis_version:8.0.6\nrusset_version:0.1.0",
+                &[11, 12, 13, 14, 80],
+            ),
+        ] {
+            let peer = Peer::of_info(info.as_bytes()).expect("a version");
+            let of = |is_vector_set| peer.versions_for(is_vector_set).collect::<Vec<u32>>();
+            assert_eq!(of(true), versions, "{info}");
+            assert_eq!(of(false), peer.versions, "{info}");
         }
     }
 }
