@@ -20,8 +20,8 @@ use super::dialect::Dialect;
 use super::problem::{Check, Origin, Problem};
 use super::program::{self, Asked, Errand, ServerAddress};
 use super::reader::{Loaded, Sources, check, load};
+use super::release::{Conversion, Release};
 use super::table::Config;
-use super::target::{Conversion, Target};
 use super::words;
 
 /// What the command line requests.
@@ -35,7 +35,7 @@ pub enum Startup {
     CheckRdb {
         file: PathBuf,
         with_stats: bool,
-        target: Option<Target>,
+        target: Option<Release>,
     },
     /// Check append only files; the arguments are those of `redis-check-aof`.
     CheckAof(Vec<OsString>),

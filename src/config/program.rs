@@ -17,8 +17,8 @@ use super::cli::version_line;
 use super::dialect::Dialect;
 use super::directive::{Directive, Flags, ValueKind};
 use super::reader::SENTINEL_PORT;
+use super::release::{Conversion, Release};
 use super::table::{Config, DIRECTIVES};
-use super::target::{Conversion, Target};
 
 const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
@@ -58,7 +58,7 @@ pub(super) enum Asked {
     CheckRdb {
         file: PathBuf,
         with_stats: bool,
-        target: Option<Target>,
+        target: Option<Release>,
     },
     /// Check append only files, with the arguments of `redis-check-aof`.
     CheckAof(Vec<OsString>),
@@ -664,7 +664,7 @@ fn restore_command() -> Command {
 }
 
 fn target_option(name: &'static str) -> Arg {
-    let names = Target::ALL.map(|(name, _)| name);
+    let names = Release::ALL.map(|(name, _)| name);
     Arg::new(name)
         .long(name)
         .value_name("SERVER")
@@ -672,8 +672,8 @@ fn target_option(name: &'static str) -> Arg {
 }
 
 /// The server that an option names.
-fn target(asked: &ArgMatches, name: &str) -> Option<Target> {
-    Target::parse(asked.get_one::<String>(name)?)
+fn target(asked: &ArgMatches, name: &str) -> Option<Release> {
+    Release::parse(asked.get_one::<String>(name)?)
 }
 
 fn convert_command() -> Command {
@@ -859,7 +859,7 @@ mod tests {
         else {
             panic!("a check");
         };
-        assert_eq!(target, Some(Target::Redis72));
+        assert_eq!(target, Some(Release::Redis72));
         assert_ne!(text(&["check-rdb", "--for", "redis-1.0", "x.rdb"]).1, 0);
         assert_ne!(text(&["check-rdb"]).1, 0);
         for words in [
@@ -881,7 +881,7 @@ mod tests {
             panic!("{words:?}");
         };
         let wanted = Conversion {
-            target: Target::Valkey91,
+            target: Release::Valkey91,
             from: "a.rdb".into(),
             to: "b.rdb".into(),
             skips: true,

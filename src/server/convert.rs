@@ -7,28 +7,32 @@
 //!     0   done                          1   obstacles: nothing was written
 //!     2   a file cannot be read or written, or the arguments do not fit
 
+mod place;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::text::Printable;
-use crate::config::{Config, Conversion, Dialect, Target, UnknownModules};
+use crate::config::{Config, Conversion, Dialect, Release, UnknownModules};
 use crate::keyspace::{DbIndex, Expiring};
 use crate::persistence::aof::check::is_manifest;
 use crate::persistence::aof::restore::find_set;
 use crate::persistence::aof::{BaseForm, Disk, Manifest, Names};
-use crate::persistence::background::sync_folder;
-use crate::persistence::convert::{ConvertError, End, Obstacles, Output, TargetFile, read_rdb};
+use crate::persistence::convert::{
+    ConvertError, Obstacles, Output, TargetFile, commands_follow, read_rdb, tell_left_out,
+};
 use crate::persistence::rdb::{Use, is_snapshot};
 use crate::scripting::{Libraries, Setup};
 use crate::server::log;
 use crate::server::parts::loading::Progress;
-use crate::server::persist::aof::AofLoader;
+use crate::server::persist::aof::{AofLoader, CutEnd};
 use crate::server::signals::Signals;
 use crate::server::startup::command_table;
 use crate::server::state::call::Spec;
 use crate::server::state::world::{Engine, Load};
+use place::{SetPlace, plain};
 
 const OBSTACLES: u8 = 1;
 const FAILED: u8 = 2;
@@ -39,30 +43,15 @@ const DATABASES: u32 = 16_384;
 const STEP_BYTES: u64 = 1 << 20;
 
 /// Names what in an RDB file a target cannot read; returns the exit status.
-pub fn check_for(file: &Path, target: Target, out: &mut dyn Write) -> u8 {
-    let mut told = Vec::new();
-    let code = judge_file(file, target, out, &mut told);
-    // If the output is closed, there is nowhere else to report it.
-    let _ = out.write_all(&told);
-    code
-}
-
-fn judge_file(file: &Path, target: Target, out: &mut dyn Write, told: &mut Vec<u8>) -> u8 {
+pub fn check_for(file: &Path, target: Release, out: &mut dyn Write) -> u8 {
     let mut obstacles = Obstacles::new(target, out);
-    let mut judge = Judge::new(target);
-    let read = TargetFile::begin(None, &mut obstacles, false)
-        .and_then(|mut to| read_rdb(file, &mut to, &mut |code| judge.of(code)));
-    match read {
+    match judge_file(file, &mut obstacles) {
         Err(error) => {
-            told.extend_from_slice(format!("{error}\n").as_bytes());
+            obstacles.write(&format!("{error}\n"));
             FAILED
         }
-        Ok(end) => {
-            let mut text = obstacles.summary();
-            if end == End::Commands {
-                text += "Commands follow the snapshot: they were not looked at\n";
-            }
-            told.extend_from_slice(text.as_bytes());
+        Ok(()) => {
+            obstacles.write(&obstacles.summary());
             match obstacles.are_none() {
                 true => 0,
                 false => OBSTACLES,
@@ -71,12 +60,27 @@ fn judge_file(file: &Path, target: Target, out: &mut dyn Write, told: &mut Vec<u
     }
 }
 
+fn judge_file(file: &Path, obstacles: &mut Obstacles<'_>) -> Result<(), ConvertError> {
+    if commands_follow(file).map_err(|error| ConvertError::Io(file.to_owned(), error))? {
+        let text = format!(
+            "{}: commands follow the snapshot: `russet convert` applies such a file and names what \
+             the server cannot read",
+            file.display()
+        );
+        return Err(ConvertError::Told(text));
+    }
+    let mut judge = Judge::new(obstacles.target);
+    let mut to = TargetFile::begin(None, obstacles, false)?;
+    read_rdb(file, &mut to, &mut |code| judge.of(code))
+}
+
 /// Carries out `russet convert`; returns the exit status.
 pub fn convert(asked: &Conversion, specs: &[&'static [Spec]], out: &mut dyn Write) -> u8 {
-    match convert_any(asked, specs, out) {
+    let mut obstacles = Obstacles::new(asked.target, out);
+    match convert_any(asked, specs, &mut obstacles) {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(out, "Cannot convert: {error}");
+            obstacles.write(&format!("Cannot convert: {error}\n"));
             FAILED
         }
     }
@@ -91,15 +95,23 @@ enum Source {
 impl Source {
     fn of(from: &Path) -> Result<Source, ConvertError> {
         let io = |error| ConvertError::Io(from.to_owned(), error);
-        if fs::metadata(from).map_err(io)?.is_dir() {
+        let found = fs::metadata(from).map_err(io)?;
+        if found.is_dir() {
             return Source::set(from);
         }
+        if found.len() == 0 {
+            let text = format!("{} is empty", from.display());
+            return Err(ConvertError::Told(text));
+        }
         if is_snapshot(from).map_err(io)? {
-            return Ok(Source::Rdb);
+            return match commands_follow(from).map_err(io)? {
+                true => Source::single(from),
+                false => Ok(Source::Rdb),
+            };
         }
         match is_manifest(File::open(from).map_err(io)?).map_err(io)? {
             true => Source::set(from),
-            false => Ok(Source::single(from)),
+            false => Source::single(from),
         }
     }
 
@@ -109,79 +121,78 @@ impl Source {
     }
 
     /// An append only file without a manifest.
-    fn single(from: &Path) -> Source {
-        let name = from.file_name().unwrap_or_default();
-        let basename = name.to_string_lossy().into_owned();
+    fn single(from: &Path) -> Result<Source, ConvertError> {
+        let from = plain(from)?;
         let dir = from.parent().unwrap_or(Path::new("")).to_owned();
+        let basename = from.file_name().unwrap_or_default();
+        let basename = basename.to_string_lossy().into_owned();
         let manifest = Manifest::of_old_file(&basename);
-        Source::Log(Names { dir, basename }, manifest)
+        Ok(Source::Log(Names { dir, basename }, manifest))
+    }
+
+    /// Fails if the result would replace or move away what is to be converted.
+    fn check_apart(&self, asked: &Conversion) -> Result<(), ConvertError> {
+        let Ok(to) = asked.to.canonicalize() else {
+            // Nothing is there.
+            return Ok(());
+        };
+        let folder = match self {
+            Source::Rdb => None,
+            Source::Log(names, _) => Some(names.dir.as_path()),
+        };
+        let sources = std::iter::once(asked.from.as_path()).chain(folder);
+        let mut sources = sources.filter_map(|path| path.canonicalize().ok());
+        if sources.any(|source| source.starts_with(&to)) {
+            let to = asked.to.display();
+            let text = format!("{to} is or holds what is to be converted, which is only read");
+            return Err(ConvertError::Told(text));
+        }
+        Ok(())
     }
 }
 
 fn convert_any(
     asked: &Conversion,
     specs: &[&'static [Spec]],
-    out: &mut dyn Write,
+    obstacles: &mut Obstacles<'_>,
 ) -> Result<u8, ConvertError> {
-    let Conversion { from, to, .. } = asked;
-    let source = Source::of(from)?;
-    if let (Ok(from_file), Ok(to_file)) = (from.canonicalize(), to.canonicalize())
-        && (from_file == to_file || from_file.parent() == Some(&to_file))
-    {
-        let to = to.display();
-        let text = format!("{to} is what is to be converted, which is only read");
-        return Err(ConvertError::Told(text));
-    }
-    let (names, manifest) = match source {
-        Source::Log(names, manifest) => (names, manifest),
-        Source::Rdb => match convert_rdb(asked, out)? {
-            Some(code) => return Ok(code),
-            None => match Source::single(from) {
-                Source::Log(names, manifest) => (names, manifest),
-                Source::Rdb => unreachable!("a single append only file"),
-            },
-        },
+    let asked = &Conversion {
+        to: plain(&asked.to)?,
+        ..asked.clone()
     };
-    convert_log(asked, names, manifest, specs, out)
+    let source = Source::of(&asked.from)?;
+    source.check_apart(asked)?;
+    match source {
+        Source::Rdb => convert_rdb(asked, obstacles),
+        Source::Log(names, manifest) => convert_log(asked, names, manifest, specs, obstacles),
+    }
 }
 
-/// The summary of a conversion and its exit status; `bytes`: of the file that was written.
-fn tell_end(asked: &Conversion, found: &str, bytes: Option<u64>, out: &mut dyn Write) -> u8 {
+/// Writes the summary of a conversion; returns its exit status. `bytes`: of the file that was written.
+fn tell_end(asked: &Conversion, bytes: Option<u64>, obstacles: &mut Obstacles<'_>) -> u8 {
     let to = asked.to.display();
     let end = match bytes {
-        Some(bytes) if asked.skips => format!("Written without them: {to}, {bytes} bytes"),
-        Some(bytes) => format!("Written: {to}, {bytes} bytes"),
+        Some(bytes) if obstacles.are_none() => format!("Written: {to}, {bytes} bytes"),
+        Some(bytes) => format!("Written without them: {to}, {bytes} bytes"),
         None => "Nothing is written; --skip leaves them out".to_owned(),
     };
-    // If the output is closed, there is nowhere else to report it.
-    let _ = writeln!(out, "{found}{end}");
+    obstacles.write(&format!("{}{end}\n", obstacles.summary()));
     match bytes {
         Some(_) => 0,
         None => OBSTACLES,
     }
 }
 
-/// Converts an RDB file. `None`: commands follow it, so it is an append only file.
-fn convert_rdb(asked: &Conversion, out: &mut dyn Write) -> Result<Option<u8>, ConvertError> {
+fn convert_rdb(asked: &Conversion, obstacles: &mut Obstacles<'_>) -> Result<u8, ConvertError> {
     let output = Output {
         name: asked.to.clone(),
         replaces: asked.replaces,
     };
     let mut judge = Judge::new(asked.target);
-    let mut obstacles = Obstacles::new(asked.target, out);
-    let mut to = TargetFile::begin(Some(output), &mut obstacles, asked.skips)?;
-    let end = read_rdb(&asked.from, &mut to, &mut |code| judge.of(code))?;
-    if end == End::Commands {
-        return Ok(None);
-    }
+    let mut to = TargetFile::begin(Some(output), obstacles, asked.skips)?;
+    read_rdb(&asked.from, &mut to, &mut |code| judge.of(code))?;
     let bytes = to.finish()?;
-    let found = obstacles.summary();
-    let is_whole = obstacles.are_none();
-    let asked = Conversion {
-        skips: asked.skips && !is_whole,
-        ..asked.clone()
-    };
-    Ok(Some(tell_end(&asked, &found, bytes, out)))
+    Ok(tell_end(asked, bytes, obstacles))
 }
 
 /// Applies an append only file, and writes a set of a base alone.
@@ -190,21 +201,35 @@ fn convert_log(
     names: Names,
     manifest: Manifest,
     specs: &[&'static [Spec]],
-    out: &mut dyn Write,
+    obstacles: &mut Obstacles<'_>,
 ) -> Result<u8, ConvertError> {
-    let target = SetPlace::new(asked)?;
+    let place = SetPlace::new(asked)?;
+    for part in manifest.parts() {
+        let path = names.path(&part.name);
+        // One that cannot be read is reported when it is applied.
+        if is_snapshot(&path).unwrap_or(false) {
+            tell_left_out(&path, obstacles)?;
+        }
+    }
     let basename = names.basename.clone();
-    let mut engine = applied(asked, names, manifest, specs)?;
+    let (mut engine, cut_end) = applied(names, manifest, specs)?;
+    if let Some(CutEnd {
+        file,
+        offset,
+        bytes,
+    }) = cut_end
+    {
+        obstacles.cut_end(&file, offset, bytes);
+    }
     let mut judge = Judge::new(asked.target);
-    let mut obstacles = Obstacles::new(asked.target, out);
-    let bytes = target.make(|folder| {
+    let bytes = place.make(|folder| {
         let mut manifest = Manifest::default();
         let base = manifest.replace_base(&basename, BaseForm::Rdb, 0);
         let output = Output {
             name: folder.join(base),
             replaces: false,
         };
-        let mut to = TargetFile::begin(Some(output), &mut obstacles, asked.skips)?;
+        let mut to = TargetFile::begin(Some(output), obstacles, asked.skips)?;
         to.fact("aof-base", b"1");
         write_all(&mut engine, &mut to, &mut judge)
             .map_err(|error| ConvertError::Io(folder.to_owned(), error))?;
@@ -219,39 +244,31 @@ fn convert_log(
         saved.map_err(|error| ConvertError::Told(error.to_string()))?;
         Ok(Some(bytes))
     })?;
-    let found = obstacles.summary();
-    let is_whole = obstacles.are_none();
-    let asked = Conversion {
-        skips: asked.skips && !is_whole,
-        ..asked.clone()
-    };
-    if let Some(kept) = target.kept.filter(|_| bytes.is_some()) {
-        let _ = writeln!(out, "What was there is kept as {}", kept.display());
+    let status = tell_end(asked, bytes, obstacles);
+    if let Some(kept) = place.kept().filter(|_| bytes.is_some()) {
+        obstacles.write(&format!("What was there is kept as {}\n", kept.display()));
     }
-    Ok(tell_end(&asked, &found, bytes, out))
+    Ok(status)
 }
 
-/// An engine with the data of an append only file.
+/// An engine with the data of an append only file, and what of the last file was left out.
 fn applied(
-    asked: &Conversion,
     names: Names,
     manifest: Manifest,
     specs: &[&'static [Spec]],
-) -> Result<Engine, ConvertError> {
+) -> Result<(Engine, Option<CutEnd>), ConvertError> {
     let config = Config {
         databases: DATABASES,
         loglevel: crate::config::LogLevel::Warning,
-        rdb_unknown_modules: match asked.skips {
-            true => UnknownModules::Skip,
-            false => UnknownModules::Refuse,
-        },
+        // What is skipped has been named.
+        rdb_unknown_modules: UnknownModules::Skip,
         ..Config::default()
     };
     let table = command_table(specs, &config).map_err(|why| told(&why))?;
-    // Faults of the files are told by the loader's log.
+    // The loader logs the faults of the files.
     log::init(&config, false);
     let mut engine = Engine::new(config, table, Arc::new(Signals::default()));
-    let stopped = "the append only file cannot be applied; the lines above tell why";
+    let stopped = "the append only file cannot be applied; the lines above say why";
     let stopped = || ConvertError::Told(stopped.to_owned());
     let (mut loader, bytes) = AofLoader::of_foreign(names, manifest).map_err(|_| stopped())?;
     let Engine {
@@ -264,7 +281,7 @@ fn applied(
         == Progress::More
     {}
     match server.stats.unexpected_error_replies {
-        0 => Ok(engine),
+        0 => Ok((engine, loader.cut_end().cloned())),
         failed => {
             let text = format!("{failed} commands of the append only file have failed");
             Err(ConvertError::Told(text))
@@ -289,7 +306,7 @@ fn write_all(
         }
     }
     let keyspace = &mut engine.keyspace;
-    // Expired keys are data as others: whoever loads the file removes them.
+    // Expired keys are data as others: the server that loads the file removes them.
     keyspace.set_expiring(Expiring::Replay);
     let used: Vec<DbIndex> = keyspace.in_use().map(|(at, _)| at).collect();
     for at in used {
@@ -307,86 +324,16 @@ fn write_all(
     Ok(())
 }
 
-/// The folder of a new set. It is made under a temporary name, and renamed when it is whole.
-struct SetPlace {
-    to: PathBuf,
-    temporary: PathBuf,
-    /// The name that a folder which is replaced gets.
-    kept: Option<PathBuf>,
-}
-
-impl SetPlace {
-    /// Fails if something is there that must not be replaced.
-    fn new(asked: &Conversion) -> Result<SetPlace, ConvertError> {
-        let to = &asked.to;
-        let own = std::process::id();
-        let parent = to.parent().unwrap_or(Path::new(""));
-        let mut place = SetPlace {
-            to: to.clone(),
-            temporary: parent.join(format!("temp-convert-{own}.set")),
-            kept: None,
-        };
-        match fs::read_dir(to).map(Iterator::count) {
-            Ok(0) => {}
-            Ok(_) if asked.replaces => {
-                let mut name = to.as_os_str().to_owned();
-                name.push(format!(".before-{own}"));
-                place.kept = Some(name.into());
-            }
-            Ok(_) => {
-                let text = format!(
-                    "{} is not empty: --force puts the new set in its place, and keeps it under \
-                     another name",
-                    to.display()
-                );
-                return Err(ConvertError::Told(text));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(ConvertError::Io(to.clone(), error)),
-        }
-        Ok(place)
-    }
-
-    /// Makes the set; `None`: it was not made.
-    fn make(
-        &self,
-        fill: impl FnOnce(&Path) -> Result<Option<u64>, ConvertError>,
-    ) -> Result<Option<u64>, ConvertError> {
-        let io = |error| ConvertError::Io(self.temporary.clone(), error);
-        fs::create_dir(&self.temporary).map_err(io)?;
-        let made = fill(&self.temporary).and_then(|bytes| {
-            if bytes.is_some() {
-                self.give_name()
-                    .map_err(|error| ConvertError::Io(self.to.clone(), error))?;
-            }
-            Ok(bytes)
-        });
-        if !matches!(made, Ok(Some(_))) {
-            // It is our own, and holds only what was just written.
-            let _ = fs::remove_dir_all(&self.temporary);
-        }
-        made
-    }
-
-    fn give_name(&self) -> io::Result<()> {
-        if let Some(kept) = &self.kept {
-            fs::rename(&self.to, kept)?;
-        }
-        fs::rename(&self.temporary, &self.to)?;
-        sync_folder(&self.to)
-    }
-}
-
 /// Judges libraries of functions for a target: they are loaded in its dialect. What they do when they
 /// are called is not known, except that Redis has no `server` table.
 struct Judge {
-    target: Target,
+    target: Release,
     setup: Setup,
     libraries: Libraries,
 }
 
 impl Judge {
-    fn new(target: Target) -> Judge {
+    fn new(target: Release) -> Judge {
         let config = Config {
             dialect: target.dialect(),
             ..Config::default()
@@ -420,8 +367,8 @@ fn name_of(code: &[u8]) -> &[u8] {
         .unwrap_or(b"?")
 }
 
-/// Whether code uses Valkey's table of functions, `server`: the word with a field after it. In
-/// code that assigns a variable of that name it may be another one: that is taken to be so.
+/// Whether code uses Valkey's table of functions, `server`: the word with a field after it. Code that
+/// assigns a variable of that name is taken to mean its own table.
 fn uses_server_table(code: &[u8]) -> bool {
     const WORD: &[u8] = b"server";
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -466,12 +413,12 @@ mod tests {
         let valkey = library("server.register_function('f', function() return 1 end)");
         let unknown =
             library("redis.register_function{function_name='f', callback=f, flags={'new-flag'}}");
-        let mut judge = Judge::new(Target::Redis72);
+        let mut judge = Judge::new(Release::Redis72);
         assert_eq!(judge.of(&plain), None);
         let (name, why) = judge.of(&valkey).expect("an obstacle");
         assert!(name == b"lib" && why.contains("`server`"), "{why}");
         assert!(judge.of(&unknown).is_some());
-        assert_eq!(Judge::new(Target::Valkey81).of(&valkey), None);
+        assert_eq!(Judge::new(Release::Valkey81).of(&valkey), None);
         let (name, _) = judge.of(b"#!js name=other\nx").expect("an obstacle");
         assert_eq!(name, b"other");
     }

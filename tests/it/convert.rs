@@ -17,6 +17,10 @@ use crate::support::{Connection, Daemon, peers::Peer};
 
 const FUNCTIONS: &str = "FUNCTION LOAD";
 
+/// Codes of a file: metadata of the next key (Redis 8.10), slots that are being imported (Valkey 9).
+const KEY_META: u8 = 243;
+const SLOT_IMPORT: u8 = 243;
+
 /// Servers at hand, by the names of those whose files they read.
 const READERS: [(&str, Peer); 8] = [
     ("redis-7.0", Peer::Redis7),
@@ -408,9 +412,153 @@ fn append_only_files_become_sets_of_other_servers() {
         assert_eq!(fs::read_dir(place.path()).expect("a folder").count(), 2);
     }
     assert_eq!(files(&set), before, "it is only read");
-    let into_itself = convert(&["--to", "redis-7.2", "--force"], &set, &set);
-    assert_eq!(into_itself.code, Some(2), "{}", into_itself.out);
-    assert_eq!(files(&set), before);
+    // Neither the set nor a folder around it makes room for the result.
+    let manifest = set.join("appendonly.aof.manifest");
+    let slashed = PathBuf::from(format!("{}/", set.display()));
+    for from in [&set, &manifest, &ours.folder().to_owned()] {
+        for to in [&set, &slashed, &ours.folder().to_owned()] {
+            let refused = convert(&["--to", "redis-7.2", "--force"], from, to);
+            assert_eq!(refused.code, Some(2), "{}", refused.out);
+            assert!(refused.out.contains("only read"), "{}", refused.out);
+            assert_eq!(files(&set), before);
+        }
+    }
+}
+
+#[test]
+fn the_place_of_a_set_is_checked_before_the_work() {
+    let place = folder();
+    let at = place.path();
+    let from = at.join("source").join("old.aof");
+    fs::create_dir(at.join("source")).expect("made");
+    let bytes = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n";
+    fs::write(&from, bytes).expect("written");
+    let to_7 =
+        |words: &[&str], to: &Path| convert(&[&["--to", "redis-7.2"], words].concat(), &from, to);
+    // A slash after the name, and more than one folder that is kept.
+    let slashed = at.join("set/");
+    for n in 0..3 {
+        let ended = to_7(&["--force"], &slashed);
+        assert_eq!(ended.code, Some(0), "{}", ended.out);
+        assert!(at.join("set/old.aof.manifest").exists());
+        let kept = at.join(format!("set.before-{n}"));
+        assert_eq!(kept.exists(), n > 0);
+        assert_eq!(fs::read_dir(at).expect("a folder").count(), 2 + n);
+    }
+    fs::write(at.join("file"), "text").expect("written");
+    std::os::unix::fs::symlink(at.join("set"), at.join("link")).expect("made");
+    for (to, why) in [
+        ("file", "no folder"),
+        ("link", "no folder"),
+        ("missing/set", "No such file"),
+        ("file/set", "Not a directory"),
+        ("source", "only read"),
+        ("", "only read"),
+    ] {
+        let ended = to_7(&["--force"], &at.join(to));
+        assert_eq!(ended.code, Some(2), "{to}: {}", ended.out);
+        assert!(ended.out.contains(why), "{to}: {}", ended.out);
+    }
+    assert_eq!(fs::read(&from).expect("it is there"), bytes);
+    // An empty file is a mistake, not an empty set.
+    fs::write(&from, "").expect("written");
+    let ended = to_7(&[], &at.join("new"));
+    assert_eq!(ended.code, Some(2), "{}", ended.out);
+    assert!(!at.join("new").exists());
+}
+
+/// A string of a file.
+fn text(bytes: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(bytes.len()).expect("short");
+    [&[len], bytes].concat()
+}
+
+/// What no form of a file can hold is named, whether it is in an RDB file or in the base of a log.
+#[test]
+fn what_is_left_out_of_any_source_is_named() {
+    const ID: [u8; 9] = [0x81, 0xc1, 0xe9, 0x4a, 0, 0, 0, 0, 0];
+    let module_value = [&[7, 1, b'm'][..], &ID, &[5, 2, b'a', b'b', 0]].concat();
+    let settings = [&[0xf7][..], &ID, &[2, 1, 5, 2, b'a', b'b', 0]].concat();
+    let metadata = vec![KEY_META, 1, 1, 0, 0, 0, 5, 2, b'a', b'b', 0];
+    let import = [&[SLOT_IMPORT][..], &text(b"job"), &[1, 0, 5]].concat();
+    let empty = vec![2, 1, b'e', 0];
+    let whole = |header: &[u8], items: &[&[u8]]| {
+        let db = [0xfe, 0];
+        let key = [&[0, 1, b'k'][..], &text(b"value")].concat();
+        let end = [&[0xff][..], &[0; 8]].concat();
+        [header, &db, &items.concat(), &key, &end].concat()
+    };
+    let redis = |items: &[&[u8]]| whole(b"REDIS0014", items);
+    for (file, named, summary, is_obstacle) in [
+        (
+            redis(&[&module_value]),
+            "db 0 key 'm': a value of the module '",
+            "cannot read 1 of 2 keys: 1 times data of a module",
+            true,
+        ),
+        (
+            redis(&[&settings]),
+            "settings of the module '",
+            "cannot read 0 of 1 keys, 1 other items: 1 times data of a module",
+            true,
+        ),
+        (
+            redis(&[&metadata]),
+            "metadata of db 0 key 'k': data of a module",
+            "cannot read 0 of 1 keys, 1 other items: 1 times data of a module",
+            true,
+        ),
+        (
+            whole(b"VALKEY080", &[&import]),
+            "slots that were being imported: ",
+            "cannot read 0 of 1 keys, 1 other items: 1 times the state of an import",
+            true,
+        ),
+        (
+            redis(&[&empty]),
+            "Left out, as at a load: 1 keys that have no elements",
+            "can read all 1 keys",
+            false,
+        ),
+    ] {
+        let place = folder();
+        let from = place.path().join("from");
+        let to = place.path().join("to");
+        let log = [&file[..], b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n2\r\n"].concat();
+        for (bytes, is_log) in [(&file, false), (&log, true)] {
+            fs::write(&from, bytes).expect("written");
+            let checked = check_for("redis-7.2", &from);
+            let status = match is_log {
+                true => 2,
+                false => i32::from(is_obstacle),
+            };
+            assert_eq!(checked.code, Some(status), "{}", checked.out);
+            assert!(
+                !is_log || checked.out.contains("russet convert"),
+                "{}",
+                checked.out
+            );
+            let ended = convert(&["--to", "redis-7.2"], &from, &to);
+            assert_eq!(ended.code, Some(i32::from(is_obstacle)), "{}", ended.out);
+            assert!(ended.out.contains(named), "{}", ended.out);
+            assert!(ended.out.contains(summary), "{}", ended.out);
+            assert_eq!(to.exists(), !is_obstacle);
+            let ended = convert(&["--to", "redis-7.2", "--skip", "--force"], &from, &to);
+            assert_eq!(ended.code, Some(0), "{}", ended.out);
+            assert!(ended.out.contains(named), "{}", ended.out);
+            assert_eq!(to.is_dir(), is_log);
+            let made = match is_log {
+                true => to.join("from.1.base.rdb"),
+                false => to.clone(),
+            };
+            let server = with_file(&russet(), &made, &[]);
+            assert_eq!(server.connect().ask("DBSIZE"), ":1\r\n");
+            match is_log {
+                true => fs::remove_dir_all(&to).expect("removed"),
+                false => fs::remove_file(&to).expect("removed"),
+            }
+        }
+    }
 }
 
 #[test]
@@ -423,14 +571,16 @@ fn a_single_file_and_a_torn_end_are_converted_as_they_are() {
     let set = |key: &str| format!("*3\r\n$3\r\nSET\r\n$1\r\n{key}\r\n$1\r\n2\r\n").into_bytes();
     let place = folder();
     let (from, to) = (place.path().join("old.aof"), place.path().join("set"));
-    for (bytes, size) in [
-        (set("a"), 1),
-        ([&snapshot[..], &set("b")].concat(), 2),
-        ([&set("a")[..], &set("b"), &set("c")[..9]].concat(), 2),
+    let torn = "old.aof: left out, 9 bytes from offset 54 on: its end is no whole command";
+    for (bytes, size, told) in [
+        (set("a"), 1, "Written: "),
+        ([&snapshot[..], &set("b")].concat(), 2, "Written: "),
+        ([&set("a")[..], &set("b"), &set("c")[..9]].concat(), 2, torn),
     ] {
         fs::write(&from, &bytes).expect("written");
         let ended = convert(&["--to", "redis-7.2"], &from, &to);
         assert_eq!(ended.code, Some(0), "{}", ended.out);
+        assert!(ended.out.contains(told), "{}", ended.out);
         assert_eq!(fs::read(&from).expect("it is there"), bytes, "only read");
         let manifest = to.join("old.aof.manifest");
         let text = fs::read_to_string(&manifest).expect("it is there");

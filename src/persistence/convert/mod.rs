@@ -10,6 +10,8 @@
 //! (`server::convert`).
 //!
 //! Memory: that of the largest value, and what its bytes in the file take from one write to the next.
+//! So a key that an RDB file holds twice, which no server writes, is not noticed: it is written twice,
+//! and the target refuses the file as it would have refused the first one.
 
 mod obstacles;
 mod output;
@@ -20,13 +22,13 @@ use std::path::PathBuf;
 
 pub use obstacles::Obstacles;
 pub use output::{Output, TargetFile};
-pub use rdb::{End, read_rdb};
+pub use rdb::{commands_follow, read_rdb, tell_left_out};
 
 use super::rdb::{
     RdbError, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, VERSION_VALKEY,
 };
 use crate::base::text::system_text;
-use crate::config::Target;
+use crate::config::Release;
 
 /// Why nothing was made.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +42,12 @@ pub enum ConvertError {
 }
 
 /// The version of RDB files that a target reads and that holds the most.
-fn version_of(target: Target) -> u32 {
+fn version_of(target: Release) -> u32 {
     match target {
-        Target::Redis70 => VERSION_MIGRATE,
-        Target::Redis72 | Target::Valkey81 => VERSION_USUAL,
-        Target::Redis80 => VERSION_FIELD_TTLS,
-        Target::Redis810 => VERSION_NEWEST,
-        Target::Valkey91 => VERSION_VALKEY,
+        Release::Redis70 => VERSION_MIGRATE,
+        Release::Redis72 | Release::Valkey81 => VERSION_USUAL,
+        Release::Redis80 => VERSION_FIELD_TTLS,
+        Release::Redis810 => VERSION_NEWEST,
+        Release::Valkey91 => VERSION_VALKEY,
     }
 }

@@ -1,50 +1,66 @@
-//! What stands in the way of a file for a target: each key is told at once, reasons are counted. So
-//! memory does not grow with the number of keys.
+//! What stands in the way of a file for a target: each obstacle is written out as it is found, and
+//! only the reasons are counted. So memory does not grow with the number of keys.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
+use super::super::rdb::ModuleData;
 use crate::base::text::Printable;
-use crate::config::Target;
+use crate::config::Release;
 use crate::keyspace::DbIndex;
 
-/// Databases that a server has unless it is told otherwise.
+/// Databases that a server has unless its configuration says otherwise.
 const DATABASES_USUAL: u32 = 16;
+
+/// The reason for all data of modules, of which a file may name any number.
+const MODULE_DATA: &str = "data of a module";
 
 /// See the module.
 pub struct Obstacles<'a> {
-    pub target: Target,
-    told: &'a mut dyn Write,
+    pub target: Release,
+    out: &'a mut dyn Write,
     /// How often each reason was met.
-    reasons: BTreeMap<String, u64>,
+    reasons: BTreeMap<&'static str, u64>,
     keys: u64,
     libraries: u64,
-    settings: u64,
+    /// What is neither a key nor a library.
+    others: u64,
     /// The highest database with a key that the target can read.
     last_db: u32,
     keys_read: u64,
+    /// Keys without elements, which no server loads.
+    empty_keys: u64,
+    /// What is not converted, but is no obstacle: lines of the summary.
+    notes: String,
 }
 
 impl<'a> Obstacles<'a> {
-    /// `told`: receives a line for each obstacle.
-    pub fn new(target: Target, told: &'a mut dyn Write) -> Obstacles<'a> {
+    /// `out`: receives a line for each obstacle.
+    pub fn new(target: Release, out: &'a mut dyn Write) -> Obstacles<'a> {
         Obstacles {
             target,
-            told,
+            out,
             reasons: BTreeMap::new(),
             keys: 0,
             libraries: 0,
-            settings: 0,
+            others: 0,
             last_db: 0,
             keys_read: 0,
+            empty_keys: 0,
+            notes: String::new(),
         }
     }
 
-    fn note(&mut self, what: &dyn fmt::Display, why: &str) {
-        // If the output is closed, the counts are still right.
-        let _ = writeln!(self.told, "{what}: {why}");
-        *self.reasons.entry(why.to_owned()).or_default() += 1;
+    /// Writes to where the obstacles are named.
+    pub fn write(&mut self, text: &str) {
+        // If the output is closed, there is nowhere else to report it; the counts are still right.
+        let _ = self.out.write_all(text.as_bytes());
+    }
+
+    fn note(&mut self, what: fmt::Arguments<'_>, why: &str, reason: &'static str) {
+        self.write(&format!("{what}: {why}\n"));
+        *self.reasons.entry(reason).or_default() += 1;
     }
 
     /// A key that the target can read.
@@ -54,33 +70,74 @@ impl<'a> Obstacles<'a> {
     }
 
     /// A key that has what the target cannot read.
-    pub fn key(&mut self, db: DbIndex, key: &[u8], why: &str) {
+    pub fn key(&mut self, db: DbIndex, key: &[u8], why: &'static str) {
         self.keys_read += 1;
         self.keys += 1;
-        self.note(&format_args!("db {} key '{}'", db.0, Printable(key)), why);
+        self.note(format_args!("{}", Named(db, key)), why, why);
+    }
+
+    /// Data of a module, which has no form that another server reads.
+    pub fn module(&mut self, module: &str, of: ModuleData<'_>) {
+        let module = Printable(module.as_bytes());
+        match of {
+            ModuleData::Key(db, key) => {
+                self.keys_read += 1;
+                self.keys += 1;
+                let why = format!("a value of the module '{module}'");
+                self.note(format_args!("{}", Named(db, key)), &why, MODULE_DATA);
+            }
+            ModuleData::Settings => {
+                self.others += 1;
+                let what = format_args!("settings of the module '{module}'");
+                self.note(what, MODULE_DATA, MODULE_DATA);
+            }
+        }
+    }
+
+    /// What modules have noted about a key, which itself is another matter.
+    pub fn metadata(&mut self, db: DbIndex, key: &[u8]) {
+        self.others += 1;
+        let what = format_args!("metadata of {}", Named(db, key));
+        self.note(what, MODULE_DATA, MODULE_DATA);
+    }
+
+    /// Slots were being imported where the file was made: its keys of them may not be all.
+    pub fn slot_import(&mut self) {
+        const REASON: &str = "the state of an import";
+        self.others += 1;
+        self.note(
+            format_args!("slots that were being imported"),
+            REASON,
+            REASON,
+        );
     }
 
     /// A library of functions that the target cannot load.
     pub fn library(&mut self, name: &[u8], why: &str) {
         self.libraries += 1;
         // Each error has its own text: one reason for all.
-        let _ = writeln!(self.told, "library '{}': {why}", Printable(name));
-        let reason = "a library of functions that does not load".to_owned();
-        *self.reasons.entry(reason).or_default() += 1;
+        const REASON: &str = "a library of functions that does not load";
+        self.note(format_args!("library '{}'", Printable(name)), why, REASON);
     }
 
-    /// What a module keeps beside the keys.
-    pub fn settings(&mut self, module: &str) {
-        self.settings += 1;
-        let what = format_args!("settings of the module '{}'", Printable(module.as_bytes()));
-        self.note(&what, "data of a module");
+    /// A key without elements.
+    pub fn empty_key(&mut self) {
+        self.empty_keys += 1;
+    }
+
+    /// The end of an append only file that is no whole command or transaction, as after a crash.
+    pub fn cut_end(&mut self, file: &str, offset: u64, bytes: u64) {
+        self.notes += &format!(
+            "{file}: left out, {bytes} bytes from offset {offset} on: its end is no whole command or \
+             transaction\n"
+        );
     }
 
     pub fn are_none(&self) -> bool {
-        self.keys + self.libraries + self.settings == 0
+        self.keys + self.libraries + self.others == 0
     }
 
-    /// The counts, and what the target must be set to: lines of text.
+    /// The counts, what else is not converted, and what the target must be set to: lines of text.
     pub fn summary(&self) -> String {
         let target = self.target.name();
         let mut text = match self.are_none() {
@@ -91,7 +148,7 @@ impl<'a> Obstacles<'a> {
                     reasons.map(|(why, n)| format!("{n} times {why}")).collect();
                 let (keys, all) = (self.keys, self.keys_read);
                 let mut rest = String::new();
-                for (n, what) in [(self.libraries, "libraries"), (self.settings, "settings")] {
+                for (n, what) in [(self.libraries, "libraries"), (self.others, "other items")] {
                     if n > 0 {
                         rest += &format!(", {n} {what}");
                     }
@@ -100,6 +157,11 @@ impl<'a> Obstacles<'a> {
                 format!("{target} cannot read {keys} of {all} keys{rest}: {reasons}\n")
             }
         };
+        if self.empty_keys > 0 {
+            let n = self.empty_keys;
+            text += &format!("Left out, as at a load: {n} keys that have no elements\n");
+        }
+        text += &self.notes;
         if self.last_db >= DATABASES_USUAL {
             let needed = u64::from(self.last_db) + 1;
             text += &format!("{target} must be started with `databases {needed}` or more\n");
@@ -108,14 +170,23 @@ impl<'a> Obstacles<'a> {
     }
 }
 
+/// A key as messages name it.
+struct Named<'a>(DbIndex, &'a [u8]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "db {} key '{}'", self.0.0, Printable(self.1))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_obstacle_is_told_and_counted() {
+    fn every_obstacle_is_named_and_counted() {
         let mut told = Vec::new();
-        let mut found = Obstacles::new(Target::Redis72, &mut told);
+        let mut found = Obstacles::new(Release::Redis72, &mut told);
         found.fine(DbIndex(0));
         assert!(found.are_none());
         assert_eq!(found.summary(), "redis-7.2 can read all 1 keys\n");
@@ -123,18 +194,27 @@ mod tests {
         found.key(DbIndex(3), b"a\n", "fields that expire");
         found.key(DbIndex(3), b"b", "fields that expire");
         found.library(b"lib", "no such function");
-        found.settings("search");
+        found.module("search", ModuleData::Settings);
+        found.module("json", ModuleData::Key(DbIndex(1), b"doc"));
+        found.metadata(DbIndex(1), b"doc");
+        found.slot_import();
+        found.empty_key();
+        found.cut_end("a.aof", 54, 9);
         let summary = found.summary();
         assert_eq!(
             summary,
-            "redis-7.2 cannot read 2 of 4 keys, 1 libraries, 1 settings: \
-             1 times a library of functions that does not load, 1 times data of a module, \
-             2 times fields that expire\n\
+            "redis-7.2 cannot read 3 of 5 keys, 1 libraries, 3 other items: \
+             1 times a library of functions that does not load, 3 times data of a module, \
+             2 times fields that expire, 1 times the state of an import\n\
+             Left out, as at a load: 1 keys that have no elements\n\
+             a.aof: left out, 9 bytes from offset 54 on: its end is no whole command or transaction\n\
              redis-7.2 must be started with `databases 21` or more\n"
         );
         let told = String::from_utf8(told).expect("ASCII");
         let lines: Vec<&str> = told.lines().collect();
-        assert_eq!(lines.len(), 4, "{told}");
+        assert_eq!(lines.len(), 7, "{told}");
+        assert_eq!(lines[4], "db 1 key 'doc': a value of the module 'json'");
+        assert_eq!(lines[5], "metadata of db 1 key 'doc': data of a module");
         assert_eq!(lines[1], "db 3 key 'b': fields that expire");
         assert!(!lines[0].contains('\n') && lines[2].starts_with("library 'lib': no such"));
     }

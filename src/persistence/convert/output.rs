@@ -96,9 +96,10 @@ impl<'a, 't> TargetFile<'a, 't> {
         })
     }
 
-    /// A fact about the file.
+    /// A fact about the file. If it cannot be written, nothing after it can, which reports the error.
     pub fn fact(&mut self, name: &str, value: &[u8]) {
         self.writer.aux(name, value);
+        let _ = self.pass_on(CHUNK_BYTES);
     }
 
     /// A library of functions that the target can load.

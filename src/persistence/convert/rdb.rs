@@ -1,12 +1,12 @@
 //! Reading an RDB file key by key and writing each for a target.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::super::rdb::{self, Fault, KeyFacts, Loader, ModuleData, ReadOptions, Reader, Use};
-use super::ConvertError;
 use super::output::TargetFile;
+use super::{ConvertError, Obstacles};
 use crate::keyspace::{Cause, DbIndex, Expiring, KeyUse, Keyspace, OwnedValue};
 use crate::types::Limits;
 
@@ -17,21 +17,50 @@ const FACTS_KEPT: [&str; 3] = ["ctime", "used-mem", "aof-base"];
 /// Judges a library of functions: its name, and why the target cannot load it.
 pub type JudgeLibrary<'a> = dyn FnMut(&[u8]) -> Option<(Vec<u8>, String)> + 'a;
 
-/// The end of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It is an RDB file.
-    Whole,
-    /// Commands follow: it is an append only file that begins with a snapshot.
-    Commands,
+/// Whether commands follow a snapshot: it is then the beginning of an append only file. A snapshot with
+/// a fault has no end; [`read_rdb`] reports the fault. O(bytes), without making the values.
+pub fn commands_follow(from: &Path) -> io::Result<bool> {
+    let (mut input, progress) = rdb::open(from)?;
+    let Ok(end) = rdb::verify(&mut input) else {
+        return Ok(false);
+    };
+    let mut file = fs::File::open(from)?;
+    file.seek(SeekFrom::Start(progress.end(end)))?;
+    let mut next = Vec::new();
+    file.take(1).read_to_end(&mut next)?;
+    Ok(matches!(next[..], [b'*' | b'#']))
 }
 
-/// Reads a file and gives its content to `to`. Faults of the file end it.
+/// Reads a file and gives its content to `to`. Faults of the file end it, and so does anything that
+/// follows the snapshot.
 pub fn read_rdb(
     from: &Path,
     to: &mut TargetFile<'_, '_>,
     judge: &mut JudgeLibrary<'_>,
-) -> Result<End, ConvertError> {
+) -> Result<(), ConvertError> {
+    let mut keyspace = Keyspace::new(1);
+    // Expired keys are data as others: the server that loads the file removes them.
+    keyspace.set_expiring(Expiring::Replay);
+    let mut passed = Passed {
+        keyspace,
+        to,
+        judge,
+    };
+    let more = read_with(from, &mut passed)?;
+    if more > 0 {
+        let text = format!("{}: {more} bytes follow the snapshot", from.display());
+        return Err(ConvertError::Told(text));
+    }
+    Ok(())
+}
+
+/// Names what a load of this snapshot leaves out, whatever the target is.
+pub fn tell_left_out(from: &Path, obstacles: &mut Obstacles<'_>) -> Result<(), ConvertError> {
+    read_with(from, &mut LeftOut(obstacles)).map(|_| ())
+}
+
+/// Reads a snapshot; returns the number of bytes that follow it.
+fn read_with(from: &Path, loader: &mut dyn Loader) -> Result<u64, ConvertError> {
     let io = |error| ConvertError::Io(from.to_owned(), error);
     let damaged = |error| ConvertError::Damaged(from.to_owned(), error);
     let (input, progress) = rdb::open(from).map_err(io)?;
@@ -41,37 +70,55 @@ pub fn read_rdb(
         skips_modules: true,
         takes_later: false,
     };
-    let mut keyspace = Keyspace::new(1);
-    // Expired keys are data as others: whoever loads the file removes them.
-    keyspace.set_expiring(Expiring::Replay);
-    let mut passed = Passed {
-        keyspace,
-        to,
-        judge,
-    };
-    let reader = Reader::begin(input, options, &mut passed).map_err(damaged)?;
-    let end = reader.run(&mut passed).map_err(damaged)?;
-    let end = progress.end(end.bytes);
-    if end >= progress.bytes() {
-        return Ok(End::Whole);
-    }
-    match byte_at(from, end).map_err(io)? {
-        Some(b'*' | b'#') => Ok(End::Commands),
-        _ => {
-            let more = progress.bytes() - end;
-            let text = format!("{}: {more} bytes follow its end", from.display());
-            Err(ConvertError::Told(text))
-        }
+    let reader = Reader::begin(input, options, loader).map_err(damaged)?;
+    let end = reader.run(loader).map_err(damaged)?;
+    Ok(progress.bytes().saturating_sub(progress.end(end.bytes)))
+}
+
+/// A database of a file, up to Redis's limit.
+fn database(db: u64) -> Result<DbIndex, Fault> {
+    match u32::try_from(db) {
+        Ok(db) if i32::try_from(db).is_ok() => Ok(DbIndex(db)),
+        _ => Err(Fault::Database(db)),
     }
 }
 
-fn byte_at(path: &Path, offset: u64) -> std::io::Result<Option<u8>> {
-    use std::io::{Seek, SeekFrom};
-    let mut file = fs::File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut byte = Vec::new();
-    file.take(1).read_to_end(&mut byte)?;
-    Ok(byte.first().copied())
+/// Names what of a file has no value to pass on.
+struct LeftOut<'a, 't>(&'a mut Obstacles<'t>);
+
+impl Loader for LeftOut<'_, '_> {
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
+        database(db)
+    }
+
+    fn key(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        _value: OwnedValue<'_>,
+        facts: KeyFacts,
+    ) -> Result<(), Fault> {
+        if facts.had_metadata {
+            self.0.metadata(db, key);
+        }
+        Ok(())
+    }
+
+    fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {
+        self.0.empty_key();
+    }
+
+    fn module_skipped(&mut self, module: &str, of: ModuleData<'_>) {
+        self.0.module(module, of);
+    }
+
+    fn slot_import_skipped(&mut self) {
+        self.0.slot_import();
+    }
 }
 
 /// Passes keys on. A value goes through a keyspace that has no other.
@@ -93,11 +140,7 @@ impl Loader for Passed<'_, '_, '_, '_> {
     }
 
     fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
-        // Redis's limit.
-        match u32::try_from(db) {
-            Ok(db) if i32::try_from(db).is_ok() => Ok(DbIndex(db)),
-            _ => Err(Fault::Database(db)),
-        }
+        database(db)
     }
 
     fn key(
@@ -113,6 +156,9 @@ impl Loader for Passed<'_, '_, '_, '_> {
             Some(KeyUse::IdleSeconds(seconds)) => Use::IdleSeconds(seconds),
             Some(KeyUse::Frequency(count)) => Use::Frequency(count),
         };
+        if facts.had_metadata {
+            self.to.obstacles.metadata(db, key);
+        }
         self.keyspace.load(ONE, key, value, facts.expiry, None);
         let mut alone = self.keyspace.db(ONE);
         let view = alone.view_even_expired(key).expect("it was loaded");
@@ -121,14 +167,16 @@ impl Loader for Passed<'_, '_, '_, '_> {
         written.map_err(Fault::Io)
     }
 
+    fn empty_key(&mut self, _db: DbIndex, _key: &[u8]) {
+        self.to.obstacles.empty_key();
+    }
+
     fn module_skipped(&mut self, module: &str, of: ModuleData<'_>) {
-        match of {
-            ModuleData::Key(db, key) => {
-                let why = format!("a value of the module '{module}'");
-                self.to.obstacles.key(db, key, &why);
-            }
-            ModuleData::Settings => self.to.obstacles.settings(module),
-        }
+        self.to.obstacles.module(module, of);
+    }
+
+    fn slot_import_skipped(&mut self) {
+        self.to.obstacles.slot_import();
     }
 
     fn function(&mut self, code: &[u8]) -> Result<(), Fault> {

@@ -69,8 +69,8 @@ pub fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
     Ok(name)
 }
 
-/// Passes over a key's metadata, if all of it may be ignored.
-pub fn skip_metadata(input: &mut Input<'_>) -> Result<(), Fault> {
+/// Passes over a key's metadata, if all of it may be ignored; returns the number of its classes.
+pub fn skip_metadata(input: &mut Input<'_>) -> Result<usize, Fault> {
     let classes = input.count(5)?;
     if classes > CLASSES_MAX {
         return Err(Fault::damaged("a key has too many classes of metadata"));
@@ -83,7 +83,7 @@ pub fn skip_metadata(input: &mut Input<'_>) -> Result<(), Fault> {
         }
         skip_fields(input)?;
     }
-    Ok(())
+    Ok(classes)
 }
 
 /// Passes over a value after its id, or other data.

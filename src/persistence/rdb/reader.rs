@@ -23,6 +23,8 @@ pub struct KeyFacts {
     /// Unix milliseconds.
     pub expiry: Option<i64>,
     pub last_use: Option<KeyUse>,
+    /// Metadata of modules, all of which may be ignored, was passed over.
+    pub had_metadata: bool,
 }
 
 /// Receives the content of a file.
@@ -53,6 +55,9 @@ pub trait Loader {
 
     /// Data of a module has been passed over ([`ReadOptions::skips_modules`]).
     fn module_skipped(&mut self, _module: &str, _of: ModuleData<'_>) {}
+
+    /// The state of an import of slots was passed over.
+    fn slot_import_skipped(&mut self) {}
 
     /// A function library.
     fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
@@ -388,13 +393,14 @@ impl<'a> Reader<'a> {
                     input.length()?;
                     input.length()?;
                 }
+                loader.slot_import_skipped();
             }
             opcode::HASH_TEMPLATE if self.rules.dialect == Dialect::Redis => {
                 self.doing = Doing::Aux;
                 self.rules.templates.read(input)?;
             }
             opcode::KEY_META if self.rules.dialect == Dialect::Redis => {
-                module::skip_metadata(input)?;
+                self.facts.had_metadata |= module::skip_metadata(input)? > 0;
             }
             opcode::FUNCTION2 => {
                 self.doing = Doing::Functions;

@@ -34,10 +34,20 @@ struct Current {
     is_last: bool,
 }
 
+/// The end of a file that is no whole command or transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::server) struct CutEnd {
+    pub file: String,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
 /// See the module.
 pub struct AofLoader {
     /// The files are not the server's own.
     is_foreign: bool,
+    /// What was left out at the end of the last file.
+    cut_end: Option<CutEnd>,
     names: Names,
     manifest: Manifest,
     parts: VecDeque<Part>,
@@ -114,6 +124,7 @@ impl AofLoader {
         })?;
         let loader = AofLoader {
             is_foreign: false,
+            cut_end: None,
             parts: manifest.parts().cloned().collect(),
             names,
             manifest,
@@ -129,6 +140,11 @@ impl AofLoader {
             began: Instant::now(),
         };
         Ok((loader, total))
+    }
+
+    /// What was left out at the end of the last file, if anything.
+    pub(in crate::server) fn cut_end(&self) -> Option<&CutEnd> {
+        self.cut_end.as_ref()
     }
 
     fn replay(
@@ -351,7 +367,12 @@ impl AofLoader {
 
     /// The file is truncated: cuts off what follows its last whole command or transaction, or refuses
     /// to start.
-    fn cut_torn(&self, current: &Current, sound: u64, server: &Server) -> Result<(), LoadFailed> {
+    fn cut_torn(
+        &mut self,
+        current: &Current,
+        sound: u64,
+        server: &Server,
+    ) -> Result<(), LoadFailed> {
         let name = &current.part.name;
         if self.client.flags.contains(ClientFlags::MULTI) {
             tracing::warn!("Revert incomplete MULTI/EXEC transaction from AOF file {name}");
@@ -376,8 +397,18 @@ impl AofLoader {
 
     /// Cuts a file off at the end of its last whole command or transaction. Files that are not the
     /// server's own stay as they are.
-    fn cut_off(&self, current: &Current, sound: u64, server: &Server) -> Result<(), LoadFailed> {
+    fn cut_off(
+        &mut self,
+        current: &Current,
+        sound: u64,
+        server: &Server,
+    ) -> Result<(), LoadFailed> {
         let name = &current.part.name;
+        self.cut_end = Some(CutEnd {
+            file: name.clone(),
+            offset: sound,
+            bytes: current.reader.size().saturating_sub(sound),
+        });
         if self.is_foreign {
             tracing::warn!("What follows offset {sound} of the AOF {name} is left out");
             return Ok(());

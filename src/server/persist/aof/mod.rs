@@ -7,7 +7,7 @@
 pub mod loader;
 pub mod rewrite;
 
-pub(in crate::server) use loader::AofLoader;
+pub(in crate::server) use loader::{AofLoader, CutEnd};
 
 use crate::keyspace::{Audience, Keyspace};
 use crate::persistence::aof::{Manifest, Names, Owner};

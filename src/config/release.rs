@@ -9,7 +9,7 @@ use super::dialect::Dialect;
 
 /// A server, by the first release with its form of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum Release {
     Redis70,
     Redis72,
     Redis80,
@@ -18,31 +18,32 @@ pub enum Target {
     Valkey91,
 }
 
-impl Target {
+impl Release {
     /// All names, oldest first.
-    pub const ALL: [(&'static str, Target); 6] = [
-        ("redis-7.0", Target::Redis70),
-        ("redis-7.2", Target::Redis72),
-        ("redis-8.0", Target::Redis80),
-        ("redis-8.10", Target::Redis810),
-        ("valkey-8.1", Target::Valkey81),
-        ("valkey-9.1", Target::Valkey91),
+    pub const ALL: [(&'static str, Release); 6] = [
+        ("redis-7.0", Release::Redis70),
+        ("redis-7.2", Release::Redis72),
+        ("redis-8.0", Release::Redis80),
+        ("redis-8.10", Release::Redis810),
+        ("valkey-8.1", Release::Valkey81),
+        ("valkey-9.1", Release::Valkey91),
     ];
 
-    pub fn parse(name: &str) -> Option<Target> {
-        let mut all = Target::ALL.iter();
-        all.find(|(its, _)| *its == name).map(|(_, target)| *target)
+    pub fn parse(name: &str) -> Option<Release> {
+        let mut all = Release::ALL.iter();
+        all.find(|(its, _)| *its == name)
+            .map(|(_, release)| *release)
     }
 
     pub fn name(self) -> &'static str {
-        let mut all = Target::ALL.iter();
-        all.find(|(_, target)| *target == self)
+        let mut all = Release::ALL.iter();
+        all.find(|(_, release)| *release == self)
             .map_or("", |(name, _)| name)
     }
 
     pub fn dialect(self) -> Dialect {
         match self {
-            Target::Valkey81 | Target::Valkey91 => Dialect::Valkey,
+            Release::Valkey81 | Release::Valkey91 => Dialect::Valkey,
             _ => Dialect::Redis,
         }
     }
@@ -51,7 +52,7 @@ impl Target {
 /// What `russet convert` is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion {
-    pub target: Target,
+    pub target: Release,
     /// An RDB file; or a folder with a manifest, a manifest, or a single append only file.
     pub from: PathBuf,
     /// A file, or the folder of a set.
@@ -68,12 +69,12 @@ mod tests {
 
     #[test]
     fn each_name_is_one_target() {
-        for (name, target) in Target::ALL {
-            assert_eq!(Target::parse(name), Some(target));
-            assert_eq!(target.name(), name);
+        for (name, release) in Release::ALL {
+            assert_eq!(Release::parse(name), Some(release));
+            assert_eq!(release.name(), name);
             let is_valkey = name.starts_with("valkey-");
-            assert_eq!(target.dialect() == Dialect::Valkey, is_valkey);
+            assert_eq!(release.dialect() == Dialect::Valkey, is_valkey);
         }
-        assert_eq!(Target::parse("redis"), None);
+        assert_eq!(Release::parse("redis"), None);
     }
 }
