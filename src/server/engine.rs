@@ -200,8 +200,8 @@ impl Engine {
         server.limit_readers(None);
         self.tend_snapshots();
         let server = &mut self.server;
-        let hours = server.config.aof_scrub_hours;
-        server.persist.aof.tend_scrubs(hours, &server.now);
+        let persist = &mut server.persist;
+        persist.aof.tend_scrubs(&server.config, &server.now);
         server.memory.clients.recount(&mut server.clients);
         server
             .connections

@@ -516,6 +516,12 @@ fn damage_is_found_while_the_server_runs() {
         assert_eq!(scrub(&server), "1");
         let first = server.info("aof_first_damage").expect("it is told");
         assert!(first.starts_with("appendonly.aof.manifest"), "{first}");
+        // A rewrite writes it anew, with the rest.
+        rewrite(&server);
+        wait_until("the damage to be forgotten", || {
+            server.info("aof_damaged_files").as_deref() == Some("0")
+        });
+        assert_eq!(scrub(&server), "0");
     }
     let without = Daemon::start(&[]);
     let refused = without.connect().ask("DEBUG AOF-SCRUB");
@@ -556,5 +562,40 @@ fn files_that_are_written_and_rewritten_are_not_reported() {
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+    assert!(!server.log().contains("is damaged"), "{}", server.log());
+}
+
+/// The folder gets another name while its files are read: the rest is found there, and none is missed.
+#[test]
+fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
+    let server = Daemon::start(&[
+        "--appendonly",
+        "yes",
+        "--rdbcompression",
+        "no",
+        "--enable-protected-configs",
+        "yes",
+    ]);
+    let mut c = server.connect();
+    let [one, two] = ["one", "two"].map(|name| server.folder().join(name));
+    fs::create_dir(&one).expect("made");
+    let set_dir = format!("CONFIG SET dir {}", one.display());
+    assert_eq!(c.ask(&set_dir), "+OK\r\n");
+    // Two seconds of reading, of a set that the rewrite makes there.
+    assert_eq!(c.ask("DEBUG POPULATE 70 key 1000000"), "+OK\r\n");
+    rewrite(&server);
+    c.ask("SET more data");
+    assert_eq!(c.ask("DEBUG AOF-SCRUB"), "+OK\r\n");
+    wait_until("the pass to begin", || {
+        server.info("aof_scrub_in_progress").as_deref() == Some("1")
+    });
+    // The working folder of the server, so that the settings lead to the new name.
+    fs::rename(&one, &two).expect("renamed");
+    wait_until("the files to be read", || {
+        server.info("aof_scrubs").as_deref() == Some("1")
+    });
+    assert_eq!(server.info("aof_damaged_files").as_deref(), Some("0"));
+    // Once more, by the name that it has now.
+    assert_eq!(scrub(&server), "0");
     assert!(!server.log().contains("is damaged"), "{}", server.log());
 }

@@ -62,8 +62,8 @@ pub enum Next {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Reader {
-    file: File,
+pub struct Reader<R = File> {
+    file: R,
     size: u64,
     /// Nothing is read beyond this offset.
     end: u64,
@@ -129,7 +129,14 @@ impl Reader {
     pub fn open(path: &Path) -> io::Result<Reader> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
-        Ok(Reader {
+        Ok(Reader::of(file, size))
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// A file of so many bytes, at its beginning.
+    pub fn of(file: R, size: u64) -> Reader<R> {
+        Reader {
             file,
             size,
             end: u64::MAX,
@@ -145,7 +152,7 @@ impl Reader {
             stop_after_s: None,
             stream: StreamPlace::default(),
             sound_stream: 0,
-        })
+        }
     }
 
     /// Continues where another reader has stopped, at `offset`.
@@ -249,8 +256,14 @@ impl Reader {
         let have = self.buf.len();
         let want = CHUNK.max(have);
         let most = self.readable(self.at + have as u64, want);
-        let read = (&self.file).take(most).read_to_end(&mut self.buf)?;
+        let read = (&mut self.file).take(most).read_to_end(&mut self.buf)?;
         Ok(read > 0)
+    }
+
+    /// Bytes of memory that the buffer takes.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.buf.capacity()
     }
 
     /// Bytes of the file not read yet.
@@ -385,7 +398,7 @@ impl Reader {
         let (mut buf, mut at) = (Vec::new(), offset);
         loop {
             let most = self.readable(at + buf.len() as u64, CHUNK);
-            let read = (&self.file).take(most).read_to_end(&mut buf)?;
+            let read = (&mut self.file).take(most).read_to_end(&mut buf)?;
             if holds_checksum(&buf, at) {
                 return Ok(true);
             }

@@ -1,12 +1,13 @@
 //! Reading the files of a running server, so that damage is found before a restart needs them.
 //!
-//! The set is read as a load reads it, but nothing is made of it: the base by its structure and its
-//! checksum, incremental files command by command with the checksums among them. Of the file being
-//! written only the bytes that were whole when the pass began are read. Each file is read up to its
-//! first fault, the others after it as well.
+//! The set is read as a load reads it, but nothing is made of it, and no value is held: the base by its
+//! structure and its checksum, incremental files command by command with the checksums among them. Of
+//! the file being written only the bytes that were whole when the pass began are read. Each file is
+//! read up to its first fault, the others after it as well.
 //!
-//! A pass is slow on purpose: so many bytes a second, in small pieces. What it has read of files that
-//! are not written any more is dropped from the page cache, which commands and replicas need more.
+//! A pass is slow on purpose: so many bytes a second, in small pieces ([`Paced`]). What it has read of
+//! files that are not written any more is dropped from the page cache, which commands and replicas
+//! need more.
 //!
 //! Files may be replaced meanwhile: what the manifest does not list any more is no damage, and the
 //! pass ends as [`End::Changed`].
@@ -14,7 +15,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
@@ -26,21 +27,22 @@ use super::super::rdb::{self, Fault as RdbFault, is_snapshot};
 use super::log::Names;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
-use super::units::Commands;
+use super::units::pass_unit;
 use crate::base::sys;
 use crate::base::text::system_text;
 
 /// Bytes read a second.
 const BYTES_PER_S: u64 = 32 << 20;
+/// Shorter sleeps wait until more is due.
+const SLEEP_MIN: Duration = Duration::from_millis(10);
 /// The longest sleep between two looks at whether to stop.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
-/// Bytes after which the page cache is told what is not needed any more.
+/// Bytes after which what is not needed any more is dropped from the page cache.
 const DROP_BYTES: u64 = 4 << 20;
 
 /// The files of a pass.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The folder is an absolute path: the server may change its own.
     pub names: Names,
     pub manifest: Manifest,
     /// Bytes of the last incremental file that are whole.
@@ -79,7 +81,7 @@ pub enum End {
 /// Reads all files of a plan. It takes as long as its pace says: for a thread of its own.
 pub fn scrub(plan: &Plan, stop: &Arc<AtomicBool>) -> End {
     let pace = Pace {
-        began: Instant::now(),
+        due: Instant::now(),
         bytes: 0,
         stop: Arc::clone(stop),
     };
@@ -96,34 +98,62 @@ pub fn scrub(plan: &Plan, stop: &Arc<AtomicBool>) -> End {
 
 /// The pace of a pass.
 struct Pace {
-    began: Instant,
+    /// When the bytes that were read are all allowed.
+    due: Instant,
     bytes: u64,
     stop: Arc<AtomicBool>,
 }
 
 impl Pace {
-    /// So many bytes were read: sleeps until that many may have been. An error: the pass is to stop.
+    /// Counts bytes that were read, and sleeps until the pace allows the next ones. An error: the pass
+    /// is to stop.
     fn pass(&mut self, bytes: u64) -> io::Result<()> {
         self.bytes += bytes;
-        let due = Duration::from_secs_f64(self.bytes as f64 / BYTES_PER_S as f64);
+        // Time lost to a slow disk is not made up for by a burst.
+        let from = self.due.max(Instant::now());
+        self.due = from + Duration::from_secs_f64(bytes as f64 / BYTES_PER_S as f64);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(io::Error::other("stopped"));
             }
-            match due.checked_sub(self.began.elapsed()) {
-                Some(early) if !early.is_zero() => std::thread::sleep(early.min(SLEEP_MAX)),
-                _ => return Ok(()),
+            let early = self.due.saturating_duration_since(Instant::now());
+            if early < SLEEP_MIN {
+                return Ok(());
             }
+            std::thread::sleep(early.min(SLEEP_MAX));
         }
     }
 }
 
-/// A file that is read at a pace, and then dropped from the page cache.
+/// A file that is read at a pace.
 struct Paced {
     file: File,
     pace: Rc<RefCell<Pace>>,
     at: u64,
-    dropped: u64,
+    /// The first byte read that may still be in the page cache; `None`: it stays there.
+    cached_from: Option<u64>,
+}
+
+impl Paced {
+    fn open(path: &Path, pace: &Rc<RefCell<Pace>>, stays_cached: bool) -> io::Result<Paced> {
+        Ok(Paced {
+            file: File::open(path)?,
+            pace: Rc::clone(pace),
+            at: 0,
+            cached_from: (!stays_cached).then_some(0),
+        })
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.metadata().map(|data| data.len())
+    }
+
+    fn drop_cached(&mut self) {
+        if let Some(from) = &mut self.cached_from {
+            sys::drop_cached(&self.file, *from..self.at);
+            *from = self.at;
+        }
+    }
 }
 
 impl Read for Paced {
@@ -133,12 +163,29 @@ impl Read for Paced {
         let piece = to.len().min(PIECE_BYTES);
         let read = self.file.read(&mut to[..piece])?;
         self.at += read as u64;
-        if self.at - self.dropped >= DROP_BYTES || read == 0 {
-            sys::drop_cached(&self.file, self.dropped..self.at);
-            self.dropped = self.at;
+        if self
+            .cached_from
+            .is_some_and(|from| self.at - from >= DROP_BYTES)
+        {
+            self.drop_cached();
         }
         self.pace.borrow_mut().pass(read as u64)?;
         Ok(read)
+    }
+}
+
+impl Seek for Paced {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.drop_cached();
+        self.at = self.file.seek(to)?;
+        self.cached_from = self.cached_from.map(|_| self.at);
+        Ok(self.at)
+    }
+}
+
+impl Drop for Paced {
+    fn drop(&mut self) {
+        self.drop_cached();
     }
 }
 
@@ -222,15 +269,9 @@ impl Pass<'_> {
     /// A snapshot at the beginning of a file: returns where it ends.
     fn snapshot(&mut self, path: &Path) -> Result<u64, Found> {
         let io = |error: io::Error| (0, system_text(&error));
-        let file = File::open(path).map_err(io)?;
-        let size = file.metadata().map_err(io)?.len();
-        let paced = Paced {
-            file,
-            pace: Rc::clone(&self.pace),
-            at: 0,
-            dropped: 0,
-        };
-        let (mut input, progress) = rdb::open_reader(paced, size).map_err(io)?;
+        let file = Paced::open(path, &self.pace, false).map_err(io)?;
+        let size = file.size().map_err(io)?;
+        let (mut input, progress) = rdb::open_reader(file, size).map_err(io)?;
         match rdb::verify(&mut input) {
             Ok(end) => Ok(progress.end(end)),
             Err((offset, RdbFault::Checksum { .. })) => {
@@ -244,32 +285,18 @@ impl Pass<'_> {
 
     fn commands(&mut self, path: &Path, range: Range<u64>, is_current: bool) -> Result<(), Found> {
         let io = |error: io::Error| (range.start, system_text(&error));
-        let mut reader = Reader::open(path).map_err(io)?;
+        let file = Paced::open(path, &self.pace, is_current).map_err(io)?;
+        let size = file.size().map_err(io)?;
+        let mut reader = Reader::of(file, size);
         reader.end_at(range.end);
         reader.start_at(range.start).map_err(io)?;
-        let cached = File::open(path).map_err(io)?;
-        let mut commands = Commands::default();
-        let (mut passed, mut dropped) = (range.start, range.start);
-        loop {
-            let more = commands
-                .unit(&mut reader)
-                .map_err(|fault| found(&reader, &fault))?;
-            let at = reader.offset();
-            self.pace.borrow_mut().pass(at - passed).map_err(io)?;
-            passed = at;
-            if !is_current && (at - dropped >= DROP_BYTES || !more) {
-                sys::drop_cached(&cached, dropped..at);
-                dropped = at;
-            }
-            if !more {
-                return Ok(());
-            }
-        }
+        while pass_unit(&mut reader).map_err(|fault| found(&reader, &fault))? {}
+        Ok(())
     }
 }
 
 /// A fault, and the first byte that is not certainly sound.
-fn found(reader: &Reader, fault: &Fault) -> Found {
+fn found(reader: &Reader<Paced>, fault: &Fault) -> Found {
     let offset = match fault {
         Fault::Checksum { from, .. } => *from,
         Fault::Format { offset, .. } | Fault::Damaged { offset, .. } => *offset,
@@ -348,16 +375,17 @@ mod tests {
             }
         );
         for part in plan.manifest.parts() {
+            let its = std::slice::from_ref(&part.name);
             let path = plan.names.path(&part.name);
             let sound = fs::read(&path).expect("it is there");
             let mut damaged = sound.clone();
             damaged[sound.len() / 2] ^= 1;
             fs::write(&path, damaged).expect("written");
-            assert_eq!(damaged_files(&plan), [part.name.clone()]);
+            assert_eq!(damaged_files(&plan), its);
             fs::write(&path, &sound[..sound.len() / 2]).expect("written");
-            assert_eq!(damaged_files(&plan), [part.name.clone()]);
+            assert_eq!(damaged_files(&plan), its);
             fs::remove_file(&path).expect("removed");
-            assert_eq!(damaged_files(&plan), [part.name.clone()]);
+            assert_eq!(damaged_files(&plan), its);
             fs::write(&path, sound).expect("written");
         }
         let manifest = plan.names.path(&plan.names.manifest());
@@ -394,5 +422,46 @@ mod tests {
         assert_eq!(pass(&plan), End::Changed);
         let stop = Arc::new(AtomicBool::new(true));
         assert_eq!(scrub(&plan, &stop), End::Stopped);
+    }
+
+    #[test]
+    fn a_pass_stops_inside_a_long_command() {
+        const LEN: u64 = 1 << 30;
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut plan = set(folder.path());
+        let base = plan.manifest.base.as_ref().expect("a base");
+        let path = plan.names.path(&base.name);
+        let head = format!("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n${LEN}\r\n");
+        fs::write(&path, &head).expect("written");
+        let file = File::options().write(true).open(&path).expect("opened");
+        // Zeros that take no room.
+        file.set_len(head.len() as u64 + LEN + 2).expect("made");
+        plan.current_bytes = 0;
+        let stop = Arc::new(AtomicBool::new(false));
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let pass = scope.spawn(|| scrub(&plan, &stop));
+            std::thread::sleep(Duration::from_millis(100));
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(pass.join().expect("it ended"), End::Stopped);
+        });
+        // Reading all of it takes half a minute.
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_pace_is_kept_and_a_stall_is_not_made_up_for() {
+        let mut pace = Pace {
+            due: Instant::now(),
+            bytes: 0,
+            stop: Arc::default(),
+        };
+        std::thread::sleep(Duration::from_millis(200));
+        let began = Instant::now();
+        for _ in 0..16 {
+            pace.pass(BYTES_PER_S / 128).expect("it goes on");
+        }
+        assert!(began.elapsed() >= Duration::from_millis(125) - SLEEP_MIN);
+        assert_eq!(pace.bytes, BYTES_PER_S / 8);
     }
 }

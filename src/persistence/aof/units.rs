@@ -1,7 +1,10 @@
 //! Reading a file of commands unit by unit, without executing them.
 
+use std::io::{Read, Seek};
+
 use super::reader::{Fault, Next, Reader};
-use crate::resp::{Bounds, Span, Step, step};
+use crate::base::number::parse_i64;
+use crate::resp::{Bounds, INLINE_MAX, Span, Step, step};
 
 /// Reads a file by units: a command, or a transaction.
 #[derive(Debug, Default)]
@@ -145,11 +148,112 @@ impl Commands {
     }
 }
 
+/// Passes over the next unit. As [`Commands::unit`], but holds no argument: memory is that of the
+/// reader's buffer, whatever the lengths are.
+pub(super) fn pass_unit<R: Read + Seek>(reader: &mut Reader<R>) -> Result<bool, Fault> {
+    let mut in_unit = false;
+    loop {
+        match reader.next(in_unit)? {
+            Next::Request => {}
+            Next::End | Next::Later(_) => return Ok(false),
+        }
+        let begin = reader.offset();
+        let stray = |why| Err(Fault::Format { offset: begin, why });
+        match pass_command(reader)? {
+            Name::Multi if in_unit => return stray("Unexpected MULTI"),
+            Name::Exec if !in_unit => return stray("Unexpected EXEC"),
+            Name::Multi => in_unit = true,
+            Name::Exec => in_unit = false,
+            Name::Other => {}
+        }
+        if !in_unit {
+            reader.mark_sound();
+            return Ok(true);
+        }
+    }
+}
+
+/// A command's name, as far as it matters here.
+enum Name {
+    Multi,
+    Exec,
+    Other,
+}
+
+fn pass_command<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Name, Fault> {
+    let malformed = Fault::Format {
+        offset: reader.offset(),
+        why: "a malformed command",
+    };
+    let count = match pass_number(reader, b'*')? {
+        Some(count) if count > 0 && count <= i64::from(i32::MAX) => count,
+        _ => return Err(malformed),
+    };
+    let mut name = Name::Other;
+    for at in 0..count {
+        let Some(len) = pass_number(reader, b'$')?.and_then(|len| u64::try_from(len).ok()) else {
+            return Err(malformed);
+        };
+        if len > reader.left() + reader.unread().len() as u64 {
+            return Err(reader.torn());
+        }
+        if at == 0 && (4..=5).contains(&len) {
+            have(reader, len as usize)?;
+            let word = &reader.unread()[..len as usize];
+            if word.eq_ignore_ascii_case(b"MULTI") {
+                name = Name::Multi;
+            } else if word.eq_ignore_ascii_case(b"EXEC") {
+                name = Name::Exec;
+            }
+        }
+        let mut rest = len;
+        while rest > 0 {
+            have(reader, 1)?;
+            let here = rest.min(reader.unread().len() as u64);
+            reader.take(here as usize);
+            rest -= here;
+        }
+        have(reader, 2)?;
+        if !reader.unread().starts_with(b"\r\n") {
+            return Err(malformed);
+        }
+        reader.take(2);
+    }
+    Ok(name)
+}
+
+/// Passes over a line of a prefix and a number. `None`: it is no such line.
+fn pass_number<R: Read + Seek>(reader: &mut Reader<R>, prefix: u8) -> Result<Option<i64>, Fault> {
+    let end = loop {
+        let unread = reader.unread();
+        let bytes = unread.len();
+        match memchr::memchr(b'\n', &unread[..bytes.min(INLINE_MAX)]) {
+            Some(end) => break end,
+            None if bytes >= INLINE_MAX => return Ok(None),
+            None => have(reader, bytes + 1)?,
+        }
+    };
+    let line = reader.unread()[..end].strip_suffix(b"\r");
+    let number = line.and_then(|line| parse_i64(line.strip_prefix(&[prefix])?));
+    reader.take(end + 1);
+    Ok(number)
+}
+
+/// Reads on until so many bytes are there; if they never are, the file is torn.
+fn have<R: Read + Seek>(reader: &mut Reader<R>, bytes: usize) -> Result<(), Fault> {
+    while reader.unread().len() < bytes {
+        if !reader.fill()? {
+            return Err(reader.torn());
+        }
+    }
+    Ok(())
+}
+
 /// Whether each line of a command ends correctly, which servers do not check.
 fn lines_end(command: &[u8], arguments: &[Span]) -> bool {
     let ends_at = |at: usize| command[..at].ends_with(b"\r\n");
-    let first = memchr::memchr(b'\n', command).map_or(0, |end| end + 1);
-    ends_at(first)
+    let first = memchr::memchr(b'\r', command).unwrap_or(command.len());
+    command[first..].starts_with(b"\r\n")
         && arguments
             .iter()
             .all(|s| ends_at(s.start) && command[s.start + s.len..].starts_with(b"\r\n"))
@@ -241,5 +345,95 @@ impl Look<'_> {
                 Err(Some((begin, why)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::annotation;
+    use super::*;
+    use crate::resp::write_request;
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+    use std::io::Cursor;
+
+    /// Commands and transactions with a checksum after them.
+    fn log() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        annotation::write_begin(&mut bytes, 0, 5);
+        let begin = bytes.len();
+        let mut covered = Vec::new();
+        for i in 0..40 {
+            let value = "v".repeat(i);
+            let set = [&b"SET"[..], b"key", value.as_bytes()];
+            let units: &[&[&[u8]]] = match i % 4 {
+                0 => &[&[b"MULTI"], &set, &set, &[b"exec"]],
+                _ => &[&set],
+            };
+            for words in units {
+                write_request(&mut covered, words.iter().copied());
+            }
+        }
+        let offset = (begin + covered.len()) as u64;
+        annotation::write_checksum(&mut covered, 0, offset, 6);
+        bytes.extend_from_slice(&covered);
+        bytes
+    }
+
+    /// The offset up to which the units of a file are whole, and whether that is all of it.
+    fn sound<R: Read + Seek>(
+        mut reader: Reader<R>,
+        mut unit: impl FnMut(&mut Reader<R>) -> Result<bool, Fault>,
+    ) -> (u64, bool) {
+        loop {
+            match unit(&mut reader) {
+                Ok(true) => {}
+                Ok(false) => return (reader.sound(), true),
+                Err(_) => return (reader.sound(), false),
+            }
+        }
+    }
+
+    #[test]
+    fn passing_over_units_finds_the_same_faults_as_reading_them() {
+        let whole = log();
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.aof");
+        let mut rng = SmallRng::seed_from_u64(3);
+        for round in 0..3000 {
+            let mut bytes = whole.clone();
+            match round {
+                0 => {}
+                _ if round % 3 == 0 => bytes.truncate(rng.random_range(0..whole.len())),
+                _ => {
+                    let at = rng.random_range(0..bytes.len());
+                    bytes[at] = match round % 2 {
+                        0 => rng.random_range(b'0'..=b'9'),
+                        _ => rng.random_range(0..=255),
+                    };
+                }
+            }
+            std::fs::write(&path, &bytes).expect("written");
+            let mut commands = Commands::default();
+            let reader = Reader::open(&path).expect("a file");
+            let read = sound(reader, |reader| commands.unit(reader));
+            let size = bytes.len() as u64;
+            let passed = sound(Reader::of(Cursor::new(&bytes), size), pass_unit);
+            assert_eq!(passed, read, "{round}");
+            assert!(round > 0 || read == (size, true));
+        }
+    }
+
+    #[test]
+    fn a_long_argument_is_not_held() {
+        const LEN: usize = 8 << 20;
+        let value = vec![b'v'; LEN];
+        let mut bytes = Vec::new();
+        write_request(&mut bytes, [&b"SET"[..], b"key", &value].into_iter());
+        let size = bytes.len() as u64;
+        let mut reader = Reader::of(Cursor::new(bytes), size);
+        assert!(pass_unit(&mut reader).expect("sound"));
+        assert_eq!(reader.sound(), size);
+        assert!(reader.held_bytes() < LEN / 4, "{}", reader.held_bytes());
     }
 }

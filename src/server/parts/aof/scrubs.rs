@@ -1,20 +1,23 @@
 //! `aof-scrub-hours`: when the files are read again (`persistence::aof::scrub`), and what was found.
 //!
 //! A pass begins so many hours after the file was opened, or after the last pass: a start has just
-//! read everything. It waits for a change of the set, and begins again if the set has changed
-//! meanwhile. Damage stays known until a rewrite has replaced the file.
+//! read everything. It waits while the set is being changed, and begins again if the set has changed
+//! meanwhile, later each time. Damage stays known until a rewrite has replaced the file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Aof, AofState};
 use crate::base::clock::Now;
+use crate::config::Config;
 use crate::persistence::aof::{Damage, Log, Manifest, Names, ScrubEnd, ScrubPlan, scrub};
 use crate::persistence::errand::Errand;
 
 const HOUR_MS: u64 = 3_600_000;
-/// Delay of the next try if the set has changed, or no thread was to be had.
+/// Delay of the next try if no thread was to be had, and of the first one after a change of the set.
 const AGAIN_MS: u64 = 1000;
+/// The number of passes in a row that changes of the set have ended, at which this is logged.
+const CHANGES_TOLD: u32 = 6;
 
 /// A pass under way.
 struct Running {
@@ -23,6 +26,8 @@ struct Running {
     began_ms: u64,
     /// `DEBUG AOF-SCRUB` has asked for it.
     was_asked: bool,
+    /// With the folder as it was then.
+    names: Names,
     manifest: Manifest,
 }
 
@@ -32,6 +37,8 @@ pub struct Scrubs {
     /// When the hours began.
     since_ms: Option<u64>,
     not_before_ms: u64,
+    /// Passes in a row that changes of the set have ended.
+    changes: u32,
     /// A pass is to begin at once.
     asked: bool,
     /// Passes that came to their end.
@@ -42,6 +49,8 @@ pub struct Scrubs {
     pub last_time_s: i64,
     /// What the last pass has found and no rewrite has replaced.
     pub damage: Vec<Damage>,
+    /// The set that it has read.
+    read: Manifest,
 }
 
 impl Default for Scrubs {
@@ -50,13 +59,22 @@ impl Default for Scrubs {
             running: None,
             since_ms: None,
             not_before_ms: 0,
+            changes: 0,
             asked: false,
             done: 0,
             last_s: 0,
             last_time_s: -1,
             damage: Vec::new(),
+            read: Manifest::default(),
         }
     }
+}
+
+/// The delay after so many passes in a row that changes have ended: twice the one before, up to an
+/// hour.
+fn delay_ms(changes: u32) -> u64 {
+    let doubled = changes.saturating_sub(1).min(20);
+    (AGAIN_MS << doubled).min(HOUR_MS)
 }
 
 impl Scrubs {
@@ -67,6 +85,7 @@ impl Scrubs {
     /// Begins a pass as soon as the set allows it.
     pub fn ask(&mut self) {
         self.asked = true;
+        (self.not_before_ms, self.changes) = (0, 0);
     }
 
     fn is_due(&mut self, hours: u32, now_ms: u64) -> bool {
@@ -76,14 +95,9 @@ impl Scrubs {
     }
 
     fn begin(&mut self, log: &Log, now: &Now) {
-        let Ok(dir) = std::path::absolute(&log.names.dir) else {
-            return;
-        };
+        let names = log.names.clone();
         let plan = ScrubPlan {
-            names: Names {
-                dir,
-                basename: log.names.basename.clone(),
-            },
+            names: names.clone(),
             manifest: log.manifest.clone(),
             current_bytes: log.writer.length(),
         };
@@ -97,6 +111,7 @@ impl Scrubs {
                     stop,
                     began_ms: now.mono_ms,
                     was_asked: std::mem::take(&mut self.asked),
+                    names,
                     manifest,
                 };
                 self.running = Some(running);
@@ -108,52 +123,81 @@ impl Scrubs {
         }
     }
 
-    /// Takes the end of a pass, if it has ended.
-    fn take_end(&mut self, log: Option<&Log>, now: &Now) {
-        let Some(running) = &self.running else { return };
-        let Some(mut end) = running.errand.take() else {
+    /// Takes a pass that has ended.
+    fn take_ended(&mut self) -> Option<(Running, ScrubEnd)> {
+        let end = self.running.as_ref()?.errand.take()?;
+        Some((self.running.take()?, end))
+    }
+
+    /// A pass has ended; `log`: as it is now, by its present name.
+    fn judge(&mut self, running: Running, end: ScrubEnd, log: Option<&Log>, now: &Now) {
+        let is_there = log.is_some_and(|log| log.names == running.names);
+        let is_same = |log: &&Log| !log.is_changing() && log.manifest.lists_same(&running.manifest);
+        let same = log.filter(is_same).filter(|_| is_there);
+        match (end, same) {
+            (ScrubEnd::Stopped, _) => {}
+            // Another than the server has changed it.
+            (ScrubEnd::Changed, Some(log)) => {
+                let damage = Damage {
+                    file: log.names.manifest(),
+                    offset: 0,
+                    what: "it does not list the files that the server has written".to_owned(),
+                };
+                self.end(running, 0, vec![damage], now);
+            }
+            (ScrubEnd::Changed, None) => self.begin_again(&running, now),
+            // The folder has another name now: files were missing only under the old one.
+            (ScrubEnd::Read { damage, .. }, _) if !is_there && !damage.is_empty() => {
+                self.begin_again(&running, now);
+            }
+            (ScrubEnd::Read { bytes, damage }, _) => self.end(running, bytes, damage, now),
+        }
+    }
+
+    /// The set was changed during a pass.
+    fn begin_again(&mut self, running: &Running, now: &Now) {
+        self.asked |= running.was_asked;
+        self.changes = self.changes.saturating_add(1);
+        self.not_before_ms = now.mono_ms + delay_ms(self.changes);
+        if self.changes == CHANGES_TOLD {
+            tracing::warn!(
+                "The append only file was not read again: rewrites have replaced it during \
+                 {CHANGES_TOLD} tries. More follow, at longer intervals."
+            );
+        }
+    }
+
+    /// A pass has come to its end.
+    fn end(&mut self, running: Running, bytes: u64, damage: Vec<Damage>, now: &Now) {
+        self.done += 1;
+        self.changes = 0;
+        self.last_s = now.unix_s();
+        self.last_time_s = ((now.mono_ms - running.began_ms) / 1000) as i64;
+        self.since_ms = Some(now.mono_ms);
+        for each in &damage {
+            tracing::warn!(
+                "The append only file is damaged: {each}. A restart would not load it: \
+                 rewrite it now (BGREWRITEAOF), and look at the disk."
+            );
+        }
+        if damage.is_empty() {
+            tracing::info!("The append only file is sound: {bytes} bytes were read again");
+        }
+        self.damage = damage;
+        self.read = running.manifest;
+    }
+
+    /// Forgets the damage of what was replaced since: of files, and of a manifest that was written anew.
+    fn forget_replaced(&mut self, log: &Log) {
+        if self.damage.is_empty() {
             return;
-        };
-        if let (ScrubEnd::Changed, Some(log)) = (&end, log)
-            && !log.is_changing()
-            && log.manifest.lists_same(&running.manifest)
-        {
-            // The server has not changed it.
-            let damage = Damage {
-                file: log.names.manifest(),
-                offset: 0,
-                what: "it does not list the files that the server has written".to_owned(),
-            };
-            end = ScrubEnd::Read {
-                bytes: 0,
-                damage: vec![damage],
-            };
         }
-        let (was_asked, took_ms) = (running.was_asked, now.mono_ms - running.began_ms);
-        self.running = None;
-        match end {
-            ScrubEnd::Stopped => {}
-            ScrubEnd::Changed => {
-                self.asked |= was_asked;
-                self.not_before_ms = now.mono_ms + AGAIN_MS;
-            }
-            ScrubEnd::Read { bytes, damage } => {
-                self.done += 1;
-                self.last_s = now.unix_s();
-                self.last_time_s = (took_ms / 1000) as i64;
-                self.since_ms = Some(now.mono_ms);
-                for each in &damage {
-                    tracing::warn!(
-                        "The append only file is damaged: {each}. A restart would not load it: \
-                         rewrite it now (BGREWRITEAOF), and look at the disk."
-                    );
-                }
-                if damage.is_empty() {
-                    tracing::info!("The append only file is sound: {bytes} bytes were read again");
-                }
-                self.damage = damage;
-            }
-        }
+        let manifest = log.names.manifest();
+        let is_same_set = log.manifest.lists_same(&self.read);
+        self.damage.retain(|each| match each.file == manifest {
+            true => is_same_set,
+            false => log.manifest.parts().any(|part| part.name == each.file),
+        });
     }
 
     fn stop(&mut self) {
@@ -170,21 +214,28 @@ impl Drop for Scrubs {
 }
 
 impl Aof {
+    /// Adopts the folder's new name, if it was renamed and the settings lead to it by that.
+    fn follow_folder(&mut self, config: &Config) {
+        if let Some(log) = &mut self.log
+            && !log.is_changing()
+        {
+            log.follow(&Aof::names(config));
+        }
+    }
+
     /// Begins and ends passes: called by cron.
-    pub(in crate::server) fn tend_scrubs(&mut self, hours: u32, now: &Now) {
-        self.scrubs.take_end(self.log.as_deref(), now);
+    pub(in crate::server) fn tend_scrubs(&mut self, config: &Config, now: &Now) {
+        let hours = config.aof_scrub_hours;
+        if let Some((running, end)) = self.scrubs.take_ended() {
+            self.follow_folder(config);
+            self.scrubs.judge(running, end, self.log.as_deref(), now);
+        }
         let Some(log) = &self.log else {
             self.scrubs.stop();
             self.scrubs.damage.clear();
             return;
         };
-        if !self.scrubs.damage.is_empty() {
-            let is_listed = |file: &String| log.manifest.parts().any(|part| part.name == *file);
-            let manifest = log.names.manifest();
-            self.scrubs
-                .damage
-                .retain(|each| each.file == manifest || is_listed(&each.file));
-        }
+        self.scrubs.forget_replaced(log);
         if let Some(running) = &self.scrubs.running {
             if hours == 0 && !running.was_asked {
                 self.scrubs.stop();
@@ -196,7 +247,21 @@ impl Aof {
             && !log.is_changing()
             && !log.is_unlisted();
         if self.scrubs.is_due(hours, now.mono_ms) && is_whole {
-            self.scrubs.begin(log, now);
+            self.follow_folder(config);
+            if let Some(log) = &self.log {
+                self.scrubs.begin(log, now);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_that_changes_end_come_ever_later() {
+        let delays: Vec<u64> = [1, 2, 3, 12, 13, u32::MAX].map(delay_ms).into();
+        assert_eq!(delays, [1000, 2000, 4000, 2_048_000, HOUR_MS, HOUR_MS]);
     }
 }
