@@ -60,6 +60,11 @@ impl<'a> Description<'a> {
         &self.user.roles
     }
 
+    /// The rules of its budgets.
+    pub fn budgets(&self) -> Vec<String> {
+        self.user.budgets.rules()
+    }
+
     /// All rules on one line, as ACL LIST shows them after the name.
     pub fn line(&self) -> Vec<u8> {
         self.words(as_shown).join(&b' ')
@@ -81,6 +86,7 @@ impl<'a> Description<'a> {
             let names = self.user.roles.join(&b',');
             words.push([b"role=", names.as_slice()].concat());
         }
+        words.extend(self.budgets().into_iter().map(String::into_bytes));
         add_selectors(&mut words, &self.user.own.selectors, write);
         words
     }

@@ -10,6 +10,8 @@
 //!
 //! A user may also hold roles (`role`), whose selectors count as its own.
 //!
+//! What its connections may use is bounded by its [`Budgets`].
+//!
 //! Commands are known by their numbers in the server's table, whose names, categories and
 //! containers [`Commands`] holds; after them come those that the server lacks but rules may name
 //! (`reserved`). `rename-command` has no effect here. Which user a connection belongs to, and
@@ -20,6 +22,7 @@
 
 mod attempts;
 mod bits;
+mod budget;
 mod commands;
 mod describe;
 mod file;
@@ -34,6 +37,7 @@ mod store;
 mod user;
 
 pub use attempts::{Attempts, Judged};
+pub use budget::{Budgets, Over};
 pub use commands::{CommandFacts, Commands};
 #[cfg(feature = "testing")]
 pub use file::parse_users;

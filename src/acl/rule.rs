@@ -31,6 +31,11 @@ pub enum RuleError {
     FirstArgOfSubcommand,
     #[error("The specified role does not exist")]
     NoSuchRole,
+    #[error(
+        "A budget is rate=, clients= or work= with a whole number, reply= with a size, bytes= with \
+         two sizes (10mb|50mb), over=delay or over=error"
+    )]
+    Budget,
     #[error("The provided database ID is out of range")]
     DatabaseOutOfRange,
     #[error("{0}")]

@@ -25,6 +25,12 @@ impl UserId {
     pub fn numbered(number: u32) -> UserId {
         UserId(number)
     }
+
+    /// Small and dense: an index of what is kept by user.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 struct Named {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::budget::Budgets;
 use super::commands::Commands;
 use super::password::Hash;
 use super::pattern::Pattern;
@@ -24,6 +25,7 @@ pub struct User {
     pub(super) own: Role,
     /// The names of its roles, in the order of the rule.
     pub(super) roles: Vec<Box<[u8]>>,
+    pub(super) budgets: Budgets,
     /// The selectors of its roles.
     granted: Vec<Selector>,
     /// Everything is allowed: no check is needed.
@@ -40,6 +42,7 @@ impl User {
             passwords: Vec::new(),
             own: Role::new(channels),
             roles: Vec::new(),
+            budgets: Budgets::default(),
             granted: Vec::new(),
             allows_all: false,
         }
@@ -118,10 +121,19 @@ impl User {
             self.take_roles(named, terms.roles);
         } else if is("reset") {
             *self = User::new(terms.channels);
+        } else if let Some(applied) = self.budgets.apply(word) {
+            return applied;
         } else {
             return self.own.apply(word, terms.commands, terms.channels);
         }
         Ok(())
+    }
+
+    // --- budgets ---
+
+    /// What its connections may use.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
     }
 
     // --- roles ---

@@ -11,5 +11,5 @@ pub use crate::resp::{CommandError, up_to_nul};
 pub use plan::KeyPlan;
 pub use spec::{
     Access, Arity, BadKeys, Begin, Category, ChannelUse, DatabaseUse, Find, FindKeys, Flags,
-    KeySpec, Spec, Within,
+    KeySpec, Spec, Within, Work,
 };

@@ -309,6 +309,17 @@ pub struct Spec<H: 'static> {
     pub within: Option<Within>,
     pub channels: Option<ChannelUse>,
     pub databases: DatabaseUse,
+    /// How to tell before it runs how many elements it would touch; `None`: about one, or not at all.
+    pub work: Option<Work<H>>,
+}
+
+/// The work of a command (`work=` of a user's budgets).
+#[derive(Clone, Copy, Debug)]
+pub struct Work<H> {
+    /// Called in place of the handler: it states the number of elements, and does nothing.
+    pub count: H,
+    /// What does the same with less at a time, for the error.
+    pub cheaper: &'static str,
 }
 
 /// Arguments that name elements of the first key's container.
@@ -350,6 +361,7 @@ impl<H> Spec<H> {
             within: None,
             channels: None,
             databases: DatabaseUse::Own,
+            work: None,
         }
     }
 

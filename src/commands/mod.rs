@@ -48,6 +48,9 @@ mod several_keys;
 mod snapshots;
 mod stored;
 mod timeout_args;
+mod work;
+#[cfg(test)]
+mod work_tests;
 
 pub use docs::docs_for;
 

@@ -52,4 +52,4 @@ pub use set::Gate;
 pub use special::*;
 pub use table::{Config, DIRECTIVES, find};
 pub use words::Text;
-pub use words::{parse_memory, quote, split};
+pub use words::{memory_text, parse_memory, quote, split};

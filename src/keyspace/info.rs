@@ -1,8 +1,9 @@
 //! What OBJECT and DEBUG report of a key: no use of it, no statistics, nothing deleted.
 
 use super::entry::Entry;
+use super::view::ValueView;
 use super::{ClockUse, Db, KeyView, weight};
-use crate::types::{Encoding, Type};
+use crate::types::{Container, Encoding, Type, for_container};
 
 /// Approximate bytes of a key in the table: a cell and its share of empty ones.
 pub(super) const CELL_BYTES: usize = 10;
@@ -26,6 +27,20 @@ impl Db<'_> {
     /// What OBJECT shows; no use of the key, no statistics.
     pub fn info(&self, key: &[u8]) -> Option<KeyInfo> {
         self.peek_entry(key).map(|e| self.info_of(e))
+    }
+
+    /// The number of elements of its value: 1 for a string, 0 if there is no such key. No use of the
+    /// key, no statistics. O(1).
+    pub fn elements(&self, key: &[u8]) -> usize {
+        self.peek_entry(key)
+            .map_or(0, |e| match KeyView::of(e).value {
+                ValueView::Container(its) => for_container!(
+                    its.kind(),
+                    T => its.read::<T>().len(),
+                    _ => 1,
+                ),
+                ValueView::Int(_) | ValueView::Bytes(_) => 1,
+            })
     }
 
     /// As [`Db::info`], of a key that may have expired but was not deleted yet (DEBUG OBJECT).

@@ -59,6 +59,8 @@ pub struct Reply {
     limit: usize,
     /// The limit was exceeded.
     is_full: bool,
+    /// What stands before a reply with a limit of its own: its excess drops no more than itself.
+    floor: Option<Mark>,
     /// A pending aggregate was written before its length was known.
     has_deferred: bool,
     /// Everything is copied into the buffer: no pieces.
@@ -103,6 +105,17 @@ pub struct Mark {
     pieces: usize,
 }
 
+/// A reply with a limit of its own; see [`Reply::begin_bounded`].
+#[must_use]
+#[derive(Debug)]
+pub struct Bounded {
+    mark: Mark,
+    /// Bytes pending before it.
+    before: usize,
+    /// The limit before it.
+    limit: usize,
+}
+
 /// Maximum pieces in one write.
 const PIECES_MAX: usize = 256;
 /// Shorter messages are copied: a piece costs as much as copying one to two KiB.
@@ -130,6 +143,7 @@ impl Default for Reply {
             piece_bytes: 0,
             limit: usize::MAX,
             is_full: false,
+            floor: None,
             has_deferred: false,
             copies: false,
             resp3: false,
@@ -590,6 +604,38 @@ impl Reply {
         self.is_full
     }
 
+    /// Begins a reply that may be `bytes` long: what exceeds that is not written, and
+    /// [`Reply::end_bounded`] takes the rest back. The limit of pending bytes stays in force.
+    pub fn begin_bounded(&mut self, bytes: usize) -> Bounded {
+        let bounded = Bounded {
+            mark: self.mark(),
+            before: self.pending_len(),
+            limit: self.limit,
+        };
+        // The end decides to the byte: more room is asked for than is used.
+        let slack = HEADER_MAX + 2;
+        let most = self
+            .pending_len()
+            .saturating_add(bytes.saturating_add(slack));
+        if most < self.limit && !self.is_full {
+            self.limit = most;
+            self.floor = Some(bounded.mark);
+        }
+        bounded
+    }
+
+    /// Ends it. `false`: it was longer than `bytes`, and nothing of it is left.
+    pub fn end_bounded(&mut self, bounded: Bounded, bytes: usize) -> bool {
+        self.limit = bounded.limit;
+        let was_cut = self.floor.take().is_some() && std::mem::take(&mut self.is_full);
+        let is_over = self.pending_len().saturating_sub(bounded.before) > bytes;
+        let is_over = was_cut || is_over && !self.is_full;
+        if is_over {
+            self.truncate(bounded.mark);
+        }
+        !is_over
+    }
+
     /// Reserves `n` bytes. `false`: do not write them. The limit is checked only when the buffer
     /// must grow, which it does at most up to the limit.
     #[inline]
@@ -624,6 +670,12 @@ impl Reply {
     #[cold]
     fn overflow(&mut self) {
         self.is_full = true;
+        if let Some(mark) = self.floor {
+            self.truncate(mark);
+            // Without spare capacity nothing is added: places before it stay behind the end.
+            self.out = self.out.as_slice().to_vec();
+            return;
+        }
         self.out = Vec::new();
         self.pieces = VecDeque::new();
         (self.sent, self.piece_sent, self.piece_bytes) = (0, 0, 0);

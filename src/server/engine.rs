@@ -223,6 +223,7 @@ impl Server {
             self.count_unserved(client, false);
         }
         self.stop_waiting(keyspace, client);
+        self.acl.leave_account(client);
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
         }

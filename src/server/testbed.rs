@@ -155,6 +155,26 @@ impl Testbed {
         self.take_reply(self.client)
     }
 
+    /// How many elements a command would touch, as its row counts them before it runs.
+    #[cfg(test)]
+    pub fn work_of(&mut self, line: &str) -> u64 {
+        let owned: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
+        let mut session = self.take_session();
+        let Engine {
+            keyspace, server, ..
+        } = &mut self.engine;
+        let row = server.table.find(owned.args().at(0)).expect("a command").id;
+        let mut world = super::state::world::World {
+            keyspace,
+            server,
+            client: &mut session.client,
+            reply: &mut session.reply,
+        };
+        let work = super::execution::gates::work::count(&mut world, (row, owned.args()));
+        self.engine.server.clients.put_back(session);
+        work
+    }
+
     /// Runs requests in their wire form as the loop runs its input: batched and prefetched. Returns
     /// the length of the replies, which are dropped.
     ///

@@ -6,6 +6,7 @@
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
 //! | `blocking` | clients that block on a key |
+//! | `budgets` | budgets per user: delays, refusals, files |
 //! | `check` | `check-aof` and `check-rdb`, compared with the real tools |
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
@@ -47,6 +48,7 @@ mod audit;
 
 mod backup;
 mod blocking;
+mod budgets;
 mod check;
 mod clients;
 mod closed;

@@ -15,7 +15,7 @@ use crate::server::{Call, CommandResult};
 /// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors, each
 /// selector a map of commands, keys and channels; null if there is no such user. If the user has
 /// rules about databases, or the dialect always shows them, each map also has `databases`; if it
-/// has roles, their names are last.
+/// has roles, their names follow; if it has budgets, their rules on one line are last.
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let users = &call.server.acl.users;
     let Some(id) = users.find(call.args.at(2)) else {
@@ -27,7 +27,9 @@ pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let databases = dialect.shows_all_databases() || user.limits_databases();
     let reply = &mut *call.reply;
     let roles = user.roles();
-    reply.map(6 + usize::from(databases) + usize::from(!roles.is_empty()));
+    let budgets = user.budgets().join(" ");
+    let more = [databases, !roles.is_empty(), !budgets.is_empty()];
+    reply.map(6 + more.map(usize::from).iter().sum::<usize>());
     reply.bulk(b"flags");
     let flags = user.flags();
     reply.set(flags.len());
@@ -53,6 +55,10 @@ pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
         for role in roles {
             reply.bulk(role);
         }
+    }
+    if !budgets.is_empty() {
+        reply.bulk(b"budgets");
+        reply.bulk(budgets.as_bytes());
     }
     Ok(())
 }

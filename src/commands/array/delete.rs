@@ -2,6 +2,7 @@
 
 use super::args::{Range, index};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Array, Container};
@@ -11,6 +12,7 @@ pub(super) const ARDEL: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::ARRAY,
+    work: work::EACH_MEMBER,
     ..Spec::new("ardel", ardel)
 };
 

@@ -3,6 +3,7 @@
 use super::args::{Range, index, write_index};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::work;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Array, Entry};
@@ -40,6 +41,7 @@ pub(super) const ARMGET: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
+    work: work::EACH_MEMBER,
     ..Spec::new("armget", armget)
 };
 
@@ -70,6 +72,7 @@ pub(super) const ARGETRANGE: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
+    work: work::SLOTS,
     ..Spec::new("argetrange", argetrange)
 };
 

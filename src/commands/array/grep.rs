@@ -7,6 +7,7 @@ use super::pattern::Regex;
 use crate::base::glob::Glob;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Array, Entry};
 
@@ -18,6 +19,7 @@ pub(super) const ARGREP: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
+    work: work::SLOTS_IN_USE,
     ..Spec::new("argrep", argrep)
 };
 

@@ -2,6 +2,7 @@
 
 use super::args::{position, write_index};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Array;
@@ -13,6 +14,7 @@ pub(super) const ARINSERT: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
+    work: work::EACH_MEMBER,
     ..Spec::new("arinsert", arinsert)
 };
 

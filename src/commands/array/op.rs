@@ -4,6 +4,7 @@ use super::args::Range;
 use crate::base::long_double::LongDouble;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Array, Entry};
@@ -13,6 +14,7 @@ pub(super) const AROP: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
+    work: work::SLOTS_IN_USE,
     ..Spec::new("arop", arop)
 };
 

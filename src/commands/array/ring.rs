@@ -4,6 +4,7 @@ use super::args::write_index;
 use super::get;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Array;
@@ -13,6 +14,7 @@ pub(super) const ARRING: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
+    work: work::EACH_MEMBER,
     ..Spec::new("arring", arring)
 };
 
@@ -48,6 +50,7 @@ pub(super) const ARLASTITEMS: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
+    work: work::DRAWN,
     ..Spec::new("arlastitems", arlastitems)
 };
 

@@ -3,6 +3,7 @@
 use super::args::{Range, limit, write_index};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Array;
 
@@ -11,6 +12,7 @@ pub(super) const ARSCAN: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
+    work: work::SLOTS_IN_USE,
     ..Spec::new("arscan", arscan)
 };
 

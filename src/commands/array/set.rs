@@ -2,6 +2,7 @@
 
 use super::args::index;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Array;
@@ -14,6 +15,7 @@ pub(super) const ARSET: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
+    work: work::EACH_MEMBER,
     ..Spec::new("arset", arset)
 };
 
@@ -45,6 +47,7 @@ pub(super) const ARMSET: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
+    work: work::EACH_PAIR,
     ..Spec::new("armset", armset)
 };
 

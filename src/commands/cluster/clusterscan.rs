@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use crate::base::hash;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::scan_args::ScanArgs;
+use crate::commands::work;
 use crate::keyspace::{SLOTS, slot_of};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Type};
@@ -27,6 +28,7 @@ pub(super) const CLUSTERSCAN: Spec = Spec {
         "request_policy:special",
         "response_policy:special",
     ],
+    work: work::SCANNED_KEYS,
     ..Spec::new("clusterscan", clusterscan)
 };
 

@@ -114,7 +114,10 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
     call.server.unsubscribe_all(call.db.keyspace(), client);
     call.server.end_tracking(call.db.keyspace(), client);
     // REPLY_SKIP is kept: it skips this reply, as in Redis.
-    client.flags &= ClientFlags::UNIX_SOCKET | ClientFlags::TLS | ClientFlags::REPLY_SKIP;
+    client.flags &= ClientFlags::UNIX_SOCKET
+        | ClientFlags::TLS
+        | ClientFlags::REPLY_SKIP
+        | ClientFlags::BUDGETED;
     call.server.acl.greet(client);
     client.db = DbIndex(0);
     client.identity.name = None;

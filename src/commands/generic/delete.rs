@@ -1,6 +1,7 @@
 //! DEL, UNLINK, EXISTS, TYPE and TOUCH.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::{Cause, Class};
 use crate::server::{Call, CommandResult, Spec};
 
@@ -12,11 +13,13 @@ pub(super) const DEL: Spec = Spec {
     keys: &[KeySpec::range(1, -1, 1, Access::RM.union(Access::DELETE))],
     categories: Category::KEYSPACE,
     tips: SUM,
+    work: work::EACH_KEY,
     ..Spec::new("del", del)
 };
 
 pub(super) const UNLINK: Spec = Spec {
     name: "unlink",
+    work: work::EACH_KEY,
     handler: unlink,
     flags: Flags::WRITE.union(Flags::FAST),
     ..DEL
@@ -53,6 +56,7 @@ pub(super) const EXISTS: Spec = Spec {
     keys: &[KeySpec::range(1, -1, 1, Access::RO)],
     categories: Category::KEYSPACE,
     tips: SUM,
+    work: work::EACH_KEY,
     ..Spec::new("exists", exists)
 };
 
@@ -66,6 +70,7 @@ fn exists(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const TOUCH: Spec = Spec {
     name: "touch",
+    work: work::EACH_KEY,
     handler: touch,
     ..EXISTS
 };

@@ -1,6 +1,7 @@
 //! DUMP: a value serialized for RESTORE, on this server or another.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::ValueView;
 use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS, seal};
 use crate::server::{Call, CommandResult, Spec};
@@ -11,6 +12,7 @@ pub(super) const DUMP: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::KEYSPACE,
     tips: &["nondeterministic_output"],
+    work: work::WHOLE,
     ..Spec::new("dump", dump)
 };
 

@@ -19,6 +19,7 @@ use crate::base::text::Printable;
 use crate::command::keys::{Keys, Run};
 use crate::command::options::{self, Word};
 use crate::command::{Access, Arity, BadKeys, Begin, Category, CommandError, Find, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::{Cause, Class};
 use crate::persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
 use crate::resp::{Args, ReplyValue, write_request};
@@ -51,6 +52,7 @@ pub(super) const MIGRATE: Spec = Spec {
     find_keys: Some(keys),
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     tips: &["nondeterministic_output"],
+    work: work::WHOLE,
     ..Spec::new("migrate", migrate)
 };
 

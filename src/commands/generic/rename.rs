@@ -2,6 +2,7 @@
 
 use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
 use crate::commands::db_index;
+use crate::commands::work;
 use crate::keyspace::{Class, DbIndex};
 use crate::server::{Call, CommandResult, Spec};
 
@@ -75,6 +76,7 @@ pub(super) const COPY: Spec = Spec {
     ],
     categories: Category::KEYSPACE,
     databases: DatabaseUse::OwnAndBehind("db", "replace"),
+    work: work::WHOLE,
     ..Spec::new("copy", copy)
 };
 

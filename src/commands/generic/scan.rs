@@ -3,6 +3,7 @@
 use crate::base::glob::Glob;
 use crate::command::{Arity, Category, Flags};
 use crate::commands::scan_args::{ScanArgs, parse_cursor};
+use crate::commands::work;
 use crate::keyspace::slot_of_pattern;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Type};
@@ -12,6 +13,7 @@ pub(super) const KEYS: Spec = Spec {
     flags: Flags::READONLY,
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     tips: &["request_policy:all_shards", "nondeterministic_output_order"],
+    work: work::KEYS,
     ..Spec::new("keys", keys)
 };
 
@@ -55,6 +57,7 @@ pub(super) const SCAN: Spec = Spec {
         "request_policy:special",
         "response_policy:special",
     ],
+    work: work::SCANNED_KEYS,
     ..Spec::new("scan", scan)
 };
 

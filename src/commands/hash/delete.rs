@@ -1,6 +1,7 @@
 //! HDEL.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Hash};
@@ -11,6 +12,7 @@ pub(super) const HDEL: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::HASH,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("hdel", hdel)
 };
 

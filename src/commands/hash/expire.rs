@@ -9,6 +9,7 @@ use super::field_args::{
 use super::fields_last;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
+use crate::commands::work;
 use crate::config::Dialect;
 use crate::keyspace::Class;
 use crate::resp::Args;
@@ -20,6 +21,7 @@ pub(super) const HEXPIRE: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
+    work: work::EACH_MEMBER,
     ..Spec::new("hexpire", hexpire)
 };
 
@@ -34,6 +36,7 @@ fn hexpire(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPEXPIRE: Spec = Spec {
     name: "hpexpire",
+    work: work::EACH_MEMBER,
     handler: hpexpire,
     ..HEXPIRE
 };
@@ -45,6 +48,7 @@ fn hpexpire(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HEXPIREAT: Spec = Spec {
     name: "hexpireat",
+    work: work::EACH_MEMBER,
     handler: hexpireat,
     ..HEXPIRE
 };
@@ -56,6 +60,7 @@ fn hexpireat(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPEXPIREAT: Spec = Spec {
     name: "hpexpireat",
+    work: work::EACH_MEMBER,
     handler: hpexpireat,
     ..HEXPIRE
 };

@@ -2,6 +2,7 @@
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::element;
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Hash, HashField};
 
@@ -89,6 +90,7 @@ pub(super) const HMGET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("hmget", hmget)
 };
 
@@ -142,6 +144,7 @@ pub(super) const HGETALL: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
     tips: &["nondeterministic_output_order"],
+    work: work::HASH,
     ..Spec::new("hgetall", hgetall)
 };
 
@@ -158,6 +161,7 @@ pub(super) const HKEYS: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
     tips: &["nondeterministic_output_order"],
+    work: work::HASH,
     ..Spec::new("hkeys", hkeys)
 };
 
@@ -174,6 +178,7 @@ pub(super) const HVALS: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
     tips: &["nondeterministic_output_order"],
+    work: work::HASH,
     ..Spec::new("hvals", hvals)
 };
 

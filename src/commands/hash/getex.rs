@@ -11,6 +11,7 @@ use super::fields_last;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::expiry_args::TimeForm;
+use crate::commands::work;
 use crate::config::Dialect;
 use crate::keyspace::Class;
 use crate::resp::Args;
@@ -33,6 +34,7 @@ pub(super) const HGETEX: Spec = Spec {
             .noted("RW and UPDATE, as it changes the expiration"),
     ],
     categories: Category::HASH,
+    work: work::EACH_MEMBER,
     ..Spec::new("hgetex", hgetex)
 };
 
@@ -201,6 +203,7 @@ pub(super) const HGETDEL: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::HASH,
+    work: work::EACH_MEMBER,
     ..Spec::new("hgetdel", hgetdel)
 };
 

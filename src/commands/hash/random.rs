@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::sample::{Passing, SampleArgs, is_few};
+use crate::commands::work;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Hash, HashField};
@@ -17,6 +18,7 @@ pub(super) const HRANDFIELD: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
     tips: &["nondeterministic_output"],
+    work: work::DRAWN,
     ..Spec::new("hrandfield", hrandfield)
 };
 

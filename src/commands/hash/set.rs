@@ -1,6 +1,7 @@
 //! HSET, HMSET and HSETNX.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Expiry, Hash};
@@ -11,6 +12,7 @@ pub(super) const HSET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
     within: Some(Within::Every { first: 2, step: 2 }),
+    work: work::EACH_PAIR,
     ..Spec::new("hset", hset)
 };
 
@@ -29,6 +31,7 @@ pub(super) const HMSET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
     within: Some(Within::Every { first: 2, step: 2 }),
+    work: work::EACH_PAIR,
     ..Spec::new("hmset", hmset)
 };
 

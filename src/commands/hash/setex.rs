@@ -7,6 +7,7 @@ use super::field_args::{
 use super::fields_last;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
+use crate::commands::work;
 use crate::config::Dialect;
 use crate::keyspace::Class;
 use crate::resp::Args;
@@ -18,6 +19,7 @@ pub(super) const HSETEX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
+    work: work::EACH_PAIR,
     ..Spec::new("hsetex", hsetex)
 };
 

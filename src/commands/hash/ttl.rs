@@ -4,6 +4,7 @@ use super::field_args::{BAD_COUNT, parse_fields};
 use super::fields_last::block_only;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Hash;
@@ -17,6 +18,7 @@ pub(super) const HTTL: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
     tips: &["nondeterministic_output"],
+    work: work::EACH_MEMBER,
     ..Spec::new("httl", httl)
 };
 
@@ -30,6 +32,7 @@ fn httl(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPTTL: Spec = Spec {
     name: "hpttl",
+    work: work::EACH_MEMBER,
     handler: hpttl,
     ..HTTL
 };
@@ -41,6 +44,7 @@ fn hpttl(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HEXPIRETIME: Spec = Spec {
     name: "hexpiretime",
+    work: work::EACH_MEMBER,
     handler: hexpiretime,
     tips: &[],
     ..HTTL
@@ -53,6 +57,7 @@ fn hexpiretime(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPEXPIRETIME: Spec = Spec {
     name: "hpexpiretime",
+    work: work::EACH_MEMBER,
     handler: hpexpiretime,
     ..HEXPIRETIME
 };
@@ -90,6 +95,7 @@ pub(super) const HPERSIST: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
+    work: work::EACH_MEMBER,
     ..Spec::new("hpersist", hpersist)
 };
 

@@ -2,6 +2,7 @@
 
 use super::{check, store};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::work;
 use crate::encodings::hyperloglog::{
     self, DENSE_BYTES, Form, add_dense, empty, invalidate, raises,
 };
@@ -13,6 +14,7 @@ pub(super) const PFADD: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::HYPERLOGLOG,
+    work: work::EACH_MEMBER,
     ..Spec::new("pfadd", pfadd)
 };
 

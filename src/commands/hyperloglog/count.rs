@@ -2,6 +2,7 @@
 
 use super::{check, store};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::encodings::hyperloglog::{
     DENSE_BYTES, Form, Registers, as_dense, cached, count, empty, invalidate, set_cached, to_dense,
 };
@@ -19,6 +20,7 @@ pub(super) const PFCOUNT: Spec = Spec {
         ),
     ],
     categories: Category::HYPERLOGLOG,
+    work: work::EACH_KEY,
     ..Spec::new("pfcount", pfcount)
 };
 
@@ -86,6 +88,7 @@ pub(super) const PFMERGE: Spec = Spec {
         KeySpec::range(2, -1, 1, Access::READ),
     ],
     categories: Category::HYPERLOGLOG,
+    work: work::EACH_KEY,
     ..Spec::new("pfmerge", pfmerge)
 };
 

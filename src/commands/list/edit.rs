@@ -3,6 +3,7 @@
 use super::read::absolute;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, End, List};
@@ -20,6 +21,7 @@ pub(super) const LINSERT: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::LIST,
+    work: work::LIST,
     ..Spec::new("linsert", linsert)
 };
 
@@ -28,6 +30,7 @@ pub(super) const LREM: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::LIST,
+    work: work::LIST,
     ..Spec::new("lrem", lrem)
 };
 
@@ -36,6 +39,7 @@ pub(super) const LTRIM: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::LIST,
+    work: work::TRIMMED,
     ..Spec::new("ltrim", ltrim)
 };
 

@@ -10,6 +10,7 @@
 use super::pop::{parse_end, taken};
 use super::push;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::commands::{element, timeout_args};
 use crate::keyspace::Class;
 use crate::resp::{Args, OwnedArgs, Reply};
@@ -24,11 +25,13 @@ pub(super) const LMOVEM: Spec = Spec {
         KeySpec::one(2, Access::RW.union(Access::INSERT)),
     ],
     categories: Category::LIST,
+    work: work::MOVED,
     ..Spec::new("lmovem", lmovem)
 };
 
 pub(super) const BLMOVEM: Spec = Spec {
     name: "blmovem",
+    work: work::MOVED,
     handler: blmovem,
     arity: Arity::AtLeast(6),
     flags: LMOVEM.flags.union(Flags::BLOCKING),

@@ -3,6 +3,7 @@
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::several_keys::{mpop, mpop_or_wait, pop_or_wait};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -16,11 +17,13 @@ pub(super) const LPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::LIST,
+    work: work::POPPED,
     ..Spec::new("lpop", lpop)
 };
 
 pub(super) const RPOP: Spec = Spec {
     name: "rpop",
+    work: work::POPPED,
     handler: rpop,
     ..LPOP
 };
@@ -167,6 +170,7 @@ pub(super) const LMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::LIST,
+    work: work::POPPED_OF_SEVERAL,
     ..Spec::new("lmpop", lmpop)
 };
 
@@ -222,6 +226,7 @@ pub(super) const BLMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::LIST,
+    work: work::POPPED_OF_SEVERAL,
     ..Spec::new("blmpop", blmpop)
 };
 

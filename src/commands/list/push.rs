@@ -1,6 +1,7 @@
 //! LPUSH, RPUSH and their forms that never create a list.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::{Class, RefMut};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, End, Limits, List};
@@ -10,6 +11,7 @@ pub(super) const LPUSH: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::LIST,
+    work: work::EACH_MEMBER,
     ..Spec::new("lpush", lpush)
 };
 
@@ -18,6 +20,7 @@ pub(super) const RPUSH: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::LIST,
+    work: work::EACH_MEMBER,
     ..Spec::new("rpush", rpush)
 };
 
@@ -26,6 +29,7 @@ pub(super) const LPUSHX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::LIST,
+    work: work::EACH_MEMBER,
     ..Spec::new("lpushx", lpushx)
 };
 
@@ -34,6 +38,7 @@ pub(super) const RPUSHX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::LIST,
+    work: work::EACH_MEMBER,
     ..Spec::new("rpushx", rpushx)
 };
 

@@ -2,6 +2,7 @@
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, List};
@@ -19,6 +20,7 @@ pub(super) const LRANGE: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::LIST,
+    work: work::INDEXES,
     ..Spec::new("lrange", lrange)
 };
 
@@ -35,6 +37,7 @@ pub(super) const LPOS: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::LIST,
+    work: work::LIST_POSITION,
     ..Spec::new("lpos", lpos)
 };
 

@@ -3,6 +3,7 @@
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;
+use crate::commands::work;
 use crate::keyspace::{Class, Db, Ref};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -28,6 +29,7 @@ pub(super) const SINTER: Spec = Spec {
     keys: &[KeySpec::range(1, -1, 1, Access::READ)],
     categories: Category::SET,
     tips: &["nondeterministic_output_order"],
+    work: work::COMMON_SETS,
     ..Spec::new("sinter", sinter)
 };
 
@@ -39,6 +41,7 @@ pub(super) const SINTERSTORE: Spec = Spec {
         KeySpec::range(2, -1, 1, Access::READ),
     ],
     categories: Category::SET,
+    work: work::COMMON_SETS,
     ..Spec::new("sinterstore", sinterstore)
 };
 
@@ -95,12 +98,14 @@ pub(super) fn by_size<'s>(sets: &'s Sets<'_>) -> Option<Vec<&'s Set>> {
 
 pub(super) const SUNION: Spec = Spec {
     name: "sunion",
+    work: work::SETS,
     handler: sunion,
     ..SINTER
 };
 
 pub(super) const SUNIONSTORE: Spec = Spec {
     name: "sunionstore",
+    work: work::SETS,
     handler: sunionstore,
     ..SINTERSTORE
 };
@@ -177,12 +182,14 @@ fn is_large(set: &Set, limits: &Limits) -> bool {
 
 pub(super) const SDIFF: Spec = Spec {
     name: "sdiff",
+    work: work::SETS,
     handler: sdiff,
     ..SINTER
 };
 
 pub(super) const SDIFFSTORE: Spec = Spec {
     name: "sdiffstore",
+    work: work::SETS,
     handler: sdiffstore,
     ..SINTERSTORE
 };

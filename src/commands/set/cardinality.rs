@@ -3,6 +3,7 @@
 use super::algebra::{Plan, Sets, by_size, look_up, taken_away};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
+use crate::commands::work;
 use crate::encodings::hyperloglog::Registers;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -13,17 +14,20 @@ pub(super) const SINTERCARD: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::counted(1, Access::READ)],
     categories: Category::SET,
+    work: work::COMMON_SETS,
     ..Spec::new("sintercard", sintercard)
 };
 
 pub(super) const SUNIONCARD: Spec = Spec {
     name: "sunioncard",
+    work: work::SETS,
     handler: sunioncard,
     ..SINTERCARD
 };
 
 pub(super) const SDIFFCARD: Spec = Spec {
     name: "sdiffcard",
+    work: work::SETS,
     handler: sdiffcard,
     ..SINTERCARD
 };

@@ -2,6 +2,7 @@
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
 use crate::commands::element;
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Set};
@@ -12,6 +13,7 @@ pub(super) const SADD: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
     categories: Category::SET,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("sadd", sadd)
 };
 
@@ -21,6 +23,7 @@ pub(super) const SREM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SET,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("srem", srem)
 };
 
@@ -131,6 +134,7 @@ pub(super) const SMISMEMBER: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SET,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("smismember", smismember)
 };
 
@@ -148,6 +152,7 @@ pub(super) const SMEMBERS: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SET,
     tips: &["nondeterministic_output_order"],
+    work: work::SET,
     ..Spec::new("smembers", smembers)
 };
 

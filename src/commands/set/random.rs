@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::sample::{Passing, is_few};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::OwnedArgs;
 use crate::server::{Call, CommandResult, Spec};
@@ -21,6 +22,7 @@ pub(super) const SPOP: Spec = Spec {
     )],
     categories: Category::SET,
     tips: &["nondeterministic_output"],
+    work: work::POPPED,
     ..Spec::new("spop", spop)
 };
 
@@ -184,6 +186,7 @@ pub(super) const SRANDMEMBER: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SET,
     tips: &["nondeterministic_output"],
+    work: work::DRAWN,
     ..Spec::new("srandmember", srandmember)
 };
 

@@ -3,6 +3,7 @@
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::scan_args::{Of, ScanArgs, parse_cursor};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Set};
 
@@ -12,6 +13,7 @@ pub(super) const SSCAN: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SET,
     tips: &["nondeterministic_output"],
+    work: work::SCANNED,
     ..Spec::new("sscan", sscan)
 };
 

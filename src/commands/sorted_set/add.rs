@@ -1,6 +1,7 @@
 //! ZADD and ZINCRBY.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -87,6 +88,7 @@ pub(super) const ZADD: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::SORTEDSET,
     within: Some(Within::Scored { first: 3 }),
+    work: work::EACH_PAIR,
     ..Spec::new("zadd", zadd)
 };
 

@@ -9,6 +9,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;
+use crate::commands::work;
 use crate::keyspace::{Class, Db};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -244,6 +245,7 @@ pub(super) const ZUNION: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::counted(1, Access::READ)],
     categories: Category::SORTEDSET,
+    work: work::ZSETS,
     ..Spec::new("zunion", zunion)
 };
 
@@ -258,6 +260,7 @@ fn zunion(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZINTER: Spec = Spec {
     name: "zinter",
+    work: work::COMMON_ZSETS,
     handler: zinter,
     ..ZUNION
 };
@@ -269,6 +272,7 @@ fn zinter(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZDIFF: Spec = Spec {
     name: "zdiff",
+    work: work::ZSETS,
     handler: zdiff,
     ..ZUNION
 };
@@ -286,6 +290,7 @@ pub(super) const ZUNIONSTORE: Spec = Spec {
         KeySpec::counted(2, Access::READ),
     ],
     categories: Category::SORTEDSET,
+    work: work::ZSETS,
     ..Spec::new("zunionstore", zunionstore)
 };
 
@@ -299,6 +304,7 @@ fn zunionstore(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZINTERSTORE: Spec = Spec {
     name: "zinterstore",
+    work: work::COMMON_ZSETS,
     handler: zinterstore,
     ..ZUNIONSTORE
 };
@@ -310,6 +316,7 @@ fn zinterstore(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZDIFFSTORE: Spec = Spec {
     name: "zdiffstore",
+    work: work::ZSETS,
     handler: zdiffstore,
     ..ZUNIONSTORE
 };
@@ -321,6 +328,7 @@ fn zdiffstore(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZINTERCARD: Spec = Spec {
     name: "zintercard",
+    work: work::COMMON_ZSETS,
     handler: zintercard,
     ..ZUNION
 };

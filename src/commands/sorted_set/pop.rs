@@ -5,6 +5,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::several_keys::{mpop, mpop_or_wait, pop_or_wait};
+use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Type, Zset};
@@ -103,6 +104,7 @@ pub(super) const ZPOPMIN: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::SORTEDSET,
+    work: work::POPPED,
     ..Spec::new("zpopmin", zpopmin)
 };
 
@@ -115,6 +117,7 @@ fn zpopmin(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZPOPMAX: Spec = Spec {
     name: "zpopmax",
+    work: work::POPPED,
     handler: zpopmax,
     ..ZPOPMIN
 };
@@ -203,6 +206,7 @@ pub(super) const ZMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::SORTEDSET,
+    work: work::POPPED_OF_SEVERAL,
     ..Spec::new("zmpop", zmpop)
 };
 
@@ -237,6 +241,7 @@ pub(super) const BZMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::SORTEDSET,
+    work: work::POPPED_OF_SEVERAL,
     ..Spec::new("bzmpop", bzmpop)
 };
 

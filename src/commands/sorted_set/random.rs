@@ -6,6 +6,7 @@ use super::range::write_element;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::sample::{Passing, SampleArgs, is_few};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Zset};
 use rand::SeedableRng;
@@ -17,6 +18,7 @@ pub(super) const ZRANDMEMBER: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
     tips: &["nondeterministic_output"],
+    work: work::DRAWN,
     ..Spec::new("zrandmember", zrandmember)
 };
 

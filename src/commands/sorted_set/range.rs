@@ -5,6 +5,7 @@ use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
@@ -162,6 +163,15 @@ impl<'a> RangeRequest<'a> {
         }
     }
 
+    /// The number of elements that it reads.
+    fn touches(&self, zset: &Zset) -> usize {
+        let inside = match &self.range {
+            Range::Rank(range) => range.within(zset).1,
+            _ => self.end(zset).saturating_sub(self.start(zset)),
+        };
+        inside.min(usize::try_from(self.limit).unwrap_or(usize::MAX))
+    }
+
     /// Whether an element reached by a walk is still in the range.
     #[inline]
     fn reaches(&self, score: f64, member: Entry<'_>) -> bool {
@@ -182,11 +192,29 @@ impl<'a> RangeRequest<'a> {
     }
 }
 
+/// The elements that a range command would touch; `None`: its handler will refuse it, or there is
+/// no such set.
+pub(in crate::commands) fn touched_by_range(call: &mut Call<'_>) -> Option<usize> {
+    let (by, backward) = match call.name {
+        "zrange" | "zrangestore" => (None, None),
+        "zrevrange" => (Some(By::Rank), Some(true)),
+        "zrangebyscore" => (Some(By::Score), Some(false)),
+        "zrevrangebyscore" => (Some(By::Score), Some(true)),
+        "zrangebylex" => (Some(By::Lex), Some(false)),
+        _ => (Some(By::Lex), Some(true)),
+    };
+    let stores = call.name == "zrangestore";
+    let key_at = 1 + usize::from(stores);
+    let wanted = RangeRequest::parse(call.args, key_at + 1, by, backward, stores).ok()?;
+    super::looked_at(call, key_at, |zset| wanted.touches(zset))
+}
+
 pub(super) const ZRANGE: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
+    work: work::RANGES,
     ..Spec::new("zrange", zrange)
 };
 
@@ -200,6 +228,7 @@ fn zrange(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZREVRANGE: Spec = Spec {
     name: "zrevrange",
+    work: work::RANGES,
     handler: zrevrange,
     ..ZRANGE
 };
@@ -211,6 +240,7 @@ fn zrevrange(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZRANGEBYSCORE: Spec = Spec {
     name: "zrangebyscore",
+    work: work::RANGES,
     handler: zrangebyscore,
     ..ZRANGE
 };
@@ -222,6 +252,7 @@ fn zrangebyscore(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZREVRANGEBYSCORE: Spec = Spec {
     name: "zrevrangebyscore",
+    work: work::RANGES,
     handler: zrevrangebyscore,
     ..ZRANGE
 };
@@ -233,6 +264,7 @@ fn zrevrangebyscore(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZRANGEBYLEX: Spec = Spec {
     name: "zrangebylex",
+    work: work::RANGES,
     handler: zrangebylex,
     ..ZRANGE
 };
@@ -244,6 +276,7 @@ fn zrangebylex(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZREVRANGEBYLEX: Spec = Spec {
     name: "zrevrangebylex",
+    work: work::RANGES,
     handler: zrevrangebylex,
     ..ZRANGE
 };
@@ -308,6 +341,7 @@ pub(super) const ZRANGESTORE: Spec = Spec {
         KeySpec::one(2, Access::READ),
     ],
     categories: Category::SORTEDSET,
+    work: work::RANGES,
     ..Spec::new("zrangestore", zrangestore)
 };
 

@@ -3,6 +3,7 @@
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use super::members_removed;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Zset};
 
@@ -12,6 +13,7 @@ pub(super) const ZREM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("zrem", zrem)
 };
 
@@ -39,6 +41,7 @@ pub(super) const ZREMRANGEBYRANK: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
+    work: work::REMOVED_RANGES,
     ..Spec::new("zremrangebyrank", zremrangebyrank)
 };
 
@@ -51,11 +54,47 @@ fn zremrangebyrank(call: &mut Call<'_>) -> CommandResult {
     remove_range(call, "zremrangebyrank", |zset| range.within(zset))
 }
 
+/// The elements that one of the three would remove; `None`: its handler will refuse it, or there is
+/// no such set.
+pub(in crate::commands) fn touched_by_removal(call: &mut Call<'_>) -> Option<usize> {
+    let [_, _, min, max] = call.args.exactly();
+    match call.name {
+        "zremrangebyrank" => {
+            let range = RankRange::parse(min, max).ok()?;
+            super::looked_at(call, 1, |zset| range.within(zset).1)
+        }
+        "zremrangebyscore" => {
+            let range = ScoreRange::parse(min, max).ok()?;
+            super::looked_at(call, 1, |zset| by_score(&range, zset).1)
+        }
+        _ => {
+            let range = LexRange::parse(min, max).ok()?;
+            super::looked_at(call, 1, |zset| by_lex(&range, zset).1)
+        }
+    }
+}
+
+/// First rank and number of elements.
+fn by_score(range: &ScoreRange, zset: &Zset) -> (usize, usize) {
+    let start = range.start(zset);
+    (start, range.end(zset).saturating_sub(start))
+}
+
+/// As [`by_score`].
+fn by_lex(range: &LexRange<'_>, zset: &Zset) -> (usize, usize) {
+    if zset.is_table() {
+        return range.within_table(zset);
+    }
+    let start = range.start(zset);
+    (start, range.end(zset).saturating_sub(start))
+}
+
 pub(super) const ZREMRANGEBYSCORE: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
+    work: work::REMOVED_RANGES,
     ..Spec::new("zremrangebyscore", zremrangebyscore)
 };
 
@@ -63,10 +102,7 @@ pub(super) const ZREMRANGEBYSCORE: Spec = Spec {
 fn zremrangebyscore(call: &mut Call<'_>) -> CommandResult {
     let [_, _, min, max] = call.args.exactly();
     let range = ScoreRange::parse(min, max)?;
-    remove_range(call, "zremrangebyscore", |zset| {
-        let start = range.start(zset);
-        (start, range.end(zset).saturating_sub(start))
-    })
+    remove_range(call, "zremrangebyscore", |zset| by_score(&range, zset))
 }
 
 pub(super) const ZREMRANGEBYLEX: Spec = Spec {
@@ -74,6 +110,7 @@ pub(super) const ZREMRANGEBYLEX: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
+    work: work::REMOVED_RANGES,
     ..Spec::new("zremrangebylex", zremrangebylex)
 };
 
@@ -81,13 +118,7 @@ pub(super) const ZREMRANGEBYLEX: Spec = Spec {
 fn zremrangebylex(call: &mut Call<'_>) -> CommandResult {
     let [_, _, min, max] = call.args.exactly();
     let range = LexRange::parse(min, max)?;
-    remove_range(call, "zremrangebylex", |zset| {
-        if zset.is_table() {
-            return range.within_table(zset);
-        }
-        let start = range.start(zset);
-        (start, range.end(zset).saturating_sub(start))
-    })
+    remove_range(call, "zremrangebylex", |zset| by_lex(&range, zset))
 }
 
 /// Removes the elements selected by first rank and count.

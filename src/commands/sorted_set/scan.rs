@@ -4,6 +4,7 @@ use crate::base::float::{write_double, write_g17};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::scan_args::{Of, ScanArgs, parse_cursor};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Zset};
 
@@ -13,6 +14,7 @@ pub(super) const ZSCAN: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
     tips: &["nondeterministic_output"],
+    work: work::SCANNED,
     ..Spec::new("zscan", zscan)
 };
 

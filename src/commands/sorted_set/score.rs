@@ -2,6 +2,7 @@
 
 use super::bounds::{LexRange, ScoreRange};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Zset};
 
@@ -33,6 +34,7 @@ pub(super) const ZMSCORE: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("zmscore", zmscore)
 };
 

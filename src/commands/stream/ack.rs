@@ -1,6 +1,7 @@
 //! XACK.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
@@ -13,6 +14,7 @@ pub(super) const XACK: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::STREAM,
+    work: work::EACH_MEMBER,
     ..Spec::new("xack", xack)
 };
 

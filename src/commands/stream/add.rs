@@ -1,6 +1,7 @@
 //! XADD.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -16,6 +17,7 @@ pub(super) const XADD: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
+    work: work::EACH_PAIR,
     ..Spec::new("xadd", xadd)
 };
 

@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::Ref;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
@@ -18,6 +19,7 @@ pub(super) const XCLAIM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
+    work: work::EACH_MEMBER,
     ..Spec::new("xclaim", xclaim)
 };
 

@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Stream};
@@ -29,6 +30,7 @@ pub(super) const XDEL: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::STREAM,
+    work: work::EACH_MEMBER,
     ..Spec::new("xdel", xdel)
 };
 

@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
@@ -16,6 +17,7 @@ pub(super) const XPENDING: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
+    work: work::PENDING,
     ..Spec::new("xpending", xpending)
 };
 

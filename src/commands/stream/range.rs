@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
 
@@ -13,11 +14,13 @@ pub(super) const XRANGE: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::STREAM,
+    work: work::STREAM_RANGE,
     ..Spec::new("xrange", xrange)
 };
 
 pub(super) const XREVRANGE: Spec = Spec {
     name: "xrevrange",
+    work: work::STREAM_RANGE,
     handler: xrevrange,
     ..XRANGE
 };

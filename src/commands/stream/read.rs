@@ -1,6 +1,7 @@
 //! XREAD and XREADGROUP, at once or blocking.
 
 use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
+use crate::commands::work;
 use crate::resp::{Deferred, OwnedArgs, Reply};
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
 use crate::types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
@@ -35,6 +36,7 @@ pub(super) const XREAD: Spec = Spec {
     keys: &[keys(1)],
     categories: Category::STREAM,
     find_keys: Some(read_args::keys),
+    work: work::STREAM_READ,
     ..Spec::new("xread", xread)
 };
 
@@ -44,6 +46,7 @@ pub(super) const XREADGROUP: Spec = Spec {
     keys: &[keys(4)],
     categories: Category::STREAM,
     find_keys: Some(read_args::keys),
+    work: work::STREAM_READ,
     ..Spec::new("xreadgroup", xreadgroup)
 };
 

@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Origin, Spec};
 use crate::types::Stream;
@@ -227,6 +228,7 @@ pub(super) const XTRIM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
+    work: work::STREAM_TRIM,
     ..Spec::new("xtrim", xtrim)
 };
 

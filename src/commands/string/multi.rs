@@ -4,6 +4,7 @@ use super::set::state_set_until;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::commands::expiry_args::{ExpireArg, KEEPTTL};
+use crate::commands::work;
 use crate::keyspace::{Class, Expiry, NewValue};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -14,6 +15,7 @@ pub(super) const MGET: Spec = Spec {
     keys: &[KeySpec::range(1, -1, 1, Access::READ)],
     categories: Category::STRING,
     tips: &["request_policy:multi_shard"],
+    work: work::EACH_KEY,
     ..Spec::new("mget", mget)
 };
 
@@ -39,6 +41,7 @@ pub(super) const MSET: Spec = Spec {
         "request_policy:multi_shard",
         "response_policy:all_succeeded",
     ],
+    work: work::EACH_KEY,
     ..Spec::new("mset", mset)
 };
 
@@ -63,6 +66,7 @@ pub(super) const MSETNX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::range(1, -1, 2, Access::OW.union(Access::INSERT))],
     categories: Category::STRING,
+    work: work::EACH_KEY,
     ..Spec::new("msetnx", msetnx)
 };
 
@@ -118,6 +122,7 @@ pub(super) const MSETEX: Spec = Spec {
         "request_policy:multi_shard",
         "response_policy:all_succeeded",
     ],
+    work: work::EACH_KEY,
     ..Spec::new("msetex", msetex)
 };
 

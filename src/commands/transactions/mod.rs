@@ -6,6 +6,7 @@
 pub(super) mod docs;
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
 pub(super) static SPECS: &[Spec] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
@@ -127,6 +128,7 @@ const WATCH: Spec = Spec {
     flags: AT_ONCE.union(Flags::NO_MULTI_IN_VALKEY),
     keys: &[KeySpec::range(1, -1, 1, Access::RO)],
     categories: Category::TRANSACTION,
+    work: work::EACH_KEY,
     ..Spec::new("watch", watch)
 };
 

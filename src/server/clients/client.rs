@@ -13,11 +13,12 @@ use crate::resp::{Args, OwnedArgs};
 use crate::server::clients::blocked::Blocked;
 use crate::server::clients::ending::Ending;
 use crate::server::clients::fieldsets::Fieldsets;
+use crate::server::clients::held::Held;
 
 bitflags! {
     /// What a client is, and how it is treated.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct ClientFlags: u32 {
+    pub struct ClientFlags: u64 {
         /// Between MULTI and EXEC.
         const MULTI = 1 << 0;
         /// A watched key was touched: EXEC will refuse.
@@ -72,6 +73,10 @@ bitflags! {
         const INTERNAL = 1 << 16;
         /// A node that sends its slots: its commands are applied.
         const SENDS_SLOTS = 1 << 31;
+        /// It counts in the account of its user, which has budgets.
+        const BUDGETED = 1 << 32;
+        /// Its user is over a budget: its next command and its next read wait.
+        const HELD = 1 << 33;
     }
 }
 
@@ -90,7 +95,15 @@ impl ClientFlags {
         .union(ClientFlags::NO_TOUCH)
         .union(ClientFlags::CACHING_SAID)
         .union(ClientFlags::ASKING)
-        .union(ClientFlags::SENDS_SLOTS);
+        .union(ClientFlags::SENDS_SLOTS)
+        .union(ClientFlags::BUDGETED);
+
+    /// Links between servers are never held back, whatever their user's budgets are.
+    pub const UNBUDGETED: ClientFlags = ClientFlags::REPLICA
+        .union(ClientFlags::PRIMARY)
+        .union(ClientFlags::INTERNAL)
+        .union(ClientFlags::SENDS_SLOTS)
+        .union(ClientFlags::FAKE);
 
     /// The replies of its commands are discarded.
     pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
@@ -153,6 +166,8 @@ pub struct Client {
     /// Its subscriptions, if any.
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
+    /// Set while it is held back (`HELD`).
+    pub held: Option<Box<Held>>,
     pub fieldsets: Fieldsets,
     pub buffers: ClientBuffers,
     pub traffic: Traffic,
@@ -248,6 +263,7 @@ impl Client {
             watched: WatchList::default(),
             subscriptions: None,
             blocked: None,
+            held: None,
             fieldsets: Fieldsets::default(),
             buffers: ClientBuffers::default(),
             traffic: Traffic {
@@ -355,6 +371,7 @@ impl Client {
         !self.flags.intersects(
             ClientFlags::BLOCKED
                 | ClientFlags::POSTPONED
+                | ClientFlags::HELD
                 | ClientFlags::CLOSE_AFTER_REPLY
                 | ClientFlags::CLOSE_ASAP,
         )

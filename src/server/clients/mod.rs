@@ -5,6 +5,7 @@ pub mod blocked;
 pub mod client;
 pub mod ending;
 pub mod fieldsets;
+pub mod held;
 pub mod input;
 pub mod output;
 pub mod session;

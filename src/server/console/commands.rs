@@ -105,6 +105,10 @@ impl Engine {
     }
 
     fn run_turn(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
+        if self.server.has_to_wait(&session.client) {
+            job.waits = true;
+            return None;
+        }
         if let Err(refused) = self.server.select_in_console(session, job.call.db) {
             return Some(refused);
         }
@@ -289,6 +293,10 @@ impl Engine {
         session.reply.set_limit(room);
         let now_ms = self.server.now.mono_ms;
         session.client.traffic.bytes_in += args.args().bytes() as u64;
+        if session.client.flags.contains(ClientFlags::BUDGETED) {
+            let bytes = args.args().bytes() as u64;
+            self.server.note_received(&mut session.client, bytes);
+        }
         session.client.traffic.last_active_ms = now_ms;
         let outcome = self.dispatch(session, row, args.args(), &[]);
         let waited = session.client.flags.contains(ClientFlags::BLOCKED);
@@ -309,6 +317,9 @@ impl Engine {
             return Ran::Waits;
         }
         session.client.traffic.bytes_out += reply.len() as u64;
+        if session.client.flags.contains(ClientFlags::BUDGETED) {
+            self.server.note_sent(&session.client, reply.len() as u64);
+        }
         let before = out.len();
         if waited && reply.is_empty() {
             // What it has begun goes on: a backup is listed when it is complete.

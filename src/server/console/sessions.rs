@@ -70,7 +70,9 @@ impl Engine {
         let running = self.server.connections.console.running.clone();
         let of = running.filter(|running| running.client == id)?;
         let mut client = new_client(&mut self.server, &of.peer);
+        self.server.acl.leave_account(&mut client);
         (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
+        self.server.acl.enter_account(&mut client);
         client.console = Some(OfConsole {
             is_locked: of.is_locked,
             stream: None,
@@ -85,12 +87,12 @@ impl Engine {
 
     /// A login that is none counts as an attempt, too: reading it costs as much.
     pub(in crate::server) fn refuse_login(&mut self, peer: &Address, wrong: &str) -> Answer {
-        let asking = new_client(&mut self.server, peer);
         let server = &mut self.server;
-        match server
-            .acl
-            .begin_attempt(&asking, &server.config, server.now.mono_ms)
-        {
+        let mut asking = new_client(server, peer);
+        let now_ms = server.now.mono_ms;
+        let judged = server.acl.begin_attempt(&asking, &server.config, now_ms);
+        server.acl.leave_account(&mut asking);
+        match judged {
             Judged::Never => too_many_logins(),
             Judged::Now | Judged::After(_) => bad(wrong),
         }
@@ -104,9 +106,11 @@ impl Engine {
         who: Who,
     ) -> Next {
         let server = &mut self.server;
-        let asking = new_client(server, peer);
+        let mut asking = new_client(server, peer);
         let now_ms = server.now.mono_ms;
-        match server.acl.begin_attempt(&asking, &server.config, now_ms) {
+        let judged = server.acl.begin_attempt(&asking, &server.config, now_ms);
+        server.acl.leave_account(&mut asking);
+        match judged {
             Judged::Now => self.console_login(peer, &login, who).into(),
             Judged::After(wait_ms) => Next::Task(Task::LogIn {
                 login: Box::new(login),
@@ -137,9 +141,11 @@ impl Engine {
         };
         let pair = (&login.user[..], &login.password[..]);
         if let Err(error) = world.log_in(pair, (Context::TopLevel, b"AUTH")) {
+            server.acl.leave_account(&mut session.client);
             return Answer::error(http::UNAUTHORIZED, &String::from_utf8_lossy(&error.line()));
         }
         if !session.client.flags.contains(ClientFlags::PROVEN) && !who.is_here {
+            server.acl.leave_account(&mut session.client);
             const TEXT: &str = "DENIED a user without a password logs in from this machine only";
             return Answer::error(http::UNAUTHORIZED, TEXT);
         }

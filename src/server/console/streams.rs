@@ -74,7 +74,10 @@ impl Engine {
         });
         let of = of.ok_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))??;
         let mut client = new_client(&mut self.server, &of.peer);
+        self.server.acl.leave_account(&mut client);
         (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
+        // It is one more of its user's.
+        self.server.acl.enter_account(&mut client);
         client.console = Some(OfConsole {
             is_locked: of.is_locked,
             stream: Some(place),

@@ -120,7 +120,11 @@ impl Engine {
             }
         }
         self.server.begin_commands();
+        let bounded = self.bound_reply(session, Some(id));
         self.run_unit(session, Origin::Retry, id, args.args(), &[]);
+        if let Some(bounded) = bounded {
+            self.measure_reply(session, bounded);
+        }
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             // It keeps waiting, in its old places: its keys and its deadline are the same.
             let wake = session.client.blocked.as_ref().map(|blocked| blocked.wake);

@@ -41,9 +41,25 @@ impl Engine {
         hashes: &[KeyHash],
     ) -> Outcome {
         let client_special = session.client.flags.intersects(ClientFlags::SLOW_PATH);
-        if let Some(id) = row
-            && !client_special
-        {
+        if !client_special {
+            return self.dispatch_plainly(session, row, args, hashes);
+        }
+        if session.client.flags.contains(ClientFlags::BUDGETED) {
+            return self.dispatch_budgeted(session, row, args, hashes);
+        }
+        self.dispatch_specially(session, row, args, hashes)
+    }
+
+    /// The command of a client in no special state.
+    #[inline]
+    pub(super) fn dispatch_plainly(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Outcome {
+        if let Some(id) = row {
             let row = self.server.table.row(id);
             let Row {
                 spec, subcommands, ..
@@ -59,6 +75,17 @@ impl Engine {
                 return Outcome::Done;
             }
         }
+        self.dispatch_carefully(session, row, args, hashes)
+    }
+
+    /// The command of a client in some special state.
+    pub(super) fn dispatch_specially(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Outcome {
         if session.client.flags.contains(ClientFlags::PRIMARY) {
             if self.server.holds_stream() {
                 session.client.flags |= ClientFlags::POSTPONED;
@@ -78,7 +105,7 @@ impl Engine {
         if was_replica && session.reply.pending_len() > replied {
             self.server.drop_talking_replica(session, &args[0], replied);
         }
-        if client_special && outcome == Outcome::Done {
+        if outcome == Outcome::Done {
             let tracking = &self.server.messages.tracking;
             tracking.after_command(&mut session.client);
             let asks = |id| self.server.table.row(id).spec.name == "asking";
@@ -93,7 +120,7 @@ impl Engine {
     }
 
     #[cold]
-    fn dispatch_carefully(
+    pub(super) fn dispatch_carefully(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
@@ -303,7 +330,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
 }
 
 /// Refuses a command before execution; EXEC's refusal says that the transaction is discarded.
-fn reject(
+pub(super) fn reject(
     server: &mut Server,
     keyspace: &mut Keyspace,
     session: &mut Session,

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod blocking;
+pub mod budgets;
 pub mod busy;
 pub mod cross_protocol;
 pub mod dispatch;

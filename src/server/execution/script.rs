@@ -106,6 +106,13 @@ impl Call<'_> {
             }
         }
         let current = server.scripting.current.take();
+        if caller.flags.contains(ClientFlags::BUDGETED) {
+            let calls = current.as_ref().map_or(0, |current| current.calls);
+            server
+                .acl
+                .accounts
+                .charge(caller.user, calls, server.now.mono_ms);
+        }
         reply_failure(ended, program.name, server.config.dialect, to);
         if current.is_some_and(|c| c.is_slow) {
             server.update_interest();
@@ -158,6 +165,8 @@ impl Call<'_> {
             has_written: false,
             is_killed: false,
             slot: None,
+            calls: 0,
+            touched: 0,
             is_replying: false,
             told: None,
         });
@@ -352,6 +361,9 @@ impl Host for Running<'_, '_, '_> {
     fn call(&mut self, args: Args<'_>, most: usize) -> Result<&[u8], CommandError> {
         const TOO_LONG: &str = "ERR not enough memory: the command's reply is more than the \
                                 script may hold";
+        if let Some(current) = &mut self.server.scripting.current {
+            current.calls += 1;
+        }
         let id = self.admit(args)?;
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);

@@ -5,11 +5,12 @@ use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason, RulesError};
 use crate::command::CommandError;
 use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
-use crate::server::clients::client::Client;
+use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::EndReason;
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::observe::client_line::client_line;
 use crate::server::origin::Origin;
+use crate::server::parts::users::NotIn;
 use crate::server::parts::users::changes::{Changed, Replaced, RoleChanged};
 use crate::server::state::Server;
 use crate::server::state::call::Call;
@@ -58,6 +59,26 @@ impl Server {
         for session in self.clients.iter_mut() {
             self.acl.note_restrictions(&mut session.client);
         }
+        self.budgets_changed(running);
+    }
+
+    /// Counts all connections again in the accounts of their users, and lets those go on that were
+    /// held back: each is asked anew. O(users + connections).
+    pub(in crate::server) fn budgets_changed(&mut self, running: &mut Client) {
+        let Server { acl, now, .. } = self;
+        let freed = acl.accounts.renew(&acl.users, now.mono_ms);
+        acl.enter_account(running);
+        for session in self.clients.iter_mut() {
+            self.acl.enter_account(&mut session.client);
+        }
+        for id in freed {
+            if let Some(mut session) = self.clients.take(id) {
+                session.client.flags.remove(ClientFlags::HELD);
+                session.client.held = None;
+                self.resume(&mut session);
+                self.clients.put_back(session);
+            }
+        }
     }
 }
 
@@ -76,8 +97,10 @@ impl World<'_> {
     ) -> Result<(), CommandError> {
         let server = &mut *self.server;
         let settings = (&server.config, server.now.mono_ms);
-        if (server.acl).log_in(self.client, (name, password), settings) {
-            return Ok(());
+        match (server.acl).log_in(self.client, (name, password), settings) {
+            Ok(()) => return Ok(()),
+            Err(NotIn::Full(refusal)) => return Err(refusal),
+            Err(NotIn::Wrong) => {}
         }
         let event = Event {
             reason: Reason::Auth,
@@ -114,11 +137,12 @@ impl World<'_> {
         let Changed {
             fewer_channels,
             restricts_otherwise,
+            has_other_budgets,
         } = changed.map_err(|error| refusal(&error, "SETUSER"))?;
         if let Some(fewer) = fewer_channels {
             self.end_clients(&|client| fewer.concerns(client));
         }
-        if restricts_otherwise {
+        if restricts_otherwise || has_other_budgets {
             self.server.users_changed(self.client);
         }
         Ok(())
@@ -152,6 +176,7 @@ impl World<'_> {
             return false;
         };
         self.end_clients(&|client| client.user == id);
+        self.server.budgets_changed(self.client);
         true
     }
 

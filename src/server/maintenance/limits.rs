@@ -26,9 +26,12 @@ no' from the same host, or the configuration file) once the network keeps strang
 
 impl Server {
     /// Why a new connection is refused, as the error line for it.
-    pub(in crate::server) fn refuses(&self, peer: &Address) -> Option<String> {
+    pub(in crate::server) fn refuses(&mut self, peer: &Address) -> Option<String> {
         if self.is_full(peer) {
             return Some("-ERR max number of clients reached\r\n".into());
+        }
+        if let Some(refusal) = self.acl.refuses_newcomer() {
+            return Some(format!("-{refusal}\r\n"));
         }
         self.refuses_stranger(peer)
     }
@@ -148,6 +151,7 @@ impl Server {
                 .saturating_sub(session.client.traffic.last_active_ms)
                 / 1000;
             let exempt = ClientFlags::BLOCKED
+                | ClientFlags::HELD
                 | ClientFlags::INTERNAL
                 | ClientFlags::SENDS_SLOTS
                 | ClientFlags::REPLICA

@@ -96,6 +96,13 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         traffic.batched,
         traffic.batches,
     );
+    // russet's own fields, of clients whose user has budgets.
+    if client.flags.contains(ClientFlags::BUDGETED) {
+        let held = client.held.as_deref();
+        let budget = held.map_or("no", |held| held.budget.name());
+        let held_ms = held.map_or(0, |held| server.now.mono_ms.saturating_sub(held.since_ms));
+        let _ = write!(line, " held={budget} held-ms={held_ms}");
+    }
     line
 }
 

@@ -67,6 +67,10 @@ pub struct Current {
     pub is_killed: bool,
     /// The slot that its keys must have, in a cluster: of those that it declares, else of the first used.
     pub slot: Option<u16>,
+    /// Commands that it has called.
+    pub calls: u64,
+    /// Elements that they touched, if its caller has a budget of them.
+    pub touched: u64,
     /// Its name and command, set once it is slow.
     pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
@@ -89,6 +93,8 @@ impl Current {
             is_replying: false,
             is_killed: false,
             slot: None,
+            calls: 0,
+            touched: 0,
             told: None,
         }
     }

@@ -23,6 +23,8 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) freeing: bool,
     /// The link to the primary has more to do: the loop does not sleep.
     pub(in crate::server) receives: bool,
+    /// Elements that a command would touch, as its row has counted them.
+    pub(in crate::server) touched: u64,
     /// When the last command ended, in ticks: the next one of a batch starts then.
     pub(in crate::server) ended: u64,
     /// Monotonic milliseconds.

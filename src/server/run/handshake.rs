@@ -89,8 +89,26 @@ impl crate::server::Server {
         let Session { client, stream, .. } = session;
         let link = stream.as_ref().and_then(|stream| stream.tls());
         if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
-            let known = (self.acl).log_in_by_certificate(client, &certificate, &self.config);
-            self.stats.denied_certificates += u64::from(!known);
+            match (self.acl).log_in_by_certificate(client, &certificate, &self.config) {
+                Ok(known) => self.stats.denied_certificates += u64::from(!known),
+                Err(refusal) => {
+                    session.reply.error(&refusal);
+                    let detail = "its user's clients budget";
+                    session
+                        .client
+                        .close_after_reply(Ending::new(EndReason::Refused, detail));
+                    self.stats.clients.rejected_connections += 1;
+                    return Ok(());
+                }
+            }
+        }
+        if let Some(refusal) = self.acl.refuses_welcomed(&session.client) {
+            session.reply.error(&refusal);
+            let detail = "its user's clients budget";
+            session
+                .client
+                .close_after_reply(Ending::new(EndReason::Refused, detail));
+            self.stats.clients.rejected_connections += 1;
         }
         Ok(())
     }

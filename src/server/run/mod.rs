@@ -26,6 +26,7 @@
 //! event's token says which connection it belongs to (`net::Role`).
 
 pub mod accept;
+pub mod budgets;
 #[cfg(feature = "testing")]
 pub mod by_hand;
 pub mod control;
@@ -321,6 +322,8 @@ impl Loop {
         engine.wake_claimants();
         engine.time_out_blocked();
         engine.end_pause();
+        self.let_held_on();
+        let engine = &mut self.engine;
         if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {
             engine.cron();
             crate::server::process::feed_watchdog();

@@ -34,6 +34,11 @@ impl Loop {
         // Data and the end may share one edge: reading for the end happens in its own turn.
         session.peer_closed |= event.is_read_closed();
         if (event.is_readable() || session.peer_closed) && !session.ends {
+            if session.client.flags.contains(ClientFlags::HELD) {
+                // It is read when its turn comes.
+                session.more_to_read = true;
+                return self.engine.server.clients.put_back(session);
+            }
             self.read_in_turn(session);
         } else {
             self.engine.server.clients.put_back(session);
@@ -59,7 +64,9 @@ impl Loop {
     /// A guest's read of a client that is readable or whose end has come.
     pub(in crate::server) fn guest_reads(&mut self, slot: u32, generation: u32) {
         match self.engine.server.clients.take_at(slot, generation) {
-            Some(session) if session.ends => self.engine.server.clients.put_back(session),
+            Some(session) if session.ends || session.client.flags.contains(ClientFlags::HELD) => {
+                self.engine.server.clients.put_back(session);
+            }
             Some(session) => self.read_in_turn(session),
             None => {}
         }
@@ -131,9 +138,13 @@ impl Loop {
         session.client.traffic.bytes_in += n as u64;
         session.client.traffic.reads += 1;
         session.client.traffic.last_active_ms = server.now.mono_ms;
-        if session.client.flags.contains(ClientFlags::PRIMARY) {
-            server.stats.net_repl_input_bytes += n as u64;
-            server.heard_primary();
+        const COUNTED: ClientFlags = ClientFlags::PRIMARY.union(ClientFlags::BUDGETED);
+        if session.client.flags.intersects(COUNTED) {
+            if session.client.flags.contains(ClientFlags::PRIMARY) {
+                server.stats.net_repl_input_bytes += n as u64;
+                server.heard_primary();
+            }
+            server.note_received(&mut session.client, n as u64);
         }
         let is_first = session.client.traffic.bytes_in == n as u64;
         if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {
@@ -234,6 +245,9 @@ impl Loop {
             return;
         };
         session.ready_queued = false;
+        if session.client.flags.contains(ClientFlags::HELD) {
+            return self.engine.server.clients.put_back(session);
+        }
         // Its replies leave first, as long as its socket takes them.
         if session.flush_queued && session.reply.pending_len() > OUTPUT_BUDGET {
             return self.settle(session, true);
@@ -271,7 +285,8 @@ impl Loop {
         }
         // A blocked client is read from as well: the end of its connection must be noticed.
         let more = session.more_to_read || session.input.runnable && session.client.runs();
-        if more && !session.ready_queued {
+        let is_held = session.client.flags.contains(ClientFlags::HELD);
+        if more && !session.ready_queued && !is_held {
             session.ready_queued = true;
             server.turn.ready.push(session.client.id);
         }

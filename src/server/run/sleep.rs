@@ -161,6 +161,11 @@ impl Loop {
         if let Some(due) = server.turn.wakes.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));
         }
+        let next_held = self.engine.server.acl.accounts.next_in_ms(mono_ms);
+        let server = &self.engine.server;
+        if let Some(in_ms) = next_held {
+            wait_ms = wait_ms.min(in_ms);
+        }
         if let Some(pause) = server.gates.client_pause {
             wait_ms = wait_ms.min(pause.until_ms.saturating_sub(mono_ms));
         }

@@ -176,6 +176,9 @@ impl Loop {
                     session.client.traffic.last_active_ms = server.now.mono_ms;
                     server.stats.net_output_bytes += n as u64;
                     server.stats.writes += 1;
+                    if session.client.flags.contains(ClientFlags::BUDGETED) {
+                        server.note_sent(&session.client, n as u64);
+                    }
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock && !session.ends => {

@@ -68,6 +68,11 @@ impl Call<'_> {
         }
     }
 
+    /// States how many elements the command would touch (`Work::count`).
+    pub fn touches(&mut self, elements: u64) {
+        self.server.turn.touched = elements;
+    }
+
     /// The keys of a command whose key specs fit every arity that it admits.
     pub fn keys(&self) -> Keys {
         let row = self.server.table.row(self.row);

@@ -14,6 +14,7 @@ use crate::command::keys::Keys;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;
+use crate::commands::work;
 use crate::keyspace::{Class, slot_of, slot_of_pattern};
 use crate::server::{Call, CommandResult, Origin, Spec};
 use crate::types::{Container, End, Entry, List, Type};
@@ -37,6 +38,7 @@ pub(super) const SORT: Spec = Spec {
         .union(Category::LIST)
         .union(Category::DANGEROUS),
     find_keys: Some(options::keys),
+    work: work::SORTED,
     ..Spec::new("sort", sort)
 };
 
@@ -54,6 +56,7 @@ pub(super) const SORT_RO: Spec = Spec {
         .union(Category::LIST)
         .union(Category::DANGEROUS),
     find_keys: Some(|_| Ok(Keys::source_and(None))),
+    work: work::SORTED,
     ..Spec::new("sort_ro", sort_ro)
 };
 

@@ -30,6 +30,7 @@ use self::script::ByScript;
 pub mod compatible;
 pub mod script;
 pub mod slots;
+pub mod work;
 
 /// A command at the gates.
 #[derive(Clone, Copy)]
@@ -139,6 +140,10 @@ const GATES: &[(Origins, Ask)] = &[
     (Origins::CLIENT, busy),
     (Origins::CLIENT, transaction),
     (Origins::CLIENT, monitor),
+    (
+        Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
+        work::bounded,
+    ),
     (Origins::CLIENT, pause),
     (Origins::CLIENT, snapshot),
 ];

@@ -5,6 +5,7 @@
 //! loads, nothing is tracked); others are left out.
 
 pub mod activity;
+pub mod budgets;
 pub mod commands;
 pub mod keyspace;
 pub mod memory;
@@ -229,6 +230,7 @@ const SECTIONS: &[Section] = &[
     section("commandstats", false, commands::commandstats),
     section("errorstats", true, commands::errorstats),
     section("latencystats", false, commands::latencystats),
+    section("budgets", false, budgets::budgets),
     section("tls", false, tls::tls),
     section("cluster", true, process::cluster),
     section("keyspace", true, keyspace::keyspace),

@@ -107,6 +107,7 @@ pub(in crate::server) fn add_all(from: &Source<'_>, to: &mut Families) {
     commands(from, to);
     errors(from, to);
     closed_connections(from, to);
+    budgets(from, to);
     databases(from, to);
     latency(from, to);
     logs(from, to);
@@ -145,6 +146,53 @@ fn commands(from: &Source<'_>, to: &mut Families) {
     ];
     for (samples, (name, help)) in all.into_iter().zip(NAMES) {
         to.several(name, MetricKind::Counter, help, samples);
+    }
+}
+
+/// Users with budgets.
+fn budgets(from: &Source<'_>, to: &mut Families) {
+    let users = info::budgets::accounts(from.server);
+    if users.is_empty() {
+        return;
+    }
+    type Read = fn(&info::budgets::Line) -> Value;
+    const FAMILIES: [(&str, MetricKind, &str, Read); 5] = [
+        (
+            "redis_user_clients",
+            MetricKind::Gauge,
+            "Connections of a user with budgets",
+            |its| whole(its.clients),
+        ),
+        (
+            "redis_user_held_clients",
+            MetricKind::Gauge,
+            "Those of them that are held back",
+            |its| whole(its.held),
+        ),
+        (
+            "redis_user_delayed_commands_total",
+            MetricKind::Counter,
+            "Commands and reads of a user that waited for a budget",
+            |its| whole(its.figures.delayed),
+        ),
+        (
+            "redis_user_delayed_seconds_total",
+            MetricKind::Counter,
+            "How long they waited",
+            |its| Value::Real(its.figures.delayed_ms as f64 / 1000.0),
+        ),
+        (
+            "redis_user_refused_commands_total",
+            MetricKind::Counter,
+            "Commands and connections of a user that a budget refused",
+            |its| whole(its.figures.refusals()),
+        ),
+    ];
+    for (name, kind, help, read) in FAMILIES {
+        let samples = users
+            .iter()
+            .map(|its| (label("user", its.user.clone()), read(its)));
+        to.several(name, kind, help, samples.collect());
     }
 }
 

@@ -34,6 +34,10 @@ pub(in crate::server) struct Changed {
     pub(in crate::server) fewer_channels: Option<FewerChannels>,
     /// It has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
     pub(in crate::server) restricts_otherwise: bool,
+    /// Its connections are to be counted again, see [`Accounts::renew`].
+    ///
+    /// [`Accounts::renew`]: super::budgets::Accounts::renew
+    pub(in crate::server) has_other_budgets: bool,
 }
 
 /// What follows from the change of a role, for the users that hold it.
@@ -81,8 +85,11 @@ impl Acl {
         let left = before.and_then(|before| user.channels_left(before));
         let restricts_otherwise =
             before.is_some_and(|before| before.allows_all() != user.allows_all());
+        let budgets_before = before.map(|before| *before.budgets()).unwrap_or_default();
+        let has_other_budgets = budgets_before != *user.budgets();
         let id = self.users.put(name, user);
         Ok(Changed {
+            has_other_budgets,
             fewer_channels: left.map(|left| FewerChannels { user: id, left }),
             restricts_otherwise,
         })

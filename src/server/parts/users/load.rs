@@ -37,12 +37,14 @@ impl Acl {
             self.load_user(line, config)?;
         }
         if config.aclfile.is_empty() {
+            self.open_accounts();
             return Ok(());
         }
         match self.users_of_file(config) {
             Ok(users) => {
                 // No connection belongs to a user yet.
                 let _ = self.replace(users);
+                self.open_accounts();
                 Ok(())
             }
             Err(error) => {
@@ -50,6 +52,11 @@ impl Acl {
                 Err(UsersNotLoaded)
             }
         }
+    }
+
+    /// The accounts of all users, before any connection and any time.
+    fn open_accounts(&mut self) {
+        let _ = self.accounts.renew(&self.users, 0);
     }
 
     fn load_role(&mut self, line: &FileLine, config: &Config) -> Result<(), UsersNotLoaded> {

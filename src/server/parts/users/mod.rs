@@ -14,20 +14,32 @@
 //!
 //! Cost: a check is one test of a flag for a user with all permissions, otherwise `acl`'s.
 
+pub mod budgets;
 pub mod changes;
 pub mod load;
 pub mod lock;
 
+use self::budgets::Accounts;
 use crate::acl::{
     AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, User, UserId,
     Users,
 };
 use crate::base::text::Printable;
+use crate::command::CommandError;
 use crate::command::table::{CommandTable, Row};
 use crate::config::{Config, TlsAuthClientsUser};
 use crate::net::tls::Certificate;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::held::Budget;
+
+/// Why a connection is not logged in.
+pub(in crate::server) enum NotIn {
+    /// The password is wrong, or there is no such user, or it is disabled.
+    Wrong,
+    /// The user has no room for it (`clients=`).
+    Full(CommandError),
+}
 
 /// See the module.
 pub struct Acl {
@@ -37,6 +49,8 @@ pub struct Acl {
     /// What locked sessions of the console may run.
     pub(in crate::server) lock: User,
     attempts: Attempts,
+    /// What users with budgets have used.
+    pub(in crate::server) accounts: Accounts,
 }
 
 impl Acl {
@@ -51,6 +65,7 @@ impl Acl {
             users,
             log: AclLog::default(),
             attempts: Attempts::default(),
+            accounts: Accounts::default(),
         }
     }
 
@@ -69,30 +84,115 @@ impl Acl {
     }
 
     /// A new or reset connection: it belongs to the default user.
-    pub fn greet(&self, client: &mut Client) {
-        self.set_user(client, UserId::DEFAULT);
+    pub fn greet(&mut self, client: &mut Client) {
         let unknown = self.password_required();
         client.flags.set(ClientFlags::UNAUTHENTICATED, unknown);
         client.flags.remove(ClientFlags::PROVEN);
+        self.set_user(client, UserId::DEFAULT);
     }
 
     /// A connection that is to be closed: until then it has the default user's permissions, and
     /// those only after a login.
-    pub(in crate::server) fn disown(&self, client: &mut Client) {
+    pub(in crate::server) fn disown(&mut self, client: &mut Client) {
         self.greet(client);
         client.flags |= ClientFlags::UNAUTHENTICATED;
     }
 
     /// The connection belongs to this user from now on; `proven`: by a credential.
-    fn let_in(&self, client: &mut Client, id: UserId, proven: bool) {
-        self.set_user(client, id);
+    fn let_in(&mut self, client: &mut Client, id: UserId, proven: bool) {
         client.flags.remove(ClientFlags::UNAUTHENTICATED);
         client.flags.set(ClientFlags::PROVEN, proven);
+        self.set_user(client, id);
     }
 
-    fn set_user(&self, client: &mut Client, id: UserId) {
+    fn set_user(&mut self, client: &mut Client, id: UserId) {
+        self.leave_account(client);
         client.user = id;
         self.note_restrictions(client);
+        self.enter_account(client);
+    }
+
+    // --- budgets ---
+
+    /// The connection counts in its user's account, if there is one and it has authenticated.
+    pub(in crate::server) fn enter_account(&mut self, client: &mut Client) {
+        client.flags.remove(ClientFlags::BUDGETED);
+        let is_over = client.flags.contains(ClientFlags::CLOSE_ASAP);
+        if is_over || self.must_authenticate(client) {
+            return;
+        }
+        if let Some(account) = self.accounts.of_mut(client.user) {
+            account.clients += 1;
+            client.flags |= ClientFlags::BUDGETED;
+        }
+    }
+
+    /// The connection no longer counts in its user's account.
+    pub(in crate::server) fn leave_account(&mut self, client: &mut Client) {
+        if !client.flags.contains(ClientFlags::BUDGETED) {
+            return;
+        }
+        self.let_on(client, 0);
+        client.flags.remove(ClientFlags::BUDGETED);
+        if let Some(account) = self.accounts.of_mut(client.user) {
+            account.clients = account.clients.saturating_sub(1);
+        }
+    }
+
+    /// As [`Acl::refuses_newcomer`], of one that counts already: its handshake came before.
+    pub(in crate::server) fn refuses_welcomed(&mut self, client: &Client) -> Option<CommandError> {
+        let account = self.accounts.of(client.user)?;
+        let is_one_more = account.clients > account.budgets.clients;
+        let counts = client.flags.contains(ClientFlags::BUDGETED);
+        match counts && is_one_more {
+            true => self.refuses_client(client.user, None),
+            false => None,
+        }
+    }
+
+    /// Its next command waits until it is its turn.
+    pub(in crate::server) fn hold(&mut self, client: &mut Client, budget: Budget, now_ms: u64) {
+        if client.held.is_none()
+            && let Some(held) = self.accounts.hold(client, budget, now_ms)
+        {
+            client.held = Some(Box::new(held));
+            client.flags |= ClientFlags::HELD;
+        }
+    }
+
+    /// It is no longer held back. O(log of those that are).
+    pub(in crate::server) fn let_on(&mut self, client: &mut Client, now_ms: u64) {
+        if let Some(held) = client.held.take() {
+            client.flags.remove(ClientFlags::HELD);
+            self.accounts.let_on(client.user, &held, now_ms);
+        }
+    }
+
+    /// Why no further connection may be this user's, if so; it is counted. `client`: one that may
+    /// be its already.
+    fn refuses_client(&mut self, user: UserId, client: Option<&Client>) -> Option<CommandError> {
+        let counts = |c: &Client| c.user == user && c.flags.contains(ClientFlags::BUDGETED);
+        let most = self.accounts.lacks_room(user)?;
+        if client.is_some_and(counts) {
+            return None;
+        }
+        if let Some(account) = self.accounts.of_mut(user) {
+            account.figures.clients += 1;
+        }
+        let name = self.users.name(user);
+        let end = format!("' reached (its budget is clients={most})");
+        let start = b"ERR max number of clients of user '";
+        let text = [start, name, end.as_bytes()].concat();
+        Some(CommandError::Bytes(text))
+    }
+
+    /// Why a new connection, which would be the default user's, is refused, as the line of the error.
+    pub(in crate::server) fn refuses_newcomer(&mut self) -> Option<String> {
+        if self.password_required() {
+            return None;
+        }
+        let refusal = self.refuses_client(UserId::DEFAULT, None)?;
+        Some(String::from_utf8_lossy(&refusal.line()).into_owned())
     }
 
     /// Updates the flag for a user that lacks any permission. To be called for all connections
@@ -102,37 +202,37 @@ impl Acl {
         client.flags.set(ClientFlags::RESTRICTED, restricted);
     }
 
-    /// Logs the connection in as this user; `false`: the password is wrong, or there is no such
-    /// user, or it is disabled.
-    #[must_use]
+    /// Logs the connection in as this user.
     pub(in crate::server) fn log_in(
         &mut self,
         client: &mut Client,
         (name, password): (&[u8], &[u8]),
         (config, mono_ms): (&Config, u64),
-    ) -> bool {
-        let Some(id) = self.users.log_in(name, password) else {
-            return false;
-        };
+    ) -> Result<(), NotIn> {
+        let id = self.users.log_in(name, password).ok_or(NotIn::Wrong)?;
+        if let Some(refusal) = self.refuses_client(id, Some(client)) {
+            return Err(NotIn::Full(refusal));
+        }
         let proven = !self.users.get(id).no_password();
         self.let_in(client, id, proven);
         if let Some(peer) = client.ip() {
             let rate = u64::from(config.auth_failures_per_second);
             self.attempts.succeed(peer.ip(), rate, mono_ms);
         }
-        true
+        Ok(())
     }
 
     /// Logs a client in as the first enabled user that its certificate names. If it names none, the
-    /// client remains the default user, which may have to log in, and the reply is `false`.
+    /// client remains the default user, which may have to log in, and the reply is `false`. An error
+    /// is the refusal of a user that has no room for it.
     pub(in crate::server) fn log_in_by_certificate(
-        &self,
+        &mut self,
         client: &mut Client,
         certificate: &Certificate<'_>,
         config: &Config,
-    ) -> bool {
+    ) -> Result<bool, CommandError> {
         let names = match config.tls_auth_clients_user {
-            TlsAuthClientsUser::Off => return true,
+            TlsAuthClientsUser::Off => return Ok(true),
             TlsAuthClientsUser::CommonName => certificate.common_name.as_slice(),
             TlsAuthClientsUser::Uri => &certificate.uris,
         };
@@ -142,14 +242,17 @@ impl Acl {
             .filter_map(|name| Some((name, self.users.find(name)?)));
         match { found }.find(|(_, user)| self.users.get(*user).is_on()) {
             Some((name, user)) => {
+                if let Some(refusal) = self.refuses_client(user, Some(client)) {
+                    return Err(refusal);
+                }
                 self.let_in(client, user, true);
                 let name = Printable(name);
                 tracing::debug!(client = id, "Logged in by its certificate as '{name}'");
-                true
+                Ok(true)
             }
             None => {
                 tracing::debug!(client = id, "Its certificate names no user");
-                false
+                Ok(false)
             }
         }
     }

@@ -1,0 +1,481 @@
+//! Commands of connections whose user has budgets: each is asked before it runs, and its reply
+//! measured when it has (`parts::users::budgets` keeps the accounts).
+//!
+//! A connection over the rate or the bytes is held: its command stays in its input, nothing more is
+//! read from it, and it goes on when its turn comes (`run/budgets.rs`). So its commands keep their
+//! order, and none is lost. Links between servers are exempt. A session of the console is not held
+//! in the middle of a call: its calls wait as a whole (`console/commands.rs`).
+//!
+//! What a command would touch is asked at the gates (`gates/work.rs`).
+
+use super::dispatch::{Outcome, after_reply, reject, resolve};
+use crate::command::{CommandError, Flags};
+use crate::config::memory_text;
+use crate::keyspace::KeyHash;
+use crate::resp::{Args, Bounded};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::held::Budget;
+use crate::server::clients::session::Session;
+use crate::server::parts::gates::RUNS_SCRIPT;
+use crate::server::parts::users::Acl;
+use crate::server::parts::users::budgets::Verdict;
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// Rows whose commands run others.
+const RUNS_OTHERS: Flags = RUNS_SCRIPT.union(Flags::RUNS_QUEUE);
+
+/// Flags of a connection that take a command the long way whether it has budgets or not.
+const SPECIAL: ClientFlags = ClientFlags::SLOW_PATH.difference(ClientFlags::BUDGETED);
+
+impl Engine {
+    /// A command of a connection whose user has budgets.
+    #[inline(never)]
+    pub(super) fn dispatch_budgeted(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Outcome {
+        let client = &mut session.client;
+        if client.flags.intersects(ClientFlags::UNBUDGETED) {
+            return self.dispatch_specially(session, row, args, hashes);
+        }
+        if client.flags.contains(ClientFlags::HELD) {
+            return Outcome::Postponed;
+        }
+        let server = &mut self.server;
+        let now_ms = server.now.mono_ms;
+        let ceilings = match server.acl.accounts.ask_to_run(client, now_ms) {
+            Verdict::Within(ceilings) => ceilings,
+            Verdict::Hold(_) if client.console.is_some() => {
+                server.acl.accounts.charge(client.user, 1, now_ms);
+                server.acl.accounts.ceilings(client.user)
+            }
+            Verdict::Hold(budget) => {
+                server.acl.hold(client, budget, now_ms);
+                return Outcome::Postponed;
+            }
+            Verdict::Refuse(budget, wait_ms) => {
+                let error = over(&server.acl, client, budget, wait_ms);
+                let mark = session.reply.mark();
+                let id = resolve(server, row, args).ok();
+                reject(server, &mut self.keyspace, session, id, args, &error);
+                after_reply(session, mark);
+                return Outcome::Done;
+            }
+        };
+        let (user, is_special) = (client.user, client.flags.intersects(SPECIAL));
+        let bounded = match ceilings.reply {
+            0 => None,
+            _ => self.bound_reply(session, row),
+        };
+        let counts = ceilings.work > 0
+            && row.is_some_and(|id| self.server.table.row(id).spec.work.is_some());
+        let outcome = match is_special {
+            // What it would touch is asked there.
+            false if counts => self.dispatch_carefully(session, row, args, hashes),
+            true => self.dispatch_specially(session, row, args, hashes),
+            false => self.dispatch_plainly(session, row, args, hashes),
+        };
+        if let Some(bounded) = bounded {
+            self.measure_reply(session, bounded);
+        }
+        if outcome == Outcome::Postponed {
+            // It is asked again when it is tried again.
+            self.server.acl.accounts.give_back(user);
+        }
+        outcome
+    }
+
+    /// Begins the reply of a command whose user has a budget of reply bytes.
+    #[inline]
+    pub(super) fn bound_reply(
+        &self,
+        session: &mut Session,
+        row: Option<usize>,
+    ) -> Option<BoundedReply> {
+        if !session.client.flags.contains(ClientFlags::BUDGETED) {
+            return None;
+        }
+        let account = self.server.acl.accounts.of(session.client.user)?;
+        let most = account.budgets.reply;
+        if most == 0 || session.client.flags.intersects(ClientFlags::UNBUDGETED) {
+            return None;
+        }
+        let spec = self.server.table.row(row?).spec;
+        // What may change data is answered in full: only the reply has what was removed.
+        let may_change = spec.flags.contains(Flags::WRITE) || spec.flags.intersects(RUNS_OTHERS);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        Some(BoundedReply {
+            name: self.server.table.row(row?).full_name,
+            changes: self.keyspace.dirty,
+            most,
+            bounded: match may_change {
+                true => session.reply.begin_bounded(usize::MAX),
+                false => session.reply.begin_bounded(most),
+            },
+        })
+    }
+
+    /// Replaces the reply by an error if it is over the budget and the command has changed nothing.
+    #[inline]
+    pub(super) fn measure_reply(&mut self, session: &mut Session, bound: BoundedReply) {
+        let BoundedReply {
+            name,
+            changes,
+            most,
+            bounded,
+        } = bound;
+        let has_changed = self.keyspace.dirty != changes;
+        let most_now = if has_changed { usize::MAX } else { most };
+        if session.reply.end_bounded(bounded, most_now) {
+            return;
+        }
+        let server = &mut self.server;
+        if let Some(account) = server.acl.accounts.of_mut(session.client.user) {
+            account.figures.large_replies += 1;
+        }
+        let end = format!(
+            "' allows replies of {} (its budget reply=), and this one of '{name}' is longer: ask for \
+             less at a time, by a range, a COUNT or a SCAN",
+            memory_text(most as u64)
+        );
+        let error = told(&server.acl, &session.client, &end);
+        session.reply.error(&error);
+        server.stats.count_error(session.reply.last_error());
+    }
+}
+
+impl Server {
+    /// Bytes have come from a connection whose user has budgets.
+    pub(in crate::server) fn note_received(&mut self, client: &mut Client, bytes: u64) {
+        if client.flags.intersects(ClientFlags::UNBUDGETED) {
+            return;
+        }
+        let now_ms = self.now.mono_ms;
+        let over = self.acl.accounts.receive(client.user, bytes, now_ms);
+        if let Some(budget) = over
+            && client.console.is_none()
+        {
+            self.acl.hold(client, budget, now_ms);
+        }
+    }
+
+    /// Bytes have left for a connection whose user has budgets.
+    pub(in crate::server) fn note_sent(&mut self, client: &Client, bytes: u64) {
+        if !client.flags.intersects(ClientFlags::UNBUDGETED) {
+            let now_ms = self.now.mono_ms;
+            self.acl.accounts.send(client.user, bytes, now_ms);
+        }
+    }
+
+    /// Whether a session of the console waits before its next call.
+    pub(in crate::server) fn has_to_wait(&mut self, client: &Client) -> bool {
+        let now_ms = self.now.mono_ms;
+        client.flags.contains(ClientFlags::BUDGETED)
+            && self.acl.accounts.is_over(client.user, now_ms)
+    }
+}
+
+/// A reply that is being written under a budget.
+pub(super) struct BoundedReply {
+    name: &'static str,
+    /// Changes of the keyspace before it.
+    changes: u64,
+    most: usize,
+    bounded: Bounded,
+}
+
+/// `OVERBUDGET user 'NAME` and the end of the sentence.
+pub(in crate::server) fn told(acl: &Acl, client: &Client, end: &str) -> CommandError {
+    let start = b"OVERBUDGET user '";
+    CommandError::Bytes([start, acl.users.name(client.user), end.as_bytes()].concat())
+}
+
+/// The refusal of a user that is over its rate or bytes.
+fn over(acl: &Acl, client: &Client, budget: Budget, wait_ms: u64) -> CommandError {
+    let Some(account) = acl.accounts.of(client.user) else {
+        return CommandError::Text("OVERBUDGET");
+    };
+    let budgets = &account.budgets;
+    let what = match budget {
+        Budget::Rate => format!("{} commands a second (rate=)", budgets.rate),
+        Budget::In => format!(
+            "{} received a second (bytes=)",
+            memory_text(budgets.bytes_in)
+        ),
+        Budget::Out => format!("{} sent a second (bytes=)", memory_text(budgets.bytes_out)),
+    };
+    let end = format!("' is over its budget of {what}: try again in {wait_ms} ms");
+    told(acl, client, &end)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::keyspace::ClientId;
+    use crate::server::{ClientFlags, Testbed};
+
+    /// A connection of a user with these budgets.
+    fn user(t: &mut Testbed, budgets: &str) -> ClientId {
+        let made = t.run(&format!("ACL SETUSER u on nopass +@all ~* &* {budgets}"));
+        assert_eq!(made, "+OK\r\n");
+        let client = t.connect();
+        assert_eq!(t.run_as(client, "AUTH u x"), "+OK\r\n");
+        client
+    }
+
+    fn flags(t: &Testbed, client: ClientId) -> ClientFlags {
+        let session = t.engine.server.clients.get(client).expect("connected");
+        session.client.flags
+    }
+
+    #[track_caller]
+    fn figures(t: &mut Testbed, wanted: &str) {
+        let info = t.run("INFO budgets");
+        assert!(info.contains(wanted), "{wanted}: {info}");
+    }
+
+    #[test]
+    fn over_error_tells_and_a_second_later_all_is_well() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "rate=3 over=error");
+        for _ in 0..3 {
+            assert_eq!(t.run_as(client, "PING"), "+PONG\r\n");
+        }
+        let told = "-OVERBUDGET user 'u' is over its budget of 3 commands a second (rate=): try \
+                    again in 1 ms\r\n";
+        assert_eq!(t.run_as(client, "PING"), told);
+        assert!(t.run_as(client, "NOSUCH").starts_with("-OVERBUDGET "));
+        t.advance_ms(1);
+        assert_eq!(t.run_as(client, "PING"), "+PONG\r\n");
+        assert!(t.run_as(client, "PING").ends_with(" in 333 ms\r\n"));
+        t.advance_ms(60_000);
+        for line in ["MULTI", "GET a", "GET b"] {
+            assert!(t.run_as(client, line).starts_with('+'), "{line}");
+        }
+        let told = t.run_as(client, "EXEC");
+        assert!(
+            told.starts_with("-EXECABORT Transaction discarded"),
+            "{told}"
+        );
+        figures(&mut t, "clients=1,held=0,delayed=0,delayed_ms=0,refused=4,");
+        assert_eq!(t.run("PING"), "+PONG\r\n", "other users are not concerned");
+    }
+
+    #[test]
+    fn a_held_connection_runs_nothing_and_no_command_is_charged_twice() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "rate=2");
+        assert_eq!(t.run_as(client, "PING"), "+PONG\r\n");
+        assert_eq!(t.run_as(client, "PING"), "+PONG\r\n");
+        assert_eq!(t.run_as(client, "INCR n"), "");
+        assert!(flags(&t, client).contains(ClientFlags::HELD));
+        assert_eq!(t.run("GET n"), "$-1\r\n");
+        t.advance_ms(700);
+        let listed = t.run(&format!("CLIENT LIST ID {}", client.0));
+        assert!(listed.contains(" held=rate held-ms=700\n"), "{listed}");
+        figures(&mut t, "clients=1,held=1,delayed=1,");
+        // Budgets that are taken away let it go on at once.
+        t.run("ACL SETUSER u rate=0");
+        assert!(!flags(&t, client).intersects(ClientFlags::HELD | ClientFlags::BUDGETED));
+        assert_eq!(t.engine.server.turn.ready, [client]);
+        let listed = t.run(&format!("CLIENT LIST ID {}", client.0));
+        assert!(!listed.contains(" held="), "{listed}");
+        assert!(t.run("INFO budgets").contains("users_with_budgets:0\r\n"));
+    }
+
+    #[test]
+    fn who_is_killed_or_deleted_leaves_the_queue() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "rate=1");
+        let other = t.connect();
+        t.run_as(other, "AUTH u x");
+        t.run_as(client, "PING");
+        assert_eq!(t.run_as(client, "PING") + &t.run_as(other, "PING"), "");
+        figures(&mut t, "clients=2,held=2,delayed=2,");
+        t.run(&format!("CLIENT KILL ID {}", client.0));
+        figures(&mut t, "clients=1,held=1,delayed=2,");
+        t.run("ACL DELUSER u");
+        assert!(t.run("INFO budgets").contains("users_with_budgets:0\r\n"));
+        assert_eq!(t.engine.server.acl.accounts.next_in_ms(u64::MAX), None);
+    }
+
+    #[test]
+    fn the_commands_of_a_script_are_charged_when_it_has_ended() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "rate=10 over=error");
+        let script = b"for i = 1, 25 do redis.call('INCR', 'n') end return 'done'";
+        let ran = t.run_args_as(client, &[b"EVAL", script, b"0"]);
+        assert_eq!(ran, b"$4\r\ndone\r\n");
+        assert_eq!(t.run("GET n"), "$2\r\n25\r\n");
+        // The debt of a user that is told so is at most a second.
+        assert!(t.run_as(client, "PING").ends_with(" in 1001 ms\r\n"));
+        t.run("ACL SETUSER u over=delay rate=11");
+        t.run_args_as(client, &[b"EVAL", script, b"0"]);
+        let waits = t.engine.server.acl.accounts.next_in_ms(1_000_000_000);
+        assert_eq!(waits, None, "nobody waits yet");
+        assert_eq!(t.run_as(client, "PING"), "");
+        let waits = t.engine.server.acl.accounts.next_in_ms(1_000_000_000);
+        assert_eq!(waits, Some(15_000 / 11 + 1));
+    }
+
+    #[test]
+    fn a_reply_over_its_budget_is_an_error_and_those_before_it_stay() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "reply=100");
+        t.run(&format!("SET k {}", "x".repeat(90)));
+        t.run(&format!("SET large {}", "x".repeat(200_000)));
+        assert!(t.run_as(client, "GET k").starts_with("$90\r\n"));
+        let told = "-OVERBUDGET user 'u' allows replies of 100 (its budget reply=), and this one of \
+                    'get' is longer: ask for less at a time, by a range, a COUNT or a SCAN\r\n";
+        assert_eq!(t.run_as(client, "GET large"), told);
+        assert!(t.run_as(client, "MGET k k").starts_with("-OVERBUDGET "));
+        assert!(t.run_as(client, "KEYS *").starts_with("*2\r\n"));
+        // What is still to be sent is not lost.
+        let session = t.engine.server.clients.get_mut(client).expect("connected");
+        session.reply.simple("BEFORE");
+        let both = t.run_as(client, "MGET k k k large k k");
+        assert!(both.starts_with("+BEFORE\r\n-OVERBUDGET "), "{both}");
+        assert_eq!(both.matches("\r\n").count(), 2);
+        t.run_as(client, "MULTI");
+        t.run_as(client, "GET large");
+        assert!(t.run_as(client, "EXEC").starts_with("-OVERBUDGET "));
+        // What has changed something is answered in full.
+        t.run_as(client, "MULTI");
+        t.run_as(client, "GETDEL large");
+        assert!(t.run_as(client, "EXEC").starts_with("*1\r\n$200000\r\n"));
+        assert_eq!(t.run("EXISTS large"), ":0\r\n");
+        figures(&mut t, "large_replies=4,");
+    }
+
+    #[test]
+    fn work_is_refused_before_anything_is_done() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "work=3");
+        t.run("RPUSH l a b c d");
+        t.run("RPUSH s a b c");
+        let told = "-OVERBUDGET user 'u' may touch 3 elements by one command (its budget work=), \
+                    and with 'lrange' here it would be 4: ask for shorter ranges, one after the \
+                    other\r\n";
+        assert_eq!(t.run_as(client, "LRANGE l 0 -1"), told);
+        assert!(t.run_as(client, "LRANGE l 0 2").starts_with("*3\r\n"));
+        assert!(
+            t.run_as(client, "SORT l ALPHA STORE s")
+                .starts_with("-OVERBUDGET ")
+        );
+        assert_eq!(t.run("LLEN s"), ":3\r\n");
+        assert_eq!(
+            t.run_as(client, "LRANGE l x y"),
+            "-ERR value is not an integer or out of range\r\n"
+        );
+        // Nothing of a transaction is done.
+        for line in ["MULTI", "SET a 1", "LRANGE l 0 -1"] {
+            assert!(t.run_as(client, line).starts_with('+'), "{line}");
+        }
+        let told = t.run_as(client, "EXEC");
+        assert!(
+            told.starts_with("-EXECABORT Transaction discarded because of: OVERBUDGET"),
+            "{told}"
+        );
+        assert_eq!(t.run("EXISTS a"), ":0\r\n");
+        // What one of its commands has made longer is noticed.
+        for line in ["MULTI", "RPUSH s d", "LRANGE s 0 -1"] {
+            t.run_as(client, line);
+        }
+        let told = t.run_as(client, "EXEC");
+        assert!(told.starts_with("*2\r\n:4\r\n-OVERBUDGET "), "{told}");
+        figures(&mut t, "much_work=4,");
+        assert!(t.run("LRANGE l 0 -1").starts_with("*4\r\n"), "other users");
+    }
+
+    #[test]
+    fn the_commands_of_a_script_count_together() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "work=10");
+        t.run("RPUSH l a b c d");
+        let mut eval = |script: &[u8]| {
+            let told = t.run_args_as(client, &[b"EVAL", script, b"0"]);
+            String::from_utf8_lossy(&told).into_owned()
+        };
+        let twice = b"redis.call('LRANGE', 'l', 0, -1) redis.call('LRANGE', 'l', 0, -1) return 1";
+        assert_eq!(eval(twice), ":1\r\n");
+        let many = b"for i = 1, 11 do redis.call('GET', 'k') end return 1";
+        let told = eval(many);
+        assert!(
+            told.starts_with("-OVERBUDGET user 'u' may touch 10 elements by one script"),
+            "{told}"
+        );
+        let caught = b"for i = 1, 3 do redis.pcall('LRANGE', 'l', 0, -1) end return 2";
+        assert_eq!(eval(caught), ":2\r\n");
+    }
+
+    #[test]
+    fn a_user_has_so_many_connections_and_no_more() {
+        let mut t = Testbed::new();
+        let first = user(&mut t, "clients=2");
+        let (second, third) = (t.connect(), t.connect());
+        assert_eq!(t.run_as(second, "AUTH u x"), "+OK\r\n");
+        let told = "-ERR max number of clients of user 'u' reached (its budget is clients=2)\r\n";
+        assert_eq!(t.run_as(third, "AUTH u x"), told);
+        assert_eq!(t.run_as(third, "HELLO 3 AUTH u x"), told);
+        assert_eq!(t.run_as(third, "ACL WHOAMI"), "$7\r\ndefault\r\n");
+        assert_eq!(t.run_as(second, "AUTH u x"), "+OK\r\n", "it is one already");
+        assert_eq!(t.run_as(first, "RESET"), "+RESET\r\n");
+        assert_eq!(t.run_as(third, "AUTH u x"), "+OK\r\n");
+        figures(
+            &mut t,
+            "clients=2,held=0,delayed=0,delayed_ms=0,refused=0,large_replies=0,much_work=0,refused_clients=2,user=u",
+        );
+        t.run(&format!("CLIENT KILL ID {}", third.0));
+        assert_eq!(t.run_as(first, "AUTH u x"), "+OK\r\n");
+        // A lower figure ends no connection.
+        t.run("ACL SETUSER u clients=1");
+        assert_eq!(t.run_as(first, "PING"), "+PONG\r\n");
+        t.run("ACL SETUSER default clients=1");
+        let peer = crate::net::Address::Unix("/test".into());
+        let told = t.engine.server.refuses(&peer);
+        let told = told.expect("one default user is connected");
+        assert!(
+            told.starts_with("-ERR max number of clients of user 'default' reached"),
+            "{told}"
+        );
+        t.run("ACL SETUSER default clients=2");
+        assert_eq!(t.engine.server.refuses(&peer), None);
+    }
+
+    #[test]
+    fn budgets_are_shown_and_dry_runs_know_nothing_of_them() {
+        let mut t = Testbed::new();
+        let before = t.run("ACL GETUSER default");
+        let rules = "rate=100 bytes=10mb|50mb clients=5 reply=1mb work=1000 over=error";
+        t.run(&format!(
+            "ACL SETUSER u on nopass +@all ~* &* (+get ~x) {rules}"
+        ));
+        let listed = t.run("ACL LIST");
+        assert!(
+            listed.contains(&format!("+@all {rules} (~x resetchannels -@all +get)")),
+            "{listed}"
+        );
+        let shown = t.run("ACL GETUSER u");
+        assert!(
+            shown.ends_with(&format!("$7\r\nbudgets\r\n${}\r\n{rules}\r\n", rules.len())),
+            "{shown}"
+        );
+        assert_eq!(t.run("ACL GETUSER default"), before, "as it was");
+        assert_eq!(t.run("ACL DRYRUN u KEYS *"), "+OK\r\n");
+        t.run("ACL SETUSER u resetbudgets");
+        assert!(!t.run("ACL GETUSER u").contains("budgets"));
+        t.run("ACL SETUSER u rate=5");
+        t.run("ACL SETUSER u reset");
+        assert!(!t.run("ACL LIST").contains("rate="));
+        let told = t.run("ACL SETUSER u rate=x");
+        let wanted = "-ERR Error in ACL SETUSER modifier 'rate=x': A budget is rate=, ";
+        assert!(told.starts_with(wanted), "{told}");
+        assert!(
+            t.run("ACL SETROLE r rate=5").starts_with("-ERR "),
+            "no rule of a role"
+        );
+    }
+}

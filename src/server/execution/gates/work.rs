@@ -1,0 +1,127 @@
+//! How many elements a command may touch (`work=` of its user's budgets).
+//!
+//! A row counts from the arguments and the lengths of the values (`Spec::work`), before anything is
+//! done. EXEC is refused if one of its commands would touch too many; each is asked again when its
+//! turn comes, since earlier ones may have made the values longer. The commands of a script are
+//! counted together, one element for each that touches none.
+//!
+//! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
+
+use crate::command::{CommandError, Flags};
+use crate::resp::{Args, Reply};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::execution::budgets::told;
+use crate::server::execution::gates::{Asked, Stop, queues};
+use crate::server::origin::Origin;
+use crate::server::state::call::{Call, Effect};
+use crate::server::state::world::World;
+
+/// The budget of the client's user, if it has one.
+fn limit(world: &World<'_>, client: &Client) -> Option<u64> {
+    if !client.flags.contains(ClientFlags::BUDGETED) {
+        return None;
+    }
+    let account = world.server.acl.accounts.of(client.user)?;
+    Some(account.budgets.work).filter(|&most| most > 0)
+}
+
+/// The command touches no more elements than its user may.
+pub(super) fn bounded(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let most = match &asked.script {
+        Some(script) => limit(world, script.caller.0),
+        None => limit(world, world.client),
+    };
+    let Some(most) = most else {
+        return Ok(());
+    };
+    match asked.origin {
+        Origin::Script => of_script(world, asked, most),
+        _ if asked.spec.flags.contains(Flags::RUNS_QUEUE) => of_queue(world, most),
+        Origin::Exec => of_one(world, (asked.row, asked.args), most),
+        // A search, a wait or a deadline ends what was admitted.
+        Origin::Retry | Origin::TimeUp => Ok(()),
+        _ if queues(world.client, asked.spec) => Ok(()),
+        _ => of_one(world, (asked.row, asked.args), most),
+    }
+}
+
+fn of_one(world: &mut World<'_>, line: (usize, Args<'_>), most: u64) -> Result<(), Stop> {
+    let touched = count(world, line);
+    match touched > most {
+        true => Err(refusal(world, line.0, touched, most, "by one command")),
+        false => Ok(()),
+    }
+}
+
+/// EXEC: nothing has run yet.
+fn of_queue(world: &mut World<'_>, most: u64) -> Result<(), Stop> {
+    let Some(transaction) = world.client.transaction.take() else {
+        return Ok(());
+    };
+    let queued = transaction.commands.iter();
+    let mut asked = queued.map(|command| of_one(world, (command.row, command.args.args()), most));
+    let all = asked.find(Result::is_err).unwrap_or(Ok(()));
+    world.client.transaction = Some(transaction);
+    all
+}
+
+fn of_script(world: &mut World<'_>, asked: &Asked<'_>, most: u64) -> Result<(), Stop> {
+    let touched = count(world, (asked.row, asked.args)).max(1);
+    let current = world.server.scripting.current.as_mut();
+    let before = current.as_ref().map_or(0, |current| current.touched);
+    let all = before.saturating_add(touched);
+    if all > most {
+        return Err(refusal(world, asked.row, all, most, "by one script"));
+    }
+    if let Some(current) = current {
+        current.touched = all;
+    }
+    Ok(())
+}
+
+/// Elements that a command would touch, as its row counts them.
+pub(in crate::server) fn count(world: &mut World<'_>, (id, args): (usize, Args<'_>)) -> u64 {
+    let row = world.server.table.row(id);
+    let (spec, name) = (row.spec, row.full_name);
+    let Some(work) = &spec.work else {
+        return 0;
+    };
+    world.server.turn.touched = 0;
+    let mut unused = Reply::new();
+    let mut call = Call {
+        args,
+        reply: &mut unused,
+        db: world.keyspace.db(world.client.db),
+        client: world.client,
+        server: world.server,
+        effect: Effect::Nothing,
+        name,
+        row: id,
+        origin: Origin::TimeUp,
+    };
+    // Wrong arguments are its handler's to refuse.
+    match (work.count)(&mut call) {
+        Ok(()) => world.server.turn.touched,
+        Err(_) => 0,
+    }
+}
+
+fn refusal(world: &mut World<'_>, id: usize, touched: u64, most: u64, by: &str) -> Stop {
+    let user = world.client.user;
+    if let Some(account) = world.server.acl.accounts.of_mut(user) {
+        account.figures.much_work += 1;
+    }
+    let row = world.server.table.row(id);
+    let cheaper = row
+        .spec
+        .work
+        .as_ref()
+        .map_or("do less at a time", |work| work.cheaper);
+    let end = format!(
+        "' may touch {most} elements {by} (its budget work=), and with '{}' here it would be \
+         {touched}: {cheaper}",
+        row.full_name
+    );
+    let error: CommandError = told(&world.server.acl, world.client, &end);
+    error.into()
+}

@@ -1,0 +1,61 @@
+//! INFO budgets: what the connections of users with budgets have used. russet's own.
+//!
+//!     users_with_budgets:1
+//!     user_budget_1:clients=3,held=1,delayed=40,delayed_ms=1200,refused=0,large_replies=0,
+//!         much_work=2,refused_clients=0,user=app
+
+use super::{InfoWriter, Source};
+
+use crate::base::text::Printable;
+use crate::server::parts::users::budgets::Figures;
+use crate::server::state::Server;
+
+/// Lines of the section, in the order of the users' names.
+const LINES: usize = 1000;
+
+/// A user with budgets.
+pub(in crate::server) struct Line {
+    pub(in crate::server) user: String,
+    pub(in crate::server) clients: u64,
+    /// Connections held back now.
+    pub(in crate::server) held: u64,
+    pub(in crate::server) figures: Figures,
+}
+
+/// Users with budgets, in the order of their names.
+pub(in crate::server) fn accounts(server: &Server) -> Vec<Line> {
+    let users = server.acl.users.iter();
+    let lines = users.filter_map(|(name, id)| {
+        let account = server.acl.accounts.of(id)?;
+        Some(Line {
+            user: Printable(name).to_string(),
+            clients: account.clients,
+            held: account.waiting() as u64,
+            figures: account.figures,
+        })
+    });
+    lines.take(LINES).collect()
+}
+
+pub(in crate::server) fn budgets(from: &Source<'_>, to: &mut InfoWriter) {
+    let lines = accounts(from.server);
+    to.section("Budgets");
+    to.field("users_with_budgets", lines.len());
+    for (number, line) in lines.iter().enumerate() {
+        let figures = &line.figures;
+        to.line(format_args!(
+            "user_budget_{}:clients={},held={},delayed={},delayed_ms={},refused={},\
+             large_replies={},much_work={},refused_clients={},user={}",
+            number + 1,
+            line.clients,
+            line.held,
+            figures.delayed,
+            figures.delayed_ms,
+            figures.refused,
+            figures.large_replies,
+            figures.much_work,
+            figures.clients,
+            line.user,
+        ));
+    }
+}

@@ -1,0 +1,551 @@
+//! Accounts: what the connections of a user with budgets (`acl::Budgets`) have used, who of them
+//! is held back, and what the server tells of it.
+//!
+//!     command, bytes --charge--> Bucket, below zero at most a debt
+//!     next command or read --ask--> within | held until the buckets are above zero | refused
+//!     held: first in, first out; each that is let on runs its share, then the next one
+//!
+//! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. What runs is
+//! never stopped in its middle: a bucket may be overdrawn, and the debt is waited for. Commands of a
+//! transaction are charged as they are queued, those of a script when it has ended, replies when
+//! they are written.
+//!
+//! Invariants
+//!   1. A user has an account if and only if it has budgets ([`Accounts::renew`]).
+//!   2. A connection has the flag `BUDGETED` if and only if it counts in its user's account; a
+//!      connection that has yet to authenticate does not.
+//!   3. A connection has the flag `HELD` if and only if it is in its account's queue.
+//!
+//! Cost: a connection without the flag is never looked up here. With it O(1) for each command, read
+//! and write, O(log n) to hold one and to let it on.
+
+use std::collections::BTreeMap;
+
+use crate::acl::{Budgets, Over, UserId, Users};
+use crate::keyspace::ClientId;
+use crate::server::clients::client::Client;
+use crate::server::clients::held::{Budget, Held};
+
+/// A bucket counts in thousandths, so that a millisecond's refill is exact.
+const PARTS: i64 = 1000;
+/// The longest debt, seconds: of a user that is held back, and of one that is refused.
+const DEBT_S: i64 = 60;
+const DEBT_REFUSED_S: i64 = 1;
+/// More than any debt; a thousand times as much fits 63 bits.
+const TAKEN_MAX: u64 = 1 << 50;
+
+/// Units that are used up by commands and come back with time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) struct Bucket {
+    /// Units a second, at most 2^40; 0: no limit.
+    per_s: i64,
+    /// Thousandths of units.
+    level: i64,
+    /// The longest debt, as a level.
+    least: i64,
+    /// When it was refilled last, monotonic milliseconds.
+    at_ms: u64,
+}
+
+impl Bucket {
+    /// A full one.
+    fn new(per_s: u64, debt_s: i64, now_ms: u64) -> Bucket {
+        let per_s = i64::try_from(per_s).expect("figures have a bound");
+        Bucket {
+            per_s,
+            level: per_s * PARTS,
+            least: -debt_s * per_s * PARTS,
+            at_ms: now_ms,
+        }
+    }
+
+    fn refill(&mut self, now_ms: u64) {
+        if self.at_ms < now_ms {
+            let longest_ms = (DEBT_S + 1) as u64 * 1000;
+            let passed_ms = (now_ms - self.at_ms).min(longest_ms) as i64;
+            self.level = (self.level + passed_ms * self.per_s).min(self.per_s * PARTS);
+            self.at_ms = now_ms;
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, units: u64) {
+        let units = units.min(TAKEN_MAX) as i64;
+        self.level = (self.level - units * PARTS).max(self.least);
+    }
+
+    #[inline]
+    fn is_open(&self) -> bool {
+        self.level > 0 || self.per_s == 0
+    }
+
+    /// How long until it is open again, if nothing is taken.
+    fn opens_in_ms(&self) -> u64 {
+        match self.is_open() {
+            true => 0,
+            false => (-self.level / self.per_s + 1) as u64,
+        }
+    }
+}
+
+/// What a single command of a user may do; 0: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) struct Ceilings {
+    /// Bytes of its reply.
+    pub(in crate::server) reply: u64,
+    /// Elements that it touches.
+    pub(in crate::server) work: u64,
+}
+
+/// What becomes of a connection's next command or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Verdict {
+    Within(Ceilings),
+    /// It waits for its turn.
+    Hold(Budget),
+    /// It is told so; the budget is free again in so many milliseconds.
+    Refuse(Budget, u64),
+}
+
+/// What became of a user's commands, for INFO and the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) struct Figures {
+    /// Commands and reads that waited, and how long those have waited that go on again.
+    pub(in crate::server) delayed: u64,
+    pub(in crate::server) delayed_ms: u64,
+    /// Commands refused for the rate or the bytes (`over=error`).
+    pub(in crate::server) refused: u64,
+    /// Replies replaced by an error.
+    pub(in crate::server) large_replies: u64,
+    /// Commands refused for the elements they would touch.
+    pub(in crate::server) much_work: u64,
+    /// Connections refused.
+    pub(in crate::server) clients: u64,
+}
+
+impl Figures {
+    /// Everything that was refused.
+    pub(in crate::server) fn refusals(&self) -> u64 {
+        self.refused + self.large_replies + self.much_work + self.clients
+    }
+}
+
+fn debt_s(over: Over) -> i64 {
+    match over {
+        Over::Delay => DEBT_S,
+        Over::Error => DEBT_REFUSED_S,
+    }
+}
+
+/// The account of one user.
+#[derive(Debug)]
+pub(in crate::server) struct Account {
+    pub(in crate::server) budgets: Budgets,
+    rate: Bucket,
+    received: Bucket,
+    sent: Bucket,
+    /// When they were refilled last.
+    at_ms: u64,
+    /// Connections.
+    pub(in crate::server) clients: u64,
+    /// Those held back, in the order of their tickets.
+    held: BTreeMap<u64, ClientId>,
+    next_ticket: u64,
+    /// The budget that was used up last.
+    last: Budget,
+    /// Commands that the connection being let on may still run before the next one's turn.
+    share: Option<u64>,
+    pub(in crate::server) figures: Figures,
+}
+
+impl Account {
+    fn new(budgets: Budgets, now_ms: u64) -> Account {
+        let debt_s = debt_s(budgets.over);
+        Account {
+            budgets,
+            rate: Bucket::new(budgets.rate, debt_s, now_ms),
+            received: Bucket::new(budgets.bytes_in, debt_s, now_ms),
+            sent: Bucket::new(budgets.bytes_out, debt_s, now_ms),
+            at_ms: now_ms,
+            clients: 0,
+            held: BTreeMap::new(),
+            next_ticket: 0,
+            last: Budget::default(),
+            share: None,
+            figures: Figures::default(),
+        }
+    }
+
+    /// Takes over changed budgets; a bucket whose figure has changed is full.
+    fn renew(&mut self, budgets: Budgets, now_ms: u64) {
+        let old = std::mem::replace(&mut self.budgets, budgets);
+        let debt_s = debt_s(budgets.over);
+        for (bucket, old, new) in [
+            (&mut self.rate, old.rate, budgets.rate),
+            (&mut self.received, old.bytes_in, budgets.bytes_in),
+            (&mut self.sent, old.bytes_out, budgets.bytes_out),
+        ] {
+            let full = Bucket::new(new, debt_s, now_ms);
+            match old == new {
+                true => bucket.least = full.least,
+                false => *bucket = full,
+            }
+        }
+    }
+
+    #[inline]
+    fn refill(&mut self, now_ms: u64) {
+        if self.at_ms >= now_ms {
+            return;
+        }
+        self.at_ms = now_ms;
+        for bucket in [&mut self.rate, &mut self.received, &mut self.sent] {
+            bucket.refill(now_ms);
+        }
+    }
+
+    /// The budget that is used up, if one is.
+    #[inline]
+    fn used_up(&self) -> Option<Budget> {
+        if !self.rate.is_open() {
+            Some(Budget::Rate)
+        } else if !self.received.is_open() {
+            Some(Budget::In)
+        } else if !self.sent.is_open() {
+            Some(Budget::Out)
+        } else {
+            None
+        }
+    }
+
+    fn opens_in_ms(&self) -> u64 {
+        let buckets = [&self.rate, &self.received, &self.sent];
+        let waits = buckets.map(Bucket::opens_in_ms);
+        waits.into_iter().max().unwrap_or(0)
+    }
+
+    /// Whether a command may run or a connection be read; a command is charged if it may.
+    #[inline]
+    fn ask(&mut self, commands: u64, now_ms: u64) -> Verdict {
+        self.refill(now_ms);
+        if let Some(budget) = self.used_up() {
+            self.last = budget;
+            if self.budgets.over == Over::Delay {
+                return Verdict::Hold(budget);
+            }
+            self.figures.refused += 1;
+            return Verdict::Refuse(budget, self.opens_in_ms());
+        }
+        match &mut self.share {
+            // It is its turn, as long as its share lasts.
+            Some(0) => return Verdict::Hold(self.last),
+            Some(left) => *left -= commands.min(*left),
+            // Others came before.
+            None if !self.held.is_empty() => return Verdict::Hold(self.last),
+            None => {}
+        }
+        self.rate.take(commands);
+        Verdict::Within(Ceilings {
+            reply: self.budgets.reply,
+            work: self.budgets.work,
+        })
+    }
+
+    /// Commands for each connection that waits, so that all of them get on.
+    fn fair_share(&self) -> u64 {
+        let waiting = self.held.len().max(1) as i64;
+        let level = self.rate.level / PARTS;
+        match self.rate.per_s {
+            0 => u64::MAX,
+            _ => (level / waiting).max(1).unsigned_abs(),
+        }
+    }
+
+    /// Connections that wait.
+    pub(in crate::server) fn waiting(&self) -> usize {
+        self.held.len()
+    }
+}
+
+/// The accounts of all users with budgets, by user.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Accounts {
+    all: Vec<Option<Box<Account>>>,
+    /// Connections held back, of all users.
+    waiting: usize,
+}
+
+impl Accounts {
+    #[inline]
+    pub(in crate::server) fn of(&self, user: UserId) -> Option<&Account> {
+        self.all.get(user.index())?.as_deref()
+    }
+
+    #[inline]
+    pub(in crate::server) fn of_mut(&mut self, user: UserId) -> Option<&mut Account> {
+        self.all.get_mut(user.index())?.as_deref_mut()
+    }
+
+    /// Users have changed: an account for each with budgets and no other. No connection counts any
+    /// more, and none is held: the caller counts them again and lets the returned ones go on.
+    pub(in crate::server) fn renew(&mut self, users: &Users, now_ms: u64) -> Vec<ClientId> {
+        let mut freed = Vec::new();
+        for account in self.all.iter_mut().flatten() {
+            freed.extend(std::mem::take(&mut account.held).into_values());
+            account.clients = 0;
+        }
+        self.waiting = 0;
+        let mut before = std::mem::take(&mut self.all);
+        for (_, id) in users.iter() {
+            let budgets = *users.get(id).budgets();
+            if !budgets.any() {
+                continue;
+            }
+            let at = id.index();
+            if self.all.len() <= at {
+                self.all.resize_with(at + 1, || None);
+            }
+            let mut account = match before.get_mut(at).and_then(Option::take) {
+                Some(account) => account,
+                None => Box::new(Account::new(budgets, now_ms)),
+            };
+            account.renew(budgets, now_ms);
+            self.all[at] = Some(account);
+        }
+        freed
+    }
+
+    // --- commands ---
+
+    /// Whether the connection's next command may run; it is charged if so.
+    #[inline]
+    pub(in crate::server) fn ask_to_run(&mut self, client: &Client, now_ms: u64) -> Verdict {
+        match self.of_mut(client.user) {
+            Some(account) => account.ask(1, now_ms),
+            None => Verdict::Within(Ceilings::default()),
+        }
+    }
+
+    /// What a single command of this user may do.
+    pub(in crate::server) fn ceilings(&self, user: UserId) -> Ceilings {
+        let budgets = self.of(user).map(|account| account.budgets);
+        budgets.map_or(Ceilings::default(), |its| Ceilings {
+            reply: its.reply,
+            work: its.work,
+        })
+    }
+
+    /// Whether nothing of this user may run now, by `over=delay`.
+    pub(in crate::server) fn is_over(&mut self, user: UserId, now_ms: u64) -> bool {
+        self.of_mut(user).is_some_and(|account| {
+            account.refill(now_ms);
+            account.used_up().is_some() && account.budgets.over == Over::Delay
+        })
+    }
+
+    /// A command that was let pass has not run.
+    pub(in crate::server) fn give_back(&mut self, user: UserId) {
+        if let Some(account) = self.of_mut(user) {
+            let most = account.rate.per_s * PARTS;
+            account.rate.level = (account.rate.level + PARTS).min(most);
+        }
+    }
+
+    /// Commands have run that were not asked for: those of a script, those of the console.
+    pub(in crate::server) fn charge(&mut self, user: UserId, commands: u64, now_ms: u64) {
+        if let Some(account) = self.of_mut(user) {
+            account.refill(now_ms);
+            account.rate.take(commands);
+        }
+    }
+
+    /// Bytes have come. `Some`: nothing more is read for now.
+    pub(in crate::server) fn receive(
+        &mut self,
+        user: UserId,
+        bytes: u64,
+        now_ms: u64,
+    ) -> Option<Budget> {
+        let account = self.of_mut(user)?;
+        account.refill(now_ms);
+        account.received.take(bytes);
+        let is_over = !account.received.is_open() && account.budgets.over == Over::Delay;
+        is_over.then_some(Budget::In)
+    }
+
+    /// Bytes have left.
+    pub(in crate::server) fn send(&mut self, user: UserId, bytes: u64, now_ms: u64) {
+        if let Some(account) = self.of_mut(user) {
+            account.refill(now_ms);
+            account.sent.take(bytes);
+        }
+    }
+
+    // --- connections held back ---
+
+    /// The connection joins its user's queue.
+    pub(in crate::server) fn hold(
+        &mut self,
+        client: &Client,
+        budget: Budget,
+        now_ms: u64,
+    ) -> Option<Held> {
+        let account = self.all.get_mut(client.user.index())?.as_deref_mut()?;
+        let ticket = account.next_ticket;
+        account.next_ticket += 1;
+        account.held.insert(ticket, client.id);
+        account.figures.delayed += 1;
+        self.waiting += 1;
+        Some(Held {
+            ticket,
+            budget,
+            since_ms: now_ms,
+        })
+    }
+
+    /// The connection has left the queue of this user.
+    pub(in crate::server) fn let_on(&mut self, user: UserId, held: &Held, now_ms: u64) {
+        let Some(account) = self
+            .all
+            .get_mut(user.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return;
+        };
+        account.figures.delayed_ms += now_ms.saturating_sub(held.since_ms);
+        if account.held.remove(&held.ticket).is_some() {
+            self.waiting -= 1;
+        }
+    }
+
+    /// How long until the next connection may be let on; `None`: none is held.
+    pub(in crate::server) fn next_in_ms(&mut self, now_ms: u64) -> Option<u64> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let held = self.all.iter_mut().flatten();
+        let held = held.filter(|account| !account.held.is_empty());
+        let waits = held.map(|account| {
+            account.refill(now_ms);
+            account.opens_in_ms()
+        });
+        waits.min()
+    }
+
+    /// Users whose connections may be let on, with how many wait.
+    pub(in crate::server) fn due(&mut self, now_ms: u64) -> Vec<(usize, usize)> {
+        if self.waiting == 0 {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        for (at, account) in self.all.iter_mut().enumerate() {
+            let Some(account) = account.as_deref_mut().filter(|a| !a.held.is_empty()) else {
+                continue;
+            };
+            account.refill(now_ms);
+            if account.used_up().is_none() {
+                due.push((at, account.held.len()));
+            }
+        }
+        due
+    }
+
+    /// The turn of the connection that has waited longest: until [`Accounts::end_turn`] its commands
+    /// are asked against its share. `None`: the budgets are used up, or none waits.
+    pub(in crate::server) fn begin_turn(&mut self, at: usize) -> Option<ClientId> {
+        let account = self.all.get_mut(at)?.as_deref_mut()?;
+        if account.used_up().is_some() {
+            return None;
+        }
+        let share = account.fair_share();
+        let (_, first) = account.held.pop_first()?;
+        account.share = Some(share);
+        self.waiting -= 1;
+        Some(first)
+    }
+
+    pub(in crate::server) fn end_turn(&mut self, at: usize) {
+        if let Some(account) = self.all.get_mut(at).and_then(Option::as_deref_mut) {
+            account.share = None;
+        }
+    }
+
+    // --- the number of connections ---
+
+    /// Whether one more connection of this user is within its budget. `Some`: it is not, and this is
+    /// the budget.
+    pub(in crate::server) fn lacks_room(&self, user: UserId) -> Option<u64> {
+        let account = self.of(user)?;
+        let most = account.budgets.clients;
+        (most > 0 && account.clients >= most).then_some(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_holds_a_second_and_opens_to_the_millisecond() {
+        let mut bucket = Bucket::new(10, DEBT_S, 5000);
+        for _ in 0..10 {
+            assert!(bucket.is_open());
+            bucket.take(1);
+        }
+        assert!(!bucket.is_open());
+        assert_eq!(bucket.opens_in_ms(), 1);
+        bucket.refill(5001);
+        assert!(bucket.is_open());
+        bucket.take(1);
+        assert_eq!(bucket.opens_in_ms(), 100);
+        bucket.refill(5100);
+        assert!(!bucket.is_open());
+        bucket.refill(5101);
+        assert!(bucket.is_open());
+        bucket.refill(1_000_000);
+        assert_eq!(bucket.level, 10 * PARTS);
+    }
+
+    #[test]
+    fn a_debt_has_an_end() {
+        for (per_s, debt_s) in [(1, 60), (1 << 40, 60), (7, 1), (1 << 40, 1)] {
+            let mut bucket = Bucket::new(per_s, debt_s, 0);
+            bucket.take(u64::MAX);
+            assert_eq!(bucket.opens_in_ms(), debt_s as u64 * 1000 + 1);
+            bucket.refill(debt_s as u64 * 1000 + 1);
+            assert!(bucket.is_open());
+        }
+    }
+
+    #[test]
+    fn no_limit_is_never_used_up() {
+        let mut bucket = Bucket::new(0, DEBT_S, 0);
+        bucket.take(u64::MAX);
+        bucket.refill(u64::MAX);
+        assert!(bucket.is_open());
+        assert_eq!(bucket.opens_in_ms(), 0);
+    }
+
+    #[test]
+    fn those_that_wait_share_what_there_is() {
+        let budgets = Budgets {
+            rate: 100,
+            ..Budgets::default()
+        };
+        let mut account = Account::new(budgets, 0);
+        for id in 0..4 {
+            account.held.insert(id, ClientId(id));
+        }
+        assert_eq!(account.fair_share(), 25);
+        account.share = Some(account.fair_share());
+        for _ in 0..25 {
+            assert_eq!(account.ask(1, 0), Verdict::Within(Ceilings::default()));
+        }
+        assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
+        account.share = None;
+        // A newcomer is behind those that wait, although the bucket is open.
+        assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
+        account.held.clear();
+        assert_eq!(account.ask(1, 0), Verdict::Within(Ceilings::default()));
+    }
+}

@@ -1,0 +1,171 @@
+//! Connections held back by their user's budgets go on when their turn comes.
+
+use super::Loop;
+
+impl Loop {
+    /// Lets connections go on, each user's in the order in which they were held, as long as their
+    /// budgets last: each runs its share of what has come back. One that wants more waits again,
+    /// behind the others. At most one turn for each that waits.
+    pub(in crate::server) fn let_held_on(&mut self) {
+        let now_ms = self.engine.server.now.mono_ms;
+        for (user, waiting) in self.engine.server.acl.accounts.due(now_ms) {
+            for _ in 0..waiting {
+                let acl = &mut self.engine.server.acl;
+                let Some(id) = acl.accounts.begin_turn(user) else {
+                    break;
+                };
+                let server = &mut self.engine.server;
+                if let Some(mut session) = server.clients.take(id) {
+                    server.acl.let_on(&mut session.client, now_ms);
+                    server.clients.put_back(session);
+                    self.go_on(id);
+                }
+                self.engine.server.acl.accounts.end_turn(user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::time::{Duration, Instant};
+
+    use super::super::tests::{Peer, connect};
+
+    /// Lets the loop run until the condition holds.
+    #[track_caller]
+    fn run_until(peer: &mut Peer, mut holds: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "it takes too long"
+            );
+            peer.all.turn().expect("a turn");
+        }
+    }
+
+    fn client_of(peer: &mut Peer, user: &str) -> UnixStream {
+        let mut socket = connect(&mut peer.all);
+        let line = format!("AUTH {user} x\r\n");
+        socket.write_all(line.as_bytes()).expect("room");
+        peer.all.turn().expect("a turn");
+        let mut told = [0; 5];
+        socket.read_exact(&mut told).expect("an answer");
+        assert_eq!(&told, b"+OK\r\n");
+        socket
+    }
+
+    #[test]
+    fn a_pipeline_over_the_rate_keeps_its_order_and_others_are_served() {
+        let mut peer = Peer::new();
+        peer.send(b"ACL SETUSER u on nopass +@all ~* rate=1000\r\n");
+        let mut flooding = client_of(&mut peer, "u");
+        let began = Instant::now();
+        flooding
+            .write_all(&b"INCR n\r\n".repeat(1500))
+            .expect("room");
+        let (mut got, mut longest) = (Vec::new(), Duration::ZERO);
+        let wanted: String = (1..=1500).map(|n| format!(":{n}\r\n")).collect();
+        while got.len() < wanted.len() {
+            let asked = Instant::now();
+            peer.replies.clear();
+            peer.send(b"PING\r\n");
+            assert_eq!(peer.replies, b"+PONG\r\n");
+            longest = longest.max(asked.elapsed());
+            let _ = flooding.read_to_end(&mut got);
+            assert!(began.elapsed() < Duration::from_secs(20));
+        }
+        assert!(got == wanted.as_bytes());
+        // The login is a command of the default user.
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(480), "{took:?}");
+        assert!(longest < Duration::from_millis(250), "{longest:?}");
+    }
+
+    #[test]
+    fn those_of_one_user_get_on_alike() {
+        let mut peer = Peer::new();
+        peer.send(b"ACL SETUSER u on nopass +@all ~* rate=2000\r\n");
+        let mut all: Vec<UnixStream> = (0..4).map(|_| client_of(&mut peer, "u")).collect();
+        for (at, socket) in all.iter_mut().enumerate() {
+            let line = format!("INCR n{at}\r\n");
+            socket.write_all(line.repeat(900).as_bytes()).expect("room");
+        }
+        // 2,000 at once, which the first ones take; then each has its share.
+        let began = Instant::now();
+        run_until(&mut peer, || began.elapsed() > Duration::from_millis(600));
+        let mut got: Vec<usize> = Vec::new();
+        for socket in &mut all {
+            let mut replies = Vec::new();
+            let _ = socket.read_to_end(&mut replies);
+            got.push(replies.iter().filter(|&&b| b == b':').count());
+        }
+        assert!(got.iter().min() >= Some(&200), "{got:?}");
+    }
+
+    #[test]
+    fn bytes_that_come_too_fast_are_read_later_and_none_is_lost() {
+        let mut peer = Peer::new();
+        peer.send(b"ACL SETUSER u on nopass +@all ~* bytes=200kb|0\r\n");
+        let mut socket = client_of(&mut peer, "u");
+        let text = vec![b'x'; 300_000];
+        let head = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", text.len());
+        let request = [head.as_bytes(), &text, b"\r\n"].concat();
+        let (began, mut sent, mut got) = (Instant::now(), 0, Vec::new());
+        while got.len() < 5 {
+            sent += socket.write(&request[sent..]).unwrap_or(0);
+            peer.all.turn().expect("a turn");
+            let _ = socket.read_to_end(&mut got);
+            assert!(began.elapsed() < Duration::from_secs(20));
+        }
+        assert_eq!(got, b"+OK\r\n");
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(300), "{took:?}");
+        socket.write_all(b"STRLEN k\r\n").expect("room");
+        got.clear();
+        run_until(&mut peer, || {
+            let _ = socket.read_to_end(&mut got);
+            got == b":300000\r\n"
+        });
+    }
+
+    #[test]
+    fn replies_are_paid_for_when_they_have_left() {
+        let mut peer = Peer::new();
+        peer.send(b"ACL SETUSER u on nopass +@all ~* bytes=0|100kb\r\n");
+        peer.send(format!("SET k {}\r\n", "x".repeat(50_000)).as_bytes());
+        let mut socket = client_of(&mut peer, "u");
+        let (began, mut got) = (Instant::now(), Vec::new());
+        for _ in 0..4 {
+            socket.write_all(b"GET k\r\n").expect("room");
+            let wanted = got.len() + 50_010;
+            run_until(&mut peer, || {
+                let _ = socket.read_to_end(&mut got);
+                got.len() >= wanted
+            });
+        }
+        // 100 KiB at once; the fourth one waits until the first three are paid for.
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(400), "{took:?}");
+    }
+
+    #[test]
+    fn a_client_that_leaves_while_it_is_held_is_forgotten() {
+        let mut peer = Peer::new();
+        peer.send(b"ACL SETUSER u on nopass +@all ~* rate=5\r\n");
+        let mut socket = client_of(&mut peer, "u");
+        socket.write_all(&b"INCR n\r\n".repeat(8)).expect("room");
+        peer.all.turn().expect("a turn");
+        drop(socket);
+        let began = Instant::now();
+        while peer.all.engine.server.clients.len() > 1 {
+            peer.all.turn().expect("a turn");
+            assert!(began.elapsed() < Duration::from_secs(20));
+        }
+        let server = &mut peer.all.engine.server;
+        assert_eq!(server.acl.accounts.next_in_ms(u64::MAX), None);
+    }
+}
