@@ -11,6 +11,7 @@
     benches/peers.py vectors [NAME=PROGRAM ...]   vector sets: recall, CPU, bytes (benches/vectors.py)
     benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
     benches/peers.py cluster [NAME=PROGRAM ...]   what a cluster costs, how slots move (benches/cluster.py)
+    benches/peers.py budgets [russet=PROGRAM]     what budgets of users cost and keep away (benches/budgets.py)
 
 Without servers: target/release/russet and the peers of tests/peers/install, Valkey with
 jemalloc, as its own build has it (NAME=.../valkey9/valkey-server is the one with libc's
@@ -905,9 +906,15 @@ def vectors(servers):
     rows.compare(servers)
 
 
+def budgets(servers):
+    import budgets as rows
+    rows.budgets(servers)
+
+
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
-             "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors}
+             "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors,
+             "budgets": budgets}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
