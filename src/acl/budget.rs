@@ -6,7 +6,7 @@
 //!     clients=N         connections at a time
 //!     reply=BYTES       of one reply
 //!     work=N            elements that one command touches
-//!     over=delay|error  a user over `rate` or `bytes` is read later, or told so
+//!     over=delay|error  a user over `rate` or `bytes` is read later, or refused
 //!     resetbudgets      none of these
 //!
 //! A figure of 0 takes its budget away. Byte counts have the units of directives (`10mb`). What a

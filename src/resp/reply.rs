@@ -11,7 +11,9 @@
 //! Invariants
 //!   1. `sent` is at most the position of the first piece, and positions never decrease.
 //!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
-//!   3. A full reply is empty and stays so. It is never sent: the client is closed.
+//!   3. Nothing is added to a full reply. It is empty and never sent: the client is closed. Only if
+//!      a bound of one reply was exceeded ([`Reply::begin_bounded`]) it keeps what stood before that
+//!      reply, and is full no more when the bound ends.
 //!
 //! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved
 //! at most once, however slowly the socket takes the rest.
@@ -59,7 +61,7 @@ pub struct Reply {
     limit: usize,
     /// The limit was exceeded.
     is_full: bool,
-    /// What stands before a reply with a limit of its own: its excess drops no more than itself.
+    /// Where a reply with a limit of its own begins: over that, only what follows is dropped.
     floor: Option<Mark>,
     /// A pending aggregate was written before its length was known.
     has_deferred: bool,
@@ -672,7 +674,7 @@ impl Reply {
         self.is_full = true;
         if let Some(mark) = self.floor {
             self.truncate(mark);
-            // Without spare capacity nothing is added: places before it stay behind the end.
+            // What fits the capacity is added unasked ([`Reply::room`]): there must be none left.
             self.out = self.out.as_slice().to_vec();
             return;
         }
@@ -1212,6 +1214,47 @@ mod tests {
         r.set_limit(100);
         r.bulk(&[b'x'; 1 << 20]);
         assert!(r.is_full());
+    }
+
+    #[test]
+    fn a_bound_of_one_reply_takes_it_back_alone() {
+        type Add = fn(&mut Reply);
+        let adds: [Add; 3] = [
+            |r| r.bulk(&[b'x'; 50]),
+            |r| r.shared(vec![b'x'; 2000].into()),
+            |r| {
+                let place = r.defer();
+                r.bulk(&[b'x'; 20]);
+                r.finish_array(place, 1);
+            },
+        ];
+        for add in adds {
+            let mut r = Reply::new();
+            r.shared(vec![b'a'; 3000].into());
+            r.simple("BEFORE");
+            let before = r.pending();
+            for times in [1, 100] {
+                let bounded = r.begin_bounded(5);
+                let place = r.defer();
+                for _ in 0..times {
+                    add(&mut r);
+                }
+                r.finish_array(place, times);
+                assert!(!r.end_bounded(bounded, 5));
+                assert!(r.pending() == before && !r.is_full());
+            }
+            let bounded = r.begin_bounded(5);
+            r.simple("OK");
+            assert!(r.end_bounded(bounded, 5));
+            assert_eq!(r.pending(), [&before[..], b"+OK\r\n"].concat());
+        }
+        // The limit of everything that is pending stays in force.
+        let mut r = Reply::new();
+        r.set_limit(1000);
+        let bounded = r.begin_bounded(1 << 20);
+        r.bulk(&[b'x'; 2000]);
+        assert!(r.end_bounded(bounded, 1 << 20));
+        assert!(r.is_full() && r.pending_len() == 0);
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         server.let_go(keyspace, &mut session.client);
+        server.acl.leave_account(&mut session.client);
         server.memory.clients.uncount(session);
         if session.slot != u32::MAX {
             server.clients.remove(session);
@@ -216,14 +217,15 @@ impl Engine {
 }
 
 impl Server {
-    /// Removes the client from everything: watches, waits, MONITOR, subscriptions.
+    /// Removes the client from everything in which it takes part: watches, waits, its user's queue,
+    /// MONITOR, subscriptions.
     pub(super) fn let_go(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         client.unwatch(&mut keyspace.watchers);
         if client.blocked.as_ref().is_some_and(|b| b.until.is_done()) {
             self.count_unserved(client, false);
         }
         self.stop_waiting(keyspace, client);
-        self.acl.leave_account(client);
+        self.acl.let_on(client);
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
         }
@@ -250,6 +252,7 @@ impl Server {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !closing {
             self.let_go(keyspace, &mut session.client);
+            self.acl.leave_account(&mut session.client);
             session.client.ends_by(ending);
             session.push_ending();
             if let Some(stream) = &session.stream {

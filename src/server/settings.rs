@@ -171,7 +171,7 @@ const ROWS: &[Row] = &[
         }
     }),
     row(&["requirepass"], |on| {
-        on.server.acl.requirepass_changed(&on.server.config);
+        on.server.requirepass_changed();
         Ok(())
     }),
 ];

@@ -66,6 +66,7 @@ impl Testbed {
         let nowhere = Address::Unix("/test".into());
         let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
         self.engine.server.acl.greet(&mut client);
+        self.engine.server.acl.enter_account(&mut client);
         self.engine
             .server
             .clients

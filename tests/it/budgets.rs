@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::replication::{pair, wait_for_offset};
 use crate::support::{Connection, Daemon, wait_until};
 
 const RULES: &str = "rate=100 bytes=10mb|50mb clients=5 reply=1mb work=1000 over=error";
@@ -222,4 +223,21 @@ fn limits_of_replies_and_of_work_are_errors_that_name_the_way_out() {
         stats.contains("errorstat_OVERBUDGET:count=2\r\n"),
         "{stats}"
     );
+}
+
+#[test]
+fn a_replica_runs_all_of_its_primarys_transactions_and_counts_nowhere() {
+    let (primary, replica) = pair(&[], &[]);
+    let mut there = replica.connect();
+    let rules = "work=2 reply=10 rate=1000000 clients=2";
+    assert_eq!(there.ask(&format!("ACL SETUSER default {rules}")), "+OK\r\n");
+    let mut c = primary.connect();
+    assert_eq!(c.ask("ACL SETUSER default rate=1000000 clients=2"), "+OK\r\n");
+    assert!(c.ask("INFO budgets").contains(":clients=1,"), "not the replica");
+    for line in ["MULTI", "RPUSH l a b c d", "LTRIM l 0 0", "SET k v", "EXEC"] {
+        assert!(!c.ask(line).starts_with('-'), "{line}");
+    }
+    wait_for_offset(&replica, &primary);
+    assert_eq!(there.ask("LLEN l"), ":1\r\n");
+    assert_eq!(there.ask("EXISTS k"), ":1\r\n");
 }

@@ -24,7 +24,7 @@ fn wait_for_link(replica: &Daemon) {
 }
 
 /// A primary and a replica in sync with it.
-fn pair(primary_args: &[&str], replica_args: &[&str]) -> (Daemon, Daemon) {
+pub fn pair(primary_args: &[&str], replica_args: &[&str]) -> (Daemon, Daemon) {
     const USUAL: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
     let primary = Daemon::start(&[&USUAL[..], primary_args].concat());
     let replica = Daemon::start(&[&USUAL[..], replica_args].concat());
@@ -47,7 +47,7 @@ fn number(server: &Daemon, field: &str) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-fn wait_for_offset(replica: &Daemon, primary: &Daemon) {
+pub fn wait_for_offset(replica: &Daemon, primary: &Daemon) {
     wait_until("the replica to have everything", || {
         number(replica, "slave_repl_offset") == number(primary, "master_repl_offset")
     });

@@ -119,6 +119,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
         | ClientFlags::REPLY_SKIP
         | ClientFlags::BUDGETED;
     call.server.acl.greet(client);
+    call.server.acl.enter_account(client);
     client.db = DbIndex(0);
     client.identity.name = None;
     client.fieldsets.clear();

@@ -90,6 +90,7 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
             world.server.stats.count_error(told);
             continue;
         }
+        world.server.note_nested(command.row);
         world.run(origin, command.row, args, &[]);
     }
     Ok(())

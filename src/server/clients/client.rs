@@ -98,8 +98,8 @@ impl ClientFlags {
         .union(ClientFlags::SENDS_SLOTS)
         .union(ClientFlags::BUDGETED);
 
-    /// Links between servers are never held back, whatever their user's budgets are.
-    pub const UNBUDGETED: ClientFlags = ClientFlags::REPLICA
+    /// Links between servers, and clients without a connection: their user's budgets do not concern them.
+    pub const BETWEEN_SERVERS: ClientFlags = ClientFlags::REPLICA
         .union(ClientFlags::PRIMARY)
         .union(ClientFlags::INTERNAL)
         .union(ClientFlags::SENDS_SLOTS)
@@ -235,6 +235,8 @@ pub struct Traffic {
     pub last_command: Option<&'static str>,
     /// The last time the client sent or received anything, monotonic milliseconds.
     pub last_active_ms: u64,
+    /// Pending bytes of its replies that its user has been charged for.
+    pub charged: usize,
 }
 
 impl Client {
@@ -275,6 +277,7 @@ impl Client {
                 batched: 0,
                 last_command: None,
                 last_active_ms: now_ms,
+                charged: 0,
             },
             wrote_to: 0,
             ending: None,

@@ -318,7 +318,7 @@ impl Engine {
         }
         session.client.traffic.bytes_out += reply.len() as u64;
         if session.client.flags.contains(ClientFlags::BUDGETED) {
-            self.server.note_sent(&session.client, reply.len() as u64);
+            self.server.note_sent(&mut session.client, reply.len());
         }
         let before = out.len();
         if waited && reply.is_empty() {

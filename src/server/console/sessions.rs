@@ -70,7 +70,6 @@ impl Engine {
         let running = self.server.connections.console.running.clone();
         let of = running.filter(|running| running.client == id)?;
         let mut client = new_client(&mut self.server, &of.peer);
-        self.server.acl.leave_account(&mut client);
         (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
         self.server.acl.enter_account(&mut client);
         client.console = Some(OfConsole {
@@ -88,11 +87,9 @@ impl Engine {
     /// A login that is none counts as an attempt, too: reading it costs as much.
     pub(in crate::server) fn refuse_login(&mut self, peer: &Address, wrong: &str) -> Answer {
         let server = &mut self.server;
-        let mut asking = new_client(server, peer);
+        let asking = new_client(server, peer);
         let now_ms = server.now.mono_ms;
-        let judged = server.acl.begin_attempt(&asking, &server.config, now_ms);
-        server.acl.leave_account(&mut asking);
-        match judged {
+        match server.acl.begin_attempt(&asking, &server.config, now_ms) {
             Judged::Never => too_many_logins(),
             Judged::Now | Judged::After(_) => bad(wrong),
         }
@@ -106,11 +103,9 @@ impl Engine {
         who: Who,
     ) -> Next {
         let server = &mut self.server;
-        let mut asking = new_client(server, peer);
+        let asking = new_client(server, peer);
         let now_ms = server.now.mono_ms;
-        let judged = server.acl.begin_attempt(&asking, &server.config, now_ms);
-        server.acl.leave_account(&mut asking);
-        match judged {
+        match server.acl.begin_attempt(&asking, &server.config, now_ms) {
             Judged::Now => self.console_login(peer, &login, who).into(),
             Judged::After(wait_ms) => Next::Task(Task::LogIn {
                 login: Box::new(login),
@@ -141,7 +136,6 @@ impl Engine {
         };
         let pair = (&login.user[..], &login.password[..]);
         if let Err(error) = world.log_in(pair, (Context::TopLevel, b"AUTH")) {
-            server.acl.leave_account(&mut session.client);
             return Answer::error(http::UNAUTHORIZED, &String::from_utf8_lossy(&error.line()));
         }
         if !session.client.flags.contains(ClientFlags::PROVEN) && !who.is_here {

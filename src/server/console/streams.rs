@@ -74,7 +74,6 @@ impl Engine {
         });
         let of = of.ok_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))??;
         let mut client = new_client(&mut self.server, &of.peer);
-        self.server.acl.leave_account(&mut client);
         (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
         // It is one more of its user's.
         self.server.acl.enter_account(&mut client);

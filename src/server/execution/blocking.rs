@@ -120,10 +120,9 @@ impl Engine {
             }
         }
         self.server.begin_commands();
-        let bounded = self.bound_reply(session, Some(id));
-        self.run_unit(session, Origin::Retry, id, args.args(), &[]);
-        if let Some(bounded) = bounded {
-            self.measure_reply(session, bounded);
+        match session.client.flags.contains(ClientFlags::BUDGETED) {
+            false => self.run_unit(session, Origin::Retry, id, args.args(), &[]),
+            true => self.run_budgeted(session, Origin::Retry, id, args.args(), &[]),
         }
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             // It keeps waiting, in its old places: its keys and its deadline are the same.

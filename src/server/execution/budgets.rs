@@ -3,12 +3,17 @@
 //!
 //! A connection over the rate or the bytes is held: its command stays in its input, nothing more is
 //! read from it, and it goes on when its turn comes (`run/budgets.rs`). So its commands keep their
-//! order, and none is lost. Links between servers are exempt. A session of the console is not held
-//! in the middle of a call: its calls wait as a whole (`console/commands.rs`).
+//! order, and none is lost. A session of the console is not held in the middle of a call: its calls
+//! wait as a whole (`console/commands.rs`). The commands by which a replica introduces itself are
+//! charged, but neither held nor refused; as a link it has no budgets any more.
+//!
+//! A reply is charged when its command has run, so that neither a closed connection nor a slow one
+//! gets more; what other clients cause (messages, invalidations) when it is written.
 //!
 //! What a command would touch is asked at the gates (`gates/work.rs`).
 
 use super::dispatch::{Outcome, after_reply, reject, resolve};
+use crate::acl::UserId;
 use crate::command::{CommandError, Flags};
 use crate::config::memory_text;
 use crate::keyspace::KeyHash;
@@ -16,6 +21,7 @@ use crate::resp::{Args, Bounded};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::held::Budget;
 use crate::server::clients::session::Session;
+use crate::server::origin::Origin;
 use crate::server::parts::gates::RUNS_SCRIPT;
 use crate::server::parts::users::Acl;
 use crate::server::parts::users::budgets::Verdict;
@@ -24,6 +30,9 @@ use crate::server::state::world::Engine;
 
 /// Rows whose commands run others.
 const RUNS_OTHERS: Flags = RUNS_SCRIPT.union(Flags::RUNS_QUEUE);
+
+/// Rows that act outside of the keyspace: what they have done is not seen by its changes.
+const ACTS: Flags = Flags::PUBSUB.union(Flags::ADMIN);
 
 /// Flags of a connection that take a command the long way whether it has budgets or not.
 const SPECIAL: ClientFlags = ClientFlags::SLOW_PATH.difference(ClientFlags::BUDGETED);
@@ -39,19 +48,21 @@ impl Engine {
         hashes: &[KeyHash],
     ) -> Outcome {
         let client = &mut session.client;
-        if client.flags.intersects(ClientFlags::UNBUDGETED) {
-            return self.dispatch_specially(session, row, args, hashes);
-        }
         if client.flags.contains(ClientFlags::HELD) {
             return Outcome::Postponed;
         }
         let server = &mut self.server;
         let now_ms = server.now.mono_ms;
-        let ceilings = match server.acl.accounts.ask_to_run(client, now_ms) {
-            Verdict::Within(ceilings) => ceilings,
+        let name = row.map(|id| server.table.row(id).spec.name);
+        if matches!(name, Some("replconf" | "psync" | "sync")) {
+            server.acl.accounts.charge(client.user, 1, now_ms);
+            return self.dispatch_specially(session, row, args, hashes);
+        }
+        let bounds_work = match server.acl.accounts.ask_to_run(client, now_ms) {
+            Verdict::Within { bounds_work } => bounds_work,
             Verdict::Hold(_) if client.console.is_some() => {
                 server.acl.accounts.charge(client.user, 1, now_ms);
-                server.acl.accounts.ceilings(client.user)
+                true
             }
             Verdict::Hold(budget) => {
                 server.acl.hold(client, budget, now_ms);
@@ -63,25 +74,19 @@ impl Engine {
                 let id = resolve(server, row, args).ok();
                 reject(server, &mut self.keyspace, session, id, args, &error);
                 after_reply(session, mark);
+                self.end_one_shots(session, row);
                 return Outcome::Done;
             }
         };
         let (user, is_special) = (client.user, client.flags.intersects(SPECIAL));
-        let bounded = match ceilings.reply {
-            0 => None,
-            _ => self.bound_reply(session, row),
-        };
-        let counts = ceilings.work > 0
-            && row.is_some_and(|id| self.server.table.row(id).spec.work.is_some());
+        let has_work =
+            bounds_work && row.is_some_and(|id| self.server.table.row(id).spec.work.is_some());
         let outcome = match is_special {
             // What it would touch is asked there.
-            false if counts => self.dispatch_carefully(session, row, args, hashes),
+            false if has_work => self.dispatch_carefully(session, row, args, hashes),
             true => self.dispatch_specially(session, row, args, hashes),
             false => self.dispatch_plainly(session, row, args, hashes),
         };
-        if let Some(bounded) = bounded {
-            self.measure_reply(session, bounded);
-        }
         if outcome == Outcome::Postponed {
             // It is asked again when it is tried again.
             self.server.acl.accounts.give_back(user);
@@ -89,27 +94,44 @@ impl Engine {
         outcome
     }
 
-    /// Begins the reply of a command whose user has a budget of reply bytes.
-    #[inline]
-    pub(super) fn bound_reply(
-        &self,
+    /// Runs a command of a connection whose user has budgets: its reply is measured and charged.
+    #[inline(never)]
+    pub(super) fn run_budgeted(
+        &mut self,
         session: &mut Session,
-        row: Option<usize>,
-    ) -> Option<BoundedReply> {
-        if !session.client.flags.contains(ClientFlags::BUDGETED) {
+        origin: Origin,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
+        let pending = session.reply.pending_len();
+        let charged = &mut session.client.traffic.charged;
+        *charged = pending.min(*charged);
+        let bounded = self.bound_reply(session, id);
+        self.run_unit(session, origin, id, args, hashes);
+        if let Some(bounded) = bounded {
+            self.measure_reply(session, bounded);
+        }
+        self.server.charge_reply(session);
+    }
+
+    /// Begins the reply of a command whose user has a budget of reply bytes.
+    fn bound_reply(&mut self, session: &mut Session, id: usize) -> Option<BoundedReply> {
+        let user = session.client.user;
+        let most = self.server.acl.accounts.of(user)?.budgets.reply;
+        let row = self.server.table.row(id);
+        // Confirmations of subscriptions are no answer that could be asked for again.
+        if most == 0 || row.spec.flags.contains(Flags::PUBSUB) {
             return None;
         }
-        let account = self.server.acl.accounts.of(session.client.user)?;
-        let most = account.budgets.reply;
-        if most == 0 || session.client.flags.intersects(ClientFlags::UNBUDGETED) {
-            return None;
-        }
-        let spec = self.server.table.row(row?).spec;
         // What may change data is answered in full: only the reply has what was removed.
-        let may_change = spec.flags.contains(Flags::WRITE) || spec.flags.intersects(RUNS_OTHERS);
+        let may_change =
+            row.spec.flags.contains(Flags::WRITE) || row.spec.flags.intersects(RUNS_OTHERS);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
+        self.server.turn.has_acted = false;
         Some(BoundedReply {
-            name: self.server.table.row(row?).full_name,
+            user,
+            name: row.full_name,
             changes: self.keyspace.dirty,
             most,
             bounded: match may_change {
@@ -120,40 +142,37 @@ impl Engine {
     }
 
     /// Replaces the reply by an error if it is over the budget and the command has changed nothing.
-    #[inline]
-    pub(super) fn measure_reply(&mut self, session: &mut Session, bound: BoundedReply) {
-        let BoundedReply {
-            name,
-            changes,
-            most,
-            bounded,
-        } = bound;
-        let has_changed = self.keyspace.dirty != changes;
-        let most_now = if has_changed { usize::MAX } else { most };
-        if session.reply.end_bounded(bounded, most_now) {
+    fn measure_reply(&mut self, session: &mut Session, bound: BoundedReply) {
+        let has_changed = self.server.turn.has_acted || self.keyspace.dirty != bound.changes;
+        let most_now = if has_changed { usize::MAX } else { bound.most };
+        if session.reply.end_bounded(bound.bounded, most_now) {
             return;
         }
         let server = &mut self.server;
-        if let Some(account) = server.acl.accounts.of_mut(session.client.user) {
+        if let Some(account) = server.acl.accounts.of_mut(bound.user) {
             account.figures.large_replies += 1;
         }
         let end = format!(
-            "' allows replies of {} (its budget reply=), and this one of '{name}' is longer: ask for \
+            "' allows replies of {} (its budget reply=), and this one of '{}' is longer: ask for \
              less at a time, by a range, a COUNT or a SCAN",
-            memory_text(most as u64)
+            memory_text(bound.most as u64),
+            bound.name
         );
-        let error = told(&server.acl, &session.client, &end);
+        let error = told(&server.acl, bound.user, &end);
         session.reply.error(&error);
         server.stats.count_error(session.reply.last_error());
     }
 }
 
 impl Server {
+    /// A command runs for EXEC or a script: notes whether it acts outside of the keyspace.
+    #[inline]
+    pub fn note_nested(&mut self, id: usize) {
+        self.turn.has_acted |= self.table.row(id).spec.flags.intersects(ACTS);
+    }
+
     /// Bytes have come from a connection whose user has budgets.
     pub(in crate::server) fn note_received(&mut self, client: &mut Client, bytes: u64) {
-        if client.flags.intersects(ClientFlags::UNBUDGETED) {
-            return;
-        }
         let now_ms = self.now.mono_ms;
         let over = self.acl.accounts.receive(client.user, bytes, now_ms);
         if let Some(budget) = over
@@ -163,12 +182,26 @@ impl Server {
         }
     }
 
-    /// Bytes have left for a connection whose user has budgets.
-    pub(in crate::server) fn note_sent(&mut self, client: &Client, bytes: u64) {
-        if !client.flags.intersects(ClientFlags::UNBUDGETED) {
-            let now_ms = self.now.mono_ms;
-            self.acl.accounts.send(client.user, bytes, now_ms);
+    /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged already.
+    fn charge_reply(&mut self, session: &mut Session) {
+        let client = &mut session.client;
+        if client.flags.intersects(ClientFlags::UNHEARD) {
+            return;
         }
+        let pending = session.reply.pending_len();
+        let before = std::mem::replace(&mut client.traffic.charged, pending);
+        let (more, now_ms) = (pending.saturating_sub(before), self.now.mono_ms);
+        self.acl.accounts.send(client.user, more as u64, now_ms);
+    }
+
+    /// Bytes have left for a connection whose user has budgets: those that no command has been charged
+    /// for are charged now.
+    pub(in crate::server) fn note_sent(&mut self, client: &mut Client, bytes: usize) {
+        let charged = &mut client.traffic.charged;
+        let more = bytes.saturating_sub(*charged);
+        *charged = charged.saturating_sub(bytes);
+        let now_ms = self.now.mono_ms;
+        self.acl.accounts.send(client.user, more as u64, now_ms);
     }
 
     /// Whether a session of the console waits before its next call.
@@ -180,7 +213,8 @@ impl Server {
 }
 
 /// A reply that is being written under a budget.
-pub(super) struct BoundedReply {
+struct BoundedReply {
+    user: UserId,
     name: &'static str,
     /// Changes of the keyspace before it.
     changes: u64,
@@ -189,9 +223,9 @@ pub(super) struct BoundedReply {
 }
 
 /// `OVERBUDGET user 'NAME` and the end of the sentence.
-pub(in crate::server) fn told(acl: &Acl, client: &Client, end: &str) -> CommandError {
+pub(in crate::server) fn told(acl: &Acl, user: UserId, end: &str) -> CommandError {
     let start = b"OVERBUDGET user '";
-    CommandError::Bytes([start, acl.users.name(client.user), end.as_bytes()].concat())
+    CommandError::Bytes([start, acl.users.name(user), end.as_bytes()].concat())
 }
 
 /// The refusal of a user that is over its rate or bytes.
@@ -209,7 +243,7 @@ fn over(acl: &Acl, client: &Client, budget: Budget, wait_ms: u64) -> CommandErro
         Budget::Out => format!("{} sent a second (bytes=)", memory_text(budgets.bytes_out)),
     };
     let end = format!("' is over its budget of {what}: try again in {wait_ms} ms");
-    told(acl, client, &end)
+    told(acl, client.user, &end)
 }
 
 #[cfg(test)]
@@ -295,8 +329,11 @@ mod tests {
         t.run_as(client, "PING");
         assert_eq!(t.run_as(client, "PING") + &t.run_as(other, "PING"), "");
         figures(&mut t, "clients=2,held=2,delayed=2,");
+        t.advance_ms(400);
+        let now_ms = t.engine.server.now.mono_ms;
+        t.engine.server.acl.accounts.next_in_ms(now_ms);
         t.run(&format!("CLIENT KILL ID {}", client.0));
-        figures(&mut t, "clients=1,held=1,delayed=2,");
+        figures(&mut t, "clients=1,held=1,delayed=2,delayed_ms=400,");
         t.run("ACL DELUSER u");
         assert!(t.run("INFO budgets").contains("users_with_budgets:0\r\n"));
         assert_eq!(t.engine.server.acl.accounts.next_in_ms(u64::MAX), None);
@@ -310,12 +347,12 @@ mod tests {
         let ran = t.run_args_as(client, &[b"EVAL", script, b"0"]);
         assert_eq!(ran, b"$4\r\ndone\r\n");
         assert_eq!(t.run("GET n"), "$2\r\n25\r\n");
-        // The debt of a user that is told so is at most a second.
+        // The debt of a user that is refused is at most a second.
         assert!(t.run_as(client, "PING").ends_with(" in 1001 ms\r\n"));
         t.run("ACL SETUSER u over=delay rate=11");
         t.run_args_as(client, &[b"EVAL", script, b"0"]);
         let waits = t.engine.server.acl.accounts.next_in_ms(1_000_000_000);
-        assert_eq!(waits, None, "nobody waits yet");
+        assert_eq!(waits, None, "no connection is held");
         assert_eq!(t.run_as(client, "PING"), "");
         let waits = t.engine.server.acl.accounts.next_in_ms(1_000_000_000);
         assert_eq!(waits, Some(15_000 / 11 + 1));
@@ -348,6 +385,117 @@ mod tests {
         assert!(t.run_as(client, "EXEC").starts_with("*1\r\n$200000\r\n"));
         assert_eq!(t.run("EXISTS large"), ":0\r\n");
         figures(&mut t, "large_replies=4,");
+    }
+
+    #[test]
+    fn what_has_taken_effect_outside_of_the_keyspace_is_answered_too() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "reply=40");
+        t.run(&format!("SET k {}", "x".repeat(90)));
+        assert!(t.run_as(client, "HELLO 3").starts_with('-'), "it is longer");
+        t.run("ACL SETUSER u reply=0");
+        t.run_as(client, "HELLO 3");
+        t.run("ACL SETUSER u reply=40");
+        let told = t.run_as(client, "SUBSCRIBE one two three");
+        assert!(told.ends_with("$5\r\nthree\r\n:3\r\n"), "{told}");
+        // The answer is within its budget; the message behind it is none of it.
+        let told = t.run_as(client, "PUBLISH one a-message-of-some-length-which-is-over-the-budget");
+        assert!(told.starts_with(":1\r\n>3\r\n"), "{told}");
+        for line in ["MULTI", "PUBLISH two b", "GET k"] {
+            assert!(t.run_as(client, line).starts_with('+'), "{line}");
+        }
+        let told = t.run_as(client, "EXEC");
+        assert!(told.starts_with("*2\r\n:1\r\n$90\r\n"), "{told}");
+        let script = b"redis.call('PUBLISH', 'other', 'c') return redis.call('GET', 'k')";
+        let told = t.run_args_as(client, &[b"EVAL", script, b"0"]);
+        assert!(told.starts_with(b"$90\r\n"));
+        let script = b"redis.call('PING') return redis.call('GET', 'k')";
+        let told = t.run_args_as(client, &[b"EVAL", script, b"0"]);
+        assert!(told.starts_with(b"-OVERBUDGET user 'u' allows replies of 40 "));
+        assert!(String::from_utf8_lossy(&told).contains("this one of 'eval' is"));
+        let told = t.run_as(client, "CLIENT LIST");
+        assert!(told.contains("this one of 'client|list' is"), "{told}");
+    }
+
+    #[test]
+    fn a_refused_command_ends_what_was_said_of_the_next_one() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "rate=3 over=error");
+        for line in ["HELLO 3", "CLIENT TRACKING ON OPTIN", "CLIENT CACHING YES"] {
+            assert!(!t.run_as(client, line).starts_with('-'), "{line}");
+        }
+        assert!(flags(&t, client).contains(ClientFlags::CACHING_SAID));
+        assert!(t.run_as(client, "GET k").starts_with("-OVERBUDGET "));
+        assert!(!flags(&t, client).contains(ClientFlags::CACHING_SAID));
+    }
+
+    #[test]
+    fn replies_are_charged_once_when_their_commands_have_run() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "bytes=0|1000 over=error");
+        t.run(&format!("SET k {}", "x".repeat(393)));
+        let sent = |t: &mut Testbed| t.run_as(client, "GET k").starts_with("$393");
+        // 400 bytes each, 100 of the login: none of them has left when the next one is asked.
+        assert!(sent(&mut t) && sent(&mut t) && sent(&mut t));
+        assert!(!sent(&mut t));
+        let mut session = t.engine.server.clients.take(client).expect("connected");
+        session.client.traffic.charged = 400;
+        let server = &mut t.engine.server;
+        server.now.mono_ms += 60_000;
+        server.note_sent(&mut session.client, 300);
+        server.note_sent(&mut session.client, 100);
+        assert!(!server.acl.accounts.is_over(session.client.user, server.now.mono_ms));
+        server.note_sent(&mut session.client, 2000);
+        server.clients.put_back(session);
+        assert!(!sent(&mut t), "what no command has been charged for");
+    }
+
+    #[test]
+    fn connections_between_servers_have_no_budgets() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "clients=1 rate=2 over=error");
+        t.run_as(client, "PING");
+        t.run_as(client, "PING");
+        assert!(t.run_as(client, "PING").starts_with("-OVERBUDGET "));
+        let told = t.run_as(client, "REPLCONF listening-port 1");
+        assert_eq!(told, "+OK\r\n", "charged, but not refused");
+        let server = &mut t.engine.server;
+        let mut session = server.clients.take(client).expect("connected");
+        (server.acl).becomes_link(&mut session.client, ClientFlags::REPLICA);
+        server.clients.put_back(session);
+        figures(&mut t, "clients=0,");
+        // Neither does a change of users count it again.
+        t.run("ACL SETUSER u rate=1 work=1 reply=1");
+        figures(&mut t, "clients=0,");
+        assert!(!flags(&t, client).contains(ClientFlags::BUDGETED));
+    }
+
+    #[test]
+    fn who_needs_no_password_any_more_counts() {
+        let mut t = Testbed::new();
+        t.run("ACL SETUSER default rate=1000000");
+        figures(&mut t, "clients=1,");
+        for (on, off) in [
+            ("CONFIG SET requirepass x", "CONFIG SET requirepass "),
+            ("ACL SETUSER default >x", "ACL SETUSER default nopass"),
+        ] {
+            t.run(on);
+            let stranger = t.connect();
+            figures(&mut t, "clients=1,");
+            match off.strip_suffix(' ') {
+                Some(line) => {
+                    let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+                    t.run_args(&[&words[..], &[b""]].concat());
+                }
+                None => drop(t.run(off)),
+            }
+            figures(&mut t, "clients=2,");
+            t.run(on);
+            figures(&mut t, "clients=1,");
+            t.run(&format!("CLIENT KILL ID {}", stranger.0));
+            figures(&mut t, "clients=1,");
+            t.run_args(&[b"CONFIG", b"SET", b"requirepass", b""]);
+        }
     }
 
     #[test]
@@ -430,6 +578,15 @@ mod tests {
         );
         t.run(&format!("CLIENT KILL ID {}", third.0));
         assert_eq!(t.run_as(first, "AUTH u x"), "+OK\r\n");
+        // A right password is no failed attempt, though there is no room.
+        t.run("ACL SETUSER u resetpass >y");
+        t.run("CONFIG SET auth-failures-per-second 1");
+        let peer = crate::net::Address::Tcp(([192, 0, 2, 1], 1234).into());
+        let session = t.engine.server.clients.get_mut(third).expect("connected");
+        session.client.identity.peer = peer;
+        for _ in 0..20 {
+            assert_eq!(t.run_as(third, "AUTH u y"), told);
+        }
         // A lower figure ends no connection.
         t.run("ACL SETUSER u clients=1");
         assert_eq!(t.run_as(first, "PING"), "+PONG\r\n");

@@ -106,17 +106,21 @@ impl Engine {
             self.server.drop_talking_replica(session, &args[0], replied);
         }
         if outcome == Outcome::Done {
-            let tracking = &self.server.messages.tracking;
-            tracking.after_command(&mut session.client);
-            let asks = |id| self.server.table.row(id).spec.name == "asking";
-            let flags = &mut session.client.flags;
-            let may_end =
-                flags.contains(ClientFlags::ASKING) && !flags.contains(ClientFlags::MULTI);
-            if may_end && !row.is_some_and(asks) {
-                flags.remove(ClientFlags::ASKING);
-            }
+            self.end_one_shots(session, row);
         }
         outcome
+    }
+
+    /// After a command: ends what CLIENT CACHING and ASKING say of the next one.
+    pub(super) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
+        let tracking = &self.server.messages.tracking;
+        tracking.after_command(&mut session.client);
+        let asks = |id| self.server.table.row(id).spec.name == "asking";
+        let flags = &mut session.client.flags;
+        let may_end = flags.contains(ClientFlags::ASKING) && !flags.contains(ClientFlags::MULTI);
+        if may_end && !row.is_some_and(asks) {
+            flags.remove(ClientFlags::ASKING);
+        }
     }
 
     #[cold]

@@ -33,7 +33,10 @@ impl Engine {
         hashes: &[KeyHash],
     ) {
         session.client.traffic.last_command = Some(self.server.table.row(id).full_name);
-        self.run_unit(session, Origin::Client, id, args, hashes);
+        match session.client.flags.contains(ClientFlags::BUDGETED) {
+            false => self.run_unit(session, Origin::Client, id, args, hashes),
+            true => self.run_budgeted(session, Origin::Client, id, args, hashes),
+        }
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
         }

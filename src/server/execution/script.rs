@@ -365,6 +365,7 @@ impl Host for Running<'_, '_, '_> {
             current.calls += 1;
         }
         let id = self.admit(args)?;
+        self.server.note_nested(id);
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);
         let mark = self.keyspace.effects.mark();

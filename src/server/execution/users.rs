@@ -69,16 +69,35 @@ impl Server {
         let freed = acl.accounts.renew(&acl.users, now.mono_ms);
         acl.enter_account(running);
         for session in self.clients.iter_mut() {
-            self.acl.enter_account(&mut session.client);
+            if !session.is_handshaking() {
+                self.acl.enter_account(&mut session.client);
+            }
         }
         for id in freed {
             if let Some(mut session) = self.clients.take(id) {
-                session.client.flags.remove(ClientFlags::HELD);
-                session.client.held = None;
+                self.acl.let_on(&mut session.client);
                 self.resume(&mut session);
                 self.clients.put_back(session);
             }
         }
+    }
+
+    /// The default user has lost its password or got one by `requirepass`: connections that have not
+    /// authenticated count as its own, or no longer. One that sets it has authenticated. O(connections).
+    pub(in crate::server) fn requirepass_changed(&mut self) {
+        self.acl.requirepass_changed(&self.config);
+        let mut freed = Vec::new();
+        for session in self.clients.iter_mut() {
+            let is_handshaking = session.is_handshaking();
+            let client = &mut session.client;
+            if !client.flags.contains(ClientFlags::UNAUTHENTICATED) || is_handshaking {
+                continue;
+            }
+            freed.extend(client.flags.contains(ClientFlags::HELD).then_some(client.id));
+            self.acl.leave_account(client);
+            self.acl.enter_account(client);
+        }
+        self.resume_postponed(freed);
     }
 }
 
@@ -137,12 +156,12 @@ impl World<'_> {
         let Changed {
             fewer_channels,
             restricts_otherwise,
-            has_other_budgets,
+            recounts,
         } = changed.map_err(|error| refusal(&error, "SETUSER"))?;
         if let Some(fewer) = fewer_channels {
             self.end_clients(&|client| fewer.concerns(client));
         }
-        if restricts_otherwise || has_other_budgets {
+        if restricts_otherwise || recounts {
             self.server.users_changed(self.client);
         }
         Ok(())

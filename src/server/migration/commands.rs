@@ -117,7 +117,8 @@ impl Call<'_> {
         match answer.unwrap_or(Answer::Silent) {
             Answer::Status(status) => {
                 if begins {
-                    self.client.flags |= ClientFlags::SENDS_SLOTS;
+                    let kind = ClientFlags::SENDS_SLOTS;
+                    self.server.acl.becomes_link(self.client, kind);
                 }
                 self.reply.simple(status);
             }
@@ -195,9 +196,11 @@ impl Call<'_> {
         if given.len() != secret.len() || differences != 0 {
             return Some(Err(CommandError::Text(WRONG_SECRET)));
         }
-        let flags = &mut self.client.flags;
+        let client = &mut *self.client;
+        self.server.acl.becomes_link(client, ClientFlags::INTERNAL);
+        let flags = &mut client.flags;
         flags.remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
-        flags.insert(ClientFlags::INTERNAL | ClientFlags::PROVEN);
+        flags.insert(ClientFlags::PROVEN);
         self.reply.ok();
         Some(Ok(()))
     }

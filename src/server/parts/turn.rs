@@ -25,6 +25,8 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) receives: bool,
     /// Elements that a command would touch, as its row has counted them.
     pub(in crate::server) touched: u64,
+    /// A command of EXEC or a script has acted outside of the keyspace (`execution::budgets`).
+    pub(in crate::server) has_acted: bool,
     /// When the last command ended, in ticks: the next one of a batch starts then.
     pub(in crate::server) ended: u64,
     /// Monotonic milliseconds.

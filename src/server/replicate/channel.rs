@@ -27,7 +27,7 @@ impl Server {
             reply.raw(format!("+RDBCHANNELSYNC {}\r\n", client.id.0).as_bytes());
             replica.state = State::AwaitsSnapshot;
             replica.heard_ms = now_ms;
-            client.flags |= ClientFlags::REPLICA;
+            self.acl.becomes_link(client, ClientFlags::REPLICA);
             self.replication.alone_since_ms = None;
         } else if facts.dual_channel && config.dual_channel_replication_enabled {
             // Its main link comes again with PSYNC, once the other one has a snapshot.

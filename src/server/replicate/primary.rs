@@ -122,7 +122,7 @@ impl Server {
             client.flags |= ClientFlags::RDB_CHANNEL;
         }
         self.replication.syncs.full += 1;
-        client.flags |= ClientFlags::REPLICA;
+        self.acl.becomes_link(client, ClientFlags::REPLICA);
         let replica = self.replication.replicas.introduce(client.id, now_ms);
         replica.is_mute = matches!(asked, SyncRequest::Sync);
         replica.heard_ms = now_ms;
@@ -242,7 +242,7 @@ impl Server {
         if let Some(second) = second {
             self.replication.replicas.unpin(second);
         }
-        client.flags |= ClientFlags::REPLICA;
+        self.acl.becomes_link(client, ClientFlags::REPLICA);
         self.replication.alone_since_ms = None;
         self.replication.syncs.partial_ok += 1;
         tracing::info!(

@@ -185,6 +185,8 @@ impl Loop {
                 .tls
                 .handshakes
                 .begin(id, server.now.mono_ms);
+        } else {
+            server.acl.enter_account(&mut client);
         }
         tracing::trace!(client = id.0, "Accepted {}", client.identity.peer);
         let session = Box::new(Session::new(client, Some(stream)));

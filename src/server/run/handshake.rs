@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use super::Loop;
 
 use crate::base::clock;
+use crate::server::clients::client::Client;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::tls::Handshakes;
@@ -79,38 +80,30 @@ impl crate::server::Server {
     fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
         if let Some(refusal) = self.refuses_stranger(&session.client.identity.peer) {
             session.reply.raw(refusal.as_bytes());
-            let detail = "protected mode";
-            session
-                .client
-                .close_after_reply(Ending::new(EndReason::Refused, detail));
-            self.stats.clients.rejected_connections += 1;
+            self.turn_away(&mut session.client, "protected mode");
             return Ok(());
         }
         let Session { client, stream, .. } = session;
         let link = stream.as_ref().and_then(|stream| stream.tls());
-        if let Some(certificate) = link.and_then(|link| link.peer_certificate()) {
-            match (self.acl).log_in_by_certificate(client, &certificate, &self.config) {
-                Ok(known) => self.stats.denied_certificates += u64::from(!known),
-                Err(refusal) => {
-                    session.reply.error(&refusal);
-                    let detail = "its user's clients budget";
-                    session
-                        .client
-                        .close_after_reply(Ending::new(EndReason::Refused, detail));
-                    self.stats.clients.rejected_connections += 1;
-                    return Ok(());
-                }
-            }
-        }
-        if let Some(refusal) = self.acl.refuses_welcomed(&session.client) {
+        let certificate = link.and_then(|link| link.peer_certificate());
+        let logged_in = certificate.map_or(Ok(true), |certificate| {
+            (self.acl).log_in_by_certificate(client, &certificate, &self.config)
+        });
+        let welcomed = logged_in.and_then(|known| {
+            self.stats.denied_certificates += u64::from(!known);
+            self.acl.welcomes(client).map_or(Ok(()), Err)
+        });
+        if let Err(refusal) = welcomed {
             session.reply.error(&refusal);
-            let detail = "its user's clients budget";
-            session
-                .client
-                .close_after_reply(Ending::new(EndReason::Refused, detail));
-            self.stats.clients.rejected_connections += 1;
+            self.turn_away(&mut session.client, "its user's clients budget");
         }
         Ok(())
+    }
+
+    /// A client that is refused, which gets the reason and is closed.
+    fn turn_away(&mut self, client: &mut Client, detail: &'static str) {
+        client.close_after_reply(Ending::new(EndReason::Refused, detail));
+        self.stats.clients.rejected_connections += 1;
     }
 }
 
@@ -213,6 +206,19 @@ mod tests {
         assert_eq!(peer.all.engine.keyspace.stats.misses, 0);
         let db = peer.all.engine.keyspace.db(crate::keyspace::DbIndex(0));
         assert_eq!(db.len(), 0);
+    }
+
+    #[test]
+    fn half_a_handshake_is_nobodys_connection() {
+        let (mut peer, clients) = with_clients(5);
+        peer.send(b"ACL SETUSER default clients=2\r\n");
+        let server = &mut peer.all.engine.server;
+        assert_eq!(server.clients.len(), 1 + clients.len());
+        let from = Address::Tcp("127.0.0.1:1000".parse().expect("an address"));
+        assert_eq!(server.refuses(&from), None);
+        let _second = connect(&mut peer.all);
+        let refusal = peer.all.engine.server.refuses(&from);
+        assert!(refusal.is_some_and(|told| told.contains("clients=2")));
     }
 
     #[test]

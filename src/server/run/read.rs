@@ -34,8 +34,9 @@ impl Loop {
         // Data and the end may share one edge: reading for the end happens in its own turn.
         session.peer_closed |= event.is_read_closed();
         if (event.is_readable() || session.peer_closed) && !session.ends {
-            if session.client.flags.contains(ClientFlags::HELD) {
-                // It is read when its turn comes.
+            // It is read when its turn comes. One that is reset will not read an answer: it ends now. Its
+            // end alone may be that of its commands, which still count.
+            if session.client.flags.contains(ClientFlags::HELD) && !event.is_error() {
                 session.more_to_read = true;
                 return self.engine.server.clients.put_back(session);
             }

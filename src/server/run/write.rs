@@ -177,7 +177,7 @@ impl Loop {
                     server.stats.net_output_bytes += n as u64;
                     server.stats.writes += 1;
                     if session.client.flags.contains(ClientFlags::BUDGETED) {
-                        server.note_sent(&session.client, n as u64);
+                        server.note_sent(&mut session.client, n);
                     }
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}

@@ -232,9 +232,10 @@ fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !is_restricted && asked.script.is_none() {
         return Ok(());
     }
-    // The primary has asked its own users; a transaction of its stream runs whole.
+    // The other server has asked its own users; a transaction of its stream runs whole.
+    let streams = ClientFlags::PRIMARY | ClientFlags::SENDS_SLOTS;
     let caller = asked.script.as_ref().map_or(client, |by| by.caller.0);
-    if caller.flags.contains(ClientFlags::PRIMARY) {
+    if caller.flags.intersects(streams) {
         return Ok(());
     }
     let (user, args, server) = (client.user, asked.args, &*world.server);

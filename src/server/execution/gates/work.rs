@@ -122,6 +122,6 @@ fn refusal(world: &mut World<'_>, id: usize, touched: u64, most: u64, by: &str) 
          {touched}: {cheaper}",
         row.full_name
     );
-    let error: CommandError = told(&world.server.acl, world.client, &end);
+    let error: CommandError = told(&world.server.acl, user, &end);
     error.into()
 }

@@ -10,8 +10,8 @@ use crate::base::text::Printable;
 use crate::server::parts::users::budgets::Figures;
 use crate::server::state::Server;
 
-/// Lines of the section, in the order of the users' names.
-const LINES: usize = 1000;
+/// Users that have a line here and samples in the metrics: the first ones by name.
+const USERS_MAX: usize = 1000;
 
 /// A user with budgets.
 pub(in crate::server) struct Line {
@@ -22,8 +22,8 @@ pub(in crate::server) struct Line {
     pub(in crate::server) figures: Figures,
 }
 
-/// Users with budgets, in the order of their names.
-pub(in crate::server) fn accounts(server: &Server) -> Vec<Line> {
+/// The first users with budgets, in the order of their names, and how many there are.
+pub(in crate::server) fn accounts(server: &Server) -> (Vec<Line>, usize) {
     let users = server.acl.users.iter();
     let lines = users.filter_map(|(name, id)| {
         let account = server.acl.accounts.of(id)?;
@@ -34,13 +34,16 @@ pub(in crate::server) fn accounts(server: &Server) -> Vec<Line> {
             figures: account.figures,
         })
     });
-    lines.take(LINES).collect()
+    (
+        lines.take(USERS_MAX).collect(),
+        server.acl.accounts.len(),
+    )
 }
 
 pub(in crate::server) fn budgets(from: &Source<'_>, to: &mut InfoWriter) {
-    let lines = accounts(from.server);
+    let (lines, users) = accounts(from.server);
     to.section("Budgets");
-    to.field("users_with_budgets", lines.len());
+    to.field("users_with_budgets", users);
     for (number, line) in lines.iter().enumerate() {
         let figures = &line.figures;
         to.line(format_args!(

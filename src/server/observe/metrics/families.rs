@@ -151,10 +151,16 @@ fn commands(from: &Source<'_>, to: &mut Families) {
 
 /// Users with budgets.
 fn budgets(from: &Source<'_>, to: &mut Families) {
-    let users = info::budgets::accounts(from.server);
-    if users.is_empty() {
+    let (users, all) = info::budgets::accounts(from.server);
+    if all == 0 {
         return;
     }
+    to.single(
+        "redis_users_with_budgets",
+        MetricKind::Gauge,
+        "Users with budgets, of which at most 1000 are told of by name",
+        whole(all as u64),
+    );
     type Read = fn(&info::budgets::Line) -> Value;
     const FAMILIES: [(&str, MetricKind, &str, Read); 5] = [
         (

@@ -1,5 +1,5 @@
-//! Accounts: what the connections of a user with budgets (`acl::Budgets`) have used, who of them
-//! is held back, and what the server tells of it.
+//! Accounts: what the connections of a user with budgets (`acl::Budgets`) have used, which of them
+//! are held back, and what the server tells of it.
 //!
 //!     command, bytes --charge--> Bucket, below zero at most a debt
 //!     next command or read --ask--> within | held until the buckets are above zero | refused
@@ -7,13 +7,14 @@
 //!
 //! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. What runs is
 //! never stopped in its middle: a bucket may be overdrawn, and the debt is waited for. Commands of a
-//! transaction are charged as they are queued, those of a script when it has ended, replies when
-//! they are written.
+//! transaction are charged as they are queued, those of a script when it has ended, a command's reply
+//! when it has run, other messages when they are written.
 //!
 //! Invariants
 //!   1. A user has an account if and only if it has budgets ([`Accounts::renew`]).
-//!   2. A connection has the flag `BUDGETED` if and only if it counts in its user's account; a
-//!      connection that has yet to authenticate does not.
+//!   2. A connection has the flag `BUDGETED` if and only if it counts in its user's account. One that
+//!      has yet to authenticate or to end its TLS handshake does not, nor does a link between
+//!      servers (`BETWEEN_SERVERS`).
 //!   3. A connection has the flag `HELD` if and only if it is in its account's queue.
 //!
 //! Cost: a connection without the flag is never looked up here. With it O(1) for each command, read
@@ -43,29 +44,24 @@ pub(in crate::server) struct Bucket {
     level: i64,
     /// The longest debt, as a level.
     least: i64,
-    /// When it was refilled last, monotonic milliseconds.
-    at_ms: u64,
 }
 
 impl Bucket {
     /// A full one.
-    fn new(per_s: u64, debt_s: i64, now_ms: u64) -> Bucket {
+    fn new(per_s: u64, debt_s: i64) -> Bucket {
         let per_s = i64::try_from(per_s).expect("figures have a bound");
         Bucket {
             per_s,
             level: per_s * PARTS,
             least: -debt_s * per_s * PARTS,
-            at_ms: now_ms,
         }
     }
 
-    fn refill(&mut self, now_ms: u64) {
-        if self.at_ms < now_ms {
-            let longest_ms = (DEBT_S + 1) as u64 * 1000;
-            let passed_ms = (now_ms - self.at_ms).min(longest_ms) as i64;
-            self.level = (self.level + passed_ms * self.per_s).min(self.per_s * PARTS);
-            self.at_ms = now_ms;
-        }
+    /// So much time has passed.
+    fn refill(&mut self, passed_ms: u64) {
+        let longest_ms = (DEBT_S + 1) as u64 * 1000;
+        let passed_ms = passed_ms.min(longest_ms) as i64;
+        self.level = (self.level + passed_ms * self.per_s).min(self.per_s * PARTS);
     }
 
     #[inline]
@@ -88,22 +84,16 @@ impl Bucket {
     }
 }
 
-/// What a single command of a user may do; 0: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct Ceilings {
-    /// Bytes of its reply.
-    pub(in crate::server) reply: u64,
-    /// Elements that it touches.
-    pub(in crate::server) work: u64,
-}
-
 /// What becomes of a connection's next command or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Verdict {
-    Within(Ceilings),
+    /// It may run; whether the elements that it touches have a bound.
+    Within {
+        bounds_work: bool,
+    },
     /// It waits for its turn.
     Hold(Budget),
-    /// It is told so; the budget is free again in so many milliseconds.
+    /// It is refused; the budget is free again in so many milliseconds.
     Refuse(Budget, u64),
 }
 
@@ -144,7 +134,8 @@ pub(in crate::server) struct Account {
     rate: Bucket,
     received: Bucket,
     sent: Bucket,
-    /// When they were refilled last.
+    /// When they were refilled last, monotonic milliseconds: with each question, and before the loop
+    /// sleeps while a connection is held.
     at_ms: u64,
     /// Connections.
     pub(in crate::server) clients: u64,
@@ -163,9 +154,9 @@ impl Account {
         let debt_s = debt_s(budgets.over);
         Account {
             budgets,
-            rate: Bucket::new(budgets.rate, debt_s, now_ms),
-            received: Bucket::new(budgets.bytes_in, debt_s, now_ms),
-            sent: Bucket::new(budgets.bytes_out, debt_s, now_ms),
+            rate: Bucket::new(budgets.rate, debt_s),
+            received: Bucket::new(budgets.bytes_in, debt_s),
+            sent: Bucket::new(budgets.bytes_out, debt_s),
             at_ms: now_ms,
             clients: 0,
             held: BTreeMap::new(),
@@ -178,6 +169,7 @@ impl Account {
 
     /// Takes over changed budgets; a bucket whose figure has changed is full.
     fn renew(&mut self, budgets: Budgets, now_ms: u64) {
+        self.refill(now_ms);
         let old = std::mem::replace(&mut self.budgets, budgets);
         let debt_s = debt_s(budgets.over);
         for (bucket, old, new) in [
@@ -185,7 +177,7 @@ impl Account {
             (&mut self.received, old.bytes_in, budgets.bytes_in),
             (&mut self.sent, old.bytes_out, budgets.bytes_out),
         ] {
-            let full = Bucket::new(new, debt_s, now_ms);
+            let full = Bucket::new(new, debt_s);
             match old == new {
                 true => bucket.least = full.least,
                 false => *bucket = full,
@@ -198,9 +190,10 @@ impl Account {
         if self.at_ms >= now_ms {
             return;
         }
+        let passed_ms = now_ms - self.at_ms;
         self.at_ms = now_ms;
         for bucket in [&mut self.rate, &mut self.received, &mut self.sent] {
-            bucket.refill(now_ms);
+            bucket.refill(passed_ms);
         }
     }
 
@@ -237,7 +230,7 @@ impl Account {
             return Verdict::Refuse(budget, self.opens_in_ms());
         }
         match &mut self.share {
-            // It is its turn, as long as its share lasts.
+            // It is its turn, as long as its share and the buckets last.
             Some(0) => return Verdict::Hold(self.last),
             Some(left) => *left -= commands.min(*left),
             // Others came before.
@@ -245,13 +238,13 @@ impl Account {
             None => {}
         }
         self.rate.take(commands);
-        Verdict::Within(Ceilings {
-            reply: self.budgets.reply,
-            work: self.budgets.work,
-        })
+        Verdict::Within {
+            bounds_work: self.budgets.work > 0,
+        }
     }
 
-    /// Commands for each connection that waits, so that all of them get on.
+    /// Commands for each connection that waits, so that all of them get on. Without a rate only the
+    /// buckets of bytes end a turn.
     fn fair_share(&self) -> u64 {
         let waiting = self.held.len().max(1) as i64;
         let level = self.rate.level / PARTS;
@@ -276,6 +269,11 @@ pub(in crate::server) struct Accounts {
 }
 
 impl Accounts {
+    /// Users with budgets.
+    pub(in crate::server) fn len(&self) -> usize {
+        self.all.iter().flatten().count()
+    }
+
     #[inline]
     pub(in crate::server) fn of(&self, user: UserId) -> Option<&Account> {
         self.all.get(user.index())?.as_deref()
@@ -322,17 +320,8 @@ impl Accounts {
     pub(in crate::server) fn ask_to_run(&mut self, client: &Client, now_ms: u64) -> Verdict {
         match self.of_mut(client.user) {
             Some(account) => account.ask(1, now_ms),
-            None => Verdict::Within(Ceilings::default()),
+            None => Verdict::Within { bounds_work: false },
         }
-    }
-
-    /// What a single command of this user may do.
-    pub(in crate::server) fn ceilings(&self, user: UserId) -> Ceilings {
-        let budgets = self.of(user).map(|account| account.budgets);
-        budgets.map_or(Ceilings::default(), |its| Ceilings {
-            reply: its.reply,
-            work: its.work,
-        })
     }
 
     /// Whether nothing of this user may run now, by `over=delay`.
@@ -348,6 +337,7 @@ impl Accounts {
         if let Some(account) = self.of_mut(user) {
             let most = account.rate.per_s * PARTS;
             account.rate.level = (account.rate.level + PARTS).min(most);
+            account.share = account.share.map(|left| left.saturating_add(1));
         }
     }
 
@@ -373,7 +363,7 @@ impl Accounts {
         is_over.then_some(Budget::In)
     }
 
-    /// Bytes have left.
+    /// Bytes are to leave.
     pub(in crate::server) fn send(&mut self, user: UserId, bytes: u64, now_ms: u64) {
         if let Some(account) = self.of_mut(user) {
             account.refill(now_ms);
@@ -404,7 +394,7 @@ impl Accounts {
     }
 
     /// The connection has left the queue of this user.
-    pub(in crate::server) fn let_on(&mut self, user: UserId, held: &Held, now_ms: u64) {
+    pub(in crate::server) fn let_on(&mut self, user: UserId, held: &Held) {
         let Some(account) = self
             .all
             .get_mut(user.index())
@@ -412,7 +402,7 @@ impl Accounts {
         else {
             return;
         };
-        account.figures.delayed_ms += now_ms.saturating_sub(held.since_ms);
+        account.figures.delayed_ms += account.at_ms.saturating_sub(held.since_ms);
         if account.held.remove(&held.ticket).is_some() {
             self.waiting -= 1;
         }
@@ -487,20 +477,20 @@ mod tests {
 
     #[test]
     fn a_bucket_holds_a_second_and_opens_to_the_millisecond() {
-        let mut bucket = Bucket::new(10, DEBT_S, 5000);
+        let mut bucket = Bucket::new(10, DEBT_S);
         for _ in 0..10 {
             assert!(bucket.is_open());
             bucket.take(1);
         }
         assert!(!bucket.is_open());
         assert_eq!(bucket.opens_in_ms(), 1);
-        bucket.refill(5001);
+        bucket.refill(1);
         assert!(bucket.is_open());
         bucket.take(1);
         assert_eq!(bucket.opens_in_ms(), 100);
-        bucket.refill(5100);
+        bucket.refill(99);
         assert!(!bucket.is_open());
-        bucket.refill(5101);
+        bucket.refill(1);
         assert!(bucket.is_open());
         bucket.refill(1_000_000);
         assert_eq!(bucket.level, 10 * PARTS);
@@ -509,7 +499,7 @@ mod tests {
     #[test]
     fn a_debt_has_an_end() {
         for (per_s, debt_s) in [(1, 60), (1 << 40, 60), (7, 1), (1 << 40, 1)] {
-            let mut bucket = Bucket::new(per_s, debt_s, 0);
+            let mut bucket = Bucket::new(per_s, debt_s);
             bucket.take(u64::MAX);
             assert_eq!(bucket.opens_in_ms(), debt_s as u64 * 1000 + 1);
             bucket.refill(debt_s as u64 * 1000 + 1);
@@ -519,7 +509,7 @@ mod tests {
 
     #[test]
     fn no_limit_is_never_used_up() {
-        let mut bucket = Bucket::new(0, DEBT_S, 0);
+        let mut bucket = Bucket::new(0, DEBT_S);
         bucket.take(u64::MAX);
         bucket.refill(u64::MAX);
         assert!(bucket.is_open());
@@ -539,13 +529,25 @@ mod tests {
         assert_eq!(account.fair_share(), 25);
         account.share = Some(account.fair_share());
         for _ in 0..25 {
-            assert_eq!(account.ask(1, 0), Verdict::Within(Ceilings::default()));
+            assert_eq!(account.ask(1, 0), Verdict::Within { bounds_work: false });
         }
+        assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
+        // One that did not run after all has its place in the share again.
+        let mut accounts = Accounts {
+            all: vec![Some(Box::new(account))],
+            waiting: 4,
+        };
+        accounts.give_back(UserId::DEFAULT);
+        let mut account = accounts.all[0].take().expect("just made");
+        assert_eq!(
+            account.ask(1, 0),
+            Verdict::Within { bounds_work: false }
+        );
         assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
         account.share = None;
         // A newcomer is behind those that wait, although the bucket is open.
         assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
         account.held.clear();
-        assert_eq!(account.ask(1, 0), Verdict::Within(Ceilings::default()));
+        assert_eq!(account.ask(1, 0), Verdict::Within { bounds_work: false });
     }
 }

@@ -34,10 +34,11 @@ pub(in crate::server) struct Changed {
     pub(in crate::server) fewer_channels: Option<FewerChannels>,
     /// It has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
     pub(in crate::server) restricts_otherwise: bool,
-    /// Its connections are to be counted again, see [`Accounts::renew`].
+    /// Connections are to be counted again, see [`Accounts::renew`]: it has other budgets, or it is the
+    /// default user and others must log in than before.
     ///
     /// [`Accounts::renew`]: super::budgets::Accounts::renew
-    pub(in crate::server) has_other_budgets: bool,
+    pub(in crate::server) recounts: bool,
 }
 
 /// What follows from the change of a role, for the users that hold it.
@@ -87,9 +88,10 @@ impl Acl {
             before.is_some_and(|before| before.allows_all() != user.allows_all());
         let budgets_before = before.map(|before| *before.budgets()).unwrap_or_default();
         let has_other_budgets = budgets_before != *user.budgets();
+        let required = self.password_required();
         let id = self.users.put(name, user);
         Ok(Changed {
-            has_other_budgets,
+            recounts: has_other_budgets || required != self.password_required(),
             fewer_channels: left.map(|left| FewerChannels { user: id, left }),
             restricts_otherwise,
         })

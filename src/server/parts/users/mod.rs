@@ -83,12 +83,15 @@ impl Acl {
         client.flags.contains(ClientFlags::UNAUTHENTICATED) && self.password_required()
     }
 
-    /// A new or reset connection: it belongs to the default user.
+    /// A new or reset connection: it belongs to the default user, and counts as one of its own once
+    /// it is welcome ([`Acl::enter_account`]).
     pub fn greet(&mut self, client: &mut Client) {
+        self.leave_account(client);
         let unknown = self.password_required();
         client.flags.set(ClientFlags::UNAUTHENTICATED, unknown);
         client.flags.remove(ClientFlags::PROVEN);
-        self.set_user(client, UserId::DEFAULT);
+        client.user = UserId::DEFAULT;
+        self.note_restrictions(client);
     }
 
     /// A connection that is to be closed: until then it has the default user's permissions, and
@@ -102,10 +105,6 @@ impl Acl {
     fn let_in(&mut self, client: &mut Client, id: UserId, proven: bool) {
         client.flags.remove(ClientFlags::UNAUTHENTICATED);
         client.flags.set(ClientFlags::PROVEN, proven);
-        self.set_user(client, id);
-    }
-
-    fn set_user(&mut self, client: &mut Client, id: UserId) {
         self.leave_account(client);
         client.user = id;
         self.note_restrictions(client);
@@ -114,11 +113,12 @@ impl Acl {
 
     // --- budgets ---
 
-    /// The connection counts in its user's account, if there is one and it has authenticated.
-    pub(in crate::server) fn enter_account(&mut self, client: &mut Client) {
+    /// The connection counts in its user's account, if there is one and it has authenticated. Links
+    /// between servers never do.
+    pub fn enter_account(&mut self, client: &mut Client) {
+        const NEVER: ClientFlags = ClientFlags::BETWEEN_SERVERS.union(ClientFlags::CLOSE_ASAP);
         client.flags.remove(ClientFlags::BUDGETED);
-        let is_over = client.flags.contains(ClientFlags::CLOSE_ASAP);
-        if is_over || self.must_authenticate(client) {
+        if client.flags.intersects(NEVER) || self.must_authenticate(client) {
             return;
         }
         if let Some(account) = self.accounts.of_mut(client.user) {
@@ -132,22 +132,30 @@ impl Acl {
         if !client.flags.contains(ClientFlags::BUDGETED) {
             return;
         }
-        self.let_on(client, 0);
+        self.let_on(client);
         client.flags.remove(ClientFlags::BUDGETED);
         if let Some(account) = self.accounts.of_mut(client.user) {
             account.clients = account.clients.saturating_sub(1);
         }
     }
 
-    /// As [`Acl::refuses_newcomer`], of one that counts already: its handshake came before.
-    pub(in crate::server) fn refuses_welcomed(&mut self, client: &Client) -> Option<CommandError> {
-        let account = self.accounts.of(client.user)?;
-        let is_one_more = account.clients > account.budgets.clients;
-        let counts = client.flags.contains(ClientFlags::BUDGETED);
-        match counts && is_one_more {
-            true => self.refuses_client(client.user, None),
-            false => None,
+    /// The connection becomes one between servers, which its user's budgets do not concern.
+    pub(in crate::server) fn becomes_link(&mut self, client: &mut Client, kind: ClientFlags) {
+        debug_assert!(ClientFlags::BETWEEN_SERVERS.contains(kind));
+        self.leave_account(client);
+        client.flags |= kind;
+    }
+
+    /// A connection whose handshake is over counts from now on. `Some`: its user has no room for it.
+    pub(in crate::server) fn welcomes(&mut self, client: &mut Client) -> Option<CommandError> {
+        if client.flags.contains(ClientFlags::BUDGETED) || self.must_authenticate(client) {
+            return None;
         }
+        let refusal = self.refuses_client(client.user, None);
+        if refusal.is_none() {
+            self.enter_account(client);
+        }
+        refusal
     }
 
     /// Its next command waits until it is its turn.
@@ -161,10 +169,10 @@ impl Acl {
     }
 
     /// It is no longer held back. O(log of those that are).
-    pub(in crate::server) fn let_on(&mut self, client: &mut Client, now_ms: u64) {
+    pub(in crate::server) fn let_on(&mut self, client: &mut Client) {
         if let Some(held) = client.held.take() {
             client.flags.remove(ClientFlags::HELD);
-            self.accounts.let_on(client.user, &held, now_ms);
+            self.accounts.let_on(client.user, &held);
         }
     }
 
@@ -210,15 +218,16 @@ impl Acl {
         (config, mono_ms): (&Config, u64),
     ) -> Result<(), NotIn> {
         let id = self.users.log_in(name, password).ok_or(NotIn::Wrong)?;
+        // The password was right, whatever follows.
+        if let Some(peer) = client.ip() {
+            let rate = u64::from(config.auth_failures_per_second);
+            self.attempts.succeed(peer.ip(), rate, mono_ms);
+        }
         if let Some(refusal) = self.refuses_client(id, Some(client)) {
             return Err(NotIn::Full(refusal));
         }
         let proven = !self.users.get(id).no_password();
         self.let_in(client, id, proven);
-        if let Some(peer) = client.ip() {
-            let rate = u64::from(config.auth_failures_per_second);
-            self.attempts.succeed(peer.ip(), rate, mono_ms);
-        }
         Ok(())
     }
 
