@@ -90,6 +90,11 @@ impl<'a> ScanArgs<'a> {
         Ok((all, wanted))
     }
 
+    /// COUNT.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// The pattern, unless everything matches.
     pub fn pattern(&self) -> Option<&'a [u8]> {
         self.pattern.as_ref().map(|(pattern, _)| *pattern)

@@ -2,6 +2,7 @@
 //! sorted sets.
 
 use crate::command::CommandError;
+use crate::commands::work::{self, Work};
 use crate::commands::{element, timeout_args};
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, OnTimeout};
@@ -98,6 +99,18 @@ pub(super) fn mpop_or_wait<'c, E: Copy>(
     }
     Ok(())
 }
+
+/// What [`mpop`] and [`mpop_or_wait`] touch: COUNT elements of the first key that has any.
+fn count_popped(call: &mut Call<'_>) -> CommandResult {
+    let waits = call.name.starts_with('b');
+    let request = Request::parse(call.args, 1 + usize::from(waits), |_, _| Ok(()))?;
+    let mut lengths = request.keys().map(|key| call.db.elements(key));
+    let first = lengths.find(|&length| length > 0).unwrap_or(0);
+    call.touches(first.min(request.count) as u64);
+    Ok(())
+}
+
+pub(super) const POPPED: Work = work::by(count_popped, work::SMALLER_COUNT);
 
 /// `key ... timeout`: `pop` pops from a key and returns whether it existed; if no key exists, the
 /// client blocks.

@@ -1,25 +1,33 @@
 //! How many elements each command would touch, from its arguments and the lengths of its keys'
 //! values, before anything is done: the budget `work=` of a user (`server::execution::gates::work`).
 //!
-//! A row names one of the constants below; each has the function that counts, and the cheaper way
-//! that the error names. A row without one touches one element, or so many that nothing tells before
-//! it runs: the test has the list of those whose cost is not constant, with the reason.
+//! A row states its work by one of the constants below, or by a function beside its handler ([`by`]):
+//! the function that counts, and the cheaper way that the error names. What an option says is read by
+//! the handler's own parser, so that both understand the same. A row without work touches one
+//! element, or has an excuse: the test has the list, with the reasons.
 //!
-//! A function of this file reads no value, changes nothing and counts no use of a key. If the
-//! arguments are wrong it counts nothing: the handler will say so. O(keys) each, O(log n) for ranges
-//! of sorted sets.
+//! A function that counts changes nothing and counts no use of a key. If the arguments are wrong it
+//! counts nothing: the handler will say so. O(keys) each, O(log n) for ranges of sorted sets; ranges
+//! of streams: `Stream::count_between`.
 
-use super::sorted_set;
+use super::scan_args::{Of, ScanArgs};
+use super::{element, sorted_set};
 use crate::base::number::parse_i64;
-use crate::command::Access;
+use crate::command::{Access, CommandError};
 use crate::server::{Call, CommandResult, Handler};
+use crate::types::Container;
 
 /// What a row says about its work.
 pub(super) type Work = Option<crate::command::Work<Handler>>;
 
-const fn by(count: Handler, cheaper: &'static str) -> Work {
+/// The work that a function counts.
+pub(super) const fn by(count: Handler, cheaper: &'static str) -> Work {
     Some(crate::command::Work { count, cheaper })
 }
+
+pub(super) const FEWER: &str = "ask for fewer at a time";
+pub(super) const SMALLER_COUNT: &str = "use a smaller COUNT";
+pub(super) const SHORTER: &str = "ask for shorter ranges, one after the other";
 
 pub(super) const HASH: Work = by(inputs, "HSCAN reads a hash in steps");
 pub(super) const SET: Work = by(inputs, "SSCAN reads a set in steps");
@@ -27,30 +35,38 @@ pub(super) const SETS: Work = by(inputs, "SSCAN reads the sets in steps");
 pub(super) const COMMON_SETS: Work = by(smallest, "SSCAN and SMISMEMBER do it in steps");
 pub(super) const ZSETS: Work = by(inputs, "ZSCAN reads the sorted sets in steps");
 pub(super) const COMMON_ZSETS: Work = by(smallest, "ZSCAN and ZMSCORE do it in steps");
-pub(super) const DRAWN: Work = by(drawn, "ask for fewer at a time");
-pub(super) const POPPED: Work = by(popped, "ask for fewer at a time");
-pub(super) const POPPED_OF_SEVERAL: Work = by(popped_of_several, "ask for a smaller COUNT");
-pub(super) const SCANNED_KEYS: Work = by(scanned_keys, "use a smaller COUNT");
-pub(super) const SCANNED: Work = by(scanned, "use a smaller COUNT");
-pub(super) const KEYS: Work = by(database, "SCAN with MATCH reads the keys in steps");
+pub(super) const DRAWN: Work = by(drawn, FEWER);
+pub(super) const POPPED: Work = by(popped, FEWER);
+pub(super) const SCANNED_KEYS: Work = by(scanned_keys, SMALLER_COUNT);
+pub(super) const SCANNED: Work = by(scanned, SMALLER_COUNT);
 pub(super) const SORTED: Work = by(inputs, "sort at the client, or keep a sorted set");
 pub(super) const WHOLE: Work = by(inputs, "read the value in steps with SCAN's kind");
 pub(super) const LIST: Work = by(inputs, "a hash or a sorted set finds elements by name");
-pub(super) const LIST_POSITION: Work = by(position, "MAXLEN bounds the search");
-pub(super) const INDEXES: Work = by(indexes, "ask for shorter ranges, one after the other");
+pub(super) const VECTORS: Work = by(inputs, "keep smaller vector sets");
+pub(super) const INDEXES: Work = by(indexes, SHORTER);
 pub(super) const TRIMMED: Work = by(trimmed, "trim in steps");
-pub(super) const STREAM_RANGE: Work = by(stream_range, "use COUNT");
-pub(super) const STREAM_READ: Work = by(stream_read, "use a smaller COUNT");
-pub(super) const STREAM_TRIM: Work = by(stream_trim, "use LIMIT with ~");
 pub(super) const EACH_KEY: Work = by(each_key, "name fewer keys at a time");
-pub(super) const EACH_MEMBER: Work = by(each_member, "name fewer elements at a time");
-pub(super) const EACH_PAIR: Work = by(each_pair, "name fewer elements at a time");
-pub(super) const SLOTS: Work = by(slots, "ask for shorter ranges");
-pub(super) const SLOTS_IN_USE: Work = by(slots_in_use, "ask for shorter ranges");
-pub(super) const MOVED: Work = by(moved, "move fewer at a time");
-pub(super) const PENDING: Work = by(pending, "ask for fewer at a time");
+pub(super) const EACH_MEMBER: Work = by(each_member, FEWER_NAMES);
+pub(super) const EACH_PAIR: Work = by(each_pair, FEWER_NAMES);
+pub(super) const EACH_FIELD: Work = by(each_field, FEWER_NAMES);
+pub(super) const EACH_FIELD_PAIR: Work = by(each_field_pair, FEWER_NAMES);
+pub(super) const EACH_FROM_THIRD: Work = by(each_from_third, FEWER_NAMES);
 pub(super) const RANGES: Work = by(range, "ask for shorter ranges, or use LIMIT");
 pub(super) const REMOVED_RANGES: Work = by(removed_range, "remove shorter ranges");
+
+pub(super) const FEWER_NAMES: &str = "name fewer elements at a time";
+
+/// What `find` says of the value at a key, if it is a `T`: no use of it.
+pub(super) fn look<T: Container, R>(
+    call: &mut Call<'_>,
+    key: &[u8],
+    find: impl FnOnce(&T) -> R,
+) -> Option<R> {
+    // One that has expired is not removed here.
+    call.db.info(key)?;
+    let view = call.db.look(key)?;
+    Some(find(&*view.value.get::<T>()?))
+}
 
 /// The lengths of the values that the command reads, in the order of its keys.
 fn lengths(call: &mut Call<'_>) -> Vec<u64> {
@@ -65,18 +81,12 @@ fn lengths(call: &mut Call<'_>) -> Vec<u64> {
 }
 
 /// The length of the value at the first argument.
-fn length(call: &Call<'_>) -> u64 {
+pub(super) fn length(call: &Call<'_>) -> u64 {
     call.db.elements(call.args.at(1)) as u64
 }
 
 fn number(call: &Call<'_>, at: usize) -> Option<i64> {
     call.args.get(at).and_then(parse_i64)
-}
-
-/// The number after a word, from argument `from` on.
-fn after(call: &Call<'_>, from: usize, word: &str) -> Option<u64> {
-    let at = (from..call.args.len()).find(|&at| call.args.is(at, word))?;
-    Some(number(call, at + 1)?.unsigned_abs())
 }
 
 /// All elements of all values that it reads.
@@ -112,117 +122,51 @@ fn popped(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// COUNT elements of the first value that has any.
-fn popped_of_several(call: &mut Call<'_>) -> CommandResult {
-    let count = after(call, 3, "COUNT").unwrap_or(1);
-    let first = lengths(call).into_iter().find(|&length| length > 0);
-    call.touches(first.unwrap_or(0).min(count));
-    Ok(())
-}
-
-/// The COUNT of a scan.
-fn scan_count(call: &Call<'_>) -> u64 {
-    const COUNT: u64 = 10;
-    after(call, 2, "COUNT").unwrap_or(COUNT)
-}
-
-/// COUNT elements of the value.
+/// COUNT elements of the value. One with a packed encoding is given whole, as its limits permit.
 fn scanned(call: &mut Call<'_>) -> CommandResult {
-    let touched = length(call).min(scan_count(call));
+    let of = match call.name {
+        "hscan" => Of::Hash,
+        "zscan" => Of::Zset,
+        _ => Of::Others,
+    };
+    let count = ScanArgs::parse(call.args, 3, of)?.count() as u64;
+    let touched = length(call).min(count);
     call.touches(touched);
     Ok(())
 }
 
 /// COUNT keys.
 fn scanned_keys(call: &mut Call<'_>) -> CommandResult {
-    let keys = call.db.len() as u64;
-    let touched = keys.min(scan_count(call));
-    call.touches(touched);
-    Ok(())
-}
-
-fn database(call: &mut Call<'_>) -> CommandResult {
-    let keys = call.db.len() as u64;
-    call.touches(keys);
-    Ok(())
-}
-
-fn position(call: &mut Call<'_>) -> CommandResult {
-    let most = after(call, 3, "MAXLEN").filter(|&most| most > 0);
-    let touched = length(call).min(most.unwrap_or(u64::MAX));
-    call.touches(touched);
+    let (args, dialect) = (call.args, call.db.dialect());
+    let options = match call.name {
+        "clusterscan" => ScanArgs::parse_of_cluster(args, 2, dialect)?.0,
+        _ => ScanArgs::parse_of_keys(args, 2, dialect)?.0,
+    };
+    let touched = call.db.len().min(options.count());
+    call.touches(touched as u64);
     Ok(())
 }
 
 /// Elements from one index to another, both included; negative ones count from the end.
-fn between(call: &Call<'_>) -> Option<u64> {
-    let len = i64::try_from(length(call)).ok()?;
-    let index = |at: usize| -> Option<i64> {
-        let index = number(call, at)?;
-        Some(if index < 0 {
-            len.saturating_add(index)
-        } else {
-            index
-        })
-    };
-    let (first, last) = (index(2)?.max(0), index(3)?.min(len - 1));
-    let span = last.saturating_sub(first).saturating_add(1);
-    Some(u64::try_from(span).unwrap_or(0))
+fn between(call: &Call<'_>) -> Result<u64, CommandError> {
+    let (start, end) = (
+        element::index(call.args.at(2))?,
+        element::index(call.args.at(3))?,
+    );
+    let span = element::span(start, end, length(call) as usize);
+    Ok(span.map_or(0, |(_, count)| count as u64))
 }
 
 fn indexes(call: &mut Call<'_>) -> CommandResult {
-    let touched = between(call).unwrap_or(0);
+    let touched = between(call)?;
     call.touches(touched);
     Ok(())
 }
 
 /// All but those that stay.
 fn trimmed(call: &mut Call<'_>) -> CommandResult {
-    let len = length(call);
-    let touched = between(call).map_or(0, |kept| len.saturating_sub(kept));
+    let touched = length(call).saturating_sub(between(call)?);
     call.touches(touched);
-    Ok(())
-}
-
-/// COUNT entries, or the whole stream: which entries two IDs enclose nothing tells before.
-fn stream_range(call: &mut Call<'_>) -> CommandResult {
-    let count = after(call, 4, "COUNT").unwrap_or(u64::MAX);
-    let touched = length(call).min(count);
-    call.touches(touched);
-    Ok(())
-}
-
-/// COUNT entries of each stream. Without it as many as follow an ID: that is not counted.
-fn stream_read(call: &mut Call<'_>) -> CommandResult {
-    let streams = (1..call.args.len()).find(|&at| call.args.is(at, "STREAMS"));
-    let count = (1..streams.unwrap_or(0)).find(|&at| call.args.is(at, "COUNT"));
-    let Some(count) = count.and_then(|at| number(call, at + 1)) else {
-        return Ok(());
-    };
-    let count = count.unsigned_abs();
-    let each = lengths(call).into_iter().map(|length| length.min(count));
-    let touched = each.fold(0, u64::saturating_add);
-    call.touches(touched);
-    Ok(())
-}
-
-/// Entries over MAXLEN, at most LIMIT. Those below an ID are not counted.
-fn stream_trim(call: &mut Call<'_>) -> CommandResult {
-    let at = if call.args.is(3, "~") || call.args.is(3, "=") {
-        4
-    } else {
-        3
-    };
-    let kept = match call.args.is(2, "MAXLEN") {
-        true => number(call, at),
-        false => None,
-    };
-    let Some(kept) = kept else {
-        return Ok(());
-    };
-    let limit = after(call, at + 1, "LIMIT").filter(|&limit| limit > 0);
-    let over = length(call).saturating_sub(kept.unsigned_abs());
-    call.touches(over.min(limit.unwrap_or(u64::MAX)));
     Ok(())
 }
 
@@ -249,39 +193,24 @@ fn each_pair(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Slots from one index to another.
-fn slots(call: &mut Call<'_>) -> CommandResult {
-    let touched = span(call).unwrap_or_else(|| length(call));
-    call.touches(touched);
+/// As [`each_member`], after an argument that is none.
+fn each_from_third(call: &mut Call<'_>) -> CommandResult {
+    let members = call.args.len().saturating_sub(3);
+    call.touches(members as u64);
     Ok(())
 }
 
-/// Slots from one index to another that are in use.
-fn slots_in_use(call: &mut Call<'_>) -> CommandResult {
-    let most = span(call).unwrap_or(u64::MAX);
-    let touched = length(call).min(most);
-    call.touches(touched);
+/// The fields behind `FIELDS n`. A time and conditions count, too: they are at most five words.
+fn each_field(call: &mut Call<'_>) -> CommandResult {
+    let fields = call.args.len().saturating_sub(4);
+    call.touches(fields as u64);
     Ok(())
 }
 
-fn span(call: &Call<'_>) -> Option<u64> {
-    let (first, last) = (number(call, 2)?, number(call, 3)?);
-    Some(first.abs_diff(last).saturating_add(1))
-}
-
-/// COUNT or EXACTLY so many elements, after the two ends.
-fn moved(call: &mut Call<'_>) -> CommandResult {
-    let count = after(call, 5, "COUNT").or_else(|| after(call, 5, "EXACTLY"));
-    let touched = length(call).min(count.unwrap_or(1));
-    call.touches(touched);
-    Ok(())
-}
-
-/// The count of XPENDING's longer form.
-fn pending(call: &mut Call<'_>) -> CommandResult {
-    let at = if call.args.is(3, "IDLE") { 7 } else { 5 };
-    let count = number(call, at).map_or(1, i64::unsigned_abs);
-    call.touches(count);
+/// As [`each_field`], with values.
+fn each_field_pair(call: &mut Call<'_>) -> CommandResult {
+    let pairs = call.args.len().saturating_sub(4) / 2;
+    call.touches(pairs as u64);
     Ok(())
 }
 

@@ -164,7 +164,9 @@ impl Testbed {
         let Engine {
             keyspace, server, ..
         } = &mut self.engine;
-        let row = server.table.find(owned.args().at(0)).expect("a command").id;
+        let row = server.table.find(owned.args().at(0)).map(|row| row.id);
+        let row = super::execution::dispatch::resolve(server, row, owned.args());
+        let row = row.expect("a command");
         let mut world = super::state::world::World {
             keyspace,
             server,

@@ -39,6 +39,11 @@ impl Range {
         }
     }
 
+    /// Indexes in it.
+    pub fn span(self) -> u64 {
+        (self.last - self.first).saturating_add(1)
+    }
+
     pub fn parse(start: &[u8], end: &[u8]) -> Result<Range, CommandError> {
         Ok(Range::new(index(start)?, index(end)?))
     }

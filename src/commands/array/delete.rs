@@ -42,8 +42,21 @@ pub(super) const ARDELRANGE: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::ARRAY,
+    work: work::by(count_removed, "remove shorter ranges"),
     ..Spec::new("ardelrange", ardelrange)
 };
+
+/// At most the values that ARDELRANGE removes.
+fn count_removed(call: &mut Call<'_>) -> CommandResult {
+    let (args, mut spans) = (call.args, 0_u64);
+    for at in (2..args.len() - 1).step_by(2) {
+        let range = Range::parse(args.at(at), args.at(at + 1))?;
+        spans = spans.saturating_add(range.span());
+    }
+    let touched = work::length(call).min(spans);
+    call.touches(touched);
+    Ok(())
+}
 
 /// `ARDELRANGE key start end [start end ...]`: removes all values of ranges, whose ends may come in
 /// either order; deletes the array if none are left.

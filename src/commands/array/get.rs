@@ -72,9 +72,16 @@ pub(super) const ARGETRANGE: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
-    work: work::SLOTS,
+    work: work::by(count_indexes, work::SHORTER),
     ..Spec::new("argetrange", argetrange)
 };
+
+/// The indexes that ARGETRANGE answers.
+fn count_indexes(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, start, end] = call.args.exactly();
+    call.touches(Range::parse(start, end)?.span());
+    Ok(())
+}
 
 /// `ARGETRANGE key start end`: the values of all indexes of a range, backwards if the start is the
 /// higher one.

@@ -19,7 +19,7 @@ pub(super) const ARGREP: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
-    work: work::SLOTS_IN_USE,
+    work: work::by(count_searched, work::SHORTER),
     ..Spec::new("argrep", argrep)
 };
 
@@ -84,6 +84,18 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
         }
     }
     reply.finish_array(place, written);
+    Ok(())
+}
+
+/// The values that ARGREP looks at, if none of them ends it.
+fn count_searched(call: &mut Call<'_>) -> CommandResult {
+    let ends = (bound(call.args.at(2))?, bound(call.args.at(3))?);
+    let span = match ends {
+        (Some(start), Some(end)) => Range::new(start, end).span(),
+        _ => u64::MAX,
+    };
+    let touched = work::length(call).min(span);
+    call.touches(touched);
     Ok(())
 }
 

@@ -14,9 +14,17 @@ pub(super) const AROP: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
-    work: work::SLOTS_IN_USE,
+    work: work::by(count_folded, work::SHORTER),
     ..Spec::new("arop", arop)
 };
+
+/// The values that AROP visits.
+fn count_folded(call: &mut Call<'_>) -> CommandResult {
+    let range = Range::parse(call.args.at(2), call.args.at(3))?;
+    let touched = work::length(call).min(range.span());
+    call.touches(touched);
+    Ok(())
+}
 
 #[derive(Clone, Copy)]
 enum Op<'a> {

@@ -14,9 +14,32 @@ pub(super) const ARRING: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
-    work: work::EACH_MEMBER,
+    work: work::by(
+        count_written,
+        "write fewer values, with the size that the ring has",
+    ),
     ..Spec::new("arring", arring)
 };
+
+/// The values that ARRING writes, and those that it moves if the size is another.
+fn count_written(call: &mut Call<'_>) -> CommandResult {
+    let values = call.args.from(3).len() as u64;
+    let size = parse_i64(call.args.at(2)).unwrap_or(0).max(0) as u64;
+    let key = call.args.at(1);
+    let moves = work::look(call, key, |array: &Array| array.moves_for(size));
+    let moves = moves.unwrap_or(false);
+    let moved = if moves { work::length(call) } else { 0 };
+    call.touches(values.saturating_add(moved));
+    Ok(())
+}
+
+/// The values that ARLASTITEMS answers.
+fn count_last(call: &mut Call<'_>) -> CommandResult {
+    let count = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    let touched = work::length(call).min(count.max(0).unsigned_abs());
+    call.touches(touched);
+    Ok(())
+}
 
 /// `ARRING key size value [value ...]`: writes values after the last one inserted, and from the
 /// beginning again after `size` values. An array of another size is rearranged first.
@@ -50,7 +73,7 @@ pub(super) const ARLASTITEMS: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
-    work: work::DRAWN,
+    work: work::by(count_last, work::FEWER),
     ..Spec::new("arlastitems", arlastitems)
 };
 

@@ -12,9 +12,29 @@ pub(super) const ARSCAN: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
-    work: work::SLOTS_IN_USE,
+    work: work::by(count_scanned, work::SHORTER),
     ..Spec::new("arscan", arscan)
 };
+
+/// The range, and how many of its values.
+fn parse(call: &Call<'_>) -> Result<(Range, usize), CommandError> {
+    let args = call.args;
+    let range = Range::parse(args.at(2), args.at(3))?;
+    match args.len() {
+        4 => Ok((range, usize::MAX)),
+        6 if args.is(4, "LIMIT") => Ok((range, limit(args.at(5))?)),
+        6 => Err(CommandError::Syntax),
+        _ => Err(CommandError::WrongArity(call.name.to_owned())),
+    }
+}
+
+/// The values that ARSCAN visits.
+fn count_scanned(call: &mut Call<'_>) -> CommandResult {
+    let (range, limit) = parse(call)?;
+    let touched = work::length(call).min(range.span()).min(limit as u64);
+    call.touches(touched);
+    Ok(())
+}
 
 /// `ARSCAN key start end [LIMIT count]`: indexes and values of a range, without those that have
 /// none; backwards if the start is the higher index.
@@ -22,17 +42,7 @@ pub(super) const ARSCAN: Spec = Spec {
 /// Reply: array of pairs. O(slots of the slices in the range, until the limit is reached).
 fn arscan(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let range = Range::parse(args.at(2), args.at(3))?;
-    if !matches!(args.len(), 4 | 6) {
-        return Err(CommandError::WrongArity(call.name.to_owned()));
-    }
-    let mut left = usize::MAX;
-    if args.len() == 6 {
-        if !args.is(4, "LIMIT") {
-            return Err(CommandError::Syntax);
-        }
-        left = limit(args.at(5))?;
-    }
+    let (range, left) = parse(call)?;
     let array = call.db.read::<Array>(args.at(1))?;
     let reply = &mut *call.reply;
     let place = reply.defer();

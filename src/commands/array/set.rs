@@ -15,7 +15,7 @@ pub(super) const ARSET: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
-    work: work::EACH_MEMBER,
+    work: work::EACH_FROM_THIRD,
     ..Spec::new("arset", arset)
 };
 

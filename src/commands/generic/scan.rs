@@ -13,7 +13,7 @@ pub(super) const KEYS: Spec = Spec {
     flags: Flags::READONLY,
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     tips: &["request_policy:all_shards", "nondeterministic_output_order"],
-    work: work::KEYS,
+    work: work::by(count_keys, "SCAN with MATCH reads the keys in steps"),
     ..Spec::new("keys", keys)
 };
 
@@ -45,6 +45,18 @@ fn keys(call: &mut Call<'_>) -> CommandResult {
         }
     }
     call.reply.finish_array(place, written);
+    Ok(())
+}
+
+/// The keys that KEYS visits.
+fn count_keys(call: &mut Call<'_>) -> CommandResult {
+    let [_, pattern] = call.args.exactly();
+    let visited = match slot_of_pattern(pattern) {
+        _ if Glob::new(pattern, false)?.literal().is_some() => 1,
+        Some(slot) if call.server.is_cluster() => call.db.slot_len(slot),
+        _ => call.db.len(),
+    };
+    call.touches(visited as u64);
     Ok(())
 }
 

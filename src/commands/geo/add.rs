@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::args;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::sorted_set::{Conditions, set_scores};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const GEOADD: Spec = Spec {
@@ -13,8 +14,16 @@ pub(super) const GEOADD: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::GEO,
     within: Some(Within::Every { first: 4, step: 3 }),
+    work: work::by(count_points, work::FEWER_NAMES),
     ..Spec::new("geoadd", geoadd)
 };
+
+/// The members that GEOADD names; a condition counts for a third of one.
+fn count_points(call: &mut Call<'_>) -> CommandResult {
+    let points = call.args.from(2).len() / 3;
+    call.touches(points as u64);
+    Ok(())
+}
 
 /// `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`: ZADD
 /// with the geohash as the score.

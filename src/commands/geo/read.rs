@@ -4,6 +4,7 @@ use super::args;
 use super::earth::Origin;
 use super::search::{write_distance, write_position};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use crate::commands::work;
 use crate::encodings::geohash::Position;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
@@ -47,6 +48,7 @@ pub(super) const GEOHASH: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::GEO,
     within: Some(Within::Every { first: 2, step: 1 }),
+    work: work::EACH_MEMBER,
     ..Spec::new("geohash", geohash)
 };
 

@@ -21,7 +21,7 @@ pub(super) const HEXPIRE: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     ..Spec::new("hexpire", hexpire)
 };
 
@@ -36,7 +36,7 @@ fn hexpire(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPEXPIRE: Spec = Spec {
     name: "hpexpire",
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     handler: hpexpire,
     ..HEXPIRE
 };
@@ -48,7 +48,7 @@ fn hpexpire(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HEXPIREAT: Spec = Spec {
     name: "hexpireat",
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     handler: hexpireat,
     ..HEXPIRE
 };
@@ -60,7 +60,7 @@ fn hexpireat(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPEXPIREAT: Spec = Spec {
     name: "hpexpireat",
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     handler: hpexpireat,
     ..HEXPIRE
 };

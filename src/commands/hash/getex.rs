@@ -34,7 +34,7 @@ pub(super) const HGETEX: Spec = Spec {
             .noted("RW and UPDATE, as it changes the expiration"),
     ],
     categories: Category::HASH,
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     ..Spec::new("hgetex", hgetex)
 };
 
@@ -203,7 +203,7 @@ pub(super) const HGETDEL: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::HASH,
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     ..Spec::new("hgetdel", hgetdel)
 };
 

@@ -19,7 +19,7 @@ pub(super) const HSETEX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
-    work: work::EACH_PAIR,
+    work: work::EACH_FIELD_PAIR,
     ..Spec::new("hsetex", hsetex)
 };
 

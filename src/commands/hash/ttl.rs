@@ -18,7 +18,7 @@ pub(super) const HTTL: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
     tips: &["nondeterministic_output"],
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     ..Spec::new("httl", httl)
 };
 
@@ -32,7 +32,7 @@ fn httl(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPTTL: Spec = Spec {
     name: "hpttl",
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     handler: hpttl,
     ..HTTL
 };
@@ -44,7 +44,7 @@ fn hpttl(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HEXPIRETIME: Spec = Spec {
     name: "hexpiretime",
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     handler: hexpiretime,
     tips: &[],
     ..HTTL
@@ -57,7 +57,7 @@ fn hexpiretime(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const HPEXPIRETIME: Spec = Spec {
     name: "hpexpiretime",
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     handler: hpexpiretime,
     ..HEXPIRETIME
 };
@@ -95,7 +95,7 @@ pub(super) const HPERSIST: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::HASH,
-    work: work::EACH_MEMBER,
+    work: work::EACH_FIELD,
     ..Spec::new("hpersist", hpersist)
 };
 

@@ -25,13 +25,13 @@ pub(super) const LMOVEM: Spec = Spec {
         KeySpec::one(2, Access::RW.union(Access::INSERT)),
     ],
     categories: Category::LIST,
-    work: work::MOVED,
+    work: work::by(count_moved, "move fewer at a time"),
     ..Spec::new("lmovem", lmovem)
 };
 
 pub(super) const BLMOVEM: Spec = Spec {
     name: "blmovem",
-    work: work::MOVED,
+    work: work::by(count_moved, "move fewer at a time"),
     handler: blmovem,
     arity: Arity::AtLeast(6),
     flags: LMOVEM.flags.union(Flags::BLOCKING),
@@ -193,6 +193,16 @@ fn lmovem(call: &mut Call<'_>) -> CommandResult {
     if block.transfer(call)?.is_none() {
         call.reply.null_array();
     }
+    Ok(())
+}
+
+/// The elements that LMOVEM and BLMOVEM move.
+fn count_moved(call: &mut Call<'_>) -> CommandResult {
+    let mut block = Block::parse(call.args)?;
+    let waits = call.name == "blmovem";
+    block.parse_selector(call.args, 5 + usize::from(waits))?;
+    let touched = work::length(call).min(block.count as u64);
+    call.touches(touched);
     Ok(())
 }
 

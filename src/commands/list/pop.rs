@@ -2,7 +2,7 @@
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
-use crate::commands::several_keys::{mpop, mpop_or_wait, pop_or_wait};
+use crate::commands::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::Args;
@@ -170,7 +170,7 @@ pub(super) const LMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::LIST,
-    work: work::POPPED_OF_SEVERAL,
+    work: several_keys::POPPED,
     ..Spec::new("lmpop", lmpop)
 };
 
@@ -226,7 +226,7 @@ pub(super) const BLMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::LIST,
-    work: work::POPPED_OF_SEVERAL,
+    work: several_keys::POPPED,
     ..Spec::new("blmpop", blmpop)
 };
 

@@ -37,7 +37,7 @@ pub(super) const LPOS: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::LIST,
-    work: work::LIST_POSITION,
+    work: work::by(count_compared, "MAXLEN bounds the search"),
     ..Spec::new("lpos", lpos)
 };
 
@@ -153,6 +153,14 @@ impl Search {
         }
         Ok(search)
     }
+}
+
+/// The elements that LPOS compares.
+fn count_compared(call: &mut Call<'_>) -> CommandResult {
+    let search = Search::parse(call.args)?;
+    let touched = work::length(call).min(search.compared_max as u64);
+    call.touches(touched);
+    Ok(())
 }
 
 /// `LPOS key element [RANK rank] [COUNT count] [MAXLEN len]`: the positions of an element.

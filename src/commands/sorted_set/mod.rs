@@ -18,7 +18,6 @@ pub(super) use remove::touched_by_removal;
 
 use crate::keyspace::Class;
 use crate::server::{Call, Spec};
-use crate::types::Zset;
 
 pub(super) static SPECS: &[Spec] = &[
     add::ZADD,
@@ -57,15 +56,6 @@ pub(super) static SPECS: &[Spec] = &[
     score::ZREVRANK,
     score::ZSCORE,
 ];
-
-/// A number found by looking at the sorted set at this argument, which is no use of it.
-fn looked_at(call: &mut Call<'_>, at: usize, find: impl FnOnce(&Zset) -> usize) -> Option<usize> {
-    let key = call.args.at(at);
-    // One that has expired is not removed here.
-    call.db.info(key)?;
-    let view = call.db.look(key)?;
-    Some(find(&*view.value.get::<Zset>()?))
-}
 
 /// Records that members were removed; deletes the set if it is empty.
 fn members_removed(

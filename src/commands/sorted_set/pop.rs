@@ -4,7 +4,7 @@ use super::members_removed;
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
-use crate::commands::several_keys::{mpop, mpop_or_wait, pop_or_wait};
+use crate::commands::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
 use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -206,7 +206,7 @@ pub(super) const ZMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::SORTEDSET,
-    work: work::POPPED_OF_SEVERAL,
+    work: several_keys::POPPED,
     ..Spec::new("zmpop", zmpop)
 };
 
@@ -241,7 +241,7 @@ pub(super) const BZMPOP: Spec = Spec {
         Access::RW.union(Access::ACCESS).union(Access::DELETE),
     )],
     categories: Category::SORTEDSET,
-    work: work::POPPED_OF_SEVERAL,
+    work: several_keys::POPPED,
     ..Spec::new("bzmpop", bzmpop)
 };
 

@@ -206,7 +206,9 @@ pub(in crate::commands) fn touched_by_range(call: &mut Call<'_>) -> Option<usize
     let stores = call.name == "zrangestore";
     let key_at = 1 + usize::from(stores);
     let wanted = RangeRequest::parse(call.args, key_at + 1, by, backward, stores).ok()?;
-    super::looked_at(call, key_at, |zset| wanted.touches(zset))
+    work::look(call, call.args.at(key_at), |zset: &Zset| {
+        wanted.touches(zset)
+    })
 }
 
 pub(super) const ZRANGE: Spec = Spec {

@@ -61,15 +61,17 @@ pub(in crate::commands) fn touched_by_removal(call: &mut Call<'_>) -> Option<usi
     match call.name {
         "zremrangebyrank" => {
             let range = RankRange::parse(min, max).ok()?;
-            super::looked_at(call, 1, |zset| range.within(zset).1)
+            work::look(call, call.args.at(1), |zset: &Zset| range.within(zset).1)
         }
         "zremrangebyscore" => {
             let range = ScoreRange::parse(min, max).ok()?;
-            super::looked_at(call, 1, |zset| by_score(&range, zset).1)
+            work::look(call, call.args.at(1), |zset: &Zset| {
+                by_score(&range, zset).1
+            })
         }
         _ => {
             let range = LexRange::parse(min, max).ok()?;
-            super::looked_at(call, 1, |zset| by_lex(&range, zset).1)
+            work::look(call, call.args.at(1), |zset: &Zset| by_lex(&range, zset).1)
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) const XACK: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::STREAM,
-    work: work::EACH_MEMBER,
+    work: work::EACH_FROM_THIRD,
     ..Spec::new("xack", xack)
 };
 

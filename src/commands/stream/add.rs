@@ -9,7 +9,7 @@ use crate::types::Stream;
 use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId};
 
 use super::reply::write_id;
-use super::trim::TrimOptions;
+use super::trim::{TrimOptions, count_trimmed};
 
 pub(super) const XADD: Spec = Spec {
     arity: Arity::AtLeast(5),
@@ -17,7 +17,7 @@ pub(super) const XADD: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
-    work: work::EACH_PAIR,
+    work: work::by(count_trimmed, "trim with XTRIM, and LIMIT with ~"),
     ..Spec::new("xadd", xadd)
 };
 

@@ -19,13 +19,14 @@ pub(super) const XCLAIM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
-    work: work::EACH_MEMBER,
+    work: work::by(count_named, work::FEWER_NAMES),
     ..Spec::new("xclaim", xclaim)
 };
 
 pub(super) const XAUTOCLAIM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     name: "xautoclaim",
+    work: work::by(count_attempts, work::SMALLER_COUNT),
     handler: xautoclaim,
     ..XCLAIM
 };
@@ -221,6 +222,13 @@ impl ClaimOptions {
     }
 }
 
+/// The entries that XCLAIM names.
+fn count_named(call: &mut Call<'_>) -> CommandResult {
+    let options = ClaimOptions::parse(call.args, call.db.now_ms())?;
+    call.touches(options.ids as u64);
+    Ok(())
+}
+
 /// `XCLAIM key group consumer min-idle-ms id [id ...] [IDLE ms] [TIME ms] [RETRYCOUNT n] [FORCE]
 /// [JUSTID] [LASTID id]`: transfers pending entries to this consumer.
 ///
@@ -289,6 +297,43 @@ const COUNT_MEMORY: i64 = 1 << 43;
 /// Pending entries checked per entry requested.
 const ATTEMPTS: usize = 10;
 
+/// The options after XAUTOCLAIM's start.
+struct AutoOptions {
+    count: i64,
+    just_id: bool,
+}
+
+impl AutoOptions {
+    fn parse(args: Args<'_>) -> Result<AutoOptions, CommandError> {
+        const BAD_COUNT: CommandError = CommandError::Text("ERR COUNT must be > 0");
+        let (mut count, mut just_id, mut at) = (100, false, 6);
+        while at < args.len() {
+            if args.is(at, "count") && at + 1 < args.len() {
+                let n = parse_i64(args.at(at + 1)).filter(|n| (1..=COUNT_MAX).contains(n));
+                count = n.ok_or(BAD_COUNT)?;
+                at += 2;
+            } else if args.is(at, "justid") {
+                just_id = true;
+                at += 1;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(AutoOptions { count, just_id })
+    }
+}
+
+/// The pending entries that XAUTOCLAIM checks.
+fn count_attempts(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let count = AutoOptions::parse(args)?.count as usize;
+    let pending = |stream: &Stream| Some(stream.group(args.at(2))?.pending().len());
+    let pending = work::look(call, args.at(1), pending).flatten();
+    let touched = pending.unwrap_or(0).min(count.saturating_mul(ATTEMPTS));
+    call.touches(touched as u64);
+    Ok(())
+}
+
 /// `XAUTOCLAIM key group consumer min-idle-ms start [COUNT n] [JUSTID]`: transfers pending entries,
 /// from an ID on, to this consumer.
 ///
@@ -297,7 +342,6 @@ const ATTEMPTS: usize = 10;
 fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     const BAD_IDLE: CommandError =
         CommandError::Text("ERR Invalid min-idle-time argument for XAUTOCLAIM");
-    const BAD_COUNT: CommandError = CommandError::Text("ERR COUNT must be > 0");
     const TOO_MANY: CommandError = CommandError::Text(
         "ERR Insufficient memory, failed allocating transient memory, COUNT too high.",
     );
@@ -307,19 +351,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     call.db.exists(args.at(1));
     let min_idle_ms = parse_i64(args.at(4)).ok_or(BAD_IDLE)?;
     let start = ids::start(args.at(5))?;
-    let (mut count, mut just_id, mut at) = (100, false, 6);
-    while at < args.len() {
-        if args.is(at, "count") && at + 1 < args.len() {
-            let n = parse_i64(args.at(at + 1)).filter(|n| (1..=COUNT_MAX).contains(n));
-            count = n.ok_or(BAD_COUNT)?;
-            at += 2;
-        } else if args.is(at, "justid") {
-            just_id = true;
-            at += 1;
-        } else {
-            return Err(CommandError::Syntax);
-        }
-    }
+    let AutoOptions { count, just_id } = AutoOptions::parse(args)?;
     check_group(call.db.peek(args.at(1))?, args)?;
     if count >= COUNT_MEMORY {
         return Err(TOO_MANY);

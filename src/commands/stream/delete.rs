@@ -1,6 +1,7 @@
 //! XDELEX and XACKDEL: delete entries with a view to the groups that refer to them.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use crate::commands::work;
 use crate::keyspace::{Class, RefMut};
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
@@ -15,6 +16,7 @@ pub(super) const XDELEX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::STREAM,
+    work: work::by(count_named, work::FEWER_NAMES),
     ..Spec::new("xdelex", xdelex)
 };
 
@@ -26,8 +28,17 @@ pub(super) const XACKDEL: Spec = Spec {
         Access::RW.union(Access::UPDATE).union(Access::DELETE),
     )],
     categories: Category::STREAM,
+    work: work::by(count_named, work::FEWER_NAMES),
     ..Spec::new("xackdel", xackdel)
 };
+
+/// The entries that XDELEX and XACKDEL name.
+fn count_named(call: &mut Call<'_>) -> CommandResult {
+    let from = 2 + usize::from(call.name == "xackdel");
+    let options = DeleteOptions::parse(call.args, from)?;
+    call.touches(options.ids.len() as u64);
+    Ok(())
+}
 
 const DONE: i64 = 1;
 const MISSING: i64 = -1;

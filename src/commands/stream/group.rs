@@ -3,6 +3,7 @@
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, misused, write_help};
+use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
@@ -226,8 +227,21 @@ const DELCONSUMER: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(2, Access::RW.union(Access::DELETE))],
     categories: Category::STREAM,
+    work: work::by(count_released, "XACK its entries first"),
     ..Spec::new("delconsumer", delete_consumer)
 };
+
+/// The pending entries of the consumer.
+fn count_released(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, key, name, consumer] = call.args.exactly();
+    let pending = |stream: &Stream| {
+        let group = stream.group(name)?;
+        Some(group.consumer(group.find(consumer)?).pending().len())
+    };
+    let pending = work::look(call, key, pending).flatten();
+    call.touches(pending.unwrap_or(0) as u64);
+    Ok(())
+}
 
 /// `XGROUP DELCONSUMER key group consumer`: removes a consumer with its pending entries.
 ///

@@ -4,13 +4,14 @@ use crate::base::number::parse_i64;
 use crate::command::CommandError;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::help::{self, misused, write_help};
-use crate::resp::Reply;
+use crate::commands::work;
+use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::stream::{Group, StreamId};
 use crate::types::{Container, Stream};
 
 use super::ids;
-use super::info_full::write_full;
+use super::info_full::{full_len, write_full};
 use super::reply::{write_id, write_next};
 
 pub(super) const XINFO: Spec = Spec {
@@ -47,8 +48,18 @@ const CONSUMERS: Spec = Spec {
     keys: &[KeySpec::one(2, Access::READ)],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
+    work: work::by(count_consumers, "keep fewer consumers"),
     ..Spec::new("consumers", xinfo_consumers)
 };
+
+/// The consumers that XINFO CONSUMERS answers.
+fn count_consumers(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, key, name] = call.args.exactly();
+    let count = |stream: &Stream| stream.group(name).map_or(0, Group::consumer_count);
+    let count = work::look(call, key, count).unwrap_or(0);
+    call.touches(count as u64);
+    Ok(())
+}
 
 /// `XINFO CONSUMERS key group`: array of maps, by name: number of pending entries, milliseconds
 /// since its last request and since its last delivery (-1: never). O(consumers).
@@ -83,8 +94,17 @@ const GROUPS: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(2, Access::READ)],
     categories: Category::STREAM,
+    work: work::by(count_groups, "keep fewer groups"),
     ..Spec::new("groups", xinfo_groups)
 };
+
+/// The groups that XINFO GROUPS answers.
+fn count_groups(call: &mut Call<'_>) -> CommandResult {
+    let count = |stream: &Stream| stream.groups().map_or(0, |groups| groups.len());
+    let count = work::look(call, call.args.at(2), count).unwrap_or(0);
+    call.touches(count as u64);
+    Ok(())
+}
 
 /// `XINFO GROUPS key`: array of maps, by name. O(groups).
 fn xinfo_groups(call: &mut Call<'_>) -> CommandResult {
@@ -125,8 +145,37 @@ const STREAM: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(2, Access::READ)],
     categories: Category::STREAM,
+    work: work::by(count_shown, work::SMALLER_COUNT),
     ..Spec::new("stream", xinfo_stream)
 };
+
+/// FULL: how many entries, of the stream and of each list of pending ones; `None`: not FULL.
+fn parse_full(args: Args<'_>) -> Result<Option<usize>, CommandError> {
+    match args.len() {
+        3 => Ok(None),
+        4 if args.is(3, "full") => Ok(Some(10)),
+        6 if args.is(3, "full") && args.is(4, "count") => {
+            match parse_i64(args.at(5)).ok_or(CommandError::NotAnInteger)? {
+                ..0 => Ok(Some(10)),
+                0 => Ok(Some(usize::MAX)),
+                n => Ok(Some(n as usize)),
+            }
+        }
+        _ => Err(misused(args)),
+    }
+}
+
+/// The entries, groups and consumers that XINFO STREAM answers.
+fn count_shown(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let Some(count) = parse_full(args)? else {
+        call.touches(2);
+        return Ok(());
+    };
+    let touched = work::look(call, args.at(2), |stream: &Stream| full_len(stream, count));
+    call.touches(touched.unwrap_or(0) as u64);
+    Ok(())
+}
 
 /// `XINFO STREAM key [FULL [COUNT n]]`: a map of figures with the first and the last entry; with
 /// FULL up to `n` (10; 0: all) entries, and up to `n` pending entries of each group and each
@@ -135,18 +184,7 @@ fn xinfo_stream(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let stream = call.db.read::<Stream>(args.at(2))?;
     let stream = stream.ok_or(CommandError::NoSuchKey)?;
-    let full = match args.len() {
-        3 => None,
-        4 if args.is(3, "full") => Some(10),
-        6 if args.is(3, "full") && args.is(4, "count") => {
-            match parse_i64(args.at(5)).ok_or(CommandError::NotAnInteger)? {
-                ..0 => Some(10),
-                0 => Some(usize::MAX),
-                n => Some(n as usize),
-            }
-        }
-        _ => return Err(misused(args)),
-    };
+    let full = parse_full(args)?;
     let reply = &mut *call.reply;
     reply.map(if full.is_some() { 15 } else { 16 });
     reply.bulk(b"length");

@@ -1,8 +1,8 @@
 //! XINFO STREAM FULL: entries, groups, consumers and pending entries, up to a limit of each.
 
 use crate::resp::Reply;
-use crate::types::Stream;
 use crate::types::stream::{Consumer, Group, StreamId};
+use crate::types::{Container, Stream};
 
 use super::info::write_progress;
 use super::reply::{write_entries, write_id};
@@ -16,6 +16,20 @@ pub(super) fn write_full(reply: &mut Reply, stream: &Stream, count: usize) {
     for (name, group) in stream.groups().into_iter().flat_map(|groups| groups.iter()) {
         write_group(reply, stream, name, group, count);
     }
+}
+
+/// Entries, groups and consumers that [`write_full`] writes.
+pub(super) fn full_len(stream: &Stream, count: usize) -> usize {
+    let groups = stream.groups().into_iter().flat_map(|groups| groups.iter());
+    let of_group = |group: &Group| {
+        let consumers = group.consumers();
+        let own: usize = consumers
+            .map(|its| 1 + its.pending().len().min(count))
+            .sum();
+        1 + group.pending().len().min(count) + own
+    };
+    let of_groups: usize = groups.map(|(_, group)| of_group(group)).sum();
+    stream.len().min(count) + of_groups
 }
 
 fn write_group(reply: &mut Reply, stream: &Stream, name: &[u8], group: &Group, count: usize) {

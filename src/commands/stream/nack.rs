@@ -2,6 +2,7 @@
 
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
@@ -14,8 +15,16 @@ pub(super) const XNACK: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::STREAM,
+    work: work::by(count_named, work::FEWER_NAMES),
     ..Spec::new("xnack", xnack)
 };
+
+/// The entries that XNACK names.
+fn count_named(call: &mut Call<'_>) -> CommandResult {
+    let options = NackOptions::parse(call.args, 4)?;
+    call.touches(options.ids.len() as u64);
+    Ok(())
+}
 
 /// What becomes of an entry's delivery count.
 #[derive(Clone, Copy)]

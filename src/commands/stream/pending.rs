@@ -17,7 +17,7 @@ pub(super) const XPENDING: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
-    work: work::PENDING,
+    work: work::by(count_pending, work::FEWER),
     ..Spec::new("xpending", xpending)
 };
 
@@ -31,6 +31,15 @@ struct PendingRequest<'a> {
 }
 
 impl<'a> PendingRequest<'a> {
+    /// What follows the group; `None`: nothing does.
+    fn parse_any(args: Args<'a>) -> Result<Option<PendingRequest<'a>>, CommandError> {
+        match args.len() {
+            3 => Ok(None),
+            6..=9 => PendingRequest::parse(args).map(Some),
+            _ => Err(CommandError::Syntax),
+        }
+    }
+
     fn parse(args: Args<'a>) -> Result<PendingRequest<'a>, CommandError> {
         let (mut idle_ms, mut at) = (0, 3);
         if args.is(3, "idle") {
@@ -51,6 +60,22 @@ impl<'a> PendingRequest<'a> {
     }
 }
 
+/// The consumers or pending entries that XPENDING visits: with IDLE, any entry may be too young.
+fn count_pending(call: &mut Call<'_>) -> CommandResult {
+    let (args, wanted) = (call.args, PendingRequest::parse_any(call.args)?);
+    let visited = |stream: &Stream| {
+        let group = stream.group(args.at(2))?;
+        Some(match &wanted {
+            None => group.consumer_count(),
+            Some(wanted) if wanted.idle_ms > 0 => group.pending().len(),
+            Some(wanted) => group.pending().len().min(wanted.count),
+        })
+    };
+    let visited = work::look(call, args.at(1), visited).flatten();
+    call.touches(visited.unwrap_or(0) as u64);
+    Ok(())
+}
+
 /// `XPENDING key group [[IDLE ms] start end count [consumer]]`: entries delivered but not
 /// acknowledged.
 ///
@@ -60,11 +85,7 @@ impl<'a> PendingRequest<'a> {
 /// O(log n + entries visited).
 fn xpending(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let wanted = match args.len() {
-        3 => None,
-        6..=9 => Some(PendingRequest::parse(args)?),
-        _ => return Err(CommandError::Syntax),
-    };
+    let wanted = PendingRequest::parse_any(args)?;
     let (key, name) = (args.at(1), args.at(2));
     let now_ms = call.db.now_ms();
     let stream = call.db.read::<Stream>(key)?;

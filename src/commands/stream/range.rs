@@ -3,8 +3,10 @@
 use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
+use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
+use crate::types::stream::StreamId;
 
 use super::ids;
 use super::reply::write_entries;
@@ -14,13 +16,13 @@ pub(super) const XRANGE: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::STREAM,
-    work: work::STREAM_RANGE,
+    work: work::by(count_range, "use COUNT"),
     ..Spec::new("xrange", xrange)
 };
 
 pub(super) const XREVRANGE: Spec = Spec {
     name: "xrevrange",
-    work: work::STREAM_RANGE,
+    work: work::by(count_range, "use COUNT"),
     handler: xrevrange,
     ..XRANGE
 };
@@ -31,27 +33,53 @@ pub(super) const XREVRANGE: Spec = Spec {
 /// Reply: array of `[id, [name, value, ...]]`; empty for a missing key, a null array with a
 /// COUNT of 0 or less. O(log n + a node's entries + length of the reply).
 fn xrange(call: &mut Call<'_>) -> CommandResult {
-    let (start, end) = (call.args.at(2), call.args.at(3));
-    range(call, start, end, false)
+    range(call, false)
 }
 
 /// `XREVRANGE key end start [COUNT count]`: the same, the last entry first.
 fn xrevrange(call: &mut Call<'_>) -> CommandResult {
-    let (end, start) = (call.args.at(2), call.args.at(3));
-    range(call, start, end, true)
+    range(call, true)
 }
 
-fn range(call: &mut Call<'_>, start: &[u8], end: &[u8], back: bool) -> CommandResult {
-    let (start, end) = (ids::start(start)?, ids::end(end)?);
-    let args = call.args;
-    let mut count = usize::MAX;
-    let mut at = 4;
-    while at < args.len() {
-        let value = args.get(at + 1).filter(|_| args.is(at, "count"));
-        let n = parse_i64(value.ok_or(CommandError::Syntax)?);
-        count = n.ok_or(CommandError::NotAnInteger)?.max(0) as usize;
-        at += 2;
+/// What XRANGE and XREVRANGE ask for.
+struct Asked {
+    start: StreamId,
+    end: StreamId,
+    count: usize,
+}
+
+impl Asked {
+    /// `back`: the end comes first.
+    fn parse(args: Args<'_>, back: bool) -> Result<Asked, CommandError> {
+        let (start, end) = if back { (3, 2) } else { (2, 3) };
+        let mut asked = Asked {
+            start: ids::start(args.at(start))?,
+            end: ids::end(args.at(end))?,
+            count: usize::MAX,
+        };
+        let mut at = 4;
+        while at < args.len() {
+            let value = args.get(at + 1).filter(|_| args.is(at, "count"));
+            let n = parse_i64(value.ok_or(CommandError::Syntax)?);
+            asked.count = n.ok_or(CommandError::NotAnInteger)?.max(0) as usize;
+            at += 2;
+        }
+        Ok(asked)
     }
+}
+
+/// The entries that XRANGE and XREVRANGE answer.
+fn count_range(call: &mut Call<'_>) -> CommandResult {
+    let asked = Asked::parse(call.args, call.name == "xrevrange")?;
+    let between = |stream: &Stream| stream.count_between(asked.start, asked.end, asked.count);
+    let touched = work::look(call, call.args.at(1), between).unwrap_or(0);
+    call.touches(touched as u64);
+    Ok(())
+}
+
+fn range(call: &mut Call<'_>, back: bool) -> CommandResult {
+    let args = call.args;
+    let Asked { start, end, count } = Asked::parse(args, back)?;
     let reply = &mut *call.reply;
     let Some(stream) = call.db.read::<Stream>(args.at(1))? else {
         reply.array(0);

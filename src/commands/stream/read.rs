@@ -36,7 +36,7 @@ pub(super) const XREAD: Spec = Spec {
     keys: &[keys(1)],
     categories: Category::STREAM,
     find_keys: Some(read_args::keys),
-    work: work::STREAM_READ,
+    work: work::by(count_read, work::SMALLER_COUNT),
     ..Spec::new("xread", xread)
 };
 
@@ -46,7 +46,7 @@ pub(super) const XREADGROUP: Spec = Spec {
     keys: &[keys(4)],
     categories: Category::STREAM,
     find_keys: Some(read_args::keys),
-    work: work::STREAM_READ,
+    work: work::by(count_read, work::SMALLER_COUNT),
     ..Spec::new("xreadgroup", xreadgroup)
 };
 
@@ -77,6 +77,18 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
     if !served.finish(call.reply) {
         wait(call, &read, &ids);
     }
+    Ok(())
+}
+
+/// At most the entries that XREAD and XREADGROUP answer.
+fn count_read(call: &mut Call<'_>) -> CommandResult {
+    let read = ReadArgs::parse(call)?;
+    let mut touched = 0_usize;
+    for (key, id) in read.keys.iter().zip(read.ids()) {
+        let of_one = |stream: &Stream| read.entries_of(stream, id);
+        touched = touched.saturating_add(work::look(call, key, of_one).unwrap_or(0));
+    }
+    call.touches(touched.min(read.count_max) as u64);
     Ok(())
 }
 

@@ -158,6 +158,33 @@ impl<'a> ReadArgs<'a> {
         Ok(())
     }
 
+    /// The IDs as they were given.
+    pub fn ids(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.ids.iter()
+    }
+
+    /// At most how many entries of a stream are read after this ID, which may be wrong.
+    pub fn entries_of(&self, stream: &Stream, id: &[u8]) -> usize {
+        let after = |last: StreamId| {
+            let first = last.next().unwrap_or(StreamId::MAX);
+            stream.count_between(first, StreamId::MAX, self.count)
+        };
+        let entries = match (self.group, id) {
+            (None, b"$") => 0,
+            (None, b"+") => 1,
+            (None, id) => ids::strict(id).map_or(0, after),
+            (Some((name, _)), id) => stream.group(name).map_or(0, |group| {
+                let pending = group.pending().len();
+                match id {
+                    b">" if self.claim_idle_ms.is_some() => after(group.last_id) + pending,
+                    b">" => after(group.last_id),
+                    _ => pending,
+                }
+            }),
+        };
+        entries.min(self.count)
+    }
+
     /// The ID after which to read each stream. Keys must be streams; with a group, it must exist.
     pub fn resolve(&self, call: &mut Call<'_>) -> Result<Vec<StreamId>, CommandError> {
         let pairs = self.keys.iter().zip(self.ids.iter());

@@ -5,8 +5,8 @@ use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Origin, Spec};
-use crate::types::Stream;
 use crate::types::stream::{Bound, GivenId, References, StreamId, Trim};
+use crate::types::{Container, Stream};
 
 use super::idempotence::IdmpOption;
 use super::ids::{self, BAD_ID};
@@ -188,7 +188,6 @@ impl TrimOptions {
     /// The words that propagate an approximate trim exactly: `=`, and the stream's length now or
     /// its first ID.
     pub fn stated(&self, stream: &Stream) -> Option<Stated> {
-        use crate::types::Container;
         let trim = self.trim.filter(|trim| trim.approximate)?;
         let threshold = match trim.bound {
             Bound::Len(_) => stream.len().to_string().into_bytes(),
@@ -228,9 +227,30 @@ pub(super) const XTRIM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
-    work: work::STREAM_TRIM,
+    work: work::by(count_trimmed, "use LIMIT with ~"),
     ..Spec::new("xtrim", xtrim)
 };
+
+/// The entries that XTRIM or XADD removes.
+pub(super) fn count_trimmed(call: &mut Call<'_>) -> CommandResult {
+    let adds = call.name == "xadd";
+    let options = TrimOptions::parse(call, adds)?;
+    let over = |stream: &Stream, trim: Trim| match trim.bound {
+        Bound::Len(kept) => (stream.len() as u64).saturating_sub(kept),
+        Bound::From(first) => first.prev().map_or(0, |last| {
+            stream.count_between(StreamId::MIN, last, usize::MAX) as u64
+        }),
+    };
+    let removed = options.trim.and_then(|trim| {
+        let over = work::look(call, call.args.at(1), |stream| over(stream, trim))?;
+        Some(match trim.limit {
+            0 => over,
+            limit => over.min(limit),
+        })
+    });
+    call.touches(removed.unwrap_or(0) + u64::from(adds));
+    Ok(())
+}
 
 /// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]`: removes the
 /// oldest entries. DELREF also removes them from the pending entries of all groups; ACKED keeps

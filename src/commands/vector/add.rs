@@ -7,6 +7,7 @@ use super::vectors::{Given, INVALID};
 use super::{KEYS, dimension_mismatch, input_mismatch};
 use crate::base::number;
 use crate::command::{Arity, CommandError, Flags};
+use crate::commands::work;
 use crate::resp::Args;
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
@@ -20,8 +21,24 @@ pub(super) const VADD: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MODULE),
     keys: KEYS,
+    work: work::by(count_visited, "use a smaller EF"),
     ..Spec::new("VADD", vadd)
 };
+
+/// The elements that VADD visits beyond those of the usual EF: to add one is to touch one.
+fn count_visited(call: &mut Call<'_>) -> CommandResult {
+    let at = Given::parse(call.args, 2, true)?.next;
+    if at >= call.args.len() {
+        return Ok(());
+    }
+    let ef = Options::parse(call.args, at)?.ef as u64;
+    let touched = match ef <= EF_CONSTRUCTION as u64 {
+        true => 1,
+        false => work::length(call).min(ef).max(1),
+    };
+    call.touches(touched);
+    Ok(())
+}
 
 const BAD_EF: CommandError = CommandError::Text("ERR invalid EF");
 const BAD_M: CommandError = CommandError::Text("ERR invalid M");

@@ -9,6 +9,7 @@ use super::{KEYS, READS};
 use crate::base::number;
 use crate::command::{Arity, CommandError};
 use crate::commands::sample::{Passing, is_few};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;
 
@@ -16,6 +17,7 @@ pub(super) const VRANDMEMBER: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: READS,
     keys: KEYS,
+    work: work::DRAWN,
     ..Spec::new("VRANDMEMBER", vrandmember)
 };
 

@@ -3,6 +3,7 @@
 use super::{KEYS, READS};
 use crate::base::number;
 use crate::command::{Arity, CommandError};
+use crate::commands::work;
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;
@@ -12,6 +13,7 @@ pub(super) const VRANGE: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: READS,
     keys: KEYS,
+    work: work::VECTORS,
     ..Spec::new("VRANGE", vrange)
 };
 

@@ -4,6 +4,7 @@ use super::vectors::Given;
 use super::{KEYS, READS, dimension_mismatch, input_mismatch};
 use crate::base::{float, number};
 use crate::command::{Arity, CommandError};
+use crate::commands::work;
 use crate::resp::{Args, Reply};
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
@@ -15,8 +16,22 @@ pub(super) const VSIM: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: READS,
     keys: KEYS,
+    work: work::by(count_visited, "use a smaller EF, FILTER-EF or COUNT"),
     ..Spec::new("VSIM", vsim)
 };
+
+/// The elements that VSIM visits.
+fn count_visited(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let options_at = match args.is(2, "ele") {
+        true => 4,
+        false => Given::parse(args, 2, false)?.next,
+    };
+    let (wanted, _) = parse_options(args, options_at)?;
+    let touched = visited(&wanted, work::length(call) as usize);
+    call.touches(touched as u64);
+    Ok(())
+}
 
 const NO_ELEMENT: CommandError = CommandError::Text("ERR element not found in set");
 const BAD_COUNT: CommandError = CommandError::Text("ERR invalid COUNT");
@@ -74,16 +89,22 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
 /// How long a search takes, about.
 fn nanos(content: &Content, wanted: &Wanted) -> usize {
     let (parameters, len) = (content.parameters(), content.len());
-    let visited = match (&wanted.filter, wanted.exact) {
-        (_, true) => len,
-        (None, _) => wanted.ef.max(wanted.count),
-        (Some(_), _) => wanted.filter_ef,
-    };
+    let visited = visited(wanted, len);
     let distances = match wanted.exact {
         true => len,
         false => visited.saturating_mul(usize::from(parameters.m)).min(len),
     };
     searches::nanos(parameters, len, distances)
+}
+
+/// How many of `len` elements a search visits, about.
+fn visited(wanted: &Wanted, len: usize) -> usize {
+    let visited = match (&wanted.filter, wanted.exact) {
+        (_, true) => len,
+        (None, _) => wanted.ef.max(wanted.count),
+        (Some(_), _) => wanted.filter_ef,
+    };
+    visited.min(len)
 }
 
 /// The vector that is searched for, as the set stores it, and the argument after it.

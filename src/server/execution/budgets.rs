@@ -72,6 +72,7 @@ impl Engine {
                 let error = over(&server.acl, client, budget, wait_ms);
                 let mark = session.reply.mark();
                 let id = resolve(server, row, args).ok();
+                session.client.traffic.last_command = id.map(|id| server.table.row(id).full_name);
                 reject(server, &mut self.keyspace, session, id, args, &error);
                 after_reply(session, mark);
                 self.end_one_shots(session, row);
@@ -399,7 +400,10 @@ mod tests {
         let told = t.run_as(client, "SUBSCRIBE one two three");
         assert!(told.ends_with("$5\r\nthree\r\n:3\r\n"), "{told}");
         // The answer is within its budget; the message behind it is none of it.
-        let told = t.run_as(client, "PUBLISH one a-message-of-some-length-which-is-over-the-budget");
+        let told = t.run_as(
+            client,
+            "PUBLISH one a-message-of-some-length-which-is-over-the-budget",
+        );
         assert!(told.starts_with(":1\r\n>3\r\n"), "{told}");
         for line in ["MULTI", "PUBLISH two b", "GET k"] {
             assert!(t.run_as(client, line).starts_with('+'), "{line}");
@@ -444,7 +448,12 @@ mod tests {
         server.now.mono_ms += 60_000;
         server.note_sent(&mut session.client, 300);
         server.note_sent(&mut session.client, 100);
-        assert!(!server.acl.accounts.is_over(session.client.user, server.now.mono_ms));
+        assert!(
+            !server
+                .acl
+                .accounts
+                .is_over(session.client.user, server.now.mono_ms)
+        );
         server.note_sent(&mut session.client, 2000);
         server.clients.put_back(session);
         assert!(!sent(&mut t), "what no command has been charged for");
@@ -528,6 +537,12 @@ mod tests {
             "{told}"
         );
         assert_eq!(t.run("EXISTS a"), ":0\r\n");
+        // What stands behind a SELECT is about another database.
+        for line in ["MULTI", "SELECT 1", "LRANGE l 0 -1", "EXEC"] {
+            let told = t.run_as(client, line);
+            assert!(!told.contains("OVERBUDGET"), "{line}: {told}");
+        }
+        t.run_as(client, "SELECT 0");
         // What one of its commands has made longer is noticed.
         for line in ["MULTI", "RPUSH s d", "LRANGE s 0 -1"] {
             t.run_as(client, line);

@@ -93,7 +93,12 @@ impl Server {
             if !client.flags.contains(ClientFlags::UNAUTHENTICATED) || is_handshaking {
                 continue;
             }
-            freed.extend(client.flags.contains(ClientFlags::HELD).then_some(client.id));
+            freed.extend(
+                client
+                    .flags
+                    .contains(ClientFlags::HELD)
+                    .then_some(client.id),
+            );
             self.acl.leave_account(client);
             self.acl.enter_account(client);
         }

@@ -17,14 +17,20 @@ impl Array {
         index
     }
 
+    /// Whether a ring of this size has its values elsewhere.
+    pub fn moves_for(&self, size: u64) -> bool {
+        let (end, next) = (self.end(), self.next());
+        let has_wrapped = next != 0 && next < end;
+        end != 0 && (size < end || (size > end && has_wrapped))
+    }
+
     /// Must be called before [`Array::ring_insert`] with this size, at least 1: brings the newest
     /// values to the front if the ring gets shorter, or longer after it has wrapped. O(values) then.
     pub fn resize_ring(&mut self, size: u64, limits: &Limits) {
-        let (end, next) = (self.end(), self.next());
-        let has_wrapped = next != 0 && next < end;
-        if end == 0 || !(size < end || (size > end && has_wrapped)) {
+        if !self.moves_for(size) {
             return;
         }
+        let end = self.end();
         let newest = self.newest() % end;
         let at = |back: u64| match newest >= back {
             true => newest - back,

@@ -30,7 +30,35 @@ impl Stream {
             ..self.range(start, end)
         }
     }
+
+    /// How many entries there are from `start` to `end`, both included, but no more than `enough`.
+    /// Beyond [`EXACT`] all those of the nodes count that the range touches.
+    ///
+    /// O([`EXACT`] + nodes until there are enough).
+    pub fn count_between(&self, start: StreamId, end: StreamId, enough: usize) -> usize {
+        let mut exact = self.range(start, end);
+        let mut counted = 0;
+        while counted < EXACT.min(enough) && exact.next().is_some() {
+            counted += 1;
+        }
+        if counted < EXACT {
+            return counted;
+        }
+        let nodes = &self.0.nodes;
+        let mut from = nodes.iter_from(nodes.floor(start).or_else(|| nodes.first()));
+        let mut all = 0;
+        while all < enough
+            && let Some((id, node)) = from.next()
+            && id <= end
+        {
+            all += node.live() as usize;
+        }
+        all.min(enough)
+    }
 }
+
+/// Entries that [`Stream::count_between`] counts one by one.
+const EXACT: usize = 200;
 
 /// See the module. First the next entry's ID, then its pairs.
 pub struct Range<'a> {

@@ -1,9 +1,10 @@
 //! How many elements a command may touch (`work=` of its user's budgets).
 //!
 //! A row counts from the arguments and the lengths of the values (`Spec::work`), before anything is
-//! done. EXEC is refused if one of its commands would touch too many; each is asked again when its
-//! turn comes, since earlier ones may have made the values longer. The commands of a script are
-//! counted together, one element for each that touches none.
+//! done. EXEC is refused if one of its commands would touch too many, up to the first SELECT; each is
+//! asked again when its turn comes, since earlier ones may have made the values longer. The commands
+//! of a script are counted together, one element for each that touches none; one that is too many
+//! fails, and what the script has written by then stays as after any other error.
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
 
@@ -58,7 +59,11 @@ fn of_queue(world: &mut World<'_>, most: u64) -> Result<(), Stop> {
     let Some(transaction) = world.client.transaction.take() else {
         return Ok(());
     };
+    // Behind a SELECT the values are those of another database.
+    let selects = |row| world.server.table.row(row).spec.name == "select";
     let queued = transaction.commands.iter();
+    let before = queued.clone().position(|command| selects(command.row));
+    let queued = queued.take(before.unwrap_or(usize::MAX));
     let mut asked = queued.map(|command| of_one(world, (command.row, command.args.args()), most));
     let all = asked.find(Result::is_err).unwrap_or(Ok(()));
     world.client.transaction = Some(transaction);

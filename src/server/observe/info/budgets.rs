@@ -34,10 +34,7 @@ pub(in crate::server) fn accounts(server: &Server) -> (Vec<Line>, usize) {
             figures: account.figures,
         })
     });
-    (
-        lines.take(USERS_MAX).collect(),
-        server.acl.accounts.len(),
-    )
+    (lines.take(USERS_MAX).collect(), server.acl.accounts.len())
 }
 
 pub(in crate::server) fn budgets(from: &Source<'_>, to: &mut InfoWriter) {

@@ -88,9 +88,7 @@ impl Bucket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Verdict {
     /// It may run; whether the elements that it touches have a bound.
-    Within {
-        bounds_work: bool,
-    },
+    Within { bounds_work: bool },
     /// It waits for its turn.
     Hold(Budget),
     /// It is refused; the budget is free again in so many milliseconds.
@@ -539,10 +537,7 @@ mod tests {
         };
         accounts.give_back(UserId::DEFAULT);
         let mut account = accounts.all[0].take().expect("just made");
-        assert_eq!(
-            account.ask(1, 0),
-            Verdict::Within { bounds_work: false }
-        );
+        assert_eq!(account.ask(1, 0), Verdict::Within { bounds_work: false });
         assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
         account.share = None;
         // A newcomer is behind those that wait, although the bucket is open.
