@@ -81,7 +81,6 @@ const BY_CALLS: &[&str] = &["eval_ro", "evalsha_ro", "fcall_ro"];
 
 /// Commands on what is no data of clients.
 const NO_DATA: &[&str] = &[
-    "function|delete",
     "function|flush",
     "function|load",
     "function|restore",

@@ -105,21 +105,24 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) {
+        let account = self.server.acl.accounts.of(session.client.user);
+        let budgets = account.map(|account| account.budgets).unwrap_or_default();
         let pending = session.reply.pending_len();
         let charged = &mut session.client.traffic.charged;
         *charged = pending.min(*charged);
-        let bounded = self.bound_reply(session, id);
+        let bounded = self.bound_reply(session, id, budgets.reply);
         self.run_unit(session, origin, id, args, hashes);
         if let Some(bounded) = bounded {
             self.measure_reply(session, bounded);
         }
-        self.server.charge_reply(session);
+        if budgets.bytes_out > 0 {
+            self.server.charge_reply(session);
+        }
     }
 
-    /// Begins the reply of a command whose user has a budget of reply bytes.
-    fn bound_reply(&mut self, session: &mut Session, id: usize) -> Option<BoundedReply> {
+    /// Begins the reply of a command, which may be `most` bytes long; 0: it has no limit.
+    fn bound_reply(&mut self, session: &mut Session, id: usize, most: u64) -> Option<BoundedReply> {
         let user = session.client.user;
-        let most = self.server.acl.accounts.of(user)?.budgets.reply;
         let row = self.server.table.row(id);
         // Confirmations of subscriptions are no answer that could be asked for again.
         if most == 0 || row.spec.flags.contains(Flags::PUBSUB) {
