@@ -47,8 +47,8 @@ mod tests {
         assert_eq!(titles(&mut t, "INFO"), default);
         assert_eq!(titles(&mut t, "INFO default"), default);
         assert_eq!(titles(&mut t, "INFO DEFAULT cpu Cpu"), default);
-        let all = default.replace("Errorstats", "Commandstats Errorstats Latencystats TLS");
-        let all = all + " Prefixstats";
+        let more = "Commandstats Errorstats Latencystats Budgets TLS";
+        let all = default.replace("Errorstats", more) + " Prefixstats";
         assert_eq!(titles(&mut t, "INFO all"), all);
         assert_eq!(titles(&mut t, "INFO everything server"), all);
         assert_eq!(titles(&mut t, "INFO stats CPU nosuch"), "Stats CPU");
