@@ -18,6 +18,7 @@ pub mod large;
 pub mod ledger;
 pub mod long_double;
 pub mod lzf;
+pub mod memory_pressure;
 pub mod mover;
 pub mod number;
 pub mod pin;

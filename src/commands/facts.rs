@@ -10,8 +10,9 @@ use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "backup",
+    "flush",
     "prefixstats",
     "client|closed",
     "cluster|explain",

@@ -444,6 +444,8 @@ directives! {
         "lazyfree-lazy-user-del", flag, [DEBUG], Works;
     lazyfree_lazy_user_flush: bool = false =>
         "lazyfree-lazy-user-flush", flag, [DEBUG], Works;
+    flush_grace: u32 = 0 =>
+        "flush-grace", number(0, 3600), [], Works;
 
     // Threads
     io_threads: u32 = 1 =>
@@ -944,7 +946,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 42 + 44 + 38);
+        assert_eq!(shown, 203 + 42 + 44 + 39);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -47,11 +47,13 @@ impl Keyspace {
         assert!(!self.is_saving(), "the snapshot has been ended");
         assert!(!other.in_pass());
         assert_eq!(self.databases(), other.databases());
+        self.forget_aside();
         // A pass that only marks would mark the entries that go.
         self.pass = None;
         other.follow(self);
         for at in 0..self.databases() {
-            self.state_take_over(DbIndex(at as u32), &other.dbs);
+            let at = DbIndex(at as u32);
+            self.state_take_over(at, &other.dbs[at]);
         }
         std::mem::swap(&mut self.dbs, &mut other.dbs);
         (0..self.databases()).for_each(|db| self.dropped.forget_counts(DbIndex(db as u32)));

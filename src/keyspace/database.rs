@@ -450,6 +450,25 @@ impl Database {
         }
     }
 
+    /// This database, of whose keys nothing is counted, replaces `old`, which is empty: what is counted
+    /// there is counted here. O(keys) for bytes; [`Database::walk_prefixes`] counts them by prefix.
+    pub(super) fn count_as(&mut self, old: &Database, rule: Option<PrefixRule>) {
+        let by_slot = old
+            .footprints
+            .as_ref()
+            .is_some_and(|its| its.by_slot.is_some());
+        if old.by_bytes().is_some() {
+            self.count_bytes(true);
+        }
+        if by_slot {
+            self.count_slot_bytes(true);
+        }
+        if rule.is_some() {
+            self.count_prefixes(rule);
+            self.adopt_uses(old);
+        }
+    }
+
     /// This database replaces `old`, whose keys are counted by the same rule: the use counts are
     /// added to those here. O(lines).
     pub(super) fn adopt_uses(&mut self, old: &Database) {

@@ -15,7 +15,7 @@
 //!
 //! Cost without a listener: one test. A line needs no allocation of its own.
 
-use super::databases::Databases;
+use super::database::Database;
 use super::prefixes::Use;
 use super::slot_set::{Among, SlotSet};
 use super::watch::Seen;
@@ -315,9 +315,9 @@ impl Keyspace {
     }
 
     /// Records that all keys of a database are about to be replaced by those in `new`.
-    pub(super) fn state_take_over(&mut self, db: DbIndex, new: &Databases) {
+    pub(super) fn state_take_over(&mut self, db: DbIndex, new: &Database) {
         self.waiting.touch_all(db);
-        let (old, new, now) = (&self.dbs[db], &new[db], self.due_ms);
+        let (old, now) = (&self.dbs[db], self.due_ms);
         self.watchers
             .replace_all(db, |key| old.seen(key, now), |key| new.seen(key, now));
         self.note_whole(db, ChangeKind::Flushed);

@@ -314,6 +314,12 @@ impl LazyFree {
         self.counters.freed.fetch_add(here, Ordering::Relaxed);
     }
 
+    /// Frees a whole database in the helper thread whose bytes were let go before.
+    pub(super) fn free_let_go(&mut self, db: Database, gone: LetGo) {
+        let keys = db.len() as u64;
+        self.send(Garbage::Database(Box::new(db), gone), keys);
+    }
+
     /// Drops data from outside the keyspace in the helper thread: it counts as `objects` objects
     /// and about `bytes` bytes.
     pub fn drop_later(&mut self, what: Box<dyn Send>, bytes: usize, objects: u64) {

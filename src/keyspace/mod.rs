@@ -4,6 +4,7 @@
 //! Handlers work through [`Db`], one database as one command sees it; every change is recorded
 //! there once ([`Db::changed`]) and reaches all listeners from there.
 
+mod aside;
 mod beside;
 mod change;
 mod check;
@@ -53,6 +54,7 @@ mod weight;
 #[cfg(test)]
 pub(crate) mod worlds;
 
+pub use aside::{PendingFlush, UNDATED};
 pub use clock::{ClockUse, UseClock};
 pub use database::Database;
 pub use db::Db;
@@ -142,6 +144,8 @@ pub struct Keyspace {
     pub lazyfree: LazyFree,
     /// Slots dropped as a whole, being freed.
     dropped: dropped_slots::DroppedSlots,
+    /// What flushes have set aside.
+    aside: aside::Aside,
     /// Slots whose keys are not shown.
     hidden: Option<SlotSet>,
     /// Keys that have expired while they were hidden may be deleted as late as this.
@@ -200,6 +204,7 @@ impl Keyspace {
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
             dropped: dropped_slots::DroppedSlots::default(),
+            aside: aside::Aside::default(),
             hidden: None,
             late_until_ms: None,
             journal: Journal::default(),
@@ -324,6 +329,7 @@ impl Keyspace {
         self.state_swap(a, b);
         self.dbs.swap(a, b);
         self.dropped.swap(a, b);
+        self.aside.swap(a, b);
         for db in [a, b] {
             self.signal_existing_in(db);
         }
@@ -332,19 +338,27 @@ impl Keyspace {
     /// Empties one database; with `off_loop` a helper thread frees large values. Returns the number
     /// of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
-        self.state_flush(at);
-        let mut old = std::mem::replace(&mut self.dbs[at], Database::new(self.hasher));
-        old.leave_footprints_to(&mut self.dbs[at]);
+        let old = self.take_all(at);
         let keys = old.len();
-        self.dropped.forget_counts(at);
-        if let Some(old) = self.unless_database_unsaved(at, old) {
+        if let Some(old) = self.unless_database_unsaved(at, old, None) {
             self.lazyfree.free_database(old, off_loop);
         }
         keys
     }
 
-    /// Empties all databases, as [`Keyspace::flush`]. Returns the number of keys.
+    /// Takes all keys out of a database, as a database of their own.
+    fn take_all(&mut self, at: DbIndex) -> Database {
+        self.state_flush(at);
+        let mut old = std::mem::replace(&mut self.dbs[at], Database::new(self.hasher));
+        old.leave_footprints_to(&mut self.dbs[at]);
+        self.dropped.forget_counts(at);
+        old
+    }
+
+    /// Empties all databases, as [`Keyspace::flush`], and frees what flushes have set aside: the data
+    /// has no past from here on. Returns the number of keys.
     pub fn flush_all(&mut self, off_loop: bool) -> usize {
+        self.forget_aside();
         let all = 0..self.databases() as u32;
         all.map(|at| self.flush(DbIndex(at), off_loop)).sum()
     }

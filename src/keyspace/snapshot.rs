@@ -45,6 +45,8 @@ use crate::base::pin::Pinned;
 
 /// Entries per step of the walk: enough to prefetch each before it is saved.
 const GATHERED: usize = 24;
+/// The number of a database that no pass has seen.
+const UNSEEN: DbIndex = DbIndex(u32::MAX);
 /// Distance, in entries, at which a value outside its entry is prefetched.
 const AHEAD: usize = 6;
 /// A step ends after saving this many bytes, however few entries that were.
@@ -200,6 +202,18 @@ impl Database {
         entry.set_saved(self.pass.bit_of(entry));
     }
 
+    /// The database was outside the keyspace, and returns: a pass under way does not save it. `is_mixed`:
+    /// its entries may be marked in part. O(1), O(keys) if they are mixed.
+    pub(super) fn leave_pass(&mut self, is_mixed: bool) {
+        self.pass.forget();
+        self.pass.origin = UNSEEN;
+        if is_mixed {
+            for entry in self.entries() {
+                entry.set_saved(self.pass.bit_of(entry));
+            }
+        }
+    }
+
     /// Whether the running pass has yet to save this entry.
     #[inline]
     pub(super) fn is_unsaved(&self, entry: Entry) -> bool {
@@ -306,6 +320,8 @@ struct Orphan {
     db: Database,
     /// A slot's own cursor; a database has that of the pass.
     cursor: Option<u64>,
+    /// By which it returns to what is set aside; otherwise it is freed.
+    ticket: Option<u64>,
 }
 
 impl Orphan {
@@ -454,12 +470,13 @@ impl Keyspace {
         let Some(pass) = &mut self.pass else { return };
         pass.marks_only = true;
         pass.open_at = None;
-        for orphan in pass.orphans.drain(..) {
-            self.lazyfree.free_database(orphan.db, true);
-        }
-        self.dropped.forget_pass();
         pass.wanted.clear();
         pass.is_wanted.clear();
+        let orphans = std::mem::take(&mut pass.orphans);
+        for orphan in orphans {
+            self.return_from_pass(orphan.db, orphan.ticket);
+        }
+        self.dropped.forget_pass();
         for db in self.dbs.iter_mut() {
             db.pass.early.clear();
             db.pass.early_bytes = 0;
@@ -522,7 +539,7 @@ impl Keyspace {
                 db.pass.running = false;
             }
             for orphan in pass.orphans.drain(..) {
-                self.lazyfree.free_database(orphan.db, true);
+                self.return_from_pass(orphan.db, orphan.ticket);
             }
         } else {
             self.pass = Some(pass);
@@ -577,7 +594,7 @@ impl Keyspace {
             if !orphan.is_slot() {
                 pass.end_database(origin);
             }
-            self.lazyfree.free_database(orphan.db, true);
+            self.return_from_pass(orphan.db, orphan.ticket);
             return true;
         }
         let mut databases = self.dbs.iter_mut();
@@ -630,11 +647,12 @@ impl Keyspace {
     }
 
     /// For a database being flushed: hands it to the pass if that has keys of it to save. `None`:
-    /// the pass has taken the database.
+    /// the pass has taken the database, and returns it with this ticket.
     pub(super) fn unless_database_unsaved(
         &mut self,
         at: DbIndex,
         mut old: Database,
+        ticket: Option<u64>,
     ) -> Option<Database> {
         let fresh = &mut self.dbs[at];
         fresh.pass.bit = old.pass.bit;
@@ -659,8 +677,11 @@ impl Keyspace {
             fresh.pass.open_owned = old.pass.open_owned.take();
             return Some(old);
         }
-        let (db, cursor) = (old, None);
-        pass.orphans.push(Orphan { db, cursor });
+        pass.orphans.push(Orphan {
+            db: old,
+            cursor: None,
+            ticket,
+        });
         None
     }
 
@@ -677,6 +698,7 @@ impl Keyspace {
             Some(pass) => pass.orphans.push(Orphan {
                 db: taken,
                 cursor: Some(cursor),
+                ticket: None,
             }),
             None => self.lazyfree.free_database(taken, true),
         }

@@ -12,8 +12,10 @@ use super::entry::Entry;
 use super::sizes::Size;
 use crate::types::Type;
 
-/// Keys sampled.
+/// Keys sampled,
 const KEYS: usize = 256;
+/// and where the estimate stands for long.
+const MORE_KEYS: usize = 4096;
 
 /// Bytes per container element, where none was sampled; a string's is one byte.
 const ELEMENT_BYTES: u64 = 32;
@@ -36,8 +38,17 @@ impl Seen {
 
 /// Bytes of a database, its table included. O(1).
 pub(super) fn of_database(db: &Database) -> usize {
+    of_sample(db, KEYS)
+}
+
+/// The same from more keys: within about a percent. O(1), some hundred microseconds.
+pub(super) fn of_database_closely(db: &Database) -> usize {
+    of_sample(db, MORE_KEYS)
+}
+
+fn of_sample(db: &Database, keys: usize) -> usize {
     let mut seen = [[Seen::default(); KeySizes::BINS]; Type::ALL.len()];
-    for entry in db.entries().take(KEYS) {
+    for entry in db.entries().take(keys) {
         let size = Size::of(entry);
         seen[size.kind() as usize][size.bin()].add(bytes_of(entry), size.elements());
     }

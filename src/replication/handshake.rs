@@ -208,7 +208,8 @@ impl Handshake {
             self.awaits.push_back(Awaits::Replconf);
         }
         let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
-        // A primary ignores the word that it does not know: its reply says which way it is.
+        // A primary ignores the words that it does not know: its reply says which way it is.
+        words.extend([&b"capa"[..], b"flush-undo"]);
         if its.rdb_channel {
             words.extend([&b"capa"[..], b"rdb-channel-repl"]);
         }
@@ -364,8 +365,8 @@ mod tests {
         for step in 1..replies.len() {
             let (end, sent, rest) = talk(introduction(), replies.as_bytes(), step);
             assert_eq!(end, Ok(Some(Agreed::FullSync(Position { id, offset: 17 }))));
-            let wanted = "*1 $4 PING *3 $8 REPLCONF $14 listening-port $1 7 *5 $8 REPLCONF $4 capa \
-                          $3 eof $4 capa $6 psync2 *3 $5 PSYNC $1 ? $2 -1 ";
+            let wanted = "*1 $4 PING *3 $8 REPLCONF $14 listening-port $1 7 *7 $8 REPLCONF $4 capa \
+                          $3 eof $4 capa $6 psync2 $4 capa $10 flush-undo *3 $5 PSYNC $1 ? $2 -1 ";
             assert_eq!(sent, wanted);
             assert_eq!(rest, b"\n$5\r\nREDIS");
         }

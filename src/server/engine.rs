@@ -195,6 +195,7 @@ impl Engine {
         self.tend_replication();
         let server = &mut self.server;
         server.watch_memory_limit();
+        server.tend_aside(&mut self.keyspace);
         server.watch_clients();
         server.watch_audit();
         server.watch_tls();
@@ -288,7 +289,8 @@ impl Server {
         let is_sampled = self.config.cluster_compatibility_sample_ratio > 0;
         state.set(State::SAMPLED, is_sampled && self.cluster.is_none());
         state.set(State::UNAUDITED, self.gates.refuses_audited);
-        Interest::of(state, self.eviction_bound())
+        let bound = self.memory.limit.room_bound(self.eviction_bound());
+        Interest::of(state, bound)
     }
 
     /// Whether this is a replica without its primary, whose data may not be shown.

@@ -99,6 +99,7 @@ pub use parts::shutdown::ShutdownRequest;
 pub use parts::tracking::{Mode as TrackingMode, Tracker};
 #[cfg(feature = "testing")]
 pub use parts::users::commands_of;
+pub use persist::flushes::UndoRequest;
 pub use replicate::failover::FailoverRequest;
 pub use replicate::primary::SyncRequest;
 pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};

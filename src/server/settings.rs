@@ -152,6 +152,10 @@ const ROWS: &[Row] = &[
         shrink(on);
         Ok(())
     }),
+    row(&["flush-grace"], |on| {
+        on.server.flush_grace_changed(on.keyspace);
+        Ok(())
+    }),
     row(&["repl-backlog-size"], |on| {
         let size = &mut on.server.config.repl_backlog_size;
         *size = (*size).max(REPL_BACKLOG_MIN);

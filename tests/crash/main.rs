@@ -217,6 +217,45 @@ fn append_only_story(method: &str, point: Point, nth: usize) -> bool {
     hit
 }
 
+/// A flush, and its undo. Returns whether the fault occurred.
+fn flush_story(point: Point, nth: usize) -> bool {
+    let args = ["--appendonly", "yes", "--appendfsync", "always"];
+    let args = [&args[..], &["--flush-grace", "600"]].concat();
+    let mut faulty = Faulty::start(point, nth, &args);
+    let mut writer = Writer {
+        c: faulty.server.connect(),
+        acknowledged: 0,
+        is_gone: false,
+    };
+    writer.push(3);
+    faulty.arm();
+    let flushed = writer.ask("FLUSHALL");
+    let undone = writer.ask("FLUSH UNDO");
+    let hit = faulty.disarm();
+    faulty.crash();
+    faulty.server.restart();
+    let mut c = faulty.server.connect();
+    let is_there = c.ask("EXISTS log") == ":1\r\n";
+    assert!(
+        is_there || matches!(flushed, Some(Reply::Simple(_)) | None),
+        "{flushed:?}"
+    );
+    assert!(
+        is_there || !matches!(undone, Some(Reply::Integer(_))),
+        "it was told to be back"
+    );
+    if !is_there {
+        let answer = c.ask("FLUSH UNDO");
+        // After an error the log is rewritten at once, which frees what was set aside.
+        assert!(answer == ":1\r\n" || !writer.is_gone, "{answer}");
+        if answer != ":1\r\n" {
+            return hit;
+        }
+    }
+    assert_eq!(pushed(&faulty.server), 3);
+    hit
+}
+
 /// A complete snapshot, then another one. Returns whether the fault occurred.
 fn snapshot_story(command: &str, method: &str, point: Point, nth: usize) -> bool {
     // Files that take several writes.
@@ -293,6 +332,11 @@ fn sweep(story: fn(Point, usize) -> bool) {
 fn an_append_only_file_keeps_what_was_acknowledged_whatever_fails() {
     sweep(|point, nth| append_only_story("loop", point, nth));
     sweep(|point, nth| append_only_story("fork", point, nth));
+}
+
+#[test]
+fn a_flush_is_undone_or_can_be_whatever_fails() {
+    sweep(flush_story);
 }
 
 #[test]

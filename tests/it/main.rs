@@ -13,6 +13,7 @@
 //! | `connections` | accepting and ending connections |
 //! | `console` | `console-port`: doors, sessions, commands, streams |
 //! | `convert` | files for other servers, and what these cannot read |
+//! | `flush_undo` | flushed data that comes back |
 //! | `full_disk` | a full disk, and recovery from it |
 //! | `hostile` | clients that break the protocol or strain the server |
 //! | `known_holes` | the published vulnerabilities of Redis and Valkey |
@@ -57,6 +58,7 @@ mod connections;
 mod console;
 mod convert;
 mod dialect;
+mod flush_undo;
 mod full_disk;
 mod harness;
 mod hostile;

@@ -1188,6 +1188,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("backup", "its folders differ; tests/it covers it"),
     ("client|closed", "of russet's own; its own tests cover it"),
     ("config|docs", "of russet's own; its own tests cover it"),
+    ("flush", "of russet's own; its own tests cover it"),
     ("hotkeys", "of Redis 8.6; its own tests cover it"),
     ("prefixstats", "of russet's own; its own tests cover it"),
     ("bgrewriteaof", "timing of a child; tests/it covers it"),

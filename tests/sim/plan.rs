@@ -69,6 +69,7 @@ fn options(random: &mut Random) -> Vec<String> {
         "repl-backlog-size",
         ["16384", "16384", "1mb"][random.below(3)],
     );
+    set("flush-grace", ["0", "5", "60"][random.below(3)]);
     set("save", "");
     set("databases", "4");
     set("enable-debug-command", "yes");
@@ -104,13 +105,15 @@ fn write(random: &mut Random, number: u64) -> Vec<String> {
         16 => format!("XADD t:{key} MAXLEN 5 * f {n}"),
         17 => format!("INCRBYFLOAT f:{key} 0.5"),
         18 => format!("PUBLISH channel {n}"),
-        _ => match random.below(8) {
+        _ => match random.below(10) {
             0 => "FLUSHALL".to_owned(),
             1 => "FLUSHDB".to_owned(),
             2 => "SWAPDB 1 2".to_owned(),
             3 => format!("COPY s:{key} s:{key} DB 1 REPLACE"),
             4 => format!("MOVE s:{key} 2"),
-            5 => format!("HPEXPIRE h:{key} {} FIELDS 1 f1", 1 + random.below(2000)),
+            5 => "FLUSH UNDO".to_owned(),
+            6 => "FLUSH UNDO REPLACE".to_owned(),
+            7 => format!("HPEXPIRE h:{key} {} FIELDS 1 f1", 1 + random.below(2000)),
             _ => format!("GET x:{key}"),
         },
     })

@@ -431,6 +431,12 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         Arg::integer("milliseconds").token("TIMEOUT").optional(),
     ]),
     doc(
+        "flush",
+        "0.1.0",
+        "That of the subcommand",
+        "List and undo flushes.",
+    ),
+    doc(
         "flushall",
         "1.0.0",
         "O(N), N = number of keys in all databases",
@@ -466,6 +472,28 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
         ],
     )
     .optional()]),
+    doc(
+        "flush|help",
+        "0.1.0",
+        "O(1)",
+        "List the subcommands of FLUSH.",
+    ),
+    doc(
+        "flush|pending",
+        "0.1.0",
+        "O(N), N = number of flushes whose data is set aside",
+        "List the flushes that can be undone.",
+    ),
+    doc(
+        "flush|undo",
+        "0.1.0",
+        "O(N), N = number of keys that clients watch or wait for",
+        "Bring back what the last flush has deleted.",
+    )
+    .args(&[
+        Arg::integer("index").token("DB").optional(),
+        Arg::word("replace", "REPLACE").optional(),
+    ]),
     doc(
         "hotkeys",
         "8.6.0",

@@ -3,6 +3,7 @@
 use crate::base::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
+use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const DBSIZE: Spec = Spec {
@@ -46,65 +47,106 @@ enum Freeing {
     Here,
 }
 
+/// How a flush is asked for.
+#[derive(Clone, Copy)]
+struct Flush {
+    freeing: Freeing,
+    /// Nothing is set aside, and what was set aside before is freed, too.
+    now: bool,
+}
+
 impl Freeing {
-    /// From the arguments; the default is `lazyfree-lazy-user-flush`.
-    fn parse(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
-        let args = call.args;
-        let later = match args.len() {
-            1 => call.server.config.lazyfree_lazy_user_flush,
-            2 if args.is(1, "SYNC") => false,
-            2 if args.is(1, "ASYNC") => true,
-            _ => return Err(CommandError::Syntax),
-        };
-        Ok(if later {
+    /// `later`: the reply does not wait.
+    fn of(call: &mut Call<'_>, later: bool) -> Freeing {
+        if later {
             Freeing::Later
         } else if call.may_block() && call.db.keyspace().lazyfree.tells() {
             Freeing::Awaited
         } else {
             Freeing::Here
-        })
+        }
     }
 }
 
-/// `FLUSHDB [SYNC | ASYNC]`: deletes all keys of the database.
+impl Flush {
+    /// From the arguments; the default is `lazyfree-lazy-user-flush`.
+    fn parse(call: &mut Call<'_>) -> Result<Flush, CommandError> {
+        let args = call.args;
+        let usual = call.server.config.lazyfree_lazy_user_flush;
+        let (later, now) = match args.len() {
+            1 => (usual, false),
+            2 if args.is(1, "SYNC") => (false, false),
+            2 if args.is(1, "ASYNC") => (true, false),
+            2 if args.is(1, "NOW") => (usual, true),
+            _ => return Err(CommandError::Syntax),
+        };
+        let freeing = Freeing::of(call, later);
+        Ok(Flush { freeing, now })
+    }
+
+    /// Empties databases: what was in them is set aside for `flush-grace`, or freed.
+    fn empty(self, call: &mut Call<'_>, name: &[u8], dbs: &[DbIndex]) -> Flushed {
+        let origin = call.origin;
+        let world = call.world();
+        let at = (&*world.client, origin);
+        let aside = world.server.set_aside(world.keyspace, at, dbs, self.now);
+        let off_loop = self.freeing != Freeing::Here;
+        let keys = aside.unwrap_or_else(|| {
+            let dbs = dbs.iter();
+            dbs.map(|&db| world.keyspace.flush(db, off_loop)).sum()
+        });
+        call.db.add_dirty(keys as u64);
+        call.server.note_flush();
+        match self.now {
+            // Other servers do not know the word.
+            true => call.rewrite(&[name]),
+            false => call.always_effect(),
+        }
+        let is_awaited = aside.is_none() && self.freeing == Freeing::Awaited;
+        Flushed { is_awaited }
+    }
+}
+
+/// Databases have been emptied.
+struct Flushed {
+    /// The reply waits until the memory is free.
+    is_awaited: bool,
+}
+
+impl Flushed {
+    fn reply(self, call: &mut Call<'_>) -> CommandResult {
+        if !self.is_awaited || !call.block_until_freed() {
+            call.reply.ok();
+        }
+        Ok(())
+    }
+}
+
+/// `FLUSHDB [SYNC | ASYNC | NOW]`: deletes all keys of the database. With `flush-grace` they are set aside,
+/// and FLUSH UNDO brings them back; not with NOW, which also frees what was set aside of this database.
 ///
 /// Reply: OK; without ASYNC, once the memory is freed. O(watched keys) for the loop: a thread frees
 /// big databases; unless ASYNC, the loop does it in EXEC and scripts. Propagated even if there was
 /// nothing to delete.
 fn flushdb(call: &mut Call<'_>) -> CommandResult {
-    let freeing = Freeing::parse(call)?;
+    let flush = Flush::parse(call)?;
     let db = call.db.index();
-    let keys = call.db.keyspace().flush(db, freeing != Freeing::Here);
-    record(call, keys);
-    reply(call, freeing)
+    flush.empty(call, b"FLUSHDB", &[db]).reply(call)
 }
 
-/// `FLUSHALL [SYNC | ASYNC]`: deletes all keys of all databases, as FLUSHDB.
+/// `FLUSHALL [SYNC | ASYNC | NOW]`: deletes all keys of all databases, as FLUSHDB.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
-    let freeing = Freeing::parse(call)?;
+    let flush = Flush::parse(call)?;
     let world = call.world();
     world.server.cancel_save(world.keyspace);
     // Replicas need no snapshot of the old data: those that receive one synchronize again.
     world.server.give_up_sync(world.keyspace);
-    let keys = world.keyspace.flush_all(freeing != Freeing::Here);
-    record(call, keys);
+    let all = 0..world.keyspace.databases() as u32;
+    let all: Vec<DbIndex> = all.map(DbIndex).collect();
+    let flushed = flush.empty(call, b"FLUSHALL", &all);
     let world = call.world();
     world.server.flushed_all(world.keyspace);
-    reply(call, freeing)
-}
-
-/// So many keys were removed.
-fn record(call: &mut Call<'_>, keys: usize) {
-    call.db.add_dirty(keys as u64);
-    call.server.note_flush();
-    call.always_effect();
-}
-
-fn reply(call: &mut Call<'_>, freeing: Freeing) -> CommandResult {
-    if freeing != Freeing::Awaited || !call.block_until_freed() {
-        call.reply.ok();
-    }
-    Ok(())
+    flushed.reply(call)
 }
 
 pub(super) const SWAPDB: Spec = Spec {
@@ -166,7 +208,7 @@ mod tests {
             ["FLUSHDB ASYNC", "FLUSHDB SYNC", "FLUSHALL"]
         );
         assert_eq!(t.run("FLUSHALL SYNC ASYNC"), "-ERR syntax error\r\n");
-        assert_eq!(t.run("FLUSHDB now"), "-ERR syntax error\r\n");
+        assert_eq!(t.run("FLUSHDB later"), "-ERR syntax error\r\n");
     }
 
     /// A hundred keys, more than are freed inline.

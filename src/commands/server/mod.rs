@@ -13,6 +13,7 @@ mod debug_protocol;
 mod debug_reload;
 pub(super) mod docs;
 mod failover;
+mod flush;
 mod hotkeys;
 mod info;
 mod keyspace;
@@ -41,6 +42,7 @@ pub(super) static SPECS: &[Spec] = &[
     config::CONFIG,
     debug::DEBUG,
     failover::FAILOVER,
+    flush::FLUSH,
     hotkeys::HOTKEYS,
     info::INFO,
     keyspace::DBSIZE,

@@ -122,6 +122,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                 b"psync2" => facts.psync2 = true,
                 b"rdb-channel-repl" => facts.rdb_channel = true,
                 b"observer" => facts.observer = true,
+                b"flush-undo" => facts.flush_undo = true,
                 b"dual-channel" => facts.dual_channel = true,
                 _ => {}
             },

@@ -24,6 +24,7 @@ mod reader;
 pub mod restore;
 mod scrub;
 mod sync;
+mod undo_search;
 mod units;
 mod writer;
 
@@ -40,4 +41,5 @@ pub use manifest::{BaseForm, Manifest, Part, Role};
 pub use reader::{Fault, Next, Reader};
 pub use scrub::{Damage, End as ScrubEnd, Plan as ScrubPlan, scrub};
 pub use sync::{Syncer, Wake};
+pub use undo_search::UndoSearch;
 pub use writer::{Rules, SyncPolicy, Time, Trouble};

@@ -83,6 +83,8 @@ pub struct Reader<R = File> {
     covered_from: u64,
     /// The time of the last annotation that has one.
     time_s: i64,
+    /// Such annotations so far.
+    times: u64,
     stop_after_s: Option<i64>,
     stream: StreamPlace,
     /// The offset of the stream at `sound`.
@@ -149,6 +151,7 @@ impl<R: Read + Seek> Reader<R> {
             summed: 0,
             covered_from: 0,
             time_s: 0,
+            times: 0,
             stop_after_s: None,
             stream: StreamPlace::default(),
             sound_stream: 0,
@@ -195,6 +198,11 @@ impl<R: Read + Seek> Reader<R> {
     /// From now on [`Reader::next`] reports the first command executed after this Unix second.
     pub fn stop_after(&mut self, unix_s: i64) {
         self.stop_after_s = Some(unix_s);
+    }
+
+    /// The time of the last annotation that has one, Unix seconds, and how many there were so far.
+    pub fn time(&self) -> (u64, i64) {
+        (self.times, self.time_s)
     }
 
     /// Whether the bytes read contain times.
@@ -318,7 +326,7 @@ impl<R: Read + Seek> Reader<R> {
         };
         let annotation = Annotation::parse(&self.unread()[..len]);
         match annotation {
-            Annotation::Time(unix_s) => self.time_s = unix_s,
+            Annotation::Time(unix_s) => self.note_time(unix_s),
             Annotation::Stream(mark) => self.stream.mark(mark),
             Annotation::Foreign => {}
             Annotation::Damaged => return Err(self.malformed("a damaged annotation")),
@@ -352,8 +360,13 @@ impl<R: Read + Seek> Reader<R> {
         }
         self.checksummed = true;
         self.crc = 0;
-        self.time_s = line.unix_s;
+        self.note_time(line.unix_s);
         Ok(())
+    }
+
+    fn note_time(&mut self, unix_s: i64) {
+        self.time_s = unix_s;
+        self.times += 1;
     }
 
     /// The fault of a file that ends too early: torn, or damaged if a checksum line follows.

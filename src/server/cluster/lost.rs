@@ -39,7 +39,7 @@ impl Server {
     }
 
     /// This node is a primary now. Its former primary may have lost slots whose keys are still here.
-    pub(super) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = &self.cluster else {
             return;
         };

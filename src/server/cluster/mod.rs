@@ -212,6 +212,9 @@ impl Server {
         self.cancel_save(keyspace);
         self.give_up_sync(keyspace);
         keyspace.flush_all(true);
+        // Log and replicas count it.
+        keyspace.count_flush();
+        self.note_aside(keyspace);
         let words: [&[u8]; 1] = [b"FLUSHALL"];
         keyspace.effects.state(DbIndex(0), words.into_iter());
         self.flushed_all(keyspace);

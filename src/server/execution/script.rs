@@ -368,7 +368,7 @@ impl Host for Running<'_, '_, '_> {
         self.server.note_nested(id);
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);
-        let mark = self.keyspace.effects.mark();
+        let (mark, flushes) = (self.keyspace.effects.mark(), self.keyspace.flushes());
         let mut world = World {
             keyspace: self.keyspace,
             server: self.server,
@@ -378,6 +378,9 @@ impl Host for Running<'_, '_, '_> {
         world.run(self.origin, id, args, &[]);
         if self.audience != Audience::ALL {
             self.keyspace.effects.address(mark, self.audience);
+            if self.keyspace.flushes() != flushes {
+                self.server.flushed_apart(self.keyspace);
+            }
         }
         match self.reply.is_full() {
             true => Err(CommandError::Text(TOO_LONG)),

@@ -134,6 +134,9 @@ impl Engine {
         let Some(upstream) = &mut self.server.replication.upstream else {
             return;
         };
+        if upstream.diverged {
+            return;
+        }
         let in_transaction = session.client.flags.contains(ClientFlags::MULTI);
         if in_transaction || !upstream.unit.is_empty() {
             let unit = &mut upstream.unit;

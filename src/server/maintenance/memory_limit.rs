@@ -11,6 +11,9 @@ use crate::server::state::Server;
 impl Server {
     /// Whether there is memory for a command that needs some; evicts if the policy allows.
     pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
+        if keyspace.has_aside() {
+            self.free_aside_for_room(keyspace);
+        }
         let limit = self.eviction_bound();
         // While clients are paused the keyspace stands still.
         if !alloc::exceeds(limit) || self.gates.pause().is_some() {
@@ -73,7 +76,8 @@ impl Server {
             .map_or(0, |backlog| backlog.excess_bytes());
         let waiting = log + self.persist.snapshots.waiting_bytes() + excess;
         if self.memory.limit.set_not_counted(waiting) {
-            self.gates.interest.memory_limit = self.eviction_bound();
+            let bound = self.memory.limit.room_bound(self.eviction_bound());
+            self.gates.interest.memory_limit = bound;
         }
     }
 

@@ -25,6 +25,7 @@ pub struct MemoryLimit {
     /// Bytes; 0: no limit.
     bytes: u64,
     not_counted: usize,
+    set_aside: usize,
     found: Option<(u64, Owner)>,
     resident_exceeded: bool,
     looked_ms: u64,
@@ -50,6 +51,21 @@ impl MemoryLimit {
     /// them, so they do not count towards the limit (INFO `mem_not_counted_for_evict`).
     pub(in crate::server) fn not_counted(&self) -> usize {
         self.not_counted
+    }
+
+    /// So many bytes are set aside by flushes now: they do not count, and are freed as soon as used memory
+    /// and they exceed the limit. `true`: that has changed.
+    #[must_use]
+    pub(in crate::server) fn set_aside(&mut self, bytes: usize) -> bool {
+        std::mem::replace(&mut self.set_aside, bytes) != bytes
+    }
+
+    /// Used bytes from which on something must be freed: keys, or what flushes have set aside.
+    pub(in crate::server) fn room_bound(&self, eviction_bound: usize) -> usize {
+        match self.set_aside {
+            0 => eviction_bound,
+            bytes => eviction_bound.min(self.eviction_bound().saturating_sub(bytes)),
+        }
     }
 
     /// With `auto`: the memory that there is, and whose it is.

@@ -49,6 +49,7 @@ pub(super) fn reload_now(
     while loader.step(keyspace, server, RELOAD_STEP_BYTES)? == Progress::More {
         server.defrag_while_loading(keyspace);
     }
+    server.replayed_flushes(keyspace);
     keyspace.dirty = 0;
     server.end_loading(keyspace);
     Ok(())

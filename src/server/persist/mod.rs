@@ -6,6 +6,7 @@
 
 pub mod aof;
 pub mod backup;
+pub mod flushes;
 pub mod full_sync;
 pub mod load_steps;
 pub mod loading;

@@ -183,6 +183,20 @@ impl Server {
         from: Position,
         name: &str,
     ) -> bool {
+        let facts = &self
+            .replication
+            .replicas
+            .introduce(client.id, self.now.mono_ms)
+            .facts;
+        let facts = facts.clone();
+        if self.crosses_undo(&facts, from.offset) {
+            tracing::info!(
+                "Partial resynchronization not accepted: after the offset {} a flush was undone, which \
+                 replica {name} cannot repeat",
+                from.offset
+            );
+            return false;
+        }
         let is_held = self.stream.continues(from);
         let log = match is_held {
             true => None,
@@ -390,7 +404,12 @@ impl Server {
             return false;
         }
         let backlog = self.stream.backlog();
+        let crosses = |id: &ClientId| {
+            let replica = self.replication.replicas.get(*id);
+            replica.is_some_and(|its| self.crosses_undo(&its.facts, sync.at.offset))
+        };
         let joins = sync.needs == needs
+            && !ids.iter().any(crosses)
             && self.stream.history().id == sync.at.id
             && backlog.is_some_and(|backlog| backlog.holds(sync.at.offset))
             && sync.spool.reader().is_some();

@@ -73,6 +73,9 @@ own_figures! {
         |from| from.keyspace.prefix_bytes();
     snapshot_early, true, "Bytes that were about to change and wait to be saved",
         |from| from.keyspace.early_bytes();
+    // Not in `used_memory`.
+    set_aside, false, "Bytes that flushes have set aside",
+        |from| from.keyspace.aside_bytes();
     // Private pages of a child: resident, but not in this process's allocator.
     snapshot_cow, false, "Bytes copied for a child that saves",
         |from| from.server.persist.snapshots.child_progress().map_or(0, |child| child.cow as usize);

@@ -362,6 +362,11 @@ impl Aof {
         self.log.as_ref()?.writer.trouble()
     }
 
+    /// Whether effects are lost, so that a rewrite must make the set whole.
+    pub(in crate::server) fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
     /// Whether writes are refused.
     pub(in crate::server) fn refuses_writes(&self) -> bool {
         self.incomplete || self.trouble().is_some()

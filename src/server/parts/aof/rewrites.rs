@@ -104,6 +104,8 @@ pub struct Rewrites {
     running: Option<Running>,
     /// The effects recorded beside the base are lost: the rewrite begins again.
     restarts: bool,
+    /// Since when one waits for the end of what flushes have set aside, monotonic milliseconds.
+    pub(in crate::server) waits_since_ms: Option<u64>,
     /// No other try before this time.
     retry_ms: u64,
     /// Rate limit: no try before this time; the next wait, minutes.
@@ -120,6 +122,7 @@ impl Default for Rewrites {
             failed_in_a_row: 0,
             running: None,
             restarts: false,
+            waits_since_ms: None,
             retry_ms: 0,
             limited_until_ms: 0,
             wait_minutes: 0,

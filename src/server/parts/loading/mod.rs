@@ -11,6 +11,7 @@ pub(in crate::server) use rdb::{RdbStream, Step};
 use crate::base::clock::Now;
 use crate::config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};
 use crate::keyspace::DbIndex;
+use crate::persistence::aof::UndoSearch;
 use crate::persistence::rdb::{RdbError, ReadOptions};
 use crate::replication::{Position, ReplId, ReplOffset};
 
@@ -25,6 +26,8 @@ pub struct Loading {
     due_us: u64,
     last: LoadFigures,
     is_async: bool,
+    /// While the append only file is replayed.
+    pub(in crate::server) undo_search: Option<UndoSearch>,
 }
 
 impl Loading {

@@ -47,6 +47,10 @@ pub struct Replication {
     pub(in crate::server) sync: Option<SharedSync>,
     /// Keys that this replica expires by itself.
     pub local_expiries: LocalExpiries,
+    /// The last undo of a flush was before this position,
+    pub(in crate::server) undone_at: Option<ReplOffset>,
+    /// or is at the end of the stream, or about to be.
+    pub(in crate::server) undone_now: bool,
     /// What the last demotion has lost.
     pub lost: Option<LostWrites>,
     /// FAILOVER in progress.

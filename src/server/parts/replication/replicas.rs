@@ -47,6 +47,8 @@ pub struct Facts {
     pub node_id: Option<Box<[u8]>>,
     /// `capa observer`: a tool that only watches the stream (`russet tail`).
     pub observer: bool,
+    /// `capa flush-undo`: it sets flushed data aside, and knows FLUSH UNDO.
+    pub flush_undo: bool,
     /// `rdb-only 1`: it wants a snapshot and no stream.
     pub rdb_only: bool,
     /// `rdb-channel 1`: the second link of a replica.

@@ -71,6 +71,9 @@ pub struct Upstream {
     pub(in crate::server) held: HeldStream,
     /// The link is online, and its client gets what was held before its socket is read.
     pub(in crate::server) replays: bool,
+    /// The primary's stream needs data that is not here: it is not followed any further, and the next link
+    /// begins with a full copy.
+    pub(in crate::server) diverged: bool,
     /// PSYNC asks the other end to take over.
     pub(in crate::server) failover: bool,
     pub figures: Attempts,
@@ -306,6 +309,7 @@ impl Upstream {
             down_since_ms: None,
             told_ms: now_ms,
             has_data: false,
+            diverged: false,
             is_familiar: false,
             accepts_any: false,
             refused: None,
@@ -387,6 +391,7 @@ impl Upstream {
         if self.replays {
             tracing::warn!("{MASTER_FIRST} client was freed while streaming replication buffer");
         }
+        self.has_data &= !std::mem::take(&mut self.diverged);
         self.link = Link::Down;
         self.unit = Unit::default();
         (self.main, self.replays) = (None, false);

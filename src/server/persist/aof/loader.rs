@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
 use crate::keyspace::{ClientId, DbIndex, Expiring, KeyHash, Keyspace};
-use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
+use crate::persistence::aof::{
+    Disk, Fault, Manifest, Names, Next, Part, Reader, Role, UndoSearch, Upgrade,
+};
 use crate::persistence::rdb::is_snapshot;
 use crate::replication::{Position, ReplId, ReplOffset};
 use crate::resp::{Args, Reply};
@@ -273,11 +275,15 @@ impl AofLoader {
         server: &mut Server,
         bytes: u64,
     ) -> Result<Next, Stop> {
+        if let Some(search) = &mut server.persist.loading.undo_search {
+            search.enter(&self.names.path(&current.part.name));
+        }
         let reader = &mut current.reader;
         let until = reader.offset().saturating_add(bytes);
         while reader.offset() < until {
             let in_unit = self.client.flags.contains(ClientFlags::MULTI);
             if reader.next(in_unit)? == Next::End {
+                server.replay_at(keyspace, reader.offset(), reader.time());
                 return Ok(Next::End);
             }
             let mut batch = std::mem::take(&mut self.batch);
@@ -308,6 +314,7 @@ impl AofLoader {
         server: &mut Server,
     ) -> Result<(), Stop> {
         let from = reader.offset();
+        server.replay_at(keyspace, from, reader.time());
         let (mut taken, mut sound) = (0, None);
         let mut failed = None;
         for (row, args, hashes, end) in batch.commands(reader.unread()) {
@@ -437,6 +444,10 @@ impl Load for AofLoader {
         server: &mut Server,
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
+        server.persist.loading.undo_search.get_or_insert_with(|| {
+            let incrs = self.manifest.incrs.iter();
+            UndoSearch::new(incrs.map(|part| self.names.path(&part.name)).collect())
+        });
         let usual = keyspace.set_expiring(Expiring::Replay);
         let result = self.replay(keyspace, server, bytes);
         keyspace.set_expiring(usual);
@@ -472,6 +483,7 @@ impl Load for AofLoader {
             (None, offset) => server.stream.resume_at(offset),
         }
         server.stream.add_ancestors(&self.earlier);
+        server.replayed_flushes(keyspace);
         // A primary that continues its stream does not select it again.
         server.stream.set_selected(self.selected);
         server.stream.keep_backlog(server.config.repl_backlog_size);

@@ -64,7 +64,8 @@ impl Server {
         if self.persist.aof.rewrites.in_progress() {
             return Err("ERR Background append only file rewriting already in progress");
         }
-        if self.persist.snapshots.in_progress() || in_transaction || self.is_in_unit(keyspace) {
+        let is_held = self.persist.snapshots.in_progress() || self.holds_rewrite(keyspace);
+        if is_held || in_transaction || self.is_in_unit(keyspace) {
             self.schedule_rewrite(true);
             return Ok("Background append only file rewriting scheduled");
         }
@@ -140,6 +141,7 @@ impl Server {
             form: Aof::base_form(&self.config, keyspace),
             unix_s: self.now.unix_s(),
         });
+        self.free_aside_for_base(keyspace);
         let begun = self.begin_snapshot(keyspace, vec![target]);
         let pid = begun.inspect_err(|_| self.persist.aof.give_up_next_set())?;
         self.persist.aof.note_base_begun(&self.config, &self.now);
@@ -160,6 +162,14 @@ impl Server {
             self.give_up_snapshot(keyspace, Consumer::Rewrite);
         }
         self.persist.aof.discard_rewrite(&running, &self.config);
+    }
+
+    /// A rewrite under way must begin again, from another keyspace.
+    pub(in crate::server::persist) fn restart_rewrite(&mut self, keyspace: &mut Keyspace) {
+        if self.persist.aof.rewrites.in_progress() {
+            self.cancel_rewrite(keyspace);
+            self.schedule_rewrite(true);
+        }
     }
 
     /// The snapshot of a rewrite has ended.
@@ -241,7 +251,9 @@ impl Engine {
         };
         match ended {
             // It begins anew, with a base that does not split the unit.
-            Ok(Changed::Ahead) if server.is_in_unit(keyspace) => server.schedule_rewrite(true),
+            Ok(Changed::Ahead) if server.is_in_unit(keyspace) || server.holds_rewrite(keyspace) => {
+                server.schedule_rewrite(true);
+            }
             Ok(Changed::Ahead) => {
                 server.persist.aof.rewrites.put_back(running);
                 if let Err(why) = server.begin_with_next_incr(keyspace) {
@@ -279,9 +291,12 @@ impl Engine {
         let (config, startup_bytes) = (&server.config, server.identity.startup_bytes);
         let scheduled = server.is_rewrite_scheduled();
         let aof = &mut server.persist.aof;
-        let is_due =
-            scheduled || aof.is_rewrite_due(config) || aof.is_room_short(config, startup_bytes);
+        let is_short = aof.is_room_short(config, startup_bytes);
+        let is_due = scheduled || aof.is_rewrite_due(config) || is_short;
         if is_due && !aof.is_rewrite_limited(server.now.mono_ms) {
+            if !is_short && server.holds_rewrite(keyspace) {
+                return;
+            }
             if !scheduled {
                 tracing::info!("Starting automatic rewriting of AOF");
             }

@@ -1,0 +1,461 @@
+//! What flushes have set aside (`keyspace::aside`), at work: how long it waits, what frees it earlier, and
+//! what bringing it back means for the log, snapshots and replicas.
+//!
+//!     grace      cron frees what has waited for `flush-grace` seconds
+//!     memory     it counts towards no limit, and is freed as soon as it and what is used exceed
+//!                `maxmemory`, or the machine's or container's memory is short
+//!     the log    has the flush and `FLUSH UNDO`. A base has nothing of what is set aside: rewrites wait
+//!                for the end of the grace, and what one cannot wait for is freed
+//!     replicas   repeat both. One that has not set the data aside asks for a full copy; one that has not
+//!                announced that it knows the command (`capa flush-undo`) is given one
+//!
+//! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that is
+//! before it there.
+
+use crate::base::{alloc, memory_pressure};
+use crate::command::CommandError;
+use crate::keyspace::{DbIndex, Keyspace, PendingFlush, UNDATED};
+use crate::persistence::aof::UndoSearch;
+use crate::replication::ReplOffset;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::origin::Origin;
+use crate::server::parts::aof::AofState;
+use crate::server::parts::replication::replicas::{Facts, Replica, State};
+use crate::server::state::Server;
+
+const NOTHING: CommandError = CommandError::Text("ERR there is no flush to undo");
+const NOT_EMPTY: CommandError = CommandError::Text(
+    "ERR the database is not empty: REPLACE sets aside what is in it, and brings back the flushed data",
+);
+const REPLICA: CommandError =
+    CommandError::Text("ERR this server is a replica: undo the flush on its primary");
+const MIGRATES: CommandError =
+    CommandError::Text("ERR a flush cannot be undone while slots are migrated");
+const SAVES: CommandError =
+    CommandError::Text("ERR a snapshot that cannot be ended has the data: try again later");
+
+/// What FLUSH UNDO asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct UndoRequest {
+    pub db: Option<DbIndex>,
+    /// What is in the databases is set aside in its turn.
+    pub replaces: bool,
+    /// From the log or the primary: the flush that was undone there, by the number of flushes after it, and
+    /// its keys.
+    pub named: Option<(u64, usize)>,
+}
+
+impl Server {
+    /// How long what is flushed waits, milliseconds; 0: nothing is set aside. A replica keeps it longer
+    /// than its primary: it hears of the undo later.
+    fn flush_grace_ms(&self) -> i64 {
+        let config = &self.config;
+        let grace_ms = i64::from(config.flush_grace) * 1000;
+        match self.replication.is_replica() && grace_ms > 0 {
+            true => grace_ms + i64::from(config.repl_timeout) * 1000,
+            false => grace_ms,
+        }
+    }
+
+    /// Whether a command repeats one of the log or of the primary.
+    fn repeats(client: &Client, origin: Origin) -> bool {
+        origin == Origin::Loading || client.flags.contains(ClientFlags::PRIMARY)
+    }
+
+    /// FLUSHALL and FLUSHDB: sets aside what is in these databases, if that may be. `None`: it may not,
+    /// and the caller frees it; with `now` also what was set aside of them before. Otherwise the number of
+    /// keys.
+    pub fn set_aside(
+        &mut self,
+        keyspace: &mut Keyspace,
+        (client, origin): (&Client, Origin),
+        dbs: &[DbIndex],
+        now: bool,
+    ) -> Option<usize> {
+        let repeats = Self::repeats(client, origin);
+        // What a client of a writable replica flushes is not in the primary's stream.
+        let is_local = self.replication.is_replica() && !repeats;
+        let mut keys = None;
+        if now {
+            keyspace.count_flush();
+            dbs.iter().for_each(|&db| keyspace.forget_aside_of(db));
+        } else if is_local {
+            keyspace.count_flush();
+            keyspace.forget_aside();
+        } else if dbs.iter().any(|&db| !keyspace.database(db).is_empty())
+            && self.keeps_flushed(keyspace, origin)
+        {
+            let at_ms = match origin {
+                Origin::Loading => UNDATED,
+                _ => keyspace.now_ms(),
+            };
+            keys = Some(keyspace.flush_aside(dbs.iter().copied(), at_ms));
+        } else {
+            keyspace.count_flush();
+        }
+        self.note_aside(keyspace);
+        keys
+    }
+
+    /// Whether what a command flushes is set aside. In a replay also if a later undo may need it; without
+    /// times in the log, only what the last flush has removed may be recent.
+    fn keeps_flushed(&mut self, keyspace: &mut Keyspace, origin: Origin) -> bool {
+        let has_grace = self.config.flush_grace > 0;
+        if origin != Origin::Loading {
+            return has_grace;
+        }
+        let search = &mut self.persist.loading.undo_search;
+        if search.as_mut().is_some_and(UndoSearch::follows) {
+            return true;
+        }
+        keyspace.forget_undated();
+        has_grace
+    }
+
+    /// What is set aside has changed: the limit at which memory is looked for follows.
+    pub fn note_aside(&mut self, keyspace: &Keyspace) {
+        if self.memory.limit.set_aside(keyspace.aside_bytes()) {
+            self.update_interest();
+        }
+    }
+
+    /// Whether a command has flushed what the log or replicas will not flush (`redis.set_repl`): then
+    /// flushes are not named alike any more, and nothing can be undone.
+    pub fn flushed_apart(&mut self, keyspace: &mut Keyspace) {
+        keyspace.forget_aside();
+        self.note_aside(keyspace);
+    }
+
+    /// CONFIG SET flush-grace: what has waited for as long is freed.
+    pub fn flush_grace_changed(&mut self, keyspace: &mut Keyspace) {
+        let now_ms = keyspace.now_ms();
+        keyspace.end_grace(now_ms - self.flush_grace_ms(), now_ms);
+        self.note_aside(keyspace);
+    }
+
+    /// Seconds that what was flushed at a time still waits.
+    pub fn seconds_left(&self, at_ms: i64, now_ms: i64) -> i64 {
+        (at_ms.saturating_add(self.flush_grace_ms()) - now_ms).max(0) / 1000
+    }
+
+    // --- undo ---
+
+    /// FLUSH UNDO: brings back what a flush has set aside. The flush, for the effect.
+    pub fn undo_flush(
+        &mut self,
+        keyspace: &mut Keyspace,
+        (client, origin): (&mut Client, Origin),
+        asked: UndoRequest,
+    ) -> Result<PendingFlush, CommandError> {
+        let repeats = Self::repeats(client, origin);
+        if !repeats && self.replication.is_replica() {
+            return Err(REPLICA);
+        }
+        if !repeats && self.migrates_slots() {
+            return Err(MIGRATES);
+        }
+        let is_primary = client.flags.contains(ClientFlags::PRIMARY);
+        let found = self.find_flush(keyspace, asked).and_then(|found| {
+            // A load may leave keys out that have expired since.
+            let is_other = asked.named.is_some_and(|(_, keys)| keys != found.keys());
+            if is_primary && is_other {
+                return Err(NOTHING);
+            }
+            self.end_snapshots(keyspace);
+            (!keyspace.is_saving()).then_some(found).ok_or(SAVES)
+        });
+        if found.is_err() && is_primary {
+            self.ask_full_copy(client);
+        }
+        let found = found?;
+        if keyspace.has_untold() {
+            // Deletions that are not told yet must not meet the keys that return.
+            self.tell_dropped_keys(keyspace);
+        }
+        let taken = keyspace.take_flushed(found.number, asked.db);
+        if asked.replaces {
+            let dbs: Vec<DbIndex> = found.databases.iter().map(|(db, _)| *db).collect();
+            let at = (&*client, origin);
+            if self.set_aside(keyspace, at, &dbs, false).is_none() {
+                for &db in &dbs {
+                    keyspace.flush(db, true);
+                }
+            }
+        }
+        let keys = keyspace.bring_back(taken);
+        keyspace.dirty += keys as u64;
+        self.note_aside(keyspace);
+        self.drop_replicas_without_undo();
+        tracing::info!("FLUSH UNDO: {keys} keys are back");
+        Ok(found)
+    }
+
+    /// The effect of an undo is recorded: keys of slots that are served elsewhere by now are deleted.
+    pub fn flush_undone(&mut self, keyspace: &mut Keyspace) {
+        if !self.replication.is_replica() && !self.persist.loading.in_progress() {
+            self.drop_foreign_slots(keyspace);
+        }
+    }
+
+    fn find_flush(
+        &self,
+        keyspace: &Keyspace,
+        asked: UndoRequest,
+    ) -> Result<PendingFlush, CommandError> {
+        let back = asked.named.map(|(back, _)| back);
+        let found = keyspace.pending_flush(back, asked.db).ok_or(NOTHING)?;
+        let is_full = |(db, _): &(DbIndex, usize)| !keyspace.database(*db).is_empty();
+        match !asked.replaces && found.databases.iter().any(is_full) {
+            true => Err(NOT_EMPTY),
+            false => Ok(found),
+        }
+    }
+
+    fn migrates_slots(&self) -> bool {
+        let driver = self.migrations.as_ref();
+        driver.is_some_and(|driver| !driver.machine.is_idle())
+    }
+
+    /// Ends what a snapshot under way is made for: databases come and go below it. FLUSHALL does the same
+    /// to a save; a rewrite begins again.
+    fn end_snapshots(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.is_saving() {
+            self.cancel_save(keyspace);
+            self.give_up_sync(keyspace);
+            self.restart_rewrite(keyspace);
+        }
+    }
+
+    // --- freeing ---
+
+    /// Cron: frees what has waited for long enough, or whose memory is needed.
+    pub(in crate::server) fn tend_aside(&mut self, keyspace: &mut Keyspace) {
+        self.settle_undo();
+        self.note_aside(keyspace);
+        if !keyspace.has_aside() || self.persist.loading.in_progress() {
+            return;
+        }
+        self.flush_grace_changed(keyspace);
+        self.free_aside_for_room(keyspace);
+        if keyspace.has_aside() && memory_pressure::is_short() {
+            let bytes = keyspace.forget_aside();
+            tracing::warn!(
+                "Memory is short: {} that a flush has set aside are freed",
+                crate::base::text::human(bytes as u64)
+            );
+            self.note_aside(keyspace);
+        }
+    }
+
+    /// Frees what is set aside, oldest first, as far as it and what is used exceed `maxmemory`.
+    pub(in crate::server) fn free_aside_for_room(&mut self, keyspace: &mut Keyspace) {
+        let bound = self.memory.limit.eviction_bound();
+        let mut freed = 0;
+        while keyspace.has_aside() {
+            let bytes = keyspace.aside_bytes();
+            if !alloc::exceeds(bound.saturating_sub(bytes)) {
+                break;
+            }
+            keyspace.free_oldest_aside();
+            freed += bytes - keyspace.aside_bytes();
+        }
+        if freed > 0 {
+            tracing::info!(
+                "maxmemory is reached: {} that a flush has set aside are freed",
+                crate::base::text::human(freed as u64)
+            );
+            self.note_aside(keyspace);
+        }
+    }
+
+    // --- the log ---
+
+    /// Whether a rewrite has to wait for the end of the grace, because a base has nothing of what is set
+    /// aside. Each waits once, for `flush-grace` seconds: flushes that follow each other do not hold it for
+    /// ever.
+    pub(super) fn holds_rewrite(&mut self, keyspace: &Keyspace) -> bool {
+        let aof = &self.persist.aof;
+        let is_needed = aof.state() != AofState::On || aof.is_incomplete();
+        let (now_ms, grace_ms) = (self.now.mono_ms, self.flush_grace_ms().unsigned_abs());
+        let rewrites = &mut self.persist.aof.rewrites;
+        if is_needed || !keyspace.has_aside() {
+            rewrites.waits_since_ms = None;
+            return false;
+        }
+        let since_ms = *rewrites.waits_since_ms.get_or_insert(now_ms);
+        now_ms.saturating_sub(since_ms) <= grace_ms
+    }
+
+    /// A base of the log is made from the keyspace as it is now.
+    pub(super) fn free_aside_for_base(&mut self, keyspace: &mut Keyspace) {
+        self.persist.aof.rewrites.waits_since_ms = None;
+        if keyspace.has_aside() && self.persist.aof.state() != AofState::Off {
+            keyspace.forget_aside();
+            self.note_aside(keyspace);
+            tracing::info!(
+                "The append only file is rewritten: what a flush has set aside is freed"
+            );
+        }
+    }
+
+    /// The replay of the log has come to this offset of a file. The last annotation with a time, and how many
+    /// there were: flushes are dated by the next one, which covers their bytes.
+    pub(in crate::server) fn replay_at(
+        &mut self,
+        keyspace: &mut Keyspace,
+        offset: u64,
+        (times, time_s): (u64, i64),
+    ) {
+        let Some(search) = &mut self.persist.loading.undo_search else {
+            return;
+        };
+        let is_later = search.moved_to(offset, times);
+        if !keyspace.has_aside() {
+            return;
+        }
+        if is_later {
+            keyspace.date_flushes(time_s.saturating_mul(1000));
+        }
+        if !search.follows() {
+            let now_ms = keyspace.now_ms();
+            keyspace.end_grace(now_ms - self.flush_grace_ms(), now_ms);
+        }
+    }
+
+    /// The log has been replayed.
+    pub(super) fn replayed_flushes(&mut self, keyspace: &mut Keyspace) {
+        self.persist.loading.undo_search = None;
+        keyspace.date_flushes(keyspace.now_ms());
+        self.flush_grace_changed(keyspace);
+        self.settle_undo();
+    }
+
+    // --- replicas ---
+
+    /// The primary's undo names what is not here: everything is copied anew.
+    fn ask_full_copy(&mut self, client: &mut Client) {
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        tracing::warn!(
+            "The primary has undone a flush whose data is not here any more: asking for a full copy"
+        );
+        upstream.diverged = true;
+        client.flags |= ClientFlags::CLOSE_ASAP;
+        client.ends_by(Ending::new(
+            EndReason::Link,
+            "an undone flush needs a full copy",
+        ));
+        self.turn.to_close.push(client.id);
+    }
+
+    /// Replicas that do not know FLUSH UNDO are disconnected before they are sent it: they come again, and
+    /// are given a full copy. A second link is none that the stream comes by.
+    fn drop_replicas_without_undo(&mut self) {
+        self.replication.undone_now = true;
+        let is_later = |its: &Replica| {
+            matches!(
+                its.state,
+                State::Introduced | State::Waits(_) | State::AwaitsSnapshot
+            )
+        };
+        let replicas = self.replication.replicas.iter();
+        let ids: Vec<_> = replicas
+            .filter(|its| !knows_undo(&its.facts) && !its.facts.rdb_channel_link && !is_later(its))
+            .map(|its| its.id)
+            .collect();
+        for id in ids {
+            let detail = "it does not know FLUSH UNDO, and needs a full copy";
+            self.close_client_soon(id, Ending::new(EndReason::Link, detail));
+        }
+    }
+
+    /// The stream has the undo by now.
+    fn settle_undo(&mut self) {
+        if !self.scripting.is_running() && std::mem::take(&mut self.replication.undone_now) {
+            self.replication.undone_at = Some(self.stream.offset());
+        }
+    }
+
+    /// Whether what follows a position has an undo that such a replica does not know.
+    pub(in crate::server) fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
+        let replication = &self.replication;
+        let is_later = replication.undone_at.is_some_and(|at| from < at);
+        !knows_undo(facts) && (is_later || replication.undone_now)
+    }
+}
+
+/// Whether a replica can be sent an undo; a tool that watches the stream can.
+fn knows_undo(facts: &Facts) -> bool {
+    facts.flush_undo || facts.observer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Testbed;
+
+    fn flushed() -> Testbed {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET flush-grace 60");
+        for key in 0..1000 {
+            t.run(&format!("SET key:{key} {}", "v".repeat(500)));
+        }
+        t.run("FLUSHALL");
+        assert!(t.engine.keyspace.has_aside());
+        t
+    }
+
+    fn tend(t: &mut Testbed) -> bool {
+        t.engine.server.tend_aside(&mut t.engine.keyspace);
+        t.engine.keyspace.has_aside()
+    }
+
+    #[test]
+    fn the_grace_ends_by_time() {
+        let mut t = flushed();
+        t.advance_ms(59_999);
+        assert!(tend(&mut t));
+        t.advance_ms(1);
+        assert!(!tend(&mut t));
+    }
+
+    #[test]
+    #[cfg(not(feature = "system-allocator"))]
+    fn it_is_freed_when_it_and_what_is_used_exceed_the_limit() {
+        let mut t = flushed();
+        let bytes = t.engine.keyspace.aside_bytes();
+        assert!(bytes > 500_000);
+        let used = alloc::used_memory();
+        t.run(&format!(
+            "CONFIG SET maxmemory {}",
+            used + bytes + (1 << 20)
+        ));
+        assert_eq!(t.run("SET a 1"), "+OK\r\n");
+        assert!(t.engine.keyspace.has_aside());
+        t.run(&format!("CONFIG SET maxmemory {}", used + bytes / 2));
+        assert_eq!(t.run("SET a 1"), "+OK\r\n");
+        assert!(!t.engine.keyspace.has_aside());
+    }
+
+    #[test]
+    fn an_undo_is_crossed_by_those_who_do_not_know_it() {
+        let mut t = flushed();
+        let (old, new) = (
+            Facts::default(),
+            Facts {
+                flush_undo: true,
+                ..Facts::default()
+            },
+        );
+        let crosses = |t: &Testbed, facts, from| t.engine.server.crosses_undo(facts, from);
+        assert!(!crosses(&t, &old, 0));
+        assert_eq!(t.run("FLUSH UNDO"), ":1000\r\n");
+        assert!(crosses(&t, &old, u64::MAX), "it is not in the stream yet");
+        assert!(!crosses(&t, &new, 0));
+        tend(&mut t);
+        let end = t.engine.server.stream.offset();
+        assert!(!crosses(&t, &old, end));
+    }
+}
