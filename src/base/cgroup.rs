@@ -3,6 +3,8 @@
 //!     version 2   /proc/self/cgroup  0::/path          MOUNT/path/memory.max, memory.high
 //!     version 1   /proc/self/cgroup  N:memory:/path    MOUNT/memory/path/memory.limit_in_bytes
 //!
+//! What a group uses, by all its processes, is in the same folders.
+//!
 //! Each ancestor of the process's group limits it as well. In a container the path may be one of
 //! the host's that does not exist: then the mount's root is the container's group.
 
@@ -18,49 +20,120 @@ pub enum Owner {
     Cgroup,
 }
 
+/// The names of a version's files.
+struct Files {
+    limits: &'static [&'static str],
+    used: &'static str,
+    /// In `memory.stat`: bytes of files, which the kernel drops when it needs memory.
+    droppable: &'static str,
+}
+
+const VERSION_1: Files = Files {
+    limits: &["memory.limit_in_bytes"],
+    used: "memory.usage_in_bytes",
+    droppable: "total_inactive_file",
+};
+const VERSION_2: Files = Files {
+    limits: &["memory.max", "memory.high"],
+    used: "memory.current",
+    droppable: "inactive_file",
+};
+
+/// A group that limits the process.
+struct Group {
+    folder: PathBuf,
+    files: &'static Files,
+}
+
+impl Group {
+    fn number(&self, file: &str) -> Option<u64> {
+        let text = std::fs::read_to_string(self.folder.join(file)).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// `max` is no number, and version 1 shows a value above any machine's memory for it.
+    fn limit(&self) -> Option<u64> {
+        let limits = self.files.limits.iter();
+        limits.filter_map(|file| self.number(file)).min()
+    }
+
+    /// Bytes that its processes use and that the kernel cannot drop.
+    fn used(&self) -> Option<u64> {
+        let stat = std::fs::read_to_string(self.folder.join("memory.stat")).unwrap_or_default();
+        let droppable = stat.lines().find_map(|line| {
+            let (name, bytes) = line.split_once(' ')?;
+            (name == self.files.droppable).then(|| bytes.trim().parse::<u64>().ok())?
+        });
+        let used = self.number(self.files.used)?;
+        Some(used.saturating_sub(droppable.unwrap_or(0)))
+    }
+}
+
+/// The text of `/proc/self/cgroup`.
+fn own_groups() -> String {
+    std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default()
+}
+
 /// Bytes of memory that the process may use, and the source of that limit. Reads a few files.
 pub fn available_bytes() -> (u64, Owner) {
     let system = rustix::system::sysinfo();
     let machine = system.totalram as u64 * u64::from(system.mem_unit.max(1));
-    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    match limit_of(&groups, Path::new(MOUNT)) {
+    match limit_of(&own_groups(), Path::new(MOUNT)) {
         Some(limit) if limit < machine => (limit, Owner::Cgroup),
         _ => (machine, Owner::Machine),
     }
 }
 
-/// The least limit of the groups in `/proc/self/cgroup`, mounted at `mount`.
-pub fn limit_of(groups: &str, mount: &Path) -> Option<u64> {
-    let mut limits = groups.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, path) = rest.split_once(':')?;
-        if controllers.is_empty() {
-            return least_of(mount, path, &["memory.max", "memory.high"]);
-        }
-        let is_memory = controllers.split(',').any(|its| its == "memory");
-        let v1 = || least_of(&mount.join("memory"), path, &["memory.limit_in_bytes"]);
-        is_memory.then(v1).flatten()
-    });
-    let first = limits.next()?;
-    Some(limits.fold(first, u64::min))
+/// Whether less than one in so many parts of what a group of the process may use is left. Reads a few files.
+pub fn is_short_of(parts: u64) -> bool {
+    is_short(&own_groups(), Path::new(MOUNT), parts)
 }
 
-/// The least number in any of these files of the group at `path` and of its ancestors.
-fn least_of(mount: &Path, path: &str, files: &[&str]) -> Option<u64> {
-    // `..` leaves the namespace; nothing is visible there.
-    let names = path.split('/').filter(|name| !name.is_empty());
-    let mut group: PathBuf = mount.to_owned();
-    let mut groups = vec![group.clone()];
-    for name in names.take_while(|name| *name != "..") {
-        group.push(name);
-        groups.push(group.clone());
+/// The least limit of the groups in `/proc/self/cgroup`, mounted at `mount`.
+pub fn limit_of(groups: &str, mount: &Path) -> Option<u64> {
+    let groups = groups_of(groups, mount);
+    groups.iter().filter_map(Group::limit).min()
+}
+
+fn is_short(groups: &str, mount: &Path, parts: u64) -> bool {
+    let is_full = |group: &Group| {
+        let (limit, used) = (group.limit()?, group.used()?);
+        Some(used > limit - limit / parts)
+    };
+    let groups = groups_of(groups, mount);
+    groups.iter().any(|group| is_full(group).unwrap_or(false))
+}
+
+/// The groups named in `/proc/self/cgroup`, and their ancestors.
+fn groups_of(groups: &str, mount: &Path) -> Vec<Group> {
+    let mut found = Vec::new();
+    for line in groups.lines() {
+        let Some((_, rest)) = line.split_once(':') else {
+            continue;
+        };
+        let Some((controllers, path)) = rest.split_once(':') else {
+            continue;
+        };
+        let (mut folder, files) = if controllers.is_empty() {
+            (mount.to_owned(), &VERSION_2)
+        } else if controllers.split(',').any(|its| its == "memory") {
+            (mount.join("memory"), &VERSION_1)
+        } else {
+            continue;
+        };
+        let mut add = |folder: &PathBuf| {
+            let folder = folder.clone();
+            found.push(Group { folder, files });
+        };
+        add(&folder);
+        // `..` leaves the namespace; nothing is visible there.
+        let names = path.split('/').filter(|name| !name.is_empty());
+        for name in names.take_while(|name| *name != "..") {
+            folder.push(name);
+            add(&folder);
+        }
     }
-    let limits = groups.iter().flat_map(|group| {
-        let read = |file: &&str| std::fs::read_to_string(group.join(file)).ok();
-        files.iter().filter_map(read)
-    });
-    // `max` is no number, and version 1 shows a value above any machine's memory for it.
-    limits.filter_map(|text| text.trim().parse().ok()).min()
+    found
 }
 
 #[cfg(test)]
@@ -85,6 +158,25 @@ mod tests {
         assert_eq!(limit_of("0::/a/b\n", root), Some(3000));
         assert_eq!(limit_of("0::/\n", root), None);
         assert_eq!(limit_of("", root), None);
+    }
+
+    #[test]
+    fn a_group_is_short_by_all_its_processes_but_not_by_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        write(root, "a/memory.max", "5000\n");
+        write(root, "a/memory.current", "4600\n");
+        write(root, "a/memory.stat", "anon 4500\ninactive_file 100\n");
+        write(root, "a/b/memory.current", "10\n");
+        assert!(!is_short("0::/a/b\n", root, 10));
+        write(root, "a/memory.current", "4601\n");
+        assert!(is_short("0::/a/b\n", root, 10));
+        assert!(!is_short("0::/\n", root, 10));
+        write(root, "memory/x/memory.limit_in_bytes", "1000\n");
+        write(root, "memory/x/memory.usage_in_bytes", "950\n");
+        assert!(is_short("3:memory:/x\n", root, 10));
+        write(root, "memory/x/memory.stat", "total_inactive_file 50\n");
+        assert!(!is_short("3:memory:/x\n", root, 10));
     }
 
     #[test]

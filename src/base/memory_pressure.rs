@@ -1,31 +1,29 @@
 //! Whether memory is short: of the machine, or of the container.
 
-use super::{cgroup, usage};
+use super::cgroup;
 
-/// The least share of the machine's memory that should be available: one in this many parts,
-const MACHINE_SHARE: u64 = 20;
-/// and of what the process may use that it should leave.
-const OWN_SHARE: u64 = 10;
+/// The least part of the machine's memory that should be available, one in so many.
+const MACHINE_PARTS: u64 = 20;
+/// The least part of a control group's limit that should be left, one in so many.
+const GROUP_PARTS: u64 = 10;
 
-/// Whether the process holds more than nine tenths of what it may use, or less than a twentieth of the
-/// machine's memory is available. Reads a few files: about 50 microseconds.
+/// Whether less than a twentieth of the machine's memory is available, or less than a tenth of what a control
+/// group may use is left. Reads a few files: about 50 microseconds.
 pub fn is_short() -> bool {
-    let (limit, _) = cgroup::available_bytes();
     let machine = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    is_short_of(limit, usage::resident_bytes() as u64, &machine)
+    is_machine_short(&machine) || cgroup::is_short_of(GROUP_PARTS)
 }
 
-/// `limit`: what the process may use; `machine`: as in `/proc/meminfo`.
-fn is_short_of(limit: u64, resident: u64, machine: &str) -> bool {
+/// `machine`: as in `/proc/meminfo`.
+fn is_machine_short(machine: &str) -> bool {
     let line = |name: &str| {
         let rest = machine.lines().find_map(|line| line.strip_prefix(name))?;
         rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     };
-    let is_machine_short = match (line("MemTotal:"), line("MemAvailable:")) {
-        (Some(total), Some(available)) => available < total / MACHINE_SHARE,
+    match (line("MemTotal:"), line("MemAvailable:")) {
+        (Some(total), Some(available)) => available < total / MACHINE_PARTS,
         _ => false,
-    };
-    is_machine_short || resident > limit - limit / OWN_SHARE
+    }
 }
 
 #[cfg(test)]
@@ -33,13 +31,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_short_by_the_limit_or_by_the_machine() {
+    fn a_machine_is_short_of_what_is_available() {
         let machine = |available: u64| {
             format!("MemTotal:        2000 kB\nMemFree: 1 kB\nMemAvailable:     {available} kB\n")
         };
-        assert!(!is_short_of(1000, 900, &machine(100)));
-        assert!(is_short_of(1000, 901, &machine(100)));
-        assert!(is_short_of(1000, 1, &machine(99)));
-        assert!(!is_short_of(1000, 1, "unreadable"));
+        assert!(!is_machine_short(&machine(100)));
+        assert!(is_machine_short(&machine(99)));
+        assert!(!is_machine_short("unreadable"));
     }
 }
