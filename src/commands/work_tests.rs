@@ -81,6 +81,8 @@ const BY_CALLS: &[&str] = &["eval_ro", "evalsha_ro", "fcall_ro"];
 
 /// Commands on what is no data of clients.
 const NO_DATA: &[&str] = &[
+    "flush|pending",
+    "flush|undo",
     "function|flush",
     "function|load",
     "function|restore",

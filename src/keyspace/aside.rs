@@ -12,11 +12,13 @@
 //!
 //! Invariants
 //!   1. Entries are in the order of their numbers, oldest first, at most [`ENTRIES_MAX`], none without a part.
-//!   2. The bytes of a part are not in `used_memory` (`alloc::let_go`); they are an estimate from a sample.
-//!   3. A part has no database exactly while a running snapshot has it, which returns it by its ticket.
+//!   2. What is freed is older than all that waits. So a replay that has not heard of everything freed has
+//!      all that waits, and nothing that is newer.
+//!   3. The bytes of a part are not in `used_memory` (`alloc::let_go`); they are an estimate from a sample.
+//!   4. A part has no database exactly while a running snapshot has it, which returns it by its ticket.
 //!
 //! Cost: a flush O(databases + keys sampled + watched keys). An undo O(watched keys + keys that clients
-//! wait for); O(keys) if bytes are counted, or if a snapshot was under way at the flush.
+//! wait for); O(keys) if bytes have been counted only since the flush.
 
 use std::collections::VecDeque;
 
@@ -27,9 +29,6 @@ use crate::base::alloc::{self, LetGo};
 /// Entries that wait at most: the next flush frees the oldest one.
 const ENTRIES_MAX: usize = 16;
 
-/// The time of a flush whose time is not known yet (a log being replayed).
-pub const UNDATED: i64 = i64::MAX;
-
 /// A database that was set aside.
 struct Part {
     /// The number that it returns to.
@@ -38,26 +37,35 @@ struct Part {
     keys: usize,
     /// `None`: a snapshot has yet to save some of it.
     database: Option<Database>,
-    /// A snapshot was under way: the marks of its entries may differ.
+    /// A snapshot was given up in its middle: its entries are marked in part.
     is_mixed: bool,
     gone: LetGo,
 }
 
-/// A flush.
-struct Flushed {
+/// What a flush has set aside.
+struct AsideEntry {
     number: u64,
-    /// Unix milliseconds, or [`UNDATED`].
+    /// Unix milliseconds.
     at_ms: i64,
     parts: Vec<Part>,
 }
 
-impl Flushed {
-    fn has(&self, db: Option<DbIndex>) -> bool {
-        db.is_none_or(|db| self.parts.iter().any(|part| part.db == db))
-    }
-
+impl AsideEntry {
     fn bytes(&self) -> usize {
         self.parts.iter().map(|part| part.gone.bytes()).sum()
+    }
+
+    /// All of it, or what is of database `only`, after `flushes` flushes. `None`: there is nothing.
+    fn pending(&self, flushes: u64, only: Option<DbIndex>) -> Option<PendingFlush> {
+        let is_asked = |part: &&Part| only.is_none_or(|db| part.db == db);
+        let parts: Vec<&Part> = self.parts.iter().filter(is_asked).collect();
+        (!parts.is_empty()).then(|| PendingFlush {
+            number: self.number,
+            back: flushes - self.number,
+            at_ms: self.at_ms,
+            bytes: parts.iter().map(|part| part.gone.bytes()).sum(),
+            databases: parts.iter().map(|part| (part.db, part.keys)).collect(),
+        })
     }
 }
 
@@ -67,9 +75,11 @@ pub(super) struct Aside {
     /// Flushes so far.
     flushes: u64,
     tickets: u64,
-    entries: VecDeque<Flushed>,
+    entries: VecDeque<AsideEntry>,
     /// Parts that were freed while a snapshot had them: their bytes, until it returns them.
     freed: Vec<(u64, LetGo)>,
+    /// Something was freed since [`Keyspace::take_kept_flushes`].
+    has_freed: bool,
 }
 
 impl Aside {
@@ -127,8 +137,8 @@ impl Keyspace {
         self.aside.flushes += 1;
     }
 
-    /// A flush by a command at `at_ms` (Unix milliseconds, or [`UNDATED`]): empties databases, and sets
-    /// aside what was in them. Returns the number of keys.
+    /// A flush by a command at `at_ms` (Unix milliseconds): empties databases, and sets aside what was in
+    /// them. Returns the number of keys.
     pub fn flush_aside(&mut self, dbs: impl Iterator<Item = DbIndex>, at_ms: i64) -> usize {
         self.count_flush();
         let mut parts = Vec::new();
@@ -147,14 +157,14 @@ impl Keyspace {
                 db,
                 ticket,
                 keys: old.len(),
-                is_mixed: self.in_pass(),
+                is_mixed: self.in_pass() && !self.is_saving(),
                 database: self.unless_database_unsaved(db, old, Some(ticket)),
                 gone: alloc::let_go(bytes),
             });
         }
         let keys = parts.iter().map(|part| part.keys).sum();
         if !parts.is_empty() {
-            self.aside.entries.push_back(Flushed {
+            self.aside.entries.push_back(AsideEntry {
                 number: self.aside.flushes,
                 at_ms,
                 parts,
@@ -166,12 +176,17 @@ impl Keyspace {
         keys
     }
 
-    /// A snapshot is done with a database that was flushed in its middle.
-    pub(super) fn return_from_pass(&mut self, database: Database, ticket: Option<u64>) {
+    /// A snapshot is done with a database that was flushed in its middle, or given up (`is_mixed`).
+    pub(super) fn return_from_pass(
+        &mut self,
+        database: Database,
+        ticket: Option<u64>,
+        is_mixed: bool,
+    ) {
         let parts = self.aside.entries.iter_mut().flat_map(|e| &mut e.parts);
         let is_it = |its: u64| Some(its) == ticket;
         if let Some(part) = parts.into_iter().find(|part| is_it(part.ticket)) {
-            part.database = Some(database);
+            (part.database, part.is_mixed) = (Some(database), is_mixed);
         } else if let Some(at) = self.aside.freed.iter().position(|(its, _)| is_it(*its)) {
             let (_, gone) = self.aside.freed.swap_remove(at);
             self.lazyfree.free_let_go(database, gone);
@@ -187,40 +202,37 @@ impl Keyspace {
         !self.aside.entries.is_empty()
     }
 
-    /// About the bytes that are set aside.
+    /// About the bytes that are set aside, and of what is freed once a snapshot has saved it.
     pub fn aside_bytes(&self) -> usize {
-        self.aside.entries.iter().map(Flushed::bytes).sum()
+        let freed = self.aside.freed.iter().map(|(_, gone)| gone.bytes());
+        let waiting = self.aside.entries.iter().map(AsideEntry::bytes);
+        waiting.chain(freed).sum()
     }
 
     /// The flushes whose data waits, oldest first.
     pub fn pending_flushes(&self) -> impl DoubleEndedIterator<Item = PendingFlush> {
-        self.aside.entries.iter().map(|entry| PendingFlush {
-            number: entry.number,
-            back: self.aside.flushes - entry.number,
-            at_ms: entry.at_ms,
-            bytes: entry.bytes(),
-            databases: entry.parts.iter().map(|p| (p.db, p.keys)).collect(),
-        })
+        let Aside {
+            flushes, entries, ..
+        } = &self.aside;
+        entries.iter().filter_map(|its| its.pending(*flushes, None))
     }
 
-    /// The flush `back` flushes ago, or else the last one, whose data waits; with `db`, of this database.
-    pub fn pending_flush(&self, back: Option<u64>, db: Option<DbIndex>) -> Option<PendingFlush> {
-        let entry = match back {
-            None => self.aside.entries.iter().rev().find(|e| e.has(db))?,
-            Some(back) => {
-                let number = self.aside.flushes.checked_sub(back)?;
-                let entry = &self.aside.entries[self.aside.position(number)?];
-                Some(entry).filter(|entry| entry.has(db))?
-            }
-        };
-        let parts = entry.parts.iter();
-        let parts = parts.filter(|part| db.is_none_or(|db| part.db == db));
-        Some(PendingFlush {
-            number: entry.number,
-            back: self.aside.flushes - entry.number,
-            at_ms: entry.at_ms,
-            bytes: entry.bytes(),
-            databases: parts.map(|part| (part.db, part.keys)).collect(),
+    /// The flush `back` flushes ago, or else the last one, whose data waits; with `only`, what it has of
+    /// this database.
+    pub fn pending_flush(&self, back: Option<u64>, only: Option<DbIndex>) -> Option<PendingFlush> {
+        let Aside {
+            flushes, entries, ..
+        } = &self.aside;
+        let is_it = |its: &&AsideEntry| back.is_none_or(|back| flushes - its.number == back);
+        let mut found = entries.iter().rev().filter(is_it);
+        found.find_map(|its| its.pending(*flushes, only))
+    }
+
+    /// If something was freed since the last call: so many flushes back, what is set aside still waits.
+    pub fn take_kept_flushes(&mut self) -> Option<u64> {
+        std::mem::take(&mut self.aside.has_freed).then(|| {
+            let oldest = self.aside.entries.front();
+            oldest.map_or(0, |its| self.aside.flushes - its.number + 1)
         })
     }
 
@@ -243,11 +255,14 @@ impl Keyspace {
             assert!(self.dbs[db].is_empty(), "flushed before");
             self.finish_dropped_in(db);
             keys += database.len();
-            database.leave_pass(part.is_mixed);
+            database.leave_pass();
             self.state_take_over(db, &database);
             let old = std::mem::replace(&mut self.dbs[db], database);
             let rule = self.prefix_rule;
             self.dbs[db].count_as(&old, rule);
+            if part.is_mixed {
+                self.mark_all_of(db);
+            }
             drop(gone);
             self.signal_existing_in(db);
         }
@@ -276,71 +291,45 @@ impl Keyspace {
         bytes
     }
 
-    /// Frees what is set aside of a database.
-    pub fn forget_aside_of(&mut self, db: DbIndex) {
-        let numbers: Vec<u64> = self.aside.entries.iter().map(|e| e.number).collect();
-        for number in numbers {
-            let parts = self.take_parts(number, |part| part.db == db);
-            parts.into_iter().for_each(|part| self.free_part(part));
-        }
-    }
-
     /// Frees the oldest entry; `false`: there is none.
     pub fn free_oldest_aside(&mut self) -> bool {
         let Some(entry) = self.aside.entries.pop_front() else {
             return false;
         };
+        self.aside.has_freed = true;
         for part in entry.parts {
-            self.free_part(part);
+            match part.database {
+                Some(database) => self.lazyfree.free_let_go(database, part.gone),
+                None => self.aside.freed.push((part.ticket, part.gone)),
+            }
         }
         true
     }
 
+    /// [`Keyspace::take_kept_flushes`] answers as if something were freed.
+    pub fn note_freed(&mut self) {
+        self.aside.has_freed = true;
+    }
+
+    /// Frees all but what the last `kept` flushes have set aside.
+    pub fn keep_flushes(&mut self, kept: u64) {
+        self.free_oldest_while(|flushes, entry| flushes - entry.number >= kept);
+    }
+
     /// Frees what flushes up to `at_ms` have set aside; a later time than `now_ms` counts as that one (the
-    /// clock was set back). Undated flushes stay.
+    /// clock was set back).
     pub fn end_grace(&mut self, at_ms: i64, now_ms: i64) {
-        let mut numbers = Vec::new();
         for entry in &mut self.aside.entries {
-            if entry.at_ms != UNDATED {
-                entry.at_ms = entry.at_ms.min(now_ms);
-            }
-            if entry.at_ms <= at_ms {
-                numbers.push(entry.number);
-            }
+            entry.at_ms = entry.at_ms.min(now_ms);
         }
-        for number in numbers {
-            let parts = self.take_parts(number, |_| true);
-            parts.into_iter().for_each(|part| self.free_part(part));
-        }
+        self.free_oldest_while(|_, entry| entry.at_ms <= at_ms);
     }
 
-    fn free_part(&mut self, part: Part) {
-        match part.database {
-            Some(database) => self.lazyfree.free_let_go(database, part.gone),
-            None => self.aside.freed.push((part.ticket, part.gone)),
-        }
-    }
-
-    // --- replaying a log ---
-
-    /// Flushes without a time happened at `at_ms`.
-    pub fn date_flushes(&mut self, at_ms: i64) {
-        for entry in self.aside.entries.iter_mut().rev() {
-            if entry.at_ms != UNDATED {
-                break;
-            }
-            entry.at_ms = at_ms;
-        }
-    }
-
-    /// Frees what flushes without a time have set aside.
-    pub fn forget_undated(&mut self) {
-        let is_undated = |e: &&Flushed| e.at_ms == UNDATED;
-        let undated = self.aside.entries.iter().filter(is_undated);
-        let numbers: Vec<u64> = undated.map(|entry| entry.number).collect();
-        for number in numbers {
-            let parts = self.take_parts(number, |_| true);
-            parts.into_iter().for_each(|part| self.free_part(part));
+    /// `is_over` knows the number of flushes so far.
+    fn free_oldest_while(&mut self, is_over: impl Fn(u64, &AsideEntry) -> bool) {
+        let flushes = self.aside.flushes;
+        while (self.aside.entries.front()).is_some_and(|entry| is_over(flushes, entry)) {
+            self.free_oldest_aside();
         }
     }
 }
@@ -437,28 +426,34 @@ mod tests {
     }
 
     #[test]
-    fn entries_end_by_time_and_by_database() {
+    fn entries_end_by_time_or_number_oldest_first() {
         let mut k = Keyspace::new(2);
-        for at in [10, 20, UNDATED] {
+        for at in [10, 20, 5, 40] {
             fill(&mut k, ZERO, 3);
-            fill(&mut k, ONE, 3);
             flush(&mut k, 0..2, at);
         }
+        let times =
+            |k: &Keyspace| -> Vec<i64> { k.pending_flushes().map(|its| its.at_ms).collect() };
         k.end_grace(9, 1000);
-        assert_eq!(k.pending_flushes().count(), 3);
+        assert_eq!(
+            times(&k),
+            [10, 20, 5, 40],
+            "the third waits for those before it"
+        );
+        assert_eq!(k.take_kept_flushes(), None);
         k.end_grace(10, 1000);
-        assert_eq!(k.pending_flushes().count(), 2);
-        k.forget_aside_of(ZERO);
-        assert_eq!(databases(&k), [[(1, 3)], [(1, 3)]]);
-        k.end_grace(14, 15);
-        let times: Vec<i64> = k.pending_flushes().map(|its| its.at_ms).collect();
-        assert_eq!(times, [15, UNDATED], "the clock was set back");
-        k.date_flushes(16);
-        k.end_grace(15, 17);
-        assert_eq!(k.pending_flushes().count(), 1);
-        k.forget_undated();
-        assert_eq!(k.pending_flushes().count(), 1);
+        assert_eq!(times(&k), [20, 5, 40]);
+        assert_eq!(k.take_kept_flushes(), Some(3));
+        k.end_grace(0, 15);
+        assert_eq!(times(&k), [15, 5, 15], "the clock was set back");
+        k.count_flush();
+        k.keep_flushes(3);
+        assert_eq!(times(&k), [5, 15]);
         assert!(k.forget_aside() > 0 && !k.has_aside());
+        assert_eq!(
+            (k.take_kept_flushes(), k.take_kept_flushes()),
+            (Some(0), None)
+        );
     }
 
     #[test]
@@ -510,11 +505,20 @@ mod tests {
             assert_eq!(lines.map(|(_, its)| its.keys).sum::<u64>(), 300);
             assert!(k.database(ZERO).by_bytes().is_some());
             k.check_invariants();
-            // And without them again.
+            let bytes = k.database(ZERO).by_bytes().cloned();
             flush(&mut k, 0..1, 6);
+            assert!(k.database(ZERO).by_bytes() != bytes.as_ref());
+            undo(&mut k, 2, None);
+            assert!(
+                k.database(ZERO).by_bytes() == bytes.as_ref(),
+                "kept with the keys"
+            );
+            k.check_invariants();
+            // And without them again.
+            flush(&mut k, 0..1, 7);
             k.set_counts_bytes(false);
             k.set_prefix_rule(None);
-            undo(&mut k, 2, None);
+            undo(&mut k, 3, None);
             assert!(k.database(ZERO).by_bytes().is_none());
             k.check_invariants();
         });
@@ -585,9 +589,9 @@ mod tests {
         k.begin_pass();
         flush(&mut k, 0..1, 5);
         assert!(k.forget_aside() > 0);
-        assert_eq!(k.aside.freed.len(), 1);
+        assert!(k.aside_bytes() > 0, "it is still there");
         k.pass_slice(&mut Names::default(), u64::MAX);
-        assert!(k.aside.freed.is_empty());
+        assert!(k.aside.freed.is_empty() && k.aside_bytes() == 0);
         k.check_invariants();
     }
 }

@@ -442,26 +442,38 @@ impl Database {
         true
     }
 
-    /// All keys are removed: the database that replaces this one keeps the use counts.
+    /// All keys are removed with this database: the one that replaces it has the use counts, and counts the
+    /// same from zero. What is counted of the keys alone stays with them.
     pub(super) fn leave_footprints_to(&mut self, next: &mut Database) {
-        next.footprints = self.footprints.take();
-        if let Some(footprints) = &mut next.footprints {
-            footprints.emptied();
+        let Some(counts) = &mut self.footprints else {
+            return;
+        };
+        let mut prefixes = counts.prefixes.take();
+        if let Some(prefixes) = &mut prefixes {
+            prefixes.emptied();
         }
+        next.footprints = Some(Box::new(Footprints {
+            prefixes,
+            by_bytes: counts.by_bytes.as_ref().map(|_| KeySizes::default()),
+            by_slot: counts.by_slot.as_ref().map(|_| Box::new([0; SLOTS])),
+        }));
+        self.drop_unused_footprints();
     }
 
-    /// This database, of whose keys nothing is counted, replaces `old`, which is empty: what is counted
-    /// there is counted here. O(keys) for bytes; [`Database::walk_prefixes`] counts them by prefix.
+    /// This database, whose keys are not counted by prefix, replaces `old`, which is empty: what is counted
+    /// there is counted here. O(1), O(keys) for bytes that were not counted here; [`Database::walk_prefixes`]
+    /// counts the keys by prefix.
     pub(super) fn count_as(&mut self, old: &Database, rule: Option<PrefixRule>) {
-        let by_slot = old
-            .footprints
-            .as_ref()
-            .is_some_and(|its| its.by_slot.is_some());
-        if old.by_bytes().is_some() {
-            self.count_bytes(true);
+        let by_slot = |of: &Database| {
+            let footprints = of.footprints.as_ref();
+            footprints.is_some_and(|its| its.by_slot.is_some())
+        };
+        let (bytes, slots) = (old.by_bytes().is_some(), by_slot(old));
+        if self.by_bytes().is_some() != bytes {
+            self.count_bytes(bytes);
         }
-        if by_slot {
-            self.count_slot_bytes(true);
+        if by_slot(self) != slots {
+            self.count_slot_bytes(slots);
         }
         if rule.is_some() {
             self.count_prefixes(rule);

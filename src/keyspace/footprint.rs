@@ -97,17 +97,4 @@ impl Footprints {
             *slot -= before.size.elements() as u64;
         }
     }
-
-    /// All entries are gone: counts of uses are kept.
-    pub fn emptied(&mut self) {
-        if let Some(prefixes) = &mut self.prefixes {
-            prefixes.emptied();
-        }
-        if let Some(by_bytes) = &mut self.by_bytes {
-            *by_bytes = KeySizes::default();
-        }
-        if let Some(by_slot) = &mut self.by_slot {
-            by_slot.fill(0);
-        }
-    }
 }

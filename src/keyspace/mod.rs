@@ -54,7 +54,7 @@ mod weight;
 #[cfg(test)]
 pub(crate) mod worlds;
 
-pub use aside::{PendingFlush, UNDATED};
+pub use aside::PendingFlush;
 pub use clock::{ClockUse, UseClock};
 pub use database::Database;
 pub use db::Db;

@@ -202,16 +202,10 @@ impl Database {
         entry.set_saved(self.pass.bit_of(entry));
     }
 
-    /// The database was outside the keyspace, and returns: a pass under way does not save it. `is_mixed`:
-    /// its entries may be marked in part. O(1), O(keys) if they are mixed.
-    pub(super) fn leave_pass(&mut self, is_mixed: bool) {
+    /// The database was outside the keyspace, and returns: a pass under way does not save it.
+    pub(super) fn leave_pass(&mut self) {
         self.pass.forget();
         self.pass.origin = UNSEEN;
-        if is_mixed {
-            for entry in self.entries() {
-                entry.set_saved(self.pass.bit_of(entry));
-            }
-        }
     }
 
     /// Whether the running pass has yet to save this entry.
@@ -389,22 +383,7 @@ impl Keyspace {
     fn begin_pass_over(&mut self, slots: Option<Arc<SlotSet>>) {
         assert!(self.pass.is_none(), "one pass at a time");
         let among = slots.as_deref().map_or(Among::All, Among::Only);
-        let mut pass = Pass {
-            large_min: self.large_min,
-            marks_only: false,
-            slots: None,
-            left: VecDeque::new(),
-            current: None,
-            announced: None,
-            cursor: 0,
-            open_at: None,
-            orphans: Vec::new(),
-            wanted: VecDeque::new(),
-            is_wanted: HashSet::new(),
-            scratch: Vec::new(),
-            saved: 0,
-            total: 0,
-        };
+        let mut pass = Pass::new(self.large_min);
         for (at, db) in self.dbs.iter_mut().enumerate() {
             let origin = DbIndex(at as u32);
             db.pass.running = true;
@@ -474,7 +453,7 @@ impl Keyspace {
         pass.is_wanted.clear();
         let orphans = std::mem::take(&mut pass.orphans);
         for orphan in orphans {
-            self.return_from_pass(orphan.db, orphan.ticket);
+            self.return_from_pass(orphan.db, orphan.ticket, true);
         }
         self.dropped.forget_pass();
         for db in self.dbs.iter_mut() {
@@ -515,6 +494,20 @@ impl Keyspace {
         self.pass_slice(&mut Nobody, ticks) != Slice::Done
     }
 
+    /// The entries of a database are marked in part: slices to come mark them all. Only while no pass saves.
+    pub(super) fn mark_all_of(&mut self, db: DbIndex) {
+        debug_assert!(!self.is_saving());
+        let large_min = self.large_min;
+        let pass = self
+            .pass
+            .get_or_insert_with(|| Box::new(Pass::new(large_min)));
+        (pass.marks_only, pass.slots, pass.cursor) = (true, None, 0);
+        // A number that no other database has.
+        let origin = DbIndex(UNSEEN.0 - 1 - db.0);
+        pass.left.push_back((origin, 0, 0));
+        self.dbs[db].pass.origin = origin;
+    }
+
     /// Saves for `ticks` of the cycle counter, at least one key or part of one.
     pub fn pass_slice(&mut self, saver: &mut dyn Saver, ticks: u64) -> Slice {
         let began = clock::cycles();
@@ -539,7 +532,7 @@ impl Keyspace {
                 db.pass.running = false;
             }
             for orphan in pass.orphans.drain(..) {
-                self.return_from_pass(orphan.db, orphan.ticket);
+                self.return_from_pass(orphan.db, orphan.ticket, false);
             }
         } else {
             self.pass = Some(pass);
@@ -594,7 +587,7 @@ impl Keyspace {
             if !orphan.is_slot() {
                 pass.end_database(origin);
             }
-            self.return_from_pass(orphan.db, orphan.ticket);
+            self.return_from_pass(orphan.db, orphan.ticket, false);
             return true;
         }
         let mut databases = self.dbs.iter_mut();
@@ -706,6 +699,26 @@ impl Keyspace {
 }
 
 impl Pass {
+    /// Nothing is to be saved yet.
+    fn new(large_min: usize) -> Pass {
+        Pass {
+            large_min,
+            marks_only: false,
+            slots: None,
+            left: VecDeque::new(),
+            current: None,
+            announced: None,
+            cursor: 0,
+            open_at: None,
+            orphans: Vec::new(),
+            wanted: VecDeque::new(),
+            is_wanted: HashSet::new(),
+            scratch: Vec::new(),
+            saved: 0,
+            total: 0,
+        }
+    }
+
     fn announce(&mut self, origin: DbIndex, saver: &mut dyn Saver) {
         if self.announced != Some(origin) {
             self.announced = Some(origin);

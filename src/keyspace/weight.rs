@@ -12,9 +12,9 @@ use super::entry::Entry;
 use super::sizes::Size;
 use crate::types::Type;
 
-/// Keys sampled,
+/// Keys sampled.
 const KEYS: usize = 256;
-/// and where the estimate stands for long.
+/// Keys sampled for an estimate that stands for long.
 const MORE_KEYS: usize = 4096;
 
 /// Bytes per container element, where none was sampled; a string's is one byte.
@@ -41,7 +41,8 @@ pub(super) fn of_database(db: &Database) -> usize {
     of_sample(db, KEYS)
 }
 
-/// The same from more keys: within about a percent. O(1), some hundred microseconds.
+/// The same from more keys: within about a percent, unless a few containers outside the sample have most of
+/// the bytes. O(1), some hundred microseconds.
 pub(super) fn of_database_closely(db: &Database) -> usize {
     of_sample(db, MORE_KEYS)
 }

@@ -220,6 +220,7 @@ fn it_is_freed_after_the_grace_at_0_and_now() {
     fill(&mut c, "b", 100);
     assert_eq!(c.ask("FLUSHALL NOW"), "+OK\r\n");
     assert_eq!((pending(&mut c), number(&server, "mem_set_aside")), (0, 0));
+    assert!(c.ask("FLUSHDB NOW").starts_with("-ERR syntax"));
     assert!(c.ask("CONFIG SET flush-grace 3601").starts_with("-ERR"));
 }
 
@@ -261,6 +262,7 @@ fn a_restart_within_the_grace_finds_it_in_the_log() {
         server.restart();
         let mut c = server.connect();
         assert_eq!(c.ask("DBSIZE"), ":10\r\n");
+        assert_eq!(pending(&mut c), 2);
         assert_eq!(c.ask("FLUSH UNDO REPLACE"), ":1000\r\n");
         assert_eq!(digest(&server), before);
         // The undo is in the log, too.
@@ -298,6 +300,87 @@ fn the_log_undoes_what_was_undone_whatever_the_grace_is_now() {
     assert_eq!((pending(&mut c), number(&server, "mem_set_aside")), (0, 0));
     assert_eq!(c.ask("DEBUG LOADAOF"), "+OK\r\n");
     assert_eq!(digest(&server), before);
+}
+
+/// The log undoes in the middle of a long transaction, later than the flush, and the grace is over at the start.
+#[test]
+fn a_long_unit_undoes_after_a_restart_too() {
+    let mut server = start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut c = server.connect();
+    fill(&mut c, "a", 10);
+    c.ask("FLUSHALL");
+    c.ask("SET later 1");
+    let script =
+        "redis.call('FLUSH','UNDO','REPLACE') for i=1,40 do redis.call('SET','b'..i,i) end";
+    c.call(&["EVAL", script, "0"]);
+    let before = digest(&server);
+    assert_eq!(c.ask("DBSIZE"), ":50\r\n");
+    // Two flushes in one unit, of which the first one is undone.
+    for line in [
+        "MULTI",
+        "FLUSHDB",
+        "SET c 1",
+        "FLUSHDB",
+        "FLUSH UNDO",
+        "FLUSH UNDO REPLACE",
+    ] {
+        c.ask(line);
+    }
+    assert_eq!(c.ask("EXEC"), "*5\r\n+OK\r\n+OK\r\n+OK\r\n:1\r\n:50\r\n");
+    assert_eq!(digest(&server), before);
+    server.kill();
+    let off = ["--appendonly", "yes", "--flush-grace", "0"].map(str::to_owned);
+    server.set_args(&off);
+    server.restart();
+    assert_eq!(digest(&server), before);
+}
+
+/// What a server has freed, its replay does not set aside, nor keep.
+#[test]
+fn what_was_freed_stays_so_after_a_restart() {
+    let quick = ["--repl-diskless-sync-delay", "0", "--appendonly", "yes"];
+    let (mut primary, replica) = (start(&quick), start(&quick));
+    follow(&replica, &primary);
+    let mut c = primary.connect();
+    fill(&mut c, "a", 100);
+    c.ask("FLUSHALL");
+    fill(&mut c, "b", 100);
+    assert_eq!(c.ask("FLUSHALL NOW"), "+OK\r\n");
+    wait_for_offset(&replica, &primary);
+    assert_eq!(pending(&mut replica.connect()), 0, "NOW frees there, too");
+    // A flush that frees is not taken for one that sets aside.
+    fill(&mut c, "c", 100);
+    c.ask("FLUSHALL SYNC");
+    c.ask("CONFIG SET flush-grace 0");
+    for _ in 0..20 {
+        fill(&mut c, "d", 10);
+        c.ask("FLUSHDB");
+    }
+    c.ask("CONFIG SET flush-grace 1");
+    fill(&mut c, "e", 100);
+    c.ask("FLUSHALL");
+    assert_eq!(pending(&mut c), 1);
+    wait_until("the grace to end", || pending(&mut c) == 0);
+    std::thread::sleep(Duration::from_millis(250));
+    c.ask("SET x 1");
+    primary.kill();
+    primary.restart();
+    let mut c = primary.connect();
+    assert_eq!((pending(&mut c), size(&primary)), (0, ":1\r\n".to_owned()));
+    assert_eq!(number(&primary, "mem_set_aside"), 0);
+}
+
+#[test]
+fn a_backup_frees_what_it_would_wait_for() {
+    let server = start(&["--appendonly", "yes"]);
+    let mut c = server.connect();
+    fill(&mut c, "a", 100);
+    c.ask("FLUSHALL");
+    assert_eq!(pending(&mut c), 1);
+    let begun = c.ask("BACKUP START");
+    assert!(!begun.starts_with('-'), "{begun}");
+    wait_until("the base", || number(&server, "aof_rewrites") == 1);
+    assert_eq!(pending(&mut c), 0);
 }
 
 #[test]
@@ -381,7 +464,13 @@ fn a_replica_without_the_data_asks_for_a_copy_of_everything() {
     let other = Daemon::start(&["--appendonly", "yes"]);
     follow(&other, &primary);
     c.ask("FLUSHALL");
-    let late = start(&["--appendonly", "yes"]);
+    let strict = [
+        "--appendonly",
+        "yes",
+        "--propagation-error-behavior",
+        "panic",
+    ];
+    let late = start(&strict);
     follow(&late, &primary);
     for line in ["MULTI", "SET x 1", "FLUSH UNDO REPLACE", "EXEC"] {
         assert!(!c.ask(line).starts_with('-'), "{line}");
@@ -412,6 +501,8 @@ fn real_replicas_are_given_a_copy_instead() {
             "yes",
             "--appendfsync",
             "always",
+            "--repl-log-retain",
+            "100mb",
         ]);
         let theirs = Daemon::start_program(&program, &["--repl-diskless-load", "disabled"]);
         follow(&theirs, &primary);
@@ -429,6 +520,19 @@ fn real_replicas_are_given_a_copy_instead() {
         theirs.signal(Signal::STOP);
         c.ask("FLUSHALL");
         assert_eq!(c.ask("FLUSH UNDO"), ":1001\r\n");
+        primary.kill();
+        primary.restart();
+        theirs.signal(Signal::CONT);
+        wait_for_offset(&theirs, &primary);
+        assert_eq!(digest(&theirs), digest(&primary));
+        assert_eq!(number(&primary, "sync_full"), 1);
+        // Even if the undo is in a file that is kept for replicas alone.
+        theirs.signal(Signal::STOP);
+        let mut c = primary.connect();
+        c.ask("FLUSHALL");
+        assert_eq!(c.ask("FLUSH UNDO"), ":1001\r\n");
+        c.ask("BGREWRITEAOF");
+        wait_until("the rewrite", || number(&primary, "aof_rewrites") == 1);
         primary.kill();
         primary.restart();
         theirs.signal(Signal::CONT);

@@ -304,6 +304,7 @@ fn every_command_costs_the_same_each_time() {
 /// Rows that refuse all generated words: only their refusal is measured.
 const REFUSED: &[(&str, &str)] = &[
     ("failover", "needs a replica"),
+    ("flush|undo", "needs a flush"),
     ("function|kill", "needs a function that runs"),
     ("script|kill", "needs a script that runs"),
     ("xidmprecord", "needs the ID of an entry"),

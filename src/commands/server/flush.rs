@@ -5,7 +5,7 @@ use crate::base::number::parse_digits;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
 use crate::commands::help::{self, write_help};
-use crate::server::{Call, ClientFlags, CommandResult, Spec, UndoRequest};
+use crate::server::{Call, CommandResult, Spec, UndoRequest};
 
 const CATEGORIES: Category = Category::KEYSPACE.union(Category::DANGEROUS);
 
@@ -119,7 +119,7 @@ fn parse(call: &mut Call<'_>) -> Result<UndoRequest, CommandError> {
         replaces: false,
         named: None,
     };
-    let is_repeated = call.was_taken_before() || call.client.flags.contains(ClientFlags::PRIMARY);
+    let is_repeated = call.server.repeats(call.client, call.origin);
     let mut at = 2;
     while at < args.len() {
         if args.is(at, "REPLACE") {
@@ -166,11 +166,17 @@ mod tests {
         assert_eq!(t.run("flush undo replace db 0"), ":1\r\n");
         assert_eq!(t.take_effects(), ["FLUSH UNDO OF 0 1 DB 0 REPLACE"]);
         assert_eq!(t.run("FLUSHALL NOW"), "+OK\r\n");
+        t.run("FLUSHALL SYNC");
+        t.run("FLUSHDB SYNC");
         assert_eq!(
             t.take_effects(),
-            ["FLUSHALL"],
-            "others do not know the word"
+            ["FLUSHALL SYNC", "FLUSHALL", "FLUSHDB SYNC"],
+            "others do not know NOW: it is SYNC there"
         );
+        t.run("CONFIG SET flush-grace 0");
+        t.run("FLUSHALL SYNC");
+        assert_eq!(t.take_effects(), ["FLUSHALL SYNC"]);
+        assert_eq!(t.run("FLUSHDB NOW"), "-ERR syntax error\r\n");
     }
 
     #[test]

@@ -47,14 +47,6 @@ enum Freeing {
     Here,
 }
 
-/// How a flush is asked for.
-#[derive(Clone, Copy)]
-struct Flush {
-    freeing: Freeing,
-    /// Nothing is set aside, and what was set aside before is freed, too.
-    now: bool,
-}
-
 impl Freeing {
     /// `later`: the reply does not wait.
     fn of(call: &mut Call<'_>, later: bool) -> Freeing {
@@ -68,85 +60,88 @@ impl Freeing {
     }
 }
 
-impl Flush {
-    /// From the arguments; the default is `lazyfree-lazy-user-flush`.
-    fn parse(call: &mut Call<'_>) -> Result<Flush, CommandError> {
-        let args = call.args;
-        let usual = call.server.config.lazyfree_lazy_user_flush;
-        let (later, now) = match args.len() {
-            1 => (usual, false),
-            2 if args.is(1, "SYNC") => (false, false),
-            2 if args.is(1, "ASYNC") => (true, false),
-            2 if args.is(1, "NOW") => (usual, true),
-            _ => return Err(CommandError::Syntax),
-        };
-        let freeing = Freeing::of(call, later);
-        Ok(Flush { freeing, now })
-    }
-
-    /// Empties databases: what was in them is set aside for `flush-grace`, or freed.
-    fn empty(self, call: &mut Call<'_>, name: &[u8], dbs: &[DbIndex]) -> Flushed {
-        let origin = call.origin;
-        let world = call.world();
-        let at = (&*world.client, origin);
-        let aside = world.server.set_aside(world.keyspace, at, dbs, self.now);
-        let off_loop = self.freeing != Freeing::Here;
-        let keys = aside.unwrap_or_else(|| {
-            let dbs = dbs.iter();
-            dbs.map(|&db| world.keyspace.flush(db, off_loop)).sum()
-        });
-        call.db.add_dirty(keys as u64);
-        call.server.note_flush();
-        match self.now {
-            // Other servers do not know the word.
-            true => call.rewrite(&[name]),
-            false => call.always_effect(),
-        }
-        let is_awaited = aside.is_none() && self.freeing == Freeing::Awaited;
-        Flushed { is_awaited }
-    }
+/// SYNC or ASYNC, the only argument; the default is `lazyfree-lazy-user-flush`.
+fn parse_freeing(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
+    let args = call.args;
+    let later = match args.len() {
+        1 => call.server.config.lazyfree_lazy_user_flush,
+        2 if args.is(1, "SYNC") => false,
+        2 if args.is(1, "ASYNC") => true,
+        _ => return Err(CommandError::Syntax),
+    };
+    Ok(Freeing::of(call, later))
 }
 
-/// Databases have been emptied.
-struct Flushed {
-    /// The reply waits until the memory is free.
-    is_awaited: bool,
+/// Empties databases: what was in them is set aside for `flush-grace`, or freed; with `now` everything that
+/// was set aside before, too. Returns whether the reply waits until the memory is free.
+fn empty(call: &mut Call<'_>, dbs: &[DbIndex], freeing: Freeing, now: bool) -> bool {
+    let origin = call.origin;
+    let world = call.world();
+    let at = (&*world.client, origin);
+    let aside = world.server.flush_aside(world.keyspace, at, dbs, now);
+    let off_loop = freeing != Freeing::Here;
+    let keys = aside.unwrap_or_else(|| {
+        let dbs = dbs.iter();
+        dbs.map(|&db| world.keyspace.flush(db, off_loop)).sum()
+    });
+    call.db.add_dirty(keys as u64);
+    call.server.note_flush();
+    aside.is_none() && freeing == Freeing::Awaited
 }
 
-impl Flushed {
-    fn reply(self, call: &mut Call<'_>) -> CommandResult {
-        if !self.is_awaited || !call.block_until_freed() {
-            call.reply.ok();
-        }
-        Ok(())
+fn reply(call: &mut Call<'_>, is_awaited: bool) -> CommandResult {
+    if !is_awaited || !call.block_until_freed() {
+        call.reply.ok();
     }
+    Ok(())
 }
 
-/// `FLUSHDB [SYNC | ASYNC | NOW]`: deletes all keys of the database. With `flush-grace` they are set aside,
-/// and FLUSH UNDO brings them back; not with NOW, which also frees what was set aside of this database.
+/// `FLUSHDB [SYNC | ASYNC]`: deletes all keys of the database. With `flush-grace` they are set aside, and
+/// FLUSH UNDO brings them back.
 ///
 /// Reply: OK; without ASYNC, once the memory is freed. O(watched keys) for the loop: a thread frees
 /// big databases; unless ASYNC, the loop does it in EXEC and scripts. Propagated even if there was
 /// nothing to delete.
 fn flushdb(call: &mut Call<'_>) -> CommandResult {
-    let flush = Flush::parse(call)?;
+    let freeing = parse_freeing(call)?;
     let db = call.db.index();
-    flush.empty(call, b"FLUSHDB", &[db]).reply(call)
+    let is_awaited = empty(call, &[db], freeing, false);
+    call.always_effect();
+    reply(call, is_awaited)
 }
 
-/// `FLUSHALL [SYNC | ASYNC | NOW]`: deletes all keys of all databases, as FLUSHDB.
+/// `FLUSHALL [SYNC | ASYNC | NOW]`: deletes all keys of all databases, as FLUSHDB. With NOW nothing is set
+/// aside, and everything that was is freed.
+///
+/// Log and replicas are told NOW by SYNC, which every server knows; with `flush-grace` a client's SYNC is
+/// plain there.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
-    let flush = Flush::parse(call)?;
+    let args = call.args;
+    let is_asked = args.len() == 2 && args.is(1, "NOW");
+    let is_repeated = call.server.repeats(call.client, call.origin);
+    let now = is_asked || is_repeated && args.len() == 2 && args.is(1, "SYNC");
+    let freeing = match is_asked {
+        true => {
+            let later = call.server.config.lazyfree_lazy_user_flush;
+            Freeing::of(call, later)
+        }
+        false => parse_freeing(call)?,
+    };
     let world = call.world();
     world.server.cancel_save(world.keyspace);
     // Replicas need no snapshot of the old data: those that receive one synchronize again.
     world.server.give_up_sync(world.keyspace);
     let all = 0..world.keyspace.databases() as u32;
     let all: Vec<DbIndex> = all.map(DbIndex).collect();
-    let flushed = flush.empty(call, b"FLUSHALL", &all);
+    let is_awaited = empty(call, &all, freeing, now);
+    match call.server.config.flush_grace {
+        _ if now => call.rewrite(&[b"FLUSHALL", b"SYNC"]),
+        0 => call.always_effect(),
+        _ => call.rewrite(&[b"FLUSHALL"]),
+    }
     let world = call.world();
     world.server.flushed_all(world.keyspace);
-    flushed.reply(call)
+    reply(call, is_awaited)
 }
 
 pub(super) const SWAPDB: Spec = Spec {

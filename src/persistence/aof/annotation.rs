@@ -4,6 +4,9 @@
 //!     #TS:1700000000                          what follows was executed at this Unix second
 //!     #CK:0:1700000000:-                      checksums begin after this line
 //!     #CK:5312:1700000001:0123456789abcdef    offset of this line, Unix second, CRC-64
+//!     #FA:1700000000123                       what the next flush deletes was set aside at this Unix
+//!                                             millisecond
+//!     #FK:2                                   of what was set aside, the last two flushes' still waits
 //!
 //! Lines about the replication stream (`replication::Mark`) are annotations, too.
 //!
@@ -30,6 +33,7 @@ pub enum Annotation {
     Time(i64),
     Checksum(Checksum),
     Stream(Mark),
+    Aside(AsideLine),
     /// Unknown here: another program's.
     Foreign,
     /// It begins like one of ours but is malformed.
@@ -48,6 +52,37 @@ pub struct Checksum {
     pub covered: usize,
 }
 
+/// A line about what flushes have set aside (`flush-grace`): a replay does what the server did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsideLine {
+    /// What the next command, transaction or script with a flush has flushed was set aside at this Unix
+    /// millisecond.
+    SetAside(i64),
+    /// What is set aside was freed, but for that of so many flushes before this line.
+    Kept(u64),
+}
+
+impl AsideLine {
+    pub fn write(self, out: &mut Vec<u8>) {
+        let written = match self {
+            AsideLine::SetAside(at_ms) => write!(out, "#FA:{at_ms}\r\n"),
+            AsideLine::Kept(flushes) => write!(out, "#FK:{flushes}\r\n"),
+        };
+        written.expect("a vector takes all");
+    }
+
+    /// Parses a line, its end included. `None`: not such a line; `Some(None)`: a damaged one.
+    fn parse(line: &[u8]) -> Option<Option<AsideLine>> {
+        let (kind, rest) = line.split_at_checked(4)?;
+        let n = || parse_digits(rest.strip_suffix(b"\r\n")?);
+        match kind {
+            b"#FA:" => Some(n().and_then(|n| Some(AsideLine::SetAside(i64::try_from(n).ok()?)))),
+            b"#FK:" => Some(n().map(AsideLine::Kept)),
+            _ => None,
+        }
+    }
+}
+
 impl Annotation {
     /// Parses a line, including its line end.
     pub fn parse(line: &[u8]) -> Annotation {
@@ -58,6 +93,8 @@ impl Annotation {
             parse_digits(rest).map(|n| Annotation::Time(n as i64))
         } else if line.starts_with(CHECKSUM) {
             checksum(line).map(Annotation::Checksum)
+        } else if let Some(line) = AsideLine::parse(line) {
+            line.map(Annotation::Aside)
         } else {
             match Mark::parse(line) {
                 Some(mark) => mark.ok().map(Annotation::Stream),
@@ -167,6 +204,11 @@ mod tests {
         let mut time = Vec::new();
         write_time(&mut time, 5);
         assert_eq!(Annotation::parse(&time), Annotation::Time(5));
+        for line in [AsideLine::SetAside(1_700_000_000_123), AsideLine::Kept(0)] {
+            let mut out = Vec::new();
+            line.write(&mut out);
+            assert_eq!(Annotation::parse(&out), Annotation::Aside(line));
+        }
     }
 
     #[test]
@@ -182,6 +224,9 @@ mod tests {
             b"#CK:+1:5:-\r\n",
             b"#CK:1:5\r\n",
             b"#CK:1:5:-:-\r\n",
+            b"#FA:-5\r\n",
+            b"#FA:99999999999999999999\r\n",
+            b"#FK:1\n",
         ] {
             assert_eq!(Annotation::parse(line), Annotation::Damaged, "{line:?}");
         }

@@ -260,7 +260,7 @@ impl Log {
                 length,
                 path,
             }) => {
-                self.manifest = manifest;
+                self.adopt_manifest(manifest);
                 self.finished_bytes += self.writer.length();
                 self.writer.note_all_synced();
                 self.end_chain();
@@ -278,7 +278,7 @@ impl Log {
                     self.writer.renamed(path);
                     self.unlisted = None;
                 }
-                self.manifest = listed;
+                self.adopt_manifest(listed);
                 if let Some(cleaned) = cleaned {
                     self.remove_unlisted_history(cleaned);
                 }
@@ -292,6 +292,13 @@ impl Log {
             }
             Err(Failed::Open(error)) => Err(error.to_string()),
         }
+    }
+
+    /// A change has made it from the one before.
+    fn adopt_manifest(&mut self, made: Manifest) {
+        let undone = self.manifest.undone;
+        self.manifest = made;
+        self.manifest.undone = undone;
     }
 
     /// All files but the current one, for a backup. None of them is removed until [`Log::unlink`].

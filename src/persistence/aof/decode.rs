@@ -161,7 +161,10 @@ impl Decoder {
             }
             Annotation::Stream(Mark::NotInStream(n)) => self.not_in_stream = n,
             Annotation::Stream(Mark::LogOnly(n)) => self.log_only = n,
-            Annotation::Time(_) | Annotation::Checksum(_) | Annotation::Foreign => {}
+            Annotation::Time(_)
+            | Annotation::Checksum(_)
+            | Annotation::Aside(_)
+            | Annotation::Foreign => {}
         }
         Ok(decoded)
     }

@@ -474,7 +474,7 @@ impl Log {
                 self.writer.remove(self.names.path(&part.name));
             }
         }
-        self.manifest = manifest;
+        self.manifest.history = manifest.history;
         let parts = self.manifest.history.iter().chain(&self.manifest.incrs);
         if let Some(first) = parts.filter_map(|part| part.start).min() {
             self.chain.forget_before(first);

@@ -6,7 +6,8 @@
 //!
 //! At most one base, then incremental files by ascending number. Files that a rewrite has replaced
 //! are history until they are removed, so that a crash leaves no unlisted file. Lines that begin
-//! with `#` are comments; unknown keys are skipped, as in Redis. A manifest is replaced atomically:
+//! with `#` are comments; unknown keys are skipped, as in Redis. `undone`, on the first line and of russet's
+//! own, is the replication offset of the last FLUSH UNDO, while there is history. A manifest is replaced atomically:
 //! a new file in the same folder, forced to disk, renamed.
 
 use std::path::Path;
@@ -74,6 +75,8 @@ pub struct Manifest {
     pub base: Option<Part>,
     pub incrs: Vec<Part>,
     pub history: Vec<Part>,
+    /// The last undo of a flush in the stream is before this offset. Of history's files nobody else knows it.
+    pub undone: Option<ReplOffset>,
     /// The highest numbers used so far.
     base_seq: u64,
     incr_seq: u64,
@@ -170,6 +173,8 @@ impl Manifest {
                 start = number(&pair[1]);
             } else if is("endoffset") {
                 end = number(&pair[1]);
+            } else if is("undone") {
+                self.undone = number(&pair[1]);
             } else if is("type") {
                 kind = pair[1].first().copied();
             }
@@ -219,6 +224,7 @@ impl Manifest {
     /// The manifest's text.
     pub fn text(&self) -> Vec<u8> {
         let mut out = Vec::new();
+        let mut undone = self.undone.filter(|_| !self.history.is_empty());
         for part in self.base.iter().chain(&self.history).chain(&self.incrs) {
             out.extend_from_slice(b"file ");
             let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
@@ -228,7 +234,12 @@ impl Manifest {
             }
             let rest = format!(" seq {} type {}", part.seq, part.role.letter());
             out.extend_from_slice(rest.as_bytes());
-            for (key, offset) in [("startoffset", part.start), ("endoffset", part.end)] {
+            let offsets = [
+                ("startoffset", part.start),
+                ("endoffset", part.end),
+                ("undone", undone.take()),
+            ];
+            for (key, offset) in offsets {
                 if let Some(offset) = offset {
                     out.extend_from_slice(format!(" {key} {offset}").as_bytes());
                 }
@@ -313,6 +324,10 @@ mod tests {
                     file \"a b.1.incr.aof\" seq 1 type h startoffset 0\n\
                     file \"a b.1.base.rdb\" seq 1 type h\n\
                     file \"a b.2.incr.aof\" seq 2 type i startoffset 7\n";
+        assert_eq!(String::from_utf8(m.text()).expect("text"), text);
+        assert_eq!(Manifest::parse(text.as_bytes()).as_ref(), Ok(&m));
+        m.undone = Some(5);
+        let text = text.replacen("type b", "type b undone 5", 1);
         assert_eq!(String::from_utf8(m.text()).expect("text"), text);
         assert_eq!(Manifest::parse(text.as_bytes()), Ok(m));
     }

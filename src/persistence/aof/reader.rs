@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::annotation::{Annotation, Checksum, LINE_MAX, holds_checksum};
+use super::annotation::{Annotation, AsideLine, Checksum, LINE_MAX, holds_checksum};
 use crate::base::crc64;
 use crate::replication::{Mark, Position, ReplId, ReplOffset};
 
@@ -83,12 +83,33 @@ pub struct Reader<R = File> {
     covered_from: u64,
     /// The time of the last annotation that has one.
     time_s: i64,
-    /// Such annotations so far.
-    times: u64,
+    aside: AsideLines,
     stop_after_s: Option<i64>,
     stream: StreamPlace,
     /// The offset of the stream at `sound`.
     sound_stream: ReplOffset,
+}
+
+/// What consecutive lines tell of what flushes have set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AsideLines {
+    /// [`AsideLine::Kept`].
+    pub kept: Option<u64>,
+    /// [`AsideLine::SetAside`].
+    pub set_aside_ms: Option<i64>,
+}
+
+impl AsideLines {
+    fn add(&mut self, line: AsideLine) {
+        match line {
+            AsideLine::SetAside(at_ms) => self.set_aside_ms = Some(at_ms),
+            AsideLine::Kept(n) => {
+                // A flush that followed a line before was cut off.
+                self.set_aside_ms = None;
+                self.kept = Some(self.kept.map_or(n, |kept| kept.min(n)));
+            }
+        }
+    }
 }
 
 /// The reader's position in the replication stream.
@@ -151,7 +172,7 @@ impl<R: Read + Seek> Reader<R> {
             summed: 0,
             covered_from: 0,
             time_s: 0,
-            times: 0,
+            aside: AsideLines::default(),
             stop_after_s: None,
             stream: StreamPlace::default(),
             sound_stream: 0,
@@ -200,9 +221,9 @@ impl<R: Read + Seek> Reader<R> {
         self.stop_after_s = Some(unix_s);
     }
 
-    /// The time of the last annotation that has one, Unix seconds, and how many there were so far.
-    pub fn time(&self) -> (u64, i64) {
-        (self.times, self.time_s)
+    /// Takes what lines since the last call tell of what flushes have set aside.
+    pub fn take_aside_lines(&mut self) -> AsideLines {
+        std::mem::take(&mut self.aside)
     }
 
     /// Whether the bytes read contain times.
@@ -326,7 +347,8 @@ impl<R: Read + Seek> Reader<R> {
         };
         let annotation = Annotation::parse(&self.unread()[..len]);
         match annotation {
-            Annotation::Time(unix_s) => self.note_time(unix_s),
+            Annotation::Time(unix_s) => self.time_s = unix_s,
+            Annotation::Aside(line) => self.aside.add(line),
             Annotation::Stream(mark) => self.stream.mark(mark),
             Annotation::Foreign => {}
             Annotation::Damaged => return Err(self.malformed("a damaged annotation")),
@@ -360,13 +382,8 @@ impl<R: Read + Seek> Reader<R> {
         }
         self.checksummed = true;
         self.crc = 0;
-        self.note_time(line.unix_s);
+        self.time_s = line.unix_s;
         Ok(())
-    }
-
-    fn note_time(&mut self, unix_s: i64) {
-        self.time_s = unix_s;
-        self.times += 1;
     }
 
     /// The fault of a file that ends too early: torn, or damaged if a checksum line follows.

@@ -21,7 +21,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::annotation;
+use super::annotation::{self, AsideLine};
 use super::chain::Place;
 use super::disk::Disk;
 use super::sync::{Syncer, Wake};
@@ -121,6 +121,8 @@ pub struct LogWriter {
     is_marked: bool,
     /// The second of the last `#TS` line.
     told_s: i64,
+    /// Lines about what flushes have set aside, for the place before the next unit.
+    aside_lines: Vec<u8>,
     pub rules: Rules,
     appended: ReplOffset,
     written: ReplOffset,
@@ -162,6 +164,7 @@ impl LogWriter {
             id: None,
             is_marked: false,
             told_s: 0,
+            aside_lines: Vec::new(),
             rules: Rules::default(),
             appended: offset,
             written: offset,
@@ -344,6 +347,14 @@ impl LogWriter {
             }
             (self.begins, self.id) = (false, Some(at.id));
         }
+        if !self.aside_lines.is_empty() {
+            self.buffer.append(&mut self.aside_lines);
+        }
+    }
+
+    /// Writes a line before the next unit, or bytes of the stream.
+    pub fn note_aside(&mut self, line: AsideLine) {
+        line.write(&mut self.aside_lines);
     }
 
     /// Writes to this file from now on, after its `length` bytes. Everything for the file before
@@ -406,7 +417,7 @@ impl LogWriter {
         if let Some(old) = self.open.take() {
             self.syncer.close(old.file);
         }
-        self.buffer = Vec::new();
+        (self.buffer, self.aside_lines) = (Vec::new(), Vec::new());
         (self.unsynced, self.trouble) = (0, None);
         (self.selected_first, self.begins) = (None, true);
         self.is_held = false;

@@ -108,7 +108,10 @@ impl Engine {
         self.keyspace.effects.set_wanted(self.server.audience());
         self.keyspace.set_expiring(usual);
         let errors = self.server.stats.total_error_replies;
-        if errors > errors_before {
+        let upstream = self.server.replication.upstream.as_ref();
+        // An undo that cannot be repeated ends in a full copy, not in an error.
+        let is_left = upstream.is_some_and(|upstream| upstream.diverged);
+        if errors > errors_before && !is_left {
             let error = session.reply.last_error().to_vec();
             self.server.note_stream_error(&error, name.as_bytes());
         }

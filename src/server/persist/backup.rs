@@ -139,7 +139,10 @@ impl Server {
                 session.state = SessionState::Snapshotting;
                 session.rewrites = rewrites;
                 session.switched_on = aof.state() == AofState::Off;
-                let begun = match session.switched_on {
+                let is_off = session.switched_on;
+                // The base is needed now.
+                self.free_aside_for_base(keyspace);
+                let begun = match is_off {
                     true => self.set_appendonly(keyspace, true, false),
                     false => self
                         .rewrite_aof(keyspace, false)

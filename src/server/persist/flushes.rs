@@ -4,18 +4,20 @@
 //!     grace      cron frees what has waited for `flush-grace` seconds
 //!     memory     it counts towards no limit, and is freed as soon as it and what is used exceed
 //!                `maxmemory`, or the machine's or container's memory is short
-//!     the log    has the flush and `FLUSH UNDO`. A base has nothing of what is set aside: rewrites wait
-//!                for the end of the grace, and what one cannot wait for is freed
-//!     replicas   repeat both. One that has not set the data aside asks for a full copy; one that has not
-//!                announced that it knows the command (`capa flush-undo`) is given one
+//!     the log    has the flush and `FLUSH UNDO`; lines say which flushes were set aside, and what was freed
+//!                since (`AsideLine`). A replay does the same, whatever `flush-grace` is then. A base has
+//!                nothing of what is set aside: rewrites wait for the end of the grace, and what one cannot
+//!                wait for is freed
+//!     replicas   repeat flush and undo. One that has not set the data aside asks for a full copy; one that
+//!                has not announced that it knows the command (`capa flush-undo`) is given one
 //!
 //! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that is
-//! before it there.
+//! before it there; a replay has what the flush deleted.
 
 use crate::base::{alloc, memory_pressure};
 use crate::command::CommandError;
-use crate::keyspace::{DbIndex, Keyspace, PendingFlush, UNDATED};
-use crate::persistence::aof::UndoSearch;
+use crate::keyspace::{DbIndex, Keyspace, PendingFlush};
+use crate::persistence::aof::{AsideLine, AsideLines};
 use crate::replication::ReplOffset;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
@@ -58,70 +60,52 @@ impl Server {
         }
     }
 
-    /// Whether a command repeats one of the log or of the primary.
-    fn repeats(client: &Client, origin: Origin) -> bool {
+    /// Whether a command repeats one of the log or of the primary, be it in a transaction.
+    pub fn repeats(&self, client: &Client, origin: Origin) -> bool {
         origin == Origin::Loading || client.flags.contains(ClientFlags::PRIMARY)
     }
 
     /// FLUSHALL and FLUSHDB: sets aside what is in these databases, if that may be. `None`: it may not,
-    /// and the caller frees it; with `now` also what was set aside of them before. Otherwise the number of
-    /// keys.
-    pub fn set_aside(
+    /// and the caller frees it. Otherwise the number of keys. With `now` it may not, and all that was set
+    /// aside before is freed.
+    pub fn flush_aside(
         &mut self,
         keyspace: &mut Keyspace,
         (client, origin): (&Client, Origin),
         dbs: &[DbIndex],
         now: bool,
     ) -> Option<usize> {
-        let repeats = Self::repeats(client, origin);
         // What a client of a writable replica flushes is not in the primary's stream.
-        let is_local = self.replication.is_replica() && !repeats;
-        let mut keys = None;
-        if now {
+        let is_local = self.replication.is_replica() && !self.repeats(client, origin);
+        let is_empty = dbs.iter().all(|&db| keyspace.database(db).is_empty());
+        let at_ms = match origin {
+            _ if now || is_local || is_empty => None,
+            Origin::Loading => self.persist.loading.flushes.set_aside_ms,
+            _ => (self.config.flush_grace > 0).then(|| keyspace.now_ms()),
+        };
+        let keys = at_ms.map(|at_ms| keyspace.flush_aside(dbs.iter().copied(), at_ms));
+        if keys.is_none() {
             keyspace.count_flush();
-            dbs.iter().for_each(|&db| keyspace.forget_aside_of(db));
-        } else if is_local {
-            keyspace.count_flush();
+        }
+        if now || is_local {
             keyspace.forget_aside();
-        } else if dbs.iter().any(|&db| !keyspace.database(db).is_empty())
-            && self.keeps_flushed(keyspace, origin)
-        {
-            let at_ms = match origin {
-                Origin::Loading => UNDATED,
-                _ => keyspace.now_ms(),
-            };
-            keys = Some(keyspace.flush_aside(dbs.iter().copied(), at_ms));
-        } else {
-            keyspace.count_flush();
+        }
+        if origin != Origin::Loading {
+            self.persist.aof.flushed_aside_ms = at_ms.or(self.persist.aof.flushed_aside_ms);
         }
         self.note_aside(keyspace);
         keys
     }
 
-    /// Whether what a command flushes is set aside. In a replay also if a later undo may need it; without
-    /// times in the log, only what the last flush has removed may be recent.
-    fn keeps_flushed(&mut self, keyspace: &mut Keyspace, origin: Origin) -> bool {
-        let has_grace = self.config.flush_grace > 0;
-        if origin != Origin::Loading {
-            return has_grace;
-        }
-        let search = &mut self.persist.loading.undo_search;
-        if search.as_mut().is_some_and(UndoSearch::follows) {
-            return true;
-        }
-        keyspace.forget_undated();
-        has_grace
-    }
-
     /// What is set aside has changed: the limit at which memory is looked for follows.
     pub fn note_aside(&mut self, keyspace: &Keyspace) {
-        if self.memory.limit.set_aside(keyspace.aside_bytes()) {
+        if self.memory.limit.note_aside(keyspace.aside_bytes()) {
             self.update_interest();
         }
     }
 
-    /// Whether a command has flushed what the log or replicas will not flush (`redis.set_repl`): then
-    /// flushes are not named alike any more, and nothing can be undone.
+    /// A command has flushed what the log or replicas will not flush (`redis.set_repl`): flushes are not
+    /// named alike any more, and nothing can be undone.
     pub fn flushed_apart(&mut self, keyspace: &mut Keyspace) {
         keyspace.forget_aside();
         self.note_aside(keyspace);
@@ -148,7 +132,7 @@ impl Server {
         (client, origin): (&mut Client, Origin),
         asked: UndoRequest,
     ) -> Result<PendingFlush, CommandError> {
-        let repeats = Self::repeats(client, origin);
+        let repeats = self.repeats(client, origin);
         if !repeats && self.replication.is_replica() {
             return Err(REPLICA);
         }
@@ -157,10 +141,15 @@ impl Server {
         }
         let is_primary = client.flags.contains(ClientFlags::PRIMARY);
         let found = self.find_flush(keyspace, asked).and_then(|found| {
-            // A load may leave keys out that have expired since.
             let is_other = asked.named.is_some_and(|(_, keys)| keys != found.keys());
-            if is_primary && is_other {
+            if is_other && is_primary {
                 return Err(NOTHING);
+            }
+            if is_other {
+                tracing::warn!(
+                    "The log undoes a flush of other keys than were flushed here: {} keys",
+                    found.keys()
+                );
             }
             self.end_snapshots(keyspace);
             (!keyspace.is_saving()).then_some(found).ok_or(SAVES)
@@ -177,7 +166,7 @@ impl Server {
         if asked.replaces {
             let dbs: Vec<DbIndex> = found.databases.iter().map(|(db, _)| *db).collect();
             let at = (&*client, origin);
-            if self.set_aside(keyspace, at, &dbs, false).is_none() {
+            if self.flush_aside(keyspace, at, &dbs, false).is_none() {
                 for &db in &dbs {
                     keyspace.flush(db, true);
                 }
@@ -231,9 +220,13 @@ impl Server {
 
     /// Cron: frees what has waited for long enough, or whose memory is needed.
     pub(in crate::server) fn tend_aside(&mut self, keyspace: &mut Keyspace) {
+        if self.persist.loading.in_progress() {
+            return;
+        }
         self.settle_undo();
         self.note_aside(keyspace);
-        if !keyspace.has_aside() || self.persist.loading.in_progress() {
+        self.tell_freed(keyspace);
+        if !keyspace.has_aside() {
             return;
         }
         self.flush_grace_changed(keyspace);
@@ -271,6 +264,16 @@ impl Server {
 
     // --- the log ---
 
+    /// Tells the log what is set aside no more. Between units, so that the log has all flushes so far.
+    fn tell_freed(&mut self, keyspace: &mut Keyspace) {
+        if self.is_in_unit(keyspace) {
+            return;
+        }
+        if let Some(kept) = keyspace.take_kept_flushes() {
+            self.persist.aof.note_aside(AsideLine::Kept(kept));
+        }
+    }
+
     /// Whether a rewrite has to wait for the end of the grace, because a base has nothing of what is set
     /// aside. Each waits once, for `flush-grace` seconds: flushes that follow each other do not hold it for
     /// ever.
@@ -289,6 +292,8 @@ impl Server {
 
     /// A base of the log is made from the keyspace as it is now.
     pub(super) fn free_aside_for_base(&mut self, keyspace: &mut Keyspace) {
+        self.settle_undo();
+        self.persist.aof.flushed_aside_ms = None;
         self.persist.aof.rewrites.waits_since_ms = None;
         if keyspace.has_aside() && self.persist.aof.state() != AofState::Off {
             keyspace.forget_aside();
@@ -299,34 +304,32 @@ impl Server {
         }
     }
 
-    /// The replay of the log has come to this offset of a file. The last annotation with a time, and how many
-    /// there were: flushes are dated by the next one, which covers their bytes.
-    pub(in crate::server) fn replay_at(
-        &mut self,
-        keyspace: &mut Keyspace,
-        offset: u64,
-        (times, time_s): (u64, i64),
-    ) {
-        let Some(search) = &mut self.persist.loading.undo_search else {
-            return;
-        };
-        let is_later = search.moved_to(offset, times);
-        if !keyspace.has_aside() {
-            return;
+    /// The replay of the log has come to lines about what was set aside.
+    pub(super) fn replay_aside(&mut self, keyspace: &mut Keyspace, lines: AsideLines) {
+        if let Some(kept) = lines.kept {
+            keyspace.keep_flushes(kept);
         }
-        if is_later {
-            keyspace.date_flushes(time_s.saturating_mul(1000));
+        let flushes = &mut self.persist.loading.flushes;
+        if lines != AsideLines::default() {
+            flushes.set_aside_ms = lines.set_aside_ms;
+            flushes.before = keyspace.flushes();
         }
-        if !search.follows() {
-            let now_ms = keyspace.now_ms();
-            keyspace.end_grace(now_ms - self.flush_grace_ms(), now_ms);
+    }
+
+    /// A unit of the log has been replayed: flushes after it are set aside if another line says so.
+    pub(super) fn replayed_unit(&mut self, keyspace: &Keyspace) {
+        let flushes = &mut self.persist.loading.flushes;
+        if flushes.set_aside_ms.is_some() && flushes.before != keyspace.flushes() {
+            flushes.set_aside_ms = None;
         }
     }
 
     /// The log has been replayed.
     pub(super) fn replayed_flushes(&mut self, keyspace: &mut Keyspace) {
-        self.persist.loading.undo_search = None;
-        keyspace.date_flushes(keyspace.now_ms());
+        if self.persist.loading.flushes.set_aside_ms.take().is_some() {
+            // The flush was cut off: another line ends that one, so that it is not of the next flush.
+            keyspace.note_freed();
+        }
         self.flush_grace_changed(keyspace);
         self.settle_undo();
     }
@@ -374,8 +377,14 @@ impl Server {
     /// The stream has the undo by now.
     fn settle_undo(&mut self) {
         if !self.scripting.is_running() && std::mem::take(&mut self.replication.undone_now) {
-            self.replication.undone_at = Some(self.stream.offset());
+            self.note_undone(Some(self.stream.offset()));
         }
+    }
+
+    /// The last undo in the stream is before this position.
+    pub(in crate::server) fn note_undone(&mut self, at: Option<ReplOffset>) {
+        self.replication.undone_at = at;
+        self.persist.aof.note_undone(at);
     }
 
     /// Whether what follows a position has an undo that such a replica does not know.
@@ -395,6 +404,7 @@ fn knows_undo(facts: &Facts) -> bool {
 mod tests {
     use super::*;
     use crate::server::Testbed;
+    use crate::server::state::world::Engine;
 
     fn flushed() -> Testbed {
         let mut t = Testbed::new();
@@ -454,6 +464,17 @@ mod tests {
         assert_eq!(t.run("FLUSH UNDO"), ":1000\r\n");
         assert!(crosses(&t, &old, u64::MAX), "it is not in the stream yet");
         assert!(!crosses(&t, &new, 0));
+        // While a log is loaded, the stream's position is not known yet.
+        let Engine {
+            server, keyspace, ..
+        } = &mut t.engine;
+        server.begin_loading(keyspace, 0);
+        tend(&mut t);
+        assert!(crosses(&t, &old, u64::MAX));
+        let Engine {
+            server, keyspace, ..
+        } = &mut t.engine;
+        server.end_loading(keyspace);
         tend(&mut t);
         let end = t.engine.server.stream.offset();
         assert!(!crosses(&t, &old, end));

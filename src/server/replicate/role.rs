@@ -212,6 +212,9 @@ impl Server {
         at: Option<Position>,
         selected: Option<DbIndex>,
     ) {
+        // Undone flushes were of the history before.
+        self.replication.undone_now = false;
+        self.note_undone(None);
         match at {
             Some(at) => self.stream.follow(at, selected),
             // SYNC gives no position: nothing can be continued later.

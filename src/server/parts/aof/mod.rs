@@ -31,7 +31,7 @@ use crate::base::clock::Now;
 use crate::command::CommandError;
 use crate::config::system_text;
 use crate::keyspace::{ClientId, DbIndex, Effects};
-use crate::persistence::aof::{Changed, Disk, Log, Owner, Time, Trouble, Wake};
+use crate::persistence::aof::{AsideLine, Changed, Disk, Log, Owner, Time, Trouble, Wake};
 use crate::replication::{Position, ReplOffset, Stream};
 
 /// Bytes written to the file between two checks of the free space.
@@ -75,6 +75,8 @@ pub struct Aof {
     retry_ms: u64,
     /// Delay before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
     pub flush_sleep_us: u64,
+    /// The flush of the unit that comes next has set its data aside at this Unix millisecond.
+    pub(in crate::server) flushed_aside_ms: Option<i64>,
     /// Clients whose replies are held until their writes are safe.
     held: Vec<ClientId>,
     /// Clients in WAITAOF, with the offset that must be on disk for them.
@@ -150,6 +152,26 @@ impl Aof {
         }
     }
 
+    /// Tells the log of what flushes have set aside, before the next unit, or bytes of the stream.
+    pub(in crate::server) fn note_aside(&mut self, line: AsideLine) {
+        let logs = self.log.iter_mut().chain(&mut self.next);
+        logs.for_each(|log| log.writer.note_aside(line));
+    }
+
+    /// The unit that comes next may have a flush.
+    #[inline]
+    fn note_flushed_aside(&mut self) {
+        if let Some(at_ms) = self.flushed_aside_ms.take() {
+            self.note_aside(AsideLine::SetAside(at_ms));
+        }
+    }
+
+    /// The last undo of a flush in the stream is before this position: the manifest remembers it.
+    pub(in crate::server) fn note_undone(&mut self, at: Option<ReplOffset>) {
+        let logs = self.log.iter_mut().chain(&mut self.next);
+        logs.for_each(|log| log.manifest.undone = at);
+    }
+
     /// Whether the log has lines with positions.
     pub(in crate::server) fn is_marked(&self) -> bool {
         self.log
@@ -165,6 +187,7 @@ impl Aof {
         stream: &mut Stream,
         now: &Now,
     ) {
+        self.note_flushed_aside();
         let Some(log) = &mut self.log else {
             effects
                 .units()
@@ -201,6 +224,7 @@ impl Aof {
         ((before, selected), after): ((Position, Option<DbIndex>), ReplOffset),
         now: &Now,
     ) {
+        self.note_flushed_aside();
         let Some(log) = &mut self.log else { return };
         let time = time(now);
         for log in [Some(&mut *log), self.next.as_mut()].into_iter().flatten() {

@@ -11,7 +11,6 @@ pub(in crate::server) use rdb::{RdbStream, Step};
 use crate::base::clock::Now;
 use crate::config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};
 use crate::keyspace::DbIndex;
-use crate::persistence::aof::UndoSearch;
 use crate::persistence::rdb::{RdbError, ReadOptions};
 use crate::replication::{Position, ReplId, ReplOffset};
 
@@ -26,8 +25,16 @@ pub struct Loading {
     due_us: u64,
     last: LoadFigures,
     is_async: bool,
-    /// While the append only file is replayed.
-    pub(in crate::server) undo_search: Option<UndoSearch>,
+    pub(in crate::server) flushes: ReplayedFlushes,
+}
+
+/// What the append only file being replayed says of its next unit with a flush.
+#[derive(Default)]
+pub(in crate::server) struct ReplayedFlushes {
+    /// What it deletes was set aside at this Unix millisecond; otherwise it was freed.
+    pub set_aside_ms: Option<i64>,
+    /// Flushes before that unit.
+    pub before: u64,
 }
 
 impl Loading {

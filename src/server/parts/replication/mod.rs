@@ -47,9 +47,9 @@ pub struct Replication {
     pub(in crate::server) sync: Option<SharedSync>,
     /// Keys that this replica expires by itself.
     pub local_expiries: LocalExpiries,
-    /// The last undo of a flush was before this position,
+    /// The last undo of a flush is before this position of the stream.
     pub(in crate::server) undone_at: Option<ReplOffset>,
-    /// or is at the end of the stream, or about to be.
+    /// Another undo is at the end of the stream, or about to be.
     pub(in crate::server) undone_now: bool,
     /// What the last demotion has lost.
     pub lost: Option<LostWrites>,

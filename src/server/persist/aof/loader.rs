@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use crate::command::{CommandError, Flags};
 use crate::config::system_text;
 use crate::keyspace::{ClientId, DbIndex, Expiring, KeyHash, Keyspace};
-use crate::persistence::aof::{
-    Disk, Fault, Manifest, Names, Next, Part, Reader, Role, UndoSearch, Upgrade,
-};
+use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
 use crate::persistence::rdb::is_snapshot;
 use crate::replication::{Position, ReplId, ReplOffset};
 use crate::resp::{Args, Reply};
@@ -275,15 +273,13 @@ impl AofLoader {
         server: &mut Server,
         bytes: u64,
     ) -> Result<Next, Stop> {
-        if let Some(search) = &mut server.persist.loading.undo_search {
-            search.enter(&self.names.path(&current.part.name));
-        }
         let reader = &mut current.reader;
         let until = reader.offset().saturating_add(bytes);
         while reader.offset() < until {
             let in_unit = self.client.flags.contains(ClientFlags::MULTI);
-            if reader.next(in_unit)? == Next::End {
-                server.replay_at(keyspace, reader.offset(), reader.time());
+            let next = reader.next(in_unit)?;
+            server.replay_aside(keyspace, reader.take_aside_lines());
+            if next == Next::End {
                 return Ok(Next::End);
             }
             let mut batch = std::mem::take(&mut self.batch);
@@ -314,7 +310,6 @@ impl AofLoader {
         server: &mut Server,
     ) -> Result<(), Stop> {
         let from = reader.offset();
-        server.replay_at(keyspace, from, reader.time());
         let (mut taken, mut sound) = (0, None);
         let mut failed = None;
         for (row, args, hashes, end) in batch.commands(reader.unread()) {
@@ -326,6 +321,7 @@ impl AofLoader {
             if !self.client.flags.contains(ClientFlags::MULTI) {
                 self.selected = Some(self.client.db);
                 sound = Some(from + end as u64);
+                server.replayed_unit(keyspace);
             }
         }
         reader.take(taken);
@@ -444,10 +440,6 @@ impl Load for AofLoader {
         server: &mut Server,
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
-        server.persist.loading.undo_search.get_or_insert_with(|| {
-            let incrs = self.manifest.incrs.iter();
-            UndoSearch::new(incrs.map(|part| self.names.path(&part.name)).collect())
-        });
         let usual = keyspace.set_expiring(Expiring::Replay);
         let result = self.replay(keyspace, server, bytes);
         keyspace.set_expiring(usual);
@@ -483,6 +475,9 @@ impl Load for AofLoader {
             (None, offset) => server.stream.resume_at(offset),
         }
         server.stream.add_ancestors(&self.earlier);
+        if !self.is_foreign {
+            server.note_undone(self.manifest.undone);
+        }
         server.replayed_flushes(keyspace);
         // A primary that continues its stream does not select it again.
         server.stream.set_selected(self.selected);
@@ -499,7 +494,9 @@ impl Load for AofLoader {
                 LoadFailed
             });
         }
-        server.open_aof(keyspace, self.names, self.manifest)
+        let mut manifest = self.manifest;
+        manifest.undone = server.replication.undone_at;
+        server.open_aof(keyspace, self.names, manifest)
     }
 }
 

@@ -86,7 +86,7 @@ impl Server {
 
     /// Whether recorded effects are not in a file yet, or a script is under way while others are
     /// served: its recorded effects belong to the current file, so a base must not contain them.
-    fn is_in_unit(&self, keyspace: &Keyspace) -> bool {
+    pub(in crate::server::persist) fn is_in_unit(&self, keyspace: &Keyspace) -> bool {
         self.scripting.is_running() || keyspace.effects.mark() > 0
     }
 
