@@ -551,8 +551,8 @@ pub const SERVER: Group = Group {
     name: "server",
     rows: &[
         "dbsize",
-        "flushall [async|sync|now]",
-        "flushdb [async|sync|now]",
+        "flushall [async|sync|nosuch]",
+        "flushdb [async|sync|now|nosuch]",
         "swapdb DB DB",
         "time",
         "lastsave",
