@@ -95,6 +95,12 @@ impl Aside {
         }
     }
 
+    /// A number that was not given before.
+    pub fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
     fn position(&self, number: u64) -> Option<usize> {
         self.entries.iter().position(|entry| entry.number == number)
     }
@@ -151,8 +157,7 @@ impl Keyspace {
             self.finish_dropped_in(db);
             let bytes = weight::of_database_closely(&self.dbs[db]);
             let old = self.take_all(db);
-            self.aside.tickets += 1;
-            let ticket = self.aside.tickets;
+            let ticket = self.aside.ticket();
             parts.push(Part {
                 db,
                 ticket,
@@ -579,6 +584,29 @@ mod tests {
                 saved.0.dedup();
                 assert_eq!(saved.0.len(), 501);
             }
+        });
+    }
+
+    #[test]
+    fn databases_that_came_back_are_told_apart_by_snapshots_whatever_their_numbers() {
+        both(|| {
+            let one = DbIndex(1);
+            let mut k = Keyspace::new(2);
+            fill(&mut k, ZERO, 500);
+            fill(&mut k, one, 300);
+            k.begin_pass();
+            k.pass_slice(&mut Names::default(), 0);
+            k.abort_pass();
+            flush(&mut k, 0..2, 5);
+            assert_eq!(undo(&mut k, 1, Some(ZERO)), 500);
+            k.swap(ZERO, one);
+            assert_eq!(undo(&mut k, 1, Some(ZERO)), 300);
+            while k.mark_on(u64::MAX) {}
+            k.check_invariants();
+            k.begin_pass();
+            let mut saved = Names::default();
+            k.pass_slice(&mut saved, u64::MAX);
+            assert_eq!(saved.0.len(), 800);
         });
     }
 

@@ -47,6 +47,8 @@ use crate::base::pin::Pinned;
 const GATHERED: usize = 24;
 /// The number of a database that no pass has seen.
 const UNSEEN: DbIndex = DbIndex(u32::MAX);
+/// So many numbers before it are those of databases that came back; a server has fewer databases than are left.
+const MARKED_ORIGINS: u32 = 1 << 30;
 /// Distance, in entries, at which a value outside its entry is prefetched.
 const AHEAD: usize = 6;
 /// A step ends after saving this many bytes, however few entries that were.
@@ -502,8 +504,8 @@ impl Keyspace {
             .pass
             .get_or_insert_with(|| Box::new(Pass::new(large_min)));
         (pass.marks_only, pass.slots, pass.cursor) = (true, None, 0);
-        // A number that no other database has.
-        let origin = DbIndex(UNSEEN.0 - 1 - db.0);
+        // A number that no other database has had for long.
+        let origin = DbIndex(UNSEEN.0 - 1 - self.aside.ticket() as u32 % MARKED_ORIGINS);
         pass.left.push_back((origin, 0, 0));
         self.dbs[db].pass.origin = origin;
     }

@@ -248,6 +248,43 @@ fn it_counts_towards_no_limit_and_goes_before_any_key() {
 }
 
 #[test]
+fn log_and_replicas_are_told_of_a_renamed_flush_by_its_name() {
+    let words = [
+        "--appendonly yes --appendfsync always",
+        "--rename-command FLUSHALL wipe-it",
+        "--rename-command FLUSH bring-it",
+    ];
+    let words: Vec<&str> = words.iter().flat_map(|line| line.split(' ')).collect();
+    let mut server = start(&words);
+    let replica = start(&words);
+    follow(&replica, &server);
+    let mut c = server.connect();
+    for word in ["wipe-it", "wipe-it SYNC", "wipe-it ASYNC"] {
+        fill(&mut c, "a", 10);
+        assert_eq!(c.ask(word), "+OK\r\n");
+        server.restart();
+        c = server.connect();
+        assert_eq!(size(&server), ":0\r\n");
+        wait_for_offset(&replica, &server);
+        assert_eq!(size(&replica), ":0\r\n", "{word}");
+        assert_eq!(c.ask("bring-it UNDO"), ":10\r\n", "{word}");
+        server.restart();
+        c = server.connect();
+        assert_eq!(size(&server), ":10\r\n");
+        wait_for_offset(&replica, &server);
+        assert_eq!(size(&replica), ":10\r\n", "{word}");
+    }
+    fill(&mut c, "a", 10);
+    assert_eq!(c.ask("wipe-it NOW"), "+OK\r\n");
+    server.restart();
+    assert_eq!(size(&server), ":0\r\n");
+    wait_for_offset(&replica, &server);
+    assert_eq!(size(&replica), ":0\r\n");
+    let told = replica.connect().ask("bring-it UNDO");
+    assert!(told.starts_with('-'), "{told}");
+}
+
+#[test]
 fn a_restart_within_the_grace_finds_it_in_the_log() {
     for args in [&["--appendfsync", "always"][..], &["--aof-checksum", "no"]] {
         let mut server = start(&[&["--appendonly", "yes"], args].concat());

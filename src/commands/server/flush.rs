@@ -91,12 +91,12 @@ const UNDO: Spec = Spec {
 /// `OF back keys`, which names the flush by the number of flushes since, and is only understood there.
 fn undo(call: &mut Call<'_>) -> CommandResult {
     let asked = parse(call)?;
-    let origin = call.origin;
+    let (args, origin) = (call.args, call.origin);
     let world = call.world();
     let at = (world.client, origin);
     let found = world.server.undo_flush(world.keyspace, at, asked)?;
     let (back, keys) = (found.back.to_string(), found.keys().to_string());
-    let mut words: Vec<&[u8]> = vec![b"FLUSH", b"UNDO"];
+    let mut words: Vec<&[u8]> = vec![args.at(0), args.at(1)];
     words.extend([&b"OF"[..], back.as_bytes(), keys.as_bytes()]);
     let db = asked.db.map(|db| db.0.to_string());
     if let Some(db) = &db {
@@ -164,7 +164,7 @@ mod tests {
         t.run("SET b 1");
         t.take_effects();
         assert_eq!(t.run("flush undo replace db 0"), ":1\r\n");
-        assert_eq!(t.take_effects(), ["FLUSH UNDO OF 0 1 DB 0 REPLACE"]);
+        assert_eq!(t.take_effects(), ["flush undo OF 0 1 DB 0 REPLACE"]);
         assert_eq!(t.run("FLUSHALL NOW"), "+OK\r\n");
         t.run("FLUSHALL SYNC");
         t.run("FLUSHDB SYNC");

@@ -134,10 +134,15 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     let all = 0..world.keyspace.databases() as u32;
     let all: Vec<DbIndex> = all.map(DbIndex).collect();
     let is_awaited = empty(call, &all, freeing, now);
-    match call.server.config.flush_grace {
-        _ if now => call.rewrite(&[b"FLUSHALL", b"SYNC"]),
-        0 => call.always_effect(),
-        _ => call.rewrite(&[b"FLUSHALL"]),
+    // By the client's own word: it may be renamed, here and where this is repeated.
+    let name = args.at(0);
+    let keeps = call.server.config.flush_grace > 0;
+    if now {
+        call.rewrite(&[name, b"SYNC"]);
+    } else if keeps && args.len() == 2 && args.is(1, "SYNC") {
+        call.rewrite(&[name]);
+    } else {
+        call.always_effect();
     }
     let world = call.world();
     world.server.flushed_all(world.keyspace);

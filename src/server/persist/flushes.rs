@@ -225,12 +225,15 @@ impl Server {
         }
         self.settle_undo();
         self.note_aside(keyspace);
-        self.tell_freed(keyspace);
-        if !keyspace.has_aside() {
-            return;
+        if keyspace.has_aside() {
+            self.flush_grace_changed(keyspace);
+            self.free_aside_for_room(keyspace);
+            self.free_aside_under_pressure(keyspace);
         }
-        self.flush_grace_changed(keyspace);
-        self.free_aside_for_room(keyspace);
+        self.tell_freed(keyspace);
+    }
+
+    fn free_aside_under_pressure(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_aside() && memory_pressure::is_short() {
             let bytes = keyspace.forget_aside();
             tracing::warn!(
@@ -251,7 +254,12 @@ impl Server {
                 break;
             }
             keyspace.free_oldest_aside();
-            freed += bytes - keyspace.aside_bytes();
+            let gone = bytes - keyspace.aside_bytes();
+            freed += gone;
+            if gone == 0 {
+                // A snapshot has it: the memory comes when that has ended.
+                break;
+            }
         }
         if freed > 0 {
             tracing::info!(
