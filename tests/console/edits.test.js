@@ -178,7 +178,7 @@ describe("commands", () => {
   });
   walk("a password in the palette does not get into the address", async () => {
     await page.keyboard.press("Control+k");
-    await page.getByRole("combobox").last().fill("acl setuser anna >hunter2");
+    await page.getByRole("combobox", { name: "Go to a view or a key" }).fill("acl setuser anna >hunter2");
     await page.getByRole("option", { name: /^Run acl setuser/ }).click();
     await page.waitForURL(/run=acl/);
     assert.ok(!page.url().includes("hunter2"));
