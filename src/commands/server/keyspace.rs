@@ -113,7 +113,7 @@ fn flushdb(call: &mut Call<'_>) -> CommandResult {
 /// `FLUSHALL [SYNC | ASYNC | NOW]`: deletes all keys of all databases, as FLUSHDB. With NOW nothing is set
 /// aside, and everything that was is freed.
 ///
-/// Log and replicas are told NOW by SYNC, which every server knows; with `flush-grace` a client's SYNC is
+/// The log and the stream state NOW as SYNC, which every server knows; with `flush-grace` a client's SYNC is
 /// plain there.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;

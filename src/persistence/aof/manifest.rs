@@ -75,7 +75,7 @@ pub struct Manifest {
     pub base: Option<Part>,
     pub incrs: Vec<Part>,
     pub history: Vec<Part>,
-    /// The last undo of a flush in the stream is before this offset. Of history's files nobody else knows it.
+    /// The last undo of a flush in the stream is before this offset. It is kept here alone for history's files.
     pub undone: Option<ReplOffset>,
     /// The highest numbers used so far.
     base_seq: u64,

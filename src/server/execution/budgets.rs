@@ -540,7 +540,7 @@ mod tests {
             "{told}"
         );
         assert_eq!(t.run("EXISTS a"), ":0\r\n");
-        // What stands behind a SELECT is about another database.
+        // Commands after a SELECT are about another database.
         for line in ["MULTI", "SELECT 1", "LRANGE l 0 -1", "EXEC"] {
             let told = t.run_as(client, line);
             assert!(!told.contains("OVERBUDGET"), "{line}: {told}");

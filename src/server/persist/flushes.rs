@@ -344,7 +344,7 @@ impl Server {
 
     // --- replicas ---
 
-    /// The primary's undo names what is not here: everything is copied anew.
+    /// The primary's undo names a flush that this replica lacks: everything is copied anew.
     fn ask_full_copy(&mut self, client: &mut Client) {
         let Some(upstream) = &mut self.replication.upstream else {
             return;
