@@ -210,7 +210,7 @@ fn newer_values_go_in_the_form_that_the_target_reads() {
                 }
                 false => refused(&moved, "vectors", "a vector set"),
             }
-            // What was not sent is here, and nothing is there.
+            // The values that were not sent are still here, and none of them is there.
             let kept = 2 * u8::from(!reads_ttls) + u8::from(!reads_vectors);
             assert_eq!(
                 c.ask("DBSIZE"),

@@ -117,9 +117,10 @@ fn flushdb(call: &mut Call<'_>) -> CommandResult {
 /// plain there.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let is_asked = args.len() == 2 && args.is(1, "NOW");
+    let asks_for = |word| args.len() == 2 && args.is(1, word);
+    let is_asked = asks_for("NOW");
     let is_repeated = call.server.repeats(call.client, call.origin);
-    let now = is_asked || is_repeated && args.len() == 2 && args.is(1, "SYNC");
+    let now = is_asked || is_repeated && asks_for("SYNC");
     let freeing = match is_asked {
         true => {
             let later = call.server.config.lazyfree_lazy_user_flush;
@@ -139,7 +140,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     let keeps = call.server.config.flush_grace > 0;
     if now {
         call.rewrite(&[name, b"SYNC"]);
-    } else if keeps && args.len() == 2 && args.is(1, "SYNC") {
+    } else if keeps && asks_for("SYNC") {
         call.rewrite(&[name]);
     } else {
         call.always_effect();

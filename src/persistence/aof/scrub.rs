@@ -37,7 +37,7 @@ const BYTES_PER_S: u64 = 32 << 20;
 const SLEEP_MIN: Duration = Duration::from_millis(10);
 /// The longest sleep between two looks at whether to stop.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
-/// Bytes after which what is not needed any more is dropped from the page cache.
+/// Bytes after which the pages that were read are dropped from the page cache.
 const DROP_BYTES: u64 = 4 << 20;
 
 /// The files of a pass.

@@ -31,7 +31,7 @@ pub struct Obstacles<'a> {
     keys_read: u64,
     /// Keys without elements, which no server loads.
     empty_keys: u64,
-    /// What is not converted, but is no obstacle: lines of the summary.
+    /// Lines of the summary: losses that are no obstacles.
     notes: String,
 }
 

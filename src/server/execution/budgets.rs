@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(t.run_as(client, "GET large"), told);
         assert!(t.run_as(client, "MGET k k").starts_with("-OVERBUDGET "));
         assert!(t.run_as(client, "KEYS *").starts_with("*2\r\n"));
-        // What is still to be sent is not lost.
+        // Replies that wait to be sent are not lost.
         let session = t.engine.server.clients.get_mut(client).expect("connected");
         session.reply.simple("BEFORE");
         let both = t.run_as(client, "MGET k k k large k k");
