@@ -347,6 +347,14 @@ impl Selector {
         patterns.any(|(pattern, rights)| rights.contains(needed) && pattern.matches(key))
     }
 
+    /// Whether the command with this number is allowed, and reading a key of a database.
+    pub(super) fn reads_key(&self, id: usize, db: u32, key: &[u8]) -> bool {
+        let databases = self.databases.as_ref();
+        self.allowed.has(id)
+            && databases.is_none_or(|all| all.binary_search(&db).is_ok())
+            && (self.all_keys || self.allows_key(key, Access::READ))
+    }
+
     /// Whether all keys may be read.
     pub(super) fn reads_all_keys(&self) -> bool {
         let all = self.keys.get(b"*".as_slice());

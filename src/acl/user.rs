@@ -249,6 +249,12 @@ impl User {
         selectors.any(|s| s.reads_all_keys() && s.check(line).is_ok())
     }
 
+    /// Whether one selector allows both the command with this number and reading a key of a database.
+    pub fn may_read(&self, id: usize, db: u32, key: &[u8]) -> bool {
+        let mut selectors = self.each_selector();
+        selectors.any(|selector| selector.reads_key(id, db, key))
+    }
+
     /// The remaining channel patterns, if `before` had any that are gone.
     pub fn channels_left(&self, before: &User) -> Option<Vec<Pattern>> {
         let all = |user: &User| user.each_selector().any(|s| s.all_channels);

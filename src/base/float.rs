@@ -62,6 +62,15 @@ pub fn write_double(out: &mut Vec<u8>, value: f64) {
     if let Some(integer) = as_integer(value) {
         return number::write_i64(out, integer);
     }
+    write_shortest(out, value);
+}
+
+/// Appends `value` with the fewest digits that tell it from its neighbours, as in Redis's signatures of
+/// sorted sets: as [`write_double`], but integers of many zeros have an exponent, too: `1e+15`.
+pub fn write_shortest(out: &mut Vec<u8>, value: f64) {
+    if value == 0.0 {
+        return write_double(out, value);
+    }
     if value.is_nan() {
         return out.extend_from_slice(b"nan");
     }

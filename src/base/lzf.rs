@@ -14,6 +14,10 @@ const LITERALS_MAX: usize = 32;
 const OFFSET_MAX: usize = 1 << 13;
 const MATCH_MAX: usize = (1 << 8) + (1 << 3);
 const TABLE_BITS: u32 = 16;
+/// Positions of one input are so far behind those of the one before that none is referred to.
+const BASE: u32 = OFFSET_MAX as u32 + 1;
+/// A longer input has positions that the table cannot hold.
+const INPUT_MAX: usize = (u32::MAX - 2 * BASE) as usize;
 
 thread_local! {
     static COMPRESSOR: RefCell<Compressor> = RefCell::default();
@@ -39,7 +43,7 @@ impl Default for Compressor {
             table: vec![0; 1 << TABLE_BITS]
                 .try_into()
                 .expect("as long as it was made"),
-            base: 1,
+            base: BASE,
         }
     }
 }
@@ -50,26 +54,31 @@ fn slot(three: u32) -> usize {
     mixed as usize & ((1 << TABLE_BITS) - 1)
 }
 
-/// The three bytes from `at` on, the first one highest.
+/// The four bytes from `at` on, the first one highest.
+#[inline]
+fn four(input: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(*input[at..].first_chunk().expect("four bytes"))
+}
+
+/// The three bytes from `at` on, behind which is one more.
 #[inline]
 fn three(input: &[u8], at: usize) -> u32 {
-    let &[a, b, c] = input[at..].first_chunk().expect("three bytes");
-    u32::from_be_bytes([0, a, b, c])
+    four(input, at) >> 8
 }
 
 impl Compressor {
     /// See [`compress`].
     fn compress(&mut self, input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
-        if input.len() < 4 || bytes_max == 0 || u32::try_from(input.len()).is_err() {
+        if !(4..=INPUT_MAX).contains(&input.len()) || bytes_max == 0 {
             return false;
         }
-        if (self.base as usize) + input.len() > u32::MAX as usize {
+        if (self.base as usize) + input.len() + BASE as usize > u32::MAX as usize {
             self.table.fill(0);
-            self.base = 1;
+            self.base = BASE;
         }
         let start = out.len();
         let end = self.run(input, start + bytes_max, out);
-        self.base += input.len() as u32;
+        self.base += input.len() as u32 + BASE;
         out.truncate(end.unwrap_or(start));
         end.is_some()
     }
@@ -77,92 +86,77 @@ impl Compressor {
     /// The end of what was written; `end` is its maximum. Bytes after it are of no use.
     fn run(&mut self, input: &[u8], end: usize, out: &mut Vec<u8>) -> Option<usize> {
         let (n, base) = (input.len(), self.base);
-        let mut ip = 0;
-        // Where the next byte goes. A run of literals begins with a placeholder for its length.
-        let mut op = out.len() + 1;
-        let mut run = op;
+        // The first byte is never referred to, so it is not recorded.
+        let mut ip = 1;
+        // The first byte that is not yet written, and where it or the length before it goes.
+        let (mut first, mut op) = (0, out.len());
         let mut to = room(out, op, end);
-        let mut hash = u32::from(input[0]) << 8 | u32::from(input[1]);
+        let mut hash = u32::from(input[1]) << 8 | u32::from(input[2]);
         while let Some(&third) = input.get(ip + 2) {
             hash = hash << 8 | u32::from(third);
-            let place = &mut self.table[slot(hash)];
-            // A position in an earlier input is before this one's first byte, which never matches.
-            let reference = (*place as usize).wrapping_sub(base as usize);
-            *place = base + ip as u32;
-            let offset = ip.wrapping_sub(reference).wrapping_sub(1);
+            let here = base + ip as u32;
+            let place = std::mem::replace(&mut self.table[slot(hash)], here);
+            let offset = (here - place) as usize - 1;
             // The last three bytes of the hash's input are those at this position.
-            let matches = offset < OFFSET_MAX
-                && reference > 0
-                && reference < ip
-                && three(input, reference) == hash & 0xff_ffff;
-            if !matches {
-                to[op] = input[ip];
-                (ip, op) = (ip + 1, op + 1);
-                // Shorter runs are checked against `end` with what follows them.
-                if op - run == LITERALS_MAX {
-                    if op > end {
-                        return None;
-                    }
-                    to[run - 1] = LITERALS_MAX as u8 - 1;
-                    op += 1;
-                    run = op;
-                    if op + ROOM > to.len() {
-                        to = room(out, op, end);
-                    }
-                }
+            if offset >= OFFSET_MAX || three(input, ip - 1 - offset) != hash & 0xff_ffff {
+                ip += 1;
                 continue;
             }
-            if op - usize::from(op == run) + 4 >= end {
+            let reference = ip - 1 - offset;
+            let behind = op + coded_len(ip - first);
+            if behind + 4 >= end {
                 return None;
             }
-            op = end_run(to, run, op);
+            if behind + ROOM > to.len() {
+                to = room(out, behind, end);
+            }
+            put_literals(input, first, ip, &mut to[op..]);
+            op = behind;
             let len = match_len(input, reference, ip);
             let coded = len - 2;
             let high = (offset >> 8) as u8;
-            // After the reference, a placeholder for the length of the next run.
-            if coded < 7 {
-                to[op] = high + ((coded as u8) << 5);
-                to[op + 1] = offset as u8;
-                op += 3;
-            } else {
-                to[op] = high + (7 << 5);
-                to[op + 1] = (coded - 7) as u8;
-                to[op + 2] = offset as u8;
-                op += 4;
-            }
-            run = op;
-            if op + ROOM > to.len() {
-                to = room(out, op, end);
-            }
+            let to: &mut [u8; 3] = to[op..].first_chunk_mut().expect("room");
+            op += match coded {
+                ..7 => {
+                    [to[0], to[1]] = [high + ((coded as u8) << 5), offset as u8];
+                    2
+                }
+                _ => {
+                    *to = [high + (7 << 5), (coded - 7) as u8, offset as u8];
+                    3
+                }
+            };
             ip += len;
+            first = ip;
             if ip >= n - 2 {
                 break;
             }
             // The last two positions inside the match are recorded, too.
-            self.table[slot(three(input, ip - 2))] = base + (ip - 2) as u32;
-            hash = three(input, ip - 1);
+            let four = four(input, ip - 2);
+            self.table[slot(four >> 8)] = base + (ip - 2) as u32;
+            hash = four & 0xff_ffff;
             self.table[slot(hash)] = base + (ip - 1) as u32;
         }
-        if op + 3 > end {
+        // As by the original, which has made place for the length of the next run.
+        let literals = ip - first;
+        if op + literals + literals / LITERALS_MAX + 4 > end {
             return None;
         }
-        for &byte in &input[ip..] {
-            to[op] = byte;
-            op += 1;
-            if op - run == LITERALS_MAX {
-                to[run - 1] = LITERALS_MAX as u8 - 1;
-                op += 1;
-                run = op;
-            }
+        let behind = op + coded_len(n - first);
+        if behind > to.len() {
+            to = room(out, behind, end);
         }
-        Some(end_run(to, run, op))
+        put_literals(input, first, n, &mut to[op..]);
+        Some(behind)
     }
 }
 
-/// Bytes that are written between two looks at the room: a run of literals, a match, placeholders.
+/// Literals that are copied at once.
+const SHORT: usize = 16;
+/// Bytes that there is room for behind all literals: a match, and a short run copied as a whole.
 const ROOM: usize = 2 * LITERALS_MAX;
 
-/// `out` with room for at least [`ROOM`] bytes after `at`, which is at most one after `end`.
+/// `out` with room for at least [`ROOM`] bytes after `at`, which is at most `end`.
 #[cold]
 fn room(out: &mut Vec<u8>, at: usize, end: usize) -> &mut [u8] {
     /// Bytes made at once: little to fill with zeros in vain, and few calls.
@@ -171,17 +165,48 @@ fn room(out: &mut Vec<u8>, at: usize, end: usize) -> &mut [u8] {
     out
 }
 
-/// Writes the length of the run of literals at `run..op` before it, or removes the place for it if
-/// there are none; returns where the next byte goes.
+/// Bytes of so many literals with the lengths of their runs.
 #[inline]
-fn end_run(to: &mut [u8], run: usize, op: usize) -> usize {
-    match op - run {
-        0 => op - 1,
-        literals => {
-            to[run - 1] = literals as u8 - 1;
-            op
-        }
+fn coded_len(literals: usize) -> usize {
+    literals + literals.div_ceil(LITERALS_MAX)
+}
+
+/// Writes the literals `input[first..end]` in runs.
+#[inline]
+fn put_literals(input: &[u8], first: usize, end: usize, to: &mut [u8]) {
+    let few = end - first;
+    if few == 0 {
+        return;
     }
+    // Most runs are short: bytes behind a run are written over.
+    if few <= SHORT
+        && let Some(from) = input[first..].first_chunk::<SHORT>()
+        && let Some([length, to @ ..]) = to.first_chunk_mut::<{ 1 + SHORT }>()
+    {
+        *length = few as u8 - 1;
+        to.copy_from_slice(from);
+        return;
+    }
+    put_runs(&input[first..end], to);
+}
+
+/// Writes literals in runs.
+#[inline(never)]
+fn put_runs(literals: &[u8], mut to: &mut [u8]) {
+    for run in literals.chunks(LITERALS_MAX) {
+        let (length, rest) = to.split_first_mut().expect("room");
+        let (place, rest) = rest.split_at_mut(run.len());
+        *length = run.len() as u8 - 1;
+        place.copy_from_slice(run);
+        to = rest;
+    }
+}
+
+/// The first eight bytes, and the others.
+#[inline]
+fn halves(sixteen: &[u8; 16]) -> [[u8; 8]; 2] {
+    let (halves, _) = sixteen.as_chunks();
+    [halves[0], halves[1]]
 }
 
 /// The length of a match of at least three bytes. Near the end of the input sixteen bytes are
@@ -194,9 +219,18 @@ fn match_len(input: &[u8], reference: usize, at: usize) -> usize {
     // predicted end does not wait for the bytes, as the computed length of a word would.
     let sixteen = |from: usize| input[from + KNOWN..].first_chunk::<16>();
     if let (Some(before), Some(here)) = (sixteen(reference), sixteen(at)) {
-        let mut pairs = before.iter().zip(here);
-        if let Some(same) = pairs.position(|(before, here)| before != here) {
-            return KNOWN + same;
+        let ([before, more_before], [here, more_here]) = (halves(before), halves(here));
+        let differing = |before: &[u8; WORD], here: &[u8; WORD]| {
+            let mut pairs = before.iter().zip(here);
+            pairs.position(|(before, here)| before != here)
+        };
+        // Eight equal bytes are seen at once.
+        if before != here {
+            if let Some(same) = differing(&before, &here) {
+                return KNOWN + same;
+            }
+        } else if let Some(same) = differing(&more_before, &more_here) {
+            return KNOWN + WORD + same;
         }
     }
     let bound = (input.len() - at - 2).min(MATCH_MAX);

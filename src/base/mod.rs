@@ -14,6 +14,8 @@ pub mod float;
 pub mod glob;
 mod grisu;
 pub mod hash;
+#[cfg(not(feature = "system-allocator"))]
+pub mod huge_pages;
 pub mod large;
 pub mod ledger;
 pub mod long_double;
@@ -23,6 +25,7 @@ pub mod mover;
 pub mod number;
 pub mod pin;
 pub mod random;
+pub mod registers;
 pub mod slabs;
 pub mod sys;
 pub mod text;

@@ -14,6 +14,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::base::registers::Registers;
+
 /// The side of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
@@ -143,6 +145,8 @@ pub struct SignalFacts {
     pub address: usize,
     /// The sender, if it is a process.
     pub sender: Option<(i32, u32)>,
+    /// Of the interrupted code.
+    pub registers: Registers,
 }
 
 /// Runs when a fatal signal arrives, on its own stack.
@@ -216,7 +220,9 @@ fn set_action(signal: i32, action: libc::sighandler_t, flags: i32) -> io::Result
     }
 }
 
-extern "C" fn on_fatal(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_fatal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes an SA_SIGINFO handler the interrupted context, or null.
+    let context = unsafe { context.cast::<libc::ucontext_t>().as_ref() };
     // SAFETY: the kernel passes a valid siginfo to an SA_SIGINFO handler; the code determines which
     // member of its union is valid (at most 0: a process sent it).
     let facts = unsafe {
@@ -226,6 +232,7 @@ extern "C" fn on_fatal(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_
             code,
             address: (*info).si_addr() as usize,
             sender: (code <= 0).then(|| ((*info).si_pid(), (*info).si_uid())),
+            registers: context.map_or(Registers::NONE, Registers::of),
         }
     };
     if let Some(handler) = FATAL.get() {

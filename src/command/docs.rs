@@ -12,7 +12,7 @@ pub struct Doc {
     pub name: &'static str,
     /// One imperative sentence.
     pub summary: &'static str,
-    /// The Redis (or Valkey) version that introduced it.
+    /// The Redis (or Valkey) version that introduced it; of russet's own commands russet's.
     pub since: &'static str,
     pub group: Group,
     /// `""` for none.

@@ -10,8 +10,9 @@ use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "backup",
+    "changes",
     "flush",
     "prefixstats",
     "client|closed",
@@ -150,6 +151,22 @@ fn documentation_is_as_recorded_but_for_the_wording() {
         for (subcommand, known) in known["subcommands"].as_object().into_iter().flatten() {
             compare_docs(name, Some(subcommand), known);
         }
+    }
+}
+
+/// The version of another server would tell clients that it has the command.
+#[test]
+fn own_commands_have_versions_of_russet() {
+    let mut own = vec!["backup|create", "backup|drop"];
+    own.extend(OWN.iter().filter(|name| **name != "backup"));
+    let flush = ["flush|help", "flush|pending", "flush|undo"];
+    for full_name in own.into_iter().chain(flush) {
+        let (name, sub) = match full_name.split_once('|') {
+            Some((name, sub)) => (name, Some(sub)),
+            None => (full_name, None),
+        };
+        let doc = docs_for(name, sub).unwrap_or_else(|| panic!("{full_name}: no docs"));
+        assert_eq!(doc.since, "0.1.0", "{full_name}");
     }
 }
 

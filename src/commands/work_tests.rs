@@ -68,6 +68,7 @@ const ONE_VALUE: &[&str] = &[
 
 /// Commands whose work shows only as they run: `reply=` bounds what they answer.
 const UNKNOWN_BEFORE: &[&str] = &[
+    "changes|read",
     "georadius",
     "georadius_ro",
     "georadiusbymember",

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
+use super::program::SUBCOMMANDS;
 use super::reader::REDIS_VERSION;
 use super::table::{Config, DIRECTIVES, find};
 use super::words::Text;
@@ -54,18 +55,6 @@ impl PartialEq for FileLine {
 
 /// The reason of a line that begins with no directive.
 pub(super) const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
-
-/// The subcommands, one of which may be meant by a file that is not there.
-const SUBCOMMANDS: [&str; 8] = [
-    "check-aof",
-    "check-rdb",
-    "completions",
-    "doctor",
-    "man",
-    "ping",
-    "restore",
-    "tail",
-];
 
 /// Why a configuration does not load.
 #[derive(Clone, Debug, PartialEq, Eq)]

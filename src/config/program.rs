@@ -22,6 +22,19 @@ use super::table::{Config, DIRECTIVES};
 
 const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
+/// In the order of the help.
+pub(super) const SUBCOMMANDS: [&str; 9] = [
+    "completions",
+    "check-rdb",
+    "check-aof",
+    "ping",
+    "doctor",
+    "tail",
+    "restore",
+    "convert",
+    "man",
+];
+
 const ENV: &str = "env";
 const ARGUMENTS: &str = "ARGUMENT";
 const SHELL: &str = "SHELL";
@@ -37,6 +50,7 @@ const SKIP: &str = "skip";
 const FORCE: &str = "force";
 const SENTINEL: &str = "sentinel";
 const CLUSTER: &str = "cluster";
+const PAGE: &str = "SUBCOMMAND";
 const NODE_PORT: u16 = 6379;
 const TLS: &str = "tls";
 const CA: &str = "cacert";
@@ -237,7 +251,7 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
     };
     let text = match matches.subcommand() {
         Some(("completions", asked)) => completions(asked),
-        Some(("man", _)) => man_page(),
+        Some(("man", asked)) => man_page(asked.get_one::<String>(PAGE).map(String::as_str)),
         Some(("check-rdb", asked)) => {
             return Asked::CheckRdb {
                 file: asked.get_one::<PathBuf>(FILE).cloned().unwrap_or_default(),
@@ -402,7 +416,7 @@ fn command() -> Command {
         )
         .subcommand(restore_command())
         .subcommand(convert_command())
-        .subcommand(Command::new("man").about("Print the man page"))
+        .subcommand(man_command())
 }
 
 const DOCTOR: &str = "Look at this machine and a running server, or at a group of Sentinels and data \
@@ -747,14 +761,38 @@ fn option(directive: &Directive) -> Arg {
     }
 }
 
-fn man_page() -> String {
-    let page = clap_mangen::Man::new(command())
+fn man_command() -> Command {
+    Command::new("man").about("Print a man page").arg(
+        Arg::new(PAGE)
+            .value_parser(PossibleValuesParser::new(SUBCOMMANDS))
+            .help("That of a subcommand"),
+    )
+}
+
+/// The page of the program, or of one of [`SUBCOMMANDS`]. Each names all others.
+fn man_page(of: Option<&str>) -> String {
+    let mut program = command();
+    // Gives the subcommands their names in full.
+    program.build();
+    let about = of.and_then(|name| program.find_subcommand(name)).cloned();
+    let page = clap_mangen::Man::new(about.unwrap_or(program))
         .source(format!("russet {}", env!("CARGO_PKG_VERSION")))
         .manual("Russet");
     let mut text = Vec::new();
     page.render(&mut text)
         .expect("memory takes what is written");
-    String::from_utf8_lossy(&text).into_owned()
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    let others = SUBCOMMANDS.iter().map(|name| Some(*name));
+    let others = std::iter::once(None).chain(others);
+    let others = others.filter(|other| *other != of).map(|other| {
+        let end = other.map_or_else(String::new, |name| format!("-{name}"));
+        format!("\\fB{}{}\\fR(1)", NAME, end).replace('-', "\\-")
+    });
+    let others: Vec<String> = others.collect();
+    text.push_str(".SH \"SEE ALSO\"\n");
+    text.push_str(&others.join(", "));
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]
@@ -943,5 +981,33 @@ mod tests {
             page.contains(".TH russet 1") && page.contains("check\\-config"),
             "{page}"
         );
+    }
+
+    /// Regression: the page named pages of subcommands that nobody could print.
+    #[test]
+    fn every_page_that_a_page_names_can_be_printed() {
+        let subcommands: Vec<String> = command()
+            .get_subcommands()
+            .map(|its| its.get_name().to_owned())
+            .collect();
+        assert_eq!(subcommands, SUBCOMMANDS);
+        let refers = regex::Regex::new(r"russet(?:\\-([a-z\\-]+))?(?:\\fR)?\(1\)").expect("one");
+        let own = std::iter::once(None).chain(SUBCOMMANDS.map(Some));
+        for page in own {
+            let words: Vec<&str> = ["man"].into_iter().chain(page).collect();
+            let (printed, code) = text(&words);
+            assert_eq!(code, 0, "{words:?}");
+            let title = page.map_or("russet".into(), |name| format!("russet-{name}"));
+            let start = format!(".TH {title} 1");
+            assert!(printed.contains(&start), "{printed}");
+            let mut named = std::collections::BTreeSet::new();
+            for found in refers.captures_iter(&printed) {
+                let name = found.get(1).map(|name| name.as_str().replace('\\', ""));
+                let is_there = name.as_ref().is_none_or(|name| subcommands.contains(name));
+                assert!(is_there, "{title} names {name:?}");
+                named.insert(name);
+            }
+            assert!(named.len() >= SUBCOMMANDS.len(), "{title} names {named:?}");
+        }
     }
 }

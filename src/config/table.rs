@@ -368,6 +368,8 @@ directives! {
         "repl-log-retain", memory(0, LONG_MAX), [], Works;
     repl_log_retain_seconds: u64 = 0 =>
         "repl-log-retain-seconds", number(0, LONG_MAX), [], Works;
+    changes_retain: u64 = 0 =>
+        "changes-retain", memory(0, LONG_MAX), [], Works;
     replica_full_sync_buffer_limit: u64 = 0 =>
         "replica-full-sync-buffer-limit", memory(0, LONG_MAX), [], Works;
     replica_priority: u32 = 100 =>
@@ -688,6 +690,8 @@ directives! {
         "active-defrag-max-scan-fields", number(1, LONG_MAX), [], Works;
     jemalloc_bg_thread: bool = true =>
         "jemalloc-bg-thread", flag, [], Works;
+    huge_pages: bool = true =>
+        "huge-pages", flag, [IMMUTABLE], Works;
 
     // Modules of Redis's distribution, and choices within its engine
     vset_force_single_threaded_execution: bool = false =>
@@ -946,7 +950,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 42 + 44 + 39);
+        assert_eq!(shown, 203 + 42 + 44 + 41);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

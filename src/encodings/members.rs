@@ -19,6 +19,7 @@ use crate::encodings::listpack::Entry;
 use crate::encodings::prefetch::prefetch;
 use crate::encodings::varint;
 use rand::Rng;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// Distance, in elements, at which a walk prefetches entries.
@@ -38,7 +39,9 @@ impl<'a> Stored<'a> {
     #[inline]
     fn new(member: &'a [u8]) -> Self {
         // An inline integer has at most 15 characters; the first one excludes most text.
-        let parsed = if member.len() <= 15 {
+        let may_be_inline =
+            member.len() <= 15 && matches!(member.first(), Some(b'-' | b'0'..=b'9'));
+        let parsed = if may_be_inline {
             Entry::parse(member)
         } else {
             Entry::Str(member)
@@ -174,6 +177,10 @@ unsafe fn free(word: Word) -> usize {
     0
 }
 
+/// A word of a table, which is borrowed: see [`MemberTable::candidate`].
+#[derive(Clone, Copy)]
+pub struct Candidate<'a>(Word, PhantomData<&'a MemberTable>);
+
 /// See the module.
 #[derive(Default)]
 pub struct MemberTable {
@@ -233,6 +240,23 @@ impl MemberTable {
         self.table.find(hash, |word| stored.is(word)).is_some()
     }
 
+    /// The only word that is likely to be of a member with this hash, its entry prefetched; `None`:
+    /// there is no such member. For [`MemberTable::confirms`].
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<Candidate<'_>> {
+        let word = self.table.find(hash, |_| true)?;
+        prefetch_text(word);
+        Some(Candidate(word, PhantomData))
+    }
+
+    /// Whether a member is there, given the candidate of its hash.
+    #[inline]
+    pub fn confirms(&self, candidate: Candidate<'_>, hash: u64, member: Entry<'_>) -> bool {
+        let mut buffer = itoa::Buffer::new();
+        // Another member may have the tag of the hash, but hardly ever has.
+        Stored::of(member, &mut buffer).is(candidate.0) || self.contains_hashed(hash, member)
+    }
+
     /// As [`MemberTable::remove`], with the member's hash.
     #[inline]
     pub fn remove_hashed(&mut self, hash: u64, member: Entry<'_>) -> bool {
@@ -286,6 +310,14 @@ impl MemberTable {
             // SAFETY: words in the table are alive while it is borrowed.
             Some(unsafe { entry_of(word) })
         })
+    }
+
+    /// Calls `see` with the members in the order of [`MemberTable::iter`] until it returns false.
+    #[inline]
+    pub fn visit<'a>(&'a self, mut see: impl FnMut(Entry<'a>) -> bool) {
+        // SAFETY: words in the table are alive while it is borrowed.
+        self.table
+            .visit(prefetch_text, |word| see(unsafe { entry_of(word) }));
     }
 
     /// The hash of an entry's text, for the functions that take one.

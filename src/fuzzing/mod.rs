@@ -6,6 +6,7 @@
 
 mod acl;
 mod aof;
+mod changes;
 mod cluster;
 mod commands;
 mod config;
@@ -30,6 +31,7 @@ mod words;
 
 pub use acl::acl;
 pub use aof::aof;
+pub use changes::changes;
 pub use cluster::{cluster_bus, nodes_conf};
 pub use commands::commands;
 pub use config::config;
@@ -106,6 +108,12 @@ mod tests {
     #[test]
     fn append_only_files_are_valid_or_repaired() {
         run(aof, 3_000, 80, b"*$\r\n\r\n0123#CK:-TSMULTIEXEC\0");
+    }
+
+    #[test]
+    fn streams_are_refused_or_taken_apart_alike() {
+        let stream = b"*1\r\n$4\r\nEXECMULTIPINGDEL a0123\nrusset:by 1 - u";
+        run(changes, 20_000, 80, stream);
     }
 
     #[test]

@@ -20,13 +20,24 @@ use std::collections::VecDeque;
 
 use super::stream::ReplOffset;
 use crate::base::alloc::Filling;
+use crate::keyspace::DbIndex;
 
 /// Bytes of a block: at least this, and a part of the backlog's size.
 const BLOCK_BYTES_MIN: usize = 16 * 1024;
 const BLOCK_BYTES_MAX: usize = 128 * 1024;
 const BLOCKS: u64 = 16;
+/// Bytes between two places: a part of the backlog's size, and at most this.
+const PLACE_BYTES_MAX: u64 = 64 * 1024;
 /// The list of blocks is shrunk when it has room for this many times its length.
 const SPARE_FACTOR: usize = 8;
+
+/// A position between two units of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub offset: ReplOffset,
+    /// The database that is selected there; `None`: the next request selects one.
+    pub db: Option<DbIndex>,
+}
 
 #[derive(Debug)]
 struct Block {
@@ -45,6 +56,8 @@ pub struct Backlog {
     size: u64,
     /// Capacities of the blocks, bytes.
     capacity: usize,
+    /// In rising order, from `first` on.
+    places: VecDeque<Place>,
 }
 
 impl Backlog {
@@ -56,6 +69,7 @@ impl Backlog {
             end: at,
             size,
             capacity: 0,
+            places: VecDeque::new(),
         }
     }
 
@@ -97,6 +111,27 @@ impl Backlog {
     /// Whether a reader can begin at this position.
     pub fn holds(&self, at: ReplOffset) -> bool {
         (self.first..=self.end).contains(&at)
+    }
+
+    /// The end is a place where a reader of units may begin. Kept if the last one is far enough away.
+    pub fn note_place(&mut self, db: Option<DbIndex>) {
+        let last = self.places.back().map(|place| place.offset);
+        let distance = (self.size / BLOCKS).min(PLACE_BYTES_MAX);
+        if last.is_none_or(|last| self.end >= last + distance) {
+            let offset = self.end;
+            self.places.push_back(Place { offset, db });
+        }
+    }
+
+    /// The last place that is not after a position, if the backlog has what follows it. O(log places).
+    pub fn place_before(&self, at: ReplOffset) -> Option<Place> {
+        let after = self.places.partition_point(|place| place.offset <= at);
+        self.places.get(after.checked_sub(1)?).copied()
+    }
+
+    /// The first position from which units can be read.
+    pub fn first_place(&self) -> Option<ReplOffset> {
+        self.places.front().map(|place| place.offset)
     }
 
     fn block_bytes(&self) -> usize {
@@ -150,6 +185,10 @@ impl Backlog {
             self.blocks.pop_front();
             self.first += len;
         }
+        let gone = self
+            .places
+            .partition_point(|place| place.offset < self.first);
+        self.places.drain(..gone);
         // After a reader that was far behind.
         if self.blocks.capacity() > SPARE_FACTOR * self.blocks.len() {
             self.blocks.shrink_to(2 * self.blocks.len());

@@ -3,6 +3,7 @@
 //! The append only file and replicas receive the same bytes. State machines without I/O.
 
 mod backlog;
+pub mod change_stream;
 mod channel;
 mod handshake;
 mod held;

@@ -18,6 +18,7 @@
 //!      its next listener.
 
 use super::backlog::Backlog;
+use super::change_stream::Cursors;
 use super::history::{History, ReplId};
 use super::marks::Mark;
 use crate::keyspace::{Audience, DbIndex, Unit};
@@ -28,6 +29,9 @@ pub type ReplOffset = u64;
 
 /// A file may claim any offset; from here on counting cannot overflow.
 const OFFSET_MAX: ReplOffset = 1 << 62;
+
+/// Histories before the last two that are known.
+const ANCESTORS_MAX: usize = 64;
 
 /// Capacity kept for the next unit; more than that is released.
 const SCRATCH_KEPT: usize = 64 * 1024;
@@ -63,6 +67,8 @@ pub struct Stream {
     backlog: Option<Backlog>,
     /// Reused memory for a unit that no log takes.
     scratch: Vec<u8>,
+    /// Of the consumers of the stream.
+    pub cursors: Cursors,
 }
 
 impl Default for Stream {
@@ -78,6 +84,7 @@ impl Default for Stream {
             is_followed: false,
             backlog: None,
             scratch: Vec::new(),
+            cursors: Cursors::default(),
         }
     }
 }
@@ -128,6 +135,7 @@ impl Stream {
 
     /// Begins a new history, which continues none (DEBUG CHANGE-REPL-ID).
     pub fn begin_history(&mut self) {
+        self.cursors.lose_all();
         self.history = History::fresh();
         self.ancestors = Vec::new();
         self.has_gap = false;
@@ -147,6 +155,15 @@ impl Stream {
     pub fn keep_backlog(&mut self, size: u64) {
         let at = self.offset;
         self.backlog.get_or_insert_with(|| Backlog::new(size, at));
+        self.note_place();
+    }
+
+    /// The stream is between two units here: readers of units may begin ([`Backlog::note_place`]).
+    pub fn note_place(&mut self) {
+        let db = self.selected();
+        if let Some(backlog) = &mut self.backlog {
+            backlog.note_place(db);
+        }
     }
 
     pub fn drop_backlog(&mut self) {
@@ -183,6 +200,15 @@ impl Stream {
         self.ancestors = past.copied().collect();
     }
 
+    /// The history before the current one is about to be that before it.
+    fn remember_earlier(&mut self) {
+        if let Some((id, end)) = self.history.earlier {
+            self.ancestors.push((id, end.saturating_sub(1)));
+            let surplus = self.ancestors.len().saturating_sub(ANCESTORS_MAX);
+            self.ancestors.drain(..surplus);
+        }
+    }
+
     /// The end of our part of a history, if a position of it is beyond that.
     pub fn is_ahead(&self, at: Position) -> Option<ReplOffset> {
         if self.is_past(at) {
@@ -212,6 +238,7 @@ impl Stream {
         if let Some(backlog) = &mut self.backlog {
             *backlog = Backlog::new(backlog.size(), self.offset);
         }
+        self.note_place();
     }
 
     /// The primary continues our history under another id (+CONTINUE with an id). Returns whether
@@ -219,6 +246,7 @@ impl Stream {
     pub fn follow_as(&mut self, id: ReplId) -> bool {
         let changes = id != self.history.id;
         if changes {
+            self.remember_earlier();
             let end = self.offset.saturating_add(1);
             self.history = History {
                 id,
@@ -249,6 +277,7 @@ impl Stream {
 
     /// The replica becomes a primary: a new history, which continues the one so far up to here.
     pub fn promote(&mut self) {
+        self.remember_earlier();
         self.history = History::after(self.history.id, self.offset);
     }
 
@@ -521,6 +550,22 @@ mod tests {
         }
         stream.begin_history();
         assert!(!stream.is_past(at(ids[1], 50)));
+    }
+
+    #[test]
+    fn positions_stay_past_over_many_failovers() {
+        let mut stream = Stream::default();
+        stream.append(b"0123456789");
+        let first = stream.history().id;
+        for _ in 0..3 {
+            stream.promote();
+            stream.append(b"0123456789");
+            stream.follow_as(ReplId::random());
+            stream.append(b"0123456789");
+        }
+        let at = |offset| Position { id: first, offset };
+        assert!(stream.is_past(at(10)) && !stream.is_past(at(11)));
+        assert_eq!(stream.is_ahead(at(11)), Some(10));
     }
 
     #[test]

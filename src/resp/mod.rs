@@ -12,6 +12,6 @@ pub use args::{Apart, Args, OwnedArgs, Source, Span};
 pub use blocking_link::BlockingLink;
 pub use encode::write_request;
 pub use error::{CommandError, up_to_nul};
-pub use reply::{Bounded, Deferred, Errors, Mark, Reply};
+pub use reply::{Bounded, Deferred, Errors, Extent, Mark, Reply};
 pub use reply_parser::{Aggregate, Head, ReplyBounds, ReplyFault, ReplyParser, ReplyValue, Text};
 pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, step};

@@ -61,8 +61,8 @@ pub struct Reply {
     limit: usize,
     /// The limit was exceeded.
     is_full: bool,
-    /// Where a reply with a limit of its own begins: over that, only what follows is dropped.
-    floor: Option<Mark>,
+    /// A reply with a limit of its own is being written.
+    floor: Option<Floor>,
     /// A pending aggregate was written before its length was known.
     has_deferred: bool,
     /// Everything is copied into the buffer: no pieces.
@@ -107,6 +107,14 @@ pub struct Mark {
     pieces: usize,
 }
 
+/// Where a reply with a limit of its own begins: over that, only what follows is dropped.
+#[derive(Clone, Copy, Debug)]
+struct Floor {
+    mark: Mark,
+    /// The limit of all pending bytes, after it.
+    limit: usize,
+}
+
 /// A reply with a limit of its own; see [`Reply::begin_bounded`].
 #[must_use]
 #[derive(Debug)]
@@ -114,8 +122,24 @@ pub struct Bounded {
     mark: Mark,
     /// Bytes pending before it.
     before: usize,
-    /// The limit before it.
-    limit: usize,
+}
+
+impl Bounded {
+    /// Bytes pending before it.
+    #[inline]
+    pub fn before(&self) -> usize {
+        self.before
+    }
+}
+
+/// How long a reply with a limit of its own has become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Within,
+    /// Longer, and all of it is there.
+    Over,
+    /// Longer, and none of it is there.
+    Cut,
 }
 
 /// Maximum pieces in one write.
@@ -594,10 +618,14 @@ impl Reply {
 
     // --- limit of pending bytes ---
 
-    /// Sets the maximum of pending bytes (bytes pending already are kept).
+    /// Sets the maximum of pending bytes (bytes pending already are kept). A reply that is being written
+    /// with a limit of its own keeps that.
     #[inline]
     pub fn set_limit(&mut self, bytes: usize) {
-        self.limit = bytes;
+        match &mut self.floor {
+            Some(floor) => floor.limit = bytes,
+            None => self.limit = bytes,
+        }
     }
 
     /// The limit was exceeded: all output was dropped, and nothing is added any more.
@@ -606,36 +634,41 @@ impl Reply {
         self.is_full
     }
 
-    /// Begins a reply that may be `bytes` long: what exceeds that is not written, and
-    /// [`Reply::end_bounded`] takes the rest back. The limit of pending bytes stays in force.
+    /// Begins a reply that may be `bytes` long: one that needs more room is cut off while it is written.
+    /// The limit of pending bytes stays in force.
+    #[inline]
     pub fn begin_bounded(&mut self, bytes: usize) -> Bounded {
-        let bounded = Bounded {
-            mark: self.mark(),
-            before: self.pending_len(),
-            limit: self.limit,
-        };
+        let before = self.pending_len();
+        let (mark, limit) = (self.mark(), self.limit);
         // The end decides to the byte: more room is asked for than is used.
-        let slack = HEADER_MAX + 2;
-        let most = self
-            .pending_len()
-            .saturating_add(bytes.saturating_add(slack));
-        if most < self.limit && !self.is_full {
+        let most = before.saturating_add(bytes.saturating_add(HEADER_MAX + 2));
+        if most < limit && !self.is_full {
             self.limit = most;
-            self.floor = Some(bounded.mark);
+            self.floor = Some(Floor { mark, limit });
         }
-        bounded
+        Bounded { mark, before }
     }
 
-    /// Ends it. `false`: it was longer than `bytes`, and nothing of it is left.
-    pub fn end_bounded(&mut self, bounded: Bounded, bytes: usize) -> bool {
-        self.limit = bounded.limit;
-        let was_cut = self.floor.take().is_some() && std::mem::take(&mut self.is_full);
-        let is_over = self.pending_len().saturating_sub(bounded.before) > bytes;
-        let is_over = was_cut || is_over && !self.is_full;
-        if is_over {
-            self.truncate(bounded.mark);
+    /// Ends it, and tells whether it is longer than `bytes`; what is to become of it then is the
+    /// caller's choice ([`Reply::remove_bounded`]).
+    #[inline]
+    pub fn end_bounded(&mut self, bounded: &Bounded, bytes: usize) -> Extent {
+        if let Some(floor) = self.floor.take() {
+            self.limit = floor.limit;
+            if self.is_full {
+                self.is_full = false;
+                return Extent::Cut;
+            }
         }
-        !is_over
+        match self.pending_len().saturating_sub(bounded.before) > bytes {
+            true => Extent::Over,
+            false => Extent::Within,
+        }
+    }
+
+    /// Removes a reply that was too long.
+    pub fn remove_bounded(&mut self, bounded: &Bounded) {
+        self.truncate(bounded.mark);
     }
 
     /// Reserves `n` bytes. `false`: do not write them. The limit is checked only when the buffer
@@ -672,8 +705,8 @@ impl Reply {
     #[cold]
     fn overflow(&mut self) {
         self.is_full = true;
-        if let Some(mark) = self.floor {
-            self.truncate(mark);
+        if let Some(floor) = self.floor {
+            self.truncate(floor.mark);
             // What fits the capacity is added unasked ([`Reply::room`]): there must be none left.
             self.out = self.out.as_slice().to_vec();
             return;
@@ -1240,12 +1273,16 @@ mod tests {
                     add(&mut r);
                 }
                 r.finish_array(place, times);
-                assert!(!r.end_bounded(bounded, 5));
+                let extent = r.end_bounded(&bounded, 5);
+                assert_ne!(extent, Extent::Within);
+                if extent == Extent::Over {
+                    r.remove_bounded(&bounded);
+                }
                 assert!(r.pending() == before && !r.is_full());
             }
             let bounded = r.begin_bounded(5);
             r.simple("OK");
-            assert!(r.end_bounded(bounded, 5));
+            assert_eq!(r.end_bounded(&bounded, 5), Extent::Within);
             assert_eq!(r.pending(), [&before[..], b"+OK\r\n"].concat());
         }
         // The limit of everything that is pending stays in force.
@@ -1253,8 +1290,18 @@ mod tests {
         r.set_limit(1000);
         let bounded = r.begin_bounded(1 << 20);
         r.bulk(&[b'x'; 2000]);
-        assert!(r.end_bounded(bounded, 1 << 20));
+        assert_eq!(r.end_bounded(&bounded, 1 << 20), Extent::Within);
         assert!(r.is_full() && r.pending_len() == 0);
+        // A command may set it meanwhile.
+        let mut r = Reply::new();
+        r.set_limit(100_000);
+        for (bound, limit) in [(usize::MAX, 50_000), (5, 60_000)] {
+            let bounded = r.begin_bounded(bound);
+            r.set_limit(limit);
+            r.simple("OK");
+            assert_eq!(r.end_bounded(&bounded, bound), Extent::Within);
+            assert_eq!(r.limit, limit);
+        }
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! The crash report, written before a broken process ends.
 //!
 //! A panic or a fatal signal prints, between two lines that tools look for, the cause, the version,
-//! the command and client being served, and a backtrace; then the process ends by the signal. The
-//! first half of a signal's report allocates nothing. The backtrace may: a lock held at the crash
-//! would block it, so an alarm bounds it. A crash within the report ends the process at once.
+//! the command and client being served, the registers (a signal's only: a panic is not at the place
+//! of a fault), INFO as it was lately, and a backtrace; then the process ends by the signal. Until the
+//! backtrace a signal's report allocates nothing and asks nothing of the server, whose data may be
+//! broken: INFO is a text that cron renews (`Engine::keep_info`). The backtrace may allocate: a lock
+//! held at the crash would block it, so an alarm bounds it. A crash within the report ends the
+//! process at once.
+
+mod kept;
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -12,6 +17,10 @@ use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use kept::Kept;
+
+use crate::base::clock;
+use crate::base::registers::Registers;
 use crate::base::sys::{self, FixedText, SignalFacts};
 use crate::config::Config;
 use crate::net::Address;
@@ -28,6 +37,9 @@ static CLIENT: AtomicU64 = AtomicU64::new(0);
 static ADDRESS_HIGH: AtomicU64 = AtomicU64::new(0);
 static ADDRESS_LOW: AtomicU64 = AtomicU64::new(0);
 static PORT: AtomicU32 = AtomicU32::new(0);
+
+/// INFO's default sections.
+static INFO: Kept = Kept::new();
 
 static REPORTING: AtomicBool = AtomicBool::new(false);
 static EXIT_ON_PANIC: AtomicBool = AtomicBool::new(false);
@@ -95,6 +107,11 @@ pub(super) fn note_client(client: &Client) {
     PORT.store(port, Relaxed);
 }
 
+/// Replaces the report's INFO, which was true at this Unix time.
+pub(super) fn renew_info(text: &str, unix_us: i64) {
+    INFO.renew(text, unix_us as u64);
+}
+
 fn on_signal(facts: SignalFacts) {
     if REPORTING.swap(true, Relaxed) {
         return;
@@ -119,6 +136,8 @@ fn on_signal(facts: SignalFacts) {
             write!(line, "Accessing address: {:#x}", facts.address)
         }),
     }
+    write_context(fd);
+    write_registers(fd, &facts.registers);
     write_rest(fd);
 }
 
@@ -146,6 +165,7 @@ fn report_panic(fd: i32, info: &PanicHookInfo<'_>) {
         }),
         None => write_line(fd, |line| write!(line, "==> '{text}' is not true")),
     }
+    write_context(fd);
     write_rest(fd);
 }
 
@@ -156,8 +176,8 @@ fn write_start(fd: i32) {
     );
 }
 
-/// The common part of every report: version, command and client, backtrace, end.
-fn write_rest(fd: i32) {
+/// Version, command and client.
+fn write_context(fd: i32) {
     write_line(fd, |line| {
         let russet = env!("CARGO_PKG_VERSION");
         let (system, arch) = (std::env::consts::OS, std::env::consts::ARCH);
@@ -176,6 +196,42 @@ fn write_rest(fd: i32) {
             write_address(line)
         });
     }
+}
+
+/// Four to a line.
+fn write_registers(fd: i32, registers: &Registers) {
+    sys::write_fd(fd, b"\n------ REGISTERS ------\n");
+    if registers.all().is_empty() {
+        sys::write_fd(fd, b"not known on this system\n");
+    }
+    for four in registers.all().chunks(4) {
+        let mut line = FixedText::new();
+        for (name, value) in four {
+            // Text that does not fit is cut; writing does not fail.
+            let _ = write!(line, "{name:>7}:{value:016x}");
+        }
+        sys::write_fd(fd, line.as_bytes());
+        sys::write_fd(fd, b"\n");
+    }
+}
+
+/// INFO as it was at the last renewal.
+fn write_info(fd: i32) {
+    sys::write_fd(fd, b"\n------ INFO OUTPUT ------\n");
+    let Some(then_us) = INFO.unix_us() else {
+        return sys::write_fd(
+            fd,
+            b"none yet: the crash came before its first second of service\n",
+        );
+    };
+    let age_ms = (clock::unix_us() as u64).saturating_sub(then_us) / 1000;
+    write_line(fd, |line| write!(line, "INFO as it was {age_ms} ms ago"));
+    INFO.read(|piece| sys::write_fd(fd, piece));
+}
+
+/// The end of every report: INFO, backtrace, last line.
+fn write_rest(fd: i32) {
+    write_info(fd);
     sys::die_within(BACKTRACE_LIMIT_S);
     sys::write_fd(fd, b"\n------ STACK TRACE ------\n");
     write_frames(&mut |text| sys::write_fd(fd, text.as_bytes()));

@@ -12,7 +12,9 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
+use crate::server::crash;
 use crate::server::figures::stats::{CommandStats, Stats};
+use crate::server::observe::info;
 use crate::server::parts::gates::Pause;
 use crate::server::parts::gates::{Interest, State};
 use crate::server::parts::users::Acl;
@@ -30,7 +32,7 @@ const WALK_NANOS: u64 = 300_000;
 impl Engine {
     /// An engine ready to run commands; nothing listens yet.
     pub fn new(config: Config, table: CommandTable, signals: Arc<Signals>) -> Engine {
-        crate::server::crash::set_command_names(table.rows().iter().map(|row| row.full_name));
+        crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let mut engine = Engine::bare(config, table, signals);
         engine.server.settings_loaded(&mut engine.keyspace);
         engine.server.identity.startup_bytes = crate::base::alloc::used_memory();
@@ -80,6 +82,7 @@ impl Engine {
             turn: Default::default(),
             stream: Default::default(),
             replication: Default::default(),
+            changes: Default::default(),
             scripting: Default::default(),
             acl,
             messages: Default::default(),
@@ -213,7 +216,27 @@ impl Engine {
         server.memory.defrag.look(config, now_ms);
         let cache = &mut server.memory.defrag.cache;
         cache.watch(server.stats.commands, now_ms);
+        self.keep_info();
+        let server = &mut self.server;
         server.stats.cron_ticks += clock::cycles().wrapping_sub(began);
+    }
+
+    /// Renews INFO for a crash report if that is due. O(clients + databases).
+    fn keep_info(&mut self) {
+        /// Between renewals: a second, and so long that they take less than this share of the loop.
+        const PERIOD_MS: u64 = 1000;
+        const SHARE: u64 = 2000;
+        let server = &mut self.server;
+        let now_ms = server.now.mono_ms;
+        if now_ms < server.diagnostics.report_due_ms {
+            return;
+        }
+        let began = clock::cycles();
+        let source = info::Source::new(&self.keyspace, server, None);
+        crash::renew_info(&info::info(&source, &[]), server.now.unix_us);
+        let took = server.cycles.nanos(clock::cycles().wrapping_sub(began));
+        let rest_ms = took * SHARE / 1_000_000;
+        server.diagnostics.report_due_ms = now_ms + rest_ms.max(PERIOD_MS);
     }
 }
 
@@ -237,6 +260,7 @@ impl Server {
             self.primary_gone(client);
         }
         self.replica_gone(client);
+        self.changes.drop_reader(client.id);
     }
 
     /// CLIENT KILL of another client: removes it from everything now; it is closed before the loop

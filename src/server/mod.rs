@@ -87,6 +87,7 @@ pub use observe::info;
 pub use origin::Origin;
 pub use parts::aof::{AofState, NO_AOF};
 pub use parts::backups::{Backups, SessionState};
+pub use parts::changes::{Found, Reader as ChangeReader};
 pub use parts::closed::ClosedClient;
 pub use parts::command_log::LogKind;
 pub use parts::gates::Pause;
@@ -100,6 +101,7 @@ pub use parts::tracking::{Mode as TrackingMode, Tracker};
 #[cfg(feature = "testing")]
 pub use parts::users::commands_of;
 pub use persist::flushes::UndoRequest;
+pub use replicate::changes::{Read as ChangesRead, TYPES as CHANGE_TYPES, Wanted as ChangesWanted};
 pub use replicate::failover::FailoverRequest;
 pub use replicate::primary::SyncRequest;
 pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};

@@ -144,6 +144,12 @@ const ROWS: &[Row] = &[
     }),
     row(&["appendonly"], |on| {
         let (wanted, in_transaction) = (on.server.config.appendonly, on.origin == Origin::Exec);
+        let session = &mut on.server.persist.backups.session;
+        if session.switched_on && !wanted {
+            // It was `no` before: the file is on for a backup alone, and goes off with it.
+            return Ok(());
+        }
+        session.switched_on = false;
         on.server
             .set_appendonly(on.keyspace, wanted, in_transaction)
     }),
@@ -162,6 +168,10 @@ const ROWS: &[Row] = &[
         if let Some(backlog) = on.server.stream.backlog_mut() {
             backlog.resize(*size);
         }
+        Ok(())
+    }),
+    row(&["changes-retain"], |on| {
+        on.server.tend_changes(on.keyspace);
         Ok(())
     }),
     row(&["cluster-bus-port-protected-mode", "tls-cluster"], |on| {

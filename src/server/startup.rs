@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use crate::acl::{Commands, Role, Roles, RulesError, Terms, User, parse_file};
 use crate::base::alloc;
+#[cfg(not(feature = "system-allocator"))]
+use crate::base::huge_pages;
 use crate::base::text::Printable;
 use crate::command::Flags;
 use crate::config::{
@@ -191,6 +193,12 @@ fn set_up_process(config: &mut Config, program: &OsStr, file: Option<&Path>) -> 
         && let Err(error) = alloc::give_back_by_thread(true)
     {
         tracing::warn!("Freed memory is given back only while the server works: {error}");
+    }
+    #[cfg(not(feature = "system-allocator"))]
+    if config.huge_pages
+        && let Err(error) = huge_pages::grow_by_huge_pages()
+    {
+        tracing::warn!("The memory has small pages: {error}");
     }
     true
 }
@@ -634,6 +642,7 @@ fn serve(
     if !server.cluster_loaded(keyspace) {
         return Ok(ServeEnd::NotLoaded);
     }
+    server.tend_changes(keyspace);
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");
     }

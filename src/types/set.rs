@@ -216,9 +216,9 @@ impl Set {
     }
 
     /// Calls `see` with every member until it returns false.
-    pub fn visit(&self, mut see: impl FnMut(Entry<'_>) -> bool) {
+    pub fn visit<'a>(&'a self, mut see: impl FnMut(Entry<'a>) -> bool) {
         match self {
-            Set::Table(table) => _ = table.iter().all(see),
+            Set::Table(table) => table.visit(see),
             Set::Listpack(pack) => _ = pack.iter().all(see),
             Set::Intset(set) => _ = set.iter().all(|value| see(Entry::Int(value))),
         }

@@ -25,17 +25,15 @@ impl<'a> Handful<'a> {
         }
     }
 
-    /// Loads the next members of `from`, hashed if `hashed`; `false`: there are none.
-    fn fill(&mut self, from: &mut dyn Iterator<Item = Entry<'a>>, hashed: bool) -> bool {
+    /// Loads the next members of `from` and their hashes; `false`: there are none.
+    fn fill(&mut self, from: &mut dyn Iterator<Item = Entry<'a>>) -> bool {
         self.len = 0;
         for (place, member) in self.members.iter_mut().zip(from) {
             *place = member;
             self.len += 1;
         }
-        if hashed {
-            for (hash, member) in self.hashes.iter_mut().zip(&self.members[..self.len]) {
-                *hash = MemberTable::hash_entry(*member);
-            }
+        for (hash, member) in self.hashes.iter_mut().zip(&self.members[..self.len]) {
+            *hash = MemberTable::hash_entry(*member);
         }
         self.len > 0
     }
@@ -56,33 +54,77 @@ impl<'a> Handful<'a> {
         let hashes = self.hashes.iter().copied();
         self.members[..self.len].iter().copied().zip(hashes)
     }
+
+    /// Calls `see` with the members that are in all (`wanted`) or in none of `others`, until it
+    /// returns false; returns whether it never did. The members are hashed if one of `others` is a
+    /// table, and prefetched if that is the first.
+    #[inline]
+    fn pass(
+        &self,
+        others: &[&Set],
+        wanted: bool,
+        see: &mut impl FnMut(Entry<'a>, u64) -> bool,
+    ) -> bool {
+        let stays = |others: &[&Set], member, hash| {
+            let mut others = others.iter();
+            others.all(|set| set.contains_hashed(hash, member) == wanted)
+        };
+        let Some((Set::Table(table), rest)) = others.split_first() else {
+            return self
+                .iter()
+                .all(|(member, hash)| !stays(others, member, hash) || see(member, hash));
+        };
+        let hashes = &self.hashes[..self.len];
+        let mut candidates = [None; BATCH];
+        for (candidate, &hash) in candidates.iter_mut().zip(hashes) {
+            *candidate = table.candidate(hash);
+        }
+        self.iter()
+            .zip(candidates)
+            .all(|((member, hash), candidate)| {
+                let is_in = candidate.is_some_and(|word| table.confirms(word, hash, member));
+                is_in != wanted || !stays(rest, member, hash) || see(member, hash)
+            })
+    }
 }
 
 /// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of `others`,
 /// until it returns false. The hash passed along is the member's if `hashed` or if a lookup needed
-/// it.
+/// it. The first batch has `soon` members, after which `see` may return false.
 fn filter<'a>(
     first: &'a Set,
     others: &[&Set],
     wanted: bool,
     hashed: bool,
+    soon: usize,
     mut see: impl FnMut(Entry<'a>, u64) -> bool,
 ) {
-    let mut from = first.iter();
     let mut handful = Handful::new();
     let hashed = hashed || others.iter().any(|set| set.table().is_some());
-    while handful.fill(&mut *from, hashed) {
-        if let Some(table) = others.first().and_then(|set| set.table()) {
-            handful.prefetch(table);
+    let (mut batch, mut goes_on) = (soon.min(BATCH), true);
+    let table = others.first().and_then(|set| set.table());
+    let mut pass = |handful: &mut Handful<'a>| {
+        let goes_on = handful.pass(others, wanted, &mut see);
+        handful.len = 0;
+        goes_on
+    };
+    first.visit(|member| {
+        let hash = match hashed {
+            true => MemberTable::hash_entry(member),
+            false => 0,
+        };
+        if let Some(table) = table {
+            table.prefetch(hash);
         }
-        for (member, hash) in handful.iter() {
-            let stays = others
-                .iter()
-                .all(|set| set.contains_hashed(hash, member) == wanted);
-            if stays && !see(member, hash) {
-                return;
-            }
+        handful.push(member, hash);
+        if handful.len == batch {
+            batch = (2 * batch).min(BATCH);
+            goes_on = pass(&mut handful);
         }
+        goes_on
+    });
+    if goes_on {
+        pass(&mut handful);
     }
 }
 
@@ -90,13 +132,13 @@ fn filter<'a>(
 /// first, which should be the smallest.
 pub fn intersect<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>) -> bool) {
     if let Some((first, others)) = sets.split_first() {
-        filter(first, others, true, false, |member, _| see(member));
+        filter(first, others, true, false, BATCH, |member, _| see(member));
     }
 }
 
 /// Calls `see` with the members of `first` that none of `others` has, until it returns false.
 pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry<'a>) -> bool) {
-    filter(first, others, false, false, |member, _| see(member));
+    filter(first, others, false, false, BATCH, |member, _| see(member));
 }
 
 /// The number of members that all sets have, counted up to `limit`, which is not zero.
@@ -115,20 +157,9 @@ pub fn difference_len(first: &Set, others: &[&Set], limit: usize) -> usize {
 
 /// The number of members that [`filter`] finds, up to `limit`.
 fn count(first: &Set, others: &[&Set], wanted: bool, limit: usize) -> usize {
-    /// A count that may end this soon looks up too few members to gain from batches.
-    const SOON: usize = 256;
     let mut len = 0;
-    if limit > SOON {
-        filter(first, others, wanted, false, |_, _| {
-            len += 1;
-            len < limit
-        });
-        return len;
-    }
-    first.visit(|member| {
-        let hash = MemberTable::hash_entry(member);
-        let mut others = others.iter();
-        len += usize::from(others.all(|set| set.contains_hashed(hash, member) == wanted));
+    filter(first, others, wanted, false, limit, |_, _| {
+        len += 1;
         len < limit
     });
     len
@@ -212,7 +243,7 @@ impl<'a> Collected<'a> {
     pub fn add_intersection(&mut self, sets: &[&'a Set]) {
         if let Some((first, others)) = sets.split_first() {
             self.distinct = first.table().is_some();
-            filter(first, others, true, true, |member, hash| {
+            filter(first, others, true, true, BATCH, |member, hash| {
                 self.add_hashed(member, hash);
                 true
             });
@@ -222,7 +253,7 @@ impl<'a> Collected<'a> {
     /// Adds the members of `first` that none of `others` has.
     pub fn add_difference(&mut self, first: &'a Set, others: &[&Set]) {
         self.distinct = first.table().is_some();
-        filter(first, others, false, true, |member, hash| {
+        filter(first, others, false, true, BATCH, |member, hash| {
             self.add_hashed(member, hash);
             true
         });
@@ -298,7 +329,7 @@ impl Set {
             unreachable!("called on a table")
         };
         let mut handful = Handful::new();
-        while handful.fill(from, true) {
+        while handful.fill(from) {
             handful.prefetch(table);
             for (member, hash) in handful.iter() {
                 each(table, hash, member);

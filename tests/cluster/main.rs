@@ -10,6 +10,7 @@
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
 //! | `copies` | full copies: what others see of the replica meanwhile, and what a copy tells of the cluster |
 //! | `writers` | clients that write meanwhile, and what may not be lost |
+//! | `undone` | FLUSH UNDO after slots have moved away |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
 //! | `shards` | a small cluster that is put together by hand |
 //!
@@ -27,4 +28,5 @@ mod slots;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod undone;
 mod writers;

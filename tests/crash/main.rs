@@ -217,6 +217,87 @@ fn append_only_story(method: &str, point: Point, nth: usize) -> bool {
     hit
 }
 
+/// A reader of the change stream, which reads on from where it was.
+struct Follower {
+    position: Vec<u8>,
+    /// The numbers of the pushes that it was given.
+    given: Vec<u64>,
+    /// The server has answered that it does not keep what follows.
+    is_lost: bool,
+}
+
+impl Follower {
+    fn read(&mut self, writer: &mut Writer) {
+        let position = String::from_utf8_lossy(&self.position).into_owned();
+        match writer.ask(&format!("CHANGES READ {position} COUNT 100")) {
+            Some(Reply::Array(answer)) => {
+                self.position = answer[0].text().expect("a position").to_vec();
+                for change in answer[1].items().expect("changes") {
+                    let words = change.items().expect("a change")[4].items().expect("words");
+                    let number = words[2].text().map(String::from_utf8_lossy);
+                    let number = number.and_then(|text| text.parse().ok());
+                    self.given.push(number.expect("a push of one number"));
+                }
+            }
+            Some(Reply::Error(text)) => {
+                // The server that comes back is never behind its readers.
+                assert!(text.starts_with(b"CHANGESLOST "), "{text:?}");
+                self.is_lost = true;
+            }
+            Some(other) => panic!("{other:?}"),
+            None => {}
+        }
+    }
+}
+
+/// Writes that a reader of changes follows, a rewrite in between. Returns whether the fault occurred.
+fn changes_story(point: Point, nth: usize) -> bool {
+    let log = ["--appendonly", "yes", "--appendfsync", "always"];
+    let args = [&log[..], &["--changes-retain", "10mb"]].concat();
+    let mut faulty = Faulty::start(point, nth, &args);
+    let mut writer = Writer {
+        c: faulty.server.connect(),
+        acknowledged: 0,
+        is_gone: false,
+    };
+    let mut follower = Follower {
+        position: b"-".to_vec(),
+        given: Vec::new(),
+        is_lost: false,
+    };
+    writer.push(2);
+    follower.read(&mut writer);
+    writer.ask("CHANGES CONSUMER CREATE c");
+    faulty.arm();
+    writer.push(2);
+    follower.read(&mut writer);
+    if writer.ask("BGREWRITEAOF").is_some() {
+        writer.push(1);
+        follower.read(&mut writer);
+        wait_until("the rewrite to end", || {
+            let text = faulty.persistence();
+            text.is_none_or(|text| text.contains("aof_rewrite_in_progress:0"))
+        });
+    }
+    writer.push(2);
+    let hit = faulty.disarm();
+    faulty.crash();
+    faulty.server.restart();
+    let there = pushed(&faulty.server);
+    assert!(there >= writer.acknowledged);
+    let mut again = Writer {
+        c: faulty.server.connect(),
+        acknowledged: there,
+        is_gone: false,
+    };
+    follower.read(&mut again);
+    let wanted = (0..there).take_while(|n| !follower.is_lost || *n < follower.given.len() as u64);
+    assert_eq!(follower.given, wanted.collect::<Vec<_>>());
+    // Without a fault of the disk everything is kept.
+    assert!(!follower.is_lost || !point.kind.starts_with("kill"));
+    hit
+}
+
 /// A flush and its undo, twice. Returns whether the fault occurred.
 fn flush_story(point: Point, nth: usize) -> bool {
     let args = ["--appendonly", "yes", "--appendfsync", "always"];
@@ -336,6 +417,11 @@ fn sweep(story: fn(Point, usize) -> bool) {
 fn an_append_only_file_keeps_what_was_acknowledged_whatever_fails() {
     sweep(|point, nth| append_only_story("loop", point, nth));
     sweep(|point, nth| append_only_story("fork", point, nth));
+}
+
+#[test]
+fn a_reader_of_changes_gets_each_once_whatever_fails() {
+    sweep(changes_story);
 }
 
 #[test]

@@ -56,7 +56,8 @@ fn who_did_what_with_what_result() {
             ("flushdb", "ann", "ok"),
         ]
     );
-    assert_eq!(all[0]["args"][1], "(redacted)");
+    assert_eq!(all[0]["args"][1], "ann");
+    assert_eq!(all[0]["args"][2], "(redacted)");
     let text = fs::read_to_string(server.folder().join("audit.log")).expect("a log");
     assert!(
         !text.contains("secret") && !text.contains("wrong"),
@@ -94,6 +95,76 @@ fn who_did_what_with_what_result() {
         (&"get".into(), &"ann".into())
     );
     assert_eq!(last[before]["keys"][0], "plain");
+}
+
+#[test]
+fn secrets_are_hidden_wherever_a_command_has_them() {
+    let server = Daemon::start(&[
+        "--audit-log",
+        "audit.log",
+        "--audit-categories",
+        "@admin @dangerous command|getkeys",
+    ]);
+    let mut c = server.connect();
+    let lines = [
+        ("CONFIG SET masterath hunter2", "set masterath (redacted)"),
+        (
+            "MIGRATE h 1 k 0 10 COPY AUTHH hunter2",
+            "h 1 k 0 10 COPY (redacted) (redacted)",
+        ),
+        (
+            "ACL DRYRUN default CONFIG SET requirepass hunter2 hz 10",
+            "dryrun default config set requirepass (redacted) hz 10",
+        ),
+        (
+            "ACL DRYRUN default MIGRATE h 1 k 0 10 AUTH hunter2",
+            "dryrun default migrate h 1 k 0 10 auth (redacted)",
+        ),
+        (
+            "ACL DRYRUN default NOSUCH hunter2",
+            "dryrun default nosuch (redacted)",
+        ),
+        (
+            "COMMAND GETKEYS MIGRATE h 1 k 0 10 AUTH2 me hunter2",
+            "getkeys migrate h 1 k 0 10 auth2 (redacted) (redacted)",
+        ),
+        ("MIGRATE h 1 k AUTH hunter2", "h 1 k (redacted) (redacted)"),
+        (
+            "CONFIG SET hz requirepass hunter2",
+            "set hz requirepass (redacted)",
+        ),
+        (
+            "ACL DRYRUN default CONFIG STE requirepass hunter2",
+            "dryrun default config (redacted) (redacted) (redacted)",
+        ),
+        (
+            "COMMAND GETKEYS ACL SETUSR bob >hunter2",
+            "getkeys acl (redacted) (redacted) (redacted)",
+        ),
+        ("ACL SETROLE >hunter2", "setrole (redacted)"),
+        ("ACL SETUSER >hunter2", "setuser (redacted)"),
+        ("ACL DELUSER ann bob", "deluser ann bob"),
+        ("COMMAND GETKEYS GET k", "getkeys get k"),
+        ("ACL DRYRUN default", "dryrun default"),
+        ("COMMAND GETKEYS", "getkeys"),
+    ];
+    for (line, _) in lines {
+        c.ask(line);
+    }
+    let all = wait_for(&server, lines.len());
+    for (recorded, (line, args)) in all.iter().zip(lines) {
+        let shown: Vec<&str> = recorded["args"]
+            .as_array()
+            .map(|args| args.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        assert_eq!(
+            shown.join(" ").to_lowercase(),
+            args.to_lowercase(),
+            "{line}"
+        );
+    }
+    let text = fs::read_to_string(server.folder().join("audit.log")).expect("a log");
+    assert!(!text.contains("hunter2"), "{text}");
 }
 
 #[test]

@@ -412,6 +412,35 @@ fn a_backup_in_steps_is_restored_by_preloading_it() {
     }
 }
 
+/// What Redis 8.10.2 does: the file is on for the backup alone, and CONFIG SET changes nothing.
+#[test]
+fn a_backup_in_steps_does_not_depend_on_the_setting_that_it_found() {
+    let server = Daemon::start(&["--rdb-key-save-delay", "200000"]);
+    let mut c = server.connect();
+    c.ask("SET a 1");
+    for line in ["MULTI", "BACKUP START", "BACKUP STATUS"] {
+        c.ask(line);
+    }
+    let pending = "$7\r\npending\r\n$5\r\nerror\r\n$0\r\n\r\n$10\r\nstart_time\r\n:0\r\n";
+    let told = c.ask("EXEC");
+    assert!(told.contains(pending), "{told}");
+    wait_until("its rewrite", || {
+        status(&mut server.connect(), "state") == "snapshotting"
+    });
+    let scheduled = "+Background append only file rewriting scheduled\r\n";
+    assert_eq!(c.ask("BGREWRITEAOF"), scheduled);
+    wait_until("the base", || {
+        status(&mut server.connect(), "state") == "incrementing"
+    });
+    assert_eq!(c.ask("CONFIG SET appendonly no"), "+OK\r\n");
+    assert_eq!(server.info("aof_enabled").as_deref(), Some("1"));
+    assert_eq!(c.ask("BACKUP SEAL"), "+OK\r\n");
+    assert_eq!(status(&mut c, "state"), "sealed");
+    wait_until("the file to be off", || {
+        server.info("aof_enabled").as_deref() == Some("0")
+    });
+}
+
 #[test]
 fn an_aborted_backup_leaves_no_file() {
     let server = Daemon::start(&["--backup-sealed-ttl", "1"]);

@@ -6,6 +6,7 @@
 //! | `aof` | the append only file, after crashes and with real servers |
 //! | `backup` | backups, restoring, moving from and to other servers |
 //! | `blocking` | clients that block on a key |
+//! | `changes` | the change stream: consumers, restarts, failovers, the example of a mirror |
 //! | `budgets` | budgets per user: delays, refusals, files |
 //! | `check` | `check-aof` and `check-rdb`, compared with the real tools |
 //! | `clients` | an application's client library |
@@ -50,6 +51,7 @@ mod audit;
 mod backup;
 mod blocking;
 mod budgets;
+mod changes;
 mod check;
 mod clients;
 mod closed;

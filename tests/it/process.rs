@@ -283,6 +283,53 @@ fn crash_by(signal: Signal, args: &[&str]) -> (String, Option<i32>) {
     (server.log(), status.signal())
 }
 
+/// INFO of the server that crashed, complete and recent.
+#[track_caller]
+fn assert_reports_info(report: &str) {
+    let (_, info) = report
+        .split_once("------ INFO OUTPUT ------")
+        .expect("INFO");
+    let (info, _) = info
+        .split_once("------ STACK TRACE ------")
+        .expect("a trace");
+    for part in [
+        "\nrun_id:",
+        "\nconnected_clients:",
+        "\nused_memory:",
+        "\nrole:master\r",
+        "\nmaster_repl_offset:0\r",
+        "\n# Keyspace\r",
+    ] {
+        assert!(info.contains(part), "{part} is missing in:\n{info}");
+    }
+    let (_, age) = info.split_once("INFO as it was ").expect("its age");
+    let (age, _) = age.split_once(" ms ago").expect("its age");
+    let age_ms: u64 = age.parse().expect("a number");
+    assert!(age_ms < 60_000, "{age_ms}");
+}
+
+/// Every register with sixteen digits, and the place of the instruction.
+#[track_caller]
+fn assert_reports_registers(report: &str) {
+    let (_, registers) = report.split_once("------ REGISTERS ------").expect("they");
+    let (registers, _) = registers.split_once("------").expect("an end");
+    let value = |name: &str| {
+        let mut all = registers
+            .split_whitespace()
+            .filter_map(|r| r.split_once(':'));
+        let (_, digits) = all.find(|(its, _)| *its == name).expect(name);
+        assert_eq!(digits.len(), 16, "{registers}");
+        u64::from_str_radix(digits, 16).expect("digits")
+    };
+    let [count, instruction, stack] = match std::env::consts::ARCH {
+        "x86_64" => [18, value("rip"), value("rsp")],
+        "aarch64" => [34, value("pc"), value("sp")],
+        _ => return assert!(registers.contains("not known"), "{registers}"),
+    };
+    assert_eq!(registers.split_whitespace().count() as u64, count);
+    assert!(instruction > 4096 && stack > 4096, "{registers}");
+}
+
 #[test]
 fn fatal_signals_leave_a_report() {
     for signal in [
@@ -303,9 +350,12 @@ fn fatal_signals_leave_a_report() {
             "Killed by PID: ",
             "STACK TRACE",
             "addr=127.0.0.1:",
+            "------ REGISTERS ------",
         ] {
             assert!(report.contains(part), "{part} is missing in:\n{report}");
         }
+        assert_reports_info(report);
+        assert_reports_registers(report);
     }
 }
 
@@ -334,6 +384,8 @@ fn a_panic_leaves_a_report_with_command_and_place() {
             assert!(log.contains(part), "{part} is missing in:\n{log}");
         }
         assert_eq!(log.matches("BUG REPORT START").count(), 1, "{log}");
+        assert_reports_info(&log);
+        assert!(!log.contains("REGISTERS"), "{log}");
     }
 }
 

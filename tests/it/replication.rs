@@ -19,7 +19,7 @@ fn is_up(replica: &Daemon) -> bool {
     replica.info("master_link_status").as_deref() == Some("up")
 }
 
-fn wait_for_link(replica: &Daemon) {
+pub fn wait_for_link(replica: &Daemon) {
     wait_until("the link to be up", || is_up(replica));
 }
 
@@ -53,6 +53,86 @@ pub fn wait_for_offset(replica: &Daemon, primary: &Daemon) {
     });
 }
 
+/// Regression: a stated trim with a LIMIT, and in transactions also XADD with IDMP and numbers of the other
+/// dialect, were refused by replicas as if clients had sent them.
+#[test]
+fn what_a_primary_has_taken_its_replica_takes() {
+    let (primary, replica) = pair(
+        &["--stream-node-max-entries", "2"],
+        &["--dialect", "valkey", "--stream-node-max-entries", "2"],
+    );
+    let mut c = primary.connect();
+    let script = |line: &str| {
+        let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
+        format!("redis.call({}) redis.call('INCR', 'n')", words.join(","))
+    };
+    let lines = [
+        "XTRIM s MINID ~ 6 LIMIT 100",
+        "XADD s MAXLEN ~ 12 LIMIT 100 * f v",
+        "XADD i IDMPAUTO p * f v",
+        "XADD i IDMP p x * f v",
+        "ZADD z 0x10 a",
+        "GEOADD g 0x10 0x10 a",
+    ];
+    for line in lines {
+        for way in 0..3 {
+            c.ask("DEL i");
+            for id in 1..20 {
+                c.ask(&format!("XADD s {}-{id} f v", way + 2));
+            }
+            match way {
+                0 => assert!(!c.ask(line).starts_with('-'), "{line}"),
+                1 => {
+                    c.ask("MULTI");
+                    c.ask(line);
+                    c.ask("INCR n");
+                    let reply = c.ask("EXEC");
+                    assert!(!reply.contains("-ERR"), "{line}: {reply}");
+                }
+                _ => {
+                    let reply = c.call(&["EVAL", &script(line), "0"]);
+                    assert_eq!(reply, b"$-1\r\n", "{line}");
+                }
+            }
+            wait_for_offset(&replica, &primary);
+            let digests = [&primary, &replica].map(|server| server.connect().ask("DEBUG DIGEST"));
+            assert_eq!(digests[0], digests[1], "{line}, {way}");
+            c.ask("DEL s");
+        }
+    }
+}
+
+/// Regression: strings longer than the replica's own `proto-max-bulk-len`, and than that of the next start, were
+/// refused.
+#[test]
+fn what_was_taken_by_a_higher_limit_is_kept() {
+    const LOW: [&str; 2] = ["--proto-max-bulk-len", "1mb"];
+    let (primary, replica) = pair(&["--appendonly", "yes"], &LOW);
+    let mut c = primary.connect();
+    let long = "x".repeat(700_000);
+    for line in [
+        "SETRANGE range 2000000 x",
+        "SETBIT bit 20000000 1",
+        "BITFIELD field SET u8 20000000 1",
+        "MULTI",
+        "SETRANGE queued 2000000 x",
+        "INCR n",
+        "EXEC",
+    ] {
+        assert!(!c.ask(line).starts_with('-'), "{line}");
+    }
+    for _ in 0..2 {
+        c.call(&["APPEND", "appended", &long]);
+    }
+    wait_for_offset(&replica, &primary);
+    let digest = c.ask("DEBUG DIGEST");
+    assert_eq!(replica.connect().ask("DEBUG DIGEST"), digest);
+    assert_eq!(c.ask("CONFIG SET proto-max-bulk-len 1mb"), "+OK\r\n");
+    assert!(c.ask("SETRANGE range 2000000 x").starts_with('-'));
+    assert_eq!(c.ask("DEBUG LOADAOF"), "+OK\r\n");
+    assert_eq!(c.ask("DEBUG DIGEST"), digest);
+}
+
 /// Regression: rights of the replica's default user were asked of the commands of its primary's transactions,
 /// which were then left out.
 #[test]
@@ -73,8 +153,20 @@ fn rights_of_the_replicas_users_do_not_concern_its_primary() {
         "#!lua name=l\nredis.register_function('f', function(k) redis.call('SET', k[1], 1) end)";
     c.call(&["FUNCTION", "LOAD", function]);
     c.ask("FCALL f 1 called");
+    // Its user may not read all keys, and BY does not name them.
+    for line in [
+        "RPUSH list 2 1",
+        "SORT list BY w_* STORE sorted",
+        "MULTI",
+        "SORT list BY w_* STORE again",
+        "INCR n",
+        "EXEC",
+    ] {
+        assert!(!c.ask(line).starts_with('-'), "{line}");
+    }
     wait_for_offset(&replica, &primary);
     assert_eq!(admin.ask("EXISTS k n single called"), ":4\r\n");
+    assert_eq!(admin.ask("EXISTS sorted again"), ":2\r\n");
 }
 
 #[test]
@@ -85,7 +177,6 @@ fn a_primary_that_comes_back_empty_does_not_empty_its_replica() {
             primary.connect().ask(&format!("SET k{i} v"));
         }
         wait_for_offset(&replica, &primary);
-        primary.kill();
         primary.restart();
         assert_eq!(keys(&primary), ":0\r\n");
         replica.wait_for_log("refused (replica-min-retain-percent)");
@@ -120,7 +211,6 @@ fn a_snapshot_with_fewer_keys_is_taken_if_they_are_enough_or_the_primary_is_anot
         primary.connect().ask(&format!("SET k{i} v"));
     }
     wait_for_offset(&replica, &primary);
-    primary.kill();
     primary.restart();
     replica.wait_for_log("has 0 keys and this replica 50");
     let other = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
@@ -152,7 +242,6 @@ fn a_replica_that_restarts_knows_its_primary() {
     args.extend(["--repl-diskless-sync-delay".to_owned(), "0".to_owned()]);
     replica.set_args(&args);
     assert_eq!(replica.connect().ask("SAVE"), "+OK\r\n");
-    primary.kill();
     primary.restart();
     replica.restart();
     replica.wait_for_log("has 0 keys and this replica 20");

@@ -1,5 +1,6 @@
 //! How a server starts, and how it refuses to.
 
+use std::path::Path;
 use std::{fs, net::TcpListener, os::unix::fs::symlink};
 
 use crate::support::{
@@ -267,6 +268,32 @@ fn files_that_another_server_writes_are_refused() {
     first.restart();
     assert!(first.terminate().success());
     assert!(!folder.join(".appendonlydir.appendonly.aof.lock").exists());
+}
+
+/// Regression: the new name of its own folder was refused, as written by another server.
+#[test]
+fn a_server_follows_its_renamed_folder() {
+    let mut server = Daemon::start(&["--save", "900 1", "--enable-protected-configs", "yes"]);
+    let folder = server.folder().to_owned();
+    let [before, after] = ["before", "after"].map(|name| folder.join(name));
+    std::fs::create_dir(&before).expect("a folder");
+    let mut c = server.connect();
+    let to = |folder: &Path| format!("CONFIG SET dir {}", folder.display());
+    assert_eq!(c.ask(&to(&before)), "+OK\r\n");
+    std::fs::rename(&before, &after).expect("renamed");
+    assert_eq!(c.ask(&to(&after)), "+OK\r\n");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    assert!(after.join("dump.rdb").exists());
+    // It is still locked, for others.
+    let port = free_port_of(22_000, 1_000).to_string();
+    let ended = run_once(&after, &["--port", &port, "--save", "900 1"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.out.contains("is written by another server"),
+        "{ended:?}"
+    );
+    assert!(server.terminate().success());
+    assert!(!after.join(".dump.rdb.lock").exists());
 }
 
 /// Regression: what loads and does nothing was logged at the start, and `--check-config` said OK.

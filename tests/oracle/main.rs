@@ -20,6 +20,7 @@
 //! | `permissions` | categories and what they allow, command by command |
 //! | `misleading` | lines with misleading words: their keys, permissions, watchers |
 //! | `soak` | a mixed load, and what Redis loads of it afterwards |
+//! | `followers` | whatever a primary takes, its replicas take: russet and Redis |
 //! | `shrink` | reduces a stream to the few commands that matter |
 //!
 //! Plays `RUSSET_ORACLE_STREAMS` streams per group (default 120) from `RUSSET_ORACLE_SEED`
@@ -30,6 +31,7 @@ mod compare;
 mod conversations;
 mod events;
 mod expressions;
+mod followers;
 mod grammar;
 mod misleading;
 mod payloads;

@@ -1186,6 +1186,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "Redis sends no refusal behind other replies of a burst; conversations has it",
     ),
     ("backup", "its folders differ; tests/it covers it"),
+    ("changes", "of russet's own; its own tests cover it"),
     ("client|closed", "of russet's own; its own tests cover it"),
     ("config|docs", "of russet's own; its own tests cover it"),
     ("flush", "of russet's own; its own tests cover it"),

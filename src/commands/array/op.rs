@@ -187,9 +187,12 @@ enum Number {
 }
 
 impl Number {
+    #[inline]
     fn of(value: Entry<'_>) -> Option<Number> {
         match value {
             Entry::Int(n) => Some(Number::Int(n)),
+            // Infinity is the only number that begins with a letter.
+            Entry::Str([b'A'..=b'H' | b'J'..=b'Z' | b'a'..=b'h' | b'j'..=b'z', ..]) => None,
             Entry::Str(text) => match parse_i64(text) {
                 Some(n) => Some(Number::Int(n)),
                 None => LongDouble::parse(text).map(Number::Long),

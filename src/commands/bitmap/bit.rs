@@ -25,7 +25,7 @@ pub(super) const SETBIT: Spec = Spec {
 fn setbit(call: &mut Call<'_>) -> CommandResult {
     const NOT_A_BIT: CommandError = CommandError::Text("ERR bit is not an integer or out of range");
     let [_, key, offset, bit] = call.args.exactly();
-    let offset = parse_offset(offset, call.server.config.proto_max_bulk_len)?;
+    let offset = parse_offset(offset, call.string_max())?;
     let bit = match parse_i64(bit) {
         Some(bit @ (0 | 1)) => bit as u8,
         _ => return Err(NOT_A_BIT),

@@ -178,7 +178,7 @@ pub(super) const BITFIELD: Spec = Spec {
 /// `i1` to `i64` and `u1` to `u63`; `#n` is the offset of the n-th such integer. O(1) an
 /// operation, plus the growth.
 fn bitfield(call: &mut Call<'_>) -> CommandResult {
-    let operations = parse(call.args, call.server.config.proto_max_bulk_len)?;
+    let operations = parse(call.args, call.string_max())?;
     let writes = operations.iter().filter(|op| op.action != Action::Get);
     let Some(end) = writes.map(Operation::end_bytes).max() else {
         return read(call, &operations);

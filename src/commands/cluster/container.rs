@@ -15,7 +15,7 @@ const CHANGES: Flags = Flags::ADMIN
     .union(Flags::STALE);
 const READS: Flags = Flags::STALE;
 const READS_ANY_TIME: Flags = Flags::STALE.union(Flags::LOADING);
-const ADMIN_READS: Flags = Flags::ADMIN.union(Flags::STALE);
+const ADMIN_READS: Flags = Flags::ADMIN.union(READS_ANY_TIME);
 const VARIES: &[&str] = &["nondeterministic_output"];
 
 pub(super) const CLUSTER: Spec = Spec {
@@ -52,22 +52,22 @@ pub(super) const CLUSTER: Spec = Spec {
         help_row(help),
         Spec {
             tips: VARIES,
-            ..own("info", Arity::Exactly(2), READS, info)
+            ..own("info", Arity::Exactly(2), READS_ANY_TIME, info)
         },
-        own("keyslot", Arity::Exactly(3), READS, keyslot),
-        varying("links", Arity::Exactly(2), READS),
+        own("keyslot", Arity::Exactly(3), READS_ANY_TIME, keyslot),
+        varying("links", Arity::Exactly(2), READS_ANY_TIME),
         row("meet", Arity::AtLeast(4), CHANGES),
         super::migration::MIGRATESLOTS,
         super::migration::MIGRATION,
-        row("myid", Arity::Exactly(2), READS),
-        varying("myshardid", Arity::Exactly(2), READS),
-        varying("nodes", Arity::Exactly(2), READS),
+        row("myid", Arity::Exactly(2), READS_ANY_TIME),
+        varying("myshardid", Arity::Exactly(2), READS_ANY_TIME),
+        varying("nodes", Arity::Exactly(2), READS_ANY_TIME),
         varying("replicas", Arity::Exactly(3), ADMIN_READS),
         row("replicate", Arity::AtLeast(3), CHANGES),
         row(
             "reset",
             Arity::AtLeast(2),
-            ADMIN_READS.union(Flags::NOSCRIPT),
+            Flags::ADMIN.union(Flags::STALE).union(Flags::NOSCRIPT),
         ),
         row("saveconfig", Arity::Exactly(2), CHANGES),
         row("set-config-epoch", Arity::Exactly(3), CHANGES),
@@ -243,3 +243,34 @@ const HELP: &[&str] = &[
     "SLOTS",
     "    Ranges of slots with the nodes that serve them.",
 ];
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    /// Clients ask for the nodes and their own one while a node loads its data.
+    #[test]
+    fn what_only_reads_the_map_is_allowed_while_loading() {
+        let mut t = Testbed::new();
+        for name in [
+            "count-failure-reports",
+            "info",
+            "keyslot",
+            "links",
+            "myid",
+            "myshardid",
+            "nodes",
+            "replicas",
+            "shards",
+            "slaves",
+            "slots",
+        ] {
+            let row = t.run(&format!("COMMAND INFO cluster|{name}"));
+            assert!(row.contains("+loading\r\n"), "{name}: {row}");
+        }
+        for name in ["countkeysinslot", "getkeysinslot", "reset", "meet"] {
+            let row = t.run(&format!("COMMAND INFO cluster|{name}"));
+            assert!(!row.contains("+loading\r\n"), "{name}: {row}");
+        }
+    }
+}

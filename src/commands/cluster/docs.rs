@@ -330,7 +330,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     .args(&[Arg::string("node-id")]),
     doc(
         "cluster|slot-stats",
-        "8.0.0",
+        "8.2.0",
         "O(N), N = number of slots based on arguments. O(N*log(N)) with ORDERBY subcommand",
         "Get statistics of slots.",
     )
@@ -370,7 +370,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     ]),
     doc(
         "cluster|syncslots",
-        "9.0.0",
+        "8.4.0",
         "That of the subcommand",
         "Run the internal steps of a slot migration.",
     )

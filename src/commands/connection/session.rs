@@ -3,6 +3,7 @@
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
 use crate::keyspace::DbIndex;
+use crate::replication::change_stream::is_note;
 use crate::server::EndReason;
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
@@ -26,6 +27,12 @@ fn ping(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::WrongArity(call.name.into()));
     }
     let message = call.args.get(1);
+    if let Some(text) = message
+        && is_note(text)
+        && call.server.repeats(call.client, call.origin)
+    {
+        call.server.hear_note(text);
+    }
     if call.client.flags.contains(ClientFlags::PUBSUB) && !call.reply.resp3() {
         call.reply.array(2);
         call.reply.bulk(b"pong");

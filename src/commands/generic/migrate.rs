@@ -74,8 +74,11 @@ const WORDS: &[Word<Asked>] = &[
     Word::last("KEYS", 0, Asked::Keys),
 ];
 
+/// Where the options begin.
+const OPTIONS: usize = 6;
+
 fn options(args: Args<'_>) -> options::OptionReader<'_, Asked> {
-    options::OptionReader::new(args, 6, WORDS)
+    options::OptionReader::new(args, OPTIONS, WORDS)
 }
 
 /// The key in its old position, or those after `KEYS` if that position holds an empty string.
@@ -91,13 +94,29 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::run(Run::new(keys.start, keys.end, 1, ACCESS)))
 }
 
-/// The arguments of AUTH and AUTH2, among the options.
+/// The arguments of AUTH and AUTH2 among the options, and everything from the first argument on that does not
+/// have MIGRATE's form, since its meaning cannot be known.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
-    options(args).flatten().any(|(asked, word)| match asked {
-        Asked::Auth => at == word + 1,
-        Asked::Auth2 => at == word + 1 || at == word + 2,
-        _ => false,
-    })
+    let is_number = |at: usize| args.get(at).is_some_and(|arg| parse_i64(arg).is_some());
+    if !(is_number(OPTIONS - 2) && is_number(OPTIONS - 1)) {
+        return at >= OPTIONS - 2;
+    }
+    let mut next = OPTIONS;
+    for option in options(args) {
+        let Ok((asked, word)) = option else {
+            return at >= next;
+        };
+        let secrets = match asked {
+            Asked::Auth => 1,
+            Asked::Auth2 => 2,
+            _ => 0,
+        };
+        next = word + 1 + secrets;
+        if (word + 1..next).contains(&at) {
+            return true;
+        }
+    }
+    false
 }
 
 const CANNOT_CONNECT: &str = "IOERR error or timeout connecting to the client";
@@ -446,7 +465,9 @@ mod tests {
                 "COPY AUTH (redacted) KEYS a auth",
             ),
             ("auth2 me pass", "auth2 (redacted) (redacted)"),
-            ("AUTH AUTH2 a REPLACE", "AUTH (redacted) a REPLACE"),
+            ("AUTH AUTH2 REPLACE", "AUTH (redacted) REPLACE"),
+            ("COPY AUTHH pass", "COPY (redacted) (redacted)"),
+            ("AUTH2 pass", "(redacted) (redacted)"),
         ] {
             t.run(&format!("MIGRATE 127.0.0.1 1 none 0 10 {options}"));
             let shown = format!("MIGRATE 127.0.0.1 1 none 0 10 {shown}");

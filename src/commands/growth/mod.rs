@@ -78,6 +78,7 @@ impl fmt::Display for Dimension {
 const EXEMPT: &[(&str, &str)] = &[
     ("acl|save", "writes a file"),
     ("backup", "a thread copies files"),
+    ("changes", "reads the stream, in slices"),
     ("bgrewriteaof", "writes files between turns of the loop"),
     ("bgsave", "as bgrewriteaof"),
     ("config|rewrite", "replaces a file"),

@@ -80,6 +80,7 @@ fn set_of(call: &mut Call<'_>, fieldsets: &Fieldsets) -> CommandResult {
     if values.len() != fieldset.len() {
         return Err(CommandError::Text(WRONG_COUNT));
     }
+    let names = fieldset.names().map(|(name, _)| name);
     let fields = fieldset.names().map(|(name, at)| (name, values.at(at)));
     place.put(Hash::of_distinct(fields.clone(), &limits));
     if call.db.effects_wanted() {
@@ -93,7 +94,7 @@ fn set_of(call: &mut Call<'_>, fieldsets: &Fieldsets) -> CommandResult {
         }
         call.rewrite(&words);
     }
-    call.db.changed(key, Class::HASH, "hset");
+    call.db.changed_fields(key, 1, Class::HASH, "hset", names);
     call.reply.ok();
     Ok(())
 }

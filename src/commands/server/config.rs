@@ -65,11 +65,15 @@ const CONFIG_SET: Spec = Spec {
     ..Spec::new("set", set)
 };
 
-/// Whether an argument is the value of a directive that holds a secret.
+/// Whether an argument is the value of a directive that holds a secret, or may be one, since a name is mistyped
+/// or a word is missing.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
+    if !args.len().is_multiple_of(2) {
+        return at >= 2 && config::find(args.at(at)).is_none();
+    }
     let is_value = at >= 3 && !at.is_multiple_of(2);
     let is_sensitive = |d: &config::Directive| d.flags.contains(config::Flags::SENSITIVE);
-    is_value && config::find(args.at(at - 1)).is_some_and(is_sensitive)
+    is_value && config::find(args.at(at - 1)).is_none_or(is_sensitive)
 }
 
 /// `CONFIG GET pattern [pattern ...]`.
@@ -426,6 +430,11 @@ mod tests {
         assert_eq!(
             t.newest_slow(),
             ["CONFIG", "SET", "hz", "12", "masterauth", "(redacted)"]
+        );
+        t.run("CONFIG SET masterath secret");
+        assert_eq!(
+            t.newest_slow(),
+            ["CONFIG", "SET", "masterath", "(redacted)"]
         );
     }
 

@@ -110,6 +110,20 @@ mod tests {
         assert_eq!(t.run("DEBUG DIGEST"), format!("+{all}\r\n"));
     }
 
+    /// Regression: `1e15` was signed as the integer that ZSCORE shows.
+    #[test]
+    fn scores_are_signed_as_in_redis() {
+        let mut t = bed();
+        t.run(
+            "ZADD t 1e15 a 1e17 b 4611686018427387904 c 9007199254740993 d -0 e 1e5 f 1e7 g 1e8 h \
+             123e6 i 123e7 j 123e9 k -1e300 l inf m 1e-5 n 1234567e7 o 12e8 p 12e9 q 0.1 r 3 s",
+        );
+        assert_eq!(
+            t.run("DEBUG DIGEST-VALUE t"),
+            "*1\r\n+557dafbc68c3c7b564a93768d10a137132d16844\r\n"
+        );
+    }
+
     #[test]
     fn contents_tell_and_encodings_do_not() {
         let (mut a, mut b) = (bed(), bed());

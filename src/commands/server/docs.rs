@@ -184,12 +184,12 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     ),
     doc(
         "backup|create",
-        "8.0.0",
+        "0.1.0",
         "O(N), N = the number of files, or of all keys where a snapshot is saved",
         "Make a sealed set of the server's files.",
     )
     .args(&[Arg::string("name").optional()]),
-    doc("backup|drop", "8.0.0", "O(1)", "Remove a sealed set.").args(&[Arg::string("name")]),
+    doc("backup|drop", "0.1.0", "O(1)", "Remove a sealed set.").args(&[Arg::string("name")]),
     doc(
         "backup|help",
         "8.10.0",
@@ -234,6 +234,63 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     )
     .history(&[("3.2.2", "New option `SCHEDULE`.")])
     .args(&[Arg::word("schedule", "SCHEDULE").since("3.2.2").optional()]),
+    doc(
+        "changes",
+        "0.1.0",
+        "That of the subcommand",
+        "Read the changes of the data as a stream.",
+    ),
+    doc(
+        "changes|consumer",
+        "0.1.0",
+        "O(N), N = number of consumers",
+        "Create, list and remove consumers, and acknowledge changes.",
+    )
+    .args(&[Arg::one_of(
+        "action",
+        &[
+            Arg::block(
+                "create",
+                &[
+                    Arg::string("name").token("CREATE"),
+                    Arg::string("position").optional(),
+                ],
+            ),
+            Arg::block(
+                "ack",
+                &[Arg::string("name").token("ACK"), Arg::string("position")],
+            ),
+            Arg::word("list", "LIST"),
+            Arg::string("dropped").token("DROP"),
+        ],
+    )]),
+    doc(
+        "changes|help",
+        "0.1.0",
+        "O(1)",
+        "List the subcommands of CHANGES.",
+    ),
+    doc(
+        "changes|read",
+        "0.1.0",
+        "O(N), N = bytes of the stream after the position",
+        "Get the changes after a position.",
+    )
+    .args(&[
+        Arg::one_of(
+            "start",
+            &[
+                Arg::string("position"),
+                Arg::string("name").token("CONSUMER"),
+            ],
+        ),
+        Arg::integer("count").token("COUNT").optional(),
+        Arg::integer("milliseconds").token("BLOCK").optional(),
+        Arg::string("prefix").token("PREFIX").optional().multiple(),
+        Arg::integer("index").token("DB").optional(),
+        Arg::string("type").token("TYPES").optional().multiple(),
+        Arg::integer("replicas").token("REPLICAS").optional(),
+    ]),
     doc(
         "command",
         "2.8.13",
@@ -363,7 +420,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     ),
     doc(
         "config|docs",
-        "8.0.0",
+        "0.1.0",
         "O(N), N = number of configuration parameters",
         "Describe parameters: their meaning, default and value in the file.",
     )
@@ -715,7 +772,7 @@ pub(in crate::commands) const DOCS: &[Doc] = &[
     ),
     doc(
         "prefixstats",
-        "8.0.0",
+        "0.1.0",
         "O(N log N), N = the number of prefixes",
         "Tell who uses what, by the prefixes of keys.",
     )

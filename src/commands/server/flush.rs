@@ -87,8 +87,9 @@ const UNDO: Spec = Spec {
 /// expiries; with DB the last one of this database, and this database alone. The databases must be empty;
 /// with REPLACE what is in them is flushed, and set aside as by FLUSHDB.
 ///
-/// Reply: integer, the keys that are back. O(watched keys and keys that clients wait for). Propagated with
-/// `OF back keys`, which names the flush by the number of flushes since, and is only understood there.
+/// Reply: integer, the keys that are back, without those of slots that other nodes serve by now. O(watched
+/// keys and keys that clients wait for). Propagated with `OF back keys`, which names the flush by the number
+/// of flushes since, and is only understood there.
 fn undo(call: &mut Call<'_>) -> CommandResult {
     let asked = parse(call)?;
     let (args, origin) = (call.args, call.origin);
@@ -107,8 +108,8 @@ fn undo(call: &mut Call<'_>) -> CommandResult {
     }
     call.rewrite(&words);
     let world = call.world();
-    world.server.flush_undone(world.keyspace);
-    call.reply.int(found.keys() as i64);
+    let foreign = world.server.flush_undone(world.keyspace);
+    call.reply.int(found.keys() as i64 - foreign as i64);
     Ok(())
 }
 

@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(titles(&mut t, "INFO"), default);
         assert_eq!(titles(&mut t, "INFO default"), default);
         assert_eq!(titles(&mut t, "INFO DEFAULT cpu Cpu"), default);
-        let more = "Commandstats Errorstats Latencystats Budgets TLS";
+        let more = "Commandstats Errorstats Latencystats Budgets Changes TLS";
         let all = default.replace("Errorstats", more) + " Prefixstats";
         assert_eq!(titles(&mut t, "INFO all"), all);
         assert_eq!(titles(&mut t, "INFO everything server"), all);

@@ -99,11 +99,13 @@ fn stats(call: &mut Call<'_>) -> CommandResult {
         ("peak.allocated", m.peak),
         ("total.allocated", m.used),
         ("startup.allocated", m.startup),
-        ("replication.backlog", m.backlog),
-        ("replica.fullsync.buffer", 0),
-        ("clients.slaves", 0),
-        ("clients.normal", m.clients),
-        ("cluster.links", 0),
+        ("replication.backlog", m.of_backlog()),
+        ("replica.fullsync.buffer", m.full_sync_held),
+        ("clients.slaves", m.of_replicas()),
+        ("clients.normal", m.of_clients()),
+        ("clients.normal.shared", m.clients_shared),
+        ("clients.normal.unshared", m.clients_unshared),
+        ("cluster.links", m.cluster_links),
         ("aof.buffer", m.aof_buffer),
         ("lua.caches", m.scripts),
         ("functions.caches", m.libraries),
@@ -299,6 +301,9 @@ mod tests {
         assert!(lines.starts_with("$14\r\npeak.allocated\r\n:"), "{text}");
         // The database's inner map has two more names.
         assert_eq!(text.matches("\r\n$").count(), announced + 2, "{text}");
+        for line in ["clients.normal.shared\r\n:", "clients.normal.unshared\r\n:"] {
+            assert!(text.contains(line), "{line}");
+        }
         assert!(t.run("MEMORY MALLOC-STATS").contains("jemalloc"));
         assert_eq!(t.run("MEMORY PURGE"), "+OK\r\n");
     }

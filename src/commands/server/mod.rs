@@ -2,6 +2,7 @@
 
 mod append_only;
 mod backup;
+mod changes;
 mod commandlog;
 mod config;
 mod debug;
@@ -39,6 +40,7 @@ use crate::server::Spec;
 pub(super) static SPECS: &[Spec] = &[
     append_only::BGREWRITEAOF,
     backup::BACKUP,
+    changes::CHANGES,
     config::CONFIG,
     debug::DEBUG,
     failover::FAILOVER,

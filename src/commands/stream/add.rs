@@ -6,7 +6,7 @@ use crate::keyspace::Class;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
-use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId};
+use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId, Trimmed};
 
 use super::reply::write_id;
 use super::trim::{TrimOptions, count_trimmed};
@@ -101,12 +101,12 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         // Not only the first line: a producer's next one may be older than the one that it displaces.
         expires_sooner = before.is_none_or(|before| due(&stream).is_some_and(|now| now < before));
     }
-    let (trimmed, gone) = match options.trim {
+    let trimmed = match options.trim {
         Some(trim) => stream.trim(trim),
-        None => (0, None),
+        None => Trimmed::default(),
     };
     let stated = match states {
-        true => options.stated(&stream),
+        true => options.stated(&stream, trimmed.visited_below),
         false => None,
     };
     drop(stream);
@@ -114,10 +114,10 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         call.db.note_stream(key);
     }
     call.db.changed(key, Class::STREAM, "xadd");
-    if trimmed > 0 {
+    if trimmed.deleted > 0 {
         call.db.event(key, Class::STREAM, "xtrim");
     }
-    if let Some(gone) = gone {
+    if let Some(gone) = trimmed.gone {
         call.db.free_part(gone);
     }
     if states && (stated.is_some() || !matches!(wanted, NewId::Whole(_))) {

@@ -16,6 +16,46 @@ fn filled(count: u32) -> Testbed {
     t
 }
 
+/// Redis states the first ID of the node, and its replicas keep what it has removed.
+#[test]
+fn a_trim_that_looks_at_references_is_stated_as_far_as_it_came() {
+    let mut primary = filled(9);
+    let mut replica = filled(9);
+    for t in [&mut primary, &mut replica] {
+        for line in [
+            "XGROUP CREATE s g 0",
+            "XREADGROUP GROUP g c COUNT 7 STREAMS s >",
+            "XACK s g 1-0 3-0 4-0 7-0",
+        ] {
+            t.run(line);
+        }
+        t.take_effects();
+    }
+    for line in [
+        "XTRIM s ACKED MINID ~ 4",
+        "XADD s DELREF MINID ~ 3 10-0 f v",
+        "XTRIM s MAXLEN ~ 4 ACKED",
+        "XTRIM s MINID ~ 9 ACKED",
+    ] {
+        primary.run(line);
+    }
+    let effects = primary.take_effects();
+    assert_eq!(
+        effects,
+        [
+            "XTRIM s ACKED MINID = 4-0",
+            "XADD s DELREF MINID = 3-0 10-0 f v",
+            "XTRIM s MAXLEN = 5 ACKED",
+        ]
+    );
+    for line in effects {
+        replica.run(&line);
+    }
+    for line in ["XRANGE s - +", "XPENDING s g - + 10"] {
+        assert_eq!(replica.run(line), primary.run(line), "{line}");
+    }
+}
+
 #[test]
 fn entries_are_stated_with_the_id_that_they_got() {
     let mut t = Testbed::new();

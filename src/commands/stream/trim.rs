@@ -4,8 +4,8 @@ use crate::base::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::resp::Args;
-use crate::server::{Call, CommandResult, Origin, Spec};
-use crate::types::stream::{Bound, GivenId, References, StreamId, Trim};
+use crate::server::{Call, CommandResult, Spec};
+use crate::types::stream::{Bound, GivenId, References, StreamId, Trim, Trimmed};
 use crate::types::{Container, Stream};
 
 use super::idempotence::IdmpOption;
@@ -98,8 +98,7 @@ impl TrimOptions {
             } else if adds {
                 self.id = Some(GivenId::parse(args.at(at)).ok_or(BAD_ID)?);
                 // The log and replicas have the ID that the entry got.
-                let is_replayed = matches!(call.origin, Origin::Loading | Origin::Primary);
-                if self.idmp.is_some() && !is_replayed {
+                if self.idmp.is_some() && !call.was_taken_before() {
                     return Err(GIVEN);
                 }
                 break;
@@ -160,8 +159,8 @@ impl TrimOptions {
         if let (Some(trim), Some(mode)) = (&mut self.trim, self.references) {
             trim.references = mode;
         }
-        // Replayed commands were limited when first run.
-        if call.origin == Origin::Loading {
+        // It was limited then, and says so with the exact threshold.
+        if call.was_taken_before() {
             return Ok(());
         }
         let approximate = self.trim.is_some_and(|trim| trim.approximate);
@@ -186,15 +185,19 @@ impl TrimOptions {
     }
 
     /// The words that propagate an approximate trim exactly: `=`, and the stream's length now or
-    /// its first ID.
-    pub fn stated(&self, stream: &Stream) -> Option<Stated> {
+    /// its first ID. A trim that looked at references has also removed entries of nodes that stay,
+    /// and passed over others: its ID is that up to which it came, which Redis leaves out.
+    pub fn stated(&self, stream: &Stream, visited_below: Option<StreamId>) -> Option<Stated> {
         let trim = self.trim.filter(|trim| trim.approximate)?;
         let threshold = match trim.bound {
             Bound::Len(_) => stream.len().to_string().into_bytes(),
             Bound::From(_) => {
-                let range = stream.range(StreamId::MIN, StreamId::MAX);
-                let first = range.with_deleted().next().unwrap_or(StreamId::MAX);
-                first.text().as_bytes().to_vec()
+                let first = || {
+                    let range = stream.range(StreamId::MIN, StreamId::MAX);
+                    range.with_deleted().next().unwrap_or(StreamId::MAX)
+                };
+                let id = visited_below.unwrap_or_else(first);
+                id.text().as_bytes().to_vec()
             }
         };
         Some(Stated {
@@ -267,9 +270,13 @@ fn xtrim(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(0);
         return Ok(());
     };
-    let (deleted, gone) = stream.trim(trim);
+    let Trimmed {
+        deleted,
+        gone,
+        visited_below,
+    } = stream.trim(trim);
     let stated = match deleted > 0 && wanted {
-        true => options.stated(&stream),
+        true => options.stated(&stream, visited_below),
         false => None,
     };
     drop(stream);

@@ -178,13 +178,10 @@ impl Number for i64 {
     }
 
     fn store(self, _: &[u8], mut place: Place<'_, '_, '_>, expiry: Expiry) {
-        if !place.set_int(self) {
-            return place.set_string(NewValue::Int(self), expiry);
-        }
-        match expiry {
-            Expiry::Keep => {}
-            Expiry::Clear => place.set_expiry(None),
-            Expiry::At(when) => place.set_expiry(Some(when)),
+        if place.set_int(self) {
+            set_expiry(&mut place, expiry);
+        } else {
+            modify(place, NewValue::Int(self), expiry);
         }
     }
 
@@ -246,13 +243,31 @@ impl Number for LongDouble {
 
     fn store(self, text: &[u8], place: Place<'_, '_, '_>, expiry: Expiry) {
         let modified = false;
-        place.set_string(NewValue::Bytes { text, modified }, expiry);
+        modify(place, NewValue::Bytes { text, modified }, expiry);
     }
 
     fn reply(self, reply: &mut Reply) {
         let mut text = Vec::new();
         self.write(&mut text);
         reply.double_text(&text);
+    }
+}
+
+/// Gives the string another value, which does not count as overwritten, or makes one.
+fn modify(mut place: Place<'_, '_, '_>, value: NewValue<'_>, expiry: Expiry) {
+    if place.is_taken() {
+        set_expiry(&mut place, expiry);
+        place.modify_string(value);
+    } else {
+        place.set_string(value, expiry);
+    }
+}
+
+fn set_expiry(place: &mut Place<'_, '_, '_>, expiry: Expiry) {
+    match expiry {
+        Expiry::Keep => {}
+        Expiry::Clear => place.set_expiry(None),
+        Expiry::At(when) => place.set_expiry(Some(when)),
     }
 }
 
@@ -450,6 +465,29 @@ mod tests {
         t.run("DEL a");
         t.run("INCREX a LBOUND 5");
         assert_eq!(t.run("EXISTS a"), ":0\r\n");
+    }
+
+    /// A number that is stored anew, as a text or for the first time, is modified, not overwritten.
+    #[test]
+    fn a_number_is_not_overwritten() {
+        let mut t = Testbed::new();
+        for line in ["SET a 1", "SET b 1", "APPEND b 0"] {
+            t.run(line);
+        }
+        t.take_events();
+        for line in ["a BYFLOAT 0.5", "a BYFLOAT 0.5 EX 10", "b", "c"] {
+            t.run(&format!("INCREX {line}"));
+        }
+        let events: Vec<&str> = t.take_events().iter().map(|event| event.event).collect();
+        let expected = [
+            "incrbyfloat",
+            "incrbyfloat",
+            "expire",
+            "incrby",
+            "new",
+            "incrby",
+        ];
+        assert_eq!(events, expected);
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
     let offset = parse_i64(offset).ok_or(CommandError::NotAnInteger)?;
     let offset =
         u64::try_from(offset).map_err(|_| CommandError::Text("ERR offset is out of range"))?;
-    let max = call.server.config.proto_max_bulk_len;
+    let max = call.string_max();
     let place = call.db.place(key);
     let old = place.string()?.map_or(0, |text| text.len());
     if value.is_empty() {
@@ -121,7 +121,7 @@ pub(super) const APPEND: Spec = Spec {
 /// growth.
 fn append(call: &mut Call<'_>) -> CommandResult {
     let [_, key, value] = call.args.exactly();
-    let max = call.server.config.proto_max_bulk_len;
+    let max = call.string_max();
     let place = call.db.place(key);
     let Some(old) = place.string()?.map(|text| text.len()) else {
         place.set_string(NewValue::argument(call.args, 2), Expiry::Clear);

@@ -124,9 +124,31 @@ fn nanos(content: &Content, ef: usize) -> usize {
 }
 
 fn finish(call: &mut Call<'_>, added: Added) -> CommandResult {
-    call.db.changed_unheard(call.args.at(1));
+    let args = call.args;
+    call.db.changed_unheard(args.at(1));
+    if call.effects_wanted()
+        && let Some(words) = without_cas(args)
+    {
+        call.rewrite(&words);
+    }
     call.reply.boolean(added == Added::New);
     Ok(())
+}
+
+/// The words of a command that has CAS, without it: it changes nothing, and a Redis that reads it
+/// from an append only file ends with a failed assertion.
+fn without_cas(args: Args<'_>) -> Option<Vec<&[u8]>> {
+    let mut at = Given::end(args, 2) + 1;
+    let mut words: Vec<&[u8]> = args.iter().take(at).collect();
+    while at < args.len() {
+        let has_value = ["ef", "m", "setattr"].iter().any(|name| args.is(at, name));
+        let next = at + 1 + usize::from(has_value);
+        if !args.is(at, "cas") {
+            words.extend(args.iter().skip(at).take(next - at));
+        }
+        at = next;
+    }
+    (words.len() < args.len()).then_some(words)
 }
 
 /// What follows the vector.

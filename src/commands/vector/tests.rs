@@ -45,6 +45,20 @@ fn an_element_gets_another_vector_and_keeps_its_attributes() {
 }
 
 #[test]
+fn cas_is_not_repeated() {
+    let mut t = Testbed::new();
+    t.run("VADD v VALUES 2 1 0 cas CAS SETATTR cas cas NOQUANT");
+    t.run("VADD v VALUES 2 1 0 other NOQUANT");
+    assert_eq!(
+        t.take_effects(),
+        [
+            "VADD v VALUES 2 1 0 cas SETATTR cas NOQUANT",
+            "VADD v VALUES 2 1 0 other NOQUANT",
+        ]
+    );
+}
+
+#[test]
 fn an_emptied_set_is_removed() {
     let mut t = filled(" BIN");
     for name in ["a", "b", "c", "d"] {

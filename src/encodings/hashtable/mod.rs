@@ -339,4 +339,29 @@ impl HashTable {
             .chain(overflow)
             .map(word_of_cell)
     }
+
+    /// Calls `see` with all words, in the order of [`HashTable::iter`], until it returns false; `soon`
+    /// with each, most of them some steps before.
+    #[inline]
+    pub fn visit(&self, soon: impl Fn(Word), mut see: impl FnMut(Word) -> bool) {
+        /// Distance in cells.
+        const AHEAD: usize = 24;
+        let soon = |cell: u64| {
+            if cell != 0 {
+                soon(word_of_cell(cell));
+            }
+        };
+        for (_, segment) in self.directory.segments() {
+            let mut ahead = segment.all_cells();
+            ahead.by_ref().take(AHEAD).for_each(soon);
+            for cell in segment.all_cells() {
+                ahead.next().into_iter().for_each(soon);
+                if cell != 0 && !see(word_of_cell(cell)) {
+                    return;
+                }
+            }
+        }
+        let overflow = self.many.iter().flat_map(|many| many.overflow.values());
+        let _ = overflow.flatten().all(|&cell| see(word_of_cell(cell)));
+    }
 }

@@ -73,6 +73,12 @@ impl<V: Weigh> Chunk<V> {
         self.weight
     }
 
+    /// Bytes that all values own.
+    #[inline]
+    pub fn owned(&self) -> usize {
+        self.owned
+    }
+
     /// Bytes that the chunk and its values own, as the allocator counts them.
     #[inline]
     pub fn memory_bytes(&self) -> usize {

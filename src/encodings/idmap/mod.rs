@@ -7,8 +7,9 @@
 //!   2. A chunk's weight is the total of its values, so that a chunk dropped from the front is
 //!      counted without reading its values.
 //!   3. A [`MapPosition`] is valid until the next change.
-//!   4. `bytes` is what the chunks and their values own, as the allocator counts it: chunks
-//!      change through `edit`, are added by `put`, and are subtracted when removed.
+//!   4. `bytes` is what the chunks and their values own, as the allocator counts it: values change
+//!      through `update`, chunks through `edit`; they are added by `put`, and subtracted when
+//!      removed.
 //!
 //! Cost: at the end O(1); anywhere else two binary searches, and a move within a chunk (a few
 //! kilobytes at most); whole chunks are removed from the front in O(1).
@@ -194,7 +195,11 @@ impl<V: Weigh> IdMap<V> {
     /// Changes a value.
     #[inline]
     pub fn update<R>(&mut self, place: MapPosition, change: impl FnOnce(&mut V) -> R) -> R {
-        self.edit(place.chunk, |chunk| chunk.update(place.at, change))
+        let chunk = &mut self.chunks[place.chunk];
+        let before = chunk.owned();
+        let result = chunk.update(place.at, change);
+        self.bytes = self.bytes - before + chunk.owned();
+        result
     }
 
     /// Changes a chunk.

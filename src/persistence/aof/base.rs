@@ -11,6 +11,7 @@ use super::disk::Disk;
 use super::sync::{LongText, Syncer};
 use crate::base::pin::Pinned;
 use crate::keyspace::{DbIndex, KeyView, Saver};
+use crate::replication::change_stream::Note;
 
 const PIECE_BYTES: usize = 256 * 1024;
 /// With `aof-rewrite-incremental-fsync`, the bytes forced to disk at a time.
@@ -89,6 +90,12 @@ impl BaseFile {
     /// A library of functions, before the keys.
     pub fn function(&mut self, code: &[u8]) {
         let args: [&[u8]; 3] = [b"FUNCTION", b"LOAD", code];
+        crate::resp::write_request(&mut self.commands.out, args.into_iter());
+    }
+
+    /// A note of the stream, before the keys.
+    pub fn note(&mut self, note: Note<'_>) {
+        let args: [&[u8]; 2] = [b"PING", &note.text()];
         crate::resp::write_request(&mut self.commands.out, args.into_iter());
     }
 

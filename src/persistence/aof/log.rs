@@ -49,12 +49,17 @@ fn text(error: &io::Error) -> String {
     crate::config::system_text(error)
 }
 
-/// How much of the replaced incremental files is kept for replicas (`repl-log-retain`,
-/// `repl-log-retain-seconds`): at least so many bytes, and all of the last so many seconds.
+/// How much of the replaced incremental files is kept: for replicas (`repl-log-retain`,
+/// `repl-log-retain-seconds`) at least so many bytes, and all of the last so many seconds; for consumers of
+/// the change stream (`changes-retain`) those that one of them has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retain {
     pub bytes: u64,
     pub seconds: u64,
+    /// The consumer that is furthest behind has read up to here; `None`: there is none.
+    pub unread: Option<ReplOffset>,
+    /// Files for consumers are kept whose ends are at most so many bytes before those that are used.
+    pub unread_bytes: u64,
 }
 
 /// Whether a single old file was upgraded to a folder.
@@ -180,6 +185,8 @@ pub struct Log {
     /// The files that replicas can be served from.
     pub(super) chain: Chain,
     pub retain: Retain,
+    /// The current file has begun, and has no note of the change stream.
+    pub lacks_note: bool,
 }
 
 /// Device and inode.
@@ -215,6 +222,7 @@ impl Log {
             is_linked: false,
             chain: Chain::default(),
             retain: Retain::default(),
+            lacks_note: false,
         }
     }
 
@@ -242,6 +250,23 @@ impl Log {
     /// A reader of the stream from a position on; `None`: the files do not have it.
     pub fn feed(&self, from: ReplOffset) -> Option<LogFeed> {
         LogFeed::open(&self.chain, self.written(), from)
+    }
+
+    /// A reader of the stream from a place between two requests on, at least `back` bytes before a position
+    /// if the files have that, and the place's position; `None`: the files do not have the position.
+    pub fn feed_before(&self, at: ReplOffset, back: u64) -> Option<(ReplOffset, LogFeed)> {
+        let first = self.chain.first().filter(|&first| first <= at)?;
+        let wanted = at.saturating_sub(back).max(first);
+        let file = self.chain.find(wanted)?;
+        let place = Chain::place(file, self.written(), wanted);
+        let from = place.map_or(file.first, |place| place.offset);
+        Some((from, self.feed(from)?))
+    }
+
+    /// A reader from the begin of the file that has a position, and the position of that.
+    pub fn feed_of_file(&self, at: ReplOffset) -> Option<(ReplOffset, LogFeed)> {
+        let from = self.chain.find(at)?.first;
+        Some((from, self.feed(from)?))
     }
 
     /// The files up to here turned out to be unreadable as the stream.
@@ -483,8 +508,16 @@ impl Log {
 
     /// The history files of a manifest that are kept for replicas: the newest incremental files.
     pub(super) fn retained(&self, manifest: &Manifest) -> Vec<Part> {
-        let Retain { bytes, seconds } = self.retain;
+        let Retain {
+            bytes,
+            seconds,
+            unread,
+            unread_bytes,
+        } = self.retain;
         let (now, mut kept_bytes) = (SystemTime::now(), 0);
+        // Where the next newer file begins; those that are used begin at `used_from`.
+        let used_from = manifest.incrs.first().and_then(|part| part.start);
+        let mut end = used_from;
         let is_kept = |part: &&Part| {
             let Ok(data) = fs::metadata(self.names.path(&part.name)) else {
                 return false;
@@ -495,8 +528,14 @@ impl Log {
                 .ok()
                 .and_then(|at| now.duration_since(at).ok());
             let is_young = age.unwrap_or_default() < Duration::from_secs(seconds);
-            let is_kept = is_young || kept_bytes < bytes;
+            let is_read = unread.is_none_or(|at| end.is_some_and(|end| end <= at));
+            let behind = used_from
+                .zip(end)
+                .map_or(0, |(from, end)| from.saturating_sub(end));
+            let is_awaited = !is_read && behind <= unread_bytes;
+            let is_kept = is_young || kept_bytes < bytes || is_awaited;
             kept_bytes += data.len();
+            end = part.start;
             is_kept
         };
         // Newest first.

@@ -122,6 +122,8 @@ struct StreamPlace {
     offset: ReplOffset,
     /// Bytes to come that are not part of the stream.
     extra: u64,
+    /// A line has told the position: what follows is counted to the byte.
+    is_told: bool,
 }
 
 impl StreamPlace {
@@ -139,7 +141,7 @@ impl StreamPlace {
                     let oldest = self.earlier.len().saturating_sub(EARLIER_MAX);
                     self.earlier.drain(..oldest);
                 }
-                (self.id, self.offset) = (Some(id), offset);
+                (self.id, self.offset, self.is_told) = (Some(id), offset, true);
             }
             Mark::ReplicasOnly(len) => self.offset = self.offset.saturating_add(len),
             Mark::NotInStream(len) => self.extra = len,
@@ -249,6 +251,11 @@ impl<R: Read + Seek> Reader<R> {
     /// The stream offset up to which the file is whole, and the history if a line has named it.
     pub fn stream(&self) -> (Option<ReplId>, ReplOffset) {
         (self.stream.id, self.sound_stream)
+    }
+
+    /// Whether lines of the file tell where the stream is, so that the offset is exact.
+    pub fn tells_positions(&self) -> bool {
+        self.stream.is_told
     }
 
     /// Takes `n` bytes of commands.

@@ -57,6 +57,8 @@ pub enum Until {
     Backup,
     /// Only the deadline.
     Time,
+    /// The stream has more changes to read.
+    Changes,
     /// A search of a vector set has ended.
     Search(Ticket),
     /// Its login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
@@ -67,7 +69,7 @@ impl Until {
     /// Whether the command has done its work and only its reply is pending: it counts as a call
     /// even if the client is gone.
     pub(in crate::server) fn is_done(&self) -> bool {
-        !matches!(self, Until::Keys { .. } | Until::Search(_))
+        !matches!(self, Until::Keys { .. } | Until::Changes | Until::Search(_))
     }
 }
 

@@ -38,10 +38,11 @@ impl Server {
         core.is_some_and(|core| core.takes_keys_of(slot))
     }
 
-    /// This node is a primary now. Its former primary may have lost slots whose keys are still here.
-    pub(in crate::server) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) {
+    /// Drops keys of slots that are of other nodes: those of a new primary, whose former one may have lost
+    /// slots, and those that an undone flush has brought back. Returns their number.
+    pub(in crate::server) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) -> usize {
         let Some(driver) = &self.cluster else {
-            return;
+            return 0;
         };
         let dbs = (0..keyspace.databases() as u32).map(DbIndex);
         let with_keys = dbs.flat_map(|db| keyspace.database(db).slots_in_use());
@@ -50,13 +51,16 @@ impl Server {
         };
         let foreign = with_keys.filter(is_foreign);
         let foreign: Vec<(u16, u16)> = foreign.map(|slot| (slot, slot)).collect();
-        if !foreign.is_empty() {
-            tracing::info!(
-                "Deleting keys of {} slots that are of other nodes",
-                foreign.len()
-            );
-            self.drop_slots(keyspace, &foreign);
+        if foreign.is_empty() {
+            return 0;
         }
+        tracing::info!(
+            "Deleting keys of {} slots that are of other nodes",
+            foreign.len()
+        );
+        let keys = keyspace.drop_slots(&foreign, self.hearers());
+        self.repeat_effects(keyspace);
+        keys
     }
 
     /// CLUSTER FLUSHSLOT: the keys of a slot, which may get others at once. Valkey's replicas and logs have the

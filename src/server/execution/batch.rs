@@ -168,7 +168,7 @@ impl Engine {
             if is_applied && session.client.flags.contains(ClientFlags::PRIMARY) {
                 let (from, to) = (std::mem::replace(taken, next()), next());
                 let row = command.row.map(|id| self.server.table.row(id).spec);
-                let is_logged = row.is_none_or(|spec| is_logged(spec.flags));
+                let is_logged = row.is_none_or(|spec| is_logged(spec.flags, args));
                 let apart = batch.apart.as_ref().map(|_| request(args));
                 let (before, bytes) = buf[from..to].split_at(command.start - from);
                 let applied = Applied::new(before, bytes, apart.as_deref(), is_logged);

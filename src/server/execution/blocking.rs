@@ -120,10 +120,7 @@ impl Engine {
             }
         }
         self.server.begin_commands();
-        match session.client.flags.contains(ClientFlags::BUDGETED) {
-            false => self.run_unit(session, Origin::Retry, id, args.args(), &[]),
-            true => self.run_budgeted(session, Origin::Retry, id, args.args(), &[]),
-        }
+        self.run_charged(session, Origin::Retry, id, args.args(), &[]);
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             // It keeps waiting, in its old places: its keys and its deadline are the same.
             let wake = session.client.blocked.as_ref().map(|blocked| blocked.wake);
@@ -136,6 +133,14 @@ impl Engine {
         self.server.unblock(&mut self.keyspace, session);
         if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(Some(session));
+        }
+    }
+
+    /// Runs the command of a blocked client again.
+    pub(in crate::server) fn retry_by_id(&mut self, id: ClientId) {
+        if let Some(mut session) = self.server.clients.take(id) {
+            self.retry(&mut session);
+            self.server.put_back(session);
         }
     }
 

@@ -16,20 +16,25 @@ use super::dispatch::{Outcome, after_reply, reject, resolve};
 use crate::acl::UserId;
 use crate::command::{CommandError, Flags};
 use crate::config::memory_text;
-use crate::keyspace::KeyHash;
-use crate::resp::{Args, Bounded};
+use crate::resp::{Args, Bounded, Extent};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::held::Budget;
 use crate::server::clients::session::Session;
-use crate::server::origin::Origin;
 use crate::server::parts::gates::RUNS_SCRIPT;
 use crate::server::parts::users::Acl;
-use crate::server::parts::users::budgets::Verdict;
+use crate::server::parts::users::budgets::{Account, Verdict};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
-/// Rows whose commands run others.
-const RUNS_OTHERS: Flags = RUNS_SCRIPT.union(Flags::RUNS_QUEUE);
+/// Rows whose replies are written in full before they are measured: their commands may change something,
+/// themselves or by others that they run.
+const IN_FULL: Flags = Flags::WRITE
+    .union(RUNS_SCRIPT)
+    .union(Flags::RUNS_QUEUE)
+    .union(PASSES_MESSAGES);
+
+/// With [`Flags::PUBSUB`]: rows that subscribe, or publish.
+const PASSES_MESSAGES: Flags = Flags::PUBSUB_CONTEXT.union(Flags::MAY_REPLICATE);
 
 /// Rows that act outside of the keyspace: what they have done is not seen by its changes.
 const ACTS: Flags = Flags::PUBSUB.union(Flags::ADMIN);
@@ -38,35 +43,60 @@ const ACTS: Flags = Flags::PUBSUB.union(Flags::ADMIN);
 const SPECIAL: ClientFlags = ClientFlags::SLOW_PATH.difference(ClientFlags::BUDGETED);
 
 impl Engine {
-    /// A command of a connection whose user has budgets.
-    #[inline(never)]
-    pub(super) fn dispatch_budgeted(
+    /// Whether the next command of a connection whose user has budgets may run now, and how it goes on;
+    /// it is charged if so.
+    #[inline]
+    pub(super) fn admit(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
         args: Args<'_>,
-        hashes: &[KeyHash],
-    ) -> Outcome {
+    ) -> Result<Way, Outcome> {
+        let now_ms = self.server.now.mono_ms;
+        let account = self.server.acl.accounts.of_mut(session.client.user);
+        let bounds_work = account.as_ref().is_some_and(|a| a.budgets.work > 0);
+        if account.is_some_and(|account| !account.admits(now_ms)) {
+            self.ask_to_run(session, row, args)?;
+        }
+        let counts_work = || row.is_some_and(|id| self.server.table.row(id).spec.work.is_some());
+        Ok(match session.client.flags.intersects(SPECIAL) {
+            true => Way::Specially,
+            // What it would touch is asked at the gates.
+            false if bounds_work && counts_work() => Way::Carefully,
+            false => Way::Plainly,
+        })
+    }
+
+    /// The same for a connection that is held or whose turn it is, or whose user is over a budget or
+    /// has others that are held.
+    #[cold]
+    #[inline(never)]
+    fn ask_to_run(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+    ) -> Result<(), Outcome> {
+        let server = &mut self.server;
         let client = &mut session.client;
         if client.flags.contains(ClientFlags::HELD) {
-            return Outcome::Postponed;
+            return Err(Outcome::Postponed);
         }
-        let server = &mut self.server;
         let now_ms = server.now.mono_ms;
         let name = row.map(|id| server.table.row(id).spec.name);
         if matches!(name, Some("replconf" | "psync" | "sync")) {
             server.acl.accounts.charge(client.user, 1, now_ms);
-            return self.dispatch_specially(session, row, args, hashes);
+            return Ok(());
         }
-        let bounds_work = match server.acl.accounts.ask_to_run(client, now_ms) {
-            Verdict::Within { bounds_work } => bounds_work,
+        match server.acl.accounts.ask_to_run(client, now_ms) {
+            Verdict::Within => Ok(()),
             Verdict::Hold(_) if client.console.is_some() => {
                 server.acl.accounts.charge(client.user, 1, now_ms);
-                true
+                Ok(())
             }
             Verdict::Hold(budget) => {
                 server.acl.hold(client, budget, now_ms);
-                return Outcome::Postponed;
+                Err(Outcome::Postponed)
             }
             Verdict::Refuse(budget, wait_ms) => {
                 let error = over(&server.acl, client, budget, wait_ms);
@@ -76,93 +106,69 @@ impl Engine {
                 reject(server, &mut self.keyspace, session, id, args, &error);
                 after_reply(session, mark);
                 self.end_one_shots(session, row);
-                return Outcome::Done;
+                Err(Outcome::Done)
             }
-        };
-        let (user, is_special) = (client.user, client.flags.intersects(SPECIAL));
-        let has_work =
-            bounds_work && row.is_some_and(|id| self.server.table.row(id).spec.work.is_some());
-        let outcome = match is_special {
-            // What it would touch is asked there.
-            false if has_work => self.dispatch_carefully(session, row, args, hashes),
-            true => self.dispatch_specially(session, row, args, hashes),
-            false => self.dispatch_plainly(session, row, args, hashes),
-        };
-        if outcome == Outcome::Postponed {
-            // It is asked again when it is tried again.
-            self.server.acl.accounts.give_back(user);
-        }
-        outcome
-    }
-
-    /// Runs a command of a connection whose user has budgets: its reply is measured and charged.
-    #[inline(never)]
-    pub(super) fn run_budgeted(
-        &mut self,
-        session: &mut Session,
-        origin: Origin,
-        id: usize,
-        args: Args<'_>,
-        hashes: &[KeyHash],
-    ) {
-        let account = self.server.acl.accounts.of(session.client.user);
-        let budgets = account.map(|account| account.budgets).unwrap_or_default();
-        let pending = session.reply.pending_len();
-        let charged = &mut session.client.traffic.charged;
-        *charged = pending.min(*charged);
-        let bounded = self.bound_reply(session, id, budgets.reply);
-        self.run_unit(session, origin, id, args, hashes);
-        if let Some(bounded) = bounded {
-            self.measure_reply(session, bounded);
-        }
-        if budgets.bytes_out > 0 {
-            self.server.charge_reply(session);
         }
     }
 
-    /// Begins the reply of a command, which may be `most` bytes long; 0: it has no limit.
-    fn bound_reply(&mut self, session: &mut Session, id: usize, most: u64) -> Option<BoundedReply> {
+    /// A command of a connection whose user has budgets begins.
+    #[inline]
+    pub(super) fn begin_charged(&mut self, session: &mut Session, id: usize) -> Charged {
         let user = session.client.user;
-        let row = self.server.table.row(id);
-        // Confirmations of subscriptions are no answer that could be asked for again.
-        if most == 0 || row.spec.flags.contains(Flags::PUBSUB) {
-            return None;
-        }
+        let account = self.server.acl.accounts.of(user);
+        let most = account.map_or(usize::MAX, Account::reply_most);
         // What may change data is answered in full: only the reply has what was removed.
-        let may_change =
-            row.spec.flags.contains(Flags::WRITE) || row.spec.flags.intersects(RUNS_OTHERS);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let limit = match self.server.table.row(id).spec.flags.intersects(IN_FULL) {
+            true => usize::MAX,
+            false => most,
+        };
         self.server.turn.has_acted = false;
-        Some(BoundedReply {
-            user,
-            name: row.full_name,
-            changes: self.keyspace.dirty,
+        let bounded = session.reply.begin_bounded(limit);
+        let charged = &mut session.client.traffic.charged;
+        *charged = bounded.before().min(*charged);
+        Charged {
+            bounded,
             most,
-            bounded: match may_change {
-                true => session.reply.begin_bounded(usize::MAX),
-                false => session.reply.begin_bounded(most),
-            },
-        })
+            user,
+            changes: self.keyspace.dirty,
+        }
     }
 
-    /// Replaces the reply by an error if it is over the budget and the command has changed nothing.
-    fn measure_reply(&mut self, session: &mut Session, bound: BoundedReply) {
-        let has_changed = self.server.turn.has_acted || self.keyspace.dirty != bound.changes;
-        let most_now = if has_changed { usize::MAX } else { bound.most };
-        if session.reply.end_bounded(bound.bounded, most_now) {
+    /// The command has run: its reply is measured and charged.
+    #[inline]
+    pub(super) fn end_charged(&mut self, session: &mut Session, id: usize, charged: &Charged) {
+        let extent = session.reply.end_bounded(&charged.bounded, charged.most);
+        if extent != Extent::Within {
+            self.note_long(session, id, charged, extent);
+        }
+        self.server.charge_reply(session);
+    }
+
+    /// Replaces a reply that is over the budget by an error, if the command has changed nothing.
+    #[cold]
+    #[inline(never)]
+    fn note_long(&mut self, session: &mut Session, id: usize, charged: &Charged, extent: Extent) {
+        let has_changed = self.server.turn.has_acted || self.keyspace.dirty != charged.changes;
+        let row = self.server.table.row(id);
+        let flags = row.spec.flags;
+        // Confirmations of subscriptions are no answer that could be asked for again.
+        let is_message = flags.contains(Flags::PUBSUB) && flags.intersects(PASSES_MESSAGES);
+        let stays = has_changed || is_message;
+        if stays && extent == Extent::Over {
             return;
         }
-        let server = &mut self.server;
-        if let Some(account) = server.acl.accounts.of_mut(bound.user) {
-            account.figures.large_replies += 1;
-        }
+        session.reply.remove_bounded(&charged.bounded);
         let end = format!(
             "' allows replies of {} (its budget reply=), and this one of '{}' is longer: ask for \
              less at a time, by a range, a COUNT or a SCAN",
-            memory_text(bound.most as u64),
-            bound.name
+            memory_text(charged.most as u64),
+            row.full_name
         );
-        let error = told(&server.acl, bound.user, &end);
+        let server = &mut self.server;
+        if let Some(account) = server.acl.accounts.of_mut(charged.user) {
+            account.figures.large_replies += 1;
+        }
+        let error = told(&server.acl, charged.user, &end);
         session.reply.error(&error);
         server.stats.count_error(session.reply.last_error());
     }
@@ -187,6 +193,7 @@ impl Server {
     }
 
     /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged already.
+    #[inline]
     fn charge_reply(&mut self, session: &mut Session) {
         let client = &mut session.client;
         if client.flags.intersects(ClientFlags::UNHEARD) {
@@ -216,14 +223,23 @@ impl Server {
     }
 }
 
-/// A reply that is being written under a budget.
-struct BoundedReply {
+/// How a command goes on that may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Plainly,
+    /// What it would touch is asked at the gates.
+    Carefully,
+    Specially,
+}
+
+/// A command that runs under budgets.
+pub(super) struct Charged {
+    bounded: Bounded,
+    /// How long its reply may be, bytes.
+    most: usize,
     user: UserId,
-    name: &'static str,
     /// Changes of the keyspace before it.
     changes: u64,
-    most: usize,
-    bounded: Bounded,
 }
 
 /// `OVERBUDGET user 'NAME` and the end of the sentence.
@@ -554,6 +570,34 @@ mod tests {
         assert!(told.starts_with("*2\r\n:4\r\n-OVERBUDGET "), "{told}");
         figures(&mut t, "much_work=4,");
         assert!(t.run("LRANGE l 0 -1").starts_with("*4\r\n"), "other users");
+    }
+
+    /// Regression: what came while a command waited was given without being counted.
+    #[test]
+    fn what_a_waiting_command_is_given_is_counted() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "work=3");
+        assert_eq!(t.run_as(client, "BLMPOP 0 1 l LEFT COUNT 9"), "");
+        t.run("RPUSH l a b c");
+        let told = String::from_utf8(t.take_reply(client)).expect("UTF-8");
+        assert!(told.starts_with("*2\r\n$1\r\nl\r\n*3\r\n"), "{told}");
+        assert_eq!(t.run_as(client, "BLMPOP 0 1 l LEFT COUNT 9"), "");
+        t.run("RPUSH l a b c d");
+        let told = String::from_utf8(t.take_reply(client)).expect("UTF-8");
+        let much = "-OVERBUDGET user 'u' may touch 3 elements by one command (its budget work=), \
+                    and with 'blmpop' here it would be 4: ";
+        assert!(told.starts_with(much), "{told}");
+        figures(&mut t, "much_work=1,");
+        assert_eq!(t.run("LLEN l"), ":4\r\n");
+        // It waits no more.
+        assert!(
+            t.run_as(client, "BLMPOP 0 1 l LEFT COUNT 2")
+                .starts_with("*2\r\n")
+        );
+        t.run("DEL l");
+        assert_eq!(t.run_as(client, "BLPOP l 0"), "");
+        t.run("RPUSH l a b c d");
+        assert_eq!(t.take_reply(client), b"*2\r\n$1\r\nl\r\n$1\r\na\r\n");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::resp::{Args, Mark};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
+use crate::server::execution::budgets::Way;
 use crate::server::execution::cross_protocol::is_http;
 use crate::server::execution::gates::{self, Asked, Stop, Wait};
 use crate::server::origin::Origin;
@@ -40,19 +41,25 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> Outcome {
-        let client_special = session.client.flags.intersects(ClientFlags::SLOW_PATH);
-        if !client_special {
-            return self.dispatch_plainly(session, row, args, hashes);
+        let flags = session.client.flags;
+        let way = match flags.intersects(ClientFlags::SLOW_PATH) {
+            false => Way::Plainly,
+            true if flags.contains(ClientFlags::BUDGETED) => match self.admit(session, row, args) {
+                Ok(way) => way,
+                Err(outcome) => return outcome,
+            },
+            true => Way::Specially,
+        };
+        match way {
+            Way::Plainly => self.dispatch_plainly(session, row, args, hashes),
+            Way::Carefully => self.dispatch_carefully(session, row, args, hashes),
+            Way::Specially => self.dispatch_specially(session, row, args, hashes),
         }
-        if session.client.flags.contains(ClientFlags::BUDGETED) {
-            return self.dispatch_budgeted(session, row, args, hashes);
-        }
-        self.dispatch_specially(session, row, args, hashes)
     }
 
     /// The command of a client in no special state.
     #[inline]
-    pub(super) fn dispatch_plainly(
+    fn dispatch_plainly(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
@@ -79,7 +86,7 @@ impl Engine {
     }
 
     /// The command of a client in some special state.
-    pub(super) fn dispatch_specially(
+    fn dispatch_specially(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
@@ -124,7 +131,7 @@ impl Engine {
     }
 
     #[cold]
-    pub(super) fn dispatch_carefully(
+    fn dispatch_carefully(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
@@ -188,6 +195,10 @@ impl Engine {
                         .snapshots
                         .writers
                         .await_saved(world.client.id);
+                }
+                if session.client.flags.contains(ClientFlags::BUDGETED) {
+                    // It is asked, and charged, when it is tried again.
+                    server.acl.accounts.give_back(session.client.user);
                 }
                 session.client.flags |= ClientFlags::POSTPONED;
                 return Outcome::Postponed;

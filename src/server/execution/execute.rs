@@ -33,10 +33,7 @@ impl Engine {
         hashes: &[KeyHash],
     ) {
         session.client.traffic.last_command = Some(self.server.table.row(id).full_name);
-        match session.client.flags.contains(ClientFlags::BUDGETED) {
-            false => self.run_unit(session, Origin::Client, id, args, hashes),
-            true => self.run_budgeted(session, Origin::Client, id, args, hashes),
-        }
+        self.run_charged(session, Origin::Client, id, args, hashes);
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
         }
@@ -53,6 +50,24 @@ impl Engine {
             self.deliver_posts(heard.then_some(session));
             self.server.begin_commands();
         }
+    }
+
+    /// Runs a client's command; if its user has budgets, the reply is measured and charged.
+    #[inline]
+    pub(super) fn run_charged(
+        &mut self,
+        session: &mut Session,
+        origin: Origin,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
+        if !session.client.flags.contains(ClientFlags::BUDGETED) {
+            return self.run_unit(session, origin, id, args, hashes);
+        }
+        let charged = self.begin_charged(session, id);
+        self.run_unit(session, origin, id, args, hashes);
+        self.end_charged(session, id, &charged);
     }
 
     /// Runs a command; its effects, and those of commands that it runs, are one unit.
@@ -82,7 +97,8 @@ impl Engine {
         world.run(origin, id, args, hashes);
         self.keyspace.effects.end_unit();
         if self.keyspace.effects.has_complete() {
-            self.server.repeat(&mut self.keyspace);
+            self.server
+                .repeat(&mut self.keyspace, Some(&session.client));
             session.client.wrote_to = self.server.stream.offset();
         }
     }
@@ -91,7 +107,7 @@ impl Engine {
     #[inline]
     pub(in crate::server) fn take_effects(&mut self) {
         if self.keyspace.effects.has_complete() {
-            self.server.repeat(&mut self.keyspace);
+            self.server.repeat(&mut self.keyspace, None);
         }
     }
 
@@ -289,7 +305,7 @@ impl World<'_> {
         }
         // A script is logged as a whole.
         if is_slow && ran.origin != Origin::Script {
-            server.note_slow(&Logged { client, spec, args }, ticks);
+            server.note_slow(ran.id, &Logged { client, spec, args }, ticks);
         }
     }
 }
@@ -350,13 +366,13 @@ impl Server {
         self.count_call(row, ticks, failed);
         if ticks >= self.gates.thresholds.ticks {
             let (spec, args) = (self.table.row(row).spec, blocked.args.args());
-            self.note_slow(&Logged { client, spec, args }, ticks);
+            self.note_slow(row, &Logged { client, spec, args }, ticks);
         }
     }
 
-    /// Propagates the complete units of effects.
+    /// Propagates the complete units of effects, of a client's command or of none.
     #[cold]
-    pub(in crate::server) fn repeat(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn repeat(&mut self, keyspace: &mut Keyspace, by: Option<&Client>) {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
@@ -367,9 +383,17 @@ impl Server {
             .effects
             .is_wanted_by(Audience::LOG | Audience::REPLICAS)
         {
+            let notes = self.notes_changes();
+            if notes || self.changes.has_said() {
+                self.stream.note_place();
+                self.note_changes_by(by);
+            }
             self.persist
                 .aof
                 .take_effects(&keyspace.effects, &mut self.stream, &self.now);
+            if notes && self.changes.wrote(self.stream.offset()) {
+                self.replication.asks_acks = true;
+            }
         }
         keyspace.effects.clear_complete();
     }

@@ -11,6 +11,7 @@
 use crate::command::Flags;
 use crate::config::PropagationErrors;
 use crate::keyspace::{Audience, DbIndex, Expiring, KeyHash};
+use crate::replication::change_stream::is_note;
 use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
@@ -66,13 +67,13 @@ impl<'a> Applied<'a> {
     }
 }
 
-/// Whether the append only file takes a command of the stream; of others it has the length.
-pub(super) fn is_logged(flags: Flags) -> bool {
+/// Whether the append only file takes a command of the stream, as it does notes; of others it has the length.
+pub(super) fn is_logged(flags: Flags, args: Args<'_>) -> bool {
     // PUBLISH, REPLCONF GETACK, PING.
     const ALONE: Flags = Flags::PUBSUB
         .union(Flags::REPLIES_TO_PRIMARY)
         .union(Flags::REPORTS_DISK);
-    !flags.intersects(ALONE)
+    !flags.intersects(ALONE) || args.is(0, "PING") && args.get(1).is_some_and(is_note)
 }
 
 impl Engine {
@@ -221,6 +222,7 @@ impl Server {
     #[inline]
     pub(in crate::server) fn append_stream(&mut self, bytes: &[u8], logged: &[u8], left_out: u64) {
         let before = (self.stream.position(), self.stream.selected());
+        self.stream.note_place();
         self.stream.append(bytes);
         let after = self.stream.offset();
         let aof = &mut self.persist.aof;

@@ -280,7 +280,7 @@ impl Call<'_> {
     /// Whether the user may run this command by rules that permit reading all keys: its arguments
     /// do not show which keys it reads.
     pub fn may_read_all_keys(&self) -> bool {
-        if self.origin == Origin::Loading {
+        if self.was_taken_before() {
             return true;
         }
         let server = &*self.server;

@@ -18,6 +18,7 @@ pub struct CommandStats {
     pub rejected: u64,
     /// Ran and answered with an error.
     pub failed: u64,
+    pub slow: SlowStats,
     /// Nanoseconds per call; made with the first call while `latency-tracking` is on.
     pub latency: Option<Histogram>,
 }

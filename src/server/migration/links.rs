@@ -333,9 +333,9 @@ impl Engine {
 
     fn run_commands_of(&mut self, number: u64, left: &mut usize) -> Stepped {
         let link = Link::Dialled(number);
-        let bulk_max = self.server.config.proto_max_bulk_len;
+        // The source has taken them by its own limit.
         let bounds = Bounds {
-            bulk_max,
+            bulk_max: i64::MAX as u64,
             unauthenticated: false,
         };
         let Some(driver) = &mut self.server.migrations else {

@@ -162,7 +162,7 @@ impl Server {
 
     pub(in crate::server) fn repeat_effects(&mut self, keyspace: &mut Keyspace) {
         if keyspace.effects.has_complete() {
-            self.repeat(keyspace);
+            self.repeat(keyspace, None);
         }
     }
 

@@ -6,9 +6,14 @@ use crate::server::state::Server;
 use crate::server::state::call::Handler;
 
 impl Server {
-    /// Reports a command that took `ticks`, over the threshold.
+    /// Reports a command, by its row's number too, that took `ticks`, over the threshold.
     #[cold]
-    pub(in crate::server) fn note_slow(&mut self, ran: &Logged<'_, Handler>, ticks: u64) {
+    pub(in crate::server) fn note_slow(
+        &mut self,
+        id: usize,
+        ran: &Logged<'_, Handler>,
+        ticks: u64,
+    ) {
         let micros = self.cycles.micros(ticks);
         let event = if ran.spec.flags.contains(Flags::FAST) {
             "fast-command"
@@ -21,6 +26,7 @@ impl Server {
         let is_logged = !ran.spec.flags.contains(Flags::SKIP_SLOWLOG);
         if is_logged && u64::try_from(threshold).is_ok_and(|threshold| micros >= threshold) {
             self.stats.slow.note(micros);
+            self.diagnostics.command_stats[id].slow.note(micros);
         }
         let logs = &mut self.diagnostics.command_logs;
         logs.note(LogKind::Slow, ran, micros, at);

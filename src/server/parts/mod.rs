@@ -4,12 +4,14 @@
 pub mod aof;
 pub mod audit;
 pub mod backups;
+pub mod changes;
 pub mod client_memory;
 pub mod closed;
 pub mod cluster;
 pub mod command_log;
 pub mod console;
 pub mod defrag;
+pub mod disk;
 pub mod eviction;
 pub mod gates;
 pub mod hotkeys;

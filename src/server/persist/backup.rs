@@ -60,7 +60,7 @@ impl Server {
         keyspace: &mut Keyspace,
         in_transaction: bool,
     ) -> Result<(), CommandError> {
-        (self.persist.backups.session).start(&self.config, &self.now)?;
+        self.persist.backups.session.start(&self.config)?;
         if !in_transaction {
             self.advance_session(keyspace);
         }
@@ -136,8 +136,7 @@ impl Server {
                 if is_busy {
                     return;
                 }
-                session.state = SessionState::Snapshotting;
-                session.rewrites = rewrites;
+                session.note_begun(rewrites, &self.now);
                 session.switched_on = aof.state() == AofState::Off;
                 let is_off = session.switched_on;
                 // The base is needed now.
@@ -156,7 +155,7 @@ impl Server {
             SessionState::Snapshotting if aof.state() == AofState::Off => {
                 self.fail_session(keyspace, "appendonly is stopped");
             }
-            SessionState::Snapshotting if rewrites.0 > session.rewrites.0 => {
+            SessionState::Snapshotting if session.awaits_link(rewrites.0) => {
                 let base = aof.base_path();
                 let folder = Folder::of(&self.config);
                 let linked = base

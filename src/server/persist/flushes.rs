@@ -181,9 +181,11 @@ impl Server {
     }
 
     /// The effect of an undo is recorded: keys of slots that are served elsewhere by now are deleted.
-    pub fn flush_undone(&mut self, keyspace: &mut Keyspace) {
-        if !self.replication.is_replica() && !self.persist.loading.in_progress() {
-            self.drop_foreign_slots(keyspace);
+    /// Returns their number.
+    pub fn flush_undone(&mut self, keyspace: &mut Keyspace) -> usize {
+        match self.replication.is_replica() || self.persist.loading.in_progress() {
+            true => 0,
+            false => self.drop_foreign_slots(keyspace),
         }
     }
 
@@ -201,9 +203,12 @@ impl Server {
         }
     }
 
+    /// Slots are on their way: keys that came back could be at two nodes, the older ones here.
     fn migrates_slots(&self) -> bool {
-        let driver = self.migrations.as_ref();
-        driver.is_some_and(|driver| !driver.machine.is_idle())
+        let migrations = self.migrations.as_ref();
+        let cluster = self.cluster.as_ref();
+        let is_open = cluster.is_some_and(|driver| driver.core.open_slots() != (false, false));
+        is_open || migrations.is_some_and(|driver| !driver.machine.is_idle())
     }
 
     /// Ends what a snapshot under way is made for: databases come and go below it. FLUSHALL does the same

@@ -157,6 +157,11 @@ impl Load for RdbLoader {
             server.stream.set_selected(self.file.figures().stream_db());
             // Replicas that come back continue from here.
             server.stream.keep_backlog(server.config.repl_backlog_size);
+            server.stream.cursors = self.file.take_cursors();
+            server.stream.cursors.lose_after(position.offset);
+        } else {
+            server.stream.cursors = self.file.take_cursors();
+            server.stream.cursors.lose_all();
         }
         let seconds = self.began.elapsed().as_secs_f64();
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");

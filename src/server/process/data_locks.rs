@@ -11,7 +11,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::open_locked;
@@ -43,7 +43,21 @@ pub struct InUse {
 struct Lock {
     path: PathBuf,
     /// Closing it ends the lock.
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// Whether this path leads to its file.
+    fn is_at(&self, path: &Path) -> bool {
+        let number = |of: fs::Metadata| (of.dev(), of.ino());
+        let there = fs::symlink_metadata(path).map(number);
+        there.is_ok_and(|there| {
+            self.file
+                .metadata()
+                .map(number)
+                .is_ok_and(|own| own == there)
+        })
+    }
 }
 
 impl Drop for Lock {
@@ -65,15 +79,19 @@ impl DataLocks {
             match take(path) {
                 Ok(Some(file)) => self.held.push(Lock {
                     path: path.clone(),
-                    _file: file,
+                    file,
                 }),
-                Ok(None) => {
-                    return Err(InUse {
-                        data: data.clone(),
-                        lock: path.clone(),
-                        pid: pid_in(path),
-                    });
-                }
+                Ok(None) => match self.held.iter_mut().find(|lock| lock.is_at(path)) {
+                    // Its folder has been renamed.
+                    Some(own) => own.path.clone_from(path),
+                    None => {
+                        return Err(InUse {
+                            data: data.clone(),
+                            lock: path.clone(),
+                            pid: pid_in(path),
+                        });
+                    }
+                },
                 Err(error) => {
                     let (path, why) = (path.display(), system_text(&error));
                     tracing::info!("The data is not locked, {path}: {why}");
@@ -104,7 +122,7 @@ fn wanted(config: &Config) -> Vec<(PathBuf, PathBuf)> {
     wanted
 }
 
-/// Takes a lock; `None`: another process holds it.
+/// Takes a lock; `None`: it is held, by another process or by this one.
 fn take(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -149,7 +167,7 @@ mod tests {
         let file = take(&path).expect("a file system with locks");
         let lock = Lock {
             path: path.clone(),
-            _file: file.expect("it is free"),
+            file: file.expect("it is free"),
         };
         assert!(take(&path).expect("a file").is_none());
         assert_eq!(pid_in(&path), std::process::id().to_string());

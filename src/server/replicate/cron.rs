@@ -25,6 +25,7 @@ impl Engine {
         }
         self.tend_upstream();
         self.tend_replicas();
+        self.server.tend_changes(&mut self.keyspace);
         if second.is_multiple_of(RETAIN_CHECK_S) {
             let Server {
                 persist, config, ..
@@ -245,7 +246,7 @@ impl Server {
             || !self.replication.replicas.is_empty()
             || self.stream.backlog().is_none()
             || ttl_ms == 0;
-        if is_needed {
+        if is_needed || self.notes_changes() {
             return;
         }
         let now_ms = self.now.mono_ms;

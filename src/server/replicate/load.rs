@@ -12,6 +12,7 @@ use std::io::{ErrorKind, Write};
 use crate::config::{DisklessLoad, system_text};
 use crate::keyspace::{Expiring, Keyspace};
 use crate::net::Stream;
+use crate::replication::change_stream::Cursors;
 use crate::replication::{Payload, Position};
 use crate::scripting::Libraries;
 use crate::server::log::MASTER;
@@ -448,6 +449,7 @@ impl Server {
         let said = main.and_then(|main| main.selected);
         let selected = said.unwrap_or_else(|| figures.stream_db());
         self.adopt_stream(keyspace, load.position, selected);
+        self.stream.cursors = load.take_cursors();
         self.end_sync_loading(keyspace);
         if let Some(marks) = load.take_open_slots() {
             self.with_cluster(keyspace, |driver, now| {
@@ -473,6 +475,13 @@ impl SyncLoad {
         match &self.source {
             Source::File(file) => file.figures(),
             Source::Socket { rdb, .. } => rdb.figures(),
+        }
+    }
+
+    fn take_cursors(&mut self) -> Cursors {
+        match &mut self.source {
+            Source::File(file) => file.take_cursors(),
+            Source::Socket { rdb, .. } => rdb.take_cursors(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! The parts own the state (`parts::replication`, `replication::Stream`); here is what concerns
 //! several of them at once. Sockets belong to the loop (`run::roles::upstream`, `run::feed`).
 
+pub mod changes;
 mod channel;
 pub mod cron;
 mod demotion;

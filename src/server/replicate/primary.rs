@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// The first replica has come: the stream is counted from here on.
-    fn open_backlog(&mut self, keyspace: &mut Keyspace) {
+    pub(super) fn open_backlog(&mut self, keyspace: &mut Keyspace) {
         if self.stream.backlog().is_some() {
             return;
         }

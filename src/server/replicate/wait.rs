@@ -77,9 +77,10 @@ impl Engine {
             self.before_stream_now();
         }
         self.shutdown_on();
+        let unread = self.server.unread_in_memory();
         let replicas = &self.server.replication.replicas;
         if let Some(backlog) = self.server.stream.backlog_mut() {
-            backlog.trim(|| replicas.unsent());
+            backlog.trim(|| replicas.unsent().into_iter().chain(unread).min());
         }
     }
 

@@ -346,6 +346,7 @@ impl Loop {
         self.engine.serve_ready_keys();
         self.engine.before_stream();
         self.engine.write_aof();
+        self.engine.serve_changes();
         self.engine.send_migrations();
         let began = (!idle).then_some(self.began);
         self.engine.server.queue_replicas(began);

@@ -118,6 +118,7 @@ impl Loop {
             || server.replication.loads()
             || server.has_urgent()
             || server.searches.has_slices()
+            || server.changes.has_work()
             || self.engine.wants_snapshot_time()
             || !server.connections.tls.handshakes.ready.is_empty();
         if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {

@@ -6,8 +6,9 @@ use crate::config::Dialect;
 use crate::keyspace::{Audience, Db};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
-use crate::server::clients::client::Client;
+use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
+use crate::server::parts::changes::{Reader as ChangeReader, Waiting};
 use crate::server::parts::searches::Work;
 use crate::server::state::Server;
 use crate::server::state::world::World;
@@ -121,9 +122,21 @@ impl Call<'_> {
     }
 
     /// Whether a server has taken the command before, perhaps in the other dialect: it comes from the
-    /// append only file or from the primary.
+    /// append only file, from the primary, or from a node that sends its slots, be it in a transaction.
     pub fn was_taken_before(&self) -> bool {
-        matches!(self.origin, Origin::Loading | Origin::Primary)
+        const STREAMS: ClientFlags = ClientFlags::PRIMARY.union(ClientFlags::SENDS_SLOTS);
+        self.origin == Origin::Loading || self.client.flags.intersects(STREAMS)
+    }
+
+    /// The longest string that the command may make, bytes: `proto-max-bulk-len`. What was taken before was
+    /// within that of another server, or of another day.
+    pub fn string_max(&self) -> u64 {
+        const TAKEN_MAX: u64 = 1 << 36;
+        let max = self.server.config.proto_max_bulk_len;
+        match self.was_taken_before() {
+            true => max.max(TAKEN_MAX),
+            false => max,
+        }
     }
 
     /// The dialect of numbers in arguments: the wider one for commands that were taken before.
@@ -243,6 +256,25 @@ impl Call<'_> {
         let turn = self.server.stats.turns;
         let ticket = (self.server.searches).begin(self.client.id, set, work, threads, turn);
         self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
+    }
+
+    /// The client's command goes on reading changes: at once if `limit` is `None`, else when there is more
+    /// than up to there, or `timeout_ms` (0: never) have passed.
+    pub fn block_on_changes(
+        &mut self,
+        reader: ChangeReader,
+        limit: Option<u64>,
+        replicas: usize,
+        timeout_ms: u64,
+    ) {
+        let waiting = Waiting {
+            client: self.client.id,
+            limit,
+            replicas,
+            history: reader.history,
+        };
+        self.server.changes.go_on_later(waiting, reader);
+        self.block_until(Until::Changes, timeout_ms, OnTimeout::Handler);
     }
 
     /// Blocks the client until the service ends.

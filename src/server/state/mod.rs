@@ -21,6 +21,7 @@ use crate::server::figures::stats::{CommandStats, Rate, Stats};
 use crate::server::parts::aof::Aof;
 use crate::server::parts::audit::Audit;
 use crate::server::parts::backups::Backups;
+use crate::server::parts::changes::Changes;
 use crate::server::parts::client_memory::ClientMemory;
 use crate::server::parts::closed::Closed;
 use crate::server::parts::cluster::ClusterDriver;
@@ -78,6 +79,8 @@ pub struct Server {
     /// The stream of effects, for the append only file and replicas.
     pub stream: Stream,
     pub replication: Replication,
+    /// Readers of the stream (`CHANGES`).
+    pub changes: Changes,
     pub persist: Persist,
     pub shutdown: Shutdown,
     /// Of a node of a cluster (`cluster-enabled`).
@@ -205,6 +208,8 @@ pub struct Diagnostics {
     pub slot_stats: SlotStats,
     /// When the log last reported an HTTP request, monotonic milliseconds.
     pub(in crate::server) http_told_ms: Option<u64>,
+    /// When the crash report's INFO is renewed, monotonic milliseconds.
+    pub(in crate::server) report_due_ms: u64,
 }
 
 /// INFO's `instantaneous_*`.

@@ -27,7 +27,6 @@ use crate::base::alloc::boxed_bytes;
 use crate::base::mover::Mover;
 use slice::{Rules, Slice};
 use slices::Slices;
-use slot::Wanted;
 
 /// The greatest index.
 pub const INDEX_MAX: u64 = u64::MAX - 1;
@@ -234,10 +233,9 @@ impl Array {
         wanted: Entry<'_>,
         mut see: impl FnMut(u64, Entry<'a>) -> bool,
     ) {
-        let wanted = Wanted::new(wanted);
         self.walk(first, last, backward, |number, slice, low, high| {
             let each = |offset, value| see(self.index(number, offset), value);
-            slice.visit_equal(low, high, backward, &wanted, each)
+            slice.visit_equal(low, high, backward, wanted, each)
         });
     }
 

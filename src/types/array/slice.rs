@@ -12,6 +12,7 @@
 //!   2. `used` slots have a value. Those of a sparse slice come first, in ascending order.
 //!   3. `blob_bytes` is the total of all slots' blobs; with blobs `width` is at least `WIDTH_ANY`.
 //!   4. A window lies within the slice, and its length is a power of two.
+//!   5. The last of a window's values is in the slot before `end`.
 //!
 //! Cost: by offset O(1), O(log n) of a few values if sparse; a new layout O(capacity), which is paid
 //! for by the values added, or the blobs made, since the last one.
@@ -48,6 +49,7 @@ pub(super) struct Slice {
     used: u32,
     /// Bytes of short texts' blobs made since the last layout: wider slots may be better.
     spilled: u32,
+    end: u32,
     base: u16,
     width: u8,
     is_dense: bool,
@@ -68,9 +70,9 @@ impl Form {
     }
 }
 
-/// Bytes of the blob of a text that needs slots of this width.
+/// Bytes of the blob of a text that needs slots of this width, at most.
 fn blob_cost(need: usize) -> usize {
-    crate::encodings::blob::Blob::memory_bytes_for(need - 1)
+    crate::encodings::blob::Blob::memory_bytes_for(need)
 }
 
 impl Slice {
@@ -81,6 +83,7 @@ impl Slice {
             blob_bytes: 0,
             used: 0,
             spilled: 0,
+            end: 0,
             base: 0,
             width: 1,
             is_dense: rules.sparse_max == 0,
@@ -113,11 +116,11 @@ impl Slice {
         }
     }
 
-    /// Number of slots that may have a value.
+    /// Number of slots up to the last one with a value.
     #[inline]
     fn slots_in_use(&self) -> usize {
         match self.is_dense {
-            true => self.capacity(),
+            true => self.end as usize,
             false => self.len(),
         }
     }
@@ -160,7 +163,8 @@ impl Slice {
     fn find(&self, offset: usize) -> Result<usize, usize> {
         if self.is_dense {
             let at = offset.wrapping_sub(usize::from(self.base));
-            return match at < self.capacity() {
+            // The capacity costs a division.
+            return match at < self.slots_in_use() || at < self.capacity() {
                 true => Ok(at),
                 false => Err(at),
             };
@@ -183,7 +187,7 @@ impl Slice {
 
     #[inline]
     pub fn get(&self, offset: usize) -> Option<Entry<'_>> {
-        slot::get(self.slot(self.find(offset).ok()?))
+        slot::get(self.slot(self.find(offset).ok()?), self.width())
     }
 
     /// Sets a value; returns whether there was none.
@@ -205,7 +209,10 @@ impl Slice {
         let freed = slot::clear(place);
         let made = slot::put(place, value);
         self.blob_bytes = self.blob_bytes - freed as u64 + made as u64;
-        self.used += u32::from(is_new && self.is_dense);
+        if self.is_dense {
+            self.used += u32::from(is_new);
+            self.end = self.end.max(at as u32 + 1);
+        }
         is_new
     }
 
@@ -219,7 +226,8 @@ impl Slice {
             None => true,
             Some(need) => {
                 self.spilled = self.spilled.saturating_add(blob_cost(need) as u32);
-                (self.spilled as usize) < self.capacity() * (need - width)
+                // Half of what wider slots cost: the values before these may have blobs, too.
+                (self.spilled as usize) < self.capacity() * (need - width) / 2
             }
         }
     }
@@ -292,10 +300,13 @@ impl Slice {
 
     /// The width with the least memory for all values, and one more with this need.
     fn best_width(&self, capacity: usize, added: Option<Option<usize>>) -> usize {
-        // Values by need; those that need a blob at any width.
-        let (mut by_need, mut long) = ([0usize; slot::WIDTH_MAX + 1], 0);
+        // Values by need, the needs that there are as bits, values that need a blob at any width.
+        let (mut by_need, mut needs, mut long) = ([0u32; slot::WIDTH_MAX + 1], 0u64, 0);
         let mut count = |need: Option<usize>| match need {
-            Some(need) => by_need[need] += 1,
+            Some(need) => {
+                by_need[need] += 1;
+                needs |= 1 << (need - 1);
+            }
             None => long += 1,
         };
         for at in 0..self.slots_in_use() {
@@ -307,20 +318,25 @@ impl Slice {
         added.into_iter().for_each(&mut count);
         let (mut best, mut least) = (slot::WIDTH_MAX, usize::MAX);
         let mut outside = 0;
-        for width in (1..=slot::WIDTH_MAX).rev() {
+        loop {
             let needs_any = long > 0 || outside > 0;
-            if width < slot::WIDTH_ANY && needs_any {
-                break;
-            }
+            let least_width = if needs_any { slot::WIDTH_ANY } else { 1 };
+            // Only at a need, or at the end, is the cost less than at the width above.
+            let need = (u64::BITS - needs.leading_zeros()) as usize;
+            let width = need.max(least_width);
             let cost = capacity * width + outside;
             if cost < least {
                 (best, least) = (width, cost);
             }
-            if by_need[width] > 0 {
-                outside += by_need[width] * blob_cost(width);
+            if need <= least_width {
+                return best;
+            }
+            outside += by_need[need] as usize * blob_cost(need);
+            needs &= !(1 << (need - 1));
+            if need < slot::WIDTH_ANY {
+                return best;
             }
         }
-        best
     }
 
     /// Moves all values into a new layout, which has room for them.
@@ -332,7 +348,7 @@ impl Slice {
         };
         let offsets = if is_dense { 0 } else { OFFSET * capacity };
         let mut slots = vec![0; offsets + capacity * width].into_boxed_slice();
-        let mut next = 0;
+        let (mut next, mut end) = (0, 0);
         let was_dense = self.is_dense;
         for at in 0..self.slots_in_use() {
             let offset = self.offset(at);
@@ -354,6 +370,7 @@ impl Slice {
             if is_empty {
                 continue;
             }
+            end = to + 1;
             let start = offsets + to * width;
             let (freed, made) = slot::recode(from, &mut slots[start..start + width]);
             self.blob_bytes = self.blob_bytes - freed as u64 + made as u64;
@@ -363,6 +380,7 @@ impl Slice {
         self.base = base as u16;
         self.width = width as u8;
         self.spilled = 0;
+        self.end = if is_dense { end as u32 } else { 0 };
     }
 
     /// Removes a value; returns whether there was one.
@@ -408,6 +426,9 @@ impl Slice {
                 .copy_within(next..first + used * width, next - width);
         }
         self.used -= 1;
+        while self.is_dense && self.end > 0 && slot::is_empty(self.slot(self.end as usize - 1)) {
+            self.end -= 1;
+        }
     }
 
     /// Becomes sparse if few values are left.
@@ -430,7 +451,9 @@ impl Slice {
         backward: bool,
         mut see: impl FnMut(usize, Entry<'a>) -> bool,
     ) -> bool {
-        let each = |at, slot| slot::get(slot).is_none_or(|value| see(self.offset(at), value));
+        let width = self.width();
+        let each =
+            |at, slot| slot::get(slot, width).is_none_or(|value| see(self.offset(at), value));
         self.walk(first, last, backward, each)
     }
 
@@ -441,9 +464,10 @@ impl Slice {
         first: usize,
         last: usize,
         backward: bool,
-        wanted: &Wanted<'_>,
+        wanted: Entry<'_>,
         mut see: impl FnMut(usize, Entry<'a>) -> bool,
     ) -> bool {
+        let wanted = Wanted::new(wanted, self.width());
         let each = |at, slot| match wanted.find_in(slot) {
             Some(value) => see(self.offset(at), value),
             None => true,
@@ -464,7 +488,7 @@ impl Slice {
         let (start, end) = match self.is_dense {
             true => {
                 let base = usize::from(self.base);
-                let end = (last + 1).saturating_sub(base).min(self.capacity());
+                let end = (last + 1).saturating_sub(base).min(self.slots_in_use());
                 (first.saturating_sub(base), end)
             }
             false => {
@@ -487,9 +511,8 @@ impl Slice {
 
     /// The offset of the last value.
     pub fn last(&self) -> Option<usize> {
-        let mut slots = (0..self.slots_in_use()).rev();
-        let at = slots.find(|&at| !slot::is_empty(self.slot(at)))?;
-        Some(self.offset(at))
+        let last = self.slots_in_use().checked_sub(1)?;
+        Some(self.offset(last))
     }
 
     /// Offers its blocks.
@@ -515,6 +538,9 @@ impl Slice {
         if self.is_dense {
             assert!(self.capacity().is_power_of_two());
             assert!(usize::from(self.base) + self.capacity() <= rules.size);
+            let (end, slots) = (self.slots_in_use(), 0..self.capacity());
+            let last = slots.rev().find(|&at| !slot::is_empty(self.slot(at)));
+            assert_eq!(last, end.checked_sub(1));
         } else {
             let offsets: Vec<usize> = (0..self.len()).map(|at| self.offset(at)).collect();
             assert!(offsets.is_sorted_by(|a, b| a < b));

@@ -1,11 +1,12 @@
 //! A slot: one value, or none, in a number of bytes that all slots of a slice share.
 //!
 //!     0                empty
-//!     1 ..= 64         a text of tag - 1 bytes
-//!     65 ..= 72        an integer in tag - 64 bytes, least significant first
-//!     73               a longer text: the word of a blob, in 7 bytes
+//!     1 ..= 127        a text that fills the slot and begins with this byte
+//!     128 ..= 191      a text of tag - 128 bytes
+//!     192 ..= 199      an integer in tag - 191 bytes, least significant first
+//!     200              a longer text: the word of a blob, in 7 bytes
 //!
-//! A text that an integer prints the same way is stored as that integer. A slot that holds a blob
+//! So texts of one length, ASCII as most, take no byte for a tag. A text that an integer prints the same way is stored as that integer. A slot that holds a blob
 //! owns it: [`clear`] frees it, and [`recode`] moves it.
 #![allow(unsafe_code)]
 
@@ -17,7 +18,7 @@ use crate::encodings::blob::Blob;
 use crate::encodings::listpack::Entry;
 use crate::encodings::thin::Thin;
 
-/// The longest text within a slot.
+/// The longest text after a tag.
 const TEXT_MAX: usize = 63;
 /// The widest slot.
 pub(super) const WIDTH_MAX: usize = TEXT_MAX + 1;
@@ -25,7 +26,8 @@ pub(super) const WIDTH_MAX: usize = TEXT_MAX + 1;
 pub(super) const WIDTH_ANY: usize = 8;
 
 const EMPTY: u8 = 0;
-const TEXT: u8 = 1;
+const FULL_MAX: u8 = 0x7f;
+const TEXT: u8 = FULL_MAX + 1;
 const TEXT_END: u8 = TEXT + TEXT_MAX as u8;
 const INT: u8 = TEXT_END;
 const INT_END: u8 = INT + 8;
@@ -36,8 +38,17 @@ const BLOB: u8 = INT_END + 1;
 pub(super) fn need(value: Entry<'_>) -> Option<usize> {
     match value {
         Entry::Int(n) => Some(1 + int_bytes(n)),
-        Entry::Str(text) => (text.len() <= TEXT_MAX).then_some(1 + text.len()),
+        Entry::Str(text) => {
+            let need = text.len() + usize::from(!may_fill(text));
+            (need <= WIDTH_MAX).then_some(need)
+        }
     }
+}
+
+/// Whether a slot as wide as the text needs no tag.
+#[inline]
+fn may_fill(text: &[u8]) -> bool {
+    matches!(text.first(), Some(1..=FULL_MAX))
 }
 
 /// Bytes of an integer in two's complement.
@@ -51,16 +62,7 @@ fn int_bytes(n: i64) -> usize {
 pub(super) fn need_of(slot: &[u8]) -> Option<usize> {
     match slot[0] {
         BLOB => need(Entry::parse(blob(slot).as_bytes())),
-        _ => Some(1 + inline_bytes(slot)),
-    }
-}
-
-/// Bytes after the tag of a slot without a blob.
-#[inline]
-fn inline_bytes(slot: &[u8]) -> usize {
-    match slot[0] {
-        tag @ ..=TEXT_END => usize::from(tag.saturating_sub(TEXT)),
-        tag => usize::from(tag - INT),
+        _ => get(slot, slot.len()).and_then(need),
     }
 }
 
@@ -69,11 +71,13 @@ pub(super) fn is_empty(slot: &[u8]) -> bool {
     slot[0] == EMPTY
 }
 
-/// The value of a slot. Bytes behind the slot may follow: with eight bytes an integer is one load.
+/// The value of a slot of this width. Bytes behind the slot may follow: with eight bytes an integer is
+/// one load.
 #[inline(always)]
-pub(super) fn get(slot: &[u8]) -> Option<Entry<'_>> {
+pub(super) fn get(slot: &[u8], width: usize) -> Option<Entry<'_>> {
     match slot[0] {
         EMPTY => None,
+        1..=FULL_MAX => Some(Entry::Str(&slot[..width])),
         tag if (INT + 1..INT_END).contains(&tag)
             && let Some(word) = slot.first_chunk() =>
         {
@@ -109,30 +113,30 @@ fn integer(bytes: &[u8]) -> i64 {
     }
 }
 
-/// A value that slots are compared with, by the first bytes of a slot that holds it.
+/// A value that slots of one width are compared with, by the first bytes of a slot that holds it.
 pub(super) struct Wanted<'a> {
     value: Entry<'a>,
+    width: usize,
     head: u64,
     mask: u64,
 }
 
 impl<'a> Wanted<'a> {
-    pub fn new(value: Entry<'a>) -> Wanted<'a> {
+    pub fn new(value: Entry<'a>, width: usize) -> Wanted<'a> {
         let mut image = [0; WIDTH_MAX];
-        let width = match need(value) {
-            Some(width) => {
-                put(&mut image, value);
-                width
+        let mut bytes = 1;
+        match need(value) {
+            Some(need) if need <= width => {
+                put(&mut image[..width], value);
+                bytes = need;
             }
-            None => {
-                image[0] = BLOB;
-                1
-            }
-        };
+            _ => image[0] = BLOB,
+        }
         let (head, _) = image.split_first_chunk().expect("a wide slot");
-        let mask = u64::MAX >> (64 - 8 * width.min(8));
+        let mask = u64::MAX >> (64 - 8 * bytes.min(8));
         Wanted {
             value,
+            width,
             head: u64::from_le_bytes(*head) & mask,
             mask,
         }
@@ -147,7 +151,7 @@ impl<'a> Wanted<'a> {
                 return None;
             }
         }
-        let value = get(slot)?;
+        let value = get(slot, self.width)?;
         let is_equal = match (value, self.value) {
             (Entry::Int(a), Entry::Int(b)) => a == b,
             (Entry::Str(a), Entry::Str(b)) => a == b,
@@ -197,6 +201,10 @@ pub(super) fn put(slot: &mut [u8], value: Entry<'_>) -> usize {
             slot[1..=bytes].copy_from_slice(&n.to_le_bytes()[..bytes]);
             0
         }
+        Entry::Str(text) if text.len() == slot.len() && may_fill(text) => {
+            slot.copy_from_slice(text);
+            0
+        }
         Entry::Str(text) if text.len() < slot.len() && text.len() <= TEXT_MAX => {
             slot[0] = TEXT + text.len() as u8;
             slot[1..=text.len()].copy_from_slice(text);
@@ -237,13 +245,12 @@ pub(super) fn recode(from: &mut [u8], to: &mut [u8]) -> (usize, usize) {
         put(to, value);
         return (clear(from), 0);
     }
-    let bytes = inline_bytes(from);
-    if bytes < to.len() {
-        to[..=bytes].copy_from_slice(&from[..=bytes]);
-        from[0] = EMPTY;
-        return (0, 0);
-    }
-    let made = get(from).map_or(0, |value| put(to, value));
+    let made = if from.len() == to.len() {
+        to.copy_from_slice(from);
+        0
+    } else {
+        get(from, from.len()).map_or(0, |value| put(to, value))
+    };
     from[0] = EMPTY;
     (0, made)
 }
@@ -290,6 +297,10 @@ mod tests {
             "-9223372036854775808",
             "1.5",
             "sixteen letters!",
+            "\u{fc}ber",
+            "\0",
+            &long[..64],
+            &long[..63],
             &long,
         ];
         for text in texts {
@@ -301,7 +312,7 @@ mod tests {
                 let mut slot = vec![0; width];
                 let bytes = put(&mut slot, value);
                 assert_eq!(bytes > 0, need(value).is_none_or(|need| need > width));
-                let shown = |slot: &[u8]| get(slot).expect("a value").to_vec();
+                let shown = |slot: &[u8]| get(slot, slot.len()).expect("a value").to_vec();
                 assert_eq!(shown(&slot), text.as_bytes(), "{width}");
                 for other in WIDTH_ANY..=WIDTH_MAX {
                     let mut to = vec![0; other];
@@ -321,6 +332,29 @@ mod tests {
         slot.clear();
         slot.resize(width, 0);
         slot
+    }
+
+    #[test]
+    fn a_text_may_fill_its_slot() {
+        for (text, width) in [
+            (&b"seven!!"[..], 7),
+            (b"a", 1),
+            (b"", 1),
+            (b"\xffull", 5),
+            (b"\0ne", 4),
+            (b"I\xff\0", 3),
+        ] {
+            assert_eq!(need(Entry::Str(text)), Some(width), "{text:?}");
+            let mut slot = vec![0; width];
+            assert_eq!(put(&mut slot, Entry::Str(text)), 0);
+            assert_eq!(get(&slot, width), Some(Entry::Str(text)));
+            assert_eq!(need_of(&slot), Some(width));
+            assert!(
+                Wanted::new(Entry::Str(text), width)
+                    .find_in(&slot)
+                    .is_some()
+            );
+        }
     }
 
     #[test]

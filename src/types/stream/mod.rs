@@ -31,7 +31,7 @@ pub use groups::{Consumer, ConsumerId, Group, Groups, IdleCursor, Nack};
 pub use import::{GroupImport, StreamImport};
 pub use producers::{DURATION_MAX, Idempotence, SIZE_MAX};
 pub use range::Range;
-pub use trim::{Bound, References, Trim};
+pub use trim::{Bound, References, Trim, Trimmed};
 
 pub use crate::encodings::idmap::IdMap;
 pub use crate::encodings::stream_id::{GivenId, StreamId};

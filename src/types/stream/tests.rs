@@ -64,15 +64,15 @@ fn what_is_trimmed_leaves_in_whole_and_is_freed_by_another() {
         limit: 0,
         references: References::Keep,
     };
-    let (deleted, gone) = s.trim(to(Bound::From(StreamId::new(30_050, 0)), true));
+    let Trimmed { deleted, gone, .. } = s.trim(to(Bound::From(StreamId::new(30_050, 0)), true));
     assert_eq!((deleted, s.len()), (30_000, 20_000));
     let mut gone = gone.expect("many nodes");
     assert!(gone.node_count() > 200);
     while !gone.free_step(10) {}
-    let (deleted, _) = s.trim(to(Bound::Len(150), false));
+    let Trimmed { deleted, .. } = s.trim(to(Bound::Len(150), false));
     assert_eq!((deleted, s.len(), s.node_count()), (19_850, 150, 2));
     assert_eq!(s.first_id(), StreamId::new(49_851, 0));
-    let (deleted, _) = s.trim(to(Bound::Len(0), false));
+    let Trimmed { deleted, .. } = s.trim(to(Bound::Len(0), false));
     assert_eq!((deleted, s.len(), s.node_count()), (150, 0, 0));
     assert_eq!(s.first_id(), StreamId::MIN);
     s.check_invariants();
@@ -90,7 +90,7 @@ fn a_limit_of_a_trim_holds_for_whole_nodes() {
         limit: 7,
         references: References::Keep,
     };
-    assert_eq!((s.trim(trim).0, s.len()), (6, 6));
+    assert_eq!((s.trim(trim).deleted, s.len()), (6, 6));
 }
 
 #[derive(Default)]
@@ -131,7 +131,7 @@ proptest! {
                         0 => Bound::Len(ms),
                         _ => Bound::From(id),
                     };
-                    let (deleted, _) = s.trim(Trim { bound, approximate: false, limit: 0, references: References::Keep });
+                    let Trimmed { deleted, .. } = s.trim(Trim { bound, approximate: false, limit: 0, references: References::Keep });
                     let before = model.len();
                     match bound {
                         Bound::Len(len) => while model.len() > len as usize {

@@ -40,15 +40,25 @@ pub struct Trim {
     pub references: References,
 }
 
+/// What a trim has done.
+#[derive(Default)]
+pub struct Trimmed {
+    /// Number of entries removed.
+    pub deleted: u64,
+    /// If these are many, a stream that holds nothing but them, for freeing.
+    pub gone: Option<Stream>,
+    /// Of a trim by ID that looked at references: all entries below have been visited.
+    pub visited_below: Option<StreamId>,
+}
+
 /// Up to this many nodes are freed on the spot.
 const NODES_AT_ONCE: usize = 16;
 
 impl Stream {
-    /// Trims the stream. Returns how many entries were removed and, if these are many, a stream
-    /// that holds nothing but them, for freeing.
-    pub fn trim(&mut self, how: Trim) -> (u64, Option<Stream>) {
+    /// Trims the stream.
+    pub fn trim(&mut self, how: Trim) -> Trimmed {
         if how.references != References::Keep {
-            return (self.trim_each(how), None);
+            return self.trim_each(how);
         }
         let body = &mut *self.0;
         let mut gone = Stream::new();
@@ -111,14 +121,22 @@ impl Stream {
             self.find_first();
         }
         let is_much = gone.0.nodes.len() > NODES_AT_ONCE;
-        (deleted, is_much.then_some(gone))
+        Trimmed {
+            deleted,
+            gone: is_much.then_some(gone),
+            visited_below: None,
+        }
     }
 
     /// Trims the stream entry by entry, as references allow. O(entries visited * groups).
-    fn trim_each(&mut self, how: Trim) -> u64 {
+    fn trim_each(&mut self, how: Trim) -> Trimmed {
         let mut groups = self.0.groups.take();
         let body = &mut *self.0;
         let mut deleted = 0;
+        let mut visited_below = match how.bound {
+            Bound::Len(_) => None,
+            Bound::From(id) => Some(id),
+        };
         let mut at = body.nodes.first();
         while let Some(place) = at {
             let node_id = body.nodes.key(place);
@@ -128,6 +146,7 @@ impl Stream {
                 Bound::From(id) => node_id >= id,
             };
             if done || how.limit > 0 && deleted + entries > how.limit {
+                visited_below = visited_below.map(|id| id.min(node_id));
                 break;
             }
             let mut surplus = match how.bound {
@@ -166,6 +185,10 @@ impl Stream {
         } else if deleted > 0 {
             self.find_first();
         }
-        deleted
+        Trimmed {
+            deleted,
+            gone: None,
+            visited_below,
+        }
     }
 }

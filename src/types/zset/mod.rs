@@ -401,7 +401,7 @@ impl Container for Zset {
     fn sign(&self, signature: &mut Signature) {
         self.visit(0, usize::MAX, false, |score, entry| {
             let mut text = Vec::new();
-            float::write_double(&mut text, score);
+            float::write_shortest(&mut text, score);
             let mut one = Signature::default();
             one.follow_entry(entry);
             one.follow(&text);

@@ -4,7 +4,8 @@
 //! done. EXEC is refused if one of its commands would touch too many, up to the first SELECT; each is
 //! asked again when its turn comes, since earlier ones may have made the values longer. The commands
 //! of a script are counted together, one element for each that touches none; one that is too many
-//! fails, and what the script has written by then stays as after any other error.
+//! fails, and what the script has written by then stays as after any other error. A command that waits
+//! for its keys is counted again when they have something, as it runs again.
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
 
@@ -39,11 +40,20 @@ pub(super) fn bounded(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), St
         Origin::Script => of_script(world, asked, most),
         _ if asked.spec.flags.contains(Flags::RUNS_QUEUE) => of_queue(world, most),
         Origin::Exec => of_one(world, (asked.row, asked.args), most),
+        // What its keys have got is counted when it is served.
+        Origin::Retry if waits_for_keys(world.client) => {
+            of_one(world, (asked.row, asked.args), most)
+        }
         // A search, a wait or a deadline ends what was admitted.
         Origin::Retry | Origin::TimeUp => Ok(()),
         _ if queues(world.client, asked.spec) => Ok(()),
         _ => of_one(world, (asked.row, asked.args), most),
     }
+}
+
+fn waits_for_keys(client: &Client) -> bool {
+    let blocked = client.blocked.as_ref();
+    blocked.is_some_and(|blocked| !blocked.keys().is_empty())
 }
 
 fn of_one(world: &mut World<'_>, line: (usize, Args<'_>), most: u64) -> Result<(), Stop> {

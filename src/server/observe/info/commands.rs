@@ -1,8 +1,10 @@
 //! INFO commandstats, errorstats, latencystats: every command's and every error's counters.
 
-use super::{InfoWriter, Source};
+use std::fmt;
 
+use super::{InfoWriter, Source};
 use crate::config::percentile_text;
+use crate::server::figures::stats::SlowStats;
 
 pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
@@ -12,9 +14,36 @@ pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut InfoWriter) {
         let usec_per_call = usec as f64 / stats.calls.max(1) as f64;
         to.line(format_args!(
             "cmdstat_{}:calls={},usec={usec},usec_per_call={usec_per_call:.2},\
-             rejected_calls={},failed_calls={}",
-            row.full_name, stats.calls, stats.rejected, stats.failed,
+             rejected_calls={},failed_calls={}{}",
+            row.full_name,
+            stats.calls,
+            stats.rejected,
+            stats.failed,
+            SlowText(&stats.slow),
         ));
+    }
+}
+
+/// The end of a line of commandstats: nothing for a command that was never slow.
+struct SlowText<'a>(&'a SlowStats);
+
+impl fmt::Display for SlowText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SlowStats {
+            commands,
+            us_max,
+            us_sum,
+        } = *self.0;
+        if commands == 0 {
+            return Ok(());
+        }
+        let millis = |micros: u64| micros as f64 / 1000.0;
+        write!(
+            f,
+            ",slowlog_count={commands},slowlog_time_ms_sum={:.2},slowlog_time_ms_max={:.2}",
+            millis(us_sum),
+            millis(us_max)
+        )
     }
 }
 

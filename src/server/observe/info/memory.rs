@@ -106,6 +106,13 @@ pub struct MemoryFigures {
     pub replica_clients: usize,
     /// What the backlog holds only for them.
     pub replica_excess: usize,
+    /// What clients' replies hold of values: of shared ones, and of their own copies.
+    pub clients_shared: usize,
+    pub clients_unshared: usize,
+    /// Buffers of connections to other nodes.
+    pub cluster_links: usize,
+    /// What the primary has sent since its snapshot, to be applied after it.
+    pub full_sync_held: usize,
     /// Bytes waiting to be written to the append only file.
     pub aof_buffer: usize,
     /// The backlog.
@@ -140,6 +147,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let (scripts, libraries) = (scripting.scripts.bytes(), scripting.libraries.bytes());
     let script_states = scripting.scripts.vm_bytes() + scripting.libraries.vm_bytes();
     let own = OwnFigures::take(from);
+    let upstream = server.replication.upstream.as_ref();
     MemoryFigures {
         used: from.used,
         peak: alloc::peak_memory(),
@@ -159,6 +167,10 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         clients,
         replica_clients,
         replica_excess,
+        clients_shared: from.client_totals().shared,
+        clients_unshared: from.client_totals().unshared,
+        cluster_links: server.cluster_link_bytes(),
+        full_sync_held: upstream.map_or(0, |upstream| upstream.held.memory_bytes()),
         aof_buffer,
         backlog,
         replication_buffers: backlog + server.persist.snapshots.spool_bytes(),
@@ -169,6 +181,21 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
 }
 
 impl MemoryFigures {
+    /// The connections of replicas, and what the backlog holds only for them.
+    pub fn of_replicas(&self) -> usize {
+        self.replica_clients + self.replica_excess
+    }
+
+    /// The connections of other clients.
+    pub fn of_clients(&self) -> usize {
+        self.clients.saturating_sub(self.replica_clients)
+    }
+
+    /// The backlog without what it holds only for replicas.
+    pub fn of_backlog(&self) -> usize {
+        self.backlog.saturating_sub(self.replica_excess)
+    }
+
     /// Bytes of keys and values.
     pub fn dataset(&self) -> usize {
         self.used.saturating_sub(self.overhead)
@@ -293,37 +320,23 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         to.line(format_args!("{name}_ratio:{ratio:.2}"));
         to.line(format_args!("{name}_bytes:{bytes}"));
     }
-    let upstream = from.server.replication.upstream.as_ref();
-    let held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());
     let (slots_out, slots_in) = from.server.slot_migration_bytes();
     to.fields(&[
         (
             "mem_not_counted_for_evict",
             &from.server.memory.limit.not_counted(),
         ),
-        (
-            "mem_replication_backlog",
-            &m.backlog.saturating_sub(m.replica_excess),
-        ),
+        ("mem_replication_backlog", &m.of_backlog()),
         ("mem_total_replication_buffers", &m.replication_buffers),
-        ("mem_replica_full_sync_buffer", &held),
-        (
-            "mem_clients_slaves",
-            &(m.replica_clients + m.replica_excess),
-        ),
-        (
-            "mem_clients_normal",
-            &m.clients.saturating_sub(m.replica_clients),
-        ),
-        ("mem_clients_normal_shared", &from.client_totals().shared),
-        (
-            "mem_clients_normal_unshared",
-            &from.client_totals().unshared,
-        ),
+        ("mem_replica_full_sync_buffer", &m.full_sync_held),
+        ("mem_clients_slaves", &m.of_replicas()),
+        ("mem_clients_normal", &m.of_clients()),
+        ("mem_clients_normal_shared", &m.clients_shared),
+        ("mem_clients_normal_unshared", &m.clients_unshared),
         ("mem_cluster_slot_migration_output_buffer", &slots_out),
         ("mem_cluster_slot_migration_input_buffer", &slots_in),
         ("mem_cluster_slot_migration_input_buffer_peak", &0),
-        ("mem_cluster_links", &from.server.cluster_link_bytes()),
+        ("mem_cluster_links", &m.cluster_links),
         ("mem_aof_buffer", &m.aof_buffer),
     ]);
     for (name, bytes) in m.own.lines() {

@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod budgets;
+pub mod changes;
 pub mod commands;
 pub mod keyspace;
 pub mod memory;
@@ -231,6 +232,7 @@ const SECTIONS: &[Section] = &[
     section("errorstats", true, commands::errorstats),
     section("latencystats", false, commands::latencystats),
     section("budgets", false, budgets::budgets),
+    section("changes", false, changes::changes),
     section("tls", false, tls::tls),
     section("cluster", true, process::cluster),
     section("keyspace", true, keyspace::keyspace),

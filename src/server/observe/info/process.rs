@@ -192,11 +192,18 @@ pub(in crate::server) fn hotkeys(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("Hotkeys");
 }
 
+/// What the module that Redis 8 has for them declares: nothing for `lua`.
+const VECTOR_SET_OPTIONS: &str = "handle-io-errors|handle-repl-async-load";
+
 pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Modules");
     for (name, _) in from.server.config.dialect.modules() {
+        let options = match *name {
+            "vectorset" => VECTOR_SET_OPTIONS,
+            _ => "",
+        };
         to.line(format_args!(
-            "module:name={name},ver=1,api=1,filters=0,usedby=[],using=[],options=[]"
+            "module:name={name},ver=1,api=1,filters=0,usedby=[],using=[],options=[{options}]"
         ));
     }
 }

@@ -108,6 +108,7 @@ pub(in crate::server) fn add_all(from: &Source<'_>, to: &mut Families) {
     errors(from, to);
     closed_connections(from, to);
     budgets(from, to);
+    changes(from, to);
     databases(from, to);
     latency(from, to);
     logs(from, to);
@@ -199,6 +200,30 @@ fn budgets(from: &Source<'_>, to: &mut Families) {
             .iter()
             .map(|its| (label("user", its.user.clone()), read(its)));
         to.several(name, kind, help, samples.collect());
+    }
+}
+
+/// Consumers of the change stream.
+fn changes(from: &Source<'_>, to: &mut Families) {
+    let consumers: Vec<_> = info::changes::consumers(from.server).collect();
+    type Read = fn(&info::changes::Line) -> u64;
+    const FAMILIES: [(&str, &str, Read); 2] = [
+        (
+            "redis_changes_consumer_lag_bytes",
+            "Bytes of the stream that a consumer of changes has not acknowledged",
+            |its| its.lag,
+        ),
+        (
+            "redis_changes_consumer_lost",
+            "Whether changes that it has not acknowledged are not kept any more",
+            |its| u64::from(its.is_lost),
+        ),
+    ];
+    for (name, help, read) in FAMILIES.into_iter().filter(|_| !consumers.is_empty()) {
+        let samples = consumers
+            .iter()
+            .map(|its| (label("consumer", its.name.clone()), whole(read(its))));
+        to.several(name, MetricKind::Gauge, help, samples.collect());
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Aof {
     pub flush_sleep_us: u64,
     /// The flush of the unit that comes next has set its data aside at this Unix millisecond.
     pub(in crate::server) flushed_aside_ms: Option<i64>,
+    /// Up to where all consumers of the change stream have read.
+    unread: Option<ReplOffset>,
     /// Clients whose replies are held until their writes are safe.
     held: Vec<ClientId>,
     /// Clients in WAITAOF, with the offset that must be on disk for them.
@@ -101,10 +103,13 @@ fn time(now: &Now) -> Time {
 }
 
 /// A file of a primary's stream tells from its begin which database is selected: the primary does
-/// not select it again when this server comes back.
+/// not select it again when this server comes back. A file of the change stream tells from its begin of
+/// which history it is: readers that have everything come back, too.
 fn begin_followed(log: &mut Log, stream: &Stream) {
+    let is_noted = log.retain.unread_bytes > 0;
     let writer = &mut log.writer;
-    if stream.is_followed() && writer.begins() && writer.path().is_some() {
+    if (stream.is_followed() || is_noted) && writer.begins() && writer.path().is_some() {
+        log.lacks_note = true;
         let before = (stream.position(), stream.selected());
         writer.append_stream((&[], 0), before, stream.offset(), Time::default());
     }
@@ -172,6 +177,18 @@ impl Aof {
         logs.for_each(|log| log.manifest.undone = at);
     }
 
+    /// Whether the next bytes are the first of a file.
+    pub(in crate::server) fn begins(&self) -> bool {
+        let begins = |log: &Log| log.writer.begins() || log.lacks_note;
+        self.log.as_deref().is_some_and(begins) || self.next.as_deref().is_some_and(begins)
+    }
+
+    /// A note is in the file.
+    pub(in crate::server) fn has_noted(&mut self) {
+        let logs = self.log.iter_mut().chain(&mut self.next);
+        logs.for_each(|log| log.lacks_note = false);
+    }
+
     /// Whether the log has lines with positions.
     pub(in crate::server) fn is_marked(&self) -> bool {
         self.log
@@ -188,6 +205,7 @@ impl Aof {
         now: &Now,
     ) {
         self.note_flushed_aside();
+        let begins = self.begins();
         let Some(log) = &mut self.log else {
             effects
                 .units()
@@ -195,8 +213,7 @@ impl Aof {
             return;
         };
         let time = time(now);
-        let begins = |log: &Log| log.writer.begins();
-        if begins(log) || self.next.as_deref().is_some_and(begins) {
+        if begins {
             stream.select_anew();
         }
         for unit in effects.units() {

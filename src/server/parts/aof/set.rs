@@ -70,7 +70,16 @@ impl Aof {
         let rules = self.rules(config);
         for log in self.log.iter_mut().chain(&mut self.next) {
             log.set_rules(rules);
-            log.retain = retain(config);
+            log.retain = retain(config, self.unread);
+        }
+    }
+
+    /// Consumers of the change stream have read on.
+    pub(in crate::server) fn follow_cursors(&mut self, config: &Config, stream: &Stream) {
+        let unread = unread(config, stream);
+        if self.unread != unread {
+            self.unread = unread;
+            self.apply_settings(config);
         }
     }
 
@@ -93,7 +102,7 @@ impl Aof {
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
         let mut log = Log::new(names, manifest, disk, wake, offset);
         log.set_rules(self.rules(config));
-        log.retain = retain(config);
+        log.retain = retain(config, self.unread);
         log
     }
 
@@ -105,6 +114,8 @@ impl Aof {
         stream: &Stream,
         (names, manifest): (Names, Manifest),
     ) -> Result<(), OpenError> {
+        // Opening removes files that are not to be kept.
+        self.unread = unread(config, stream);
         let mut log = self.new_log(config, (names, manifest), stream.offset());
         let (form, empty) = empty_base(config, now);
         log.open_at_start(form, &empty, stream.offset())?;
@@ -199,10 +210,18 @@ impl Aof {
     }
 }
 
-fn retain(config: &Config) -> Retain {
+/// Up to where all consumers of the change stream have read, if any holds files back.
+fn unread(config: &Config, stream: &Stream) -> Option<ReplOffset> {
+    let lowest = stream.cursors.lowest();
+    lowest.filter(|_| config.changes_retain > 0)
+}
+
+fn retain(config: &Config, unread: Option<ReplOffset>) -> Retain {
     Retain {
         bytes: config.repl_log_retain,
         seconds: config.repl_log_retain_seconds,
+        unread,
+        unread_bytes: config.changes_retain,
     }
 }
 

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -37,7 +37,12 @@ const MODE: u32 = 0o640;
 /// Where lines go.
 #[derive(Debug)]
 pub enum Target {
-    File { path: PathBuf, file: File },
+    File {
+        path: PathBuf,
+        file: File,
+        /// The file ends within a line: a disk was full, or a machine lost its power.
+        is_torn: bool,
+    },
     Syslog(SyslogFacility),
 }
 
@@ -46,8 +51,30 @@ impl Target {
     pub fn file(path: &[u8]) -> io::Result<Target> {
         let path = std::path::absolute(Path::new(OsStr::from_bytes(path)))?;
         let file = open(&path)?;
-        Ok(Target::File { path, file })
+        let is_torn = ends_within_a_line(&path);
+        Ok(Target::File {
+            path,
+            file,
+            is_torn,
+        })
     }
+}
+
+/// Of a regular file that may be read.
+fn ends_within_a_line(path: &Path) -> bool {
+    let last = || -> io::Result<Option<u8>> {
+        if !path.metadata()?.is_file() {
+            return Ok(None);
+        }
+        let file = File::open(path)?;
+        let Some(at) = file.metadata()?.len().checked_sub(1) else {
+            return Ok(None);
+        };
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at)?;
+        Ok(Some(byte[0]))
+    };
+    last().is_ok_and(|last| last.is_some_and(|byte| byte != b'\n'))
 }
 
 /// Without waiting: a pipe that has no reader, or is full, is an error.
@@ -218,8 +245,12 @@ fn write_until_done(target: &mut Target, mut batch: &[u8], shared: &Shared) -> b
 
 /// Writes all, or tells how many bytes were written before the error.
 fn write(target: &mut Target, batch: &[u8]) -> Result<(), (usize, io::Error)> {
-    let (path, file) = match target {
-        Target::File { path, file } => (path, file),
+    let (path, file, is_torn) = match target {
+        Target::File {
+            path,
+            file,
+            is_torn,
+        } => (path, file, is_torn),
         Target::Syslog(facility) => {
             let facility = log::facility(*facility);
             for line in batch.split(|&byte| byte == b'\n').filter(|l| !l.is_empty()) {
@@ -234,6 +265,12 @@ fn write(target: &mut Target, batch: &[u8]) -> Result<(), (usize, io::Error)> {
     };
     if is_moved {
         *file = open(path).map_err(|error| (0, error))?;
+        *is_torn = ends_within_a_line(path);
+    }
+    if *is_torn {
+        // Whole or not at all: it is one byte.
+        file.write_all(b"\n").map_err(|error| (0, error))?;
+        *is_torn = false;
     }
     let mut written = 0;
     while written < batch.len() {
@@ -266,11 +303,25 @@ mod tests {
     }
 
     #[test]
+    fn a_torn_last_line_stays_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("audit.log");
+        std::fs::write(&path, b"whole\n{\"time").expect("written");
+        for line in [b"next\n", b"more\n"] {
+            let mut target = Target::file(path.as_os_str().as_bytes()).expect("opened");
+            write(&mut target, line).expect("written");
+        }
+        let text = std::fs::read_to_string(&path).expect("read");
+        assert_eq!(text, "whole\n{\"time\nnext\nmore\n");
+    }
+
+    #[test]
     fn what_finds_no_room_is_counted_and_said() {
         // A device that takes nothing, as a full disk does.
         let full = Target::File {
             path: "/dev/full".into(),
             file: open(Path::new("/dev/full")).expect("a device"),
+            is_torn: false,
         };
         let figures = Arc::default();
         let mut writer = Writer::start(full, &figures).expect("a thread");
@@ -295,6 +346,7 @@ mod tests {
         let full = Target::File {
             path: "/dev/full".into(),
             file: open(Path::new("/dev/full")).expect("a device"),
+            is_torn: false,
         };
         let mut writer = Writer::start(full, &Arc::default()).expect("a thread");
         let mut bytes = 0;

@@ -90,11 +90,7 @@ impl Session {
     }
 
     /// START. An error: a session is under way or sealed, or the folder has files.
-    pub(in crate::server) fn start(
-        &mut self,
-        config: &Config,
-        now: &Now,
-    ) -> Result<(), CommandError> {
+    pub(in crate::server) fn start(&mut self, config: &Config) -> Result<(), CommandError> {
         if self.state == SessionState::Sealed {
             return Err(CommandError::Text(
                 "ERR A sealed backup exists, CLEANUP it first",
@@ -113,11 +109,22 @@ impl Session {
         }
         *self = Session {
             state: SessionState::Pending,
-            started_s: now.unix_s(),
             ..Session::default()
         };
         tracing::info!("Backup started");
         Ok(())
+    }
+
+    /// Its rewrite begins; `rewrites`: those done, and failed in a row.
+    pub(in crate::server) fn note_begun(&mut self, rewrites: (u64, u64), now: &Now) {
+        self.state = SessionState::Snapshotting;
+        self.started_s = now.unix_s();
+        self.rewrites = rewrites;
+    }
+
+    /// Whether its base is made and not linked yet; `done`: rewrites done.
+    pub(in crate::server) fn awaits_link(&self, done: u64) -> bool {
+        self.state == SessionState::Snapshotting && done > self.rewrites.0
     }
 
     /// Its folder has all files.

@@ -19,6 +19,7 @@ use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use crate::persistence::rdb::{
     self, Fault, FileProgress, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
 };
+use crate::replication::change_stream::Cursors;
 use crate::replication::{ReplId, ReplOffset};
 use crate::scripting::{Libraries, Setup};
 use crate::types::Limits;
@@ -68,6 +69,8 @@ struct Collected {
     modules: BTreeMap<String, (u64, u64)>,
     /// Marks of slots that were open where the file was made.
     open_slots: Option<Vec<u8>>,
+    /// Of consumers of the change stream.
+    cursors: Cursors,
 }
 
 impl Collected {
@@ -118,6 +121,7 @@ impl Loader for Filler<'_> {
                 figures.repl_offset = offset;
             }
             _ if name == SLOT_STATES.as_bytes() => self.to.open_slots = Some(value.to_vec()),
+            _ if name == Cursors::AUX.as_bytes() => self.to.cursors.take_aux(value),
             b"repl-stream-db" => {
                 // -1: none was selected.
                 let db = number().and_then(|n| u32::try_from(n).ok());
@@ -285,6 +289,11 @@ impl RdbFile {
         self.load.collected.open_slots.take()
     }
 
+    /// The cursors of the change stream where the file was made.
+    pub fn take_cursors(&mut self) -> Cursors {
+        std::mem::take(&mut self.load.collected.cursors)
+    }
+
     /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).
     pub fn take_expired(&mut self) -> Vec<NamedKey> {
         std::mem::take(&mut self.load.collected.expired)
@@ -354,6 +363,11 @@ impl RdbStream {
 
     pub fn figures(&self) -> LoadFigures {
         self.load.collected.figures
+    }
+
+    /// As [`RdbFile::take_cursors`].
+    pub fn take_cursors(&mut self) -> Cursors {
+        std::mem::take(&mut self.load.collected.cursors)
     }
 
     /// As [`RdbFile::take_open_slots`].

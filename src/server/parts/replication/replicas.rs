@@ -394,6 +394,16 @@ impl Replicas {
         self.holders().filter(|r| r.has_acked(offset)).count()
     }
 
+    /// The position that so many replicas, which are online, have acknowledged; 0: fewer ever have. O(replicas
+    /// log replicas).
+    pub fn acked_by(&self, replicas: usize) -> ReplOffset {
+        let acked = self.holders().filter(|r| r.is_confirmed).map(|r| r.acked);
+        let mut acked: Vec<ReplOffset> = acked.collect();
+        acked.sort_unstable_by(|a, b| b.cmp(a));
+        let last = replicas.checked_sub(1).and_then(|at| acked.get(at));
+        last.copied().unwrap_or(0)
+    }
+
     /// Replicas that are online and have this position on disk.
     pub fn that_synced(&self, offset: ReplOffset) -> usize {
         let synced = |r: &&Replica| r.is_confirmed && r.acked_on_disk >= offset;

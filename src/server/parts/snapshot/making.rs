@@ -17,6 +17,7 @@ use crate::persistence::background::{BackgroundFile, Plan, Wake};
 use crate::persistence::rdb::version_for;
 use crate::persistence::spool::Spool;
 use crate::replication::Stream;
+use crate::replication::change_stream::{Cursors, Note};
 use crate::scripting::Libraries;
 
 /// What sinks are made from: settings, and facts of the moment of the snapshot.
@@ -72,6 +73,7 @@ impl Making<'_> {
                 let file = file.map_err(|error| cannot_open(&path, &error))?;
                 let mut facts = self.place_in_stream();
                 facts.push(("aof-base", b"0".to_vec()));
+                facts.extend(self.cursors());
                 Ok(Box::new(self.rdb(keyspace, file, &facts)))
             }
             What::Base {
@@ -90,7 +92,8 @@ impl Making<'_> {
                     incremental_fsync: config.aof_rewrite_incremental_fsync,
                 };
                 let file = hands.file(plan).map_err(|error| system_text(&error))?;
-                let facts = [("aof-base", b"1".to_vec())];
+                let mut facts = vec![("aof-base", b"1".to_vec())];
+                facts.extend(self.cursors());
                 Ok(Box::new(self.rdb(keyspace, file, &facts)))
             }
             What::Slots { feed, .. } => Ok(Box::new(SlotsSink::new(feed.clone()))),
@@ -142,6 +145,7 @@ impl Making<'_> {
     fn sync(&self, keyspace: &Keyspace, output: Output, form: &SyncForm) -> Box<dyn Sink> {
         let mut facts = self.place_in_stream();
         facts.push(("aof-base", b"0".to_vec()));
+        facts.extend(self.cursors());
         let open_slots = self.cluster.and_then(Cluster::open_slots_text);
         facts.extend(open_slots.map(|text| (SLOT_STATES, text)));
         let (version, content) = (form.version, form.content);
@@ -167,6 +171,12 @@ impl Making<'_> {
         ]
     }
 
+    /// Cursors of the change stream, for an RDB file.
+    fn cursors(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        let values = self.stream.cursors.aux();
+        values.map(|value| (Cursors::AUX, value))
+    }
+
     /// A file of commands, begun with the function libraries.
     fn commands(&self, path: PathBuf, unix_s: i64, hands: &Hands) -> io::Result<BaseFile> {
         let (config, disk) = (self.config, self.disk);
@@ -184,6 +194,11 @@ impl Making<'_> {
         )?;
         for library in self.libraries.iter() {
             file.function(&library.code);
+        }
+        let cursors = self.stream.cursors.iter();
+        for (name, cursor) in cursors.filter(|(_, cursor)| !cursor.is_lost) {
+            let offset = cursor.offset;
+            file.note(Note::Cursor { offset, name });
         }
         Ok(file)
     }

@@ -36,11 +36,11 @@ const DEBT_REFUSED_S: i64 = 1;
 const TAKEN_MAX: u64 = 1 << 50;
 
 /// Units that are used up by commands and come back with time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct Bucket {
     /// Units a second, at most 2^40; 0: no limit.
     per_s: i64,
-    /// Thousandths of units.
+    /// Thousandths of units; without a limit the greatest number, as `least` is.
     level: i64,
     /// The longest debt, as a level.
     least: i64,
@@ -50,6 +50,13 @@ impl Bucket {
     /// A full one.
     fn new(per_s: u64, debt_s: i64) -> Bucket {
         let per_s = i64::try_from(per_s).expect("figures have a bound");
+        if per_s == 0 {
+            return Bucket {
+                per_s,
+                level: i64::MAX,
+                least: i64::MAX,
+            };
+        }
         Bucket {
             per_s,
             level: per_s * PARTS,
@@ -61,7 +68,7 @@ impl Bucket {
     fn refill(&mut self, passed_ms: u64) {
         let longest_ms = (DEBT_S + 1) as u64 * 1000;
         let passed_ms = passed_ms.min(longest_ms) as i64;
-        self.level = (self.level + passed_ms * self.per_s).min(self.per_s * PARTS);
+        self.give(passed_ms * self.per_s);
     }
 
     #[inline]
@@ -70,9 +77,16 @@ impl Bucket {
         self.level = (self.level - units * PARTS).max(self.least);
     }
 
+    /// Gives back thousandths of units.
+    fn give(&mut self, parts: i64) {
+        if self.per_s > 0 {
+            self.level = (self.level + parts).min(self.per_s * PARTS);
+        }
+    }
+
     #[inline]
     fn is_open(&self) -> bool {
-        self.level > 0 || self.per_s == 0
+        self.level > 0
     }
 
     /// How long until it is open again, if nothing is taken.
@@ -87,8 +101,8 @@ impl Bucket {
 /// What becomes of a connection's next command or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Verdict {
-    /// It may run; whether the elements that it touches have a bound.
-    Within { bounds_work: bool },
+    /// It may run.
+    Within,
     /// It waits for its turn.
     Hold(Budget),
     /// It is refused; the budget is free again in so many milliseconds.
@@ -185,9 +199,13 @@ impl Account {
 
     #[inline]
     fn refill(&mut self, now_ms: u64) {
-        if self.at_ms >= now_ms {
-            return;
+        if self.at_ms < now_ms {
+            self.refill_to(now_ms);
         }
+    }
+
+    #[cold]
+    fn refill_to(&mut self, now_ms: u64) {
         let passed_ms = now_ms - self.at_ms;
         self.at_ms = now_ms;
         for bucket in [&mut self.rate, &mut self.received, &mut self.sent] {
@@ -215,9 +233,21 @@ impl Account {
         waits.into_iter().max().unwrap_or(0)
     }
 
-    /// Whether a command may run or a connection be read; a command is charged if it may.
+    /// Whether a command may run, without a look at who waits and why: it is charged if so. Otherwise
+    /// [`Accounts::ask_to_run`] decides.
     #[inline]
-    fn ask(&mut self, commands: u64, now_ms: u64) -> Verdict {
+    pub(in crate::server) fn admits(&mut self, now_ms: u64) -> bool {
+        self.refill(now_ms);
+        let is_open = self.rate.is_open() & self.received.is_open() & self.sent.is_open();
+        let goes_on = is_open && self.held.is_empty() && self.share.is_none();
+        if goes_on {
+            self.rate.take(1);
+        }
+        goes_on
+    }
+
+    /// Whether a command may run; it is charged if so.
+    fn ask(&mut self, now_ms: u64) -> Verdict {
         self.refill(now_ms);
         if let Some(budget) = self.used_up() {
             self.last = budget;
@@ -230,14 +260,21 @@ impl Account {
         match &mut self.share {
             // It is its turn, as long as its share and the buckets last.
             Some(0) => return Verdict::Hold(self.last),
-            Some(left) => *left -= commands.min(*left),
+            Some(left) => *left -= 1,
             // Others came before.
             None if !self.held.is_empty() => return Verdict::Hold(self.last),
             None => {}
         }
-        self.rate.take(commands);
-        Verdict::Within {
-            bounds_work: self.budgets.work > 0,
+        self.rate.take(1);
+        Verdict::Within
+    }
+
+    /// How long a reply may be, bytes.
+    #[inline]
+    pub(in crate::server) fn reply_most(&self) -> usize {
+        match usize::try_from(self.budgets.reply) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(most) => most,
         }
     }
 
@@ -314,11 +351,10 @@ impl Accounts {
     // --- commands ---
 
     /// Whether the connection's next command may run; it is charged if so.
-    #[inline]
     pub(in crate::server) fn ask_to_run(&mut self, client: &Client, now_ms: u64) -> Verdict {
         match self.of_mut(client.user) {
-            Some(account) => account.ask(1, now_ms),
-            None => Verdict::Within { bounds_work: false },
+            Some(account) => account.ask(now_ms),
+            None => Verdict::Within,
         }
     }
 
@@ -333,8 +369,7 @@ impl Accounts {
     /// A command that was let pass has not run.
     pub(in crate::server) fn give_back(&mut self, user: UserId) {
         if let Some(account) = self.of_mut(user) {
-            let most = account.rate.per_s * PARTS;
-            account.rate.level = (account.rate.level + PARTS).min(most);
+            account.rate.give(PARTS);
             account.share = account.share.map(|left| left.saturating_add(1));
         }
     }
@@ -527,9 +562,9 @@ mod tests {
         assert_eq!(account.fair_share(), 25);
         account.share = Some(account.fair_share());
         for _ in 0..25 {
-            assert_eq!(account.ask(1, 0), Verdict::Within { bounds_work: false });
+            assert_eq!(account.ask(0), Verdict::Within);
         }
-        assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
+        assert_eq!(account.ask(0), Verdict::Hold(Budget::Rate));
         // One that did not run after all has its place in the share again.
         let mut accounts = Accounts {
             all: vec![Some(Box::new(account))],
@@ -537,12 +572,12 @@ mod tests {
         };
         accounts.give_back(UserId::DEFAULT);
         let mut account = accounts.all[0].take().expect("just made");
-        assert_eq!(account.ask(1, 0), Verdict::Within { bounds_work: false });
-        assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
+        assert_eq!(account.ask(0), Verdict::Within);
+        assert_eq!(account.ask(0), Verdict::Hold(Budget::Rate));
         account.share = None;
         // A newcomer is behind those that wait, although the bucket is open.
-        assert_eq!(account.ask(1, 0), Verdict::Hold(Budget::Rate));
+        assert_eq!(account.ask(0), Verdict::Hold(Budget::Rate));
         account.held.clear();
-        assert_eq!(account.ask(1, 0), Verdict::Within { bounds_work: false });
+        assert_eq!(account.ask(0), Verdict::Within);
     }
 }

@@ -5,7 +5,7 @@ use crate::config::PubsubDefault;
 
 /// Data and channels of any name; what reads data; what shows the server's state. A command of another
 /// category that both reads and resets (ACL LOG) is looked at by the gate. Vector sets are in no category.
-const RULES: [&str; 74] = [
+const RULES: [&str; 75] = [
     "~*",
     "&*",
     "+@read",
@@ -23,6 +23,7 @@ const RULES: [&str; 74] = [
     "+acl|whoami",
     "+backup|list",
     "+backup|status",
+    "+client|closed",
     "+client|getname",
     "+client|id",
     "+client|info",

@@ -248,7 +248,15 @@ impl AofLoader {
             self.selected = None;
         } else if current.part.role == Role::Incr {
             let (id, offset) = current.reader.stream();
-            let end = current.part.end.unwrap_or(offset);
+            let mut end = current.part.end.unwrap_or(offset);
+            if current.reader.tells_positions() {
+                // A manifest that could not be made durable, and yet is there, ends the file too
+                // early: it was written further.
+                end = end.max(offset);
+                if let Some(Some(start)) = self.parts.front_mut().map(|next| &mut next.start) {
+                    *start = end.max(*start);
+                }
+            }
             self.stream = (id.or(self.stream.0), end);
             self.earlier.extend(current.reader.take_earlier());
             // A file that is not empty selects its database.
@@ -569,6 +577,7 @@ fn read_preamble(
     file.load_functions(&mut server.scripting.libraries, &server.config)
         .map_err(|error| tell_preamble(name, &error))?;
     server.persist.loading.note_loaded(file.figures());
+    server.stream.cursors = file.take_cursors();
     if end < current.reader.size() {
         tracing::info!("Reading the remaining AOF tail...");
     }

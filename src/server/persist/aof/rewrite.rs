@@ -8,6 +8,7 @@ use crate::keyspace::Keyspace;
 use crate::persistence::aof::{BaseForm, Changed};
 use crate::server::parts::aof::rewrites::{Begun, Ended, Running};
 use crate::server::parts::aof::{Aof, AofState, NO_AOF};
+use crate::server::parts::backups::SessionState;
 use crate::server::parts::snapshot::sink::{Target, What};
 use crate::server::parts::snapshot::{Consumer, SnapshotEnd};
 use crate::server::state::world::Engine;
@@ -62,6 +63,11 @@ impl Server {
         in_transaction: bool,
     ) -> Result<&'static str, &'static str> {
         if self.persist.aof.rewrites.in_progress() {
+            if self.persist.backups.session.state == SessionState::Snapshotting {
+                // That one is the backup's, which keeps its base: another one follows.
+                self.schedule_rewrite(true);
+                return Ok("Background append only file rewriting scheduled");
+            }
             return Err("ERR Background append only file rewriting already in progress");
         }
         let is_held = self.persist.snapshots.in_progress() || self.holds_rewrite(keyspace);
@@ -112,7 +118,9 @@ impl Server {
     /// Begins a rewrite; schedules it instead while a backup changes the set or needs its base.
     fn begin_rewrite(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         let Persist { aof, backups, .. } = &self.persist;
-        self.schedule_rewrite(aof.is_changing() || backups.session.keeps_base());
+        let session = &backups.session;
+        let is_kept = session.keeps_base() || session.awaits_link(aof.rewrites.done);
+        self.schedule_rewrite(aof.is_changing() || is_kept);
         if self.is_rewrite_scheduled() {
             return Ok(());
         }

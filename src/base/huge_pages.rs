@@ -1,0 +1,208 @@
+//! Huge pages (2 MiB) for memory that a large server grows by.
+//!
+//! A lookup among many keys reads memory at random. With pages of 4 KiB, most of these reads first miss
+//! in the processor's table of pages, and each page of a growing heap is a fault of its own. Where the
+//! kernel leaves the choice to programs (`transparent_hugepage/enabled` is `madvise`), the arena of the
+//! calling thread asks for huge pages when it maps more address space: that is what its `alloc` hook is
+//! for. All other hooks are jemalloc's own.
+//!
+//!     | first 16 MiB | older regions          | newest region |
+//!       small pages    keep what they have      huge pages when they are touched
+//!
+//! Only the newest region gets huge pages. In an older one the kernel's collector (khugepaged) would fill
+//! the holes that the allocator has given back. A small server has none, so it does not take 2 MiB
+//! where it needs a few pages.
+//!
+//! Cost: two system calls for each region, whose sizes grow with the arena; and the kernel clears 2 MiB when
+//! one is first touched, for which it may have to move other pages first (`transparent_hugepage/defrag`).
+//! Allocations of 8 MiB and more have an arena of jemalloc's own, without the hook.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_uint, c_void};
+use std::fs;
+use std::io;
+use std::mem;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use rustix::mm::{Advice, madvise};
+use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
+
+const HUGE: usize = 2 << 20;
+/// Address space that is mapped with small pages first.
+const SMALL_MAX: usize = 16 << 20;
+
+fn are_left_to_programs() -> bool {
+    let mode = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+    mode.is_ok_and(|mode| mode.contains("[madvise]"))
+}
+
+/// jemalloc's hooks with another `alloc`, and its own `alloc`.
+struct Hooks {
+    /// Read by jemalloc for as long as the process lives.
+    ours: extent_hooks_t,
+    own_alloc: Alloc,
+}
+
+type Alloc = unsafe extern "C" fn(
+    *mut extent_hooks_t,
+    *mut c_void,
+    usize,
+    usize,
+    *mut bool,
+    *mut bool,
+    c_uint,
+) -> *mut c_void;
+
+static HOOKS: OnceLock<Hooks> = OnceLock::new();
+/// Bytes mapped by the hook.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
+/// The newest region.
+static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+static NEWEST_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on the calling thread's arena grows by huge pages, if the kernel leaves that to programs.
+///
+/// # Errors
+/// The allocator has no such hooks.
+pub fn grow_by_huge_pages() -> io::Result<()> {
+    if !are_left_to_programs() {
+        return Ok(());
+    }
+    let arena = super::alloc::control_number(c"thread.arena")?;
+    let name = format!("arena.{arena}.extent_hooks\0");
+    let mut own: *mut extent_hooks_t = ptr::null_mut();
+    let mut len = mem::size_of_val(&own);
+    // SAFETY: the name is NUL-terminated, and the control's value is a pointer, as is `own`.
+    let code = unsafe {
+        let to = (&raw mut own).cast();
+        mallctl(name.as_ptr().cast(), to, &mut len, ptr::null_mut(), 0)
+    };
+    // SAFETY: jemalloc's hooks are valid as long as it uses them, and these are a constant of its.
+    let own = match (code, unsafe { own.as_ref() }) {
+        (0, Some(own)) => *own,
+        (code, _) => return Err(io::Error::from_raw_os_error(code)),
+    };
+    let own_alloc = own
+        .alloc
+        .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
+    let hooks = HOOKS.get_or_init(|| Hooks {
+        ours: extent_hooks_t {
+            alloc: Some(map),
+            ..own
+        },
+        own_alloc,
+    });
+    let mut ours: *const extent_hooks_t = &raw const hooks.ours;
+    // SAFETY: as above; the hooks are in a static, so they outlive the arena. jemalloc only reads them.
+    let code = unsafe {
+        let from = (&raw mut ours).cast();
+        let none = ptr::null_mut();
+        mallctl(name.as_ptr().cast(), none, ptr::null_mut(), from, len)
+    };
+    match code {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// Maps address space as jemalloc does, and advises it. jemalloc holds the arena's lock: nothing is
+/// allocated here.
+unsafe extern "C" fn map(
+    hooks: *mut extent_hooks_t,
+    at: *mut c_void,
+    bytes: usize,
+    alignment: usize,
+    zero: *mut bool,
+    commit: *mut bool,
+    arena: c_uint,
+) -> *mut c_void {
+    let Some(own) = HOOKS.get() else {
+        return ptr::null_mut();
+    };
+    // SAFETY: jemalloc's own arguments for its own function.
+    let mapped = unsafe { (own.own_alloc)(hooks, at, bytes, alignment, zero, commit, arena) };
+    if !mapped.is_null() {
+        advise(mapped, bytes);
+    }
+    mapped
+}
+
+/// A region was mapped: it is the newest now.
+fn advise(at: *mut c_void, bytes: usize) {
+    if MAPPED.fetch_add(bytes, Ordering::Relaxed) < SMALL_MAX {
+        return;
+    }
+    let before = at.addr().next_multiple_of(HUGE) - at.addr();
+    let whole = bytes.saturating_sub(before) / HUGE * HUGE;
+    if whole == 0 {
+        return;
+    }
+    let begin = at.wrapping_byte_add(before);
+    let older = NEWEST.swap(begin, Ordering::Relaxed);
+    let older_bytes = NEWEST_BYTES.swap(whole, Ordering::Relaxed);
+    // SAFETY: mapped by jemalloc, which never unmaps what it has (`opt.retain`); the advice changes no
+    // content. A kernel without huge pages refuses, and all stays as it is.
+    unsafe {
+        let _ = madvise(begin, whole, Advice::LinuxHugepage);
+        if !older.is_null() {
+            let _ = madvise(older, older_bytes, Advice::LinuxNoHugepage);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of huge pages of this process.
+    fn huge_bytes() -> usize {
+        let text = fs::read_to_string("/proc/self/smaps_rollup").expect("a process");
+        let line = text.lines().find_map(|l| l.strip_prefix("AnonHugePages:"));
+        let kilobytes = line.expect("a field").trim().trim_end_matches(" kB");
+        kilobytes.parse::<usize>().expect("a number") << 10
+    }
+
+    fn use_new_arena() {
+        let mut arena: c_uint = 0;
+        let mut len = mem::size_of_val(&arena);
+        let to = (&raw mut arena).cast();
+        // SAFETY: the names are NUL-terminated, and the values of both controls are of this type.
+        let codes = unsafe {
+            [
+                mallctl(c"arenas.create".as_ptr(), to, &mut len, ptr::null_mut(), 0),
+                mallctl(
+                    c"thread.arena".as_ptr(),
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                    to,
+                    len,
+                ),
+            ]
+        };
+        assert_eq!(codes, [0, 0]);
+    }
+
+    #[test]
+    fn a_growing_arena_has_huge_pages() {
+        // A thread and an arena of its own: nothing is mapped already, and other tests find theirs as before.
+        let grow = || {
+            use_new_arena();
+            grow_by_huge_pages().expect("jemalloc");
+            let before = huge_bytes();
+            let blocks: Vec<Vec<u8>> = (0..3000).map(|n| vec![n as u8; 64 << 10]).collect();
+            let after = huge_bytes();
+            assert!(
+                blocks
+                    .iter()
+                    .enumerate()
+                    .all(|(n, b)| b.iter().all(|&x| x == n as u8))
+            );
+            after.saturating_sub(before)
+        };
+        let more = std::thread::spawn(grow).join().expect("it ends");
+        // A fragmented machine has few.
+        assert!(more >= HUGE || !are_left_to_programs(), "{more}");
+    }
+}

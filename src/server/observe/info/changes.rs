@@ -1,0 +1,61 @@
+//! INFO changes: the change stream and its consumers. russet's own.
+//!
+//!     changes_noted:1
+//!     changes_first_offset:0
+//!     changes_readers_waiting:1
+//!     changes_reader_bytes:65536
+//!     changes_consumers:1
+//!     changes_consumer_1:offset=700,lag=120,lost=0,name=mirror
+
+use super::{InfoWriter, Source};
+
+use crate::base::text::Printable;
+use crate::server::state::Server;
+
+/// A consumer.
+pub(in crate::server) struct Line {
+    pub(in crate::server) name: String,
+    pub(in crate::server) offset: u64,
+    /// Bytes of the stream that it has not acknowledged.
+    pub(in crate::server) lag: u64,
+    /// What follows its place is not kept any more.
+    pub(in crate::server) is_lost: bool,
+}
+
+/// All consumers, in the order of their names.
+pub(in crate::server) fn consumers(server: &Server) -> impl Iterator<Item = Line> {
+    let end = server.stream.offset();
+    let first = server.first_change();
+    server
+        .stream
+        .cursors
+        .iter()
+        .map(move |(name, cursor)| Line {
+            name: Printable(name).to_string(),
+            offset: cursor.offset,
+            lag: end.saturating_sub(cursor.offset),
+            is_lost: cursor.is_lost
+                || cursor.offset < end && first.is_none_or(|first| cursor.offset < first),
+        })
+}
+
+pub(in crate::server) fn changes(from: &Source<'_>, to: &mut InfoWriter) {
+    let server = from.server;
+    let first = server.first_change().unwrap_or(server.stream.offset());
+    to.section("Changes");
+    to.field("changes_noted", u8::from(server.notes_changes()));
+    to.field("changes_first_offset", first);
+    to.field("changes_readers_waiting", server.changes.waiting());
+    to.field("changes_reader_bytes", server.changes.memory_bytes());
+    to.field("changes_consumers", server.stream.cursors.len());
+    for (number, line) in consumers(server).enumerate() {
+        to.line(format_args!(
+            "changes_consumer_{}:offset={},lag={},lost={},name={}",
+            number + 1,
+            line.offset,
+            line.lag,
+            u8::from(line.is_lost),
+            line.name,
+        ));
+    }
+}

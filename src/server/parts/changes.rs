@@ -1,0 +1,337 @@
+//! Readers of the change stream (`CHANGES READ`), and what the notes in the stream have said last.
+//!
+//! A reader takes units from the backlog, or from the files of the append only file if these reach further
+//! back, and keeps its place between two commands of its client: a client that reads on pays for nothing
+//! twice. What a command has found waits here until there is enough of it, or no more.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::keyspace::{ClientId, DbIndex};
+use crate::persistence::aof::LogFeed;
+use crate::replication::change_stream::{Context, Note, Unit, Units};
+use crate::replication::{ReplId, ReplOffset};
+
+/// Precision of the times in the stream, milliseconds.
+const PRECISION_MS: u64 = 100;
+/// A note is repeated after so many bytes: readers begin at notes.
+const NOTE_BYTES: u64 = 64 * 1024;
+/// Readers that are kept for the next command of their clients.
+const IDLE_MAX: usize = 64;
+const IDLE_MS: u64 = 60_000;
+
+/// Where a reader's bytes come from.
+pub enum Source {
+    Backlog,
+    Log(Box<LogFeed>),
+}
+
+/// A change that a reader has found for its client.
+pub struct Found {
+    /// The position of the stream after its unit.
+    pub end: ReplOffset,
+    pub unix_ms: Option<u64>,
+    pub db: Option<DbIndex>,
+    pub user: Option<Arc<[u8]>>,
+    /// The request, in [`Reader::bytes`].
+    pub request: Range<usize>,
+    /// Its keys that were asked for, in [`Reader::bytes`].
+    pub keys: Vec<Range<usize>>,
+}
+
+/// A client's place in the stream.
+pub struct Reader {
+    pub units: Units,
+    pub source: Source,
+    /// The history in which it has read.
+    pub history: ReplId,
+    /// Units that end here or before have been read.
+    pub from: ReplOffset,
+    /// Up to here the client has everything that it asked for.
+    pub next: ReplOffset,
+    pub found: Vec<Found>,
+    pub bytes: Vec<u8>,
+    /// Bytes of the stream that the command has read behind `from`.
+    pub scanned: u64,
+    /// It has begun with the begin of a file.
+    pub is_from_begin: bool,
+    is_waiting: bool,
+    used_ms: u64,
+}
+
+impl Reader {
+    pub fn new(units: Units, source: Source, (history, from): (ReplId, ReplOffset)) -> Reader {
+        Reader {
+            units,
+            source,
+            history,
+            from,
+            next: from,
+            found: Vec::new(),
+            bytes: Vec::new(),
+            scanned: 0,
+            is_from_begin: false,
+            is_waiting: false,
+            used_ms: 0,
+        }
+    }
+
+    /// Whether the database of a change is unknown only because the reader has begun in the middle of a file.
+    pub fn lacks_database(&self, unit: &Unit<'_>) -> bool {
+        let is_unknown = unit.changes.iter().any(|change| change.db.is_none());
+        is_unknown && !self.is_from_begin && matches!(self.source, Source::Log(_))
+    }
+
+    /// Whether the command has something to answer.
+    pub fn has_progress(&self) -> bool {
+        self.next > self.from
+    }
+
+    /// It has read so many bytes from a position on.
+    pub fn count(&mut self, at: ReplOffset, bytes: usize) {
+        // The way to its place does not count.
+        if at >= self.from {
+            self.scanned += bytes as u64;
+        }
+    }
+
+    /// Takes one change of a unit.
+    pub fn take(
+        &mut self,
+        unit: &Unit<'_>,
+        db: Option<DbIndex>,
+        (request, keys): (&[u8], Vec<Range<usize>>),
+    ) {
+        let begin = self.bytes.len();
+        self.bytes.extend_from_slice(request);
+        let moved = |key: Range<usize>| key.start + begin..key.end + begin;
+        self.found.push(Found {
+            end: unit.end,
+            unix_ms: unit.context.unix_ms,
+            db,
+            user: unit.context.user.clone(),
+            request: begin..self.bytes.len(),
+            keys: keys.into_iter().map(moved).collect(),
+        });
+    }
+
+    /// The client has what was found: the next command goes on from here.
+    fn answered(&mut self) {
+        self.found.clear();
+        self.bytes = Vec::new();
+        (self.from, self.scanned) = (self.next, 0);
+    }
+}
+
+/// What the last note has said.
+#[derive(Default)]
+struct Said {
+    context: Context,
+    /// The position after it.
+    at: ReplOffset,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Changes {
+    said: Option<Said>,
+    /// See [`Changes::say_anew`].
+    is_stale: bool,
+    readers: HashMap<ClientId, Reader>,
+    /// Clients whose commands go on.
+    waiting: Vec<Waiting>,
+    /// Those of them that get what replicas have acknowledged.
+    waiting_for_replicas: usize,
+    /// The first position that one of them has still to read, those that are not at the end aside.
+    lowest_waiting: Option<ReplOffset>,
+    /// The limit and the history with which they were served last.
+    served_at: Option<(ReplOffset, ReplId)>,
+    /// The position after the last unit of this server.
+    wrote_to: ReplOffset,
+}
+
+/// A client whose command goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) struct Waiting {
+    pub client: ClientId,
+    /// It has read up to here; `None`: there is more to read.
+    pub limit: Option<ReplOffset>,
+    /// It gets what so many replicas have acknowledged.
+    pub replicas: usize,
+    /// The history in which it has read.
+    pub history: ReplId,
+}
+
+impl Changes {
+    /// The note that the next unit needs, if it needs one; `begins`: the log begins a file with it.
+    pub(in crate::server) fn note<'a>(
+        &self,
+        unix_ms: u64,
+        user: &'a [u8],
+        (at, db, begins): (ReplOffset, Option<DbIndex>, bool),
+    ) -> Option<Note<'a>> {
+        let is_said = self.said.as_ref().is_some_and(|said| {
+            let before = said.context.unix_ms.unwrap_or(0);
+            said.context.user.as_deref() == Some(user)
+                && unix_ms.abs_diff(before) < PRECISION_MS
+                && at.checked_sub(said.at).is_some_and(|n| n < NOTE_BYTES)
+        });
+        (!is_said || begins || self.is_stale).then_some(Note::By { unix_ms, db, user })
+    }
+
+    /// A note is in the stream, before the position `at`.
+    pub(in crate::server) fn heard(&mut self, note: Note<'_>, at: ReplOffset) {
+        match note {
+            Note::By { unix_ms, user, .. } => {
+                let said = self.said.get_or_insert_default();
+                (said.context.unix_ms, said.at) = (Some(unix_ms), at);
+                if said.context.user.as_deref() != Some(user) {
+                    said.context.user = Some(user.into());
+                }
+                self.is_stale = false;
+            }
+            Note::Unknown => self.said = None,
+            Note::Cursor { .. } | Note::NoCursor { .. } => {}
+        }
+    }
+
+    /// Whether readers of the stream take the next units for those of the last note.
+    #[inline]
+    pub(in crate::server) fn has_said(&self) -> bool {
+        self.said.is_some()
+    }
+
+    /// Units of this server are in the stream, before the position `at`. Returns whether a client waits for
+    /// replicas to acknowledge them.
+    pub(in crate::server) fn wrote(&mut self, at: ReplOffset) -> bool {
+        self.wrote_to = at;
+        self.waiting_for_replicas > 0
+    }
+
+    /// The position after the last unit of this server.
+    pub(in crate::server) fn wrote_to(&self) -> ReplOffset {
+        self.wrote_to
+    }
+
+    /// The next unit needs a note in any case: readers of memory begin anew.
+    pub(in crate::server) fn say_anew(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// What is known about the next change of the stream.
+    pub(in crate::server) fn context(&self, db: Option<DbIndex>) -> Context {
+        let said = self.said.as_ref().map(|said| said.context.clone());
+        Context {
+            db,
+            ..said.unwrap_or_default()
+        }
+    }
+
+    /// Takes the client's reader out, if its command was answered and it is at this position.
+    pub fn reader_at(&mut self, client: ClientId, from: ReplOffset) -> Option<Reader> {
+        let reader = self.reader_of(client)?;
+        // One whose command has ended without an answer may have passed over what others want.
+        let is_settled = reader.next == from && reader.found.is_empty();
+        (is_settled && reader.from == from).then_some(reader)
+    }
+
+    /// Takes the reader of a command that goes on.
+    pub fn reader_of(&mut self, client: ClientId) -> Option<Reader> {
+        let mut reader = self.readers.remove(&client)?;
+        reader.is_waiting = false;
+        Some(reader)
+    }
+
+    /// The client's command goes on with its reader.
+    pub(in crate::server) fn go_on_later(&mut self, waiting: Waiting, mut reader: Reader) {
+        reader.units.shrink();
+        reader.is_waiting = true;
+        self.readers.insert(waiting.client, reader);
+        self.waiting_for_replicas += usize::from(waiting.replicas > 0);
+        self.lowest_waiting = self.lowest_waiting.into_iter().chain(waiting.limit).min();
+        self.waiting.push(waiting);
+        self.served_at = None;
+    }
+
+    /// The command is answered; its reader is kept for the next one.
+    pub fn keep(&mut self, client: ClientId, mut reader: Reader, now_ms: u64) {
+        reader.answered();
+        reader.units.shrink();
+        reader.used_ms = now_ms;
+        if self.readers.len() < IDLE_MAX {
+            self.readers.insert(client, reader);
+        }
+    }
+
+    /// The client is gone, or its command has failed.
+    pub fn drop_reader(&mut self, client: ClientId) {
+        if !self.readers.is_empty() && self.readers.remove(&client).is_some() {
+            // If it has waited, it does not any more.
+            self.served_at = None;
+        }
+    }
+
+    /// Drops the readers that no command has used for a while.
+    pub(in crate::server) fn drop_idle(&mut self, now_ms: u64) {
+        let is_used = |reader: &Reader| now_ms.saturating_sub(reader.used_ms) < IDLE_MS;
+        self.readers
+            .retain(|_, reader| reader.is_waiting || is_used(reader));
+    }
+
+    /// Clients whose commands wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether a command can go on at once.
+    pub(in crate::server) fn has_work(&self) -> bool {
+        self.waiting.iter().any(|waiting| waiting.limit.is_none())
+    }
+
+    /// Whether there may be more for one of them, now that the limit and the history are these.
+    pub(in crate::server) fn may_have_news(&self, now: (ReplOffset, ReplId)) -> bool {
+        self.waiting_for_replicas > 0 || self.served_at != Some(now) || self.has_work()
+    }
+
+    /// Takes the clients that wait, who are served now; each that goes on waiting registers again.
+    pub(in crate::server) fn take_waiting(&mut self) -> Vec<Waiting> {
+        self.waiting_for_replicas = 0;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// These wait as before, and are the first to be served next; the others have been served with this limit
+    /// and history.
+    pub(in crate::server) fn wait_on(
+        &mut self,
+        mut first: Vec<Waiting>,
+        now: (ReplOffset, ReplId),
+    ) {
+        let for_replicas = first.iter().filter(|waiting| waiting.replicas > 0);
+        self.waiting_for_replicas += for_replicas.count();
+        first.append(&mut self.waiting);
+        self.waiting = first;
+        self.served_at = Some(now);
+        let limits = self.waiting.iter().filter_map(|waiting| waiting.limit);
+        self.lowest_waiting = limits.min();
+    }
+
+    /// The first position that a client which waits has still to read.
+    pub(in crate::server) fn lowest_waiting(&self) -> Option<ReplOffset> {
+        self.lowest_waiting
+    }
+
+    /// The change stream is off: commands that wait are to run again, and no place is kept.
+    pub(in crate::server) fn end_all(&mut self) {
+        self.readers.retain(|_, reader| reader.is_waiting);
+        for waiting in &mut self.waiting {
+            waiting.limit = None;
+        }
+    }
+
+    /// Memory of the readers, bytes, approximately.
+    pub fn memory_bytes(&self) -> usize {
+        let bytes = |reader: &Reader| reader.units.memory_bytes() + reader.bytes.capacity();
+        self.readers.values().map(bytes).sum()
+    }
+}

@@ -1,0 +1,503 @@
+//! The change stream at work: notes before units, readers of the stream, what consumers hold back.
+//!
+//! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes say when
+//! and for whom changes were made (`replication::change_stream`). A reader gets what is safe
+//! ([`Server::sendable`]), so that a server that is killed never comes back behind its readers; with REPLICAS
+//! what so many replicas have acknowledged, so that a failover does not either.
+
+use crate::command::{Category, CommandError, DatabaseUse, Flags};
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::persistence::aof::Feed;
+use crate::replication::change_stream::{Context, Note, Unit, Units};
+use crate::replication::{Position, ReplId, ReplOffset, first_request};
+use crate::resp::{Args, Span, write_request};
+use crate::server::clients::blocked::Until;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::parts::changes::{Reader, Source, Waiting};
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+
+/// Bytes of the stream that a command reads before others have their turn.
+const SLICE_BYTES: u64 = 256 * 1024;
+/// Slices of a turn, whatever the number of readers.
+const SLICES_PER_TURN: usize = 16;
+/// Bytes that are taken from the source at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+/// A reader of a file begins so far before the asked position: there is a note within that, if there are any.
+const LOOK_BACK_BYTES: u64 = 128 * 1024;
+/// A command that finds nothing for so long is answered with how far it has come.
+const SCAN_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of changes after which an answer is full.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// What a reader asks for.
+pub struct Wanted<'a> {
+    /// A change is wanted if one of its keys begins with one of these; empty: any.
+    pub prefixes: Vec<&'a [u8]>,
+    pub db: Option<DbIndex>,
+    /// A change is wanted if its command is of one of these types, or of none.
+    pub types: Option<Category>,
+    /// Changes after which an answer is full.
+    pub count: usize,
+    /// Only what so many replicas have acknowledged.
+    pub replicas: usize,
+    /// The number of the command that reads, which the user may run with these keys.
+    pub row: usize,
+}
+
+/// How far a reader has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The answer is full, or has taken long enough.
+    Enough,
+    /// There is more to read.
+    More,
+    /// The reader has everything up to this limit.
+    AtEnd(ReplOffset),
+}
+
+/// Types, and the categories of their commands.
+pub const TYPES: [(&str, Category); 7] = [
+    ("string", STRINGS),
+    ("list", Category::LIST),
+    ("set", Category::SET),
+    ("zset", Category::SORTEDSET.union(Category::GEO)),
+    ("hash", Category::HASH),
+    ("stream", Category::STREAM),
+    ("array", Category::ARRAY),
+];
+const STRINGS: Category = Category::STRING
+    .union(Category::BITMAP)
+    .union(Category::HYPERLOGLOG);
+
+impl Server {
+    /// Whether the change stream is on.
+    #[inline]
+    pub fn notes_changes(&self) -> bool {
+        self.config.changes_retain > 0
+    }
+
+    /// The next units are of this client: a note before them says so, if the last one does not. With the
+    /// change stream off, that nothing is known about them.
+    #[cold]
+    pub(in crate::server) fn note_changes_by(&mut self, by: Option<&Client>) {
+        if self.stream.is_followed() {
+            return;
+        }
+        if !self.notes_changes() {
+            return self.append_note(Note::Unknown);
+        }
+        let user = by.map_or(&b""[..], |client| self.acl.users.name(client.user));
+        let unix_ms = u64::try_from(self.now.unix_ms()).unwrap_or(0);
+        let begins = self.persist.aof.begins();
+        let at = (self.stream.offset(), self.stream.selected(), begins);
+        if let Some(Note::By { db, .. }) = self.changes.note(unix_ms, user, at) {
+            let user = user.to_vec();
+            let user = user.as_slice();
+            self.append_note(Note::By { unix_ms, db, user });
+        }
+    }
+
+    fn append_note(&mut self, note: Note<'_>) {
+        let mut bytes = Vec::new();
+        write_request(&mut bytes, [&b"PING"[..], &note.text()].into_iter());
+        // The line about a flush belongs to the unit that follows.
+        let aside = self.persist.aof.flushed_aside_ms.take();
+        self.append_stream(&bytes, &bytes, 0);
+        self.persist.aof.flushed_aside_ms = aside;
+        self.persist.aof.has_noted();
+        self.changes.heard(note, self.stream.offset());
+    }
+
+    /// A note has come by the primary's stream, or from a file.
+    pub fn hear_note(&mut self, message: &[u8]) {
+        if let Some(note) = Note::parse(message) {
+            self.changes.heard(note, self.stream.offset());
+            self.stream.cursors.apply(note);
+        }
+    }
+
+    /// The change stream is on: there is a backlog, and consumers hold back what they have not read.
+    pub(in crate::server) fn tend_changes(&mut self, keyspace: &mut Keyspace) {
+        if !self.notes_changes() {
+            self.changes.end_all();
+            return self.hold_unread();
+        }
+        if self.stream.backlog().is_none() && !self.persist.loading.in_progress() {
+            self.open_backlog(keyspace);
+        }
+        self.changes.drop_idle(self.now.mono_ms);
+        self.hold_unread();
+    }
+
+    /// Files that a consumer has not read are kept from now on.
+    pub fn hold_unread(&mut self) {
+        let aof = &mut self.persist.aof;
+        aof.follow_cursors(&self.config, &self.stream);
+    }
+
+    /// The position from which consumers, and commands that wait, hold back the backlog. With the append
+    /// only file they hold its files instead.
+    pub(in crate::server) fn unread_in_memory(&self) -> Option<ReplOffset> {
+        let lowest = self.stream.cursors.lowest();
+        let lowest = lowest
+            .into_iter()
+            .chain(self.changes.lowest_waiting())
+            .min()?;
+        let first = self.persist.aof.log().and_then(|log| log.first());
+        let is_on_disk = first.is_some_and(|first| first <= lowest);
+        if is_on_disk || !self.notes_changes() {
+            return None;
+        }
+        let floor = self
+            .stream
+            .offset()
+            .saturating_sub(self.config.changes_retain);
+        Some(lowest.max(floor))
+    }
+
+    /// The first position from which changes can be read; `None`: there is none.
+    pub fn first_change(&self) -> Option<ReplOffset> {
+        let in_memory = self
+            .stream
+            .backlog()
+            .and_then(|backlog| backlog.first_place());
+        let on_disk = self.persist.aof.log().and_then(|log| log.first());
+        in_memory.into_iter().chain(on_disk).min()
+    }
+
+    /// The position up to which changes are given.
+    fn changes_limit(&self, replicas: usize) -> ReplOffset {
+        let safe = self.sendable();
+        match replicas {
+            0 => safe,
+            n => safe.min(self.replication.replicas.acked_by(n)),
+        }
+    }
+
+    /// A reader from a position on.
+    ///
+    /// # Errors
+    /// What follows the position is not kept any more.
+    pub fn open_changes(&self, from: ReplOffset) -> Result<Reader, CommandError> {
+        let stream = &self.stream;
+        let backlog = stream.backlog();
+        if from == stream.offset() && backlog.is_some() {
+            let context = self.changes.context(stream.selected());
+            let units = Units::new(from, context);
+            return Ok(self.changes_reader(units, Source::Backlog, from));
+        }
+        if let Some(place) = backlog.and_then(|backlog| backlog.place_before(from)) {
+            let context = Context {
+                db: place.db,
+                ..Context::default()
+            };
+            let units = Units::new(place.offset, context);
+            return Ok(self.changes_reader(units, Source::Backlog, from));
+        }
+        let log = self.persist.aof.log();
+        match log.and_then(|log| log.feed_before(from, LOOK_BACK_BYTES)) {
+            Some((begin, feed)) => {
+                let units = Units::new(begin, Context::default());
+                Ok(self.changes_reader(units, Source::Log(Box::new(feed)), from))
+            }
+            None => Err(self.changes_lost(from)),
+        }
+    }
+
+    fn changes_reader(&self, units: Units, source: Source, from: ReplOffset) -> Reader {
+        Reader::new(units, source, (self.stream.history().id, from))
+    }
+
+    pub fn changes_lost(&self, at: ReplOffset) -> CommandError {
+        let first = self.first_change().unwrap_or(self.stream.offset());
+        CommandError::owned(format!(
+            "CHANGESLOST The changes after {at} are not kept any more; those after {first} are"
+        ))
+    }
+
+    /// The offset of a position, which must be of this dataset's past.
+    pub fn past_offset(&self, at: Position) -> Result<ReplOffset, CommandError> {
+        if self.stream.is_past(at) {
+            return Ok(at.offset);
+        }
+        Err(CommandError::owned(match self.stream.is_ahead(at) {
+            Some(end) => format!(
+                "DIVERGED This dataset has that history up to {end} only: changes after it are lost here"
+            ),
+            None => "DIVERGED This dataset has no such history".to_owned(),
+        }))
+    }
+
+    /// Whether the reader's place is in the past of this dataset: a full synchronization, or a load, may have
+    /// put another one in the place of its.
+    pub fn check_changes(&self, reader: &mut Reader) -> Result<(), CommandError> {
+        let (id, offset) = (reader.history, reader.next);
+        self.past_offset(Position { id, offset })?;
+        reader.history = self.stream.history().id;
+        Ok(())
+    }
+
+    /// Reads on for a command: a slice.
+    pub fn read_changes(
+        &mut self,
+        reader: &mut Reader,
+        wanted: &Wanted<'_>,
+        client: &Client,
+    ) -> Result<Read, CommandError> {
+        self.check_changes(reader)?;
+        let limit = self.changes_limit(wanted.replicas);
+        let mut left = SLICE_BYTES;
+        let mut is_settled = false;
+        loop {
+            let mut units = std::mem::replace(&mut reader.units, Units::new(0, Context::default()));
+            let unit = units.next(limit);
+            let unit =
+                unit.map_err(|_| CommandError::Text("ERR The stream cannot be read here"))?;
+            if let Some(unit) = unit {
+                if unit.end > reader.from && reader.lacks_database(&unit) {
+                    self.begin_with_file(reader)?;
+                    left = left.saturating_sub(PIECE_BYTES as u64);
+                    continue;
+                }
+                if unit.end > reader.from {
+                    self.take_unit(reader, &unit, wanted, client);
+                    reader.next = unit.end;
+                }
+                reader.units = units;
+                is_settled = false;
+                if reader.found.len() >= wanted.count || reader.bytes.len() >= ANSWER_BYTES {
+                    return Ok(Read::Enough);
+                }
+                continue;
+            }
+            reader.units = units;
+            // What was passed over without a change is read as well.
+            reader.next = reader.next.max(reader.units.position());
+            if left == 0 {
+                // A unit that is longer than that is read to its end.
+                let is_long = reader.scanned >= SCAN_BYTES_MAX && reader.next > reader.from;
+                return Ok(match is_long {
+                    true => Read::Enough,
+                    false => Read::More,
+                });
+            }
+            let is_behind = reader.units.end() < limit;
+            if is_behind && self.fill(reader, &mut left)? {
+                continue;
+            }
+            if !is_settled {
+                reader.units.settle();
+                is_settled = true;
+                continue;
+            }
+            // They are asked for what they have; later writes ask by themselves.
+            self.replication.asks_acks |= wanted.replicas > 0 && self.changes.wrote_to() > limit;
+            return Ok(Read::AtEnd(limit));
+        }
+    }
+
+    /// The reader has begun in the middle of a file that nothing is noted in: its begin says which database is
+    /// selected.
+    fn begin_with_file(&self, reader: &mut Reader) -> Result<(), CommandError> {
+        let log = self.persist.aof.log();
+        let found = log.and_then(|log| log.feed_of_file(reader.from));
+        let (begin, feed) = found.ok_or_else(|| self.changes_lost(reader.next))?;
+        reader.is_from_begin = true;
+        reader.units = Units::new(begin, Context::default());
+        reader.source = Source::Log(Box::new(feed));
+        Ok(())
+    }
+
+    /// Gives the reader more bytes. `false`: there are none yet.
+    fn fill(&self, reader: &mut Reader, left: &mut u64) -> Result<bool, CommandError> {
+        let at = reader.units.end();
+        let holds = |at| {
+            self.stream
+                .backlog()
+                .is_some_and(|backlog| backlog.holds(at))
+        };
+        let Source::Log(feed) = &mut reader.source else {
+            if !holds(at) {
+                return self.move_to_log(reader).map(|()| true);
+            }
+            let piece = self.stream.backlog().and_then(|b| b.read(at).next());
+            let Some(piece) = piece else { return Ok(false) };
+            let piece = &piece[..piece.len().min(PIECE_BYTES)];
+            reader.units.push(piece);
+            *left = left.saturating_sub(piece.len() as u64);
+            reader.count(at, piece.len());
+            return Ok(true);
+        };
+        match feed.peek(self.persist.aof.log(), SLICE_BYTES as usize) {
+            Ok(Feed::Bytes(bytes)) => {
+                let n = bytes.len().min(PIECE_BYTES);
+                reader.units.push(&bytes[..n]);
+                feed.advance(n);
+                *left = left.saturating_sub(n as u64);
+                reader.count(at, n);
+                Ok(true)
+            }
+            Ok(Feed::Seeks) => {
+                *left = 0;
+                Ok(true)
+            }
+            Ok(Feed::Wait) if holds(at) => {
+                reader.source = Source::Backlog;
+                Ok(true)
+            }
+            Ok(Feed::Wait) => Ok(false),
+            Err(why) => {
+                tracing::warn!("Changes cannot be read from the append only file: {why}");
+                if !holds(at) {
+                    return Err(self.changes_lost(reader.next));
+                }
+                reader.source = Source::Backlog;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The backlog has dropped what the reader has not read: the files have it, or it is lost.
+    fn move_to_log(&self, reader: &mut Reader) -> Result<(), CommandError> {
+        let at = reader.units.position();
+        let log = self.persist.aof.log();
+        let feed = log.and_then(|log| log.feed(at));
+        let feed = feed.ok_or_else(|| self.changes_lost(reader.next))?;
+        reader.units = Units::new(at, reader.units.context_at_position().clone());
+        reader.source = Source::Log(Box::new(feed));
+        Ok(())
+    }
+
+    /// Takes the changes of a unit that the client wants and may see.
+    fn take_unit(
+        &self,
+        reader: &mut Reader,
+        unit: &Unit<'_>,
+        wanted: &Wanted<'_>,
+        client: &Client,
+    ) {
+        for change in unit.changes {
+            let bytes = &unit.bytes[change.place.clone()];
+            let Ok(request) = first_request(bytes) else {
+                continue;
+            };
+            let span = |word: &&[u8]| Span {
+                start: word.as_ptr() as usize - bytes.as_ptr() as usize,
+                len: word.len(),
+            };
+            let spans: Vec<Span> = request.words.iter().map(span).collect();
+            let args = Args::new(bytes, &spans);
+            let Some(keys) = self.keys_wanted(args, change.db, wanted, client) else {
+                continue;
+            };
+            let place = |at: usize| spans[at].start..spans[at].start + spans[at].len;
+            let keys = keys.into_iter().map(place).collect();
+            reader.take(unit, change.db, (bytes, keys));
+        }
+    }
+
+    /// The keys of a change that a client wants and may see, by their arguments; `None`: it wants, or may
+    /// see, nothing of it.
+    fn keys_wanted(
+        &self,
+        args: Args<'_>,
+        db: Option<DbIndex>,
+        wanted: &Wanted<'_>,
+        client: &Client,
+    ) -> Option<Vec<usize>> {
+        let row = self.table.find_with(args.at(0), args.get(1));
+        let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
+        let is_free = wanted.prefixes.is_empty() && !is_restricted;
+        // The keys of a command that this version does not know are unknown as well.
+        let Some(row) = row else {
+            return is_free.then(Vec::new);
+        };
+        let is_in = |db: DbIndex| wanted.db.is_none_or(|wanted| wanted == db);
+        if !db.is_none_or(is_in) && row.spec.databases == DatabaseUse::Own {
+            return None;
+        }
+        let types = TYPES
+            .iter()
+            .filter(|(_, its)| row.spec.categories.intersects(*its));
+        let is_of = |wanted: Category| types.clone().any(|(_, its)| wanted.intersects(*its));
+        if wanted
+            .types
+            .is_some_and(|wanted| types.clone().count() > 0 && !is_of(wanted))
+        {
+            return None;
+        }
+        let user = self.acl.users.get(client.user);
+        let db = db.unwrap_or(client.db).0;
+        let may_read = |at: usize| !is_restricted || user.may_read(wanted.row, db, args.at(at));
+        let keys = match row.spec.flags.contains(Flags::CONTAINER) {
+            true => None,
+            false => row.keys(args).ok(),
+        };
+        let mut all = keys.into_iter().flatten().map(|(at, _)| at).peekable();
+        if all.peek().is_none() {
+            // FLUSHALL and SWAPDB concern every key, a library of functions none.
+            let concerns_keys = row.spec.categories.contains(Category::KEYSPACE);
+            return (concerns_keys || is_free).then(Vec::new);
+        }
+        if !all.clone().all(may_read) {
+            return None;
+        }
+        let begins = |at: &usize| {
+            let prefixes = &wanted.prefixes;
+            prefixes.is_empty()
+                || prefixes
+                    .iter()
+                    .any(|prefix| args.at(*at).starts_with(prefix))
+        };
+        let keys: Vec<usize> = all.filter(begins).collect();
+        (!keys.is_empty()).then_some(keys)
+    }
+}
+
+impl Engine {
+    /// Goes on with the commands that read the change stream, as far as there is more for them.
+    #[inline]
+    pub(in crate::server) fn serve_changes(&mut self) {
+        if self.server.changes.waiting() > 0 {
+            let now = (self.server.sendable(), self.server.stream.history().id);
+            if self.server.changes.may_have_news(now) {
+                self.serve_changes_now(now);
+            }
+        }
+    }
+
+    #[cold]
+    fn serve_changes_now(&mut self, now: (ReplOffset, ReplId)) {
+        let sendable = now.0;
+        let (mut served, mut others) = (0, Vec::new());
+        for waiting in self.server.changes.take_waiting() {
+            let session = self.server.clients.get(waiting.client);
+            let blocked = session.and_then(|session| session.client.blocked.as_deref());
+            if !blocked.is_some_and(|blocked| matches!(blocked.until, Until::Changes)) {
+                // It is gone, or has been unblocked.
+                self.server.changes.drop_reader(waiting.client);
+                continue;
+            }
+            let is_moved = waiting.history != self.server.stream.history().id;
+            let has_news = waiting.limit.is_none_or(|limit| match waiting.replicas {
+                _ if is_moved => true,
+                0 => sendable > limit,
+                n => sendable > limit && self.server.changes_limit(n) > limit,
+            });
+            match has_news {
+                true if served < SLICES_PER_TURN => {
+                    served += 1;
+                    self.retry_by_id(waiting.client);
+                }
+                // In the next turn: there is more for it.
+                true => others.push(Waiting {
+                    limit: None,
+                    ..waiting
+                }),
+                false => others.push(waiting),
+            }
+        }
+        self.server.changes.wait_on(others, now);
+    }
+}
