@@ -1,8 +1,15 @@
-//! Embeds the web console: a table of the files of `console/`, each as it is and gzipped, and the
-//! hash of all of them, by which their URLs change when a file does (`src/console/assets.rs`).
+//! Embeds the web console: a table of the files of `console/`, plain and gzipped, and the hash of all of
+//! them, by which their URLs change when a file does (`src/console/assets.rs`). Own scripts and styles
+//! are stripped (`build/strip.rs`), and scripts joined into a few (`build/join.rs`).
 //!
 //! The output depends only on names and contents: two builds are equal byte for byte.
 
+#[path = "build/join.rs"]
+mod join;
+#[path = "build/strip.rs"]
+mod strip;
+
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -27,24 +34,24 @@ const PLACE: &str = "a/HASH/";
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=console");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     let variable = |name| env::var_os(name).map(PathBuf::from).expect("set by cargo");
     let folder = variable("CARGO_MANIFEST_DIR").join("console");
     let out = variable("OUT_DIR");
-    let mut files = Vec::new();
-    collect(&folder, "", &mut files)?;
-    files.sort();
-    let mut contents = Vec::new();
-    for (name, _) in &files {
-        contents.push(embedded(name, fs::read(folder.join(name))?)?);
-    }
-    let hash = hash(&files, &contents);
+    let mut names = Vec::new();
+    collect(&folder, "", &mut names)?;
+    let read = |name: String| fs::read(folder.join(&name)).map(|bytes| (name, bytes));
+    let read: io::Result<Vec<_>> = names.into_iter().map(read).collect();
+    let files = embedded(read?).map_err(io::Error::other)?;
+    let hash = hash(&files);
     let mut table = format!("/// The hash of all files.\npub const HASH: &str = \"{hash}\";\n\n");
     table.push_str("/// All files, by name.\npub static FILES: &[File] = &[\n");
-    for (at, ((name, kind), mut bytes)) in files.iter().zip(contents).enumerate() {
+    for (at, (name, mut bytes)) in files.into_iter().enumerate() {
         if name == "index.html" {
             let text = String::from_utf8(bytes).map_err(io::Error::other)?;
             bytes = text.replace(PLACE, &format!("a/{hash}/")).into_bytes();
         }
+        let kind = kind_of(&name).expect("only served files are collected");
         let (raw, packed) = (out.join(format!("{at}.raw")), out.join(format!("{at}.gz")));
         fs::write(&raw, &bytes)?;
         fs::write(&packed, gzip(&bytes)?)?;
@@ -59,57 +66,31 @@ fn main() -> io::Result<()> {
     fs::write(out.join("console.rs"), table)
 }
 
-/// A file as it is embedded: own scripts and styles without comments, indentation, empty lines and the
-/// types of JSDoc, a fourth of their bytes.
-fn embedded(name: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
-    let is_own = !name.starts_with("vendor/");
-    if !is_own || !(name.ends_with(".js") || name.ends_with(".css")) {
-        return Ok(bytes);
-    }
-    let text = String::from_utf8(bytes).map_err(io::Error::other)?;
-    let short = without_comments(&text);
-    let short = short.map_err(|line| io::Error::other(format!("{name}: {line}")))?;
-    Ok(short.into_bytes())
-}
-
-/// The lines of a script or a style that are no comments. No line of a template may begin as a comment
-/// does, and its indentation may mean nothing. The error is a line that is not certain: a comment with
-/// something behind its end.
-fn without_comments(text: &str) -> Result<String, String> {
-    let mut out = String::with_capacity(text.len());
-    let mut is_inside = false;
-    for line in text.lines().map(str::trim) {
-        if is_inside || line.starts_with("/*") {
-            is_inside = match line.split_once("*/") {
-                Some((_, "")) => false,
-                Some(_) => return Err(format!("code behind a comment: {line}")),
-                None => true,
-            };
-        } else if !line.is_empty() && !line.starts_with("//") {
-            push_without_types(line, &mut out)?;
-            out.push('\n');
+/// The files as they are embedded: own scripts joined, own styles and scripts without what only
+/// readers need. The error is what is not certain.
+fn embedded(read: Vec<(String, Vec<u8>)>) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let (mut files, mut modules) = (BTreeMap::new(), BTreeMap::new());
+    for (name, bytes) in read {
+        let is_own = !name.starts_with("vendor/");
+        let text = || String::from_utf8(bytes.clone()).map_err(|why| format!("{name}: {why}"));
+        let at = |why| format!("{name}: {why}");
+        if is_own && name.ends_with(".js") {
+            let module = strip::module(&name, &text()?).map_err(at)?;
+            modules.insert(name, module);
+        } else if is_own && name.ends_with(".css") {
+            let style = strip::style(&text()?).map_err(at)?;
+            files.insert(name, style.into_bytes());
+        } else {
+            files.insert(name, bytes);
         }
     }
-    Ok(out)
+    let scripts = join::join(&modules)?.into_iter();
+    files.extend(scripts.map(|(name, text)| (name, text.into_bytes())));
+    Ok(files)
 }
 
-/// The start of a type within a line.
-const TYPE: &str = "/** @type ";
-
-fn push_without_types(mut line: &str, out: &mut String) -> Result<(), String> {
-    while let Some((before, rest)) = line.split_once(TYPE) {
-        let Some((_, after)) = rest.split_once("*/") else {
-            return Err(format!("a type of several lines: {line}"));
-        };
-        out.push_str(before);
-        line = after.strip_prefix(' ').unwrap_or(after);
-    }
-    out.push_str(line);
-    Ok(())
-}
-
-/// The files of a folder that are served: their paths with `/`, and their types.
-fn collect(folder: &Path, below: &str, into: &mut Vec<(String, &'static str)>) -> io::Result<()> {
+/// The files of a folder that are served: their paths with `/`.
+fn collect(folder: &Path, below: &str, into: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else {
@@ -118,19 +99,24 @@ fn collect(folder: &Path, below: &str, into: &mut Vec<(String, &'static str)>) -
         let path = format!("{below}{name}");
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &format!("{path}/"), into)?;
-        } else if let Some((_, end)) = name.rsplit_once('.')
-            && let Some((_, kind)) = TYPES.iter().find(|(known, _)| *known == end)
-        {
-            into.push((path, kind));
+        } else if kind_of(&name).is_some() {
+            into.push(path);
         }
     }
     Ok(())
 }
 
+/// The media type of what is served.
+fn kind_of(name: &str) -> Option<&'static str> {
+    let (_, end) = name.rsplit_once('.')?;
+    let (_, kind) = TYPES.iter().find(|(known, _)| *known == end)?;
+    Some(kind)
+}
+
 /// Of the names, lengths and contents as they are embedded: 16 hexadecimal digits.
-fn hash(files: &[(String, &str)], contents: &[Vec<u8>]) -> String {
+fn hash(files: &BTreeMap<String, Vec<u8>>) -> String {
     let mut all = Sha256::new();
-    for ((name, _), bytes) in files.iter().zip(contents) {
+    for (name, bytes) in files {
         all.update(format!("{name}\n{}\n", bytes.len()));
         all.update(bytes);
     }

@@ -5,7 +5,7 @@ import { itemsOf, objectOf, textOf } from "./resp.js";
 /** @typedef {import("./resp.js").Value} Value */
 /** @typedef {{commands: string, keys: string, channels: string, databases: string}} Rules */
 
-/** @typedef {{name: string, on: boolean, login: string, rules: Rules[]}} Described `rules`: the root's, then each selector's */
+/** @typedef {{name: string, on: boolean, login: string, rules: Rules[], more: string}} Described `rules`: the root's, then each selector's; `more`: roles, budgets */
 
 /** What ACL GETUSER replies, in words. @param {string} name @param {Value} reply @returns {Described} */
 export function describeUser(name, reply) {
@@ -13,7 +13,9 @@ export function describeUser(name, reply) {
   const flags = itemsOf(user.flags).map(textOf);
   const passwords = itemsOf(user.passwords).length;
   const login = flags.includes("nopass") ? "with any password" : passwords ? `with ${passwords === 1 ? "its password" : `one of ${passwords} passwords`}` : "never: it has no password";
-  return { name, on: flags.includes("on"), login, rules: [describeRules(user), ...itemsOf(user.selectors).map((selector) => describeRules(objectOf(selector)))] };
+  const roles = itemsOf(user.roles).map(textOf);
+  const more = [...(roles.length ? [`Roles: ${roles.join(", ")}.`] : []), ...(user.budgets ? [`Budgets: ${textOf(user.budgets)}.`] : [])].join(" ");
+  return { name, on: flags.includes("on"), login, rules: [describeRules(user), ...itemsOf(user.selectors).map((selector) => describeRules(objectOf(selector)))], more };
 }
 
 /** @param {Record<string, Value>} rules @returns {Rules} */

@@ -12,7 +12,7 @@ import { FrameReader } from "./sse.js";
  * @typedef {{user: string, locked: boolean, version: string, redis_version: string, dialect: string, databases: number,
  *   time: number, started: number, commands: string[], locked_commands?: string[]}} Me
  */
-/** @typedef {{now: number, fields: string[], tiers: {step: number, rows: (number | null)[][]}[]}} History */
+/** @typedef {{now: number, fields: string[], tiers: {step: number, rows: (number | null)[][], absent?: boolean}[]}} History `absent`: the tier was not asked for */
 /** @typedef {"stats" | {subscribe: Name[]} | {psubscribe: Name[]} | {ssubscribe: Name[]} | {monitor: Record<string, Name | number>}} Topic */
 
 /** Commands of one call; the daemon takes 512. */
@@ -86,6 +86,7 @@ export async function lock(locked) {
 /**
  * Runs commands in one pipeline (`atomic`: as one transaction). Error replies are values here.
  * With `conditions`, nothing runs unless each command replies the value given; else `changed` is its index.
+ * What is too much for one call is sent in several: the error of one that fails has `replies`, those before it.
  * @param {Cmd[]} cmds @param {Options} [options] @returns {Promise<Batch>}
  */
 export async function batch(cmds, options = {}) {
@@ -99,7 +100,9 @@ export async function batch(cmds, options = {}) {
       out.us.push(...part.cmds.map(() => 0));
       continue;
     }
-    const answer = await (await post("command", { db, atomic, cmds: part.cmds, ...more }, signal)).json();
+    const answer = await post("command", { db, atomic, cmds: part.cmds, ...more }, signal).then((response) => response.json()).catch((error) => {
+      throw Object.assign(error, { replies: out.replies });
+    });
     if ("changed" in answer) return { ...out, changed: answer.changed, now: decode(answer.now) };
     out.replies.push(...answer.r.map(decode));
     out.us.push(...answer.us);
@@ -144,9 +147,9 @@ export function partsOf(cmds, whole, more = {}) {
  * The server's history. `steps` (1, 10, 60 seconds) names the tiers wanted; the others come without rows.
  * @param {number[]} steps @param {AbortSignal} [signal] @returns {Promise<History>}
  */
-export async function history(steps, signal) {
+export async function readHistory(steps, signal) {
   const answer = /** @type {History} */ (await (await post("history", { tiers: steps }, signal)).json());
-  return { ...answer, tiers: STEPS.map((step) => answer.tiers.find((tier) => tier.step === step) ?? { step, rows: [] }) };
+  return { ...answer, tiers: STEPS.map((step) => answer.tiers.find((tier) => tier.step === step) ?? { step, rows: [], absent: true }) };
 }
 
 /** Seconds between the rows of each tier. */

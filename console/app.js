@@ -1,9 +1,9 @@
 /** The console: the user logged in, and which view the route names. */
 
-import { html, render, useCallback, useEffect, useMemo, useRef, useState } from "./vendor/htm-preact.module.js";
+import { html, render, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact.module.js";
 import * as api from "./api.js";
 import { RespError } from "./resp.js";
-import { parse } from "./router.js";
+import { routeOf } from "./router.js";
 import { Login, Shell } from "./shell.js";
 import { AppContext, permits } from "./state.js";
 import { Ask } from "./parts/dialog.js";
@@ -28,7 +28,7 @@ function App() {
       setFailure(/** @type {api.ApiError} */ (error));
     }
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     enter();
     const left = () => enter();
     addEventListener("russet-logged-out", left);
@@ -63,13 +63,13 @@ function lowerSet(names) {
 
 /** @param {{me: api.Me, setMe: (me: api.Me) => void, leave: () => void}} props */
 function Session({ me, setMe, leave }) {
-  const [route, setRoute] = useState(() => parse(location.hash));
+  const [route, setRoute] = useState(() => routeOf(location.hash));
   const [question, setQuestion] = useState(/** @type {{question: Question, answer: (yes: boolean) => void} | null} */ (null));
   const [toasts, setToasts] = useState(/** @type {Toast[]} */ ([]));
   const [said, setSaid] = useState("");
   const next = useRef(0);
   useEffect(() => {
-    const changed = () => setRoute(parse(location.hash));
+    const changed = () => setRoute(routeOf(location.hash));
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);

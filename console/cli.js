@@ -90,7 +90,7 @@ export function csv({ head, rows }) {
 
 /** The lossless JSON of docs/console.md, over lines. @param {Value} value */
 export function jsonText(value) {
-  return json.print(json.parse(JSON.stringify(encode(value))));
+  return json.pretty(json.parse(JSON.stringify(encode(value))));
 }
 
 /** How long a reply is, about. @param {Value} value @returns {number} */

@@ -33,6 +33,11 @@ export function flagWords(flags) {
   return [...flags].flatMap((letter) => FLAGS[letter] ?? []).join(", ");
 }
 
+/** @param {Client} client */
+export function stateWords({ flags = "", held = "no" }) {
+  return [flagWords(flags), held === "no" ? "" : `held back (${held})`].filter(Boolean).join(", ");
+}
+
 /** What clients can be grouped by. @type {Record<string, (client: Client) => string>} */
 export const GROUPS = {
   user: (client) => client.user ?? "",

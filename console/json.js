@@ -62,7 +62,7 @@ export function parse(text) {
 }
 
 /** Printed over lines; short arrays of plain values stay on one. @param {Node} node @param {number} [indent] @param {string} [lead] @returns {string} */
-export function print(node, indent = 2, lead = "") {
+export function pretty(node, indent = 2, lead = "") {
   if (!("items" in node)) return node.text;
   const [open, close] = node.kind === "object" ? "{}" : "[]";
   if (node.items.length === 0) return open + close;
@@ -73,7 +73,7 @@ export function print(node, indent = 2, lead = "") {
   const deeper = lead + " ".repeat(indent);
   const lines = node.items.map((item, i) => {
     const key = node.keys ? `${node.keys[i]}: ` : "";
-    return deeper + key + print(item, indent, deeper);
+    return deeper + key + pretty(item, indent, deeper);
   });
   return `${open}\n${lines.join(",\n")}\n${lead}${close}`;
 }

@@ -11,7 +11,7 @@ import { bytesOf, nameOf } from "./resp.js";
 /** @typedef {{view: string, path: Name[], query: Record<string, Name>}} Route */
 
 /** The route of `location.hash`; unknown forms are the route of the first view. @param {string} hash @returns {Route} */
-export function parse(hash) {
+export function routeOf(hash) {
   const [, path = "", search = ""] = /^#?\/?([^?]*)\??(.*)$/s.exec(hash) ?? [];
   const [view = "", ...rest] = path.split("/");
   /** @type {Record<string, Name>} */

@@ -1,6 +1,6 @@
 /** The frame around every view: navigation, database, lock, palette, keys, help, and the login form. */
 
-import { html, useEffect, useErrorBoundary, useMemo, useRef, useState } from "./vendor/htm-preact.module.js";
+import { html, useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact.module.js";
 import * as api from "./api.js";
 import { holdsSecret } from "./commanddocs.js";
 import { go, href } from "./router.js";
@@ -43,7 +43,7 @@ export function Login({ onDone }) {
 }
 
 function Logo() {
-  return html`<svg class="logo" viewBox="0 0 32 32" width="22" height="22" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M10 24V8h7a5 5 0 0 1 1.600 9.700L23 24M10 17.800h7" /></svg>`;
+  return html`<svg class="logo" viewBox="0 0 32 32" width="22" height="22" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M10 24V8h7a5 5 0 0 1 1.6 9.7L23 24M10 17.8h7" /></svg>`;
 }
 
 /** Links to other views keep the database. @param {string} view @param {number} db */
@@ -130,7 +130,7 @@ function Guard({ children }) {
 function ViewLoader({ view, route }) {
   const { can } = useApp();
   const [state, setState] = useState(/** @type {{View?: any, error?: any}} */ ({}));
-  useEffect(() => {
+  useLayoutEffect(() => {
     view.load().then(
       (module) => setState({ View: module.default }),
       (error) => setState({ error }),

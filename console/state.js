@@ -1,8 +1,9 @@
 /** What all views share: the session, running commands, loading with refresh, the one stream, the history. */
 
-import { createContext, useCallback, useContext, useEffect, useRef, useState } from "./vendor/htm-preact.module.js";
+import { createContext, useCallback, useContext, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact.module.js";
 import * as api from "./api.js";
 import { nameId } from "./resp.js";
+import { overStart, startsOf } from "./stats.js";
 
 /** @typedef {import("./resp.js").Value} Value */
 /** @typedef {import("./api.js").Cmd} Cmd */
@@ -51,7 +52,8 @@ export function useLoad(load, inputs, { every } = {}) {
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
   latest.current = load;
-  useEffect(() => {
+  // Not after the next frame, as effects are: what is asked for at once is there one frame sooner.
+  useLayoutEffect(() => {
     const abort = new AbortController();
     /** @type {any} */
     let timer = 0;
@@ -174,6 +176,9 @@ export function useTopic(topic, on) {
 /** Rows kept of each tier, as the server keeps them. */
 const KEPT = [900, 2160, 2880];
 
+/** The rows of each tier as the page has last shown them: a server that was started anew has only its own. @type {(number | null)[][][]} */
+const shown = [[], [], []];
+
 /**
  * The server's history, appended from the stream each second: all tiers, or the last 15 minutes and
  * the coarser `tier` (1: 6 h, 2: 48 h): the whole may be half a megabyte.
@@ -181,7 +186,7 @@ const KEPT = [900, 2160, 2880];
  */
 export function useHistory(tier) {
   const [turn, setTurn] = useState(0);
-  const { data, error } = useLoad((signal) => api.history(tier === undefined ? api.STEPS : [...new Set([1, api.STEPS[tier]])], signal), [turn, tier], { every: 600_000 });
+  const { data, error } = useLoad((signal) => api.readHistory(tier === undefined ? api.STEPS : [...new Set([1, api.STEPS[tier]])], signal), [turn, tier], { every: 600_000 });
   const [rows, setRows] = useState(/** @type {(number | null)[][]} */ ([]));
   const [live, setLive] = useState(true);
   useTopic("stats", (event, row) => {
@@ -198,19 +203,45 @@ export function useHistory(tier) {
   return { history: data && withRows(data, rows), error, live };
 }
 
-/** @param {api.History} history @param {(number | null)[][]} rows @returns {api.History} */
-function withRows(history, rows) {
+/** A history with the rows that the stream has brought since. @param {api.History} history @param {(number | null)[][]} rows @returns {api.History} */
+export function withRows(history, rows) {
   const time = history.fields.indexOf("time");
-  const tiers = history.tiers.map(({ step, rows: old }, i) => {
+  const tiers = history.tiers.map(({ step, rows: old, absent }, i) => {
     const last = old.at(-1)?.[time] ?? 0;
     const fresh = rows.filter((row) => (row[time] ?? 0) >= last + step * 1000 * (i === 0 ? 0.5 : 1));
-    if (i > 0 && old.length === 0) return { step, rows: old };
+    if (absent) return { step, rows: old };
     // Coarser tiers take the first second of each step: their means come with the next load.
     let edge = last;
     const taken = i === 0 ? fresh : fresh.filter((row) => (row[time] ?? 0) >= edge + step * 1000 && ((edge = row[time] ?? 0), true));
     return { step, rows: [...old, ...taken].slice(-KEPT[i]) };
   });
-  return { ...history, tiers };
+  return { ...history, tiers: tiers.map(behindStart(history.fields, tiers[0].rows.at(-1)?.[time] ?? history.now)) };
+}
+
+/** Puts the rows from before a start before those of it; none is older than its tier's span. @param {string[]} fields @param {number} now */
+function behindStart(fields, now) {
+  const at = { time: fields.indexOf("time"), uptime: fields.indexOf("uptime") };
+  return (/** @type {api.History["tiers"][0]} */ { step, rows: own }, /** @type {number} */ i) => {
+    const isKept = (/** @type {(number | null)[]} */ row) => Number(row[at.time]) > now - KEPT[i] * step * 1000;
+    const rows = overStart(shown[i].filter(isKept), own.filter(isKept), at).slice(-KEPT[i]);
+    if (rows.length > 0) shown[i] = rows;
+    return { step, rows };
+  };
+}
+
+/**
+ * Since when a tier has figures, while its span is longer: Unix milliseconds, and whether the server began then (or
+ * got its port for the console later). @param {api.History} history @param {number} tier
+ * @returns {{at: number, isStart: boolean} | null}
+ */
+export function beginOf(history, tier) {
+  const { step, rows } = history.tiers[tier];
+  if (rows.length === 0) return null;
+  const [at, uptime] = ["time", "uptime"].map((field) => rows[0][history.fields.indexOf(field)] ?? NaN);
+  const last = rows.at(-1)?.[history.fields.indexOf("time")] ?? NaN;
+  // Rows come a little late: those of a span are some fewer than its steps.
+  if (rows.length >= KEPT[tier] || last - at > 0.99 * KEPT[tier] * step * 1000) return null;
+  return { at, isStart: startsOf([at], [uptime], step).length > 0 };
 }
 
 /** One column of a tier, null where unknown. @param {api.History} history @param {number} tier @param {string} field @returns {(number | null)[]} */

@@ -1,4 +1,4 @@
-/** Figures made of figures: percentiles of histograms, trends, histograms of times to live. Pure. */
+/** Figures made of figures: percentiles of histograms, trends, histograms of times to live, starts of the server. Pure. */
 
 /**
  * A percentile of a cumulative histogram as LATENCY HISTOGRAM replies it: [upper bound in us, calls up to it].
@@ -42,6 +42,43 @@ export function reaches(times, values, limit) {
   const left = (limit - line.at(now)) / line.slope;
   if (left > 90 * 86_400_000) return null;
   return Math.max(0, left);
+}
+
+/**
+ * A server's rows behind those that the page has from before its start: those alone while it has none. Between them
+ * stands a row of the start that knows nothing else: lines end there.
+ * @param {(number | null)[][]} before @param {(number | null)[][]} rows @param {{time: number, uptime: number}} at columns
+ */
+export function overStart(before, rows, { time, uptime }) {
+  if (rows.length === 0) return before;
+  const start = Math.floor(Number(rows[0][time]) / 1000 - Number(rows[0][uptime])) * 1000;
+  const old = before.filter((row) => Number(row[time]) < start);
+  if (old.length === 0) return rows;
+  return [...old, rows[0].map((_, i) => (i === time ? start : i === uptime ? 0 : null)), ...rows];
+}
+
+/** How far the time less the age may move while one process runs: the age is told in whole seconds. */
+const BEGIN_SLACK_MS = 2000;
+
+/**
+ * When the server began, as far as rows tell: where the time less its age moves on, which a clock that is set does not
+ * move; and before the first row if that is young.
+ * @param {(number | null)[]} times ms @param {(number | null)[]} uptimes s @param {number} step s between rows @returns {number[]} ms
+ */
+export function startsOf(times, uptimes, step) {
+  let last = NaN;
+  return times.flatMap((time, i) => {
+    const [age, before] = [Number(uptimes[i]), last];
+    last = Number(time) - age * 1000;
+    // The first row ends a step, and the counts before it have nothing to be compared with.
+    return (i === 0 ? age < step + 4 : last > before + BEGIN_SLACK_MS) ? [last] : [];
+  });
+}
+
+/** The first row of the process that runs: what grows is one line in these. @param {number[]} times @param {(number | null)[]} uptimes @param {number} step as of `startsOf` */
+export function sinceStart(times, uptimes, step) {
+  const start = startsOf(times, uptimes, step).at(-1) ?? -Infinity;
+  return Math.max(0, times.findIndex((time) => time >= start));
 }
 
 /** Ends of the TTL calendar's bins in ms, and their names. @type {[number, string][]} */

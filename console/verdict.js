@@ -1,12 +1,12 @@
 /** Is all well? What INFO and the history say, in order of weight, each with the command that helps. Pure. */
 
-import { bytes, compact, duration, percent } from "./format.js";
+import { bytes, compact, count, duration, percent, printable } from "./format.js";
 
 /** @typedef {{tone: "bad" | "warn", what: string, why: string, cmd?: string[]}} Finding */
 
 /**
  * @param {Record<string, string>} info fields of INFO @param {Record<string, number>} recent the last minutes: sums of
- *   evicted, rejected; means of busy_permille @returns {Finding[]}
+ *   evicted, rejected; means of busy_permille; the last disk_free @returns {Finding[]}
  */
 export function findings(info, recent) {
   /** @type {Finding[]} */
@@ -27,6 +27,18 @@ export function findings(info, recent) {
   when(recent.evicted > 0, { tone: "warn", what: `${compact(recent.evicted)} keys were evicted in the last 15 minutes`, why: `Memory is at maxmemory (${bytes(max)}); the policy is ${info.maxmemory_policy}. A cache works so; other data is being lost.`, cmd: ["MEMORY", "DOCTOR"] });
   when(rss > 1.5 * used && rss - used > 256 << 20, { tone: "warn", what: `${bytes(rss - used)} of memory is held but not used`, why: `Resident memory is ${(rss / used).toFixed(1)} times what the data needs.`, cmd: ["CONFIG", "SET", "activedefrag", "yes"] });
   when(recent.busy_permille > 900, { tone: "warn", what: `The loop is busy ${percent(recent.busy_permille / 1000, 0)} of the time`, why: "Latency rises from here on. Which commands take the time?", cmd: ["LATENCY", "HISTOGRAM"] });
+  const logs = info.aof_enabled === "1";
+  when(recent.disk_free < 1 << 30, {
+    tone: logs && recent.disk_free < 100 << 20 ? "bad" : "warn",
+    what: `The disk has ${bytes(recent.disk_free)} left`,
+    why: logs ? "The append only file, snapshots and backups need room; without any, writes are refused." : "Snapshots and backups, if any are made, need room.",
+    cmd: ["BACKUP", "LIST"],
+  });
+  const lost = matching(info, /^changes_consumer_/, /^offset=\d+,lag=\d+,lost=1,name=(.*)$/s);
+  when(lost.length > 0, { tone: "bad", what: `Lost its place in the change stream: ${someOf(lost)}`, why: "What follows it is kept no longer (changes-retain). Its reader has to begin anew.", cmd: ["CHANGES", "CONSUMER", "LIST"] });
+  when(number("audit_lines_dropped") > 0, { tone: "warn", what: `${compact(number("audit_lines_dropped"))} lines of the audit log are lost`, why: "The disk did not take them; with audit-on-full block the commands would have been refused.", cmd: ["CONFIG", "GET", "audit-*"] });
+  const held = matching(info, /^user_budget_/, /^clients=\d+,held=[1-9]\d*,.*?,user=(.*)$/s);
+  when(held.length > 0, { tone: "warn", what: `Held back by its budget: ${someOf(held)}`, why: "Connections of this user wait until what it may have a second is free again.", cmd: ["INFO", "budgets"] });
   when(number("rdb_changes_since_last_save") > 0 && info.aof_enabled === "0" && Date.now() / 1000 - number("rdb_last_save_time") > 86_400, {
     tone: "warn",
     what: `A crash now loses ${compact(number("rdb_changes_since_last_save"))} changes`,
@@ -34,4 +46,15 @@ export function findings(info, recent) {
     cmd: ["BGSAVE"],
   });
   return out.sort((a, b) => (a.tone === b.tone ? 0 : a.tone === "bad" ? -1 : 1));
+}
+
+/** Some names, and how many more. @param {string[]} names */
+function someOf(names) {
+  const more = names.length - 3;
+  return names.slice(0, 3).map((name) => printable(name, 40)).join(", ") + (more > 0 ? ` and ${count(more)} more` : "");
+}
+
+/** The names in lines of INFO. @param {Record<string, string>} info @param {RegExp} field @param {RegExp} name its first group */
+function matching(info, field, name) {
+  return Object.entries(info).flatMap(([id, text]) => (field.test(id) && name.exec(text)?.[1]) || []);
 }

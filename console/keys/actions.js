@@ -3,7 +3,8 @@
 import { html, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { bytes, count, plural, printable } from "../format.js";
 import * as glob from "../glob.js";
-import { RespError, numberOf } from "../resp.js";
+import { partsOf } from "../api.js";
+import { RespError, argument, numberOf } from "../resp.js";
 import { useApp } from "../state.js";
 import { Dialog } from "../parts/dialog.js";
 import { Button, Note } from "../parts/text.js";
@@ -49,6 +50,19 @@ export function seconds(text) {
   return text.trim();
 }
 
+/** What taking back a deletion needs besides the deletion. */
+const UNDO_NEEDS = ["dump", "pexpiretime", "restore"];
+
+/** Bytes of a key up to which its deletion can be taken back: its dump crosses the wire twice, and is one command of a call. */
+const UNDO_KEY_BYTES = 512 * 1024;
+
+/** The command that brings a key back, or null: it was not read, or its dump is too long for a call. @param {Name} key @param {any} dump @param {any} until replies of DUMP and PEXPIRETIME @returns {Cmd | null} */
+function restoring(key, dump, until) {
+  if (dump === null || dump instanceof RespError || until instanceof RespError) return null;
+  const cmd = /** @type {Cmd} */ (["RESTORE", key, Math.max(0, numberOf(until)), dump, "ABSTTL"]);
+  return partsOf([cmd.map(argument)], false)[0].tooLong ? null : cmd;
+}
+
 /** Deletes a key; it can be taken back while the message stands. @returns {(key: Name, done: () => void) => Promise<void>} */
 export function useDelete() {
   const { batch, unlock, toast, can } = useApp();
@@ -62,22 +76,20 @@ export function useDelete() {
   };
   /** @param {Name} key @param {() => void} done */
   async function removal(key, done) {
-    const undo = can("dump") && can("restore");
+    const undo = UNDO_NEEDS.every(can);
     const before = undo ? (await batch([["MEMORY", "USAGE", key]])).replies[0] : 0;
-    // A dump of a large value would cross the wire twice.
-    const small = typeof before === "number" && before < 512 * 1024;
-    const cmds = /** @type {Cmd[]} */ ([...(undo && small ? [["DUMP", key], ["PEXPIRETIME", key]] : []), ["UNLINK", key]]);
+    const small = undo && typeof before === "number" && before <= UNDO_KEY_BYTES;
+    const cmds = /** @type {Cmd[]} */ ([...(small ? [["DUMP", key], ["PEXPIRETIME", key]] : []), ["UNLINK", key]]);
     const { replies } = await batch(cmds, { atomic: true });
     const last = replies.at(-1);
     if (last instanceof RespError) throw last;
-    const [dump, until] = replies;
+    const back = small ? restoring(key, replies[0], replies[1]) : null;
     const restore = async () => {
-      const expiry = /** @type {Cmd} */ (until > 0 ? [until, dump, "ABSTTL"] : [0, dump]);
-      const result = (await batch([["RESTORE", key, ...expiry]])).replies[0];
-      toast(result instanceof RespError ? result.text : `${printable(key, 40)} is back.`, { kind: result instanceof RespError ? "bad" : "ok" });
+      const result = await batch([/** @type {Cmd} */ (back)]).then(({ replies: [reply] }) => reply, (failure) => failure);
+      toast(result instanceof Error ? errorText(result) : `${printable(key, 40)} is back.`, { kind: result instanceof Error ? "bad" : "ok" });
       done();
     };
-    toast(`Deleted ${printable(key, 60)}.`, undo && small && dump !== null ? { action: { label: "Undo", run: restore } } : {});
+    toast(`Deleted ${printable(key, 60)}.`, back ? { action: { label: "Undo", run: restore } } : {});
     done();
   }
 }
@@ -122,7 +134,15 @@ const NEW = {
   set: { fields: [["value", "First member", ""]], cmd: (key, v) => ["SADD", key, v.value] },
   zset: { fields: [["value", "First member", ""], ["score", "Score", "0"]], cmd: (key, v) => ["ZADD", key, v.score, v.value] },
   stream: { fields: [["field", "Field", ""], ["value", "Value", ""]], cmd: (key, v) => ["XADD", key, "*", v.field, v.value] },
+  array: { fields: [["value", "Value", ""], ["index", "Index", "0"]], cmd: (key, v) => ["ARSET", key, v.index, v.value] },
+  vectorset: { fields: [["value", "First element", ""], ["vector", "Vector, e.g. 0.1 -2 3", ""]], cmd: (key, v) => addVector(key, v) },
 };
+
+/** @param {Name} key @param {Record<string, Name>} v `vector`: numbers @returns {Cmd} */
+export function addVector(key, { value, vector }) {
+  const numbers = String(vector).match(/[^\s,]+/g) ?? [];
+  return ["VADD", key, "VALUES", numbers.length, ...numbers, value];
+}
 
 /** @param {{start: string, onClose: () => void, onDone: (key: Name) => void}} props */
 export function NewKey({ start, onClose, onDone }) {
@@ -137,28 +157,33 @@ export function NewKey({ start, onClose, onDone }) {
     return done !== null;
   };
   return html`<${EditDialog} key=${type} title="New key" action="Create" onClose=${onClose} onSave=${save}
-    fields=${[{ id: "key", label: "Key", value: start, rows: 1 }, ...fields.map(([id, label, value]) => ({ id, label, value, rows: id === "value" ? 4 : 1, line: id === "score" }))]}
+    fields=${[{ id: "key", label: "Key", value: start, rows: 1 }, ...fields.map(([id, label, value]) => ({ id, label, value, rows: id === "value" ? 4 : 1, line: /^(score|index|vector)$/.test(id) }))]}
     note=${html`<span class="inline-fields"><label class="field"><span>Type</span><select value=${type} onChange=${(/** @type {any} */ e) => setType(e.target.value)}>${Object.keys(NEW).map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
       <label class="field"><span>Expires after (seconds, empty: never)</span><input inputmode="numeric" value=${seconds} onInput=${(/** @type {any} */ e) => setSeconds(e.target.value.replace(/\D/g, ""))} /></label></span>`} />`;
 }
 
 const MAX_NAMES = 200_000;
-const UNLINK_BATCH = 200;
+/** Keys of a call that deletes: with what takes it back three commands each, of the 512 that a call may have. */
+const UNLINK_BATCH = 170;
+/** Bytes of keys whose deletion can be taken back: the page keeps their dumps while the dialog stands. */
+const UNDO_BYTES = 4 << 20;
 
 /** Bulk delete: first a walk that counts, then exactly those keys. @param {{match: Name, type: string, onClose: () => void, onDone: () => void}} props */
 export function BulkDelete({ match, type, onClose, onDone }) {
-  const { batch, unlock, announce, db } = useApp();
+  const { batch, unlock, announce, toast, db, can } = useApp();
+  const dumps = useRef(/** @type {Cmd[]} */ ([]));
   const [pattern, setPattern] = useState(match);
-  const [state, setState] = useState(/** @type {{stage: "ask" | "counting" | "counted" | "deleting" | "done", keys: Name[], bytes: number, seen: number, gone: number, whole: boolean, error?: string}} */ ({ stage: "ask", keys: [], bytes: 0, seen: 0, gone: 0, whole: true }));
+  /** `bytes`, `largest`: NaN if one key's is unknown; `lost`: keys deleted that cannot be brought back though others can. */
+  const [state, setState] = useState(/** @type {{stage: "ask" | "counting" | "counted" | "deleting" | "done", keys: Name[], bytes: number, largest: number, seen: number, gone: number, lost: number, whole: boolean, error?: string}} */ ({ stage: "ask", keys: [], bytes: 0, largest: 0, seen: 0, gone: 0, lost: 0, whole: true }));
   const stop = useRef(/** @type {AbortController | null} */ (null));
   const target = useMemo(() => glob.fromFilter(pattern), [pattern]);
   const put = (/** @type {any} */ part) => setState((old) => ({ ...old, ...part }));
 
   const dryRun = async () => {
     const { signal } = (stop.current = new AbortController());
-    put({ stage: "counting", keys: [], bytes: 0, seen: 0, error: undefined });
+    put({ stage: "counting", keys: [], bytes: 0, largest: 0, seen: 0, error: undefined });
     let walk = newWalk();
-    let [total, measured] = [0, 0];
+    let [total, largest, measured] = [0, 0, 0];
     try {
       while (!walk.done && !signal.aborted && walk.keys.length < MAX_NAMES) {
         walk = await goOn(walk, { batch, match: target, type: type || undefined, want: 2000, ms: 500, signal });
@@ -166,9 +191,14 @@ export function BulkDelete({ match, type, onClose, onDone }) {
         const fresh = walk.keys.slice(measured);
         const { replies, cost } = await batch(fresh.map(({ name }) => ["MEMORY", "USAGE", name]), { signal });
         await rest(cost, began);
-        total += replies.reduce((sum, reply) => sum + (numberOf(reply) || 0), 0);
+        for (const reply of replies) {
+          // null: it went away meanwhile.
+          const size = reply === null ? 0 : numberOf(reply);
+          total += size;
+          largest = Math.max(largest, size);
+        }
         measured = walk.keys.length;
-        put({ keys: walk.keys.map(({ name }) => name), bytes: total, seen: walk.seen });
+        put({ keys: walk.keys.map(({ name }) => name), bytes: total, largest, seen: walk.seen });
       }
     } catch (error) {
       if (!signal.aborted) put({ error: errorText(error) });
@@ -179,27 +209,52 @@ export function BulkDelete({ match, type, onClose, onDone }) {
   const remove = async () => {
     if (!(await unlock())) return;
     const { signal } = (stop.current = new AbortController());
-    put({ stage: "deleting", gone: 0 });
+    put({ stage: "deleting", gone: 0, error: undefined });
     let gone = 0;
+    const undo = state.bytes <= UNDO_BYTES && state.largest <= UNDO_KEY_BYTES && UNDO_NEEDS.every(can);
+    // What is done to each key, the last of it its removal.
+    const removal = (/** @type {Name} */ key) => /** @type {Cmd[]} */ ([...(undo ? [["DUMP", key], ["PEXPIRETIME", key]] : []), ["UNLINK", key]]);
+    const step = removal("").length;
+    dumps.current = [];
     for (let at = 0; at < state.keys.length && !signal.aborted; at += UNLINK_BATCH) {
-      try {
-        // One key each: keys of a node of a cluster are in different slots.
-        const began = performance.now();
-        const { replies, cost } = await batch(state.keys.slice(at, at + UNLINK_BATCH).map((key) => ["UNLINK", key]));
-        gone += replies.reduce((sum, reply) => sum + (numberOf(reply) || 0), 0);
-        const error = replies.find((reply) => reply instanceof RespError);
-        if (error) throw error;
-        put({ gone });
-        await rest(cost, began);
-      } catch (error) {
+      // One key each: keys of a node of a cluster are in different slots.
+      const began = performance.now();
+      const keys = state.keys.slice(at, at + UNLINK_BATCH);
+      const { replies, cost, failure } = await asFarAsItGoes(keys.flatMap(removal));
+      const removed = keys.map((_, i) => replies[(i + 1) * step - 1]);
+      removed.forEach((reply, i) => {
+        if (reply !== 1) return;
+        gone += 1;
+        const back = undo && restoring(keys[i], replies[i * step], replies[i * step + 1]);
+        if (back) dumps.current.push(back);
+      });
+      put({ gone });
+      const error = failure ?? removed.find((reply) => reply instanceof RespError);
+      if (error) {
         put({ error: errorText(error) });
         break;
       }
+      await rest(cost, began);
     }
-    put({ stage: "done", gone });
+    put({ stage: "done", gone, lost: undo ? gone - dumps.current.length : 0 });
     announce(`Deleted ${plural(gone, "key")}.`);
     onDone();
   };
+  const restore = async () => {
+    const cmds = dumps.current;
+    if (cmds.length === 0 || !(await unlock())) return;
+    dumps.current = [];
+    const { replies, failure } = await asFarAsItGoes(cmds);
+    const error = failure ?? replies.find((reply) => reply instanceof RespError);
+    // A name that another client has given anew stays its own; whatever else failed can be tried again.
+    dumps.current = cmds.filter((_, i) => i >= replies.length || (replies[i] instanceof RespError && !/^BUSYKEY/.test(replies[i].message)));
+    const back = replies.filter((reply) => !(reply instanceof RespError)).length;
+    put(dumps.current.length > 0 ? { error: errorText(error) } : { stage: "ask", keys: [], error: error && errorText(error) });
+    toast(`${plural(back, "key")} brought back${back < cmds.length ? `, ${count(cmds.length - back)} not` : ""}.`, { kind: error ? "bad" : "ok" });
+    onDone();
+  };
+  /** Runs commands; of a call that fails the replies before it. @param {Cmd[]} cmds @returns {Promise<{replies: any[], cost: number, failure?: any}>} */
+  const asFarAsItGoes = (cmds) => batch(cmds).catch((failure) => ({ replies: failure.replies ?? [], cost: 0, failure }));
   const { stage, keys } = state;
   const busy = stage === "counting" || stage === "deleting";
   const close = () => {
@@ -209,6 +264,7 @@ export function BulkDelete({ match, type, onClose, onDone }) {
   const actions = busy
     ? html`<${Button} icon="stop" onClick=${() => stop.current?.abort()}>Stop<//>`
     : html`<${Button} onClick=${close}>Close<//>
+      ${stage === "done" && dumps.current.length > 0 && html`<${Button} onClick=${restore}>${state.lost ? `Undo for ${plural(dumps.current.length, "key")}` : "Undo"}<//>`}
       ${stage !== "done" && html`<${Button} onClick=${dryRun}>${stage === "ask" ? "Count what would be deleted" : "Count again"}<//>`}
       ${stage === "counted" && keys.length > 0 && html`<${Button} kind="danger" onClick=${remove}>Delete ${plural(keys.length, "key")}<//>`}`;
   return html`<${Dialog} title="Delete keys by pattern" onClose=${close} actions=${actions}>
@@ -221,6 +277,7 @@ export function BulkDelete({ match, type, onClose, onDone }) {
       ${(stage === "deleting" || stage === "done") && html`<dt>Deleted</dt><dd>${count(state.gone)} of ${count(keys.length)}</dd>`}</dl>`}
     ${busy && html`<progress aria-label="Progress" max=${keys.length || 1} value=${stage === "deleting" ? state.gone : undefined}></progress>`}
     ${stage === "counted" && !state.whole && html`<${Note} tone="warn">The count was stopped before its end: there may be more.<//>`}
+    ${stage === "done" && state.lost > 0 && html`<${Note} tone="warn">${plural(state.lost, "key")} cannot be brought back: too large, or not to be read.<//>`}
     ${state.error && html`<${Note} tone="bad">${state.error}<//>`}
   <//>`;
 }

@@ -57,9 +57,9 @@ function show(value, format) {
   if (format === "Hex") return hexDump(bytesOf(value));
   if (format === "JSON") {
     if (typeof value !== "string") throw new SyntaxError("not JSON: the bytes are not UTF-8");
-    return escapeControls(json.print(json.parse(value)), true);
+    return escapeControls(json.pretty(json.parse(value)), true);
   }
-  if (format === "MessagePack") return escapeControls(json.print(json.parse(toText(bytesOf(value)))), true);
+  if (format === "MessagePack") return escapeControls(json.pretty(json.parse(toText(bytesOf(value)))), true);
   return typeof value === "string" ? escapeControls(value, true) : printable(value, HEAD);
 }
 

@@ -5,8 +5,9 @@ import { bytes, count, date, duration, plural, printable, ttl } from "../format.
 import { BigNumber, Double, RespError, bytesOf, entriesOf, itemsOf, lengthOf, nameId, nameOf, numberOf, objectOf, textOf } from "../resp.js";
 import { useApp, useLoad } from "../state.js";
 import { Button, CopyButton, Name, Note } from "../parts/text.js";
+import { nameColumn } from "../parts/table.js";
 import { errorText } from "../parts/tile.js";
-import { seconds, useChange } from "./actions.js";
+import { addVector, seconds, useChange } from "./actions.js";
 import { Collection, halving } from "./collection.js";
 import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
 
@@ -167,7 +168,7 @@ function ZsetPage({ name, size, onChange, turn }) {
   const columns = [
     { id: "rank", title: "Rank", width: "5rem", align: "right", render: (/** @type {any} */ r) => count(r.rank) },
     { id: "score", title: "Score", width: "9rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) },
-    { id: "member", title: "Member", value: (/** @type {any} */ r) => r.member, render: (/** @type {any} */ r) => html`<${Name} name=${r.member} />` },
+    nameColumn("member", "Member"),
     ...(geo
       ? [
           { id: "lon", title: "Longitude", width: "7rem", align: "right", render: (/** @type {any} */ r) => coordinate(r, 0) },
@@ -258,6 +259,7 @@ function VectorPage({ name, size, onChange, turn }) {
       columns=${[{ id: "element", title: "Element", render: (/** @type {any} */ r) => html`<${Name} name=${r.element} />` }, ...(near === null ? [] : [{ id: "score", title: "Similarity", width: "8rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) }]), { id: "attributes", title: "Attributes", width: "minmax(8rem, 2fr)", render: (/** @type {any} */ r) => (r.attributes === null ? "–" : html`<${Name} name=${r.attributes} />`) },
         { id: "near", title: "", width: "6rem", render: (/** @type {any} */ r) => html`<button type="button" class="link" onClick=${(/** @type {Event} */ e) => { e.stopPropagation(); setNear(r.element); }}>Similar</button>` }]}
       tools=${near !== null && html`<${Button} kind="quiet" icon="close" onClick=${() => setNear(null)}>Similar to ${printable(near, 30)}<//>`}
+      add=${{ label: "Add", title: "Add an element", fields: [{ id: "value", label: "Element", value: "" }, { id: "vector", label: "Vector, e.g. 0.1 -2 3", value: "", line: true }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [addVector(name, v)], conditions: [[["VISMEMBER", name, v.value], false]] }) }}
       forms=${(/** @type {any} */ r) => [{ label: "Attributes", title: "Attributes (JSON; empty: none)", fields: [{ id: "value", label: "Attributes", value: r.attributes ?? "", rows: 6 }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["VSETATTR", name, r.element, v.value]], conditions: [[["VGETATTR", name, r.element], r.attributes]] }) }]}
       remove=${(/** @type {any} */ r) => ({ what: "Removed.", cmds: [["VREM", name, r.element]], nothing: gone })} /></div>`;
 }

@@ -6,6 +6,7 @@
  */
 
 import { restAfter } from "../api.js";
+import { compact } from "../format.js";
 import * as glob from "../glob.js";
 import { bytesOf, compareNames, latinOf, nameId, nameOf, numberOf, textOf } from "../resp.js";
 
@@ -88,6 +89,7 @@ function named(text) {
  * @property {string} [type]
  * @property {number | null} [keys] in a folder
  * @property {number | null} [bytes]
+ * @property {string} [reads] how often it is read, in words
  * @property {boolean} [counted] a line of PREFIXSTATS
  * @property {boolean} [sampled] the walk is not whole: there may be more
  * @property {{prefix: Name, text: string}} [more] a line about a walk that is not whole
@@ -147,12 +149,12 @@ export function tail({ key = "", prefix = "" }) {
 
 /**
  * PREFIXSTATS, whole: its lines, and how the server cuts prefixes.
- * @typedef {{lines: {prefix: Name, keys: number, bytes: number}[], delimiter: string, depth: number}} Exact
+ * @typedef {{lines: {prefix: Name, keys: number, bytes: number, reads?: string}[], delimiter: string, depth: number}} Exact
  */
 
 /** @param {any[]} lines maps of the reply @param {Record<string, any>} config `prefix-stats-*` as far as it is known @returns {Exact} */
 export function exactOf(lines, config) {
-  const all = lines.map((line) => ({ prefix: line.get("prefix"), keys: numberOf(line.get("keys")), bytes: numberOf(line.get("bytes")) }));
+  const all = lines.map((line) => ({ prefix: line.get("prefix"), keys: numberOf(line.get("keys")), bytes: numberOf(line.get("bytes")), reads: `${compact(numberOf(line.get("reads")))} reads, ${compact(numberOf(line.get("misses")))} misses` }));
   // Who may not read the configuration sees them in the lines.
   const prefixes = all.filter(({ prefix }) => !isRest(prefix)).map(({ prefix }) => latin(prefix));
   const delimiter = textOf(config["prefix-stats-delimiter"] ?? "") || (prefixes[0]?.at(-1) ?? ":");
@@ -169,9 +171,9 @@ function isRest(prefix) {
 export function exactFolders({ lines }, open) {
   return lines
     .filter(({ keys }) => keys > 0)
-    .map(({ prefix, keys, bytes }, i, all) => {
+    .map(({ prefix, keys, bytes, reads }, i, all) => {
       const id = `f${latin(prefix)}`;
-      return { id, level: 1, expandable: true, expanded: open.has(id), size: all.length, index: i + 1, label: prefix, prefix, keys, bytes, counted: true };
+      return { id, level: 1, expandable: true, expanded: open.has(id), size: all.length, index: i + 1, label: prefix, prefix, keys, bytes, reads, counted: true };
     });
 }
 

@@ -1,6 +1,8 @@
 /** Buttons that change something: they say what they lack, ask if it is dear, and report errors. */
 
 import { html } from "../vendor/htm-preact.module.js";
+import { plural } from "../format.js";
+import { numberOf } from "../resp.js";
 import { useApp } from "../state.js";
 import { Button } from "./text.js";
 import { commandName, errorText } from "./tile.js";
@@ -9,7 +11,7 @@ import { commandName, errorText } from "./tile.js";
 
 /**
  * Runs a command and says how it went.
- * @returns {(cmd: Cmd, options?: {done?: string, undo?: Cmd, question?: import("../state.js").Question, after?: () => void, nothing?: (reply: any) => string | false}) => Promise<any>}
+ * @returns {(cmd: Cmd, options?: {done?: string | ((reply: any) => string), undo?: Cmd, question?: import("../state.js").Question, after?: () => void, nothing?: (reply: any) => string | false}) => Promise<any>}
  *   resolves to the reply, or undefined if it was refused. `undo`: the command that takes it back; `nothing`: why the reply says that nothing was done.
  */
 export function useAct() {
@@ -20,7 +22,7 @@ export function useAct() {
       const reply = await app.run(cmd);
       const why = nothing?.(reply);
       if (why) app.toast(why, { kind: "bad" });
-      else if (done) app.toast(done, undo ? { action: { label: "Undo", run: () => void act(undo, { done: "Taken back.", after }) } } : {});
+      else if (done) app.toast(typeof done === "string" ? done : done(reply), undo ? { action: { label: "Undo", run: () => void act(undo, { done: "Taken back.", after }) } } : {});
       after?.();
       return reply;
     } catch (error) {
@@ -32,13 +34,19 @@ export function useAct() {
 
 /**
  * A button that runs a command.
- * @param {{needs: string, cmd: Cmd, done?: string, undo?: Cmd, question?: import("../state.js").Question, after?: () => void, icon?: string, kind?: "plain" | "primary" | "danger" | "quiet",
+ * @param {{needs: string, cmd: Cmd, done?: string | ((reply: any) => string), undo?: Cmd, question?: import("../state.js").Question, after?: () => void, nothing?: (reply: any) => string | false, icon?: string, kind?: "plain" | "primary" | "danger" | "quiet",
  *   disabled?: boolean, label?: string, children?: any}} props `needs`: "acl|log", for the rights
  */
-export function ActButton({ needs, cmd, done, undo, question, after, ...look }) {
+export function ActButton({ needs, cmd, done, undo, question, after, nothing, ...look }) {
   const act = useAct();
-  return html`<${Button} ...${look} why=${useWhyNot(needs)} onClick=${() => act(cmd, { done, undo, question, after })}>${look.children}<//>`;
+  return html`<${Button} ...${look} why=${useWhyNot(needs)} onClick=${() => act(cmd, { done, undo, question, after, nothing })}>${look.children}<//>`;
 }
+
+/** What FLUSH UNDO has done, by its reply. */
+export const FLUSH_UNDONE = {
+  done: (/** @type {any} */ keys) => `${plural(numberOf(keys), "key")} brought back.`,
+  nothing: (/** @type {any} */ keys) => numberOf(keys) === 0 && "No key was brought back.",
+};
 
 /** Why a command would not run now; false if it would. @param {string} command */
 export function useWhyNot(command) {

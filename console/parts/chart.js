@@ -18,17 +18,17 @@ const DASHES = [[], [5, 3], [2, 3]];
 
 /**
  * @param {{title: string, times: number[], series: Series[], format?: (n: number | null) => string, height?: number,
- *   max?: number, min?: number, binary?: boolean}} props
+ *   max?: number, min?: number, binary?: boolean, marks?: number[]}} props
  *   `times` in Unix milliseconds, ascending; `max`: the scale's least upper end;
- *   `binary`: ticks at powers of two (bytes)
+ *   `binary`: ticks at powers of two (bytes); `marks`: times at which a line stands
  */
-export function Chart({ title, times, series, format = compact, height = series.length > 1 ? 132 : 158, max = 0, min = 0, binary }) {
+export function Chart({ title, times, series, format = compact, height = series.length > 1 ? 132 : 158, max = 0, min = 0, binary, marks = [] }) {
   const box = useRef(/** @type {any} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const [table, setTable] = useState(false);
   const [scheme, setScheme] = useState(0);
-  const latest = useRef({ format, max, min });
-  latest.current = { format, max, min };
+  const latest = useRef({ format, max, min, marks });
+  latest.current = { format, max, min, marks };
   const data = useMemo(() => [times.map((t) => t / 1000), ...series.map(({ values }) => values)], [times, ...series.map(({ values }) => values)]);
 
   useEffect(() => {
@@ -55,6 +55,7 @@ export function Chart({ title, times, series, format = compact, height = series.
       width: Math.max(el.clientWidth, 120),
       height,
       padding: [8, 4, 0, 0],
+      hooks: { draw: [(/** @type {any} */ u) => drawMarks(u, latest.current.marks, axis.stroke)] },
       legend: { show: series.length > 1, live: true },
       cursor: { sync: { key: SYNC, setSeries: false }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: {
@@ -101,6 +102,22 @@ export function Chart({ title, times, series, format = compact, height = series.
     <div class="plot" ref=${box} hidden=${table} role="img" aria-label=${`${title}: ${summary}`}></div>
     ${table && html`<${ChartTable} title=${title} times=${times} series=${series} format=${format} height=${height} />`}
   </figure>`;
+}
+
+/** @param {any} plot @param {number[]} marks those before the first time stand at its left edge @param {string} color */
+function drawMarks({ ctx, bbox, valToPos }, marks, color) {
+  ctx.save();
+  ctx.strokeStyle = color;
+  ctx.lineWidth = 2;
+  ctx.setLineDash([3, 3]);
+  ctx.beginPath();
+  for (const mark of marks) {
+    const x = Math.max(bbox.left + 1, valToPos(mark / 1000, "x", true));
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+  }
+  ctx.stroke();
+  ctx.restore();
 }
 
 /** At most 60 rows, evenly spaced, newest first. @param {{title: string, times: number[], series: Series[], format: (n: number | null) => string, height: number}} props */

@@ -7,7 +7,7 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { compareNames } from "../resp.js";
-import { Empty } from "./text.js";
+import { Empty, Name } from "./text.js";
 
 const ROW = 30;
 const SPARE = 8;
@@ -22,6 +22,16 @@ const SPARE = 8;
  * @property {(row: R) => any} [render] the cell; default: the value
  * @property {(row: R) => any} [value] what is sorted by; without it the column cannot be sorted
  */
+
+/** A column of names. @param {string} id the field of a row @param {string} title @param {string} [width] @returns {Column<any>} */
+export function nameColumn(id, title, width) {
+  return { id, title, width, value: (row) => row[id], render: (row) => html`<${Name} name=${row[id]} />` };
+}
+
+/** A column of numbers. @param {string} id the field of a row @param {string} title @param {(n: any) => string} format @param {string} [width] @returns {Column<any>} */
+export function figureColumn(id, title, format, width) {
+  return { id, title, width, align: "right", value: (row) => row[id], render: (row) => format(row[id]) };
+}
 
 /**
  * @template R

@@ -7,11 +7,10 @@ import { href } from "../router.js";
 /** @typedef {import("../resp.js").Name} Name */
 
 /** A name from the data: every byte visible, isolated from the direction of its neighbours. @param {{name: Name, limit?: number}} props */
-export function NameText({ name, limit = 200 }) {
+export function Name({ name, limit = 200 }) {
   const text = printable(name, limit);
   return html`<bdi class=${text === "" ? "name empty" : "name"} title=${text.length > 40 ? printable(name, 2000) : null}>${text === "" ? "(empty)" : text}</bdi>`;
 }
-export { NameText as Name };
 
 /** Paths on a grid of 16, drawn with a line of 1.5. @type {Record<string, string>} */
 const ICONS = {
@@ -19,31 +18,31 @@ const ICONS = {
   keys: "M9.5 6.5a3 3 0 1 0-2.8 3l1.3-1.3h1.5v1.5H11v1.5h2.5V9.7L9.4 6.9M6 6h.01",
   workbench: "M2.5 4l3.5 4-3.5 4M8 12.5h5.5",
   memory: "M4.5 2.5v11M11.5 2.5v11M2.5 4.5h11v7h-11zM7 7h2v2H7z",
-  activity: "M2.5 13.5v-4M6.2 13.5v-8M9.8 13.5v-5.500M13.500 13.500v-11",
-  clients: "M5.500 7a2.200 2.200 0 1 0 0-4.400 2.200 2.200 0 0 0 0 4.400M1.800 13.200c0-2.400 1.600-4 3.700-4s3.700 1.600 3.700 4M10.500 3a2 2 0 0 1 0 3.900M11.500 9.400c1.700.3 2.700 1.700 2.700 3.800",
-  messages: "M2.500 3.500h11v7.500H7l-3 2.500V11H2.500z",
-  durability: "M8 2.200l5 1.800v4c0 3-2 5-5 6-3-1-5-3-5-6V4zM5.800 8l1.600 1.600 2.900-3.200",
-  settings: "M2.500 4.500h6M11.500 4.500h2M2.500 11.500h2M7.500 11.500h6M10 3v3M6 10v3",
-  users: "M8 7.500a2.500 2.500 0 1 0 0-5 2.500 2.500 0 0 0 0 5M3 13.500c0-2.700 2.200-4.300 5-4.300s5 1.600 5 4.300",
-  lock: "M4 7.500h8v6H4zM5.800 7.500V5a2.200 2.200 0 0 1 4.400 0v2.500",
-  unlock: "M4 7.500h8v6H4zM5.800 7.500V5a2.200 2.200 0 0 1 4.300-.7",
-  search: "M7 11.500a4.500 4.500 0 1 0 0-9 4.500 4.500 0 0 0 0 9M10.300 10.300l3.200 3.200",
-  copy: "M5.500 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3",
+  activity: "M2.5 13.5v-4M6.2 13.5v-8M9.8 13.5v-5.5M13.5 13.5v-11",
+  clients: "M5.5 7a2.2 2.2 0 1 0 0-4.4 2.2 2.2 0 0 0 0 4.4M1.8 13.2c0-2.4 1.6-4 3.7-4s3.7 1.6 3.7 4M10.5 3a2 2 0 0 1 0 3.9M11.5 9.4c1.7.3 2.7 1.7 2.7 3.8",
+  messages: "M2.5 3.5h11v7.5H7l-3 2.5V11H2.5z",
+  durability: "M8 2.2l5 1.8v4c0 3-2 5-5 6-3-1-5-3-5-6V4zM5.8 8l1.6 1.6 2.9-3.2",
+  settings: "M2.5 4.5h6M11.5 4.5h2M2.5 11.5h2M7.5 11.5h6M10 3v3M6 10v3",
+  users: "M8 7.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M3 13.5c0-2.7 2.2-4.3 5-4.3s5 1.6 5 4.3",
+  lock: "M4 7.5h8v6H4zM5.8 7.5V5a2.2 2.2 0 0 1 4.4 0v2.5",
+  unlock: "M4 7.5h8v6H4zM5.8 7.5V5a2.2 2.2 0 0 1 4.3-.7",
+  search: "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9M10.3 10.3l3.2 3.2",
+  copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   plus: "M8 3v10M3 8h10",
   close: "M4 4l8 8M12 4l-8 8",
-  refresh: "M13 8a5 5 0 1 1-1.500-3.600M13 2.500v2.700h-2.700",
-  trash: "M3 4.500h10M6.500 4.500v-2h3v2M4.300 4.500l.7 9h6l.7-9",
-  edit: "M3 13l.7-2.900 7-7 2.200 2.200-7 7z",
-  play: "M5 3.500v9l7-4.500z",
-  stop: "M4.500 4.500h7v7h-7z",
+  refresh: "M13 8a5 5 0 1 1-1.5-3.6M13 2.5v2.7h-2.7",
+  trash: "M3 4.5h10M6.5 4.5v-2h3v2M4.3 4.5l.7 9h6l.7-9",
+  edit: "M3 13l.7-2.9 7-7 2.2 2.2-7 7z",
+  play: "M5 3.5v9l7-4.5z",
+  stop: "M4.5 4.5h7v7h-7z",
   chevron: "M6 4l4 4-4 4",
-  menu: "M2.500 4.500h11M2.500 8h11M2.500 11.500h11",
-  help: "M6.200 6.200a1.900 1.900 0 1 1 2.700 1.700c-.6.3-.9.700-.9 1.300M8 11.700h.01M8 14.200A6.200 6.200 0 1 0 8 1.800a6.200 6.200 0 0 0 0 12.400",
-  ok: "M3.500 8.500l3 3 6-7",
-  warn: "M8 2.500l6 10.500H2zM8 6.500v3.200M8 11.400h.01",
-  bad: "M8 14a6 6 0 1 0 0-12 6 6 0 0 0 0 12M5.800 5.800l4.400 4.400M10.200 5.800l-4.400 4.400",
-  theme: "M8 13.500a5.500 5.500 0 0 0 0-11zM8 13.500a5.500 5.500 0 0 1 0-11",
-  exit: "M6.500 2.500h-4v11h4M6 8h7.500M10.500 5l3 3-3 3",
+  menu: "M2.5 4.5h11M2.5 8h11M2.5 11.5h11",
+  help: "M6.2 6.2a1.9 1.9 0 1 1 2.7 1.7c-.6.3-.9.7-.9 1.3M8 11.7h.01M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4",
+  ok: "M3.5 8.5l3 3 6-7",
+  warn: "M8 2.5l6 10.5H2zM8 6.5v3.2M8 11.4h.01",
+  bad: "M8 14a6 6 0 1 0 0-12 6 6 0 0 0 0 12M5.8 5.8l4.4 4.4M10.2 5.8l-4.4 4.4",
+  theme: "M8 13.5a5.5 5.5 0 0 0 0-11zM8 13.5a5.5 5.5 0 0 1 0-11",
+  exit: "M6.5 2.5h-4v11h4M6 8h7.5M10.5 5l3 3-3 3",
 };
 
 /** @param {{name: string}} props an icon; hidden from screen readers, so text stands beside it */

@@ -8,14 +8,14 @@ import { useApp, useLoad, useTopic } from "../state.js";
 import { percentile } from "../stats.js";
 import { Loaded, Page, Select, TextField } from "../parts/load.js";
 import { link } from "../parts/link.js";
-import { Table } from "../parts/table.js";
+import { Table, figureColumn, nameColumn } from "../parts/table.js";
 import { Button, Command, Name } from "../parts/text.js";
 import { errorText, Tile } from "../parts/tile.js";
 
 /** @typedef {import("../resp.js").Name} KeyName */
 
 /** @param {{route: import("../router.js").Route}} props */
-export default function Activity({ route }) {
+export function Activity({ route }) {
   return html`<${Page} title="Activity">
     <${Logs} kind=${textOf(route.query.log ?? "slow")} />
     <${Tile} title="Latency by command" needs=${["latency|histogram"]} wide flush>${() => html`<${Latency} />`}<//>
@@ -105,8 +105,8 @@ function Errors() {
   }, [], { every: 3000 });
   return html`<${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`
     <${Table} label="Errors by kind" rows=${rows} rowKey=${(/** @type {any} */ r) => r.kind} sort=${{ id: "count", down: true }} maxRows=${8} empty="No command was refused." columns=${[
-      { id: "kind", title: "Kind", value: (/** @type {any} */ r) => r.kind, render: (/** @type {any} */ r) => html`<${Name} name=${r.kind} />` },
-      { id: "count", title: "Replies", align: "right", value: (/** @type {any} */ r) => r.count, render: (/** @type {any} */ r) => count(r.count) },
+      nameColumn("kind", "Kind"),
+      figureColumn("count", "Replies", count),
     ]} />`}<//>`;
 }
 
@@ -150,7 +150,7 @@ function HotKeys() {
 }
 
 /** Lines kept of MONITOR. */
-const KEPT = 500;
+const LINES_KEPT = 500;
 
 function Monitor() {
   const app = useApp();
@@ -160,7 +160,7 @@ function Monitor() {
   const [state, setState] = useState({ dropped: 0, note: "" });
   const topic = useMemo(() => running && { monitor: running }, [running]);
   useTopic(topic, (event, data) => {
-    if (event === "monitor") setRows((old) => [...old, { ...data, id: (old.at(-1)?.id ?? 0) + 1 }].slice(-KEPT));
+    if (event === "monitor") setRows((old) => [...old, { ...data, id: (old.at(-1)?.id ?? 0) + 1 }].slice(-LINES_KEPT));
     else if (event === "dropped") setState((old) => ({ ...old, dropped: old.dropped + data.dropped }));
     else if (event === "end") {
       setRunning(null);

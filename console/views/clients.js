@@ -1,22 +1,22 @@
 /** Clients: the connections, by user, library or address; what they hold; ending those that a filter hits. */
 
 import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
-import { GROUPS, flagWords, grouped, hits, hostOf, parseClients } from "../clientlist.js";
-import { bytes, compact, count, duration, plural } from "../format.js";
-import { parseInfo, textOf } from "../resp.js";
+import { GROUPS, grouped, hits, hostOf, parseClients, stateWords } from "../clientlist.js";
+import { bytes, compact, count, date, duration, plural } from "../format.js";
+import { itemsOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
 import { Dialog } from "../parts/dialog.js";
 import { Loaded, Page, Select, TextField } from "../parts/load.js";
 import { link } from "../parts/link.js";
-import { Table } from "../parts/table.js";
+import { Table, figureColumn, nameColumn } from "../parts/table.js";
 import { Button, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
 /** @typedef {import("../clientlist.js").Client} Client */
 
 /** @param {{route: import("../router.js").Route}} props */
-export default function Clients({ route }) {
+export function Clients({ route }) {
   const app = useApp();
   const load = useLoad(async () => (app.can("client|list") ? parseClients(await app.run(["CLIENT", "LIST"])) : []), [], { every: 2000 });
   const by = textOf(route.query.by ?? "none");
@@ -32,9 +32,10 @@ export default function Clients({ route }) {
     <${Tile} title="All together" needs=${["info"]} wide="full">${() => html`<${Totals} />`}<//>
     <${Tile} title="Connected" needs=${["client|list"]} note=${load.data && plural(load.data.length, "client")} actions=${actions} wide="full" flush>
       ${() => html`<${Loaded} load=${load}>${() => html`${group !== undefined && !route.query.is
-        ? html`<${Groups} rows=${grouped(clients, group)} by=${by} />`
+        ? html`<${ClientGroups} rows=${grouped(clients, group)} by=${by} />`
         : html`${group !== undefined && html`<p class="pad">With ${by} <${Name} name=${chosen} />. <a href=${link("clients", [], { by })}>All groups</a></p>`}<${Each} clients=${clients} onKill=${!lack && ((/** @type {Client} */ client) => setKilling({ id: client.id }))} />`}`}<//>`}
     <//>
+    <${Tile} title="Ended lately" needs=${["client|closed"]} wide="full" flush>${() => html`<${Ended} />`}<//>
     ${killing && html`<${Kill} clients=${load.data ?? []} only=${killing.id} onClose=${() => { setKilling(null); load.reload(); }} />`}
   <//>`;
 }
@@ -54,13 +55,20 @@ function Totals() {
   <//>`}<//>`;
 }
 
+function Ended() {
+  const app = useApp();
+  const load = useLoad(async () => itemsOf(await app.run(["CLIENT", "CLOSED"])).map(objectOf), [], { every: 3000 });
+  return html`<${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`<${Table} label="Connections that ended" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.id)} maxRows=${6} empty="None yet." columns=${[
+    { id: "when", title: "When", width: "13rem", value: (/** @type {any} */ r) => r["time-ms"], render: (/** @type {any} */ r) => date(r["time-ms"]) },
+    nameColumn("reason", "Why", "8rem"), { ...nameColumn("detail", "In detail", "minmax(12rem, 3fr)"), render: (/** @type {any} */ r) => r.detail && html`<${Name} name=${r.detail} />` }, nameColumn("addr", "Address", "minmax(12rem, 1fr)"), nameColumn("user", "User"),
+  ]} />`}<//>`;
+}
+
 /** @param {{rows: ReturnType<typeof grouped>, by: string}} props */
-function Groups({ rows, by }) {
-  /** @param {"clients" | "memory" | "output" | "idle" | "blocked"} id @param {string} title @param {(n: number) => string} format */
-  const figure = (id, title, format) => ({ id, title, align: "right", value: (/** @type {any} */ r) => r[id], render: (/** @type {any} */ r) => format(r[id]) });
+function ClientGroups({ rows, by }) {
   return html`<${Table} label=${`Clients by ${by}`} rows=${rows} rowKey=${(/** @type {any} */ r) => r.name} sort=${{ id: "clients", down: true }} columns=${[
     { id: "name", title: by, width: "minmax(9rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<a href=${link("clients", [], { by, is: r.name })}><${Name} name=${r.name} /></a>` },
-    figure("clients", "Clients", count), figure("memory", "Memory", bytes), figure("output", "Unsent", bytes), figure("idle", "Longest idle", (s) => duration(s * 1000)), figure("blocked", "Blocked", count),
+    figureColumn("clients", "Clients", count), figureColumn("memory", "Memory", bytes), figureColumn("output", "Unsent", bytes), figureColumn("idle", "Longest idle", (s) => duration(s * 1000)), figureColumn("blocked", "Blocked", count),
   ]} />`;
 }
 
@@ -74,7 +82,7 @@ function Each({ clients, onKill }) {
     figure("id", "Id", String), text("addr", "Address", "minmax(12rem, 1fr)"), text("user", "User", "minmax(6rem, .7fr)"), text("name", "Name", "minmax(5rem, .7fr)"),
     { id: "lib", title: "Library", width: "minmax(9rem, 1fr)", value: GROUPS.library, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.library(c)} />` },
     { id: "cmd", title: "Last command", width: "minmax(8.5rem, 1fr)", value: GROUPS.command, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.command(c).toUpperCase()} />` },
-    { id: "flags", title: "State", width: "minmax(6rem, .8fr)", value: (/** @type {Client} */ c) => flagWords(c.flags ?? ""), render: (/** @type {Client} */ c) => flagWords(c.flags ?? "") || "–" },
+    { id: "flags", title: "State", width: "minmax(6rem, .8fr)", value: stateWords, render: (/** @type {Client} */ c) => stateWords(c) || "–" },
     figure("age", "Age", (s) => duration(s * 1000)), figure("idle", "Idle", (s) => duration(s * 1000)), figure("omem", "Unsent", bytes), figure("tot-mem", "Memory", bytes),
     ...(onKill ? [{ id: "end", title: "End", width: "4rem", render: (/** @type {Client} */ c) => html`<${Button} kind="quiet" icon="close" label=${`End client ${c.id}`} onClick=${() => onKill(c)} />` }] : []),
   ]} />`;

@@ -2,21 +2,22 @@
 
 import { html, useState } from "../vendor/htm-preact.module.js";
 import { bytes, count, date, duration, percent, plural } from "../format.js";
-import { itemsOf, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
+import { entriesOf, itemsOf, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
-import { ActButton, useAct, useWhyNot } from "../parts/act.js";
+import { ActButton, FLUSH_UNDONE, useAct, useWhyNot } from "../parts/act.js";
 import { Loaded, Page, TextField } from "../parts/load.js";
-import { Table } from "../parts/table.js";
+import { Table, nameColumn } from "../parts/table.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
-export default function Durability() {
+export function Durability() {
   return html`<${Page} title="Durability">
     <${Tile} title="A power cut now" needs=${["info"]} wide="full">${() => html`<${PowerCut} />`}<//>
     <${Tile} title="Files" needs=${["info"]}>${() => html`<${Files} />`}<//>
     <${Tile} title="Backups" needs=${["backup|list"]} wide>${() => html`<${Backups} />`}<//>
     <${Tile} title="Replication" needs=${["info"]} wide>${() => html`<${Replication} />`}<//>
     <${Tile} title="Restore to a moment"><${Restore} /><//>
+    <${Tile} title="Flushes to be undone" needs=${["flush|pending"]} wide>${() => html`<${Flushes} />`}<//>
     <${Tile} title="Cluster and Sentinel" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//>
   <//>`;
 }
@@ -30,7 +31,8 @@ function PowerCut() {
     return { info: parseInfo(info), config: objectOf(config) };
   }, [], { every: 2000 });
   return html`<${Loaded} load=${load}>${(/** @type {any} */ { info, config }) => {
-    const unsynced = history ? column(history, 0, "aof_unsynced_ms").at(-1) : null;
+    const last = (/** @type {string} */ field) => (history ? column(history, 0, field).at(-1) : null);
+    const unsynced = last("aof_unsynced_ms");
     const changes = Number(info.rdb_changes_since_last_save);
     const age = Date.now() - Number(info.rdb_last_save_time) * 1000;
     const log = info.aof_enabled === "1";
@@ -48,6 +50,7 @@ function PowerCut() {
         <${Stat} label="Oldest write not on disk" value=${log ? (unsynced ? duration(unsynced) : "none") : "–"} tone=${unsynced && unsynced > 2000 ? "warn" : undefined} />
         <${Stat} label="Changes since a snapshot" value=${count(changes)} />
         <${Stat} label="Last snapshot" value=${`${duration(age)} ago`} note=${date(Number(info.rdb_last_save_time) * 1000)} />
+        <${Stat} label="Disk left" value=${bytes(last("disk_free"))} note="where dir is" />
       <//>`;
   }}<//>`;
 }
@@ -83,7 +86,7 @@ function Backups() {
   // The number of backups before the one that is being made.
   const [awaited, setAwaited] = useState(/** @type {number | null} */ (null));
   const load = useLoad(async () => {
-    const rows = itemsOf(await app.run(["BACKUP", "LIST"])).map(objectOf);
+    const rows = itemsOf(await app.run(["BACKUP", "LIST"])).filter((row) => typeof row !== "string").map(objectOf);
     if (awaited !== null && rows.length > awaited) setAwaited(null);
     return rows;
   }, [], { every: awaited === null ? 10_000 : 1000 });
@@ -99,7 +102,7 @@ function Backups() {
   };
   return html`<form class="toolbar" onSubmit=${create}><${TextField} label="Name" value=${name} onInput=${setName} placeholder="the time" /><${Button} type="submit" kind="primary" why=${why}>Create a backup<//></form>
     <${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`<${Table} label="Backups" rows=${rows} rowKey=${(/** @type {any} */ r) => textOf(r.name)} maxRows=${6} empty="No backup here yet." columns=${[
-      { id: "name", title: "Name", width: "minmax(8rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<${Name} name=${r.name} />` },
+      nameColumn("name", "Name", "minmax(8rem, 2fr)"),
       { id: "kind", title: "Kind", width: "5rem", value: (/** @type {any} */ r) => textOf(r.kind) },
       { id: "bytes", title: "Size", align: "right", width: "7rem", value: (/** @type {any} */ r) => numberOf(r.bytes), render: (/** @type {any} */ r) => bytes(numberOf(r.bytes)) },
       { id: "created", title: "Created", width: "13rem", value: (/** @type {any} */ r) => numberOf(r.created), render: (/** @type {any} */ r) => date(numberOf(r.created) * 1000) },
@@ -118,6 +121,25 @@ function Restore() {
     <${TextField} label="Until (UTC)" value=${when} onInput=${setWhen} />
     <pre class="steps">${`russet restore --from ${dir}/${log} \\\n    --until ${when} --to ${dir}/before\nmv ${dir}/${log} ${dir}/${log}.bad\nmv ${dir}/before/${log} ${dir}/`}</pre>
     <p class="soft">Then start the server. <code>--from</code> also takes the folder of a backup; the source is not changed.${textOf(load.data?.appendonly ?? "") === "no" ? " The append only file is off: only backups and the last snapshot can be restored." : ""}</p>`;
+}
+
+function Flushes() {
+  const app = useApp();
+  const load = useLoad(async () => itemsOf(await app.run(["FLUSH", "PENDING"])).map(objectOf), [], { every: 2000 });
+  return html`<${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`
+    <${Table} label="Flushes" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.id)} maxRows=${4} empty="None. With flush-grace 60 what FLUSHALL and FLUSHDB delete can be brought back for a minute." columns=${[
+      { id: "keys", title: "Keys", align: "right", render: (/** @type {any} */ r) => count(r.keys) },
+      { id: "bytes", title: "Bytes", align: "right", render: (/** @type {any} */ r) => bytes(r.bytes) },
+      { id: "databases", title: "Databases", render: databasesOf },
+      { id: "left", title: "For another", align: "right", render: (/** @type {any} */ r) => duration(r["seconds-left"] * 1000) },
+    ]} />
+    ${rows.length > 0 && html`<div class="toolbar"><${ActButton} needs="flush|undo" cmd=${["FLUSH", "UNDO"]} ...${FLUSH_UNDONE} after=${load.reload}
+      question=${{ title: "Undo the last flush?", body: `It brings back ${plural(numberOf(rows[0].keys), "key")}, about ${bytes(numberOf(rows[0].bytes))}, of database ${databasesOf(rows[0])}.`, confirm: "Bring them back" }}>Undo the last one<//></div>`}`}<//>`;
+}
+
+/** @param {Record<string, any>} flush a row of FLUSH PENDING */
+function databasesOf(flush) {
+  return entriesOf(flush.databases).map(([db]) => textOf(db)).join(", ");
 }
 
 function Replication() {
@@ -163,7 +185,7 @@ function Topology() {
   }, [], { every: 3000 });
   return html`<${Loaded} load=${load}>${(/** @type {any} */ { sentinel, state, shards }) => {
     if (sentinel) return html`<${Table} label="Primaries watched" rows=${sentinel} rowKey=${(/** @type {any} */ r) => textOf(r.name)} columns=${[
-      { id: "name", title: "Name", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<${Name} name=${r.name} />` },
+      nameColumn("name", "Name"),
       { id: "ip", title: "Address", render: (/** @type {any} */ r) => `${textOf(r.ip)}:${textOf(r.port)}` },
       { id: "flags", title: "State", render: (/** @type {any} */ r) => textOf(r.flags) },
       { id: "replicas", title: "Replicas", align: "right", render: (/** @type {any} */ r) => textOf(r["num-slaves"]) },

@@ -50,6 +50,8 @@ export default function Keys({ route }) {
   const settled = useSettled(key, 60);
   const selectedId = useMemo(() => (key === undefined ? null : (tree.nodes.find((node) => node.key !== undefined && nameId(node.key) === nameId(key))?.id ?? null)), [tree.nodes, key]);
   const [folder, setFolder] = useState(/** @type {Node | null} */ (null));
+  // Of the folder that is chosen: its title is for the mouse alone.
+  const reads = folder && tree.nodes.find(({ id }) => id === folder.id)?.reads;
 
   const onSelect = (/** @type {Node} */ node) => {
     if (node.more) tree.more(node.more.prefix);
@@ -62,7 +64,7 @@ export default function Keys({ route }) {
     <h1 class="unseen">Keys</h1>
     <section class="keys-side" aria-label="Browse">
       <${Filter} filter=${filter} type=${type} onChange=${(/** @type {string} */ match, /** @type {string} */ t) => go(href("keys", key === undefined ? [] : [key], { db: db || null, match: match || null, type: t || null }), { replace: true })} />
-      <div class="keys-tools"><span class="soft num" role="status">${tree.text(top.data?.size ?? null)}</span><div class="end">
+      <div class="keys-tools"><span class="soft num" role="status">${reads || tree.text(top.data?.size ?? null)}</span><div class="end">
         ${tree.busy ? html`<${Button} kind="quiet" icon="stop" label="Stop walking" onClick=${tree.stop} />` : html`<${Button} kind="quiet" icon="refresh" label="Load again" onClick=${refresh} />`}
         ${can("unlink") && html`<${Button} kind="quiet" icon="trash" label="Delete by pattern" onClick=${() => setDialog("bulk")} />`}
         <${Button} kind="quiet" icon="plus" label="New key" onClick=${() => setDialog("new")} /></div></div>
@@ -168,7 +170,7 @@ function moreLine(walk, prefix, level) {
 function renderNode(node) {
   if (node.more) return html`<span class="more-line">${node.more.text}</span>`;
   if (node.key !== undefined) return html`<span class="node-name"><${Name} name=${tail(node)} /></span><span class=${`badge type ${node.type}`}>${node.type}</span>`;
-  return html`<span class="node-name folder"><${Name} name=${node.label ?? ""} /></span><span class="node-figures num">${node.bytes === undefined || node.bytes === null ? "" : html`<span class="soft">${bytes(node.bytes)}</span>`}
+  return html`<span class="node-name folder"><${Name} name=${node.label ?? ""} /></span><span class="node-figures num" title=${node.reads}>${node.bytes === undefined || node.bytes === null ? "" : html`<span class="soft">${bytes(node.bytes)}</span>`}
     <span>${!node.sampled ? "" : html`<span class="soft" title="Among those found so far">≥ </span>`}${count(node.keys)}</span></span>`;
 }
 

@@ -6,18 +6,18 @@ import { bytes, compact, count, duration, percent, plural } from "../format.js";
 import * as glob from "../glob.js";
 import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { column, useApp, useHistory, useLoad } from "../state.js";
-import { MEMORY_PARTS, memoryLines, reaches, TTL_BINS, ttlBin } from "../stats.js";
+import { MEMORY_PARTS, memoryLines, reaches, sinceStart, TTL_BINS, ttlBin } from "../stats.js";
 import { Chart } from "../parts/chart.js";
 import { Loaded, Page } from "../parts/load.js";
 import { link } from "../parts/link.js";
-import { Table } from "../parts/table.js";
+import { Table, figureColumn } from "../parts/table.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { Bar, errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
 /** @typedef {import("../resp.js").Name} KeyName */
 /** @typedef {{name: KeyName, type: string, ttl: number, bytes: number}} Seen a key of the sample */
 
-export default function Memory() {
+export function Memory() {
   return html`<${Page} title="Memory">
     <${Tile} title="How full" needs=${["info"]} wide="full">${() => html`<${Fullness} />`}<//>
     <${Tile} title="Where it goes" needs=${["memory|stats"]}>${() => html`<${Lines} />`}<//>
@@ -37,8 +37,10 @@ function Fullness() {
     const tier = history && history.tiers[2].rows.length >= 30 ? 2 : 1;
     const times = history ? column(history, tier, "time").map(Number) : [];
     const values = history ? column(history, tier, "used_memory") : [];
-    const left = max ? reaches(times, values, max) : null;
-    const span = times.length ? duration(times[times.length - 1] - times[0]) : "";
+    // What was before a restart is another process's memory.
+    const from = history ? sinceStart(times, column(history, tier, "uptime"), history.tiers[tier].step) : 0;
+    const left = max ? reaches(times.slice(from), values.slice(from), max) : null;
+    const [span, whole] = [from, 0].map((i) => (times.length ? duration(times[times.length - 1] - times[i]) : ""));
     const evicts = info.maxmemory_policy !== "noeviction";
     return html`<${Stats}>
         <${Stat} label="Used" value=${bytes(used)} note=${max ? `${percent(used / max)} of maxmemory` : "no maxmemory"} tone=${max && used > max * 0.95 && !evicts ? "bad" : undefined} />
@@ -50,7 +52,7 @@ function Fullness() {
       <//>
       ${!max && html`<${Note} tone="warn">Without <code>maxmemory</code> the server grows until the system ends it. <${Command} cmd=${["CONFIG", "SET", "maxmemory", "auto"]} /> follows the container or the machine.<//>`}
       ${max > 0 && html`<${Bar} share=${used / max} tone=${used / max > 0.95 ? "warn" : undefined} label=${`${percent(used / max)} of maxmemory is used`} />`}
-      ${times.length > 1 && html`<${Chart} title=${`Memory, last ${span}`} times=${times} format=${bytes} series=${[{ label: "used", values }, { label: "resident", values: column(/** @type {any} */ (history), tier, "rss") }]} />`}`;
+      ${times.length > 1 && html`<${Chart} title=${`Memory, last ${whole}`} times=${times} format=${bytes} series=${[{ label: "used", values }, { label: "resident", values: column(/** @type {any} */ (history), tier, "rss") }]} />`}`;
   }}<//>`;
 }
 
@@ -96,13 +98,16 @@ function Fragmentation() {
   }}<//>`;
 }
 
+/** The largest prefix-stats-depth. */
+const PREFIX_DEPTH_MAX = 16;
+
 function Prefixes() {
   const app = useApp();
   const load = useLoad(async () => {
     const [rows, config] = (await app.batch([["PREFIXSTATS", "COUNT", 1000], ["CONFIG", "GET", "prefix-stats*"]])).replies;
     const off = objectOf(config)["prefix-stats"] === "no";
     if (rows instanceof Error && !off) throw rows;
-    return { rows: itemsOf(rows).map(objectOf), off };
+    return { rows: itemsOf(rows).map(objectOf), off, depth: numberOf(objectOf(config)["prefix-stats-depth"]) };
   }, [], { every: 5000 });
   const on = async () => {
     try {
@@ -113,7 +118,7 @@ function Prefixes() {
       app.toast(errorText(error), { kind: "bad" });
     }
   };
-  return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, off }) => {
+  return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, off, depth }) => {
     if (off)
       return html`<div class="pad"><p>Exact counts and bytes by prefix are off. They cost some 3 % of a SET and a few bytes a prefix; existing keys are counted between other work.</p>
         <${Button} kind="primary" onClick=${on} why=${!app.runs("config|set") && "This needs CONFIG SET: open the lock first."}>Count by prefix<//></div>`;
@@ -123,7 +128,8 @@ function Prefixes() {
       empty="No key yet." columns=${[
         { id: "prefix", title: "Prefix", width: "minmax(9rem, 2fr)", value: (/** @type {any} */ row) => row.prefix, render: (/** @type {any} */ row) => html`<a href=${link("keys", [], { match: glob.startsWith(row.prefix) })}><${Name} name=${row.prefix} /></a>` },
         figure("keys", "Keys", count), figure("bytes", "Bytes", bytes), figure("reads", "Reads", compact), figure("writes", "Writes", compact), figure("misses", "Misses", compact), figure("expired", "Expired", compact),
-      ]} />`;
+      ]} />
+      ${depth > 0 && depth < PREFIX_DEPTH_MAX && html`<p class="pad soft">By the first ${plural(depth, "part")} of the name. Deeper: <${Command} cmd=${["CONFIG", "SET", "prefix-stats-depth", depth + 1]} /></p>`}`;
   }}<//>`;
 }
 
@@ -177,8 +183,8 @@ function Sample() {
     <${Tile} title="Types" needs=${needs} error=${error} note=${whole} actions=${actions} flush>
       <${Table} label="Types" rows=${types} rowKey=${(/** @type {any} */ row) => row.type} sort=${{ id: "bytes", down: true }} maxRows=${8} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
         { id: "type", title: "Type", value: (/** @type {any} */ r) => r.type },
-        { id: "keys", title: "Keys", align: "right", value: (/** @type {any} */ r) => r.keys, render: (/** @type {any} */ r) => count(r.keys) },
-        { id: "bytes", title: "Bytes", align: "right", value: (/** @type {any} */ r) => r.bytes, render: (/** @type {any} */ r) => bytes(r.bytes) },
+        figureColumn("keys", "Keys", count),
+        figureColumn("bytes", "Bytes", bytes),
         { id: "mean", title: "Each", align: "right", value: (/** @type {any} */ r) => r.bytes / r.keys, render: (/** @type {any} */ r) => bytes(r.bytes / r.keys) },
       ]} />
     <//>
@@ -191,7 +197,7 @@ function Sample() {
       <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
         { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
         { id: "type", title: "Type", value: (/** @type {Seen} */ r) => r.type },
-        { id: "bytes", title: "Bytes", align: "right", value: (/** @type {Seen} */ r) => r.bytes, render: (/** @type {Seen} */ r) => bytes(r.bytes) },
+        figureColumn("bytes", "Bytes", bytes),
         { id: "ttl", title: "Expires in", align: "right", value: (/** @type {Seen} */ r) => (r.ttl < 0 ? Infinity : r.ttl), render: (/** @type {Seen} */ r) => (r.ttl < 0 ? "never" : duration(r.ttl)) },
       ]} />
       <p class="pad soft">The keys that cost the most time and bytes on the wire: <a href=${link("activity")}>HOTKEYS in Activity</a>.</p>

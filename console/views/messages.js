@@ -2,14 +2,14 @@
 
 import { html, useEffect, useMemo, useState } from "../vendor/htm-preact.module.js";
 import { bytes, clock, count, duration, plural } from "../format.js";
-import { compareNames, entriesOf, itemsOf, nameId, numberOf, objectOf, textOf } from "../resp.js";
+import { compareNames, entriesOf, itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad, useTopic } from "../state.js";
 import { rest } from "../keys/walk.js";
 import { useAct, useWhyNot } from "../parts/act.js";
 import { Loaded, Page, Select, TextField } from "../parts/load.js";
 import { link } from "../parts/link.js";
-import { Table } from "../parts/table.js";
+import { Table, figureColumn, nameColumn } from "../parts/table.js";
 import { Button, Name } from "../parts/text.js";
 import { errorText, Tile } from "../parts/tile.js";
 
@@ -17,18 +17,19 @@ import { errorText, Tile } from "../parts/tile.js";
 /** @typedef {{stream: KeyName, name: KeyName, consumers: number, pending: number, last: string, lag: number | null, oldest: number | null}} Group `oldest`: ms */
 
 /** Messages kept in the page. */
-const KEPT = 500;
+const MESSAGES_KEPT = 500;
 
 /** Streams looked at: each costs XINFO GROUPS and one XPENDING a group. */
 const STREAMS = 500;
 
 /** @param {{route: import("../router.js").Route}} props */
-export default function Messages({ route }) {
+export function Messages({ route }) {
   return html`<${Page} title="Messages">
     <${Tile} title="Live" needs=${["subscribe"]} wide>${() => html`<${Live} key=${textOf(route.query.channel ?? "")} first=${textOf(route.query.channel ?? "")} />`}<//>
     <${Tile} title="Channels" needs=${["pubsub|channels", "pubsub|numsub"]} flush>${() => html`<${Channels} />`}<//>
     <${Tile} title="Publish" wide="full"><${Publish} /><//>
     <${Groups} route=${route} />
+    <${Tile} title="Change stream" needs=${["info"]}>${() => html`<${Changes} />`}<//>
   <//>`;
 }
 
@@ -46,9 +47,25 @@ function Channels() {
   return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, patterns }) => html`
     <${Table} label="Channels" rows=${rows} rowKey=${(/** @type {any} */ r) => r.kind + nameId(r.name)} sort=${{ id: "subscribers", down: true }} maxRows=${8} empty="No client is subscribed to a channel." columns=${[
       { id: "name", title: "Channel", width: "minmax(8rem, 3fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`${typeof r.name === "string" && !r.kind ? html`<a href=${link("messages", [], { channel: r.name })}><${Name} name=${r.name} /></a>` : html`<${Name} name=${r.name} />`}${r.kind && html` <small>shard</small>`}` },
-      { id: "subscribers", title: "Subscribers", width: "8rem", align: "right", value: (/** @type {any} */ r) => r.subscribers, render: (/** @type {any} */ r) => count(r.subscribers) },
+      figureColumn("subscribers", "Subscribers", count, "8rem"),
     ]} />
     <p class="pad soft">${plural(patterns, "pattern")} subscribed to beside them.</p>`}<//>`;
+}
+
+/** Consumers as INFO tells of them: CHANGES CONSUMER LIST needs the right to change them. */
+function Changes() {
+  const app = useApp();
+  const load = useLoad(async () => parseInfo(await app.run(["INFO", "changes"])), [], { every: 3000 });
+  return html`<${Loaded} load=${load}>${(/** @type {Record<string, string>} */ info) => {
+    const rows = Object.entries(info).flatMap(([id, text]) => {
+      const found = /^offset=\d+,lag=(\d+),lost=(\d),name=(.*)$/s.exec(text);
+      return found ? [{ id, lag: Number(found[1]), lost: found[2] === "1", name: found[3] }] : [];
+    });
+    return html`<${Table} label="Consumers of changes" rows=${rows} rowKey=${(/** @type {any} */ r) => r.id} maxRows=${6} empty=${info.changes_noted === "1" ? "No consumer holds a place." : "It is off: changes-retain."} columns=${[
+      nameColumn("name", "Consumer", "minmax(8rem, 2fr)"),
+      { id: "lag", title: "Behind", align: "right", value: (/** @type {any} */ r) => r.lag, render: (/** @type {any} */ r) => (r.lost ? html`<strong class="bad">lost</strong>` : bytes(r.lag)) },
+    ]} />`;
+  }}<//>`;
 }
 
 function Publish() {
@@ -82,7 +99,7 @@ function Live({ first }) {
   }, [listening]);
   useTopic(topic, (event, data) => {
     if (event === "message") setError(null);
-    if (event === "message") setRows((old) => [...old, { ...data, id: (old.at(-1)?.id ?? 0) + 1, time: Date.now() }].slice(-KEPT));
+    if (event === "message") setRows((old) => [...old, { ...data, id: (old.at(-1)?.id ?? 0) + 1, time: Date.now() }].slice(-MESSAGES_KEPT));
     else if (event === "dropped") setDropped((n) => n + data.dropped);
     else if (event === "waits") setError(data.error);
     else if (event === "broken") {
@@ -102,7 +119,7 @@ function Live({ first }) {
     <p class="soft" role="status">${error ? errorText(error) : `${plural(rows.length, "message")}${dropped ? `, ${count(dropped)} more left out` : ""}${listening === null ? "" : ", listening"}.`}</p>
     <${Table} label="Messages" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.id)} maxRows=${10} empty="No message yet." columns=${[
       { id: "time", title: "When", width: "7rem", render: (/** @type {any} */ r) => clock(r.time) },
-      { id: "channel", title: "Channel", value: (/** @type {any} */ r) => r.channel, render: (/** @type {any} */ r) => html`<${Name} name=${r.channel} />` },
+      nameColumn("channel", "Channel"),
       { id: "message", title: "Message", width: "minmax(10rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${r.message} limit=${500} />${r.bytes && html` <small>(the beginning of ${bytes(r.bytes)})</small>`}` },
     ]} />`;
 }
@@ -128,12 +145,12 @@ function Groups({ route }) {
   return html`<${Tile} title="Groups of streams" needs=${needs} error=${state.error} note=${note} wide="full" flush actions=${html`<${Button} icon="refresh" onClick=${() => setTurn((n) => n + 1)}>Look again<//>`}>
       <${Table} label="Groups of streams" rows=${state.groups} rowKey=${(/** @type {Group} */ g) => nameId(g.stream) + "\n" + nameId(g.name)} selected=${stream !== undefined && group !== undefined ? nameId(stream) + "\n" + nameId(group) : null}
         onOpen=${open} sort=${{ id: "lag", down: true }} maxRows=${10} empty=${state.done ? "No stream has a group." : "Looking…"} columns=${[
-          { id: "stream", title: "Stream", width: "minmax(8rem, 2fr)", value: (/** @type {Group} */ g) => g.stream, render: (/** @type {Group} */ g) => html`<${Name} name=${g.stream} />` },
+          nameColumn("stream", "Stream", "minmax(8rem, 2fr)"),
           { id: "group", title: "Group", width: "minmax(7rem, 1fr)", value: (/** @type {Group} */ g) => g.name, render: (/** @type {Group} */ g) => html`<${Name} name=${g.name} />` },
-          { id: "lag", title: "Lag", align: "right", width: "6rem", value: (/** @type {Group} */ g) => g.lag, render: (/** @type {Group} */ g) => count(g.lag) },
-          { id: "pending", title: "Pending", align: "right", width: "7rem", value: (/** @type {Group} */ g) => g.pending, render: (/** @type {Group} */ g) => count(g.pending) },
-          { id: "oldest", title: "Oldest pending", align: "right", width: "10rem", value: (/** @type {Group} */ g) => g.oldest, render: (/** @type {Group} */ g) => duration(g.oldest) },
-          { id: "consumers", title: "Consumers", align: "right", width: "8rem", value: (/** @type {Group} */ g) => g.consumers, render: (/** @type {Group} */ g) => count(g.consumers) },
+          figureColumn("lag", "Lag", count, "6rem"),
+          figureColumn("pending", "Pending", count, "7rem"),
+          figureColumn("oldest", "Oldest pending", duration, "10rem"),
+          figureColumn("consumers", "Consumers", count, "8rem"),
         ]} />
     <//>
     ${stream !== undefined && group !== undefined && html`<${GroupOf} key=${nameId(stream) + nameId(group)} stream=${stream} group=${group} onChange=${() => setTurn((n) => n + 1)} />`}`;
@@ -203,7 +220,7 @@ function GroupOf({ stream, group, onChange }) {
   return html`
     <${Tile} title="Consumers" note=${html`of <${Name} name=${group} />`} needs=${["xinfo|consumers"]} flush>${() => html`<${Loaded} load=${load}>${(/** @type {any} */ { consumers }) => html`
       <${Table} label="Consumers" rows=${consumers} rowKey=${(/** @type {any} */ r) => nameId(r.name)} sort=${{ id: "pending", down: true }} maxRows=${8} empty="No consumer." columns=${[
-        { id: "name", title: "Consumer", width: "minmax(7rem, 2fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`<${Name} name=${r.name} />` },
+        nameColumn("name", "Consumer", "minmax(7rem, 2fr)"),
         { id: "pending", title: "Pending", align: "right", value: (/** @type {any} */ r) => numberOf(r.pending), render: (/** @type {any} */ r) => count(numberOf(r.pending)) },
         { id: "idle", title: "Last asked", width: "8rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.idle), render: (/** @type {any} */ r) => duration(numberOf(r.idle)) },
         { id: "inactive", title: "Last got", width: "8rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.inactive), render: (/** @type {any} */ r) => (numberOf(r.inactive) < 0 ? "never" : duration(numberOf(r.inactive))) },
@@ -216,8 +233,8 @@ function GroupOf({ stream, group, onChange }) {
       </div>
       <${Table} label="Pending entries" rows=${pending} rowKey=${(/** @type {any} */ r) => r.id} selected=${chosen} onSelect=${(/** @type {any} */ r) => setChosen(r.id)} maxRows=${10} empty="Nothing is pending." columns=${[
         { id: "id", title: "Entry", width: "minmax(10rem, 1fr)", value: (/** @type {any} */ r) => r.id },
-        { id: "consumer", title: "Consumer", value: (/** @type {any} */ r) => r.consumer, render: (/** @type {any} */ r) => html`<${Name} name=${r.consumer} />` },
-        { id: "idle", title: "Waits", align: "right", value: (/** @type {any} */ r) => r.idle, render: (/** @type {any} */ r) => duration(r.idle) },
-        { id: "deliveries", title: "Deliveries", align: "right", value: (/** @type {any} */ r) => r.deliveries, render: (/** @type {any} */ r) => count(r.deliveries) },
+        nameColumn("consumer", "Consumer"),
+        figureColumn("idle", "Waits", duration),
+        figureColumn("deliveries", "Deliveries", count),
       ]} />`}<//>`}<//>`;
 }

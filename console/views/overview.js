@@ -1,10 +1,11 @@
 /** Overview: one verdict, the figures of now, and their history. */
 
 import { html, useMemo } from "../vendor/htm-preact.module.js";
-import { UNKNOWN, ago, bytes, compact, count, duration, micros, percent } from "../format.js";
+import { UNKNOWN, ago, bytes, compact, count, date, duration, micros, percent } from "../format.js";
 import { parseInfo } from "../resp.js";
 import { go, href } from "../router.js";
-import { column, useApp, useHistory, useLoad } from "../state.js";
+import { beginOf, column, useApp, useHistory, useLoad } from "../state.js";
+import { startsOf } from "../stats.js";
 import { findings } from "../verdict.js";
 import { Chart } from "../parts/chart.js";
 import { Command, Icon, Note } from "../parts/text.js";
@@ -21,18 +22,24 @@ export default function Overview({ route }) {
   const { can, run, db } = useApp();
   const tier = Math.max(0, SPANS.findIndex(({ id }) => id === route.query.span));
   const { history, error, live } = useHistory(tier);
-  const info = useLoad(async (signal) => parseInfo(await run(["INFO"], { signal })), [], { every: 5000 });
+  const info = useLoad(async (signal) => parseInfo(await run(["INFO", "default", "changes", "budgets"], { signal })), [], { every: 5000 });
   const recent = useMemo(() => history && recentOf(history), [history]);
+  const begin = history && beginOf(history, tier);
+  const starts = useMemo(() => (history ? startsOf(column(history, tier, "time"), column(history, tier, "uptime"), history.tiers[tier].step) : []), [history, tier]);
+  // One that is no later than the first row is the beginning of what is known.
+  const restarts = starts.filter((at) => at > Number(history && column(history, tier, "time")[0]));
   return html`<div class="page">
     <div class="page-head"><h1>Overview</h1>
       <span class=${`live${live ? "" : " off"}`}>${live ? "Live" : "Interrupted; trying again"}</span>
+      ${begin && html`<span class="soft">Figures since ${date(begin.at)}${begin.isStart ? ", the server's start" : ""}</span>`}
+      ${restarts.length > 0 && html`<span class="soft">Started anew ${restarts.map(date).join(", ")}</span>`}
       <div class="end"><div class="segments" role="group" aria-label="Time span">${SPANS.map(({ id, label }, i) => html`<button type="button" aria-pressed=${String(i === tier)}
         onClick=${() => go(href("overview", [], { db: db || null, span: i ? id : null }), { replace: true })}>${label}</button>`)}</div></div>
     </div>
     ${can("info") ? html`<${Verdict} info=${info.data} error=${info.error} recent=${recent} />` : html`<div class="verdict unknown"><${Icon} name="help" /><div><h2>No verdict</h2><p class="soft">It needs INFO, which this user may not run.</p></div></div>`}
     <div class="now"><${Tile} title="Now" wide="full" loading=${!history}><${Now} history=${history} info=${info.data} /><//></div>
     ${error && !history && html`<p><${Note} tone="bad">No history: ${errorText(error)}<//></p>`}
-    ${history && html`<${Charts} history=${history} tier=${tier} info=${info.data} />`}
+    ${history && html`<${Charts} history=${history} tier=${tier} info=${info.data} marks=${starts} />`}
   </div>`;
 }
 
@@ -40,7 +47,7 @@ export default function Overview({ route }) {
 function recentOf(history) {
   const sum = (/** @type {string} */ field) => column(history, 0, field).reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0);
   const busy = column(history, 0, "busy_permille").slice(-60);
-  return { evicted: sum("evicted"), rejected: sum("rejected"), busy_permille: busy.reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0) / Math.max(1, busy.length) };
+  return { disk_free: column(history, 0, "disk_free").at(-1) ?? NaN, evicted: sum("evicted"), rejected: sum("rejected"), busy_permille: busy.reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0) / Math.max(1, busy.length) };
 }
 
 /** @param {{info?: Record<string, string>, error: any, recent?: Record<string, number>}} props */
@@ -96,8 +103,8 @@ function sumOf(history, field) {
   return history ? column(history, 0, field).reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0) : NaN;
 }
 
-/** @param {{history: import("../api.js").History, tier: number, info?: Record<string, string>}} props */
-function Charts({ history, tier, info = {} }) {
+/** @param {{history: import("../api.js").History, tier: number, info?: Record<string, string>, marks: number[]}} props `marks`: starts of the server */
+function Charts({ history, tier, info = {}, marks }) {
   const rows = history.tiers[tier].rows;
   const times = useMemo(() => column(history, tier, "time").map((t) => t ?? 0), [rows]);
   const get = useMemo(() => {
@@ -109,7 +116,7 @@ function Charts({ history, tier, info = {} }) {
   const rate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${compact(n)}/s`);
   const byteRate = (/** @type {number | null} */ n) => (n === null ? UNKNOWN : `${bytes(n)}/s`);
   const share = (/** @type {number | null} */ n) => percent(n === null ? null : n / 1000, 0);
-  const common = { times };
+  const common = { times, marks };
   const max = Number(info.maxmemory ?? 0);
   const used = get("used_memory").at(-1) ?? 0;
   return html`<div class="charts">

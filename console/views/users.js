@@ -10,18 +10,20 @@ import { splitCommand } from "../commandline.js";
 import { ActButton } from "../parts/act.js";
 import { Loaded, Page, Select, TextField } from "../parts/load.js";
 import { link } from "../parts/link.js";
-import { Table } from "../parts/table.js";
+import { Table, figureColumn, nameColumn } from "../parts/table.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
 /** @typedef {import("../aclwords.js").Described} Described */
 
 /** @param {{route: import("../router.js").Route}} props */
-export default function Users({ route }) {
+export function Users({ route }) {
   return html`<${Page} title="Users and code">
     <${Tile} title="Users" needs=${["acl|users", "acl|getuser"]} wide flush>${() => html`<${List} chosen=${textOf(route.path[0] ?? "")} />`}<//>
     <${Tile} title="May they?" needs=${["acl|users", "acl|dryrun"]}>${() => html`<${DryRun} />`}<//>
     <${Refusals} />
+    <${Tile} title="Budgets" needs=${["info"]} wide flush>${() => html`<${Budgets} />`}<//>
+    <${Tile} title="Audit log" needs=${["info", "config|get"]}>${() => html`<${Audit} />`}<//>
     <${Tile} title="Running now" needs=${["function|stats"]}>${() => html`<${Running} />`}<//>
     <${Tile} title="Functions" needs=${["function|list"]} wide="full" flush>${() => html`<${Functions} />`}<//>
   <//>`;
@@ -46,6 +48,7 @@ function List({ chosen }) {
       ${user && html`<div class="pad" aria-live="polite"><h3><${Name} name=${user.id} /></h3>
         <p>${user.on ? `Logs in ${user.login}.` : "Is switched off: it cannot log in."}</p>
         <ul>${user.rules.map(({ commands, keys, channels, databases }, i) => html`<li key=${i}>${i === 0 ? "May run" : "Also"} <${Name} name=${commands} limit=${1000} /> on <${Name} name=${keys} limit=${1000} />; <${Name} name=${channels} limit=${1000} />${databases ? `; databases ${databases}` : ""}.</li>`)}</ul>
+        ${user.more && html`<p><${Name} name=${user.more} limit=${1000} /></p>`}
         <p><${Command} cmd=${["ACL", "GETUSER", user.id]} /></p></div>`}`;
   }}<//>`;
 }
@@ -85,10 +88,38 @@ function Refusals() {
       { id: "when", title: "Last", width: "13rem", value: (/** @type {any} */ r) => numberOf(r["timestamp-last-updated"]), render: (/** @type {any} */ r) => date(numberOf(r["timestamp-last-updated"])) },
       { id: "user", title: "User", value: (/** @type {any} */ r) => r.username, render: (/** @type {any} */ r) => html`<${Name} name=${r.username} />` },
       { id: "reason", title: "Reason", width: "7rem", value: (/** @type {any} */ r) => textOf(r.reason) },
-      { id: "object", title: "Asked for", width: "minmax(8rem, 2fr)", value: (/** @type {any} */ r) => r.object, render: (/** @type {any} */ r) => html`<${Name} name=${r.object} />` },
+      nameColumn("object", "Asked for", "minmax(8rem, 2fr)"),
       { id: "context", title: "In", width: "6rem", value: (/** @type {any} */ r) => textOf(r.context) },
       { id: "count", title: "Times", align: "right", width: "5.5rem", value: (/** @type {any} */ r) => numberOf(r.count), render: (/** @type {any} */ r) => count(numberOf(r.count)) },
     ]} />`}<//>`}<//>`;
+}
+
+/** What users with budgets had to wait for. */
+function Budgets() {
+  const app = useApp();
+  const load = useLoad(async () => {
+    const info = parseInfo(await app.run(["INFO", "budgets"]));
+    return Object.entries(info).flatMap(([id, text]) => {
+      // The name comes last, and may look like a figure.
+      const [, figures, user] = /^(clients=.*?),user=(.*)$/s.exec(text) ?? [];
+      return figures ? [{ ...Object.fromEntries(figures.split(",").map((part) => part.split("=")).map(([name, n]) => [name, Number(n)])), id, user }] : [];
+    });
+  }, [], { every: 3000 });
+  return html`<${Loaded} load=${load}>${(/** @type {any[]} */ rows) => html`
+    <${Table} label="Budgets" rows=${rows} rowKey=${(/** @type {any} */ r) => r.id} maxRows=${6} empty="No user has a budget (ACL SETUSER name rate=1000)." columns=${[
+      nameColumn("user", "User", "minmax(7rem, 2fr)"),
+      ...Object.entries({ clients: "Clients", held: "Held now", delayed: "Delayed", refused: "Refused", large_replies: "Too long", much_work: "Too much" }).map(([id, title]) => figureColumn(id, title, count)),
+    ]} />`}<//>`;
+}
+
+function Audit() {
+  const app = useApp();
+  const load = useLoad(async () => {
+    const [info, config] = (await app.batch([["INFO", "stats"], ["CONFIG", "GET", "audit-*"]])).replies;
+    return { ...parseInfo(info), ...objectOf(config) };
+  }, [], { every: 5000 });
+  return html`<${Loaded} load=${load}>${(/** @type {any} */ now) => html`<p>${now["audit-log"] ? html`<${Name} name=${now["audit-log"]} />: ${textOf(now["audit-categories"])}` : "Off: audit-log names a file, or syslog."}</p>
+    <${Stats}><${Stat} label="Lines" value=${count(Number(now.audit_lines_written))} /><${Stat} label="Lost" value=${count(Number(now.audit_lines_dropped))} tone=${now.audit_lines_dropped > 0 ? "bad" : undefined} /><//>`}<//>`;
 }
 
 function Running() {

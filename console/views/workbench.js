@@ -5,9 +5,10 @@ import { cell, cliText, csv, jsonText, sheet, weight } from "../cli.js";
 import { commandOf, danger, holdsSecret, isSecret, readDocs, wholeKey } from "../commanddocs.js";
 import { splitCommand } from "../commandline.js";
 import { diff } from "../diff.js";
-import { bytes, clock, commandLine, escapeControls, micros, plural, printable } from "../format.js";
-import { RespError, numberOf, textOf } from "../resp.js";
+import { bytes, clock, commandLine, duration, escapeControls, micros, plural, printable } from "../format.js";
+import { RespError, itemsOf, numberOf, objectOf, textOf } from "../resp.js";
 import { permits, useApp, useChoice, useLoad } from "../state.js";
+import { FLUSH_UNDONE, useAct } from "../parts/act.js";
 import { Editor } from "../parts/editor.js";
 import { Button, CopyButton, Empty, Kbd, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
@@ -22,7 +23,8 @@ const MAX_SHOWN = 200_000;
 
 /** @param {{route: import("../router.js").Route}} props */
 export default function Workbench({ route }) {
-  const { batch, run, db, can, runs, unlock, ask, announce, me } = useApp();
+  const { batch, run, db, can, runs, unlock, ask, announce, toast, me } = useApp();
+  const act = useAct();
   const [text, setText] = useState(() => textOf(route.query.run ?? "") || sessionStorage.getItem("russet.draft") || "");
   const [caret, setCaret] = useState(0);
   const [entries, setEntries] = useState(/** @type {Entry[]} */ ([]));
@@ -80,10 +82,17 @@ export default function Workbench({ route }) {
       setEntries((old) => [...fresh.reverse(), ...old].slice(0, MAX_ENTRIES));
       announce(`${plural(commands.length, "reply", "replies")}${replies.some((reply) => reply instanceof RespError) ? ", with errors" : ""}`);
       remember(past.current, commands);
+      if (names.some((name, i) => /^flush(all|db)$/.test(name) && !(replies[i] instanceof RespError)) && can("flush|pending") && can("flush|undo")) await offerUndo();
     } catch (failure) {
       setError(errorText(failure));
     }
     setBusy(false);
+  };
+  /** What a flush has set aside (flush-grace) can be taken back. */
+  const offerUndo = async () => {
+    // Without an answer nothing is offered: the flush itself has succeeded.
+    const [flush] = itemsOf(await run(["FLUSH", "PENDING"]).catch(() => [])).map(objectOf);
+    if (flush) toast(`${plural(flush.keys, "key")} can be brought back for ${duration(flush["seconds-left"] * 1000)}.`, { action: { label: "Undo", run: () => act(["FLUSH", "UNDO"], FLUSH_UNDONE) } });
   };
   /** @param {Name[][]} all */
   const dangersOf = async (all) => {

@@ -2,7 +2,7 @@
 //! minute for 48 hours. A longer step's row is made of the rows of the second: means of rates, the
 //! worst of latencies, the last of levels.
 //!
-//! Memory: 5,940 rows of [`FIELDS`], 8 bytes each: 1.2 MB when all are full. A row: O(fields).
+//! Memory: 5,940 rows of [`FIELDS`], 8 bytes each: 1.3 MB when all are full. A row: O(fields).
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub enum Joined {
 }
 
 /// The fields of a row, in their order.
-pub const FIELDS: [(&str, Joined); 26] = [
+pub const FIELDS: [(&str, Joined); 27] = [
     ("time", Joined::Last),
     ("uptime", Joined::Last),
     ("ops", Joined::Mean),
@@ -47,6 +47,7 @@ pub const FIELDS: [(&str, Joined); 26] = [
     ("log_bytes", Joined::Last),
     ("replicas", Joined::Last),
     ("repl_lag_bytes", Joined::Worst),
+    ("disk_free", Joined::Last),
 ];
 
 /// One row; NaN: unknown.

@@ -1,6 +1,6 @@
-//! The web console's protocol, without a server: requests and answers of HTTP (`http`), their admission
-//! (`doors`), the embedded files (`assets`), the bodies of calls (`calls`), replies as JSON (`json`),
-//! events of streams (`events`), figures over time (`history`).
+//! The web console's protocol, without a server: requests and answers of HTTP (`http`), their compression
+//! (`pack`), their admission (`doors`), the embedded files (`assets`), the bodies of calls (`calls`),
+//! replies as JSON (`json`), events of streams (`events`), figures over time (`history`).
 //!
 //! `server::console` runs the calls, `server/run/roles/console.rs` drives the connections.
 
@@ -11,3 +11,4 @@ pub mod events;
 pub mod history;
 pub mod http;
 pub mod json;
+pub mod pack;

@@ -1,6 +1,7 @@
 /** What edits must not do: take another one's change, claim what has not happened, show or pass on a secret. */
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { eventually, openBrowser, openPage, Server, unlock, visit, walker } from "./support.js";
@@ -183,6 +184,104 @@ describe("commands", () => {
     await page.waitForURL(/run=acl/);
     assert.ok(!page.url().includes("hunter2"));
   });
+});
+
+describe("undoing a bulk delete", () => {
+  /** Counts, and returns the dialog. */
+  const counted = async (tab, pattern) => {
+    await visit(tab, "overview");
+    await visit(tab, "keys");
+    await tab.getByRole("button", { name: "Delete by pattern" }).click();
+    const dialog = tab.getByRole("dialog", { name: "Delete keys by pattern" });
+    await dialog.getByRole("textbox").fill(pattern);
+    await dialog.getByRole("button", { name: "Count what would be deleted" }).click();
+    await dialog.getByRole("button", { name: /^Delete \d/ }).waitFor();
+    return dialog;
+  };
+  /** Deletes what was counted. */
+  const removed = async (dialog, keys) => {
+    await dialog.getByRole("button", { name: /^Delete \d/ }).click();
+    await dialog.getByText(`${keys} of ${keys}`).waitFor();
+    await dialog.getByRole("button", { name: "Count again" }).waitFor({ state: "detached" });
+    await dialog.getByRole("button", { name: "Stop" }).waitFor({ state: "detached" });
+  };
+  const close = (dialog) => dialog.getByRole("button", { name: "Close" }).first().click();
+  const undo = (dialog) => dialog.getByRole("button", { name: /^Undo/ });
+
+  walk("more keys than fit into a call come back, with their expiries", async () => {
+    for (let i = 0; i < 400; i += 1) await call("SET", `many:${i}`, i, ...(i % 2 ? ["EX", 5000] : []));
+    const dialog = await counted(page, "many:*");
+    await removed(dialog, 400);
+    assert.equal(await call("EXISTS", "many:0", "many:399"), 0);
+    await undo(dialog).click();
+    await page.getByText("400 keys brought back.").waitFor();
+    assert.equal(String(await call("GET", "many:398")), "398");
+    assert.equal(await call("TTL", "many:398"), -1);
+    assert.ok((await call("TTL", "many:399")) > 4000);
+    await close(dialog);
+  });
+  walk("beside a value of over 1 MB it is not offered", async () => {
+    await call("SET", "huge:1", randomBytes(1_100_000));
+    await call("SET", "huge:2", "small");
+    const dialog = await counted(page, "huge:*");
+    await removed(dialog, 2);
+    assert.equal(await undo(dialog).count(), 0);
+    await close(dialog);
+  });
+  walk("a value that has grown since it was counted stays away, and is told", async () => {
+    await call("MSET", "grown:1", "small", "grown:2", "small");
+    const dialog = await counted(page, "grown:*");
+    await call("SET", "grown:1", randomBytes(1_100_000));
+    await removed(dialog, 2);
+    await dialog.getByText(/^1 key cannot be brought back/).waitFor();
+    await undo(dialog).click();
+    await page.getByText("1 key brought back.").waitFor();
+    assert.deepEqual([await call("EXISTS", "grown:1"), await call("EXISTS", "grown:2")], [0, 1]);
+    await close(dialog);
+  });
+  walk("what RESTORE has refused can be tried again, and names given anew stay", async () => {
+    await call("MSET", "again:1", "a", "again:2", "b");
+    const dialog = await counted(page, "again:*");
+    await removed(dialog, 2);
+    await call("SET", "again:2", "anew");
+    await call("ACL", "SETUSER", "default", "-restore");
+    await undo(dialog).click();
+    await page.getByText("0 keys brought back, 2 not.").waitFor();
+    await dialog.getByText(/NOPERM/).waitFor();
+    await call("ACL", "SETUSER", "default", "+restore");
+    await undo(dialog).click();
+    await page.getByText("1 key brought back, 1 not.").waitFor();
+    await dialog.getByText(/BUSYKEY/).waitFor();
+    assert.equal(await undo(dialog).count(), 0);
+    assert.deepEqual((await call("MGET", "again:1", "again:2")).map(String), ["a", "anew"]);
+    await close(dialog);
+  });
+  for (const lacks of ["pexpiretime", "memory|usage"]) {
+    test(`a user without ${lacks} deletes all the same, without it`, async () => {
+      for (let i = 0; i < 300; i += 1) await call("SET", `left:${i}`, i);
+      await call("ACL", "SETUSER", "few", "on", ">secret", "+@all", `-${lacks}`, "~*", "&*");
+      const own = await openPage(browser, server);
+      try {
+        // Not by the default user, who has no password.
+        await own.addInitScript(() => sessionStorage.setItem("russet.left", "1"));
+        await own.goto(server.url);
+        await own.getByRole("textbox", { name: "User" }).fill("few");
+        await own.getByLabel("Password").fill("secret");
+        await own.getByRole("button", { name: "Log in" }).click();
+        await own.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+        await unlock(own);
+        const dialog = await counted(own, "left:*");
+        await removed(dialog, 300);
+        assert.equal(await undo(dialog).count(), 0);
+        assert.equal(await dialog.getByRole("alert").count(), 0);
+        assert.equal(await call("EXISTS", "left:0", "left:299"), 0);
+        assert.deepEqual(await own.wrongs(), []);
+      } finally {
+        await own.context().close();
+        await call("ACL", "DELUSER", "few");
+      }
+    });
+  }
 });
 
 describe("a node of a cluster", () => {

@@ -23,6 +23,10 @@ const NAMES = [
   "x".repeat(1 << 20),
 ];
 
+/** Of users and consumers: without blanks and control characters, they may still look like markup, or like the figures before them. */
+const USERS = ["<img/src=x/onerror=alert(4)>", "a,user=b", "held=9,user=z", "right\u202eto"];
+const CONSUMERS = ["<img/src=x/onerror=alert(7)>", "xlost=1,name=evil", "right\u202eto"];
+
 let server;
 let browser;
 let others;
@@ -66,8 +70,14 @@ async function fill(client) {
   for (const [i, score] of ["inf", "-inf", "-0", "9223372036854775807", "1e308"].entries()) await client.call("ZADD", "zset", score, `member ${i}`);
   await client.call("SET", "edge", "9223372036854775807");
   await client.call("SET", "json", '{"n": 248480010225057793, "n": 1.0, "z": -0}');
-  // Names of users and clients have no blanks and no control characters.
-  await client.call("ACL", "SETUSER", "<img/src=x/onerror=alert(4)>", "on", "nopass", "+@all", `~${MARKUP.replace(/ /g, "")}`);
+  for (const user of USERS) {
+    await client.call("ACL", "SETUSER", user, "on", "nopass", "+@all", "rate=1000", `~${MARKUP.replace(/ /g, "")}`);
+    const gone = await Client.connect(server.port);
+    await gone.call("AUTH", user, "any");
+    await client.call("CLIENT", "KILL", "USER", user);
+  }
+  await client.call("CONFIG", "SET", "changes-retain", "1mb");
+  for (const consumer of CONSUMERS) await client.call("CHANGES", "CONSUMER", "CREATE", consumer);
   const named = await Client.connect(server.port);
   others.push(named);
   await named.call("CLIENT", "SETNAME", "<img/src=x/onerror=alert(5)>");
@@ -106,6 +116,24 @@ describe("no data becomes markup or leaves the host", () => {
     await visit(page, "messages");
     const channels = page.getByRole("region", { name: "Channels" });
     for (const text of ["nul\\x00inside", "new\\nline", "right\\u202eto left\\u2066", "\\xff\\xfe\\x00\\xc3("]) await channels.getByText(text, { exact: true }).waitFor();
+  });
+
+  test("names that look like figures stay names", async () => {
+    const shown = (/** @type {string} */ name) => name.replace("\u202e", "\\u202e");
+    const wait = async (/** @type {string} */ tile, /** @type {string[]} */ names) => {
+      for (const name of names) await page.getByRole("region", { name: tile }).getByText(shown(name), { exact: true }).first().waitFor();
+    };
+    await visit(page, "messages");
+    await wait("Change stream", CONSUMERS);
+    await visit(page, "users");
+    await wait("Budgets", USERS);
+    assert.equal(await page.getByRole("table", { name: "Budgets" }).getByRole("row").count(), 1 + USERS.length);
+    await visit(page, "clients");
+    await wait("Ended lately", USERS);
+    await visit(page, "overview");
+    await page.getByRole("region", { name: "Verdict" }).getByRole("heading").waitFor();
+    assert.equal(await page.getByText(/Lost its place|Held back/).count(), 0);
+    assert.deepEqual(await page.wrongs(), []);
   });
 
   test("messages and commands of the stream", async () => {

@@ -37,17 +37,31 @@ export class Server {
     server.output = "";
     const file = config === undefined ? [] : [path.join(server.folder, "russet.conf")];
     if (config !== undefined) writeFileSync(file[0], config);
-    server.process = spawn(process.env.RUSSET, [...file, "--port", server.port, "--console-port", server.consolePort, "--bind", "127.0.0.1", "--dir", server.folder, "--save", "", "--appendonly", "yes", ...args].map(String));
-    server.process.stdout.on("data", (piece) => (server.output += piece));
-    server.process.stderr.on("data", (piece) => (server.output += piece));
-    server.client = await Client.connect(server.port);
+    server.args = [...file, "--port", server.port, "--console-port", server.consolePort, "--bind", "127.0.0.1", "--dir", server.folder, "--save", "", "--appendonly", "yes", ...args].map(String);
+    await server.#run();
     return server;
   }
 
-  async stop() {
+  async #run() {
+    this.process = spawn(process.env.RUSSET, this.args);
+    this.process.stdout.on("data", (piece) => (this.output += piece));
+    this.process.stderr.on("data", (piece) => (this.output += piece));
+    this.client = await Client.connect(this.port);
+  }
+
+  async #kill() {
     this.client.close();
     this.process.kill("SIGKILL");
     await once(this.process, "exit");
+  }
+
+  async restart() {
+    await this.#kill();
+    await this.#run();
+  }
+
+  async stop() {
+    await this.#kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,7 @@
 /** Every view walked by role and name, as a person or a screen reader goes through it. */
 
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { after, before, describe } from "node:test";
 import { Client, eventually, openBrowser, openPage, Server, unlock, visit, VIEWS, walker } from "./support.js";
 
@@ -35,6 +36,15 @@ const tile = (name) => page.getByRole("region", { name });
 const button = (name) => page.getByRole("button", { name });
 
 describe("the frame", () => {
+  // Scripts are joined: such a name would be another module's in place of the browser's.
+  walk("no name at the top of a module is one of the browser's", async () => {
+    const folder = new URL("../../console/", import.meta.url);
+    const files = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".js") && !file.startsWith("vendor"));
+    const text = files.map((file) => readFileSync(new URL(file, folder), "utf8")).join("\n");
+    const names = [...text.matchAll(/^(?:export )?(?:default )?(?:async )?(?:function\*?|class|const|let) +(\w+)/gm)].map(([, name]) => name);
+    assert.ok(names.length > 300, `${names.length}`);
+    assert.deepEqual(await page.evaluate((all) => all.filter((name) => name in window), names), []);
+  });
   walk("the page opens without a form for a default user without a password", async () => {
     await visit(page, "overview");
     assert.equal(await page.title(), `Overview – russet 127.0.0.1:${server.consolePort}`);
@@ -97,6 +107,9 @@ describe("Overview", () => {
   walk("one verdict stands first, and figures of now", async () => {
     await visit(page, "overview");
     await page.getByText(/^\d[\d,]* keys?$|Keys/).first().waitFor();
+  });
+  walk("figures begin with the server's start", async () => {
+    await page.getByText(/^Figures since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, the server's start$/).waitFor();
   });
   walk("charts have their text and a table", async () => {
     await button("Table").first().click();
@@ -177,8 +190,11 @@ describe("Keys", () => {
     await dialog.getByRole("button", { name: "Count what would be deleted" }).click();
     await dialog.getByRole("button", { name: "Delete 20 keys" }).click();
     await dialog.getByText("20 of 20").waitFor();
-    await dialog.getByRole("button", { name: "Close" }).first().click();
     assert.equal(await server.client.call("EXISTS", "old:0", "old:19"), 0);
+    await dialog.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("20 keys brought back.").waitFor();
+    assert.equal(String(await server.client.call("GET", "old:19")), "19");
+    await dialog.getByRole("button", { name: "Close" }).first().click();
   });
 });
 
@@ -250,6 +266,13 @@ describe("Memory", () => {
     const row = tile("Prefixes").getByRole("row", { name: /^user:/ });
     await row.waitFor();
     await eventually(async () => assert.match(await row.textContent(), /^user:300/));
+  });
+  walk("with them, a folder tells its reads and misses to the keyboard", async () => {
+    await visit(page, "keys");
+    const folder = page.getByRole("treeitem", { name: /^user:/ });
+    await folder.focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("region", { name: "Browse" }).getByRole("status").getByText(/^\d+ reads, \d+ misses$/).waitFor();
   });
 });
 
@@ -329,6 +352,7 @@ describe("Clients", () => {
     await dialog.getByRole("button", { name: "End 1 client" }).click();
     await page.getByText("1 client ended.").waitFor();
     await closed;
+    await tile("Ended lately").getByRole("row", { name: /killed/ }).first().waitFor();
   });
 });
 
@@ -377,6 +401,25 @@ describe("Messages", () => {
   });
 });
 
+describe("Changes and budgets", () => {
+  walk("consumers of the change stream are listed with what they lack", async () => {
+    await server.client.call("CONFIG", "SET", "changes-retain", "1mb");
+    await server.client.call("CHANGES", "CONSUMER", "CREATE", "mirror");
+    await visit(page, "messages");
+    await tile("Change stream").getByRole("row", { name: /^mirror/ }).waitFor();
+    await server.client.call("CHANGES", "CONSUMER", "DROP", "mirror");
+    await server.client.call("CONFIG", "SET", "changes-retain", "0");
+  });
+  walk("budgets of users are listed, and the audit log", async () => {
+    await server.client.call("ACL", "SETUSER", "reader", "rate=1000");
+    await visit(page, "users/reader");
+    await tile("Budgets").getByRole("row", { name: /^reader 0 0 0/ }).waitFor();
+    await page.getByText("Budgets: rate=1000.").waitFor();
+    await tile("Audit log").getByText(/^Off/).waitFor();
+    await server.client.call("ACL", "SETUSER", "reader", "resetbudgets");
+  });
+});
+
 describe("Durability", () => {
   walk("the page says what a power cut would cost", async () => {
     await visit(page, "durability");
@@ -402,12 +445,55 @@ describe("Durability", () => {
     assert.match(steps, /--until 2026-01-31T12:00:00Z/);
     assert.ok(steps.includes(server.folder));
   });
+  walk("a flush is undone", async () => {
+    const other = await Server.start(["--flush-grace", "60"]);
+    const tab = await openPage(browser, other);
+    try {
+      await other.client.call("SET", "kept", "1");
+      await visit(tab, "workbench");
+      await unlock(tab);
+      await tab.getByLabel("Commands, one a line").fill("FLUSHALL");
+      await tab.keyboard.press("Control+Enter");
+      await tab.getByRole("dialog").getByRole("button", { name: "Run" }).click();
+      await tab.getByText(/^1 key can be brought back for/).waitFor();
+      await visit(tab, "durability");
+      const flushes = tab.getByRole("region", { name: "Flushes to be undone" });
+      await flushes.getByRole("button", { name: "Undo the last one" }).click();
+      await tab.getByRole("dialog").getByText(/^It brings back 1 key, about .*, of database 0\.$/).waitFor();
+      await tab.getByRole("dialog").getByRole("button", { name: "Bring them back" }).click();
+      await tab.getByText("1 key brought back.").waitFor();
+      await flushes.getByText(/^None\./).waitFor();
+      assert.equal(String(await other.client.call("GET", "kept")), "1");
+    } finally {
+      await tab.context().close();
+      await other.stop();
+    }
+  });
   walk("a replica is listed with what it lacks", async () => {
     const replica = await Server.start(["--replicaof", "127.0.0.1", String(server.port)]);
     try {
       await page.getByRole("table", { name: "Replicas" }).getByRole("row", { name: new RegExp(`127.0.0.1:${replica.port} online`) }).waitFor({ timeout: 15_000 });
     } finally {
       await replica.stop();
+    }
+  });
+});
+
+describe("A restart", () => {
+  walk("is marked in the charts, behind the figures from before it", async () => {
+    const other = await Server.start();
+    const tab = await openPage(browser, other);
+    try {
+      await visit(tab, "overview");
+      await tab.getByText(/the server's start$/).waitFor();
+      await tab.waitForTimeout(3500);
+      await other.restart();
+      // Its sessions have ended with it.
+      await tab.getByRole("button", { name: "Log in" }).click();
+      await tab.getByText(/^Started anew \d{4}-/).waitFor({ timeout: 10_000 });
+    } finally {
+      await tab.context().close();
+      await other.stop();
     }
   });
 });

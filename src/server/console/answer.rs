@@ -15,6 +15,8 @@ use crate::server::state::world::Engine;
 /// What a request leads to.
 pub(in crate::server) enum Next {
     Answer(Answer),
+    /// An answer without data of clients: it may be compressed (`console::pack`).
+    Figures(Answer),
     Task(Task),
     /// The connection carries this stream from now on.
     Stream(ClientId, Box<StreamCall>),
@@ -138,7 +140,7 @@ impl Engine {
 
     fn serve_call(&mut self, call: &str, session: ClientId, body: &[u8]) -> Next {
         match call {
-            "me" => self.console_rights(session).into(),
+            "me" => Next::Figures(self.console_rights(session)),
             "logout" => self.end_console_session(session).into(),
             "lock" => match calls::lock(body) {
                 Ok(locked) => self.server.set_console_lock(session, locked).into(),
@@ -151,7 +153,7 @@ impl Engine {
                     Err(wrong) => bad(wrong).into(),
                 }
             }
-            "history" => self.server.console_history(body).into(),
+            "history" => Next::Figures(self.server.console_history(body)),
             "stream" => match StreamCall::parse(body) {
                 Ok(_) if self.server.connections.console.streams() >= STREAMS_MAX => {
                     Answer::error(http::TOO_MANY, "there are 8 streams already").into()

@@ -353,11 +353,8 @@ impl Engine {
 
 impl Server {
     fn refused_in_console(&self, command: &Command) -> Option<&'static str> {
-        let row = self.table.find(&command[0])?;
-        let sub = command
-            .get(1)
-            .and_then(|name| self.table.find_subcommand(row, name));
-        let name = sub.unwrap_or(row).full_name;
+        let next = command.get(1).map(|arg| &arg[..]);
+        let name = self.table.find_with(&command[0], next)?.full_name;
         REFUSED.contains(&name).then_some(name)
     }
 }

@@ -104,6 +104,9 @@ impl Server {
             set(&mut row, "repl_lag_bytes", lag as f64);
         }
         let now_ms = self.now.mono_ms;
+        if let Some(free) = self.connections.console.disk.free(now_ms) {
+            set(&mut row, "disk_free", free as f64);
+        }
         if let Some(log) = self.persist.aof.log() {
             set(&mut row, "log_bytes", log.current_bytes() as f64);
             let (appended, synced) = (log.writer.appended(), log.writer.synced());

@@ -15,12 +15,14 @@ use crate::console::calls::{CommandCall, Login, Monitor};
 use crate::console::events::Messages;
 use crate::console::history::History;
 use crate::console::http::{Head, Method};
+use crate::console::pack::Packing;
 use crate::keyspace::{ClientId, DbIndex};
 use crate::net::{Address, Listener, Slab, Stream};
 use crate::replication::ReplOffset;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::figures::histogram::Histogram;
+use crate::server::parts::disk::DiskWatch;
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -45,6 +47,8 @@ pub struct Console {
     pub waiting: bool,
     /// A connection has more to do before the loop sleeps.
     pub is_urgent: bool,
+    /// The slot whose answer was packed last.
+    pub packed: u32,
     pub sessions: Sessions,
     /// The session whose command runs now.
     pub running: Option<Running>,
@@ -59,6 +63,7 @@ pub struct Console {
     pub turns: Option<Histogram>,
     /// An offset of the log that was not on disk when it was seen, and when that was.
     pub unsynced: Option<(ReplOffset, u64)>,
+    pub disk: DiskWatch,
 }
 
 impl Console {
@@ -67,6 +72,17 @@ impl Console {
         let all = self.slab.iter();
         all.map(|(slot, generation, _)| (slot, generation))
             .collect()
+    }
+
+    /// The connection whose answer is packed next: they take turns.
+    pub fn next_to_pack(&self) -> Option<(u32, u32)> {
+        let waiting = || {
+            let packing = self.slab.iter();
+            let packing = packing.filter(|(_, _, c)| matches!(c.task, Task::Pack(_)));
+            packing.map(|(slot, generation, _)| (slot, generation))
+        };
+        let later = waiting().find(|&(slot, _)| slot > self.packed);
+        later.or_else(|| waiting().next())
     }
 
     /// Number of connections that carry a stream.
@@ -186,6 +202,8 @@ pub enum Task {
     },
     /// Commands are being run.
     Run(Box<Job>),
+    /// The answer is being compressed.
+    Pack(Box<Packing>),
     /// Events are sent until one side ends it.
     Stream(Box<Feed>),
     /// It is closed when the output is sent.
@@ -193,6 +211,17 @@ pub enum Task {
     /// The request is refused before all of it is there. When the refusal is sent, so many more bytes are
     /// read and dropped: closed with unread input, the peer would see a reset instead of the refusal.
     Drain { left: usize },
+}
+
+impl Task {
+    /// Whether it goes on in each turn, without an event.
+    pub fn goes_on(&self) -> bool {
+        match self {
+            Task::Run(job) => !job.waits,
+            Task::Pack(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The commands of a call.

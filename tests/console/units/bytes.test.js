@@ -7,7 +7,7 @@ import { bytes, commandLine, compact, duration, printable, quoted, ttl } from ".
 import * as glob from "../../../console/glob.js";
 import { matches } from "./glob.js";
 import { argument, Bytes, bytesOf, compareNames, decode, Double, encode, fromBase64, lengthOf, nameId, nameOf, numberOf, parseInfo, RespError, RespMap, toBase64 } from "../../../console/resp.js";
-import { href, parse } from "../../../console/router.js";
+import { href, routeOf } from "../../../console/router.js";
 import { FrameReader } from "../../../console/sse.js";
 
 /** Reproducible random bytes. */
@@ -68,7 +68,7 @@ test("names are equal exactly if their ids are", () => {
 
 test("a link leads back to exactly its name", () => {
   for (const name of names()) {
-    const { view, path, query } = parse(href("keys", [name, name], { match: name, db: 3 }));
+    const { view, path, query } = routeOf(href("keys", [name, name], { match: name, db: 3 }));
     assert.equal(view, "keys");
     assert.deepEqual(path.map(nameId), [nameId(name), nameId(name)]);
     assert.equal(nameId(query.match), nameId(name));
@@ -77,7 +77,7 @@ test("a link leads back to exactly its name", () => {
 });
 
 test("a damaged link is a route all the same", () => {
-  for (const hash of ["", "#", "#/", "#/keys/%", "#/keys/%zz?&&=&%=", "#/%FF?%FF=1"]) assert.equal(typeof parse(hash).view, "string");
+  for (const hash of ["", "#", "#/", "#/keys/%", "#/keys/%zz?&&=&%=", "#/%FF?%FF=1"]) assert.equal(typeof routeOf(hash).view, "string");
 });
 
 test("a command line is split into what it was made of", () => {

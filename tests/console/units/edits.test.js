@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { callMark, partsOf, restAfter } from "../../../console/api.js";
+import { batch, callMark, partsOf, restAfter } from "../../../console/api.js";
 import { danger, holdsSecret, isSecret, wholeKey } from "../../../console/commanddocs.js";
 import { seconds } from "../../../console/keys/actions.js";
 import { halving } from "../../../console/keys/collection.js";
@@ -84,6 +84,21 @@ test("a transaction that is too long is not sent, with its conditions", () => {
   const value = "x".repeat(600_000);
   assert.equal(partsOf([["SET", "k", value]], true)[0].tooLong, false);
   assert.equal(partsOf([["SET", "k", value]], true, { if: [[["GET", "k"], value]] })[0].tooLong, true);
+});
+
+test("a call that fails leaves the replies of those before it", async () => {
+  const answers = [{ r: Array.from({ length: 512 }, (_, i) => i), us: [], cost: 1 }, null];
+  const before = globalThis.fetch;
+  globalThis.fetch = /** @type {any} */ (async () => {
+    const answer = answers.shift();
+    if (!answer) throw new TypeError("it is cut");
+    return { ok: true, json: async () => answer };
+  });
+  try {
+    await assert.rejects(batch(Array.from({ length: 600 }, () => ["PING"])), (/** @type {any} */ error) => error.status === 0 && error.replies.length === 512 && error.replies[511] === 511);
+  } finally {
+    globalThis.fetch = before;
+  }
 });
 
 test("calls without a hand on the page are marked", () => {

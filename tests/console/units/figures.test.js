@@ -3,16 +3,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { commandWords, describeUser, patternWords } from "../../../console/aclwords.js";
-import { flagWords, grouped, hits, hostOf, parseClients } from "../../../console/clientlist.js";
+import { flagWords, grouped, hits, hostOf, parseClients, stateWords } from "../../../console/clientlist.js";
 import { diff } from "../../../console/diff.js";
 import * as json from "../../../console/json.js";
 import { toText } from "../../../console/msgpack.js";
-import { memoryLines, percentile, reaches, trend, ttlBin } from "../../../console/stats.js";
+import { beginOf, withRows } from "../../../console/state.js";
+import { memoryLines, overStart, percentile, reaches, sinceStart, startsOf, trend, ttlBin } from "../../../console/stats.js";
 import { findings } from "../../../console/verdict.js";
 
 test("JSON keeps digits, duplicate keys, escapes and order", () => {
   for (const text of ['{"n":248480010225057793,"n":1.0,"z":-0,"e":1e400,"s":"\\u0041\\/"}', "[[],{},[1,[2]]]", '"x"', "00014".slice(3), '{"a":{"b":[{"c":null}]}}'])
-    assert.equal(json.minify(json.parse(json.print(json.parse(text)))), text);
+    assert.equal(json.minify(json.parse(json.pretty(json.parse(text)))), text);
 });
 
 test("what is not JSON is refused with its place", () => {
@@ -90,4 +91,90 @@ test("a server that writes nowhere is the first finding, a well one has none", (
   assert.deepEqual(findings({ maxmemory: "1000", used_memory: "10", used_memory_rss: "10", rdb_last_bgsave_status: "ok", aof_enabled: "1", aof_last_write_status: "ok", aof_last_bgrewrite_status: "ok" }, { evicted: 0, rejected: 0, busy_permille: 0 }).filter(({ tone }) => tone === "bad"), []);
   const [first] = findings({ aof_enabled: "1", aof_last_write_status: "err" }, { evicted: 0, rejected: 0, busy_permille: 0 });
   assert.equal(first.tone, "bad");
+});
+
+test("a history tells since when it has figures, until its span is full", () => {
+  const rows = (count, uptime) => Array.from({ length: count }, (_, i) => [uptime + i, 1000 * (100 + i)]);
+  const history = (...tiers) => ({ fields: ["uptime", "time"], tiers: tiers.map((its, i) => ({ step: [1, 10, 60][i], rows: its })) });
+  assert.deepEqual(beginOf(history(rows(3, 2)), 0), { at: 100_000, isStart: true });
+  assert.deepEqual(beginOf(history([], rows(2, 11)), 1), { at: 100_000, isStart: true });
+  // The console got its port later.
+  assert.deepEqual(beginOf(history(rows(3, 500)), 0), { at: 100_000, isStart: false });
+  assert.equal(beginOf(history(rows(900, 2)), 0), null);
+  assert.equal(beginOf(history(rows(898, 2)), 0), null, "some rows came late");
+  assert.equal(beginOf(history([]), 0), null);
+});
+
+test("rows from before a restart stay, and lines end at it", () => {
+  const at = { time: 0, uptime: 1 };
+  const before = [[7000, 90, 5], [8000, 91, 6], [9000, 92, 7]];
+  const own = [[12_300, 3, 1], [13_300, 4, 2]];
+  const joined = [...before.slice(0, 2), [9000, 0, null], ...own];
+  assert.deepEqual(overStart(before, own, at), joined);
+  assert.deepEqual(overStart(joined, own, at), joined, "again, with the same result");
+  assert.deepEqual(overStart(own.slice(0, 1), own, at), own);
+  assert.deepEqual(overStart(before, [], at), before, "until it has rows of its own");
+});
+
+test("a page's rows are no older than their tier's span, and a coarse tier begins with the stream", () => {
+  const MINUTE = 60_000;
+  const now = 1000 * MINUTE;
+  const history = (own, coarse, more = {}) => ({ now, fields: ["time", "uptime", "n"], tiers: [{ step: 1, rows: own }, { step: 10, rows: [], absent: true }, { step: 60, rows: coarse, ...more }] });
+  const old = [[now - 16 * MINUTE, 5000, 1], [now - 12 * MINUTE, 5240, 2]];
+  const hours = [[now - 49 * 60 * MINUTE, 60, 1], [now - MINUTE, 5900, 2]];
+  const [fine, , coarse] = withRows(history([...old, [now, 5960, 3]], hours), []).tiers;
+  assert.deepEqual([fine.rows.map(([, , n]) => n), coarse.rows], [[2, 3], hours.slice(1)]);
+  // The server starts anew at `now` + 10 s: it has rows of seconds, and none of a minute.
+  const rows = Array.from({ length: 100 }, (_, i) => [now + 11_000 + i * 1000, 1 + i, 10 + i]);
+  const late = withRows(history(rows.slice(0, 1), []), rows.slice(1));
+  assert.deepEqual(late.tiers[2].rows, [hours[1], [now + 10_000, 0, null], rows[1], rows[61]]);
+  assert.deepEqual(late.tiers[0].rows.slice(0, 3).map(([, , n]) => n), [2, 3, null]);
+  assert.deepEqual(startsOf(...[0, 1].map((at) => late.tiers[2].rows.map((row) => row[at])), 60), [now + 10_000]);
+  assert.deepEqual(withRows(history(rows.slice(0, 1), [], { absent: true }), rows.slice(1)).tiers[2].rows.length, 4, "what was shown stays until the tier is there");
+});
+
+test("starts are where the age falls, and before a young first row", () => {
+  assert.deepEqual(startsOf([12_000, 13_000, 14_000], [2, 3, 4], 1), [10_000]);
+  assert.deepEqual(startsOf([12_000, 13_000, 20_000, 21_000], [50, 51, 0, 1], 1), [20_000]);
+  assert.deepEqual(startsOf([12_000, 13_000], [50, 51], 1), []);
+  assert.deepEqual(startsOf([70_000], [61], 60), [9000]);
+  assert.deepEqual(startsOf([], [], 1), []);
+});
+
+test("a clock that is set is no start", () => {
+  assert.deepEqual(startsOf([5_012_000, 5_013_000, 1_413_900, 1_414_900], [50, 51, -3549, -3548], 1), []);
+  assert.deepEqual(startsOf([12_000, 13_000, 3_613_000], [50, 51, 3651], 1), []);
+});
+
+test("growth is told by the rows of the process that runs", () => {
+  assert.equal(sinceStart([12_000, 13_000, 20_000, 21_000], [50, 51, 0, 1], 1), 2);
+  assert.equal(sinceStart([12_000, 13_000], [2, 3], 1), 0);
+  assert.equal(sinceStart([12_000, 13_000], [50, 51], 1), 0);
+  assert.equal(sinceStart([], [], 1), 0);
+});
+
+test("the verdict names lost consumers, lost lines of the audit log, users held back", () => {
+  const info = { changes_consumer_1: "offset=7,lag=1,lost=0,name=a", changes_consumer_2: "offset=7,lag=1,lost=1,name=b,c", changes_consumer_3: "offset=7,lag=1,lost=0,name=xlost=1,name=evil", audit_lines_dropped: "3", user_budget_1: "clients=3,held=0,delayed=4,user=x", user_budget_2: "clients=3,held=12,delayed=4,user=y", user_budget_3: "clients=3,held=0,delayed=4,user=held=9,user=z" };
+  const said = findings(info, {}).map(({ what }) => what);
+  assert.deepEqual(said, ["Lost its place in the change stream: b,c", "3 lines of the audit log are lost", "Held back by its budget: y"]);
+});
+
+test("the verdict names few, without characters that hide", () => {
+  const names = ["right\u202eto left", "x".repeat(100), "a,user=b", "d", "e"];
+  const info = Object.fromEntries(names.map((name, i) => [`user_budget_${i + 1}`, `clients=1,held=1,delayed=4,user=${name}`]));
+  assert.equal(findings(info, {})[0].what, `Held back by its budget: right\\u202eto left, ${"x".repeat(40)}…, a,user=b and 2 more`);
+});
+
+test("a full disk refuses the writes of a server that has an append only file", () => {
+  const [log, none] = ["1", "0"].map((aof_enabled) => findings({ aof_enabled }, { disk_free: 1 << 20 })[0]);
+  assert.deepEqual([log.tone, none.tone], ["bad", "warn"]);
+  assert.match(log.why, /writes are refused/);
+  assert.doesNotMatch(none.why, /refused/);
+});
+
+test("roles and budgets of a user, and a client that is held back", () => {
+  const reply = ["flags", ["on"], "passwords", [], "commands", "+@all", "keys", "~*", "channels", "&*", "selectors", [], "roles", ["ops"], "budgets", "rate=100"];
+  assert.equal(describeUser("u", reply).more, "Roles: ops. Budgets: rate=100.");
+  assert.equal(stateWords({ flags: "P", held: "rate" }), "subscribed, held back (rate)");
+  assert.equal(stateWords({ flags: "N" }), "");
 });

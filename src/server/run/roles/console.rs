@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use crate::console::http::{self, Answer, Method, Parsed};
+use crate::console::pack::Packing;
 use crate::console::{calls, events};
 use crate::net::tls::Link;
 use crate::net::{Accepted, Address, Role, Stream, Target, readable};
@@ -145,11 +146,12 @@ impl Loop {
         self.drive_console(slot, generation);
     }
 
-    /// Continues calls. O(connections), if one of them asks for it.
+    /// Continues calls and answers. O(connections), if one of them asks for it.
     pub(in crate::server) fn drive_consoles(&mut self) {
         if !self.consoles().is_urgent {
             return;
         }
+        self.pack_one();
         let is_busy = |c: &Connection| matches!(c.task, Task::Run(_));
         let busy = self.consoles().slab.iter();
         let busy = busy
@@ -160,9 +162,27 @@ impl Loop {
         }
     }
 
+    /// One step of one answer that is compressed: many at once hold a turn no longer than one.
+    fn pack_one(&mut self) {
+        let Some((slot, generation)) = self.consoles().next_to_pack() else {
+            return;
+        };
+        self.consoles().packed = slot;
+        let Some(mut c) = self.consoles().slab.take_at(slot, generation) else {
+            return;
+        };
+        if let Task::Pack(packing) = &mut c.task
+            && let Some(answer) = packing.step()
+        {
+            self.send(&mut c, &answer);
+        }
+        self.consoles().slab.put_back(slot, c);
+    }
+
     /// A round of the guest of a busy script: asks the kernel which connections are readable.
     pub(in crate::server) fn serve_consoles(&mut self) {
         self.accept_consoles();
+        self.pack_one();
         let slab = &self.engine.server.connections.console.slab;
         let all: Vec<_> = slab.iter().collect();
         let streams: Vec<&Stream> = all.iter().map(|(_, _, c)| &c.stream).collect();
@@ -238,6 +258,11 @@ impl Loop {
                         return Goes::On;
                     }
                 },
+                Task::Pack(_) => {
+                    // `pack_one` goes on with it.
+                    self.consoles().is_urgent = true;
+                    return Goes::On;
+                }
                 Task::Stream(_) => {
                     // Nothing more is expected from it but its end.
                     return match self.read_page(c) {
@@ -312,6 +337,11 @@ impl Loop {
         c.due_ms = self.engine.server.now.mono_ms + CALL_MS;
         match next {
             Next::Answer(answer) => self.send(c, &answer),
+            Next::Figures(answer) if head.accepts_gzip => match Packing::begin(answer) {
+                Ok(packing) => c.task = Task::Pack(Box::new(packing)),
+                Err(answer) => self.send(c, &answer),
+            },
+            Next::Figures(answer) => self.send(c, &answer),
             Next::Task(task) => c.task = task,
             Next::Stream(session, call) => self.begin_stream(c, place, session, *call),
         }
@@ -400,7 +430,7 @@ impl Loop {
             match self.flush_page(&mut c, (slot, generation)) {
                 Goes::On => {
                     let is_done = was_waiting && c.unsent() == 0;
-                    self.consoles().is_urgent |= matches!(c.task, Task::Run(ref job) if !job.waits);
+                    self.consoles().is_urgent |= c.task.goes_on();
                     self.consoles().slab.put_back(slot, c);
                     // Bytes of the next request may be there, for which no event comes.
                     if is_done {
