@@ -3,6 +3,7 @@
 //!     the active cycle                            [`Db::expire_due_fields`]
 //!     a command that reads fields at random       [`Db::expire_all_fields`]
 //!     a lookup that finds expired fields          [`Db::expire_fields`]
+//!     the same, for a command that sets them      [`Db::expire_fields_to_write`]
 //!     a command that has removed them itself      [`Db::fields_expired`]
 //!     a command that sets an expiry in the past   [`Db::fields_expired_at_once`]
 //!
@@ -11,7 +12,8 @@
 //! this is not a change of the command that found the fields. A hash without fields is deleted, with
 //! the event `del`.
 //!
-//! While expired keys are hidden and kept ([`Expiring::Hide`](super::Expiring)), so are fields.
+//! While expired keys are hidden and kept ([`Expiring::Hide`](super::Expiring)), so are fields, until they
+//! are set.
 
 use super::entry::Entry;
 use super::{ChangeKind, Class, Db, Ref};
@@ -96,7 +98,16 @@ impl Db<'_> {
     /// Deletes fields that a lookup has found expired; names may repeat. O(fields).
     #[cold]
     pub fn expire_fields(&mut self, key: &[u8], fields: &[&[u8]]) {
-        let Some(entry) = self.peek_hash(key).filter(|_| self.removes_expired()) else {
+        if self.removes_expired() {
+            self.expire_fields_to_write(key, fields);
+        }
+    }
+
+    /// As [`Db::expire_fields`], for a command that sets these fields: also while expired ones are hidden and
+    /// kept, as what is set must not have their values and expiries.
+    #[cold]
+    pub fn expire_fields_to_write(&mut self, key: &[u8], fields: &[&[u8]]) {
+        let Some(entry) = self.peek_hash(key) else {
             return;
         };
         let mut hash = self.database_mut().write::<Hash>(entry);

@@ -1,10 +1,12 @@
 //! Flushed data comes back: FLUSH UNDO at work, after crashes, on replicas, and where its memory is needed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::support::peers::Peer;
+use crate::support::wait::SetOnDrop;
 use crate::support::{Connection, Daemon, Reply, wait_until};
 
 const GRACE: [&str; 2] = ["--flush-grace", "600"];
@@ -598,14 +600,15 @@ fn under_load_nothing_is_lost() {
     let server = start(&["--appendonly", "yes"]);
     let mut c = server.connect();
     fill(&mut c, "base", 20_000);
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _end = SetOnDrop(&stop);
         for client in 0..4 {
             let (server, stop) = (&server, &stop);
             scope.spawn(move || {
                 let mut c = server.connect();
                 let mut n = 0;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     let reply = c.ask(&format!("SET w{client}:{n} x"));
                     assert_eq!(reply, "+OK\r\n");
                     n += 1;
@@ -617,7 +620,6 @@ fn under_load_nothing_is_lost() {
             assert!(c.ask("FLUSH UNDO REPLACE").starts_with(':'));
             assert_eq!(c.ask("EXISTS base:1 base:20000"), ":2\r\n");
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     let before = digest(&server);
     assert_eq!(c.ask("DEBUG LOADAOF"), "+OK\r\n");

@@ -103,10 +103,15 @@ fn what_a_primary_has_taken_its_replica_takes() {
 }
 
 /// Regression: strings longer than the replica's own `proto-max-bulk-len`, and than that of the next start, were
-/// refused.
+/// refused, and requests and transactions beyond its `client-query-buffer-limit` ended the link.
 #[test]
 fn what_was_taken_by_a_higher_limit_is_kept() {
-    const LOW: [&str; 2] = ["--proto-max-bulk-len", "1mb"];
+    const LOW: [&str; 4] = [
+        "--proto-max-bulk-len",
+        "1mb",
+        "--client-query-buffer-limit",
+        "1mb",
+    ];
     let (primary, replica) = pair(&["--appendonly", "yes"], &LOW);
     let mut c = primary.connect();
     let long = "x".repeat(700_000);
@@ -124,6 +129,12 @@ fn what_was_taken_by_a_higher_limit_is_kept() {
     for _ in 0..2 {
         c.call(&["APPEND", "appended", &long]);
     }
+    c.call(&["SET", "whole", &"x".repeat(2_000_000)]);
+    c.ask("MULTI");
+    for key in ["a", "b", "c"] {
+        c.call(&["SET", key, &long]);
+    }
+    assert!(c.ask("EXEC").starts_with("*3"));
     wait_for_offset(&replica, &primary);
     let digest = c.ask("DEBUG DIGEST");
     assert_eq!(replica.connect().ask("DEBUG DIGEST"), digest);

@@ -32,7 +32,7 @@ fn read<T>(
     };
     drop(hash);
     if expired {
-        call.db.expire_fields(key, &[field]);
+        call.db.expire_fields_to_write(key, &[field]);
     }
     Ok(Old { number, volatile })
 }
@@ -152,6 +152,29 @@ mod tests {
                 t.run(write);
                 assert_eq!(t.run("OBJECT ENCODING h"), "$9\r\nhashtable\r\n");
             }
+        }
+    }
+
+    /// Regression: on a writable replica the new number got the old one's expiry, which was over.
+    #[test]
+    fn a_field_that_has_expired_is_replaced_where_it_is_only_hidden() {
+        for (write, shown) in [
+            ("HINCRBY h a 1", "$1\r\n1\r\n"),
+            ("HINCRBYFLOAT h a 1.5", "$3\r\n1.5\r\n"),
+            ("HSETNX h a new", "$3\r\nnew\r\n"),
+        ] {
+            let mut t = Testbed::new();
+            t.run("CONFIG SET import-mode yes");
+            t.run("HSET h a 5 b 6");
+            t.run("HPEXPIRE h 100 FIELDS 1 a");
+            t.advance_ms(200);
+            t.take_effects();
+            assert_eq!(t.run("HGET h a"), "$-1\r\n");
+            t.run(write);
+            assert_eq!(t.run("HGET h a"), shown, "{write}");
+            let effects = t.take_effects();
+            assert_eq!(effects[0], "HDEL h a", "{effects:?}");
+            assert_eq!(t.run("HTTL h FIELDS 1 a"), "*1\r\n:-1\r\n");
         }
     }
 

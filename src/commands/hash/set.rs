@@ -107,7 +107,7 @@ fn hsetnx(call: &mut Call<'_>) -> CommandResult {
     }
     drop(hash);
     if expired {
-        call.db.expire_fields(key, &[field]);
+        call.db.expire_fields_to_write(key, &[field]);
     }
     let mut hash = call.db.write_or(key, Hash::new)?;
     hash.prepare([field.len(), value.len()].into_iter(), &limits);

@@ -99,7 +99,7 @@ fn load(call: &mut Call<'_>) -> CommandResult {
         replace = true;
     }
     let setup = Setup::of(&call.server.config);
-    let in_time = call.origin != crate::server::Origin::Loading;
+    let in_time = !call.was_taken_before();
     let libraries = &mut call.server.scripting.libraries;
     let name = libraries
         .load(call.args.at(last), replace, in_time, setup)

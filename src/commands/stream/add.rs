@@ -65,7 +65,10 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     }
     let limits = *call.db.limits();
     let states = call.effects_wanted();
-    if options.no_make && call.db.write::<Stream>(key)?.is_none() {
+    // A server states the ID of what it has added, so this line was a duplicate there, though its
+    // time may be over here.
+    let was_duplicate = options.idmp.is_some() && options.id.is_none() && call.was_taken_before();
+    if (options.no_make || was_duplicate) && call.db.write::<Stream>(key)?.is_none() {
         call.reply.null();
         return Ok(());
     }
@@ -76,13 +79,18 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         .map(|idmp| (idmp.pid(args), idmp.iid(args, pairs(args, from), &mut made)));
     if let Some((pid, iid)) = line
         && options.id.is_none()
-        && let Some(id) = stream.idempotence().find(pid, iid)
     {
-        stream.count_duplicate();
-        drop(stream);
-        write_id(call.reply, id);
-        call.db.add_dirty(1);
-        return Ok(());
+        let found = stream.idempotence().find(pid, iid);
+        if found.is_some() || was_duplicate {
+            stream.count_duplicate();
+            drop(stream);
+            match found {
+                Some(id) => write_id(call.reply, id),
+                None => call.reply.null(),
+            }
+            call.db.add_dirty(1);
+            return Ok(());
+        }
     }
     if stream.last_id() == StreamId::MAX {
         return Err(EXHAUSTED);

@@ -56,6 +56,25 @@ fn a_trim_that_looks_at_references_is_stated_as_far_as_it_came() {
     }
 }
 
+/// Regression: a replica on which the ID of the producer's line had ended before added the entry again.
+#[test]
+fn a_duplicate_of_a_primary_adds_nothing() {
+    let mut t = Testbed::new();
+    t.run("XADD s IDMP p a * f v");
+    t.take_effects();
+    t.run("XADD s IDMP p a * f v");
+    let effects = t.take_effects();
+    assert_eq!(effects, ["XADD s IDMP p a * f v"]);
+    let words: Vec<&[u8]> = effects[0].split(' ').map(str::as_bytes).collect();
+    let mut replica = Testbed::new();
+    let client = replica.connect();
+    for _ in 0..2 {
+        assert_eq!(replica.repeat_args_as(client, &words), b"$-1\r\n");
+        replica.run("XADD s 1-1 f v");
+    }
+    assert_eq!(replica.run("XLEN s"), ":1\r\n");
+}
+
 #[test]
 fn entries_are_stated_with_the_id_that_they_got() {
     let mut t = Testbed::new();

@@ -94,7 +94,8 @@ fn nanos(content: &Content, wanted: &Wanted) -> usize {
         true => len,
         false => visited.saturating_mul(usize::from(parameters.m)).min(len),
     };
-    searches::nanos(parameters, len, distances)
+    let looks = wanted.filter.as_ref().map_or(0, Filter::nanos);
+    searches::nanos(parameters, len, distances).saturating_add(visited.saturating_mul(looks))
 }
 
 /// How many of `len` elements a search visits, about.

@@ -15,6 +15,9 @@ use crate::server::clients::ending::Ending;
 use crate::server::clients::fieldsets::Fieldsets;
 use crate::server::clients::held::Held;
 
+/// Bytes of an argument of a command that another server has taken, at most.
+pub const TAKEN_BULK_MAX: u64 = 1 << 36;
+
 bitflags! {
     /// What a client is, and how it is treated.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -104,6 +107,9 @@ impl ClientFlags {
         .union(ClientFlags::INTERNAL)
         .union(ClientFlags::SENDS_SLOTS)
         .union(ClientFlags::FAKE);
+
+    /// What these send another server has taken: limits that are set here for clients do not hold.
+    pub const SENDS_TAKEN: ClientFlags = ClientFlags::PRIMARY.union(ClientFlags::SENDS_SLOTS);
 
     /// The replies of its commands are discarded.
     pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
@@ -349,6 +355,11 @@ impl Client {
         } else {
             ClientKind::Normal
         }
+    }
+
+    /// Whether its commands have been taken by another server: see [`ClientFlags::SENDS_TAKEN`].
+    pub fn sends_taken(&self) -> bool {
+        self.flags.intersects(ClientFlags::SENDS_TAKEN)
     }
 
     /// Bytes of the commands it has queued in MULTI.

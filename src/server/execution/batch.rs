@@ -9,7 +9,7 @@ use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Step
 use crate::server::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
-use crate::server::clients::client::ClientFlags;
+use crate::server::clients::client::{ClientFlags, TAKEN_BULK_MAX};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::input::request;
 use crate::server::clients::session::Session;
@@ -218,7 +218,10 @@ impl Engine {
         batch.clear_commands();
         let unauthenticated = self.server.acl.must_authenticate(&session.client);
         let bounds = Bounds {
-            bulk_max: self.server.config.proto_max_bulk_len,
+            bulk_max: match session.client.sends_taken() {
+                true => self.server.config.proto_max_bulk_len.max(TAKEN_BULK_MAX),
+                false => self.server.config.proto_max_bulk_len,
+            },
             unauthenticated,
         };
         // Before login one command a batch: AUTH changes the limits for the next one.

@@ -334,7 +334,8 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
     {
         client.queue(id, args);
     }
-    if client.multi_bytes() as u64 > server.config.client_query_buffer_limit {
+    let is_over = client.multi_bytes() as u64 > server.config.client_query_buffer_limit;
+    if is_over && !client.sends_taken() {
         server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.clients.query_buffer_disconnections += 1;
         let detail = format!("{} bytes queued in MULTI", session.client.multi_bytes());

@@ -199,6 +199,9 @@ impl Loop {
             // No request allowed before login is longer.
             return (16 * INLINE_MAX) as u64;
         }
+        if session.client.sends_taken() {
+            return u64::MAX;
+        }
         self.engine.server.config.client_query_buffer_limit
     }
 

@@ -6,7 +6,7 @@ use crate::config::Dialect;
 use crate::keyspace::{Audience, Db};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
-use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::client::{Client, TAKEN_BULK_MAX};
 use crate::server::origin::Origin;
 use crate::server::parts::changes::{Reader as ChangeReader, Waiting};
 use crate::server::parts::searches::Work;
@@ -124,17 +124,15 @@ impl Call<'_> {
     /// Whether a server has taken the command before, perhaps in the other dialect: it comes from the
     /// append only file, from the primary, or from a node that sends its slots, be it in a transaction.
     pub fn was_taken_before(&self) -> bool {
-        const STREAMS: ClientFlags = ClientFlags::PRIMARY.union(ClientFlags::SENDS_SLOTS);
-        self.origin == Origin::Loading || self.client.flags.intersects(STREAMS)
+        self.origin == Origin::Loading || self.client.sends_taken()
     }
 
     /// The longest string that the command may make, bytes: `proto-max-bulk-len`. What was taken before was
     /// within that of another server, or of another day.
     pub fn string_max(&self) -> u64 {
-        const TAKEN_MAX: u64 = 1 << 36;
         let max = self.server.config.proto_max_bulk_len;
         match self.was_taken_before() {
-            true => max.max(TAKEN_MAX),
+            true => max.max(TAKEN_BULK_MAX),
             false => max,
         }
     }

@@ -52,9 +52,12 @@ impl Inquiry {
         }
     }
 
-    /// Goes on for about `budget` distances.
+    /// Goes on for about `budget` distances; looks at attributes count as well.
     pub fn step(&mut self, content: &Content, budget: usize) -> Progress {
+        const DISTANCE_NANOS: usize = 50;
         let filter = self.filter.as_ref();
+        let look = filter.map_or(0, |filter| filter.nanos() / DISTANCE_NANOS);
+        let budget = (budget / (1 + look)).max(1);
         let mut matches = |payload| {
             let attributes = content.element_at(payload).attributes;
             let passes = |filter: &Filter| !attributes.is_empty() && filter.matches(attributes);

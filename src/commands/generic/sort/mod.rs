@@ -251,6 +251,22 @@ mod tests {
         assert_eq!(t.run("SORT_RO s STORE d"), "-ERR syntax error\r\n");
     }
 
+    /// Regression: the order of equal weights was that of the hash table, which differs on replicas.
+    #[test]
+    fn the_members_of_a_set_have_one_order() {
+        let mut t = Testbed::new();
+        for key in ["up", "down"] {
+            for n in 0..300 {
+                let n = if key == "up" { n } else { 299 - n };
+                t.run(&format!("SADD {key} m{n}"));
+            }
+        }
+        for by in ["none_*", "up"] {
+            let line = |key| format!("SORT {key} BY {by}* ALPHA DESC");
+            assert_eq!(t.run(&line("up")), t.run(&line("down")), "{by}");
+        }
+    }
+
     #[test]
     fn a_sorted_set_keeps_its_order_when_not_sorted() {
         let mut t = Testbed::new();

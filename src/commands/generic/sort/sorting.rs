@@ -17,6 +17,7 @@ use crate::types::{Container, Entry, List, Set, Type, Zset};
 pub(super) struct Sorting {
     pub(super) buffer: Vec<u8>,
     pub(super) items: Vec<Item>,
+    is_set: bool,
 }
 
 /// An element and its weight.
@@ -98,6 +99,7 @@ impl Sorting {
             (0, len, false)
         };
         self.items.reserve_exact(count);
+        self.is_set = kind == Some(Type::Set);
         match kind {
             Some(Type::List) => {
                 if let Some(list) = db.peek::<List>(key)? {
@@ -170,9 +172,14 @@ impl Sorting {
     }
 
     /// Puts the elements from `start` to `end` into order. Equal weights are ordered by the
-    /// elements' bytes, except texts found by BY: those keep the order in which they were loaded.
+    /// elements' bytes, except texts found by BY for a list or sorted set: those keep the order in
+    /// which they were loaded. A set's differs from server to server.
     pub(super) fn sort(&mut self, start: i64, end: i64, o: &SortOptions<'_>) {
-        let Sorting { buffer, items } = self;
+        let Sorting {
+            buffer,
+            items,
+            is_set,
+        } = self;
         let text = |t: Text| t.of(buffer);
         let compare = |a: &Item, b: &Item| {
             let order = match (a.weight, b.weight) {
@@ -180,7 +187,13 @@ impl Sorting {
                     .partial_cmp(&y)
                     .unwrap_or(Ordering::Equal)
                     .then_with(|| text(a.text).cmp(text(b.text))),
-                (Weight::Text(x), Weight::Text(y)) => x.map(text).cmp(&y.map(text)),
+                (Weight::Text(x), Weight::Text(y)) => {
+                    let order = x.map(text).cmp(&y.map(text));
+                    match *is_set {
+                        true => order.then_with(|| text(a.text).cmp(text(b.text))),
+                        false => order,
+                    }
+                }
                 _ => unreachable!("all weights are of one kind"),
             };
             if o.descending { order.reverse() } else { order }

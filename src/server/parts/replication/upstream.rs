@@ -14,8 +14,9 @@
 //!
 //! Until it is online the link is a role of its own (`run::roles::upstream`); then it is a client
 //! with the flag `PRIMARY`, whose commands are the stream (`execution::upstream`). Attempts follow
-//! each other at once after a link that worked, after a second if the primary refuses, and with a
-//! growing delay if its snapshots cannot be loaded ([`Upstream::next_try_ms`]).
+//! each other at once after a link that worked, after a second if the primary refuses or if several links
+//! have ended as soon as they began, and with a growing delay if its snapshots cannot be loaded
+//! ([`Upstream::lose`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -31,6 +32,10 @@ use crate::server::parts::loading::{RdbFile, RdbStream};
 
 /// Delay after a refused attempt.
 const RETRY_MS: u64 = 1000;
+/// A link that ended sooner than this after it began was a short one.
+const SHORT_MS: u64 = 1000;
+/// Short links in a row after which the next attempt waits.
+const SHORT_LINKS: u32 = 3;
 /// The longest delay after snapshots that could not be loaded.
 const RETRY_MAX_MS: u64 = 30_000;
 
@@ -45,6 +50,8 @@ pub struct Upstream {
     pub(in crate::server) retry_ms: u64,
     /// Snapshots in a row that could not be loaded.
     failures: u32,
+    /// Short links in a row.
+    short_links: u32,
     /// The last bytes of the primary, monotonic milliseconds.
     pub(in crate::server) heard_ms: u64,
     /// When the link went down; `None`: it has never been up.
@@ -305,6 +312,7 @@ impl Upstream {
             generation: 0,
             retry_ms: now_ms,
             failures: 0,
+            short_links: 0,
             heard_ms: now_ms,
             down_since_ms: None,
             told_ms: now_ms,
@@ -387,6 +395,10 @@ impl Upstream {
         if self.is_online() {
             self.down_since_ms = Some(now_ms);
             self.figures.current = 0;
+            self.short_links = match now_ms.saturating_sub(self.figures.up_since_ms) < SHORT_MS {
+                true => self.short_links.saturating_add(1),
+                false => 0,
+            };
         }
         if self.replays {
             tracing::warn!("{MASTER_FIRST} client was freed while streaming replication buffer");
@@ -399,6 +411,7 @@ impl Upstream {
         self.generation = self.generation.wrapping_add(1);
         self.retry_ms = now_ms
             + match delay {
+                Delay::None if self.short_links >= SHORT_LINKS => RETRY_MS,
                 Delay::None => 0,
                 Delay::Refused => RETRY_MS,
                 Delay::Guarded => RETRY_MAX_MS,
@@ -427,11 +440,33 @@ impl Upstream {
 /// Whether the next attempt waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Delay {
-    /// A link that worked was lost.
+    /// A link that worked was lost: none, unless several have ended as soon as they began.
     None,
     Refused,
     /// The primary answers, but its snapshot cannot be taken: 1 s, doubling to 30 s.
     Unloadable,
     /// Its snapshot would delete nearly everything: 30 s.
     Guarded,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: a primary that took the link and closed it was called again without end.
+    #[test]
+    fn links_that_end_at_once_are_not_made_anew_at_once() {
+        let mut upstream = Upstream::new("p".into(), 1, 0);
+        let mut now = 0;
+        let mut wait_after = |upstream: &mut Upstream, lived| {
+            upstream.establish(ClientId(1), now);
+            now += lived;
+            upstream.lose(now, Delay::None);
+            upstream.retry_ms - now
+        };
+        let waits: Vec<u64> = (0..4).map(|_| wait_after(&mut upstream, 10)).collect();
+        assert_eq!(waits, [0, 0, RETRY_MS, RETRY_MS]);
+        assert_eq!(wait_after(&mut upstream, SHORT_MS), 0);
+        assert_eq!(wait_after(&mut upstream, 10), 0);
+    }
 }

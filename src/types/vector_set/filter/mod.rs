@@ -118,6 +118,13 @@ impl Filter {
         run::run(self, attributes)
     }
 
+    /// How long it takes to look at one element with short attributes, about, nanoseconds.
+    pub fn nanos(&self) -> usize {
+        const ATTRIBUTES: usize = 50;
+        const STEP: usize = 5;
+        ATTRIBUTES + STEP * (self.program.len() + self.literals.len())
+    }
+
     fn text(&self, range: &Range<u32>) -> &[u8] {
         &self.text[range.start as usize..range.end as usize]
     }
