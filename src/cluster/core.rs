@@ -73,6 +73,8 @@ pub(crate) struct Host<'h> {
     pub unsent: &'h dyn Fn(LinkId) -> (usize, usize),
     /// The command comes by the replication stream.
     pub is_from_primary: bool,
+    /// The client can wait for replicas: it is in no transaction, and no script.
+    pub may_wait: bool,
     /// See [`After::Acknowledged`].
     pub is_acknowledged: bool,
 }
@@ -165,6 +167,8 @@ pub(crate) struct Cluster {
     synced: Option<Vital>,
     syncing: Option<Vital>,
     pub(super) slots_replies: super::commands::SlotsReplies,
+    /// See [`Cluster::take_is_for_replicas`].
+    pub(super) is_for_replicas: bool,
 }
 
 impl Cluster {
@@ -206,6 +210,7 @@ impl Cluster {
             synced: None,
             syncing: None,
             slots_replies: super::commands::SlotsReplies::default(),
+            is_for_replicas: false,
             settings: Settings::default(),
         };
         cluster.restore(saved);
@@ -250,6 +255,12 @@ impl Cluster {
     /// Everything decided so far is on disk.
     pub(crate) fn is_saved(&self) -> bool {
         self.out.is_saved()
+    }
+
+    /// Whether the last command must go to the replicas too, which did not have it before. Asked once.
+    pub(crate) fn take_is_for_replicas(&mut self) -> bool {
+        // A node that has given up its last slot is a replica now, and has none to tell.
+        std::mem::take(&mut self.is_for_replicas) && self.me().is_primary()
     }
 
     /// The configuration has changed.

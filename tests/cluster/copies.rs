@@ -104,51 +104,84 @@ fn a_replica_that_loads_answers_the_bus_and_is_hidden() {
     group.assert_written("k", KEYS);
 }
 
+/// A primary of one kind with a replica of the other, and another primary.
+struct Shards {
+    group: Group,
+    primary: usize,
+    replica: usize,
+    /// A slot of the primary, one of the other primary's, and the other's id.
+    slot: u16,
+    foreign: u16,
+    other: String,
+}
+
+impl Shards {
+    /// `None`: the peer is not here.
+    fn create(what: &str, primary: Kind, replica: Kind) -> Option<Shards> {
+        let kinds = [primary, primary, primary, replica, replica, replica];
+        let group = Group::create(what, &kinds, 1)?;
+        let is_primary = |at: usize| {
+            let view = group.nodes[at].view();
+            view.iter()
+                .any(|seen| seen.is("myself") && seen.is("master"))
+        };
+        let primaries: Vec<usize> = (0..6).filter(|&at| is_primary(at)).collect();
+        let fits = |at: usize| {
+            group.nodes[at].kind == primary && group.nodes[group.replica_of(at)].kind == replica
+        };
+        let primary = primaries.iter().copied().find(|&at| fits(at));
+        let primary = primary.expect("a primary whose replica is of the other kind");
+        let other = primaries.iter().copied().find(|&at| at != primary);
+        let other = other.expect("another primary");
+        Some(Shards {
+            replica: group.replica_of(primary),
+            slot: group.slots_of(primary).0,
+            foreign: group.slots_of(other).0,
+            other: group.nodes[other].id(),
+            primary,
+            group,
+        })
+    }
+
+    /// Opens both slots at the primary; each answer must be `OK`.
+    fn open_slots(&self, connection: &mut Connection) {
+        let (slot, foreign, id) = (self.slot, self.foreign, &self.other);
+        for order in [
+            format!("CLUSTER SETSLOT {slot} MIGRATING {id} TIMEOUT 0"),
+            format!("CLUSTER SETSLOT {foreign} IMPORTING {id} TIMEOUT 0"),
+        ] {
+            assert_eq!(connection.ask(&order), "+OK\r\n", "{order}");
+        }
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(self.group.nodes[self.primary].port()).expect("a node")
+    }
+
+    fn wait_for_marks(&mut self) {
+        let (slot, foreign, id) = (self.slot, self.foreign, &self.other);
+        let wanted = [format!("[{slot}->-{id}]"), format!("[{foreign}-<-{id}]")];
+        let replica = self.replica;
+        self.group
+            .wait("the replica to know the open slots", |group| {
+                let view = group.nodes[replica].view();
+                let mine = view.iter().find(|seen| seen.is("myself"));
+                mine.is_some_and(|seen| wanted.iter().all(|mark| seen.marks.contains(mark)))
+            });
+    }
+}
+
 /// A replica that comes after SETSLOT learns from its primary's copy which slots are open, in both directions
 /// between russet and Valkey.
 fn copies_marks(primary: Kind, replica: Kind) {
     let what = format!("marks from {primary:?} to {replica:?}");
-    let kinds = [primary, primary, primary, replica, replica, replica];
-    let Some(mut group) = Group::create(&what, &kinds, 1) else {
+    let Some(mut shards) = Shards::create(&what, primary, replica) else {
         return;
     };
-    let at = (0..6).find(|&at| {
-        let view = group.nodes[at].view();
-        let is_primary = view
-            .iter()
-            .any(|seen| seen.is("myself") && seen.is("master"));
-        is_primary && group.nodes[at].kind == primary && {
-            let replica_at = group.replica_of(at);
-            group.nodes[replica_at].kind == replica
-        }
-    });
-    let primary = at.expect("a primary whose replica is of the other kind");
-    let replica = group.replica_of(primary);
-    let other = (0..6).find(|&at| {
-        let view = group.nodes[at].view();
-        at != primary
-            && view
-                .iter()
-                .any(|seen| seen.is("myself") && seen.is("master"))
-    });
-    let other = other.expect("another primary");
-    let (slot, foreign) = (group.slots_of(primary).0, group.slots_of(other).0);
-    let id = group.nodes[other].id();
-    group.kill(replica);
-    for order in [
-        format!("CLUSTER SETSLOT {slot} MIGRATING {id} TIMEOUT 0"),
-        format!("CLUSTER SETSLOT {foreign} IMPORTING {id} TIMEOUT 0"),
-    ] {
-        let mut connection = Connection::open(group.nodes[primary].port()).expect("a node");
-        assert_eq!(connection.ask(&order), "+OK\r\n", "{order}");
-    }
-    restart_empty(&mut group, replica);
-    let wanted = [format!("[{slot}->-{id}]"), format!("[{foreign}-<-{id}]")];
-    group.wait("the replica to know the open slots", |group| {
-        let view = group.nodes[replica].view();
-        let mine = view.iter().find(|seen| seen.is("myself"));
-        mine.is_some_and(|seen| wanted.iter().all(|mark| seen.marks.contains(mark)))
-    });
+    shards.group.kill(shards.replica);
+    shards.open_slots(&mut shards.connection());
+    restart_empty(&mut shards.group, shards.replica);
+    shards.wait_for_marks();
 }
 
 #[test]
@@ -164,4 +197,31 @@ fn marks_of_open_slots_come_from_valkey() {
 #[test]
 fn marks_of_open_slots_go_to_valkey() {
     copies_marks(Kind::RussetValkey, Kind::Peer(Peer::Valkey9));
+}
+
+/// A replica in sync learns of open slots from the stream, also where the primary cannot wait for it.
+#[test]
+fn marks_of_open_slots_go_to_replicas_from_transactions_too() {
+    let what = "marks without a wait";
+    let Some(mut shards) = Shards::create(what, Kind::RussetValkey, Kind::RussetValkey) else {
+        return;
+    };
+    let mut connection = shards.connection();
+    shards.open_slots(&mut connection);
+    shards.wait_for_marks();
+    let (slot, foreign) = (shards.slot, shards.foreign);
+    assert_eq!(connection.ask("MULTI"), "+OK\r\n");
+    for slot in [slot, foreign] {
+        let order = format!("CLUSTER SETSLOT {slot} STABLE");
+        assert_eq!(connection.ask(&order), "+QUEUED\r\n");
+    }
+    assert_eq!(connection.ask("EXEC"), "*2\r\n+OK\r\n+OK\r\n");
+    let replica = shards.replica;
+    shards
+        .group
+        .wait("the replica to know that the slots are closed", |group| {
+            let view = group.nodes[replica].view();
+            let mine = view.iter().find(|seen| seen.is("myself"));
+            mine.is_some_and(|seen| seen.marks.is_empty())
+        });
 }

@@ -30,10 +30,12 @@ impl Cluster {
         let (rest, timeout_ms) = self.timeout(rest)?;
         let step = self.step(slot, word, rest, host)?;
         // Valkey's replicas know of open slots, so that these survive a failover.
-        let replicates = self.is_valkey() && self.me().is_primary() && self.own.replicas_online > 0;
-        if replicates && timeout_ms > 0 && !host.is_acknowledged {
+        let replicates = self.is_valkey() && self.me().is_primary() && !host.is_acknowledged;
+        let waits = host.may_wait && timeout_ms > 0 && self.own.replicas_online > 0;
+        if replicates && waits {
             return Ok(Done::Waits { timeout_ms });
         }
+        self.is_for_replicas = replicates;
         match step {
             Step::Migrating(to) => _ = self.owners.migrating.insert(slot, to),
             Step::Importing(from) => _ = self.owners.importing.insert(slot, from),

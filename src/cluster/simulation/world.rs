@@ -409,13 +409,22 @@ impl World {
                 keys_in_slot: &|slot| data.keys_in(slot),
                 unsent: &|_| (0, 0),
                 is_from_primary,
+                may_wait: true,
                 is_acknowledged,
             };
-            let after = self.told(at, |core, now| core.command(now, words, &host, &mut reply));
+            let mut is_for_replicas = false;
+            let after = self.told(at, |core, now| {
+                let after = core.command(now, words, &host, &mut reply);
+                is_for_replicas = core.take_is_for_replicas();
+                after
+            });
+            let owned = || words.iter().map(|word| word.to_vec()).collect::<Vec<_>>();
+            if is_for_replicas {
+                self.propagate(at, &owned());
+            }
             match (after, &self.machines[at].core) {
                 (Some(After::Acknowledged { .. }), Some(_)) if !is_acknowledged => {
-                    let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
-                    self.propagate(at, &words);
+                    self.propagate(at, &owned());
                     is_acknowledged = true;
                     continue;
                 }

@@ -137,6 +137,7 @@ impl Net {
                 keys_in_slot: &|slot| keys.get(&slot).copied().unwrap_or(0),
                 unsent: &|_| (0, 0),
                 is_from_primary,
+                may_wait: true,
                 is_acknowledged: false,
             },
             &mut reply,

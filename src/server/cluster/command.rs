@@ -15,10 +15,7 @@ impl Call<'_> {
     /// Runs a subcommand of the core. When this returns the reply is complete, and what it acknowledges is
     /// on disk; or the client waits until a replica has the command, when it runs again.
     pub fn run_in_cluster(&mut self) -> CommandResult {
-        let is_acknowledged = match self.is_time_up() {
-            true => self.is_acknowledged()?,
-            false => !self.may_block(),
-        };
+        let is_acknowledged = self.is_time_up() && self.is_acknowledged()?;
         match self.run_core(is_acknowledged) {
             After::Acknowledged { timeout_ms } => self.await_replica(timeout_ms),
             After::Send | After::Persist { .. } => {}
@@ -28,6 +25,7 @@ impl Call<'_> {
 
     fn run_core(&mut self, is_acknowledged: bool) -> After {
         let args = self.args.to_vec();
+        let may_wait = self.may_block();
         let is_from_primary = matches!(self.origin, Origin::Primary | Origin::Loading);
         let World {
             keyspace,
@@ -48,9 +46,11 @@ impl Call<'_> {
             keys_in_slot: &|slot| keyspace.slot_len(slot),
             unsent: &|link| links.queued(link),
             is_from_primary,
+            may_wait,
             is_acknowledged,
         };
         let after = driver.core.command(now, &args, &host, reply);
+        let is_for_replicas = driver.core.take_is_for_replicas();
         server.cluster_on(keyspace);
         let cluster = server.cluster.as_ref();
         let is_saved = cluster.is_some_and(|driver| driver.core.is_saved());
@@ -59,6 +59,9 @@ impl Call<'_> {
         {
             reply.truncate(begin);
             reply.raw(otherwise);
+        }
+        if is_for_replicas {
+            self.effect_for_replicas();
         }
         after
     }
