@@ -24,7 +24,7 @@ QUERIES = int(os.environ.get("QUERIES", "300"))
 EFS = [int(ef) for ef in os.environ.get("EFS", "50,100,200,400").split(",")]
 CPUS = os.environ.get("CPUS", "0,1")
 PIPELINE = 100
-TRUTHS = 100
+TRUTHS = int(os.environ.get("TRUTHS", "100"))
 
 
 def vectors(count, seed):

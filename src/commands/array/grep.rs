@@ -41,7 +41,12 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let nocase = words.nocase;
-    let predicates = words.given.iter().map(|given| given.compile(nocase));
+    let is_regex = |given: &&Given<'_>| matches!(given, Given::Regex(_));
+    let regexes = words.given.iter().filter(is_regex).count();
+    let predicates = words
+        .given
+        .iter()
+        .map(|given| given.compile(nocase, regexes));
     let predicates = predicates.collect::<Result<Vec<_>, _>>()?;
     let array = call.db.read::<Array>(args.at(1))?;
     let reply = &mut *call.reply;
@@ -182,13 +187,14 @@ enum Predicate<'a> {
 }
 
 impl<'a> Given<'a> {
-    fn compile(&self, nocase: bool) -> Result<Predicate<'a>, CommandError> {
+    /// `regexes`: how many of the command's predicates are expressions.
+    fn compile(&self, nocase: bool, regexes: usize) -> Result<Predicate<'a>, CommandError> {
         Ok(match *self {
             Given::Exact(text) => Predicate::Exact(text, nocase),
             Given::Contains(text) if nocase => Predicate::ContainsNocase(text),
             Given::Contains(text) => Predicate::Contains(Box::new(Finder::new(text))),
             Given::Glob(pattern) => Predicate::Glob(Glob::new(pattern, nocase)?),
-            Given::Regex(pattern) => Predicate::Regex(Regex::new(pattern, nocase)?),
+            Given::Regex(pattern) => Predicate::Regex(Regex::new(pattern, nocase, regexes)?),
         })
     }
 }

@@ -86,9 +86,13 @@ impl Pool {
         self.sorted.get(self.next).map(|near| near.id())
     }
 
-    /// Returns the best node not yet expanded, and counts it as expanded.
+    /// Returns the best node not yet expanded, and counts it as expanded; `None` if it is not among the best
+    /// `reach`.
     #[inline]
-    pub(super) fn expand(&mut self) -> Option<u32> {
+    pub(super) fn expand(&mut self, reach: usize) -> Option<u32> {
+        if self.next >= reach {
+            return None;
+        }
         let near = self.sorted.get_mut(self.next)?;
         near.0 |= 1;
         let id = near.id();

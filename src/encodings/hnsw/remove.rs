@@ -202,7 +202,7 @@ impl Index {
         }
         loop {
             let mut budget = usize::MAX;
-            let done = scratch.walk(self, query.record(), descent.level, &mut budget);
+            let done = scratch.walk(self, query.record(), descent.level, usize::MAX, &mut budget);
             debug_assert_eq!(done, Progress::Done);
             if descent.level <= level {
                 break;

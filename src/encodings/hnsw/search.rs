@@ -93,16 +93,17 @@ impl Scratch {
         }
     }
 
-    /// Walks a level until everything in the pool is expanded, or `budget` distances are used up.
+    /// Walks a level until the best `reach` of the pool are expanded, or `budget` distances are used up.
     pub(super) fn walk(
         &mut self,
         index: &Index,
         query: &[u8],
         level: usize,
+        reach: usize,
         budget: &mut usize,
     ) -> Progress {
         while *budget > 0 {
-            let Some(id) = self.pool.expand() else {
+            let Some(id) = self.pool.expand(reach) else {
                 return Progress::Done;
             };
             let fresh = self.visited.meet(index.store.links(id, level));
@@ -302,7 +303,10 @@ impl Search {
             }
             let level = self.descent.level;
             let query = self.query.record();
-            match self.scratch.walk(index, query, level, &mut budget) {
+            match self
+                .scratch
+                .walk(index, query, level, usize::MAX, &mut budget)
+            {
                 Progress::More => return Progress::More,
                 Progress::Done if level == 0 => return Progress::Done,
                 Progress::Done => self
