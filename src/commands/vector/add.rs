@@ -13,8 +13,8 @@ use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;
 use crate::types::vector_set::{
-    Added, Content, EF_CONSTRUCTION, Parameters, Placement, Projection, Quantization, Query,
-    random_level,
+    Added, Content, EF_CONSTRUCTION, M_DEFAULT, Parameters, Placement, Projection, Quantization,
+    Query, random_level,
 };
 
 pub(super) const VADD: Spec = Spec {
@@ -51,7 +51,6 @@ const NO_PROJECTION: CommandError =
     CommandError::Text("ERR cannot add projection to existing set without projection");
 
 const EF_MAX: i64 = 1_000_000;
-const M_DEFAULT: u16 = 16;
 const M_RANGE: std::ops::RangeInclusive<i64> = 4..=4096;
 
 /// `VADD key [REDUCE dim] (FP32 blob | VALUES n number ...) element [CAS] [NOQUANT | Q8 | BIN] [EF n]

@@ -3,7 +3,7 @@
 use super::frontier::Near;
 use super::search::{Descent, Progress, Scratch};
 use super::store::NewNode;
-use super::{Index, LEVEL_MAX, NodeId, Query};
+use super::{Index, LEVEL_MAX, M_DEFAULT, NodeId, Query};
 
 /// Of the nodes that a placement collects, the links of the best half are followed, and of so many at least. This
 /// saves a quarter to half of its time; recall@10 of 20,000 uniform vectors falls from 0.870 to 0.854 at EF 200.
@@ -69,11 +69,16 @@ impl Placement {
     pub fn new(query: Query, level: u8, ef: usize) -> Placement {
         assert!(usize::from(level) <= LEVEL_MAX);
         let ef = ef.max(1);
+        // Few links leave no recall to give away.
+        let reach = match query.parameters().m < M_DEFAULT {
+            true => ef,
+            false => ef.min(EXPANDED_MIN.max(ef / 2)),
+        };
         Placement {
             query,
             level: usize::from(level),
             ef,
-            reach: ef.min(EXPANDED_MIN.max(ef / 2)),
+            reach,
             descent: Descent::new(),
             scratch: Scratch::get(),
             found: vec![(0, Vec::new()); usize::from(level) + 1],

@@ -49,6 +49,8 @@ pub const LEVEL_MAX: usize = 16;
 pub const LINKS_MAX: usize = 16384;
 /// The most dimensions.
 pub const DIM_MAX: u32 = 65536;
+/// Links of a node where an insert is not told how many: twice as many at level 0.
+pub const M_DEFAULT: u16 = 16;
 /// Candidates kept when an insert is not told how many.
 pub const EF_CONSTRUCTION: usize = 200;
 

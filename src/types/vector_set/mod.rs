@@ -38,8 +38,8 @@ use crate::base::alloc::boxed_bytes;
 use crate::base::mover::Mover;
 use crate::encodings::hashtable::Shape;
 pub use crate::encodings::hnsw::{
-    DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, LoadError, LoadedNode, NodeId, Parameters, Placement,
-    Progress, Quantization, Query, Stored, random_level,
+    DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, LoadError, LoadedNode, M_DEFAULT, NodeId, Parameters,
+    Placement, Progress, Quantization, Query, Stored, random_level,
 };
 
 /// See the module. [`VectorSet::share`] is another handle of the same set; a clone is a copy.
