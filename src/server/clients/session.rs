@@ -105,11 +105,13 @@ impl Session {
 
     /// Tells a RESP3 client why the server ends its connection: the push `closing REASON DETAIL`,
     /// once, if no reply waits before it and the socket takes it now. Who killed it is not for the client.
+    /// Not with subscriptions: libraries hand every push to the application then, as a message.
     pub(in crate::server) fn push_ending(&mut self) {
         let Some(ending) = &self.client.ending else {
             return;
         };
-        let is_due = ending.reason.needs_telling() && !self.told_end;
+        let reads_messages = self.client.flags.contains(ClientFlags::PUBSUB);
+        let is_due = ending.reason.needs_telling() && !self.told_end && !reads_messages;
         if !is_due || !self.reply.resp3() || !self.reply.is_empty() {
             return;
         }
