@@ -1,7 +1,7 @@
 //! `console-port`: its doors, sessions, commands and streams, as a browser and as its attacker meet
 //! them.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -801,7 +801,10 @@ impl Events {
         let mut bytes = [0; 65536];
         let mut is_there = self.text.contains(part);
         while !is_there {
-            let n = self.stream.read(&mut bytes).expect("an event");
+            let n = match self.stream.read(&mut bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                n => n.expect("an event"),
+            };
             // The server says now and then that the stream lives.
             assert!(n > 0 && Instant::now() < until, "{part} does not come");
             let mut from = self.text.len().saturating_sub(part.len());

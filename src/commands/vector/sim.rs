@@ -27,7 +27,7 @@ fn count_visited(call: &mut Call<'_>) -> CommandResult {
         true => 4,
         false => Given::parse(args, 2, false)?.next,
     };
-    let (wanted, _) = parse_options(args, options_at)?;
+    let (wanted, _) = parse_options(args, options_at, compiled)?;
     let touched = visited(&wanted, work::length(call) as usize);
     call.touches(touched as u64);
     Ok(())
@@ -55,7 +55,7 @@ const FILTERED_PER_ELEMENT: i64 = 100;
 fn vsim(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if let Some(Answer::Hits(hits)) = call.server.searches.take_answer() {
-        let (_, shown) = parse_options(args, Given::end(args, 2))?;
+        let (_, shown) = parse_options(args, Given::end(args, 2), |_| Ok(None))?;
         let hits = hits.iter();
         let hits = hits.map(|hit| (&*hit.name, hit.distance, &*hit.attributes));
         shown.write(call.reply, hits);
@@ -67,7 +67,7 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
     };
     let content = set.read();
     let (query, next) = query(args, &content)?;
-    let (wanted, shown) = parse_options(args, next)?;
+    let (wanted, shown) = parse_options(args, next, compiled)?;
     let nanos = nanos(&content, &wanted);
     let mut inquiry = Inquiry::new(&content, query, wanted);
     if !shown.at_once && call.server.search_leaves_loop(call.origin, nanos) {
@@ -140,8 +140,20 @@ struct Shown {
     at_once: bool,
 }
 
-/// The options, from argument `at` on.
-fn parse_options(args: Args<'_>, mut at: usize) -> Result<(Wanted, Shown), CommandError> {
+type Compiled = Result<Option<Filter>, CommandError>;
+
+fn compiled(expression: &[u8]) -> Compiled {
+    let filter = Filter::compile(expression);
+    let filter = filter.map_err(|error| bad_filter(error.near(expression)));
+    Ok(Some(filter?))
+}
+
+/// The options, from argument `at` on; `compile` gets the expression of FILTER.
+fn parse_options(
+    args: Args<'_>,
+    mut at: usize,
+    compile: impl Fn(&[u8]) -> Compiled,
+) -> Result<(Wanted, Shown), CommandError> {
     let mut shown = Shown::default();
     let (mut count, mut ef, mut filter_ef) = (COUNT_DEFAULT, EF_DEFAULT, None);
     let (mut epsilon, mut filter, mut exact) = (2.0, None, false);
@@ -162,7 +174,7 @@ fn parse_options(args: Args<'_>, mut at: usize) -> Result<(Wanted, Shown), Comma
                 epsilon = given.ok_or(BAD_EPSILON)?;
             }
             Some(text) if args.is(at, "filter") => {
-                filter = Some(Filter::compile(text).map_err(|error| bad_filter(error.near(text)))?);
+                filter = compile(text)?;
             }
             _ => {
                 taken = 1;

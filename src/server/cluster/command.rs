@@ -3,7 +3,6 @@
 use crate::cluster::{After, Host};
 use crate::command::CommandError;
 use crate::pubsub::Kind;
-use crate::server::origin::Origin;
 use crate::server::parts::cluster::moment;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
@@ -26,7 +25,7 @@ impl Call<'_> {
     fn run_core(&mut self, is_acknowledged: bool) -> After {
         let args = self.args.to_vec();
         let may_wait = self.may_block();
-        let is_from_primary = matches!(self.origin, Origin::Primary | Origin::Loading);
+        let is_from_primary = self.was_taken_before();
         let World {
             keyspace,
             server,

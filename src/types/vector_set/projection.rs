@@ -47,22 +47,24 @@ impl Projection {
         if Some(floats.len()) != input.checked_mul(output) || !rest.is_empty() || input == 0 {
             return None;
         }
-        let columns = (0..input).flat_map(|column| {
-            (0..output).map(move |row| f32::from_le_bytes(floats[row * input + column]))
+        let mut matrix = vec![0.0; floats.len()];
+        transpose(floats, input, &mut matrix, |bytes| {
+            f32::from_le_bytes(*bytes)
         });
         Some(Projection {
             input_dim,
             output_dim,
-            matrix: columns.collect(),
+            matrix: matrix.into(),
         })
     }
 
     /// The matrix by rows, little-endian floats.
     pub fn rows(&self) -> Vec<u8> {
-        let (input, output) = (self.input_dim as usize, self.output_dim as usize);
-        let at = |row: usize, column: usize| self.matrix[column * output + row];
-        let rows = (0..output).flat_map(|row| (0..input).map(move |column| at(row, column)));
-        rows.flat_map(f32::to_le_bytes).collect()
+        let mut rows = vec![0; size_of_val(&*self.matrix)];
+        let (floats, _) = rows.as_chunks_mut::<4>();
+        let columns = self.output_dim as usize;
+        transpose(&self.matrix, columns, floats, |float| float.to_le_bytes());
+        rows
     }
 
     pub fn input_dim(&self) -> u32 {
@@ -86,14 +88,42 @@ impl Projection {
     }
 }
 
+/// Writes a matrix of rows of `columns` numbers to `to`, column by column. Square by square: a column's numbers
+/// are far from each other, and each line of the cache is used for several of them.
+fn transpose<F, T>(from: &[F], columns: usize, to: &mut [T], convert: impl Fn(&F) -> T) {
+    const SIDE: usize = 32;
+    let rows = from.len() / columns;
+    for top in (0..rows).step_by(SIDE) {
+        let below = (top + SIDE).min(rows);
+        for left in (0..columns).step_by(SIDE) {
+            for column in left..(left + SIDE).min(columns) {
+                let to = &mut to[column * rows..][top..below];
+                for (row, to) in (top..below).zip(to) {
+                    *to = convert(&from[row * columns + column]);
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn rows_read_back_are_the_same_matrix() {
-        let made = Projection::new(5, 3);
-        assert_eq!(Projection::from_rows(5, 3, &made.rows()), Some(made));
+        for (input, output) in [(5, 3), (70, 1), (33, 65)] {
+            let made = Projection::new(input, output);
+            let rows = made.rows();
+            let (first, _) = rows.as_chunks::<4>();
+            let scale = (1.0 / f64::from(input).sqrt()) as f32;
+            assert!(
+                first[..input as usize]
+                    .iter()
+                    .all(|one| f32::from_le_bytes(*one) == scale)
+            );
+            assert_eq!(Projection::from_rows(input, output, &rows), Some(made));
+        }
         assert_eq!(Projection::from_rows(5, 3, &[0; 56]), None);
         assert_eq!(Projection::from_rows(0, 3, &[]), None);
     }

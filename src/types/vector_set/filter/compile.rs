@@ -38,6 +38,7 @@ pub(super) fn compile(text: &[u8]) -> Result<Filter, SyntaxError> {
         program: Vec::new(),
         literals: Vec::new(),
         fields: Default::default(),
+        by_name: Default::default(),
     };
     let mut tokens = Vec::new();
     let mut reader = Tokens::new(text);
@@ -93,13 +94,15 @@ impl Yard {
     /// The number of a field; the same for each use of one name.
     fn field(&mut self, name: std::ops::Range<u32>) -> u32 {
         let filter = &mut self.filter;
-        let is_same = |known: &std::ops::Range<u32>| filter.text(known) == filter.text(&name);
-        let at = filter.fields.iter().position(is_same);
-        let at = at.unwrap_or_else(|| {
-            filter.fields.push(name);
-            filter.fields.len() - 1
-        });
-        at as u32
+        match filter.field(filter.text(&name)) {
+            Ok(known) => known,
+            Err(place) => {
+                let at = filter.fields.len() as u32;
+                filter.by_name.insert(place, at);
+                filter.fields.push(name);
+                at
+            }
+        }
     }
 
     fn operator(&mut self, operator: Operator) -> Result<(), SyntaxError> {

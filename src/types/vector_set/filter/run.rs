@@ -51,17 +51,15 @@ pub(super) fn run(filter: &Filter, attributes: &[u8]) -> bool {
 
 /// The values of all fields. `None`: one is missing, or has no value that expressions know.
 fn fields<'a>(filter: &Filter, attributes: &'a [u8]) -> Option<SmallVec<[Option<Json<'a>>; 4]>> {
-    let names = &filter.fields;
-    let mut found: SmallVec<[Option<Json<'a>>; 4]> = smallvec![None; names.len()];
-    let mut left = names.len();
+    let mut left = filter.fields.len();
+    let mut found: SmallVec<[Option<Json<'a>>; 4]> = smallvec![None; left];
     if left == 0 {
         return Some(found);
     }
     json::visit(attributes, |key, mut place| {
-        let mut names = names.iter();
-        let is_it = |name: &std::ops::Range<u32>| filter.text(name) == key && !key.is_empty();
-        let Some(at) = names.position(is_it) else {
-            return false;
+        let at = match filter.field(key) {
+            Ok(at) if !key.is_empty() => at as usize,
+            _ => return false,
         };
         if found[at].is_some() {
             return false;
