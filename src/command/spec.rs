@@ -288,6 +288,25 @@ pub enum DatabaseUse {
     All,
 }
 
+impl DatabaseUse {
+    /// Whether a valid command names a database, or concerns all of them.
+    pub fn names(self, args: Args<'_>, db: u32) -> bool {
+        let is_it = |at: usize| {
+            let named = args.get(at).and_then(crate::base::number::parse_i64);
+            named == Some(i64::from(db))
+        };
+        match self {
+            DatabaseUse::Own => false,
+            DatabaseUse::Named(places) => places.iter().any(|&at| is_it(at.into())),
+            DatabaseUse::OwnAndNamed(at) => is_it(at.into()),
+            DatabaseUse::OwnAndBehind(word, _) => {
+                (3..args.len()).any(|at| args.is(at, word) && is_it(at + 1))
+            }
+            DatabaseUse::All => true,
+        }
+    }
+}
+
 /// A row of the command table. `H` is the handler's type.
 pub struct Spec<H: 'static> {
     pub name: &'static str,

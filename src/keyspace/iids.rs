@@ -3,11 +3,44 @@
 //!
 //! A database has a line for each such stream (`fields`, which explains the order), with the time
 //! at which its first line of a producer expires. The expire cycle removes these when they are due:
-//! no lookup does. The removal is no change of the key: nothing is recorded or propagated. A
-//! replica keeps them until its primary's entries take their place.
+//! no lookup does. The removal is no change of the key: nothing is recorded or propagated, and a
+//! replica removes its own, as does a server whose cycle is switched off.
 
-use super::{Db, Ref};
+use std::time::{Duration, Instant};
+
+use super::{Db, DbIndex, Expiring, Keyspace, Ref};
 use crate::types::{Stream, Type};
+
+/// Lines that are removed before the time is looked at.
+const LINES_PER_STEP: usize = 16;
+
+impl Keyspace {
+    /// Removes what has expired, for at most about `budget`, where the expire cycle does not run. O(databases) if
+    /// nothing has.
+    pub fn expire_iids(&mut self, budget: Duration) {
+        if matches!(self.expiring, Expiring::Delete | Expiring::Replay) {
+            return;
+        }
+        let (past, start) = (self.due_ms.saturating_sub(1), Instant::now());
+        for at in (0..self.dbs.len() as u32).map(DbIndex) {
+            let is_due = |due: i64| due <= past;
+            while self.dbs[at]
+                .table()
+                .streams()
+                .next_due()
+                .is_some_and(is_due)
+            {
+                let table = self.dbs[at].table_mut();
+                if let Some(key) = table.streams_mut().take_due(past) {
+                    self.db(at).expire_due_iids(&key, past, LINES_PER_STEP);
+                }
+                if start.elapsed() >= budget {
+                    return;
+                }
+            }
+        }
+    }
+}
 
 impl Db<'_> {
     /// Notes that a stream may have become one with lines of producers, other settings or entries

@@ -1,6 +1,7 @@
 //! The engine: keyspace and server together, and the work between commands.
 
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use crate::base::clock::{self, Cycles, Now};
@@ -28,6 +29,8 @@ const FREE_NANOS: u64 = 200_000;
 
 /// Time per turn to count existing keys by prefix.
 const WALK_NANOS: u64 = 300_000;
+/// How long expired lines of streams' producers are removed in one call of `cron`.
+const IIDS_BUDGET: Duration = Duration::from_millis(1);
 
 impl Engine {
     /// An engine ready to run commands; nothing listens yet.
@@ -204,6 +207,9 @@ impl Engine {
         server.watch_tls();
         server.limit_readers(None);
         self.tend_snapshots();
+        if !self.server.persist.loading.in_progress() {
+            self.keyspace.expire_iids(IIDS_BUDGET);
+        }
         let server = &mut self.server;
         let persist = &mut server.persist;
         persist.aof.tend_scrubs(&server.config, &server.now);

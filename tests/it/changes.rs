@@ -74,6 +74,33 @@ fn a_consumer_gets_each_change_once_over_restarts_and_rewrites() {
     );
 }
 
+/// The way to a position in a file of an earlier process goes through what is before it: each READ that ends on
+/// the way goes on where the one before it was.
+#[test]
+fn a_reader_that_waits_for_less_than_its_way_arrives() {
+    let [append, yes, retain, bytes] = ON;
+    let settings = [append, yes, retain, bytes, "--repl-backlog-size", "16kb"];
+    let mut server =
+        Daemon::start(&[&settings[..], &["--auto-aof-rewrite-percentage", "0"]].concat());
+    let mut client = server.connect();
+    let value = "v".repeat(400_000);
+    for _ in 0..150 {
+        client.ask(&format!("SET k {value}"));
+    }
+    let (_, mut position) = offsets(&client.ask("CHANGES READ $"));
+    client.ask("SET last 1");
+    // Larger than the backlog, so that the change is read from the file.
+    client.ask(&format!("SET k {value}"));
+    server.restart();
+    client = server.connect();
+    wait_within(Duration::from_secs(30), "the change", || {
+        let command = format!("CHANGES READ {position} BLOCK 1 PREFIX last");
+        let (found, next) = offsets(&client.ask(&command));
+        position = next;
+        !found.is_empty()
+    });
+}
+
 #[test]
 fn a_consumer_that_is_too_far_behind_is_told() {
     // Without the append only file memory is what is held back.

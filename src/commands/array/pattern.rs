@@ -125,7 +125,7 @@ struct Rewriter<'a> {
     /// Where the open groups begin in the output.
     open: Vec<usize>,
     /// The greatest number of a back reference.
-    referred: u32,
+    referred: Option<u32>,
     before: Before,
 }
 
@@ -135,7 +135,7 @@ fn rewrite(expression: &[u8]) -> Result<String, Wrong> {
         out: String::with_capacity(2 * expression.len()),
         groups: 0,
         open: Vec::new(),
-        referred: 0,
+        referred: None,
         before: Before::Nothing,
     };
     while let Some(byte) = rewriter.next() {
@@ -145,9 +145,9 @@ fn rewrite(expression: &[u8]) -> Result<String, Wrong> {
         return Err(Wrong::Group);
     }
     match rewriter.referred {
-        0 => Ok(rewriter.out),
-        referred if referred > rewriter.groups => Err(Wrong::Backreference),
-        _ => Err(Wrong::Supported),
+        None => Ok(rewriter.out),
+        Some(referred) if referred > rewriter.groups => Err(Wrong::Backreference),
+        Some(_) => Err(Wrong::Supported),
     }
 }
 
@@ -231,7 +231,7 @@ impl Rewriter<'_> {
             b't' => self.byte(b'\t'),
             b'x' => self.code()?,
             b'0'..=b'9' => {
-                self.referred = self.referred.max(u32::from(byte - b'0'));
+                self.referred = self.referred.max(Some(u32::from(byte - b'0')));
                 self.atom("(?:)");
             }
             _ => self.byte(byte),
@@ -492,7 +492,9 @@ mod tests {
                 wrong(expression)
             );
         }
-        assert!(wrong(r"(a)\1").contains("backreferences are not supported"));
+        for expression in [r"(a)\1", r"\0", r"a\0b"] {
+            assert!(wrong(expression).contains("backreferences are not supported"));
+        }
         let nested = "(((((a{255}){255}){255}){255}){255})";
         assert!(wrong(nested).ends_with("Out of memory"));
         let _ = wrong(&"(".repeat(2048));

@@ -1,10 +1,13 @@
 //! Renaming, moving and copying keys: RENAME, RENAMENX, COPY, MOVE.
 
+use super::dump::payload_of;
 use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
 use crate::commands::db_index;
 use crate::commands::work;
 use crate::keyspace::{Class, DbIndex};
+use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
 use crate::server::{Call, CommandResult, Spec};
+use crate::types::Type;
 
 pub(super) const RENAME: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -116,9 +119,34 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
         if let Some(old) = replaced {
             target.overwritten(to, old, kind);
         }
+        if kind == Type::VectorSet && call.effects_wanted() {
+            restore_instead(call, to, db);
+        }
     }
     call.reply.int(done as i64);
     Ok(())
+}
+
+/// Records a copied value as RESTORE: Redis refuses to copy vector sets.
+fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex) {
+    let mut target = call.db.other(db);
+    let expiry = target.expiry(key).flatten();
+    let Some(view) = target.look(key) else {
+        return;
+    };
+    let mut writer = RdbWriter::new(0, true);
+    writer.fit(VERSION_FIELD_TTLS, false, &view.value);
+    let payload = payload_of(&mut writer, &view.value);
+    let at = expiry.unwrap_or(0).to_string();
+    let words: [&[u8]; 6] = [
+        b"RESTORE",
+        key,
+        at.as_bytes(),
+        &payload,
+        b"REPLACE",
+        b"ABSTTL",
+    ];
+    call.rewrite_in(db, &words);
 }
 
 pub(super) const MOVE: Spec = Spec {
@@ -189,6 +217,24 @@ mod tests {
         assert_eq!(t.run("RENAMENX a b"), ":1\r\n");
         assert_eq!(t.take_effects(), ["DEL b", "RENAMENX a b"]);
         assert_eq!(t.run("TTL b"), ":-1\r\n");
+    }
+
+    #[test]
+    fn a_copied_vector_set_is_restored_by_others() {
+        let mut t = Testbed::new();
+        t.run("VADD v VALUES 2 1 2 e");
+        t.run("PEXPIREAT v 99999999999999");
+        t.take_effects();
+        assert_eq!(t.run("COPY v w DB 3"), ":1\r\n");
+        let effects = t.take_effects();
+        let wanted = "RESTORE w 99999999999999 ";
+        assert!(
+            effects[0].starts_with(wanted) && effects[0].ends_with(" REPLACE ABSTTL"),
+            "{effects:?}"
+        );
+        t.run("SET s x");
+        t.run("COPY s u");
+        assert_eq!(t.take_effects()[1..], ["COPY s u"]);
     }
 
     #[test]

@@ -524,6 +524,40 @@ mod tests {
     }
 
     #[test]
+    fn an_idempotent_entry_is_an_entry() {
+        let mut t = bed();
+        t.run("XADD s MAXLEN ~ 1000 IDMP p i 5-1 a b");
+        t.run("XADD s KEEPREF MAXLEN 9 IDMP p i * a b");
+        t.run("XADD s IDMP p i * a b");
+        t.run("XADD s MAXLEN 9 IDMPAUTO p * idmp b");
+        let found = read(&mut t, "CHANGES READ -");
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            !found.concat().contains("IDMP") && found[1].ends_with(" idmp b s"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_change_is_of_the_databases_that_it_names() {
+        let mut t = bed();
+        for line in [
+            "SELECT 1",
+            "SET a 1",
+            "COPY a b",
+            "COPY a b DB 2 REPLACE",
+            "MOVE b 3",
+            "SWAPDB 1 4",
+        ] {
+            t.run(line);
+        }
+        for (db, wanted) in [(0, 0), (1, 5), (2, 1), (3, 1), (4, 1), (5, 0)] {
+            let found = read(&mut t, &format!("CHANGES READ - DB {db}"));
+            assert_eq!(found.len(), wanted, "{db} {found:?}");
+        }
+    }
+
+    #[test]
     fn a_transaction_is_read_whole() {
         let mut t = bed();
         for line in ["MULTI", "SET a 1", "SET b 1", "SET c 1", "EXEC"] {

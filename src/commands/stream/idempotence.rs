@@ -189,9 +189,11 @@ fn xidmprecord(call: &mut Call<'_>) -> CommandResult {
     }
     let stream = call.db.write::<Stream>(key)?;
     let mut stream = stream.ok_or(CommandError::NoSuchKey)?;
+    if !stream.contains(id) {
+        return Err(NO_ENTRY);
+    }
     match stream.idempotence().find(pid, iid) {
         Some(known) if known != id => return Err(OTHER),
-        _ if !stream.contains(id) => return Err(NO_ENTRY),
         Some(_) => {}
         None => {
             stream.record_iid(pid, iid, id);
@@ -207,7 +209,28 @@ fn xidmprecord(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::keyspace::Expiring;
+    use crate::server::Testbed;
+
+    #[test]
+    fn lines_expire_where_the_cycle_does_not_run() {
+        let mut t = Testbed::new();
+        t.run("XADD s IDMP p i * a b");
+        t.run("XADD s IDMP q i * a b");
+        t.engine.keyspace.set_expiring(Expiring::Hide);
+        t.advance_ms(99_000);
+        t.engine.keyspace.expire_iids(Duration::from_secs(1));
+        assert!(t.run("XINFO STREAM s").contains("iids-tracked\r\n:2\r\n"));
+        t.advance_ms(2_000);
+        t.take_effects();
+        t.engine.keyspace.expire_iids(Duration::from_secs(1));
+        let info = t.run("XINFO STREAM s");
+        assert!(info.contains("iids-tracked\r\n:0\r\n"), "{info}");
+        assert_eq!(t.take_effects(), Vec::<String>::new());
+    }
 
     fn of(pairs: &[(&str, &str)]) -> String {
         let pairs = pairs.iter();

@@ -272,6 +272,13 @@ impl Changes {
         }
     }
 
+    /// The client does not wait any more. If it was answered, its reader is kept for its next command.
+    pub(in crate::server) fn drop_unserved(&mut self, client: ClientId) {
+        if (self.readers.get(&client)).is_some_and(|reader| reader.is_waiting) {
+            self.drop_reader(client);
+        }
+    }
+
     /// Drops the readers that no command has used for a while.
     pub(in crate::server) fn drop_idle(&mut self, now_ms: u64) {
         let is_used = |reader: &Reader| now_ms.saturating_sub(reader.used_ms) < IDLE_MS;

@@ -221,10 +221,17 @@ impl Server {
         if self.stream.is_past(at) {
             return Ok(at.offset);
         }
+        let upstream = self.replication.upstream.as_ref();
+        let is_cut_off = upstream.is_some_and(|upstream| !upstream.is_online());
         Err(CommandError::owned(match self.stream.is_ahead(at) {
             Some(end) => format!(
                 "DIVERGED This dataset has that history up to {end} only: changes after it are lost here"
             ),
+            // What the primary will tell may be that history.
+            None if is_cut_off => {
+                "TRYAGAIN This replica has no link to its primary, which may have that history"
+                    .to_owned()
+            }
             None => "DIVERGED This dataset has no such history".to_owned(),
         }))
     }
@@ -379,9 +386,24 @@ impl Server {
     ) {
         for change in unit.changes {
             let bytes = &unit.bytes[change.place.clone()];
-            let Ok(request) = first_request(bytes) else {
+            let Ok(mut request) = first_request(bytes) else {
                 continue;
             };
+            let mut plain = Vec::new();
+            let mut bytes = bytes;
+            match idempotent(&request.words) {
+                None => {}
+                // It has added nothing.
+                Some((_, false)) => continue,
+                Some((words, true)) => {
+                    let others = request.words[..words.start].iter();
+                    let others: Vec<&[u8]> =
+                        others.chain(&request.words[words.end..]).copied().collect();
+                    write_request(&mut plain, others.into_iter());
+                    bytes = &plain;
+                    request = first_request(bytes).expect("as it was written");
+                }
+            }
             let span = |word: &&[u8]| Span {
                 start: word.as_ptr() as usize - bytes.as_ptr() as usize,
                 len: word.len(),
@@ -413,8 +435,12 @@ impl Server {
         let Some(row) = row else {
             return is_free.then(Vec::new);
         };
-        let is_in = |db: DbIndex| wanted.db.is_none_or(|wanted| wanted == db);
-        if !db.is_none_or(is_in) && row.spec.databases == DatabaseUse::Own {
+        let databases = row.spec.databases;
+        let concerns = |wanted: DbIndex| {
+            let own = !matches!(databases, DatabaseUse::Named(_));
+            own && db.is_none_or(|db| db == wanted) || databases.names(args, wanted.0)
+        };
+        if wanted.db.is_some_and(|wanted| !concerns(wanted)) {
             return None;
         }
         let types = TYPES
@@ -455,6 +481,40 @@ impl Server {
     }
 }
 
+/// Of an XADD with IDMP or IDMPAUTO: the words that say so, and whether it has added an entry, whose ID it names
+/// then. Readers have no tables of idempotent IDs: for them it is an XADD like others.
+fn idempotent(words: &[&[u8]]) -> Option<(std::ops::Range<usize>, bool)> {
+    let is = |at: usize, name: &str| {
+        (words.get(at)).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    if !is(0, "xadd") {
+        return None;
+    }
+    let (mut at, mut found) = (2, None);
+    loop {
+        let width = match () {
+            () if is(at, "idmp") => 3,
+            () if is(at, "idmpauto") || is(at, "limit") => 2,
+            () if is(at, "maxlen") || is(at, "minid") => {
+                2 + usize::from(is(at + 1, "~") || is(at + 1, "="))
+            }
+            () if ["nomkstream", "keepref", "delref", "acked"]
+                .iter()
+                .any(|name| is(at, name)) =>
+            {
+                1
+            }
+            () => break,
+        };
+        if is(at, "idmp") || is(at, "idmpauto") {
+            found = Some(at..at + width);
+        }
+        at += width;
+    }
+    let id = *words.get(at)?;
+    found.map(|words| (words, id != b"*"))
+}
+
 impl Engine {
     /// Goes on with the commands that read the change stream, as far as there is more for them.
     #[inline]
@@ -475,8 +535,8 @@ impl Engine {
             let session = self.server.clients.get(waiting.client);
             let blocked = session.and_then(|session| session.client.blocked.as_deref());
             if !blocked.is_some_and(|blocked| matches!(blocked.until, Until::Changes)) {
-                // It is gone, or has been unblocked.
-                self.server.changes.drop_reader(waiting.client);
+                // It is gone, has been unblocked, or its time was up.
+                self.server.changes.drop_unserved(waiting.client);
                 continue;
             }
             let is_moved = waiting.history != self.server.stream.history().id;

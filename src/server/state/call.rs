@@ -3,7 +3,7 @@
 use crate::command::keys::Keys;
 use crate::command::{self, CommandError, table};
 use crate::config::Dialect;
-use crate::keyspace::{Audience, Db};
+use crate::keyspace::{Audience, Db, DbIndex};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, TAKEN_BULK_MAX};
@@ -86,6 +86,12 @@ impl Call<'_> {
     pub fn rewrite(&mut self, args: &[&[u8]]) {
         self.effect = Effect::Rewritten;
         let db = self.db.index();
+        self.db.effects().state(db, args.iter().copied());
+    }
+
+    /// As [`Call::rewrite`], with a command that runs in a database.
+    pub fn rewrite_in(&mut self, db: DbIndex, args: &[&[u8]]) {
+        self.effect = Effect::Rewritten;
         self.db.effects().state(db, args.iter().copied());
     }
 
