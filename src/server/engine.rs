@@ -282,10 +282,10 @@ impl Server {
         };
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !closing {
-            self.let_go(keyspace, &mut session.client);
-            self.acl.leave_account(&mut session.client);
             session.client.ends_by(ending);
             session.push_ending();
+            self.let_go(keyspace, &mut session.client);
+            self.acl.leave_account(&mut session.client);
             if let Some(stream) = &session.stream {
                 // The peer learns of it at once, however long this turn takes.
                 stream.shut_down();

@@ -545,7 +545,7 @@ mod tests {
             "SELECT 1",
             "SET a 1",
             "COPY a b",
-            "COPY a b DB 2 REPLACE",
+            "COPY a b DB 2",
             "MOVE b 3",
             "SWAPDB 1 4",
         ] {

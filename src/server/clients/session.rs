@@ -110,8 +110,9 @@ impl Session {
         let Some(ending) = &self.client.ending else {
             return;
         };
-        let reads_messages = self.client.flags.contains(ClientFlags::PUBSUB);
-        let is_due = ending.reason.needs_telling() && !self.told_end && !reads_messages;
+        // Its subscriptions may end before its connection.
+        self.told_end |= self.client.flags.contains(ClientFlags::PUBSUB);
+        let is_due = ending.reason.needs_telling() && !self.told_end;
         if !is_due || !self.reply.resp3() || !self.reply.is_empty() {
             return;
         }
