@@ -325,18 +325,15 @@ impl Server {
 
     /// Whether this is a replica without its primary, whose data may not be shown.
     pub(super) fn is_stale(&self) -> bool {
-        let upstream = self.replication.upstream.as_ref();
-        !self.config.replica_serve_stale_data
-            && upstream.is_some_and(|upstream| !upstream.is_online())
+        !self.config.replica_serve_stale_data && self.replication.is_cut_off()
     }
 
     /// What the part in replication has to do with the gates.
     fn role_state(&self) -> State {
         let mut state = State::empty();
-        let upstream = self.replication.upstream.as_ref();
-        let config = &self.config;
-        let redirects = upstream.is_some();
-        state.set(State::READ_ONLY, redirects && config.replica_read_only);
+        let is_replica = self.replication.is_replica();
+        let read_only = is_replica && self.config.replica_read_only;
+        state.set(State::READ_ONLY, read_only);
         state.set(State::STALE, self.is_stale());
         state.set(State::FEW_REPLICAS, self.lacks_replicas());
         state

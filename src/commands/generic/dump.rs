@@ -3,7 +3,7 @@
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
 use crate::keyspace::ValueView;
-use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS, seal};
+use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const DUMP: Spec = Spec {
@@ -42,9 +42,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
 /// The value in the writer's RDB version, that version and the checksum.
 pub(super) fn payload_of(writer: &mut RdbWriter, value: &ValueView<'_>) -> Vec<u8> {
     writer.value(value);
-    let mut payload = writer.take(Vec::new());
-    seal(&mut payload, writer.version());
-    payload
+    writer.payload()
 }
 
 #[cfg(test)]

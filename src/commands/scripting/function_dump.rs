@@ -5,7 +5,7 @@
 use super::check_idle;
 use crate::command::CommandError;
 use crate::config::Dialect;
-use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, seal};
+use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE};
 use crate::scripting::{Libraries, LoadError, Setup};
 use crate::server::{Call, CommandResult};
 
@@ -24,9 +24,7 @@ pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
     for library in call.server.scripting.libraries.iter() {
         writer.function(&library.code);
     }
-    let mut payload = writer.take(Vec::new());
-    seal(&mut payload, version);
-    call.reply.bulk(&payload);
+    call.reply.bulk_owned(writer.payload());
     Ok(())
 }
 

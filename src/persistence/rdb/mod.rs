@@ -38,7 +38,9 @@ pub use format::Dialect;
 pub use input::{Input, Text};
 pub use module::ModuleData;
 pub use parse::Rules;
-pub use payload::{Payload, seal};
+pub use payload::Payload;
+#[cfg(any(test, feature = "testing"))]
+pub use payload::seal;
 pub use peer::{Peer, PeerFormat, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};

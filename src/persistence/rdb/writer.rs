@@ -15,6 +15,7 @@ use crate::persistence::background::Sink;
 use crate::persistence::values::{self, Form};
 
 use super::format::{Dialect, kind, opcode};
+use super::payload::seal;
 
 /// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
@@ -137,6 +138,13 @@ impl RdbWriter {
     /// Takes the bytes written so far; `fresh` is the next buffer.
     pub fn take(&mut self, fresh: Vec<u8>) -> Vec<u8> {
         std::mem::replace(&mut self.out, fresh)
+    }
+
+    /// Takes the bytes written so far as a payload: with the version and a checksum at its end.
+    pub fn payload(&mut self) -> Vec<u8> {
+        let mut payload = self.take(Vec::new());
+        seal(&mut payload, self.version);
+        payload
     }
 
     /// The first key that the version cannot hold, if any.

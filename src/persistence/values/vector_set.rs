@@ -16,7 +16,7 @@ use crate::persistence::aof::CommandWriter;
 use crate::persistence::rdb::format::kind;
 use crate::persistence::rdb::module::{self, VECTOR_SET, field};
 use crate::persistence::rdb::{
-    Fault, Input, Part, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_USUAL, is_valkey, seal,
+    Fault, Input, Part, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_USUAL, is_valkey,
 };
 use crate::resp::write_request;
 use crate::types::vector_set::{
@@ -117,8 +117,7 @@ impl Saved for VectorSet {
         while let Some(from) = at {
             at = self.save_part(&mut writer, form, from, usize::MAX >> 8);
         }
-        let mut payload = writer.take(Vec::new());
-        seal(&mut payload, VERSION_MIN);
+        let payload = writer.payload();
         let args: [&[u8]; 4] = [b"RESTORE", key, b"0", &payload];
         write_request(&mut to.out, args.into_iter());
         None

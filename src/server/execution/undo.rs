@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use crate::command::{Access, CommandError, Flags};
 use crate::keyspace::{Cause, DbIndex, Keyspace, ValueView};
-use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, seal};
+use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};
 use crate::resp::Args;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
@@ -97,9 +97,7 @@ impl Undo {
                 if !writer.value_within(&view.value, left) {
                     return Err(CommandError::Text(FULL));
                 }
-                let mut payload = writer.take(Vec::new());
-                seal(&mut payload, VERSION_FIELD_TTLS);
-                Some((payload, view.expiry, view.clock))
+                Some((writer.payload(), view.expiry, view.clock))
             }
         };
         let bytes = key.len() + before.as_ref().map_or(0, |(payload, ..)| payload.len());

@@ -2,7 +2,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::migration::{Name, Wire};
-use crate::persistence::rdb::{RdbWriter, VERSION_MIGRATE, seal};
+use crate::persistence::rdb::{RdbWriter, VERSION_MIGRATE};
 use crate::resp::write_request;
 use crate::server::parts::migration::{Export, ExportStage};
 use crate::server::parts::snapshot::{Consumer, SnapshotEnd, Target, What};
@@ -40,8 +40,7 @@ impl Server {
         for library in self.scripting.libraries.iter() {
             writer.function(&library.code);
         }
-        let mut payload = writer.take(Vec::new());
-        seal(&mut payload, VERSION_MIGRATE);
+        let payload = writer.payload();
         let mut bytes = Vec::new();
         let words: [&[u8]; 4] = [b"FUNCTION", b"RESTORE", &payload, b"REPLACE"];
         write_request(&mut bytes, words.into_iter());

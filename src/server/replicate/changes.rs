@@ -221,14 +221,12 @@ impl Server {
         if self.stream.is_past(at) {
             return Ok(at.offset);
         }
-        let upstream = self.replication.upstream.as_ref();
-        let is_cut_off = upstream.is_some_and(|upstream| !upstream.is_online());
         Err(CommandError::owned(match self.stream.is_ahead(at) {
             Some(end) => format!(
                 "DIVERGED This dataset has that history up to {end} only: changes after it are lost here"
             ),
             // What the primary will tell may be that history.
-            None if is_cut_off => {
+            None if self.replication.is_cut_off() => {
                 "TRYAGAIN This replica has no link to its primary, which may have that history"
                     .to_owned()
             }

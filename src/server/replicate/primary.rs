@@ -85,8 +85,7 @@ impl Server {
         if client.flags.contains(ClientFlags::REPLICA) {
             return Ok(());
         }
-        let upstream = self.replication.upstream.as_deref();
-        if upstream.is_some_and(|upstream| !upstream.is_online()) {
+        if self.replication.is_cut_off() {
             return Err(CommandError::Text(
                 "NOMASTERLINK Can't SYNC while not connected with my master",
             ));

@@ -84,12 +84,11 @@ impl Call<'_> {
     /// where the command has changed something.
     #[inline]
     pub fn rewrite(&mut self, args: &[&[u8]]) {
-        self.effect = Effect::Rewritten;
-        let db = self.db.index();
-        self.db.effects().state(db, args.iter().copied());
+        self.rewrite_in(self.db.index(), args);
     }
 
     /// As [`Call::rewrite`], with a command that runs in a database.
+    #[inline]
     pub fn rewrite_in(&mut self, db: DbIndex, args: &[&[u8]]) {
         self.effect = Effect::Rewritten;
         self.db.effects().state(db, args.iter().copied());

@@ -120,6 +120,12 @@ impl Replication {
         matches!(load.source, upstream::Source::File(_))
     }
 
+    /// Whether this server is a replica whose link to its primary is down.
+    pub fn is_cut_off(&self) -> bool {
+        let upstream = self.upstream.as_ref();
+        upstream.is_some_and(|upstream| !upstream.is_online())
+    }
+
     /// Whether this server is a replica.
     #[inline]
     pub fn is_replica(&self) -> bool {
