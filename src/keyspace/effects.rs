@@ -248,12 +248,15 @@ impl Effects {
     }
 
     /// Drops the complete units, which all listeners have taken.
+    #[inline]
     pub fn clear_complete(&mut self) {
         if self.complete == self.stated.len() {
             self.stated.clear();
             self.bytes.clear();
-            self.stated.shrink_to(STATED_KEPT);
-            self.bytes.shrink_to(BYTES_KEPT);
+            if self.stated.capacity() > STATED_KEPT || self.bytes.capacity() > BYTES_KEPT {
+                self.stated.shrink_to(STATED_KEPT);
+                self.bytes.shrink_to(BYTES_KEPT);
+            }
         } else {
             let end = self.stated[self.complete - 1].end;
             self.stated.drain(..self.complete);

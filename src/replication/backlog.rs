@@ -114,6 +114,7 @@ impl Backlog {
     }
 
     /// The end is a place where a reader of units may begin. Kept if the last one is far enough away.
+    #[inline]
     pub fn note_place(&mut self, db: Option<DbIndex>) {
         let last = self.places.back().map(|place| place.offset);
         let distance = (self.size / BLOCKS).min(PLACE_BYTES_MAX);

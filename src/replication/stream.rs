@@ -159,6 +159,7 @@ impl Stream {
     }
 
     /// The stream is between two units here: readers of units may begin ([`Backlog::note_place`]).
+    #[inline]
     pub fn note_place(&mut self) {
         let db = self.selected();
         if let Some(backlog) = &mut self.backlog {

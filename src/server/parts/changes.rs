@@ -164,20 +164,16 @@ pub(in crate::server) struct Waiting {
 }
 
 impl Changes {
-    /// The note that the next unit needs, if it needs one; `begins`: the log begins a file with it.
-    pub(in crate::server) fn note<'a>(
-        &self,
-        unix_ms: u64,
-        user: &'a [u8],
-        (at, db, begins): (ReplOffset, Option<DbIndex>, bool),
-    ) -> Option<Note<'a>> {
-        let is_said = self.said.as_ref().is_some_and(|said| {
-            let before = said.context.unix_ms.unwrap_or(0);
-            said.context.user.as_deref() == Some(user)
-                && unix_ms.abs_diff(before) < PRECISION_MS
-                && at.checked_sub(said.at).is_some_and(|n| n < NOTE_BYTES)
-        });
-        (!is_said || begins || self.is_stale).then_some(Note::By { unix_ms, db, user })
+    /// Whether the next unit, of this time, user and position, needs no note before it.
+    #[inline]
+    pub(in crate::server) fn is_said(&self, unix_ms: u64, user: &[u8], at: ReplOffset) -> bool {
+        !self.is_stale
+            && self.said.as_ref().is_some_and(|said| {
+                let before = said.context.unix_ms.unwrap_or(0);
+                unix_ms.abs_diff(before) < PRECISION_MS
+                    && at.checked_sub(said.at).is_some_and(|n| n < NOTE_BYTES)
+                    && said.context.user.as_deref() == Some(user)
+            })
     }
 
     /// A note is in the stream, before the position `at`.

@@ -79,7 +79,7 @@ impl Server {
 
     /// The next units are of this client: a note before them says so, if the last one does not. With the
     /// change stream off, that nothing is known about them.
-    #[cold]
+    #[inline]
     pub(in crate::server) fn note_changes_by(&mut self, by: Option<&Client>) {
         if self.stream.is_followed() {
             return;
@@ -89,15 +89,15 @@ impl Server {
         }
         let user = by.map_or(&b""[..], |client| self.acl.users.name(client.user));
         let unix_ms = u64::try_from(self.now.unix_ms()).unwrap_or(0);
-        let begins = self.persist.aof.begins();
-        let at = (self.stream.offset(), self.stream.selected(), begins);
-        if let Some(Note::By { db, .. }) = self.changes.note(unix_ms, user, at) {
-            let user = user.to_vec();
+        let is_said = self.changes.is_said(unix_ms, user, self.stream.offset());
+        if !is_said || self.persist.aof.begins() {
+            let (user, db) = (user.to_vec(), self.stream.selected());
             let user = user.as_slice();
             self.append_note(Note::By { unix_ms, db, user });
         }
     }
 
+    #[cold]
     fn append_note(&mut self, note: Note<'_>) {
         let mut bytes = Vec::new();
         write_request(&mut bytes, [&b"PING"[..], &note.text()].into_iter());
