@@ -2,7 +2,7 @@
 //!
 //! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes say when
 //! and for whom changes were made (`replication::change_stream`). A reader gets what is safe
-//! ([`Server::sendable`]), so that a server that is killed never comes back behind its readers; with REPLICAS
+//! ([`Server::recoverable`]), so that a server that is killed never comes back behind its readers; with REPLICAS
 //! what so many replicas have acknowledged, so that a failover does not either.
 
 use crate::command::{Category, CommandError, DatabaseUse, Flags};
@@ -166,9 +166,18 @@ impl Server {
         in_memory.into_iter().chain(on_disk).min()
     }
 
+    /// The position to which this server comes back at least if it is killed now: unlike a replica, which
+    /// is asked again, a reader cannot take back what it has passed on, so that a write which waits for an
+    /// fsync does not count.
+    fn recoverable(&self) -> ReplOffset {
+        let written = self.persist.aof.log().map(|log| log.writer.written());
+        let sendable = self.sendable();
+        written.map_or(sendable, |written| written.min(sendable))
+    }
+
     /// The position up to which changes are given.
     fn changes_limit(&self, replicas: usize) -> ReplOffset {
-        let safe = self.sendable();
+        let safe = self.recoverable();
         match replicas {
             0 => safe,
             n => safe.min(self.replication.replicas.acked_by(n)),
@@ -518,7 +527,7 @@ impl Engine {
     #[inline]
     pub(in crate::server) fn serve_changes(&mut self) {
         if self.server.changes.waiting() > 0 {
-            let now = (self.server.sendable(), self.server.stream.history().id);
+            let now = (self.server.recoverable(), self.server.stream.history().id);
             if self.server.changes.may_have_news(now) {
                 self.serve_changes_now(now);
             }
@@ -527,7 +536,7 @@ impl Engine {
 
     #[cold]
     fn serve_changes_now(&mut self, now: (ReplOffset, ReplId)) {
-        let sendable = now.0;
+        let limit_now = now.0;
         let (mut served, mut others) = (0, Vec::new());
         for waiting in self.server.changes.take_waiting() {
             let session = self.server.clients.get(waiting.client);
@@ -540,8 +549,8 @@ impl Engine {
             let is_moved = waiting.history != self.server.stream.history().id;
             let has_news = waiting.limit.is_none_or(|limit| match waiting.replicas {
                 _ if is_moved => true,
-                0 => sendable > limit,
-                n => sendable > limit && self.server.changes_limit(n) > limit,
+                0 => limit_now > limit,
+                n => limit_now > limit && self.server.changes_limit(n) > limit,
             });
             match has_news {
                 true if served < SLICES_PER_TURN => {

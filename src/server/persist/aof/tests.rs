@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
@@ -226,6 +226,47 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
 fn is_synced(t: &Testbed) -> bool {
     let log = t.engine.server.persist.aof.log().expect("open");
     !log.writer.sync_in_progress()
+}
+
+/// A server that was killed while a write waited for an fsync came back behind its readers, whose positions
+/// were refused then.
+#[test]
+fn a_change_is_given_when_its_write_does_not_wait_for_an_fsync_any_more() {
+    let folder = TempDir::new().expect("a folder");
+    let gate = Arc::new(Mutex::new(()));
+    let syncs_wait = Arc::clone(&gate);
+    let disk = Disk::failing(move |step| {
+        if step == Step::Sync {
+            drop(syncs_wait.lock().expect("no panic"));
+        }
+        None
+    });
+    let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
+    t.run("CONFIG SET changes-retain 1mb");
+    let shut = gate.lock().expect("no panic");
+    t.run("SET first 1");
+    t.advance_ms(1100);
+    t.engine.write_aof();
+    assert!(!is_synced(&t), "an fsync is under way");
+    t.run("SET second 1");
+    t.engine.write_aof();
+    let given = t.run("CHANGES READ -");
+    assert!(
+        given.contains("first") && !given.contains("second"),
+        "{given}"
+    );
+    drop(shut);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !is_synced(&t) {
+        t.engine.serve_synced();
+        assert!(std::time::Instant::now() < until, "the fsync does not end");
+    }
+    t.engine.write_aof();
+    let given = t.run("CHANGES READ -");
+    assert!(
+        given.contains("first") && given.contains("second"),
+        "{given}"
+    );
 }
 
 /// With `everysec` the bytes of a failed fsync are gone: writes are refused from the turn on that
