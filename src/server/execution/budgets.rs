@@ -8,7 +8,7 @@
 //! charged, but neither held nor refused; as a link it has no budgets any more.
 //!
 //! A reply is charged when its command has run, so that neither a closed connection nor a slow one
-//! gets more; what other clients cause (messages, invalidations) when it is written.
+//! gets more; short ones, and what other clients cause (messages, invalidations), when it is written.
 //!
 //! What a command would touch is asked at the gates (`gates/work.rs`).
 
@@ -22,7 +22,7 @@ use crate::server::clients::held::Budget;
 use crate::server::clients::session::Session;
 use crate::server::parts::gates::RUNS_SCRIPT;
 use crate::server::parts::users::Acl;
-use crate::server::parts::users::budgets::{Account, Verdict};
+use crate::server::parts::users::budgets::Verdict;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -116,7 +116,9 @@ impl Engine {
     pub(super) fn begin_charged(&mut self, session: &mut Session, id: usize) -> Charged {
         let user = session.client.user;
         let account = self.server.acl.accounts.of(user);
-        let most = account.map_or(usize::MAX, Account::reply_most);
+        let (most, settles_from) = account.map_or((usize::MAX, usize::MAX), |account| {
+            (account.reply_most, account.settles_from)
+        });
         // What may change data is answered in full: only the reply has what was removed.
         let limit = match self.server.table.row(id).spec.flags.intersects(IN_FULL) {
             true => usize::MAX,
@@ -129,6 +131,7 @@ impl Engine {
         Charged {
             bounded,
             most,
+            settles_from,
             user,
             changes: self.keyspace.dirty,
         }
@@ -141,7 +144,10 @@ impl Engine {
         if extent != Extent::Within {
             self.note_long(session, id, charged, extent);
         }
-        self.server.charge_reply(session);
+        let pending = session.reply.pending_len();
+        if pending.saturating_sub(session.client.traffic.charged) >= charged.settles_from {
+            self.server.charge_reply(session);
+        }
     }
 
     /// Replaces a reply that is over the budget by an error, if the command has changed nothing.
@@ -193,7 +199,6 @@ impl Server {
     }
 
     /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged already.
-    #[inline]
     fn charge_reply(&mut self, session: &mut Session) {
         let client = &mut session.client;
         if client.flags.intersects(ClientFlags::UNHEARD) {
@@ -237,6 +242,8 @@ pub(super) struct Charged {
     bounded: Bounded,
     /// How long its reply may be, bytes.
     most: usize,
+    /// Replies are charged before they are sent if they are so long together.
+    settles_from: usize,
     user: UserId,
     /// Changes of the keyspace before it.
     changes: u64,
@@ -375,7 +382,8 @@ mod tests {
         assert_eq!(waits, None, "no connection is held");
         assert_eq!(t.run_as(client, "PING"), "");
         let waits = t.engine.server.acl.accounts.next_in_ms(1_000_000_000);
-        assert_eq!(waits, Some(15_000 / 11 + 1));
+        // The debt of 15 commands, and a quantum of 10 ms.
+        assert_eq!(waits, Some((15_000_u64 + 110).div_ceil(11)));
     }
 
     #[test]

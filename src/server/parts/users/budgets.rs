@@ -32,6 +32,13 @@ const PARTS: i64 = 1000;
 /// The longest debt, seconds: of a user that is held back, and of one that is refused.
 const DEBT_S: i64 = 60;
 const DEBT_REFUSED_S: i64 = 1;
+/// Connections that are held go on when so much time's worth is free, milliseconds: the others would
+/// otherwise meet one turn of the loop, and one reply in a packet of its own, for each command.
+const QUANTUM_MS: i64 = 10;
+/// Bytes of replies that need not be charged with each command: the most, and the share of a second's
+/// worth. They are charged when they are sent, at the latest.
+const SETTLED_LATER_MAX: u64 = 4096;
+const SETTLED_LATER_SHARE: u64 = 64;
 /// More than any debt; a thousand times as much fits 63 bits.
 const TAKEN_MAX: u64 = 1 << 50;
 
@@ -96,6 +103,17 @@ impl Bucket {
             false => (-self.level / self.per_s + 1) as u64,
         }
     }
+
+    /// How long until connections that are held go on: a quantum is free then.
+    fn goes_on_in_ms(&self) -> u64 {
+        match self.per_s {
+            0 => 0,
+            per_s => {
+                let missing = QUANTUM_MS * per_s - self.level;
+                missing.max(0).unsigned_abs().div_ceil(per_s.unsigned_abs())
+            }
+        }
+    }
 }
 
 /// What becomes of a connection's next command or read.
@@ -143,6 +161,10 @@ fn debt_s(over: Over) -> i64 {
 #[derive(Debug)]
 pub(in crate::server) struct Account {
     pub(in crate::server) budgets: Budgets,
+    /// How long a reply may be, bytes.
+    pub(in crate::server) reply_most: usize,
+    /// Replies are charged before they are sent if so many bytes of them wait.
+    pub(in crate::server) settles_from: usize,
     rate: Bucket,
     received: Bucket,
     sent: Bucket,
@@ -166,6 +188,8 @@ impl Account {
         let debt_s = debt_s(budgets.over);
         Account {
             budgets,
+            reply_most: reply_most(&budgets),
+            settles_from: settles_from(&budgets),
             rate: Bucket::new(budgets.rate, debt_s),
             received: Bucket::new(budgets.bytes_in, debt_s),
             sent: Bucket::new(budgets.bytes_out, debt_s),
@@ -183,6 +207,8 @@ impl Account {
     fn renew(&mut self, budgets: Budgets, now_ms: u64) {
         self.refill(now_ms);
         let old = std::mem::replace(&mut self.budgets, budgets);
+        self.reply_most = reply_most(&budgets);
+        self.settles_from = settles_from(&budgets);
         let debt_s = debt_s(budgets.over);
         for (bucket, old, new) in [
             (&mut self.rate, old.rate, budgets.rate),
@@ -228,9 +254,17 @@ impl Account {
     }
 
     fn opens_in_ms(&self) -> u64 {
+        self.longest_ms(Bucket::opens_in_ms)
+    }
+
+    /// How long until connections that are held go on.
+    fn goes_on_in_ms(&self) -> u64 {
+        self.longest_ms(Bucket::goes_on_in_ms)
+    }
+
+    fn longest_ms(&self, wait: impl Fn(&Bucket) -> u64) -> u64 {
         let buckets = [&self.rate, &self.received, &self.sent];
-        let waits = buckets.map(Bucket::opens_in_ms);
-        waits.into_iter().max().unwrap_or(0)
+        buckets.map(wait).into_iter().max().unwrap_or(0)
     }
 
     /// Whether a command may run, without a look at who waits and why: it is charged if so. Otherwise
@@ -269,15 +303,6 @@ impl Account {
         Verdict::Within
     }
 
-    /// How long a reply may be, bytes.
-    #[inline]
-    pub(in crate::server) fn reply_most(&self) -> usize {
-        match usize::try_from(self.budgets.reply) {
-            Ok(0) | Err(_) => usize::MAX,
-            Ok(most) => most,
-        }
-    }
-
     /// Commands for each connection that waits, so that all of them get on. Without a rate only the
     /// buckets of bytes end a turn.
     fn fair_share(&self) -> u64 {
@@ -292,6 +317,20 @@ impl Account {
     /// Connections that wait.
     pub(in crate::server) fn waiting(&self) -> usize {
         self.held.len()
+    }
+}
+
+fn reply_most(budgets: &Budgets) -> usize {
+    match usize::try_from(budgets.reply) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(most) => most,
+    }
+}
+
+fn settles_from(budgets: &Budgets) -> usize {
+    match budgets.bytes_out {
+        0 => usize::MAX,
+        per_s => (per_s / SETTLED_LATER_SHARE).min(SETTLED_LATER_MAX) as usize,
     }
 }
 
@@ -450,7 +489,7 @@ impl Accounts {
         let held = held.filter(|account| !account.held.is_empty());
         let waits = held.map(|account| {
             account.refill(now_ms);
-            account.opens_in_ms()
+            account.goes_on_in_ms()
         });
         waits.min()
     }
@@ -466,7 +505,7 @@ impl Accounts {
                 continue;
             };
             account.refill(now_ms);
-            if account.used_up().is_none() {
+            if account.goes_on_in_ms() == 0 {
                 due.push((at, account.held.len()));
             }
         }
@@ -527,6 +566,27 @@ mod tests {
         assert!(bucket.is_open());
         bucket.refill(1_000_000);
         assert_eq!(bucket.level, 10 * PARTS);
+    }
+
+    /// A flood of a thousand a second had the loop wake up, and send a reply, a thousand times a second.
+    #[test]
+    fn those_that_wait_go_on_when_a_quantum_is_free() {
+        for (per_s, commands) in [(1000, 10), (100_000, 1000), (50, 1), (1, 1)] {
+            let mut bucket = Bucket::new(per_s, DEBT_S);
+            bucket.take(per_s);
+            let wait_ms = bucket.goes_on_in_ms();
+            assert_eq!(wait_ms, QUANTUM_MS as u64);
+            bucket.refill(wait_ms - 1);
+            assert_eq!(bucket.goes_on_in_ms(), 1);
+            bucket.refill(1);
+            assert_eq!(bucket.goes_on_in_ms(), 0);
+            let ran = (1..).find(|_| {
+                bucket.take(1);
+                !bucket.is_open()
+            });
+            assert_eq!(ran, Some(commands));
+        }
+        assert_eq!(Bucket::new(0, DEBT_S).goes_on_in_ms(), 0);
     }
 
     #[test]
