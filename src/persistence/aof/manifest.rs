@@ -266,10 +266,14 @@ impl Manifest {
 
     /// Whether both have the same files, whatever is history.
     pub fn lists_same(&self, other: &Manifest) -> bool {
-        let names = |of: &'_ Manifest| -> Vec<String> {
-            of.parts().map(|part| part.name.clone()).collect()
-        };
-        names(self) == names(other)
+        let names = |part: &'_ Part| part.name.clone();
+        self.parts().map(names).eq(other.parts().map(names))
+    }
+
+    /// Whether both have their files begin at the same offsets.
+    pub fn begins_same(&self, other: &Manifest) -> bool {
+        let starts = |part: &'_ Part| part.start;
+        self.parts().map(starts).eq(other.parts().map(starts))
     }
 
     /// Adds an incremental file after the others, which begins at a replication offset; returns its

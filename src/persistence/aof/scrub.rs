@@ -205,8 +205,13 @@ impl Pass<'_> {
         } = self.plan;
         let mut damage = Vec::new();
         match names.read_manifest() {
-            Ok(listed) if manifest.lists_same(&listed) => {}
-            Ok(_) => return End::Changed,
+            Ok(listed) if !manifest.lists_same(&listed) => return End::Changed,
+            Ok(listed) if !manifest.begins_same(&listed) => damage.push(Damage {
+                file: names.manifest(),
+                offset: 0,
+                what: "it has other offsets than the server has written".to_owned(),
+            }),
+            Ok(_) => {}
             Err(error) => damage.push(Damage {
                 file: names.manifest(),
                 offset: 0,
@@ -389,6 +394,14 @@ mod tests {
             fs::write(&path, sound).expect("written");
         }
         let manifest = plan.names.path(&plan.names.manifest());
+        // An unknown key is passed over by a load, which would not know the offset then.
+        let sound = fs::read_to_string(&manifest).expect("it is there");
+        for damaged in ["stertoffset 100", "startoffset 101", "startoffset 10\u{b0}"] {
+            let damaged = sound.replace("startoffset 100", damaged);
+            assert_ne!(damaged, sound);
+            fs::write(&manifest, damaged).expect("written");
+            assert_eq!(damaged_files(&plan), [plan.names.manifest()]);
+        }
         fs::write(&manifest, "nonsense\n").expect("written");
         assert_eq!(damaged_files(&plan), [plan.names.manifest()]);
     }
