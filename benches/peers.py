@@ -12,6 +12,7 @@
     benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
     benches/peers.py cluster [NAME=PROGRAM ...]   what a cluster costs, how slots move (benches/cluster.py)
     benches/peers.py budgets [russet=PROGRAM]     what budgets of users cost and keep away (benches/budgets.py)
+    benches/peers.py features [russet=PROGRAM]    what the change stream, the audit and budgets cost (benches/features.py)
 
 Without servers: target/release/russet and the peers of tests/peers/install, Valkey with
 jemalloc, as its own build has it (NAME=.../valkey9/valkey-server is the one with libc's
@@ -911,10 +912,15 @@ def budgets(servers):
     rows.budgets(servers)
 
 
+def features(servers):
+    import features as rows
+    rows.features(servers)
+
+
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
              "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors,
-             "budgets": budgets}
+             "budgets": budgets, "features": features}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
