@@ -40,7 +40,7 @@ pub(crate) fn trim_slots(
     if !is(words[0], "ranges") {
         return Err(Refusal::MissingRanges);
     }
-    let count = parse_i64(words[1]).ok_or(Refusal::RangeCount)?;
+    let count = parse_i64(words[1]).ok_or(Refusal::NotAnInteger)?;
     let given = &words[2..];
     let is_count = (1..=i64::from(SLOTS)).contains(&count) && given.len() as i64 == count * 2;
     if !is_count {

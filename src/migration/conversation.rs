@@ -11,8 +11,17 @@ pub(crate) enum Expects {
     Replies,
     /// Commands of the source (`applied`, `failed_to_apply`), and SYNCSLOTS (`request`).
     Commands,
+    /// The same, of a snapshot: nobody waits for it.
+    Snapshot,
     /// Nothing yet: what comes is kept, within a bound, and not looked at.
     Hold,
+}
+
+impl Expects {
+    /// Whether what comes is run as commands.
+    pub(crate) fn are_commands(self) -> bool {
+        matches!(self, Expects::Commands | Expects::Snapshot)
+    }
 }
 
 /// What a peer's or a client's SYNCSLOTS is answered.

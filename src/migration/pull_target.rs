@@ -208,7 +208,7 @@ impl Conversation for PullTarget {
             }
         } else {
             match self.channel_state {
-                Channel::Transfer | Channel::Completed => Expects::Commands,
+                Channel::Transfer | Channel::Completed => Expects::Snapshot,
                 _ => Expects::Replies,
             }
         }

@@ -37,6 +37,8 @@ pub(crate) enum Refusal {
     Busy,
     #[error("ERR missing ranges argument")]
     MissingRanges,
+    #[error("ERR value is not an integer or out of range")]
+    NotAnInteger,
     #[error("ERR invalid number of ranges")]
     RangeCount,
     #[error("ERR the slot {0} is served by this node")]

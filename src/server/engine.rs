@@ -18,6 +18,7 @@ use crate::server::figures::stats::{CommandStats, Stats};
 use crate::server::observe::info;
 use crate::server::parts::gates::Pause;
 use crate::server::parts::gates::{Interest, State};
+use crate::server::parts::pace::SLICE_NANOS;
 use crate::server::parts::users::Acl;
 use crate::server::signals::Signals;
 use crate::server::state::call::CommandTable;
@@ -132,6 +133,21 @@ impl Engine {
         }
     }
 
+    /// Continues the removal of keys of lost slots.
+    fn drop_on(&mut self) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        if server.slice_rest() > 0 {
+            server.turn.dropping = true;
+            return;
+        }
+        let began = clock::cycles();
+        let nanos = server.slice_nanos().unwrap_or(FREE_NANOS);
+        server.free_dropped(keyspace, nanos);
+        server.turn.pace.worked(began, clock::cycles());
+    }
+
     /// Continues freeing removed values, and reports how long removals took.
     pub(super) fn free_on(&mut self) {
         let Engine {
@@ -142,9 +158,13 @@ impl Engine {
             lazyfree.free_slices(server.cycles.ticks(FREE_NANOS));
         }
         server.turn.freeing = lazyfree.has_slices();
+        server.turn.dropping = false;
         if keyspace.has_dropped() {
-            server.free_dropped(keyspace, FREE_NANOS);
+            self.drop_on();
         }
+        let Engine {
+            keyspace, server, ..
+        } = self;
         if keyspace.walks_prefixes() {
             server.turn.freeing |= keyspace.walk_prefixes(server.cycles.ticks(WALK_NANOS));
         }
@@ -425,6 +445,27 @@ impl Server {
             self.queue_flush(&mut session);
         }
         self.clients.put_back(session);
+    }
+
+    /// Whether clients are being served, so that other work has to leave them room (`parts::pace`).
+    pub(super) fn is_beside_clients(&mut self) -> bool {
+        let of_sources = self.migrations.as_ref().map_or(0, |d| d.commands);
+        let (pace, now) = (&mut self.turn.pace, clock::cycles());
+        pace.note(self.stats.commands.wrapping_sub(of_sources), now);
+        pace.is_beside_clients(&self.cycles, now)
+    }
+
+    /// How long a slice of work that moves slots may be; `None`: clients do not limit it.
+    pub(super) fn slice_nanos(&mut self) -> Option<u64> {
+        self.is_beside_clients().then_some(SLICE_NANOS)
+    }
+
+    /// The ticks until such a slice may begin.
+    pub(super) fn slice_rest(&mut self) -> u64 {
+        match self.is_beside_clients() {
+            true => self.turn.pace.rest(clock::cycles()),
+            false => 0,
+        }
     }
 
     /// Work that cannot wait for the next event.

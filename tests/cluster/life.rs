@@ -296,3 +296,30 @@ fn messages_cross_the_bus() {
     let text = String::from_utf8_lossy(&subscriber.reply()).into_owned();
     assert!(text.contains("smessage") && text.contains("hi"), "{text}");
 }
+
+/// Otherwise a client could not leave a channel whose slot has moved, or several at once.
+#[test]
+fn a_shard_channel_is_left_wherever_its_slot_is() {
+    let node = start_node(Kind::Russet, &[]);
+    let mut client = Connection::open(node.port()).expect("a node");
+    assert_eq!(client.ask("CLUSTER ADDSLOTSRANGE 0 100"), "+OK\r\n");
+    wait_until("slots that are served", || {
+        client.ask("SSUBSCRIBE {3560}").contains("ssubscribe")
+    });
+    let slots = ["3560", "foo", "bar"].map(slot_of);
+    assert!(slots[0] == 0 && slots[1] > 100 && slots[2] > 100 && slots[1] != slots[2]);
+    let left = client.ask("SUNSUBSCRIBE foo");
+    assert!(
+        left.contains("sunsubscribe") && left.ends_with(":1\r\n"),
+        "{left}"
+    );
+    let left = client.ask("SUNSUBSCRIBE bar {3560}") + &String::from_utf8_lossy(&client.reply());
+    assert!(left.contains("bar") && left.ends_with(":0\r\n"), "{left}");
+    assert!(client.ask("SSUBSCRIBE foo").starts_with("-CLUSTERDOWN"));
+    assert_eq!(client.ask("MULTI"), "+OK\r\n");
+    assert_eq!(client.ask("SSUBSCRIBE {3560}"), "+QUEUED\r\n");
+    assert_eq!(
+        client.ask("EXEC"),
+        "*1\r\n-ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client\r\n"
+    );
+}

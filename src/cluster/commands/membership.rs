@@ -146,7 +146,14 @@ impl Cluster {
             [] => false,
             [word] if word.eq_ignore_ascii_case(b"hard") => true,
             [word] if word.eq_ignore_ascii_case(b"soft") => false,
-            _ => return Err("ERR syntax error".into()),
+            [_] => return Err("ERR syntax error".into()),
+            _ => {
+                return Err(
+                    "ERR unknown subcommand or wrong number of arguments for 'reset'. \
+                     Try CLUSTER HELP."
+                        .into(),
+                );
+            }
         };
         if self.me().is_primary() && !self.own.is_empty {
             return Err(

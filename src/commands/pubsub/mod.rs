@@ -67,6 +67,11 @@ const SSUBSCRIBE: Spec = Spec {
 /// subscriptions now. O(names).
 fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
+    // Queued, it could subscribe at EXEC to what the other commands have no slot for: all servers refuse it.
+    if kind == Kind::Shard && !call.may_block() {
+        const NOT_HERE: &str = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
+        return Err(CommandError::Text(NOT_HERE));
+    }
     if kind == Kind::Pattern {
         args.from(1).iter().try_for_each(glob::check)?;
     }

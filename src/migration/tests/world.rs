@@ -532,7 +532,8 @@ impl World {
             .flatten()
             .collect();
         for link in ends {
-            if self.nodes[node].machine.expects(link) == Some(Expects::Commands) {
+            let expects = self.nodes[node].machine.expects(link);
+            if expects.is_some_and(Expects::are_commands) {
                 self.call(node, |m, now, view| m.caught_up(now, view, link));
             }
         }

@@ -95,7 +95,7 @@ impl Server {
         let is_far = unsent.is_some_and(|unsent| end.saturating_sub(unsent) > UNSENT_MAX);
         let may_tell = self.gates.pause().is_none() && !is_far;
         let goes_on = keyspace.free_dropped(self.cycles.ticks(nanos), may_tell);
-        self.turn.freeing |= goes_on || keyspace.effects.has_complete();
+        self.turn.dropping = goes_on || keyspace.effects.has_complete();
         self.repeat_effects(keyspace);
     }
 }

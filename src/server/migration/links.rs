@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use crate::base::clock;
 use crate::config::{Config, system_text};
 use crate::keyspace::{ClientId, Keyspace};
 use crate::migration::{Expects, Link};
@@ -33,12 +34,56 @@ fn held_max(config: &Config) -> usize {
     }
 }
 
+/// What is left of a turn for the commands of one link.
+struct Allowance {
+    commands: usize,
+    /// The end, in ticks, beside clients.
+    until: Option<u64>,
+}
+
+impl Allowance {
+    fn is_used_up(&self) -> bool {
+        self.commands == 0 || self.until.is_some_and(|until| clock::cycles() >= until)
+    }
+}
+
+/// Waiting bytes of a stream from which it has fallen behind.
+const BEHIND: usize = 1 << 20;
+
 /// How a step on a link went.
 enum Stepped {
     /// More may follow at once.
     More,
     /// Not before the link has an event.
     Wait,
+}
+
+/// Reads what has come, as far as it may wait here. `true`: there may be more.
+fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
+    let Stage::Open(stream) = &mut link.stage else {
+        return false;
+    };
+    for _ in 0..READS_MAX {
+        let is_full = match link.is_running {
+            true => link.input.len() >= INPUT_MAX && !link.lacks_bytes,
+            false => link.input.len() >= held_max,
+        };
+        if link.is_over || is_full {
+            return false;
+        }
+        match stream.fill(bytes) {
+            Ok((n @ 1.., more)) => {
+                link.input.append(&bytes[..n]);
+                if !more {
+                    return false;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Ok((0, _)) | Err(_) => link.is_over = true,
+        }
+    }
+    true
 }
 
 impl MigrationDriver {
@@ -130,38 +175,33 @@ impl Server {
     /// Reads what has come. `true`: there may be more.
     fn read_slot_link(&mut self, number: u64) -> bool {
         let held_max = held_max(&self.config);
-        let Some(link) = self
-            .migrations
-            .as_mut()
-            .and_then(|d| d.links.get_mut(number))
-        else {
+        let Some(driver) = &mut self.migrations else {
             return false;
         };
-        let Stage::Open(stream) = &mut link.stage else {
+        let mut bytes = std::mem::take(&mut driver.links.buffer);
+        let Some(link) = driver.links.get_mut(number) else {
             return false;
         };
-        let mut bytes = vec![0; READ_BYTES];
-        for _ in 0..READS_MAX {
-            let is_full = match link.is_running {
-                true => link.input.len() >= INPUT_MAX && !link.lacks_bytes,
-                false => link.input.len() >= held_max,
-            };
-            if link.is_over || is_full {
-                return false;
+        bytes.resize(READ_BYTES, 0);
+        let is_more = read(link, &mut bytes, held_max);
+        driver.links.buffer = bytes;
+        is_more
+    }
+
+    /// Whether the commands of a link leave room for clients: those of a snapshot do, and those of a stream
+    /// until it has fallen behind, since it would never end then.
+    fn is_paced(&self, number: u64) -> bool {
+        let Some(driver) = &self.migrations else {
+            return false;
+        };
+        match driver.machine.expects(Link::Dialled(number)) {
+            Some(Expects::Snapshot) => true,
+            Some(Expects::Commands) => {
+                let link = driver.links.get(number);
+                link.is_some_and(|link| link.input.len() < BEHIND)
             }
-            match stream.fill(&mut bytes) {
-                Ok((n @ 1.., more)) => {
-                    link.input.extend_from_slice(&bytes[..n]);
-                    if !more {
-                        return false;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                Ok((0, _)) | Err(_) => link.is_over = true,
-            }
+            Some(Expects::Replies | Expects::Hold) | None => false,
         }
-        true
     }
 
     /// Writes what links have to send; closes those that are to be closed.
@@ -241,7 +281,8 @@ impl Engine {
         };
         // What was kept of a link is run when its turn has come.
         for number in driver.links.numbers() {
-            let runs = driver.machine.expects(Link::Dialled(number)) == Some(Expects::Commands);
+            let expects = driver.machine.expects(Link::Dialled(number));
+            let runs = expects.is_some_and(Expects::are_commands);
             if let Some(link) = driver.links.get_mut(number)
                 && runs
                 && !std::mem::replace(&mut link.is_running, true)
@@ -262,11 +303,21 @@ impl Engine {
         if !self.server.open_slot_link(&mut self.keyspace, number) {
             return;
         }
+        let is_paced = self.server.is_paced(number);
+        if is_paced && self.server.slice_rest() > 0 {
+            self.server
+                .on_migrations(|driver| driver.links.unread.push(number));
+            return;
+        }
+        let began = clock::cycles();
         let may_have_more = self.server.read_slot_link(number);
         let mut stepped = Stepped::More;
-        let mut left = COMMANDS_MAX;
-        while matches!(stepped, Stepped::More) && left > 0 {
+        let mut left = self.allowance(is_paced);
+        while matches!(stepped, Stepped::More) && !left.is_used_up() {
             stepped = self.run_slot_link(number, &mut left);
+        }
+        if is_paced && left.commands < COMMANDS_MAX {
+            self.server.turn.pace.worked(began, clock::cycles());
         }
         let Some(driver) = &mut self.server.migrations else {
             return;
@@ -281,8 +332,17 @@ impl Engine {
         }
     }
 
+    fn allowance(&mut self, is_paced: bool) -> Allowance {
+        let server = &mut self.server;
+        let nanos = server.slice_nanos().filter(|_| is_paced);
+        Allowance {
+            commands: COMMANDS_MAX,
+            until: nanos.map(|nanos| clock::cycles().saturating_add(server.cycles.ticks(nanos))),
+        }
+    }
+
     /// Handles what a link has brought, as far as it expects that now.
-    fn run_slot_link(&mut self, number: u64, left: &mut usize) -> Stepped {
+    fn run_slot_link(&mut self, number: u64, left: &mut Allowance) -> Stepped {
         let link = Link::Dialled(number);
         let Some(driver) = &mut self.server.migrations else {
             return Stepped::Wait;
@@ -290,7 +350,7 @@ impl Engine {
         match driver.machine.expects(link) {
             None | Some(Expects::Hold) => Stepped::Wait,
             Some(Expects::Replies) => self.take_reply(number),
-            Some(Expects::Commands) => self.run_commands_of(number, left),
+            Some(Expects::Commands | Expects::Snapshot) => self.run_commands_of(number, left),
         }
     }
 
@@ -306,13 +366,14 @@ impl Engine {
         else {
             return Stepped::Wait;
         };
-        let Some(end) = memchr::memchr(b'\n', &dialled.input) else {
+        let Some(end) = memchr::memchr(b'\n', dialled.input.waiting()) else {
             if dialled.input.len() > LINE_MAX {
                 server.lose_slot_link(keyspace, number, None);
             }
             return Stepped::Wait;
         };
-        let line: Vec<u8> = dialled.input.drain(..=end).collect();
+        let line = dialled.input.waiting()[..=end].to_vec();
+        dialled.input.use_up(end + 1);
         let text = line.trim_ascii_end();
         match text.split_first() {
             Some((b'+', text)) => server.with_migrations(keyspace, |m, now, around| {
@@ -331,7 +392,7 @@ impl Engine {
         Stepped::More
     }
 
-    fn run_commands_of(&mut self, number: u64, left: &mut usize) -> Stepped {
+    fn run_commands_of(&mut self, number: u64, left: &mut Allowance) -> Stepped {
         let link = Link::Dialled(number);
         // The source has taken them by its own limit.
         let bounds = Bounds {
@@ -344,7 +405,8 @@ impl Engine {
         let Some(dialled) = driver.links.get_mut(number) else {
             return Stepped::Wait;
         };
-        let input = std::mem::take(&mut dialled.input);
+        let mut inbox = std::mem::take(&mut dialled.input);
+        let input = inbox.waiting();
         let Some(mut session) = dialled.session.take() else {
             return Stepped::Wait;
         };
@@ -355,7 +417,7 @@ impl Engine {
         loop {
             let (mut pos, mut progress) = (taken, Progress::default());
             spans.clear();
-            match step(&input, &mut pos, &mut spans, &mut progress, bounds) {
+            match step(input, &mut pos, &mut spans, &mut progress, bounds) {
                 Step::Command => {}
                 Step::Nothing => {
                     taken = pos;
@@ -372,25 +434,30 @@ impl Engine {
                     break;
                 }
             }
-            let args = Args::new(&input, &spans);
+            let args = Args::new(input, &spans);
             let row = self.server.table.find(args.at(0)).map(|row| row.id);
             self.server
                 .on_migrations(|driver| driver.serving = Some(link));
             self.server.begin_commands();
+            let commands = self.server.stats.commands;
             self.apply_slots(&mut session, link, row, args);
-            self.server.on_migrations(|driver| driver.serving = None);
+            let commands = self.server.stats.commands.saturating_sub(commands);
+            self.server.on_migrations(|driver| {
+                driver.serving = None;
+                driver.commands += commands;
+            });
             taken = pos;
-            *left -= 1;
+            left.commands -= 1;
             let expects = self
                 .server
                 .migrations
                 .as_ref()
                 .and_then(|d| d.machine.expects(link));
             let is_ended = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
-            if expects != Some(Expects::Commands) || is_ended {
+            if !expects.is_some_and(Expects::are_commands) || is_ended {
                 break;
             }
-            if *left == 0 {
+            if left.is_used_up() {
                 stepped = Stepped::More;
                 break;
             }
@@ -402,10 +469,8 @@ impl Engine {
             .as_mut()
             .and_then(|d| d.links.get_mut(number))
         {
-            let mut rest = input;
-            rest.drain(..taken);
-            rest.extend_from_slice(&dialled.input);
-            dialled.input = rest;
+            inbox.use_up(taken);
+            dialled.input = inbox;
             dialled.session = Some(session);
             dialled.lacks_bytes = lacks_bytes;
         }

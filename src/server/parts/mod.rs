@@ -23,6 +23,7 @@ pub mod migrate;
 pub mod migration;
 pub mod outbox;
 pub mod output_limits;
+pub mod pace;
 pub mod percentiles;
 pub mod recorder;
 pub mod reload;

@@ -3,6 +3,7 @@
 
 use crate::keyspace::ClientId;
 use crate::server::clients::blocked::Deadlines;
+use crate::server::parts::pace::Pace;
 
 /// See the module.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) evicting: bool,
     /// Values are still to be freed in slices, or keys to be counted by prefix.
     pub(in crate::server) freeing: bool,
+    /// Keys of slots that were lost are still to be stated and freed.
+    pub(in crate::server) dropping: bool,
     /// The link to the primary has more to do: the loop does not sleep.
     pub(in crate::server) receives: bool,
     /// Elements that a command would touch, as its row has counted them.
@@ -29,6 +32,7 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) has_acted: bool,
     /// When the last command ended, in ticks: the next one of a batch starts then.
     pub(in crate::server) ended: u64,
+    pub(in crate::server) pace: Pace,
     /// Monotonic milliseconds.
     pub(in crate::server) cron_due_ms: u64,
     /// Turns of cron so far.

@@ -3,11 +3,16 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
 use super::Loop;
 use super::spin::Spin;
 
 use crate::base::clock;
 use crate::server::gather::Gather;
+use crate::server::parts::migration::MigrationDriver;
+use crate::server::parts::snapshot::Consumer;
 
 /// A poll shorter than this found its events waiting: it did not sleep.
 const SLEEP_NANOS_MIN: u64 = 2000;
@@ -91,7 +96,7 @@ impl Loop {
                 }
             }
         }
-        self.poll_for(timeout)?;
+        self.poll_or_rest(timeout)?;
         self.sleeper.last = clock::cycles().wrapping_sub(began);
         if self.sleeper.last >= self.engine.server.cycles.ticks(SLEEP_NANOS_MIN) {
             self.sleeper.gather.slept();
@@ -110,20 +115,57 @@ impl Loop {
         }
     }
 
-    /// How long the loop may sleep.
-    pub(super) fn timeout(&mut self) -> Duration {
+    /// Sleeps until an event, at most `timeout`, and not beyond a rest between slices.
+    fn poll_or_rest(&mut self, timeout: Duration) -> io::Result<()> {
+        let rest = match self.has_slices() {
+            true => self.engine.server.slice_rest(),
+            false => return self.poll_for(timeout),
+        };
+        // A poll's own timeout is whole milliseconds: too long.
+        let moment = Duration::from_nanos(self.engine.server.cycles.nanos(rest)).min(timeout);
+        let moment = Timespec::try_from(moment).map_err(io::Error::other)?;
+        let mut all = [PollFd::new(&self.registry, PollFlags::IN)];
+        match rustix::event::poll(&mut all, Some(&moment)) {
+            Err(Errno::INTR) | Ok(_) => self.poll_for(Duration::ZERO),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether there are slices of work that moves slots: for none of them a client waits.
+    pub(super) fn has_slices(&self) -> bool {
         let server = &self.engine.server;
-        let urgent = self.engine.loader.is_some()
+        let moves = |driver: &MigrationDriver| driver.has_slices();
+        server.turn.dropping
+            || server.migrations.as_deref().is_some_and(moves)
+            || server.persist.snapshots.serves(Consumer::Migration)
+                && self.engine.wants_snapshot_time()
+    }
+
+    /// Whether there is other work that cannot wait for an event.
+    fn has_urgent(&self) -> bool {
+        let server = &self.engine.server;
+        self.engine.loader.is_some()
             || server.turn.receives
             || server.replication.loads()
             || server.has_urgent()
             || server.searches.has_slices()
             || server.changes.has_work()
-            || self.engine.wants_snapshot_time()
-            || !server.connections.tls.handshakes.ready.is_empty();
-        if !server.turn.ready.is_empty() || !self.acceptor.is_idle() || urgent {
+            || !server.persist.snapshots.serves(Consumer::Migration)
+                && self.engine.wants_snapshot_time()
+            || !server.connections.tls.handshakes.ready.is_empty()
+            || !server.turn.ready.is_empty()
+            || !self.acceptor.is_idle()
+            || server.sentinel.as_ref().is_some_and(|d| d.has_unread())
+            || server.cluster.as_ref().is_some_and(|d| d.has_urgent())
+            || server.migrations.as_ref().is_some_and(|d| d.has_urgent())
+    }
+
+    /// How long the loop may sleep.
+    pub(super) fn timeout(&mut self) -> Duration {
+        if self.has_urgent() || self.has_slices() && self.engine.server.slice_rest() == 0 {
             return Duration::ZERO;
         }
+        let server = &self.engine.server;
         // The turn's clock is as old as the turn: everything is due that much sooner.
         let since_ms = server
             .cycles
@@ -139,22 +181,17 @@ impl Loop {
             wait_ms = wait_ms.min(due_ms);
         }
         if let Some(driver) = &server.sentinel {
-            if driver.has_unread() {
-                return Duration::ZERO;
-            }
             wait_ms = wait_ms.min(driver.tick_due_ms.saturating_sub(mono_ms));
         }
         if let Some(driver) = &server.cluster {
-            if driver.has_urgent() {
-                return Duration::ZERO;
-            }
             wait_ms = wait_ms.min(driver.tick_due_ms.saturating_sub(mono_ms));
         }
         if let Some(driver) = &server.migrations {
-            if driver.has_urgent() {
-                return Duration::ZERO;
-            }
             wait_ms = wait_ms.min(driver.due_ms().saturating_sub(mono_ms));
+            if driver.awaits_room {
+                // An event tells that the socket takes more; this is for what it does not tell.
+                wait_ms = wait_ms.min(1);
+            }
         }
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));

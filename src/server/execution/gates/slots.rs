@@ -10,6 +10,7 @@ use std::cell::RefCell;
 
 use crate::cluster::{Keys, Redirect, Request, Viewer};
 use crate::command::{Access, CommandError, Flags};
+use crate::config::Dialect;
 use crate::keyspace::{ClientId, KeyHash, slot_of};
 use crate::net::Address;
 use crate::pubsub::Kind;
@@ -112,10 +113,19 @@ impl<'a> Slots<'a> {
     }
 }
 
+/// SUNSUBSCRIBE: Redis 8.10 takes it anywhere, so that a client may leave a channel whose slot has moved, and
+/// several at once; Valkey only where the slot is served.
+fn leaves_channels(server: &Server, row: &Row) -> bool {
+    server.config.dialect == Dialect::Redis && row.spec.channels.is_none()
+}
+
 /// Calls `visit` with each key, or channel of a slot. Arguments without the command's form have none: the
 /// handler refuses them.
-fn each_key<'a>(row: &Row, args: Args<'a>, mut visit: impl FnMut(&'a [u8])) {
+fn each_key<'a>(server: &Server, row: &Row, args: Args<'a>, mut visit: impl FnMut(&'a [u8])) {
     if has_channels(row) {
+        if row.spec.flags.contains(Flags::PUBSUB) && leaves_channels(server, row) {
+            return;
+        }
         let channels = row.plan.channels(args);
         channels.for_each(|(at, _)| visit(args.at(at)));
     } else if row.has_keys()
@@ -132,11 +142,12 @@ fn each_asked<'a>(
     mut visit: impl FnMut(&'a [u8]),
 ) {
     if !asked.spec.flags.contains(Flags::RUNS_QUEUE) {
-        return each_key(server.table.row(asked.row), asked.args, visit);
+        return each_key(server, server.table.row(asked.row), asked.args, visit);
     }
     let queued = client.transaction.as_deref();
     for command in queued.map_or(&[][..], |t| &t.commands) {
         each_key(
+            server,
             server.table.row(command.row),
             command.args.args(),
             &mut visit,

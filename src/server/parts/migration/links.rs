@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
 
+use super::inbox::Inbox;
 use crate::keyspace::ClientId;
 use crate::net::{Connecting, Slab, Stream};
 use crate::server::clients::client::{Client, ClientFlags};
@@ -21,7 +22,7 @@ pub(in crate::server) struct Dialled {
     out: Vec<u8>,
     sent: usize,
     /// What has come and has not been looked at.
-    pub input: Vec<u8>,
+    pub input: Inbox,
     /// Runs the source's commands. `None` while it does.
     pub session: Option<Box<Session>>,
     pub write_armed: bool,
@@ -44,7 +45,7 @@ impl Dialled {
             stage,
             out: Vec::new(),
             sent: 0,
-            input: Vec::new(),
+            input: Inbox::default(),
             session: Some(Box::new(Session::new(client, None))),
             write_armed: false,
             closes_at_ms: None,
@@ -90,6 +91,8 @@ pub(in crate::server) struct Links {
     places: HashMap<u64, (u32, u32)>,
     /// Those with bytes to read or to run that no event reports.
     pub unread: Vec<u64>,
+    /// What they are read into.
+    pub buffer: Vec<u8>,
 }
 
 impl Links {
@@ -127,6 +130,9 @@ impl Links {
             && self.slab.take_at(slot, generation).is_some()
         {
             self.slab.free(slot);
+        }
+        if self.places.is_empty() {
+            self.buffer = Vec::new();
         }
     }
 

@@ -4,6 +4,7 @@
 //! commands, and passes effects on slots on.
 
 mod exports;
+mod inbox;
 mod links;
 
 pub(in crate::server) use exports::{Export, Exports, Stage as ExportStage};
@@ -27,6 +28,8 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) gone: Vec<u64>,
     /// What a peer has said by `CONF NODE-ID`.
     pub(in crate::server) nodes: HashMap<u64, Name>,
+    /// Commands of sources that have been run.
+    pub(in crate::server) commands: u64,
     /// The link whose command runs, if it is not a client's own.
     pub(in crate::server) serving: Option<Link>,
     pub(in crate::server) routes_changed: bool,
@@ -55,6 +58,7 @@ impl MigrationDriver {
             failures: Vec::new(),
             gone: Vec::new(),
             nodes: HashMap::new(),
+            commands: 0,
             serving: None,
             routes_changed: false,
             was_flushed: false,
@@ -71,15 +75,18 @@ impl MigrationDriver {
             || !self.gone.is_empty()
             || self.routes_changed
             || self.was_flushed
-            || !self.links.unread.is_empty()
             || !self.awaits_room && self.exports.has_news()
+    }
+
+    /// Whether links have more to be read or run: slices for which no client waits.
+    pub(in crate::server) fn has_slices(&self) -> bool {
+        !self.links.unread.is_empty()
     }
 
     /// When something is due, monotonic milliseconds.
     pub(in crate::server) fn due_ms(&self) -> u64 {
         match self.machine.is_idle() {
             true => u64::MAX,
-            false if self.awaits_room => 0,
             false => self.tick_due_ms,
         }
     }

@@ -49,7 +49,7 @@ use running::{Running, Work};
 use sink::FanOut;
 use writers::Writers;
 
-use crate::base::clock::{self, Cycles};
+use crate::base::clock::Cycles;
 use crate::config::{Config, SnapshotMethod, system_text};
 use crate::keyspace::{Keyspace, Saver, SlotSet};
 use crate::persistence::background::Wake;
@@ -60,9 +60,6 @@ const BUSY_PART: u64 = 3;
 /// Nanoseconds of a slice: the minimum, so that a pass ends; the maximum, to bound the latency.
 const SLICE_NANOS_MIN: u64 = 10_000;
 const SLICE_NANOS_MAX: u64 = 400_000;
-/// A client that has sent a command within this time may send another at any moment: an idle turn
-/// has the minimum as well.
-const RECENT_NANOS: u64 = 20_000_000;
 /// Approximate elements of one container that a pass saves per millisecond, with half of a busy
 /// loop's time.
 const ELEMENTS_PER_MS: u64 = 2_500;
@@ -138,8 +135,6 @@ pub struct Snapshots {
     /// Spools that may still be read.
     spools: Vec<SpoolUsage>,
     wake: Option<Wake>,
-    /// The commands run so far, and when that was another number, in ticks.
-    commands: (u64, u64),
 }
 
 /// A turn of the loop, as a pass sees it.
@@ -149,8 +144,10 @@ pub(in crate::server) struct Turn {
     pub busy_ticks: u64,
     /// No client waits for the loop.
     pub idle: bool,
-    /// Commands run since the start.
-    pub commands: u64,
+    /// Clients are being served: one may send a command at any moment.
+    pub beside_clients: bool,
+    /// How long the slice is to be, if that does not follow from the turn.
+    pub nanos: Option<u64>,
 }
 
 impl Snapshots {
@@ -344,11 +341,6 @@ impl Snapshots {
         (cycles, started): (&Cycles, Instant),
         turn: Turn,
     ) -> bool {
-        let now = clock::cycles();
-        if self.commands.0 != turn.commands {
-            self.commands = (turn.commands, now);
-        }
-        let is_recent = now.wrapping_sub(self.commands.1) < cycles.ticks(RECENT_NANOS);
         let Some(running) = &mut self.running else {
             return false;
         };
@@ -365,7 +357,8 @@ impl Snapshots {
         let most = cycles.ticks(SLICE_NANOS_MAX);
         let ticks = match turn.idle {
             _ if delay_us > 0 => 0,
-            true if is_recent => least,
+            _ if turn.nanos.is_some() => turn.nanos.map_or(0, |nanos| cycles.ticks(nanos)),
+            true if turn.beside_clients => least,
             true => most,
             false => (turn.busy_ticks / BUSY_PART).clamp(least, most),
         };

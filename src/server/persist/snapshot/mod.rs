@@ -1,6 +1,7 @@
 //! The driver of snapshots at work (`parts::snapshot` has its state and invariants): what sinks are
 //! made from, the consumers' notice of an end, the release of clients whose writes waited.
 
+use crate::base::clock;
 use crate::keyspace::Keyspace;
 use crate::server::parts::snapshot::sink::{Target, What};
 use crate::server::parts::snapshot::{Consumer, Making, SnapshotEnd, Snapshots, Turn};
@@ -126,20 +127,29 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let snapshots = &mut server.persist.snapshots;
-        if !snapshots.in_progress() && !keyspace.is_saving() {
+        if !server.persist.snapshots.in_progress() && !keyspace.is_saving() {
             Snapshots::mark_left(keyspace, &server.cycles);
             return;
         }
-        let clocks = (&server.cycles, server.identity.started);
-        let turn = Turn {
-            busy_ticks,
-            idle,
-            commands: server.stats.commands,
-        };
-        if snapshots.slice(keyspace, &server.config, clocks, turn) {
-            // Clients that waited for a container check again.
-            server.release_awaiting();
+        let moves_slots = server.persist.snapshots.serves(Consumer::Migration);
+        if !moves_slots || server.slice_rest() == 0 {
+            let nanos = server.slice_nanos();
+            let began = clock::cycles();
+            let turn = Turn {
+                busy_ticks,
+                idle,
+                beside_clients: nanos.is_some(),
+                nanos: nanos.filter(|_| moves_slots),
+            };
+            let clocks = (&server.cycles, server.identity.started);
+            let snapshots = &mut server.persist.snapshots;
+            if snapshots.slice(keyspace, &server.config, clocks, turn) {
+                // Clients that waited for a container check again.
+                server.release_awaiting();
+            }
+            if moves_slots {
+                server.turn.pace.worked(began, clock::cycles());
+            }
         }
         server.look_for_ends(keyspace);
         if keyspace.is_saving() || server.persist.snapshots.writers.holds_all() {
