@@ -4,7 +4,7 @@
 //! own clients in time, but never gives its core away: on a machine with few cores the clients themselves,
 //! and other servers, then wait for the scheduler, milliseconds at a time; and a peer that gets more than it
 //! can use at once is as busy. So beside clients a slice is short, and the next one comes only after a rest
-//! of [`REST`] times its length, in which the loop serves clients or sleeps as it does without the work.
+//! of [`REST`] times its length, in which the loop serves clients or sleeps.
 //!
 //! Without clients the work gets all the time there is.
 
@@ -13,9 +13,10 @@ use crate::base::clock::Cycles;
 /// A client that has sent a command within this time may send another at any moment.
 const RECENT_NANOS: u64 = 20_000_000;
 /// Nanoseconds of a slice beside clients.
-pub(in crate::server) const SLICE_NANOS: u64 = 20_000;
-/// The rest after a slice, in lengths of the slice.
-const REST: u64 = 5;
+pub(in crate::server) const SLICE_NANOS: u64 = 25_000;
+/// The rest after a slice, in lengths of the slice. Longer ones cost time and hardly help: an event ends the sleep
+/// in any case.
+const REST: u64 = 1;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slice_is_followed_by_a_rest_of_several_times_its_length() {
+    fn a_slice_is_followed_by_a_rest_as_long_as_it_asks_for() {
         let mut pace = Pace::default();
         assert_eq!(pace.rest(1000), 0);
         pace.worked(1000, 1100);
