@@ -43,6 +43,34 @@ pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
     Ok(found)
 }
 
+/// The process of this machine that listens on the port: its name and id. `None`: none, or one whose
+/// files this user may not see.
+pub fn holder(port: u16) -> Option<(String, u32)> {
+    let mut inodes = HashSet::new();
+    for name in ["tcp", "tcp6"] {
+        let table = read(&Path::new("/proc/net").join(name));
+        inodes.extend(table.lines().filter_map(|line| {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            let (local, state, inode) = (*words.get(1)?, *words.get(3)?, *words.get(9)?);
+            let (_, at) = address(local)?;
+            (state == LISTENS && at == port).then(|| inode.to_owned())
+        }));
+    }
+    if inodes.is_empty() {
+        return None;
+    }
+    let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| {
+        let name = entry.ok()?.file_name();
+        name.to_str()?.parse::<u32>().ok()
+    });
+    pids.into_iter().find_map(|pid| {
+        let process = PathBuf::from(format!("/proc/{pid}"));
+        let open = sockets(&process).ok()?;
+        let name = read(&process.join("comm"));
+        (!open.is_disjoint(&inodes)).then(|| (name.trim_end().to_owned(), pid))
+    })
+}
+
 /// The inodes of a process's open sockets.
 fn sockets(process: &Path) -> io::Result<HashSet<String>> {
     let mut found = HashSet::new();

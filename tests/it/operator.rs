@@ -143,6 +143,8 @@ fn who_holds_the_port_and_who_is_busy_is_told() {
         let (text, code) = tool(&words);
         assert!(text.contains("another program holds the port"), "{text}");
         assert_eq!(code, Some(status));
+        let holder = format!("(process {}) holds the port\n", std::process::id());
+        assert_eq!(text.contains(&holder), words[0] == "doctor", "{text}");
     }
     let server = Daemon::start(&["--busy-reply-threshold", "10"]);
     let port = server.port().to_string();

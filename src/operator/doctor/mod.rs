@@ -15,8 +15,9 @@ mod service;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 
-use super::{Link, Target, ping, text};
+use super::{Link, Target, listening, ping, text};
 use crate::resp::ReplyValue;
 use machine::Machine;
 
@@ -180,11 +181,18 @@ pub fn run(target: &Target) -> (String, i32) {
 
 /// No server answers: why, and what the machine alone shows. Exit status 2.
 fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
-    let down = Finding::fail(
-        "server",
-        format!("it does not answer: {why}"),
-        "systemctl status russet; its log and journalctl -u russet have the reason",
-    );
+    let down = match foreign_holder(target) {
+        Some((name, pid)) => Finding::fail(
+            "server",
+            format!("it does not answer: {why}; {name} (process {pid}) holds the port"),
+            "stop that program, or give one of the two another port",
+        ),
+        None => Finding::fail(
+            "server",
+            format!("it does not answer: {why}"),
+            "systemctl status russet; its log and journalctl -u russet have the reason",
+        ),
+    };
     let told = Told {
         config: target.settings.iter().cloned().collect(),
         ..Told::default()
@@ -195,6 +203,19 @@ fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
     let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
     let lines: String = findings.iter().map(Finding::to_string).collect();
     (format!("{place}: no server\n{lines}{}", ending(to_mend)), 2)
+}
+
+/// What listens on the port of this machine in the place of a server.
+fn foreign_holder(target: &Target) -> Option<(String, u32)> {
+    const SERVERS: [&str; 3] = ["russet", "redis", "valkey"];
+    let is_here =
+        target.host == "localhost" || target.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    if target.socket.is_some() || !is_here {
+        return None;
+    }
+    let (name, pid) = listening::holder(target.port)?;
+    let is_server = SERVERS.iter().any(|server| name.starts_with(server));
+    (!is_server).then_some((name, pid))
 }
 
 /// The last line.
