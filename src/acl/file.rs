@@ -6,7 +6,6 @@
 //! maximum length of a message.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -15,8 +14,9 @@ use super::role::{Role, Roles, Terms};
 use super::rule::{RuleError, RulesError, accept_unknown, each_rule, has_spaces, join_selectors};
 use super::store::Users;
 use super::user::User;
+use crate::base::given_file::{self, WRITER_WAIT};
 use crate::base::text::Printable;
-use crate::config::{PubsubDefault, replace_file, system_text};
+use crate::config::{PubsubDefault, replace_file};
 
 /// A larger ACL file is refused.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -46,16 +46,8 @@ pub fn parse_file(
     commands: &Commands,
     channels: PubsubDefault,
 ) -> Result<FileUsers, LoadError> {
-    let failed = |error: io::Error| {
-        let why = system_text(&error);
-        LoadError(format!("Error loading ACLs, opening file '{name}': {why}"))
-    };
-    let file = fs::File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(failed(io::Error::other("more than 1 GiB")));
-    }
-    let text = fs::read(path).map_err(failed)?;
+    let text = given_file::read(path, FILE_BYTES_MAX, WRITER_WAIT)
+        .map_err(|why| LoadError(format!("Error loading ACLs, opening file '{name}': {why}")))?;
     parse_users(name, &text, commands, channels)
 }
 

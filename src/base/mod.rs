@@ -11,6 +11,7 @@ pub mod crc64;
 #[cfg(not(feature = "system-allocator"))]
 mod eights;
 pub mod float;
+pub mod given_file;
 pub mod glob;
 mod grisu;
 pub mod hash;

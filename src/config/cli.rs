@@ -134,6 +134,7 @@ pub fn start(
         dialect: called.dialect,
         expands,
         here: std::env::current_dir().ok(),
+        is_running: false,
     };
     if line.reads_stdin {
         match stdin() {

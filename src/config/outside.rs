@@ -5,14 +5,13 @@
 //! CONFIG SET replaces the value.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::directive::{Directive, Flags};
-use super::refusal::system_text;
 use super::table::{Config, find};
 use super::words::Text;
+use crate::base::given_file;
 
 /// A longer file holds no password.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
@@ -76,11 +75,12 @@ impl Config {
     }
 
     /// Reads the secrets' files into the directives that they stand for; `is_set` tells which have a
-    /// line of their own. The names of those that were read, or why one cannot be.
+    /// line of their own. For each file the directive's name, or why it cannot be read.
     pub(super) fn read_secrets(
         &mut self,
         is_set: impl Fn(&str) -> bool,
-    ) -> Result<Vec<&'static str>, String> {
+        writer_wait: Duration,
+    ) -> Vec<Result<&'static str, String>> {
         let dir = self.dir.0.path().to_owned();
         let mut found = Vec::new();
         let places = [
@@ -92,12 +92,19 @@ impl Config {
                 continue;
             }
             if is_set(name) {
-                return Err(format!("{name} and {by} exclude each other"));
+                found.push(Err(format!("{name} and {by} exclude each other")));
+                continue;
             }
-            *secret = read_secret(&place_of(file, &dir)).map_err(|why| format!("{by}: {why}"))?;
-            found.push(name);
+            let read = read_secret(&place_of(file, &dir), writer_wait);
+            found.push(match read {
+                Ok(text) => {
+                    *secret = text;
+                    Ok(name)
+                }
+                Err(why) => Err(format!("{by}: {why}")),
+            });
         }
-        Ok(found)
+        found
     }
 }
 
@@ -115,15 +122,10 @@ fn place_of(file: &Text, dir: &Path) -> PathBuf {
 }
 
 /// The file's content without the line break at its end.
-fn read_secret(path: &Path) -> Result<Text, String> {
+fn read_secret(path: &Path, writer_wait: Duration) -> Result<Text, String> {
     let shown = path.display();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("can't read '{shown}': {}", system_text(&error)))?;
-    if bytes.len() as u64 > SECRET_BYTES_MAX {
-        return Err(format!("'{shown}' is larger than {SECRET_BYTES_MAX} bytes"));
-    }
+    let bytes = given_file::read(path, SECRET_BYTES_MAX, writer_wait)
+        .map_err(|why| format!("can't read '{shown}': {why}"))?;
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     match bytes {
@@ -182,12 +184,12 @@ mod tests {
         let path = folder.path().join("secret");
         let read = |content: &[u8]| {
             std::fs::write(&path, content).unwrap();
-            read_secret(&path).map(|text| text.to_vec())
+            read_secret(&path, Duration::ZERO).map(|text| text.to_vec())
         };
         assert_eq!(read(b"s3cret\n"), Ok(b"s3cret".to_vec()));
         assert_eq!(read(b" a b \r\n"), Ok(b" a b ".to_vec()));
         assert!(read(b"\n").is_err() && read(b"a\0b").is_err());
         assert!(read(&vec![b'x'; 70_000]).is_err());
-        assert!(read_secret(Path::new("/nosuch")).is_err());
+        assert!(read_secret(Path::new("/nosuch"), Duration::ZERO).is_err());
     }
 }

@@ -129,8 +129,8 @@ impl Problem {
                 let Origin {
                     source, line, text, ..
                 } = origin;
-                let text = String::from_utf8_lossy(text);
-                let word = text.split_whitespace().next().unwrap_or_default();
+                let word = text.split(u8::is_ascii_whitespace).next();
+                let word = shown(word.unwrap_or_default());
                 format!("{source}:{line}: {reason}: '{word}'")
             }
             _ => self.report(),
@@ -140,7 +140,7 @@ impl Problem {
     fn reason(&self) -> String {
         match self {
             Problem::Line { origin, reason } => {
-                let text = String::from_utf8_lossy(&origin.text);
+                let text = shown(&origin.text);
                 format!("{}:{}: {reason}: '{text}'", origin.source, origin.line)
             }
             Problem::Whole(reason) => reason.clone(),
@@ -159,6 +159,21 @@ impl Problem {
     }
 }
 
+/// A line of a configuration as a terminal may show it: a file named by mistake can hold anything.
+fn shown(line: &[u8]) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    let mut shown = String::new();
+    for (count, c) in String::from_utf8_lossy(line).chars().enumerate() {
+        match c {
+            _ if count == CHARACTERS_MAX => return shown + "...",
+            '\t' => shown.push(c),
+            _ if c.is_control() => shown.extend(c.escape_default()),
+            _ => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// The output of a failed start. A `Line` or `Whole` goes to standard error as it is, with
 /// the leading empty line; an `Unreadable` is the text of a warning in the log.
 impl fmt::Display for Problem {
@@ -166,7 +181,7 @@ impl fmt::Display for Problem {
         let banner = format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n");
         match self {
             Problem::Line { origin, reason } => {
-                let text = String::from_utf8_lossy(&origin.text);
+                let text = shown(&origin.text);
                 let line = origin.joined_line;
                 writeln!(f, "{banner}Reading the configuration file, at line {line}")?;
                 writeln!(f, ">>> '{text}'")?;

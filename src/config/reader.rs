@@ -11,19 +11,19 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::dialect::Dialect;
 use super::directive::{Directive, Flags, Support};
 use super::include;
 use super::outside::{self, Given};
 use super::problem::{BAD_DIRECTIVE, Check, FileLine, Origin, Problem};
-use super::refusal::{ValueError, system_text};
+use super::refusal::ValueError;
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
+use crate::base::given_file;
 use crate::base::text::Printable;
 
 /// A larger configuration file is refused.
@@ -57,6 +57,18 @@ pub struct Sources {
     pub expands: bool,
     /// The folder that paths were relative to at the start; `None`: the process's own.
     pub here: Option<PathBuf>,
+    /// The server runs, and reads its configuration again: it waits for no pipe.
+    pub is_running: bool,
+}
+
+impl Sources {
+    /// How long the writer of a pipe in the place of a file is waited for.
+    fn writer_wait(&self) -> Duration {
+        match self.is_running {
+            true => Duration::ZERO,
+            false => Duration::from_secs(30),
+        }
+    }
 }
 
 /// What was given on standard input or as options may be secret.
@@ -167,6 +179,7 @@ struct Reader {
     files: usize,
     is_sentinel: bool,
     expands: bool,
+    writer_wait: Duration,
     /// Directives whose line names a variable of the environment.
     from_environment: HashSet<&'static str>,
 }
@@ -201,6 +214,7 @@ impl Reader {
             files: 0,
             is_sentinel,
             expands: sources.expands,
+            writer_wait: sources.writer_wait(),
             from_environment: HashSet::new(),
         }
     }
@@ -218,7 +232,7 @@ impl Reader {
             self.files += 1;
             let read = match self.files > FILES_MAX {
                 true => Err(format!("more than {FILES_MAX} files")),
-                false => read_file(&self.config.dir.0.path().join(&path)),
+                false => self.read_file(&path),
             };
             match read {
                 Ok(bytes) => text.add(path.display().to_string(), bytes),
@@ -381,6 +395,12 @@ impl Reader {
         Ok(())
     }
 
+    /// The file's bytes, or why it cannot be read.
+    fn read_file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let path = self.config.dir.0.path().join(path);
+        given_file::read(&path, FILE_BYTES_MAX, self.writer_wait)
+    }
+
     fn finish(mut self) -> Result<Loaded, Vec<Problem>> {
         let config = &mut self.config;
         let set_by = &self.set_by;
@@ -401,9 +421,11 @@ impl Reader {
         }
         config.settle();
         let mut given: Vec<&'static str> = self.from_environment.into_iter().collect();
-        match config.read_secrets(|name| set_by.contains_key(name)) {
-            Ok(read) => given.extend(read),
-            Err(why) => self.problems.push(Problem::Whole(why)),
+        for read in config.read_secrets(|name| set_by.contains_key(name), self.writer_wait) {
+            match read {
+                Ok(name) => given.push(name),
+                Err(why) => self.problems.push(Problem::Whole(why)),
+            }
         }
         let given = given.into_iter().filter_map(|name| find(name.as_bytes()));
         config.given = given
@@ -495,18 +517,6 @@ fn without_effect(config: &Config, set_by: &HashMap<&'static str, Origin>) -> Ve
         format!("{}:{}: note: {what}\n", origin.source, origin.line)
     };
     found.into_iter().map(line).collect()
-}
-
-/// The file's bytes, or why it cannot be read.
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|error| system_text(&error))?;
-    let mut bytes = Vec::new();
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| system_text(&error))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("larger than {} bytes", FILE_BYTES_MAX));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> Result<Listene
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed("socket"))?;
     socket.set_nonblocking(true).map_err(failed("setsockopt"))?;
-    let address = socket2::SockAddr::unix(path).map_err(|_| path_too_long(path))?;
+    let address = unix_address(path)?;
     socket.bind(&address).map_err(failed("bind"))?;
     if let Some(mode) = mode {
         let mode = std::fs::Permissions::from_mode(mode);
@@ -90,6 +90,11 @@ pub fn bind_unix(path: &Path, mode: Option<u32>, backlog: i32) -> Result<Listene
         UnixListener::from_std(std),
         path.to_path_buf(),
     ))
+}
+
+/// The address of a Unix socket; an error if the system allows no path that long.
+pub fn unix_address(path: &Path) -> Result<socket2::SockAddr, ListenError> {
+    socket2::SockAddr::unix(path).map_err(|_| path_too_long(path))
 }
 
 /// The system's limit on the path of a Unix socket, including the terminating NUL.

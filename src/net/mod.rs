@@ -13,7 +13,7 @@ mod token;
 pub use connecting::{Connecting, Destination};
 pub use dial::Dialled;
 pub use listener::{
-    Accepted, LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix,
+    Accepted, LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix, unix_address,
 };
 pub use slab::Slab;
 pub use stream::{Address, Stream, readable};

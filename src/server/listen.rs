@@ -6,9 +6,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
 
 use crate::config::{Config, system_text};
-use crate::net::{LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix};
+use crate::net::{
+    LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix, unix_address,
+};
 
 /// One address of `bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,23 +61,31 @@ pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
 
 /// `unixsocketgroup`: the group that may connect, as far as `unixsocketperm` lets it.
 fn give_to_group(config: &Config) -> Result<(), String> {
+    let Some(group) = socket_group(config)? else {
+        return Ok(());
+    };
+    std::os::unix::fs::chown(config.unixsocket.path(), None, Some(group))
+        .map_err(|e| system_text(&e))
+}
+
+/// The number of that group, if one is set.
+fn socket_group(config: &Config) -> Result<Option<u32>, String> {
     let name = config.unixsocketgroup.lossy();
     if name.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let group = match name.parse() {
-        Ok(number) => number,
+    match name.parse() {
+        Ok(number) => Ok(Some(number)),
         Err(_) => {
             let groups = std::fs::read_to_string("/etc/group").map_err(|e| system_text(&e))?;
             let found = groups.lines().find_map(|line| {
                 let mut parts = line.split(':');
                 (parts.next() == Some(&*name)).then(|| parts.nth(1)?.parse().ok())?
             });
-            found.ok_or_else(|| format!("there is no group {name}"))?
+            let found = found.ok_or_else(|| format!("there is no group {name}"))?;
+            Ok(Some(found))
         }
-    };
-    std::os::unix::fs::chown(config.unixsocket.path(), None, Some(group))
-        .map_err(|e| system_text(&e))
+    }
 }
 
 /// Why the server cannot start listening. `Display` is the last line of the log.
@@ -156,42 +167,128 @@ fn reopen_over_old(
 
 /// Replaces the sockets for scrapes by those that `config` asks for; all or none.
 pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
-    let wanted = Config {
+    reopen_tcp(&for_metrics(config), listeners)
+}
+
+fn for_metrics(config: &Config) -> Config {
+    Config {
         port: config.metrics_port,
         tls_port: 0,
         bind: config.metrics_bind.clone(),
         ..config.clone()
-    };
-    reopen_tcp(&wanted, listeners)
+    }
 }
 
 /// Replaces the sockets of the console by those that `config` asks for; all or none.
 pub fn reopen_console(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+    reopen_tcp(&for_console(config), listeners)
+}
+
+fn for_console(config: &Config) -> Config {
     let (plain, tls) = match config.console_tls {
         true => (0, config.console_port),
         false => (config.console_port, 0),
     };
-    let wanted = Config {
+    Config {
         port: plain,
         tls_port: tls,
         bind: config.console_bind.clone(),
         ..config.clone()
-    };
-    reopen_tcp(&wanted, listeners)
+    }
 }
 
 /// Opens the sockets of the cluster's bus, at the addresses of `bind`. Errors are logged.
 pub fn open_bus(config: &Config, port: u16) -> Result<Vec<Listener>, Logged> {
+    bind_each(config, &resolve_all(&all_wanted(&for_bus(config, port)))?)
+}
+
+fn for_bus(config: &Config, port: u16) -> Config {
     let (plain, tls) = match config.tls_cluster {
         true => (0, port),
         false => (port, 0),
     };
-    let wanted = Config {
+    Config {
         port: plain,
         tls_port: tls,
         ..config.clone()
-    };
-    bind_each(config, &resolve_all(&all_wanted(&wanted))?)
+    }
+}
+
+/// Why a start could not listen as configured, a line each. The ports themselves are not opened: a server
+/// that runs with this configuration has them. `bus_port` is 0 without a cluster.
+pub fn faults(config: &Config, bus_port: u16) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    for (bind, port, wanted) in [
+        ("bind", "port", wanted(config, Transport::Plain)),
+        ("bind", "tls-port", wanted(config, Transport::Tls)),
+        (
+            "bind",
+            "the cluster's bus",
+            all_wanted(&for_bus(config, bus_port)),
+        ),
+        (
+            "metrics-bind",
+            "metrics-port",
+            all_wanted(&for_metrics(config)),
+        ),
+        (
+            "console-bind",
+            "console-port",
+            all_wanted(&for_console(config)),
+        ),
+    ] {
+        for want in wanted {
+            let address = match want.usable_address() {
+                Ok(Some(address)) => address,
+                Ok(None) => continue,
+                Err(why) => {
+                    let said = format!("{bind}: can't listen on '{}': {why}", want.name);
+                    if !found.contains(&said) {
+                        found.push(said);
+                    }
+                    continue;
+                }
+            };
+            if let Some((other, _)) = taken.iter().find(|(_, known)| collide(*known, address)) {
+                found.push(format!("{port}: {other} has {address} already"));
+            }
+            taken.push((port, address));
+        }
+    }
+    found.extend(unix_faults(config));
+    if taken.is_empty() && found.is_empty() && config.unixsocket.is_empty() {
+        found.push(OpenError::Nothing.to_string());
+    }
+    found
+}
+
+/// Whether no two sockets can listen on both.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_same = one.ip() == other.ip();
+    let has_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.is_ipv6() == other.is_ipv6() && (is_same || has_all)
+}
+
+/// The same of the Unix socket; whether its folder may be written to is not looked at.
+fn unix_faults(config: &Config) -> Vec<String> {
+    let path = config.unixsocket.path();
+    if path.as_os_str().is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if let Err(error) = unix_address(path) {
+        found.push(format!("unixsocket: {}", reason(&error)));
+    } else if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.file_type().is_socket()) {
+        let path = path.display();
+        found.push(format!("unixsocket: '{path}' is there, and is no socket"));
+    }
+    found.extend(
+        socket_group(config)
+            .err()
+            .map(|why| format!("unixsocketgroup: {why}")),
+    );
+    found
 }
 
 fn bind_each(
@@ -278,6 +375,18 @@ impl WantedSocket {
         found
             .find(|address| address.is_ipv6() == wants_v6)
             .ok_or_else(|| "Name or service not known".to_owned())
+    }
+
+    /// The address, if this machine has it: tried with a port that the system chooses. `None`: it does not,
+    /// and may.
+    fn usable_address(&self) -> Result<Option<SocketAddr>, String> {
+        let address = self.resolve()?;
+        let trial = SocketAddr::new(address.ip(), 0);
+        match bind_tcp(trial, self.transport, 1) {
+            Ok(_) => Ok(Some(address)),
+            Err(error) if self.forgives(&error.error) => Ok(None),
+            Err(error) => Err(system_text(&error.error)),
+        }
     }
 
     /// Whether this failure is tolerated because the address is optional.

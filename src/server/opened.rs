@@ -1,6 +1,6 @@
 //! What a start opens besides its configuration, opened by `--check-config` in the same way: `dir`, the
-//! log file, the socket's folder, the files of TLS and their dates. Nothing is created or changed; it is
-//! what the user who checks may do that counts.
+//! log file, the addresses, the socket's folder, the files of TLS and their dates, a cluster's file. Nothing
+//! is created or changed; it is what the user who checks may do that counts.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -12,6 +12,7 @@ use rustix::fs::{Access, OFlags, access};
 use crate::base::text::system_text;
 use crate::config::Config;
 use crate::server::parts::{audit, tls};
+use crate::server::{cluster, listen};
 
 /// The reasons why a start would fail or could keep nothing, one each.
 pub(super) fn faults(config: &Config) -> Vec<String> {
@@ -46,6 +47,22 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
         let folder = folder_of(config.unixsocket.path());
         if !is_made_by_the_start(folder) {
             found.extend(read_only("unixsocket", folder, folder));
+        }
+    }
+    found.extend(listen::faults(config, cluster::bus_port_of(config)));
+    found.extend(cluster::fault(config));
+    if config.appendonly {
+        let folder = config.appenddirname.path();
+        match folder.metadata() {
+            Ok(meta) if !meta.is_dir() => {
+                found.push(format!(
+                    "appenddirname: '{}' is no folder",
+                    folder.display()
+                ));
+            }
+            Ok(_) => found.extend(read_only("appenddirname", folder, folder)),
+            // The first start makes it.
+            Err(_) => {}
         }
     }
     if let Err(error) = tls::build(config) {

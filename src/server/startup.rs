@@ -15,7 +15,8 @@ use crate::base::huge_pages;
 use crate::base::text::Printable;
 use crate::command::Flags;
 use crate::config::{
-    Check, Config, Dialect, FileLine, LogFormat, Problem, PubsubDefault, Run, Text, system_text,
+    Check, Config, Dialect, FileLine, LogFormat, Problem, PubsubDefault, Run, Sources, Text,
+    system_text,
 };
 use crate::net::Listener;
 use crate::net::tls::Materials;
@@ -144,7 +145,13 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         supervisor,
         node,
         locks,
-        reload: Reload { sources, loaded },
+        reload: Reload {
+            sources: Sources {
+                is_running: true,
+                ..sources
+            },
+            loaded,
+        },
     };
     match serve(config, file, table, sentinel, place) {
         Ok(ServeEnd::NotLoaded) => {
@@ -282,6 +289,12 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     }
     let commands = users::commands_of(&table);
     let channels = check.whole.acl_pubsub_default;
+    if let Some(line) = check.users.iter().chain(&check.roles).next()
+        && !check.whole.aclfile.is_empty()
+    {
+        let why = "users and roles stand in the configuration or in the aclfile, not in both";
+        check.add(Problem::at(&line.origin.clone(), why));
+    }
     let mut roles = Roles::default();
     for line in std::mem::take(&mut check.roles) {
         let looked_at = look_at_role(&commands, &line, channels).and_then(|(name, _)| {

@@ -198,8 +198,9 @@ fn a_look_at_a_configuration_tells_of_users_and_their_file() {
     for part in [
         "redis.conf:1: Error in user declaration '+nosuch': Unknown command",
         "redis.conf:2: Error in user declaration 'y': Syntax error",
+        "redis.conf:1: users and roles stand in the configuration or in the aclfile, not in both",
         "WARNING: Duplicate user 'x' found on line 2.",
-        "3 problems\n",
+        "4 problems\n",
     ] {
         assert!(ended.err.contains(part), "{part}: {ended:?}");
     }

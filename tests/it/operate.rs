@@ -93,7 +93,7 @@ fn another_servers_configuration_is_looked_at() {
     let file = folder.path().join("redis.conf");
     fs::write(
         &file,
-        "port 0\nsave 900 1\nio-threads 4\nactivedefrag yes\n",
+        "port 7777\nsave 900 1\nio-threads 4\nactivedefrag yes\n",
     )
     .expect("written");
     assert_eq!(tool(&["--check-config"], &file).1, Some(0));

@@ -79,6 +79,37 @@ fn sighup_sets_what_the_file_has_changed() {
     assert_eq!(value("maxmemory"), "314572800");
 }
 
+/// Regression: SIGHUP waited for a writer of the pipe, and the server answered nobody any more.
+#[test]
+fn sighup_waits_for_no_pipe() {
+    let (server, file) = with_file("maxmemory 100mb\n");
+    let pipe = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.expect("coreutils").success());
+    };
+    let mut c = server.connect();
+    let secret = file.with_file_name("password");
+    pipe(&secret);
+    let log = reload(
+        &server,
+        &file,
+        &format!("requirepass-file {}\n", secret.display()),
+    );
+    let why = "a pipe that nothing is written to";
+    assert!(
+        log.contains("nothing is changed") && log.contains(why),
+        "{log}"
+    );
+    assert_eq!(c.ask("PING"), "+PONG\r\n");
+    fs::remove_file(&file).expect("there");
+    pipe(&file);
+    let before = server.log().len();
+    server.signal(Signal::HUP);
+    let news = || server.log()[before..].to_owned();
+    wait_until("the end of the reload", || news().contains(why));
+    assert_eq!(c.ask("PING"), "+PONG\r\n");
+}
+
 #[test]
 fn passwords_come_from_files_and_are_shown_nowhere() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -300,7 +300,7 @@ fn a_server_follows_its_renamed_folder() {
 #[test]
 fn a_check_names_what_has_no_effect() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = b"io-threads 4\nport 0\ndisable-thp no\nreplicaof 127.0.0.1 1\nhash-seed x\n\
+    let config = b"io-threads 4\nport 7777\ndisable-thp no\nreplicaof 127.0.0.1 1\nhash-seed x\n\
                    min-replicas-to-write 1\n";
     let ended = run_once(folder.path(), &["--check-config", "-"], config);
     assert_eq!(
@@ -370,6 +370,99 @@ fn a_check_opens_what_the_start_opens() {
     let line = format!("logfile {}\n", log.display());
     let ended = run_once(folder.path(), &["--check-config", "-"], line.as_bytes());
     assert!(ended.code == Some(0) && !log.exists(), "{ended:?}");
+}
+
+/// Regression: `--check-config` said OK of each of these, and the start refused it.
+#[test]
+fn a_check_refuses_what_the_start_refuses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in [
+        ("file", "no socket"),
+        ("users", "user b on nopass\n"),
+        ("garbage.conf", "garbage\n"),
+    ] {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let port = free_port_of(30_100, 400);
+    let long = format!("unixsocket /{:0120}\n", 1);
+    let metrics = format!("metrics-port {port}\n");
+    for (lines, wanted) in [
+        ("port 0\n", "Configured to not listen anywhere"),
+        // 192.0.2.0/24 is reserved for documentation.
+        (
+            "bind 127.0.0.1 192.0.2.1\n",
+            "bind: can't listen on '192.0.2.1': Cannot assign",
+        ),
+        (
+            "bind 'no such host'\n",
+            "bind: can't listen on 'no such host'",
+        ),
+        ("bind 127.0.0.1 *\n", "port: port has 0.0.0.0:"),
+        (&metrics, "metrics-port: port has 127.0.0.1:"),
+        (
+            "metrics-port 1\nmetrics-bind 192.0.2.1\n",
+            "metrics-bind: can't listen on '192.0.2.1'",
+        ),
+        (
+            "unixsocket file\n",
+            "unixsocket: 'file' is there, and is no socket",
+        ),
+        (&long, "unixsocket: unix socket path too long"),
+        (
+            "unixsocket s\nunixsocketgroup nosuchgroup\n",
+            "unixsocketgroup: there is no group nosuchgroup",
+        ),
+        (
+            "user a on nopass\naclfile users\n",
+            "redis.conf:4: users and roles stand in the configuration or in the aclfile",
+        ),
+        (
+            "appendonly yes\nappenddirname file\n",
+            "appenddirname: 'file' is no folder",
+        ),
+        (
+            "cluster-enabled yes\ncluster-config-file garbage.conf\n",
+            "corrupted cluster config file garbage.conf: line 1",
+        ),
+        (
+            "cluster-enabled yes\ncluster-config-file nosuch/nodes.conf\n",
+            "nosuch/nodes.conf to acquire a lock: No such file",
+        ),
+    ] {
+        let config = format!("bind 127.0.0.1\nport {port}\nsave ''\n{lines}");
+        fs::write(folder.path().join("redis.conf"), config).expect("a file");
+        let start = run_once(folder.path(), &["redis.conf"], b"");
+        assert_eq!(start.code, Some(1), "{lines}{start:?}");
+        let check = run_once(folder.path(), &["--check-config", "redis.conf"], b"");
+        assert_eq!(check.code, Some(1), "{lines}{check:?}");
+        assert!(check.err.contains(wanted), "{lines}{check:?}");
+    }
+    // An address that may be missing, and the port of a server that runs, are no problem.
+    let taken = TcpListener::bind(("127.0.0.1", port)).expect("a port");
+    let fine = format!("bind 127.0.0.1 -192.0.2.1\nport {port}\n");
+    let check = run_once(folder.path(), &["--check-config", "-"], fine.as_bytes());
+    assert_eq!(check.code, Some(0), "{check:?}");
+    drop(taken);
+}
+
+/// Regression: the file of `masterauth` was not looked at once that of `requirepass` could not be read, and a
+/// line of 3 MB or with a terminal's commands was printed as it was.
+#[test]
+fn a_check_names_every_secret_and_shows_lines_cut_and_readable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let both = b"requirepass-file nosuch1\nmasterauth-file nosuch2\n";
+    let check = run_once(folder.path(), &["--check-config", "-"], both);
+    assert!(
+        check.err.contains("nosuch1") && check.err.contains("nosuch2"),
+        "{check:?}"
+    );
+    let line = format!("\u{1b}[31mfoo{}\n", "x".repeat(3000));
+    for words in [&["--check-config", "-"][..], &["-"]] {
+        let ended = run_once(folder.path(), words, line.as_bytes());
+        let said = ended.err + &ended.out;
+        assert!(said.contains("'\\u{1b}[31mfoo"), "{said}");
+        assert!(!said.contains('\u{1b}') && said.len() < 1000, "{said}");
+    }
 }
 
 /// A start that fails says why where it was started, also if the log is a file.

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::resume::{Sessions, Tickets};
 use super::verify::{Purpose, Verifier};
 use super::{Certificate, TlsError, ciphers, keys};
+use crate::base::given_file::{self, WRITER_WAIT};
 use crate::base::text::system_text;
 
 /// Maximum size of a file, and maximum number of files in a folder of authorities.
@@ -174,16 +175,7 @@ fn read_pair(files: &CertificateFiles) -> Result<[Vec<u8>; 2], TlsError> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read;
-    let system = |error: std::io::Error| system_text(&error);
-    let file = std::fs::File::open(path).map_err(system)?;
-    let mut text = Vec::new();
-    let mut bounded = file.take(FILE_BYTES_MAX + 1);
-    bounded.read_to_end(&mut text).map_err(system)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("longer than {FILE_BYTES_MAX} bytes"));
-    }
-    Ok(text)
+    given_file::read(path, FILE_BYTES_MAX, WRITER_WAIT)
 }
 
 fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, TlsError> {

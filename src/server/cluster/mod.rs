@@ -15,7 +15,7 @@ mod lost;
 mod settings;
 mod start;
 
-pub(in crate::server) use start::Begun;
+pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
 use settings::core_settings;
 

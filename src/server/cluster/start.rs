@@ -1,5 +1,7 @@
 //! The start of a node: the locked file of its state, the core, the sockets of the bus.
 
+use std::path::Path;
+
 use crate::cluster::{Cluster, Saved};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -25,6 +27,39 @@ pub(in crate::server) enum StartError {
     Listen(u16),
 }
 
+/// The port of the bus; 0 if this is no node, or its port is too high for one.
+pub(in crate::server) fn bus_port_of(config: &Config) -> u16 {
+    match config.cluster_enabled && !config.is_sentinel {
+        true => bus_port(config),
+        false => 0,
+    }
+}
+
+/// Why a start could not become a node as configured: nothing is made or locked.
+pub(in crate::server) fn fault(config: &Config) -> Option<String> {
+    if !config.cluster_enabled || config.is_sentinel {
+        return None;
+    }
+    if bus_port(config) == 0 {
+        return Some(StartError::PortTooHigh(main_port(config)).to_string());
+    }
+    let path = config.cluster_config_file.path();
+    let saved = StateFile::look(path).map_err(|error| StartError::File(error.to_string()));
+    let parsed = saved.and_then(|text| parse(path, &text));
+    parsed.err().map(|error| error.to_string())
+}
+
+/// The state that the file's text has; a new one if it is empty.
+fn parse(path: &Path, text: &[u8]) -> Result<Saved, StartError> {
+    if text.is_empty() {
+        return Ok(Saved::fresh(rand::random()));
+    }
+    Saved::parse(text).map_err(|why| StartError::Corrupt {
+        path: path.display().to_string(),
+        why,
+    })
+}
+
 /// What a node begins with.
 pub(in crate::server) struct Begun {
     file: StateFile,
@@ -39,13 +74,7 @@ impl Begun {
         let path = config.cluster_config_file.path();
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
-        let saved = match text.is_empty() {
-            true => Saved::fresh(rand::random()),
-            false => Saved::parse(&text).map_err(|why| StartError::Corrupt {
-                path: path.display().to_string(),
-                why,
-            })?,
-        };
+        let saved = parse(path, &text)?;
         let port = bus_port(config);
         if port == 0 {
             return Err(StartError::PortTooHigh(main_port(config)));

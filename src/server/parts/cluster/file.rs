@@ -10,10 +10,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
+use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 
-use crate::base::threads;
+use crate::base::{given_file, threads};
 use crate::server::process::open_locked;
 
 /// Far more than the state of thousands of nodes.
@@ -49,6 +50,25 @@ pub(in crate::server) struct StateFile {
 const CLOSING_MAX: usize = 64;
 
 impl StateFile {
+    /// The text of the file, empty if it is not there and can be made; it is neither made nor locked.
+    pub fn look(path: &Path) -> Result<Vec<u8>, OpenError> {
+        let unusable = |why: String| OpenError::Unusable {
+            path: path.display().to_string(),
+            why,
+        };
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        // Each new text is a new file.
+        access(folder, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| unusable(crate::config::system_text(&error.into())))?;
+        match path.exists() {
+            true => given_file::read(path, BYTES_MAX, Duration::ZERO).map_err(unusable),
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// Opens and locks the file, made if it is not there; returns its text, empty if it is new.
     pub fn open(path: &Path) -> Result<(StateFile, Vec<u8>), OpenError> {
         let unusable = |error: io::Error| OpenError::Unusable {
