@@ -7,6 +7,8 @@
 //! A hash of three bytes maps to the last position where they occurred. Cost: one pass; each thread
 //! keeps a table between calls and never clears it, because positions increase from call to call.
 
+#![allow(unsafe_code)]
+
 use std::cell::RefCell;
 
 /// Maximum literals of one run.
@@ -54,16 +56,14 @@ fn slot(three: u32) -> usize {
     mixed as usize & ((1 << TABLE_BITS) - 1)
 }
 
-/// The four bytes from `at` on, the first one highest.
-#[inline]
-fn four(input: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes(*input[at..].first_chunk().expect("four bytes"))
-}
-
-/// The three bytes from `at` on, behind which is one more.
-#[inline]
-fn three(input: &[u8], at: usize) -> u32 {
-    four(input, at) >> 8
+/// The four bytes at `at`, the first one highest.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+unsafe fn four(at: *const u8) -> u32 {
+    // SAFETY: see above; the read needs no alignment.
+    u32::from_be_bytes(unsafe { at.cast::<[u8; 4]>().read() })
 }
 
 impl Compressor {
@@ -76,202 +76,221 @@ impl Compressor {
             self.table.fill(0);
             self.base = BASE;
         }
-        let start = out.len();
-        let end = self.run(input, start + bytes_max, out);
+        out.reserve(bytes_max + ROOM);
+        let to = out.spare_capacity_mut().as_mut_ptr().cast();
+        // SAFETY: the input has four bytes, and there is room.
+        let written = unsafe { self.run(input, to, bytes_max) };
         self.base += input.len() as u32 + BASE;
-        out.truncate(end.unwrap_or(start));
-        end.is_some()
+        let Some(written) = written else {
+            return false;
+        };
+        // SAFETY: so many bytes have been written behind those that were there.
+        unsafe { out.set_len(out.len() + written) };
+        true
     }
 
-    /// The end of what was written; `end` is its maximum. Bytes after it are of no use.
-    fn run(&mut self, input: &[u8], end: usize, out: &mut Vec<u8>) -> Option<usize> {
+    /// Writes at most `bytes_max` bytes to `to`; how many. `None`: they are not enough.
+    ///
+    /// With pointers, because with slices and their checks it takes a fifth longer.
+    ///
+    /// # Safety
+    /// The input has at least four bytes, and `to` has room for `bytes_max` and [`ROOM`] more.
+    #[inline(never)]
+    unsafe fn run(&mut self, input: &[u8], to: *mut u8, bytes_max: usize) -> Option<usize> {
         let (n, base) = (input.len(), self.base);
+        let table = &mut *self.table;
+        let from = input.as_ptr();
+        let end = to.wrapping_add(bytes_max);
+        let mut op = to;
         // The first byte is never referred to, so it is not recorded.
         let mut ip = 1;
-        // The first byte that is not yet written, and where it or the length before it goes.
-        let (mut first, mut op) = (0, out.len());
-        let mut to = room(out, op, end);
+        // The first byte that is not yet written.
+        let mut first = 0;
         let mut hash = u32::from(input[1]) << 8 | u32::from(input[2]);
-        while let Some(&third) = input.get(ip + 2) {
-            hash = hash << 8 | u32::from(third);
+        while ip < n - 2 {
+            // SAFETY: `ip + 2 < n`.
+            hash = hash << 8 | u32::from(unsafe { *from.add(ip + 2) });
             let here = base + ip as u32;
-            let place = std::mem::replace(&mut self.table[slot(hash)], here);
+            let place = std::mem::replace(&mut table[slot(hash)], here);
             let offset = (here - place) as usize - 1;
-            // The last three bytes of the hash's input are those at this position.
-            if offset >= OFFSET_MAX || three(input, ip - 1 - offset) != hash & 0xff_ffff {
+            // Three bytes are compared: the one before them is there, and is dropped.
+            // SAFETY: positions of earlier inputs are too far back (`BASE`). A near one is of this
+            // input, at least 1 and less than `ip`, which two bytes follow.
+            let is_match = offset < OFFSET_MAX
+                && unsafe { four(from.add(ip - 2 - offset)) ^ four(from.add(ip - 1)) } << 8 == 0;
+            if !is_match {
                 ip += 1;
                 continue;
             }
             let reference = ip - 1 - offset;
-            let behind = op + coded_len(ip - first);
-            if behind + 4 >= end {
-                return None;
-            }
-            if behind + ROOM > to.len() {
-                to = room(out, behind, end);
-            }
-            put_literals(input, first, ip, &mut to[op..]);
-            op = behind;
-            let len = match_len(input, reference, ip);
-            let coded = len - 2;
-            let high = (offset >> 8) as u8;
-            let to: &mut [u8; 3] = to[op..].first_chunk_mut().expect("room");
-            op += match coded {
-                ..7 => {
-                    [to[0], to[1]] = [high + ((coded as u8) << 5), offset as u8];
-                    2
+            let literals = ip - first;
+            if literals == 0 {
+                if op.wrapping_add(4) >= end {
+                    return None;
                 }
-                _ => {
-                    *to = [high + (7 << 5), (coded - 7) as u8, offset as u8];
-                    3
+            } else {
+                let behind = op.wrapping_add(coded_len(literals));
+                if behind.wrapping_add(4) >= end {
+                    return None;
                 }
-            };
+                // SAFETY: they end before `end`, behind which there is room.
+                unsafe { put_literals(input, first, ip, op) };
+                op = behind;
+            }
+            // SAFETY: `reference < ip < n - 2`.
+            let len = unsafe { match_len(input, reference, ip) };
+            // SAFETY: three bytes end before `end`.
+            op = unsafe { put_match(len, offset, op) };
             ip += len;
             first = ip;
             if ip >= n - 2 {
                 break;
             }
             // The last two positions inside the match are recorded, too.
-            let four = four(input, ip - 2);
-            self.table[slot(four >> 8)] = base + (ip - 2) as u32;
+            // SAFETY: the match has at least three bytes, and three follow it.
+            let four = unsafe { four(from.add(ip - 2)) };
+            table[slot(four >> 8)] = base + (ip - 2) as u32;
             hash = four & 0xff_ffff;
-            self.table[slot(hash)] = base + (ip - 1) as u32;
+            table[slot(hash)] = base + (ip - 1) as u32;
         }
         // As by the original, which has made place for the length of the next run.
-        let literals = ip - first;
-        if op + literals + literals / LITERALS_MAX + 4 > end {
+        let (written, literals) = (op.addr() - to.addr(), ip - first);
+        if written + literals + literals / LITERALS_MAX + 4 > bytes_max {
             return None;
         }
-        let behind = op + coded_len(n - first);
-        if behind > to.len() {
-            to = room(out, behind, end);
-        }
-        put_literals(input, first, n, &mut to[op..]);
-        Some(behind)
+        // SAFETY: the input's last two bytes may go beyond `bytes_max` by less than `ROOM`.
+        unsafe { put_literals(input, first, n, op) };
+        Some(written + coded_len(n - first))
     }
 }
 
 /// Literals that are copied at once.
 const SHORT: usize = 16;
-/// Bytes that there is room for behind all literals: a match, and a short run copied as a whole.
+/// Bytes that there is room for behind all others: short runs are copied as a whole.
 const ROOM: usize = 2 * LITERALS_MAX;
 
-/// `out` with room for at least [`ROOM`] bytes after `at`, which is at most `end`.
-#[cold]
-fn room(out: &mut Vec<u8>, at: usize, end: usize) -> &mut [u8] {
-    /// Bytes made at once: little to fill with zeros in vain, and few calls.
-    const STEP: usize = 4096;
-    out.resize((at + STEP).min(end + 2 * ROOM), 0);
-    out
-}
-
 /// Bytes of so many literals with the lengths of their runs.
-#[inline]
+#[inline(always)]
 fn coded_len(literals: usize) -> usize {
-    literals + literals.div_ceil(LITERALS_MAX)
+    // One shift: `div_ceil` takes more instructions.
+    literals + ((literals + LITERALS_MAX - 1) >> LITERALS_MAX.ilog2())
 }
 
 /// Writes the literals `input[first..end]` in runs.
-#[inline]
-fn put_literals(input: &[u8], first: usize, end: usize, to: &mut [u8]) {
+///
+/// # Safety
+/// `to` has room for `coded_len(end - first)` bytes, and for `1 + SHORT`.
+#[inline(always)]
+unsafe fn put_literals(input: &[u8], first: usize, end: usize, to: *mut u8) {
     let few = end - first;
     if few == 0 {
         return;
     }
     // Most runs are short: bytes behind a run are written over.
-    if few <= SHORT
-        && let Some(from) = input[first..].first_chunk::<SHORT>()
-        && let Some([length, to @ ..]) = to.first_chunk_mut::<{ 1 + SHORT }>()
-    {
-        *length = few as u8 - 1;
-        to.copy_from_slice(from);
+    if few <= SHORT && input.len() - first >= SHORT {
+        // SAFETY: there is room for the length.
+        unsafe { to.write(few as u8 - 1) };
+        // SAFETY: sixteen bytes are there from `first` on.
+        let sixteen = unsafe { input.as_ptr().add(first).cast::<[u8; SHORT]>().read() };
+        // SAFETY: there is room for as many behind the length.
+        unsafe { to.add(1).cast::<[u8; SHORT]>().write(sixteen) };
         return;
     }
-    put_runs(&input[first..end], to);
+    // SAFETY: see above.
+    unsafe { put_runs(&input[first..end], to) };
 }
 
 /// Writes literals in runs.
+///
+/// # Safety
+/// `to` has room for them and their lengths.
 #[inline(never)]
-fn put_runs(literals: &[u8], mut to: &mut [u8]) {
+unsafe fn put_runs(literals: &[u8], mut to: *mut u8) {
     for run in literals.chunks(LITERALS_MAX) {
-        let (length, rest) = to.split_first_mut().expect("room");
-        let (place, rest) = rest.split_at_mut(run.len());
-        *length = run.len() as u8 - 1;
-        place.copy_from_slice(run);
-        to = rest;
+        // SAFETY: there is room.
+        unsafe { to.write(run.len() as u8 - 1) };
+        // SAFETY: there is room, in a buffer that is not the input.
+        unsafe { to.add(1).copy_from_nonoverlapping(run.as_ptr(), run.len()) };
+        to = to.wrapping_add(1 + run.len());
     }
 }
 
-/// The first eight bytes, and the others.
-#[inline]
-fn halves(sixteen: &[u8; 16]) -> [[u8; 8]; 2] {
-    let (halves, _) = sixteen.as_chunks();
-    [halves[0], halves[1]]
+/// Writes a match of `len` bytes, `offset + 1` bytes back; the place behind it.
+///
+/// # Safety
+/// `to` has room for three bytes.
+#[inline(always)]
+unsafe fn put_match(len: usize, offset: usize, to: *mut u8) -> *mut u8 {
+    let (coded, high, low) = (len - 2, (offset >> 8) as u8, offset as u8);
+    if coded < 7 {
+        // SAFETY: see above.
+        unsafe {
+            to.cast::<[u8; 2]>()
+                .write([high + ((coded as u8) << 5), low])
+        };
+        return to.wrapping_add(2);
+    }
+    // SAFETY: see above.
+    unsafe {
+        to.cast::<[u8; 3]>()
+            .write([high + (7 << 5), (coded - 7) as u8, low])
+    };
+    to.wrapping_add(3)
 }
+
+/// Bytes of a match that are known to be equal.
+const KNOWN: usize = 3;
+/// Bytes that the original compares without a bounds check.
+const UNCHECKED: usize = 16;
 
 /// The length of a match of at least three bytes. Near the end of the input sixteen bytes are
 /// compared without a bounds check, as the original does: this determines the last match of a text.
-#[inline]
-fn match_len(input: &[u8], reference: usize, at: usize) -> usize {
-    const KNOWN: usize = 3;
-    const WORD: usize = size_of::<u64>();
-    // Most matches end within the sixteen bytes, and many like the one before: a loop with a
-    // predicted end does not wait for the bytes, as the computed length of a word would.
-    let sixteen = |from: usize| input[from + KNOWN..].first_chunk::<16>();
-    if let (Some(before), Some(here)) = (sixteen(reference), sixteen(at)) {
-        let ([before, more_before], [here, more_here]) = (halves(before), halves(here));
-        let differing = |before: &[u8; WORD], here: &[u8; WORD]| {
-            let mut pairs = before.iter().zip(here);
-            pairs.position(|(before, here)| before != here)
-        };
-        // Eight equal bytes are seen at once.
-        if before != here {
-            if let Some(same) = differing(&before, &here) {
-                return KNOWN + same;
-            }
-        } else if let Some(same) = differing(&more_before, &more_here) {
-            return KNOWN + WORD + same;
-        }
-    }
+///
+/// # Safety
+/// `reference < at` and `at + 2 < input.len()`.
+#[inline(always)]
+unsafe fn match_len(input: &[u8], reference: usize, at: usize) -> usize {
+    // SAFETY: both are in the input.
+    let (before, here) = unsafe { (input.as_ptr().add(reference), input.as_ptr().add(at)) };
     let bound = (input.len() - at - 2).min(MATCH_MAX);
-    let len_max = match bound {
-        17.. => bound.max(KNOWN + 16),
-        _ => bound.max(KNOWN),
-    };
-    let before = &input[reference + KNOWN..reference + len_max];
-    let here = &input[at + KNOWN..at + len_max];
-    let ((before, rest_before), (here, rest_here)) = (before.as_chunks(), here.as_chunks());
-    for (words, (before, here)) in before.iter().zip(here).enumerate() {
-        let differing = u64::from_le_bytes(*before) ^ u64::from_le_bytes(*here);
-        if differing != 0 {
-            return KNOWN + words * WORD + differing.trailing_zeros() as usize / 8;
-        }
-    }
-    let mut rest = rest_before.iter().zip(rest_here);
-    let same = rest.position(|(before, here)| before != here);
-    KNOWN + here.len() * WORD + same.unwrap_or(rest_here.len())
-}
-
-/// [`match_len`], a byte at a time.
-#[cfg(test)]
-fn match_len_by_bytes(input: &[u8], reference: usize, at: usize) -> usize {
-    let bound = (input.len() - at - 2).min(MATCH_MAX);
-    let differs = |len: usize| input[reference + len] != input[at + len];
-    let mut len = 2;
-    if bound > 16 {
-        for _ in 0..16 {
-            len += 1;
-            if differs(len) {
+    let mut len = KNOWN;
+    if bound > UNCHECKED {
+        // Many matches end like the one before: a loop with a predicted end does not wait for the
+        // bytes, as the computed length of a word would.
+        for len in KNOWN..KNOWN + UNCHECKED {
+            // SAFETY: at least nineteen bytes are there from `at` on, and more from `reference` on.
+            if unsafe { *before.add(len) != *here.add(len) } {
                 return len;
             }
         }
+        len += UNCHECKED;
     }
-    loop {
-        len += 1;
-        if len >= bound || differs(len) {
-            return len;
+    // SAFETY: more than `bound` bytes are there from both on.
+    unsafe { longer(before, here, len, bound) }
+}
+
+/// The length of a match of at least `len` and, if that is more, at most `bound` bytes.
+///
+/// # Safety
+/// `bound` bytes can be read at both places.
+#[inline(never)]
+unsafe fn longer(before: *const u8, here: *const u8, mut len: usize, bound: usize) -> usize {
+    const WORD: usize = size_of::<u64>();
+    while len + WORD <= bound {
+        // SAFETY: a word from there on ends within `bound`, and the read needs no alignment.
+        let word =
+            |at: *const u8| u64::from_le_bytes(unsafe { at.add(len).cast::<[u8; WORD]>().read() });
+        let differing = word(before) ^ word(here);
+        if differing != 0 {
+            return len + differing.trailing_zeros() as usize / 8;
         }
+        len += WORD;
     }
+    // SAFETY: `len` is less than `bound`.
+    while len < bound && unsafe { *before.add(len) == *here.add(len) } {
+        len += 1;
+    }
+    len
 }
 
 /// Why bytes cannot be decompressed.
@@ -342,6 +361,79 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The same compression, plainly: a byte at a time, with all checks.
+    fn plain(input: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
+        fn put_literals(run: &[u8], out: &mut Vec<u8>) {
+            for run in run.chunks(LITERALS_MAX) {
+                out.push(run.len() as u8 - 1);
+                out.extend_from_slice(run);
+            }
+        }
+        let mut table = vec![0; 1 << TABLE_BITS];
+        let hash = |at: usize| {
+            slot(u32::from_be_bytes([
+                0,
+                input[at],
+                input[at + 1],
+                input[at + 2],
+            ]))
+        };
+        let mut out = Vec::new();
+        let (mut ip, mut first) = (1, 0);
+        while ip + 2 < input.len() {
+            let reference = std::mem::replace(&mut table[hash(ip)], ip);
+            let near = reference != 0 && ip - reference <= OFFSET_MAX;
+            if !near || input[reference..reference + 3] != input[ip..ip + 3] {
+                ip += 1;
+                continue;
+            }
+            if out.len() + coded_len(ip - first) + 4 >= bytes_max {
+                return None;
+            }
+            put_literals(&input[first..ip], &mut out);
+            let len = match_len_by_bytes(input, reference, ip);
+            let offset = ip - reference - 1;
+            match len - 2 {
+                coded @ ..7 => out.push((coded << 5 | offset >> 8) as u8),
+                coded => out.extend([(7 << 5 | offset >> 8) as u8, (coded - 7) as u8]),
+            }
+            out.push(offset as u8);
+            ip += len;
+            first = ip;
+            if ip + 2 < input.len() {
+                table[hash(ip - 2)] = ip - 2;
+                table[hash(ip - 1)] = ip - 1;
+            }
+        }
+        let literals = ip - first;
+        if out.len() + literals + literals / LITERALS_MAX + 4 > bytes_max {
+            return None;
+        }
+        put_literals(&input[first..], &mut out);
+        Some(out)
+    }
+
+    /// The length of a match, a byte at a time.
+    fn match_len_by_bytes(input: &[u8], reference: usize, at: usize) -> usize {
+        let bound = (input.len() - at - 2).min(MATCH_MAX);
+        let differs = |len: usize| input[reference + len] != input[at + len];
+        let mut len = 2;
+        if bound > 16 {
+            for _ in 0..16 {
+                len += 1;
+                if differs(len) {
+                    return len;
+                }
+            }
+        }
+        loop {
+            len += 1;
+            if len >= bound || differs(len) {
+                return len;
+            }
+        }
+    }
+
     fn packed(c: &mut Compressor, input: &[u8]) -> Option<Vec<u8>> {
         let mut out = b"before".to_vec();
         let fits = c.compress(input, input.len().saturating_sub(4), &mut out);
@@ -375,7 +467,25 @@ mod tests {
             // The compressor looks for matches only while two more bytes follow.
             if back + 2 < input.len() {
                 let expected = match_len_by_bytes(&input, 0, back);
-                prop_assert_eq!(match_len(&input, 0, back), expected);
+                // SAFETY: the condition above.
+                prop_assert_eq!(unsafe { match_len(&input, 0, back) }, expected);
+            }
+        }
+
+        #[test]
+        fn bytes_are_those_of_the_plain_compressor(
+            letters in 1..=255u8, mut input in prop::collection::vec(any::<u8>(), 4..3000),
+            again in (0..3000usize, 0..600usize), spare in 0..300usize,
+        ) {
+            input.iter_mut().for_each(|byte| *byte %= letters);
+            let from = again.0 % input.len();
+            input.extend_from_within(from..(from + again.1).min(input.len()));
+            let mut c = Compressor::default();
+            let whole = plain(&input, 2 * input.len()).expect("room for all");
+            for bytes_max in [2 * input.len(), input.len() - 4, (whole.len() + 8).saturating_sub(spare)] {
+                let mut out = Vec::new();
+                let fits = c.compress(&input, bytes_max, &mut out);
+                prop_assert_eq!(fits.then_some(out), plain(&input, bytes_max).filter(|_| bytes_max > 0));
             }
         }
 
