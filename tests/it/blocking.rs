@@ -61,6 +61,22 @@ fn clients_are_served_in_the_order_they_came() {
     assert_eq!(blocked(&server), 0);
 }
 
+/// Regression: a list that SORT stored in place of another value woke no client.
+#[test]
+fn a_stored_list_wakes_clients_whatever_it_replaces() {
+    let server = Daemon::start(&[]);
+    let mut other = server.connect();
+    other.ask("SADD set b a");
+    for line in ["DEL key", "SET key text", "ZADD key 1 a", "HSET key f v"] {
+        other.ask(line);
+        other.ask("DEL key");
+        let mut client = waiting(&server, "BLPOP key 0");
+        other.ask(line);
+        assert_eq!(other.ask("SORT set ALPHA STORE key"), ":2\r\n", "{line}");
+        gets(&mut client, &pair("key", "a"));
+    }
+}
+
 #[test]
 fn the_first_of_a_clients_keys_that_has_something_counts() {
     let server = Daemon::start(&[]);

@@ -174,6 +174,8 @@ fn store_list(
     list.built(&limits);
     let len = list.len();
     store(call, destination, list, len, Class::LIST, "sortstore");
+    // Also in place of another value, which does not wake clients by itself (`Db::overwrite`).
+    call.db.signal(destination);
 }
 
 #[cfg(test)]
