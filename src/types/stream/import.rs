@@ -3,7 +3,8 @@
 //! Inputs are checked here: nodes are sound, IDs ascend, lengths add up, and each pending entry
 //! belongs to exactly one consumer. `None` and `false`: a check failed.
 //!
-//! Counters beyond the range of commands are clamped: no command could rebuild them.
+//! Counters of groups and producers beyond the range of commands are clamped: no command could
+//! rebuild them.
 
 use super::lag::UNKNOWN;
 use super::{Body, COUNTER_MAX, ConsumerId, Group, Stream, StreamId};
@@ -34,7 +35,8 @@ impl StreamImport {
         Ok(is_above && nodes.insert(id, node))
     }
 
-    /// Ends the nodes. `past`: greatest deleted ID and entries ever added, if the file has them.
+    /// Ends the nodes. `past`: greatest deleted ID and entries ever added, if the file has them;
+    /// the latter are at least the entries there are.
     pub fn facts(&mut self, len: u64, last_id: StreamId, past: Option<(StreamId, u64)>) -> bool {
         let body: &mut Body = &mut self.0.0;
         let live: u64 = body.nodes.iter().map(|(_, node)| node.live()).sum();
@@ -42,11 +44,13 @@ impl StreamImport {
         body.last_id = last_id;
         let (max_deleted_id, added) = past.unwrap_or((StreamId::MIN, len));
         body.max_deleted_id = max_deleted_id.min(last_id);
-        body.entries_added = added.max(live).min(COUNTER_MAX);
+        body.entries_added = added.min(COUNTER_MAX);
         if live > 0 {
             self.0.find_first();
         }
-        live == len && self.0.last_entry().is_none_or(|last| last <= last_id)
+        live == len
+            && (live..=COUNTER_MAX).contains(&added)
+            && self.0.last_entry().is_none_or(|last| last <= last_id)
     }
 
     /// The number of entries a group has read, for files that do not have it.
@@ -67,9 +71,10 @@ impl StreamImport {
         is_new && all_owned
     }
 
-    /// Sets how long lines of producers live, seconds, and how many each may have.
-    pub fn settings(&mut self, duration_s: u64, size_max: u64) {
-        self.0.0.idempotence.import(duration_s, size_max);
+    /// Sets how long lines of producers live, seconds, and how many each may have; false if no
+    /// command accepts them.
+    pub fn settings(&mut self, duration_s: u64, size_max: u64) -> bool {
+        self.0.0.idempotence.import(duration_s, size_max)
     }
 
     /// Adds a line of a producer; false if it has one for this idempotent ID, or an ID is empty.
@@ -137,7 +142,7 @@ mod tests {
     fn counters_beyond_all_commands_are_brought_into_range() {
         let mut import = StreamImport::default();
         let [below, last, above] = [1, 5, 7].map(|ms| StreamId::new(ms, 0));
-        assert!(import.facts(0, last, Some((above, u64::MAX))));
+        assert!(import.facts(0, last, Some((above, COUNTER_MAX))));
         let mut group = GroupImport::new(last, i64::MIN);
         assert!(group.pending(below, 9, u64::MAX));
         let consumer = group.consumer(b"c", 9, 9).expect("the first one");
@@ -155,5 +160,20 @@ mod tests {
         );
         stream.check_invariants();
         assert_eq!(stream.entries_added(), COUNTER_MAX);
+    }
+
+    #[test]
+    fn facts_that_no_command_makes_are_refused() {
+        let id = StreamId::new(1, 0);
+        let facts = |added| StreamImport::default().facts(0, id, Some((id, added)));
+        assert!(facts(0));
+        assert!(facts(COUNTER_MAX));
+        assert!(!facts(COUNTER_MAX + 1));
+        let settings = |duration, size| StreamImport::default().settings(duration, size);
+        assert!(settings(1, 1));
+        assert!(settings(86_400, 10_000));
+        for (duration, size) in [(0, 1), (1, 0), (86_401, 1), (1, 10_001), (1 << 40, 1)] {
+            assert!(!settings(duration, size), "{duration} s, {size}");
+        }
     }
 }

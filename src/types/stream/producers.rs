@@ -119,10 +119,14 @@ impl Idempotence {
         self.producers.take()
     }
 
-    /// Settings and counters from a file; settings out of range are brought into it.
-    pub(super) fn import(&mut self, duration_s: u64, size_max: u64) {
-        self.duration_s = duration_s.clamp(1, DURATION_MAX.into()) as u32;
-        self.size_max = size_max.clamp(1, SIZE_MAX.into()) as u32;
+    /// Settings from a file; false if they are out of range.
+    pub(super) fn import(&mut self, duration_s: u64, size_max: u64) -> bool {
+        let in_range = (1..=u64::from(DURATION_MAX)).contains(&duration_s)
+            && (1..=u64::from(SIZE_MAX)).contains(&size_max);
+        if in_range {
+            (self.duration_s, self.size_max) = (duration_s as u32, size_max as u32);
+        }
+        in_range
     }
 
     /// When the first line expires, Unix milliseconds. O(1).

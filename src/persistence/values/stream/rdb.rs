@@ -122,7 +122,7 @@ pub(super) fn read(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<S
 
 /// Reads what producers have added.
 fn read_producers(input: &mut Input<'_>, stream: &mut StreamImport) -> Result<(), Fault> {
-    stream.settings(input.length()?, input.length()?);
+    right(stream.settings(input.length()?, input.length()?))?;
     let (mut pid, mut iid) = (Vec::new(), Vec::new());
     for _ in 0..input.count(2)? {
         input.string_to(&mut pid)?;
