@@ -54,6 +54,13 @@ pub fn hostname(text: &[u8]) -> Checked {
     refuse_if(!text.iter().all(allowed), ValueError::HostnameCharacter)
 }
 
+/// An address or host name that a node of a cluster announces; may be empty.
+pub fn announced_ip(text: &[u8]) -> Checked {
+    refuse_if(text.len() >= 46, ValueError::AnnouncedIpTooLong)?;
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':');
+    refuse_if(!text.iter().all(allowed), ValueError::HostnameCharacter)
+}
+
 /// An IPv4 address, or nothing.
 pub fn ipv4(text: &[u8]) -> Checked {
     refuse_if(
@@ -75,9 +82,11 @@ fn is_empty_or<T: std::str::FromStr>(text: &[u8]) -> bool {
     text.is_empty() || std::str::from_utf8(text).is_ok_and(parses)
 }
 
-/// A node name to announce: without characters that are special in `nodes.conf`.
+/// A node name to announce: without blanks, control characters and those that are special in
+/// `nodes.conf`.
 pub fn node_name(text: &[u8]) -> Checked {
-    let taken = |b: &u8| b"!#$%&()*+:;<>?@[]^{|}~".contains(b);
+    let is_special = |b: &u8| b.is_ascii_punctuation() && !b"-./_`".contains(b);
+    let taken = |b: &u8| is_special(b) || b.is_ascii_control() || *b == b' ';
     refuse_if(text.iter().any(taken), ValueError::NodeNameCharacter)
 }
 
@@ -201,7 +210,21 @@ mod tests {
         assert_eq!(hostname(b"host-1.example"), Ok(()));
         assert_eq!(hostname(b"a b"), Err(ValueError::HostnameCharacter));
         assert_eq!(hostname(&[b'a'; 256]), Err(ValueError::HostnameTooLong));
-        assert_eq!(node_name(b"a b"), Ok(()));
-        assert_eq!(node_name(b"a:b"), Err(ValueError::NodeNameCharacter));
+        assert_eq!(announced_ip(b"fe80::1"), Ok(()));
+        assert_eq!(
+            announced_ip(b"10.0.0.1\n"),
+            Err(ValueError::HostnameCharacter)
+        );
+        assert_eq!(
+            announced_ip(&[b'1'; 46]),
+            Err(ValueError::AnnouncedIpTooLong)
+        );
+        assert_eq!(node_name("shop-1/a_b.`\u{fc}".as_bytes()), Ok(()));
+        for taken in [
+            "a b", "a:b", "a\nb", "a,b", "a\"b", "a=b", "a\\b", "a\u{7f}",
+        ] {
+            let refused = Err(ValueError::NodeNameCharacter);
+            assert_eq!(node_name(taken.as_bytes()), refused, "{taken:?}");
+        }
     }
 }

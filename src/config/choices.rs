@@ -89,9 +89,9 @@ choices! {
     /// `appendfsync`: when the append only file is synced to disk.
     AppendFsync { "everysec" EverySec, "always" Always, "no" No }
 
-    /// `repl-diskless-load`.
+    /// `repl-diskless-load`; the last one is Redis's `flushdb` and Valkey's `flush-before-load`.
     DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb,
-        "flush-before-load" FlushBeforeLoad }
+        "flushdb" FlushDb, "flush-before-load" FlushBeforeLoad }
 
     /// `tls-auth-clients`.
     TlsAuthClients { "no" No, "yes" Yes, "optional" Optional }

@@ -52,6 +52,8 @@ pub enum ValueError {
     HostnameTooLong,
     #[error("Hostnames may only contain alphanumeric characters, hyphens or dots")]
     HostnameCharacter,
+    #[error("Hostnames for cluster-announce-ip must be less than 46 characters")]
+    AnnouncedIpTooLong,
     #[error("Announced human node name contained invalid character")]
     NodeNameCharacter,
     #[error("template format is invalid or contains unknown variables")]

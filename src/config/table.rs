@@ -563,7 +563,7 @@ directives! {
     cluster_ping_interval: u64 = 0 =>
         "cluster-ping-interval", number(0, LONG_MAX), [HIDDEN], Works;
     cluster_announce_ip: Text = Text::default() =>
-        "cluster-announce-ip", text_or_unset, [], Works;
+        "cluster-announce-ip", text_or_unset(checks::announced_ip), [], Works;
     cluster_announce_tls_port: u16 = 0 =>
         "cluster-announce-tls-port", number(0, 65535), [], Works;
     cluster_announce_port: u16 = 0 =>
@@ -745,7 +745,7 @@ directives! {
     cluster_slot_stats_enabled: SlotStats = SlotStats::default() =>
         "cluster-slot-stats-enabled", special, [MULTI_ARG], Works;
     key_memory_histograms: bool = false =>
-        "key-memory-histograms", flag, [IMMUTABLE], Works;
+        "key-memory-histograms", flag, [], Works;
     slot_migration_max_failover_repl_bytes: i64 = 0 =>
         "slot-migration-max-failover-repl-bytes", number(-1, LONG_MAX), [], Works;
     dual_channel_replication_enabled: bool = false =>

@@ -188,8 +188,8 @@ pub fn trim(line: &[u8]) -> &[u8] {
 
 /// `1k` = 1000, `1kb` = 1024, likewise `m mb g gb`, `b` or nothing = 1; any case.
 ///
-/// `None` for anything else, a sign, or more than a `u64` holds. Empty text is zero, as
-/// in Redis.
+/// `None` for anything else or a sign. More than a `u64` holds is its maximum, and empty text is
+/// zero, as in Redis.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
     // As in Redis, which reads a C string.
     let text = memchr::memchr(0, text).map_or(text, |end| &text[..end]);
@@ -208,10 +208,10 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for digit in digits {
         number = number
-            .checked_mul(10)?
-            .checked_add(u64::from(digit - b'0'))?;
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'));
     }
-    number.checked_mul(factor)
+    Some(number.saturating_mul(factor))
 }
 
 /// A byte count as CONFIG REWRITE writes it: in the largest unit that divides it.
@@ -315,7 +315,7 @@ mod tests {
             ("3GB", Some(3 << 30)),
             ("-1", None),
             ("1 kb", None),
-            ("99999999999gb", None),
+            ("99999999999gb", Some(u64::MAX)),
         ];
         for (text, bytes) in cases {
             assert_eq!(parse_memory(text.as_bytes()), bytes, "{text}");

@@ -286,6 +286,11 @@ impl Keyspace {
         }
     }
 
+    /// Whether keys are counted by their bytes, too.
+    pub fn counts_bytes(&self) -> bool {
+        self.counts_bytes
+    }
+
     /// Keys of all databases.
     pub fn len(&self) -> usize {
         self.dbs.iter().map(Database::len).sum()

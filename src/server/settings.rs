@@ -45,6 +45,9 @@ const fn row(of: &'static [&'static str], act: fn(&mut Changed<'_>) -> Result<()
     Row { of, act }
 }
 
+/// The refusal of counts that began at start or not at all.
+const COUNTS_LATE: &str = "memory tracking cannot be enabled at runtime";
+
 /// All rows. Certificates must be in use before a port listens.
 const ROWS: &[Row] = &[
     row(&["loglevel"], |on| {
@@ -128,13 +131,18 @@ const ROWS: &[Row] = &[
         let by_thread = on.server.config.jemalloc_bg_thread;
         alloc::give_back_by_thread(by_thread).map_err(|error| error.to_string())
     }),
+    row(&["key-memory-histograms"], |on| {
+        match on.server.config.key_memory_histograms && !on.keyspace.counts_bytes() {
+            true => Err(COUNTS_LATE.to_owned()),
+            false => Ok(()),
+        }
+    }),
     row(&["cluster-slot-stats-enabled"], |on| {
-        const LATE: &str = "memory tracking cannot be enabled at runtime";
         let wants = on.server.config.cluster_slot_stats_enabled;
         // Valkey has no such figure, and its `yes` does not ask for it.
         let is_late = wants.contains(SlotStats::MEM) && !on.keyspace.counts_slot_bytes();
-        match is_late && on.server.is_cluster() && on.server.config.dialect.counts_slot_memory() {
-            true => Err(LATE.to_owned()),
+        match is_late && on.server.config.dialect.counts_slot_memory() {
+            true => Err(COUNTS_LATE.to_owned()),
             false => Ok(()),
         }
     }),

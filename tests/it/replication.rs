@@ -182,7 +182,7 @@ fn rights_of_the_replicas_users_do_not_concern_its_primary() {
 
 #[test]
 fn a_primary_that_comes_back_empty_does_not_empty_its_replica() {
-    for load in ["disabled", "swapdb", "flush-before-load"] {
+    for load in ["disabled", "swapdb", "flushdb", "flush-before-load"] {
         let (mut primary, replica) = pair(&[], &["--repl-diskless-load", load]);
         for i in 0..300 {
             primary.connect().ask(&format!("SET k{i} v"));

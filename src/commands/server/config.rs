@@ -361,6 +361,21 @@ mod tests {
     #[test]
     fn a_refused_value_changes_nothing() {
         let mut t = Testbed::new();
+        let late = |name: &str| {
+            format!(
+                "-ERR CONFIG SET failed (possibly related to argument '{name}') - memory tracking \
+                 cannot be enabled at runtime\r\n"
+            )
+        };
+        for name in ["key-memory-histograms", "cluster-slot-stats-enabled"] {
+            assert_eq!(t.run(&format!("CONFIG SET {name} yes")), late(name));
+            assert_eq!(t.run(&format!("CONFIG SET {name} no")), "+OK\r\n");
+        }
+        assert_eq!(
+            t.run("CONFIG SET cluster-slot-stats-enabled cpu"),
+            "+OK\r\n"
+        );
+        assert_eq!(t.run("CONFIG SET repl-diskless-load flushdb"), "+OK\r\n");
         assert_eq!(
             t.run("CONFIG SET hz 20 port x"),
             "-ERR CONFIG SET failed (possibly related to argument 'port') - argument couldn't \

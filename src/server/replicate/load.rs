@@ -61,7 +61,7 @@ impl Server {
             DisklessLoad::OnEmptyDb => {
                 keyspace.len() == 0 && self.scripting.libraries.iter().next().is_none()
             }
-            DisklessLoad::SwapDb | DisklessLoad::FlushBeforeLoad => true,
+            DisklessLoad::SwapDb | DisklessLoad::FlushDb | DisklessLoad::FlushBeforeLoad => true,
         }
     }
 
