@@ -15,6 +15,9 @@ const LOG: u8 = 16;
 /// The server has data of its own when it becomes a replica.
 pub(super) const HAS_DATA: u8 = 32;
 
+/// What comes may be compressed.
+pub(super) const LZ4: u8 = 128;
+
 /// The options of a replica.
 pub(super) fn options(how: u8) -> Vec<String> {
     let flag = |bit: u8| if how & bit != 0 { "yes" } else { "no" };
@@ -22,10 +25,11 @@ pub(super) fn options(how: u8) -> Vec<String> {
     words(&format!(
         "--port 7001 --save  --databases 4 --rdbchecksum no --snapshot-method loop --repl-backlog-size 16384 \
          --repl-diskless-load {load} --repl-rdb-channel {} --dual-channel-replication-enabled {} \
-         --appendonly {} --repl-timeout 60",
+         --appendonly {} --repl-compression {} --repl-timeout 60",
         flag(RDB_CHANNEL),
         flag(DUAL_CHANNEL),
         flag(LOG),
+        flag(LZ4),
     ))
 }
 

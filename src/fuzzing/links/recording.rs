@@ -14,15 +14,17 @@ pub struct Form {
     diskless: bool,
     rdb_channel: bool,
     dual_channel: bool,
+    lz4: bool,
 }
 
 /// What is recorded, by name.
-const FORMS: [(&str, Form); 6] = {
+const FORMS: [(&str, Form); 8] = {
     const FILE: Form = Form {
         load: 0,
         diskless: false,
         rdb_channel: false,
         dual_channel: false,
+        lz4: false,
     };
     const STREAMED: Form = Form {
         diskless: true,
@@ -52,6 +54,22 @@ const FORMS: [(&str, Form); 6] = {
             Form {
                 load: 2,
                 dual_channel: true,
+                ..STREAMED
+            },
+        ),
+        (
+            "lz4",
+            Form {
+                load: 1,
+                lz4: true,
+                ..STREAMED
+            },
+        ),
+        (
+            "lz4_rdb_channel",
+            Form {
+                rdb_channel: true,
+                lz4: true,
                 ..STREAMED
             },
         ),
@@ -107,10 +125,12 @@ impl Recording {
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let as_replica = form.load
             | bit(form.rdb_channel, primary::RDB_CHANNEL)
-            | bit(form.dual_channel, primary::DUAL_CHANNEL);
+            | bit(form.dual_channel, primary::DUAL_CHANNEL)
+            | bit(form.lz4, primary::LZ4);
         let as_primary = bit(form.diskless, replica::DISKLESS)
             | bit(form.rdb_channel, replica::RDB_CHANNEL)
-            | bit(form.dual_channel, replica::DUAL_CHANNEL);
+            | bit(form.dual_channel, replica::DUAL_CHANNEL)
+            | bit(form.lz4, replica::LZ4);
         let dialled = Rc::new(RefCell::new(Vec::new()));
         let own = Rc::clone(&dialled);
         let dial = move |_: &str, _| {

@@ -9,6 +9,8 @@ pub(super) const DUAL_CHANNEL: u8 = 4;
 const LOG: u8 = 8;
 /// Outputs of replicas are limited to little.
 const SMALL_OUTPUTS: u8 = 16;
+/// What is sent is compressed, for replicas that take it.
+pub(super) const LZ4: u8 = 64;
 
 /// In a tape: the id of the server's history.
 pub(super) const ID: &[u8; 40] = b"@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
@@ -23,11 +25,12 @@ pub(super) fn options(how: u8) -> Vec<String> {
     words(&format!(
         "--port 7000 --save  --databases 4 --rdbchecksum no --snapshot-method loop --repl-backlog-size 16384 \
          --repl-diskless-sync-delay 0 --repl-diskless-sync {} --repl-rdb-channel {} \
-         --dual-channel-replication-enabled {} --appendonly {} --repl-timeout 60",
+         --dual-channel-replication-enabled {} --appendonly {} --repl-compression {} --repl-timeout 60",
         flag(DISKLESS),
         flag(RDB_CHANNEL),
         flag(DUAL_CHANNEL),
         flag(LOG),
+        flag(LZ4),
     ))
 }
 
