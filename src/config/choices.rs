@@ -62,7 +62,8 @@ choices! {
     /// `bgsave-default-method` (Valkey 9.2); `snapshot-method` decides.
     BgsaveMethod { "fork" Fork, "forkless" Forkless }
 
-    /// `repl-compression` (Valkey 9.2).
+    /// `repl-compression` (Valkey 9.2). There is one codec, LZ4: whoever asks for Zstandard is served
+    /// with it.
     StreamCompression { "no" No, "yes" Yes, "lz4" Lz4, "zstd" Zstd }
 
     /// `log-timestamp-format`: Redis's time of a line, ISO 8601 or milliseconds since 1970.
@@ -167,6 +168,12 @@ impl Choice for OomScoreAdj {
         ("relative", OomScoreAdj::Relative),
         ("absolute", OomScoreAdj::Absolute),
     ];
+}
+
+impl StreamCompression {
+    pub fn is_on(self) -> bool {
+        self != StreamCompression::No
+    }
 }
 
 impl Allowed {

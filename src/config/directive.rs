@@ -63,8 +63,6 @@ pub enum Support {
 pub enum Feature {
     Threads,
     Process,
-    /// Of Redis 8.2 to 8.10 and Valkey 9.2.
-    Later,
 }
 
 impl fmt::Display for Feature {
@@ -72,7 +70,6 @@ impl fmt::Display for Feature {
         f.write_str(match self {
             Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
-            Feature::Later => "later versions",
         })
     }
 }

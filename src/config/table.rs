@@ -757,7 +757,7 @@ directives! {
     repl_throttling_enabled: bool = false =>
         "repl-throttling-enabled", flag, [], NotNeeded;
     repl_compression: StreamCompression = StreamCompression::No =>
-        "repl-compression", choice, [], NotYet(Later);
+        "repl-compression", choice, [], Works;
     maxmemory_scripts: u64 = 0 =>
         "maxmemory-scripts", memory(0, LONG_MAX), [], Works;
     hotkey_top_k: u32 = 0 =>

@@ -9,6 +9,7 @@ mod stream;
 mod sys;
 pub mod tls;
 mod token;
+mod unpacking;
 
 pub use connecting::{Connecting, Destination};
 pub use dial::Dialled;
@@ -18,3 +19,4 @@ pub use listener::{
 pub use slab::Slab;
 pub use stream::{Address, Stream, readable};
 pub use token::{Role, Target};
+pub use unpacking::Unpack;

@@ -15,6 +15,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::sys;
 use super::tls::Link;
+use super::unpacking::{Unpack, Unpacking};
 
 /// One end of a connection, as CLIENT LIST prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<Link>),
+    /// One of these, whose peer compresses what it sends.
+    Unpacking(Box<Unpacking>),
 }
 
 impl AsFd for Stream {
@@ -84,6 +87,7 @@ impl AsFd for Stream {
             Stream::Tcp(s) => s.as_fd(),
             Stream::Unix(s) => s.as_fd(),
             Stream::Tls(s) => s.socket().as_fd(),
+            Stream::Unpacking(s) => s.inner().as_fd(),
         }
     }
 }
@@ -95,6 +99,7 @@ impl Stream {
             Stream::Tcp(s) => Some(s),
             Stream::Unix(_) => None,
             Stream::Tls(s) => Some(s.socket()),
+            Stream::Unpacking(s) => s.inner().tcp(),
         }
     }
 
@@ -102,6 +107,7 @@ impl Stream {
     pub fn tls(&self) -> Option<&Link> {
         match self {
             Stream::Tls(link) => Some(link),
+            Stream::Unpacking(s) => s.inner().tls(),
             Stream::Tcp(_) | Stream::Unix(_) => None,
         }
     }
@@ -115,13 +121,21 @@ impl Stream {
 
     /// Whether bytes are readable that the kernel has already delivered.
     pub fn has_unread(&self) -> bool {
-        matches!(self, Stream::Tls(link) if link.has_unread())
+        match self {
+            Stream::Tls(link) => link.has_unread(),
+            Stream::Unpacking(s) => s.has_unread(),
+            Stream::Tcp(_) | Stream::Unix(_) => false,
+        }
     }
 
     /// Whether bytes are buffered here that the socket has not taken: `flush` sends them.
     #[inline]
     pub fn has_unsent(&self) -> bool {
-        matches!(self, Stream::Tls(link) if link.has_unsent())
+        match self {
+            Stream::Tls(link) => link.has_unsent(),
+            Stream::Unpacking(s) => s.inner().has_unsent(),
+            Stream::Tcp(_) | Stream::Unix(_) => false,
+        }
     }
 
     /// Sets the options of client connections: no Nagle delay, and keepalive if configured.
@@ -173,6 +187,7 @@ impl Stream {
             Stream::Tcp(s) => s,
             Stream::Unix(s) => s,
             Stream::Tls(s) => s.socket_mut(),
+            Stream::Unpacking(s) => s.inner_mut().source(),
         }
     }
 
@@ -183,6 +198,7 @@ impl Stream {
             Stream::Tcp(s) => s.shutdown(std::net::Shutdown::Both),
             Stream::Unix(s) => s.shutdown(std::net::Shutdown::Both),
             Stream::Tls(s) => s.socket().shutdown(std::net::Shutdown::Both),
+            Stream::Unpacking(s) => return s.inner().shut_down(),
         };
     }
 
@@ -195,6 +211,9 @@ impl Stream {
     /// Our end. The address of the peer comes from accept ([`super::Listener::accept`]): a peer
     /// that has disconnected no longer has one.
     pub fn local(&self) -> Address {
+        if let Stream::Unpacking(s) = self {
+            return s.inner().local();
+        }
         if let Stream::Unix(s) = self {
             let address = s.local_addr().ok();
             let path = address.and_then(|a| a.as_pathname().map(Into::into));
@@ -208,6 +227,27 @@ impl Stream {
         self.as_fd().as_raw_fd()
     }
 
+    /// From here on the peer may compress what it sends, `rest` first, which has been read already:
+    /// reads give what `unpack` makes of it. Writes stay as they are.
+    pub fn unpacking(self, mut unpack: Box<dyn Unpack>, rest: &[u8]) -> Stream {
+        unpack.push(rest);
+        Stream::Unpacking(Box::new(Unpacking::new(self, unpack)))
+    }
+
+    /// Whether what is read is unpacked.
+    pub fn is_unpacking(&self) -> bool {
+        matches!(self, Stream::Unpacking(_))
+    }
+
+    /// How many bytes the socket has brought for the last `n` that were read.
+    #[inline]
+    pub fn received_for(&mut self, n: usize) -> u64 {
+        match self {
+            Stream::Unpacking(s) => s.take_received(),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Tls(_) => n as u64,
+        }
+    }
+
     /// One read: the number of bytes, and whether there may be more without a further event.
     /// 0 bytes: the peer sends no more.
     #[inline]
@@ -216,6 +256,7 @@ impl Stream {
             Stream::Tcp(s) => s.read(into)?,
             Stream::Unix(s) => s.read(into)?,
             Stream::Tls(s) => return s.fill(into),
+            Stream::Unpacking(s) => return s.fill(into),
         };
         Ok((n, n == into.len()))
     }
@@ -230,6 +271,7 @@ impl Stream {
         let room = first.len() + behind.len();
         let (here, there) = match self {
             Stream::Tls(s) => return s.fill_vectored(first, behind),
+            Stream::Unpacking(s) => return s.fill_vectored(first, behind),
             Stream::Tcp(s) => sys::read_vectored(s.as_fd(), first, behind)?,
             Stream::Unix(s) => sys::read_vectored(s.as_fd(), first, behind)?,
         };
@@ -244,6 +286,7 @@ impl Write for Stream {
             Stream::Tcp(s) => s.write(buf),
             Stream::Unix(s) => s.write(buf),
             Stream::Tls(s) => s.write(buf),
+            Stream::Unpacking(s) => s.inner_mut().write(buf),
         }
     }
 
@@ -253,6 +296,7 @@ impl Write for Stream {
             Stream::Tcp(s) => s.write_vectored(pieces),
             Stream::Unix(s) => s.write_vectored(pieces),
             Stream::Tls(s) => s.write_vectored(pieces),
+            Stream::Unpacking(s) => s.inner_mut().write_vectored(pieces),
         }
     }
 
@@ -262,6 +306,7 @@ impl Write for Stream {
         match self {
             Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
             Stream::Tls(s) => s.flush(),
+            Stream::Unpacking(s) => s.inner_mut().flush(),
         }
     }
 }

@@ -43,6 +43,11 @@ impl<'a> Filling<'a> {
         Filling { room, len: 0 }
     }
 
+    /// Bytes that still fit.
+    pub(super) fn room(&self) -> usize {
+        self.room.len() - self.len
+    }
+
     /// Copies as much of `bytes` as fits; returns that number.
     pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
         let n = bytes.len().min(self.room.len() - self.len);

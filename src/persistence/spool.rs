@@ -18,6 +18,9 @@
 //!   3. A spool ends once: whole, or failed. Without a reader left it fails, unless it is whole.
 //!   4. A reader that found nothing is woken once: when there are bytes, or the spool has ended.
 //!
+//! A spool may hold the snapshot compressed: the thread compresses what it is handed, and a file of a
+//! child as it is read. Readers and limits see the compressed bytes.
+//!
 //! A disk that refuses is no error: the thread waits until the disk takes the bytes, or until
 //! readers have made room in memory, or have gone. The writer waits meanwhile ([`Spool::is_stuck`]).
 //!
@@ -65,6 +68,8 @@ pub struct SpoolPlan {
     pub memory_max: usize,
     /// A checksum is appended, or zero if `false`. `None`: neither.
     pub checksum: Option<bool>,
+    /// It holds what it is handed compressed (`replication::compression`).
+    pub packs: bool,
     pub disk: Disk,
 }
 
@@ -220,9 +225,10 @@ impl Spool {
     }
 
     /// Takes a complete file, for example of a child, as all bytes of the spool; its name is
-    /// removed. The spool is whole then.
+    /// removed. The spool is whole then; if it holds compressed bytes, once the thread has read the file.
     ///
-    /// Error: the file cannot be opened, or the spool has failed; the file is left.
+    /// Error: the file cannot be opened, the system cannot provide a thread, or the spool has failed; the
+    /// file is left, unless it was opened.
     pub fn adopt_file(&self, path: &Path) -> io::Result<()> {
         let shared = &self.0.shared;
         let file = File::open(path)?;
@@ -234,6 +240,14 @@ impl Spool {
         assert!(state.end == 0 && !state.is_whole, "an empty spool adopts");
         // Best effort: a name that remains is removed by the next start or save.
         let _ = fs::remove_file(path);
+        if self.0.plan.packs {
+            drop(state);
+            let mut plan = self.0.plan.clone();
+            plan.checksum = None;
+            let writer = Writer::new(Arc::clone(shared), plan);
+            threads::start("spool", move || writer.run_file(file))?;
+            return Ok(());
+        }
         state.file = Some(Arc::new(file));
         state.push_file(0, len);
         state.is_whole = true;

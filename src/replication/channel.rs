@@ -84,6 +84,9 @@ impl ChannelHandshake {
         }
         let port = its.port.to_string();
         let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"rdb-only", b"1"];
+        if its.lz4 {
+            words.extend([&b"capa"[..], b"lz4"]);
+        }
         words.extend([&b"rdb-channel"[..], b"1"]);
         let main = match dialect {
             Dialect::RdbChannel { main } => Some(main.to_string()),

@@ -37,6 +37,8 @@ pub struct Introduction {
     /// as Valkey 9 does it.
     pub rdb_channel: bool,
     pub dual_channel: bool,
+    /// It can receive both compressed (Valkey 9.2).
+    pub lz4: bool,
     /// Of log lines; in Valkey's it names its release.
     pub dialect: crate::config::Dialect,
     /// Its id as a node of a cluster, if that is told (Valkey).
@@ -215,6 +217,9 @@ impl Handshake {
         }
         if its.dual_channel {
             words.extend([&b"capa"[..], b"dual-channel"]);
+        }
+        if its.lz4 {
+            words.extend([&b"capa"[..], b"lz4"]);
         }
         request(&words, out);
         self.awaits.push_back(Awaits::Replconf);

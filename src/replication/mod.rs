@@ -5,6 +5,7 @@
 mod backlog;
 pub mod change_stream;
 mod channel;
+pub mod compression;
 mod handshake;
 mod held;
 mod history;

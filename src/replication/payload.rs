@@ -3,8 +3,10 @@
 //!     \n ... $<length>\r\n <length bytes>             from a file
 //!     \n ... $EOF:<mark>\r\n <bytes> <mark>           from a pass; the mark has 40 bytes
 //!
-//! A state machine without I/O. The end of the second form is found wherever the bytes are cut.
+//! A state machine without I/O. The end of the second form is found wherever the bytes are cut. A
+//! snapshot that is compressed inside of its frame (`compression`) comes out as a plain one.
 
+use super::compression::{Damage, Kind, Unpacker};
 use crate::base::number::parse_digits;
 
 const MARK_BYTES: usize = 40;
@@ -28,18 +30,34 @@ pub enum PayloadError {
         "Bad protocol from MASTER, the first byte is not '$' (we received '{0}'), are you sure the host and port are right?"
     )]
     Frame(String),
+    #[error("The compressed snapshot of MASTER is damaged: {0}")]
+    Damaged(#[from] Damage),
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Payload {
     form: Option<Form>,
     line: Vec<u8>,
-    /// Bytes of the snapshot so far.
+    /// Bytes of the snapshot so far, as they are sent.
     received: u64,
     /// The last bytes of the marked form, which may be a part of its mark.
     tail: Vec<u8>,
     is_whole: bool,
+    unpacker: Box<Unpacker>,
+}
+
+impl Default for Payload {
+    fn default() -> Payload {
+        Payload {
+            form: None,
+            line: Vec::new(),
+            received: 0,
+            tail: Vec::new(),
+            is_whole: false,
+            unpacker: Box::new(Unpacker::new(Kind::Snapshot)),
+        }
+    }
 }
 
 impl Payload {
@@ -51,7 +69,7 @@ impl Payload {
         }
     }
 
-    /// Bytes of the snapshot so far.
+    /// Bytes of the snapshot so far, as they are sent.
     pub fn received(&self) -> u64 {
         self.received
     }
@@ -78,7 +96,18 @@ impl Payload {
                 self.begin()?;
             }
         }
-        Ok(taken + self.take_content(&bytes[taken..], out))
+        let bytes = &bytes[taken..];
+        if self.unpacker.is_plain() {
+            return Ok(taken + self.take_content(bytes, out));
+        }
+        let mut packed = Vec::new();
+        taken += self.take_content(bytes, &mut packed);
+        self.unpacker.push(&packed);
+        self.unpacker.pull_all(out)?;
+        if self.is_whole {
+            self.unpacker.finish(out)?;
+        }
+        Ok(taken)
     }
 
     fn bad_line(&self) -> PayloadError {
@@ -187,6 +216,38 @@ mod tests {
         }
         let (content, rest, whole) = run(b"$0\r\nx", 1).expect("sound");
         assert!(content.is_empty() && rest == b"x" && whole);
+    }
+
+    #[test]
+    fn a_compressed_snapshot_comes_out_plain() {
+        use crate::replication::compression::Packer;
+        let mark = b"0123456789abcdef0123456789abcdef01234567";
+        let content = [b"REDIS0011", &[7; 3000][..]].concat();
+        let mut packed = Vec::new();
+        Packer::begin(Kind::Snapshot, &mut packed);
+        Packer::default().block(&[], &content, &mut packed);
+        Packer::end(&mut packed);
+        let begin = format!("$EOF:{}\r\n", String::from_utf8_lossy(mark));
+        let marked = [begin.as_bytes(), &packed, mark, b"*1\r\n"].concat();
+        let begin = format!("${}\r\n", packed.len());
+        let counted = [begin.as_bytes(), &packed, b"*1\r\n"].concat();
+        for frame in [marked, counted] {
+            for step in [1, 2, 17, frame.len()] {
+                let (mut payload, mut out, mut rest) = (Payload::default(), Vec::new(), 0);
+                for piece in frame.chunks(step) {
+                    rest += piece.len() - payload.receive(piece, &mut out).expect("sound");
+                }
+                assert!(out == content && payload.is_whole() && rest == 4, "{step}");
+                assert_eq!(payload.received(), packed.len() as u64);
+            }
+        }
+        let short = [b"$20\r\n", &packed[..20]].concat();
+        let received = Payload::default().receive(&short, &mut Vec::new());
+        assert_eq!(received, Err(PayloadError::Damaged(Damage::Short)));
+        // What may still be an envelope waits, and comes at the end.
+        let mut out = Vec::new();
+        let taken = Payload::default().receive(b"$2\r\nVC", &mut out);
+        assert_eq!((taken, &out[..]), (Ok(6), &b"VC"[..]));
     }
 
     #[test]

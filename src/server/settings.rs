@@ -178,6 +178,10 @@ const ROWS: &[Row] = &[
         }
         Ok(())
     }),
+    row(&["repl-compression"], |on| {
+        on.server.repl_compression_changed();
+        Ok(())
+    }),
     row(&["changes-retain"], |on| {
         on.server.tend_changes(on.keyspace);
         Ok(())

@@ -172,7 +172,7 @@ const TWO_LINKS: [&str; 2] = ["--repl-rdb-channel", "yes"];
 #[test]
 fn a_pair_syncs_streams_and_continues_in_each_form() {
     let files = Files::new();
-    let forms: [&[&str]; 5] = [
+    let forms: [&[&str]; 6] = [
         &["--repl-diskless-sync", "no"],
         &["--repl-diskless-sync", "yes"],
         &["--repl-diskless-load", "swapdb"],
@@ -182,6 +182,12 @@ fn a_pair_syncs_streams_and_continues_in_each_form() {
             "yes",
             "--repl-diskless-load",
             "flush-before-load",
+        ],
+        &[
+            "--repl-compression",
+            "lz4",
+            "--repl-diskless-load",
+            "swapdb",
         ],
     ];
     for (number, form) in forms.iter().enumerate() {
@@ -194,6 +200,7 @@ fn a_pair_syncs_streams_and_continues_in_each_form() {
         let port = format!("port={}", replica.tls_port);
         let announced = primary.daemon.info("slave0").unwrap_or_default();
         assert!(announced.contains(&port), "{announced}");
+        assert_eq!(announced.contains("compression=lz4"), number == 5);
     }
 }
 

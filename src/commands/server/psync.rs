@@ -123,6 +123,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                 b"rdb-channel-repl" => facts.rdb_channel = true,
                 b"observer" => facts.observer = true,
                 b"flush-undo" => facts.flush_undo = true,
+                b"lz4" => facts.lz4 = true,
                 b"dual-channel" => facts.dual_channel = true,
                 _ => {}
             },

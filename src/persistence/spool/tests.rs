@@ -18,6 +18,7 @@ fn plan(folder: &TempDir, disk: Disk) -> SpoolPlan {
         dir: folder.path().to_owned(),
         memory_max: MEMORY,
         checksum: None,
+        packs: false,
         disk,
     }
 }
@@ -318,4 +319,49 @@ fn a_file_of_a_child_is_adopted_without_its_name() {
     read_all(&mut reader, &mut got);
     assert!(got == chunks(5));
     assert_eq!(spool.total(), Some(got.len() as u64));
+}
+
+/// What a spool holds compressed, as a replica takes it.
+fn unpacked(reader: &mut SpoolReader) -> Vec<u8> {
+    use crate::replication::compression::{Kind, Unpacker};
+    let (mut packed, mut got) = (Vec::new(), Vec::new());
+    read_all(reader, &mut packed);
+    assert!(packed.starts_with(b"VCS\x01\x01\x00\x01"));
+    let mut unpacker = Unpacker::new(Kind::Snapshot);
+    unpacker.push(&packed);
+    unpacker.pull_all(&mut got).expect("sound");
+    unpacker.finish(&mut got).expect("whole");
+    got
+}
+
+#[test]
+fn a_spool_that_packs_holds_less_and_is_read_as_it_was_written() {
+    let folder = TempDir::new().expect("a folder");
+    let packing = || SpoolPlan {
+        packs: true,
+        checksum: Some(true),
+        ..plan(&folder, Disk::default())
+    };
+    for n in [0, 1, 40] {
+        let spool = Spool::new(packing(), silent());
+        spool.start().expect("a thread");
+        let mut reader = spool.reader().expect("a reader");
+        for n in 0..n {
+            write(&spool, n);
+        }
+        spool.finish();
+        let got = unpacked(&mut reader);
+        let all = chunks(n);
+        let sum = crate::base::crc64::update(0, &all).to_le_bytes();
+        assert!(got == [&all[..], &sum].concat());
+        let total = spool.total().expect("whole");
+        assert!(n == 0 || total < all.len() as u64 / 20, "{total}");
+    }
+    // A child's file has its checksum.
+    let path = folder.path().join("temp-repl-1.rdb");
+    fs::write(&path, chunks(30)).expect("written");
+    let spool = Spool::new(packing(), silent());
+    let mut reader = spool.reader().expect("a reader");
+    spool.adopt_file(&path).expect("adopted");
+    assert!(unpacked(&mut reader) == chunks(30) && !path.exists());
 }

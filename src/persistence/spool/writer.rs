@@ -2,7 +2,7 @@
 //! the file.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes};
 use super::{SEGMENT_OVERHEAD, Shared, SpoolPlan, State, queue_max};
 use crate::base::crc64;
 use crate::persistence::background::Job;
+use crate::replication::compression::{BLOCK_BYTES, Kind, Packer};
 
 /// Bytes of a piece of a huge string.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -26,6 +27,7 @@ pub(super) struct Writer {
     /// Limit on the memory of segments.
     segments_max: usize,
     crc: u64,
+    packing: Option<Box<Packing>>,
     file: Option<Arc<File>>,
     /// Where its next bytes go.
     file_end: u64,
@@ -33,10 +35,25 @@ pub(super) struct Writer {
     has_told: bool,
 }
 
+/// What is to be compressed.
+struct Packing {
+    packer: Packer,
+    /// Bytes that do not fill a block.
+    waiting: Vec<u8>,
+    has_begun: bool,
+}
+
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, plan: SpoolPlan) -> Writer {
         Writer {
             shared,
+            packing: plan.packs.then(|| {
+                Box::new(Packing {
+                    packer: Packer::default(),
+                    waiting: Vec::with_capacity(BLOCK_BYTES),
+                    has_begun: false,
+                })
+            }),
             segments_max: plan.memory_max - queue_max(plan.memory_max),
             plan,
             crc: 0,
@@ -75,10 +92,36 @@ impl Writer {
         }
     }
 
+    /// As [`Writer::run`], of all bytes of a file.
+    pub(super) fn run_file(mut self, mut file: File) {
+        let mut bytes = vec![0; PIECE_BYTES];
+        let ended = loop {
+            match file.read(&mut bytes) {
+                Ok(0) => break self.finish(),
+                Ok(n) => {
+                    if let Err(error) = self.append_pieces(&bytes[..n]) {
+                        break Err(error);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        match ended {
+            Ok(()) => (self.shared.wake)(),
+            Err(error) => self.shared.fail(&error.to_string()),
+        }
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         if let Some(wanted) = self.plan.checksum {
             let sum = if wanted { self.crc } else { 0u64 };
-            self.store(sum.to_le_bytes().to_vec().into(), size_of_val(&sum))?;
+            self.put(sum.to_le_bytes().to_vec().into(), size_of_val(&sum))?;
+        }
+        if let Some(packing) = self.packing.take() {
+            let end = packing.end();
+            let charge = end.len();
+            self.store(end.into(), charge)?;
         }
         self.shared.state().is_whole = true;
         Ok(())
@@ -96,7 +139,18 @@ impl Writer {
         if self.plan.checksum == Some(true) {
             self.crc = crc64::update(self.crc, &bytes);
         }
-        self.store(bytes, charge)
+        self.put(bytes, charge)
+    }
+
+    /// Stores bytes as they are, or compressed.
+    fn put(&mut self, bytes: Bytes, charge: usize) -> io::Result<()> {
+        let Some(packing) = &mut self.packing else {
+            return self.store(bytes, charge);
+        };
+        let packed = packing.take(&bytes);
+        drop(bytes);
+        let charge = packed.len();
+        self.store(packed.into(), charge)
     }
 
     /// Stores bytes, which take `charge` bytes in memory. Waits while neither memory nor disk has
@@ -183,5 +237,40 @@ impl Writer {
         };
         let waited = self.shared.room.wait_timeout_while(state, RETRY, has_none);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_stuck = false;
+    }
+}
+
+impl Packing {
+    /// The blocks that these bytes fill.
+    fn take(&mut self, mut bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !std::mem::replace(&mut self.has_begun, true) {
+            Packer::begin(Kind::Snapshot, &mut out);
+        }
+        while self.waiting.len() + bytes.len() >= BLOCK_BYTES {
+            let (block, rest) = bytes.split_at(BLOCK_BYTES - self.waiting.len());
+            bytes = rest;
+            match self.waiting.is_empty() {
+                true => self.packer.block(&[], block, &mut out),
+                false => {
+                    self.waiting.extend_from_slice(block);
+                    self.packer.block(&[], &self.waiting, &mut out);
+                    self.waiting.clear();
+                }
+            }
+        }
+        self.waiting.extend_from_slice(bytes);
+        out.shrink_to_fit();
+        out
+    }
+
+    /// What is left, and the end.
+    fn end(mut self) -> Vec<u8> {
+        let mut out = self.take(&[]);
+        if !self.waiting.is_empty() {
+            self.packer.block(&[], &self.waiting, &mut out);
+        }
+        Packer::end(&mut out);
+        out
     }
 }

@@ -18,6 +18,7 @@ impl Server {
             dir: std::env::current_dir().unwrap_or_default(),
             memory_max: usize::try_from(config.repl_spool_memory).unwrap_or(usize::MAX),
             checksum: Some(config.rdbchecksum),
+            packs: form.packed,
             disk: self.persist.aof.disk().clone(),
         };
         let spool = Spool::new(plan, self.persist.snapshots.wake());

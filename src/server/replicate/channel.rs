@@ -58,6 +58,7 @@ impl Server {
             replica.state = State::Streams;
             replica.sent = at;
             replica.heard_ms = now_ms;
+            self.begin_packing(main);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::replication::PausePoint;
+use crate::server::parts::replication::packing::Packing;
 use crate::server::parts::replication::replicas::{Facts, Filter, Replica, State, Waiting};
 use crate::server::parts::replication::sending::{Form, Sending, SharedSync, SyncNeeds};
 use crate::server::parts::snapshot::{SyncContent, SyncForm};
@@ -252,6 +253,7 @@ impl Server {
             None => "backlog",
         };
         replica.log = log.map(Box::new);
+        self.begin_packing(client.id);
         if let Some(second) = second {
             self.replication.replicas.unpin(second);
         }
@@ -299,13 +301,60 @@ impl Server {
     /// A replica has everything: it gets the stream from here on.
     pub(in crate::server) fn replica_online(&mut self, id: ClientId, name: &str) {
         let now_ms = self.now.mono_ms;
+        let replica = self.replication.replicas.get(id);
+        if replica.is_some_and(|replica| !replica.gets_stream()) {
+            self.begin_packing(id);
+        }
         if let Some(replica) = self.replication.replicas.get_mut(id) {
             replica.state = State::Online;
             replica.facts.second = None;
             replica.heard_ms = now_ms;
             tracing::info!("Synchronization with replica {name} succeeded");
         }
+        let replica = self.replication.replicas.get(id);
+        if replica.is_some_and(|replica| self.is_packed_otherwise(replica)) {
+            self.close_changed(id);
+        }
         self.update_interest();
+    }
+
+    /// Whether a replica's next snapshot, or the stream that follows for it, is compressed.
+    fn packs_for(&self, facts: &Facts) -> bool {
+        self.config.repl_compression.is_on() && facts.lz4
+    }
+
+    /// The stream begins for this replica: whether it is compressed stays so as long as the link.
+    pub(super) fn begin_packing(&mut self, id: ClientId) {
+        let replica = self.replication.replicas.get(id);
+        let packs = replica.is_some_and(|replica| self.packs_for(&replica.facts));
+        if let Some(replica) = self.replication.replicas.get_mut(id) {
+            replica.packing = packs.then(|| Box::new(Packing::new(replica.sent)));
+        }
+    }
+
+    /// Whether its stream is compressed and should no longer be, or the reverse.
+    fn is_packed_otherwise(&self, replica: &Replica) -> bool {
+        replica.is_online() && replica.packing.is_some() != self.packs_for(&replica.facts)
+    }
+
+    /// `repl-compression` has changed: links that it concerns are made anew, and continue where they
+    /// were. Where a snapshot is on its way, that waits until the replica is online.
+    pub(in crate::server) fn repl_compression_changed(&mut self) {
+        let others = self.replication.replicas.iter();
+        let others = others.filter(|replica| self.is_packed_otherwise(replica));
+        let mut ids: Vec<ClientId> = others.map(|replica| replica.id).collect();
+        let is_on = self.config.repl_compression.is_on();
+        let upstream = self.replication.upstream.as_ref();
+        let upstream = upstream.filter(|upstream| upstream.unpacks != is_on);
+        ids.extend(upstream.and_then(|upstream| upstream.client()));
+        for id in ids {
+            self.close_changed(id);
+        }
+    }
+
+    fn close_changed(&mut self, id: ClientId) {
+        let detail = "repl-compression was changed";
+        self.close_client_soon(id, Ending::new(EndReason::Link, detail));
     }
 
     /// The address under which a replica is announced.
@@ -324,6 +373,9 @@ impl Server {
         }
         let now_ms = self.now.mono_ms;
         let (was_replica, useless) = self.replication.replicas.remove(id, now_ms);
+        if was_replica && self.replication.replicas.packing() == 0 {
+            self.replication.packs.free();
+        }
         if was_replica && self.replication.replicas.is_empty() {
             self.replication.alone_since_ms = Some(now_ms);
             self.update_interest();
@@ -360,12 +412,16 @@ impl Server {
         // A part of the data is never taken from a file, as in Redis.
         let by_channel = facts.rdb_channel_link;
         let is_part = content != SyncContent::Everything;
-        let by_mark = by_channel || facts.eof && (self.config.repl_diskless_sync || is_part);
+        // The length of a compressed one is known at its end only.
+        let packed = self.packs_for(facts) && (by_channel || facts.eof);
+        let by_mark =
+            by_channel || facts.eof && (self.config.repl_diskless_sync || is_part || packed);
         SyncNeeds {
             reads: peer_format(facts),
             content,
             sent_as: if by_mark { Form::Mark } else { Form::Length },
             by_channel,
+            packed,
         }
     }
 
@@ -379,6 +435,7 @@ impl Server {
             version,
             dialect,
             content: needs.content,
+            packed: needs.packed,
         }
     }
 

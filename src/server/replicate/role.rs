@@ -152,6 +152,18 @@ impl Server {
         }
     }
 
+    /// What a client has sent compressed, the primary as a rule, is damaged: its connection ends. The
+    /// stream is continued from what was applied, which was sound.
+    #[cold]
+    pub(in crate::server) fn tell_damaged_stream(&mut self, error: &std::io::Error) {
+        self.replication.compression_errors += 1;
+        tracing::warn!(
+            "The compressed stream of {MASTER_INSIDE} is damaged: {error}. The link is made anew, and \
+             continues after offset {}.",
+            self.stream.offset()
+        );
+    }
+
     /// All replicas are disconnected: they come again, and hear the new id.
     pub(in crate::server) fn drop_replicas(&mut self) {
         let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
@@ -180,6 +192,7 @@ impl Server {
             ip: secret(&config.replica_announce_ip),
             rdb_channel: config.repl_rdb_channel,
             dual_channel: config.dual_channel_replication_enabled,
+            lz4: config.repl_compression.is_on(),
             dialect: config.dialect,
             node_id: {
                 let cluster = self.cluster.as_ref();

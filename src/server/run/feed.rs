@@ -10,7 +10,8 @@ use super::write::Sent;
 
 use crate::keyspace::ClientId;
 use crate::persistence::aof::Feed;
-use crate::replication::Backlog;
+use crate::replication::compression::BLOCK_BYTES;
+use crate::replication::{Backlog, Position};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::replicas::{Replica, State};
@@ -24,6 +25,9 @@ const SEEK_BYTES: usize = 512 * 1024;
 const NEAR_BYTES: u64 = 4 << 20;
 /// Blocks of one write.
 const SLICES_MAX: usize = 16;
+
+/// Bytes of the stream that are compressed for a replica in one turn: half a millisecond.
+const PACKED_BYTES: usize = 256 * 1024;
 
 /// While turn follows turn, less of the stream than this waits for more, for at most that long.
 const GATHER_BYTES: u64 = 64 * 1024;
@@ -74,6 +78,9 @@ impl Server {
         let mut gathers = false;
         let has_more = |replica: &&Replica| match &replica.state {
             State::Online | State::Streams => {
+                if replica.is_inside_block() {
+                    return true;
+                }
                 let unsent = sendable.saturating_sub(replica.sent);
                 let is_little = may_gather && unsent < GATHER_BYTES;
                 gathers |= is_little && unsent > 0;
@@ -102,6 +109,15 @@ impl Server {
 impl Loop {
     /// Sends a replica what it is to be sent, at most `left` bytes, after its replies.
     pub(super) fn feed(&mut self, session: &mut Session, mut left: usize) -> Sent {
+        let replica = self
+            .engine
+            .server
+            .replication
+            .replicas
+            .get(session.client.id);
+        if replica.is_some_and(|replica| replica.packing.is_some()) {
+            left = left.min(PACKED_BYTES);
+        }
         loop {
             if left == 0 {
                 return Sent::Part;
@@ -146,6 +162,9 @@ impl Loop {
             && server.stream.backlog().is_some_and(is_near)
         {
             replica.log = None;
+        }
+        if replica.packing.is_some() && replica.gets_stream() {
+            return self.feed_packed(session);
         }
         let mut done = None;
         let wrote = match &mut replica.state {
@@ -218,6 +237,73 @@ impl Loop {
             server.stats.writes += 1;
         }
         Ok(Some(wrote.unwrap_or(Wrote::Bytes(0))))
+    }
+
+    /// One write to a replica whose stream is compressed. What counts of it are the bytes of the stream
+    /// that were compressed for it, as these take the time.
+    fn feed_packed(&mut self, session: &mut Session) -> Result<Option<Wrote>, String> {
+        let server = &mut self.engine.server;
+        let (id, now_ms, sendable) = (session.client.id, server.now.mono_ms, server.sendable());
+        let is_shared = server.replication.replicas.packing() > 1;
+        let Some(stream) = session.stream.as_mut() else {
+            return Ok(Some(Wrote::Over));
+        };
+        let Some(replica) = server.replication.replicas.get_mut(id) else {
+            return Ok(None);
+        };
+        let Some(packing) = &mut replica.packing else {
+            return Ok(None);
+        };
+        let mut packed = 0;
+        if packing.unsent().is_empty() {
+            if replica.sent >= sendable {
+                return Ok(None);
+            }
+            let packs = &mut server.replication.packs;
+            let block = match (&mut replica.log, server.stream.backlog()) {
+                (Some(log), _) => {
+                    let room = BLOCK_BYTES.min((sendable - replica.sent) as usize);
+                    match log.peek(server.persist.aof.log(), SEEK_BYTES) {
+                        Ok(Feed::Bytes(bytes)) => {
+                            packed = bytes.len().min(room);
+                            let block = packs.pack(&[], &bytes[..packed]);
+                            log.advance(packed);
+                            block
+                        }
+                        Ok(Feed::Seeks) => return Ok(Some(Wrote::Later)),
+                        Ok(Feed::Wait) => return Ok(None),
+                        Err(why) => {
+                            server.persist.aof.forget_chain();
+                            return Err(why);
+                        }
+                    }
+                }
+                (None, Some(backlog)) => {
+                    let place = Position {
+                        id: server.stream.history().id,
+                        offset: replica.sent,
+                    };
+                    let made = packs.block(backlog, packing, place, sendable, is_shared);
+                    packed = made.1;
+                    made.0
+                }
+                (None, None) => return Ok(None),
+            };
+            packing.put(block, packed);
+            replica.sent += packed as u64;
+        }
+        let wrote = wrote(stream.write(packing.unsent()));
+        if let Some(Wrote::Bytes(n)) = wrote {
+            packing.advance(n);
+            session.client.traffic.bytes_out += n as u64;
+            session.client.traffic.last_active_ms = now_ms;
+            server.stats.net_repl_output_bytes += n as u64;
+            server.stats.writes += 1;
+        }
+        Ok(Some(match wrote {
+            Some(Wrote::Bytes(_)) | None => Wrote::Bytes(packed),
+            Some(ended) => ended,
+        }))
     }
 
     /// A replica has been sent its whole snapshot.

@@ -125,6 +125,9 @@ impl Loop {
             }
             Err(e) => {
                 tracing::debug!(client = session.client.id.0, "Reading from client: {e}");
+                if e.kind() == ErrorKind::InvalidData {
+                    self.engine.server.tell_damaged_stream(&e);
+                }
                 let detail = format!("reading: {}", system_text(&e));
                 session
                     .client
@@ -133,21 +136,25 @@ impl Loop {
             }
         };
         session.more_to_read = more || session.peer_closed;
+        let came = match session.stream.as_mut() {
+            Some(stream) => stream.received_for(n),
+            None => n as u64,
+        };
         let server = &mut self.engine.server;
-        server.stats.net_input_bytes += n as u64;
+        server.stats.net_input_bytes += came;
         server.stats.reads += 1;
-        session.client.traffic.bytes_in += n as u64;
+        session.client.traffic.bytes_in += came;
         session.client.traffic.reads += 1;
         session.client.traffic.last_active_ms = server.now.mono_ms;
         const COUNTED: ClientFlags = ClientFlags::PRIMARY.union(ClientFlags::BUDGETED);
         if session.client.flags.intersects(COUNTED) {
             if session.client.flags.contains(ClientFlags::PRIMARY) {
-                server.stats.net_repl_input_bytes += n as u64;
+                server.stats.net_repl_input_bytes += came;
                 server.heard_primary();
             }
             server.note_received(&mut session.client, n as u64);
         }
-        let is_first = session.client.traffic.bytes_in == n as u64;
+        let is_first = session.client.traffic.bytes_in == came;
         if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {
             self.engine.server.refuse_tls(session);
             let detail = "TLS on a plain port";

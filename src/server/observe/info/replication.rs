@@ -51,6 +51,9 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
         "repl_log_first_byte_offset",
         log.map_or(0, |first| first + 1),
     );
+    if server.config.repl_compression.is_on() {
+        to.field("repl_compression_errors", replication.compression_errors);
+    }
     if let Some((asked, end)) = replication.ahead.last {
         let count = replication.ahead.count;
         to.line(format_args!(
@@ -149,9 +152,16 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
             Some(name) => (",type=", name),
             None => ("", ""),
         };
+        let packing = replica
+            .packing
+            .as_ref()
+            .map_or_else(String::new, |packing| {
+                let (from, to) = (packing.uncompressed_bytes, packing.compressed_bytes);
+                format!(",compression=lz4,uncompressed_bytes={from},compressed_bytes={to}")
+            });
         to.line(format_args!(
             "slave{at}:ip={ip},port={port},state={state},offset={offset},lag={lag_s},\
-             io-thread=0{sep}{link}"
+             io-thread=0{sep}{link}{packing}"
         ));
     }
 }

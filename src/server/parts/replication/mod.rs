@@ -7,6 +7,7 @@
 
 pub mod failover;
 pub mod local_expiries;
+pub mod packing;
 pub mod replicas;
 pub mod sending;
 mod slow;
@@ -16,6 +17,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use failover::Failover;
 use local_expiries::LocalExpiries;
+use packing::Packs;
 use replicas::Replicas;
 use sending::SharedSync;
 
@@ -45,6 +47,10 @@ pub struct Replication {
     pub(in crate::server) has_acks: bool,
     /// The snapshot for replicas that was begun last.
     pub(in crate::server) sync: Option<SharedSync>,
+    /// Compresses the stream for replicas that take it so.
+    pub(in crate::server) packs: Packs,
+    /// Links on which compressed bytes were damaged.
+    pub compression_errors: u64,
     /// Keys that this replica expires by itself.
     pub local_expiries: LocalExpiries,
     /// The last undo of a flush is before this position of the stream.

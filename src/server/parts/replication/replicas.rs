@@ -21,6 +21,7 @@
 
 use std::collections::VecDeque;
 
+use super::packing::Packing;
 use super::sending::Sending;
 
 use crate::keyspace::ClientId;
@@ -49,6 +50,8 @@ pub struct Facts {
     pub observer: bool,
     /// `capa flush-undo`: it sets flushed data aside, and knows FLUSH UNDO.
     pub flush_undo: bool,
+    /// `capa lz4` (Valkey 9.2): it can receive snapshot and stream compressed.
+    pub lz4: bool,
     /// `rdb-only 1`: it wants a snapshot and no stream.
     pub rdb_only: bool,
     /// `rdb-channel 1`: the second link of a replica.
@@ -103,6 +106,8 @@ pub struct Replica {
     pub(in crate::server) state: State,
     /// The position up to which the stream has been given to its socket.
     pub(in crate::server) sent: ReplOffset,
+    /// Its stream is compressed.
+    pub(in crate::server) packing: Option<Box<Packing>>,
     /// It is served from the log; `None`: from the backlog.
     pub(in crate::server) log: Option<Box<LogFeed>>,
     /// It is not tried to serve it from the log before this time, monotonic milliseconds.
@@ -150,6 +155,12 @@ impl Replica {
     /// Whether it is sent the stream.
     pub(in crate::server) fn gets_stream(&self) -> bool {
         matches!(self.state, State::Online | State::Streams)
+    }
+
+    /// Whether its socket has taken only a part of the last block.
+    pub(in crate::server) fn is_inside_block(&self) -> bool {
+        let packing = self.packing.as_ref();
+        packing.is_some_and(|packing| !packing.unsent().is_empty())
     }
 
     pub fn is_online(&self) -> bool {
@@ -211,6 +222,12 @@ impl Replicas {
     /// Replicas as INFO lists them: one with two links once, as Redis does, unless it is Valkey's.
     pub fn listed(&self) -> impl Iterator<Item = &Replica> {
         self.iter().filter(|replica| !replica.is_unlisted())
+    }
+
+    /// Replicas whose stream is compressed.
+    pub(in crate::server) fn packing(&self) -> usize {
+        let all = self.all.iter();
+        all.filter(|replica| replica.packing.is_some()).count()
     }
 
     // --- two links ---
@@ -298,6 +315,7 @@ impl Replicas {
                     facts: Facts::default(),
                     state: State::Introduced,
                     sent: 0,
+                    packing: None,
                     log: None,
                     log_retry_ms: 0,
                     acked: 0,

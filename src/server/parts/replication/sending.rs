@@ -34,6 +34,8 @@ pub(in crate::server) struct SyncNeeds {
     pub sent_as: Form,
     /// By a second link of its own.
     pub by_channel: bool,
+    /// Compressed as a whole.
+    pub packed: bool,
 }
 
 /// A snapshot for replicas that is being made, which others may join.

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::net::{Connecting, Stream};
+use crate::replication::compression::{Kind, Unpacker};
 use crate::replication::{
     Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Mark, Payload, Position,
 };
@@ -83,6 +84,8 @@ pub struct Upstream {
     pub(in crate::server) diverged: bool,
     /// PSYNC asks the other end to take over.
     pub(in crate::server) failover: bool,
+    /// The primary was told that what it sends may be compressed.
+    pub(in crate::server) unpacks: bool,
     pub figures: Attempts,
 }
 
@@ -327,8 +330,19 @@ impl Upstream {
             held: HeldStream::default(),
             replays: false,
             failover: false,
+            unpacks: false,
             figures: Attempts::default(),
         }
+    }
+
+    /// The stream follows on this connection, `rest` first, which was read already. What is still to be
+    /// read in the same way is returned beside it.
+    pub(in crate::server) fn streams_on(&self, stream: Stream, rest: Vec<u8>) -> (Stream, Vec<u8>) {
+        if !self.unpacks || stream.is_unpacking() {
+            return (stream, rest);
+        }
+        let unpacker = Unpacker::new(Kind::Stream);
+        (stream.unpacking(Box::new(unpacker), &rest), Vec::new())
     }
 
     /// Whether the stream is being received.

@@ -86,6 +86,8 @@ pub(in crate::server) struct SyncForm {
     pub version: u32,
     pub dialect: Dialect,
     pub content: SyncContent,
+    /// They receive it compressed.
+    pub packed: bool,
 }
 
 /// The parts of a snapshot that a replica wants.

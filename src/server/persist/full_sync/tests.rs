@@ -77,6 +77,7 @@ fn form(version: u32, dialect: Dialect, content: SyncContent) -> SyncForm {
         version,
         dialect,
         content,
+        packed: false,
     }
 }
 

@@ -20,6 +20,8 @@ use crate::server::run::Loop;
 
 /// Reads of a snapshot in one turn.
 const READS_MAX: usize = 16;
+/// Bytes that a compressed snapshot may grow to in one turn: a read more.
+const UNPACKED_MAX: usize = 4 << 20;
 
 /// How a step ended.
 pub(super) enum Step {
@@ -170,7 +172,11 @@ impl Loop {
         };
         tracing::info!("Non blocking connect for SYNC fired the event.");
         let mut out = Vec::new();
-        let handshake = Handshake::begin(self.engine.server.introduction(), &mut out);
+        let introduction = self.engine.server.introduction();
+        if let Some(upstream) = &mut self.engine.server.replication.upstream {
+            upstream.unpacks = introduction.lz4;
+        }
+        let handshake = Handshake::begin(introduction, &mut out);
         self.set_link(Link::Talking(Box::new(Talking {
             stream,
             handshake,
@@ -269,7 +275,7 @@ impl Loop {
                 Some(position)
             }
             Agreed::Sync => None,
-            Agreed::TwoChannels(dialect) => return self.open_channel(stream, dialect, &rest),
+            Agreed::TwoChannels(dialect) => return self.open_channel(stream, dialect, rest),
         };
         self.begin_receiving(stream, position, rest)
     }
@@ -318,6 +324,7 @@ impl Loop {
             let why = format!("I/O error trying to sync with {MASTER}: {why}");
             (why, Delay::None)
         };
+        let mut unpacked = 0;
         for _ in 0..READS_MAX {
             if receiving.payload.is_whole() {
                 let Loop { engine, .. } = self;
@@ -338,6 +345,7 @@ impl Loop {
                 Ok((n, _)) => {
                     self.heard(n);
                     let received = receiving.receive(&inbuf[..n]);
+                    unpacked += receiving.bytes.len();
                     received.err().map(|why| Err((why, Delay::Unloadable)))
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => None,
@@ -352,6 +360,9 @@ impl Loop {
                     return Ok(Step::Wait);
                 }
                 Some(Err(error)) => return Err(error),
+            }
+            if unpacked > UNPACKED_MAX {
+                break;
             }
         }
         // The rest has its share of the next turn.
@@ -369,6 +380,10 @@ impl Loop {
         let now_ms = server.now.mono_ms;
         let upstream = server.replication.upstream.as_ref();
         let replays = upstream.is_some_and(|upstream| upstream.replays);
+        let (stream, rest) = match upstream {
+            Some(upstream) => upstream.streams_on(stream, rest),
+            None => (stream, rest),
+        };
         let peer = stream.peer();
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();

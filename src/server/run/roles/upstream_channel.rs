@@ -35,13 +35,18 @@ impl Loop {
         &mut self,
         stream: Stream,
         dialect: Dialect,
-        rest: &[u8],
+        rest: Vec<u8>,
     ) -> Stepped {
         let replication = &mut self.engine.server.replication;
         let Some(upstream) = &mut replication.upstream else {
             return Ok(Step::Wait);
         };
         tracing::info!("{MASTER} <-> REPLICA sync: the snapshot comes over a second connection");
+        // Valkey's main link has another conversation first.
+        let (stream, rest) = match dialect {
+            Dialect::RdbChannel { .. } => upstream.streams_on(stream, rest),
+            Dialect::DualChannel => (stream, rest),
+        };
         upstream.main = Some(Box::new(MainLink {
             stream,
             dialect,
@@ -49,7 +54,7 @@ impl Loop {
             is_lost: false,
         }));
         upstream.held.restart();
-        upstream.held.push(rest);
+        upstream.held.push(&rest);
         replication.pause_at(PausePoint::BeforeChannel);
         self.dial()
     }
@@ -151,10 +156,14 @@ impl Loop {
                     engine.server.stats.net_repl_input_bytes += n as u64;
                     let joined = joining.join.receive(&inbuf[..n], &mut joining.out);
                     let joined = joined.map_err(|error| (of_primary(&error), Delay::Refused))?;
-                    let Some(stream) = joined else {
+                    let Some(rest) = joined else {
                         continue;
                     };
-                    upstream.held.push(&stream);
+                    if let Some(main) = upstream.main.take() {
+                        let (stream, rest) = upstream.streams_on(main.stream, rest);
+                        upstream.held.push(&rest);
+                        upstream.main = Some(Box::new(MainLink { stream, ..*main }));
+                    }
                     let Joining {
                         stream,
                         announced,
@@ -226,12 +235,19 @@ impl Loop {
             match main.stream.fill(inbuf) {
                 Ok((0, _)) => return Err("connection lost".to_owned()),
                 Ok((n, _)) => {
-                    server.stats.net_repl_input_bytes += n as u64;
+                    server.stats.net_repl_input_bytes += main.stream.received_for(n);
                     upstream.held.push(&inbuf[..n]);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(system_text(&error)),
+                Err(error) => {
+                    let is_damaged = error.kind() == ErrorKind::InvalidData;
+                    server.replication.compression_errors += u64::from(is_damaged);
+                    return Err(match is_damaged {
+                        true => format!("the compressed stream is damaged: {error}"),
+                        false => system_text(&error),
+                    });
+                }
             }
         }
         server.turn.receives = true;

@@ -1,0 +1,253 @@
+//! The stream as it leaves compressed: the blocks that are made of it, and what a link has of them.
+//!
+//!     backlog   ... | known | block |            a block: 64 KiB of the stream at most, compressed with
+//!     link A   begins ^            ^             knowledge of what is before it on the link
+//!     link B   begins ^            ^             the same block, made once
+//!
+//! A block depends only on the bytes it is made of, and on those before it that are known to the link.
+//! Links at one position are therefore sent the same blocks, whichever is served first.
+//!
+//! Positions are those of the stream. A link's ([`Replica::sent`](super::replicas::Replica::sent)) is behind
+//! the block that its socket is being given.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+
+use crate::replication::compression::{BLOCK_BYTES, Kind, Packer};
+use crate::replication::{Backlog, Position, ReplOffset};
+
+/// Bytes before a block that it can refer to. Each is hashed once for each block, so it is less than
+/// the format permits.
+const KNOWN_BYTES: usize = 16 * 1024;
+/// Blocks that are kept for other links.
+const KEPT_BLOCKS: usize = 8;
+
+/// A link whose stream is compressed.
+#[derive(Debug)]
+pub(in crate::server) struct Packing {
+    /// The position at which the stream begins on this link.
+    begin: ReplOffset,
+    has_begun: bool,
+    /// What the socket has not taken of the last block, and how many bytes of the stream the block is.
+    unsent: Bytes,
+    block: usize,
+    /// Bytes of the stream in the blocks that were sent whole, and bytes that were sent.
+    pub uncompressed_bytes: u64,
+    pub compressed_bytes: u64,
+}
+
+impl Packing {
+    /// A link whose stream begins at a position.
+    pub fn new(begin: ReplOffset) -> Packing {
+        Packing {
+            begin,
+            has_begun: false,
+            unsent: Bytes::new(),
+            block: 0,
+            uncompressed_bytes: 0,
+            compressed_bytes: 0,
+        }
+    }
+
+    /// What the socket is to be given; empty: another block is needed.
+    pub fn unsent(&self) -> &[u8] {
+        &self.unsent
+    }
+
+    /// The next block, of `block` bytes of the stream.
+    pub fn put(&mut self, packed: Bytes, block: usize) {
+        self.block = block;
+        self.unsent = match std::mem::replace(&mut self.has_begun, true) {
+            true => packed,
+            false => {
+                let mut first = Vec::new();
+                Packer::begin(Kind::Stream, &mut first);
+                first.extend_from_slice(&packed);
+                first.into()
+            }
+        };
+    }
+
+    /// The socket has taken this many bytes.
+    pub fn advance(&mut self, n: usize) {
+        self.unsent.advance(n);
+        self.compressed_bytes += n as u64;
+        if self.unsent.is_empty() {
+            self.unsent = Bytes::new();
+            self.uncompressed_bytes += std::mem::take(&mut self.block) as u64;
+        }
+    }
+}
+
+/// What a block is made of: its place in a history, and how many bytes before it are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Made {
+    at: Position,
+    len: usize,
+    known: usize,
+}
+
+/// See the module. Without a link that is compressed it holds nothing.
+#[derive(Debug, Default)]
+pub struct Packs {
+    packer: Option<Box<Packer>>,
+    /// The bytes of a block, with those before it.
+    bytes: Vec<u8>,
+    kept: VecDeque<(Made, Bytes)>,
+}
+
+impl Packs {
+    /// The next block for a link at a position, of what is before `end`; and how many bytes of the stream
+    /// it is. `is_shared`: other links may be sent the same one.
+    pub(in crate::server) fn block(
+        &mut self,
+        backlog: &Backlog,
+        packing: &Packing,
+        place: Position,
+        end: ReplOffset,
+        is_shared: bool,
+    ) -> (Bytes, usize) {
+        let at = place.offset;
+        let ahead = (end - at).min(BLOCK_BYTES as u64) as usize;
+        let from = packing.begin.max(backlog.first());
+        let known = at.saturating_sub(from).min(KNOWN_BYTES as u64) as usize;
+        let made = Made {
+            at: place,
+            len: ahead,
+            known,
+        };
+        if is_shared && let Some((_, block)) = self.kept.iter().find(|(kept, _)| *kept == made) {
+            return (block.clone(), ahead);
+        }
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        for block in backlog.read(at - known as u64) {
+            let wanted = known + ahead - bytes.len();
+            bytes.extend_from_slice(&block[..block.len().min(wanted)]);
+            if bytes.len() == known + ahead {
+                break;
+            }
+        }
+        let (before, bytes_of_block) = bytes.split_at(known);
+        let block = self.pack(before, bytes_of_block);
+        self.bytes = bytes;
+        match is_shared {
+            true => {
+                self.kept.truncate(KEPT_BLOCKS - 1);
+                self.kept.push_front((made, block.clone()));
+            }
+            false => self.kept.clear(),
+        }
+        (block, ahead)
+    }
+
+    /// A block of bytes that are not in the backlog.
+    pub(in crate::server) fn pack(&mut self, before: &[u8], bytes: &[u8]) -> Bytes {
+        let mut block = Vec::new();
+        let packer = self.packer.get_or_insert_default();
+        packer.block(before, bytes, &mut block);
+        block.into()
+    }
+
+    /// No link is compressed any more.
+    pub(in crate::server) fn free(&mut self) {
+        *self = Packs::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replication::ReplId;
+    use crate::replication::compression::Unpacker;
+
+    fn place(offset: ReplOffset) -> Position {
+        let id = ReplId::NONE;
+        Position { id, offset }
+    }
+
+    /// Sends everything up to the end to a link, in writes of `step` bytes.
+    fn send(
+        packs: &mut Packs,
+        backlog: &Backlog,
+        link: &mut (Packing, ReplOffset, Unpacker),
+        step: usize,
+        is_shared: bool,
+    ) -> Vec<u8> {
+        let (packing, sent, unpacker) = link;
+        let mut got = Vec::new();
+        while *sent < backlog.end() || !packing.unsent().is_empty() {
+            if packing.unsent().is_empty() {
+                let (block, len) =
+                    packs.block(backlog, packing, place(*sent), backlog.end(), is_shared);
+                packing.put(block, len);
+                *sent += len as u64;
+            }
+            let n = packing.unsent().len().min(step);
+            unpacker.push(&packing.unsent()[..n]);
+            unpacker.pull_all(&mut got).expect("sound");
+            packing.advance(n);
+        }
+        got
+    }
+
+    fn text(from: usize, len: usize) -> Vec<u8> {
+        let line = |i: usize| format!("*3\r\n$3\r\nSET\r\n$4\r\nk{:03}\r\n$1\r\nv\r\n", i % 997);
+        (from..)
+            .flat_map(|i| line(i).into_bytes())
+            .take(len)
+            .collect()
+    }
+
+    #[test]
+    fn links_share_blocks_and_each_gets_the_stream_from_its_begin_on() {
+        let link = |at| (Packing::new(at), at, Unpacker::new(Kind::Stream));
+        let (mut backlog, mut packs) = (Backlog::new(1 << 20, 50), Packs::default());
+        let mut first = link(50);
+        backlog.push(&text(0, 100_000));
+        assert!(send(&mut packs, &backlog, &mut first, 777, true) == text(0, 100_000));
+        // It knows nothing of what was before.
+        let mut second = link(backlog.end());
+        for round in 1..40 {
+            let more = text(round * 31, round * 517);
+            backlog.push(&more);
+            for link in [&mut first, &mut second] {
+                let got = send(&mut packs, &backlog, link, 10_000, true);
+                assert!(got == more, "{round}");
+            }
+        }
+        // Once both know enough, a block is made for both.
+        let kept = packs.kept.iter();
+        let begins: Vec<ReplOffset> = kept.map(|(made, _)| made.at.offset).collect();
+        assert_eq!(begins.len(), KEPT_BLOCKS);
+        assert!(begins.windows(2).all(|two| two[0] > two[1]), "{begins:?}");
+        assert_eq!(first.0.uncompressed_bytes, backlog.end() - 50);
+        assert!(first.0.compressed_bytes * 3 < first.0.uncompressed_bytes);
+        // Alone, nothing is kept.
+        backlog.push(b"*1\r\n$4\r\nPING\r\n");
+        send(&mut packs, &backlog, &mut first, 10, false);
+        assert!(packs.kept.is_empty());
+        packs.free();
+        assert!(packs.packer.is_none() && packs.bytes.capacity() == 0);
+    }
+
+    #[test]
+    fn what_was_sent_counts_when_a_block_is_through() {
+        let (mut backlog, mut packs) = (Backlog::new(1 << 20, 0), Packs::default());
+        backlog.push(&text(0, 5000));
+        let mut packing = Packing::new(0);
+        let (block, len) = packs.block(&backlog, &packing, place(0), 3000, false);
+        assert_eq!(len, 3000);
+        packing.put(block, len);
+        let all = packing.unsent().len();
+        packing.advance(all - 1);
+        assert_eq!((packing.uncompressed_bytes, packing.unsent().len()), (0, 1));
+        packing.advance(1);
+        assert_eq!(
+            (packing.uncompressed_bytes, packing.unsent().len()),
+            (3000, 0)
+        );
+        assert_eq!(packing.compressed_bytes, all as u64);
+    }
+}
