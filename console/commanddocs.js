@@ -99,7 +99,8 @@ export function danger(args, state) {
   const [first, second] = words.map((word) => word.toLowerCase());
   const name = [`${first} ${second}`, first].find((one) => Object.hasOwn(DANGERS, one));
   if (name !== undefined) return DANGERS[name](words, state);
-  if ((state.bytes ?? 0) <= LARGE) return null;
+  // A key that is not there has no size.
+  if (!(Number(state.bytes) > LARGE)) return null;
   const parts = Object.hasOwn(WHOLE, first) ? WHOLE[first] : "";
   return `${first.toUpperCase()} takes a key of ${bytes(Number(state.bytes))} at once; other clients wait.${parts && ` ${parts} does not.`}`;
 }

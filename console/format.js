@@ -51,9 +51,14 @@ export function duration(ms) {
   return "";
 }
 
+/** Milliseconds -> "3 min", in one unit. @param {number | null | undefined} ms */
+export function brief(ms) {
+  return duration(ms).split(" ", 2).join(" ");
+}
+
 /** Milliseconds -> "3 min ago", in one unit. @param {number | null | undefined} ms */
 export function ago(ms) {
-  return known(ms) ? `${duration(Math.max(0, ms)).split(" ", 2).join(" ")} ago` : UNKNOWN;
+  return known(ms) ? `${brief(Math.max(0, ms))} ago` : UNKNOWN;
 }
 
 /** Microseconds -> "42 µs", "1.2 ms". @param {number | null | undefined} us */

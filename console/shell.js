@@ -171,6 +171,7 @@ function useShortcuts(actions) {
 
 /** @param {{actions: {label: string, detail: string, run: () => void}[], db: number, onClose: () => void}} props */
 function Palette({ actions, db, onClose }) {
+  const { can } = useApp();
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const found = useMemo(() => {
@@ -182,6 +183,7 @@ function Palette({ actions, db, onClose }) {
     if (line !== null) return [...own, { label: `Run ${line}`, detail: "In the workbench, where the rest is typed: it holds a secret", run: () => go(href("workbench", [], { run: `${line} `, db: db || null })) }];
     return [
       ...own,
+      ...(can("config|get") && /^[a-z][a-z-]+$/.test(text) ? [{ label: `Settings with ${text}`, detail: "Directives by name, value and meaning", run: () => go(href("settings", [], { q: text, db: db || null })) }] : []),
       { label: `Key ${text}`, detail: "Open this key", run: () => go(href("keys", [text], { db: db || null })) },
       { label: `Run ${text}`, detail: "Put it into the workbench", run: () => go(href("workbench", [], { run: text, db: db || null })) },
     ];

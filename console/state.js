@@ -181,15 +181,17 @@ const shown = [[], [], []];
 
 /**
  * The server's history, appended from the stream each second: all tiers, or the last 15 minutes and
- * the coarser `tier` (1: 6 h, 2: 48 h): the whole may be half a megabyte.
+ * the coarser `tier` (1: 6 h, 2: 48 h): the whole may be half a megabyte. None for a user without INFO.
  * @param {number} [tier] @returns {{history: api.History | undefined, error: any, live: boolean}}
  */
 export function useHistory(tier) {
+  const { can } = useApp();
+  const may = can("info");
   const [turn, setTurn] = useState(0);
-  const { data, error } = useLoad((signal) => api.readHistory(tier === undefined ? api.STEPS : [...new Set([1, api.STEPS[tier]])], signal), [turn, tier], { every: 600_000 });
+  const { data, error } = useLoad(async (signal) => (may ? api.readHistory(tier === undefined ? api.STEPS : [...new Set([1, api.STEPS[tier]])], signal) : undefined), [turn, tier, may], { every: 600_000 });
   const [rows, setRows] = useState(/** @type {(number | null)[][]} */ ([]));
   const [live, setLive] = useState(true);
-  useTopic("stats", (event, row) => {
+  useTopic(may ? "stats" : null, (event, row) => {
     if (event === "broken" || event === "waits") {
       setLive(false);
       return;

@@ -99,12 +99,13 @@ export function ttlBin(ms) {
 /**
  * The lines of MEMORY STATS that add up to `total.allocated`: what the server has besides its data, and the data.
  * @param {Record<string, any>} stats numbers, and maps of numbers for databases (as objects)
+ *   Templates of hashes are counted among the data, and have a line as well.
  * @returns {{lines: {id: string, bytes: number}[], total: number}} largest first; `other` is what no line names
  */
 export function memoryLines(stats) {
   const total = Number(stats["total.allocated"] ?? 0);
   /** @type {{id: string, bytes: number}[]} */
-  const lines = [{ id: "dataset.bytes", bytes: Number(stats["dataset.bytes"] ?? 0) }];
+  const lines = [{ id: "dataset.bytes", bytes: Number(stats["dataset.bytes"] ?? 0) - Number(stats["hash.templates"] ?? 0) }];
   for (const [id, value] of Object.entries(stats)) {
     if (id === "dataset.bytes") continue;
     // One line for all databases where the server has it.

@@ -1,11 +1,14 @@
 /** Is all well? What INFO and the history say, in order of weight, each with the command that helps. Pure. */
 
-import { bytes, compact, count, duration, percent, printable } from "./format.js";
+import { bytes, compact, count, duration, percent, plural, printable } from "./format.js";
+
+/** Slots of a cluster. */
+export const SLOTS = 16384;
 
 /** @typedef {{tone: "bad" | "warn", what: string, why: string, cmd?: string[]}} Finding */
 
 /**
- * @param {Record<string, string>} info fields of INFO @param {Record<string, number>} recent the last minutes: sums of
+ * @param {Record<string, string>} info fields of INFO, and of CLUSTER INFO at a node @param {Record<string, number>} recent the last minutes: sums of
  *   evicted, rejected; means of busy_permille; the last disk_free @returns {Finding[]}
  */
 export function findings(info, recent) {
@@ -21,7 +24,12 @@ export function findings(info, recent) {
   when(info.rdb_last_bgsave_status === "err", { tone: "bad", what: "The last snapshot failed", why: "Writes are refused while stop-writes-on-bgsave-error is yes. See the log for the cause, then save again.", cmd: ["BGSAVE"] });
   when(info.aof_last_bgrewrite_status === "err", { tone: "warn", what: "The last rewrite of the append only file failed", why: "The file keeps growing until a rewrite succeeds.", cmd: ["BGREWRITEAOF"] });
   when(info.role === "slave" && info.master_link_status === "down", { tone: "bad", what: "The link to the primary is down", why: `This replica's data ages: no contact for ${duration(number("master_link_down_since_seconds") * 1000)}.`, cmd: ["INFO", "replication"] });
-  when(info.cluster_enabled === "1" && info.cluster_state === "fail", { tone: "bad", what: "The cluster is down", why: "Some slots are served by no node.", cmd: ["CLUSTER", "INFO"] });
+  const [served, failing] = ["ok", "pfail"].map((state) => number(`cluster_slots_${state}`));
+  when(info.cluster_state === "fail", { tone: "bad", what: "The cluster is down", why: served < SLOTS ? `${plural(SLOTS - served, "slot is", "slots are")} served by no node, as this one sees it.` : "This node does not see the majority of primaries.", cmd: ["CLUSTER", "INFO"] });
+  when(info.cluster_state === "ok" && failing > 0, { tone: "warn", what: `A node that serves ${plural(failing, "slot")} does not answer`, why: "If the others agree, a replica takes its place.", cmd: ["CLUSTER", "NODES"] });
+  const lostSight = matching(info, /^master\d+$/, /^name=(.*),status=(?!ok,)/s);
+  when(lostSight.length > 0, { tone: "bad", what: `Not as it should be, as this Sentinel sees it: ${someOf(lostSight)}`, why: "A primary that is down is replaced if enough Sentinels agree.", cmd: ["SENTINEL", "MASTERS"] });
+  when(info.sentinel_tilt === "1", { tone: "bad", what: "This Sentinel is in TILT mode", why: "Its clock jumped or it stood still: it watches, and decides nothing until that is over.", cmd: ["INFO", "sentinel"] });
   when(recent.rejected > 0, { tone: "bad", what: `${compact(recent.rejected)} connections were refused in the last 15 minutes`, why: `maxclients is ${info.maxclients}; ${info.connected_clients} are connected.`, cmd: ["CLIENT", "LIST"] });
   when(max > 0 && used / max > 0.9 && info.maxmemory_policy === "noeviction", { tone: used / max > 0.98 ? "bad" : "warn", what: `Memory is ${percent(used / max, 0)} full`, why: `At ${bytes(max)} writes are refused: maxmemory-policy is noeviction.`, cmd: ["MEMORY", "DOCTOR"] });
   when(recent.evicted > 0, { tone: "warn", what: `${compact(recent.evicted)} keys were evicted in the last 15 minutes`, why: `Memory is at maxmemory (${bytes(max)}); the policy is ${info.maxmemory_policy}. A cache works so; other data is being lost.`, cmd: ["MEMORY", "DOCTOR"] });

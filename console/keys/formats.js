@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useState } from "../vendor/htm-preact.module.
 import { escapeControls, printable } from "../format.js";
 import * as json from "../json.js";
 import { toText } from "../msgpack.js";
+import { decodeRaw } from "../protobuf.js";
 import { bytesOf, nameOf } from "../resp.js";
 
 /** @typedef {import("../resp.js").Name} Name */
@@ -12,7 +13,7 @@ import { bytesOf, nameOf } from "../resp.js";
 export const HEAD = 65_536;
 const MAX_INFLATED = 1 << 20;
 
-export const FORMATS = ["Text", "JSON", "Hex", "MessagePack", "gzip"];
+export const FORMATS = ["Text", "JSON", "Hex", "MessagePack", "Protobuf", "gzip"];
 
 /** The format that shows a value at best; text unless another is certain. @param {Name} value @returns {string} */
 export function guess(value) {
@@ -60,6 +61,7 @@ function show(value, format) {
     return escapeControls(json.pretty(json.parse(value)), true);
   }
   if (format === "MessagePack") return escapeControls(json.pretty(json.parse(toText(bytesOf(value)))), true);
+  if (format === "Protobuf") return escapeControls(decodeRaw(bytesOf(value)), true);
   return typeof value === "string" ? escapeControls(value, true) : printable(value, HEAD);
 }
 
@@ -151,7 +153,10 @@ export function ValueField({ label, value, onChange, rows = 3 }) {
       setText(mode === "hex" ? /** @type {string} */ (now) : toHex(bytesOf(now)));
     }
   };
-  return html`<div class="field"><div class="field-head"><label for=${id}>${label}</label><button type="button" class="link" aria-label=${`${label} ${mode === "hex" ? "as text" : "as hex"}`} onClick=${turn}>${mode === "hex" ? "as text" : "as hex"}</button></div>
+  const document = useMemo(() => mode === "text" && text.length <= HEAD && json.isDocument(text), [mode, text]);
+  const print = (/** @type {(node: json.Node) => string} */ how) => change(how(json.parse(text)), mode);
+  return html`<div class="field"><div class="field-head"><label for=${id}>${label}</label>
+    ${document && html`<span class="end"><button type="button" class="link" onClick=${() => print(json.pretty)}>indent</button> <button type="button" class="link" onClick=${() => print(json.minify)}>compact</button></span>`}<button type="button" class="link" aria-label=${`${label} ${mode === "hex" ? "as text" : "as hex"}`} onClick=${turn}>${mode === "hex" ? "as text" : "as hex"}</button></div>
     <textarea id=${id} rows=${rows} spellcheck=${false} value=${text} aria-invalid=${error ? "true" : null} aria-describedby=${error ? `${id}-error` : null} onInput=${(/** @type {any} */ e) => change(e.target.value, mode)}></textarea>
     ${error && html`<small id=${`${id}-error`} role="alert">${error}</small>`}</div>`;
 }

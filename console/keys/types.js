@@ -167,7 +167,7 @@ function ZsetPage({ name, size, onChange, turn }) {
   const coordinate = (/** @type {any} */ r, /** @type {number} */ i) => (r.position ? Number(numberOf(r.position[i])).toFixed(6) : "–");
   const columns = [
     { id: "rank", title: "Rank", width: "5rem", align: "right", render: (/** @type {any} */ r) => count(r.rank) },
-    { id: "score", title: "Score", width: "9rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) },
+    { id: "score", title: "Score", width: "13rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) },
     nameColumn("member", "Member"),
     ...(geo
       ? [
@@ -201,7 +201,7 @@ function StreamPage({ name, size, onChange, turn }) {
   const line = (/** @type {Row} */ r) => r.fields.map(([f, v]) => `${printable(f, 60)}=${printable(v, 60)}`).join("  ");
   const whole = (/** @type {Row} */ r) => nameOf(bytesOf(r.fields.map(([f, v]) => `${printable(f)}: ${printable(v, HEAD)}`).join("\n")));
   return html`<div class="fields"><${Collection} label="Entries, newest first" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.id} valueOf=${whole} nameOf=${(/** @type {Row} */ r) => r.id}
-    columns=${[{ id: "id", title: "ID", width: "11rem", render: (/** @type {Row} */ r) => html`<span class="mono">${r.id}</span>` }, { id: "time", title: "Time", width: "11.5rem", render: (/** @type {Row} */ r) => idDate(r.id) }, { id: "fields", title: "Fields", width: "minmax(10rem, 2fr)", render: (/** @type {Row} */ r) => html`<span class="name">${line(r)}</span>` }]}
+    columns=${[{ id: "id", title: "ID", width: "11rem", render: (/** @type {Row} */ r) => html`<span class="mono">${r.id}</span>` }, { id: "time", title: "Time", width: "13rem", render: (/** @type {Row} */ r) => idDate(r.id) }, { id: "fields", title: "Fields", width: "minmax(10rem, 2fr)", render: (/** @type {Row} */ r) => html`<span class="name">${line(r)}</span>` }]}
     add=${{ label: "Add entry", title: "Add an entry", fields: [{ id: "field", label: "Field", value: "", rows: 1 }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["XADD", name, "*", v.field, v.value]] }) }}
     remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["XDEL", name, r.id]], nothing: gone })} />
     <${Groups} name=${name} turn=${turn} /></div>`;

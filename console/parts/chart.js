@@ -60,7 +60,7 @@ export function Chart({ title, times, series, format = compact, height = series.
       cursor: { sync: { key: SYNC, setSeries: false }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: {
         x: { time: true },
-        y: { range: (/** @type {any} */ _, /** @type {number | null} */ low, /** @type {number | null} */ high) => [Math.min(latest.current.min, low ?? 0), Math.max(latest.current.max, (high ?? 0) * 1.08, latest.current.min + 1e-9) || 1] },
+        y: { range: (/** @type {any} */ _, /** @type {number | null} */ low, /** @type {number | null} */ high) => [Math.min(latest.current.min, low ?? 0), Math.max(latest.current.max, (high ?? 0) * 1.08 || latest.current.min + 1)] },
       },
       axes: [
         { ...axis, size: 24, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((s) => axisTime(s, splits)) },

@@ -1,6 +1,6 @@
 /** A tree (WAI-ARIA): the caller gives the visible nodes in order, flat. Virtual as the table is. */
 
-import { html, useLayoutEffect, useRef, useState } from "../vendor/htm-preact.module.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/htm-preact.module.js";
 import { Icon } from "./text.js";
 
 const ROW = 28;
@@ -10,10 +10,11 @@ const SPARE = 10;
 
 /**
  * @template {TreeNode} N
- * @param {{label: string, nodes: N[], selected: string | null, onSelect: (node: N) => void, onToggle: (node: N) => void, render: (node: N) => any}} props
- *   Arrow keys move and select, right and left open and close, Enter selects.
+ * @param {{label: string, nodes: N[], selected: string | null, onSelect: (node: N) => void, onToggle: (node: N) => void, onSeen?: (nodes: N[]) => void, render: (node: N) => any}} props
+ *   Arrow keys move and select, right and left open and close; Enter and a click select, and open or close;
+ *   `onSeen`: the nodes in sight, and some around them.
  */
-export function Tree({ label, nodes, selected, onSelect, onToggle, render }) {
+export function Tree({ label, nodes, selected, onSelect, onToggle, onSeen, render }) {
   const box = useRef(/** @type {any} */ (null));
   const [top, setTop] = useState(0);
   const [seen, setSeen] = useState(30);
@@ -72,6 +73,7 @@ export function Tree({ label, nodes, selected, onSelect, onToggle, render }) {
 
   const first = Math.max(0, Math.floor(top / ROW) - SPARE);
   const last = Math.min(nodes.length, first + seen + 2 * SPARE);
+  useEffect(() => onSeen?.(nodes.slice(first, last)), [nodes, first, last]);
   return html`<div class="tree" role="tree" aria-label=${label} ref=${box} onScroll=${measure} onKeyDown=${onKeyDown}>
     <div class="rows" role="presentation" style=${{ height: `${nodes.length * ROW}px` }}>
       ${nodes.slice(first, last).map((node, i) => {
@@ -79,6 +81,7 @@ export function Tree({ label, nodes, selected, onSelect, onToggle, render }) {
         const pick = () => {
           setActive(node.id);
           onSelect(node);
+          if (node.expandable) onToggle(node);
         };
         const toggle = (/** @type {Event} */ event) => {
           event.stopPropagation();

@@ -69,7 +69,7 @@ function LogTable({ log, unit, format, limit }) {
         { id: "command", title: "Command", width: "minmax(12rem, 4fr)", render: (/** @type {any} */ r) => html`<${Name} name=${commandLine(r.args)} />` },
         { id: "client", title: "Client", width: "minmax(13rem, 1fr)", value: (/** @type {any} */ r) => r.client, render: (/** @type {any} */ r) => html`<${Name} name=${r.client} />${r.name ? html` (<${Name} name=${r.name} />)` : null}` },
       ]} />
-    ${threshold !== undefined && html`<p class="pad soft">Kept from <code>${limit}</code> ${textOf(threshold)} on: <a href=${link("settings", [limit])}>change it</a>.</p>`}`}<//>`;
+    ${threshold !== undefined && html`<p class="pad soft">Kept from <code>${limit}</code> ${textOf(threshold)}${Number(textOf(threshold)) > 0 && ` (${format(Number(textOf(threshold)))})`} on: <a href=${link("settings", [limit])}>change it</a>.</p>`}`}<//>`;
 }
 
 function Latency() {

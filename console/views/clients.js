@@ -2,7 +2,7 @@
 
 import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
 import { GROUPS, grouped, hits, hostOf, parseClients, stateWords } from "../clientlist.js";
-import { bytes, compact, count, date, duration, plural } from "../format.js";
+import { brief, bytes, compact, count, date, duration, plural } from "../format.js";
 import { itemsOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
@@ -76,14 +76,14 @@ function ClientGroups({ rows, by }) {
 function Each({ clients, onKill }) {
   /** @param {string} id @param {string} title @param {string} [width] */
   const text = (id, title, width) => ({ id, title, width, value: (/** @type {Client} */ c) => c[id] ?? "", render: (/** @type {Client} */ c) => html`<${Name} name=${c[id] || "–"} />` });
-  /** @param {string} id @param {string} title @param {(n: number) => string} format */
-  const figure = (id, title, format) => ({ id, title, align: "right", width: "minmax(5.6rem, .6fr)", value: (/** @type {Client} */ c) => Number(c[id]), render: (/** @type {Client} */ c) => format(Number(c[id])) });
+  /** @param {string} id @param {string} title @param {(n: number) => string} format @param {string} [width] */
+  const figure = (id, title, format, width = "minmax(5.6rem, .6fr)") => ({ id, title, align: "right", width, value: (/** @type {Client} */ c) => Number(c[id]), render: (/** @type {Client} */ c) => format(Number(c[id])) });
   return html`<${Table} label="Clients" rows=${clients} rowKey=${(/** @type {Client} */ c) => c.id} sort=${{ id: "tot-mem", down: true }} maxRows=${18} columns=${[
-    figure("id", "Id", String), text("addr", "Address", "minmax(12rem, 1fr)"), text("user", "User", "minmax(6rem, .7fr)"), text("name", "Name", "minmax(5rem, .7fr)"),
-    { id: "lib", title: "Library", width: "minmax(9rem, 1fr)", value: GROUPS.library, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.library(c)} />` },
+    figure("id", "Id", String, "minmax(4.6rem, .4fr)"), text("addr", "Address", "minmax(12rem, 1fr)"), text("user", "User", "minmax(6rem, .6fr)"), text("name", "Name", "minmax(5rem, .6fr)"),
+    { id: "lib", title: "Library", width: "minmax(9.6rem, 1fr)", value: GROUPS.library, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.library(c)} />` },
     { id: "cmd", title: "Last command", width: "minmax(8.5rem, 1fr)", value: GROUPS.command, render: (/** @type {Client} */ c) => html`<${Name} name=${GROUPS.command(c).toUpperCase()} />` },
     { id: "flags", title: "State", width: "minmax(6rem, .8fr)", value: stateWords, render: (/** @type {Client} */ c) => stateWords(c) || "–" },
-    figure("age", "Age", (s) => duration(s * 1000)), figure("idle", "Idle", (s) => duration(s * 1000)), figure("omem", "Unsent", bytes), figure("tot-mem", "Memory", bytes),
+    figure("age", "Age", (s) => brief(s * 1000)), figure("idle", "Idle", (s) => brief(s * 1000)), figure("omem", "Unsent", bytes), figure("tot-mem", "Memory", bytes, "minmax(7rem, .6fr)"),
     ...(onKill ? [{ id: "end", title: "End", width: "4rem", render: (/** @type {Client} */ c) => html`<${Button} kind="quiet" icon="close" label=${`End client ${c.id}`} onClick=${() => onKill(c)} />` }] : []),
   ]} />`;
 }

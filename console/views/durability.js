@@ -7,10 +7,14 @@ import { column, useApp, useHistory, useLoad } from "../state.js";
 import { ActButton, FLUSH_UNDONE, useAct, useWhyNot } from "../parts/act.js";
 import { Loaded, Page, TextField } from "../parts/load.js";
 import { Table, nameColumn } from "../parts/table.js";
+import { SLOTS } from "../verdict.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
 export function Durability() {
+  const { can } = useApp();
+  // A Sentinel has no data that could be lost.
+  if (can("sentinel|masters")) return html`<${Page} title="Durability"><${Tile} title="Cluster and Sentinel" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//><//>`;
   return html`<${Page} title="Durability">
     <${Tile} title="A power cut now" needs=${["info"]} wide="full">${() => html`<${PowerCut} />`}<//>
     <${Tile} title="Files" needs=${["info"]}>${() => html`<${Files} />`}<//>
@@ -117,10 +121,12 @@ function Restore() {
   const load = useLoad(async () => (app.can("config|get") ? objectOf(await app.run(["CONFIG", "GET", "dir", "appenddirname", "appendonly"])) : {}), []);
   const dir = textOf(load.data?.dir ?? "DIR");
   const log = textOf(load.data?.appenddirname ?? "appendonlydir");
+  if (textOf(load.data?.appendonly ?? "") === "no")
+    return html`<p>The append only file is off: what can be restored are the last snapshot and backups, each as it is, and no moment between them.</p><p><${Command} cmd=${["CONFIG", "SET", "appendonly", "yes"]} /></p>`;
   return html`<p>The append only file holds every write with its time. To take back what happened after a moment, stop the server and run:</p>
     <${TextField} label="Until (UTC)" value=${when} onInput=${setWhen} />
     <pre class="steps">${`russet restore --from ${dir}/${log} \\\n    --until ${when} --to ${dir}/before\nmv ${dir}/${log} ${dir}/${log}.bad\nmv ${dir}/before/${log} ${dir}/`}</pre>
-    <p class="soft">Then start the server. <code>--from</code> also takes the folder of a backup; the source is not changed.${textOf(load.data?.appendonly ?? "") === "no" ? " The append only file is off: only backups and the last snapshot can be restored." : ""}</p>`;
+    <p class="soft">Then start the server. <code>--from</code> also takes the folder of a backup; the source is not changed.</p>`;
 }
 
 function Flushes() {
@@ -168,9 +174,6 @@ function Replication() {
           question=${{ title: "Hand over to a replica?", body: "Writes wait until a replica has everything; then it is the primary and this server follows it. Given up after 10 s.", confirm: "Hand over", danger: true }}>Hand over to a replica<//></div>`}`}`;
   }}<//>`;
 }
-
-/** Slots of a cluster. */
-const SLOTS = 16384;
 
 function Topology() {
   const app = useApp();

@@ -1,7 +1,7 @@
 /** Keys: the tree of names at the left, the selected key at the right. */
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
-import { bytes, compact, count, plural, printable } from "../format.js";
+import { brief, bytes, compact, count, plural, printable } from "../format.js";
 import * as glob from "../glob.js";
 import { RespError, nameId, numberOf, objectOf, textOf } from "../resp.js";
 import { go, href } from "../router.js";
@@ -45,6 +45,7 @@ export default function Keys({ route }) {
     [db, turn],
   );
   const exact = !filtered && top.data?.exact ? top.data.exact : null;
+  const figures = useFigures(turn);
   const tree = useTree({ exact, filter, type, turn, delimiter: top.data?.delimiter ?? ":", ready: top.data !== undefined || top.error !== null });
   const refresh = () => setTurn((n) => n + 1);
   const settled = useSettled(key, 60);
@@ -69,7 +70,7 @@ export default function Keys({ route }) {
         ${can("unlink") && html`<${Button} kind="quiet" icon="trash" label="Delete by pattern" onClick=${() => setDialog("bulk")} />`}
         <${Button} kind="quiet" icon="plus" label="New key" onClick=${() => setDialog("new")} /></div></div>
       ${tree.error && html`<${Note} tone="bad">${errorText(tree.error)}<//>`}
-      <div class="keys-tree"><${Tree} label="Keys" nodes=${tree.nodes} selected=${folder?.id ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} render=${renderNode} />
+      <div class="keys-tree"><${Tree} label="Keys" nodes=${tree.nodes} selected=${folder?.id ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} onSeen=${figures.see} render=${(/** @type {Node} */ node) => renderNode(node, figures.of(node))} />
         ${tree.nodes.length === 0 && !tree.busy && html`<p class="empty-note">${filtered ? "No key matches." : "This database is empty."}</p>`}</div>
     </section>
     <section class="keys-main" aria-label="Key">
@@ -150,7 +151,7 @@ function useTree({ exact, filter, type, turn, delimiter, ready }) {
     const all = walks.get(nameId(ALL));
     if (!all) return "…";
     if (all.done) return filter !== "" || type !== "" ? `${count(all.keys.length)} of ${count(size)} keys match` : plural(all.keys.length, "key");
-    return `${count(all.keys.length)} found, ${size ? `${Math.min(99, Math.floor((100 * all.seen) / size))} %` : count(all.seen)} of ${compact(size)} walked`;
+    return `${count(all.keys.length)} found, ${size ? `${Math.min(99, Math.floor((100 * all.seen) / size))} % of ${compact(size)}` : count(all.seen)} walked`;
   };
   return { nodes, toggle, more: (/** @type {Bulk} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
 }
@@ -166,10 +167,35 @@ function moreLine(walk, prefix, level) {
   return [{ id: `m${nameId(prefix)}`, level, expandable: false, more: { prefix, text: `A sample: ${plural(walk.keys.length, "key")} so far. Walk on` } }];
 }
 
-/** @param {Node} node */
-function renderNode(node) {
+/** Bytes, and Unix milliseconds of the end (null: none), of a key. @typedef {{bytes: number | null, until: number | null}} Figures */
+
+/** The figures of the keys in sight, asked for as they come into it. @param {number} turn counts reloads */
+function useFigures(turn) {
+  const { batch, can, db } = useApp();
+  const known = useMemo(() => /** @type {Map<string, Figures>} */ (new Map()), [db, turn]);
+  const [seen, see] = useState(/** @type {Node[]} */ ([]));
+  const settled = useSettled(seen, 120);
+  useLoad(
+    async (signal) => {
+      const asked = settled.filter(({ id, key }) => key !== undefined && !known.has(id));
+      if (asked.length === 0 || !can("memory|usage") || !can("pttl")) return;
+      const { replies } = await batch(asked.flatMap(({ key = "" }) => [["MEMORY", "USAGE", key], ["PTTL", key]]), { signal });
+      const figure = (/** @type {any} */ reply) => (typeof reply === "number" && reply >= 0 ? reply : null);
+      asked.forEach(({ id }, i) => {
+        const ttl = figure(replies[2 * i + 1]);
+        known.set(id, { bytes: figure(replies[2 * i]), until: ttl === null ? null : Date.now() + ttl });
+      });
+    },
+    [settled, known],
+  );
+  return { see, of: (/** @type {Node} */ { id }) => known.get(id) };
+}
+
+/** @param {Node} node @param {Figures} [figures] of a key */
+function renderNode(node, figures) {
   if (node.more) return html`<span class="more-line">${node.more.text}</span>`;
-  if (node.key !== undefined) return html`<span class="node-name"><${Name} name=${tail(node)} /></span><span class=${`badge type ${node.type}`}>${node.type}</span>`;
+  if (node.key !== undefined) return html`<span class="node-name"><${Name} name=${tail(node)} /></span>${figures?.until != null && html`<span class="soft node-figures num" title="Expires in">${brief(Math.max(0, figures.until - Date.now()))}</span>`}
+    ${figures?.bytes != null && html`<span class="node-figures num" title="Memory">${bytes(figures.bytes)}</span>`}<span class=${`badge type ${node.type}`}>${node.type}</span>`;
   return html`<span class="node-name folder"><${Name} name=${node.label ?? ""} /></span><span class="node-figures num" title=${node.reads}>${node.bytes === undefined || node.bytes === null ? "" : html`<span class="soft">${bytes(node.bytes)}</span>`}
     <span>${!node.sampled ? "" : html`<span class="soft" title="Among those found so far">≥ </span>`}${count(node.keys)}</span></span>`;
 }

@@ -27,6 +27,9 @@ export function Memory() {
   <//>`;
 }
 
+/** How long a growth is watched before it is drawn on. */
+const EARLY_MS = 180_000;
+
 function Fullness() {
   const app = useApp();
   const { history } = useHistory();
@@ -39,7 +42,9 @@ function Fullness() {
     const values = history ? column(history, tier, "used_memory") : [];
     // What was before a restart is another process's memory.
     const from = history ? sinceStart(times, column(history, tier, "uptime"), history.tiers[tier].step) : 0;
-    const left = max ? reaches(times.slice(from), values.slice(from), max) : null;
+    // A minute's growth says nothing.
+    const early = times.length === 0 || times[times.length - 1] - times[from] < EARLY_MS;
+    const left = max && !early ? reaches(times.slice(from), values.slice(from), max) : null;
     const [span, whole] = [from, 0].map((i) => (times.length ? duration(times[times.length - 1] - times[i]) : ""));
     const evicts = info.maxmemory_policy !== "noeviction";
     return html`<${Stats}>
@@ -47,8 +52,8 @@ function Fullness() {
         <${Stat} label="Limit" value=${max ? bytes(max) : "none"} note=${info.maxmemory_policy} />
         <${Stat} label="Resident" value=${bytes(Number(info.used_memory_rss))} note=${`of ${bytes(Number(info.total_system_memory))} in the machine`} />
         <${Stat} label="Peak" value=${bytes(Number(info.used_memory_peak))} />
-        <${Stat} label="Full" value=${left === null ? "not in sight" : left === 0 ? "now" : `in ${duration(left)}`} tone=${left !== null && left < 86_400_000 && !evicts ? "warn" : undefined}
-          note=${max ? (left === null ? `no growth towards the limit in the last ${span}` : `at the rate of the last ${span}`) : "there is no limit"} />
+        <${Stat} label="Full" value=${left === null ? (max && early ? "not known yet" : "not in sight") : left === 0 ? "now" : `in ${duration(left)}`} tone=${left !== null && left < 86_400_000 && !evicts ? "warn" : undefined}
+          note=${max ? (early ? "after some minutes of figures" : left === null ? `no growth towards the limit in the last ${span}` : `at the rate of the last ${span}`) : "there is no limit"} />
       <//>
       ${!max && html`<${Note} tone="warn">Without <code>maxmemory</code> the server grows until the system ends it. <${Command} cmd=${["CONFIG", "SET", "maxmemory", "auto"]} /> follows the container or the machine.<//>`}
       ${max > 0 && html`<${Bar} share=${used / max} tone=${used / max > 0.95 ? "warn" : undefined} label=${`${percent(used / max)} of maxmemory is used`} />`}
@@ -171,7 +176,7 @@ function Sample() {
       ended = true;
     };
   }, [goal, may]);
-  const whole = walk.done ? `all ${plural(walk.seen, "key")}` : `sample of ${count(walk.seen)} of ${plural(walk.total, "key")}`;
+  const whole = !may ? null : walk.done ? `all ${plural(walk.seen, "key")}` : `sample of ${count(walk.seen)} of ${plural(walk.total, "key")}`;
   const busy = may && !walk.done && walk.seen < goal;
   const actions = busy && goal > FIRST
     ? html`<${Button} icon="stop" onClick=${() => setGoal(0)}>Stop<//>`

@@ -1,7 +1,7 @@
 /** Messages: channels and what they carry; the groups of all streams, what waits in them, claim and ack. */
 
 import { html, useEffect, useMemo, useState } from "../vendor/htm-preact.module.js";
-import { bytes, clock, count, duration, plural } from "../format.js";
+import { brief, bytes, clock, count, duration, plural } from "../format.js";
 import { compareNames, entriesOf, itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad, useTopic } from "../state.js";
@@ -47,7 +47,7 @@ function Channels() {
   return html`<${Loaded} load=${load}>${(/** @type {any} */ { rows, patterns }) => html`
     <${Table} label="Channels" rows=${rows} rowKey=${(/** @type {any} */ r) => r.kind + nameId(r.name)} sort=${{ id: "subscribers", down: true }} maxRows=${8} empty="No client is subscribed to a channel." columns=${[
       { id: "name", title: "Channel", width: "minmax(8rem, 3fr)", value: (/** @type {any} */ r) => r.name, render: (/** @type {any} */ r) => html`${typeof r.name === "string" && !r.kind ? html`<a href=${link("messages", [], { channel: r.name })}><${Name} name=${r.name} /></a>` : html`<${Name} name=${r.name} />`}${r.kind && html` <small>shard</small>`}` },
-      figureColumn("subscribers", "Subscribers", count, "8rem"),
+      figureColumn("subscribers", "Subscribers", count, "9rem"),
     ]} />
     <p class="pad soft">${plural(patterns, "pattern")} subscribed to beside them.</p>`}<//>`;
 }
@@ -222,8 +222,8 @@ function GroupOf({ stream, group, onChange }) {
       <${Table} label="Consumers" rows=${consumers} rowKey=${(/** @type {any} */ r) => nameId(r.name)} sort=${{ id: "pending", down: true }} maxRows=${8} empty="No consumer." columns=${[
         nameColumn("name", "Consumer", "minmax(7rem, 2fr)"),
         { id: "pending", title: "Pending", align: "right", value: (/** @type {any} */ r) => numberOf(r.pending), render: (/** @type {any} */ r) => count(numberOf(r.pending)) },
-        { id: "idle", title: "Last asked", width: "8rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.idle), render: (/** @type {any} */ r) => duration(numberOf(r.idle)) },
-        { id: "inactive", title: "Last got", width: "8rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.inactive), render: (/** @type {any} */ r) => (numberOf(r.inactive) < 0 ? "never" : duration(numberOf(r.inactive))) },
+        { id: "idle", title: "Last asked", width: "6.6rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.idle), render: (/** @type {any} */ r) => brief(numberOf(r.idle)) },
+        { id: "inactive", title: "Last got", width: "6rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.inactive), render: (/** @type {any} */ r) => (numberOf(r.inactive) < 0 ? "never" : brief(numberOf(r.inactive))) },
       ]} />`}<//>`}<//>
     <${Tile} title="Pending entries" note=${html`of <${Name} name=${stream} />, oldest ids first`} needs=${["xpending"]} wide flush>${() => html`<${Loaded} load=${load}>${(/** @type {any} */ { pending }) => html`
       <div class="toolbar pad">

@@ -1,7 +1,7 @@
 /** Overview: one verdict, the figures of now, and their history. */
 
 import { html, useMemo } from "../vendor/htm-preact.module.js";
-import { UNKNOWN, ago, bytes, compact, count, date, duration, micros, percent } from "../format.js";
+import { UNKNOWN, ago, bytes, compact, count, date, duration, micros, percent, plural } from "../format.js";
 import { parseInfo } from "../resp.js";
 import { go, href } from "../router.js";
 import { beginOf, column, useApp, useHistory, useLoad } from "../state.js";
@@ -22,7 +22,15 @@ export default function Overview({ route }) {
   const { can, run, db } = useApp();
   const tier = Math.max(0, SPANS.findIndex(({ id }) => id === route.query.span));
   const { history, error, live } = useHistory(tier);
-  const info = useLoad(async (signal) => parseInfo(await run(["INFO", "default", "changes", "budgets"], { signal })), [], { every: 5000 });
+  const info = useLoad(
+    async (signal) => {
+      if (!can("info")) return undefined;
+      const found = parseInfo(await run(["INFO", "default", "changes", "budgets"], { signal }));
+      return found.cluster_enabled === "1" && can("cluster|info") ? { ...found, ...parseInfo(await run(["CLUSTER", "INFO"], { signal })) } : found;
+    },
+    [],
+    { every: 5000 },
+  );
   const recent = useMemo(() => history && recentOf(history), [history]);
   const begin = history && beginOf(history, tier);
   const starts = useMemo(() => (history ? startsOf(column(history, tier, "time"), column(history, tier, "uptime"), history.tiers[tier].step) : []), [history, tier]);
@@ -30,14 +38,14 @@ export default function Overview({ route }) {
   const restarts = starts.filter((at) => at > Number(history && column(history, tier, "time")[0]));
   return html`<div class="page">
     <div class="page-head"><h1>Overview</h1>
-      <span class=${`live${live ? "" : " off"}`}>${live ? "Live" : "Interrupted; trying again"}</span>
+      ${can("info") && html`<span class=${`live${live ? "" : " off"}`}>${live ? "Live" : "Interrupted; trying again"}</span>`}
       ${begin && html`<span class="soft">Figures since ${date(begin.at)}${begin.isStart ? ", the server's start" : ""}</span>`}
       ${restarts.length > 0 && html`<span class="soft">Started anew ${restarts.map(date).join(", ")}</span>`}
       <div class="end"><div class="segments" role="group" aria-label="Time span">${SPANS.map(({ id, label }, i) => html`<button type="button" aria-pressed=${String(i === tier)}
         onClick=${() => go(href("overview", [], { db: db || null, span: i ? id : null }), { replace: true })}>${label}</button>`)}</div></div>
     </div>
     ${can("info") ? html`<${Verdict} info=${info.data} error=${info.error} recent=${recent} />` : html`<div class="verdict unknown"><${Icon} name="help" /><div><h2>No verdict</h2><p class="soft">It needs INFO, which this user may not run.</p></div></div>`}
-    <div class="now"><${Tile} title="Now" wide="full" loading=${!history}><${Now} history=${history} info=${info.data} /><//></div>
+    <div class="now"><${Tile} title="Now" needs=${["info"]} wide="full" loading=${!history}>${() => html`<${Now} history=${history} info=${info.data} />`}<//></div>
     ${error && !history && html`<p><${Note} tone="bad">No history: ${errorText(error)}<//></p>`}
     ${history && html`<${Charts} history=${history} tier=${tier} info=${info.data} marks=${starts} />`}
   </div>`;
@@ -56,7 +64,8 @@ function Verdict({ info, error, recent }) {
   const found = findings(info, recent ?? {});
   const tone = found[0]?.tone ?? "ok";
   const title = found.length === 0 ? "All is well" : found.length === 1 ? found[0].what : `${found.length} things need attention`;
-  const calm = `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${info.role === "slave" ? "a replica" : "a primary"}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
+  const role = info.redis_mode === "sentinel" ? `a Sentinel of ${plural(Number(info.sentinel_masters), "primary", "primaries")}` : info.role === "slave" ? "a replica" : "a primary";
+  const calm = `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${role}${info.cluster_enabled === "1" ? " of a cluster" : ""}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
   return html`<section class=${`verdict ${tone}`} aria-label="Verdict"><${Icon} name=${tone} /><div>
     <h2>${title}</h2>
     ${found.length === 0
@@ -92,7 +101,8 @@ function Now({ history, info }) {
 
 /** How old the newest data is that a crash would not lose. @param {Record<string, string> | undefined} info @param {number | null} unsynced ms */
 function durableOf(info, unsynced) {
-  if (!info) return { value: UNKNOWN, note: "" };
+  // A Sentinel keeps no data.
+  if (!info?.rdb_last_save_time) return { value: UNKNOWN, note: "" };
   if (info.aof_enabled === "1") return { value: unsynced ? ago(unsynced) : "all on disk", note: `append only file; ${info.aof_last_write_status === "ok" ? "last write ok" : "last write failed"}` };
   const saved = Number(info.rdb_last_save_time) * 1000;
   return { value: saved > 0 ? ago(Date.now() - saved) : "never", note: `snapshot; ${compact(Number(info.rdb_changes_since_last_save))} changes since` };

@@ -1,6 +1,6 @@
 /** Settings: every directive with its meaning and default; change with undo; REWRITE. */
 
-import { html, useMemo, useState } from "../vendor/htm-preact.module.js";
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { plural, printable } from "../format.js";
 import { entriesOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
@@ -32,7 +32,7 @@ export function Settings({ route }) {
   const actions = html`<${ActButton} needs="config|rewrite" cmd=${["CONFIG", "REWRITE"]} done="The configuration file is rewritten." after=${load.reload}
     question=${{ title: "Write the settings to the file?", body: html`<${Rewrite} all=${load.data ?? []} />`, confirm: "Rewrite the file" }}>Rewrite the file<//>`;
   return html`<${Page} title="Settings">
-    <${Tile} title="Directives" needs=${["config|get"]} note=${load.data && `${rows.length} of ${plural(load.data.length, "directive")}`} actions=${actions} wide="full" flush>
+    <${Tile} title="Directives" needs=${["config|get"]} note=${load.data && `${rows.length} of ${plural(load.data.length, "directive")}`} actions=${actions} wide=${directive ? true : "full"} flush>
       ${() => html`<${Loaded} load=${load}>${() => html`
         <div class="toolbar pad"><${TextField} label="Filter" type="search" data-filter value=${filter} onInput=${(/** @type {string} */ q) => to({ q: q || null })} />
           <${Select} label="Show" value=${show} options=${[["all", "all"], ["changed", "not the default"], ["differs", "not as in the file"], ["fixed", "only at the start"]]} onChange=${(/** @type {string} */ id) => to({ show: id === "all" ? null : id })} /></div>
@@ -115,7 +115,10 @@ function Edit({ directive, reload }) {
     if (why) return;
     await act(["CONFIG", "SET", name, draft], { done: `${name} is set.`, undo: secret ? undefined : ["CONFIG", "SET", name, value], after: reload });
   };
-  return html`<${Tile} title=${name} wide>
+  const place = useRef(/** @type {any} */ (null));
+  // Below the table where the page is narrow.
+  useEffect(() => place.current.scrollIntoView({ block: "nearest" }), []);
+  return html`<${Tile} title=${name}><div ref=${place}></div>
     ${meaning && html`<p>${meaning}</p>`}
     <${Stats}><${Stat} label="Value" value=${html`<${Value} directive=${directive} />`} />${known && html`<${Stat} label="Default" value=${own === null ? "–" : own || "(empty)"} />`}
       ${file !== null && html`<${Stat} label="In the file" value=${secret ? "(hidden)" : file || "(empty)"} />`}<${Stat} label="Takes effect" value=${fixed ? "at the start" : "at once"} /><//>

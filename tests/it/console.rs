@@ -873,6 +873,26 @@ fn a_stream_is_what_the_user_may_see() {
 }
 
 #[test]
+fn figures_are_shown_to_who_may_run_info() {
+    let users = ["--user", "few", "on", ">secret", "~*", "+get"];
+    let (server, port) = start(&users);
+    let page = Page::log_in(port, "few", "secret").expect("the right one");
+    let stats = json!({"topics": ["stats"]});
+    for (call, body) in [("history", &json!({})), ("stream", &stats)] {
+        let answer = page.call(call, body);
+        assert_eq!(answer.status, 403, "{answer:?}");
+        let error = answer.json()["error"].to_string();
+        assert!(
+            error.contains("NOPERM ") && error.contains("'info'"),
+            "{error}"
+        );
+    }
+    server.connect().ask("ACL SETUSER few +info");
+    assert_eq!(page.call("history", &json!({})).status, 200);
+    Events::open(&page, &stats).wait_for("event: stats");
+}
+
+#[test]
 fn a_stream_that_is_not_read_loses_events_and_no_memory() {
     let (server, port) = start(&[]);
     let page = Page::of(port);

@@ -153,7 +153,10 @@ impl Engine {
                     Err(wrong) => bad(wrong).into(),
                 }
             }
-            "history" => Next::Figures(self.server.console_history(body)),
+            "history" => match self.may_see_figures(session) {
+                Ok(()) => Next::Figures(self.server.console_history(body)),
+                Err(refused) => refused.into(),
+            },
             "stream" => match StreamCall::parse(body) {
                 Ok(_) if self.server.connections.console.streams() >= STREAMS_MAX => {
                     Answer::error(http::TOO_MANY, "there are 8 streams already").into()

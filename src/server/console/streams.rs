@@ -33,6 +33,9 @@ impl Engine {
         if u64::from(call.db) >= self.keyspace.databases() as u64 {
             return Err(bad("there is no such database"));
         }
+        if call.stats {
+            self.may_see_figures(id)?;
+        }
         if call.monitor.is_some() {
             let may = |engine: &mut Engine, session: &mut Session| {
                 engine.server.may_in_console(session, &[b"monitor"])
@@ -59,6 +62,15 @@ impl Engine {
             heartbeat_due_ms: now_ms + HEARTBEAT_MS,
             messages: events::Messages::default(),
         }))
+    }
+
+    /// The figures of the history are those of INFO: who may run it may see them.
+    pub(in crate::server) fn may_see_figures(&mut self, id: ClientId) -> Result<(), Answer> {
+        let may = |engine: &mut Engine, session: &mut Session| {
+            engine.server.may_in_console(session, &[b"info"])
+        };
+        let no_auth = || Answer::error(http::UNAUTHORIZED, NO_AUTH);
+        self.with_console_session(id, may).ok_or_else(no_auth)?
     }
 
     /// Makes the client that has the subscriptions.

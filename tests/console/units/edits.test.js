@@ -134,6 +134,7 @@ test("what takes a whole key is asked about if the key is large", () => {
 test("dangers need no documentation of the server", () => {
   assert.match(danger(["config", "SET", "maxmemory", "1gb"], { keys: null }), /changes maxmemory at once/);
   assert.match(danger(["CLIENT", "KILL", "ID", "1"], { keys: null }), /closes connections/);
+  assert.equal(danger(["GET", "missing"], { keys: 1, bytes: NaN }), null);
   assert.equal(danger(["CONFIG", "GET", "*"], { keys: null }), null);
   assert.equal(danger(["constructor"], { keys: null }), null);
 });

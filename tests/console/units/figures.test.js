@@ -7,6 +7,7 @@ import { flagWords, grouped, hits, hostOf, parseClients, stateWords } from "../.
 import { diff } from "../../../console/diff.js";
 import * as json from "../../../console/json.js";
 import { toText } from "../../../console/msgpack.js";
+import { decodeRaw } from "../../../console/protobuf.js";
 import { beginOf, withRows } from "../../../console/state.js";
 import { memoryLines, overStart, percentile, reaches, sinceStart, startsOf, trend, ttlBin } from "../../../console/stats.js";
 import { findings } from "../../../console/verdict.js";
@@ -85,6 +86,22 @@ test("rules of users in words", () => {
   assert.equal(patternWords("", "~*", "keys"), "no keys");
   const user = describeUser("u", ["flags", ["on"], "passwords", ["x", "y"], "commands", "-@all", "keys", "", "channels", "&*", "selectors", [["commands", "+get", "keys", "~k", "channels", ""]]]);
   assert.deepEqual([user.on, user.login, user.rules.length, user.rules[1].commands], [true, "with one of 2 passwords", 2, "GET"]);
+});
+
+test("protocol buffers are shown without their schema", () => {
+  const bytes = (/** @type {string} */ hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+  assert.equal(decodeRaw(bytes("089601120774657374696e671a03089601")), '1: 150\n2: "testing"\n3 {\n  1: 150\n}');
+  assert.equal(decodeRaw(bytes("08ffffffffffffffffff0115010000001902000000000000002202ff00")), "1: 18446744073709551615\n2: 0x00000001\n3: 0x0000000000000002\n4: bytes ff00");
+  for (const hex of ["", "08", "0f00", "0000", "0a05aa", "08ffffffffffffffffffff01"]) assert.throws(() => decodeRaw(bytes(hex)), RangeError, hex);
+});
+
+test("a node tells of its cluster, a Sentinel of what it watches", () => {
+  const node = { cluster_enabled: "1", cluster_state: "fail", cluster_slots_ok: "16000" };
+  assert.deepEqual(findings(node, {}).map(({ what, why }) => [what, why]), [["The cluster is down", "384 slots are served by no node, as this one sees it."]]);
+  assert.equal(findings({ ...node, cluster_state: "ok", cluster_slots_ok: "16384", cluster_slots_pfail: "1" }, {})[0].what, "A node that serves 1 slot does not answer");
+  assert.deepEqual(findings({ ...node, cluster_state: "ok", cluster_slots_ok: "16384" }, {}), []);
+  const watched = { redis_mode: "sentinel", master0: "name=a,status=ok,address=h:1,slaves=1,sentinels=1", master1: "name=b,status=sdown,address=h:2,slaves=1,sentinels=1", sentinel_tilt: "1" };
+  assert.deepEqual(findings(watched, {}).map(({ what }) => what), ["Not as it should be, as this Sentinel sees it: b", "This Sentinel is in TILT mode"]);
 });
 
 test("a server that writes nowhere is the first finding, a well one has none", () => {

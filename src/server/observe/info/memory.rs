@@ -148,6 +148,8 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let script_states = scripting.scripts.vm_bytes() + scripting.libraries.vm_bytes();
     let own = OwnFigures::take(from);
     let upstream = server.replication.upstream.as_ref();
+    let full_sync_held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());
+    let cluster_links = server.cluster_link_bytes();
     MemoryFigures {
         used: from.used,
         peak: alloc::peak_memory(),
@@ -156,6 +158,9 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         allocator: alloc::totals().unwrap_or_default(),
         overhead: startup
             + clients
+            + backlog
+            + full_sync_held
+            + cluster_links
             + aof_buffer
             + scripts
             + libraries
@@ -169,8 +174,8 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         replica_excess,
         clients_shared: from.client_totals().shared,
         clients_unshared: from.client_totals().unshared,
-        cluster_links: server.cluster_link_bytes(),
-        full_sync_held: upstream.map_or(0, |upstream| upstream.held.memory_bytes()),
+        cluster_links,
+        full_sync_held,
         aof_buffer,
         backlog,
         replication_buffers: backlog + server.persist.snapshots.spool_bytes(),
