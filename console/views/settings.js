@@ -38,7 +38,7 @@ export function Settings({ route }) {
           <${Select} label="Show" value=${show} options=${[["all", "all"], ["changed", "not the default"], ["differs", "not as in the file"], ["fixed", "only at the start"]]} onChange=${(/** @type {string} */ id) => to({ show: id === "all" ? null : id })} /></div>
         <${Table} label="Directives" rows=${rows} rowKey=${(/** @type {Directive} */ d) => d.name} selected=${chosen} maxRows=${14} empty="No directive matches."
           onOpen=${(/** @type {Directive} */ d) => go(link("settings", [d.name], { q: filter || null, show: show === "all" ? null : show }), { replace: true })} columns=${[
-            { id: "name", title: "Directive", width: "minmax(12rem, 1fr)", value: (/** @type {Directive} */ d) => d.name },
+            { id: "name", title: "Directive", width: "minmax(13rem, 1.2fr)", value: (/** @type {Directive} */ d) => d.name },
             { id: "value", title: "Value", width: "minmax(8rem, 1fr)", value: (/** @type {Directive} */ d) => d.value, render: (/** @type {Directive} */ d) => html`<${Value} directive=${d} />` },
             ...(load.data?.some(({ known }) => known) ? [{ id: "default", title: "Default", width: "minmax(6rem, .7fr)", render: (/** @type {Directive} */ d) => (d.known ? html`<${Name} name=${d.default ?? ""} />` : "–") },
             { id: "state", title: "State", width: "minmax(9rem, 1fr)", value: (/** @type {Directive} */ d) => stateOf(d), render: (/** @type {Directive} */ d) => stateOf(d) }] : []),
@@ -118,8 +118,8 @@ function Edit({ directive, reload }) {
   const place = useRef(/** @type {any} */ (null));
   // Below the table where the page is narrow.
   useEffect(() => place.current.scrollIntoView({ block: "nearest" }), []);
-  return html`<${Tile} title=${name}><div ref=${place}></div>
-    ${meaning && html`<p>${meaning}</p>`}
+  return html`<${Tile} title=${name}>
+    <p ref=${place}>${meaning}</p>
     <${Stats}><${Stat} label="Value" value=${html`<${Value} directive=${directive} />`} />${known && html`<${Stat} label="Default" value=${own === null ? "–" : own || "(empty)"} />`}
       ${file !== null && html`<${Stat} label="In the file" value=${secret ? "(hidden)" : file || "(empty)"} />`}<${Stat} label="Takes effect" value=${fixed ? "at the start" : "at once"} /><//>
     <form class="stack" onSubmit=${save}>

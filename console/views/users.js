@@ -41,7 +41,7 @@ function List({ chosen }) {
     const user = users.find(({ name }) => name === chosen);
     return html`<${Table} label="Users" rows=${users} rowKey=${(/** @type {any} */ u) => nameId(u.id)} selected=${user ? nameId(user.id) : null} onOpen=${(/** @type {any} */ u) => go(link("users", [u.id]), { replace: true })} maxRows=${8} columns=${[
         { id: "name", title: "User", width: "minmax(7rem, 1fr)", value: (/** @type {any} */ u) => u.id, render: (/** @type {any} */ u) => html`<${Name} name=${u.id} />` },
-        { id: "login", title: "Logs in", width: "minmax(9rem, 1fr)", value: (/** @type {Described} */ u) => (u.on ? u.login : "off"), render: (/** @type {Described} */ u) => (u.on ? u.login.replace("with ", "") : "switched off") },
+        { id: "login", title: "Logs in", width: "minmax(10.6rem, 1fr)", value: (/** @type {Described} */ u) => (u.on ? u.login : "off"), render: (/** @type {Described} */ u) => (u.on ? u.login : "switched off") },
         { id: "commands", title: "Runs", width: "minmax(10rem, 2fr)", render: (/** @type {Described} */ u) => html`<${Name} name=${u.rules[0].commands} />` },
         { id: "keys", title: "On", width: "minmax(8rem, 1.5fr)", render: (/** @type {Described} */ u) => html`<${Name} name=${u.rules[0].keys} />${u.rules.length > 1 && html` <small>and ${plural(u.rules.length - 1, "selector")}</small>`}` },
       ]} />

@@ -558,6 +558,26 @@ fn a_session_is_locked_until_it_is_opened() {
 }
 
 #[test]
+fn a_locked_session_sees_what_a_sentinel_watches() {
+    let free = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = free.local_addr().expect("bound").port();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sentinel.conf");
+    let text = format!("console-port {port}\nsentinel monitor shop 127.0.0.1 1 1\n");
+    std::fs::write(&file, text).expect("a file");
+    let file = file.to_str().expect("UTF-8").to_owned();
+    drop(free);
+    let _sentinel = Daemon::start_with_file(&file, &["--sentinel"], folder);
+    let page = Page::of(port);
+    let told = page.run(&json!([
+        ["SENTINEL", "MASTERS"],
+        ["SENTINEL", "REMOVE", "shop"]
+    ]));
+    assert!(told[0].to_string().contains("\"shop\""), "{told}");
+    assert!(told[1].to_string().contains("NOPERM "), "{told}");
+}
+
+#[test]
 fn every_kind_of_reply_arrives_as_it_is() {
     let (_server, port) = start(&[]);
     let page = Page::of(port);

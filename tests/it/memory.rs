@@ -648,6 +648,31 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
     }
 }
 
+#[test]
+fn the_backlog_of_replicas_is_no_data() {
+    let primary = Daemon::start(&["--repl-backlog-size", "4mb"]);
+    let to = format!("127.0.0.1 {}", primary.port());
+    let _replica = Daemon::start(&["--replicaof", &to]);
+    wait_until("the replica is online", || {
+        primary
+            .info("slave0")
+            .is_some_and(|line| line.contains("state=online"))
+    });
+    let mut c = primary.connect();
+    for _ in 0..64 {
+        c.ask(&format!("SET k {}", "x".repeat(50_000)));
+    }
+    let [backlog, overhead, data] = [
+        "mem_replication_backlog",
+        "used_memory_overhead",
+        "used_memory_dataset",
+    ]
+    .map(|name| field(&primary, name));
+    assert!(backlog > 2 << 20, "{backlog}");
+    assert!(overhead > backlog, "{overhead} {backlog}");
+    assert!(data < 2 << 20, "{data} of one key of 50 kB");
+}
+
 /// A memory control group with a limit, and its file names; otherwise the reason why there is none.
 struct Group {
     folder: std::path::PathBuf,

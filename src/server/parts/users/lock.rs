@@ -83,6 +83,24 @@ const RULES: [&str; 75] = [
     "+vsim",
 ];
 
+/// What shows a Sentinel's state.
+const RULES_OF_SENTINEL: [&str; 14] = [
+    "+sentinel|ckquorum",
+    "+sentinel|explain",
+    "+sentinel|get-master-addr-by-name",
+    "+sentinel|get-primary-addr-by-name",
+    "+sentinel|info-cache",
+    "+sentinel|master",
+    "+sentinel|masters",
+    "+sentinel|myid",
+    "+sentinel|pending-scripts",
+    "+sentinel|primaries",
+    "+sentinel|primary",
+    "+sentinel|replicas",
+    "+sentinel|sentinels",
+    "+sentinel|slaves",
+];
+
 /// A user with these rights and no other. Rules of commands that this server does not have (a Sentinel,
 /// `rename-command`) are left out.
 pub fn lock(commands: &Commands) -> User {
@@ -97,7 +115,7 @@ pub fn lock(commands: &Commands) -> User {
         .apply_all(RULES.iter().map(|rule| rule.as_bytes()), terms)
         .is_err()
     {
-        for rule in RULES {
+        for rule in RULES.iter().chain(&RULES_OF_SENTINEL) {
             // The error is that of an unknown command.
             let _ = lock.apply_all(std::iter::once(rule.as_bytes()), terms);
         }
@@ -115,7 +133,7 @@ mod tests {
     fn every_rule_names_what_there_is() {
         let commands = commands_of(&CommandTable::new(&crate::commands::table()));
         let roles = Roles::default();
-        for rule in RULES {
+        for rule in RULES.iter().chain(&RULES_OF_SENTINEL) {
             let terms = Terms {
                 commands: &commands,
                 roles: &roles,
