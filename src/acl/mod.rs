@@ -49,4 +49,4 @@ pub use role::{Role, Roles, Terms};
 pub use rule::RulesError;
 pub use selector::{CommandLine, Denied, Selector};
 pub use store::{UserId, Users};
-pub use user::{User, keeps};
+pub use user::{Proof, User, keeps};

@@ -9,7 +9,7 @@ use super::commands::Commands;
 use super::password::Hash;
 use super::role::{Role, Roles};
 use super::rule::has_spaces;
-use super::user::User;
+use super::user::{Proof, User};
 use crate::base::alloc::{self, Metered};
 use crate::config::Dialect;
 
@@ -151,6 +151,13 @@ impl Users {
     pub fn log_in(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
         let hash = Hash::of(password);
         self.find(name).filter(|&id| self.get(id).admits(&hash))
+    }
+
+    /// Whether a login of this user that has shown `proof` would be accepted again. One that was deleted
+    /// accepts none.
+    pub fn still_admits(&self, id: UserId, proof: Proof) -> bool {
+        let named = self.by_id.get(id.0 as usize).and_then(Option::as_ref);
+        named.is_some_and(|named| named.user.still_admits(proof))
     }
 
     // --- roles ---

@@ -32,6 +32,10 @@ pub struct User {
     allows_all: bool,
 }
 
+/// What a login has shown: the hash of its password, or nothing where none was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Proof(Option<Hash>);
+
 impl User {
     /// A user without any permission.
     pub fn new(channels: PubsubDefault) -> User {
@@ -206,6 +210,19 @@ impl User {
             found |= known.is(hash);
         }
         self.is_on && (self.no_password || found)
+    }
+
+    /// What a login with this password shows.
+    pub fn proof(&self, password: &[u8]) -> Proof {
+        Proof((!self.no_password).then(|| Hash::of(password)))
+    }
+
+    /// Whether a login that has shown this would be accepted again.
+    pub(super) fn still_admits(&self, proof: Proof) -> bool {
+        match proof.0 {
+            Some(hash) => self.admits(&hash),
+            None => self.is_on && self.no_password,
+        }
     }
 
     // --- permissions ---

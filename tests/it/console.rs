@@ -506,6 +506,32 @@ fn a_session_ends_with_its_user_and_by_client_kill() {
 }
 
 #[test]
+fn a_session_ends_when_its_login_would_be_refused() {
+    let users = ["--user", "ops", "on", ">secret", "~*", "&*", "+@all"];
+    let (server, port) = start(&users);
+    let mut other = server.connect();
+    let ping = json!({"cmds": [["PING"]]});
+    let log_in = |password: &str| Page::log_in(port, "ops", password).expect("the right one");
+    for (password, rules) in [
+        ("secret", "off"),
+        ("secret", "on resetpass >new"),
+        ("new", "<new >newer"),
+    ] {
+        let page = log_in(password);
+        let mut events = Events::open(&page, &json!({"topics": ["stats"]}));
+        assert_eq!(other.ask("ACL SETUSER ops +@all >more"), "+OK\r\n");
+        assert_eq!(page.call("command", &ping).status, 200, "of other rules");
+        assert_eq!(other.ask(&format!("ACL SETUSER ops {rules}")), "+OK\r\n");
+        assert_eq!(page.call("command", &ping).status, 401, "{rules}");
+        events.wait_for(r#""topic":"session""#);
+        assert_eq!(other.ask("ACL SETUSER ops on"), "+OK\r\n");
+    }
+    let page = Page::of(port);
+    assert_eq!(other.ask("CONFIG SET requirepass x"), "+OK\r\n");
+    assert_eq!(page.call("me", &json!({})).status, 401, "it had none");
+}
+
+#[test]
 fn a_session_is_locked_until_it_is_opened() {
     let (server, port) = start(&[]);
     let page = Page::of(port);

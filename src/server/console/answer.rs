@@ -127,7 +127,9 @@ impl Engine {
         let token = doors::cookie(head.cookie.as_deref()?, &name)?;
         let now_ms = self.server.now.mono_ms;
         let renews = head.russet.as_deref() != Some(doors::AUTOMATIC);
+        let users = &self.server.acl.users;
         let sessions = &mut self.server.connections.console.sessions;
+        sessions.end_unproven(|user, proof| users.still_admits(user, proof));
         let id = sessions.find(token, renews, now_ms)?;
         if let Some(session) = self.server.clients.get_mut(id)
             && renews

@@ -144,7 +144,9 @@ impl Engine {
             return Answer::error(http::UNAUTHORIZED, TEXT);
         }
         let now_ms = server.now.mono_ms;
-        let new = (session.client.id, session.client.user);
+        let user = session.client.user;
+        let proof = server.acl.users.get(user).proof(&login.password);
+        let new = (session.client.id, user, proof);
         let token = random::hex(TOKEN_DIGITS);
         server.clients.add(Box::new(session));
         server.stats.clients.connections += 1;

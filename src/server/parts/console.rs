@@ -9,7 +9,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::acl::UserId;
+use crate::acl::{Proof, UserId};
 use crate::base::glob;
 use crate::console::calls::{CommandCall, Login, Monitor};
 use crate::console::events::Messages;
@@ -265,6 +265,8 @@ struct Opened {
     user: UserId,
     began_ms: u64,
     used_ms: u64,
+    /// What its login has shown.
+    proof: Proof,
     /// Its token opens it no more; its client is to be closed.
     is_ended: bool,
 }
@@ -284,7 +286,7 @@ impl Sessions {
     pub fn open(
         &mut self,
         token: &str,
-        (client, user): (ClientId, UserId),
+        (client, user, proof): (ClientId, UserId, Proof),
         now_ms: u64,
     ) -> Option<ClientId> {
         let gone = self.user_to_lose(user).and_then(|user| {
@@ -300,6 +302,7 @@ impl Sessions {
             user,
             began_ms: now_ms,
             used_ms: now_ms,
+            proof,
             is_ended: false,
         });
         gone
@@ -329,6 +332,14 @@ impl Sessions {
             opened.used_ms = now_ms;
         }
         Some(opened.client)
+    }
+
+    /// Ends the sessions whose login would not be accepted again: their user is off, or has no such
+    /// password any more.
+    pub fn end_unproven(&mut self, still_admits: impl Fn(UserId, Proof) -> bool) {
+        for opened in &mut self.all {
+            opened.is_ended |= !still_admits(opened.user, opened.proof);
+        }
     }
 
     /// The session of this client is over.
@@ -432,12 +443,15 @@ mod tests {
     #[test]
     fn a_session_ends_when_it_is_idle_or_old() {
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.open("a", (ClientId(1), USER), 0), None);
+        assert_eq!(
+            sessions.open("a", (ClientId(1), USER, Proof::default()), 0),
+            None
+        );
         assert_eq!(sessions.find("a", true, IDLE_MS - 1), Some(ClientId(1)));
         assert_eq!(sessions.find("b", true, 1), None);
         assert_eq!(sessions.find("a", true, 2 * IDLE_MS - 1), None);
         let mut now_ms = 0;
-        sessions.open("b", (ClientId(2), USER), 0);
+        sessions.open("b", (ClientId(2), USER, Proof::default()), 0);
         while now_ms + IDLE_MS / 2 < AGE_MS {
             now_ms += IDLE_MS / 2;
             assert_eq!(sessions.find("b", true, now_ms), Some(ClientId(2)));
@@ -453,7 +467,7 @@ mod tests {
     #[test]
     fn calls_that_a_page_makes_by_itself_do_not_prolong_a_session() {
         let mut sessions = Sessions::default();
-        sessions.open("a", (ClientId(1), USER), 0);
+        sessions.open("a", (ClientId(1), USER, Proof::default()), 0);
         assert_eq!(sessions.find("a", false, IDLE_MS - 1), Some(ClientId(1)));
         assert_eq!(sessions.find("a", false, IDLE_MS), None);
     }
@@ -461,7 +475,7 @@ mod tests {
     #[test]
     fn a_session_that_was_ended_is_closed_when_it_can_be() {
         let mut sessions = Sessions::default();
-        sessions.open("a", (ClientId(1), USER), 0);
+        sessions.open("a", (ClientId(1), USER, Proof::default()), 0);
         sessions.end(ClientId(1));
         assert_eq!(sessions.find("a", true, 1), None);
         for _ in 0..2 {
@@ -474,20 +488,27 @@ mod tests {
     fn a_user_has_few_sessions_and_takes_none_of_others() {
         let users: Vec<UserId> = (0..10).map(UserId::numbered).collect();
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.open("admin", (ClientId(1000), users[9]), 0), None);
+        assert_eq!(
+            sessions.open("admin", (ClientId(1000), users[9], Proof::default()), 0),
+            None
+        );
         for n in 0..USER_SESSIONS_MAX as u64 {
-            let id = (ClientId(n), users[0]);
+            let id = (ClientId(n), users[0], Proof::default());
             assert_eq!(sessions.open(&format!("t{n}"), id, n), None);
         }
         sessions.find("t0", true, 1000);
-        let gone = sessions.open("new", (ClientId(99), users[0]), 1001);
+        let gone = sessions.open("new", (ClientId(99), users[0], Proof::default()), 1001);
         assert_eq!(gone, Some(ClientId(1)));
         assert_eq!(sessions.find("t1", true, 1002), None);
         assert!(sessions.all.iter().all(|s| !s.hash.starts_with(b"t0")));
         // Many users together lose sessions before a user with few.
         for n in 0..100 {
             let user = users[1 + n as usize % 5];
-            sessions.open(&format!("u{n}"), (ClientId(2000 + n), user), 2000 + n);
+            sessions.open(
+                &format!("u{n}"),
+                (ClientId(2000 + n), user, Proof::default()),
+                2000 + n,
+            );
         }
         assert_eq!(sessions.find("admin", true, 3000), Some(ClientId(1000)));
         let live = sessions.all.iter().filter(|opened| !opened.is_ended);

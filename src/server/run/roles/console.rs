@@ -557,8 +557,9 @@ impl Loop {
         let engine = &mut self.engine;
         let server = &mut engine.server;
         let now_ms = server.now.mono_ms;
-        let clients = &server.clients;
+        let (clients, users) = (&server.clients, &server.acl.users);
         let sessions = &mut server.connections.console.sessions;
+        sessions.end_unproven(|user, proof| users.still_admits(user, proof));
         for id in sessions.end_due(now_ms, |id| clients.is_connected(id)) {
             server.kill_client(&mut engine.keyspace, id, EndReason::Idle);
         }
