@@ -25,6 +25,7 @@ const browser = await openBrowser();
 for (const [name, route, scheme] of [["overview", "overview", "light"], ["keys", "keys/order:7", "light"], ["memory", "memory", "dark"], ["messages", "messages/events/mail", "light"]]) {
   const page = await openPage(browser, server, { scheme, width: 1180, height: 740 });
   await visit(page, route);
+  if (name === "keys") await page.getByRole("treeitem", { name: /^order:/ }).click();
   await page.waitForTimeout(1200);
   await page.screenshot({ path: path.join(folder, `console-${name}.png`) });
   await page.context().close();
