@@ -394,8 +394,8 @@ fn a_check_refuses_what_the_start_refuses() {
             "bind: can't listen on '192.0.2.1': Cannot assign",
         ),
         (
-            "bind 'no such host'\n",
-            "bind: can't listen on 'no such host'",
+            "bind no:such:host\n",
+            "bind: can't listen on 'no:such:host'",
         ),
         ("bind 127.0.0.1 *\n", "port: port has 0.0.0.0:"),
         (&metrics, "metrics-port: port has 127.0.0.1:"),
