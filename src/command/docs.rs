@@ -57,7 +57,6 @@ groups! {
     HyperLogLog "hyperloglog",
     List "list",
     Module "module",
-    PathHash "pathhash",
     PubSub "pubsub",
     Scripting "scripting",
     Sentinel "sentinel",

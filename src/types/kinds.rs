@@ -20,7 +20,6 @@ macro_rules! with_types {
                 Stream: Stream "stream";
                 Array: SlicedArray "sliced-array";
                 VectorSet: VectorGraph "raw";
-                PathHash: PathTree "pathhash";
             ]
             $($arguments)*
         }

@@ -41,8 +41,6 @@ event_classes! {
     STREAM, b't', true;
     MODULE, b'd', true;
     ARRAY, b'a', true;
-    /// Valkey's.
-    PATHHASH, b'p', true;
     NEW, b'n', false;
     /// A command replaced the value of an existing key.
     OVERWRITTEN, b'o', false;
@@ -117,8 +115,7 @@ impl Special for KeyspaceEvents {
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
         let mut printed = self.0;
-        // Redis has no letter for path hashes: all of its own are `A`.
-        if printed.contains(ALL - EventClass::PATHHASH) {
+        if printed.contains(ALL) {
             text.push(b'A');
             printed -= ALL | Self::HIDDEN;
         }

@@ -3,22 +3,18 @@
 use super::format::Dialect;
 use super::writer::{
     RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS,
-    VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
+    VERSION_USUAL, VERSION_VALKEY,
 };
 use crate::keyspace::{Keyspace, ValueView};
-use crate::types::Type;
+use crate::types::{Type, VectorSet};
 
 /// Major, minor, patch.
 type Release = (u32, u32, u32);
 
 /// The first release of Valkey that has expiring fields, and its own version of files.
 const VALKEY_FIELD_TTLS: Release = (9, 0, 0);
-/// The first release of Valkey that has path hashes.
-const VALKEY_PATHS: Release = (9, 2, 0);
 /// The first release of Redis that has vector sets.
 const REDIS_VECTOR_SETS: Release = (8, 0, 0);
-/// The types that are data of a module in Redis's files.
-const MODULE_TYPES: [Type; 2] = [Type::VectorSet, Type::PathHash];
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;
 
@@ -38,8 +34,7 @@ pub struct Peer {
     pub name: String,
     /// The versions of payloads that it reads, lowest first, from the usual one on.
     versions: Vec<u32>,
-    /// The types that it reads as data of a module.
-    module_types: &'static [Type],
+    has_vector_sets: bool,
 }
 
 impl Peer {
@@ -60,57 +55,39 @@ impl Peer {
             let versions = VERSION_USUAL..=VERSION_NEWEST;
             return Some(Peer {
                 name: named("russet", version),
-                versions: versions
-                    .chain([VERSION_VALKEY, VERSION_VALKEY_PATHS])
-                    .collect(),
-                module_types: &MODULE_TYPES,
+                versions: versions.chain([VERSION_VALKEY]).collect(),
+                has_vector_sets: true,
             });
         }
         if let Some(version) = release("valkey_version") {
-            let own = [
-                (VALKEY_FIELD_TTLS, VERSION_VALKEY),
-                (VALKEY_PATHS, VERSION_VALKEY_PATHS),
-            ];
-            let own = own.into_iter().filter(|(since, _)| version >= *since);
+            let own = (version >= VALKEY_FIELD_TTLS).then_some(VERSION_VALKEY);
             return Some(Peer {
                 name: named("Valkey", version),
-                versions: [VERSION_USUAL]
-                    .into_iter()
-                    .chain(own.map(|(_, version)| version))
-                    .collect(),
-                module_types: &[],
+                versions: [VERSION_USUAL].into_iter().chain(own).collect(),
+                has_vector_sets: false,
             });
         }
         let version = release("redis_version")?;
         Some(Peer {
             name: named("Redis", version),
             versions: (VERSION_USUAL..=redis_max(version)).collect(),
-            module_types: match version >= REDIS_VECTOR_SETS {
-                true => &[Type::VectorSet],
-                false => &[],
-            },
+            has_vector_sets: version >= REDIS_VECTOR_SETS,
         })
     }
 
     /// Sets the version of `writer` to the lowest one that holds a value and that the server reads. An
     /// error is what of the value there is none for.
     pub fn fit(&self, writer: &mut RdbWriter, value: &ValueView<'_>) -> Result<(), &'static str> {
-        let kind = match value {
-            ValueView::Container(container) => container.kind(),
-            _ => Type::String,
-        };
-        let versions = self.versions_for(kind);
+        let is_vector_set = value.get::<VectorSet>().is_some();
+        let versions = self.versions_for(is_vector_set);
         writer.fit_one_of(std::iter::once(VERSION_MIGRATE).chain(versions), value)
     }
 
-    fn versions_for(&self, kind: Type) -> impl Iterator<Item = u32> {
-        let reads_all = !MODULE_TYPES.contains(&kind) || self.module_types.contains(&kind);
-        // Valkey has path hashes in a form of their own.
-        let has_own = move |version| kind == Type::PathHash && is_valkey(version);
+    fn versions_for(&self, is_vector_set: bool) -> impl Iterator<Item = u32> {
+        let reads_all = !is_vector_set || self.has_vector_sets;
         let versions = self.versions.iter().copied();
         // Redis 7.4 has the version with vector sets, but not these.
-        versions
-            .filter(move |&version| reads_all || version < VERSION_FIELD_TTLS || has_own(version))
+        versions.filter(move |version| reads_all || *version < VERSION_FIELD_TTLS)
     }
 }
 
@@ -174,19 +151,6 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
             );
         }
         return (VERSION_FIELD_TTLS, Dialect::Redis);
-    }
-    if keyspace.any_of(Type::PathHash) {
-        return match wanted {
-            PeerFormat::Valkey { version } if version >= VALKEY_PATHS => {
-                (VERSION_VALKEY_PATHS, Dialect::Valkey)
-            }
-            wanted => {
-                if !matches!(wanted, PeerFormat::Redis { max } if max >= VERSION_FIELD_TTLS) {
-                    tracing::warn!("A replica may have no path hashes; some keys are path hashes");
-                }
-                (VERSION_FIELD_TTLS, Dialect::Redis)
-            }
-        };
     }
     match wanted {
         PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), Dialect::Redis),
@@ -259,14 +223,9 @@ mod tests {
                 &[11, 80],
             ),
             (
-                "redis_version:7.2.4\r\nvalkey_version:9.2.0\r\n",
-                "Valkey 9.2.0",
-                &[11, 80, 81],
-            ),
-            (
                 "redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nrusset_version:0.1.0\r\n",
                 "russet 0.1.0",
-                &[11, 12, 13, 14, 80, 81],
+                &[11, 12, 13, 14, 80],
             ),
             ("redis_version:8.0.6\x1b[31m'", "Redis 8.0.6", &[11, 12]),
         ] {
@@ -278,31 +237,20 @@ mod tests {
     }
 
     #[test]
-    fn types_go_only_where_they_are_known() {
-        for (info, vectors, paths) in [
-            ("redis_version:7.4.2", &[11][..], &[11][..]),
-            ("redis_version:8.0.0", &[11, 12], &[11]),
-            (
-                "redis_version:7.2.4\nvalkey_version:9.1.2",
-                &[11],
-                &[11, 80],
-            ),
-            (
-                "redis_version:7.2.4\nvalkey_version:9.2.0",
-                &[11],
-                &[11, 80, 81],
-            ),
+    fn vector_sets_go_only_where_they_are_known() {
+        for (info, versions) in [
+            ("redis_version:7.4.2", &[11][..]),
+            ("redis_version:8.0.0", &[11, 12]),
+            ("redis_version:7.2.4\nvalkey_version:9.1.2", &[11]),
             (
                 "redis_version:8.0.6\nrusset_version:0.1.0",
-                &[11, 12, 13, 14, 80, 81],
-                &[11, 12, 13, 14, 80, 81],
+                &[11, 12, 13, 14, 80],
             ),
         ] {
             let peer = Peer::of_info(info.as_bytes()).expect("a version");
-            let of = |kind| peer.versions_for(kind).collect::<Vec<u32>>();
-            assert_eq!(of(Type::VectorSet), vectors, "{info}");
-            assert_eq!(of(Type::PathHash), paths, "{info}");
-            assert_eq!(of(Type::Hash), peer.versions, "{info}");
+            let of = |is_vector_set| peer.versions_for(is_vector_set).collect::<Vec<u32>>();
+            assert_eq!(of(true), versions, "{info}");
+            assert_eq!(of(false), peer.versions, "{info}");
         }
     }
 }
