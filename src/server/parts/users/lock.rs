@@ -115,7 +115,7 @@ pub fn lock(commands: &Commands) -> User {
         .apply_all(RULES.iter().map(|rule| rule.as_bytes()), terms)
         .is_err()
     {
-        for rule in RULES.iter().chain(&RULES_OF_SENTINEL) {
+        for rule in &RULES {
             // The error is that of an unknown command.
             let _ = lock.apply_all(std::iter::once(rule.as_bytes()), terms);
         }
