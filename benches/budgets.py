@@ -56,6 +56,7 @@ def others(server):
 
 
 def cpu_of(server, user, pipeline, kind, requests):
+    """Microseconds of the server's CPU per command."""
     before = server.cpu_seconds()
     subprocess.run(["taskset", "-c", "1", "redis-benchmark", "-p", str(server.port), "--user", user, "-a", "x", "-P", str(pipeline),
                     "-n", str(requests), "-t", kind, "-r", "100000", "-c", "50", "-q"],

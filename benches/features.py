@@ -13,9 +13,8 @@ each state; the ratio and its quartiles are those of neighbours in time.
 """
 import os
 import statistics
-import subprocess
 
-from budgets import EVERYTHING, ask
+from budgets import EVERYTHING, ask, cpu_of
 from peers import PORT, ROUNDS, SCALE, Server, wanted
 
 PIPELINE, REQUESTS = 64, 300_000
@@ -23,12 +22,7 @@ PIPELINE, REQUESTS = 64, 300_000
 
 def one_round(server, user, kind):
     """Microseconds of the server's CPU per command."""
-    requests = int(REQUESTS * SCALE)
-    before = server.cpu_seconds()
-    subprocess.run(["taskset", "-c", "1", "redis-benchmark", "-p", str(server.port), "--user", user, "-a", "x", "-P", str(PIPELINE),
-                    "-n", str(requests), "-t", kind, "-r", "100000", "-c", "50", "-q"],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    return (server.cpu_seconds() - before) / requests * 1e6
+    return cpu_of(server, user, PIPELINE, kind, int(REQUESTS * SCALE))
 
 
 def set_to(server, *words):

@@ -1,9 +1,9 @@
-//! Files that were written by somebody else and are read whole: configurations, secrets, certificates, users.
+//! Files that users give, read whole: configurations, secrets, certificates, users.
 //!
 //! Invariants
 //!   1. No more than a bound is read: `/dev/zero` is an error, not the end of memory.
 //!   2. A pipe in the place of a file (`<(command)` of a shell) is read to its end, but its writer is
-//!      waited for only so long: a server that runs must not stop because nobody writes.
+//!      waited for only so long: a server that runs must not stop for want of one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -86,9 +86,9 @@ mod tests {
     }
 
     /// Regression: the opening waited for a writer, and a server that was told to read its configuration again
-    /// answered nobody any more.
+    /// served no client any more.
     #[test]
-    fn a_pipe_that_nobody_writes_to_is_given_up() {
+    fn a_pipe_without_a_writer_is_given_up() {
         let folder = tempfile::tempdir().unwrap();
         let path = pipe(folder.path());
         let read = read(&path, 10, Duration::from_millis(1));

@@ -11,7 +11,7 @@ pub(crate) enum Expects {
     Replies,
     /// Commands of the source (`applied`, `failed_to_apply`), and SYNCSLOTS (`request`).
     Commands,
-    /// The same, of a snapshot: nobody waits for it.
+    /// The same, of a snapshot, for which no client waits.
     Snapshot,
     /// Nothing yet: what comes is kept, within a bound, and not looked at.
     Hold,

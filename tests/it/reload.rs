@@ -79,7 +79,7 @@ fn sighup_sets_what_the_file_has_changed() {
     assert_eq!(value("maxmemory"), "314572800");
 }
 
-/// Regression: SIGHUP waited for a writer of the pipe, and the server answered nobody any more.
+/// Regression: SIGHUP waited for a writer of the pipe, and the server served no client any more.
 #[test]
 fn sighup_waits_for_no_pipe() {
     let (server, file) = with_file("maxmemory 100mb\n");

@@ -76,8 +76,8 @@ pub struct Unpacker {
     /// What has come, and how much of it was taken.
     input: Vec<u8>,
     at: usize,
-    /// The end of what was decompressed: the window for the next block, and what was not given out
-    /// from `given` on. As long as it is used; `len` is what has meaning.
+    /// The last decompressed bytes, `len` of them: the window for the next block. Those from `given` on
+    /// are still to be given out.
     output: Vec<u8>,
     len: usize,
     given: usize,

@@ -126,14 +126,14 @@ pub fn lock(commands: &Commands) -> User {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Flags;
     use crate::server::commands_of;
     use crate::server::state::call::CommandTable;
 
-    #[test]
-    fn every_rule_names_what_there_is() {
-        let commands = commands_of(&CommandTable::new(&crate::commands::table()));
+    fn assert_all_apply(rules: &[&str], table: &CommandTable) {
+        let commands = commands_of(table);
         let roles = Roles::default();
-        for rule in &RULES {
+        for rule in rules {
             let terms = Terms {
                 commands: &commands,
                 roles: &roles,
@@ -143,5 +143,13 @@ mod tests {
             let applied = user.apply_all(std::iter::once(rule.as_bytes()), terms);
             assert!(applied.is_ok(), "{rule}");
         }
+    }
+
+    #[test]
+    fn every_rule_names_what_there_is() {
+        assert_all_apply(&RULES, &CommandTable::new(&crate::commands::table()));
+        let specs = crate::commands::all_tables();
+        let of_sentinel = CommandTable::of(&specs, |spec| spec.flags.contains(Flags::SENTINEL));
+        assert_all_apply(&RULES_OF_SENTINEL, &of_sentinel);
     }
 }
