@@ -57,6 +57,7 @@ groups! {
     HyperLogLog "hyperloglog",
     List "list",
     Module "module",
+    PathHash "pathhash",
     PubSub "pubsub",
     Scripting "scripting",
     Sentinel "sentinel",

@@ -126,6 +126,8 @@ bitflags! {
         const CONNECTION = 1 << 18;
         const TRANSACTION = 1 << 19;
         const SCRIPTING = 1 << 20;
+        /// Valkey's.
+        const PATHHASH = 1 << 22;
     }
 }
 

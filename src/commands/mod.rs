@@ -11,6 +11,7 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
+mod path_hash;
 mod pubsub;
 mod scripting;
 mod sentinel;
@@ -67,6 +68,7 @@ const GROUPS: &[(&[Spec], &[Doc])] = &[
     (array::SPECS, array::docs::DOCS),
     (hash::SPECS, hash::docs::DOCS),
     (list::SPECS, list::docs::DOCS),
+    (path_hash::SPECS, path_hash::docs::DOCS),
     (pubsub::SPECS, pubsub::docs::DOCS),
     (scripting::SPECS, scripting::docs::DOCS),
     (set::SPECS, set::docs::DOCS),

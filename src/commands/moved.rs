@@ -30,6 +30,7 @@ fn filled() -> Testbed {
     t.run("XGROUP CREATE log other 0 MKSTREAM");
     t.run("ARSET few-slots 7 a b c");
     t.run("VADD one-vector VALUES 2 1 2 a SETATTR {}");
+    t.run("PHSET one-path a FIELDS 1 f v");
     t.run("CONFIG SET list-max-listpack-size 4");
     t.run("CONFIG SET stream-node-max-entries 3");
     t.run(&format!("RPUSH packed-list {}", "z".repeat(5000)));
@@ -41,6 +42,13 @@ fn filled() -> Testbed {
         t.run(&format!("XADD log {i}-1 field value:{i}"));
         t.run(&format!("ARSET array {} {}", i * i, "v".repeat(i % 150)));
         t.run(&format!("ARINSERT dense {i}"));
+        let long = "long/".repeat(i % 9);
+        t.run(&format!(
+            "PHSET paths {}/{long}{i} FIELDS 1 f{} {i}",
+            i % 13,
+            i % 3
+        ));
+        t.run(&format!("PHSET paths many FIELDS 1 {i} v"));
         if i < 500 {
             t.run(&format!(
                 "VADD vectors VALUES 3 {i} {} 7 e{i} SETATTR {{\"n\":{i}}}",
@@ -96,6 +104,8 @@ fn answers(t: &mut Testbed) -> Vec<String> {
         "ARINFO array FULL",
         "ARGETRANGE dense 2999 0",
         "VRANGE vectors - +",
+        "PHSCAN paths 0 COUNT 5000 WITHVALUES",
+        "PHPREFIXES paths 3/long/long/7",
         "VSIM vectors ELE e300 COUNT 50 WITHATTRIBS WITHSCORES FILTER .n>100 TRUTH",
         "VLINKS vectors e77",
         "XPENDING log g - + 500",

@@ -144,7 +144,7 @@ fn is_path(text: &[u8]) -> bool {
 
 /// 0, a version of Redis's, or Valkey's own.
 pub fn rdb_version(_: &Config, version: i128) -> Checked {
-    refuse_if(!matches!(version, 0..=15 | 80), ValueError::RdbVersion)
+    refuse_if(!matches!(version, 0..=15 | 80 | 81), ValueError::RdbVersion)
 }
 
 pub fn array_slice_size(_: &Config, size: i128) -> Checked {

@@ -319,7 +319,7 @@ directives! {
     preload_file: Text = Text::default() =>
         "preload-file", text(checks::preload_file), [IMMUTABLE], Works;
     rdb_version: u32 = 0 =>
-        "rdb-version", number(0, 80, checks::rdb_version), [], Works;
+        "rdb-version", number(0, 81, checks::rdb_version), [], Works;
     rdb_unknown_modules: UnknownModules = UnknownModules::Refuse =>
         "rdb-unknown-modules", choice, [], Works;
     snapshot_method: SnapshotMethod = SnapshotMethod::Auto =>

@@ -55,7 +55,7 @@ pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
 /// Any bytes as a file, and as its contents after the header.
 pub fn rdb(bytes: &[u8]) {
     let _ = load(bytes);
-    for magic in [&b"REDIS0016"[..], b"VALKEY080"] {
+    for magic in [&b"REDIS0016"[..], b"VALKEY080", b"VALKEY081"] {
         let _ = load(&[magic, bytes].concat());
     }
 }
@@ -117,6 +117,15 @@ const COMMANDS: &[&str] = &[
     "VRANDMEMBER k 3",
     "VRANGE k - +",
     "VREM k a",
+    "PHSET k a FIELDS 2 f v g w",
+    "PHMSET k ab FIELDS 1 f v b FIELDS 1 f w",
+    "PHGETALL k a",
+    "PHPREFIXES k abc WITHVALUES",
+    "PHSCAN k 0 COUNT 2",
+    "PHSCAN k 1:61 WITHVALUES",
+    "PHDEL k a f none",
+    "PHDELPREFIX k ab",
+    "PHDEL k b",
     "SORT k ALPHA STORE l",
     "SUNIONSTORE l k",
     "SPOP l",
@@ -146,7 +155,7 @@ pub fn dump(bytes: &[u8]) {
 
 fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
     let (version, body) = match bytes.split_first() {
-        Some((0x80.., body)) => (80, body),
+        Some((0x80.., body)) => (81, body),
         Some((_, body)) => (15, body),
         None => return,
     };
@@ -209,8 +218,8 @@ mod tests {
     fn foreign() -> Vec<Vec<u8>> {
         let files = seeds::foreign().into_iter().map(|(kind, value)| {
             let mut file = file(kind, &value);
-            if kind == seeds::VALKEY_HASH {
-                file[..9].copy_from_slice(b"VALKEY080");
+            if [seeds::VALKEY_HASH, seeds::VALKEY_PATHS].contains(&kind) {
+                file[..9].copy_from_slice(b"VALKEY081");
             }
             file
         });

@@ -26,6 +26,7 @@ pub(super) const LINES: &[&str] = &[
      aaaaaaaaaaaa",
     "ARSET k 0 hello 7 12345678 3.5; ARSET k 100000 longer-than-seven; ARSEEK k 9",
     "VADD k VALUES 2 3 4 a; VADD k VALUES 2 -1 4 b SETATTR {\"n\":1}; VADD k VALUES 2 0 0 c",
+    "PHMSET k a FIELDS 2 f v g 7 ab FIELDS 1 f v b FIELDS 1 f 70000",
 ];
 
 /// Values with more structure: several nodes and groups, positions, strings with a format.
@@ -55,6 +56,8 @@ const MORE: &[&str] = &[
 
 /// The type of Valkey's hashes with expiring fields; the other numbers are Redis's.
 pub(super) const VALKEY_HASH: u8 = 22;
+/// The type of its path hashes.
+pub(super) const VALKEY_PATHS: u8 = 23;
 
 /// Values in forms that only older or other servers write, with their types.
 pub(super) fn foreign() -> Vec<(u8, Vec<u8>)> {
@@ -67,6 +70,17 @@ pub(super) fn foreign() -> Vec<(u8, Vec<u8>)> {
         &field(b'b'),
     ];
     let valkey = [&[1][..], &field(b'a'), &[0xff; 8]].concat();
+    let path = |name: u8, fields: &[u8]| {
+        [
+            &[1, name, fields.len() as u8],
+            &*fields
+                .iter()
+                .flat_map(|name| field(*name))
+                .collect::<Vec<u8>>(),
+        ]
+        .concat()
+    };
+    let paths = [&[2][..], &path(b'a', b"fg"), &path(b'b', b"f")].concat();
     let pack = b"\x13\0\0\0\x0a\0\x01\x01\0\x01\x01\x01\x81f\x02\0\x01\x02\x01";
     let pack = [&pack[..], b"\0\x01\0\x01\x81v\x02\x04\x01\xff"].concat();
     let pack = [&(pack.len() as u32).to_le_bytes(), &pack[4..]].concat();
@@ -95,6 +109,7 @@ pub(super) fn foreign() -> Vec<(u8, Vec<u8>)> {
         (29, b"\0\x0d\x0d\0\0\0\x02\0\x81a\x02\x81b\x02\xff\x0d\x0d\0\0\0\x03\0\x03\x01\x01\x01\x02\x01\xff".to_vec()),
         (31, b"\x01\x02\x01a\x02bb\x02hi\xc0\x05".to_vec()),
         (VALKEY_HASH, valkey),
+        (VALKEY_PATHS, paths),
     ]
 }
 
@@ -126,7 +141,10 @@ pub(super) fn all() -> Vec<Seed> {
     });
     let foreign = foreign().into_iter().map(|(kind, value)| Seed {
         body: [&[kind], &value[..]].concat(),
-        version: if kind == VALKEY_HASH { 80 } else { 12 },
+        version: match kind {
+            VALKEY_HASH | VALKEY_PATHS => 81,
+            _ => 12,
+        },
     });
     dumped.chain(foreign).collect()
 }

@@ -338,7 +338,11 @@ impl fmt::Display for FaultReport<'_> {
             writeln!(f, "{info} Reading key '{}'", Printable(key))?;
         }
         if let Some(number) = error.kind {
-            writeln!(f, "{info} Reading type {number} ({})", form_name(number))?;
+            writeln!(
+                f,
+                "{info} Reading type {number} ({})",
+                form_name(number, error.dialect)
+            )?;
         }
         Ok(())
     }

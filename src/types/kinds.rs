@@ -20,6 +20,7 @@ macro_rules! with_types {
                 Stream: Stream "stream";
                 Array: SlicedArray "sliced-array";
                 VectorSet: VectorGraph "raw";
+                PathHash: PathTree "pathhash";
             ]
             $($arguments)*
         }

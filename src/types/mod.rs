@@ -16,6 +16,7 @@ mod kinds;
 mod limits;
 mod list;
 mod memory;
+pub mod path_hash;
 mod relocate;
 mod set;
 mod set_algebra;
@@ -32,6 +33,7 @@ pub(crate) use kinds::{for_container, match_container, with_types};
 pub use limits::Limits;
 pub use list::List;
 pub use memory::Measured;
+pub use path_hash::PathHash;
 pub use relocate::Relocate;
 pub use set::Set;
 pub use set_algebra::{

@@ -175,7 +175,7 @@ const ACCESS: [(Access, &str); 11] = [
     (Access::VARIABLE_FLAGS, "variable_flags"),
 ];
 
-const CATEGORIES: [(Category, &str); 22] = [
+const CATEGORIES: [(Category, &str); 23] = [
     (Category::KEYSPACE, "@keyspace"),
     (Category::READ, "@read"),
     (Category::WRITE, "@write"),
@@ -198,6 +198,7 @@ const CATEGORIES: [(Category, &str); 22] = [
     (Category::CONNECTION, "@connection"),
     (Category::TRANSACTION, "@transaction"),
     (Category::SCRIPTING, "@scripting"),
+    (Category::PATHHASH, "@pathhash"),
 ];
 
 #[cfg(test)]

@@ -325,6 +325,9 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "member") if name.starts_with("georadius") || name.starts_with("geosearch") => {
             "m0".to_owned()
         }
+        // All paths.
+        (_, "prefix") if name.starts_with("ph") => String::new(),
+        (_, "cursor") => "0".to_owned(),
         // None of them is a prefix of another.
         (_, "prefix") => format!("{at:08}"),
         (_, "command" | "command-name") => "get".to_owned(),

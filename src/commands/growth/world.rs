@@ -29,9 +29,11 @@ pub enum Form {
     Slots,
     /// With their elements.
     Vectors,
+    /// Of a path hash, each with a field.
+    Paths,
 }
 
-const ALL: [Form; 12] = [
+const ALL: [Form; 13] = [
     Form::Text,
     Form::Registers,
     Form::List,
@@ -44,6 +46,7 @@ const ALL: [Form; 12] = [
     Form::Entries,
     Form::Slots,
     Form::Vectors,
+    Form::Paths,
 ];
 
 /// The forms that commands of a group take.
@@ -59,6 +62,7 @@ pub fn forms(group: Group) -> &'static [Form] {
         Group::Stream => &[Form::Entries],
         Group::Array => &[Form::Slots],
         Group::Module => &[Form::Vectors],
+        Group::PathHash => &[Form::Paths],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[Form::Text],
     }
@@ -296,6 +300,7 @@ fn add(bed: &mut Testbed, key: &str, form: Form, elements: impl Iterator<Item = 
         Form::Places => "GEOADD",
         Form::Fields => "HSET",
         Form::Slots => "ARINSERT",
+        Form::Paths => "PHMSET",
         Form::Vectors => {
             for (i, name) in elements {
                 let (x, y) = ((i % 101).to_string(), (i % 89).to_string());
@@ -311,6 +316,12 @@ fn add(bed: &mut Testbed, key: &str, form: Form, elements: impl Iterator<Item = 
             Form::Scores => words.extend([i.to_string(), name]),
             Form::Places => words.extend([(i % 97).to_string(), (i % 79).to_string(), name]),
             Form::Fields => words.extend([name, i.to_string()]),
+            Form::Paths => {
+                let field = ["FIELDS", "1", "f"].map(str::to_owned);
+                words.push(name);
+                words.extend(field);
+                words.push(i.to_string());
+            }
             _ => words.push(name),
         }
     }

@@ -41,6 +41,8 @@ event_classes! {
     STREAM, b't', true;
     MODULE, b'd', true;
     ARRAY, b'a', true;
+    /// Valkey's.
+    PATHHASH, b'p', true;
     NEW, b'n', false;
     /// A command replaced the value of an existing key.
     OVERWRITTEN, b'o', false;
@@ -115,7 +117,8 @@ impl Special for KeyspaceEvents {
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
         let mut printed = self.0;
-        if printed.contains(ALL) {
+        // Redis has no letter for path hashes: all of its own are `A`.
+        if printed.contains(ALL - EventClass::PATHHASH) {
             text.push(b'A');
             printed -= ALL | Self::HIDDEN;
         }

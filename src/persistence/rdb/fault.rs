@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
+use super::format::Dialect;
 use crate::base::lzf::LzfError;
 use crate::base::text::Printable;
 use crate::encodings::intset::IntsetError;
@@ -166,6 +167,8 @@ pub struct RdbError {
     /// Bytes before the fault.
     pub offset: u64,
     pub doing: Doing,
+    /// The file's.
+    pub dialect: Dialect,
     /// The number of the type of the key that was being read.
     pub kind: Option<u8>,
     /// The key whose value was being read.

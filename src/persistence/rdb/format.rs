@@ -86,7 +86,7 @@ pub const VERSION_MAX: u16 = 16;
 /// The newest version of a payload, which Redis 8.10 writes. There is a version 0, too.
 pub const PAYLOAD_VERSION_MAX: u16 = 15;
 /// Valkey's own versions that are read.
-pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=80;
+pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=81;
 
 /// The file's origin: the two use the same numbers for different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,7 +48,7 @@ pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub use writer::{
     RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL,
-    VERSION_VALKEY,
+    VERSION_VALKEY, VERSION_VALKEY_PATHS,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
@@ -59,10 +59,15 @@ use crate::keyspace::Keyspace;
 use crate::types::Type;
 
 /// The lowest version of a file, from the usual one on, that can hold all keys. `of_valkey`: fields
-/// that expire have Valkey's. O(databases).
+/// that expire, and path hashes, have Valkey's. O(databases).
 pub fn version_for(keyspace: &Keyspace, of_valkey: bool) -> u32 {
     match super::values::version_for(keyspace) {
-        VERSION_FIELD_TTLS if of_valkey && !keyspace.any_of(Type::VectorSet) => VERSION_VALKEY,
+        VERSION_FIELD_TTLS if of_valkey && !keyspace.any_of(Type::VectorSet) => {
+            match keyspace.any_of(Type::PathHash) {
+                true => VERSION_VALKEY_PATHS,
+                false => VERSION_VALKEY,
+            }
+        }
         version => version,
     }
 }

@@ -7,6 +7,7 @@
 
 use super::fault::Fault;
 use super::input::Input;
+use super::writer::RdbWriter;
 use crate::keyspace::DbIndex;
 
 /// What kinds of fields module data has.
@@ -24,6 +25,11 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 /// The module of vector sets, which is built in.
 pub const VECTOR_SET: &str = "vectorset";
+/// Path hashes, in files of Redis's dialect. Redis has neither the type nor such a module, so that it
+/// refuses them by this name.
+pub const PATH_HASH: &str = "path-hash";
+/// The modules whose data is read.
+pub const KNOWN: [&str; 2] = [VECTOR_SET, PATH_HASH];
 
 /// The id of a module's data, of a version of its form.
 pub fn id(name: &str, version: u64) -> u64 {
@@ -37,6 +43,50 @@ pub fn name(input: &mut Input<'_>) -> Result<String, Fault> {
     let id = input.length()?;
     let letter = |at: u32| char::from(LETTERS[(id >> (10 + 6 * at) & 63) as usize]);
     Ok((0..9).rev().map(letter).collect())
+}
+
+/// Writes a number as a field.
+pub fn write_number(to: &mut RdbWriter, n: u64) {
+    to.length(field::UNSIGNED);
+    to.length(n);
+}
+
+/// Writes a string as a field.
+pub fn write_string(to: &mut RdbWriter, text: &[u8]) {
+    to.length(field::STRING);
+    to.string(text);
+}
+
+/// Reads a field that is a number.
+pub fn read_number(input: &mut Input<'_>) -> Result<u64, Fault> {
+    match input.length()? {
+        field::UNSIGNED => input.length(),
+        _ => Err(Fault::damaged("a field of module data is no number")),
+    }
+}
+
+/// Reads a field that is the number of elements that follow, each of at least `bytes` bytes.
+pub fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fault> {
+    match input.length()? {
+        field::UNSIGNED => input.count(bytes),
+        _ => Err(Fault::damaged("a field of module data is no number")),
+    }
+}
+
+/// Reads a field that is a string.
+pub fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    match input.length()? {
+        field::STRING => input.string_to(out),
+        _ => Err(Fault::damaged("a field of module data is no string")),
+    }
+}
+
+/// Reads the end of the fields.
+pub fn read_end(input: &mut Input<'_>) -> Result<(), Fault> {
+    match input.length()? {
+        field::END => Ok(()),
+        _ => Err(Fault::damaged("fields follow the last element")),
+    }
 }
 
 /// Letters of a class of metadata: four letters of six bits each, above five bits of version and

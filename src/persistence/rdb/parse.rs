@@ -11,7 +11,7 @@ use super::module;
 use super::templates::Templates;
 use crate::keyspace::OwnedValue;
 use crate::persistence::values;
-use crate::types::{Container, Limits};
+use crate::types::{AnyContainer, Container, Limits};
 
 /// How values are read.
 #[derive(Debug)]
@@ -24,11 +24,22 @@ pub struct Rules {
     pub templates: Templates,
 }
 
-/// Reads a vector set after the id of its module.
-pub fn vector_set<'i>(input: &mut Input<'_>) -> Result<OwnedValue<'i>, Fault> {
-    match values::vector_set::load_fields(input)? {
-        set if set.is_empty() => Err(Fault::Empty),
-        set => Ok(OwnedValue::Container(set.into())),
+/// Reads a value after the id of the module that it belongs to.
+pub fn module_value<'i>(
+    name: &str,
+    input: &mut Input<'_>,
+    rules: &Rules,
+) -> Result<OwnedValue<'i>, Fault> {
+    fn filled<'i>(value: impl Container + Into<AnyContainer>) -> Result<OwnedValue<'i>, Fault> {
+        match value.is_empty() {
+            true => Err(Fault::Empty),
+            false => Ok(OwnedValue::Container(value.into())),
+        }
+    }
+    match name {
+        module::VECTOR_SET => filled(values::vector_set::load_fields(input)?),
+        module::PATH_HASH => filled(values::path_hash::load_fields(input, rules)?),
+        _ => Err(Fault::Module(name.to_owned())),
     }
 }
 
@@ -44,6 +55,10 @@ pub fn value<'i>(
             Text::Bytes(text) => OwnedValue::Bytes(text),
         }),
         kind::MODULE_PRE_GA => Err(Fault::Module(module::name(input)?)),
+        kind::MODULE_2 => {
+            let name = module::name(input)?;
+            module_value(&name, input, rules)
+        }
         kind::BITMAP if rules.dialect == Dialect::Redis => Err(Fault::Unsupported("bitmap")),
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }

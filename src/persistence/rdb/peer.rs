@@ -3,18 +3,22 @@
 use super::format::Dialect;
 use super::writer::{
     RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS,
-    VERSION_USUAL, VERSION_VALKEY,
+    VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
 };
 use crate::keyspace::{Keyspace, ValueView};
-use crate::types::{Type, VectorSet};
+use crate::types::Type;
 
 /// Major, minor, patch.
 type Release = (u32, u32, u32);
 
 /// The first release of Valkey that has expiring fields, and its own version of files.
 const VALKEY_FIELD_TTLS: Release = (9, 0, 0);
+/// The first release of Valkey that has path hashes.
+const VALKEY_PATHS: Release = (9, 2, 0);
 /// The first release of Redis that has vector sets.
 const REDIS_VECTOR_SETS: Release = (8, 0, 0);
+/// The types that are data of a module in Redis's files.
+const MODULE_TYPES: [Type; 2] = [Type::VectorSet, Type::PathHash];
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;
 
@@ -34,7 +38,8 @@ pub struct Peer {
     pub name: String,
     /// The versions of payloads that it reads, lowest first, from the usual one on.
     versions: Vec<u32>,
-    has_vector_sets: bool,
+    /// The types that it reads as data of a module.
+    module_types: &'static [Type],
 }
 
 impl Peer {
@@ -55,39 +60,57 @@ impl Peer {
             let versions = VERSION_USUAL..=VERSION_NEWEST;
             return Some(Peer {
                 name: named("russet", version),
-                versions: versions.chain([VERSION_VALKEY]).collect(),
-                has_vector_sets: true,
+                versions: versions
+                    .chain([VERSION_VALKEY, VERSION_VALKEY_PATHS])
+                    .collect(),
+                module_types: &MODULE_TYPES,
             });
         }
         if let Some(version) = release("valkey_version") {
-            let own = (version >= VALKEY_FIELD_TTLS).then_some(VERSION_VALKEY);
+            let own = [
+                (VALKEY_FIELD_TTLS, VERSION_VALKEY),
+                (VALKEY_PATHS, VERSION_VALKEY_PATHS),
+            ];
+            let own = own.into_iter().filter(|(since, _)| version >= *since);
             return Some(Peer {
                 name: named("Valkey", version),
-                versions: [VERSION_USUAL].into_iter().chain(own).collect(),
-                has_vector_sets: false,
+                versions: [VERSION_USUAL]
+                    .into_iter()
+                    .chain(own.map(|(_, version)| version))
+                    .collect(),
+                module_types: &[],
             });
         }
         let version = release("redis_version")?;
         Some(Peer {
             name: named("Redis", version),
             versions: (VERSION_USUAL..=redis_max(version)).collect(),
-            has_vector_sets: version >= REDIS_VECTOR_SETS,
+            module_types: match version >= REDIS_VECTOR_SETS {
+                true => &[Type::VectorSet],
+                false => &[],
+            },
         })
     }
 
     /// Sets the version of `writer` to the lowest one that holds a value and that the server reads. An
     /// error is what of the value there is none for.
     pub fn fit(&self, writer: &mut RdbWriter, value: &ValueView<'_>) -> Result<(), &'static str> {
-        let is_vector_set = value.get::<VectorSet>().is_some();
-        let versions = self.versions_for(is_vector_set);
+        let kind = match value {
+            ValueView::Container(container) => container.kind(),
+            _ => Type::String,
+        };
+        let versions = self.versions_for(kind);
         writer.fit_one_of(std::iter::once(VERSION_MIGRATE).chain(versions), value)
     }
 
-    fn versions_for(&self, is_vector_set: bool) -> impl Iterator<Item = u32> {
-        let reads_all = !is_vector_set || self.has_vector_sets;
+    fn versions_for(&self, kind: Type) -> impl Iterator<Item = u32> {
+        let reads_all = !MODULE_TYPES.contains(&kind) || self.module_types.contains(&kind);
+        // Valkey has path hashes in a form of their own.
+        let has_own = move |version| kind == Type::PathHash && is_valkey(version);
         let versions = self.versions.iter().copied();
         // Redis 7.4 has the version with vector sets, but not these.
-        versions.filter(move |version| reads_all || *version < VERSION_FIELD_TTLS)
+        versions
+            .filter(move |&version| reads_all || version < VERSION_FIELD_TTLS || has_own(version))
     }
 }
 
@@ -151,6 +174,19 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
             );
         }
         return (VERSION_FIELD_TTLS, Dialect::Redis);
+    }
+    if keyspace.any_of(Type::PathHash) {
+        return match wanted {
+            PeerFormat::Valkey { version } if version >= VALKEY_PATHS => {
+                (VERSION_VALKEY_PATHS, Dialect::Valkey)
+            }
+            wanted => {
+                if !matches!(wanted, PeerFormat::Redis { max } if max >= VERSION_FIELD_TTLS) {
+                    tracing::warn!("A replica may have no path hashes; some keys are path hashes");
+                }
+                (VERSION_FIELD_TTLS, Dialect::Redis)
+            }
+        };
     }
     match wanted {
         PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), Dialect::Redis),
@@ -223,9 +259,14 @@ mod tests {
                 &[11, 80],
             ),
             (
+                "redis_version:7.2.4\r\nvalkey_version:9.2.0\r\n",
+                "Valkey 9.2.0",
+                &[11, 80, 81],
+            ),
+            (
                 "redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nrusset_version:0.1.0\r\n",
                 "russet 0.1.0",
-                &[11, 12, 13, 14, 80],
+                &[11, 12, 13, 14, 80, 81],
             ),
             ("redis_version:8.0.6\x1b[31m'", "Redis 8.0.6", &[11, 12]),
         ] {
@@ -237,20 +278,31 @@ mod tests {
     }
 
     #[test]
-    fn vector_sets_go_only_where_they_are_known() {
-        for (info, versions) in [
-            ("redis_version:7.4.2", &[11][..]),
-            ("redis_version:8.0.0", &[11, 12]),
-            ("redis_version:7.2.4\nvalkey_version:9.1.2", &[11]),
+    fn types_go_only_where_they_are_known() {
+        for (info, vectors, paths) in [
+            ("redis_version:7.4.2", &[11][..], &[11][..]),
+            ("redis_version:8.0.0", &[11, 12], &[11]),
+            (
+                "redis_version:7.2.4\nvalkey_version:9.1.2",
+                &[11],
+                &[11, 80],
+            ),
+            (
+                "redis_version:7.2.4\nvalkey_version:9.2.0",
+                &[11],
+                &[11, 80, 81],
+            ),
             (
                 "redis_version:8.0.6\nrusset_version:0.1.0",
-                &[11, 12, 13, 14, 80],
+                &[11, 12, 13, 14, 80, 81],
+                &[11, 12, 13, 14, 80, 81],
             ),
         ] {
             let peer = Peer::of_info(info.as_bytes()).expect("a version");
-            let of = |is_vector_set| peer.versions_for(is_vector_set).collect::<Vec<u32>>();
-            assert_eq!(of(true), versions, "{info}");
-            assert_eq!(of(false), peer.versions, "{info}");
+            let of = |kind| peer.versions_for(kind).collect::<Vec<u32>>();
+            assert_eq!(of(Type::VectorSet), vectors, "{info}");
+            assert_eq!(of(Type::PathHash), paths, "{info}");
+            assert_eq!(of(Type::Hash), peer.versions, "{info}");
         }
     }
 }

@@ -255,6 +255,7 @@ impl<'a> Reader<'a> {
                 _ => self.input.offset(),
             },
             doing: self.doing,
+            dialect: self.rules.dialect,
             kind: self.kind,
             key: (self.doing == Doing::Value).then(|| self.key.as_slice().into()),
             fault,
@@ -333,18 +334,19 @@ impl<'a> Reader<'a> {
         (self.doing, self.kind) = (Doing::Key, Some(kind));
         self.input.string_to(&mut self.key)?;
         self.doing = Doing::Value;
-        let mut foreign = None;
-        if kind == kind::MODULE_2 && self.options.skips_modules {
-            foreign =
-                Some(module::name(&mut self.input)?).filter(|name| name != module::VECTOR_SET);
-        }
-        if let Some(module) = foreign {
+        let module = match kind == kind::MODULE_2 && self.options.skips_modules {
+            true => Some(module::name(&mut self.input)?),
+            false => None,
+        };
+        if let Some(module) = &module
+            && !module::KNOWN.contains(&module.as_str())
+        {
             module::skip_fields(&mut self.input)?;
-            loader.module_skipped(&module, ModuleData::Key(self.db, &self.key));
+            loader.module_skipped(module, ModuleData::Key(self.db, &self.key));
         } else {
-            let value = match kind == kind::MODULE_2 && self.options.skips_modules {
-                true => parse::vector_set(&mut self.input),
-                false => parse::value(&mut self.input, kind, &self.rules),
+            let value = match &module {
+                Some(module) => parse::module_value(module, &mut self.input, &self.rules),
+                None => parse::value(&mut self.input, kind, &self.rules),
             };
             match value {
                 Ok(value) => loader.key(self.db, &self.key, value, self.facts)?,

@@ -33,6 +33,8 @@ pub const VERSION_ARRAYS: u32 = 14;
 pub const VERSION_NEWEST: u32 = VERSION_ARRAYS;
 /// Valkey's own version, which has expiring fields in a form of its own.
 pub const VERSION_VALKEY: u32 = 80;
+/// Valkey's first version with path hashes.
+pub const VERSION_VALKEY_PATHS: u32 = 81;
 /// The first version with packed sets.
 pub(in crate::persistence) const VERSION_PACKED_SETS: u32 = 11;
 /// The first version with listpacks.
@@ -96,14 +98,21 @@ impl RdbWriter {
     }
 
     /// Changes the version to the lowest one, from `least` on, that holds a value. `of_valkey`: fields
-    /// that expire have Valkey's.
+    /// that expire, and path hashes, have Valkey's.
     pub fn fit(&mut self, least: u32, of_valkey: bool, value: &ValueView<'_>) {
         let (own, least) = match of_valkey {
             true => (VERSION_VALKEY, least.min(VERSION_USUAL)),
             false => (VERSION_FIELD_TTLS, least),
         };
-        let newer = [own, VERSION_PRODUCERS, VERSION_NEWEST];
-        let all = std::iter::once(least).chain(newer.into_iter().filter(|newer| *newer > least));
+        let of_paths = of_valkey.then_some(VERSION_VALKEY_PATHS);
+        let newer = [
+            Some(own),
+            of_paths,
+            Some(VERSION_PRODUCERS),
+            Some(VERSION_NEWEST),
+        ];
+        let newer = newer.into_iter().flatten().filter(|newer| *newer > least);
+        let all = std::iter::once(least).chain(newer);
         for version in all {
             self.version = version;
             if self.holds(value) {

@@ -24,7 +24,7 @@ use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::Part::{Length, Opaque, Raw, Template, Text, Times};
 use crate::persistence::rdb::{
-    Dialect, Fault, Input, Layout, Names, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
+    Dialect, Fault, Input, Names, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
     VERSION_USUAL, in_order, is_valkey, names,
 };
 use crate::resp::write_request;
@@ -77,7 +77,11 @@ impl Saved for Hash {
         (TEMPLATE_ARRAY_REF, "hash-tmpl-array-ref", &[Template]),
     ];
 
-    const VALKEY_FORMS: &[(u8, Layout)] = &[(VALKEY_HASH_2, &[Times(&[Text, Text, Raw(8)])])];
+    const VALKEY_FORMS: &[NamedForm] = &[(
+        VALKEY_HASH_2,
+        "hash-hashtable-md-valkey",
+        &[Times(&[Text, Text, Raw(8)])],
+    )];
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
         match (rules.dialect, kind) {
@@ -226,6 +230,11 @@ fn plain(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> 
             hash.finish(rules.deep).ok_or(Fault::Duplicate)
         }
     }
+}
+
+/// Reads the fields of a path of a path hash: the plain form.
+pub(super) fn plain_fields(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
+    plain(input, HASH, rules)
 }
 
 /// Reads a field and its value; `name` is scratch space.

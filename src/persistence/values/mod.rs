@@ -1,7 +1,7 @@
 //! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
 //!
-//!     list, set, zset, hash, stream, array, vector_set     one impl of [`Saved`] each
-//!     packed                                               listpacks and ziplists as they are read
+//!     list, set, zset, hash, stream, array, vector_set, path_hash     one impl of [`Saved`] each
+//!     packed                                       listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
 //! loading, the names of `redis-check-rdb` and the base of commands find it by that list. Strings
@@ -11,6 +11,7 @@ mod array;
 mod hash;
 mod list;
 mod packed;
+pub(super) mod path_hash;
 mod set;
 mod stream;
 pub(super) mod vector_set;
@@ -30,8 +31,8 @@ pub(super) trait Saved: Container + Into<AnyContainer> {
     /// Its forms, old and new.
     const FORMS: &[NamedForm];
 
-    /// The numbers that have other forms in Valkey's files.
-    const VALKEY_FORMS: &[(u8, Layout)] = &[];
+    /// Those of Valkey's files alone, whose numbers may be other forms' elsewhere.
+    const VALKEY_FORMS: &[NamedForm] = &[];
 
     /// Reads a value in one of the forms. Every length and packed form is checked: whatever is
     /// read, the value is sound.
@@ -94,20 +95,22 @@ fn part_of_nodes(limit: usize) -> usize {
 // --- the type that a form's number belongs to ---
 
 macro_rules! forms_by_type {
-    ([$($T:ident: $($E:ident $name:literal),*;)*]) => {
-        &[$((Type::$T, <crate::types::$T as Saved>::FORMS)),*]
+    ([$($T:ident: $($E:ident $name:literal),*;)*] $FORMS:ident) => {
+        &[$((Type::$T, <crate::types::$T as Saved>::$FORMS)),*]
     };
 }
-const FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type]);
+const FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type] FORMS);
+const VALKEY_FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type] VALKEY_FORMS);
 
-/// The owner of each number.
-static TYPES: [Option<Type>; 256] = types();
+/// The owner of each number, and of those that Valkey's files have alone.
+static TYPES: [Option<Type>; 256] = types(FORMS);
+static VALKEY_TYPES: [Option<Type>; 256] = types(VALKEY_FORMS);
 
-const fn types() -> [Option<Type>; 256] {
+const fn types(all: &[(Type, &[NamedForm])]) -> [Option<Type>; 256] {
     let mut types = [None; 256];
     let mut at = 0;
-    while at < FORMS.len() {
-        let (of, forms) = FORMS[at];
+    while at < all.len() {
+        let (of, forms) = all[at];
         let mut form = 0;
         while form < forms.len() {
             let number = forms[form].0;
@@ -123,30 +126,41 @@ const fn types() -> [Option<Type>; 256] {
     types
 }
 
-/// The parts of a value in the form of this number. `None`: there is no such form of a container or
-/// string.
-pub(super) fn layout(number: u8, dialect: Dialect) -> Option<Layout> {
-    if number == kind::STRING {
-        return Some(&[Part::Text]);
-    }
-    let of = TYPES[usize::from(number)]?;
+/// The type that a form's number belongs to.
+#[inline]
+fn owner(number: u8, dialect: Dialect) -> Option<Type> {
+    let own = match dialect {
+        Dialect::Valkey => VALKEY_TYPES[usize::from(number)],
+        Dialect::Redis => None,
+    };
+    own.or(TYPES[usize::from(number)])
+}
+
+/// The form of this number. `None`: there is no such form of a container.
+fn named(number: u8, dialect: Dialect) -> Option<&'static NamedForm> {
+    let of = owner(number, dialect)?;
     let (forms, valkey) = for_container!(
         of,
         T => (T::FORMS, T::VALKEY_FORMS),
         _ => return None,
     );
     let own = valkey.iter().find(|form| form.0 == number);
-    match own.filter(|_| dialect == Dialect::Valkey) {
-        Some(form) => Some(form.1),
-        None => Some(forms.iter().find(|form| form.0 == number)?.2),
+    let own = own.filter(|_| dialect == Dialect::Valkey);
+    own.or_else(|| forms.iter().find(|form| form.0 == number))
+}
+
+/// The parts of a value in the form of this number. `None`: there is no such form of a container or
+/// string.
+pub(super) fn layout(number: u8, dialect: Dialect) -> Option<Layout> {
+    match number {
+        kind::STRING => Some(&[Part::Text]),
+        _ => Some(named(number, dialect)?.2),
     }
 }
 
 /// The name that `redis-check-rdb` uses.
-pub(super) fn form_name(number: u8) -> &'static str {
-    let mut all = FORMS.iter().flat_map(|(_, forms)| forms.iter());
-    let found = all.find(|form| form.0 == number);
-    found.map_or_else(|| kind::name(number), |form| form.1)
+pub(super) fn form_name(number: u8, dialect: Dialect) -> &'static str {
+    named(number, dialect).map_or_else(|| kind::name(number), |form| form.1)
 }
 
 // --- values of any type ---
@@ -154,7 +168,7 @@ pub(super) fn form_name(number: u8) -> &'static str {
 /// Reads a container in the form of this number.
 #[inline]
 pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<AnyContainer, Fault> {
-    let of = TYPES[usize::from(kind)].ok_or(Fault::Unknown(kind))?;
+    let of = owner(kind, rules.dialect).ok_or(Fault::Unknown(kind))?;
     for_container!(
         of,
         T => {

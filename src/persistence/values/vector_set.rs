@@ -14,7 +14,10 @@ use super::{Form, NamedForm, Saved};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::CommandWriter;
 use crate::persistence::rdb::format::kind;
-use crate::persistence::rdb::module::{self, VECTOR_SET, field};
+use crate::persistence::rdb::module::{
+    self, VECTOR_SET, field, read_count, read_end, read_number, read_string,
+    write_number as number, write_string as string,
+};
 use crate::persistence::rdb::{
     Fault, Input, Part, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_USUAL, is_valkey,
 };
@@ -131,16 +134,6 @@ fn attributes_flag(content: &Content) -> u64 {
     }
 }
 
-fn number(to: &mut RdbWriter, n: u64) {
-    to.length(field::UNSIGNED);
-    to.length(n);
-}
-
-fn string(to: &mut RdbWriter, text: &[u8]) {
-    to.length(field::STRING);
-    to.string(text);
-}
-
 /// Two floats as one number.
 fn pair(low: u32, high: f32) -> u64 {
     u64::from(low) | u64::from(high.to_bits()) << 32
@@ -206,36 +199,12 @@ pub(in crate::persistence) fn load_fields(input: &mut Input<'_>) -> Result<Vecto
         buffers.read(input, flags & HAS_ATTRIBUTES != 0)?;
         buffers.add(&mut loader)?;
     }
-    if input.length()? != field::END {
-        return Err(damaged("fields follow the last element"));
-    }
+    read_end(input)?;
     Ok(VectorSet::loaded(loader)?)
 }
 
 fn damaged(why: &'static str) -> Fault {
     Fault::damaged(why)
-}
-
-fn read_number(input: &mut Input<'_>) -> Result<u64, Fault> {
-    match input.length()? {
-        field::UNSIGNED => input.length(),
-        _ => Err(damaged("a field of a vector set is no number")),
-    }
-}
-
-/// How many elements follow, each of at least `bytes` bytes.
-fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fault> {
-    match input.length()? {
-        field::UNSIGNED => input.count(bytes),
-        _ => Err(damaged("a field of a vector set is no number")),
-    }
-}
-
-fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-    match input.length()? {
-        field::STRING => input.string_to(out),
-        _ => Err(damaged("a field of a vector set is no string")),
-    }
 }
 
 fn read_projection(input: &mut Input<'_>, dim: u32) -> Result<Projection, Fault> {

@@ -57,7 +57,7 @@ pub enum Read {
 }
 
 /// Types, and the categories of their commands.
-pub const TYPES: [(&str, Category); 7] = [
+pub const TYPES: [(&str, Category); 8] = [
     ("string", STRINGS),
     ("list", Category::LIST),
     ("set", Category::SET),
@@ -65,6 +65,7 @@ pub const TYPES: [(&str, Category); 7] = [
     ("hash", Category::HASH),
     ("stream", Category::STREAM),
     ("array", Category::ARRAY),
+    ("pathhash", Category::PATHHASH),
 ];
 const STRINGS: Category = Category::STRING
     .union(Category::BITMAP)
