@@ -39,6 +39,7 @@ const ELSEWHERE: &[&str] = &[
     "VSETATTR",
     // As long as their own arguments.
     "himport|set",
+    "phexists",
     "restore",
     "restore-asking",
     // What is removed is freed beside the loop or in slices.

@@ -25,6 +25,7 @@
 //! | `operate` | the steps of docs/operate.md |
 //! | `operator` | the tools that query a running server |
 //! | `operator_group` | the doctor beside Sentinels |
+//! | `path_hash` | path hashes: files of both dialects, the log, replicas |
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, exchanged with other servers |
 //! | `redis_cli` | Redis's own tools |
@@ -74,6 +75,7 @@ mod migrate;
 mod operate;
 mod operator;
 mod operator_group;
+mod path_hash;
 mod process;
 mod rdb;
 mod redis_cli;

@@ -122,6 +122,7 @@ fn phscan(call: &mut Call<'_>) -> CommandResult {
     let options = Options::parse(args)?;
     let paths = call.db.read::<PathHash>(args.at(1))?;
     let reply = &mut *call.reply;
+    reply.array(2);
     let place = reply.defer();
     let (mut written, mut last, mut is_more) = (0, Vec::new(), false);
     if let Some(paths) = &paths {

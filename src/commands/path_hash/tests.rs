@@ -207,7 +207,10 @@ fn fields_set_and_removed_count_as_changes_with_events_of_their_own() {
         let events: Vec<&str> = t.take_events().iter().map(|event| event.event).collect();
         (t.engine.keyspace.dirty - before, events)
     };
-    assert_eq!(changes("PHSET p a FIELDS 2 f 1 g 2"), (2, vec!["phset"]));
+    assert_eq!(
+        changes("PHSET p a FIELDS 2 f 1 g 2"),
+        (2, vec!["new", "phset"])
+    );
     assert_eq!(changes("PHSET p a FNX FIELDS 1 f 1"), (0, vec![]));
     assert_eq!(
         changes("PHMSET p a FIELDS 1 f 1 ab FIELDS 2 f 1 g 1"),
@@ -335,6 +338,36 @@ fn users_have_the_commands_by_their_category() {
     assert_eq!(t.run("ACL DRYRUN u phscan p 0"), "+OK\r\n");
     assert!(t.run("ACL DRYRUN u set p x").contains("no permissions"));
     assert!(t.run("ACL CAT pathhash").starts_with("*12\r\n"));
+}
+
+#[test]
+fn work_is_the_paths_and_fields_that_are_touched() {
+    let mut t = Testbed::new();
+    for path in ["a", "ab", "abc", "b"] {
+        t.run(&format!("PHSET p {path} FIELDS 3 f 1 g 2 h 3"));
+    }
+    for (line, work) in [
+        ("PHSET p a FNX FIELDS 2 f 1 g 2", 2),
+        ("PHMSET p a FIELDS 1 f 1 b FIELDS 2 f 1 g 2", 3),
+        ("PHGET p a f g", 2),
+        ("PHMGET p a FIELDS 2 f g b FIELDS 1 f", 3),
+        ("PHGETALL p a", 3),
+        ("PHGETALL p none", 0),
+        ("PHDEL p a", 3),
+        ("PHDEL p a f", 1),
+        ("PHDELPREFIX p a", 3),
+        ("PHDELPREFIX p none", 0),
+        ("PHLONGEST p abcd", 1),
+        ("PHLONGEST p abcd WITHVALUES", 3),
+        ("PHPREFIXES p abcd", 3),
+        ("PHPREFIXES p abcd WITHVALUES COUNT 2", 6),
+        ("PHPREFIXES p abcd FIELDS 2 f none", 6),
+        ("PHSCAN p 0", 4),
+        ("PHSCAN p 0 PREFIX ab", 2),
+        ("PHSCAN p 0 COUNT 2 WITHVALUES", 6),
+    ] {
+        assert_eq!(t.work_of(line), work, "{line}");
+    }
 }
 
 /// The value after DUMP in a dialect, and its version.

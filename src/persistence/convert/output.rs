@@ -10,7 +10,8 @@ use super::super::background::{BackgroundFile, Plan, sync_folder};
 use super::super::rdb::{RdbWriter, Use};
 use super::obstacles::Obstacles;
 use super::{ConvertError, version_of};
-use crate::keyspace::{DbIndex, KeyView};
+use crate::keyspace::{DbIndex, KeyView, ValueView};
+use crate::types::PathHash;
 
 /// Size at which bytes are handed to the file.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -108,9 +109,17 @@ impl<'a, 't> TargetFile<'a, 't> {
         self.pass_on(CHUNK_BYTES)
     }
 
+    /// What of a value the target cannot read. Its files may hold path hashes, but no target has them.
+    fn unreadable(&self, value: &ValueView<'_>) -> Option<&'static str> {
+        match value.get::<PathHash>() {
+            Some(_) => Some("a path hash"),
+            None => self.writer.lost(value),
+        }
+    }
+
     /// A key, or an obstacle.
     pub fn key(&mut self, db: DbIndex, view: &KeyView<'_>, used: Use) -> io::Result<()> {
-        if let Some(lost) = self.writer.lost(&view.value) {
+        if let Some(lost) = self.unreadable(&view.value) {
             self.obstacles.key(db, view.key, lost);
             return Ok(());
         }

@@ -220,21 +220,24 @@ fn plain(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> 
             let pack = distinct(pack, 2, true).ok_or(Fault::PackedDuplicate("zipmap"))?;
             Hash::import_zipmap(pack, limits).ok_or(Fault::Records)
         }
-        _ => {
-            let fields = input.count(2)?;
-            let mut hash = HashImport::new(fields, false, limits);
-            let mut name = Vec::new();
-            for _ in 0..fields {
-                add_field(input, &mut hash, &mut name, None)?;
-            }
-            hash.finish(rules.deep).ok_or(Fault::Duplicate)
-        }
+        _ => table(input, rules, rules.deep),
     }
 }
 
-/// Reads the fields of a path of a path hash: the plain form.
-pub(super) fn plain_fields(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
-    plain(input, HASH, rules)
+/// Reads the fields of a path of a path hash, in the plain form; one that comes twice is a fault.
+pub(super) fn distinct_fields(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
+    table(input, rules, true)
+}
+
+/// Reads the plain form. `deep`: a field that comes twice is a fault.
+fn table(input: &mut Input<'_>, rules: &Rules, deep: bool) -> Result<Hash, Fault> {
+    let fields = input.count(2)?;
+    let mut hash = HashImport::new(fields, false, &rules.limits);
+    let mut name = Vec::new();
+    for _ in 0..fields {
+        add_field(input, &mut hash, &mut name, None)?;
+    }
+    hash.finish(deep).ok_or(Fault::Duplicate)
 }
 
 /// Reads a field and its value; `name` is scratch space.

@@ -9,7 +9,7 @@
 //!
 //!     PHMSET p path FIELDS n field value ... path FIELDS n ... | PHMSET p ...
 
-use super::hash::plain_fields;
+use super::hash::distinct_fields;
 use super::{Form, NamedForm, Saved};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::CommandWriter;
@@ -51,7 +51,7 @@ impl Saved for PathHash {
         let (mut paths, mut path) = (PathHash::new(), Vec::new());
         for _ in 0..count {
             input.string_to(&mut path)?;
-            let fields = plain_fields(input, rules)?;
+            let fields = distinct_fields(input, rules)?;
             add(&mut paths, &path, fields)?;
         }
         Ok(paths)

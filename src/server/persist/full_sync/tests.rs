@@ -286,4 +286,11 @@ fn the_version_is_the_lowest_that_both_can_take() {
     assert_eq!(of(&t, redis(15)), (12, Dialect::Redis));
     assert_eq!(of(&t, valkey(9)), (80, Dialect::Valkey));
     assert_eq!(of(&t, valkey(8)), (11, Dialect::Redis));
+    t.run("PHSET p a FIELDS 1 f v");
+    let newer = PeerFormat::Valkey { version: (9, 2, 0) };
+    assert_eq!(of(&t, newer), (81, Dialect::Valkey));
+    assert_eq!(of(&t, valkey(9)), (12, Dialect::Redis));
+    assert_eq!(of(&t, redis(15)), (12, Dialect::Redis));
+    t.run("ARSET a 0 x");
+    assert_eq!(of(&t, redis(15)), (14, Dialect::Redis));
 }
