@@ -41,6 +41,7 @@ struct Body {
     /// Fields of all paths.
     fields: usize,
     /// Nodes still to be freed, while it is freed in steps.
+    #[expect(clippy::vec_box, reason = "a node is moved with its box, not copied")]
     freed: Vec<Box<Node>>,
 }
 
@@ -115,12 +116,12 @@ impl PathHash {
 
     /// The paths from the first one that is not less than `path`, in order.
     pub fn iter_from(&self, path: &[u8]) -> Walk<'_> {
-        self.iter().from_path(path)
+        self.iter().at_path(path)
     }
 
     /// The paths after the first `rank` ones, in order.
     pub fn iter_from_rank(&self, rank: usize) -> Walk<'_> {
-        self.iter().from_rank(rank)
+        self.iter().at_rank(rank)
     }
 
     /// Sets fields of a path, which is created if it does not exist; there is one field or more, and
@@ -364,10 +365,7 @@ impl Body {
         self.root.take_all(&mut self.freed);
         let mut left = n.max(1);
         // The root's fields are the last ones: they have no node to be freed.
-        loop {
-            let Some(node) = self.freed.last_mut() else {
-                break;
-            };
+        while let Some(node) = self.freed.last_mut() {
             if let Some(fields) = &mut node.fields {
                 let effort = fields.free_effort();
                 if effort > left && !fields.free_step(left) {

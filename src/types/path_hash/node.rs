@@ -194,6 +194,7 @@ impl Node {
     }
 
     /// Takes all nodes below.
+    #[expect(clippy::vec_box, reason = "a node is moved with its box, not copied")]
     pub fn take_all(&mut self, out: &mut Vec<Box<Node>>) {
         match take(&mut self.kids) {
             Kids::None => {}

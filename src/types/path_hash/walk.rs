@@ -37,7 +37,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The first path that is not less than `path`.
-    pub(super) fn from_path(mut self, path: &[u8]) -> Walk<'a> {
+    pub(super) fn at_path(mut self, path: &[u8]) -> Walk<'a> {
         self.at_root = path.is_empty();
         let (mut node, mut rest) = (self.root, path);
         while let Some(&first) = rest.first() {
@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The path with so many paths before it. O(depth).
-    pub(super) fn from_rank(mut self, rank: usize) -> Walk<'a> {
+    pub(super) fn at_rank(mut self, rank: usize) -> Walk<'a> {
         self.at_root = rank == 0;
         let mut node = self.root;
         let mut before = rank.saturating_sub(node.own());
