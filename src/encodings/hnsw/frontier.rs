@@ -56,6 +56,10 @@ impl Pool {
         self.next = 0;
     }
 
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub(super) fn sorted(&self) -> &[Near] {
         &self.sorted
     }
@@ -64,9 +68,10 @@ impl Pool {
         self.sorted.capacity() * size_of::<Near>()
     }
 
-    /// Adds a node unless `limit` better ones are there. Returns whether it is the next to expand.
+    /// Adds a node unless `limit` better ones are there. Returns whether it is about to be expanded, among the
+    /// next `beam`.
     #[inline]
-    pub(super) fn offer(&mut self, near: Near) -> bool {
+    pub(super) fn offer(&mut self, near: Near, beam: usize) -> bool {
         if self.sorted.len() >= self.limit {
             match self.sorted.last() {
                 Some(&worst) if near < worst => self.sorted.pop(),
@@ -75,15 +80,16 @@ impl Pool {
         }
         let at = self.sorted.partition_point(|&other| other < near);
         self.sorted.insert(at, near);
-        let is_next = at <= self.next;
         self.next = self.next.min(at);
-        is_next
+        at < self.next + beam
     }
 
-    /// Returns the next node to expand, as it looks now.
+    /// Returns the nodes not yet expanded, as it looks now, the best first.
     #[inline]
-    pub(super) fn next(&self) -> Option<u32> {
-        self.sorted.get(self.next).map(|near| near.id())
+    pub(super) fn waiting(&self) -> impl Iterator<Item = u32> {
+        let rest = self.sorted.get(self.next..).unwrap_or_default().iter();
+        rest.filter(|near| !near.is_expanded())
+            .map(|near| near.id())
     }
 
     /// Returns the best node not yet expanded, and counts it as expanded; `None` if it is not among the best
@@ -220,13 +226,23 @@ impl Visited {
         self.make_room(slots);
     }
 
+    /// Nodes that were met since the last reset.
+    pub(super) fn len(&self) -> usize {
+        self.met.len()
+    }
+
+    /// Returns the nodes that were met after the first `before`.
+    pub(super) fn since(&self, before: usize) -> &[u32] {
+        &self.met[before..]
+    }
+
     /// Adds nodes, whose numbers are below the `slots` of the last reset or of the last
-    /// [`Visited::make_room`], and returns those that are new.
+    /// [`Visited::make_room`].
     ///
     /// No branch depends on whether a node is new: about half of them are, in no order that a
     /// processor could learn.
     #[inline]
-    pub(super) fn meet(&mut self, ids: &[u32]) -> &[u32] {
+    pub(super) fn meet(&mut self, ids: &[u32]) {
         let start = self.met.len();
         self.met.resize(start + ids.len(), 0);
         let mut end = start;
@@ -237,7 +253,6 @@ impl Visited {
             *word |= 1 << bit;
         }
         self.met.truncate(end);
-        &self.met[start..]
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -20,13 +20,19 @@ type DotI8 = unsafe fn(&[u8], &[u8]) -> i32;
 /// Number of bits that differ; lengths are multiples of 8 bytes.
 type Hamming = unsafe fn(&[u8], &[u8]) -> u32;
 
+/// The same of one vector and each of several, into as many places.
+type Many<T> = unsafe fn(&[u8], &[&[u8]], &mut [T]);
+
 /// One form of each sum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kernels {
-    /// Invariant of the three: this processor has the features they need.
+    /// Invariant of all: this processor has the features they need.
     dot_f32: DotF32,
     dot_i8: DotI8,
     hamming: Hamming,
+    dots_f32: Many<f32>,
+    dots_i8: Many<i32>,
+    hammings: Many<u32>,
     #[cfg(test)]
     name: &'static str,
 }
@@ -35,6 +41,9 @@ const SCALAR: Kernels = Kernels {
     dot_f32: scalar::dot_f32,
     dot_i8: scalar::dot_i8,
     hamming: scalar::hamming,
+    dots_f32: scalar::dots_f32,
+    dots_i8: scalar::dots_i8,
+    hammings: scalar::hammings,
     #[cfg(test)]
     name: "scalar",
 };
@@ -92,11 +101,48 @@ impl Kernels {
         // SAFETY: the processor has the features (the field's invariant).
         unsafe { (self.hamming)(a, b) }
     }
+
+    /// [`Kernels::dot_f32`] of `a` and each of `others`; the rest of `sums` stays. To the last bit the same.
+    #[inline(always)]
+    pub(super) fn dots_f32(&self, a: &[u8], others: &[&[u8]], sums: &mut [f32]) {
+        // SAFETY: the processor has the features (the field's invariant).
+        unsafe { (self.dots_f32)(a, others, sums) }
+    }
+
+    /// [`Kernels::dot_i8`] of `a` and each of `others`, which are no shorter; the rest of `sums` stays.
+    #[inline(always)]
+    pub(super) fn dots_i8(&self, a: &[u8], others: &[&[u8]], sums: &mut [i32]) {
+        // SAFETY: the processor has the features (the field's invariant).
+        unsafe { (self.dots_i8)(a, others, sums) }
+    }
+
+    /// [`Kernels::hamming`] of `a` and each of `others`; the rest of `sums` stays.
+    #[inline(always)]
+    pub(super) fn hammings(&self, a: &[u8], others: &[&[u8]], sums: &mut [u32]) {
+        // SAFETY: the processor has the features (the field's invariant).
+        unsafe { (self.hammings)(a, others, sums) }
+    }
+}
+
+/// A sum of one vector and each of several, by the form for two, which is inlined.
+macro_rules! many {
+    ($many:ident, $one:ident, $sum:ty $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        pub(super) fn $many(a: &[u8], others: &[&[u8]], sums: &mut [$sum]) {
+            for (sum, b) in sums.iter_mut().zip(others) {
+                *sum = $one(a, b);
+            }
+        }
+    };
 }
 
 mod scalar {
     /// Lanes summed apart, so that the compiler may use what vector registers there are.
     const LANES: usize = 8;
+
+    many!(dots_f32, dot_f32, f32);
+    many!(dots_i8, dot_i8, i32);
+    many!(hammings, hamming, u32);
 
     fn float(bytes: &[u8]) -> f32 {
         f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
@@ -135,9 +181,20 @@ mod avx512 {
         dot_f32,
         dot_i8,
         hamming,
+        dots_f32,
+        dots_i8,
+        hammings,
         #[cfg(test)]
         name: "avx512",
     };
+
+    many!(dots_f32, dot_f32, f32, "avx512f,avx512bw,avx512vl");
+    many!(
+        hammings,
+        hamming,
+        u32,
+        "avx512f,avx512bw,avx512vl,avx512vpopcntdq"
+    );
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
@@ -210,6 +267,51 @@ mod avx512 {
         _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, surplus))
     }
 
+    /// Four vectors at a time: their sums do not wait for each other, and what is taken off again is the same
+    /// for all of them, 128 times the sum of `a`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn dots_i8(a: &[u8], others: &[&[u8]], sums: &mut [i32]) {
+        const LANES: usize = 4;
+        let bytes = a.len();
+        let surplus = sum_i8(a) * 128;
+        let flip = _mm512_set1_epi8(i8::MIN);
+        let (fours, rest) = others.as_chunks::<LANES>();
+        let (four_sums, rest_sums) = sums[..others.len()].as_chunks_mut::<LANES>();
+        for (four, out) in fours.iter().zip(four_sums) {
+            assert!(four.iter().all(|b| b.len() >= bytes));
+            let mut sum = [_mm512_setzero_si512(); LANES];
+            for at in (0..bytes).step_by(64) {
+                let mask = !0_u64 >> (64 - (bytes - at).min(64));
+                // SAFETY: the mask keeps the load to the bytes of `a` from `at` on.
+                let y = unsafe { _mm512_maskz_loadu_epi8(mask, a.as_ptr().add(at).cast()) };
+                for (sum, b) in sum.iter_mut().zip(four) {
+                    // SAFETY: `b` is no shorter than `a`, so that the mask serves for both.
+                    let x = unsafe { _mm512_maskz_loadu_epi8(mask, b.as_ptr().add(at).cast()) };
+                    *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(x, flip), y);
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sum) {
+                *out = _mm512_reduce_add_epi32(sum) - surplus;
+            }
+        }
+        for (out, b) in rest_sums.iter_mut().zip(rest) {
+            *out = dot_i8(a, b);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn sum_i8(a: &[u8]) -> i32 {
+        let ones = _mm512_set1_epi8(1);
+        let mut sum = _mm512_setzero_si512();
+        for at in (0..a.len()).step_by(64) {
+            let mask = !0_u64 >> (64 - (a.len() - at).min(64));
+            // SAFETY: the mask keeps the load to the bytes left.
+            let x = unsafe { _mm512_maskz_loadu_epi8(mask, a.as_ptr().add(at).cast()) };
+            sum = _mm512_dpbusd_epi32(sum, ones, x);
+        }
+        _mm512_reduce_add_epi32(sum)
+    }
+
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
     fn hamming(a: &[u8], b: &[u8]) -> u32 {
         let words = a.len().min(b.len()) / 8;
@@ -241,9 +343,16 @@ mod avx2 {
         dot_f32,
         dot_i8,
         hamming,
+        dots_f32,
+        dots_i8,
+        hammings,
         #[cfg(test)]
         name: "avx2",
     };
+
+    many!(dots_f32, dot_f32, f32, "avx2,fma");
+    many!(dots_i8, dot_i8, i32, "avx2");
+    many!(hammings, hamming, u32, "popcnt");
 
     #[target_feature(enable = "avx2,fma")]
     fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
@@ -313,9 +422,16 @@ mod neon {
         dot_f32,
         dot_i8,
         hamming,
+        dots_f32,
+        dots_i8,
+        hammings,
         #[cfg(test)]
         name: "neon",
     };
+
+    many!(dots_f32, dot_f32, f32, "neon");
+    many!(dots_i8, dot_i8, i32, "neon");
+    many!(hammings, hamming, u32, "neon");
 
     #[target_feature(enable = "neon")]
     fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
@@ -412,12 +528,51 @@ mod tests {
     }
 
     #[test]
+    fn many_sums_at_once_are_those_of_each() {
+        let mut rng = SmallRng::seed_from_u64(3);
+        for form in Kernels::available() {
+            for (length, count) in [(0, 3), (8, 4), (64, 5), (72, 9), (128, 32), (776, 7)] {
+                let vectors: Vec<Vec<u8>> = (0..=count)
+                    .map(|_| {
+                        // A record may be longer than what is compared.
+                        let mut vector = vec![0x80; length + 4];
+                        rng.fill_bytes(&mut vector[..length / 2]);
+                        vector
+                    })
+                    .collect();
+                let others: Vec<&[u8]> = vectors[1..].iter().map(Vec::as_slice).collect();
+                let a = &vectors[0][..length];
+                let mut sums = vec![7; count + 1];
+                form.dots_i8(a, &others, &mut sums);
+                let one_by_one = others.iter().map(|b| form.dot_i8(a, &b[..length]));
+                assert!(one_by_one.chain([7]).eq(sums), "{} {length}", form.name);
+                let mut sums = vec![7; count + 1];
+                form.hammings(a, &others, &mut sums);
+                let one_by_one = others.iter().map(|b| form.hamming(a, b));
+                assert!(one_by_one.chain([7]).eq(sums), "{} {length}", form.name);
+                let mut sums = vec![7.0; count + 1];
+                form.dots_f32(a, &others, &mut sums);
+                let bits = |x: f32| x.to_bits();
+                let one_by_one = others.iter().map(|b| form.dot_f32(a, b));
+                let same = one_by_one
+                    .chain([7.0])
+                    .map(bits)
+                    .eq(sums.into_iter().map(bits));
+                assert!(same, "{} {length}", form.name);
+            }
+        }
+    }
+
+    #[test]
     fn extreme_bytes_do_not_overflow() {
         for (x, y) in [(0x80, 0x80), (0x7F, 0x80), (0x80, 0x7F), (0x81, 0x7F)] {
             let (a, b) = (vec![x; 65536], vec![y; 65536]);
             let expected = 65536 * i32::from(x as i8) * i32::from(y as i8);
             for form in Kernels::available() {
                 assert_eq!(form.dot_i8(&a, &b), expected, "{} {x:x} {y:x}", form.name);
+                let mut sums = [0; 4];
+                form.dots_i8(&a, &[&b[..]; 4], &mut sums);
+                assert_eq!(sums, [expected; 4], "{} {x:x} {y:x}", form.name);
             }
         }
     }

@@ -283,6 +283,22 @@ impl Index {
             .distance(self.store.record(a), self.store.record(b))
     }
 
+    /// Writes the distances of nodes, at most [`query::BATCH`], from a vector, and returns them.
+    #[inline]
+    fn distances<'d>(
+        &self,
+        from: &[u8],
+        ids: &[u32],
+        distances: &'d mut [f32; query::BATCH],
+    ) -> &'d [f32] {
+        let mut records: [&[u8]; query::BATCH] = [&[]; query::BATCH];
+        for (record, &id) in records.iter_mut().zip(ids) {
+            *record = self.store.record(id);
+        }
+        self.metric
+            .distances(from, &records[..ids.len()], distances)
+    }
+
     /// Returns a node drawn with equal chances; `None` if there is none.
     ///
     /// O(1) unless most numbers are free: then O(chunks).

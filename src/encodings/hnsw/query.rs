@@ -188,6 +188,30 @@ fn range_of(record: &[u8], dim: usize) -> f32 {
     }
 }
 
+/// Of the sum of products of two unit vectors.
+#[inline(always)]
+fn of_dot(sum: f32) -> f32 {
+    not_nan(1.0 - sum)
+}
+
+/// Of the sum of products of two Q8 vectors, with their ranges.
+#[inline(always)]
+fn of_q8(sum: i32, (range_a, range_b): (f32, f32)) -> f32 {
+    if range_a == 0.0 || range_b == 0.0 {
+        return 1.0;
+    }
+    let scale = (range_a / 127.0) * (range_b / 127.0);
+    not_nan((1.0 - sum as f32 * scale).clamp(0.0, 2.0))
+}
+
+#[inline(always)]
+fn not_nan(distance: f32) -> f32 {
+    if distance.is_nan() { 2.0 } else { distance }
+}
+
+/// Records that are compared with one at once, at most.
+pub(super) const BATCH: usize = 16;
+
 /// How two records are compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Metric {
@@ -211,20 +235,55 @@ impl Metric {
     /// damaged file can have count as opposite.
     #[inline]
     pub(super) fn distance(&self, a: &[u8], b: &[u8]) -> f32 {
-        let distance = match self.quantization {
-            Quantization::F32 => 1.0 - self.kernels.dot_f32(a, b),
+        match self.quantization {
+            Quantization::F32 => of_dot(self.kernels.dot_f32(a, b)),
             Quantization::Q8 => {
-                let (range_a, range_b) = (range_of(a, self.dim), range_of(b, self.dim));
-                if range_a == 0.0 || range_b == 0.0 {
-                    return 1.0;
-                }
-                let scale = (range_a / 127.0) * (range_b / 127.0);
-                let sum = self.kernels.dot_i8(&a[..self.dim], &b[..self.dim]);
-                (1.0 - sum as f32 * scale).clamp(0.0, 2.0)
+                let ranges = (range_of(a, self.dim), range_of(b, self.dim));
+                of_q8(self.kernels.dot_i8(&a[..self.dim], &b[..self.dim]), ranges)
             }
-            Quantization::Binary => self.kernels.hamming(a, b) as f32 * 2.0 / self.dim as f32,
-        };
-        if distance.is_nan() { 2.0 } else { distance }
+            Quantization::Binary => self.of_bits(self.kernels.hamming(a, b)),
+        }
+    }
+
+    /// Writes the distance of `a` from each of `others`, at most [`BATCH`], and returns them: the same as
+    /// [`Metric::distance`], for less.
+    #[inline]
+    pub(super) fn distances<'d>(
+        &self,
+        a: &[u8],
+        others: &[&[u8]],
+        distances: &'d mut [f32; BATCH],
+    ) -> &'d [f32] {
+        let distances = &mut distances[..others.len()];
+        match self.quantization {
+            Quantization::F32 => {
+                self.kernels.dots_f32(a, others, distances);
+                for distance in distances.iter_mut() {
+                    *distance = of_dot(*distance);
+                }
+            }
+            Quantization::Q8 => {
+                let mut sums = [0; BATCH];
+                self.kernels.dots_i8(&a[..self.dim], others, &mut sums);
+                let range = range_of(a, self.dim);
+                for ((distance, b), sum) in distances.iter_mut().zip(others).zip(sums) {
+                    *distance = of_q8(sum, (range, range_of(b, self.dim)));
+                }
+            }
+            Quantization::Binary => {
+                let mut sums = [0; BATCH];
+                self.kernels.hammings(a, others, &mut sums);
+                for (distance, sum) in distances.iter_mut().zip(sums) {
+                    *distance = self.of_bits(sum);
+                }
+            }
+        }
+        distances
+    }
+
+    #[inline(always)]
+    fn of_bits(&self, different: u32) -> f32 {
+        different as f32 * 2.0 / self.dim as f32
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::frontier::{Near, Pool, Queues, Visited};
+use super::query::BATCH;
 use super::store::NONE;
 use super::{Index, NodeId, Query};
 use crate::encodings::prefetch::prefetch;
@@ -12,8 +13,15 @@ const POOL_MAX: usize = 1024;
 /// Nodes kept on the way down to level 0, that a search enters near the right cluster: worth 2 %
 /// of recall where `ef` is 10, for some distances more.
 const UPPER_EF: usize = 4;
-/// Vectors that are fetched ahead of the one being compared.
+/// Bytes of vectors that are compared in groups: others take longer to fetch than to compare.
+const SHORT_BYTES: usize = 256;
+/// Vectors that are fetched ahead of those being compared, long ones and short ones.
 const AHEAD: usize = 4;
+const AHEAD_SHORT: usize = BATCH * 2;
+/// Nodes that a walk expands at once if vectors are short, so that the links and vectors of one are fetched
+/// while another's are looked at: at most, and one for so many nodes that the walk keeps.
+const BEAM_MAX: usize = 4;
+const LIMIT_PER_BEAM: usize = 16;
 
 /// Whether a step has come to the end of its search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,8 @@ pub(super) struct Scratch {
     visited: Visited,
     pub(super) pool: Pool,
     queues: Queues,
+    /// The index's version when the walk of this level began.
+    version: u32,
 }
 
 type Parts = (Visited, Pool, Queues);
@@ -82,15 +92,24 @@ impl Scratch {
             visited,
             pool,
             queues,
+            version: 0,
         }
     }
 
     /// Starts a walk at a level from what the pool holds already.
-    fn revisit(&mut self, slots: u32) {
-        self.visited.reset(slots);
+    fn revisit(&mut self, index: &Index) {
+        self.version = index.version;
+        self.visited.reset(index.store.slots());
         for near in self.pool.sorted() {
             self.visited.meet(&[near.id()]);
         }
+    }
+
+    /// Returns whether all nodes of a level have been met, so that there is nothing more to find: as in sets of
+    /// fewer nodes than are wanted, or with an M of thousands. Not known after a change of the index.
+    fn has_met_all(&self, index: &Index, level: usize) -> bool {
+        let nodes = |counts: &[u32]| counts.iter().map(|&count| count as usize).sum::<usize>();
+        self.version == index.version && self.visited.len() >= nodes(&index.level_counts[level..])
     }
 
     /// Walks a level until the best `reach` of the pool are expanded, or `budget` distances are used up.
@@ -102,39 +121,66 @@ impl Scratch {
         reach: usize,
         budget: &mut usize,
     ) -> Progress {
+        let beam = match query.len() <= SHORT_BYTES {
+            true => (self.pool.limit() / LIMIT_PER_BEAM).clamp(1, BEAM_MAX),
+            false => 1,
+        };
         while *budget > 0 {
-            let Some(id) = self.pool.expand(reach) else {
-                return Progress::Done;
-            };
-            let fresh = self.visited.meet(index.store.links(id, level));
-            *budget = budget.saturating_sub(fresh.len().max(1));
-            if let Some(next) = self.pool.next() {
-                index.store.prefetch_links(next, level);
+            let before = self.visited.len();
+            let mut expanded = 0;
+            while expanded < beam
+                && let Some(id) = self.pool.expand(reach)
+            {
+                self.visited.meet(index.store.links(id, level));
+                expanded += 1;
             }
+            if expanded == 0 {
+                return Progress::Done;
+            }
+            let has_met_all = self.has_met_all(index, level);
+            for id in self.pool.waiting().take(beam) {
+                index.store.prefetch_links(id, level);
+            }
+            let fresh = self.visited.since(before);
+            *budget = budget.saturating_sub(fresh.len().max(expanded));
             compare_all(index, query, fresh, |near| {
-                if self.pool.offer(near) {
+                if self.pool.offer(near, beam) {
                     index.store.prefetch_links(near.id(), level);
                 }
             });
+            if has_met_all {
+                return Progress::Done;
+            }
         }
         Progress::More
     }
 }
 
-/// Computes the distances of nodes, each fetched while earlier ones are compared.
+/// Computes the distances of nodes, each fetched while those before are compared: short vectors in groups.
 #[inline]
 fn compare_all(index: &Index, query: &[u8], ids: &[u32], mut found: impl FnMut(Near)) {
-    for &id in ids.iter().take(AHEAD) {
-        prefetch_record(index, id);
-    }
-    for (at, &id) in ids.iter().enumerate() {
-        if let Some(&ahead) = ids.get(at + AHEAD) {
-            prefetch_record(index, ahead);
+    let mut to_fetch = ids.iter();
+    let mut fetch = |most| {
+        for &id in to_fetch.by_ref().take(most) {
+            prefetch_record(index, id);
         }
-        found(Near::new(
-            index.metric.distance(query, index.store.record(id)),
-            id,
-        ));
+    };
+    if query.len() > SHORT_BYTES {
+        fetch(AHEAD);
+        for &id in ids {
+            fetch(1);
+            let distance = index.metric.distance(query, index.store.record(id));
+            found(Near::new(distance, id));
+        }
+        return;
+    }
+    fetch(AHEAD_SHORT);
+    let mut distances = [0.0; BATCH];
+    for ids in ids.chunks(BATCH) {
+        for (distance, &id) in index.distances(query, ids, &mut distances).iter().zip(ids) {
+            found(Near::new(*distance, id));
+        }
+        fetch(ids.len());
     }
 }
 
@@ -201,8 +247,8 @@ impl Descent {
         let distance = index
             .metric
             .distance(query, index.store.record(index.entry));
-        scratch.pool.offer(Near::new(distance, index.entry));
-        scratch.revisit(index.store.slots());
+        scratch.pool.offer(Near::new(distance, index.entry), 1);
+        scratch.revisit(index);
         true
     }
 
@@ -212,9 +258,9 @@ impl Descent {
         let found: Vec<Near> = scratch.pool.sorted().to_vec();
         scratch.pool.reset(ef);
         for near in found {
-            scratch.pool.offer(Near::new(near.distance(), near.id()));
+            scratch.pool.offer(Near::new(near.distance(), near.id()), 1);
         }
-        scratch.revisit(index.store.slots());
+        scratch.revisit(index);
     }
 }
 
@@ -367,7 +413,9 @@ impl Search {
             let Scratch {
                 visited, queues, ..
             } = &mut self.scratch;
-            let fresh = visited.meet(index.store.links(id, 0));
+            let before = visited.len();
+            visited.meet(index.store.links(id, 0));
+            let fresh = visited.since(before);
             let mut cost = fresh.len().max(1);
             compare_all(index, query, fresh, |near| {
                 if !queues.admits(near) {
@@ -383,6 +431,9 @@ impl Search {
                 queues.add_result(near);
             });
             *budget = budget.saturating_sub(cost);
+            if self.scratch.has_met_all(index, 0) {
+                return Progress::Done;
+            }
         }
         Progress::More
     }

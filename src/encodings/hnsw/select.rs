@@ -2,6 +2,7 @@
 
 use super::Index;
 use super::frontier::Near;
+use super::query::BATCH;
 
 /// Distances that the choice of a node's links at a level may cost. The usual M needs a tenth;
 /// M of hundreds would keep the caller for seconds: then some links are chosen less well.
@@ -45,6 +46,10 @@ impl Index {
     /// Splits candidates into at most `most` of which none is nearer to another one than to the
     /// node itself, and the others (as many as may be needed); both the nearest first.
     fn diverse(&self, candidates: &[Near], most: usize) -> (Vec<Near>, Vec<Near>) {
+        if candidates.len() <= most {
+            // It is linked with all of them.
+            return (candidates.to_vec(), Vec::new());
+        }
         let (mut chosen, mut passed_over) = (Vec::<Near>::new(), Vec::new());
         let mut effort = EFFORT;
         for &near in candidates {
@@ -53,8 +58,7 @@ impl Index {
             }
             let compared = chosen.len().min(effort);
             effort -= compared;
-            let covered = (chosen[..compared].iter())
-                .any(|other| self.distance_between(near.id(), other.id()) < near.distance());
+            let covered = self.is_covered(near, &chosen[..compared]);
             let list = match covered || effort == 0 {
                 true => &mut passed_over,
                 false => &mut chosen,
@@ -62,6 +66,14 @@ impl Index {
             list.push(near);
         }
         (chosen, passed_over)
+    }
+
+    /// Returns whether one of `others` is nearer to a node than the one it was met from.
+    fn is_covered(&self, near: Near, others: &[Near]) -> bool {
+        // One at a time: the first covers it in most cases.
+        others
+            .iter()
+            .any(|other| self.distance_between(near.id(), other.id()) < near.distance())
     }
 
     pub(super) fn degree(&self, id: u32, level: usize) -> usize {
@@ -112,19 +124,12 @@ impl Index {
     /// clusters); else the farthest. None of a node that would be left with few; `None` if it is
     /// the newcomer itself.
     fn worst_of(&self, id: u32, newcomer: Near, level: usize) -> Option<u32> {
-        let links = self.store.links(id, level).iter();
-        let mut nodes: Vec<Near> = (links.map(|&link| self.near(id, link)))
-            .chain([newcomer])
-            .collect();
+        let mut nodes = self.near_links(id, level);
+        nodes.push(newcomer);
         nodes.sort_unstable();
         let few = usize::from(self.parameters().m) / 2;
         let can_go = |near: Near| near.id() == newcomer.id() || self.degree(near.id(), level) > few;
-        let is_covered = |at: &usize| {
-            let far = nodes[*at];
-            nodes[..*at]
-                .iter()
-                .any(|near| self.distance_between(near.id(), far.id()) < far.distance())
-        };
+        let is_covered = |at: &usize| self.is_covered(nodes[*at], &nodes[..*at]);
         let covered = (0..nodes.len())
             .rev()
             .take(FARTHEST)
@@ -134,6 +139,23 @@ impl Index {
             None => nodes.iter().rev().copied().find(|near| can_go(*near))?,
         };
         (worst.id() != newcomer.id()).then(|| worst.id())
+    }
+
+    /// Returns the links of a node with their distances, with room for one more.
+    fn near_links(&self, id: u32, level: usize) -> Vec<Near> {
+        let links = self.store.links(id, level);
+        let mut near = Vec::with_capacity(links.len() + 1);
+        for links in links.chunks(BATCH) {
+            let mut distances = [0.0; BATCH];
+            let distances = self.distances(self.store.record(id), links, &mut distances);
+            near.extend(
+                distances
+                    .iter()
+                    .zip(links)
+                    .map(|(&distance, &link)| Near::new(distance, link)),
+            );
+        }
+        near
     }
 
     /// Returns `other` with its distance from `id`.

@@ -7,7 +7,8 @@
 //!
 //! A head, a record and a block of links are found by the node's number alone; only the nodes of
 //! a level above 0 have a tower. No count stands beside the links: with the usual M a block is
-//! two whole cache lines (a power of two, which allocators like too). A block that starts with
+//! two whole cache lines (a power of two, which allocators like too). The last word of a block of
+//! more than [`COUNTED`] has its count, with [`COUNT`], unless it is empty or full. A block that starts with
 //! [`WIDE`] and a number stands for that list in `wide`: only files with more than 2M or M links
 //! make such ones.
 //!
@@ -232,6 +233,7 @@ impl Store {
         } else {
             let count = used(block);
             block[count] = link;
+            set_used(block, count + 1);
         }
     }
 
@@ -248,8 +250,10 @@ impl Store {
         if let Some(list) = wide_list(block) {
             self.wide[list].links.remove(at);
         } else {
-            block.copy_within(at + 1.., at);
-            block[block.len() - 1] = NONE;
+            let count = used(block);
+            block.copy_within(at + 1..count, at);
+            block[count - 1] = NONE;
+            set_used(block, count - 1);
         }
         true
     }
@@ -267,6 +271,7 @@ impl Store {
             let block = self.block_mut(id, level);
             block[..links.len()].copy_from_slice(links);
             block[links.len()..].fill(NONE);
+            set_used(block, links.len());
             return;
         }
         let list = Wide {
@@ -581,14 +586,34 @@ fn wide_list(block: &[u32]) -> Option<usize> {
     (first & WIDE != 0 && first != NONE).then_some((first & !WIDE) as usize)
 }
 
-/// Returns how many words of a block are links: those before the first [`NONE`].
+/// Longer blocks know how many of their words are links.
+const COUNTED: usize = 64;
+/// Set in the last word of a long block that is neither empty nor full: the rest is its count.
+const COUNT: u32 = 1 << 31;
+
+/// Returns how many words of a block are links.
 #[inline]
 fn used(block: &[u32]) -> usize {
-    /// Up to so many words, to look at all (some vectors of them) is faster than to halve.
-    const COUNTED: usize = 64;
-    match block.len() <= COUNTED {
-        true => block.iter().filter(|&&link| link != NONE).count(),
-        false => block.partition_point(|&link| link != NONE),
+    if block.len() <= COUNTED {
+        // To look at all, some vectors of them, is the fastest.
+        return block.iter().filter(|&&link| link != NONE).count();
+    }
+    match block[block.len() - 1] {
+        NONE => 0,
+        last if last & COUNT != 0 => (last & !COUNT) as usize,
+        _ => block.len(),
+    }
+}
+
+/// Says how many words of a block are links.
+#[inline]
+fn set_used(block: &mut [u32], count: usize) {
+    let len = block.len();
+    if len > COUNTED && count < len {
+        block[len - 1] = match count {
+            0 => NONE,
+            count => COUNT | count as u32,
+        };
     }
 }
 
@@ -596,8 +621,8 @@ fn used(block: &[u32]) -> usize {
 #[derive(Clone, Debug)]
 struct Towers {
     block: usize,
-    /// Blocks in a chunk. No run crosses chunks.
-    chunk_blocks: usize,
+    /// Blocks in a chunk: 2 to the power of this. No run crosses chunks.
+    shift: u32,
     chunks: Vec<Vec<u32>>,
     /// Free runs by their number of blocks; each starts at a block's number over all chunks.
     free: [Vec<u32>; LEVEL_MAX + 1],
@@ -605,9 +630,10 @@ struct Towers {
 
 impl Towers {
     fn new(block: usize) -> Towers {
+        let blocks = (TOWER_CHUNK_WORDS / block).max(LEVEL_MAX);
         Towers {
             block,
-            chunk_blocks: (TOWER_CHUNK_WORDS / block).max(LEVEL_MAX),
+            shift: blocks.ilog2(),
             chunks: Vec::new(),
             free: Default::default(),
         }
@@ -615,7 +641,13 @@ impl Towers {
 
     fn range(&self, tower: u32, level: usize) -> (usize, usize) {
         let at = tower as usize + level - 1;
-        (at / self.chunk_blocks, at % self.chunk_blocks * self.block)
+        let within = at & (self.chunk_blocks() - 1);
+        (at >> self.shift, within * self.block)
+    }
+
+    #[inline]
+    fn chunk_blocks(&self) -> usize {
+        1 << self.shift
     }
 
     #[inline]
@@ -646,17 +678,18 @@ impl Towers {
     }
 
     fn extend(&mut self, levels: usize) -> u32 {
+        let chunk_blocks = self.chunk_blocks();
         let used = self
             .chunks
             .last()
-            .map_or(self.chunk_blocks, |last| last.len() / self.block);
-        if used + levels > self.chunk_blocks {
-            let rest = self.chunk_blocks - used;
+            .map_or(chunk_blocks, |last| last.len() / self.block);
+        if used + levels > chunk_blocks {
+            let rest = chunk_blocks - used;
             if rest > 0
                 && let Some(last) = self.chunks.last_mut()
             {
-                last.resize(self.chunk_blocks * self.block, 0);
-                let start = (self.chunks.len() - 1) * self.chunk_blocks + used;
+                last.resize(chunk_blocks * self.block, 0);
+                let start = (self.chunks.len() - 1) * chunk_blocks + used;
                 self.release(start as u32, rest);
             }
             self.chunks.push(Vec::new());
@@ -666,14 +699,14 @@ impl Towers {
         let used = chunk.len() / self.block;
         let words = (used + levels) * self.block;
         if words > chunk.capacity() {
-            let most = self.chunk_blocks * self.block;
+            let most = chunk_blocks * self.block;
             let more = (chunk.len() / 2)
                 .max(levels * self.block)
                 .min(most - chunk.len());
             chunk.reserve_exact(more);
         }
         chunk.resize(words, 0);
-        (at * self.chunk_blocks + used) as u32
+        (at * chunk_blocks + used) as u32
     }
 
     fn bytes_of_lists(&self) -> usize {

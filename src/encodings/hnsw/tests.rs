@@ -171,6 +171,36 @@ fn large_results_and_small_ones_agree() {
     assert_eq!(all, exact(&index, &query, 1500));
 }
 
+/// Walked to the end, a graph in which nearly all nodes are linked with each other costs as many looks at links
+/// as it has links.
+#[test]
+fn a_search_ends_when_it_has_met_all_nodes() {
+    let mut rng = SmallRng::seed_from_u64(21);
+    const NODES: usize = 300;
+    let p = parameters(8, Quantization::Q8, 512);
+    let vectors: Vec<_> = (0..NODES).map(|_| vector(&mut rng, 8)).collect();
+    let index = build(&p, &vectors, 21);
+    for ef in [NODES, 2000] {
+        let query = Query::new(&p, &vector(&mut rng, 8));
+        let mut search = Search::new(query.clone(), ef);
+        let progress = search.step(&index, NODES * 3 / 2, &mut |_| true);
+        assert_eq!(progress, Progress::Done, "ef {ef}");
+        assert_eq!(search.results(&index), exact(&index, &query, NODES));
+    }
+    // A node that comes between two steps is not taken for one that was met.
+    let mut index = index;
+    let added = vector(&mut rng, 8);
+    let mut search = Search::new(Query::new(&p, &added), NODES + 1);
+    while index.len() == NODES {
+        assert_eq!(search.step(&index, 1, &mut |_| true), Progress::More);
+        index.remove(NodeId(0));
+        index.insert(Query::new(&p, &added), 0, 100, 1000);
+        index.insert(Query::new(&p, &added), 0, 100, 1001);
+    }
+    let found = finish(&index, search);
+    assert!(found.iter().any(|found| found.payload == 1001));
+}
+
 #[test]
 fn only_what_passes_a_filter_is_found() {
     let mut rng = SmallRng::seed_from_u64(7);
@@ -383,7 +413,7 @@ fn check_found(index: &Index, found: &[Found]) {
 fn histories(seeds: std::ops::Range<u64>, steps: usize) {
     for seed in seeds {
         let mut rng = SmallRng::seed_from_u64(seed);
-        let m = [1, 2, 4, 6][below(&mut rng, 4)];
+        let m = [1, 2, 4, 6, 40][below(&mut rng, 5)];
         let mut model = Model::new(parameters(3, KINDS[below(&mut rng, 3)], m));
         for _ in 0..below(&mut rng, steps) {
             model.step(&mut rng);
@@ -548,6 +578,33 @@ fn lists_longer_than_usual_are_kept_and_shrink() {
     index.check_invariants().unwrap();
     let query = index.query_of(index.entry_point().unwrap());
     assert_eq!(finish(&index, Search::new(query, 100)).len(), index.len());
+}
+
+/// Long blocks hold their count in their last word, which the last link takes over.
+#[test]
+fn long_lists_are_filled_and_emptied() {
+    let mut rng = SmallRng::seed_from_u64(22);
+    let p = parameters(2, Quantization::F32, 40);
+    let mut index = Index::new(p);
+    let hub = index.insert(Query::new(&p, &[1.0, 0.0]), 0, 300, 0);
+    let mut fullest = 0;
+    for payload in 1..200 {
+        index.insert(Query::new(&p, &vector(&mut rng, 2)), 0, 300, payload);
+        let degrees = index.iter().map(|id| index.links(id, 0).len());
+        fullest = fullest.max(degrees.max().unwrap());
+        index.check_invariants().unwrap();
+    }
+    assert_eq!(fullest, p.links_max(0));
+    let again = load(&saved(&index), p).unwrap();
+    for id in index.iter() {
+        assert!(index.links(id, 0).eq(again.links(id, 0)), "{id:?}");
+    }
+    while index.len() > 1 {
+        let id = index.iter().find(|&id| id != hub).unwrap();
+        index.remove(id);
+        index.check_invariants().unwrap();
+    }
+    assert_eq!(index.links(hub, 0).len(), 0);
 }
 
 #[test]
