@@ -149,6 +149,8 @@ differences! {
 
     /// ACL GETUSER and LIST show `sanitize-payload` or `skip-sanitize-payload`.
     shows_sanitizing: bool = true, false;
+    /// ACL CAT without a category lists `pathhash`, which Redis does not have; rules take it anyway.
+    lists_path_hashes: bool = false, true;
     /// CLUSTER SLOT-STATS has `memory-bytes`.
     counts_slot_memory: bool = true, false;
     /// ACL GETUSER shows `databases` for every user, not only for those that have such rules.

@@ -70,7 +70,8 @@ fn redis_refuses_them_by_name() {
     let Some(program) = Peer::Redis810.program_for("path hashes") else {
         return;
     };
-    let theirs = Daemon::start_program(&program, &[]);
+    // Why a payload is refused is said at this level.
+    let theirs = Daemon::start_program(&program, &["--loglevel", "verbose"]);
     let reply = theirs
         .connect()
         .call(&[&b"RESTORE"[..], b"k", b"0", payload]);

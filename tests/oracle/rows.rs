@@ -1210,6 +1210,54 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("module", "no C modules in russet"),
     ("monitor", "turns the connection around"),
     ("pfselftest", "takes long and says OK"),
+    (
+        "phcard",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phdel",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phdelprefix",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phexists",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phget",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phgetall",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phlongest",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phmget",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phmset",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phprefixes",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phscan",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
+    (
+        "phset",
+        "of Valkey 9.2, which is no peer yet; its own tests cover it",
+    ),
     ("psubscribe", "turns the connection around"),
     ("psync", "turns the connection around"),
     ("punsubscribe", "turns the connection around"),
