@@ -3,7 +3,8 @@
 //! They are few, short and not clients: they run no command, are not counted among the clients, and
 //! need not wait for the end of a turn, because an answer acknowledges nothing. Their bounds:
 //! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] in
-//! total. `observe::metrics` makes the answers.
+//! total. One more takes the place of the request that has been incomplete for longest.
+//! `observe::metrics` makes the answers.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -78,8 +79,11 @@ impl Loop {
     }
 
     fn welcome_scrape(&mut self, mut stream: Stream, peer: &Address) {
+        let may_scrape = self.engine.server.may_scrape(peer);
+        if may_scrape && self.scrapes().slab.len() >= SCRAPES_MAX {
+            self.end_longest_waiting();
+        }
         let server = &mut self.engine.server;
-        let may_scrape = server.may_scrape(peer);
         let scrapes = &mut server.connections.scrapes.slab;
         let refusal = match scrapes.len() {
             _ if !may_scrape => metrics::forbidden(),
@@ -101,12 +105,40 @@ impl Loop {
                     due_ms: server.now.mono_ms + LIMIT_MS,
                 });
                 scrapes.put_back(slot, scrape);
+                // Its request is usually there: connections behind it then cannot take its place.
+                self.drive_scrape(slot, generation, true);
                 return;
             }
         };
         server.diagnostics.metrics.figures.refused += 1;
         // Best effort: a peer that does not read it is closed all the same.
         let _ = stream.write(&refusal);
+    }
+
+    /// Makes room for another connection, so that half-sent requests keep no health check out.
+    fn end_longest_waiting(&mut self) {
+        let scrapes = self.scrapes().slab.iter();
+        let longest = scrapes
+            .filter(|(_, _, scrape)| scrape.answer.is_empty())
+            .min_by_key(|(_, _, scrape)| scrape.due_ms)
+            .map(|(slot, ..)| slot);
+        if let Some(slot) = longest {
+            self.end_late_scrape(slot);
+        }
+    }
+
+    /// Closes a connection whose request took too long, and says so if nothing was answered yet.
+    fn end_late_scrape(&mut self, slot: u32) {
+        let Some(mut scrape) = self.scrapes().slab.take(slot) else {
+            return;
+        };
+        if scrape.answer.is_empty() {
+            self.engine.server.diagnostics.metrics.figures.refused += 1;
+            // Best effort: a peer that does not read it is closed all the same.
+            let _ = scrape.stream.write(&metrics::timed_out());
+        }
+        scrape.stream.deregister(&self.registry);
+        self.scrapes().slab.free(slot);
     }
 
     pub(in crate::server) fn scrape_event(&mut self, slot: u32, generation: u32, event: &Event) {
@@ -206,16 +238,7 @@ impl Loop {
             .filter_map(|(slot, _, scrape)| (scrape.due_ms <= now_ms).then_some(slot))
             .collect();
         for slot in due {
-            let Some(mut scrape) = self.scrapes().slab.take(slot) else {
-                continue;
-            };
-            if scrape.answer.is_empty() {
-                self.engine.server.diagnostics.metrics.figures.refused += 1;
-                // Best effort, as above.
-                let _ = scrape.stream.write(&metrics::timed_out());
-            }
-            scrape.stream.deregister(&self.registry);
-            self.scrapes().slab.free(slot);
+            self.end_late_scrape(slot);
         }
         if self.scrapes().waiting {
             self.accept_scrapes();
