@@ -215,6 +215,13 @@ impl<'a> Args<'a> {
     pub fn bytes(&self) -> usize {
         self.spans.iter().map(|s| s.len).sum()
     }
+
+    /// The bytes of the request on the wire, as an array of bulk strings.
+    pub fn wire_bytes(&self) -> usize {
+        let line = |n: usize| 3 + n.checked_ilog10().unwrap_or(0) as usize + 1;
+        let argument = |span: &Span| line(span.len) + span.len + 2;
+        line(self.len()) + self.spans.iter().map(argument).sum::<usize>()
+    }
 }
 
 impl Index<usize> for Args<'_> {
@@ -264,5 +271,29 @@ impl<'b> FromIterator<&'b [u8]> for OwnedArgs {
         out.buf.shrink_to_fit();
         out.spans.shrink_to_fit();
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_the_bytes_of_its_form() {
+        for (words, wire) in [
+            (&["GET", "foo"][..], "*2\r\n$3\r\nGET\r\n$3\r\nfoo\r\n"),
+            (
+                &["SET", "a", ""],
+                "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$0\r\n\r\n",
+            ),
+            (
+                &["ECHO", "0123456789"],
+                "*2\r\n$4\r\nECHO\r\n$10\r\n0123456789\r\n",
+            ),
+        ] {
+            let mut args = OwnedArgs::new();
+            words.iter().for_each(|word| args.push(word.as_bytes()));
+            assert_eq!(args.args().wire_bytes(), wire.len());
+        }
     }
 }

@@ -138,14 +138,8 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        if server.slice_rest() > 0 {
-            server.turn.dropping = true;
-            return;
-        }
-        let began = clock::cycles();
         let nanos = server.slice_nanos().unwrap_or(FREE_NANOS);
         server.free_dropped(keyspace, nanos);
-        server.turn.pace.worked(began, clock::cycles());
     }
 
     /// Continues freeing removed values, and reports how long removals took.
@@ -455,17 +449,13 @@ impl Server {
         pace.is_beside_clients(&self.cycles, now)
     }
 
-    /// How long a slice of work that moves slots may be; `None`: clients do not limit it.
+    /// How long the slice of work that moves slots may be that begins now; `None`: clients do not limit it.
     pub(super) fn slice_nanos(&mut self) -> Option<u64> {
-        self.is_beside_clients().then_some(SLICE_NANOS)
-    }
-
-    /// The ticks until such a slice may begin.
-    pub(super) fn slice_rest(&mut self) -> u64 {
-        match self.is_beside_clients() {
-            true => self.turn.pace.rest(clock::cycles()),
-            false => 0,
+        let is_beside_clients = self.is_beside_clients();
+        if is_beside_clients {
+            self.turn.pace.worked();
         }
+        is_beside_clients.then_some(SLICE_NANOS)
     }
 
     /// Work that cannot wait for the next event.

@@ -138,7 +138,9 @@ pub(super) fn cat(call: &mut Call<'_>) -> CommandResult {
     let Some(category) = at_most_one(call.args)? else {
         let lists_all = call.server.config.dialect.lists_path_hashes();
         let names = commands.category_names();
-        let names: Vec<&str> = names.filter(|&name| lists_all || name != "pathhash").collect();
+        let names: Vec<&str> = names
+            .filter(|&name| lists_all || name != "pathhash")
+            .collect();
         call.reply.array(names.len());
         for name in names {
             call.reply.bulk(name.as_bytes());

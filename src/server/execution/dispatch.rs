@@ -103,7 +103,7 @@ impl Engine {
         }
         if session.client.flags.contains(ClientFlags::SENDS_SLOTS) {
             let link = Link::Client(session.client.id.0);
-            self.apply_slots(session, link, row, args);
+            self.apply_slots(session, link, row, args, args.wire_bytes());
             return Outcome::Done;
         }
         let was_replica = session.client.flags.contains(ClientFlags::REPLICA);

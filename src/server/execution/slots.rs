@@ -105,28 +105,22 @@ impl Server {
 }
 
 impl Engine {
-    /// Applies a command of a source. What comes of it is noted for the machine; after a failure nothing
-    /// more of the link is run.
+    /// Applies a command of a source, of so many bytes in its stream. What comes of it is noted for the
+    /// machine; after a failure nothing more of the link is run.
     pub(in crate::server) fn apply_slots(
         &mut self,
         session: &mut Session,
         link: Link,
         row: Option<usize>,
         args: Args<'_>,
+        bytes: usize,
     ) {
         let result = self.try_apply_slots(session, link, row, args);
         let Some(driver) = &mut self.server.migrations else {
             return;
         };
         match result {
-            Ok(()) => {
-                let digits = |n: usize| n.checked_ilog10().unwrap_or(0) as usize + 1;
-                let words: usize = args
-                    .iter()
-                    .map(|word| word.len() + digits(word.len()) + 5)
-                    .sum();
-                *driver.applied.entry(link).or_default() += words + digits(args.len()) + 3;
-            }
+            Ok(()) => driver.note_applied(link, bytes),
             Err(error) => {
                 driver.failures.push((link, error.to_string()));
                 session.client.flags |= ClientFlags::CLOSE_ASAP;

@@ -303,21 +303,11 @@ impl Engine {
         if !self.server.open_slot_link(&mut self.keyspace, number) {
             return;
         }
-        let is_paced = self.server.is_paced(number);
-        if is_paced && self.server.slice_rest() > 0 {
-            self.server
-                .on_migrations(|driver| driver.links.unread.push(number));
-            return;
-        }
-        let began = clock::cycles();
         let may_have_more = self.server.read_slot_link(number);
         let mut stepped = Stepped::More;
-        let mut left = self.allowance(is_paced);
+        let mut left = self.allowance(number);
         while matches!(stepped, Stepped::More) && !left.is_used_up() {
             stepped = self.run_slot_link(number, &mut left);
-        }
-        if is_paced && left.commands < COMMANDS_MAX {
-            self.server.turn.pace.worked(began, clock::cycles());
         }
         let Some(driver) = &mut self.server.migrations else {
             return;
@@ -332,9 +322,12 @@ impl Engine {
         }
     }
 
-    fn allowance(&mut self, is_paced: bool) -> Allowance {
+    fn allowance(&mut self, number: u64) -> Allowance {
         let server = &mut self.server;
-        let nanos = server.slice_nanos().filter(|_| is_paced);
+        let nanos = match server.is_paced(number) {
+            true => server.slice_nanos(),
+            false => None,
+        };
         Allowance {
             commands: COMMANDS_MAX,
             until: nanos.map(|nanos| clock::cycles().saturating_add(server.cycles.ticks(nanos))),
@@ -440,7 +433,7 @@ impl Engine {
                 .on_migrations(|driver| driver.serving = Some(link));
             self.server.begin_commands();
             let commands = self.server.stats.commands;
-            self.apply_slots(&mut session, link, row, args);
+            self.apply_slots(&mut session, link, row, args, pos - taken);
             let commands = self.server.stats.commands.saturating_sub(commands);
             self.server.on_migrations(|driver| {
                 driver.serving = None;

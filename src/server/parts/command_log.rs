@@ -141,13 +141,9 @@ impl CommandLogs {
         reply_bytes: usize,
         at: (&Config, i64),
     ) {
-        let header = |n: usize| 3 + n.checked_ilog10().unwrap_or(0) as usize + 1;
-        let mut bytes = header(ran.args.len());
-        for arg in ran.args.iter() {
-            bytes += header(arg.len()) + arg.len() + 2;
-        }
         if with_request {
-            self.note(LogKind::LargeRequest, ran, bytes as u64, at);
+            let bytes = ran.args.wire_bytes() as u64;
+            self.note(LogKind::LargeRequest, ran, bytes, at);
         }
         self.note(LogKind::LargeReply, ran, reply_bytes as u64, at);
     }

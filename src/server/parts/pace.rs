@@ -1,30 +1,36 @@
 //! The pace of work that no client waits for, beside clients that are being served.
 //!
 //! Such work comes in slices between the turns of clients. A loop that goes from slice to slice answers its
-//! own clients in time, but never gives its core away: on a machine with few cores the clients themselves,
-//! and other servers, then wait for the scheduler, milliseconds at a time; and a peer that gets more than it
-//! can use at once is as busy. So beside clients a slice is short, and the next one comes only after a rest
-//! of [`REST`] times its length, in which the loop serves clients or sleeps.
+//! own clients in time, but keeps its core: on a machine with few cores the clients themselves, and other
+//! servers, then wait for the scheduler, milliseconds at a time. So beside clients a slice is short, and
+//! after it the loop yields: what waits for this core runs at once, and if nothing does, no time is lost.
+//! (Sleeping between slices costs far more: the kernel adds 50 us to each sleep.)
+//!
+//! A program that computes without pause would get a time slice of milliseconds for each of ours. After a
+//! yield as long as that the scheduler's own fairness has to do, for [`KEEPS`] times its length.
 //!
 //! Without clients the work gets all the time there is.
 
-use crate::base::clock::Cycles;
+use crate::base::clock::{self, Cycles};
 
 /// A client that has sent a command within this time may send another at any moment.
 const RECENT_NANOS: u64 = 20_000_000;
 /// Nanoseconds of a slice beside clients.
 pub(in crate::server) const SLICE_NANOS: u64 = 25_000;
-/// The rest after a slice, in lengths of the slice. Longer ones cost time and hardly help: an event ends the sleep
-/// in any case.
-const REST: u64 = 1;
+/// A yield that took this long gave the core to no client, but to a program that computes.
+const LONG_YIELD_NANOS: u64 = 1_000_000;
+/// How long there is no other yield then, in lengths of the long one.
+const KEEPS: u64 = 10;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Pace {
     /// The commands of clients so far, and when that was another number, in ticks.
     commands: (u64, u64),
-    /// When the next slice may begin beside clients, in ticks.
-    due: u64,
+    /// Whether there was a slice beside clients since the last yield.
+    has_worked: bool,
+    /// Until when there is no yield, in ticks.
+    keeps_until: u64,
 }
 
 impl Pace {
@@ -40,14 +46,28 @@ impl Pace {
         now.wrapping_sub(self.commands.1) < cycles.ticks(RECENT_NANOS)
     }
 
-    /// The ticks that are left of the rest; 0: a slice may begin.
-    pub fn rest(&self, now: u64) -> u64 {
-        self.due.saturating_sub(now)
+    /// There was a slice beside clients.
+    pub fn worked(&mut self) {
+        self.has_worked = true;
     }
 
-    /// A slice has lasted from `began` to `now`.
-    pub fn worked(&mut self, began: u64, now: u64) {
-        self.due = now.saturating_add(now.saturating_sub(began).saturating_mul(REST));
+    /// Called before each poll: after a slice beside clients, gives the core to what waits for it.
+    pub fn give_way(&mut self, cycles: &Cycles) {
+        if !std::mem::take(&mut self.has_worked) {
+            return;
+        }
+        let began = clock::cycles();
+        if began >= self.keeps_until {
+            std::thread::yield_now();
+            self.yielded(cycles, began, clock::cycles());
+        }
+    }
+
+    fn yielded(&mut self, cycles: &Cycles, began: u64, ended: u64) {
+        let ticks = ended.saturating_sub(began);
+        if ticks >= cycles.ticks(LONG_YIELD_NANOS) {
+            self.keeps_until = ended.saturating_add(ticks.saturating_mul(KEEPS));
+        }
     }
 }
 
@@ -56,13 +76,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slice_is_followed_by_a_rest_as_long_as_it_asks_for() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.rest(1000), 0);
-        pace.worked(1000, 1100);
-        assert_eq!(pace.rest(1100), 100 * REST);
-        assert_eq!(pace.rest(1100 + 100 * REST - 1), 1);
-        assert_eq!(pace.rest(1100 + 100 * REST), 0);
+    fn a_program_that_computes_gets_a_part_of_the_time_only() {
+        let (cycles, mut pace) = (Cycles::default(), Pace::default());
+        let long = cycles.ticks(LONG_YIELD_NANOS);
+        pace.yielded(&cycles, 1000, 1000 + long / 2);
+        assert_eq!(pace.keeps_until, 0);
+        pace.yielded(&cycles, 1000, 1000 + long * 3);
+        assert_eq!(pace.keeps_until, 1000 + long * 3 * (1 + KEEPS));
+    }
+
+    #[test]
+    fn the_core_is_given_away_once_a_slice() {
+        let (cycles, mut pace) = (Cycles::default(), Pace::default());
+        pace.worked();
+        pace.give_way(&cycles);
+        assert!(!pace.has_worked);
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl SlotStats {
             its.ticks += ticks;
         }
         if self.wanted.contains(Wanted::NET) {
-            its.bytes_in += request_bytes(args);
+            its.bytes_in += args.wire_bytes() as u64;
             // The reply of EXEC has those of its commands.
             its.bytes_out += if is_queued { 0 } else { replied as u64 };
             if is_exec {
@@ -142,38 +142,4 @@ fn slot_of_command<H>(row: &Row<H>, args: Args<'_>) -> Option<u16> {
         None => row.keys(args).ok()?.next()?.0,
     };
     Some(slot_of(args.get(first)?))
-}
-
-/// Bytes of a request on the wire.
-fn request_bytes(args: Args<'_>) -> u64 {
-    let line = |n: usize| 3 + u64::from(n.checked_ilog10().unwrap_or(0) + 1);
-    let arguments = args
-        .iter()
-        .map(|arg| line(arg.len()) + arg.len() as u64 + 2);
-    line(args.len()) + arguments.sum::<u64>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resp::OwnedArgs;
-
-    #[test]
-    fn a_request_has_the_bytes_of_its_form() {
-        for (words, wire) in [
-            (&["GET", "foo"][..], "*2\r\n$3\r\nGET\r\n$3\r\nfoo\r\n"),
-            (
-                &["SET", "a", ""],
-                "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$0\r\n\r\n",
-            ),
-            (
-                &["ECHO", "0123456789"],
-                "*2\r\n$4\r\nECHO\r\n$10\r\n0123456789\r\n",
-            ),
-        ] {
-            let mut args = OwnedArgs::new();
-            words.iter().for_each(|word| args.push(word.as_bytes()));
-            assert_eq!(request_bytes(args.args()), wire.len() as u64);
-        }
-    }
 }

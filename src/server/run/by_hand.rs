@@ -19,8 +19,6 @@ impl Loop {
 
     /// Whether the loop would not sleep now.
     pub(in crate::server) fn is_urgent(&mut self) -> bool {
-        self.timeout().is_zero()
-            || self.has_slices()
-            || self.engine.server.replication.gathers_since.is_some()
+        self.timeout().is_zero() || self.engine.server.replication.gathers_since.is_some()
     }
 }

@@ -3,16 +3,11 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
-
 use super::Loop;
 use super::spin::Spin;
 
 use crate::base::clock;
 use crate::server::gather::Gather;
-use crate::server::parts::migration::MigrationDriver;
-use crate::server::parts::snapshot::Consumer;
 
 /// A poll shorter than this found its events waiting: it did not sleep.
 const SLEEP_NANOS_MIN: u64 = 2000;
@@ -42,6 +37,8 @@ impl Default for Sleeper {
 
 impl Loop {
     pub(in crate::server) fn sleep(&mut self) -> io::Result<()> {
+        let server = &mut self.engine.server;
+        server.turn.pace.give_way(&server.cycles);
         let mut timeout = self.timeout();
         if timeout.is_zero() {
             return self.poll_for(Duration::ZERO);
@@ -96,7 +93,7 @@ impl Loop {
                 }
             }
         }
-        self.poll_or_rest(timeout)?;
+        self.poll_for(timeout)?;
         self.sleeper.last = clock::cycles().wrapping_sub(began);
         if self.sleeper.last >= self.engine.server.cycles.ticks(SLEEP_NANOS_MIN) {
             self.sleeper.gather.slept();
@@ -115,33 +112,7 @@ impl Loop {
         }
     }
 
-    /// Sleeps until an event, at most `timeout`, and not beyond a rest between slices.
-    fn poll_or_rest(&mut self, timeout: Duration) -> io::Result<()> {
-        let rest = match self.has_slices() {
-            true => self.engine.server.slice_rest(),
-            false => return self.poll_for(timeout),
-        };
-        // A poll's own timeout is whole milliseconds: too long.
-        let moment = Duration::from_nanos(self.engine.server.cycles.nanos(rest)).min(timeout);
-        let moment = Timespec::try_from(moment).map_err(io::Error::other)?;
-        let mut all = [PollFd::new(&self.registry, PollFlags::IN)];
-        match rustix::event::poll(&mut all, Some(&moment)) {
-            Err(Errno::INTR) | Ok(_) => self.poll_for(Duration::ZERO),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Whether there are slices of work that moves slots: for none of them a client waits.
-    pub(super) fn has_slices(&self) -> bool {
-        let server = &self.engine.server;
-        let moves = |driver: &MigrationDriver| driver.has_slices();
-        server.turn.dropping
-            || server.migrations.as_deref().is_some_and(moves)
-            || server.persist.snapshots.serves(Consumer::Migration)
-                && self.engine.wants_snapshot_time()
-    }
-
-    /// Whether there is other work that cannot wait for an event.
+    /// Whether there is work that cannot wait for an event.
     fn has_urgent(&self) -> bool {
         let server = &self.engine.server;
         self.engine.loader.is_some()
@@ -150,8 +121,8 @@ impl Loop {
             || server.has_urgent()
             || server.searches.has_slices()
             || server.changes.has_work()
-            || !server.persist.snapshots.serves(Consumer::Migration)
-                && self.engine.wants_snapshot_time()
+            || server.turn.dropping
+            || self.engine.wants_snapshot_time()
             || !server.connections.tls.handshakes.ready.is_empty()
             || !server.turn.ready.is_empty()
             || !self.acceptor.is_idle()
@@ -162,7 +133,7 @@ impl Loop {
 
     /// How long the loop may sleep.
     pub(super) fn timeout(&mut self) -> Duration {
-        if self.has_urgent() || self.has_slices() && self.engine.server.slice_rest() == 0 {
+        if self.has_urgent() {
             return Duration::ZERO;
         }
         let server = &self.engine.server;

@@ -22,7 +22,7 @@ pub(crate) struct MigrationDriver {
     /// What clients that are links are to be sent at the end of the turn.
     pub(in crate::server) to_clients: HashMap<u64, ToClient>,
     /// Bytes of sources' commands that have been applied, and those that failed, since the machine was told.
-    pub(in crate::server) applied: HashMap<Link, usize>,
+    pub(in crate::server) applied: Vec<(Link, usize)>,
     pub(in crate::server) failures: Vec<(Link, String)>,
     /// Clients that are gone.
     pub(in crate::server) gone: Vec<u64>,
@@ -54,7 +54,7 @@ impl MigrationDriver {
             links: Links::default(),
             exports: Exports::default(),
             to_clients: HashMap::new(),
-            applied: HashMap::new(),
+            applied: Vec::new(),
             failures: Vec::new(),
             gone: Vec::new(),
             nodes: HashMap::new(),
@@ -76,11 +76,15 @@ impl MigrationDriver {
             || self.routes_changed
             || self.was_flushed
             || !self.awaits_room && self.exports.has_news()
+            || !self.links.unread.is_empty()
     }
 
-    /// Whether links have more to be read or run: slices for which no client waits.
-    pub(in crate::server) fn has_slices(&self) -> bool {
-        !self.links.unread.is_empty()
+    /// Notes that a command of so many bytes has been applied.
+    pub(in crate::server) fn note_applied(&mut self, link: Link, bytes: usize) {
+        match self.applied.iter_mut().find(|(of, _)| *of == link) {
+            Some((_, sum)) => *sum += bytes,
+            None => self.applied.push((link, bytes)),
+        }
     }
 
     /// When something is due, monotonic milliseconds.

@@ -1,7 +1,6 @@
 //! The driver of snapshots at work (`parts::snapshot` has its state and invariants): what sinks are
 //! made from, the consumers' notice of an end, the release of clients whose writes waited.
 
-use crate::base::clock;
 use crate::keyspace::Keyspace;
 use crate::server::parts::snapshot::sink::{Target, What};
 use crate::server::parts::snapshot::{Consumer, Making, SnapshotEnd, Snapshots, Turn};
@@ -132,24 +131,21 @@ impl Engine {
             return;
         }
         let moves_slots = server.persist.snapshots.serves(Consumer::Migration);
-        if !moves_slots || server.slice_rest() == 0 {
-            let nanos = server.slice_nanos();
-            let began = clock::cycles();
-            let turn = Turn {
-                busy_ticks,
-                idle,
-                beside_clients: nanos.is_some(),
-                nanos: nanos.filter(|_| moves_slots),
-            };
-            let clocks = (&server.cycles, server.identity.started);
-            let snapshots = &mut server.persist.snapshots;
-            if snapshots.slice(keyspace, &server.config, clocks, turn) {
-                // Clients that waited for a container check again.
-                server.release_awaiting();
-            }
-            if moves_slots {
-                server.turn.pace.worked(began, clock::cycles());
-            }
+        let nanos = match moves_slots {
+            true => server.slice_nanos(),
+            false => None,
+        };
+        let turn = Turn {
+            busy_ticks,
+            idle,
+            beside_clients: server.is_beside_clients(),
+            nanos,
+        };
+        let clocks = (&server.cycles, server.identity.started);
+        let snapshots = &mut server.persist.snapshots;
+        if snapshots.slice(keyspace, &server.config, clocks, turn) {
+            // Clients that waited for a container check again.
+            server.release_awaiting();
         }
         server.look_for_ends(keyspace);
         if keyspace.is_saving() || server.persist.snapshots.writers.holds_all() {
