@@ -266,7 +266,13 @@ impl Cluster {
     /// The configuration has changed.
     pub(crate) fn set_settings(&mut self, now: Now, settings: Settings) {
         self.begin(now);
+        let was_announced = !self.settings.announce_ip.is_empty();
         self.settings = settings;
+        if was_announced && self.settings.announce_ip.is_empty() {
+            // The next node that dials us shows our address again.
+            self.nodes[ME].address.ip = Ip::default();
+            self.save_soon();
+        }
         self.name_me();
         self.changed.health = true;
         self.changed.routes = true;

@@ -24,14 +24,14 @@ const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
 /// In the order of the help.
 pub(super) const SUBCOMMANDS: [&str; 9] = [
-    "completions",
-    "check-rdb",
-    "check-aof",
     "ping",
     "doctor",
     "tail",
+    "check-rdb",
+    "check-aof",
     "restore",
     "convert",
+    "completions",
     "man",
 ];
 
@@ -359,32 +359,6 @@ fn command() -> Command {
                 .action(ArgAction::SetTrue),
         )
         .subcommand(
-            Command::new("completions")
-                .about("Print what a shell completes russet's command line by")
-                .arg(
-                    Arg::new(SHELL)
-                        .required(true)
-                        .value_parser(value_parser!(Shell)),
-                ),
-        )
-        .subcommand(
-            Command::new("check-rdb")
-                .about("Read an RDB file to its end, or name the first fault in it")
-                .arg(file_to_check())
-                .arg(
-                    Arg::new(STATS)
-                        .long(STATS)
-                        .help("Keys, bytes and the largest keys of each type")
-                        .action(ArgAction::SetTrue),
-                )
-                .arg(
-                    target_option(FOR)
-                        .conflicts_with(STATS)
-                        .help("Name every key that this server cannot read, and why"),
-                ),
-        )
-        .subcommand(check_aof_command())
-        .subcommand(
             ask_command(
                 "ping",
                 "Ask a running server whether it answers; exit status 0 if it does",
@@ -414,13 +388,39 @@ fn command() -> Command {
                     ),
             ),
         )
+        .subcommand(
+            Command::new("check-rdb")
+                .about("Read an RDB file to its end, or name the first fault in it")
+                .arg(file_to_check())
+                .arg(
+                    Arg::new(STATS)
+                        .long(STATS)
+                        .help("Keys, bytes and the largest keys of each type")
+                        .action(ArgAction::SetTrue),
+                )
+                .arg(
+                    target_option(FOR)
+                        .conflicts_with(STATS)
+                        .help("Name every key that this server cannot read, and why"),
+                ),
+        )
+        .subcommand(check_aof_command())
         .subcommand(restore_command())
         .subcommand(convert_command())
+        .subcommand(
+            Command::new("completions")
+                .about("Print what a shell completes russet's command line by")
+                .arg(
+                    Arg::new(SHELL)
+                        .required(true)
+                        .value_parser(value_parser!(Shell)),
+                ),
+        )
         .subcommand(man_command())
 }
 
-const DOCTOR: &str = "Look at this machine and a running server, or at a group of Sentinels and data \
-                      nodes, or at a cluster: what is to be mended, why and how; exit status 1 if there is anything";
+const DOCTOR: &str = "Tell what is to be mended, why and how: on this machine and at its server, at \
+                      Sentinels, or in a cluster; exit status 1 if there is anything";
 
 fn doctor_command() -> Command {
     let option =
@@ -738,6 +738,9 @@ Examples:
   russet doctor                         what is to be mended on this machine, why and how
   russet man | man -l -                 the man page; russet completions bash, zsh or fish";
 
+/// The line before those of [`AFTER_HELP`]'s examples, which are its last.
+const EXAMPLES: &str = "Examples:\n";
+
 /// A shell's completions: the fixed part, and every directive as an option.
 fn completions(asked: &ArgMatches) -> String {
     let Some(&shell) = asked.get_one::<Shell>(SHELL) else {
@@ -782,6 +785,11 @@ fn man_page(of: Option<&str>) -> String {
     page.render(&mut text)
         .expect("memory takes what is written");
     let mut text = String::from_utf8_lossy(&text).into_owned();
+    // Lines stay as they are, in columns.
+    if let Some(at) = text.find(EXAMPLES) {
+        text.insert_str(at + EXAMPLES.len(), ".nf\n");
+        text.push_str("\n.fi\n");
+    }
     let others = SUBCOMMANDS.iter().map(|name| Some(*name));
     let others = std::iter::once(None).chain(others);
     let others = others.filter(|other| *other != of).map(|other| {
@@ -981,6 +989,9 @@ mod tests {
             page.contains(".TH russet 1") && page.contains("check\\-config"),
             "{page}"
         );
+        let (_, rest) = page.split_once("Examples:\n.nf\n").expect("examples");
+        let (examples, _) = rest.split_once("\n.fi\n").expect("their end");
+        assert!(examples.contains("russet ping") && examples.contains("zsh"));
     }
 
     /// Regression: the page named pages of subcommands that nobody could print.

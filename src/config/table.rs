@@ -855,7 +855,7 @@ directives! {
     metrics_password: Text = Text::default() =>
         "metrics-password", secret, [SENSITIVE], Works;
     console_port: u16 = 0 =>
-        "console-port", number(0, 65535), [], Works;
+        "console-port", number(0, 65535), [VOLATILE], Works;
     console_bind: BindAddresses = BindAddresses::loopback() =>
         "console-bind", special, [MULTI_ARG], Works;
     console_allow: Networks = Networks::loopback() =>

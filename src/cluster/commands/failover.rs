@@ -1,12 +1,12 @@
 //! FAILOVER: a replica takes over, by order.
 
-use super::{Answer, Done};
+use super::{Answer, Done, misused};
 use crate::cluster::core::{Cluster, Host};
 
 impl Cluster {
     /// `FAILOVER [FORCE|TAKEOVER]`; in the replication stream of a Valkey primary that shuts down also
     /// `FAILOVER FORCE REPLICAID id`, which is for one replica only.
-    pub(super) fn do_failover(&mut self, args: &[&[u8]], host: &Host<'_>) -> Answer {
+    pub(super) fn do_failover(&mut self, name: &[u8], args: &[&[u8]], host: &Host<'_>) -> Answer {
         let (is_forced, is_takeover) = match *args {
             [] => (false, false),
             [word] if word.eq_ignore_ascii_case(b"force") => (true, false),
@@ -22,13 +22,7 @@ impl Cluster {
                 self.note("Forced failover primary request accepted.".into());
                 (true, false)
             }
-            [_, _, ..] if !self.is_valkey() => {
-                return Err(
-                    "ERR unknown subcommand or wrong number of arguments for 'failover'. \
-                     Try CLUSTER HELP."
-                        .into(),
-                );
-            }
+            [_, _, ..] if !self.is_valkey() => return Err(misused(name)),
             _ => return Err("ERR syntax error".into()),
         };
         if self.me().is_primary() {

@@ -1,6 +1,6 @@
 //! MEET, FORGET, REPLICATE, RESET, SET-CONFIG-EPOCH, BUMPEPOCH: who is in the cluster, as what.
 
-use super::{Answer, Done, number};
+use super::{Answer, Done, misused, number};
 use crate::cluster::actions::Action;
 use crate::cluster::core::{Cluster, Host};
 use crate::cluster::message::NodeFlags;
@@ -141,19 +141,13 @@ impl Cluster {
     }
 
     /// `RESET [HARD|SOFT]`: forgets all nodes; HARD also who we are.
-    pub(super) fn do_reset(&mut self, args: &[&[u8]]) -> Answer {
+    pub(super) fn do_reset(&mut self, name: &[u8], args: &[&[u8]]) -> Answer {
         let is_hard = match *args {
             [] => false,
             [word] if word.eq_ignore_ascii_case(b"hard") => true,
             [word] if word.eq_ignore_ascii_case(b"soft") => false,
             [_] => return Err("ERR syntax error".into()),
-            _ => {
-                return Err(
-                    "ERR unknown subcommand or wrong number of arguments for 'reset'. \
-                     Try CLUSTER HELP."
-                        .into(),
-                );
-            }
+            _ => return Err(misused(name)),
         };
         if self.me().is_primary() && !self.own.is_empty {
             return Err(

@@ -33,6 +33,12 @@ enum Done {
 
 const NOT_SAVED: &[u8] = b"-ERR error saving the cluster node config\r\n";
 
+/// The error of a subcommand, as the client wrote it, with a wrong number of arguments.
+fn misused(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLUSTER HELP.")
+}
+
 impl Cluster {
     /// `CLUSTER subcommand ...` of those that are the core's; `args` begins with CLUSTER. The number of
     /// arguments was checked by the subcommand's row. No reply: the subcommand is not the core's.
@@ -75,8 +81,8 @@ impl Cluster {
             b"MEET" => self.do_meet(rest),
             b"FORGET" => self.do_forget(rest),
             b"REPLICATE" => self.do_replicate(rest, host),
-            b"RESET" => self.do_reset(rest),
-            b"FAILOVER" => self.do_failover(rest, host),
+            b"RESET" => self.do_reset(name, rest),
+            b"FAILOVER" => self.do_failover(name, rest, host),
             b"ADDSLOTS" => self.do_slots(rest, true),
             b"DELSLOTS" => self.do_slots(rest, false),
             b"ADDSLOTSRANGE" => self.do_slot_ranges(rest, true),

@@ -137,6 +137,10 @@ fn a_reset_leaves_a_node_alone() {
     let mut net = Net::cluster(Redis, 2, 1);
     net.nodes[2].done.clear();
     let id = net.id(2);
+    assert_eq!(
+        net.command(2, "Reset HARD now"),
+        "-ERR unknown subcommand or wrong number of arguments for 'Reset'. Try CLUSTER HELP.\r\n"
+    );
     net.ok(2, "RESET SOFT");
     assert_eq!(net.id(2), id);
     assert_eq!(net.nodes[2].done, [Action::Lead, Action::Flush]);
@@ -177,6 +181,29 @@ fn a_node_that_moves_is_found() {
     net.nodes[2].core.set_settings(now, moved);
     net.run(3000);
     assert!(net.command(0, "NODES").contains("10.0.0.77:7002"));
+    assert!(net.nodes[0].core.is_ok());
+}
+
+/// The node itself is asked: what it says of its own slots must not be an address that is no longer announced.
+#[test]
+fn an_address_that_is_announced_no_longer_is_forgotten() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    let mut announced = settings(Redis, 2);
+    announced.announce_ip = b"10.0.0.77".to_vec();
+    let now = net.clocks();
+    net.nodes[2].core.set_settings(now, announced);
+    net.run(3000);
+    for at in 0..3 {
+        assert!(net.command(at, "NODES").contains("10.0.0.77:7002"));
+    }
+    let now = net.clocks();
+    net.nodes[2].core.set_settings(now, settings(Redis, 2));
+    net.run(3000);
+    for at in 0..3 {
+        let nodes = net.command(at, "NODES");
+        assert!(nodes.contains("10.0.0.2:7002"), "{at}: {nodes}");
+        assert!(!nodes.contains("10.0.0.77"), "{at}: {nodes}");
+    }
     assert!(net.nodes[0].core.is_ok());
 }
 

@@ -266,7 +266,7 @@ impl Net {
     fn carry_out(&mut self, at: usize, action: Action) {
         let now = self.clocks();
         match action {
-            Action::Dial { link, ip, port } => self.connect(at, link, &ip, port),
+            Action::Dial { link, port, .. } => self.connect(at, link, port),
             Action::Send { link, bytes } => {
                 let is_lost = self.lost.contains(&bytes[13]);
                 if let Some(&(other, to)) = self.nodes[at].links.get(&link)
@@ -309,7 +309,7 @@ impl Net {
         }
     }
 
-    fn connect(&mut self, at: usize, link: LinkId, ip: &[u8], port: u16) {
+    fn connect(&mut self, at: usize, link: LinkId, port: u16) {
         let now = self.clocks();
         let other = usize::from(port).checked_sub(17_000);
         let other = other.filter(|&other| other < self.nodes.len() && self.nodes[other].is_up);
@@ -318,7 +318,9 @@ impl Net {
             return;
         };
         let my_ip = format!("10.0.0.{at}").into_bytes();
-        let accepted = self.nodes[other].core.accepted(now, &my_ip, ip);
+        // However it was dialled.
+        let its_ip = format!("10.0.0.{other}").into_bytes();
+        let accepted = self.nodes[other].core.accepted(now, &my_ip, &its_ip);
         let Some(to) = accepted else {
             self.nodes[at].core.refused(now, link, "closed at once");
             return;
