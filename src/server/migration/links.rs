@@ -7,7 +7,7 @@ use crate::config::{Config, system_text};
 use crate::keyspace::{ClientId, Keyspace};
 use crate::migration::{Expects, Link};
 use crate::net::{Connecting, Destination, Target};
-use crate::resp::{Args, Bounds, Progress, Step, step};
+use crate::resp::{Args, Bounds, Progress, Source, Step, step};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
 use crate::server::parts::migration::{Dialled, MigrationDriver, Stage};
@@ -179,11 +179,9 @@ impl Server {
             return false;
         };
         let mut bytes = std::mem::take(&mut driver.links.buffer);
-        let Some(link) = driver.links.get_mut(number) else {
-            return false;
-        };
         bytes.resize(READ_BYTES, 0);
-        let is_more = read(link, &mut bytes, held_max);
+        let link = driver.links.get_mut(number);
+        let is_more = link.is_some_and(|link| read(link, &mut bytes, held_max));
         driver.links.buffer = bytes;
         is_more
     }
@@ -398,14 +396,15 @@ impl Engine {
         let Some(dialled) = driver.links.get_mut(number) else {
             return Stepped::Wait;
         };
-        let mut inbox = std::mem::take(&mut dialled.input);
-        let input = inbox.waiting();
         let Some(mut session) = dialled.session.take() else {
             return Stepped::Wait;
         };
+        let mut inbox = std::mem::take(&mut dialled.input);
+        let input = inbox.waiting();
         let mut taken = 0;
         let mut stepped = Stepped::Wait;
         let mut spans = Vec::new();
+        let mut last: (&[u8], Option<usize>) = (b"", None);
         let mut lacks_bytes = false;
         loop {
             let (mut pos, mut progress) = (taken, Progress::default());
@@ -428,7 +427,12 @@ impl Engine {
                 }
             }
             let args = Args::new(input, &spans);
-            let row = self.server.table.find(args.at(0)).map(|row| row.id);
+            // A snapshot is one command after another of the same name.
+            let name = Source::new(input, None).text(spans[0]);
+            if last.0 != name {
+                last = (name, self.server.table.find(name).map(|row| row.id));
+            }
+            let row = last.1;
             self.server
                 .on_migrations(|driver| driver.serving = Some(link));
             self.server.begin_commands();
