@@ -160,9 +160,9 @@ fn the_slow_and_the_silent_are_bounded() {
     let (server, port) = start(&[]);
     let mut silent: Vec<TcpStream> = (0..40).map(|_| connect(port).expect("room")).collect();
     // The one that has waited for longest is closed for each that finds no place.
-    for at in 0..8 {
+    for closed in &mut silent[..8] {
         let mut answer = String::new();
-        silent[at].read_to_string(&mut answer).expect("it ends");
+        closed.read_to_string(&mut answer).expect("it ends");
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
     let mut connection: Connection = server.connect();

@@ -61,7 +61,7 @@ pub(super) struct SlotsSink {
 impl SlotsSink {
     pub fn new(feed: SlotFeed) -> SlotsSink {
         SlotsSink {
-            commands: CommandWriter::default(),
+            commands: CommandWriter::gathering(),
             feed,
             is_finished: false,
         }
@@ -99,6 +99,7 @@ impl Saver for SlotsSink {
 
 impl Sink for SlotsSink {
     fn finish(&mut self) {
+        self.commands.end_gathered();
         self.pass_on();
         self.is_finished = true;
     }
