@@ -81,6 +81,11 @@ fn options(random: &mut Random) -> Vec<String> {
         set("appendonly", "yes");
         set("appendfsync", ["always", "everysec"][random.below(2)]);
     }
+    // Only links between two nodes that both want it are compressed: a third of them.
+    set(
+        "repl-compression",
+        ["lz4", "lz4", "lz4", "no", "no"][random.below(5)],
+    );
     all
 }
 

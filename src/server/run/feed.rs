@@ -162,6 +162,9 @@ impl Loop {
             && server.stream.backlog().is_some_and(is_near)
         {
             replica.log = None;
+            if let Some(packing) = &mut replica.packing {
+                packing.leaves_log(replica.sent);
+            }
         }
         if replica.packing.is_some() && replica.gets_stream() {
             return self.feed_packed(session);

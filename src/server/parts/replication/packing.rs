@@ -26,7 +26,7 @@ const KEPT_BLOCKS: usize = 8;
 /// A link whose stream is compressed.
 #[derive(Debug)]
 pub(in crate::server) struct Packing {
-    /// The position at which the stream begins on this link.
+    /// From where on the backlog has what was sent on this link.
     begin: ReplOffset,
     has_begun: bool,
     /// What the socket has not taken of the last block, and how many bytes of the stream the block is.
@@ -48,6 +48,12 @@ impl Packing {
             uncompressed_bytes: 0,
             compressed_bytes: 0,
         }
+    }
+
+    /// What follows on a link at `sent` is read from the backlog. What came from the log is not known as
+    /// the backlog has it: the log has newlines in place of bytes that are not for replicas.
+    pub fn leaves_log(&mut self, sent: ReplOffset) {
+        self.begin = sent;
     }
 
     /// What the socket is to be given; empty: another block is needed.
@@ -224,6 +230,20 @@ mod tests {
         assert!(begins.windows(2).all(|two| two[0] > two[1]), "{begins:?}");
         assert_eq!(first.0.uncompressed_bytes, backlog.end() - 50);
         assert!(first.0.compressed_bytes * 3 < first.0.uncompressed_bytes);
+        // What came from a log may differ from what the backlog has.
+        let at = backlog.end();
+        first.0.leaves_log(at);
+        backlog.push(&text(0, 300));
+        let place = place(at);
+        let (block, len) = packs.block(&backlog, &first.0, place, backlog.end(), true);
+        assert_eq!(packs.kept[0].0.known, 0);
+        first.0.put(block, len);
+        first.1 += len as u64;
+        first.2.push(first.0.unsent());
+        first.0.advance(first.0.unsent().len());
+        let mut got = Vec::new();
+        first.2.pull_all(&mut got).expect("sound");
+        assert!(got == text(0, 300));
         // Alone, nothing is kept.
         backlog.push(b"*1\r\n$4\r\nPING\r\n");
         send(&mut packs, &backlog, &mut first, 10, false);
