@@ -580,7 +580,8 @@ impl World {
         let counted = before.as_ref().is_some_and(|b| b.backlog.is_some());
         let begins = !counted && facts.backlog.is_some() && facts.follows.is_none();
         for waited in &mut self.waited {
-            if waited.at == number && begins && waited.id != facts.id {
+            // The offset counts from here on, whether or not the history has a new name.
+            if waited.at == number && begins {
                 (waited.id, waited.after) = (facts.id.clone(), None);
             }
             // The node has been promoted before the write.
