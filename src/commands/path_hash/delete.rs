@@ -46,11 +46,8 @@ fn phdel(call: &mut Call<'_>) -> CommandResult {
             part = paths.remove(path);
             removed = usize::from(part.is_some());
         } else {
-            let mut fields = fields.iter();
-            removed = fields
-                .by_ref()
-                .filter(|field| paths.remove_field(path, field))
-                .count();
+            let there = |field: &&[u8]| paths.remove_field(path, field);
+            removed = fields.iter().filter(there).count();
         }
         emptied = paths.is_empty();
     }

@@ -19,7 +19,7 @@ pub(super) const PHLONGEST: Spec = Spec {
     ..Spec::new("phlongest", phlongest)
 };
 
-/// What is told of a path.
+/// What the reply has of each path found.
 enum Values<'a> {
     Nothing,
     All,
@@ -123,7 +123,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// The elements that are told of the paths found.
+/// Counts the elements in the reply: the paths found, with their fields.
 fn count_found(call: &mut Call<'_>, of_many: bool) -> CommandResult {
     let args = call.args;
     let mut options = Options::parse(args, of_many)?;

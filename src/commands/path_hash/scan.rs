@@ -112,7 +112,7 @@ fn count_scanned(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `PHSCAN key cursor [PREFIX prefix] [COUNT n] [WITHVALUES]`: a page of the paths that begin with a
-/// prefix, in the order of their bytes. Paths that are there throughout are told once, whatever
+/// prefix, in the order of their bytes. Paths that are there throughout are in one page each, whatever
 /// changes in between.
 ///
 /// Reply: array of the next cursor (0: this page is the last) and an array of paths, or of arrays of
