@@ -63,7 +63,8 @@ impl Unpacking {
 
     /// As [`Stream::fill`].
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
-        // Until it is read, the socket may have bytes whose event was for a read that gave held ones.
+        // As long as this call has not read the socket: the event that led to this call may be of bytes
+        // there, and held ones are given first.
         let mut socket_has_more = true;
         for _ in 0..READS_MAX {
             let n = self.unpack.pull(into)?;
@@ -158,15 +159,15 @@ mod tests {
         assert!(stream.has_unread() && stream.is_unpacking());
         let mut into = [0; 5];
         let mut all = Vec::new();
-        while let Ok((n, more)) = stream.fill(&mut into) {
-            all.extend_from_slice(&into[..n]);
-            if n < into.len() {
-                // Bytes that are there before the last held ones are given have no event of their own.
-                assert!(more);
-            }
+        // Held bytes, with the last of which more may have come; then those of the socket.
+        for len in [5, 1, 5, 1] {
+            assert_eq!(stream.fill(&mut into).expect("bytes"), (len, true));
+            all.extend_from_slice(&into[..len]);
         }
         assert_eq!(all, b"aaabbbcccddd");
         assert_eq!(stream.received_for(5), 2);
+        let blocked = stream.fill(&mut into).expect_err("nothing came");
+        assert_eq!(blocked.kind(), ErrorKind::WouldBlock);
         peer.write_all(b"e").expect("room");
         assert_eq!(stream.fill(&mut into).expect("bytes"), (3, false));
         let blocked = stream.fill(&mut into).expect_err("nothing came");

@@ -576,6 +576,7 @@ impl Write for Link {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+    use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
 
@@ -649,6 +650,19 @@ mod tests {
             all
         }
 
+        /// Waits until the client's bytes, which fit one record, are in the server's socket, which is
+        /// empty before.
+        fn send_to_server(&mut self, bytes: &[u8]) {
+            self.client.write_all(bytes).expect("sealed");
+            let wire = Pair::carry(&mut self.at_client);
+            self.at_server.write_all(&wire).expect("room");
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while self.server.socket.peek(&mut [0]).is_err() {
+                assert!(Instant::now() < deadline, "nothing came");
+                std::thread::yield_now();
+            }
+        }
+
         /// Runs the handshake; the server end's error if it fails.
         fn agree(&mut self) -> io::Result<()> {
             for _ in 0..4 {
@@ -720,18 +734,10 @@ mod tests {
     fn the_socket_is_read_after_the_bytes_that_waited() {
         let mut pair = Pair::shared();
         pair.agree().expect("keys");
-        pair.client.write_all(&[b'x'; 100]).expect("sealed");
-        pair.at_server
-            .write_all(&Pair::carry(&mut pair.at_client))
-            .expect("room");
-        std::thread::sleep(std::time::Duration::from_millis(5));
         let mut into = [0; 60];
+        pair.send_to_server(&[b'x'; 100]);
         assert_eq!(pair.server.fill(&mut into).expect("bytes"), (60, true));
-        pair.client.write_all(&[b'y'; 20]).expect("sealed");
-        pair.at_server
-            .write_all(&Pair::carry(&mut pair.at_client))
-            .expect("room");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        pair.send_to_server(&[b'y'; 20]);
         assert_eq!(pair.server.fill(&mut into).expect("bytes"), (40, true));
         assert_eq!(pair.server.fill(&mut into).expect("bytes"), (20, false));
     }
