@@ -1,18 +1,24 @@
 //! A record: the values of a small hash, in the order of a schema's names, in one block.
 //!
 //!     word    schema's number: 16 bits | address of the block: 48 bits
-//!     block   value ...                  entries as in a listpack, without trailing lengths
+//!     block   value ...                  an entry as in a listpack, without the trailing length,
+//!                                        or the number of a common value:
+//!             0xF5 ..= 0xFE              0 to 9
+//!             0xFF n                     n
 //!
 //! Invariants
-//!   1. The block has one entry for each name of the schema, and was made for their bytes.
+//!   1. The block has one value for each name of the schema, and was made for their bytes.
 //!   2. A string among them has at most [`VALUE_BYTES_MAX`] bytes.
 //!   3. A record counts as one reference to its schema.
+//!   4. The schema has a text for each number of a common value.
 //!
-//! The block states no length: what a record costs beside its values is a byte for each of them.
+//! The block states no length: what a record costs beside its values is a byte for each of them. A
+//! value that many records have under its name costs that byte alone (`common`).
 //! Cost: everything is O(values), of which there are few; `len` O(1).
 //! When a hash is a record: `types::hash`.
 #![allow(unsafe_code)]
 
+mod common;
 mod schema;
 
 pub use schema::{Schema, SchemaRef};
@@ -22,8 +28,9 @@ use crate::base::mover::Mover;
 use crate::encodings::listpack::{
     BARE_TEXT_MAX, Entry, Listpack, bare_bytes, bare_len, read_bare, write_bare,
 };
+use common::{NEAR, Stored};
+use smallvec::SmallVec;
 use std::fmt;
-use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
@@ -33,6 +40,48 @@ pub const VALUE_BYTES_MAX: usize = BARE_TEXT_MAX;
 
 const ADDRESS_BITS: u32 = 48;
 const ADDRESS: u64 = (1 << ADDRESS_BITS) - 1;
+
+/// The head of the common value with number 0; those up to [`NEAR`] have the next ones.
+const COMMON: u8 = 0xF5;
+/// The head before the number of another common value.
+const COMMON_FAR: u8 = COMMON + NEAR as u8;
+
+/// Bytes of a value in the block.
+#[inline]
+fn stored_bytes(value: Stored<'_>) -> usize {
+    match value {
+        Stored::Whole(entry) => bare_bytes(entry),
+        Stored::Common(number) => 1 + usize::from(usize::from(number) >= NEAR),
+    }
+}
+
+/// Writes a value at the beginning of `to`; returns the rest.
+#[inline]
+fn write<'b>(value: Stored<'_>, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
+    let number = match value {
+        Stored::Whole(entry) => return write_bare(entry, to),
+        Stored::Common(number) => number,
+    };
+    let (head, rest) = to.split_first_mut().expect("room for the value");
+    if usize::from(number) < NEAR {
+        head.write(COMMON + number);
+        return rest;
+    }
+    head.write(COMMON_FAR);
+    let (second, rest) = rest.split_first_mut().expect("room for the value");
+    second.write(number);
+    rest
+}
+
+/// Bytes of the value that begins with `head`; `second` gives its second byte, which only some have.
+#[inline]
+fn stored_len(head: u8, second: impl FnOnce() -> u8) -> usize {
+    match head {
+        COMMON_FAR => 2,
+        COMMON.. => 1,
+        _ => bare_len(head, second),
+    }
+}
 
 /// See the module.
 pub struct Record(NonZeroU64);
@@ -44,15 +93,18 @@ unsafe impl Sync for Record {}
 
 impl Record {
     /// A record of these values, one for each name of the schema, which must fit ([`fits`]).
-    pub fn new<'v>(schema: SchemaRef, values: impl Iterator<Item = Entry<'v>> + Clone) -> Record {
-        let (bytes, count) = values.clone().fold((0, 0), |(bytes, n), value| {
-            (bytes + bare_bytes(value), n + 1)
-        });
-        assert_eq!(count, schema.len());
+    pub fn new<'v>(schema: SchemaRef, values: impl Iterator<Item = Entry<'v>>) -> Record {
+        let mut learning = schema.common().learning();
+        let stored = values.enumerate();
+        let stored = stored.map(|(column, value)| learning.store(column, value));
+        let stored: SmallVec<[Stored<'_>; 16]> = stored.collect();
+        drop(learning);
+        assert_eq!(stored.len(), schema.len());
+        let bytes = stored.iter().map(|value| stored_bytes(*value)).sum();
         let block = alloc::block(bytes);
         // SAFETY: the new block has that many bytes, which are this value's alone.
         let room = unsafe { room(block, 0, bytes) };
-        let rest = values.fold(room, |room, value| write_bare(value, room));
+        let rest = stored.iter().fold(room, |room, value| write(*value, room));
         assert!(rest.is_empty());
         Record::of(block, schema)
     }
@@ -86,6 +138,14 @@ impl Record {
         SchemaRef::clone(&self.handle())
     }
 
+    /// The schema, for as long as the record is borrowed.
+    #[inline]
+    fn its_schema(&self) -> &Schema {
+        let schema: *const Schema = &**self.handle();
+        // SAFETY: the schema lives as long as this record does, which is borrowed (invariant 3).
+        unsafe { &*schema }
+    }
+
     /// Number of values.
     #[inline]
     pub fn len(&self) -> usize {
@@ -95,10 +155,11 @@ impl Record {
     /// The values in order.
     #[inline]
     pub fn values(&self) -> Values<'_> {
+        let schema = self.its_schema();
         Values {
             at: self.block().as_ptr(),
-            left: self.len(),
-            bound: PhantomData,
+            left: schema.len(),
+            schema,
         }
     }
 
@@ -119,25 +180,21 @@ impl Record {
     /// did.
     #[inline]
     pub fn visit<'a>(&'a self, mut see: impl FnMut(Entry<'_>, Entry<'a>) -> bool) -> bool {
-        let schema = self.handle();
-        let mut pairs = schema.names().zip(self.values());
+        let mut pairs = self.its_schema().names().zip(self.values());
         pairs.all(|(name, value)| see(Entry::Str(name), value))
     }
 
     /// The name with this index, which must be below the length.
     #[inline]
     pub fn name(&self, index: usize) -> &[u8] {
-        let name: *const [u8] = self.handle().name(index);
-        // SAFETY: the schema is not changed, and lives as long as this record does, which is
-        // borrowed (invariant 3).
-        unsafe { &*name }
+        self.its_schema().name(index)
     }
 
     /// Bytes of all values.
     #[inline]
     fn total(&self) -> usize {
         let mut values = self.values();
-        values.by_ref().for_each(drop);
+        values.skip_values(values.left);
         values.at.addr() - self.block().addr().get()
     }
 
@@ -146,9 +203,9 @@ impl Record {
     fn span(&self, index: usize) -> (usize, usize) {
         let mut values = self.values();
         assert!(index < values.left);
-        values.by_ref().take(index).for_each(drop);
+        values.skip_values(index);
         let begin = values.at.addr();
-        values.next();
+        values.skip_values(1);
         (begin - self.block().addr().get(), values.at.addr() - begin)
     }
 
@@ -159,33 +216,23 @@ impl Record {
 
     /// Replaces the value with this index by one that fits ([`fits`]).
     pub fn replace(&mut self, index: usize, value: Entry<'_>) {
+        let value = self.handle().common().learning().store(index, value);
         let (start, old) = self.span(index);
-        write_bare(value, self.splice(start, old, bare_bytes(value)));
+        write(value, self.splice(start, old, stored_bytes(value)));
     }
 
     /// Adds a value that fits; `schema` has one more name.
     pub fn push(&mut self, schema: SchemaRef, value: Entry<'_>) {
         assert_eq!(schema.len(), self.len() + 1);
-        let end = self.total();
-        write_bare(value, self.splice(end, 0, bare_bytes(value)));
-        self.become_of(schema);
+        // Each schema has its own numbers, so all values are stored anew.
+        *self = Record::new(schema, self.values().chain([value]));
     }
 
     /// Removes the value with this index; `schema` has one name less.
     pub fn remove(&mut self, index: usize, schema: SchemaRef) {
         assert_eq!(schema.len() + 1, self.len());
-        let (start, old) = self.span(index);
-        self.splice(start, old, 0);
-        self.become_of(schema);
-    }
-
-    /// Exchanges the schema for one that fits the values.
-    fn become_of(&mut self, schema: SchemaRef) {
-        let block = self.block();
-        let old = ManuallyDrop::into_inner(self.handle());
-        // The old word gives its reference to `old`, and is overwritten without being dropped.
-        std::mem::forget(std::mem::replace(self, Record::of(block, schema)));
-        drop(old);
+        let kept = self.values().enumerate().filter(|(at, _)| *at != index);
+        *self = Record::new(schema, kept.map(|(_, value)| value));
     }
 
     /// Replaces `removed` bytes at `start` by room for `added`, and returns that room, which the
@@ -260,7 +307,7 @@ impl Record {
         for (at, name) in schema.names().enumerate() {
             assert_eq!(schema.find(name), Some(at), "every name once");
         }
-        assert!(self.values().all(fits));
+        assert!(self.values().all(fits), "every number has a text");
         assert!(schema.references() > 0);
     }
 }
@@ -287,9 +334,25 @@ unsafe fn room<'b>(block: NonNull<u8>, start: usize, bytes: usize) -> &'b mut [M
 #[derive(Clone)]
 pub struct Values<'a> {
     at: *const u8,
-    /// Entries from `at` on.
+    /// Values from `at` on.
     left: usize,
-    bound: PhantomData<&'a Record>,
+    schema: &'a Schema,
+}
+
+impl Values<'_> {
+    /// Skips values, of which so many must be left.
+    #[inline]
+    fn skip_values(&mut self, count: usize) {
+        self.left -= count;
+        for _ in 0..count {
+            // SAFETY: a value begins at `at` (invariant 1), and has a byte at least.
+            let head = unsafe { self.at.read() };
+            // SAFETY: a value with such a head has a second byte.
+            let len = stored_len(head, || unsafe { self.at.add(1).read() });
+            // SAFETY: the next value, or the end of the bytes.
+            self.at = unsafe { self.at.add(len) };
+        }
+    }
 }
 
 impl<'a> Iterator for Values<'a> {
@@ -300,16 +363,23 @@ impl<'a> Iterator for Values<'a> {
         if self.left == 0 {
             return None;
         }
-        self.left -= 1;
-        // SAFETY: an entry begins at `at` (invariant 1), and has a byte at least.
-        let head = unsafe { self.at.read() };
-        // SAFETY: an entry with such a head has a second byte.
-        let len = bare_len(head, || unsafe { self.at.add(1).read() });
-        // SAFETY: the entry's bytes are within the block, and initialised.
-        let bytes = unsafe { std::slice::from_raw_parts(self.at, len) };
-        // SAFETY: the next entry, or the end of the bytes.
-        self.at = unsafe { self.at.add(len) };
-        Some(read_bare(bytes))
+        let (begin, column) = (self.at, self.schema.len() - self.left);
+        self.skip_values(1);
+        let len = self.at.addr() - begin.addr();
+        // SAFETY: the value's bytes are within the block, and initialised.
+        let bytes = unsafe { std::slice::from_raw_parts(begin, len) };
+        let number = match *bytes {
+            [COMMON_FAR, number] => number,
+            [head @ COMMON..=u8::MAX] => head - COMMON,
+            _ => return Some(read_bare(bytes)),
+        };
+        Some(Entry::Str(self.schema.common().text(column, number)))
+    }
+
+    #[inline]
+    fn nth(&mut self, n: usize) -> Option<Entry<'a>> {
+        self.skip_values(n.min(self.left));
+        self.next()
     }
 
     #[inline]

@@ -14,6 +14,7 @@
 
 use crate::base::alloc::{boxed_bytes, slice_bytes};
 use crate::base::hash;
+use crate::encodings::record::common::Common;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr;
@@ -77,13 +78,14 @@ fn mark(name: &[u8]) -> u32 {
     ])
 }
 
-/// A list of names, which differ.
+/// A list of names, which differ, and the common values under each.
 #[derive(Debug)]
 pub struct Schema {
     references: AtomicU64,
     hash: u64,
     names: Box<[Name]>,
     text: Box<[u8]>,
+    common: Common,
 }
 
 impl Schema {
@@ -117,6 +119,13 @@ impl Schema {
         boxed_bytes::<Schema>()
             + slice_bytes(size_of_val(&*self.names))
             + slice_bytes(self.text.len())
+            + self.common.memory_bytes()
+    }
+
+    /// The common values.
+    #[inline]
+    pub(super) fn common(&self) -> &Common {
+        &self.common
     }
 
     /// The names in order.
@@ -165,6 +174,7 @@ impl SchemaRef {
         let schema = Box::new(Schema {
             references: AtomicU64::new(1),
             hash,
+            common: Common::new(list.len()),
             names: list.into(),
             text: text.into(),
         });
@@ -200,7 +210,8 @@ impl Deref for SchemaRef {
     fn deref(&self) -> &Schema {
         let schema = SLOTS[usize::from(self.0)].load(Ordering::Acquire);
         // SAFETY: the slot holds a schema while this reference exists (invariant 1), and schemas
-        // are not changed except for their count, which is atomic.
+        // are not changed except for their count, which is atomic, and their common values, which
+        // have a lock.
         unsafe { &*schema }
     }
 }
