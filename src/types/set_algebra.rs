@@ -88,23 +88,36 @@ impl<'a> Handful<'a> {
     }
 }
 
-/// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of `others`,
-/// until it returns false. The hash passed along is the member's if `hashed` or if a lookup needed
-/// it. The first batch has `soon` members, after which `see` may return false.
+/// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of `others`.
+/// `needed` is how many it needs, and it returns how many more it needs: at 0 the walk ends. The
+/// hash passed along is the member's if `hashed` or if a lookup needed it.
 fn filter<'a>(
     first: &'a Set,
     others: &[&Set],
     wanted: bool,
     hashed: bool,
-    soon: usize,
-    mut see: impl FnMut(Entry<'a>, u64) -> bool,
+    mut needed: usize,
+    mut see: impl FnMut(Entry<'a>, u64) -> usize,
 ) {
+    if let (Set::Table(first), Some((Set::Table(other), rest))) = (first, others.split_first()) {
+        let stays = |member, hash| {
+            let mut rest = rest.iter();
+            rest.all(|set| set.contains_hashed(hash, member) == wanted)
+        };
+        first.filter(other, wanted, needed, |member, hash| {
+            if stays(member, hash) {
+                needed = see(member, hash);
+            }
+            needed
+        });
+        return;
+    }
     let mut handful = Handful::new();
     let hashed = hashed || others.iter().any(|set| set.table().is_some());
-    let (mut batch, mut goes_on) = (soon.min(BATCH), true);
+    let (mut batch, mut goes_on) = (needed.min(BATCH), true);
     let table = others.first().and_then(|set| set.table());
     let mut pass = |handful: &mut Handful<'a>| {
-        let goes_on = handful.pass(others, wanted, &mut see);
+        let goes_on = handful.pass(others, wanted, &mut |member, hash| see(member, hash) > 0);
         handful.len = 0;
         goes_on
     };
@@ -132,13 +145,17 @@ fn filter<'a>(
 /// first, which should be the smallest.
 pub fn intersect<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>) -> bool) {
     if let Some((first, others)) = sets.split_first() {
-        filter(first, others, true, false, BATCH, |member, _| see(member));
+        filter(first, others, true, false, BATCH, |member, _| {
+            usize::from(see(member)) * BATCH
+        });
     }
 }
 
 /// Calls `see` with the members of `first` that none of `others` has, until it returns false.
 pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry<'a>) -> bool) {
-    filter(first, others, false, false, BATCH, |member, _| see(member));
+    filter(first, others, false, false, BATCH, |member, _| {
+        usize::from(see(member)) * BATCH
+    });
 }
 
 /// The number of members that all sets have, counted up to `limit`, which is not zero.
@@ -160,7 +177,7 @@ fn count(first: &Set, others: &[&Set], wanted: bool, limit: usize) -> usize {
     let mut len = 0;
     filter(first, others, wanted, false, limit, |_, _| {
         len += 1;
-        len < limit
+        limit - len
     });
     len
 }
@@ -245,7 +262,7 @@ impl<'a> Collected<'a> {
             self.distinct = first.table().is_some();
             filter(first, others, true, true, BATCH, |member, hash| {
                 self.add_hashed(member, hash);
-                true
+                BATCH
             });
         }
     }
@@ -255,7 +272,7 @@ impl<'a> Collected<'a> {
         self.distinct = first.table().is_some();
         filter(first, others, false, true, BATCH, |member, hash| {
             self.add_hashed(member, hash);
-            true
+            BATCH
         });
     }
 

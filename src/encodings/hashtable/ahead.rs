@@ -3,14 +3,126 @@
 //!
 //! All are hints: nothing is changed, and the element need not be there.
 
-use super::line::{match_tag, tag_of_hash, word_of_cell};
+use super::line::{CELLS, match_tag, tag_of_hash, word_of_cell};
 use super::{HashTable, SegmentRef, Word};
 use crate::encodings::prefetch::prefetch;
+use std::marker::PhantomData;
 
 /// Prefetch reach for short entries: two lines if they cross into a second one, else one line.
 pub(crate) const SHORT_REACH: usize = 40;
 
+/// Where the element with some hash would be in a table, which is borrowed.
+#[derive(Copy, Clone)]
+pub(crate) struct Place<'t> {
+    segment: SegmentRef,
+    tag: u64,
+    table: PhantomData<&'t HashTable>,
+}
+
+impl Place<'_> {
+    /// A place without an element.
+    pub(crate) const NONE: Self = Place {
+        segment: SegmentRef::NONE,
+        tag: 1,
+        table: PhantomData,
+    };
+}
+
+/// The word that a lookup is likely to find, or none. One number, so that there is no branch between the
+/// two until it is asked.
+#[derive(Copy, Clone)]
+pub(crate) struct Likely(u64);
+
+impl Likely {
+    pub(crate) const NONE: Likely = Likely(0);
+
+    #[inline(always)]
+    fn of(word: Option<Word>) -> Likely {
+        Likely(word.map_or(0, Word::raw))
+    }
+
+    #[inline(always)]
+    pub(crate) fn word(self) -> Option<Word> {
+        (self.0 != 0).then_some(Word(self.0))
+    }
+
+    /// Prefetches the line at the word if it is a pointer without flags, else one that is there anyway.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        let own = std::ptr::from_ref(self).addr();
+        let is_pointer = (self.0 != 0) & (self.0 & 0b111 == 0);
+        prefetch(if is_pointer { self.0 as usize } else { own });
+    }
+}
+
 impl HashTable {
+    /// First stage of a batch that only reads: where the element with this hash would be, its lines
+    /// prefetched.
+    #[inline(always)]
+    pub(crate) fn seek(&self, hash: u64) -> Place<'_> {
+        let hash = self.own(hash);
+        let segment = self.directory.get(hash);
+        let tag = tag_of_hash(hash);
+        if !segment.is_none() {
+            let lines = segment.lines_of(tag);
+            lines.iter().for_each(|line| prefetch(line.addr()));
+            // One address or the other costs less than a branch that is a guess.
+            prefetch(match segment.has_stash() {
+                true => segment.segment().0.addr(),
+                false => lines[0].addr(),
+            });
+        }
+        Place {
+            segment,
+            tag,
+            table: PhantomData,
+        }
+    }
+
+    /// Second stage: a word there with the tag of the hash, of which there is hardly ever a second
+    /// one. None: no element has the hash. `place` must be of this table.
+    #[inline(always)]
+    pub(crate) fn likely(&self, place: Place<'_>) -> Likely {
+        let Place { segment, tag, .. } = place;
+        if segment.is_none() {
+            return Likely::NONE;
+        }
+        let lines = segment.lines_of(tag);
+        // SAFETY: both are lines of a segment, aligned.
+        let [home, next] = lines.map(|line| unsafe { match_tag(line, tag) });
+        // Both lines at once, and whatever they have: branches between them would be guesses.
+        let found = home | next << CELLS;
+        let at = found.trailing_zeros() as usize % (2 * CELLS);
+        // SAFETY: a cell of one of the two lines.
+        let cell = unsafe { *lines[at / CELLS].add(at % CELLS) };
+        if (found == 0) & segment.has_more() {
+            return Likely::of(self.find_beside(segment, tag));
+        }
+        Likely(if found == 0 {
+            0
+        } else {
+            word_of_cell(cell).raw()
+        })
+    }
+
+    /// A word with this tag in the stash or the overflow of a segment.
+    #[inline]
+    fn find_beside(&self, segment: SegmentRef, tag: u64) -> Option<Word> {
+        if segment.has_stash()
+            && let found @ Some(_) = segment.find_in_stash(tag)
+        {
+            return found;
+        }
+        let mut found = None;
+        if segment.has_overflow() {
+            self.locate_in_overflow(segment, tag, |word| {
+                found = Some(word);
+                true
+            });
+        }
+        found
+    }
+
     /// Prefetches the directory word of a hash.
     #[inline]
     pub fn prefetch_directory(&self, hash: u64) {

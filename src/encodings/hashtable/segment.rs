@@ -101,6 +101,12 @@ impl SegmentRef {
         self.0 & Self::OVERFLOW != 0
     }
 
+    /// Whether elements are elsewhere than in the buckets.
+    #[inline(always)]
+    pub fn has_more(self) -> bool {
+        self.0 & (Self::STASH | Self::OVERFLOW) != 0
+    }
+
     pub fn with(self, flag: u64, on: bool) -> SegmentRef {
         SegmentRef(if on { self.0 | flag } else { self.0 & !flag })
     }
@@ -183,6 +189,14 @@ impl SegmentRef {
         } else {
             None
         }
+    }
+
+    /// An element of the stash with this tag.
+    #[inline]
+    pub fn find_in_stash(self, tag: u64) -> Option<Word> {
+        // SAFETY: line 0 of an aligned segment.
+        let found = unsafe { match_tag(self.segment().0, tag) } & (0xff & !0b11);
+        (found != 0).then(|| word_of_cell(self.cell(found.trailing_zeros() as usize)))
     }
 
     #[inline(always)]

@@ -10,6 +10,8 @@
 //! Cost: that of the table; a text member is one allocation of its bytes and one or two.
 #![allow(unsafe_code)]
 
+mod filter;
+
 use crate::base::mover::Mover;
 use crate::base::text::is_same;
 use crate::base::{alloc, hash};
@@ -244,7 +246,7 @@ impl MemberTable {
     /// there is no such member. For [`MemberTable::confirms`].
     #[inline]
     pub fn candidate(&self, hash: u64) -> Option<Candidate<'_>> {
-        let word = self.table.find(hash, |_| true)?;
+        let word = self.table.likely(self.table.seek(hash)).word()?;
         prefetch_text(word);
         Some(Candidate(word, PhantomData))
     }
