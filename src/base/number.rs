@@ -25,6 +25,10 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// So leading blanks, zeros and a sign are accepted, and a minus beyond the range of `i64` wraps.
 /// A NUL byte ends the text.
 pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
+    // Most are digits alone, with leading zeros or without; 19 of them cannot overflow.
+    if let Some(n) = parse_few_digits(text) {
+        return Some(n);
+    }
     let text = match memchr::memchr(0, text) {
         Some(end) => &text[..end],
         None => text,
@@ -50,6 +54,18 @@ pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
         n = n.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
     Some(if negative { n.wrapping_neg() } else { n })
+}
+
+/// Parses 1 to 19 decimal digits. `None` of anything else.
+#[inline]
+fn parse_few_digits(text: &[u8]) -> Option<u64> {
+    if !(1..=19).contains(&text.len()) {
+        return None;
+    }
+    text.iter().try_fold(0, |n: u64, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then_some(10 * n + u64::from(digit))
+    })
 }
 
 /// Parses one or more decimal digits; leading zeros are accepted, a sign is not.

@@ -1,10 +1,13 @@
 //! The table inside a large container, for prefetching before commands search in it.
 //!
 //! The stages are those of the keyspace: the lines of the buckets, then the entries whose tags
-//! match, then a member's position in a sorted set's tree. Each is a hint and changes nothing.
+//! match, then a member's position in a sorted set's tree. An array has one: the slot of an index. Each
+//! is a hint and changes nothing.
 #![allow(unsafe_code)]
 
+use super::array::Slots;
 use super::{Encoding, Type, boxed};
+use crate::base::number::parse_u64_lenient;
 use crate::encodings::elements::Elements;
 use crate::encodings::fields::FieldTable;
 use crate::encodings::members::MemberTable;
@@ -19,6 +22,7 @@ pub enum Inner<'a> {
     Set(&'a MemberTable),
     Hash(&'a FieldTable),
     Zset(&'a ScoredTable),
+    Array(Slots<'a>),
 }
 
 impl<'a> Inner<'a> {
@@ -30,7 +34,7 @@ impl<'a> Inner<'a> {
     /// `'a`.
     #[inline]
     pub unsafe fn of(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
-        // SAFETY (all three): by the caller's contract and the encoding, a box of this type.
+        // SAFETY (all four): by the caller's contract and the encoding, a box of this type.
         let (inner, len) = match (kind, encoding) {
             (Type::Set, Encoding::Hashtable) => {
                 let table: &MemberTable = unsafe { boxed::borrow(word) };
@@ -44,28 +48,35 @@ impl<'a> Inner<'a> {
                 let table: &ScoredTable = unsafe { boxed::borrow(word) };
                 (Inner::Zset(table), table.len())
             }
+            (Type::Array, _) => {
+                let slots = unsafe { Slots::of(word) };
+                (Inner::Array(slots), slots.len())
+            }
             _ => return None,
         };
         (len >= ELEMENTS_MIN).then_some(inner)
     }
 
-    /// The hash for the prefetch stages.
+    /// The hash for the prefetch stages; of an array, the index.
     #[inline]
     pub fn hash(self, name: &[u8]) -> u64 {
         match self {
             Inner::Set(table) => table.hash(name),
             Inner::Hash(table) => table.hash(name),
             Inner::Zset(table) => table.hash(name),
+            // What is no index has no slot.
+            Inner::Array(_) => parse_u64_lenient(name).unwrap_or(u64::MAX),
         }
     }
 
-    /// Prefetches the lines of the buckets.
+    /// Prefetches the lines of the buckets, or an array's slot.
     #[inline]
     pub fn prefetch(self, hash: u64) {
         match self {
             Inner::Set(table) => table.prefetch(hash),
             Inner::Hash(table) => table.prefetch(hash),
             Inner::Zset(table) => table.prefetch(hash),
+            Inner::Array(slots) => slots.prefetch(hash),
         }
     }
 
@@ -76,6 +87,7 @@ impl<'a> Inner<'a> {
             Inner::Set(table) => table.prefetch_entries(hash),
             Inner::Hash(table) => table.prefetch_entries(hash),
             Inner::Zset(table) => table.prefetch_entries(hash),
+            Inner::Array(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! ARDEL and ARDELRANGE.
 
 use super::args::{Range, index};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -13,6 +13,7 @@ pub(super) const ARDEL: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::ARRAY,
     work: work::EACH_MEMBER,
+    within: Some(Within::Every { first: 2, step: 1 }),
     ..Spec::new("ardel", ardel)
 };
 

@@ -1,7 +1,7 @@
 //! Reading by index: ARGET, ARMGET, ARGETRANGE, ARLEN, ARCOUNT.
 
 use super::args::{Range, index, write_index};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::element;
 use crate::commands::work;
 use crate::resp::Reply;
@@ -22,6 +22,7 @@ pub(super) const ARGET: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
+    within: Some(Within::One(2)),
     ..Spec::new("arget", arget)
 };
 
@@ -42,6 +43,7 @@ pub(super) const ARMGET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
     work: work::EACH_MEMBER,
+    within: Some(Within::Every { first: 2, step: 1 }),
     ..Spec::new("armget", armget)
 };
 

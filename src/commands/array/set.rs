@@ -1,7 +1,7 @@
 //! ARSET and ARMSET.
 
 use super::args::index;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -16,6 +16,7 @@ pub(super) const ARSET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
     work: work::EACH_FROM_THIRD,
+    within: Some(Within::One(2)),
     ..Spec::new("arset", arset)
 };
 
@@ -48,6 +49,7 @@ pub(super) const ARMSET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
     categories: Category::ARRAY,
     work: work::EACH_PAIR,
+    within: Some(Within::Every { first: 2, step: 2 }),
     ..Spec::new("armset", armset)
 };
 

@@ -38,6 +38,35 @@ const SIGNED_HOLES_MAX: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Array(Box<Body>);
 
+/// Where an array's values are: for prefetching.
+#[derive(Clone, Copy)]
+pub struct Slots<'a>(&'a Body);
+
+impl<'a> Slots<'a> {
+    /// # Safety
+    /// The word is that of an array, which is not changed during `'a`.
+    #[inline]
+    pub unsafe fn of(word: u64) -> Slots<'a> {
+        // SAFETY: the caller guarantees it.
+        Slots(unsafe { boxed::borrow(word) })
+    }
+
+    /// Number of values.
+    #[inline]
+    pub fn len(self) -> usize {
+        self.0.count as usize
+    }
+
+    /// Prefetches the slot of an index.
+    #[inline]
+    pub fn prefetch(self, index: u64) {
+        let (number, offset) = self.0.split(index);
+        if let Some(slice) = self.0.slices.get(number) {
+            slice.prefetch(offset);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Body {
     slices: Slices,
@@ -49,6 +78,15 @@ struct Body {
     top: u64,
     /// The length of a slice is a power of two.
     size_log2: u8,
+}
+
+impl Body {
+    /// The number of the slice of an index, and the offset in it.
+    #[inline]
+    fn split(&self, index: u64) -> (u64, usize) {
+        let bits = self.size_log2;
+        (index >> bits, (index & ((1 << bits) - 1)) as usize)
+    }
 }
 
 impl Clone for Body {
@@ -85,11 +123,9 @@ impl Array {
         }
     }
 
-    /// The slice of an index, and the offset in it.
     #[inline]
     fn split(&self, index: u64) -> (u64, usize) {
-        let bits = self.0.size_log2;
-        (index >> bits, (index & ((1 << bits) - 1)) as usize)
+        self.0.split(index)
     }
 
     #[inline]

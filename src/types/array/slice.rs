@@ -22,6 +22,7 @@ use crate::base::alloc::good_size;
 use crate::base::mover::Mover;
 use crate::encodings::idmap::Weigh;
 use crate::encodings::listpack::Entry;
+use crate::encodings::prefetch::prefetch;
 
 /// Slots of a new sparse slice.
 const SPARSE_MIN: usize = 4;
@@ -183,6 +184,15 @@ impl Slice {
             }
         }
         Err(low)
+    }
+
+    /// Prefetches the slot of an offset, if finding it reads no other.
+    #[inline]
+    pub fn prefetch(&self, offset: usize) {
+        let at = offset.wrapping_sub(usize::from(self.base));
+        if self.is_dense && at < self.end as usize {
+            prefetch(self.slots.as_ptr().addr() + at * self.width());
+        }
     }
 
     #[inline]
