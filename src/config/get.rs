@@ -3,6 +3,7 @@
 use super::directive::{Flags, is_pattern};
 use super::table::{Config, DIRECTIVES, find};
 use crate::base::glob;
+use std::collections::HashSet;
 
 impl Config {
     /// The mode of the process, as INFO and HELLO name it.
@@ -18,15 +19,17 @@ impl Config {
     ///
     /// A text without `*`, `?` and `[` is a name: it matches in any case, is echoed as given, and
     /// may be hidden. A pattern matches names and aliases, but nothing hidden.
-    /// Order: that of the patterns, then of the table.
-    pub fn get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        let mut add = |name: &[u8], text: &dyn Fn() -> Vec<u8>| {
-            if !found
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(name))
-            {
-                found.push((name.to_vec(), text()));
+    /// Order: that of the patterns, then of the table. O(patterns x directives).
+    pub fn get<'p>(&self, patterns: &[&'p [u8]]) -> Vec<(&'p [u8], Vec<u8>)> {
+        let mut found = Vec::new();
+        // One pattern alone matches each name once.
+        let mut known = (patterns.len() > 1).then(HashSet::new);
+        let mut add = |name: &'p [u8], text: &dyn Fn() -> Vec<u8>| {
+            let is_new = known
+                .as_mut()
+                .is_none_or(|known| known.insert(name.to_ascii_lowercase()));
+            if is_new {
+                found.push((name, text()));
             }
         };
         for pattern in patterns {
@@ -59,7 +62,7 @@ mod tests {
         let patterns: Vec<&[u8]> = patterns.iter().map(|p| p.as_bytes()).collect();
         let found = Config::default().get(&patterns).into_iter();
         found
-            .map(|(name, _)| String::from_utf8(name).unwrap())
+            .map(|(name, _)| String::from_utf8(name.to_vec()).unwrap())
             .collect()
     }
 

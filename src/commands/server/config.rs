@@ -84,7 +84,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     let found = call.server.config.get(&patterns);
     call.reply.map(found.len());
     for (name, value) in found {
-        call.reply.bulk(&name);
+        call.reply.bulk(name);
         call.reply.bulk(&value);
     }
     Ok(())
