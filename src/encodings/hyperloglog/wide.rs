@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
-use super::{DENSE_BYTES, HEADER_BYTES, REGISTERS, dense};
+use super::{DENSE_BYTES, HEADER_BYTES, Histogram, REGISTERS, dense};
 
 /// Registers per step, and their packed bytes.
 const STEP: usize = 32;
@@ -123,8 +123,50 @@ pub(super) fn pack(registers: &mut [u8; dense::BYTES], values: &[u8; REGISTERS])
     dense::pack_words(last, values);
 }
 
-/// As `dense::histogram_of`.
+/// As `dense::histogram_of`, for values below 64. Passes over all registers once for each [`AT_ONCE`]
+/// values from the lowest to the highest one: they are close together.
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> super::Histogram {
-    dense::count_values(values)
+pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> Histogram {
+    /// Values counted in a pass; their counts stay in processor registers.
+    const AT_ONCE: usize = 8;
+    /// Steps counted in the bytes of one vector.
+    const STEPS_MAX: usize = 128;
+    let (steps, _) = values.as_chunks::<STEP>();
+    // SAFETY: 32 bytes are borrowed.
+    let load = |step: &[u8; STEP]| unsafe { _mm256_loadu_si256(step.as_ptr().cast()) };
+    let (mut low, mut high) = (_mm256_set1_epi8(-1), _mm256_setzero_si256());
+    for step in steps {
+        low = _mm256_min_epu8(low, load(step));
+        high = _mm256_max_epu8(high, load(step));
+    }
+    let bytes = |vector: __m256i| {
+        let mut bytes = [0u8; STEP];
+        // SAFETY: 32 bytes are borrowed, mutably.
+        unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), vector) };
+        bytes
+    };
+    let lowest = usize::from(bytes(low).into_iter().min().unwrap_or(0));
+    let highest = usize::from(bytes(high).into_iter().max().unwrap_or(0));
+    let mut histogram = [0; 64];
+    for first in (lowest..=highest).step_by(AT_ONCE) {
+        let wanted: [__m256i; AT_ONCE] =
+            std::array::from_fn(|at| _mm256_set1_epi8((first + at) as i8));
+        for steps in steps.chunks(STEPS_MAX) {
+            let mut counts = [_mm256_setzero_si256(); AT_ONCE];
+            for step in steps {
+                let values = load(step);
+                for (count, wanted) in counts.iter_mut().zip(wanted) {
+                    // Equal bytes are all ones, which is -1.
+                    *count = _mm256_sub_epi8(*count, _mm256_cmpeq_epi8(values, wanted));
+                }
+            }
+            for (total, count) in histogram[first..].iter_mut().zip(counts) {
+                *total += bytes(count)
+                    .iter()
+                    .map(|&count| u32::from(count))
+                    .sum::<u32>();
+            }
+        }
+    }
+    histogram
 }
