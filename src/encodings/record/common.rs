@@ -1,14 +1,19 @@
-//! Common values: texts that many records of a schema have under the same name.
+//! What the values of many records under one name, a column, have in common.
 //!
-//! The values under one name are a column. A text that repeats in its column gets a number there, and
-//! records have the number in its place: one byte for the first [`NEAR`], two for the others. Whether
-//! a text repeats is told by a few counters, each shared by all texts with some hash, so that a
-//! column whose values all differ numbers none and costs a hash for each value stored.
+//! A text that repeats in its column gets a number there, and records have the number in its place:
+//! one byte for the first [`NEAR`], two for the others. Whether a text repeats is told by a few
+//! counters that texts compete for, so that a column whose values all differ numbers none and costs a
+//! hash for each value stored.
+//!
+//! A column whose first value is a text has a width, the text's length: records have texts of this
+//! length without a byte for it.
 //!
 //! Invariants
 //!   1. A numbered text stays as it is until the schema is freed: records refer to it without being
 //!      counted.
 //!   2. Numbers are given without gaps, from 0.
+//!   3. A width does not change once it is decided, and is decided before a value is stored for which it
+//!      matters.
 //!
 //! Reading takes no lock. Cost: by number O(1); a number for a text O(numbers of the column), which
 //! compares four bytes for each.
@@ -16,6 +21,7 @@
 use crate::base::alloc::{boxed_bytes, slice_bytes};
 use crate::base::hash;
 use crate::encodings::listpack::Entry;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Numbers whose form in a record is one byte.
@@ -29,11 +35,15 @@ const TEXT_MIN: usize = 3;
 /// The longest one.
 const TEXT_MAX: usize = 64;
 /// Counters of a column.
-const COUNTERS: usize = 16;
+const COUNTERS: usize = 64;
 /// How often a text is seen before it gets a number.
 const REPEATS_MIN: u32 = 4;
 /// Bits of a counter's count, below those of its text's hash.
 const COUNT_BITS: u32 = 8;
+
+/// Widths of a column that has none, and of one that has seen no value for which it matters.
+const WIDTH_NONE: u8 = u8::MAX;
+const WIDTH_UNKNOWN: u8 = 0;
 
 type Text = OnceLock<Box<[u8]>>;
 
@@ -66,7 +76,7 @@ impl Column {
 }
 
 /// What a column has seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     /// Hashes of the numbered texts.
     numbered: Vec<u32>,
@@ -74,19 +84,43 @@ struct Seen {
     counters: [u32; COUNTERS],
 }
 
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen {
+            numbered: Vec::new(),
+            counters: [0; COUNTERS],
+        }
+    }
+}
+
 impl Seen {
-    /// Counts a text without a number; whether it is to get one.
+    /// Counts a text without a number; whether it is to get one. A text has two counters: it takes the
+    /// lower one, or lowers it, if neither is its own.
     #[inline]
     fn count(&mut self, hash: u32) -> bool {
         const COUNT: u32 = (1 << COUNT_BITS) - 1;
-        let counter = &mut self.counters[hash as usize >> COUNT_BITS & (COUNTERS - 1)];
-        let before = match (*counter ^ hash) & !COUNT {
-            0 => *counter & COUNT,
-            _ => 0,
+        let places = [0, COUNTERS.ilog2()]
+            .map(|shift| (hash >> (COUNT_BITS + shift)) as usize & (COUNTERS - 1));
+        let own = places
+            .into_iter()
+            .find(|&place| (self.counters[place] ^ hash) & !COUNT == 0);
+        let lower = || {
+            places
+                .into_iter()
+                .min_by_key(|&place| self.counters[place] & COUNT)
         };
-        let now = before + 1;
-        *counter = hash & !COUNT | now;
-        now >= REPEATS_MIN
+        let place = own.or_else(lower).expect("one of two");
+        let counter = &mut self.counters[place];
+        if own.is_none() && *counter & COUNT > 1 {
+            *counter -= 1;
+            return false;
+        }
+        *counter = hash & !COUNT | own.map_or(0, |_| *counter & COUNT) + 1;
+        if *counter & COUNT < REPEATS_MIN {
+            return false;
+        }
+        *counter = 0;
+        true
     }
 }
 
@@ -102,6 +136,10 @@ struct Learnt {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stored<'v> {
     Whole(Entry<'v>),
+    /// A text as long as its column's width, that begins with a byte of 1 to 127.
+    Wide(&'v [u8]),
+    /// An integer of 0 to 127 in a column with a width.
+    Small(u8),
     Common(u8),
 }
 
@@ -109,6 +147,7 @@ pub(super) enum Stored<'v> {
 #[derive(Debug)]
 pub(super) struct Common {
     columns: Box<[Column]>,
+    widths: Box<[AtomicU8]>,
     learnt: Mutex<Learnt>,
 }
 
@@ -116,6 +155,7 @@ impl Common {
     pub fn new(columns: usize) -> Common {
         Common {
             columns: (0..columns).map(|_| Column::default()).collect(),
+            widths: (0..columns).map(|_| AtomicU8::new(WIDTH_UNKNOWN)).collect(),
             learnt: Mutex::default(),
         }
     }
@@ -125,6 +165,16 @@ impl Common {
     pub fn text(&self, column: usize, number: u8) -> &[u8] {
         let text = self.columns[column].get(usize::from(number));
         text.expect("the number was given")
+    }
+
+    /// The width of a column; 0 without one.
+    #[inline]
+    pub fn width(&self, column: usize) -> usize {
+        // What was stored for a width came here with it, from whichever thread.
+        match self.widths[column].load(Ordering::Relaxed) {
+            WIDTH_NONE => 0,
+            width => usize::from(width),
+        }
     }
 
     /// For the values that are to be stored.
@@ -154,6 +204,7 @@ impl Common {
                 + column.far.get().map_or(0, |far| texts(&**far))
         });
         slice_bytes(size_of_val(&*self.columns))
+            + slice_bytes(self.widths.len())
             + slice_bytes(size_of_val(&*learnt.columns))
             + seen.sum::<usize>()
             + columns.sum::<usize>()
@@ -170,15 +221,35 @@ impl Learning<'_> {
     /// How a record is to store a value in this column.
     #[inline]
     pub fn store<'v>(&mut self, column: usize, value: Entry<'v>) -> Stored<'v> {
-        match value {
-            Entry::Str(text) if (TEXT_MIN..=TEXT_MAX).contains(&text.len()) => {
-                match self.number(column, text) {
-                    Some(number) => Stored::Common(number),
-                    None => Stored::Whole(value),
-                }
+        if let Entry::Str(text) = value
+            && (TEXT_MIN..=TEXT_MAX).contains(&text.len())
+            && let Some(number) = self.number(column, text)
+        {
+            return Stored::Common(number);
+        }
+        match (value, self.width_with(column, value)) {
+            (_, 0) => Stored::Whole(value),
+            (Entry::Str(text), width) if text.len() == width && may_be_wide(text) => {
+                Stored::Wide(text)
             }
+            (Entry::Int(n @ 0..=127), _) => Stored::Small(n as u8),
             _ => Stored::Whole(value),
         }
+    }
+
+    /// The width of a column that is to store a value whole; 0 without one.
+    #[inline]
+    fn width_with(&mut self, column: usize, value: Entry<'_>) -> usize {
+        let place = &self.common.widths[column];
+        if place.load(Ordering::Relaxed) == WIDTH_UNKNOWN {
+            let width = match value {
+                Entry::Int(_) => WIDTH_NONE,
+                Entry::Str(text) if text.len() <= TEXT_MAX && may_be_wide(text) => text.len() as u8,
+                Entry::Str(_) => WIDTH_UNKNOWN,
+            };
+            place.store(width, Ordering::Relaxed);
+        }
+        self.common.width(column)
     }
 
     /// The number of a text, perhaps a new one.
@@ -207,9 +278,47 @@ impl Learning<'_> {
     }
 }
 
+/// Whether a text may be stored without its length.
+#[inline]
+fn may_be_wide(text: &[u8]) -> bool {
+    matches!(text.first(), Some(1..=0x7F))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_value_decides_about_a_width() {
+        let common = Common::new(3);
+        let mut learning = common.learning();
+        let mut stored = |column, text: &str| {
+            let text = text.to_owned().into_bytes();
+            match learning.store(column, Entry::parse(&text)) {
+                Stored::Whole(_) => "whole",
+                Stored::Wide(_) => "wide",
+                Stored::Small(_) => "small",
+                Stored::Common(_) => "common",
+            }
+        };
+        assert_eq!(stored(0, "\u{e9}t\u{e9}"), "whole", "it decides nothing");
+        for (text, expected) in [
+            ("2026-11-25", "wide"),
+            ("2026-11-26", "wide"),
+            ("2026-1-26", "whole"),
+            ("17", "small"),
+            ("128", "whole"),
+            ("-1", "whole"),
+        ] {
+            assert_eq!(stored(0, text), expected, "{text}");
+        }
+        for text in ["17", "2026-11-25"] {
+            assert_eq!(stored(1, text), "whole");
+        }
+        assert_eq!(stored(2, &"x".repeat(TEXT_MAX + 1)), "whole");
+        assert_eq!(stored(2, "a"), "wide");
+        assert_eq!([0, 1, 2].map(|column| common.width(column)), [10, 0, 1]);
+    }
 
     fn number(common: &Common, column: usize, text: &str) -> Option<u8> {
         match common
@@ -217,7 +326,7 @@ mod tests {
             .store(column, Entry::parse(text.as_bytes()))
         {
             Stored::Common(number) => Some(number),
-            Stored::Whole(_) => None,
+            _ => None,
         }
     }
 
@@ -236,6 +345,15 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn thirty_texts_in_turn_get_numbers() {
+        let common = Common::new(1);
+        let text = |at: usize| format!("country {}", at % 30);
+        let first: Vec<_> = (0..900).map(|at| number(&common, 0, &text(at))).collect();
+        let numbered = first[870..].iter().flatten().count();
+        assert!(numbered >= 28, "{numbered}");
     }
 
     #[test]

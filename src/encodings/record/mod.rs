@@ -1,10 +1,11 @@
 //! A record: the values of a small hash, in the order of a schema's names, in one block.
 //!
 //!     word    schema's number: 16 bits | address of the block: 48 bits
-//!     block   value ...                  an entry as in a listpack, without the trailing length,
-//!                                        or the number of a common value:
-//!             0xF5 ..= 0xFE              0 to 9
-//!             0xFF n                     n
+//!     block   value ...                  an entry as in a listpack, without the trailing length, or
+//!             0xF5 ..= 0xFE              the common value with number 0 to 9
+//!             0xFF n                     the common value with number n
+//!             text                       in a column with a width: a text of that length, which begins
+//!                                        with a byte of 1 to 127; an integer has two bytes or more
 //!
 //! Invariants
 //!   1. The block has one value for each name of the schema, and was made for their bytes.
@@ -12,8 +13,9 @@
 //!   3. A record counts as one reference to its schema.
 //!   4. The schema has a text for each number of a common value.
 //!
-//! The block states no length: what a record costs beside its values is a byte for each of them. A
-//! value that many records have under its name costs that byte alone (`common`).
+//! The block states no length: what a record costs beside its values is a byte for each of them, and
+//! nothing for texts of one length. A value that many records have under its name costs a byte alone
+//! (`common`).
 //! Cost: everything is O(values), of which there are few; `len` O(1).
 //! When a hash is a record: `types::hash`.
 #![allow(unsafe_code)]
@@ -43,6 +45,8 @@ const ADDRESS: u64 = (1 << ADDRESS_BITS) - 1;
 
 /// The head of the common value with number 0; those up to [`NEAR`] have the next ones.
 const COMMON: u8 = 0xF5;
+/// The head of an integer in two bytes.
+const SMALL: u8 = 0xC0;
 /// The head before the number of another common value.
 const COMMON_FAR: u8 = COMMON + NEAR as u8;
 
@@ -51,6 +55,8 @@ const COMMON_FAR: u8 = COMMON + NEAR as u8;
 fn stored_bytes(value: Stored<'_>) -> usize {
     match value {
         Stored::Whole(entry) => bare_bytes(entry),
+        Stored::Wide(text) => text.len(),
+        Stored::Small(_) => 2,
         Stored::Common(number) => 1 + usize::from(usize::from(number) >= NEAR),
     }
 }
@@ -58,25 +64,24 @@ fn stored_bytes(value: Stored<'_>) -> usize {
 /// Writes a value at the beginning of `to`; returns the rest.
 #[inline]
 fn write<'b>(value: Stored<'_>, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
-    let number = match value {
+    let bytes = match value {
         Stored::Whole(entry) => return write_bare(entry, to),
-        Stored::Common(number) => number,
+        Stored::Wide(text) => text,
+        Stored::Small(n) => &[SMALL, n],
+        Stored::Common(number) if usize::from(number) < NEAR => &[COMMON + number],
+        Stored::Common(number) => &[COMMON_FAR, number],
     };
-    let (head, rest) = to.split_first_mut().expect("room for the value");
-    if usize::from(number) < NEAR {
-        head.write(COMMON + number);
-        return rest;
-    }
-    head.write(COMMON_FAR);
-    let (second, rest) = rest.split_first_mut().expect("room for the value");
-    second.write(number);
+    let (room, rest) = to.split_at_mut(bytes.len());
+    room.write_copy_of_slice(bytes);
     rest
 }
 
-/// Bytes of the value that begins with `head`; `second` gives its second byte, which only some have.
+/// Bytes of the value that begins with `head`, in a column of this width; `second` gives its second
+/// byte, which only some have.
 #[inline]
-fn stored_len(head: u8, second: impl FnOnce() -> u8) -> usize {
+fn stored_len(head: u8, width: usize, second: impl FnOnce() -> u8) -> usize {
     match head {
+        0..=0x7F => width.max(1),
         COMMON_FAR => 2,
         COMMON.. => 1,
         _ => bare_len(head, second),
@@ -340,15 +345,23 @@ pub struct Values<'a> {
 }
 
 impl Values<'_> {
+    /// The column of the next value.
+    #[inline]
+    fn column(&self) -> usize {
+        self.schema.len() - self.left
+    }
+
     /// Skips values, of which so many must be left.
     #[inline]
     fn skip_values(&mut self, count: usize) {
+        let (common, first) = (self.schema.common(), self.column());
         self.left -= count;
-        for _ in 0..count {
+        for column in first..first + count {
             // SAFETY: a value begins at `at` (invariant 1), and has a byte at least.
             let head = unsafe { self.at.read() };
             // SAFETY: a value with such a head has a second byte.
-            let len = stored_len(head, || unsafe { self.at.add(1).read() });
+            let second = || unsafe { self.at.add(1).read() };
+            let len = stored_len(head, common.width(column), second);
             // SAFETY: the next value, or the end of the bytes.
             self.at = unsafe { self.at.add(len) };
         }
@@ -363,7 +376,7 @@ impl<'a> Iterator for Values<'a> {
         if self.left == 0 {
             return None;
         }
-        let (begin, column) = (self.at, self.schema.len() - self.left);
+        let (begin, column) = (self.at, self.column());
         self.skip_values(1);
         let len = self.at.addr() - begin.addr();
         // SAFETY: the value's bytes are within the block, and initialised.
@@ -371,6 +384,9 @@ impl<'a> Iterator for Values<'a> {
         let number = match *bytes {
             [COMMON_FAR, number] => number,
             [head @ COMMON..=u8::MAX] => head - COMMON,
+            [0..=0x7F, ..] if self.schema.common().width(column) > 0 => {
+                return Some(Entry::Str(bytes));
+            }
             _ => return Some(read_bare(bytes)),
         };
         Some(Entry::Str(self.schema.common().text(column, number)))
@@ -432,6 +448,9 @@ mod tests {
         prop_oneof![
             any::<i64>().prop_map(|n| n.to_string().into_bytes()),
             (-5000i64..5000).prop_map(|n| n.to_string().into_bytes()),
+            (0i64..130).prop_map(|n| n.to_string().into_bytes()),
+            prop::collection::vec(any::<u8>(), 1..3),
+            (0u8..20).prop_map(|n| format!("one of many: {n}").into_bytes()),
             prop::collection::vec(any::<u8>(), 0..80),
             prop::collection::vec(any::<u8>(), 4000..=VALUE_BYTES_MAX),
         ]
@@ -439,6 +458,48 @@ mod tests {
 
     fn texts(record: &Record) -> Vec<Vec<u8>> {
         record.values().map(Entry::to_vec).collect()
+    }
+
+    /// As records of one schema are made and changed, the schema gets numbers for their values.
+    #[test]
+    fn records_share_values_and_lengths() {
+        let schema = schema(4);
+        let texts = |n: usize| {
+            [
+                format!("country:{}", n % 30),
+                format!("{n:016}"),
+                format!("2026-11-{:02}", n % 100),
+                (n % 200).to_string(),
+            ]
+        };
+        let make = |n: usize| {
+            let texts = texts(n);
+            Record::new(
+                schema.clone(),
+                texts.iter().map(|text| Entry::parse(text.as_bytes())),
+            )
+        };
+        let mut records: Vec<Record> = (0..1000).map(make).collect();
+        let shown = |record: &Record| -> Vec<String> {
+            let values = record.values().map(Entry::to_vec);
+            values
+                .map(|text| String::from_utf8(text).expect("it was text"))
+                .collect()
+        };
+        for (n, record) in records.iter().enumerate() {
+            record.check_invariants();
+            assert_eq!(shown(record), texts(n));
+        }
+        // A number of one or two bytes; 16; 10, or a number; an integer of 1 to 3.
+        let small = |record: &&Record| record.total() <= 2 + 16 + 10 + 3;
+        assert!(records[900..].iter().filter(small).count() > 90);
+        for (n, record) in records.iter_mut().enumerate() {
+            for (at, text) in texts(n + 7).iter().enumerate() {
+                record.replace(at, Entry::parse(text.as_bytes()));
+            }
+            record.check_invariants();
+            assert_eq!(shown(record), texts(n + 7));
+        }
     }
 
     proptest! {
