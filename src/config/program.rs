@@ -217,7 +217,7 @@ impl ServerAddress {
         };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let all = config.get(&[&b"*"[..]]).into_iter();
-        let all = all.map(|(name, value)| (text(name.as_ref()), text(&value)));
+        let all = all.map(|(name, value)| (text(name), text(&value)));
         self.settings = all.filter(|(name, _)| !secret(name)).collect();
         if config.port == 0 && config.tls_port != 0 && self.port.is_none() && self.socket.is_none()
         {

@@ -66,7 +66,8 @@ impl HashTable {
         if !segment.is_none() {
             let lines = segment.lines_of(tag);
             lines.iter().for_each(|line| prefetch(line.addr()));
-            // One address or the other costs less than a branch that is a guess.
+            // The stash's line, if it is used. A choice of addresses costs less than a branch that is a
+            // guess.
             prefetch(match segment.has_stash() {
                 true => segment.segment().0.addr(),
                 false => lines[0].addr(),

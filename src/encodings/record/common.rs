@@ -1,8 +1,8 @@
 //! What the values of many records under one name, a column, have in common.
 //!
 //! A text that repeats in its column gets a number there, and records have the number in its place:
-//! one byte for the first [`NEAR`], two for the others. Whether a text repeats is told by a few
-//! counters that texts compete for, so that a column whose values all differ numbers none and costs a
+//! one byte for the first [`NEAR`], two for the others. Whether a text repeats is told by
+//! counters that all texts compete for, so that a column whose values all differ numbers none and costs a
 //! hash for each value stored.
 //!
 //! A column whose first value is a text has a width, the text's length: records have texts of this
@@ -18,9 +18,10 @@
 //! Reading takes no lock. Cost: by number O(1); a number for a text O(numbers of the column), which
 //! compares four bytes for each.
 
-use crate::base::alloc::{boxed_bytes, slice_bytes};
+use crate::base::alloc::{Metered, slice_bytes, thread_balance};
 use crate::base::hash;
 use crate::encodings::listpack::Entry;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -34,8 +35,8 @@ const TEXT_BYTES_MAX: usize = 16 << 10;
 const TEXT_MIN: usize = 3;
 /// The longest one.
 const TEXT_MAX: usize = 64;
-/// Counters of a column.
-const COUNTERS: usize = 64;
+/// Counters of a thread.
+const COUNTERS_LEN: usize = 1 << 12;
 /// How often a text is seen before it gets a number.
 const REPEATS_MIN: u32 = 4;
 /// Bits of a counter's count, below those of its text's hash.
@@ -75,61 +76,56 @@ impl Column {
     }
 }
 
-/// What a column has seen.
-#[derive(Debug)]
-struct Seen {
-    /// Hashes of the numbered texts.
-    numbered: Vec<u32>,
-    /// Hash and count of a text each.
-    counters: [u32; COUNTERS],
+thread_local! {
+    /// Of all schemas whose records this thread makes.
+    static COUNTERS: RefCell<Counters> = RefCell::new(Counters(vec![0; COUNTERS_LEN].into()));
 }
 
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen {
-            numbered: Vec::new(),
-            counters: [0; COUNTERS],
-        }
-    }
-}
+/// How often texts were seen: hash and count of one each.
+struct Counters(Box<[u32]>);
 
-impl Seen {
-    /// Counts a text without a number; whether it is to get one. A text has two counters: it takes the
-    /// lower one, or lowers it, if neither is its own.
+impl Counters {
+    /// Counts a text without a number; whether it is to get one. A text has two counters: if neither
+    /// is its own, it takes the lower one or, if that has counted more than one, lowers it.
     #[inline]
     fn count(&mut self, hash: u32) -> bool {
         const COUNT: u32 = (1 << COUNT_BITS) - 1;
-        let places = [0, COUNTERS.ilog2()]
-            .map(|shift| (hash >> (COUNT_BITS + shift)) as usize & (COUNTERS - 1));
+        const MASK: usize = COUNTERS_LEN - 1;
+        let places = [
+            (hash >> COUNT_BITS) as usize & MASK,
+            (hash >> 20) as usize & MASK,
+        ];
         let own = places
             .into_iter()
-            .find(|&place| (self.counters[place] ^ hash) & !COUNT == 0);
+            .find(|&place| (self.0[place] ^ hash) & !COUNT == 0);
         let lower = || {
             places
                 .into_iter()
-                .min_by_key(|&place| self.counters[place] & COUNT)
+                .min_by_key(|&place| self.0[place] & COUNT)
         };
         let place = own.or_else(lower).expect("one of two");
-        let counter = &mut self.counters[place];
-        if own.is_none() && *counter & COUNT > 1 {
+        let counter = &mut self.0[place];
+        let before = *counter & COUNT;
+        if own.is_none() && before > 1 {
             *counter -= 1;
             return false;
         }
-        *counter = hash & !COUNT | own.map_or(0, |_| *counter & COUNT) + 1;
-        if *counter & COUNT < REPEATS_MIN {
-            return false;
-        }
-        *counter = 0;
-        true
+        let now = own.map_or(0, |_| before) + 1;
+        let repeats = now >= REPEATS_MIN;
+        *counter = if repeats { 0 } else { (hash & !COUNT) | now };
+        repeats
     }
 }
 
+/// What is known of the numbers, for those who give them.
 #[derive(Debug, Default)]
-struct Learnt {
-    /// By column; empty until the first text comes.
-    columns: Box<[Option<Box<Seen>>]>,
+struct Numbers {
+    /// By column: hashes of the numbered texts. Empty until there is one.
+    hashes: Box<[Vec<u32>]>,
     /// Bytes of all numbered texts.
     text_bytes: usize,
+    /// Bytes in the allocator of all this, and of the texts.
+    owned: Metered,
 }
 
 /// A value as a record has it.
@@ -148,15 +144,19 @@ pub(super) enum Stored<'v> {
 pub(super) struct Common {
     columns: Box<[Column]>,
     widths: Box<[AtomicU8]>,
-    learnt: Mutex<Learnt>,
+    /// Makes hashes of texts those of this schema.
+    salt: u64,
+    numbers: Mutex<Numbers>,
 }
 
 impl Common {
-    pub fn new(columns: usize) -> Common {
+    /// For so many columns; `salt` differs from that of most other schemas.
+    pub fn new(columns: usize, salt: u64) -> Common {
         Common {
             columns: (0..columns).map(|_| Column::default()).collect(),
             widths: (0..columns).map(|_| AtomicU8::new(WIDTH_UNKNOWN)).collect(),
-            learnt: Mutex::default(),
+            salt,
+            numbers: Mutex::default(),
         }
     }
 
@@ -180,41 +180,33 @@ impl Common {
     /// For the values that are to be stored.
     #[inline]
     pub fn learning(&self) -> Learning<'_> {
-        // A panic elsewhere leaves the counters and hashes valid.
-        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
+        // A panic elsewhere leaves the hashes valid.
+        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         Learning {
             common: self,
-            learnt,
+            numbers,
         }
     }
 
-    /// Bytes that it owns, as the allocator counts them.
+    /// The hash of a text in a column.
+    #[inline]
+    fn hash(&self, column: usize, text: &[u8]) -> u32 {
+        let hash = hash::keys().hash(text) ^ self.salt.wrapping_add(column as u64);
+        (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
+
+    /// Bytes that it owns, as the allocator counts them. O(1).
     pub fn memory_bytes(&self) -> usize {
-        let learnt = &self.learning().learnt;
-        let seen = learnt.columns.iter().flatten();
-        let seen =
-            seen.map(|seen| boxed_bytes::<Seen>() + slice_bytes(4 * seen.numbered.capacity()));
-        let columns = self.columns.iter().map(|column| {
-            let texts = |texts: &[Text]| -> usize {
-                let of_texts = texts.iter().filter_map(Text::get);
-                slice_bytes(size_of_val(texts))
-                    + of_texts.map(|text| slice_bytes(text.len())).sum::<usize>()
-            };
-            column.near.get().map_or(0, |near| texts(&**near))
-                + column.far.get().map_or(0, |far| texts(&**far))
-        });
         slice_bytes(size_of_val(&*self.columns))
             + slice_bytes(self.widths.len())
-            + slice_bytes(size_of_val(&*learnt.columns))
-            + seen.sum::<usize>()
-            + columns.sum::<usize>()
+            + self.learning().numbers.owned.bytes()
     }
 }
 
-/// The right to number texts, which one thread has at a time.
+/// The right to give numbers and widths, which one thread has at a time.
 pub(super) struct Learning<'c> {
     common: &'c Common,
-    learnt: MutexGuard<'c, Learnt>,
+    numbers: MutexGuard<'c, Numbers>,
 }
 
 impl Learning<'_> {
@@ -253,28 +245,43 @@ impl Learning<'_> {
     }
 
     /// The number of a text, perhaps a new one.
+    #[inline]
     fn number(&mut self, column: usize, text: &[u8]) -> Option<u8> {
-        if self.learnt.columns.is_empty() {
-            self.learnt.columns = self.common.columns.iter().map(|_| None).collect();
-        }
         let own = &self.common.columns[column];
-        let learnt = &mut *self.learnt;
-        let seen = learnt.columns[column].get_or_insert_default();
-        let hash = hash::keys().hash(text) as u32;
-        for (number, other) in seen.numbered.iter().enumerate() {
+        let hash = self.common.hash(column, text);
+        let hashes = self
+            .numbers
+            .hashes
+            .get(column)
+            .map_or(&[][..], Vec::as_slice);
+        for (number, other) in hashes.iter().enumerate() {
             if *other == hash && own.get(number) == Some(text) {
                 return Some(number as u8);
             }
         }
-        let number = seen.numbered.len();
-        let fits = number < NUMBERS_MAX && learnt.text_bytes + text.len() <= TEXT_BYTES_MAX;
-        if !fits || !seen.count(hash) {
+        let text_bytes = self.numbers.text_bytes + text.len();
+        if hashes.len() == NUMBERS_MAX || text_bytes > TEXT_BYTES_MAX {
             return None;
         }
-        own.add(number, text);
-        seen.numbered.push(hash);
-        learnt.text_bytes += text.len();
-        Some(number as u8)
+        let repeats = COUNTERS.with_borrow_mut(|counters| counters.count(hash));
+        repeats.then(|| self.add(column, text, hash))
+    }
+
+    /// Gives a text the next number of its column.
+    #[cold]
+    fn add(&mut self, column: usize, text: &[u8], hash: u32) -> u8 {
+        let (common, numbers) = (self.common, &mut *self.numbers);
+        let before = thread_balance();
+        if numbers.hashes.is_empty() {
+            numbers.hashes = common.columns.iter().map(|_| Vec::new()).collect();
+        }
+        let hashes = &mut numbers.hashes[column];
+        let number = hashes.len();
+        common.columns[column].add(number, text);
+        hashes.push(hash);
+        numbers.text_bytes += text.len();
+        numbers.owned.note(before);
+        number as u8
     }
 }
 
@@ -290,7 +297,7 @@ mod tests {
 
     #[test]
     fn the_first_value_decides_about_a_width() {
-        let common = Common::new(3);
+        let common = Common::new(3, 1);
         let mut learning = common.learning();
         let mut stored = |column, text: &str| {
             let text = text.to_owned().into_bytes();
@@ -332,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_text_that_repeats_gets_a_number() {
-        let common = Common::new(2);
+        let common = Common::new(2, 1);
         for _ in 1..REPEATS_MIN {
             assert_eq!(number(&common, 0, "active"), None);
         }
@@ -349,7 +356,7 @@ mod tests {
 
     #[test]
     fn thirty_texts_in_turn_get_numbers() {
-        let common = Common::new(1);
+        let common = Common::new(1, 2);
         let text = |at: usize| format!("country {}", at % 30);
         let first: Vec<_> = (0..900).map(|at| number(&common, 0, &text(at))).collect();
         let numbered = first[870..].iter().flatten().count();
@@ -358,7 +365,7 @@ mod tests {
 
     #[test]
     fn texts_that_differ_get_none_and_numbers_are_bounded() {
-        let common = Common::new(1);
+        let common = Common::new(1, 2);
         for at in 0..10_000 {
             let text = format!("text:{at}");
             assert_eq!(number(&common, 0, &text), None);
@@ -374,7 +381,7 @@ mod tests {
             assert_eq!(number(&common, 0, &text), Some(at as u8));
             assert_eq!(common.text(0, at as u8), text.as_bytes());
         }
-        let long = Common::new(NUMBERS_MAX);
+        let long = Common::new(NUMBERS_MAX, 3);
         let text = |at: usize, column| format!("{at:032}{column:032}");
         let given = (0..NUMBERS_MAX * NUMBERS_MAX).filter(|at| {
             let column = at / NUMBERS_MAX;

@@ -174,7 +174,7 @@ impl SchemaRef {
         let schema = Box::new(Schema {
             references: AtomicU64::new(1),
             hash,
-            common: Common::new(list.len()),
+            common: Common::new(list.len(), hash),
             names: list.into(),
             text: text.into(),
         });
