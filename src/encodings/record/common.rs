@@ -254,10 +254,9 @@ impl Learning<'_> {
             .hashes
             .get(column)
             .map_or(&[][..], Vec::as_slice);
-        for (number, other) in hashes.iter().enumerate() {
-            if *other == hash && own.get(number) == Some(text) {
-                return Some(number as u8);
-            }
+        if let Some(number) = position(hashes, hash) {
+            // Another text with the same hash, of which there is hardly ever one, goes without a number.
+            return (own.get(number) == Some(text)).then_some(number as u8);
         }
         let text_bytes = self.numbers.text_bytes + text.len();
         if hashes.len() == NUMBERS_MAX || text_bytes > TEXT_BYTES_MAX {
@@ -283,6 +282,21 @@ impl Learning<'_> {
         numbers.owned.note(before);
         number as u8
     }
+}
+
+/// The first place of a hash. Whole blocks are compared at once.
+#[inline]
+fn position(hashes: &[u32], hash: u32) -> Option<usize> {
+    const BLOCK: usize = 16;
+    let is_in = |block: &[u32]| {
+        let equal = block.iter().map(|other| *other == hash);
+        equal.fold(false, |any, one| any | one)
+    };
+    let block = hashes.chunks(BLOCK).position(is_in)?;
+    let at = hashes[BLOCK * block..]
+        .iter()
+        .position(|other| *other == hash)?;
+    Some(BLOCK * block + at)
 }
 
 /// Whether a text may be stored without its length.
