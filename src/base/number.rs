@@ -25,8 +25,8 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// So leading blanks, zeros and a sign are accepted, and a minus beyond the range of `i64` wraps.
 /// A NUL byte ends the text.
 pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
-    // Most are digits alone, with leading zeros or without; 19 of them cannot overflow.
-    if let Some(n) = parse_few_digits(text) {
+    // Most are digits alone, with leading zeros or without.
+    if let Some(n) = parse_digits(text) {
         return Some(n);
     }
     let text = match memchr::memchr(0, text) {
@@ -42,36 +42,23 @@ pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
         [b'+', rest @ ..] => (false, rest),
         rest => (false, rest),
     };
-    if digits.is_empty() {
-        return None;
-    }
-    let mut n = 0u64;
-    for &b in digits {
-        let digit = b.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        n = n.checked_mul(10)?.checked_add(u64::from(digit))?;
-    }
+    let n = parse_digits(digits)?;
     Some(if negative { n.wrapping_neg() } else { n })
 }
 
-/// Parses 1 to 19 decimal digits. `None` of anything else.
-#[inline]
-fn parse_few_digits(text: &[u8]) -> Option<u64> {
-    if !(1..=19).contains(&text.len()) {
-        return None;
-    }
-    text.iter().try_fold(0, |n: u64, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        (digit <= 9).then_some(10 * n + u64::from(digit))
-    })
-}
-
 /// Parses one or more decimal digits; leading zeros are accepted, a sign is not.
+#[inline]
 pub fn parse_digits(text: &[u8]) -> Option<u64> {
-    let plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    plain.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
+    let mut digits = text.iter().map(|byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then_some(u64::from(digit))
+    });
+    match text.len() {
+        0 => None,
+        // So many cannot overflow.
+        1..=19 => digits.try_fold(0, |n, digit| Some(10 * n + digit?)),
+        _ => digits.try_fold(0u64, |n, digit| n.checked_mul(10)?.checked_add(digit?)),
+    }
 }
 
 /// C's `isspace` in the C locale.
@@ -158,6 +145,34 @@ mod tests {
         assert_eq!(parse_u64_lenient(b"18446744073709551616"), None);
         for text in ["", " ", "+", "-", "1 ", "+-1", "0x1", "a"] {
             assert_eq!(parse_u64_lenient(text.as_bytes()), None, "{text:?}");
+        }
+        let zeros = "0".repeat(30);
+        assert_eq!(parse_u64_lenient(format!("{zeros}17").as_bytes()), Some(17));
+        assert_eq!(parse_u64_lenient(b"17\09"), Some(17), "a NUL ends it");
+    }
+
+    #[test]
+    fn digits_are_read_up_to_the_greatest_number() {
+        for (text, n) in [
+            ("0", 0),
+            ("007", 7),
+            ("9999999999999999999", 9_999_999_999_999_999_999),
+            ("18446744073709551615", u64::MAX),
+            ("00018446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(parse_digits(text.as_bytes()), Some(n));
+        }
+        for text in [
+            "",
+            "-1",
+            "+1",
+            " 1",
+            "1a",
+            "18446744073709551616",
+            "1\0",
+            "999999999999999999999",
+        ] {
+            assert_eq!(parse_digits(text.as_bytes()), None, "{text:?}");
         }
     }
 
