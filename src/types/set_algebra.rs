@@ -9,6 +9,17 @@ use crate::encodings::members::MemberTable;
 /// Members per batch.
 const BATCH: usize = 32;
 
+/// What a walk over all members needs: see [`filter`].
+const ALL: usize = usize::MAX;
+
+/// Whether a member is in all (`wanted`) or in none of these sets. The hash is needed if one of them
+/// is a table.
+#[inline]
+fn is_among(sets: &[&Set], wanted: bool, member: Entry<'_>, hash: u64) -> bool {
+    let mut sets = sets.iter();
+    sets.all(|set| set.contains_hashed(hash, member) == wanted)
+}
+
 /// A batch of members with the hashes that tables need.
 struct Handful<'a> {
     members: [Entry<'a>; BATCH],
@@ -65,10 +76,7 @@ impl<'a> Handful<'a> {
         wanted: bool,
         see: &mut impl FnMut(Entry<'a>, u64) -> bool,
     ) -> bool {
-        let stays = |others: &[&Set], member, hash| {
-            let mut others = others.iter();
-            others.all(|set| set.contains_hashed(hash, member) == wanted)
-        };
+        let stays = |others: &[&Set], member, hash| is_among(others, wanted, member, hash);
         let Some((Set::Table(table), rest)) = others.split_first() else {
             return self
                 .iter()
@@ -100,12 +108,8 @@ fn filter<'a>(
     mut see: impl FnMut(Entry<'a>, u64) -> usize,
 ) {
     if let (Set::Table(first), Some((Set::Table(other), rest))) = (first, others.split_first()) {
-        let stays = |member, hash| {
-            let mut rest = rest.iter();
-            rest.all(|set| set.contains_hashed(hash, member) == wanted)
-        };
         first.filter(other, wanted, needed, |member, hash| {
-            if stays(member, hash) {
+            if is_among(rest, wanted, member, hash) {
                 needed = see(member, hash);
             }
             needed
@@ -145,16 +149,16 @@ fn filter<'a>(
 /// first, which should be the smallest.
 pub fn intersect<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>) -> bool) {
     if let Some((first, others)) = sets.split_first() {
-        filter(first, others, true, false, BATCH, |member, _| {
-            usize::from(see(member)) * BATCH
+        filter(first, others, true, false, ALL, |member, _| {
+            if see(member) { ALL } else { 0 }
         });
     }
 }
 
 /// Calls `see` with the members of `first` that none of `others` has, until it returns false.
 pub fn difference<'a>(first: &'a Set, others: &[&Set], mut see: impl FnMut(Entry<'a>) -> bool) {
-    filter(first, others, false, false, BATCH, |member, _| {
-        usize::from(see(member)) * BATCH
+    filter(first, others, false, false, ALL, |member, _| {
+        if see(member) { ALL } else { 0 }
     });
 }
 
@@ -260,9 +264,9 @@ impl<'a> Collected<'a> {
     pub fn add_intersection(&mut self, sets: &[&'a Set]) {
         if let Some((first, others)) = sets.split_first() {
             self.distinct = first.table().is_some();
-            filter(first, others, true, true, BATCH, |member, hash| {
+            filter(first, others, true, true, ALL, |member, hash| {
                 self.add_hashed(member, hash);
-                BATCH
+                ALL
             });
         }
     }
@@ -270,9 +274,9 @@ impl<'a> Collected<'a> {
     /// Adds the members of `first` that none of `others` has.
     pub fn add_difference(&mut self, first: &'a Set, others: &[&Set]) {
         self.distinct = first.table().is_some();
-        filter(first, others, false, true, BATCH, |member, hash| {
+        filter(first, others, false, true, ALL, |member, hash| {
             self.add_hashed(member, hash);
-            BATCH
+            ALL
         });
     }
 

@@ -37,11 +37,6 @@ impl Likely {
     pub(crate) const NONE: Likely = Likely(0);
 
     #[inline(always)]
-    fn of(word: Option<Word>) -> Likely {
-        Likely(word.map_or(0, Word::raw))
-    }
-
-    #[inline(always)]
     pub(crate) fn word(self) -> Option<Word> {
         (self.0 != 0).then_some(Word(self.0))
     }
@@ -64,13 +59,12 @@ impl HashTable {
         let segment = self.directory.get(hash);
         let tag = tag_of_hash(hash);
         if !segment.is_none() {
-            let lines = segment.lines_of(tag);
-            lines.iter().for_each(|line| prefetch(line.addr()));
-            // The stash's line, if it is used. A choice of addresses costs less than a branch that is a
-            // guess.
+            segment.prefetch_lines(hash, false);
+            // The stash's line, if it is used, else one of those again: a choice of addresses needs no
+            // branch, which would be a guess.
             prefetch(match segment.has_stash() {
                 true => segment.segment().0.addr(),
-                false => lines[0].addr(),
+                false => segment.lines_of(tag)[0].addr(),
             });
         }
         Place {
@@ -97,7 +91,8 @@ impl HashTable {
         // SAFETY: a cell of one of the two lines.
         let cell = unsafe { *lines[at / CELLS].add(at % CELLS) };
         if (found == 0) & segment.has_more() {
-            return Likely::of(self.find_beside(segment, tag));
+            let beside = self.find_beside(segment, tag);
+            return Likely(beside.map_or(0, Word::raw));
         }
         Likely(if found == 0 {
             0

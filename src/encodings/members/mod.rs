@@ -246,7 +246,7 @@ impl MemberTable {
     /// there is no such member. For [`MemberTable::confirms`].
     #[inline]
     pub fn candidate(&self, hash: u64) -> Option<Candidate<'_>> {
-        let word = self.table.likely(self.table.seek(hash)).word()?;
+        let word = self.table.find(hash, |_| true)?;
         prefetch_text(word);
         Some(Candidate(word, PhantomData))
     }
