@@ -1,9 +1,9 @@
 //! What the values of many records under one name, a column, have in common.
 //!
 //! A text that repeats in its column gets a number there, and records have the number in its place:
-//! one byte for the first [`NEAR`], two for the others. Whether a text repeats is told by
-//! counters that all texts compete for, so that a column whose values all differ numbers none and costs a
-//! hash for each value stored.
+//! one byte for the first [`NEAR`], two for the others. Counters, for which all texts compete, find
+//! those that repeat: a column whose values all differ numbers none, and costs a hash for each value
+//! stored.
 //!
 //! A column whose first value is a text has a width, the text's length: records have texts of this
 //! length without a byte for it.
@@ -93,7 +93,7 @@ impl Counters {
         const MASK: usize = COUNTERS_LEN - 1;
         let places = [
             (hash >> COUNT_BITS) as usize & MASK,
-            (hash >> 20) as usize & MASK,
+            (hash >> (COUNT_BITS + COUNTERS_LEN.ilog2())) as usize & MASK,
         ];
         let own = places
             .into_iter()

@@ -154,7 +154,7 @@ impl Record {
     /// Number of values.
     #[inline]
     pub fn len(&self) -> usize {
-        self.handle().len()
+        self.its_schema().len()
     }
 
     /// The values in order.
@@ -171,7 +171,7 @@ impl Record {
     /// The index of a name.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<usize> {
-        self.handle().find(name)
+        self.its_schema().find(name)
     }
 
     /// The value with this index, which must be below the length.
@@ -221,7 +221,7 @@ impl Record {
 
     /// Replaces the value with this index by one that fits ([`fits`]).
     pub fn replace(&mut self, index: usize, value: Entry<'_>) {
-        let value = self.handle().common().learning().store(index, value);
+        let value = self.its_schema().common().learning().store(index, value);
         let (start, old) = self.span(index);
         write(value, self.splice(start, old, stored_bytes(value)));
     }
@@ -273,7 +273,7 @@ impl Record {
 
     /// The names and values as a listpack.
     pub fn to_listpack(&self) -> Listpack {
-        let schema = self.handle();
+        let schema = self.its_schema();
         let pairs = schema.names().zip(self.values());
         let mut pack = Listpack::new();
         pack.append_each(pairs.flat_map(|(name, value)| [Entry::parse(name), value]));
@@ -427,7 +427,7 @@ impl Clone for Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let schema = self.handle();
+        let schema = self.its_schema();
         f.debug_map()
             .entries(schema.names().map(Entry::Str).zip(self.values()))
             .finish()

@@ -78,7 +78,7 @@ fn mark(name: &[u8]) -> u32 {
     ])
 }
 
-/// A list of names, which differ, and the common values under each.
+/// A list of names, which differ, and what the values under each have in common.
 #[derive(Debug)]
 pub struct Schema {
     references: AtomicU64,
@@ -122,7 +122,7 @@ impl Schema {
             + self.common.memory_bytes()
     }
 
-    /// The common values.
+    /// What the values under each name have in common.
     #[inline]
     pub(super) fn common(&self) -> &Common {
         &self.common
@@ -210,8 +210,8 @@ impl Deref for SchemaRef {
     fn deref(&self) -> &Schema {
         let schema = SLOTS[usize::from(self.0)].load(Ordering::Acquire);
         // SAFETY: the slot holds a schema while this reference exists (invariant 1), and schemas
-        // are not changed except for their count, which is atomic, and their common values, which
-        // have a lock.
+        // are not changed except for their count, which is atomic, and `common`, which has a lock
+        // and atomics of its own.
         unsafe { &*schema }
     }
 }

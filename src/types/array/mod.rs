@@ -124,11 +124,6 @@ impl Array {
     }
 
     #[inline]
-    fn split(&self, index: u64) -> (u64, usize) {
-        self.0.split(index)
-    }
-
-    #[inline]
     fn index(&self, number: u64, offset: usize) -> u64 {
         number << self.0.size_log2 | offset as u64
     }
@@ -154,7 +149,7 @@ impl Array {
 
     #[inline]
     pub fn get(&self, index: u64) -> Option<Entry<'_>> {
-        let (number, offset) = self.split(index);
+        let (number, offset) = self.0.split(index);
         self.0.slices.get(number)?.get(offset)
     }
 
@@ -166,7 +161,7 @@ impl Array {
 
     fn set_entry(&mut self, index: u64, value: Entry<'_>, limits: &Limits) -> bool {
         let rules = self.rules(limits);
-        let (number, offset) = self.split(index);
+        let (number, offset) = self.0.split(index);
         let body = &mut *self.0;
         let set = |slice: &mut Slice| slice.set(offset, value, rules);
         let is_new = body.slices.update(number, set).unwrap_or_else(|| {
@@ -183,7 +178,7 @@ impl Array {
     /// Removes the value at an index; returns whether there was one.
     pub fn remove(&mut self, index: u64, limits: &Limits) -> bool {
         let rules = self.rules(limits);
-        let (number, offset) = self.split(index);
+        let (number, offset) = self.0.split(index);
         let body = &mut *self.0;
         let remove = |slice: &mut Slice| (slice.remove(offset, rules), slice.len());
         let (removed, left) = body.slices.update(number, remove).unwrap_or((false, 1));
@@ -201,8 +196,8 @@ impl Array {
     /// in the range).
     pub fn remove_range(&mut self, first: u64, last: u64, limits: &Limits) -> u64 {
         let rules = self.rules(limits);
-        let (first_number, first_offset) = self.split(first);
-        let (last_number, last_offset) = self.split(last);
+        let (first_number, first_offset) = self.0.split(first);
+        let (last_number, last_offset) = self.0.split(last);
         let before = self.0.count;
         let mut from = first_number;
         while let Some((number, slice)) = self.0.slices.ceil(from)
@@ -283,8 +278,8 @@ impl Array {
         backward: bool,
         mut see: impl FnMut(u64, &'a Slice, usize, usize) -> bool,
     ) {
-        let (first_number, first_offset) = self.split(first);
-        let (last_number, last_offset) = self.split(last);
+        let (first_number, first_offset) = self.0.split(first);
+        let (last_number, last_offset) = self.0.split(last);
         let slices = &self.0.slices;
         let mut at = match backward {
             false => slices.ceil(first_number),
