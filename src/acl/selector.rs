@@ -361,6 +361,13 @@ impl Selector {
         self.all_keys || all.is_some_and(|rights| rights.contains(Rights::READ))
     }
 
+    /// Whether the command with this number is allowed, and all keys of all databases may be read and written.
+    pub(super) fn owns_all_keys(&self, id: usize) -> bool {
+        let all = self.keys.get(b"*".as_slice());
+        let is_everywhere = self.all_keys || all.is_some_and(|rights| rights.is_all());
+        is_everywhere && self.databases.is_none() && self.allowed.has(id)
+    }
+
     fn check_channels(&self, used: ChannelUse, args: Args<'_>) -> Result<(), Denied> {
         let behind = match used {
             ChannelUse::Publishes => 2,

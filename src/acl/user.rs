@@ -272,6 +272,12 @@ impl User {
         selectors.any(|selector| selector.reads_key(id, db, key))
     }
 
+    /// Whether one selector allows the command with this number, and reading and writing all keys.
+    pub fn owns_all_keys(&self, id: usize) -> bool {
+        self.each_selector()
+            .any(|selector| selector.owns_all_keys(id))
+    }
+
     /// The remaining channel patterns, if `before` had any that are gone.
     pub fn channels_left(&self, before: &User) -> Option<Vec<Pattern>> {
         let all = |user: &User| user.each_selector().any(|s| s.all_channels);

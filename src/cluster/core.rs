@@ -10,6 +10,7 @@ use super::manual::Manual;
 use super::message::{Ip, NodeFlags, NodeId};
 use super::nodes::{ME, Node, NodeIndex, Nodes};
 use super::route::Viewer;
+use super::secret::Secrets;
 use super::settings::Settings;
 use super::slots::Owners;
 use super::stats::Stats;
@@ -157,8 +158,8 @@ pub(crate) struct Cluster {
     pub(super) election: Election,
     pub(super) manual: Manual,
     pub(super) stats: Stats,
-    /// The shared secret of internal clients: the smallest that any node has.
-    pub(super) secret: NodeId,
+    /// The secrets of internal clients.
+    pub(super) secrets: Secrets,
     pub(super) switches: Switches,
     pub(super) changed: Changed,
     pub(super) ticks: u64,
@@ -174,7 +175,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
         let mut random = Random(seed);
-        let secret = random.id();
+        let secrets = Secrets::new(&mut random);
         let me = Node::new(
             random.id(),
             random.id(),
@@ -197,7 +198,7 @@ impl Cluster {
             election: Election::default(),
             manual: Manual::default(),
             stats: Stats::default(),
-            secret,
+            secrets,
             switches: Switches {
                 drop_kind: -1,
                 close_on_drop: false,

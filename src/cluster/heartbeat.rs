@@ -13,6 +13,7 @@ const RANDOM_NODES: usize = 5;
 
 impl Cluster {
     pub(super) fn tend_nodes(&mut self) {
+        self.choose_secret();
         if self.ticks.is_multiple_of(RANDOM_TICKS) && !self.switches.no_random_ping {
             self.greet_at_random();
         }

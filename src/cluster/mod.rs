@@ -43,6 +43,7 @@
 //! - Reports of failures count if their sender has slots (as in Valkey), a voter counts once per election.
 //! - A PAUSED mark is sent once the pause is in force, so that its offset is final.
 //! - Nobody can take this node's primary from it by gossip of forgotten nodes.
+//! - The secret of internal clients is that of the nodes that serve slots, and no stranger's (`secret`).
 //! - A door on the bus (`door`), and CLUSTER EXPLAIN (`explain`).
 
 mod actions;
@@ -69,6 +70,7 @@ mod receive;
 mod restart;
 mod roles;
 mod route;
+mod secret;
 mod send;
 mod settings;
 #[cfg(test)]

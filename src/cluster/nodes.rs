@@ -87,6 +87,8 @@ pub(crate) struct Node {
     /// The flags and marks of its last header: what it can read.
     pub header_flags: NodeFlags,
     pub takes_extensions: bool,
+    /// The secret of internal clients that it announces (`secret`).
+    pub secret: Option<NodeId>,
     /// For CLUSTER EXPLAIN: what it last said of itself and of the time.
     pub told: Told,
 }
@@ -131,6 +133,7 @@ impl Node {
             reports: Vec::new(),
             header_flags: NodeFlags::empty(),
             takes_extensions: false,
+            secret: None,
             told: Told::default(),
         }
     }

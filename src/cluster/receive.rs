@@ -384,7 +384,7 @@ impl Cluster {
             self.save_soon();
         }
         if let Some(secret) = extensions.secret {
-            self.secret = self.secret.min(secret);
+            self.receive_secret(at, secret);
         }
         for &(id, seconds) in &extensions.forgotten {
             self.hear_forgotten(at, &id, seconds);

@@ -68,7 +68,7 @@ impl Cluster {
             human_nodename: some(&names.human),
             forgotten: self.blacklist.left(self.ms(), FORGOTTEN_MAX),
             shard: Some(self.me().shard),
-            secret: Some(self.secret),
+            secret: to.and_then(|at| self.secret_for(at)),
             client_ipv4: some(&names.client_ipv4),
             client_ipv6: some(&names.client_ipv6),
             client_port: port(names.client_port),

@@ -100,11 +100,6 @@ impl Cluster {
         true
     }
 
-    /// The secret of internal clients, which all Redis nodes of a cluster share.
-    pub(crate) fn internal_secret(&self) -> &[u8; NodeId::LEN] {
-        self.secret.as_bytes()
-    }
-
     /// DEBUG's switches.
     pub(crate) fn switches(&mut self) -> &mut Switches {
         &mut self.switches

@@ -11,6 +11,7 @@
 //! | `copies` | full copies: what others see of the replica meanwhile, and what a copy tells of the cluster |
 //! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `undone` | FLUSH UNDO after slots have moved away |
+//! | `roles` | what a connection may do that takes part in a migration |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
 //! | `shards` | a small cluster that is put together by hand |
 //!
@@ -23,6 +24,7 @@ mod ipv6;
 mod life;
 mod mixed;
 mod moving;
+mod roles;
 mod shards;
 mod slots;
 #[path = "../support/mod.rs"]

@@ -22,6 +22,12 @@ impl NodeId {
         NodeId::parse(text.as_bytes()).expect("40 hexadecimal digits")
     }
 
+    /// The same id with zeros in the place of its first digits.
+    pub(crate) fn with_zeros(mut self, digits: usize) -> NodeId {
+        self.0[..digits].fill(b'0');
+        self
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }

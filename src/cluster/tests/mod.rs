@@ -5,4 +5,5 @@ mod failover;
 mod membership;
 mod net;
 mod routing;
+mod secret;
 mod slots;

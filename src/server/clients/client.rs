@@ -98,6 +98,7 @@ impl ClientFlags {
         .union(ClientFlags::NO_TOUCH)
         .union(ClientFlags::CACHING_SAID)
         .union(ClientFlags::ASKING)
+        .union(ClientFlags::INTERNAL)
         .union(ClientFlags::SENDS_SLOTS)
         .union(ClientFlags::BUDGETED);
 

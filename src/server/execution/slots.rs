@@ -1,9 +1,11 @@
 //! The stream of slots on their way: effects on slots that leave are passed on to their targets, and what the
 //! source of slots that arrive sends is applied.
 //!
-//! A source's commands bypass the gates, as the primary's do; their effects are recorded, for our replicas and
-//! the log. They may touch the slots of their migration alone.
+//! A source's commands bypass most gates, as the primary's do; their effects are recorded, for our replicas and
+//! the log. They are of a list: writes to the slots of their migration, functions, and what frames them. If the
+//! source has dialled, its user's permissions are asked for each of them as well.
 
+use crate::acl::Context;
 use crate::command::{CommandError, Flags};
 use crate::keyspace::Audience;
 use crate::keyspace::{Effects, Expiring, slot_of};
@@ -14,9 +16,28 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::resolve;
 use crate::server::origin::Origin;
+use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
 use crate::server::state::Server;
+use crate::server::state::call::CommandResult;
 use crate::server::state::world::Engine;
+
+/// Commands without keys that a source may send: what frames its stream, and functions, which belong to no slot.
+const WITHOUT_KEYS: [&str; 10] = [
+    "cluster|syncslots",
+    "discard",
+    "exec",
+    "function|delete",
+    "function|flush",
+    "function|load",
+    "function|restore",
+    "multi",
+    "ping",
+    "select",
+];
+
+/// What a node that has logged in with the cluster's secret may run.
+const INTERNAL: [&str; 5] = ["auth", "cluster|myid", "cluster|syncslots", "ping", "quit"];
 
 /// Our own effects have no longer arguments than clients' commands.
 const BOUNDS: Bounds = Bounds {
@@ -82,8 +103,13 @@ impl Server {
         Some(slot_of(args.at(at)))
     }
 
-    /// Whether all keys of a source's command are of slots of its migration.
-    fn are_of_migration(&self, link: Link, id: usize, args: Args<'_>) -> bool {
+    /// Whether a source may send this command: a write whose keys are all of slots of its migration, or one of
+    /// [`WITHOUT_KEYS`].
+    fn may_be_sent(&self, link: Link, id: usize, args: Args<'_>) -> bool {
+        let row = self.table.row(id);
+        if row.full_name == "cluster|syncslots" {
+            return true;
+        }
         let slots = self
             .migrations
             .as_ref()
@@ -91,16 +117,43 @@ impl Server {
         let Some(slots) = slots else {
             return false;
         };
-        let row = self.table.row(id);
         if !row.has_keys() {
-            // What has no keys must not change any.
-            let is_harmless = !row.spec.flags.contains(Flags::WRITE) || row.spec.name == "function";
-            return is_harmless || row.full_name.starts_with("function|");
+            return WITHOUT_KEYS.contains(&row.full_name);
+        }
+        let flags = row.spec.flags;
+        if !flags.intersects(PAUSED) || flags.intersects(RUNS_SCRIPT) {
+            return false;
         }
         let Ok(mut keys) = row.keys(args) else {
             return false;
         };
         keys.all(|(at, _)| slots.contains(slot_of(args.at(at))))
+    }
+
+    /// Whether a node that has logged in with the cluster's secret may run a command: it moves slots, nothing else.
+    pub(in crate::server) fn permits_internal(&self, id: usize) -> bool {
+        INTERNAL.contains(&self.table.row(id).full_name)
+    }
+
+    /// Why the user of a source that has dialled may not run a command; the denial is logged.
+    fn denies_source(&mut self, session: &Session, id: usize, args: Args<'_>) -> CommandResult {
+        let client = &session.client;
+        if !client.flags.contains(ClientFlags::RESTRICTED) {
+            return Ok(());
+        }
+        let row = self.table.row(id);
+        let line = row.command_line(args, client.db.0, self.config.databases_served());
+        let Some(denied) = self.acl.denies(client.user, &line) else {
+            return Ok(());
+        };
+        let context = if client.flags.contains(ClientFlags::MULTI) {
+            Context::Multi
+        } else {
+            Context::TopLevel
+        };
+        self.note_denied((client, &session.reply), context, denied, (id, args));
+        let text = self.acl.denial(denied, client.user, (id, args), false);
+        Err(CommandError::Bytes([b"NOPERM ", &text[..]].concat()))
     }
 }
 
@@ -145,11 +198,12 @@ impl Engine {
         };
         session.client.traffic.last_command = Some(name);
         let is_syncslots = name == "cluster|syncslots";
-        if !is_syncslots && !self.server.are_of_migration(link, id, args) {
+        if !self.server.may_be_sent(link, id, args) {
             return Err(CommandError::owned(format!(
                 "ERR '{name}' is not about the slots of this migration"
             )));
         }
+        self.server.denies_source(session, id, args)?;
         let queues = session.client.flags.contains(ClientFlags::MULTI);
         if queues && !spec.flags.contains(Flags::NOT_QUEUED) {
             session.client.queue(id, args);
@@ -174,5 +228,40 @@ impl Engine {
             Some(line) => Err(CommandError::Bytes(line)),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+    use crate::server::clients::client::ClientFlags;
+
+    #[test]
+    fn a_node_that_has_logged_in_moves_slots_and_nothing_else() {
+        let mut t = Testbed::new();
+        let node = t.connect();
+        let session = t.engine.server.clients.get_mut(node).expect("connected");
+        session.client.flags |= ClientFlags::INTERNAL;
+        let lines = [
+            "GET k",
+            "SET k v",
+            "MULTI",
+            "EVAL return'' 0",
+            "ACL SETUSER thief on nopass +@all",
+            "CONFIG GET *",
+            "CLUSTER NODES",
+            "SUBSCRIBE c",
+            "REPLICAOF no one",
+            "PSYNC ? -1",
+            "MONITOR",
+            "RESET",
+        ];
+        for line in lines {
+            let reply = t.run_as(node, line);
+            assert!(reply.starts_with("-NOPERM "), "{line}: {reply}");
+        }
+        assert_eq!(t.run_as(node, "PING"), "+PONG\r\n");
+        assert!(t.run("ACL LOG").contains("psync"), "denials are logged");
+        assert_eq!(t.run("EXISTS k"), ":0\r\n");
     }
 }

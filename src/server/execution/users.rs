@@ -126,14 +126,22 @@ impl World<'_> {
             Err(NotIn::Full(refusal)) => return Err(refusal),
             Err(NotIn::Wrong) => {}
         }
+        self.note_failed_login((context, command, name));
+        Err(WRONG_PASSWORD)
+    }
+
+    /// ACL LOG: an attempt to log in as `user` has failed.
+    pub(in crate::server) fn note_failed_login(
+        &mut self,
+        (context, command, user): (Context, &[u8], &[u8]),
+    ) {
         let event = Event {
             reason: Reason::Auth,
             context,
             object: command,
-            user: name,
+            user,
         };
-        server.keep_event(event, self.client, self.reply);
-        Err(WRONG_PASSWORD)
+        self.server.keep_event(event, self.client, self.reply);
     }
 
     /// EXEC: whether the user may still run a queued command.

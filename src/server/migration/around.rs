@@ -55,7 +55,10 @@ impl Around for Surroundings<'_> {
     }
 
     fn secret(&self) -> Vec<u8> {
-        self.core.internal_secret().to_vec()
+        // In Valkey's dialect nothing is pulled, or the source refuses.
+        self.core
+            .internal_secret()
+            .map_or(Vec::new(), |secret| secret.to_vec())
     }
 
     fn unsent(&self, link: Link) -> usize {

@@ -16,6 +16,10 @@ use crate::server::state::world::World;
 const INTERNAL_USER: &[u8] = b"internal connection";
 const WRONG_SECRET: &str = "WRONGPASS invalid internal password";
 
+const NO_LINK: &str = "ERR CLUSTER SYNCSLOTS is for links between nodes: not for transactions, scripts or the console";
+const NO_SOURCE: &str =
+    "NOPERM CLUSTER SYNCSLOTS ESTABLISH needs a user that may run RESTORE on all keys";
+
 fn refused(refusal: Refusal) -> CommandError {
     CommandError::owned(refusal.to_string())
 }
@@ -88,6 +92,8 @@ impl Call<'_> {
             return Ok(());
         }
         let is_primary = self.origin == Origin::Primary;
+        let begins = words[0].eq_ignore_ascii_case(b"ESTABLISH") && !is_primary;
+        self.check_slots_link(begins)?;
         let (id, flags) = (self.client.id, self.client.flags);
         let World {
             keyspace, server, ..
@@ -113,7 +119,6 @@ impl Call<'_> {
         let answer = server.with_migrations(keyspace, |m, now, around| {
             m.request(now, around, &sender, &words)
         });
-        let begins = words[0].eq_ignore_ascii_case(b"ESTABLISH") && !is_primary;
         match answer.unwrap_or(Answer::Silent) {
             Answer::Status(status) => {
                 if begins {
@@ -129,6 +134,30 @@ impl Call<'_> {
                 return Err(refused(refusal));
             }
             Answer::Closed => self.client.close_after_reply(EndReason::Slots),
+        }
+        Ok(())
+    }
+
+    /// SYNCSLOTS is taken from our primary's stream, from a link that we have dialled, and from a connection by
+    /// itself. `begins`: it becomes the source of slots, so its user must own all keys; a user with fewer rights
+    /// could take slots from their node.
+    fn check_slots_link(&self, begins: bool) -> CommandResult {
+        let is_dialled = (self.server.migrations.as_ref()).is_some_and(|d| d.serving.is_some());
+        if self.origin == Origin::Primary || is_dialled {
+            return Ok(());
+        }
+        let no_link = ClientFlags::FAKE | ClientFlags::MULTI;
+        let is_link = self.origin == Origin::Client
+            && self.client.console.is_none()
+            && !self.client.flags.intersects(no_link);
+        if !is_link {
+            return Err(CommandError::Text(NO_LINK));
+        }
+        let user = self.server.acl.users.get(self.client.user);
+        let restore = self.server.table.find(b"restore");
+        let is_owner = user.allows_all() || restore.is_some_and(|row| user.owns_all_keys(row.id));
+        if begins && !is_owner {
+            return Err(CommandError::Text(NO_SOURCE));
         }
         Ok(())
     }
@@ -186,23 +215,40 @@ impl Call<'_> {
         if args.len() != 3 || args.at(1) != INTERNAL_USER {
             return None;
         }
-        let secret = *self.server.cluster.as_ref()?.core.internal_secret();
+        let secret = *self.server.cluster.as_ref()?.core.internal_secret()?;
+        match self.begins_to_log_in() {
+            Ok(true) => Some(self.judge_node(&secret)),
+            Ok(false) => Some(Ok(())),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn judge_node(&mut self, secret: &[u8]) -> CommandResult {
         // All bytes are looked at, however early one differs.
-        let given = args.at(2);
+        let given = self.args.at(2);
         let differences = given
             .iter()
-            .zip(&secret)
+            .zip(secret)
             .fold(0, |all, (a, b)| all | (a ^ b));
-        if given.len() != secret.len() || differences != 0 {
-            return Some(Err(CommandError::Text(WRONG_SECRET)));
+        let no_link = ClientFlags::FAKE | ClientFlags::MULTI;
+        let is_link = self.client.console.is_none() && !self.client.flags.intersects(no_link);
+        if given.len() != secret.len() || differences != 0 || !is_link {
+            let refused = (self.context(), self.args.at(0), INTERNAL_USER);
+            self.world().note_failed_login(refused);
+            return Err(CommandError::Text(WRONG_SECRET));
         }
         let client = &mut *self.client;
+        tracing::info!(
+            "A node of the cluster has logged in from {}",
+            client.identity.peer
+        );
         self.server.acl.becomes_link(client, ClientFlags::INTERNAL);
         let flags = &mut client.flags;
+        // Whatever its user may, it runs what moves slots alone (`execution::slots`).
         flags.remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
         flags.insert(ClientFlags::PROVEN);
         self.reply.ok();
-        Some(Ok(()))
+        Ok(())
     }
 
     /// An order about slots that a migration has: SETSLOT and the like. `slot`: if it is of one.

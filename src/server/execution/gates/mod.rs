@@ -224,18 +224,33 @@ fn authenticated(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+const INTERNAL_ONLY: CommandError = CommandError::Text(
+    "NOPERM this connection is another node's: it moves slots and runs nothing else",
+);
+
 /// The client's user may run the command; a denial is logged. O(1) for a user with all permissions,
 /// otherwise as `acl` checks it.
 fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let client = &*world.client;
+    if client.flags.contains(ClientFlags::INTERNAL) && !world.server.permits_internal(asked.row) {
+        let line = (asked.row, asked.args);
+        let asking = (client, &*world.reply);
+        world
+            .server
+            .note_denied(asking, Context::TopLevel, Denied::Command, line);
+        return Err(INTERNAL_ONLY.into());
+    }
     let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
     if !is_restricted && asked.script.is_none() {
         return Ok(());
     }
-    // The other server has asked its own users; a transaction of its stream runs whole.
-    let streams = ClientFlags::PRIMARY | ClientFlags::SENDS_SLOTS;
+    // The other server has asked its own users; a transaction of its stream runs whole. A source of slots that
+    // has dialled us has the rights of the user as which it has logged in.
     let caller = asked.script.as_ref().map_or(client, |by| by.caller.0);
-    if caller.flags.intersects(streams) {
+    let is_dialled_source = caller
+        .flags
+        .contains(ClientFlags::SENDS_SLOTS | ClientFlags::FAKE);
+    if caller.flags.contains(ClientFlags::PRIMARY) || is_dialled_source {
         return Ok(());
     }
     let (user, args, server) = (client.user, asked.args, &*world.server);

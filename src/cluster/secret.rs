@@ -1,0 +1,75 @@
+//! The secret by which nodes of a Redis cluster log in at each other, to move slots (AUTH "internal connection").
+//!
+//! Redis 8.4 has every node announce a secret on the bus and take the smallest that it hears, from whoever has
+//! greeted it. Here only nodes that serve slots are listened to, and only nodes that are known are told: a stranger
+//! that meets the bus neither chooses the secret nor learns it. So that all agree all the same, our own secret
+//! begins with zeros: a random one is never smaller, and Redis's nodes take ours.
+//!
+//! Invariants
+//!   1. `shared` is the smallest secret of the nodes that serve slots, this one among them; our own if none has one.
+//!   2. Valkey has no such secret: its dialect neither announces nor accepts one.
+//!
+//! Cost: O(nodes) a tick.
+
+use super::core::{Cluster, Random};
+use super::message::NodeId;
+use super::nodes::{ME, NodeIndex};
+
+/// Digits of our own secret that are zero; 128 random bits follow.
+const ZEROS: usize = 8;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    own: NodeId,
+    pub shared: NodeId,
+}
+
+impl Secrets {
+    pub(super) fn new(random: &mut Random) -> Secrets {
+        let own = random.id().with_zeros(ZEROS);
+        Secrets { own, shared: own }
+    }
+}
+
+impl Cluster {
+    /// The secret of internal clients, which all Redis nodes of a cluster share. `None` in Valkey's dialect.
+    pub(crate) fn internal_secret(&self) -> Option<&[u8; NodeId::LEN]> {
+        (!self.is_valkey()).then(|| self.secrets.shared.as_bytes())
+    }
+
+    /// Another secret of our own, as of a node that chooses one.
+    #[cfg(test)]
+    pub(super) fn announce_secret(&mut self, secret: NodeId) {
+        self.secrets = Secrets {
+            own: secret,
+            shared: secret,
+        };
+    }
+
+    /// The secret that a node announces. One that serves no slot is not listened to.
+    pub(super) fn receive_secret(&mut self, at: NodeIndex, secret: NodeId) {
+        let node = &mut self.nodes[at];
+        if !node.is_handshake() {
+            node.secret = Some(secret);
+        }
+    }
+
+    /// What a node may know of the secret.
+    pub(super) fn secret_for(&self, at: NodeIndex) -> Option<NodeId> {
+        let is_known = !self.nodes[at].is_handshake();
+        (is_known && !self.is_valkey()).then_some(self.secrets.shared)
+    }
+
+    /// Chooses the shared secret anew. Each tick.
+    pub(super) fn choose_secret(&mut self) {
+        let own = self.me().is_voter().then_some(self.secrets.own);
+        let others = self.nodes.others().into_iter();
+        let others = others.filter_map(|at| {
+            let node = &self.nodes[at];
+            node.secret.filter(|_| at != ME && node.is_voter())
+        });
+        let smallest = others.chain(own).min();
+        self.secrets.shared = smallest.unwrap_or(self.secrets.own);
+    }
+}
