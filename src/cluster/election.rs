@@ -14,6 +14,8 @@ use super::nodes::{ME, Node, NodeIndex};
 /// Redis's delays: a fixed part and a random one up to it, and one for each better replica.
 const DELAY_MS: i64 = 500;
 const RANK_DELAY_MS: i64 = 1000;
+/// Of the replica that an operator has chosen for a failover.
+const CHOSEN_DELAY_MS: i64 = 200;
 /// Valkey's: the same times this part of the node timeout, but no more than `DELAY_MS`.
 const DELAY_PART: i64 = 30;
 /// Valkey: a replica that has never had data waits longer.
@@ -52,7 +54,7 @@ impl Election {
 impl Cluster {
     /// How long votes may take.
     pub(super) fn attempt_ms(&self) -> i64 {
-        (2 * self.settings.node_timeout).max(ATTEMPT_MIN_MS)
+        (2 * self.settings.node_timeout.get()).max(ATTEMPT_MIN_MS)
     }
 
     /// Goes on with the failover of our primary, if there is to be one.
@@ -94,9 +96,14 @@ impl Cluster {
         }
         let rank = self.rank();
         self.election.rank = rank;
-        let delay = match self.is_valkey() {
-            false => DELAY_MS + self.random.below(DELAY_MS) + rank * RANK_DELAY_MS,
-            true => self.short_delay(rank),
+        let delay = if self.is_valkey() {
+            self.short_delay(rank)
+        } else if self.manual.is_running() && rank == 0 {
+            // An operator has chosen this replica, and its primary has failed before it could hand over: no other
+            // one is waited for, only the news of the failure.
+            CHOSEN_DELAY_MS
+        } else {
+            DELAY_MS + self.random.below(DELAY_MS) + rank * RANK_DELAY_MS
         };
         self.election.due = Some(now + delay);
         let offset = self.me().offset;
@@ -109,7 +116,7 @@ impl Cluster {
 
     /// Valkey's delay: none if nobody can be better and all agree.
     fn short_delay(&mut self, rank: i64) -> i64 {
-        let unit = (self.settings.node_timeout / DELAY_PART).min(DELAY_MS);
+        let unit = (self.settings.node_timeout.get() / DELAY_PART).min(DELAY_MS);
         let shards = self.failed_shard_rank();
         let primary = self.me().primary.unwrap_or(ME);
         let mut replicas = self.nodes[primary].replicas.iter();
@@ -138,7 +145,7 @@ impl Cluster {
         let added = (rank - self.election.rank)
             * match self.is_valkey() {
                 false => RANK_DELAY_MS,
-                true => 2 * (self.settings.node_timeout / DELAY_PART).min(DELAY_MS),
+                true => 2 * (self.settings.node_timeout.get() / DELAY_PART).min(DELAY_MS),
             };
         self.election.rank = rank;
         self.election.is_forced = false;
