@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod long_double;
 pub mod lzf;
 pub mod memory_pressure;
+mod millis;
 pub mod mover;
 pub mod number;
 pub mod pin;
@@ -33,3 +34,5 @@ pub mod text;
 pub mod threads;
 pub mod usage;
 pub mod xxh3;
+
+pub use millis::Millis;

@@ -34,6 +34,9 @@ pub(crate) struct Primary {
     pub is_up: bool,
     /// When something last came by it while it was up, or when it went down; monotonic.
     pub heard_ms: i64,
+    /// The data is this primary's: the link has been up since it is followed, and no copy has begun to replace
+    /// what came by it.
+    pub is_synced: bool,
 }
 
 /// What has become of this server; told before each tick, and before what depends on it.

@@ -53,7 +53,7 @@ impl Cluster {
 
     /// How many primaries have reported a node lately, and how many together with us decide.
     pub(super) fn reports(&mut self, at: NodeIndex) -> usize {
-        let oldest = self.ms() - TIMEOUTS * self.settings.node_timeout;
+        let oldest = self.ms() - TIMEOUTS * self.settings.node_timeout.get();
         let reports = &mut self.nodes[at].reports;
         reports.retain(|(_, reported)| *reported >= oldest);
         reports.len()
@@ -105,7 +105,7 @@ impl Cluster {
     pub(super) fn clear_failure(&mut self, at: NodeIndex) {
         let node = &self.nodes[at];
         let waited = self.ms() - node.failed;
-        if node.is_voter() && waited <= TIMEOUTS * self.settings.node_timeout {
+        if node.is_voter() && waited <= TIMEOUTS * self.settings.node_timeout.get() {
             return;
         }
         self.nodes[at].flags.remove(NodeFlags::FAIL);

@@ -53,7 +53,7 @@ impl Cluster {
     /// again once it has heard from a majority for as long as after a partition. Redis and Valkey take writes
     /// meanwhile, which are lost if it was.
     pub(super) fn judge_standstill(&mut self, stood_ms: i64) {
-        if stood_ms <= self.settings.node_timeout.max(STILL_MIN_MS) || !self.health.is_ok {
+        if stood_ms <= self.settings.node_timeout.get().max(STILL_MIN_MS) || !self.health.is_ok {
             return;
         }
         self.warn(format!(
@@ -144,6 +144,7 @@ impl Cluster {
         let rejoin = self
             .settings
             .node_timeout
+            .get()
             .clamp(REJOIN_MIN_MS, REJOIN_MAX_MS);
         let since_minority = self.health.minority.map_or(0, |since| since + rejoin - now);
         let since_start = self.health.started + START_MS - now;

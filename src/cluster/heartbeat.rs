@@ -63,7 +63,7 @@ impl Cluster {
     }
 
     fn tend_link(&mut self, at: NodeIndex) {
-        let (now, timeout) = (self.ms(), self.settings.node_timeout);
+        let (now, timeout) = (self.ms(), self.settings.node_timeout.get());
         let node = &self.nodes[at];
         let Some(link) = node.out else {
             let again = (timeout / 20).min(1000);
@@ -93,8 +93,8 @@ impl Cluster {
     }
 
     fn tend_pings(&mut self, at: NodeIndex) {
-        let (now, timeout) = (self.ms(), self.settings.node_timeout);
-        let interval = match self.settings.ping_interval {
+        let (now, timeout) = (self.ms(), self.settings.node_timeout.get());
+        let interval = match self.settings.ping_interval.get() {
             0 => timeout / 2,
             interval => interval.min(timeout / 2),
         };

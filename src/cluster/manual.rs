@@ -32,6 +32,8 @@ pub(super) enum Obstacle {
     /// The primary is well or has no slots, and nobody asked.
     NotNeeded,
     NotAllowed,
+    /// Our data is not this primary's.
+    NeverSynced,
     DataAge,
 }
 
@@ -60,12 +62,13 @@ impl Cluster {
     pub(super) fn begin_manual(&mut self, is_forced: bool) {
         self.end_manual();
         self.election.reset();
-        self.manual.until = Some(self.ms() + self.settings.manual_failover_timeout);
+        self.manual.until = Some(self.ms() + self.settings.manual_failover_timeout.get());
         self.manual.can_start = is_forced;
         if let Some(primary) = self.me().primary.filter(|_| !is_forced) {
             self.tell(primary, Kind::MfStart, Marks::empty(), Body::Nothing);
         } else {
             self.note("Forced failover user request accepted.".into());
+            self.warn_if_not_synced();
             self.try_election();
         }
     }
@@ -76,7 +79,7 @@ impl Cluster {
             return;
         }
         self.end_manual();
-        let (now, timeout) = (self.ms(), self.settings.manual_failover_timeout);
+        let (now, timeout) = (self.ms(), self.settings.manual_failover_timeout.get());
         self.manual.until = Some(now + timeout);
         self.manual.replica = Some(at);
         let until_ms = now + PAUSE_TIMES * timeout;
@@ -141,7 +144,24 @@ impl Cluster {
         if me.flags.contains(NodeFlags::NO_FAILOVER) {
             return Some(Obstacle::NotAllowed);
         }
+        if !self.is_synced() {
+            return Some(Obstacle::NeverSynced);
+        }
         (self.data_age() > self.data_age_max()).then_some(Obstacle::DataAge)
+    }
+
+    /// Whether our data is that of the primary that this node follows.
+    pub(super) fn is_synced(&self) -> bool {
+        self.own.primary.is_some_and(|primary| primary.is_synced)
+    }
+
+    /// An operator's failover of a replica that has never had its primary's data is obeyed.
+    pub(super) fn warn_if_not_synced(&mut self) {
+        if !self.is_synced() {
+            self.warn(
+                "This replica has never been in sync with its primary: its data is not the primary's.".into(),
+            );
+        }
     }
 
     /// How old our data is, beyond the time that it takes to see a failure; milliseconds.
@@ -151,8 +171,8 @@ impl Cluster {
             .primary
             .map_or(self.health.started, |primary| primary.heard_ms);
         let age = self.ms() - heard;
-        match age > self.settings.node_timeout {
-            true => age - self.settings.node_timeout,
+        match age > self.settings.node_timeout.get() {
+            true => age - self.settings.node_timeout.get(),
             false => age,
         }
     }
@@ -165,8 +185,9 @@ impl Cluster {
             _ => self
                 .settings
                 .node_timeout
+                .get()
                 .saturating_mul(factor)
-                .saturating_add(self.settings.repl_ping_period),
+                .saturating_add(self.settings.repl_ping_period.get()),
         }
     }
 
@@ -174,6 +195,9 @@ impl Cluster {
         match obstacle {
             Obstacle::NotNeeded => "the primary is up, or has no slots".into(),
             Obstacle::NotAllowed => "cluster-replica-no-failover is set".into(),
+            Obstacle::NeverSynced => {
+                "this replica has not been in sync with its primary since it follows it".into()
+            }
             Obstacle::DataAge => format!(
                 "Disconnected from primary for longer than allowed: the data is {} ms old, at most {} are \
                  allowed (cluster-replica-validity-factor)",

@@ -19,7 +19,7 @@ const FORGOTTEN_MAX_S: u64 = 7 * 24 * 3600;
 impl Cluster {
     /// How long a handshake may take.
     pub(super) fn handshake_ms(&self) -> i64 {
-        self.settings.node_timeout.max(1000)
+        self.settings.node_timeout.get().max(1000)
     }
 
     /// Begins a handshake, unless one with this address is under way. False: there are too many.

@@ -87,7 +87,7 @@ pub(crate) use conf::Saved;
 pub(crate) use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
 pub(crate) use marks::SLOT_STATES;
 pub(crate) use route::{Keys, Redirect, Request, Viewer};
-pub(crate) use settings::{Endpoint, Settings};
+pub(crate) use settings::{Settings, bus_port, main_port};
 
 /// What the fuzz targets feed with any bytes.
 #[cfg(feature = "testing")]

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::config::Dialect;
+use crate::base::Millis;
+use crate::config::{Config, Dialect, EndpointType};
 
 /// What clients are told of a node (`cluster-preferred-endpoint-type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub(crate) enum Endpoint {
     Unknown,
 }
 
-/// See the module. Times are milliseconds; an empty text is one that is not set, a port of 0 likewise.
+/// See the module. An empty text is one that is not set, a port of 0 likewise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub dialect: Dialect,
@@ -37,13 +38,13 @@ pub(crate) struct Settings {
     pub announce_client_tls_port: u16,
     pub availability_zone: Vec<u8>,
     pub endpoint: Endpoint,
-    pub node_timeout: i64,
+    pub node_timeout: Millis,
     /// `cluster-ping-interval`.
-    pub ping_interval: i64,
+    pub ping_interval: Millis,
     /// `cluster-message-gossip-perc`: of the nodes, in each greeting.
     pub gossip_percent: usize,
-    pub blacklist_ttl: i64,
-    pub manual_failover_timeout: i64,
+    pub blacklist_ttl: Millis,
+    pub manual_failover_timeout: Millis,
     pub replica_validity_factor: i64,
     pub replica_no_failover: bool,
     pub migration_barrier: usize,
@@ -54,9 +55,82 @@ pub(crate) struct Settings {
     /// `cluster-link-sendbuf-limit`, bytes; 0: none.
     pub link_bytes_max: usize,
     /// `repl-ping-replica-period`, for the age of a replica's data.
-    pub repl_ping_period: i64,
+    pub repl_ping_period: Millis,
     /// `cluster-bus-allow`: networks (address, prefix length) that may use the bus; empty: all.
     pub bus_allow: Vec<(IpAddr, u8)>,
     /// `cluster-meet-secret`: what a MEET or first PING of an unknown node must know.
     pub meet_secret: Vec<u8>,
+}
+
+impl Settings {
+    /// What the configuration says; Valkey's directives have no effect in Redis's dialect, where they keep
+    /// their defaults.
+    pub(crate) fn of(config: &Config) -> Settings {
+        Settings {
+            dialect: config.dialect,
+            port: config.port,
+            tls_port: config.tls_port,
+            tls_cluster: config.tls_cluster,
+            tls_replication: config.tls_replication,
+            bus_port: bus_port(config),
+            announce_ip: config.cluster_announce_ip.to_vec(),
+            announce_port: config.cluster_announce_port,
+            announce_tls_port: config.cluster_announce_tls_port,
+            announce_bus_port: config.cluster_announce_bus_port,
+            announce_hostname: config.cluster_announce_hostname.to_vec(),
+            announce_human_nodename: config.cluster_announce_human_nodename.to_vec(),
+            announce_client_ipv4: config.cluster_announce_client_ipv4.to_vec(),
+            announce_client_ipv6: config.cluster_announce_client_ipv6.to_vec(),
+            announce_client_port: config.cluster_announce_client_port,
+            announce_client_tls_port: config.cluster_announce_client_tls_port,
+            availability_zone: config.availability_zone.to_vec(),
+            endpoint: match config.cluster_preferred_endpoint_type {
+                EndpointType::Ip => Endpoint::Ip,
+                EndpointType::Hostname => Endpoint::Hostname,
+                EndpointType::Unknown => Endpoint::Unknown,
+            },
+            node_timeout: Millis::of_ms(config.cluster_node_timeout),
+            ping_interval: Millis::of_ms(config.cluster_ping_interval),
+            gossip_percent: config.cluster_message_gossip_perc as usize,
+            blacklist_ttl: Millis::of_s(config.cluster_blacklist_ttl.max(0) as u64),
+            manual_failover_timeout: Millis::of_ms(u64::from(
+                config.cluster_manual_failover_timeout,
+            )),
+            replica_validity_factor: i64::from(config.cluster_replica_validity_factor),
+            replica_no_failover: config.cluster_replica_no_failover,
+            migration_barrier: config.cluster_migration_barrier as usize,
+            allow_replica_migration: config.cluster_allow_replica_migration,
+            require_full_coverage: config.cluster_require_full_coverage,
+            allow_reads_when_down: config.cluster_allow_reads_when_down,
+            allow_pubsubshard_when_down: config.cluster_allow_pubsubshard_when_down,
+            link_bytes_max: config.cluster_link_sendbuf_limit as usize,
+            repl_ping_period: Millis::of_s(u64::from(config.repl_ping_replica_period)),
+            bus_allow: {
+                let networks = config.cluster_bus_allow.0.iter();
+                networks
+                    .map(|network| (network.addr(), network.prefix_len()))
+                    .collect()
+            },
+            meet_secret: config.cluster_meet_secret.to_vec(),
+        }
+    }
+}
+
+/// What `cluster-port` adds to the client port, if it is not set.
+const BUS_PORT_OFFSET: u16 = 10_000;
+
+/// The port of the bus; 0: there is none.
+pub(crate) fn bus_port(config: &Config) -> u16 {
+    match config.cluster_port {
+        0 => main_port(config).checked_add(BUS_PORT_OFFSET).unwrap_or(0),
+        port => port,
+    }
+}
+
+/// The client port that the bus announces as the first one.
+pub(crate) fn main_port(config: &Config) -> u16 {
+    match config.tls_cluster || config.port == 0 {
+        true => config.tls_port,
+        false => config.port,
+    }
 }

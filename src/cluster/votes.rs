@@ -61,7 +61,11 @@ impl Cluster {
         if !self.nodes[primary].has_failed() && !is_forced {
             return Err("its primary is up".into());
         }
-        let again = AGAIN_TIMEOUTS * self.settings.node_timeout;
+        // A replica that has nothing of what its primary has had is empty, or has other data.
+        if header.offset == 0 && self.nodes[primary].offset > 0 && !is_forced {
+            return Err("it has never been in sync with its primary".into());
+        }
+        let again = AGAIN_TIMEOUTS * self.settings.node_timeout.get();
         let voted = self.nodes[primary]
             .voted
             .filter(|voted| now - voted < again);

@@ -12,6 +12,7 @@
 //! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `undone` | FLUSH UNDO after slots have moved away |
 //! | `roles` | what a connection may do that takes part in a migration |
+//! | `unsynced` | a replica that never had its primary's data |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
 //! | `shards` | a small cluster that is put together by hand |
 //!
@@ -31,4 +32,5 @@ mod slots;
 mod support;
 mod tls;
 mod undone;
+mod unsynced;
 mod writers;

@@ -37,6 +37,7 @@ impl Cluster {
         }
         if is_takeover {
             self.note("Taking over the primary (user request).".into());
+            self.warn_if_not_synced();
             self.end_manual();
             self.bump_epoch();
             self.replace_primary();

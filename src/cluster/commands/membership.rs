@@ -80,7 +80,7 @@ impl Cluster {
         if self.me().primary == Some(at) {
             return Err("ERR Can't forget my master!".into());
         }
-        let ttl = self.settings.blacklist_ttl.max(FORGET_MIN_MS);
+        let ttl = self.settings.blacklist_ttl.get().max(FORGET_MIN_MS);
         self.blacklist.add(self.nodes[at].id, self.ms() + ttl);
         let called = self.called(at);
         self.note(format!("Cluster forget node {called} requested by user."));

@@ -52,7 +52,7 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
     }
     let silent = span(now - node.pinged.unwrap_or(now).max(node.heard));
     if node.flags.contains(NodeFlags::PFAIL) {
-        let oldest = now - 2 * cluster.settings.node_timeout;
+        let oldest = now - 2 * cluster.settings.node_timeout.get();
         let reports = node
             .reports
             .iter()
@@ -72,7 +72,7 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
         ));
     }
     let unlinked = now - node.unlinked;
-    if node.inbound.is_none() && unlinked > cluster.settings.node_timeout {
+    if node.inbound.is_none() && unlinked > cluster.settings.node_timeout.get() {
         let since = span(unlinked);
         return Some(format!(
             "node {called} has no link to me since {since}: it does not know me, or cannot reach my bus port"
@@ -101,7 +101,7 @@ fn clock(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
             span(ahead)
         ));
     }
-    let behind = -ahead - cluster.settings.node_timeout;
+    let behind = -ahead - cluster.settings.node_timeout.get();
     let is_behind = behind > CLOCK_MS && !node.is_failing();
     is_behind.then(|| {
         format!(

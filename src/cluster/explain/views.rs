@@ -96,7 +96,7 @@ fn equal_epochs(cluster: &Cluster) -> Vec<String> {
 fn old_epochs(cluster: &Cluster) -> Vec<String> {
     let now = cluster.now.monotonic_ms;
     let old = cluster.nodes.iter().filter(|(at, node)| {
-        let is_new = now - node.created < 2 * cluster.settings.node_timeout;
+        let is_new = now - node.created < 2 * cluster.settings.node_timeout.get();
         *at != ME && !is_new && !node.is_failing() && !node.is_handshake()
     });
     let old = old.filter(|(_, node)| node.told.current_epoch < cluster.current_epoch);

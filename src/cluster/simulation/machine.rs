@@ -2,9 +2,10 @@
 
 use super::data::Data;
 use super::network::At;
+use crate::base::Millis;
 use crate::cluster::core::{Cluster, Now, Own, Primary};
 use crate::cluster::settings::Settings;
-use crate::config::Dialect;
+use crate::config::{Config, Dialect};
 
 pub(super) const PORT: u16 = 6379;
 pub(super) const BUS_PORT: u16 = 16379;
@@ -26,6 +27,8 @@ pub(super) struct Machine {
     pub follows: Option<At>,
     pub is_link_up: bool,
     pub heard_ms: i64,
+    /// The link has been up since it follows.
+    pub is_synced: bool,
     /// Writes are held back until then (its monotonic clock).
     pub paused_until: i64,
     /// Its clocks minus the world's.
@@ -51,6 +54,7 @@ impl Machine {
             follows: None,
             is_link_up: false,
             heard_ms: 0,
+            is_synced: false,
             paused_until: 0,
             monotonic_skew_ms: at as i64 * 1_000_000,
             wall_skew_ms: 0,
@@ -66,17 +70,8 @@ impl Machine {
             dialect: self.dialect,
             port: PORT,
             bus_port: BUS_PORT,
-            node_timeout: TIMEOUT_MS,
-            gossip_percent: 10,
-            blacklist_ttl: 60_000,
-            manual_failover_timeout: 5000,
-            replica_validity_factor: 10,
-            migration_barrier: 1,
-            allow_replica_migration: true,
-            require_full_coverage: true,
-            allow_pubsubshard_when_down: true,
-            repl_ping_period: 10_000,
-            ..Settings::default()
+            node_timeout: Millis::of_ms(TIMEOUT_MS as u64),
+            ..Settings::of(&Config::default())
         }
     }
 
@@ -94,12 +89,13 @@ impl Machine {
 
     /// What its core is told of it.
     pub(super) fn own(&self, now: i64, replicas_online: usize) -> Own {
-        let has_data = self.follows.is_none() || !self.data.is_empty() || self.is_link_up;
+        let has_data = self.follows.is_none() || self.is_synced;
         Own {
             offset: if has_data { self.data.offset() } else { 0 },
             primary: self.follows.map(|_| Primary {
                 is_up: self.is_link_up,
                 heard_ms: self.heard_ms,
+                is_synced: self.is_synced,
             }),
             is_loading: false,
             is_paused: self.is_paused(now),

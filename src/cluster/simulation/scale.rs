@@ -4,6 +4,7 @@
 //! entries of a tenth of the nodes. Redis's nodes send the same: by its formula a node of `n` sends at most
 //! `n / (T / 2) + 1` PINGs a second, and as many PONGs, of `2256 + 104 * n / 10` bytes.
 
+use crate::base::Millis;
 use crate::cluster::actions::{Action, LinkId};
 use crate::cluster::conf::{OtherPort, Saved, SavedNode};
 use crate::cluster::core::{Cluster, Now, Own, TICK_MS};
@@ -11,6 +12,7 @@ use crate::cluster::message::{
     Body, Extensions, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
 };
 use crate::cluster::settings::Settings;
+use crate::config::Config;
 
 const TIMEOUT_MS: i64 = 15_000;
 
@@ -67,9 +69,8 @@ impl Crowd {
         let settings = Settings {
             port: 6379,
             bus_port: 16_379,
-            node_timeout: TIMEOUT_MS,
-            gossip_percent: 10,
-            ..Settings::default()
+            node_timeout: Millis::of_ms(TIMEOUT_MS as u64),
+            ..Settings::of(&Config::default())
         };
         let core = Cluster::new(saved, settings, 1, now);
         Crowd {

@@ -309,6 +309,7 @@ impl World {
         if machine.follows != Some(primary) {
             machine.follows = Some(primary);
             (machine.is_link_up, machine.heard_ms) = (false, clock.monotonic_ms);
+            machine.is_synced = false;
         }
     }
 
@@ -351,6 +352,7 @@ impl World {
         let [machine, primary] = self.machines.get_disjoint_mut([at, primary]).expect("two");
         machine.data.follow(&primary.data, until);
         (machine.is_link_up, machine.heard_ms) = (true, clock.monotonic_ms);
+        machine.is_synced = true;
     }
 
     /// A client of some machine writes to some slot, if it is let.

@@ -1,7 +1,8 @@
 //! Failures, votes, failovers.
 
 use super::net::{Net, TIMEOUT_MS};
-use crate::cluster::Action;
+use crate::base::Millis;
+use crate::cluster::{Action, Primary};
 use crate::config::Dialect::{Redis, Valkey};
 
 fn is_primary(net: &Net, at: usize) -> bool {
@@ -162,11 +163,15 @@ fn a_primary_that_cannot_save_serves_nothing() {
 #[test]
 fn old_data_is_no_data() {
     let mut net = Net::cluster(Redis, 3, 3);
-    net.nodes[3].own.primary = None;
     let now = net.clocks();
+    net.nodes[3].own.primary = Some(Primary {
+        is_up: false,
+        heard_ms: now.monotonic_ms,
+        is_synced: true,
+    });
     let mut settings = super::net::settings(Redis, 3);
     settings.replica_validity_factor = 1;
-    settings.repl_ping_period = 0;
+    settings.repl_ping_period = Millis::default();
     net.nodes[3].core.set_settings(now, settings);
     net.cut = vec![(3, 0)];
     net.run(TIMEOUT_MS * 3);
@@ -195,4 +200,51 @@ fn an_orphan_gets_a_replica() {
             .iter()
             .any(|&at| net.nodes[at].core.primary_of_mine() == Some(net.nodes[1].core.my_id()))
     });
+}
+
+/// Redis's replica with an address but no data took over with 0 of its primary's keys.
+#[test]
+fn a_replica_that_was_never_in_sync_does_not_take_over() {
+    for dialect in [Redis, Valkey] {
+        let mut net = Net::cluster(dialect, 3, 0);
+        net.nodes[0].own.offset = 500;
+        net.copies = false;
+        net.nodes.truncate(3);
+        let mut net = with_replica(net, dialect);
+        net.kill(0);
+        net.run(8 * TIMEOUT_MS);
+        assert!(!is_primary(&net, 3));
+        let log = net.nodes[3].log.join("\n");
+        assert!(log.contains("not been in sync"), "{log}");
+        // An operator may still order it, and is warned.
+        net.ok(3, "FAILOVER TAKEOVER");
+        net.run(1000);
+        assert!(is_primary(&net, 3));
+        let log = net.nodes[3].log.join("\n");
+        assert!(log.contains("never been in sync"), "{log}");
+    }
+}
+
+/// A fourth node, which follows the first one and never gets its data.
+fn with_replica(mut net: Net, dialect: crate::config::Dialect) -> Net {
+    net.add(dialect);
+    net.ok(0, "MEET 10.0.0.3 7003");
+    net.run(3000);
+    let id = net.id(0);
+    net.ok(3, &format!("REPLICATE {id}"));
+    net.run(600);
+    net
+}
+
+/// The manual failover cannot start: it must not keep the automatic one waiting.
+#[test]
+fn a_failover_that_is_asked_of_a_silent_primary_is_as_quick_as_one_that_nobody_asks_for() {
+    for seed in 0..5 {
+        let mut net = Net::cluster(Redis, 3, 3);
+        net.run(seed * 300);
+        net.cut = (1..6).map(|at| (0, at)).collect();
+        net.ok(3, "FAILOVER");
+        let took = net.until(3 * TIMEOUT_MS, |net| is_primary(net, 3));
+        assert!(took <= TIMEOUT_MS * 3 / 2 + 700, "{took}");
+    }
 }

@@ -272,3 +272,13 @@ fn a_greeting_tells_of_a_share_of_the_nodes() {
         assert!(!distinct.contains(&core.my_id()), "{percent}%");
     }
 }
+
+/// A directive in seconds was taken for milliseconds, so that a forgotten node was back after one second.
+#[test]
+fn a_forgotten_node_stays_out_for_the_time_of_the_directive() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    let id = net.id(2);
+    net.ok(0, &format!("FORGET {id}"));
+    net.run(55_000);
+    assert!(!net.command(0, "NODES").contains(&id));
+}

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::Millis;
 use crate::cluster::{
     Action, After, Cluster, Host, LinkId, Now, Own, Primary, Saved, Settings, TICK_MS, Viewer,
 };
-use crate::config::Dialect;
+use crate::config::{Config, Dialect};
 use crate::resp::Reply;
 
 pub(super) const TIMEOUT_MS: i64 = 1000;
@@ -31,6 +32,8 @@ pub(super) struct Net {
     pub nodes: Vec<Host1>,
     /// Pairs of nodes between which nothing passes.
     pub cut: Vec<(usize, usize)>,
+    /// Replicas get their primaries' data.
+    pub copies: bool,
     /// Messages of these kinds (their number on the wire) are lost.
     pub lost: Vec<u8>,
 }
@@ -39,17 +42,9 @@ pub(super) fn settings(dialect: Dialect, at: usize) -> Settings {
     Settings {
         dialect,
         port: 7000 + at as u16,
-        node_timeout: TIMEOUT_MS,
-        gossip_percent: 10,
-        blacklist_ttl: 60_000,
-        manual_failover_timeout: 5000,
-        replica_validity_factor: 10,
-        migration_barrier: 1,
-        allow_replica_migration: true,
-        require_full_coverage: true,
-        allow_pubsubshard_when_down: true,
-        repl_ping_period: 10_000,
-        ..Settings::default()
+        bus_port: 17_000 + at as u16,
+        node_timeout: Millis::of_ms(TIMEOUT_MS as u64),
+        ..Settings::of(&Config::default())
     }
 }
 
@@ -59,29 +54,37 @@ impl Net {
             now: 1_000_000,
             nodes: Vec::new(),
             cut: Vec::new(),
+            copies: true,
             lost: Vec::new(),
         };
-        for (at, &dialect) in dialects.iter().enumerate() {
-            let saved = Saved::fresh(at as u64 + 1);
-            let core = Cluster::new(saved, settings(dialect, at), at as u64 + 77, net.clocks());
-            net.nodes.push(Host1 {
-                core,
-                own: Own {
-                    is_empty: true,
-                    offset: 1,
-                    ..Own::default()
-                },
-                is_up: true,
-                file: Vec::new(),
-                can_save: true,
-                done: Vec::new(),
-                log: Vec::new(),
-                keys: BTreeMap::new(),
-                links: BTreeMap::new(),
-            });
+        for &dialect in dialects {
+            net.add(dialect);
         }
         net.settle();
         net
+    }
+
+    /// One node more, which knows no other.
+    pub(super) fn add(&mut self, dialect: Dialect) {
+        let at = self.nodes.len();
+        let saved = Saved::fresh(at as u64 + 1);
+        let core = Cluster::new(saved, settings(dialect, at), at as u64 + 77, self.clocks());
+        self.nodes.push(Host1 {
+            core,
+            own: Own {
+                is_empty: true,
+                offset: 1,
+                ..Own::default()
+            },
+            is_up: true,
+            file: Vec::new(),
+            can_save: true,
+            done: Vec::new(),
+            log: Vec::new(),
+            keys: BTreeMap::new(),
+            links: BTreeMap::new(),
+        });
+        self.settle();
     }
 
     pub(super) fn clocks(&self) -> Now {
@@ -210,8 +213,8 @@ impl Net {
         let now = self.now;
         if let Some(primary) = &mut self.nodes[at].own.primary {
             primary.is_up = is_up;
-            if is_up {
-                primary.heard_ms = now;
+            if is_up && self.copies {
+                (primary.heard_ms, primary.is_synced) = (now, true);
             }
         }
     }
@@ -295,6 +298,7 @@ impl Net {
                 self.nodes[at].own.primary = Some(Primary {
                     is_up: true,
                     heard_ms,
+                    is_synced: false,
                 });
                 self.nodes[at].done.push(action);
             }

@@ -12,14 +12,11 @@
 mod bus;
 mod command;
 mod lost;
-mod settings;
 mod start;
 
 pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
-use settings::core_settings;
-
-use crate::cluster::{Action, Level, Now, Own, Primary, TICK_MS};
+use crate::cluster::{Action, Level, Now, Own, Primary, Settings, TICK_MS};
 use crate::config::{ClusterConfigSave, system_text};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::pubsub::Kind;
@@ -74,13 +71,16 @@ impl Server {
             Primary {
                 is_up: upstream.is_online(),
                 heard_ms: heard_ms as i64,
+                is_synced: upstream.is_familiar && upstream.has_data,
             }
         });
         let replicas = self.replication.replicas.iter();
         let is_loading = self.persist.loading.in_progress();
-        // What a replica has is about to be replaced, by a stream of other offsets perhaps: it is no candidate
-        // by its offset, and the others hide it from clients.
-        let is_replaced = upstream.is_some_and(|upstream| is_loading || upstream.is_syncing());
+        // What a replica has is about to be replaced, by a stream of other offsets perhaps, or was never its
+        // primary's: it is no candidate by its offset, and the others hide it from clients.
+        let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
+        let is_replaced =
+            is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.is_syncing());
         Own {
             offset: match is_replaced {
                 true => 0,
@@ -97,7 +97,7 @@ impl Server {
     /// Directives may have changed: the core hears of those that are its own.
     pub(in crate::server) fn cluster_settings_changed(&mut self, keyspace: &mut Keyspace) {
         if self.cluster.is_some() {
-            let settings = core_settings(&self.config);
+            let settings = Settings::of(&self.config);
             self.with_cluster(keyspace, |driver, now| {
                 driver.core.set_settings(now, settings)
             });
@@ -192,9 +192,15 @@ impl Server {
                 let follows = upstream.is_some_and(|upstream| {
                     upstream.port == port && upstream.host.as_bytes() == ip.as_slice()
                 });
-                match follows {
-                    true => self.accept_sync(),
-                    false => self.follow(keyspace, &ip, port),
+                if follows {
+                    self.accept_sync();
+                    return;
+                }
+                let was_primary = upstream.is_none();
+                self.follow(keyspace, &ip, port);
+                if let Some(upstream) = &mut self.replication.upstream {
+                    // No operator has said so: a replica has been elected, perhaps without data.
+                    upstream.guards_own = was_primary;
                 }
             }
             Action::Lead => {

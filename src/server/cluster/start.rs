@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use crate::cluster::{Cluster, Saved};
+use crate::cluster::{Cluster, Saved, Settings, bus_port, main_port};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::net::Listener;
-use crate::server::cluster::settings::{bus_port, core_settings, main_port};
 use crate::server::listen;
 use crate::server::parts::cluster::{ClusterDriver, StateFile, moment};
 use crate::server::state::Server;
@@ -103,7 +102,7 @@ impl Server {
             is_new,
             listeners,
         } = begun;
-        let settings = core_settings(&self.config);
+        let settings = Settings::of(&self.config);
         let now = moment(&self.now);
         let core = Cluster::new(saved, settings, rand::random(), now);
         match is_new {

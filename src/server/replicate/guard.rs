@@ -3,6 +3,7 @@
 //! A replica that was in sync with an address refuses a snapshot from there with far fewer keys
 //! than it has: it keeps its data, serves it as stale, and tries again after a long delay. Another
 //! address, or REPLICAOF with the same one again, is the operator's word that the snapshot is meant.
+//! In a cluster a primary whose slots went to a replica guards its own data likewise.
 //!
 //! The keys of a snapshot are counted in the received file; as loaded, if it is loaded beside the
 //! old data (`swapdb`); or in its first bytes ([`HEAD_MAX`]) if the old data goes before the load.
@@ -49,7 +50,8 @@ impl Server {
     /// The guard against the next snapshot of the primary. O(databases).
     pub(super) fn guards(&self, keyspace: &Keyspace) -> Option<Guard> {
         let upstream = self.replication.upstream.as_ref()?;
-        let applies = upstream.is_familiar && upstream.has_data && !upstream.accepts_any;
+        let guards = upstream.guards_own || upstream.is_familiar && upstream.has_data;
+        let applies = guards && !upstream.accepts_any;
         // Keys that have expired are hidden here and deleted there.
         let own_keys = || keyspace.live_keys(SAMPLES);
         applies

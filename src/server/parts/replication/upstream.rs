@@ -64,6 +64,8 @@ pub struct Upstream {
     /// Our data is a copy of what this address had: the link has been online, or was at the last
     /// run.
     pub(in crate::server) is_familiar: bool,
+    /// Our data was this server's as a primary, whose slots the cluster has given to the one that is followed.
+    pub(in crate::server) guards_own: bool,
     /// The next snapshot is taken, however small.
     pub(in crate::server) accepts_any: bool,
     /// The snapshot that was refused last (`replicate::guard`); `None` since the link is online.
@@ -322,6 +324,7 @@ impl Upstream {
             has_data: false,
             diverged: false,
             is_familiar: false,
+            guards_own: false,
             accepts_any: false,
             refused: None,
             demoted: None,
@@ -441,7 +444,7 @@ impl Upstream {
     pub(in crate::server) fn establish(&mut self, client: ClientId, now_ms: u64) {
         self.link = Link::Online(client);
         (self.failures, self.has_data) = (0, true);
-        (self.is_familiar, self.accepts_any) = (true, false);
+        (self.is_familiar, self.guards_own, self.accepts_any) = (true, false, false);
         (self.refused, self.demoted) = (None, None);
         (self.heard_ms, self.told_ms) = (now_ms, now_ms);
         self.figures.up_since_ms = now_ms;
