@@ -1,5 +1,5 @@
-//! The incremental files that can be read as the stream, oldest first: open handles with the stream
-//! positions at which they begin.
+//! The incremental files that can be read as the stream, oldest first, with the stream positions at
+//! which they begin.
 //!
 //!     | file 5 (retained) | file 6 | file 7, being written
 //!     ^ first             ^ first  ^ first
@@ -9,13 +9,16 @@
 //!      stream from its begin on. A file without them begins no chain: the chain is empty until the
 //!      next file.
 //!   2. A file refers to its successor, so that a reader can go on when a rewrite has removed both.
+//!   3. Open are the file being written, and those that were forgotten while a reader was in them or before
+//!      them: retained files cost no descriptor until they are read. So files are forgotten before they are
+//!      removed.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::annotation::{Annotation, LINE_MAX};
 use crate::replication::{Mark, ReplOffset};
@@ -34,10 +37,18 @@ struct Closed {
     places: Vec<Place>,
 }
 
+/// Where the bytes of a file come from.
+#[derive(Debug)]
+enum Handle {
+    Open(Arc<File>),
+    /// It is opened for each read.
+    At(PathBuf),
+}
+
 /// One file of the chain.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    file: File,
+    handle: Mutex<Handle>,
     name: String,
     /// The stream position at which it begins.
     pub first: ReplOffset,
@@ -49,7 +60,7 @@ impl LogFile {
     fn open(path: &Path, first: ReplOffset) -> io::Result<LogFile> {
         let name = path.file_name().unwrap_or_default();
         Ok(LogFile {
-            file: File::open(path)?,
+            handle: Mutex::new(Handle::Open(Arc::new(File::open(path)?))),
             name: name.to_string_lossy().into_owned(),
             first,
             closed: OnceLock::new(),
@@ -68,7 +79,33 @@ impl LogFile {
 
     /// Its length on disk.
     pub fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(self.file()?.metadata()?.len())
+    }
+
+    fn handle(&self) -> std::sync::MutexGuard<'_, Handle> {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file, opened for this call if it is not held open.
+    fn file(&self) -> io::Result<Arc<File>> {
+        match &*self.handle() {
+            Handle::Open(file) => Ok(Arc::clone(file)),
+            Handle::At(path) => Ok(Arc::new(File::open(path)?)),
+        }
+    }
+
+    /// Holds it open from now on: it is about to be removed.
+    fn hold(&self) {
+        match self.file() {
+            Ok(file) => *self.handle() = Handle::Open(file),
+            // Its reader will report it.
+            Err(error) => tracing::debug!("{}: {error}", self.name),
+        }
+    }
+
+    /// It is at this place, which it will not leave without [`LogFile::hold`] before.
+    fn let_go(&self, path: &Path) {
+        *self.handle() = Handle::At(path.to_owned());
     }
 
     pub fn next(&self) -> Option<&Arc<LogFile>> {
@@ -77,10 +114,11 @@ impl LogFile {
 
     /// Appends up to `n` bytes at `at` to `buf`.
     pub fn read(&self, buf: &mut Vec<u8>, at: u64, n: usize) -> io::Result<usize> {
+        let file = self.file()?;
         let before = buf.len();
         buf.resize(before + n, 0);
         let read = loop {
-            match self.file.read_at(&mut buf[before..], at) {
+            match file.read_at(&mut buf[before..], at) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other,
             }
@@ -103,6 +141,12 @@ pub(super) struct Chain {
     files: VecDeque<Arc<LogFile>>,
 }
 
+impl Drop for Chain {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
 impl Chain {
     /// The first position that can be read.
     pub fn first(&self) -> Option<ReplOffset> {
@@ -121,17 +165,55 @@ impl Chain {
 
     /// Nothing so far can be read.
     pub fn forget(&mut self) {
-        self.files.clear();
+        while self.forget_first() {}
     }
 
-    /// The current file is not written any more.
-    pub fn close_current(&mut self, written: Written<'_>) {
+    /// Forgets the first file. One that a reader is in or comes to stays open, wherever it goes.
+    fn forget_first(&mut self) -> bool {
+        let Some(file) = self.files.pop_front() else {
+            return false;
+        };
+        // The file before it, which would refer to it, is gone, unless a reader has it.
+        if Arc::strong_count(&file) > 1 {
+            file.hold();
+        }
+        true
+    }
+
+    /// The folder has another name.
+    pub fn moved(&mut self, folder: &Path) {
+        for file in &self.files {
+            if let Handle::At(path) = &mut *file.handle()
+                && let Some(name) = path.file_name()
+            {
+                *path = folder.join(name);
+            }
+        }
+    }
+
+    /// The last file is about to be removed.
+    pub fn hold_last(&self) {
+        if let Some(last) = self.files.back() {
+            last.hold();
+        }
+    }
+
+    /// How many of its files are open.
+    #[cfg(test)]
+    pub fn open_files(&self) -> usize {
+        let is_open = |file: &&Arc<LogFile>| matches!(*file.handle(), Handle::Open(_));
+        self.files.iter().filter(is_open).count()
+    }
+
+    /// The current file, which is at `path`, is not written any more.
+    pub fn close_current(&mut self, written: Written<'_>, path: &Path) {
         if let Some(file) = self.current() {
             // It is open: nothing was set before.
             let _ = file.closed.set(Closed {
                 length: written.length,
                 places: written.places.to_vec(),
             });
+            file.let_go(path);
         }
     }
 
@@ -161,10 +243,10 @@ impl Chain {
         }
     }
 
-    /// Files that begin before a position have been removed.
+    /// Files that begin before a position are about to be removed.
     pub fn forget_before(&mut self, offset: ReplOffset) {
         while self.first().is_some_and(|first| first < offset) {
-            self.files.pop_front();
+            self.forget_first();
         }
     }
 

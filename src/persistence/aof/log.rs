@@ -49,6 +49,9 @@ fn text(error: &io::Error) -> String {
     crate::config::system_text(error)
 }
 
+/// Replaced incremental files that are kept, whatever their size.
+const RETAINED_FILES_MAX: usize = 1024;
+
 /// How much of the replaced incremental files is kept: for replicas (`repl-log-retain`,
 /// `repl-log-retain-seconds`) at least so many bytes, and all of the last so many seconds; for consumers of
 /// the change stream (`changes-retain`) those that one of them has not read.
@@ -296,10 +299,14 @@ impl Log {
 
     /// The current file is not written any more, or not yet.
     pub(super) fn end_chain(&mut self) {
-        self.chain.close_current(Written {
+        let Some(path) = self.writer.path() else {
+            return;
+        };
+        let written = Written {
             length: self.writer.length(),
             places: self.writer.places(),
-        });
+        };
+        self.chain.close_current(written, path);
     }
 
     /// The file just opened continues the chain.
@@ -344,15 +351,17 @@ impl Log {
                 _ => break,
             }
         }
+        let mut before: Option<&Path> = None;
         for (path, first) in found.iter().rev() {
-            if self.chain.current().is_some() {
-                let length = self.chain.current().and_then(|file| file.size().ok());
-                self.chain.close_current(Written {
-                    length: length.unwrap_or(0),
+            if let (Some(file), Some(before)) = (self.chain.current(), before) {
+                let written = Written {
+                    length: file.size().unwrap_or(0),
                     places: &[],
-                });
+                };
+                self.chain.close_current(written, before);
             }
             self.chain.begin(path, *first);
+            before = Some(path);
         }
     }
 
@@ -363,6 +372,7 @@ impl Log {
         let is_followed = is_same && names.basename == self.names.basename;
         if is_followed && self.names.dir != names.dir {
             self.names.dir = names.dir.clone();
+            self.chain.moved(&names.dir);
         }
         is_followed
     }
@@ -493,6 +503,10 @@ impl Log {
 
     /// The manifest has been replaced by one without some history files.
     pub(super) fn remove_unlisted_history(&mut self, manifest: Manifest) {
+        let kept = manifest.history.iter().chain(&self.manifest.incrs);
+        if let Some(first) = kept.filter_map(|part| part.start).min() {
+            self.chain.forget_before(first);
+        }
         for part in &self.manifest.history {
             if !manifest.history.contains(part) {
                 tracing::info!("Removing the history file {} in the background", part.name);
@@ -500,10 +514,6 @@ impl Log {
             }
         }
         self.manifest.history = manifest.history;
-        let parts = self.manifest.history.iter().chain(&self.manifest.incrs);
-        if let Some(first) = parts.filter_map(|part| part.start).min() {
-            self.chain.forget_before(first);
-        }
     }
 
     /// The history files of a manifest that are kept for replicas: the newest incremental files.
@@ -540,7 +550,11 @@ impl Log {
         };
         // Newest first.
         let incrs = manifest.history.iter().filter(|part| part.start.is_some());
-        incrs.take_while(is_kept).cloned().collect()
+        incrs
+            .take_while(is_kept)
+            .take(RETAINED_FILES_MAX)
+            .cloned()
+            .collect()
     }
 
     /// Writes everything and records the file's end, the replication offset `offset`.
@@ -585,6 +599,7 @@ impl Log {
     fn remove_unlisted(&mut self) {
         if self.unlisted.take().is_some() {
             tracing::info!("Removing the temp incr aof file {}", self.names.temp_incr());
+            self.chain.hold_last();
             self.writer.remove(self.names.path(&self.names.temp_incr()));
         }
     }
