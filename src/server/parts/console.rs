@@ -153,6 +153,8 @@ pub struct Connection {
     /// Of the request being answered.
     pub method: Method,
     pub keep_alive: bool,
+    /// A whole answer has left.
+    pub was_answered: bool,
     /// The client whose writes the output acknowledges.
     pub acknowledges: Option<ClientId>,
     /// When the connection is closed unless something happens, monotonic milliseconds.
@@ -172,6 +174,7 @@ impl Connection {
             task: Task::Read,
             method: Method::Get,
             keep_alive: true,
+            was_answered: false,
             acknowledges: None,
             due_ms,
         }
@@ -180,6 +183,21 @@ impl Connection {
     /// Bytes that wait to be sent.
     pub fn unsent(&self) -> usize {
         self.output.len() - self.sent
+    }
+
+    /// Whether nothing happens until its peer sends or takes something, and in which order such connections
+    /// make room for others: those that have not sent one whole request first, then those between requests
+    /// or within a later one, then those that do not take their answer.
+    pub fn waits_for_peer(&self) -> Option<u8> {
+        match self.task {
+            Task::Read | Task::Close | Task::Drain { .. } => {}
+            _ => return None,
+        }
+        Some(match (self.unsent() > 0, self.was_answered) {
+            (true, _) => 2,
+            (false, true) => 1,
+            (false, false) => 0,
+        })
     }
 
     pub fn is_tls(&self) -> bool {

@@ -3,7 +3,8 @@
 //! The answer to a command acknowledges what it has done, so answers leave with the replies of clients,
 //! after the turn's writes are in the log ([`Loop::flush_consoles`]). A call that does not end within
 //! its share of a turn goes on in the next ones. Bounds: [`CONNECTIONS_MAX`], `http`'s, and the times
-//! below, each until something has happened.
+//! below, each until something has happened. One connection more takes the place of one that only waits
+//! ([`Connection::waits_for_peer`]).
 
 use std::io::{self, ErrorKind, Write};
 
@@ -106,8 +107,15 @@ impl Loop {
     }
 
     fn welcome_page(&mut self, mut stream: Stream, peer: Address) {
-        let server = &mut self.engine.server;
+        let server = &self.engine.server;
         let is_tls = stream.tls().is_some();
+        if server.connections.console.slab.len() >= CONNECTIONS_MAX
+            && server.may_use_console(&peer)
+            && server.is_safe_for_console(&peer, is_tls)
+        {
+            self.end_longest_waiting_page();
+        }
+        let server = &mut self.engine.server;
         let refusal = if !server.may_use_console(&peer) {
             Answer::error(
                 http::FORBIDDEN,
@@ -137,6 +145,22 @@ impl Loop {
         if !is_tls {
             // Best effort: a peer that does not read it is closed all the same.
             let _ = stream.write(&refusal.bytes(false, Method::Get));
+        }
+    }
+
+    /// Makes room for another connection, so that those that send half a request, or nothing, keep no
+    /// page and no health check out.
+    fn end_longest_waiting_page(&mut self) {
+        let all = self.consoles().slab.iter();
+        let waiting = all.filter_map(|(slot, generation, c)| {
+            let rank = c.waits_for_peer()?;
+            Some((rank, c.due_ms, (slot, generation)))
+        });
+        let Some((.., place)) = waiting.min_by_key(|&(rank, due_ms, _)| (rank, due_ms)) else {
+            return;
+        };
+        if let Some(connection) = self.consoles().slab.take_at(place.0, place.1) {
+            self.end_page(*connection, place);
         }
     }
 
@@ -518,6 +542,7 @@ impl Loop {
             c.output.clear();
             c.output.shrink_to(BUFFER_BYTES_KEPT);
             c.sent = 0;
+            c.was_answered = true;
             match c.task {
                 Task::Read => c.due_ms = self.engine.server.now.mono_ms + IDLE_MS,
                 Task::Drain { .. } => c.due_ms = self.engine.server.now.mono_ms + DRAIN_MS,

@@ -3,7 +3,8 @@
 //! They are few, short and not clients: they run no command, are not counted among the clients, and
 //! need not wait for the end of a turn, because an answer acknowledges nothing. Their bounds:
 //! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] in
-//! total. One more takes the place of the request that has been incomplete for longest.
+//! total. One more takes the place of the request that has been incomplete for longest, or of the answer
+//! that has not been taken for longest.
 //! `observe::metrics` makes the answers.
 
 use std::io::{self, ErrorKind, Write};
@@ -115,12 +116,12 @@ impl Loop {
         let _ = stream.write(&refusal);
     }
 
-    /// Makes room for another connection, so that half-sent requests keep no health check out.
+    /// Makes room for another connection, so that those that send half a request, or take no answer, keep no
+    /// health check out.
     fn end_longest_waiting(&mut self) {
         let scrapes = self.scrapes().slab.iter();
         let longest = scrapes
-            .filter(|(_, _, scrape)| scrape.answer.is_empty())
-            .min_by_key(|(_, _, scrape)| scrape.due_ms)
+            .min_by_key(|(_, _, scrape)| (!scrape.answer.is_empty(), scrape.due_ms))
             .map(|(slot, ..)| slot);
         if let Some(slot) = longest {
             self.end_late_scrape(slot);
