@@ -18,8 +18,9 @@ use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncFi
 use crate::server::replicate::load::{Loaded, file_name};
 use crate::server::run::Loop;
 
-/// Reads of a snapshot in one turn.
-const READS_MAX: usize = 16;
+/// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines without
+/// end.
+pub(super) const READS_MAX: usize = 16;
 /// Bytes that a compressed snapshot may grow to in one turn: a read more.
 const UNPACKED_MAX: usize = 4 << 20;
 
@@ -217,7 +218,7 @@ impl Loop {
             let why = format!("I/O error {doing} {MASTER}: {why}");
             (why, Delay::Refused)
         };
-        loop {
+        for _ in 0..READS_MAX {
             let sent = send(&mut talking.stream, &mut talking.out);
             sent.map_err(|error| lost("writing to", &system_text(&error)))?;
             let mut inbuf = std::mem::take(&mut self.inbuf);
@@ -245,6 +246,14 @@ impl Loop {
                 return self.agreed(*talking, agreed);
             }
         }
+        Ok(self.reads_on(Link::Talking(talking)))
+    }
+
+    /// The link's turn is over, and it may have more to read: that is read in the next one.
+    pub(super) fn reads_on(&mut self, link: Link) -> Step {
+        self.engine.server.turn.receives = true;
+        self.set_link(link);
+        Step::Wait
     }
 
     fn agreed(&mut self, talking: Talking, agreed: Agreed) -> Stepped {
@@ -365,10 +374,7 @@ impl Loop {
                 break;
             }
         }
-        // The rest has its share of the next turn.
-        self.engine.server.turn.receives = true;
-        self.set_link(Link::Receiving(receiving));
-        Ok(Step::Wait)
+        Ok(self.reads_on(Link::Receiving(receiving)))
     }
 
     /// The dataset is the primary's: what its socket brings from now on is the stream.

@@ -7,7 +7,7 @@
 
 use std::io::ErrorKind;
 
-use super::upstream::{Step, Stepped, send};
+use super::upstream::{READS_MAX, Step, Stepped, send};
 
 use crate::config::system_text;
 use crate::keyspace::ClientId;
@@ -20,9 +20,6 @@ use crate::server::parts::replication::upstream::{
 };
 use crate::server::replicate::load::Loaded;
 use crate::server::run::Loop;
-
-/// Reads of the main link in one turn.
-const READS_MAX: usize = 16;
 
 fn lost(why: &str) -> (String, Delay) {
     let why = format!("I/O error on the rdb channel of {MASTER}: {why}");
@@ -80,7 +77,7 @@ impl Loop {
 
     /// The conversation on the second link.
     pub(super) fn announce(&mut self, mut announcing: Box<Announcing>) -> Stepped {
-        loop {
+        for _ in 0..READS_MAX {
             let Announcing {
                 stream,
                 handshake,
@@ -108,6 +105,7 @@ impl Loop {
                 return self.announced(*announcing, announced);
             }
         }
+        Ok(self.reads_on(Link::Announcing(announcing)))
     }
 
     fn announced(&mut self, announcing: Announcing, announced: Announced) -> Stepped {
@@ -147,7 +145,7 @@ impl Loop {
         let Some(main) = &mut upstream.main else {
             return Err(lost("no main link"));
         };
-        loop {
+        for _ in 0..READS_MAX {
             let sent = send(&mut main.stream, &mut joining.out);
             sent.map_err(|error| lost(&system_text(&error)))?;
             match main.stream.fill(inbuf) {
@@ -180,6 +178,7 @@ impl Loop {
                 Err(error) => return Err(lost(&system_text(&error))),
             }
         }
+        Ok(self.reads_on(Link::Joining(joining)))
     }
 
     /// The main link's share of a turn, while there is a second link or a replay. `false`: there is
