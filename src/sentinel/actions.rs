@@ -70,6 +70,8 @@ pub(crate) struct Outbox {
     is_saving: bool,
     /// The last save failed.
     has_failed: bool,
+    /// A save is wanted within a moment.
+    is_wanted: bool,
 }
 
 impl Outbox {
@@ -79,6 +81,7 @@ impl Outbox {
             is_asked: false,
             is_saving: false,
             has_failed: false,
+            is_wanted: false,
         }
     }
 
@@ -88,9 +91,23 @@ impl Outbox {
 
     /// Asks for a save. One that was asked for and not handed out yet covers this change, too.
     pub(crate) fn persist(&mut self) {
+        self.is_wanted = false;
         if !self.is_asked {
             self.is_asked = true;
             self.queue.push_back(Action::Persist);
+        }
+    }
+
+    /// Asks for a save that may wait for more changes, until the next tick; or until
+    /// [`Outbox::persist_wanted`], before what depends on them leaves.
+    pub(crate) fn persist_soon(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// Asks for the save that has waited, if there is one.
+    pub(crate) fn persist_wanted(&mut self) {
+        if self.is_wanted {
+            self.persist();
         }
     }
 
@@ -112,7 +129,8 @@ impl Outbox {
         self.has_failed = !is_saved;
     }
 
-    /// Whether the file has everything that this process has decided.
+    /// Whether the file has everything that this process has decided; but for what hellos have told within
+    /// moments.
     pub(crate) fn is_saved(&self) -> bool {
         !self.is_asked && !self.is_saving && !self.has_failed
     }
@@ -142,6 +160,18 @@ mod tests {
         out.persisted(false);
         assert_eq!(out.pop(), Some(Action::Exit(2)));
         assert_eq!(out.pop(), Some(Action::Persist), "a later change");
+        out.persisted(true);
+        assert!(out.is_saved() && out.pop().is_none());
+    }
+
+    #[test]
+    fn one_save_has_many_changes() {
+        let mut out = Outbox::new();
+        (0..1000).for_each(|_| out.persist_soon());
+        assert!(out.pop().is_none(), "not yet");
+        out.persist_wanted();
+        out.persist_wanted();
+        assert_eq!(out.pop(), Some(Action::Persist));
         out.persisted(true);
         assert!(out.is_saved() && out.pop().is_none());
     }

@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+/// Bytes of a host's name, as DNS has them.
+pub(crate) const HOST_BYTES_MAX: usize = 253;
+
 /// A place that a data node or a Sentinel listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {

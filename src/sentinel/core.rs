@@ -9,6 +9,7 @@ use super::instances::{Hello, Primary, Watch};
 use super::links::{ConnId, ConnKind, Expected, LinkId, Links, Member, Target};
 use super::scripts::{JobId, Scripts};
 use super::shared::{Own, Random, Shared, Simulated, Tilt};
+use super::strangers::{self, Strangers};
 use super::time::{Ms, Now, Periods};
 use super::{discovery, down, failover, monitor, refresh, votes};
 use crate::base::text::Printable;
@@ -34,6 +35,7 @@ impl Sentinel {
             periods: Periods::default(),
             names: Names::default(),
             links: Links::default(),
+            strangers: Strangers::default(),
             out: Outbox::new(),
             scripts: Scripts::default(),
             simulated: Simulated::empty(),
@@ -124,6 +126,8 @@ impl Sentinel {
         if self.shared.out.has_failed() {
             self.shared.out.persist();
         }
+        self.shared.out.persist_wanted();
+        strangers::tend(&mut self.shared);
         for primary in self.primaries.values_mut() {
             if primary.calm_until > self.shared.now {
                 continue;
@@ -210,6 +214,9 @@ impl Sentinel {
         if kind == ConnKind::Subscription {
             self.shared.links.get_mut(link).heard_at = now.monotonic_ms;
         }
+        if strangers::greet(&mut self.shared, link) {
+            return;
+        }
         if let Some(target) = self.target_of(link) {
             let settings = self.primaries[&target.primary].settings.clone();
             monitor::greet(&mut self.shared, link, kind, &settings, target);
@@ -227,13 +234,20 @@ impl Sentinel {
             let its = (&self.primaries[&target.primary], &target.member);
             monitor::refused(&mut self.shared, its, (link, kind), reason);
         }
-        self.shared.links.closed(conn, now.monotonic_ms);
+        self.end(now, (conn, link));
     }
 
     /// A connection is closed that was established.
     pub(crate) fn closed(&mut self, now: Now, conn: ConnId) {
         self.hear_at(now);
+        if let Some((link, _)) = self.shared.links.find(conn) {
+            self.end(now, (conn, link));
+        }
+    }
+
+    fn end(&mut self, now: Now, (conn, link): (ConnId, LinkId)) {
         self.shared.links.closed(conn, now.monotonic_ms);
+        strangers::lost(&mut self.shared, link);
     }
 
     /// An instance of a link: its only one, or any for a Sentinel.
@@ -254,6 +268,7 @@ impl Sentinel {
         let Some(ip) = ip else {
             return self.unresolved(host);
         };
+        self.shared.strangers.learn(host, &ip);
         let learn = |watch: &mut Watch| {
             if watch.address.host.eq_ignore_ascii_case(host) {
                 watch.address.ip = ip.clone();
@@ -298,6 +313,12 @@ impl Sentinel {
         }
         match self.shared.links.take_expected(link, kind) {
             None | Some(Expected::Ignored | Expected::Subscribed) => {}
+            Some(Expected::RunId) => {
+                let Sentinel { shared, primaries } = self;
+                if let Some((_, candidate)) = strangers::answered(shared, link, &reply) {
+                    discovery::believe(shared, primaries, candidate);
+                }
+            }
             Some(Expected::Ping(target)) => self.pong(link, &target, &reply),
             Some(Expected::Info(target)) => {
                 if let ReplyValue::Bulk(info) | ReplyValue::Verbatim(info) = reply

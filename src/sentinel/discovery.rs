@@ -6,34 +6,95 @@ use super::explain::record;
 use super::failover::{report_switch, run_reconfig_script};
 use super::groups::{Primaries, add_peer, remove_peer, switch_address};
 use super::instances::{Hello, Primary};
-use super::links::ConnKind;
+use super::links::{ConnKind, LinkId, Member, Target};
 use super::shared::{Reporter, Shared};
-use super::votes;
+use super::strangers::{Candidate, PEERS_MAX};
+use super::{monitor, strangers, votes};
+use crate::base::text::Printable;
 
-/// Takes a hello. One about an unknown primary, or of ourselves, is ignored.
+/// Takes a hello. One about an unknown primary, or of ourselves, is ignored, as is one with an epoch that
+/// no Sentinel can have. One of a Sentinel that is not known has it asked who it is (`strangers`).
 pub(crate) fn hear(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
-    if shared.is_me(&hello.run_id) {
+    if shared.is_me(&hello.run_id) || !primaries.contains_key(&hello.name) {
         return;
     }
-    // It leaves the map meanwhile, so that the others can be looked at.
+    let epoch = hello.current_epoch.max(hello.config_epoch);
+    if !strangers::is_plausible(shared, epoch) {
+        return strangers::note(shared, || {
+            let (run_id, host) = (Printable(&hello.run_id), Printable(&hello.host));
+            let port = hello.port;
+            format!("Ignored a hello with the epoch {epoch}, of {run_id} at {host} port {port}")
+        });
+    }
+    let address = Address::new(&hello.host, hello.port, &shared.names);
+    let is_there = |primary: &Primary| {
+        let peer = primary.peers.get(&hello.run_id);
+        peer.is_some_and(|peer| peer.watch.address.is_same(&address))
+    };
+    if primaries.values().any(is_there) {
+        return take(shared, primaries, hello, &mut None);
+    }
+    strangers::name(shared, hello);
     let Some(mut primary) = primaries.remove(&hello.name) else {
         return;
     };
-    primary.calm_until = 0;
-    let is_known = meet(shared, &mut primary, primaries, hello);
-    let reporter = Reporter::new(&primary, shared);
-    votes::adopt_epoch(shared, &reporter, hello.current_epoch);
-    if is_known && primary.config_epoch < hello.config_epoch {
-        take_over(shared, &mut primary, hello);
-    }
-    if let Some(peer) = primary.peers.get_mut(&hello.run_id) {
-        peer.heard_at = shared.now;
+    // It may have moved, which is believed when it answers at the new address.
+    if primary.peers.contains_key(&hello.run_id) {
+        learn(shared, &mut primary, hello);
     }
     primaries.insert(hello.name.clone(), primary);
 }
 
-/// Makes sure that the sender is known by its address. False: its address cannot be used.
-fn meet(shared: &mut Shared, primary: &mut Primary, others: &mut Primaries, hello: &Hello) -> bool {
+/// A candidate has answered: what it has said is taken.
+pub(crate) fn believe(shared: &mut Shared, primaries: &mut Primaries, candidate: Candidate) {
+    let mut link = Some(candidate.link);
+    for hello in candidate.hellos.values() {
+        take(shared, primaries, hello, &mut link);
+    }
+    if let Some(link) = link {
+        shared.links.release(link, &mut shared.out);
+    }
+}
+
+/// Takes the hello of a Sentinel that is there. `asked`: the link over which it has said so.
+fn take(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello, asked: &mut Option<LinkId>) {
+    // It leaves the map meanwhile, so that the others can be looked at.
+    let Some(mut primary) = primaries.remove(&hello.name) else {
+        return;
+    };
+    if meet(shared, &mut primary, primaries, (hello, asked)) {
+        learn(shared, &mut primary, hello);
+    }
+    primaries.insert(hello.name.clone(), primary);
+}
+
+/// What follows from the hello of a known Sentinel.
+fn learn(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
+    primary.calm_until = 0;
+    // A configuration's epoch was a current one.
+    let epoch = hello.current_epoch.max(hello.config_epoch);
+    let is_newer = primary.config_epoch < hello.config_epoch;
+    let now = shared.now;
+    if (epoch > shared.current_epoch || is_newer) && shared.strangers.changes.take(now) {
+        let reporter = Reporter::new(primary, shared);
+        votes::hear_epoch(shared, &reporter, epoch);
+        if is_newer {
+            take_over(shared, primary, hello);
+        }
+    }
+    if let Some(peer) = primary.peers.get_mut(&hello.run_id) {
+        peer.heard_at = shared.now;
+    }
+}
+
+/// Makes sure that the sender is known by its address. False: its address cannot be used, or there are too
+/// many Sentinels.
+fn meet(
+    shared: &mut Shared,
+    primary: &mut Primary,
+    others: &mut Primaries,
+    (hello, asked): (&Hello, &mut Option<LinkId>),
+) -> bool {
     let run_id = &hello.run_id;
     let Some(address) = shared.address(&hello.host, hello.port) else {
         return primary.peers.contains_key(run_id);
@@ -41,6 +102,13 @@ fn meet(shared: &mut Shared, primary: &mut Primary, others: &mut Primaries, hell
     let known = primary.peers.get(run_id);
     if known.is_some_and(|peer| peer.watch.address.is_same(&address)) {
         return true;
+    }
+    if known.is_none() && primary.peers.len() >= PEERS_MAX {
+        strangers::note(shared, || {
+            let name = Printable(&primary.name);
+            format!("{name} has {PEERS_MAX} Sentinels already: another one is ignored")
+        });
+        return false;
     }
     let has_moved = remove_peer(shared, primary, run_id);
     let reporter = Reporter::new(primary, shared);
@@ -59,15 +127,29 @@ fn meet(shared: &mut Shared, primary: &mut Primary, others: &mut Primaries, hell
     } else {
         evict_from(shared, primary, others, &address);
     }
-    add_peer(shared, primary, others, (address.clone(), run_id));
+    let is_asked = asked.is_some();
+    add_peer(shared, primary, others, (address.clone(), run_id), asked);
+    if is_asked && asked.is_none() {
+        ping_peer(shared, primary, run_id);
+    }
     if has_moved {
         move_everywhere(shared, primary, others, (run_id, &address));
     } else {
         let its = ("sentinel", run_id.as_slice(), &address);
         reporter.member(shared, Level::Notice, "+sentinel", its, "");
     }
-    shared.out.persist();
+    shared.out.persist_soon();
     true
+}
+
+/// The first PING on a link that is there already.
+fn ping_peer(shared: &mut Shared, primary: &Primary, run_id: &[u8]) {
+    let target = Target {
+        primary: primary.name.clone(),
+        member: Member::Peer(run_id.to_vec()),
+    };
+    let link = primary.peers[run_id].watch.link;
+    monitor::ping(shared, link, &primary.settings, &target);
 }
 
 /// Another Sentinel is known at this address: it was replaced, and is forgotten everywhere.

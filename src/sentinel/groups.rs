@@ -56,8 +56,14 @@ pub(crate) fn report_replica(shared: &mut Shared, primary: &Primary, name: &[u8]
     reporter.member(shared, Level::Notice, "+slave", its, "");
 }
 
-/// The link to a Sentinel: that of another primary's group, if it is watched there, too.
-pub(crate) fn link_to_peer(shared: &mut Shared, others: &Primaries, run_id: &[u8]) -> LinkId {
+/// The link to a Sentinel: that of another primary's group, if it is watched there, too; otherwise the one
+/// over which it was asked who it is.
+pub(crate) fn link_to_peer(
+    shared: &mut Shared,
+    others: &Primaries,
+    run_id: &[u8],
+    asked: &mut Option<LinkId>,
+) -> LinkId {
     let known = others
         .values()
         .find_map(|primary| primary.peers.get(run_id));
@@ -66,7 +72,10 @@ pub(crate) fn link_to_peer(shared: &mut Shared, others: &Primaries, run_id: &[u8
             shared.links.get_mut(link).owners += 1;
             link
         }
-        None => shared.links.add(false, shared.now),
+        None => match asked.take() {
+            Some(link) => link,
+            None => shared.links.add(false, shared.now),
+        },
     }
 }
 
@@ -76,8 +85,9 @@ pub(crate) fn add_peer(
     primary: &mut Primary,
     others: &Primaries,
     (address, run_id): (Address, &[u8]),
+    asked: &mut Option<LinkId>,
 ) {
-    let link = link_to_peer(shared, others, run_id);
+    let link = link_to_peer(shared, others, run_id, asked);
     let peer = Peer::new(Watch::new(address, link, shared.now), shared.now);
     primary.peers.insert(run_id.to_vec(), peer);
 }
@@ -191,7 +201,7 @@ fn from_known(shared: &mut Shared, others: &Primaries, known: &KnownPrimary) -> 
     }
     for KnownPeer { host, port, run_id } in &known.peers {
         if let Some(address) = shared.address(host, *port) {
-            add_peer(shared, &mut primary, others, (address, run_id));
+            add_peer(shared, &mut primary, others, (address, run_id), &mut None);
         }
     }
     Some(primary)

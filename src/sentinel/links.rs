@@ -54,6 +54,8 @@ pub(crate) enum Expected {
     Hello(Target),
     /// SENTINEL IS-MASTER-DOWN-BY-ADDR.
     IsDown(Target),
+    /// SENTINEL MYID, to one that is not known yet.
+    RunId,
     /// SUBSCRIBE: without it the connection is of no use.
     Subscribed,
 }

@@ -86,6 +86,7 @@ mod select;
 mod shared;
 #[cfg(test)]
 mod simulation;
+mod strangers;
 mod time;
 mod votes;
 

@@ -158,8 +158,7 @@ pub(crate) fn greet(
         links.send(link, kind, &words, expected, out)
     };
     let (user, pass) = match is_peer {
-        true if shared.globals.pass.is_empty() => (Vec::new(), shared.own.password.clone()),
-        true => (shared.globals.user.clone(), shared.globals.pass.clone()),
+        true => credentials_for_peers(shared),
         false => (settings.auth_user.clone(), settings.auth_pass.clone()),
     };
     match (user.is_empty(), pass.is_empty()) {
@@ -175,8 +174,7 @@ pub(crate) fn greet(
         ConnKind::Commands => b"-cmd",
         ConnKind::Subscription => b"-pubsub",
     };
-    let my_id = &shared.my_id[..shared.my_id.len().min(8)];
-    let name = [b"sentinel-", my_id, purpose].concat();
+    let name = own_name(shared, purpose);
     send(shared, &[b"CLIENT", b"SETNAME", &name], Expected::Ignored);
     match kind {
         ConnKind::Commands => {
@@ -186,6 +184,34 @@ pub(crate) fn greet(
             send(shared, &[b"SUBSCRIBE", CHANNEL], Expected::Subscribed);
         }
     }
+}
+
+/// The user, or none, and the password, or none, for other Sentinels.
+fn credentials_for_peers(shared: &Shared) -> (Vec<u8>, Vec<u8>) {
+    match shared.globals.pass.is_empty() {
+        true => (Vec::new(), shared.own.password.clone()),
+        false => (shared.globals.user.clone(), shared.globals.pass.clone()),
+    }
+}
+
+/// The name of our connections.
+fn own_name(shared: &Shared, purpose: &[u8]) -> Vec<u8> {
+    let my_id = &shared.my_id[..shared.my_id.len().min(8)];
+    [b"sentinel-", my_id, purpose].concat()
+}
+
+/// What is sent first to a Sentinel that is not known yet.
+pub(crate) fn log_in_to_peer(shared: &mut Shared, link: LinkId) {
+    let (user, pass) = credentials_for_peers(shared);
+    if !pass.is_empty() {
+        let words: [&[u8]; 3] = [b"AUTH", &user, &pass];
+        match user.is_empty() {
+            true => shared.send(link, &[words[0], words[2]], Expected::Ignored),
+            false => shared.send(link, &words, Expected::Ignored),
+        };
+    }
+    let name = own_name(shared, b"-cmd");
+    shared.send(link, &[b"CLIENT", b"SETNAME", &name], Expected::Ignored);
 }
 
 /// Keeps and reports why a connection could not be established.
@@ -220,7 +246,7 @@ pub(crate) fn refused(
     }
 }
 
-fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, target: &Target) {
+pub(crate) fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, target: &Target) {
     let command = match target.member {
         Member::Peer(_) => b"PING",
         _ => settings.renamed(b"PING"),
@@ -345,6 +371,8 @@ fn send_due(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
         if !awaits(shared.links.get(watch.link), &expected)
             && let Some(hello) = shared.hello(due.about, watch.link)
         {
+            // The epoch that it spreads is on disk.
+            shared.out.persist_wanted();
             let words: [&[u8]; 3] = [command(b"PUBLISH"), CHANNEL, &hello.text()];
             shared.send(watch.link, &words, expected);
         }

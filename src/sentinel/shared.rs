@@ -8,6 +8,7 @@ use super::json::Object;
 use super::links::ConnKind;
 use super::links::{Expected, LinkId, Links};
 use super::scripts::Scripts;
+use super::strangers::Strangers;
 use super::time::{Ms, Now, Periods};
 
 /// A random start lies within this time, so that Sentinels do not all ask for votes at once.
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub periods: Periods,
     pub names: Names,
     pub links: Links,
+    pub strangers: Strangers,
     pub out: Outbox,
     pub scripts: Scripts,
     pub simulated: Simulated,

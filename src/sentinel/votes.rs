@@ -14,6 +14,7 @@ use super::explain::record;
 use super::instances::{Peer, Primary};
 use super::links::{Expected, Member, Target};
 use super::shared::{DESYNC_MAX_MS, Reporter, Shared};
+use super::strangers;
 use super::time::Ms;
 
 /// How often others are asked about a primary that has just been seen as down.
@@ -22,8 +23,16 @@ const ASK_SOON_MS: Ms = 50;
 /// Takes over a higher epoch.
 pub(crate) fn adopt_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
     if epoch > shared.current_epoch {
-        shared.current_epoch = epoch;
+        hear_epoch(shared, reporter, epoch);
         shared.out.persist();
+    }
+}
+
+/// Takes over a higher epoch of a hello. It is saved with others, before it is spread.
+pub(crate) fn hear_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
+    if epoch > shared.current_epoch {
+        shared.current_epoch = epoch;
+        shared.out.persist_soon();
         let text = epoch.to_string();
         reporter.plain(shared, Level::Warning, "+new-epoch", text);
     }
@@ -53,6 +62,28 @@ pub(crate) fn vote(
         record::vote(shared, primary, candidate, epoch);
     }
     (primary.vote.clone(), primary.vote_epoch)
+}
+
+/// The vote for another Sentinel that asks for it; as [`vote`]. One that cannot be a Sentinel's, or comes
+/// after too many others, changes nothing.
+pub(crate) fn asked(
+    shared: &mut Shared,
+    primary: &mut Primary,
+    epoch: u64,
+    candidate: &[u8],
+) -> (Option<Vec<u8>>, u64) {
+    let now = shared.now;
+    let changes = epoch > shared.current_epoch || epoch > primary.vote_epoch;
+    let is_plausible = strangers::is_run_id(candidate) && strangers::is_plausible(shared, epoch);
+    if changes && !is_plausible {
+        strangers::note(shared, || {
+            format!("Ignored a request for a vote in the epoch {epoch}")
+        });
+    }
+    if changes && !(is_plausible && primary.vote_rate.take(now)) {
+        return (primary.vote.clone(), primary.vote_epoch);
+    }
+    vote(shared, primary, epoch, candidate)
 }
 
 /// How many votes a leader needs: a majority of all Sentinels ever heard of, and the quorum.
@@ -200,6 +231,8 @@ pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
             epoch.as_bytes(),
             &candidate,
         ];
+        // The epoch that it spreads is on disk.
+        shared.out.persist_wanted();
         shared.send(peer.watch.link, &words, expected);
     }
     for run_id in expired {
@@ -221,6 +254,10 @@ pub(crate) fn answered(
     peer.answered_at = shared.now;
     let said_down = std::mem::replace(&mut peer.says_down, is_down);
     let is_new = peer.vote.as_deref() != Some(vote) || peer.vote_epoch != epoch;
+    let vote = match strangers::is_run_id(vote) {
+        true => vote,
+        false => b"*",
+    };
     if vote != b"*" {
         if peer.vote_epoch != epoch {
             let (name, vote) = (

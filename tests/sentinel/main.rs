@@ -9,6 +9,7 @@
 //! | `saved` | the file: kill -9, what cannot be written, what is kept |
 //! | `secured` | TLS and passwords on every link |
 //! | `scripts` | notification and reconfiguration scripts |
+//! | `strangers` | hellos and requests of Sentinels that do not exist |
 //! | `operated` | commands and events, changes at run time, TILT |
 //! | `clients` | a client of the `redis` crate that goes on writing through a failover |
 //!
@@ -23,5 +24,6 @@ mod process;
 mod saved;
 mod scripts;
 mod secured;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;

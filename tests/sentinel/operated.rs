@@ -1,5 +1,7 @@
 //! A Sentinel as its operators and clients see it: commands, events, changes at run time, TILT.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -147,6 +149,30 @@ fn replies_are_those_of_redis() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
+/// Answers one connection as the Sentinel with this run id.
+fn answer_as_sentinel(place: &TcpListener, run_id: &str) {
+    let (stream, _) = place.accept().expect("a connection");
+    let mut requests = BufReader::new(&stream);
+    let mut line = || {
+        let mut line = String::new();
+        requests.read_line(&mut line).ok().filter(|&n| n > 0)?;
+        Some(line.trim_end().to_owned())
+    };
+    while let Some(head) = line() {
+        let words: usize = head.trim_start_matches('*').parse().expect("a request");
+        let words = (0..2 * words).filter_map(|_| line());
+        let words: Vec<String> = words.skip(1).step_by(2).collect();
+        let reply = match words.last().map(String::as_str) {
+            Some("MYID") => format!("${}\r\n{run_id}\r\n", run_id.len()),
+            Some("PING") => "+PONG\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        };
+        if (&stream).write_all(reply.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn only_another_sentinels_hello_may_be_published() {
     let sentinel = alone();
@@ -159,16 +185,21 @@ fn only_another_sentinels_hello_may_be_published() {
         "ERR Only HELLO messages are accepted by Sentinel instances."
     );
     let run_id = "a".repeat(40);
-    let hello = format!("127.0.0.1,2,{run_id},0,{NAME},127.0.0.1,1,0");
+    let place = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = place.local_addr().expect("bound").port();
+    let its_id = run_id.clone();
+    // It ends with the connection.
+    std::thread::spawn(move || answer_as_sentinel(&place, &its_id));
+    let hello = format!("127.0.0.1,{port},{run_id},0,{NAME},127.0.0.1,1,0");
     sentinel
         .try_ask(&["PUBLISH", "__sentinel__:hello", &hello])
         .expect("a hello");
     let event = events.wait("+sentinel");
     assert_eq!(
         event,
-        format!("+sentinel sentinel {run_id} 127.0.0.1 2 @ {NAME} 127.0.0.1 1")
+        format!("+sentinel sentinel {run_id} 127.0.0.1 {port} @ {NAME} 127.0.0.1 1")
     );
-    let line = format!("sentinel known-sentinel {NAME} 127.0.0.1 2 {run_id}");
+    let line = format!("sentinel known-sentinel {NAME} 127.0.0.1 {port} {run_id}");
     wait_until("the file to have it", || sentinel.file().contains(&line));
     // RESET forgets it, also in the file.
     assert_eq!(sentinel.ask("SENTINEL RESET *"), Reply::Integer(1));

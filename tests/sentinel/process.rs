@@ -108,6 +108,10 @@ impl Sentinel {
         self.folder.path()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The text of its file.
     pub fn file(&self) -> String {
         fs::read_to_string(file_in(self.folder())).expect("it has a file")

@@ -187,7 +187,7 @@ fn sentinels_with_a_user_of_their_own_and_servers_with_a_password() {
          sentinel auth-pass {NAME} default-secret\n\
          user default off\nuser tester on >tester-secret ~* &* +@all\n\
          user peer on >peer-secret &* -@all +auth +ping +hello +publish +client|setname \
-         +sentinel|is-master-down-by-addr +subscribe\n\
+         +sentinel|is-master-down-by-addr +sentinel|myid +subscribe\n\
          sentinel sentinel-user peer\nsentinel sentinel-pass peer-secret\n",
         nodes[0].port()
     );

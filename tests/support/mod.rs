@@ -10,6 +10,7 @@
 //! | `resp` | a connection that keeps every reply byte, and the parsed reply |
 //! | `peers` | where the real servers are, and what happens if they are missing |
 //! | `shorten` | from a failing list of steps to the few that matter |
+//! | `strangers` | what strangers may cost, and how long others wait |
 //! | `wait` | conditions with deadlines instead of sleeps |
 //!
 //! Each test binary uses a part of this, hence the `allow`.
@@ -23,6 +24,7 @@ pub mod peers;
 pub mod random;
 pub mod resp;
 pub mod shorten;
+pub mod strangers;
 pub mod wait;
 
 pub use daemon::Daemon;

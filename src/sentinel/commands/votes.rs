@@ -3,7 +3,7 @@
 use super::{After, Call, Done, error};
 use crate::base::number::parse_i64;
 use crate::resp::{CommandError, Reply};
-use crate::sentinel::address::Address;
+use crate::sentinel::address::{Address, HOST_BYTES_MAX};
 use crate::sentinel::votes::{self, Reach};
 
 /// Whether the primary is down, our vote or `*`, its epoch.
@@ -31,7 +31,9 @@ pub(super) fn is_down(call: &mut Call<'_>) -> Done {
     let Some(primary) = primary else {
         // A Sentinel that announces names may mean a primary that is known here by its IP address: once
         // the name is resolved, the next question is answered.
-        if let Ok(port) = u16::try_from(port) {
+        if let Ok(port) = u16::try_from(port)
+            && host.len() <= HOST_BYTES_MAX
+        {
             shared.address(host, port);
         }
         write(call.reply, false, b"*", 0);
@@ -43,7 +45,7 @@ pub(super) fn is_down(call: &mut Call<'_>) -> Done {
         return Ok(After::Send);
     }
     let epoch = u64::try_from(epoch).unwrap_or(0);
-    let (vote, vote_epoch) = votes::vote(shared, primary, epoch, candidate);
+    let (vote, vote_epoch) = votes::asked(shared, primary, epoch, candidate);
     let vote = vote.as_deref().unwrap_or(b"*");
     write(call.reply, is_down, vote, vote_epoch);
     if shared.out.is_saved() {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::setup::{KnownPeer, KnownPrimary, Setup};
 use crate::config::{FileLine, Origin, Problem};
 use crate::sentinel::address::is_ip;
+use crate::sentinel::strangers::EPOCH_MAX;
 use crate::sentinel::time::{MS_MAX, Ms};
 
 /// The length of a run id.
@@ -104,11 +105,15 @@ fn number(text: &[u8]) -> i64 {
 }
 
 /// An epoch as C's `strtoull` reads it; a negative one is none.
+/// An epoch. One that cannot be spread is left from a time when any was taken over.
 fn epoch(text: &[u8]) -> u64 {
     let digits = text.trim_ascii_start().iter();
     let digits = digits.take_while(|b| b.is_ascii_digit());
     let add = |n: u64, b: &u8| n.saturating_mul(10).saturating_add(u64::from(b - b'0'));
-    digits.fold(0, add)
+    match digits.fold(0, add) {
+        epoch if epoch > i64::MAX as u64 => EPOCH_MAX,
+        epoch => epoch,
+    }
 }
 
 /// A port, if the host is one that may be used.

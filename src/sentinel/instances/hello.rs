@@ -4,8 +4,14 @@
 //!
 //! It is published to a channel of each data node, and sent to each other Sentinel directly.
 
+use crate::sentinel::address::HOST_BYTES_MAX;
+use crate::sentinel::strangers::is_run_id;
+
 /// The channel.
 pub(crate) const CHANNEL: &[u8] = b"__sentinel__:hello";
+
+/// Bytes of a hello; most are the primary's name.
+const BYTES_MAX: usize = 16 * 1024;
 
 /// What a Sentinel says of itself and of one primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +35,11 @@ fn epoch(text: &[u8]) -> Option<u64> {
 }
 
 impl Hello {
-    /// `None`: not eight words, or a number that is none. The sender is no Sentinel then.
+    /// `None`: not eight words, a number that is none, or words too long. The sender is no Sentinel then.
     pub(crate) fn parse(message: &[u8]) -> Option<Hello> {
+        if message.len() > BYTES_MAX {
+            return None;
+        }
         let words: Vec<&[u8]> = message.split(|&b| b == b',').collect();
         let [
             host,
@@ -45,6 +54,9 @@ impl Hello {
         else {
             return None;
         };
+        if host.len().max(primary.len()) > HOST_BYTES_MAX || !is_run_id(run_id) {
+            return None;
+        }
         Some(Hello {
             host: host.to_vec(),
             port: port(its_port)?,
@@ -88,6 +100,14 @@ mod tests {
         assert_eq!(hello.text(), text);
         for bad in ["", "a,1,b,2,c,d,3", "a,x,b,2,c,d,3,4", "a,1,b,2,c,d,3,4,5"] {
             assert_eq!(Hello::parse(bad.as_bytes()), None, "{bad}");
+        }
+        let long = |host: usize, id: usize, name: usize| {
+            let (host, id, name) = ("h".repeat(host), "b".repeat(id), "n".repeat(name));
+            Hello::parse(format!("{host},1,{id},2,{name},d,3,4").as_bytes())
+        };
+        assert!(long(253, 40, 1000).is_some());
+        for (host, id, name) in [(254, 40, 1), (1, 41, 1), (1, 40, 17_000)] {
+            assert_eq!(long(host, id, name), None);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::sentinel::address::Address;
 use crate::sentinel::config::PrimarySettings;
 use crate::sentinel::explain::History;
 use crate::sentinel::links::Member;
+use crate::sentinel::strangers::Rate;
 use crate::sentinel::time::Ms;
 
 /// How far a failover is.
@@ -92,6 +93,8 @@ pub(crate) struct Primary {
     /// Our last vote, unless this process was started since, and its epoch.
     pub vote: Option<Vec<u8>>,
     pub vote_epoch: u64,
+    /// Each new vote for another is saved.
+    pub vote_rate: Rate,
     pub failover: Failover,
     pub replicas: BTreeMap<Vec<u8>, Replica>,
     pub peers: BTreeMap<Vec<u8>, Peer>,
@@ -113,6 +116,7 @@ impl Primary {
             config_epoch: 0,
             vote: None,
             vote_epoch: 0,
+            vote_rate: Rate::new(5, 200),
             failover: Failover {
                 state: FailoverState::None,
                 kind: FailoverKind::Election,

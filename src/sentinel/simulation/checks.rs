@@ -103,7 +103,7 @@ impl Checks {
                 let epoch = words[2].split(|&b| b == b',').nth(3).expect("an epoch");
                 self.sent[n] = self.sent[n].max(number(epoch));
             }
-            b"SENTINEL" => self.sent[n] = self.sent[n].max(number(&words[4])),
+            b"SENTINEL" if words.len() > 4 => self.sent[n] = self.sent[n].max(number(&words[4])),
             _ => {}
         }
     }

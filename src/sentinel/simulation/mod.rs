@@ -7,5 +7,6 @@ mod live;
 mod node;
 mod situations;
 mod storms;
+mod strange;
 mod told;
 mod world;

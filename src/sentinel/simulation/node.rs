@@ -184,6 +184,7 @@ impl DataNode {
                 let channel = ReplyValue::Bulk(channel.to_vec());
                 ReplyValue::Array(vec![kind, channel, ReplyValue::Integer(1)])
             }
+            [b"SENTINEL", ..] => ReplyValue::Error(b"ERR unknown command 'SENTINEL'".to_vec()),
             [b"CLIENT", ..] | [b"AUTH", ..] | [b"SCRIPT", b"KILL"] => simple("OK"),
             _ => panic!("unexpected order {words:?}"),
         }

@@ -231,9 +231,10 @@ fn a_vote_that_cannot_be_saved_is_not_given() {
 #[test]
 fn a_vote_in_a_known_epoch_is_saved_before_it_is_given() {
     let mut world = settled(3, 2, 2);
-    let id = "e".repeat(40);
-    let hello = format!("10.0.1.7,26379,{id},9,mymaster,10.0.0.1,6379,0");
+    let id = String::from_utf8(world.core(1).shared.my_id.clone()).expect("UTF-8");
+    let hello = format!("10.0.1.2,26379,{id},9,mymaster,10.0.0.1,6379,0");
     world.hear(0, hello.as_bytes());
+    world.run_ms(200);
     assert_eq!(world.machines[0].disk.current_epoch, 9);
     let ask = "SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 abc";
     assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$3\r\nabc\r\n:9\r\n");

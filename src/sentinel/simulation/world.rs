@@ -47,6 +47,8 @@ pub(super) struct Machine {
     pub skew_ms: i64,
     /// It stands still until then.
     pub frozen_until: i64,
+    /// How often its file was written.
+    pub saves: usize,
     /// Its saves fail.
     pub has_bad_disk: bool,
     pub events: Vec<(i64, &'static str, String)>,
@@ -127,6 +129,7 @@ impl World {
                 next_tick: 0,
                 skew_ms: 0,
                 frozen_until: 0,
+                saves: 0,
                 has_bad_disk: false,
                 events: Vec::new(),
                 debug: Vec::new(),
@@ -281,6 +284,7 @@ impl World {
                     }
                     let machine = &mut self.machines[n];
                     let core = machine.core.as_mut().expect("it is running");
+                    machine.saves += 1;
                     if !machine.has_bad_disk {
                         machine.disk = core.setup();
                     }

@@ -1,0 +1,115 @@
+//! What strangers say: hellos and requests of Sentinels that do not exist, or that say what no Sentinel says.
+
+use super::situations::settled;
+use super::world::{NAME, World};
+use crate::sentinel::strangers::EPOCH_MAX;
+
+fn run_id(world: &World, n: usize) -> String {
+    String::from_utf8(world.core(n).shared.my_id.clone()).expect("UTF-8")
+}
+
+/// A hello of the second Sentinel, if its words are believed.
+fn hear_from_second(world: &mut World, epoch: u64, config_epoch: u64, place: &str) {
+    let id = run_id(world, 1);
+    let hello = format!("10.0.1.2,26379,{id},{epoch},mymaster,{place},{config_epoch}");
+    world.hear(0, hello.as_bytes());
+}
+
+#[test]
+fn an_epoch_that_leaves_no_room_is_neither_taken_nor_spread() {
+    let mut world = settled(3, 2, 2);
+    let before = world.core(0).shared.current_epoch;
+    for epoch in [u64::MAX, i64::MAX as u64, EPOCH_MAX + (1 << 21)] {
+        hear_from_second(&mut world, epoch, 0, "10.0.0.1,6379");
+        hear_from_second(&mut world, 0, epoch, "10.0.0.9,6379");
+        let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 {epoch} abc");
+        world.command(0, &ask);
+    }
+    world.run_ms(5_000);
+    for n in 0..3 {
+        assert_eq!(world.core(n).shared.current_epoch, before);
+        assert_eq!(world.machines[n].disk.current_epoch, before);
+        let primary = &world.core(n).primaries[NAME];
+        assert_eq!((primary.config_epoch, primary.vote_epoch), (0, before));
+    }
+    world.stop_node(0);
+    let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
+    assert!(world.run_until(60_000, moved), "failovers go on");
+}
+
+/// The highest that is believed leaves room for failovers, and none is won for ever.
+#[test]
+fn failovers_go_on_after_the_highest_epochs() {
+    let mut world = settled(3, 2, 2);
+    hear_from_second(&mut world, 5, EPOCH_MAX, "10.0.0.1,6379");
+    world.run_ms(5_000);
+    for n in 0..3 {
+        assert_eq!(world.core(n).shared.current_epoch, EPOCH_MAX);
+    }
+    world.stop_node(0);
+    let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
+    assert!(world.run_until(60_000, moved), "failovers go on");
+}
+
+#[test]
+fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
+    let mut world = settled(3, 2, 2);
+    let saves = world.machines[0].saves;
+    for n in 0..1000 {
+        // Nobody is there; the primary is; another Sentinel is.
+        let place = match n % 3 {
+            0 => format!("10.0.7.{},{}", n % 250, 1000 + n),
+            1 => "10.0.0.1,6379".to_owned(),
+            _ => "10.0.1.2,26379".to_owned(),
+        };
+        let hello = format!("{place},{n:040},{n},mymaster,10.0.0.1,6379,{n}");
+        world.hear(0, hello.as_bytes());
+        // A known one is moved about, and changes its epoch.
+        let id = run_id(&world, 2);
+        let hello = format!("10.0.8.1,{},{id},{n},mymaster,10.0.0.1,6379,0", n + 1);
+        world.hear(0, hello.as_bytes());
+    }
+    world.run_ms(1_000);
+    let saves = world.machines[0].saves - saves;
+    assert!(saves <= 10, "{saves} saves");
+    world.run_ms(20_000);
+    let primary = &world.core(0).primaries[NAME];
+    let ids: Vec<String> = primary
+        .peers
+        .keys()
+        .map(|id| String::from_utf8_lossy(id).into_owned())
+        .collect();
+    let mut others = [run_id(&world, 1), run_id(&world, 2)];
+    others.sort();
+    assert_eq!(ids, others);
+    let places = primary
+        .peers
+        .values()
+        .map(|peer| peer.watch.address.host.clone());
+    assert!(places.into_iter().all(|host| host.starts_with(b"10.0.1.")));
+    world.stop_node(0);
+    let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
+    assert!(world.run_until(60_000, moved), "a majority stands");
+}
+
+#[test]
+fn requests_for_votes_have_a_rate() {
+    let mut world = settled(3, 2, 2);
+    let saves = world.machines[0].saves;
+    for epoch in 1..1000 {
+        let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 {epoch} abc");
+        world.command(0, &ask);
+    }
+    let saves = world.machines[0].saves - saves;
+    assert!((1..=60).contains(&saves), "{saves} saves");
+    let long = format!(
+        "SENTINEL is-master-down-by-addr 10.0.0.1 6379 5000 {}",
+        "x".repeat(100_000)
+    );
+    world.run_ms(1_000);
+    world.command(0, &long);
+    assert_eq!(
+        world.core(0).primaries[NAME].vote.as_deref(),
+        Some(&b"abc"[..])
+    );
+}
