@@ -24,6 +24,8 @@ export function findings(info, recent) {
   when(info.rdb_last_bgsave_status === "err", { tone: "bad", what: "The last snapshot failed", why: "Writes are refused while stop-writes-on-bgsave-error is yes. See the log for the cause, then save again.", cmd: ["BGSAVE"] });
   when(info.aof_last_bgrewrite_status === "err", { tone: "warn", what: "The last rewrite of the append only file failed", why: "The file keeps growing until a rewrite succeeds.", cmd: ["BGREWRITEAOF"] });
   when(info.role === "slave" && info.master_link_status === "down", { tone: "bad", what: "The link to the primary is down", why: `This replica's data ages: no contact for ${duration(number("master_link_down_since_seconds") * 1000)}.`, cmd: ["INFO", "replication"] });
+  const unloaded = matching(info, /^sync_failing\d+$/, /^(ip=.*?,port=\d+),/s);
+  when(unloaded.length > 0, { tone: "bad", what: `Sent whole copies, acknowledged none: ${someOf(unloaded)}`, why: "A replica that cannot load the data has none of it. The log names what it cannot read, as far as that is known; so does russet check-rdb --for.", cmd: ["INFO", "replication"] });
   const [served, failing] = ["ok", "pfail"].map((state) => number(`cluster_slots_${state}`));
   when(info.cluster_state === "fail", { tone: "bad", what: "The cluster is down", why: served < SLOTS ? `${plural(SLOTS - served, "slot is", "slots are")} served by no node, as this one sees it.` : "This node does not see the majority of primaries.", cmd: ["CLUSTER", "INFO"] });
   when(info.cluster_state === "ok" && failing > 0, { tone: "warn", what: `A node that serves ${plural(failing, "slot")} does not answer`, why: "If the others agree, a replica takes its place.", cmd: ["CLUSTER", "NODES"] });

@@ -1,14 +1,39 @@
 //! Iterating over the keys of a database: SCAN, KEYS, RANDOMKEY.
 
-use super::Db;
+use super::database::Database;
 use super::entry::Entry;
 use super::expire::is_past;
 use super::slot_set::Among;
 use super::slots::shown;
+use super::{Db, DbIndex, Keyspace};
 use crate::types::Type;
 
 /// Picks of a random key before an expired one is accepted.
 const RANDOM_TRIES: usize = 100;
+
+impl Keyspace {
+    /// A key of this type, if there is one among about the first `most` keys of a database with such keys.
+    /// O(most).
+    pub fn find_of(&self, kind: Type, most: usize) -> Option<(DbIndex, Box<[u8]>)> {
+        let has_it = |db: &Database| db.sizes().of(kind).next().is_some();
+        let mut databases = self.in_use().filter(|(_, db)| has_it(db));
+        databases.find_map(|(at, db)| {
+            let (mut cursor, mut seen, mut found) = (0, 0, None);
+            loop {
+                let among = shown(&self.hidden);
+                cursor = db.table().scan(cursor, among, |entry: Entry| {
+                    seen += 1;
+                    if found.is_none() && entry.kind() == kind {
+                        found = Some(Box::from(entry.key()));
+                    }
+                });
+                if found.is_some() || cursor == 0 || seen >= most {
+                    return Some((at, found?));
+                }
+            }
+        })
+    }
+}
 
 impl Db<'_> {
     /// Keys, without those of hidden slots. O(1); O(slots in use) while slots are hidden.

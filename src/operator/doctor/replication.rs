@@ -71,6 +71,26 @@ fn lines(told: &Told) -> impl Iterator<Item = &str> {
     lines.map(|(_, line)| line.as_str())
 }
 
+/// Replicas that load nothing of what they are sent.
+fn failing_lines(told: &Told) -> impl Iterator<Item = &str> {
+    let is_one = |name: &str| {
+        let number = name.strip_prefix("sync_failing");
+        number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let lines = told.info.iter().filter(move |(name, _)| is_one(name));
+    lines.map(|(_, line)| line.as_str())
+}
+
+fn failing_text(line: &str) -> String {
+    let [ip, port, copies, version, needs] =
+        ["ip", "port", "copies", "version", "needs"].map(|name| word(line, name));
+    let needs = match needs {
+        "" => String::new(),
+        needs => format!(", there is a {needs}, which needs RDB version {version}"),
+    };
+    format!("{ip}:{port} ({copies} copies{needs})")
+}
+
 fn word<'a>(line: &'a str, name: &str) -> &'a str {
     let mut words = line.split(',').filter_map(|word| word.split_once('='));
     words
@@ -87,6 +107,19 @@ fn replicas(told: &Told, to: &mut Vec<Finding>) {
             "min-replicas-to-write",
             format!("{good} of {wanted} replicas are in touch: writes are refused"),
             "bring replicas back, or CONFIG SET min-replicas-to-write",
+        ));
+    }
+    let failing: Vec<&str> = failing_lines(told).collect();
+    if !failing.is_empty() {
+        let names: Vec<String> = failing.iter().map(|line| failing_text(line)).collect();
+        to.push(Finding::fail(
+            "replicas",
+            format!(
+                "sent whole copies, of which none was acknowledged: {}",
+                names.join("; ")
+            ),
+            "see the log; `russet check-rdb --for RELEASE dump.rdb` names what the replica's release \
+             cannot read; bring its server to a release that can, or delete such keys",
         ));
     }
     if count == 0 {
@@ -108,11 +141,11 @@ fn replicas(told: &Told, to: &mut Vec<Finding>) {
             ),
             format!("CONFIG SET repl-backlog-size {}", bytes.saturating_mul(4)),
         )),
-        Some(bytes) => to.push(Finding::fine(
+        Some(bytes) if failing.is_empty() => to.push(Finding::fine(
             "replicas",
             format!("{count} connected, at most {} behind", human(bytes)),
         )),
-        None => {}
+        _ => {}
     }
     let rate = told
         .info
@@ -165,6 +198,33 @@ mod tests {
         assert_eq!(warnings(&found), ["refused sync"]);
         assert!(found[0].text.contains("0 keys and this replica 70"));
         assert_eq!(warnings(&look(&told(&info[..4], &[]))), ["primary"]);
+    }
+
+    #[test]
+    fn a_replica_that_loads_nothing_is_named() {
+        let info = [
+            ("role", "master"),
+            ("connected_slaves", "1"),
+            ("slave0", "ip=10.0.0.1,port=2,state=online,offset=0,lag=0"),
+            ("sync_failing_replicas", "1"),
+            (
+                "sync_failing0",
+                "ip=10.0.0.1,port=2,copies=3,retry_s=2,version=14,needs=array",
+            ),
+        ];
+        let found = look(&told(&info, &[]));
+        let failed: Vec<&Finding> = found
+            .iter()
+            .filter(|finding| matches!(finding.weight, super::super::Weight::Fail))
+            .collect();
+        assert_eq!(failed.len(), 1);
+        let text = "10.0.0.1:2 (3 copies, there is a array, which needs RDB version 14)";
+        assert!(failed[0].text.ends_with(text), "{}", failed[0].text);
+        assert!(
+            !found
+                .iter()
+                .any(|finding| finding.text.contains("connected"))
+        );
     }
 
     #[test]

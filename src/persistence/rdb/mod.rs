@@ -41,7 +41,7 @@ pub use parse::Rules;
 pub use payload::Payload;
 #[cfg(any(test, feature = "testing"))]
 pub use payload::seal;
-pub use peer::{Peer, PeerFormat, sync_version};
+pub use peer::{Obstacle, Peer, PeerFormat, obstacle, sync_version};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};
 pub use templates::{Names, in_order, names};

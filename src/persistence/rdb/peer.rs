@@ -5,7 +5,7 @@ use super::writer::{
     RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS,
     VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
 };
-use crate::keyspace::{Keyspace, ValueView};
+use crate::keyspace::{DbIndex, Keyspace, ValueView};
 use crate::types::Type;
 
 /// Major, minor, patch.
@@ -207,6 +207,69 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
             (VERSION_USUAL, Dialect::Redis)
         }
     }
+}
+
+/// Data that another server cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What it is, for example `array`.
+    pub what: &'static str,
+    /// The lowest version of a file that has it.
+    pub version: u32,
+    /// A key that has it, if one was found soon.
+    pub key: Option<(DbIndex, Box<[u8]>)>,
+}
+
+/// Keys that are looked at for one of a type.
+const LOOKED_AT_MAX: usize = 100_000;
+
+/// What of the data a peer probably cannot read: the first of several. O([`LOOKED_AT_MAX`]).
+pub fn obstacle(keyspace: &Keyspace, wanted: PeerFormat) -> Option<Obstacle> {
+    let max = match wanted {
+        PeerFormat::Redis { max } => max,
+        PeerFormat::Valkey { .. } => VERSION_USUAL,
+    };
+    let release = match wanted {
+        PeerFormat::Redis { .. } => None,
+        PeerFormat::Valkey { version } => Some(version),
+    };
+    let of_type = |kind: Type, what, version| {
+        let reads_it = max >= version && kind != Type::PathHash;
+        let is_one = !reads_it && keyspace.any_of(kind);
+        is_one.then(|| Obstacle {
+            what,
+            version,
+            key: keyspace.find_of(kind, LOOKED_AT_MAX),
+        })
+    };
+    let of_stream = || {
+        let is_one = max < VERSION_NEWEST && keyspace.any_newer_stream();
+        let mut all = keyspace.in_use();
+        is_one.then(|| Obstacle {
+            what: "stream with data of XCFGSET, XADD with IDMP or XNACK",
+            version: VERSION_NEWEST,
+            key: all.find_map(|(at, db)| Some((at, db.streams().soonest().next()?.into()))),
+        })
+    };
+    let has_paths = release.is_some_and(|release| release >= VALKEY_PATHS);
+    let has_ttls = release.is_some_and(|release| release >= VALKEY_FIELD_TTLS);
+    let of_field = || {
+        let is_one = max < VERSION_FIELD_TTLS && !has_ttls && keyspace.any_field_expires();
+        let mut all = keyspace.in_use();
+        is_one.then(|| Obstacle {
+            what: "hash with fields that expire",
+            version: VERSION_FIELD_TTLS,
+            key: all.find_map(|(at, db)| Some((at, db.fields().soonest().next()?.into()))),
+        })
+    };
+    of_type(Type::Array, "array", VERSION_NEWEST)
+        .or_else(of_stream)
+        .or_else(|| of_type(Type::VectorSet, "vector set", VERSION_FIELD_TTLS))
+        .or_else(|| match has_paths {
+            true => None,
+            false => of_type(Type::PathHash, "path hash", VERSION_FIELD_TTLS),
+        })
+        .or_else(of_field)
 }
 
 /// Logs the first few hashes whose fields expire, which `reader` cannot hold.

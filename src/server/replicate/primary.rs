@@ -4,7 +4,7 @@
 use crate::command::CommandError;
 use crate::keyspace::{ClientId, Keyspace};
 use crate::persistence::aof::LogFeed;
-use crate::persistence::rdb::{Dialect, PeerFormat, sync_version};
+use crate::persistence::rdb::{Dialect, Obstacle, PeerFormat, obstacle, sync_version};
 use crate::replication::{Position, ReplOffset};
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -52,6 +52,15 @@ fn announced_ip(facts: &Facts, client: Option<&Client>) -> String {
             address.map_or_else(String::new, |a| a.ip().to_canonical().to_string())
         }
     }
+}
+
+/// What in the data a replica cannot read, for the log.
+fn told(obstacle: &Obstacle) -> String {
+    let Obstacle { what, version, key } = obstacle;
+    let key = key.as_ref().map_or_else(String::new, |(at, key)| {
+        format!(", such as '{}' (db {})", key.escape_ascii(), at.0)
+    });
+    format!(" There is a key that is a {what}{key}, which needs RDB version {version}.")
 }
 
 fn peer_format(facts: &Facts) -> PeerFormat {
@@ -295,6 +304,9 @@ impl Server {
         if matches!(replica.state, State::AwaitsAck | State::Streams) {
             self.replica_online(id, name);
         }
+        if !self.replication.failing.is_empty() {
+            self.replication.failing.recovered(name);
+        }
         self.replication.has_acks = true;
     }
 
@@ -372,6 +384,14 @@ impl Server {
             self.replication.replicas.remember(ip, port, acked);
         }
         let now_ms = self.now.mono_ms;
+        let replica = self.replication.replicas.get(id);
+        if let Some(replica) = replica.filter(|replica| replica.owes_ack_of_copy()) {
+            let address = (
+                announced_ip(&replica.facts, Some(client)),
+                replica.facts.port,
+            );
+            self.replication.failing.note(address, now_ms);
+        }
         let (was_replica, useless) = self.replication.replicas.remove(id, now_ms);
         if was_replica && self.replication.replicas.packing() == 0 {
             self.replication.packs.free();
@@ -477,6 +497,51 @@ impl Server {
         joins
     }
 
+    /// The address by which the replica of a link is known among those that load nothing.
+    fn failing_address(&self, replica: &Replica) -> (String, u16) {
+        let main = replica.facts.main;
+        let main = main.and_then(|main| self.replication.replicas.get(main));
+        self.replica_address(main.unwrap_or(replica))
+    }
+
+    /// Of replicas that wait, those that need not wait for the end of a pause because they have loaded
+    /// nothing of what they were sent before. Logs the pauses.
+    fn without_failing(&mut self, keyspace: &Keyspace, waiting: Vec<ClientId>) -> Vec<ClientId> {
+        if self.replication.failing.is_empty() {
+            return waiting;
+        }
+        let may_go_on = |id: &ClientId| self.tell_failing(keyspace, *id);
+        waiting.into_iter().filter(may_go_on).collect()
+    }
+
+    /// Whether the copy for a replica may begin now. If not, the log is told, once for each copy.
+    fn tell_failing(&mut self, keyspace: &Keyspace, id: ClientId) -> bool {
+        let Some(replica) = self.replication.replicas.get(id) else {
+            return true;
+        };
+        let reads = peer_format(&replica.facts);
+        let (ip, port) = self.failing_address(replica);
+        let now_ms = self.now.mono_ms;
+        let Some(failing) = self.replication.failing.at(&ip, port) else {
+            return true;
+        };
+        if failing.retry_ms <= now_ms {
+            return true;
+        }
+        if !std::mem::replace(&mut failing.is_told, true) {
+            failing.obstacle = obstacle(keyspace, reads);
+            let needs = failing.obstacle.as_ref().map_or_else(String::new, told);
+            tracing::warn!(
+                "Replica {ip}:{port} was sent a whole copy {} times and has acknowledged none: it \
+                 probably cannot load it.{needs} The next one begins in {} s. `russet check-rdb --for` \
+                 names what another server cannot read of a file.",
+                failing.copies,
+                (failing.retry_ms - now_ms).div_ceil(1000)
+            );
+        }
+        false
+    }
+
     /// These waiting replicas get this snapshot.
     fn send_snapshot(&mut self, ids: &[ClientId], sync: &SharedSync) {
         let now_ms = self.now.mono_ms;
@@ -533,6 +598,7 @@ impl Engine {
             let replicas = server.replication.replicas.iter();
             replicas.filter(waits).map(|r| r.id).collect()
         };
+        let waiting = server.without_failing(keyspace, waiting);
         let Some(&first) = waiting.first() else {
             return;
         };

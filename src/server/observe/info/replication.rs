@@ -18,6 +18,7 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
         }
     }
     write_replicas(server, to);
+    write_failing(server, to);
     if let Some(lost) = &replication.lost {
         to.fields(&[
             ("demotion_lost_commands", &lost.commands),
@@ -130,6 +131,31 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
         ("slave_read_only", &u8::from(config.replica_read_only)),
         ("replica_announced", &u8::from(config.replica_announced)),
     ]);
+}
+
+/// Replicas that load nothing of what they are sent; nothing if there are none.
+fn write_failing(server: &Server, to: &mut InfoWriter) {
+    let now_ms = server.now.mono_ms;
+    let failing = &server.replication.failing;
+    let count = failing.repeatedly(now_ms).count();
+    if count > 0 {
+        to.field("sync_failing_replicas", count);
+    }
+    for (at, its) in failing.repeatedly(now_ms).enumerate() {
+        let (ip, port, copies) = (&its.ip, its.port, its.copies);
+        let retry_s = its.retry_ms.saturating_sub(now_ms).div_ceil(1000);
+        let needs = its.obstacle.as_ref();
+        let needs = needs.map_or_else(String::new, |obstacle| {
+            format!(
+                ",version={},needs={}",
+                obstacle.version,
+                obstacle.what.replace(',', "")
+            )
+        });
+        to.line(format_args!(
+            "sync_failing{at}:ip={ip},port={port},copies={copies},retry_s={retry_s}{needs}"
+        ));
+    }
 }
 
 fn write_replicas(server: &Server, to: &mut InfoWriter) {

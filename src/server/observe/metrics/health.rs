@@ -1,7 +1,8 @@
 //! Readiness of the server: `/readyz`.
 //!
 //! Any answer shows that it is alive. It is not ready from SIGTERM or SHUTDOWN on, while data is being loaded, while writes are
-//! refused because they could not be persisted, and while a replica has lost its primary or has not
+//! refused because they could not be persisted, while `min-replicas-to-write` lacks replicas that do not load
+//! what they are sent, and while a replica has lost its primary or has not
 //! heard of it for `ready-max-lag`.
 //!
 //! A Sentinel is ready while enough Sentinels can be reached for a failover of each primary, and its file
@@ -47,6 +48,9 @@ impl Readiness {
         if link_is_down(&info::info(&source, &[b"replication"])) {
             why.push("the link to the primary is down".to_owned());
         }
+        if let Some(text) = failing_replicas(server) {
+            why.push(text);
+        }
         if let Some(upstream) = &server.replication.upstream {
             if upstream.refused.is_some() {
                 why.push("a snapshot of the primary with far fewer keys is refused".to_owned());
@@ -77,6 +81,20 @@ impl Readiness {
     pub fn is_ready(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// What is wrong with replicas that this server was told to have.
+fn failing_replicas(server: &Server) -> Option<String> {
+    let wanted = server.config.min_replicas_to_write;
+    let failing = server.replication.failing.repeatedly(server.now.mono_ms);
+    let failing: Vec<String> = failing
+        .map(|its| format!("{}:{}", its.ip, its.port))
+        .collect();
+    let lacks = wanted > 0 && (server.good_replicas() as u64) < wanted as u64;
+    (lacks && !failing.is_empty()).then(|| {
+        let names = failing.join(", ");
+        format!("replicas load nothing of what they are sent (min-replicas-to-write): {names}")
+    })
 }
 
 /// Whether INFO replication reports that the primary cannot be reached.

@@ -5,6 +5,7 @@
 //! `run::write`), and what a change of role means for the rest of the server is composed in
 //! `replicate`.
 
+pub mod failing;
 pub mod failover;
 pub mod local_expiries;
 pub mod packing;
@@ -15,6 +16,7 @@ pub mod upstream;
 
 use rustix::process::{Signal, getpid, kill_process};
 
+use failing::Failing;
 use failover::Failover;
 use local_expiries::LocalExpiries;
 use packing::Packs;
@@ -29,6 +31,8 @@ use upstream::Upstream;
 #[derive(Default)]
 pub struct Replication {
     pub replicas: Replicas,
+    /// Replicas that do not load what they are sent.
+    pub failing: Failing,
     /// The primary that this server follows; `None`: it is a primary itself.
     pub upstream: Option<Box<Upstream>>,
     /// Since when a primary has no replica, monotonic milliseconds.

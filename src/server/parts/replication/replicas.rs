@@ -139,6 +139,19 @@ impl Replica {
         self.is_online() && self.is_confirmed && self.acked >= offset
     }
 
+    /// Whether it is being sent, or was, a whole copy, and has acknowledged nothing that it would acknowledge.
+    pub(in crate::server) fn owes_ack_of_copy(&self) -> bool {
+        let facts = &self.facts;
+        // Without a port, replicas cannot be told from each other.
+        let acknowledges = facts.port > 0
+            && !(self.is_mute || facts.rdb_only || facts.observer || facts.rdb_channel_link);
+        let has_copy = matches!(
+            self.state,
+            State::Sending(_) | State::AwaitsAck | State::Streams | State::Online
+        );
+        acknowledges && has_copy && !self.is_confirmed && self.acked == 0
+    }
+
     /// Whether it is the second link of a replica whose main link is listed as well.
     fn is_unlisted(&self) -> bool {
         self.facts.main.is_some()

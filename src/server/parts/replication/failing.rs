@@ -1,0 +1,119 @@
+//! Replicas that were sent whole copies and have acknowledged none: they cannot load them, or their links
+//! break each time. The copies to one have pauses between them, 1 s doubling to 30 s.
+//!
+//! A replica is known by its announced address. A first copy that fails has no consequence: links are lost.
+
+use std::collections::VecDeque;
+
+use crate::persistence::rdb::Obstacle;
+
+/// Replicas that are remembered.
+const REPLICAS_MAX: usize = 16;
+/// One that has not come back for so long is no failing replica any more.
+const FORGET_MS: u64 = 300_000;
+const PAUSE_MS: u64 = 1000;
+const PAUSE_MAX_MS: u64 = 30_000;
+
+/// See the module.
+#[derive(Debug)]
+pub struct FailingReplica {
+    pub ip: String,
+    pub port: u16,
+    /// Copies in a row that it has not acknowledged.
+    pub copies: u32,
+    /// The next copy does not begin before, monotonic milliseconds.
+    pub retry_ms: u64,
+    failed_ms: u64,
+    /// What it cannot read, as far as that is known.
+    pub obstacle: Option<Obstacle>,
+    /// The log has been told of the last copy.
+    pub is_told: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Failing(VecDeque<FailingReplica>);
+
+impl Failing {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A replica is gone that was sent a copy and has acknowledged nothing.
+    pub(in crate::server) fn note(&mut self, (ip, port): (String, u16), now_ms: u64) {
+        self.0
+            .retain(|its| now_ms.saturating_sub(its.failed_ms) < FORGET_MS);
+        let before = self.0.iter().position(|its| its.is_at(&ip, port));
+        let before = before.and_then(|at| self.0.remove(at));
+        let copies = before.map_or(0, |its| its.copies).saturating_add(1);
+        let pause_ms = match copies {
+            1 => 0,
+            _ => (PAUSE_MS << (copies - 2).min(5)).min(PAUSE_MAX_MS),
+        };
+        if self.0.len() >= REPLICAS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(FailingReplica {
+            ip,
+            port,
+            copies,
+            retry_ms: now_ms + pause_ms,
+            failed_ms: now_ms,
+            obstacle: None,
+            is_told: false,
+        });
+    }
+
+    /// A replica, named by its address and port, has acknowledged what it has.
+    pub(in crate::server) fn recovered(&mut self, name: &str) {
+        self.0
+            .retain(|its| name != format!("{}:{}", its.ip, its.port));
+    }
+
+    /// The replica at this address, if it is one of these.
+    pub(in crate::server) fn at(&mut self, ip: &str, port: u16) -> Option<&mut FailingReplica> {
+        self.0.iter_mut().find(|its| its.is_at(ip, port))
+    }
+
+    /// Those that have failed more than once, and lately.
+    pub fn repeatedly(&self, now_ms: u64) -> impl Iterator<Item = &FailingReplica> {
+        let all = self.0.iter().filter(|its| its.copies > 1);
+        all.filter(move |its| now_ms.saturating_sub(its.failed_ms) < FORGET_MS)
+    }
+}
+
+impl FailingReplica {
+    fn is_at(&self, ip: &str, port: u16) -> bool {
+        self.ip == ip && self.port == port
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pauses_grow_until_the_replica_acknowledges() {
+        let mut failing = Failing::default();
+        let pauses = |failing: &mut Failing, n| {
+            let pause = |at: u64| {
+                failing.note(("h".to_owned(), 1), at);
+                failing.at("h", 1).expect("it is known").retry_ms - at
+            };
+            (0..n).map(|n| pause(n * 1000)).collect::<Vec<_>>()
+        };
+        let wanted = [0, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000];
+        assert_eq!(pauses(&mut failing, 8), wanted);
+        assert_eq!(failing.repeatedly(8000).count(), 1);
+        assert_eq!(failing.repeatedly(400_000).count(), 0, "it is gone");
+        failing.recovered("h:2");
+        assert!(!failing.is_empty());
+        failing.recovered("h:1");
+        assert!(failing.is_empty());
+        assert_eq!(pauses(&mut failing, 1), [0]);
+        for port in 2..100 {
+            failing.note(("h".to_owned(), port), 0);
+        }
+        assert_eq!(failing.0.len(), REPLICAS_MAX);
+    }
+}
