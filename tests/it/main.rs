@@ -39,6 +39,7 @@
 //! | `sentinel_docs` | the section Sentinel of docs/operate.md, line by line |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
+//! | `strangers` | what strangers cost by their number, and how long others wait meanwhile |
 //! | `tls` | connections under TLS, and failing handshakes |
 //! | `vectors` | vector sets: searches off the loop, the log, replicas |
 //! | `harness` | the tests' own tools, checked with a real Redis |
@@ -89,6 +90,7 @@ mod scripts;
 mod sentinel_docs;
 mod snapshots;
 mod startup;
+mod strangers;
 mod stream;
 mod tls;
 mod vectors;

@@ -1,0 +1,353 @@
+//! What those cost who have not logged in, or only say what they are: n and 4n links, messages, names and
+//! half requests at each port. Memory, descriptors, the log and files stay within bounds that do not grow
+//! with the number, and PING of another client is answered.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::support::daemon::russet;
+use crate::support::resp::command;
+use crate::support::strangers::{Bounds, Cost, Pinger};
+use crate::support::wait::SetOnDrop;
+use crate::support::{Daemon, wait_until};
+
+/// A turn of a debug build, on a machine that does other things.
+const LATE: Duration = Duration::from_secs(2);
+const MIB: u64 = 1 << 20;
+
+fn cost(server: &Daemon) -> Cost {
+    Cost::of(server.pid(), server.folder(), server.log().len())
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let limit = Some(Duration::from_secs(20));
+    stream.set_read_timeout(limit).expect("a socket");
+    stream.set_write_timeout(limit).expect("a socket");
+    stream
+}
+
+/// Links on which these bytes were sent, as far as they were taken.
+fn links(port: u16, n: usize, bytes: impl Fn(usize) -> Vec<u8>) -> Vec<TcpStream> {
+    let link = |i| {
+        let mut stream = connect(port);
+        // It may be refused before that.
+        let _ = stream.write_all(&bytes(i));
+        stream
+    };
+    (0..n).map(link).collect()
+}
+
+/// Bounds for n and for 4n of these; afterwards all is as before.
+fn multiply(
+    server: &Daemon,
+    what: &str,
+    (n, bounds): (usize, Bounds),
+    act: impl Fn(usize) -> Vec<TcpStream>,
+) {
+    // Logins that are judged with delay come later.
+    let clients = [(); 2].map(|()| {
+        let mut c = server.connect();
+        assert_eq!(c.ask("AUTH secret"), "+OK\r\n");
+        c
+    });
+    let before = cost(server);
+    for (n, client) in [n, 4 * n].into_iter().zip(clients) {
+        let pinger = Pinger::start(client);
+        let held = act(n);
+        bounds.check(&format!("{n} {what}"), before, cost(server));
+        pinger.check(&format!("{n} {what}"), LATE);
+        drop(held);
+        wait_until("the links to be gone", || {
+            cost(server).descriptors <= before.descriptors + 2
+        });
+    }
+}
+
+/// The first bytes of the answer to a request.
+fn status(port: u16, path: &str) -> String {
+    let mut stream = connect(port);
+    let _ = stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+    let mut answer = [0; 12];
+    let _ = stream.read_exact(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn links_before_auth_are_bounded_together() {
+    let server = Daemon::start(&["--requirepass", "secret", "--maxclients", "60"]);
+    let bounds = Bounds {
+        descriptors: 62,
+        resident_bytes: 24 * MIB,
+        log_bytes: 4096,
+    };
+    let halves = |port| {
+        move |n| {
+            links(port, n, |_| {
+                let mut bytes = b"*2\r\n$4\r\nAUTH\r\n$16000\r\n".to_vec();
+                bytes.extend(std::iter::repeat_n(b'x', 15_000));
+                bytes
+            })
+        }
+    };
+    multiply(
+        &server,
+        "half requests",
+        (50, bounds),
+        halves(server.port()),
+    );
+    // Each of them says that it is a replica, and asks for everything.
+    let replicas = |port| {
+        move |n| {
+            links(port, n, |i| {
+                let port = (10_000 + i).to_string();
+                let mut bytes = command(&[
+                    "REPLCONF",
+                    "listening-port",
+                    &port,
+                    "ip-address",
+                    "stranger",
+                ]);
+                bytes.extend(command(&["PSYNC", "?", "-1"]));
+                bytes.extend(command(&["SYNC"]).repeat(20));
+                bytes
+            })
+        }
+    };
+    multiply(
+        &server,
+        "replicas that are none",
+        (50, bounds),
+        replicas(server.port()),
+    );
+    let mut c = server.connect();
+    c.ask("AUTH secret");
+    let info = c.ask("INFO replication");
+    assert!(info.contains("connected_slaves:0\r\n"), "{info}");
+    // Messages on one link.
+    let words = |port| {
+        move |n| {
+            links(port, 1, |_| {
+                let one = [
+                    command(&["AUTH", "wrong"]),
+                    command(&["PSYNC", "a", "1"]),
+                    command(&["NO"]),
+                ];
+                one.concat().repeat(20 * n)
+            })
+        }
+    };
+    multiply(
+        &server,
+        "hundreds of words",
+        (50, bounds),
+        words(server.port()),
+    );
+}
+
+#[test]
+fn half_requests_keep_nobody_from_the_console() {
+    let (server, port) = Daemon::start_with_port("--console-port", &["--requirepass", "secret"]);
+    let bounds = Bounds {
+        descriptors: 68,
+        resident_bytes: 24 * MIB,
+        log_bytes: 4096,
+    };
+    multiply(&server, "half requests", (70, bounds), |n| {
+        let held = links(port, n, |_| b"GET / HTTP/1.1\r\nHost: loc".to_vec());
+        for _ in 0..5 {
+            assert_eq!(status(port, "/"), "HTTP/1.1 200");
+        }
+        held
+    });
+    // Nor do those that send nothing, have been answered, or take no answer.
+    multiply(&server, "idle links", (70, bounds), |n| {
+        let held = links(port, n, |i| match i % 3 {
+            0 => Vec::new(),
+            1 => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            _ => b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50),
+        });
+        assert_eq!(status(port, "/"), "HTTP/1.1 200");
+        held
+    });
+}
+
+#[test]
+fn half_requests_keep_nobody_from_the_metrics() {
+    let (server, port) = Daemon::start_with_port("--metrics-port", &["--requirepass", "secret"]);
+    let bounds = Bounds {
+        descriptors: 36,
+        resident_bytes: 24 * MIB,
+        log_bytes: 4096,
+    };
+    multiply(&server, "half requests", (40, bounds), |n| {
+        let held = links(port, n, |i| match i % 2 {
+            0 => Vec::new(),
+            _ => b"GET /metrics HTTP/1.1\r\nHost: loc".to_vec(),
+        });
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            assert_eq!(status(port, path), "HTTP/1.1 200", "{path}");
+        }
+        held
+    });
+}
+
+/// Regression: the replica read them until there were no more, which was never.
+#[test]
+fn a_primary_that_sends_newlines_for_ever_holds_nobody_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let ends = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&ends);
+    let _guard = SetOnDrop(&ends);
+    let primary = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a replica");
+        let newlines = vec![b'\n'; MIB as usize];
+        let mut sent = 0;
+        while !stop.load(Ordering::Relaxed) && stream.write_all(&newlines).is_ok() {
+            sent += newlines.len();
+        }
+        sent
+    });
+    let replica = Daemon::start(&[]);
+    let mut c = replica.connect();
+    let pinger = Pinger::start(replica.connect());
+    let follow = format!("REPLICAOF 127.0.0.1 {port}");
+    assert_eq!(c.ask(&follow), "+OK\r\n");
+    let input = || replica.info("total_net_repl_input_bytes");
+    wait_until("megabytes of newlines", || {
+        input().and_then(|n| n.parse().ok()).unwrap_or(0) > 4 * MIB
+    });
+    pinger.check("newlines", LATE);
+    assert_eq!(c.ask("REPLICAOF NO ONE"), "+OK\r\n");
+    ends.store(true, Ordering::Relaxed);
+    assert!(primary.join().expect("it ends") > 0);
+}
+
+/// One attempt of a replica that cannot load what it is sent: it reads the begin and goes.
+fn take_and_leave(server: &Daemon, listening: u16) {
+    let mut stream = connect(server.port());
+    let port = listening.to_string();
+    let mut hello = [0; 5];
+    let words = [
+        "REPLCONF",
+        "listening-port",
+        &port,
+        "capa",
+        "eof",
+        "capa",
+        "psync2",
+    ];
+    stream.write_all(&command(&words)).expect("sent");
+    stream.read_exact(&mut hello).expect("OK");
+    let words = command(&["PSYNC", "?", "-1"]);
+    stream.write_all(&words).expect("sent");
+    let mut answer = Vec::new();
+    let mut one = [0; 1024];
+    while !answer
+        .windows(7)
+        .any(|bytes| bytes == b"\nREDIS0" || bytes == b"REDIS00")
+    {
+        match stream.read(&mut one) {
+            Ok(n) if n > 0 => answer.extend_from_slice(&one[..n]),
+            other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&answer)),
+        }
+    }
+}
+
+/// Regression: it was sent a whole copy every few seconds for ever, and all was said to be well.
+#[test]
+fn a_replica_that_loads_nothing_is_named_and_waits() {
+    let args = [
+        "--repl-diskless-sync-delay",
+        "0",
+        "--min-replicas-to-write",
+        "1",
+    ];
+    let (server, metrics) = Daemon::start_with_port("--metrics-port", &args);
+    let mut c = server.connect();
+    c.ask("CONFIG SET min-replicas-to-write 0");
+    c.ask("SELECT 3");
+    assert_eq!(c.call(&["ARSET", "odd\tkey", "0", "v"]), b":1\r\n");
+    c.ask("CONFIG SET min-replicas-to-write 1");
+    let began = std::time::Instant::now();
+    for _ in 0..4 {
+        take_and_leave(&server, 7000);
+        wait_until("it to be gone", || {
+            server.info("connected_slaves").as_deref() == Some("0")
+        });
+    }
+    // The second is not kept waiting; the third and the fourth are.
+    let least = Duration::from_millis(2900);
+    assert!(began.elapsed() >= least, "{:?}", began.elapsed());
+    let line = server.info("sync_failing0").unwrap_or_default();
+    assert!(
+        line.starts_with("ip=127.0.0.1,port=7000,copies=4,retry_s="),
+        "{line}"
+    );
+    let log = server.log();
+    for text in [
+        "Replica 127.0.0.1:7000 was sent a whole copy 3 times and has acknowledged none",
+        "a key that is a array, such as 'odd\\tkey' (db 3), which needs RDB version 14",
+        "check-rdb --for",
+    ] {
+        assert!(log.contains(text), "{text} in\n{log}");
+    }
+    let doctor = || {
+        let port = server.port().to_string();
+        let ended = Command::new(russet())
+            .args(["doctor", "-p", &port])
+            .output();
+        String::from_utf8_lossy(&ended.expect("it runs").stdout).into_owned()
+    };
+    let text = doctor();
+    assert!(
+        text.contains("FAIL replicas: ") && text.contains("127.0.0.1:7000 (4 copies"),
+        "{text}"
+    );
+    assert_eq!(status(metrics, "/readyz"), "HTTP/1.1 503");
+    // Another replica has no pause, and this one neither when it has loaded one.
+    take_and_leave(&server, 7001);
+    let replica = Daemon::start(&[
+        "--replica-announce-port",
+        "7000",
+        "--repl-diskless-sync-delay",
+        "0",
+    ]);
+    replica
+        .connect()
+        .ask(&format!("REPLICAOF 127.0.0.1 {}", server.port()));
+    crate::replication::wait_for_link(&replica);
+    wait_until("its acknowledgement", || {
+        server.info("sync_failing0").is_none()
+    });
+    wait_until("readiness", || status(metrics, "/readyz") == "HTTP/1.1 200");
+    assert!(!doctor().contains("FAIL replicas"));
+}
+
+/// Regression: each retained file kept a descriptor.
+#[test]
+fn retained_files_of_the_log_cost_no_descriptors() {
+    let server = Daemon::start(&["--appendonly", "yes", "--repl-log-retain", "64mb"]);
+    let mut c = server.connect();
+    let mut rewrite = || {
+        assert_eq!(c.ask("SET k v"), "+OK\r\n");
+        assert!(c.ask("BGREWRITEAOF").starts_with('+'));
+        wait_until("the rewrite", || {
+            let is_over = |field| server.info(field).as_deref() == Some("0");
+            is_over("aof_rewrite_in_progress") && is_over("aof_rewrite_scheduled")
+        });
+    };
+    (0..5).for_each(|_| rewrite());
+    let before = cost(&server).descriptors;
+    (0..20).for_each(|_| rewrite());
+    let folder = server.folder().join("appendonlydir");
+    let files = std::fs::read_dir(folder).expect("it has one").count();
+    assert!(files > 25, "{files} files are kept");
+    let now = cost(&server).descriptors;
+    assert!(now <= before + 2, "{now} descriptors, {before} before");
+}
