@@ -2,7 +2,7 @@
 //! half requests at each port. Memory, descriptors, the log and files stay within bounds that do not grow
 //! with the number, and PING of another client is answered.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
@@ -327,6 +327,50 @@ fn a_replica_that_loads_nothing_is_named_and_waits() {
     });
     wait_until("readiness", || status(metrics, "/readyz") == "HTTP/1.1 200");
     assert!(!doctor().contains("FAIL replicas"));
+}
+
+/// Answers a replica's requests, each with a line, until it asks for everything; then sends `snapshot`.
+fn send_snapshot(stream: TcpStream, snapshot: &[u8]) {
+    let mut requests = BufReader::new(&stream);
+    let mut line = String::new();
+    while requests.read_line(&mut line).is_ok_and(|n| n > 0) {
+        let word = line.trim_end().to_ascii_uppercase();
+        line.clear();
+        let answer = match word.as_str() {
+            "PING" => b"+PONG\r\n".to_vec(),
+            "REPLCONF" => b"+OK\r\n".to_vec(),
+            "PSYNC" => {
+                let (id, length) = ("a".repeat(40), snapshot.len());
+                let head = format!("+FULLRESYNC {id} 0\r\n${length}\r\n");
+                [head.as_bytes(), snapshot].concat()
+            }
+            _ => continue,
+        };
+        // The replica may be gone.
+        let _ = (&stream).write_all(&answer);
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_loaded_is_told_with_key_and_type() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        // A bitmap of Redis 8.12.
+        let snapshot = b"REDIS0012\xfe\x00\x21\x04odd\n\x01x\xff\0\0\0\0\0\0\0\0";
+        // It ends with the test's process.
+        while let Ok((stream, _)) = listener.accept() {
+            send_snapshot(stream, snapshot);
+        }
+    });
+    let replica = Daemon::start(&[]);
+    replica
+        .connect()
+        .ask(&format!("REPLICAOF 127.0.0.1 {port}"));
+    replica.wait_for_log("(reading type 33, bitmap)");
+    let log = replica.log();
+    let line = log.lines().find(|line| line.contains("reading type 33"));
+    assert!(line.is_some_and(|line| line.contains("key 'odd")), "{log}");
 }
 
 /// Regression: each retained file kept a descriptor.

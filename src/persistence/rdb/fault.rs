@@ -11,6 +11,7 @@ use crate::encodings::intset::IntsetError;
 use crate::encodings::listpack::ListpackError;
 use crate::encodings::ziplist::ZiplistError;
 use crate::encodings::zipmap::ZipmapError;
+use crate::persistence::values::form_name;
 use crate::types::Type;
 use crate::types::vector_set::LoadError;
 
@@ -174,6 +175,14 @@ pub struct RdbError {
     /// The key whose value was being read.
     pub key: Option<Box<[u8]>>,
     pub fault: Fault,
+}
+
+impl RdbError {
+    /// The name of the type of the key that was being read, as `redis-check-rdb` has it, and its number.
+    pub fn type_name(&self) -> Option<(&'static str, u8)> {
+        let number = self.kind?;
+        Some((form_name(number, self.dialect), number))
+    }
 }
 
 impl fmt::Display for RdbError {

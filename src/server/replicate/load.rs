@@ -193,7 +193,16 @@ impl Server {
     }
 
     fn tell_unloadable(&self, error: &LoadError) -> String {
-        tracing::warn!("{}", reason(error));
+        let of_type = match error {
+            LoadError::Damaged(error) => error.type_name(),
+            _ => None,
+        };
+        match of_type {
+            Some((name, number)) => {
+                tracing::warn!("{} (reading type {number}, {name})", reason(error));
+            }
+            None => tracing::warn!("{}", reason(error)),
+        }
         format!(
             "Failed trying to load the {MASTER} synchronization DB from disk, check server logs."
         )
