@@ -96,7 +96,7 @@ mod tests {
     fn the_pauses_grow_until_the_replica_acknowledges() {
         let mut failing = Failing::default();
         let pauses = |failing: &mut Failing, n| {
-            let pause = |at: u64| {
+            let mut pause = |at: u64| {
                 failing.note(("h".to_owned(), 1), at);
                 failing.at("h", 1).expect("it is known").retry_ms - at
             };
