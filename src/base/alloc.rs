@@ -20,7 +20,9 @@ use rustix::mm::{Advice, madvise};
 
 use super::slabs;
 
-pub use super::ledger::{LetGo, exceeds, let_go, peak_memory, thread_balance, used_memory};
+pub use super::ledger::{
+    ForReplies, LetGo, bytes_for_replies, exceeds, let_go, peak_memory, thread_balance, used_memory,
+};
 
 /// Bytes that a value owns, tracked by the allocator's balance at each change: for values with
 /// parts of unknown size (ordered maps, tables of other crates). All changes must be made by the

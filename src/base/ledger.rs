@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// The allocator's counters of one thread, in that thread's own storage.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Counters {
     allocated: *mut u64,
     freed: *mut u64,
@@ -90,6 +90,7 @@ impl Counters {
 }
 
 /// One thread's entry in its ledger.
+#[derive(Debug)]
 struct Account {
     counters: Counters,
     /// While the thread frees memory that was let go: its balance before, which counts until it is
@@ -97,7 +98,7 @@ struct Account {
     frozen: Option<i64>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Accounts {
     open: Vec<Account>,
     ended: i64,
@@ -118,6 +119,7 @@ impl Accounts {
 
 /// See the module. Never freed: a server has one, a test process one for each thread that is not a
 /// helper.
+#[derive(Debug)]
 pub(super) struct Ledger {
     accounts: Mutex<Accounts>,
     /// The difference of `used_memory` and the balance of the thread that opened the ledger, at the
@@ -125,6 +127,8 @@ pub(super) struct Ledger {
     beside: AtomicI64,
     /// The highest `used_memory` at any read.
     peak: AtomicUsize,
+    /// Bytes that only unsent replies keep ([`ForReplies`]).
+    for_replies: AtomicI64,
 }
 
 struct Mine {
@@ -163,6 +167,7 @@ impl Ledger {
             accounts: Mutex::default(),
             beside: AtomicI64::new(0),
             peak: AtomicUsize::new(0),
+            for_replies: AtomicI64::new(0),
         }));
         ledger.join();
         ledger
@@ -261,6 +266,36 @@ pub fn peak_memory() -> usize {
     let ledger = Ledger::mine();
     ledger.used();
     ledger.peak.load(Ordering::Relaxed)
+}
+
+/// Bytes that only unsent replies keep, and that no client's own buffers hold: messages to several
+/// clients, each once, and strings that have left the keyspace. O(1).
+pub fn bytes_for_replies() -> usize {
+    let bytes = Ledger::mine().for_replies.load(Ordering::Relaxed);
+    bytes.max(0) as usize
+}
+
+/// Bytes that only unsent replies keep, until this is dropped, by whichever thread.
+#[derive(Debug)]
+pub struct ForReplies {
+    bytes: i64,
+    ledger: &'static Ledger,
+}
+
+impl ForReplies {
+    pub fn new(bytes: usize) -> ForReplies {
+        let (bytes, ledger) = (bytes as i64, Ledger::mine());
+        ledger.for_replies.fetch_add(bytes, Ordering::Relaxed);
+        ForReplies { bytes, ledger }
+    }
+}
+
+impl Drop for ForReplies {
+    fn drop(&mut self) {
+        self.ledger
+            .for_replies
+            .fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// About `bytes` bytes are no longer used, although they are not freed yet: they leave

@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::alloc;
+use super::alloc::{self, ForReplies};
 
 /// Strings shorter than this are copied: cheaper than a pin.
 pub const PIN_MIN: usize = 16 * 1024;
@@ -22,7 +22,12 @@ pub const PIN_MIN: usize = 16 * 1024;
 struct Pins {
     count: usize,
     /// The owner has given up the block; its length, for the allocator.
-    orphan: Option<usize>,
+    orphan: Option<Orphan>,
+}
+
+struct Orphan {
+    len: usize,
+    _counted: ForReplies,
 }
 
 /// Number of pinned blocks: nearly always zero, and then nothing else is read. A thread that reads
@@ -111,12 +116,11 @@ impl Drop for Pinned {
         if entry.count > 0 {
             return;
         }
-        let orphan = entry.orphan;
-        pins.remove(&key);
+        let orphan = pins.remove(&key).and_then(|pins| pins.orphan);
         PINNED.fetch_sub(1, Ordering::Release);
-        if let Some(len) = orphan {
+        if let Some(orphan) = orphan {
             // SAFETY: its owner gave it up with this length, and this was the last pin.
-            unsafe { alloc::free(self.at, len) }
+            unsafe { alloc::free(self.at, orphan.len) }
         }
     }
 }
@@ -144,7 +148,8 @@ pub unsafe fn free(at: NonNull<u8>, len: usize) {
             .as_mut()
             .and_then(|pins| pins.get_mut(&(at.as_ptr() as usize)));
         if let Some(pins) = pins {
-            pins.orphan = Some(len);
+            let _counted = ForReplies::new(alloc::slice_bytes(len));
+            pins.orphan = Some(Orphan { len, _counted });
             return;
         }
     }

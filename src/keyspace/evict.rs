@@ -117,10 +117,9 @@ impl Keyspace {
     ) -> Evicted {
         let began = clock::cycles();
         self.pool.ready_for(policy);
-        let untold = |k: &Keyspace| k.journal.held_bytes() + k.effects.held_bytes();
-        let before = untold(self);
+        let before = self.untold_bytes();
         let mut gone = 0;
-        while too_much(untold(self).saturating_sub(before)) {
+        while too_much(self.untold_bytes().saturating_sub(before)) {
             if !self.evict_one(policy) {
                 // The bytes counted for what the helper thread frees may be an underestimate.
                 return match self.lazyfree.pending() {
@@ -134,6 +133,11 @@ impl Keyspace {
             }
         }
         Evicted::Fits
+    }
+
+    /// Memory of changes that are still to be told to clients, the log and replicas. O(1).
+    pub fn untold_bytes(&self) -> usize {
+        self.journal.held_bytes() + self.effects.held_bytes()
     }
 
     fn evict_one(&mut self, policy: Eviction) -> bool {

@@ -21,7 +21,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::pin::Pinned;
-use crate::base::{crc64, sys, threads};
+use crate::base::{alloc, crc64, sys, threads};
 
 /// Bytes that may wait for the disk.
 pub const WAITING_MAX: usize = 16 << 20;
@@ -60,6 +60,8 @@ pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 #[derive(Default)]
 struct Shared {
     waiting: AtomicUsize,
+    /// Memory of the buffers that the thread has, spare ones included.
+    held: AtomicUsize,
     cancelled: AtomicBool,
     /// Held while the file is renamed or removed: the name is never another file's meanwhile.
     naming: Mutex<()>,
@@ -144,6 +146,11 @@ impl BackgroundFile {
         self.shared.waiting.load(Ordering::Relaxed)
     }
 
+    /// Memory of the buffers that wait or are spare, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
+    }
+
     /// Appends a buffer; returns an empty one.
     pub fn write(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let jobs = match &self.writer {
@@ -161,6 +168,8 @@ impl BackgroundFile {
         self.shared
             .waiting
             .fetch_add(bytes.len(), Ordering::Relaxed);
+        let held = &self.shared.held;
+        held.fetch_add(alloc::vec_bytes(&bytes), Ordering::Relaxed);
         // The thread ends early only with an error, which `end` reports.
         let _ = jobs.send(Job::Write(bytes));
         let mut spare = self
@@ -168,7 +177,9 @@ impl BackgroundFile {
             .spare
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        spare.pop().unwrap_or_default()
+        let fresh = spare.pop().unwrap_or_default();
+        held.fetch_sub(alloc::vec_bytes(&fresh), Ordering::Relaxed);
+        fresh
     }
 
     /// Appends what `make` generates from `text`, on the thread: the caller does not wait for it.
@@ -361,6 +372,9 @@ fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Res
             let mut spare = shared.spare.lock().unwrap_or_else(PoisonError::into_inner);
             if spare.len() < SPARE_MAX {
                 spare.push(bytes);
+            } else {
+                let bytes = alloc::vec_bytes(&bytes);
+                shared.held.fetch_sub(bytes, Ordering::Relaxed);
             }
         }
         Err(cancelled())

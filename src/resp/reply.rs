@@ -26,6 +26,8 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::error::CommandError;
+use super::message::{SHARED_MIN, message};
+use crate::base::alloc;
 use crate::base::pin::Pinned;
 
 /// Errors that a command has written.
@@ -144,8 +146,6 @@ pub enum Extent {
 
 /// Maximum pieces in one write.
 const PIECES_MAX: usize = 256;
-/// Shorter messages are copied: a piece costs as much as copying one to two KiB.
-const SHARED_MIN: usize = 1024;
 /// Shorter owned strings are copied: this frees them at once.
 const OWNED_MIN: usize = 4 * 1024;
 /// Up to this many sent bytes are kept rather than moving the rest.
@@ -301,7 +301,7 @@ impl Reply {
             return self.bulk(&text);
         }
         self.header(b'$', text.len() as i64);
-        self.push_piece(Piece::Shared(text.into()));
+        self.push_piece(Piece::Shared(message(text)));
         self.crlf();
     }
 
@@ -913,6 +913,17 @@ impl Reply {
     /// Bytes held for the client: the buffer and unsent pieces.
     pub fn memory_bytes(&self) -> usize {
         self.out.capacity() + self.piece_bytes
+    }
+
+    /// Of the bytes held, those that are this reply's own: the buffer and the list of pieces. What the
+    /// pieces refer to may be in the keyspace or in other replies, too (`alloc::bytes_for_replies`).
+    pub fn own_bytes(&self) -> usize {
+        alloc::vec_bytes(&self.out) + alloc::deque_bytes(&self.pieces)
+    }
+
+    /// Bytes of the pieces, see [`Reply::own_bytes`].
+    pub fn piece_bytes(&self) -> usize {
+        self.piece_bytes
     }
 
     /// Gives the reply an empty buffer to write into.

@@ -186,6 +186,18 @@ impl Libraries {
         self.vm.as_ref().map_or(0, Vm::used)
     }
 
+    /// Bytes held by the state as the allocator counts them.
+    pub fn vm_allocated(&self) -> usize {
+        self.vm.as_ref().map_or(0, Vm::allocated)
+    }
+
+    /// Between scripts: collects garbage for so many ticks, if there is much.
+    pub fn collect_garbage(&self, ticks: u64) {
+        if let Some(vm) = &self.vm {
+            vm.collect_garbage(ticks);
+        }
+    }
+
     pub fn set_limit(&self, bytes: usize) {
         if let Some(vm) = &self.vm {
             vm.set_limit(bytes);

@@ -4,6 +4,7 @@
 //!
 //! stays unchanged between calls.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
 use super::api::Use;
@@ -12,6 +13,7 @@ use super::host::Host;
 use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, watch};
 use super::to_reply::{Unfinished, reply_value};
 use super::{basic, chunk, sandbox};
+use crate::base::clock;
 use crate::config::{Config, Dialect};
 use crate::resp::{Args, Reply};
 
@@ -40,7 +42,21 @@ pub struct Compiled(pub(super) c_int);
 pub struct Vm {
     pub(super) lua: Lua,
     pub(super) of: Use,
+    garbage: Cell<Garbage>,
 }
+
+/// What has been collected between scripts.
+#[derive(Clone, Copy, Default)]
+struct Garbage {
+    /// Bytes held after the last collection.
+    live: usize,
+    /// Cycles of the collector until everything that is garbage now is freed: the one that it may be in
+    /// the middle of has marked some of it.
+    cycles_left: u8,
+}
+
+/// So much beyond what was alive is worth a collection.
+const GARBAGE_MIN: usize = 256 * 1024;
 
 /// Stack height between calls.
 const BASE: c_int = 3;
@@ -57,12 +73,46 @@ impl Vm {
         stack.push_bytes(b"KEYS");
         stack.push_bytes(b"ARGV");
         stack.collect();
-        Vm { lua, of }
+        let garbage = Garbage {
+            live: lua.machine().used(),
+            ..Garbage::default()
+        };
+        Vm {
+            lua,
+            of,
+            garbage: Cell::new(garbage),
+        }
+    }
+
+    /// Between scripts: collects what they have left, if it is much, until `ticks` of the cycle counter
+    /// have passed. It goes on with the next call.
+    pub fn collect_garbage(&self, ticks: u64) {
+        let mut garbage = self.garbage.get();
+        if garbage.cycles_left == 0 {
+            let worth = garbage.live + (garbage.live / 2).max(GARBAGE_MIN);
+            if self.used() <= worth {
+                return;
+            }
+            garbage.cycles_left = 2;
+        }
+        let (stack, began) = (self.lua.stack(), clock::cycles());
+        while garbage.cycles_left > 0 && clock::cycles().wrapping_sub(began) < ticks {
+            garbage.cycles_left -= u8::from(stack.collect_step(0));
+        }
+        if garbage.cycles_left == 0 {
+            garbage.live = self.used();
+        }
+        self.garbage.set(garbage);
     }
 
     /// Bytes it holds.
     pub fn used(&self) -> usize {
         self.lua.machine().used()
+    }
+
+    /// The same as the allocator counts them.
+    pub fn allocated(&self) -> usize {
+        self.lua.machine().allocated()
     }
 
     pub fn set_limit(&self, bytes: usize) {

@@ -128,7 +128,7 @@ impl Engine {
         if std::mem::take(&mut self.server.turn.evicting)
             && self.server.memory.limit.maxmemory() > 0
         {
-            self.server.make_room(&mut self.keyspace);
+            self.server.make_room(&mut self.keyspace, None);
             self.after_removals();
         }
     }
@@ -216,6 +216,7 @@ impl Engine {
         let server = &mut self.server;
         server.watch_memory_limit();
         server.tend_aside(&mut self.keyspace);
+        server.collect_garbage();
         server.watch_clients();
         server.watch_audit();
         server.watch_tls();

@@ -65,6 +65,7 @@ mod convert;
 mod dialect;
 mod flush_undo;
 mod full_disk;
+mod full_memory;
 mod harness;
 mod hostile;
 mod known_holes;

@@ -110,6 +110,11 @@ impl BaseFile {
         self.thread.waiting_bytes()
     }
 
+    /// Memory of these bytes, and of those that the thread has not been given yet.
+    pub fn memory_bytes(&self) -> usize {
+        self.waiting_bytes() + self.commands.memory_bytes()
+    }
+
     /// The result, once it has ended: the file's name.
     pub fn ended(&mut self) -> Option<io::Result<&Path>> {
         let done = self.thread.take_done()?;

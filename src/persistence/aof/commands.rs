@@ -5,6 +5,7 @@
 //! Large values are split into several commands of at most [`ELEMENTS_MAX`] elements. A scan of a
 //! large table may visit an element twice, which is harmless for SADD and HMSET.
 
+use crate::base::alloc;
 use crate::keyspace::{DbIndex, KeyView, Saver, ValueView, slot_of};
 use crate::persistence::values;
 use crate::resp::write_request;
@@ -42,6 +43,11 @@ struct Gathered {
 }
 
 impl CommandWriter {
+    /// Memory of what is written and not taken, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        alloc::vec_bytes(&self.out) + alloc::vec_bytes(&self.pending)
+    }
+
     /// Short strings of one slot that do not expire are set by one MSET, which costs its reader half as much.
     /// [`CommandWriter::end_gathered`] writes the last.
     pub fn gathering() -> CommandWriter {

@@ -140,7 +140,7 @@ impl Syncer {
 
     /// Appends `bytes`; an error is reported by the next fsync.
     pub fn write(&mut self, file: &Arc<File>, bytes: Vec<u8>) {
-        self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.waiting.fetch_add(bytes.capacity(), Ordering::Relaxed);
         let file = Arc::clone(file);
         self.send(Job::Write { file, bytes });
     }
@@ -158,7 +158,7 @@ impl Syncer {
         self.send(Job::SyncOnTheWay { file });
     }
 
-    /// Bytes queued to be written.
+    /// Memory of what is queued to be written, bytes.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -221,7 +221,7 @@ impl Worker {
                 if self.failed.is_none() {
                     self.failed = self.disk.write_all(&file, &bytes).err();
                 }
-                self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+                self.waiting.fetch_sub(bytes.capacity(), Ordering::Relaxed);
             }
             Job::Text { file, text } => {
                 let bytes = text.len();

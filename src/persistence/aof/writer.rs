@@ -25,7 +25,7 @@ use super::annotation::{self, AsideLine};
 use super::chain::Place;
 use super::disk::Disk;
 use super::sync::{Syncer, Wake};
-use crate::base::crc64;
+use crate::base::{alloc, crc64};
 use crate::config::system_text;
 use crate::keyspace::{DbIndex, Unit};
 use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_select};
@@ -224,6 +224,11 @@ impl LogWriter {
 
     pub fn buffer_bytes(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Memory of what waits to be written, bytes. O(1).
+    pub fn memory_bytes(&self) -> usize {
+        alloc::vec_bytes(&self.buffer) + alloc::vec_bytes(&self.aside_lines)
     }
 
     pub fn sync_in_progress(&self) -> bool {

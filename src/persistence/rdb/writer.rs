@@ -8,7 +8,7 @@
 //! written element by element, and a key that the version cannot hold at all is refused by name
 //! ([`TooNew`]).
 
-use crate::base::lzf;
+use crate::base::{alloc, lzf};
 use crate::encodings::listpack::{Entry as Packed, Pack};
 use crate::keyspace::{DbIndex, KeyView, ValueView};
 use crate::persistence::background::Sink;
@@ -137,6 +137,11 @@ impl RdbWriter {
             }
         }
         Err(lost)
+    }
+
+    /// Memory of what is written and not taken, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        alloc::vec_bytes(&self.out)
     }
 
     /// Bytes in the buffer.

@@ -5,10 +5,13 @@ use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::Machine;
+use crate::base::alloc;
 
 /// Memory used by a state, and its limit.
 pub struct Memory {
     used: Cell<usize>,
+    /// The same in the allocator's size classes.
+    allocated: Cell<usize>,
     limit: Cell<usize>,
     /// Lua code runs: an allocation beyond the limit fails, which Lua raises as an error.
     pub(super) strict: Cell<bool>,
@@ -23,6 +26,7 @@ impl Memory {
     pub(super) fn new(limit: usize) -> Memory {
         Memory {
             used: Cell::new(0),
+            allocated: Cell::new(0),
             limit: Cell::new(limit),
             strict: Cell::new(false),
             refused: Cell::new(false),
@@ -31,6 +35,10 @@ impl Memory {
 
     pub fn used(&self) -> usize {
         self.used.get()
+    }
+
+    pub fn allocated(&self) -> usize {
+        self.allocated.get()
     }
 
     pub(super) fn set_limit(&self, bytes: usize) {
@@ -54,6 +62,10 @@ impl Memory {
     pub(super) fn is_over(&self) -> bool {
         self.used.get() > self.limit.get() || self.refused.take()
     }
+}
+
+fn class_of(bytes: usize) -> usize {
+    alloc::slice_bytes(bytes)
 }
 
 /// `lua_Alloc`: allocates, resizes or frees a block.
@@ -91,6 +103,8 @@ pub(super) unsafe extern "C" fn allocate(
     };
     if new == 0 || !given.is_null() {
         memory.used.set(used.wrapping_sub(old).wrapping_add(new));
+        let before = memory.allocated.get().wrapping_sub(class_of(old));
+        memory.allocated.set(before.wrapping_add(class_of(new)));
     }
     given.cast()
 }

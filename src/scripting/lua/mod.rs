@@ -209,6 +209,11 @@ impl Machine {
         self.memory.used()
     }
 
+    /// The same as the allocator counts them, by which used memory grows.
+    pub fn allocated(&self) -> usize {
+        self.memory.allocated()
+    }
+
     pub fn set_limit(&self, bytes: usize) {
         self.memory.set_limit(bytes);
     }

@@ -492,12 +492,10 @@ impl Stack {
         }
     }
 
-    /// Runs a step of the collector.
-    pub fn collect_step(&self, size: c_int) {
+    /// Runs a step of the collector. Whether that was the last one of a cycle.
+    pub fn collect_step(&self, size: c_int) -> bool {
         // SAFETY: see above.
-        unsafe {
-            ffi::lua_gc(self.state, ffi::LUA_GCSTEP, size);
-        }
+        unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, size) == 1 }
     }
 
     /// Opens one of LuaJIT's own libraries as globals.

@@ -225,6 +225,17 @@ pub struct ClientBuffers {
     pub reply_peak: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
     pub soft_limit_since_ms: Option<u64>,
+    /// What all clients' totals have of this one.
+    pub counted: CountedBytes,
+}
+
+/// A client's part of the totals of all clients (`parts::client_memory`), bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CountedBytes {
+    /// Towards the limit of all clients; 0 for those that it does not concern.
+    pub limited: usize,
+    /// What is its own.
+    pub own: usize,
 }
 
 /// Traffic between a client and the server.

@@ -36,8 +36,6 @@ pub struct Session {
     /// Its last command had a large argument, so the next may have one: most of a long read would
     /// have to be copied.
     pub expects_large: bool,
-    /// Its memory as counted for `maxmemory-clients`, bytes.
-    pub counted_bytes: usize,
     /// It was sent the push that says why it ends.
     told_end: bool,
 }
@@ -65,6 +63,13 @@ impl Client {
             + text(&self.identity.lib_name)
             + text(&self.identity.lib_ver)
     }
+
+    /// As [`Client::memory_bytes`], but only what is allocated for this client alone, now: without what
+    /// its replies share with the keyspace or with other clients (`alloc::bytes_for_replies`).
+    pub fn own_bytes(&self, reply: &Reply) -> usize {
+        let shared = reply.piece_bytes() + reply.capacity() + self.buffers.query_growth;
+        self.memory_bytes(reply) - shared + reply.own_bytes()
+    }
 }
 
 impl Session {
@@ -86,7 +91,6 @@ impl Session {
             peer_closed: false,
             ends: false,
             expects_large: false,
-            counted_bytes: 0,
             told_end: false,
         }
     }

@@ -211,7 +211,7 @@ impl Engine {
         }
         if spec.flags.contains(Flags::DENYOOM)
             && self.server.memory.limit.maxmemory() > 0
-            && !self.server.make_room(&mut self.keyspace)
+            && !self.server.make_room(&mut self.keyspace, None)
         {
             return Err(CommandError::OutOfMemory);
         }

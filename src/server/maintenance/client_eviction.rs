@@ -1,41 +1,51 @@
 //! Closes the clients that exceed `maxmemory-clients` (`parts::client_memory`).
 
+use crate::keyspace::ClientId;
 use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use crate::server::state::{Memory, Server};
 
 impl Server {
     /// `maxmemory` or the clients' limit may have changed.
     pub(in crate::server) fn set_client_memory_limit(&mut self) {
-        let maxmemory = self.memory.limit.maxmemory();
-        let memory = &mut self.memory.clients;
-        memory.set_limit(&self.config, maxmemory, &mut self.clients);
+        let Memory { limit, clients, .. } = &mut self.memory;
+        clients.set_limit(&self.config, limit, &mut self.clients);
     }
 }
 
 impl Engine {
-    /// Closes the largest clients until the others fit.
+    /// Ends the largest clients until the others fit. Their connections are closed at the end of the turn,
+    /// or by the caller before.
     #[inline]
-    pub(in crate::server) fn evict_clients(&mut self) {
-        if self.server.memory.clients.is_exceeded() {
-            self.evict_largest_clients();
+    pub(in crate::server) fn evict_clients(&mut self) -> Vec<ClientId> {
+        match self.server.memory.clients.is_exceeded() {
+            true => self.evict_largest_clients(),
+            false => Vec::new(),
         }
     }
 
     #[cold]
-    fn evict_largest_clients(&mut self) {
+    fn evict_largest_clients(&mut self) -> Vec<ClientId> {
         let server = &mut self.server;
-        for id in server.memory.clients.largest(&server.clients) {
+        let (limit, is_share) = server.memory.clients.limit();
+        let name = match is_share {
+            true => format!("all clients may hold {limit} beside maxmemory"),
+            false => "maxmemory-clients".to_owned(),
+        };
+        let largest = server.memory.clients.largest(&server.clients);
+        for &id in &largest {
             if let Some(session) = server.clients.get(id) {
                 server.tell_dropped(session, "evicted, for all clients hold too much memory");
             }
-            let bytes = (server.clients.get(id)).map_or(0, |session| session.counted_bytes);
-            let detail = format!("it held {bytes} bytes, maxmemory-clients");
+            let session = server.clients.get(id);
+            let bytes = session.map_or(0, |session| session.client.buffers.counted.limited);
+            let detail = format!("it held {bytes} bytes, {name}");
             let ending = Ending::new(EndReason::ClientMemory, detail);
             if server.kill_client(&mut self.keyspace, id, ending) {
                 server.stats.clients.evicted_clients += 1;
             }
         }
+        largest
     }
 }
 

@@ -12,6 +12,7 @@ use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::observe::client_line::client_line;
+use crate::server::parts::client_memory::HELD_MAX_S;
 use crate::server::parts::output_limits;
 use crate::server::state::Server;
 
@@ -158,6 +159,15 @@ impl Server {
                 | ClientFlags::PRIMARY
                 | ClientFlags::PUBSUB
                 | ClientFlags::MONITOR;
+            if idle_s > HELD_MAX_S && self.memory.clients.holds(&session) {
+                let detail =
+                    format!("{idle_s} s without taking its replies, and clients hold much");
+                let ending = Ending::new(EndReason::ClientMemory, detail);
+                self.close_soon(&mut session, ending);
+                self.stats.clients.evicted_clients += 1;
+                self.clients.put_back(session);
+                continue;
+            }
             let timeout = self.config.timeout as u64;
             let is_exempt =
                 session.client.flags.intersects(exempt) || session.client.console.is_some();
@@ -235,5 +245,34 @@ mod tests {
         server.watch_clients();
         let closed = ids.map(|id| server.turn.to_close.contains(&id));
         assert_eq!(closed, [true, false, false]);
+    }
+
+    #[test]
+    fn who_is_not_read_from_and_takes_nothing_is_closed_in_the_end() {
+        let mut t = Testbed::new();
+        let (reader, idle) = (t.connect(), t.connect());
+        assert_eq!(t.run("CONFIG SET maxmemory 1mb"), "+OK\r\n");
+        let server = &mut t.engine.server;
+        for (id, bytes) in [(reader, 20 << 20), (idle, 1000)] {
+            let mut session = server.clients.take(id).expect("connected");
+            session.client.traffic.last_active_ms = server.now.mono_ms;
+            session.reply.raw(&vec![b'x'; bytes]);
+            server.memory.clients.count(&mut session);
+            server.clients.put_back(session);
+        }
+        let holds = |server: &Server, id| {
+            let session = server.clients.get(id).expect("connected");
+            server.memory.clients.holds(session)
+        };
+        assert!(holds(server, reader) && !holds(server, idle));
+        server.now.mono_ms += HELD_MAX_S * 1000 + 999;
+        server.watch_clients();
+        assert_eq!(server.turn.to_close, []);
+        server.now.mono_ms += 1;
+        server.watch_clients();
+        assert_eq!(server.turn.to_close, [reader]);
+        // A limit that is set closes clients, and holds none.
+        assert_eq!(t.run("CONFIG SET maxmemory-clients 30mb"), "+OK\r\n");
+        assert!(!holds(&t.engine.server, reader));
     }
 }

@@ -5,21 +5,33 @@
 
 use crate::base::{alloc, clock};
 use crate::keyspace::{Evicted, Eviction, Keyspace};
+use crate::resp::Reply;
+use crate::server::clients::client::Client;
 use crate::server::parts::eviction;
 use crate::server::state::Server;
 
+/// The share of a turn of cron for the garbage of one of the states that scripts run in.
+const GARBAGE_NANOS: u64 = 2_000_000;
+
 impl Server {
-    /// Whether there is memory for a command that needs some; evicts if the policy allows.
-    pub fn make_room(&mut self, keyspace: &mut Keyspace) -> bool {
-        if keyspace.has_aside() {
+    /// Whether there is memory for a command that needs some. First what waits for nobody is freed; then
+    /// keys are evicted, if the policy allows. `running`: the client whose command asks, and its replies.
+    pub fn make_room(
+        &mut self,
+        keyspace: &mut Keyspace,
+        running: Option<(&Client, &Reply)>,
+    ) -> bool {
+        let has_aside = keyspace.has_aside();
+        if has_aside && alloc::exceeds(self.memory.limit.room_bound(self.eviction_bound())) {
+            self.exceeds_measured(keyspace, running);
             self.free_aside_for_room(keyspace);
         }
-        let limit = self.eviction_bound();
         // While clients are paused the keyspace stands still.
-        if !alloc::exceeds(limit) || self.gates.pause().is_some() {
+        if !self.lacks_room(keyspace, running) || self.gates.pause().is_some() {
             self.stats.note_memory(true, self.now.mono_ms);
             return true;
         }
+        let limit = self.eviction_bound();
         let evicted = match eviction::policy(&self.config) {
             Some(policy) => self.evict(keyspace, limit, policy),
             None => Evicted::Everything,
@@ -28,6 +40,13 @@ impl Server {
         self.stats
             .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
         evicted != Evicted::Everything
+    }
+
+    /// Whether used memory exceeds the limit, without anything that does not count or waits for nobody.
+    fn lacks_room(&mut self, keyspace: &Keyspace, running: Option<(&Client, &Reply)>) -> bool {
+        alloc::exceeds(self.eviction_bound())
+            && self.exceeds_measured(keyspace, running)
+            && !(self.memory.spare.give_up() && !alloc::exceeds(self.eviction_bound()))
     }
 
     /// Used bytes from which on keys are evicted. A replica holds what its primary has, unless
@@ -61,24 +80,14 @@ impl Server {
         evicted
     }
 
-    /// Each turn: how much waits for the disk now.
-    #[inline]
-    pub(in crate::server) fn count_waiting_for_disk(&mut self) {
-        let log = self
-            .persist
-            .aof
-            .log()
-            .map_or(0, |log| log.writer.buffer_bytes());
-        // What slow replicas hold back must not evict keys.
-        let excess = self
-            .stream
-            .backlog()
-            .map_or(0, |backlog| backlog.excess_bytes());
-        let waiting = log + self.persist.snapshots.waiting_bytes() + excess;
-        if self.memory.limit.set_not_counted(waiting) {
-            let bound = self.memory.limit.room_bound(self.eviction_bound());
-            self.gates.interest.memory_limit = bound;
+    /// Cron: collects what scripts have left in their states, a slice each time.
+    pub(in crate::server) fn collect_garbage(&self) {
+        if self.scripting.is_running() {
+            return;
         }
+        let ticks = self.cycles.ticks(GARBAGE_NANOS);
+        self.scripting.scripts.collect_garbage(ticks);
+        self.scripting.libraries.collect_garbage(ticks);
     }
 
     /// Cron: follows the available memory, and checks resident memory.
@@ -93,6 +102,7 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use crate::server::Testbed;
+    use crate::server::state::world::Engine;
 
     #[test]
     fn auto_is_the_memory_less_the_reserve_and_stays_auto() {
@@ -149,7 +159,10 @@ mod tests {
             "$2\r\nOK\r\n"
         );
         // The log is off, and no snapshot is under way.
-        t.engine.server.count_waiting_for_disk();
+        let Engine {
+            server, keyspace, ..
+        } = &mut t.engine;
+        server.look_at_not_counted(keyspace);
         assert!(t.run("SET a 1").starts_with("-OOM"));
     }
 

@@ -2,15 +2,13 @@
 
 use std::io::Write;
 
-use bytes::Bytes;
-
 use crate::base::clock;
 use crate::command::Flags;
 use crate::config::quote;
 use crate::console::json;
 use crate::keyspace::ClientId;
 use crate::net::Address;
-use crate::resp::Args;
+use crate::resp::{self, Args};
 use crate::server::clients::client::Client;
 use crate::server::origin::Origin;
 use crate::server::parts::outbox::Post;
@@ -49,7 +47,7 @@ impl Server {
             quote(&mut line, if hidden { b"(redacted)" } else { arg });
         }
         line.extend_from_slice(b"\r\n");
-        let line = Bytes::from(line);
+        let line = resp::message(line);
         for at in 0..self.messages.monitors.len() {
             let id = self.messages.monitors[at];
             if id != client.id || !origin.is_nested() {

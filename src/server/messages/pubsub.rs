@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::config::KeyspaceEvents;
 use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace, subkeys};
 use crate::pubsub::{Kind, Subscriptions};
-use crate::resp::Reply;
+use crate::resp::{self, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
@@ -308,7 +308,7 @@ impl World<'_> {
         let mut apart = Reply::new();
         apart.set_resp3(self.reply.resp3());
         write(&mut apart);
-        let message = Bytes::from(apart.pending());
+        let message = resp::message(apart.pending());
         self.server.post(self.client.id, Post::Push(message));
     }
 }

@@ -1,40 +1,76 @@
-//! `maxmemory-clients`: the memory of all clients together, and which of them the limit closes.
+//! The memory of all clients: what it is, and which of them a limit closes.
 //!
 //! While there is a limit every session's memory is added up as it changes: after its commands,
 //! after others have sent it much, and after its output is flushed; cron recounts all of them.
 //! Without a limit nothing is counted.
 //!
-//! Invariant: `total` is the sum of `Session::counted_bytes`, but for sessions that were taken out
-//! of the table during a recount.
+//! The limit is `maxmemory-clients`. If that is 0 but `maxmemory` is set, it is a share of memory beside
+//! `maxmemory` ([`bound_beside`]), because clients' memory does not count towards `maxmemory`
+//! (`maintenance::not_counted`). From half of that share on, clients whose replies wait are not read
+//! from ([`ClientMemory::holds_readers`]).
+//!
+//! Invariants
+//!   1. The totals are the sums of the sessions' `ClientBuffers::counted`, but for sessions that were
+//!      taken out of the table during a recount.
+//!   2. The limit concerns no links of nodes (replicas, the primary, slots): they have limits of their
+//!      own, and must not close others.
 //!
 //! Cost: O(1) per session counted; a recount and the choice of clients are O(clients).
 
+use crate::base::alloc;
 use crate::config::{Config, MemoryOrPercent};
 use crate::keyspace::ClientId;
-use crate::server::clients::client::ClientFlags;
+use crate::resp::Reply;
+use crate::server::clients::client::{Client, ClientFlags, CountedBytes};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
+use crate::server::parts::memory_limit::MemoryLimit;
 
 /// The smallest limit: a smaller setting would shut out every client, and CONFIG SET with it.
 const LIMIT_MIN: usize = 128 * 1024;
+
+/// Clients' share beside `maxmemory`: this part of it, but at least so many bytes.
+const SHARE: u64 = 4;
+const SHARE_MIN: u64 = 32 << 20;
+
+/// So much of clients' buffers counts towards `maxmemory`: the few that any server always has. With
+/// it used memory stays at the limit, where clients expect it, while connections are few and idle.
+const FEW_BYTES: usize = 64 * 1024;
+
+/// Replies of fewer bytes never keep a client from being read.
+const HELD_MIN: usize = 64 * 1024;
+
+/// Seconds for which a client that is not read from may take none of its replies.
+pub(in crate::server) const HELD_MAX_S: u64 = 60;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct ClientMemory {
     /// Bytes; 0: no limit, and nothing is counted.
     limit: usize,
-    total: usize,
+    /// The limit is the share beside `maxmemory`, not a setting.
+    is_share: bool,
+    /// Of the clients that the limit concerns.
+    limited: usize,
+    /// Of all clients.
+    own: usize,
+    /// Clients may wait until their replies are taken.
+    pub(in crate::server) has_held: bool,
 }
 
 impl ClientMemory {
-    /// Takes the limit from the configuration and recounts. `maxmemory`: the effective one.
+    /// Takes the limit from the configuration and recounts.
     pub(in crate::server) fn set_limit(
         &mut self,
         config: &Config,
-        maxmemory: u64,
+        limit: &MemoryLimit,
         clients: &mut Clients,
     ) {
-        self.limit = limit_bytes(config, maxmemory);
+        self.limit = limit_bytes(config, limit.maxmemory());
+        self.is_share = self.limit == 0 && limit.maxmemory() > 0;
+        if self.is_share {
+            self.limit = bound_beside(limit);
+        }
         self.recount(clients);
     }
 
@@ -43,12 +79,11 @@ impl ClientMemory {
         if self.limit == 0 {
             return;
         }
-        let mut total = 0;
+        (self.limited, self.own) = (0, 0);
         for session in clients.iter_mut() {
-            session.counted_bytes = held(session);
-            total += session.counted_bytes;
+            session.client.buffers.counted = CountedBytes::default();
+            self.count(session);
         }
-        self.total = total;
     }
 
     /// A session's memory may have changed.
@@ -57,36 +92,78 @@ impl ClientMemory {
         if self.limit == 0 {
             return;
         }
-        let bytes = held(session);
-        self.total = (self.total + bytes).saturating_sub(session.counted_bytes);
-        session.counted_bytes = bytes;
+        let now = counted(&session.client, &session.reply);
+        let before = std::mem::replace(&mut session.client.buffers.counted, now);
+        self.limited = (self.limited + now.limited).saturating_sub(before.limited);
+        self.own = (self.own + now.own).saturating_sub(before.own);
     }
 
     /// The session is over.
-    pub(in crate::server) fn uncount(&mut self, session: &Session) {
-        self.total = self.total.saturating_sub(session.counted_bytes);
+    pub(in crate::server) fn uncount(&mut self, session: &mut Session) {
+        let before = std::mem::take(&mut session.client.buffers.counted);
+        self.limited = self.limited.saturating_sub(before.limited);
+        self.own = self.own.saturating_sub(before.own);
     }
 
     /// Whether clients must be closed ([`ClientMemory::largest`]).
     #[inline]
     pub(in crate::server) fn is_exceeded(&self) -> bool {
-        self.limit > 0 && self.total > self.limit
+        self.limit > 0 && self.held() > self.limit
+    }
+
+    /// What the limit is compared with. The setting counts for each client whatever waits for it, as in
+    /// Redis; the share is about memory that there is: a message to many clients counts once.
+    #[inline]
+    fn held(&self) -> usize {
+        match self.is_share {
+            true => self.own + alloc::bytes_for_replies(),
+            false => self.limited,
+        }
+    }
+
+    /// The limit, bytes, and whether it is the share beside `maxmemory`.
+    pub(in crate::server) fn limit(&self) -> (usize, bool) {
+        (self.limit, self.is_share)
+    }
+
+    /// Whether clients hold so much that those whose replies wait are not read from.
+    #[inline]
+    pub(in crate::server) fn holds_readers(&self) -> bool {
+        self.is_share && self.held() > self.limit / 2
+    }
+
+    /// Whether this client is not read from until it takes its replies: many of them wait, and all
+    /// clients together hold much.
+    #[inline]
+    pub(in crate::server) fn holds(&self, session: &Session) -> bool {
+        self.holds_readers() && session.reply.pending_len() > HELD_MIN && is_candidate(session)
+    }
+
+    /// Bytes of clients that do not count towards `maxmemory`. `running`: the client whose command
+    /// asks, with its replies, which have grown since it was counted. O(1).
+    pub(in crate::server) fn not_counted(&self, running: Option<(&Client, &Reply)>) -> usize {
+        let grown = running.map_or(0, |(client, reply)| {
+            client
+                .own_bytes(reply)
+                .saturating_sub(client.buffers.counted.own)
+        });
+        not_counted_of(self.own + grown)
     }
 
     /// The largest clients that the limit may close, largest first: without them the others fit,
     /// if that is possible.
     pub(in crate::server) fn largest(&self, clients: &Clients) -> Vec<ClientId> {
         let candidates = clients.iter().filter(|session| is_candidate(session));
+        let limited = |session: &Session| session.client.buffers.counted.limited;
         let mut sizes: Vec<(usize, ClientId)> = candidates
-            .map(|session| (session.counted_bytes, session.client.id))
+            .map(|session| (limited(session), session.client.id))
             .collect();
         sizes.sort_unstable();
         // Clients already being closed in this turn no longer count.
-        let mut left: usize = clients
+        let closing = clients
             .iter()
-            .filter(|session| !session.client.flags.contains(ClientFlags::CLOSE_ASAP))
-            .map(|session| session.counted_bytes)
-            .sum();
+            .filter(|session| session.client.flags.contains(ClientFlags::CLOSE_ASAP));
+        let mut left = self.held().saturating_sub(closing.map(limited).sum());
         let mut largest = Vec::new();
         while left > self.limit
             && let Some((bytes, id)) = sizes.pop()
@@ -98,8 +175,18 @@ impl ClientMemory {
     }
 }
 
-fn held(session: &Session) -> usize {
-    session.client.memory_bytes(&session.reply)
+/// Bytes that do not count towards `maxmemory`, of clients that have so many of their own.
+pub(in crate::server) fn not_counted_of(own: usize) -> usize {
+    (own + alloc::bytes_for_replies()).saturating_sub(FEW_BYTES)
+}
+
+fn counted(client: &Client, reply: &Reply) -> CountedBytes {
+    let limited = match client.flags.intersects(LINKS) {
+        true => 0,
+        false => client.memory_bytes(reply),
+    };
+    let own = client.own_bytes(reply);
+    CountedBytes { limited, own }
 }
 
 /// Zero means no limit: none is set, or a percentage of a `maxmemory` that is not set.
@@ -113,18 +200,33 @@ fn limit_bytes(config: &Config, maxmemory: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX).max(LIMIT_MIN)
 }
 
+/// The share of all clients without `maxmemory-clients`: half of the reserve that `maxmemory auto`
+/// leaves; beside a fixed `maxmemory` a quarter of it, and at least [`SHARE_MIN`].
+fn bound_beside(limit: &MemoryLimit) -> usize {
+    let maxmemory = limit.maxmemory();
+    let bytes = match limit.found() {
+        Some((memory, _)) => memory.saturating_sub(maxmemory) / 2,
+        None => (maxmemory / SHARE).max(SHARE_MIN),
+    };
+    usize::try_from(bytes).unwrap_or(usize::MAX).max(LIMIT_MIN)
+}
+
+/// Links of nodes.
+const LINKS: ClientFlags = ClientFlags::REPLICA
+    .union(ClientFlags::PRIMARY)
+    .union(ClientFlags::INTERNAL)
+    .union(ClientFlags::SENDS_SLOTS);
+
 /// Clients that the limit may close.
 fn is_candidate(session: &Session) -> bool {
-    let exempt = ClientFlags::NO_EVICT
-        | ClientFlags::REPLICA
-        | ClientFlags::PRIMARY
-        | ClientFlags::CLOSE_ASAP;
+    let exempt = LINKS | ClientFlags::NO_EVICT | ClientFlags::CLOSE_ASAP;
     !session.client.flags.intersects(exempt)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::MaxMemory;
 
     #[test]
     fn a_tiny_limit_becomes_the_smallest_and_a_share_of_nothing_none() {
@@ -132,12 +234,18 @@ mod tests {
         let mut config = Config::default();
         let mut limit_of = |setting, maxmemory| {
             config.maxmemory_clients = setting;
-            memory.set_limit(&config, maxmemory, &mut Clients::default());
+            config.maxmemory = MaxMemory::Bytes(maxmemory);
+            let mut limit = MemoryLimit::default();
+            let _ = limit.update(&config);
+            memory.set_limit(&config, &limit, &mut Clients::default());
             memory.limit
         };
         assert_eq!(limit_of(MemoryOrPercent::Bytes(1), 0), LIMIT_MIN);
         assert_eq!(limit_of(MemoryOrPercent::Percent(1), 1 << 20), LIMIT_MIN);
         assert_eq!(limit_of(MemoryOrPercent::Percent(1), 0), 0);
-        assert_eq!(limit_of(MemoryOrPercent::Bytes(0), 1 << 20), 0);
+        assert_eq!(limit_of(MemoryOrPercent::Bytes(0), 0), 0);
+        let share = SHARE_MIN as usize;
+        assert_eq!(limit_of(MemoryOrPercent::Bytes(0), 1 << 20), share);
+        assert_eq!(limit_of(MemoryOrPercent::Bytes(0), 1 << 30), 1 << 28);
     }
 }

@@ -25,6 +25,8 @@ pub struct MemoryLimit {
     /// Bytes; 0: no limit.
     bytes: u64,
     not_counted: usize,
+    /// What takes a walk to be measured, and the turn in which that was done last.
+    walked: (u64, usize),
     set_aside: usize,
     found: Option<(u64, Owner)>,
     resident_exceeded: bool,
@@ -47,10 +49,13 @@ impl MemoryLimit {
         }
     }
 
-    /// Bytes that wait for the disk (the log's buffer, a snapshot's): eviction would not free
-    /// them, so they do not count towards the limit (INFO `mem_not_counted_for_evict`).
-    pub(in crate::server) fn not_counted(&self) -> usize {
-        self.not_counted
+    /// What takes a walk, if it has been measured in this turn.
+    pub(in crate::server) fn walked(&self, turn: u64) -> Option<usize> {
+        (self.walked.0 == turn).then_some(self.walked.1)
+    }
+
+    pub(in crate::server) fn set_walked(&mut self, turn: u64, bytes: usize) {
+        self.walked = (turn, bytes);
     }
 
     /// So many bytes are set aside by flushes now: they do not count, and are freed as soon as used memory
@@ -78,7 +83,8 @@ impl MemoryLimit {
         self.resident_exceeded
     }
 
-    /// So many bytes wait for the disk now. `true`: the eviction bound may have changed.
+    /// So many bytes do not count now (`maintenance::not_counted`). `true`: the eviction bound may have
+    /// changed.
     #[inline]
     #[must_use]
     pub(in crate::server) fn set_not_counted(&mut self, bytes: usize) -> bool {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::keyspace::ClientId;
-use crate::resp::{Reply, write_request};
+use crate::resp::{self, Reply, write_request};
 use crate::server::clients::client::{Client, ClientFlags};
 
 /// The channel on which a RESP2 connection gets another one's invalidations.
@@ -15,7 +15,7 @@ pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {
     let bytes: usize = parts.iter().map(|part| part.len() + 16).sum();
     let mut out = Vec::with_capacity(bytes + 8);
     write_request(&mut out, parts.iter().copied());
-    Bytes::from(out)
+    resp::message(out)
 }
 
 /// An invalidation message.

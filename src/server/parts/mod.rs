@@ -35,6 +35,7 @@ pub mod sentinel;
 pub mod shutdown;
 pub mod slot_stats;
 pub mod snapshot;
+pub mod spare_buffers;
 pub mod tls;
 pub mod tracking;
 pub mod turn;

@@ -50,7 +50,6 @@ use self::accept::Acceptor;
 use self::control::Control;
 use self::read::READ_BYTES;
 use self::sleep::Sleeper;
-use self::write::SpareBuffers;
 
 use crate::base::alloc;
 use crate::base::clock::{self, Now};
@@ -76,7 +75,6 @@ pub struct Loop {
     acceptor: Acceptor,
     inbuf: Box<[u8]>,
     batch: Batch,
-    spare: SpareBuffers,
     sleeper: Sleeper,
     /// When this turn began, in ticks.
     began: u64,
@@ -128,7 +126,6 @@ impl Loop {
             acceptor: Acceptor::default(),
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
-            spare: SpareBuffers::default(),
             sleeper: Sleeper::default(),
             began: clock::cycles(),
         }
@@ -197,9 +194,9 @@ impl Loop {
         let server = &mut self.engine.server;
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
-        server.count_waiting_for_disk();
+        server.look_at_not_counted(&self.engine.keyspace);
         if alloc::exceeds(server.eviction_bound()) {
-            self.spare.give_up();
+            server.memory.spare.give_up();
         }
         // With the clock of this turn, and all buffers of the last one returned.
         self.engine.evict_on();
@@ -329,7 +326,8 @@ impl Loop {
             crate::server::process::feed_watchdog();
             self.acceptor.retry();
             self.tend_roles();
-            self.spare.shrink();
+            self.engine.server.memory.spare.shrink();
+            self.let_readers_on();
             self.batch.shrink();
         }
     }

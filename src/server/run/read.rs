@@ -15,6 +15,8 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::buffers;
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_tls_hello;
+use crate::server::parts::turn::Turn;
+use crate::server::state::Server;
 
 /// The shared read buffer.
 pub(in crate::server) const READ_BYTES: usize = 64 * 1024;
@@ -40,9 +42,40 @@ impl Loop {
                 session.more_to_read = true;
                 return self.engine.server.clients.put_back(session);
             }
+            // Its replies must be taken first.
+            if self.engine.server.memory.clients.holds(&session) && !event.is_error() {
+                return self.hold(session);
+            }
             self.read_in_turn(session);
         } else {
             self.engine.server.clients.put_back(session);
+        }
+    }
+
+    /// The client is not read from: clients hold too much memory, and it does not take its replies.
+    fn hold(&mut self, mut session: Box<Session>) {
+        let server = &mut self.engine.server;
+        session.more_to_read = true;
+        server.memory.clients.has_held = true;
+        server.clients.put_back(session);
+    }
+
+    /// Clients that were held go on: all that may, if clients hold less memory now.
+    pub(in crate::server) fn let_readers_on(&mut self) {
+        let Server {
+            memory,
+            clients,
+            turn,
+            ..
+        } = &mut self.engine.server;
+        if !std::mem::take(&mut memory.clients.has_held) {
+            return;
+        }
+        for session in clients.iter_mut() {
+            match memory.clients.holds(session) {
+                true => memory.clients.has_held = true,
+                false => go_on_soon(session, turn),
+            }
         }
     }
 
@@ -169,7 +202,7 @@ impl Loop {
             if kept > 0 {
                 (pos, progress) = session.input.move_to(&mut self.batch);
             }
-            self.spare.give_to(session);
+            self.engine.server.memory.spare.give_to(session);
             let inbuf = &inbuf[..kept + n];
             let rest = self
                 .engine
@@ -219,7 +252,7 @@ impl Loop {
             self.note_input(session);
             return true;
         }
-        self.spare.give_to(session);
+        self.engine.server.memory.spare.give_to(session);
         let mut input = std::mem::take(&mut session.input);
         let (pos, progress) = input.lend(&mut self.batch);
         let rest = self
@@ -259,6 +292,9 @@ impl Loop {
         if session.client.flags.contains(ClientFlags::HELD) {
             return self.engine.server.clients.put_back(session);
         }
+        if self.engine.server.memory.clients.holds(&session) {
+            return self.hold(session);
+        }
         // Its replies leave first, as long as its socket takes them.
         if session.flush_queued && session.reply.pending_len() > OUTPUT_BUDGET {
             return self.settle(session, true);
@@ -294,16 +330,29 @@ impl Loop {
         if !session.reply.is_empty() || closing || has_unsent {
             server.queue_flush(&mut session);
         }
-        // A blocked client is read from as well: the end of its connection must be noticed.
-        let more = session.more_to_read || session.input.runnable && session.client.runs();
-        let is_held = session.client.flags.contains(ClientFlags::HELD);
-        if more && !session.ready_queued && !is_held {
-            session.ready_queued = true;
-            server.turn.ready.push(session.client.id);
-        }
         server.memory.clients.count(&mut session);
+        // A blocked client is read from as well: the end of its connection must be noticed.
+        match server.memory.clients.holds(&session) {
+            true => server.memory.clients.has_held = true,
+            false => go_on_soon(&mut session, &mut server.turn),
+        }
         server.clients.put_back(session);
-        self.engine.evict_clients();
+        // At once: what they held must not add up over the turn.
+        for id in self.engine.evict_clients() {
+            if let Some(session) = self.engine.server.clients.take(id) {
+                self.close(session);
+            }
+        }
+    }
+}
+
+/// Queues a client that has more to read or to execute.
+pub(super) fn go_on_soon(session: &mut Session, turn: &mut Turn) {
+    let more = session.more_to_read || session.input.runnable && session.client.runs();
+    let is_held = session.client.flags.contains(ClientFlags::HELD);
+    if more && !session.ready_queued && !is_held {
+        session.ready_queued = true;
+        turn.ready.push(session.client.id);
     }
 }
 

@@ -7,6 +7,7 @@
 use std::io::{ErrorKind, Write};
 
 use super::Loop;
+use super::read::go_on_soon;
 
 use crate::base::text::system_text;
 use crate::keyspace::ClientId;
@@ -23,59 +24,6 @@ const SHARE_BYTES: usize = 64 * 1024;
 const SHARE_ALONE_BYTES: usize = 1024 * 1024;
 /// A rest of at most this part of a share is sent with it.
 const REST_PART: usize = 4;
-/// Output buffers kept for reuse, and the largest capacity worth keeping.
-const SPARE_BUFFERS_MAX: usize = 64;
-const SPARE_BYTES_MAX: usize = 128 * 1024;
-/// Bytes of all of them that are kept although keys are evicted.
-const SPARE_BYTES_FREE: usize = 4096;
-
-/// Empty output buffers: a client has one only while replies are pending.
-#[derive(Default)]
-pub(in crate::server) struct SpareBuffers {
-    buffers: Vec<Vec<u8>>,
-    /// Their capacities.
-    bytes: usize,
-}
-
-impl SpareBuffers {
-    /// Returns all of them to the allocator, if they are worth keys: there is too much memory.
-    #[cold]
-    pub(in crate::server) fn give_up(&mut self) {
-        if self.bytes > SPARE_BYTES_FREE {
-            *self = SpareBuffers::default();
-        }
-    }
-
-    /// Gives a client without a buffer one for its next replies.
-    #[inline]
-    pub(in crate::server) fn give_to(&mut self, session: &mut Session) {
-        if session.reply.capacity() == 0
-            && let Some(buffer) = self.buffers.pop()
-        {
-            self.bytes -= buffer.capacity();
-            session.reply.give_buffer(buffer);
-        }
-    }
-
-    /// Takes the buffer of a client whose replies are all sent.
-    #[inline]
-    fn take_from(&mut self, session: &mut Session) {
-        let capacity = session.reply.capacity();
-        if capacity > 0 {
-            let buffer = session.reply.take_buffer();
-            if self.buffers.len() < SPARE_BUFFERS_MAX && capacity <= SPARE_BYTES_MAX {
-                self.bytes += buffer.capacity();
-                self.buffers.push(buffer);
-            }
-        }
-    }
-
-    /// Returns most of them to the allocator: now and then, while few are needed.
-    pub(in crate::server) fn shrink(&mut self) {
-        self.buffers.truncate(SPARE_BUFFERS_MAX / 4);
-        self.bytes = self.buffers.iter().map(Vec::capacity).sum();
-    }
-}
 
 /// The result of sending a client's replies in this turn.
 pub(super) enum Sent {
@@ -146,6 +94,9 @@ impl Loop {
             Sent::All | Sent::Stuck => {}
         }
         server.memory.clients.count(&mut session);
+        if server.memory.clients.has_held && !server.memory.clients.holds(&session) {
+            go_on_soon(&mut session, &mut server.turn);
+        }
         server.clients.put_back(session);
     }
 
@@ -217,7 +168,7 @@ impl Loop {
             }
         }
         session.client.buffers.soft_limit_since_ms = None;
-        self.spare.take_from(session);
+        self.engine.server.memory.spare.take_from(session);
         self.arm_write(session, false)
     }
 

@@ -47,6 +47,7 @@ use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::parts::slot_stats::SlotStats;
 use crate::server::parts::snapshot::Snapshots;
 use crate::server::parts::snapshot::save::Saving;
+use crate::server::parts::spare_buffers::SpareBuffers;
 use crate::server::parts::tls::Tls;
 use crate::server::parts::tracking::Tracking;
 use crate::server::parts::turn::Turn;
@@ -137,6 +138,7 @@ pub struct Memory {
     pub limit: MemoryLimit,
     /// `maxmemory-clients`.
     pub(in crate::server) clients: ClientMemory,
+    pub(in crate::server) spare: SpareBuffers,
     pub defrag: Defrag,
 }
 

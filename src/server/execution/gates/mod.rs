@@ -358,7 +358,8 @@ fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !is_limited {
         return Ok(());
     }
-    let has_room = world.server.make_room(world.keyspace);
+    let running = (&*world.client, &*world.reply);
+    let has_room = world.server.make_room(world.keyspace, Some(running));
     if world.keyspace.has_news() {
         // Evictions are notified before the command can see them.
         world.server.tell_news(world.keyspace, Some(world.client));

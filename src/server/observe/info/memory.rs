@@ -3,6 +3,8 @@
 use super::{InfoWriter, Source};
 
 use crate::base::text::human;
+use crate::server::maintenance::not_counted::NotCounted;
+use crate::server::parts::client_memory::not_counted_of;
 use crate::server::parts::replication::replicas::Replica;
 
 use crate::base::cgroup::Owner;
@@ -73,12 +75,22 @@ own_figures! {
         |from| from.keyspace.prefix_bytes();
     snapshot_early, true, "Bytes that were about to change and wait to be saved",
         |from| from.keyspace.early_bytes();
+    not_counted, false, "Bytes that do not count towards maxmemory",
+        |from| from.not_counted().total();
     // Not in `used_memory`.
     set_aside, false, "Bytes that flushes have set aside",
         |from| from.keyspace.aside_bytes();
     // Private pages of a child: resident, but not in this process's allocator.
     snapshot_cow, false, "Bytes copied for a child that saves",
         |from| from.server.persist.snapshots.child_progress().map_or(0, |child| child.cow as usize);
+}
+
+impl Source<'_> {
+    /// What does not count towards `maxmemory`, now.
+    pub(in crate::server) fn not_counted(&self) -> NotCounted {
+        let clients = not_counted_of(self.client_totals().own);
+        NotCounted::measure(self.server, self.keyspace, clients).with_walked(self.server)
+    }
 }
 
 fn latency_histograms(from: &Source<'_>) -> usize {
@@ -327,10 +339,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     }
     let (slots_out, slots_in) = from.server.slot_migration_bytes();
     to.fields(&[
-        (
-            "mem_not_counted_for_evict",
-            &from.server.memory.limit.not_counted(),
-        ),
+        ("mem_not_counted_for_evict", &m.own.not_counted),
         ("mem_replication_backlog", &m.of_backlog()),
         ("mem_total_replication_buffers", &m.replication_buffers),
         ("mem_replica_full_sync_buffer", &m.full_sync_held),

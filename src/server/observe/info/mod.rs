@@ -48,6 +48,8 @@ const ACTIVE_MS: u64 = 1000;
 #[derive(Clone, Copy, Debug, Default)]
 struct ClientTotals {
     memory: usize,
+    /// What is each client's own (`Client::own_bytes`).
+    own: usize,
     largest: Buffers,
     replicas: usize,
     pubsub: usize,
@@ -91,6 +93,7 @@ impl<'a> Source<'a> {
             for (client, reply) in self.server.clients.all(self.asking) {
                 let has = |flag| usize::from(client.flags.contains(flag));
                 totals.memory += client.memory_bytes(reply);
+                totals.own += client.own_bytes(reply);
                 totals.largest = totals.largest.max(buffers(client, reply));
                 totals.replicas += has(ClientFlags::REPLICA);
                 totals.pubsub += has(ClientFlags::PUBSUB);

@@ -56,7 +56,7 @@ impl Output {
 
     fn waiting_bytes(&self) -> usize {
         match self {
-            Output::File(file) => file.waiting_bytes(),
+            Output::File(file) => file.memory_bytes(),
             // The driver counts all memory of spools.
             Output::Spool(_) => 0,
         }
@@ -197,7 +197,7 @@ impl Sink for RdbSink {
     }
 
     fn waiting_bytes(&self) -> usize {
-        self.output.waiting_bytes()
+        self.output.waiting_bytes() + self.writer.memory_bytes()
     }
 
     fn ended(&mut self) -> Option<io::Result<()>> {

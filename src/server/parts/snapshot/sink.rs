@@ -45,7 +45,7 @@ impl Sink for BaseFile {
     }
 
     fn waiting_bytes(&self) -> usize {
-        BaseFile::waiting_bytes(self)
+        BaseFile::memory_bytes(self)
     }
 
     fn ended(&mut self) -> Option<io::Result<()>> {

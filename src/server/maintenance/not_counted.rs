@@ -1,0 +1,154 @@
+//! What does not count towards `maxmemory`: memory that goes away without anybody's loss, or that has
+//! a bound of its own. Keys are never evicted, and writes never refused, because of it.
+//!
+//! The bound of used memory is `maxmemory` and all of this (`parts::memory_limit`). It is known at the
+//! moment of the check: a command compares used memory with the bound as of the last look, and only if
+//! that is exceeded everything is measured anew ([`Server::measure_not_counted`]). docs/architecture.md
+//! has a table of all owners of memory.
+//!
+//! Cost: O(1), but for the owners that take a walk ([`walked`]); these are measured at most once a turn,
+//! and only while what costs nothing does not suffice. Nothing in the middle of a client's batch moves
+//! them, except for messages to other nodes.
+
+use crate::base::alloc;
+use crate::keyspace::Keyspace;
+use crate::resp::Reply;
+use crate::server::clients::client::Client;
+use crate::server::state::Server;
+
+/// Bytes by owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) struct NotCounted {
+    /// The append only file's buffer, and effects on their way to it and to replicas.
+    pub log: usize,
+    /// What snapshots have yet to write or send, old values that they have yet to save among it.
+    pub snapshots: usize,
+    /// What the backlog holds beyond its size, for replicas.
+    pub backlog: usize,
+    /// Clients: replies, query buffers, transactions, subscriptions; replicas' links.
+    pub clients: usize,
+    /// The states that scripts run in.
+    pub scripts: usize,
+    /// Keys that clients keep.
+    pub tracking: usize,
+    /// See [`walked`].
+    pub others: usize,
+}
+
+impl NotCounted {
+    /// All of it but what takes a walk. `clients`: their bytes.
+    pub(in crate::server) fn measure(
+        server: &Server,
+        keyspace: &Keyspace,
+        clients: usize,
+    ) -> NotCounted {
+        let persist = &server.persist;
+        let log = persist.aof.log().map_or(0, |log| log.writer.memory_bytes());
+        let snapshots = &persist.snapshots;
+        let early = match snapshots.in_progress() {
+            true => keyspace.early_bytes(),
+            false => 0,
+        };
+        let upstream = server.replication.upstream.as_ref();
+        let held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());
+        let backlog = server.stream.backlog();
+        let scripting = &server.scripting;
+        NotCounted {
+            log: log + keyspace.untold_bytes(),
+            snapshots: snapshots.waiting_bytes() + early + held,
+            backlog: backlog.map_or(0, |backlog| backlog.excess_bytes()),
+            clients,
+            scripts: scripting.scripts.vm_allocated() + scripting.libraries.vm_allocated(),
+            tracking: server.messages.tracking.memory_bytes(),
+            others: 0,
+        }
+    }
+
+    /// Adds what takes a walk.
+    pub(in crate::server) fn with_walked(self, server: &Server) -> NotCounted {
+        NotCounted {
+            others: walked(server),
+            ..self
+        }
+    }
+
+    pub(in crate::server) fn total(&self) -> usize {
+        self.lines().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// The owners and their bytes.
+    pub(in crate::server) fn lines(&self) -> [(&'static str, usize); 7] {
+        [
+            ("log", self.log),
+            ("snapshots", self.snapshots),
+            ("backlog", self.backlog),
+            ("clients", self.clients),
+            ("scripts", self.scripts),
+            ("tracking", self.tracking),
+            ("others", self.others),
+        ]
+    }
+}
+
+/// Links of the cluster's bus and of slots on their way, readers of the change stream, command logs,
+/// connections of the console and of metrics. O(all of these).
+fn walked(server: &Server) -> usize {
+    let (slots_out, slots_in) = server.slot_migration_bytes();
+    let connections = &server.connections;
+    let scrapes = connections.scrapes.slab.iter();
+    let scrapes = scrapes.map(|(_, _, its)| its.request.capacity() + its.answer.capacity());
+    let consoles = connections.console.slab.iter();
+    let consoles = consoles.map(|(_, _, its)| its.input.capacity() + its.output.capacity());
+    server.cluster_link_bytes()
+        + slots_out
+        + slots_in
+        + server.changes.memory_bytes()
+        + server.diagnostics.command_logs.memory_bytes()
+        + scrapes.sum::<usize>()
+        + consoles.sum::<usize>()
+}
+
+impl Server {
+    /// Each turn: measures what costs nothing, so that what has gone counts no more.
+    #[inline]
+    pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
+        if self.memory.limit.maxmemory() > 0 {
+            let clients = self.memory.clients.not_counted(None);
+            self.set_not_counted(NotCounted::measure(self, keyspace, clients).total());
+        }
+    }
+
+    /// Used memory exceeds the bound as of the last look: measures what does not count.
+    /// `running`: the client whose command asks. Whether used memory exceeds the bound still.
+    #[cold]
+    pub(in crate::server) fn exceeds_measured(
+        &mut self,
+        keyspace: &Keyspace,
+        running: Option<(&Client, &Reply)>,
+    ) -> bool {
+        let clients = self.memory.clients.not_counted(running);
+        let known = NotCounted::measure(self, keyspace, clients);
+        let turn = self.stats.turns;
+        let walked_now = match self.memory.limit.walked(turn) {
+            Some(bytes) => bytes,
+            None => {
+                self.set_not_counted(known.total());
+                if !alloc::exceeds(self.eviction_bound()) {
+                    return false;
+                }
+                let bytes = walked(self);
+                self.memory.limit.set_walked(turn, bytes);
+                bytes
+            }
+        };
+        self.set_not_counted(known.total() + walked_now);
+        alloc::exceeds(self.eviction_bound())
+    }
+
+    fn set_not_counted(&mut self, bytes: usize) {
+        if self.memory.limit.set_not_counted(bytes) {
+            let bound = self.memory.limit.room_bound(self.eviction_bound());
+            self.gates.interest.memory_limit = bound;
+        }
+    }
+}

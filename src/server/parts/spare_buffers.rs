@@ -1,0 +1,61 @@
+//! Output buffers that no client has, kept for the next replies. Memory that waits for nobody: it is
+//! given up before a key is evicted.
+
+use crate::server::clients::session::Session;
+
+/// Output buffers kept for reuse, and the largest capacity worth keeping.
+const SPARE_BUFFERS_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of all of them that are kept although keys are evicted.
+const SPARE_BYTES_FREE: usize = 4096;
+
+/// Empty output buffers: a client has one only while replies are pending.
+#[derive(Debug, Default)]
+pub(in crate::server) struct SpareBuffers {
+    buffers: Vec<Vec<u8>>,
+    /// Their capacities.
+    bytes: usize,
+}
+
+impl SpareBuffers {
+    /// There is too much memory: returns all of them to the allocator, if they are worth keys. Whether
+    /// they were.
+    #[cold]
+    pub(in crate::server) fn give_up(&mut self) -> bool {
+        let is_worth_it = self.bytes > SPARE_BYTES_FREE;
+        if is_worth_it {
+            *self = SpareBuffers::default();
+        }
+        is_worth_it
+    }
+
+    /// Gives a client without a buffer one for its next replies.
+    #[inline]
+    pub(in crate::server) fn give_to(&mut self, session: &mut Session) {
+        if session.reply.capacity() == 0
+            && let Some(buffer) = self.buffers.pop()
+        {
+            self.bytes -= buffer.capacity();
+            session.reply.give_buffer(buffer);
+        }
+    }
+
+    /// Takes the buffer of a client whose replies are all sent.
+    #[inline]
+    pub(in crate::server) fn take_from(&mut self, session: &mut Session) {
+        let capacity = session.reply.capacity();
+        if capacity > 0 {
+            let buffer = session.reply.take_buffer();
+            if self.buffers.len() < SPARE_BUFFERS_MAX && capacity <= SPARE_BYTES_MAX {
+                self.bytes += buffer.capacity();
+                self.buffers.push(buffer);
+            }
+        }
+    }
+
+    /// Returns most of them to the allocator: now and then, while few are needed.
+    pub(in crate::server) fn shrink(&mut self) {
+        self.buffers.truncate(SPARE_BUFFERS_MAX / 4);
+        self.bytes = self.buffers.iter().map(Vec::capacity).sum();
+    }
+}
