@@ -81,6 +81,21 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
         ));
     }
     let system = crate::base::cgroup::available_bytes().0;
+    let beside = m.own.not_counted as u64;
+    if limit > 0 && limit.saturating_add(beside) > system {
+        let owners = m.not_counted.iter().filter(|(_, bytes)| *bytes > 0);
+        let owners: Vec<String> = owners
+            .map(|(name, bytes)| format!("{name} {}", human(*bytes as u64)))
+            .collect();
+        found.push(format!(
+            "maxmemory ({}) and what does not count towards it ({}: {}) are more than the {} that there \
+             are here. CONFIG SET maxmemory auto leaves room for both.",
+            human(limit),
+            human(beside),
+            owners.join(", "),
+            human(system)
+        ));
+    }
     if limit == 0 && m.rss as u64 > system / 2 {
         found.push(format!(
             "{} of the {} that there are here are resident, and nothing bounds them. CONFIG SET \
@@ -198,6 +213,22 @@ mod tests {
             ..well
         };
         assert_eq!(findings(&peaked).len(), 2);
+    }
+
+    #[test]
+    fn a_limit_that_leaves_no_room_for_what_does_not_count_is_told() {
+        const WARNING: &str = "leaves room for both";
+        let mut t = Testbed::new();
+        t.run("EVAL return(1) 0");
+        let all = crate::base::cgroup::available_bytes().0;
+        t.run(&format!("CONFIG SET maxmemory {all}"));
+        let text = t.run("MEMORY DOCTOR");
+        assert!(
+            text.contains(WARNING) && text.contains("scripts "),
+            "{text}"
+        );
+        t.run(&format!("CONFIG SET maxmemory {}", all / 2));
+        assert!(!t.run("MEMORY DOCTOR").contains(WARNING));
     }
 
     #[test]

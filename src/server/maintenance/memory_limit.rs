@@ -7,6 +7,7 @@ use crate::base::{alloc, clock};
 use crate::keyspace::{Evicted, Eviction, Keyspace};
 use crate::resp::Reply;
 use crate::server::clients::client::Client;
+use crate::server::observe::not_counted::{NotCounted, walked};
 use crate::server::parts::eviction;
 use crate::server::state::Server;
 
@@ -78,6 +79,49 @@ impl Server {
             .latency
             .add_if_slow("eviction-cycle", micros / 1000);
         evicted
+    }
+
+    /// Each turn: measures what costs nothing, so that what has gone counts no more.
+    #[inline]
+    pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
+        if self.memory.limit.maxmemory() > 0 {
+            let clients = self.memory.clients.not_counted(None);
+            self.set_not_counted(NotCounted::measure(self, keyspace, clients).total());
+        }
+    }
+
+    /// Used memory exceeds the bound as of the last look: measures what does not count.
+    /// `running`: the client whose command asks. Whether used memory exceeds the bound still.
+    #[cold]
+    pub(in crate::server) fn exceeds_measured(
+        &mut self,
+        keyspace: &Keyspace,
+        running: Option<(&Client, &Reply)>,
+    ) -> bool {
+        let clients = self.memory.clients.not_counted(running);
+        let known = NotCounted::measure(self, keyspace, clients);
+        let turn = self.stats.turns;
+        let walked_now = match self.memory.limit.walked(turn) {
+            Some(bytes) => bytes,
+            None => {
+                self.set_not_counted(known.total());
+                if !alloc::exceeds(self.eviction_bound()) {
+                    return false;
+                }
+                let bytes = walked(self);
+                self.memory.limit.set_walked(turn, bytes);
+                bytes
+            }
+        };
+        self.set_not_counted(known.total() + walked_now);
+        alloc::exceeds(self.eviction_bound())
+    }
+
+    fn set_not_counted(&mut self, bytes: usize) {
+        if self.memory.limit.set_not_counted(bytes) {
+            let bound = self.memory.limit.room_bound(self.eviction_bound());
+            self.gates.interest.memory_limit = bound;
+        }
     }
 
     /// Cron: collects what scripts have left in their states, a slice each time.

@@ -4,5 +4,4 @@ pub mod client_eviction;
 pub mod defrag;
 pub mod limits;
 pub mod memory_limit;
-pub mod not_counted;
 pub mod tls;

@@ -1,4 +1,5 @@
-//! Reports about the server: INFO, metrics, the command logs, hot keys, clients as lines of text.
+//! Reports about the server: INFO, metrics, what does not count towards `maxmemory`, the command logs, hot keys,
+//! clients as lines of text.
 
 pub mod audit;
 pub mod client_line;
@@ -6,4 +7,5 @@ pub mod closed;
 pub mod command_log;
 pub mod info;
 pub mod metrics;
+pub mod not_counted;
 pub mod observers;

@@ -6,7 +6,7 @@
 //!
 //! The limit is `maxmemory-clients`. If that is 0 but `maxmemory` is set, it is a share of memory beside
 //! `maxmemory` ([`bound_beside`]), because clients' memory does not count towards `maxmemory`
-//! (`maintenance::not_counted`). From half of that share on, clients whose replies wait are not read
+//! (`observe::not_counted`). From half of that share on, clients whose replies wait are not read
 //! from ([`ClientMemory::holds_readers`]).
 //!
 //! Invariants

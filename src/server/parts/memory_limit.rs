@@ -83,7 +83,7 @@ impl MemoryLimit {
         self.resident_exceeded
     }
 
-    /// So many bytes do not count now (`maintenance::not_counted`). `true`: the eviction bound may have
+    /// So many bytes do not count now (`observe::not_counted`). `true`: the eviction bound may have
     /// changed.
     #[inline]
     #[must_use]

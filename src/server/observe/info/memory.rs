@@ -3,7 +3,7 @@
 use super::{InfoWriter, Source};
 
 use crate::base::text::human;
-use crate::server::maintenance::not_counted::NotCounted;
+use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::client_memory::not_counted_of;
 use crate::server::parts::replication::replicas::Replica;
 
@@ -134,6 +134,8 @@ pub struct MemoryFigures {
     /// Tables of the databases in use.
     pub tables: Vec<(DbIndex, usize)>,
     pub own: OwnFigures,
+    /// What does not count towards `maxmemory`, by owner.
+    pub not_counted: Vec<(&'static str, usize)>,
     pub keys: usize,
 }
 
@@ -193,6 +195,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
         replication_buffers: backlog + server.persist.snapshots.spool_bytes(),
         tables,
         own,
+        not_counted: from.not_counted().lines().to_vec(),
         keys: from.keyspace.in_use().map(|(_, db)| db.len()).sum(),
     }
 }

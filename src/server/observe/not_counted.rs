@@ -3,17 +3,14 @@
 //!
 //! The bound of used memory is `maxmemory` and all of this (`parts::memory_limit`). It is known at the
 //! moment of the check: a command compares used memory with the bound as of the last look, and only if
-//! that is exceeded everything is measured anew ([`Server::measure_not_counted`]). docs/architecture.md
+//! that is exceeded everything is measured anew (`maintenance::memory_limit`). docs/architecture.md
 //! has a table of all owners of memory.
 //!
 //! Cost: O(1), but for the owners that take a walk ([`walked`]); these are measured at most once a turn,
 //! and only while what costs nothing does not suffice. Nothing in the middle of a client's batch moves
 //! them, except for messages to other nodes.
 
-use crate::base::alloc;
 use crate::keyspace::Keyspace;
-use crate::resp::Reply;
-use crate::server::clients::client::Client;
 use crate::server::state::Server;
 
 /// Bytes by owner.
@@ -92,7 +89,7 @@ impl NotCounted {
 
 /// Links of the cluster's bus and of slots on their way, readers of the change stream, command logs,
 /// connections of the console and of metrics. O(all of these).
-fn walked(server: &Server) -> usize {
+pub(in crate::server) fn walked(server: &Server) -> usize {
     let (slots_out, slots_in) = server.slot_migration_bytes();
     let connections = &server.connections;
     let scrapes = connections.scrapes.slab.iter();
@@ -106,49 +103,4 @@ fn walked(server: &Server) -> usize {
         + server.diagnostics.command_logs.memory_bytes()
         + scrapes.sum::<usize>()
         + consoles.sum::<usize>()
-}
-
-impl Server {
-    /// Each turn: measures what costs nothing, so that what has gone counts no more.
-    #[inline]
-    pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
-        if self.memory.limit.maxmemory() > 0 {
-            let clients = self.memory.clients.not_counted(None);
-            self.set_not_counted(NotCounted::measure(self, keyspace, clients).total());
-        }
-    }
-
-    /// Used memory exceeds the bound as of the last look: measures what does not count.
-    /// `running`: the client whose command asks. Whether used memory exceeds the bound still.
-    #[cold]
-    pub(in crate::server) fn exceeds_measured(
-        &mut self,
-        keyspace: &Keyspace,
-        running: Option<(&Client, &Reply)>,
-    ) -> bool {
-        let clients = self.memory.clients.not_counted(running);
-        let known = NotCounted::measure(self, keyspace, clients);
-        let turn = self.stats.turns;
-        let walked_now = match self.memory.limit.walked(turn) {
-            Some(bytes) => bytes,
-            None => {
-                self.set_not_counted(known.total());
-                if !alloc::exceeds(self.eviction_bound()) {
-                    return false;
-                }
-                let bytes = walked(self);
-                self.memory.limit.set_walked(turn, bytes);
-                bytes
-            }
-        };
-        self.set_not_counted(known.total() + walked_now);
-        alloc::exceeds(self.eviction_bound())
-    }
-
-    fn set_not_counted(&mut self, bytes: usize) {
-        if self.memory.limit.set_not_counted(bytes) {
-            let bound = self.memory.limit.room_bound(self.eviction_bound());
-            self.gates.interest.memory_limit = bound;
-        }
-    }
 }
