@@ -220,6 +220,7 @@ mod tests {
         const WARNING: &str = "leaves room for both";
         let mut t = Testbed::new();
         t.run("EVAL return(1) 0");
+        t.run("SETRANGE a 40000000 x");
         let all = crate::base::cgroup::available_bytes().0;
         t.run(&format!("CONFIG SET maxmemory {all}"));
         let text = t.run("MEMORY DOCTOR");

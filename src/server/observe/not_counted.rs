@@ -26,8 +26,6 @@ pub(in crate::server) struct NotCounted {
     pub clients: usize,
     /// The states that scripts run in.
     pub scripts: usize,
-    /// Keys that clients keep.
-    pub tracking: usize,
     /// See [`walked`].
     pub others: usize,
 }
@@ -56,7 +54,6 @@ impl NotCounted {
             backlog: backlog.map_or(0, |backlog| backlog.excess_bytes()),
             clients,
             scripts: scripting.scripts.vm_allocated() + scripting.libraries.vm_allocated(),
-            tracking: server.messages.tracking.memory_bytes(),
             others: 0,
         }
     }
@@ -74,14 +71,13 @@ impl NotCounted {
     }
 
     /// The owners and their bytes.
-    pub(in crate::server) fn lines(&self) -> [(&'static str, usize); 7] {
+    pub(in crate::server) fn lines(&self) -> [(&'static str, usize); 6] {
         [
             ("log", self.log),
             ("snapshots", self.snapshots),
             ("backlog", self.backlog),
             ("clients", self.clients),
             ("scripts", self.scripts),
-            ("tracking", self.tracking),
             ("others", self.others),
         ]
     }
