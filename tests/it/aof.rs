@@ -604,3 +604,61 @@ fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
     assert_eq!(scrub(&server), "0");
     assert!(!server.log().contains("is damaged"), "{}", server.log());
 }
+
+/// A folder with files and without their manifest: nothing is written over, and the way back is told.
+#[test]
+fn files_without_their_manifest_are_not_written_over() {
+    let mut server = Daemon::start(ON);
+    write_some(&server);
+    let digest = server.connect().ask("DEBUG DIGEST");
+    server.kill();
+    let dir = server.folder().join("appendonlydir");
+    let manifest = dir.join("appendonly.aof.manifest");
+    fs::remove_file(&manifest).expect("removed");
+    let contents = || {
+        let files = fs::read_dir(&dir).expect("a folder");
+        let paths = files.map(|file| file.expect("a file").path());
+        let mut all: Vec<(PathBuf, Vec<u8>)> = paths
+            .map(|path| (path.clone(), fs::read(path).expect("a file")))
+            .collect();
+        all.sort();
+        all
+    };
+    let before = contents();
+    let ended = run_once(
+        server.folder(),
+        &["--port", "0", "--unixsocket", "s", "--appendonly", "yes"],
+        b"",
+    );
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let said = ended.out + &ended.err;
+    let line = "file appendonly.aof.1.incr.aof seq 1 type i\n";
+    assert!(said.contains(" appendonly.aof.1.incr.aof ("), "{said}");
+    assert!(said.contains(line), "{said}");
+    assert!(said.contains("russet check-aof "), "{said}");
+    assert_eq!(contents(), before);
+
+    // Without the log the data is counted, and neither CONFIG SET nor a rewrite touches it.
+    let other = TempDir::new().expect("a folder");
+    let copy = other.path().join("appendonlydir");
+    fs::create_dir(&copy).expect("made");
+    for (path, bytes) in &before {
+        let name = path.file_name().expect("a name");
+        fs::write(copy.join(name), bytes).expect("written");
+    }
+    let without = Daemon::start_in(&russet(), &[], other);
+    let bytes = before.iter().map(|(_, bytes)| bytes.len());
+    let incr_bytes = bytes.max().expect("files");
+    without.wait_for_log(&format!("1 files, {incr_bytes} bytes. They are not loaded"));
+    let mut c = without.connect();
+    let refused = c.ask("CONFIG SET appendonly yes");
+    assert!(refused.contains("Unable to turn on AOF"), "{refused}");
+    let copied = copy.join("appendonly.aof.1.incr.aof");
+    let kept = fs::metadata(copied).expect("it is there").len();
+    assert_eq!(kept, incr_bytes as u64);
+
+    let base = "file appendonly.aof.1.base.rdb seq 1 type b\n";
+    fs::write(&manifest, format!("{base}{line}")).expect("written");
+    server.restart();
+    assert_eq!(server.connect().ask("DEBUG DIGEST"), digest);
+}

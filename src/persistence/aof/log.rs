@@ -15,6 +15,7 @@ use super::change::{Change, open_file};
 use super::disk::Disk;
 use super::feed::LogFeed;
 use super::manifest::{BaseForm, Manifest, ManifestError, Part};
+use super::stray::Strays;
 use super::sync::Wake;
 use super::writer::{LogWriter, Rules, Time};
 use crate::replication::ReplOffset;
@@ -43,6 +44,26 @@ pub enum OpenError {
     ManifestFormat(ManifestError),
     #[error("Error trying to move the old AOF file {} into dir {}: {}", .0, .1.display(), text(.2))]
     Move(String, PathBuf, io::Error),
+    #[error("{0}")]
+    NoManifest(Box<Strays>),
+}
+
+impl OpenError {
+    /// The system's error, if the disk has no space left.
+    fn lack_of_space(&self) -> Option<io::Error> {
+        let (OpenError::Folder(_, error)
+        | OpenError::File(_, error)
+        | OpenError::Manifest(_, error)
+        | OpenError::ManifestUnreadable(_, error)
+        | OpenError::Move(_, _, error)) = self
+        else {
+            return None;
+        };
+        let code = error.raw_os_error()?;
+        [libc::ENOSPC, libc::EDQUOT]
+            .contains(&code)
+            .then(|| io::Error::from_raw_os_error(code))
+    }
 }
 
 fn text(error: &io::Error) -> String {

@@ -24,6 +24,7 @@ mod reader;
 pub mod restore;
 mod scrub;
 mod sync;
+mod stray;
 mod units;
 mod writer;
 

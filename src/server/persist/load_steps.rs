@@ -67,6 +67,7 @@ impl Engine {
             true => self.begin_loading_aof(),
             false => {
                 let path = config.dbfilename.path().to_owned();
+                self.warn_of_unused_aof();
                 self.begin_loading_rdb(&path, AfterLoading::Serve)
             }
         }

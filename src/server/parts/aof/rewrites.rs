@@ -323,7 +323,7 @@ impl Aof {
         stream: &Stream,
     ) -> Result<(), String> {
         names.make_folder().map_err(|error| error.to_string())?;
-        let manifest = names.read_manifest().map_err(|error| error.to_string())?;
+        let manifest = Aof::manifest_for_base(config, &names).map_err(|error| error.to_string())?;
         let mut next = self.new_log(config, (names, manifest), stream.offset());
         if self.state != AofState::Off {
             let begun = next.begin_incr(true, stream.offset(), WHY);

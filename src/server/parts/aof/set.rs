@@ -39,6 +39,15 @@ impl Aof {
         }
     }
 
+    /// The manifest of a set that is about to begin, or to be begun anew. An error if it was lost.
+    pub(super) fn manifest_for_base(config: &Config, names: &Names) -> Result<Manifest, OpenError> {
+        let manifest = names.read_manifest()?;
+        match names.unlisted(&manifest, Some(config.dbfilename.path())) {
+            Some(strays) => Err(OpenError::NoManifest(Box::new(strays))),
+            None => Ok(manifest),
+        }
+    }
+
     /// The form of a base.
     ///
     /// A graph of vectors is a snapshot whatever the setting: no commands make the same one again, but
@@ -132,13 +141,10 @@ impl Aof {
         stream: &Stream,
     ) -> Result<(), String> {
         let names = Aof::names(config);
-        let manifest = names.read_manifest().map_err(|error| error.to_string())?;
+        let manifest = Aof::manifest_for_base(config, &names).map_err(told_to_log)?;
         let mut log = self.new_log(config, (names, manifest), stream.offset());
         log.begin_incr(true, stream.offset(), "background rewrite")
-            .map_err(|error| {
-                tracing::warn!("{error}");
-                "Unable to turn on AOF. Check server logs.".to_owned()
-            })?;
+            .map_err(told_to_log)?;
         self.log = Some(Box::new(log));
         self.state = AofState::WaitsForBase;
         Ok(())
@@ -208,6 +214,14 @@ impl Aof {
         };
         log.finish(time(now), stream.offset()).is_ok()
     }
+}
+
+/// The reason why a set cannot be begun, for the log, and a client's error.
+fn told_to_log(error: OpenError) -> String {
+    for line in error.to_string().lines() {
+        tracing::warn!("{line}");
+    }
+    "Unable to turn on AOF. Check server logs.".to_owned()
 }
 
 /// Up to where all consumers of the change stream have read, if any holds files back.

@@ -186,3 +186,27 @@ impl Engine {
 
 #[cfg(test)]
 mod tests;
+    /// The append only file is off: says so if there is one with data, which is not loaded.
+    pub(super) fn warn_of_unused_aof(&self) {
+        let config = &self.server.config;
+        let names = Aof::names(config);
+        if let Some(strays) = names.strays(None) {
+            tracing::warn!(
+                "appendonly is no, and '{}' has an append only file with data: {} files, {} bytes. They \
+                 are not loaded, and '{}' may be older. \"appendonly yes\" at start loads them",
+                names.dir.display(),
+                strays.len(),
+                strays.bytes(),
+                config.dbfilename.path().display()
+            );
+        }
+    }
+
+        if let Ok(manifest) = names.read_manifest()
+            && let Some(strays) = names.unlisted(&manifest, Some(&snapshot))
+        {
+            for line in strays.to_string().lines() {
+                tracing::warn!("{line}");
+            }
+            return Err(LoadFailed);
+        }
