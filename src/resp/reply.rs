@@ -789,6 +789,13 @@ impl Reply {
         self.is_full = false;
     }
 
+    /// Drops what is pending, unless a part of it is sent: a reply would end in its middle.
+    pub fn drop_unsent(&mut self) {
+        if self.sent == 0 && self.piece_sent == 0 {
+            self.truncate(Mark { at: 0, pieces: 0 });
+        }
+    }
+
     /// Number of pending bytes.
     #[inline]
     pub fn pending_len(&self) -> usize {

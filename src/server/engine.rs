@@ -315,7 +315,8 @@ impl Server {
     fn interest(&self) -> Interest {
         let mut state = State::empty();
         let pause = self.gates.pause();
-        let holds = pause.is_some() || !self.gates.held_slots.is_empty();
+        let gates = &self.gates;
+        let holds = pause.is_some() || !gates.held_slots.is_empty() || gates.log_is_full;
         state.set(State::PAUSED, holds);
         state.set(State::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
         state |= self.role_state();
@@ -381,6 +382,16 @@ impl Server {
     pub(super) fn set_cluster_pause(&mut self, until_ms: Option<u64>) {
         self.gates.hands_over_until_ms = until_ms;
         self.pause_changed();
+    }
+
+    /// Much waits for the disk, and writes wait with it, or no longer.
+    #[cold]
+    pub(super) fn set_log_full(&mut self, on: bool) {
+        self.gates.log_is_full = on;
+        match on {
+            true => self.update_interest(),
+            false => self.pause_changed(),
+        }
     }
 
     /// Writes to some slots wait from now on.

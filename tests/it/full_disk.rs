@@ -307,3 +307,108 @@ fn a_primary_whose_disk_is_full_serves_others_and_goes_on() {
         });
     }
 }
+
+/// A server whose own log is elsewhere.
+fn start_on(disk: &SmallDisk) -> Daemon {
+    let dir = disk.0.path().to_str().expect("UTF-8");
+    Daemon::start(&[
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--dir",
+        dir,
+    ])
+}
+
+/// Clients whose writes met the full disk are not left waiting: their connections end, with a reason.
+#[test]
+fn who_waits_for_a_full_disk_is_told_after_some_seconds() {
+    let Some(disk) = SmallDisk::mounted() else {
+        return;
+    };
+    let dir = disk.0.path().to_str().expect("UTF-8");
+    let server = Daemon::start(&["--appendonly", "yes", "--dir", dir]);
+    let mut c = server.connect();
+    assert!(c.ask("HELLO 3").contains("proto"));
+    assert_eq!(c.ask("SET k 1"), "+OK\r\n");
+    let ballast = disk.file("ballast");
+    // As much as there is room for.
+    let _ = fs::write(&ballast, vec![0; 8 * MIB]);
+    let long = vec![b'v'; 16_000];
+    c.send(&[b"GET k\r\n".to_vec(), command(&[&b"SET"[..], b"k", &long])].concat());
+    // Neither reply leaves; the push tells why.
+    let told = c.reply();
+    let told = String::from_utf8_lossy(&told);
+    assert!(
+        told.starts_with(">3\r\n$7\r\nclosing\r\n$4\r\ndisk\r\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains("No space left on device; the outcome"),
+        "{told}"
+    );
+    assert!(c.rest().is_empty());
+    let mut other = server.connect();
+    assert!(other.ask("SET other x").starts_with("-MISCONF"));
+    assert_eq!(other.ask("STRLEN k"), ":16000\r\n");
+    fs::remove_file(&ballast).expect("it goes");
+    wait_until("writes to be taken again", || {
+        other.ask("SET other x") == "+OK\r\n"
+    });
+}
+
+/// A full disk does not keep a server from its start: what it has is read.
+#[test]
+fn a_server_starts_on_a_full_disk_and_writes_when_there_is_space() {
+    for is_ended_in_order in [true, false] {
+        let Some(disk) = SmallDisk::mounted() else {
+            return;
+        };
+        let mut server = start_on(&disk);
+        let mut c = server.connect();
+        assert_eq!(c.ask("RPUSH list 0"), ":1\r\n");
+        if is_ended_in_order {
+            server.terminate();
+        } else {
+            server.kill();
+        }
+        let ballast = disk.file("ballast");
+        let _ = fs::write(&ballast, vec![0; 8 * MIB]);
+        // PING tells of a disk that takes no writes.
+        server.restart_loading();
+        let mut c = server.connect();
+        wait_until("the data", || c.ask("LLEN list") == ":1\r\n");
+        if is_ended_in_order {
+            // The file's end is in the manifest, which has to be replaced first.
+            let refused = c.ask("RPUSH list 1");
+            assert!(refused.starts_with("-MISCONF"), "{refused}");
+            assert!(refused.contains("No space left on device"), "{refused}");
+        }
+        fs::remove_file(&ballast).expect("it goes");
+        wait_until("writes to be taken", || c.ask("SET other x") == "+OK\r\n");
+        assert!(c.ask("RPUSH list 1").starts_with(':'));
+        server.kill();
+        server.restart();
+        let mut c = server.connect();
+        assert_eq!(c.ask("EXISTS other list"), ":2\r\n");
+    }
+    // Nor one without files.
+    let Some(disk) = SmallDisk::mounted() else {
+        return;
+    };
+    let mut server = start_on(&disk);
+    server.kill();
+    fs::remove_dir_all(disk.file("appendonlydir")).expect("it goes");
+    let ballast = disk.file("ballast");
+    let _ = fs::write(&ballast, vec![0; 8 * MIB]);
+    server.restart_loading();
+    let mut c = server.connect();
+    wait_until("the start", || c.ask("DBSIZE") == ":0\r\n");
+    assert!(c.ask("SET k v").starts_with("-MISCONF"));
+    fs::remove_file(&ballast).expect("it goes");
+    wait_until("writes to be taken", || c.ask("SET k v") == "+OK\r\n");
+    server.kill();
+    server.restart();
+    assert_eq!(server.connect().ask("GET k"), "$1\r\nv\r\n");
+}

@@ -89,6 +89,7 @@ mod sandbox;
 mod script_memory;
 mod scripts;
 mod sentinel_docs;
+mod slow_disk;
 mod snapshots;
 mod startup;
 mod strangers;

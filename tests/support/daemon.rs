@@ -371,7 +371,7 @@ fn spawn(
 enum Answer {
     /// PONG.
     Ready,
-    /// PONG, or that the server still loads.
+    /// PONG, or that the server still loads, or that its disk takes no writes.
     Any,
 }
 
@@ -389,7 +389,10 @@ fn wait_for(answer: Answer, child: &mut Child, port: u16) -> Result<(), String> 
             match reply {
                 Reply::Simple(text) if text == b"PONG" => return Ok(()),
                 Reply::Error(text) if text.starts_with(b"NOAUTH") => return Ok(()),
-                Reply::Error(text) if answer == Answer::Any && text.starts_with(b"LOADING") => {
+                Reply::Error(text)
+                    if answer == Answer::Any
+                        && (text.starts_with(b"LOADING") || text.starts_with(b"MISCONF")) =>
+                {
                     return Ok(());
                 }
                 _ => {} // loading

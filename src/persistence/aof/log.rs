@@ -203,6 +203,8 @@ pub struct Log {
     /// The folder of the files, whatever its name is now.
     folder: Option<FolderId>,
     pub(super) wake: Option<Wake>,
+    /// There was no space to open the file at start: it is tried again.
+    waits_for_space: Option<EmptyBase>,
     pub(super) change: Option<Change>,
     /// A backup is making links of the files.
     pub(super) is_linked: bool,
@@ -211,6 +213,12 @@ pub struct Log {
     pub retain: Retain,
     /// The current file has begun, and has no note of the change stream.
     pub lacks_note: bool,
+}
+
+/// The base of a set without data.
+struct EmptyBase {
+    form: BaseForm,
+    bytes: Vec<u8>,
 }
 
 /// Device and inode.
@@ -242,6 +250,7 @@ impl Log {
             replaced: usize::MAX,
             folder: None,
             wake,
+            waits_for_space: None,
             change: None,
             is_linked: false,
             chain: Chain::default(),
@@ -408,6 +417,45 @@ impl Log {
         self.finished_bytes + self.writer.length()
     }
 
+    /// As [`Log::open_at_start`]. If the disk has no space for that, it is done as soon as there is
+    /// ([`Log::flush`]); until then writing fails.
+    pub fn open_or_wait(
+        &mut self,
+        form: BaseForm,
+        empty: Vec<u8>,
+        offset: ReplOffset,
+    ) -> Result<(), OpenError> {
+        let Err(error) = self.open_at_start(form, &empty, offset) else {
+            return Ok(());
+        };
+        let lack = error.lack_of_space().ok_or(error)?;
+        self.writer.note_write_failed(lack);
+        let bytes = empty;
+        self.waits_for_space = Some(EmptyBase { form, bytes });
+        Ok(())
+    }
+
+    /// Whether the file is not open yet, because there was no space.
+    #[inline]
+    pub fn waits_for_space(&self) -> bool {
+        self.waits_for_space.is_some()
+    }
+
+    /// Writes the turn's bytes ([`LogWriter::flush`]), if the file is open.
+    pub fn flush(&mut self, time: Time, now: bool) {
+        if let Some(base) = self.waits_for_space.take() {
+            let offset = self.writer.written();
+            if let Err(error) = self.open_at_start(base.form, &base.bytes, offset) {
+                let lack = error.lack_of_space();
+                let lack = lack.unwrap_or_else(|| io::Error::other(error.to_string()));
+                self.waits_for_space = Some(base);
+                return self.writer.note_write_failed(lack);
+            }
+            self.writer.note_writable();
+        }
+        self.writer.flush(time, now);
+    }
+
     /// Opens the last incremental file, or creates the first. If there are no files at all,
     /// `empty`, an empty keyspace in form `form`, becomes the base. Must be called after everything
     /// has been loaded; `offset`: the replication offset then.
@@ -421,13 +469,13 @@ impl Log {
         let mut manifest = self.manifest.clone();
         if manifest.is_empty() {
             let name = manifest.replace_base(&self.names.basename, form, 0);
-            tracing::info!("Creating AOF base file {name} on server start");
             let made = self.disk.create(&self.names.path(&name));
             let made = made.and_then(|file| {
                 self.disk.write_all(&file, empty)?;
                 self.disk.sync(&file)
             });
-            made.map_err(|e| OpenError::File(name, e))?;
+            made.map_err(|e| OpenError::File(name.clone(), e))?;
+            tracing::info!("Creating AOF base file {name} on server start");
         }
         let (name, is_new, is_changed) = match manifest.incrs.last_mut() {
             // It will be appended to: its end offset is unknown again.
@@ -436,10 +484,10 @@ impl Log {
         };
         let doing = if is_new { "Creating" } else { "Opening" };
         let (file, length) = open_file(&self.disk, &self.names, &name)?;
-        tracing::info!("{doing} AOF incr file {name} on server start");
         if is_changed {
             self.names.save(&self.disk, &manifest)?;
         }
+        tracing::info!("{doing} AOF incr file {name} on server start");
         self.manifest = manifest;
         self.writer.open(file, self.names.path(&name), length);
         self.folder = folder_id(&self.names.dir);
@@ -581,6 +629,10 @@ impl Log {
     /// Writes everything and records the file's end, the replication offset `offset`.
     pub fn finish(&mut self, time: Time, offset: ReplOffset) -> std::io::Result<()> {
         self.settle();
+        if self.waits_for_space() && self.writer.is_idle() {
+            return Ok(());
+        }
+        self.flush(time, true);
         self.writer.finish(time)?;
         let mut manifest = self.manifest.clone();
         let last = manifest.incrs.last_mut();

@@ -18,13 +18,14 @@ mod commands;
 mod decode;
 mod disk;
 mod feed;
+mod hand;
 mod log;
 mod manifest;
 mod reader;
 pub mod restore;
 mod scrub;
-mod sync;
 mod stray;
+mod sync;
 mod units;
 mod writer;
 

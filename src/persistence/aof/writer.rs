@@ -6,11 +6,17 @@
 //!
 //! All three are replication offsets; the file has more bytes because of its annotations.
 //!
+//! The loop writes itself as long as writes are quick. Once one was slow, and while an fsync is under way, which
+//! writes may have to wait for, a thread writes instead ([`Hand`]): one buffer at a time, with
+//! everything that was appended meanwhile. What is on its way is not acknowledged, and from
+//! [`WAITING_MAX`] on writers wait ([`LogWriter::is_full`]); nobody else does. With `always` the loop
+//! waits for the disk at each turn with writes.
+//!
 //! Invariants
-//!   1. `synced <= written <= appended`; the buffer holds the stream from `written` on, or, with
-//!      `always`, from `synced` on.
+//!   1. `synced <= written <= appended`; the buffer, behind the one on its way, holds the stream from
+//!      `written` on, or, with `always`, from `synced` on.
 //!   2. Before a write the file is `length` bytes long: the rest of a failed write is cut off
-//!      first, and while that fails nothing is written.
+//!      first, and while that fails nothing is written. One write at a time is under way.
 //!   3. A failed fsync is final for its file: the kernel may have dropped the pages it could
 //!      not write and report success for the next fsync. Nothing more is written to that file.
 //!
@@ -20,10 +26,12 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::annotation::{self, AsideLine};
 use super::chain::Place;
 use super::disk::Disk;
+use super::hand::{Done, Hand, Piece};
 use super::sync::{Syncer, Wake};
 use crate::base::{alloc, crc64};
 use crate::config::system_text;
@@ -32,9 +40,17 @@ use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_selec
 
 /// Capacity kept for the next turn; more than that is released.
 const BUFFER_KEPT: usize = 1 << 20;
-/// With `everysec`, how long a write is postponed while an fsync is under way.
-const POSTPONE_MAX_MS: u64 = 2000;
+/// Bytes that may wait for the disk. More would only wait longer; fewer would let the disk rest between two
+/// writes.
+pub const WAITING_MAX: usize = 8 << 20;
+/// A thread writes for so long after the last slow write; at each relapse for twice as long.
+const SLOW_MIN_MS: u64 = 10_000;
+const SLOW_MAX_MS: u64 = 600_000;
+/// An fsync that writes meet for so long is told.
+const LONG_SYNC_MS: u64 = 2000;
 const SYNC_EVERY_MS: u64 = 1000;
+/// How often the log tells of a trouble that lasts.
+const TELL_EVERY_MS: u64 = 30_000;
 /// Bytes between two places of a file at which readers of the stream can begin.
 pub(super) const PLACE_BYTES: u64 = 4 << 20;
 
@@ -100,12 +116,35 @@ struct Open {
     places: Vec<Place>,
 }
 
+/// A buffer on its way to the file.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    /// Its bytes without the checksum line.
+    effects: usize,
+    /// Memory of the buffer.
+    memory: usize,
+    has_checksum: bool,
+    /// The stream's offset at its end.
+    upto: ReplOffset,
+    /// The database that the stream had selected before its first byte.
+    selected_first: Option<DbIndex>,
+}
+
 /// See the module.
 pub struct LogWriter {
     disk: Disk,
     syncer: Syncer,
+    hand: Hand,
+    flight: Option<Flight>,
+    /// Until when, and for how long at a time, a thread writes.
+    slow_until_ms: u64,
+    slow_ms: u64,
+    /// Each write takes so much longer (DEBUG AOF-FLUSH-SLEEP).
+    pub delay: Duration,
     open: Option<Open>,
     buffer: Vec<u8>,
+    /// An empty one.
+    spare: Vec<u8>,
     /// Bytes of the buffer that are written but, with `always`, not synced.
     unsynced: usize,
     /// The buffer holds all bytes that are not synced.
@@ -129,10 +168,14 @@ pub struct LogWriter {
     synced: ReplOffset,
     /// When the last fsync was requested.
     synced_ms: u64,
-    postponed_ms: Option<u64>,
-    /// Writes that were postponed to the limit.
+    /// Since when writes meet the fsync under way; far in the future once that was told.
+    met_sync_ms: Option<u64>,
+    /// Times that writes have met an fsync for long.
     pub delayed_syncs: u64,
     trouble: Option<Trouble>,
+    /// When the log was last told of it, and the time of the last try.
+    told_ms: u64,
+    tried_ms: u64,
     /// Writes are held back: the next file is not open yet.
     is_held: bool,
     /// Another component's fsync of the file is under way.
@@ -153,10 +196,16 @@ impl LogWriter {
     /// `offset`: where the stream continues.
     pub fn new(disk: Disk, wake: Option<Wake>, offset: ReplOffset) -> LogWriter {
         LogWriter {
-            syncer: Syncer::new(disk.clone(), wake),
+            syncer: Syncer::new(disk.clone(), wake.clone()),
+            hand: Hand::new(disk.clone(), wake),
+            flight: None,
+            slow_until_ms: 0,
+            slow_ms: SLOW_MIN_MS / 2,
+            delay: Duration::ZERO,
             disk,
             open: None,
             buffer: Vec::new(),
+            spare: Vec::new(),
             unsynced: 0,
             keeps_unsynced: false,
             selected_first: None,
@@ -170,9 +219,11 @@ impl LogWriter {
             written: offset,
             synced: offset,
             synced_ms: 0,
-            postponed_ms: None,
+            met_sync_ms: None,
             delayed_syncs: 0,
             trouble: None,
+            told_ms: 0,
+            tried_ms: 0,
             is_held: false,
             is_synced_elsewhere: false,
         }
@@ -193,9 +244,8 @@ impl LogWriter {
     pub fn safe(&self) -> ReplOffset {
         match self.rules.policy {
             SyncPolicy::Always if !self.rules.no_sync => self.synced,
-            // Bytes given to the kernel outlive the process; a write postponed for an fsync waits
-            // two seconds at most.
-            _ if self.trouble.is_none() && !self.is_held => self.appended,
+            // Bytes given to the kernel outlive the process.
+            _ if self.trouble.is_none() && !self.is_held && self.flight.is_none() => self.appended,
             _ => self.written,
         }
     }
@@ -222,13 +272,28 @@ impl LogWriter {
         self.open.as_ref().map_or(0, |open| open.length)
     }
 
+    /// Bytes that are not written yet, or, with `always`, not on disk.
     pub fn buffer_bytes(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + self.flight.map_or(0, |flight| flight.effects)
+    }
+
+    /// Whether so much waits for the disk that writers have to wait.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.buffer_bytes() >= WAITING_MAX && self.is_lagging()
+    }
+
+    /// Whether what is appended now has to wait for the disk. While writing fails it is refused instead.
+    fn is_lagging(&self) -> bool {
+        let waits = self.flight.is_some() || self.is_held || self.sync_in_progress();
+        self.trouble.is_none() && (waits || self.tried_ms < self.slow_until_ms)
     }
 
     /// Memory of what waits to be written, bytes. O(1).
     pub fn memory_bytes(&self) -> usize {
-        alloc::vec_bytes(&self.buffer) + alloc::vec_bytes(&self.aside_lines)
+        let on_its_way = self.flight.map_or(0, |flight| flight.memory);
+        let buffers = alloc::vec_bytes(&self.buffer) + alloc::vec_bytes(&self.spare);
+        buffers + on_its_way + alloc::vec_bytes(&self.aside_lines)
     }
 
     pub fn sync_in_progress(&self) -> bool {
@@ -275,7 +340,10 @@ impl LogWriter {
     /// Whether there is nothing to write or to force to disk.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.buffer.is_empty() && self.synced == self.written && self.written == self.appended
+        self.buffer.is_empty()
+            && self.synced == self.written
+            && self.written == self.appended
+            && self.flight.is_none()
     }
 
     // --- what is written ---
@@ -365,6 +433,7 @@ impl LogWriter {
     /// Writes to this file from now on, after its `length` bytes. Everything for the file before
     /// must have been written to it.
     pub fn open(&mut self, file: File, path: PathBuf, length: u64) {
+        self.settle();
         let open = Open {
             file: Arc::new(file),
             path,
@@ -419,6 +488,7 @@ impl LogWriter {
 
     /// Closes the file; unwritten bytes are dropped.
     pub fn close(&mut self) {
+        self.settle();
         if let Some(old) = self.open.take() {
             self.syncer.close(old.file);
         }
@@ -427,12 +497,13 @@ impl LogWriter {
         (self.selected_first, self.begins) = (None, true);
         self.is_held = false;
         (self.written, self.synced) = (self.appended, self.appended);
-        self.postponed_ms = None;
+        self.met_sync_ms = None;
     }
 
     /// Holds back everything from here on for the next file: it stays in the buffer, and is not
     /// acknowledged.
     pub fn hold(&mut self) {
+        assert!(self.flight.is_none(), "everything before has been written");
         self.is_held = true;
         self.begins = self.buffer.is_empty();
     }
@@ -452,6 +523,18 @@ impl LogWriter {
         self.synced = self.written;
     }
 
+    /// There is no file to write to.
+    pub(super) fn note_write_failed(&mut self, error: io::Error) {
+        self.note(Trouble::Write(error));
+    }
+
+    /// Writing is possible again.
+    pub(super) fn note_writable(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::warn!("AOF write error looks solved. The server can write again.");
+        }
+    }
+
     /// An fsync of the file has failed.
     pub fn note_sync_failed(&mut self, error: io::Error) {
         self.note(Trouble::Sync(error));
@@ -459,10 +542,11 @@ impl LogWriter {
 
     /// Drops everything appended so far, which is kept elsewhere: none of it is written.
     pub fn skip(&mut self) {
+        self.settle();
         self.clear();
         self.keeps_unsynced = false;
         (self.written, self.synced) = (self.appended, self.appended);
-        (self.trouble, self.postponed_ms) = (None, None);
+        (self.trouble, self.met_sync_ms) = (None, None);
     }
 
     /// The file has been renamed.
@@ -477,25 +561,30 @@ impl LogWriter {
         self.syncer.remove(path);
     }
 
-    /// Writes the turn's bytes, and forces them to disk according to the policy. `now`: without
-    /// postponing.
+    /// Writes the turn's bytes, or hands them to the thread, and forces what is written to disk according to
+    /// the policy. `now`: everything is written at the end.
     pub fn flush(&mut self, time: Time, now: bool) {
+        self.tried_ms = time.mono_ms;
         self.take_synced();
+        let waits = now || self.must_sync();
+        if !self.land(waits) {
+            return self.sync(time);
+        }
         let is_given_up = matches!(self.trouble, Some(Trouble::Sync(_)));
         if self.open.is_none() || self.is_held || is_given_up {
             return;
         }
         if self.buffer.len() > self.unsynced {
-            if !now && self.is_postponed(time) {
-                return;
-            }
-            self.postponed_ms = None;
-            if let Err(error) = self.write(time) {
+            let written = match !waits && self.is_behind(time) {
+                true => self.launch(time),
+                false => self.write(time),
+            };
+            if let Err(error) = written {
                 self.note(Trouble::Write(error));
                 return;
             }
-            if self.trouble.take().is_some() {
-                tracing::warn!("AOF write error looks solved. The server can write again.");
+            if self.flight.is_none() {
+                self.note_writable();
             }
         } else if self.written < self.appended {
             // Bytes of the stream for replicas alone, without annotations: the file lacks them.
@@ -507,24 +596,98 @@ impl LogWriter {
         self.sync(time);
     }
 
-    /// Whether the write is postponed, because it would wait for the fsync under way.
-    fn is_postponed(&mut self, time: Time) -> bool {
-        if self.rules.policy != SyncPolicy::EverySec || !self.sync_in_progress() {
-            return false;
-        }
-        let since = *self.postponed_ms.get_or_insert(time.mono_ms);
-        if time.mono_ms.saturating_sub(since) < POSTPONE_MAX_MS {
-            return true;
-        }
-        self.delayed_syncs += 1;
-        tracing::info!(
-            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer \
-             without waiting for fsync to complete, this may slow down Redis."
-        );
-        false
+    /// Whether what is written must be on disk before it is acknowledged.
+    fn must_sync(&self) -> bool {
+        self.rules.policy == SyncPolicy::Always && !self.rules.no_sync
     }
 
-    fn write(&mut self, time: Time) -> io::Result<()> {
+    /// Whether the loop should not write: it would have to wait for the disk.
+    fn is_behind(&mut self, time: Time) -> bool {
+        let is_slow = time.mono_ms < self.slow_until_ms;
+        if !self.sync_in_progress() {
+            self.met_sync_ms = None;
+            return is_slow;
+        }
+        if self.rules.policy != SyncPolicy::EverySec {
+            return is_slow;
+        }
+        let since = *self.met_sync_ms.get_or_insert(time.mono_ms);
+        if time.mono_ms.saturating_sub(since) >= LONG_SYNC_MS {
+            self.met_sync_ms = Some(u64::MAX);
+            self.delayed_syncs += 1;
+            tracing::info!(
+                "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer \
+                 without waiting for fsync to complete, this may slow down Redis."
+            );
+        }
+        true
+    }
+
+    /// Takes the write on its way; `waits`: until it has ended. `false`: it is under way.
+    fn land(&mut self, waits: bool) -> bool {
+        if self.flight.is_none() {
+            return true;
+        }
+        let done = match waits {
+            true => Some(self.hand.wait()),
+            false => self.hand.take(),
+        };
+        let Some(done) = done else { return false };
+        self.landed(done);
+        true
+    }
+
+    /// Waits for the write on its way, if there is one.
+    pub fn settle(&mut self) {
+        self.land(true);
+    }
+
+    /// A write on its way has ended.
+    fn landed(&mut self, done: Done) {
+        let flight = self.flight.take().expect("it was under way");
+        self.note_pace(done.is_slow);
+        let open = self.open.as_mut().expect("settled before it is closed");
+        let mut bytes = done.bytes;
+        if let Err(error) = done.result {
+            open.torn = done.is_torn;
+            bytes.truncate(flight.effects);
+            bytes.append(&mut self.buffer);
+            self.buffer = bytes;
+            self.selected_first = flight.selected_first;
+            return self.note(Trouble::Write(error));
+        }
+        open.length += bytes.len() as u64;
+        open.count_crc(flight.has_checksum, &bytes);
+        self.written = flight.upto;
+        self.note_place();
+        bytes.clear();
+        bytes.shrink_to(BUFFER_KEPT);
+        self.spare = bytes;
+        if matches!(self.trouble, Some(Trouble::Write(_))) {
+            self.note_writable();
+        }
+    }
+
+    /// From a slow write on a thread writes for a while.
+    fn note_pace(&mut self, is_slow: bool) {
+        if !is_slow || !self.hand.wakes() {
+            return;
+        }
+        if self.tried_ms >= self.slow_until_ms {
+            self.slow_ms = (self.slow_ms * 2).min(SLOW_MAX_MS);
+        }
+        self.slow_until_ms = self.tried_ms + self.slow_ms;
+    }
+
+    /// From now on the thread writes.
+    #[cfg(test)]
+    pub fn write_behind(&mut self) {
+        self.slow_until_ms = u64::MAX;
+    }
+
+    /// Makes the file ready for the buffer: without the rest of a failed write, and with the line at which
+    /// checksums begin.
+    fn prepare(&mut self, time: Time) -> io::Result<()> {
         let LogWriter {
             disk, buffer, open, ..
         } = self;
@@ -537,7 +700,6 @@ impl LogWriter {
             self.unsynced == 0,
             "what was not synced is not written behind"
         );
-        let all_synced = self.synced == self.written;
         if self.rules.checksums && open.crc.is_none() {
             // A file with times has one in its first line.
             let at = annotation::leading_time(buffer);
@@ -547,29 +709,67 @@ impl LogWriter {
             buffer.drain(..at);
             open.crc = Some(0);
         }
-        let effects = buffer.len();
-        if self.rules.checksums {
+        Ok(())
+    }
+
+    /// The buffer with its checksum line, to be written at the end of the file.
+    fn take_piece(&mut self, time: Time) -> (Piece, Flight) {
+        let mut bytes = std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare));
+        let open = self.open.as_ref().expect("looked at by the caller");
+        let mut flight = Flight {
+            effects: bytes.len(),
+            memory: 0,
+            has_checksum: self.rules.checksums,
+            upto: self.appended,
+            selected_first: self.selected_first,
+        };
+        if flight.has_checksum {
             let crc = open.crc.unwrap_or(0);
-            let offset = open.length + effects as u64;
-            annotation::write_checksum(buffer, crc, offset, time.unix_s);
+            let offset = open.length + flight.effects as u64;
+            annotation::write_checksum(&mut bytes, crc, offset, time.unix_s);
         }
-        let written = put(disk, open, buffer);
-        if self.rules.checksums || written.is_err() {
-            buffer.truncate(effects);
+        flight.memory = alloc::vec_bytes(&bytes);
+        let piece = Piece {
+            file: Arc::clone(&open.file),
+            length: open.length,
+            bytes,
+            delay: self.delay,
+        };
+        (piece, flight)
+    }
+
+    /// Hands the buffer to the thread.
+    fn launch(&mut self, time: Time) -> io::Result<()> {
+        self.prepare(time)?;
+        let (piece, flight) = self.take_piece(time);
+        self.flight = Some(flight);
+        if let Some(done) = self.hand.write(piece) {
+            self.landed(done);
         }
-        written?;
-        match (self.rules.checksums, &mut open.crc) {
-            (true, crc) => *crc = Some(0),
-            // A later line covers these bytes as well.
-            (false, Some(crc)) => *crc = crc64::update(*crc, buffer),
-            (false, None) => {}
+        Ok(())
+    }
+
+    /// Writes the buffer.
+    fn write(&mut self, time: Time) -> io::Result<()> {
+        self.prepare(time)?;
+        let all_synced = self.synced == self.written;
+        let (piece, flight) = self.take_piece(time);
+        let done = piece.write(&self.disk);
+        self.note_pace(done.is_slow);
+        let open = self.open.as_mut().expect("looked at by the caller");
+        open.torn = done.is_torn;
+        if done.result.is_ok() {
+            open.length += done.bytes.len() as u64;
+            open.count_crc(flight.has_checksum, &done.bytes);
         }
+        self.spare = std::mem::replace(&mut self.buffer, done.bytes);
+        self.buffer.truncate(flight.effects);
+        done.result?;
         self.written = self.appended;
         self.note_place();
         // Annotations alone need no fsync: no write is acknowledged for them.
-        let is_more = self.written > self.synced;
-        if is_more && self.rules.policy == SyncPolicy::Always && !self.rules.no_sync {
-            self.unsynced = effects;
+        if self.written > self.synced && self.must_sync() {
+            self.unsynced = flight.effects;
             self.keeps_unsynced = all_synced;
         } else {
             self.clear();
@@ -584,10 +784,10 @@ impl LogWriter {
     }
 
     fn sync(&mut self, time: Time) {
-        if self.synced == self.written || self.rules.no_sync {
+        if self.synced == self.written || self.rules.no_sync || self.trouble.is_some() {
             return;
         }
-        let open = self.open.as_ref().expect("looked at by the caller");
+        let Some(open) = &self.open else { return };
         match self.rules.policy {
             SyncPolicy::Always => match self.disk.sync(&open.file) {
                 Ok(()) => {
@@ -653,7 +853,9 @@ impl LogWriter {
             (&self.trouble, &trouble),
             (Some(Trouble::Write(_)), Trouble::Write(_)) | (Some(Trouble::Sync(_)), _)
         );
-        if !same {
+        let is_told = self.tried_ms.saturating_sub(self.told_ms) < TELL_EVERY_MS;
+        if !(same && is_told) {
+            self.told_ms = self.tried_ms;
             let path = self
                 .path()
                 .map_or_else(String::new, |p| p.display().to_string());
@@ -688,6 +890,18 @@ impl LogWriter {
         self.written = self.synced;
         self.unsynced = 0;
         true
+    }
+}
+
+impl Open {
+    /// Bytes have been written, the last of which may be a checksum line.
+    fn count_crc(&mut self, has_checksum: bool, bytes: &[u8]) {
+        match (has_checksum, &mut self.crc) {
+            (true, crc) => *crc = Some(0),
+            // A later line covers these bytes as well.
+            (false, Some(crc)) => *crc = crc64::update(*crc, bytes),
+            (false, None) => {}
+        }
     }
 }
 

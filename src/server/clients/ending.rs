@@ -31,11 +31,13 @@ pub enum EndReason {
     Link,
     /// A link that carries slots.
     Slots,
+    /// The append only file cannot be written, and what its client wrote waits for that too long.
+    Disk,
     Shutdown,
 }
 
 impl EndReason {
-    pub const ALL: [EndReason; 15] = [
+    pub const ALL: [EndReason; 16] = [
         EndReason::Peer,
         EndReason::Broken,
         EndReason::Quit,
@@ -50,6 +52,7 @@ impl EndReason {
         EndReason::Role,
         EndReason::Link,
         EndReason::Slots,
+        EndReason::Disk,
         EndReason::Shutdown,
     ];
 
@@ -69,6 +72,7 @@ impl EndReason {
             EndReason::Role => "role",
             EndReason::Link => "link",
             EndReason::Slots => "slots",
+            EndReason::Disk => "disk",
             EndReason::Shutdown => "shutdown",
         }
     }
@@ -84,6 +88,7 @@ impl EndReason {
                 | EndReason::ClientMemory
                 | EndReason::User
                 | EndReason::Role
+                | EndReason::Disk
                 | EndReason::Shutdown
         )
     }

@@ -391,6 +391,10 @@ impl Server {
             self.persist
                 .aof
                 .take_effects(&keyspace.effects, &mut self.stream, &self.now);
+            // Within the turn, too: the kept input of one client may be long.
+            if self.persist.aof.is_full() && !self.gates.log_is_full {
+                self.set_log_full(true);
+            }
             if notes && self.changes.wrote(self.stream.offset()) {
                 self.replication.asks_acks = true;
             }

@@ -172,7 +172,7 @@ impl Engine {
 
 impl Server {
     /// Whether the stream waits: a replica that is paused stands still, and so does one whose disk
-    /// refuses what it would have to keep.
+    /// refuses what it would have to keep, or lags.
     pub(in crate::server) fn holds_stream(&self) -> bool {
         let now_ms = self.now.mono_ms;
         let is_paused = self
@@ -181,7 +181,9 @@ impl Server {
             .is_some_and(|pause| pause.until_ms > now_ms);
         let refuses =
             self.persist.aof.refuses_writes() || self.persist.saving.stops_writes(&self.config);
-        is_paused || refuses && !self.config.replica_ignore_disk_write_errors
+        is_paused
+            || self.gates.log_is_full
+            || refuses && !self.config.replica_ignore_disk_write_errors
     }
 
     /// A replica has sent a command that is answered, after `replied` pending bytes: the reply would

@@ -25,6 +25,8 @@ pub struct Gates {
     pub(in crate::server) fails_over: bool,
     /// A shutdown that waits for replicas does, too.
     pub(in crate::server) shuts_down: bool,
+    /// The append only file's buffer is full, because the disk lags: writes wait.
+    pub(in crate::server) log_is_full: bool,
     /// Writes to these slots wait until another node has taken them over.
     pub(in crate::server) held_slots: HeldSlots,
     /// A failover that a replica has asked for on the cluster's bus does until then, monotonic milliseconds.
@@ -43,6 +45,7 @@ impl Default for Gates {
             client_pause: None,
             fails_over: false,
             shuts_down: false,
+            log_is_full: false,
             held_slots: HeldSlots::default(),
             hands_over_until_ms: None,
         }

@@ -77,7 +77,7 @@ impl From<CommandError> for Stop {
 /// What a postponed command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Wait {
-    /// The end of CLIENT PAUSE.
+    /// The end of CLIENT PAUSE, or room in the append only file's buffer.
     Pause,
     /// A snapshot must save what it would change first.
     Snapshot,
@@ -544,14 +544,14 @@ fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !server.gates.held_slots.is_empty() && slots::is_held(world, asked) {
         return Err(Stop::Postponed(Wait::Pause));
     }
-    let Some(pause) = (server.gates.pause()).filter(|p| p.until_ms > server.now.mono_ms) else {
-        return Ok(());
-    };
+    let pause = (server.gates.pause()).filter(|p| p.until_ms > server.now.mono_ms);
     let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;
-    if client.flags.intersects(exempt) {
+    let is_off = pause.is_none() && !server.gates.log_is_full;
+    if is_off || client.flags.intersects(exempt) {
         return Ok(());
     }
-    let waits = pause.all && !asked.flags.contains(Flags::UNPAUSABLE) || has(world, asked, PAUSED);
+    let holds_all = pause.is_some_and(|pause| pause.all);
+    let waits = holds_all && !asked.flags.contains(Flags::UNPAUSABLE) || has(world, asked, PAUSED);
     match waits {
         true => Err(Stop::Postponed(Wait::Pause)),
         false => Ok(()),

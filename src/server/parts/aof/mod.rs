@@ -4,9 +4,12 @@
 //!                                                       (and fsync, with `always`)
 //!
 //! A write is acknowledged when it is safe under the policy: with `always` on disk, otherwise
-//! handed to the kernel; while an fsync is under way, that may be up to two seconds later. While
+//! handed to the kernel. While the disk lags, a thread does that (`persistence::aof::writer`), and the replies of
+//! writers wait for it; once much waits, writers wait themselves (`Gates::log_is_full`). While
 //! writing fails, the reply is held back ([`Aof::withholds`]), new writes are refused with the
-//! cause ([`Aof::refusal`]), and the file is retried until it succeeds.
+//! cause ([`Aof::refusal`]), and the file is retried until it succeeds. After some seconds the connections whose
+//! replies are held end ([`Aof::is_overdue`]): what they wrote is in memory, and may or may not reach the
+//! file, so that no reply would be true.
 //!
 //! A failed fsync is final for its file. The unsynced bytes go to a new file if the buffer still
 //! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole
@@ -24,6 +27,8 @@ pub mod rewrites;
 pub mod scrubs;
 pub mod set;
 
+use std::time::Duration;
+
 use rewrites::Rewrites;
 use scrubs::Scrubs;
 
@@ -38,6 +43,9 @@ use crate::replication::{Position, ReplOffset, Stream};
 const ROOM_LOOK_BYTES: u64 = 256 * 1024;
 /// Delay of the next try after a failed write.
 const RETRY_MS: u64 = 100;
+/// How long clients wait for replies while writing fails. Longer than a rewrite or the removal of a file takes
+/// to make room, shorter than usual timeouts of clients.
+const HELD_MAX_MS: u64 = 5000;
 
 /// WAITAOF's error while there is no append only file.
 pub const NO_AOF: CommandError = CommandError::Text(
@@ -73,6 +81,8 @@ pub struct Aof {
     looked_at_bytes: u64,
     /// No other try to write before this time.
     retry_ms: u64,
+    /// Since when writing fails.
+    failing_since_ms: Option<u64>,
     /// Delay before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
     pub flush_sleep_us: u64,
     /// The flush of the unit that comes next has set its data aside at this Unix millisecond.
@@ -81,6 +91,8 @@ pub struct Aof {
     unread: Option<ReplOffset>,
     /// Clients whose replies are held until their writes are safe.
     held: Vec<ClientId>,
+    /// The offset up to which they were released.
+    released: Option<ReplOffset>,
     /// Clients in WAITAOF, with the offset that must be on disk for them.
     awaiting: Vec<(ReplOffset, ClientId)>,
 }
@@ -132,6 +144,14 @@ impl Aof {
     #[cfg(test)]
     pub fn set_disk(&mut self, disk: Disk) {
         self.disk = disk;
+    }
+
+    /// From now on the thread writes, as after a slow write.
+    #[cfg(test)]
+    pub(in crate::server) fn write_behind(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.writer.write_behind();
+        }
     }
 
     pub(in crate::server) fn disk(&self) -> &Disk {
@@ -226,7 +246,7 @@ impl Aof {
             }
         }
         // Between two tries to make a first base no file is open.
-        if log.writer.path().is_none() {
+        if log.writer.path().is_none() && !log.waits_for_space() {
             log.writer.skip();
         }
     }
@@ -248,9 +268,15 @@ impl Aof {
             let writer = &mut log.writer;
             writer.append_stream((bytes, left_out), (before, selected), after, time);
         }
-        if log.writer.path().is_none() {
+        if log.writer.path().is_none() && !log.waits_for_space() {
             log.writer.skip();
         }
+    }
+
+    /// Whether so much waits for a disk that lags that writers have to wait.
+    #[inline]
+    pub(in crate::server) fn is_full(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.writer.is_full())
     }
 
     /// Whether there is something to write, or a failed write to retry.
@@ -272,14 +298,12 @@ impl Aof {
         if had_trouble && !all && at.mono_ms < self.retry_ms {
             return Flushed::default();
         }
-        if self.flush_sleep_us > 0 && log.writer.buffer_bytes() > 0 {
-            std::thread::sleep(std::time::Duration::from_micros(self.flush_sleep_us));
-        }
-        log.writer.flush(at, all);
+        log.writer.delay = Duration::from_micros(self.flush_sleep_us);
+        log.flush(at, all);
         let is_unsynced = matches!(log.writer.trouble(), Some(Trouble::Sync(_)));
         let loses_data = is_unsynced && self.leave_unsynced_file(at, stream);
         if let Some(next) = &mut self.next {
-            next.writer.flush(at, all);
+            next.flush(at, all);
             if next.writer.trouble().is_some() {
                 // `log` has everything: this set is started again.
                 self.rewrites.restart();
@@ -288,6 +312,9 @@ impl Aof {
         let has_trouble = self.trouble().is_some();
         if has_trouble {
             self.retry_ms = at.mono_ms + RETRY_MS;
+            self.failing_since_ms.get_or_insert(at.mono_ms);
+        } else {
+            self.failing_since_ms = None;
         }
         Flushed {
             gates: has_trouble || had_trouble || loses_data,
@@ -310,6 +337,7 @@ impl Aof {
             self.rewrites.restart();
             return false;
         }
+        log.writer.settle();
         let all_kept = log.writer.take_back_unsynced();
         if !all_kept {
             log.forget_chain();
@@ -319,7 +347,7 @@ impl Aof {
             return false;
         }
         if all_kept {
-            log.writer.flush(at, true);
+            log.flush(at, true);
         } else {
             tracing::warn!(
                 "The AOF may lack what was done since the last fsync that succeeded: writes are \
@@ -354,8 +382,25 @@ impl Aof {
         withheld
     }
 
-    /// Takes the clients whose replies are held: each is asked for again ([`Aof::withholds`]).
+    /// Whether replies have been held for as long as writing may fail: their clients are to be told.
+    pub(in crate::server) fn is_overdue(&self, now: &Now) -> bool {
+        let is_over = |since: u64| now.mono_ms.saturating_sub(since) >= HELD_MAX_MS;
+        !self.held.is_empty() && self.failing_since_ms.is_some_and(is_over)
+    }
+
+    /// Takes the clients whose replies are held: each is asked for again ([`Aof::withholds`]). None, in
+    /// O(1), if no more is safe than at the last call.
     pub(in crate::server) fn take_held(&mut self) -> Vec<ClientId> {
+        let safe = self.log.as_ref().map(|log| log.writer.safe());
+        if safe.is_some() && safe == self.released {
+            return Vec::new();
+        }
+        self.released = safe;
+        self.take_all_held()
+    }
+
+    /// Takes all of them.
+    pub(in crate::server) fn take_all_held(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.held)
     }
 

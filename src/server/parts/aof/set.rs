@@ -127,7 +127,7 @@ impl Aof {
         self.unread = unread(config, stream);
         let mut log = self.new_log(config, (names, manifest), stream.offset());
         let (form, empty) = empty_base(config, now);
-        log.open_at_start(form, &empty, stream.offset())?;
+        log.open_or_wait(form, empty, stream.offset())?;
         self.log = Some(Box::new(log));
         self.state = AofState::On;
         Ok(())
@@ -181,7 +181,7 @@ impl Aof {
         stream: &Stream,
     ) -> Result<(), String> {
         let log = self.log.as_mut().ok_or(OFF)?;
-        log.writer.flush(time(now), true);
+        log.flush(time(now), true);
         if let Some(trouble) = log.writer.trouble() {
             return Err(system_text(trouble.error()));
         }

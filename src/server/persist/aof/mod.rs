@@ -12,6 +12,8 @@ pub(in crate::server) use loader::{AofLoader, CutEnd};
 use crate::keyspace::{Audience, Keyspace};
 use crate::persistence::aof::{Manifest, Names, Owner};
 use crate::server::clients::blocked::Until;
+use crate::server::clients::client::ClientFlags;
+use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::aof::{Aof, AofState};
 use crate::server::parts::loading::LoadFailed;
 use crate::server::persist::loading::AfterLoading;
@@ -53,6 +55,8 @@ impl Server {
                 LoadFailed
             })?;
         self.update_effects(keyspace);
+        // Without space on the disk writes are refused.
+        self.update_interest();
         Ok(())
     }
 
@@ -65,10 +69,56 @@ impl Server {
         if flushed.gates {
             self.update_interest();
         }
+        self.look_at_log_room();
+    }
+
+    /// Writers wait while much waits for the disk.
+    #[inline]
+    pub(super) fn look_at_log_room(&mut self) {
+        let is_full = self.persist.aof.is_full();
+        if is_full != self.gates.log_is_full {
+            self.set_log_full(is_full);
+        }
+    }
+
+    /// Ends the connections whose replies have been held for too long: whether their writes will be
+    /// in the file is unknown.
+    #[cold]
+    fn give_up_held(&mut self) {
+        let why = self.persist.aof.trouble_text().unwrap_or_default();
+        let detail = format!(
+            "errors writing to the AOF file: {why}; the outcome of the commands without a reply is unknown"
+        );
+        let mut ended = 0;
+        for id in self.persist.aof.take_all_held() {
+            let Some(mut session) = self.clients.take(id) else {
+                continue;
+            };
+            let client = &session.client;
+            let is_other = client.flags.intersects(ClientFlags::BETWEEN_SERVERS);
+            let is_ended = client.flags.contains(ClientFlags::CLOSE_ASAP);
+            let wrote_to = client.wrote_to;
+            if !is_ended && self.persist.aof.withholds(wrote_to, id) {
+                if is_other || session.stream.is_none() {
+                    self.clients.put_back(session);
+                    continue;
+                }
+                session.reply.drop_unsent();
+                self.close_soon(&mut session, Ending::new(EndReason::Disk, detail.as_str()));
+                ended += 1;
+            }
+            self.clients.put_back(session);
+        }
+        if ended > 0 {
+            tracing::warn!("{ended} connections are closed ({detail})");
+        }
     }
 
     /// Sends the held replies of clients whose writes are safe by now.
     fn release_held(&mut self) {
+        if self.persist.aof.is_overdue(&self.now) {
+            return self.give_up_held();
+        }
         for id in self.persist.aof.take_held() {
             if let Some(session) = self.clients.take(id) {
                 self.put_back(session);
@@ -156,6 +206,22 @@ impl Engine {
         }
     }
 
+    /// The append only file is off: says so if there is one with data, which is not loaded.
+    pub(super) fn warn_of_unused_aof(&self) {
+        let config = &self.server.config;
+        let names = Aof::names(config);
+        if let Some(strays) = names.strays(None) {
+            tracing::warn!(
+                "appendonly is no, and '{}' has an append only file with data: {} files, {} bytes. They \
+                 are not loaded, and '{}' may be older. \"appendonly yes\" at start loads them",
+                names.dir.display(),
+                strays.len(),
+                strays.bytes(),
+                config.dbfilename.path().display()
+            );
+        }
+    }
+
     /// Prepares to load the append only file. If there is none, it begins with the data of the snapshot,
     /// or empty without one.
     pub(super) fn begin_loading_aof(&mut self) -> Result<(), LoadFailed> {
@@ -164,6 +230,14 @@ impl Engine {
         } = self;
         let names = Aof::names(&server.config);
         let snapshot = server.config.dbfilename.path().to_owned();
+        if let Ok(manifest) = names.read_manifest()
+            && let Some(strays) = names.unlisted(&manifest, Some(&snapshot))
+        {
+            for line in strays.to_string().lines() {
+                tracing::warn!("{line}");
+            }
+            return Err(LoadFailed);
+        }
         match AofLoader::prepare(names.clone(), server.persist.aof.disk())? {
             (Some(loader), bytes) => {
                 server.begin_loading(keyspace, bytes);
@@ -186,27 +260,3 @@ impl Engine {
 
 #[cfg(test)]
 mod tests;
-    /// The append only file is off: says so if there is one with data, which is not loaded.
-    pub(super) fn warn_of_unused_aof(&self) {
-        let config = &self.server.config;
-        let names = Aof::names(config);
-        if let Some(strays) = names.strays(None) {
-            tracing::warn!(
-                "appendonly is no, and '{}' has an append only file with data: {} files, {} bytes. They \
-                 are not loaded, and '{}' may be older. \"appendonly yes\" at start loads them",
-                names.dir.display(),
-                strays.len(),
-                strays.bytes(),
-                config.dbfilename.path().display()
-            );
-        }
-    }
-
-        if let Ok(manifest) = names.read_manifest()
-            && let Some(strays) = names.unlisted(&manifest, Some(&snapshot))
-        {
-            for line in strays.to_string().lines() {
-                tracing::warn!("{line}");
-            }
-            return Err(LoadFailed);
-        }

@@ -36,6 +36,7 @@ impl Server {
             (false, AofState::On | AofState::WaitsForBase) => {
                 self.cancel_rewrite(keyspace);
                 self.persist.aof.switch_off(&self.now, &self.stream);
+                self.look_at_log_room();
                 self.release_held();
                 self.schedule_rewrite(false);
                 self.refuse_waits_for_aof(keyspace, &NO_AOF);

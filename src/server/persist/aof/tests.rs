@@ -509,3 +509,100 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     let manifest = names(folder.path()).read_manifest().expect("sound");
     assert!(manifest.incrs.len() > 1, "{manifest:?}");
 }
+
+/// A disk whose steps of a kind wait until a gate is opened, and whose next write fails if it is told to.
+fn gated(slow: Step) -> (Disk, Arc<Mutex<()>>, Arc<AtomicUsize>) {
+    let gate = Arc::new(Mutex::new(()));
+    let failing = Arc::new(AtomicUsize::new(0));
+    let (waits, fails) = (Arc::clone(&gate), Arc::clone(&failing));
+    let disk = Disk::failing(move |step| {
+        if step == slow {
+            drop(waits.lock().expect("no panic"));
+        }
+        let is_left = |n: usize| n.checked_sub(1);
+        let is_it = step == Step::Write
+            && fails
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_left)
+                .is_ok();
+        is_it.then_some(DiskFault::Short(7))
+    });
+    (disk, gate, failing)
+}
+
+/// Writes until nothing is on its way or under way.
+fn write_all(t: &mut Testbed) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        t.advance_ms(200);
+        t.engine.write_aof();
+        let log = t.engine.server.persist.aof.log().expect("open");
+        if log.writer.written() == log.writer.appended() && !log.writer.sync_in_progress() {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "it is never written");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_failed_write_on_its_way_is_made_again_in_its_place() {
+    let folder = TempDir::new().expect("a folder");
+    // The gate of a step that does not come.
+    let (disk, _, failing) = gated(Step::Remove);
+    let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
+    t.run("SELECT 3");
+    for n in 1..=40 {
+        t.run("INCR n");
+        t.run(&format!("RPUSH l {n}"));
+        if n % 10 == 0 {
+            failing.store(1, Ordering::Relaxed);
+        }
+        // With an fsync under way writes go to the thread.
+        t.advance_ms(1100);
+        t.engine.write_aof();
+        t.run("INCR m");
+        t.engine.write_aof();
+        write_all(&mut t);
+    }
+    let right = digest(&mut t);
+    drop(t);
+    let mut loaded = load(folder.path()).expect("sound");
+    assert_eq!(digest(&mut loaded), right);
+}
+
+#[test]
+fn writers_wait_while_the_buffer_is_full_and_their_replies_until_they_are_written() {
+    let folder = TempDir::new().expect("a folder");
+    let (disk, gate, _) = gated(Step::Write);
+    let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
+    t.run("SET first 1");
+    t.engine.write_aof();
+    let value = "v".repeat(1 << 20);
+    let shut = gate.lock().expect("no panic");
+    t.engine.server.persist.aof.write_behind();
+    t.run("SET second 1");
+    t.engine.write_aof();
+    let (wrote_to, nobody) = (
+        t.engine.server.stream.offset(),
+        crate::keyspace::ClientId(0),
+    );
+    assert!(t.engine.server.persist.aof.withholds(wrote_to, nobody));
+    for n in 0..9 {
+        assert!(!t.engine.server.gates.log_is_full, "{n}");
+        t.run_args(&[b"SET", format!("k{n}").as_bytes(), value.as_bytes()]);
+        t.engine.write_aof();
+        if t.engine.server.gates.log_is_full {
+            break;
+        }
+    }
+    assert!(t.engine.server.gates.log_is_full);
+    assert_eq!(t.run("SET later 1"), "", "it waits");
+    drop(shut);
+    write_all(&mut t);
+    assert!(!t.engine.server.persist.aof.withholds(wrote_to, nobody));
+    assert!(!t.engine.server.gates.log_is_full);
+    let right = digest(&mut t);
+    drop(t);
+    let mut loaded = load(folder.path()).expect("sound");
+    assert_eq!(digest(&mut loaded), right);
+}
