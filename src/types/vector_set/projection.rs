@@ -1,8 +1,8 @@
 //! REDUCE: a fixed projection of vectors to fewer dimensions.
 //!
-//! Redis's matrix is that of a Hadamard transform, scaled; one from a file may be any. It is kept
-//! transposed: a column is added to all sums at once, and each sum is still made in the order of the
-//! input, so that it is the same as Redis's to the last bit.
+//! Redis's matrix is that of a Hadamard transform, scaled: its columns are made when they are needed. One
+//! from a file may be any, and is kept transposed. A column is added to all sums at once, and each sum is
+//! still made in the order of the input, so that it is the same as Redis's to the last bit.
 
 /// The numbers of a matrix at most: 256 MB.
 const NUMBERS_MAX: usize = 1 << 26;
@@ -12,8 +12,15 @@ const NUMBERS_MAX: usize = 1 << 26;
 pub struct Projection {
     input_dim: u32,
     output_dim: u32,
+    weights: Weights,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Weights {
+    /// Redis's: this number, negative where row and column have an odd number of bits in common.
+    Hadamard(f32),
     /// By columns.
-    matrix: Box<[f32]>,
+    Matrix(Box<[f32]>),
 }
 
 impl Projection {
@@ -24,19 +31,12 @@ impl Projection {
             .is_some_and(|n| n <= NUMBERS_MAX)
     }
 
-    /// Redis's matrix.
+    /// Redis's matrix, which takes no memory.
     pub fn new(input_dim: u32, output_dim: u32) -> Projection {
-        let scale = (1.0 / f64::from(input_dim).sqrt()) as f32;
-        let sign = |column: u32, row: u32| match (row & column).count_ones() % 2 {
-            0 => scale,
-            _ => -scale,
-        };
-        let columns =
-            (0..input_dim).flat_map(|column| (0..output_dim).map(move |row| sign(column, row)));
         Projection {
             input_dim,
             output_dim,
-            matrix: columns.collect(),
+            weights: Weights::Hadamard((1.0 / f64::from(input_dim).sqrt()) as f32),
         }
     }
 
@@ -47,23 +47,53 @@ impl Projection {
         if Some(floats.len()) != input.checked_mul(output) || !rest.is_empty() || input == 0 {
             return None;
         }
+        let usual = Projection::new(input_dim, output_dim);
+        if usual.has_rows(floats) {
+            return Some(usual);
+        }
         let mut matrix = vec![0.0; floats.len()];
         transpose(floats, input, &mut matrix, |bytes| {
             f32::from_le_bytes(*bytes)
         });
         Some(Projection {
-            input_dim,
-            output_dim,
-            matrix: matrix.into(),
+            weights: Weights::Matrix(matrix.into()),
+            ..usual
+        })
+    }
+
+    /// Whether these are the rows of Redis's matrix.
+    fn has_rows(&self, floats: &[[u8; 4]]) -> bool {
+        let Weights::Hadamard(weight) = self.weights else {
+            return false;
+        };
+        let mut wanted = vec![0.0; self.input_dim as usize];
+        let rows = floats.chunks_exact(wanted.len());
+        rows.zip(0..).all(|(row, number)| {
+            signed(weight, number, &mut wanted);
+            let mut pairs = row.iter().zip(&wanted);
+            pairs.all(|(float, wanted)| *float == wanted.to_le_bytes())
         })
     }
 
     /// The matrix by rows, little-endian floats.
     pub fn rows(&self) -> Vec<u8> {
-        let mut rows = vec![0; size_of_val(&*self.matrix)];
-        let (floats, _) = rows.as_chunks_mut::<4>();
         let columns = self.output_dim as usize;
-        transpose(&self.matrix, columns, floats, |float| float.to_le_bytes());
+        let mut rows = vec![0; 4 * self.input_dim as usize * columns];
+        let (floats, _) = rows.as_chunks_mut::<4>();
+        match &self.weights {
+            Weights::Matrix(matrix) => {
+                transpose(matrix, columns, floats, |float| float.to_le_bytes());
+            }
+            Weights::Hadamard(weight) => {
+                let mut row = vec![0.0; self.input_dim as usize];
+                for (to, number) in floats.chunks_exact_mut(row.len()).zip(0..) {
+                    signed(*weight, number, &mut row);
+                    for (to, weight) in to.iter_mut().zip(&row) {
+                        *to = weight.to_le_bytes();
+                    }
+                }
+            }
+        }
         rows
     }
 
@@ -75,16 +105,51 @@ impl Projection {
     pub fn apply(&self, vector: &[f32]) -> Vec<f32> {
         assert_eq!(vector.len(), self.input_dim as usize);
         let mut sums = vec![0.0f32; self.output_dim as usize];
-        for (x, column) in vector.iter().zip(self.matrix.chunks_exact(sums.len())) {
-            for (sum, weight) in sums.iter_mut().zip(column) {
-                *sum += weight * x;
+        match &self.weights {
+            Weights::Matrix(matrix) => {
+                for (x, column) in vector.iter().zip(matrix.chunks_exact(sums.len())) {
+                    for (sum, weight) in sums.iter_mut().zip(column) {
+                        *sum += weight * x;
+                    }
+                }
+            }
+            Weights::Hadamard(weight) => {
+                let mut column = vec![0.0f32; sums.len()];
+                for (x, number) in vector.iter().zip(0..) {
+                    // The sign of a product is that of its factors: these are the same numbers.
+                    signed(weight * x, number, &mut column);
+                    for (sum, product) in sums.iter_mut().zip(&column) {
+                        *sum += product;
+                    }
+                }
             }
         }
         sums
     }
 
     pub fn memory_bytes(&self) -> usize {
-        crate::base::alloc::slice_bytes(size_of_val(&*self.matrix))
+        match &self.weights {
+            Weights::Matrix(matrix) => crate::base::alloc::slice_bytes(size_of_val(&**matrix)),
+            Weights::Hadamard(_) => 0,
+        }
+    }
+}
+
+/// Fills `to` with `number`, negated at the indexes that have an odd number of bits in common with `line`.
+/// Each power of two repeats what is before it, with the signs that its bit has. O(length).
+fn signed(number: f32, line: u32, to: &mut [f32]) {
+    let Some(first) = to.first_mut() else {
+        return;
+    };
+    *first = number;
+    let (mut done, mut bit) = (1, 0);
+    while done < to.len() {
+        let (before, after) = to.split_at_mut(done);
+        let is_negated = line >> bit & 1 == 1;
+        for (to, from) in after.iter_mut().zip(&*before) {
+            *to = if is_negated { -from } else { *from };
+        }
+        (done, bit) = (2 * done, bit + 1);
     }
 }
 
@@ -124,8 +189,40 @@ mod tests {
             );
             assert_eq!(Projection::from_rows(input, output, &rows), Some(made));
         }
+        let other = Projection::from_rows(5, 3, &[0; 60]).expect("a matrix");
+        assert_eq!(other.rows(), [0; 60]);
         assert_eq!(Projection::from_rows(5, 3, &[0; 56]), None);
         assert_eq!(Projection::from_rows(0, 3, &[]), None);
+    }
+
+    #[test]
+    fn redis_matrix_takes_no_memory_and_gives_the_same_sums() {
+        let (input, output) = (300u32, 130u32);
+        let made = Projection::new(input, output);
+        assert_eq!(made.memory_bytes(), 0);
+        let sign = |row: u32, column: u32| match (row & column).count_ones() % 2 {
+            0 => 1.0,
+            _ => -1.0,
+        };
+        let scale = (1.0 / f64::from(input).sqrt()) as f32;
+        let vector: Vec<f32> = (0..input).map(|n| (n as f32).sin()).collect();
+        let sums = made.apply(&vector);
+        for (sum, row) in sums.iter().zip(0..) {
+            let products = vector
+                .iter()
+                .zip(0..)
+                .map(|(x, column)| sign(row, column) * scale * x);
+            let expected = products.fold(0.0f32, |sum, product| sum + product);
+            assert_eq!(sum.to_bits(), expected.to_bits(), "row {row}");
+        }
+        let mut rows = made.rows();
+        assert_eq!(
+            Projection::from_rows(input, output, &rows).map(|read| read.memory_bytes()),
+            Some(0)
+        );
+        rows[3] ^= 0x80;
+        let other = Projection::from_rows(input, output, &rows).expect("a matrix");
+        assert!(other.memory_bytes() >= rows.len() && other.rows() == rows);
     }
 
     #[test]
