@@ -2,7 +2,7 @@
 
 use super::vectors::Given;
 use super::{KEYS, READS, dimension_mismatch, input_mismatch};
-use crate::base::{float, number};
+use crate::base::{clock, float, number};
 use crate::command::{Arity, CommandError};
 use crate::commands::work;
 use crate::resp::{Args, Reply};
@@ -43,6 +43,8 @@ const BAD_OPTION: CommandError = CommandError::Text("ERR syntax error in VSIM co
 const EF_MAX: i64 = 1_000_000;
 const EF_DEFAULT: i64 = 100;
 const COUNT_DEFAULT: i64 = 10;
+/// Of a search that cannot leave the loop, between two looks at the time: about a millisecond.
+const DISTANCES_PER_SLICE: usize = 20_000;
 /// FILTER-EF without one: so many nodes for each element wanted.
 const FILTERED_PER_ELEMENT: i64 = 100;
 
@@ -70,13 +72,17 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
     let (wanted, shown) = parse_options(args, next, compiled)?;
     let nanos = nanos(&content, &wanted);
     let mut inquiry = Inquiry::new(&content, query, wanted);
+    drop(content);
+    let set = set.share();
     if !shown.at_once && call.server.search_leaves_loop(call.origin, nanos) {
-        drop(content);
-        let set = set.share();
         call.block_on_search(set, Work::Inquiry(Box::new(inquiry)));
         return Ok(());
     }
-    while inquiry.step(&content, usize::MAX) == Progress::More {}
+    let began = clock::cycles();
+    while inquiry.step(&set.read(), DISTANCES_PER_SLICE) == Progress::More {
+        call.may_go_on(began)?;
+    }
+    let content = set.read();
     let found = inquiry.found(&content);
     let hits = found.iter().map(|found| {
         let element = content.element_at(found.payload);

@@ -1,5 +1,7 @@
 //! Replies and effects; `tests/oracle` compares the rest with Redis.
 
+use std::sync::atomic::Ordering;
+
 use crate::server::Testbed;
 
 fn filled(options: &str) -> Testbed {
@@ -119,4 +121,56 @@ fn a_projection_is_kept_and_wanted_again() {
     let blob = vec![0; 60_000 * 4];
     let reply = t.run_args(&[&words[..], &[&blob, b"x"]].concat());
     assert_eq!(reply, b"-ERR invalid vector specification\r\n");
+}
+
+/// A set and a search whose filter takes longer than any threshold.
+fn long_search(t: &mut Testbed) -> String {
+    for n in 0..200 {
+        t.run(&format!("VADD v VALUES 2 1 {n} e{n} SETATTR {{\"a\":1}}"));
+    }
+    let filter = format!(".a{}", "+1**1".repeat(4000));
+    t.engine.server.config.busy_reply_threshold = 1;
+    format!("VSIM v VALUES 2 1 1 COUNT 200 TRUTH FILTER {filter}")
+}
+
+#[test]
+fn a_search_in_a_transaction_ends_when_it_takes_too_long() {
+    let mut t = Testbed::new();
+    let search = long_search(&mut t);
+    t.run("MULTI");
+    t.run(&search);
+    t.run("PING");
+    let reply = t.run("EXEC");
+    assert!(
+        reply.starts_with("*2\r\n-ERR It takes longer than busy-reply-threshold"),
+        "{}",
+        &reply[..80]
+    );
+    t.engine.server.config.busy_reply_threshold = 0;
+    t.run("MULTI");
+    t.run(&search);
+    let reply = t.run("EXEC");
+    assert!(reply.starts_with("*1\r\n*200\r\n"), "{}", &reply[..80]);
+}
+
+#[test]
+fn a_search_asks_whether_its_script_must_end() {
+    let mut t = Testbed::new();
+    let search = long_search(&mut t);
+    let script: &[u8] =
+        b"local r = redis.pcall(unpack(ARGV)); return type(r) == 'table' and r.err or 'whole'";
+    let mut words: Vec<&[u8]> = vec![b"EVAL", script, b"0"];
+    words.extend(search.split(' ').map(str::as_bytes));
+    t.engine
+        .server
+        .shutdown
+        .signals
+        .stop
+        .store(1, Ordering::Release);
+    let reply = String::from_utf8_lossy(&t.run_args(&words)).into_owned();
+    assert!(
+        reply.contains("has been ended") || reply.contains("Script killed"),
+        "{}",
+        &reply[..reply.len().min(80)]
+    );
 }

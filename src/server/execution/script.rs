@@ -204,7 +204,10 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
     }
     if !current.is_slow {
         current.is_slow = true;
-        current.told = Some(Box::new((name.to_vec(), command.to_owned())));
+        let told = current
+            .told
+            .get_or_insert_with(|| Box::new((name.to_vec(), command.to_owned())));
+        let name = &told.0;
         let kill = match current.of {
             Use::Eval => "SCRIPT KILL",
             Use::Functions => "FUNCTION KILL",
@@ -223,6 +226,40 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
         tracing::info!("Lua script killed by user with SCRIPT KILL.");
     }
     killed || server.shutdown.request.is_some()
+}
+
+impl Call<'_> {
+    /// To be called between the slices of a command that may take long and cannot leave the loop; `began`:
+    /// when it started (`clock::cycles`). Its script serves others and is asked whether it must end, as it
+    /// does between two instructions.
+    ///
+    /// # Errors
+    ///
+    /// The script must end; or, outside of a script, `busy-reply-threshold` has passed: nobody could end the
+    /// command.
+    pub fn may_go_on(&mut self, began: u64) -> CommandResult {
+        const ENDED: CommandError =
+            CommandError::Text("ERR The script that runs it has been ended");
+        const TOO_LONG: CommandError = CommandError::Text(
+            "ERR It takes longer than busy-reply-threshold, and others cannot be served meanwhile",
+        );
+        let World {
+            keyspace, server, ..
+        } = self.world();
+        if server.scripting.current.is_some() {
+            // Its name was noted before it ran this command.
+            return match interrupt(keyspace, server, b"", Args::new(&[], &[])) {
+                true => Err(ENDED),
+                false => Ok(()),
+            };
+        }
+        let threshold = server.config.busy_reply_threshold;
+        let millis = server.cycles.micros(clock::cycles().wrapping_sub(began)) / 1000;
+        match threshold > 0 && millis >= threshold {
+            true => Err(TOO_LONG),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A script to be run.
@@ -365,6 +402,14 @@ impl Host for Running<'_, '_, '_> {
             current.calls += 1;
         }
         let id = self.admit(args)?;
+        // A search may serve others from inside of the command.
+        let is_long = (self.server.table.row(id).spec.flags).contains(RowFlags::MODULE);
+        if let Some(current) = &mut self.server.scripting.current
+            && is_long
+        {
+            let named = || Box::new((self.program.name.to_vec(), self.command.to_owned()));
+            current.told.get_or_insert_with(named);
+        }
         self.server.note_nested(id);
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);

@@ -71,7 +71,7 @@ pub struct Current {
     pub calls: u64,
     /// Elements that they touched, if its caller has a budget of them.
     pub touched: u64,
-    /// Its name and command, set once it is slow.
+    /// Its name and command, set once it is slow or runs a command that may be.
     pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
 
