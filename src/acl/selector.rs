@@ -355,6 +355,11 @@ impl Selector {
             && (self.all_keys || self.allows_key(key, Access::READ))
     }
 
+    /// Whether a key may be read.
+    pub(super) fn sees_key(&self, key: &[u8]) -> bool {
+        self.all_keys || self.allows_key(key, Access::READ)
+    }
+
     /// Whether all keys may be read.
     pub(super) fn reads_all_keys(&self) -> bool {
         let all = self.keys.get(b"*".as_slice());

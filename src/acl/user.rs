@@ -272,6 +272,11 @@ impl User {
         selectors.any(|selector| selector.reads_key(id, db, key))
     }
 
+    /// Whether one selector allows reading a key, in whichever database and by whichever command.
+    pub fn may_see(&self, key: &[u8]) -> bool {
+        self.each_selector().any(|selector| selector.sees_key(key))
+    }
+
     /// Whether one selector allows the command with this number, and reading and writing all keys.
     pub fn owns_all_keys(&self, id: usize) -> bool {
         self.each_selector()

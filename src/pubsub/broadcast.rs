@@ -82,8 +82,14 @@ impl Broadcast {
     }
 
     /// Calls `tell` for each client with its changed keys, then forgets them. `spares`: whether a
-    /// client does not want notifications of its own changes. O(news), sorted by prefix and key.
-    pub fn take_news(&mut self, spares: impl Fn(ClientId) -> bool, mut tell: impl FnMut(News<'_>)) {
+    /// client does not want notifications of its own changes; `may_see`: whether it may know of a key.
+    /// O(news), sorted by prefix and key.
+    pub fn take_news(
+        &mut self,
+        spares: impl Fn(ClientId) -> bool,
+        may_see: impl Fn(ClientId, &[u8]) -> bool,
+        mut tell: impl FnMut(News<'_>),
+    ) {
         let mut news: Vec<(Box<[u8]>, Keys)> = std::mem::take(&mut self.news).into_iter().collect();
         news.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for (prefix, keys) in news {
@@ -91,7 +97,8 @@ impl Broadcast {
             for &client in set.map_or(&[][..], |set| self.clients.clients(set)) {
                 let own = spares(client).then_some(client);
                 let others = keys.iter().filter(|(_, by)| own.is_none() || **by != own);
-                let keys: Vec<&[u8]> = others.map(|(key, _)| &**key).collect();
+                let keys = others.map(|(key, _)| &**key);
+                let keys: Vec<&[u8]> = keys.filter(|key| may_see(client, key)).collect();
                 if !keys.is_empty() {
                     tell(News { client, keys });
                 }
@@ -135,6 +142,7 @@ mod tests {
         let mut told = Vec::new();
         all.take_news(
             |client| client == b,
+            |_, _| true,
             |news| told.push((news.client.0, news.keys.concat())),
         );
         assert_eq!(told, [(1, b"uuser".to_vec())]);
@@ -143,9 +151,21 @@ mod tests {
         told.clear();
         all.take_news(
             |client| client == b,
+            |_, _| true,
             |news| told.push((news.client.0, news.keys.concat())),
         );
         assert_eq!(told, [(1, b"user".to_vec()), (2, b"user".to_vec())]);
+        all.note(b"used", None);
+        all.note(b"user", None);
+        told.clear();
+        all.take_news(
+            |_| false,
+            |client, key| client == a || key == b"used",
+            |news| told.push((news.client.0, news.keys.concat())),
+        );
+        assert_eq!(told, [(1, b"useduser".to_vec()), (2, b"used".to_vec())]);
+        all.note(b"user", None);
+        all.take_news(|_| false, |_, _| false, |_| panic!("no empty news"));
         all.remove(b"us", b);
         all.remove(b"", a);
         assert!(all.is_empty() && all.clients.is_empty() && !all.has_news());

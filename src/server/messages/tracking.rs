@@ -71,7 +71,8 @@ impl Server {
     /// Notifies broadcast clients of keys changed since the last time.
     #[cold]
     pub(in crate::server) fn tell_broadcast(&mut self) {
-        let notices = self.messages.tracking.take_broadcast(&self.clients);
+        let (tracking, users) = (&mut self.messages.tracking, &self.acl.users);
+        let notices = tracking.take_broadcast(&self.clients, users);
         self.notify(notices);
     }
 

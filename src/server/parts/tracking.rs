@@ -23,6 +23,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use crate::acl::Users;
 use crate::command::table::Row;
 use crate::config::Config;
 use crate::keyspace::{Change, ChangeKind, ClientId};
@@ -296,15 +297,23 @@ impl Tracking {
             .collect()
     }
 
-    /// Broadcast clients' keys that have changed since the last time.
+    /// Broadcast clients' keys that have changed since the last time, without those that a client's user
+    /// may not read now.
     #[must_use]
-    pub(in crate::server) fn take_broadcast(&mut self, clients: &Clients) -> Notices {
+    pub(in crate::server) fn take_broadcast(
+        &mut self,
+        clients: &Clients,
+        users: &Users,
+    ) -> Notices {
         let mut news = Vec::new();
         let trackers = &mut self.trackers;
         let spares = |client| trackers.get(&client).is_some_and(|tracker| tracker.noloop);
-        self.broadcast.take_news(spares, |News { client, keys }| {
-            news.push((client, message(&keys)));
-        });
+        let may_see = |client, key: &[u8]| {
+            let session = clients.get(client);
+            session.is_some_and(|session| users.get(session.client.user).may_see(key))
+        };
+        let tell = |News { client, keys }: News<'_>| news.push((client, message(&keys)));
+        self.broadcast.take_news(spares, may_see, tell);
         let notices = news.into_iter();
         notices
             .filter_map(|(client, keys)| notice(trackers, client, Some(keys), clients))
