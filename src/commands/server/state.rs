@@ -15,10 +15,10 @@ pub(super) const TIME: Spec = Spec {
 };
 
 /// `TIME`: array of two bulk strings, Unix seconds and the microseconds within the second. It is
-/// constant during a script.
+/// constant during a transaction and a script.
 fn time(call: &mut Call<'_>) -> CommandResult {
     let now = match call.origin {
-        Origin::Script => call.server.now.unix_us,
+        Origin::Script | Origin::Exec => call.server.now.unix_us,
         _ => clock::unix_us(),
     };
     call.reply.array(2);
@@ -105,6 +105,21 @@ fn lolwut(call: &mut Call<'_>) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use crate::server::Testbed;
+
+    #[test]
+    fn the_time_stands_still_in_a_transaction_and_a_script() {
+        let mut t = Testbed::new();
+        let now = "*2\r\n$7\r\n1000000\r\n$1\r\n0\r\n";
+        assert_ne!(t.run("TIME"), now, "of the clock itself");
+        assert_eq!(
+            String::from_utf8_lossy(&t.run_args(&[b"EVAL", b"return redis.call('TIME')", b"0"])),
+            now
+        );
+        t.run("MULTI");
+        t.run("TIME");
+        t.run("TIME");
+        assert_eq!(t.run("EXEC"), format!("*2\r\n{now}{now}"));
+    }
 
     #[test]
     fn a_monitor_sees_commands_in_the_order_they_ran() {
