@@ -1,6 +1,6 @@
 //! The ACL file (`aclfile`): on each line `user` or `role`, a name, rules. Roles may be defined after
-//! the users that hold them. Empty lines are skipped; there are no comments, since ACL SAVE rewrites
-//! the file.
+//! the users that hold them. Empty lines are skipped, and in Redis's dialect those that begin with `#`,
+//! which ACL SAVE does not keep.
 //!
 //! A file is loaded as a whole or not at all. All its errors are reported at once, up to the
 //! maximum length of a message.
@@ -16,7 +16,7 @@ use super::store::Users;
 use super::user::User;
 use crate::base::given_file::{self, WRITER_WAIT};
 use crate::base::text::Printable;
-use crate::config::{PubsubDefault, replace_file};
+use crate::config::{Dialect, PubsubDefault, replace_file};
 
 /// A larger ACL file is refused.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -45,10 +45,11 @@ pub fn parse_file(
     path: &Path,
     commands: &Commands,
     channels: PubsubDefault,
+    dialect: Dialect,
 ) -> Result<FileUsers, LoadError> {
     let text = given_file::read(path, FILE_BYTES_MAX, WRITER_WAIT)
         .map_err(|why| LoadError(format!("Error loading ACLs, opening file '{name}': {why}")))?;
-    parse_users(name, &text, commands, channels)
+    parse_users(name, &text, commands, channels, dialect)
 }
 
 /// Parses the users and roles of a file's text.
@@ -57,6 +58,7 @@ pub fn parse_users(
     text: &[u8],
     commands: &Commands,
     channels: PubsubDefault,
+    dialect: Dialect,
 ) -> Result<FileUsers, LoadError> {
     let mut loading = Loading {
         name,
@@ -66,9 +68,11 @@ pub fn parse_users(
         errors: String::new(),
         untold: 0,
     };
+    let is_comment = |line: &[u8]| dialect.acl_file_comments() && line.starts_with(b"#");
     let lines = || {
         let lines = text.split(|&b| b == b'\n').zip(1..);
-        lines.map(|(line, number)| (trim(line, b" \t\r"), number))
+        let lines = lines.map(|(line, number)| (trim(line, b" \t\r"), number));
+        lines.filter(|(line, _)| !is_comment(line))
     };
     let is_role = |line: &[u8]| line == b"role" || line.starts_with(b"role ");
     for (line, number) in lines().filter(|(line, _)| is_role(line)) {
@@ -251,11 +255,16 @@ mod tests {
     use crate::server::{CommandTable, commands_of};
 
     fn read(text: &[u8]) -> Result<Vec<String>, String> {
+        read_as(Dialect::Redis, text)
+    }
+
+    fn read_as(dialect: Dialect, text: &[u8]) -> Result<Vec<String>, String> {
         let commands = commands_of(&CommandTable::new(&crate::commands::table()));
         let channels = PubsubDefault::ResetChannels;
-        let users = parse_users("f", text, &commands, channels).map_err(|e| e.to_string())?;
+        let users =
+            parse_users("f", text, &commands, channels, dialect).map_err(|e| e.to_string())?;
         let line = |(name, user): (&Vec<u8>, &User)| {
-            let rules = user.describe(crate::config::Dialect::Redis).line();
+            let rules = user.describe(Dialect::Redis).line();
             String::from_utf8_lossy(&[name, b" ".as_slice(), &rules].concat()).into_owned()
         };
         Ok(users.users.iter().map(line).collect())
@@ -270,6 +279,19 @@ mod tests {
             "b on sanitize-payload resetchannels -@all +get",
         ];
         assert_eq!(users, Ok(wanted.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn lines_that_begin_with_a_number_sign_are_comments_of_redis_alone() {
+        let text = b"# of \0 Redis\nuser a\n  #user b on\n";
+        let wanted = "a off sanitize-payload resetchannels -@all";
+        assert_eq!(read(text), Ok(vec![wanted.to_owned()]));
+        let error = read_as(Dialect::Valkey, b"user a\n# x").expect_err("no user");
+        assert!(
+            error.starts_with("f:2 should start with user keyword"),
+            "{error}"
+        );
+        assert!(read(b"user a # x").is_err(), "only whole lines");
     }
 
     #[test]

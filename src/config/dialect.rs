@@ -65,8 +65,10 @@ differences! {
     has_cluster_databases: bool = false, true;
     /// HELLO's `server`.
     hello_name: &'static str = "redis", "valkey";
-    /// INFO's `server_name`.
-    server_name: &'static str = "russet", "valkey";
+    /// INFO's and the scripts' `server_name`, which only Valkey has: tools tell it apart by this line.
+    server_name: Option<&'static str> = None, Some("valkey");
+    /// CONFIG SET takes a name and its alias at once, and the later one wins.
+    sets_by_alias_too: bool = false, true;
 
     /// MODULE LIST: Redis's vector sets and Valkey's Lua are modules, which are built in.
     /// Names and paths.
@@ -92,12 +94,22 @@ differences! {
     /// GEOSEARCH without or with several shapes: the shapes that its error lists.
     geo_shapes: &'static str = "BYRADIUS and BYBOX", "BYRADIUS, BYBOX and BYPOLYGON";
 
+    // Requests.
+
+    /// A bulk string of a request must end with CR and LF; otherwise two bytes of any kind end it.
+    checks_bulk_ends: bool = false, true;
+    /// In an inline command a quoted part may be followed by more of the same word.
+    joins_quoted: bool = false, true;
+
     // Keys and transactions.
 
     /// BITCOUNT looks at the unit before the end of the range, as BITPOS does.
     bit_unit_first: bool = false, true;
     /// GETEX looks at the time even if there is no key.
     getex_time_first: bool = false, true;
+    /// `notify-keyspace-events` has the letters of arrays, of overwritten values and other types, and of
+    /// channels by field.
+    has_redis_events: bool = true, false;
     /// SCAN with an unknown TYPE finds nothing.
     scans_any_type: bool = true, false;
     /// MULTI and WATCH inside MULTI have errors of their own, and the transaction stays sound.
@@ -117,6 +129,9 @@ differences! {
     msetex_expires_first: bool = true, false;
     /// HGETEX counts its lookup as a hit or miss, with the event `keymiss`.
     hgetex_counts: bool = false, true;
+    /// A negative offset of ZRANGE's LIMIT counts from the far end of a large set; otherwise it finds
+    /// nothing.
+    negative_offset_counts_back: bool = false, true;
     /// XREAD's error for unbalanced keys and IDs: what an ID may be.
     xread_ids: &'static str = "an ID, '+', or '$'", "an ID or '$'";
 
@@ -145,6 +160,12 @@ differences! {
     /// DUMP and files have fields that expire in Valkey's form, which Redis cannot read.
     valkey_files: bool = false, true;
 
+    // Roles.
+
+    /// A node of a cluster that becomes a replica sends those who wait for keys to the node that serves
+    /// them now, and others wait on; otherwise all waits end with an error and a close.
+    redirects_waits: bool = false, true;
+
     // Users.
 
     /// ACL GETUSER and LIST show `sanitize-payload` or `skip-sanitize-payload`.
@@ -155,6 +176,8 @@ differences! {
     counts_slot_memory: bool = true, false;
     /// ACL GETUSER shows `databases` for every user, not only for those that have such rules.
     shows_all_databases: bool = false, true;
+    /// Lines of an ACL file that begin with `#` are skipped.
+    acl_file_comments: bool = true, false;
     /// ACL LOAD and SAVE without a file.
     no_acl_file: &'static str =
         "ERR This Redis instance is not configured to use an ACL file. You may want to specify \

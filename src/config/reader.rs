@@ -419,6 +419,10 @@ impl Reader {
                 config.databases = 1;
             }
         }
+        if let Err(why) = config.check_events() {
+            let reason = format!("notify-keyspace-events: {why}");
+            self.problems.push(Problem::Whole(reason));
+        }
         config.settle();
         let mut given: Vec<&'static str> = self.from_environment.into_iter().collect();
         for read in config.read_secrets(|name| set_by.contains_key(name), self.writer_wait) {

@@ -72,6 +72,9 @@ pub enum ValueError {
     OomScore,
     #[error("Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.")]
     EventClass,
+    /// The same in Valkey's dialect.
+    #[error("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")]
+    ValkeyEventClass,
     #[error("Too many bind addresses specified.")]
     TooManyAddresses,
     #[error("Invalid IPv4 address")]

@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use super::dialect::Dialect;
 use super::directive::{Directive, Flags};
 use super::refusal::ValueError;
 use super::table::{Config, find};
@@ -103,10 +104,11 @@ impl Config {
         if !args.len().is_multiple_of(2) {
             return Err(SetError::Syntax);
         }
-        let pairs: Vec<(&'static Directive, &[u8], &[u8])> = find_all(args, gate)?;
+        let pairs = find_all(args, gate, self.dialect)?;
         let before = Box::new(self.clone());
         for (directive, name, value) in &pairs {
-            if let Err(reason) = self.set_one(directive, value) {
+            let set = self.set_one(directive, value);
+            if let Err(reason) = set.and_then(|()| self.check_events()) {
                 *self = *before;
                 let name = name.to_ascii_lowercase();
                 return Err(SetError::Refused(name, reason.to_string()));
@@ -122,6 +124,16 @@ impl Config {
             }
         }
         Ok(Changes { names, before })
+    }
+
+    /// Whether the dialect knows the classes of `notify-keyspace-events`.
+    pub(super) fn check_events(&self) -> Result<(), ValueError> {
+        let is_unknown =
+            !self.dialect.has_redis_events() && self.notify_keyspace_events.is_redis_only();
+        match is_unknown {
+            true => Err(ValueError::ValkeyEventClass),
+            false => Ok(()),
+        }
     }
 
     fn set_one(&mut self, directive: &Directive, value: &[u8]) -> Result<(), ValueError> {
@@ -143,7 +155,11 @@ impl Config {
 type Pair<'a> = (&'static Directive, &'a [u8], &'a [u8]);
 
 /// The directive, name and value of each pair, if all of them may be set.
-fn find_all<'a>(args: &[&'a [u8]], gate: Gate) -> Result<Vec<Pair<'a>>, SetError> {
+fn find_all<'a>(
+    args: &[&'a [u8]],
+    gate: Gate,
+    dialect: Dialect,
+) -> Result<Vec<Pair<'a>>, SetError> {
     let mut pairs: Vec<Pair<'a>> = Vec::with_capacity(args.len() / 2);
     for pair in args.chunks_exact(2) {
         let (name, value) = (pair[0], pair[1]);
@@ -160,11 +176,11 @@ fn find_all<'a>(args: &[&'a [u8]], gate: Gate) -> Result<Vec<Pair<'a>>, SetError
         if gate.loading && directive.flags.contains(Flags::DENY_LOADING) {
             return Err(SetError::Loading);
         }
-        // Redis treats a name and its alias as two directives: the later one wins.
-        if pairs
-            .iter()
-            .any(|(_, known, _)| known.eq_ignore_ascii_case(name))
-        {
+        let is_same = |(given, known, _): &Pair<'_>| match dialect.sets_by_alias_too() {
+            true => known.eq_ignore_ascii_case(name),
+            false => given.name == directive.name,
+        };
+        if pairs.iter().any(is_same) {
             return refused("duplicate parameter");
         }
         pairs.push((directive, name, value));
@@ -207,18 +223,46 @@ mod tests {
     }
 
     #[test]
+    fn a_name_and_its_alias_are_one_directive_but_for_valkey() {
+        let args = ["slave-priority", "1", "replica-priority", "2"];
+        assert_eq!(
+            refused(&args),
+            "ERR CONFIG SET failed (possibly related to argument 'replica-priority') - \
+             duplicate parameter"
+        );
+        let mut config = Config {
+            dialect: Dialect::Valkey,
+            ..Config::default()
+        };
+        assert_eq!(set(&mut config, &args), Ok(vec!["replica-priority"]));
+        assert_eq!(config.replica_priority, 2, "the later one wins");
+    }
+
+    #[test]
+    fn valkey_knows_no_classes_of_events_that_only_redis_has() {
+        let mut config = Config {
+            dialect: Dialect::Valkey,
+            ..Config::default()
+        };
+        for letter in ["o", "c", "a", "S", "T", "I", "V", "AKEo"] {
+            let args = ["notify-keyspace-events", letter];
+            assert_eq!(
+                set(&mut config, &args).expect_err(letter),
+                "ERR CONFIG SET failed (possibly related to argument 'notify-keyspace-events') - \
+                 Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
+            );
+            assert!(set(&mut Config::default(), &args).is_ok(), "{letter}");
+        }
+        for letters in ["AKEmn", "g$lshzxetdKE"] {
+            let args = ["notify-keyspace-events", letters];
+            assert!(set(&mut config, &args).is_ok(), "{letters}");
+        }
+    }
+
+    #[test]
     fn what_changed_is_named_once_and_by_its_main_name() {
         let mut config = Config::default();
-        let args = [
-            "MAXMEMORY",
-            "1gb",
-            "hz",
-            "10",
-            "slave-priority",
-            "1",
-            "replica-priority",
-            "2",
-        ];
+        let args = ["MAXMEMORY", "1gb", "hz", "10", "slave-priority", "2"];
         assert_eq!(
             set(&mut config, &args).unwrap(),
             ["maxmemory", "replica-priority"]

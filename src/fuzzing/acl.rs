@@ -153,7 +153,13 @@ fn is_made_again(user: &User, terms: Terms<'_>) {
     for (name, role) in terms.roles.iter() {
         text.extend([b"role ", name, b" ", &role.rules().join(&b' ')[..], b"\n"].concat());
     }
-    let read = parse_users("file", &text, terms.commands, terms.channels);
+    let read = parse_users(
+        "file",
+        &text,
+        terms.commands,
+        terms.channels,
+        Dialect::Redis,
+    );
     let read = read.unwrap_or_else(|error| panic!("{error}: {shown}"));
     assert!(read.users.get(&b"name"[..]) == Some(user), "{shown}");
 }

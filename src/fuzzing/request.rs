@@ -9,9 +9,12 @@ type Parsed = (Vec<Vec<Vec<u8>>>, Option<String>);
 /// The first four bytes choose the limits and the cuts.
 pub fn request(bytes: &[u8]) {
     let mut input = Input::new(bytes);
+    let flags = input.byte();
     let bounds = Bounds {
         bulk_max: 1 << 20,
-        unauthenticated: input.byte() & 1 == 1,
+        unauthenticated: flags & 1 == 1,
+        checks_bulk_ends: flags & 2 == 2,
+        joins_quoted: flags & 2 == 2,
     };
     let cuts = [input.byte(), input.byte(), input.byte()].map(usize::from);
     let text = input.rest();

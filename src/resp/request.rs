@@ -5,7 +5,7 @@
 //! length allocates nothing: the list of spans grows with the arguments that have really arrived.
 //!
 //! As in Redis, a length line ends at CR and the byte after CR is taken for LF unchecked, and
-//! so are the two bytes after a bulk string.
+//! so are the two bytes after a bulk string, unless the grammar is Valkey's.
 
 use super::args::{OwnedArgs, Span};
 use crate::base::number::parse_i64;
@@ -16,13 +16,29 @@ pub const INLINE_MAX: usize = 64 * 1024;
 const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
 const UNAUTHENTICATED_BULK_MAX: i64 = 16_384;
 
-/// The limits that apply to this client now.
+/// The limits that apply to this client now, and where dialects differ.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// `proto-max-bulk-len`.
     pub bulk_max: u64,
     /// Not authenticated yet: the tight limits apply.
     pub unauthenticated: bool,
+    /// A bulk string must end with CR and LF.
+    pub checks_bulk_ends: bool,
+    /// A quoted part of an inline command may be followed by more of the same word.
+    pub joins_quoted: bool,
+}
+
+impl Bounds {
+    /// For requests that servers have written.
+    pub const fn of_servers(bulk_max: u64) -> Bounds {
+        Bounds {
+            bulk_max,
+            unauthenticated: false,
+            checks_bulk_ends: false,
+            joins_quoted: false,
+        }
+    }
 }
 
 /// A malformed request: the client gets the error and is closed.
@@ -42,6 +58,8 @@ pub enum ProtocolError {
     BadBulkLength,
     #[error("Protocol error: unauthenticated bulk length")]
     UnauthenticatedBulk,
+    #[error("Protocol error: invalid CRLF in request")]
+    BadBulkEnd,
     #[error("Protocol error: too big inline request")]
     InlineTooLong,
     #[error("Protocol error: unbalanced quotes in request")]
@@ -123,7 +141,7 @@ pub fn step(
         match buf.get(*pos) {
             None => return Step::Incomplete,
             Some(b'*') => {}
-            Some(_) => return inline(buf, pos),
+            Some(_) => return inline(buf, pos, bounds),
         }
         let Some((n, next)) = length_line(buf, *pos + 1) else {
             return unfinished_line(buf, *pos, ProtocolError::MultibulkLineTooLong);
@@ -162,6 +180,9 @@ fn bulks(
                 if buf.len() - *pos < 2 {
                     return Step::Incomplete;
                 }
+                if bounds.checks_bulk_ends && !buf[*pos..].starts_with(b"\r\n") {
+                    return Step::Error(ProtocolError::BadBulkEnd);
+                }
                 spans.push(span);
                 *pos += 2;
                 progress.bulk = Bulk::None;
@@ -197,6 +218,9 @@ fn bulks(
         if buf.len() - *pos < len + 2 {
             progress.bulk = Bulk::Here(len);
             return Step::Incomplete;
+        }
+        if bounds.checks_bulk_ends && !buf[*pos + len..].starts_with(b"\r\n") {
+            return Step::Error(ProtocolError::BadBulkEnd);
         }
         spans.push(Span { start: *pos, len });
         *pos += len + 2;
@@ -239,7 +263,7 @@ fn unfinished_line(buf: &[u8], at: usize, too_long: ProtocolError) -> Step {
     }
 }
 
-fn inline(buf: &[u8], pos: &mut usize) -> Step {
+fn inline(buf: &[u8], pos: &mut usize, bounds: Bounds) -> Step {
     let rest = &buf[*pos..];
     let Some(lf) = memchr::memchr(b'\n', rest) else {
         return if rest.len() > INLINE_MAX {
@@ -254,7 +278,7 @@ fn inline(buf: &[u8], pos: &mut usize) -> Step {
     if memchr::memchr(0, line).is_some() {
         return Step::Error(ProtocolError::InlineNul);
     }
-    let args = match split_args(line) {
+    let args = match split_args(line, bounds.joins_quoted) {
         Some(args) => args,
         None => return Step::Error(ProtocolError::UnbalancedQuotes),
     };
@@ -268,8 +292,8 @@ fn inline(buf: &[u8], pos: &mut usize) -> Step {
 
 /// Splits a line into arguments as redis-cli and redis.conf quote them: `"..."` with
 /// `\xHH \n \r \t \b \a` and `\` before anything else, `'...'` with `\'` only. `None`:
-/// quotes do not balance, or something follows a closing quote directly.
-pub fn split_args(line: &[u8]) -> Option<OwnedArgs> {
+/// quotes do not balance, or something follows a closing quote directly and is not joined.
+fn split_args(line: &[u8], joins_quoted: bool) -> Option<OwnedArgs> {
     let mut args = OwnedArgs::new();
     let mut word = Vec::new();
     let mut i = 0;
@@ -292,7 +316,7 @@ pub fn split_args(line: &[u8]) -> Option<OwnedArgs> {
                     continue;
                 }
             }
-            if i < line.len() && !space(line[i]) {
+            if !joins_quoted && i < line.len() && !space(line[i]) {
                 return None;
             }
         }
@@ -352,13 +376,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BOUNDS: Bounds = Bounds {
-        bulk_max: 512 << 20,
-        unauthenticated: false,
-    };
+    const BOUNDS: Bounds = Bounds::of_servers(512 << 20);
 
     /// Feeds `input` in pieces that end at `cuts`; returns the commands and the first error.
     fn feed(input: &[u8], cuts: &[usize]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
+        feed_within(BOUNDS, input, cuts)
+    }
+
+    fn feed_within(
+        bounds: Bounds,
+        input: &[u8],
+        cuts: &[usize],
+    ) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
         let mut commands = Vec::new();
         let (mut buf, mut pos) = (Vec::new(), 0);
         let mut spans = Vec::new();
@@ -371,7 +400,7 @@ mod tests {
             buf.extend_from_slice(&input[from..end]);
             from = end;
             loop {
-                match step(&buf, &mut pos, &mut spans, &mut progress, BOUNDS) {
+                match step(&buf, &mut pos, &mut spans, &mut progress, bounds) {
                     Step::Command => {
                         let args = Args::new(&buf, &spans);
                         commands.push(args.iter().map(<[u8]>::to_vec).collect());
@@ -467,6 +496,44 @@ mod tests {
             [b"set".to_vec(), b"aA\n".to_vec(), b"it's".to_vec()]
         );
         assert_eq!(commands[1], [b"PING".to_vec()]);
+    }
+
+    #[test]
+    fn valkeys_grammar_checks_ends_and_joins_quoted_parts() {
+        let valkey = Bounds {
+            checks_bulk_ends: true,
+            joins_quoted: true,
+            ..BOUNDS
+        };
+        let sound = encode(&[b"ECHO".to_vec(), b"a".to_vec()]);
+        let args = vec![b"ECHO".to_vec(), b"a".to_vec()];
+        for end in [&b"XX"[..], b"\rX", b"X\n"] {
+            let mut input = sound.clone();
+            let at = input.len() - 2;
+            input[at..].copy_from_slice(end);
+            assert_eq!(feed(&input, &[]), (vec![args.clone()], None));
+            for cuts in [&[][..], &[at], &[at + 1]] {
+                let refused = (vec![], Some(ProtocolError::BadBulkEnd));
+                assert_eq!(feed_within(valkey, &input, cuts), refused);
+            }
+            let (mut pos, mut progress) = (0, Progress::default());
+            progress.missing = 1;
+            progress.came_apart(Span { start: 0, len: 1 });
+            let apart = step(end, &mut pos, &mut Vec::new(), &mut progress, valkey);
+            assert_eq!(apart, Step::Error(ProtocolError::BadBulkEnd));
+        }
+        assert_eq!(feed_within(valkey, &sound, &[]), (vec![args], None));
+        for (line, word) in [
+            (&b"ECHO \"a\"b\n"[..], &b"ab"[..]),
+            (b"ECHO \"a\"'b'c\n", b"abc"),
+            (b"ECHO \"\"x\n", b"x"),
+        ] {
+            assert_eq!(error_of(line), Some(ProtocolError::UnbalancedQuotes));
+            let args = vec![b"ECHO".to_vec(), word.to_vec()];
+            assert_eq!(feed_within(valkey, line, &[]), (vec![args], None));
+        }
+        let (_, error) = feed_within(valkey, b"ECHO \"a\"\"b\n", &[]);
+        assert_eq!(error, Some(ProtocolError::UnbalancedQuotes));
     }
 
     #[test]

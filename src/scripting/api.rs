@@ -44,7 +44,9 @@ pub fn push_table(stack: Stack, of: Use, dialect: Dialect, loading: bool) {
     push_version(stack, "REDIS", dialect.redis_version());
     if let Some(version) = dialect.valkey_version() {
         push_version(stack, "VALKEY", version);
-        stack.push_bytes(dialect.server_name().as_bytes());
+    }
+    if let Some(name) = dialect.server_name() {
+        stack.push_bytes(name.as_bytes());
         stack.set_field(-2, "SERVER_NAME");
     }
     stack.set_function(-1, "sha1hex", sha1hex);

@@ -332,7 +332,13 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     }
     let aclfile = &check.whole.aclfile;
     if !aclfile.is_empty()
-        && let Err(error) = parse_file(&aclfile.lossy(), aclfile.path(), &commands, channels)
+        && let Err(error) = parse_file(
+            &aclfile.lossy(),
+            aclfile.path(),
+            &commands,
+            channels,
+            check.whole.dialect,
+        )
     {
         check.add(Problem::Whole(error.to_string()));
     }

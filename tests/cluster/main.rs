@@ -33,4 +33,5 @@ mod support;
 mod tls;
 mod undone;
 mod unsynced;
+mod waits;
 mod writers;

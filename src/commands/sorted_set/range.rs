@@ -6,6 +6,7 @@ use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;
 use crate::commands::work;
+use crate::config::Dialect;
 use crate::keyspace::Class;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
@@ -98,7 +99,7 @@ impl<'a> RangeRequest<'a> {
 
     /// The first rank and the maximum number of elements; [`RangeRequest::reaches`] may end the walk
     /// earlier.
-    fn run(&self, zset: &Zset) -> Option<(usize, usize)> {
+    fn run(&self, zset: &Zset, dialect: Dialect) -> Option<(usize, usize)> {
         let len = zset.len();
         if let Range::Rank(range) = &self.range {
             let (start, count) = range.within(zset);
@@ -109,8 +110,8 @@ impl<'a> RangeRequest<'a> {
             };
             return (count > 0).then_some((start, count));
         }
-        // A large set counts a negative offset from the far end; a packed one yields nothing.
-        if self.offset < 0 && !zset.is_table() {
+        // At most a large set counts a negative offset from the far end; a packed one yields nothing.
+        if self.offset < 0 && !(zset.is_table() && dialect.negative_offset_counts_back()) {
             return None;
         }
         if self.offset < 0
@@ -290,8 +291,9 @@ fn zrevrangebylex(call: &mut Call<'_>) -> CommandResult {
 
 fn reply_range(call: &mut Call<'_>, by: Option<By>, backward: Option<bool>) -> CommandResult {
     let wanted = RangeRequest::parse(call.args, 2, by, backward, false)?;
+    let dialect = call.db.dialect();
     let zset = call.db.read::<Zset>(call.args.at(1))?;
-    let run = zset.as_ref().and_then(|zset| wanted.run(zset));
+    let run = zset.as_ref().and_then(|zset| wanted.run(zset, dialect));
     let (Some(zset), Some((start, count))) = (zset, run) else {
         call.reply.array(0);
         return Ok(());
@@ -354,11 +356,11 @@ pub(super) const ZRANGESTORE: Spec = Spec {
 fn zrangestore(call: &mut Call<'_>) -> CommandResult {
     let (to, from) = (call.args.at(1), call.args.at(2));
     let wanted = RangeRequest::parse(call.args, 3, None, None, true)?;
-    let limits = *call.db.limits();
+    let (limits, dialect) = (*call.db.limits(), call.db.dialect());
     let zset = call.db.read::<Zset>(from)?;
     let mut result = Zset::new_for(0, 0, &limits);
     if let Some(zset) = zset
-        && let Some((start, count)) = wanted.run(&zset)
+        && let Some((start, count)) = wanted.run(&zset, dialect)
     {
         result = match zset.table() {
             Some(table) => {
@@ -389,12 +391,53 @@ fn zrangestore(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
+    use crate::config::Dialect;
     use crate::server::Testbed;
 
     /// Members of a reply without scores.
     fn members(reply: &str) -> String {
         let words = reply.split("\r\n").skip(2).step_by(2);
         words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_negative_offset_finds_nothing_but_in_valkeys_large_sets() {
+        for (dialect, filler, end) in [
+            (Dialect::Redis, 0, ""),
+            (Dialect::Redis, 500, ""),
+            (Dialect::Valkey, 0, ""),
+            (Dialect::Valkey, 500, "f499"),
+        ] {
+            let mut t = Testbed::new();
+            t.engine.keyspace.dialect = dialect;
+            for i in 0..filler.max(10) {
+                t.run(&format!("ZADD z {} f{i:03}", 1000 + i));
+                t.run(&format!("ZADD l 0 f{i:03}"));
+            }
+            for line in [
+                "ZRANGE z -inf +inf BYSCORE LIMIT -1 2",
+                "ZRANGEBYSCORE z -inf +inf LIMIT -1 -1",
+                "ZRANGE l - + BYLEX LIMIT -1 2",
+                "ZRANGEBYLEX l - + LIMIT -1 2",
+            ] {
+                assert_eq!(members(&t.run(line)), end, "{dialect:?} {line}");
+            }
+            let first = if end.is_empty() { "" } else { "f000" };
+            for line in [
+                "ZRANGE z +inf -inf BYSCORE REV LIMIT -1 2",
+                "ZREVRANGEBYSCORE z +inf -inf LIMIT -1 2",
+                "ZRANGE l + - BYLEX REV LIMIT -1 2",
+                "ZREVRANGEBYLEX l + - LIMIT -1 2",
+            ] {
+                assert_eq!(members(&t.run(line)), first, "{dialect:?} {line}");
+            }
+            let stored = if end.is_empty() { ":0\r\n" } else { ":2\r\n" };
+            assert_eq!(
+                t.run("ZRANGESTORE y z -inf +inf BYSCORE LIMIT -2 2"),
+                stored
+            );
+            assert_eq!(t.run("ZRANGESTORE y l - + BYLEX LIMIT -2 2"), stored);
+        }
     }
 
     #[test]

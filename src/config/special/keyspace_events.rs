@@ -87,6 +87,17 @@ impl KeyspaceEvents {
         self.0.intersection(Self::CHANNELS)
     }
 
+    /// Whether it selects anything by a letter of its own that Valkey does not know.
+    pub fn is_redis_only(self) -> bool {
+        // `A` stands for arrays, too.
+        let arrays = match self.0.contains(ALL - EventClass::PATHHASH) {
+            true => EventClass::empty(),
+            false => EventClass::ARRAY,
+        };
+        let unknown = EventClass::OVERWRITTEN | EventClass::TYPE_CHANGED | Self::SUBKEY_CHANNELS;
+        self.0.intersects(unknown | arrays)
+    }
+
     /// Whether events are also published with the fields that they touched.
     pub fn with_subkeys(self) -> bool {
         self.0.intersects(Self::SUBKEY_CHANNELS)

@@ -53,10 +53,7 @@ impl Commands {
     /// Takes the next unit, and marks the file sound up to its end. `false`: the end of the file or
     /// of the requested range.
     pub(super) fn unit(&mut self, reader: &mut Reader) -> Result<bool, Fault> {
-        let bounds = Bounds {
-            bulk_max: i64::MAX as u64,
-            unauthenticated: false,
-        };
+        let bounds = Bounds::of_servers(i64::MAX as u64);
         let mut in_unit = false;
         loop {
             let next = reader.next(in_unit);

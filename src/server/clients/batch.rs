@@ -228,10 +228,7 @@ impl Batch {
     ) -> FileEnd {
         self.clear();
         self.clear_commands();
-        let bounds = Bounds {
-            bulk_max: i64::MAX as u64,
-            unauthenticated: false,
-        };
+        let bounds = Bounds::of_servers(i64::MAX as u64);
         let (mut pos, mut last) = (0, None);
         let end = loop {
             let is_full = self.commands.len() >= COMMANDS_MAX || self.hashes.len() >= KEYS_MAX;

@@ -217,12 +217,15 @@ impl Engine {
     ) -> ParseEnd {
         batch.clear_commands();
         let unauthenticated = self.server.acl.must_authenticate(&session.client);
+        let dialect = self.server.config.dialect;
         let bounds = Bounds {
             bulk_max: match session.client.sends_taken() {
                 true => self.server.config.proto_max_bulk_len.max(TAKEN_BULK_MAX),
                 false => self.server.config.proto_max_bulk_len,
             },
             unauthenticated,
+            checks_bulk_ends: dialect.checks_bulk_ends(),
+            joins_quoted: dialect.joins_quoted(),
         };
         // Before login one command a batch: AUTH changes the limits for the next one.
         let commands_max = match unauthenticated {

@@ -40,10 +40,7 @@ const WITHOUT_KEYS: [&str; 10] = [
 const INTERNAL: [&str; 5] = ["auth", "cluster|myid", "cluster|syncslots", "ping", "quit"];
 
 /// Our own effects have no longer arguments than clients' commands.
-const BOUNDS: Bounds = Bounds {
-    bulk_max: u64::MAX,
-    unauthenticated: false,
-};
+const BOUNDS: Bounds = Bounds::of_servers(u64::MAX);
 
 impl Server {
     /// Whether effects are passed on to other nodes.

@@ -386,10 +386,7 @@ impl Engine {
     fn run_commands_of(&mut self, number: u64, left: &mut Allowance) -> Stepped {
         let link = Link::Dialled(number);
         // The source has taken them by its own limit.
-        let bounds = Bounds {
-            bulk_max: i64::MAX as u64,
-            unauthenticated: false,
-        };
+        let bounds = Bounds::of_servers(i64::MAX as u64);
         let Some(driver) = &mut self.server.migrations else {
             return Stepped::Wait;
         };

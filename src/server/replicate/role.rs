@@ -4,7 +4,7 @@ use crate::command::CommandError;
 use crate::config::{ReplicaOf, Text};
 use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use crate::replication::{Introduction, Position};
-use crate::server::clients::blocked::Until;
+use crate::server::clients::blocked::{Blocked, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
@@ -40,7 +40,7 @@ impl Server {
             // Later the stream is not ours.
             keyspace.tell_dropped(Audience::LOG);
             self.repeat_effects(keyspace);
-            self.end_blocked(keyspace);
+            self.end_blocked(keyspace, host, port);
         }
         let host = String::from_utf8_lossy(host).into_owned();
         let before = self.replication.upstream.take();
@@ -246,8 +246,17 @@ impl Server {
         client.db = self.stream.selected().unwrap_or_default();
     }
 
-    /// The waits of clients for keys or acknowledgements end with an error: the role has changed.
-    fn end_blocked(&mut self, keyspace: &mut Keyspace) {
+    /// The waits of clients for keys or acknowledgements end with an error: the role has changed, and this
+    /// address is now the primary's. Those that follow redirections are sent there.
+    fn end_blocked(&mut self, keyspace: &mut Keyspace, host: &[u8], port: u16) {
+        if self.config.dialect.redirects_waits()
+            && let Some(cluster) = &mut self.cluster
+        {
+            cluster.routes_changed = true;
+            return;
+        }
+        let elsewhere = [b"REDIRECT ", host, format!(":{port}").as_bytes()].concat();
+        let elsewhere = CommandError::Bytes(elsewhere);
         let blocked = self.clients.iter().filter(|s| s.client.blocked.is_some());
         let mut ids: Vec<ClientId> = blocked.map(|s| s.client.id).collect();
         ids.sort_unstable();
@@ -261,6 +270,10 @@ impl Server {
                 self.unblock_client(keyspace, id, None);
                 continue;
             }
+            if self.clients.get(id).is_some_and(goes_elsewhere) {
+                self.unblock_client(keyspace, id, Some(&elsewhere));
+                continue;
+            }
             if self.unblock_client(keyspace, id, Some(&UNBLOCKED))
                 && let Some(session) = self.clients.get_mut(id)
             {
@@ -270,5 +283,43 @@ impl Server {
                     .close_after_reply(Ending::new(EndReason::Role, detail));
             }
         }
+    }
+}
+
+/// Whether a client waits for keys and asks for them at the primary if it is told to.
+fn goes_elsewhere(session: &Session) -> bool {
+    let client = &session.client;
+    let waits_for_keys = |blocked: &Blocked| matches!(blocked.until, Until::Keys { .. });
+    client.flags.contains(ClientFlags::REDIRECTS)
+        && !client.flags.contains(ClientFlags::READS_HERE)
+        && client.blocked.as_deref().is_some_and(waits_for_keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    #[test]
+    fn who_follows_redirections_is_sent_to_the_new_primary() {
+        let mut t = Testbed::new();
+        let (plain, able) = (t.connect(), t.connect());
+        t.run_as(able, "CLIENT CAPA REDIRECT");
+        for client in [plain, able] {
+            assert_eq!(t.run_as(client, "BLPOP k 0"), "");
+        }
+        assert_eq!(t.run("REPLICAOF 10.1.2.3 7000"), "+OK\r\n");
+        let told = |t: &mut Testbed, client| {
+            let reply = t.take_reply(client);
+            let session = t.engine.server.clients.get(client);
+            let closes = session.is_none_or(|session| session.client.ending.is_some());
+            (String::from_utf8_lossy(&reply).into_owned(), closes)
+        };
+        let (reply, closes) = told(&mut t, plain);
+        assert!(
+            reply.starts_with("-UNBLOCKED force unblock") && closes,
+            "{reply}"
+        );
+        let sent = ("-REDIRECT 10.1.2.3:7000\r\n".to_owned(), false);
+        assert_eq!(told(&mut t, able), sent);
     }
 }

@@ -27,7 +27,9 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Server");
     let dialect = config.dialect;
     to.field("redis_version", dialect.redis_version());
-    to.field("server_name", dialect.server_name());
+    if let Some(name) = dialect.server_name() {
+        to.field("server_name", name);
+    }
     if let Some(version) = dialect.valkey_version() {
         to.field("valkey_version", version);
         to.field("valkey_release_stage", "ga");

@@ -117,7 +117,13 @@ impl Acl {
     pub(in crate::server) fn users_of_file(&self, config: &Config) -> Result<FileUsers, LoadError> {
         let path = &config.aclfile;
         let channels = config.acl_pubsub_default;
-        parse_file(&path.lossy(), path.path(), &self.commands, channels)
+        parse_file(
+            &path.lossy(),
+            path.path(),
+            &self.commands,
+            channels,
+            config.dialect,
+        )
     }
 
     /// The configuration with the current users, to be written to its file. Users of a separate
