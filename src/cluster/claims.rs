@@ -26,6 +26,9 @@ impl Cluster {
         if former != Some(to) && to == mine {
             self.owners.gains += 1;
         }
+        if former == Some(mine) && to != mine {
+            self.changed.channels.push(slot);
+        }
         if let Some(former) = former {
             self.nodes[former].slots.remove(slot);
         }
@@ -44,6 +47,7 @@ impl Cluster {
             if former == self.me().primary.unwrap_or(ME) {
                 self.owners.gains += 1;
                 self.owners.vital_gains = self.owners.gains;
+                self.changed.channels.push(slot);
             }
             self.nodes[former].slots.remove(slot);
             (self.changed.health, self.changed.routes) = (true, true);
@@ -289,8 +293,6 @@ impl Cluster {
         lost: Vec<u16>,
         was_serving: bool,
     ) {
-        self.out
-            .push(Action::DropShardChannels(ranges(lost.iter().copied())));
         let mine = self.me().primary.unwrap_or(ME);
         let is_last = was_serving && self.nodes[mine].slots.is_empty();
         let is_same_shard = self.nodes[taker].shard == self.me().shard;

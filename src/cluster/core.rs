@@ -12,7 +12,7 @@ use super::nodes::{ME, Node, NodeIndex, Nodes};
 use super::route::Viewer;
 use super::secret::Secrets;
 use super::settings::Settings;
-use super::slots::Owners;
+use super::slots::{Owners, ranges};
 use super::stats::Stats;
 use crate::config::Dialect;
 
@@ -126,6 +126,8 @@ pub(super) struct Changed {
     pub routes: bool,
     /// The file, in something that the cluster would tell us again: it is looked at in the next tick.
     pub file: bool,
+    /// Slots that this node, or its primary, has given up: their shard channels are not served here any more.
+    pub channels: Vec<u16>,
 }
 
 /// What must have been synced before it leaves; the rest of the file need only have been written.
@@ -326,6 +328,12 @@ impl Cluster {
     pub(super) fn end(&mut self) {
         if std::mem::take(&mut self.changed.health) {
             self.judge_health();
+        }
+        let mut lost = std::mem::take(&mut self.changed.channels);
+        if !lost.is_empty() {
+            lost.sort_unstable();
+            lost.dedup();
+            self.out.push(Action::DropShardChannels(ranges(lost)));
         }
         if std::mem::take(&mut self.changed.routes) {
             self.update_served();

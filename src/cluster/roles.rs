@@ -9,6 +9,9 @@ impl Cluster {
     /// This node follows another one.
     pub(super) fn become_replica(&mut self, primary: NodeIndex) {
         assert!(primary != ME, "a node does not follow itself");
+        if self.me().primary != Some(primary) {
+            self.leave_channels();
+        }
         let slots: Vec<u16> = self.me().slots.iter().collect();
         for slot in slots {
             self.unbind(slot);
@@ -28,6 +31,13 @@ impl Cluster {
         // Nobody is to take this node for a primary, not even until its next greeting.
         self.announce(false);
         (self.changed.health, self.changed.routes) = (true, true);
+    }
+
+    /// What this node, or its primary, serves is not served here any more: subscribers of its shard channels are
+    /// told.
+    pub(super) fn leave_channels(&mut self) {
+        let mine = self.me().primary.unwrap_or(ME);
+        self.changed.channels.extend(self.nodes[mine].slots.iter());
     }
 
     /// This node is a primary, without slots yet.

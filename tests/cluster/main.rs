@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `group` | nodes, what all of them must agree on, redis-cli's orders |
+//! | `channels` | sharded publications while slots move |
 //! | `client` | a client that follows redirections |
 //! | `life` | join, fail over, restart, add and delete nodes |
 //! | `moving` | slots move while clients write |
@@ -18,6 +19,7 @@
 //!
 //! What needs real servers, or redis-cli, follows the rule of `support::peers`.
 
+mod channels;
 mod client;
 mod copies;
 mod group;

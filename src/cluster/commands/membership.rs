@@ -130,6 +130,7 @@ impl Cluster {
     fn do_replicate_no_one(&mut self) -> Answer {
         if self.me().is_replica() {
             self.note("Becoming an empty primary, as requested by user.".into());
+            self.leave_channels();
             self.become_primary();
             self.out.push(Action::Flush);
             self.nodes[ME].shard = self.random.id();
@@ -158,6 +159,7 @@ impl Cluster {
             "Cluster reset ({}) requested by user.",
             if is_hard { "hard" } else { "soft" }
         ));
+        self.leave_channels();
         if self.me().is_replica() {
             self.become_primary();
             self.out.push(Action::Flush);

@@ -4,7 +4,6 @@ use super::slots::slot_of;
 use super::{Answer, Done, number};
 use crate::cluster::core::{Cluster, Host};
 use crate::cluster::nodes::{ME, NodeIndex};
-use crate::cluster::slots::ranges;
 
 /// Valkey: how long replicas may take to have the command.
 const TIMEOUT_MS: i64 = 2000;
@@ -144,8 +143,6 @@ impl Cluster {
         if !was_mine || to == mine {
             return;
         }
-        self.out
-            .push(crate::cluster::Action::DropShardChannels(ranges([slot])));
         let is_last = self.nodes[mine].slots.is_empty();
         if is_last && self.settings.allow_replica_migration && mine == ME {
             let called = self.called(to);

@@ -69,10 +69,8 @@ impl Cluster {
         name(reply, b"ip");
         reply.bulk(node.client_ip(viewer));
         name(reply, b"endpoint");
-        match self.endpoint(node, viewer) {
-            Some(endpoint) => reply.bulk(endpoint),
-            None => reply.null(),
-        }
+        // Here, unlike in SLOTS, an endpoint that is not to be known is an empty text.
+        reply.bulk(self.endpoint(node, viewer).unwrap_or_default());
         if !node.names.hostname.is_empty() {
             name(reply, b"hostname");
             reply.bulk(&node.names.hostname);

@@ -9,7 +9,8 @@
 //! so a file is written for a dialect. Read are both, and files of Redis 7.0 and before, which have none;
 //! what is not known is skipped: other aux fields, other `vars`, nodes in a handshake.
 //!
-//! A file with a damaged line is refused as a whole, and the error names the line.
+//! A file with a damaged line is refused as a whole, and the error names the line. What Redis loads though it
+//! does not write it is no damage: other blanks, a slot that two lines name, a reversed range, no `vars`.
 
 mod read;
 #[cfg(test)]

@@ -56,7 +56,7 @@ struct Reading {
 impl Reading {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         let line = std::str::from_utf8(line).map_err(|_| "not a text")?;
-        let mut words = line.split(' ').filter(|word| !word.is_empty());
+        let mut words = line.split(is_blank).filter(|word| !word.is_empty());
         let first = words.next().ok_or("no id")?;
         if first == "vars" {
             return self.vars(words);
@@ -81,32 +81,29 @@ impl Reading {
             "disconnected" => false,
             other => return Err(format!("state of the link {other:?}")),
         };
+        let mut own = SlotMap::EMPTY;
         for word in words {
             match word.strip_prefix('[') {
                 Some(open) => open_slot(open, &mut node)?,
-                None => {
-                    let range = slots(word)?;
-                    self.take(range)?;
-                    node.slots.push(range);
-                }
+                None => self.take(slots(word)?, &mut own),
             }
         }
-        node.slots.sort_unstable();
+        node.slots = own.view().ranges();
         if !is_handshake {
             self.saved.nodes.push(node);
         }
         Ok(())
     }
 
-    /// Each slot has one owner.
-    fn take(&mut self, (first, last): (u16, u16)) -> Result<(), String> {
+    /// Each slot has one owner: the first line that names it, as in Redis. A range from its end to its begin has
+    /// no slots.
+    fn take(&mut self, (first, last): (u16, u16), own: &mut SlotMap) {
         for slot in first..=last {
-            if self.taken.contains(slot) {
-                return Err(format!("slot {slot} a second time"));
+            if !self.taken.contains(slot) {
+                self.taken.insert(slot);
+                own.insert(slot);
             }
-            self.taken.insert(slot);
         }
-        Ok(())
     }
 
     fn vars<'l>(&mut self, mut words: impl Iterator<Item = &'l str>) -> Result<(), String> {
@@ -125,15 +122,25 @@ impl Reading {
     }
 
     /// What concerns the file as a whole.
-    fn end(self) -> Result<Saved, String> {
+    fn end(mut self) -> Result<Saved, String> {
+        if !self.has_vars {
+            // A vote of the newest epoch may have been given: there is no second one.
+            let epochs = self.saved.nodes.iter().map(|node| node.config_epoch);
+            let newest = epochs.max().unwrap_or(0);
+            (self.saved.current_epoch, self.saved.last_vote_epoch) = (newest, newest);
+        }
         let is_me = |node: &&SavedNode| node.flags.contains(NodeFlags::MYSELF);
         match self.saved.nodes.iter().filter(is_me).count() {
-            1 if self.has_vars => Ok(self.saved),
-            1 => Err("no vars: the file is not complete".to_owned()),
+            1 => Ok(self.saved),
             0 => Err("no line of this node itself".to_owned()),
             _ => Err("several nodes are this one itself".to_owned()),
         }
     }
+}
+
+/// What is between words, as for Redis.
+fn is_blank(letter: char) -> bool {
+    letter.is_ascii_whitespace() || letter == '\x0b'
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T, String> {
@@ -230,10 +237,7 @@ fn slot(text: &str) -> Result<u16, String> {
 
 fn slots(text: &str) -> Result<(u16, u16), String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (slot(first)?, slot(last)?);
-    (first <= last)
-        .then_some((first, last))
-        .ok_or_else(|| format!("wrong slots {text:?}"))
+    Ok((slot(first)?, slot(last)?))
 }
 
 /// `5->-id]` or `5-<-id]`.

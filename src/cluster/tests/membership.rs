@@ -143,7 +143,8 @@ fn a_reset_leaves_a_node_alone() {
     );
     net.ok(2, "RESET SOFT");
     assert_eq!(net.id(2), id);
-    assert_eq!(net.nodes[2].done, [Action::Lead, Action::Flush]);
+    let channels = Action::DropShardChannels(vec![(0, 8191)]);
+    assert_eq!(net.nodes[2].done, [Action::Lead, Action::Flush, channels]);
     net.ok(0, "RESET HARD");
     assert!(net.command(0, "INFO").contains("cluster_known_nodes:1\r\n"));
     assert!(

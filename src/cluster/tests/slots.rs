@@ -145,10 +145,8 @@ fn the_last_slot_takes_its_node_along() {
     net.ok(0, &format!("SETSLOT 16383 NODE {taker}"));
     net.run(1000);
     assert!(net.nodes[1].core.is_replica());
-    assert!(matches!(
-        net.nodes[1].done.last(),
-        Some(Action::Follow { port: 7000, .. })
-    ));
+    let follows = |action: &Action| matches!(action, Action::Follow { port: 7000, .. });
+    assert!(net.nodes[1].done.iter().any(follows));
 }
 
 #[test]
@@ -315,4 +313,55 @@ fn a_node_of_rediss_kind_writes_no_marks() {
     net.ok(0, &format!("SETSLOT 5 MIGRATING {other}"));
     assert_eq!(net.nodes[0].core.open_slots(), (true, false));
     assert_eq!(net.nodes[0].core.open_slots_text(), None);
+}
+
+/// The replicas of a primary that follows the taker of its last slot follow it too: none is left without a primary.
+#[test]
+fn replicas_go_along_with_the_last_slot() {
+    for dialect in [Redis, Valkey] {
+        let mut net = Net::new(&[dialect; 4]);
+        net.ok(0, "ADDSLOTSRANGE 0 16382");
+        net.ok(1, "ADDSLOTS 16383");
+        net.ok(1, "SET-CONFIG-EPOCH 1");
+        for at in 1..4 {
+            net.ok(0, &format!("MEET 10.0.0.{at} {}", 7000 + at));
+        }
+        net.run(3000);
+        let [taker, source] = [0, 1].map(|at| net.id(at));
+        net.ok(2, &format!("REPLICATE {source}"));
+        net.ok(3, &format!("REPLICATE {taker}"));
+        net.run(3000);
+        net.ok(0, &format!("SETSLOT 16383 IMPORTING {source}"));
+        net.ok(1, &format!("SETSLOT 16383 MIGRATING {taker}"));
+        net.ok(0, &format!("SETSLOT 16383 NODE {taker}"));
+        net.run(3000);
+        for at in 1..4 {
+            let primary = net.nodes[at].core.primary_of_mine();
+            let primary = primary.map(|id| id.to_string());
+            assert_eq!(primary.as_ref(), Some(&taker), "{dialect:?} {at}");
+        }
+    }
+}
+
+#[test]
+fn a_slot_that_is_given_up_takes_its_channels_along() {
+    let mut net = Net::new(&[Redis]);
+    for (order, slots) in [
+        ("DELSLOTS 5", (5, 5)),
+        ("DELSLOTSRANGE 5 7", (5, 7)),
+        ("FLUSHSLOTS", (0, 9)),
+        ("RESET", (0, 9)),
+    ] {
+        for slot in 0..10 {
+            net.command(0, &format!("ADDSLOTS {slot}"));
+        }
+        net.nodes[0].done.clear();
+        net.ok(0, order);
+        let lost = Action::DropShardChannels(vec![slots]);
+        assert!(
+            net.nodes[0].done.contains(&lost),
+            "{order}: {:?}",
+            net.nodes[0].done
+        );
+    }
 }

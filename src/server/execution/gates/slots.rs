@@ -119,19 +119,20 @@ fn leaves_channels(server: &Server, row: &Row) -> bool {
     server.config.dialect == Dialect::Redis && row.spec.channels.is_none()
 }
 
-/// Calls `visit` with each key, or channel of a slot. Arguments without the command's form have none: the
-/// handler refuses them.
-fn each_key<'a>(server: &Server, row: &Row, args: Args<'a>, mut visit: impl FnMut(&'a [u8])) {
+/// Calls `visit` with each key, or channel of a slot, and whether it is a channel. Arguments without the command's
+/// form have none: the handler refuses them.
+fn each_key<'a>(server: &Server, row: &Row, args: Args<'a>, mut visit: impl FnMut(&'a [u8], bool)) {
     if has_channels(row) {
-        if row.spec.flags.contains(Flags::PUBSUB) && leaves_channels(server, row) {
+        let is_pubsub = row.spec.flags.contains(Flags::PUBSUB);
+        if is_pubsub && leaves_channels(server, row) {
             return;
         }
         let channels = row.plan.channels(args);
-        channels.for_each(|(at, _)| visit(args.at(at)));
+        channels.for_each(|(at, _)| visit(args.at(at), is_pubsub));
     } else if row.has_keys()
         && let Ok(keys) = row.keys(args)
     {
-        keys.for_each(|(at, _)| visit(args.at(at)));
+        keys.for_each(|(at, _)| visit(args.at(at), false));
     }
 }
 
@@ -139,7 +140,7 @@ fn each_key<'a>(server: &Server, row: &Row, args: Args<'a>, mut visit: impl FnMu
 fn each_asked<'a>(
     (server, client): (&Server, &'a Client),
     asked: &Asked<'a>,
-    mut visit: impl FnMut(&'a [u8]),
+    mut visit: impl FnMut(&'a [u8], bool),
 ) {
     if !asked.spec.flags.contains(Flags::RUNS_QUEUE) {
         return each_key(server, server.table.row(asked.row), asked.args, visit);
@@ -162,7 +163,9 @@ pub(super) fn slots_of<'a>(
     asked: &Asked<'a>,
 ) -> Option<Slots<'a>> {
     let mut slots = None;
-    each_asked((server, client), asked, |key| Slots::add(&mut slots, key));
+    each_asked((server, client), asked, |key, _| {
+        Slots::add(&mut slots, key)
+    });
     slots
 }
 
@@ -192,7 +195,11 @@ fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redire
     let keyspace = RefCell::new(&mut **keyspace);
     let keys = || {
         let (mut present, mut missing) = (false, false);
-        each_asked((server, client), asked, |key| {
+        each_asked((server, client), asked, |key, is_channel| {
+            // Its messages are sent here until the slot is gone, whatever keys it has.
+            if is_channel {
+                return;
+            }
             let is_here = keyspace.borrow_mut().db(client.db).peek_exists(key);
             *(if is_here { &mut present } else { &mut missing }) = true;
         });
