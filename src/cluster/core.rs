@@ -5,6 +5,7 @@ use super::blacklist::Blacklist;
 use super::conf::Saved;
 use super::election::Election;
 use super::health::Health;
+use super::hearsay::Hearsay;
 use super::links::Links;
 use super::manual::Manual;
 use super::message::{Ip, NodeFlags, NodeId};
@@ -14,6 +15,7 @@ use super::secret::Secrets;
 use super::settings::Settings;
 use super::slots::{Owners, ranges};
 use super::stats::Stats;
+use super::strangers::Lines;
 use crate::config::Dialect;
 
 /// The period of `Cluster::tick`.
@@ -157,6 +159,13 @@ pub(crate) struct Cluster {
     pub(super) owners: Owners,
     pub(super) links: Links,
     pub(super) blacklist: Blacklist,
+    pub(super) hearsay: Hearsay,
+    pub(super) lines: Lines,
+    /// The number of voters as last counted, and in which event; see `voters_now`.
+    counted: Option<(u64, usize)>,
+    events: u64,
+    /// Where the walk of ticks over the nodes begins: where the last one could open no more links.
+    pub(super) walk_from: usize,
     pub(super) current_epoch: u64,
     pub(super) last_vote_epoch: u64,
     pub(super) health: Health,
@@ -197,6 +206,11 @@ impl Cluster {
             owners: Owners::new(),
             links: Links::default(),
             blacklist: Blacklist::default(),
+            hearsay: Hearsay::default(),
+            lines: Lines::default(),
+            counted: None,
+            events: 0,
+            walk_from: 0,
             current_epoch: 0,
             last_vote_epoch: 0,
             health: Health::new(now.monotonic_ms),
@@ -308,6 +322,8 @@ impl Cluster {
             self.save();
         }
         self.blacklist.expire(self.now.monotonic_ms);
+        self.tend_strangers();
+        self.tend_hearsay();
         self.tend_nodes();
         self.check_manual();
         if self.nodes[ME].is_replica() {
@@ -322,6 +338,7 @@ impl Cluster {
     /// Each event begins with this,
     pub(super) fn begin(&mut self, now: Now) {
         self.now = now;
+        self.events += 1;
     }
 
     /// and ends with this.
@@ -410,6 +427,17 @@ impl Cluster {
             .iter()
             .filter(|(_, node)| node.is_voter())
             .count()
+    }
+
+    /// The same, counted once in an event in which nobody's role or slots change.
+    pub(super) fn voters_now(&mut self) -> usize {
+        let is_known = |(event, _): &(u64, usize)| *event == self.events && !self.changed.routes;
+        if let Some((_, voters)) = self.counted.filter(is_known) {
+            return voters;
+        }
+        let voters = self.voters();
+        self.counted = (!self.changed.routes).then_some((self.events, voters));
+        voters
     }
 
     /// What the configuration says of this node.

@@ -65,7 +65,7 @@ impl Cluster {
         if !node.flags.contains(NodeFlags::PFAIL) || node.has_failed() {
             return;
         }
-        let needed = self.voters() / 2 + 1;
+        let needed = self.voters_now() / 2 + 1;
         let votes = self.reports(at) + usize::from(self.me().is_voter());
         if votes >= needed {
             let called = self.called(at);

@@ -11,6 +11,8 @@ use super::message::{Gossip, NodeFlags};
 use super::nodes::{Address, ME, Node, NodeIndex};
 
 const ENTRIES_MIN: usize = 3;
+/// Enough for what is said above among 1,000 nodes; more nodes do not make greetings longer.
+const ENTRIES_MAX: usize = 128;
 /// A pong may be this far in the future, as clocks differ.
 const CLOCK_SKEW_MS: i64 = 500;
 
@@ -19,7 +21,7 @@ impl Cluster {
     pub(super) fn choose_gossip(&mut self, to: Option<NodeIndex>) -> Vec<Gossip> {
         let known = self.nodes.len();
         let wanted = (known * self.settings.gossip_percent / 100)
-            .max(ENTRIES_MIN)
+            .clamp(ENTRIES_MIN, ENTRIES_MAX)
             .min(known.saturating_sub(2));
         let mut chosen: Vec<NodeIndex> = Vec::with_capacity(wanted);
         for _ in 0..wanted * 3 {
@@ -31,7 +33,7 @@ impl Cluster {
             };
             let node = &self.nodes[at];
             let hidden = NodeFlags::HANDSHAKE | NodeFlags::NO_ADDRESS | NodeFlags::PFAIL;
-            let is_useless = node.out.is_none() && node.slots.is_empty();
+            let is_useless = node.is_rumour() || (node.out.is_none() && node.slots.is_empty());
             if at == ME || Some(at) == to || node.flags.intersects(hidden) || is_useless {
                 continue;
             }
@@ -40,7 +42,11 @@ impl Cluster {
             }
         }
         let suspects = self.nodes.suspects.iter();
-        chosen.extend(suspects.filter(|&&at| self.nodes[at].has_address()));
+        let is_told = |at: &&NodeIndex| {
+            let node = &self.nodes[**at];
+            node.has_address() && !node.is_rumour()
+        };
+        chosen.extend(suspects.filter(is_told));
         chosen
             .iter()
             .map(|&at| self.entry(&self.nodes[at]))
@@ -100,6 +106,7 @@ impl Cluster {
         let wall_ms = self.now.wall_ms;
         let now = self.ms();
         let node = &mut self.nodes[at];
+        node.mentioned = now;
         // Somebody else had an answer later than we: one PING less.
         let pong_wall_ms = i64::from(entry.pong_received_s) * 1000;
         if !says_failing
@@ -122,7 +129,7 @@ impl Cluster {
                 self.close(link);
             }
             let called = self.called(at);
-            self.note(format!(
+            self.note_of_others(format!(
                 "Address of {called} is now {}:{}",
                 told.ip, told.port
             ));
@@ -141,6 +148,7 @@ impl Cluster {
             || entry.ip.is_empty()
             || entry.bus_port == 0
             || self.blacklist.contains(&entry.node)
+            || !self.takes_hearsay()
         {
             return;
         }
@@ -155,11 +163,12 @@ impl Cluster {
         let mut node = Node::new(entry.node, shard, flags, self.ms());
         node.address = self.address_of(entry);
         node.failed = self.ms();
+        node.is_hearsay = true;
         if let Some(at) = self.nodes.add(node) {
+            self.hearsay.add(at);
             let text = format!("Node {} is known from {}", entry.node, self.called(sender));
             self.log(Level::Verbose, text);
             self.changed.routes = true;
-            self.save_soon();
             self.dial(at);
         }
     }

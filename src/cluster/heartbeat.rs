@@ -1,6 +1,6 @@
 //! What each tick does for each other node: links, greetings, silence.
 //!
-//! Cost: O(nodes) per tick, a few words of each; greetings themselves at most as many as the node timeout asks
+//! Cost: O(nodes) per tick, a few words of each; at most `DIALS_MAX` links are opened; greetings themselves at most as many as the node timeout asks
 //! for (each node twice in it) and one a second.
 
 use super::core::{Cluster, TICK_MS};
@@ -10,6 +10,8 @@ use super::nodes::NodeIndex;
 /// A random greeting goes out once in so many ticks, to the one heard of longest ago among so many.
 const RANDOM_TICKS: u64 = 1000 / TICK_MS;
 const RANDOM_NODES: usize = 5;
+/// Links that a tick opens: those of 1,000 nodes within a second.
+const DIALS_MAX: usize = 128;
 
 impl Cluster {
     pub(super) fn tend_nodes(&mut self) {
@@ -18,13 +20,22 @@ impl Cluster {
             self.greet_at_random();
         }
         let orphans_count = self.me().is_replica();
-        for at in self.nodes.others() {
+        let mut others = self.nodes.others();
+        let first = self.walk_from % others.len().max(1);
+        others.rotate_left(first);
+        let mut dials = DIALS_MAX;
+        for (nth, at) in others.into_iter().enumerate() {
             self.tend_handshake(at);
             let is_gone = |at| self.nodes.get(at).is_none_or(|node| !node.has_address());
             if is_gone(at) {
                 continue;
             }
-            self.tend_link(at);
+            if self.tend_link(at, dials > 0) {
+                dials -= 1;
+                if dials == 0 {
+                    self.walk_from = first + nth + 1;
+                }
+            }
             self.tend_pings(at);
             if orphans_count {
                 self.tend_orphan(at);
@@ -62,19 +73,22 @@ impl Cluster {
         }
     }
 
-    fn tend_link(&mut self, at: NodeIndex) {
+    /// Returns whether it has opened a link, which it only does if it `may`.
+    fn tend_link(&mut self, at: NodeIndex, may_dial: bool) -> bool {
         let (now, timeout) = (self.ms(), self.settings.node_timeout.get());
         let node = &self.nodes[at];
         let Some(link) = node.out else {
             let again = (timeout / 20).min(1000);
             let is_due = node.dialled.is_none_or(|dialled| now - dialled >= again);
-            if is_due && !self.switches.no_reconnection && node.address.bus_port != 0 {
+            let dials =
+                may_dial && is_due && !self.switches.no_reconnection && node.address.bus_port != 0;
+            if dials {
                 self.dial(at);
             }
-            return;
+            return dials;
         };
         let Some(open) = self.links.get(link) else {
-            return;
+            return false;
         };
         let age = now - open.since;
         // One that does not come about, and one that is silent though it was not opened just now: perhaps
@@ -90,6 +104,7 @@ impl Cluster {
         } else if open.is_open {
             self.meet_again(at);
         }
+        false
     }
 
     fn tend_pings(&mut self, at: NodeIndex) {

@@ -22,6 +22,8 @@ pub(super) struct Link {
     pub local_ip: Ip,
     /// Its sender was let in by address or has proved that it knows the secret; see `door`.
     pub is_trusted: bool,
+    /// When the last message came completely.
+    pub heard: Option<i64>,
     framer: Framer,
 }
 
@@ -30,12 +32,20 @@ impl Link {
     pub(super) fn bytes(&self) -> usize {
         self.framer.bytes()
     }
+
+    /// No known node has greeted by it.
+    pub(super) fn is_strange(&self) -> bool {
+        self.is_inbound && self.node.is_none()
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Links {
     all: BTreeMap<LinkId, Link>,
     last: u64,
+    strangers: usize,
+    /// Bytes held of messages that have not come completely.
+    input: usize,
 }
 
 impl Links {
@@ -53,7 +63,24 @@ impl Links {
         open.map(|(id, link)| (*id, link))
     }
 
+    /// How many are of nodes that are not known.
+    pub(super) fn strangers(&self) -> usize {
+        self.strangers
+    }
+
+    pub(super) fn input_bytes(&self) -> usize {
+        self.input
+    }
+
+    fn remove(&mut self, link: LinkId) -> Option<Link> {
+        let gone = self.all.remove(&link)?;
+        self.strangers -= usize::from(gone.is_strange());
+        self.input -= gone.bytes();
+        Some(gone)
+    }
+
     fn add(&mut self, link: Link) -> LinkId {
+        self.strangers += usize::from(link.is_strange());
         self.last += 1;
         let id = LinkId(self.last);
         self.all.insert(id, link);
@@ -78,6 +105,7 @@ impl Cluster {
             peer_ip: address.ip,
             local_ip: Ip::UNKNOWN,
             is_trusted: true,
+            heard: None,
             framer: Framer::default(),
         });
         self.nodes[at].out = Some(id);
@@ -136,7 +164,8 @@ impl Cluster {
         if is_loading || is_full || (!is_trusted && self.settings.meet_secret.is_empty()) {
             return None;
         }
-        Some(self.links.add(Link {
+        self.make_room_for_stranger();
+        let link = self.links.add(Link {
             node: None,
             is_inbound: true,
             is_open: true,
@@ -144,8 +173,10 @@ impl Cluster {
             peer_ip,
             local_ip: Ip::parse(local_ip).unwrap_or_default(),
             is_trusted: is_trusted && !self.asks_for_proof(),
+            heard: None,
             framer: Framer::default(),
-        }))
+        });
+        Some(link)
     }
 
     /// Bytes of a link, in any pieces.
@@ -158,12 +189,19 @@ impl Cluster {
                 is_known: node.is_some_and(|node| !node.is_handshake()),
                 is_light: node.is_some_and(|node| node.is_valkey()),
             };
-            match open.framer.next(&mut bytes, peer) {
+            let held = open.framer.bytes();
+            let next = open.framer.next(&mut bytes, peer);
+            let holds = open.framer.bytes();
+            if let Ok(Some(_)) = next {
+                open.heard = Some(now.monotonic_ms);
+            }
+            self.links.input = self.links.input + holds - held;
+            match next {
                 Ok(Some(message)) => self.take(link, &message),
                 Ok(None) => break,
                 Err(fault) => {
                     let from = self.from(link);
-                    self.note(format!("Bad bytes {from}: {fault}"));
+                    self.note_of_others(format!("Bad bytes {from}: {fault}"));
                     if fault.closes_link() {
                         self.close(link);
                     }
@@ -212,7 +250,7 @@ impl Cluster {
 
     /// A link is gone.
     pub(super) fn drop_link(&mut self, link: LinkId) {
-        let Some(gone) = self.links.all.remove(&link) else {
+        let Some(gone) = self.links.remove(link) else {
             return;
         };
         let now = self.ms();
@@ -238,7 +276,9 @@ impl Cluster {
             self.close(former);
         }
         if let Some(open) = self.links.get_mut(link) {
+            let was_strange = open.is_strange();
             let earlier = open.node.replace(at);
+            self.links.strangers -= usize::from(was_strange);
             if let Some(node) = earlier.and_then(|at| self.nodes.get_mut(at)) {
                 node.inbound = None;
             }

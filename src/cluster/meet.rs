@@ -13,6 +13,8 @@ use super::nodes::{Address, HANDSHAKES_MAX, ME, Node, NodeIndex};
 
 /// An unanswered MEET is sent again after this time, or a quarter of the handshake's.
 const MEET_AGAIN_MS: i64 = 1000;
+/// At most this many of those who have met us are being met back.
+const MET_MAX: usize = 128;
 /// A node that is forgotten stays so for at most this long, whatever another says.
 const FORGOTTEN_MAX_S: u64 = 7 * 24 * 3600;
 
@@ -51,16 +53,33 @@ impl Cluster {
     /// An unknown node meets us: we dial it, and learn its name from its answer.
     pub(super) fn meet_back(&mut self, link: LinkId, header: &Header<'_>) {
         let address = self.address_in(link, header);
-        if !address.ip.is_empty() && address.bus_port != 0 {
+        if !address.ip.is_empty() && address.bus_port != 0 && self.has_room_for_met() {
             self.meet(address, NodeFlags::empty());
         }
+    }
+
+    /// Whether one more of those who meet us may be met back; one that has not answered in time makes room.
+    fn has_room_for_met(&mut self) -> bool {
+        let now = self.ms();
+        let is_met = |node: &Node| node.is_handshake() && !node.flags.contains(NodeFlags::MEET);
+        let met = self.nodes.iter().filter(|(_, node)| is_met(node));
+        let met: Vec<(i64, NodeIndex)> = met.map(|(at, node)| (node.created, at)).collect();
+        if met.len() < MET_MAX {
+            return true;
+        }
+        let oldest = met.into_iter().min();
+        let late = oldest.filter(|(created, _)| now - created > MEET_AGAIN_MS);
+        if let Some((_, at)) = late {
+            self.forget(at);
+        }
+        late.is_some()
     }
 
     /// A node that we know meets us again: to it our link may be lost, so we open another one. Its PING then
     /// shows who we are.
     pub(super) fn hear_meet_again(&mut self, at: NodeIndex) {
         let called = self.called(at);
-        self.note(format!("Node {called} meets us again"));
+        self.note_of_others(format!("Node {called} meets us again"));
         if let Some(link) = self.nodes[at].out {
             self.close(link);
         }
@@ -139,6 +158,7 @@ impl Cluster {
         for (_, other) in self.nodes.iter_mut() {
             other.reports.retain(|(by, _)| *by != at);
         }
+        self.hearsay.remove(at);
         self.election.forget(at);
         if self.manual.forget(at) {
             self.end_manual();

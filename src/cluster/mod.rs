@@ -22,7 +22,7 @@
 //!      the seed with the start.
 //!
 //! Cost: a command of a slot that is served here asks one bit (`serves`). A tick visits each node; a greeting
-//! has entries of a tenth of them. Memory: at most `NODES_MAX` nodes, of which each has 2 KiB if it serves
+//! has entries of a tenth of them, at most 128. Memory: at most `NODES_MAX` nodes, of which each has 2 KiB if it serves
 //! slots; per link no more than one incomplete message.
 //!
 //! # The driver's duties
@@ -58,6 +58,7 @@ mod explain;
 mod failure;
 mod gossip;
 mod health;
+mod hearsay;
 mod heartbeat;
 mod links;
 mod manual;
@@ -77,6 +78,7 @@ mod settings;
 mod simulation;
 mod slots;
 mod stats;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod view;

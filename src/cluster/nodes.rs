@@ -12,9 +12,9 @@ use super::slots::SlotSet;
 
 /// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could fill the
 /// memory with invented ones.
-pub(super) const NODES_MAX: usize = 16384;
+pub(super) const NODES_MAX: usize = 4096;
 
-/// At most this many at a time are being met.
+/// At most this many at a time are being met by order.
 pub(super) const HANDSHAKES_MAX: usize = 1024;
 
 /// A node's number in [`Nodes`].
@@ -61,6 +61,10 @@ pub(crate) struct Node {
     pub offset: u64,
     /// When it became known, or its handshake began.
     pub created: i64,
+    /// Only others have told of it: it has never answered at its address. See `hearsay`.
+    pub is_hearsay: bool,
+    /// When another node last told of it.
+    pub mentioned: i64,
     /// The PING that waits for its PONG.
     pub pinged: Option<i64>,
     /// The last PONG, to us or (by gossip) to another.
@@ -119,6 +123,8 @@ impl Node {
             replicas: Vec::new(),
             offset: 0,
             created: now,
+            is_hearsay: false,
+            mentioned: now,
             pinged: None,
             ponged: None,
             heard: now,
@@ -161,6 +167,11 @@ impl Node {
 
     pub(crate) fn is_failing(&self) -> bool {
         self.flags.intersects(NodeFlags::FAIL | NodeFlags::PFAIL)
+    }
+
+    /// Nothing but its name and address is known, and that from others: it is not passed on.
+    pub(crate) fn is_rumour(&self) -> bool {
+        self.is_hearsay && self.slots.is_empty() && self.replicas.is_empty()
     }
 
     /// What a replica has, which its own word must not be: a working node.

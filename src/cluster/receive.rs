@@ -28,7 +28,7 @@ impl Cluster {
             Err(rejected) => {
                 let from = self.from(link);
                 let sender = rejected.sender.map_or("?".into(), |id| id.to_string());
-                self.note(format!(
+                self.note_of_others(format!(
                     "Dropped a message of {sender} {from}: {}",
                     rejected.fault
                 ));
@@ -43,7 +43,7 @@ impl Cluster {
         };
         if header.current_epoch.max(header.config_epoch) > EPOCH_MAX {
             let from = self.from(link);
-            self.note(format!("Dropped a message with an invented epoch {from}"));
+            self.note_of_others(format!("Dropped a message with an invented epoch {from}"));
             return;
         }
         let sender = self.sender(link, header);
@@ -266,7 +266,7 @@ impl Cluster {
     /// By our link to a node another one answers: the node is elsewhere, if at all.
     fn lose_address(&mut self, at: NodeIndex, answers: &NodeId) {
         let called = self.called(at);
-        self.note(format!("At the address of node {called} is node {answers}"));
+        self.note_of_others(format!("At the address of node {called} is node {answers}"));
         let is_new = self.nodes[at].has_address();
         if let Some(link) = self.nodes[at].out {
             self.close(link);
@@ -295,7 +295,7 @@ impl Cluster {
         let me = self.me().address.ip;
         if self.settings.announce_ip.is_empty() && !local_ip.is_empty() && me != local_ip {
             self.nodes.get_mut(ME).expect("ours").address.ip = local_ip;
-            self.note(format!("Our own address is now {local_ip}"));
+            self.note_of_others(format!("Our own address is now {local_ip}"));
             self.changed.routes = true;
             self.save_soon();
         }
@@ -324,7 +324,7 @@ impl Cluster {
             return;
         }
         let called = self.called(at);
-        self.note(format!(
+        self.note_of_others(format!(
             "Address of node {called} is now {}:{}",
             address.ip, address.port
         ));
@@ -342,6 +342,7 @@ impl Cluster {
     }
 
     fn hear_pong(&mut self, at: NodeIndex) {
+        self.confirm(at);
         let now = self.ms();
         let node = &mut self.nodes[at];
         node.ponged = Some(now);

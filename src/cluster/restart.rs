@@ -10,6 +10,9 @@ impl Cluster {
     /// The text of nodes.conf as it is to be now. O(nodes).
     pub(crate) fn conf(&self) -> Vec<u8> {
         let known = self.nodes.iter().filter(|(_, node)| !node.is_handshake());
+        let known = known.filter(|(_, node)| {
+            !node.is_rumour() || self.me().primary == self.nodes.find(&node.id)
+        });
         let saved = Saved {
             nodes: known.map(|(at, _)| self.saved(at)).collect(),
             current_epoch: self.current_epoch,

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub allow_pubsubshard_when_down: bool,
     /// `cluster-link-sendbuf-limit`, bytes; 0: none.
     pub link_bytes_max: usize,
+    /// Links of nodes that are not known, at a time; 0: 128.
+    pub strange_links_max: usize,
     /// `repl-ping-replica-period`, for the age of a replica's data.
     pub repl_ping_period: Millis,
     /// `cluster-bus-allow`: networks (address, prefix length) that may use the bus; empty: all.
@@ -104,6 +106,7 @@ impl Settings {
             allow_reads_when_down: config.cluster_allow_reads_when_down,
             allow_pubsubshard_when_down: config.cluster_allow_pubsubshard_when_down,
             link_bytes_max: config.cluster_link_sendbuf_limit as usize,
+            strange_links_max: 0,
             repl_ping_period: Millis::of_s(u64::from(config.repl_ping_replica_period)),
             bus_allow: {
                 let networks = config.cluster_bus_allow.0.iter();

@@ -30,9 +30,9 @@ impl Cluster {
         self.me().is_voter()
     }
 
-    /// Bytes held of messages that have not come completely, a part of INFO mem_cluster_links. O(links).
+    /// Bytes held of messages that have not come completely, a part of INFO mem_cluster_links. O(1).
     pub(crate) fn links_bytes(&self) -> usize {
-        self.links.iter().map(|(_, link)| link.bytes()).sum()
+        self.links.input_bytes()
     }
 
     pub(crate) fn slot_owner(&self, slot: u16) -> Option<NodeId> {

@@ -18,7 +18,7 @@ pub(crate) struct Peer {
 }
 
 /// The longest message of a node that is not known: a greeting of a large cluster.
-const STRANGER_BYTES_MAX: usize = 1 << 20;
+const STRANGER_BYTES_MAX: usize = 128 << 10;
 /// Extensions: some thousands of forgotten nodes.
 const EXTENSIONS_BYTES_MAX: usize = 1 << 20;
 /// The longest publication: channel and message of the longest argument each.

@@ -7,3 +7,4 @@ mod net;
 mod routing;
 mod secret;
 mod slots;
+mod strangers;

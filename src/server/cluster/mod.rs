@@ -16,13 +16,19 @@ mod start;
 
 pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
+use std::ops::RangeInclusive;
+
 use crate::cluster::{Action, Level, Now, Own, Primary, Settings, TICK_MS};
 use crate::config::{ClusterConfigSave, system_text};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::pubsub::Kind;
 use crate::server::parts::cluster::{ClusterDriver, moment};
+use crate::server::process;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+
+/// How many links of nodes that are not known may be open, as far as clients leave descriptors.
+const STRANGE_LINKS: RangeInclusive<usize> = 16..=128;
 
 impl Server {
     /// Calls the core, and carries out what follows. `None`: this is no node of a cluster.
@@ -94,10 +100,19 @@ impl Server {
         }
     }
 
+    /// What the core is told of the configuration, and of this process.
+    fn cluster_settings(&self) -> Settings {
+        let spare = process::spare_files(self.config.maxclients);
+        Settings {
+            strange_links_max: spare.clamp(*STRANGE_LINKS.start(), *STRANGE_LINKS.end()),
+            ..Settings::of(&self.config)
+        }
+    }
+
     /// Directives may have changed: the core hears of those that are its own.
     pub(in crate::server) fn cluster_settings_changed(&mut self, keyspace: &mut Keyspace) {
         if self.cluster.is_some() {
-            let settings = Settings::of(&self.config);
+            let settings = self.cluster_settings();
             self.with_cluster(keyspace, |driver, now| {
                 driver.core.set_settings(now, settings)
             });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cluster::{Cluster, Saved, Settings, bus_port, main_port};
+use crate::cluster::{Cluster, Saved, bus_port, main_port};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::net::Listener;
@@ -102,7 +102,7 @@ impl Server {
             is_new,
             listeners,
         } = begun;
-        let settings = Settings::of(&self.config);
+        let settings = self.cluster_settings();
         let now = moment(&self.now);
         let core = Cluster::new(saved, settings, rand::random(), now);
         match is_new {

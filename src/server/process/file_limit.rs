@@ -54,6 +54,13 @@ pub fn raise_file_limit(maxclients: u32) -> FileLimit {
     FileLimit::Clients(clients)
 }
 
+/// Descriptors that are left when `maxclients` are connected.
+pub fn spare_files(maxclients: u32) -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let spare = limit.saturating_sub(u64::from(maxclients) + RESERVED);
+    usize::try_from(spare).unwrap_or(usize::MAX)
+}
+
 /// The highest limit up to `wanted` that the system grants, and the error if it is less.
 fn raise(old: u64, wanted: u64, maximum: Option<u64>) -> (u64, Option<rustix::io::Errno>) {
     let mut first_error = None;

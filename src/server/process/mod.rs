@@ -14,7 +14,7 @@ pub mod title;
 
 pub use background::enter_background;
 pub use data_locks::DataLocks;
-pub use file_limit::{FileLimit, raise_file_limit};
+pub use file_limit::{FileLimit, raise_file_limit, spare_files};
 pub use locked_file::open_locked;
 pub use oom_score::apply_oom_score;
 pub(in crate::server) use oom_score::apply_oom_score_of_child;

@@ -1,0 +1,92 @@
+//! Nodes of which only others have told: bounded in number and rate, until they answer.
+//!
+//! Who is met once is believed, so that a stranger can tell of any number of nodes. Each of them costs a link to be
+//! tried, a place in every walk, a line of the file. So a node that has not answered yet is not told of to others,
+//! not saved, makes room for newer ones after a second, and is forgotten when nobody tells of it any more. A real
+//! node answers at once.
+
+use super::core::Cluster;
+use super::nodes::NodeIndex;
+
+/// So many at a time have not answered.
+const NODES_MAX: usize = 256;
+/// So many become known within a second.
+const RATE_MAX: usize = 256;
+/// The time of an answer. Who has not answered by then makes room.
+const ANSWER_MS: i64 = 1000;
+/// Of whom nobody tells any more for so long, and who does not answer, is forgotten.
+const KEPT_MS: i64 = 60_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Hearsay {
+    /// In the order of their coming.
+    nodes: Vec<NodeIndex>,
+    /// When the second of the rate began, and how many came in it.
+    since: i64,
+    came: usize,
+}
+
+impl Hearsay {
+    /// The node has answered, or is forgotten.
+    pub(super) fn remove(&mut self, at: NodeIndex) {
+        self.nodes.retain(|&other| other != at);
+    }
+
+    pub(super) fn add(&mut self, at: NodeIndex) {
+        self.nodes.push(at);
+        self.came += 1;
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+impl Cluster {
+    /// Whether one more node may become known from others now. O(nodes) if one must make room.
+    pub(super) fn takes_hearsay(&mut self) -> bool {
+        let now = self.ms();
+        if now - self.hearsay.since >= 1000 {
+            (self.hearsay.since, self.hearsay.came) = (now, 0);
+        }
+        if self.hearsay.came >= RATE_MAX {
+            return false;
+        }
+        if self.hearsay.nodes.len() < NODES_MAX {
+            return true;
+        }
+        let has_had_time = |at: &NodeIndex| {
+            let node = &self.nodes[*at];
+            node.is_rumour() && now - node.created > ANSWER_MS
+        };
+        let first = self.hearsay.nodes.iter().copied().find(has_had_time);
+        if let Some(first) = first {
+            self.forget(first);
+        }
+        first.is_some()
+    }
+
+    /// A node has answered at its address.
+    pub(super) fn confirm(&mut self, at: NodeIndex) {
+        if std::mem::take(&mut self.nodes[at].is_hearsay) {
+            self.hearsay.remove(at);
+            self.changed.routes = true;
+            self.save_soon();
+        }
+    }
+
+    /// Forgets those of whom nobody tells.
+    pub(super) fn tend_hearsay(&mut self) {
+        let oldest = self.ms() - KEPT_MS.max(4 * self.settings.node_timeout.get());
+        let is_over = |at: &NodeIndex| {
+            let node = &self.nodes[*at];
+            node.is_rumour() && node.inbound.is_none() && node.mentioned < oldest
+        };
+        let over: Vec<NodeIndex> = self.hearsay.nodes.iter().copied().filter(is_over).collect();
+        for at in over {
+            self.forget(at);
+        }
+    }
+}

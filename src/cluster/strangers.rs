@@ -1,0 +1,95 @@
+//! Links of nodes that are not known, and what they may cost.
+//!
+//! An inbound link is a stranger's until a known node has greeted by it. Strangers have a time for their first
+//! message and between messages, and a number together (`Settings::strange_links_max`): a newer link closes the one
+//! that has been silent for longest. A real node speaks as soon as its link is open, and then twice in a node
+//! timeout. What they make the log say has a rate.
+
+use super::actions::LinkId;
+use super::core::Cluster;
+use super::links::Link;
+
+/// The first message comes within this time, or a node timeout.
+const FIRST_MS: i64 = 5000;
+/// The next ones within this time, or two node timeouts.
+const NEXT_MS: i64 = 10_000;
+/// All links together hold no more of messages that have not come completely. The longest message has half of it.
+const INPUT_BYTES_MAX: usize = 2 << 30;
+/// Their links, unless the settings say otherwise.
+const LINKS_MAX: usize = 128;
+/// Lines in a second.
+const LINES_MAX: u64 = 10;
+
+/// Lines of the log that others cause.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// When the second began, monotonic milliseconds.
+    since: i64,
+    count: u64,
+}
+
+impl Cluster {
+    /// Writes a line that anybody can cause; what is beyond the rate is counted.
+    pub(super) fn note_of_others(&mut self, text: String) {
+        let now = self.ms();
+        if now - self.lines.since >= 1000 {
+            let left_out = self.lines.count.saturating_sub(LINES_MAX);
+            self.lines = Lines {
+                since: now,
+                count: 0,
+            };
+            if left_out > 0 {
+                self.note(format!(
+                    "{left_out} more lines about messages and addresses of others were left out"
+                ));
+            }
+        }
+        self.lines.count += 1;
+        if self.lines.count <= LINES_MAX {
+            self.note(text);
+        }
+    }
+
+    /// Makes room for one more stranger. O(links) if one must go.
+    pub(super) fn make_room_for_stranger(&mut self) {
+        let max = match self.settings.strange_links_max {
+            0 => LINKS_MAX,
+            max => max,
+        };
+        if self.links.strangers() < max {
+            return;
+        }
+        let strangers = self.links.iter().filter(|(_, link)| link.is_strange());
+        let silent = strangers.min_by_key(|(id, link)| (link.heard.is_some(), link.heard, *id));
+        if let Some((id, _)) = silent {
+            self.close(id);
+        }
+    }
+
+    /// Closes links of strangers that are silent, and the one that holds most if all hold too much. O(links).
+    pub(super) fn tend_strangers(&mut self) {
+        let now = self.ms();
+        let timeout = self.settings.node_timeout.get();
+        let (first_ms, next_ms) = (FIRST_MS.min(timeout.max(1)), NEXT_MS.max(2 * timeout));
+        let is_late = |link: &Link| match link.heard {
+            None => now - link.since > first_ms,
+            Some(heard) => now - heard > next_ms,
+        };
+        let strangers = self.links.iter().filter(|(_, link)| link.is_strange());
+        let late: Vec<LinkId> = strangers
+            .filter(|(_, link)| is_late(link))
+            .map(|(id, _)| id)
+            .collect();
+        for link in late {
+            self.close(link);
+        }
+        if self.links.input_bytes() > INPUT_BYTES_MAX {
+            let most = self.links.iter().max_by_key(|(_, link)| link.bytes());
+            if let Some((id, _)) = most {
+                let from = self.from(id);
+                self.note_of_others(format!("Closed the link {from}: too much input waits"));
+                self.close(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What strangers and invented nodes may cost: n and 4n of each.
+
+use super::net::{Net, settings};
+use crate::cluster::message::{
+    Body, Extensions, Gossip, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
+};
+use crate::cluster::{Action, Cluster, LinkId, Now, Saved};
+use crate::config::Dialect::Redis;
+
+/// A core that nothing is around, with what its actions were.
+struct Alone {
+    core: Cluster,
+    now: Now,
+    dials: usize,
+    lines: usize,
+    sent: usize,
+    closed: Vec<LinkId>,
+    dialled: Vec<LinkId>,
+}
+
+impl Alone {
+    fn new() -> Alone {
+        let now = Now {
+            monotonic_ms: 1_000_000,
+            wall_ms: 1_700_000_000_000,
+        };
+        let core = Cluster::new(Saved::fresh(1), settings(Redis, 0), 7, now);
+        let mut alone = Alone {
+            core,
+            now,
+            dials: 0,
+            lines: 0,
+            sent: 0,
+            closed: Vec::new(),
+            dialled: Vec::new(),
+        };
+        alone.settle();
+        alone
+    }
+
+    fn settle(&mut self) {
+        while let Some(action) = self.core.pop() {
+            match action {
+                Action::Persist { .. } => self.core.persisted(self.now, true),
+                Action::Dial { link, .. } => {
+                    self.dials += 1;
+                    self.dialled.push(link);
+                }
+                Action::Log { level, .. } if level >= crate::cluster::Level::Notice => {
+                    self.lines += 1;
+                }
+                Action::Send { .. } => self.sent += 1,
+                Action::Close(link) => self.closed.push(link),
+                _ => {}
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.now.monotonic_ms += 100;
+        self.now.wall_ms += 100;
+        self.core.tick(self.now);
+        self.settle();
+    }
+
+    fn link(&mut self) -> LinkId {
+        let link = self.core.accepted(self.now, b"10.0.0.9", b"10.0.0.1");
+        self.settle();
+        link.expect("accepted")
+    }
+
+    fn hear(&mut self, link: LinkId, bytes: &[u8]) {
+        self.core.received(self.now, link, bytes);
+        self.settle();
+    }
+
+    /// A node that has met this one and was met back: its link to us.
+    fn met(&mut self, id: NodeId) -> LinkId {
+        let link = self.link();
+        self.hear(link, &greeting(Kind::Meet, id, Vec::new()));
+        let out = self.dialled.pop().expect("it is met back");
+        self.core.opened(self.now, out, b"10.0.0.1");
+        self.settle();
+        self.hear(out, &greeting(Kind::Pong, id, Vec::new()));
+        link
+    }
+}
+
+fn greeting(kind: Kind, sender: NodeId, gossip: Vec<Gossip>) -> Vec<u8> {
+    let slots = SlotMap::EMPTY;
+    let header = Header {
+        sender,
+        current_epoch: 1,
+        config_epoch: 1,
+        offset: 0,
+        slots: slots.view(),
+        primary: None,
+        ip: Ip::UNKNOWN,
+        port: 7009,
+        other_port: 0,
+        bus_port: 17_009,
+        flags: NodeFlags::PRIMARY,
+        is_ok: true,
+        marks: Marks::empty(),
+    };
+    let body = Body::Greeting {
+        gossip,
+        extensions: Extensions::default(),
+    };
+    let header = Some(header);
+    Message { kind, header, body }
+        .encode(Vendor::Unknown)
+        .to_vec()
+}
+
+fn invented(numbers: std::ops::Range<u64>) -> Vec<Gossip> {
+    let entry = |number: u64| Gossip {
+        node: NodeId::of_random([number, 99, 99]),
+        ping_sent_s: 0,
+        pong_received_s: 0,
+        ip: Ip::parse(b"10.9.9.9").expect("an address"),
+        port: 6379,
+        other_port: 0,
+        bus_port: 16_379,
+        flags: NodeFlags::PRIMARY | NodeFlags::PFAIL,
+    };
+    numbers.map(entry).collect()
+}
+
+/// Gossip of invented nodes: `messages` of 600 each, then a minute. (nodes known at most, links asked for in the
+/// busiest tick, bytes of the file)
+fn cost_of_gossip(messages: u64) -> (usize, usize, usize) {
+    let mut alone = Alone::new();
+    let liar = NodeId::of_random([5; 3]);
+    let link = alone.met(liar);
+    for at in 0..messages {
+        let gossip = invented(at * 600..(at + 1) * 600);
+        alone.hear(link, &greeting(Kind::Ping, liar, gossip));
+    }
+    let (mut known, mut busiest) = (alone.core.nodes.len(), 0);
+    for _ in 0..50 {
+        alone.dials = 0;
+        alone.tick();
+        busiest = busiest.max(alone.dials);
+        known = known.max(alone.core.nodes.len());
+    }
+    (known, busiest, alone.core.conf().len())
+}
+
+#[test]
+fn invented_nodes_are_few_and_not_saved() {
+    let once = cost_of_gossip(7);
+    let more = cost_of_gossip(28);
+    assert_eq!(once, more);
+    let (known, busiest, file) = once;
+    assert!(known <= 2 + 256, "{known}");
+    assert!(busiest <= 128, "{busiest}");
+    assert!(file < 1024, "{file}");
+}
+
+#[test]
+fn invented_nodes_are_forgotten_and_not_told_of() {
+    let mut alone = Alone::new();
+    let liar = NodeId::of_random([5; 3]);
+    let link = alone.met(liar);
+    alone.hear(link, &greeting(Kind::Ping, liar, invented(0..200)));
+    assert_eq!(alone.core.nodes.len(), 202);
+    alone.tick();
+    let told = alone.core.choose_gossip(None);
+    assert!(told.iter().all(|entry| entry.node == liar), "{told:?}");
+    // One that nobody tells of any more, of those who have had time to answer, makes room.
+    for _ in 0..11 {
+        alone.tick();
+    }
+    alone.hear(link, &greeting(Kind::Ping, liar, invented(200..300)));
+    assert_eq!(alone.core.nodes.len(), 2 + 256);
+    for _ in 0..620 {
+        alone.tick();
+    }
+    assert!(alone.core.nodes.len() <= 2);
+    assert_eq!(alone.core.hearsay.len(), 0);
+}
+
+/// Real nodes answer at once, and all become known.
+#[test]
+fn a_thousand_nodes_become_known_by_one() {
+    let mut alone = Alone::new();
+    let first = NodeId::of_random([5; 3]);
+    let link = alone.met(first);
+    let id = |number: u64| NodeId::of_random([number, 99, 99]);
+    let mut seconds = 0;
+    while alone.core.nodes.len() < 1002 {
+        seconds += 1;
+        assert!(seconds < 30, "{}", alone.core.nodes.len());
+        for from in [0, 250, 500, 750] {
+            alone.dialled.clear();
+            let gossip = invented(from..from + 250);
+            alone.hear(link, &greeting(Kind::Ping, first, gossip));
+            for out in std::mem::take(&mut alone.dialled) {
+                let at = alone.core.links.get(out).and_then(|link| link.node);
+                let sender = at.map(|at| alone.core.nodes[at].id).expect("a node");
+                alone.core.opened(alone.now, out, b"10.0.0.1");
+                alone.settle();
+                alone.hear(out, &greeting(Kind::Pong, sender, Vec::new()));
+            }
+        }
+        for _ in 0..10 {
+            alone.tick();
+        }
+    }
+    assert!(seconds <= 5, "{seconds}");
+    assert!(alone.core.nodes.find(&id(999)).is_some());
+    assert_eq!(alone.core.hearsay.len(), 0);
+}
+
+/// Links without a word, and with one: how many are open, at most and after the time for the next word.
+fn cost_of_links(count: usize) -> (usize, usize) {
+    let mut alone = Alone::new();
+    let mut most = 0;
+    for at in 0..count {
+        let link = alone.link();
+        if at % 2 == 0 {
+            let id = NodeId::of_random([at as u64, 3, 3]);
+            alone.hear(link, &greeting(Kind::Ping, id, Vec::new()));
+        }
+        most = most.max(alone.core.links.iter().count());
+    }
+    for _ in 0..110 {
+        alone.tick();
+    }
+    (most, alone.core.links.iter().count())
+}
+
+#[test]
+fn links_of_strangers_are_few_and_end() {
+    assert_eq!(cost_of_links(1000), (128, 0));
+    assert_eq!(cost_of_links(4000), (128, 0));
+}
+
+/// A node that speaks is not closed by many that do not.
+#[test]
+fn a_silent_link_makes_room_for_others_first() {
+    let mut alone = Alone::new();
+    let link = alone.link();
+    let id = NodeId::of_random([3; 3]);
+    alone.hear(link, &greeting(Kind::Ping, id, Vec::new()));
+    for _ in 0..500 {
+        alone.link();
+    }
+    assert!(!alone.closed.contains(&link));
+    assert!(alone.core.links.get(link).is_some());
+}
+
+#[test]
+fn what_strangers_begin_to_send_is_bounded() {
+    let held = |count: usize| {
+        let mut alone = Alone::new();
+        let mut start = greeting(Kind::Ping, NodeId::of_random([3; 3]), invented(0..1200));
+        start.truncate(start.len() - 1);
+        for _ in 0..count {
+            let link = alone.link();
+            alone.hear(link, &start);
+        }
+        let held = alone.core.links_bytes();
+        let sum: usize = alone.core.links.iter().map(|(_, link)| link.bytes()).sum();
+        assert_eq!(held, sum);
+        held
+    };
+    let once = held(400);
+    assert_eq!(once, held(1600));
+    assert!(once > 0 && once <= 128 * (128 << 10), "{once}");
+}
+
+#[test]
+fn what_strangers_do_is_logged_at_a_rate() {
+    let lines = |count: usize| {
+        let mut alone = Alone::new();
+        for _ in 0..count {
+            let link = alone.link();
+            alone.hear(link, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+        for _ in 0..11 {
+            alone.tick();
+        }
+        let link = alone.link();
+        alone.hear(link, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        alone.lines
+    };
+    assert_eq!(lines(1000), 12);
+    assert_eq!(lines(4000), 12);
+}
+
+/// Those who meet this node are met back, so many at a time.
+#[test]
+fn meeting_strangers_is_bounded() {
+    let mut alone = Alone::new();
+    for at in 0..1000u64 {
+        let link = alone.core.accepted(
+            alone.now,
+            format!("10.1.{}.{}", at / 250, at % 250).as_bytes(),
+            b"10.0.0.1",
+        );
+        alone.settle();
+        let link = link.expect("accepted");
+        alone.hear(
+            link,
+            &greeting(Kind::Meet, NodeId::of_random([at, 4, 4]), Vec::new()),
+        );
+    }
+    assert_eq!(alone.core.nodes.len(), 1 + 128);
+    assert_eq!(alone.dials, 128);
+}
+
+/// A cluster of which many members come at once still comes together.
+#[test]
+fn many_real_nodes_meet_one() {
+    const NODES: usize = 60;
+    let mut net = Net::new(&[Redis; NODES]);
+    for at in 1..NODES {
+        net.ok(at, "MEET 10.0.0.0 7000");
+    }
+    net.until(20_000, |net| {
+        net.nodes.iter().all(|node| node.core.nodes.len() == NODES)
+    });
+}
