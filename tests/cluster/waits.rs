@@ -11,18 +11,11 @@ fn in_valkeys_dialect_they_are_sent_to_the_new_primary() {
     };
     let primary = group.primary_at(0);
     let replica = group.replica_of(primary);
-    let slot = group.slots_of(primary).0;
-    let key = (0..)
-        .map(|n| format!("k{n}"))
-        .find(|key| {
-            let found = group.nodes[primary].text(&format!("CLUSTER KEYSLOT {key}"));
-            let (first, last) = group.slots_of(primary);
-            found
-                .parse()
-                .is_ok_and(|found| (first..=last).contains(&found))
-        })
-        .unwrap_or_else(|| panic!("a key of {slot}"));
     let mut waiting = Connection::open(group.nodes[primary].port()).expect("a connection");
+    let mut keys = (0..1000).map(|n| format!("k{n}"));
+    let key = keys
+        .find(|key| waiting.ask(&format!("GET {key}")) == "$-1\r\n")
+        .expect("a key of the node");
     waiting.send(format!("BLPOP {key} 0\r\n").as_bytes());
     group.wait("the client to wait", |group| {
         group.nodes[primary]
