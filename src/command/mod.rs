@@ -4,6 +4,7 @@ pub mod docs;
 pub mod keys;
 pub mod options;
 mod plan;
+pub mod secrets;
 mod spec;
 pub mod table;
 

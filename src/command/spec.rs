@@ -386,8 +386,8 @@ impl<H> Spec<H> {
         }
     }
 
-    /// Whether the argument at `at` is a secret.
-    pub fn hides(&self, args: Args<'_>, at: usize) -> bool {
+    /// Whether the argument at `at` is a secret of this command itself; `secrets` knows of those within it.
+    pub(super) fn hides(&self, args: Args<'_>, at: usize) -> bool {
         at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(args, at)
     }
 

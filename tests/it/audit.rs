@@ -122,7 +122,7 @@ fn secrets_are_hidden_wherever_a_command_has_them() {
         ),
         (
             "ACL DRYRUN default NOSUCH hunter2",
-            "dryrun default nosuch (redacted)",
+            "dryrun default (redacted) (redacted)",
         ),
         (
             "COMMAND GETKEYS MIGRATE h 1 k 0 10 AUTH2 me hunter2",
@@ -135,11 +135,11 @@ fn secrets_are_hidden_wherever_a_command_has_them() {
         ),
         (
             "ACL DRYRUN default CONFIG STE requirepass hunter2",
-            "dryrun default config (redacted) (redacted) (redacted)",
+            "dryrun default (redacted) (redacted) (redacted) (redacted)",
         ),
         (
             "COMMAND GETKEYS ACL SETUSR bob >hunter2",
-            "getkeys acl (redacted) (redacted) (redacted)",
+            "getkeys (redacted) (redacted) (redacted) (redacted)",
         ),
         ("ACL SETROLE >hunter2", "setrole (redacted)"),
         ("ACL SETUSER >hunter2", "setuser (redacted)"),

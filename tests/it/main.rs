@@ -80,6 +80,7 @@ mod operator_group;
 mod path_hash;
 mod process;
 mod rdb;
+mod redaction;
 mod redis_cli;
 mod reload;
 mod repl_compression;

@@ -28,12 +28,18 @@ const ACL: Spec = Spec {
         },
         Spec {
             tips: EVERYWHERE,
+            flags: ADMIN.union(Flags::SENSITIVE),
+            is_secret: is_password,
             ..for_admins("delrole", roles::delete, Arity::AtLeast(3))
         },
         for_admins("digest", inspect::digest, Arity::Exactly(2)),
         for_admins("dryrun", inspect::dry_run, Arity::AtLeast(4)),
         for_all("genpass", inspect::generate, Arity::AtLeast(2)),
-        for_admins("getrole", roles::get, Arity::Exactly(3)),
+        Spec {
+            flags: ADMIN.union(Flags::SENSITIVE),
+            is_secret: is_password,
+            ..for_admins("getrole", roles::get, Arity::Exactly(3))
+        },
         Spec {
             flags: ADMIN.union(Flags::SENSITIVE),
             is_secret,
@@ -50,6 +56,8 @@ const ACL: Spec = Spec {
         },
         Spec {
             tips: EVERYWHERE,
+            flags: ADMIN.union(Flags::SENSITIVE),
+            is_secret: is_password,
             ..for_admins("setrole", roles::set, Arity::AtLeast(3))
         },
         Spec {
@@ -90,6 +98,11 @@ const fn for_admins(name: &'static str, handler: Handler, arity: Arity) -> Spec 
 /// Names and passwords: everything after the subcommand.
 fn is_secret(_: Args<'_>, at: usize) -> bool {
     at >= 2
+}
+
+/// Roles have no passwords, but one may be given by mistake: a word with a password's sign.
+fn is_password(args: Args<'_>, at: usize) -> bool {
+    at >= 2 && matches!(args.at(at).first(), Some(b'<' | b'>' | b'#' | b'!'))
 }
 
 /// The optional argument of a subcommand; an error if there are more.

@@ -74,6 +74,11 @@ pub(super) const HELLO: Spec = Spec {
 /// The name and the password after AUTH, wherever it is, and everything after an unknown option,
 /// since its meaning cannot be known.
 fn stands_behind_auth(args: Args<'_>, at: usize) -> bool {
+    // What stands far behind costs no time: it is taken for a secret.
+    const SHOWN_OPTIONS_MAX: usize = 64;
+    if at > SHOWN_OPTIONS_MAX {
+        return true;
+    }
     let mut option = 2;
     while option < at {
         let more = args.len() - option - 1;

@@ -94,6 +94,9 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::run(Run::new(keys.start, keys.end, 1, ACCESS)))
 }
 
+/// Words of options that are looked through for secrets; each of those behind them is taken for one.
+const SHOWN_OPTIONS_MAX: usize = 64;
+
 /// The arguments of AUTH and AUTH2 among the options, and everything from the first argument on that does not
 /// have MIGRATE's form, since its meaning cannot be known.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
@@ -103,7 +106,7 @@ fn is_secret(args: Args<'_>, at: usize) -> bool {
     }
     let mut next = OPTIONS;
     for option in options(args) {
-        let Ok((asked, word)) = option else {
+        let Some((asked, word)) = option.ok().filter(|_| next < OPTIONS + SHOWN_OPTIONS_MAX) else {
             return at >= next;
         };
         let secrets = match asked {

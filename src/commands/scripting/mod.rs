@@ -64,9 +64,8 @@ fn keys_and_args(args: Args<'_>, count: i64) -> Result<(Args<'_>, Args<'_>), Com
 /// Shows monitors the command that runs a script before those that the script runs.
 fn feed_monitors(call: &mut Call<'_>) {
     if !call.server.messages.monitors.is_empty() {
-        let spec = call.server.table.row(call.row).spec;
-        let (args, origin) = (call.args, call.origin);
-        call.server.feed_monitors(call.client, spec, args, origin);
+        let (row, args, origin) = (call.row, call.args, call.origin);
+        call.server.feed_monitors(call.client, row, args, origin);
     }
 }
 

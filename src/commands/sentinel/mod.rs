@@ -17,7 +17,11 @@ const SENTINEL: Spec = Spec {
     flags: FLAGS.union(Flags::CONTAINER),
     subcommands: &[
         row("ckquorum", Arity::Exactly(3)),
-        row("config", Arity::AtLeast(4)),
+        Spec {
+            flags: FLAGS.union(Flags::SENSITIVE),
+            is_secret: |_, at| at >= 4,
+            ..row("config", Arity::AtLeast(4))
+        },
         row("debug", Arity::AtLeast(2)),
         row("explain", Arity::AtLeast(3)),
         row("failover", Arity::AtLeast(3)),

@@ -3,6 +3,7 @@
 
 use crate::base::text::Printable;
 use crate::command::CommandError;
+use crate::command::secrets::REDACTED;
 use crate::config::quote;
 use crate::keyspace::Expiring;
 use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Step, step};
@@ -116,7 +117,12 @@ impl Engine {
                     }
                 }
                 ParseEnd::Error(error) => {
-                    self.protocol_error(session, error, &buf[start..]);
+                    let input = if batch.apart.is_some() {
+                        &[][..]
+                    } else {
+                        &buf[start..]
+                    };
+                    self.protocol_error(session, error, input);
                     return Rest::Closed;
                 }
             }
@@ -262,13 +268,45 @@ impl Engine {
         }
     }
 
+    /// The start of an unreadable request as others may see it; `None`: it may be a password's. That is so
+    /// before the login, after a command with secrets or an unknown one (of which it may be the rest), and where a
+    /// command with secrets is named.
+    fn shown_input<'a>(
+        &self,
+        session: &Session,
+        error: ProtocolError,
+        input: &'a [u8],
+    ) -> Option<&'a [u8]> {
+        let server = &self.server;
+        let client = &session.client;
+        let shown = &input[..input.len().min(SHOWN_INPUT)];
+        // A request in one line has its name first; behind that it may be anything.
+        let shown = match error {
+            ProtocolError::UnbalancedQuotes
+            | ProtocolError::InlineTooLong
+            | ProtocolError::InlineNul => shown.split(u8::is_ascii_whitespace).next()?,
+            _ => shown,
+        };
+        let last = client.traffic.last_command;
+        let last = last.and_then(|name| server.table.find_full(name.as_bytes()));
+        let follows_secrets = match last {
+            Some(row) => server.table.may_hide(row),
+            None => client.traffic.batched > 0,
+        };
+        let is_hidden = server.config.hide_user_data_from_log
+            || follows_secrets
+            || server.acl.must_authenticate(client)
+            || server.table.names_secrets(shown);
+        (!is_hidden).then_some(shown)
+    }
+
     /// Protocol error: replies with it, unless the client has its replies off, and closes the
     /// client. `input` begins with the unreadable bytes.
     fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, input: &[u8]) {
         let mut shown = Vec::new();
-        match self.server.config.hide_user_data_from_log {
-            true => shown.extend_from_slice(b"(redacted)"),
-            false => quote(&mut shown, &input[..input.len().min(SHOWN_INPUT)]),
+        match self.shown_input(session, error, input) {
+            None => shown.extend_from_slice(REDACTED),
+            Some(input) => quote(&mut shown, input),
         }
         tracing::debug!(
             "Protocol error ({error}) from client: {}. Query buffer during protocol error: {}",

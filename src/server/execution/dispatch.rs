@@ -28,6 +28,9 @@ pub enum Outcome {
     Postponed,
 }
 
+/// What stands before the arguments in an "unknown command" error.
+const ECHO: &[u8] = b", with args beginning with:";
+
 /// Bytes of the arguments that an "unknown command" error repeats.
 const ECHOED_ARGS_MAX: usize = 128;
 
@@ -297,7 +300,8 @@ fn unknown_command(args: Args<'_>) -> CommandError {
     line.extend_from_slice(echoed(name, ECHOED_ARGS_MAX));
     line.push(b'\'');
     if args.len() > 1 {
-        line.extend_from_slice(b", with args beginning with: ");
+        line.extend_from_slice(ECHO);
+        line.push(b' ');
     }
     let start = line.len();
     for arg in args.from(1).iter() {
@@ -321,6 +325,22 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
     line.extend(up_to_nul(&args[0]).iter().map(u8::to_ascii_uppercase));
     line.extend_from_slice(b" HELP.");
     CommandError::Bytes(line)
+}
+
+/// An error's line as the log tells it: without the arguments of an unknown command, and its code alone if the
+/// command, by its row's number, may have secrets.
+pub(in crate::server) fn told_error<'a>(
+    server: &Server,
+    row: Option<usize>,
+    line: &'a [u8],
+) -> &'a [u8] {
+    let line = line.strip_prefix(b"-").unwrap_or(line).trim_ascii_end();
+    let has_secrets = row.is_some_and(|id| server.table.may_hide(server.table.row(id)));
+    let end = match has_secrets {
+        true => memchr::memchr(b' ', line),
+        false => memchr::memmem::find(line, ECHO),
+    };
+    &line[..end.unwrap_or(line.len())]
 }
 
 /// Adds a command to the transaction's queue. A queue over the query buffer limit closes the

@@ -16,7 +16,7 @@ use crate::server::clients::session::Session;
 use crate::server::crash;
 use crate::server::observe::audit::AuditResult;
 use crate::server::origin::Origin;
-use crate::server::parts::command_log::{HEADER_MAX, Logged};
+use crate::server::parts::command_log::HEADER_MAX;
 use crate::server::parts::outbox::Post;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};
@@ -293,7 +293,7 @@ impl World<'_> {
             let result = AuditResult::Ran { ticks, error };
             server.record_audited(client, (ran.id, ran.args), ran.origin, &result);
         }
-        let (args, spec) = (ran.args, server.table.row(ran.id).spec);
+        let args = ran.args;
         let thresholds = &server.gates.thresholds;
         let is_slow = ticks >= thresholds.ticks;
         let request_most = client.buffers.args_bytes + HEADER_MAX * (args.len() + 1);
@@ -301,11 +301,11 @@ impl World<'_> {
         let request_most = if is_nested { 0 } else { request_most };
         let replied = reply.pending_len().saturating_sub(ran.replied_before);
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
-            server.note_large(&Logged { client, spec, args }, !is_nested, replied);
+            server.note_large(client, (ran.id, args), !is_nested, replied);
         }
         // A script is logged as a whole.
         if is_slow && ran.origin != Origin::Script {
-            server.note_slow(ran.id, &Logged { client, spec, args }, ticks);
+            server.note_slow(client, (ran.id, args), ticks);
         }
     }
 }
@@ -365,8 +365,7 @@ impl Server {
         let (row, ticks) = (blocked.row, blocked.ticks);
         self.count_call(row, ticks, failed);
         if ticks >= self.gates.thresholds.ticks {
-            let (spec, args) = (self.table.row(row).spec, blocked.args.args());
-            self.note_slow(row, &Logged { client, spec, args }, ticks);
+            self.note_slow(client, (row, blocked.args.args()), ticks);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::resp::{Args, Bounds, Progress, Step, step};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::resolve;
+use crate::server::execution::dispatch::{resolve, told_error};
 use crate::server::origin::Origin;
 use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
@@ -166,17 +166,20 @@ impl Engine {
         bytes: usize,
     ) {
         let result = self.try_apply_slots(session, link, row, args);
+        let result = result.map_err(|error| {
+            let id = resolve(&self.server, row, args).ok();
+            told_error(&self.server, id, &error.line()).to_vec()
+        });
         let Some(driver) = &mut self.server.migrations else {
             return;
         };
         match result {
             Ok(()) => driver.note_applied(link, bytes),
             Err(error) => {
-                driver.failures.push((link, error.to_string()));
+                let error = String::from_utf8_lossy(&error).into_owned();
+                driver.failures.push((link, error.clone()));
                 session.client.flags |= ClientFlags::CLOSE_ASAP;
-                session
-                    .client
-                    .ends_by(Ending::new(EndReason::Slots, error.to_string()));
+                session.client.ends_by(Ending::new(EndReason::Slots, error));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::resolve;
+use crate::server::execution::dispatch::{resolve, told_error};
 use crate::server::log::MASTER_INSIDE;
 use crate::server::origin::Origin;
 use crate::server::parts::replication::upstream::Unit;
@@ -90,7 +90,8 @@ impl Engine {
             Ok(id) => id,
             Err(error) => {
                 let line = error.line();
-                self.server.note_stream_error(&line, &args[0]);
+                let told = told_error(&self.server, None, &line).to_vec();
+                self.server.note_stream_error(&told, &args[0]);
                 return;
             }
         };
@@ -113,7 +114,8 @@ impl Engine {
         // An undo that cannot be repeated ends in a full copy, not in an error.
         let is_left = upstream.is_some_and(|upstream| upstream.diverged);
         if errors > errors_before && !is_left {
-            let error = session.reply.last_error().to_vec();
+            let error = session.reply.last_error();
+            let error = told_error(&self.server, Some(id), error).to_vec();
             self.server.note_stream_error(&error, name.as_bytes());
         }
         let keeps_reply = flags.contains(Flags::REPLIES_TO_PRIMARY);
@@ -203,12 +205,13 @@ impl Server {
             Some(name) => name.to_owned(),
             None => String::from_utf8_lossy(name).to_lowercase(),
         };
+        let row = self.table.find_full(name.as_bytes()).map(|row| row.id);
         let pending = session.reply.pending();
         if let Some(error) = pending.get(replied..).and_then(|r| r.strip_prefix(b"-")) {
             tracing::warn!(
                 "== CRITICAL == This {MASTER_INSIDE} is sending an error to its replica: '{}' after \
                  processing the command '{name}'",
-                String::from_utf8_lossy(error).trim_end()
+                String::from_utf8_lossy(told_error(self, row, error))
             );
         }
         tracing::warn!(

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::base::clock;
 use crate::command::Flags;
+use crate::command::secrets::Secrets;
 use crate::config::quote;
 use crate::console::json;
 use crate::keyspace::ClientId;
@@ -13,14 +14,14 @@ use crate::server::clients::client::Client;
 use crate::server::origin::Origin;
 use crate::server::parts::outbox::Post;
 use crate::server::state::Server;
-use crate::server::state::call::Spec;
 
 impl Server {
     /// Shows a command to all monitors; a monitor's own commands follow their replies, but commands
     /// they run in turn are not shown to it.
     #[cold]
-    pub fn feed_monitors(&mut self, client: &Client, spec: &Spec, args: Args<'_>, origin: Origin) {
-        if spec.flags.contains(Flags::ADMIN) {
+    pub fn feed_monitors(&mut self, client: &Client, row: usize, args: Args<'_>, origin: Origin) {
+        let row = self.table.row(row);
+        if row.spec.flags.contains(Flags::ADMIN) {
             return;
         }
         let now = clock::unix_us();
@@ -41,10 +42,10 @@ impl Server {
                 let _ = write!(line, "{tcp}]");
             }
         }
-        for (i, arg) in args.iter().enumerate() {
+        let secrets = self.table.secrets(row, args);
+        for at in 0..args.len() {
             line.push(b' ');
-            let hidden = spec.hides(args, i);
-            quote(&mut line, if hidden { b"(redacted)" } else { arg });
+            quote(&mut line, secrets.shown(at));
         }
         line.extend_from_slice(b"\r\n");
         let line = resp::message(line);
@@ -70,7 +71,9 @@ impl Server {
         let mut event: Option<Vec<u8>> = None;
         for tap in &mut self.connections.console.taps {
             if tap.wants(name, user, args, now_ms) {
-                let event = event.get_or_insert_with(|| event_of(client, user, row.spec, args));
+                let event = event.get_or_insert_with(|| {
+                    event_of(client, user, &self.table.secrets(row, args), args.len())
+                });
                 tap.add(event.clone());
             }
         }
@@ -93,7 +96,7 @@ const SHOWN_BYTES_MAX: usize = 1024;
 const SHOWN_ARGS_MAX: usize = 64;
 
 /// A command as an event of the console: what MONITOR shows, with long arguments cut.
-fn event_of(client: &Client, user: &[u8], spec: &Spec, args: Args<'_>) -> Vec<u8> {
+fn event_of<H>(client: &Client, user: &[u8], secrets: &Secrets<'_, H>, words: usize) -> Vec<u8> {
     let now = clock::unix_us();
     let mut out = Vec::with_capacity(256);
     // Writing to memory cannot fail.
@@ -108,15 +111,11 @@ fn event_of(client: &Client, user: &[u8], spec: &Spec, args: Args<'_>) -> Vec<u8
     out.extend_from_slice(b",\"user\":");
     json::write_bytes(user, &mut out);
     out.extend_from_slice(b",\"cmd\":[");
-    for (i, arg) in args.iter().enumerate().take(SHOWN_ARGS_MAX) {
-        if i > 0 {
+    for at in 0..words.min(SHOWN_ARGS_MAX) {
+        if at > 0 {
             out.push(b',');
         }
-        let shown = if spec.hides(args, i) {
-            b"(redacted)"
-        } else {
-            arg
-        };
+        let shown = secrets.shown(at);
         json::write_bytes(&shown[..shown.len().min(SHOWN_BYTES_MAX)], &mut out);
     }
     out.extend_from_slice(b"]}");

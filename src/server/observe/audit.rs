@@ -1,6 +1,6 @@
 //! What the audit (`parts::audit`) records of a command, and what follows when its log is stuck.
 
-use crate::command::Flags;
+use crate::command::secrets::Secrets;
 use crate::config::AuditOnFull;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -8,7 +8,7 @@ use crate::server::origin::Origin;
 use crate::server::parts::audit::line::Line;
 use crate::server::parts::audit::rules::Rules;
 use crate::server::state::Server;
-use crate::server::state::call::Row;
+use crate::server::state::call::Handler;
 
 /// What became of a command.
 pub(in crate::server) enum AuditResult<'a> {
@@ -63,35 +63,6 @@ impl Server {
         }
     }
 
-    /// Whether the audit keeps an argument to itself. It hides more than the slow log, which does as in Redis:
-    /// also the secrets of a command within a command. But it names the users that ACL changes.
-    fn is_hidden_in_audit(&self, row: &Row, args: Args<'_>, at: usize) -> bool {
-        let is_name = match row.full_name {
-            "acl|setuser" | "acl|getuser" => at == 2,
-            "acl|deluser" | "acl|setrole" | "acl|getrole" | "acl|delrole" => at >= 2,
-            _ => false,
-        };
-        // A password with its sign, where the name was forgotten.
-        let is_rule = || matches!(args.at(at).first(), Some(b'<' | b'>' | b'#' | b'!'));
-        if is_name {
-            return is_rule();
-        }
-        let inner = match row.full_name {
-            "acl|dryrun" => 3,
-            "command|getkeys" | "command|getkeysandflags" => 2,
-            _ => return row.spec.hides(args, at),
-        };
-        let args = args.from(inner);
-        let named = args.get(0).filter(|_| at > inner);
-        named.is_some_and(|name| match self.table.find_with(name, args.get(1)) {
-            // A container is found where its subcommand is not.
-            Some(row) if !row.spec.flags.contains(Flags::CONTAINER) => {
-                self.is_hidden_in_audit(row, args, at - inner)
-            }
-            _ => true,
-        })
-    }
-
     /// Records a command of a row that the audit concerns. Without effect for users that it does not
     /// concern, for the stream of a primary, which has recorded its commands, and for HELLO without
     /// a login.
@@ -134,9 +105,10 @@ impl Server {
         }
         line.number("db", client.db.0.into());
         line.text("command", row.full_name.as_bytes());
-        let shown = |at: usize| match self.is_hidden_in_audit(row, args, at) {
-            true => b"(redacted)",
-            false => args.at(at),
+        let secrets = self.table.secrets(row, args);
+        let shown = |at: usize| match names_user(&secrets, at) {
+            true => args.at(at),
+            false => secrets.shown(at),
         };
         line.list("args", (1..args.len()).map(shown));
         // Where the keys of a command are is known of whole commands alone.
@@ -168,4 +140,21 @@ impl Server {
             self.watch_audit();
         }
     }
+}
+
+/// Whether an argument is the name of a user or role that ACL changes or shows: the audit tells it, other logs
+/// do not, as in Redis. A password with its sign, where the name was forgotten, is none.
+fn names_user(secrets: &Secrets<'_, Handler>, at: usize) -> bool {
+    let Some((row, args, begin)) = secrets.inner() else {
+        return false;
+    };
+    let Some(at) = at.checked_sub(begin).filter(|&at| at < args.len()) else {
+        return false;
+    };
+    let is_name = match row.full_name {
+        "acl|setuser" | "acl|getuser" => at == 2,
+        "acl|deluser" => at >= 2,
+        _ => false,
+    };
+    is_name && !matches!(args.at(at).first(), Some(b'<' | b'>' | b'#' | b'!'))
 }

@@ -95,7 +95,7 @@ impl Server {
             && first_try
             && !spec.flags.contains(Flags::SKIP_MONITOR)
         {
-            self.feed_monitors(client, spec, args, origin);
+            self.feed_monitors(client, row, args, origin);
         }
         if !self.connections.console.taps.is_empty()
             && first_try

@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 
 use crate::base::alloc;
 use crate::base::clock::Cycles;
-use crate::command::{Flags, Spec};
+use crate::command::Flags;
+use crate::command::secrets::REDACTED;
+use crate::command::table::{CommandTable, Row};
 use crate::config::Config;
 use crate::resp::Args;
 use crate::server::clients::client::Client;
@@ -116,7 +118,8 @@ impl CommandLogs {
         (config, now_s): (&Config, i64),
     ) {
         let (threshold, len_max) = limits(config, kind);
-        let is_off = threshold < 0 || len_max == 0 || ran.spec.flags.contains(Flags::SKIP_SLOWLOG);
+        let is_off =
+            threshold < 0 || len_max == 0 || ran.row.spec.flags.contains(Flags::SKIP_SLOWLOG);
         if is_off || value < threshold as u64 {
             return;
         }
@@ -125,7 +128,7 @@ impl CommandLogs {
             id: 0,
             at: now_s,
             value,
-            args: shortened(ran.args, ran.spec, config),
+            args: shortened(ran, config),
             argc: ran.args.len(),
             peer: identity.peer.to_string(),
             name: identity.name.as_deref().unwrap_or("").to_string(),
@@ -162,7 +165,8 @@ impl CommandLogs {
 /// A command that has run, as the logs see it.
 pub(in crate::server) struct Logged<'a, H: 'static> {
     pub client: &'a Client,
-    pub spec: &'a Spec<H>,
+    pub table: &'a CommandTable<H>,
+    pub row: &'a Row<H>,
     pub args: Args<'a>,
 }
 
@@ -182,7 +186,8 @@ fn limits(config: &Config, kind: LogKind) -> (i64, u64) {
 }
 
 /// The arguments as the log keeps them: long texts and long lists are cut.
-fn shortened<H>(args: Args<'_>, spec: &Spec<H>, config: &Config) -> Vec<Vec<u8>> {
+fn shortened<H>(ran: &Logged<'_, H>, config: &Config) -> Vec<Vec<u8>> {
+    let (args, secrets) = (ran.args, ran.table.secrets(ran.row, ran.args));
     let bytes_max = config.slowlog_entry_max_string_len;
     let whole = match config.slowlog_entry_max_argc {
         max if args.len() > max => max - 1,
@@ -193,7 +198,7 @@ fn shortened<H>(args: Args<'_>, spec: &Spec<H>, config: &Config) -> Vec<Vec<u8>>
         .take(whole)
         .enumerate()
         .map(|(i, a)| match a.len() {
-            _ if spec.hides(args, i) => b"(redacted)".to_vec(),
+            _ if secrets.hides(i) => REDACTED.to_vec(),
             len if len <= bytes_max => a.to_vec(),
             len => {
                 let mut cut = a[..bytes_max].to_vec();
