@@ -43,7 +43,9 @@ fn monitor(call: &mut Call<'_>) -> CommandResult {
         const NOT_HERE: &str = "ERR MONITOR isn't allowed for DENY BLOCKING client";
         return Err(CommandError::Text(NOT_HERE));
     }
-    if call.client.flags.contains(ClientFlags::MONITOR) {
+    // A replica's connection carries the stream.
+    let receives = ClientFlags::MONITOR | ClientFlags::REPLICA;
+    if call.client.flags.intersects(receives) {
         return Ok(());
     }
     call.client.flags |= ClientFlags::MONITOR;

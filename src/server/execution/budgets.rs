@@ -4,8 +4,9 @@
 //! A connection over the rate or the bytes is held: its command stays in its input, nothing more is
 //! read from it, and it goes on when its turn comes (`run/budgets.rs`). So its commands keep their
 //! order, and none is lost. A session of the console is not held in the middle of a call: its calls
-//! wait as a whole (`console/commands.rs`). The commands by which a replica introduces itself are
-//! charged, but neither held nor refused; as a link it has no budgets any more.
+//! wait as a whole (`console/commands.rs`). The commands by which a replica introduces itself wait for
+//! their turn, whatever `over=` says, so that a replica comes through at last; as a link it has no budgets
+//! any more.
 //!
 //! A reply is charged when its command has run, so that neither a closed connection nor a slow one
 //! gets more; short ones, and what other clients cause (messages, invalidations), when it is written.
@@ -84,11 +85,8 @@ impl Engine {
         }
         let now_ms = server.now.mono_ms;
         let name = row.map(|id| server.table.row(id).spec.name);
-        if matches!(name, Some("replconf" | "psync" | "sync")) {
-            server.acl.accounts.charge(client.user, 1, now_ms);
-            return Ok(());
-        }
-        match server.acl.accounts.ask_to_run(client, now_ms) {
+        let waits = matches!(name, Some("replconf" | "psync" | "sync"));
+        match server.acl.accounts.ask_to_run(client, waits, now_ms) {
             Verdict::Within => Ok(()),
             Verdict::Hold(_) if client.console.is_some() => {
                 server.acl.accounts.charge(client.user, 1, now_ms);
@@ -493,8 +491,9 @@ mod tests {
         t.run_as(client, "PING");
         t.run_as(client, "PING");
         assert!(t.run_as(client, "PING").starts_with("-OVERBUDGET "));
-        let told = t.run_as(client, "REPLCONF listening-port 1");
-        assert_eq!(told, "+OK\r\n", "charged, but not refused");
+        let waiting = "";
+        assert_eq!(t.run_as(client, "REPLCONF listening-port 1"), waiting);
+        assert!(flags(&t, client).contains(ClientFlags::HELD), "not refused");
         let server = &mut t.engine.server;
         let mut session = server.clients.take(client).expect("connected");
         (server.acl).becomes_link(&mut session.client, ClientFlags::REPLICA);

@@ -112,7 +112,11 @@ impl Engine {
         let was_replica = session.client.flags.contains(ClientFlags::REPLICA);
         let replied = session.reply.pending_len();
         let outcome = self.dispatch_carefully(session, row, args, hashes);
-        if was_replica && session.reply.pending_len() > replied {
+        // Without its replies (CLIENT REPLY) it would run commands that nothing bounds.
+        const SILENT: ClientFlags = ClientFlags::UNHEARD.union(ClientFlags::REPLY_SKIP_NEXT);
+        let talks =
+            session.reply.pending_len() > replied || session.client.flags.intersects(SILENT);
+        if was_replica && talks {
             self.server.drop_talking_replica(session, &args[0], replied);
         }
         if outcome == Outcome::Done {

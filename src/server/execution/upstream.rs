@@ -197,9 +197,6 @@ impl Server {
         name: &[u8],
         replied: usize,
     ) {
-        if session.client.flags.contains(ClientFlags::MONITOR) {
-            return;
-        }
         let (replica, id) = (self.replica_name(&session.client), session.client.id.0);
         let name = match session.client.traffic.last_command {
             Some(name) => name.to_owned(),

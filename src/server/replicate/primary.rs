@@ -92,7 +92,8 @@ impl Server {
         reply: &mut Reply,
         asked: SyncRequest,
     ) -> Result<(), CommandError> {
-        if client.flags.contains(ClientFlags::REPLICA) {
+        // As in Redis, which counts a monitor among the replicas.
+        if (client.flags).intersects(ClientFlags::REPLICA | ClientFlags::MONITOR) {
             return Ok(());
         }
         if self.replication.is_cut_off() {

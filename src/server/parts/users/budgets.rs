@@ -280,12 +280,12 @@ impl Account {
         goes_on
     }
 
-    /// Whether a command may run; it is charged if so.
-    fn ask(&mut self, now_ms: u64) -> Verdict {
+    /// Whether a command may run; it is charged if so. `waits`: it is held rather than refused.
+    fn ask(&mut self, waits: bool, now_ms: u64) -> Verdict {
         self.refill(now_ms);
         if let Some(budget) = self.used_up() {
             self.last = budget;
-            if self.budgets.over == Over::Delay {
+            if waits || self.budgets.over == Over::Delay {
                 return Verdict::Hold(budget);
             }
             self.figures.refused += 1;
@@ -389,10 +389,16 @@ impl Accounts {
 
     // --- commands ---
 
-    /// Whether the connection's next command may run; it is charged if so.
-    pub(in crate::server) fn ask_to_run(&mut self, client: &Client, now_ms: u64) -> Verdict {
+    /// Whether the connection's next command may run; it is charged if so. `waits`: it is held rather than
+    /// refused.
+    pub(in crate::server) fn ask_to_run(
+        &mut self,
+        client: &Client,
+        waits: bool,
+        now_ms: u64,
+    ) -> Verdict {
         match self.of_mut(client.user) {
-            Some(account) => account.ask(now_ms),
+            Some(account) => account.ask(waits, now_ms),
             None => Verdict::Within,
         }
     }
@@ -622,9 +628,9 @@ mod tests {
         assert_eq!(account.fair_share(), 25);
         account.share = Some(account.fair_share());
         for _ in 0..25 {
-            assert_eq!(account.ask(0), Verdict::Within);
+            assert_eq!(account.ask(false, 0), Verdict::Within);
         }
-        assert_eq!(account.ask(0), Verdict::Hold(Budget::Rate));
+        assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
         // One that did not run after all has its place in the share again.
         let mut accounts = Accounts {
             all: vec![Some(Box::new(account))],
@@ -632,12 +638,12 @@ mod tests {
         };
         accounts.give_back(UserId::DEFAULT);
         let mut account = accounts.all[0].take().expect("just made");
-        assert_eq!(account.ask(0), Verdict::Within);
-        assert_eq!(account.ask(0), Verdict::Hold(Budget::Rate));
+        assert_eq!(account.ask(false, 0), Verdict::Within);
+        assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
         account.share = None;
         // A newcomer is behind those that wait, although the bucket is open.
-        assert_eq!(account.ask(0), Verdict::Hold(Budget::Rate));
+        assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
         account.held.clear();
-        assert_eq!(account.ask(0), Verdict::Within);
+        assert_eq!(account.ask(false, 0), Verdict::Within);
     }
 }
