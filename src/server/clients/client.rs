@@ -19,7 +19,7 @@ use crate::server::clients::held::Held;
 pub const TAKEN_BULK_MAX: u64 = 1 << 36;
 
 bitflags! {
-    /// What a client is, and how it is treated.
+    /// What a client is, and how it is treated. `clients::exemptions` has a table of what each exempts from.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
     pub struct ClientFlags: u64 {
         /// Between MULTI and EXEC.

@@ -1,0 +1,285 @@
+//! What each flag of a connection exempts from, who can get it, and the proof that no single right does more.
+//!
+//! | flag | who gets it | what it exempts from |
+//! |---|---|---|
+//! | `REPLICA`, `RDB_CHANNEL` | PSYNC or SYNC of a user who may run it | its user's budgets, `timeout`, `maxmemory-clients`, CLIENT PAUSE; the limit of replies is a replica's. It touches no key, and any reply to it, or CLIENT REPLY OFF, ends it |
+//! | `PRIMARY` | a connection that this server has made to its primary | all gates, limits of requests and replies: its commands are the stream |
+//! | `SENDS_SLOTS` | CLUSTER SYNCSLOTS ESTABLISH at a node, of a user with RESTORE on all keys; a connection that this node has made to a source | the gates but its user's permissions, limits of requests, budgets, `timeout`; it runs a list of commands, on the slots of its migration |
+//! | `INTERNAL` | AUTH with the cluster's secret, `dialect redis` | its user's permissions, budgets, `timeout`; it runs a list of commands that move slots |
+//! | `FAKE` | no connection: scripts, the loader, modules | gates for clients, CLIENT PAUSE, budgets |
+//! | `PROVEN` | a login with a credential | `remote-admin-without-auth no` |
+//! | `MONITOR` | MONITOR of a user who may run it | `timeout`, CLIENT PAUSE. It touches no key |
+//! | `NO_EVICT` | CLIENT NO-EVICT | `maxmemory-clients` |
+//! | `PUBSUB` | a subscription | `timeout`; the limit of replies is that of subscribers |
+//! | `BLOCKED`, `HELD` | a command that waits, a budget that is used up | `timeout` |
+//! | `ASKING`, `READS_HERE`, `REDIRECTS` | ASKING, READONLY, CLIENT CAPA | MOVED and ASK |
+//! | `IMPORTS` | CLIENT IMPORT-SOURCE | expiry, while `import-mode` is on |
+//! | `REPLY_OFF`, `REPLY_SKIP` | CLIENT REPLY | its replies, and their charge in `bytes=` |
+//! | `NO_TOUCH` | CLIENT NO-TOUCH | the access times of keys |
+//!
+//! The other way round `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a login, and what
+//! makes a link, takes them away.
+//!
+//! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot become a link.
+
+use super::client::ClientFlags;
+use crate::keyspace::ClientId;
+use crate::server::Testbed;
+
+/// Flags that exempt a connection, and the commands that give them to it.
+const GIVEN_BY: [(ClientFlags, &[&str]); 15] = [
+    (ClientFlags::REPLICA, &["psync", "sync"]),
+    (ClientFlags::RDB_CHANNEL, &["psync", "sync"]),
+    (ClientFlags::PRIMARY, &[]),
+    // At a node alone, and of a user who owns all keys: tests/cluster/roles.rs.
+    (ClientFlags::SENDS_SLOTS, &[]),
+    (ClientFlags::INTERNAL, &[]),
+    (ClientFlags::FAKE, &[]),
+    (ClientFlags::PROVEN, &[]),
+    (ClientFlags::MONITOR, &["monitor"]),
+    (ClientFlags::NO_EVICT, &["client|no-evict"]),
+    (ClientFlags::ASKING, &["asking"]),
+    (ClientFlags::READS_HERE, &["readonly"]),
+    (ClientFlags::REDIRECTS, &["client|capa"]),
+    (ClientFlags::IMPORTS, &["client|import-source"]),
+    (ClientFlags::REPLY_OFF, &["client|reply"]),
+    (ClientFlags::NO_TOUCH, &["client|no-touch"]),
+];
+
+/// Flags that bind a connection, and the commands after which one may be without.
+const TAKEN_BY: [(ClientFlags, &[&str]); 2] = [
+    (ClientFlags::RESTRICTED, &[]),
+    (ClientFlags::BUDGETED, &["psync", "sync", "reset"]),
+];
+
+/// Flags that exempt from nothing.
+const OTHERS: ClientFlags = ClientFlags::MULTI
+    .union(ClientFlags::DIRTY_CAS)
+    .union(ClientFlags::DIRTY_EXEC)
+    .union(ClientFlags::BLOCKED)
+    .union(ClientFlags::CLOSE_AFTER_REPLY)
+    .union(ClientFlags::CLOSE_ASAP)
+    .union(ClientFlags::REPLY_SKIP_NEXT)
+    .union(ClientFlags::REPLY_SKIP)
+    .union(ClientFlags::UNAUTHENTICATED)
+    .union(ClientFlags::PUBSUB)
+    .union(ClientFlags::UNIX_SOCKET)
+    .union(ClientFlags::POSTPONED)
+    .union(ClientFlags::TRACKING)
+    .union(ClientFlags::CACHES)
+    .union(ClientFlags::CACHING_SAID)
+    .union(ClientFlags::TLS)
+    .union(ClientFlags::HELD);
+
+/// Rights to administer: by them a user may change what users may do, or what the server does with the machine.
+const ADMINISTER: [&str; 17] = [
+    "acl|load",
+    "acl|save",
+    "acl|setrole",
+    "acl|setuser",
+    "acl|deluser",
+    "backup",
+    "bgrewriteaof",
+    "bgsave",
+    "config|rewrite",
+    "config|set",
+    "debug",
+    "failover",
+    "migrate",
+    "replicaof",
+    "save",
+    "shutdown",
+    "slaveof",
+];
+
+/// Arguments that commands take, beside the same word several times.
+const LINES: [&str; 21] = [
+    "AUTH default wrong",
+    "AUTH nobody x",
+    "CLIENT CAPA redirect",
+    "CLIENT IMPORT-SOURCE ON",
+    "CLIENT NO-EVICT ON",
+    "CLIENT REPLY OFF",
+    "CLIENT REPLY SKIP",
+    "CLIENT TRACKING ON BCAST",
+    "CLIENT KILL TYPE normal SKIPME yes",
+    "CLIENT UNBLOCK 1 ERROR",
+    "EVAL return{} 0",
+    "HELLO 3 AUTH default wrong",
+    "HELLO 3 SETNAME me",
+    "PSYNC ? -1",
+    "PSYNC ? -1 FAILOVER",
+    "REPLCONF capa psync2 capa rdb-channel-repl capa dual-channel",
+    "REPLCONF rdb-channel 1",
+    "REPLCONF ACK 1 FACK 1",
+    "SUBSCRIBE c",
+    "SELECT 1",
+    "SCRIPT LOAD return{}",
+];
+
+fn flags(t: &Testbed, client: ClientId) -> ClientFlags {
+    let session = t.engine.server.clients.get(client);
+    session.map_or(ClientFlags::CLOSE_ASAP, |session| session.client.flags)
+}
+
+/// A server whose default user has a password, and who logs in as one with this right alone.
+fn bed() -> Testbed {
+    let mut t = Testbed::unheard();
+    assert_eq!(t.run("ACL SETUSER default >secret"), "+OK\r\n");
+    t
+}
+
+fn log_in(t: &mut Testbed) -> ClientId {
+    let client = t.connect();
+    assert_eq!(t.run_as(client, "AUTH u x"), "+OK\r\n");
+    client
+}
+
+/// What the user may do, and what only an administrator changes.
+fn rights(t: &mut Testbed) -> String {
+    let listed = t.run("ACL LIST");
+    let limit = t.run("CONFIG GET maxmemory");
+    listed + &limit
+}
+
+/// A connection that has run a command of its only right may still not do what its user may not.
+fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
+    let now = flags(t, client);
+    for (flag, by) in GIVEN_BY {
+        assert!(
+            !now.intersects(flag) || by.contains(&name),
+            "{said}: has {flag:?}"
+        );
+    }
+    // Before a login it has no user of its own.
+    let is_known = !now.contains(ClientFlags::UNAUTHENTICATED);
+    for (flag, by) in TAKEN_BY {
+        let is_bound = now.contains(flag) || by.contains(&name);
+        assert!(!is_known || is_bound, "{said}: has no {flag:?} any more");
+    }
+    // A connection that ends or waits runs nothing.
+    const STANDS: ClientFlags = ClientFlags::CLOSE_ASAP
+        .union(ClientFlags::CLOSE_AFTER_REPLY)
+        .union(ClientFlags::BLOCKED);
+    for line in [
+        "ACL SETUSER u +@all",
+        "CONFIG SET maxmemory 77mb",
+        "DEBUG SET-ACTIVE-EXPIRE 1",
+        "SHUTDOWN NOSAVE",
+        "FLUSHALL",
+        "EXEC",
+    ] {
+        if flags(t, client).intersects(STANDS) {
+            return;
+        }
+        let reply = t.run_as(client, line);
+        let is_its = line.eq_ignore_ascii_case(name);
+        assert!(is_its || !reply.starts_with("+OK"), "{said}, {line}: {reply}");
+    }
+}
+
+/// Lines of a command: each with one word as often as it takes, and those of [`LINES`] that are its own.
+fn lines_of(name: &str, arity: usize) -> Vec<String> {
+    let start = name.replace('|', " ");
+    let words = start.split(' ').count();
+    let mut lines = Vec::new();
+    for word in ["1", "on", "u"] {
+        for more in 0..3 {
+            let count = arity.saturating_sub(words) + more;
+            lines.push(format!("{start}{}", format!(" {word}").repeat(count)));
+        }
+    }
+    let is_its = |line: &&&str| line.to_ascii_lowercase().starts_with(&start);
+    lines.extend(LINES.iter().filter(is_its).map(ToString::to_string));
+    lines
+}
+
+#[test]
+fn every_flag_is_judged() {
+    let given = GIVEN_BY.iter().map(|(flag, _)| *flag);
+    let taken = TAKEN_BY.iter().map(|(flag, _)| *flag);
+    let judged = given.chain(taken).fold(OTHERS, ClientFlags::union);
+    assert_eq!(judged, ClientFlags::all());
+}
+
+#[test]
+fn no_single_right_changes_what_its_user_may_do() {
+    let rows: Vec<(&str, usize)> = {
+        let t = bed();
+        let rows = t.engine.server.table.rows().iter();
+        rows.filter(|row| row.subcommands.is_empty())
+            .map(|row| (row.full_name, row.spec.arity.wire().unsigned_abs() as usize))
+            .collect()
+    };
+    let mut asked = 0;
+    for (name, arity) in rows {
+        if ADMINISTER
+            .iter()
+            .any(|admin| name.split('|').next() == Some(admin) || name == *admin)
+        {
+            continue;
+        }
+        let mut t = bed();
+        for extra in ["", " +multi +exec", " +eval"] {
+            let rules = format!("ACL SETUSER u reset on nopass ~* &* rate=1000000 +{name}{extra}");
+            assert_eq!(t.run(&rules), "+OK\r\n", "{rules}");
+            let before = rights(&mut t);
+            for line in lines_of(name, arity) {
+                let client = log_in(&mut t);
+                match extra {
+                    "" => _ = t.run_as(client, &line),
+                    " +eval" => {
+                        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+                        let script: &[u8] = b"return redis.pcall(unpack(ARGV))";
+                        let head: [&[u8]; 3] = [b"EVAL", script, b"0"];
+                        t.run_args_as(client, &[&head[..], &words].concat());
+                    }
+                    _ => {
+                        for line in ["MULTI", &line, "EXEC"] {
+                            t.run_as(client, line);
+                        }
+                    }
+                }
+                let said = format!("+{name}{extra}: {line:?}");
+                probe(&mut t, client, name, &said);
+                // CLIENT PAUSE 1 is over.
+                t.advance_ms(10);
+                assert_eq!(rights(&mut t), before, "{said}");
+                t.run(&format!("CLIENT KILL ID {}", client.0));
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 10_000, "{asked}");
+}
+
+#[test]
+fn a_replica_is_bound_by_its_replies_alone_and_cannot_do_without() {
+    let mut t = bed();
+    t.run("ACL SETUSER u reset on nopass +psync +client|reply +monitor +ping rate=1000000");
+    for lines in [
+        &["PSYNC ? -1", "PING"][..],
+        &["PSYNC ? -1", "CLIENT REPLY OFF"],
+        &["PSYNC ? -1", "CLIENT REPLY SKIP", "PING"],
+        &["CLIENT REPLY OFF", "PSYNC ? -1", "PING"],
+    ] {
+        let client = log_in(&mut t);
+        for line in lines {
+            t.run_as(client, line);
+        }
+        let now = flags(&t, client);
+        assert!(now.contains(ClientFlags::CLOSE_ASAP), "{lines:?}: {now:?}");
+    }
+    // As in Redis, one that receives commands does not receive the stream, nor the other way round.
+    for (lines, is) in [
+        (["MONITOR", "PSYNC ? -1"], ClientFlags::MONITOR),
+        (["PSYNC ? -1", "MONITOR"], ClientFlags::REPLICA),
+    ] {
+        let client = log_in(&mut t);
+        for line in lines {
+            t.run_as(client, line);
+        }
+        let both = ClientFlags::MONITOR | ClientFlags::REPLICA;
+        assert_eq!(flags(&t, client) & both, is, "{lines:?}");
+    }
+}
