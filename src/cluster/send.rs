@@ -162,9 +162,13 @@ impl Cluster {
         }
     }
 
-    /// Tells all nodes, or those of our shard, at once what has become of this one.
+    /// Tells all nodes, or those of our shard, at once what has become of this one. Those of the shard come first:
+    /// whoever drops the keys of a slot that is claimed must not know of it before the replicas do, which keep
+    /// them if this node dies in between.
     pub(super) fn announce(&mut self, only_shard: bool) {
-        for at in self.nodes.others() {
+        let mut others = self.nodes.others();
+        others.sort_by_key(|&at| !self.is_of_my_shard(at));
+        for at in others {
             let node = &self.nodes[at];
             if let Some(link) = node.out
                 && !node.is_handshake()

@@ -1,8 +1,8 @@
 //! What the server around asks of the core, beside its commands.
 
 use super::core::{Cluster, Now, Switches};
-use super::message::{NodeId, SLOTS};
-use super::nodes::ME;
+use super::message::{NodeFlags, NodeId, SLOTS};
+use super::nodes::{ME, Node};
 
 impl Cluster {
     pub(crate) fn my_id(&self) -> NodeId {
@@ -10,7 +10,7 @@ impl Cluster {
     }
 
     /// Whose replica this node is.
-    #[cfg(test)]
+    /// The primary that this replica follows.
     pub(crate) fn primary_of_mine(&self) -> Option<NodeId> {
         self.me().primary.map(|at| self.nodes[at].id)
     }
@@ -78,6 +78,14 @@ impl Cluster {
     pub(crate) fn open_slots(&self) -> (bool, bool) {
         let owners = &self.owners;
         (!owners.migrating.is_empty(), !owners.importing.is_empty())
+    }
+
+    /// The replicas of this node that may be elected in its place. O(replicas).
+    pub(crate) fn electable_replicas(&self) -> usize {
+        let replicas = self.me().replicas.iter().map(|&at| &self.nodes[at]);
+        let may_be =
+            |node: &&Node| !node.has_failed() && !node.flags.contains(NodeFlags::NO_FAILOVER);
+        replicas.filter(may_be).count()
     }
 
     /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before the others

@@ -77,7 +77,8 @@ pub(crate) enum Action {
     /// End that; held clients are routed anew.
     Release(Name),
     /// Serve these slots from now on, with a new epoch and without votes; saved before any node hears of
-    /// it. The answer is `taken`.
+    /// it, and not before this node's replicas have what has been applied. The answer is `taken`, unless the
+    /// migration has ended by then (`awaits_claim`).
     Take {
         job: Name,
         slots: Ranges,
@@ -108,6 +109,8 @@ pub(crate) struct OpenSlots {
 pub(crate) trait Around {
     fn my_id(&self) -> Name;
     fn is_primary(&self) -> bool;
+    /// The primary of this node's shard: itself, or the one that it follows.
+    fn shard(&self) -> Option<Name>;
     /// The node that serves a slot.
     fn owner(&self, slot: u16) -> Option<Name>;
     fn is_known(&self, node: Name) -> bool;

@@ -108,7 +108,7 @@ impl Migrations {
         for at in (0..self.jobs.len()).rev() {
             let head = &self.jobs[at].head;
             let is_meant = id.is_none_or(|id| id == head.name.as_bytes());
-            if is_meant && self.jobs[at].talk.state() != "occurring-on-primary" {
+            if is_meant && !self.jobs[at].talk.is_followed() {
                 canceled += 1;
                 self.step(at, now, around, |job, _| {
                     job.again_ms = None;

@@ -105,6 +105,16 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// Bytes of effects that were appended to the stream.
     fn streamed(&mut self, _bytes: usize) {}
 
+    /// Whether it has everything and waits for `taken`.
+    fn awaits_claim(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a migration of our primary's.
+    fn is_followed(&self) -> bool {
+        false
+    }
+
     fn taken(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
         Ok(())
     }

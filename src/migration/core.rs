@@ -286,6 +286,12 @@ impl Migrations {
         }
     }
 
+    /// Whether this migration has all keys of its slots and goes on with the claim (`Action::Take`).
+    pub(crate) fn awaits_claim(&self, name: Name) -> bool {
+        let job = self.named(name).map(|at| &self.jobs[at]);
+        job.is_some_and(|job| job.head.outcome.is_none() && job.talk.awaits_claim())
+    }
+
     /// Lets each job handle an event that is not of a link.
     fn all(
         &mut self,
@@ -353,9 +359,18 @@ impl Migrations {
     pub(super) fn follow(&mut self, now: Now, around: &dyn Around, mut head: Head) {
         head.side = Side::Import;
         // It is told again when another replica is synchronized.
-        if self.named(head.name).is_none() {
-            self.start(now, around, head, Box::new(OnPrimary));
+        if self.named(head.name).is_some() {
+            return;
         }
+        // Our primary has begun anew: what it had of these slots before is over, though it may never have said so.
+        for at in (0..self.jobs.len()).rev() {
+            let job = &self.jobs[at];
+            if job.talk.is_followed() && job.head.slots.common(&head.slots).is_some() {
+                let why = "The primary imports these slots anew".into();
+                self.step(at, now, around, |_, _| Err(End::Failed(why)));
+            }
+        }
+        self.start(now, around, head, Box::new(OnPrimary));
     }
 
     /// A replica begins with a snapshot of this moment: it has to hear of imports that go on.
@@ -375,9 +390,9 @@ impl Migrations {
 
     /// A full synchronization replaces everything here: what was heard of the primary's migrations is void.
     pub(crate) fn forget_followed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, _| match job.talk.state() {
-            "occurring-on-primary" => Err(End::Failed("The data was replaced".into())),
-            _ => Ok(()),
+        self.all(now, around, |job, _| match job.talk.is_followed() {
+            true => Err(End::Failed("The data was replaced".into())),
+            false => Ok(()),
         });
     }
 

@@ -295,7 +295,7 @@ impl Head {
     }
 
     /// Gives everything back that the attempt held. Each slot is on one side afterwards: what was not taken
-    /// over is dropped here.
+    /// over is dropped here, unless the cluster says that it is this node's.
     pub(super) fn settle(&mut self, scene: &mut Scene<'_>, end: End) {
         let (outcome, error) = match end {
             End::Completed => (Outcome::Completed, String::new()),
@@ -335,7 +335,12 @@ impl Head {
                 false => true,
             };
             if is_dropped {
-                scene.push(Action::Drop(self.slots.clone()));
+                let me = Some(scene.around.my_id());
+                let is_foreign = |&slot: &u16| scene.around.owner(slot) != me;
+                let foreign = Ranges::of_slots(self.slots.slots().filter(is_foreign));
+                if !foreign.is_empty() {
+                    scene.push(Action::Drop(foreign));
+                }
             }
             scene.push(Action::Show(self.slots.clone()));
         }

@@ -15,7 +15,8 @@
 //!   1. A slot is handed over only after the source holds its writes and the target has applied every effect
 //!      on it before that moment; and the target takes it by a claim of the bus, which the source believes.
 //!   2. Until its claim, what a target has is hidden, and dropped if the attempt ends in any other way
-//!      (`Head::settle` gives everything back, for every conversation).
+//!      (`Head::settle` gives everything back, for every conversation), unless the cluster says that the slots are
+//!      this node's. It claims when the replicas that are in sync have the keys, or after a time one of them has.
 //!   3. Until it sees a claim, a source keeps all keys. A claim that comes late still wins, on both.
 //!   4. Holding writes ends at a time that is known when it begins.
 //!   5. Nothing here reads a clock, a socket or a source of randomness.

@@ -197,6 +197,10 @@ impl Conversation for PullTarget {
         ))
     }
 
+    fn awaits_claim(&self) -> bool {
+        self.state == State::Takeover
+    }
+
     fn expects(&self, link: Link) -> Expects {
         if self.is_main(link) {
             match self.state {

@@ -54,6 +54,10 @@ impl Conversation for PushTarget {
         }
     }
 
+    fn awaits_claim(&self) -> bool {
+        self.state == State::FailoverGranted
+    }
+
     fn expects(&self, _link: Link) -> Expects {
         Expects::Commands
     }

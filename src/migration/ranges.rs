@@ -53,6 +53,11 @@ impl Ranges {
         self.overlapped(slot, slot).is_some()
     }
 
+    /// These slots, each once and in ascending order, with neighbours joined.
+    pub(crate) fn of_slots(slots: impl Iterator<Item = u16>) -> Ranges {
+        Ranges(slots.map(|slot| (slot, slot)).collect()).sorted()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -12,6 +12,7 @@
 //! | `copies` | full copies: what others see of the replica meanwhile, and what a copy tells of the cluster |
 //! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `undone` | FLUSH UNDO after slots have moved away |
+//! | `promoted` | slots that have moved stay when the target dies |
 //! | `roles` | what a connection may do that takes part in a migration |
 //! | `unsynced` | a replica that never had its primary's data |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
@@ -27,6 +28,7 @@ mod ipv6;
 mod life;
 mod mixed;
 mod moving;
+mod promoted;
 mod roles;
 mod shards;
 mod slots;

@@ -2,5 +2,6 @@
 //! exactly one side whatever breaks.
 
 mod faults;
+mod followed;
 mod words;
 mod world;

@@ -21,10 +21,28 @@ pub(super) struct View {
     pub owner: usize,
     pub epoch: u64,
     pub is_primary: bool,
+    /// The node that a replica follows.
+    pub follows: usize,
     pub open: OpenSlots,
     /// Bytes that wait for the other end.
     pub unsent: usize,
     names: std::cell::Cell<u8>,
+}
+
+impl View {
+    /// Of a primary, while the source has the slots.
+    pub(super) fn new(me: usize) -> View {
+        View {
+            me,
+            owner: SOURCE,
+            epoch: 1,
+            is_primary: true,
+            follows: me,
+            open: OpenSlots::default(),
+            unsent: 0,
+            names: Default::default(),
+        }
+    }
 }
 
 impl Around for View {
@@ -33,6 +51,14 @@ impl Around for View {
     }
     fn is_primary(&self) -> bool {
         self.is_primary
+    }
+    fn shard(&self) -> Option<Name> {
+        let shard = if self.is_primary {
+            self.me
+        } else {
+            self.follows
+        };
+        Some(id(shard))
     }
     fn owner(&self, slot: u16) -> Option<Name> {
         match slot {
@@ -153,15 +179,7 @@ impl World {
         let nodes = settings.into_iter().enumerate();
         let nodes = nodes.map(|(me, settings)| Node {
             machine: Migrations::new(settings),
-            view: View {
-                me,
-                owner: SOURCE,
-                epoch: 1,
-                is_primary: true,
-                open: OpenSlots::default(),
-                unsent: 0,
-                names: Default::default(),
-            },
+            view: View::new(me),
             keys: BTreeMap::new(),
             hidden: 0,
             held: BTreeMap::new(),

@@ -17,10 +17,15 @@ impl Server {
         }
     }
 
-    /// Drops keys of slots that this node does not serve, or not yet.
-    pub(in crate::server) fn drop_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) {
-        keyspace.drop_slots(slots, self.hearers());
+    /// Drops keys of slots that this node does not serve, or not yet. Returns their number.
+    pub(in crate::server) fn drop_slots(
+        &mut self,
+        keyspace: &mut Keyspace,
+        slots: &[(u16, u16)],
+    ) -> usize {
+        let keys = keyspace.drop_slots(slots, self.hearers());
         self.repeat_effects(keyspace);
+        keys
     }
 
     /// Slots were lost to other nodes. What waited may have come back meanwhile: that stays.

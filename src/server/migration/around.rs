@@ -30,6 +30,15 @@ impl Around for Surroundings<'_> {
         !self.core.is_replica()
     }
 
+    fn shard(&self) -> Option<Name> {
+        let shard = if self.core.is_replica() {
+            self.core.primary_of_mine()?
+        } else {
+            self.core.my_id()
+        };
+        Some(name_of(shard.as_bytes()))
+    }
+
     fn owner(&self, slot: u16) -> Option<Name> {
         self.core.slot_owner(slot).map(|id| name_of(id.as_bytes()))
     }

@@ -197,9 +197,10 @@ impl Call<'_> {
         let World {
             keyspace, server, ..
         } = self.world();
-        match is_obeyed {
-            true => _ = keyspace.drop_slots(slots.pairs(), Audience::empty()),
-            false => server.drop_slots(keyspace, slots.pairs()),
+        if is_obeyed {
+            keyspace.drop_slots(slots.pairs(), Audience::empty());
+        } else {
+            server.drop_slots(keyspace, slots.pairs());
         }
         if is_obeyed {
             self.always_effect();

@@ -7,6 +7,7 @@
 //! effects that were passed on before (`Engine::send_migrations`), so bytes of one link keep their order.
 
 mod around;
+mod claims;
 mod commands;
 mod exports;
 mod links;
@@ -132,14 +133,14 @@ impl Server {
                 self.hold_slots(job, slots);
             }
             Action::Release(job) => self.release_slots(job),
-            Action::Take { job, slots } => self.take_slots(keyspace, job, slots.pairs()),
+            Action::Take { job, slots } => self.begin_claim(keyspace, job, slots),
             Action::Hide(slots) => {
                 // Keys are about to come.
                 self.tell_dropped_keys(keyspace);
                 keyspace.hide_slots(slots.pairs());
             }
             Action::Show(slots) => keyspace.show_slots(slots.pairs()),
-            Action::Drop(slots) => self.drop_slots(keyspace, slots.pairs()),
+            Action::Drop(slots) => self.drop_unclaimed(keyspace, &slots),
             Action::Propagate(words) => {
                 let words = words.iter().map(Vec::as_slice);
                 keyspace
@@ -164,18 +165,6 @@ impl Server {
         if keyspace.effects.has_complete() {
             self.repeat(keyspace, None);
         }
-    }
-
-    /// Serves slots that have come, from now on: the claim is on its way, after it has been saved.
-    fn take_slots(&mut self, keyspace: &mut Keyspace, job: Name, slots: &[(u16, u16)]) {
-        let taken = self.with_cluster(keyspace, |driver, now| {
-            driver.core.take_slots_without_vote(now, slots)
-        });
-        // If it cannot be saved now, the core tries again, and no node hears of it before.
-        let is_taken = taken == Some(true);
-        self.with_migrations(keyspace, |machine, now, around| {
-            machine.taken(now, around, job, is_taken);
-        });
     }
 
     /// The slots are served elsewhere now: the removal of their keys is no effect for the node that has them.
@@ -288,6 +277,7 @@ impl Engine {
             driver.tick_due_ms = server.now.mono_ms + TICK_MS;
             server.with_migrations(keyspace, |m, now, around| m.tick(now, around));
         }
+        self.server.continue_claims(&mut self.keyspace);
         self.server.update_exports(&mut self.keyspace);
         self.send_migrations();
         self.after_removals();

@@ -12,7 +12,8 @@ pub(in crate::server) use links::{Dialled, Links, Stage};
 
 use std::collections::HashMap;
 
-use crate::migration::{Link, Migrations, Name, Settings};
+use crate::migration::{Link, Migrations, Name, Ranges, Settings};
+use crate::replication::ReplOffset;
 
 /// See the module.
 pub(crate) struct MigrationDriver {
@@ -32,11 +33,24 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) commands: u64,
     /// The link whose command runs, if it is not a client's own.
     pub(in crate::server) serving: Option<Link>,
+    /// Claims of slots that wait for replicas.
+    pub(in crate::server) claims: Vec<Claim>,
     pub(in crate::server) routes_changed: bool,
     pub(in crate::server) was_flushed: bool,
     pub(in crate::server) tick_due_ms: u64,
     /// An export waits until its link has sent more.
     pub(in crate::server) awaits_room: bool,
+}
+
+/// Slots that have come whole and are claimed once the replicas have them, too.
+#[derive(Debug)]
+pub(in crate::server) struct Claim {
+    pub job: Name,
+    pub slots: Ranges,
+    /// The end of the import in the stream of effects.
+    pub offset: ReplOffset,
+    /// Monotonic milliseconds.
+    pub until_ms: u64,
 }
 
 /// See [`MigrationDriver::to_clients`].
@@ -60,6 +74,7 @@ impl MigrationDriver {
             nodes: HashMap::new(),
             commands: 0,
             serving: None,
+            claims: Vec::new(),
             routes_changed: false,
             was_flushed: false,
             tick_due_ms: 0,

@@ -420,6 +420,11 @@ impl Replicas {
         self.all.iter().filter(holds)
     }
 
+    /// Replicas that are online and take the data.
+    pub fn that_count(&self) -> usize {
+        self.holders().count()
+    }
+
     /// Replicas that are online and have acknowledged this position.
     pub fn that_acked(&self, offset: ReplOffset) -> usize {
         self.holders().filter(|r| r.has_acked(offset)).count()

@@ -1,0 +1,99 @@
+//! What a replica makes of its primary's imports, also of those that the primary has forgotten.
+
+use super::world::*;
+use crate::migration::*;
+
+/// A replica of the target; its primary's stream has told it of an import of slots 0 to 10.
+struct Replica {
+    machine: Migrations,
+    view: View,
+    now: Now,
+}
+
+impl Replica {
+    fn new() -> Replica {
+        let mut view = View::new(2);
+        (view.is_primary, view.follows) = (false, TARGET);
+        Replica {
+            machine: Migrations::new(Settings::default()),
+            view,
+            now: Now::default(),
+        }
+    }
+
+    fn told(&mut self, name: u8, words: &[&[u8]]) {
+        let (source, name) = (id(SOURCE), [name; 40]);
+        let mut all: Vec<&[u8]> = vec![words[0]];
+        match words[0] {
+            b"ESTABLISH" => {
+                let rest: [&[u8]; 7] = [
+                    b"SOURCE",
+                    source.as_bytes(),
+                    b"NAME",
+                    &name,
+                    b"SLOTSRANGE",
+                    b"0",
+                    b"10",
+                ];
+                all.extend(rest);
+            }
+            _ => all.extend([&b"NAME"[..], &name].into_iter().chain(words[1..].to_vec())),
+        }
+        let sender = Sender {
+            link: Link::Client(1),
+            is_internal: false,
+            is_primary: true,
+            node: None,
+        };
+        self.machine.request(self.now, &self.view, &sender, &all);
+    }
+
+    /// Time passes, and who serves what may have changed. Returns the slots dropped.
+    fn sees(&mut self, change: impl FnOnce(&mut View)) -> Vec<Ranges> {
+        change(&mut self.view);
+        self.machine.routes_changed(self.now, &self.view);
+        self.machine.tick(self.now, &self.view);
+        let mut dropped = Vec::new();
+        while let Some(action) = self.machine.pop() {
+            if let Action::Drop(slots) = action {
+                dropped.push(slots);
+            }
+        }
+        dropped
+    }
+}
+
+/// The primary was killed in the middle of the import, came back without it, and imported the slots again; the
+/// replica, promoted long after, dropped them.
+#[test]
+fn a_promotion_keeps_what_the_primary_has_imported_since_it_forgot_an_import() {
+    let mut replica = Replica::new();
+    replica.told(b'x', &[b"ESTABLISH"]);
+    replica.told(b'y', &[b"ESTABLISH"]);
+    replica.told(b'y', &[b"FINISH", b"STATE", b"SUCCESS"]);
+    assert_eq!(replica.sees(|view| view.owner = TARGET), []);
+    let dropped = replica.sees(|view| (view.owner, view.is_primary) = (2, true));
+    assert_eq!(dropped, []);
+    assert!(replica.machine.is_idle(), "nothing is remembered");
+}
+
+#[test]
+fn a_promotion_keeps_slots_of_which_the_import_was_never_heard_to_end() {
+    let mut replica = Replica::new();
+    replica.told(b'x', &[b"ESTABLISH"]);
+    assert_eq!(
+        replica.sees(|view| (view.owner, view.is_primary) = (2, true)),
+        []
+    );
+    assert!(replica.machine.is_idle());
+}
+
+#[test]
+fn a_promotion_in_the_middle_of_an_import_drops_what_is_the_sources() {
+    let mut replica = Replica::new();
+    replica.told(b'x', &[b"ESTABLISH"]);
+    assert_eq!(replica.sees(|_| ()), []);
+    let dropped = replica.sees(|view| view.is_primary = true);
+    assert_eq!(dropped.len(), 1);
+    assert_eq!(dropped[0].pairs(), [(0, 10)]);
+}

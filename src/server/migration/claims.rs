@@ -1,0 +1,126 @@
+//! The claim of slots that have come: by the bus, once the replicas have their keys.
+//!
+//! The source deletes its keys when it sees the claim. A replica that takes this node's place later must have them
+//! by then, so the claim waits for acknowledgements, as WAIT does; with a bound, because the source holds writes
+//! meanwhile and serves them again after a time.
+
+use crate::keyspace::Keyspace;
+use crate::migration::{Name, Ranges};
+use crate::server::parts::migration::Claim;
+use crate::server::state::Server;
+
+/// The part of the time for which a source holds writes that replicas may take.
+const WAIT_PART: u64 = 4;
+
+/// What becomes of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Claim,
+    Wait,
+    /// There are replicas, and none has the keys in time.
+    GiveUp,
+}
+
+/// `electable`: the replicas that may be elected in this node's place, as the cluster sees them; `online`: those
+/// that are in sync; `acked`: those that have the keys. One that comes again just now is waited for.
+fn judge(electable: usize, online: usize, acked: usize, is_late: bool) -> Verdict {
+    if acked >= online.max(electable) || is_late && acked > 0 {
+        Verdict::Claim
+    } else if is_late {
+        Verdict::GiveUp
+    } else {
+        Verdict::Wait
+    }
+}
+
+impl Server {
+    /// Slots have come whole. They are served once the replicas that are in sync have them.
+    pub(super) fn begin_claim(&mut self, keyspace: &mut Keyspace, job: Name, slots: Ranges) {
+        // All that was applied is in the stream.
+        self.repeat_effects(keyspace);
+        let held_ms = (self.config.cluster_slot_migration_write_pause_timeout)
+            .min(u64::from(self.config.cluster_manual_failover_timeout));
+        let claim = Claim {
+            job,
+            slots,
+            offset: self.stream.offset(),
+            until_ms: self.now.mono_ms + held_ms / WAIT_PART,
+        };
+        self.replication.asks_acks = true;
+        self.on_migrations(|driver| driver.claims.push(claim));
+        self.continue_claims(keyspace);
+    }
+
+    /// Claims what replicas have. Each turn; O(claims x replicas), of which there are few.
+    pub(super) fn continue_claims(&mut self, keyspace: &mut Keyspace) {
+        let Some(driver) = &mut self.migrations else {
+            return;
+        };
+        for claim in std::mem::take(&mut driver.claims) {
+            let driver = self.migrations.as_ref();
+            if !driver.is_some_and(|driver| driver.machine.awaits_claim(claim.job)) {
+                continue;
+            }
+            let replicas = &self.replication.replicas;
+            let (online, acked) = (replicas.that_count(), replicas.that_acked(claim.offset));
+            let electable =
+                (self.cluster.as_ref()).map_or(0, |driver| driver.core.electable_replicas());
+            let is_late = self.now.mono_ms >= claim.until_ms;
+            let is_taken = match judge(electable, online, acked, is_late) {
+                Verdict::Claim => self.claim_slots(keyspace, claim.slots.pairs()),
+                Verdict::Wait => {
+                    self.on_migrations(|driver| driver.claims.push(claim));
+                    continue;
+                }
+                Verdict::GiveUp => {
+                    tracing::warn!(
+                        "Slots {} are not claimed: no replica has acknowledged their keys in time",
+                        claim.slots
+                    );
+                    false
+                }
+            };
+            self.with_migrations(keyspace, |machine, now, around| {
+                machine.taken(now, around, claim.job, is_taken);
+            });
+        }
+    }
+
+    /// Serves slots from now on: the claim is on its way, after it has been saved. If it cannot be saved now, the
+    /// core tries again, and no node hears of it before.
+    fn claim_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> bool {
+        let taken = self.with_cluster(keyspace, |driver, now| {
+            driver.core.take_slots_without_vote(now, slots)
+        });
+        taken == Some(true)
+    }
+
+    /// Deletes keys of slots that are not this node's, which is the last that becomes of an import.
+    pub(super) fn drop_unclaimed(&mut self, keyspace: &mut Keyspace, slots: &Ranges) {
+        let keys = self.drop_slots(keyspace, slots.pairs());
+        if keys > 0 {
+            tracing::warn!("Deleted {keys} keys of slots {slots}, which are not this node's");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_replicas_have_the_keys_or_after_a_time_one() {
+        assert_eq!(judge(0, 0, 0, false), Verdict::Claim);
+        assert_eq!(judge(2, 2, 2, false), Verdict::Claim);
+        assert_eq!(judge(2, 2, 1, false), Verdict::Wait);
+        assert_eq!(judge(2, 2, 1, true), Verdict::Claim);
+        assert_eq!(judge(2, 2, 0, true), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_replica_that_may_be_elected_is_waited_for_though_it_has_no_link() {
+        assert_eq!(judge(1, 0, 0, false), Verdict::Wait);
+        assert_eq!(judge(1, 0, 0, true), Verdict::GiveUp);
+        assert_eq!(judge(0, 1, 0, false), Verdict::Wait);
+    }
+}
