@@ -13,6 +13,7 @@
 //! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `undone` | FLUSH UNDO after slots have moved away |
 //! | `promoted` | slots that have moved stay when the target dies |
+//! | `storm` | slots that move between shards of which any part is killed, while clients write |
 //! | `roles` | what a connection may do that takes part in a migration |
 //! | `unsynced` | a replica that never had its primary's data |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
@@ -32,6 +33,7 @@ mod promoted;
 mod roles;
 mod shards;
 mod slots;
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

@@ -3,5 +3,6 @@
 
 mod faults;
 mod followed;
+mod storms;
 mod words;
 mod world;

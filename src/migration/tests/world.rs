@@ -1,13 +1,20 @@
-//! Two nodes and a replica's ear, driven by hand: links, keys, claims, clocks.
+//! Two nodes and a replica's ear, driven by hand: links, keys, claims, clocks. Or two shards of a primary with a
+//! replica each, and a third primary that votes.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::migration::*;
 use crate::resp::write_request;
 
+mod shards;
+
 pub(super) const SOURCE: usize = 0;
 pub(super) const TARGET: usize = 1;
 pub(super) const SLOT: u16 = 7;
+/// The third primary, of shards.
+pub(super) const OTHER: usize = 2;
+/// The replicas of source and target, of shards.
+pub(super) const REPLICAS: [usize; 2] = [3, 4];
 
 pub(super) fn id(node: usize) -> Name {
     Name::parse(&[b'a' + node as u8; 40]).expect("a name")
@@ -70,10 +77,10 @@ impl Around for View {
         }
     }
     fn is_known(&self, node: Name) -> bool {
-        (0..3).any(|known| id(known) == node)
+        (0..5).any(|known| id(known) == node)
     }
     fn address(&self, node: Name) -> Option<(Vec<u8>, u16)> {
-        let at = (0..3).find(|&known| id(known) == node)?;
+        let at = (0..5).find(|&known| id(known) == node)?;
         Some((b"127.0.0.1".to_vec(), at as u16))
     }
     fn open_slots(&self) -> OpenSlots {
@@ -95,6 +102,24 @@ impl Around for View {
         name[1] = b'a' + self.names.get();
         Name::parse(&name).expect("a name")
     }
+}
+
+/// What a primary says to its replica.
+#[derive(Clone, Debug)]
+enum Effect {
+    Set(String, u64),
+    Drop,
+    Tell(Vec<Vec<u8>>),
+}
+
+/// Slots that have come whole, and are claimed once a replica has them.
+#[derive(Debug)]
+struct Claim {
+    node: usize,
+    job: Name,
+    /// The end of the import in the node's history.
+    offset: usize,
+    until_ms: i64,
 }
 
 #[derive(Debug)]
@@ -125,6 +150,35 @@ pub(super) struct Node {
     nodes: BTreeMap<Link, Name>,
     /// Its claim is on disk.
     saved: (usize, u64),
+    /// What a primary has said, what a replica has applied; on disk.
+    history: Vec<Effect>,
+    /// It has had all that its primary had, since it started.
+    is_fit: bool,
+}
+
+impl Node {
+    fn new(me: usize, settings: Settings) -> Node {
+        Node {
+            machine: Migrations::new(settings),
+            view: View::new(me),
+            keys: BTreeMap::new(),
+            hidden: 0,
+            held: BTreeMap::new(),
+            exports: BTreeMap::new(),
+            is_up: true,
+            told: Vec::new(),
+            logged: Vec::new(),
+            internal: Vec::new(),
+            nodes: BTreeMap::new(),
+            saved: (SOURCE, 1),
+            history: Vec::new(),
+            is_fit: true,
+        }
+    }
+
+    pub(super) fn is_owner(&self) -> bool {
+        self.is_up && self.view.is_primary && self.view.owner == self.view.me
+    }
 }
 
 /// A connection: ends 0 (who dialled) and 1.
@@ -144,6 +198,7 @@ pub(super) struct World {
     dials: VecDeque<(usize, Link, usize)>,
     /// Claims on their way: to whom, of whom, epoch.
     claims: VecDeque<(usize, usize, u64)>,
+    waiting: Vec<Claim>,
     pub now: Now,
     clients: u64,
     random: u64,
@@ -177,25 +232,13 @@ fn command(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
 impl World {
     pub(super) fn new(settings: [Settings; 2], seed: u64) -> World {
         let nodes = settings.into_iter().enumerate();
-        let nodes = nodes.map(|(me, settings)| Node {
-            machine: Migrations::new(settings),
-            view: View::new(me),
-            keys: BTreeMap::new(),
-            hidden: 0,
-            held: BTreeMap::new(),
-            exports: BTreeMap::new(),
-            is_up: true,
-            told: Vec::new(),
-            logged: Vec::new(),
-            internal: Vec::new(),
-            nodes: BTreeMap::new(),
-            saved: (SOURCE, 1),
-        });
+        let nodes = nodes.map(|(me, settings)| Node::new(me, settings));
         World {
             nodes: nodes.collect(),
             wires: Vec::new(),
             dials: VecDeque::new(),
             claims: VecDeque::new(),
+            waiting: Vec::new(),
             now: Now {
                 monotonic_ms: 1000,
                 wall_ms: 1_700_000_000_000,
@@ -272,24 +315,28 @@ impl World {
                     it.held.remove(&job).expect("held");
                 }
                 Action::Take { job, .. } => {
-                    it.view.owner = node;
-                    it.view.epoch += 1;
-                    it.saved = (node, it.view.epoch);
-                    let epoch = it.view.epoch;
-                    for other in 0..self.nodes.len() {
-                        if other != node {
-                            self.claims.push_back((other, node, epoch));
-                        }
-                    }
-                    self.call(node, |m, now, view| m.taken(now, view, job, true));
+                    let settings = it.machine.settings_mut();
+                    let held_ms = settings
+                        .write_pause_timeout
+                        .min(settings.manual_failover_timeout);
+                    self.waiting.push(Claim {
+                        node,
+                        job,
+                        offset: it.history.len(),
+                        until_ms: self.now.monotonic_ms + held_ms / 4,
+                    });
+                    self.continue_claims(node);
                 }
                 Action::Hide(_) => it.hidden += 1,
                 Action::Show(_) => it.hidden -= 1,
                 Action::Drop(_) => {
                     assert_ne!((it.view.owner, it.view.is_primary), (node, true));
-                    it.keys.clear();
+                    self.drop_keys(node);
                 }
                 Action::Propagate(words) => {
+                    if it.view.is_primary {
+                        it.history.push(Effect::Tell(words.clone()));
+                    }
                     let words = words
                         .iter()
                         .map(|word| String::from_utf8_lossy(word).into_owned());
@@ -340,6 +387,12 @@ impl World {
 
     /// A node's process ends, and starts with what is on its disk: its claim, but no key of others' slots.
     pub(super) fn crash(&mut self, node: usize) {
+        self.stop(node);
+        self.start(node);
+    }
+
+    /// A node's process ends.
+    pub(super) fn stop(&mut self, node: usize) {
         for wire in &mut self.wires {
             for end in 0..2 {
                 if wire.ends[end].0 == node {
@@ -350,13 +403,11 @@ impl World {
             }
         }
         self.dials.retain(|&(from, ..)| from != node);
+        self.waiting.retain(|claim| claim.node != node);
         let it = &mut self.nodes[node];
         let settings = it.machine.settings_mut().clone();
         it.machine = Migrations::new(settings);
-        (it.view.owner, it.view.epoch) = it.saved;
-        if it.view.owner != node {
-            it.keys.clear();
-        }
+        it.is_up = false;
         it.hidden = 0;
         it.held.clear();
         it.exports.clear();
@@ -364,14 +415,24 @@ impl World {
         it.nodes.clear();
     }
 
+    fn start(&mut self, node: usize) {
+        let it = &mut self.nodes[node];
+        it.is_up = true;
+        (it.view.owner, it.view.epoch) = it.saved;
+        if it.view.is_primary && it.view.owner != node {
+            self.drop_keys(node);
+        }
+    }
+
     /// A client writes where its map says, following MOVED. `None`: held back, or nobody serves the slot.
     pub(super) fn write(&mut self, key: &str, value: u64) -> Option<usize> {
-        let node = (0..2).find(|&node| self.nodes[node].view.owner == node)?;
+        let node = (0..self.nodes.len()).find(|&node| self.nodes[node].is_owner())?;
         let it = &mut self.nodes[node];
         if !it.held.is_empty() {
             return None;
         }
         it.keys.insert(key.into(), value);
+        it.history.push(Effect::Set(key.into(), value));
         let effect = words(&[b"SET", key.as_bytes(), value.to_string().as_bytes()]);
         let jobs: Vec<Name> = it.exports.keys().copied().collect();
         for job in jobs {
@@ -394,14 +455,19 @@ impl World {
 
     /// One thing of those that can happen now. `false`: nothing can.
     pub(super) fn step(&mut self) -> bool {
+        // Replicas are slow: their primaries' streams are behind the links of a migration.
+        if self.random(8) == 0 && self.replicate() {
+            return true;
+        }
         let kinds = 4;
         let first = self.random(kinds);
-        (0..kinds).any(|kind| match (first + kind) % kinds {
+        let is_done = (0..kinds).any(|kind| match (first + kind) % kinds {
             0 => self.dial(),
             1 => self.deliver(),
             2 => self.export(),
             _ => self.hear(),
-        })
+        });
+        is_done || self.replicate()
     }
 
     fn dial(&mut self) -> bool {
@@ -429,13 +495,14 @@ impl World {
         let Some((to, owner, epoch)) = self.claims.pop_front() else {
             return false;
         };
+        let is_up = self.nodes[to].is_up;
         let view = &mut self.nodes[to].view;
-        if epoch > view.epoch {
+        if is_up && epoch > view.epoch {
             (view.owner, view.epoch) = (owner, epoch);
             self.nodes[to].saved = (owner, epoch);
-            if to != owner {
+            if to != owner && self.nodes[to].view.is_primary {
                 // The cluster's own rule: keys of lost slots go. Its machine is told afterwards.
-                self.nodes[to].keys.clear();
+                self.drop_keys(to);
             }
             self.call(to, |m, now, view| m.routes_changed(now, view));
         }
@@ -443,7 +510,7 @@ impl World {
     }
 
     fn export(&mut self) -> bool {
-        for node in 0..2 {
+        for node in 0..self.nodes.len() {
             let keys: Vec<_> = self.nodes[node].keys.clone().into_iter().collect();
             let jobs: Vec<Name> = self.nodes[node].exports.keys().copied().collect();
             for job in jobs {
@@ -563,7 +630,9 @@ impl World {
             [b"SET", key, value] => {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
                 let value = text(value).parse().expect("a number");
-                self.nodes[node].keys.insert(text(key), value);
+                let it = &mut self.nodes[node];
+                it.keys.insert(text(key), value);
+                it.history.push(Effect::Set(text(key), value));
                 self.call(node, |m, now, view| m.applied(now, view, link, len));
             }
             [b"AUTH", b"internal connection", secret] => {
@@ -604,14 +673,19 @@ impl World {
     pub(super) fn pass(&mut self, ms: i64) {
         self.now.monotonic_ms += ms;
         self.now.wall_ms += ms;
-        for node in 0..2 {
+        for node in 0..self.nodes.len() {
+            if !self.nodes[node].is_up {
+                continue;
+            }
             let now = self.now.monotonic_ms;
             self.nodes[node].held.retain(|_, until| {
                 assert!(*until + 200 >= now, "held for longer than was said");
                 true
             });
             self.call(node, |m, now, view| m.tick(now, view));
+            self.continue_claims(node);
         }
+        self.beat();
     }
 
     /// Until nothing happens for a while.
@@ -621,7 +695,8 @@ impl World {
         while quiet < 35 {
             while self.step() {}
             self.pass(100);
-            let is_idle = self.nodes.iter().all(|node| node.machine.active() == 0);
+            let mut primaries = self.nodes.iter().filter(|node| node.view.is_primary);
+            let is_idle = primaries.all(|node| node.machine.active() == 0);
             quiet = if is_idle && self.claims.is_empty() {
                 quiet + 7
             } else {
