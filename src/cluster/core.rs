@@ -177,6 +177,9 @@ pub(crate) struct Cluster {
     pub(super) switches: Switches,
     pub(super) changed: Changed,
     pub(super) ticks: u64,
+    /// When a change of our own slots or epoch was last announced, and whether one waits for the next tick.
+    pub(super) announced: i64,
+    pub(super) has_news: bool,
     last_tick: i64,
     /// What was synced last, and what the save under way syncs.
     synced: Option<Vital>,
@@ -225,6 +228,8 @@ impl Cluster {
                 no_reconnection: false,
             },
             changed: Changed::default(),
+            announced: 0,
+            has_news: false,
             ticks: 0,
             last_tick: now.monotonic_ms,
             synced: None,
@@ -324,6 +329,9 @@ impl Cluster {
         self.blacklist.expire(self.now.monotonic_ms);
         self.tend_strangers();
         self.tend_hearsay();
+        if std::mem::take(&mut self.has_news) {
+            self.announce(false);
+        }
         self.tend_nodes();
         self.check_manual();
         if self.nodes[ME].is_replica() {

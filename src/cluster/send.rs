@@ -12,6 +12,9 @@ use super::nodes::{ME, NodeIndex};
 /// At most this many forgotten ids are in a greeting.
 const FORGOTTEN_MAX: usize = 64;
 
+/// Changes of our own slots and epoch are announced one by one if they are this far apart.
+const ANNOUNCE_MS: i64 = 20;
+
 impl Cluster {
     /// Sends a PING, PONG or MEET.
     pub(super) fn greet(&mut self, link: LinkId, kind: Kind) {
@@ -176,6 +179,18 @@ impl Cluster {
             {
                 self.greet(link, Kind::Pong);
             }
+        }
+    }
+
+    /// Our own slots or epoch have changed: all nodes hear of it at once, of many changes in a row with the next
+    /// tick.
+    pub(super) fn announce_change(&mut self) {
+        let now = self.ms();
+        if now - self.announced >= ANNOUNCE_MS {
+            self.announced = now;
+            self.announce(false);
+        } else {
+            self.has_news = true;
         }
     }
 

@@ -219,13 +219,17 @@ impl Cluster {
             "configEpoch set to {epoch} via CLUSTER SET-CONFIG-EPOCH"
         ));
         self.save();
+        self.announce_change();
         Ok(Done::Changed)
     }
 
     /// `BUMPEPOCH`: `+BUMPED n`, or `+STILL n` if ours is the newest.
     pub(super) fn do_bump_epoch(&mut self, reply: &mut Reply) -> Done {
         let word = match self.bump_epoch() {
-            true => "BUMPED",
+            true => {
+                self.announce_change();
+                "BUMPED"
+            }
             false => "STILL",
         };
         reply.simple(&format!("{word} {}", self.me().config_epoch));

@@ -66,6 +66,7 @@ impl Cluster {
             }
         }
         self.save();
+        self.announce_change();
         Ok(Done::Changed)
     }
 
@@ -80,6 +81,7 @@ impl Cluster {
             self.unbind(slot);
         }
         self.save();
+        self.announce_change();
         Ok(Done::Changed)
     }
 

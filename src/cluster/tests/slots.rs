@@ -365,3 +365,30 @@ fn a_slot_that_is_given_up_takes_its_channels_along() {
         );
     }
 }
+
+/// They reached the others with the next heartbeat, 0.8 s later as a rule.
+#[test]
+fn changes_of_slots_and_epochs_reach_all_at_once() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    let id = net.id(2);
+    let line = |net: &mut Net, at: usize| {
+        let nodes = net.command(at, "NODES");
+        let line = nodes.lines().find(|line| line.starts_with(&id));
+        line.expect("a node").to_owned()
+    };
+    net.ok(2, "DELSLOTS 16383");
+    net.ok(2, "ADDSLOTS 16383");
+    net.run(100);
+    let before = line(&mut net, 0);
+    assert!(before.ends_with("-16383"), "{before}");
+    let id = net.id(0);
+    let bumped = net.command(0, "BUMPEPOCH");
+    let epoch = bumped.trim_start_matches("+BUMPED ").trim();
+    net.run(100);
+    for at in 1..3 {
+        let nodes = net.command(at, "NODES");
+        let seen = nodes.lines().find(|line| line.starts_with(&id));
+        let seen = seen.expect("a node").split(' ').nth(6);
+        assert_eq!(seen, Some(epoch), "{bumped} {nodes}");
+    }
+}
