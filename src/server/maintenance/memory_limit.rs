@@ -45,9 +45,12 @@ impl Server {
 
     /// Whether used memory exceeds the limit, without anything that does not count or waits for nobody.
     fn lacks_room(&mut self, keyspace: &Keyspace, running: Option<(&Client, &Reply)>) -> bool {
-        alloc::exceeds(self.eviction_bound())
-            && self.exceeds_measured(keyspace, running)
-            && !(self.memory.spare.give_up() && !alloc::exceeds(self.eviction_bound()))
+        let bound = self.eviction_bound();
+        if !alloc::exceeds(bound) || !self.exceeds_measured(keyspace, running) {
+            return false;
+        }
+        // Spare buffers go before keys. The bound is as measured now.
+        !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
     }
 
     /// Used bytes from which on keys are evicted. A replica holds what its primary has, unless
