@@ -44,6 +44,8 @@ fn parse(buf: &[u8], spans: &mut Vec<Span>) {
     let bounds = Bounds {
         bulk_max: 512 << 20,
         unauthenticated: false,
+        checks_bulk_ends: false,
+        joins_quoted: false,
     };
     let (mut pos, mut progress) = (0, Progress::default());
     loop {

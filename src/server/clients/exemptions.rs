@@ -174,7 +174,10 @@ fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
         }
         let reply = t.run_as(client, line);
         let is_its = line.eq_ignore_ascii_case(name);
-        assert!(is_its || !reply.starts_with("+OK"), "{said}, {line}: {reply}");
+        assert!(
+            is_its || !reply.starts_with("+OK"),
+            "{said}, {line}: {reply}"
+        );
     }
 }
 
