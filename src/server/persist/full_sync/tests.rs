@@ -204,10 +204,10 @@ fn without_a_reader_the_pass_ends() {
     let (spool, reader) = begin(&mut t, all(11, Dialect::Redis));
     t.engine.snapshot_on(0, true);
     assert!(t.engine.keyspace.is_saving());
-    assert_eq!(
-        t.engine.server.persist.snapshots.waiting_bytes(),
-        spool.memory_bytes()
-    );
+    // With the buffer of what is being written.
+    let waiting = t.engine.server.persist.snapshots.waiting_bytes();
+    let spooled = spool.memory_bytes();
+    assert!(waiting >= spooled && waiting - spooled < 1 << 20);
     let engine = &mut t.engine;
     let again = engine
         .server

@@ -1,30 +1,8 @@
-//! What each flag of a connection exempts from, who can get it, and the proof that no single right does more.
-//!
-//! | flag | who gets it | what it exempts from |
-//! |---|---|---|
-//! | `REPLICA`, `RDB_CHANNEL` | PSYNC or SYNC of a user who may run it | its user's budgets, `timeout`, `maxmemory-clients`, CLIENT PAUSE; the limit of replies is a replica's. It touches no key, and any reply to it, or CLIENT REPLY OFF, ends it |
-//! | `PRIMARY` | a connection that this server has made to its primary | all gates, limits of requests and replies: its commands are the stream |
-//! | `SENDS_SLOTS` | CLUSTER SYNCSLOTS ESTABLISH at a node, of a user with RESTORE on all keys; a connection that this node has made to a source | the gates but its user's permissions, limits of requests, budgets, `timeout`; it runs a list of commands, on the slots of its migration |
-//! | `INTERNAL` | AUTH with the cluster's secret, `dialect redis` | its user's permissions, budgets, `timeout`; it runs a list of commands that move slots |
-//! | `FAKE` | no connection: scripts, the loader, modules | gates for clients, CLIENT PAUSE, budgets |
-//! | `PROVEN` | a login with a credential | `remote-admin-without-auth no` |
-//! | `MONITOR` | MONITOR of a user who may run it | `timeout`, CLIENT PAUSE. It touches no key |
-//! | `NO_EVICT` | CLIENT NO-EVICT | `maxmemory-clients` |
-//! | `PUBSUB` | a subscription | `timeout`; the limit of replies is that of subscribers |
-//! | `BLOCKED`, `HELD` | a command that waits, a budget that is used up | `timeout` |
-//! | `ASKING`, `READS_HERE`, `REDIRECTS` | ASKING, READONLY, CLIENT CAPA | MOVED and ASK |
-//! | `IMPORTS` | CLIENT IMPORT-SOURCE | expiry, while `import-mode` is on |
-//! | `REPLY_OFF`, `REPLY_SKIP` | CLIENT REPLY | its replies, and their charge in `bytes=` |
-//! | `NO_TOUCH` | CLIENT NO-TOUCH | the access times of keys |
-//!
-//! The other way round `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a login, and what
-//! makes a link, takes them away.
-//!
-//! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot become a link.
+//! Every flag is judged, and no single right changes what its user may do.
 
-use super::client::ClientFlags;
 use crate::keyspace::ClientId;
 use crate::server::Testbed;
+use crate::server::clients::client::ClientFlags;
 
 /// Flags that exempt a connection, and the commands that give them to it.
 const GIVEN_BY: [(ClientFlags, &[&str]); 15] = [
