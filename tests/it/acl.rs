@@ -62,7 +62,7 @@ fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
     let mut c = server.connect();
     let before = c.ask("ACL LIST");
     let path = server.folder().join("users.acl");
-    let text = b"# no comments\n\nuser bob on +nosuch +@none\nuser\nuser bob\nuser a\tb\n\
+    let text = b"no user\n\nuser bob on +nosuch +@none\nuser\nuser bob\nuser a\tb\n\
                  user c ~*\0 on\nuser d (+get\nuser e >x <y %q~ on\nuser f on\n";
     fs::write(&path, text).expect("our file");
     let told = c.ask("ACL LOAD");
