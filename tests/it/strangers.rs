@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::daemon::russet;
+use crate::support::daemon::{free_port_of, russet};
 use crate::support::resp::command;
 use crate::support::strangers::{Bounds, Cost, Pinger};
 use crate::support::wait::SetOnDrop;
@@ -394,4 +394,79 @@ fn retained_files_of_the_log_cost_no_descriptors() {
     assert!(files > 25, "{files} files are kept");
     let now = cost(&server).descriptors;
     assert!(now <= before + 2, "{now} descriptors, {before} before");
+}
+
+/// A MEET of a node that nobody knows, with gossip about as many others that there are not.
+fn meet(stranger: usize, invented: usize) -> Vec<u8> {
+    const HEADER_BYTES: usize = 2256;
+    const ENTRY_BYTES: usize = 104;
+    let id = |node: usize| format!("{node:040x}");
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + invented * ENTRY_BYTES);
+    bytes.extend(b"RCmb");
+    bytes.extend(((HEADER_BYTES + invented * ENTRY_BYTES) as u32).to_be_bytes());
+    // Version, port, kind, entries.
+    for word in [1, 1, 2, invented as u16] {
+        bytes.extend(word.to_be_bytes());
+    }
+    bytes.extend([0; 3 * 8]);
+    bytes.extend(id(stranger).bytes());
+    bytes.resize(HEADER_BYTES - 8 - 2, 0);
+    // Port of the bus, flags, state, marks.
+    for word in [2u16, 1] {
+        bytes.extend(word.to_be_bytes());
+    }
+    bytes.resize(HEADER_BYTES, 0);
+    for node in 0..invented {
+        let end = bytes.len() + ENTRY_BYTES;
+        bytes.extend(id(1_000_000 + stranger * 1000 + node).bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(b"127.0.0.1");
+        bytes.resize(end - 12, 0);
+        for word in [3u16, 4, 1] {
+            bytes.extend(word.to_be_bytes());
+        }
+        bytes.resize(end, 0);
+    }
+    bytes
+}
+
+/// 26 messages about 16,000 invented nodes stopped a node for a minute; silent links took all descriptors.
+#[test]
+fn strangers_on_the_bus_are_bounded_together() {
+    let bus = free_port_of(29_000, 900);
+    let bus_port = bus.to_string();
+    let server = Daemon::start(&[
+        "--cluster-enabled",
+        "yes",
+        "--cluster-port",
+        &bus_port,
+        "--cluster-node-timeout",
+        "1000",
+        "--requirepass",
+        "secret",
+    ]);
+    let bounds = Bounds {
+        descriptors: 300,
+        resident_bytes: 32 * MIB,
+        log_bytes: 32 * 1024,
+    };
+    let silent = |n| links(bus, n, |_| b"RCmb".to_vec());
+    multiply(&server, "links that say nothing", (100, bounds), silent);
+    let garbage = |n| links(bus, n, |_| vec![b'x'; 100_000]);
+    multiply(&server, "links without messages", (100, bounds), garbage);
+    let long = |n| {
+        links(bus, n, |_| {
+            let mut bytes = meet(1, 0);
+            bytes[4..8].copy_from_slice(&(1u32 << 20).to_be_bytes());
+            bytes.resize((1 << 20) - 1, 0);
+            bytes
+        })
+    };
+    multiply(&server, "messages without their end", (100, bounds), long);
+    let gossip = |n| links(bus, n, |i| meet(i, 600).repeat(2));
+    multiply(&server, "invented nodes", (25, bounds), gossip);
+    let mut c = server.connect();
+    c.ask("AUTH secret");
+    let nodes = c.ask("CLUSTER NODES");
+    assert!(nodes.lines().count() < 600, "{nodes}");
 }
