@@ -6,14 +6,15 @@
 //! begins with zeros: a random one is never smaller, and Redis's nodes take ours.
 //!
 //! Invariants
-//!   1. `shared` is the smallest secret of the nodes that serve slots, this one among them; our own if none has one.
+//!   1. `shared` is the smallest secret of the nodes that serve slots, this one among them; of all known nodes
+//!      while none serves any.
 //!   2. Valkey has no such secret: its dialect neither announces nor accepts one.
 //!
 //! Cost: O(nodes) a tick.
 
 use super::core::{Cluster, Random};
 use super::message::NodeId;
-use super::nodes::{ME, NodeIndex};
+use super::nodes::{Node, NodeIndex};
 
 /// Digits of our own secret that are zero; 128 random bits follow.
 const ZEROS: usize = 8;
@@ -63,12 +64,12 @@ impl Cluster {
 
     /// Chooses the shared secret anew. Each tick.
     pub(super) fn choose_secret(&mut self) {
-        let own = self.me().is_voter().then_some(self.secrets.own);
-        let others = self.nodes.others().into_iter();
-        let others = others.filter_map(|at| {
-            let node = &self.nodes[at];
-            node.secret.filter(|_| at != ME && node.is_voter())
-        });
+        // Nobody has data to guard as long as no node serves a slot: all agree on the smallest then.
+        let hears_all = self.voters() == 0;
+        let is_heard = |node: &Node| hears_all || node.is_voter();
+        let own = is_heard(self.me()).then_some(self.secrets.own);
+        let others = self.nodes.others().into_iter().map(|at| &self.nodes[at]);
+        let others = others.filter_map(|node| node.secret.filter(|_| is_heard(node)));
         let smallest = others.chain(own).min();
         self.secrets.shared = smallest.unwrap_or(self.secrets.own);
     }

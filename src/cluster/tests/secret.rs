@@ -18,6 +18,18 @@ fn nodes_with_slots_agree_on_one_secret() {
     assert!(secret(&net, 0).starts_with(b"00000000"));
 }
 
+/// Before slots are given, as Redis's own tests demand.
+#[test]
+fn nodes_agree_while_none_has_slots() {
+    let mut net = Net::new(&[Redis; 3]);
+    net.ok(0, "MEET 10.0.0.1 7001");
+    net.ok(0, "MEET 10.0.0.2 7002");
+    net.run(3000);
+    for at in 1..3 {
+        assert_eq!(secret(&net, at), secret(&net, 0));
+    }
+}
+
 #[test]
 fn a_newcomer_takes_the_secret_and_changes_it_only_once_it_has_slots() {
     let mut net = Net::new(&[Redis, Redis, Redis]);
