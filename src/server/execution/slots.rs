@@ -5,7 +5,6 @@
 //! the log. They are of a list: writes to the slots of their migration, functions, and what frames them. If the
 //! source has dialled, its user's permissions are asked for each of them as well.
 
-use crate::acl::Context;
 use crate::command::{CommandError, Flags};
 use crate::keyspace::Audience;
 use crate::keyspace::{Effects, Expiring, slot_of};
@@ -15,12 +14,13 @@ use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::{resolve, told_error};
+use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::origin::Origin;
 use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
 use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
-use crate::server::state::world::Engine;
+use crate::server::state::world::{Engine, World};
 
 /// Commands without keys that a source may send: what frames its stream, and functions, which belong to no slot.
 const WITHOUT_KEYS: [&str; 10] = [
@@ -131,27 +131,6 @@ impl Server {
     pub(in crate::server) fn permits_internal(&self, id: usize) -> bool {
         INTERNAL.contains(&self.table.row(id).full_name)
     }
-
-    /// Why the user of a source that has dialled may not run a command; the denial is logged.
-    fn denies_source(&mut self, session: &Session, id: usize, args: Args<'_>) -> CommandResult {
-        let client = &session.client;
-        if !client.flags.contains(ClientFlags::RESTRICTED) {
-            return Ok(());
-        }
-        let row = self.table.row(id);
-        let line = row.command_line(args, client.db.0, self.config.databases_served());
-        let Some(denied) = self.acl.denies(client.user, &line) else {
-            return Ok(());
-        };
-        let context = if client.flags.contains(ClientFlags::MULTI) {
-            Context::Multi
-        } else {
-            Context::TopLevel
-        };
-        self.note_denied((client, &session.reply), context, denied, (id, args));
-        let text = self.acl.denial(denied, client.user, (id, args), false);
-        Err(CommandError::Bytes([b"NOPERM ", &text[..]].concat()))
-    }
 }
 
 impl Engine {
@@ -184,6 +163,21 @@ impl Engine {
         }
     }
 
+    /// Whether the user as which a source has logged in may run a command. One that we have dialled has none.
+    fn check_user(&mut self, session: &mut Session, id: usize, args: Args<'_>) -> CommandResult {
+        let asked = Asked::new(&self.server, id, args, Origin::Client);
+        let mut world = World {
+            keyspace: &mut self.keyspace,
+            server: &mut self.server,
+            client: &mut session.client,
+            reply: &mut session.reply,
+        };
+        match gates::permitted(&mut world, &asked) {
+            Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
+            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => Err(error),
+        }
+    }
+
     fn try_apply_slots(
         &mut self,
         session: &mut Session,
@@ -203,7 +197,7 @@ impl Engine {
                 "ERR '{name}' is not about the slots of this migration"
             )));
         }
-        self.server.denies_source(session, id, args)?;
+        self.check_user(session, id, args)?;
         let queues = session.client.flags.contains(ClientFlags::MULTI);
         if queues && !spec.flags.contains(Flags::NOT_QUEUED) {
             session.client.queue(id, args);

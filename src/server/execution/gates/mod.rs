@@ -230,7 +230,7 @@ const INTERNAL_ONLY: CommandError = CommandError::Text(
 
 /// The client's user may run the command; a denial is logged. O(1) for a user with all permissions,
 /// otherwise as `acl` checks it.
-fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let client = &*world.client;
     if client.flags.contains(ClientFlags::INTERNAL) && !world.server.permits_internal(asked.row) {
         let line = (asked.row, asked.args);
