@@ -32,6 +32,13 @@ pub struct Node {
     pub is_killed: bool,
 }
 
+/// Who is ordered to move slots: their target, as in Redis, or their source, as in Valkey.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Pull,
+    Push,
+}
+
 /// See the module.
 pub struct Group {
     pub nodes: Vec<Node>,
@@ -384,6 +391,25 @@ impl Group {
             .map(|end| end.parse().expect("a slot"));
         let first = ends.next().expect("a slot");
         (first, ends.next().unwrap_or(first))
+    }
+
+    /// Orders these slots to move as one migration. Returns the text of the reply.
+    pub fn move_slots(
+        &self,
+        way: Way,
+        (first, last): (u16, u16),
+        source: usize,
+        target: usize,
+    ) -> String {
+        let id = self.nodes[target].id();
+        let (node, order) = match way {
+            Way::Pull => (target, format!("CLUSTER MIGRATION IMPORT {first} {last}")),
+            Way::Push => (
+                source,
+                format!("CLUSTER MIGRATESLOTS SLOTSRANGE {first} {last} NODE {id}"),
+            ),
+        };
+        self.nodes[node].text(&order)
     }
 
     /// kill -9 of a node.

@@ -3,32 +3,16 @@
 
 use rustix::process::Signal;
 
-use crate::group::{Group, Kind};
+use crate::group::{Group, Kind, Way};
 use crate::support::peers::Peer;
 use crate::support::resp::Connection;
 
 const KEYS: usize = 3000;
 const RANGE: (u16, u16) = (0, 1500);
 
-/// Who is told, and how: the target (pull) or the source (push).
-#[derive(Clone, Copy)]
-enum Way {
-    Pull,
-    Push,
-}
-
 fn begin(group: &Group, way: Way, source: usize, target: usize) {
-    let (first, last) = RANGE;
-    let id = group.nodes[target].id();
-    let (node, order) = match way {
-        Way::Pull => (target, format!("CLUSTER MIGRATION IMPORT {first} {last}")),
-        Way::Push => (
-            source,
-            format!("CLUSTER MIGRATESLOTS SLOTSRANGE {first} {last} NODE {id}"),
-        ),
-    };
-    let reply = group.nodes[node].text(&order);
-    assert!(!reply.contains("ERR"), "{order}: {reply}");
+    let reply = group.move_slots(way, RANGE, source, target);
+    assert!(!reply.contains("ERR"), "{reply}");
 }
 
 fn key_delay(group: &Group, node: usize, micros: i64) {
@@ -81,15 +65,7 @@ fn forgotten(what: &str, kind: Kind, peer: Kind, way: Way) {
     group.wait_until_synced();
     group.wait("the slots to move", |group| {
         if !has_moved(group, target) {
-            let (node, order) = match way {
-                Way::Pull => (target, "CLUSTER MIGRATION IMPORT 0 1500".to_owned()),
-                Way::Push => {
-                    let id = group.nodes[target].id();
-                    let order = format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 1500 NODE {id}");
-                    (source, order)
-                }
-            };
-            group.nodes[node].text(&order);
+            group.move_slots(way, RANGE, source, target);
         }
         has_moved(group, target)
     });

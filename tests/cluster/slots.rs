@@ -2,15 +2,9 @@
 //! between russets, and from and to real servers. Canceled, and with a node killed in the middle, each key is on
 //! exactly one node.
 
-use crate::group::{Group, Kind};
+use crate::group::{Group, Kind, Way};
 use crate::support::peers::Peer;
 use crate::support::resp::{Connection, Reply};
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Pull,
-    Push,
-}
 
 const SOURCE: usize = 0;
 const TARGET: usize = 1;
@@ -19,16 +13,8 @@ const FIRST: u16 = 0;
 const LAST: u16 = 2000;
 
 fn begin(group: &Group, way: Way) {
-    let target = group.nodes[TARGET].id();
-    let (node, order) = match way {
-        Way::Pull => (TARGET, format!("CLUSTER MIGRATION IMPORT {FIRST} {LAST}")),
-        Way::Push => (
-            SOURCE,
-            format!("CLUSTER MIGRATESLOTS SLOTSRANGE {FIRST} {LAST} NODE {target}"),
-        ),
-    };
-    let reply = group.nodes[node].text(&order);
-    assert!(!reply.contains("ERR"), "{order}: {reply}");
+    let reply = group.move_slots(way, (FIRST, LAST), SOURCE, TARGET);
+    assert!(!reply.contains("ERR"), "{reply}");
 }
 
 /// Whether this node serves the slots, as all nodes see it.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::group::{Group, Kind};
+use crate::group::{Group, Kind, Way};
 use crate::support::peers::Peer;
 use crate::writers::Writers;
 
@@ -33,13 +33,6 @@ impl Random {
     }
 }
 
-/// Who is told: the target (pull) or the source (push).
-#[derive(Clone, Copy)]
-enum Way {
-    Pull,
-    Push,
-}
-
 /// The primary that serves the first of the slots that move, and another one.
 fn ends(group: &Group, random: &mut Random) -> (usize, usize) {
     let (mut source, mut others) = (None, Vec::new());
@@ -58,16 +51,7 @@ fn ends(group: &Group, random: &mut Random) -> (usize, usize) {
 
 /// Begins a move. Its refusal is no fault: the last attempt at the same slots may still end.
 fn begin(group: &Group, way: Way, source: usize, target: usize) {
-    match way {
-        Way::Pull => {
-            group.nodes[target].text(&format!("CLUSTER MIGRATION IMPORT {FIRST} {LAST}"));
-        }
-        Way::Push => {
-            let id = group.nodes[target].id();
-            let slots = format!("SLOTSRANGE {FIRST} {LAST}");
-            group.nodes[source].text(&format!("CLUSTER MIGRATESLOTS {slots} NODE {id}"));
-        }
-    }
+    group.move_slots(way, (FIRST, LAST), source, target);
 }
 
 /// Whether no primary says that it has a migration that goes on. A replica may remember one that its primary has
