@@ -61,8 +61,8 @@ impl PullSource {
             Level::Notice,
             format!("{shown} holds writes: {lag} bytes are missing"),
         );
-        head.hold(scene, scene.settings.write_pause_timeout);
-        self.deadline_ms = scene.now.monotonic_ms + scene.settings.write_pause_timeout;
+        head.hold(scene, scene.settings.write_pause_timeout.get());
+        self.deadline_ms = scene.now.monotonic_ms + scene.settings.write_pause_timeout.get();
         head.send_syncslots(scene, self.main, &["STREAM-EOF"]);
         self.state = State::StreamEof;
         head.updated_ms = scene.now.wall_ms;
@@ -160,9 +160,9 @@ impl Conversation for PullSource {
         match self.state {
             State::StreamEof if now >= self.deadline_ms => failed(format!(
                 "The target has not claimed the slots while writes were held, for {} ms",
-                scene.settings.write_pause_timeout
+                scene.settings.write_pause_timeout.get()
             )),
-            State::WaitChannel if now - self.began_ms > scene.settings.repl_timeout => {
+            State::WaitChannel if now - self.began_ms > scene.settings.repl_timeout.get() => {
                 failed("The target has opened no second link")
             }
             _ => Ok(()),

@@ -365,7 +365,7 @@ impl Conversation for PullTarget {
             // The source sends nothing by the main link while there are no writes.
             State::StreamingBuffer | State::WaitStreamEof | State::Takeover => Ok(()),
             State::AccumulateBuffer => Ok(()),
-            _ if silence > scene.settings.repl_timeout => {
+            _ if silence > scene.settings.repl_timeout.get() => {
                 failed("Timeout while waiting for source")
             }
             _ => Ok(()),

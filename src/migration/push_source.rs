@@ -98,7 +98,11 @@ impl PushSource {
         if scene.settings.prevents_pause || scene.around.unsent(link) > unsent_max {
             return;
         }
-        let for_ms = scene.settings.manual_failover_timeout.saturating_mul(2);
+        let for_ms = scene
+            .settings
+            .manual_failover_timeout
+            .get()
+            .saturating_mul(2);
         head.hold(scene, for_ms);
         self.deadline_ms = scene.now.monotonic_ms + for_ms;
         head.send_syncslots(scene, link, &["PAUSED"]);
@@ -265,7 +269,7 @@ impl Conversation for PushSource {
         if self.state == State::FailoverGranted {
             return Ok(());
         }
-        if now - self.heard_ms > scene.settings.repl_timeout {
+        if now - self.heard_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);
         }
         let is_established = self.state >= State::WaitingToSnapshot;

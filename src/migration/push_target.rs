@@ -131,7 +131,7 @@ impl Conversation for PushTarget {
 
     fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
         let now = scene.now.monotonic_ms;
-        if now - self.heard_ms > scene.settings.repl_timeout {
+        if now - self.heard_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);
         }
         if now - self.acked_ms >= ACK_MS {

@@ -1,16 +1,20 @@
-//! What the configuration says to migrations. Times are milliseconds.
+//! What the configuration says to migrations.
 
-use crate::config::Dialect;
+use crate::base::Millis;
+use crate::config::{Config, Dialect};
+
+/// See [`Settings::claim_wait`].
+const CLAIM_WAIT_PART: u64 = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub dialect: Dialect,
     /// `repl-timeout`: silence of a peer that has to answer.
-    pub repl_timeout: i64,
+    pub repl_timeout: Millis,
     /// `cluster-manual-failover-timeout`: writes are held for twice that time at most, in Valkey's way.
-    pub manual_failover_timeout: i64,
+    pub manual_failover_timeout: Millis,
     /// `cluster-slot-migration-write-pause-timeout`: the same in Redis's way.
-    pub write_pause_timeout: i64,
+    pub write_pause_timeout: Millis,
     /// `cluster-slot-migration-handoff-max-lag-bytes`: what the target may lack when writes are held.
     pub handoff_max_lag: u64,
     /// `slot-migration-max-failover-repl-bytes`: what may wait for the target when writes are held, in Valkey's
@@ -26,20 +30,44 @@ pub(crate) struct Settings {
     pub prevents_failover: bool,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
+impl Settings {
+    /// What the configuration says. DEBUG's switches are off.
+    pub(crate) fn of(config: &Config) -> Settings {
+        let ms = Millis::of_ms;
         Settings {
-            dialect: Dialect::Redis,
-            repl_timeout: 60_000,
-            manual_failover_timeout: 5_000,
-            write_pause_timeout: 10_000,
-            handoff_max_lag: 1 << 20,
-            max_failover_unsent: 0,
-            log_max_len: 1000,
-            user: Vec::new(),
-            password: Vec::new(),
+            dialect: config.dialect,
+            repl_timeout: Millis::of_s(u64::from(config.repl_timeout)),
+            manual_failover_timeout: ms(u64::from(config.cluster_manual_failover_timeout)),
+            write_pause_timeout: ms(config.cluster_slot_migration_write_pause_timeout),
+            handoff_max_lag: config.cluster_slot_migration_handoff_max_lag_bytes,
+            max_failover_unsent: config.slot_migration_max_failover_repl_bytes,
+            log_max_len: config.cluster_slot_migration_log_max_len as usize,
+            user: config.masteruser.to_vec(),
+            password: config.masterauth.to_vec(),
             prevents_pause: false,
             prevents_failover: false,
         }
+    }
+
+    /// How long the target waits for its replicas to have the slots: a part of the time for which the source
+    /// holds writes in either way.
+    pub(crate) fn claim_wait(&self) -> Millis {
+        let held = self.write_pause_timeout.min(self.manual_failover_timeout);
+        Millis::of_ms(held.get() as u64 / CLAIM_WAIT_PART)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each directive in its own unit, by the configuration's defaults.
+    #[test]
+    fn seconds_and_milliseconds_of_the_configuration_are_durations() {
+        let settings = Settings::of(&Config::default());
+        assert_eq!(settings.repl_timeout, Millis::of_s(60));
+        assert_eq!(settings.manual_failover_timeout, Millis::of_s(5));
+        assert_eq!(settings.write_pause_timeout, Millis::of_s(10));
+        assert_eq!(settings.claim_wait(), Millis::of_ms(1250));
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::world::*;
-use crate::config::Dialect;
+use crate::base::Millis;
+use crate::config::{Config, Dialect};
 use crate::migration::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +38,10 @@ const FAULTS: [Fault; 9] = [
 fn settings(dialect: Dialect) -> Settings {
     Settings {
         dialect,
-        repl_timeout: 3000,
-        manual_failover_timeout: 1000,
-        write_pause_timeout: 2000,
-        ..Settings::default()
+        repl_timeout: Millis::of_s(3),
+        manual_failover_timeout: Millis::of_ms(1000),
+        write_pause_timeout: Millis::of_ms(2000),
+        ..Settings::of(&Config::default())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a replica makes of its primary's imports, also of those that the primary has forgotten.
 
 use super::world::*;
+use crate::config::Config;
 use crate::migration::*;
 
 /// A replica of the target; its primary's stream has told it of an import of slots 0 to 10.
@@ -15,7 +16,7 @@ impl Replica {
         let mut view = View::new(2);
         (view.is_primary, view.follows) = (false, TARGET);
         Replica {
-            machine: Migrations::new(Settings::default()),
+            machine: Migrations::new(Settings::of(&Config::default())),
             view,
             now: Now::default(),
         }

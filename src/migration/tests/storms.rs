@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::world::*;
-use crate::config::Dialect;
+use crate::base::Millis;
+use crate::config::{Config, Dialect};
 use crate::migration::*;
 
 /// What becomes of the part that is killed.
@@ -44,10 +45,10 @@ impl Storm {
     fn new(case: Case) -> Storm {
         let settings = Settings {
             dialect: case.dialect,
-            repl_timeout: 3000,
-            manual_failover_timeout: 1000,
-            write_pause_timeout: 2000,
-            ..Settings::default()
+            repl_timeout: Millis::of_s(3),
+            manual_failover_timeout: Millis::of_ms(1000),
+            write_pause_timeout: Millis::of_ms(2000),
+            ..Settings::of(&Config::default())
         };
         let seed = case.seed + 2 * case.at as u64;
         let mut storm = Storm {

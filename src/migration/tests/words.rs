@@ -1,14 +1,14 @@
 //! The words on the wire and to clients, as Redis 8.10 and Valkey 9.1 have them.
 
 use super::world::*;
-use crate::config::Dialect;
+use crate::config::{Config, Dialect};
 use crate::migration::*;
 use crate::resp::Reply;
 
 fn world(dialect: Dialect) -> World {
     let settings = Settings {
         dialect,
-        ..Settings::default()
+        ..Settings::of(&Config::default())
     };
     World::new([settings.clone(), settings], 1)
 }

@@ -315,15 +315,12 @@ impl World {
                     it.held.remove(&job).expect("held");
                 }
                 Action::Take { job, .. } => {
-                    let settings = it.machine.settings_mut();
-                    let held_ms = settings
-                        .write_pause_timeout
-                        .min(settings.manual_failover_timeout);
+                    let wait_ms = it.machine.settings_mut().claim_wait().get();
                     self.waiting.push(Claim {
                         node,
                         job,
                         offset: it.history.len(),
-                        until_ms: self.now.monotonic_ms + held_ms / 4,
+                        until_ms: self.now.monotonic_ms + wait_ms,
                     });
                     self.continue_claims(node);
                 }

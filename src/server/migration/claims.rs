@@ -5,12 +5,9 @@
 //! meanwhile and serves them again after a time.
 
 use crate::keyspace::Keyspace;
-use crate::migration::{Name, Ranges};
+use crate::migration::{Name, Ranges, Settings};
 use crate::server::parts::migration::Claim;
 use crate::server::state::Server;
-
-/// The part of the time for which a source holds writes that replicas may take.
-const WAIT_PART: u64 = 4;
 
 /// What becomes of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +35,12 @@ impl Server {
     pub(super) fn begin_claim(&mut self, keyspace: &mut Keyspace, job: Name, slots: Ranges) {
         // All that was applied is in the stream.
         self.repeat_effects(keyspace);
-        let held_ms = (self.config.cluster_slot_migration_write_pause_timeout)
-            .min(u64::from(self.config.cluster_manual_failover_timeout));
+        let wait_ms = Settings::of(&self.config).claim_wait().get() as u64;
         let claim = Claim {
             job,
             slots,
             offset: self.stream.offset(),
-            until_ms: self.now.mono_ms + held_ms / WAIT_PART,
+            until_ms: self.now.mono_ms + wait_ms,
         };
         self.replication.asks_acks = true;
         self.on_migrations(|driver| driver.claims.push(claim));

@@ -15,7 +15,6 @@ mod links;
 use around::Surroundings;
 
 use crate::cluster;
-use crate::config::Config;
 use crate::keyspace::Audience;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::migration::{Action, Around, Level, Link, Migrations, Name, Now, Ranges, Settings};
@@ -28,32 +27,15 @@ use crate::server::state::world::Engine;
 /// The period of the machine's ticks, milliseconds.
 const TICK_MS: u64 = 100;
 
-fn settings(config: &Config) -> Settings {
-    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    Settings {
-        dialect: config.dialect,
-        repl_timeout: i64::from(config.repl_timeout) * 1000,
-        manual_failover_timeout: i64::from(config.cluster_manual_failover_timeout),
-        write_pause_timeout: whole(config.cluster_slot_migration_write_pause_timeout),
-        handoff_max_lag: config.cluster_slot_migration_handoff_max_lag_bytes,
-        max_failover_unsent: config.slot_migration_max_failover_repl_bytes,
-        log_max_len: config.cluster_slot_migration_log_max_len as usize,
-        user: config.masteruser.to_vec(),
-        password: config.masterauth.to_vec(),
-        prevents_pause: false,
-        prevents_failover: false,
-    }
-}
-
 impl Server {
     /// This server is a node: its slots may move.
     pub(in crate::server) fn begin_migrations(&mut self) {
-        self.migrations = Some(Box::new(MigrationDriver::new(settings(&self.config))));
+        self.migrations = Some(Box::new(MigrationDriver::new(Settings::of(&self.config))));
     }
 
     /// Directives may have changed.
     pub(in crate::server) fn migration_settings_changed(&mut self) {
-        let fresh = settings(&self.config);
+        let fresh = Settings::of(&self.config);
         if let Some(driver) = &mut self.migrations {
             let settings = driver.machine.settings_mut();
             let (prevents_pause, prevents_failover) =
