@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::actions::{Action, LinkId};
 use super::core::{Cluster, Now};
-use super::message::{Framer, Ip, Kind, NodeFlags, Peer};
-use super::nodes::{Address, ME, NODES_MAX, NodeIndex};
+use super::message::{Framer, Ip, Kind, NodeFlags, Peer, Standing};
+use super::nodes::{Address, ME, NODES_MAX, NodeIndex, Nodes};
 
 /// See the module. Times are monotonic milliseconds.
 #[derive(Debug)]
@@ -31,6 +31,20 @@ impl Link {
     /// Bytes held of a message that has not come completely.
     pub(super) fn bytes(&self) -> usize {
         self.framer.bytes()
+    }
+
+    /// How far the other end has shown which node it is; `has_door`: see `door`.
+    pub(super) fn standing(&self, nodes: &Nodes, has_door: bool) -> Standing {
+        let node = self.node.and_then(|at| nodes.get(at));
+        let Some(node) = node.filter(|node| !node.is_handshake()) else {
+            return Standing::Stranger;
+        };
+        let is_at_home = !self.peer_ip.is_empty() && self.peer_ip == node.answered;
+        if !self.is_inbound || is_at_home || has_door && self.is_trusted {
+            Standing::Proven
+        } else {
+            Standing::Claimed
+        }
     }
 
     /// No known node has greeted by it.
@@ -182,11 +196,12 @@ impl Cluster {
     /// Bytes of a link, in any pieces.
     pub(crate) fn received(&mut self, now: Now, link: LinkId, mut bytes: &[u8]) {
         self.begin(now);
+        let has_door = self.has_door();
         // The link may be closed by what it says.
         while let Some(open) = self.links.get_mut(link) {
             let node = open.node.and_then(|at| self.nodes.get(at));
             let peer = Peer {
-                is_known: node.is_some_and(|node| !node.is_handshake()),
+                standing: open.standing(&self.nodes, has_door),
                 is_light: node.is_some_and(|node| node.is_valkey()),
             };
             let held = open.framer.bytes();

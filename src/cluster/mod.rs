@@ -96,6 +96,6 @@ pub(crate) use settings::{Settings, bus_port, main_port};
 pub(crate) mod fuzzing {
     pub(crate) use super::conf::Saved;
     pub(crate) use super::message::{
-        Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, SlotMap, Vendor,
+        Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, SlotMap, Standing, Vendor,
     };
 }

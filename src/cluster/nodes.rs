@@ -69,6 +69,8 @@ pub(crate) struct Node {
     pub pinged: Option<i64>,
     /// The last PONG, to us or (by gossip) to another.
     pub ponged: Option<i64>,
+    /// Where it last answered by the link that we have opened.
+    pub answered: Ip,
     /// The last message of any kind.
     pub heard: i64,
     /// When FAIL was set.
@@ -127,6 +129,7 @@ impl Node {
             mentioned: now,
             pinged: None,
             ponged: None,
+            answered: Ip::UNKNOWN,
             heard: now,
             failed: 0,
             orphaned: None,

@@ -344,7 +344,10 @@ impl Cluster {
     fn hear_pong(&mut self, at: NodeIndex) {
         self.confirm(at);
         let now = self.ms();
+        let out = self.nodes[at].out.and_then(|link| self.links.get(link));
+        let answers_at = out.map(|link| link.peer_ip);
         let node = &mut self.nodes[at];
+        node.answered = answers_at.unwrap_or(node.answered);
         node.ponged = Some(now);
         node.pinged = None;
         if node.flags.contains(NodeFlags::PFAIL) {

@@ -8,6 +8,7 @@
 use super::actions::LinkId;
 use super::core::Cluster;
 use super::links::Link;
+use super::message::Standing;
 
 /// The first message comes within this time, or a node timeout.
 const FIRST_MS: i64 = 5000;
@@ -15,6 +16,9 @@ const FIRST_MS: i64 = 5000;
 const NEXT_MS: i64 = 10_000;
 /// All links together hold no more of messages that have not come completely. The longest message has half of it.
 const INPUT_BYTES_MAX: usize = 2 << 30;
+/// Those that have not proven which node they are, together. A message of theirs is at most a MiB
+/// (`message::Standing`).
+const UNPROVEN_BYTES_MAX: usize = 64 << 20;
 /// Their links, unless the settings say otherwise.
 const LINKS_MAX: usize = 128;
 /// Lines in a second.
@@ -86,10 +90,36 @@ impl Cluster {
         if self.links.input_bytes() > INPUT_BYTES_MAX {
             let most = self.links.iter().max_by_key(|(_, link)| link.bytes());
             if let Some((id, _)) = most {
-                let from = self.from(id);
-                self.note_of_others(format!("Closed the link {from}: too much input waits"));
-                self.close(id);
+                self.close_for_its_input(id);
             }
         }
+        if self.links.input_bytes() > UNPROVEN_BYTES_MAX {
+            self.bound_unproven();
+        }
+    }
+
+    /// Closes those that hold most of the links that have not proven which node they are, until the others hold
+    /// little enough. O(links log links).
+    fn bound_unproven(&mut self) {
+        let has_door = self.has_door();
+        let open = self.links.iter();
+        let unproven =
+            open.filter(|(_, link)| link.standing(&self.nodes, has_door) != Standing::Proven);
+        let mut held: Vec<(usize, LinkId)> =
+            unproven.map(|(id, link)| (link.bytes(), id)).collect();
+        held.sort_unstable();
+        let mut sum: usize = held.iter().map(|(bytes, _)| bytes).sum();
+        while sum > UNPROVEN_BYTES_MAX
+            && let Some((bytes, id)) = held.pop()
+        {
+            sum -= bytes;
+            self.close_for_its_input(id);
+        }
+    }
+
+    fn close_for_its_input(&mut self, link: LinkId) {
+        let from = self.from(link);
+        self.note_of_others(format!("Closed the link {from}: too much input waits"));
+        self.close(link);
     }
 }

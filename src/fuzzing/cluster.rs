@@ -3,7 +3,7 @@
 
 use super::input::Input;
 use crate::cluster::fuzzing::{
-    Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, Saved, SlotMap, Vendor,
+    Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, Saved, SlotMap, Standing, Vendor,
 };
 use crate::config::Dialect;
 
@@ -26,7 +26,11 @@ pub fn cluster_bus(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();
     let peer = Peer {
-        is_known: choice & 1 != 0,
+        standing: if choice & 1 == 0 {
+            Standing::Stranger
+        } else {
+            Standing::Proven
+        },
         is_light: choice & 2 != 0,
     };
     let (stream, piece) = match choice & 4 {

@@ -470,3 +470,67 @@ fn strangers_on_the_bus_are_bounded_together() {
     let nodes = c.ask("CLUSTER NODES");
     assert!(nodes.lines().count() < 600, "{nodes}");
 }
+
+/// Regression: an id, which CLUSTER NODES shows, was enough to make a node hold a message of a GiB.
+#[test]
+fn a_link_that_claims_a_known_id_holds_no_long_message() {
+    let ports = [free_port_of(29_000, 450), free_port_of(29_450, 450)];
+    let start = |port: u16| {
+        let port = port.to_string();
+        Daemon::start(&["--cluster-enabled", "yes", "--cluster-port", &port])
+    };
+    let [server, mut other] = ports.map(start);
+    let mut c = server.connect();
+    let met = format!("CLUSTER MEET 127.0.0.1 {} {}", other.port(), ports[1]);
+    assert_eq!(c.ask(&met), "+OK\r\n");
+    let mut of_other = other.connect();
+    let id = of_other.ask("CLUSTER MYID")[5..45].to_string();
+    wait_until("both to know each other", || {
+        c.ask("CLUSTER NODES").contains(&id) && of_other.ask("CLUSTER NODES").lines().count() == 4
+    });
+    // What the node itself publishes arrives; the first ones may come before its links are open.
+    let mut subscriber = server.connect();
+    subscriber.ask("SUBSCRIBE news");
+    let long = "x".repeat(3 << 20);
+    wait_until("a long message of the node", || {
+        of_other.call(&["PUBLISH", "news", &long]);
+        server
+            .info("total_net_output_bytes")
+            .and_then(|n| n.parse().ok())
+            > Some(3 * MIB)
+    });
+    drop(subscriber);
+    other.kill();
+    let before = cost(&server);
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let socket = socket.expect("a socket");
+    let address = |text: &str| text.parse::<std::net::SocketAddr>().expect("an address");
+    socket
+        .bind(&address("127.0.0.2:0").into())
+        .expect("a loopback address");
+    let bus = format!("127.0.0.1:{}", ports[0]);
+    socket.connect(&address(&bus).into()).expect("it listens");
+    let mut stranger = TcpStream::from(socket);
+    let claim = |kind: u16| {
+        let mut bytes = meet(1, 0);
+        bytes[12..14].copy_from_slice(&kind.to_be_bytes());
+        bytes[40..80].copy_from_slice(id.as_bytes());
+        bytes[2168..][..9].copy_from_slice(b"127.0.0.1");
+        bytes
+    };
+    const PING: u16 = 0;
+    const PUBLISH: u16 = 4;
+    let mut publication = claim(PUBLISH);
+    publication[4..8].copy_from_slice(&(1u32 << 30).to_be_bytes());
+    publication.resize(64 << 20, 0);
+    stranger
+        .write_all(&[claim(PING), publication].concat())
+        .expect("taken");
+    let bounds = Bounds {
+        descriptors: 4,
+        resident_bytes: 32 * MIB,
+        log_bytes: 32 * 1024,
+    };
+    bounds.check("the start of a GiB", before, cost(&server));
+    server.wait_for_log("bytes, which is more than is taken");
+}

@@ -11,14 +11,39 @@ use super::{
 /// What is known of the other end of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Peer {
-    /// The link is of a node that is known.
-    pub is_known: bool,
+    pub standing: Standing,
     /// A header of it had [`NodeFlags::LIGHT_PUBLISH`](super::NodeFlags::LIGHT_PUBLISH).
     pub is_light: bool,
 }
 
+/// How far the other end has shown which node it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// No known node has greeted by the link.
+    #[default]
+    Stranger,
+    /// It has greeted with the id of a known node, which whoever has seen CLUSTER NODES can do.
+    Claimed,
+    /// The node has answered at the other end's address, or the door of the bus has let it in.
+    Proven,
+}
+
+impl Standing {
+    /// The longest message.
+    fn bytes_max(self) -> usize {
+        match self {
+            Standing::Stranger => STRANGER_BYTES_MAX,
+            Standing::Claimed => CLAIMED_BYTES_MAX,
+            Standing::Proven => usize::MAX,
+        }
+    }
+}
+
 /// The longest message of a node that is not known: a greeting of a large cluster.
 const STRANGER_BYTES_MAX: usize = 128 << 10;
+/// The longest one of a link that claims to be a known node's: most publications of nodes whose address others
+/// do not see (NAT).
+const CLAIMED_BYTES_MAX: usize = 1 << 20;
 /// Extensions: some thousands of forgotten nodes.
 const EXTENSIONS_BYTES_MAX: usize = 1 << 20;
 /// The longest publication: channel and message of the longest argument each.
@@ -127,7 +152,7 @@ fn length(start: &[u8; LIGHT_BYTES], peer: Peer) -> Result<usize, Fault> {
         Kind::Module => (MODULE_BYTES, PUBLISH_BYTES_MAX),
     };
     let is_long = body > body_max && body_min < body_max;
-    if is_long || (!peer.is_known && total > STRANGER_BYTES_MAX) {
+    if is_long || total > peer.standing.bytes_max() {
         return Err(Fault::Long { kind, bytes });
     }
     match (body_min..=body_max).contains(&body) {

@@ -44,7 +44,7 @@ mod tests;
 
 pub(crate) use extensions::{Extensions, Vendor, is_plain_text};
 pub(crate) use flags::{Marks, NodeFlags};
-pub(crate) use framer::{Framer, Peer};
+pub(crate) use framer::{Framer, Peer, Standing};
 pub(crate) use gossip::Gossip;
 pub(crate) use header::{Header, Kind};
 pub(crate) use id::NodeId;

@@ -11,7 +11,7 @@ const REDIS_810: &[u8] = include_bytes!("../../../tests/data/cluster/redis-8.10-
 const VALKEY_91: &[u8] = include_bytes!("../../../tests/data/cluster/valkey-9.1-ping.bin");
 
 const KNOWN: Peer = Peer {
-    is_known: true,
+    standing: Standing::Proven,
     is_light: true,
 };
 

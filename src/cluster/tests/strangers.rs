@@ -271,6 +271,77 @@ fn what_strangers_begin_to_send_is_bounded() {
     assert!(once > 0 && once <= 128 * (128 << 10), "{once}");
 }
 
+/// The start of a publication by this node of `bytes` in all, with the first `sent` of them.
+fn begun_publication(sender: NodeId, bytes: u32, sent: usize) -> Vec<u8> {
+    let mut start = greeting(Kind::Publish, sender, Vec::new());
+    start[4..8].copy_from_slice(&bytes.to_be_bytes());
+    start.resize(sent, 0);
+    start
+}
+
+/// A greeting that names this address, whatever the link's is.
+fn greeting_from(sender: NodeId, ip: &[u8]) -> Vec<u8> {
+    let mut bytes = greeting(Kind::Ping, sender, Vec::new());
+    bytes[2168..][..ip.len()].copy_from_slice(ip);
+    bytes
+}
+
+/// Regression: an id, which is no secret, was enough to begin a message of a GiB.
+#[test]
+fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
+    let mut alone = Alone::new();
+    let id = NodeId::of_random([3; 3]);
+    let its_own = alone.met(id);
+    alone.hear(its_own, &greeting(Kind::Ping, id, Vec::new()));
+    let begun = begun_publication(id, 64 << 20, 4 << 20);
+    let held = |alone: &mut Alone, link| {
+        alone.hear(link, &begun);
+        alone.core.links.get(link).expect("open").bytes()
+    };
+    assert!(held(&mut alone, its_own) >= 4 << 20);
+    let mut claim = |ip: &[u8]| {
+        let link = alone
+            .core
+            .accepted(alone.now, ip, b"10.0.0.1")
+            .expect("accepted");
+        alone.hear(link, &greeting_from(id, b"10.0.0.9"));
+        held(&mut alone, link)
+    };
+    assert_eq!(claim(b"10.0.0.66"), 0);
+    assert!(claim(b"10.0.0.9") >= 4 << 20);
+    // Where the operator says which addresses may speak, nodes that others see elsewhere (NAT) are believed.
+    let mut alone = Alone::new();
+    alone.met(id);
+    let network = "10.0.0.0".parse().expect("an address");
+    alone.core.settings.bus_allow = vec![(network, 8)];
+    let link = alone.core.accepted(alone.now, b"10.0.0.66", b"10.0.0.1");
+    let link = link.expect("accepted");
+    alone.hear(link, &greeting_from(id, b"10.0.0.9"));
+    assert!(held(&mut alone, link) >= 4 << 20);
+}
+
+/// Links that claim to be known nodes hold little together: 100, and 200, of a MiB each.
+#[test]
+fn what_links_with_claimed_ids_begin_to_send_is_bounded_together() {
+    for count in [100, 200] {
+        let mut alone = Alone::new();
+        for node in 0..count {
+            let id = NodeId::of_random([node, 7, 7]);
+            alone.met(id);
+            let link = alone.core.accepted(alone.now, b"10.0.0.66", b"10.0.0.1");
+            let link = link.expect("accepted");
+            alone.hear(link, &greeting_from(id, b"10.0.0.9"));
+            alone.hear(link, &begun_publication(id, 1 << 20, (1 << 20) - 1));
+            if node % 10 == 0 {
+                alone.tick();
+            }
+        }
+        alone.tick();
+        let held = alone.core.links_bytes();
+        assert!((32 << 20..=64 << 20).contains(&held), "{held}");
+    }
+}
+
 #[test]
 fn what_strangers_do_is_logged_at_a_rate() {
     let lines = |count: usize| {
