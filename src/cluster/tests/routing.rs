@@ -1,6 +1,7 @@
 //! Where commands run.
 
 use super::net::Net;
+use crate::cluster::settings::Endpoint;
 use crate::cluster::{Keys, Redirect, Request, Viewer};
 use crate::config::Dialect::{Redis, Valkey};
 
@@ -112,6 +113,51 @@ fn a_cluster_that_is_down_says_how_far() {
     };
     assert_eq!(line(&net, 0, &read), "here");
     assert!(!net.nodes[0].core.serves(7));
+}
+
+/// As Redis 8.10.2 and Valkey 9.1.2: SLOTS has null, SHARDS an empty text, and a redirect no host. Without a
+/// hostname both have `?`.
+#[test]
+fn an_endpoint_that_is_not_to_be_known_is_null_or_empty() {
+    for dialect in [Redis, Valkey] {
+        let mut net = Net::cluster(dialect, 2, 0);
+        let now = net.clocks();
+        let set = |net: &mut Net, endpoint| {
+            let mut settings = super::net::settings(dialect, 0);
+            settings.endpoint = endpoint;
+            net.nodes[0].core.set_settings(now, settings);
+        };
+        set(&mut net, Endpoint::Unknown);
+        let shards = net.command(0, "SHARDS");
+        assert_eq!(
+            shards.matches("$8\r\nendpoint\r\n$0\r\n\r\n").count(),
+            2,
+            "{shards}"
+        );
+        assert!(
+            shards.contains("$2\r\nip\r\n$8\r\n10.0.0.0\r\n"),
+            "{shards}"
+        );
+        let slots = net.command(0, "SLOTS");
+        assert!(
+            slots.starts_with("*2\r\n*3\r\n:0\r\n:8191\r\n*4\r\n$-1\r\n:7000\r\n"),
+            "{slots}"
+        );
+        let other = request(16_383, &|| Keys::All);
+        assert_eq!(line(&net, 0, &other), "MOVED 16383 :7001");
+        set(&mut net, Endpoint::Hostname);
+        let shards = net.command(0, "SHARDS");
+        assert_eq!(
+            shards.matches("$8\r\nendpoint\r\n$1\r\n?\r\n").count(),
+            2,
+            "{shards}"
+        );
+        assert!(
+            net.command(0, "SLOTS")
+                .contains("*4\r\n$1\r\n?\r\n:7000\r\n")
+        );
+        assert_eq!(line(&net, 0, &other), "MOVED 16383 ?:7001");
+    }
 }
 
 #[test]
