@@ -150,6 +150,74 @@ fn a_prefix_overlaps_the_empty_one_beside_others() {
     assert!(told.starts_with(refusal), "{told}");
 }
 
+/// The names of the keys in a caching client's next invalidation.
+fn invalidated(c: &mut Connection) -> String {
+    let message = String::from_utf8(c.reply()).expect("text");
+    assert!(
+        message.starts_with(">2\r\n$10\r\ninvalidate\r\n*"),
+        "{message}"
+    );
+    let names = message.split("\r\n").filter(|line| line.contains(':'));
+    names.collect::<Vec<_>>().join(" ")
+}
+
+/// As Redis 8.10.2 does with these commands; Valkey 9.1.2 names all keys.
+#[test]
+fn broadcasts_name_only_keys_that_the_user_may_read() {
+    for dialect in ["redis", "valkey"] {
+        let server = Daemon::start(&["--dialect", dialect]);
+        let mut c = server.connect();
+        let rules = "ACL SETUSER caching on nopass +@all resetkeys ~a:* %W~w:* %R~r:*";
+        let write = "MSET a:1 1 w:1 1 r:1 1 x:1 1";
+        for prefixes in ["", " PREFIX a: PREFIX r: PREFIX w: PREFIX x:"] {
+            assert_eq!(c.ask(rules), "+OK\r\n");
+            let mut caching = server.connect();
+            caching.ask("HELLO 3 AUTH caching x");
+            let tracks = format!("CLIENT TRACKING ON BCAST{prefixes}");
+            assert_eq!(caching.ask(&tracks), "+OK\r\n");
+            c.ask(write);
+            if prefixes.is_empty() {
+                assert_eq!(invalidated(&mut caching), "a:1 r:1");
+            } else {
+                assert_eq!(invalidated(&mut caching), "a:1");
+                assert_eq!(invalidated(&mut caching), "r:1");
+            }
+            // The rules at the time of the change count, not those when tracking began.
+            assert_eq!(c.ask("ACL SETUSER caching resetkeys ~x:*"), "+OK\r\n");
+            c.ask(write);
+            assert_eq!(invalidated(&mut caching), "x:1");
+            // That every key has changed is no secret.
+            c.ask("FLUSHALL");
+            assert_eq!(caching.reply(), b">2\r\n$10\r\ninvalidate\r\n_\r\n");
+            // One without keys hears of none.
+            assert_eq!(c.ask("ACL SETUSER caching resetkeys"), "+OK\r\n");
+            c.ask(write);
+            assert_eq!(caching.ask("PING"), "+PONG\r\n");
+        }
+    }
+}
+
+/// The user of the client that tracks counts, not that of the one which receives.
+#[test]
+fn redirected_broadcasts_are_of_keys_that_the_tracking_user_may_read() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("ACL SETUSER caching on nopass +@all ~a:*"), "+OK\r\n");
+    let mut receiver = server.connect();
+    let id = receiver.ask("CLIENT ID");
+    receiver.ask("SUBSCRIBE __redis__:invalidate");
+    let mut caching = server.connect();
+    caching.ask("AUTH caching x");
+    let tracks = format!(
+        "CLIENT TRACKING ON BCAST REDIRECT {}",
+        id.trim_matches(&[':', '\r', '\n'])
+    );
+    assert_eq!(caching.ask(&tracks), "+OK\r\n");
+    c.ask("MSET a:1 1 x:1 1");
+    let message = "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n$3\r\na:1\r\n";
+    assert_eq!(String::from_utf8_lossy(&receiver.reply()), message);
+}
+
 #[test]
 fn events_name_keys_of_any_bytes() {
     let server = Daemon::start(&["--notify-keyspace-events", "KEA"]);
