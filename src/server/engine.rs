@@ -480,12 +480,18 @@ impl Server {
             || self.connections.console.is_urgent
     }
 
+    /// The time that commands of a transaction or a script see, Unix microseconds.
+    pub fn time_of_commands_us(&self) -> i64 {
+        self.turn.served_us.unwrap_or(self.now.unix_us)
+    }
+
     /// Reads the clocks again for the rest of this turn.
     pub fn read_clock(&mut self, keyspace: &mut Keyspace) {
         if self.debug.clock_by_hand {
             return;
         }
         self.now = Now::read(self.identity.started);
+        self.turn.served_us = None;
         keyspace.set_now_ms(self.now.unix_ms());
     }
 

@@ -210,6 +210,36 @@ fn what_a_busy_script_does_stays_one_unit() {
     assert_eq!(server.connect().ask("GET a"), "$1\r\n2\r\n");
 }
 
+/// Regression: TIME stood still for ever, so that a script that waits for a time never ended.
+#[test]
+fn a_busy_script_sees_time_pass_and_keys_that_stay() {
+    let server = Daemon::start(THRESHOLD);
+    let mut c = server.connect();
+    let wait = "redis.call('SET', KEYS[1], 'v', 'PX', 1)
+        local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end
+        local began = now()
+        while now() < began + 100 do end
+        return redis.call('EXISTS', KEYS[1])";
+    assert_eq!(c.call(&["EVAL", wait, "1", "k"]), b":1\r\n");
+    // The commands of a transaction after it see the later time, too.
+    c.ask("MULTI");
+    c.ask("TIME");
+    c.call(&["EVAL", wait, "1", "k"]);
+    c.ask("TIME");
+    let replies = c.value("EXEC");
+    let replies = replies.items().expect("three");
+    assert_eq!(replies.len(), 3);
+    assert_ne!(replies[0], replies[2]);
+    // Without a busy script it stands still.
+    c.ask("MULTI");
+    c.ask("TIME");
+    c.ask("EVAL return(1) 0");
+    c.ask("TIME");
+    let replies = c.value("EXEC");
+    let replies = replies.items().expect("three");
+    assert_eq!(replies[0], replies[2]);
+}
+
 #[test]
 fn functions_are_kept_in_both_files() {
     for settings in [&["--appendonly", "yes"][..], &["--save", "3600 1"]] {

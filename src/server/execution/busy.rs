@@ -11,7 +11,7 @@ use crate::keyspace::Keyspace;
 use crate::server::state::Server;
 use crate::server::state::world::Guest;
 
-/// One round: accepts, reads, answers. The script's clock does not advance.
+/// One round: accepts, reads, answers. The script's clock does not advance, except for TIME.
 #[cold]
 pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let Some(mut guest) = server.take_guest() else {
@@ -23,6 +23,7 @@ pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let effects = keyspace.effects.set_aside();
     let posts = std::mem::take(&mut server.messages.outbox);
     guest.serve(keyspace, server);
+    server.turn.served_us = Some(server.now.unix_us);
     server.now = now;
     keyspace.set_now_ms(now_ms);
     server.turn.ended = ended;

@@ -33,6 +33,8 @@ pub(in crate::server) struct Turn {
     /// When the last command ended, in ticks: the next one of a batch starts then.
     pub(in crate::server) ended: u64,
     pub(in crate::server) pace: Pace,
+    /// When others were last served beside a script in this turn, Unix microseconds.
+    pub(in crate::server) served_us: Option<i64>,
     /// Monotonic milliseconds.
     pub(in crate::server) cron_due_ms: u64,
     /// Turns of cron so far.

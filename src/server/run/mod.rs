@@ -185,6 +185,7 @@ impl Loop {
         self.sleep()?;
         let server = &mut self.engine.server;
         server.now = Now::read(server.identity.started);
+        server.turn.served_us = None;
         self.work()
     }
 
