@@ -26,6 +26,8 @@ pub struct Session {
     pub flush_queued: bool,
     /// It is in the list of clients with more to read or execute.
     pub ready_queued: bool,
+    /// It is among those that are not read from until they take their replies.
+    pub held_queued: bool,
     /// The last read filled its buffer: the socket may hold more, and no event will report it.
     pub more_to_read: bool,
     /// The peer will send no more; some of its bytes may be unread.
@@ -87,6 +89,7 @@ impl Session {
             write_armed: false,
             flush_queued: false,
             ready_queued: false,
+            held_queued: false,
             more_to_read: false,
             peer_closed: false,
             ends: false,

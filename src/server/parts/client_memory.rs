@@ -54,8 +54,9 @@ pub struct ClientMemory {
     limited: usize,
     /// Of all clients.
     own: usize,
-    /// Clients may wait until their replies are taken.
-    pub(in crate::server) has_held: bool,
+    /// Clients that wait until their replies are taken, each once (`Session::held_queued`), and some that have
+    /// ended since.
+    held_readers: Vec<ClientId>,
 }
 
 impl ClientMemory {
@@ -137,6 +138,30 @@ impl ClientMemory {
     #[inline]
     pub(in crate::server) fn holds(&self, session: &Session) -> bool {
         self.holds_readers() && session.reply.pending_len() > HELD_MIN && is_candidate(session)
+    }
+
+    /// The client waits until its replies are taken. O(1).
+    pub(in crate::server) fn hold(&mut self, session: &mut Session) {
+        if !std::mem::replace(&mut session.held_queued, true) {
+            self.held_readers.push(session.client.id);
+        }
+    }
+
+    /// Those that wait and need not any more. O(clients that wait).
+    pub(in crate::server) fn let_on(&mut self, clients: &mut Clients) -> Vec<ClientId> {
+        let mut free = Vec::new();
+        for id in std::mem::take(&mut self.held_readers) {
+            let Some(session) = clients.get_mut(id) else {
+                continue;
+            };
+            if self.holds(session) {
+                self.held_readers.push(id);
+            } else {
+                session.held_queued = false;
+                free.push(id);
+            }
+        }
+        free
     }
 
     /// Bytes of clients that do not count towards `maxmemory`. `running`: the client whose command

@@ -56,11 +56,11 @@ impl Loop {
     fn hold(&mut self, mut session: Box<Session>) {
         let server = &mut self.engine.server;
         session.more_to_read = true;
-        server.memory.clients.has_held = true;
+        server.memory.clients.hold(&mut session);
         server.clients.put_back(session);
     }
 
-    /// Clients that were held go on: all that may, if clients hold less memory now.
+    /// Clients that were held go on: all that may, if clients hold less memory now. O(clients that are held).
     pub(in crate::server) fn let_readers_on(&mut self) {
         let Server {
             memory,
@@ -68,13 +68,9 @@ impl Loop {
             turn,
             ..
         } = &mut self.engine.server;
-        if !std::mem::take(&mut memory.clients.has_held) {
-            return;
-        }
-        for session in clients.iter_mut() {
-            match memory.clients.holds(session) {
-                true => memory.clients.has_held = true,
-                false => go_on_soon(session, turn),
+        for id in memory.clients.let_on(clients) {
+            if let Some(session) = clients.get_mut(id) {
+                go_on_soon(session, turn);
             }
         }
     }
@@ -332,9 +328,10 @@ impl Loop {
         }
         server.memory.clients.count(&mut session);
         // A blocked client is read from as well: the end of its connection must be noticed.
-        match server.memory.clients.holds(&session) {
-            true => server.memory.clients.has_held = true,
-            false => go_on_soon(&mut session, &mut server.turn),
+        if server.memory.clients.holds(&session) {
+            server.memory.clients.hold(&mut session);
+        } else {
+            go_on_soon(&mut session, &mut server.turn);
         }
         server.clients.put_back(session);
         // At once: what they held must not add up over the turn.

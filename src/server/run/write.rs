@@ -94,7 +94,7 @@ impl Loop {
             Sent::All | Sent::Stuck => {}
         }
         server.memory.clients.count(&mut session);
-        if server.memory.clients.has_held && !server.memory.clients.holds(&session) {
+        if session.held_queued && !server.memory.clients.holds(&session) {
             go_on_soon(&mut session, &mut server.turn);
         }
         server.clients.put_back(session);
