@@ -539,13 +539,13 @@ impl Log {
         } else {
             let mut manifest = self.manifest.clone();
             let name = manifest.add_incr(&self.names.basename, offset);
-            tracing::info!("Creating AOF incr file {name} on {why}");
             let (file, length) = open_file(&self.disk, &self.names, &name)?;
             self.names.save(&self.disk, &manifest)?;
             self.manifest = manifest;
             self.finished_bytes += self.writer.length();
             self.end_chain();
             self.writer.open(file, self.names.path(&name), length);
+            tracing::info!("Creating AOF incr file {name} on {why}");
         }
         self.continue_chain();
         self.unlisted = unlisted.then_some(offset);

@@ -43,6 +43,8 @@ use crate::replication::{Position, ReplOffset, Stream};
 const ROOM_LOOK_BYTES: u64 = 256 * 1024;
 /// Delay of the next try after a failed write.
 const RETRY_MS: u64 = 100;
+/// How often the log reports a trouble that lasts.
+const LOG_EVERY_MS: u64 = 30_000;
 /// How long clients wait for replies while writing fails. Longer than a rewrite or the removal of a file takes
 /// to make room, shorter than usual timeouts of clients.
 const HELD_MAX_MS: u64 = 5000;
@@ -81,6 +83,8 @@ pub struct Aof {
     looked_at_bytes: u64,
     /// No other try to write before this time.
     retry_ms: u64,
+    /// When the log last said that no file follows one whose fsync failed, monotonic milliseconds.
+    logged_ms: Option<u64>,
     /// Since when writing fails.
     failing_since_ms: Option<u64>,
     /// Delay before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
@@ -343,9 +347,15 @@ impl Aof {
             log.forget_chain();
         }
         if let Err(error) = log.begin_incr(false, stream.offset(), "a failed fsync") {
-            tracing::warn!("{error}");
+            // It is tried again soon.
+            let is_logged = |last: u64| at.mono_ms.saturating_sub(last) < LOG_EVERY_MS;
+            if !self.logged_ms.is_some_and(is_logged) {
+                self.logged_ms = Some(at.mono_ms);
+                tracing::warn!("{error}");
+            }
             return false;
         }
+        self.logged_ms = None;
         if all_kept {
             log.flush(at, true);
         } else {

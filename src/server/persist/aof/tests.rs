@@ -302,6 +302,56 @@ fn a_failed_fsync_that_may_have_lost_data_refuses_writes_at_once() {
     assert!(refusal.starts_with(wanted), "{refusal}");
 }
 
+/// What the log of this thread says while `act` runs.
+fn logged(act: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+    tracing::subscriber::with_default(subscriber.finish(), act);
+    let bytes = lines.0.lock().expect("no panic").clone();
+    String::from_utf8(bytes).expect("text")
+}
+
+/// Regression: a line every 100 ms, as long as no file could follow the one whose fsync had failed.
+#[test]
+fn a_failed_fsync_on_a_full_disk_is_logged_every_thirty_seconds() {
+    let folder = TempDir::new().expect("a folder");
+    let is_full = Arc::new(AtomicUsize::new(0));
+    let plan = Arc::clone(&is_full);
+    let disk = Disk::failing(move |step| {
+        let fails = matches!(step, Step::Sync | Step::Create | Step::Rename);
+        (fails && plan.load(Ordering::Relaxed) == 1).then_some(DiskFault::Error(libc::ENOSPC))
+    });
+    let mut t = bed(folder.path(), AppendFsync::Always, disk);
+    is_full.store(1, Ordering::Relaxed);
+    let log = logged(|| {
+        t.run("INCR n");
+        // A minute and a second.
+        for _ in 0..610 {
+            t.engine.write_aof();
+            t.advance_ms(100);
+        }
+    });
+    assert!(!t.engine.server.persist.aof.is_sound());
+    let lines = log.lines().count();
+    assert!((2..=8).contains(&lines), "{log}");
+    is_full.store(0, Ordering::Relaxed);
+    t.advance_ms(100);
+    t.engine.write_aof();
+    assert!(t.engine.server.persist.aof.is_sound());
+}
+
 /// Runs turns until a rewrite that is under way has ended.
 fn finish_rewrite(t: &mut Testbed) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
