@@ -358,6 +358,51 @@ fn who_waits_for_a_full_disk_is_told_after_some_seconds() {
     });
 }
 
+/// Regression: with a snapshot but no append only file a server did not start on a full disk.
+#[test]
+fn a_first_start_from_a_snapshot_reads_on_a_full_disk_and_writes_when_there_is_space() {
+    let Some(disk) = SmallDisk::mounted() else {
+        return;
+    };
+    let dir = disk.0.path().to_str().expect("UTF-8");
+    let mut server = Daemon::start(&["--dir", dir]);
+    let mut c = server.connect();
+    assert_eq!(c.ask("RPUSH list 0"), ":1\r\n");
+    assert_eq!(c.ask("SAVE"), "+OK\r\n");
+    server.kill();
+    let ballast = disk.file("ballast");
+    let _ = fs::write(&ballast, vec![0; 8 * MIB]);
+    let args = [
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--dir",
+        dir,
+    ];
+    server.set_args(&args.map(str::to_owned));
+    // Twice: the first try is not in the way of the second.
+    for _ in 0..2 {
+        server.restart_loading();
+        let mut c = server.connect();
+        wait_until("the data", || c.ask("LLEN list") == ":1\r\n");
+        let refused = c.ask("RPUSH list 1");
+        assert!(refused.starts_with("-MISCONF"), "{refused}");
+        assert!(refused.contains("space"), "{refused}");
+        server.kill();
+    }
+    server.restart_loading();
+    fs::remove_file(&ballast).expect("it goes");
+    let mut c = server.connect();
+    wait_until("writes to be taken", || c.ask("SET other x") == "+OK\r\n");
+    assert_eq!(c.ask("RPUSH list 1"), ":2\r\n");
+    server.kill();
+    server.restart();
+    let mut c = server.connect();
+    assert_eq!(c.ask("LLEN list"), ":2\r\n");
+    assert_eq!(c.ask("EXISTS other"), ":1\r\n");
+}
+
 /// A full disk does not keep a server from its start: what it has is read.
 #[test]
 fn a_server_starts_on_a_full_disk_and_writes_when_there_is_space() {

@@ -50,7 +50,7 @@ pub enum OpenError {
 
 impl OpenError {
     /// The system's error, if the disk has no space left.
-    fn lack_of_space(&self) -> Option<io::Error> {
+    pub(crate) fn lack_of_space(&self) -> Option<io::Error> {
         let (OpenError::Folder(_, error)
         | OpenError::File(_, error)
         | OpenError::Manifest(_, error)
@@ -141,16 +141,20 @@ impl Names {
     }
 
     /// Begins a set whose base is a copy of a snapshot: returns its manifest, which is saved last, so that
-    /// without it there is no set. O(bytes of the snapshot).
+    /// without it there is no set. An error leaves nothing. O(bytes of the snapshot).
     pub fn begin_with(&self, disk: &Disk, snapshot: &Path) -> Result<Manifest, OpenError> {
         self.make_folder()?;
         let mut manifest = Manifest::default();
         let name = manifest.replace_base(&self.basename, BaseForm::Rdb, 0);
         let path = self.path(&name);
         let copied = fs::copy(snapshot, &path).and_then(|_| disk.sync(&File::open(&path)?));
-        copied.map_err(|error| OpenError::File(name, error))?;
-        self.save(disk, &manifest)?;
-        Ok(manifest)
+        let copied = copied.map_err(|error| OpenError::File(name, error));
+        let begun = copied.and_then(|()| self.save(disk, &manifest));
+        if begun.is_err() {
+            // Without its manifest it would be in the way of the next try, and it takes space.
+            let _ = fs::remove_file(&path);
+        }
+        begun.map(|()| manifest)
     }
 
     pub fn make_folder(&self) -> Result<(), OpenError> {
@@ -541,11 +545,11 @@ impl Log {
             let name = manifest.add_incr(&self.names.basename, offset);
             let (file, length) = open_file(&self.disk, &self.names, &name)?;
             self.names.save(&self.disk, &manifest)?;
+            tracing::info!("Creating AOF incr file {name} on {why}");
             self.manifest = manifest;
             self.finished_bytes += self.writer.length();
             self.end_chain();
             self.writer.open(file, self.names.path(&name), length);
-            tracing::info!("Creating AOF incr file {name} on {why}");
         }
         self.continue_chain();
         self.unlisted = unlisted.then_some(offset);

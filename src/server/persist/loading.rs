@@ -174,21 +174,43 @@ impl Load for RdbLoader {
         let is_base = self.after == AfterLoading::BecomeBase;
         if server.config.appendonly && is_base && server.persist.aof.log().is_none() {
             let names = Aof::names(&server.config);
-            let begun = names.begin_with(server.persist.aof.disk(), &self.path);
-            let manifest = begun.map_err(|error| {
-                tracing::warn!("{error}");
-                LoadFailed
-            })?;
-            server.open_aof(keyspace, names, manifest)?;
+            match names.begin_with(server.persist.aof.disk(), &self.path) {
+                Ok(manifest) => server.open_aof(keyspace, names, manifest)?,
+                Err(error) if error.lack_of_space().is_some() => {
+                    tracing::warn!(
+                        "{error}. Writes are refused until there is space for the base of the append only file"
+                    );
+                    server.await_aof_base(keyspace)?;
+                }
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    return Err(LoadFailed);
+                }
+            }
         } else if server.config.appendonly {
             // The append only file was switched on meanwhile.
-            server
-                .set_appendonly(keyspace, true, false)
-                .map_err(|why| {
-                    tracing::warn!("{why}");
-                    LoadFailed
-                })?;
+            server.switch_aof_on(keyspace)?;
         }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// The append only file begins with what was loaded.
+    fn switch_aof_on(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
+        let switched = self.set_appendonly(keyspace, true, false);
+        switched.map_err(|why| {
+            tracing::warn!("{why}");
+            LoadFailed
+        })
+    }
+
+    /// There is no space for a copy of the snapshot as the first base. Until a rewrite has made one the snapshot has
+    /// all data, because no write is taken: a server that starts again loads it.
+    fn await_aof_base(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
+        self.switch_aof_on(keyspace)?;
+        self.persist.aof.await_base();
+        self.update_interest();
         Ok(())
     }
 }

@@ -458,6 +458,12 @@ impl Aof {
         self.log.as_ref()?.writer.trouble()
     }
 
+    /// Switched on at the start, there was no space for the base: writes are refused until a rewrite has made
+    /// one.
+    pub(in crate::server) fn await_base(&mut self) {
+        self.incomplete = true;
+    }
+
     /// Whether effects are lost, so that a rewrite must make the set whole.
     pub(in crate::server) fn is_incomplete(&self) -> bool {
         self.incomplete
@@ -480,6 +486,9 @@ impl Aof {
         }
         Some(match self.trouble() {
             Some(trouble) => system_text(trouble.error()),
+            None if self.state == AofState::WaitsForBase => {
+                "there is no space for its base".to_owned()
+            }
             None => "an fsync failed, and the file is not rewritten yet".to_owned(),
         })
     }
