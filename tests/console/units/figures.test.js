@@ -176,6 +176,17 @@ test("the verdict names lost consumers, lost lines of the audit log, users held 
   assert.deepEqual(said, ["Lost its place in the change stream: b,c", "3 lines of the audit log are lost", "Held back by its budget: y"]);
 });
 
+test("the verdict is bad while replicas load nothing of what they are sent, and names them", () => {
+  const info = { role: "master", sync_failing_replicas: "2", sync_failing0: "ip=10.0.0.7,port=6380,copies=4,retry_s=2,version=10,needs=hash with fields that expire", sync_failing1: "ip=a,port=x,port=1,copies=2,retry_s=1" };
+  const [first, ...rest] = findings(info, {});
+  assert.deepEqual(rest, []);
+  assert.equal(first.tone, "bad");
+  assert.equal(first.what, "Sent whole copies, acknowledged none: ip=10.0.0.7,port=6380, ip=a,port=x,port=1");
+  assert.match(first.why, /check-rdb --for/);
+  assert.deepEqual(first.cmd, ["INFO", "replication"]);
+  assert.deepEqual(findings({ role: "master" }, {}), []);
+});
+
 test("the verdict names few, without characters that hide", () => {
   const names = ["right\u202eto left", "x".repeat(100), "a,user=b", "d", "e"];
   const info = Object.fromEntries(names.map((name, i) => [`user_budget_${i + 1}`, `clients=1,held=1,delayed=4,user=${name}`]));
