@@ -2,6 +2,7 @@
 //! between russets, and from and to real servers. Canceled, and with a node killed in the middle, each key is on
 //! exactly one node.
 
+use crate::client::slot_of;
 use crate::group::{Group, Kind, Way};
 use crate::support::peers::Peer;
 use crate::support::resp::{Connection, Reply};
@@ -117,6 +118,36 @@ fn valkey_pushes_to_russet() {
 fn russet_pushes_to_valkey() {
     let (peer, russet) = (Kind::Peer(Peer::Valkey9), Kind::RussetValkey);
     moves("a push to Valkey", [russet, peer, russet], Way::Push);
+}
+
+/// The server ended: the migration began its snapshot while a rewrite of the log, ordered before, waited for the
+/// disk to begin its own.
+#[test]
+fn a_migration_waits_for_the_snapshot_of_a_rewrite_that_has_begun() {
+    for (kind, way) in [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)] {
+        let what = "a migration and a rewrite";
+        let Some(group) = Group::create_with(what, &[kind; 3], 0, &["--appendonly", "yes"]) else {
+            return;
+        };
+        group.write("old", 300);
+        let mut source = Connection::open(group.nodes[SOURCE].port()).expect("the source");
+        assert_eq!(source.ask("DEBUG AOF-FLUSH-SLEEP 300000"), "+OK\r\n");
+        // What the disk takes its time for.
+        let keys = (0..300).map(|n| format!("old:{n}"));
+        let mut mine = keys.filter(|key| (FIRST..=LAST).contains(&slot_of(key)));
+        let key = mine.next().expect("a key of the source");
+        assert_eq!(source.ask(&format!("SET {key} newer")), "+OK\r\n");
+        source.ask("BGREWRITEAOF");
+        begin(&group, way);
+        group.wait("the slots to move", |group| has_moved(group, TARGET));
+        assert_eq!(source.ask("DEBUG AOF-FLUSH-SLEEP 0"), "+OK\r\n");
+        group.wait("the rewrite to end", |group| {
+            let text = group.nodes[SOURCE].text("INFO persistence");
+            text.contains("aof_rewrite_in_progress:0")
+                && text.contains("aof_last_bgrewrite_status:ok")
+        });
+        group.check();
+    }
 }
 
 /// A migration whose snapshot takes a while.

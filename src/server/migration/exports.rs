@@ -63,7 +63,9 @@ impl Engine {
         driver.awaits_room = false;
         let jobs: Vec<Name> = driver.exports.all.iter().map(|export| export.job).collect();
         for job in jobs {
-            let is_busy = self.server.persist.snapshots.in_progress();
+            // A rewrite that has not begun its snapshot yet is about to.
+            let persist = &self.server.persist;
+            let is_busy = persist.snapshots.in_progress() || persist.aof.rewrites.in_progress();
             match self
                 .export(job)
                 .map_or(Due::Nothing, |export| match export.stage {
