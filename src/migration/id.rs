@@ -10,6 +10,8 @@ pub(crate) const NAME_LEN: usize = 40;
 pub(crate) struct Name([u8; NAME_LEN]);
 
 impl Name {
+    pub(crate) const LEN: usize = NAME_LEN;
+
     /// `None` unless these are 40 of `[0-9a-z]`.
     pub(crate) fn parse(text: &[u8]) -> Option<Name> {
         let name: [u8; NAME_LEN] = text.try_into().ok()?;

@@ -277,6 +277,11 @@ impl Head {
         }
     }
 
+    /// Whether this node has keys of an import that its replicas know of, or are to.
+    pub(super) fn is_import_in_sight(&self) -> bool {
+        self.side == Side::Import && (self.is_announced || self.is_followed)
+    }
+
     /// `CLUSTER SYNCSLOTS CONF ASM-TASK id:source:target:operation:state:ranges`.
     fn task_line(&self, state: &str) -> Vec<Vec<u8>> {
         let shown = |node: Option<Name>| node.map_or(String::new(), |node| node.to_string());

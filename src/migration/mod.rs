@@ -55,6 +55,9 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+/// The fact of a full copy that names an import whose keys it has: its name, a space, and its ranges.
+pub(crate) const SLOT_IMPORT: &str = "slot-import";
+
 pub(crate) use actions::{Action, Around, Level, Link, Now, OpenSlots, Wire};
 pub(crate) use commands::trim_slots;
 pub(crate) use conversation::{Answer, Expects};

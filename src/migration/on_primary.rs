@@ -5,12 +5,36 @@
 //! a promoted replica asks the cluster whose the slots are, and keeps the keys of those that are its shard's. What
 //! is another node's is dropped.
 
-use super::actions::Link;
+use super::actions::{Around, Link, Now, Wire};
 use super::conversation::Conversation;
-use super::job::{End, Head, Scene, Step, failed};
+use super::core::Migrations;
+use super::id::Name;
+use super::job::{End, Head, Scene, Side, Step, failed};
+use super::ranges::Ranges;
 
 #[derive(Debug)]
 pub(super) struct OnPrimary;
+
+impl Migrations {
+    /// The imports of which keys are here: a full copy for a replica has these keys, and names the imports.
+    pub(crate) fn copied_imports(&self) -> impl Iterator<Item = (Name, &Ranges)> {
+        let heads = self.jobs.iter().map(|job| &job.head);
+        let imports = heads.filter(|head| head.outcome.is_none() && head.is_import_in_sight());
+        imports.map(|head| (head.name, &head.slots))
+    }
+
+    /// A full copy of our primary's data names an import, whose keys it has.
+    pub(crate) fn follow_copied(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        name: Name,
+        slots: Ranges,
+    ) {
+        let head = Head::new(name, slots, Side::Import, Wire::Push, now);
+        self.follow(now, around, head);
+    }
+}
 
 impl Conversation for OnPrimary {
     fn state(&self) -> &'static str {

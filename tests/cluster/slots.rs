@@ -3,7 +3,7 @@
 //! exactly one node.
 
 use crate::client::slot_of;
-use crate::group::{Group, Kind, Way};
+use crate::group::{Group, Kind, Way, start_node};
 use crate::support::peers::Peer;
 use crate::support::resp::{Connection, Reply};
 
@@ -242,6 +242,60 @@ fn replicas_and_the_log_hear_of_keys_that_have_moved() {
     assert_eq!(keys(&group, replica), left);
     group.check();
     group.assert_written("old", 20_000);
+}
+
+/// A replica that gets its full copy while slots come learns of the import from the copy. Valkey's replica ended
+/// ("hashtableSize(ht) == 0"): the copy had the keys, and the import was announced after it.
+fn an_import_goes_with_a_copy(target: Kind, replica: Kind) {
+    let russet = Kind::RussetValkey;
+    let what = format!("an import that goes from {target:?} to {replica:?}");
+    if let Kind::Peer(peer) = replica
+        && peer.program_for(&what).is_none()
+    {
+        return;
+    }
+    let Some(mut group) = Group::create(&what, &[russet, target, russet], 0) else {
+        return;
+    };
+    group.nodes.push(start_node(replica, &[]));
+    let (any, new) = (group.nodes[SOURCE].address(), group.nodes[3].address());
+    group.order(&["add-node", &new, &any]);
+    group.wait_until_well();
+    group.write("old", 3000);
+    group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 20000");
+    begin(&group, Way::Push);
+    group.wait("keys to arrive", |group| keys_of_moved(group, TARGET) > 0);
+    let id = group.nodes[TARGET].id();
+    let order = format!("CLUSTER REPLICATE {id}");
+    assert_eq!(group.nodes[3].text(&order), "OK");
+    group.wait("the replica to have its copy", |group| {
+        let text = group.nodes[3].text("INFO replication");
+        text.contains("role:slave") && text.contains("master_link_status:up")
+    });
+    let log = group.nodes[SOURCE].daemon.log();
+    assert!(!log.contains("has completed"), "the copy was too late");
+    group.nodes[SOURCE].text("CONFIG SET rdb-key-save-delay 0");
+    group.wait("the slots to move", |group| has_moved(group, TARGET));
+    group.wait_until_synced();
+    group.kill(TARGET);
+    group.wait_for_failover(&id);
+    assert!(has_moved(&group, 3));
+    group.assert_written("old", 3000);
+}
+
+#[test]
+fn russets_replica_learns_of_an_import_by_a_copy() {
+    an_import_goes_with_a_copy(Kind::RussetValkey, Kind::RussetValkey);
+}
+
+#[test]
+fn valkeys_replica_learns_of_an_import_by_a_copy() {
+    an_import_goes_with_a_copy(Kind::RussetValkey, Kind::Peer(Peer::Valkey9));
+}
+
+#[test]
+fn russet_learns_of_an_import_by_a_copy_of_valkeys() {
+    an_import_goes_with_a_copy(Kind::Peer(Peer::Valkey9), Kind::RussetValkey);
 }
 
 const BOTH_WAYS: [(Kind, Way); 2] = [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)];

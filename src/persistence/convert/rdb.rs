@@ -116,7 +116,7 @@ impl Loader for LeftOut<'_, '_> {
         self.0.module(module, of);
     }
 
-    fn slot_import_skipped(&mut self) {
+    fn slot_import(&mut self, _name: &[u8], _ranges: &[(u64, u64)]) {
         self.0.slot_import();
     }
 }
@@ -175,7 +175,7 @@ impl Loader for Passed<'_, '_, '_, '_> {
         self.to.obstacles.module(module, of);
     }
 
-    fn slot_import_skipped(&mut self) {
+    fn slot_import(&mut self, _name: &[u8], _ranges: &[(u64, u64)]) {
         self.to.obstacles.slot_import();
     }
 

@@ -41,18 +41,17 @@ pub use parse::Rules;
 pub use payload::Payload;
 #[cfg(any(test, feature = "testing"))]
 pub use payload::seal;
-pub use peer::{Obstacle, Peer, PeerFormat, obstacle, sync_version};
+pub use peer::{Obstacle, Peer, PeerFormat, obstacle, sync_version, version_with_imports};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use scan::{Layout, Part};
 pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub use writer::{
     RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL,
-    VERSION_VALKEY, VERSION_VALKEY_PATHS,
+    VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
-    is_valkey,
 };
 
 use crate::keyspace::Keyspace;

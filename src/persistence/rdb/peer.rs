@@ -209,6 +209,19 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
     }
 }
 
+/// The version and dialect of a file of all keys that also names imports of slots, for a peer that reads these in
+/// a file; else those of `usual`. The version of a Valkey that has field expiry has imports, too.
+pub fn version_with_imports(usual: (u32, Dialect), wanted: PeerFormat) -> (u32, Dialect) {
+    match wanted {
+        PeerFormat::Valkey { version }
+            if version >= VALKEY_FIELD_TTLS && usual.0 <= VERSION_USUAL =>
+        {
+            (VERSION_VALKEY, Dialect::Valkey)
+        }
+        _ => usual,
+    }
+}
+
 /// Data that another server cannot read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {

@@ -56,8 +56,9 @@ pub trait Loader {
     /// Data of a module has been passed over ([`ReadOptions::skips_modules`]).
     fn module_skipped(&mut self, _module: &str, _of: ModuleData<'_>) {}
 
-    /// The state of an import of slots was passed over.
-    fn slot_import_skipped(&mut self) {}
+    /// An import of slots that went on where the file was made: its name, and the first and the last slot of
+    /// each range.
+    fn slot_import(&mut self, _name: &[u8], _ranges: &[(u64, u64)]) {}
 
     /// A function library.
     fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
@@ -390,12 +391,13 @@ impl<'a> Reader<'a> {
                 }
             }
             opcode::VALKEY_SLOT_IMPORT if self.rules.dialect == Dialect::Valkey => {
-                input.string()?;
+                let mut name = Vec::new();
+                input.string_to(&mut name)?;
+                let mut ranges = Vec::new();
                 for _ in 0..input.count(2)? {
-                    input.length()?;
-                    input.length()?;
+                    ranges.push((input.length()?, input.length()?));
                 }
-                loader.slot_import_skipped();
+                loader.slot_import(&name, &ranges);
             }
             opcode::HASH_TEMPLATE if self.rules.dialect == Dialect::Redis => {
                 self.doing = Doing::Aux;

@@ -46,7 +46,7 @@ const COMPRESS_MIN: usize = 20;
 const PART_ELEMENTS: usize = 64;
 
 /// Whether a version is one of Valkey's own.
-pub(in crate::persistence) fn is_valkey(version: u32) -> bool {
+pub fn is_valkey(version: u32) -> bool {
     Dialect::of_written(version) == Dialect::Valkey
 }
 
@@ -187,6 +187,18 @@ impl RdbWriter {
     pub fn function(&mut self, code: &[u8]) {
         self.out.push(opcode::FUNCTION2);
         self.string(code);
+    }
+
+    /// An import of slots that goes on: Valkey's replicas learn of it before its keys. Files of Valkey's versions.
+    pub fn slot_import(&mut self, name: &[u8], ranges: &[(u16, u16)]) {
+        assert!(is_valkey(self.version), "only Valkey reads it");
+        self.out.push(opcode::VALKEY_SLOT_IMPORT);
+        self.string(name);
+        self.length(ranges.len() as u64);
+        for &(first, last) in ranges {
+            self.length(u64::from(first));
+            self.length(u64::from(last));
+        }
     }
 
     /// Begins the keys of another database; the number of keys, and of volatile ones, is written

@@ -15,6 +15,7 @@ mod links;
 use around::Surroundings;
 
 use crate::cluster;
+use crate::config::Dialect;
 use crate::keyspace::Audience;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::migration::{Action, Around, Level, Link, Migrations, Name, Now, Ranges, Settings};
@@ -172,9 +173,34 @@ impl Server {
         }
     }
 
-    /// A replica begins with a snapshot of this moment.
+    /// A replica begins with a snapshot of this moment. In Valkey's dialect the snapshot names the imports: the
+    /// stream must not, since Valkey's replicas take an import that begins for one without keys.
     pub(in crate::server) fn announce_migrations(&mut self, keyspace: &mut Keyspace) {
-        self.with_migrations(keyspace, |m, now, around| m.announce_again(now, around));
+        if self.config.dialect == Dialect::Redis {
+            self.with_migrations(keyspace, |m, now, around| m.announce_again(now, around));
+        }
+    }
+
+    /// A full copy of our primary's data has named these imports.
+    pub(in crate::server) fn follow_copied_imports(
+        &mut self,
+        keyspace: &mut Keyspace,
+        imports: &[Vec<u8>],
+    ) {
+        for text in imports {
+            let parts = text.split_at_checked(Name::LEN);
+            let import = parts.and_then(|(name, slots)| {
+                let slots = Ranges::parse_shown(slots.strip_prefix(b" ")?)?;
+                Some((Name::parse(name)?, slots))
+            });
+            let Some((name, slots)) = import else {
+                tracing::warn!("A full copy names an import of slots in a form that is not known");
+                continue;
+            };
+            self.with_migrations(keyspace, |m, now, around| {
+                m.follow_copied(now, around, name, slots);
+            });
+        }
     }
 
     /// A snapshot of our primary's is about to replace everything here.

@@ -465,6 +465,7 @@ impl Server {
                 driver.core.take_open_slots(now, &marks);
             });
         }
+        self.follow_copied_imports(keyspace, &load.take_slot_imports());
         tracing::info!("{MASTER} <-> REPLICA sync: Finished with success");
         let is_file = matches!(load.source, Source::File(_));
         let keeps_files = self.config.appendonly || !self.config.save.0.is_empty();
@@ -491,6 +492,13 @@ impl SyncLoad {
         match &mut self.source {
             Source::File(file) => file.take_cursors(),
             Source::Socket { rdb, .. } => rdb.take_cursors(),
+        }
+    }
+
+    fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
+        match &mut self.source {
+            Source::File(file) => file.take_slot_imports(),
+            Source::Socket { rdb, .. } => rdb.take_slot_imports(),
         }
     }
 

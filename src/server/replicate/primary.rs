@@ -2,9 +2,12 @@
 //! replicas.
 
 use crate::command::CommandError;
+use crate::config;
 use crate::keyspace::{ClientId, Keyspace};
 use crate::persistence::aof::LogFeed;
-use crate::persistence::rdb::{Dialect, Obstacle, PeerFormat, obstacle, sync_version};
+use crate::persistence::rdb::{
+    Dialect, Obstacle, PeerFormat, obstacle, sync_version, version_with_imports,
+};
 use crate::replication::{Position, ReplOffset};
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -451,6 +454,13 @@ impl Server {
         let (version, dialect) = match self.config.rdb_version {
             0 => sync_version(keyspace, needs.reads),
             asked => (asked, Dialect::of_written(asked)),
+        };
+        let is_valkey = self.config.dialect == config::Dialect::Valkey;
+        let imports = self.migrations.as_ref().filter(|_| is_valkey);
+        let has_imports = imports.is_some_and(|it| it.machine.copied_imports().next().is_some());
+        let (version, dialect) = match self.config.rdb_version {
+            0 if has_imports => version_with_imports((version, dialect), needs.reads),
+            _ => (version, dialect),
         };
         SyncForm {
             version,

@@ -16,6 +16,7 @@ use crate::base::text::Printable;
 use crate::cluster::SLOT_STATES;
 use crate::config::Config;
 use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
+use crate::migration::SLOT_IMPORT;
 use crate::persistence::rdb::{
     self, Fault, FileProgress, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
 };
@@ -69,6 +70,8 @@ struct Collected {
     modules: BTreeMap<String, (u64, u64)>,
     /// Marks of slots that were open where the file was made.
     open_slots: Option<Vec<u8>>,
+    /// The imports of slots that went on there: each a name and ranges, as `SLOT_IMPORT` has them.
+    slot_imports: Vec<Vec<u8>>,
     /// Of consumers of the change stream.
     cursors: Cursors,
 }
@@ -121,6 +124,7 @@ impl Loader for Filler<'_> {
                 figures.repl_offset = offset;
             }
             _ if name == SLOT_STATES.as_bytes() => self.to.open_slots = Some(value.to_vec()),
+            _ if name == SLOT_IMPORT.as_bytes() => self.to.slot_imports.push(value.to_vec()),
             _ if name == Cursors::AUX.as_bytes() => self.to.cursors.take_aux(value),
             b"repl-stream-db" => {
                 // -1: none was selected.
@@ -182,6 +186,14 @@ impl Loader for Filler<'_> {
             ModuleData::Key(..) => *keys += 1,
             ModuleData::Settings => *settings += 1,
         }
+    }
+
+    fn slot_import(&mut self, name: &[u8], ranges: &[(u64, u64)]) {
+        let mut text = name.to_vec();
+        for (first, last) in ranges {
+            text.extend_from_slice(format!(" {first}-{last}").as_bytes());
+        }
+        self.to.slot_imports.push(text);
     }
 
     fn function(&mut self, code: &[u8]) -> Result<(), Fault> {
@@ -289,6 +301,11 @@ impl RdbFile {
         self.load.collected.open_slots.take()
     }
 
+    /// Takes the imports of slots that the file names.
+    pub fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.load.collected.slot_imports)
+    }
+
     /// The cursors of the change stream where the file was made.
     pub fn take_cursors(&mut self) -> Cursors {
         std::mem::take(&mut self.load.collected.cursors)
@@ -373,6 +390,11 @@ impl RdbStream {
     /// As [`RdbFile::take_open_slots`].
     pub fn take_open_slots(&mut self) -> Option<Vec<u8>> {
         self.load.collected.open_slots.take()
+    }
+
+    /// As [`RdbFile::take_slot_imports`].
+    pub fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.load.collected.slot_imports)
     }
 
     /// As [`RdbFile::load_functions`].

@@ -10,11 +10,12 @@ use super::slots::SlotsSink;
 
 use crate::base::clock::Now;
 use crate::cluster::{Cluster, SLOT_STATES};
-use crate::config::{Config, system_text};
+use crate::config::{Config, Dialect, system_text};
 use crate::keyspace::Keyspace;
+use crate::migration::{Migrations, Name, Ranges, SLOT_IMPORT};
 use crate::persistence::aof::{BaseFile, BaseForm, Disk, Syncer};
 use crate::persistence::background::{BackgroundFile, Plan, Wake};
-use crate::persistence::rdb::version_for;
+use crate::persistence::rdb::{is_valkey, version_for};
 use crate::persistence::spool::Spool;
 use crate::replication::Stream;
 use crate::replication::change_stream::{Cursors, Note};
@@ -33,6 +34,8 @@ pub(in crate::server) struct Making<'a> {
     pub disk: &'a Disk,
     /// A node of a cluster: replicas learn which slots are open.
     pub cluster: Option<&'a Cluster>,
+    /// And which imports of slots go on.
+    pub migrations: Option<&'a Migrations>,
 }
 
 /// The writer of a sink's bytes.
@@ -149,12 +152,32 @@ impl Making<'_> {
         let open_slots = self.cluster.and_then(Cluster::open_slots_text);
         facts.extend(open_slots.map(|text| (SLOT_STATES, text)));
         let (version, content) = (form.version, form.content);
+        // The file of a version that only russet's replicas read has them as a fact.
+        let (imports, is_valkeys) = (self.imports(), is_valkey(version));
+        if !is_valkeys {
+            facts.extend(
+                imports
+                    .iter()
+                    .map(|(name, slots)| (SLOT_IMPORT, format!("{name} {slots}").into_bytes())),
+            );
+        }
         let with_functions = content != SyncContent::Nothing;
-        let sink = RdbSink::new(keyspace, self, output, version, &facts, with_functions);
+        let mut sink = RdbSink::new(keyspace, self, output, version, &facts, with_functions);
+        if is_valkeys {
+            sink.name_imports(&imports);
+        }
         match content {
             SyncContent::Everything => Box::new(sink),
             SyncContent::FunctionsOnly | SyncContent::Nothing => Box::new(Keyless(sink)),
         }
+    }
+
+    /// The imports of slots whose keys are here. A node of Redis's kind announces them in the stream.
+    fn imports(&self) -> Vec<(Name, &Ranges)> {
+        let is_valkey = self.config.dialect == Dialect::Valkey;
+        let migrations = self.migrations.filter(|_| is_valkey);
+        let imports = migrations.map(Migrations::copied_imports);
+        imports.into_iter().flatten().collect()
     }
 
     /// The current position in the stream of effects, for an RDB file; empty while it is not

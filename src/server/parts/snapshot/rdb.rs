@@ -10,6 +10,7 @@ use super::sink::Sink;
 use crate::base::alloc;
 use crate::base::pin::Pinned;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
+use crate::migration::{Name, Ranges};
 use crate::persistence::background::{self, BackgroundFile};
 use crate::persistence::rdb::{RdbWriter, Use};
 use crate::persistence::spool::{self, Spool};
@@ -113,6 +114,13 @@ impl Uses {
 }
 
 impl RdbSink {
+    /// Names the imports of slots that go on, before the keys.
+    pub fn name_imports(&mut self, imports: &[(Name, &Ranges)]) {
+        for (name, slots) in imports {
+            self.writer.slot_import(name.as_bytes(), slots.pairs());
+        }
+    }
+
     /// Writes to `output`, at first everything before the keys: facts, `facts` after the standard
     /// ones, and the function libraries if they are wanted.
     pub fn new(

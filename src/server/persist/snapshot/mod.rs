@@ -21,6 +21,7 @@ impl Server {
             libraries: &self.scripting.libraries,
             disk: self.persist.aof.disk(),
             cluster: self.cluster.as_deref().map(|driver| &driver.core),
+            migrations: (self.migrations.as_deref()).map(|driver| &driver.machine),
         };
         (&mut self.persist.snapshots, making)
     }
