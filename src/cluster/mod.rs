@@ -60,6 +60,7 @@ mod gossip;
 mod health;
 mod hearsay;
 mod heartbeat;
+mod kept;
 mod links;
 mod manual;
 mod marks;

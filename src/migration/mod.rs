@@ -17,13 +17,15 @@
 //!   2. Until its claim, what a target has is hidden, and dropped if the attempt ends in any other way
 //!      (`Head::settle` gives everything back, for every conversation), unless the cluster says that the slots are
 //!      this node's. It claims when the replicas that are in sync have the keys, or after a time one of them has.
-//!   3. Until it sees a claim, a source keeps all keys. A claim that comes late still wins, on both.
+//!   3. Until it sees a claim, a source keeps all keys. A claim is made in the first half of the time for which the
+//!      source holds writes, or not at all. A source that then serves the slots again does so with a newer epoch, so
+//!      that a claim which nobody has seen, of a target that died with it, does not win when the target is back.
 //!   4. Holding writes ends at a time that is known when it begins.
 //!   5. Nothing here reads a clock, a socket or a source of randomness.
 //!
 //! Nothing is saved: after a crash a node has no migration, and drops keys of slots that are not its own
-//! when it has loaded them. A crash of the target after it has saved its claim leaves the slots with it; the
-//! source sees the claim when the target is back, or its replica's.
+//! when it has loaded them. A crash of the target after it has saved its claim leaves the slots with it, if it is
+//! back, or its replica has taken its place, while the source still holds writes.
 //!
 //! # The driver's duties
 //!

@@ -392,3 +392,46 @@ fn changes_of_slots_and_epochs_reach_all_at_once() {
         assert_eq!(seen, Some(epoch), "{bumped} {nodes}");
     }
 }
+
+/// A node saved a claim of slots and died before another node heard of it. It was back after its source served the
+/// slots again, and its claim won: what clients had written at the source was lost.
+#[test]
+fn slots_that_stay_are_not_lost_to_a_claim_that_comes_late() {
+    for dialect in [Redis, Valkey] {
+        let mut net = Net::cluster(dialect, 3, 3);
+        let others = (0..6).filter(|&at| at != 1);
+        net.cut = others.map(|at| (1, at)).collect();
+        let now = net.clocks();
+        assert!(net.nodes[1].core.take_slots_without_vote(now, &[(0, 99)]));
+        net.settle();
+        net.kill(1);
+        net.cut.clear();
+        net.run(600);
+        let now = net.clocks();
+        assert!(net.nodes[0].core.keep_slots(now, &[(0, 99)], 600));
+        net.settle();
+        net.run(10_000);
+        assert!(net.nodes[4].core.is_mine(8000), "its replica took over");
+        net.restart(1);
+        net.run(5000);
+        let source = net.nodes[0].core.my_id();
+        for node in &net.nodes {
+            assert_eq!(node.core.slot_owner(50), Some(source), "{:#?}", node.log);
+        }
+        assert!(net.nodes[1].core.is_replica());
+    }
+}
+
+/// A node that others may have left without a word of a claim does not make itself the newest.
+#[test]
+fn slots_are_not_kept_without_a_majority() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    net.cut = vec![(0, 1), (0, 2)];
+    net.run(700);
+    let now = net.clocks();
+    assert!(!net.nodes[0].core.keep_slots(now, &[(0, 99)], 600));
+    assert!(
+        !net.nodes[1].core.keep_slots(now, &[(0, 99)], 600),
+        "another's"
+    );
+}

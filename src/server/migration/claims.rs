@@ -4,6 +4,8 @@
 //! by then, so the claim waits for acknowledgements, as WAIT does; with a bound, because the source holds writes
 //! meanwhile and serves them again after a time.
 
+use super::kept::CLAIM_WAITS;
+
 use crate::keyspace::Keyspace;
 use crate::migration::{Name, Ranges, Settings};
 use crate::server::parts::migration::Claim;
@@ -16,6 +18,8 @@ enum Verdict {
     Wait,
     /// There are replicas, and none has the keys in time.
     GiveUp,
+    /// This node stood still: the source may serve the slots again.
+    TooLate,
 }
 
 /// `electable`: the replicas that may be elected in this node's place, as the cluster sees them; `online`: those
@@ -41,6 +45,7 @@ impl Server {
             slots,
             offset: self.stream.offset(),
             until_ms: self.now.mono_ms + wait_ms,
+            over_ms: self.now.mono_ms + u64::from(CLAIM_WAITS) * wait_ms,
         };
         self.replication.asks_acks = true;
         self.on_migrations(|driver| driver.claims.push(claim));
@@ -62,7 +67,13 @@ impl Server {
             let electable =
                 (self.cluster.as_ref()).map_or(0, |driver| driver.core.electable_replicas());
             let is_late = self.now.mono_ms >= claim.until_ms;
-            let is_taken = match judge(electable, online, acked, is_late) {
+            let is_over = self.now.mono_ms >= claim.over_ms;
+            let verdict = if is_over {
+                Verdict::TooLate
+            } else {
+                judge(electable, online, acked, is_late)
+            };
+            let is_taken = match verdict {
                 Verdict::Claim => self.claim_slots(keyspace, claim.slots.pairs()),
                 Verdict::Wait => {
                     self.on_migrations(|driver| driver.claims.push(claim));
@@ -73,6 +84,10 @@ impl Server {
                         "Slots {} are not claimed: no replica has acknowledged their keys in time",
                         claim.slots
                     );
+                    false
+                }
+                Verdict::TooLate => {
+                    tracing::warn!("Slots {} are not claimed: it is too late", claim.slots);
                     false
                 }
             };

@@ -10,6 +10,7 @@ mod around;
 mod claims;
 mod commands;
 mod exports;
+mod kept;
 mod links;
 
 use around::Surroundings;
@@ -115,7 +116,10 @@ impl Server {
                 self.repeat_effects(keyspace);
                 self.hold_slots(job, slots);
             }
-            Action::Release(job) => self.release_slots(job),
+            Action::Release(job) => {
+                self.keep_held_slots(keyspace, job);
+                self.release_slots(job);
+            }
             Action::Take { job, slots } => self.begin_claim(keyspace, job, slots),
             Action::Hide(slots) => {
                 // Keys are about to come.

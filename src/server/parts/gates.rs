@@ -70,6 +70,11 @@ impl HeldSlots {
         self.all.len() < before
     }
 
+    pub fn of(&self, job: Name) -> Option<&Ranges> {
+        let held = self.all.iter().find(|(other, _)| *other == job);
+        held.map(|(_, slots)| slots)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

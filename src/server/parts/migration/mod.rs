@@ -51,6 +51,8 @@ pub(in crate::server) struct Claim {
     pub offset: ReplOffset,
     /// Monotonic milliseconds.
     pub until_ms: u64,
+    /// From then on it is not made: the source may serve the slots again. Monotonic.
+    pub over_ms: u64,
 }
 
 /// See [`MigrationDriver::to_clients`].

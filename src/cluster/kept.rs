@@ -1,0 +1,44 @@
+//! Slots that were about to move and stay: the node that was to take them has not claimed them in time.
+//!
+//! Its claim may still exist: saved by a node that died before the others heard of it, and heard of when that node
+//! is back. It would win, since it is newer, over all that clients have written here meanwhile. So a node that
+//! serves such slots again does so with an epoch that is newer than that claim.
+
+use super::core::{Cluster, Now};
+use super::nodes::ME;
+
+/// A claim that nobody has heard of has the epoch after the newest that was known then.
+const EPOCHS: u64 = 2;
+
+impl Cluster {
+    /// Slots of which the writes were held stay here, from now on with a newer epoch, without a vote. A node that
+    /// has not heard from a majority within the last `within_ms` leaves all as it is: the others may have seen the
+    /// claim. False: it was left. O(nodes).
+    pub(crate) fn keep_slots(&mut self, now: Now, slots: &[(u16, u16)], within_ms: i64) -> bool {
+        if !self.me().is_primary() || self.out.has_failed() {
+            return false;
+        }
+        let mut all = slots.iter().flat_map(|&(first, last)| first..=last);
+        if !all.all(|slot| self.owners.owner(slot) == Some(ME)) {
+            return false;
+        }
+        self.begin(now);
+        let since = self.ms() - within_ms;
+        let voters = self.nodes.iter().filter(|(_, node)| node.is_voter());
+        let heard = voters.filter(|&(at, node)| at == ME || node.heard >= since);
+        let is_majority = heard.count() > self.voters() / 2;
+        if is_majority {
+            let newest = self.nodes.iter().map(|(_, node)| node.config_epoch).max();
+            let epoch = newest.unwrap_or(0).max(self.current_epoch) + EPOCHS;
+            self.current_epoch = epoch;
+            self.nodes[ME].config_epoch = epoch;
+            self.note(format!(
+                "Slots stay here that were not claimed in time: new config epoch set to {epoch}"
+            ));
+            self.save();
+            self.announce(false);
+        }
+        self.end();
+        is_majority
+    }
+}
