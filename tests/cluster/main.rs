@@ -5,6 +5,7 @@
 //! | `group` | nodes, what all of them must agree on, redis-cli's orders |
 //! | `channels` | sharded publications while slots move |
 //! | `client` | a client that follows redirections |
+//! | `last_slot` | a primary without slots follows the shard that has taken them |
 //! | `life` | join, fail over, restart, add and delete nodes |
 //! | `moving` | slots move while clients write |
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
@@ -26,6 +27,7 @@ mod client;
 mod copies;
 mod group;
 mod ipv6;
+mod last_slot;
 mod life;
 mod mixed;
 mod moving;

@@ -1,5 +1,6 @@
 //! Clients that write while a cluster changes, and remember what a replica has acknowledged.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,13 +27,38 @@ struct Written {
     sent: u64,
 }
 
+/// What has become of the keys, in the end.
+pub struct Outcome {
+    /// Writes that a replica has acknowledged, of all keys.
+    pub acknowledged: u64,
+    /// The keys that lack what was acknowledged.
+    pub lost: Vec<Loss>,
+}
+
+/// A key that lacks a write that was acknowledged.
+#[derive(Debug)]
+pub struct Loss {
+    pub slot: u16,
+    /// The key, what it has, and what was acknowledged and sent.
+    pub text: String,
+}
+
 impl Writers {
     pub fn start(ports: &[u16], name: &str) -> Writers {
+        Writers::start_in(ports, name, 0..=u16::MAX)
+    }
+
+    /// Half of the keys are in these slots, and the others anywhere.
+    pub fn start_in(ports: &[u16], name: &str, slots: RangeInclusive<u16>) -> Writers {
         let is_over = Arc::new(AtomicBool::new(false));
         let threads = (0..WRITERS).map(|writer| {
             let (ports, is_over) = (ports.to_vec(), Arc::clone(&is_over));
-            let keys = (0..KEYS_PER_WRITER).map(|n| Written {
-                key: format!("{name}:{writer}:{n}"),
+            let names = || (0..).map(move |n| format!("{name}:{writer}:{n}"));
+            let inside = names().filter(|key| slots.contains(&slot_of(key)));
+            let keys = names().take(KEYS_PER_WRITER / 2);
+            let keys = keys.chain(inside.skip(KEYS_PER_WRITER).take(KEYS_PER_WRITER / 2));
+            let keys = keys.map(|key| Written {
+                key,
                 acknowledged: 0,
                 sent: 0,
             });
@@ -48,30 +74,43 @@ impl Writers {
     /// Ends the writing. Each key has the number that was acknowledged last, or one sent later.
     #[track_caller]
     pub fn finish(self, group: &Group) {
+        let outcome = self.outcome(group);
+        let lost: Vec<&str> = outcome.lost.iter().map(|loss| loss.text.as_str()).collect();
+        assert!(lost.is_empty(), "{}\n{}", lost.join("\n"), group.report());
+        assert!(outcome.acknowledged > 0, "no write was acknowledged");
+    }
+
+    /// Ends the writing, and returns which keys have neither the number that was acknowledged last nor one sent
+    /// later.
+    #[track_caller]
+    pub fn outcome(self, group: &Group) -> Outcome {
         self.is_over.store(true, Ordering::Relaxed);
         let written = self.threads.into_iter();
         let written = written.flat_map(|thread| thread.join().expect("a writer"));
         let mut client = group.client();
-        let mut acknowledged = 0;
+        let (mut acknowledged, mut lost) = (0, Vec::new());
         for one in written {
-            let reply = client.run(slot_of(&one.key), &["GET", &one.key]);
-            let Reply::Bulk(value) = &reply else {
-                assert!(one.acknowledged == 0, "{} is lost: {reply:?}", one.key);
-                continue;
-            };
-            let value = String::from_utf8_lossy(value);
-            let value: u64 = value.parse().expect("a number that was written");
-            assert!(
-                (one.acknowledged..=one.sent).contains(&value),
-                "{} is {value}: acknowledged {}, sent {}\n{}",
-                one.key,
-                one.acknowledged,
-                one.sent,
-                group.report()
-            );
             acknowledged += one.acknowledged;
+            let slot = slot_of(&one.key);
+            let value = match client.run(slot, &["GET", &one.key]) {
+                Reply::Bulk(value) => String::from_utf8_lossy(&value).parse::<u64>().ok(),
+                _ => None,
+            };
+            let is_there = match value {
+                Some(value) => (one.acknowledged..=one.sent).contains(&value),
+                None => one.acknowledged == 0,
+            };
+            if !is_there {
+                let (key, acknowledged, sent) = (&one.key, one.acknowledged, one.sent);
+                lost.push(Loss {
+                    slot,
+                    text: format!(
+                        "{key} of slot {slot} is {value:?}: acknowledged {acknowledged}, sent {sent}"
+                    ),
+                });
+            }
         }
-        assert!(acknowledged > 0, "no write was acknowledged");
+        Outcome { acknowledged, lost }
     }
 }
 

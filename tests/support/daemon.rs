@@ -302,6 +302,10 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.log();
+            if let Some(at) = log.find("BUG REPORT START") {
+                let report: String = log[at..].chars().take(1000).collect();
+                eprintln!("--- the server (port {}) has ended:\n{report}", self.port);
+            }
             let from = log.char_indices().rev().nth(4000).map_or(0, |(at, _)| at);
             eprintln!(
                 "--- the end of the server's log (port {})\n{}",
