@@ -37,7 +37,8 @@ pub(crate) struct PrimarySettings {
     pub quorum: usize,
     pub down_after_ms: Ms,
     pub failover_timeout_ms: Ms,
-    pub parallel_syncs: Ms,
+    /// How many replicas are ordered to follow a new primary at a time.
+    pub parallel_syncs: i64,
     pub notification_script: Vec<u8>,
     pub reconfig_script: Vec<u8>,
     pub auth_user: Vec<u8>,

@@ -8,11 +8,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::world::words_of;
+use super::world::{setup, words_of};
 use crate::resp::{Reply, ReplyBounds, ReplyParser};
 use crate::sentinel::actions::Action;
 use crate::sentinel::commands::Host;
-use crate::sentinel::config::{KnownPrimary, Setup};
 use crate::sentinel::core::Sentinel;
 use crate::sentinel::links::ConnId;
 use crate::sentinel::shared::Own;
@@ -162,13 +161,7 @@ fn it_joins_a_quorum_of_real_sentinels() {
     let [port, primary, seconds] = numbers[..] else {
         panic!("three numbers");
     };
-    let mut known = KnownPrimary::new(b"mymaster", b"127.0.0.1", primary, 2);
-    known.settings.down_after_ms = 2_000;
-    known.settings.failover_timeout_ms = 10_000;
-    let setup = Setup {
-        primaries: vec![known],
-        ..Setup::default()
-    };
+    let setup = setup("127.0.0.1", primary, 2);
     let start = Instant::now();
     let now = Now {
         monotonic_ms: 1_000_000,

@@ -78,9 +78,10 @@ fn node_place(n: usize) -> Place {
     (format!("10.0.0.{}", n + 1), 6379)
 }
 
-fn first_setup(quorum: usize) -> Setup {
+/// The file of one that watches this primary, as a server reads it.
+pub(super) fn setup(host: &str, port: u16, quorum: usize) -> Setup {
     let text = format!(
-        "sentinel monitor mymaster 10.0.0.1 6379 {quorum}\n\
+        "sentinel monitor mymaster {host} {port} {quorum}\n\
          sentinel down-after-milliseconds mymaster 2000\n\
          sentinel failover-timeout mymaster 10000\n"
     );
@@ -125,7 +126,7 @@ impl World {
             world.machines.push(Machine {
                 place: (format!("10.0.1.{}", n + 1), 26379),
                 core: None,
-                disk: first_setup(quorum),
+                disk: setup("10.0.0.1", 6379, quorum),
                 next_tick: 0,
                 skew_ms: 0,
                 frozen_until: 0,
