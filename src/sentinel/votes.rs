@@ -64,8 +64,8 @@ pub(crate) fn vote(
     (primary.vote.clone(), primary.vote_epoch)
 }
 
-/// The vote for another Sentinel that asks for it; as [`vote`]. One that cannot be a Sentinel's, or comes
-/// after too many others, changes nothing.
+/// The vote for another Sentinel that asks for it; as [`vote`]. A request for one that is not known, or that comes
+/// after too many others, changes nothing: else an invented name takes the vote of an epoch.
 pub(crate) fn asked(
     shared: &mut Shared,
     primary: &mut Primary,
@@ -74,7 +74,10 @@ pub(crate) fn asked(
 ) -> (Option<Vec<u8>>, u64) {
     let now = shared.now;
     let changes = epoch > shared.current_epoch || epoch > primary.vote_epoch;
-    let is_plausible = strangers::is_run_id(candidate) && strangers::is_plausible(shared, epoch);
+    let mut known = primary.peers.keys();
+    let is_known =
+        shared.is_me(candidate) || known.any(|run_id| run_id.eq_ignore_ascii_case(candidate));
+    let is_plausible = is_known && strangers::is_plausible(shared, epoch);
     if changes && !is_plausible {
         strangers::note(shared, || {
             format!("Ignored a request for a vote in the epoch {epoch}")

@@ -205,22 +205,24 @@ fn a_jump_of_the_clock_stops_all_acts_for_a_while() {
     index(&world.channels(0, from), "-tilt");
 }
 
+fn id_of(world: &World, n: usize) -> String {
+    String::from_utf8(world.core(n).shared.my_id.clone()).expect("UTF-8")
+}
+
 #[test]
 fn a_vote_that_cannot_be_saved_is_not_given() {
     let mut world = settled(3, 2, 2);
     world.machines[0].has_bad_disk = true;
-    let ask = "SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 abc";
+    let [first, second] = [1, 2].map(|n| id_of(&world, n));
+    let ask = &format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 {first}");
+    let vote = format!("*3\r\n:0\r\n$40\r\n{first}\r\n:9\r\n");
     assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$1\r\n*\r\n:0\r\n");
     let refused = "-ERR Failed to save config file. Check server logs.\r\n";
     assert_eq!(world.command(0, "SENTINEL FLUSHCONFIG"), refused);
     world.machines[0].has_bad_disk = false;
-    assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$3\r\nabc\r\n:9\r\n");
-    let other = "SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 def";
-    assert_eq!(
-        world.command(0, other),
-        "*3\r\n:0\r\n$3\r\nabc\r\n:9\r\n",
-        "one vote"
-    );
+    assert_eq!(world.command(0, ask), vote);
+    let other = &format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 {second}");
+    assert_eq!(world.command(0, other), vote, "one vote");
     world.crash(0);
     world.start(0);
     let reply = world.command(0, other);
@@ -231,16 +233,18 @@ fn a_vote_that_cannot_be_saved_is_not_given() {
 #[test]
 fn a_vote_in_a_known_epoch_is_saved_before_it_is_given() {
     let mut world = settled(3, 2, 2);
-    let id = String::from_utf8(world.core(1).shared.my_id.clone()).expect("UTF-8");
+    let id = id_of(&world, 1);
     let hello = format!("10.0.1.2,26379,{id},9,mymaster,10.0.0.1,6379,0");
     world.hear(0, hello.as_bytes());
     world.run_ms(200);
     assert_eq!(world.machines[0].disk.current_epoch, 9);
-    let ask = "SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 abc";
-    assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$3\r\nabc\r\n:9\r\n");
+    let [first, second] = [1, 2].map(|n| id_of(&world, n));
+    let ask = &format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 {first}");
+    let vote = format!("*3\r\n:0\r\n$40\r\n{first}\r\n:9\r\n");
+    assert_eq!(world.command(0, ask), vote);
     world.crash(0);
     world.start(0);
-    let other = "SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 def";
+    let other = &format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 {second}");
     let reply = world.command(0, other);
     assert_eq!(reply, "*3\r\n:0\r\n$1\r\n*\r\n:9\r\n", "no second vote");
 }

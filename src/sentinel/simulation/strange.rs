@@ -96,8 +96,9 @@ fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
 fn requests_for_votes_have_a_rate() {
     let mut world = settled(3, 2, 2);
     let saves = world.machines[0].saves;
+    let known = String::from_utf8(world.core(1).shared.my_id.clone()).expect("UTF-8");
     for epoch in 1..1000 {
-        let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 {epoch} abc");
+        let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 {epoch} {known}");
         world.command(0, &ask);
     }
     let saves = world.machines[0].saves - saves;
@@ -110,6 +111,26 @@ fn requests_for_votes_have_a_rate() {
     world.command(0, &long);
     assert_eq!(
         world.core(0).primaries[NAME].vote.as_deref(),
-        Some(&b"abc"[..])
+        Some(known.as_bytes())
     );
+}
+
+/// Regression: any name took the vote of an epoch, saved it, and put off the failover that was due.
+#[test]
+fn a_name_of_no_known_sentinel_gets_no_vote() {
+    let mut world = settled(3, 2, 2);
+    world.run_ms(5_000);
+    let saves = world.machines[0].saves;
+    for candidate in ["abc", &"f".repeat(40)] {
+        let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 7 {candidate}");
+        assert_eq!(world.command(0, &ask), "*3\r\n:0\r\n$1\r\n*\r\n:0\r\n");
+    }
+    assert_eq!(world.core(0).shared.current_epoch, 0);
+    assert_eq!(world.machines[0].saves, saves);
+    assert_eq!(world.core(0).primaries[NAME].failover.started_at, None);
+    // The epoch's vote is left for those that are known.
+    let known = String::from_utf8(world.core(2).shared.my_id.clone()).expect("UTF-8");
+    let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 7 {known}");
+    let vote = format!("*3\r\n:0\r\n$40\r\n{known}\r\n:7\r\n");
+    assert_eq!(world.command(0, &ask), vote);
 }

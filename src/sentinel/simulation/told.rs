@@ -137,7 +137,9 @@ fn a_name_is_looked_up_when_it_is_to_be_watched() {
     let reply = "*2\r\n$8\r\n10.0.0.2\r\n$4\r\n6379\r\n";
     assert_eq!(world.command(0, ask), reply, "at once");
     // Another Sentinel may ask by a name that is not known here yet.
-    let ask = "SENTINEL is-master-down-by-addr node1 6379 7 abc";
-    assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$1\r\n*\r\n:0\r\n");
-    assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$3\r\nabc\r\n:7\r\n");
+    let id = String::from_utf8(world.core(0).shared.my_id.clone()).expect("UTF-8");
+    let ask = format!("SENTINEL is-master-down-by-addr node1 6379 7 {id}");
+    assert_eq!(world.command(0, &ask), "*3\r\n:0\r\n$1\r\n*\r\n:0\r\n");
+    let vote = format!("*3\r\n:0\r\n$40\r\n{id}\r\n:7\r\n");
+    assert_eq!(world.command(0, &ask), vote);
 }
