@@ -48,6 +48,16 @@ pub fn system_text(error: &std::io::Error) -> String {
     }
 }
 
+/// A noun with its article: `an array`, `a hash`.
+pub fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {noun}")
+}
+
 /// Bytes for humans: `13B`, `674.52K`, `1.00G`.
 pub fn human(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];

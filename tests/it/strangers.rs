@@ -292,7 +292,7 @@ fn a_replica_that_loads_nothing_is_named_and_waits() {
     let log = server.log();
     for text in [
         "Replica 127.0.0.1:7000 was sent a whole copy 3 times and has acknowledged none",
-        "a key that is a array, such as 'odd\\tkey' (db 3), which needs RDB version 14",
+        "a key that is an array, such as 'odd\\tkey' (db 3), which needs RDB version 14",
         "check-rdb --for",
     ] {
         assert!(log.contains(text), "{text} in\n{log}");

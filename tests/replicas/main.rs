@@ -14,6 +14,7 @@
 //! | `compare` | whether both hold the same |
 //! | `faults` | crashes of either end, a replica that does not read |
 //! | `log` | partial syncs from the append only file |
+//! | `unreadable` | replicas that are too old for a key |
 //!
 //! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot; `off`: none of it. `RUSSET_REPLICAS_PAIRS`:
 //! only these pairs of primary and replica (`russet:redis8,valkey9:russet`).
@@ -28,6 +29,7 @@ mod node;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;
+mod unreadable;
 mod writes;
 
 use matrix::Extent;
@@ -86,6 +88,35 @@ fn a_primary_that_keeps_nothing_is_seen_to_lose() {
     if Extent::wanted().is_some() && kind.program_for("the crashes' own test").is_some() {
         let why = faults::crash((kind, kind), "no", 24, 1).expect_err("without a file");
         assert!(why.contains("was acknowledged by"), "{why}");
+    }
+}
+
+#[test]
+fn a_replica_that_is_too_old_for_a_key_is_named_with_it() {
+    if Extent::wanted().is_none() {
+        return;
+    }
+    let plain = &["SET", "plain", "1"][..];
+    if Kind::Redis70
+        .program_for("a replica that is too old")
+        .is_some()
+    {
+        let hash = [
+            plain,
+            &["HSET", "odd", "f", "v"],
+            &["HPEXPIRE", "odd", "1000000", "FIELDS", "1", "f"],
+        ];
+        let named =
+            "a hash with fields that expire, such as 'odd' (db 0), which needs RDB version 12";
+        unreadable::play(Kind::Redis70, &hash, named, "12");
+    }
+    if Kind::Redis80
+        .program_for("a replica that is too old")
+        .is_some()
+    {
+        let array = [plain, &["ARSET", "odd", "0", "v"]];
+        let named = "an array, such as 'odd' (db 0), which needs RDB version 14";
+        unreadable::play(Kind::Redis80, &array, named, "14");
     }
 }
 

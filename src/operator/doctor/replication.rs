@@ -1,6 +1,7 @@
 //! The links to replicas and to the primary.
 
 use super::{Finding, Told, human};
+use crate::base::text::with_article;
 
 /// A backlog that covers less time than this is too short for a replica that restarts.
 const BACKLOG_S_MIN: i64 = 60;
@@ -86,7 +87,10 @@ fn failing_text(line: &str) -> String {
         ["ip", "port", "copies", "version", "needs"].map(|name| word(line, name));
     let needs = match needs {
         "" => String::new(),
-        needs => format!(", there is a {needs}, which needs RDB version {version}"),
+        needs => format!(
+            ", there is {}, which needs RDB version {version}",
+            with_article(needs)
+        ),
     };
     format!("{ip}:{port} ({copies} copies{needs})")
 }
@@ -218,7 +222,7 @@ mod tests {
             .filter(|finding| matches!(finding.weight, super::super::Weight::Fail))
             .collect();
         assert_eq!(failed.len(), 1);
-        let text = "10.0.0.1:2 (3 copies, there is a array, which needs RDB version 14)";
+        let text = "10.0.0.1:2 (3 copies, there is an array, which needs RDB version 14)";
         assert!(failed[0].text.ends_with(text), "{}", failed[0].text);
         assert!(
             !found

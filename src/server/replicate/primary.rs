@@ -1,6 +1,7 @@
 //! This server as a primary: PSYNC, the snapshots of full synchronizations, what is sent to
 //! replicas.
 
+use crate::base::text::with_article;
 use crate::command::CommandError;
 use crate::config;
 use crate::keyspace::{ClientId, Keyspace};
@@ -63,7 +64,8 @@ fn told(obstacle: &Obstacle) -> String {
     let key = key.as_ref().map_or_else(String::new, |(at, key)| {
         format!(", such as '{}' (db {})", key.escape_ascii(), at.0)
     });
-    format!(" There is a key that is a {what}{key}, which needs RDB version {version}.")
+    let what = with_article(what);
+    format!(" There is a key that is {what}{key}, which needs RDB version {version}.")
 }
 
 fn peer_format(facts: &Facts) -> PeerFormat {
