@@ -73,7 +73,7 @@ fn doctor_names_what_is_to_be_mended_and_why() {
     let (text, code) = tool(&["doctor", "-p", &port]);
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains("WARN slow commands: \"DEBUG SLEEP 0.25\" took 2"),
+        text.contains("WARN slow commands: \"DEBUG SLEEP 0.25\" took "),
         "{text}"
     );
     assert!(text.contains("     mend: SLOWLOG GET"), "{text}");
