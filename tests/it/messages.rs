@@ -210,7 +210,7 @@ fn redirected_broadcasts_are_of_keys_that_the_tracking_user_may_read() {
     caching.ask("AUTH caching x");
     let tracks = format!(
         "CLIENT TRACKING ON BCAST REDIRECT {}",
-        id.trim_matches(&[':', '\r', '\n'])
+        id.trim_matches([':', '\r', '\n'])
     );
     assert_eq!(caching.ask(&tracks), "+OK\r\n");
     c.ask("MSET a:1 1 x:1 1");
