@@ -5,12 +5,26 @@
 //! serves such slots again does so with an epoch that is newer than that claim.
 
 use super::core::{Cluster, Now};
+use super::message::Kind;
 use super::nodes::ME;
 
 /// A claim that nobody has heard of has the epoch after the newest that was known then.
 const EPOCHS: u64 = 2;
 
 impl Cluster {
+    /// Writes are held for a claim: greets the voters of which nothing was heard for so long. O(nodes).
+    pub(crate) fn greet_voters(&mut self, now: Now, silent_ms: i64) {
+        self.begin(now);
+        let before = self.ms() - silent_ms;
+        let voters = self.nodes.iter().filter(|(_, node)| node.is_voter());
+        let silent = voters.filter(|(_, node)| node.heard < before && node.pinged.is_none());
+        let links: Vec<_> = silent.filter_map(|(_, node)| node.out).collect();
+        for link in links {
+            self.greet(link, Kind::Ping);
+        }
+        self.end();
+    }
+
     /// Slots of which the writes were held stay here, from now on with a newer epoch, without a vote. A node that
     /// has not heard from a majority within the last `within_ms` leaves all as it is: the others may have seen the
     /// claim. False: it was left. O(nodes).

@@ -8,7 +8,27 @@ use crate::server::state::Server;
 /// are held.
 pub(super) const CLAIM_WAITS: u32 = 2;
 
+/// Meanwhile a voter is greeted that was silent for this part of the other half.
+const SILENT_PART: i64 = 4;
+
 impl Server {
+    /// The second half of a hold, in which a claim is made no more; milliseconds.
+    fn held_after_claims_ms(&self) -> i64 {
+        let waits = Settings::of(&self.config).claim_wait().get();
+        waits.saturating_mul(i64::from(CLAIM_WAITS))
+    }
+
+    /// Each tick of migrations: while writes are held, this node learns soon of a claim that others have seen.
+    pub(super) fn greet_while_held(&mut self, keyspace: &mut Keyspace) {
+        if self.gates.held_slots.is_empty() {
+            return;
+        }
+        let silent_ms = self.held_after_claims_ms() / SILENT_PART;
+        self.with_cluster(keyspace, |driver, now| {
+            driver.core.greet_voters(now, silent_ms);
+        });
+    }
+
     /// The writes of an export's slots are about to be held no longer. If the slots are still this node's, a claim
     /// that it has not seen must not win later. A claim that was made has reached whoever this node has heard
     /// from since the target's time for it was over.
@@ -16,8 +36,7 @@ impl Server {
         let Some(slots) = self.gates.held_slots.of(job).cloned() else {
             return;
         };
-        let waits = Settings::of(&self.config).claim_wait().get();
-        let within_ms = waits.saturating_mul(i64::from(CLAIM_WAITS));
+        let within_ms = self.held_after_claims_ms();
         self.with_cluster(keyspace, |driver, now| {
             driver.core.keep_slots(now, slots.pairs(), within_ms)
         });

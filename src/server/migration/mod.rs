@@ -287,6 +287,7 @@ impl Engine {
             && driver.tick_due_ms <= server.now.mono_ms
         {
             driver.tick_due_ms = server.now.mono_ms + TICK_MS;
+            server.greet_while_held(keyspace);
             server.with_migrations(keyspace, |m, now, around| m.tick(now, around));
         }
         self.server.continue_claims(&mut self.keyspace);
