@@ -2,8 +2,8 @@
 //! loop keeps serving, and completes a change with [`Log::take_change`] when woken.
 //!
 //!     ahead    forces the current file to disk while writes to it continue
-//!     next     forces the rest of it to disk and lists the next file; effects of that time
-//!              wait in the buffer, together with their replies
+//!     next     once the rest of it is written ([`LogWriter::hold`]) forces that to disk and lists the
+//!              next file; effects of that time wait in the buffer, together with their replies
 //!     base     a new base gets its final name and is listed in the manifest
 //!
 //! Invariants
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use super::disk::Disk;
 use super::log::{Log, Names, OpenError};
 use super::manifest::{BaseForm, Manifest};
+use super::writer::LogWriter;
 use crate::persistence::errand::Errand;
 use crate::replication::ReplOffset;
 
@@ -69,7 +70,18 @@ enum Made {
 /// A change under way.
 pub(super) struct Change {
     owner: Owner,
-    errand: Errand<Result<Made, Failed>>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The rest of the current file is being written; this incremental file follows.
+    Rest {
+        manifest: Manifest,
+        name: String,
+    },
+    Errand(Errand<Result<Made, Failed>>),
+    /// The thread could not be started.
+    Failed(OpenError),
 }
 
 /// The closed files of a set, and a manifest for the recipient.
@@ -126,10 +138,17 @@ impl Log {
         work: impl FnOnce() -> Result<Made, Failed> + Send + 'static,
     ) -> Result<(), OpenError> {
         assert!(!self.is_changing(), "one change at a time");
-        let errand = Errand::start("aof-set", self.wake.clone(), work);
-        let errand = errand.map_err(|e| OpenError::File(self.names.manifest(), e))?;
-        self.change = Some(Change { owner, errand });
+        let stage = Stage::Errand(self.errand(work)?);
+        self.change = Some(Change { owner, stage });
         Ok(())
+    }
+
+    fn errand(
+        &self,
+        work: impl FnOnce() -> Result<Made, Failed> + Send + 'static,
+    ) -> Result<Errand<Result<Made, Failed>>, OpenError> {
+        let errand = Errand::start("aof-set", self.wake.clone(), work);
+        errand.map_err(|e| OpenError::File(self.names.manifest(), e))
     }
 
     /// Starts forcing the written bytes to disk, which shortens the following [`Log::begin_next`].
@@ -147,21 +166,55 @@ impl Log {
         Ok(true)
     }
 
-    /// Switches to a new incremental file. Everything for the file before must have been written to
-    /// it ([`super::Writer::flush`]). `offset`: the replication offset now.
+    /// Switches to a new incremental file: what is appended from now on goes there. What waits for the disk
+    /// is not waited for; the flushes that follow write it ([`LogWriter::flush`]), and the change fails if one
+    /// of them does. `offset`: the replication offset now.
     pub fn begin_next(
         &mut self,
         owner: Owner,
         offset: ReplOffset,
         why: &str,
     ) -> Result<(), OpenError> {
+        assert!(!self.is_changing(), "one change at a time");
         self.names.make_folder()?;
         let mut manifest = self.manifest.clone();
         let name = manifest.add_incr(&self.names.basename, offset);
         tracing::info!("Creating AOF incr file {name} on {why}");
+        self.writer.hold();
+        let stage = Stage::Rest { manifest, name };
+        self.change = Some(Change { owner, stage });
+        self.go_on_to_next();
+        Ok(())
+    }
+
+    /// Begins the next file if the rest of the current one is written.
+    pub(super) fn go_on_to_next(&mut self) {
+        let awaits_rest = |change: &Change| matches!(change.stage, Stage::Rest { .. });
+        if !self.change.as_ref().is_some_and(awaits_rest) || !self.writer.has_written_rest() {
+            return;
+        }
+        let Some(Change { owner, stage }) = self.change.take() else {
+            return;
+        };
+        let stage = match stage {
+            Stage::Rest { manifest, name } => match self.list_next(manifest, name) {
+                Ok(errand) => Stage::Errand(errand),
+                Err(error) => Stage::Failed(error),
+            },
+            stage => stage,
+        };
+        self.change = Some(Change { owner, stage });
+    }
+
+    /// Begins to force the current file to disk, and to list the file `name` after it.
+    fn list_next(
+        &self,
+        manifest: Manifest,
+        name: String,
+    ) -> Result<Errand<Result<Made, Failed>>, OpenError> {
         let old = self.writer.unsynced_file();
         let (disk, names) = (self.disk().clone(), self.names.clone());
-        self.start(owner, move || {
+        self.errand(move || {
             if let Some((old, _)) = old {
                 disk.sync(&old).map_err(Failed::Sync)?;
             }
@@ -174,9 +227,7 @@ impl Log {
                 length,
                 path,
             })
-        })?;
-        self.writer.hold();
-        Ok(())
+        })
     }
 
     /// Makes the file `temporary` the base: it holds the keyspace as of the rewrite's begin, forced
@@ -233,17 +284,30 @@ impl Log {
     /// The change that has ended, if any, and its result.
     pub fn take_change(&mut self) -> Option<(Owner, Result<Changed, String>)> {
         let change = self.change.as_ref()?;
-        let ended = change.errand.take()?;
         let owner = change.owner;
+        let ended = match &change.stage {
+            Stage::Errand(errand) => errand.take()?,
+            Stage::Rest { .. } if self.writer.trouble().is_none() => return None,
+            Stage::Rest { .. } | Stage::Failed(_) => return self.settle(),
+        };
         self.change = None;
         Some((owner, self.adopt(ended)))
     }
 
-    /// Waits for the change under way, if there is one.
+    /// Waits for the change under way, if there is one; one that has not begun to change anything is given
+    /// up.
     pub fn settle(&mut self) -> Option<(Owner, Result<Changed, String>)> {
-        let change = self.change.take()?;
-        let ended = change.errand.wait()?;
-        Some((change.owner, self.adopt(ended)))
+        let Change { owner, stage } = self.change.take()?;
+        let why = match stage {
+            Stage::Errand(errand) => return Some((owner, self.adopt(errand.wait()?))),
+            Stage::Failed(error) => error.to_string(),
+            Stage::Rest { .. } => match self.writer.trouble() {
+                Some(trouble) => crate::config::system_text(trouble.error()),
+                None => "interrupted".to_owned(),
+            },
+        };
+        self.writer.release();
+        Some((owner, Err(why)))
     }
 
     fn adopt(&mut self, ended: Result<Made, Failed>) -> Result<Changed, String> {
@@ -329,7 +393,7 @@ pub(super) fn open_file(disk: &Disk, names: &Names, name: &str) -> Result<(File,
     Ok((file, length))
 }
 
-impl super::writer::LogWriter {
+impl LogWriter {
     fn unsynced_file(&self) -> Option<(Arc<File>, u64)> {
         self.written_file()
             .filter(|_| self.synced() < self.written())

@@ -35,6 +35,9 @@ type Plan = Box<dyn FnMut(Step) -> Option<Fault> + Send>;
 #[derive(Clone, Default)]
 pub struct Disk {
     plan: Option<Arc<Mutex<Plan>>>,
+    /// Called before each call: may make it wait.
+    #[cfg(test)]
+    wait: Option<Arc<dyn Fn(Step) + Send + Sync>>,
 }
 
 impl Disk {
@@ -43,10 +46,22 @@ impl Disk {
     pub fn failing(plan: impl FnMut(Step) -> Option<Fault> + Send + 'static) -> Disk {
         Disk {
             plan: Some(Arc::new(Mutex::new(Box::new(plan)))),
+            ..Disk::default()
         }
     }
 
+    /// A disk whose calls wait first; they do not wait for each other.
+    #[cfg(test)]
+    pub fn waiting(mut self, wait: impl Fn(Step) + Send + Sync + 'static) -> Disk {
+        self.wait = Some(Arc::new(wait));
+        self
+    }
+
     fn fault(&self, step: Step) -> Option<Fault> {
+        #[cfg(test)]
+        if let Some(wait) = &self.wait {
+            wait(step);
+        }
         let plan = self.plan.as_ref()?;
         let mut plan = plan.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         plan(step)

@@ -21,6 +21,8 @@ pub(super) struct Piece {
     pub file: Arc<File>,
     /// The file's valid bytes before.
     pub length: u64,
+    /// What the file begins with, before the bytes; else empty.
+    pub head: Vec<u8>,
     pub bytes: Vec<u8>,
     /// The disk is that much slower (DEBUG AOF-FLUSH-SLEEP).
     pub delay: Duration,
@@ -28,6 +30,7 @@ pub(super) struct Piece {
 
 /// A write that has ended.
 pub(super) struct Done {
+    pub head: Vec<u8>,
     pub bytes: Vec<u8>,
     pub result: io::Result<()>,
     /// A part of the bytes may be behind the valid ones.
@@ -42,11 +45,14 @@ impl Piece {
         if !self.delay.is_zero() {
             std::thread::sleep(self.delay);
         }
-        let result = disk.write_all(&self.file, &self.bytes);
+        // Without bytes this is no call.
+        let head = disk.write_all(&self.file, &self.head);
+        let result = head.and_then(|()| disk.write_all(&self.file, &self.bytes));
         let is_torn = result.is_err() && disk.truncate(&self.file, self.length).is_err();
         let usual = Duration::from_micros(self.bytes.len() as u64 / SLOW_BYTES_PER_MICRO);
         Done {
             is_slow: began.elapsed() > SLOW + usual,
+            head: self.head,
             bytes: self.bytes,
             result,
             is_torn,

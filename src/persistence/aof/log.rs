@@ -458,6 +458,7 @@ impl Log {
             self.writer.note_writable();
         }
         self.writer.flush(time, now);
+        self.go_on_to_next();
     }
 
     /// Opens the last incremental file, or creates the first. If there are no files at all,

@@ -8,13 +8,18 @@
 //!
 //! The loop writes itself as long as writes are quick. Once one was slow, and while an fsync is under way, which
 //! writes may have to wait for, a thread writes instead ([`Hand`]): one buffer at a time, with
-//! everything that was appended meanwhile. What is on its way is not acknowledged, and from
-//! [`WAITING_MAX`] on writers wait ([`LogWriter::is_full`]); nobody else does. With `always` the loop
-//! waits for the disk at each turn with writes.
+//! everything that was appended meanwhile. What is on its way is not acknowledged, and once
+//! [`WAITING_MAX`] bytes wait for their turn writers wait ([`LogWriter::is_full`]), no other client. With
+//! `always` the loop waits for the disk at each turn with writes.
+//!
+//! Another file begins with a cut ([`LogWriter::hold`]): what was appended before goes to the current file,
+//! by the thread if it must wait; what follows stays in the buffer until the next file is open.
+//!
+//!     current file | on its way | rest of a cut | buffer
 //!
 //! Invariants
-//!   1. `synced <= written <= appended`; the buffer, behind the one on its way, holds the stream from
-//!      `written` on, or, with `always`, from `synced` on.
+//!   1. `synced <= written <= appended`; the bytes on their way, the rest of a cut and the buffer hold the
+//!      stream from `written` on, or, with `always`, the buffer from `synced` on.
 //!   2. Before a write the file is `length` bytes long: the rest of a failed write is cut off
 //!      first, and while that fails nothing is written. One write at a time is under way.
 //!   3. A failed fsync is final for its file: the kernel may have dropped the pages it could
@@ -40,9 +45,9 @@ use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_selec
 
 /// Capacity kept for the next turn; more than that is released.
 const BUFFER_KEPT: usize = 1 << 20;
-/// Bytes that may wait for the disk. More would only wait longer; fewer would let the disk rest between two
-/// writes.
-pub const WAITING_MAX: usize = 8 << 20;
+/// Bytes that may wait for their turn while others are on their way: together twice as many. More would only
+/// wait longer; fewer would let the disk rest between two writes.
+pub const WAITING_MAX: usize = 2 << 20;
 /// A thread writes for so long after the last slow write; at each relapse for twice as long.
 const SLOW_MIN_MS: u64 = 10_000;
 const SLOW_MAX_MS: u64 = 600_000;
@@ -121,11 +126,21 @@ struct Open {
 struct Flight {
     /// Its bytes without the checksum line.
     effects: usize,
+    /// The bytes of its head that were in the buffer: a line with the time.
+    head_time: usize,
     /// Memory of the buffer.
     memory: usize,
     has_checksum: bool,
     /// The stream's offset at its end.
     upto: ReplOffset,
+    /// The database that the stream had selected before its first byte.
+    selected_first: Option<DbIndex>,
+}
+
+/// What a cut leaves to be written to the current file.
+#[derive(Debug)]
+struct Rest {
+    bytes: Vec<u8>,
     /// The database that the stream had selected before its first byte.
     selected_first: Option<DbIndex>,
 }
@@ -176,8 +191,10 @@ pub struct LogWriter {
     /// When the log was last told of it, and the time of the last try.
     told_ms: u64,
     tried_ms: u64,
-    /// Writes are held back: the next file is not open yet.
-    is_held: bool,
+    /// What is appended is held back: the next file is not open yet. It begins at this offset.
+    held_from: Option<ReplOffset>,
+    /// What waits for the write on its way, before the next file.
+    rest: Option<Rest>,
     /// Another component's fsync of the file is under way.
     pub(super) is_synced_elsewhere: bool,
 }
@@ -224,7 +241,8 @@ impl LogWriter {
             trouble: None,
             told_ms: 0,
             tried_ms: 0,
-            is_held: false,
+            held_from: None,
+            rest: None,
             is_synced_elsewhere: false,
         }
     }
@@ -245,7 +263,9 @@ impl LogWriter {
         match self.rules.policy {
             SyncPolicy::Always if !self.rules.no_sync => self.synced,
             // Bytes given to the kernel outlive the process.
-            _ if self.trouble.is_none() && !self.is_held && self.flight.is_none() => self.appended,
+            _ if self.trouble.is_none() && self.held_from.is_none() && self.flight.is_none() => {
+                self.appended
+            }
             _ => self.written,
         }
     }
@@ -274,25 +294,32 @@ impl LogWriter {
 
     /// Bytes that are not written yet, or, with `always`, not on disk.
     pub fn buffer_bytes(&self) -> usize {
-        self.buffer.len() + self.flight.map_or(0, |flight| flight.effects)
+        self.waiting_bytes() + self.flight.map_or(0, |flight| flight.effects)
+    }
+
+    /// Bytes that wait for their turn.
+    fn waiting_bytes(&self) -> usize {
+        self.buffer.len() + self.rest.as_ref().map_or(0, |rest| rest.bytes.len())
     }
 
     /// Whether so much waits for the disk that writers have to wait.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.buffer_bytes() >= WAITING_MAX && self.is_lagging()
+        self.waiting_bytes() >= WAITING_MAX && self.is_lagging()
     }
 
     /// Whether what is appended now has to wait for the disk. While writing fails it is refused instead.
     fn is_lagging(&self) -> bool {
-        let waits = self.flight.is_some() || self.is_held || self.sync_in_progress();
+        let waits = self.flight.is_some() || self.held_from.is_some() || self.sync_in_progress();
         self.trouble.is_none() && (waits || self.tried_ms < self.slow_until_ms)
     }
 
     /// Memory of what waits to be written, bytes. O(1).
     pub fn memory_bytes(&self) -> usize {
         let on_its_way = self.flight.map_or(0, |flight| flight.memory);
+        let rest = self.rest.as_ref();
         let buffers = alloc::vec_bytes(&self.buffer) + alloc::vec_bytes(&self.spare);
+        let buffers = buffers + rest.map_or(0, |rest| alloc::vec_bytes(&rest.bytes));
         buffers + on_its_way + alloc::vec_bytes(&self.aside_lines)
     }
 
@@ -434,6 +461,7 @@ impl LogWriter {
     /// must have been written to it.
     pub fn open(&mut self, file: File, path: PathBuf, length: u64) {
         self.settle();
+        assert!(self.rest.is_none(), "everything before has been written");
         let open = Open {
             file: Arc::new(file),
             path,
@@ -495,22 +523,53 @@ impl LogWriter {
         (self.buffer, self.aside_lines) = (Vec::new(), Vec::new());
         (self.unsynced, self.trouble) = (0, None);
         (self.selected_first, self.begins) = (None, true);
-        self.is_held = false;
+        (self.held_from, self.rest) = (None, None);
         (self.written, self.synced) = (self.appended, self.appended);
         self.met_sync_ms = None;
     }
 
     /// Holds back everything from here on for the next file: it stays in the buffer, and is not
-    /// acknowledged.
+    /// acknowledged. What waits belongs to the current file, and goes there with the next flushes.
     pub fn hold(&mut self) {
-        assert!(self.flight.is_none(), "everything before has been written");
-        self.is_held = true;
-        self.begins = self.buffer.is_empty();
+        assert!(self.unsynced == 0, "what was not synced is not held back");
+        self.held_from = Some(self.appended);
+        self.begins = true;
+        if self.buffer.is_empty() {
+            return self.note_rest_written();
+        }
+        self.rest = Some(Rest {
+            bytes: std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare)),
+            selected_first: self.selected_first.take(),
+        });
     }
 
-    /// Resumes writing.
+    /// Whether everything for the file before the next one has been written.
+    pub fn has_written_rest(&self) -> bool {
+        self.flight.is_none() && self.rest.is_none()
+    }
+
+    /// At the end of the rest of a cut.
+    fn note_rest_written(&mut self) {
+        if let Some(from) = self.held_from
+            && self.has_written_rest()
+        {
+            // The last bytes may be for replicas alone.
+            self.written = from;
+        }
+    }
+
+    /// Resumes writing, to the file of before unless another one has been opened.
     pub fn release(&mut self) {
-        self.is_held = false;
+        self.held_from = None;
+        self.join_rest();
+    }
+
+    /// There is no cut: its rest is in front of the buffer again.
+    fn join_rest(&mut self) {
+        if let Some(mut rest) = self.rest.take() {
+            rest.bytes.append(&mut self.buffer);
+            (self.buffer, self.selected_first) = (rest.bytes, rest.selected_first);
+        }
     }
 
     /// The file's bytes up to `upto` of the stream are on disk.
@@ -544,7 +603,7 @@ impl LogWriter {
     pub fn skip(&mut self) {
         self.settle();
         self.clear();
-        self.keeps_unsynced = false;
+        (self.rest, self.keeps_unsynced) = (None, false);
         (self.written, self.synced) = (self.appended, self.appended);
         (self.trouble, self.met_sync_ms) = (None, None);
     }
@@ -571,7 +630,14 @@ impl LogWriter {
             return self.sync(time);
         }
         let is_given_up = matches!(self.trouble, Some(Trouble::Sync(_)));
-        if self.open.is_none() || self.is_held || is_given_up {
+        if self.open.is_none() || is_given_up {
+            return;
+        }
+        if self.held_from.is_some() {
+            self.write_rest(time);
+            if waits {
+                self.settle();
+            }
             return;
         }
         if self.buffer.len() > self.unsynced {
@@ -594,6 +660,36 @@ impl LogWriter {
             self.written = self.appended;
         }
         self.sync(time);
+    }
+
+    /// Hands the rest of a cut to the thread.
+    fn write_rest(&mut self, time: Time) {
+        let Some(rest) = self.rest.take() else { return };
+        let held = std::mem::replace(&mut self.buffer, rest.bytes);
+        let held_first = std::mem::replace(&mut self.selected_first, rest.selected_first);
+        let launched = self.launch(time);
+        let bytes = std::mem::replace(&mut self.buffer, held);
+        let selected_first = std::mem::replace(&mut self.selected_first, held_first);
+        if let Err(error) = launched {
+            self.put_back(bytes, selected_first);
+            self.note(Trouble::Write(error));
+        }
+    }
+
+    /// Bytes that could not be written wait again, before all others.
+    fn put_back(&mut self, mut bytes: Vec<u8>, selected_first: Option<DbIndex>) {
+        if let Some(rest) = self.rest.take() {
+            bytes.extend_from_slice(&rest.bytes);
+        }
+        if self.held_from.is_some() {
+            self.rest = Some(Rest {
+                bytes,
+                selected_first,
+            });
+            return;
+        }
+        bytes.append(&mut self.buffer);
+        (self.buffer, self.selected_first) = (bytes, selected_first);
     }
 
     /// Whether what is written must be on disk before it is acknowledged.
@@ -651,14 +747,13 @@ impl LogWriter {
         if let Err(error) = done.result {
             open.torn = done.is_torn;
             bytes.truncate(flight.effects);
-            bytes.append(&mut self.buffer);
-            self.buffer = bytes;
-            self.selected_first = flight.selected_first;
+            bytes.splice(..0, done.head[..flight.head_time].iter().copied());
+            self.put_back(bytes, flight.selected_first);
             return self.note(Trouble::Write(error));
         }
-        open.length += bytes.len() as u64;
-        open.count_crc(flight.has_checksum, &bytes);
+        open.count(flight.has_checksum, &done.head, &bytes);
         self.written = flight.upto;
+        self.note_rest_written();
         self.note_place();
         bytes.clear();
         bytes.shrink_to(BUFFER_KEPT);
@@ -685,53 +780,57 @@ impl LogWriter {
         self.slow_until_ms = u64::MAX;
     }
 
-    /// Makes the file ready for the buffer: without the rest of a failed write, and with the line at which
-    /// checksums begin.
-    fn prepare(&mut self, time: Time) -> io::Result<()> {
-        let LogWriter {
-            disk, buffer, open, ..
-        } = self;
-        let open = open.as_mut().expect("looked at by the caller");
+    /// Makes the file ready for the buffer: without the rest of a failed write.
+    fn prepare(&mut self) -> io::Result<()> {
+        let open = self.open.as_mut().expect("looked at by the caller");
         if open.torn {
-            disk.truncate(&open.file, open.length)?;
+            self.disk.truncate(&open.file, open.length)?;
             open.torn = false;
         }
         assert!(
             self.unsynced == 0,
             "what was not synced is not written behind"
         );
-        if self.rules.checksums && open.crc.is_none() {
-            // A file with times has one in its first line.
-            let at = annotation::leading_time(buffer);
-            let mut head = buffer[..at].to_vec();
-            annotation::write_begin(&mut head, open.length + at as u64, time.unix_s);
-            put(disk, open, &head)?;
-            buffer.drain(..at);
-            open.crc = Some(0);
-        }
         Ok(())
+    }
+
+    /// What a file begins with: the line at which checksums begin, behind a line with the time if the buffer
+    /// begins with one, which leaves it; returns the length of that. Empty in the midst of a file.
+    fn take_head(&mut self, time: Time) -> (Vec<u8>, usize) {
+        let open = self.open.as_ref().expect("looked at by the caller");
+        if !self.rules.checksums || open.crc.is_some() {
+            return (Vec::new(), 0);
+        }
+        // A file with times has one in its first line.
+        let at = annotation::leading_time(&self.buffer);
+        let mut head: Vec<u8> = self.buffer.drain(..at).collect();
+        annotation::write_begin(&mut head, open.length + at as u64, time.unix_s);
+        (head, at)
     }
 
     /// The buffer with its checksum line, to be written at the end of the file.
     fn take_piece(&mut self, time: Time) -> (Piece, Flight) {
+        let (head, head_time) = self.take_head(time);
         let mut bytes = std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare));
         let open = self.open.as_ref().expect("looked at by the caller");
         let mut flight = Flight {
             effects: bytes.len(),
+            head_time,
             memory: 0,
             has_checksum: self.rules.checksums,
-            upto: self.appended,
+            upto: self.held_from.unwrap_or(self.appended),
             selected_first: self.selected_first,
         };
         if flight.has_checksum {
             let crc = open.crc.unwrap_or(0);
-            let offset = open.length + flight.effects as u64;
+            let offset = open.length + (head.len() + flight.effects) as u64;
             annotation::write_checksum(&mut bytes, crc, offset, time.unix_s);
         }
         flight.memory = alloc::vec_bytes(&bytes);
         let piece = Piece {
             file: Arc::clone(&open.file),
             length: open.length,
+            head,
             bytes,
             delay: self.delay,
         };
@@ -740,7 +839,7 @@ impl LogWriter {
 
     /// Hands the buffer to the thread.
     fn launch(&mut self, time: Time) -> io::Result<()> {
-        self.prepare(time)?;
+        self.prepare()?;
         let (piece, flight) = self.take_piece(time);
         self.flight = Some(flight);
         if let Some(done) = self.hand.write(piece) {
@@ -751,7 +850,7 @@ impl LogWriter {
 
     /// Writes the buffer.
     fn write(&mut self, time: Time) -> io::Result<()> {
-        self.prepare(time)?;
+        self.prepare()?;
         let all_synced = self.synced == self.written;
         let (piece, flight) = self.take_piece(time);
         let done = piece.write(&self.disk);
@@ -759,12 +858,15 @@ impl LogWriter {
         let open = self.open.as_mut().expect("looked at by the caller");
         open.torn = done.is_torn;
         if done.result.is_ok() {
-            open.length += done.bytes.len() as u64;
-            open.count_crc(flight.has_checksum, &done.bytes);
+            open.count(flight.has_checksum, &done.head, &done.bytes);
         }
         self.spare = std::mem::replace(&mut self.buffer, done.bytes);
         self.buffer.truncate(flight.effects);
-        done.result?;
+        if let Err(error) = done.result {
+            let head_time = done.head[..flight.head_time].iter().copied();
+            self.buffer.splice(..0, head_time);
+            return Err(error);
+        }
         self.written = self.appended;
         self.note_place();
         // Annotations alone need no fsync: no write is acknowledged for them.
@@ -895,26 +997,13 @@ impl LogWriter {
 
 impl Open {
     /// Bytes have been written, the last of which may be a checksum line.
-    fn count_crc(&mut self, has_checksum: bool, bytes: &[u8]) {
+    fn count(&mut self, has_checksum: bool, head: &[u8], bytes: &[u8]) {
+        self.length += (head.len() + bytes.len()) as u64;
         match (has_checksum, &mut self.crc) {
             (true, crc) => *crc = Some(0),
             // A later line covers these bytes as well.
             (false, Some(crc)) => *crc = crc64::update(*crc, bytes),
             (false, None) => {}
-        }
-    }
-}
-
-/// Writes all of `bytes` after the file's valid length, or fails without effect on it.
-fn put(disk: &Disk, open: &mut Open, bytes: &[u8]) -> io::Result<()> {
-    match disk.write_all(&open.file, bytes) {
-        Ok(()) => {
-            open.length += bytes.len() as u64;
-            Ok(())
-        }
-        Err(error) => {
-            open.torn = disk.truncate(&open.file, open.length).is_err();
-            Err(error)
         }
     }
 }

@@ -172,7 +172,8 @@ impl Aof {
         log.begin_ahead(owner).map_err(|error| error.to_string())
     }
 
-    /// Begins another incremental file for what follows ([`Log::begin_next`]).
+    /// Begins another incremental file for what follows ([`Log::begin_next`]), without a wait for the disk but
+    /// with `always`.
     pub(in crate::server) fn begin_next_incr(
         &mut self,
         owner: Owner,
@@ -181,7 +182,7 @@ impl Aof {
         stream: &Stream,
     ) -> Result<(), String> {
         let log = self.log.as_mut().ok_or(OFF)?;
-        log.flush(time(now), true);
+        log.flush(time(now), false);
         if let Some(trouble) = log.writer.trouble() {
             return Err(system_text(trouble.error()));
         }

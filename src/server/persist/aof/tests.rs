@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -655,4 +655,123 @@ fn writers_wait_while_the_buffer_is_full_and_their_replies_until_they_are_writte
     drop(t);
     let mut loaded = load(folder.path()).expect("sound");
     assert_eq!(digest(&mut loaded), right);
+}
+
+/// Whether writes are stuck, and how many are to fail; a write that is stuck for 20 seconds goes on, overdue.
+#[derive(Default)]
+struct Stuck {
+    on: AtomicBool,
+    overdue: AtomicBool,
+    failing: AtomicUsize,
+}
+
+fn stuck_disk() -> (Disk, Arc<Stuck>) {
+    let stuck = Arc::new(Stuck::default());
+    let (plan, wait) = (Arc::clone(&stuck), Arc::clone(&stuck));
+    let disk = Disk::failing(move |step| {
+        let is_left = |n: usize| n.checked_sub(1);
+        let left = &plan.failing;
+        let is_it = step == Step::Write
+            && left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_left)
+                .is_ok();
+        is_it.then_some(DiskFault::Short(7))
+    });
+    let disk = disk.waiting(move |step| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while step == Step::Write && wait.on.load(Ordering::Relaxed) {
+            if std::time::Instant::now() > until {
+                wait.overdue.store(true, Ordering::Relaxed);
+                wait.on.store(false, Ordering::Relaxed);
+            }
+            std::thread::yield_now();
+        }
+    });
+    (disk, stuck)
+}
+
+/// A rewrite whose base is being made while one write is on its way to a disk that is stuck, and another
+/// waits for it.
+fn rewriting_while_stuck(folder: &TempDir) -> (Testbed, Arc<Stuck>) {
+    let (disk, stuck) = stuck_disk();
+    let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
+    write_turns(&mut t);
+    t.run("SELECT 3");
+    stuck.on.store(true, Ordering::Relaxed);
+    t.engine.server.persist.aof.write_behind();
+    t.run("RPUSH l on-its-way");
+    t.engine.write_aof();
+    t.run("RPUSH l waits");
+    assert_eq!(
+        t.run("BGREWRITEAOF"),
+        "+Background append only file rewriting started\r\n"
+    );
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !t.engine.server.persist.snapshots.in_progress() {
+        t.engine.write_aof();
+        assert!(std::time::Instant::now() < until, "no base is begun");
+    }
+    t.run("RPUSH l during");
+    t.run("SELECT 4");
+    t.run("INCR during");
+    t.engine.write_aof();
+    let log = t.engine.server.persist.aof.log().expect("open");
+    assert!(log.is_changing() && log.writer.written() < log.writer.appended());
+    assert!(!stuck.overdue.load(Ordering::Relaxed), "it was waited for");
+    (t, stuck)
+}
+
+/// The loop waited for the write on its way, and then wrote what waited itself.
+#[test]
+fn a_rewrite_begins_while_the_disk_is_stuck_and_has_each_effect_once() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut t, stuck) = rewriting_while_stuck(&folder);
+    let wrote_to = t.engine.server.stream.offset();
+    let nobody = crate::keyspace::ClientId(0);
+    assert!(t.engine.server.persist.aof.withholds(wrote_to, nobody));
+    stuck.on.store(false, Ordering::Relaxed);
+    finish_rewrite(&mut t);
+    assert!(t.engine.server.persist.aof.rewrites.last_ok);
+    t.run("RPUSH l after");
+    write_all(&mut t);
+    assert!(!t.engine.server.persist.aof.withholds(wrote_to, nobody));
+    let right = digest(&mut t);
+    drop(t);
+    let mut loaded = load(folder.path()).expect("sound");
+    assert_eq!(digest(&mut loaded), right);
+    let manifest = names(folder.path()).read_manifest().expect("sound");
+    assert_eq!(manifest.incrs.len(), 1);
+}
+
+#[test]
+fn a_rewrite_fails_if_what_waits_before_its_file_cannot_be_written_and_nothing_is_lost() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut t, stuck) = rewriting_while_stuck(&folder);
+    // The base may take one of them.
+    stuck.failing.store(2, Ordering::Relaxed);
+    stuck.on.store(false, Ordering::Relaxed);
+    finish_rewrite(&mut t);
+    assert!(!t.engine.server.persist.aof.rewrites.last_ok);
+    write_all(&mut t);
+    t.run("RPUSH l after");
+    write_all(&mut t);
+    let right = digest(&mut t);
+    assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
+    t.advance_ms(5_000);
+    t.run("BGREWRITEAOF");
+    finish_rewrite(&mut t);
+    assert!(t.engine.server.persist.aof.rewrites.last_ok);
+    finish(&mut t);
+    assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
+}
+
+/// Also without a look at the file in between: the end of the server, or the file switched off.
+#[test]
+fn a_cut_that_waits_for_the_disk_is_given_up_at_the_end_of_the_file() {
+    let folder = TempDir::new().expect("a folder");
+    let (mut t, stuck) = rewriting_while_stuck(&folder);
+    stuck.on.store(false, Ordering::Relaxed);
+    let right = digest(&mut t);
+    finish(&mut t);
+    assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
 }
