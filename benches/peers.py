@@ -7,6 +7,7 @@
     benches/peers.py single [NAME=PROGRAM ...]    a hundred single commands on 200,000 elements
     benches/peers.py large  [NAME=PROGRAM ...]    SETs of large values
     benches/peers.py persist [NAME=PROGRAM ...]   SAVE, the append only file, loading of both
+    benches/peers.py lag    [NAME=PROGRAM ...]    a disk that lags: readers, writers, memory (benches/lag.py)
     benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
     benches/peers.py vectors [NAME=PROGRAM ...]   vector sets: recall, CPU, bytes (benches/vectors.py)
     benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
@@ -912,6 +913,11 @@ def budgets(servers):
     rows.budgets(servers)
 
 
+def lag(servers):
+    import lag as rows
+    rows.lag(servers)
+
+
 def features(servers):
     import features as rows
     rows.features(servers)
@@ -920,7 +926,7 @@ def features(servers):
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
              "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors,
-             "budgets": budgets, "features": features}
+             "budgets": budgets, "features": features, "lag": lag}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
@@ -928,9 +934,9 @@ def main():
             sys.exit(f"no {tool}: run tests/peers/install")
     if (os.cpu_count() or 1) < 2:
         sys.exit("two CPUs are needed: one for the server, one for the load")
-    # Others have no vector sets.
-    default = (lambda: default_servers("russet", "redis810")) if sys.argv[1] == "vectors" else default_servers
-    measure(sys.argv[2:], kinds[sys.argv[1]], default)
+    # Others have no vector sets; the newest ones stand for all beside a disk that lags.
+    names = {"vectors": ("russet", "redis810"), "lag": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
+    measure(sys.argv[2:], kinds[sys.argv[1]], lambda: default_servers(*names))
 
 
 if __name__ == "__main__":
