@@ -190,7 +190,8 @@ impl Log {
     /// Begins the next file if the rest of the current one is written.
     pub(super) fn go_on_to_next(&mut self) {
         let awaits_rest = |change: &Change| matches!(change.stage, Stage::Rest { .. });
-        if !self.change.as_ref().is_some_and(awaits_rest) || !self.writer.has_written_rest() {
+        let is_written = self.writer.has_written_rest() && self.writer.trouble().is_none();
+        if !is_written || !self.change.as_ref().is_some_and(awaits_rest) {
             return;
         }
         let Some(Change { owner, stage }) = self.change.take() else {
