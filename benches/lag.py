@@ -6,9 +6,9 @@ two writers send SETs of these keys in pipelines of 64 and wait for the replies,
 PING and another GET every 5 ms.
 
     20 MB/s              writes share 20 MB a second, an fsync takes 10 ms; `appendfsync everysec`
-    20 MB/s, rewrite     the same; BGREWRITEAOF after a fifth of the time
+    20 MB/s + rewrite    the same; BGREWRITEAOF after a fifth of the time
     sync 2 s             each fsync takes two seconds; `everysec`
-    always, sync 50 ms   each fsync takes 50 ms; `appendfsync always`
+    always + sync 50 ms  each fsync takes 50 ms; `appendfsync always`
 
 PING and GET are sent at their time whether or not earlier ones are answered, so that all that wait are
 counted.
@@ -55,9 +55,9 @@ VALUE, PIPELINE, EVERY_S = "v" * 2000, 64, 0.005
 # How the disk lags, settings of the server, and what to send after a fifth of the time.
 ROWS = {
     "20 MB/s": ({"LAG_MB_S": 20, "LAG_SYNC_MS": 10}, "everysec", None),
-    "20 MB/s, rewrite": ({"LAG_MB_S": 20, "LAG_SYNC_MS": 10}, "everysec", ("BGREWRITEAOF",)),
+    "20 MB/s + rewrite": ({"LAG_MB_S": 20, "LAG_SYNC_MS": 10}, "everysec", ("BGREWRITEAOF",)),
     "sync 2 s": ({"LAG_SYNC_MS": 2000}, "everysec", None),
-    "always, sync 50 ms": ({"LAG_SYNC_MS": 50}, "always", None),
+    "always + sync 50 ms": ({"LAG_SYNC_MS": 50}, "always", None),
 }
 TIMES = ("p50", "p99", "max")
 
