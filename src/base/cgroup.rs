@@ -84,6 +84,12 @@ pub fn available_bytes() -> (u64, Owner) {
     }
 }
 
+/// The least memory limit of the groups of a process of this machine, bytes. Reads a few files.
+pub fn limit_of_process(pid: i64) -> Option<u64> {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    limit_of(&groups, Path::new(MOUNT))
+}
+
 /// Whether less than one in so many parts of what a group of the process may use is left. Reads a few files.
 pub fn is_short_of(parts: u64) -> bool {
     is_short(&own_groups(), Path::new(MOUNT), parts)

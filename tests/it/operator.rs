@@ -90,6 +90,38 @@ fn doctor_names_what_is_to_be_mended_and_why() {
     );
 }
 
+#[test]
+fn doctor_says_whether_what_does_not_count_fits_beside_maxmemory() {
+    let server = Daemon::start(&["--maxmemory", "auto"]);
+    let port = server.port().to_string();
+    let mut connection = server.connect();
+    let memory = |text: &str| {
+        let mut lines = text.lines().filter(|line| line.contains(" memory: "));
+        lines.next().expect("a line on memory").to_owned()
+    };
+    let doctor = || tool(&["doctor", "-p", &port]).0;
+    assert!(memory(&doctor()).starts_with("ok "), "{}", doctor());
+    let auto = server
+        .info("maxmemory_auto_memory")
+        .expect("a field of INFO");
+    let auto: u64 = auto.parse().expect("a number");
+    for (setting, mend) in [
+        // Clients may hold a quarter of it.
+        (format!("maxmemory {}", auto / 100 * 85), "maxmemory auto"),
+        (format!("maxmemory {auto}"), "maxmemory auto"),
+        (
+            "maxmemory auto maxmemory-clients 60%".to_owned(),
+            "maxmemory-reserve",
+        ),
+    ] {
+        let set = format!("CONFIG SET {setting}");
+        assert_eq!(connection.ask(&set), "+OK\r\n", "{set}");
+        let text = doctor();
+        assert!(memory(&text).starts_with("WARN "), "{setting}: {text}");
+        assert!(text.contains(mend), "{setting}: {text}");
+    }
+}
+
 /// Regression: with a configuration of TLS alone both said that nothing answers.
 #[test]
 fn a_server_under_tls_alone_is_asked_by_its_configuration() {

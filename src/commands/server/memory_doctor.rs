@@ -82,6 +82,12 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
     }
     let system = crate::base::cgroup::available_bytes().0;
     let beside = m.own.not_counted as u64;
+    let mend = if call.server.memory.limit.found().is_some() {
+        "Raise maxmemory-reserve, or lower maxmemory-clients"
+    } else {
+        "CONFIG SET maxmemory auto leaves room for both"
+    };
+    let clients = call.server.client_memory_limit() as u64;
     if limit > 0 && limit.saturating_add(beside) > system {
         let owners = m.not_counted.iter().filter(|(_, bytes)| *bytes > 0);
         let owners: Vec<String> = owners
@@ -89,10 +95,18 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
             .collect();
         found.push(format!(
             "maxmemory ({}) and what does not count towards it ({}: {}) are more than the {} that there \
-             are here. CONFIG SET maxmemory auto leaves room for both.",
+             are here. {mend}.",
             human(limit),
             human(beside),
             owners.join(", "),
+            human(system)
+        ));
+    } else if limit > 0 && limit.saturating_add(clients) > system {
+        found.push(format!(
+            "maxmemory ({}) and what clients may hold beside it ({}) are more than the {} that there are \
+             here. {mend}.",
+            human(limit),
+            human(clients),
             human(system)
         ));
     }
@@ -228,8 +242,21 @@ mod tests {
             text.contains(WARNING) && text.contains("scripts "),
             "{text}"
         );
+        // A quarter of it is for clients.
+        t.run(&format!("CONFIG SET maxmemory {}", all / 10 * 9));
+        let text = t.run("MEMORY DOCTOR");
+        assert!(
+            text.contains(WARNING) && text.contains("what clients may hold"),
+            "{text}"
+        );
         t.run(&format!("CONFIG SET maxmemory {}", all / 2));
         assert!(!t.run("MEMORY DOCTOR").contains(WARNING));
+        t.run("CONFIG SET maxmemory auto");
+        let text = t.run("MEMORY DOCTOR");
+        assert!(!text.contains("are more than"), "{text}");
+        t.run("CONFIG SET maxmemory-clients 50%");
+        let text = t.run("MEMORY DOCTOR");
+        assert!(text.contains("Raise maxmemory-reserve"), "{text}");
     }
 
     #[test]

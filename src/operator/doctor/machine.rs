@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{Finding, Told, human};
+use crate::base::cgroup;
 
 /// The readings; `None` if unreadable.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Machine {
     files: Option<i64>,
     /// Swapped-out bytes of the process.
     swapped: Option<i64>,
+    /// What the control groups of the process allow it, bytes.
+    group: Option<i64>,
     /// Free bytes in the server's directory.
     disk_free: Option<i64>,
     folder: PathBuf,
@@ -64,10 +67,24 @@ impl Machine {
             swapped: word(&proc("status"), "VmSwap:", 0)
                 .map(|kib| kib * 1024)
                 .filter(|_| has_server),
+            group: cgroup::limit_of_process(pid)
+                .filter(|_| has_server)
+                .and_then(|bytes| i64::try_from(bytes).ok()),
             disk_free: disk
                 .map(|disk| i64::try_from(disk.f_bavail * disk.f_frsize).unwrap_or(i64::MAX)),
             folder,
         }
+    }
+
+    /// Memory that the server may use, bytes. The server reports what its control group allows only
+    /// with `maxmemory auto`.
+    pub(super) fn memory(&self, told: &Told) -> i64 {
+        let known = match told.number("maxmemory_auto_memory") {
+            0 => self.group,
+            bytes => Some(bytes),
+        };
+        let total = told.number("total_system_memory");
+        known.map_or(total, |bytes| bytes.min(total))
     }
 
     pub(super) fn look(&self, told: &Told) -> Vec<Finding> {
@@ -238,6 +255,7 @@ mod tests {
             somaxconn: Some(4096),
             files: Some(65_536),
             swapped: Some(0),
+            group: None,
             disk_free: Some(1 << 40),
             folder: "/var/lib/russet".into(),
         }

@@ -115,6 +115,8 @@ struct Told {
     config: HashMap<String, String>,
     /// The slowest entry of the slow log: microseconds, and the command's words.
     slowest: Option<(i64, String)>,
+    /// Memory that the server may use, bytes: the machine's, or what its control group allows.
+    memory: i64,
 }
 
 impl Told {
@@ -146,11 +148,12 @@ pub fn run(target: &Target) -> (String, i32) {
         return cluster::run(target);
     }
     let place = ping::place(target);
-    let told = match ask(target) {
+    let mut told = match ask(target) {
         Ok(told) => told,
         Err(why) => return without_server(target, &place, &why),
     };
     let machine = Machine::read(&told);
+    told.memory = machine.memory(&told);
     let mut findings = service::look(&told);
     findings.extend(replication::look(&told));
     findings.extend(machine.look(&told));
@@ -286,6 +289,10 @@ fn told(info: &[(&str, &str)], config: &[(&str, &str)]) -> Told {
         pairs.collect()
     };
     Told {
+        memory: {
+            let total = info.iter().find(|(name, _)| *name == "total_system_memory");
+            total.map_or(0, |(_, bytes)| bytes.parse().expect("a number"))
+        },
         info: map(info),
         config: map(config),
         slowest: None,

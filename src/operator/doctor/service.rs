@@ -20,60 +20,82 @@ pub(super) fn look(told: &Told) -> Vec<Finding> {
     found
 }
 
+/// `maxmemory` covers keys. What does not count towards it must fit beside it: now, and when clients
+/// hold as much as they may.
 fn memory(told: &Told, to: &mut Vec<Finding>) {
     let (used, max) = (told.number("used_memory"), told.number("maxmemory"));
-    let total = told.number("total_system_memory");
-    if max == 0 {
-        let half = human(total / 2);
-        to.push(match used > total / 2 {
-            true => Finding::warn(
-                "memory",
-                format!(
-                    "{} of {} in use and no limit: the kernel ends the process that fills \
-                         the machine",
-                    human(used),
-                    human(total)
-                ),
-                format!(
-                    "CONFIG SET maxmemory {} and a maxmemory-policy",
-                    total * 3 / 4
-                ),
-            ),
-            false => Finding::note(
-                "memory",
-                format!(
-                    "no maxmemory; {} in use, half of the machine is {half}",
-                    human(used)
-                ),
-            ),
-        });
-    } else if max > total * 9 / 10 {
-        to.push(Finding::warn(
+    let beside = told.number("mem_not_counted_for_evict");
+    let (total, clients) = (told.memory, clients_may_hold(told));
+    let counted = (used - beside).max(0);
+    let of_clients = if told.config("maxmemory-clients") == "0" {
+        "maxmemory-clients 0 is a share of it"
+    } else {
+        "maxmemory-clients"
+    };
+    let bounds = format!("maxmemory ({})", human(max));
+    to.push(if max == 0 && used > total / 2 {
+        Finding::warn(
             "memory",
             format!(
-                "maxmemory is {} of {}: buffers, snapshots and the system need the rest",
-                human(max),
+                "{} of {} in use and no limit: the kernel ends the process that fills the machine",
+                human(used),
                 human(total)
             ),
-            format!("CONFIG SET maxmemory {}", total * 3 / 4),
-        ));
-    } else if used > max * 9 / 10 {
+            "CONFIG SET maxmemory auto and a maxmemory-policy",
+        )
+    } else if max == 0 {
+        Finding::note(
+            "memory",
+            format!(
+                "no maxmemory; {} in use, half of the machine is {}",
+                human(used),
+                human(total / 2)
+            ),
+        )
+    } else if max.saturating_add(beside) > total {
+        Finding::warn(
+            "memory",
+            format!(
+                "{bounds} and what does not count towards it ({}) are more than the {} that there are: \
+                 the kernel ends the process",
+                human(beside),
+                human(total)
+            ),
+            more_room(told),
+        )
+    } else if max.saturating_add(clients) > total {
+        Finding::warn(
+            "memory",
+            format!(
+                "{bounds} of {} leaves too little: clients alone may hold {} beside it ({of_clients}), \
+                 and the log, snapshots and the system need the rest",
+                human(total),
+                human(clients)
+            ),
+            more_room(told),
+        )
+    } else if counted > max / 10 * 9 {
         let policy = told.config("maxmemory-policy");
-        let text = format!("{} of {} in use, policy {policy}", human(used), human(max));
-        to.push(match policy {
+        let text = format!("{} of {} in use, policy {policy}", human(counted), human(max));
+        match policy {
             "noeviction" | "" => Finding::warn(
                 "memory",
                 format!("{text}: writes are soon refused"),
                 "raise maxmemory, delete keys, or set maxmemory-policy allkeys-lru for a cache",
             ),
             _ => Finding::note("memory", format!("{text}: keys are evicted")),
-        });
+        }
     } else {
-        to.push(Finding::fine(
+        Finding::fine(
             "memory",
-            format!("{} of {} in use", human(used), human(max)),
-        ));
-    }
+            format!(
+                "{} of {} in use, and {} beside that",
+                human(counted),
+                human(max),
+                human(beside)
+            ),
+        )
+    });
     let ratio: f64 = told
         .info
         .get("mem_fragmentation_ratio")
@@ -86,6 +108,30 @@ fn memory(told: &Told, to: &mut Vec<Finding>) {
             "MEMORY PURGE, or a restart in a quiet hour",
         ));
     }
+}
+
+/// Bytes that all clients may hold beside `maxmemory`; the server closes the largest from there on.
+fn clients_may_hold(told: &Told) -> i64 {
+    const SHARE_MIN: i64 = 32 << 20;
+    let max = told.number("maxmemory");
+    let set = told.config("maxmemory-clients");
+    if let Some(percent) = set.strip_suffix('%') {
+        return max / 100 * percent.parse().unwrap_or(0);
+    }
+    match told.config_number("maxmemory-clients") {
+        0 if told.config("maxmemory") == "auto" => (told.memory - max).max(0) / 2,
+        0 => (max / 4).max(SHARE_MIN),
+        bytes => bytes,
+    }
+}
+
+/// What makes room beside `maxmemory`.
+fn more_room(told: &Told) -> String {
+    if told.config("maxmemory") == "auto" {
+        let reserve = told.config("maxmemory-reserve");
+        return format!("raise maxmemory-reserve (now {reserve}), or lower maxmemory-clients");
+    }
+    "CONFIG SET maxmemory auto leaves room for both".to_owned()
 }
 
 fn persistence(told: &Told, to: &mut Vec<Finding>) {
@@ -285,7 +331,7 @@ fn clients(told: &Told, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{told, warnings};
+    use super::super::{Weight, told, warnings};
     use super::*;
 
     #[test]
@@ -293,8 +339,8 @@ mod tests {
         let told = told(
             &[
                 ("used_memory", "1000"),
-                ("maxmemory", "100000"),
-                ("total_system_memory", "1000000"),
+                ("maxmemory", "100000000"),
+                ("total_system_memory", "1000000000"),
                 ("aof_enabled", "1"),
             ],
             &[
@@ -304,6 +350,59 @@ mod tests {
             ],
         );
         assert_eq!(warnings(&look(&told)), [""; 0]);
+    }
+
+    /// The finding about memory on a machine of 1000 MB.
+    fn of_memory(info: &[(&str, i64)], config: &[(&str, &str)]) -> Finding {
+        let texts: Vec<(&str, String)> = info
+            .iter()
+            .map(|(name, megabytes)| (*name, (megabytes * 1_000_000).to_string()))
+            .collect();
+        let mut info: Vec<(&str, &str)> = texts.iter().map(|(n, t)| (*n, t.as_str())).collect();
+        info.push(("total_system_memory", "1000000000"));
+        let mut found = Vec::new();
+        memory(&told(&info, config), &mut found);
+        found.remove(0)
+    }
+
+    #[test]
+    fn what_does_not_count_must_fit_beside_maxmemory() {
+        let share = [("maxmemory-clients", "0")];
+        let full = [("used_memory", 730), ("maxmemory", 750)];
+        let three_quarters = of_memory(&full, &share);
+        assert_ne!(three_quarters.weight, Weight::Fine, "nearly full");
+        assert!(three_quarters.text.contains("writes are soon refused"));
+        // The log's buffer is no data.
+        let log = [full[0], full[1], ("mem_not_counted_for_evict", 100)];
+        assert_eq!(of_memory(&log, &share).weight, Weight::Fine);
+        let beside = [full[0], full[1], ("mem_not_counted_for_evict", 260)];
+        let finding = of_memory(&beside, &share);
+        assert_eq!(finding.weight, Weight::Warn);
+        assert!(finding.text.contains("does not count"), "{finding}");
+        assert!(finding.mend.is_some_and(|mend| mend.contains("auto")));
+
+        let large = [("used_memory", 1), ("maxmemory", 850)];
+        let finding = of_memory(&large, &share);
+        assert_eq!(finding.weight, Weight::Warn);
+        assert!(finding.text.contains("clients alone"), "{finding}");
+        for bound in ["100000000", "5%"] {
+            let config = [("maxmemory-clients", bound)];
+            assert_eq!(of_memory(&large, &config).weight, Weight::Fine, "{bound}");
+        }
+        // Half of what it leaves is theirs: it fits by itself.
+        let auto = [
+            ("maxmemory-clients", "0"),
+            ("maxmemory", "auto"),
+            ("maxmemory-reserve", "15%"),
+        ];
+        assert_eq!(of_memory(&large, &auto).weight, Weight::Fine);
+        let finding = of_memory(
+            &[large[0], large[1], ("mem_not_counted_for_evict", 160)],
+            &auto,
+        );
+        assert_eq!(finding.weight, Weight::Warn);
+        let mend = finding.mend.expect("a way out");
+        assert!(mend.contains("maxmemory-reserve (now 15%)"), "{mend}");
     }
 
     #[test]
@@ -334,9 +433,9 @@ mod tests {
     fn what_hurts_is_named() {
         let mut told = told(
             &[
-                ("used_memory", "990"),
-                ("maxmemory", "1000"),
-                ("total_system_memory", "100000"),
+                ("used_memory", "99000000"),
+                ("maxmemory", "100000000"),
+                ("total_system_memory", "1000000000"),
                 ("rdb_last_bgsave_status", "err"),
                 ("latest_fork_usec", "900000"),
                 ("connected_clients", "99"),
@@ -373,7 +472,7 @@ mod tests {
         assert!(
             found
                 .iter()
-                .all(|f| f.weight != super::super::Weight::Warn || f.mend.is_some())
+                .all(|f| f.weight != Weight::Warn || f.mend.is_some())
         );
     }
 

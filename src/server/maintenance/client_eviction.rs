@@ -11,6 +11,11 @@ impl Server {
         let Memory { limit, clients, .. } = &mut self.memory;
         clients.set_limit(&self.config, limit, &mut self.clients);
     }
+
+    /// Bytes that all clients may hold; 0: there is no limit.
+    pub fn client_memory_limit(&self) -> usize {
+        self.memory.clients.limit().0
+    }
 }
 
 impl Engine {

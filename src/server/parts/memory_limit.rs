@@ -74,7 +74,7 @@ impl MemoryLimit {
     }
 
     /// With `auto`: the memory that there is, and whose it is.
-    pub(in crate::server) fn found(&self) -> Option<(u64, Owner)> {
+    pub fn found(&self) -> Option<(u64, Owner)> {
         self.found
     }
 
