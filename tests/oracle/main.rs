@@ -20,6 +20,7 @@
 //! | `permissions` | categories and what they allow, command by command |
 //! | `misleading` | lines with misleading words: their keys, permissions, watchers |
 //! | `soak` | a mixed load, and what Redis loads of it afterwards |
+//! | `caches` | what a full cache loses to memory that goes away by itself |
 //! | `followers` | whatever a primary takes, its replicas take: russet and Redis |
 //! | `shrink` | reduces a stream to the few commands that matter |
 //!
@@ -27,6 +28,7 @@
 //! (default 1); `just oracle` plays for `RUSSET_ORACLE_SECONDS`.
 
 mod accepted;
+mod caches;
 mod compare;
 mod conversations;
 mod events;
