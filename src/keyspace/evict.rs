@@ -108,7 +108,8 @@ impl Pool {
 impl Keyspace {
     /// Evicts while `too_much` reports too much memory in use, until `ticks` of the cycle counter
     /// have passed; at least [`KEYS_A_LOOK`] keys. `too_much` receives the bytes that the evictions
-    /// so far have taken to be told: they are freed once told, and must not evict further keys.
+    /// so far have taken to be told or saved: they are freed once that is done, and must not evict
+    /// further keys.
     pub fn evict_while(
         &mut self,
         too_much: impl Fn(usize) -> bool,
@@ -117,9 +118,9 @@ impl Keyspace {
     ) -> Evicted {
         let began = clock::cycles();
         self.pool.ready_for(policy);
-        let before = self.untold_bytes();
+        let before = self.leaving_bytes();
         let mut gone = 0;
-        while too_much(self.untold_bytes().saturating_sub(before)) {
+        while too_much(self.leaving_bytes().saturating_sub(before)) {
             if !self.evict_one(policy) {
                 // The bytes counted for what the helper thread frees may be an underestimate.
                 return match self.lazyfree.pending() {
@@ -138,6 +139,17 @@ impl Keyspace {
     /// Memory of changes that are still to be told to clients, the log and replicas. O(1).
     pub fn untold_bytes(&self) -> usize {
         self.journal.held_bytes() + self.effects.held_bytes()
+    }
+
+    /// The same, and what a snapshot has yet to save of keys that are gone: all keys that it has not
+    /// reached yet would be evicted to free what none of them frees. O(databases) during a snapshot.
+    fn leaving_bytes(&self) -> usize {
+        let early = if self.is_saving() {
+            self.early_bytes()
+        } else {
+            0
+        };
+        self.untold_bytes() + early
     }
 
     fn evict_one(&mut self, policy: Eviction) -> bool {
