@@ -3,6 +3,7 @@
 
 use std::ops::Index;
 
+use crate::base::alloc;
 use crate::base::large::Large;
 
 /// The place of an argument in its buffer, or its index among the arguments in blocks of their own.
@@ -74,7 +75,7 @@ impl Apart {
     /// Bytes held, for memory accounting.
     pub fn memory_bytes(&self) -> usize {
         let last = self.all.last().map_or(0, Large::memory_bytes);
-        self.earlier_memory + last + self.all.capacity() * size_of::<Large>()
+        self.earlier_memory + last + alloc::vec_bytes(&self.all)
     }
 
     /// Additional bytes once everything announced has arrived.
@@ -258,7 +259,7 @@ impl OwnedArgs {
 
     /// Bytes held, for memory accounting.
     pub fn memory_bytes(&self) -> usize {
-        self.buf.capacity() + self.spans.capacity() * size_of::<Span>()
+        alloc::vec_bytes(&self.buf) + alloc::vec_bytes(&self.spans)
     }
 }
 

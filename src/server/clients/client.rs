@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bitflags::bitflags;
 
 use crate::acl::UserId;
+use crate::base::alloc;
 use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
 use crate::pubsub::{Kind, Subscriptions};
@@ -144,7 +145,7 @@ impl ClientKind {
 #[derive(Debug, Default)]
 pub struct Transaction {
     pub commands: Vec<Queued>,
-    /// Bytes that it holds.
+    /// Bytes that its commands' arguments hold.
     pub bytes: usize,
     /// Bytes that Redis would report (`multi-mem`): the arguments and a pointer to each.
     pub args_bytes: usize,
@@ -345,7 +346,7 @@ impl Client {
         let transaction = self.transaction.get_or_insert_with(Box::default);
         transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
         let args = args.to_owned();
-        transaction.bytes += args.memory_bytes() + size_of::<Queued>();
+        transaction.bytes += args.memory_bytes();
         transaction.commands.push(Queued { row, args });
     }
 
@@ -376,7 +377,8 @@ impl Client {
 
     /// Bytes of the commands it has queued in MULTI.
     pub fn multi_bytes(&self) -> usize {
-        self.transaction.as_ref().map_or(0, |t| t.bytes)
+        let of = |t: &Transaction| t.bytes + alloc::vec_bytes(&t.commands);
+        self.transaction.as_ref().map_or(0, |t| of(t))
     }
 
     /// Its connection ends for this reason, unless an earlier one was given.

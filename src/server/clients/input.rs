@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::base::alloc;
 use crate::base::large::{LARGE_MIN, Large};
 use crate::net::Stream;
 use crate::resp::{Apart, Args, Progress, Source, Span, write_request};
@@ -241,7 +242,7 @@ impl Input {
     /// Memory of the buffers, bytes.
     pub fn buffer_bytes(&self) -> usize {
         let apart = self.apart.as_ref();
-        self.buf.capacity() + apart.map_or(0, |apart| apart.memory_bytes())
+        alloc::vec_bytes(&self.buf) + apart.map_or(0, |apart| apart.memory_bytes())
     }
 
     /// Bytes that a large argument in progress will still add.
