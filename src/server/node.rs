@@ -10,11 +10,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::alloc;
 use crate::base::clock::Now;
 use crate::config::{Called, Startup, start};
 use crate::keyspace::{Db, DbIndex};
 use crate::net::{Address, Stream};
 use crate::persistence::aof::Log;
+use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::replication::failover::Stage;
 use crate::server::parts::replication::upstream::Link;
 use crate::server::run::Loop;
@@ -75,6 +77,31 @@ pub struct Facts {
     /// Effects up to here are certainly in the append only file.
     pub synced: Option<u64>,
     pub clients: usize,
+}
+
+/// Memory as its limit sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryFacts {
+    /// Used bytes.
+    pub used: usize,
+    /// Bytes of them that do not count towards `maxmemory`, by owner.
+    pub not_counted: [(&'static str, usize); 6],
+    /// Keys of all databases, expired or not.
+    pub keys: usize,
+    /// Bytes that wait to be written to the append only file.
+    pub unwritten: usize,
+    /// Keys evicted, commands refused with -OOM and clients closed so far.
+    pub evicted: u64,
+    pub refused: u64,
+    pub closed: u64,
+}
+
+impl MemoryFacts {
+    /// Bytes that count towards `maxmemory`.
+    pub fn counted(&self) -> usize {
+        let not_counted: usize = self.not_counted.iter().map(|(_, bytes)| bytes).sum();
+        self.used.saturating_sub(not_counted)
+    }
 }
 
 /// See the module.
@@ -265,6 +292,28 @@ impl Node {
             is_saving: keyspace.is_saving() || persist.snapshots.in_progress(),
             synced: persist.aof.log().map(|_| persist.aof.synced()),
             clients: server.clients.len(),
+        }
+    }
+
+    /// O(what takes a walk to be measured, see `observe::not_counted`).
+    pub fn memory(&self) -> MemoryFacts {
+        let Engine {
+            keyspace, server, ..
+        } = &self.all.engine;
+        let clients = server.memory.clients.not_counted(None);
+        let not_counted = NotCounted::measure(server, keyspace, clients).with_walked(server);
+        MemoryFacts {
+            used: alloc::used_memory(),
+            not_counted: not_counted.lines(),
+            keys: keyspace.len(),
+            unwritten: server
+                .persist
+                .aof
+                .log()
+                .map_or(0, |log| log.writer.buffer_bytes()),
+            evicted: keyspace.stats.evicted,
+            refused: server.stats.errors.get(&b"OOM"[..]).copied().unwrap_or(0),
+            closed: server.stats.clients.evicted_clients,
         }
     }
 

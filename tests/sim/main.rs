@@ -9,6 +9,8 @@
 //! A failing seed is reduced to few events, and printed. `SIM_SEED=n` runs one seed, `SIM_RUNS=n`
 //! that many from a random one (`SIM_FROM`), until `SIM_FAILURES` (1) have failed; `SIM_BRIEF=1`
 //! does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they panic.
+//!
+//! Beside it: `full`, a simulation of one server whose memory is full.
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/random.rs"]
@@ -17,13 +19,16 @@ mod random;
 mod shorten;
 
 mod checks;
+mod full;
 mod net;
 mod plan;
 mod wire;
 mod world;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -54,6 +59,9 @@ const FRESH: Duration = Duration::from_secs(14);
 
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
+/// Held by a test while it runs: servers' files are in the process's working folder.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 fn folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let under = if memory.is_dir() {
@@ -64,17 +72,23 @@ fn folder() -> PathBuf {
     under.join(format!("russet-sim-{}", std::process::id()))
 }
 
+/// The folder of a run. Helper threads of an earlier one may go on in its folder.
+fn new_folder() -> PathBuf {
+    folder().join(RUNS.fetch_add(1, Relaxed).to_string())
+}
+
+fn panic_text(panic: &Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| t.to_string()));
+    text.unwrap_or_default()
+}
+
 /// Runs a plan; an error is a fault, a panic is one as well.
 fn run(plan: &Plan, keeps: bool) -> (Result<Figures, String>, Vec<String>) {
-    // Helper threads of an earlier run may go on in its folder.
-    let folder = folder().join(RUNS.fetch_add(1, Relaxed).to_string());
+    let folder = new_folder();
     let mut world = World::new(plan, &folder, keeps);
     let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let result = ended.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| t.to_string()));
-        Err(format!("panic: {}", text.unwrap_or_default()))
-    });
+    let result = ended.unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&panic))));
     let log = world.log.take().unwrap_or_default();
     drop(world);
     let _ = std::fs::remove_dir_all(folder);
@@ -137,6 +151,7 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn replication_holds_in_every_world() {
+    let _alone = ONE_AT_A_TIME.lock();
     if number("SIM_LOG").is_some() {
         tracing_subscriber::fmt()
             .with_max_level(tracing::Level::DEBUG)

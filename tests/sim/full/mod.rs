@@ -1,0 +1,104 @@
+//! A full cache from a seed: memory that goes away by itself costs no key and refuses no write.
+//!
+//!     plan      settings and events: writes, log, slow disk, scripts, readers, replicas
+//!     server    a server on a thread of its own, turn by turn: its memory is counted by thread
+//!     world     its clients, and what must hold after each turn
+//!
+//! Each plan is played twice. The first server gets the writes alone: no log, no scripts, no other
+//! clients. How many keys it holds whenever it evicts or refuses is what the second one, with all of
+//! the plan, must hold too, less the bounds of what counts besides keys.
+//!
+//! `FULL_SEED=n` runs one seed, `FULL_RUNS=n` that many from `FULL_FROM` (0) and lists those that fail.
+
+mod plan;
+mod server;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use plan::Plan;
+use world::{Held, World};
+
+/// Seeds that always run, while time lasts.
+const FIXED: u64 = 60;
+const TIME: Duration = Duration::from_secs(12);
+
+/// Plays a plan to both servers. An error is a fault, a panic is one as well.
+fn run(plan: &Plan) -> Result<(Held, Held), String> {
+    let play = |alone: Option<&Held>| {
+        let folder = super::new_folder();
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            World::start(plan, &folder, alone.copied())?.run()
+        }));
+        let _ = std::env::set_current_dir("/");
+        let _ = std::fs::remove_dir_all(&folder);
+        ended.unwrap_or_else(|panic| Err(format!("panic: {}", super::panic_text(&panic))))
+    };
+    let alone = play(None).map_err(|why| format!("alone: {why}"))?;
+    Ok((alone, play(Some(&alone))?))
+}
+
+/// Reduces and describes a failure.
+fn describe(plan: &Plan, why: &str) -> String {
+    let end = Instant::now() + Duration::from_secs(30);
+    let with = |events: &[_]| Plan {
+        events: events.to_vec(),
+        ..plan.clone()
+    };
+    let events = super::shorten::shorten(&plan.events, |events| {
+        Instant::now() < end && run(&with(events)).is_err()
+    });
+    let best = with(&events);
+    let again = run(&best).err();
+    format!(
+        "FULL_SEED={}: {why}\nreduced: {}\n{best:#?}",
+        plan.seed,
+        again.unwrap_or("does not fail again".to_owned())
+    )
+}
+
+#[test]
+fn what_goes_away_by_itself_costs_no_key() {
+    let _alone = super::ONE_AT_A_TIME.lock();
+    let began = Instant::now();
+    let number = super::number;
+    let (mut runs, mut full, mut failed) = (0, 0, Vec::new());
+    let mut try_seed = |seed: u64, is_reduced: bool| {
+        let plan = Plan::new(seed);
+        runs += 1;
+        match run(&plan) {
+            Ok((alone, held)) => {
+                full += usize::from(alone.when_full.is_some());
+                if number("FULL_LOG").is_some() {
+                    eprintln!("{seed}: {alone:?} {held:?}");
+                }
+            }
+            Err(why) => {
+                eprintln!("seed {seed}: {why}");
+                if is_reduced {
+                    eprintln!("{}", describe(&plan, &why));
+                }
+                failed.push(seed);
+            }
+        }
+        !failed.is_empty()
+    };
+    if let Some(seed) = number("FULL_SEED") {
+        try_seed(seed, true);
+    } else if let Some(count) = number("FULL_RUNS") {
+        let from = number("FULL_FROM").unwrap_or(0);
+        for seed in from..from + count {
+            try_seed(seed, false);
+        }
+    } else {
+        for seed in 0..FIXED {
+            if began.elapsed() >= TIME || try_seed(seed, true) {
+                break;
+            }
+        }
+    }
+    let secs = began.elapsed().as_secs_f64();
+    eprintln!("{runs} full caches in {secs:.1} s, {full} of them evict or refuse");
+    assert!(failed.is_empty(), "seeds fail: {failed:?}");
+}

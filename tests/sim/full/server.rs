@@ -1,0 +1,133 @@
+//! A server on a thread of its own, driven turn by turn. Its memory is what its thread and their
+//! helpers hold: nothing of the clients' side is among it.
+
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use russet::testing::node::{MemoryFacts, Node};
+
+const BASE_US: i64 = 1_700_000_000_000_000;
+/// Turns between two looks of the clients at most.
+const TURNS: usize = 32;
+
+enum Order {
+    Accept(UnixStream, u16),
+    /// Turns at a time, until one evicts or refuses.
+    Turns(u64),
+    /// Turns at a time until nothing is left to do, for helper threads either.
+    Rest(u64),
+}
+
+/// What turns have come to.
+pub struct Turned {
+    pub memory: MemoryFacts,
+    /// There was nothing to do in the end.
+    pub is_idle: bool,
+}
+
+pub struct Server {
+    orders: Option<SyncSender<Order>>,
+    ends: Receiver<Result<Turned, String>>,
+    thread: Option<JoinHandle<()>>,
+    next_port: u16,
+}
+
+fn turns(node: &mut Node) -> Result<Turned, String> {
+    let before = node.memory();
+    for _ in 0..TURNS {
+        let had_work = node.turn()?;
+        let memory = node.memory();
+        let hit = (memory.evicted, memory.refused) != (before.evicted, before.refused);
+        if hit || !had_work {
+            let is_idle = !had_work;
+            return Ok(Turned { memory, is_idle });
+        }
+    }
+    let (memory, is_idle) = (node.memory(), false);
+    Ok(Turned { memory, is_idle })
+}
+
+fn carry_out(node: &mut Node, order: Order) -> Result<Turned, String> {
+    let set_time = |node: &mut Node, ms: u64| node.set_time(BASE_US + ms as i64 * 1000, ms);
+    match order {
+        Order::Accept(socket, port) => node.accept(socket, port).map_err(|e| e.to_string())?,
+        Order::Turns(ms) => {
+            set_time(node, ms);
+            return turns(node);
+        }
+        Order::Rest(ms) => {
+            set_time(node, ms);
+            node.run()?;
+        }
+    }
+    let (memory, is_idle) = (node.memory(), true);
+    Ok(Turned { memory, is_idle })
+}
+
+impl Server {
+    /// Starts a server in the working folder, and waits until it has loaded its data.
+    pub fn start(options: Vec<String>) -> Result<Server, String> {
+        let (orders, to_do) = sync_channel::<Order>(1);
+        let (tell, ends) = sync_channel(1);
+        let work = move || {
+            let refuse = |_: &str, _: u16| Err(std::io::ErrorKind::ConnectionRefused.into());
+            let started = Node::start(&options, BASE_US, refuse);
+            drop(options);
+            let mut node = match started {
+                Ok(node) => node,
+                Err(why) => return drop(tell.send(Err(why))),
+            };
+            while let Ok(order) = to_do.recv() {
+                if tell.send(carry_out(&mut node, order)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().spawn(work);
+        let mut server = Server {
+            orders: Some(orders),
+            ends,
+            thread: Some(thread.map_err(|error| error.to_string())?),
+            next_port: 10_000,
+        };
+        server.rest(0)?;
+        Ok(server)
+    }
+
+    fn order(&mut self, order: Order) -> Result<Turned, String> {
+        if let Some(orders) = &self.orders {
+            // It may have ended with an error, which is received below.
+            let _ = orders.send(order);
+        }
+        let ended = self.ends.recv();
+        ended.unwrap_or_else(|_| Err("the server's thread has panicked".to_owned()))
+    }
+
+    /// A new connection: the client's end.
+    pub fn connect(&mut self) -> Result<UnixStream, String> {
+        let pair = UnixStream::pair().map_err(|error| error.to_string());
+        let (mine, its) = pair?;
+        mine.set_nonblocking(true).map_err(|e| e.to_string())?;
+        self.next_port += 1;
+        self.order(Order::Accept(its, self.next_port))?;
+        Ok(mine)
+    }
+
+    pub fn turns(&mut self, ms: u64) -> Result<Turned, String> {
+        self.order(Order::Turns(ms))
+    }
+
+    pub fn rest(&mut self, ms: u64) -> Result<MemoryFacts, String> {
+        Ok(self.order(Order::Rest(ms))?.memory)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
