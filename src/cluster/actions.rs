@@ -51,6 +51,10 @@ pub(crate) enum Action {
     /// Slots as ranges (first, last) that this node does not serve any more: delete their keys. Replicas
     /// and the log hear of it as of any deletion.
     DropSlots(Vec<(u16, u16)>),
+    /// Slots as ranges (first, last) that another node has claimed, of this primary or of this replica's primary: a
+    /// primary keeps their keys out of sight until the claim is safe, and deletes them then as with `DropSlots`. A
+    /// replica hides them, and deletes what its primary deletes.
+    LoseSlots(Vec<(u16, u16)>),
     /// Delete the keys of a slot, at once, whichever node serves it.
     FlushSlot(u16),
     /// The same slots' shard channels are served elsewhere: sunsubscribe their clients. Also asked of a

@@ -144,7 +144,10 @@ impl Cluster {
             self.end_collision(at, header.config_epoch);
         }
         if is_known {
-            self.nodes[at].told.disputed = None;
+            let now = self.ms();
+            let node = &mut self.nodes[at];
+            node.told.disputed = None;
+            node.told.agreed = Some((now, header.offset));
             return;
         }
         self.answer_stale_claim(at, claimer, header);
@@ -310,6 +313,7 @@ impl Cluster {
             return;
         }
         if mine != ME {
+            self.out.push(Action::LoseSlots(ranges(lost)));
             return;
         }
         if is_last {
@@ -320,11 +324,11 @@ impl Cluster {
         }
         let ranges = ranges(lost);
         self.note(format!(
-            "Deleting the keys of {} dirty slot ranges, which node {} has taken",
+            "Losing {} slot ranges with their keys, which node {} has taken",
             ranges.len(),
             self.called(taker)
         ));
-        self.out.push(Action::DropSlots(ranges));
+        self.out.push(Action::LoseSlots(ranges));
     }
 
     /// Two primaries with one epoch: the smaller id takes a new one.

@@ -107,6 +107,8 @@ pub(crate) struct Told {
     /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its clock is
     /// ahead of ours, if it is.
     pub clock_ahead_ms: Option<i64>,
+    /// When its header last had the slots that we know it, or its primary, to serve; and its offset then.
+    pub agreed: Option<(i64, u64)>,
     /// How many slots it claims otherwise than we see it, the first of them, and since when.
     pub disputed: Option<(usize, u16, i64)>,
 }

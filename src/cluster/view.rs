@@ -1,8 +1,8 @@
 //! What the server around asks of the core, beside its commands.
 
 use super::core::{Cluster, Now, Switches};
-use super::message::{NodeFlags, NodeId, SLOTS};
-use super::nodes::{ME, Node};
+use super::message::{Kind, NodeFlags, NodeId, SLOTS};
+use super::nodes::{ME, Node, NodeIndex};
 
 impl Cluster {
     pub(crate) fn my_id(&self) -> NodeId {
@@ -86,6 +86,68 @@ impl Cluster {
         let may_be =
             |node: &&Node| !node.has_failed() && !node.flags.contains(NodeFlags::NO_FAILOVER);
         replicas.filter(may_be).count()
+    }
+
+    /// The offset that a node has last shown.
+    pub(crate) fn offset_of(&self, id: &[u8]) -> u64 {
+        self.find_text(id).map_or(0, |at| self.nodes[at].offset)
+    }
+
+    /// A primary that is not seen failing.
+    pub(crate) fn is_working_primary(&self, id: &[u8]) -> bool {
+        let node = self.find_text(id).map(|at| &self.nodes[at]);
+        node.is_some_and(|node| node.is_primary() && !node.is_failing())
+    }
+
+    /// Whether a node that has failed, or follows another one, was replaced by a primary of its shard.
+    pub(crate) fn is_replaced(&self, id: &[u8]) -> bool {
+        let Some(at) = self.find_text(id) else {
+            return false;
+        };
+        let node = &self.nodes[at];
+        if node.is_primary() && !node.has_failed() {
+            return false;
+        }
+        let takes_place = |(other, its): (NodeIndex, &Node)| {
+            other != at && its.is_primary() && its.shard == node.shard && !its.is_failing()
+        };
+        self.nodes.iter().any(takes_place)
+    }
+
+    /// Whether a primary has replicas, and each that has not failed has agreed since that moment on what its primary
+    /// serves, at this offset or a later one. O(replicas).
+    pub(crate) fn replicas_agree(&self, id: &[u8], since_ms: i64, offset: u64) -> bool {
+        let Some(at) = self.find_text(id).filter(|&at| self.nodes[at].is_primary()) else {
+            return false;
+        };
+        let mut working = (self.nodes[at].replicas.iter().map(|&at| &self.nodes[at]))
+            .filter(|node| !node.has_failed())
+            .peekable();
+        let agrees = |node: &Node| {
+            let agreed = node.told.agreed;
+            agreed.is_some_and(|(when, its)| when > since_ms && its >= offset)
+        };
+        working.peek().is_some() && working.all(agrees)
+    }
+
+    /// Whether SETSLOT imports a slot.
+    pub(crate) fn imports(&self, slot: u16) -> bool {
+        self.owners.importing.contains_key(&slot)
+    }
+
+    /// Greets the replicas of a node, if no reply is awaited from them: theirs show what they know.
+    pub(crate) fn greet_replicas_of(&mut self, now: Now, id: &[u8]) {
+        let Some(at) = self.find_text(id) else {
+            return;
+        };
+        self.begin(now);
+        for replica in self.nodes[at].replicas.clone() {
+            let node = &self.nodes[replica];
+            if let Some(link) = node.out.filter(|_| node.pinged.is_none()) {
+                self.greet(link, Kind::Ping);
+            }
+        }
+        self.end();
     }
 
     /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before the others

@@ -148,6 +148,8 @@ pub struct Keyspace {
     aside: aside::Aside,
     /// Slots whose keys are not shown.
     hidden: Option<SlotSet>,
+    /// Why: those that are received, and those that are kept.
+    why_hidden: Option<Box<slots::WhyHidden>>,
     /// Keys that have expired while they were hidden may be deleted as late as this.
     late_until_ms: Option<i64>,
     /// Changes of keys, for listeners notified after each command.
@@ -206,6 +208,7 @@ impl Keyspace {
             dropped: dropped_slots::DroppedSlots::default(),
             aside: aside::Aside::default(),
             hidden: None,
+            why_hidden: None,
             late_until_ms: None,
             journal: Journal::default(),
             effects: Effects::default(),

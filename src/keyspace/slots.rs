@@ -1,10 +1,17 @@
 //! What is known and done by slot: counts, keys, deletion; and slots whose keys are not shown, because they
-//! are only being received.
+//! are only being received, or are another node's by now and only kept until that is certain.
 //!
 //! In a keyspace without slots, no slot has keys.
 
 use super::slot_set::{Among, SlotSet};
-use super::{Database, Db, Keyspace};
+use super::{Database, Db, DbIndex, Keyspace};
+
+/// Why slots are hidden. Their union is `Keyspace::hidden`.
+#[derive(Default)]
+pub(super) struct WhyHidden {
+    received: SlotSet,
+    kept: SlotSet,
+}
 
 /// The expiry cycle looks at an expired key of a hidden slot again after this time.
 pub(super) const HIDDEN_MS: i64 = 500;
@@ -99,18 +106,75 @@ impl Keyspace {
     /// picks of clients, from the expiry cycle and from eviction: who sends them decides on them. Lookups,
     /// snapshots and the figures of a [`Database`] have them.
     pub fn hide_slots(&mut self, ranges: &[(u16, u16)]) {
-        let hidden = self.hidden.get_or_insert_default();
-        hidden.add(&SlotSet::of_ranges(ranges));
-        self.late_until_ms = Some(i64::MAX);
+        let slots = SlotSet::of_ranges(ranges);
+        self.change_hiding(|why| why.received.add(&slots));
     }
 
     /// The opposite of [`Keyspace::hide_slots`]. Keys that have expired meanwhile are deleted within
     /// [`HIDDEN_MS`].
     pub fn show_slots(&mut self, ranges: &[(u16, u16)]) {
-        if let Some(hidden) = &mut self.hidden {
-            hidden.subtract(&SlotSet::of_ranges(ranges));
+        let slots = SlotSet::of_ranges(ranges);
+        self.change_hiding(|why| why.received.subtract(&slots));
+    }
+
+    /// Hides the keys of slots that another node has claimed, as [`Keyspace::hide_slots`] does; they are gone
+    /// for watches, for clients that wait for them, and for clients that cache them.
+    pub fn keep_slots(&mut self, ranges: &[(u16, u16)]) {
+        let slots = SlotSet::of_ranges(ranges);
+        for db in (0..self.databases() as u32).map(DbIndex) {
+            if self.hasher.has_slots() && self.dbs[db].table().len_among(Among::Only(&slots)) > 0 {
+                self.state_drop(db, &slots);
+            }
         }
-        if self.hidden.take_if(|hidden| hidden.is_empty()).is_some() {
+        self.change_hiding(|why| why.kept.add(&slots));
+    }
+
+    /// Kept slots are shown, or have no keys any more.
+    pub fn release_slots(&mut self, ranges: &[(u16, u16)]) {
+        if self.has_kept() {
+            let slots = SlotSet::of_ranges(ranges);
+            self.change_hiding(|why| why.kept.subtract(&slots));
+        }
+    }
+
+    /// Slots that are kept, in order.
+    pub fn kept_slots(&self) -> impl Iterator<Item = u16> {
+        self.why_hidden.iter().flat_map(|why| why.kept.iter())
+    }
+
+    /// Whether any slot is kept.
+    pub fn has_kept(&self) -> bool {
+        self.why_hidden
+            .as_ref()
+            .is_some_and(|why| !why.kept.is_empty())
+    }
+
+    /// Whether a slot is kept.
+    pub fn is_kept(&self, slot: u16) -> bool {
+        self.why_hidden
+            .as_ref()
+            .is_some_and(|why| why.kept.has(slot))
+    }
+
+    /// Whether all keys are in kept slots. O(databases); O(slots in use) for each while slots are kept.
+    pub fn has_only_kept(&self) -> bool {
+        let others = self.why_hidden.as_ref().filter(|why| !why.kept.is_empty());
+        let among = others.map_or(Among::All, |why| Among::Without(&why.kept));
+        self.len() == 0 || self.dbs.iter().all(|db| db.table().len_among(among) == 0)
+    }
+
+    fn change_hiding(&mut self, change: impl FnOnce(&mut WhyHidden)) {
+        let why = self.why_hidden.get_or_insert_default();
+        change(why);
+        let mut all = why.received.clone();
+        all.add(&why.kept);
+        if !all.is_empty() {
+            self.hidden = Some(all);
+            self.late_until_ms = Some(i64::MAX);
+            return;
+        }
+        self.why_hidden = None;
+        if self.hidden.take().is_some() {
             self.late_until_ms = Some(self.now_ms.saturating_add(HIDDEN_MS));
         }
     }

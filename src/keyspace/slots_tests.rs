@@ -75,6 +75,8 @@ struct Saving {
 struct World {
     k: Keyspace,
     model: Model,
+    /// Those that are received and those that are kept, and both together.
+    why_hidden: [SlotSet; 2],
     hidden: SlotSet,
     saving: Option<Saving>,
     next: i64,
@@ -88,6 +90,7 @@ impl World {
         World {
             k,
             model: Model::new(),
+            why_hidden: Default::default(),
             hidden: SlotSet::default(),
             saving: None,
             next: 0,
@@ -182,12 +185,24 @@ impl World {
                 assert_eq!(count, self.forget(|other| other.0 == key.0));
             }
             144..147 => {
-                self.k.hide_slots(&[(slot, slot)]);
-                self.hidden.insert(slot);
+                let is_kept = rng.random::<bool>();
+                if is_kept {
+                    self.k.keep_slots(&[(slot, slot)]);
+                } else {
+                    self.k.hide_slots(&[(slot, slot)]);
+                }
+                self.why_hidden[usize::from(is_kept)].insert(slot);
+                self.hiding_changed();
             }
             147..152 => {
-                self.k.show_slots(&[(slot, slot)]);
-                self.hidden.remove(slot);
+                let is_kept = rng.random::<bool>();
+                if is_kept {
+                    self.k.release_slots(&[(slot, slot)]);
+                } else {
+                    self.k.show_slots(&[(slot, slot)]);
+                }
+                self.why_hidden[usize::from(is_kept)].remove(slot);
+                self.hiding_changed();
             }
             152..158 => _ = self.k.free_dropped(rng.random_range(0..20_000), true),
             158..164 => self.expire(rng),
@@ -258,6 +273,13 @@ impl World {
         assert!(before - self.model.len() <= 1);
     }
 
+    fn hiding_changed(&mut self) {
+        self.hidden = SlotSet::default();
+        self.why_hidden
+            .iter()
+            .for_each(|slots| self.hidden.add(slots));
+    }
+
     fn shown(&self, db: u32) -> BTreeSet<String> {
         let shown = |name: &str| !self.hidden.has(slot_of(name.as_bytes()));
         let keys = self.model.keys().filter(|key| key.0 == db && shown(&key.1));
@@ -267,6 +289,10 @@ impl World {
     fn check(&mut self) {
         self.k.check_invariants();
         assert_eq!(self.k.len(), self.model.len());
+        let kept = &self.why_hidden[1];
+        assert!(self.k.kept_slots().eq(kept.iter()) && self.k.has_kept() != kept.is_empty());
+        let is_kept = |key: &Key| kept.has(slot_of(key.1.as_bytes()));
+        assert_eq!(self.k.has_only_kept(), self.model.keys().all(is_kept));
         // Expired keys stay: what is compared is what is there.
         let mode = self.k.set_expiring(Expiring::Replay);
         for at in 0..DATABASES {

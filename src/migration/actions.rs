@@ -89,6 +89,16 @@ pub(crate) enum Action {
     Show(Ranges),
     /// Delete the keys of these slots, here at once, in the replicas by and by.
     Drop(Ranges),
+    /// These slots are another node's by now: their keys stay, and no client sees them.
+    Keep(Ranges),
+    /// Delete what was kept of these slots, as `Drop` does.
+    Forget(Ranges),
+    /// These slots are this node's: clients see what was kept.
+    Return(Ranges),
+    /// Claim these slots at once, without asking replicas: no other node has what this one has of them.
+    Reclaim(Ranges),
+    /// Greet the replicas of a node, whose replies show what they know.
+    AskReplicas(Name),
     /// Append a command to the stream for replicas.
     Propagate(Vec<Vec<u8>>),
     /// Write a line to the log.
@@ -116,6 +126,17 @@ pub(crate) trait Around {
     fn is_known(&self, node: Name) -> bool;
     /// The address of a node for clients.
     fn address(&self, node: Name) -> Option<(Vec<u8>, u16)>;
+    /// The slot is being imported by SETSLOT.
+    fn is_importing(&self, slot: u16) -> bool;
+    /// A primary that is not seen failing.
+    fn is_working_primary(&self, node: Name) -> bool;
+    /// A replica of this node has taken its place.
+    fn is_replaced(&self, node: Name) -> bool;
+    /// The offset that a node has last shown.
+    fn offset(&self, node: Name) -> u64;
+    /// Whether a node has replicas, and each that works has shown since that moment the slots that the node is seen
+    /// to serve, and an offset of at least `offset`.
+    fn is_claim_held(&self, node: Name, since_ms: i64, offset: u64) -> bool;
     fn open_slots(&self) -> OpenSlots;
     /// Whether slots can be pulled from a node: it shares the secret. Nodes of Valkey's dialect have none.
     fn can_be_asked(&self, node: Name) -> bool;

@@ -115,6 +115,16 @@ pub(super) trait Conversation: std::fmt::Debug {
         false
     }
 
+    /// Whether it is one whose end our primary's stream has yet to bring.
+    fn is_open_import(&self) -> bool {
+        false
+    }
+
+    /// Our primary has claimed the slots.
+    fn completed_on_primary(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+        Err(super::job::End::Completed)
+    }
+
     fn taken(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::actions::{Action, Around, Level, Link, Now, Wire};
 use super::conversation::{Answer, Conversation, Expects};
 use super::id::Name;
 use super::job::{End, Head, Outcome, Scene, Side, Step};
+use super::kept::Kept;
 use super::on_primary::OnPrimary;
 use super::pull_target::PullTarget;
 use super::push_source::PushSource;
@@ -34,6 +35,8 @@ pub(crate) struct Migrations {
     pub(super) jobs: Vec<Job>,
     /// Those that have ended, newest first.
     pub(super) ended: VecDeque<Job>,
+    /// What is kept of slots that other nodes have claimed. Few.
+    pub(super) kept: Vec<Kept>,
     pub(super) out: VecDeque<Action>,
     next_link: u64,
 }
@@ -44,6 +47,7 @@ impl Migrations {
             settings,
             jobs: Vec::new(),
             ended: VecDeque::new(),
+            kept: Vec::new(),
             out: VecDeque::new(),
             next_link: 0,
         }
@@ -60,7 +64,10 @@ impl Migrations {
 
     /// Nothing goes on, and nothing is to be done: ticks may be left out.
     pub(crate) fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.out.is_empty() && self.ended.len() <= self.settings.log_max_len
+        self.jobs.is_empty()
+            && self.kept.is_empty()
+            && self.out.is_empty()
+            && self.ended.len() <= self.settings.log_max_len
     }
 
     /// What the link brings next. `None`: it belongs to no migration.
@@ -148,6 +155,9 @@ impl Migrations {
         head: Head,
         talk: Box<dyn Conversation>,
     ) {
+        if head.side == Side::Import {
+            self.yield_kept(&head.slots);
+        }
         let text = format!("{} begins", head.shown());
         self.out.push_back(Action::Log {
             level: Level::Notice,
@@ -337,6 +347,7 @@ impl Migrations {
             None => job.talk.flushed(),
             Some(_) => Ok(()),
         });
+        self.give_up_kept("all keys are flushed");
     }
 
     /// Asked every 100 ms while there is something to do.
@@ -352,6 +363,7 @@ impl Migrations {
             }
             job.talk.tick(&mut job.head, scene)
         });
+        self.tend_kept(now, around);
         self.trim_log();
     }
 
@@ -359,7 +371,8 @@ impl Migrations {
     pub(super) fn follow(&mut self, now: Now, around: &dyn Around, mut head: Head) {
         head.side = Side::Import;
         // It is told again when another replica is synchronized.
-        if self.named(head.name).is_some() {
+        let known = self.named(head.name).map(|at| &self.jobs[at]);
+        if known.is_some_and(|job| job.talk.is_open_import()) {
             return;
         }
         // Our primary has begun anew: what it had of these slots before is over, though it may never have said so.
@@ -370,7 +383,7 @@ impl Migrations {
                 self.step(at, now, around, |_, _| Err(End::Failed(why)));
             }
         }
-        self.start(now, around, head, Box::new(OnPrimary));
+        self.start(now, around, head, Box::new(OnPrimary::default()));
     }
 
     /// A replica begins with a snapshot of this moment: it has to hear of imports that go on.
@@ -384,7 +397,10 @@ impl Migrations {
     /// A migration of our primary's has ended.
     pub(super) fn unfollow(&mut self, now: Now, around: &dyn Around, name: Name, end: End) {
         if let Some(at) = self.named(name) {
-            self.step(at, now, around, |_, _| Err(end));
+            self.step(at, now, around, |job, scene| match end {
+                End::Completed => job.talk.completed_on_primary(&mut job.head, scene),
+                end => Err(end),
+            });
         }
     }
 

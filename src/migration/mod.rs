@@ -9,7 +9,8 @@
 //!                                        +--- links, snapshot, stream, routes, flush, roles, tick
 //!
 //! Each way has two ends, in a file each that draws it: `pull_target` and `pull_source`, `push_source` and
-//! `push_target`. `on_primary` is what a replica knows of its primary's.
+//! `push_target`. `on_primary` is what a replica knows of its primary's. `kept` is what a source has of slots that
+//! are gone.
 //!
 //! Invariants
 //!   1. A slot is handed over only after the source holds its writes and the target has applied every effect
@@ -20,6 +21,8 @@
 //!   3. Until it sees a claim, a source keeps all keys. A claim is made in the first half of the time for which the
 //!      source holds writes, or not at all. A source that then serves the slots again does so with a newer epoch, so
 //!      that a claim which nobody has seen, of a target that died with it, does not win when the target is back.
+//!      What it has of slots that are claimed it keeps out of sight until the claimer's replicas know of the claim,
+//!      for a bounded time (`kept`).
 //!   4. Holding writes ends at a time that is known when it begins.
 //!   5. Nothing here reads a clock, a socket or a source of randomness.
 //!
@@ -35,6 +38,8 @@
 //! - By `expects(link)` it knows what to do with the bytes of a link: replies one by one to `reply`, commands to
 //!   the keyspace (`applied`, `failed_to_apply`) or, if they are CLUSTER SYNCSLOTS, to `request`; `Hold` keeps
 //!   them unread, within a bound. When everything has been applied: `caught_up`.
+//! - `lost` when another node has claimed slots of this primary's; `review_kept` as soon as routes change, before a
+//!   client can write to a slot that is this node's now; `give_up_kept` before keys are evicted for want of memory.
 //! - `Export`: a snapshot pass over the slots, and from its moment on the effects on them: `exporting`,
 //!   `streamed` for each effect appended, `snapshot_sent`, or `export_failed`.
 
@@ -44,6 +49,7 @@ mod conversation;
 mod core;
 mod id;
 mod job;
+mod kept;
 mod on_primary;
 mod pull_source;
 mod pull_target;

@@ -1,19 +1,32 @@
 //! A migration of our primary's, as its replica hears of it by the stream.
 //!
 //! The keys come with the stream, and are hidden until the slots are the shard's, as the primary says or as the
-//! cluster sees it. The primary may have forgotten the migration, by a restart after which the stream goes on: so
-//! a promoted replica asks the cluster whose the slots are, and keeps the keys of those that are its shard's. What
-//! is another node's is dropped.
+//! cluster sees it. The primary may have forgotten the migration, by a restart after which the stream goes on. A promoted replica asks the cluster whose the slots are, and keeps
+//! the keys of those that are its shard's. What is another node's is dropped, unless the primary has claimed it and
+//! died before the claim was here: it said so in the stream, before any write to these slots. Then this replica claims
+//! the slots in its place.
 
-use super::actions::{Around, Link, Now, Wire};
+use super::actions::{Action, Around, Link, Now, Wire};
 use super::conversation::Conversation;
 use super::core::Migrations;
 use super::id::Name;
 use super::job::{End, Head, Scene, Side, Step, failed};
 use super::ranges::Ranges;
 
-#[derive(Debug)]
-pub(super) struct OnPrimary;
+#[derive(Debug, Default)]
+pub(super) struct OnPrimary {
+    /// Our primary has claimed the slots, which the cluster has not shown yet.
+    is_claimed: bool,
+}
+
+impl OnPrimary {
+    /// The slots that are still their source's, as the cluster shows them.
+    fn unseen(head: &Head, scene: &Scene<'_>) -> Ranges {
+        let of_source =
+            |&slot: &u16| head.source.is_some() && scene.around.owner(slot) == head.source;
+        Ranges::of_slots(head.slots.slots().filter(of_source))
+    }
+}
 
 impl Migrations {
     /// The imports of which keys are here: a full copy for a replica has these keys, and names the imports.
@@ -45,6 +58,10 @@ impl Conversation for OnPrimary {
         true
     }
 
+    fn is_open_import(&self) -> bool {
+        !self.is_claimed
+    }
+
     fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
         head.follow(scene);
         Ok(())
@@ -58,12 +75,28 @@ impl Conversation for OnPrimary {
         Ok(())
     }
 
+    fn completed_on_primary(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+        head.show(scene);
+        self.is_claimed = true;
+        self.routes_changed(head, scene)
+    }
+
     /// The slots may be the shard's now. If this replica has been promoted before they were, the migration ended
     /// with its primary.
     fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
         let shard = scene.around.shard();
         let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
         if shard.is_some() && owners.all(|owner| owner == shard) {
+            return Err(End::Completed);
+        }
+        if self.is_claimed {
+            let unseen = OnPrimary::unseen(head, scene);
+            if !unseen.is_empty() && !scene.around.is_primary() {
+                return Ok(());
+            }
+            if !unseen.is_empty() {
+                scene.push(Action::Reclaim(unseen));
+            }
             return Err(End::Completed);
         }
         if !scene.around.is_primary() {

@@ -224,8 +224,9 @@ impl Migrations {
     fn told(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {
-                if let Ok((_, name, slots)) = establish_words(rest) {
-                    let head = Head::new(name, slots, Side::Import, Wire::Push, now);
+                if let Ok((source, name, slots)) = establish_words(rest) {
+                    let mut head = Head::new(name, slots, Side::Import, Wire::Push, now);
+                    head.source = Some(source);
                     self.follow(now, around, head);
                 }
             }

@@ -3,6 +3,10 @@
 use crate::base::Millis;
 use crate::config::{Config, Dialect};
 
+/// For so many node timeouts a source keeps what is claimed: a failure is seen after one or two, an election takes
+/// two.
+const GRACE_TIMEOUTS: u64 = 4;
+
 /// See [`Settings::claim_wait`].
 const CLAIM_WAIT_PART: u64 = 4;
 
@@ -22,6 +26,8 @@ pub(crate) struct Settings {
     pub max_failover_unsent: i64,
     /// `cluster-slot-migration-log-max-len`: ended migrations that are remembered.
     pub log_max_len: usize,
+    /// How long what other nodes have claimed is kept, without an acknowledgement of their replicas. 0: not at all.
+    pub keep_grace: Millis,
     /// `primaryuser` and `primaryauth`, which Valkey's source shows to its target.
     pub user: Vec<u8>,
     pub password: Vec<u8>,
@@ -41,6 +47,7 @@ impl Settings {
             write_pause_timeout: ms(config.cluster_slot_migration_write_pause_timeout),
             handoff_max_lag: config.cluster_slot_migration_handoff_max_lag_bytes,
             max_failover_unsent: config.slot_migration_max_failover_repl_bytes,
+            keep_grace: ms(config.cluster_node_timeout.saturating_mul(GRACE_TIMEOUTS)),
             log_max_len: config.cluster_slot_migration_log_max_len as usize,
             user: config.masteruser.to_vec(),
             password: config.masterauth.to_vec(),
@@ -68,6 +75,7 @@ mod tests {
         assert_eq!(settings.repl_timeout, Millis::of_s(60));
         assert_eq!(settings.manual_failover_timeout, Millis::of_s(5));
         assert_eq!(settings.write_pause_timeout, Millis::of_s(10));
+        assert_eq!(settings.keep_grace, Millis::of_s(60));
         assert_eq!(settings.claim_wait(), Millis::of_ms(1250));
     }
 }

@@ -13,6 +13,7 @@
 //! | `copies` | full copies: what others see of the replica meanwhile, and what a copy tells of the cluster |
 //! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `undone` | FLUSH UNDO after slots have moved away |
+//! | `kept` | what a source keeps of slots that have moved |
 //! | `promoted` | slots that have moved stay when the target dies |
 //! | `storm` | slots that move between shards of which any part is killed, while clients write |
 //! | `roles` | what a connection may do that takes part in a migration |
@@ -27,6 +28,7 @@ mod client;
 mod copies;
 mod group;
 mod ipv6;
+mod kept;
 mod last_slot;
 mod life;
 mod mixed;

@@ -233,8 +233,10 @@ fn replicas_and_the_log_hear_of_keys_that_have_moved() {
         left < before - 1000 && keys(group, replica) == left
     });
     let left = keys(&group, source);
-    let trims = "cluster_slot_migration_stats_active_trim_completed";
-    assert_eq!(group.nodes[source].state(trims), "1");
+    group.wait("the source to delete what it has kept", |group| {
+        let trims = "cluster_slot_migration_stats_active_trim_completed";
+        group.nodes[source].state(trims) == "1"
+    });
     group.wait_until_well();
     group.kill(replica);
     group.restart(replica);

@@ -273,7 +273,9 @@ impl World {
             }
             Action::PauseWrites { until_ms } => self.machines[at].paused_until = until_ms,
             Action::ResumeWrites => self.machines[at].paused_until = 0,
-            Action::DropSlots(ranges) => {
+            // Its copy is of no use here.
+            Action::LoseSlots(_) if self.core(at).is_replica() => {}
+            Action::DropSlots(ranges) | Action::LoseSlots(ranges) => {
                 assert!(
                     !self.core(at).is_replica(),
                     "a replica hears of it by the stream"

@@ -158,7 +158,7 @@ fn a_claim_with_a_newer_epoch_wins_and_the_loser_deletes() {
     net.ok(1, &format!("SETSLOT 5 IMPORTING {owner}"));
     net.ok(1, &format!("SETSLOT 5 NODE {taker}"));
     net.run(2000);
-    assert!(net.nodes[0].done.contains(&Action::DropSlots(vec![(5, 5)])));
+    assert!(net.nodes[0].done.contains(&Action::LoseSlots(vec![(5, 5)])));
     assert!(
         net.nodes[0]
             .done

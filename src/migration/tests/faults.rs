@@ -41,6 +41,7 @@ fn settings(dialect: Dialect) -> Settings {
         repl_timeout: Millis::of_s(3),
         manual_failover_timeout: Millis::of_ms(1000),
         write_pause_timeout: Millis::of_ms(2000),
+        keep_grace: Millis::of_s(3),
         ..Settings::of(&Config::default())
     }
 }

@@ -49,6 +49,13 @@ impl Replica {
         self.machine.request(self.now, &self.view, &sender, &all);
     }
 
+    /// What is to be done, without lines for the log.
+    fn actions(&mut self) -> Vec<Action> {
+        let all = std::iter::from_fn(|| self.machine.pop());
+        let is_shown = |action: &Action| !matches!(action, Action::Log { .. });
+        all.filter(is_shown).collect()
+    }
+
     /// Time passes, and who serves what may have changed. Returns the slots dropped.
     fn sees(&mut self, change: impl FnOnce(&mut View)) -> Vec<Ranges> {
         change(&mut self.view);
@@ -87,6 +94,36 @@ fn a_promotion_keeps_slots_of_which_the_import_was_never_heard_to_end() {
         []
     );
     assert!(replica.machine.is_idle());
+}
+
+/// The primary died right after its claim, before the cluster had shown it to its replica.
+#[test]
+fn a_promoted_replica_claims_what_its_primary_has_claimed() {
+    let mut replica = Replica::new();
+    replica.told(b'x', &[b"ESTABLISH"]);
+    replica.told(b'x', &[b"FINISH", b"STATE", b"SUCCESS"]);
+    let slots = Ranges::of_slots(0..11);
+    assert_eq!(
+        replica.actions(),
+        [Action::Hide(slots.clone()), Action::Show(slots.clone())]
+    );
+    replica.view.is_primary = true;
+    replica.machine.routes_changed(replica.now, &replica.view);
+    assert_eq!(replica.actions(), [Action::Reclaim(slots)]);
+    assert!(replica.machine.is_idle());
+}
+
+#[test]
+fn a_promoted_replica_claims_nothing_that_has_moved_on() {
+    let mut replica = Replica::new();
+    replica.told(b'x', &[b"ESTABLISH"]);
+    replica.told(b'x', &[b"FINISH", b"STATE", b"SUCCESS"]);
+    replica.actions();
+    replica.view.owner = 3;
+    replica.machine.routes_changed(replica.now, &replica.view);
+    replica.view.is_primary = true;
+    replica.machine.routes_changed(replica.now, &replica.view);
+    assert_eq!(replica.actions(), []);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod faults;
 mod followed;
+mod kept;
 mod storms;
 mod words;
 mod world;

@@ -1,6 +1,9 @@
 //! Shards in a storm: each message is a possible point of death of each part, while slots move. What a replica has
 //! acknowledged is on the node that serves its slot, also when that node dies long after and its replica follows.
 //!
+//! Two mutations show that the storms find what the rules are for: a claim that waits for no replica, and a source that
+//! keeps nothing.
+//!
 //! `RUSSET_SHARD_STORMS`: seeds of each case and moment, else one seed of each fifth moment.
 
 use std::collections::BTreeMap;
@@ -21,8 +24,17 @@ enum Fate {
     Replaced,
 }
 
+/// A rule that is broken, to see whether that is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutation {
+    None,
+    ClaimsAtOnce,
+    NoGrace,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Case {
+    mutation: Mutation,
     wire: Wire,
     dialect: Dialect,
     victim: usize,
@@ -31,6 +43,9 @@ struct Case {
     at: usize,
     seed: u64,
 }
+
+/// Keys that are written before anything moves.
+const FIRST: u64 = 10;
 
 /// A cluster, and what a client knows of its writes.
 struct Storm {
@@ -48,6 +63,10 @@ impl Storm {
             repl_timeout: Millis::of_s(3),
             manual_failover_timeout: Millis::of_ms(1000),
             write_pause_timeout: Millis::of_ms(2000),
+            keep_grace: match case.mutation {
+                Mutation::NoGrace => Millis::of_ms(0),
+                _ => Millis::of_s(10),
+            },
             ..Settings::of(&Config::default())
         };
         let seed = case.seed + 2 * case.at as u64;
@@ -57,10 +76,12 @@ impl Storm {
             unacknowledged: Vec::new(),
             acknowledged: BTreeMap::new(),
         };
-        for _ in 0..10 {
+        for _ in 0..FIRST {
             storm.write();
         }
         while storm.step() {}
+        storm.world.claims_at_once = case.mutation == Mutation::ClaimsAtOnce;
+        storm.world.disturb();
         storm
     }
 
@@ -74,7 +95,12 @@ impl Storm {
         if self.owners().len() != 1 {
             return;
         }
-        let key = format!("k{}", self.next % 13);
+        // The first ones are never written again: that would hide that they were lost.
+        let key = if self.next < FIRST {
+            format!("first{}", self.next)
+        } else {
+            format!("k{}", self.next % 13)
+        };
         self.next += 1;
         if let Some(node) = self.world.write(&key, self.next) {
             let offset = self.world.offset(node);
@@ -172,6 +198,7 @@ impl Storm {
         for node in world.nodes.iter().filter(|node| node.view.is_primary) {
             assert!(node.held.is_empty() && node.exports.is_empty(), "{context}");
             assert_eq!((node.hidden, node.machine.active()), (0, 0), "{context}");
+            assert!(!node.is_kept && !node.machine.has_kept(), "{context}");
             let is_empty = node.keys.is_empty();
             assert!(is_empty || node.is_owner(), "{context}");
         }
@@ -231,6 +258,7 @@ fn shards_keep_what_a_replica_has_acknowledged_whoever_dies_and_whenever() {
                 for at in (0..200).step_by(stride) {
                     for seed in 0..seeds.unwrap_or(1) {
                         let case = Case {
+                            mutation: Mutation::None,
                             wire,
                             dialect,
                             victim,
@@ -245,4 +273,40 @@ fn shards_keep_what_a_replica_has_acknowledged_whoever_dies_and_whenever() {
             }
         }
     }
+}
+
+/// How many cases it takes until a broken rule loses a key: the target dies and its replica takes its place.
+#[track_caller]
+fn cases_until_loss(mutation: Mutation, cases: u64) -> u64 {
+    let mut tried = 0;
+    for seed in 0..cases / 200 {
+        for at in 0..200 {
+            let case = Case {
+                mutation,
+                wire: Wire::Pull,
+                dialect: Dialect::Redis,
+                victim: TARGET,
+                fate: Fate::Replaced,
+                at,
+                seed,
+            };
+            tried += 1;
+            if std::panic::catch_unwind(|| run(case)).is_err() {
+                return tried;
+            }
+        }
+    }
+    panic!("{mutation:?}: nothing is lost in {tried} cases");
+}
+
+#[test]
+fn a_claim_that_waits_for_no_replica_is_found() {
+    let cases = cases_until_loss(Mutation::ClaimsAtOnce, 4000);
+    println!("found after {cases} cases");
+}
+
+#[test]
+fn a_source_that_keeps_nothing_is_found() {
+    let cases = cases_until_loss(Mutation::NoGrace, 4000);
+    println!("found after {cases} cases");
 }

@@ -1,5 +1,5 @@
 //! Two nodes and a replica's ear, driven by hand: links, keys, claims, clocks. Or two shards of a primary with a
-//! replica each, and a third primary that votes.
+//! replica each, and three more primaries that vote.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,13 +11,27 @@ mod shards;
 pub(super) const SOURCE: usize = 0;
 pub(super) const TARGET: usize = 1;
 pub(super) const SLOT: u16 = 7;
-/// The third primary, of shards.
+/// The third primary, of shards, and two more, which make a majority without the source.
 pub(super) const OTHER: usize = 2;
+const VOTERS: [usize; 2] = [5, 6];
+/// A node that was not heard of for so long has failed.
+const FAILED_MS: i64 = 1500;
 /// The replicas of source and target, of shards.
 pub(super) const REPLICAS: [usize; 2] = [3, 4];
 
 pub(super) fn id(node: usize) -> Name {
     Name::parse(&[b'a' + node as u8; 40]).expect("a name")
+}
+
+/// What a node has last heard of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    pub at_ms: i64,
+    pub owner: usize,
+    pub epoch: u64,
+    pub offset: u64,
+    pub is_primary: bool,
+    pub follows: usize,
 }
 
 /// What a node knows of the cluster.
@@ -33,6 +47,9 @@ pub(super) struct View {
     pub open: OpenSlots,
     /// Bytes that wait for the other end.
     pub unsent: usize,
+    /// By node; the moment of the last beat.
+    pub heard: BTreeMap<usize, Heard>,
+    pub now_ms: i64,
     names: std::cell::Cell<u8>,
 }
 
@@ -47,8 +64,19 @@ impl View {
             follows: me,
             open: OpenSlots::default(),
             unsent: 0,
+            heard: BTreeMap::new(),
+            now_ms: 0,
             names: Default::default(),
         }
+    }
+
+    fn heard(&self, node: Name) -> Option<&Heard> {
+        let (_, heard) = self.heard.iter().find(|&(&at, _)| id(at) == node)?;
+        Some(heard)
+    }
+
+    fn has_failed(&self, heard: &Heard) -> bool {
+        self.now_ms - heard.at_ms > FAILED_MS
     }
 }
 
@@ -77,11 +105,47 @@ impl Around for View {
         }
     }
     fn is_known(&self, node: Name) -> bool {
-        (0..5).any(|known| id(known) == node)
+        (0..7).any(|known| id(known) == node)
     }
     fn address(&self, node: Name) -> Option<(Vec<u8>, u16)> {
-        let at = (0..5).find(|&known| id(known) == node)?;
+        let at = (0..7).find(|&known| id(known) == node)?;
         Some((b"127.0.0.1".to_vec(), at as u16))
+    }
+    fn is_importing(&self, _: u16) -> bool {
+        false
+    }
+    fn is_working_primary(&self, node: Name) -> bool {
+        let heard = self.heard(node);
+        heard.is_some_and(|heard| heard.is_primary && !self.has_failed(heard))
+    }
+    fn is_replaced(&self, node: Name) -> bool {
+        let Some(heard) = self.heard(node) else {
+            return false;
+        };
+        let shards = [SOURCE, TARGET].map(|at| [at, REPLICAS[at]]);
+        let shard = shards.into_iter().flatten().find(|&at| id(at) == node);
+        let takes_place = |at: usize| {
+            let same = shards
+                .iter()
+                .any(|all| all.contains(&at) && shard.is_some_and(|it| all.contains(&it)));
+            let other = self.heard.get(&at);
+            same && id(at) != node && other.is_some_and(|it| it.is_primary && !self.has_failed(it))
+        };
+        (!heard.is_primary || self.has_failed(heard)) && (0..5).any(takes_place)
+    }
+    fn offset(&self, node: Name) -> u64 {
+        self.heard(node).map_or(0, |heard| heard.offset)
+    }
+    fn is_claim_held(&self, node: Name, since_ms: i64, offset: u64) -> bool {
+        let of_it = |heard: &&Heard| !heard.is_primary && id(heard.follows) == node;
+        let mut replicas = self.heard.values().filter(of_it).peekable();
+        let agrees = |heard: &Heard| {
+            heard.at_ms > since_ms
+                && (heard.owner, heard.epoch) == (self.owner, self.epoch)
+                && heard.offset >= offset
+        };
+        let is_working = |heard: &&Heard| !self.has_failed(heard);
+        replicas.peek().is_some() && replicas.filter(is_working).all(agrees)
     }
     fn open_slots(&self) -> OpenSlots {
         self.open
@@ -141,6 +205,8 @@ pub(super) struct Node {
     /// Keys of the slots under test.
     pub keys: BTreeMap<String, u64>,
     pub hidden: usize,
+    /// The keys are another node's by now.
+    pub is_kept: bool,
     pub held: BTreeMap<Name, i64>,
     pub exports: BTreeMap<Name, Exporting>,
     pub is_up: bool,
@@ -163,6 +229,7 @@ impl Node {
             view: View::new(me),
             keys: BTreeMap::new(),
             hidden: 0,
+            is_kept: false,
             held: BTreeMap::new(),
             exports: BTreeMap::new(),
             is_up: true,
@@ -199,6 +266,12 @@ pub(super) struct World {
     /// Claims on their way: to whom, of whom, epoch.
     claims: VecDeque<(usize, usize, u64)>,
     waiting: Vec<Claim>,
+    /// A mutation: claims wait for no replica.
+    pub claims_at_once: bool,
+    /// Two nodes that hear nothing of each other until a moment.
+    apart: Option<([usize; 2], i64)>,
+    /// A replica that gets nothing of its primary's stream until a moment.
+    stalled: Option<(usize, i64)>,
     pub now: Now,
     clients: u64,
     random: u64,
@@ -239,6 +312,9 @@ impl World {
             dials: VecDeque::new(),
             claims: VecDeque::new(),
             waiting: Vec::new(),
+            claims_at_once: false,
+            apart: None,
+            stalled: None,
             now: Now {
                 monotonic_ms: 1000,
                 wall_ms: 1_700_000_000_000,
@@ -330,6 +406,17 @@ impl World {
                     assert_ne!((it.view.owner, it.view.is_primary), (node, true));
                     self.drop_keys(node);
                 }
+                Action::Keep(_) => it.is_kept = true,
+                Action::Return(_) => it.is_kept = false,
+                Action::Forget(_) => {
+                    it.is_kept = false;
+                    self.drop_keys(node);
+                }
+                Action::Reclaim(_) => {
+                    self.claim(node);
+                    self.call(node, |m, now, view| m.review_kept(now, view));
+                }
+                Action::AskReplicas(_) => (),
                 Action::Propagate(words) => {
                     if it.view.is_primary {
                         it.history.push(Effect::Tell(words.clone()));
@@ -401,11 +488,18 @@ impl World {
         }
         self.dials.retain(|&(from, ..)| from != node);
         self.waiting.retain(|claim| claim.node != node);
+        // What it has said last may not have left.
+        for (to, owner, epoch) in std::mem::take(&mut self.claims) {
+            if owner != node || self.random(2) == 0 {
+                self.claims.push_back((to, owner, epoch));
+            }
+        }
         let it = &mut self.nodes[node];
         let settings = it.machine.settings_mut().clone();
         it.machine = Migrations::new(settings);
         it.is_up = false;
         it.hidden = 0;
+        it.is_kept = false;
         it.held.clear();
         it.exports.clear();
         it.internal.clear();
@@ -489,19 +583,26 @@ impl World {
     }
 
     fn hear(&mut self) -> bool {
-        let Some((to, owner, epoch)) = self.claims.pop_front() else {
+        if self.claims.is_empty() {
+            return false;
+        }
+        let at = self.random(self.claims.len());
+        let Some((to, owner, epoch)) = self.claims.remove(at) else {
             return false;
         };
         let is_up = self.nodes[to].is_up;
         let view = &mut self.nodes[to].view;
         if is_up && epoch > view.epoch {
+            let had = view.is_primary && view.owner == to;
             (view.owner, view.epoch) = (owner, epoch);
             self.nodes[to].saved = (owner, epoch);
-            if to != owner && self.nodes[to].view.is_primary {
-                // The cluster's own rule: keys of lost slots go. Its machine is told afterwards.
-                self.drop_keys(to);
+            if had {
+                self.lose(to);
             }
-            self.call(to, |m, now, view| m.routes_changed(now, view));
+            self.call(to, |m, now, view| {
+                m.review_kept(now, view);
+                m.routes_changed(now, view);
+            });
         }
         true
     }
@@ -670,6 +771,7 @@ impl World {
     pub(super) fn pass(&mut self, ms: i64) {
         self.now.monotonic_ms += ms;
         self.now.wall_ms += ms;
+        self.greet();
         for node in 0..self.nodes.len() {
             if !self.nodes[node].is_up {
                 continue;
@@ -694,10 +796,14 @@ impl World {
             self.pass(100);
             let mut primaries = self.nodes.iter().filter(|node| node.view.is_primary);
             let is_idle = primaries.all(|node| node.machine.active() == 0);
-            quiet = if is_idle && self.claims.is_empty() {
-                quiet + 7
+            let has_kept = self.nodes.iter().any(|node| node.is_kept);
+            quiet += if has_kept {
+                // A grace is longer.
+                0
+            } else if is_idle && self.claims.is_empty() {
+                7
             } else {
-                quiet + 1
+                1
             };
         }
     }

@@ -1,7 +1,9 @@
 //! Keys of slots that are served elsewhere: they are gone for clients at once, while replicas and the log hear
-//! of each key between turns (`keyspace::dropped_slots`).
+//! of each key between turns (`keyspace::dropped_slots`). Those that another node has claimed are kept out of sight
+//! before, until the claim is safe (`migration`, its `kept`); a replica hides them and deletes what its primary does.
 
 use crate::keyspace::{Audience, DbIndex, Keyspace};
+use crate::migration::Ranges;
 use crate::server::state::Server;
 
 /// While a replica has more than this to be sent, it hears of no more dropped keys.
@@ -37,6 +39,88 @@ impl Server {
         self.drop_slots(keyspace, &lost);
     }
 
+    /// Other nodes have claimed slots of this primary's, or of this replica's primary.
+    pub(super) fn lose_slots(&mut self, keyspace: &mut Keyspace, slots: Vec<(u16, u16)>) {
+        let all = slots.iter().flat_map(|&(first, last)| first..=last);
+        let lost = all.filter(|&slot| !self.takes_keys_of(slot));
+        let lost: Vec<u16> = lost.collect();
+        let pairs: Vec<(u16, u16)> = lost.iter().map(|&slot| (slot, slot)).collect();
+        self.stop_exports(keyspace, &pairs);
+        if lost.iter().all(|&slot| keyspace.slot_len(slot) == 0) {
+            return;
+        }
+        if self.replication.is_replica() {
+            keyspace.keep_slots(&pairs);
+            return;
+        }
+        let lost = Ranges::of_slots(lost.into_iter());
+        self.with_migrations(keyspace, |m, now, around| m.lost(now, around, &lost));
+    }
+
+    /// Routes have changed. What a primary has kept of slots that are its own again is shown or deleted, before a
+    /// client writes to them; a replica shows what is its shard's.
+    pub(super) fn review_kept_slots(&mut self, keyspace: &mut Keyspace) {
+        if !keyspace.has_kept() {
+            return;
+        }
+        self.with_migrations(keyspace, |m, now, around| m.review_kept(now, around));
+        if self.replication.is_replica() {
+            self.release_kept_slots(keyspace, |server, _, slot| server.takes_keys_of(slot));
+        }
+    }
+
+    /// A replica's kept slots that its primary has deleted need not be hidden any more. Each tick.
+    pub(super) fn forget_empty_kept(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.has_kept() && self.replication.is_replica() {
+            self.release_kept_slots(keyspace, |_, keyspace, slot| keyspace.slot_len(slot) == 0);
+        }
+    }
+
+    fn release_kept_slots(
+        &self,
+        keyspace: &mut Keyspace,
+        is_due: impl Fn(&Server, &Keyspace, u16) -> bool,
+    ) {
+        let due = keyspace
+            .kept_slots()
+            .filter(|&slot| is_due(self, keyspace, slot));
+        let due: Vec<(u16, u16)> = due.map(|slot| (slot, slot)).collect();
+        if !due.is_empty() {
+            keyspace.release_slots(&due);
+        }
+    }
+
+    /// A promoted replica has what its primary kept, and keeps it as long.
+    pub(super) fn adopt_kept_slots(&mut self, keyspace: &mut Keyspace) {
+        let kept: Vec<(u16, u16)> = keyspace.kept_slots().map(|slot| (slot, slot)).collect();
+        if !kept.is_empty() {
+            keyspace.release_slots(&kept);
+            self.lose_slots(keyspace, kept);
+        }
+    }
+
+    /// A replica has loaded what its primary has, which may keep keys of slots that are another's by now: they are
+    /// hidden.
+    pub(in crate::server) fn hide_foreign_slots(&mut self, keyspace: &mut Keyspace) {
+        let Some(driver) = self
+            .cluster
+            .as_ref()
+            .filter(|driver| driver.core.is_replica())
+        else {
+            return;
+        };
+        let dbs = (0..keyspace.databases() as u32).map(DbIndex);
+        let with_keys = dbs.flat_map(|db| keyspace.database(db).slots_in_use());
+        let is_foreign = |slot: &u16| {
+            driver.core.slot_owner(*slot).is_some() && !driver.core.takes_keys_of(*slot)
+        };
+        let foreign = with_keys.filter(is_foreign);
+        let foreign: Vec<(u16, u16)> = foreign.map(|slot| (slot, slot)).collect();
+        if !foreign.is_empty() {
+            keyspace.keep_slots(&foreign);
+        }
+    }
+
     /// Whether clients may write to a slot here.
     fn takes_keys_of(&self, slot: u16) -> bool {
         let core = self.cluster.as_ref().map(|driver| &driver.core);
@@ -52,7 +136,9 @@ impl Server {
         let dbs = (0..keyspace.databases() as u32).map(DbIndex);
         let with_keys = dbs.flat_map(|db| keyspace.database(db).slots_in_use());
         let is_foreign = |slot: &u16| {
-            driver.core.slot_owner(*slot).is_some() && !driver.core.takes_keys_of(*slot)
+            driver.core.slot_owner(*slot).is_some()
+                && !driver.core.takes_keys_of(*slot)
+                && !keyspace.is_kept(*slot)
         };
         let foreign = with_keys.filter(is_foreign);
         let foreign: Vec<(u16, u16)> = foreign.map(|slot| (slot, slot)).collect();
@@ -78,7 +164,7 @@ impl Server {
     }
 
     /// Routes have changed: if a slot whose keys are being deleted takes keys again, all hear of the rest now.
-    pub(super) fn tell_returned_slots(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn tell_returned_slots(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_untold() && keyspace.untold_slots().any(|slot| self.takes_keys_of(slot)) {
             self.tell_dropped_keys(keyspace);
         }

@@ -54,6 +54,7 @@ impl Server {
         }
         driver.tick_due_ms = self.now.mono_ms + TICK_MS;
         self.tell_own(keyspace);
+        self.forget_empty_kept(keyspace);
         self.close_long_queues(keyspace);
         self.with_cluster(keyspace, |driver, now| driver.core.tick(now));
     }
@@ -95,7 +96,8 @@ impl Server {
             primary,
             is_loading,
             is_paused: self.gates.pause().is_some(),
-            is_empty: keyspace.len() == 0,
+            // What is kept of slots that are another's keeps this node from nothing.
+            is_empty: keyspace.has_only_kept(),
             replicas_online: replicas.filter(|replica| replica.is_online()).count(),
         }
     }
@@ -171,6 +173,7 @@ impl Server {
             Action::ResumeWrites => self.set_cluster_pause(None),
             Action::FlushSlot(slot) => self.flush_slot(keyspace, slot),
             Action::RoutesChanged => {
+                self.review_kept_slots(keyspace);
                 self.tell_returned_slots(keyspace);
                 if let Some(driver) = &mut self.cluster {
                     driver.routes_changed = true;
@@ -184,9 +187,11 @@ impl Server {
                     driver.lost_channels.extend(slots);
                 }
             }
-            Action::Follow { .. } | Action::Lead | Action::DropSlots(_) | Action::Flush => {
-                self.act_or_defer(keyspace, action)
-            }
+            Action::Follow { .. }
+            | Action::Lead
+            | Action::DropSlots(_)
+            | Action::LoseSlots(_)
+            | Action::Flush => self.act_or_defer(keyspace, action),
         }
     }
 
@@ -220,9 +225,13 @@ impl Server {
             }
             Action::Lead => {
                 self.become_primary(keyspace);
+                // What the former primary has claimed is claimed again before it could be taken for another's.
+                self.with_migrations(keyspace, |m, now, around| m.routes_changed(now, around));
+                self.adopt_kept_slots(keyspace);
                 self.drop_foreign_slots(keyspace);
             }
             Action::DropSlots(slots) => self.drop_lost_slots(keyspace, slots),
+            Action::LoseSlots(slots) => self.lose_slots(keyspace, slots),
             Action::Flush => self.flush_for_cluster(keyspace),
             _ => {}
         }

@@ -134,6 +134,7 @@ impl Server {
             driver.core.loaded(now, &|slot| keyspace.slot_len(slot));
         }
         self.cluster_on(keyspace);
+        self.hide_foreign_slots(keyspace);
         true
     }
 }

@@ -27,6 +27,14 @@ impl Server {
             self.exceeds_measured(keyspace, running);
             self.free_aside_for_room(keyspace);
         }
+        // What is kept of slots that are another's is next; what is still being deleted costs no key.
+        let may_free = self.has_kept_slots() && self.gates.pause().is_none();
+        if may_free && self.lacks_room(keyspace, running) {
+            let bound = self.eviction_bound();
+            if self.free_kept_for_room(keyspace, bound) {
+                return true;
+            }
+        }
         // While clients are paused the keyspace stands still.
         if !self.lacks_room(keyspace, running) || self.gates.pause().is_some() {
             self.stats.note_memory(true, self.now.mono_ms);

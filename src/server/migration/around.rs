@@ -51,6 +51,26 @@ impl Around for Surroundings<'_> {
         self.core.client_address(node.as_bytes())
     }
 
+    fn is_importing(&self, slot: u16) -> bool {
+        self.core.imports(slot)
+    }
+
+    fn is_working_primary(&self, node: Name) -> bool {
+        self.core.is_working_primary(node.as_bytes())
+    }
+
+    fn is_replaced(&self, node: Name) -> bool {
+        self.core.is_replaced(node.as_bytes())
+    }
+
+    fn offset(&self, node: Name) -> u64 {
+        self.core.offset_of(node.as_bytes())
+    }
+
+    fn is_claim_held(&self, node: Name, since_ms: i64, offset: u64) -> bool {
+        self.core.replicas_agree(node.as_bytes(), since_ms, offset)
+    }
+
     fn open_slots(&self) -> OpenSlots {
         let (is_migrating, is_importing) = self.core.open_slots();
         OpenSlots {

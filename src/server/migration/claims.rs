@@ -99,7 +99,9 @@ impl Server {
 
     /// Serves slots from now on: the claim is on its way, after it has been saved. If it cannot be saved now, the
     /// core tries again, and no node hears of it before.
-    fn claim_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> bool {
+    pub(super) fn claim_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> bool {
+        // The claim shows the offset by which its replicas have the keys.
+        self.tell_own(keyspace);
         let taken = self.with_cluster(keyspace, |driver, now| {
             driver.core.take_slots_without_vote(now, slots)
         });
@@ -109,6 +111,7 @@ impl Server {
     /// Deletes keys of slots that are not this node's, which is the last that becomes of an import.
     pub(super) fn drop_unclaimed(&mut self, keyspace: &mut Keyspace, slots: &Ranges) {
         let keys = self.drop_slots(keyspace, slots.pairs());
+        keyspace.release_slots(slots.pairs());
         if keys > 0 {
             tracing::warn!("Deleted {keys} keys of slots {slots}, which are not this node's");
         }

@@ -9,6 +9,7 @@
 mod around;
 mod claims;
 mod commands;
+mod copies;
 mod exports;
 mod kept;
 mod links;
@@ -128,6 +129,11 @@ impl Server {
             }
             Action::Show(slots) => keyspace.show_slots(slots.pairs()),
             Action::Drop(slots) => self.drop_unclaimed(keyspace, &slots),
+            Action::Keep(slots) => keyspace.keep_slots(slots.pairs()),
+            Action::Forget(slots) => self.forget_kept(keyspace, &slots),
+            Action::Return(slots) => keyspace.release_slots(slots.pairs()),
+            Action::Reclaim(slots) => _ = self.claim_slots(keyspace, slots.pairs()),
+            Action::AskReplicas(node) => self.ask_replicas_of(keyspace, node),
             Action::Propagate(words) => {
                 let words = words.iter().map(Vec::as_slice);
                 keyspace

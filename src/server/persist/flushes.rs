@@ -235,6 +235,9 @@ impl Server {
             self.free_aside_for_room(keyspace);
             self.free_aside_under_pressure(keyspace);
         }
+        if self.has_kept_slots() && memory_pressure::is_short() {
+            self.give_up_kept_slots(keyspace);
+        }
         self.tell_freed(keyspace);
     }
 

@@ -460,6 +460,7 @@ impl Server {
         self.adopt_stream(keyspace, load.position, selected);
         self.stream.cursors = load.take_cursors();
         self.end_sync_loading(keyspace);
+        self.hide_foreign_slots(keyspace);
         if let Some(marks) = load.take_open_slots() {
             self.with_cluster(keyspace, |driver, now| {
                 driver.core.take_open_slots(now, &marks);

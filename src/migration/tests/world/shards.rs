@@ -3,7 +3,7 @@
 use super::*;
 
 impl World {
-    /// Source and target with a replica each, and a third primary.
+    /// Source and target with a replica each, and three more primaries. Who is slow and who is apart is the seed's.
     pub(in super::super) fn of_shards(settings: [Settings; 2], seed: u64) -> World {
         let mut world = World::new(settings.clone(), seed);
         let [source, target] = settings;
@@ -13,7 +13,47 @@ impl World {
             (replica.view.is_primary, replica.view.follows) = (false, primary);
             world.nodes.push(replica);
         }
+        for voter in VOTERS {
+            world.nodes.push(Node::new(
+                voter,
+                world.nodes[OTHER].machine.settings.clone(),
+            ));
+        }
+        world.greet();
         world
+    }
+
+    /// From now on a replica may lag, and two nodes may be apart, for some time.
+    pub(in super::super) fn disturb(&mut self) {
+        let now_ms = self.now.monotonic_ms;
+        if self.random(2) == 0 {
+            let replica = REPLICAS[self.random(2)];
+            let for_ms = 100 * self.random(5) as i64;
+            self.stalled = Some((replica, now_ms + for_ms));
+        }
+        if self.random(2) == 0 {
+            let pairs = [
+                [SOURCE, REPLICAS[TARGET]],
+                [SOURCE, OTHER],
+                [TARGET, REPLICAS[TARGET]],
+            ];
+            let pair = pairs[self.random(pairs.len())];
+            let for_ms = 1000 * self.random(5) as i64;
+            self.apart = Some((pair, now_ms + for_ms));
+        }
+    }
+
+    fn are_apart(&self, a: usize, b: usize) -> bool {
+        let now_ms = self.now.monotonic_ms;
+        (self.apart)
+            .is_some_and(|(pair, until)| now_ms < until && pair.contains(&a) && pair.contains(&b))
+    }
+
+    /// What is claimed by another is kept, or dropped: the cluster's own rule. Its machine hears of the routes
+    /// afterwards.
+    pub(super) fn lose(&mut self, node: usize) {
+        let slots = Ranges::of_slots(0..11);
+        self.call(node, |m, now, view| m.lost(now, view, &slots));
     }
 
     /// The living replica of a node.
@@ -46,12 +86,14 @@ impl World {
 
     /// A replica applies one more effect.
     pub(super) fn replicate(&mut self) -> bool {
-        let first = self.random(2);
+        let first = self.random(self.nodes.len());
         let behind = (0..self.nodes.len()).filter_map(|at| {
             let replica = (at + first) % self.nodes.len();
             let it = &self.nodes[replica];
             let primary = &self.nodes[it.view.follows];
-            let is_linked = it.is_up && !it.view.is_primary && primary.is_up;
+            let is_stalled = (self.stalled)
+                .is_some_and(|(at, until)| at == replica && self.now.monotonic_ms < until);
+            let is_linked = it.is_up && !it.view.is_primary && primary.is_up && !is_stalled;
             let next = is_linked.then(|| primary.history.get(it.history.len()))?;
             Some((replica, next?.clone()))
         });
@@ -95,7 +137,8 @@ impl World {
                 continue;
             }
             let replica = self.replica_of(node);
-            let has_keys = replica.is_none_or(|replica| self.offset(replica) >= claim.offset);
+            let has_keys = self.claims_at_once
+                || replica.is_none_or(|replica| self.offset(replica) >= claim.offset);
             if !has_keys && self.now.monotonic_ms < claim.until_ms {
                 self.waiting.push(claim);
                 continue;
@@ -110,7 +153,7 @@ impl World {
     }
 
     /// The slots are this node's, in a new epoch. Its own shard hears of it first.
-    fn claim(&mut self, node: usize) {
+    pub(super) fn claim(&mut self, node: usize) {
         let epochs = self.nodes.iter().map(|node| node.view.epoch);
         let epoch = epochs.max().unwrap_or(0) + 1;
         let it = &mut self.nodes[node];
@@ -119,7 +162,9 @@ impl World {
         let mut others: Vec<usize> = (0..self.nodes.len()).filter(|&at| at != node).collect();
         others.sort_by_key(|&at| self.nodes[at].view.follows != node);
         for other in others {
-            self.claims.push_back((other, node, epoch));
+            if !self.are_apart(node, other) {
+                self.claims.push_back((other, node, epoch));
+            }
         }
     }
 
@@ -131,9 +176,42 @@ impl World {
             for other in 0..self.nodes.len() {
                 let is_told = self.claims.contains(&(other, owner, epoch));
                 let it = &self.nodes[other];
-                if it.is_up && it.view.epoch < epoch && !is_told {
+                let may_hear = it.is_up && it.view.epoch < epoch && !self.are_apart(owner, other);
+                if may_hear && !is_told {
                     self.claims.push_back((other, owner, epoch));
                 }
+            }
+        }
+    }
+
+    /// Greetings: what each node knows of the others; and one that shows what is old is corrected (UPDATE).
+    pub(super) fn greet(&mut self) {
+        let now_ms = self.now.monotonic_ms;
+        let count = self.nodes.len();
+        for to in 0..count {
+            self.nodes[to].view.now_ms = now_ms;
+            for from in (0..count).filter(|&from| from != to) {
+                let (it, its) = (&self.nodes[to], &self.nodes[from]);
+                if !it.is_up || !its.is_up || self.are_apart(to, from) {
+                    continue;
+                }
+                let heard = Heard {
+                    at_ms: now_ms,
+                    owner: its.view.owner,
+                    epoch: its.view.epoch,
+                    offset: its.history.len() as u64,
+                    is_primary: its.view.is_primary,
+                    follows: its.view.follows,
+                };
+                let (owner, epoch) = (it.view.owner, it.view.epoch);
+                // It speaks for itself, or for its primary.
+                let speaks = |at: usize| at == from || at == its.view.follows;
+                let is_old = speaks(owner) && its.view.epoch < epoch
+                    || speaks(its.view.owner) && its.view.epoch < epoch;
+                if is_old && !self.claims.contains(&(from, owner, epoch)) {
+                    self.claims.push_back((from, owner, epoch));
+                }
+                self.nodes[to].view.heard.insert(from, heard);
             }
         }
     }
@@ -144,22 +222,27 @@ impl World {
         let (primary, epoch) = (view.follows, view.epoch);
         let takes_slots = view.owner == primary;
         let is_candidate = self.nodes[replica].is_up && self.nodes[replica].is_fit;
-        let grants = |node: &Node| {
-            let is_voter = node.view.is_primary && node.view.me != primary;
-            !is_voter || node.is_up && !(takes_slots && node.view.epoch > epoch)
+        // Whoever knows a newer claim than the candidate, of the slots or of its primary, refuses.
+        let grants = |node: &&Node| {
+            let view = &node.view;
+            let is_voter = node.is_up && view.is_primary && !self.are_apart(view.me, replica);
+            let is_newer = view.epoch > epoch && (takes_slots || view.owner == primary);
+            is_voter && view.me != primary && !is_newer
         };
-        let is_elected = is_candidate && self.nodes.iter().all(grants);
-        if !is_elected {
+        let votes = self.nodes.iter().filter(grants).count();
+        // Of five primaries.
+        if !is_candidate || votes < 3 {
             return false;
         }
         let view = &mut self.nodes[replica].view;
         (view.is_primary, view.follows) = (true, replica);
         if takes_slots {
             self.claim(replica);
-        } else {
-            self.drop_keys(replica);
         }
         self.call(replica, |m, now, view| m.routes_changed(now, view));
+        if !self.nodes[replica].is_owner() {
+            self.lose(replica);
+        }
         true
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) routes_changed: bool,
     pub(in crate::server) was_flushed: bool,
     pub(in crate::server) tick_due_ms: u64,
+    /// What was kept of slots is being deleted for want of memory.
+    pub(in crate::server) frees_kept: bool,
     /// An export waits until its link has sent more.
     pub(in crate::server) awaits_room: bool,
 }
@@ -80,6 +82,7 @@ impl MigrationDriver {
             routes_changed: false,
             was_flushed: false,
             tick_due_ms: 0,
+            frees_kept: false,
             awaits_room: false,
         }
     }

@@ -1,0 +1,181 @@
+//! What a source keeps of slots that another node has claimed, and when it goes or returns.
+
+use super::world::*;
+use crate::base::Millis;
+use crate::config::Config;
+use crate::migration::*;
+
+const GRACE_MS: i64 = 5000;
+
+/// The source, after the target has claimed slots 0 to 10.
+struct Source {
+    machine: Migrations,
+    view: View,
+    now: Now,
+}
+
+impl Source {
+    fn new() -> Source {
+        let settings = Settings {
+            keep_grace: Millis::of_ms(GRACE_MS as u64),
+            ..Settings::of(&Config::default())
+        };
+        let mut source = Source {
+            machine: Migrations::new(settings),
+            view: View::new(SOURCE),
+            now: Now::default(),
+        };
+        (source.view.owner, source.view.epoch) = (TARGET, 2);
+        source.hear(TARGET, |_| ());
+        let slots = Ranges::of_slots(0..11);
+        source.machine.lost(source.now, &source.view, &slots);
+        assert_eq!(source.actions(), [Action::Keep(slots)]);
+        source
+    }
+
+    /// A node greets: it knows of the claim, and has all that the claimer had.
+    fn hear(&mut self, node: usize, change: impl FnOnce(&mut Heard)) {
+        let mut heard = Heard {
+            at_ms: self.now.monotonic_ms,
+            owner: TARGET,
+            epoch: 2,
+            offset: 100,
+            is_primary: node < REPLICAS[SOURCE],
+            follows: TARGET,
+        };
+        change(&mut heard);
+        self.view.heard.insert(node, heard);
+    }
+
+    /// What is to be done, without lines for the log and greetings.
+    fn actions(&mut self) -> Vec<Action> {
+        let all = std::iter::from_fn(|| self.machine.pop());
+        let shown =
+            |action: &Action| !matches!(action, Action::Log { .. } | Action::AskReplicas(_));
+        all.filter(shown).collect()
+    }
+
+    fn pass(&mut self, ms: i64) -> Vec<Action> {
+        self.now.monotonic_ms += ms;
+        self.view.now_ms = self.now.monotonic_ms;
+        self.machine.tick(self.now, &self.view);
+        self.actions()
+    }
+
+    fn review(&mut self) -> Vec<Action> {
+        self.machine.review_kept(self.now, &self.view);
+        self.actions()
+    }
+}
+
+fn slots() -> Ranges {
+    Ranges::of_slots(0..11)
+}
+
+#[test]
+fn a_copy_goes_when_every_replica_of_the_claimer_shows_the_claim_and_its_offset() {
+    let mut source = Source::new();
+    assert_eq!(source.pass(100), []);
+    source.hear(REPLICAS[TARGET], |heard| heard.offset = 99);
+    assert_eq!(source.pass(100), [], "it lacks a byte");
+    source.hear(REPLICAS[TARGET], |heard| {
+        (heard.owner, heard.epoch) = (SOURCE, 1)
+    });
+    assert_eq!(source.pass(100), [], "it does not know of the claim");
+    source.hear(REPLICAS[TARGET], |_| ());
+    assert_eq!(source.pass(100), [Action::Forget(slots())]);
+    assert!(source.machine.is_idle());
+}
+
+#[test]
+fn a_copy_goes_after_the_grace() {
+    let mut source = Source::new();
+    assert_eq!(source.pass(GRACE_MS - 1), []);
+    assert_eq!(source.pass(1), [Action::Forget(slots())]);
+    assert!(source.machine.is_idle());
+}
+
+#[test]
+fn a_copy_goes_when_memory_is_short_when_all_is_flushed_and_before_an_import() {
+    let mut source = Source::new();
+    source.machine.give_up_kept("memory is short");
+    assert_eq!(source.actions(), [Action::Forget(slots())]);
+    let mut source = Source::new();
+    source.machine.flushed(source.now, &source.view);
+    assert_eq!(source.actions(), [Action::Forget(slots())]);
+    let mut source = Source::new();
+    let words: [&[u8]; 2] = [b"5", b"7"];
+    let begun = source.machine.import(source.now, &source.view, &words);
+    begun.expect("begun");
+    let actions = source.actions();
+    assert_eq!(actions[0], Action::Forget(Ranges::of_slots(5..8)));
+    let rest = Ranges::of_slots((0..5).chain(8..11));
+    assert_eq!(source.pass(GRACE_MS).first(), Some(&Action::Forget(rest)));
+}
+
+#[test]
+fn a_copy_returns_when_the_slots_do_and_their_claimer_is_gone() {
+    let mut source = Source::new();
+    source.pass(2000);
+    source.view.owner = SOURCE;
+    assert_eq!(source.review(), [Action::Return(slots())]);
+    assert!(source.machine.is_idle());
+}
+
+/// It may have acknowledged newer writes.
+#[test]
+fn a_copy_does_not_return_from_a_claimer_that_works() {
+    let mut source = Source::new();
+    source.view.owner = SOURCE;
+    assert_eq!(source.review(), [Action::Forget(slots())]);
+}
+
+#[test]
+fn slots_that_were_lost_with_their_claimer_are_reclaimed() {
+    let mut source = Source::new();
+    source.pass(2000);
+    assert_eq!(
+        source.pass(1000),
+        [],
+        "a failure alone is none: it may come back"
+    );
+    source.hear(REPLICAS[TARGET], |heard| {
+        (heard.owner, heard.epoch) = (SOURCE, 1);
+        (heard.is_primary, heard.follows) = (true, REPLICAS[TARGET]);
+    });
+    assert_eq!(source.pass(100), [], "it may say that it has the slots");
+    source.hear(REPLICAS[TARGET], |heard| heard.is_primary = true);
+    assert_eq!(source.pass(1000), [Action::Reclaim(slots())]);
+    source.view.owner = SOURCE;
+    assert_eq!(source.review(), [Action::Return(slots())]);
+}
+
+#[test]
+fn a_replica_that_took_the_claimers_place_with_the_slots_has_a_claim_of_its_own() {
+    let mut source = Source::new();
+    source.pass(2000);
+    (source.view.owner, source.view.epoch) = (REPLICAS[TARGET], 3);
+    source.hear(REPLICAS[TARGET], |heard| {
+        (heard.owner, heard.is_primary) = (REPLICAS[TARGET], true)
+    });
+    assert_eq!(source.review(), []);
+    assert_eq!(source.pass(1100), []);
+    source.hear(TARGET, |heard| {
+        (heard.owner, heard.epoch) = (REPLICAS[TARGET], 3);
+        (heard.is_primary, heard.follows) = (false, REPLICAS[TARGET]);
+    });
+    assert_eq!(source.pass(100), [Action::Forget(slots())]);
+}
+
+#[test]
+fn without_a_grace_nothing_is_kept() {
+    let mut machine = Migrations::new(Settings {
+        keep_grace: Millis::of_ms(0),
+        ..Settings::of(&Config::default())
+    });
+    let mut view = View::new(SOURCE);
+    view.owner = TARGET;
+    machine.lost(Now::default(), &view, &slots());
+    assert_eq!(machine.pop(), Some(Action::Forget(slots())));
+    assert!(machine.is_idle());
+}

@@ -1,0 +1,58 @@
+//! What a source keeps of slots that other nodes have claimed (`crate::migration`, its `kept`): deleted, and given up
+//! for memory.
+
+use crate::base::alloc;
+use crate::keyspace::Keyspace;
+use crate::migration::{Name, Ranges};
+use crate::server::state::Server;
+
+/// The time for which one command waits for what was kept to be deleted, when memory is short.
+const ROOM_NANOS: u64 = 500_000;
+
+impl Server {
+    /// Deletes what was kept of slots.
+    pub(super) fn forget_kept(&mut self, keyspace: &mut Keyspace, slots: &Ranges) {
+        self.drop_slots(keyspace, slots.pairs());
+        keyspace.release_slots(slots.pairs());
+        // They may be this node's again, or be imported: no deletion may meet a new key.
+        self.tell_returned_slots(keyspace);
+    }
+
+    pub(super) fn ask_replicas_of(&mut self, keyspace: &mut Keyspace, node: Name) {
+        self.with_cluster(keyspace, |driver, now| {
+            driver.core.greet_replicas_of(now, node.as_bytes());
+        });
+    }
+
+    /// Whether there is something that goes before a key is evicted.
+    pub(in crate::server) fn has_kept_slots(&self) -> bool {
+        let driver = self.migrations.as_ref();
+        driver.is_some_and(|driver| driver.machine.has_kept() || driver.frees_kept)
+    }
+
+    /// Memory is short: what is kept is deleted, a part at once and the rest by the next commands and between turns.
+    /// Returns whether some of it is still there, so that no key needs to go yet.
+    pub(in crate::server) fn free_kept_for_room(
+        &mut self,
+        keyspace: &mut Keyspace,
+        bound: usize,
+    ) -> bool {
+        if !alloc::exceeds(bound) {
+            return false;
+        }
+        self.give_up_kept_slots(keyspace);
+        keyspace.free_dropped(self.cycles.ticks(ROOM_NANOS), true);
+        let goes_on = keyspace.has_dropped();
+        if let Some(driver) = &mut self.migrations {
+            driver.frees_kept = goes_on;
+        }
+        goes_on
+    }
+
+    /// Deletes what is kept, because memory is short.
+    pub(in crate::server) fn give_up_kept_slots(&mut self, keyspace: &mut Keyspace) {
+        self.with_migrations(keyspace, |machine, _, _| {
+            machine.give_up_kept("memory is short");
+        });
+    }
+}
