@@ -412,6 +412,17 @@ impl Migrations {
         });
     }
 
+    /// The primary's history has another id: it has started again, or another replica has taken its place. Either
+    /// way it has forgotten its imports; those that it has begun since follow in the stream.
+    pub(crate) fn history_changed(&mut self, now: Now, around: &dyn Around) {
+        self.all(now, around, |job, _| {
+            if job.talk.is_open_import() {
+                return Err(End::Failed("The primary has forgotten it".into()));
+            }
+            Ok(())
+        });
+    }
+
     /// Begins to pull slots.
     pub(super) fn pull(&mut self, now: Now, around: &dyn Around, slots: Ranges) -> Name {
         let name = around.fresh_name();

@@ -1,7 +1,8 @@
 //! A migration of our primary's, as its replica hears of it by the stream.
 //!
 //! The keys come with the stream, and are hidden until the slots are the shard's, as the primary says or as the
-//! cluster sees it. The primary may have forgotten the migration, by a restart after which the stream goes on. A promoted replica asks the cluster whose the slots are, and keeps
+//! cluster sees it. The primary may have forgotten the migration, by a restart after which the stream goes on
+//! under another id (`Migrations::history_changed`). A promoted replica asks the cluster whose the slots are, and keeps
 //! the keys of those that are its shard's. What is another node's is dropped, unless the primary has claimed it and
 //! died before the claim was here: it said so in the stream, before any write to these slots. Then this replica claims
 //! the slots in its place.

@@ -62,6 +62,10 @@ fn forgotten(what: &str, kind: Kind, peer: Kind, way: Way) {
     group.kill(target);
     group.restart(target);
     key_delay(&group, source, 0);
+    group.wait("the replica to hear that the import is over", |group| {
+        let log = group.nodes[replica].daemon.log();
+        log.contains("The primary has forgotten it") || log.contains("The data was replaced")
+    });
     group.wait_until_synced();
     group.wait("the slots to move", |group| {
         if !has_moved(group, target) {

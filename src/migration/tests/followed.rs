@@ -96,6 +96,22 @@ fn a_promotion_keeps_slots_of_which_the_import_was_never_heard_to_end() {
     assert!(replica.machine.is_idle());
 }
 
+/// The primary was killed in the middle of the import and came back without it: the replica hid the slots for good.
+#[test]
+fn what_a_restarted_primary_has_forgotten_is_hidden_no_longer() {
+    let mut replica = Replica::new();
+    replica.told(b'x', &[b"ESTABLISH"]);
+    replica.actions();
+    replica.machine.history_changed(replica.now, &replica.view);
+    let slots = Ranges::of_slots(0..11);
+    assert_eq!(
+        replica.actions(),
+        [Action::Show(slots)],
+        "the stream deletes"
+    );
+    assert!(replica.machine.is_idle());
+}
+
 /// The primary died right after its claim, before the cluster had shown it to its replica.
 #[test]
 fn a_promoted_replica_claims_what_its_primary_has_claimed() {
@@ -107,6 +123,9 @@ fn a_promoted_replica_claims_what_its_primary_has_claimed() {
         replica.actions(),
         [Action::Hide(slots.clone()), Action::Show(slots.clone())]
     );
+    // A new id of the history is that of a primary that has saved its claim.
+    replica.machine.history_changed(replica.now, &replica.view);
+    assert_eq!(replica.actions(), []);
     replica.view.is_primary = true;
     replica.machine.routes_changed(replica.now, &replica.view);
     assert_eq!(replica.actions(), [Action::Reclaim(slots)]);

@@ -213,6 +213,11 @@ impl Server {
         }
     }
 
+    /// Our primary continues under another id.
+    pub(in crate::server) fn forget_unfinished_imports(&mut self, keyspace: &mut Keyspace) {
+        self.with_migrations(keyspace, |m, now, around| m.history_changed(now, around));
+    }
+
     /// A snapshot of our primary's is about to replace everything here.
     pub(in crate::server) fn forget_followed_slots(&mut self, keyspace: &mut Keyspace) {
         self.with_migrations(keyspace, |m, now, around| m.forget_followed(now, around));

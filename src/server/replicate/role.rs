@@ -203,11 +203,10 @@ impl Server {
         }
     }
 
-    /// +CONTINUE: the primary's stream continues ours, perhaps under another id.
-    pub(in crate::server) fn continues(&mut self, id: Option<crate::replication::ReplId>) {
-        if let Some(id) = id
-            && self.stream.follow_as(id)
-        {
+    /// +CONTINUE: the primary's stream continues ours, perhaps under another id. Returns whether it does.
+    pub(in crate::server) fn continues(&mut self, id: Option<crate::replication::ReplId>) -> bool {
+        let is_other = id.filter(|&id| self.stream.follow_as(id));
+        if let Some(id) = is_other {
             tracing::info!("{MASTER_FIRST} replication ID changed to {id}");
             self.drop_replicas();
         }
@@ -216,6 +215,7 @@ impl Server {
         );
         self.stream.keep_backlog(self.config.repl_backlog_size);
         self.end_failover();
+        is_other.is_some()
     }
 
     /// The dataset is the primary's at this position: our stream is the primary's.

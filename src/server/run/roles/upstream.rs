@@ -17,6 +17,7 @@ use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncFile, Talking};
 use crate::server::replicate::load::{Loaded, file_name};
 use crate::server::run::Loop;
+use crate::server::state::world::Engine;
 
 /// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines without
 /// end.
@@ -271,7 +272,12 @@ impl Loop {
         let rest = handshake.take_rest();
         let position = match agreed {
             Agreed::Continue(id) => {
-                self.engine.server.continues(id);
+                if self.engine.server.continues(id) {
+                    let Engine {
+                        keyspace, server, ..
+                    } = &mut self.engine;
+                    server.forget_unfinished_imports(keyspace);
+                }
                 self.go_online(Loaded { stream, rest });
                 return Ok(Step::Wait);
             }
