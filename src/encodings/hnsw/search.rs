@@ -278,6 +278,12 @@ fn revised(index: &Index, query: &[u8], level: usize, version: u32, near: Near) 
     Some(Near::new(distance, id))
 }
 
+/// Whether a payload passes a filter; adds to the second what that cost, in distances.
+pub type Passes<'f> = dyn FnMut(u64, &mut usize) -> bool + 'f;
+
+/// What a call of a filter costs at least, in distances.
+const FILTER_COST: usize = 8;
+
 /// A search for the nodes nearest to a query.
 #[derive(Debug)]
 pub struct Search {
@@ -290,6 +296,8 @@ pub struct Search {
     heaps: bool,
     heaps_begun: bool,
     expanded: usize,
+    /// With a filter: nodes met by the last expansion that are still to be looked at, the last one first.
+    pending: Vec<Near>,
     scratch: Scratch,
 }
 
@@ -314,6 +322,7 @@ impl Search {
             heaps: filter_ef.is_some() || ef > POOL_MAX,
             heaps_begun: false,
             expanded: 0,
+            pending: Vec::new(),
             scratch: Scratch::get(),
         }
     }
@@ -322,12 +331,7 @@ impl Search {
     ///
     /// `filter` gets payloads, and is only asked for nodes that would be results, in a search
     /// made by [`Search::filtered`].
-    pub fn step(
-        &mut self,
-        index: &Index,
-        budget: usize,
-        filter: &mut dyn FnMut(u64) -> bool,
-    ) -> Progress {
+    pub fn step(&mut self, index: &Index, budget: usize, filter: &mut Passes<'_>) -> Progress {
         let mut budget = budget.max(1);
         if self.heaps_begun {
             self.refresh_heaps(index, filter);
@@ -362,18 +366,19 @@ impl Search {
         }
     }
 
-    fn begin_heaps(&mut self, index: &Index, filter: &mut dyn FnMut(u64) -> bool) {
+    fn begin_heaps(&mut self, index: &Index, filter: &mut Passes<'_>) {
         self.heaps_begun = true;
         self.scratch.queues.reset(self.ef);
         for &near in self.scratch.pool.sorted() {
             self.scratch.queues.add_candidate(near);
-            if self.filter_ef.is_none() || filter(index.store.payload(near.id())) {
+            let payload = index.store.payload(near.id());
+            if self.filter_ef.is_none() || filter(payload, &mut 0) {
                 self.scratch.queues.add_result(near);
             }
         }
     }
 
-    fn refresh_heaps(&mut self, index: &Index, filter: &mut dyn FnMut(u64) -> bool) {
+    fn refresh_heaps(&mut self, index: &Index, filter: &mut Passes<'_>) {
         let version = self.descent.version;
         if version == index.version {
             return;
@@ -386,54 +391,63 @@ impl Search {
             // A number may have passed to another element.
             let again = filtered && index.store.is_live(near.id());
             let asked = again && index.is_newer(near.id(), version);
-            if asked && !filter(index.store.payload(near.id())) {
+            if asked && !filter(index.store.payload(near.id()), &mut 0) {
                 return None;
             }
             now(near)
         });
+        let pending = std::mem::take(&mut self.pending);
+        self.pending = pending.into_iter().filter_map(now).collect();
     }
 
     fn walk_heaps(
         &mut self,
         index: &Index,
         budget: &mut usize,
-        filter: &mut dyn FnMut(u64) -> bool,
+        filter: &mut Passes<'_>,
     ) -> Progress {
-        /// What a call of a filter counts, in distances.
-        const FILTER_COST: usize = 8;
         let query = self.query.record();
         while *budget > 0 {
+            let queues = &mut self.scratch.queues;
+            if let Some(near) = self.pending.pop() {
+                if queues.admits(near) {
+                    queues.add_candidate(near);
+                    let mut cost = FILTER_COST;
+                    if filter(index.store.payload(near.id()), &mut cost) {
+                        queues.add_result(near);
+                    }
+                    *budget = budget.saturating_sub(cost);
+                }
+                continue;
+            }
+            if self.expanded > 0 && self.scratch.has_met_all(index, 0) {
+                return Progress::Done;
+            }
             if self.filter_ef.is_some_and(|most| self.expanded >= most) {
                 return Progress::Done;
             }
-            let Some(id) = self.scratch.queues.expand() else {
-                return Progress::Done;
-            };
-            self.expanded += 1;
             let Scratch {
                 visited, queues, ..
             } = &mut self.scratch;
+            let Some(id) = queues.expand() else {
+                return Progress::Done;
+            };
+            self.expanded += 1;
             let before = visited.len();
             visited.meet(index.store.links(id, 0));
             let fresh = visited.since(before);
-            let mut cost = fresh.len().max(1);
+            *budget = budget.saturating_sub(fresh.len().max(1));
+            let pending = &mut self.pending;
+            let is_filtered = self.filter_ef.is_some();
             compare_all(index, query, fresh, |near| {
-                if !queues.admits(near) {
-                    return;
+                if is_filtered {
+                    pending.push(near);
+                } else if queues.admits(near) {
+                    queues.add_candidate(near);
+                    queues.add_result(near);
                 }
-                queues.add_candidate(near);
-                if self.filter_ef.is_some() {
-                    cost += FILTER_COST;
-                    if !filter(index.store.payload(near.id())) {
-                        return;
-                    }
-                }
-                queues.add_result(near);
             });
-            *budget = budget.saturating_sub(cost);
-            if self.scratch.has_met_all(index, 0) {
-                return Progress::Done;
-            }
+            pending.reverse();
         }
         Progress::More
     }
@@ -525,7 +539,7 @@ impl Scan {
         &mut self,
         index: &Index,
         budget: usize,
-        mut filter: Option<&mut dyn FnMut(u64) -> bool>,
+        mut filter: Option<&mut Passes<'_>>,
     ) -> Progress {
         if self.version != index.version {
             self.follow_moves(index);
@@ -535,7 +549,7 @@ impl Scan {
                 let newer = index.store.is_live(near.id()) && index.is_newer(near.id(), version);
                 if newer
                     && let Some(filter) = &mut filter
-                    && !filter(index.store.payload(near.id()))
+                    && !filter(index.store.payload(near.id()), &mut 0)
                 {
                     return None;
                 }
@@ -559,8 +573,10 @@ impl Scan {
                 continue;
             }
             if let Some(filter) = &mut filter {
-                left = left.saturating_sub(8);
-                if !filter(index.store.payload(id)) {
+                let mut cost = FILTER_COST;
+                let passes = filter(index.store.payload(id), &mut cost);
+                left = left.saturating_sub(cost);
+                if !passes {
                     continue;
                 }
             }

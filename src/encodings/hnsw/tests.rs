@@ -51,7 +51,7 @@ fn build(p: &Parameters, vectors: &[Vec<f32>], seed: u64) -> Index {
 }
 
 fn finish(index: &Index, mut search: Search) -> Vec<Found> {
-    while search.step(index, 1000, &mut |_| true) == Progress::More {}
+    while search.step(index, 1000, &mut |_, _| true) == Progress::More {}
     search.results(index)
 }
 
@@ -183,7 +183,7 @@ fn a_search_ends_when_it_has_met_all_nodes() {
     for ef in [NODES, 2000] {
         let query = Query::new(&p, &vector(&mut rng, 8));
         let mut search = Search::new(query.clone(), ef);
-        let progress = search.step(&index, NODES * 3 / 2, &mut |_| true);
+        let progress = search.step(&index, NODES * 3 / 2, &mut |_, _| true);
         assert_eq!(progress, Progress::Done, "ef {ef}");
         assert_eq!(search.results(&index), exact(&index, &query, NODES));
     }
@@ -192,7 +192,7 @@ fn a_search_ends_when_it_has_met_all_nodes() {
     let added = vector(&mut rng, 8);
     let mut search = Search::new(Query::new(&p, &added), NODES + 1);
     while index.len() == NODES {
-        assert_eq!(search.step(&index, 1, &mut |_| true), Progress::More);
+        assert_eq!(search.step(&index, 1, &mut |_, _| true), Progress::More);
         index.remove(NodeId(0));
         index.insert(Query::new(&p, &added), 0, 100, 1000);
         index.insert(Query::new(&p, &added), 0, 100, 1001);
@@ -208,7 +208,7 @@ fn only_what_passes_a_filter_is_found() {
     let vectors: Vec<_> = (0..1000).map(|_| vector(&mut rng, 16)).collect();
     let index = build(&p, &vectors, 6);
     let query = Query::new(&p, &vectors[0]);
-    let mut even = |payload: u64| payload.is_multiple_of(10);
+    let mut even = |payload: u64, _: &mut usize| payload.is_multiple_of(10);
     let mut search = Search::filtered(query.clone(), 20, 500);
     while search.step(&index, 100, &mut even) == Progress::More {}
     let found = search.results(&index);
@@ -218,8 +218,21 @@ fn only_what_passes_a_filter_is_found() {
     while scan.step(&index, 10, Some(&mut even)) == Progress::More {}
     assert_eq!(scan.results(&index), found);
 
+    // However short the steps are, and whatever each look costs.
+    let mut dear = |payload: u64, cost: &mut usize| {
+        *cost += 1000;
+        payload.is_multiple_of(10)
+    };
+    let mut search = Search::filtered(query.clone(), 20, 500);
+    let mut steps = 0;
+    while search.step(&index, 100, &mut dear) == Progress::More {
+        steps += 1;
+    }
+    assert_eq!(search.results(&index), found);
+    assert!(steps > 100, "{steps}");
+
     let mut asked = 0;
-    let mut none = |_| {
+    let mut none = |_, _: &mut usize| {
         asked += 1;
         false
     };
@@ -354,7 +367,8 @@ impl Model {
     fn step_searches(&mut self, rng: &mut SmallRng) {
         let index = &self.index;
         self.searches.retain_mut(|search| {
-            let progress = search.step(index, 1 + below(rng, 40), &mut |payload| {
+            let progress = search.step(index, 1 + below(rng, 40), &mut |payload, cost| {
+                *cost += (payload % 50) as usize;
                 payload.is_multiple_of(2)
             });
             check_found(index, &search.results(index));

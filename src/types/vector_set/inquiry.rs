@@ -52,16 +52,19 @@ impl Inquiry {
         }
     }
 
-    /// Goes on for about `budget` distances; looks at attributes count as well.
+    /// Goes on for about `budget` distances; looks at attributes count as well, each for what it costs.
     pub fn step(&mut self, content: &Content, budget: usize) -> Progress {
         const DISTANCE_NANOS: usize = 50;
         let filter = self.filter.as_ref();
-        let look = filter.map_or(0, |filter| filter.nanos() / DISTANCE_NANOS);
-        let budget = (budget / (1 + look)).max(1);
-        let mut matches = |payload| {
+        let mut matches = |payload, cost: &mut usize| {
             let attributes = content.element_at(payload).attributes;
-            let passes = |filter: &Filter| !attributes.is_empty() && filter.matches(attributes);
-            filter.is_none_or(passes)
+            let Some(filter) = filter.filter(|_| !attributes.is_empty()) else {
+                return filter.is_none();
+            };
+            let mut nanos = 0;
+            let passes = filter.matches_counted(attributes, &mut nanos);
+            *cost += nanos / DISTANCE_NANOS;
+            passes
         };
         match &mut self.walk {
             Walk::Graph(search) => search.step(content.index(), budget, &mut matches),

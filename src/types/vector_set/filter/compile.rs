@@ -1,7 +1,7 @@
 //! Orders the tokens of an expression by precedence (the shunting yard).
 
 use super::token::{Token, Tokens};
-use super::{Filter, Operator, Step, SyntaxError, TOKENS_MAX};
+use super::{Filter, Operator, Step, SyntaxError, TOKENS_MAX, run};
 
 impl Operator {
     fn precedence(self) -> u8 {
@@ -51,7 +51,8 @@ pub(super) fn compile(text: &[u8]) -> Result<Filter, SyntaxError> {
     let mut yard = Yard {
         filter,
         waiting: Vec::new(),
-        values: 0,
+        values: Vec::new(),
+        skips: Vec::new(),
     };
     for token in tokens {
         yard.add(token)?;
@@ -62,8 +63,8 @@ pub(super) fn compile(text: &[u8]) -> Result<Filter, SyntaxError> {
         }
         yard.emit(operator)?;
     }
-    match yard.values {
-        1 => Ok(yard.filter),
+    match yard.values[..] {
+        [_] => Ok(yard.finish()),
         _ => Err(DISORDER),
     }
 }
@@ -72,8 +73,10 @@ struct Yard {
     filter: Filter,
     /// Operators whose right operand is not complete.
     waiting: Vec<Operator>,
-    /// Values that the program so far leaves.
-    values: usize,
+    /// Values that the program so far leaves, by the steps where they begin.
+    values: Vec<usize>,
+    /// The `and`s and `or`s: where the right operand begins, and the operator.
+    skips: Vec<(usize, usize)>,
 }
 
 impl Yard {
@@ -86,8 +89,8 @@ impl Yard {
             Token::Field(name) => Step::Field(self.field(name)),
             Token::Operator(operator) => return self.operator(operator),
         };
+        self.values.push(self.filter.program.len());
         self.filter.program.push(step);
-        self.values += 1;
         Ok(())
     }
 
@@ -131,14 +134,61 @@ impl Yard {
         Ok(())
     }
 
-    /// Adds an operator to the program, after its operands.
+    /// Adds an operator to the program, after its operands; if these are constants, its value in their place.
     fn emit(&mut self, operator: Operator) -> Result<(), SyntaxError> {
         let operands = operator.operands();
-        if self.values < operands {
+        let Some(first) = self.values.len().checked_sub(operands) else {
             return Err(DISORDER);
+        };
+        assert!(operands > 0, "parentheses are not in the program");
+        let (start, last) = (self.values[first], self.values[self.values.len() - 1]);
+        self.values.truncate(first + 1);
+        let program = &self.filter.program;
+        if let Some(value) = run::folded(&self.filter, operator, &program[start..]) {
+            self.filter.program.truncate(start);
+            self.filter.program.push(Step::Number(value));
+            return Ok(());
         }
-        self.values = self.values - operands + 1;
+        if matches!(operator, Operator::And | Operator::Or) {
+            self.skips.push((last, program.len()));
+        }
         self.filter.program.push(Step::Operator(operator));
         Ok(())
+    }
+
+    /// The filter, with its skips: each before the right operand that may be skipped. O(program).
+    fn finish(self) -> Filter {
+        let Yard {
+            mut filter, skips, ..
+        } = self;
+        let mut before = vec![None; filter.program.len()];
+        for (right, operator) in skips {
+            before[right] = Some(operator);
+        }
+        // Where each step is when those before it have their skips.
+        let mut moved = Vec::with_capacity(before.len());
+        let mut added = 0;
+        for (at, operator) in before.iter().enumerate() {
+            added += usize::from(operator.is_some());
+            moved.push(at + added);
+        }
+        let mut program = Vec::with_capacity(before.len() + added);
+        for (step, operator) in std::mem::take(&mut filter.program).into_iter().zip(&before) {
+            if let Some(operator) = operator {
+                program.push(Step::Skip {
+                    when: false,
+                    to: moved[*operator] as u32 + 1,
+                });
+            }
+            program.push(step);
+        }
+        for at in 0..program.len() {
+            if let Step::Skip { to, .. } = program[at] {
+                let is_or = matches!(program[to as usize - 1], Step::Operator(Operator::Or));
+                program[at] = Step::Skip { when: is_or, to };
+            }
+        }
+        filter.program = program;
+        filter
     }
 }

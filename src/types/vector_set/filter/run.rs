@@ -17,23 +17,37 @@ enum Value<'a> {
     Null,
 }
 
-pub(super) fn run(filter: &Filter, attributes: &[u8]) -> bool {
+/// Nanoseconds, about: of a look at the attributes, of a step, of a power, and bytes and literals looked at
+/// in one.
+const LOOK: usize = 50;
+const STEP: usize = 5;
+const POWER: usize = 50;
+const BYTES: usize = 2;
+
+pub(super) fn run(filter: &Filter, attributes: &[u8], nanos: &mut usize) -> bool {
+    *nanos += LOOK + attributes.len() / BYTES;
     let Some(fields) = fields(filter, attributes) else {
         return false;
     };
     let mut values: SmallVec<[Value<'_>; 8]> = SmallVec::new();
-    for step in &filter.program {
+    let mut at = 0;
+    while let Some(step) = filter.program.get(at) {
+        at += 1;
+        *nanos += STEP;
         let value = match step {
-            Step::Number(number) => Value::Number(*number),
-            Step::Text(text) => Value::Text(Cow::Borrowed(filter.text(text))),
-            Step::Tuple(tuple) => {
-                Value::Literals(&filter.literals[tuple.start as usize..tuple.end as usize])
-            }
             Step::Field(at) => match &fields[*at as usize] {
                 Some(field) => value_of(field),
                 None => return false,
             },
-            Step::Null => Value::Null,
+            Step::Skip { when, to } => {
+                if let Some(left) = values.last_mut()
+                    && left.is_true() == *when
+                {
+                    *left = truth(*when);
+                    at = *to as usize;
+                }
+                continue;
+            }
             Step::Operator(Operator::Not) => {
                 let of = values.pop().expect("operands are counted");
                 truth(!of.is_true())
@@ -41,12 +55,57 @@ pub(super) fn run(filter: &Filter, attributes: &[u8]) -> bool {
             Step::Operator(operator) => {
                 let b = values.pop().expect("operands are counted");
                 let a = values.pop().expect("operands are counted");
+                *nanos += cost(*operator, &a, &b);
                 apply(filter, *operator, &a, &b)
             }
+            _ => constant(filter, step).expect("the others are constants"),
         };
         values.push(value);
     }
     values.pop().is_some_and(|value| value.is_true())
+}
+
+/// The value of a step that has always the same one.
+fn constant<'a>(filter: &'a Filter, step: &Step) -> Option<Value<'a>> {
+    Some(match step {
+        Step::Number(number) => Value::Number(*number),
+        Step::Text(text) => Value::Text(Cow::Borrowed(filter.text(text))),
+        Step::Tuple(tuple) => {
+            Value::Literals(&filter.literals[tuple.start as usize..tuple.end as usize])
+        }
+        Step::Null => Value::Null,
+        Step::Field(_) | Step::Operator(_) | Step::Skip { .. } => return None,
+    })
+}
+
+/// What an operator makes of constants; `None`: one of them is none. Each operator makes a number.
+pub(super) fn folded(filter: &Filter, operator: Operator, operands: &[Step]) -> Option<f64> {
+    let value = |step| constant(filter, step);
+    let made = match operands {
+        [a] => truth(!value(a)?.is_true()),
+        [a, b] => apply(filter, operator, &value(a)?, &value(b)?),
+        _ => return None,
+    };
+    Some(made.number())
+}
+
+/// What an operator costs beyond a step.
+fn cost(operator: Operator, a: &Value<'_>, b: &Value<'_>) -> usize {
+    let bytes = |value: &Value<'_>| match value {
+        Value::Text(text) => text.len() / BYTES,
+        Value::Literals(literals) => STEP * literals.len(),
+        Value::Array(array) => array.len() / BYTES * 2,
+        Value::Number(_) | Value::Null => 0,
+    };
+    match (operator, a, b) {
+        (Operator::Power, ..) => POWER,
+        (Operator::And | Operator::Or, ..) => 0,
+        // A text is compared with each of them.
+        (Operator::In, Value::Text(text), Value::Literals(literals)) => {
+            literals.len() * (STEP + text.len() / BYTES)
+        }
+        _ => bytes(a) + bytes(b),
+    }
 }
 
 /// The values of all fields. `None`: one is missing, or has no value that expressions know.

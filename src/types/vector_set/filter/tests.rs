@@ -160,3 +160,72 @@ fn depth_costs_no_stack() {
     assert!(matches_in(".a", attributes.as_bytes()));
     assert!(Filter::compile("1+".repeat(1 << 20).as_bytes()).is_err());
 }
+
+#[test]
+fn operands_that_change_nothing_are_skipped_and_constants_are_folded() {
+    let long = "+.a**.a".repeat(1000);
+    for (expression, found) in [
+        (format!(".a == 2 and .a{long}"), false),
+        (format!(".a == 1 or .a{long}"), true),
+        (format!(".a == 2 and .a{long} and .a{long}"), false),
+        (format!("not (.a == 1 or .a{long}) or .a == 3"), false),
+        (format!(".a == 2 and .a{long} or .a == 1"), true),
+        (format!(".a == {}", "1**1*".repeat(1000) + "1"), true),
+    ] {
+        let filter = Filter::compile(expression.as_bytes()).expect("it is sound");
+        let mut nanos = 0;
+        assert_eq!(filter.matches_counted(ATTRIBUTES, &mut nanos), found);
+        assert!(nanos < 300, "{nanos}");
+    }
+    let whole = Filter::compile(format!(".a{long}").as_bytes()).expect("it is sound");
+    let mut nanos = 0;
+    whole.matches_counted(ATTRIBUTES, &mut nanos);
+    assert!(nanos > 50_000, "{nanos}");
+}
+
+#[test]
+fn a_long_text_counts_for_each_operator_that_looks_at_it() {
+    let attributes = format!("{{\"s\":\"{}\"}}", "x".repeat(10_000));
+    let cost = |expression: &str| {
+        let filter = Filter::compile(expression.as_bytes()).expect("it is sound");
+        let mut nanos = 0;
+        filter.matches_counted(attributes.as_bytes(), &mut nanos);
+        nanos
+    };
+    assert!(cost("'y' in .s or 'z' in .s") > cost("'y' in .s") + 1000);
+}
+
+mod skipping {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An expression, and what a plain evaluation makes of it.
+    fn expression() -> impl Strategy<Value = (String, bool)> {
+        let leaf = prop_oneof![
+            Just((".a".to_owned(), true)),
+            Just((".e".to_owned(), false)),
+            Just(("1".to_owned(), true)),
+            Just(("null".to_owned(), false)),
+            Just(("(2 > .a)".to_owned(), true)),
+        ];
+        leaf.prop_recursive(6, 60, 2, |inner| {
+            prop_oneof![
+                inner
+                    .clone()
+                    .prop_map(|(text, value)| (format!("not ({text})"), !value)),
+                (inner.clone(), inner, any::<bool>()).prop_map(|((a, x), (b, y), and)| match and {
+                    true => (format!("({a}) and ({b})"), x && y),
+                    false => (format!("({a}) or ({b})"), x || y),
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn skipping_changes_no_value((text, value) in expression()) {
+            prop_assert_eq!(matches(&text), value, "{}", text);
+        }
+    }
+}
