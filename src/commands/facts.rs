@@ -83,7 +83,8 @@ fn rows_are_as_recorded() {
         .union(Flags::CROSS_DB)
         .union(Flags::TAKES_OVER)
         .union(Flags::REPLIES_TO_PRIMARY)
-        .union(Flags::MEETS_ANY_KEY);
+        .union(Flags::MEETS_ANY_KEY)
+        .union(Flags::SLICED);
     for_every_row(|spec, name, known| {
         let arity = match LONGER.contains(&name) {
             true => -spec.arity.wire(),

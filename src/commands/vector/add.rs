@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::vectors::{Given, INVALID};
+use super::vectors::{Given, INVALID, image};
 use super::{KEYS, dimension_mismatch, input_mismatch};
 use crate::base::number;
 use crate::command::{Arity, CommandError, Flags};
@@ -13,13 +13,16 @@ use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;
 use crate::types::vector_set::{
-    Added, Content, EF_CONSTRUCTION, M_DEFAULT, Parameters, Placement, Projection, Quantization,
-    Query, random_level,
+    Added, Content, EF_CONSTRUCTION, M_DEFAULT, Parameters, Placement, Product, Projection,
+    Quantization, Query, random_level,
 };
 
 pub(super) const VADD: Spec = Spec {
     arity: Arity::AtLeast(5),
-    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MODULE),
+    flags: Flags::WRITE
+        .union(Flags::DENYOOM)
+        .union(Flags::MODULE)
+        .union(Flags::SLICED),
     keys: KEYS,
     work: work::by(count_visited, "use a smaller EF"),
     ..Spec::new("VADD", vadd)
@@ -60,37 +63,46 @@ const M_RANGE: std::ops::RangeInclusive<i64> = 4..=4096;
 /// off the loop with and without it. O(log n) with a large factor, by EF, M and the dimension.
 fn vadd(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
+    let mut product = call.server.searches.take_done::<Product>();
     if let Some(Answer::Planned(placement, set)) = call.server.searches.take_answer()
         && let Some(added) = add_planned(call, *placement, &set)?
     {
         return finish(call, added);
     }
-    let given = Given::parse(args, 2, true)?;
+    let given = match &mut product {
+        Some(product) => Given::again(args, 2, product.take_vector()),
+        None => Given::parse(args, 2, true)?,
+    };
     let options = match args.len() > given.next {
         true => Options::parse(args, given.next)?,
         false => return Err(CommandError::WrongArity(call.name.to_owned())),
     };
     let key = args.at(1);
-    let mut rng = SmallRng::from_rng(call.db.rng());
     let known = call.db.write::<VectorSet>(key)?;
-    let known = known.map(|set| options.query_for(&given, &set.read()));
-    let query = match known {
-        Some(query) => query?,
-        None => {
-            let (set, query) = options.new_set(&given)?;
-            call.db.write_or(key, || set)?;
-            query
-        }
+    let known = known.map(|set| options.check(&given, &set.read()));
+    let (parameters, projection) = match known {
+        Some(known) => known?,
+        None => options.new_set(&given)?,
     };
-    let mut set = call.db.write::<VectorSet>(key)?.expect("it is there");
+    let query = match &projection {
+        None => Query::new(&parameters, &given.numbers),
+        Some(projection) => match image(call, projection, given.numbers, product, true)? {
+            Some(image) => Query::new(&parameters, &image),
+            None => return Ok(()),
+        },
+    };
+    let mut rng = SmallRng::from_rng(call.db.rng());
     let mut placement = Placement::new(query, random_level(&mut rng), options.ef);
+    let new = || VectorSet::new(parameters, projection);
+    let set = call.db.write_or(key, new)?;
     let nanos = nanos(&set.read(), options.ef);
-    if call.server.search_leaves_loop(call.origin, nanos) {
-        let shared = set.share();
-        drop(set);
+    let shared = set.share();
+    drop(set);
+    if call.leaves_loop(nanos) {
         call.block_on_search(shared, Work::Placement(Box::new(placement)));
         return Ok(());
     }
+    let mut set = call.db.write_or(key, || shared)?;
     let added = (set.write()).add(options.element, options.attributes, &mut placement);
     drop(set);
     finish(call, added)
@@ -205,9 +217,13 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    /// The vector as a set stores it that is there already.
-    fn query_for(&self, given: &Given, content: &Content) -> Result<Query, CommandError> {
-        let parameters = content.parameters();
+    /// What a set is made with that is there already, if the vector can be added to it.
+    fn check(
+        &self,
+        given: &Given,
+        content: &Content,
+    ) -> Result<(Parameters, Option<Projection>), CommandError> {
+        let parameters = *content.parameters();
         if parameters.quantization != self.quantization {
             return Err(OTHER_QUANTIZATION);
         }
@@ -221,7 +237,7 @@ impl<'a> Options<'a> {
             }
             return match given.reduced {
                 Some(_) => Err(NO_PROJECTION),
-                None => Ok(Query::new(parameters, &given.numbers)),
+                None => Ok((parameters, None)),
             };
         };
         if given.reduced != Some(parameters.dim) {
@@ -230,11 +246,11 @@ impl<'a> Options<'a> {
         if got != projection.input_dim() as usize {
             return Err(input_mismatch(got, projection.input_dim()));
         }
-        Ok(Query::new(parameters, &projection.apply(&given.numbers)))
+        Ok((parameters, Some(projection.clone())))
     }
 
-    /// A new set for the vector, and the vector as it stores it.
-    fn new_set(&self, given: &Given) -> Result<(VectorSet, Query), CommandError> {
+    /// What a new set for the vector is made with.
+    fn new_set(&self, given: &Given) -> Result<(Parameters, Option<Projection>), CommandError> {
         let input = given.numbers.len();
         let parameters = Parameters {
             dim: given.reduced.unwrap_or(input as u32),
@@ -242,14 +258,11 @@ impl<'a> Options<'a> {
             m: self.m,
         };
         let Some(output) = given.reduced else {
-            let query = Query::new(&parameters, &given.numbers);
-            return Ok((VectorSet::new(parameters, None), query));
+            return Ok((parameters, None));
         };
         if !Projection::is_possible(input, output as usize) {
             return Err(INVALID);
         }
-        let projection = Projection::new(input as u32, output);
-        let query = Query::new(&parameters, &projection.apply(&given.numbers));
-        Ok((VectorSet::new(parameters, Some(projection)), query))
+        Ok((parameters, Some(Projection::new(input as u32, output))))
     }
 }

@@ -1,8 +1,8 @@
 //! VRANGE.
 
 use super::{KEYS, READS};
-use crate::base::number;
-use crate::command::{Arity, CommandError};
+use crate::base::{clock, number};
+use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
@@ -11,7 +11,7 @@ use crate::types::vector_set::{End, Names, Progress};
 
 pub(super) const VRANGE: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: READS,
+    flags: READS.union(Flags::SLICED),
     keys: KEYS,
     work: work::VECTORS,
     ..Spec::new("VRANGE", vrange)
@@ -22,6 +22,9 @@ const BAD_END: CommandError = CommandError::Text("ERR invalid end range format")
 const BAD_COUNT: CommandError = CommandError::Text("ERR invalid COUNT value");
 const SIGNS: CommandError =
     CommandError::Text("ERR '-' can only be used as first argument, '+' only as second");
+
+/// Of a command that cannot leave the loop, between two looks at the time: about a millisecond.
+const NAMES_PER_SLICE: usize = 16_384;
 
 fn parse_end(text: &[u8]) -> Option<End> {
     match text {
@@ -61,16 +64,16 @@ fn vrange(call: &mut Call<'_>) -> CommandResult {
     };
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let mut names = Names::new(start, end, most);
-    let content = set.read();
-    let nanos = searches::names_nanos(content.len());
-    if most > 0 && call.server.search_leaves_loop(call.origin, nanos) {
-        drop(content);
-        let set = set.share();
+    let nanos = searches::names_nanos(set.read().len());
+    let set = set.share();
+    if most > 0 && call.leaves_loop(nanos) {
         call.block_on_search(set, Work::Names(Box::new(names)));
         return Ok(());
     }
-    while names.step(&content, usize::MAX) == Progress::More {}
-    drop(content);
+    let began = clock::cycles();
+    while names.step(&set.read(), NAMES_PER_SLICE) == Progress::More {
+        call.may_go_on(began)?;
+    }
     write(call, &names.found());
     Ok(())
 }

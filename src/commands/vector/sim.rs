@@ -1,20 +1,20 @@
 //! VSIM.
 
-use super::vectors::Given;
+use super::vectors::{Given, image};
 use super::{KEYS, READS, dimension_mismatch, input_mismatch};
 use crate::base::{clock, float, number};
-use crate::command::{Arity, CommandError};
+use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;
 use crate::resp::{Args, Reply};
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;
 use crate::types::vector_set::filter::Filter;
-use crate::types::vector_set::{Content, Inquiry, Progress, Query, Wanted};
+use crate::types::vector_set::{Content, Inquiry, Product, Progress, Projection, Query, Wanted};
 
 pub(super) const VSIM: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: READS,
+    flags: READS.union(Flags::SLICED),
     keys: KEYS,
     work: work::by(count_visited, "use a smaller EF, FILTER-EF or COUNT"),
     ..Spec::new("VSIM", vsim)
@@ -56,6 +56,7 @@ const FILTERED_PER_ELEMENT: i64 = 100;
 /// with TRUTH O(elements).
 fn vsim(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
+    let mut product = call.server.searches.take_done::<Product>();
     if let Some(Answer::Hits(hits)) = call.server.searches.take_answer() {
         let (_, shown) = parse_options(args, Given::end(args, 2), |_| Ok(None))?;
         let hits = hits.iter();
@@ -68,13 +69,25 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let content = set.read();
-    let (query, next) = query(args, &content)?;
+    let (target, next) = target(args, &content, product.as_deref_mut())?;
     let (wanted, shown) = parse_options(args, next, compiled)?;
+    drop(content);
+    let set = set.share();
+    let vector = match target {
+        Target::Vector(vector) => vector,
+        Target::Reduced(projection, vector) => {
+            match image(call, &projection, vector, product, !shown.at_once)? {
+                Some(image) => image,
+                None => return Ok(()),
+            }
+        }
+    };
+    let content = set.read();
+    let query = Query::new(content.parameters(), &vector);
     let nanos = nanos(&content, &wanted);
     let mut inquiry = Inquiry::new(&content, query, wanted);
     drop(content);
-    let set = set.share();
-    if !shown.at_once && call.server.search_leaves_loop(call.origin, nanos) {
+    if !shown.at_once && call.leaves_loop(nanos) {
         call.block_on_search(set, Work::Inquiry(Box::new(inquiry)));
         return Ok(());
     }
@@ -114,18 +127,32 @@ fn visited(wanted: &Wanted, len: usize) -> usize {
     visited.min(len)
 }
 
-/// The vector that is searched for, as the set stores it, and the argument after it.
-fn query(args: Args<'_>, content: &Content) -> Result<(Query, usize), CommandError> {
+/// What is searched for.
+enum Target {
+    Vector(Vec<f32>),
+    /// The image of a vector.
+    Reduced(Projection, Vec<f32>),
+}
+
+/// What is searched for, and the argument after it; `product` has its numbers if it was parsed before.
+fn target(
+    args: Args<'_>,
+    content: &Content,
+    product: Option<&mut Product>,
+) -> Result<(Target, usize), CommandError> {
     if args.is(2, "ele") {
         let element = content.get(args.at(3)).ok_or(NO_ELEMENT)?;
         // As in Redis, from the vector as VEMB replies it.
         let vector = content.index().restore_vector(element.node);
-        return Ok((Query::new(content.parameters(), &vector), 4));
+        return Ok((Target::Vector(vector), 4));
     }
-    let given = Given::parse(args, 2, false)?;
+    let given = match product {
+        Some(product) => Given::again(args, 2, product.take_vector()),
+        None => Given::parse(args, 2, false)?,
+    };
     let (parameters, got) = (content.parameters(), given.numbers.len());
     if got == parameters.dim as usize {
-        return Ok((Query::new(parameters, &given.numbers), given.next));
+        return Ok((Target::Vector(given.numbers), given.next));
     }
     let Some(projection) = content.projection() else {
         return Err(dimension_mismatch(got, parameters.dim));
@@ -133,8 +160,8 @@ fn query(args: Args<'_>, content: &Content) -> Result<(Query, usize), CommandErr
     if got != projection.input_dim() as usize {
         return Err(input_mismatch(got, projection.input_dim()));
     }
-    let image = projection.apply(&given.numbers);
-    Ok((Query::new(parameters, &image), given.next))
+    let target = Target::Reduced(projection.clone(), given.numbers);
+    Ok((target, given.next))
 }
 
 /// What the reply has beside the names, and how it is made.

@@ -1,9 +1,11 @@
 //! Vectors as arguments: `[REDUCE dim] (FP32 blob | VALUES n number ...)`.
 
-use crate::base::{float, number};
+use crate::base::{clock, float, number};
 use crate::command::CommandError;
 use crate::resp::Args;
-use crate::types::vector_set::DIM_MAX;
+use crate::server::Call;
+use crate::server::searches::Task;
+use crate::types::vector_set::{DIM_MAX, Product, Progress, Projection};
 
 pub(super) const INVALID: CommandError = CommandError::Text("ERR invalid vector specification");
 
@@ -48,6 +50,18 @@ impl Given {
 }
 
 impl Given {
+    /// The vector that [`Given::parse`] has parsed from argument `at` on, and whose numbers were kept.
+    pub fn again(args: Args<'_>, at: usize, numbers: Vec<f32>) -> Given {
+        let reduced = args
+            .is(at, "reduce")
+            .then(|| number::parse_i64(args.at(at + 1)));
+        Given {
+            numbers,
+            reduced: reduced.flatten().map(|dim| dim as u32),
+            next: Given::end(args, at),
+        }
+    }
+
     /// The argument after a vector (or ELE and its element), which has been parsed before.
     pub fn end(args: Args<'_>, at: usize) -> usize {
         if args.is(at, "reduce") {
@@ -58,6 +72,43 @@ impl Given {
             _ => at + 2,
         }
     }
+}
+
+impl Task for Product {
+    fn step(&mut self, nanos: usize) -> Progress {
+        Product::step(self, nanos)
+    }
+}
+
+/// Of a product that cannot leave the loop, between two looks at the time.
+const SLICE_NANOS: usize = 1_000_000;
+
+/// The image of a vector. `done`: a product that was made off the loop, which is started again if the
+/// projection is another one by now; `leaves`: a long one may. `None`: the client waits for it.
+///
+/// # Errors
+///
+/// Those of [`Call::may_go_on`].
+pub(super) fn image(
+    call: &mut Call<'_>,
+    projection: &Projection,
+    numbers: Vec<f32>,
+    done: Option<Box<Product>>,
+    leaves: bool,
+) -> Result<Option<Vec<f32>>, CommandError> {
+    if let Some(done) = done.filter(|done| done.is_of(projection)) {
+        return Ok(Some(done.image()));
+    }
+    let mut product = Box::new(Product::new(projection.clone(), numbers));
+    if leaves && call.leaves_loop(product.nanos()) {
+        call.block_on_task(product);
+        return Ok(None);
+    }
+    let began = clock::cycles();
+    while product.step(SLICE_NANOS) == Progress::More {
+        call.may_go_on(began)?;
+    }
+    Ok(Some(product.image()))
 }
 
 /// Little-endian floats.

@@ -59,7 +59,7 @@ pub enum Until {
     Time,
     /// The stream has more changes to read.
     Changes,
-    /// A search of a vector set has ended.
+    /// Its work off the loop has ended: a search of a vector set, or a task.
     Search(Ticket),
     /// Its login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
     LogIn,
@@ -73,7 +73,7 @@ impl Until {
     }
 }
 
-/// The claim of a waiting client to the answer of a search. If it is dropped, the search ends.
+/// The claim of a waiting client to the answer of its work. If it is dropped, the work ends.
 #[derive(Debug)]
 pub struct Ticket {
     number: u64,

@@ -176,7 +176,7 @@ impl Engine {
         self.server.unblock_client(&mut self.keyspace, id, None);
     }
 
-    /// Runs the commands again whose searches of vector sets have ended.
+    /// Runs the commands again whose work off the loop has ended.
     pub(in crate::server) fn serve_searches(&mut self) {
         for ended in self.server.searches.take_ended() {
             let Some(mut session) = self.server.clients.take(ended.client) else {
@@ -198,7 +198,7 @@ impl Engine {
         }
     }
 
-    /// Goes on with a search of a vector set; `is_idle`: the turn has had nothing else to do.
+    /// Goes on with long work of a command; `is_idle`: the turn has had nothing else to do.
     pub(in crate::server) fn search_on(&mut self, is_idle: bool) {
         if self.server.searches.has_slices() {
             let turn = self.server.stats.turns;
@@ -225,14 +225,6 @@ impl Engine {
 }
 
 impl Server {
-    /// Whether a search of a vector set, which takes about so long, is to leave the loop: the client
-    /// can wait for it, and the loop has no time for it in this turn.
-    pub fn search_leaves_loop(&mut self, origin: Origin, nanos: usize) -> bool {
-        origin == Origin::Client
-            && self.searches.is_on(&self.config)
-            && !self.searches.has_time(self.stats.turns, nanos)
-    }
-
     fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
         match wake {
             Wake::Never => {}
@@ -307,7 +299,7 @@ impl Server {
     }
 
     /// Whether a client waits for what CLIENT UNBLOCK does not shorten: the decision on its login
-    /// attempt, or a search of a vector set.
+    /// attempt, or its work off the loop.
     pub fn waits_in_any_case(&self, id: ClientId) -> bool {
         let blocked = self
             .clients

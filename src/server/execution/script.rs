@@ -402,8 +402,8 @@ impl Host for Running<'_, '_, '_> {
             current.calls += 1;
         }
         let id = self.admit(args)?;
-        // A search may serve others from inside of the command.
-        let is_long = (self.server.table.row(id).spec.flags).contains(RowFlags::MODULE);
+        // It may serve others from inside of the command.
+        let is_long = (self.server.table.row(id).spec.flags).contains(RowFlags::SLICED);
         if let Some(current) = &mut self.server.scripting.current
             && is_long
         {

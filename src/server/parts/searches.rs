@@ -1,5 +1,5 @@
-//! Searches of large vector sets, in slices: by the loop in turns that bring nothing else, and by worker
-//! threads (`vset-threads`).
+//! Long work of commands, in slices: by the loop in turns that bring nothing else, and by worker threads
+//! (`vset-threads`). Searches of large vector sets, and [`Task`]s, which own all that they read.
 //!
 //! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). If the
 //! loop's next turn has no event, the loop itself runs a slice, and so on from turn to turn: the vectors
@@ -19,6 +19,7 @@
 //!
 //! [`Until::Search`]: crate::server::clients::blocked::Until
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,7 +32,13 @@ use crate::server::clients::blocked::Ticket;
 use crate::types::VectorSet;
 use crate::types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
 
-/// What is searched for.
+/// Long work that needs nothing of the keyspace.
+pub trait Task: Any + Send {
+    /// Goes on for about so long; a piece that cannot be divided may take more.
+    fn step(&mut self, nanos: usize) -> Progress;
+}
+
+/// What is searched for in a vector set.
 pub enum Work {
     Inquiry(Box<Inquiry>),
     Placement(Box<Placement>),
@@ -44,6 +51,8 @@ pub enum Answer {
     Names(Vec<Box<[u8]>>),
     /// With the set that it was planned for.
     Planned(Box<Placement>, VectorSet),
+    /// The task, which has come to its end.
+    Done(Box<dyn Any + Send>),
     /// The set has been removed: the command must start again.
     Gone,
 }
@@ -73,11 +82,15 @@ impl Ended {
 
 struct Job {
     ended: Ended,
-    set: VectorSet,
-    work: Work,
+    subject: Subject,
     is_dropped: Arc<AtomicBool>,
     /// The turn of the loop that it began in.
     turn: u64,
+}
+
+enum Subject {
+    Set(VectorSet, Work),
+    Task(Box<dyn Task>),
 }
 
 /// See the module.
@@ -181,6 +194,27 @@ impl Searches {
         threads: usize,
         turn: u64,
     ) -> Ticket {
+        self.begin_job(client, Subject::Set(set, work), threads, turn)
+    }
+
+    /// Begins a task for a client, which is to wait with the ticket.
+    pub fn begin_task(
+        &mut self,
+        client: ClientId,
+        task: Box<dyn Task>,
+        threads: usize,
+        turn: u64,
+    ) -> Ticket {
+        self.begin_job(client, Subject::Task(task), threads, turn)
+    }
+
+    fn begin_job(
+        &mut self,
+        client: ClientId,
+        subject: Subject,
+        threads: usize,
+        turn: u64,
+    ) -> Ticket {
         self.next += 1;
         let ticket = Ticket::new(self.next);
         let job = Job {
@@ -190,8 +224,7 @@ impl Searches {
                 ticks: 0,
                 number: self.next,
             },
-            set,
-            work,
+            subject,
             is_dropped: ticket.is_dropped(),
             turn,
         };
@@ -257,6 +290,17 @@ impl Searches {
     /// Keeps an answer for the command that runs next.
     pub fn put_answer(&mut self, answer: Answer) {
         self.answer = Some(answer);
+    }
+
+    /// The task of the command that runs again, if that is what it waited for.
+    pub fn take_done<T: Task>(&mut self) -> Option<Box<T>> {
+        match self.answer.take() {
+            Some(Answer::Done(task)) => task.downcast().ok(),
+            other => {
+                self.answer = other;
+                None
+            }
+        }
     }
 
     /// The answer for the command that runs again.
@@ -334,14 +378,18 @@ impl Shared {
 }
 
 impl Job {
-    /// Runs a slice; returns whether the search has ended.
+    /// Runs a slice; returns whether the work has ended.
     fn slice(&mut self) -> bool {
-        let content = self.set.read();
+        let (set, work) = match &mut self.subject {
+            Subject::Set(set, work) => (set, work),
+            Subject::Task(task) => return task.step(SLICE_NANOS) == Progress::Done,
+        };
+        let content = set.read();
         if content.is_gone() {
             return true;
         }
         let budget = (SLICE_NANOS / distance_nanos(content.parameters(), content.len())).max(1);
-        let progress = match &mut self.work {
+        let progress = match work {
             Work::Inquiry(inquiry) => inquiry.step(&content, budget),
             Work::Placement(placement) => placement.step(content.index(), budget),
             Work::Names(names) => names.step(&content, SLICE_NANOS / NAME_NANOS),
@@ -349,10 +397,10 @@ impl Job {
         if progress == Progress::More {
             return false;
         }
-        if let Work::Names(names) = &mut self.work {
+        if let Work::Names(names) = work {
             self.ended.answer = Answer::Names(names.found());
         }
-        if let Work::Inquiry(inquiry) = &self.work {
+        if let Work::Inquiry(inquiry) = work {
             let found = inquiry.found(&content);
             let hits = found.iter().map(|found| {
                 let element = content.element_at(found.payload);
@@ -369,16 +417,17 @@ impl Job {
 
     fn end(self) -> Ended {
         let Job {
-            mut ended,
-            set,
-            work,
-            ..
+            mut ended, subject, ..
         } = self;
-        let is_gone = set.read().is_gone();
-        if let Work::Placement(placement) = work
-            && !is_gone
-        {
-            ended.answer = Answer::Planned(placement, set);
+        match subject {
+            Subject::Task(task) => ended.answer = Answer::Done(task),
+            Subject::Set(set, Work::Placement(placement)) => {
+                let is_gone = set.read().is_gone();
+                if !is_gone {
+                    ended.answer = Answer::Planned(placement, set);
+                }
+            }
+            Subject::Set(..) => {}
         }
         ended
     }

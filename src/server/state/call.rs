@@ -9,7 +9,7 @@ use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, TAKEN_BULK_MAX};
 use crate::server::origin::Origin;
 use crate::server::parts::changes::{Reader as ChangeReader, Waiting};
-use crate::server::parts::searches::Work;
+use crate::server::parts::searches::{Task, Work};
 use crate::server::state::Server;
 use crate::server::state::world::World;
 use crate::types::{Type, VectorSet};
@@ -252,12 +252,33 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 
+    /// Whether work that takes about so long is to leave the loop: the client can wait for it, and the loop
+    /// has no time for it in this turn.
+    pub fn leaves_loop(&mut self, nanos: usize) -> bool {
+        let turn = self.server.stats.turns;
+        self.may_leave_loop() && !self.server.searches.has_time(turn, nanos)
+    }
+
+    /// Whether the client can wait for work off the loop.
+    pub fn may_leave_loop(&self) -> bool {
+        self.may_block() && self.server.searches.is_on(&self.server.config)
+    }
+
     /// Has a vector set searched off the loop, and blocks the client until the command runs again,
     /// with the answer.
     pub fn block_on_search(&mut self, set: VectorSet, work: Work) {
         let threads = self.server.config.vset_threads as usize;
         let turn = self.server.stats.turns;
         let ticket = (self.server.searches).begin(self.client.id, set, work, threads, turn);
+        self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
+    }
+
+    /// Has a task done off the loop, and blocks the client until the command runs again, which takes the
+    /// task back (`Searches::take_done`).
+    pub fn block_on_task(&mut self, task: Box<dyn Task>) {
+        let threads = self.server.config.vset_threads as usize;
+        let turn = self.server.stats.turns;
+        let ticket = (self.server.searches).begin_task(self.client.id, task, threads, turn);
         self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
     }
 

@@ -30,7 +30,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use content::{Added, Content, ContentLoader};
 pub use inquiry::{Inquiry, Wanted};
 pub use names::{End, Names};
-pub use projection::Projection;
+pub use projection::{Product, Projection};
 
 use super::relocate::Relocate;
 use super::{Container, Encoding, Measured, Signature, Type};
