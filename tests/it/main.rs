@@ -37,6 +37,7 @@
 //! | `script_memory` | memory used for scripts outside Lua |
 //! | `scripts` | scripts that run for long |
 //! | `sentinel_docs` | the section Sentinel of docs/operate.md, line by line |
+//! | `slices` | commands that take long by themselves |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `strangers` | what strangers cost by their number, and how long others wait meanwhile |
@@ -90,6 +91,7 @@ mod sandbox;
 mod script_memory;
 mod scripts;
 mod sentinel_docs;
+mod slices;
 mod slow_disk;
 mod snapshots;
 mod startup;

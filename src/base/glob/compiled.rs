@@ -1,6 +1,8 @@
 //! A pattern that is matched against many texts: plain text with a star before or behind it, as nearly all
 //! patterns are, is compared as such.
 
+use std::borrow::Cow;
+
 use memchr::memmem::Finder;
 
 use super::{TooComplex, check, is_literal, matches};
@@ -13,12 +15,12 @@ pub struct Glob<'a>(Form<'a>);
 enum Form<'a> {
     /// Any text but the empty one.
     Any,
-    Literal(&'a [u8]),
-    Prefix(&'a [u8]),
-    Suffix(&'a [u8]),
+    Literal(Cow<'a, [u8]>),
+    Prefix(Cow<'a, [u8]>),
+    Suffix(Cow<'a, [u8]>),
     Contains(Box<Finder<'a>>),
     Other {
-        pattern: &'a [u8],
+        pattern: Cow<'a, [u8]>,
         nocase: bool,
     },
 }
@@ -36,13 +38,32 @@ impl<'a> Glob<'a> {
             None => (false, rest),
         };
         Ok(Glob(match (before, behind) {
-            _ if nocase || !is_literal(stem) => Form::Other { pattern, nocase },
-            (false, false) => Form::Literal(stem),
+            _ if nocase || !is_literal(stem) => Form::Other {
+                pattern: pattern.into(),
+                nocase,
+            },
+            (false, false) => Form::Literal(stem.into()),
             _ if stem.is_empty() => Form::Any,
-            (false, true) => Form::Prefix(stem),
-            (true, false) => Form::Suffix(stem),
+            (false, true) => Form::Prefix(stem.into()),
+            (true, false) => Form::Suffix(stem.into()),
             (true, true) => Form::Contains(Box::new(Finder::new(stem))),
         }))
+    }
+
+    /// The same pattern, which borrows nothing.
+    pub fn into_owned(self) -> Glob<'static> {
+        let owned = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
+        Glob(match self.0 {
+            Form::Any => Form::Any,
+            Form::Literal(text) => Form::Literal(owned(text)),
+            Form::Prefix(stem) => Form::Prefix(owned(stem)),
+            Form::Suffix(stem) => Form::Suffix(owned(stem)),
+            Form::Contains(finder) => Form::Contains(Box::new(finder.into_owned())),
+            Form::Other { pattern, nocase } => Form::Other {
+                pattern: owned(pattern),
+                nocase,
+            },
+        })
     }
 
     /// As [`matches()`] decides.
@@ -50,7 +71,7 @@ impl<'a> Glob<'a> {
     pub fn matches(&self, text: &[u8]) -> bool {
         match &self.0 {
             Form::Any => !text.is_empty(),
-            Form::Literal(wanted) => text == *wanted,
+            Form::Literal(wanted) => text == &**wanted,
             Form::Prefix(stem) => text.starts_with(stem),
             Form::Suffix(stem) => text.ends_with(stem),
             Form::Contains(finder) => finder.find(text).is_some(),
@@ -59,8 +80,8 @@ impl<'a> Glob<'a> {
     }
 
     /// The only text that matches, if there is only one.
-    pub fn literal(&self) -> Option<&'a [u8]> {
-        match self.0 {
+    pub fn literal(&self) -> Option<&[u8]> {
+        match &self.0 {
             Form::Literal(text) => Some(text),
             _ => None,
         }

@@ -44,6 +44,14 @@ impl Range {
         (self.last - self.first).saturating_add(1)
     }
 
+    /// What is left of it from an index in it on.
+    pub fn from(self, at: u64) -> Range {
+        match self.backward {
+            true => Range { last: at, ..self },
+            false => Range { first: at, ..self },
+        }
+    }
+
     pub fn parse(start: &[u8], end: &[u8]) -> Result<Range, CommandError> {
         Ok(Range::new(index(start)?, index(end)?))
     }

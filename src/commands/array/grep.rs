@@ -1,22 +1,36 @@
 //! ARGREP: the values of a range that predicates select.
-
-use memchr::memmem::Finder;
+//!
+//! A long one is divided. A client's leaves the loop after [`AT_ONCE_NANOS`]: the values that are left are
+//! copied, batch by batch, and a task tests them; between two batches the array may change, so that a value
+//! is that of some time between the command's beginning and its end. In a script and in EXEC nothing
+//! changes meanwhile: a script serves others between two slices and is asked whether it must end, in EXEC
+//! the command ends with an error after `busy-reply-threshold`.
 
 use super::args::{Range, index, limit, write_index};
-use super::pattern::Regex;
-use crate::base::glob::Glob;
+use super::deadline::Deadline;
+use super::predicate::{Given, Predicates};
+use crate::base::clock;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::work;
+use crate::server::searches::Task;
 use crate::server::{Call, CommandResult, Spec};
+use crate::types::vector_set::Progress;
 use crate::types::{Array, Entry};
 
 const PREDICATES_MAX: usize = 250;
 const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maximum is 250");
+/// A client's command keeps the loop for so long.
+const AT_ONCE_NANOS: usize = 5_000_000;
+/// Between two looks at whether a script must end.
+const SLICE_NANOS: usize = 1_000_000;
+/// Values that are copied at once for a task; a longer one alone.
+const BATCH_BYTES: usize = 64 << 10;
+const BATCH_VALUES: usize = 4096;
 
 pub(super) const ARGREP: Spec = Spec {
     arity: Arity::AtLeast(6),
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.union(Flags::SLICED),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
     work: work::by(count_searched, work::SHORTER),
@@ -30,6 +44,13 @@ pub(super) const ARGREP: Spec = Spec {
 /// Reply: array of indexes, with WITHVALUES of pairs. O(slots of the slices in the range, and the
 /// predicates for each value), until the limit is reached.
 fn argrep(call: &mut Call<'_>) -> CommandResult {
+    match call.server.searches.take_done::<Grep>() {
+        Some(grep) => go_on(call, grep),
+        None => begin(call),
+    }
+}
+
+fn begin(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (start, end) = (bound(args.at(2))?, bound(args.at(3))?);
     let mut words = Words::default();
@@ -40,21 +61,22 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
     if words.given.is_empty() {
         return Err(CommandError::Syntax);
     }
-    let nocase = words.nocase;
-    let is_regex = |given: &&Given<'_>| matches!(given, Given::Regex(_));
-    let regexes = words.given.iter().filter(is_regex).count();
-    let predicates = words
-        .given
-        .iter()
-        .map(|given| given.compile(nocase, regexes));
-    let predicates = predicates.collect::<Result<Vec<_>, _>>()?;
-    let array = call.db.read::<Array>(args.at(1))?;
-    let reply = &mut *call.reply;
-    let place = reply.defer();
+    let mut predicates = Predicates::compile(&words.given, words.nocase, words.all)?;
+    let began = clock::cycles();
+    let leaves = call.may_leave_loop();
+    let slice_nanos = if leaves { AT_ONCE_NANOS } else { SLICE_NANOS };
+    let mark = call.reply.mark();
+    let place = call.reply.defer();
     let mut written = 0;
-    if let Some(array) = array {
+    let mut found = Vec::new();
+    let mut rest = None;
+    loop {
+        let Some(array) = call.db.read::<Array>(args.at(1))? else {
+            break;
+        };
         let of = |bound: Option<u64>| bound.unwrap_or(array.end() - 1);
-        let range = Range::new(of(start), of(end));
+        let range = rest.unwrap_or_else(|| Range::new(of(start), of(end)));
+        let reply = &mut *call.reply;
         let mut write = |at, value| {
             if words.with_values {
                 reply.array(2);
@@ -66,30 +88,194 @@ fn argrep(call: &mut Call<'_>) -> CommandResult {
             written += 1;
             written < words.limit
         };
-        let Range {
-            first,
-            last,
-            backward,
-        } = range;
-        match predicates[..] {
-            [Predicate::Exact(wanted, false)] => {
+        rest = match predicates.exact() {
+            Some(wanted) => {
+                let Range {
+                    first,
+                    last,
+                    backward,
+                } = range;
                 array.visit_equal(first, last, backward, Entry::parse(wanted), write);
+                None
             }
-            _ => {
-                let mut digits = itoa::Buffer::new();
-                array.visit(first, last, backward, |at, value| {
-                    let text = value.bytes(&mut digits);
-                    let fits = match words.all {
-                        true => predicates.iter().all(|each| each.fits(text)),
-                        false => predicates.iter().any(|each| each.fits(text)),
-                    };
-                    !fits || write(at, value)
-                });
+            None => {
+                let deadline = Deadline::after(slice_nanos);
+                visit(&array, range, &mut predicates, deadline, |at, value| {
+                    if leaves {
+                        found.push(at);
+                    }
+                    write(at, value)
+                })
             }
+        };
+        let Some(left) = rest else {
+            break;
+        };
+        if leaves {
+            call.reply.truncate(mark);
+            let text = |at| array.get(at).map(|value| text(value).into());
+            let hits = found.iter().map(|&at| Hit {
+                at,
+                value: if words.with_values { text(at) } else { None },
+            });
+            let mut grep = Box::new(Grep {
+                predicates,
+                limit: words.limit,
+                with_values: words.with_values,
+                hits: hits.collect(),
+                batch: Batch::default(),
+                rest: Some(left),
+            });
+            grep.take_batch(&array);
+            call.block_on_task(grep);
+            return Ok(());
+        }
+        if let Err(error) = call.may_go_on(began) {
+            call.reply.truncate(mark);
+            return Err(error);
         }
     }
-    reply.finish_array(place, written);
+    call.reply.finish_array(place, written);
     Ok(())
+}
+
+/// Calls `hit` with the values that fit, until it returns false. Returns what is left of the range when the
+/// time is over.
+fn visit<'a>(
+    array: &'a Array,
+    range: Range,
+    predicates: &mut Predicates,
+    mut deadline: Deadline,
+    mut hit: impl FnMut(u64, Entry<'a>) -> bool,
+) -> Option<Range> {
+    let mut digits = itoa::Buffer::new();
+    let mut left = None;
+    array.visit(range.first, range.last, range.backward, |at, value| {
+        let fits = match deadline.is_over() {
+            true => None,
+            false => predicates.fits(value.bytes(&mut digits), &mut deadline),
+        };
+        match fits {
+            None => {
+                left = Some(range.from(at));
+                false
+            }
+            Some(true) => hit(at, value),
+            Some(false) => true,
+        }
+    });
+    left
+}
+
+fn text(value: Entry<'_>) -> Vec<u8> {
+    value.bytes(&mut itoa::Buffer::new()).to_vec()
+}
+
+/// Goes on after a batch.
+fn go_on(call: &mut Call<'_>, mut grep: Box<Grep>) -> CommandResult {
+    if grep.rest.is_some()
+        && let Some(array) = call.db.read::<Array>(call.args.at(1))?
+        && grep.take_batch(&array)
+    {
+        call.block_on_task(grep);
+        return Ok(());
+    }
+    let reply = &mut *call.reply;
+    reply.deferred_array(grep.hits.len());
+    for hit in &grep.hits {
+        if grep.with_values {
+            reply.array(2);
+        }
+        write_index(reply, hit.at);
+        if grep.with_values {
+            reply.bulk(hit.value.as_deref().unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+/// A command that has left the loop.
+struct Grep {
+    predicates: Predicates,
+    limit: usize,
+    with_values: bool,
+    hits: Vec<Hit>,
+    batch: Batch,
+    /// What is left of the range after the batch.
+    rest: Option<Range>,
+}
+
+struct Hit {
+    at: u64,
+    value: Option<Box<[u8]>>,
+}
+
+/// Values to be tested, in a row.
+#[derive(Default)]
+struct Batch {
+    texts: Vec<u8>,
+    /// The index of each value, and where its text ends.
+    values: Vec<(u64, usize)>,
+    /// The next one.
+    next: usize,
+}
+
+impl Grep {
+    /// Copies the next values of the range; returns whether there is one.
+    fn take_batch(&mut self, array: &Array) -> bool {
+        let Batch {
+            texts,
+            values,
+            next,
+        } = &mut self.batch;
+        texts.clear();
+        values.clear();
+        *next = 0;
+        let Some(range) = self.rest.take() else {
+            return false;
+        };
+        let mut digits = itoa::Buffer::new();
+        array.visit(range.first, range.last, range.backward, |at, value| {
+            if texts.len() >= BATCH_BYTES || values.len() >= BATCH_VALUES {
+                self.rest = Some(range.from(at));
+                return false;
+            }
+            texts.extend_from_slice(value.bytes(&mut digits));
+            values.push((at, texts.len()));
+            true
+        });
+        !values.is_empty()
+    }
+}
+
+impl Task for Grep {
+    fn step(&mut self, nanos: usize) -> Progress {
+        let mut deadline = Deadline::after(nanos);
+        let batch = &mut self.batch;
+        while let Some(&(at, end)) = batch.values.get(batch.next) {
+            if deadline.is_over() {
+                return Progress::More;
+            }
+            let start = match batch.next.checked_sub(1) {
+                Some(before) => batch.values[before].1,
+                None => 0,
+            };
+            let text = &batch.texts[start..end];
+            let Some(fits) = self.predicates.fits(text, &mut deadline) else {
+                return Progress::More;
+            };
+            batch.next += 1;
+            if fits {
+                let value = self.with_values.then(|| text.into());
+                self.hits.push(Hit { at, value });
+                if self.hits.len() == self.limit {
+                    self.rest = None;
+                    break;
+                }
+            }
+        }
+        Progress::Done
+    }
 }
 
 /// The values that ARGREP looks at, if none of them ends it.
@@ -111,15 +297,6 @@ fn bound(arg: &[u8]) -> Result<Option<u64>, CommandError> {
         b"+" => Ok(None),
         _ => index(arg).map(Some),
     }
-}
-
-/// A predicate as given.
-#[derive(Clone, Copy)]
-enum Given<'a> {
-    Exact(&'a [u8]),
-    Contains(&'a [u8]),
-    Glob(&'a [u8]),
-    Regex(&'a [u8]),
 }
 
 /// The words after the range.
@@ -174,47 +351,4 @@ impl<'a> Words<'a> {
         }
         Ok(1)
     }
-}
-
-/// A predicate, ready to be tested.
-enum Predicate<'a> {
-    Exact(&'a [u8], bool),
-    Contains(Box<Finder<'a>>),
-    /// ASCII letters of either case.
-    ContainsNocase(&'a [u8]),
-    Glob(Glob<'a>),
-    Regex(Regex),
-}
-
-impl<'a> Given<'a> {
-    /// `regexes`: how many of the command's predicates are expressions.
-    fn compile(&self, nocase: bool, regexes: usize) -> Result<Predicate<'a>, CommandError> {
-        Ok(match *self {
-            Given::Exact(text) => Predicate::Exact(text, nocase),
-            Given::Contains(text) if nocase => Predicate::ContainsNocase(text),
-            Given::Contains(text) => Predicate::Contains(Box::new(Finder::new(text))),
-            Given::Glob(pattern) => Predicate::Glob(Glob::new(pattern, nocase)?),
-            Given::Regex(pattern) => Predicate::Regex(Regex::new(pattern, nocase, regexes)?),
-        })
-    }
-}
-
-impl Predicate<'_> {
-    fn fits(&self, text: &[u8]) -> bool {
-        match self {
-            Predicate::Exact(wanted, false) => text == *wanted,
-            Predicate::Exact(wanted, true) => text.eq_ignore_ascii_case(wanted),
-            Predicate::Contains(finder) => finder.find(text).is_some(),
-            Predicate::ContainsNocase(wanted) => contains_nocase(text, wanted),
-            Predicate::Glob(glob) => glob.matches(text),
-            Predicate::Regex(regex) => regex.is_match(text),
-        }
-    }
-}
-
-fn contains_nocase(text: &[u8], wanted: &[u8]) -> bool {
-    wanted.is_empty()
-        || text
-            .windows(wanted.len())
-            .any(|part| part.eq_ignore_ascii_case(wanted))
 }

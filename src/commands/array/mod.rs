@@ -1,6 +1,8 @@
 //! The array commands.
 
 mod args;
+mod automaton;
+mod deadline;
 mod delete;
 pub(super) mod docs;
 mod get;
@@ -9,6 +11,7 @@ mod info;
 mod insert;
 mod op;
 mod pattern;
+mod predicate;
 mod ring;
 mod scan;
 mod set;

@@ -3,9 +3,15 @@
 //! Each is rewritten for the crate `regex`, whose time is linear in the text, whatever the
 //! expression; the memory of a compiled one is limited. Only whether there is a match counts, so
 //! which of several is found makes no difference.
+//!
+//! Cost: O(text * program), whose worst case takes some 5 ns for each byte and state. `regex` is much faster
+//! than that for nearly all, but cannot be interrupted: beyond a bound of that product the text is
+//! matched in slices (`automaton`).
 
 use regex::bytes::RegexBuilder;
 
+use super::automaton::{Automaton, Program};
+use super::deadline::Deadline;
 use crate::command::CommandError;
 
 const LENGTH_MAX: usize = 2048;
@@ -25,8 +31,17 @@ const EMPTY: CommandError = CommandError::Text("ERR regular expression is empty"
 const BACKREFERENCES: CommandError =
     CommandError::Text("ERR regular expression backreferences are not supported");
 
+/// Bytes of the text, times states of the program, of a match in one piece: 5 ms at most.
+const PIECE_MAX: usize = 1 << 20;
+
 /// See the module.
-pub(super) struct Regex(regex::bytes::Regex);
+pub(super) struct Regex {
+    whole: regex::bytes::Regex,
+    program: Program,
+    states_max: usize,
+    /// For long texts; made with the first of them.
+    sliced: Option<Box<Automaton>>,
+}
 
 /// What is wrong with an expression, in TRE's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,23 +101,46 @@ impl Regex {
             return Err(EMPTY);
         }
         let rewritten = rewrite(expression)?;
+        let count = count.max(FULL_SIZED);
+        let program_max = PROGRAM_MAX * FULL_SIZED / count;
+        let states_max = STATES_MAX * FULL_SIZED / count;
         let built = RegexBuilder::new(&rewritten)
             .unicode(false)
             .case_insensitive(nocase)
             .dot_matches_new_line(true)
-            .size_limit(PROGRAM_MAX * FULL_SIZED / count.max(FULL_SIZED))
-            .dfa_size_limit(STATES_MAX * FULL_SIZED / count.max(FULL_SIZED))
+            .size_limit(program_max)
+            .dfa_size_limit(states_max)
             .nest_limit(DEPTH_MAX)
             .build();
-        match built {
-            Ok(regex) => Ok(Regex(regex)),
-            Err(regex::Error::CompiledTooBig(_)) => Err(Wrong::Space.into()),
-            Err(_) => Err(Wrong::Expression.into()),
-        }
+        let whole = match built {
+            Ok(regex) => regex,
+            Err(regex::Error::CompiledTooBig(_)) => return Err(Wrong::Space.into()),
+            Err(_) => return Err(Wrong::Expression.into()),
+        };
+        // Without captures it is the smaller one.
+        let program = Program::compile(&rewritten, nocase, DEPTH_MAX, program_max);
+        Ok(Regex {
+            whole,
+            program: program.ok_or(CommandError::from(Wrong::Space))?,
+            states_max,
+            sliced: None,
+        })
     }
 
-    pub fn is_match(&self, text: &[u8]) -> bool {
-        self.0.is_match(text)
+    /// Whether the text has a match. `None`: the time is over, and the next call must be for the same text.
+    pub fn fits(&mut self, text: &[u8], deadline: &mut Deadline) -> Option<bool> {
+        let steps = text.len().saturating_mul(self.program.states());
+        if steps > PIECE_MAX {
+            if self.sliced.is_none() {
+                self.sliced = Automaton::new(&self.program, self.states_max).map(Box::new);
+            }
+            if let Some(sliced) = &mut self.sliced {
+                return sliced.fits(text, deadline);
+            }
+        }
+        let fits = self.whole.is_match(text);
+        deadline.spend(steps);
+        Some(fits)
     }
 }
 
@@ -430,11 +468,35 @@ fn class(name: &[u8]) -> Option<fn(u8) -> bool> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
-    fn fits(expression: &str, text: &str) -> bool {
+    fn regex(expression: &str) -> Regex {
         let regex = Regex::new(expression.as_bytes(), false, 1);
-        regex.expect(expression).is_match(text.as_bytes())
+        regex.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    fn fits(expression: &str, text: &str) -> bool {
+        let mut never = Deadline::after(usize::MAX >> 8);
+        let fits = regex(expression).fits(text.as_bytes(), &mut never);
+        fits.expect("there is time")
+    }
+
+    /// In slices that are over as soon as they look at the clock, by the DFA and by sets of states;
+    /// and how many slices that were.
+    fn fits_in_slices(expression: &str, text: &[u8], states_max: usize) -> (bool, usize) {
+        let program = regex(expression).program;
+        let mut sliced = Automaton::new(&program, states_max).expect("it is small");
+        let mut slices = 1;
+        loop {
+            match sliced.fits(text, &mut Deadline::after(0)) {
+                Some(fits) => return (fits, slices),
+                None => slices += 1,
+            }
+        }
     }
 
     /// Answers of Redis 8.10.
@@ -464,6 +526,45 @@ mod tests {
         ] {
             assert_eq!(fits(expression, text), expected, "{expression} {text}");
         }
+    }
+
+    const GIVES_UP: usize = 0;
+
+    proptest! {
+        #[test]
+        fn slices_find_what_a_match_in_one_piece_finds(
+            expression in r"(\^|\\b|\\<)?(a|b|\.|\[ab\]|\(a\|bc?\)|\(a\|\)){1,4}([*?+]|\{1,9\})?(c|\\>|\\B|\$|b{3,70})?",
+            text in "[abc ]{0,60}", times in 1..300usize,
+        ) {
+            let Ok(regex) = Regex::new(expression.as_bytes(), false, 1) else {
+                return Ok(());
+            };
+            let text = text.repeat(times);
+            let expected = regex.whole.is_match(text.as_bytes());
+            for states_max in [GIVES_UP, STATES_MAX] {
+                let (found, _) = fits_in_slices(&expression, text.as_bytes(), states_max);
+                prop_assert_eq!(found, expected, "{} {}", expression, text);
+            }
+        }
+    }
+
+    /// Regression: some expressions took 5 s for a text of 100 KB, in one piece.
+    #[test]
+    fn a_long_text_is_matched_in_slices() {
+        let expression = "((a|b)*a(a|b){120}){10}c";
+        let mut rng = SmallRng::seed_from_u64(1);
+        let mut text: Vec<u8> = (0..20_000).map(|_| rng.random_range(b'a'..=b'b')).collect();
+        assert_eq!(fits_in_slices(expression, &text, GIVES_UP), (false, 1));
+        text[100] = b'c';
+        for states_max in [GIVES_UP, STATES_MAX] {
+            let (fits, slices) = fits_in_slices(expression, &text, states_max);
+            assert!(!fits && slices > 100, "{slices}");
+        }
+        let fitting = [&text[..], b"c"].concat();
+        assert!(fits_in_slices(expression, &fitting, STATES_MAX).0);
+        // Simple ones are not slower than the clock.
+        let (fits, slices) = fits_in_slices("cc+$", &text, STATES_MAX);
+        assert!(!fits && slices < 10, "{slices}");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Conversations whose replies are Redis 8.10's.
 
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
 use crate::config::Allowed;
 use crate::server::Testbed;
 
@@ -282,4 +285,77 @@ fn damaged_payloads_are_refused() {
     ] {
         assert_eq!(restore(bad), b"-ERR Bad data format\r\n", "{bad:?}");
     }
+}
+
+/// An array of one text, and a search whose expression takes longer than any threshold.
+fn long_search(t: &mut Testbed) -> Vec<Vec<u8>> {
+    let mut rng = SmallRng::seed_from_u64(1);
+    let mut text: Vec<u8> = (0..20_000).map(|_| rng.random_range(b'a'..=b'b')).collect();
+    text[100] = b'c';
+    t.run_args(&[b"ARSET", b"a", b"0", b"before"]);
+    t.run_args(&[b"ARSET", b"a", b"1", &text]);
+    t.engine.server.config.busy_reply_threshold = 1;
+    let line = "ARGREP a - + RE ((a|b)*a(a|b){60}){10}c MATCH before WITHVALUES";
+    line.split(' ')
+        .map(|word| word.as_bytes().to_vec())
+        .collect()
+}
+
+#[test]
+fn a_search_in_a_transaction_ends_when_it_takes_too_long() {
+    let mut t = Testbed::new();
+    let search = long_search(&mut t);
+    let search: Vec<&[u8]> = search.iter().map(Vec::as_slice).collect();
+    t.run("MULTI");
+    t.run_args(&search);
+    t.run("PING");
+    let reply = t.run("EXEC");
+    assert_eq!(
+        reply,
+        "*2\r\n-ERR It takes longer than busy-reply-threshold, and others cannot be served \
+         meanwhile\r\n+PONG\r\n"
+    );
+    t.engine.server.config.busy_reply_threshold = 0;
+    let whole = "*1\r\n*2\r\n:0\r\n$6\r\nbefore\r\n";
+    assert_eq!(String::from_utf8_lossy(&t.run_args(&search)), whole);
+}
+
+#[test]
+fn a_search_asks_whether_its_script_must_end() {
+    let mut t = Testbed::new();
+    let search = long_search(&mut t);
+    let script: &[u8] = b"local r = redis.pcall(unpack(ARGV)); return r.err or 'whole'";
+    let mut words: Vec<&[u8]> = vec![b"EVAL", script, b"0"];
+    words.extend(search.iter().map(Vec::as_slice));
+    t.engine
+        .server
+        .shutdown
+        .signals
+        .stop
+        .store(1, std::sync::atomic::Ordering::Release);
+    let reply = String::from_utf8_lossy(&t.run_args(&words)).into_owned();
+    assert!(
+        reply.contains("has been ended") || reply.contains("Script killed"),
+        "{reply}"
+    );
+}
+
+#[test]
+fn letters_of_either_case_are_found_in_a_time_linear_in_the_text() {
+    let mut t = Testbed::new();
+    t.run_args(&[b"ARSET", b"a", b"0", "aB".repeat(200_000).as_bytes()]);
+    let wanted = "Ab".repeat(50_000);
+    let search = |t: &mut Testbed, wanted: &str| {
+        t.run_args(&[
+            b"ARGREP",
+            b"a",
+            b"-",
+            b"+",
+            b"MATCH",
+            wanted.as_bytes(),
+            b"NOCASE",
+        ])
+    };
+    assert_eq!(search(&mut t, &(wanted.clone() + "c")), b"*0\r\n");
+    assert_eq!(search(&mut t, &wanted), b"*1\r\n:0\r\n");
 }

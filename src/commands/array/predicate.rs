@@ -1,0 +1,122 @@
+//! The predicates of ARGREP, ready to be tested.
+
+use memchr::memmem::Finder;
+
+use super::deadline::Deadline;
+use super::pattern::Regex;
+use crate::base::glob::Glob;
+use crate::command::CommandError;
+
+/// Bytes that are compared or searched in a step.
+const BYTES_PER_STEP: usize = 16;
+
+/// A predicate as given.
+#[derive(Clone, Copy)]
+pub(super) enum Given<'a> {
+    Exact(&'a [u8]),
+    Contains(&'a [u8]),
+    Glob(&'a [u8]),
+    Regex(&'a [u8]),
+}
+
+enum Predicate {
+    Exact(Box<[u8]>, bool),
+    Contains(Box<Finder<'static>>),
+    /// ASCII letters of either case: small ones are searched for in small ones.
+    ContainsNocase(Box<Finder<'static>>, Vec<u8>),
+    Glob(Glob<'static>),
+    Regex(Box<Regex>),
+}
+
+impl Given<'_> {
+    /// `regexes`: how many of the command's predicates are expressions.
+    fn compile(&self, nocase: bool, regexes: usize) -> Result<Predicate, CommandError> {
+        Ok(match *self {
+            Given::Exact(text) => Predicate::Exact(text.into(), nocase),
+            Given::Contains(text) if nocase => {
+                let finder = Finder::new(&text.to_ascii_lowercase()).into_owned();
+                Predicate::ContainsNocase(Box::new(finder), Vec::new())
+            }
+            Given::Contains(text) => Predicate::Contains(Box::new(Finder::new(text).into_owned())),
+            Given::Glob(pattern) => Predicate::Glob(Glob::new(pattern, nocase)?.into_owned()),
+            Given::Regex(pattern) => {
+                Predicate::Regex(Box::new(Regex::new(pattern, nocase, regexes)?))
+            }
+        })
+    }
+}
+
+impl Predicate {
+    /// Whether a text fits. `None`: the time is over, and the next call must be for the same text.
+    #[inline]
+    fn fits(&mut self, text: &[u8], deadline: &mut Deadline) -> Option<bool> {
+        if let Predicate::Regex(regex) = self {
+            return regex.fits(text, deadline);
+        }
+        deadline.spend(1 + text.len() / BYTES_PER_STEP);
+        Some(match self {
+            Predicate::Exact(wanted, false) => text == &**wanted,
+            Predicate::Exact(wanted, true) => text.eq_ignore_ascii_case(wanted),
+            Predicate::Contains(finder) => finder.find(text).is_some(),
+            Predicate::ContainsNocase(finder, small) => {
+                small.clear();
+                small.extend(text.iter().map(u8::to_ascii_lowercase));
+                finder.find(small).is_some()
+            }
+            Predicate::Glob(glob) => glob.matches(text),
+            Predicate::Regex(_) => unreachable!("it is above"),
+        })
+    }
+}
+
+/// All predicates of a command.
+pub(super) struct Predicates {
+    list: Vec<Predicate>,
+    /// All of them must fit, not any.
+    all: bool,
+    /// The one that the text under way is at.
+    at: usize,
+}
+
+impl Predicates {
+    /// # Errors
+    ///
+    /// The first predicate's that cannot be compiled.
+    pub fn compile(
+        given: &[Given<'_>],
+        nocase: bool,
+        all: bool,
+    ) -> Result<Predicates, CommandError> {
+        let is_regex = |given: &&Given<'_>| matches!(given, Given::Regex(_));
+        let regexes = given.iter().filter(is_regex).count();
+        let list = given.iter().map(|given| given.compile(nocase, regexes));
+        Ok(Predicates {
+            list: list.collect::<Result<_, _>>()?,
+            all,
+            at: 0,
+        })
+    }
+
+    /// The text that a value must be equal to, if that is all.
+    pub fn exact(&self) -> Option<&[u8]> {
+        match &self.list[..] {
+            [Predicate::Exact(wanted, false)] => Some(wanted),
+            _ => None,
+        }
+    }
+
+    /// Whether a text fits. `None`: the time is over, and the next call must be for the same text.
+    #[inline]
+    pub fn fits(&mut self, text: &[u8], deadline: &mut Deadline) -> Option<bool> {
+        while let Some(predicate) = self.list.get_mut(self.at) {
+            let fits = predicate.fits(text, deadline)?;
+            if fits != self.all {
+                self.at = 0;
+                return Some(fits);
+            }
+            self.at += 1;
+        }
+        self.at = 0;
+        Some(self.all)
+    }
+}
