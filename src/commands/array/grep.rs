@@ -70,10 +70,7 @@ fn begin(call: &mut Call<'_>) -> CommandResult {
     let mut written = 0;
     let mut found = Vec::new();
     let mut rest = None;
-    loop {
-        let Some(array) = call.db.read::<Array>(args.at(1))? else {
-            break;
-        };
+    while let Some(array) = call.db.read::<Array>(args.at(1))? {
         let of = |bound: Option<u64>| bound.unwrap_or(array.end() - 1);
         let range = rest.unwrap_or_else(|| Range::new(of(start), of(end)));
         let reply = &mut *call.reply;
