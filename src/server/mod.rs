@@ -36,13 +36,13 @@ mod messages;
 
 mod observe;
 
-mod maintenance;
+mod memory;
 
 mod execution;
 
 mod persist;
 
-mod replicate;
+mod replication;
 
 pub mod sentinel;
 
@@ -101,9 +101,11 @@ pub use parts::tracking::{Mode as TrackingMode, Tracker};
 #[cfg(feature = "testing")]
 pub use parts::users::commands_of;
 pub use persist::flushes::UndoRequest;
-pub use replicate::changes::{Read as ChangesRead, TYPES as CHANGE_TYPES, Wanted as ChangesWanted};
-pub use replicate::failover::FailoverRequest;
-pub use replicate::primary::SyncRequest;
+pub use replication::changes::{
+    Read as ChangesRead, TYPES as CHANGE_TYPES, Wanted as ChangesWanted,
+};
+pub use replication::failover::FailoverRequest;
+pub use replication::primary::SyncRequest;
 pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};
 pub use state::world::World;
 pub use state::{Rates, Server};

@@ -20,7 +20,7 @@ use crate::server::parts::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
 };
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Source, SyncLoad};
-use crate::server::replicate::guard::Judged;
+use crate::server::replication::guard::Judged;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

@@ -15,7 +15,7 @@ use crate::server::clients::session::Session;
 use crate::server::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncFile, Talking};
-use crate::server::replicate::load::{Loaded, file_name};
+use crate::server::replication::load::{Loaded, file_name};
 use crate::server::run::Loop;
 use crate::server::state::world::Engine;
 

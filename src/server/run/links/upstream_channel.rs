@@ -18,7 +18,7 @@ use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{
     Announcing, Delay, Joining, Link, MainLink, Source,
 };
-use crate::server::replicate::load::Loaded;
+use crate::server::replication::load::Loaded;
 use crate::server::run::Loop;
 
 fn lost(why: &str) -> (String, Delay) {
