@@ -26,7 +26,7 @@ use crate::persistence::convert::{
 use crate::persistence::rdb::{Use, is_snapshot};
 use crate::scripting::{Libraries, Setup};
 use crate::server::log;
-use crate::server::parts::loading::Progress;
+use crate::server::parts::persist::loading::Progress;
 use crate::server::persist::aof::{AofLoader, CutEnd};
 use crate::server::signals::Signals;
 use crate::server::startup::command_table;

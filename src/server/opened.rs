@@ -11,7 +11,7 @@ use rustix::fs::{Access, OFlags, access};
 
 use crate::base::text::system_text;
 use crate::config::Config;
-use crate::server::parts::{audit, tls};
+use crate::server::parts::{clients::tls, observe::audit};
 use crate::server::{cluster, listen};
 
 /// The reasons why a start would fail or could keep nothing, one each.

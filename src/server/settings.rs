@@ -10,8 +10,11 @@ use crate::base::alloc;
 use crate::config::{Config, SlotStats, system_text};
 use crate::keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
 use crate::server::origin::Origin;
-use crate::server::parts::command_log::Thresholds;
-use crate::server::parts::{eviction, output_limits, tls};
+use crate::server::parts::observe::command_log::Thresholds;
+use crate::server::parts::{
+    clients::{output_limits, tls},
+    memory::eviction,
+};
 use crate::server::process::{self, FileLimit};
 use crate::server::state::Server;
 use crate::server::{crash, listen, log};

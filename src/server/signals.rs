@@ -63,8 +63,9 @@ impl Signals {
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
             // The final snapshot, if one is being saved, remains unfinished.
-            let _ =
-                std::fs::remove_file(crate::server::parts::snapshot::temp_name(std::process::id()));
+            let _ = std::fs::remove_file(crate::server::parts::persist::snapshot::temp_name(
+                std::process::id(),
+            ));
             if let Some(pidfile) = pidfile {
                 pidfile.remove();
             }

@@ -11,7 +11,7 @@ use crate::server::clients::batch::{Batch, Rest};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::origin::Origin;
-use crate::server::parts::recorder::{KeyEvent, Recorder, Stated};
+use crate::server::parts::observe::recorder::{KeyEvent, Recorder, Stated};
 use crate::server::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
@@ -125,7 +125,7 @@ impl Testbed {
         let mut session = self.take_session();
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
         let config = &self.engine.server.config;
-        super::parts::output_limits::limit(&session.client, &mut session.reply, config);
+        super::parts::clients::output_limits::limit(&session.client, &mut session.reply, config);
         self.engine.server.begin_commands();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);

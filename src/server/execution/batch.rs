@@ -18,7 +18,7 @@ use crate::server::crash;
 use crate::server::execution::dispatch::{Outcome, after_reply};
 use crate::server::execution::upstream::{Applied, is_logged};
 use crate::server::observe::client_line::client_line;
-use crate::server::parts::output_limits;
+use crate::server::parts::clients::output_limits;
 use crate::server::state::world::Engine;
 
 /// What ended parsing, after the commands of the batch.

@@ -21,7 +21,7 @@ use crate::resp::{Args, Bounded, Extent};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::held::Budget;
 use crate::server::clients::session::Session;
-use crate::server::parts::gates::RUNS_SCRIPT;
+use crate::server::parts::execution::gates::RUNS_SCRIPT;
 use crate::server::parts::users::Acl;
 use crate::server::parts::users::budgets::Verdict;
 use crate::server::state::Server;

@@ -23,7 +23,7 @@ use crate::server::execution::gates::slots::declared_slot;
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::execution::undo::Undo;
 use crate::server::origin::Origin;
-use crate::server::parts::scripting::{Current, REPLY_KEPT, Spare};
+use crate::server::parts::execution::scripting::{Current, REPLY_KEPT, Spare};
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;

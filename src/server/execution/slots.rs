@@ -16,7 +16,7 @@ use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::{resolve, told_error};
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::origin::Origin;
-use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT};
+use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
 use crate::server::state::Server;
 use crate::server::state::call::CommandResult;

@@ -6,7 +6,7 @@ use crate::base::mover::Mover;
 use crate::keyspace::Keyspace;
 use crate::pubsub;
 use crate::scripting::Scripts;
-use crate::server::parts::defrag::walk::{Stage, Work};
+use crate::server::parts::memory::defrag::walk::{Stage, Work};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

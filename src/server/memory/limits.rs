@@ -12,8 +12,8 @@ use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::observe::client_line::client_line;
-use crate::server::parts::client_memory::HELD_MAX_S;
-use crate::server::parts::output_limits;
+use crate::server::parts::clients::output_limits;
+use crate::server::parts::memory::client_memory::HELD_MAX_S;
 use crate::server::state::Server;
 
 /// The least number of clients that one cron turn checks; all are checked about once a second.

@@ -8,7 +8,7 @@ use crate::keyspace::{Evicted, Eviction, Keyspace};
 use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::observe::not_counted::{NotCounted, walked};
-use crate::server::parts::eviction;
+use crate::server::parts::memory::eviction;
 use crate::server::state::Server;
 
 /// The share of a turn of cron for the garbage of one of the states that scripts run in.

@@ -2,7 +2,7 @@
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::parts::tls::Logged;
+use crate::server::parts::clients::tls::Logged;
 use crate::server::state::Server;
 
 impl Server {

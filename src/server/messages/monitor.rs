@@ -12,7 +12,7 @@ use crate::net::Address;
 use crate::resp::{self, Args};
 use crate::server::clients::client::Client;
 use crate::server::origin::Origin;
-use crate::server::parts::outbox::Post;
+use crate::server::parts::messages::outbox::Post;
 use crate::server::state::Server;
 
 impl Server {

@@ -4,7 +4,7 @@ use crate::keyspace::ClientId;
 use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
-use crate::server::parts::outbox::{Post, hear};
+use crate::server::parts::messages::outbox::{Post, hear};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

@@ -13,9 +13,9 @@ use crate::resp::{self, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
-use crate::server::parts::message::message;
-use crate::server::parts::outbox::{Outbox, Post, hear};
-use crate::server::parts::output_limits;
+use crate::server::parts::clients::output_limits;
+use crate::server::parts::messages::message::message;
+use crate::server::parts::messages::outbox::{Outbox, Post, hear};
 use crate::server::state::world::World;
 use crate::server::state::{Messages, Server};
 

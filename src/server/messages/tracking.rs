@@ -5,8 +5,8 @@ use crate::keyspace::{Change, ClientId, Keyspace};
 use crate::resp::Args;
 use crate::server::clients::client::Client;
 use crate::server::messages::pubsub::Delivery;
-use crate::server::parts::outbox::Post;
-use crate::server::parts::tracking::{Notices, Tracker};
+use crate::server::parts::messages::outbox::Post;
+use crate::server::parts::messages::tracking::{Notices, Tracker};
 use crate::server::state::Server;
 
 impl Server {

@@ -5,7 +5,7 @@ use crate::migration::{Name, Wire};
 use crate::persistence::rdb::{RdbWriter, VERSION_MIGRATE};
 use crate::resp::write_request;
 use crate::server::parts::migration::{Export, ExportStage};
-use crate::server::parts::snapshot::{Consumer, SnapshotEnd, Target, What};
+use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

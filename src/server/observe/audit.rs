@@ -5,8 +5,8 @@ use crate::config::AuditOnFull;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
-use crate::server::parts::audit::line::Line;
-use crate::server::parts::audit::rules::Rules;
+use crate::server::parts::observe::audit::line::Line;
+use crate::server::parts::observe::audit::rules::Rules;
 use crate::server::state::Server;
 use crate::server::state::call::Handler;
 

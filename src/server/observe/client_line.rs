@@ -7,7 +7,7 @@ use crate::resp::Reply;
 use crate::server::TrackingMode;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::listed_bytes;
-use crate::server::parts::tracking::Tracker;
+use crate::server::parts::messages::tracking::Tracker;
 use crate::server::state::Server;
 
 /// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the client's own command asks

@@ -4,7 +4,7 @@ use crate::base::text::Printable;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::observe::client_line::client_line;
-use crate::server::parts::closed::ClosedClient;
+use crate::server::parts::observe::closed::ClosedClient;
 use crate::server::state::Server;
 
 /// Bytes kept of each text that a client chose.

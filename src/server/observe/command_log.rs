@@ -3,7 +3,7 @@
 use crate::command::Flags;
 use crate::resp::Args;
 use crate::server::clients::client::Client;
-use crate::server::parts::command_log::{LogKind, Logged};
+use crate::server::parts::observe::command_log::{LogKind, Logged};
 use crate::server::state::Server;
 
 impl Server {

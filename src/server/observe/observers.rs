@@ -8,7 +8,7 @@ use crate::command::Flags;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
-use crate::server::parts::hotkeys::{Session, SessionSettings, Windows};
+use crate::server::parts::observe::hotkeys::{Session, SessionSettings, Windows};
 use crate::server::state::Server;
 
 impl Server {

@@ -22,7 +22,7 @@ use crate::replication::ReplOffset;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::figures::histogram::Histogram;
-use crate::server::parts::disk::DiskWatch;
+use crate::server::parts::persist::disk::DiskWatch;
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 64;

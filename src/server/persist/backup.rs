@@ -9,9 +9,9 @@ use crate::config::system_text;
 use crate::keyspace::{ClientId, Keyspace};
 use crate::persistence::aof::{Changed, Owner};
 use crate::server::clients::blocked::Until;
-use crate::server::parts::aof::{Aof, AofState};
-use crate::server::parts::backups::{Folder, SessionState, Way};
-use crate::server::parts::snapshot::SnapshotEnd;
+use crate::server::parts::persist::aof::{Aof, AofState};
+use crate::server::parts::persist::backups::{Folder, SessionState, Way};
+use crate::server::parts::persist::snapshot::SnapshotEnd;
 use crate::server::state::{Persist, Server};
 
 fn failed(name: &str, why: &str) -> CommandError {

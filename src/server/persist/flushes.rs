@@ -22,7 +22,7 @@ use crate::replication::ReplOffset;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::origin::Origin;
-use crate::server::parts::aof::AofState;
+use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::replication::replicas::{Facts, Replica, State};
 use crate::server::state::Server;
 

@@ -4,9 +4,9 @@
 
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};
+use crate::server::parts::persist::snapshot::sink::What;
+use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target};
 use crate::server::parts::replication::sending::{Form, SharedSync};
-use crate::server::parts::snapshot::sink::What;
-use crate::server::parts::snapshot::{Consumer, SnapshotEnd, SyncForm, Target};
 use crate::server::state::Server;
 
 impl Server {
@@ -33,7 +33,7 @@ impl Server {
     /// position in the stream of effects that follows it is the one at this call.
     ///
     /// Error: why it cannot begin, for example because another snapshot or a rewrite is in
-    /// progress. Cost: as [`Snapshots::begin`](crate::server::parts::snapshot::Snapshots::begin).
+    /// progress. Cost: as [`Snapshots::begin`](crate::server::parts::persist::snapshot::Snapshots::begin).
     pub(in crate::server) fn begin_sync_snapshot(
         &mut self,
         keyspace: &mut Keyspace,

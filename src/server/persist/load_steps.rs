@@ -5,7 +5,7 @@
 //! `parts::loading` has the progress, and the pace of slices.
 
 use crate::keyspace::{Audience, Keyspace};
-use crate::server::parts::loading::{LoadFailed, Progress};
+use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
 use crate::server::persist::loading::AfterLoading;
 use crate::server::state::Server;

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::keyspace::Keyspace;
 use crate::persistence::check::FaultReport;
-use crate::server::parts::aof::Aof;
-use crate::server::parts::loading::{
+use crate::server::parts::persist::aof::Aof;
+use crate::server::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadFailed, LoadOptions, Progress, RdbFile, read_options, reason,
 };
 use crate::server::state::Server;

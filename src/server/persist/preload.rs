@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::system_text;
 use crate::persistence::aof::{Disk, Manifest, Names};
-use crate::server::parts::aof::Aof;
-use crate::server::parts::loading::LoadFailed;
+use crate::server::parts::persist::aof::Aof;
+use crate::server::parts::persist::loading::LoadFailed;
 use crate::server::persist::aof::AofLoader;
 use crate::server::persist::loading::AfterLoading;
 use crate::server::state::world::Engine;

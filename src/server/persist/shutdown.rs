@@ -11,7 +11,7 @@ use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientKind;
 use crate::server::clients::session::Session;
 use crate::server::log::MASTER_INSIDE;
-use crate::server::parts::shutdown::{ShutdownRequest, WaitingShutdown};
+use crate::server::parts::persist::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::state::world::{Engine, Flow};
 use crate::server::state::{Server, Shutdown};
 

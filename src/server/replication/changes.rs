@@ -13,7 +13,7 @@ use crate::replication::{Position, ReplId, ReplOffset, first_request};
 use crate::resp::{Args, Span, write_request};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::changes::{Reader, Source, Waiting};
+use crate::server::parts::replication::changes::{Reader, Source, Waiting};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

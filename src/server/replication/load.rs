@@ -16,7 +16,7 @@ use crate::replication::change_stream::Cursors;
 use crate::replication::{Payload, Position};
 use crate::scripting::Libraries;
 use crate::server::log::MASTER;
-use crate::server::parts::loading::{
+use crate::server::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
 };
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Source, SyncLoad};

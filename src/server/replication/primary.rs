@@ -13,11 +13,11 @@ use crate::replication::{Position, ReplOffset};
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::packing::Packing;
 use crate::server::parts::replication::replicas::{Facts, Filter, Replica, State, Waiting};
 use crate::server::parts::replication::sending::{Form, Sending, SharedSync, SyncNeeds};
-use crate::server::parts::snapshot::{SyncContent, SyncForm};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

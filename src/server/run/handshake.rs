@@ -12,7 +12,7 @@ use crate::base::clock;
 use crate::server::clients::client::Client;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::parts::tls::Handshakes;
+use crate::server::parts::clients::tls::Handshakes;
 
 /// A turn's share.
 const SHARE_NANOS: u64 = 200_000;

@@ -15,7 +15,7 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::buffers;
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_tls_hello;
-use crate::server::parts::turn::Turn;
+use crate::server::parts::run::turn::Turn;
 use crate::server::state::Server;
 
 /// The shared read buffer.

@@ -10,7 +10,7 @@ use std::io;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 use crate::server::clients::client::Client;
-use crate::server::parts::loading::{LoadFailed, Progress};
+use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::state::Server;
 
 /// Whether the loop goes on.

@@ -6,8 +6,8 @@
 
 use crate::server::execution::gates::slots::slots_of;
 use crate::server::execution::gates::{Asked, Stop};
-use crate::server::parts::gates::RUNS_SCRIPT;
-use crate::server::parts::scripting::Sample;
+use crate::server::parts::execution::gates::RUNS_SCRIPT;
+use crate::server::parts::execution::scripting::Sample;
 use crate::server::state::world::World;
 
 /// See the module.

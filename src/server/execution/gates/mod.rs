@@ -10,7 +10,7 @@
 //! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
 //! O(keys) for a write while a snapshot is made.
 //!
-//! [`Interest`]: crate::server::parts::gates::Interest
+//! [`Interest`]: crate::server::parts::execution::gates::Interest
 
 use crate::acl::{Context, Denied};
 use crate::command::{Access, CommandError, Flags};
@@ -20,7 +20,7 @@ use crate::resp::Args;
 use crate::scripting::shebang_of;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
-use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT, UNSAFE};
+use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT, UNSAFE};
 use crate::server::state::Server;
 use crate::server::state::call::{Row, Spec};
 use crate::server::state::world::World;

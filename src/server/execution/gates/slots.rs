@@ -18,7 +18,7 @@ use crate::resp::Args;
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{Asked, Stop, has, queues};
-use crate::server::parts::gates::{PAUSED, RUNS_SCRIPT};
+use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::state::Server;
 use crate::server::state::call::Row;
 use crate::server::state::world::{Engine, World};

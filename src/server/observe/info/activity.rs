@@ -4,9 +4,9 @@ use super::{InfoWriter, Source};
 
 use crate::acl::Reason;
 use crate::pubsub::Kind;
-use crate::server::parts::aof::AofState;
-use crate::server::parts::snapshot::Consumer;
-use crate::server::parts::snapshot::child::ChildProgress;
+use crate::server::parts::persist::aof::AofState;
+use crate::server::parts::persist::snapshot::Consumer;
+use crate::server::parts::persist::snapshot::child::ChildProgress;
 use crate::types::shared_figures;
 
 pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {

@@ -4,7 +4,7 @@ use super::{InfoWriter, Source};
 
 use crate::base::text::human;
 use crate::server::observe::not_counted::NotCounted;
-use crate::server::parts::client_memory::not_counted_of;
+use crate::server::parts::memory::client_memory::not_counted_of;
 use crate::server::parts::replication::replicas::Replica;
 
 use crate::base::cgroup::Owner;

@@ -8,7 +8,7 @@ use crate::base::{alloc, usage};
 use crate::config::Choice;
 use crate::server::observe::info;
 use crate::server::observe::info::Source;
-use crate::server::parts::command_log::LogKind;
+use crate::server::parts::observe::command_log::LogKind;
 use crate::types::Type;
 
 /// Entries sampled for the average time to live, all databases together.

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::config::percentile_text;
-use crate::server::parts::percentiles::Percentiles;
+use crate::server::parts::observe::percentiles::Percentiles;
 use crate::server::state::Server;
 
 impl Percentiles {

@@ -3,6 +3,7 @@
 
 mod file;
 mod links;
+pub mod slot_stats;
 
 pub(in crate::server) use file::StateFile;
 pub(in crate::server) use links::{Link, Links, Stage, Wrote};

@@ -3,7 +3,7 @@
 use crate::keyspace::DbIndex;
 use crate::migration::{Link, Name, Ranges, Wire};
 use crate::resp::write_request;
-use crate::server::parts::snapshot::SlotFeed;
+use crate::server::parts::persist::snapshot::SlotFeed;
 
 /// Where the snapshot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! `run::write`), and what a change of role means for the rest of the server is composed in
 //! `replicate`.
 
+pub mod changes;
 pub mod failing;
 pub mod failover;
 pub mod local_expiries;

@@ -13,7 +13,7 @@ use crate::base::random;
 use crate::persistence::rdb::PeerFormat;
 use crate::persistence::spool::{Spool, SpoolReader};
 use crate::replication::Position;
-use crate::server::parts::snapshot::SyncContent;
+use crate::server::parts::persist::snapshot::SyncContent;
 
 const MARK_BYTES: usize = 40;
 

@@ -29,7 +29,7 @@ use crate::replication::{
     Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Mark, Payload, Position,
 };
 use crate::server::log::{MASTER, MASTER_FIRST, of_primary};
-use crate::server::parts::loading::{RdbFile, RdbStream};
+use crate::server::parts::persist::loading::{RdbFile, RdbStream};
 
 /// Delay after a refused attempt.
 const RETRY_MS: u64 = 1000;

@@ -19,7 +19,7 @@ use crate::server::clients::batch::{Batch, FileEnd};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::dispatch::resolve;
 use crate::server::origin::Origin;
-use crate::server::parts::loading::{LoadError, LoadFailed, Progress, RdbFile};
+use crate::server::parts::persist::loading::{LoadError, LoadFailed, Progress, RdbFile};
 use crate::server::state::Server;
 use crate::server::state::world::{Load, World};
 

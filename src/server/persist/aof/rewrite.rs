@@ -6,11 +6,11 @@
 
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{BaseForm, Changed};
-use crate::server::parts::aof::rewrites::{Begun, Ended, Running};
-use crate::server::parts::aof::{Aof, AofState, NO_AOF};
-use crate::server::parts::backups::SessionState;
-use crate::server::parts::snapshot::sink::{Target, What};
-use crate::server::parts::snapshot::{Consumer, SnapshotEnd};
+use crate::server::parts::persist::aof::rewrites::{Begun, Ended, Running};
+use crate::server::parts::persist::aof::{Aof, AofState, NO_AOF};
+use crate::server::parts::persist::backups::SessionState;
+use crate::server::parts::persist::snapshot::sink::{Target, What};
+use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd};
 use crate::server::state::world::Engine;
 use crate::server::state::{Persist, Server};
 

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::config::{Allowed, AppendFsync};
 use crate::persistence::aof::{Disk, DiskFault, Manifest, Names, Step};
-use crate::server::parts::aof::AofState;
-use crate::server::parts::loading::{LoadFailed, Progress};
+use crate::server::parts::persist::aof::AofState;
+use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
 use crate::server::state::world::Load;
 use crate::server::testbed::Testbed;

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::{Allowed, SnapshotMethod};
 use crate::persistence::rdb::{Dialect, PeerFormat, sync_version};
 use crate::persistence::spool::SpoolReader;
-use crate::server::parts::snapshot::SyncContent;
+use crate::server::parts::persist::snapshot::SyncContent;
 use crate::server::testbed::Testbed;
 
 const DIALECTS: [(u32, Dialect); 4] = [

@@ -2,8 +2,8 @@
 //! made from, the consumers' notice of an end, the release of clients whose writes waited.
 
 use crate::keyspace::Keyspace;
-use crate::server::parts::snapshot::sink::{Target, What};
-use crate::server::parts::snapshot::{Consumer, Making, SnapshotEnd, Snapshots, Turn};
+use crate::server::parts::persist::snapshot::sink::{Target, What};
+use crate::server::parts::persist::snapshot::{Consumer, Making, SnapshotEnd, Snapshots, Turn};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

@@ -1,8 +1,8 @@
 //! Saves at work (`parts::snapshot::save`): SAVE, BGSAVE, save points, FLUSHALL.
 
 use crate::keyspace::Keyspace;
-use crate::server::parts::snapshot::save::Saving;
-use crate::server::parts::snapshot::{Consumer, SnapshotEnd, Target};
+use crate::server::parts::persist::snapshot::save::Saving;
+use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

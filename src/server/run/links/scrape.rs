@@ -15,7 +15,7 @@ use crate::net::{Accepted, Address, Role, Stream, Target, readable};
 use crate::server::observe::metrics;
 use crate::server::observe::metrics::Answer;
 use crate::server::observe::metrics::http::REQUEST_BYTES_MAX;
-use crate::server::parts::scrapes::{Scrape, Scrapes};
+use crate::server::parts::observe::scrapes::{Scrape, Scrapes};
 use crate::server::run::Loop;
 
 /// Connections at a time.

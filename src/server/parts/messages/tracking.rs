@@ -31,7 +31,7 @@ use crate::pubsub::{Broadcast, News, PrefixList, Readers};
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::table::Clients;
-use crate::server::parts::message::{Notice, message};
+use crate::server::parts::messages::message::{Notice, message};
 
 /// Keys evicted at once when there are too many; more, the longer that lasts.
 const GIVEN_UP: usize = 100;

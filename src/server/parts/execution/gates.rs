@@ -4,7 +4,7 @@
 use crate::base::alloc;
 use crate::command::Flags;
 use crate::migration::{Name, Ranges};
-use crate::server::parts::command_log::Thresholds;
+use crate::server::parts::observe::command_log::Thresholds;
 
 /// State that a command's way tests, recomputed when what it depends on changes.
 pub struct Gates {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::keyspace::ClientId;
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::message::Notice;
+use crate::server::parts::messages::message::Notice;
 
 /// One item for a client.
 #[derive(Clone, Debug)]

@@ -24,7 +24,7 @@ use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags, CountedBytes};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
-use crate::server::parts::memory_limit::MemoryLimit;
+use crate::server::parts::memory::memory_limit::MemoryLimit;
 
 /// The smallest limit: a smaller setting would shut out every client, and CONFIG SET with it.
 const LIMIT_MIN: usize = 128 * 1024;

@@ -3,7 +3,7 @@
 
 use crate::keyspace::ClientId;
 use crate::server::clients::blocked::Deadlines;
-use crate::server::parts::pace::Pace;
+use crate::server::parts::run::pace::Pace;
 
 /// See the module.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! The state of the endpoints of `metrics-port` (`observe::metrics`).
 
 use crate::net::Listener;
-use crate::server::parts::percentiles::Percentiles;
+use crate::server::parts::observe::percentiles::Percentiles;
 
 /// See the module.
 #[derive(Default)]

@@ -571,7 +571,7 @@ mod tests {
 
     /// A file of `tests/data/redis-8.10-payloads.txt`.
     fn newer(name: &str) -> Vec<u8> {
-        let text = include_str!("../../../../tests/data/redis-8.10-payloads.txt");
+        let text = include_str!("../../../../../tests/data/redis-8.10-payloads.txt");
         let line = text.lines().find(|line| line.starts_with(name));
         let hex = line.and_then(|line| line.rsplit(" | ").next());
         let hex = hex.expect("it is listed");
