@@ -62,7 +62,7 @@ pub mod daemon {
     pub use crate::persistence::aof::restore::run as restore_aof;
     pub use crate::persistence::check::check_rdb;
     pub use crate::server::convert::{check_for, convert};
-    pub use crate::server::startup::{check, fail, run};
+    pub use crate::server::start::startup::{check, fail, run};
 }
 
 /// The interface of `benches/`.

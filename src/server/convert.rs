@@ -25,11 +25,11 @@ use crate::persistence::convert::{
 };
 use crate::persistence::rdb::{Use, is_snapshot};
 use crate::scripting::{Libraries, Setup};
-use crate::server::log;
 use crate::server::parts::persist::loading::Progress;
 use crate::server::persist::aof::{AofLoader, CutEnd};
-use crate::server::signals::Signals;
-use crate::server::startup::command_table;
+use crate::server::process::log;
+use crate::server::start::signals::Signals;
+use crate::server::start::startup::command_table;
 use crate::server::state::call::Spec;
 use crate::server::state::world::{Engine, Load};
 use place::{SetPlace, plain};

@@ -10,13 +10,7 @@
 
 pub mod process;
 
-pub mod log;
-
 mod backoff;
-
-mod gather;
-
-pub mod listen;
 
 mod figures;
 
@@ -24,11 +18,7 @@ mod origin;
 
 mod clients;
 
-pub mod crash;
-
 mod parts;
-
-mod signals;
 
 mod state;
 
@@ -37,6 +27,8 @@ mod messages;
 mod observe;
 
 mod memory;
+
+mod users;
 
 mod execution;
 
@@ -58,11 +50,7 @@ mod engine;
 
 mod run;
 
-mod opened;
-
-mod reload;
-
-pub mod startup;
+pub mod start;
 
 pub mod convert;
 

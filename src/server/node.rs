@@ -20,7 +20,7 @@ use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::replication::failover::Stage;
 use crate::server::parts::replication::upstream::Link;
 use crate::server::run::Loop;
-use crate::server::signals::Signals;
+use crate::server::start::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Engine, Flow};
 use crate::types::{Container, Signature, Type, for_container};

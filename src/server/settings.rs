@@ -17,7 +17,10 @@ use crate::server::parts::{
 };
 use crate::server::process::{self, FileLimit};
 use crate::server::state::Server;
-use crate::server::{crash, listen, log};
+use crate::server::{
+    process::log,
+    start::{crash, listen},
+};
 use crate::types::Limits;
 
 /// What a row acts on.

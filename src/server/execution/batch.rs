@@ -14,11 +14,11 @@ use crate::server::clients::client::{ClientFlags, TAKEN_BULK_MAX};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::input::request;
 use crate::server::clients::session::Session;
-use crate::server::crash;
 use crate::server::execution::dispatch::{Outcome, after_reply};
 use crate::server::execution::upstream::{Applied, is_logged};
 use crate::server::observe::client_line::client_line;
 use crate::server::parts::clients::output_limits;
+use crate::server::start::crash;
 use crate::server::state::world::Engine;
 
 /// What ended parsing, after the commands of the batch.

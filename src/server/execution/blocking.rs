@@ -78,7 +78,7 @@ impl Engine {
 
     /// Runs a blocked client's command again.
     fn retry(&mut self, session: &mut Session) {
-        crate::server::crash::note_client(&session.client);
+        crate::server::start::crash::note_client(&session.client);
         let Some(blocked) = session.client.blocked.as_mut() else {
             return;
         };

@@ -12,13 +12,13 @@ use crate::resp::{Args, Mark};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::execution::budgets::Way;
 use crate::server::execution::cross_protocol::is_http;
 use crate::server::execution::gates::{self, Asked, Stop, Wait};
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
 use crate::server::state::world::{Engine, World};
+use crate::server::users::budgets::Way;
 
 /// The outcome of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// After a command: ends what CLIENT CACHING and ASKING say of the next one.
-    pub(super) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
+    pub(in crate::server) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
         let tracking = &self.server.messages.tracking;
         tracking.after_command(&mut session.client);
         let asks = |id| self.server.table.row(id).spec.name == "asking";
@@ -370,7 +370,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
 }
 
 /// Refuses a command before execution; EXEC's refusal says that the transaction is discarded.
-pub(super) fn reject(
+pub(in crate::server) fn reject(
     server: &mut Server,
     keyspace: &mut Keyspace,
     session: &mut Session,

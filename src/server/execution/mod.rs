@@ -2,7 +2,6 @@
 
 pub mod batch;
 pub mod blocking;
-pub mod budgets;
 pub mod busy;
 pub mod cross_protocol;
 pub mod dispatch;
@@ -12,4 +11,3 @@ pub mod script;
 pub mod slots;
 pub mod undo;
 pub mod upstream;
-pub mod users;

@@ -17,9 +17,9 @@ use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::{resolve, told_error};
-use crate::server::log::MASTER_INSIDE;
 use crate::server::origin::Origin;
 use crate::server::parts::replication::upstream::Unit;
+use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

@@ -10,8 +10,8 @@ use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientKind;
 use crate::server::clients::session::Session;
-use crate::server::log::MASTER_INSIDE;
 use crate::server::parts::persist::shutdown::{ShutdownRequest, WaitingShutdown};
+use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::world::{Engine, Flow};
 use crate::server::state::{Server, Shutdown};
 

@@ -7,6 +7,7 @@ pub mod background;
 pub mod data_locks;
 pub mod file_limit;
 pub mod locked_file;
+pub mod log;
 pub mod oom_score;
 pub mod pidfile;
 pub mod supervised;

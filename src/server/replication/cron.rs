@@ -5,9 +5,9 @@ use std::io::Write;
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::resp::{Args, write_request};
 use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::log::MASTER;
 use crate::server::parts::replication::replicas::State;
 use crate::server::parts::replication::upstream::{Delay, Link};
+use crate::server::process::log::MASTER;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 
 use crate::config::system_text;
 use crate::replication::{Changes, Position, ReplOffset, align, changes};
-use crate::server::log::{MASTER, MASTER_INSIDE};
 use crate::server::parts::replication::LostWrites;
+use crate::server::process::log::{MASTER, MASTER_INSIDE};
 use crate::server::state::Server;
 
 /// Bytes before the lost part in which the selected database is looked for.

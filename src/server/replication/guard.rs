@@ -12,8 +12,8 @@ use std::path::Path;
 
 use crate::keyspace::Keyspace;
 use crate::persistence::rdb::{self, Input, count_keys};
-use crate::server::log::MASTER;
 use crate::server::parts::replication::upstream::{RefusedSync, Source, SyncLoad};
+use crate::server::process::log::MASTER;
 use crate::server::state::Server;
 
 /// Bytes of a snapshot that are looked at before the old data goes: all of a nearly empty one.

@@ -15,11 +15,11 @@ use crate::net::Stream;
 use crate::replication::change_stream::Cursors;
 use crate::replication::{Payload, Position};
 use crate::scripting::Libraries;
-use crate::server::log::MASTER;
 use crate::server::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
 };
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Source, SyncLoad};
+use crate::server::process::log::MASTER;
 use crate::server::replication::guard::Judged;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;

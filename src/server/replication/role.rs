@@ -8,9 +8,9 @@ use crate::server::clients::blocked::{Blocked, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
 use crate::server::process;
+use crate::server::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::state::Server;
 
 const UNBLOCKED: CommandError = CommandError::Text(

@@ -31,6 +31,7 @@ pub mod budgets;
 pub mod by_hand;
 pub mod control;
 pub mod feed;
+pub(super) mod gather;
 pub mod handshake;
 pub mod links;
 pub mod read;
@@ -371,7 +372,7 @@ mod tests {
 
     use super::*;
     use crate::net::{Address, Stream};
-    use crate::server::signals::Signals;
+    use crate::server::start::signals::Signals;
 
     /// A loop with one client, whose other end is `socket`.
     pub(in crate::server) struct Peer {

@@ -7,7 +7,7 @@ use super::Loop;
 use super::spin::Spin;
 
 use crate::base::clock;
-use crate::server::gather::Gather;
+use crate::server::run::gather::Gather;
 
 /// A poll shorter than this found its events waiting: it did not sleep.
 const SLEEP_NANOS_MIN: u64 = 2000;

@@ -17,8 +17,8 @@ use crate::config::{Choice, LogLevel};
 use crate::pubsub::Kind;
 use crate::resp::Reply;
 use crate::sentinel::{Action, After, Host, Level, Own, Setup};
-use crate::server::log;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
+use crate::server::process::log;
 use crate::server::state::Server;
 
 impl Server {

@@ -13,7 +13,7 @@ use crate::base::sys;
 use crate::config::system_text;
 use crate::sentinel::JobId;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
-use crate::server::signals::IGNORED;
+use crate::server::start::signals::IGNORED;
 use crate::server::state::Server;
 
 /// Writes what the pipe takes at once, and closes it. A script need not read it.

@@ -53,7 +53,7 @@ use crate::server::parts::run::turn::Turn;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::parts::users::Acl;
 use crate::server::process::DataLocks;
-use crate::server::signals::Signals;
+use crate::server::start::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Guest, NewGuest};
 

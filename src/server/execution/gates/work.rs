@@ -12,11 +12,11 @@
 use crate::command::{CommandError, Flags};
 use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::budgets::told;
 use crate::server::execution::gates::{Asked, Stop, queues};
 use crate::server::origin::Origin;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::World;
+use crate::server::users::budgets::told;
 
 /// The budget of the client's user, if it has one.
 fn limit(world: &World<'_>, client: &Client) -> Option<u64> {

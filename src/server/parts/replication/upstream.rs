@@ -28,8 +28,8 @@ use crate::replication::compression::{Kind, Unpacker};
 use crate::replication::{
     Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Mark, Payload, Position,
 };
-use crate::server::log::{MASTER, MASTER_FIRST, of_primary};
 use crate::server::parts::persist::loading::{RdbFile, RdbStream};
+use crate::server::process::log::{MASTER, MASTER_FIRST, of_primary};
 
 /// Delay after a refused attempt.
 const RETRY_MS: u64 = 1000;

@@ -13,11 +13,11 @@ use crate::config::system_text;
 use crate::keyspace::ClientId;
 use crate::net::Stream;
 use crate::replication::{Announced, ChannelHandshake, Dialect, Join};
-use crate::server::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{
     Announcing, Delay, Joining, Link, MainLink, Source,
 };
+use crate::server::process::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::replication::load::Loaded;
 use crate::server::run::Loop;
 

@@ -22,7 +22,7 @@ use rustix::fs::OFlags;
 use super::line;
 use crate::base::{clock, sys, threads};
 use crate::config::{SyslogFacility, system_text};
-use crate::server::log;
+use crate::server::process::log;
 
 /// Lines that wait at most, commonly of 300 bytes.
 const QUEUE_LINES: usize = 8192;

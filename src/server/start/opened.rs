@@ -12,10 +12,10 @@ use rustix::fs::{Access, OFlags, access};
 use crate::base::text::system_text;
 use crate::config::Config;
 use crate::server::parts::{clients::tls, observe::audit};
-use crate::server::{cluster, listen};
+use crate::server::{cluster, start::listen};
 
 /// The reasons why a start would fail or could keep nothing, one each.
-pub(super) fn faults(config: &Config) -> Vec<String> {
+pub(in crate::server) fn faults(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let dir = config.dir.0.path();
     // From here on relative names are those of the server.
@@ -72,11 +72,11 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
 }
 
 /// Whether something is written to `dir`.
-pub(super) fn needs_dir(config: &Config) -> bool {
+pub(in crate::server) fn needs_dir(config: &Config) -> bool {
     config.appendonly || !config.save.0.is_empty() || config.cluster_enabled
 }
 
-pub(super) fn is_writable(folder: &Path) -> bool {
+pub(in crate::server) fn is_writable(folder: &Path) -> bool {
     access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 

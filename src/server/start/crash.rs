@@ -25,7 +25,7 @@ use crate::base::sys::{self, FixedText, SignalFacts};
 use crate::config::Config;
 use crate::net::Address;
 use crate::server::clients::client::Client;
-use crate::server::log;
+use crate::server::process::log;
 
 /// The row of the running command, plus one; zero: none.
 static COMMAND: AtomicU32 = AtomicU32::new(0);
@@ -71,13 +71,13 @@ pub fn catch_signals(on: bool) {
 }
 
 /// The names of the rows for [`note_command`]. Only the first call counts.
-pub(super) fn set_command_names(names: impl Iterator<Item = &'static str>) {
+pub(in crate::server) fn set_command_names(names: impl Iterator<Item = &'static str>) {
     COMMAND_NAMES.get_or_init(|| names.collect());
 }
 
 /// Notes the running command; returns the note of the outer command, for [`note_back`].
 #[inline]
-pub(super) fn note_command(row: usize) -> u32 {
+pub(in crate::server) fn note_command(row: usize) -> u32 {
     let outer = COMMAND.load(Relaxed);
     COMMAND.store(row as u32 + 1, Relaxed);
     outer
@@ -85,12 +85,12 @@ pub(super) fn note_command(row: usize) -> u32 {
 
 /// The command has ended, and the outer one continues.
 #[inline]
-pub(super) fn note_back(outer: u32) {
+pub(in crate::server) fn note_back(outer: u32) {
     COMMAND.store(outer, Relaxed);
 }
 
 #[inline]
-pub(super) fn note_client(client: &Client) {
+pub(in crate::server) fn note_client(client: &Client) {
     CLIENT.store(client.id.0, Relaxed);
     let (bits, port) = match &client.identity.peer {
         Address::Tcp(address) => {
@@ -108,7 +108,7 @@ pub(super) fn note_client(client: &Client) {
 }
 
 /// Replaces the report's INFO, which was true at this Unix time.
-pub(super) fn renew_info(text: &str, unix_us: i64) {
+pub(in crate::server) fn renew_info(text: &str, unix_us: i64) {
     INFO.renew(text, unix_us as u64);
 }
 

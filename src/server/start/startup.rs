@@ -32,11 +32,15 @@ use crate::server::process::file_limit::FileLimit;
 use crate::server::process::pidfile::PidFile;
 use crate::server::process::supervised::Supervisor;
 use crate::server::run::Loop;
-use crate::server::signals::Signals;
+use crate::server::start::signals::Signals;
 use crate::server::state::Server;
 use crate::server::state::call::{CommandTable, Spec};
 use crate::server::state::world::{Engine, Flow};
-use crate::server::{crash, listen, log, opened, process, sentinel};
+use crate::server::{
+    process::{self, log},
+    sentinel,
+    start::{crash, listen, opened},
+};
 
 /// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
 /// called by. To be called while the process has a single thread.
@@ -95,7 +99,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log_beginning(configured, config.dialect);
     log::enter_service();
     log_unserved(&unserved);
-    super::settings::log_compression(&config);
+    super::super::settings::log_compression(&config);
     if config.is_sentinel
         && let Err(why) = sentinel::check_file(file.as_deref())
     {
@@ -243,7 +247,7 @@ fn rows(specs: &[&'static [Spec]], is_sentinel: bool) -> CommandTable {
 }
 
 /// The commands, renamed by `rename-command`.
-pub(super) fn command_table(
+pub(in crate::server) fn command_table(
     specs: &[&'static [Spec]],
     config: &Config,
 ) -> Result<CommandTable, Problem> {

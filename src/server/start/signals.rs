@@ -12,7 +12,7 @@ use crate::base::{sys, threads};
 use crate::server::process::pidfile::PidFile;
 
 /// Signals that are ignored, as in Redis.
-pub(super) const IGNORED: &[i32] = &[SIGUSR2, SIGALRM];
+pub(in crate::server) const IGNORED: &[i32] = &[SIGUSR2, SIGALRM];
 
 /// Requests made by signals, read by the loop when its pipe wakes it.
 #[derive(Debug, Default)]

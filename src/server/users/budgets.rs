@@ -13,7 +13,7 @@
 //!
 //! What a command would touch is asked at the gates (`gates/work.rs`).
 
-use super::dispatch::{Outcome, after_reply, reject, resolve};
+use super::super::execution::dispatch::{Outcome, after_reply, reject, resolve};
 use crate::acl::UserId;
 use crate::command::{CommandError, Flags};
 use crate::config::memory_text;
@@ -47,7 +47,7 @@ impl Engine {
     /// Whether the next command of a connection whose user has budgets may run now, and how it goes on;
     /// it is charged if so.
     #[inline]
-    pub(super) fn admit(
+    pub(in crate::server) fn admit(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
@@ -111,7 +111,7 @@ impl Engine {
 
     /// A command of a connection whose user has budgets begins.
     #[inline]
-    pub(super) fn begin_charged(&mut self, session: &mut Session, id: usize) -> Charged {
+    pub(in crate::server) fn begin_charged(&mut self, session: &mut Session, id: usize) -> Charged {
         let user = session.client.user;
         let account = self.server.acl.accounts.of(user);
         let (most, settles_from) = account.map_or((usize::MAX, usize::MAX), |account| {
@@ -137,7 +137,12 @@ impl Engine {
 
     /// The command has run: its reply is measured and charged.
     #[inline]
-    pub(super) fn end_charged(&mut self, session: &mut Session, id: usize, charged: &Charged) {
+    pub(in crate::server) fn end_charged(
+        &mut self,
+        session: &mut Session,
+        id: usize,
+        charged: &Charged,
+    ) {
         let extent = session.reply.end_bounded(&charged.bounded, charged.most);
         if extent != Extent::Within {
             self.note_long(session, id, charged, extent);
@@ -228,7 +233,7 @@ impl Server {
 
 /// How a command goes on that may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(in crate::server) enum Way {
     Plainly,
     /// What it would touch is asked at the gates.
     Carefully,
@@ -236,7 +241,7 @@ pub(super) enum Way {
 }
 
 /// A command that runs under budgets.
-pub(super) struct Charged {
+pub(in crate::server) struct Charged {
     bounded: Bounded,
     /// How long its reply may be, bytes.
     most: usize,

@@ -219,7 +219,7 @@ pub fn is_terminal() -> bool {
 }
 
 /// A descriptor for a crash report, without allocating; `None`: output is discarded.
-pub(super) fn crash_fd() -> Option<i32> {
+pub(in crate::server) fn crash_fd() -> Option<i32> {
     use std::os::fd::IntoRawFd;
     let output = OUTPUT.get()?;
     match &output.file {
@@ -235,7 +235,7 @@ fn zone() -> &'static TimeZone {
 
 /// The start of a line, `PID:M time `, also for crash reports. As in Redis the role is `X` in a
 /// Sentinel, `C` in children and until the configuration is loaded.
-pub(super) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
+pub(in crate::server) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
     let pid = std::process::id();
     let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
         true if IS_SENTINEL.load(Ordering::Relaxed) => 'X',
