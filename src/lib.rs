@@ -69,7 +69,7 @@ pub mod daemon {
 #[cfg(feature = "testing")]
 pub mod testing {
     pub use crate::base::clock::{Cycles, cycles};
-    pub use crate::base::hash::HashKeys;
+    pub use crate::base::hashing::hash::HashKeys;
     pub use crate::encodings::hashtable::{HashTable, Word};
     pub use crate::resp::{Args, Bounds, Progress, Span, Step, step};
     pub use crate::server::Testbed;

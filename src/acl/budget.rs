@@ -13,7 +13,7 @@
 //! budget means while commands run: `server::parts::users::budgets`.
 
 use super::rule::RuleError;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::config::{memory_text, parse_memory};
 
 /// The greatest figure: figures a thousand times as large, over minutes, must fit 63 bits.

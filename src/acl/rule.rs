@@ -123,5 +123,5 @@ pub(super) fn join_selectors<'a>(
 /// Whether a name or pattern contains white space or a NUL byte, which rules cannot hold.
 pub(super) fn has_spaces(text: &[u8]) -> bool {
     text.iter()
-        .any(|&b| crate::base::number::is_c_space(b) || b == 0)
+        .any(|&b| crate::base::numbers::number::is_c_space(b) || b == 0)
 }

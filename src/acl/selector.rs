@@ -405,7 +405,10 @@ pub(super) fn allows_channel<'a>(
 /// is left to the handler, which refuses it without an access.
 fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied> {
     let named = |at: usize| {
-        let named = line.args.get(at).and_then(crate::base::number::parse_i64);
+        let named = line
+            .args
+            .get(at)
+            .and_then(crate::base::numbers::number::parse_i64);
         let named = named.and_then(|n| u32::try_from(n).ok());
         named.filter(|&db| db < line.databases_max)
     };
@@ -472,7 +475,7 @@ fn databases(text: &[u8]) -> Result<Vec<u32>, RuleError> {
     for number in text.split(|&b| b == b',') {
         let blanks = number
             .iter()
-            .take_while(|&&b| crate::base::number::is_c_space(b));
+            .take_while(|&&b| crate::base::numbers::number::is_c_space(b));
         let number = &number[blanks.count()..];
         let number = number.strip_prefix(b"+").unwrap_or(number);
         let digits = number.strip_prefix(b"-").unwrap_or(number);

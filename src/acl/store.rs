@@ -10,7 +10,7 @@ use super::password::Hash;
 use super::role::{Role, Roles};
 use super::rule::has_spaces;
 use super::user::{Proof, User};
-use crate::base::alloc::{self, Metered};
+use crate::base::memory::alloc::{self, Metered};
 use crate::config::Dialect;
 
 /// A user's number.

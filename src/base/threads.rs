@@ -3,7 +3,7 @@
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-use super::ledger::Ledger;
+use super::memory::ledger::Ledger;
 
 /// Starts a thread of this thread's server. System tools show at most 15 bytes of `name`.
 ///

@@ -11,7 +11,7 @@
 
 use super::keys::{Keys, RUNS_MAX, Run};
 use super::{Access, BadKeys, Begin, Find, FindKeys, KeySpec, Spec};
-use crate::base::number;
+use crate::base::numbers::number;
 use crate::resp::Args;
 
 /// How the keys of a row are found.

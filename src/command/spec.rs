@@ -296,7 +296,9 @@ impl DatabaseUse {
     /// Whether a valid command names a database, or concerns all of them.
     pub fn names(self, args: Args<'_>, db: u32) -> bool {
         let is_it = |at: usize| {
-            let named = args.get(at).and_then(crate::base::number::parse_i64);
+            let named = args
+                .get(at)
+                .and_then(crate::base::numbers::number::parse_i64);
             named == Some(i64::from(db))
         };
         match self {

@@ -1,6 +1,6 @@
 //! Database indexes in arguments, for every group.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::keyspace::DbIndex;
 use crate::server::Call;

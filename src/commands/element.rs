@@ -1,6 +1,6 @@
 //! Container elements and their numeric arguments: parsing and replies.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::resp::Reply;
 use crate::types::Entry;

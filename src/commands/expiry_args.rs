@@ -1,6 +1,6 @@
 //! `EX`, `PX`, `EXAT`, `PXAT` and the arithmetic of expiry times, for every group.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::resp::Args;
 

@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::keys::KeyAt;
 use crate::command::{Access, Begin, Find, KeySpec};
 use crate::resp::OwnedArgs;

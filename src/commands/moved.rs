@@ -1,6 +1,6 @@
 //! Active defragmentation moves the blocks of every type and encoding and changes nothing.
 
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::keyspace::{DbIndex, Str, Walk};
 use crate::resp::Reply;
 use crate::server::Testbed;
@@ -226,13 +226,17 @@ fn thinly_filled_slabs_are_emptied() {
     }
     let before = digest(&mut t);
     // Other tests allocate meanwhile, much less than this.
-    let unused = || crate::base::alloc::fresh_totals().expect("figures").unused;
+    let unused = || {
+        crate::base::memory::alloc::fresh_totals()
+            .expect("figures")
+            .unused
+    };
     let thin = unused();
     assert!(thin > 25_000_000, "{thin}");
     let mut moved = Vec::new();
     for _ in 0..3 {
         let mut walk = Walk::new(Mover::new());
-        let _ = crate::base::alloc::perform(c"thread.tcache.flush");
+        let _ = crate::base::memory::alloc::perform(c"thread.tcache.flush");
         walk.mover.refresh();
         let mut steps = 0;
         while t.engine.keyspace.relocate_step(&mut walk) {

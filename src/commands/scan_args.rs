@@ -1,7 +1,7 @@
 //! The options of SCAN, HSCAN, SSCAN and ZSCAN.
 
 use crate::base::glob::Glob;
-use crate::base::number::{parse_i64, parse_u64_lenient};
+use crate::base::numbers::number::{parse_i64, parse_u64_lenient};
 use crate::command::CommandError;
 use crate::config::Dialect;
 use crate::keyspace::SLOTS;

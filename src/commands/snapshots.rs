@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::keyspace::{DbIndex, KeyView, Saver, Slice, ValueView, Walk};
 use crate::server::Testbed;
 use crate::types::stream::StreamId;

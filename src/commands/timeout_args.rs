@@ -1,7 +1,7 @@
 //! Timeout arguments of blocking commands.
 
-use crate::base::long_double::LongDouble;
-use crate::base::number::parse_i64;
+use crate::base::numbers::long_double::LongDouble;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 
 /// Seconds, with a fraction, as milliseconds rounded up; 0: for ever. `now_ms` is Unix time: the

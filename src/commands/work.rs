@@ -12,7 +12,7 @@
 
 use super::scan_args::{Of, ScanArgs};
 use super::{element, sorted_set};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, CommandError};
 use crate::server::{Call, CommandResult, Handler};
 use crate::types::Container;

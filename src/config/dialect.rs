@@ -12,7 +12,7 @@ use super::directive::Directive;
 use super::reader::REDIS_VERSION;
 use super::table::{Config, find};
 use super::words;
-use crate::base::float;
+use crate::base::numbers::float;
 
 /// `dialect`: the server whose answers count where Redis and Valkey differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

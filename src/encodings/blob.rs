@@ -3,7 +3,7 @@
 //!     length: u64 | bytes
 #![allow(unsafe_code)]
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::encodings::thin::Thin;
 use std::fmt;
 use std::ptr::NonNull;

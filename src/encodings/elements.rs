@@ -1,6 +1,6 @@
 //! The common part of the tables inside large containers: members, fields, scored members.
 
-use crate::base::hash;
+use crate::base::hashing::hash;
 use crate::encodings::hashtable::{HashTable, SHORT_REACH, Shape};
 
 /// A table of elements, each found by its name.

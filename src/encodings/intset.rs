@@ -11,7 +11,7 @@
 //! When a set leaves this encoding: `types::set`.
 #![allow(unsafe_code)]
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::encodings::thin::Thin;
 use std::fmt;
 use std::ptr::NonNull;

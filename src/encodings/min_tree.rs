@@ -3,8 +3,8 @@
 //! Cost: the minimum O(1); setting a leaf, and finding the least leaf, O(log n) groups of 16.
 //! Leaves are only ever added; an unused one is `NEVER`.
 
-use crate::base::alloc::vec_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::vec_bytes;
+use crate::base::memory::mover::Mover;
 
 /// A time that is never reached.
 pub(crate) const NEVER: i64 = i64::MAX;

@@ -7,8 +7,8 @@
 //! Cost: that of the table for a score, plus that of the tree for everything in order.
 #![allow(unsafe_code)]
 
-use crate::base::hash;
-use crate::base::mover::Mover;
+use crate::base::hashing::hash;
+use crate::base::memory::mover::Mover;
 use crate::base::text::is_same;
 use crate::encodings::btree::{Key, Member, ZsetIndex};
 use crate::encodings::elements::Elements;

@@ -1,6 +1,6 @@
 //! IDs of stream entries: 128 bits, ordered, shown as `ms-seq`.
 
-use crate::base::number::parse_u64_lenient;
+use crate::base::numbers::number::parse_u64_lenient;
 
 /// Longer texts are invalid, whatever their content.
 const TEXT_MAX: usize = 127;

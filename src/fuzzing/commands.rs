@@ -11,7 +11,7 @@ use rand::rngs::SmallRng;
 
 use super::input::Input;
 use super::{reply, words};
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::config::Allowed;
 use crate::keyspace::{ClientId, DbIndex, Walk};
 use crate::server::Testbed;

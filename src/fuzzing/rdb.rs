@@ -177,7 +177,7 @@ fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
 mod tests {
     use super::super::seeds;
     use super::*;
-    use crate::base::crc64;
+    use crate::base::hashing::crc64;
     use crate::config::Allowed;
     use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_NEWEST};
     use rand::rngs::SmallRng;

@@ -18,7 +18,7 @@ use super::input::Input;
 use super::rdb;
 use super::seeds::{self, Seed};
 use super::words::{self, Known, TEXTS};
-use crate::base::crc64;
+use crate::base::hashing::crc64;
 use crate::config::SanitizePayload;
 use crate::encodings::listpack::{Entry, Listpack};
 use crate::keyspace::{DbIndex, Saver};

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 
 use super::database::Database;
 use super::{DbIndex, Keyspace, weight};
-use crate::base::alloc::{self, LetGo};
+use crate::base::memory::alloc::{self, LetGo};
 
 /// Entries that wait at most: the next flush frees the oldest one.
 const ENTRIES_MAX: usize = 16;

@@ -17,7 +17,7 @@ use super::table::{Found, Table};
 use super::watch::Seen;
 use super::weight::bytes_of;
 use super::{FieldExpiries, KeyHash, KeyHasher, KeySizes, NewValue, PrefixRule, RefMut, Str};
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::encodings::hashtable::Shape;
 use crate::types::{Container, Encoding, Inner, Type};
 

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 use super::database::{Database, container_effort, relocate_container};
 use super::{DbIndex, Keyspace};
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::types::Type;
 
 /// Most elements of a container offered without a break, whatever is configured: some 100 us, and

@@ -24,9 +24,9 @@
 use std::ptr::NonNull;
 
 use super::{NewValue, Str};
-use crate::base::alloc;
-use crate::base::mover::Mover;
-use crate::base::pin::{self, Pinned};
+use crate::base::memory::alloc;
+use crate::base::memory::mover::Mover;
+use crate::base::memory::pin::{self, Pinned};
 use crate::config::Dialect;
 use crate::encodings::hashtable::{SHORT_REACH, Word};
 use crate::encodings::prefetch::prefetch;

@@ -456,7 +456,7 @@ mod tests {
     #[test]
     fn what_is_let_go_no_longer_counts() {
         both(|| {
-            use crate::base::alloc::used_memory;
+            use crate::base::memory::alloc::used_memory;
             use crate::types::{Expiry as FieldExpiry, Hash, Limits};
             let mut k = Keyspace::new(1);
             k.set_now_ms(1000);

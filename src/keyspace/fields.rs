@@ -9,8 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
 
 use super::Db;
-use crate::base::alloc::{self, Metered};
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::{self, Metered};
+use crate::base::memory::mover::Mover;
 
 /// Hashes by the time at which their next field may expire.
 #[derive(Default, Debug)]

@@ -7,7 +7,7 @@
 //! each argument, even an empty one.
 
 use super::slot::SlotMemo;
-use crate::base::hash::{self, HashKeys};
+use crate::base::hashing::hash::{self, HashKeys};
 
 /// Bits of the slot, below those of the address.
 const SLOT_BITS: u32 = 16;

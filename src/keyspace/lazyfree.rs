@@ -27,8 +27,8 @@ use std::time::Duration;
 use super::database::{Database, Detached, take_container};
 use super::entry::Entry;
 use super::weight;
-use crate::base::alloc::LetGo;
-use crate::base::{alloc, clock, threads};
+use crate::base::memory::alloc::LetGo;
+use crate::base::{clock, memory::alloc, threads};
 
 /// Up to this many elements are freed on the spot: cheaper than any hand-over.
 pub const FEW: usize = 64;

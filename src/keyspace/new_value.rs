@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::base::large::Large;
-use crate::base::number::parse_i64;
+use crate::base::memory::large::Large;
+use crate::base::numbers::number::parse_i64;
 use crate::resp::{Args, Reply};
 use crate::types::{Container, Encoding, Type};
 

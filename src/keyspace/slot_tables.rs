@@ -24,9 +24,9 @@ use rand::Rng;
 use super::entry::Entry;
 use super::slot::SLOTS;
 use super::slot_set::{Among, SlotSet, WORDS};
-use crate::base::alloc::boxed_bytes;
-use crate::base::hash;
-use crate::base::mover::Mover;
+use crate::base::hashing::hash;
+use crate::base::memory::alloc::boxed_bytes;
+use crate::base::memory::mover::Mover;
 use crate::encodings::hashtable::{Handle, HashTable, Shape, Tables, Word};
 
 /// Slots of a page.

@@ -12,7 +12,7 @@ use super::{
     Cause, DbIndex, Expiring, Expiry, Keyspace, NewValue, SLOTS, Saver, Slice, SlotSet, Walk,
     slot_of,
 };
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::keyspace::{Audience, Eviction, EvictionOrder};
 use crate::types::{Expiry as FieldExpiry, Hash, Limits};
 

@@ -41,7 +41,7 @@ use super::slot_set::{Among, SlotSet};
 use super::view::KeyView;
 use super::{DbIndex, Keyspace, NewValue};
 use crate::base::clock;
-use crate::base::pin::Pinned;
+use crate::base::memory::pin::Pinned;
 
 /// Entries per step of the walk: enough to prefetch each before it is saved.
 const GATHERED: usize = 24;

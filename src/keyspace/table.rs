@@ -29,7 +29,7 @@ use super::entry::Entry;
 use super::slot_set::{Among, SlotSet};
 use super::slot_tables::{PLACES, SlotTables, rehash};
 use super::{FieldExpiries, KeyHash, KeyHasher, Ref};
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::base::text::is_same;
 use crate::encodings::hashtable::{self, Handle, HashTable, Shape, Word};
 use crate::encodings::prefetch::ahead;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{ClientId, DbIndex};
-use crate::base::alloc::{self, Metered};
+use crate::base::memory::alloc::{self, Metered};
 
 /// A key that a client watches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use super::id::Name;
 use super::job::{End, Side};
 use super::ranges::{self, Ranges, SLOTS};
 use super::refusal::Refusal;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 
 fn is(word: &[u8], text: &str) -> bool {
     word.eq_ignore_ascii_case(text.as_bytes())

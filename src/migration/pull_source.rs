@@ -9,7 +9,7 @@ use super::actions::{Level, Link};
 use super::conversation::{Conversation, Expects};
 use super::id::Name;
 use super::job::{End, Head, Scene, Step, failed};
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

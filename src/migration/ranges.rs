@@ -11,7 +11,7 @@ pub(crate) struct Ranges(Vec<(u16, u16)>);
 
 /// A slot's number.
 pub(crate) fn slot(text: &[u8]) -> Option<u16> {
-    let number = crate::base::number::parse_i64(text)?;
+    let number = crate::base::numbers::number::parse_i64(text)?;
     u16::try_from(number).ok().filter(|&slot| slot < SLOTS)
 }
 

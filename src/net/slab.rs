@@ -54,7 +54,8 @@ impl<T> Slab<T> {
 
     /// Bytes of the slab itself.
     pub fn table_bytes(&self) -> usize {
-        crate::base::alloc::vec_bytes(&self.places) + crate::base::alloc::vec_bytes(&self.free)
+        crate::base::memory::alloc::vec_bytes(&self.places)
+            + crate::base::memory::alloc::vec_bytes(&self.free)
     }
 
     /// Takes a connection out to serve it; `None` if it is gone, or already taken out.

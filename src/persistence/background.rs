@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::pin::Pinned;
-use crate::base::{alloc, crc64, sys, threads};
+use crate::base::memory::pin::Pinned;
+use crate::base::{hashing::crc64, memory::alloc, sys, threads};
 
 /// Bytes that may wait for the disk.
 pub const WAITING_MAX: usize = 16 << 20;

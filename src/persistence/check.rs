@@ -13,7 +13,7 @@ use super::rdb::{
 };
 use super::values::form_name;
 use crate::base::clock;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::base::text::{Printable, system_text};
 use crate::keyspace::{DbIndex, OwnedValue};
 use crate::types::{AnyContainer, Limits, Type};

@@ -44,7 +44,7 @@ pub use reader::SpoolReader;
 
 use super::aof::Disk;
 use super::background::{Job, Make, Sink, WAITING_MAX, Wake};
-use crate::base::pin::Pinned;
+use crate::base::memory::pin::Pinned;
 use crate::base::threads;
 use writer::Writer;
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::client_sets::ClientSets;
 use super::prefix_tree::PrefixTree;
-use crate::base::alloc::{self, Metered};
+use crate::base::memory::alloc::{self, Metered};
 use crate::keyspace::ClientId;
 
 /// Changed keys, each with the client that changed it last; `None`: the server itself.

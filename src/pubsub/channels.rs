@@ -8,7 +8,7 @@ use hashbrown::hash_table::Entry;
 
 use super::subscribers::Subscribers;
 use super::{Hashed, Kind, Name, gives_back};
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::keyspace::ClientId;
 
 /// A name shared by more clients is not moved: each of them would have to be updated.

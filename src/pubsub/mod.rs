@@ -28,8 +28,8 @@ pub use readers::Readers;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::base::alloc::{self, Metered};
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::{self, Metered};
+use crate::base::memory::mover::Mover;
 use crate::keyspace::ClientId;
 use channels::Channels;
 use patterns::Patterns;

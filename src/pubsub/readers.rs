@@ -7,7 +7,7 @@ use rand::RngExt;
 
 use super::gives_back;
 use super::subscribers::Subscribers;
-use crate::base::alloc::{self, Metered};
+use crate::base::memory::alloc::{self, Metered};
 use crate::keyspace::ClientId;
 
 /// See the module.

@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 
 use super::stream::ReplOffset;
-use crate::base::alloc::Filling;
+use crate::base::memory::alloc::Filling;
 use crate::keyspace::DbIndex;
 
 /// Bytes of a block: at least this, and a part of the backlog's size.

@@ -16,7 +16,7 @@ use super::handshake::{Introduction, full_sync, request, shown, write_auth};
 use super::history::ReplId;
 use super::lines::{Lines, TooLong};
 use super::stream::Position;
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 use crate::keyspace::DbIndex;
 
 /// How a primary has the two links joined.

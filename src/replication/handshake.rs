@@ -19,7 +19,7 @@ use super::channel::Dialect;
 use super::history::ReplId;
 use super::lines::{LINE_MAX, Lines};
 use super::stream::{Position, ReplOffset};
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 use crate::base::text::Printable;
 use crate::resp::write_request;
 

@@ -12,7 +12,7 @@ use std::io::Write;
 
 use super::history::ReplId;
 use super::stream::Position;
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 
 /// The meaning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

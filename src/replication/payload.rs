@@ -7,7 +7,7 @@
 //! snapshot that is compressed inside of its frame (`compression`) comes out as a plain one.
 
 use super::compression::{Damage, Kind, Unpacker};
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 
 const MARK_BYTES: usize = 40;
 /// Bytes of the line before the snapshot.

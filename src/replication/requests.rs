@@ -5,7 +5,7 @@
 //!
 //! Newlines between requests stand for what the primary has in its log alone.
 
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 
 /// Words of a request, and bytes of a word: what a client of Redis may send.
 const WORDS_MAX: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::alloc::{self, ForReplies};
+use crate::base::memory::alloc::{self, ForReplies};
 
 /// Messages shorter than this are copied into each reply.
 pub(super) const SHARED_MIN: usize = 1024;

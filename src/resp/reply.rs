@@ -27,8 +27,8 @@ use bytes::Bytes;
 
 use super::error::CommandError;
 use super::message::{SHARED_MIN, message};
-use crate::base::alloc;
-use crate::base::pin::Pinned;
+use crate::base::memory::alloc;
+use crate::base::memory::pin::Pinned;
 
 /// Errors that a command has written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -407,14 +407,14 @@ impl Reply {
         }
         if self.resp3 {
             self.out.push(b',');
-            crate::base::float::write_double(&mut self.out, value);
+            crate::base::numbers::float::write_double(&mut self.out, value);
             return self.crlf();
         }
         // The length needs two digits, or just one.
         let at = self.out.len();
         self.out.extend_from_slice(b"$00\r\n");
         let text_at = self.out.len();
-        crate::base::float::write_double(&mut self.out, value);
+        crate::base::numbers::float::write_double(&mut self.out, value);
         let len = self.out.len() - text_at;
         debug_assert!(len < 100);
         let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
@@ -968,7 +968,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::{alloc, pin};
+    use crate::base::memory::{alloc, pin};
 
     fn written(resp3: bool, f: impl FnOnce(&mut Reply)) -> String {
         let mut r = Reply::new();

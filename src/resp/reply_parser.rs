@@ -13,7 +13,7 @@
 
 use std::num::ParseFloatError;
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 
 /// Limits of what a peer may send.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use super::errors::{push_error_text, raised};
 use super::from_reply::{push_counted_error, push_reply};
 use super::host::NoCommand;
 use super::lua::{Frame, LuaType, Raise, Returned, Stack};
-use crate::base::float::{as_integer, write_double};
-use crate::base::number::write_i64;
+use crate::base::numbers::float::{as_integer, write_double};
+use crate::base::numbers::number::write_i64;
 use crate::config::Dialect;
 use crate::resp::{Args, Span};
 

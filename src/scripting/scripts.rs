@@ -15,8 +15,8 @@ use super::api::Use;
 use super::flags::Flags;
 use super::vm::{Compiled, Setup, Vm};
 use super::{Sha, sha1_hex, shebang};
-use crate::base::alloc::{self, Metered};
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::{self, Metered};
+use crate::base::memory::mover::Mover;
 
 /// Maximum number of cached EVAL scripts, as in Redis.
 pub const EVAL_SCRIPTS_MAX: usize = 500;

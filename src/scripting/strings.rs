@@ -5,7 +5,7 @@ use super::format;
 use super::guard::push_real;
 use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
-use crate::base::number::write_i64;
+use crate::base::numbers::number::write_i64;
 use crate::resp::up_to_nul;
 
 /// Replaces these functions in the table on top.

@@ -39,7 +39,7 @@ impl Engine {
         crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let mut engine = Engine::bare(config, table, signals);
         engine.server.settings_loaded(&mut engine.keyspace);
-        engine.server.identity.startup_bytes = crate::base::alloc::used_memory();
+        engine.server.identity.startup_bytes = crate::base::memory::alloc::used_memory();
         engine
     }
 
@@ -203,10 +203,11 @@ impl Engine {
         server.cycles.calibrate();
         server.diagnostics.latency.now_s = server.now.unix_s();
         // Updates its peak and the memory of other threads.
-        crate::base::alloc::used_memory();
-        server
-            .stats
-            .note_peak(crate::base::alloc::peak_memory(), server.now.unix_s());
+        crate::base::memory::alloc::used_memory();
+        server.stats.note_peak(
+            crate::base::memory::alloc::peak_memory(),
+            server.now.unix_s(),
+        );
         let rates = &mut server.diagnostics.rates;
         rates.sample(&server.stats, server.now.mono_ms);
         server.stats.note_stale(keyspace.volatile());

@@ -10,8 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::alloc;
 use crate::base::clock::Now;
+use crate::base::memory::alloc;
 use crate::config::{Called, Startup, start};
 use crate::keyspace::{Db, DbIndex};
 use crate::net::{Address, Stream};

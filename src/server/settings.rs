@@ -6,7 +6,7 @@
 //!
 //! Cost: O(clients), for their limits.
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::config::{Config, SlotStats, system_text};
 use crate::keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
 use crate::server::origin::Origin;

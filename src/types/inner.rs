@@ -7,7 +7,7 @@
 
 use super::array::Slots;
 use super::{Encoding, Type, boxed};
-use crate::base::number::parse_u64_lenient;
+use crate::base::numbers::number::parse_u64_lenient;
 use crate::encodings::elements::Elements;
 use crate::encodings::fields::FieldTable;
 use crate::encodings::members::MemberTable;

@@ -4,7 +4,7 @@
 //! nodes are counted when they are added and removed. Nothing is estimated or walked.
 
 use super::{Hash, List, Set, Zset};
-use crate::base::alloc::{boxed_bytes, good_size};
+use crate::base::memory::alloc::{boxed_bytes, good_size};
 use crate::encodings::elements::Elements;
 use crate::encodings::fields::FieldTable;
 use crate::encodings::members::MemberTable;

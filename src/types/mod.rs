@@ -53,7 +53,7 @@ use std::mem::ManuallyDrop;
 
 use rand::Rng;
 
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::listpack::Listpack;
 

@@ -5,7 +5,7 @@
 //! or missed.
 
 use super::{Hash, List, Set, Zset};
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::encodings::thin::Thin;
 
 /// A container that offers its blocks.

@@ -134,5 +134,5 @@ fn bulk(reply: &mut Reply, bytes: &[u8]) -> Done {
 
 /// A number as Redis reads arguments.
 fn number(text: &[u8]) -> Option<i64> {
-    crate::base::number::parse_i64(text)
+    crate::base::numbers::number::parse_i64(text)
 }

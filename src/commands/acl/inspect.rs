@@ -4,7 +4,7 @@ use super::at_most_one;
 use sha2::{Digest as _, Sha256};
 
 use crate::acl::{Selector, Users};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{CommandError, up_to_nul};
 use crate::config::Dialect;
 use crate::resp::Reply;

@@ -2,7 +2,7 @@
 
 use super::at_most_one;
 use crate::acl::LOG_SHOWN;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::server::{Call, CommandResult};
 

@@ -1,6 +1,6 @@
 //! Indexes as arguments and in replies.
 
-use crate::base::number::parse_u64_lenient;
+use crate::base::numbers::number::parse_u64_lenient;
 use crate::command::CommandError;
 use crate::resp::Reply;
 use crate::types::array::INDEX_MAX;
@@ -59,7 +59,7 @@ impl Range {
 
 /// Parses the operand of LIMIT.
 pub(super) fn limit(arg: &[u8]) -> Result<usize, CommandError> {
-    match crate::base::number::parse_i64(arg) {
+    match crate::base::numbers::number::parse_i64(arg) {
         None => Err(CommandError::NotAnInteger),
         Some(n) if n <= 0 => Err(CommandError::Text("ERR LIMIT must be positive")),
         Some(n) => Ok(n as usize),

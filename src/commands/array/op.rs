@@ -1,8 +1,8 @@
 //! AROP: a number computed of the values of a range.
 
 use super::args::Range;
-use crate::base::long_double::LongDouble;
-use crate::base::number::parse_i64;
+use crate::base::numbers::long_double::LongDouble;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::resp::Reply;

@@ -459,7 +459,7 @@ fn class(name: &[u8]) -> Option<fn(u8) -> bool> {
         b"lower" => |byte| byte.is_ascii_lowercase(),
         b"print" => |byte| byte == b' ' || byte.is_ascii_graphic(),
         b"punct" => |byte| byte.is_ascii_punctuation(),
-        b"space" => crate::base::number::is_c_space,
+        b"space" => crate::base::numbers::number::is_c_space,
         b"upper" => |byte| byte.is_ascii_uppercase(),
         b"xdigit" => |byte| byte.is_ascii_hexdigit(),
         _ => return None,

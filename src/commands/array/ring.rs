@@ -2,7 +2,7 @@
 
 use super::args::write_index;
 use super::get;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::keyspace::Class;

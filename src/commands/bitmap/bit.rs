@@ -1,7 +1,7 @@
 //! Single bits: SETBIT and GETBIT.
 
 use super::parse_offset;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::base::large::{LARGE_MIN, Large};
+use crate::base::memory::large::{LARGE_MIN, Large};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::encodings::bits::{Operation, combine};
 use crate::keyspace::{Cause, Class, Db, Expiry, NewValue, Str};

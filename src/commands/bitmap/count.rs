@@ -1,7 +1,7 @@
 //! Counting and finding bits: BITCOUNT and BITPOS.
 
 use super::range::BitRange;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::encodings::bits;
 use crate::server::{Call, CommandResult, Spec};

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{check_offset, parse_offset};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::keys::Keys;
 use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec, up_to_nul};

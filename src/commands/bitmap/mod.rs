@@ -9,7 +9,7 @@ pub(super) mod docs;
 mod field;
 mod range;
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::server::Spec;
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::config::Dialect;
 use crate::resp::Args;

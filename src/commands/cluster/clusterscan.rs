@@ -8,7 +8,7 @@
 
 use std::sync::OnceLock;
 
-use crate::base::hash;
+use crate::base::hashing::hash;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::scan_args::ScanArgs;
 use crate::commands::work;

@@ -2,7 +2,7 @@
 //! and the subcommands that read keys.
 
 use super::check_enabled;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::{misused, row as help_row, write_help};
 use crate::config::Dialect;

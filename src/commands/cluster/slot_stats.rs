@@ -1,6 +1,6 @@
 //! CLUSTER SLOT-STATS: figures of the slots that this node's shard serves.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::config::SlotStats as Wanted;
 use crate::keyspace::SLOTS;

@@ -1,7 +1,7 @@
 //! AUTH and HELLO: authentication and protocol version.
 
 use crate::acl::Context;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::server::write_modules;
 use crate::keyspace::ClientId;

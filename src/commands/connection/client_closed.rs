@@ -1,7 +1,7 @@
 //! CLIENT CLOSED: why connections ended. russet's own; no other server has it.
 
 use super::client::USUAL;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;
 use crate::resp::Reply;

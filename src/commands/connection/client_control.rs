@@ -2,7 +2,7 @@
 
 use super::client::USUAL;
 use super::client_filter::Filter;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::base::text::Printable;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;

@@ -3,7 +3,7 @@
 
 use super::client_list::client_kind;
 use crate::acl::UserId;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::resp::Args;
 use crate::server::{Client, ClientFlags, ClientKind, Server, flag_letters};

@@ -2,7 +2,7 @@
 
 use super::client::USUAL;
 use super::client_filter::{self, Filter};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::keyspace::ClientId;
 use crate::server::{Call, ClientKind, CommandResult, Spec, client_line};

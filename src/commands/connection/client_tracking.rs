@@ -1,7 +1,7 @@
 //! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: client-side caching.
 
 use super::client::USUAL;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, up_to_nul};
 use crate::keyspace::ClientId;
 use crate::resp::Args;

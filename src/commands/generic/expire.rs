@@ -1,6 +1,6 @@
 //! EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT: setting a key's expiry.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::TimeForm;
 use crate::keyspace::{Cause, Class};

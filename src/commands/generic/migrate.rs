@@ -14,7 +14,7 @@ use std::io;
 use std::time::Duration;
 
 use super::dump::payload_of;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::base::text::Printable;
 use crate::command::keys::{Keys, Run};
 use crate::command::options::{self, Word};

@@ -1,6 +1,6 @@
 //! RESTORE: creates a key from a DUMP payload.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::config::SanitizePayload;
 use crate::keyspace::{Cause, Class, KeyUse};

@@ -3,7 +3,7 @@
 //! Replicas acknowledge what they have applied, and what is on their disks; they are asked before
 //! the loop sleeps. The append only file acknowledges what an fsync has covered.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::timeout_args;
 use crate::resp::Reply;

@@ -68,7 +68,7 @@ fn state_zadd(call: &mut Call<'_>, first: usize, scores: &[f64]) {
     let mut digits = Vec::with_capacity(scores.len() * 16);
     let mut ends = SmallVec::<[usize; 16]>::with_capacity(scores.len());
     for &score in scores {
-        crate::base::number::write_u64(&mut digits, score as u64);
+        crate::base::numbers::number::write_u64(&mut digits, score as u64);
         ends.push(digits.len());
     }
     let mut words: Vec<&[u8]> = Vec::with_capacity(first + 2 * scores.len());

@@ -3,7 +3,7 @@
 use super::args;
 use super::search::{self, Order, ResultLimit, Told};
 use super::shape::Area;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::keys::Keys;
 use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};

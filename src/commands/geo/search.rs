@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::cover::cover;
 use super::partial_sort::sort_first;
 use super::shape::Area;
-use crate::base::float::write_fixed4;
+use crate::base::numbers::float::write_fixed4;
 use crate::commands::element;
 use crate::config::Dialect;
 use crate::encodings::geohash::Position;

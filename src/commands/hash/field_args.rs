@@ -1,6 +1,6 @@
 //! Shared by the field expiry commands: times, `FIELDS n field ...`, and the expiry of one field.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::commands::expiry_args::TimeForm;
 use crate::config::Dialect;

@@ -3,7 +3,7 @@
 //! The block begins at the first word FIELDS that something follows. All is parsed before the key's
 //! type is looked at, but for times after an option (EX and the like), which come after it.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::commands::expiry_args::TimeForm;
 use crate::resp::Args;

@@ -1,7 +1,7 @@
 //! HINCRBY and HINCRBYFLOAT: fields as numbers. They keep a field's expiry.
 
-use crate::base::long_double::LongDouble;
-use crate::base::number::parse_i64;
+use crate::base::numbers::long_double::LongDouble;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};

@@ -1,6 +1,6 @@
 //! Numbers and groups of fields as arguments, and fields in replies.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::commands::element;
 use crate::resp::{Args, Reply};

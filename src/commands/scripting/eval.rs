@@ -1,7 +1,7 @@
 //! EVAL, EVALSHA and their read-only forms.
 
 use super::{RUNS, check_idle, feed_monitors, keys_and_args};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::scripting::{ScriptId, Setup, Use};
 use crate::server::{Call, CommandResult, Program, Spec};

@@ -1,7 +1,7 @@
 //! FCALL and FCALL_RO.
 
 use super::{RUNS, check_idle, feed_monitors, keys_and_args};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{CommandError, Flags};
 use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Program, Spec};

@@ -1,7 +1,7 @@
 //! CHANGES READ, CHANGES CONSUMER: the stream of effects as a list of changes (`changes-retain`), and the
 //! places up to which consumers have read it. russet's own; no other server has them.
 
-use crate::base::number::{parse_digits, parse_i64};
+use crate::base::numbers::number::{parse_digits, parse_i64};
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::help::{self, misused, write_help};
 use crate::commands::{db_index, timeout_args};

@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::io;
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::command::CommandError;
 use crate::config::system_text;
 use crate::server::{Call, CommandResult};

@@ -1,8 +1,8 @@
 //! DEBUG's switches of the cluster's bus, for tests of nodes that cannot hear each other.
 
 use super::debug::on_off;
-use crate::base::crc16;
-use crate::base::number::parse_i64;
+use crate::base::hashing::crc16;
+use crate::base::numbers::number::parse_i64;
 use crate::cluster::{Cluster, Switches};
 use crate::command::CommandError;
 use crate::commands::help::misused;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::commands::generic::references;
 use crate::encodings::hashtable::Shape;

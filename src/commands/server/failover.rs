@@ -1,6 +1,6 @@
 //! FAILOVER: a replica takes this primary's part.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::server::{Call, CommandResult, FailoverRequest, Spec};
 

@@ -1,7 +1,7 @@
 //! FLUSH UNDO, FLUSH PENDING: what flushes have set aside (`flush-grace`). russet's own; no other server has
 //! them.
 
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::db_index;
 use crate::commands::help::{self, write_help};

@@ -1,6 +1,6 @@
 //! HOTKEYS: the most expensive keys, as in Redis 8.6.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::resp::Reply;

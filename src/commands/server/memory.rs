@@ -1,8 +1,8 @@
 //! MEMORY: memory use of keys and of the server.
 
 use super::memory_doctor::diagnosis;
-use crate::base::alloc;
-use crate::base::number::parse_i64;
+use crate::base::memory::alloc;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, write_help};
 use crate::keyspace::DbIndex;

@@ -80,7 +80,7 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
             human(m.used as u64)
         ));
     }
-    let system = crate::base::cgroup::available_bytes().0;
+    let system = crate::base::memory::cgroup::available_bytes().0;
     let beside = m.own.not_counted as u64;
     let mend = if call.server.memory.limit.found().is_some() {
         "Raise maxmemory-reserve, or lower maxmemory-clients"
@@ -235,7 +235,7 @@ mod tests {
         let mut t = Testbed::new();
         t.run("EVAL return(1) 0");
         t.run("SETRANGE a 40000000 x");
-        let all = crate::base::cgroup::available_bytes().0;
+        let all = crate::base::memory::cgroup::available_bytes().0;
         t.run(&format!("CONFIG SET maxmemory {all}"));
         let text = t.run("MEMORY DOCTOR");
         assert!(

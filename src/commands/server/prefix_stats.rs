@@ -1,6 +1,6 @@
 //! PREFIXSTATS: figures by the prefixes of keys. russet's own; no other server has it.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::keyspace::PrefixFigures;
 use crate::server::{Call, CommandResult, Spec};

@@ -1,6 +1,6 @@
 //! PSYNC, SYNC, REPLCONF: what replicas say.
 
-use crate::base::number::{parse_digits, parse_i64};
+use crate::base::numbers::number::{parse_digits, parse_i64};
 use crate::command::{Arity, CommandError, Flags};
 use crate::keyspace::ClientId;
 use crate::replication::{Position, ReplId};

@@ -1,6 +1,6 @@
 //! REPLICAOF, SLAVEOF, ROLE: the part that the server plays in replication.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Server, Spec};

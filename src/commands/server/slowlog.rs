@@ -1,6 +1,6 @@
 //! SLOWLOG: the last slow commands.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, misused, write_help};
 use crate::server::{Call, CommandResult, LogKind, Spec};

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::base::clock;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 

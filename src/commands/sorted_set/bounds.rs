@@ -1,7 +1,7 @@
 //! Ranges of scores, of members and of ranks: parsing, and finding their first and last rank.
 
-use crate::base::float::parse_score_bound;
-use crate::base::number::parse_i64;
+use crate::base::numbers::float::parse_score_bound;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::types::{Container, Zset};
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::range::write_element;
 use super::source::{Scored, Source};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;

@@ -1,7 +1,7 @@
 //! ZPOPMIN, ZPOPMAX, ZMPOP, and their blocking forms.
 
 use super::members_removed;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};

@@ -1,7 +1,7 @@
 //! ZRANGE, its older forms under other names, and ZRANGESTORE.
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::stored::store;

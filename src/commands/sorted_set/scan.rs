@@ -1,6 +1,6 @@
 //! ZSCAN.
 
-use crate::base::float::{write_double, write_g17};
+use crate::base::numbers::float::{write_double, write_g17};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::element;
 use crate::commands::scan_args::{Of, ScanArgs, parse_cursor};

@@ -1,6 +1,6 @@
 //! XCLAIM and XAUTOCLAIM: transfer pending entries to another consumer.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::keyspace::Ref;

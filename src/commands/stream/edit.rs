@@ -1,6 +1,6 @@
 //! XLEN, XDEL, XSETID.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::keyspace::Class;

@@ -1,6 +1,6 @@
 //! XGROUP: groups and their consumers.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, misused, write_help};
 use crate::commands::work;

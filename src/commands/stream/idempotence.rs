@@ -1,7 +1,7 @@
 //! Idempotent IDs of producers: XADD's IDMP and IDMPAUTO, XCFGSET, XIDMPRECORD.
 
-use crate::base::number::parse_i64;
-use crate::base::xxh3;
+use crate::base::hashing::xxh3;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};

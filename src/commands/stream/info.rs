@@ -1,6 +1,6 @@
 //! XINFO: information about a stream, its groups and their consumers.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::help::{self, misused, write_help};

@@ -1,6 +1,6 @@
 //! The arguments of XREAD and XREADGROUP.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::keys::{Keys, Run};
 use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, BadKeys, CommandError};

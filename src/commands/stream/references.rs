@@ -1,6 +1,6 @@
 //! The words KEEPREF, DELREF and ACKED, and a list of IDs with its length.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::resp::Args;
 use crate::types::stream::References;

@@ -1,6 +1,6 @@
 //! XTRIM, and the options it shares with XADD.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::resp::Args;

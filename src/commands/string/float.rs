@@ -1,6 +1,6 @@
 //! INCRBYFLOAT: strings as long doubles.
 
-use crate::base::long_double::LongDouble;
+use crate::base::numbers::long_double::LongDouble;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::keyspace::{Class, NewValue};
 use crate::server::{Call, CommandResult, Spec};

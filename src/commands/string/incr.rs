@@ -1,6 +1,6 @@
 //! INCR, DECR, INCRBY, DECRBY: strings as 64-bit integers.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::keyspace::{Class, NewValue, Str};
 use crate::server::{Call, CommandResult, Spec};

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::set::{state_past_expiry, state_set_until};
-use crate::base::long_double::LongDouble;
-use crate::base::number::parse_i64;
+use crate::base::numbers::long_double::LongDouble;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::expiry_args::ExpireArg;
 use crate::keyspace::{Cause, Class, Expiry, NewValue, Place, Str};

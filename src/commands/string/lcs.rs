@@ -1,6 +1,6 @@
 //! LCS: the longest common subsequence of two strings.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};

@@ -1,7 +1,7 @@
 //! MGET, MSET, MSETNX, MSETEX: several strings at once.
 
 use super::set::state_set_until;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::commands::expiry_args::{ExpireArg, KEEPTTL};
 use crate::commands::work;

@@ -1,6 +1,6 @@
 //! Parts of strings: STRLEN, GETRANGE, SUBSTR, SETRANGE, APPEND.
 
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::keyspace::{Class, Expiry, NewValue};
 use crate::server::{Call, CommandResult, Spec};

@@ -5,7 +5,7 @@ use rand::rngs::SmallRng;
 
 use super::vectors::{Given, INVALID, image};
 use super::{KEYS, dimension_mismatch, input_mismatch};
-use crate::base::number;
+use crate::base::numbers::number;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;
 use crate::resp::Args;

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::{KEYS, READS};
-use crate::base::number;
+use crate::base::numbers::number;
 use crate::command::{Arity, CommandError};
 use crate::commands::sample::{Passing, is_few};
 use crate::commands::work;

@@ -1,7 +1,7 @@
 //! VRANGE.
 
 use super::{KEYS, READS};
-use crate::base::{clock, number};
+use crate::base::{clock, numbers::number};
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;
 use crate::server::searches::{self, Answer, Work};

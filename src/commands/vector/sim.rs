@@ -2,7 +2,10 @@
 
 use super::vectors::{Given, image};
 use super::{KEYS, READS, dimension_mismatch, input_mismatch};
-use crate::base::{clock, float, number};
+use crate::base::{
+    clock,
+    numbers::{float, number},
+};
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;
 use crate::resp::{Args, Reply};

@@ -1,6 +1,9 @@
 //! Vectors as arguments: `[REDUCE dim] (FP32 blob | VALUES n number ...)`.
 
-use crate::base::{clock, float, number};
+use crate::base::{
+    clock,
+    numbers::{float, number},
+};
 use crate::command::CommandError;
 use crate::resp::Args;
 use crate::server::Call;

@@ -1,7 +1,7 @@
 //! `maxmemory-clients`: an amount of memory, or a share of `maxmemory`.
 
 use super::{Lines, Special};
-use crate::base::number;
+use crate::base::numbers::number;
 use crate::config::refusal::ValueError;
 use crate::config::words::{self, Text};
 

@@ -1,7 +1,7 @@
 //! `latency-tracking-info-percentiles`: which percentiles INFO latencystats prints.
 
 use super::{Lines, Special};
-use crate::base::float;
+use crate::base::numbers::float;
 use crate::config::refusal::ValueError;
 use crate::config::words::Text;
 

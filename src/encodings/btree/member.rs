@@ -3,8 +3,8 @@
 //!     score: f64 | length: varint (7 bits a byte, low first) | bytes
 #![allow(unsafe_code)]
 
-use crate::base::alloc;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc;
+use crate::base::memory::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 use crate::encodings::varint;
 use std::cmp::Ordering;

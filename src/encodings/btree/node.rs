@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::member::{Key, Member};
-use crate::base::alloc::good_size;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::good_size;
+use crate::base::memory::mover::Mover;
 use std::alloc::Layout;
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;

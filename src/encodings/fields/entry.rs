@@ -5,8 +5,8 @@
 //!     far      [expiry ms: u64] | length varint | field | word of a `Blob`
 #![allow(unsafe_code)]
 
-use crate::base::alloc;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc;
+use crate::base::memory::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::hashtable::Word;
 use crate::encodings::thin::Thin;

@@ -12,8 +12,8 @@ mod entry;
 
 pub use entry::Field;
 
-use crate::base::hash;
-use crate::base::mover::Mover;
+use crate::base::hashing::hash;
+use crate::base::memory::mover::Mover;
 use crate::base::text::is_same;
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, Word};

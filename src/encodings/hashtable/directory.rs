@@ -11,8 +11,8 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 use super::segment::{Segment, SegmentRef};
-use crate::base::alloc::good_size;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::good_size;
+use crate::base::memory::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 
 /// Deepest directory: 2^27 words would hold some 60 G elements.

@@ -35,8 +35,8 @@ use super::near::{Record, TIME_MAX, near, tag_of};
 use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
-use crate::base::alloc::{boxed_bytes, vec_bytes};
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::{boxed_bytes, vec_bytes};
+use crate::base::memory::mover::Mover;
 use crate::encodings::min_tree::{MinTree, NEVER};
 
 /// Records drawn before the earliest one is taken.

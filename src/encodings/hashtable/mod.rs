@@ -57,7 +57,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::base::hash;
+use crate::base::hashing::hash;
 pub(crate) use ahead::{Likely, Place, SHORT_REACH};
 use arena::Arenas;
 use directory::Directory;

@@ -18,8 +18,8 @@
 
 use super::line::tag_of_hash;
 use super::{Handle, HashTable, SegmentRef, SharedExpiry, Word};
-use crate::base::alloc::boxed_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::boxed_bytes;
+use crate::base::memory::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 
 /// Tables of a page.

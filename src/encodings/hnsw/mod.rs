@@ -39,7 +39,7 @@ pub use load::{LoadError, LoadedNode, Loader};
 pub use query::{Query, Stored};
 pub use search::{Found, Progress, Scan, Search};
 
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use query::Metric;
 use store::{NONE, Store};
 

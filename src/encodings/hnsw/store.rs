@@ -19,7 +19,7 @@
 
 use super::query::{Stored, fill_record};
 use super::{LEVEL_MAX, Parameters};
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 
 /// Bytes of records in a chunk: more nodes than this are not put into one.

@@ -7,8 +7,8 @@
 //! A chunk uses short keys as long as all of its keys have a short form; the order is the same.
 
 use super::Weigh;
-use crate::base::alloc::vec_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::vec_bytes;
+use crate::base::memory::mover::Mover;
 use crate::encodings::stream_id::StreamId;
 
 /// Keys in a full chunk.

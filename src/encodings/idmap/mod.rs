@@ -17,8 +17,8 @@
 mod chunk;
 
 use super::stream_id::StreamId;
-use crate::base::alloc::deque_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::deque_bytes;
+use crate::base::memory::mover::Mover;
 use chunk::{CHUNK_MAX, Chunk};
 use std::collections::VecDeque;
 

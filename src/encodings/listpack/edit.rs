@@ -3,7 +3,7 @@
 
 use super::entry::{Encoded, Entry};
 use super::{COUNT_UNKNOWN, HEADER, Listpack, Pos};
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use std::mem::MaybeUninit;
 
 impl Listpack {

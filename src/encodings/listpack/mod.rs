@@ -33,7 +33,7 @@ pub use pack::Pack;
 pub use roomy::Roomy;
 pub use validate::ListpackError;
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::encodings::thin::Thin;
 use entry::Encoded;
 use std::fmt;

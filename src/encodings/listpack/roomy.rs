@@ -14,7 +14,7 @@
 
 use super::entry::{Encoded, Entry};
 use super::{HEADER, Listpack, Pack};
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::encodings::thin::Thin;
 use std::fmt;
 use std::ops::Deref;

@@ -12,9 +12,9 @@
 
 mod filter;
 
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::base::text::is_same;
-use crate::base::{alloc, hash};
+use crate::base::{hashing::hash, memory::alloc};
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::{HashTable, SHORT_REACH, Word};
 use crate::encodings::listpack::Entry;

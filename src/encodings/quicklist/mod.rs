@@ -27,8 +27,8 @@ mod node;
 
 pub use fill::{Fill, set_packed_threshold};
 
-use crate::base::alloc::deque_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::deque_bytes;
+use crate::base::memory::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack, Pack, Pos};
 use node::Node;

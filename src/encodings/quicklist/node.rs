@@ -1,7 +1,7 @@
 //! One node of a quicklist: a listpack, a compressed one, or a single huge element.
 
 use crate::base::lzf;
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack, Pack, Roomy};
 use crate::encodings::thin::Thin;

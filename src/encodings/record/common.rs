@@ -18,8 +18,8 @@
 //! Reading takes no lock. Cost: by number O(1); a number for a text O(numbers of the column), which
 //! compares four bytes for each.
 
-use crate::base::alloc::{Metered, slice_bytes, thread_balance};
-use crate::base::hash;
+use crate::base::hashing::hash;
+use crate::base::memory::alloc::{Metered, slice_bytes, thread_balance};
 use crate::encodings::listpack::Entry;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -25,8 +25,8 @@ mod schema;
 
 pub use schema::{Schema, SchemaRef};
 
-use crate::base::alloc;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc;
+use crate::base::memory::mover::Mover;
 use crate::encodings::listpack::{
     BARE_TEXT_MAX, Entry, Listpack, bare_bytes, bare_len, read_bare, write_bare,
 };

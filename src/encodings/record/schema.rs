@@ -12,8 +12,8 @@
 //! copy or drop is one atomic addition; the lock is taken only to make and to free a schema.
 #![allow(unsafe_code)]
 
-use crate::base::alloc::{boxed_bytes, slice_bytes};
-use crate::base::hash;
+use crate::base::hashing::hash;
+use crate::base::memory::alloc::{boxed_bytes, slice_bytes};
 use crate::encodings::record::common::Common;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;

@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 
 use super::{NAME_MAX, PrefixFigures, PrefixName, PrefixRule, Use, end_of};
-use crate::base::{alloc, hash};
+use crate::base::{hashing::hash, memory::alloc};
 use crate::keyspace::table::WALK_END;
 
 /// The line of keys without a delimiter, and the line of prefixes without a line of their own.

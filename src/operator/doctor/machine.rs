@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{Finding, Told, human};
-use crate::base::cgroup;
+use crate::base::memory::cgroup;
 
 /// The readings; `None` if unreadable.
 #[derive(Debug, Default)]

@@ -16,8 +16,8 @@
 
 use std::io::Write;
 
-use crate::base::crc64;
-use crate::base::number::parse_digits;
+use crate::base::hashing::crc64;
+use crate::base::numbers::number::parse_digits;
 use crate::replication::Mark;
 
 /// Redis does not read longer ones.

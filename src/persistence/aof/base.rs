@@ -9,7 +9,7 @@ use super::annotation;
 use super::commands::CommandWriter;
 use super::disk::Disk;
 use super::sync::{LongText, Syncer};
-use crate::base::pin::Pinned;
+use crate::base::memory::pin::Pinned;
 use crate::keyspace::{DbIndex, KeyView, Saver};
 use crate::replication::change_stream::Note;
 

@@ -5,7 +5,7 @@
 //! Large values are split into several commands of at most [`ELEMENTS_MAX`] elements. A scan of a
 //! large table may visit an element twice, which is harmless for SADD and HMSET.
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::keyspace::{DbIndex, KeyView, Saver, ValueView, slot_of};
 use crate::persistence::values;
 use crate::resp::write_request;

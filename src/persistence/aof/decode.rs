@@ -12,7 +12,7 @@
 //! line, unless the decoder was started at a known place.
 
 use super::annotation::{Annotation, LINE_MAX};
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 use crate::replication::{Mark, Position, ReplId, ReplOffset};
 
 /// Part of the stream.

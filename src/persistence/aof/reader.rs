@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::annotation::{Annotation, AsideLine, Checksum, LINE_MAX, holds_checksum};
-use crate::base::crc64;
+use crate::base::hashing::crc64;
 use crate::replication::{Mark, Position, ReplId, ReplOffset};
 
 const CHUNK: usize = 256 * 1024;

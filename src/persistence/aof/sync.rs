@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use super::annotation;
 use super::disk::Disk;
-use crate::base::pin::Pinned;
-use crate::base::{crc64, threads};
+use crate::base::memory::pin::Pinned;
+use crate::base::{hashing::crc64, threads};
 
 /// Wakes the loop; called by the helper thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;

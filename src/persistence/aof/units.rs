@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 
 use super::reader::{Fault, Next, Reader};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::resp::{Bounds, INLINE_MAX, Span, Step, step};
 
 /// Reads a file by units: a command, or a transaction.

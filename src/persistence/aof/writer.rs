@@ -38,7 +38,7 @@ use super::chain::Place;
 use super::disk::Disk;
 use super::hand::{Done, Hand, Piece};
 use super::sync::{Syncer, Wake};
-use crate::base::{alloc, crc64};
+use crate::base::{hashing::crc64, memory::alloc};
 use crate::config::system_text;
 use crate::keyspace::{DbIndex, Unit};
 use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_select};

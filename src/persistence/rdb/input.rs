@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::fault::Fault;
 use super::format::length;
-use crate::base::crc64;
+use crate::base::hashing::crc64;
 use crate::base::lzf;
 
 /// Size of a file's window.

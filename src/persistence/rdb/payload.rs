@@ -8,7 +8,7 @@ use super::input::Input;
 use super::module;
 use super::parse::{self, Rules};
 use super::templates::Templates;
-use crate::base::crc64;
+use crate::base::hashing::crc64;
 use crate::keyspace::OwnedValue;
 use crate::types::Limits;
 

@@ -50,7 +50,7 @@ fn items(input: &mut Input<'_>) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::crc64;
+    use crate::base::hashing::crc64;
     use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
     use crate::persistence::rdb::{RdbWriter, Use, VERSION_USUAL};
 

@@ -8,7 +8,7 @@
 //! written element by element, and a key that the version cannot hold at all is refused by name
 //! ([`TooNew`]).
 
-use crate::base::{alloc, lzf};
+use crate::base::{lzf, memory::alloc};
 use crate::encodings::listpack::{Entry as Packed, Pack};
 use crate::keyspace::{DbIndex, KeyView, ValueView};
 use crate::persistence::background::Sink;
@@ -399,7 +399,7 @@ impl RdbWriter {
     #[inline]
     pub(in crate::persistence) fn string(&mut self, text: &[u8]) {
         if text.len() <= 11
-            && let Some(n) = crate::base::number::parse_i64(text)
+            && let Some(n) = crate::base::numbers::number::parse_i64(text)
             && i32::try_from(n).is_ok()
         {
             return self.integer(n);

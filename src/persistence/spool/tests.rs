@@ -352,7 +352,7 @@ fn a_spool_that_packs_holds_less_and_is_read_as_it_was_written() {
         spool.finish();
         let got = unpacked(&mut reader);
         let all = chunks(n);
-        let sum = crate::base::crc64::update(0, &all).to_le_bytes();
+        let sum = crate::base::hashing::crc64::update(0, &all).to_le_bytes();
         assert!(got == [&all[..], &sum].concat());
         let total = spool.total().expect("whole");
         assert!(n == 0 || total < all.len() as u64 / 20, "{total}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 
 use super::{SEGMENT_OVERHEAD, Shared, SpoolPlan, State, queue_max};
-use crate::base::crc64;
+use crate::base::hashing::crc64;
 use crate::persistence::background::Job;
 use crate::replication::compression::{BLOCK_BYTES, Kind, Packer};
 

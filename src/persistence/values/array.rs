@@ -7,7 +7,7 @@
 //!     ARMSET a index value ... | ARMSET a ... | ARSEEK a index
 
 use super::{Form, NamedForm, Saved};
-use crate::base::float;
+use crate::base::numbers::float;
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::CommandWriter;
 use crate::persistence::rdb::Part::{Counted, Length, Optional, Tagged};

@@ -7,7 +7,7 @@
 
 use super::packed::{pack, repacked_pairs};
 use super::{Form, NamedForm, Saved};
-use crate::base::float::{parse_double, write_double};
+use crate::base::numbers::float::{parse_double, write_double};
 use crate::encodings::scored::ScoredBuilder;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::Part::{Raw, Score, Text, Times};

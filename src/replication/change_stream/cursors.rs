@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Note;
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 use crate::replication::ReplOffset;
 
 /// Consumers of a server, and bytes of a name.

@@ -5,7 +5,7 @@
 //!     russet:cursor <offset> <name>                a consumer has read up to this offset
 //!     russet:nocursor <name>                       there is no such consumer any more
 
-use crate::base::number::parse_digits;
+use crate::base::numbers::number::parse_digits;
 use crate::keyspace::DbIndex;
 use crate::replication::ReplOffset;
 

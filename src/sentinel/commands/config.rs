@@ -2,7 +2,7 @@
 
 use super::{After, Call, Done, error, error_naming};
 use crate::base::glob;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::resp::CommandError;
 use crate::sentinel::actions::{Action, Level};
 use crate::sentinel::config::Globals;

@@ -1,7 +1,7 @@
 //! DEBUG (the periods) and SIMULATE-FAILURE.
 
 use super::{After, Call, Done, error, error_naming};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::sentinel::actions::Level;
 use crate::sentinel::shared::Simulated;
 use crate::sentinel::time::MS_MAX;

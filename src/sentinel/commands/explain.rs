@@ -1,7 +1,7 @@
 //! `EXPLAIN name [COUNT n]`: why failovers happened, or did not.
 
 use super::{After, Call, Done, error};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::resp::CommandError;
 use crate::sentinel::explain::entries;
 

@@ -2,7 +2,7 @@
 
 use super::{After, Call, Done, error};
 use crate::base::glob;
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::sentinel::actions::Level;
 use crate::sentinel::address::is_ip;
 use crate::sentinel::config::PrimarySettings;

@@ -3,7 +3,7 @@
 //! Options are applied in their order; one that is refused leaves those before it in force, and saved.
 
 use super::{Call, Done, error, error_naming};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::resp::CommandError;
 use crate::sentinel::actions::Level;
 use crate::sentinel::instances::Primary;

@@ -1,7 +1,7 @@
 //! IS-MASTER-DOWN-BY-ADDR and CKQUORUM.
 
 use super::{After, Call, Done, error};
-use crate::base::number::parse_i64;
+use crate::base::numbers::number::parse_i64;
 use crate::resp::{CommandError, Reply};
 use crate::sentinel::address::{Address, HOST_BYTES_MAX};
 use crate::sentinel::votes::{self, Reach};

@@ -8,7 +8,7 @@
 //! The loop has one `Batch`, whose memory all clients reuse; each lends it the spans of an
 //! unfinished command.
 
-use crate::base::float::parse_double;
+use crate::base::numbers::float::parse_double;
 use crate::base::text::is_same;
 use crate::command::Within;
 use crate::command::table::{CommandTable, Row};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bitflags::bitflags;
 
 use crate::acl::UserId;
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use crate::net::Address;
 use crate::pubsub::{Kind, Subscriptions};

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::base::alloc;
-use crate::base::large::{LARGE_MIN, Large};
+use crate::base::memory::alloc;
+use crate::base::memory::large::{LARGE_MIN, Large};
 use crate::net::Stream;
 use crate::resp::{Apart, Args, Progress, Source, Span, write_request};
 use crate::server::clients::batch::{Batch, Rest};

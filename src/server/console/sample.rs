@@ -1,6 +1,6 @@
 //! Rows of the history: once a second, while the console has a port.
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::base::usage::{self, Who};
 use crate::console::calls;
 use crate::console::history::{FIELDS, Row};

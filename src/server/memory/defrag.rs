@@ -1,8 +1,8 @@
 //! The steps of active defragmentation, over the keyspace, the scripts and the channels
 //! (`parts::defrag` has the schedule).
 
-use crate::base::alloc;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc;
+use crate::base::memory::mover::Mover;
 use crate::keyspace::Keyspace;
 use crate::pubsub;
 use crate::scripting::Scripts;

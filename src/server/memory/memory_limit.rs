@@ -3,7 +3,7 @@
 //! Invariant: one eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
 //! between turns, while each command evicts a few keys as well.
 
-use crate::base::{alloc, clock};
+use crate::base::{clock, memory::alloc};
 use crate::keyspace::{Evicted, Eviction, Keyspace};
 use crate::resp::Reply;
 use crate::server::clients::client::Client;

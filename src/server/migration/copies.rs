@@ -1,7 +1,7 @@
 //! What a source keeps of slots that other nodes have claimed (`crate::migration`, its `kept`): deleted, and given up
 //! for memory.
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::keyspace::Keyspace;
 use crate::migration::{Name, Ranges};
 use crate::server::state::Server;

@@ -14,7 +14,7 @@
 //! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that is
 //! before it there; a replay has what the flush deleted.
 
-use crate::base::{alloc, memory_pressure};
+use crate::base::memory::{alloc, pressure};
 use crate::command::CommandError;
 use crate::keyspace::{DbIndex, Keyspace, PendingFlush};
 use crate::persistence::aof::{AsideLine, AsideLines};
@@ -235,14 +235,14 @@ impl Server {
             self.free_aside_for_room(keyspace);
             self.free_aside_under_pressure(keyspace);
         }
-        if self.has_kept_slots() && memory_pressure::is_short() {
+        if self.has_kept_slots() && pressure::is_short() {
             self.give_up_kept_slots(keyspace);
         }
         self.tell_freed(keyspace);
     }
 
     fn free_aside_under_pressure(&mut self, keyspace: &mut Keyspace) {
-        if keyspace.has_aside() && memory_pressure::is_short() {
+        if keyspace.has_aside() && pressure::is_short() {
             let bytes = keyspace.forget_aside();
             tracing::warn!(
                 "Memory is short: {} that a flush has set aside are freed",

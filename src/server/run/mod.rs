@@ -52,8 +52,8 @@ use self::control::Control;
 use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 
-use crate::base::alloc;
 use crate::base::clock::{self, Now};
+use crate::base::memory::alloc;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::net::{Listener, Role, Target};

@@ -361,7 +361,7 @@ mod tests {
 
     use super::super::tests::{Peer, connect, request, word};
     use super::*;
-    use crate::base::large::LARGE_MIN;
+    use crate::base::memory::large::LARGE_MIN;
     use crate::base::usage::{Who, cpu_time};
     use crate::server::Testbed;
 

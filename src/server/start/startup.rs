@@ -9,9 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::acl::{Commands, Role, Roles, RulesError, Terms, User, parse_file};
-use crate::base::alloc;
+use crate::base::memory::alloc;
 #[cfg(not(feature = "system-allocator"))]
-use crate::base::huge_pages;
+use crate::base::memory::huge_pages;
 use crate::base::text::Printable;
 use crate::command::Flags;
 use crate::config::{

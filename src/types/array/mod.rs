@@ -23,8 +23,8 @@ mod tests;
 
 use super::relocate::Relocate;
 use super::{Container, Encoding, Entry, Limits, Measured, Signature, Type, boxed};
-use crate::base::alloc::boxed_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::boxed_bytes;
+use crate::base::memory::mover::Mover;
 use slice::{Rules, Slice};
 use slices::Slices;
 

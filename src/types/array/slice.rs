@@ -18,8 +18,8 @@
 //! for by the values added, or the blobs made, since the last one.
 
 use super::slot::{self, Wanted};
-use crate::base::alloc::good_size;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::good_size;
+use crate::base::memory::mover::Mover;
 use crate::encodings::idmap::Weigh;
 use crate::encodings::listpack::Entry;
 use crate::encodings::prefetch::prefetch;

@@ -1,7 +1,7 @@
 //! The slices of an array by number: none, one in place, or an ordered map.
 
-use crate::base::alloc::boxed_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::boxed_bytes;
+use crate::base::memory::mover::Mover;
 use crate::encodings::idmap::{IdMap, Weigh};
 use crate::encodings::stream_id::StreamId;
 

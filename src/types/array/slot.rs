@@ -12,8 +12,8 @@
 
 use std::mem::ManuallyDrop;
 
-use crate::base::mover::Mover;
-use crate::base::number::parse_i64;
+use crate::base::memory::mover::Mover;
+use crate::base::numbers::number::parse_i64;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::Entry;
 use crate::encodings::thin::Thin;

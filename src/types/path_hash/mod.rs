@@ -24,8 +24,8 @@ mod walk;
 
 use super::relocate::Relocate;
 use super::{Container, Encoding, Expiry, Hash, Limits, Measured, Signature, Type, boxed};
-use crate::base::alloc::boxed_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::boxed_bytes;
+use crate::base::memory::mover::Mover;
 use node::Node;
 pub use walk::Walk;
 

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use super::lag::UNKNOWN;
 use super::{COUNTER_MAX, StreamId};
-use crate::base::alloc::{self, Metered};
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::{self, Metered};
+use crate::base::memory::mover::Mover;
 use crate::encodings::idmap::{IdMap, MapPosition, Weigh};
 
 /// A consumer's number within its group.

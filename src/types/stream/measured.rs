@@ -1,7 +1,7 @@
 //! Memory of a stream.
 
 use super::{Body, Groups, Stream};
-use crate::base::alloc::boxed_bytes;
+use crate::base::memory::alloc::boxed_bytes;
 use crate::types::Measured;
 
 impl Measured for Stream {

@@ -19,8 +19,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{Stream, StreamId};
-use crate::base::alloc::{self, Metered};
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::{self, Metered};
+use crate::base::memory::mover::Mover;
 use crate::types::Limits;
 
 /// Bounds of the settings, seconds and lines.

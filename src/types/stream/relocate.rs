@@ -5,7 +5,7 @@
 
 use super::super::relocate::Relocate;
 use super::Stream;
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 
 const IN_GROUPS: u64 = 1 << 63;
 const IN_PRODUCERS: u64 = 1 << 62;

@@ -11,7 +11,7 @@ use rand::Rng;
 use super::element::Element;
 use super::elements::Elements;
 use super::projection::Projection;
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::encodings::hashtable::Shape;
 use crate::encodings::hnsw::{Index, LoadError, LoadedNode, Loader, NodeId, Parameters, Placement};
 

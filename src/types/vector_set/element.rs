@@ -7,8 +7,8 @@
 
 use std::ptr::NonNull;
 
-use crate::base::alloc;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc;
+use crate::base::memory::mover::Mover;
 use crate::encodings::hashtable::Word;
 use crate::encodings::hnsw::NodeId;
 use crate::encodings::varint;

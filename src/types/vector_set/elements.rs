@@ -10,8 +10,8 @@ use std::cell::RefCell;
 use rand::Rng;
 
 use super::element::{self, Element, element_of, name_of};
-use crate::base::hash;
-use crate::base::mover::Mover;
+use crate::base::hashing::hash;
+use crate::base::memory::mover::Mover;
 use crate::base::text::is_same;
 use crate::encodings::hashtable::{HashTable, Shape, Word};
 use crate::encodings::hnsw::NodeId;

@@ -34,8 +34,8 @@ pub use projection::{Product, Projection};
 
 use super::relocate::Relocate;
 use super::{Container, Encoding, Measured, Signature, Type};
-use crate::base::alloc::boxed_bytes;
-use crate::base::mover::Mover;
+use crate::base::memory::alloc::boxed_bytes;
+use crate::base::memory::mover::Mover;
 use crate::encodings::hashtable::Shape;
 pub use crate::encodings::hnsw::{
     DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, LoadError, LoadedNode, M_DEFAULT, NodeId, Parameters,

@@ -150,7 +150,9 @@ impl Projection {
 
     pub fn memory_bytes(&self) -> usize {
         match &self.weights {
-            Weights::Matrix(matrix) => crate::base::alloc::slice_bytes(size_of_val(&matrix[..])),
+            Weights::Matrix(matrix) => {
+                crate::base::memory::alloc::slice_bytes(size_of_val(&matrix[..]))
+            }
             Weights::Hadamard(_) => 0,
         }
     }

@@ -8,7 +8,7 @@
 mod packed;
 
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
-use crate::base::float;
+use crate::base::numbers::float;
 use crate::encodings::btree::Unread;
 use crate::encodings::elements::Elements;
 use crate::encodings::hashtable::Shape;

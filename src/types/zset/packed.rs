@@ -2,7 +2,7 @@
 //! among equal scores by the member's bytes.
 
 use super::super::Entry;
-use crate::base::float::{as_integer, parse_double, write_double};
+use crate::base::numbers::float::{as_integer, parse_double, write_double};
 use crate::encodings::listpack::{Listpack, Pos};
 
 /// A score in the form that a listpack stores.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::commands::server::some_commands::{next, some_command};
 use crate::keyspace::DbIndex;
 use crate::server::Testbed;

@@ -1,6 +1,6 @@
 //! The check before a script runs, and the gates that only its commands pass.
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::command::{CommandError, Flags as RowFlags};
 use crate::resp::Reply;
 use crate::scripting::Flags;

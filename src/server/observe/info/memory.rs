@@ -7,8 +7,8 @@ use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::memory::client_memory::not_counted_of;
 use crate::server::parts::replication::replicas::Replica;
 
-use crate::base::cgroup::Owner;
-use crate::base::{alloc, usage};
+use crate::base::memory::cgroup::Owner;
+use crate::base::{memory::alloc, usage};
 use crate::config::Choice;
 use crate::keyspace::DbIndex;
 use crate::types::shared_figures;

@@ -20,7 +20,7 @@ use std::fmt::{Arguments, Display, Write};
 
 pub use memory::{MemoryFigures, OWN_METRICS, excess, memory_figures};
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};

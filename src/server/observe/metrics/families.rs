@@ -4,7 +4,7 @@
 use super::exposition::{Families, Labels, MetricKind, Value};
 use super::number;
 
-use crate::base::{alloc, usage};
+use crate::base::{memory::alloc, usage};
 use crate::config::Choice;
 use crate::server::observe::info;
 use crate::server::observe::info::Source;

@@ -1,7 +1,7 @@
 //! Which commands must be checked at the gates (`execution::gates`), as the server's state has it:
 //! recomputed when the state changes, so that a command that no gate concerns costs one test.
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::command::Flags;
 use crate::migration::{Name, Ranges};
 use crate::server::parts::observe::command_log::Thresholds;

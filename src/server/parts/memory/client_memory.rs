@@ -17,7 +17,7 @@
 //!
 //! Cost: O(1) per session counted; a recount and the choice of clients are O(clients).
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::config::{Config, MemoryOrPercent};
 use crate::keyspace::ClientId;
 use crate::resp::Reply;

@@ -9,9 +9,9 @@
 //! Cost: reading the limit is O(1); working out `auto` and resident memory reads files of the
 //! system, at most once a second.
 
-use crate::base::cgroup::Owner;
+use crate::base::memory::cgroup::Owner;
 use crate::base::text::human;
-use crate::base::{cgroup, usage};
+use crate::base::{memory::cgroup, usage};
 use crate::config::{Config, MaxMemory};
 
 /// Interval between checks of the available memory.

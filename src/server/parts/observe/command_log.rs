@@ -11,8 +11,8 @@
 
 use std::collections::VecDeque;
 
-use crate::base::alloc;
 use crate::base::clock::Cycles;
+use crate::base::memory::alloc;
 use crate::command::Flags;
 use crate::command::secrets::REDACTED;
 use crate::command::table::{CommandTable, Row};

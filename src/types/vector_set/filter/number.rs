@@ -1,6 +1,6 @@
 //! Numbers as C's `strtod` reads them.
 
-use crate::base::float;
+use crate::base::numbers::float;
 
 /// The longest text that is converted to a number.
 const LEN_MAX: usize = 255;

@@ -31,7 +31,7 @@ use self::share::{Fragmentation, SLICE_US_MAX, fragmentation, share, slice_us};
 use self::walk::{Slice, Stage, Work};
 
 use crate::base::clock::Cycles;
-use crate::base::{alloc, clock};
+use crate::base::{clock, memory::alloc};
 use crate::config::Config;
 
 /// Its share of time while clients are served, percent.

@@ -1,6 +1,6 @@
 //! How fragmented memory is, and the share of time to spend on it.
 
-use crate::base::alloc;
+use crate::base::memory::alloc;
 use crate::config::Config;
 
 /// The longest slice, microseconds, whatever is configured; the last step may exceed it.

@@ -1,7 +1,7 @@
 //! A walk over everything that defragmentation may move: where it is, and what it has gained.
 
 use crate::base::clock;
-use crate::base::mover::Mover;
+use crate::base::memory::mover::Mover;
 use crate::keyspace::Walk;
 use crate::pubsub;
 

@@ -110,7 +110,7 @@ impl Session {
     /// Memory that it holds, bytes.
     pub fn memory_bytes(&self) -> usize {
         let sketches = self.cpu.iter().chain(&self.net);
-        crate::base::alloc::boxed_bytes::<Session>()
+        crate::base::memory::alloc::boxed_bytes::<Session>()
             + sketches.map(Sketch::memory_bytes).sum::<usize>()
     }
 

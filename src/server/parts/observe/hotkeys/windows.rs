@@ -128,6 +128,6 @@ impl Windows {
 
     /// Memory that it holds, bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        crate::base::alloc::boxed_bytes::<Windows>() + self.live.memory_bytes()
+        crate::base::memory::alloc::boxed_bytes::<Windows>() + self.live.memory_bytes()
     }
 }

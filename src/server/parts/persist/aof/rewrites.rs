@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use super::set::OFF;
 use super::{Aof, AofState, time};
 
-use crate::base::alloc;
 use crate::base::clock::Now;
+use crate::base::memory::alloc;
 use crate::config::{Config, SnapshotMethod, system_text};
 use crate::persistence::aof::{BaseForm, Names, Owner, free_bytes};
 use crate::replication::Stream;

@@ -7,7 +7,7 @@
 use super::{Aof, AofState, time};
 
 use crate::base::clock::Now;
-use crate::base::crc64;
+use crate::base::hashing::crc64;
 use crate::config::{AppendFsync, Config, system_text};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{

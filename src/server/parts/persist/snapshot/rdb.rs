@@ -7,8 +7,8 @@ use std::io;
 use super::making::Making;
 use super::sink::Sink;
 
-use crate::base::alloc;
-use crate::base::pin::Pinned;
+use crate::base::memory::alloc;
+use crate::base::memory::pin::Pinned;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use crate::migration::{Name, Ranges};
 use crate::persistence::background::{self, BackgroundFile};

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use super::making::{Hands, Making};
 use super::{Consumer, SlotFeed, SnapshotEnd};
 
-use crate::base::pin::Pinned;
+use crate::base::memory::pin::Pinned;
 use crate::config::system_text;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
 use crate::migration::Ranges;

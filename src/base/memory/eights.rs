@@ -17,7 +17,7 @@ struct ByEights;
 
 /// A layout whose size class has the layout's alignment.
 #[inline]
-pub(super) fn padded(layout: Layout) -> Layout {
+pub(in crate::base) fn padded(layout: Layout) -> Layout {
     if layout.align() <= 8 {
         layout
     } else {

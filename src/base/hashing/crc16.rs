@@ -102,7 +102,7 @@ mod by_multiplication {
         quotient as u64
     };
 
-    /// See [`super::checksum`].
+    /// See [`super::super::checksum`].
     #[target_feature(enable = "pclmulqdq")]
     #[inline]
     pub(super) fn checksum(text: &[u8], mark: u8) -> (u16, bool) {
@@ -145,7 +145,7 @@ mod by_tables {
         tables
     };
 
-    /// See [`super::checksum`].
+    /// See [`super::super::checksum`].
     #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn checksum(text: &[u8], mark: u8) -> (u16, bool) {
         let (first, rest) = super::blocks(text);

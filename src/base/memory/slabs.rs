@@ -293,7 +293,7 @@ fn advance() {
 #[cfg(not(feature = "system-allocator"))]
 mod tests {
     use super::*;
-    use crate::base::alloc;
+    use crate::base::memory::alloc;
 
     #[test]
     fn slabs_tell_how_full_they_are() {
