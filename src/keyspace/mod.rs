@@ -4,88 +4,49 @@
 //! Handlers work through [`Db`], one database as one command sees it; every change is recorded
 //! there once ([`Db::changed`]) and reaches all listeners from there.
 
-mod aside;
-mod beside;
-mod change;
-mod check;
-mod clock;
-mod database;
-mod databases;
-mod db;
-mod defrag;
-mod dropped_slots;
-mod effects;
-mod entry;
-mod evict;
-mod expire;
-mod expired_fields;
-mod fields;
-mod footprint;
-mod iids;
-mod info;
-mod journal;
-mod key_hash;
-mod lazyfree;
-mod new_value;
-#[cfg(test)]
-mod opened;
-mod place;
-mod prefixes;
-mod relocate;
-mod restore;
-mod sizes;
-mod slot;
-mod slot_set;
-mod slot_tables;
+mod access;
+mod expiry;
+mod listeners;
+mod passes;
 mod slots;
-#[cfg(test)]
-mod slots_tests;
-mod snapshot;
-mod soonest;
-mod table;
+mod store;
 #[cfg(test)]
 mod tests;
-mod value;
-mod view;
-mod waiting;
-mod walk;
-mod watch;
-mod weight;
 #[cfg(test)]
 pub(crate) mod worlds;
 
-pub use aside::PendingFlush;
-pub use clock::{ClockUse, UseClock};
-pub use database::Database;
-pub use db::Db;
-pub use defrag::Walk;
-pub use dropped_slots::DropProgress;
-pub use effects::{Audience, Effects, RemovalWords, Unit};
-pub use evict::{Evicted, Eviction, EvictionOrder};
-pub use fields::FieldExpiries;
-pub use info::KeyInfo;
-pub use journal::{Change, ChangeKind, Journal, subkeys};
-pub use key_hash::{KeyHash, KeyHasher};
-pub use lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
-pub use new_value::{NewValue, Str};
-pub use place::{Expiry, Place};
-pub use prefixes::{PrefixFigures, PrefixRule};
-pub use restore::{KeyUse, OwnedValue};
-pub use sizes::KeySizes;
-pub use slot::{SLOTS, SlotMemo, slot_of, slot_of_pattern};
-pub use slot_set::SlotSet;
-pub use snapshot::{Saver, Slice};
-pub use value::{AnyRef, Ref, RefMut};
-pub use view::{KeyView, ValueView};
-pub use waiting::{ReadyKey, Waiting};
-pub use watch::{WatchList, Watchers};
+pub use access::db::Db;
+pub use access::info::KeyInfo;
+pub use access::new_value::{NewValue, Str};
+pub use access::place::{Expiry, Place};
+pub use access::restore::{KeyUse, OwnedValue};
+pub use access::value::{AnyRef, Ref, RefMut};
+pub use access::view::{KeyView, ValueView};
+pub use expiry::clock::{ClockUse, UseClock};
+pub use expiry::evict::{Evicted, Eviction, EvictionOrder};
+pub use expiry::fields::FieldExpiries;
+pub use listeners::effects::{Audience, Effects, RemovalWords, Unit};
+pub use listeners::journal::{Change, ChangeKind, Journal, subkeys};
+pub use listeners::waiting::{ReadyKey, Waiting};
+pub use listeners::watch::{WatchList, Watchers};
+pub use passes::aside::PendingFlush;
+pub use passes::defrag::Walk;
+pub use passes::lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
+pub use passes::snapshot::{Saver, Slice};
+pub use slots::dropped_slots::DropProgress;
+pub use slots::slot::{SLOTS, SlotMemo, slot_of, slot_of_pattern};
+pub use slots::slot_set::SlotSet;
+pub use store::database::Database;
+pub use store::key_hash::{KeyHash, KeyHasher};
+pub use store::prefixes::{PrefixFigures, PrefixRule};
+pub use store::sizes::KeySizes;
 
 /// The class of an event.
 pub use crate::config::EventClass as Class;
 
 use crate::config::Dialect;
 use crate::types::{Inner, Limits, Type};
-use databases::Databases;
+use store::databases::Databases;
 
 /// A database's number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,13 +104,13 @@ pub struct Keyspace {
     pub dialect: Dialect,
     pub lazyfree: LazyFree,
     /// Slots dropped as a whole, being freed.
-    dropped: dropped_slots::DroppedSlots,
+    dropped: slots::dropped_slots::DroppedSlots,
     /// What flushes have set aside.
-    aside: aside::Aside,
+    aside: passes::aside::Aside,
     /// Slots whose keys are not shown.
     hidden: Option<SlotSet>,
     /// Why: those that are received, and those that are kept.
-    why_hidden: Option<Box<slots::WhyHidden>>,
+    why_hidden: Option<Box<slots::by_slot::WhyHidden>>,
     /// Keys that have expired while they were hidden may be deleted as late as this.
     late_until_ms: Option<i64>,
     /// Changes of keys, for listeners notified after each command.
@@ -158,7 +119,7 @@ pub struct Keyspace {
     pub effects: Effects,
     pub removal_words: RemovalWords,
     /// The snapshot under way.
-    pass: Option<Box<snapshot::Pass>>,
+    pass: Option<Box<passes::snapshot::Pass>>,
     /// Containers of more bytes than this are saved in slices.
     pub large_min: usize,
     /// The rule by which keys are counted by prefix, if they are.
@@ -170,10 +131,10 @@ pub struct Keyspace {
     /// Bytes are counted by slot.
     counts_slot_bytes: bool,
     /// Eviction candidates seen so far.
-    pool: evict::Pool,
+    pool: expiry::evict::Pool,
     rng: rand::rngs::SmallRng,
     #[cfg(test)]
-    pub opened: opened::Opened,
+    pub opened: access::opened::Opened,
 }
 
 impl Keyspace {
@@ -205,8 +166,8 @@ impl Keyspace {
             limits: Limits::default(),
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
-            dropped: dropped_slots::DroppedSlots::default(),
-            aside: aside::Aside::default(),
+            dropped: slots::dropped_slots::DroppedSlots::default(),
+            aside: passes::aside::Aside::default(),
             hidden: None,
             why_hidden: None,
             late_until_ms: None,
@@ -214,15 +175,15 @@ impl Keyspace {
             effects: Effects::default(),
             removal_words: RemovalWords::default(),
             pass: None,
-            large_min: snapshot::LARGE_MIN,
+            large_min: passes::snapshot::LARGE_MIN,
             prefix_rule: None,
             counts_uses: true,
             counts_bytes: false,
             counts_slot_bytes: false,
-            pool: evict::Pool::default(),
+            pool: expiry::evict::Pool::default(),
             rng: rand::make_rng(),
             #[cfg(test)]
-            opened: opened::Opened::default(),
+            opened: access::opened::Opened::default(),
         }
     }
 

@@ -1,0 +1,478 @@
+//! One database as one command sees it: lookups that expire, and typed values.
+//!
+//! Further operations are in sibling files: `place` (look up, decide, write), `change` (recording
+//! changes), `relocate` (RENAME, COPY), `walk` (SCAN, KEYS), `info` (OBJECT), `fields` (field
+//! TTLs), `expired_fields`.
+
+use std::cell::Cell;
+
+use super::super::expiry::expire::is_past;
+use super::super::store::database::Detached;
+use super::super::store::entry::Entry;
+use super::super::store::prefixes::Use;
+use super::super::store::table::Found;
+use super::super::{
+    Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue, Place,
+    Ref, RefMut, Str,
+};
+use crate::command::CommandError;
+use crate::config::Dialect;
+use crate::resp::Reply;
+use crate::types::{Container, Limits, Type};
+
+/// See the module. Created for every command.
+pub struct Db<'a> {
+    pub(in crate::keyspace) keyspace: &'a mut Keyspace,
+    pub(in crate::keyspace) at: DbIndex,
+    /// Hashes that the batch has already computed, in the order of the arguments.
+    hashed: &'a [KeyHash],
+    /// Index of the hash used last: handlers take their keys in order.
+    at_hash: Cell<usize>,
+    /// Whether lookups count as uses (CLIENT NO-TOUCH, OBJECT, TYPE ... do not).
+    pub(in crate::keyspace) touch: bool,
+}
+
+impl<'a> Db<'a> {
+    pub(in crate::keyspace) fn new(keyspace: &'a mut Keyspace, at: DbIndex) -> Db<'a> {
+        Db {
+            keyspace,
+            at,
+            hashed: &[],
+            at_hash: Cell::new(0),
+            touch: true,
+        }
+    }
+
+    /// Hashes of keys of this command, computed when the batch was prefetched.
+    #[inline]
+    pub fn with_hashes(mut self, hashed: &'a [KeyHash]) -> Self {
+        self.hashed = hashed;
+        self
+    }
+
+    /// Lookups of this command are not uses of the keys.
+    pub fn without_touch(mut self) -> Self {
+        self.touch = false;
+        self
+    }
+
+    /// As [`Db::without_touch`], in the middle of a command.
+    pub fn set_touch(&mut self, on: bool) {
+        self.touch = on;
+    }
+
+    /// The database's number.
+    pub fn index(&self) -> DbIndex {
+        self.at
+    }
+
+    /// The time of this turn, Unix milliseconds: the base of relative times.
+    pub fn now_ms(&self) -> i64 {
+        self.keyspace.now_ms
+    }
+
+    /// A key whose expiry is before this time has expired, Unix milliseconds.
+    pub fn due_ms(&self) -> i64 {
+        self.keyspace.due_ms
+    }
+
+    /// Whether a lookup deletes an expired key that it finds.
+    pub fn removes_expired(&self) -> bool {
+        !self.keyspace.hides_expired()
+    }
+
+    pub fn keyspace(&mut self) -> &mut Keyspace {
+        self.keyspace
+    }
+
+    /// All of the keyspace, to read.
+    pub fn whole(&self) -> &Keyspace {
+        self.keyspace
+    }
+
+    /// The buffer that receives effects.
+    #[inline]
+    pub fn effects(&mut self) -> &mut Effects {
+        &mut self.keyspace.effects
+    }
+
+    /// Whether there is a listener for effects.
+    #[inline]
+    pub fn effects_wanted(&self) -> bool {
+        self.keyspace.effects.wanted()
+    }
+
+    /// The command that is propagated for a removal by expiry.
+    pub fn expire_word(&self) -> &'static [u8] {
+        self.keyspace.removal_words.expire
+    }
+
+    /// Thresholds at which encodings change.
+    pub fn limits(&self) -> &Limits {
+        &self.keyspace.limits
+    }
+
+    #[inline]
+    pub fn dialect(&self) -> Dialect {
+        self.keyspace.dialect
+    }
+
+    /// Another database under the same keyspace.
+    pub fn other(&mut self, at: DbIndex) -> Db<'_> {
+        let touch = self.touch;
+        Db {
+            keyspace: self.keyspace,
+            at,
+            hashed: &[],
+            at_hash: Cell::new(0),
+            touch,
+        }
+    }
+
+    #[inline]
+    pub(in crate::keyspace) fn database(&self) -> &Database {
+        &self.keyspace.dbs[self.at]
+    }
+
+    #[inline]
+    pub(in crate::keyspace) fn database_mut(&mut self) -> &mut Database {
+        &mut self.keyspace.dbs[self.at]
+    }
+
+    #[inline]
+    pub(in crate::keyspace) fn hash(&self, key: &[u8]) -> KeyHash {
+        #[cfg(test)]
+        self.keyspace.opened.note(key, false);
+        let at = self.at_hash.get();
+        for (i, known) in self.hashed.iter().enumerate().skip(at).take(2) {
+            if known.is_of(key) {
+                self.at_hash.set(i);
+                return *known;
+            }
+        }
+        self.keyspace.hasher.hash(key)
+    }
+
+    // --- lookup ---
+
+    /// The live entry of a key. An expired key is deleted on the way.
+    #[inline]
+    pub(in crate::keyspace) fn find(&mut self, key: &[u8]) -> Option<Found> {
+        self.find_hashed(self.hash(key), key)
+    }
+
+    /// As [`Db::find`], with a hash the caller already has.
+    #[inline]
+    pub(in crate::keyspace) fn find_hashed(&mut self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+        let found = self.database().find(hash, key)?;
+        if is_past(found.entry.expiry(), self.keyspace.due_ms) {
+            if !self.keyspace.hides_expired() {
+                self.expire_found(found);
+            }
+            return None;
+        }
+        if self.touch {
+            let clock = found.entry.clock();
+            let used = self.keyspace.used_clock(clock);
+            if used != clock {
+                found.entry.set_clock(used);
+            }
+        }
+        Some(found)
+    }
+
+    /// As [`Db::find`] for a reader: counts hits and misses.
+    #[inline]
+    fn find_to_read(&mut self, key: &[u8]) -> Option<Found> {
+        let found = self.find(key);
+        self.count_read(key, found.is_some());
+        found
+    }
+
+    /// Counts a hit or miss on its own, where Redis makes a second lookup.
+    #[inline]
+    pub fn count_read(&mut self, key: &[u8], hit: bool) {
+        let seen = if hit { Use::Read } else { Use::Miss };
+        self.keyspace.count_use(self.at, key, seen);
+        if hit {
+            self.keyspace.stats.hits += 1;
+        } else {
+            self.keyspace.stats.misses += 1;
+            self.event(key, Class::KEY_MISS, "keymiss");
+        }
+    }
+
+    /// The key in the table, expired or not.
+    pub(in crate::keyspace) fn find_entry(&self, key: &[u8]) -> Option<Found> {
+        self.database().find(self.hash(key), key)
+    }
+
+    pub(in crate::keyspace) fn expire_found(&mut self, found: Found) {
+        let key: Box<[u8]> = found.entry.key().into();
+        if let Some(entry) = self.database_mut().detach(found) {
+            self.keyspace.lazyfree.free_entry(entry, Cause::Expiry);
+        }
+        self.expired(&key);
+    }
+
+    /// Whether the key is there. Counts as a lookup for hits and misses.
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        self.find_to_read(key).is_some()
+    }
+
+    /// Whether the key is there, for a writer: no statistics.
+    pub fn contains(&mut self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Whether the key is there, without deleting anything.
+    pub fn peek_exists(&self, key: &[u8]) -> bool {
+        self.peek_entry(key).is_some()
+    }
+
+    /// Whether the key is still in the table although it has expired.
+    pub fn is_expired(&self, key: &[u8]) -> bool {
+        self.database()
+            .find(self.hash(key), key)
+            .is_some_and(|f| is_past(f.entry.expiry(), self.keyspace.due_ms))
+    }
+
+    pub(in crate::keyspace) fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
+        let found = self.database().find(self.hash(key), key)?;
+        (!is_past(found.entry.expiry(), self.keyspace.due_ms)).then_some(found.entry)
+    }
+
+    /// Read-only view of the key for a reader; counts as a lookup.
+    pub fn view(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
+        self.find_to_read(key).map(|found| KeyView::of(found.entry))
+    }
+
+    /// Read-only view of the key outside of commands: no use, no hit or miss, no `keymiss` event.
+    pub fn look(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
+        self.touch = false;
+        self.find(key).map(|found| KeyView::of(found.entry))
+    }
+
+    /// TYPE.
+    pub fn kind(&mut self, key: &[u8]) -> Option<Type> {
+        self.find_to_read(key).map(|f| f.entry.kind())
+    }
+
+    /// The type of the value at a key, for a writer: no statistics.
+    pub fn kind_to_write(&mut self, key: &[u8]) -> Option<Type> {
+        self.find(key).map(|found| found.entry.kind())
+    }
+
+    /// `Some(None)`: there without expiry; `Some(Some(t))`: expires at `t`.
+    pub fn expiry(&mut self, key: &[u8]) -> Option<Option<i64>> {
+        self.find(key).map(|found| found.entry.expiry())
+    }
+
+    // --- strings ---
+
+    /// The string at `key`, for a reader.
+    #[inline]
+    pub fn string(&mut self, key: &[u8]) -> Result<Option<Str<'_>>, CommandError> {
+        match self.find_to_read(key) {
+            None => Ok(None),
+            Some(f) => f.entry.string().map(Some).ok_or(CommandError::WrongType),
+        }
+    }
+
+    /// The strings at several keys, each looked up once and in order, for a reader.
+    pub fn strings<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<Str<'_>>>, CommandError> {
+        self.strings_as(keys, Ok)
+    }
+
+    /// As [`Db::strings`], mapped through `each`; the first error ends the lookups.
+    pub fn strings_as<'d, 'k, T>(
+        &'d mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        mut each: impl FnMut(Option<Str<'d>>) -> Result<T, CommandError>,
+    ) -> Result<Vec<T>, CommandError> {
+        // A lookup may free an expired entry, never one found before in this call.
+        let texts = keys.map(|key| match self.find_to_read(key) {
+            None => each(None),
+            Some(f) => each(Some(f.entry.string().ok_or(CommandError::WrongType)?)),
+        });
+        texts.collect()
+    }
+
+    /// Writes the string at `key` as a bulk string; a large one is not copied. `false`: no
+    /// such key.
+    #[inline]
+    pub fn reply_string(&mut self, key: &[u8], reply: &mut Reply) -> Result<bool, CommandError> {
+        let Some(found) = self.find_to_read(key) else {
+            return Ok(false);
+        };
+        let text = found.entry.string().ok_or(CommandError::WrongType)?;
+        match found.entry.pin_string() {
+            Some(pinned) => reply.bulk_pinned(pinned),
+            None => text.reply(reply),
+        }
+        Ok(true)
+    }
+
+    /// A string seen without statistics, use or deletion.
+    pub fn peek_string(&self, key: &[u8]) -> Result<Option<Str<'_>>, CommandError> {
+        match self.peek_entry(key) {
+            None => Ok(None),
+            Some(e) => e.string().map(Some).ok_or(CommandError::WrongType),
+        }
+    }
+
+    /// The key's place, there or not: look, decide, write, with one lookup.
+    #[inline]
+    pub fn place<'d, 'k>(&'d mut self, key: &'k [u8]) -> Place<'d, 'a, 'k> {
+        Place::of(self, key)
+    }
+
+    /// Sets the key to a string, whatever it held.
+    #[inline]
+    pub fn set_string(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
+        self.place(key).set_string(value, expiry);
+    }
+
+    /// Gives a found key another value and expiry. As in Redis, this does not wake clients that
+    /// wait for the key: only a new key or a write to its container does.
+    #[inline]
+    pub(in crate::keyspace) fn overwrite(
+        &mut self,
+        hash: KeyHash,
+        found: Found,
+        expiry: Option<i64>,
+        value: NewValue<'_>,
+    ) {
+        if let Some(old) = self.database_mut().replace(hash, found, expiry, value) {
+            self.keyspace.lazyfree.free_value(old, Cause::Server);
+        }
+    }
+
+    /// Makes a key that is not there.
+    #[inline]
+    pub(in crate::keyspace) fn insert_new(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        expiry: Option<i64>,
+        value: NewValue<'_>,
+    ) -> Entry {
+        let entry = Entry::new(key, expiry, self.keyspace.fresh_clock(), value);
+        self.insert(hash, key, entry);
+        entry
+    }
+
+    /// Adds the entry of a key that is not there.
+    #[inline]
+    pub(in crate::keyspace) fn insert(&mut self, hash: KeyHash, key: &[u8], entry: Entry) {
+        self.drop_hidden(hash, key);
+        self.database_mut().insert(hash, entry);
+        self.event(key, Class::NEW, "new");
+        if entry.kind() != Type::String {
+            self.keyspace.waiting.signal(self.at, key);
+        }
+    }
+
+    /// An expired key that was kept is removed for a new one.
+    #[inline]
+    fn drop_hidden(&mut self, hash: KeyHash, key: &[u8]) {
+        if self.keyspace.hides_expired()
+            && let Some(hidden) = self.database().find(hash, key)
+        {
+            self.expire_found(hidden);
+        }
+    }
+
+    // --- containers ---
+
+    /// The container at `key`, for a reader.
+    #[inline]
+    pub fn read<T: Container>(&mut self, key: &[u8]) -> Result<Option<Ref<'_, T>>, CommandError> {
+        match self.find_to_read(key) {
+            None => Ok(None),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(Ref::of(f.entry))),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// A container read without statistics, use or deletion: several can be held at once. Call
+    /// [`Db::exists`] or [`Db::read`] first where the lookup must count.
+    pub fn peek<T: Container>(&self, key: &[u8]) -> Result<Option<Ref<'_, T>>, CommandError> {
+        match self.peek_entry(key) {
+            None => Ok(None),
+            Some(e) if e.kind() == T::TYPE => Ok(Some(Ref::of(e))),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// The container at `key`, for writing. A caller that empties it calls
+    /// [`Db::delete_emptied`].
+    #[inline]
+    pub fn write<T: Container>(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<RefMut<'_, T>>, CommandError> {
+        match self.find(key) {
+            None => Ok(None),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(Some(self.database_mut().write(f.entry))),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// As [`Db::write`]; a missing key is created with the value of `make`.
+    #[inline]
+    pub fn write_or<T: Container>(
+        &mut self,
+        key: &[u8],
+        make: impl FnOnce() -> T,
+    ) -> Result<RefMut<'_, T>, CommandError> {
+        let hash = self.hash(key);
+        match self.find_hashed(hash, key) {
+            Some(f) if f.entry.kind() == T::TYPE => Ok(self.database_mut().write(f.entry)),
+            Some(_) => Err(CommandError::WrongType),
+            None => {
+                let value = NewValue::container(make());
+                let entry = self.insert_new(hash, key, None, value);
+                Ok(self.database_mut().write(entry))
+            }
+        }
+    }
+
+    /// Sets the key to this container, whatever it held; its expiry is removed.
+    pub fn put<T: Container>(&mut self, key: &[u8], value: T) {
+        self.place(key).set(NewValue::container(value), None);
+    }
+
+    /// A pending entry of the stream can be claimed when it has been idle for long enough.
+    pub fn claimable_later(&mut self, key: &[u8]) {
+        self.keyspace.waiting.claimable_later(self.at, key);
+    }
+
+    /// Signals new data to clients that wait for the key.
+    #[inline]
+    pub fn signal(&mut self, key: &[u8]) {
+        self.keyspace.waiting.signal(self.at, key);
+    }
+
+    /// Frees a part that a command has taken out of a container.
+    pub fn free_part<T: Container>(&mut self, part: T) {
+        let (encoding, word) = part.into_word();
+        let part = Detached::new(T::TYPE, encoding, word);
+        self.keyspace.lazyfree.free_value(part, Cause::Server);
+    }
+
+    // --- whole keys ---
+
+    /// Deletes the key. The caller records the change.
+    pub fn delete(&mut self, key: &[u8], cause: Cause) -> bool {
+        self.place(key).delete(cause)
+    }
+
+    /// The process's random source, seeded explicitly in tests.
+    pub fn rng(&mut self) -> &mut rand::rngs::SmallRng {
+        &mut self.keyspace.rng
+    }
+}

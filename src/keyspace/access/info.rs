@@ -1,0 +1,74 @@
+//! What OBJECT and DEBUG report of a key: no use of it, no statistics, nothing deleted.
+
+use super::super::store::entry::Entry;
+use super::super::{ClockUse, Db, KeyView, store::weight};
+use super::view::ValueView;
+use crate::types::{Container, Encoding, Type, for_container};
+
+/// Approximate bytes of a key in the table: a cell and its share of empty ones.
+pub(in crate::keyspace) const CELL_BYTES: usize = 10;
+
+/// What OBJECT and DEBUG report of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyInfo {
+    pub kind: Type,
+    /// As OBJECT ENCODING reports it.
+    pub encoding: Encoding,
+    pub expiry: Option<i64>,
+    pub idle_seconds: u32,
+    /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
+    pub frequency: u32,
+    pub address: usize,
+    /// Bytes of key and value in the allocator, and of the key's cell in the table.
+    pub bytes: usize,
+}
+
+impl Db<'_> {
+    /// What OBJECT shows; no use of the key, no statistics.
+    pub fn info(&self, key: &[u8]) -> Option<KeyInfo> {
+        self.peek_entry(key).map(|e| self.info_of(e))
+    }
+
+    /// The number of elements of its value: 1 for a string, 0 if there is no such key. No use of the
+    /// key, no statistics. O(1).
+    pub fn elements(&self, key: &[u8]) -> usize {
+        self.peek_entry(key)
+            .map_or(0, |e| match KeyView::of(e).value {
+                ValueView::Container(its) => for_container!(
+                    its.kind(),
+                    T => its.read::<T>().len(),
+                    _ => 1,
+                ),
+                ValueView::Int(_) | ValueView::Bytes(_) => 1,
+            })
+    }
+
+    /// As [`Db::info`], of a key that may have expired but was not deleted yet (DEBUG OBJECT).
+    pub fn info_even_expired(&self, key: &[u8]) -> Option<KeyInfo> {
+        self.database()
+            .find(self.hash(key), key)
+            .map(|f| self.info_of(f.entry))
+    }
+
+    /// As [`Db::info_even_expired`], with the value.
+    pub fn view_even_expired(&self, key: &[u8]) -> Option<KeyView<'_>> {
+        let found = self.database().find(self.hash(key), key)?;
+        Some(KeyView::of(found.entry))
+    }
+
+    fn info_of(&self, e: Entry) -> KeyInfo {
+        let decay = match self.keyspace.clock_use {
+            ClockUse::Lfu { decay_minutes, .. } => decay_minutes,
+            ClockUse::Lru | ClockUse::Lrm => 0,
+        };
+        KeyInfo {
+            kind: e.kind(),
+            encoding: e.reported_encoding(self.keyspace.dialect),
+            expiry: e.expiry(),
+            idle_seconds: self.keyspace.idle_seconds(e.clock()),
+            frequency: self.keyspace.decayed(e.clock(), decay),
+            address: e.address(),
+            bytes: weight::bytes_of(e) + CELL_BYTES,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A key's place in the table: look up, decide, write, with one lookup.
+
+use super::super::store::table::Found;
+use super::super::{Cause, Db, KeyHash, NewValue, Str};
+use crate::command::CommandError;
+use crate::types::Container;
+
+/// What happens to a key's expiry when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    Clear,
+    Keep,
+    /// Unix milliseconds.
+    At(i64),
+}
+
+/// A key's place in the table, with its entry, if any.
+pub struct Place<'d, 'a, 'k> {
+    db: &'d mut Db<'a>,
+    key: &'k [u8],
+    hash: KeyHash,
+    found: Option<Found>,
+}
+
+impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
+    #[inline]
+    pub(in crate::keyspace) fn of(db: &'d mut Db<'a>, key: &'k [u8]) -> Place<'d, 'a, 'k> {
+        let hash = db.hash(key);
+        let found = db.find_hashed(hash, key);
+        Place {
+            db,
+            key,
+            hash,
+            found,
+        }
+    }
+
+    /// Whether the key is there.
+    pub fn is_taken(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// The string at the key. `Err`: another type.
+    pub fn string(&self) -> Result<Option<Str<'_>>, CommandError> {
+        match self.found {
+            None => Ok(None),
+            Some(f) => f.entry.string().map(Some).ok_or(CommandError::WrongType),
+        }
+    }
+
+    /// The expiry of the key, if it is there and has one, Unix milliseconds.
+    pub fn expiry(&self) -> Option<i64> {
+        self.found.and_then(|f| f.entry.expiry())
+    }
+
+    /// Counts a hit or a miss, for a command that also reads the value.
+    pub fn count_read(&mut self) {
+        self.db.count_read(self.key, self.found.is_some());
+    }
+
+    /// Sets or clears the expiry of an existing key.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) {
+        if let Some(found) = &mut self.found {
+            let database = self.db.database_mut();
+            found.entry = database.set_expiry(self.hash, *found, expiry);
+        }
+    }
+
+    /// Sets the key to a string, whatever it held.
+    #[inline]
+    pub fn set_string(self, value: NewValue<'_>, expiry: Expiry) {
+        let expiry = match expiry {
+            Expiry::Clear => None,
+            Expiry::Keep => self.expiry(),
+            Expiry::At(when) => Some(when),
+        };
+        self.set(value, expiry);
+    }
+
+    /// Sets value and expiry of the key, whatever it held.
+    #[inline]
+    pub(in crate::keyspace) fn set(self, value: NewValue<'_>, expiry: Option<i64>) {
+        let Place { db, key, hash, .. } = self;
+        match self.found {
+            None => _ = db.insert_new(hash, key, expiry, value),
+            Some(found) => {
+                db.overwritten(key, found.entry.kind(), value.kind());
+                db.overwrite(hash, found, expiry, value);
+            }
+        }
+    }
+
+    /// Gives the string another text for a command that modifies it: it keeps its expiry, and does
+    /// not count as overwritten.
+    #[inline]
+    pub fn modify_string(self, value: NewValue<'_>) {
+        match self.found {
+            None => self.set(value, None),
+            Some(found) => {
+                let expiry = found.entry.expiry();
+                self.db.overwrite(self.hash, found, expiry, value);
+            }
+        }
+    }
+
+    /// Whether a container of this type is at the key. `Err`: another type.
+    pub fn holds<T: Container>(&self) -> Result<bool, CommandError> {
+        match self.found {
+            None => Ok(false),
+            Some(f) if f.entry.kind() == T::TYPE => Ok(true),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// Sets the key to this container, whatever it held; its expiry is removed.
+    pub fn put<T: Container>(self, value: T) {
+        self.set(NewValue::container(value), None);
+    }
+
+    /// The bytes of the existing string, or of a new one, extended with zeros to at least `len`; it
+    /// reports as `raw` from now on. Must not be called for another type.
+    pub fn grow(self, len: usize) -> &'d mut [u8] {
+        let Some(found) = self.found else {
+            let value = NewValue::Zeros(len);
+            let entry = self.db.insert_new(self.hash, self.key, None, value);
+            return entry.string_mut().expect("just made");
+        };
+        let old = found.entry.string().expect("a string is there").len();
+        let database = self.db.database_mut();
+        database.grow_string(self.hash, found, len.max(old))
+    }
+
+    /// Changes an integer in place; `false`: the value is no integer.
+    #[inline]
+    pub fn set_int(&mut self, n: i64) -> bool {
+        self.found
+            .is_some_and(|found| self.db.database_mut().set_int(found, n))
+    }
+
+    /// Deletes the key if it is there. The caller records the change.
+    pub fn delete(self, cause: Cause) -> bool {
+        let Some(found) = self.found else {
+            return false;
+        };
+        if let Some(entry) = self.db.database_mut().detach(found) {
+            self.db.keyspace.lazyfree.free_entry(entry, cause);
+        }
+        true
+    }
+}

@@ -1,0 +1,78 @@
+//! Read-only view of a key and its value, whatever the type, for saving and for introspection.
+
+use super::super::store::entry::Entry;
+use super::super::{AnyRef, Ref};
+use super::new_value::Str;
+use crate::types::{Container, for_container};
+
+/// A borrowed value.
+pub enum ValueView<'a> {
+    Int(i64),
+    Bytes(&'a [u8]),
+    Container(AnyRef<'a>),
+}
+
+/// A borrowed key with its value.
+pub struct KeyView<'a> {
+    pub key: &'a [u8],
+    /// Unix milliseconds.
+    pub expiry: Option<i64>,
+    /// The 24 bits of LRU or LFU information.
+    pub clock: u32,
+    pub value: ValueView<'a>,
+}
+
+impl<'a> KeyView<'a> {
+    /// The entry must not change during the life of the view.
+    pub(in crate::keyspace) fn of(entry: Entry) -> KeyView<'a> {
+        let value = match entry.string() {
+            Some(Str::Int(n)) => ValueView::Int(n),
+            Some(Str::Bytes(text)) => ValueView::Bytes(text),
+            None => ValueView::Container(AnyRef::of(entry)),
+        };
+        KeyView {
+            key: entry.key(),
+            expiry: entry.expiry(),
+            clock: entry.clock(),
+            value,
+        }
+    }
+}
+
+impl ValueView<'_> {
+    /// The container, if it is a `T`.
+    pub fn get<T: Container>(&self) -> Option<Ref<'_, T>> {
+        match self {
+            ValueView::Container(its) if its.kind() == T::TYPE => Some(its.read()),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a string's text.
+    pub(in crate::keyspace) fn text_bytes(&self) -> usize {
+        match self {
+            ValueView::Bytes(text) => text.len(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of a container's tables and elements; 0 for strings and packed forms,
+    /// which are one block.
+    pub(in crate::keyspace) fn loose_bytes(&self) -> usize {
+        let ValueView::Container(container) = self else {
+            return 0;
+        };
+        for_container!(
+            container.kind(),
+            T => loose_bytes(&*container.read::<T>()),
+            _ => 0,
+        )
+    }
+}
+
+fn loose_bytes<T: Container>(value: &T) -> usize {
+    match value.is_one_block() {
+        true => 0,
+        false => value.memory_bytes(),
+    }
+}

@@ -1,0 +1,130 @@
+//! Iterating over the keys of a database: SCAN, KEYS, RANDOMKEY.
+
+use super::super::expiry::expire::is_past;
+use super::super::slots::by_slot::shown;
+use super::super::slots::slot_set::Among;
+use super::super::store::database::Database;
+use super::super::store::entry::Entry;
+use super::super::{Db, DbIndex, Keyspace};
+use crate::types::Type;
+
+/// Picks of a random key before an expired one is accepted.
+const RANDOM_TRIES: usize = 100;
+
+impl Keyspace {
+    /// A key of this type, if there is one among about the first `most` keys of a database with such keys.
+    /// O(most).
+    pub fn find_of(&self, kind: Type, most: usize) -> Option<(DbIndex, Box<[u8]>)> {
+        let has_it = |db: &Database| db.sizes().of(kind).next().is_some();
+        let mut databases = self.in_use().filter(|(_, db)| has_it(db));
+        databases.find_map(|(at, db)| {
+            let (mut cursor, mut seen, mut found) = (0, 0, None);
+            loop {
+                let among = shown(&self.hidden);
+                cursor = db.table().scan(cursor, among, |entry: Entry| {
+                    seen += 1;
+                    if found.is_none() && entry.kind() == kind {
+                        found = Some(Box::from(entry.key()));
+                    }
+                });
+                if found.is_some() || cursor == 0 || seen >= most {
+                    return Some((at, found?));
+                }
+            }
+        })
+    }
+}
+
+impl Db<'_> {
+    /// Keys, without those of hidden slots. O(1); O(slots in use) while slots are hidden.
+    pub fn len(&self) -> usize {
+        match &self.keyspace.hidden {
+            None => self.database().len(),
+            Some(hidden) => self.database().table().len_among(Among::Without(hidden)),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One step of SCAN: visits some live keys and returns the next cursor (0: done). Deletes
+    /// expired keys that it meets. In a keyspace with slots they are visited in the order of their
+    /// slots, and the cursor has the slot in its low 14 bits, as Redis's has.
+    pub fn scan(&mut self, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
+        self.scan_in(None, cursor, visit)
+    }
+
+    /// As [`Db::scan`], of one slot: a cursor in a slot before it begins with it, one behind it ends.
+    /// Without slots, of all keys.
+    pub fn scan_slot(&mut self, slot: u16, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
+        self.scan_in(Some(slot), cursor, visit)
+    }
+
+    fn scan_in(
+        &mut self,
+        slot: Option<u16>,
+        cursor: u64,
+        mut visit: impl FnMut(&[u8], Type),
+    ) -> u64 {
+        let now = self.keyspace.due_ms;
+        let mut expired: Vec<Box<[u8]>> = Vec::new();
+        let see = |entry: Entry| {
+            if is_past(entry.expiry(), now) {
+                expired.push(entry.key().into());
+            } else {
+                visit(entry.key(), entry.kind());
+            }
+        };
+        let among = match slot {
+            Some(slot) if self.keyspace.is_hidden(slot) => return 0,
+            Some(slot) => Among::One(slot),
+            None => shown(&self.keyspace.hidden),
+        };
+        let next = self.database().table().scan(cursor, among, see);
+        for key in expired {
+            self.find(&key);
+        }
+        next
+    }
+
+    /// Every live key.
+    pub fn each_key(&self, visit: impl FnMut(&[u8], Type)) {
+        self.each_key_among(shown(&self.keyspace.hidden), visit);
+    }
+
+    /// Every live key of a slot; without slots, every live key.
+    pub fn each_key_of(&self, slot: u16, visit: impl FnMut(&[u8], Type)) {
+        if !self.keyspace.is_hidden(slot) {
+            self.each_key_among(Among::One(slot), visit);
+        }
+    }
+
+    fn each_key_among(&self, among: Among<'_>, mut visit: impl FnMut(&[u8], Type)) {
+        let now = self.keyspace.due_ms;
+        for entry in self.database().table().entries_among(among) {
+            if !is_past(entry.expiry(), now) {
+                visit(entry.key(), entry.kind());
+            }
+        }
+    }
+
+    /// A uniformly random key, deleting expired ones that turn up. `None`: no live key. While
+    /// expired keys are kept, an expired one may be returned at last.
+    pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        let mut tries = 0;
+        loop {
+            let among = shown(&self.keyspace.hidden);
+            let table = self.keyspace.dbs[self.at].table();
+            let (entry, _) = table.random_among(among, &mut self.keyspace.rng)?;
+            let key = entry.key().to_vec();
+            let touch = std::mem::replace(&mut self.touch, false);
+            let live = self.contains(&key);
+            self.touch = touch;
+            tries += 1;
+            if live || (self.keyspace.hides_expired() && tries >= RANDOM_TRIES) {
+                return Some(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Hashes with field TTLs: which one has the field that expires first.
+//!
+//! A hash knows its own earliest expiry; this index has one line per hash that has any, ordered by
+//! that time, for one database. A line may be early (the field was since deleted or given more
+//! time): the visit then finds nothing due and rewrites the line. `Table` removes the line of a hash
+//! that leaves the database. How expired fields are removed: `expired_fields`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ptr::NonNull;
+
+use super::super::Db;
+use crate::base::memory::alloc::{self, Metered};
+use crate::base::memory::mover::Mover;
+
+/// Hashes by the time at which their next field may expire.
+#[derive(Default, Debug)]
+pub struct FieldExpiries {
+    by_time: BTreeSet<(i64, Box<[u8]>)>,
+    by_key: HashMap<Box<[u8]>, i64, ahash::RandomState>,
+    bytes: Metered,
+}
+
+impl FieldExpiries {
+    /// Notes that a field of this hash expires at `when_ms`; ignored if later than the known time.
+    pub fn note(&mut self, key: &[u8], when_ms: i64) {
+        if self.by_key.get(key).is_some_and(|known| *known <= when_ms) {
+            return;
+        }
+        let before = alloc::thread_balance();
+        self.write_line(key, when_ms);
+        self.bytes.note(before);
+    }
+
+    /// As [`FieldExpiries::note`], for a time that is sooner than the known one.
+    fn write_line(&mut self, key: &[u8], when_ms: i64) {
+        match self.by_key.get_mut(key) {
+            Some(known) => {
+                self.by_time.remove(&(*known, key.into()));
+                *known = when_ms;
+            }
+            None => _ = self.by_key.insert(key.into(), when_ms),
+        }
+        self.by_time.insert((when_ms, key.into()));
+    }
+
+    /// Removes the line: the hash is gone, or none of its fields expires any more.
+    pub fn forget(&mut self, key: &[u8]) {
+        let before = alloc::thread_balance();
+        if let Some((key, when_ms)) = self.by_key.remove_entry(key) {
+            self.by_time.remove(&(when_ms, key));
+        }
+        self.bytes.note(before);
+    }
+
+    /// Bytes of all lines, as the allocator counts them.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.bytes()
+    }
+
+    /// Offers the line's two copies of a key: they are reallocated where one is badly placed.
+    pub(in crate::keyspace) fn relocate(&mut self, key: &[u8], mover: &mut Mover) {
+        let Some((name, &when_ms)) = self.by_key.get_key_value(key) else {
+            return;
+        };
+        if mover.wants(NonNull::from(&**name).cast()) {
+            let before = alloc::thread_balance();
+            let (fresh, line) = (Box::from(key), (when_ms, Box::from(key)));
+            if let Some((old, when_ms)) = self.by_key.remove_entry(key) {
+                self.by_time.remove(&(when_ms, old));
+            }
+            self.by_key.insert(fresh, when_ms);
+            self.by_time.insert(line);
+            self.bytes.note(before);
+            mover.moved += 1;
+        }
+    }
+
+    /// The time on the hash's line.
+    pub(in crate::keyspace) fn line(&self, key: &[u8]) -> Option<i64> {
+        self.by_key.get(key).copied()
+    }
+
+    /// When the next field may expire; a lower bound.
+    pub fn next_due(&self) -> Option<i64> {
+        self.by_time.first().map(|line| line.0)
+    }
+
+    /// Keys of hashes with a line, by its time.
+    pub fn soonest(&self) -> impl Iterator<Item = &[u8]> {
+        self.by_time.iter().map(|(_, key)| &**key)
+    }
+
+    /// Takes one hash with a line at or before `until_ms`.
+    pub fn take_due(&mut self, until_ms: i64) -> Option<Box<[u8]>> {
+        if self.next_due()? > until_ms {
+            return None;
+        }
+        let before = alloc::thread_balance();
+        let (_, key) = self.by_time.pop_first()?;
+        self.by_key.remove(&key);
+        self.bytes.note(before);
+        // The caller frees it.
+        self.bytes.add(-(alloc::slice_bytes(key.len()) as i64));
+        Some(key)
+    }
+
+    /// Number of hashes with a line.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+}
+
+impl Db<'_> {
+    /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
+    /// visit it (see `keyspace::expire`).
+    pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
+        self.database_mut()
+            .table_mut()
+            .fields_mut()
+            .note(key, when_ms);
+    }
+
+    /// No field of this key's hash expires any more.
+    pub fn forget_field_expiry(&mut self, key: &[u8]) {
+        self.database_mut().table_mut().fields_mut().forget(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_hash_comes_first_and_once() {
+        let mut f = FieldExpiries::default();
+        f.note(b"a", 30);
+        f.note(b"b", 20);
+        f.note(b"c", 5);
+        f.note(b"a", 10);
+        f.note(b"a", 50);
+        f.forget(b"c");
+        assert_eq!(f.next_due(), Some(10));
+        assert_eq!(f.take_due(9), None);
+        assert_eq!(f.take_due(25), Some((*b"a").into()));
+        assert_eq!(f.take_due(25), Some((*b"b").into()));
+        assert!(f.is_empty());
+        assert_eq!(f.next_due(), None);
+    }
+}

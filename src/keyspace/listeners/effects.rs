@@ -1,0 +1,435 @@
+//! Effects: the bytes that repeat a write.
+//!
+//! A command states its effect (its own arguments, others, or none), and so does a removal by
+//! expiry or eviction. It is encoded once, as a RESP request, and appended to the current unit.
+//! When the unit is complete the append only file and the replicas take its bytes unchanged.
+//!
+//!     bytes   request ... request request ...
+//!     stated  one record per request: its database, its end, whether its unit ends there
+//!
+//! A unit is applied together or not at all: a command with the removals it caused, a
+//! transaction, a script. Each removal between commands is a unit of its own. While there is no
+//! listener nothing is built ([`Effects::wanted`]).
+
+use super::super::{DbIndex, Keyspace};
+use crate::resp::write_request;
+
+bitflags::bitflags! {
+    /// The listeners that repeat effects.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Audience: u8 {
+        /// The append only file.
+        const LOG = 1;
+        const REPLICAS = 2;
+        /// Nodes that take over slots: they hear what replicas hear.
+        const EXPORTS = 4;
+        const BOTH = 3;
+        const ALL = 7;
+    }
+}
+
+/// Capacity kept for the next unit; more than that is released.
+const BYTES_KEPT: usize = 256 * 1024;
+const STATED_KEPT: usize = 4096;
+
+/// Effects that are stated and not yet taken by the listeners.
+#[derive(Debug, Default)]
+pub struct Effects {
+    wanted: Audience,
+    bytes: Vec<u8>,
+    stated: Vec<Stated>,
+    /// A command, transaction or script is running: its effects form one unit.
+    in_unit: bool,
+    /// Requests of complete units.
+    complete: usize,
+    /// The command under way has reported a change.
+    changed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stated {
+    db: DbIndex,
+    audience: Audience,
+    /// Where its bytes end; they begin at the end of the record before.
+    end: usize,
+    ends_unit: bool,
+    /// A removal that no command did: expiry, eviction.
+    by_itself: bool,
+}
+
+impl Effects {
+    /// Whether there is a listener.
+    #[inline]
+    pub fn wanted(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
+    /// Who listens.
+    pub fn wanted_by(&self) -> Audience {
+        self.wanted
+    }
+
+    /// Whether one of these listens.
+    pub fn is_wanted_by(&self, audience: Audience) -> bool {
+        self.wanted.intersects(audience)
+    }
+
+    /// Sets the listeners from now on.
+    pub fn set_wanted(&mut self, audience: Audience) {
+        self.wanted = audience;
+    }
+
+    /// Sets the unit under way aside while commands of other clients run; the caller must put it
+    /// back afterwards.
+    pub fn set_aside(&mut self) -> Effects {
+        let fresh = Effects {
+            wanted: self.wanted,
+            ..Effects::default()
+        };
+        std::mem::replace(self, fresh)
+    }
+
+    /// States one request; nothing while there is no listener.
+    #[inline]
+    pub fn state<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.state_for(Audience::ALL, db, args);
+    }
+
+    /// States one request for some listeners; nothing while none of them is present.
+    #[inline]
+    pub fn state_for<'a>(
+        &mut self,
+        audience: Audience,
+        db: DbIndex,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if self.wanted.intersects(audience) {
+            write_request(&mut self.bytes, args);
+            self.close_request(db, audience, false);
+        }
+    }
+
+    /// States a removal that no command did.
+    #[inline]
+    fn state_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.state_removals_for(Audience::ALL, db, args);
+    }
+
+    /// The same for some listeners.
+    #[inline]
+    pub(in crate::keyspace) fn state_removals_for<'a>(
+        &mut self,
+        audience: Audience,
+        db: DbIndex,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if self.wanted.intersects(audience) {
+            write_request(&mut self.bytes, args);
+            self.close_request(db, audience, true);
+        }
+    }
+
+    #[inline]
+    fn close_request(&mut self, db: DbIndex, audience: Audience, by_itself: bool) {
+        self.stated.push(Stated {
+            db,
+            audience,
+            end: self.bytes.len(),
+            ends_unit: !self.in_unit,
+            by_itself,
+        });
+        if !self.in_unit {
+            self.complete = self.stated.len();
+        }
+    }
+
+    /// Opens a unit: effects stated from here on belong together, until [`Effects::end_unit`].
+    #[inline]
+    pub fn begin_unit(&mut self) {
+        self.in_unit = true;
+    }
+
+    /// Completes the unit.
+    #[inline]
+    pub fn end_unit(&mut self) {
+        self.in_unit = false;
+        if self.complete < self.stated.len() {
+            self.stated.last_mut().expect("at least one").ends_unit = true;
+            self.complete = self.stated.len();
+        }
+    }
+
+    /// Begins a command; returns the enclosing command's state, for [`Effects::end_command`].
+    #[inline]
+    pub fn begin_command(&mut self) -> bool {
+        std::mem::replace(&mut self.changed, false)
+    }
+
+    /// Records that the command under way has changed something.
+    #[inline]
+    pub(in crate::keyspace) fn note_changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// Ends the command: returns whether it has changed something that must be propagated.
+    #[inline]
+    pub fn end_command(&mut self, outer: bool) -> bool {
+        std::mem::replace(&mut self.changed, outer)
+    }
+
+    /// Whether complete units wait to be taken.
+    #[inline]
+    pub fn has_complete(&self) -> bool {
+        self.complete > 0
+    }
+
+    /// The position of the next request, for [`Effects::take_back`] and [`Effects::address`].
+    pub fn mark(&self) -> usize {
+        self.stated.len()
+    }
+
+    /// Takes back the effects that commands of the unit under way have stated since `mark`;
+    /// removals by expiry or eviction are kept. O(effects since).
+    pub fn take_back(&mut self, mark: usize) {
+        let mark = mark.max(self.complete);
+        let mut kept = match mark {
+            0 => 0,
+            mark => self.stated[mark - 1].end,
+        };
+        let (mut begin, mut count) = (kept, mark);
+        for at in mark..self.stated.len() {
+            let stated = self.stated[at];
+            if stated.by_itself {
+                self.bytes.copy_within(begin..stated.end, kept);
+                kept += stated.end - begin;
+                let end = kept;
+                self.stated[count] = Stated { end, ..stated };
+                count += 1;
+            }
+            begin = stated.end;
+        }
+        self.stated.truncate(count);
+        self.bytes.truncate(kept);
+    }
+
+    /// Limits the effects that commands of the unit under way have stated since `mark` to these
+    /// listeners (`redis.set_repl`), except removals by expiry or eviction. O(effects since).
+    pub fn address(&mut self, mark: usize, audience: Audience) {
+        let mut audience = audience;
+        audience.set(Audience::EXPORTS, audience.contains(Audience::REPLICAS));
+        if !self.wanted.intersects(audience) {
+            return self.take_back(mark);
+        }
+        let mark = mark.max(self.complete);
+        for stated in self.stated[mark..].iter_mut().filter(|s| !s.by_itself) {
+            stated.audience &= audience;
+        }
+    }
+
+    /// Bytes that the stated effects take.
+    pub(in crate::keyspace) fn held_bytes(&self) -> usize {
+        self.bytes.capacity() + self.stated.capacity() * size_of::<Stated>()
+    }
+
+    /// The complete units, oldest first.
+    pub fn units(&self) -> impl Iterator<Item = Unit<'_>> {
+        let mut begin = 0;
+        self.stated[..self.complete]
+            .split_inclusive(|s| s.ends_unit)
+            .map(move |stated| {
+                let unit = Unit {
+                    bytes: &self.bytes,
+                    begin,
+                    stated,
+                };
+                begin = stated.last().map_or(begin, |s| s.end);
+                unit
+            })
+    }
+
+    /// Drops the complete units, which all listeners have taken.
+    #[inline]
+    pub fn clear_complete(&mut self) {
+        if self.complete == self.stated.len() {
+            self.stated.clear();
+            self.bytes.clear();
+            if self.stated.capacity() > STATED_KEPT || self.bytes.capacity() > BYTES_KEPT {
+                self.stated.shrink_to(STATED_KEPT);
+                self.bytes.shrink_to(BYTES_KEPT);
+            }
+        } else {
+            let end = self.stated[self.complete - 1].end;
+            self.stated.drain(..self.complete);
+            self.bytes.drain(..end);
+            self.stated.iter_mut().for_each(|s| s.end -= end);
+        }
+        self.complete = 0;
+    }
+}
+
+/// Requests that are applied together.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit<'a> {
+    bytes: &'a [u8],
+    begin: usize,
+    stated: &'a [Stated],
+}
+
+impl<'a> Unit<'a> {
+    /// Each request's database, listeners and bytes.
+    pub fn requests(self) -> impl Iterator<Item = (DbIndex, Audience, &'a [u8])> {
+        let mut begin = self.begin;
+        self.stated.iter().map(move |s| {
+            let request = &self.bytes[begin..s.end];
+            begin = s.end;
+            (s.db, s.audience, request)
+        })
+    }
+
+    /// Whether it is more than one request: these are wrapped in MULTI and EXEC.
+    pub fn is_several(self) -> bool {
+        self.stated.len() > 1
+    }
+
+    /// Whether log and replicas repeat all of it.
+    #[inline]
+    pub fn is_for_both(self) -> bool {
+        self.stated
+            .iter()
+            .all(|s| s.audience.contains(Audience::BOTH))
+    }
+}
+
+/// The commands propagated for removals by expiry and eviction, according to
+/// `lazyfree-lazy-expire` and `lazyfree-lazy-eviction`.
+#[derive(Clone, Copy, Debug)]
+pub struct RemovalWords {
+    pub expire: &'static [u8],
+    pub evict: &'static [u8],
+}
+
+impl Default for RemovalWords {
+    fn default() -> RemovalWords {
+        RemovalWords::new(false, false)
+    }
+}
+
+impl RemovalWords {
+    /// `UNLINK` where the memory is freed off the loop, else `DEL`.
+    pub fn new(lazy_expire: bool, lazy_evict: bool) -> RemovalWords {
+        let word = |lazy| if lazy { &b"UNLINK"[..] } else { b"DEL" };
+        RemovalWords {
+            expire: word(lazy_expire),
+            evict: word(lazy_evict),
+        }
+    }
+}
+
+impl Keyspace {
+    /// States the removal of a whole key by expiry or eviction.
+    #[inline]
+    pub(in crate::keyspace) fn state_removed(
+        &mut self,
+        db: DbIndex,
+        word: &'static [u8],
+        key: &[u8],
+    ) {
+        self.effects.state_removal(db, [word, key].into_iter());
+    }
+
+    /// States the removal of an expired hash field.
+    pub(in crate::keyspace) fn state_field_removed(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        field: &[u8],
+    ) {
+        self.effects
+            .state_removal(db, [b"HDEL", key, field].into_iter());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(e: &mut Effects, db: u32, words: &[&str]) {
+        e.state(DbIndex(db), words.iter().map(|w| w.as_bytes()));
+    }
+
+    /// The complete units: each request's database and words, a bar after each unit.
+    fn taken(e: &mut Effects) -> String {
+        let mut text = String::new();
+        for unit in e.units() {
+            for (db, audience, request) in unit.requests() {
+                let request = String::from_utf8(request.to_vec()).expect("text");
+                let words = request.split("\r\n").filter(|w| !w.starts_with(['*', '$']));
+                let words = words.collect::<Vec<_>>().join(" ");
+                let only = if audience == Audience::ALL {
+                    ""
+                } else {
+                    "(some) "
+                };
+                text += &format!("{only}{}: {words}", db.0);
+            }
+            text += "|";
+        }
+        e.clear_complete();
+        text
+    }
+
+    #[test]
+    fn nothing_is_built_while_nobody_listens() {
+        let mut e = Effects::default();
+        e.begin_unit();
+        state(&mut e, 0, &["SET", "a", "1"]);
+        e.end_unit();
+        assert!(!e.has_complete() && e.bytes.capacity() == 0);
+    }
+
+    #[test]
+    fn what_goes_by_itself_is_a_unit_and_a_command_is_one() {
+        let mut e = Effects::default();
+        e.set_wanted(Audience::LOG);
+        state(&mut e, 0, &["DEL", "x"]);
+        state(&mut e, 0, &["DEL", "y"]);
+        e.begin_unit();
+        state(&mut e, 1, &["SET", "a", "1"]);
+        state(&mut e, 2, &["SET", "b", "2"]);
+        assert_eq!(taken(&mut e), "0: DEL x |0: DEL y |");
+        e.end_unit();
+        assert_eq!(taken(&mut e), "1: SET a 1 2: SET b 2 |");
+    }
+
+    #[test]
+    fn what_a_unit_under_way_stated_can_be_taken_back() {
+        let mut e = Effects::default();
+        e.set_wanted(Audience::LOG);
+        e.begin_unit();
+        state(&mut e, 0, &["SET", "a", "1"]);
+        let mark = e.mark();
+        state(&mut e, 0, &["SET", "b", "1"]);
+        e.take_back(mark);
+        e.end_unit();
+        assert_eq!(taken(&mut e), "0: SET a 1 |");
+    }
+
+    #[test]
+    fn effects_may_be_for_some_listeners_alone() {
+        let mut e = Effects::default();
+        for (wanted, shown) in [
+            (Audience::ALL, "0: SET a 1 (some) 0: SET b 1 |"),
+            (Audience::LOG, "0: SET a 1 |"),
+            (Audience::REPLICAS, "0: SET a 1 (some) 0: SET b 1 |"),
+        ] {
+            e.set_wanted(wanted);
+            e.begin_unit();
+            state(&mut e, 0, &["SET", "a", "1"]);
+            let mark = e.mark();
+            state(&mut e, 0, &["SET", "b", "1"]);
+            e.address(mark, Audience::REPLICAS);
+            e.end_unit();
+            assert_eq!(taken(&mut e), shown);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Slots dropped as a whole: their keys leave the database at once. Their deletions for replicas and the log,
+//! their share of the database's counts by type and size, and their memory follow later, in slices between
+//! turns.
+//!
+//!     drop_slots     the slots' tables leave their database
+//!     a scan         states a deletion of each key, several in a request, and subtracts its size from
+//!                    the database's; a running snapshot scans them, too, for itself
+//!     then           the helper thread frees them; a snapshot that has not saved all takes them over first
+//!
+//! Watches, waiting clients and caching clients are notified at once. There is no event: the keys are still
+//! in the cluster.
+//!
+//! **A deletion that is stated late must not meet a new key.** Code that lets a slot get keys again calls
+//! [`Keyspace::tell_dropped`] first; so does code that ends the stream to replicas.
+//!
+//! Cost of a drop: O(slots in use); O(their keys) if they are few, or there are listeners to all changes,
+//! prefix figures or expiring fields.
+
+use std::collections::VecDeque;
+
+use super::super::listeners::effects::Audience;
+use super::super::passes::lazyfree::FEW;
+use super::super::store::entry::Entry;
+use super::super::{Database, DbIndex, Keyspace};
+use super::slot_set::{Among, SlotSet};
+use crate::base::clock;
+
+/// A step states and discounts about this many keys: one request has no more of them,
+const STEP: usize = 64;
+/// nor, beside its last key, more bytes of them.
+const REQUEST_BYTES: usize = 16 * 1024;
+
+/// The keys of dropped slots of one database.
+struct Dropped {
+    db: DbIndex,
+    keys: Box<Database>,
+    cursor: u64,
+    /// The rest of them is still counted in the database.
+    is_counted: bool,
+    /// The listeners for which the deletions of the rest are not stated yet.
+    told: Audience,
+    told_keys: usize,
+    /// Where the running snapshot is, which has yet to save some of them.
+    unsaved: Option<u64>,
+}
+
+impl Dropped {
+    fn is_done(&self) -> bool {
+        !self.is_counted && self.told.is_empty()
+    }
+}
+
+/// What has become of dropped slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DropProgress {
+    /// Drops that are not told to all, and the keys of the oldest one, in all and already told.
+    pub running: usize,
+    pub keys: usize,
+    pub told_keys: usize,
+    /// Such drops so far.
+    pub started: u64,
+    pub completed: u64,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(in crate::keyspace) struct DroppedSlots {
+    queue: VecDeque<Dropped>,
+    /// Entries of a step.
+    scratch: Vec<Entry>,
+    progress: DropProgress,
+}
+
+impl DroppedSlots {
+    /// The dropped slots that are counted in a database, in part.
+    pub fn counted_in(&self, db: DbIndex) -> impl Iterator<Item = &Database> {
+        let of_db = move |its: &&Dropped| its.db == db && its.is_counted;
+        self.queue.iter().filter(of_db).map(|its| &*its.keys)
+    }
+
+    /// All keys of a database were replaced, which its listeners know: the counts begin anew.
+    pub fn forget_counts(&mut self, db: DbIndex) {
+        for its in self.queue.iter_mut().filter(|its| its.db == db) {
+            its.is_counted = false;
+            its.told = Audience::empty();
+        }
+    }
+
+    /// Two databases were swapped.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
+        for its in &mut self.queue {
+            its.db = match its.db {
+                db if db == a => b,
+                db if db == b => a,
+                db => db,
+            };
+        }
+    }
+
+    /// Keys that the running snapshot has yet to save, of the database that had this number at its
+    /// beginning, and where it is.
+    pub fn unsaved_of(&mut self, origin: DbIndex) -> Option<(&mut Database, &mut Option<u64>)> {
+        let of_it = |its: &&mut Dropped| its.unsaved.is_some() && its.keys.pass.is_of(origin);
+        let its = self.queue.iter_mut().find(of_it)?;
+        Some((&mut its.keys, &mut its.unsaved))
+    }
+
+    /// The keys of all.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Database> {
+        self.queue.iter_mut().map(|its| &mut *its.keys)
+    }
+
+    /// The snapshot saves nothing any more.
+    pub fn forget_pass(&mut self) {
+        for its in &mut self.queue {
+            its.unsaved = None;
+            its.keys.pass.forget();
+        }
+    }
+}
+
+impl Keyspace {
+    /// Removes all keys of slots (ranges: first, last) from all databases; see the module. `told`: the
+    /// listeners for which a deletion of each key is stated. Returns their number.
+    pub fn drop_slots(&mut self, ranges: &[(u16, u16)], told: Audience) -> usize {
+        let slots = SlotSet::of_ranges(ranges);
+        let dbs = (0..self.databases() as u32).map(DbIndex);
+        let count = dbs.map(|db| self.drop_slots_in(db, &slots, told)).sum();
+        self.dirty += count as u64;
+        count
+    }
+
+    fn drop_slots_in(&mut self, db: DbIndex, slots: &SlotSet, told: Audience) -> usize {
+        if !self.hasher.has_slots() || self.dbs[db].table().len_among(Among::Only(slots)) == 0 {
+            return 0;
+        }
+        self.state_drop(db, slots);
+        let Some(keys) = self.dbs[db].take_slots(slots) else {
+            return 0;
+        };
+        let count = keys.len();
+        let told = told & self.effects.wanted_by();
+        let mut dropped = Dropped {
+            db,
+            unsaved: self.are_unsaved(&keys).then_some(0),
+            keys: Box::new(keys),
+            cursor: 0,
+            is_counted: true,
+            told,
+            told_keys: 0,
+        };
+        self.dropped.progress.started += u64::from(!told.is_empty());
+        match count <= FEW {
+            true => {
+                self.go_through(&mut dropped);
+                self.pass_on(dropped);
+            }
+            false => self.dropped.queue.push_back(dropped),
+        }
+        count
+    }
+
+    /// Whether dropped slots are left to be told or freed.
+    pub fn has_dropped(&self) -> bool {
+        !self.dropped.queue.is_empty()
+    }
+
+    /// Whether deletions of keys of dropped slots are not stated yet.
+    pub fn has_untold(&self) -> bool {
+        self.dropped.queue.iter().any(|its| !its.told.is_empty())
+    }
+
+    /// The slots of such keys, some several times.
+    pub fn untold_slots(&self) -> impl Iterator<Item = u16> {
+        let untold = self.dropped.queue.iter().filter(|its| !its.told.is_empty());
+        untold.flat_map(|its| its.keys.slots_in_use())
+    }
+
+    /// See [`DropProgress`].
+    pub fn drop_progress(&self) -> DropProgress {
+        let mut untold = self.dropped.queue.iter().filter(|its| !its.told.is_empty());
+        let mut progress = self.dropped.progress;
+        progress.running = untold.clone().count();
+        if let Some(first) = untold.next() {
+            progress.keys = first.keys.len();
+            progress.told_keys = first.told_keys;
+        }
+        progress
+    }
+
+    /// States the deletion of all that is not stated yet: at once, to `audience` alone. O(keys).
+    pub fn tell_dropped(&mut self, audience: Audience) {
+        let mut queue = std::mem::take(&mut self.dropped.queue);
+        for dropped in queue.iter_mut().filter(|its| !its.told.is_empty()) {
+            dropped.told &= audience;
+            if !dropped.told.is_empty() {
+                self.go_through(dropped);
+            }
+        }
+        self.dropped.queue = queue;
+    }
+
+    /// Goes on with dropped slots for `ticks` of the cycle counter, at least one step of a scan.
+    /// `may_tell`: deletions may be stated now. Returns whether more can be done.
+    pub fn free_dropped(&mut self, ticks: u64, may_tell: bool) -> bool {
+        let began = clock::cycles();
+        while let Some(mut dropped) = self.dropped.queue.pop_front() {
+            if !may_tell && !dropped.told.is_empty() {
+                self.dropped.queue.push_front(dropped);
+                return false;
+            }
+            match dropped.is_done() {
+                true => self.pass_on(dropped),
+                false => {
+                    self.go_on(&mut dropped);
+                    self.dropped.queue.push_front(dropped);
+                }
+            }
+            if clock::cycles().wrapping_sub(began) >= ticks {
+                break;
+            }
+        }
+        self.has_dropped()
+    }
+
+    /// All of a database's keys are about to be set aside, or to return: what its dropped slots still have
+    /// to be told and counted is done at once. O(their keys).
+    pub(in crate::keyspace) fn finish_dropped_in(&mut self, db: DbIndex) {
+        let mut queue = std::mem::take(&mut self.dropped.queue);
+        let of_db = queue.iter_mut().filter(|its| its.db == db);
+        of_db.for_each(|dropped| self.go_through(dropped));
+        self.dropped.queue = queue;
+    }
+
+    fn go_through(&mut self, dropped: &mut Dropped) {
+        while !dropped.is_done() {
+            self.go_on(dropped);
+        }
+    }
+
+    /// States and discounts the keys of some steps of a scan.
+    fn go_on(&mut self, dropped: &mut Dropped) {
+        let mut found = std::mem::take(&mut self.dropped.scratch);
+        let table = dropped.keys.table();
+        loop {
+            dropped.cursor =
+                table.scan_ahead(dropped.cursor, Among::All, |entry| found.push(entry));
+            if dropped.cursor == 0 || found.len() >= STEP {
+                break;
+            }
+        }
+        self.tell(dropped.db, dropped.told, &found);
+        dropped.told_keys += found.len();
+        if dropped.is_counted {
+            let database = &mut self.dbs[dropped.db];
+            for &entry in &found {
+                database.move_size(entry, &mut dropped.keys);
+            }
+        }
+        found.clear();
+        self.dropped.scratch = found;
+        if dropped.cursor == 0 {
+            self.dropped.progress.completed += u64::from(!dropped.told.is_empty());
+            dropped.is_counted = false;
+            dropped.told = Audience::empty();
+        }
+    }
+
+    /// States the deletion of these keys, some in each request.
+    fn tell(&mut self, db: DbIndex, told: Audience, entries: &[Entry]) {
+        if told.is_empty() {
+            return;
+        }
+        let word: &[u8] = match self.lazyfree.lazy.server_del {
+            true => b"UNLINK",
+            false => b"DEL",
+        };
+        let mut words = vec![word];
+        let mut bytes = 0;
+        for (at, entry) in entries.iter().enumerate() {
+            words.push(entry.key());
+            bytes += entry.key().len();
+            if bytes >= REQUEST_BYTES || words.len() > STEP || at + 1 == entries.len() {
+                let request = words.drain(..);
+                self.effects.state_removals_for(told, db, request);
+                words.push(word);
+                bytes = 0;
+            }
+        }
+    }
+
+    /// Nothing is left to be done here: passes the keys on.
+    fn pass_on(&mut self, dropped: Dropped) {
+        match dropped.unsaved {
+            Some(cursor) => self.hand_to_pass(*dropped.keys, cursor),
+            None => self.lazyfree.free_database(*dropped.keys, true),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The invariants of single values, walked through in tests and fuzz builds.
+
+use super::super::Ref;
+use super::entry::Entry;
+use crate::types::{Container, for_container};
+
+/// Panics if an invariant of an entry's value does not hold.
+pub(in crate::keyspace) fn check_value(entry: Entry) {
+    for_container!(
+        entry.kind(),
+        T => check::<T>(entry),
+        _ => assert!(entry.string().is_some()),
+    );
+}
+
+fn check<T: Container>(entry: Entry) {
+    let value = Ref::<T>::of(entry);
+    assert!(
+        T::MAY_BE_EMPTY || !value.is_empty(),
+        "an empty container is no key"
+    );
+    value.check_invariants();
+}

@@ -1,0 +1,626 @@
+//! One numbered database: the table of entries and what a lookup does on its way.
+//!
+//! `Database` alone makes, moves and frees entries. It decides expiry by comparison with the
+//! turn's time; `Db` decides who deletes an expired key and which notifications follow.
+#![allow(unsafe_code)]
+
+use super::super::expiry::expire::is_past;
+use super::super::listeners::watch::Seen;
+use super::super::passes::snapshot::PassMark;
+use super::super::slots::slot::SLOTS;
+use super::super::slots::slot_set::{Among, SlotSet};
+use super::super::{
+    FieldExpiries, KeyHash, KeyHasher, KeySizes, NewValue, PrefixRule, RefMut, Str,
+};
+use super::check::check_value;
+use super::entry::Entry;
+use super::footprint::{Footprint, Footprints};
+use super::prefixes::{Prefixes, Use};
+use super::sizes::Size;
+use super::table::{Found, Table};
+use super::weight::bytes_of;
+use crate::base::memory::mover::Mover;
+use crate::encodings::hashtable::Shape;
+use crate::types::{Container, Encoding, Inner, Type};
+
+/// A container value detached from its entry, on its way out of the keyspace.
+#[derive(Debug)]
+pub struct Detached {
+    pub kind: Type,
+    encoding: Encoding,
+    word: u64,
+}
+
+// SAFETY: a container owns all it points to and has no ties to the thread that made it.
+unsafe impl Send for Detached {}
+
+impl Detached {
+    pub(in crate::keyspace) fn new(kind: Type, encoding: Encoding, word: u64) -> Detached {
+        Detached {
+            kind,
+            encoding,
+            word,
+        }
+    }
+
+    /// Its type, encoding and word, still owned here.
+    pub(in crate::keyspace) fn parts(&self) -> (Type, Encoding, u64) {
+        (self.kind, self.encoding, self.word)
+    }
+
+    /// Its type, encoding and word; ownership passes to the caller.
+    pub(in crate::keyspace) fn into_parts(self) -> (Type, Encoding, u64) {
+        (self.kind, self.encoding, self.word)
+    }
+}
+
+pub struct Database {
+    table: Table,
+    /// Keys by type and size.
+    sizes: KeySizes,
+    /// Keys by prefix and by bytes, if either is counted.
+    footprints: Option<Box<Footprints>>,
+    /// The progress of the running snapshot in this database.
+    pub(in crate::keyspace) pass: PassMark,
+}
+
+impl Database {
+    /// An empty database of keys that `hasher` hashes.
+    pub(in crate::keyspace) fn new(hasher: KeyHasher) -> Database {
+        Database {
+            table: Table::new(hasher),
+            sizes: KeySizes::default(),
+            footprints: None,
+            pass: PassMark::default(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys that have an expiry.
+    pub fn volatile(&self) -> usize {
+        self.table.volatile()
+    }
+
+    /// Bytes of the table, entries excluded.
+    pub fn table_bytes(&self) -> usize {
+        self.table.memory_bytes()
+    }
+
+    /// The shape of the table, for DEBUG HTSTATS. O(segments).
+    pub fn shape(&self) -> Shape {
+        self.table.shape()
+    }
+
+    /// The average time to live of the volatile keys among the first `samples` entries.
+    pub fn average_ttl_ms(&self, now_ms: i64, samples: usize) -> i64 {
+        if self.volatile() == 0 {
+            return 0;
+        }
+        let left = |entry: Entry| Some((entry.expiry()? - now_ms).max(0));
+        let (mut sum, mut count) = (0i64, 0);
+        for ttl in self.entries().take(samples).filter_map(left) {
+            (sum, count) = (sum.saturating_add(ttl), count + 1);
+        }
+        sum.checked_div(count).unwrap_or(0)
+    }
+
+    /// About how many keys have not expired, judged by the volatile keys among the first `samples`
+    /// entries.
+    pub fn live_keys(&self, now_ms: i64, samples: usize) -> u64 {
+        let (len, volatile) = (self.len() as u64, self.volatile() as u64);
+        if volatile == 0 {
+            return len;
+        }
+        let (mut seen, mut past) = (0u64, 0u64);
+        for when in self.entries().take(samples).filter_map(Entry::expiry) {
+            seen += 1;
+            past += u64::from(when < now_ms);
+        }
+        let expired = (u128::from(volatile) * u128::from(past)).checked_div(u128::from(seen));
+        len - (expired.unwrap_or(0) as u64).min(len)
+    }
+
+    /// Hashes whose fields expire.
+    pub fn fields(&self) -> &FieldExpiries {
+        self.table.fields()
+    }
+
+    /// Streams that need a newer form in files.
+    pub fn streams(&self) -> &FieldExpiries {
+        self.table.streams()
+    }
+
+    /// Bytes of the lines of hashes and of streams.
+    pub fn line_bytes(&self) -> usize {
+        self.fields().memory_bytes() + self.streams().memory_bytes()
+    }
+
+    /// Keys by type and size.
+    pub fn sizes(&self) -> &KeySizes {
+        &self.sizes
+    }
+
+    #[inline]
+    pub(in crate::keyspace) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    #[inline]
+    pub(in crate::keyspace) fn table_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    /// The hash of a key, as its keys are hashed.
+    #[inline]
+    pub(in crate::keyspace) fn hash(&self, key: &[u8]) -> KeyHash {
+        self.table.hash(key)
+    }
+
+    /// As [`Database::find`], of a key that is not hashed yet.
+    #[inline]
+    pub(in crate::keyspace) fn find_key(&self, key: &[u8]) -> Option<Found> {
+        self.find(self.hash(key), key)
+    }
+
+    /// The key's entry, expired or not.
+    #[inline]
+    pub(in crate::keyspace) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+        self.table.find(hash, key)
+    }
+
+    /// See [`Keyspace::inner`](super::super::Keyspace::inner).
+    #[inline]
+    pub(in crate::keyspace) fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
+        let entry = self.find(hash, key)?.entry;
+        if entry.kind() == Type::String {
+            return None;
+        }
+        // SAFETY: the entry's own pair; the database is borrowed for as long as the result.
+        unsafe { Inner::of(entry.kind(), entry.encoding(), entry.word()) }
+    }
+
+    /// What the key is at `now_ms`.
+    pub(in crate::keyspace) fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
+        match self.find_key(key) {
+            None => Seen::Missing,
+            Some(found) if is_past(found.entry.expiry(), now_ms) => Seen::Expired,
+            Some(_) => Seen::Live,
+        }
+    }
+
+    /// Adds a key that is not there.
+    pub(in crate::keyspace) fn insert(&mut self, hash: KeyHash, entry: Entry) {
+        self.born(entry);
+        self.table.insert(hash, entry);
+        self.sizes.add(Size::of(entry));
+        if let Some(footprints) = &mut self.footprints {
+            footprints.add(entry, self.table.place_of(hash));
+        }
+    }
+
+    /// Takes a key out of the table. The caller must free its entry, unless the running snapshot
+    /// takes it over.
+    pub(in crate::keyspace) fn detach(&mut self, found: Found) -> Option<Entry> {
+        self.take_out(found);
+        self.unless_unsaved(found.entry)
+    }
+
+    /// Takes a key out of the table; the caller must insert its entry again.
+    pub(in crate::keyspace) fn detach_to_move(&mut self, found: Found) -> Entry {
+        self.save_first(found.entry);
+        self.take_out(found);
+        found.entry
+    }
+
+    fn take_out(&mut self, found: Found) {
+        self.discount(found);
+        self.table.remove(found);
+        self.sizes.remove(Size::of(found.entry));
+    }
+
+    /// Takes out exactly this entry; see [`Database::detach`]. `None`: it is not in the table.
+    pub(in crate::keyspace) fn detach_entry(&mut self, entry: Entry) -> Option<Option<Entry>> {
+        let found = self.table.find_entry(entry)?;
+        Some(self.detach(found))
+    }
+
+    /// Replaces the value of a found key (a string or a container's word). The caller must free
+    /// the old container, if any.
+    pub(in crate::keyspace) fn replace(
+        &mut self,
+        hash: KeyHash,
+        found: Found,
+        expiry: Option<i64>,
+        value: NewValue<'_>,
+    ) -> Option<Detached> {
+        let before = Size::of(found.entry);
+        let footprint = self.footprint(found);
+        let was_one_block = found.entry.is_one_block();
+        let old = match take_container(found.entry) {
+            Some(value) => self.value_unless_unsaved(found.entry, value),
+            None => {
+                self.save_first(found.entry);
+                None
+            }
+        };
+        let had = found.entry.has_expiry();
+        self.table.forget_fields(found.entry);
+        let entry = found.entry.replace(expiry, value);
+        self.born(entry);
+        // Replaced in place and without an expiry, the table's data is unchanged: the word's
+        // marks follow from the block's size class.
+        if entry != found.entry || had || expiry.is_some() {
+            self.table.replace(hash, found, had, entry);
+        }
+        self.table.note_fields(entry);
+        self.sizes.change(before, Size::of_new(value, entry));
+        // A one-block entry replaced in place keeps its size class.
+        if entry != found.entry || !was_one_block || !entry.is_one_block() {
+            self.recount(footprint, entry);
+        }
+        old
+    }
+
+    /// Adds, changes or removes a found key's expiry; returns its entry, which may have moved.
+    pub(in crate::keyspace) fn set_expiry(
+        &mut self,
+        hash: KeyHash,
+        found: Found,
+        expiry: Option<i64>,
+    ) -> Entry {
+        self.save_first(found.entry);
+        let footprint = self.footprint(found);
+        let had = found.entry.has_expiry();
+        let entry = found.entry.with_expiry(expiry);
+        self.table.replace(hash, found, had, entry);
+        self.recount(footprint, entry);
+        entry
+    }
+
+    /// The bytes of a found string, extended with zeros to at least `len`.
+    pub(in crate::keyspace) fn grow_string(
+        &mut self,
+        hash: KeyHash,
+        found: Found,
+        len: usize,
+    ) -> &mut [u8] {
+        self.save_first(found.entry);
+        let before = Size::of(found.entry);
+        let footprint = self.footprint(found);
+        let had = found.entry.has_expiry();
+        let (entry, text) = found.entry.grow_string(len);
+        self.born(entry);
+        self.table.replace(hash, found, had, entry);
+        self.sizes
+            .change(before, Size::new(Type::String, text.len()));
+        self.recount(footprint, entry);
+        text
+    }
+
+    /// Changes an integer-encoded string; `false`: the value is something else.
+    #[inline]
+    pub(in crate::keyspace) fn set_int(&mut self, found: Found, n: i64) -> bool {
+        let Some(Str::Int(old)) = found.entry.string() else {
+            return false;
+        };
+        self.save_first(found.entry);
+        found.entry.set_int(n);
+        self.sizes.change_int(old, n);
+        true
+    }
+
+    /// A found key's container, for writing.
+    #[inline]
+    pub(in crate::keyspace) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
+        self.save_first(entry);
+        let counts = self.footprints.as_deref_mut().map(|footprints| {
+            let place = || self.table.place_of(self.table.hash(entry.key()));
+            let before = footprints.of(entry, bytes_of(entry), place);
+            (footprints, before)
+        });
+        RefMut::of(entry, &mut self.sizes, counts)
+    }
+
+    // --- by prefix and by bytes ---
+
+    /// An entry is about to be removed: subtracts it from the counts.
+    #[inline]
+    fn discount(&mut self, found: Found) {
+        if let Some(footprints) = &mut self.footprints {
+            footprints.remove(found.entry, self.table.place_of_found(found));
+        }
+    }
+
+    /// What an entry counts for before a change, if anything is counted.
+    #[inline]
+    fn footprint(&self, found: Found) -> Option<Footprint> {
+        let footprints = self.footprints.as_ref()?;
+        let entry = found.entry;
+        Some(footprints.of(entry, bytes_of(entry), || self.table.place_of_found(found)))
+    }
+
+    /// The counterpart of [`Database::footprint`], after the change.
+    #[inline]
+    fn recount(&mut self, before: Option<Footprint>, entry: Entry) {
+        if let (Some(before), Some(footprints)) = (before, &mut self.footprints) {
+            footprints.change(before, entry, bytes_of(entry));
+        }
+    }
+
+    /// Keys by type and bytes, if they are counted.
+    pub fn by_bytes(&self) -> Option<&KeySizes> {
+        self.footprints.as_ref()?.by_bytes.as_ref()
+    }
+
+    /// Starts or stops counting keys by their bytes. O(n) if there are keys.
+    pub(in crate::keyspace) fn count_bytes(&mut self, on: bool) {
+        let sizes = on.then(|| self.sizes_by_bytes());
+        self.footprints.get_or_insert_default().by_bytes = sizes;
+        self.drop_unused_footprints();
+    }
+
+    /// Starts or stops counting bytes by slot. O(n) if there are keys.
+    pub(in crate::keyspace) fn count_slot_bytes(&mut self, on: bool) {
+        let slots = on.then(|| {
+            let mut slots = Box::new([0; SLOTS]);
+            for entry in self.entries() {
+                slots[usize::from(self.hash(entry.key()).slot())] += bytes_of(entry) as u64;
+            }
+            slots
+        });
+        self.footprints.get_or_insert_default().by_slot = slots;
+        self.drop_unused_footprints();
+    }
+
+    /// Bytes of a slot's entries, if they are counted; else 0.
+    pub fn slot_bytes(&self, slot: u16) -> u64 {
+        let slots = self
+            .footprints
+            .as_ref()
+            .and_then(|its| its.by_slot.as_ref());
+        slots.map_or(0, |slots| slots[usize::from(slot) % SLOTS])
+    }
+
+    /// All keys by type and bytes. O(n).
+    fn sizes_by_bytes(&self) -> KeySizes {
+        let mut sizes = KeySizes::default();
+        for entry in self.entries() {
+            sizes.add(Size::new(entry.kind(), bytes_of(entry)));
+        }
+        sizes
+    }
+
+    /// The pointer is null unless something is counted.
+    fn drop_unused_footprints(&mut self) {
+        let unused = |its: &mut Box<Footprints>| {
+            its.prefixes.is_none() && its.by_bytes.is_none() && its.by_slot.is_none()
+        };
+        self.footprints.take_if(unused);
+    }
+
+    fn prefixes_mut(&mut self) -> Option<&mut Prefixes> {
+        self.footprints.as_mut()?.prefixes.as_mut()
+    }
+
+    /// Counts a use of a key, present or not.
+    #[inline]
+    pub(in crate::keyspace) fn count_use(&mut self, key: &[u8], what: Use) {
+        if let Some(prefixes) = self.prefixes_mut() {
+            prefixes.count(key, what);
+        }
+    }
+
+    /// Keys by prefix, if they are counted.
+    pub(in crate::keyspace) fn prefixes(&self) -> Option<&Prefixes> {
+        self.footprints.as_ref()?.prefixes.as_ref()
+    }
+
+    /// Whether some keys are still to be counted by prefix.
+    pub(in crate::keyspace) fn walks_prefixes(&self) -> bool {
+        let prefixes = self.prefixes();
+        prefixes.is_some_and(|its| its.walks_at().is_some())
+    }
+
+    /// Starts or stops counting keys by prefix. [`Database::walk_prefixes`] must count the keys
+    /// that are already there.
+    pub(in crate::keyspace) fn count_prefixes(&mut self, rule: Option<PrefixRule>) {
+        let empty = self.is_empty();
+        let prefixes = rule.map(|rule| Prefixes::new(rule, empty));
+        self.footprints.get_or_insert_default().prefixes = prefixes;
+        self.drop_unused_footprints();
+    }
+
+    /// Continues counting the existing keys: one segment of the table. `false`: all are counted.
+    /// O(segment).
+    pub(in crate::keyspace) fn walk_prefixes(&mut self) -> bool {
+        let footprints = self.footprints.as_mut();
+        let Some(prefixes) = footprints.and_then(|its| its.prefixes.as_mut()) else {
+            return false;
+        };
+        let Some(from) = prefixes.walks_at() else {
+            return false;
+        };
+        let end = self.table.walk_from(from, |entry| {
+            prefixes.add(entry.key(), bytes_of(entry));
+        });
+        prefixes.walked_to(end);
+        true
+    }
+
+    /// All keys are removed with this database: the one that replaces it has the use counts, and counts the
+    /// same from zero. What is counted of the keys alone stays with them.
+    pub(in crate::keyspace) fn leave_footprints_to(&mut self, next: &mut Database) {
+        let Some(counts) = &mut self.footprints else {
+            return;
+        };
+        let mut prefixes = counts.prefixes.take();
+        if let Some(prefixes) = &mut prefixes {
+            prefixes.emptied();
+        }
+        next.footprints = Some(Box::new(Footprints {
+            prefixes,
+            by_bytes: counts.by_bytes.as_ref().map(|_| KeySizes::default()),
+            by_slot: counts.by_slot.as_ref().map(|_| Box::new([0; SLOTS])),
+        }));
+        self.drop_unused_footprints();
+    }
+
+    /// This database, whose keys are not counted by prefix, replaces `old`, which is empty: what is counted
+    /// there is counted here. O(1), O(keys) for bytes that were not counted here; [`Database::walk_prefixes`]
+    /// counts the keys by prefix.
+    pub(in crate::keyspace) fn count_as(&mut self, old: &Database, rule: Option<PrefixRule>) {
+        let by_slot = |of: &Database| {
+            let footprints = of.footprints.as_ref();
+            footprints.is_some_and(|its| its.by_slot.is_some())
+        };
+        let (bytes, slots) = (old.by_bytes().is_some(), by_slot(old));
+        if self.by_bytes().is_some() != bytes {
+            self.count_bytes(bytes);
+        }
+        if by_slot(self) != slots {
+            self.count_slot_bytes(slots);
+        }
+        if rule.is_some() {
+            self.count_prefixes(rule);
+            self.adopt_uses(old);
+        }
+    }
+
+    /// This database replaces `old`, whose keys are counted by the same rule: the use counts are
+    /// added to those here. O(lines).
+    pub(in crate::keyspace) fn adopt_uses(&mut self, old: &Database) {
+        if let (Some(prefixes), Some(old)) = (self.prefixes_mut(), old.prefixes()) {
+            prefixes.adopt_uses(old);
+        }
+    }
+
+    /// Every entry, in table order.
+    pub(in crate::keyspace) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.table.entries()
+    }
+}
+
+impl Database {
+    /// Takes the keys of some slots out, as a database of their own whose sizes are still counted here.
+    /// O(slots in use), and O(the slots' keys) if bytes or prefixes are counted, or there are lines of
+    /// hashes or streams.
+    pub(in crate::keyspace) fn take_slots(&mut self, slots: &SlotSet) -> Option<Database> {
+        if let Some(footprints) = &mut self.footprints {
+            for entry in self.table.entries_among(Among::Only(slots)) {
+                footprints.remove(entry, self.table.place_of(self.table.hash(entry.key())));
+            }
+        }
+        Some(Database {
+            table: self.table.take_slots(slots)?,
+            sizes: KeySizes::default(),
+            footprints: None,
+            pass: self.pass.take_slots(slots),
+        })
+    }
+
+    /// Counts the size of an entry in `to`, instead of here.
+    pub(in crate::keyspace) fn move_size(&mut self, entry: Entry, to: &mut Database) {
+        let size = Size::of(entry);
+        self.sizes.remove(size);
+        to.sizes.add(size);
+    }
+
+    /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
+    /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes are
+    /// still counted here; `may_be_late`: expiries may be noted late. O(n).
+    pub(in crate::keyspace) fn check_invariants<'d>(
+        &self,
+        dropped: impl Iterator<Item = &'d Database>,
+        may_be_late: bool,
+    ) {
+        self.table.check_invariants(may_be_late);
+        let (mut sizes, mut counted) = (KeySizes::default(), self.sizes.clone());
+        for entry in self.entries() {
+            sizes.add(Size::of(entry));
+            check_value(entry);
+        }
+        for database in dropped {
+            let entries = database.entries();
+            entries.for_each(|entry| sizes.add(Size::of(entry)));
+            counted.add_all(&database.sizes);
+        }
+        assert_eq!(sizes, counted);
+        if let Some(by_bytes) = self.by_bytes() {
+            assert_eq!(self.sizes_by_bytes(), *by_bytes);
+        }
+        if let Some(by_slot) = self
+            .footprints
+            .as_ref()
+            .and_then(|its| its.by_slot.as_ref())
+        {
+            let mut bytes = by_slot.clone();
+            for entry in self.entries() {
+                bytes[usize::from(self.hash(entry.key()).slot())] -= bytes_of(entry) as u64;
+            }
+            assert!(bytes.iter().all(|&bytes| bytes == 0));
+        }
+        if let Some(prefixes) = self.prefixes() {
+            prefixes.check(self.entries().map(|entry| {
+                let place = self.table.place_of(self.table.hash(entry.key()));
+                (entry.key(), place, bytes_of(entry))
+            }));
+        }
+    }
+}
+
+/// Takes the container out of an entry. `None` for a string. The entry must be freed or given a
+/// new value next.
+pub(in crate::keyspace) fn take_container(entry: Entry) -> Option<Detached> {
+    if entry.kind() == Type::String {
+        return None;
+    }
+    Some(Detached::new(entry.kind(), entry.encoding(), entry.word()))
+}
+
+/// Bytes of an entry's container; 0 for a string.
+pub(in crate::keyspace) fn container_bytes(entry: Entry) -> usize {
+    if entry.kind() == Type::String {
+        return 0;
+    }
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    unsafe { crate::types::memory_bytes(kind, encoding, entry.word()) }
+}
+
+/// Approximate number of allocations of an entry's container; must not be called for a string.
+pub(in crate::keyspace) fn container_effort(entry: Entry) -> usize {
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    unsafe { crate::types::free_effort(entry.kind(), entry.encoding(), entry.word()) }
+}
+
+/// Offers the blocks of about `n` elements of an entry's container from a position on; returns
+/// the next position. Must not be called for a string.
+pub(in crate::keyspace) fn relocate_container(
+    entry: Entry,
+    mover: &mut Mover,
+    at: u64,
+    n: usize,
+) -> Option<u64> {
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry's own pair, of a database that is borrowed exclusively; the resulting
+    // word is written back before any read.
+    let (word, next) =
+        unsafe { crate::types::relocate((kind, encoding, entry.word()), mover, at, n) };
+    entry.set_word(encoding, word);
+    next
+}
+
+/// A copy of an entry's container. Must not be called for a string.
+pub(in crate::keyspace) fn copy_container(entry: Entry) -> Detached {
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    let (encoding, word) = unsafe { crate::types::copy(kind, encoding, entry.word()) };
+    Detached::new(kind, encoding, word)
+}

@@ -1,0 +1,100 @@
+//! Counts that need the bytes of entries: keys by prefix (PREFIXSTATS), by type and bytes (the `_sizes` lines
+//! of INFO keysizes), and bytes by slot (CLUSTER SLOT-STATS). All are off by default.
+//!
+//! `Database` reports insertions, removals and changes of size; `RefMut` reports a container's bytes
+//! before and after a write.
+//!
+//! Cost: when all are off, a test of a null pointer. When one is on, the bytes of the entry before
+//! and after each change, which every value knows.
+
+use super::super::KeySizes;
+use super::super::slots::slot::{SLOTS, slot_of};
+use super::entry::Entry;
+use super::prefixes::Prefixes;
+use super::sizes::Size;
+use super::weight::bytes_of;
+
+/// The counts of one database; at least one of them is on.
+#[derive(Default)]
+pub(in crate::keyspace) struct Footprints {
+    /// Keys by prefix.
+    pub prefixes: Option<Prefixes>,
+    /// Keys by type and bytes, of all types.
+    pub by_bytes: Option<KeySizes>,
+    /// Bytes by slot.
+    pub by_slot: Option<Box<[u64; SLOTS]>>,
+}
+
+/// What an entry counts for at a moment.
+#[derive(Clone, Copy)]
+pub(in crate::keyspace) struct Footprint {
+    /// Its type and bytes.
+    size: Size,
+    /// Whether it is counted under its prefix.
+    in_prefixes: bool,
+}
+
+impl Footprints {
+    /// What an entry counts for; `place` is its place in the table.
+    pub fn of(&self, entry: Entry, bytes: usize, place: impl FnOnce() -> u64) -> Footprint {
+        let covers =
+            |prefixes: &Prefixes| prefixes.walks_at().is_none() || prefixes.covers(place());
+        Footprint {
+            size: Size::new(entry.kind(), bytes),
+            in_prefixes: self.prefixes.as_ref().is_some_and(covers),
+        }
+    }
+
+    fn slot(&mut self, entry: Entry) -> Option<&mut u64> {
+        let bytes = self.by_slot.as_mut()?;
+        Some(&mut bytes[usize::from(slot_of(entry.key()))])
+    }
+
+    /// An entry was inserted.
+    pub fn add(&mut self, entry: Entry, place: u64) {
+        let bytes = bytes_of(entry);
+        if let Some(prefixes) = &mut self.prefixes
+            && prefixes.covers(place)
+        {
+            prefixes.add(entry.key(), bytes);
+        }
+        if let Some(by_bytes) = &mut self.by_bytes {
+            by_bytes.add(Size::new(entry.kind(), bytes));
+        }
+        if let Some(slot) = self.slot(entry) {
+            *slot += bytes as u64;
+        }
+    }
+
+    /// An entry is about to be removed.
+    pub fn remove(&mut self, entry: Entry, place: u64) {
+        let bytes = bytes_of(entry);
+        if let Some(prefixes) = &mut self.prefixes
+            && prefixes.covers(place)
+        {
+            prefixes.remove(entry.key(), bytes);
+        }
+        if let Some(by_bytes) = &mut self.by_bytes {
+            by_bytes.remove(Size::new(entry.kind(), bytes));
+        }
+        if let Some(slot) = self.slot(entry) {
+            *slot -= bytes as u64;
+        }
+    }
+
+    /// The value or the expiry of an entry changed; `bytes` are those of the entry now.
+    pub fn change(&mut self, before: Footprint, entry: Entry, bytes: usize) {
+        if before.in_prefixes
+            && let Some(prefixes) = &mut self.prefixes
+        {
+            prefixes.resize(entry.key(), before.size.elements(), bytes);
+        }
+        if let Some(by_bytes) = &mut self.by_bytes {
+            by_bytes.change(before.size, Size::new(entry.kind(), bytes));
+        }
+        if let Some(slot) = self.slot(entry) {
+            *slot += bytes as u64;
+            *slot -= before.size.elements() as u64;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Who uses what: figures by the prefixes of keys (PREFIXSTATS).
+//!
+//!     user:1:name    depth 1: `user:`    depth 2: `user:1:`    no delimiter: `(none)`
+//!
+//! Each database that is counted has a bounded table of lines; prefixes without room in it, and
+//! prefixes of more than [`NAME_MAX`] bytes, share the line `(other)`. Keys and bytes follow the
+//! entries (`keyspace/footprint.rs`).
+//! Reads, misses, writes and expiries are counted where the server's own are.
+//!
+//! Invariants
+//!   1. `keys` and `bytes` of a line are those of the counted entries under its prefix: all
+//!      entries, except while a walk is under way ([`Prefixes::covers`]).
+//!   2. A prefix with an entry in `(other)` has no line of its own: a line is reassigned to
+//!      another prefix only while `(other)` has no entries.
+//!
+//! Cost: when off, a test of a null pointer. When on, a key of the same prefix as the one before is
+//! recognized by a comparison; any other costs a hash of the prefix and a probe.
+
+mod count;
+mod table;
+
+pub(in crate::keyspace) use table::Prefixes;
+
+/// Longer prefixes are not distinguished.
+pub const NAME_MAX: usize = 256;
+
+/// How keys are grouped by prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefixRule {
+    pub delimiter: u8,
+    /// The prefix ends with this delimiter of the key, or with its last if it has fewer; from 1.
+    pub depth: usize,
+    /// Maximum lines of a database, without `(none)` and `(other)`.
+    pub lines_max: usize,
+}
+
+/// The end of the key's prefix, after the delimiter (0: it has none), and whether that delimiter is
+/// number `depth`.
+#[inline]
+fn end_of(rule: &PrefixRule, key: &[u8]) -> (usize, bool) {
+    let mut end = 0;
+    for _ in 0..rule.depth {
+        match memchr::memchr(rule.delimiter, &key[end..]) {
+            Some(at) => end += at + 1,
+            None => return (end, false),
+        }
+    }
+    (end, true)
+}
+
+impl<'a> PrefixName<'a> {
+    /// The line's name. No prefix has the name of another line: each ends with the delimiter.
+    pub fn text(self) -> &'a [u8] {
+        match self {
+            PrefixName::Prefix(name) => name,
+            PrefixName::None => b"(none)",
+            PrefixName::Other => b"(other)",
+        }
+    }
+}
+
+/// The figures of the keys under a prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrefixFigures {
+    pub keys: u64,
+    /// As MEMORY USAGE counts them.
+    pub bytes: u64,
+    /// Lookups that found a key.
+    pub reads: u64,
+    /// Changes.
+    pub writes: u64,
+    /// Lookups that found none.
+    pub misses: u64,
+    pub expired: u64,
+}
+
+impl PrefixFigures {
+    /// Each figure with its name, in output order.
+    pub fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("keys", self.keys),
+            ("bytes", self.bytes),
+            ("reads", self.reads),
+            ("writes", self.writes),
+            ("misses", self.misses),
+            ("expired", self.expired),
+        ]
+    }
+
+    fn is_idle(&self) -> bool {
+        *self == PrefixFigures::default()
+    }
+}
+
+/// The prefix of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrefixName<'a> {
+    /// Includes its last delimiter.
+    Prefix(&'a [u8]),
+    /// Keys without a delimiter.
+    None,
+    /// Prefixes without room in the table.
+    Other,
+}
+
+/// A use of a key that counts for its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::keyspace) enum Use {
+    Read,
+    Miss,
+    Write,
+    Expiry,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,588 @@
+//! The table of a database: its entries by key, and when keys and fields expire.
+//!
+//! The rest of the keyspace uses these operations alone; that the entries are in one hash table, or in
+//! one for each slot (`slot_tables`), is known only here.
+//!
+//!     by key     find, insert, replace, remove
+//!     all        scan, entries, walk_from, random, clear_with
+//!     by time    next_due, take_due; the lines of hashes with expiring fields: fields, fields_mut;
+//!                those of streams that need a newer form in files: streams, streams_mut
+//!     memory     prefetches, relocate_lines, relocate_scan, memory_bytes, shape
+//!
+//! Positions that callers keep:
+//!
+//!     Found     a key's entry and its position, until the table's next change
+//!     cursor    of a scan: valid through all changes, below 2^39, or 2^53 with slots
+//!     place     in the order of [`Table::walk_from`], below [`WALK_END`]: never changes
+//!
+//! Without slots all that they cost is a test of a null pointer. With them, what changes an entry by its
+//! position alone computes the slot again from its key.
+//!
+//! Entries are made, changed and freed by `Database`. A change that moves an entry, or adds or
+//! removes its expiry, is reported by [`Table::replace`].
+//!
+//! Cost: that of `encodings::hashtable`. Everything on the way of a lookup is inlined.
+
+use rand::Rng;
+
+use super::super::slots::slot_set::{Among, SlotSet};
+use super::super::slots::slot_tables::{PLACES, SlotTables, rehash};
+use super::super::{FieldExpiries, KeyHash, KeyHasher, Ref};
+use super::entry::Entry;
+use crate::base::memory::mover::Mover;
+use crate::base::text::is_same;
+use crate::encodings::hashtable::{self, Handle, HashTable, Shape, Word};
+use crate::encodings::prefetch::ahead;
+use crate::types::{Encoding, Hash, Stream, Type};
+
+/// Later expiries are noted as this time, some 8,900 years ahead, and are in no order.
+pub(in crate::keyspace) const DUE_MAX: i64 = hashtable::TIME_MAX;
+
+/// The end of a walk: all places are below it.
+pub(in crate::keyspace) const WALK_END: u64 = PLACES;
+
+/// The end of a walk over one hash table.
+const TABLE_END: u64 = 1 << 32;
+
+/// A key that was found: its entry and where the table keeps it.
+#[derive(Clone, Copy)]
+pub(in crate::keyspace) struct Found {
+    handle: Handle,
+    pub entry: Entry,
+}
+
+/// See the module.
+pub(in crate::keyspace) struct Table {
+    hasher: KeyHasher,
+    /// The entries of keys without slots; else empty.
+    entries: HashTable,
+    /// The entries of keys with slots, if there are any.
+    slots: Option<Box<SlotTables>>,
+    /// Keys that have an expiry.
+    volatile: usize,
+    /// Hashes whose fields expire.
+    fields: FieldExpiries,
+    /// Streams with lines of producers, by the first one's expiry, and those that a file holds only
+    /// in a newer form, with no expiry.
+    streams: FieldExpiries,
+}
+
+impl Table {
+    /// An empty table of keys that `hasher` hashes.
+    pub fn new(hasher: KeyHasher) -> Table {
+        Table {
+            hasher,
+            entries: HashTable::new(),
+            slots: None,
+            volatile: 0,
+            fields: FieldExpiries::default(),
+            streams: FieldExpiries::default(),
+        }
+    }
+
+    /// How its keys are hashed.
+    #[inline]
+    pub fn hasher(&self) -> KeyHasher {
+        self.hasher
+    }
+
+    /// The hash of a key.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
+        self.hasher.hash(key)
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.slots {
+            None => self.entries.len(),
+            Some(slots) => slots.len(),
+        }
+    }
+
+    /// Keys of some slots. O(1) for one or all, else O(slots in use).
+    pub fn len_among(&self, among: Among<'_>) -> usize {
+        match (&self.slots, among) {
+            (None, _) | (_, Among::All) => self.len(),
+            (Some(slots), Among::One(slot)) => slots.len_of(slot),
+            (Some(slots), _) => slots.len_among(among),
+        }
+    }
+
+    /// Keys of some slots that have an expiry. O(1) for one or all, else O(slots in use).
+    pub fn volatile_among(&self, among: Among<'_>) -> usize {
+        match (&self.slots, among) {
+            (None, _) | (_, Among::All) => self.volatile,
+            (Some(slots), _) => slots.volatile_among(among),
+        }
+    }
+
+    /// The slots that have keys, in order.
+    pub fn slots(&self, among: Among<'_>) -> impl Iterator<Item = u16> {
+        let slots = self.slots.iter();
+        slots.flat_map(move |slots| slots.slots(among))
+    }
+
+    /// Bytes of a slot's table, entries excluded. O(1).
+    pub fn memory_bytes_of(&self, slot: u16) -> usize {
+        let slots = self.slots.as_ref();
+        let table = slots.and_then(|slots| slots.get(slot));
+        table.map_or(0, HashTable::memory_bytes)
+    }
+
+    /// Removes the lines of some slots' hashes and streams. O(the slots' keys), or O(lines) if they are
+    /// fewer.
+    fn forget_lines_of(&mut self, slots: &SlotSet) {
+        let among = Among::Only(slots);
+        let lines = self.fields.len() + self.streams.len();
+        if lines == 0 {
+            return;
+        }
+        let keys: Vec<Box<[u8]>> = if lines < self.len_among(among) {
+            let keys = self.fields.soonest().chain(self.streams.soonest());
+            let of_slots = keys.filter(|key| slots.has(self.hash(key).slot()));
+            of_slots.map(Box::from).collect()
+        } else {
+            let entries = self.entries_among(among);
+            let lined = entries.filter(|its| matches!(its.kind(), Type::Hash | Type::Stream));
+            lined.map(|entry| entry.key().into()).collect()
+        };
+        for key in keys {
+            self.fields.forget(&key);
+            self.streams.forget(&key);
+        }
+    }
+
+    /// Takes the keys of some slots out, as a table of their own, without their expiries and the lines of
+    /// their hashes and streams. `None`: there are none. O(slots in use); O(segments) if keys expire, O(the
+    /// slots' keys) if there are such lines.
+    pub fn take_slots(&mut self, slots: &SlotSet) -> Option<Table> {
+        self.forget_lines_of(slots);
+        let volatile = self.volatile_among(Among::Only(slots));
+        let taken = self.slots.as_mut()?.take_among(Among::Only(slots))?;
+        self.volatile -= volatile;
+        Some(Table {
+            slots: Some(taken),
+            volatile,
+            ..Table::new(self.hasher)
+        })
+    }
+
+    /// Keys that have an expiry.
+    #[inline]
+    pub fn volatile(&self) -> usize {
+        self.volatile
+    }
+
+    /// Hashes whose fields expire.
+    #[inline]
+    pub fn fields(&self) -> &FieldExpiries {
+        &self.fields
+    }
+
+    /// Hashes whose fields expire, to note other times.
+    #[inline]
+    pub fn fields_mut(&mut self) -> &mut FieldExpiries {
+        &mut self.fields
+    }
+
+    /// Streams that need a newer form in files, by the expiry of their first line of a producer.
+    #[inline]
+    pub fn streams(&self) -> &FieldExpiries {
+        &self.streams
+    }
+
+    /// The same, to note other times.
+    #[inline]
+    pub fn streams_mut(&mut self) -> &mut FieldExpiries {
+        &mut self.streams
+    }
+
+    /// Bytes of the table without the entries and the lines of hashes and streams. O(1); with slots
+    /// O(slots in use).
+    pub fn memory_bytes(&self) -> usize {
+        match &self.slots {
+            None => self.entries.memory_bytes(),
+            Some(slots) => slots.memory_bytes(),
+        }
+    }
+
+    /// Figures about the inner shape, for DEBUG HTSTATS. O(segments).
+    pub fn shape(&self) -> Shape {
+        match &self.slots {
+            None => self.entries.shape(),
+            Some(slots) => slots.shape(),
+        }
+    }
+
+    // --- by key ---
+
+    /// Prefetches the first read of a key's lookup: a word of the directory, or the slot's table. A
+    /// hint, as the next stages.
+    #[inline]
+    pub fn prefetch_directory(&self, hash: KeyHash) {
+        match &self.slots {
+            None => self.entries.prefetch_directory(hash.hash()),
+            Some(slots) => slots.prefetch_root(hash.slot()),
+        }
+    }
+
+    /// The next two stages, for several keys: prefetches the lines of their two buckets, then the entries
+    /// whose tags match.
+    #[inline]
+    pub fn prefetch(&self, hashes: &[KeyHash]) {
+        let reach = |word| Some(Entry::reach(word));
+        let Some(slots) = &self.slots else {
+            for hash in hashes {
+                self.entries.prefetch(hash.hash());
+            }
+            for hash in hashes {
+                self.entries.prefetch_entries(hash.hash(), reach);
+            }
+            return;
+        };
+        slots.prefetch(hashes.iter().map(|hash| (hash.slot(), hash.hash())), reach);
+    }
+
+    /// See `HashTable::find_handle`.
+    #[inline]
+    fn find_handle(&self, hash: KeyHash, eq: impl FnMut(Word) -> bool) -> Option<Handle> {
+        match &self.slots {
+            None => self.entries.find_handle(hash.hash(), eq),
+            Some(slots) => slots.find_handle(hash.slot(), hash.hash(), eq),
+        }
+    }
+
+    /// The key's entry, expired or not.
+    #[inline]
+    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+        let mut found = None;
+        let handle = self.find_handle(hash, |word| {
+            let entry = Entry::of(word);
+            let is_it = is_same(entry.key(), key);
+            if is_it {
+                found = Some(entry);
+            }
+            is_it
+        })?;
+        let entry = found.expect("the one that was accepted");
+        Some(Found { handle, entry })
+    }
+
+    /// The position of exactly this entry; `None`: it is not in the table.
+    pub fn find_entry(&self, entry: Entry) -> Option<Found> {
+        let is_it = |word| Entry::of(word) == entry;
+        let hash = self.hash(entry.key());
+        let handle = self.find_handle(hash, is_it)?;
+        Some(Found { handle, entry })
+    }
+
+    /// Adds the entry of a key that is not in the table, with its expiries.
+    #[inline]
+    pub fn insert(&mut self, hash: KeyHash, entry: Entry) {
+        let word = entry.table_word();
+        if self.hasher.has_slots() {
+            let slots = self.slots.get_or_insert_with(SlotTables::new);
+            slots.insert(hash.slot(), hash.hash(), word, entry.has_expiry());
+        } else {
+            self.entries.insert(hash.hash(), word, rehash);
+        }
+        if let Some(when) = entry.expiry() {
+            self.volatile += 1;
+            self.note_expiry(hash, when);
+        }
+        self.note_fields(entry);
+    }
+
+    #[inline]
+    fn note_expiry(&mut self, hash: KeyHash, when_ms: i64) {
+        match &mut self.slots {
+            None => self.entries.note_expiry(hash.hash(), when_ms),
+            Some(slots) => slots.note_expiry(hash.slot(), hash.hash(), when_ms),
+        }
+    }
+
+    /// `found` was replaced by `entry`, of the same key: it may have moved, and its expiry may be
+    /// another one. `had_expiry`: whether it had one before.
+    pub fn replace(&mut self, hash: KeyHash, found: Found, had_expiry: bool, entry: Entry) {
+        let word = entry.table_word();
+        match &mut self.slots {
+            None => {
+                if self.entries.word_at(found.handle) != word {
+                    self.entries.replace_at(found.handle, word);
+                }
+            }
+            Some(slots) => {
+                let volatile = [had_expiry, entry.has_expiry()];
+                slots.replace(hash.slot(), found.handle, word, volatile);
+            }
+        }
+        self.volatile -= usize::from(had_expiry);
+        if let Some(when) = entry.expiry() {
+            self.volatile += 1;
+            self.note_expiry(hash, when);
+        }
+    }
+
+    /// Takes an entry out, with its expiries.
+    pub fn remove(&mut self, found: Found) {
+        let was_volatile = found.entry.has_expiry();
+        match &mut self.slots {
+            None => _ = self.entries.remove_at(found.handle),
+            Some(slots) => {
+                let slot = self.hasher.hash(found.entry.key()).slot();
+                slots.remove(slot, found.handle, was_volatile);
+            }
+        }
+        self.volatile -= usize::from(was_volatile);
+        self.forget_fields(found.entry);
+    }
+
+    // --- by time ---
+
+    /// An entry was added or given another value: a hash whose fields expire, and a stream that
+    /// needs a newer form in files, get a line.
+    #[inline]
+    pub fn note_fields(&mut self, entry: Entry) {
+        match entry.kind() {
+            Type::Hash => {
+                if !matches!(entry.encoding(), Encoding::Listpack | Encoding::Record)
+                    && let Some(due) = Ref::<Hash>::of(entry).next_due()
+                {
+                    self.fields.note(entry.key(), due as i64);
+                }
+            }
+            Type::Stream => {
+                if let Some(due) = Ref::<Stream>::of(entry).newer_line() {
+                    self.streams.note(entry.key(), due);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An entry's value is removed: its line is removed, if it is a hash or a stream.
+    #[inline]
+    pub fn forget_fields(&mut self, entry: Entry) {
+        match entry.kind() {
+            Type::Hash if !self.fields.is_empty() => self.fields.forget(entry.key()),
+            Type::Stream if !self.streams.is_empty() => self.streams.forget(entry.key()),
+            _ => {}
+        }
+    }
+
+    /// A lower bound of the keys' expiries; it may be that of a key long gone. `None`: no key
+    /// expires. O(1).
+    #[inline]
+    pub fn next_due(&self) -> Option<i64> {
+        match self.volatile {
+            0 => None,
+            _ => match &self.slots {
+                None => self.entries.next_due(),
+                Some(slots) => slots.next_due(),
+            },
+        }
+    }
+
+    /// Collects into `due` the entries that expire at `until_ms` or before, the earliest first,
+    /// in at most `visits` visits to a segment. True if there may be more.
+    ///
+    /// Collected entries are no longer noted: the caller removes them or calls
+    /// [`Table::note_due_again`].
+    pub fn take_due(&mut self, until_ms: i64, visits: usize, due: &mut Vec<Entry>) -> bool {
+        let collect = |word| due.push(Entry::of(word));
+        let look = Entry::word_expiry;
+        match &mut self.slots {
+            None => self.entries.collect_due(until_ms, visits, look, collect),
+            Some(slots) => slots.collect_due(until_ms, visits, look, collect),
+        }
+    }
+
+    /// Notes an entry that [`Table::take_due`] has collected and that stays: it expires at
+    /// `when_ms`.
+    pub fn note_due_again(&mut self, entry: Entry, when_ms: i64) {
+        self.note_expiry(self.hash(entry.key()), when_ms);
+    }
+
+    // --- all entries ---
+
+    /// One step of a scan over some slots: visits the entries of a small part of the table and returns
+    /// the next cursor, 0 at the end. Begins at 0. An entry that is in the table from the first step to
+    /// the last is visited at least once. O(1).
+    #[inline]
+    pub fn scan(&self, cursor: u64, among: Among<'_>, mut visit: impl FnMut(Entry)) -> u64 {
+        let visit = |word| visit(Entry::of(word));
+        match &self.slots {
+            None => self.entries.scan(cursor, visit),
+            Some(slots) => slots.scan(cursor, among, visit),
+        }
+    }
+
+    /// As [`Table::scan`], and prefetches each entry; `visit` should not read it yet.
+    #[inline]
+    pub fn scan_ahead(&self, cursor: u64, among: Among<'_>, mut visit: impl FnMut(Entry)) -> u64 {
+        let visit = |word| {
+            let entry = Entry::of(word);
+            entry.prefetch(Entry::reach(word));
+            visit(entry);
+        };
+        match &self.slots {
+            None => self.entries.scan(cursor, visit),
+            Some(slots) => slots.scan(cursor, among, visit),
+        }
+    }
+
+    /// All entries, each once, in no particular order; prefetched some steps ahead. The first ones
+    /// are a fair sample.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.entries_among(Among::All)
+    }
+
+    /// As [`Table::entries`], of some slots.
+    pub fn entries_among<'t>(&'t self, among: Among<'t>) -> impl Iterator<Item = Entry> + 't {
+        let in_slots = self.slots.iter().flat_map(move |slots| slots.words(among));
+        let words = self.entries.iter().chain(in_slots);
+        ahead(words.map(Entry::of), |entry| entry.address())
+    }
+
+    /// The place of a key in the order of [`Table::walk_from`].
+    #[inline]
+    pub fn place_of(&self, hash: KeyHash) -> u64 {
+        match &self.slots {
+            None => u64::from(self.entries.place_of(hash.hash())),
+            Some(slots) => slots.place_of(hash.slot(), hash.hash()),
+        }
+    }
+
+    /// The place of a found entry.
+    #[inline]
+    pub fn place_of_found(&self, found: Found) -> u64 {
+        match &self.slots {
+            None => u64::from(found.handle.place()),
+            Some(_) => self.place_of(self.hash(found.entry.key())),
+        }
+    }
+
+    /// Visits the entries at or after place `from` in a segment of the table; returns the place at
+    /// which the next one begins, [`WALK_END`] after the last. Each entry is visited once, whatever
+    /// changes between two steps: those visited are the ones with a place below the result.
+    /// O(segment).
+    pub fn walk_from(&self, from: u64, mut visit: impl FnMut(Entry)) -> u64 {
+        let visit = |word| visit(Entry::of(word));
+        match &self.slots {
+            None => match self.entries.walk_from(from, rehash, visit) {
+                TABLE_END => WALK_END,
+                place => place,
+            },
+            Some(slots) => slots.walk_from(from, visit),
+        }
+    }
+
+    /// A uniformly random entry, and whether it has an expiry, which is known without reading it.
+    /// `None`: the table is empty.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<(Entry, bool)> {
+        self.random_among(Among::All, rng)
+    }
+
+    /// As [`Table::random`], of some slots. O(slots in use) unless they are all.
+    pub fn random_among(&self, among: Among<'_>, rng: &mut impl Rng) -> Option<(Entry, bool)> {
+        let word = match &self.slots {
+            None => self.entries.random(rng),
+            Some(slots) => slots.random(among, rng),
+        }?;
+        Some((Entry::of(word), Entry::word_has_expiry(word)))
+    }
+
+    /// A random entry that has an expiry, nearly uniform, for tables in which few have one. `None`:
+    /// none has.
+    pub fn random_volatile(&self, rng: &mut impl Rng) -> Option<Entry> {
+        let word = match &self.slots {
+            None => self.entries.random_noted(rng, Entry::word_has_expiry),
+            Some(slots) => slots.random_noted(rng, Entry::word_has_expiry),
+        }?;
+        Some(Entry::of(word))
+    }
+
+    /// Passes every entry to `free` and is empty then. The lines of hashes must not matter any
+    /// more: they stay. O(n).
+    pub fn clear_with(&mut self, mut free: impl FnMut(Entry)) {
+        self.volatile = 0;
+        let mut free = |word| free(Entry::of(word));
+        self.entries.clear_with(&mut free);
+        if let Some(slots) = self.slots.take() {
+            slots.drain(free);
+        }
+    }
+
+    // --- defragmentation ---
+
+    /// Offers the table's own blocks that a walk meets at this cursor, without the entries and the lines
+    /// of hashes: all of them when it begins, with slots those of a slot when that begins.
+    pub fn relocate_lines(&mut self, cursor: u64, mover: &mut Mover) {
+        match &mut self.slots {
+            None if cursor == 0 => self.entries.relocate_lines(mover),
+            None => {}
+            Some(slots) => slots.relocate_lines(cursor, mover),
+        }
+    }
+
+    /// As [`Table::scan`], of entries already prefetched: `change` may move an entry's block, and
+    /// then returns the entry at its new address. It gets the lines of hashes and of streams, too.
+    pub fn relocate_scan(
+        &mut self,
+        cursor: u64,
+        mut change: impl FnMut(Entry, &mut FieldExpiries, &mut FieldExpiries) -> Option<Entry>,
+    ) -> u64 {
+        // Entries are scattered in memory: all are prefetched before the first is read.
+        self.scan_ahead(cursor, Among::All, |_| ());
+        let (fields, streams) = (&mut self.fields, &mut self.streams);
+        let change = |word| change(Entry::of(word), fields, streams).map(Entry::table_word);
+        match &mut self.slots {
+            None => self.entries.relocate_words(cursor, change),
+            Some(slots) => slots.relocate_words(cursor, change),
+        }
+    }
+
+    /// Panics if an invariant does not hold: the hash table's own, the number of volatile keys, that
+    /// no key expires before the bound, and that every hash with expiring fields, and nothing else,
+    /// has a line that is not late, unless they may be. O(n).
+    pub fn check_invariants(&self, may_be_late: bool) {
+        self.entries.check_invariants(rehash);
+        if let Some(slots) = &self.slots {
+            assert_eq!(self.entries.len(), 0);
+            slots.check_invariants(|word| self.hash(Entry::of(word).key()).slot());
+        }
+        let (mut volatile, mut first_due, mut lines, mut streams) = (0, i64::MAX, 0, 0);
+        for entry in self.entries() {
+            volatile += usize::from(entry.has_expiry());
+            first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
+            let line = self.fields.line(entry.key());
+            lines += usize::from(line.is_some());
+            let due = match entry.kind() {
+                Type::Hash => Ref::<Hash>::of(entry).expire_min().map(|due| due as i64),
+                _ => None,
+            };
+            assert!(
+                due.is_none_or(|due| line.is_some_and(|line| line <= due || may_be_late)),
+                "the active cycle visits in time"
+            );
+            assert!(line.is_none() || entry.kind() == Type::Hash);
+            let line = self.streams.line(entry.key());
+            streams += usize::from(line.is_some());
+            let due = match entry.kind() {
+                Type::Stream => Ref::<Stream>::of(entry).newer_line(),
+                _ => None,
+            };
+            assert!(due.is_none_or(|due| line.is_some_and(|line| line <= due)));
+            assert!(line.is_none() || entry.kind() == Type::Stream);
+        }
+        assert_eq!(volatile, self.volatile);
+        assert_eq!(lines, self.fields.len(), "no line without its hash");
+        assert_eq!(streams, self.streams.len(), "no line without its stream");
+        let bound = self.next_due().unwrap_or(i64::MAX);
+        assert!(
+            bound <= first_due.max(0) || may_be_late,
+            "no key expires unseen"
+        );
+    }
+}
