@@ -1,10 +1,12 @@
 //! Every command: rows, handlers and documentation, one folder per Redis group.
 
 mod acl;
+mod arguments;
 mod array;
 mod bitmap;
 mod cluster;
 mod command;
+mod conformance;
 mod connection;
 mod generic;
 mod geo;
@@ -23,35 +25,10 @@ mod string;
 mod transactions;
 mod vector;
 
-mod db_index;
 mod docs;
-mod element;
-mod expiry_args;
-#[cfg(test)]
-mod facts;
-#[cfg(test)]
-mod fairness;
-#[cfg(test)]
-mod growth;
 mod help;
-#[cfg(test)]
-mod key_plans;
-#[cfg(test)]
-mod moved;
-#[cfg(test)]
-mod opened_keys;
-mod sample;
-mod scan_args;
-#[cfg(test)]
-mod scans;
-mod several_keys;
-#[cfg(test)]
-mod snapshots;
 mod stored;
-mod timeout_args;
 mod work;
-#[cfg(test)]
-mod work_tests;
 
 pub use docs::docs_for;
 

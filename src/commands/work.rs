@@ -10,8 +10,8 @@
 //! counts nothing: the handler will say so. O(keys) each, O(log n) for ranges of sorted sets; ranges
 //! of streams: `Stream::count_between`.
 
-use super::scan_args::{Of, ScanArgs};
-use super::{element, sorted_set};
+use super::arguments::scan::{Of, ScanArgs};
+use super::{arguments::element, sorted_set};
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, CommandError};
 use crate::server::{Call, CommandResult, Handler};

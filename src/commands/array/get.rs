@@ -2,7 +2,7 @@
 
 use super::args::{Range, index, write_index};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};

@@ -11,7 +11,7 @@ use super::deadline::Deadline;
 use super::predicate::{Given, Predicates};
 use crate::base::clock;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult, Spec};

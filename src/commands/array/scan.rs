@@ -2,7 +2,7 @@
 
 use super::args::{Range, limit, write_index};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::Array;

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use crate::base::hashing::hash;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::scan_args::ScanArgs;
+use crate::commands::arguments::scan::ScanArgs;
 use crate::commands::work;
 use crate::keyspace::{SLOTS, slot_of};
 use crate::server::{Call, CommandResult, Spec};

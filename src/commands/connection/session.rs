@@ -1,7 +1,7 @@
 //! PING, ECHO, SELECT, QUIT, RESET: the connection itself.
 
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
-use crate::commands::db_index;
+use crate::commands::arguments::db_index;
 use crate::keyspace::DbIndex;
 use crate::replication::change_stream::is_note;
 use crate::server::EndReason;

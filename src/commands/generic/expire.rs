@@ -2,7 +2,7 @@
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::expiry_args::TimeForm;
+use crate::commands::arguments::expiry::TimeForm;
 use crate::keyspace::{Cause, Class};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};

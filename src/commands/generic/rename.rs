@@ -2,7 +2,7 @@
 
 use super::dump::payload_of;
 use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
-use crate::commands::db_index;
+use crate::commands::arguments::db_index;
 use crate::commands::work;
 use crate::keyspace::{Class, DbIndex};
 use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};

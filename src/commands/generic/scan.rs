@@ -2,7 +2,7 @@
 
 use crate::base::glob::Glob;
 use crate::command::{Arity, Category, Flags};
-use crate::commands::scan_args::{ScanArgs, parse_cursor};
+use crate::commands::arguments::scan::{ScanArgs, parse_cursor};
 use crate::commands::work;
 use crate::keyspace::slot_of_pattern;
 use crate::server::{Call, CommandResult, Spec};

@@ -1,7 +1,7 @@
 //! Reading and removing a key's expiry: TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
-use crate::commands::expiry_args::TimeForm;
+use crate::commands::arguments::expiry::TimeForm;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
 

@@ -5,7 +5,7 @@
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
-use crate::commands::timeout_args;
+use crate::commands::arguments::timeout;
 use crate::resp::Reply;
 use crate::server::{AofState, Call, Client, CommandResult, NO_AOF, Server, Spec};
 
@@ -27,7 +27,7 @@ fn wait(call: &mut Call<'_>) -> CommandResult {
         return Err(ON_REPLICA);
     }
     let replicas = parse_i64(replicas).ok_or(CommandError::NotAnInteger)?;
-    let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
+    let timeout_ms = timeout::millis(timeout, call.db.now_ms())?;
     let table = &call.server.replication.replicas;
     let acked = table.that_acked(call.server.written_by(call.client));
     let wanted = usize::try_from(replicas).unwrap_or(0);
@@ -73,7 +73,7 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
     let replicas = parse_i64(replicas)
         .filter(|&n| n >= 0)
         .ok_or(CommandError::MustBePositive)?;
-    let timeout_ms = timeout_args::millis(timeout, call.db.now_ms())?;
+    let timeout_ms = timeout::millis(timeout, call.db.now_ms())?;
     if call.server.replication.is_replica() {
         return Err(AOF_ON_REPLICA);
     }

@@ -8,7 +8,7 @@ use super::cover::cover;
 use super::partial_sort::sort_first;
 use super::shape::Area;
 use crate::base::numbers::float::write_fixed4;
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::config::Dialect;
 use crate::encodings::geohash::Position;
 use crate::resp::Reply;

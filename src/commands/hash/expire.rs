@@ -8,7 +8,7 @@ use super::field_args::{
 };
 use super::fields_last;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::expiry_args::TimeForm;
+use crate::commands::arguments::expiry::TimeForm;
 use crate::commands::work;
 use crate::config::Dialect;
 use crate::keyspace::Class;

@@ -2,7 +2,7 @@
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
-use crate::commands::expiry_args::TimeForm;
+use crate::commands::arguments::expiry::TimeForm;
 use crate::config::Dialect;
 use crate::resp::Args;
 use crate::types::import::FIELD_EXPIRY_MAX;

@@ -5,7 +5,7 @@
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
-use crate::commands::expiry_args::TimeForm;
+use crate::commands::arguments::expiry::TimeForm;
 use crate::resp::Args;
 
 const MISMATCH: CommandError = CommandError::Text(

@@ -1,7 +1,7 @@
 //! Reading fields: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Hash, HashField};

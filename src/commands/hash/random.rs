@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
-use crate::commands::element;
-use crate::commands::sample::{Passing, SampleArgs, is_few};
+use crate::commands::arguments::element;
+use crate::commands::arguments::sample::{Passing, SampleArgs, is_few};
 use crate::commands::work;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};

@@ -3,7 +3,7 @@
 use super::field_args::{BAD_COUNT, parse_fields};
 use super::fields_last::block_only;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::expiry_args::TimeForm;
+use crate::commands::arguments::expiry::TimeForm;
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};

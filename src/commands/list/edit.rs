@@ -2,7 +2,7 @@
 
 use super::read::absolute;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};

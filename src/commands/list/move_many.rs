@@ -10,8 +10,8 @@
 use super::pop::{parse_end, taken};
 use super::push;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::commands::arguments::{element, timeout};
 use crate::commands::work;
-use crate::commands::{element, timeout_args};
 use crate::keyspace::Class;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
@@ -214,7 +214,7 @@ fn count_moved(call: &mut Call<'_>) -> CommandResult {
 fn blmovem(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut block = Block::parse(args)?;
-    let timeout_ms = timeout_args::seconds(args.at(5), call.db.now_ms())?;
+    let timeout_ms = timeout::seconds(args.at(5), call.db.now_ms())?;
     block.parse_selector(args, 6)?;
     if let Some(count) = block.transfer(call)? {
         let mut digits = itoa::Buffer::new();

@@ -3,7 +3,7 @@
 use super::pop::{parse_end, taken};
 use super::push::{self, push_one};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::{element, timeout_args};
+use crate::commands::arguments::{element, timeout};
 use crate::keyspace::Class;
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
@@ -111,7 +111,7 @@ pub(super) const BRPOPLPUSH: Spec = Spec {
 /// that of LMOVE.
 fn blmove(call: &mut Call<'_>) -> CommandResult {
     let (from, to) = (parse_end(call.args, 3)?, parse_end(call.args, 4)?);
-    let timeout_ms = timeout_args::seconds(call.args.at(5), call.db.now_ms())?;
+    let timeout_ms = timeout::seconds(call.args.at(5), call.db.now_ms())?;
     if transfer(call, from, to)? {
         let args = call.args;
         call.rewrite(&[b"LMOVE", args.at(1), args.at(2), args.at(3), args.at(4)]);
@@ -123,7 +123,7 @@ fn blmove(call: &mut Call<'_>) -> CommandResult {
 
 /// `BRPOPLPUSH source destination timeout`: like RPOPLPUSH, but waits for the source.
 fn brpoplpush(call: &mut Call<'_>) -> CommandResult {
-    let timeout_ms = timeout_args::seconds(call.args.at(3), call.db.now_ms())?;
+    let timeout_ms = timeout::seconds(call.args.at(3), call.db.now_ms())?;
     if transfer(call, End::Back, End::Front)? {
         let args = call.args;
         call.rewrite(&[b"RPOPLPUSH", args.at(1), args.at(2)]);

@@ -1,8 +1,8 @@
 //! LPOP, RPOP, LMPOP and their blocking forms: pop elements from an end.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
-use crate::commands::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
+use crate::commands::arguments::element;
+use crate::commands::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::Args;

@@ -1,7 +1,7 @@
 //! LLEN, LRANGE, LINDEX, LPOS: reading lists.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};

@@ -2,7 +2,7 @@
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::resp::{Args, Reply};
 use crate::types::Hash;
 

@@ -3,8 +3,8 @@
 
 use crate::base::numbers::number::{parse_digits, parse_i64};
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
+use crate::commands::arguments::{db_index, timeout};
 use crate::commands::help::{self, misused, write_help};
-use crate::commands::{db_index, timeout_args};
 use crate::keyspace::DbIndex;
 use crate::replication::change_stream::{CursorError, Note};
 use crate::replication::{Position, ReplId, ReplOffset, first_request};
@@ -283,7 +283,7 @@ impl<'a> Asked<'a> {
                     count.ok_or(CommandError::Text("ERR COUNT must be from 1 to 100000"))?;
                 asked.wanted.count = count as usize;
             } else if args.is(at, "BLOCK") {
-                let ms = timeout_args::millis(operand, call.db.keyspace().now_ms())?;
+                let ms = timeout::millis(operand, call.db.keyspace().now_ms())?;
                 asked.block_ms = Some(ms);
             } else if args.is(at, "DB") {
                 let index = parse_i64(operand).and_then(|n| i32::try_from(n).ok());

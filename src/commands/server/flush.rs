@@ -3,7 +3,7 @@
 
 use crate::base::numbers::number::parse_digits;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
-use crate::commands::db_index;
+use crate::commands::arguments::db_index;
 use crate::commands::help::{self, write_help};
 use crate::server::{Call, CommandResult, Spec, UndoRequest};
 

@@ -2,7 +2,7 @@
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
-use crate::commands::db_index;
+use crate::commands::arguments::db_index;
 use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult, Spec};
 

@@ -1,7 +1,7 @@
 //! SINTER, SUNION, SDIFF and their STORE forms.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
 use crate::keyspace::{Class, Db, Ref};

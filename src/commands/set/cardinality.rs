@@ -2,7 +2,7 @@
 
 use super::algebra::{Plan, Sets, by_size, look_up, taken_away};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::encodings::hyperloglog::Registers;
 use crate::resp::Args;

@@ -1,7 +1,7 @@
 //! SADD, SREM, SMOVE, and the commands that read a set's members.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};

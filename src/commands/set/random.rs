@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
-use crate::commands::sample::{Passing, is_few};
+use crate::commands::arguments::element;
+use crate::commands::arguments::sample::{Passing, is_few};
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::OwnedArgs;

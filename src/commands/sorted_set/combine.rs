@@ -7,7 +7,7 @@ use super::range::write_element;
 use super::source::{Scored, Source};
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
 use crate::keyspace::{Class, Db};

@@ -3,8 +3,8 @@
 use super::members_removed;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
-use crate::commands::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
+use crate::commands::arguments::element;
+use crate::commands::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
 use crate::commands::work;
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::range::write_element;
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
-use crate::commands::element;
-use crate::commands::sample::{Passing, SampleArgs, is_few};
+use crate::commands::arguments::element;
+use crate::commands::arguments::sample::{Passing, SampleArgs, is_few};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Container, Entry, Zset};

@@ -3,7 +3,7 @@
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
 use crate::config::Dialect;

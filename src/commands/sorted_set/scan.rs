@@ -2,8 +2,8 @@
 
 use crate::base::numbers::float::{write_double, write_g17};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
-use crate::commands::element;
-use crate::commands::scan_args::{Of, ScanArgs, parse_cursor};
+use crate::commands::arguments::element;
+use crate::commands::arguments::scan::{Of, ScanArgs, parse_cursor};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::{Entry, Zset};

@@ -4,7 +4,7 @@ use crate::base::numbers::number::parse_i64;
 use crate::command::keys::{Keys, Run};
 use crate::command::options::{OptionReader, Word};
 use crate::command::{Access, BadKeys, CommandError};
-use crate::commands::timeout_args;
+use crate::commands::arguments::timeout;
 use crate::config::Dialect;
 use crate::resp::Args;
 use crate::server::Call;
@@ -96,7 +96,7 @@ impl<'a> ReadArgs<'a> {
             match asked {
                 Asked::Block => {
                     let now_ms = call.db.now_ms();
-                    read.block_ms = Some(timeout_args::millis(args.at(at + 1), now_ms)?);
+                    read.block_ms = Some(timeout::millis(args.at(at + 1), now_ms)?);
                 }
                 Asked::Count => {
                     let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;

@@ -1,6 +1,6 @@
 //! Entries in replies: `[ID, [name, value, ...]]`.
 
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::resp::Reply;
 use crate::types::stream::{Range, StreamId};
 

@@ -1,7 +1,7 @@
 //! Commands that read a string and change its key: GETEX, GETDEL, DELIFEQ.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::expiry_args::ExpireArg;
+use crate::commands::arguments::expiry::ExpireArg;
 use crate::keyspace::{Cause, Class};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};

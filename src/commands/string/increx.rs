@@ -6,7 +6,7 @@ use super::set::{state_past_expiry, state_set_until};
 use crate::base::numbers::long_double::LongDouble;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::expiry_args::ExpireArg;
+use crate::commands::arguments::expiry::ExpireArg;
 use crate::keyspace::{Cause, Class, Expiry, NewValue, Place, Str};
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};

@@ -3,7 +3,7 @@
 use super::set::state_set_until;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
-use crate::commands::expiry_args::{ExpireArg, KEEPTTL};
+use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
 use crate::commands::work;
 use crate::keyspace::{Class, Expiry, NewValue};
 use crate::resp::Args;

@@ -3,7 +3,7 @@
 use super::compare::Comparison;
 use crate::command::keys::Keys;
 use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
-use crate::commands::expiry_args::{ExpireArg, KEEPTTL, TimeForm};
+use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
 use crate::keyspace::{Cause, Class, Expiry, NewValue};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};

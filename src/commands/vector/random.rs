@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use super::{KEYS, READS};
 use crate::base::numbers::number;
 use crate::command::{Arity, CommandError};
-use crate::commands::sample::{Passing, is_few};
+use crate::commands::arguments::sample::{Passing, is_few};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;

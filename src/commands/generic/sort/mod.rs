@@ -12,7 +12,7 @@ use std::cell::Cell;
 
 use crate::command::keys::Keys;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
 use crate::keyspace::{Class, slot_of, slot_of_pattern};

@@ -4,7 +4,7 @@ use super::pattern::Pattern;
 use crate::command::keys::Keys;
 use crate::command::options::{self, Word};
 use crate::command::{BadKeys, CommandError};
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::resp::Args;
 
 /// The kind of an option word.

@@ -2,8 +2,8 @@
 //! sorted sets.
 
 use crate::command::CommandError;
+use crate::commands::arguments::{element, timeout};
 use crate::commands::work::{self, Work};
-use crate::commands::{element, timeout_args};
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, OnTimeout};
 use crate::types::Type;
@@ -73,7 +73,7 @@ impl<'a, E> Request<'a, E> {
 
 /// LMPOP, ZMPOP: `end` parses the word for the end; `pop` pops up to that many elements from that
 /// end of a key and returns whether the key existed.
-pub(super) fn mpop<'c, E: Copy>(
+pub(in crate::commands) fn mpop<'c, E: Copy>(
     call: &mut Call<'c>,
     end: impl FnOnce(Args<'c>, usize) -> Result<E, CommandError>,
     pop: impl FnMut(&mut Call<'c>, &[u8], E, usize) -> Result<bool, CommandError>,
@@ -86,14 +86,14 @@ pub(super) fn mpop<'c, E: Copy>(
 }
 
 /// BLMPOP, BZMPOP: [`mpop`] after a timeout argument; if no key exists, the client blocks.
-pub(super) fn mpop_or_wait<'c, E: Copy>(
+pub(in crate::commands) fn mpop_or_wait<'c, E: Copy>(
     call: &mut Call<'c>,
     kind: Type,
     end: impl FnOnce(Args<'c>, usize) -> Result<E, CommandError>,
     pop: impl FnMut(&mut Call<'c>, &[u8], E, usize) -> Result<bool, CommandError>,
 ) -> CommandResult {
     let request = Request::parse(call.args, 2, end)?;
-    let timeout_ms = timeout_args::seconds(call.args.at(1), call.db.now_ms())?;
+    let timeout_ms = timeout::seconds(call.args.at(1), call.db.now_ms())?;
     if !request.pop_first(call, pop)? {
         wait(call, request.keys(), kind, timeout_ms);
     }
@@ -110,17 +110,17 @@ fn count_popped(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(super) const POPPED: Work = work::by(count_popped, work::SMALLER_COUNT);
+pub(in crate::commands) const POPPED: Work = work::by(count_popped, work::SMALLER_COUNT);
 
 /// `key ... timeout`: `pop` pops from a key and returns whether it existed; if no key exists, the
 /// client blocks.
-pub(super) fn pop_or_wait(
+pub(in crate::commands) fn pop_or_wait(
     call: &mut Call<'_>,
     kind: Type,
     mut pop: impl FnMut(&mut Call<'_>, &[u8]) -> Result<bool, CommandError>,
 ) -> CommandResult {
     let last = call.args.len() - 1;
-    let timeout_ms = timeout_args::seconds(call.args.at(last), call.db.now_ms())?;
+    let timeout_ms = timeout::seconds(call.args.at(last), call.db.now_ms())?;
     let args = call.args;
     let keys = || args.iter().take(last).skip(1);
     for key in keys() {

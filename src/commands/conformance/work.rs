@@ -1,7 +1,7 @@
 //! Every command on data that may touch more than one element counts its work, or is in a list with
 //! the reason.
 
-use super::{docs_for, table};
+use super::super::{docs_for, table};
 use crate::command::{Arity, Flags};
 use crate::server::{Spec, Testbed};
 

@@ -8,20 +8,23 @@ use crate::server::Call;
 const NOT_AN_INT: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
 
 /// The index of an existing database.
-pub(super) fn parse(call: &mut Call<'_>, text: &[u8]) -> Result<DbIndex, CommandError> {
+pub(in crate::commands) fn parse(
+    call: &mut Call<'_>,
+    text: &[u8],
+) -> Result<DbIndex, CommandError> {
     let n = parse_any(text)?;
     existing(call, n)
 }
 
 /// An index, of a database or not.
-pub(super) fn parse_any(text: &[u8]) -> Result<i32, CommandError> {
+pub(in crate::commands) fn parse_any(text: &[u8]) -> Result<i32, CommandError> {
     let n = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
     i32::try_from(n).map_err(|_| CommandError::Text(NOT_AN_INT))
 }
 
 /// Refuses a command that uses other databases than the first, in a cluster of Redis's kind; Valkey's
 /// have as many as `cluster-databases`. `name`: the command.
-pub(super) fn refuse_others(call: &Call<'_>, name: &str) -> Result<(), CommandError> {
+pub(in crate::commands) fn refuse_others(call: &Call<'_>, name: &str) -> Result<(), CommandError> {
     let server = &*call.server;
     match server.cluster.is_some() && !server.config.dialect.has_cluster_databases() {
         true => Err(CommandError::owned(format!(
@@ -32,7 +35,7 @@ pub(super) fn refuse_others(call: &Call<'_>, name: &str) -> Result<(), CommandEr
 }
 
 /// Refuses an index without a database.
-pub(super) fn existing(call: &mut Call<'_>, n: i32) -> Result<DbIndex, CommandError> {
+pub(in crate::commands) fn existing(call: &mut Call<'_>, n: i32) -> Result<DbIndex, CommandError> {
     let databases = call.db.keyspace().databases();
     match u32::try_from(n) {
         Ok(n) if (n as usize) < databases => Ok(DbIndex(n)),

@@ -15,7 +15,7 @@ mod world;
 use std::fmt;
 use std::time::Duration;
 
-use super::docs_for;
+use super::super::docs_for;
 use crate::base::usage::thread_time;
 use crate::command::docs::{ArgKind, Doc, Group};
 use crate::server::Testbed;

@@ -12,13 +12,13 @@ use crate::types::{Entry, Type};
 const STEPS_PER_ELEMENT: usize = 10;
 
 /// Parses a cursor; anything else is refused before the key lookup.
-pub(super) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
+pub(in crate::commands) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
     parse_u64_lenient(text).ok_or(CommandError::Text("ERR invalid cursor"))
 }
 
 /// The kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
+pub(in crate::commands) enum Of {
     Hash,
     Zset,
     Others,
@@ -26,7 +26,7 @@ pub(super) enum Of {
 
 /// The options after the cursor.
 #[derive(Debug)]
-pub(super) struct ScanArgs<'a> {
+pub(in crate::commands) struct ScanArgs<'a> {
     count: usize,
     /// `None`: everything matches.
     pattern: Option<(&'a [u8], Glob<'a>)>,
@@ -34,7 +34,7 @@ pub(super) struct ScanArgs<'a> {
 }
 
 /// What SCAN and CLUSTERSCAN take of all keys.
-pub(super) struct WantedKeys<'a> {
+pub(in crate::commands) struct WantedKeys<'a> {
     /// TYPE.
     pub kind: Option<&'a [u8]>,
     /// An unknown type is an error.

@@ -8,7 +8,7 @@
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-use super::docs_for;
+use super::super::docs_for;
 use crate::command::docs::{Arg, ArgFlags, ArgKind, Group};
 use crate::command::keys::KeyAt;
 use crate::command::{Access, Flags};
@@ -300,7 +300,7 @@ fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
 #[test]
 fn handlers_open_the_keys_that_plans_tell() {
     let mut t = Testbed::unheard();
-    let table = CommandTable::new(&super::table());
+    let table = CommandTable::new(&super::super::table());
     let (mut wrong, mut idle) = (Vec::new(), Vec::new());
     for row in table.rows() {
         let on_keys = Flags::READONLY | Flags::WRITE;

@@ -4,11 +4,11 @@ use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
 use crate::resp::Args;
 
-pub(super) const KEEPTTL: &str = "KEEPTTL";
+pub(in crate::commands) const KEEPTTL: &str = "KEEPTTL";
 
 /// The form of a time in an argument or a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TimeForm {
+pub(in crate::commands) enum TimeForm {
     /// Seconds from now.
     Ex,
     /// Milliseconds from now.
@@ -56,7 +56,7 @@ impl TimeForm {
 
 /// A time as given by a client.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ExpireArg<'a> {
+pub(in crate::commands) struct ExpireArg<'a> {
     pub text: &'a [u8],
     pub form: TimeForm,
 }

@@ -1,13 +1,13 @@
 //! Random elements of a container: shared by HRANDFIELD, ZRANDMEMBER and the like.
 
 use crate::command::CommandError;
-use crate::commands::element;
+use crate::commands::arguments::element;
 use crate::resp::Args;
 use rand::{Rng, RngExt};
 
 /// The arguments after the key: `count [word]`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SampleArgs {
+pub(in crate::commands) struct SampleArgs {
     /// Distinct elements if not negative, else that many with repetition.
     pub count: i64,
     /// The word was given: reply values or scores, too.
@@ -33,7 +33,7 @@ impl SampleArgs {
 }
 
 /// Selects `wanted` of `left` elements in a single pass over them: all subsets are equally likely.
-pub(super) struct Passing {
+pub(in crate::commands) struct Passing {
     wanted: usize,
     left: usize,
 }
@@ -55,7 +55,7 @@ impl Passing {
 
 /// Whether `wanted` is so small that random picks, with duplicates discarded, are cheaper than a
 /// pass over all.
-pub(super) fn is_few(wanted: usize, of: usize) -> bool {
+pub(in crate::commands) fn is_few(wanted: usize, of: usize) -> bool {
     wanted.saturating_mul(3) <= of
 }
 

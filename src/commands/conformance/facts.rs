@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{docs_for, table};
+use super::super::{docs_for, table};
 use crate::command::docs::{Arg, Doc};
 use crate::command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
 use crate::resp::OwnedArgs;
@@ -23,7 +23,7 @@ const OWN: [&str; 7] = [
 const LONGER: [&str; 1] = ["cluster|replicate"];
 
 fn facts() -> Map<String, Value> {
-    let text = include_str!("../../tests/data/commands.json");
+    let text = include_str!("../../../tests/data/commands.json");
     serde_json::from_str(text).expect("recorded facts are JSON")
 }
 
