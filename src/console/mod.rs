@@ -2,7 +2,7 @@
 //! (`pack`), their admission (`doors`), the embedded files (`assets`), the bodies of calls (`calls`),
 //! replies as JSON (`json`), events of streams (`events`), figures over time (`history`).
 //!
-//! `server::console` runs the calls, `server/run/roles/console.rs` drives the connections.
+//! `server::console` runs the calls, `server/run/links/console.rs` drives the connections.
 
 pub mod assets;
 pub mod calls;

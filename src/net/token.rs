@@ -6,7 +6,7 @@
 //! the role's own number for one of its connections; the generation distinguishes an event for a
 //! connection that was closed earlier in the same turn from one for its successor.
 //!
-//! To add a role, add a variant here, and in `server/run/roles` a file with its type and a line in
+//! To add a role, add a variant here, and in `server/run/links` a file with its type and a line in
 //! the list there.
 
 use mio::Token;

@@ -4,7 +4,7 @@
 //!     ^ offset 0                                             ^ offset
 //!
 //! `Stream` owns the replication offset, the history's ids and the selected database. Units of
-//! effects (`keyspace::effects`) are encoded once, with a SELECT where the database changes, and
+//! effects (`keyspace::listeners::effects`) are encoded once, with a SELECT where the database changes, and
 //! MULTI and EXEC around several requests.
 //!
 //! Invariants

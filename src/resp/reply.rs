@@ -17,7 +17,7 @@
 //!
 //! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved
 //! at most once, however slowly the socket takes the rest.
-//! The limit of pending bytes is decided in `server::maintenance::limits` and set by [`Reply::set_limit`].
+//! The limit of pending bytes is decided in `server::memory::limits` and set by [`Reply::set_limit`].
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};

@@ -26,7 +26,7 @@
 //!   `Sources::is_sentinel`); `Sentinel::new`; carry out its actions.
 //! - A timer: `tick`, after `next_tick_ms`. A gap of more than two seconds is TILT.
 //! - After **each** call, `pop` until there is nothing more, and carry out each action in order:
-//!   - `Connect`: open it (`net/connecting.rs`, as `server/run/roles/upstream.rs` does), then `connected`
+//!   - `Connect`: open it (`net/connecting.rs`, as `server/run/links/upstream.rs` does), then `connected`
 //!     with our own address on it; or `refused` with the reason, which the log and SENTINEL EXPLAIN show.
 //!     The core gives up connections that do not come about.
 //!   - `Send`, `Close`; a connection that the other end closes, or whose bytes are no replies, is `closed`.

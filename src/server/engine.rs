@@ -454,7 +454,7 @@ impl Server {
         self.clients.put_back(session);
     }
 
-    /// Whether clients are being served, so that other work has to leave them room (`parts::pace`).
+    /// Whether clients are being served, so that other work has to leave them room (`parts::run::pace`).
     pub(super) fn is_beside_clients(&mut self) -> bool {
         let of_sources = self.migrations.as_ref().map_or(0, |d| d.commands);
         let (pace, now) = (&mut self.turn.pace, clock::cycles());

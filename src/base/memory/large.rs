@@ -12,7 +12,7 @@
 //! Invariants
 //!   1. `arrived <= capacity <= announced`, and the first `arrived` bytes are initialised.
 //!   2. A complete argument's block has exactly its length, as a string's must have.
-//!   3. A block that was given away belongs to a key, which frees it through `base::pin` and
+//!   3. A block that was given away belongs to a key, which frees it through `base::memory::pin` and
 //!      does not write to it while it is pinned. The pin held here keeps the bytes readable
 //!      as long as the argument lives: the slow log and MONITOR read it after the handler.
 //!

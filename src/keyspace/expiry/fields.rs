@@ -116,7 +116,7 @@ impl FieldExpiries {
 
 impl Db<'_> {
     /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
-    /// visit it (see `keyspace::expire`).
+    /// visit it (see `keyspace::expiry::expire`).
     pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
         self.database_mut()
             .table_mut()

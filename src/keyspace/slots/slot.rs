@@ -10,7 +10,7 @@ use crate::base::hashing::crc16::checksum;
 /// Slots of a cluster.
 pub const SLOTS: usize = 16384;
 
-/// The slot of a key. O(length); see `base::crc16`.
+/// The slot of a key. O(length); see `base::hashing::crc16`.
 #[inline]
 pub fn slot_of(key: &[u8]) -> u16 {
     SlotMemo::default().slot_of(key)

@@ -230,7 +230,7 @@ pub struct ClientBuffers {
     pub counted: CountedBytes,
 }
 
-/// A client's part of the totals of all clients (`parts::client_memory`), bytes.
+/// A client's part of the totals of all clients (`parts::memory::client_memory`), bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountedBytes {
     /// Towards the limit of all clients; 0 for those that it does not concern.

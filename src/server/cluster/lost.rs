@@ -1,5 +1,5 @@
 //! Keys of slots that are served elsewhere: they are gone for clients at once, while replicas and the log hear
-//! of each key between turns (`keyspace::dropped_slots`). Those that another node has claimed are kept out of sight
+//! of each key between turns (`keyspace::slots::dropped_slots`). Those that another node has claimed are kept out of sight
 //! before, until the claim is safe (`migration`, its `kept`); a replica hides them and deletes what its primary does.
 
 use crate::keyspace::{Audience, DbIndex, Keyspace};

@@ -1,7 +1,7 @@
 //! A node of a cluster at work: carries out what the core (`crate::cluster`) asks for, and tells it what
 //! has come of that.
 //!
-//! The core is called by events of the bus (`run::roles::cluster`), by the timer, by commands of clients
+//! The core is called by events of the bus (`run::links::cluster`), by the timer, by commands of clients
 //! (`commands::cluster`). After each call its actions are carried out at once, in their order: a save is
 //! on disk before the next message is queued, and before the reply of the command. Queued messages leave
 //! at the end of the turn.

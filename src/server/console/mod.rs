@@ -1,4 +1,4 @@
-//! The console: what its calls do. `crate::console` reads and writes them, `run/roles/console.rs` has
+//! The console: what its calls do. `crate::console` reads and writes them, `run/links/console.rs` has
 //! their connections, `parts::console` the state.
 //!
 //! | file | does |

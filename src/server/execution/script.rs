@@ -1,4 +1,4 @@
-//! Runs scripts (`parts::scripting` has the caches and the state of the running one).
+//! Runs scripts (`parts::execution::scripting` has the caches and the state of the running one).
 //!
 //!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> Running::call -> World::run
 //!

@@ -1,4 +1,4 @@
-//! Closes the clients that exceed `maxmemory-clients` (`parts::client_memory`).
+//! Closes the clients that exceed `maxmemory-clients` (`parts::memory::client_memory`).
 
 use crate::keyspace::ClientId;
 use crate::server::clients::ending::{EndReason, Ending};

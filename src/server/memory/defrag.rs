@@ -1,5 +1,5 @@
 //! The steps of active defragmentation, over the keyspace, the scripts and the channels
-//! (`parts::defrag` has the schedule).
+//! (`parts::memory::defrag` has the schedule).
 
 use crate::base::memory::alloc;
 use crate::base::memory::mover::Mover;

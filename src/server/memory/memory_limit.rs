@@ -1,4 +1,4 @@
-//! The memory limit at work: evicts, and updates what depends on it (`parts::memory_limit`).
+//! The memory limit at work: evicts, and updates what depends on it (`parts::memory::memory_limit`).
 //!
 //! Invariant: one eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
 //! between turns, while each command evicts a few keys as well.

@@ -1,4 +1,4 @@
-//! Delivers the messages of the outbox (`parts::outbox`).
+//! Delivers the messages of the outbox (`parts::messages::outbox`).
 
 use crate::keyspace::ClientId;
 use crate::resp::Reply;

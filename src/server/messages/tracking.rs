@@ -1,4 +1,4 @@
-//! CLIENT TRACKING at work: delivers the invalidations that `parts::tracking` returns, and listens to
+//! CLIENT TRACKING at work: delivers the invalidations that `parts::messages::tracking` returns, and listens to
 //! the journal while a client tracks keys.
 
 use crate::keyspace::{Change, ClientId, Keyspace};

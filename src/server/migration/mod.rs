@@ -1,7 +1,7 @@
 //! Slots that move at once: carries out what the machine (`crate::migration`) asks for, and tells it what has
 //! come of that.
 //!
-//! The machine is called by events of links (`links`, `run::roles::migration`), by CLUSTER's subcommands
+//! The machine is called by events of links (`links`, `run::links::migration`), by CLUSTER's subcommands
 //! (`commands`), by the timer, and when routes, roles or data have changed. After each call its actions are
 //! carried out at once, in their order. What a link has to send leaves at the end of the turn, behind the
 //! effects that were passed on before (`Engine::send_migrations`), so bytes of one link keep their order.

@@ -1,4 +1,4 @@
-//! What the audit (`parts::audit`) records of a command, and what follows when its log is stuck.
+//! What the audit (`parts::observe::audit`) records of a command, and what follows when its log is stuck.
 
 use crate::command::secrets::Secrets;
 use crate::config::AuditOnFull;

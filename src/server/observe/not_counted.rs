@@ -1,7 +1,7 @@
 //! What does not count towards `maxmemory`: memory that goes away without anybody's loss, or that has
 //! a bound of its own. Keys are never evicted, and writes never refused, because of it.
 //!
-//! The bound of used memory is `maxmemory` and all of this (`parts::memory_limit`). It is known at the
+//! The bound of used memory is `maxmemory` and all of this (`parts::memory::memory_limit`). It is known at the
 //! moment of the check: a command compares used memory with the bound as of the last look, and only if
 //! that is exceeded everything is measured anew (`maintenance::memory_limit`). docs/architecture.md
 //! has a table of all owners of memory.

@@ -1,4 +1,4 @@
-//! The state of the console: its connections, and the sessions of users who have logged in. `run/roles/console.rs`
+//! The state of the console: its connections, and the sessions of users who have logged in. `run/links/console.rs`
 //! drives the connections, `server::console` answers calls.
 //!
 //! A session is a client without a connection of its own, so that CLIENT LIST shows it, CLIENT KILL and

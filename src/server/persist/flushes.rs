@@ -1,4 +1,4 @@
-//! What flushes have set aside (`keyspace::aside`), at work: how long it waits, what frees it earlier, and
+//! What flushes have set aside (`keyspace::passes::aside`), at work: how long it waits, what frees it earlier, and
 //! what bringing it back means for the log, snapshots and replicas.
 //!
 //!     grace      cron frees what has waited for `flush-grace` seconds

@@ -2,7 +2,7 @@
 //! the server is loading (`execution::gates`) but may ask for the progress or shut it down.
 //!
 //! A loader ([`Load`]) is resumable: `loading` reads snapshots, `aof::loader` the append only file.
-//! `parts::loading` has the progress, and the pace of slices.
+//! `parts::persist::loading` has the progress, and the pace of slices.
 
 use crate::keyspace::{Audience, Keyspace};
 use crate::server::parts::persist::loading::{LoadFailed, Progress};

@@ -1,4 +1,4 @@
-//! Loads RDB files (`parts::loading`) into keyspace and scripts: at the start, for DEBUG RELOAD. At
+//! Loads RDB files (`parts::persist::loading`) into keyspace and scripts: at the start, for DEBUG RELOAD. At
 //! the start a faulty file ends the server.
 
 use std::io;

@@ -2,7 +2,7 @@
 //! and what cron does for the links.
 //!
 //! The parts own the state (`parts::replication`, `replication::Stream`); here is what concerns
-//! several of them at once. Sockets belong to the loop (`run::roles::upstream`, `run::feed`).
+//! several of them at once. Sockets belong to the loop (`run::links::upstream`, `run::feed`).
 
 pub mod changes;
 mod channel;

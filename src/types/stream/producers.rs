@@ -12,7 +12,7 @@
 //!
 //! A line expires `duration` after the milliseconds of its stream ID, behind the lines that the
 //! producer recorded before it. Cost: by ID O(log producers), one hash lookup; the memory is the
-//! allocator's balance (`Metered`). When a line expires: `keyspace::iids`.
+//! allocator's balance (`Metered`). When a line expires: `keyspace::expiry::iids`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ptr::NonNull;

@@ -4,7 +4,7 @@
 //!
 //! Each database that is counted has a bounded table of lines; prefixes without room in it, and
 //! prefixes of more than [`NAME_MAX`] bytes, share the line `(other)`. Keys and bytes follow the
-//! entries (`keyspace/footprint.rs`).
+//! entries (`keyspace/store/footprint.rs`).
 //! Reads, misses, writes and expiries are counted where the server's own are.
 //!
 //! Invariants

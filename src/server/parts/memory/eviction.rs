@@ -1,5 +1,5 @@
 //! Eviction as configured: what is evicted, and how long one eviction may take. The limit itself:
-//! `parts::memory_limit`.
+//! `parts::memory::memory_limit`.
 
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::keyspace::{Eviction, EvictionOrder};

@@ -4,7 +4,7 @@
 //! Eviction compares used memory. Resident memory is larger, by what the allocator holds: cron
 //! ([`MemoryLimit::watch`]) warns when it exceeds the limit by more than
 //! `maxmemory-resident-warning` percent. What is evicted:
-//! `parts::eviction`.
+//! `parts::memory::eviction`.
 //!
 //! Cost: reading the limit is O(1); working out `auto` and resident memory reads files of the
 //! system, at most once a second.

@@ -1,4 +1,4 @@
-//! Connections that scrape the metrics (`run::roles::scrape` serves them).
+//! Connections that scrape the metrics (`run::links::scrape` serves them).
 
 use crate::net::{Slab, Stream};
 

@@ -1,7 +1,7 @@
 //! Replication: which servers follow this one ([`replicas`]), and which one it follows
 //! ([`upstream`]). The stream itself, its offset and its history, belongs to `replication::Stream`.
 //!
-//! Both own state and answer questions; sockets are driven by the loop (`run::roles::upstream`,
+//! Both own state and answer questions; sockets are driven by the loop (`run::links::upstream`,
 //! `run::write`), and what a change of role means for the rest of the server is composed in
 //! `replicate`.
 

@@ -12,7 +12,7 @@
 //! Meanwhile the main link's stream is held ([`HeldStream`]); it is replayed once the snapshot is
 //! loaded. The loss of either link ends the attempt, unless a file is being loaded.
 //!
-//! Until it is online the link is a role of its own (`run::roles::upstream`); then it is a client
+//! Until it is online the link is a role of its own (`run::links::upstream`); then it is a client
 //! with the flag `PRIMARY`, whose commands are the stream (`execution::upstream`). Attempts follow
 //! each other at once after a link that worked, after a second if the primary refuses or if several links
 //! have ended as soon as they began, and with a growing delay if its snapshots cannot be loaded

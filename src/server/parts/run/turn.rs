@@ -28,7 +28,7 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) receives: bool,
     /// Elements that a command would touch, as its row has counted them.
     pub(in crate::server) touched: u64,
-    /// A command of EXEC or a script has acted outside of the keyspace (`execution::budgets`).
+    /// A command of EXEC or a script has acted outside of the keyspace (`users::budgets`).
     pub(in crate::server) has_acted: bool,
     /// When the last command ended, in ticks: the next one of a batch starts then.
     pub(in crate::server) ended: u64,

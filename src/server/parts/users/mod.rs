@@ -6,7 +6,7 @@
 //!
 //! What users are: `acl`. How they change: [`changes`]; where they come from: [`load`]. All methods
 //! act on one connection, the argument. Code that changes users has the consequences for the others
-//! from the result, and carries them out (`execution/users.rs`): it updates flags
+//! from the result, and carries them out (`users/login.rs`): it updates flags
 //! ([`Acl::note_restrictions`]) and closes the connections of deleted users.
 //!
 //! Invariant: no connection refers to a deleted user. It becomes the default user's, without its

@@ -1,7 +1,7 @@
-//! The append only file at work (`parts::aof`): the write before replies leave, the replies and
+//! The append only file at work (`parts::persist::aof`): the write before replies leave, the replies and
 //! waits that it releases, the end of changes of its set of files.
 //!
-//! `parts::aof` decides and writes; what follows for clients, the gates and snapshots is done here.
+//! `parts::persist::aof` decides and writes; what follows for clients, the gates and snapshots is done here.
 //! [`rewrite`] does the same for rewrites, [`loader`] replays the set.
 
 pub mod loader;

@@ -1,4 +1,4 @@
-//! Rewrites of the append only file at work (`parts::aof::rewrites`): when one begins, the snapshot
+//! Rewrites of the append only file at work (`parts::persist::aof::rewrites`): when one begins, the snapshot
 //! that makes its base, and what follows from its end.
 //!
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots

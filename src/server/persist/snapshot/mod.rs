@@ -1,4 +1,4 @@
-//! The driver of snapshots at work (`parts::snapshot` has its state and invariants): what sinks are
+//! The driver of snapshots at work (`parts::persist::snapshot` has its state and invariants): what sinks are
 //! made from, the consumers' notice of an end, the release of clients whose writes waited.
 
 use crate::keyspace::Keyspace;

@@ -1,4 +1,4 @@
-//! Saves at work (`parts::snapshot::save`): SAVE, BGSAVE, save points, FLUSHALL.
+//! Saves at work (`parts::persist::snapshot::save`): SAVE, BGSAVE, save points, FLUSHALL.
 
 use crate::keyspace::Keyspace;
 use crate::server::parts::persist::snapshot::save::Saving;

@@ -2,7 +2,7 @@
 //!
 //! jemalloc caches some hundred freed blocks of each size for a thread's next allocations, and each
 //! of them pins the pages around it. After a second without a command, those of the loop's thread
-//! are released. (The helper thread that frees flushes its own: `keyspace::lazyfree`.)
+//! are released. (The helper thread that frees flushes its own: `keyspace::passes::lazyfree`.)
 
 use crate::base::memory::alloc;
 

@@ -15,7 +15,7 @@
 //! [`IDLE_MS`], and without `activedefrag` it takes no time while commands come.
 //!
 //! A turn becomes longer by at most [`SLICE_US_MAX`] plus the last step of a slice. What it may
-//! move, and why that is safe: `keyspace::defrag`.
+//! move, and why that is safe: `keyspace::passes::defrag`.
 //!
 //! While a child saves nothing is moved: each page written would be copied.
 //!

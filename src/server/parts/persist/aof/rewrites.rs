@@ -7,7 +7,7 @@
 //!            -> manifest names it                                                  Stage::Installing
 //!
 //! This is the state, and what is done to the set of files. `persist::aof::rewrite` decides when a
-//! rewrite begins and asks the driver of snapshots (`parts::snapshot`) for the base.
+//! rewrite begins and asks the driver of snapshots (`parts::persist::snapshot`) for the base.
 //!
 //! The old files stay until the manifest names the new base, so a crash at any point leaves a whole
 //! set. If the file was off before, effects go to a file that the manifest does not name until

@@ -3,12 +3,12 @@
 //!     Snapshots::begin(targets) -> pass:  a slice a turn -> sinks finish -----> take_ended
 //!                               -> child: saves all -> its files get names ---> take_ended
 //!
-//! This is the driver. It owns what all snapshots share: the current pass (`keyspace::snapshot`) or
+//! This is the driver. It owns what all snapshots share: the current pass (`keyspace::passes::snapshot`) or
 //! forked child ([`child`]), the pass's share of a turn, the list of consumers that want a snapshot
 //! as soon as possible, and the clients whose writes wait for the pass. A [`sink`] receives the
 //! keys; one pass, or one child, feeds all sinks that begin at the same moment. A consumer asks for
 //! targets and handles their end: saves ([`save`]), rewrites of the append only file
-//! (`parts::aof::rewrites`) and full syncs of replicas (`persist::full_sync`). `persist::snapshot` is
+//! (`parts::persist::aof::rewrites`) and full syncs of replicas (`persist::full_sync`). `persist::snapshot` is
 //! what notifies them, backups that wait for the end of a save, and clients.
 //!
 //! Invariants
