@@ -25,10 +25,7 @@ impl Bits {
     /// Adds or removes all of `others`.
     pub fn set(&mut self, others: &Bits, on: bool) {
         for (mine, other) in self.0.iter_mut().zip(others.0) {
-            match on {
-                true => *mine |= other,
-                false => *mine &= !other,
-            }
+            if on { *mine |= other } else { *mine &= !other }
         }
     }
 }

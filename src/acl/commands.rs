@@ -56,9 +56,10 @@ impl Commands {
             unbuilt.push(spec);
             let facts = CommandFacts {
                 full_name: spec.name,
-                categories: match spec.flags.contains(Flags::ONLY_SENTINEL) {
-                    true => Category::empty(),
-                    false => spec.all_categories(),
+                categories: if spec.flags.contains(Flags::ONLY_SENTINEL) {
+                    Category::empty()
+                } else {
+                    spec.all_categories()
                 },
                 parent: parent.flatten(),
             };

@@ -28,9 +28,10 @@ impl<'a> Description<'a> {
         let mut flags = vec![if user.is_on { "on" } else { "off" }];
         flags.extend(user.no_password.then_some("nopass"));
         if self.dialect.shows_sanitizing() {
-            flags.push(match user.skips_sanitizing {
-                true => "skip-sanitize-payload",
-                false => "sanitize-payload",
+            flags.push(if user.skips_sanitizing {
+                "skip-sanitize-payload"
+            } else {
+                "sanitize-payload"
             });
         }
         flags
@@ -116,9 +117,10 @@ fn as_shown(_in_selector: bool, text: &[u8]) -> Vec<u8> {
 }
 
 fn for_file(in_selector: bool, text: &[u8]) -> Vec<u8> {
-    match in_selector {
-        true => quoted(text),
-        false => text.to_vec(),
+    if in_selector {
+        quoted(text)
+    } else {
+        text.to_vec()
     }
 }
 
@@ -187,9 +189,10 @@ impl Selector {
 
     fn words(&self) -> Vec<Vec<u8>> {
         let mut words: Vec<Vec<u8>> = Vec::new();
-        match self.all_keys {
-            true => words.push(b"~*".to_vec()),
-            false => words.extend(self.keys.iter().map(key_rule)),
+        if self.all_keys {
+            words.push(b"~*".to_vec())
+        } else {
+            words.extend(self.keys.iter().map(key_rule))
         }
         if self.all_channels {
             words.push(b"&*".to_vec());

@@ -103,9 +103,10 @@ struct Loading<'a> {
 
 impl Loading<'_> {
     fn tell(&mut self, error: String) {
-        match self.errors.len() < ERRORS_BYTES_MAX {
-            true => self.errors += &error,
-            false => self.untold += 1,
+        if self.errors.len() < ERRORS_BYTES_MAX {
+            self.errors += &error
+        } else {
+            self.untold += 1
         }
     }
 

@@ -322,9 +322,12 @@ impl Selector {
 
     #[inline]
     fn check_keys(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
-        let check = |at: usize, access| match self.allows_key(line.args.at(at), access) {
-            true => Ok(()),
-            false => Err(Denied::Key(at)),
+        let check = |at: usize, access| {
+            if self.allows_key(line.args.at(at), access) {
+                Ok(())
+            } else {
+                Err(Denied::Key(at))
+            }
         };
         if !line.is_whole {
             return Ok(());
@@ -394,9 +397,12 @@ pub(super) fn allows_channel<'a>(
     channel: &[u8],
     is_pattern: bool,
 ) -> bool {
-    let fits = |pattern: &Pattern| match is_pattern {
-        true => pattern.text() == channel,
-        false => pattern.matches(channel),
+    let fits = |pattern: &Pattern| {
+        if is_pattern {
+            pattern.text() == channel
+        } else {
+            pattern.matches(channel)
+        }
     };
     allowed.into_iter().any(fits)
 }
@@ -441,9 +447,10 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
         DatabaseUse::All => return Err(Denied::Database(0)),
     }
     let reaches = line.flags.intersects(Flags::READONLY | Flags::WRITE) || line.plan.has_keys();
-    match reaches && allowed.binary_search(&line.db).is_err() {
-        true => Err(Denied::Database(0)),
-        false => Ok(()),
+    if reaches && allowed.binary_search(&line.db).is_err() {
+        Err(Denied::Database(0))
+    } else {
+        Ok(())
     }
 }
 

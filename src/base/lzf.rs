@@ -350,9 +350,10 @@ pub fn decompress(data: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), LzfE
             }
         }
     }
-    match out.len() - start == len {
-        true => Ok(()),
-        false => Err(LzfError::Length),
+    if out.len() - start == len {
+        Ok(())
+    } else {
+        Err(LzfError::Length)
     }
 }
 

@@ -393,13 +393,12 @@ pub fn drop_cached(file: &File, part: Range<u64>) {
 
 #[cfg(target_os = "linux")]
 fn write_back(file: &File, part: Range<u64>, wait: bool) -> io::Result<()> {
-    let wanted = match wait {
-        true => {
-            libc::SYNC_FILE_RANGE_WAIT_BEFORE
-                | libc::SYNC_FILE_RANGE_WRITE
-                | libc::SYNC_FILE_RANGE_WAIT_AFTER
-        }
-        false => libc::SYNC_FILE_RANGE_WRITE,
+    let wanted = if wait {
+        libc::SYNC_FILE_RANGE_WAIT_BEFORE
+            | libc::SYNC_FILE_RANGE_WRITE
+            | libc::SYNC_FILE_RANGE_WAIT_AFTER
+    } else {
+        libc::SYNC_FILE_RANGE_WRITE
     };
     let (at, len) = (part.start as i64, (part.end - part.start) as i64);
     // SAFETY: the arguments are numbers, on a descriptor that `file` keeps open.

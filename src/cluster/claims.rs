@@ -300,9 +300,10 @@ impl Cluster {
         let is_last = was_serving && self.nodes[mine].slots.is_empty();
         let is_same_shard = self.nodes[taker].shard == self.me().shard;
         let follows = self.settings.allow_replica_migration
-            || match self.is_valkey() {
-                true => is_same_shard,
-                false => taker_slots == lost.len(),
+            || if self.is_valkey() {
+                is_same_shard
+            } else {
+                taker_slots == lost.len()
             };
         if is_last && follows {
             let called = self.called(taker);

@@ -143,9 +143,10 @@ impl Cluster {
             return;
         }
         let added = (rank - self.election.rank)
-            * match self.is_valkey() {
-                false => RANK_DELAY_MS,
-                true => 2 * (self.settings.node_timeout.get() / DELAY_PART).min(DELAY_MS),
+            * if self.is_valkey() {
+                2 * (self.settings.node_timeout.get() / DELAY_PART).min(DELAY_MS)
+            } else {
+                RANK_DELAY_MS
             };
         self.election.rank = rank;
         self.election.is_forced = false;
@@ -161,9 +162,12 @@ impl Cluster {
         let Some(primary) = me.primary else {
             return 0;
         };
-        let is_better = |node: &Node| match self.is_valkey() {
-            false => node.offset > me.offset,
-            true => node.offset > me.offset || (node.offset == me.offset && node.id < me.id),
+        let is_better = |node: &Node| {
+            if self.is_valkey() {
+                node.offset > me.offset || (node.offset == me.offset && node.id < me.id)
+            } else {
+                node.offset > me.offset
+            }
         };
         let others = self.nodes[primary].replicas.iter().filter(|&&at| at != ME);
         let others = others.map(|&at| &self.nodes[at]);
@@ -191,9 +195,10 @@ impl Cluster {
         let is_forced = election.is_forced || self.manual.can_start();
         self.note(format!("Starting a failover election for epoch {epoch}."));
         self.save();
-        let marks = match is_forced {
-            true => Marks::FORCE_ACK,
-            false => Marks::empty(),
+        let marks = if is_forced {
+            Marks::FORCE_ACK
+        } else {
+            Marks::empty()
         };
         self.broadcast(Kind::AuthRequest, marks, Body::Nothing);
     }

@@ -64,9 +64,10 @@ impl Cluster {
             tls_port,
             bus_port,
         } = node.address;
-        let (port, other_port) = match self.settings.tls_cluster {
-            true => (tls_port, port),
-            false => (port, tls_port),
+        let (port, other_port) = if self.settings.tls_cluster {
+            (tls_port, port)
+        } else {
+            (port, tls_port)
         };
         Gossip {
             node: node.id,

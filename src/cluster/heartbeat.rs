@@ -140,9 +140,10 @@ impl Cluster {
             && self.nodes.working_replicas(at) == 0;
         let now = self.ms();
         let node = &mut self.nodes[at];
-        match is_orphan {
-            true => _ = node.orphaned.get_or_insert(now),
-            false => node.orphaned = None,
+        if is_orphan {
+            _ = node.orphaned.get_or_insert(now)
+        } else {
+            node.orphaned = None
         }
     }
 }

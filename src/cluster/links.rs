@@ -316,9 +316,10 @@ impl Cluster {
 /// An address as messages have it: `ports` are that of clients (TLS's with `tls-cluster`), the other one,
 /// and the bus's.
 pub(super) fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
-    let (port, tls_port) = match tls_cluster {
-        true => (ports.1, ports.0),
-        false => (ports.0, ports.1),
+    let (port, tls_port) = if tls_cluster {
+        (ports.1, ports.0)
+    } else {
+        (ports.0, ports.1)
     };
     Address {
         ip,

@@ -171,9 +171,10 @@ impl Cluster {
             .primary
             .map_or(self.health.started, |primary| primary.heard_ms);
         let age = self.ms() - heard;
-        match age > self.settings.node_timeout.get() {
-            true => age - self.settings.node_timeout.get(),
-            false => age,
+        if age > self.settings.node_timeout.get() {
+            age - self.settings.node_timeout.get()
+        } else {
+            age
         }
     }
 

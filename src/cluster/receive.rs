@@ -191,9 +191,10 @@ impl Cluster {
         if kind != Kind::Pong {
             self.greet(link, Kind::Pong);
         }
-        let sender = match is_inbound {
-            true => sender.known(),
-            false => self.end_handshake(link, header, sender),
+        let sender = if is_inbound {
+            sender.known()
+        } else {
+            self.end_handshake(link, header, sender)
         };
         let Some(at) = sender else {
             return;
@@ -304,9 +305,10 @@ impl Cluster {
     /// Where the sender of a message is, as it says or as the link shows.
     pub(super) fn address_in(&self, link: LinkId, header: &Header<'_>) -> Address {
         let peer_ip = self.links.get(link).map(|open| open.peer_ip);
-        let ip = match header.ip.is_empty() {
-            true => peer_ip.unwrap_or_default(),
-            false => header.ip,
+        let ip = if header.ip.is_empty() {
+            peer_ip.unwrap_or_default()
+        } else {
+            header.ip
         };
         let ports = (header.port, header.other_port, header.bus_port);
         links::address(self.settings.tls_cluster, ip, ports)

@@ -30,9 +30,10 @@ impl Cluster {
             tls_port,
             bus_port,
         } = node.address;
-        let (port, other) = match self.settings.tls_cluster {
-            true => (tls_port, OtherPort::Tcp(port)),
-            false => (port, OtherPort::Tls(tls_port)),
+        let (port, other) = if self.settings.tls_cluster {
+            (tls_port, OtherPort::Tcp(port))
+        } else {
+            (port, OtherPort::Tls(tls_port))
         };
         let marks = |marks: &std::collections::BTreeMap<u16, NodeIndex>| {
             let marks = marks.iter().filter(|_| at == ME);
@@ -120,9 +121,10 @@ impl Cluster {
             | NodeFlags::NO_ADDRESS
             | NodeFlags::NO_FAILOVER;
         let mut node = Node::new(line.id, shard, line.flags & kept, now);
-        node.config_epoch = match node.is_replica() {
-            true => 0,
-            false => line.config_epoch,
+        node.config_epoch = if node.is_replica() {
+            0
+        } else {
+            line.config_epoch
         };
         let (port, other) = match line.other {
             OtherPort::NotSaid => (line.port, 0),

@@ -61,9 +61,10 @@ impl Cluster {
         };
         let node = &self.nodes[primary];
         let address = node.address;
-        let port = match self.settings.tls_replication {
-            true => address.tls_port,
-            false => address.port,
+        let port = if self.settings.tls_replication {
+            address.tls_port
+        } else {
+            address.port
         };
         if node.has_address() && !address.ip.is_empty() && port != 0 {
             let ip = address.ip.to_vec();

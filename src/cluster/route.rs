@@ -74,9 +74,10 @@ impl super::Cluster {
         let my_primary = self.me().primary;
         let reads_here = request.is_readonly && my_primary == Some(owner);
         // In Valkey a replica knows its primary's open slots, too.
-        let migrating = match owner == ME || reads_here {
-            true => self.owners.migrating.get(&slot),
-            false => None,
+        let migrating = if owner == ME || reads_here {
+            self.owners.migrating.get(&slot)
+        } else {
+            None
         };
         let is_importing = self.owners.importing.contains_key(&slot);
         if request.is_migrate && (migrating.is_some() || is_importing) {
@@ -90,9 +91,10 @@ impl super::Cluster {
             }
         }
         if is_importing && request.is_asking {
-            return match request.has_several_keys && (request.keys)() != Keys::All {
-                true => Err(Redirect::TryAgain),
-                false => Ok(()),
+            return if request.has_several_keys && (request.keys)() != Keys::All {
+                Err(Redirect::TryAgain)
+            } else {
+                Ok(())
             };
         }
         let is_read = request.is_readonly || request.is_shard_pubsub;
@@ -107,9 +109,10 @@ impl super::Cluster {
 
     fn route_when_down(&self, request: &Request<'_>) -> Result<(), Redirect> {
         if request.is_shard_pubsub {
-            return match self.settings.allow_pubsubshard_when_down {
-                true => Ok(()),
-                false => Err(Redirect::Down),
+            return if self.settings.allow_pubsubshard_when_down {
+                Ok(())
+            } else {
+                Err(Redirect::Down)
             };
         }
         match (self.settings.allow_reads_when_down, request.is_write) {
@@ -179,20 +182,23 @@ impl super::Cluster {
 impl Node {
     /// The address for clients: Valkey's nodes may have one for each family.
     pub(super) fn client_ip(&self, viewer: Viewer) -> &[u8] {
-        let special = match viewer.is_ipv6 {
-            true => &self.names.client_ipv6,
-            false => &self.names.client_ipv4,
+        let special = if viewer.is_ipv6 {
+            &self.names.client_ipv6
+        } else {
+            &self.names.client_ipv4
         };
-        match special.is_empty() {
-            true => &self.address.ip,
-            false => special,
+        if special.is_empty() {
+            &self.address.ip
+        } else {
+            special
         }
     }
 
     pub(super) fn client_port(&self, viewer: Viewer) -> u16 {
-        let (special, port) = match viewer.is_tls {
-            true => (self.names.client_tls_port, self.address.tls_port),
-            false => (self.names.client_port, self.address.port),
+        let (special, port) = if viewer.is_tls {
+            (self.names.client_tls_port, self.address.tls_port)
+        } else {
+            (self.names.client_port, self.address.port)
         };
         if special == 0 { port } else { special }
     }

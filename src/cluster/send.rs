@@ -95,9 +95,10 @@ impl Cluster {
         let me = self.me();
         let speaker = &self.nodes[me.primary.unwrap_or(ME)];
         let address = me.address;
-        let (port, other_port) = match self.settings.tls_cluster {
-            true => (address.tls_port, address.port),
-            false => (address.port, address.tls_port),
+        let (port, other_port) = if self.settings.tls_cluster {
+            (address.tls_port, address.port)
+        } else {
+            (address.port, address.tls_port)
         };
         let mut flags = me.flags & !NodeFlags::PRIMARY_FAILED;
         if self.is_valkey() {
@@ -217,9 +218,10 @@ impl Cluster {
 
     /// PUBLISH or SPUBLISH here: send it to the nodes that may have subscribers. Encoded at most twice.
     pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8], is_sharded: bool) {
-        let kind = match is_sharded {
-            true => Kind::PublishShard,
-            false => Kind::Publish,
+        let kind = if is_sharded {
+            Kind::PublishShard
+        } else {
+            Kind::Publish
         };
         let body = Body::Publish { channel, message };
         let encoded = |header: Option<Header<'_>>| {
@@ -236,11 +238,11 @@ impl Cluster {
             if is_sharded && !self.is_of_my_shard(at) {
                 continue;
             }
-            let bytes = match node.is_valkey() {
-                true => light.get_or_insert_with(|| encoded(None)).clone(),
-                false => full
-                    .get_or_insert_with(|| encoded(Some(self.header(Marks::empty()))))
-                    .clone(),
+            let bytes = if node.is_valkey() {
+                light.get_or_insert_with(|| encoded(None)).clone()
+            } else {
+                full.get_or_insert_with(|| encoded(Some(self.header(Marks::empty()))))
+                    .clone()
             };
             self.send(link, kind, bytes);
         }

@@ -132,8 +132,9 @@ pub(crate) fn bus_port(config: &Config) -> u16 {
 
 /// The client port that the bus announces as the first one.
 pub(crate) fn main_port(config: &Config) -> u16 {
-    match config.tls_cluster || config.port == 0 {
-        true => config.tls_port,
-        false => config.port,
+    if config.tls_cluster || config.port == 0 {
+        config.tls_port
+    } else {
+        config.port
     }
 }

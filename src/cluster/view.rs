@@ -56,9 +56,10 @@ impl Cluster {
     /// Where a node takes replicas and slots: ip and port (TLS's where replication uses TLS).
     pub(crate) fn client_address(&self, id: &[u8]) -> Option<(Vec<u8>, u16)> {
         let address = self.nodes[self.find_text(id)?].address;
-        let port = match self.settings.tls_replication {
-            true => address.tls_port,
-            false => address.port,
+        let port = if self.settings.tls_replication {
+            address.tls_port
+        } else {
+            address.port
         };
         (!address.ip.is_empty() && port != 0).then(|| (address.ip.to_vec(), port))
     }

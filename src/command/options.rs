@@ -87,9 +87,10 @@ impl<O: Copy> Iterator for OptionReader<'_, O> {
             self.next = at + 1;
             return Some(Err(NoOption));
         };
-        self.next = match word.takes_rest {
-            true => len,
-            false => at + 1 + usize::from(word.operands),
+        self.next = if word.takes_rest {
+            len
+        } else {
+            at + 1 + usize::from(word.operands)
         };
         Some(Ok((word.means, at)))
     }

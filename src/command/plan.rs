@@ -94,9 +94,10 @@ impl KeyPlan {
                 None => ToldBy::NoKeys,
             },
             // If a spec is incomplete, the first may name an argument that is no key (MIGRATE).
-            ahead: match spec.keys.iter().any(has(Access::INCOMPLETE)) {
-                true => None,
-                false => spec.keys.first().and_then(Ahead::of),
+            ahead: if spec.keys.iter().any(has(Access::INCOMPLETE)) {
+                None
+            } else {
+                spec.keys.first().and_then(Ahead::of)
             },
         }
     }

@@ -40,9 +40,10 @@ impl<'a, H> Secrets<'a, H> {
 
     /// The argument at this position as others may see it.
     pub fn shown(&self, at: usize) -> &'a [u8] {
-        match self.hides(at) {
-            true => REDACTED,
-            false => self.args.at(at),
+        if self.hides(at) {
+            REDACTED
+        } else {
+            self.args.at(at)
         }
     }
 
@@ -76,9 +77,10 @@ impl<H> CommandTable<H> {
                 break;
             };
             inner_at += next;
-            inner = match depth < NESTED_MAX {
-                true => self.named_within(args.from(inner_at)),
-                false => None,
+            inner = if depth < NESTED_MAX {
+                self.named_within(args.from(inner_at))
+            } else {
+                None
             };
         }
         Secrets {

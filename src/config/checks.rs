@@ -163,10 +163,7 @@ pub fn array_sparse_kmin(config: &Config, values: i128) -> Checked {
 }
 
 fn refuse_if(wrong: bool, error: ValueError) -> Checked {
-    match wrong {
-        true => Err(error),
-        false => Ok(()),
-    }
+    if wrong { Err(error) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -253,9 +253,10 @@ impl Dialect {
 
     /// The dialect of a program of this name: `valkey-server` and the like speak Valkey's.
     pub fn of_program(name: &str) -> Dialect {
-        match name.starts_with("valkey-") {
-            true => Dialect::Valkey,
-            false => Dialect::Redis,
+        if name.starts_with("valkey-") {
+            Dialect::Valkey
+        } else {
+            Dialect::Redis
         }
     }
 

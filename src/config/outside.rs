@@ -63,9 +63,10 @@ impl Config {
 
     /// The value as CONFIG GET shows it.
     pub(super) fn shown(&self, directive: &Directive) -> Vec<u8> {
-        match directive.flags.contains(Flags::SENSITIVE) && self.is_given(directive) {
-            true => Vec::new(),
-            false => directive.text(self),
+        if directive.flags.contains(Flags::SENSITIVE) && self.is_given(directive) {
+            Vec::new()
+        } else {
+            directive.text(self)
         }
     }
 

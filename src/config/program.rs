@@ -152,29 +152,34 @@ impl TlsFiles {
     /// The server's own files: what it accepts from its peers it accepts from itself.
     fn of(config: &Config) -> TlsFiles {
         let client = &config.tls_client_cert_file;
-        let (certificate, key, password) = match client.is_empty() {
-            true => (
+        let (certificate, key, password) = if client.is_empty() {
+            (
                 &config.tls_cert_file,
                 &config.tls_key_file,
                 &config.tls_key_file_pass,
-            ),
-            false => (
+            )
+        } else {
+            (
                 client,
                 &config.tls_client_key_file,
                 &config.tls_client_key_file_pass,
-            ),
+            )
         };
         let has_authorities =
             !config.tls_ca_cert_file.is_empty() || !config.tls_ca_cert_dir.is_empty();
         // Without authorities its certificate may be its own authority.
-        let ca_file = match has_authorities {
-            true => &config.tls_ca_cert_file,
-            false => &config.tls_cert_file,
+        let ca_file = if has_authorities {
+            &config.tls_ca_cert_file
+        } else {
+            &config.tls_cert_file
         };
         // Relative names are those of the server.
-        let at = |name: &std::path::Path| match name.as_os_str().is_empty() {
-            true => PathBuf::new(),
-            false => config.dir.0.path().join(name),
+        let at = |name: &std::path::Path| {
+            if name.as_os_str().is_empty() {
+                PathBuf::new()
+            } else {
+                config.dir.0.path().join(name)
+            }
         };
         TlsFiles {
             certificate: at(certificate.path()),

@@ -64,9 +64,10 @@ pub struct Sources {
 impl Sources {
     /// How long the writer of a pipe in the place of a file is waited for.
     fn writer_wait(&self) -> Duration {
-        match self.is_running {
-            true => Duration::ZERO,
-            false => Duration::from_secs(30),
+        if self.is_running {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(30)
         }
     }
 }
@@ -224,15 +225,17 @@ impl Reader {
     /// A pattern may match nothing: an empty `conf.d` is no error. Paths are relative to the
     /// current value of `dir`.
     fn add_files(&mut self, text: &mut Joined, path: &Path, origin: Option<&Origin>) {
-        let paths = match include::is_pattern(path.as_os_str().as_bytes()) {
-            true => include::expand(self.config.dir.0.path(), path),
-            false => vec![path.to_owned()],
+        let paths = if include::is_pattern(path.as_os_str().as_bytes()) {
+            include::expand(self.config.dir.0.path(), path)
+        } else {
+            vec![path.to_owned()]
         };
         for path in paths {
             self.files += 1;
-            let read = match self.files > FILES_MAX {
-                true => Err(format!("more than {FILES_MAX} files")),
-                false => self.read_file(&path),
+            let read = if self.files > FILES_MAX {
+                Err(format!("more than {FILES_MAX} files"))
+            } else {
+                self.read_file(&path)
             };
             match read {
                 Ok(bytes) => text.add(path.display().to_string(), bytes),

@@ -152,9 +152,10 @@ fn user_line(keyword: &str, line_of: &FileLine) -> Vec<u8> {
         line.push(b' ');
         let is_plain = !word.is_empty() && !word.iter().any(|b| matches!(b, b'"' | b'\''));
         let in_pieces = word.contains(&b' ') && !word.starts_with(b"(");
-        match is_plain && !in_pieces {
-            true => line.extend_from_slice(word),
-            false => words::quote(&mut line, word),
+        if is_plain && !in_pieces {
+            line.extend_from_slice(word)
+        } else {
+            words::quote(&mut line, word)
         }
     }
     line

@@ -130,17 +130,19 @@ impl Config {
     pub(super) fn check_events(&self) -> Result<(), ValueError> {
         let is_unknown =
             !self.dialect.has_redis_events() && self.notify_keyspace_events.is_redis_only();
-        match is_unknown {
-            true => Err(ValueError::ValkeyEventClass),
-            false => Ok(()),
+        if is_unknown {
+            Err(ValueError::ValkeyEventClass)
+        } else {
+            Ok(())
         }
     }
 
     fn set_one(&mut self, directive: &Directive, value: &[u8]) -> Result<(), ValueError> {
-        let words: Vec<Text> = match directive.flags.contains(Flags::MULTI_ARG) {
+        let words: Vec<Text> = if directive.flags.contains(Flags::MULTI_ARG) {
             // Split at single spaces, no quotes; two spaces enclose an empty word.
-            true => value.split(|&b| b == b' ').map(Text::from).collect(),
-            false => vec![value.into()],
+            value.split(|&b| b == b' ').map(Text::from).collect()
+        } else {
+            vec![value.into()]
         };
         // Here an empty value means no words at all.
         let words = match words.as_slice() {
@@ -176,9 +178,12 @@ fn find_all<'a>(
         if gate.loading && directive.flags.contains(Flags::DENY_LOADING) {
             return Err(SetError::Loading);
         }
-        let is_same = |(given, known, _): &Pair<'_>| match dialect.sets_by_alias_too() {
-            true => known.eq_ignore_ascii_case(name),
-            false => given.name == directive.name,
+        let is_same = |(given, known, _): &Pair<'_>| {
+            if dialect.sets_by_alias_too() {
+                known.eq_ignore_ascii_case(name)
+            } else {
+                given.name == directive.name
+            }
         };
         if pairs.iter().any(is_same) {
             return refused("duplicate parameter");

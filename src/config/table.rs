@@ -929,9 +929,10 @@ mod tests {
         {
             let mut config = Config::default();
             let text = directive.text(&config);
-            let words = match directive.flags.contains(Flags::MULTI_ARG) {
-                true => super::super::words::split(&text).unwrap(),
-                false => vec![text.into()],
+            let words = if directive.flags.contains(Flags::MULTI_ARG) {
+                super::super::words::split(&text).unwrap()
+            } else {
+                vec![text.into()]
             };
             directive.read(&mut config, &words, false).unwrap();
             assert!(config == Config::default(), "{}", directive.name);

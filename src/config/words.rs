@@ -244,9 +244,10 @@ pub fn parse_c_number(text: &[u8], base: u8) -> Option<i64> {
             return None;
         }
         number = number.checked_mul(i64::from(base))?;
-        number = match negative {
-            true => number.checked_sub(i64::from(digit))?,
-            false => number.checked_add(i64::from(digit))?,
+        number = if negative {
+            number.checked_sub(i64::from(digit))?
+        } else {
+            number.checked_add(i64::from(digit))?
         };
     }
     Some(number)

@@ -41,9 +41,10 @@ impl Doors<'_> {
             return Some(Named::Here);
         }
         if let Some(address) = address(name) {
-            return Some(match address.to_canonical().is_loopback() {
-                true => Named::Here,
-                false => Named::Address,
+            return Some(if address.to_canonical().is_loopback() {
+                Named::Here
+            } else {
+                Named::Address
             });
         }
         let is_listed = |listed: &crate::config::Text| listed.eq_ignore_ascii_case(name.as_bytes());
@@ -79,9 +80,10 @@ impl Doors<'_> {
             return refused("the header X-Russet is missing");
         }
         let is_json = head.content_type.as_deref().is_some_and(is_json);
-        match is_json {
-            true => Ok(()),
-            false => Err(Answer::refusal(http::WRONG_TYPE)),
+        if is_json {
+            Ok(())
+        } else {
+            Err(Answer::refusal(http::WRONG_TYPE))
         }
     }
 

@@ -139,9 +139,10 @@ fn write_wrapped(key: &[u8], text: &[u8], out: &mut Vec<u8>) {
 fn write_integer(n: i64, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(n).as_bytes();
-    match (-SAFE_INTEGER_MAX..=SAFE_INTEGER_MAX).contains(&n) {
-        true => out.extend_from_slice(digits),
-        false => write_wrapped(b"i", digits, out),
+    if (-SAFE_INTEGER_MAX..=SAFE_INTEGER_MAX).contains(&n) {
+        out.extend_from_slice(digits)
+    } else {
+        write_wrapped(b"i", digits, out)
     }
 }
 

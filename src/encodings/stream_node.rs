@@ -567,10 +567,7 @@ mod tests {
                     _ => {
                         last = StreamId::new(last.ms + number % 3, if number % 3 == 0 { last.seq + 1 } else { number });
                         let same = number % 2 == 0;
-                        let pairs = match same {
-                            true => first.clone(),
-                            false => bytes(pairs),
-                        };
+                        let pairs = if same { first.clone() } else { bytes(pairs) };
                         node.append(NODE, last, borrowed(&pairs));
                         model.push((last, false, pairs));
                     }

@@ -34,9 +34,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ZipmapError> {
     }
     let stated = bytes[0];
     let counted = stated >= WIDE || usize::from(stated) == pairs.len();
-    match counted && at + 1 == bytes.len() {
-        true => Ok(pairs),
-        false => Err(ZipmapError(at)),
+    if counted && at + 1 == bytes.len() {
+        Ok(pairs)
+    } else {
+        Err(ZipmapError(at))
     }
 }
 

@@ -157,9 +157,10 @@ impl Play {
             let trims = ["XADD", "XTRIM"]
                 .iter()
                 .any(|name| args[0].eq_ignore_ascii_case(name.as_bytes()));
-            let reply = match trims {
-                true => self.second.repeat_args_as(self.repeater, &args),
-                false => self.second.run_args_as(self.repeater, &args),
+            let reply = if trims {
+                self.second.repeat_args_as(self.repeater, &args)
+            } else {
+                self.second.run_args_as(self.repeater, &args)
             };
             let refused = reply.starts_with(b"-");
             assert!(!refused, "{stated:?}: {}", String::from_utf8_lossy(&reply));

@@ -309,14 +309,16 @@ impl ProgramWriter<'_> {
     }
 
     fn call(&mut self) -> String {
-        let function = match self.chance(15) {
-            true => self.input.pick(&DEEPER),
-            false => self.input.pick(&FUNCTIONS),
+        let function = if self.chance(15) {
+            self.input.pick(&DEEPER)
+        } else {
+            self.input.pick(&FUNCTIONS)
         };
         let arguments = self.arguments();
-        match arguments.is_empty() {
-            true => format!("_, {} = pcall({function})", self.place()),
-            false => format!("_, {} = pcall({function}, {arguments})", self.place()),
+        if arguments.is_empty() {
+            format!("_, {} = pcall({function})", self.place())
+        } else {
+            format!("_, {} = pcall({function}, {arguments})", self.place())
         }
     }
 
@@ -444,9 +446,10 @@ impl ProgramWriter<'_> {
 
     /// A statement nested in another one.
     fn inner(&mut self) -> String {
-        match self.chance(80) {
-            true => self.call(),
-            false => self.command(),
+        if self.chance(80) {
+            self.call()
+        } else {
+            self.command()
         }
     }
 
@@ -477,9 +480,10 @@ fn bed() -> Testbed {
 /// Runs a program: the reply is complete, and the Lua state still works.
 pub fn programs(bytes: &[u8]) {
     // Tests share the thread that watches for slow scripts: theirs must end by themselves.
-    let length = match cfg!(test) {
-        true => Length::Short,
-        false => Length::Any,
+    let length = if cfg!(test) {
+        Length::Short
+    } else {
+        Length::Any
     };
     let program = text(&statements(bytes, length));
     BED.with_borrow_mut(|bed| {

@@ -152,12 +152,12 @@ impl Words {
     }
 
     fn repeated(&mut self, arg: &Arg, input: &mut Input<'_>) {
-        let times = match arg.flags.contains(ArgFlags::MULTIPLE) {
-            true => self
-                .counted
+        let times = if arg.flags.contains(ArgFlags::MULTIPLE) {
+            self.counted
                 .take()
-                .unwrap_or_else(|| 1 + input.below(REPEATS_MAX)),
-            false => 1,
+                .unwrap_or_else(|| 1 + input.below(REPEATS_MAX))
+        } else {
+            1
         };
         for time in 0..times {
             if let Some(token) = arg.token

@@ -53,9 +53,10 @@ fn stated(k: &mut Keyspace) -> Vec<String> {
     let mut requests = Vec::new();
     for unit in k.effects.units() {
         let one = unit.requests().map(|(_, _, request)| words(request));
-        let (begin, end) = match unit.is_several() {
-            true => (Some("MULTI".to_owned()), Some("EXEC".to_owned())),
-            false => (None, None),
+        let (begin, end) = if unit.is_several() {
+            (Some("MULTI".to_owned()), Some("EXEC".to_owned()))
+        } else {
+            (None, None)
         };
         requests.extend(begin.into_iter().chain(one).chain(end));
     }

@@ -214,9 +214,10 @@ impl Migrations {
         }
         *rest = &rest[2..];
         let name = Name::parse(node).ok_or_else(|| Refusal::BadNode(node.to_vec()))?;
-        match around.is_known(name) {
-            true => Ok(name),
-            false => Err(Refusal::UnknownNode(name)),
+        if around.is_known(name) {
+            Ok(name)
+        } else {
+            Err(Refusal::UnknownNode(name))
         }
     }
 }
@@ -237,8 +238,9 @@ pub(super) fn valkey_ranges(rest: &mut &[&[u8]]) -> Result<Ranges, Refusal> {
             .map_err(|other| Refusal::RangeOverlaps((first, last), other))?;
         *rest = &rest[2..];
     }
-    match found.is_empty() {
-        true => Err(Refusal::NoRanges),
-        false => Ok(found),
+    if found.is_empty() {
+        Err(Refusal::NoRanges)
+    } else {
+        Ok(found)
     }
 }

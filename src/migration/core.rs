@@ -289,9 +289,12 @@ impl Migrations {
     /// The outcome of `Action::Take`.
     pub(crate) fn taken(&mut self, now: Now, around: &dyn Around, name: Name, is_taken: bool) {
         if let Some(at) = self.named(name) {
-            self.step(at, now, around, |job, scene| match is_taken {
-                true => job.talk.taken(&mut job.head, scene),
-                false => Err(End::Failed("The slots could not be taken over".into())),
+            self.step(at, now, around, |job, scene| {
+                if is_taken {
+                    job.talk.taken(&mut job.head, scene)
+                } else {
+                    Err(End::Failed("The slots could not be taken over".into()))
+                }
             });
         }
     }
@@ -406,9 +409,12 @@ impl Migrations {
 
     /// A full synchronization replaces everything here: what was heard of the primary's migrations is void.
     pub(crate) fn forget_followed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, _| match job.talk.is_followed() {
-            true => Err(End::Failed("The data was replaced".into())),
-            false => Ok(()),
+        self.all(now, around, |job, _| {
+            if job.talk.is_followed() {
+                Err(End::Failed("The data was replaced".into()))
+            } else {
+                Ok(())
+            }
         });
     }
 
@@ -454,17 +460,19 @@ impl Migrations {
         let mut is_in_turn = true;
         self.step(at, now, around, |job, scene| {
             is_in_turn = job.talk.request(&mut job.head, scene, link, words)?;
-            match is_in_turn {
-                true => Ok(()),
-                false => Err(End::Failed(format!(
+            if is_in_turn {
+                Ok(())
+            } else {
+                Err(End::Failed(format!(
                     "The peer sent {} out of turn",
                     crate::base::text::Printable(words[0])
-                ))),
+                )))
             }
         });
-        match is_in_turn {
-            true => Answer::Silent,
-            false => Answer::Closed,
+        if is_in_turn {
+            Answer::Silent
+        } else {
+            Answer::Closed
         }
     }
 }

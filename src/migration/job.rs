@@ -335,9 +335,10 @@ impl Head {
             scene.propagate(self.task_line(state));
         }
         if std::mem::take(&mut self.is_hidden) {
-            let is_dropped = match self.is_followed {
-                true => outcome != Outcome::Completed && scene.around.is_primary(),
-                false => true,
+            let is_dropped = if self.is_followed {
+                outcome != Outcome::Completed && scene.around.is_primary()
+            } else {
+                true
             };
             if is_dropped {
                 let me = Some(scene.around.my_id());

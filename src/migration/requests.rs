@@ -248,12 +248,11 @@ impl Migrations {
             return;
         };
         let is_success = value("STATE").is_some_and(|state| is(state, "SUCCESS"));
-        let end = match is_success {
-            true => End::Completed,
-            false => {
-                let message = value("MESSAGE").unwrap_or_default();
-                End::Failed(Printable(message).to_string())
-            }
+        let end = if is_success {
+            End::Completed
+        } else {
+            let message = value("MESSAGE").unwrap_or_default();
+            End::Failed(Printable(message).to_string())
         };
         self.unfollow(now, around, name, end);
     }

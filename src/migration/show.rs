@@ -37,9 +37,10 @@ impl Migrations {
     pub(crate) fn slot_migrations(&self, remaining: impl Fn(Name) -> usize, reply: &mut Reply) {
         reply.array(self.jobs.len() + self.ended.len());
         for job in self.newest_first() {
-            let left = match job.is_active() && job.head.side == Side::Export {
-                true => remaining(job.head.name),
-                false => 0,
+            let left = if job.is_active() && job.head.side == Side::Export {
+                remaining(job.head.name)
+            } else {
+                0
             };
             migration_of(job, left, reply);
         }

@@ -172,9 +172,9 @@ impl Connecting {
             if !link.is_handshaking() && !is_blocked {
                 return Ok(Some(Stream::Tls(link)));
             }
-            let waits = match link.is_handshaking() {
+            let waits = if link.is_handshaking() {
                 // Nothing fits: bytes that follow the handshake stay in the link.
-                true => match link.fill(&mut []) {
+                match link.fill(&mut []) {
                     Ok((_, false)) if link.is_handshaking() => {
                         return Err(ErrorKind::UnexpectedEof.into());
                     }
@@ -183,8 +183,9 @@ impl Connecting {
                     }
                     Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                     _ => false,
-                },
-                false => true,
+                }
+            } else {
+                true
             };
             if waits {
                 self.stage = Stage::Agreeing(link);

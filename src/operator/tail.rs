@@ -113,10 +113,11 @@ fn attach(link: &mut Link<'_>, from: Option<ReplOffset>) -> Result<ReplOffset, S
     ask(&capa)?;
     let next = (from + 1).to_string();
     let reply = ask(&[b"PSYNC", field("master_replid").as_bytes(), next.as_bytes()])?;
-    match reply.starts_with("CONTINUE") {
-        true => Ok(from),
+    if reply.starts_with("CONTINUE") {
+        Ok(from)
+    } else {
         // The snapshot is not waited for: the connection ends here.
-        false => Err(unavailable()),
+        Err(unavailable())
     }
 }
 

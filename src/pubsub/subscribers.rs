@@ -79,9 +79,10 @@ impl Many {
     }
 
     fn remove(&mut self, client: ClientId) {
-        let found = match self.at.is_empty() {
-            true => self.ids.iter().position(|&id| id == client),
-            false => self.at.remove(&client).map(|at| at as usize),
+        let found = if self.at.is_empty() {
+            self.ids.iter().position(|&id| id == client)
+        } else {
+            self.at.remove(&client).map(|at| at as usize)
         };
         let Some(at) = found else { return };
         self.ids.swap_remove(at);

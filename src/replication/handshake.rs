@@ -312,9 +312,10 @@ impl Handshake {
 
     /// A server that is asked to take over must continue our history.
     fn failover_refused(&self) -> Result<(), HandshakeError> {
-        match self.introduction.failover {
-            true => Err(HandshakeError::FailoverRejected),
-            false => Ok(()),
+        if self.introduction.failover {
+            Err(HandshakeError::FailoverRejected)
+        } else {
+            Ok(())
         }
     }
 }

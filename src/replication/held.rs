@@ -58,9 +58,10 @@ impl HeldStream {
     /// Whether the link is to be left unread; 0: no limit. `Err`: as of now.
     pub fn check(&mut self, limit: u64) -> Result<bool, u64> {
         let is_full = limit > 0 && self.bytes >= limit;
-        match is_full && !std::mem::replace(&mut self.is_full, is_full) {
-            true => Err(self.bytes),
-            false => Ok(is_full),
+        if is_full && !std::mem::replace(&mut self.is_full, is_full) {
+            Err(self.bytes)
+        } else {
+            Ok(is_full)
         }
     }
 

@@ -33,9 +33,10 @@ impl Lines {
         }
         self.input.drain(..empty);
         let Some(end) = memchr::memchr(b'\n', &self.input) else {
-            return match self.input.len() > LINE_MAX {
-                true => Err(TooLong),
-                false => Ok(None),
+            return if self.input.len() > LINE_MAX {
+                Err(TooLong)
+            } else {
+                Ok(None)
             };
         };
         if end > LINE_MAX {

@@ -79,9 +79,10 @@ fn number(bytes: &[u8], at: &mut usize, mark: u8, max: u64) -> Result<u64, NoReq
     }
     let line = &bytes[*at + 1..bytes.len().min(*at + LINE_MAX)];
     let Some(end) = memchr::memchr(b'\r', line) else {
-        return match line.len() < LINE_MAX - 1 {
-            true => Err(NoRequest::Short),
-            false => Err(NoRequest::Invalid),
+        return if line.len() < LINE_MAX - 1 {
+            Err(NoRequest::Short)
+        } else {
+            Err(NoRequest::Invalid)
         };
     };
     let number = parse_digits(&line[..end]).filter(|n| *n <= max);

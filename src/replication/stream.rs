@@ -417,14 +417,16 @@ impl Stream {
             log.append(&mut shared);
             let len = request.len() as u64;
             let is_logged = audience.contains(Audience::LOG);
-            match is_logged {
-                true => self.count_bytes(&vec![b'\n'; request.len()]),
-                false => self.count_bytes(request),
+            if is_logged {
+                self.count_bytes(&vec![b'\n'; request.len()])
+            } else {
+                self.count_bytes(request)
             }
             if with_marks {
-                let mark = match is_logged {
-                    true => Mark::LogOnly(len),
-                    false => Mark::ReplicasOnly(len),
+                let mark = if is_logged {
+                    Mark::LogOnly(len)
+                } else {
+                    Mark::ReplicasOnly(len)
                 };
                 mark.write(log);
             }

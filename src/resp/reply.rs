@@ -660,9 +660,10 @@ impl Reply {
                 return Extent::Cut;
             }
         }
-        match self.pending_len().saturating_sub(bounded.before) > bytes {
-            true => Extent::Over,
-            false => Extent::Within,
+        if self.pending_len().saturating_sub(bounded.before) > bytes {
+            Extent::Over
+        } else {
+            Extent::Within
         }
     }
 
@@ -691,9 +692,10 @@ impl Reply {
         let most = self.limit.saturating_add(self.sent);
         let needed = self.out.len() + n;
         // Not to the byte: a reply a little longer than the last one would double the buffer again.
-        let rounded = match needed <= ROUNDED_BYTES_MAX {
-            true => needed.next_power_of_two(),
-            false => needed,
+        let rounded = if needed <= ROUNDED_BYTES_MAX {
+            needed.next_power_of_two()
+        } else {
+            needed
         };
         let capacity = rounded.max(2 * self.out.capacity()).max(FIRST_BYTES);
         let capacity = capacity.min(most).max(needed);
@@ -983,9 +985,10 @@ mod tests {
             let text = vec![b'x'; len];
             let both = [false, true].map(|is_owned| {
                 written(false, |r| {
-                    match is_owned {
-                        true => r.bulk_owned(text.clone()),
-                        false => r.bulk(&text),
+                    if is_owned {
+                        r.bulk_owned(text.clone())
+                    } else {
+                        r.bulk(&text)
                     }
                     r.int(7);
                 })

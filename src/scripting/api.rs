@@ -84,10 +84,7 @@ fn push_version(stack: Stack, name: &str, version: &str) {
 
 /// `redis.call(name, ...)`: an error reply is raised.
 fn call(f: Frame<'_>) -> Returned {
-    match run(f)? {
-        true => Err(Raise::Top),
-        false => Ok(1),
-    }
+    if run(f)? { Err(Raise::Top) } else { Ok(1) }
 }
 
 /// `redis.pcall(name, ...)`: an error reply is returned.
@@ -171,9 +168,10 @@ fn with_arguments<T>(f: Frame<'_>, run: impl FnOnce(Args<'_>, usize) -> T) -> Re
         spans.push(Span { start, len });
     }
     f.set_top(0);
-    let result = match fits {
-        true => Ok(run(Args::new(&scratch, &spans), scratch.len())),
-        false => Err(raised(f, dialect.bad_script_arguments())),
+    let result = if fits {
+        Ok(run(Args::new(&scratch, &spans), scratch.len()))
+    } else {
+        Err(raised(f, dialect.bad_script_arguments()))
     };
     if scratch.capacity() <= SCRATCH_KEPT {
         f.machine.scratch.replace(scratch);

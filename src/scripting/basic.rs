@@ -229,9 +229,10 @@ fn load(f: Frame<'_>) -> Returned {
 /// Checks that a text of this length may be compiled: compiling takes several times its size.
 fn check_chunk(f: Frame<'_>, len: usize) -> Result<(), Raise> {
     const TIMES: usize = 8;
-    match len > f.machine.room() / TIMES {
-        true => Err(Raise::text("chunk is too long")),
-        false => Ok(()),
+    if len > f.machine.room() / TIMES {
+        Err(Raise::text("chunk is too long"))
+    } else {
+        Ok(())
     }
 }
 
@@ -389,9 +390,10 @@ fn tonumber(f: Frame<'_>) -> Returned {
     f.set_top(1);
     f.push_value(Stack::upvalue(1));
     f.insert(1);
-    match f.protected_call(f.top() - 1, 1, 0) {
-        true => Ok(1),
-        false => Err(Raise::Top),
+    if f.protected_call(f.top() - 1, 1, 0) {
+        Ok(1)
+    } else {
+        Err(Raise::Top)
     }
 }
 

@@ -94,9 +94,10 @@ impl<'m> Effort<'m> {
 /// Checks that the state, with everything made on behalf of its script, may grow by `bytes`.
 #[inline]
 pub fn check_room(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
-    match bytes >= f.machine.room() {
-        true => Err(Raise::Plain(NO_MEMORY.into())),
-        false => Ok(()),
+    if bytes >= f.machine.room() {
+        Err(Raise::Plain(NO_MEMORY.into()))
+    } else {
+        Ok(())
     }
 }
 

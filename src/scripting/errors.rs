@@ -67,9 +67,12 @@ impl Failure {
     pub fn read(stack: Stack, most: usize) -> Failure {
         let text = |name| {
             stack.get_field(-1, name);
-            let text = stack.bytes(-1).map(|text| match text.len() > most {
-                true => [b"ERR ", NO_MEMORY.as_bytes()].concat(),
-                false => text.to_vec(),
+            let text = stack.bytes(-1).map(|text| {
+                if text.len() > most {
+                    [b"ERR ", NO_MEMORY.as_bytes()].concat()
+                } else {
+                    text.to_vec()
+                }
             });
             stack.pop(1);
             text
@@ -103,9 +106,10 @@ impl Failure {
                 self.line.extend_from_slice(part);
             }
         }
-        match self.is_counted {
-            true => reply.counted_error_line(&self.line),
-            false => reply.error_line(&self.line),
+        if self.is_counted {
+            reply.counted_error_line(&self.line)
+        } else {
+            reply.error_line(&self.line)
         }
     }
 }

@@ -69,9 +69,10 @@ pub fn format(f: Frame<'_>) -> Returned {
     }
     f.push_value(Stack::upvalue(1));
     f.insert(1);
-    match f.protected_call(count, 1, 0) {
-        true => Ok(1),
-        false => Err(Raise::Top),
+    if f.protected_call(count, 1, 0) {
+        Ok(1)
+    } else {
+        Err(Raise::Top)
     }
 }
 

@@ -96,9 +96,10 @@ pub fn is_protected(stack: Stack, at: i32) -> bool {
 
 /// Refuses to change the argument at `at` if it is protected.
 pub fn check_writable(stack: Stack, at: i32) -> Result<(), Raise> {
-    match is_protected(stack, at) {
-        true => Err(Raise::Plain(READONLY.into())),
-        false => Ok(()),
+    if is_protected(stack, at) {
+        Err(Raise::Plain(READONLY.into()))
+    } else {
+        Ok(())
     }
 }
 

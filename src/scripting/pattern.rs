@@ -156,9 +156,10 @@ impl<'t, 'w> Matcher<'t, 'w> {
     #[cold]
     fn look(&mut self) -> Result<(), Trouble> {
         self.steps = STEPS;
-        match (self.is_over)() {
-            true => Err(Trouble::Stopped),
-            false => Ok(()),
+        if (self.is_over)() {
+            Err(Trouble::Stopped)
+        } else {
+            Ok(())
         }
     }
 

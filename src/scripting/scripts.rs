@@ -294,12 +294,11 @@ impl Scripts {
     }
 
     fn link(&mut self, at: u32) {
-        let newest = match self.evictable > 1 {
-            true => std::mem::replace(&mut self.newest, at),
-            false => {
-                (self.oldest, self.newest) = (at, at);
-                NONE
-            }
+        let newest = if self.evictable > 1 {
+            std::mem::replace(&mut self.newest, at)
+        } else {
+            (self.oldest, self.newest) = (at, at);
+            NONE
         };
         let script = self.slot_mut(at);
         (script.older, script.newer) = (newest, NONE);

@@ -30,9 +30,10 @@ pub fn of_script(body: &[u8], dialect: Dialect) -> Result<Shebang, Vec<u8>> {
         || dialect.exact_engine() && engine.as_ref() != b"#!lua"
     {
         let (before, after) = dialect.unknown_engine();
-        let engine = match dialect.exact_engine() {
-            true => engine,
-            false => &engine[2..],
+        let engine = if dialect.exact_engine() {
+            engine
+        } else {
+            &engine[2..]
         };
         return Err([&named(before, engine), after.as_bytes()].concat());
     }

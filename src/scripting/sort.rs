@@ -148,9 +148,10 @@ impl Sorter<'_> {
                 Ok(self.effort.compare(text(a), text(b))? == Ordering::Less)
             }
             (one, other) if one == other && self.push_shared_order(a, b) => self.ask(a, b),
-            (one, other) => Err(Raise::Plain(match one == other {
-                true => format!("attempt to compare two {} values", one.name()).into(),
-                false => format!("attempt to compare {} with {}", one.name(), other.name()).into(),
+            (one, other) => Err(Raise::Plain(if one == other {
+                format!("attempt to compare two {} values", one.name()).into()
+            } else {
+                format!("attempt to compare {} with {}", one.name(), other.name()).into()
             })),
         }
     }

@@ -255,9 +255,10 @@ fn look_up(f: Frame<'_>) -> Result<(), Raise> {
     f.insert(-2);
     f.push_value(3);
     f.insert(-2);
-    match f.protected_call(2, 1, 0) {
-        true => Ok(()),
-        false => Err(Raise::Top),
+    if f.protected_call(2, 1, 0) {
+        Ok(())
+    } else {
+        Err(Raise::Top)
     }
 }
 

@@ -270,9 +270,10 @@ fn ordered<const N: usize>(mut bytes: [u8; N], big: bool) -> [u8; N] {
 fn read_int(data: &[u8], big: bool, signed: bool) -> f64 {
     // Bytes above 64 bits are shifted out.
     let push = |n: u64, b: &u8| n << 8 | u64::from(*b);
-    let n = match big {
-        true => data.iter().fold(0, push),
-        false => data.iter().rev().fold(0, push),
+    let n = if big {
+        data.iter().fold(0, push)
+    } else {
+        data.iter().rev().fold(0, push)
     };
     if !signed {
         return n as f64;

@@ -118,9 +118,10 @@ fn tohex(f: Frame<'_>) -> Returned {
         _ => bits(2)? as i32,
     };
     let count = digits.unsigned_abs().min(8) as usize;
-    let text = match digits < 0 {
-        true => format!("{x:08X}"),
-        false => format!("{x:08x}"),
+    let text = if digits < 0 {
+        format!("{x:08X}")
+    } else {
+        format!("{x:08x}")
     };
     f.push_bytes(&text.as_bytes()[8 - count..]);
     Ok(1)

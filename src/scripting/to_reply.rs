@@ -117,9 +117,10 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
         self.f.push_value(-1);
         let written = self.value(0);
         self.f.set_top(top);
-        match self.reply.is_full() {
-            true => Err(Unfinished::Full),
-            false => written,
+        if self.reply.is_full() {
+            Err(Unfinished::Full)
+        } else {
+            written
         }
     }
 
@@ -171,9 +172,10 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
     /// Checks the limits before a text, which may be long, is written.
     #[inline]
     fn announce(&mut self, text: &[u8]) -> Written {
-        match text.len() >= LONG {
-            true => self.look(2 * text.len() + HEADER_MAX),
-            false => Ok(()),
+        if text.len() >= LONG {
+            self.look(2 * text.len() + HEADER_MAX)
+        } else {
+            Ok(())
         }
     }
 
@@ -305,9 +307,10 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
             len += 1;
             self.step()?;
         }
-        match is_map {
-            true => self.reply.deferred_map(len),
-            false => self.reply.deferred_set(len),
+        if is_map {
+            self.reply.deferred_map(len)
+        } else {
+            self.reply.deferred_set(len)
         }
         stack.push_nil();
         while stack.next(-2) {

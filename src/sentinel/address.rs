@@ -43,9 +43,10 @@ impl Address {
 
     /// What others are shown: the host as it was given, if `by_name`.
     pub(crate) fn shown(&self, by_name: bool) -> &[u8] {
-        match by_name || self.ip.is_empty() {
-            true => &self.host,
-            false => &self.ip,
+        if by_name || self.ip.is_empty() {
+            &self.host
+        } else {
+            &self.ip
         }
     }
 
@@ -53,9 +54,10 @@ impl Address {
     pub(crate) fn with_port(&self, by_name: bool) -> Vec<u8> {
         let shown = self.shown(by_name);
         let port = self.port.to_string();
-        match shown.contains(&b':') {
-            true => [b"[", shown, b"]:", port.as_bytes()].concat(),
-            false => [shown, b":", port.as_bytes()].concat(),
+        if shown.contains(&b':') {
+            [b"[", shown, b"]:", port.as_bytes()].concat()
+        } else {
+            [shown, b":", port.as_bytes()].concat()
         }
     }
 }
@@ -69,9 +71,10 @@ pub(crate) struct Names {
 impl Names {
     /// The IP address of a host; an IP address is its own.
     pub(crate) fn ip_of(&self, host: &[u8]) -> Option<Vec<u8>> {
-        match is_ip(host) {
-            true => Some(host.to_vec()),
-            false => self.known.get(&host.to_ascii_lowercase()).cloned(),
+        if is_ip(host) {
+            Some(host.to_vec())
+        } else {
+            self.known.get(&host.to_ascii_lowercase()).cloned()
         }
     }
 

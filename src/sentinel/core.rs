@@ -95,9 +95,10 @@ impl Sentinel {
     /// started together do not stay in step; 10 ms while a primary is about to be seen as down, or a
     /// failover is under way, but not for long.
     pub(crate) fn next_tick_ms(&mut self) -> Ms {
-        match self.is_tense() {
-            true => TENSE_TICK_MS,
-            false => 1000 / (10 + self.shared.random.below(10) as Ms),
+        if self.is_tense() {
+            TENSE_TICK_MS
+        } else {
+            1000 / (10 + self.shared.random.below(10) as Ms)
         }
     }
 

@@ -216,9 +216,10 @@ pub(crate) fn setup(shared: &Shared, primaries: &Primaries) -> Setup {
         let current = primary.current_address();
         let replicas = primary.replicas.values().map(|replica| {
             let address = &replica.node.watch.address;
-            match address.is_same(current) {
-                true => &primary.node.watch.address,
-                false => address,
+            if address.is_same(current) {
+                &primary.node.watch.address
+            } else {
+                address
             }
         });
         let replicas = replicas.map(|address| (shown(address), address.port));

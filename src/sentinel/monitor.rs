@@ -157,9 +157,10 @@ pub(crate) fn greet(
         let (links, out) = (&mut shared.links, &mut shared.out);
         links.send(link, kind, &words, expected, out)
     };
-    let (user, pass) = match is_peer {
-        true => credentials_for_peers(shared),
-        false => (settings.auth_user.clone(), settings.auth_pass.clone()),
+    let (user, pass) = if is_peer {
+        credentials_for_peers(shared)
+    } else {
+        (settings.auth_user.clone(), settings.auth_pass.clone())
     };
     match (user.is_empty(), pass.is_empty()) {
         (_, true) => {}
@@ -188,9 +189,10 @@ pub(crate) fn greet(
 
 /// The user, or none, and the password, or none, for other Sentinels.
 fn credentials_for_peers(shared: &Shared) -> (Vec<u8>, Vec<u8>) {
-    match shared.globals.pass.is_empty() {
-        true => (Vec::new(), shared.own.password.clone()),
-        false => (shared.globals.user.clone(), shared.globals.pass.clone()),
+    if shared.globals.pass.is_empty() {
+        (Vec::new(), shared.own.password.clone())
+    } else {
+        (shared.globals.user.clone(), shared.globals.pass.clone())
     }
 }
 
@@ -205,9 +207,10 @@ pub(crate) fn log_in_to_peer(shared: &mut Shared, link: LinkId) {
     let (user, pass) = credentials_for_peers(shared);
     if !pass.is_empty() {
         let words: [&[u8]; 3] = [b"AUTH", &user, &pass];
-        match user.is_empty() {
-            true => shared.send(link, &[words[0], words[2]], Expected::Ignored),
-            false => shared.send(link, &words, Expected::Ignored),
+        if user.is_empty() {
+            shared.send(link, &[words[0], words[2]], Expected::Ignored)
+        } else {
+            shared.send(link, &words, Expected::Ignored)
         };
     }
     let name = own_name(shared, b"-cmd");
@@ -262,13 +265,15 @@ pub(crate) fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings
 /// Whether a request is due whose last one is so old. Those that are about due leave with a PING: one
 /// write, and one read of the replies.
 fn is_due(age: Ms, period: Ms, ping_period: Ms, with_ping: bool) -> bool {
-    let slack = match period > ping_period {
-        true => ping_period / 2,
-        false => 0,
+    let slack = if period > ping_period {
+        ping_period / 2
+    } else {
+        0
     };
-    match with_ping {
-        true => age > period - slack,
-        false => age > period + slack.min(WAIT_FOR_PING_MS),
+    if with_ping {
+        age > period - slack
+    } else {
+        age > period + slack.min(WAIT_FOR_PING_MS)
     }
 }
 

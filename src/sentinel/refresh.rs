@@ -26,9 +26,10 @@ pub(crate) fn refresh(shared: &mut Shared, primary: &mut Primary, member: &Membe
 }
 
 fn role_change(role: Role, expected: Role) -> (&'static str, &'static str) {
-    let channel = match role == expected {
-        true => "+role-change",
-        false => "-role-change",
+    let channel = if role == expected {
+        "+role-change"
+    } else {
+        "-role-change"
     };
     let text = match role {
         Role::Primary => " new reported role is master",

@@ -64,9 +64,10 @@ pub(crate) fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Op
     let (node, down) = (&replica.node, &primary.node.watch);
     let link = shared.links.get(node.watch.link);
     // While the primary is down, its replicas are asked for INFO every second.
-    let info_age_max = match down.is_down {
-        true => periods.ping * 5,
-        false => periods.info * 3,
+    let info_age_max = if down.is_down {
+        periods.ping * 5
+    } else {
+        periods.info * 3
     };
     // Since it was last heard of, which in TILT is long before it is noticed that it is down: Redis counts
     // from then on, and after a TILT may find no replica good enough, ever.

@@ -194,9 +194,10 @@ pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
         period
     };
     let is_down = primary.node.watch.is_down;
-    let candidate = match primary.failover.is_running() {
-        true => shared.my_id.clone(),
-        false => b"*".to_vec(),
+    let candidate = if primary.failover.is_running() {
+        shared.my_id.clone()
+    } else {
+        b"*".to_vec()
     };
     let address = &primary.node.watch.address;
     let host = address.shown(shared.globals.announce_hostnames);
@@ -257,9 +258,10 @@ pub(crate) fn answered(
     peer.answered_at = shared.now;
     let said_down = std::mem::replace(&mut peer.says_down, is_down);
     let is_new = peer.vote.as_deref() != Some(vote) || peer.vote_epoch != epoch;
-    let vote = match strangers::is_run_id(vote) {
-        true => vote,
-        false => b"*",
+    let vote = if strangers::is_run_id(vote) {
+        vote
+    } else {
+        b"*"
     };
     if vote != b"*" {
         if peer.vote_epoch != epoch {
@@ -272,9 +274,10 @@ pub(crate) fn answered(
         (peer.vote, peer.vote_epoch) = (Some(vote.to_vec()), epoch);
     }
     if said_down != is_down {
-        let text = match is_down {
-            true => "sees it as down, too",
-            false => "does not see it as down any more",
+        let text = if is_down {
+            "sees it as down, too"
+        } else {
+            "does not see it as down any more"
         };
         record::opinion(shared, primary, run_id, text);
     }

@@ -52,10 +52,7 @@ pub fn check_for(file: &Path, target: Release, out: &mut dyn Write) -> u8 {
         }
         Ok(()) => {
             obstacles.write(&obstacles.summary());
-            match obstacles.are_none() {
-                true => 0,
-                false => OBSTACLES,
-            }
+            if obstacles.are_none() { 0 } else { OBSTACLES }
         }
     }
 }
@@ -104,14 +101,16 @@ impl Source {
             return Err(ConvertError::Told(text));
         }
         if is_snapshot(from).map_err(io)? {
-            return match commands_follow(from).map_err(io)? {
-                true => Source::single(from),
-                false => Ok(Source::Rdb),
+            return if commands_follow(from).map_err(io)? {
+                Source::single(from)
+            } else {
+                Ok(Source::Rdb)
             };
         }
-        match is_manifest(File::open(from).map_err(io)?).map_err(io)? {
-            true => Source::set(from),
-            false => Source::single(from),
+        if is_manifest(File::open(from).map_err(io)?).map_err(io)? {
+            Source::set(from)
+        } else {
+            Source::single(from)
         }
     }
 

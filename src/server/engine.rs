@@ -53,9 +53,10 @@ impl Engine {
         let started = Instant::now();
         let now = Now::read(started);
         let databases = config.databases_served() as usize;
-        let mut keyspace = match config.cluster_enabled {
-            false => Keyspace::new(databases),
-            true => Keyspace::with_slots(databases),
+        let mut keyspace = if config.cluster_enabled {
+            Keyspace::with_slots(databases)
+        } else {
+            Keyspace::new(databases)
         };
         let acl = Acl::new(&table, &config.requirepass);
         keyspace.set_now_ms(now.unix_ms());
@@ -389,9 +390,10 @@ impl Server {
     #[cold]
     pub(super) fn set_log_full(&mut self, on: bool) {
         self.gates.log_is_full = on;
-        match on {
-            true => self.update_interest(),
-            false => self.pause_changed(),
+        if on {
+            self.update_interest()
+        } else {
+            self.pause_changed()
         }
     }
 

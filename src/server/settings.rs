@@ -138,18 +138,20 @@ const ROWS: &[Row] = &[
         alloc::give_back_by_thread(by_thread).map_err(|error| error.to_string())
     }),
     row(&["key-memory-histograms"], |on| {
-        match on.server.config.key_memory_histograms && !on.keyspace.counts_bytes() {
-            true => Err(COUNTS_LATE.to_owned()),
-            false => Ok(()),
+        if on.server.config.key_memory_histograms && !on.keyspace.counts_bytes() {
+            Err(COUNTS_LATE.to_owned())
+        } else {
+            Ok(())
         }
     }),
     row(&["cluster-slot-stats-enabled"], |on| {
         let wants = on.server.config.cluster_slot_stats_enabled;
         // Valkey has no such figure, and its `yes` does not ask for it.
         let is_late = wants.contains(SlotStats::MEM) && !on.keyspace.counts_slot_bytes();
-        match is_late && on.server.config.dialect.counts_slot_memory() {
-            true => Err(COUNTS_LATE.to_owned()),
-            false => Ok(()),
+        if is_late && on.server.config.dialect.counts_slot_memory() {
+            Err(COUNTS_LATE.to_owned())
+        } else {
+            Ok(())
         }
     }),
     row(&["aof-disable-auto-gc"], |on| {
@@ -197,9 +199,10 @@ const ROWS: &[Row] = &[
                             cluster-bus-port-protected-mode needs tls-cluster";
         let config = &on.server.config;
         let protects = config.cluster_enabled && config.cluster_bus_port_protected_mode;
-        match protects && !config.tls_cluster {
-            true => Err(OPEN.to_owned()),
-            false => Ok(()),
+        if protects && !config.tls_cluster {
+            Err(OPEN.to_owned())
+        } else {
+            Ok(())
         }
     }),
     row(&["requirepass"], |on| {

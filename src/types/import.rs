@@ -21,9 +21,10 @@ pub const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
 ///
 /// All code that reads or combines these values relies on distinct elements.
 pub fn distinct(pack: Listpack, width: usize, strict: bool) -> Option<Listpack> {
-    match pack.all_differ(width) {
-        true => Some(pack),
-        false => (!strict).then(|| pack.without_repeats(width)),
+    if pack.all_differ(width) {
+        Some(pack)
+    } else {
+        (!strict).then(|| pack.without_repeats(width))
     }
 }
 
@@ -70,9 +71,10 @@ impl Set {
 
     /// An empty set for `members` members of any kind.
     pub fn import_for(members: usize, limits: &Limits) -> Set {
-        match members > limits.set_max_intset_entries {
-            true => Set::large(),
-            false => Set::of_integers(),
+        if members > limits.set_max_intset_entries {
+            Set::large()
+        } else {
+            Set::of_integers()
         }
     }
 }

@@ -190,10 +190,7 @@ pub unsafe fn free_step(
         T => {
             // SAFETY: the caller's promise.
             let mut value = unsafe { T::from_word(encoding, word) };
-            match value.free_step(n) {
-                true => None,
-                false => Some(value.into_word()),
-            }
+            if value.free_step(n) { None } else { Some(value.into_word()) }
         },
         _ => None,
     )

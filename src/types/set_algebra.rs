@@ -126,9 +126,10 @@ fn filter<'a>(
         goes_on
     };
     first.visit(|member| {
-        let hash = match hashed {
-            true => MemberTable::hash_entry(member),
-            false => 0,
+        let hash = if hashed {
+            MemberTable::hash_entry(member)
+        } else {
+            0
         };
         if let Some(table) = table {
             table.prefetch(hash);

@@ -189,9 +189,10 @@ impl Victim {
             self.end_by_force(began, end.as_bytes())?;
         }
         let most = resident_mb(&self.server).saturating_sub(self.before_mb);
-        match most > self.allowed_mb {
-            true => Err(Fault::Memory(most)),
-            false => Ok(()),
+        if most > self.allowed_mb {
+            Err(Fault::Memory(most))
+        } else {
+            Ok(())
         }
     }
 

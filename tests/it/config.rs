@@ -136,9 +136,10 @@ fn every_directive_of_valkey_loads_with_its_value() {
         let (name, value) = (text(&pair[0]), text(&pair[1]));
         // The words of a directive are separate arguments; an empty list is quoted.
         let is_list = value.contains(' ') && name != "proc-title-template";
-        let value = match is_list {
-            true => value,
-            false => format!("\"{value}\""),
+        let value = if is_list {
+            value
+        } else {
+            format!("\"{value}\"")
         };
         // Its folder and primary are its own.
         if !matches!(name.as_str(), "dir" | "replicaof" | "slaveof") {

@@ -529,10 +529,7 @@ fn what_is_left_out_of_any_source_is_named() {
         for (bytes, is_log) in [(&file, false), (&log, true)] {
             fs::write(&from, bytes).expect("written");
             let checked = check_for("redis-7.2", &from);
-            let status = match is_log {
-                true => 2,
-                false => i32::from(is_obstacle),
-            };
+            let status = if is_log { 2 } else { i32::from(is_obstacle) };
             assert_eq!(checked.code, Some(status), "{}", checked.out);
             assert!(
                 !is_log || checked.out.contains("russet convert"),
@@ -548,15 +545,17 @@ fn what_is_left_out_of_any_source_is_named() {
             assert_eq!(ended.code, Some(0), "{}", ended.out);
             assert!(ended.out.contains(named), "{}", ended.out);
             assert_eq!(to.is_dir(), is_log);
-            let made = match is_log {
-                true => to.join("from.1.base.rdb"),
-                false => to.clone(),
+            let made = if is_log {
+                to.join("from.1.base.rdb")
+            } else {
+                to.clone()
             };
             let server = with_file(&russet(), &made, &[]);
             assert_eq!(server.connect().ask("DBSIZE"), ":1\r\n");
-            match is_log {
-                true => fs::remove_dir_all(&to).expect("removed"),
-                false => fs::remove_file(&to).expect("removed"),
+            if is_log {
+                fs::remove_dir_all(&to).expect("removed")
+            } else {
+                fs::remove_file(&to).expect("removed")
             }
         }
     }

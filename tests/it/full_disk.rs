@@ -194,9 +194,10 @@ fn start_pair(on_primary: bool, disk: &SmallDisk, args: &[&str]) -> (Daemon, Dae
     ];
     let usual = [&usual[..], args].concat();
     let small = [&usual[..], &["--dir", dir]].concat();
-    let (primary, replica) = match on_primary {
-        true => (&small, &usual),
-        false => (&usual, &small),
+    let (primary, replica) = if on_primary {
+        (&small, &usual)
+    } else {
+        (&usual, &small)
     };
     (Daemon::start(primary), Daemon::start(replica))
 }

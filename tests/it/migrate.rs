@@ -194,21 +194,19 @@ fn newer_values_go_in_the_form_that_the_target_reads() {
             };
             let reads_ttls = *peer != Some(Peer::Redis7);
             let moved = migrate("plain ttl");
-            match reads_ttls {
-                true => {
-                    assert_eq!(moved, "+OK\r\n", "{dialect} {peer:?}");
-                    assert_eq!(expiry_there(&mut there), AT, "{dialect} {peer:?}");
-                }
-                false => refused(&moved, "ttl", "fields that expire"),
+            if reads_ttls {
+                assert_eq!(moved, "+OK\r\n", "{dialect} {peer:?}");
+                assert_eq!(expiry_there(&mut there), AT, "{dialect} {peer:?}");
+            } else {
+                refused(&moved, "ttl", "fields that expire")
             }
             let reads_vectors = !matches!(peer, Some(Peer::Redis7 | Peer::Valkey9));
             let moved = migrate("vectors");
-            match reads_vectors {
-                true => {
-                    assert_eq!(moved, "+OK\r\n", "{dialect} {peer:?}");
-                    assert_eq!(there.ask("VCARD vectors"), ":1\r\n");
-                }
-                false => refused(&moved, "vectors", "a vector set"),
+            if reads_vectors {
+                assert_eq!(moved, "+OK\r\n", "{dialect} {peer:?}");
+                assert_eq!(there.ask("VCARD vectors"), ":1\r\n");
+            } else {
+                refused(&moved, "vectors", "a vector set")
             }
             // The values that were not sent are still here, and none of them is there.
             let kept = 2 * u8::from(!reads_ttls) + u8::from(!reads_vectors);

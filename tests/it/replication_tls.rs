@@ -191,9 +191,10 @@ fn a_pair_syncs_streams_and_continues_in_each_form() {
         ],
     ];
     for (number, form) in forms.iter().enumerate() {
-        let more: Vec<&str> = match number < 3 {
-            true => [&PLAIN[..], form].concat(),
-            false => [&PLAIN[..if number == 3 { 0 } else { 2 }], form].concat(),
+        let more: Vec<&str> = if number < 3 {
+            [&PLAIN[..], form].concat()
+        } else {
+            [&PLAIN[..if number == 3 { 0 } else { 2 }], form].concat()
         };
         let (primary, replica) = (Server::start(&files, &more), Server::start(&files, &more));
         play(&primary, &replica, number == 3);

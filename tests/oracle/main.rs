@@ -185,9 +185,10 @@ impl Bench {
             (expected.join().expect("the reference plays"), got)
         });
         let (reference, subject) = (&mut self.reference, &mut self.subject);
-        let told = match stream.events {
-            true => events::difference(stream, reference, subject),
-            false => None,
+        let told = if stream.events {
+            events::difference(stream, reference, subject)
+        } else {
+            None
         };
         first_difference(self.peer, &stream.steps, &expected, &got)
             .or(told)

@@ -109,9 +109,10 @@ impl Ledger {
                 Reply::Null => 0,
                 other => return Err(format!("GET {key}: {other:?}")),
             };
-            let (floor, what) = match same {
-                true => (numbers.written.max(numbers.replicated), "+OK"),
-                false => (numbers.replicated, "WAIT"),
+            let (floor, what) = if same {
+                (numbers.written.max(numbers.replicated), "+OK")
+            } else {
+                (numbers.replicated, "WAIT")
             };
             if held < floor {
                 return Err(format!(

@@ -58,10 +58,8 @@ fn what_wait_acknowledged_outlives_crashes() {
     let Some(extent) = Extent::wanted() else {
         return;
     };
-    let cycles = matrix::number("RUSSET_CYCLES").unwrap_or(match extent.is_full {
-        true => 10_000,
-        false => 24,
-    });
+    let cycles =
+        matrix::number("RUSSET_CYCLES").unwrap_or(if extent.is_full { 10_000 } else { 24 });
     let seed = matrix::number("RUSSET_SEED").unwrap_or(1);
     for pair in matrix::crashing_pairs() {
         let crashes = faults::crash(pair, "yes", cycles, seed);

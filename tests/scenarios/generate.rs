@@ -347,20 +347,20 @@ impl Generator {
         let themes: Vec<_> = (0..2 + random.below(2))
             .map(|_| random.pick(&self.themes))
             .collect();
-        let gap_ms = match themes.iter().any(|(name, _)| WITH_GAPS.contains(name)) {
-            true => GAP_MS,
-            false => 0,
+        let gap_ms = if themes.iter().any(|(name, _)| WITH_GAPS.contains(name)) {
+            GAP_MS
+        } else {
+            0
         };
         // Steps with gaps take longer.
         let length = if gap_ms > 0 { 12 } else { 30 };
         let mut steps = Vec::new();
         while steps.len() < length {
-            let line = match random.chance(30) {
-                true => random.pick(&self.data),
-                false => {
-                    let (_, lines) = random.pick(&themes);
-                    random.pick(lines)
-                }
+            let line = if random.chance(30) {
+                random.pick(&self.data)
+            } else {
+                let (_, lines) = random.pick(&themes);
+                random.pick(lines)
             };
             let client = random.below(CLIENTS);
             let together = random.chance(15);

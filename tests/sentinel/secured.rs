@@ -52,9 +52,10 @@ fn all_links_may_be_encrypted() {
         nodes.push((Daemon::start(&args), port));
     }
     let mut kinds = vec![Kind::Russet; 2];
-    match folder().join("redis8-tls/redis-server").exists() {
-        true => kinds.push(Kind::Redis80Tls),
-        false => left_out("a Sentinel of Redis 8.0 with TLS"),
+    if folder().join("redis8-tls/redis-server").exists() {
+        kinds.push(Kind::Redis80Tls)
+    } else {
+        left_out("a Sentinel of Redis 8.0 with TLS")
     }
     let primary = nodes[0].1;
     let mut tls_ports = Vec::new();
@@ -151,9 +152,10 @@ fn fail_over_secured(sentinels: Vec<Sentinel>, mut nodes: Vec<Daemon>) {
     let new = agreed().expect("just now");
     nodes[0].restart();
     wait_until("all servers to have their roles", || {
-        nodes.iter().all(|node| match node.port() == new {
-            true => role_of(node).contains("master"),
-            false => {
+        nodes.iter().all(|node| {
+            if node.port() == new {
+                role_of(node).contains("master")
+            } else {
                 role_of(node).contains("connected")
                     && role_of(node).contains(&format!(":{new}\\r\\n"))
             }

@@ -231,9 +231,10 @@ impl Link {
             let second = words.get(1).map(|word| word.to_ascii_lowercase());
             let is_ack = name == b"REPLCONF" && second.as_deref() == Some(b"ack");
             let known: [&[u8]; 4] = [b"PING", b"AUTH", b"REPLCONF", b"PSYNC"];
-            let expected = match self.has_asked {
-                true => is_ack,
-                false => known.contains(&&name[..]) && !is_ack,
+            let expected = if self.has_asked {
+                is_ack
+            } else {
+                known.contains(&&name[..]) && !is_ack
             };
             if !expected {
                 let words: Vec<_> = words.iter().map(|w| String::from_utf8_lossy(w)).collect();

@@ -411,9 +411,10 @@ impl World {
         match event {
             Event::Run(node, words) if is_there(node) => {
                 // Most writes go to a primary; a few are refused by a replica.
-                let node = match self.primary(*node) || self.luck(1, 1).is_multiple_of(8) {
-                    true => *node,
-                    false => (0..count).find(|&n| self.primary(n)).unwrap_or(*node),
+                let node = if self.primary(*node) || self.luck(1, 1).is_multiple_of(8) {
+                    *node
+                } else {
+                    (0..count).find(|&n| self.primary(n)).unwrap_or(*node)
                 };
                 let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
                 let other_db = self.luck(2, 2).is_multiple_of(5);

@@ -313,9 +313,10 @@ impl Drop for Daemon {
                 &log[from..]
             );
         }
-        let agree = match std::thread::panicking() {
-            false => self.memory_agrees(),
-            true => Ok(()),
+        let agree = if std::thread::panicking() {
+            Ok(())
+        } else {
+            self.memory_agrees()
         };
         end(&mut self.child);
         if let Err(why) = agree {

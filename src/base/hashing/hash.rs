@@ -39,9 +39,12 @@ impl HashKeys {
 #[inline]
 pub fn keys() -> &'static HashKeys {
     static KEYS: OnceLock<HashKeys> = OnceLock::new();
-    KEYS.get_or_init(|| match cfg!(test) {
-        true => HashKeys::from_seeds([1, 2, 3, 4]),
-        false => HashKeys::random(),
+    KEYS.get_or_init(|| {
+        if cfg!(test) {
+            HashKeys::from_seeds([1, 2, 3, 4])
+        } else {
+            HashKeys::random()
+        }
     })
 }
 

@@ -37,17 +37,21 @@ impl Cluster {
         let is_valkey = self.is_valkey();
         let in_range = |number: i64, words: &str| {
             let port = u16::try_from(number).ok().filter(|&port| port != 0);
-            port.ok_or_else(|| match is_valkey {
-                true => format!("ERR {words} number is out of range"),
-                false => invalid(),
+            port.ok_or_else(|| {
+                if is_valkey {
+                    format!("ERR {words} number is out of range")
+                } else {
+                    invalid()
+                }
             })
         };
         let base_port = in_range(base_port, "Port")?;
         let bus_port = in_range(bus_port, "Cluster bus port")?;
         let ip = Cluster::literal(ip).ok_or_else(invalid)?;
-        let ports = match self.settings.tls_cluster {
-            true => (0, base_port),
-            false => (base_port, 0),
+        let ports = if self.settings.tls_cluster {
+            (0, base_port)
+        } else {
+            (base_port, 0)
         };
         let address = Address {
             ip,
@@ -56,9 +60,10 @@ impl Cluster {
             bus_port,
         };
         self.note(format!("Cluster meet {ip}:{base_port} requested by user."));
-        match self.meet(address, NodeFlags::MEET) {
-            true => Ok(Done::Changed),
-            false => Err("ERR Too many nodes are being met".into()),
+        if self.meet(address, NodeFlags::MEET) {
+            Ok(Done::Changed)
+        } else {
+            Err("ERR Too many nodes are being met".into())
         }
     }
 
@@ -69,9 +74,10 @@ impl Cluster {
         };
         let Some(at) = self.find_text(id) else {
             let known = crate::cluster::message::NodeId::parse(id);
-            return match known.is_some_and(|id| self.blacklist.contains(&id)) {
-                true => Ok(Done::Changed),
-                false => Err(format!("ERR Unknown node {}", String::from_utf8_lossy(id))),
+            return if known.is_some_and(|id| self.blacklist.contains(&id)) {
+                Ok(Done::Changed)
+            } else {
+                Err(format!("ERR Unknown node {}", String::from_utf8_lossy(id)))
             };
         };
         if at == ME {
@@ -225,12 +231,11 @@ impl Cluster {
 
     /// `BUMPEPOCH`: `+BUMPED n`, or `+STILL n` if ours is the newest.
     pub(super) fn do_bump_epoch(&mut self, reply: &mut Reply) -> Done {
-        let word = match self.bump_epoch() {
-            true => {
-                self.announce_change();
-                "BUMPED"
-            }
-            false => "STILL",
+        let word = if self.bump_epoch() {
+            self.announce_change();
+            "BUMPED"
+        } else {
+            "STILL"
         };
         reply.simple(&format!("{word} {}", self.me().config_epoch));
         Done::Told

@@ -61,11 +61,12 @@ impl Cluster {
                 if let Done::Changed = done {
                     reply.ok();
                 }
-                match self.out.is_saved() {
-                    true => After::Send,
-                    false => After::Persist {
+                if self.out.is_saved() {
+                    After::Send
+                } else {
+                    After::Persist {
                         otherwise: NOT_SAVED.to_vec(),
-                    },
+                    }
                 }
             }
         };

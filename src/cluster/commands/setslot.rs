@@ -88,9 +88,10 @@ impl Cluster {
             if self.is_valkey() && at == ME {
                 return Err("ERR Target node is myself".to_owned());
             }
-            match self.nodes[at].is_replica() {
-                true => Err("ERR Target node is not a master".to_owned()),
-                false => Ok(at),
+            if self.nodes[at].is_replica() {
+                Err("ERR Target node is not a master".to_owned())
+            } else {
+                Ok(at)
             }
         };
         match (word.to_ascii_uppercase().as_slice(), rest) {

@@ -188,9 +188,10 @@ fn address(text: &str, node: &mut SavedNode) -> Result<(), String> {
 
 /// Names that we would not take from a message are left out: they come anew with the node's next one.
 fn plain(text: &str) -> Vec<u8> {
-    match is_plain_text(text.as_bytes()) {
-        true => text.as_bytes().to_vec(),
-        false => Vec::new(),
+    if is_plain_text(text.as_bytes()) {
+        text.as_bytes().to_vec()
+    } else {
+        Vec::new()
     }
 }
 

@@ -248,9 +248,10 @@ fn node() -> impl Strategy<Value = SavedNode> {
             |(id, other, texts, numbers, flags, times, open)| SavedNode {
                 ip: Ip::parse(texts.0.as_bytes()).expect("an address"),
                 port: numbers.0,
-                other: match numbers.3 {
-                    true => OtherPort::Tls(numbers.1),
-                    false => OtherPort::Tcp(numbers.1),
+                other: if numbers.3 {
+                    OtherPort::Tls(numbers.1)
+                } else {
+                    OtherPort::Tcp(numbers.1)
                 },
                 bus_port: numbers.2,
                 hostname: texts.1.clone().into_bytes(),

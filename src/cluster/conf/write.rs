@@ -67,9 +67,10 @@ pub(crate) fn write_node(out: &mut String, node: &SavedNode, aux: Option<Dialect
     };
     _ = write!(out, " {ping} {pong} {} {link}", node.config_epoch);
     for (first, last) in &node.slots {
-        _ = match first == last {
-            true => write!(out, " {first}"),
-            false => write!(out, " {first}-{last}"),
+        _ = if first == last {
+            write!(out, " {first}")
+        } else {
+            write!(out, " {first}-{last}")
         };
     }
     for (slot, to) in &node.migrating {

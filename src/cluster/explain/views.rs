@@ -62,13 +62,13 @@ fn unclaimed(cluster: &Cluster) -> Vec<String> {
 /// The first ranges.
 fn shown(slots: &[u16]) -> String {
     let ranges = ranges(slots.iter().copied());
-    let shown = ranges
-        .iter()
-        .take(5)
-        .map(|(first, last)| match first == last {
-            true => format!("{first}"),
-            false => format!("{first}-{last}"),
-        });
+    let shown = ranges.iter().take(5).map(|(first, last)| {
+        if first == last {
+            format!("{first}")
+        } else {
+            format!("{first}-{last}")
+        }
+    });
     let more = if ranges.len() > 5 { " .." } else { "" };
     shown.collect::<Vec<_>>().join(" ") + more
 }
@@ -133,9 +133,10 @@ fn open_slots(cluster: &Cluster) -> Vec<String> {
                 0 => String::new(),
                 number => format!("; of {number} of them it is not the owner"),
             };
-            let down = match cluster.nodes[other].is_failing() {
-                true => ", which does not answer",
-                false => "",
+            let down = if cluster.nodes[other].is_failing() {
+                ", which does not answer"
+            } else {
+                ""
             };
             lines.push(format!(
                 "{} {verb} {way} node {}{down}{stale}: {} (CLUSTER SETSLOT)",

@@ -155,8 +155,9 @@ fn length(start: &[u8; LIGHT_BYTES], peer: Peer) -> Result<usize, Fault> {
     if is_long || total > peer.standing.bytes_max() {
         return Err(Fault::Long { kind, bytes });
     }
-    match (body_min..=body_max).contains(&body) {
-        true => Ok(total),
-        false => Err(Fault::Length { kind, bytes }),
+    if (body_min..=body_max).contains(&body) {
+        Ok(total)
+    } else {
+        Err(Fault::Length { kind, bytes })
     }
 }

@@ -87,16 +87,15 @@ fn parse<'m>(bytes: &'m [u8], sender: &mut Option<NodeId>) -> Result<Message<'m>
     if is_light && !kind.may_be_light() {
         return Err(Fault::Kind(start.number));
     }
-    let (header, extensions) = match is_light {
-        true => (None, 0),
-        false => {
-            let fields = fields(&mut rest, port).ok_or(Fault::Short(len))?;
-            *sender = NodeId::parse(&fields.sender);
-            let extensions = fields.extensions;
-            let header = fields.header()?;
-            let has_any = header.marks.contains(Marks::EXTENSIONS);
-            (Some(header), if has_any { extensions } else { 0 })
-        }
+    let (header, extensions) = if is_light {
+        (None, 0)
+    } else {
+        let fields = fields(&mut rest, port).ok_or(Fault::Short(len))?;
+        *sender = NodeId::parse(&fields.sender);
+        let extensions = fields.extensions;
+        let header = fields.header()?;
+        let has_any = header.marks.contains(Marks::EXTENSIONS);
+        (Some(header), if has_any { extensions } else { 0 })
     };
     let length = Fault::Length { kind, bytes: len };
     let body = match kind {
@@ -126,9 +125,10 @@ fn parse<'m>(bytes: &'m [u8], sender: &mut Option<NodeId>) -> Result<Message<'m>
         }
         Kind::Module => module(&mut rest).ok_or(length)?,
     };
-    match rest.0.is_empty() {
-        true => Ok(Message { kind, header, body }),
-        false => Err(length),
+    if rest.0.is_empty() {
+        Ok(Message { kind, header, body })
+    } else {
+        Err(length)
     }
 }
 

@@ -210,9 +210,10 @@ impl Checks {
         for (since, reached) in self.isolated[at].iter_mut().zip(reached) {
             let reached = reached.iter().filter_map(|at| machines[*at].core.as_ref());
             let reached = reached.filter(|core| voters.contains(&core.my_id()));
-            match reached.count() > voters.len() / 2 {
-                true => *since = None,
-                false => _ = since.get_or_insert(now),
+            if reached.count() > voters.len() / 2 {
+                *since = None
+            } else {
+                _ = since.get_or_insert(now)
             }
         }
     }

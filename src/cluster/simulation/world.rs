@@ -91,9 +91,10 @@ impl World {
         let seed = self.random.next();
         let now = self.now;
         let machine = &mut self.machines[at];
-        let saved = match machine.file.is_empty() {
-            true => Saved::fresh(seed),
-            false => Saved::parse(&machine.file).expect("our own file"),
+        let saved = if machine.file.is_empty() {
+            Saved::fresh(seed)
+        } else {
+            Saved::parse(&machine.file).expect("our own file")
         };
         self.checks.restarted(at, &saved);
         let mut core = Cluster::new(saved, machine.settings(), seed, machine.clock(now));
@@ -397,9 +398,10 @@ impl World {
     /// Carries a command out, and returns its reply; an empty one of a machine that is down.
     pub(super) fn command(&mut self, at: At, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        match self.is_awake(at) {
-            true => self.command_as(at, &words, false),
-            false => String::new(),
+        if self.is_awake(at) {
+            self.command_as(at, &words, false)
+        } else {
+            String::new()
         }
     }
 
@@ -470,13 +472,13 @@ impl World {
             return;
         }
         let [here, there] = [from, to].map(|at| self.machines[at].ip.clone());
-        let accepted = match self.is_awake(to) {
-            true => self
-                .told(to, |core, now| {
-                    core.accepted(now, here.as_bytes(), there.as_bytes())
-                })
-                .flatten(),
-            false => None,
+        let accepted = if self.is_awake(to) {
+            self.told(to, |core, now| {
+                core.accepted(now, here.as_bytes(), there.as_bytes())
+            })
+            .flatten()
+        } else {
+            None
         };
         match accepted {
             Some(accepted) => {

@@ -38,9 +38,10 @@ pub(super) fn delete(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn needs_file(call: &Call<'_>) -> Result<(), CommandError> {
-    match call.server.config.aclfile.is_empty() {
-        true => Err(CommandError::Text(call.server.config.dialect.no_acl_file())),
-        false => Ok(()),
+    if call.server.config.aclfile.is_empty() {
+        Err(CommandError::Text(call.server.config.dialect.no_acl_file()))
+    } else {
+        Ok(())
     }
 }
 

@@ -26,11 +26,12 @@ pub(in crate::commands) fn parse_any(text: &[u8]) -> Result<i32, CommandError> {
 /// have as many as `cluster-databases`. `name`: the command.
 pub(in crate::commands) fn refuse_others(call: &Call<'_>, name: &str) -> Result<(), CommandError> {
     let server = &*call.server;
-    match server.cluster.is_some() && !server.config.dialect.has_cluster_databases() {
-        true => Err(CommandError::owned(format!(
+    if server.cluster.is_some() && !server.config.dialect.has_cluster_databases() {
+        Err(CommandError::owned(format!(
             "ERR {name} is not allowed in cluster mode"
-        ))),
-        false => Ok(()),
+        )))
+    } else {
+        Ok(())
     }
 }
 

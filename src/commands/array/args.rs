@@ -10,9 +10,12 @@ const INVALID_INDEX: CommandError = CommandError::Text("ERR invalid array index"
 /// Parses an index.
 #[inline]
 pub(super) fn index(arg: &[u8]) -> Result<u64, CommandError> {
-    position(arg).and_then(|index| match index <= INDEX_MAX {
-        true => Ok(index),
-        false => Err(INVALID_INDEX),
+    position(arg).and_then(|index| {
+        if index <= INDEX_MAX {
+            Ok(index)
+        } else {
+            Err(INVALID_INDEX)
+        }
     })
 }
 
@@ -46,9 +49,10 @@ impl Range {
 
     /// What is left of it from an index in it on.
     pub fn from(self, at: u64) -> Range {
-        match self.backward {
-            true => Range { last: at, ..self },
-            false => Range { first: at, ..self },
+        if self.backward {
+            Range { last: at, ..self }
+        } else {
+            Range { first: at, ..self }
         }
     }
 

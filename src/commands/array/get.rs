@@ -103,9 +103,10 @@ fn argetrange(call: &mut Call<'_>) -> CommandResult {
     let mut written = 0;
     if let Some(array) = array {
         array.visit(range.first, range.last, range.backward, |at, value| {
-            let place = match range.backward {
-                false => at - range.first,
-                true => range.last - at,
+            let place = if range.backward {
+                range.last - at
+            } else {
+                at - range.first
             };
             (written..place as usize).for_each(|_| reply.null());
             element::write(reply, value);

@@ -148,9 +148,10 @@ fn visit<'a>(
     let mut digits = itoa::Buffer::new();
     let mut left = None;
     array.visit(range.first, range.last, range.backward, |at, value| {
-        let fits = match deadline.is_over() {
-            true => None,
-            false => predicates.fits(value.bytes(&mut digits), &mut deadline),
+        let fits = if deadline.is_over() {
+            None
+        } else {
+            predicates.fits(value.bytes(&mut digits), &mut deadline)
         };
         match fits {
             None => {

@@ -370,12 +370,14 @@ impl Rewriter<'_> {
 
     fn braces(&mut self) -> Result<(), Wrong> {
         let least = self.number();
-        let most = match self.skip(b",") {
-            true => self.number(),
-            false => Some(least.ok_or(match self.rest.is_empty() {
-                true => Wrong::Brace,
-                false => Wrong::Braces,
-            })?),
+        let most = if self.skip(b",") {
+            self.number()
+        } else {
+            Some(least.ok_or(if self.rest.is_empty() {
+                Wrong::Brace
+            } else {
+                Wrong::Braces
+            })?)
         };
         let least = least.unwrap_or(0);
         if most.is_some_and(|most| most < least) {
@@ -441,9 +443,10 @@ impl Rewriter<'_> {
 
 /// Appends a byte that stands for itself.
 fn push_byte(out: &mut String, byte: u8) {
-    match byte.is_ascii_alphanumeric() {
-        true => out.push(char::from(byte)),
-        false => out.push_str(&format!("\\x{byte:02x}")),
+    if byte.is_ascii_alphanumeric() {
+        out.push(char::from(byte))
+    } else {
+        out.push_str(&format!("\\x{byte:02x}"))
     }
 }
 

@@ -57,9 +57,10 @@ fn parse_operation(args: Args<'_>) -> Result<Operation, CommandError> {
         Operation::Diff | Operation::Diff1 | Operation::AndOr => sources >= 2,
         Operation::And | Operation::Or | Operation::Xor | Operation::One => true,
     };
-    match right_number {
-        true => Ok(operation),
-        false => Err(CommandError::Text(refusal)),
+    if right_number {
+        Ok(operation)
+    } else {
+        Err(CommandError::Text(refusal))
     }
 }
 

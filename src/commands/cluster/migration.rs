@@ -72,12 +72,11 @@ fn migration(call: &mut Call<'_>) -> CommandResult {
         6.. => return Err(wrong()),
         _ => return Err(UNKNOWN),
     };
-    match is_status {
-        true => {
-            call.show_slot_tasks(id);
-            Ok(())
-        }
-        false => call.cancel_slot_tasks(id),
+    if is_status {
+        call.show_slot_tasks(id);
+        Ok(())
+    } else {
+        call.cancel_slot_tasks(id)
     }
 }
 

@@ -25,8 +25,9 @@ const DISABLED: &str = "ERR This instance has cluster support disabled";
 
 /// Outside of a cluster all of CLUSTER is refused, HELP too.
 fn check_enabled(call: &Call<'_>) -> CommandResult {
-    match call.server.is_cluster() {
-        true => Ok(()),
-        false => Err(CommandError::Text(DISABLED)),
+    if call.server.is_cluster() {
+        Ok(())
+    } else {
+        Err(CommandError::Text(DISABLED))
     }
 }

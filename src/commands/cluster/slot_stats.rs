@@ -97,9 +97,10 @@ fn slot_stats(call: &mut Call<'_>) -> CommandResult {
         let order = order?;
         let ours = (0..SLOTS as u16).filter(|&slot| is_ours(call, slot));
         let mut slots: Vec<(u64, u16)> = ours.map(|slot| ((by.of)(call, slot), slot)).collect();
-        match order.ascending {
-            true => slots.sort_unstable(),
-            false => slots.sort_unstable_by_key(|&(figure, slot)| (u64::MAX - figure, slot)),
+        if order.ascending {
+            slots.sort_unstable()
+        } else {
+            slots.sort_unstable_by_key(|&(figure, slot)| (u64::MAX - figure, slot))
         }
         let slots: Vec<u16> = slots
             .into_iter()

@@ -38,9 +38,10 @@ pub(super) fn write_info(reply: &mut Reply, table: &CommandTable, row: &Row, dia
         write_key_spec(reply, key);
     }
     if row.subcommands.is_empty() {
-        return match dialect.no_subcommands_is_set() {
-            true => reply.set(0),
-            false => reply.array(0),
+        return if dialect.no_subcommands_is_set() {
+            reply.set(0)
+        } else {
+            reply.array(0)
         };
     }
     reply.array(row.subcommands.len());

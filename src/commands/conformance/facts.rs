@@ -86,9 +86,10 @@ fn rows_are_as_recorded() {
         .union(Flags::MEETS_ANY_KEY)
         .union(Flags::SLICED);
     for_every_row(|spec, name, known| {
-        let arity = match LONGER.contains(&name) {
-            true => -spec.arity.wire(),
-            false => spec.arity.wire(),
+        let arity = if LONGER.contains(&name) {
+            -spec.arity.wire()
+        } else {
+            spec.arity.wire()
         };
         assert_eq!(json!(arity), known["arity"], "{name}: arity");
         let plan = KeyPlan::of(spec);

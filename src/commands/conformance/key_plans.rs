@@ -32,9 +32,10 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
         "delex" => {
             let words = [&b"ifeq"[..], b"ifne", b"ifdeq", b"ifdne"];
             let is_word = |arg: &&[u8]| words.iter().any(|word| arg.eq_ignore_ascii_case(word));
-            let used = match args[2..].iter().any(is_word) {
-                true => Access::RW,
-                false => Access::RM,
+            let used = if args[2..].iter().any(is_word) {
+                Access::RW
+            } else {
+                Access::RM
             };
             Some(vec![(1, used | Access::DELETE)])
         }

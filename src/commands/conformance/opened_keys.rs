@@ -92,9 +92,10 @@ impl Lines {
         let mut announced = None;
         for arg in args {
             let is_optional = arg.flags.contains(ArgFlags::OPTIONAL);
-            let times = match is_optional {
-                true => any_of(&mut self.rng, &[0, 0, 1, 1, 2]),
-                false => 1,
+            let times = if is_optional {
+                any_of(&mut self.rng, &[0, 0, 1, 1, 2])
+            } else {
+                1
             };
             for _ in 0..times {
                 let mut chunk = Vec::new();
@@ -117,9 +118,10 @@ impl Lines {
         let token = arg.token.filter(|_| arg.kind != ArgKind::PureToken);
         let many = arg.flags.contains(ArgFlags::MULTIPLE);
         let each = arg.flags.contains(ArgFlags::MULTIPLE_TOKEN);
-        let count = match many {
-            true => count.unwrap_or_else(|| self.rng.random_range(1..4)),
-            false => 1,
+        let count = if many {
+            count.unwrap_or_else(|| self.rng.random_range(1..4))
+        } else {
+            1
         };
         for i in 0..count {
             out.extend(token.filter(|_| i == 0 || each).map(str::to_owned));

@@ -25,9 +25,10 @@ pub(super) const KILL: Spec = Spec {
 fn kill(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let old_form = args.len() == 3;
-    let filter = match old_form {
-        true => Filter::of_address(args.at(2)),
-        false => Filter::parse(call.server, args, 2, true)?,
+    let filter = if old_form {
+        Filter::of_address(args.at(2))
+    } else {
+        Filter::parse(call.server, args, 2, true)?
     };
     let others = call.server.clients.iter();
     let doomed: Vec<ClientId> = others

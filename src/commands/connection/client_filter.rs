@@ -225,9 +225,10 @@ fn known<'a>(
     if text.iter().all(|letter| letters.contains(letter)) {
         return Ok(text);
     }
-    let place = match is_wanted {
-        true => "provided".to_owned(),
-        false => format!("NOT-{}", what.to_uppercase()),
+    let place = if is_wanted {
+        "provided".to_owned()
+    } else {
+        format!("NOT-{}", what.to_uppercase())
     };
     let told = format!("ERR Unknown {what} found in the {place} filter: ");
     Err(CommandError::Bytes([told.as_bytes(), text].concat()))

@@ -275,9 +275,10 @@ fn exchange(
             io::ErrorKind::ConnectionRefused => Failed::Write,
             _ => Failed::Connect,
         })?;
-        let asked = match asks && link.peer.is_none() {
-            true => ask(&mut link, options),
-            false => Ok(()),
+        let asked = if asks && link.peer.is_none() {
+            ask(&mut link, options)
+        } else {
+            Ok(())
         };
         let sent = match asked {
             Err(failed) => failed,
@@ -359,9 +360,10 @@ fn write_restores(
     let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
     let now = call.db.now_ms();
     // The other node of a cluster does not serve the slot yet.
-    let word: &[u8] = match call.server.cluster.is_some() {
-        true => b"RESTORE-ASKING",
-        false => b"RESTORE",
+    let word: &[u8] = if call.server.cluster.is_some() {
+        b"RESTORE-ASKING"
+    } else {
+        b"RESTORE"
     };
     for &key in keys {
         // It was found, and no time has passed since; its use is counted.

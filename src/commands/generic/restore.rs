@@ -120,9 +120,10 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
     })?;
     if is_past {
         if replaced.is_some() {
-            let word: &[u8] = match call.server.config.lazyfree_lazy_server_del {
-                true => b"UNLINK",
-                false => b"DEL",
+            let word: &[u8] = if call.server.config.lazyfree_lazy_server_del {
+                b"UNLINK"
+            } else {
+                b"DEL"
             };
             call.rewrite(&[word, key]);
             call.db.changed(key, Class::GENERIC, "del");

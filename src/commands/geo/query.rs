@@ -434,9 +434,12 @@ fn radius(args: Args<'_>, at: usize, dialect: Dialect) -> Result<By, CommandErro
 }
 
 fn position_of(zset: &Zset, member: &[u8], dialect: Dialect) -> Result<Position, CommandError> {
-    let unknown = || match dialect.names_missing_member() {
-        true => CommandError::naming("ERR member ", member, " does not exist"),
-        false => CommandError::Text("ERR could not decode requested zset member"),
+    let unknown = || {
+        if dialect.names_missing_member() {
+            CommandError::naming("ERR member ", member, " does not exist")
+        } else {
+            CommandError::Text("ERR could not decode requested zset member")
+        }
     };
     zset.score(member)
         .map(Position::of_score)
@@ -476,9 +479,10 @@ fn run(call: &mut Call<'_>, form: Form) -> CommandResult {
         return Ok(());
     };
     let result = search::to_zset(&found, query.by_distance, unit_m, &limits);
-    let (changes, event) = match form.searches() {
-        true => (found.len(), "geosearchstore"),
-        false => (found.len(), "georadiusstore"),
+    let (changes, event) = if form.searches() {
+        (found.len(), "geosearchstore")
+    } else {
+        (found.len(), "georadiusstore")
     };
     drop(found);
     store(call, destination, result, changes, Class::ZSET, event);

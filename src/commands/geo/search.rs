@@ -166,9 +166,10 @@ pub(super) fn to_zset(
 ) -> Zset {
     let mut digits = itoa::Buffer::new();
     let element = |one: &Found<'_>| {
-        let score = match by_distance {
-            true => one.distance_m / unit_m,
-            false => one.score,
+        let score = if by_distance {
+            one.distance_m / unit_m
+        } else {
+            one.score
         };
         let text = SmallVec::<[u8; 32]>::from_slice(one.member.entry().bytes(&mut digits));
         (score, text)

@@ -112,9 +112,10 @@ impl<'a> Options<'a> {
             at += 1;
         }
         let fields = fields.ok_or(NO_FIELDS)?;
-        match has_two {
-            true => Err(TWO_CONDITIONS),
-            false => Ok(Options { condition, fields }),
+        if has_two {
+            Err(TWO_CONDITIONS)
+        } else {
+            Ok(Options { condition, fields })
         }
     }
 }
@@ -169,19 +170,18 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
     let by = (call.db.dialect(), call.name);
     let is_repeated = call.was_taken_before();
-    let early = match by.0.fields_last() || is_repeated {
-        true => {
-            let options = Options::parse_fields_last(args);
-            let when = || parse_when(args.at(2), form, clock, (Dialect::Valkey, by.1));
-            match options.and_then(|options| Ok((when()?, options))) {
-                Ok(parsed) => Some(parsed),
-                // In the other dialect.
-                Err(_) if is_repeated => None,
-                Err(error) => return Err(error),
-            }
+    let early = if by.0.fields_last() || is_repeated {
+        let options = Options::parse_fields_last(args);
+        let when = || parse_when(args.at(2), form, clock, (Dialect::Valkey, by.1));
+        match options.and_then(|options| Ok((when()?, options))) {
+            Ok(parsed) => Some(parsed),
+            // In the other dialect.
+            Err(_) if is_repeated => None,
+            Err(error) => return Err(error),
         }
+    } else {
         // The type of the key is checked before the arguments.
-        false => None,
+        None
     };
     let mut hash = call.db.write::<Hash>(key)?;
     let (when, Options { condition, fields }) = match early {

@@ -40,15 +40,17 @@ pub(super) fn parse_when(
 ) -> Result<u64, CommandError> {
     let given = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
     if given < 0 {
-        return Err(match dialect.fields_last() {
-            true => CommandError::InvalidExpire(command),
-            false => NEGATIVE_TIME,
+        return Err(if dialect.fields_last() {
+            CommandError::InvalidExpire(command)
+        } else {
+            NEGATIVE_TIME
         });
     }
     let when = form.unix_ms(given, now_ms);
-    let when = match dialect.refuses_late_fields() {
-        true => when.filter(|&ms| ms <= EXPIRE_MS_MAX),
-        false => when.map(|ms| ms.min(EXPIRE_MS_MAX)),
+    let when = if dialect.refuses_late_fields() {
+        when.filter(|&ms| ms <= EXPIRE_MS_MAX)
+    } else {
+        when.map(|ms| ms.min(EXPIRE_MS_MAX))
     };
     when.map(i64::cast_unsigned)
         .ok_or(CommandError::InvalidExpire(command))

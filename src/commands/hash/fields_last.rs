@@ -30,9 +30,10 @@ pub(super) fn block_only(
     at: usize,
     mismatch: Option<CommandError>,
 ) -> Result<Args<'_>, CommandError> {
-    match args.is(at, "FIELDS") {
-        true => fields(args, at, 1, mismatch.unwrap_or(MISMATCH)),
-        false => Err(CommandError::Syntax),
+    if args.is(at, "FIELDS") {
+        fields(args, at, 1, mismatch.unwrap_or(MISMATCH))
+    } else {
+        Err(CommandError::Syntax)
     }
 }
 
@@ -48,9 +49,10 @@ fn fields(
         .ok()
         .and_then(|n| n.checked_mul(width))
         == Some(items.len());
-    match fits && count > 0 {
-        true => Ok(items),
-        false => Err(mismatch),
+    if fits && count > 0 {
+        Ok(items)
+    } else {
+        Err(mismatch)
     }
 }
 
@@ -92,9 +94,10 @@ impl<'a> Options<'a> {
                 ];
                 let word = words.iter().find(|(word, ..)| sets && args.is(at, word));
                 let &(_, of_fields, wanted) = word.ok_or(CommandError::Syntax)?;
-                let condition = match of_fields {
-                    true => &mut options.fields_exist,
-                    false => &mut options.key_exists,
+                let condition = if of_fields {
+                    &mut options.fields_exist
+                } else {
+                    &mut options.key_exists
                 };
                 if *condition.get_or_insert(wanted) != wanted {
                     return Err(CommandError::Syntax);

@@ -46,13 +46,12 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let (now, clock) = (call.db.due_ms(), call.db.now_ms());
     let by = (call.db.dialect(), call.name);
-    let early = match by.0.fields_last() {
-        true => {
-            let block = fields_last::find(args, 2)?;
-            let options = fields_last::Options::parse(args, block, false)?;
-            Some((options, fields_last::block(args, block, 1)?))
-        }
-        false => None,
+    let early = if by.0.fields_last() {
+        let block = fields_last::find(args, 2)?;
+        let options = fields_last::Options::parse(args, block, false)?;
+        Some((options, fields_last::block(args, block, 1)?))
+    } else {
+        None
     };
     if by.0.hgetex_counts() {
         call.db.read::<Hash>(key)?;
@@ -61,9 +60,10 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     let (change, fields) = match early {
         Some((options, fields)) => {
             let when = |(form, text)| parse_when(text, form, clock, by).map(Change::ExpireAt);
-            let change = match options.persist {
-                true => Some(Change::Persist),
-                false => options.time.map(when).transpose()?,
+            let change = if options.persist {
+                Some(Change::Persist)
+            } else {
+                options.time.map(when).transpose()?
             };
             (change.unwrap_or(Change::Nothing), fields)
         }
@@ -213,9 +213,10 @@ pub(super) const HGETDEL: Spec = Spec {
 fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
-    let early = match call.db.dialect().fields_last() {
-        true => Some(fields_last::block_only(call.args, 2, None)?),
-        false => None,
+    let early = if call.db.dialect().fields_last() {
+        Some(fields_last::block_only(call.args, 2, None)?)
+    } else {
+        None
     };
     let mut hash = call.db.write::<Hash>(key)?;
     let fields = early.map_or_else(|| parse_fields(call.args, 2, BAD_COUNT), Ok)?;

@@ -56,9 +56,10 @@ fn set_all(call: &mut Call<'_>) -> Result<i64, CommandError> {
     let fields = (2..args.len()).step_by(2);
     let fields = fields.map(|at| (args.at(at), args.at(at + 1)));
     let is_new = hash.is_empty();
-    let known = match is_new {
-        true => Hash::of_known(fields.clone(), &limits),
-        false => Ok(None),
+    let known = if is_new {
+        Hash::of_known(fields.clone(), &limits)
+    } else {
+        Ok(None)
     };
     let mut created = 0;
     if let Ok(Some(whole)) = known {

@@ -102,9 +102,10 @@ impl<'a> SetexOptions<'a> {
             }
             at += 1;
         }
-        match options.pairs.is_empty() {
-            true => Err(CommandError::Text("ERR missing FIELDS argument")),
-            false => Ok(options),
+        if options.pairs.is_empty() {
+            Err(CommandError::Text("ERR missing FIELDS argument"))
+        } else {
+            Ok(options)
         }
     }
 }
@@ -118,9 +119,10 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let now = call.db.due_ms();
     let by = (call.db.dialect(), call.name);
     let (is_repeated, now_ms) = (call.was_taken_before(), call.db.now_ms());
-    let early = match by.0.fields_last() || is_repeated {
-        true => Some(parse_fields_last(call)),
-        false => None,
+    let early = if by.0.fields_last() || is_repeated {
+        Some(parse_fields_last(call))
+    } else {
+        None
     };
     let parsed = match early {
         Some(Err(error)) if !is_repeated => return Err(error),

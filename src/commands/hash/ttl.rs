@@ -69,9 +69,10 @@ fn hpexpiretime(call: &mut Call<'_>) -> CommandResult {
 
 fn ttl(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let (args, now) = (call.args, call.db.now_ms() as u64);
-    let early = match call.db.dialect().fields_last() {
-        true => Some(block_only(args, 2, Some(CommandError::Syntax))?),
-        false => None,
+    let early = if call.db.dialect().fields_last() {
+        Some(block_only(args, 2, Some(CommandError::Syntax))?)
+    } else {
+        None
     };
     let hash = call.db.read::<Hash>(args.at(1))?;
     let fields = early.map_or_else(|| parse_fields(args, 2, BAD_COUNT), Ok)?;
@@ -106,9 +107,10 @@ fn hpersist(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
     let heard = call.db.hears_fields(Class::HASH);
-    let early = match call.db.dialect().fields_last() {
-        true => Some(block_only(call.args, 2, None)?),
-        false => None,
+    let early = if call.db.dialect().fields_last() {
+        Some(block_only(call.args, 2, None)?)
+    } else {
+        None
     };
     let mut hash = call.db.write::<Hash>(key)?;
     let fields = early.map_or_else(|| parse_fields(call.args, 2, BAD_COUNT), Ok)?;

@@ -88,9 +88,10 @@ impl<'a> Options<'a> {
         if !matches!(self.values, Values::Nothing) {
             reply.array(2);
         }
-        match self.lengths {
-            true => reply.int(path.len() as i64),
-            false => reply.bulk(path),
+        if self.lengths {
+            reply.int(path.len() as i64)
+        } else {
+            reply.bulk(path)
         }
         match &self.values {
             Values::Nothing => {}

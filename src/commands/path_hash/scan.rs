@@ -97,14 +97,13 @@ fn count_scanned(call: &mut Call<'_>) -> CommandResult {
     let paths = work::look(call, args.at(1), |paths: &PathHash| {
         let below = paths.count_below(options.prefix.unwrap_or_default());
         let page = below.min(options.count) as u64;
-        match options.with_values {
+        if options.with_values {
             // As many fields as a path has on average.
-            true => {
-                page * (paths.fields() as u64)
-                    .div_ceil((below as u64).max(1))
-                    .max(1)
-            }
-            false => page,
+            page * (paths.fields() as u64)
+                .div_ceil((below as u64).max(1))
+                .max(1)
+        } else {
+            page
         }
     });
     call.touches(paths.unwrap_or(0));
@@ -156,9 +155,10 @@ fn phscan(call: &mut Call<'_>) -> CommandResult {
             }
         }
     }
-    let next = match is_more {
-        true => cursor(&last),
-        false => b"0".to_vec(),
+    let next = if is_more {
+        cursor(&last)
+    } else {
+        b"0".to_vec()
     };
     reply.finish_array_behind(place, &next, written);
     Ok(())

@@ -140,9 +140,10 @@ fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let receivers = call.server.publish(kind, channel, text);
     call.reply.int(receivers as i64);
     // All nodes of a cluster, replicas too, have it from its bus.
-    match call.publish_on_bus(kind, channel, text) {
-        true => call.no_effect(),
-        false => call.effect_for_replicas(),
+    if call.publish_on_bus(kind, channel, text) {
+        call.no_effect()
+    } else {
+        call.effect_for_replicas()
     }
     Ok(())
 }

@@ -84,19 +84,19 @@ fn frees_later(call: &Call<'_>, wrong: &'static str) -> Result<bool, CommandErro
 /// Frees scripts or libraries with their VM: with `later` by the helper thread, unless they are
 /// few.
 fn free(call: &mut Call<'_>, old: impl Send + 'static, bytes: usize, objects: usize, later: bool) {
-    match later && objects > FEW {
-        true => {
-            let lazyfree = &mut call.db.keyspace().lazyfree;
-            lazyfree.drop_later(Box::new(old), bytes, objects as u64);
-        }
-        false => drop(old),
+    if later && objects > FEW {
+        let lazyfree = &mut call.db.keyspace().lazyfree;
+        lazyfree.drop_later(Box::new(old), bytes, objects as u64);
+    } else {
+        drop(old)
     }
 }
 
 /// An error while a script runs: scripts and libraries may not change then.
 fn check_idle(call: &Call<'_>) -> Result<(), CommandError> {
-    match call.server.scripting.is_running() {
-        true => Err(call.server.scripting.busy_error(call.server.config.dialect)),
-        false => Ok(()),
+    if call.server.scripting.is_running() {
+        Err(call.server.scripting.busy_error(call.server.config.dialect))
+    } else {
+        Ok(())
     }
 }

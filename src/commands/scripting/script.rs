@@ -108,9 +108,10 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     Err(CommandError::Text(
-        match call.args.is(2, "yes") || call.args.is(2, "sync") {
-            true => NONE,
-            false => "ERR Use SCRIPT DEBUG YES/SYNC/NO",
+        if call.args.is(2, "yes") || call.args.is(2, "sync") {
+            NONE
+        } else {
+            "ERR Use SCRIPT DEBUG YES/SYNC/NO"
         },
     ))
 }

@@ -131,9 +131,10 @@ fn seal(call: &mut Call<'_>) -> CommandResult {
     let world = call.world();
     let id = world.client.id;
     world.server.seal_backup(world.keyspace, id)?;
-    match in_transaction {
-        true => call.reply.ok(),
-        false => call.block_until_backed_up(),
+    if in_transaction {
+        call.reply.ok()
+    } else {
+        call.block_until_backed_up()
     }
     Ok(())
 }

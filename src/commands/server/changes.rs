@@ -93,12 +93,11 @@ fn read(call: &mut Call<'_>) -> CommandResult {
     let asked = Asked::parse(call)?;
     let (id, now_ms) = (call.client.id, call.server.now.mono_ms);
     let goes_on = matches!(call.origin, Origin::Retry | Origin::TimeUp);
-    let reader = match goes_on {
-        true => call.server.changes.reader_of(id),
-        false => {
-            let from = asked.from.offset(call)?;
-            call.server.changes.reader_at(id, from)
-        }
+    let reader = if goes_on {
+        call.server.changes.reader_of(id)
+    } else {
+        let from = asked.from.offset(call)?;
+        call.server.changes.reader_at(id, from)
     };
     let mut reader = match reader {
         Some(reader) => reader,
@@ -227,9 +226,10 @@ impl Start<'_> {
             Start::Consumer(name) => {
                 let cursor = call.server.stream.cursors.get(name);
                 let cursor = cursor.ok_or(NO_CONSUMER)?;
-                match cursor.is_lost {
-                    true => Err(call.server.changes_lost(cursor.offset)),
-                    false => Ok(cursor.offset),
+                if cursor.is_lost {
+                    Err(call.server.changes_lost(cursor.offset))
+                } else {
+                    Ok(cursor.offset)
                 }
             }
         }
@@ -247,12 +247,11 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn parse(call: &mut Call<'a>) -> Result<Asked<'a>, CommandError> {
         let args = call.args;
-        let (from, mut at) = match args.is(2, "CONSUMER") {
-            true => {
-                let name = args.get(3).ok_or(CommandError::Syntax)?;
-                (Start::Consumer(name), 4)
-            }
-            false => (Start::At(Place::parse(args.at(2))?), 3),
+        let (from, mut at) = if args.is(2, "CONSUMER") {
+            let name = args.get(3).ok_or(CommandError::Syntax)?;
+            (Start::Consumer(name), 4)
+        } else {
+            (Start::At(Place::parse(args.at(2))?), 3)
         };
         let mut asked = Asked {
             from,
@@ -425,11 +424,12 @@ fn drop_consumer(call: &mut Call<'_>, args: Args<'_>) -> CommandResult {
 
 /// Cursors are changed by the primary alone.
 fn writes(call: &Call<'_>) -> Result<(), CommandError> {
-    match call.server.replication.is_replica() {
-        true => Err(CommandError::Text(
+    if call.server.replication.is_replica() {
+        Err(CommandError::Text(
             "READONLY Consumers are changed on the primary",
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }
 

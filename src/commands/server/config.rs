@@ -103,9 +103,12 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
     let default = Config::default();
     let in_file = server.config_of_file();
-    let matches = |d: &&config::Directive| match patterns.is_empty() {
-        true => !d.flags.contains(config::Flags::HIDDEN),
-        false => patterns.iter().any(|pattern| d.matches(pattern)),
+    let matches = |d: &&config::Directive| {
+        if patterns.is_empty() {
+            !d.flags.contains(config::Flags::HIDDEN)
+        } else {
+            patterns.iter().any(|pattern| d.matches(pattern))
+        }
     };
     let found: Vec<&config::Directive> = config::DIRECTIVES.iter().filter(matches).collect();
     call.reply.map(found.len());

@@ -58,9 +58,10 @@ pub(super) fn internal_secret(call: &mut Call<'_>) -> CommandResult {
 pub(super) fn slotmigration(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let on = on_off(args.at(3));
-    match call.switch_slot_migration(args.at(2), on) {
-        true => call.reply.ok(),
-        false => return Err(misused(args)),
+    if call.switch_slot_migration(args.at(2), on) {
+        call.reply.ok()
+    } else {
+        return Err(misused(args));
     }
     Ok(())
 }
@@ -79,12 +80,11 @@ pub(super) fn clusterlink(call: &mut Call<'_>) -> CommandResult {
     };
     core(call)?;
     let id = args.at(4);
-    match call.kill_cluster_links(id, to, from) {
-        true => call.reply.ok(),
-        false => {
-            const UNKNOWN: &str = "ERR Unknown node ";
-            return Err(CommandError::naming(UNKNOWN, id, ""));
-        }
+    if call.kill_cluster_links(id, to, from) {
+        call.reply.ok()
+    } else {
+        const UNKNOWN: &str = "ERR Unknown node ";
+        return Err(CommandError::naming(UNKNOWN, id, ""));
     }
     Ok(())
 }

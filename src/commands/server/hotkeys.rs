@@ -67,9 +67,10 @@ fn start(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Text(GOES_ON));
     }
     let wanted = wanted(call)?;
-    match call.server.start_hotkeys(wanted) {
-        true => call.reply.ok(),
-        false => return Err(CommandError::Text(GOES_ON)),
+    if call.server.start_hotkeys(wanted) {
+        call.reply.ok()
+    } else {
+        return Err(CommandError::Text(GOES_ON));
     }
     Ok(())
 }
@@ -144,9 +145,10 @@ const STOP: Spec = Spec {
 
 /// `HOTKEYS STOP`: OK, or null if no session is active.
 fn stop(call: &mut Call<'_>) -> CommandResult {
-    match call.server.stop_hotkeys() {
-        true => call.reply.ok(),
-        false => call.reply.null(),
+    if call.server.stop_hotkeys() {
+        call.reply.ok()
+    } else {
+        call.reply.null()
     }
     Ok(())
 }

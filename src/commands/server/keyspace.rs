@@ -121,12 +121,11 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     let is_asked = asks_for("NOW");
     let is_repeated = call.server.repeats(call.client, call.origin);
     let now = is_asked || is_repeated && asks_for("SYNC");
-    let freeing = match is_asked {
-        true => {
-            let later = call.server.config.lazyfree_lazy_user_flush;
-            Freeing::of(call, later)
-        }
-        false => parse_freeing(call)?,
+    let freeing = if is_asked {
+        let later = call.server.config.lazyfree_lazy_user_flush;
+        Freeing::of(call, later)
+    } else {
+        parse_freeing(call)?
     };
     let world = call.world();
     world.server.cancel_save(world.keyspace);

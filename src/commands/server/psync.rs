@@ -184,13 +184,12 @@ fn filter(words: &[u8]) -> Result<Filter, CommandError> {
         .split(u8::is_ascii_whitespace)
         .filter(|w| !w.is_empty())
     {
-        match word.eq_ignore_ascii_case(b"functions") {
-            true => filter = Filter::Functions,
-            false => {
-                let shown = String::from_utf8_lossy(word);
-                let text = format!("ERR Unsupported rdb-filter-only option: {shown}");
-                return Err(CommandError::owned(text));
-            }
+        if word.eq_ignore_ascii_case(b"functions") {
+            filter = Filter::Functions
+        } else {
+            let shown = String::from_utf8_lossy(word);
+            let text = format!("ERR Unsupported rdb-filter-only option: {shown}");
+            return Err(CommandError::owned(text));
         }
     }
     Ok(filter)

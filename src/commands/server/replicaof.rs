@@ -94,9 +94,10 @@ fn role(call: &mut Call<'_>) -> CommandResult {
     match &call.server.replication.upstream {
         None => primary_role(call.server, call.reply),
         Some(upstream) => {
-            let offset = match upstream.has_data {
-                true => call.server.stream.offset() as i64,
-                false => -1,
+            let offset = if upstream.has_data {
+                call.server.stream.offset() as i64
+            } else {
+                -1
             };
             call.reply.array(5);
             call.reply.bulk(b"slave");

@@ -113,9 +113,10 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         Some(trim) => stream.trim(trim),
         None => Trimmed::default(),
     };
-    let stated = match states {
-        true => options.stated(&stream, trimmed.visited_below),
-        false => None,
+    let stated = if states {
+        options.stated(&stream, trimmed.visited_below)
+    } else {
+        None
     };
     drop(stream);
     if expires_sooner {

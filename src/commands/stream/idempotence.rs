@@ -61,12 +61,11 @@ impl IdmpOption {
         pairs: impl Pairs<'a>,
         made: &'a mut [u8; 16],
     ) -> &'a [u8] {
-        match self.is_auto {
-            true => {
-                *made = entry_iid(pairs);
-                made
-            }
-            false => args.at(self.at + 2),
+        if self.is_auto {
+            *made = entry_iid(pairs);
+            made
+        } else {
+            args.at(self.at + 2)
         }
     }
 }

@@ -105,9 +105,10 @@ impl<'a> NackOptions<'a> {
                 ));
             }
         }
-        match options.ids.is_empty() {
-            true => Err(NO_IDS),
-            false => Ok(options),
+        if options.ids.is_empty() {
+            Err(NO_IDS)
+        } else {
+            Ok(options)
         }
     }
 }

@@ -89,9 +89,10 @@ fn range(call: &mut Call<'_>, back: bool) -> CommandResult {
         reply.null_array();
         return Ok(());
     }
-    let mut entries = match back {
-        false => stream.range(start, end),
-        true => stream.range_back(start, end),
+    let mut entries = if back {
+        stream.range_back(start, end)
+    } else {
+        stream.range(start, end)
     };
     write_entries(reply, &mut entries, count);
     Ok(())

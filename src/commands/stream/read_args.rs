@@ -142,9 +142,10 @@ impl<'a> ReadArgs<'a> {
     ) -> Result<(), CommandError> {
         let rest = args.from(at);
         if !rest.len().is_multiple_of(2) {
-            let (name, ids) = match of_group {
-                true => ("xreadgroup", "an ID or '>'"),
-                false => ("xread", dialect.xread_ids()),
+            let (name, ids) = if of_group {
+                ("xreadgroup", "an ID or '>'")
+            } else {
+                ("xread", dialect.xread_ids())
             };
             return Err(CommandError::owned(format!(
                 "ERR Unbalanced '{name}' list of streams: for each stream key {ids} must be \

@@ -87,9 +87,10 @@ impl Served {
         let Some(place) = self.place else {
             return false;
         };
-        match reply.resp3() {
-            true => reply.finish_map(place, self.streams),
-            false => reply.finish_array(place, self.streams),
+        if reply.resp3() {
+            reply.finish_map(place, self.streams)
+        } else {
+            reply.finish_array(place, self.streams)
         }
         true
     }

@@ -275,9 +275,10 @@ fn xtrim(call: &mut Call<'_>) -> CommandResult {
         gone,
         visited_below,
     } = stream.trim(trim);
-    let stated = match deleted > 0 && wanted {
-        true => options.stated(&stream, visited_below),
-        false => None,
+    let stated = if deleted > 0 && wanted {
+        options.stated(&stream, visited_below)
+    } else {
+        None
     };
     drop(stream);
     if let Some(gone) = gone {

@@ -129,9 +129,10 @@ pub(super) const DELEX: Spec = Spec {
 /// DELEX's key: it is read only for a condition. As in Redis, any argument may be its word.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let has_condition = (2..args.len()).any(|at| Comparison::is_word(args, at));
-    let access = match has_condition {
-        true => Access::RW,
-        false => Access::RM,
+    let access = if has_condition {
+        Access::RW
+    } else {
+        Access::RM
     };
     Ok(Keys::one(1, access.union(Access::DELETE)))
 }

@@ -358,10 +358,7 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult
     let value = place.string()?;
     let old = value.map_or(Ok(N::ZERO), N::of_value)?;
     let refused = o.wanted.is_some_and(|there| there != value.is_some());
-    let applied = match refused {
-        true => None,
-        false => step.apply(old)?,
-    };
+    let applied = if refused { None } else { step.apply(old)? };
     let Some((new, difference)) = applied else {
         // As in Valkey, a condition that does not hold shows whether the key exists.
         let shown = (!refused || value.is_some()).then_some(old);

@@ -35,9 +35,10 @@ fn count_visited(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     let ef = Options::parse(call.args, at)?.ef as u64;
-    let touched = match ef <= EF_CONSTRUCTION as u64 {
-        true => 1,
-        false => work::length(call).min(ef).max(1),
+    let touched = if ef <= EF_CONSTRUCTION as u64 {
+        1
+    } else {
+        work::length(call).min(ef).max(1)
     };
     call.touches(touched);
     Ok(())
@@ -73,9 +74,10 @@ fn vadd(call: &mut Call<'_>) -> CommandResult {
         Some(product) => Given::again(args, 2, product.take_vector()),
         None => Given::parse(args, 2, true)?,
     };
-    let options = match args.len() > given.next {
-        true => Options::parse(args, given.next)?,
-        false => return Err(CommandError::WrongArity(call.name.to_owned())),
+    let options = if args.len() > given.next {
+        Options::parse(args, given.next)?
+    } else {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
     };
     let key = args.at(1);
     let known = call.db.write::<VectorSet>(key)?;

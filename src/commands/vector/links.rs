@@ -38,9 +38,10 @@ fn vlinks(call: &mut Call<'_>) -> CommandResult {
     reply.array(top + 1);
     for level in (0..=top).rev() {
         let links = index.links(node, level);
-        match with_scores {
-            true => reply.map(links.len()),
-            false => reply.array(links.len()),
+        if with_scores {
+            reply.map(links.len())
+        } else {
+            reply.array(links.len())
         }
         for link in links {
             reply.bulk(content.element(link).name);

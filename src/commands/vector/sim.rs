@@ -26,9 +26,10 @@ pub(super) const VSIM: Spec = Spec {
 /// The elements that VSIM visits.
 fn count_visited(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let options_at = match args.is(2, "ele") {
-        true => 4,
-        false => Given::parse(args, 2, false)?.next,
+    let options_at = if args.is(2, "ele") {
+        4
+    } else {
+        Given::parse(args, 2, false)?.next
     };
     let (wanted, _) = parse_options(args, options_at, compiled)?;
     let touched = visited(&wanted, work::length(call) as usize);
@@ -112,9 +113,10 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
 fn nanos(content: &Content, wanted: &Wanted) -> usize {
     let (parameters, len) = (content.parameters(), content.len());
     let visited = visited(wanted, len);
-    let distances = match wanted.exact {
-        true => len,
-        false => visited.saturating_mul(usize::from(parameters.m)).min(len),
+    let distances = if wanted.exact {
+        len
+    } else {
+        visited.saturating_mul(usize::from(parameters.m)).min(len)
     };
     let looks = wanted.filter.as_ref().map_or(0, Filter::nanos);
     searches::nanos(parameters, len, distances).saturating_add(visited.saturating_mul(looks))

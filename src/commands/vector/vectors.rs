@@ -36,9 +36,10 @@ impl Given {
             _ => None,
         };
         let numbers = numbers.ok_or(INVALID)?;
-        let next = match args.is(at, "fp32") {
-            true => at + 2,
-            false => at + 2 + numbers.len(),
+        let next = if args.is(at, "fp32") {
+            at + 2
+        } else {
+            at + 2 + numbers.len()
         };
         let reduced = match reduced {
             Some(dim) if dim > numbers.len() as i64 => return Err(INVALID),

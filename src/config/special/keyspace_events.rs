@@ -90,9 +90,10 @@ impl KeyspaceEvents {
     /// Whether it selects anything by a letter of its own that Valkey does not know.
     pub fn is_redis_only(self) -> bool {
         // `A` stands for arrays, too.
-        let arrays = match self.0.contains(ALL - EventClass::PATHHASH) {
-            true => EventClass::empty(),
-            false => EventClass::ARRAY,
+        let arrays = if self.0.contains(ALL - EventClass::PATHHASH) {
+            EventClass::empty()
+        } else {
+            EventClass::ARRAY
         };
         let unknown = EventClass::OVERWRITTEN | EventClass::TYPE_CHANGED | Self::SUBKEY_CHANNELS;
         self.0.intersects(unknown | arrays)

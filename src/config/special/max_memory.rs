@@ -18,9 +18,10 @@ impl Special for MaxMemory {
         let [word] = words else {
             return Err(ValueError::ArgumentCount);
         };
-        *self = match word.eq_ignore_ascii_case(b"auto") {
-            true => MaxMemory::Auto,
-            false => MaxMemory::Bytes(words::parse_memory(word).ok_or(ValueError::NotMemory)?),
+        *self = if word.eq_ignore_ascii_case(b"auto") {
+            MaxMemory::Auto
+        } else {
+            MaxMemory::Bytes(words::parse_memory(word).ok_or(ValueError::NotMemory)?)
         };
         Ok(())
     }

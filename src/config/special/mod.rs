@@ -45,9 +45,10 @@ pub enum Lines {
 impl Lines {
     /// The line of a list of words; an empty one is `""`.
     fn of_list(text: Vec<u8>, is_forced: bool) -> Lines {
-        let line = match text.is_empty() {
-            true => b"\"\"".to_vec(),
-            false => text,
+        let line = if text.is_empty() {
+            b"\"\"".to_vec()
+        } else {
+            text
         };
         Lines::Values(vec![(line, is_forced)])
     }

@@ -52,12 +52,13 @@ impl Special for Networks {
         let shown: Vec<String> = self
             .0
             .iter()
-            .map(
-                |network| match network.prefix_len() == network.max_prefix_len() {
-                    true => network.addr().to_string(),
-                    false => network.to_string(),
-                },
-            )
+            .map(|network| {
+                if network.prefix_len() == network.max_prefix_len() {
+                    network.addr().to_string()
+                } else {
+                    network.to_string()
+                }
+            })
             .collect();
         shown.join(" ").into_bytes()
     }

@@ -24,10 +24,11 @@ impl Special for Dir {
         if word.contains(&0) {
             return Err(ValueError::NulByte);
         }
-        let target = match word.is_empty() {
+        let target = if word.is_empty() {
             // `chdir("")` fails, but joining an empty path would not.
-            true => Err(std::io::Error::from_raw_os_error(libc::ENOENT)),
-            false => self.0.path().join(word.path()).canonicalize(),
+            Err(std::io::Error::from_raw_os_error(libc::ENOENT))
+        } else {
+            self.0.path().join(word.path()).canonicalize()
         };
         let target = target.map_err(|error| ValueError::system(&error))?;
         if !target.is_dir() {
@@ -133,9 +134,10 @@ impl Special for ShutdownFlags {
             .filter(|(on, _)| *on)
             .map(|(_, word)| *word)
             .collect();
-        match set.is_empty() {
-            true => b"default".to_vec(),
-            false => set.join(" ").into_bytes(),
+        if set.is_empty() {
+            b"default".to_vec()
+        } else {
+            set.join(" ").into_bytes()
         }
     }
 }

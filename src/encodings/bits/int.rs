@@ -37,9 +37,10 @@ impl IntType {
 
     /// The lowest and the highest value.
     fn bounds(self) -> (i128, i128) {
-        match self.signed {
-            true => (-(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1),
-            false => (0, (1 << self.bits) - 1),
+        if self.signed {
+            (-(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1)
+        } else {
+            (0, (1 << self.bits) - 1)
         }
     }
 
@@ -58,18 +59,20 @@ impl IntType {
 
     /// The value of SET's argument: for an unsigned type a negative one is reinterpreted as `u64`.
     pub fn argument(self, value: i64) -> i128 {
-        match self.signed {
-            true => value.into(),
-            false => (value as u64).into(),
+        if self.signed {
+            value.into()
+        } else {
+            (value as u64).into()
         }
     }
 
     /// Interprets the lowest bits as a value of this type.
     fn extend(self, low: u64) -> i64 {
         let unused = 64 - self.bits;
-        match self.signed {
-            true => ((low << unused) as i64) >> unused,
-            false => ((low << unused) >> unused) as i64,
+        if self.signed {
+            ((low << unused) as i64) >> unused
+        } else {
+            ((low << unused) >> unused) as i64
         }
     }
 

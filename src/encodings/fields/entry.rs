@@ -130,9 +130,10 @@ fn entry_size(name: &[u8], value: &[u8], expires: bool) -> usize {
 /// Bytes of a field's entry, including a value in its own block, as the allocator counts them.
 pub(super) fn memory_bytes(field: Field<'_>) -> usize {
     let size = entry_size(field.name, field.value, field.expire_ms.is_some());
-    let far = match field.value.len() > NEAR_MAX {
-        true => Blob::memory_bytes_for(field.value.len()),
-        false => 0,
+    let far = if field.value.len() > NEAR_MAX {
+        Blob::memory_bytes_for(field.value.len())
+    } else {
+        0
     };
     alloc::good_size(size) + far
 }

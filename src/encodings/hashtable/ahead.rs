@@ -62,9 +62,10 @@ impl HashTable {
             segment.prefetch_lines(hash, false);
             // The stash's line, if it is used, else one of those again: a choice of addresses needs no
             // branch, which would be a guess.
-            prefetch(match segment.has_stash() {
-                true => segment.segment().0.addr(),
-                false => segment.lines_of(tag)[0].addr(),
+            prefetch(if segment.has_stash() {
+                segment.segment().0.addr()
+            } else {
+                segment.lines_of(tag)[0].addr()
             });
         }
         Place {

@@ -65,9 +65,10 @@ impl SegmentRef {
             }
         }
         let free = self.free_in_stash();
-        let kept = match self.depth() == 0 && self.lines() < LINES_MAX {
-            true => STASH_CELLS - YOUNG_STASH_MAX,
-            false => 0,
+        let kept = if self.depth() == 0 && self.lines() < LINES_MAX {
+            STASH_CELLS - YOUNG_STASH_MAX
+        } else {
+            0
         };
         if free.count_ones() as usize <= kept {
             return Placed::Full;

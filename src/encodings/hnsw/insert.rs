@@ -70,9 +70,10 @@ impl Placement {
         assert!(usize::from(level) <= LEVEL_MAX);
         let ef = ef.max(1);
         // Few links leave no recall to give away.
-        let reach = match query.parameters().m < M_DEFAULT {
-            true => ef,
-            false => ef.min(EXPANDED_MIN.max(ef / 2)),
+        let reach = if query.parameters().m < M_DEFAULT {
+            ef
+        } else {
+            ef.min(EXPANDED_MIN.max(ef / 2))
         };
         Placement {
             query,
@@ -136,9 +137,12 @@ impl Placement {
             let distance = |id| index.metric.distance(query, index.store.record(id));
             let kept = near.into_iter().filter(|near| reaches(near.id()));
             let mut now: Vec<Near> = kept
-                .map(|near| match index.is_newer(near.id(), version) {
-                    true => Near::new(distance(near.id()), near.id()),
-                    false => Near::new(near.distance(), near.id()),
+                .map(|near| {
+                    if index.is_newer(near.id(), version) {
+                        Near::new(distance(near.id()), near.id())
+                    } else {
+                        Near::new(near.distance(), near.id())
+                    }
                 })
                 .collect();
             for id in index.recent.since(self.added.unwrap_or(0)) {

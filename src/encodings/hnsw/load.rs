@@ -182,12 +182,11 @@ impl Loader {
             slots as usize,
         );
         for (id, uid) in uids().enumerate() {
-            let token = match small(uid) {
-                true => uid as u32,
-                false => {
-                    let next = INTERNED + self.interned.len() as u32;
-                    *self.interned.entry(uid).or_insert(next)
-                }
+            let token = if small(uid) {
+                uid as u32
+            } else {
+                let next = INTERNED + self.interned.len() as u32;
+                *self.interned.entry(uid).or_insert(next)
             };
             if !ids.insert(token, id as u32) {
                 return Err(LoadError::Uid);
@@ -227,9 +226,10 @@ impl Keys {
         let first = fold(pair ^ a, (level as u64) ^ b);
         let hashes = [fold(first ^ c, pair ^ d), fold(first ^ d, pair ^ b)];
         for (sum, hash) in balance.iter_mut().zip(hashes) {
-            *sum = match from < to {
-                true => sum.wrapping_add(hash),
-                false => sum.wrapping_sub(hash),
+            *sum = if from < to {
+                sum.wrapping_add(hash)
+            } else {
+                sum.wrapping_sub(hash)
             };
         }
     }

@@ -241,9 +241,10 @@ impl Index {
 
     /// Returns the links of a node at a level; none above its own level.
     pub fn links(&self, id: NodeId, level: usize) -> impl ExactSizeIterator<Item = NodeId> + '_ {
-        let links = match level <= self.level(id) {
-            true => self.store.links(id.0, level),
-            false => &[],
+        let links = if level <= self.level(id) {
+            self.store.links(id.0, level)
+        } else {
+            &[]
         };
         links.iter().map(|&link| NodeId(link))
     }

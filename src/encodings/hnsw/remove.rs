@@ -159,9 +159,10 @@ impl Index {
             edges.retain(|&edge| {
                 let (a, b) = ends(edge);
                 let (x, y) = (orphans[a], orphans[b]);
-                let wanted = match holds_together {
-                    true => !parts.are_joined(a, b),
-                    false => gained[a] == 0 && gained[b] == 0,
+                let wanted = if holds_together {
+                    !parts.are_joined(a, b)
+                } else {
+                    gained[a] == 0 && gained[b] == 0
                 };
                 if !wanted || !self.has_room(x, level) || !self.has_room(y, level) {
                     return true;

@@ -121,9 +121,10 @@ impl Scratch {
         reach: usize,
         budget: &mut usize,
     ) -> Progress {
-        let beam = match query.len() <= SHORT_BYTES {
-            true => (self.pool.limit() / LIMIT_PER_BEAM).clamp(1, BEAM_MAX),
-            false => 1,
+        let beam = if query.len() <= SHORT_BYTES {
+            (self.pool.limit() / LIMIT_PER_BEAM).clamp(1, BEAM_MAX)
+        } else {
+            1
         };
         while *budget > 0 {
             let before = self.visited.len();
@@ -338,10 +339,7 @@ impl Search {
             return self.walk_heaps(index, &mut budget, filter);
         }
         let (ef, heaps) = (self.ef, self.heaps);
-        let ef_at = |level| match level == 0 && !heaps {
-            true => ef,
-            false => UPPER_EF,
-        };
+        let ef_at = |level| if level == 0 && !heaps { ef } else { UPPER_EF };
         let query = self.query.record();
         if !self.descent.resume(index, query, &mut self.scratch, ef_at) {
             return Progress::Done;
@@ -525,9 +523,10 @@ impl Scan {
                     id = new;
                 }
             }
-            match id == near.id() {
-                true => Some(near),
-                false => (id >= end).then(|| Near::new(near.distance(), id)),
+            if id == near.id() {
+                Some(near)
+            } else {
+                (id >= end).then(|| Near::new(near.distance(), id))
             }
         };
         self.best.revise(moved, moved);

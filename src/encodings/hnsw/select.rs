@@ -59,9 +59,10 @@ impl Index {
             let compared = chosen.len().min(effort);
             effort -= compared;
             let covered = self.is_covered(near, &chosen[..compared]);
-            let list = match covered || effort == 0 {
-                true => &mut passed_over,
-                false => &mut chosen,
+            let list = if covered || effort == 0 {
+                &mut passed_over
+            } else {
+                &mut chosen
             };
             list.push(near);
         }

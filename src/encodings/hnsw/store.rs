@@ -404,9 +404,10 @@ impl Store {
     /// generation. Returns both of its numbers.
     pub(super) fn drop_last(&mut self, generation: u32) -> Option<(u32, u32)> {
         let last = self.slots.checked_sub(1)?;
-        let moved = match self.is_live(last) {
-            true => Some((last, self.move_to_free(last, generation)?)),
-            false => None,
+        let moved = if self.is_live(last) {
+            Some((last, self.move_to_free(last, generation)?))
+        } else {
+            None
         };
         let (chunk, at) = self.place(last);
         self.slots = last;

@@ -107,9 +107,10 @@ fn what_is_left_after_removals_is_found() {
     let mut rng = SmallRng::seed_from_u64(5);
     for clustered in [false, true] {
         let p = parameters(24, Quantization::Q8, 8);
-        let vectors = match clustered {
-            true => clusters(&mut rng, 24, 20, 75),
-            false => (0..1500).map(|_| vector(&mut rng, 24)).collect(),
+        let vectors = if clustered {
+            clusters(&mut rng, 24, 20, 75)
+        } else {
+            (0..1500).map(|_| vector(&mut rng, 24)).collect()
         };
         let mut index = build(&p, &vectors, 3);
         let ids: Vec<_> = index.iter().collect();

@@ -48,12 +48,13 @@ fn long(base_ms: u64, key: u64) -> StreamId {
 
 impl<V: Weigh> Chunk<V> {
     pub fn new(id: StreamId, value: V) -> Chunk<V> {
-        let keys = match id.seq <= SEQ_MAX {
-            true => Keys::Short {
+        let keys = if id.seq <= SEQ_MAX {
+            Keys::Short {
                 base_ms: id.ms,
                 keys: vec![id.seq],
-            },
-            false => Keys::Long(vec![id]),
+            }
+        } else {
+            Keys::Long(vec![id])
         };
         Chunk {
             keys,

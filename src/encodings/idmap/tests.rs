@@ -51,10 +51,7 @@ proptest! {
         ops in prop::collection::vec((0u8..8, 0u64..400, 0u64..4), 0..1500),
     ) {
         // Some keys have no short form.
-        let id = |ms: u64, seq: u64| match wide && seq == 3 {
-            true => StreamId::new(ms << 50, u64::MAX - ms),
-            false => StreamId::new(ms, seq),
-        };
+        let id = |ms: u64, seq: u64| if wide && seq == 3 { StreamId::new(ms << 50, u64::MAX - ms) } else { StreamId::new(ms, seq) };
         let (mut map, mut model) = (IdMap::default(), BTreeMap::new());
         for (op, ms, seq) in ops {
             let id = id(ms, seq);

@@ -143,10 +143,11 @@ unsafe fn entry_of<'a>(word: Word) -> Entry<'a> {
 }
 
 fn hash_of(word: Word) -> u64 {
-    match is_pointer(word) {
+    if is_pointer(word) {
         // SAFETY: words in the table are alive.
-        true => Stored::Text(unsafe { text_of(word) }).hash(),
-        false => Stored::Inline(word).hash(),
+        Stored::Text(unsafe { text_of(word) }).hash()
+    } else {
+        Stored::Inline(word).hash()
     }
 }
 
@@ -405,10 +406,13 @@ impl Drop for MemberTable {
 
 impl Clone for MemberTable {
     fn clone(&self) -> Self {
-        let copy = |word| match is_pointer(word) {
-            // SAFETY: words in the table are alive while it is borrowed.
-            true => Stored::Text(unsafe { text_of(word) }).into_word().0,
-            false => word,
+        let copy = |word| {
+            if is_pointer(word) {
+                // SAFETY: words in the table are alive while it is borrowed.
+                Stored::Text(unsafe { text_of(word) }).into_word().0
+            } else {
+                word
+            }
         };
         MemberTable {
             table: self.table.copy_with(copy),

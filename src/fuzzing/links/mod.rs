@@ -194,9 +194,10 @@ impl Folder {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         ignore_broken_pipes();
         let memory = PathBuf::from("/dev/shm");
-        let under = match memory.is_dir() {
-            true => memory,
-            false => std::env::temp_dir(),
+        let under = if memory.is_dir() {
+            memory
+        } else {
+            std::env::temp_dir()
         };
         let path = under.join(format!("russet-links-{}", std::process::id()));
         let before = std::env::current_dir().expect("a working folder");

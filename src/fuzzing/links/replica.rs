@@ -167,9 +167,10 @@ impl ReplicaPlay {
         while let Some(at) = bytes.windows(ID.len()).position(|window| window == ID) {
             bytes[at..at + ID.len()].copy_from_slice(id.as_bytes());
         }
-        let act = match drips {
-            true => Act::Drip(&bytes),
-            false => Act::Say(&bytes),
+        let act = if drips {
+            Act::Drip(&bytes)
+        } else {
+            Act::Say(&bytes)
         };
         say(&mut self.site, &mut self.links[at], act);
     }

@@ -71,8 +71,9 @@ impl ValueView<'_> {
 }
 
 fn loose_bytes<T: Container>(value: &T) -> usize {
-    match value.is_one_block() {
-        true => 0,
-        false => value.memory_bytes(),
+    if value.is_one_block() {
+        0
+    } else {
+        value.memory_bytes()
     }
 }

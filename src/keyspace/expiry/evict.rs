@@ -192,9 +192,10 @@ impl Keyspace {
     /// Keys that may be evicted. O(1); O(slots in use) while slots are hidden.
     fn candidates(&self, db: &Database, policy: Eviction) -> usize {
         let shown = shown(&self.hidden);
-        match policy.volatile_only {
-            true => db.table().volatile_among(shown),
-            false => db.table().len_among(shown),
+        if policy.volatile_only {
+            db.table().volatile_among(shown)
+        } else {
+            db.table().len_among(shown)
         }
     }
 

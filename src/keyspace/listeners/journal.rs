@@ -294,10 +294,13 @@ impl Keyspace {
     pub(in crate::keyspace) fn state_drop(&mut self, db: DbIndex, slots: &SlotSet) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
-        let before = |key: &[u8]| match slots.has(self.hasher.hash(key).slot()) {
-            true => database.seen(key, now),
-            // Missing before and after: it is left alone.
-            false => Seen::Missing,
+        let before = |key: &[u8]| {
+            if slots.has(self.hasher.hash(key).slot()) {
+                database.seen(key, now)
+            } else {
+                // Missing before and after: it is left alone.
+                Seen::Missing
+            }
         };
         self.watchers.replace_all(db, before, |_| Seen::Missing);
         if self.journal.all_changes {

@@ -564,12 +564,11 @@ mod tests {
                 k.pass_slice(&mut saved, 0);
                 flush(&mut k, 0..1, 5);
                 set(&mut k, ZERO, "new");
-                match is_aborted {
-                    true => k.abort_pass(),
-                    false => {
-                        k.pass_slice(&mut saved, u64::MAX);
-                        assert_eq!(saved.0.len(), 500);
-                    }
+                if is_aborted {
+                    k.abort_pass()
+                } else {
+                    k.pass_slice(&mut saved, u64::MAX);
+                    assert_eq!(saved.0.len(), 500);
                 }
                 k.flush(ZERO, false);
                 assert_eq!(undo(&mut k, 1, None), 500);

@@ -597,9 +597,10 @@ impl Keyspace {
         let more = databases
             .find(|db| db.pass.origin == origin)
             .is_some_and(|database| pass.walk(database, &mut cursor, saver, gathered));
-        match more {
-            true => pass.cursor = cursor,
-            false => pass.end_database(origin),
+        if more {
+            pass.cursor = cursor
+        } else {
+            pass.end_database(origin)
         }
         true
     }

@@ -19,17 +19,19 @@ pub(in crate::keyspace) const HIDDEN_MS: i64 = 500;
 impl Database {
     /// Keys of a slot, hidden ones too. O(1).
     pub fn slot_len(&self, slot: u16) -> usize {
-        match self.table().hasher().has_slots() {
-            true => self.table().len_among(Among::One(slot)),
-            false => 0,
+        if self.table().hasher().has_slots() {
+            self.table().len_among(Among::One(slot))
+        } else {
+            0
         }
     }
 
     /// Keys of a slot that have an expiry. O(1).
     pub fn slot_volatile(&self, slot: u16) -> usize {
-        match self.table().hasher().has_slots() {
-            true => self.table().volatile_among(Among::One(slot)),
-            false => 0,
+        if self.table().hasher().has_slots() {
+            self.table().volatile_among(Among::One(slot))
+        } else {
+            0
         }
     }
 
@@ -54,9 +56,10 @@ impl Database {
 impl Db<'_> {
     /// Keys of a slot, unless it is hidden. O(1).
     pub fn slot_len(&self, slot: u16) -> usize {
-        match self.keyspace.is_hidden(slot) {
-            true => 0,
-            false => self.database().slot_len(slot),
+        if self.keyspace.is_hidden(slot) {
+            0
+        } else {
+            self.database().slot_len(slot)
         }
     }
 

@@ -150,12 +150,11 @@ impl Keyspace {
             told_keys: 0,
         };
         self.dropped.progress.started += u64::from(!told.is_empty());
-        match count <= FEW {
-            true => {
-                self.go_through(&mut dropped);
-                self.pass_on(dropped);
-            }
-            false => self.dropped.queue.push_back(dropped),
+        if count <= FEW {
+            self.go_through(&mut dropped);
+            self.pass_on(dropped);
+        } else {
+            self.dropped.queue.push_back(dropped)
         }
         count
     }
@@ -209,12 +208,11 @@ impl Keyspace {
                 self.dropped.queue.push_front(dropped);
                 return false;
             }
-            match dropped.is_done() {
-                true => self.pass_on(dropped),
-                false => {
-                    self.go_on(&mut dropped);
-                    self.dropped.queue.push_front(dropped);
-                }
+            if dropped.is_done() {
+                self.pass_on(dropped)
+            } else {
+                self.go_on(&mut dropped);
+                self.dropped.queue.push_front(dropped);
             }
             if clock::cycles().wrapping_sub(began) >= ticks {
                 break;
@@ -271,9 +269,10 @@ impl Keyspace {
         if told.is_empty() {
             return;
         }
-        let word: &[u8] = match self.lazyfree.lazy.server_del {
-            true => b"UNLINK",
-            false => b"DEL",
+        let word: &[u8] = if self.lazyfree.lazy.server_del {
+            b"UNLINK"
+        } else {
+            b"DEL"
         };
         let mut words = vec![word];
         let mut bytes = 0;

@@ -43,9 +43,10 @@ impl<'k> SlotMemo<'k> {
         }
         let (crc, has_brace) = checksum(key, b'{');
         let whole = crc % SLOTS as u16;
-        match has_brace {
-            true => self.note(key).unwrap_or(whole),
-            false => whole,
+        if has_brace {
+            self.note(key).unwrap_or(whole)
+        } else {
+            whole
         }
     }
 

@@ -368,9 +368,10 @@ impl SlotTables {
         let Some(slot) = self.next_slot(at, Among::All) else {
             return PLACES;
         };
-        let inner = match usize::from(slot) == at {
-            true => u64::from(from as u32),
-            false => 0,
+        let inner = if usize::from(slot) == at {
+            u64::from(from as u32)
+        } else {
+            0
         };
         let walked = self
             .get(slot)

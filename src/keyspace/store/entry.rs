@@ -739,9 +739,10 @@ impl Entry {
 
     /// The expiry of a table word's entry; an entry without one is not read.
     pub fn word_expiry(word: Word) -> Option<i64> {
-        match Entry::word_has_expiry(word) {
-            true => Entry::of(word).expiry(),
-            false => None,
+        if Entry::word_has_expiry(word) {
+            Entry::of(word).expiry()
+        } else {
+            None
         }
     }
 

@@ -55,9 +55,10 @@ impl KeyHasher {
     /// The same for a key among others, which may have the same hash tag.
     #[inline]
     pub fn hash_with<'k>(self, slots: &mut SlotMemo<'k>, key: &'k [u8]) -> KeyHash {
-        let slot = match self.has_slots {
-            true => slots.slot_of(key),
-            false => NO_SLOT,
+        let slot = if self.has_slots {
+            slots.slot_of(key)
+        } else {
+            NO_SLOT
         };
         KeyHash {
             hash: self.keys.hash(key),

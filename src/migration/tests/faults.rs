@@ -105,9 +105,10 @@ fn run(wire: Wire, dialects: [Dialect; 2], fault: Fault, at: usize, seed: u64) -
             is_broken = true;
             break_something(&mut world, fault);
         }
-        match world.step() {
-            true => steps += 1,
-            false => world.pass(100),
+        if world.step() {
+            steps += 1
+        } else {
+            world.pass(100)
         }
         let owners = (0..2)
             .filter(|&node| world.nodes[node].view.owner == node)

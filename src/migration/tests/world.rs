@@ -677,9 +677,12 @@ impl World {
                 self.take(at, end, end_of_line + 2);
                 let line = bytes[1..end_of_line].to_vec();
                 let is_error = bytes[0] == b'-';
-                self.call(node, |m, now, view| match is_error {
-                    true => m.reply(now, view, link, Err(&line)),
-                    false => m.reply(now, view, link, Ok(&line)),
+                self.call(node, |m, now, view| {
+                    if is_error {
+                        m.reply(now, view, link, Err(&line))
+                    } else {
+                        m.reply(now, view, link, Ok(&line))
+                    }
                 });
                 self.caught_up(node, link);
                 true

@@ -311,10 +311,7 @@ impl Link {
         }
         let (mut came, mut beyond) = (0, Vec::new());
         let pulled = self.pull(room, &mut |bytes| {
-            let n = match beyond.is_empty() {
-                true => take(bytes),
-                false => 0,
-            };
+            let n = if beyond.is_empty() { take(bytes) } else { 0 };
             came += n;
             beyond.extend_from_slice(&bytes[n..]);
         });
@@ -332,9 +329,10 @@ impl Link {
         if is_over || self.is_ended {
             return Ok((0, false));
         }
-        Err(match self.socket_has_more {
-            true => ErrorKind::Interrupted.into(),
-            false => ErrorKind::WouldBlock.into(),
+        Err(if self.socket_has_more {
+            ErrorKind::Interrupted.into()
+        } else {
+            ErrorKind::WouldBlock.into()
         })
     }
 

@@ -254,12 +254,11 @@ pub fn client_alone(
         .with_protocol_versions(&ciphers::protocols("")?)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let built = match own.is_set() {
-        false => built.with_no_client_auth(),
-        true => {
-            let (key, _) = certified_key("Client", own, &read_pair(own)?, &provider, now)?;
-            built.with_client_cert_resolver(Arc::new(Only(key)))
-        }
+    let built = if own.is_set() {
+        let (key, _) = certified_key("Client", own, &read_pair(own)?, &provider, now)?;
+        built.with_client_cert_resolver(Arc::new(Only(key)))
+    } else {
+        built.with_no_client_auth()
     };
     Ok(Arc::new(built))
 }
@@ -334,18 +333,17 @@ impl Materials {
         }
 
         let (client_key, client_facts) = client_key.unzip();
-        let client = match authorities.is_empty() {
-            true => None,
-            false => {
-                let verifier = judge(Purpose::Server, true)?;
-                let key = client_key.unwrap_or(server_key);
-                let config = ClientConfig::builder_with_provider(provider)
-                    .with_protocol_versions(&protocols)?
-                    .dangerous()
-                    .with_custom_certificate_verifier(verifier)
-                    .with_client_cert_resolver(Arc::new(Only(key)));
-                Some(Arc::new(config))
-            }
+        let client = if authorities.is_empty() {
+            None
+        } else {
+            let verifier = judge(Purpose::Server, true)?;
+            let key = client_key.unwrap_or(server_key);
+            let config = ClientConfig::builder_with_provider(provider)
+                .with_protocol_versions(&protocols)?
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+                .with_client_cert_resolver(Arc::new(Only(key)));
+            Some(Arc::new(config))
         };
         Ok(Materials {
             server: Arc::new(server),

@@ -160,9 +160,12 @@ impl Verifier {
             Purpose::Client => KeyUsage::client_auth(),
             Purpose::Server => KeyUsage::server_auth(),
         };
-        let keeps_to_length = |path: &VerifiedPath<'_>| match current.allows(path) {
-            true => Ok(()),
-            false => Err(webpki::Error::PathLenConstraintViolated),
+        let keeps_to_length = |path: &VerifiedPath<'_>| {
+            if current.allows(path) {
+                Ok(())
+            } else {
+                Err(webpki::Error::PathLenConstraintViolated)
+            }
         };
         let end = EndEntityCert::try_from(leaf).map_err(in_rustls)?;
         let verified = end.verify_for_usage(
@@ -230,9 +233,10 @@ impl Verifier {
                 })
             })
         });
-        match is_signed {
-            true => Ok(()),
-            false => Err(CertificateError::UnknownIssuer.into()),
+        if is_signed {
+            Ok(())
+        } else {
+            Err(CertificateError::UnknownIssuer.into())
         }
     }
 
@@ -257,9 +261,10 @@ impl Verifier {
                     .verify_signature(key, message, signed.signature())
                     .is_ok()
         });
-        match is_right {
-            true => Ok(HandshakeSignatureValid::assertion()),
-            false => Err(refused()),
+        if is_right {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(refused())
         }
     }
 }

@@ -130,13 +130,14 @@ impl Machine {
             ),
             Ok(disk) => {
                 let free = i64::try_from(disk.f_bavail * disk.f_frsize).unwrap_or(i64::MAX);
-                match free < FREE_MIN {
-                    true => Finding::warn(
+                if free < FREE_MIN {
+                    Finding::warn(
                         "disk",
                         format!("{} free in {folder}", human(free)),
                         "make room, or move dir to a larger disk",
-                    ),
-                    false => Finding::fine("disk", format!("{} free in {folder}", human(free))),
+                    )
+                } else {
+                    Finding::fine("disk", format!("{} free in {folder}", human(free)))
                 }
             }
         })
@@ -176,43 +177,46 @@ impl Machine {
 
     fn look_at_backlog(&self, told: &Told) -> Option<Finding> {
         let (limit, wanted) = (self.somaxconn?, told.config_number("tcp-backlog"));
-        Some(match limit < wanted {
-            true => Finding::warn(
+        Some(if limit < wanted {
+            Finding::warn(
                 "backlog",
                 format!(
                     "tcp-backlog {wanted} is cut to {limit}: in a burst connections are dropped"
                 ),
                 format!("sysctl net.core.somaxconn={wanted}"),
-            ),
-            false => Finding::fine("backlog", format!("{wanted} of at most {limit}")),
+            )
+        } else {
+            Finding::fine("backlog", format!("{wanted} of at most {limit}"))
         })
     }
 
     fn look_at_files(&self, told: &Told) -> Option<Finding> {
         let (limit, clients) = (self.files?, told.number("maxclients"));
         // Besides clients there are files, pipes and links.
-        Some(match limit < clients + 32 {
-            true => Finding::warn(
+        Some(if limit < clients + 32 {
+            Finding::warn(
                 "open files",
                 format!("{limit}, too few for {clients} clients"),
                 format!("LimitNOFILE={} in the unit, or ulimit -n", clients + 1000),
-            ),
-            false => Finding::fine("open files", format!("{limit}")),
+            )
+        } else {
+            Finding::fine("open files", format!("{limit}"))
         })
     }
 
     fn look_at_swap(&self) -> Option<Finding> {
         let swapped = self.swapped?;
-        Some(match swapped > 16 << 20 {
-            true => Finding::warn(
+        Some(if swapped > 16 << 20 {
+            Finding::warn(
                 "swap",
                 format!(
                     "{} of the server are swapped out: reading them takes milliseconds",
                     human(swapped)
                 ),
                 "lower maxmemory or add memory; sysctl vm.swappiness=1",
-            ),
-            false => Finding::fine("swap", format!("{} swapped out", human(swapped))),
+            )
+        } else {
+            Finding::fine("swap", format!("{} swapped out", human(swapped)))
         })
     }
 
@@ -227,8 +231,8 @@ impl Machine {
             .number("used_memory_dataset")
             .max(told.number("aof_base_size"));
         let folder = self.folder.display();
-        Some(match free < needed.saturating_mul(2) {
-            true => Finding::warn(
+        Some(if free < needed.saturating_mul(2) {
+            Finding::warn(
                 "disk",
                 format!(
                     "{} free in {folder}, and a snapshot or rewrite needs up to {}",
@@ -236,8 +240,9 @@ impl Machine {
                     human(needed)
                 ),
                 "make room, or move dir to a larger disk",
-            ),
-            false => Finding::fine("disk", format!("{} free in {folder}", human(free))),
+            )
+        } else {
+            Finding::fine("disk", format!("{} free in {folder}", human(free)))
         })
     }
 }

@@ -8,9 +8,10 @@ const BACKLOG_S_MIN: i64 = 60;
 
 pub(super) fn look(told: &Told) -> Vec<Finding> {
     let mut found = Vec::new();
-    match told.is("role", "slave") {
-        true => upstream(told, &mut found),
-        false => demotion(told, &mut found),
+    if told.is("role", "slave") {
+        upstream(told, &mut found)
+    } else {
+        demotion(told, &mut found)
     }
     replicas(told, &mut found);
     found

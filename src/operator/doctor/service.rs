@@ -271,15 +271,16 @@ fn big_keys(told: &Told, to: &mut Vec<Finding>) {
         }
     }
     big.sort();
-    to.push(match big.is_empty() {
-        true => Finding::fine("big keys", "none"),
-        false => Finding::note(
+    to.push(if big.is_empty() {
+        Finding::fine("big keys", "none")
+    } else {
+        Finding::note(
             "big keys",
             format!(
                 "{}; commands on all of one are slow (redis-cli --bigkeys names them)",
                 big.join(", ")
             ),
-        ),
+        )
     });
 }
 

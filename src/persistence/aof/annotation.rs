@@ -139,9 +139,10 @@ pub fn write_time(out: &mut Vec<u8>, unix_s: i64) {
 
 /// Length of the `#TS` line that `bytes` begin with; 0 without one.
 pub fn leading_time(bytes: &[u8]) -> usize {
-    match bytes.starts_with(TIME) {
-        true => memchr::memchr(b'\n', bytes).map_or(0, |end| end + 1),
-        false => 0,
+    if bytes.starts_with(TIME) {
+        memchr::memchr(b'\n', bytes).map_or(0, |end| end + 1)
+    } else {
+        0
     }
 }
 

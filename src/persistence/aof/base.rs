@@ -159,9 +159,10 @@ impl Saver for BaseFile {
         if let Some((offset, unix_s)) = checksum {
             self.length += annotation::checksum_len(offset, unix_s) as u64;
         }
-        let sync_bytes = match self.incremental_fsync {
-            true => SYNC_BYTES as usize,
-            false => usize::MAX,
+        let sync_bytes = if self.incremental_fsync {
+            SYNC_BYTES as usize
+        } else {
+            usize::MAX
         };
         let text = LongText {
             head,

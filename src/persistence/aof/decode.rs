@@ -138,9 +138,10 @@ impl Decoder {
             at: self.at,
         };
         let Some(end) = memchr::memchr(b'\n', line) else {
-            return match line.len() == LINE_MAX {
-                true => Err(DecodeError::Annotation),
-                false => Ok(decoded),
+            return if line.len() == LINE_MAX {
+                Err(DecodeError::Annotation)
+            } else {
+                Ok(decoded)
             };
         };
         decoded.consumed = end + 1;
@@ -221,9 +222,10 @@ fn header(kind: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
     }
     let line = &rest[..rest.len().min(MAX)];
     let Some(end) = memchr::memchr(b'\n', line) else {
-        return match line.len() == MAX {
-            true => Err(DecodeError::Malformed),
-            false => Ok(None),
+        return if line.len() == MAX {
+            Err(DecodeError::Malformed)
+        } else {
+            Ok(None)
         };
     };
     let digits = line[1..end].strip_suffix(b"\r");

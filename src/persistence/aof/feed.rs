@@ -88,10 +88,7 @@ impl LogFeed {
             self.given = 0;
             let waits = self.prepare(log, &mut left)?;
             if self.ready.is_empty() {
-                return Ok(match waits {
-                    true => Feed::Wait,
-                    false => Feed::Seeks,
-                });
+                return Ok(if waits { Feed::Wait } else { Feed::Seeks });
             }
         }
         Ok(Feed::Bytes(&self.ready[self.given..]))
@@ -299,12 +296,11 @@ mod tests {
                     .writer
                     .append(unit, &mut self.stream, Time::default());
                 let n = (self.stream.offset() - before) as usize;
-                match audience == Audience::ALL {
-                    true => {
-                        let bytes = self.log.writer.appended_bytes(from);
-                        self.wanted.extend_from_slice(&bytes[bytes.len() - n..]);
-                    }
-                    false => self.wanted.resize(self.wanted.len() + n, b'\n'),
+                if audience == Audience::ALL {
+                    let bytes = self.log.writer.appended_bytes(from);
+                    self.wanted.extend_from_slice(&bytes[bytes.len() - n..]);
+                } else {
+                    self.wanted.resize(self.wanted.len() + n, b'\n')
                 }
             }
         }

@@ -228,9 +228,10 @@ impl Manifest {
         for part in self.base.iter().chain(&self.history).chain(&self.incrs) {
             out.extend_from_slice(b"file ");
             let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
-            match part.name.bytes().all(plain) {
-                true => out.extend_from_slice(part.name.as_bytes()),
-                false => quote(&mut out, part.name.as_bytes()),
+            if part.name.bytes().all(plain) {
+                out.extend_from_slice(part.name.as_bytes())
+            } else {
+                quote(&mut out, part.name.as_bytes())
             }
             let rest = format!(" seq {} type {}", part.seq, part.role.letter());
             out.extend_from_slice(rest.as_bytes());

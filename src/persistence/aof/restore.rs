@@ -148,35 +148,34 @@ fn folder_name(dir: &Path) -> String {
 /// The set that `from` names; see [`run`].
 fn source(from: &Path) -> Result<Names, Failed> {
     let io = |e| Failed::Io(from.to_owned(), e);
-    let manifest = match fs::metadata(from).map_err(io)?.is_dir() {
-        false => from.to_owned(),
-        true => {
-            let mut found = manifests_in(from).map_err(io)?;
-            if found.is_empty() {
-                let entries = fs::read_dir(from).map_err(io)?;
-                let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
-                // A folder that cannot be read has no manifest to offer.
-                found = folders
-                    .flat_map(|path| manifests_in(&path).unwrap_or_default())
-                    .collect();
-            }
-            let count = found.len();
-            match (count, found.pop()) {
-                (1, Some(manifest)) => manifest,
-                (0, _) => {
-                    let text = format!(
-                        "{} holds no manifest of an append only file; a snapshot (dump.rdb) needs no \
+    let manifest = if fs::metadata(from).map_err(io)?.is_dir() {
+        let mut found = manifests_in(from).map_err(io)?;
+        if found.is_empty() {
+            let entries = fs::read_dir(from).map_err(io)?;
+            let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+            // A folder that cannot be read has no manifest to offer.
+            found = folders
+                .flat_map(|path| manifests_in(&path).unwrap_or_default())
+                .collect();
+        }
+        let count = found.len();
+        match (count, found.pop()) {
+            (1, Some(manifest)) => manifest,
+            (0, _) => {
+                let text = format!(
+                    "{} holds no manifest of an append only file; a snapshot (dump.rdb) needs no \
                          restoring: start with a copy of it in `dir`",
-                        from.display()
-                    );
-                    return Err(Failed::Told(text));
-                }
-                _ => {
-                    let text = format!("{} holds several manifests: name one", from.display());
-                    return Err(Failed::Told(text));
-                }
+                    from.display()
+                );
+                return Err(Failed::Told(text));
+            }
+            _ => {
+                let text = format!("{} holds several manifests: name one", from.display());
+                return Err(Failed::Told(text));
             }
         }
+    } else {
+        from.to_owned()
     };
     let dir = manifest.parent().unwrap_or(Path::new(""));
     let dir = if dir == Path::new("") {
@@ -213,9 +212,10 @@ fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
         Err(e) => return Err(io(e)),
     }
     let name = folder_name(&from.dir);
-    let dir = match to.file_name().is_some_and(|its| *its == *name) {
-        true => to.to_owned(),
-        false => to.join(name),
+    let dir = if to.file_name().is_some_and(|its| *its == *name) {
+        to.to_owned()
+    } else {
+        to.join(name)
     };
     let names = Names {
         dir,
@@ -236,9 +236,10 @@ fn find(
 ) -> Result<Option<(usize, Option<u64>)>, Failed> {
     if let (Some(base), Moment::Time(until)) = (&manifest.base, moment) {
         let path = names.path(&base.name);
-        let made = match is_snapshot(&path).map_err(|e| Failed::Io(path.clone(), e))? {
-            true => snapshot_time(&path).map_err(Failed::Told)?,
-            false => None,
+        let made = if is_snapshot(&path).map_err(|e| Failed::Io(path.clone(), e))? {
+            snapshot_time(&path).map_err(Failed::Told)?
+        } else {
+            None
         };
         if let Some(made) = made.filter(|made| made > until) {
             return Err(Failed::Told(format!(

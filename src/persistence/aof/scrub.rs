@@ -90,9 +90,10 @@ pub fn scrub(plan: &Plan, stop: &Arc<AtomicBool>) -> End {
         pace: Rc::new(RefCell::new(pace)),
     };
     let end = pass.all();
-    match stop.load(Ordering::Relaxed) {
-        true => End::Stopped,
-        false => end,
+    if stop.load(Ordering::Relaxed) {
+        End::Stopped
+    } else {
+        end
     }
 }
 
@@ -253,21 +254,24 @@ impl Pass<'_> {
     fn file(&mut self, path: &Path, is_base: bool, is_current: bool) -> Result<(), Found> {
         let io = |error: io::Error| (0, system_text(&error));
         let size = std::fs::metadata(path).map_err(io)?.len();
-        let end = match is_current {
-            true => self.plan.current_bytes,
-            false => size,
+        let end = if is_current {
+            self.plan.current_bytes
+        } else {
+            size
         };
         if size < end {
             let what = format!("it has {size} bytes of {end} that were written");
             return Err((size, what));
         }
-        let from = match is_base && size > 0 && is_snapshot(path).map_err(io)? {
-            true => self.snapshot(path)?,
-            false => 0,
+        let from = if is_base && size > 0 && is_snapshot(path).map_err(io)? {
+            self.snapshot(path)?
+        } else {
+            0
         };
-        match from < end {
-            true => self.commands(path, from..end, is_current),
-            false => Ok(()),
+        if from < end {
+            self.commands(path, from..end, is_current)
+        } else {
+            Ok(())
         }
     }
 

@@ -86,9 +86,10 @@ impl Names {
 
     /// The files with data in the folder, if no manifest lists any file: it was lost.
     pub fn unlisted(&self, manifest: &Manifest, snapshot: Option<&Path>) -> Option<Strays> {
-        match manifest.is_empty() {
-            true => self.strays(snapshot),
-            false => None,
+        if manifest.is_empty() {
+            self.strays(snapshot)
+        } else {
+            None
         }
     }
 }

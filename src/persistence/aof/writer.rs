@@ -724,9 +724,10 @@ impl LogWriter {
         if self.flight.is_none() {
             return true;
         }
-        let done = match waits {
-            true => Some(self.hand.wait()),
-            false => self.hand.take(),
+        let done = if waits {
+            Some(self.hand.wait())
+        } else {
+            self.hand.take()
         };
         let Some(done) = done else { return false };
         self.landed(done);

@@ -140,22 +140,20 @@ impl<'a> Obstacles<'a> {
     /// The counts, what else is not converted, and what the target must be set to: lines of text.
     pub fn summary(&self) -> String {
         let target = self.target.name();
-        let mut text = match self.are_none() {
-            true => format!("{target} can read all {} keys\n", self.keys_read),
-            false => {
-                let reasons = self.reasons.iter();
-                let reasons: Vec<String> =
-                    reasons.map(|(why, n)| format!("{n} times {why}")).collect();
-                let (keys, all) = (self.keys, self.keys_read);
-                let mut rest = String::new();
-                for (n, what) in [(self.libraries, "libraries"), (self.others, "other items")] {
-                    if n > 0 {
-                        rest += &format!(", {n} {what}");
-                    }
+        let mut text = if self.are_none() {
+            format!("{target} can read all {} keys\n", self.keys_read)
+        } else {
+            let reasons = self.reasons.iter();
+            let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} times {why}")).collect();
+            let (keys, all) = (self.keys, self.keys_read);
+            let mut rest = String::new();
+            for (n, what) in [(self.libraries, "libraries"), (self.others, "other items")] {
+                if n > 0 {
+                    rest += &format!(", {n} {what}");
                 }
-                let reasons = reasons.join(", ");
-                format!("{target} cannot read {keys} of {all} keys{rest}: {reasons}\n")
             }
+            let reasons = reasons.join(", ");
+            format!("{target} cannot read {keys} of {all} keys{rest}: {reasons}\n")
         };
         if self.empty_keys > 0 {
             let n = self.empty_keys;

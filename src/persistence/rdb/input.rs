@@ -291,17 +291,19 @@ impl<'a> Input<'a> {
 
     /// The fault if `n` bytes are not there and no more are read.
     fn shortage(&self, n: u64) -> Fault {
-        match n > self.left() {
-            true => Fault::Truncated,
-            false => Fault::Starved(n - (self.end - self.at) as u64),
+        if n > self.left() {
+            Fault::Truncated
+        } else {
+            Fault::Starved(n - (self.end - self.at) as u64)
         }
     }
 
     /// Fails unless `n` bytes can be read next: up to a window's size.
     pub fn require(&mut self, n: usize) -> Result<(), Fault> {
-        match self.end - self.at < n {
-            true => self.fill(n),
-            false => Ok(()),
+        if self.end - self.at < n {
+            self.fill(n)
+        } else {
+            Ok(())
         }
     }
 

@@ -62,9 +62,10 @@ use crate::types::Type;
 pub fn version_for(keyspace: &Keyspace, of_valkey: bool) -> u32 {
     match super::values::version_for(keyspace) {
         VERSION_FIELD_TTLS if of_valkey && !keyspace.any_of(Type::VectorSet) => {
-            match keyspace.any_of(Type::PathHash) {
-                true => VERSION_VALKEY_PATHS,
-                false => VERSION_VALKEY,
+            if keyspace.any_of(Type::PathHash) {
+                VERSION_VALKEY_PATHS
+            } else {
+                VERSION_VALKEY
             }
         }
         version => version,

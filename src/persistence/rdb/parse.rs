@@ -31,9 +31,10 @@ pub fn module_value<'i>(
     rules: &Rules,
 ) -> Result<OwnedValue<'i>, Fault> {
     fn filled<'i>(value: impl Container + Into<AnyContainer>) -> Result<OwnedValue<'i>, Fault> {
-        match value.is_empty() {
-            true => Err(Fault::Empty),
-            false => Ok(OwnedValue::Container(value.into())),
+        if value.is_empty() {
+            Err(Fault::Empty)
+        } else {
+            Ok(OwnedValue::Container(value.into()))
         }
     }
     match name {

@@ -85,9 +85,10 @@ impl Peer {
         Some(Peer {
             name: named("Redis", version),
             versions: (VERSION_USUAL..=redis_max(version)).collect(),
-            module_types: match version >= REDIS_VECTOR_SETS {
-                true => &[Type::VectorSet],
-                false => &[],
+            module_types: if version >= REDIS_VECTOR_SETS {
+                &[Type::VectorSet]
+            } else {
+                &[]
             },
         })
     }
@@ -278,9 +279,12 @@ pub fn obstacle(keyspace: &Keyspace, wanted: PeerFormat) -> Option<Obstacle> {
     of_type(Type::Array, "array", VERSION_NEWEST)
         .or_else(of_stream)
         .or_else(|| of_type(Type::VectorSet, "vector set", VERSION_FIELD_TTLS))
-        .or_else(|| match has_paths {
-            true => None,
-            false => of_type(Type::PathHash, "path hash", VERSION_FIELD_TTLS),
+        .or_else(|| {
+            if has_paths {
+                None
+            } else {
+                of_type(Type::PathHash, "path hash", VERSION_FIELD_TTLS)
+            }
         })
         .or_else(of_field)
 }

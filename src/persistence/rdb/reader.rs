@@ -335,9 +335,10 @@ impl<'a> Reader<'a> {
         (self.doing, self.kind) = (Doing::Key, Some(kind));
         self.input.string_to(&mut self.key)?;
         self.doing = Doing::Value;
-        let module = match kind == kind::MODULE_2 && self.options.skips_modules {
-            true => Some(module::name(&mut self.input)?),
-            false => None,
+        let module = if kind == kind::MODULE_2 && self.options.skips_modules {
+            Some(module::name(&mut self.input)?)
+        } else {
+            None
         };
         if let Some(module) = &module
             && !module::KNOWN.contains(&module.as_str())
@@ -471,8 +472,9 @@ pub(super) fn header(input: &mut Input<'_>, takes_later: bool) -> Result<(Dialec
         Dialect::Valkey => VALKEY_VERSIONS,
     };
     let is_later = takes_later && version > *known.end();
-    match known.contains(&version) || is_later {
-        true => Ok((dialect, version)),
-        false => Err(Fault::Version(u32::from(version))),
+    if known.contains(&version) || is_later {
+        Ok((dialect, version))
+    } else {
+        Err(Fault::Version(u32::from(version)))
     }
 }

@@ -41,9 +41,10 @@ fn items(input: &mut Input<'_>) -> Result<(), Fault> {
     let found = input.checksum().unwrap_or(0);
     let stated = u64::from_le_bytes(input.array()?);
     // 0: it was written without one.
-    match stated == 0 || stated == found {
-        true => Ok(()),
-        false => Err(Fault::Checksum { stated, found }),
+    if stated == 0 || stated == found {
+        Ok(())
+    } else {
+        Err(Fault::Checksum { stated, found })
     }
 }
 

@@ -100,9 +100,10 @@ impl RdbWriter {
     /// Changes the version to the lowest one, from `least` on, that holds a value. `of_valkey`: fields
     /// that expire, and path hashes, have Valkey's.
     pub fn fit(&mut self, least: u32, of_valkey: bool, value: &ValueView<'_>) {
-        let (own, least) = match of_valkey {
-            true => (VERSION_VALKEY, least.min(VERSION_USUAL)),
-            false => (VERSION_FIELD_TTLS, least),
+        let (own, least) = if of_valkey {
+            (VERSION_VALKEY, least.min(VERSION_USUAL))
+        } else {
+            (VERSION_FIELD_TTLS, least)
         };
         let of_paths = of_valkey.then_some(VERSION_VALKEY_PATHS);
         let newer = [
@@ -169,9 +170,10 @@ impl RdbWriter {
     // --- the file around the keys ---
 
     pub fn magic(&mut self) {
-        let magic = match is_valkey(self.version) {
-            true => format!("VALKEY{:03}", self.version),
-            false => format!("REDIS{:04}", self.version),
+        let magic = if is_valkey(self.version) {
+            format!("VALKEY{:03}", self.version)
+        } else {
+            format!("REDIS{:04}", self.version)
         };
         self.out.extend_from_slice(magic.as_bytes());
     }

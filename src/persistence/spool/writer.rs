@@ -250,13 +250,12 @@ impl Packing {
         while self.waiting.len() + bytes.len() >= BLOCK_BYTES {
             let (block, rest) = bytes.split_at(BLOCK_BYTES - self.waiting.len());
             bytes = rest;
-            match self.waiting.is_empty() {
-                true => self.packer.block(&[], block, &mut out),
-                false => {
-                    self.waiting.extend_from_slice(block);
-                    self.packer.block(&[], &self.waiting, &mut out);
-                    self.waiting.clear();
-                }
+            if self.waiting.is_empty() {
+                self.packer.block(&[], block, &mut out)
+            } else {
+                self.waiting.extend_from_slice(block);
+                self.packer.block(&[], &self.waiting, &mut out);
+                self.waiting.clear();
             }
         }
         self.waiting.extend_from_slice(bytes);

@@ -83,9 +83,10 @@ impl Saved for Array {
     }
 
     fn version_for(keyspace: &Keyspace) -> u32 {
-        match keyspace.any_of(Type::Array) {
-            true => VERSION_ARRAYS,
-            false => VERSION_USUAL,
+        if keyspace.any_of(Type::Array) {
+            VERSION_ARRAYS
+        } else {
+            VERSION_USUAL
         }
     }
 

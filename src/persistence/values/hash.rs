@@ -115,9 +115,10 @@ impl Saved for Hash {
     }
 
     fn version_for(keyspace: &Keyspace) -> u32 {
-        match keyspace.any_field_expires() {
-            true => VERSION_FIELD_TTLS,
-            false => VERSION_USUAL,
+        if keyspace.any_field_expires() {
+            VERSION_FIELD_TTLS
+        } else {
+            VERSION_USUAL
         }
     }
 
@@ -250,9 +251,10 @@ fn add_field(
     input.string_to(name)?;
     let mut digits = itoa::Buffer::new();
     let value = input.string()?.bytes(&mut digits);
-    match hash.add(name, value, expire_ms) {
-        true => Ok(()),
-        false => Err(Fault::Duplicate),
+    if hash.add(name, value, expire_ms) {
+        Ok(())
+    } else {
+        Err(Fault::Duplicate)
     }
 }
 

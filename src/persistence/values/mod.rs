@@ -173,10 +173,7 @@ pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Any
         of,
         T => {
             let value = T::load(input, kind, rules).map_err(|fault| fault.in_value(of))?;
-            match value.is_empty() && !T::MAY_BE_EMPTY {
-                true => Err(Fault::Empty),
-                false => Ok(value.into()),
-            }
+            if value.is_empty() && !T::MAY_BE_EMPTY { Err(Fault::Empty) } else { Ok(value.into()) }
         },
         _ => Err(Fault::Unknown(kind)),
     )

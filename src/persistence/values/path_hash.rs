@@ -58,9 +58,10 @@ impl Saved for PathHash {
     }
 
     fn form(&self, version: u32) -> Form {
-        let (kind, holds) = match is_valkey(version) {
-            true => (VALKEY_PATH_HASH, version >= VERSION_VALKEY_PATHS),
-            false => (kind::MODULE_2, version >= VERSION_MIN),
+        let (kind, holds) = if is_valkey(version) {
+            (VALKEY_PATH_HASH, version >= VERSION_VALKEY_PATHS)
+        } else {
+            (kind::MODULE_2, version >= VERSION_MIN)
         };
         Form {
             lost: (!holds).then_some("a path hash"),
@@ -69,9 +70,10 @@ impl Saved for PathHash {
     }
 
     fn version_for(keyspace: &Keyspace) -> u32 {
-        match keyspace.any_of(Type::PathHash) {
-            true => VERSION_MIN,
-            false => VERSION_USUAL,
+        if keyspace.any_of(Type::PathHash) {
+            VERSION_MIN
+        } else {
+            VERSION_USUAL
         }
     }
 
@@ -162,16 +164,18 @@ fn write(to: &mut RdbWriter, form: Form) -> Writing<'_> {
 
 impl Writing<'_> {
     fn number(self, n: u64) {
-        match self.of_module {
-            true => write_number(self.to, n),
-            false => self.to.length(n),
+        if self.of_module {
+            write_number(self.to, n)
+        } else {
+            self.to.length(n)
         }
     }
 
     fn string(self, text: &[u8]) {
-        match self.of_module {
-            true => write_string(self.to, text),
-            false => self.to.string(text),
+        if self.of_module {
+            write_string(self.to, text)
+        } else {
+            self.to.string(text)
         }
     }
 

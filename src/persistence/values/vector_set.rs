@@ -53,9 +53,10 @@ impl Saved for VectorSet {
 
     fn load(input: &mut Input<'_>, _kind: u8, _rules: &Rules) -> Result<VectorSet, Fault> {
         let name = module::name(input)?;
-        match name == VECTOR_SET {
-            true => load_fields(input),
-            false => Err(Fault::Module(name)),
+        if name == VECTOR_SET {
+            load_fields(input)
+        } else {
+            Err(Fault::Module(name))
         }
     }
 
@@ -68,9 +69,10 @@ impl Saved for VectorSet {
     }
 
     fn version_for(keyspace: &Keyspace) -> u32 {
-        match keyspace.any_of(Type::VectorSet) {
-            true => VERSION_MIN,
-            false => VERSION_USUAL,
+        if keyspace.any_of(Type::VectorSet) {
+            VERSION_MIN
+        } else {
+            VERSION_USUAL
         }
     }
 
@@ -283,9 +285,10 @@ impl Buffers {
             levels: &self.levels,
             links: &self.links,
         };
-        match loader.add(&self.name, &self.attributes, node)? {
-            true => Ok(()),
-            false => Err(damaged("an element is there twice")),
+        if loader.add(&self.name, &self.attributes, node)? {
+            Ok(())
+        } else {
+            Err(damaged("an element is there twice"))
         }
     }
 }

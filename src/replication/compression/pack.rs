@@ -75,23 +75,24 @@ impl Packer {
         debug_assert!((1..=BLOCK_BYTES).contains(&bytes.len()));
         let is_telling = bytes.len() >= TELLING_BYTES;
         let tries = !is_telling || self.to_skip == 0;
-        let packed = match tries {
-            true => self.compress(before, bytes),
-            false => {
-                self.to_skip -= 1;
-                bytes.len()
-            }
+        let packed = if tries {
+            self.compress(before, bytes)
+        } else {
+            self.to_skip -= 1;
+            bytes.len()
         };
         if is_telling && tries {
-            self.skipped = match packed < bytes.len() - bytes.len() / GAIN_PART {
-                true => 0,
-                false => (self.skipped * 2).clamp(1, SKIPPED_MAX),
+            self.skipped = if packed < bytes.len() - bytes.len() / GAIN_PART {
+                0
+            } else {
+                (self.skipped * 2).clamp(1, SKIPPED_MAX)
             };
             self.to_skip = self.skipped;
         }
-        let (length, stored) = match packed < bytes.len() {
-            true => (packed as u32, &self.room[..packed]),
-            false => (bytes.len() as u32 | STORED, bytes),
+        let (length, stored) = if packed < bytes.len() {
+            (packed as u32, &self.room[..packed])
+        } else {
+            (bytes.len() as u32 | STORED, bytes)
         };
         out.reserve(stored.len() + 8);
         out.extend_from_slice(&length.to_le_bytes());
@@ -105,9 +106,10 @@ impl Packer {
         if self.room.len() < room {
             self.room.resize(room, 0);
         }
-        let packed = match before.is_empty() {
-            true => compress_into_with_table(bytes, &mut self.room, &mut self.table),
-            false => compress_into_with_dict(bytes, &mut self.room, before),
+        let packed = if before.is_empty() {
+            compress_into_with_table(bytes, &mut self.room, &mut self.table)
+        } else {
+            compress_into_with_dict(bytes, &mut self.room, before)
         };
         packed.map_or(bytes.len(), |packed| packed.min(bytes.len()))
     }

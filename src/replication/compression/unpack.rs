@@ -322,9 +322,10 @@ impl Unpacker {
         let begin = self.at + 4;
         self.at = begin + whole;
         // All of it was given out: what stays is the window.
-        let window = match self.frame.is_independent {
-            true => 0,
-            false => self.len.min(WINDOW_BYTES),
+        let window = if self.frame.is_independent {
+            0
+        } else {
+            self.len.min(WINDOW_BYTES)
         };
         if self.len > window + SLACK_BYTES || window == 0 {
             self.output.copy_within(self.len - window..self.len, 0);
@@ -344,16 +345,13 @@ impl Unpacker {
         }
         let (before, free) = self.output.split_at_mut(self.len);
         let free = &mut free[..self.frame.block_max];
-        let made = match word & STORED != 0 {
-            true => {
-                free[..length].copy_from_slice(bytes);
-                length
-            }
-            false => {
-                let window = &before[before.len() - window..];
-                let made = decompress_into_with_dict(bytes, free, window);
-                made.map_err(|_| Damage::Block)?
-            }
+        let made = if word & STORED != 0 {
+            free[..length].copy_from_slice(bytes);
+            length
+        } else {
+            let window = &before[before.len() - window..];
+            let made = decompress_into_with_dict(bytes, free, window);
+            made.map_err(|_| Damage::Block)?
         };
         if let Some(sum) = &mut self.content_sum {
             sum.0.update(&free[..made]);

@@ -122,9 +122,10 @@ impl<'t> Decoder<'t> {
             }
             b'-' | b'0'..=b'9' => {
                 let is_refused = !self.config.decode_invalid && self.is_foreign();
-                let token = match is_refused {
-                    true => Token::Error("invalid number"),
-                    false => self.number(),
+                let token = if is_refused {
+                    Token::Error("invalid number")
+                } else {
+                    self.number()
                 };
                 return (token, start);
             }
@@ -148,9 +149,10 @@ impl<'t> Decoder<'t> {
                 return token;
             }
         }
-        match self.config.decode_invalid && self.is_foreign() {
-            true => self.number(),
-            false => Token::Error("invalid token"),
+        if self.config.decode_invalid && self.is_foreign() {
+            self.number()
+        } else {
+            Token::Error("invalid token")
         }
     }
 

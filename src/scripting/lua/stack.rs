@@ -576,9 +576,10 @@ impl Stack {
     }
 
     pub fn number_argument(&self, at: c_int) -> Result<f64, Raise> {
-        match self.is_number(at) {
-            true => Ok(self.number(at)),
-            false => Err(self.wrong_type(at, "number")),
+        if self.is_number(at) {
+            Ok(self.number(at))
+        } else {
+            Err(self.wrong_type(at, "number"))
         }
     }
 

@@ -128,9 +128,10 @@ fn check_script(
     if shared.globals.deny_scripts_reconfig {
         return Err(error(DENIED));
     }
-    match path.is_empty() || is_executable(path) {
-        true => Ok(()),
-        false => Err(error(not_there)),
+    if path.is_empty() || is_executable(path) {
+        Ok(())
+    } else {
+        Err(error(not_there))
     }
 }
 

@@ -119,9 +119,10 @@ fn epoch(text: &[u8]) -> u64 {
 /// A port, if the host is one that may be used.
 fn port_of(setup: &Setup, host: &[u8], port: &[u8]) -> Result<u16, &'static str> {
     let port = u16::try_from(number(port)).map_err(|_| "Invalid port number.")?;
-    match is_ip(host) || setup.globals.resolve_hostnames {
-        true => Ok(port),
-        false => Err(NO_HOST),
+    if is_ip(host) || setup.globals.resolve_hostnames {
+        Ok(port)
+    } else {
+        Err(NO_HOST)
     }
 }
 

@@ -120,9 +120,10 @@ pub(super) fn agreement(shared: &Shared, primary: &Primary) -> String {
     }
     let peers = primary.peers.iter().filter(|(_, peer)| peer.says_down);
     names.extend(peers.map(|(run_id, _)| sentinel(shared, primary, run_id)));
-    let which = match names.is_empty() {
-        true => String::new(),
-        false => format!(": {}", names.join(", ")),
+    let which = if names.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", names.join(", "))
     };
     format!(
         "{} of {} see it as down, quorum {}{which}",
@@ -134,9 +135,10 @@ pub(super) fn agreement(shared: &Shared, primary: &Primary) -> String {
 
 /// `+odown` or `-odown`.
 pub(crate) fn agreed(shared: &Shared, primary: &mut Primary) {
-    let sign = match primary.is_agreed_down {
-        true => "down by agreement (ODOWN)",
-        false => "no longer down by agreement (-ODOWN)",
+    let sign = if primary.is_agreed_down {
+        "down by agreement (ODOWN)"
+    } else {
+        "no longer down by agreement (-ODOWN)"
     };
     let line = format!("{sign}: {}", agreement(shared, primary));
     note(shared, primary, line);
@@ -181,9 +183,10 @@ pub(crate) fn peer_vote(
     if epoch == primary.failover.epoch {
         primary.history.votes.insert(run_id.to_vec(), vote.to_vec());
     }
-    let candidate = match run_id.eq_ignore_ascii_case(vote) {
-        true => "itself".to_owned(),
-        false => sentinel(shared, primary, vote),
+    let candidate = if run_id.eq_ignore_ascii_case(vote) {
+        "itself".to_owned()
+    } else {
+        sentinel(shared, primary, vote)
     };
     let text = format!("votes for {candidate} in epoch {epoch}");
     opinion(shared, primary, run_id, &text);
@@ -335,9 +338,10 @@ pub(crate) fn refused(shared: &Shared, primary: &mut Primary) {
     open(shared, primary, about);
     choice(shared, primary);
     let outcome = "refused: no suitable replica to promote".to_owned();
-    match was_open {
-        true => note(shared, primary, format!("SENTINEL FAILOVER {outcome}")),
-        false => primary.history.close(shared.clock(), outcome),
+    if was_open {
+        note(shared, primary, format!("SENTINEL FAILOVER {outcome}"))
+    } else {
+        primary.history.close(shared.clock(), outcome)
     }
 }
 
@@ -474,17 +478,19 @@ pub(crate) fn tilt(shared: &Shared, primary: &mut Primary) {
         ),
         None => "TILT is over".to_owned(),
     };
-    match primary.history.is_open() || !primary.node.watch.is_down {
-        true => note(shared, primary, line),
-        false => primary.history.note_after(shared.clock(), line),
+    if primary.history.is_open() || !primary.node.watch.is_down {
+        note(shared, primary, line)
+    } else {
+        primary.history.note_after(shared.clock(), line)
     }
 }
 
 /// Saving the state begins to fail, or works again.
 pub(crate) fn saved(shared: &Shared, primary: &mut Primary) {
-    let line = match shared.out.has_failed() {
-        true => "the state could not be saved to the file: no vote is given, none is won",
-        false => "the state can be saved to the file again",
+    let line = if shared.out.has_failed() {
+        "the state could not be saved to the file: no vote is given, none is won"
+    } else {
+        "the state can be saved to the file again"
     };
     note(shared, primary, line.to_owned());
 }

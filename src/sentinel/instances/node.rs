@@ -155,9 +155,10 @@ impl Node {
         self.offset = report.offset.unwrap_or(self.offset);
         self.is_announced = report.is_announced.unwrap_or(self.is_announced);
         if let Some(has_failover) = report.has_failover {
-            let seen = match has_failover {
-                true => FailoverSeen::Yes,
-                false => FailoverSeen::No,
+            let seen = if has_failover {
+                FailoverSeen::Yes
+            } else {
+                FailoverSeen::No
             };
             if seen != self.failover {
                 (self.failover, self.failover_since) = (seen, now);

@@ -16,9 +16,10 @@ const CALM_MS: i64 = 40_000;
 fn host(world: &mut World) -> String {
     let (sentinels, nodes) = (world.machines.len(), world.nodes.len());
     let n = world.random.below((sentinels + nodes) as u64) as usize;
-    match n < sentinels {
-        true => world.machines[n].place.0.clone(),
-        false => world.nodes[n - sentinels].place.0.clone(),
+    if n < sentinels {
+        world.machines[n].place.0.clone()
+    } else {
+        world.nodes[n - sentinels].place.0.clone()
     }
 }
 

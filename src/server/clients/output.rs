@@ -10,9 +10,10 @@ pub(in crate::server) const STATIC_REPLY_BYTES: usize = 16 * 1024;
 
 /// Pending bytes beyond that buffer, which is bypassed once Redis keeps a list of blocks.
 pub(in crate::server) fn listed_bytes(reply: &Reply) -> usize {
-    match reply.has_deferred() {
-        true => reply.pending_len(),
-        false => reply.pending_len().saturating_sub(STATIC_REPLY_BYTES),
+    if reply.has_deferred() {
+        reply.pending_len()
+    } else {
+        reply.pending_len().saturating_sub(STATIC_REPLY_BYTES)
     }
 }
 

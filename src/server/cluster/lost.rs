@@ -13,9 +13,10 @@ impl Server {
     /// The listeners that get a deletion for each dropped key, where no single request stands for the drop. On
     /// a replica the stream is the primary's.
     fn hearers(&self) -> Audience {
-        match self.replication.is_replica() {
-            true => Audience::LOG,
-            false => Audience::BOTH,
+        if self.replication.is_replica() {
+            Audience::LOG
+        } else {
+            Audience::BOTH
         }
     }
 

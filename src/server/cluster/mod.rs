@@ -71,9 +71,10 @@ impl Server {
     fn own(&self, keyspace: &Keyspace) -> Own {
         let upstream = self.replication.upstream.as_deref();
         let primary = upstream.map(|upstream| {
-            let heard_ms = match upstream.is_online() {
-                true => upstream.heard_ms,
-                false => upstream.down_since_ms.unwrap_or(upstream.heard_ms),
+            let heard_ms = if upstream.is_online() {
+                upstream.heard_ms
+            } else {
+                upstream.down_since_ms.unwrap_or(upstream.heard_ms)
             };
             Primary {
                 is_up: upstream.is_online(),
@@ -89,10 +90,7 @@ impl Server {
         let is_replaced =
             is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.is_syncing());
         Own {
-            offset: match is_replaced {
-                true => 0,
-                false => self.stream.offset(),
-            },
+            offset: if is_replaced { 0 } else { self.stream.offset() },
             primary,
             is_loading,
             is_paused: self.gates.pause().is_some(),
@@ -163,9 +161,10 @@ impl Server {
                 message,
                 is_sharded,
             } => {
-                let kind = match is_sharded {
-                    true => Kind::Shard,
-                    false => Kind::Channel,
+                let kind = if is_sharded {
+                    Kind::Shard
+                } else {
+                    Kind::Channel
                 };
                 self.publish(kind, &channel, &message);
             }

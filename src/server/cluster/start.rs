@@ -28,9 +28,10 @@ pub(in crate::server) enum StartError {
 
 /// The port of the bus; 0 if this is no node, or its port is too high for one.
 pub(in crate::server) fn bus_port_of(config: &Config) -> u16 {
-    match config.cluster_enabled && !config.is_sentinel {
-        true => bus_port(config),
-        false => 0,
+    if config.cluster_enabled && !config.is_sentinel {
+        bus_port(config)
+    } else {
+        0
     }
 }
 
@@ -105,9 +106,10 @@ impl Server {
         let settings = self.cluster_settings();
         let now = moment(&self.now);
         let core = Cluster::new(saved, settings, rand::random(), now);
-        match is_new {
-            true => tracing::info!("No cluster configuration found, I'm {}", core.my_id()),
-            false => tracing::info!("Node configuration loaded, I'm {}", core.my_id()),
+        if is_new {
+            tracing::info!("No cluster configuration found, I'm {}", core.my_id())
+        } else {
+            tracing::info!("Node configuration loaded, I'm {}", core.my_id())
         }
         // A file that cannot be written is noticed now, not when a vote must be saved.
         if let Err(error) = file.save(core.conf(), true) {

@@ -210,9 +210,10 @@ impl Engine {
         for command in [vec![b"MULTI".to_vec()]].iter().chain(&job.call.commands) {
             let mut reply = Vec::new();
             let is_refused = !told.is_empty() && self.refuses_in_console(command, &mut reply);
-            let ran = match is_refused {
-                true => Ran::Done,
-                false => self.run_command(session, command, &mut reply),
+            let ran = if is_refused {
+                Ran::Done
+            } else {
+                self.run_command(session, command, &mut reply)
             };
             match ran {
                 Ran::Done => told.push(reply),
@@ -226,9 +227,12 @@ impl Engine {
         let is_error = |reply: &&Vec<u8>| reply.starts_with(b"{\"e\":");
         if let Some(error) = told.iter().find(is_error).cloned() {
             // Those that could have been queued have the first one's error.
-            let own = told[1..].iter().map(|reply| match is_error(&reply) {
-                true => reply.clone(),
-                false => error.clone(),
+            let own = told[1..].iter().map(|reply| {
+                if is_error(&reply) {
+                    reply.clone()
+                } else {
+                    error.clone()
+                }
             });
             job.replies = own.collect::<Vec<_>>().join(&b',');
             return Some(self.answer(job));

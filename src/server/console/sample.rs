@@ -27,9 +27,10 @@ impl Server {
             return false;
         }
         // A standstill leaves a gap.
-        console.sample_due_ms = match now_ms - console.sample_due_ms < STEP_MS {
-            true => console.sample_due_ms + STEP_MS,
-            false => now_ms + STEP_MS,
+        console.sample_due_ms = if now_ms - console.sample_due_ms < STEP_MS {
+            console.sample_due_ms + STEP_MS
+        } else {
+            now_ms + STEP_MS
         };
         let counted = self.counted(keyspace);
         let before = std::mem::replace(&mut self.connections.console.counted, counted);

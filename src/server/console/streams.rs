@@ -43,9 +43,10 @@ impl Engine {
             let no_auth = || Answer::error(http::UNAUTHORIZED, NO_AUTH);
             self.with_console_session(id, may).ok_or_else(no_auth)??;
         }
-        let subscriber = match call.subscriptions.is_empty() {
-            true => None,
-            false => Some(self.subscribe(id, place, &call)?),
+        let subscriber = if call.subscriptions.is_empty() {
+            None
+        } else {
+            Some(self.subscribe(id, place, &call)?)
         };
         let now_ms = self.server.now.mono_ms;
         if let Some(wish) = call.monitor {

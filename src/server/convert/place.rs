@@ -21,9 +21,10 @@ pub(super) fn plain(path: &Path) -> Result<PathBuf, ConvertError> {
         _ => Path::new("."),
     };
     let io = |error| ConvertError::Io(folder.to_owned(), error);
-    match fs::metadata(folder).map_err(io)?.is_dir() {
-        true => Ok(folder.join(name)),
-        false => Err(io(io::Error::from_raw_os_error(libc::ENOTDIR))),
+    if fs::metadata(folder).map_err(io)?.is_dir() {
+        Ok(folder.join(name))
+    } else {
+        Err(io(io::Error::from_raw_os_error(libc::ENOTDIR)))
     }
 }
 

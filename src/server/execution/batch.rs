@@ -193,9 +193,10 @@ impl Engine {
             if !self.goes_on(session) {
                 const CLOSED: ClientFlags =
                     ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
-                return Some(match session.client.flags.intersects(CLOSED) {
-                    true => Rest::Closed,
-                    false => stopped(next(), buf),
+                return Some(if session.client.flags.intersects(CLOSED) {
+                    Rest::Closed
+                } else {
+                    stopped(next(), buf)
                 });
             }
         }
@@ -225,18 +226,20 @@ impl Engine {
         let unauthenticated = self.server.acl.must_authenticate(&session.client);
         let dialect = self.server.config.dialect;
         let bounds = Bounds {
-            bulk_max: match session.client.sends_taken() {
-                true => self.server.config.proto_max_bulk_len.max(TAKEN_BULK_MAX),
-                false => self.server.config.proto_max_bulk_len,
+            bulk_max: if session.client.sends_taken() {
+                self.server.config.proto_max_bulk_len.max(TAKEN_BULK_MAX)
+            } else {
+                self.server.config.proto_max_bulk_len
             },
             unauthenticated,
             checks_bulk_ends: dialect.checks_bulk_ends(),
             joins_quoted: dialect.joins_quoted(),
         };
         // Before login one command a batch: AUTH changes the limits for the next one.
-        let commands_max = match unauthenticated {
-            true => 1,
-            false => COMMANDS_MAX.min(self.server.config.lookahead as usize),
+        let commands_max = if unauthenticated {
+            1
+        } else {
+            COMMANDS_MAX.min(self.server.config.lookahead as usize)
         };
         let mut last = None;
         loop {

@@ -340,9 +340,10 @@ pub(in crate::server) fn told_error<'a>(
 ) -> &'a [u8] {
     let line = line.strip_prefix(b"-").unwrap_or(line).trim_ascii_end();
     let has_secrets = row.is_some_and(|id| server.table.may_hide(server.table.row(id)));
-    let end = match has_secrets {
-        true => memchr::memchr(b' ', line),
-        false => memchr::memmem::find(line, ECHO),
+    let end = if has_secrets {
+        memchr::memchr(b' ', line)
+    } else {
+        memchr::memmem::find(line, ECHO)
     };
     &line[..end.unwrap_or(line.len())]
 }

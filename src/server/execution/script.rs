@@ -248,16 +248,18 @@ impl Call<'_> {
         } = self.world();
         if server.scripting.current.is_some() {
             // Its name was noted before it ran this command.
-            return match interrupt(keyspace, server, b"", Args::new(&[], &[])) {
-                true => Err(ENDED),
-                false => Ok(()),
+            return if interrupt(keyspace, server, b"", Args::new(&[], &[])) {
+                Err(ENDED)
+            } else {
+                Ok(())
             };
         }
         let threshold = server.config.busy_reply_threshold;
         let millis = server.cycles.micros(clock::cycles().wrapping_sub(began)) / 1000;
-        match threshold > 0 && millis >= threshold {
-            true => Err(TOO_LONG),
-            false => Ok(()),
+        if threshold > 0 && millis >= threshold {
+            Err(TOO_LONG)
+        } else {
+            Ok(())
         }
     }
 }
@@ -427,9 +429,10 @@ impl Host for Running<'_, '_, '_> {
                 self.server.flushed_apart(self.keyspace);
             }
         }
-        match self.reply.is_full() {
-            true => Err(CommandError::Text(TOO_LONG)),
-            false => Ok(self.reply.text()),
+        if self.reply.is_full() {
+            Err(CommandError::Text(TOO_LONG))
+        } else {
+            Ok(self.reply.text())
         }
     }
 

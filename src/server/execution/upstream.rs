@@ -162,9 +162,10 @@ impl Engine {
         } else {
             let mut unit = Unit::default();
             unit.leave_out(applied.before);
-            match applied.is_logged {
-                true => unit.add(bytes, with_marks),
-                false => unit.leave_out(bytes),
+            if applied.is_logged {
+                unit.add(bytes, with_marks)
+            } else {
+                unit.leave_out(bytes)
             }
             unit.leave_out(applied.after);
             self.server.append_unit(session.client.db, &unit);

@@ -23,9 +23,10 @@ impl Engine {
     /// or by the caller before.
     #[inline]
     pub(in crate::server) fn evict_clients(&mut self) -> Vec<ClientId> {
-        match self.server.memory.clients.is_exceeded() {
-            true => self.evict_largest_clients(),
-            false => Vec::new(),
+        if self.server.memory.clients.is_exceeded() {
+            self.evict_largest_clients()
+        } else {
+            Vec::new()
         }
     }
 
@@ -33,9 +34,10 @@ impl Engine {
     fn evict_largest_clients(&mut self) -> Vec<ClientId> {
         let server = &mut self.server;
         let (limit, is_share) = server.memory.clients.limit();
-        let name = match is_share {
-            true => format!("all clients may hold {limit} beside maxmemory"),
-            false => "maxmemory-clients".to_owned(),
+        let name = if is_share {
+            format!("all clients may hold {limit} beside maxmemory")
+        } else {
+            "maxmemory-clients".to_owned()
         };
         let largest = server.memory.clients.largest(&server.clients);
         for &id in &largest {

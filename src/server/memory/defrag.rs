@@ -53,10 +53,13 @@ impl Server {
     fn defrag_step(&mut self, keyspace: &mut Keyspace, work: &mut Work) -> bool {
         let mover = &mut work.walk.mover;
         work.stage = match work.stage {
-            Stage::Keys => match keyspace.relocate_step(&mut work.walk) {
-                true => Stage::Keys,
-                false => Stage::Scripts(0),
-            },
+            Stage::Keys => {
+                if keyspace.relocate_step(&mut work.walk) {
+                    Stage::Keys
+                } else {
+                    Stage::Scripts(0)
+                }
+            }
             Stage::Scripts(at) => {
                 let scripts: &mut Scripts = &mut self.scripting.scripts;
                 match scripts.relocate(mover, at, NAMES_STEP) {

@@ -64,9 +64,10 @@ impl Server {
     /// Used bytes from which on keys are evicted. A replica holds what its primary has, unless
     /// `replica-ignore-maxmemory` is off.
     pub(in crate::server) fn eviction_bound(&self) -> usize {
-        match self.replication.is_replica() && self.config.replica_ignore_maxmemory {
-            true => usize::MAX,
-            false => self.memory.limit.eviction_bound(),
+        if self.replication.is_replica() && self.config.replica_ignore_maxmemory {
+            usize::MAX
+        } else {
+            self.memory.limit.eviction_bound()
         }
     }
 

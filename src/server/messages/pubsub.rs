@@ -56,9 +56,10 @@ impl<'a> Delivery<'a> {
     /// Delivers an item to a client, at once unless the client is being served.
     #[inline]
     pub(in crate::server) fn give(&mut self, id: ClientId, post: &Post) {
-        let session = match self.held {
-            true => None,
-            false => self.clients.get_mut(id),
+        let session = if self.held {
+            None
+        } else {
+            self.clients.get_mut(id)
         };
         let Some(session) = session else {
             return self.outbox.add(id, post.clone());
@@ -210,9 +211,10 @@ impl Server {
     /// The listeners of changes have changed: subscriptions, tracking, `notify-keyspace-events`.
     pub fn update_listeners(&mut self, keyspace: &mut Keyspace) {
         let wanted = self.config.notify_keyspace_events;
-        let mut wanted_classes = match self.messages.pubsub.is_empty() {
-            true => Class::empty(),
-            false => wanted.classes(),
+        let mut wanted_classes = if self.messages.pubsub.is_empty() {
+            Class::empty()
+        } else {
+            wanted.classes()
         };
         if self.debug.recorder.is_some() {
             wanted_classes = Class::all();

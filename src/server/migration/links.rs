@@ -64,9 +64,10 @@ fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
         return false;
     };
     for _ in 0..READS_MAX {
-        let is_full = match link.is_running {
-            true => link.input.len() >= INPUT_MAX && !link.lacks_bytes,
-            false => link.input.len() >= held_max,
+        let is_full = if link.is_running {
+            link.input.len() >= INPUT_MAX && !link.lacks_bytes
+        } else {
+            link.input.len() >= held_max
         };
         if link.is_over || is_full {
             return false;
@@ -322,9 +323,10 @@ impl Engine {
 
     fn allowance(&mut self, number: u64) -> Allowance {
         let server = &mut self.server;
-        let nanos = match server.is_paced(number) {
-            true => server.slice_nanos(),
-            false => None,
+        let nanos = if server.is_paced(number) {
+            server.slice_nanos()
+        } else {
+            None
         };
         Allowance {
             commands: COMMANDS_MAX,

@@ -106,9 +106,12 @@ impl Server {
         line.number("db", client.db.0.into());
         line.text("command", row.full_name.as_bytes());
         let secrets = self.table.secrets(row, args);
-        let shown = |at: usize| match names_user(&secrets, at) {
-            true => args.at(at),
-            false => secrets.shown(at),
+        let shown = |at: usize| {
+            if names_user(&secrets, at) {
+                args.at(at)
+            } else {
+                secrets.shown(at)
+            }
         };
         line.list("args", (1..args.len()).map(shown));
         // Where the keys of a command are is known of whole commands alone.

@@ -40,9 +40,10 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         age_s(client.traffic.last_active_ms),
         flag_letters(client.flags, tracker),
         // Valkey's field, shown only for clients that have declared it: other lines are Redis's.
-        match client.flags.contains(ClientFlags::REDIRECTS) {
-            true => " capa=r",
-            false => "",
+        if client.flags.contains(ClientFlags::REDIRECTS) {
+            " capa=r"
+        } else {
+            ""
         },
         client.db.0,
     );

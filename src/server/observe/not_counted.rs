@@ -40,9 +40,10 @@ impl NotCounted {
         let persist = &server.persist;
         let log = persist.aof.log().map_or(0, |log| log.writer.memory_bytes());
         let snapshots = &persist.snapshots;
-        let early = match snapshots.in_progress() {
-            true => keyspace.early_bytes(),
-            false => 0,
+        let early = if snapshots.in_progress() {
+            keyspace.early_bytes()
+        } else {
+            0
         };
         let upstream = server.replication.upstream.as_ref();
         let held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());

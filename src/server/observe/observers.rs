@@ -55,9 +55,10 @@ impl Server {
     /// Begins or ends the figures of slots.
     pub(in crate::server) fn apply_slot_stats(&mut self) {
         // The node itself is made after the first settings.
-        let wanted = match self.config.cluster_enabled {
-            true => self.config.cluster_slot_stats_enabled,
-            false => Default::default(),
+        let wanted = if self.config.cluster_enabled {
+            self.config.cluster_slot_stats_enabled
+        } else {
+            Default::default()
         };
         self.diagnostics.slot_stats.apply_settings(wanted);
         self.update_observers();

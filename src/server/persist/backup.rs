@@ -141,12 +141,12 @@ impl Server {
                 let is_off = session.switched_on;
                 // The base is needed now.
                 self.free_aside_for_base(keyspace);
-                let begun = match is_off {
-                    true => self.set_appendonly(keyspace, true, false),
-                    false => self
-                        .rewrite_aof(keyspace, false)
+                let begun = if is_off {
+                    self.set_appendonly(keyspace, true, false)
+                } else {
+                    self.rewrite_aof(keyspace, false)
                         .map(drop)
-                        .map_err(str::to_owned),
+                        .map_err(str::to_owned)
                 };
                 if let Err(why) = begun {
                     self.fail_session(keyspace, &why);
@@ -195,9 +195,10 @@ impl Server {
         if aof.is_changing() || !backups.take_turn() {
             return Ok(());
         }
-        match aof.begin_ahead(Owner::Backup)? {
-            true => Ok(()),
-            false => self.begin_sealing(),
+        if aof.begin_ahead(Owner::Backup)? {
+            Ok(())
+        } else {
+            self.begin_sealing()
         }
     }
 

@@ -54,9 +54,10 @@ impl Server {
     fn flush_grace_ms(&self) -> i64 {
         let config = &self.config;
         let grace_ms = i64::from(config.flush_grace) * 1000;
-        match self.replication.is_replica() && grace_ms > 0 {
-            true => grace_ms + i64::from(config.repl_timeout) * 1000,
-            false => grace_ms,
+        if self.replication.is_replica() && grace_ms > 0 {
+            grace_ms + i64::from(config.repl_timeout) * 1000
+        } else {
+            grace_ms
         }
     }
 
@@ -183,9 +184,10 @@ impl Server {
     /// The effect of an undo is recorded: keys of slots that are served elsewhere by now are deleted.
     /// Returns their number.
     pub fn flush_undone(&mut self, keyspace: &mut Keyspace) -> usize {
-        match self.replication.is_replica() || self.persist.loading.in_progress() {
-            true => 0,
-            false => self.drop_foreign_slots(keyspace),
+        if self.replication.is_replica() || self.persist.loading.in_progress() {
+            0
+        } else {
+            self.drop_foreign_slots(keyspace)
         }
     }
 

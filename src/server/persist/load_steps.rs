@@ -63,13 +63,12 @@ impl Engine {
         if !config.preload_file.is_empty() {
             return self.begin_preloading();
         }
-        match config.appendonly {
-            true => self.begin_loading_aof(),
-            false => {
-                let path = config.dbfilename.path().to_owned();
-                self.warn_of_unused_aof();
-                self.begin_loading_rdb(&path, AfterLoading::Serve)
-            }
+        if config.appendonly {
+            self.begin_loading_aof()
+        } else {
+            let path = config.dbfilename.path().to_owned();
+            self.warn_of_unused_aof();
+            self.begin_loading_rdb(&path, AfterLoading::Serve)
         }
     }
 

@@ -115,9 +115,10 @@ pub fn set_level(level: LogLevel) {
 
 /// The dialect of the process's lines.
 pub fn dialect() -> Dialect {
-    match IS_VALKEY.load(Ordering::Relaxed) {
-        true => Dialect::Valkey,
-        false => Dialect::Redis,
+    if IS_VALKEY.load(Ordering::Relaxed) {
+        Dialect::Valkey
+    } else {
+        Dialect::Redis
     }
 }
 

@@ -292,10 +292,7 @@ impl Server {
             if left == 0 {
                 // A unit that is longer than that is read to its end.
                 let is_long = reader.scanned >= SCAN_BYTES_MAX && reader.next > reader.from;
-                return Ok(match is_long {
-                    true => Read::Enough,
-                    false => Read::More,
-                });
+                return Ok(if is_long { Read::Enough } else { Read::More });
             }
             let is_behind = reader.units.end() < limit;
             if is_behind && self.fill(reader, &mut left)? {
@@ -464,9 +461,10 @@ impl Server {
         let user = self.acl.users.get(client.user);
         let db = db.unwrap_or(client.db).0;
         let may_read = |at: usize| !is_restricted || user.may_read(wanted.row, db, args.at(at));
-        let keys = match row.spec.flags.contains(Flags::CONTAINER) {
-            true => None,
-            false => row.keys(args).ok(),
+        let keys = if row.spec.flags.contains(Flags::CONTAINER) {
+            None
+        } else {
+            row.keys(args).ok()
         };
         let mut all = keys.into_iter().flatten().map(|(at, _)| at).peekable();
         if all.peek().is_none() {

@@ -304,9 +304,10 @@ impl Server {
             };
             let exceeds = |bytes: u64| bytes > 0 && held > bytes.max(backlog);
             let soft = exceeds(limit.soft_bytes);
-            let since_ms = match soft {
-                true => *replica.over_soft_since_ms.get_or_insert(now_ms),
-                false => now_ms,
+            let since_ms = if soft {
+                *replica.over_soft_since_ms.get_or_insert(now_ms)
+            } else {
+                now_ms
             };
             if !soft {
                 replica.over_soft_since_ms = None;

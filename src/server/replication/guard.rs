@@ -76,9 +76,10 @@ impl Server {
             own_keys,
             at_ms: self.now.mono_ms,
         });
-        let order = match self.cluster.is_some() {
-            true => "CLUSTER REPLICATE with that primary's id".to_owned(),
-            false => format!("REPLICAOF {} {}", upstream.host, upstream.port),
+        let order = if self.cluster.is_some() {
+            "CLUSTER REPLICATE with that primary's id".to_owned()
+        } else {
+            format!("REPLICAOF {} {}", upstream.host, upstream.port)
         };
         Some(format!(
             "The snapshot of {MASTER} {host}:{port} has {keys} keys and this replica {own_keys}: refused \

@@ -351,9 +351,10 @@ impl Server {
             if let Source::Socket { rdb, .. } = &mut load.source {
                 let read = rdb.read_header(keyspace);
                 if !read.map_err(|error| unloadable(self, &error))? {
-                    return match load.is_received() {
-                        true => Err(Failed::Unloadable("the snapshot has no header".to_owned())),
-                        false => Ok(false),
+                    return if load.is_received() {
+                        Err(Failed::Unloadable("the snapshot has no header".to_owned()))
+                    } else {
+                        Ok(false)
                     };
                 }
             }
@@ -417,12 +418,16 @@ impl Server {
                 self.turn.receives = true;
                 Ok(false)
             }
-            (Source::Socket { payload, .. }, Step::Starved) => match payload.is_whole() {
-                true => Err(Failed::Unloadable(
-                    "Short read or OOM loading DB. Unrecoverable error, aborting now.".to_owned(),
-                )),
-                false => Ok(false),
-            },
+            (Source::Socket { payload, .. }, Step::Starved) => {
+                if payload.is_whole() {
+                    Err(Failed::Unloadable(
+                        "Short read or OOM loading DB. Unrecoverable error, aborting now."
+                            .to_owned(),
+                    ))
+                } else {
+                    Ok(false)
+                }
+            }
         }
     }
 

@@ -213,10 +213,7 @@ impl Server {
             return false;
         }
         let is_held = self.stream.continues(from);
-        let log = match is_held {
-            true => None,
-            false => self.log_feed(from),
-        };
+        let log = if is_held { None } else { self.log_feed(from) };
         if log.is_none() && !is_held {
             if let Some(end) = self.stream.is_ahead(from) {
                 let ahead = &mut self.replication.ahead;
@@ -231,18 +228,19 @@ impl Server {
                 );
             }
             let asked = from.offset + 1;
-            match self.stream.is_past(from) {
-                false => tracing::info!(
+            if self.stream.is_past(from) {
+                tracing::info!(
+                    "Unable to partial resync with replica {name} for lack of backlog (Replica \
+                     request was: {asked})."
+                )
+            } else {
+                tracing::info!(
                     "Partial resynchronization not accepted: Replication ID mismatch (Replica \
                      asked for '{}', my replication IDs are '{}' and '{}')",
                     from.id,
                     self.stream.history().id,
                     self.stream.history().earlier_id()
-                ),
-                true => tracing::info!(
-                    "Unable to partial resync with replica {name} for lack of backlog (Replica \
-                     request was: {asked})."
-                ),
+                )
             }
             return false;
         }
@@ -250,9 +248,10 @@ impl Server {
         let id = self.stream.history().id;
         let behind = self.stream.offset() - from.offset;
         let replica = self.replication.replicas.introduce(client.id, now_ms);
-        match replica.facts.psync2 {
-            true => reply.raw(format!("+CONTINUE {id}\r\n").as_bytes()),
-            false => reply.raw(b"+CONTINUE\r\n"),
+        if replica.facts.psync2 {
+            reply.raw(format!("+CONTINUE {id}\r\n").as_bytes())
+        } else {
+            reply.raw(b"+CONTINUE\r\n")
         }
         // The main link of two gets the stream while the other one brings the snapshot.
         replica.state = match replica.facts.second {

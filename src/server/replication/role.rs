@@ -176,9 +176,10 @@ impl Server {
     pub(in crate::server) fn introduction(&self) -> Introduction {
         let (config, upstream) = (&self.config, self.replication.upstream.as_deref());
         let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
-        let plain = match config.tls_replication && config.tls_port != 0 {
-            true => config.tls_port,
-            false => config.port,
+        let plain = if config.tls_replication && config.tls_port != 0 {
+            config.tls_port
+        } else {
+            config.port
         };
         let port = match config.replica_announce_port {
             0 => plain,

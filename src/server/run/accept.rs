@@ -116,9 +116,10 @@ impl Loop {
         let mut unfinished = ListenerSet::default();
         while let Some(i) = self.acceptor.waiting.take_first() {
             while let Some(listener) = self.engine.server.connections.listeners.get(i) {
-                let left = match listener.is_tls() {
-                    true => &mut tls_left,
-                    false => &mut plain_left,
+                let left = if listener.is_tls() {
+                    &mut tls_left
+                } else {
+                    &mut plain_left
                 };
                 if *left == 0 {
                     unfinished.insert(i);

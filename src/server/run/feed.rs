@@ -91,10 +91,7 @@ impl Server {
         };
         let replicas = self.replication.replicas.iter().filter(has_more);
         let queued: Vec<ClientId> = replicas.map(|replica| replica.id).collect();
-        self.replication.gathers_since = match gathers {
-            true => since.or(began),
-            false => None,
-        };
+        self.replication.gathers_since = if gathers { since.or(began) } else { None };
         for id in queued {
             if let Some(mut session) = self.clients.take(id) {
                 if !session.write_armed {
@@ -330,14 +327,11 @@ impl Loop {
             return Some(Wrote::Over);
         }
         let acks = form == Form::Mark && !replica.is_mute;
-        match acks {
-            true => {
-                tracing::info!(
-                    "Streamed replica with replica {name}: waiting for its REPLCONF ACK"
-                );
-                replica.state = State::AwaitsAck;
-            }
-            false => server.replica_online(session.client.id, &name),
+        if acks {
+            tracing::info!("Streamed replica with replica {name}: waiting for its REPLCONF ACK");
+            replica.state = State::AwaitsAck;
+        } else {
+            server.replica_online(session.client.id, &name)
         }
         Some(Wrote::Bytes(0))
     }

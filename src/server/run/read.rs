@@ -123,9 +123,10 @@ impl Loop {
             let begun = begun.unwrap_or_default();
             kept = begun.len();
             inbuf[..kept].copy_from_slice(begun);
-            let room = match session.expects_large {
-                true => READ_MORE_BYTES,
-                false => inbuf.len() - kept,
+            let room = if session.expects_large {
+                READ_MORE_BYTES
+            } else {
+                inbuf.len() - kept
             };
             stream.fill(&mut inbuf[kept..][..room])
         } else {

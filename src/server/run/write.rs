@@ -360,9 +360,10 @@ mod tests {
                 peer.all.turn().expect("a turn");
             }
             take(&mut peer.socket, &mut peer.replies);
-            let told: &[u8] = match in_transaction {
-                true => b"+OK\r\n+QUEUED\r\n",
-                false => b"",
+            let told: &[u8] = if in_transaction {
+                b"+OK\r\n+QUEUED\r\n"
+            } else {
+                b""
             };
             assert!(told.starts_with(&peer.replies));
             let server = &peer.all.engine.server;

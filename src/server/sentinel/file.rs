@@ -26,9 +26,10 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
         let has_writers =
             fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o222 != 0);
         let folder = file.parent().unwrap_or(Path::new("/"));
-        match has_writers && access(folder, Access::WRITE_OK).is_ok() {
-            true => Ok(()),
-            false => Err(error),
+        if has_writers && access(folder, Access::WRITE_OK).is_ok() {
+            Ok(())
+        } else {
+            Err(error)
         }
     });
     is_writable.map_err(|error| {

@@ -31,9 +31,10 @@ impl Server {
     /// Begins to be a Sentinel. `false`: its state cannot be saved; the log has the reason.
     pub(in crate::server) fn begin_sentinel(&mut self, setup: &Setup) -> bool {
         let config = &self.config;
-        let port = match config.tls_replication && config.tls_port != 0 || config.port == 0 {
-            true => config.tls_port,
-            false => config.port,
+        let port = if config.tls_replication && config.tls_port != 0 || config.port == 0 {
+            config.tls_port
+        } else {
+            config.port
         };
         let own = Own {
             port,

@@ -185,9 +185,10 @@ pub fn reopen_console(config: &Config, listeners: &mut Vec<Listener>) -> Result<
 }
 
 fn for_console(config: &Config) -> Config {
-    let (plain, tls) = match config.console_tls {
-        true => (0, config.console_port),
-        false => (config.console_port, 0),
+    let (plain, tls) = if config.console_tls {
+        (0, config.console_port)
+    } else {
+        (config.console_port, 0)
     };
     Config {
         port: plain,
@@ -203,9 +204,10 @@ pub fn open_bus(config: &Config, port: u16) -> Result<Vec<Listener>, Logged> {
 }
 
 fn for_bus(config: &Config, port: u16) -> Config {
-    let (plain, tls) = match config.tls_cluster {
-        true => (0, port),
-        false => (port, 0),
+    let (plain, tls) = if config.tls_cluster {
+        (0, port)
+    } else {
+        (port, 0)
     };
     Config {
         port: plain,

@@ -69,9 +69,10 @@ impl Server {
         ];
         fixed.extend(lines.iter().filter(|(_, same)| !same).map(|(name, _)| name));
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        let set = match args.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.set_all(keyspace, &args),
+        let set = if args.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.set_all(keyspace, &args)
         };
         let set = match set {
             Ok(set) => set,
@@ -81,9 +82,10 @@ impl Server {
             }
         };
         self.config.take_given(new);
-        match set.is_empty() {
-            true => tracing::info!("Configuration reloaded: nothing to set."),
-            false => tracing::info!("Configuration reloaded: {} set.", set.join(", ")),
+        if set.is_empty() {
+            tracing::info!("Configuration reloaded: nothing to set.")
+        } else {
+            tracing::info!("Configuration reloaded: {} set.", set.join(", "))
         }
         if !fixed.is_empty() {
             let names = fixed.join(", ");

@@ -122,15 +122,16 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         let port = config.console_port;
         tracing::warn!("There is no console: failed listening on console-port {port}.");
     }
-    let node = match config.cluster_enabled && !config.is_sentinel {
-        false => None,
-        true => match Begun::new(&config) {
+    let node = if config.cluster_enabled && !config.is_sentinel {
+        match Begun::new(&config) {
             Ok(begun) => Some(begun),
             Err(error) => {
                 tracing::warn!("{error}");
                 return 1;
             }
-        },
+        }
+    } else {
+        None
     };
     let mut locks = DataLocks::default();
     if let Err(error) = locks.follow(&config) {
@@ -239,9 +240,12 @@ fn open_sockets(config: &Config) -> Option<(Vec<Listener>, Vec<Listener>, Option
 
 /// The commands of a Sentinel, or of any other server.
 fn rows(specs: &[&'static [Spec]], is_sentinel: bool) -> CommandTable {
-    let is_wanted = |spec: &Spec| match is_sentinel {
-        true => spec.flags.contains(Flags::SENTINEL),
-        false => !spec.flags.contains(Flags::ONLY_SENTINEL),
+    let is_wanted = |spec: &Spec| {
+        if is_sentinel {
+            spec.flags.contains(Flags::SENTINEL)
+        } else {
+            !spec.flags.contains(Flags::ONLY_SENTINEL)
+        }
     };
     CommandTable::of(specs, is_wanted)
 }
@@ -429,12 +433,13 @@ fn log_beginning(configured: bool, dialect: Dialect) {
     tracing::info!(
         "{product} version={version}, russet={russet}, bits=64, pid={pid}, just started"
     );
-    match configured {
-        true => tracing::info!("Configuration loaded"),
-        false => tracing::warn!(
+    if configured {
+        tracing::info!("Configuration loaded")
+    } else {
+        tracing::warn!(
             "Warning: no config file specified, using the default config. To specify one: \
              russet /path/to/redis.conf"
-        ),
+        )
     }
 }
 
@@ -642,10 +647,13 @@ fn serve(
     }
     let server = &mut looping.engine.server;
     let flow = match sentinel {
-        Some(setup) => match server.begin_sentinel(&setup) {
-            true => Flow::GoOn,
-            false => Flow::Fail,
-        },
+        Some(setup) => {
+            if server.begin_sentinel(&setup) {
+                Flow::GoOn
+            } else {
+                Flow::Fail
+            }
+        }
         None => {
             tracing::info!("Server initialized");
             match looping.engine.begin_loading_data() {

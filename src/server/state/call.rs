@@ -136,18 +136,20 @@ impl Call<'_> {
     /// within that of another server, or of another day.
     pub fn string_max(&self) -> u64 {
         let max = self.server.config.proto_max_bulk_len;
-        match self.was_taken_before() {
-            true => max.max(TAKEN_BULK_MAX),
-            false => max,
+        if self.was_taken_before() {
+            max.max(TAKEN_BULK_MAX)
+        } else {
+            max
         }
     }
 
     /// The dialect of numbers in arguments: the wider one for commands that were taken before.
     #[inline]
     pub fn number_dialect(&self) -> Dialect {
-        match self.was_taken_before() {
-            true => Dialect::Redis,
-            false => self.db.dialect(),
+        if self.was_taken_before() {
+            Dialect::Redis
+        } else {
+            self.db.dialect()
         }
     }
 

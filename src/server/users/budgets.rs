@@ -118,9 +118,10 @@ impl Engine {
             (account.reply_most, account.settles_from)
         });
         // What may change data is answered in full: only the reply has what was removed.
-        let limit = match self.server.table.row(id).spec.flags.intersects(IN_FULL) {
-            true => usize::MAX,
-            false => most,
+        let limit = if self.server.table.row(id).spec.flags.intersects(IN_FULL) {
+            usize::MAX
+        } else {
+            most
         };
         self.server.turn.has_acted = false;
         let bounded = session.reply.begin_bounded(limit);

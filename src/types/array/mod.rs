@@ -208,18 +208,18 @@ impl Array {
             } else {
                 0
             };
-            let high = match number == last_number {
-                true => last_offset,
-                false => rules.size - 1,
+            let high = if number == last_number {
+                last_offset
+            } else {
+                rules.size - 1
             };
             let all = slice.len();
             let body = &mut *self.0;
-            let removed = match low == 0 && high == rules.size - 1 {
-                true => all,
-                false => {
-                    let remove = |slice: &mut Slice| slice.remove_range(low, high, rules);
-                    body.slices.update(number, remove).unwrap_or(0)
-                }
+            let removed = if low == 0 && high == rules.size - 1 {
+                all
+            } else {
+                let remove = |slice: &mut Slice| slice.remove_range(low, high, rules);
+                body.slices.update(number, remove).unwrap_or(0)
             };
             if removed == all {
                 body.slices.remove(number);
@@ -281,9 +281,10 @@ impl Array {
         let (first_number, first_offset) = self.0.split(first);
         let (last_number, last_offset) = self.0.split(last);
         let slices = &self.0.slices;
-        let mut at = match backward {
-            false => slices.ceil(first_number),
-            true => slices.floor(last_number),
+        let mut at = if backward {
+            slices.floor(last_number)
+        } else {
+            slices.ceil(first_number)
         };
         while let Some((number, slice)) = at
             && (first_number..=last_number).contains(&number)
@@ -293,18 +294,20 @@ impl Array {
             } else {
                 0
             };
-            let high = match number == last_number {
-                true => last_offset,
-                false => (1 << self.0.size_log2) - 1,
+            let high = if number == last_number {
+                last_offset
+            } else {
+                (1 << self.0.size_log2) - 1
             };
             if !see(number, slice, low, high) {
                 return;
             }
-            at = match backward {
-                false => slices.ceil(number + 1),
-                true => number
+            at = if backward {
+                number
                     .checked_sub(1)
-                    .and_then(|number| slices.floor(number)),
+                    .and_then(|number| slices.floor(number))
+            } else {
+                slices.ceil(number + 1)
             };
         }
     }

@@ -32,9 +32,12 @@ impl Array {
         }
         let end = self.end();
         let newest = self.newest() % end;
-        let at = |back: u64| match newest >= back {
-            true => newest - back,
-            false => newest + (end - back),
+        let at = |back: u64| {
+            if newest >= back {
+                newest - back
+            } else {
+                newest + (end - back)
+            }
         };
         let most = size.min(end);
         let kept = (0..most).find(|&back| self.get(at(back)).is_none());
@@ -73,9 +76,10 @@ impl Array {
         let newest = self.newest();
         for i in 0..n {
             let back = if newest_first { i } else { n - 1 - i };
-            let index = match newest >= back {
-                true => newest - back,
-                false => newest + (end - back),
+            let index = if newest >= back {
+                newest - back
+            } else {
+                newest + (end - back)
             };
             see(self.get(index));
         }

@@ -111,26 +111,29 @@ impl Slice {
     /// Number of slots.
     #[inline]
     pub fn capacity(&self) -> usize {
-        match self.is_dense {
-            true => self.slots.len() / self.width(),
-            false => self.slots.len() / (self.width() + OFFSET),
+        if self.is_dense {
+            self.slots.len() / self.width()
+        } else {
+            self.slots.len() / (self.width() + OFFSET)
         }
     }
 
     /// Number of slots up to the last one with a value.
     #[inline]
     fn slots_in_use(&self) -> usize {
-        match self.is_dense {
-            true => self.end as usize,
-            false => self.len(),
+        if self.is_dense {
+            self.end as usize
+        } else {
+            self.len()
         }
     }
 
     #[inline]
     fn first_slot(&self) -> usize {
-        match self.is_dense {
-            true => 0,
-            false => OFFSET * self.capacity(),
+        if self.is_dense {
+            0
+        } else {
+            OFFSET * self.capacity()
         }
     }
 
@@ -150,12 +153,11 @@ impl Slice {
     /// The offset of a slot.
     #[inline]
     fn offset(&self, at: usize) -> usize {
-        match self.is_dense {
-            true => usize::from(self.base) + at,
-            false => {
-                let raw = [self.slots[OFFSET * at], self.slots[OFFSET * at + 1]];
-                usize::from(u16::from_le_bytes(raw))
-            }
+        if self.is_dense {
+            usize::from(self.base) + at
+        } else {
+            let raw = [self.slots[OFFSET * at], self.slots[OFFSET * at + 1]];
+            usize::from(u16::from_le_bytes(raw))
         }
     }
 
@@ -165,9 +167,10 @@ impl Slice {
         if self.is_dense {
             let at = offset.wrapping_sub(usize::from(self.base));
             // The capacity costs a division.
-            return match at < self.slots_in_use() || at < self.capacity() {
-                true => Ok(at),
-                false => Err(at),
+            return if at < self.slots_in_use() || at < self.capacity() {
+                Ok(at)
+            } else {
+                Err(at)
             };
         }
         let (mut low, mut high) = (0, self.len());
@@ -244,12 +247,13 @@ impl Slice {
 
     fn form(&self) -> Form {
         let capacity = self.capacity();
-        match self.is_dense {
-            true => Form::Dense {
+        if self.is_dense {
+            Form::Dense {
                 base: usize::from(self.base),
                 capacity,
-            },
-            false => Form::Sparse { capacity },
+            }
+        } else {
+            Form::Sparse { capacity }
         }
     }
 
@@ -368,14 +372,13 @@ impl Slice {
             if is_empty && was_dense {
                 continue;
             }
-            let to = match is_dense {
-                true => offset - base,
-                false => {
-                    let raw = (offset as u16).to_le_bytes();
-                    slots[OFFSET * next..OFFSET * (next + 1)].copy_from_slice(&raw);
-                    next += 1;
-                    next - 1
-                }
+            let to = if is_dense {
+                offset - base
+            } else {
+                let raw = (offset as u16).to_le_bytes();
+                slots[OFFSET * next..OFFSET * (next + 1)].copy_from_slice(&raw);
+                next += 1;
+                next - 1
             };
             if is_empty {
                 continue;
@@ -495,17 +498,14 @@ impl Slice {
         backward: bool,
         mut see: impl FnMut(usize, &'a [u8]) -> bool,
     ) -> bool {
-        let (start, end) = match self.is_dense {
-            true => {
-                let base = usize::from(self.base);
-                let end = (last + 1).saturating_sub(base).min(self.slots_in_use());
-                (first.saturating_sub(base), end)
-            }
-            false => {
-                let start = self.find(first).unwrap_or_else(|at| at);
-                let end = self.find(last).map_or_else(|at| at, |at| at + 1);
-                (start, end)
-            }
+        let (start, end) = if self.is_dense {
+            let base = usize::from(self.base);
+            let end = (last + 1).saturating_sub(base).min(self.slots_in_use());
+            (first.saturating_sub(base), end)
+        } else {
+            let start = self.find(first).unwrap_or_else(|at| at);
+            let end = self.find(last).map_or_else(|at| at, |at| at + 1);
+            (start, end)
         };
         let (slots, width) = (&self.slots[self.first_slot()..], self.width());
         // One loop for both directions: `see` is then inlined into it.

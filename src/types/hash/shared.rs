@@ -149,14 +149,16 @@ pub(super) fn find<'n>(
     let hash = names.clone().fold(0, Schema::hash_with);
     SHARED.with_borrow_mut(|shared| {
         if let Some(schema) = shared.schemas.get(&hash) {
-            return match schema.names().eq(names) {
-                true => Found::Schema(schema.clone()),
-                false => Found::Nothing,
+            return if schema.names().eq(names) {
+                Found::Schema(schema.clone())
+            } else {
+                Found::Nothing
             };
         }
-        match shared.note(hash, repeats_min) {
-            true => Found::Wanted,
-            false => Found::Nothing,
+        if shared.note(hash, repeats_min) {
+            Found::Wanted
+        } else {
+            Found::Nothing
         }
     })
 }
@@ -175,9 +177,10 @@ pub(super) fn extended(schema: &Schema, name: &[u8], limits: &Limits) -> Option<
         if let Some(found) = shared.schemas.get(&hash) {
             return found.names().eq(names()).then(|| found.clone());
         }
-        match shared.note(hash, repeats_min) {
-            true => shared.make(names()),
-            false => None,
+        if shared.note(hash, repeats_min) {
+            shared.make(names())
+        } else {
+            None
         }
     })
 }

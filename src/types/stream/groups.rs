@@ -216,9 +216,10 @@ impl Group {
 
     /// Creates a consumer, seen now; `None` if it exists.
     pub fn create(&mut self, name: &[u8], now_ms: i64) -> Option<ConsumerId> {
-        match self.by_name.contains_key(name) {
-            true => None,
-            false => Some(self.metered(|group| group.add(name, now_ms))),
+        if self.by_name.contains_key(name) {
+            None
+        } else {
+            Some(self.metered(|group| group.add(name, now_ms)))
         }
     }
 

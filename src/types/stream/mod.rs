@@ -270,9 +270,10 @@ impl Stream {
             References::Acked if self.is_needed(id) => return Deleted::Needed,
             References::Acked => {}
         }
-        match self.delete(id) {
-            true => Deleted::Done,
-            false => Deleted::Missing,
+        if self.delete(id) {
+            Deleted::Done
+        } else {
+            Deleted::Missing
         }
     }
 

@@ -88,9 +88,10 @@ impl<'a> Range<'a> {
     pub fn next(&mut self) -> Option<StreamId> {
         loop {
             if let Some(cursor) = &mut self.cursor {
-                while let Some(entry) = match self.back {
-                    false => cursor.next(),
-                    true => cursor.prev(),
+                while let Some(entry) = if self.back {
+                    cursor.prev()
+                } else {
+                    cursor.next()
                 } {
                     let skipped = entry.deleted && !self.with_deleted;
                     let (early, late) = (entry.id < self.start, entry.id > self.end);

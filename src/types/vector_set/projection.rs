@@ -232,9 +232,10 @@ impl Product {
             }
         }
         self.at = end;
-        match end < pieces {
-            true => Progress::More,
-            false => Progress::Done,
+        if end < pieces {
+            Progress::More
+        } else {
+            Progress::Done
         }
     }
 

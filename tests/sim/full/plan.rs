@@ -184,9 +184,10 @@ impl Plan {
         };
         let events = (0..12 + random.below(30)).map(|_| {
             let is_write = random.chance(45);
-            let event = match is_write {
-                true => write(&mut random, grows, keys),
-                false => beside(&mut random, has_replicas, grows),
+            let event = if is_write {
+                write(&mut random, grows, keys)
+            } else {
+                beside(&mut random, has_replicas, grows)
             };
             let event = match event {
                 Event::Disk(micros) => Event::Disk(micros.min(slowest)),

@@ -342,9 +342,10 @@ impl World<'_> {
         match *event {
             Event::Garbage(kilobytes, is_function) => {
                 let count = kilobytes.to_string();
-                let words: [&[u8]; 4] = match is_function {
-                    true => [b"FCALL", b"junk", b"0", count.as_bytes()],
-                    false => [b"EVAL", GARBAGE, b"0", count.as_bytes()],
+                let words: [&[u8]; 4] = if is_function {
+                    [b"FCALL", b"junk", b"0", count.as_bytes()]
+                } else {
+                    [b"EVAL", GARBAGE, b"0", count.as_bytes()]
                 };
                 self.new_others(1, true)?[0].send(&words);
             }

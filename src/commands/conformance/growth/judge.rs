@@ -114,9 +114,10 @@ pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
             costs = Costs::measure(n, TRIES, cost);
         }
     }
-    match costs.is_steep() {
-        true => Verdict::Steep(costs),
-        false => Verdict::Linear(costs),
+    if costs.is_steep() {
+        Verdict::Steep(costs)
+    } else {
+        Verdict::Linear(costs)
     }
 }
 

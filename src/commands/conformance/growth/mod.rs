@@ -151,17 +151,18 @@ impl Subject {
                 _ => {}
             }
         }
-        match self.has_keys && self.doc.group != Group::PubSub {
-            true => all.extend(
+        if self.has_keys && self.doc.group != Group::PubSub {
+            all.extend(
                 forms(self.doc.group)
                     .iter()
                     .map(|&form| Dimension::Held(form)),
-            ),
-            false => all.extend(
+            )
+        } else {
+            all.extend(
                 states(self.doc.group)
                     .iter()
                     .map(|&state| Dimension::Had(state)),
-            ),
+            )
         }
         all.push(Dimension::Calls);
         all

@@ -189,9 +189,10 @@ impl Sorting {
                     .then_with(|| text(a.text).cmp(text(b.text))),
                 (Weight::Text(x), Weight::Text(y)) => {
                     let order = x.map(text).cmp(&y.map(text));
-                    match *is_set {
-                        true => order.then_with(|| text(a.text).cmp(text(b.text))),
-                        false => order,
+                    if *is_set {
+                        order.then_with(|| text(a.text).cmp(text(b.text)))
+                    } else {
+                        order
                     }
                 }
                 _ => unreachable!("all weights are of one kind"),

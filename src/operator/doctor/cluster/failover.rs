@@ -176,11 +176,12 @@ fn obstacle(replica: &Node, said: Option<&Said>) -> Option<String> {
         return Some("has never had the primary's data".to_owned());
     }
     let most = factor.saturating_mul(timeout_ms) / 1000 + 10;
-    match factor > 0 && down > most {
-        true => Some(format!(
+    if factor > 0 && down > most {
+        Some(format!(
             "has lost the primary {down} s ago, longer than the {most} s that \
              cluster-replica-validity-factor allows"
-        )),
-        false => Some(format!("has lost its link to the primary {down} s ago")),
+        ))
+    } else {
+        Some(format!("has lost its link to the primary {down} s ago"))
     }
 }

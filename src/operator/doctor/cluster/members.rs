@@ -40,15 +40,16 @@ fn silence(cluster: &Cluster, found: &mut Vec<Finding>) {
             its.any(Node::is_failing)
         });
         let (by, all) = (by.count(), cluster.said().count());
-        let (text, mend) = match why.is_login() {
-            true => (
+        let (text, mend) = if why.is_login() {
+            (
                 format!("{at} refuses the login: {why}"),
                 "--user and --pass of the nodes",
-            ),
-            false => (
+            )
+        } else {
+            (
                 format!("{at} does not answer: {why}; {by} of {all} nodes see it failing"),
                 "start it, or open the way; if it is gone for good, CLUSTER FORGET at all others",
-            ),
+            )
         };
         found.push(Finding::warn("nodes", text, mend));
     }

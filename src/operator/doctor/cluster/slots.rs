@@ -56,9 +56,12 @@ fn ranges(slots: impl Iterator<Item = u16>) -> Vec<String> {
             _ => runs.push((slot, slot)),
         }
     }
-    let word = |(first, last)| match first == last {
-        true => format!("{first}"),
-        false => format!("{first}-{last}"),
+    let word = |(first, last)| {
+        if first == last {
+            format!("{first}")
+        } else {
+            format!("{first}-{last}")
+        }
     };
     runs.into_iter().map(word).collect()
 }
@@ -159,11 +162,10 @@ fn states(cluster: &Cluster, found: &mut Vec<Finding>) {
         .said()
         .filter(|(_, said)| text(&said.state, "cluster_state") == "fail");
     for (at, said) in down {
-        let why = match said.view.nodes.values().any(Node::is_failing) {
-            true => "it does not reach all others",
-            false => {
-                "slots without a working owner, a minority, or a start within the last seconds"
-            }
+        let why = if said.view.nodes.values().any(Node::is_failing) {
+            "it does not reach all others"
+        } else {
+            "slots without a working owner, a minority, or a start within the last seconds"
         };
         let text = format!("{at} refuses commands: its cluster_state is fail ({why})");
         let mend = "CLUSTER EXPLAIN at a russet node names the reason";

@@ -34,9 +34,10 @@ fn logins(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     for (why, nodes) in found {
         let is_down = |at: &&&Address| !watch.down_by(at).is_empty();
         let down: Vec<_> = nodes.iter().filter(is_down).collect();
-        let more = match down.is_empty() {
-            true => String::new(),
-            false => format!("; down for Sentinels: {}", list(down)),
+        let more = if down.is_empty() {
+            String::new()
+        } else {
+            format!("; down for Sentinels: {}", list(down))
         };
         to.push(Finding::warn(
             "auth",
@@ -76,9 +77,10 @@ fn held_for_down(watch: &Watch<'_>, to: &mut Vec<Finding>) {
              the way to it is open",
             watch.name
         );
-        to.push(match *at == watch.primary {
-            true => Finding::fail("sentinel login", text, mend),
-            false => Finding::warn("sentinel login", text, mend),
+        to.push(if *at == watch.primary {
+            Finding::fail("sentinel login", text, mend)
+        } else {
+            Finding::warn("sentinel login", text, mend)
         });
     }
 }
@@ -110,13 +112,15 @@ fn permissions(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             list(&nodes),
             list(&commands)
         );
-        let mend = match why.contains("not found") {
-            true => "sentinel rename-command with the name that the command has there".to_owned(),
-            false => format!("ACL SETUSER {user} {RULES}"),
+        let mend = if why.contains("not found") {
+            "sentinel rename-command with the name that the command has there".to_owned()
+        } else {
+            format!("ACL SETUSER {user} {RULES}")
         };
-        to.push(match needed.is_empty() {
-            false => Finding::fail("acl", text, mend),
-            true => Finding::warn("acl", text, mend),
+        to.push(if needed.is_empty() {
+            Finding::warn("acl", text, mend)
+        } else {
+            Finding::fail("acl", text, mend)
         });
     }
 }

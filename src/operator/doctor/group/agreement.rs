@@ -34,9 +34,7 @@ fn split(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         .views
         .iter()
         .any(|(_, view)| has_flag(&view.primary, "failover_in_progress"));
-    to.push(match is_moving {
-        true => Finding::note("primary", format!("a failover is in progress: {text}")),
-        false => Finding::fail(
+    to.push(if is_moving { Finding::note("primary", format!("a failover is in progress: {text}")) } else { Finding::fail(
             "primary",
             format!("the Sentinels name different primaries: {text}"),
             format!(
@@ -44,8 +42,7 @@ fn split(watch: &Watch<'_>, to: &mut Vec<Finding>) {
                  address of the highest config-epoch at the others",
                 watch.name
             ),
-        ),
-    });
+        ) });
 }
 
 /// The options that each Sentinel has for itself.

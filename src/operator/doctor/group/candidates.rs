@@ -30,9 +30,10 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     let mut bad = Vec::new();
     for at in watch.replicas.keys() {
         let reasons = reasons(watch, at);
-        match reasons.is_empty() {
-            true => good.push(at),
-            false => bad.push((at, reasons)),
+        if reasons.is_empty() {
+            good.push(at)
+        } else {
+            bad.push((at, reasons))
         }
     }
     let has_priority_0 =
@@ -173,9 +174,10 @@ fn link(watch: &Watch<'_>, rows: &[(&Address, &Fields)], info: Option<&Fields>) 
         i64::MAX => "has not been up since its start".to_owned(),
         ms => format!("is down for {} s", ms / 1000),
     };
-    let more = match down_ms > limit {
-        true => "so it is not promoted",
-        false => "its data grows old",
+    let more = if down_ms > limit {
+        "so it is not promoted"
+    } else {
+        "its data grows old"
     };
     Some(Reason {
         what: "link",

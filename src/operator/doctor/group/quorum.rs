@@ -230,12 +230,13 @@ fn hosts(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     }
     for (host, count) in hosts.into_iter().filter(|(_, count)| *count > 1) {
         let left = votes.known - count;
-        let more = match left < votes.needed {
-            true => format!(
+        let more = if left < votes.needed {
+            format!(
                 "if it is lost, {left} are left of the {} that are needed",
                 votes.needed
-            ),
-            false => "they are lost together".to_owned(),
+            )
+        } else {
+            "they are lost together".to_owned()
         };
         let is_ip = host.parse::<IpAddr>().is_ok();
         let what = if is_ip { "address" } else { "host" };

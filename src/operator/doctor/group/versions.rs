@@ -118,9 +118,10 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
                 Rdb::Redis(version) | Rdb::Valkey(version) => version,
             };
             let is_now = senders.contains(&&watch.primary);
-            let when = match is_now {
-                true => "as it must now",
-                false => "if it is promoted",
+            let when = if is_now {
+                "as it must now"
+            } else {
+                "if it is promoted"
             };
             to.push(Finding::warn(
                 "version",

@@ -60,9 +60,10 @@ impl Saved for Stream {
     }
 
     fn version_for(keyspace: &Keyspace) -> u32 {
-        match keyspace.any_newer_stream() {
-            true => VERSION_OWNERLESS,
-            false => VERSION_USUAL,
+        if keyspace.any_newer_stream() {
+            VERSION_OWNERLESS
+        } else {
+            VERSION_USUAL
         }
     }
 

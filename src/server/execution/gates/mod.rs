@@ -200,9 +200,10 @@ fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
             .all(|at| is_of_audit(args.at(at))),
         _ => false,
     };
-    match is_unaudited && !mends() {
-        true => Err(CommandError::Text(STUCK).into()),
-        false => Ok(()),
+    if is_unaudited && !mends() {
+        Err(CommandError::Text(STUCK).into())
+    } else {
+        Ok(())
     }
 }
 
@@ -297,12 +298,13 @@ fn unlocked(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let row = server.table.row(asked.row);
     let line = row.command_line(asked.args, client.db.0, server.config.databases_served());
     let resets_log = row.full_name == "acl|log" && asked.args.is(2, "RESET");
-    match server.acl.lock.check(&line).is_ok() && !resets_log {
-        true => Ok(()),
-        false => Err(CommandError::Text(
+    if server.acl.lock.check(&line).is_ok() && !resets_log {
+        Ok(())
+    } else {
+        Err(CommandError::Text(
             "NOPERM the console is locked: it runs what reads until its lock is opened",
         )
-        .into()),
+        .into())
     }
 }
 
@@ -444,9 +446,10 @@ pub(in crate::server) const MASTERDOWN: &str =
 fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let server = &*world.server;
     let is_stale = server.is_stale();
-    let runs_stale = match asked.flags.contains(Flags::RUNS_QUEUE) {
-        true => !queue_lacks(server, world.client, Flags::STALE),
-        false => asked.flags.contains(Flags::STALE),
+    let runs_stale = if asked.flags.contains(Flags::RUNS_QUEUE) {
+        !queue_lacks(server, world.client, Flags::STALE)
+    } else {
+        asked.flags.contains(Flags::STALE)
     };
     if !is_stale || runs_stale {
         return Ok(());
@@ -476,9 +479,10 @@ fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> 
 fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let loading = &world.server.persist.loading;
     let flags = asked.spec.flags;
-    let is_refused = match loading.is_async() {
-        true => flags.contains(Flags::NO_ASYNC_LOADING),
-        false => loading.in_progress() && !flags.contains(Flags::LOADING),
+    let is_refused = if loading.is_async() {
+        flags.contains(Flags::NO_ASYNC_LOADING)
+    } else {
+        loading.in_progress() && !flags.contains(Flags::LOADING)
     };
     if is_refused {
         let error = CommandError::Loading;
@@ -502,9 +506,10 @@ fn busy(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 fn transaction(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let in_transaction = world.client.flags.contains(ClientFlags::MULTI);
     let dialect = world.server.config.dialect;
-    let refused = match dialect.nested_multi() {
-        true => Flags::NO_MULTI,
-        false => Flags::NO_MULTI | Flags::NO_MULTI_IN_VALKEY,
+    let refused = if dialect.nested_multi() {
+        Flags::NO_MULTI
+    } else {
+        Flags::NO_MULTI | Flags::NO_MULTI_IN_VALKEY
     };
     if in_transaction && asked.spec.flags.intersects(refused) {
         return Err(Stop::Refused(refused_in_multi(
@@ -517,11 +522,12 @@ fn transaction(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 
 /// The error of a command that may not be queued.
 fn refused_in_multi(dialect: Dialect, name: &str) -> CommandError {
-    match dialect.names_refused_in_multi() {
-        true => CommandError::owned(format!(
+    if dialect.names_refused_in_multi() {
+        CommandError::owned(format!(
             "ERR Command '{name}' not allowed inside a transaction"
-        )),
-        false => CommandError::Text("ERR Command not allowed inside a transaction"),
+        ))
+    } else {
+        CommandError::Text("ERR Command not allowed inside a transaction")
     }
 }
 
@@ -552,9 +558,10 @@ fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     }
     let holds_all = pause.is_some_and(|pause| pause.all);
     let waits = holds_all && !asked.flags.contains(Flags::UNPAUSABLE) || has(world, asked, PAUSED);
-    match waits {
-        true => Err(Stop::Postponed(Wait::Pause)),
-        false => Ok(()),
+    if waits {
+        Err(Stop::Postponed(Wait::Pause))
+    } else {
+        Ok(())
     }
 }
 
@@ -571,9 +578,10 @@ fn snapshot(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if is_kept || asked.origin == Origin::Retry || world.client.flags.contains(ClientFlags::FAKE) {
         return Ok(());
     }
-    match awaits_save(world, asked) {
-        true => Err(Stop::Postponed(Wait::Snapshot)),
-        false => Ok(()),
+    if awaits_save(world, asked) {
+        Err(Stop::Postponed(Wait::Snapshot))
+    } else {
+        Ok(())
     }
 }
 

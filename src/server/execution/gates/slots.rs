@@ -312,9 +312,10 @@ fn in_declared_slot(
     }
     let dialect = world.server.config.dialect;
     let tried = dialect.script_attempted();
-    let what = match dialect.names_slots_in_script() {
-        true => "access keys that do not hash to the same slot",
-        false => NOT_LOCAL,
+    let what = if dialect.names_slots_in_script() {
+        "access keys that do not hash to the same slot"
+    } else {
+        NOT_LOCAL
     };
     let error = CommandError::owned(format!("ERR {tried} to {what}"));
     Err(Stop::Elsewhere(error))

@@ -58,9 +58,10 @@ fn waits_for_keys(client: &Client) -> bool {
 
 fn of_one(world: &mut World<'_>, line: (usize, Args<'_>), most: u64) -> Result<(), Stop> {
     let touched = count(world, line);
-    match touched > most {
-        true => Err(refusal(world, line.0, touched, most, "by one command")),
-        false => Ok(()),
+    if touched > most {
+        Err(refusal(world, line.0, touched, most, "by one command"))
+    } else {
+        Ok(())
     }
 }
 

@@ -70,15 +70,17 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     let kind = |forked| if forked { "fork" } else { "forkless" };
     let forked = server.persist.snapshots.last_forked;
     let saving = &server.persist.saving;
-    let current = match saving.in_progress() {
-        true => kind(forked),
-        false => "none",
+    let current = if saving.in_progress() {
+        kind(forked)
+    } else {
+        "none"
     };
     to.field("rdb_current_bgsave_type", current);
     to.field("rdb_last_bgsave_type", kind(saving.last_forked));
-    let remaining_s = match forked {
-        true => -1,
-        false => saving.remaining_s(from.keyspace.pass_progress(), server.now.mono_ms),
+    let remaining_s = if forked {
+        -1
+    } else {
+        saving.remaining_s(from.keyspace.pass_progress(), server.now.mono_ms)
     };
     to.field("forkless_estimated_seconds_remaining", remaining_s);
     aof_file(from, to);

@@ -150,9 +150,10 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let log = from.server.persist.aof.log();
     let aof_buffer = log.map_or(0, |log| log.writer.buffer_bytes());
     let backlog = server.stream.backlog();
-    let replica_excess = match server.replication.replicas.is_empty() {
-        true => 0,
-        false => backlog.map_or(0, |backlog| backlog.excess_bytes()),
+    let replica_excess = if server.replication.replicas.is_empty() {
+        0
+    } else {
+        backlog.map_or(0, |backlog| backlog.excess_bytes())
     };
     let backlog = backlog.map_or(0, |backlog| backlog.memory_bytes());
     let databases = from.keyspace.in_use();

@@ -267,9 +267,10 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     let mut writer = InfoWriter {
         out: String::with_capacity(TEXT_BYTES),
     };
-    let sections = match source.server.is_sentinel() {
-        true => OF_SENTINEL,
-        false => SECTIONS,
+    let sections = if source.server.is_sentinel() {
+        OF_SENTINEL
+    } else {
+        SECTIONS
     };
     for section in sections {
         // Redis has two names for the list of modules.

@@ -66,9 +66,10 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
 fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
     let now_ms = server.now.mono_ms;
     let is_up = upstream.is_online();
-    let heard_s = match is_up {
-        true => (now_ms.saturating_sub(upstream.heard_ms) / 1000) as i64,
-        false => -1,
+    let heard_s = if is_up {
+        (now_ms.saturating_sub(upstream.heard_ms) / 1000) as i64
+    } else {
+        -1
     };
     let offset = server.stream.offset();
     let link = upstream.client().and_then(|id| server.clients.get(id));
@@ -169,9 +170,10 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
     }
     for (at, replica) in server.replication.replicas.listed().enumerate() {
         let (ip, port) = server.replica_address(replica);
-        let lag_s = match replica.is_online() {
-            true => now_ms.saturating_sub(replica.heard_ms) / 1000,
-            false => 0,
+        let lag_s = if replica.is_online() {
+            now_ms.saturating_sub(replica.heard_ms) / 1000
+        } else {
+            0
         };
         let (state, offset) = (replica.state_name(), replica.acked);
         let (sep, link) = match replica.link_name() {

@@ -106,9 +106,10 @@ impl Family {
         };
         let mut to = to.encode_descriptor(name, self.help, None, kind)?;
         for (labels, value) in &self.samples {
-            match labels.0.is_empty() {
-                true => return value.encode(self.kind, to),
-                false => value.encode(self.kind, to.encode_family(labels)?)?,
+            if labels.0.is_empty() {
+                return value.encode(self.kind, to);
+            } else {
+                value.encode(self.kind, to.encode_family(labels)?)?
             }
         }
         Ok(())

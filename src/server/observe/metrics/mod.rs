@@ -95,9 +95,10 @@ impl Engine {
             "/healthz" | "/health" => http::answer(http::OK, http::TEXT, "ok\n", head),
             "/readyz" => {
                 let readiness = Readiness::of(&self.server, &self.keyspace);
-                let status = match readiness.is_ready() {
-                    true => http::OK,
-                    false => http::UNAVAILABLE,
+                let status = if readiness.is_ready() {
+                    http::OK
+                } else {
+                    http::UNAVAILABLE
                 };
                 http::answer(status, http::TEXT, &readiness.to_string(), head)
             }
@@ -115,9 +116,10 @@ impl Engine {
             return http::refuse(http::UNAUTHORIZED);
         }
         let text = self.metrics_text(request.wants_open_metrics);
-        match request.wants_open_metrics {
-            true => http::answer(http::OK, OPEN_METRICS, &text, request.is_head),
-            false => http::answer(http::OK, PROMETHEUS, &prometheus(&text), request.is_head),
+        if request.wants_open_metrics {
+            http::answer(http::OK, OPEN_METRICS, &text, request.is_head)
+        } else {
+            http::answer(http::OK, PROMETHEUS, &prometheus(&text), request.is_head)
         }
     }
 

@@ -96,12 +96,13 @@ pub(in crate::server) fn ending(
 ) -> Ending {
     let limit = of_class(config, &session.client);
     let waiting = session.reply.pending_len() as u64;
-    let detail = match must_authenticate && waiting > UNAUTHENTICATED_OUTPUT_MAX {
-        true => format!("{waiting} bytes of replies wait before authentication"),
-        false => format!(
+    let detail = if must_authenticate && waiting > UNAUTHENTICATED_OUTPUT_MAX {
+        format!("{waiting} bytes of replies wait before authentication")
+    } else {
+        format!(
             "{waiting} bytes of replies wait, client-output-buffer-limit {} {} {}",
             limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
-        ),
+        )
     };
     Ending::new(EndReason::OutputLimit, detail)
 }

@@ -63,9 +63,10 @@ impl StateFile {
         // Each new text is a new file.
         access(folder, Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|error| unusable(crate::config::system_text(&error.into())))?;
-        match path.exists() {
-            true => given_file::read(path, BYTES_MAX, Duration::ZERO).map_err(unusable),
-            false => Ok(Vec::new()),
+        if path.exists() {
+            given_file::read(path, BYTES_MAX, Duration::ZERO).map_err(unusable)
+        } else {
+            Ok(Vec::new())
         }
     }
 

@@ -107,9 +107,10 @@ impl SlotStats {
             // A command of the transaction still has its own.
             Inner::Several => own.filter(|_| is_queued),
         };
-        let queued = match is_queued {
-            true => self.queued + 1,
-            false => std::mem::take(&mut self.queued),
+        let queued = if is_queued {
+            self.queued + 1
+        } else {
+            std::mem::take(&mut self.queued)
         };
         if is_queued {
             self.queued = queued;

@@ -95,9 +95,10 @@ pub struct Pause {
 impl Gates {
     /// The pause in force: the longest one, of all commands if one is.
     pub fn pause(&self) -> Option<Pause> {
-        let writes = match self.fails_over || self.shuts_down {
-            true => Some(u64::MAX),
-            false => self.hands_over_until_ms,
+        let writes = if self.fails_over || self.shuts_down {
+            Some(u64::MAX)
+        } else {
+            self.hands_over_until_ms
         };
         let Some(until_ms) = writes else {
             return self.client_pause;

@@ -144,9 +144,10 @@ const SLICES_PER_SHARE: usize = 8;
 /// Nanoseconds of one distance among `len` vectors, about.
 fn distance_nanos(parameters: &Parameters, len: usize) -> usize {
     let bytes = parameters.vector_bytes();
-    let first = match len.saturating_mul(bytes) <= CACHED_BYTES {
-        true => CACHED_NANOS,
-        false => DISTANCE_NANOS,
+    let first = if len.saturating_mul(bytes) <= CACHED_BYTES {
+        CACHED_NANOS
+    } else {
+        DISTANCE_NANOS
     };
     first + bytes / 16
 }

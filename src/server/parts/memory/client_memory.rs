@@ -116,9 +116,10 @@ impl ClientMemory {
     /// Redis; the share is about memory that there is: a message to many clients counts once.
     #[inline]
     fn held(&self) -> usize {
-        match self.is_share {
-            true => self.own + alloc::bytes_for_replies(),
-            false => self.limited,
+        if self.is_share {
+            self.own + alloc::bytes_for_replies()
+        } else {
+            self.limited
         }
     }
 
@@ -206,9 +207,10 @@ pub(in crate::server) fn not_counted_of(own: usize) -> usize {
 }
 
 fn counted(client: &Client, reply: &Reply) -> CountedBytes {
-    let limited = match client.flags.intersects(LINKS) {
-        true => 0,
-        false => client.memory_bytes(reply),
+    let limited = if client.flags.intersects(LINKS) {
+        0
+    } else {
+        client.memory_bytes(reply)
     };
     let own = client.own_bytes(reply);
     CountedBytes { limited, own }

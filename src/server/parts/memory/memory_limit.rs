@@ -131,9 +131,10 @@ impl MemoryLimit {
     fn watch_resident(&mut self, config: &Config) {
         let percent = u64::from(config.maxmemory_resident_warning);
         let limit = self.bytes;
-        let resident = match limit == 0 || percent == 0 {
-            true => 0,
-            false => usage::resident_bytes() as u64,
+        let resident = if limit == 0 || percent == 0 {
+            0
+        } else {
+            usage::resident_bytes() as u64
         };
         let exceeded = resident > limit.saturating_add(limit / 100 * percent);
         if std::mem::replace(&mut self.resident_exceeded, exceeded) == exceeded {

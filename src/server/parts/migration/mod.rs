@@ -109,9 +109,10 @@ impl MigrationDriver {
 
     /// When something is due, monotonic milliseconds.
     pub(in crate::server) fn due_ms(&self) -> u64 {
-        match self.machine.is_idle() {
-            true => u64::MAX,
-            false => self.tick_due_ms,
+        if self.machine.is_idle() {
+            u64::MAX
+        } else {
+            self.tick_due_ms
         }
     }
 

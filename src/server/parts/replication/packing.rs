@@ -64,14 +64,13 @@ impl Packing {
     /// The next block, of `block` bytes of the stream.
     pub fn put(&mut self, packed: Bytes, block: usize) {
         self.block = block;
-        self.unsent = match std::mem::replace(&mut self.has_begun, true) {
-            true => packed,
-            false => {
-                let mut first = Vec::new();
-                Packer::begin(Kind::Stream, &mut first);
-                first.extend_from_slice(&packed);
-                first.into()
-            }
+        self.unsent = if std::mem::replace(&mut self.has_begun, true) {
+            packed
+        } else {
+            let mut first = Vec::new();
+            Packer::begin(Kind::Stream, &mut first);
+            first.extend_from_slice(&packed);
+            first.into()
         };
     }
 
@@ -138,12 +137,11 @@ impl Packs {
         let (before, bytes_of_block) = bytes.split_at(known);
         let block = self.pack(before, bytes_of_block);
         self.bytes = bytes;
-        match is_shared {
-            true => {
-                self.kept.truncate(KEPT_BLOCKS - 1);
-                self.kept.push_front((made, block.clone()));
-            }
-            false => self.kept.clear(),
+        if is_shared {
+            self.kept.truncate(KEPT_BLOCKS - 1);
+            self.kept.push_front((made, block.clone()));
+        } else {
+            self.kept.clear()
         }
         (block, ahead)
     }

@@ -356,9 +356,10 @@ impl Replicas {
         let gone = self.all.remove(at);
         // A second link that is closed by this side has brought all of the snapshot.
         let has_all = matches!(gone.state, State::AwaitsAck);
-        match has_all {
-            true => self.keep_pin(id, now_ms),
-            false => self.unpin(id),
+        if has_all {
+            self.keep_pin(id, now_ms)
+        } else {
+            self.unpin(id)
         }
         for main in self.all.iter_mut().filter(|r| r.facts.second == Some(id)) {
             // Its time for an acknowledgement begins.

@@ -137,9 +137,10 @@ impl Sending {
     /// The socket has taken this many of the bytes.
     pub fn advance(&mut self, n: usize, now_ms: u64) {
         self.moved_ms = now_ms;
-        match self.frame.is_empty() {
-            true => self.reader.advance(n),
-            false => _ = self.frame.split_to(n),
+        if self.frame.is_empty() {
+            self.reader.advance(n)
+        } else {
+            _ = self.frame.split_to(n)
         }
     }
 }

@@ -412,9 +412,10 @@ impl Upstream {
         if self.is_online() {
             self.down_since_ms = Some(now_ms);
             self.figures.current = 0;
-            self.short_links = match now_ms.saturating_sub(self.figures.up_since_ms) < SHORT_MS {
-                true => self.short_links.saturating_add(1),
-                false => 0,
+            self.short_links = if now_ms.saturating_sub(self.figures.up_since_ms) < SHORT_MS {
+                self.short_links.saturating_add(1)
+            } else {
+                0
             };
         }
         if self.replays {

@@ -98,9 +98,10 @@ impl Bucket {
 
     /// How long until it is open again, if nothing is taken.
     fn opens_in_ms(&self) -> u64 {
-        match self.is_open() {
-            true => 0,
-            false => (-self.level / self.per_s + 1) as u64,
+        if self.is_open() {
+            0
+        } else {
+            (-self.level / self.per_s + 1) as u64
         }
     }
 
@@ -216,9 +217,10 @@ impl Account {
             (&mut self.sent, old.bytes_out, budgets.bytes_out),
         ] {
             let full = Bucket::new(new, debt_s);
-            match old == new {
-                true => bucket.least = full.least,
-                false => *bucket = full,
+            if old == new {
+                bucket.least = full.least
+            } else {
+                *bucket = full
             }
         }
     }

@@ -298,10 +298,13 @@ impl AofLoader {
                 FileEnd::Incomplete(bulk) if bulk as u64 > reader.left() + bulk_read(reader) => {
                     Err(reader.torn().into())
                 }
-                FileEnd::Incomplete(_) => match reader.fill().map_err(Fault::from)? {
-                    true => Ok(()),
-                    false => Err(reader.torn().into()),
-                },
+                FileEnd::Incomplete(_) => {
+                    if reader.fill().map_err(Fault::from)? {
+                        Ok(())
+                    } else {
+                        Err(reader.torn().into())
+                    }
+                }
                 FileEnd::Error(_) => Err(reader.malformed("a malformed command").into()),
             };
             self.batch = batch;

@@ -199,9 +199,10 @@ impl Engine {
             if !waits(&self.server.clients, offset, id) {
                 continue;
             }
-            match offset <= synced {
-                true => self.end_wait(id),
-                false => self.server.persist.aof.await_synced(offset, id),
+            if offset <= synced {
+                self.end_wait(id)
+            } else {
+                self.server.persist.aof.await_synced(offset, id)
             }
         }
     }

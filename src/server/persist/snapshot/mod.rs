@@ -132,9 +132,10 @@ impl Engine {
             return;
         }
         let moves_slots = server.persist.snapshots.serves(Consumer::Migration);
-        let nanos = match moves_slots {
-            true => server.slice_nanos(),
-            false => None,
+        let nanos = if moves_slots {
+            server.slice_nanos()
+        } else {
+            None
         };
         let turn = Turn {
             busy_ticks,

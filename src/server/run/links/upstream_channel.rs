@@ -242,9 +242,10 @@ impl Loop {
                 Err(error) => {
                     let is_damaged = error.kind() == ErrorKind::InvalidData;
                     server.replication.compression_errors += u64::from(is_damaged);
-                    return Err(match is_damaged {
-                        true => format!("the compressed stream is damaged: {error}"),
-                        false => system_text(&error),
+                    return Err(if is_damaged {
+                        format!("the compressed stream is damaged: {error}")
+                    } else {
+                        system_text(&error)
                     });
                 }
             }

@@ -214,9 +214,10 @@ mod skipping {
                 inner
                     .clone()
                     .prop_map(|(text, value)| (format!("not ({text})"), !value)),
-                (inner.clone(), inner, any::<bool>()).prop_map(|((a, x), (b, y), and)| match and {
-                    true => (format!("({a}) and ({b})"), x && y),
-                    false => (format!("({a}) or ({b})"), x || y),
+                (inner.clone(), inner, any::<bool>()).prop_map(|((a, x), (b, y), and)| if and {
+                    (format!("({a}) and ({b})"), x && y)
+                } else {
+                    (format!("({a}) or ({b})"), x || y)
                 }),
             ]
         })

@@ -143,8 +143,5 @@ fn write_on(client: &ClusterClient) {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    match after.len() == KEYS {
-        true => println!("over {:.2} s without a write", longest.as_secs_f64()),
-        false => println!("stuck"),
-    }
+    if after.len() == KEYS { println!("over {:.2} s without a write", longest.as_secs_f64()) } else { println!("stuck") }
 }

@@ -158,9 +158,10 @@ impl Defrag {
         if self.percent == 0 {
             let little = found.bytes as u64;
             let ignored = config.active_defrag_ignore_bytes;
-            let ignored = match is_idle {
-                true => ignored.min(IDLE_IGNORE_BYTES),
-                false => ignored,
+            let ignored = if is_idle {
+                ignored.min(IDLE_IGNORE_BYTES)
+            } else {
+                ignored
             };
             let little =
                 little < ignored || found.percent < f64::from(config.active_defrag_threshold_lower);
@@ -215,9 +216,10 @@ impl Defrag {
         if !enough && !futile {
             return self.begin(found, config, now_ms);
         }
-        self.rest_ms = match futile {
-            true => (2 * self.rest_ms).clamp(RETRY_MS, RETRY_MS_MAX),
-            false => 0,
+        self.rest_ms = if futile {
+            (2 * self.rest_ms).clamp(RETRY_MS, RETRY_MS_MAX)
+        } else {
+            0
         };
         if futile {
             self.rests_until_ms = now_ms + self.rest_ms;
@@ -254,9 +256,10 @@ impl Defrag {
             self.served = now;
         }
         let idle_us = cycles.micros(now.wrapping_sub(self.served));
-        let percent = match idle_us < SERVED_US {
-            true => self.busy_percent(config),
-            false => self.idle_percent(config),
+        let percent = if idle_us < SERVED_US {
+            self.busy_percent(config)
+        } else {
+            self.idle_percent(config)
         };
         self.waits = percent == 0;
         self.earn(cycles, percent, SLICE_US_MAX);
@@ -344,11 +347,11 @@ impl Defrag {
 
     /// Its share of the time while commands come.
     fn busy_percent(&self, config: &Config) -> u32 {
-        match config.activedefrag {
-            true => self
-                .percent
-                .min(BUSY_PERCENT.max(config.active_defrag_cycle_min)),
-            false => 0,
+        if config.activedefrag {
+            self.percent
+                .min(BUSY_PERCENT.max(config.active_defrag_cycle_min))
+        } else {
+            0
         }
     }
 }

@@ -38,9 +38,10 @@ pub(in crate::server) fn share(config: &Config, percent: f64) -> u32 {
         config.active_defrag_cycle_min,
         config.active_defrag_cycle_max,
     );
-    let way = match upper > lower {
-        true => ((percent - lower) / (upper - lower)).clamp(0.0, 1.0),
-        false => 1.0,
+    let way = if upper > lower {
+        ((percent - lower) / (upper - lower)).clamp(0.0, 1.0)
+    } else {
+        1.0
     };
     let share = f64::from(least) + way * (f64::from(most) - f64::from(least));
     // Redis accepts a minimum above the maximum, and then uses the maximum.

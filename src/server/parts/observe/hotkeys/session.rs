@@ -89,9 +89,10 @@ impl Session {
 
     /// Milliseconds from its start to its end, or to now.
     pub fn lasted_ms(&self, mono_ms: u64) -> u64 {
-        match self.active {
-            true => mono_ms.saturating_sub(self.began_ms),
-            false => self.lasted_ms,
+        if self.active {
+            mono_ms.saturating_sub(self.began_ms)
+        } else {
+            self.lasted_ms
         }
     }
 
@@ -165,9 +166,10 @@ impl Session {
             return None;
         }
         let passed = std::mem::take(&mut self.passed);
-        Some(match passed == ticks {
-            true => 1.0,
-            false => passed as f64 / ticks.max(1) as f64,
+        Some(if passed == ticks {
+            1.0
+        } else {
+            passed as f64 / ticks.max(1) as f64
         })
     }
 

@@ -194,9 +194,12 @@ impl Scrubs {
         }
         let manifest = log.names.manifest();
         let is_same_set = log.manifest.lists_same(&self.read);
-        self.damage.retain(|each| match each.file == manifest {
-            true => is_same_set,
-            false => log.manifest.parts().any(|part| part.name == each.file),
+        self.damage.retain(|each| {
+            if each.file == manifest {
+                is_same_set
+            } else {
+                log.manifest.parts().any(|part| part.name == each.file)
+            }
         });
     }
 

@@ -54,9 +54,10 @@ impl Aof {
     /// for RESTORE, whose payload may be longer than a bulk may be.
     pub(in crate::server) fn base_form(config: &Config, keyspace: &Keyspace) -> BaseForm {
         let has_graphs = config.rdb_version == 0 && keyspace.any_of(Type::VectorSet);
-        match config.aof_use_rdb_preamble || has_graphs {
-            true => BaseForm::Rdb,
-            false => BaseForm::Commands,
+        if config.aof_use_rdb_preamble || has_graphs {
+            BaseForm::Rdb
+        } else {
+            BaseForm::Commands
         }
     }
 

@@ -290,9 +290,10 @@ impl Backups {
             return Err(CommandError::Text("ERR The backup is still being made"));
         }
         let sets = Sets::of(config);
-        match is_unfinished {
-            true => sets.remove(&sets::unfinished(&name)),
-            false => sets.remove(&name),
+        if is_unfinished {
+            sets.remove(&sets::unfinished(&name))
+        } else {
+            sets.remove(&name)
         }
     }
 }

@@ -105,9 +105,10 @@ impl Report {
             self.next_key();
             !self.is_alone
         });
-        match self.is_alone {
-            true => Err("the server has died".to_owned()),
-            false => Ok(()),
+        if self.is_alone {
+            Err("the server has died".to_owned())
+        } else {
+            Ok(())
         }
     }
 

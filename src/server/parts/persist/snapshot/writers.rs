@@ -58,13 +58,15 @@ impl Writers {
     /// Bounds the values saved early. To be called after each slice of a pass. Returns whether that
     /// has changed which writers wait.
     pub(in crate::server) fn bound_early(&mut self, keyspace: &Keyspace) -> bool {
-        let bytes = match keyspace.is_saving() {
-            true => keyspace.early_bytes(),
-            false => 0,
+        let bytes = if keyspace.is_saving() {
+            keyspace.early_bytes()
+        } else {
+            0
         };
-        let holds = match self.holds_all {
-            true => bytes > EARLY_RESUME,
-            false => bytes > EARLY_MAX,
+        let holds = if self.holds_all {
+            bytes > EARLY_RESUME
+        } else {
+            bytes > EARLY_MAX
         };
         if holds == self.holds_all {
             return false;
