@@ -102,7 +102,7 @@ struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    fn tell(&mut self, error: String) {
+    fn add_error(&mut self, error: String) {
         if self.errors.len() < ERRORS_BYTES_MAX {
             self.errors += &error
         } else {
@@ -116,23 +116,23 @@ impl Loading<'_> {
             return;
         }
         if line.contains(&0) {
-            return self.tell(format!("{file}:{number}: NUL byte in line. "));
+            return self.add_error(format!("{file}:{number}: NUL byte in line. "));
         }
         let mut words = line.split(|&b| b == b' ');
         let (Some(b"user"), Some(user)) = (words.next(), words.next()) else {
-            return self.tell(format!(
+            return self.add_error(format!(
                 "{file}:{number} should start with user keyword followed by the username. "
             ));
         };
         if has_spaces(user) {
             let user = Printable(user);
-            return self.tell(format!(
+            return self.add_error(format!(
                 "'{file}:{number}: username '{user}' contains invalid characters. "
             ));
         }
         if self.found.users.contains_key(user) {
             let user = Printable(user);
-            return self.tell(format!(
+            return self.add_error(format!(
                 "WARNING: Duplicate user '{user}' found on line {number}. "
             ));
         }
@@ -151,22 +151,22 @@ impl Loading<'_> {
     fn read_role(&mut self, line: &[u8], number: usize) {
         let file = self.name;
         if line.contains(&0) {
-            return self.tell(format!("{file}:{number}: NUL byte in line. "));
+            return self.add_error(format!("{file}:{number}: NUL byte in line. "));
         }
         let mut words = line.split(|&b| b == b' ').skip(1);
         let Some(name) = words.next() else {
-            return self.tell(format!(
+            return self.add_error(format!(
                 "{file}:{number}: a role line requires a role name. "
             ));
         };
         let shown = Printable(name);
         if let Err(why) = Roles::check_name(name) {
-            return self.tell(format!(
+            return self.add_error(format!(
                 "{file}:{number}: invalid role name '{shown}': {why}. "
             ));
         }
         if self.found.roles.get(name).is_some() {
-            return self.tell(format!(
+            return self.add_error(format!(
                 "WARNING: Duplicate role '{shown}' found on line {number}. "
             ));
         }
@@ -189,7 +189,7 @@ impl Loading<'_> {
     ) {
         let file = self.name;
         let Ok(rules) = join_selectors(words) else {
-            return self.tell(format!(
+            return self.add_error(format!(
                 "{file}:{number}: Unmatched parenthesis in selector definition."
             ));
         };
@@ -200,13 +200,13 @@ impl Loading<'_> {
                 Ok(()) => {}
                 Err(why @ RuleError::Unknown) => {
                     let rule = Printable(rule);
-                    self.tell(format!(
+                    self.add_error(format!(
                         "{file}:{number}: Error in applying operation '{rule}': {why}. "
                     ));
                 }
                 Err(why) => {
                     if !std::mem::replace(&mut is_told, true) {
-                        self.tell(format!("{file}:{number}: {within}{why}. "));
+                        self.add_error(format!("{file}:{number}: {within}{why}. "));
                     }
                 }
             }

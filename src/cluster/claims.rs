@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// A node says whether it is a primary, or whose replica it is.
-    pub(super) fn hear_role(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(super) fn receive_role(&mut self, at: NodeIndex, header: &Header<'_>) {
         let was_primary = self.nodes[at].is_primary();
         let Some(primary) = &header.primary else {
             if !was_primary {
@@ -128,7 +128,7 @@ impl Cluster {
     }
 
     /// The slots of a header: the sender's own or its primary's.
-    pub(super) fn hear_claims(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(super) fn receive_claims(&mut self, at: NodeIndex, header: &Header<'_>) {
         let claimer = match header.primary {
             None => Some(at),
             Some(_) => self.nodes[at].primary,
@@ -182,7 +182,7 @@ impl Cluster {
                     "Node {name} has an old slots configuration, sending an UPDATE about {called}"
                 ),
             );
-            self.tell_update(at, owner);
+            self.send_update(at, owner);
         }
     }
 

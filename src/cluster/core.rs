@@ -328,7 +328,7 @@ impl Cluster {
         }
         self.blacklist.expire(self.now.monotonic_ms);
         self.tend_strangers();
-        self.tend_hearsay();
+        self.tend_reports();
         if std::mem::take(&mut self.has_news) {
             self.announce(false);
         }

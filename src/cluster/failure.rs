@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     /// A node says that the majority has agreed.
-    pub(super) fn hear_fail(&mut self, from: NodeIndex, id: &NodeId) {
+    pub(super) fn receive_fail(&mut self, from: NodeIndex, id: &NodeId) {
         let Some(at) = self.nodes.find(id) else {
             return;
         };

@@ -82,7 +82,7 @@ impl Cluster {
     }
 
     /// What a known node says of others.
-    pub(super) fn hear_gossip(&mut self, sender: NodeIndex, gossip: &[Gossip]) {
+    pub(super) fn receive_gossip(&mut self, sender: NodeIndex, gossip: &[Gossip]) {
         let newest = gossip.iter().map(|entry| entry.pong_received_s).max();
         if let Some(newest) = newest.filter(|&newest| newest > 0) {
             let ahead_ms = i64::from(newest) * 1000 - self.now.wall_ms;
@@ -90,13 +90,13 @@ impl Cluster {
         }
         for entry in gossip {
             match self.nodes.find(&entry.node) {
-                Some(at) => self.hear_of_known(sender, at, entry),
-                None => self.hear_of_unknown(sender, entry),
+                Some(at) => self.receive_gossip_of_known(sender, at, entry),
+                None => self.receive_gossip_of_unknown(sender, entry),
             }
         }
     }
 
-    fn hear_of_known(&mut self, sender: NodeIndex, at: NodeIndex, entry: &Gossip) {
+    fn receive_gossip_of_known(&mut self, sender: NodeIndex, at: NodeIndex, entry: &Gossip) {
         if at == ME || at == sender {
             return;
         }
@@ -143,13 +143,13 @@ impl Cluster {
     }
 
     /// A node that we do not know is one of the cluster's, if a node of the cluster says so.
-    fn hear_of_unknown(&mut self, sender: NodeIndex, entry: &Gossip) {
+    fn receive_gossip_of_unknown(&mut self, sender: NodeIndex, entry: &Gossip) {
         let hidden = NodeFlags::NO_ADDRESS | NodeFlags::HANDSHAKE;
         if entry.flags.intersects(hidden)
             || entry.ip.is_empty()
             || entry.bus_port == 0
             || self.blacklist.contains(&entry.node)
-            || !self.takes_hearsay()
+            || !self.takes_reports()
         {
             return;
         }

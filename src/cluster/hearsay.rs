@@ -46,7 +46,7 @@ impl Hearsay {
 
 impl Cluster {
     /// Whether one more node may become known from others now. O(nodes) if one must make room.
-    pub(super) fn takes_hearsay(&mut self) -> bool {
+    pub(super) fn takes_reports(&mut self) -> bool {
         let now = self.ms();
         if now - self.hearsay.since >= 1000 {
             (self.hearsay.since, self.hearsay.came) = (now, 0);
@@ -78,7 +78,7 @@ impl Cluster {
     }
 
     /// Forgets those of whom nobody tells.
-    pub(super) fn tend_hearsay(&mut self) {
+    pub(super) fn tend_reports(&mut self) {
         let oldest = self.ms() - KEPT_MS.max(4 * self.settings.node_timeout.get());
         let is_over = |at: &NodeIndex| {
             let node = &self.nodes[*at];

@@ -65,7 +65,7 @@ impl Cluster {
         self.manual.until = Some(self.ms() + self.settings.manual_failover_timeout.get());
         self.manual.can_start = is_forced;
         if let Some(primary) = self.me().primary.filter(|_| !is_forced) {
-            self.tell(primary, Kind::MfStart, Marks::empty(), Body::Nothing);
+            self.send_bare(primary, Kind::MfStart, Marks::empty(), Body::Nothing);
         } else {
             self.note("Forced failover user request accepted.".into());
             self.warn_if_not_synced();
@@ -91,7 +91,7 @@ impl Cluster {
     }
 
     /// The primary has paused at this offset.
-    pub(super) fn hear_paused(&mut self, offset: u64) {
+    pub(super) fn receive_paused(&mut self, offset: u64) {
         if self.manual.until.is_some() && self.manual.offset.is_none() && !self.manual.can_start {
             self.manual.offset = Some(offset);
             self.note(format!(

@@ -77,7 +77,7 @@ impl Cluster {
 
     /// A node that we know meets us again: to it our link may be lost, so we open another one. Its PING then
     /// shows who we are.
-    pub(super) fn hear_meet_again(&mut self, at: NodeIndex) {
+    pub(super) fn receive_meet_again(&mut self, at: NodeIndex) {
         let called = self.called(at);
         self.note_of_others(format!("Node {called} meets us again"));
         if let Some(link) = self.nodes[at].out {
@@ -118,7 +118,7 @@ impl Cluster {
     }
 
     /// Another node has forgotten this one.
-    pub(super) fn hear_forgotten(&mut self, by: NodeIndex, id: &NodeId, seconds: u64) {
+    pub(super) fn receive_forgotten(&mut self, by: NodeIndex, id: &NodeId, seconds: u64) {
         if self.blacklist.contains(id) || seconds == 0 {
             return;
         }

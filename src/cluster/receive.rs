@@ -55,14 +55,14 @@ impl Cluster {
             return;
         }
         if let Sender::Known(at) = sender {
-            self.hear_header(at, header);
+            self.receive_header(at, header);
         }
         match (&message.body, sender) {
             (Body::Greeting { gossip, extensions }, _) => {
                 self.take_greeting(link, message.kind, header, (gossip, extensions), sender);
             }
             (_, Sender::Me | Sender::Other | Sender::Unknown) => {}
-            (Body::Fail(id), Sender::Known(at)) => self.hear_fail(at, id),
+            (Body::Fail(id), Sender::Known(at)) => self.receive_fail(at, id),
             (
                 &Body::Publish {
                     channel,
@@ -128,7 +128,7 @@ impl Cluster {
     }
 
     /// What each message of a known node says.
-    fn hear_header(&mut self, at: NodeIndex, header: &Header<'_>) {
+    fn receive_header(&mut self, at: NodeIndex, header: &Header<'_>) {
         let now = self.ms();
         let Header {
             current_epoch,
@@ -157,7 +157,7 @@ impl Cluster {
             self.reconsider_election(config_epoch);
         }
         if header.marks.contains(Marks::PAUSED) && self.me().primary == Some(at) {
-            self.hear_paused(offset);
+            self.receive_paused(offset);
         }
     }
 
@@ -181,7 +181,7 @@ impl Cluster {
             match sender {
                 Sender::Unknown if self.is_still_forgotten(&header.sender, gossip) => {}
                 Sender::Unknown => self.meet_back(link, header),
-                Sender::Known(at) => self.hear_meet_again(at),
+                Sender::Known(at) => self.receive_meet_again(at),
                 _ => {}
             }
         }
@@ -202,16 +202,16 @@ impl Cluster {
         let flag = NodeFlags::NO_FAILOVER;
         self.nodes[at].flags.set(flag, header.flags.contains(flag));
         if kind != Kind::Pong && is_inbound {
-            self.hear_address(at, link, header);
+            self.receive_address(at, link, header);
         }
         if kind == Kind::Pong && !is_inbound {
-            self.hear_pong(at);
+            self.receive_pong(at);
         }
-        self.hear_role(at, header);
-        self.hear_claims(at, header);
-        self.hear_gossip(at, gossip);
+        self.receive_role(at, header);
+        self.receive_claims(at, header);
+        self.receive_gossip(at, gossip);
         // Gossip and claims forget no node.
-        self.hear_extensions(at, extensions);
+        self.receive_extensions(at, extensions);
     }
 
     /// The id of a node that we have met, or the proof that its address is another's by now. Returns the
@@ -260,7 +260,7 @@ impl Cluster {
         self.log(Level::Verbose, text);
         self.changed.routes = true;
         self.save_soon();
-        self.hear_header(at, header);
+        self.receive_header(at, header);
         Some(at)
     }
 
@@ -315,7 +315,7 @@ impl Cluster {
     }
 
     /// A node that dials us says where it is.
-    fn hear_address(&mut self, at: NodeIndex, link: LinkId, header: &Header<'_>) {
+    fn receive_address(&mut self, at: NodeIndex, link: LinkId, header: &Header<'_>) {
         let address = self.address_in(link, header);
         self.move_to(at, address);
     }
@@ -343,7 +343,7 @@ impl Cluster {
         }
     }
 
-    fn hear_pong(&mut self, at: NodeIndex) {
+    fn receive_pong(&mut self, at: NodeIndex) {
         self.confirm(at);
         let now = self.ms();
         let out = self.nodes[at].out.and_then(|link| self.links.get(link));
@@ -363,7 +363,7 @@ impl Cluster {
     }
 
     /// What the node says of itself beside its header.
-    fn hear_extensions(&mut self, at: NodeIndex, extensions: &Extensions<'_>) {
+    fn receive_extensions(&mut self, at: NodeIndex, extensions: &Extensions<'_>) {
         if !self.nodes[at].takes_extensions {
             return;
         }
@@ -393,7 +393,7 @@ impl Cluster {
             self.receive_secret(at, secret);
         }
         for &(id, seconds) in &extensions.forgotten {
-            self.hear_forgotten(at, &id, seconds);
+            self.receive_forgotten(at, &id, seconds);
         }
     }
 

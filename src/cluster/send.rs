@@ -136,7 +136,7 @@ impl Cluster {
     }
 
     /// Sends a message without gossip to one node, by the link that we have opened.
-    pub(super) fn tell(&mut self, at: NodeIndex, kind: Kind, marks: Marks, body: Body<'_>) {
+    pub(super) fn send_bare(&mut self, at: NodeIndex, kind: Kind, marks: Marks, body: Body<'_>) {
         let Some(link) = self.nodes.get(at).and_then(|node| node.out) else {
             return;
         };
@@ -201,7 +201,7 @@ impl Cluster {
 
     /// Tells a node which slots another serves, and with which epoch: it has claimed one of them by an older
     /// one. Slots that their owner does not claim any more are left out.
-    pub(super) fn tell_update(&mut self, to: NodeIndex, of: NodeIndex) {
+    pub(super) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
         let node = &self.nodes[of];
         let (epoch, id) = (node.config_epoch, node.id);
         let mut slots = node.slots.view().to_map();
@@ -213,7 +213,7 @@ impl Cluster {
             node: id,
             slots: slots.view(),
         };
-        self.tell(to, Kind::Update, Marks::empty(), body);
+        self.send_bare(to, Kind::Update, Marks::empty(), body);
     }
 
     /// PUBLISH or SPUBLISH here: send it to the nodes that may have subscribers. Encoded at most twice.

@@ -27,7 +27,7 @@ impl Cluster {
         }
         self.last_vote_epoch = self.current_epoch;
         self.save();
-        self.tell(at, Kind::AuthAck, Marks::empty(), Body::Nothing);
+        self.send_bare(at, Kind::AuthAck, Marks::empty(), Body::Nothing);
         let (called, epoch) = (self.called(at), self.current_epoch);
         self.note(format!(
             "Failover auth granted to {called} for epoch {epoch}"
@@ -83,7 +83,7 @@ impl Cluster {
             let epoch = self.nodes[owner].config_epoch;
             if epoch > header.config_epoch {
                 if self.is_valkey() {
-                    self.tell_update(at, owner);
+                    self.send_update(at, owner);
                 }
                 return Err(format!(
                     "slot {slot} epoch ({epoch}) > reqConfigEpoch ({})",

@@ -146,7 +146,7 @@ impl Play {
     }
 
     fn repeat(&mut self) {
-        for stated in self.first.take_stated() {
+        for stated in self.first.take_recorded() {
             let DbIndex(db) = stated.db;
             let select = self
                 .second

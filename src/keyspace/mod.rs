@@ -295,7 +295,7 @@ impl Keyspace {
         if a == b {
             return;
         }
-        self.state_swap(a, b);
+        self.record_swap(a, b);
         self.dbs.swap(a, b);
         self.dropped.swap(a, b);
         self.aside.swap(a, b);
@@ -317,7 +317,7 @@ impl Keyspace {
 
     /// Takes all keys out of a database, as a database of their own.
     fn take_all(&mut self, at: DbIndex) -> Database {
-        self.state_flush(at);
+        self.record_flush(at);
         let mut old = std::mem::replace(&mut self.dbs[at], Database::new(self.hasher));
         old.leave_footprints_to(&mut self.dbs[at]);
         self.dropped.forget_counts(at);

@@ -49,7 +49,7 @@ impl Migrations {
         words: &[&[u8]],
     ) -> Answer {
         if sender.is_primary {
-            self.told(now, around, words);
+            self.receive_words(now, around, words);
             return Answer::Silent;
         }
         if self.expects(sender.link).is_some() {
@@ -221,7 +221,7 @@ impl Migrations {
 
     /// What our primary says of its migrations. Words that are not understood change nothing: the keys
     /// come by the stream in any case.
-    fn told(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
+    fn receive_words(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {
                 if let Ok((source, name, slots)) = establish_words(rest) {
@@ -230,16 +230,16 @@ impl Migrations {
                     self.follow(now, around, head);
                 }
             }
-            [word, rest @ ..] if is(word, "FINISH") => self.told_finish(now, around, rest),
+            [word, rest @ ..] if is(word, "FINISH") => self.receive_finish(now, around, rest),
             [conf, task, line] if is(conf, "CONF") && is(task, "ASM-TASK") => {
-                self.told_task(now, around, line);
+                self.receive_task(now, around, line);
             }
             _ => (),
         }
     }
 
     /// `FINISH STATE state NAME name [MESSAGE text]`.
-    fn told_finish(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
+    fn receive_finish(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
         let value = |word: &str| {
             let mut pairs = words.chunks_exact(2);
             pairs.find(|pair| is(pair[0], word)).map(|pair| pair[1])
@@ -258,7 +258,7 @@ impl Migrations {
     }
 
     /// `id:source:target:operation:state:ranges`.
-    fn told_task(&mut self, now: Now, around: &dyn Around, line: &[u8]) {
+    fn receive_task(&mut self, now: Now, around: &dyn Around, line: &[u8]) {
         let parts: Vec<&[u8]> = line.split(|&byte| byte == b':').collect();
         let [name, source, target, operation, state, slots] = parts[..] else {
             return;

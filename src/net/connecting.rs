@@ -55,7 +55,7 @@ enum Stage {
 }
 
 impl Connecting {
-    /// Begins to resolve the name, if it is one: to be followed by [`Connecting::go_on`]. `wake` is
+    /// Begins to resolve the name, if it is one: to be followed by [`Connecting::advance`]. `wake` is
     /// called by a helper thread when that can continue; later steps follow events of the poll.
     ///
     /// Error: the system cannot provide a thread.
@@ -89,7 +89,7 @@ impl Connecting {
     /// registered. Returns the stream once it is ready to be written, registered for reading.
     ///
     /// Error: no address is left; it says why the last one failed.
-    pub fn go_on(&mut self, registry: &Registry, token: Token) -> io::Result<Option<Stream>> {
+    pub fn advance(&mut self, registry: &Registry, token: Token) -> io::Result<Option<Stream>> {
         loop {
             let stepped = match std::mem::replace(&mut self.stage, Stage::Over) {
                 Stage::Resolving(told) => match told.try_recv() {
@@ -234,7 +234,7 @@ mod tests {
         let (mut events, end) = (Events::with_capacity(8), Instant::now() + LIMIT);
         while Instant::now() < end {
             poll.poll(&mut events, Some(Duration::from_millis(100)))?;
-            if let Some(stream) = connecting.go_on(poll.registry(), TOKEN)? {
+            if let Some(stream) = connecting.advance(poll.registry(), TOKEN)? {
                 return Ok((stream, poll));
             }
         }

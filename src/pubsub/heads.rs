@@ -59,7 +59,7 @@ impl<T> Heads<T> {
 
     /// Extends the hash of a text by the bytes that follow it.
     #[inline]
-    fn carry_on(&self, hash: u64, more: &[u8]) -> u64 {
+    fn extend_hash(&self, hash: u64, more: &[u8]) -> u64 {
         more.iter().fold(hash, |hash, &byte| {
             // Adding 1 makes no byte zero: "" and "\0" differ.
             let sum = multiply(hash, self.point) + u64::from(byte) + 1;
@@ -72,7 +72,7 @@ impl<T> Heads<T> {
     where
         T: Default,
     {
-        let (hash, len) = (self.carry_on(0, head), head.len());
+        let (hash, len) = (self.extend_hash(0, head), head.len());
         let is_it = |known: &Head<T>| known.hash == hash && known.len == len;
         match self.table.entry(hash, is_it, |known| known.hash) {
             Entry::Occupied(found) => &mut found.into_mut().under,
@@ -86,7 +86,7 @@ impl<T> Heads<T> {
 
     /// Changes the value of a head; if `change` returns true, it is empty and removed. O(head).
     pub fn change(&mut self, head: &[u8], change: impl FnOnce(&mut T) -> bool) {
-        let (hash, len) = (self.carry_on(0, head), head.len());
+        let (hash, len) = (self.extend_hash(0, head), head.len());
         let is_it = |known: &Head<T>| known.hash == hash && known.len == len;
         let Ok(mut found) = self.table.find_entry(hash, is_it) else {
             return;
@@ -113,7 +113,7 @@ impl<T> Heads<T> {
     pub fn of(&self, text: &[u8], mut visit: impl FnMut(&T, usize)) {
         let (mut hash, mut from) = (0, 0);
         for &len in self.lengths.range(..=text.len()).map(|(len, _)| len) {
-            hash = self.carry_on(hash, &text[from..len]);
+            hash = self.extend_hash(hash, &text[from..len]);
             from = len;
             let is_it = |known: &Head<T>| known.hash == hash && known.len == len;
             if let Some(found) = self.table.find(hash, is_it) {

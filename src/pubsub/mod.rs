@@ -242,7 +242,7 @@ impl Subscriptions {
 
     /// The count in a reply about this kind: channels and patterns together, shard channels by
     /// themselves.
-    pub fn told(&self, kind: Kind) -> usize {
+    pub fn count_of(&self, kind: Kind) -> usize {
         match kind {
             Kind::Channel | Kind::Pattern => self.channels.len() + self.patterns.len(),
             Kind::Shard => self.shards.len(),
@@ -279,7 +279,10 @@ mod tests {
         all.subscribe(Kind::Channel, b"x", b, &mut others);
         assert_eq!(all.subscribers(Kind::Channel, b"x"), [a, b]);
         assert_eq!(all.subscribers(Kind::Shard, b"x"), [a]);
-        assert_eq!((its.told(Kind::Pattern), its.told(Kind::Shard)), (2, 1));
+        assert_eq!(
+            (its.count_of(Kind::Pattern), its.count_of(Kind::Shard)),
+            (2, 1)
+        );
         assert!(all.unsubscribe(Kind::Channel, b"x", a, &mut its));
         assert!(!all.unsubscribe(Kind::Channel, b"x", a, &mut its));
         assert_eq!(all.subscribers(Kind::Channel, b"x"), [b]);

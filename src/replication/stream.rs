@@ -462,7 +462,7 @@ mod tests {
         }
         for (audience, db, line) in stated {
             let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            effects.state_for(*audience, DbIndex(*db), words.into_iter());
+            effects.record_for(*audience, DbIndex(*db), words.into_iter());
         }
         effects.end_unit();
         effects

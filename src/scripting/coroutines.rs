@@ -33,7 +33,7 @@ fn resume(f: Frame<'_>) -> Returned {
     let Some(coroutine) = f.coroutine(1) else {
         return Err(Raise::Argument(1, "coroutine expected".into()));
     };
-    match go_on(f, coroutine, f.top() - 1) {
+    match advance(f, coroutine, f.top() - 1) {
         Ok(count) => {
             f.push_boolean(true);
             f.insert(-count - 1);
@@ -51,7 +51,7 @@ fn resume(f: Frame<'_>) -> Returned {
 
 fn resume_wrapped(f: Frame<'_>) -> Returned {
     let coroutine = f.coroutine(Stack::upvalue(1)).expect("a coroutine");
-    go_on(f, coroutine, f.top()).map_err(|raise| match f.kind(-1) {
+    advance(f, coroutine, f.top()).map_err(|raise| match f.kind(-1) {
         LuaType::String | LuaType::Number if !f.machine.killed.get() => {
             Raise::Bytes(f.bytes(-1).expect("a string").to_vec())
         }
@@ -61,7 +61,7 @@ fn resume_wrapped(f: Frame<'_>) -> Returned {
 
 /// Resumes a coroutine with the topmost `args` values; pushes its values and returns their count,
 /// or pushes the error.
-fn go_on(f: Frame<'_>, coroutine: Stack, args: i32) -> Returned {
+fn advance(f: Frame<'_>, coroutine: Stack, args: i32) -> Returned {
     let failed = |text: String| {
         f.push_bytes(text.as_bytes());
         Err(Raise::Top)

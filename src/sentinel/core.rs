@@ -135,7 +135,7 @@ impl Sentinel {
             }
             monitor::tend(&mut self.shared, primary);
             if self.shared.tilt.since.is_none() {
-                go_on(&mut self.shared, primary);
+                advance(&mut self.shared, primary);
             }
             primary.calm_until = monitor::calm_until(&self.shared, primary);
         }
@@ -150,7 +150,7 @@ impl Sentinel {
     }
 
     /// Something new comes at this moment: all primaries are looked at in the next tick.
-    pub(super) fn hear_at(&mut self, now: Now) {
+    pub(super) fn due_at(&mut self, now: Now) {
         self.set_now(now);
         for primary in self.primaries.values_mut() {
             primary.calm_until = 0;
@@ -172,7 +172,7 @@ impl Sentinel {
         if let Some(primary) = self.primaries.get_mut(name)
             && (primary.node.watch.is_down || primary.failover.is_running())
         {
-            go_on(shared, primary);
+            advance(shared, primary);
         }
     }
 
@@ -207,7 +207,7 @@ impl Sentinel {
 
     /// A connection is established, from this address of ours.
     pub(crate) fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
-        self.hear_at(now);
+        self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
         };
@@ -227,7 +227,7 @@ impl Sentinel {
     /// A connection could not be begun or established, for this reason: the system's words, or those of
     /// TLS.
     pub(crate) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
-        self.hear_at(now);
+        self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
         };
@@ -240,7 +240,7 @@ impl Sentinel {
 
     /// A connection is closed that was established.
     pub(crate) fn closed(&mut self, now: Now, conn: ConnId) {
-        self.hear_at(now);
+        self.due_at(now);
         if let Some((link, _)) = self.shared.links.find(conn) {
             self.end(now, (conn, link));
         }
@@ -264,7 +264,7 @@ impl Sentinel {
 
     /// A name was resolved, or could not be.
     pub(crate) fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
-        self.hear_at(now);
+        self.due_at(now);
         self.shared.names.learn(host, ip.clone());
         let Some(ip) = ip else {
             return self.unresolved(host);
@@ -376,13 +376,13 @@ impl Sentinel {
         ] = words.as_slice()
             && kind == b"message"
         {
-            self.hear(text);
+            self.receive_hello(text);
         }
     }
 
-    pub(super) fn hear(&mut self, message: &[u8]) {
+    pub(super) fn receive_hello(&mut self, message: &[u8]) {
         if let Some(hello) = Hello::parse(message) {
-            discovery::hear(&mut self.shared, &mut self.primaries, &hello);
+            discovery::receive_hello(&mut self.shared, &mut self.primaries, &hello);
         }
     }
 
@@ -473,7 +473,7 @@ const TENSE_TICK_MS: Ms = 10;
 const NEAR_MS: Ms = 100;
 
 /// What follows from the state of a primary's group.
-fn go_on(shared: &mut Shared, primary: &mut Primary) {
+fn advance(shared: &mut Shared, primary: &mut Primary) {
     down::check(shared, primary);
     failover::step(shared, primary);
     failover::finish(shared, primary);

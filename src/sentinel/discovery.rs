@@ -14,7 +14,7 @@ use crate::base::text::Printable;
 
 /// Takes a hello. One about an unknown primary, or of ourselves, is ignored, as is one with an epoch that
 /// no Sentinel can have. One of a Sentinel that is not known has it asked who it is (`strangers`).
-pub(crate) fn hear(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
+pub(crate) fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
     if shared.is_me(&hello.run_id) || !primaries.contains_key(&hello.name) {
         return;
     }
@@ -77,7 +77,7 @@ fn learn(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
     let now = shared.now;
     if (epoch > shared.current_epoch || is_newer) && shared.strangers.changes.take(now) {
         let reporter = Reporter::new(primary, shared);
-        votes::hear_epoch(shared, &reporter, epoch);
+        votes::receive_epoch(shared, &reporter, epoch);
         if is_newer {
             take_over(shared, primary, hello);
         }

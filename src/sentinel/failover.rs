@@ -356,12 +356,12 @@ fn detect_end(shared: &mut Shared, primary: &mut Primary) {
         enter(shared, primary, FailoverState::UpdateConfig);
     }
     if is_late {
-        tell_the_rest(shared, primary);
+        notify_the_rest(shared, primary);
     }
 }
 
 /// The time is up: those that were not told yet are told, as far as they can be reached.
-fn tell_the_rest(shared: &mut Shared, primary: &mut Primary) {
+fn notify_the_rest(shared: &mut Shared, primary: &mut Primary) {
     let Some(to) = promoted_address(primary) else {
         return;
     };

@@ -23,13 +23,13 @@ const ASK_SOON_MS: Ms = 50;
 /// Takes over a higher epoch.
 pub(crate) fn adopt_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
     if epoch > shared.current_epoch {
-        hear_epoch(shared, reporter, epoch);
+        receive_epoch(shared, reporter, epoch);
         shared.out.persist();
     }
 }
 
 /// Takes over a higher epoch of a hello. It is saved with others, before it is spread.
-pub(crate) fn hear_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
+pub(crate) fn receive_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
     if epoch > shared.current_epoch {
         shared.current_epoch = epoch;
         shared.out.persist_soon();

@@ -21,7 +21,7 @@ use crate::persistence::aof::check::is_manifest;
 use crate::persistence::aof::restore::find_set;
 use crate::persistence::aof::{BaseForm, Disk, Manifest, Names};
 use crate::persistence::convert::{
-    ConvertError, Obstacles, Output, TargetFile, commands_follow, read_rdb, tell_left_out,
+    ConvertError, Obstacles, Output, TargetFile, commands_follow, read_rdb, report_left_out,
 };
 use crate::persistence::rdb::{Use, is_snapshot};
 use crate::scripting::{Libraries, Setup};
@@ -168,7 +168,7 @@ fn convert_any(
 }
 
 /// Writes the summary of a conversion; returns its exit status. `bytes`: of the file that was written.
-fn tell_end(asked: &Conversion, bytes: Option<u64>, obstacles: &mut Obstacles<'_>) -> u8 {
+fn write_summary(asked: &Conversion, bytes: Option<u64>, obstacles: &mut Obstacles<'_>) -> u8 {
     let to = asked.to.display();
     let end = match bytes {
         Some(bytes) if obstacles.are_none() => format!("Written: {to}, {bytes} bytes"),
@@ -191,7 +191,7 @@ fn convert_rdb(asked: &Conversion, obstacles: &mut Obstacles<'_>) -> Result<u8, 
     let mut to = TargetFile::begin(Some(output), obstacles, asked.skips)?;
     read_rdb(&asked.from, &mut to, &mut |code| judge.of(code))?;
     let bytes = to.finish()?;
-    Ok(tell_end(asked, bytes, obstacles))
+    Ok(write_summary(asked, bytes, obstacles))
 }
 
 /// Applies an append only file, and writes a set of a base alone.
@@ -207,7 +207,7 @@ fn convert_log(
         let path = names.path(&part.name);
         // One that cannot be read is reported when it is applied.
         if is_snapshot(&path).unwrap_or(false) {
-            tell_left_out(&path, obstacles)?;
+            report_left_out(&path, obstacles)?;
         }
     }
     let basename = names.basename.clone();
@@ -243,7 +243,7 @@ fn convert_log(
         saved.map_err(|error| ConvertError::Told(error.to_string()))?;
         Ok(Some(bytes))
     })?;
-    let status = tell_end(asked, bytes, obstacles);
+    let status = write_summary(asked, bytes, obstacles);
     if let Some(kept) = place.kept().filter(|_| bytes.is_some()) {
         obstacles.write(&format!("What was there is kept as {}\n", kept.display()));
     }
@@ -263,7 +263,7 @@ fn applied(
         rdb_unknown_modules: UnknownModules::Skip,
         ..Config::default()
     };
-    let table = command_table(specs, &config).map_err(|why| told(&why))?;
+    let table = command_table(specs, &config).map_err(|why| refused(&why))?;
     // The loader logs the faults of the files.
     log::init(&config, false);
     let mut engine = Engine::new(config, table, Arc::new(Signals::default()));
@@ -288,7 +288,7 @@ fn applied(
     }
 }
 
-fn told(why: &dyn std::fmt::Display) -> ConvertError {
+fn refused(why: &dyn std::fmt::Display) -> ConvertError {
     ConvertError::Told(why.to_string())
 }
 

@@ -125,7 +125,7 @@ impl Engine {
     }
 
     /// Continues an eviction that ran out of time.
-    pub(super) fn evict_on(&mut self) {
+    pub(super) fn continue_eviction(&mut self) {
         if std::mem::take(&mut self.server.turn.evicting)
             && self.server.memory.limit.maxmemory() > 0
         {
@@ -135,7 +135,7 @@ impl Engine {
     }
 
     /// Continues the removal of keys of lost slots.
-    fn drop_on(&mut self) {
+    fn continue_drop(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// Continues freeing removed values, and reports how long removals took.
-    pub(super) fn free_on(&mut self) {
+    pub(super) fn continue_freeing(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -155,7 +155,7 @@ impl Engine {
         server.turn.freeing = lazyfree.has_slices();
         server.turn.dropping = false;
         if keyspace.has_dropped() {
-            self.drop_on();
+            self.continue_drop();
         }
         let Engine {
             keyspace, server, ..
@@ -272,7 +272,7 @@ impl Server {
             self.count_unserved(client, false);
         }
         self.stop_waiting(keyspace, client);
-        self.acl.let_on(client);
+        self.acl.resume(client);
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
         }

@@ -262,7 +262,7 @@ impl Testbed {
     }
 
     /// The effects recorded since the last call.
-    pub fn take_stated(&mut self) -> Vec<Stated> {
+    pub fn take_recorded(&mut self) -> Vec<Stated> {
         self.take_units().into_iter().flatten().collect()
     }
 
@@ -275,7 +275,7 @@ impl Testbed {
     pub fn take_effects(&mut self) -> Vec<String> {
         let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
         let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
-        self.take_stated().iter().map(line).collect()
+        self.take_recorded().iter().map(line).collect()
     }
 }
 

@@ -118,12 +118,12 @@ fn filter<'a>(
     }
     let mut handful = Handful::new();
     let hashed = hashed || others.iter().any(|set| set.table().is_some());
-    let (mut batch, mut goes_on) = (needed.min(BATCH), true);
+    let (mut batch, mut continues) = (needed.min(BATCH), true);
     let table = others.first().and_then(|set| set.table());
     let mut pass = |handful: &mut Handful<'a>| {
-        let goes_on = handful.pass(others, wanted, &mut |member, hash| see(member, hash) > 0);
+        let continues = handful.pass(others, wanted, &mut |member, hash| see(member, hash) > 0);
         handful.len = 0;
-        goes_on
+        continues
     };
     first.visit(|member| {
         let hash = if hashed {
@@ -137,11 +137,11 @@ fn filter<'a>(
         handful.push(member, hash);
         if handful.len == batch {
             batch = (2 * batch).min(BATCH);
-            goes_on = pass(&mut handful);
+            continues = pass(&mut handful);
         }
-        goes_on
+        continues
     });
-    if goes_on {
+    if continues {
         pass(&mut handful);
     }
 }

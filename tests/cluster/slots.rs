@@ -400,7 +400,7 @@ fn orders_about_slots_meet_a_migration() {
             let reply = group.nodes[at].text(order);
             assert!(reply.starts_with(begin), "{order}: {reply}");
         };
-        let goes_on = || {
+        let continues = || {
             let text = match way {
                 Way::Pull => {
                     group.nodes[TARGET].state("cluster_slot_migration_active_tasks") == "1"
@@ -447,7 +447,7 @@ fn orders_about_slots_meet_a_migration() {
         if way == Way::Pull {
             says(SOURCE, "CLUSTER SETSLOT 3000 STABLE", "OK");
         }
-        goes_on();
+        continues();
         // The target forgets who has the slots.
         says(TARGET, &format!("CLUSTER FORGET {source}"), "OK");
         group.wait("the import to end", |_| match way {

@@ -133,11 +133,11 @@ fn a_resp3_client_is_told_why_the_server_ends_its_connection() {
 
     // Nothing is added to what a RESP2 client reads, to what a library would take for a message of a channel,
     // or to an end that the client asked for.
-    let mut hears = named(&server, "hears");
-    hears.ask("HELLO 3");
-    hears.ask("SUBSCRIBE news");
+    let mut has_listener = named(&server, "hears");
+    has_listener.ask("HELLO 3");
+    has_listener.ask("SUBSCRIBE news");
     assert_eq!(admin.ask("CLIENT KILL TYPE pubsub"), ":1\r\n");
-    assert_eq!(hears.rest(), b"");
+    assert_eq!(has_listener.rest(), b"");
     let mut old = named(&server, "old");
     let mut quits = named(&server, "quits");
     quits.ask("HELLO 3");

@@ -89,12 +89,12 @@ impl Link {
         }
     }
 
-    /// Passes nothing on until [`Link::go_on`]; no connection is closed.
+    /// Passes nothing on until [`Link::advance`]; no connection is closed.
     pub fn halt(&self) {
         self.inner.is_halted.store(true, Ordering::Relaxed);
     }
 
-    pub fn go_on(&self) {
+    pub fn advance(&self) {
         self.inner.is_halted.store(false, Ordering::Relaxed);
     }
 

@@ -179,7 +179,7 @@ impl Play<'_> {
         let before = Syncs::of(&self.primary)?;
         self.link.halt();
         thread::sleep(self.extent.while_written * 3);
-        self.link.go_on();
+        self.link.advance();
         self.settle()?;
         let after = Syncs::of(&self.primary)?;
         if after != before {

@@ -313,7 +313,7 @@ impl Load {
         wrong.clone().map_or(Ok(()), Err)
     }
 
-    fn goes_on(&self) -> bool {
+    fn continues(&self) -> bool {
         !self.has_ended.load(Ordering::Relaxed)
     }
 
@@ -330,7 +330,7 @@ impl Load {
             count: seed << 32,
         };
         let mut connection = None;
-        while self.goes_on() {
+        while self.continues() {
             {
                 let _turn = self.gate.read().unwrap_or_else(PoisonError::into_inner);
                 connection = to(&self.primary, connection);
@@ -370,7 +370,7 @@ impl Load {
     pub fn read(&self) {
         let mut connection = None;
         let mut last = 0;
-        while self.goes_on() {
+        while self.continues() {
             connection = to(&self.replica, connection);
             if let Some((_, c)) = &mut connection {
                 let asked = c.write(b"MGET both:a both:b\r\n").and_then(|()| c.read());

@@ -431,20 +431,20 @@ mod tests {
         let gone = let_go(BYTES);
         assert_near(used_memory(), before);
         let ledger = Ledger::mine();
-        let (go_on, goes_on) = mpsc::channel::<()>();
+        let (advance, continues) = mpsc::channel::<()>();
         let (tell, told) = mpsc::channel();
         let work = move || {
             gone.free_with(|| {
                 blocks.truncate(4);
                 let _ = tell.send(());
-                let _ = goes_on.recv();
+                let _ = continues.recv();
                 drop(blocks);
             });
         };
         let thread = threads::start("frees", work).expect("a thread");
         told.recv().expect("it is in the middle");
         assert_near(ledger.used(), before);
-        drop(go_on);
+        drop(advance);
         thread.join().expect("it ends");
         assert_near(used_memory(), before);
     }

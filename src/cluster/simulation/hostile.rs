@@ -145,15 +145,15 @@ proptest! {
         ),
     ) {
         let mut world = World::created(&[Redis, Valkey, Redis, Valkey], 2, seed);
-        let link = world.told(0, |core, now| core.accepted(now, b"10.0.0.3", b"10.0.0.1"));
+        let link = world.drive(0, |core, now| core.accepted(now, b"10.0.0.3", b"10.0.0.1"));
         let mut link = link.flatten();
         for (kind, changes, is_replica) in changes {
             let made = messages(&world, if is_replica { 3 } else { 1 });
             let bytes = changed(made[usize::from(kind) % made.len()].clone(), &changes);
             if let Some(open) = link.filter(|open| world.core(0).links.get(*open).is_some()) {
-                world.hear(0, open, &bytes);
+                world.receive(0, open, &bytes);
             } else {
-                link = world.told(0, |core, now| core.accepted(now, b"10.0.0.3", b"10.0.0.1")).flatten();
+                link = world.drive(0, |core, now| core.accepted(now, b"10.0.0.3", b"10.0.0.1")).flatten();
             }
             world.run_ms(100);
             prop_assert!(world.core(0).nodes.len() < 200);
@@ -198,10 +198,10 @@ fn a_stranger_cannot_fill_the_memory() {
     start[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
     for _ in 0..100 {
         let link: Option<LinkId> = world
-            .told(0, |core, now| core.accepted(now, b"10.0.0.9", b"10.0.0.1"))
+            .drive(0, |core, now| core.accepted(now, b"10.0.0.9", b"10.0.0.1"))
             .flatten();
         let link = link.expect("accepted");
-        world.hear(0, link, &start);
+        world.receive(0, link, &start);
     }
     assert_eq!(world.core(0).nodes.len(), 2);
     assert!(world.core(0).links_bytes() < 100 * 8192);

@@ -154,7 +154,7 @@ impl World {
                 self.replicate(at);
                 if self.is_awake(at) && self.machines[at].next_tick <= self.now {
                     self.machines[at].next_tick = self.now + TICK_MS as i64;
-                    self.told(at, |core, now| core.tick(now));
+                    self.drive(at, |core, now| core.tick(now));
                 }
             }
             if self.has_clients {
@@ -193,10 +193,10 @@ impl World {
     }
 
     /// Calls a core, and carries out what it asks for.
-    pub(super) fn told<T>(
+    pub(super) fn drive<T>(
         &mut self,
         at: At,
-        tell: impl FnOnce(&mut Cluster, crate::cluster::Now) -> T,
+        act: impl FnOnce(&mut Cluster, crate::cluster::Now) -> T,
     ) -> Option<T> {
         let now = self.now;
         let online = self.followers(at).len();
@@ -204,14 +204,14 @@ impl World {
         let (clock, own) = (machine.clock(now), machine.own(now, online));
         let core = machine.core.as_mut()?;
         core.own(clock, own);
-        let told = tell(core, clock);
+        let out = act(core, clock);
         self.carry_out(at);
-        Some(told)
+        Some(out)
     }
 
     /// A core gets bytes by one of its links.
-    pub(super) fn hear(&mut self, at: At, link: LinkId, bytes: &[u8]) {
-        self.told(at, |core, now| core.received(now, link, bytes));
+    pub(super) fn receive(&mut self, at: At, link: LinkId, bytes: &[u8]) {
+        self.drive(at, |core, now| core.received(now, link, bytes));
     }
 
     fn carry_out(&mut self, at: At) {
@@ -419,7 +419,7 @@ impl World {
                 is_acknowledged,
             };
             let mut is_for_replicas = false;
-            let after = self.told(at, |core, now| {
+            let after = self.drive(at, |core, now| {
                 let after = core.command(now, words, &host, &mut reply);
                 is_for_replicas = core.take_is_for_replicas();
                 after
@@ -473,7 +473,7 @@ impl World {
         }
         let [here, there] = [from, to].map(|at| self.machines[at].ip.clone());
         let accepted = if self.is_awake(to) {
-            self.told(to, |core, now| {
+            self.drive(to, |core, now| {
                 core.accepted(now, here.as_bytes(), there.as_bytes())
             })
             .flatten()
@@ -483,12 +483,12 @@ impl World {
         match accepted {
             Some(accepted) => {
                 self.network.accept(number, accepted);
-                self.told(from, |core, now| core.opened(now, link, here.as_bytes()));
+                self.drive(from, |core, now| core.opened(now, link, here.as_bytes()));
             }
             None if self.machines[to].frozen_until > self.now => {}
             None => {
                 self.network.remove(number);
-                self.told(from, |core, now| {
+                self.drive(from, |core, now| {
                     core.refused(now, link, "Connection refused")
                 });
             }
@@ -510,7 +510,7 @@ impl World {
             match pipe.under_way[end].pop_front() {
                 Some((_, Parcel::Bytes(bytes))) if !breaks => {
                     let cut = self.random.below(bytes.len() as i64) as usize;
-                    self.told(to, |core, now| {
+                    self.drive(to, |core, now| {
                         core.received(now, link, &bytes[..cut]);
                         core.received(now, link, &bytes[cut..]);
                     });
@@ -518,9 +518,9 @@ impl World {
                 _ => {
                     let other = pipe.ends[1 - end].link;
                     self.network.remove(number);
-                    self.told(to, |core, now| core.closed(now, link, false));
+                    self.drive(to, |core, now| core.closed(now, link, false));
                     if let Some(other) = other {
-                        self.told(from, |core, now| core.closed(now, other, false));
+                        self.drive(from, |core, now| core.closed(now, other, false));
                     }
                 }
             }

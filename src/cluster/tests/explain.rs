@@ -5,7 +5,7 @@ use crate::config::Dialect::Redis;
 
 /// Whether some line has all of these words.
 #[track_caller]
-fn says(net: &mut Net, at: usize, words: &[&str]) {
+fn has_line(net: &mut Net, at: usize, words: &[&str]) {
     let text = net.command(at, "EXPLAIN");
     let mut lines = text.lines();
     let has_all = |line: &str| words.iter().all(|word| line.contains(word));
@@ -15,7 +15,7 @@ fn says(net: &mut Net, at: usize, words: &[&str]) {
 #[test]
 fn a_well_cluster_needs_few_words() {
     let mut net = Net::cluster(Redis, 3, 3);
-    says(&mut net, 0, &["the cluster is ok, since"]);
+    has_line(&mut net, 0, &["the cluster is ok, since"]);
     let text = net.command(0, "EXPLAIN");
     assert!(!text.contains("does not answer"), "{text}");
 }
@@ -24,7 +24,7 @@ fn a_well_cluster_needs_few_words() {
 fn a_slot_that_nobody_serves_is_named() {
     let mut net = Net::cluster(Redis, 3, 0);
     net.ok(0, "DELSLOTS 5");
-    says(
+    has_line(
         &mut net,
         0,
         &["not ok", "nobody serves 1 slot, the first is 5"],
@@ -37,7 +37,7 @@ fn a_failed_primary_is_named_and_that_nobody_replaces_it() {
     let id = net.id(0);
     net.kill(0);
     net.run(TIMEOUT_MS * 3);
-    says(
+    has_line(
         &mut net,
         1,
         &["not ok", "slot 0 and others are of node", &id],
@@ -49,7 +49,7 @@ fn a_minority_and_a_bad_disk_are_named() {
     let mut net = Net::cluster(Redis, 3, 0);
     net.cut = vec![(0, 1), (1, 0), (0, 2), (2, 0)];
     net.run(TIMEOUT_MS * 3);
-    says(
+    has_line(
         &mut net,
         0,
         &["I reach 1 of 3 primaries with slots, 2 are needed"],
@@ -58,5 +58,5 @@ fn a_minority_and_a_bad_disk_are_named() {
     net.nodes[0].can_save = false;
     _ = net.command(0, "DELSLOTS 5");
     net.run(500);
-    says(&mut net, 0, &["not ok", "nodes.conf cannot be saved"]);
+    has_line(&mut net, 0, &["not ok", "nodes.conf cannot be saved"]);
 }

@@ -187,13 +187,17 @@ impl Net {
     pub(super) fn until(&mut self, ms: i64, is: impl Fn(&Net) -> bool) -> i64 {
         let start = self.now;
         while !is(self) {
-            assert!(self.now - start < ms, "not within {ms} ms: {}", self.tell());
+            assert!(
+                self.now - start < ms,
+                "not within {ms} ms: {}",
+                self.describe()
+            );
             self.run(TICK_MS as i64);
         }
         self.now - start
     }
 
-    fn tell(&self) -> String {
+    fn describe(&self) -> String {
         let logs = self.nodes.iter().map(|node| node.log.join("\n"));
         logs.collect::<Vec<_>>().join("\n--\n")
     }

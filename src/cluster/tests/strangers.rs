@@ -69,7 +69,7 @@ impl Alone {
         link.expect("accepted")
     }
 
-    fn hear(&mut self, link: LinkId, bytes: &[u8]) {
+    fn receive(&mut self, link: LinkId, bytes: &[u8]) {
         self.core.received(self.now, link, bytes);
         self.settle();
     }
@@ -77,11 +77,11 @@ impl Alone {
     /// A node that has met this one and was met back: its link to us.
     fn met(&mut self, id: NodeId) -> LinkId {
         let link = self.link();
-        self.hear(link, &greeting(Kind::Meet, id, Vec::new()));
+        self.receive(link, &greeting(Kind::Meet, id, Vec::new()));
         let out = self.dialled.pop().expect("it is met back");
         self.core.opened(self.now, out, b"10.0.0.1");
         self.settle();
-        self.hear(out, &greeting(Kind::Pong, id, Vec::new()));
+        self.receive(out, &greeting(Kind::Pong, id, Vec::new()));
         link
     }
 }
@@ -135,7 +135,7 @@ fn cost_of_gossip(messages: u64) -> (usize, usize, usize) {
     let link = alone.met(liar);
     for at in 0..messages {
         let gossip = invented(at * 600..(at + 1) * 600);
-        alone.hear(link, &greeting(Kind::Ping, liar, gossip));
+        alone.receive(link, &greeting(Kind::Ping, liar, gossip));
     }
     let (mut known, mut busiest) = (alone.core.nodes.len(), 0);
     for _ in 0..50 {
@@ -163,7 +163,7 @@ fn invented_nodes_are_forgotten_and_not_told_of() {
     let mut alone = Alone::new();
     let liar = NodeId::of_random([5; 3]);
     let link = alone.met(liar);
-    alone.hear(link, &greeting(Kind::Ping, liar, invented(0..200)));
+    alone.receive(link, &greeting(Kind::Ping, liar, invented(0..200)));
     assert_eq!(alone.core.nodes.len(), 202);
     alone.tick();
     let told = alone.core.choose_gossip(None);
@@ -172,7 +172,7 @@ fn invented_nodes_are_forgotten_and_not_told_of() {
     for _ in 0..11 {
         alone.tick();
     }
-    alone.hear(link, &greeting(Kind::Ping, liar, invented(200..300)));
+    alone.receive(link, &greeting(Kind::Ping, liar, invented(200..300)));
     assert_eq!(alone.core.nodes.len(), 2 + 256);
     for _ in 0..620 {
         alone.tick();
@@ -195,13 +195,13 @@ fn a_thousand_nodes_become_known_by_one() {
         for from in [0, 250, 500, 750] {
             alone.dialled.clear();
             let gossip = invented(from..from + 250);
-            alone.hear(link, &greeting(Kind::Ping, first, gossip));
+            alone.receive(link, &greeting(Kind::Ping, first, gossip));
             for out in std::mem::take(&mut alone.dialled) {
                 let at = alone.core.links.get(out).and_then(|link| link.node);
                 let sender = at.map(|at| alone.core.nodes[at].id).expect("a node");
                 alone.core.opened(alone.now, out, b"10.0.0.1");
                 alone.settle();
-                alone.hear(out, &greeting(Kind::Pong, sender, Vec::new()));
+                alone.receive(out, &greeting(Kind::Pong, sender, Vec::new()));
             }
         }
         for _ in 0..10 {
@@ -221,7 +221,7 @@ fn cost_of_links(count: usize) -> (usize, usize) {
         let link = alone.link();
         if at % 2 == 0 {
             let id = NodeId::of_random([at as u64, 3, 3]);
-            alone.hear(link, &greeting(Kind::Ping, id, Vec::new()));
+            alone.receive(link, &greeting(Kind::Ping, id, Vec::new()));
         }
         most = most.max(alone.core.links.iter().count());
     }
@@ -243,7 +243,7 @@ fn a_silent_link_makes_room_for_others_first() {
     let mut alone = Alone::new();
     let link = alone.link();
     let id = NodeId::of_random([3; 3]);
-    alone.hear(link, &greeting(Kind::Ping, id, Vec::new()));
+    alone.receive(link, &greeting(Kind::Ping, id, Vec::new()));
     for _ in 0..500 {
         alone.link();
     }
@@ -259,7 +259,7 @@ fn what_strangers_begin_to_send_is_bounded() {
         start.truncate(start.len() - 1);
         for _ in 0..count {
             let link = alone.link();
-            alone.hear(link, &start);
+            alone.receive(link, &start);
         }
         let held = alone.core.links_bytes();
         let sum: usize = alone.core.links.iter().map(|(_, link)| link.bytes()).sum();
@@ -292,10 +292,10 @@ fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
     let mut alone = Alone::new();
     let id = NodeId::of_random([3; 3]);
     let its_own = alone.met(id);
-    alone.hear(its_own, &greeting(Kind::Ping, id, Vec::new()));
+    alone.receive(its_own, &greeting(Kind::Ping, id, Vec::new()));
     let begun = begun_publication(id, 64 << 20, 4 << 20);
     let held = |alone: &mut Alone, link| {
-        alone.hear(link, &begun);
+        alone.receive(link, &begun);
         alone.core.links.get(link).expect("open").bytes()
     };
     assert!(held(&mut alone, its_own) >= 4 << 20);
@@ -304,7 +304,7 @@ fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
             .core
             .accepted(alone.now, ip, b"10.0.0.1")
             .expect("accepted");
-        alone.hear(link, &greeting_from(id, b"10.0.0.9"));
+        alone.receive(link, &greeting_from(id, b"10.0.0.9"));
         held(&mut alone, link)
     };
     assert_eq!(claim(b"10.0.0.66"), 0);
@@ -316,7 +316,7 @@ fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
     alone.core.settings.bus_allow = vec![(network, 8)];
     let link = alone.core.accepted(alone.now, b"10.0.0.66", b"10.0.0.1");
     let link = link.expect("accepted");
-    alone.hear(link, &greeting_from(id, b"10.0.0.9"));
+    alone.receive(link, &greeting_from(id, b"10.0.0.9"));
     assert!(held(&mut alone, link) >= 4 << 20);
 }
 
@@ -330,8 +330,8 @@ fn what_links_with_claimed_ids_begin_to_send_is_bounded_together() {
             alone.met(id);
             let link = alone.core.accepted(alone.now, b"10.0.0.66", b"10.0.0.1");
             let link = link.expect("accepted");
-            alone.hear(link, &greeting_from(id, b"10.0.0.9"));
-            alone.hear(link, &begun_publication(id, 1 << 20, (1 << 20) - 1));
+            alone.receive(link, &greeting_from(id, b"10.0.0.9"));
+            alone.receive(link, &begun_publication(id, 1 << 20, (1 << 20) - 1));
             if node % 10 == 0 {
                 alone.tick();
             }
@@ -348,13 +348,13 @@ fn what_strangers_do_is_logged_at_a_rate() {
         let mut alone = Alone::new();
         for _ in 0..count {
             let link = alone.link();
-            alone.hear(link, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            alone.receive(link, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         }
         for _ in 0..11 {
             alone.tick();
         }
         let link = alone.link();
-        alone.hear(link, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        alone.receive(link, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         alone.lines
     };
     assert_eq!(lines(1000), 12);
@@ -373,7 +373,7 @@ fn meeting_strangers_is_bounded() {
         );
         alone.settle();
         let link = link.expect("accepted");
-        alone.hear(
+        alone.receive(
             link,
             &greeting(Kind::Meet, NodeId::of_random([at, 4, 4]), Vec::new()),
         );

@@ -45,7 +45,7 @@ pub(super) const ARGREP: Spec = Spec {
 /// predicates for each value), until the limit is reached.
 fn argrep(call: &mut Call<'_>) -> CommandResult {
     match call.server.searches.take_done::<Grep>() {
-        Some(grep) => go_on(call, grep),
+        Some(grep) => advance(call, grep),
         None => begin(call),
     }
 }
@@ -127,7 +127,7 @@ fn begin(call: &mut Call<'_>) -> CommandResult {
             call.block_on_task(grep);
             return Ok(());
         }
-        if let Err(error) = call.may_go_on(began) {
+        if let Err(error) = call.may_continue(began) {
             call.reply.truncate(mark);
             return Err(error);
         }
@@ -170,7 +170,7 @@ fn text(value: Entry<'_>) -> Vec<u8> {
 }
 
 /// Goes on after a batch.
-fn go_on(call: &mut Call<'_>, mut grep: Box<Grep>) -> CommandResult {
+fn advance(call: &mut Call<'_>, mut grep: Box<Grep>) -> CommandResult {
     if grep.rest.is_some()
         && let Some(array) = call.db.read::<Array>(call.args.at(1))?
         && grep.take_batch(&array)

@@ -51,7 +51,7 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
     let mut killed = 0;
     for id in doomed {
         if let Some(session) = server.clients.get(id) {
-            server.tell_dropped(session, "CLIENT KILL");
+            server.log_dropped(session, "CLIENT KILL");
         }
         killed += server.kill_client(keyspace, id, by.clone()) as i64;
     }

@@ -31,7 +31,7 @@ fn ping(call: &mut Call<'_>) -> CommandResult {
         && is_note(text)
         && call.server.repeats(call.client, call.origin)
     {
-        call.server.hear_note(text);
+        call.server.receive_note(text);
     }
     if call.client.flags.contains(ClientFlags::PUBSUB) && !call.reply.resp3() {
         call.reply.array(2);

@@ -127,14 +127,14 @@ fn set_expiry(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     } else {
         place.set_expiry(Some(when));
         call.db.changed(key, Class::GENERIC, "expire");
-        state(call, when);
+        record(call, when);
     }
     call.reply.int(1);
     Ok(())
 }
 
 /// The effect is PEXPIREAT with the absolute time and the conditions as given.
-fn state(call: &mut Call<'_>, when: i64) {
+fn record(call: &mut Call<'_>, when: i64) {
     if call.effects_wanted() {
         let mut digits = itoa::Buffer::new();
         let mut words = call.args.to_vec();

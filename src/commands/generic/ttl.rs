@@ -34,25 +34,25 @@ pub(super) const PEXPIRETIME: Spec = Spec {
 ///
 /// Reply: integer; -1 without expiry, -2 without key. O(1), as all four. Not a use of the key.
 fn ttl(call: &mut Call<'_>) -> CommandResult {
-    tell(call, TimeForm::Ex)
+    reply_time_left(call, TimeForm::Ex)
 }
 
 /// `PTTL key`: milliseconds until it expires.
 fn pttl(call: &mut Call<'_>) -> CommandResult {
-    tell(call, TimeForm::Px)
+    reply_time_left(call, TimeForm::Px)
 }
 
 /// `EXPIRETIME key`: the Unix second of its expiry, rounded to nearest.
 fn expiretime(call: &mut Call<'_>) -> CommandResult {
-    tell(call, TimeForm::ExAt)
+    reply_time_left(call, TimeForm::ExAt)
 }
 
 /// `PEXPIRETIME key`: the Unix millisecond of its expiry.
 fn pexpiretime(call: &mut Call<'_>) -> CommandResult {
-    tell(call, TimeForm::PxAt)
+    reply_time_left(call, TimeForm::PxAt)
 }
 
-fn tell(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
+fn reply_time_left(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let [_, key] = call.args.exactly();
     let base_ms = form.base_ms(call.db.now_ms());
     call.db.set_touch(false);

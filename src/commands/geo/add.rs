@@ -56,7 +56,7 @@ fn geoadd(call: &mut Call<'_>) -> CommandResult {
     }
     let changes = set_scores(call, &scores, |i| points.at(3 * i + 2), conditions)?;
     if changes.count(true) > 0 && call.effects_wanted() {
-        state_zadd(call, first, &scores);
+        record_zadd(call, first, &scores);
     }
     call.reply.int(changes.count(count_moved) as i64);
     Ok(())
@@ -64,7 +64,7 @@ fn geoadd(call: &mut Call<'_>) -> CommandResult {
 
 /// Records a ZADD of the scores as the effect, as Redis does. `first` is the argument after the
 /// options.
-fn state_zadd(call: &mut Call<'_>, first: usize, scores: &[f64]) {
+fn record_zadd(call: &mut Call<'_>, first: usize, scores: &[f64]) {
     let mut digits = Vec::with_capacity(scores.len() * 16);
     let mut ends = SmallVec::<[usize; 16]>::with_capacity(scores.len());
     for &score in scores {

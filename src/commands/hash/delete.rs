@@ -22,7 +22,7 @@ pub(super) const HDEL: Spec = Spec {
 fn hdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let (mut removed, mut emptied, mut calmed) = (0, false, false);
-    let heard = call.db.hears_fields(Class::HASH);
+    let heard = call.db.wants_fields(Class::HASH);
     let mut names = Vec::new();
     if let Some(mut hash) = call.db.write::<Hash>(key)? {
         let volatile = hash.next_due().is_some();

@@ -106,7 +106,7 @@ pub(super) const HPERSIST: Spec = Spec {
 fn hpersist(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
-    let heard = call.db.hears_fields(Class::HASH);
+    let heard = call.db.wants_fields(Class::HASH);
     let early = if call.db.dialect().fields_last() {
         Some(block_only(call.args, 2, None)?)
     } else {

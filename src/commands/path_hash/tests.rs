@@ -7,11 +7,11 @@ use crate::server::Testbed;
 /// an empty one.
 fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
-        assert_eq!(say(t, line), *expected, "{line}");
+        assert_eq!(reply_to(t, line), *expected, "{line}");
     }
 }
 
-fn say(t: &mut Testbed, line: &str) -> String {
+fn reply_to(t: &mut Testbed, line: &str) -> String {
     let words: Vec<&[u8]> = line
         .split(' ')
         .map(|word| if word == "\"\"" { "" } else { word }.as_bytes())
@@ -90,14 +90,14 @@ fn conditions_are_of_all_fields_before_any_is_set() {
     );
     assert_eq!(t.take_effects().len(), 3);
     t.run("HELLO 3");
-    assert_eq!(say(&mut t, "PHSET p c FXX FIELDS 1 f 9"), "_");
+    assert_eq!(reply_to(&mut t, "PHSET p c FXX FIELDS 1 f 9"), "_");
 }
 
 #[test]
 fn prefixes_of_a_query_are_found_shortest_first() {
     let mut t = Testbed::new();
     for path in ["\"\"", "a", "ab", "abcd", "abx", "b"] {
-        say(&mut t, &format!("PHSET p {path} FIELDS 1 f {path}-v"));
+        reply_to(&mut t, &format!("PHSET p {path} FIELDS 1 f {path}-v"));
     }
     converse(
         &mut t,
@@ -225,7 +225,7 @@ fn fields_set_and_removed_count_as_changes_with_events_of_their_own() {
 fn pages_follow_the_order_of_bytes_and_end_exactly() {
     let mut t = Testbed::new();
     for path in ["\"\"", "b", "aa", "a", "ab", "c"] {
-        say(&mut t, &format!("PHSET p {path} FIELDS 1 f 1"));
+        reply_to(&mut t, &format!("PHSET p {path} FIELDS 1 f 1"));
     }
     converse(
         &mut t,
@@ -317,7 +317,7 @@ fn bad_arguments_are_refused_before_the_key_is_looked_up() {
             "-ERR cursor does not belong to the requested prefix",
         ),
     ] {
-        assert_eq!(say(&mut t, line), wanted, "{line}");
+        assert_eq!(reply_to(&mut t, line), wanted, "{line}");
     }
     for (line, name) in [
         ("PHSET s a f 1", "phset"),
@@ -325,7 +325,7 @@ fn bad_arguments_are_refused_before_the_key_is_looked_up() {
         ("PHMGET s a f", "phmget"),
         ("PHGETALL s", "phgetall"),
     ] {
-        assert_eq!(say(&mut t, line), arity(name), "{line}");
+        assert_eq!(reply_to(&mut t, line), arity(name), "{line}");
     }
     assert!(t.take_effects().iter().all(|effect| effect == "SET s x"));
 }
@@ -382,7 +382,7 @@ fn dump(t: &mut Testbed, key: &str) -> (Vec<u8>, u16) {
 #[test]
 fn a_payload_has_the_form_of_its_dialect() {
     let mut t = Testbed::new();
-    say(&mut t, "PHMSET p ab FIELDS 2 f x g 7 \"\" FIELDS 1 h y");
+    reply_to(&mut t, "PHMSET p ab FIELDS 2 f x g 7 \"\" FIELDS 1 h y");
     t.engine.server.config.dialect = Dialect::Valkey;
     let valkey = b"\x17\x02\x00\x01\x01h\x01y\x02ab\x02\x01f\x01x\x01g\xc0\x07";
     assert_eq!(dump(&mut t, "p"), (valkey.to_vec(), 81));

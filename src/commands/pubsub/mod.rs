@@ -134,7 +134,7 @@ const SPUBLISH: Spec = Spec {
 fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let (channel, text) = (call.args.at(1), call.args.at(2));
     if call.server.is_sentinel() {
-        call.server.hear_hello(channel, text, call.reply);
+        call.server.receive_hello(channel, text, call.reply);
         return Ok(());
     }
     let receivers = call.server.publish(kind, channel, text);

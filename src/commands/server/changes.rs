@@ -92,8 +92,8 @@ fn read(call: &mut Call<'_>) -> CommandResult {
     }
     let asked = Asked::parse(call)?;
     let (id, now_ms) = (call.client.id, call.server.now.mono_ms);
-    let goes_on = matches!(call.origin, Origin::Retry | Origin::TimeUp);
-    let reader = if goes_on {
+    let continues = matches!(call.origin, Origin::Retry | Origin::TimeUp);
+    let reader = if continues {
         call.server.changes.reader_of(id)
     } else {
         let from = asked.from.offset(call)?;

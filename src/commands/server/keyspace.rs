@@ -52,7 +52,7 @@ impl Freeing {
     fn of(call: &mut Call<'_>, later: bool) -> Freeing {
         if later {
             Freeing::Later
-        } else if call.may_block() && call.db.keyspace().lazyfree.tells() {
+        } else if call.may_block() && call.db.keyspace().lazyfree.can_notify() {
             Freeing::Awaited
         } else {
             Freeing::Here

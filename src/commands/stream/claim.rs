@@ -83,7 +83,7 @@ impl Claim {
                 return ClaimOutcome::Kept;
             };
             let last = (nack.delivered_ms(), nack.deliveries);
-            self.state(group, nack.owner(), last, word, done);
+            self.record(group, nack.owner(), last, word, done);
             group.acknowledge(id);
             return ClaimOutcome::Gone;
         }
@@ -110,11 +110,11 @@ impl Claim {
         }
         group.consumer_mut(consumer).active_ms = self.now_ms;
         let owner = Some(consumer);
-        self.state(group, owner, (self.delivered_ms, deliveries), word, done);
+        self.record(group, owner, (self.delivered_ms, deliveries), word, done);
         ClaimOutcome::Claimed
     }
 
-    fn state(
+    fn record(
         &self,
         group: &Group,
         owner: Option<ConsumerId>,
@@ -136,10 +136,10 @@ impl Claim {
 }
 
 /// Records the effects.
-fn state(call: &mut Call<'_>, made: bool, done: &Done) {
+fn record(call: &mut Call<'_>, made: bool, done: &Done) {
     let (key, group) = (call.args.at(1), call.args.at(2));
     if made {
-        consumers::state_made(call, key);
+        consumers::record_made(call, key);
     }
     for claimed in &done.claimed {
         stated::claim(call, key, group, claimed);
@@ -282,7 +282,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     });
     drop(stream);
     if let Some((made, done)) = claimed {
-        state(call, made, &done);
+        record(call, made, &done);
         if is_earlier && done.changes > 0 {
             // It may be idle for long enough for a reader that waits.
             call.db.signal(args.at(1));
@@ -377,7 +377,7 @@ fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     });
     drop(stream);
     if let Some((made, done)) = claimed {
-        state(call, made, &done);
+        record(call, made, &done);
     }
     Ok(())
 }

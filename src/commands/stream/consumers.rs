@@ -15,7 +15,7 @@ pub(super) fn find_or_make(group: &mut Group, name: &[u8], now_ms: i64) -> (Cons
 }
 
 /// Records that a consumer was created.
-pub(super) fn state_made(call: &mut Call<'_>, key: &[u8]) {
+pub(super) fn record_made(call: &mut Call<'_>, key: &[u8]) {
     call.db.add_dirty(1);
     call.db.event(key, Class::STREAM, "xgroup-createconsumer");
 }

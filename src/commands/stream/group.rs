@@ -216,7 +216,7 @@ fn create_consumer(call: &mut Call<'_>) -> CommandResult {
     let made = group.create(consumer, now_ms).is_some();
     drop(stream);
     if made {
-        consumers::state_made(call, key);
+        consumers::record_made(call, key);
     }
     call.reply.int(i64::from(made));
     Ok(())

@@ -257,15 +257,15 @@ fn read_group(
     });
     let done = reading.done;
     drop(stream);
-    state(call, (key, group_name, name), read.noack, &done);
+    record(call, (key, group_name, name), read.noack, &done);
     Ok(())
 }
 
 /// Records the effects.
-fn state(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &Done) {
+fn record(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &Done) {
     let (key, group, consumer) = names;
     if done.made_consumer {
-        consumers::state_made(call, key);
+        consumers::record_made(call, key);
     }
     for claimed in &done.claimed {
         stated::claim(call, key, group, claimed);

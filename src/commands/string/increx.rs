@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::set::{state_past_expiry, state_set_until};
+use super::set::{record_past_expiry, record_set_until};
 use crate::base::numbers::long_double::LongDouble;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -378,7 +378,7 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult
     };
     if matches!(expiry, Expiry::At(when) if when <= due_ms) {
         let deleted = place.delete(Cause::Expiry);
-        state_past_expiry(call, key, deleted);
+        record_past_expiry(call, key, deleted);
         reply_pair(call, new, difference);
         return Ok(());
     }
@@ -391,7 +391,7 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult
     match expiry {
         Expiry::At(when) => {
             call.db.event(key, Class::GENERIC, "expire");
-            state_set_until(call, key, &text, when);
+            record_set_until(call, key, &text, when);
         }
         Expiry::Clear => {
             if had_expiry {

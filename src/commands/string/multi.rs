@@ -1,6 +1,6 @@
 //! MGET, MSET, MSETNX, MSETEX: several strings at once.
 
-use super::set::state_set_until;
+use super::set::record_set_until;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
@@ -153,7 +153,7 @@ fn msetex(call: &mut Call<'_>) -> CommandResult {
     set_pairs(call, pairs, expiry);
     call.reply.int(1);
     if call.effects_wanted() {
-        state_sets(call, pairs, expiry);
+        record_sets(call, pairs, expiry);
     }
     Ok(())
 }
@@ -190,7 +190,7 @@ fn msetex_options(call: &Call<'_>, first: usize) -> Result<(Option<bool>, Expiry
     Ok((wanted, expiry))
 }
 
-fn state_sets(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
+fn record_sets(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
     if expiry == Expiry::Clear {
         let words: Vec<&[u8]> = std::iter::once(&b"MSET"[..]).chain(pairs.iter()).collect();
         return call.rewrite(&words);
@@ -198,7 +198,7 @@ fn state_sets(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
     for at in (0..pairs.len()).step_by(2) {
         let (key, text) = (pairs.at(at), pairs.at(at + 1));
         match expiry {
-            Expiry::At(when) => state_set_until(call, key, text, when),
+            Expiry::At(when) => record_set_until(call, key, text, when),
             _ => call.rewrite(&[b"SET", key, text, b"KEEPTTL"]),
         }
     }

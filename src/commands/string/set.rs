@@ -163,7 +163,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     }
     if matches!(expiry, Expiry::At(when) if when <= due_ms) {
         let deleted = place.delete(Cause::Expiry);
-        state_past_expiry(call, key, deleted);
+        record_past_expiry(call, key, deleted);
         if !options.get {
             call.reply.ok();
         }
@@ -176,10 +176,10 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         // A point in time is repeated as it was given, as in Redis.
         let is_given = (options.expire).is_some_and(|arg| arg.form == TimeForm::PxAt);
         if !is_given || matches!(options.condition, Condition::IfValue(_)) {
-            state_set_until(call, key, call.args.at(2), when);
+            record_set_until(call, key, call.args.at(2), when);
         }
     } else if options.get || matches!(options.condition, Condition::IfValue(_)) {
-        state_plain_set(call);
+        record_plain_set(call);
     }
     if !options.get {
         call.reply.ok();
@@ -188,7 +188,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// Propagates an absolute time: a relative one would differ on replay.
-pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when_ms: i64) {
+pub(super) fn record_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when_ms: i64) {
     if !call.effects_wanted() {
         return;
     }
@@ -198,7 +198,7 @@ pub(super) fn state_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when
 }
 
 /// Records that a write with an expiry in the past has `deleted` the key, or found none.
-pub(super) fn state_past_expiry(call: &mut Call<'_>, key: &[u8], deleted: bool) {
+pub(super) fn record_past_expiry(call: &mut Call<'_>, key: &[u8], deleted: bool) {
     call.db.keyspace().stats.expired += 1;
     if deleted {
         let event = call.db.dialect().past_key_event();
@@ -209,7 +209,7 @@ pub(super) fn state_past_expiry(call: &mut Call<'_>, key: &[u8], deleted: bool) 
 
 /// Propagates SET without GET, whose reply is not needed, and without a condition on the value,
 /// which held: servers without these conditions understand it.
-fn state_plain_set(call: &mut Call<'_>) {
+fn record_plain_set(call: &mut Call<'_>) {
     if !call.effects_wanted() {
         return;
     }
@@ -281,7 +281,7 @@ fn set_for(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     call.db.set_string(key, value, Expiry::At(when));
     call.db.changed(key, Class::STRING, "set");
     call.db.event(key, Class::GENERIC, "expire");
-    state_set_until(call, key, text, when);
+    record_set_until(call, key, text, when);
     call.reply.ok();
     Ok(())
 }

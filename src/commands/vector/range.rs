@@ -72,7 +72,7 @@ fn vrange(call: &mut Call<'_>) -> CommandResult {
     }
     let began = clock::cycles();
     while names.step(&set.read(), NAMES_PER_SLICE) == Progress::More {
-        call.may_go_on(began)?;
+        call.may_continue(began)?;
     }
     write(call, &names.found());
     Ok(())

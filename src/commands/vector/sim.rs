@@ -97,7 +97,7 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
     }
     let began = clock::cycles();
     while inquiry.step(&set.read(), DISTANCES_PER_SLICE) == Progress::More {
-        call.may_go_on(began)?;
+        call.may_continue(began)?;
     }
     let content = set.read();
     let found = inquiry.found(&content);

@@ -92,7 +92,7 @@ const SLICE_NANOS: usize = 1_000_000;
 ///
 /// # Errors
 ///
-/// Those of [`Call::may_go_on`].
+/// Those of [`Call::may_continue`].
 pub(super) fn image(
     call: &mut Call<'_>,
     projection: &Projection,
@@ -110,7 +110,7 @@ pub(super) fn image(
     }
     let began = clock::cycles();
     while product.step(SLICE_NANOS) == Progress::More {
-        call.may_go_on(began)?;
+        call.may_continue(began)?;
     }
     Ok(Some(product.image()))
 }

@@ -51,13 +51,13 @@ impl SegmentRef {
     fn place_by_moving(self, home: usize, next: usize, cell: u64) -> Placed {
         let (mut left, mut right) = (Some(home), Some(next));
         for moves in 1..=CHAIN_MAX {
-            left = left.and_then(|bucket| self.go_on(bucket, false));
+            left = left.and_then(|bucket| self.advance(bucket, false));
             if left.is_some_and(|bucket| self.free_in(bucket) != 0) {
                 self.shift(home, moves, false);
                 self.put(home, self.free_in(home), cell);
                 return Placed::Bucket;
             }
-            right = right.and_then(|bucket| self.go_on(bucket, true));
+            right = right.and_then(|bucket| self.advance(bucket, true));
             if right.is_some_and(|bucket| self.free_in(bucket) != 0) {
                 self.shift(next, moves, true);
                 self.put(next, self.free_in(next), cell | MARK);
@@ -94,7 +94,7 @@ impl SegmentRef {
 
     /// The bucket to which an element of this full one may move: `right`: one at home, to the next
     /// bucket; else one from the bucket before, back to it. `None`: there is no such element.
-    fn go_on(self, bucket: usize, right: bool) -> Option<usize> {
+    fn advance(self, bucket: usize, right: bool) -> Option<usize> {
         (self.movable_in(bucket, right) != 0).then(|| self.beside(bucket, right))
     }
 

@@ -336,7 +336,7 @@ impl Site {
 }
 
 /// Writes a link's bytes as its step says, with turns of the server in between.
-fn say(site: &mut Site, end: &mut End, act: Act<'_>) {
+fn write_step(site: &mut Site, end: &mut End, act: Act<'_>) {
     let (first, rest) = match act {
         Act::Say(bytes) => bytes.split_at(0),
         Act::Drip(bytes) => bytes.split_at(bytes.len().min(SINGLE_BYTES)),

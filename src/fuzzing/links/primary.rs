@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, say, words};
+use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, words, write_step};
 use crate::server::node::Facts;
 
 /// Bits of a tape's first byte, after two for `repl-diskless-load`.
@@ -144,7 +144,7 @@ impl Play for PrimaryPlay {
                         let mut begins = [&b"REDIS"[..], b"VALKEY", b"+CONTINUE"].into_iter();
                         self.may_change |= begins.any(|word| link.has_said(word));
                         self.pauses |= link.has_said(b"PAUSE");
-                        say(&mut self.site, &mut link.end, step.act);
+                        write_step(&mut self.site, &mut link.end, step.act);
                     }
                     _ => {}
                 }

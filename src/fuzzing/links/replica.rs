@@ -1,6 +1,6 @@
 //! Hostile replicas.
 
-use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, say, words};
+use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, words, write_step};
 
 /// Bits of a tape's first byte.
 pub(super) const DISKLESS: u8 = 1;
@@ -104,8 +104,8 @@ impl Play for ReplicaPlay {
                 match step.act {
                     Act::Close => drop(self.links.remove(at)),
                     Act::Deafen => self.links[at].is_deaf ^= true,
-                    Act::Say(bytes) => self.say(at, bytes, false),
-                    Act::Drip(bytes) => self.say(at, bytes, true),
+                    Act::Say(bytes) => self.write_step(at, bytes, false),
+                    Act::Drip(bytes) => self.write_step(at, bytes, true),
                     _ => {}
                 }
                 self.site.run();
@@ -161,7 +161,7 @@ impl Play for ReplicaPlay {
 }
 
 impl ReplicaPlay {
-    fn say(&mut self, at: usize, bytes: &[u8], drips: bool) {
+    fn write_step(&mut self, at: usize, bytes: &[u8], drips: bool) {
         let mut bytes = bytes.to_vec();
         let id = self.site.node.facts().id;
         while let Some(at) = bytes.windows(ID.len()).position(|window| window == ID) {
@@ -172,7 +172,7 @@ impl ReplicaPlay {
         } else {
             Act::Say(&bytes)
         };
-        say(&mut self.site, &mut self.links[at], act);
+        write_step(&mut self.site, &mut self.links[at], act);
     }
 
     /// A client meanwhile.

@@ -22,7 +22,7 @@ impl Db<'_> {
     pub fn changed_by(&mut self, key: &[u8], n: usize, class: Class, event: &'static str) {
         self.add_dirty(n as u64);
         self.keyspace
-            .state_change(self.at, key, ChangeKind::Written, class, event);
+            .record_change(self.at, key, ChangeKind::Written, class, event);
     }
 
     /// As [`Db::changed_by`], and lists the fields that were touched for subscribers of subkey
@@ -43,7 +43,7 @@ impl Db<'_> {
     /// Lists the fields that the last change or event, of this class, has touched.
     #[inline]
     pub fn list_fields<'f>(&mut self, class: Class, fields: impl Iterator<Item = &'f [u8]>) {
-        if self.hears_fields(class) {
+        if self.wants_fields(class) {
             self.keyspace.journal.add_subkeys(fields);
         }
     }
@@ -51,8 +51,8 @@ impl Db<'_> {
     /// Whether the fields of changes of this class are published: a command that would have to
     /// gather them only for that need not otherwise.
     #[inline]
-    pub fn hears_fields(&self, class: Class) -> bool {
-        self.keyspace.journal.hears_subkeys(class)
+    pub fn wants_fields(&self, class: Class) -> bool {
+        self.keyspace.journal.wants_subkeys(class)
     }
 
     /// Records that a command has replaced the value of a key: the events `overwritten` and, if its
@@ -60,7 +60,7 @@ impl Db<'_> {
     #[inline]
     pub fn overwritten(&mut self, key: &[u8], old: Type, new: Type) {
         let classes = Class::OVERWRITTEN.union(Class::TYPE_CHANGED);
-        if self.keyspace.journal.hears(classes) {
+        if self.keyspace.journal.has_listener(classes) {
             self.event(key, Class::OVERWRITTEN, "overwritten");
             if old != new {
                 self.event(key, Class::TYPE_CHANGED, "type_changed");
@@ -93,7 +93,7 @@ impl Db<'_> {
     #[inline]
     pub fn event(&mut self, key: &[u8], class: Class, event: &'static str) {
         self.keyspace
-            .state_change(self.at, key, ChangeKind::Event, class, event);
+            .record_change(self.at, key, ChangeKind::Event, class, event);
     }
 
     /// Records the removal of an expired key that is already gone.
@@ -101,7 +101,7 @@ impl Db<'_> {
         // Not a change of the command that found it, which may have no effect of its own.
         let (keyspace, at) = (&mut *self.keyspace, self.at);
         keyspace.stats.expired += 1;
-        keyspace.state_change(at, key, ChangeKind::Expired, Class::EXPIRED, "expired");
-        keyspace.state_removed(at, keyspace.removal_words.expire, key);
+        keyspace.record_change(at, key, ChangeKind::Expired, Class::EXPIRED, "expired");
+        keyspace.record_removed(at, keyspace.removal_words.expire, key);
     }
 }

@@ -14,7 +14,7 @@ pub enum ClockUse {
     /// Unix seconds, modulo 2^24.
     #[default]
     Lru,
-    /// As [`ClockUse::Lru`], but only changes count as uses: `state_change` records them.
+    /// As [`ClockUse::Lru`], but only changes count as uses: `record_change` records them.
     Lrm,
     /// 16 bits of minutes, 8 bits of logarithmic frequency.
     Lfu { log_factor: u32, decay_minutes: u32 },

@@ -137,7 +137,7 @@ impl Keyspace {
     }
 
     /// Memory of changes that are still to be told to clients, the log and replicas. O(1).
-    pub fn untold_bytes(&self) -> usize {
+    pub fn unreported_bytes(&self) -> usize {
         self.journal.held_bytes() + self.effects.held_bytes()
     }
 
@@ -149,7 +149,7 @@ impl Keyspace {
         } else {
             0
         };
-        self.untold_bytes() + early
+        self.unreported_bytes() + early
     }
 
     fn evict_one(&mut self, policy: Eviction) -> bool {
@@ -259,8 +259,8 @@ impl Keyspace {
             self.lazyfree.free_entry(entry, Cause::Eviction);
         }
         self.stats.evicted += 1;
-        self.state_change(db, key, ChangeKind::Evicted, Class::EVICTED, "evicted");
-        self.state_removed(db, self.removal_words.evict, key);
+        self.record_change(db, key, ChangeKind::Evicted, Class::EVICTED, "evicted");
+        self.record_removed(db, self.removal_words.evict, key);
     }
 }
 

@@ -151,11 +151,11 @@ impl Db<'_> {
         let (keyspace, at) = (&mut *self.keyspace, self.at);
         let before = keyspace.stats.expired_fields;
         for field in fields.clone() {
-            keyspace.state_field_removed(at, key, field);
+            keyspace.record_field_removed(at, key, field);
             keyspace.stats.expired_fields += 1;
         }
         if keyspace.stats.expired_fields > before {
-            keyspace.state_change(at, key, ChangeKind::FieldsExpired, class, event);
+            keyspace.record_change(at, key, ChangeKind::FieldsExpired, class, event);
             self.list_fields(class, fields);
         }
     }

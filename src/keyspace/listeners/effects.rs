@@ -91,13 +91,13 @@ impl Effects {
 
     /// States one request; nothing while there is no listener.
     #[inline]
-    pub fn state<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.state_for(Audience::ALL, db, args);
+    pub fn record<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.record_for(Audience::ALL, db, args);
     }
 
     /// States one request for some listeners; nothing while none of them is present.
     #[inline]
-    pub fn state_for<'a>(
+    pub fn record_for<'a>(
         &mut self,
         audience: Audience,
         db: DbIndex,
@@ -111,13 +111,13 @@ impl Effects {
 
     /// States a removal that no command did.
     #[inline]
-    fn state_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.state_removals_for(Audience::ALL, db, args);
+    fn record_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.record_removals_for(Audience::ALL, db, args);
     }
 
     /// The same for some listeners.
     #[inline]
-    pub(in crate::keyspace) fn state_removals_for<'a>(
+    pub(in crate::keyspace) fn record_removals_for<'a>(
         &mut self,
         audience: Audience,
         db: DbIndex,
@@ -328,24 +328,24 @@ impl RemovalWords {
 impl Keyspace {
     /// States the removal of a whole key by expiry or eviction.
     #[inline]
-    pub(in crate::keyspace) fn state_removed(
+    pub(in crate::keyspace) fn record_removed(
         &mut self,
         db: DbIndex,
         word: &'static [u8],
         key: &[u8],
     ) {
-        self.effects.state_removal(db, [word, key].into_iter());
+        self.effects.record_removal(db, [word, key].into_iter());
     }
 
     /// States the removal of an expired hash field.
-    pub(in crate::keyspace) fn state_field_removed(
+    pub(in crate::keyspace) fn record_field_removed(
         &mut self,
         db: DbIndex,
         key: &[u8],
         field: &[u8],
     ) {
         self.effects
-            .state_removal(db, [b"HDEL", key, field].into_iter());
+            .record_removal(db, [b"HDEL", key, field].into_iter());
     }
 }
 
@@ -353,8 +353,8 @@ impl Keyspace {
 mod tests {
     use super::*;
 
-    fn state(e: &mut Effects, db: u32, words: &[&str]) {
-        e.state(DbIndex(db), words.iter().map(|w| w.as_bytes()));
+    fn record(e: &mut Effects, db: u32, words: &[&str]) {
+        e.record(DbIndex(db), words.iter().map(|w| w.as_bytes()));
     }
 
     /// The complete units: each request's database and words, a bar after each unit.
@@ -382,7 +382,7 @@ mod tests {
     fn nothing_is_built_while_nobody_listens() {
         let mut e = Effects::default();
         e.begin_unit();
-        state(&mut e, 0, &["SET", "a", "1"]);
+        record(&mut e, 0, &["SET", "a", "1"]);
         e.end_unit();
         assert!(!e.has_complete() && e.bytes.capacity() == 0);
     }
@@ -391,11 +391,11 @@ mod tests {
     fn what_goes_by_itself_is_a_unit_and_a_command_is_one() {
         let mut e = Effects::default();
         e.set_wanted(Audience::LOG);
-        state(&mut e, 0, &["DEL", "x"]);
-        state(&mut e, 0, &["DEL", "y"]);
+        record(&mut e, 0, &["DEL", "x"]);
+        record(&mut e, 0, &["DEL", "y"]);
         e.begin_unit();
-        state(&mut e, 1, &["SET", "a", "1"]);
-        state(&mut e, 2, &["SET", "b", "2"]);
+        record(&mut e, 1, &["SET", "a", "1"]);
+        record(&mut e, 2, &["SET", "b", "2"]);
         assert_eq!(taken(&mut e), "0: DEL x |0: DEL y |");
         e.end_unit();
         assert_eq!(taken(&mut e), "1: SET a 1 2: SET b 2 |");
@@ -406,9 +406,9 @@ mod tests {
         let mut e = Effects::default();
         e.set_wanted(Audience::LOG);
         e.begin_unit();
-        state(&mut e, 0, &["SET", "a", "1"]);
+        record(&mut e, 0, &["SET", "a", "1"]);
         let mark = e.mark();
-        state(&mut e, 0, &["SET", "b", "1"]);
+        record(&mut e, 0, &["SET", "b", "1"]);
         e.take_back(mark);
         e.end_unit();
         assert_eq!(taken(&mut e), "0: SET a 1 |");
@@ -424,9 +424,9 @@ mod tests {
         ] {
             e.set_wanted(wanted);
             e.begin_unit();
-            state(&mut e, 0, &["SET", "a", "1"]);
+            record(&mut e, 0, &["SET", "a", "1"]);
             let mark = e.mark();
-            state(&mut e, 0, &["SET", "b", "1"]);
+            record(&mut e, 0, &["SET", "b", "1"]);
             e.address(mark, Audience::REPLICAS);
             e.end_unit();
             assert_eq!(taken(&mut e), shown);

@@ -1,9 +1,9 @@
 //! The journal of key changes: what happened to which key, in order, for listeners notified after
 //! each command - subscribers of keyspace events, clients that cache what they read.
 //!
-//! Every change of a key is recorded by one function, [`Keyspace::state_change`], on every path:
+//! Every change of a key is recorded by one function, [`Keyspace::record_change`], on every path:
 //! handlers, expiry of keys and fields, eviction, loading; a whole database by
-//! [`Keyspace::state_flush`], [`Keyspace::state_swap`] and [`Keyspace::state_take_over`]. Watchers are notified at once; the
+//! [`Keyspace::record_flush`], [`Keyspace::record_swap`] and [`Keyspace::record_take_over`]. Watchers are notified at once; the
 //! journal keeps a line when there is a listener for its class. The server drains it after each
 //! command, so that events of a transaction's commands come between them.
 //!
@@ -121,17 +121,17 @@ impl Journal {
 
     /// Whether events of one of these classes have a listener.
     #[inline]
-    pub(in crate::keyspace) fn hears(&self, classes: Class) -> bool {
+    pub(in crate::keyspace) fn has_listener(&self, classes: Class) -> bool {
         self.classes.intersects(classes)
     }
 
     /// Whether the subkeys of an event of this class are published.
     #[inline]
-    pub(in crate::keyspace) fn hears_subkeys(&self, class: Class) -> bool {
-        self.with_subkeys && self.hears(class)
+    pub(in crate::keyspace) fn wants_subkeys(&self, class: Class) -> bool {
+        self.with_subkeys && self.has_listener(class)
     }
 
-    /// Adds subkeys to the last change, which must be of a class that [`Journal::hears_subkeys`].
+    /// Adds subkeys to the last change, which must be of a class that [`Journal::wants_subkeys`].
     #[cold]
     pub(in crate::keyspace) fn add_subkeys<'f>(&mut self, names: impl Iterator<Item = &'f [u8]>) {
         let Some(line) = self.lines.last_mut() else {
@@ -231,7 +231,7 @@ impl Keyspace {
     /// Records what happened to a key: the only source for watchers, subscribers and caching
     /// clients. Must be called after the change.
     #[inline]
-    pub(in crate::keyspace) fn state_change(
+    pub(in crate::keyspace) fn record_change(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -281,7 +281,7 @@ impl Keyspace {
     }
 
     /// Records that all keys of a database are about to be removed.
-    pub(in crate::keyspace) fn state_flush(&mut self, db: DbIndex) {
+    pub(in crate::keyspace) fn record_flush(&mut self, db: DbIndex) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
         self.watchers
@@ -291,7 +291,7 @@ impl Keyspace {
 
     /// Records that all keys of some slots are about to be removed from a database. O(the slots' keys) if
     /// there is a listener to all changes, else O(keys that are watched or waited for).
-    pub(in crate::keyspace) fn state_drop(&mut self, db: DbIndex, slots: &SlotSet) {
+    pub(in crate::keyspace) fn record_drop(&mut self, db: DbIndex, slots: &SlotSet) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
         let before = |key: &[u8]| {
@@ -318,7 +318,7 @@ impl Keyspace {
     }
 
     /// Records that all keys of a database are about to be replaced by those in `new`.
-    pub(in crate::keyspace) fn state_take_over(&mut self, db: DbIndex, new: &Database) {
+    pub(in crate::keyspace) fn record_take_over(&mut self, db: DbIndex, new: &Database) {
         self.waiting.touch_all(db);
         let (old, now) = (&self.dbs[db], self.due_ms);
         self.watchers
@@ -327,7 +327,7 @@ impl Keyspace {
     }
 
     /// Records that two databases are about to be swapped.
-    pub(in crate::keyspace) fn state_swap(&mut self, a: DbIndex, b: DbIndex) {
+    pub(in crate::keyspace) fn record_swap(&mut self, a: DbIndex, b: DbIndex) {
         self.waiting.touch_all(a);
         self.waiting.touch_all(b);
         let (dbs, now) = (&self.dbs, self.due_ms);
@@ -371,9 +371,9 @@ mod tests {
     fn a_line_is_kept_for_who_listens_to_its_class_or_to_all_changes() {
         let mut k = Keyspace::new(1);
         let state = |k: &mut Keyspace| {
-            k.state_change(DB, b"a", ChangeKind::Written, Class::STRING, "set");
-            k.state_change(DB, b"bc", ChangeKind::Event, Class::NEW, "new");
-            k.state_flush(DB);
+            k.record_change(DB, b"a", ChangeKind::Written, Class::STRING, "set");
+            k.record_change(DB, b"bc", ChangeKind::Event, Class::NEW, "new");
+            k.record_flush(DB);
         };
         state(&mut k);
         assert!(k.journal.is_empty());
@@ -391,12 +391,12 @@ mod tests {
         let mut k = Keyspace::new(1);
         let names: [&[u8]; 4] = [b"a", b"", b"1:x,2", &[b'x'; 12]];
         k.journal.listen(Class::HASH, false);
-        assert!(!k.journal.hears_subkeys(Class::HASH));
+        assert!(!k.journal.wants_subkeys(Class::HASH));
         k.journal.keep_subkeys(true);
-        assert!(!k.journal.hears_subkeys(Class::LIST));
-        k.state_change(DB, b"h", ChangeKind::Expired, Class::HASH, "hexpired");
+        assert!(!k.journal.wants_subkeys(Class::LIST));
+        k.record_change(DB, b"h", ChangeKind::Expired, Class::HASH, "hexpired");
         k.journal.add_subkeys(names.into_iter());
-        k.state_change(DB, b"i", ChangeKind::Written, Class::HASH, "hset");
+        k.record_change(DB, b"i", ChangeKind::Written, Class::HASH, "hset");
         k.journal.add_subkeys([&b"f"[..]].into_iter());
         for count in [2, 1] {
             let changes: Vec<Change<'_>> = k.journal.changes().collect();

@@ -261,7 +261,7 @@ impl Keyspace {
             self.finish_dropped_in(db);
             keys += database.len();
             database.leave_pass();
-            self.state_take_over(db, &database);
+            self.record_take_over(db, &database);
             let old = std::mem::replace(&mut self.dbs[db], database);
             let rule = self.prefix_rule;
             self.dbs[db].count_as(&old, rule);
@@ -572,7 +572,7 @@ mod tests {
                 }
                 k.flush(ZERO, false);
                 assert_eq!(undo(&mut k, 1, None), 500);
-                while k.mark_on(u64::MAX) {}
+                while k.continue_marking(u64::MAX) {}
                 k.check_invariants();
                 // The next one saves each key once.
                 set(&mut k, ZERO, "new");
@@ -600,7 +600,7 @@ mod tests {
             assert_eq!(undo(&mut k, 1, Some(ZERO)), 500);
             k.swap(ZERO, one);
             assert_eq!(undo(&mut k, 1, Some(ZERO)), 300);
-            while k.mark_on(u64::MAX) {}
+            while k.continue_marking(u64::MAX) {}
             k.check_invariants();
             k.begin_pass();
             let mut saved = Names::default();

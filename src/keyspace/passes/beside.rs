@@ -53,7 +53,7 @@ impl Keyspace {
         other.follow(self);
         for at in 0..self.databases() {
             let at = DbIndex(at as u32);
-            self.state_take_over(at, &other.dbs[at]);
+            self.record_take_over(at, &other.dbs[at]);
         }
         std::mem::swap(&mut self.dbs, &mut other.dbs);
         (0..self.databases()).for_each(|db| self.dropped.forget_counts(DbIndex(db as u32)));
@@ -263,12 +263,12 @@ mod tests {
             set(&mut other, b"a");
             set(&mut other, b"b");
             k.take_over(other, true);
-            assert!(!k.in_pass() || !k.mark_on(u64::MAX));
+            assert!(!k.in_pass() || !k.continue_marking(u64::MAX));
             k.begin_pass();
             set(&mut k, b"c");
             assert_eq!(k.pass_progress(), (0, 2));
             k.abort_pass();
-            while k.mark_on(u64::MAX) {}
+            while k.continue_marking(u64::MAX) {}
             k.check_invariants();
             assert_eq!(k.database(DbIndex(0)).sizes().of(Type::String).count(), 1);
             assert_eq!(k.flush_all(false), 3);

@@ -155,7 +155,7 @@ impl LazyFree {
     }
 
     /// Whether a waiter for memory can be notified.
-    pub fn tells(&self) -> bool {
+    pub fn can_notify(&self) -> bool {
         self.wake.is_some()
     }
 

@@ -492,7 +492,7 @@ impl Keyspace {
     }
 
     /// Marks the rest of an aborted pass for `ticks`; `false`: nothing is left.
-    pub fn mark_on(&mut self, ticks: u64) -> bool {
+    pub fn continue_marking(&mut self, ticks: u64) -> bool {
         self.pass_slice(&mut Nobody, ticks) != Slice::Done
     }
 

@@ -126,7 +126,7 @@ impl Keyspace {
         let slots = SlotSet::of_ranges(ranges);
         for db in (0..self.databases() as u32).map(DbIndex) {
             if self.hasher.has_slots() && self.dbs[db].table().len_among(Among::Only(&slots)) > 0 {
-                self.state_drop(db, &slots);
+                self.record_drop(db, &slots);
             }
         }
         self.change_hiding(|why| why.kept.add(&slots));

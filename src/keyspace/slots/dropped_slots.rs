@@ -134,7 +134,7 @@ impl Keyspace {
         if !self.hasher.has_slots() || self.dbs[db].table().len_among(Among::Only(slots)) == 0 {
             return 0;
         }
-        self.state_drop(db, slots);
+        self.record_drop(db, slots);
         let Some(keys) = self.dbs[db].take_slots(slots) else {
             return 0;
         };
@@ -152,7 +152,7 @@ impl Keyspace {
         self.dropped.progress.started += u64::from(!told.is_empty());
         if count <= FEW {
             self.go_through(&mut dropped);
-            self.pass_on(dropped);
+            self.hand_over(dropped);
         } else {
             self.dropped.queue.push_back(dropped)
         }
@@ -165,12 +165,12 @@ impl Keyspace {
     }
 
     /// Whether deletions of keys of dropped slots are not stated yet.
-    pub fn has_untold(&self) -> bool {
+    pub fn has_unrecorded(&self) -> bool {
         self.dropped.queue.iter().any(|its| !its.told.is_empty())
     }
 
     /// The slots of such keys, some several times.
-    pub fn untold_slots(&self) -> impl Iterator<Item = u16> {
+    pub fn unrecorded_slots(&self) -> impl Iterator<Item = u16> {
         let untold = self.dropped.queue.iter().filter(|its| !its.told.is_empty());
         untold.flat_map(|its| its.keys.slots_in_use())
     }
@@ -188,7 +188,7 @@ impl Keyspace {
     }
 
     /// States the deletion of all that is not stated yet: at once, to `audience` alone. O(keys).
-    pub fn tell_dropped(&mut self, audience: Audience) {
+    pub fn record_dropped(&mut self, audience: Audience) {
         let mut queue = std::mem::take(&mut self.dropped.queue);
         for dropped in queue.iter_mut().filter(|its| !its.told.is_empty()) {
             dropped.told &= audience;
@@ -200,18 +200,18 @@ impl Keyspace {
     }
 
     /// Goes on with dropped slots for `ticks` of the cycle counter, at least one step of a scan.
-    /// `may_tell`: deletions may be stated now. Returns whether more can be done.
-    pub fn free_dropped(&mut self, ticks: u64, may_tell: bool) -> bool {
+    /// `may_log`: deletions may be stated now. Returns whether more can be done.
+    pub fn free_dropped(&mut self, ticks: u64, may_log: bool) -> bool {
         let began = clock::cycles();
         while let Some(mut dropped) = self.dropped.queue.pop_front() {
-            if !may_tell && !dropped.told.is_empty() {
+            if !may_log && !dropped.told.is_empty() {
                 self.dropped.queue.push_front(dropped);
                 return false;
             }
             if dropped.is_done() {
-                self.pass_on(dropped)
+                self.hand_over(dropped)
             } else {
-                self.go_on(&mut dropped);
+                self.advance(&mut dropped);
                 self.dropped.queue.push_front(dropped);
             }
             if clock::cycles().wrapping_sub(began) >= ticks {
@@ -232,12 +232,12 @@ impl Keyspace {
 
     fn go_through(&mut self, dropped: &mut Dropped) {
         while !dropped.is_done() {
-            self.go_on(dropped);
+            self.advance(dropped);
         }
     }
 
     /// States and discounts the keys of some steps of a scan.
-    fn go_on(&mut self, dropped: &mut Dropped) {
+    fn advance(&mut self, dropped: &mut Dropped) {
         let mut found = std::mem::take(&mut self.dropped.scratch);
         let table = dropped.keys.table();
         loop {
@@ -247,7 +247,7 @@ impl Keyspace {
                 break;
             }
         }
-        self.tell(dropped.db, dropped.told, &found);
+        self.record_deletions(dropped.db, dropped.told, &found);
         dropped.told_keys += found.len();
         if dropped.is_counted {
             let database = &mut self.dbs[dropped.db];
@@ -265,7 +265,7 @@ impl Keyspace {
     }
 
     /// States the deletion of these keys, some in each request.
-    fn tell(&mut self, db: DbIndex, told: Audience, entries: &[Entry]) {
+    fn record_deletions(&mut self, db: DbIndex, told: Audience, entries: &[Entry]) {
         if told.is_empty() {
             return;
         }
@@ -281,7 +281,7 @@ impl Keyspace {
             bytes += entry.key().len();
             if bytes >= REQUEST_BYTES || words.len() > STEP || at + 1 == entries.len() {
                 let request = words.drain(..);
-                self.effects.state_removals_for(told, db, request);
+                self.effects.record_removals_for(told, db, request);
                 words.push(word);
                 bytes = 0;
             }
@@ -289,7 +289,7 @@ impl Keyspace {
     }
 
     /// Nothing is left to be done here: passes the keys on.
-    fn pass_on(&mut self, dropped: Dropped) {
+    fn hand_over(&mut self, dropped: Dropped) {
         match dropped.unsaved {
             Some(cursor) => self.hand_to_pass(*dropped.keys, cursor),
             None => self.lazyfree.free_database(*dropped.keys, true),

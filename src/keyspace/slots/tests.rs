@@ -338,7 +338,7 @@ impl World {
 impl Keyspace {
     /// Marks on, if that is all that the pass does.
     fn mark_on_if_aborted(&mut self) -> bool {
-        self.in_pass() && !self.is_saving() && self.mark_on(0)
+        self.in_pass() && !self.is_saving() && self.continue_marking(0)
     }
 }
 
@@ -449,7 +449,7 @@ fn listeners_hear_of_each_dropped_key_in_slices() {
     let mut kept = Kept::default();
     k.pass_slice(&mut kept, 0);
     assert_eq!(k.drop_slots(&[(a, a), (b, b)], both), 6000);
-    assert!(k.len() == 0 && k.has_untold());
+    assert!(k.len() == 0 && k.has_unrecorded());
     let mut deleted = BTreeMap::new();
     assert!(!k.free_dropped(u64::MAX, false), "nothing may be told now");
     take_deleted(&mut k, &mut deleted);
@@ -467,10 +467,10 @@ fn listeners_hear_of_each_dropped_key_in_slices() {
         (progress.running, progress.keys, progress.told_keys),
         (1, 6000, first)
     );
-    assert!(k.untold_slots().any(|slot| slot == a));
+    assert!(k.unrecorded_slots().any(|slot| slot == a));
     // A role changes: only the log goes on to hear of them, at once.
-    k.tell_dropped(Audience::LOG);
-    assert!(!k.has_untold());
+    k.record_dropped(Audience::LOG);
+    assert!(!k.has_unrecorded());
     take_deleted(&mut k, &mut deleted);
     let all: BTreeSet<String> = names('a').chain(names('b')).collect();
     assert_eq!(deleted.keys().cloned().collect::<BTreeSet<_>>(), all);

@@ -22,7 +22,7 @@ impl Replica {
         }
     }
 
-    fn told(&mut self, name: u8, words: &[&[u8]]) {
+    fn receive_words(&mut self, name: u8, words: &[&[u8]]) {
         let (source, name) = (id(SOURCE), [name; 40]);
         let mut all: Vec<&[u8]> = vec![words[0]];
         match words[0] {
@@ -76,9 +76,9 @@ impl Replica {
 #[test]
 fn a_promotion_keeps_what_the_primary_has_imported_since_it_forgot_an_import() {
     let mut replica = Replica::new();
-    replica.told(b'x', &[b"ESTABLISH"]);
-    replica.told(b'y', &[b"ESTABLISH"]);
-    replica.told(b'y', &[b"FINISH", b"STATE", b"SUCCESS"]);
+    replica.receive_words(b'x', &[b"ESTABLISH"]);
+    replica.receive_words(b'y', &[b"ESTABLISH"]);
+    replica.receive_words(b'y', &[b"FINISH", b"STATE", b"SUCCESS"]);
     assert_eq!(replica.sees(|view| view.owner = TARGET), []);
     let dropped = replica.sees(|view| (view.owner, view.is_primary) = (2, true));
     assert_eq!(dropped, []);
@@ -88,7 +88,7 @@ fn a_promotion_keeps_what_the_primary_has_imported_since_it_forgot_an_import() {
 #[test]
 fn a_promotion_keeps_slots_of_which_the_import_was_never_heard_to_end() {
     let mut replica = Replica::new();
-    replica.told(b'x', &[b"ESTABLISH"]);
+    replica.receive_words(b'x', &[b"ESTABLISH"]);
     assert_eq!(
         replica.sees(|view| (view.owner, view.is_primary) = (2, true)),
         []
@@ -100,7 +100,7 @@ fn a_promotion_keeps_slots_of_which_the_import_was_never_heard_to_end() {
 #[test]
 fn what_a_restarted_primary_has_forgotten_is_hidden_no_longer() {
     let mut replica = Replica::new();
-    replica.told(b'x', &[b"ESTABLISH"]);
+    replica.receive_words(b'x', &[b"ESTABLISH"]);
     replica.actions();
     replica.machine.history_changed(replica.now, &replica.view);
     let slots = Ranges::of_slots(0..11);
@@ -116,8 +116,8 @@ fn what_a_restarted_primary_has_forgotten_is_hidden_no_longer() {
 #[test]
 fn a_promoted_replica_claims_what_its_primary_has_claimed() {
     let mut replica = Replica::new();
-    replica.told(b'x', &[b"ESTABLISH"]);
-    replica.told(b'x', &[b"FINISH", b"STATE", b"SUCCESS"]);
+    replica.receive_words(b'x', &[b"ESTABLISH"]);
+    replica.receive_words(b'x', &[b"FINISH", b"STATE", b"SUCCESS"]);
     let slots = Ranges::of_slots(0..11);
     assert_eq!(
         replica.actions(),
@@ -135,8 +135,8 @@ fn a_promoted_replica_claims_what_its_primary_has_claimed() {
 #[test]
 fn a_promoted_replica_claims_nothing_that_has_moved_on() {
     let mut replica = Replica::new();
-    replica.told(b'x', &[b"ESTABLISH"]);
-    replica.told(b'x', &[b"FINISH", b"STATE", b"SUCCESS"]);
+    replica.receive_words(b'x', &[b"ESTABLISH"]);
+    replica.receive_words(b'x', &[b"FINISH", b"STATE", b"SUCCESS"]);
     replica.actions();
     replica.view.owner = 3;
     replica.machine.routes_changed(replica.now, &replica.view);
@@ -148,7 +148,7 @@ fn a_promoted_replica_claims_nothing_that_has_moved_on() {
 #[test]
 fn a_promotion_in_the_middle_of_an_import_drops_what_is_the_sources() {
     let mut replica = Replica::new();
-    replica.told(b'x', &[b"ESTABLISH"]);
+    replica.receive_words(b'x', &[b"ESTABLISH"]);
     assert_eq!(replica.sees(|_| ()), []);
     let dropped = replica.sees(|view| view.is_primary = true);
     assert_eq!(dropped.len(), 1);

@@ -26,7 +26,7 @@ impl Source {
             now: Now::default(),
         };
         (source.view.owner, source.view.epoch) = (TARGET, 2);
-        source.hear(TARGET, |_| ());
+        source.receive(TARGET, |_| ());
         let slots = Ranges::of_slots(0..11);
         source.machine.lost(source.now, &source.view, &slots);
         assert_eq!(source.actions(), [Action::Keep(slots)]);
@@ -34,7 +34,7 @@ impl Source {
     }
 
     /// A node greets: it knows of the claim, and has all that the claimer had.
-    fn hear(&mut self, node: usize, change: impl FnOnce(&mut Heard)) {
+    fn receive(&mut self, node: usize, change: impl FnOnce(&mut Heard)) {
         let mut heard = Heard {
             at_ms: self.now.monotonic_ms,
             owner: TARGET,
@@ -76,13 +76,13 @@ fn slots() -> Ranges {
 fn a_copy_goes_when_every_replica_of_the_claimer_shows_the_claim_and_its_offset() {
     let mut source = Source::new();
     assert_eq!(source.pass(100), []);
-    source.hear(REPLICAS[TARGET], |heard| heard.offset = 99);
+    source.receive(REPLICAS[TARGET], |heard| heard.offset = 99);
     assert_eq!(source.pass(100), [], "it lacks a byte");
-    source.hear(REPLICAS[TARGET], |heard| {
+    source.receive(REPLICAS[TARGET], |heard| {
         (heard.owner, heard.epoch) = (SOURCE, 1)
     });
     assert_eq!(source.pass(100), [], "it does not know of the claim");
-    source.hear(REPLICAS[TARGET], |_| ());
+    source.receive(REPLICAS[TARGET], |_| ());
     assert_eq!(source.pass(100), [Action::Forget(slots())]);
     assert!(source.machine.is_idle());
 }
@@ -139,12 +139,12 @@ fn slots_that_were_lost_with_their_claimer_are_reclaimed() {
         [],
         "a failure alone is none: it may come back"
     );
-    source.hear(REPLICAS[TARGET], |heard| {
+    source.receive(REPLICAS[TARGET], |heard| {
         (heard.owner, heard.epoch) = (SOURCE, 1);
         (heard.is_primary, heard.follows) = (true, REPLICAS[TARGET]);
     });
     assert_eq!(source.pass(100), [], "it may say that it has the slots");
-    source.hear(REPLICAS[TARGET], |heard| heard.is_primary = true);
+    source.receive(REPLICAS[TARGET], |heard| heard.is_primary = true);
     assert_eq!(source.pass(1000), [Action::Reclaim(slots())]);
     source.view.owner = SOURCE;
     assert_eq!(source.review(), [Action::Return(slots())]);
@@ -155,12 +155,12 @@ fn a_replica_that_took_the_claimers_place_with_the_slots_has_a_claim_of_its_own(
     let mut source = Source::new();
     source.pass(2000);
     (source.view.owner, source.view.epoch) = (REPLICAS[TARGET], 3);
-    source.hear(REPLICAS[TARGET], |heard| {
+    source.receive(REPLICAS[TARGET], |heard| {
         (heard.owner, heard.is_primary) = (REPLICAS[TARGET], true)
     });
     assert_eq!(source.review(), []);
     assert_eq!(source.pass(1100), []);
-    source.hear(TARGET, |heard| {
+    source.receive(TARGET, |heard| {
         (heard.owner, heard.epoch) = (REPLICAS[TARGET], 3);
         (heard.is_primary, heard.follows) = (false, REPLICAS[TARGET]);
     });

@@ -24,7 +24,7 @@ fn import_is_refused_in_the_order_and_words_of_redis() {
         let answer = world.call(TARGET, |m, now, view| m.import(now, view, &split(line)));
         answer.map(|_| ()).map_err(|refusal| refusal.to_string())
     };
-    for (line, told) in [
+    for (line, receive_words) in [
         (
             "",
             "ERR wrong number of arguments for 'cluster|migration' command",
@@ -57,7 +57,7 @@ fn import_is_refused_in_the_order_and_words_of_redis() {
             ),
         ),
     ] {
-        assert_eq!(asked(&mut world, line), Err(told.into()), "{line}");
+        assert_eq!(asked(&mut world, line), Err(receive_words.into()), "{line}");
     }
     world.nodes[TARGET].view.open.is_importing = true;
     let open = "ERR all slot states must be STABLE to start a slot migration task.";
@@ -85,7 +85,7 @@ fn migrateslots_is_refused_in_the_order_and_words_of_valkey() {
         });
         answer.map_err(|refusal| refusal.to_string())
     };
-    for (line, told) in [
+    for (line, receive_words) in [
         ("INVALID 0 1", "ERR syntax error"),
         ("SLOTSRANGE 0", "ERR No end slot for final slot range"),
         ("SLOTSRANGE 16385 16388", "ERR Invalid or out of range slot"),
@@ -116,7 +116,7 @@ fn migrateslots_is_refused_in_the_order_and_words_of_valkey() {
             "ERR Slot ranges in migrations overlap",
         ),
     ] {
-        assert_eq!(asked(&mut world, line), Err(told.into()), "{line}");
+        assert_eq!(asked(&mut world, line), Err(receive_words.into()), "{line}");
     }
     let none = world.call(SOURCE, |m, now, view| m.cancel_exports(now, view));
     assert_eq!(none, Err(Refusal::NoMigrations));
@@ -145,7 +145,7 @@ fn strangers_are_refused_by_syncslots() {
     });
     assert_eq!(answer, Answer::RefusedAndClosed(Refusal::InternalOnly));
     let mut valkey = world(Dialect::Valkey);
-    for (line, told) in [
+    for (line, receive_words) in [
         ("UNKNOWN", "ERR syntax error"),
         (
             "PAUSED",
@@ -159,7 +159,7 @@ fn strangers_are_refused_by_syncslots() {
         let Answer::Refused(refusal) = answer else {
             panic!("{line}: {answer:?}");
         };
-        assert_eq!(refusal.to_string(), told);
+        assert_eq!(refusal.to_string(), receive_words);
     }
 }
 
@@ -255,21 +255,21 @@ fn a_replica_hides_what_its_primary_imports() {
     ] {
         let mut world = world(Dialect::Redis);
         world.nodes[TARGET].view.is_primary = false;
-        let told = |world: &mut World, line: &str| {
+        let receive_words = |world: &mut World, line: &str| {
             world.call(TARGET, |m, now, view| {
                 m.request(now, view, &sender, &split(line))
             });
         };
-        told(&mut world, &begin);
-        told(&mut world, &begin);
+        receive_words(&mut world, &begin);
+        receive_words(&mut world, &begin);
         assert_eq!(world.nodes[TARGET].hidden, 1);
         world.nodes[TARGET].keys.insert("k".into(), 1);
-        told(&mut world, &end);
+        receive_words(&mut world, &end);
         assert_eq!(world.nodes[TARGET].hidden, 0);
         // What is to go goes by the stream.
         assert_eq!(world.nodes[TARGET].keys.len(), 1);
 
-        told(&mut world, &begin);
+        receive_words(&mut world, &begin);
         world.nodes[TARGET].view.is_primary = true;
         world.call(TARGET, |m, now, view| m.routes_changed(now, view));
         assert_eq!(world.nodes[TARGET].hidden, 0);

@@ -556,7 +556,7 @@ impl World {
             0 => self.dial(),
             1 => self.deliver(),
             2 => self.export(),
-            _ => self.hear(),
+            _ => self.receive(),
         });
         is_done || self.replicate()
     }
@@ -582,7 +582,7 @@ impl World {
         true
     }
 
-    fn hear(&mut self) -> bool {
+    fn receive(&mut self) -> bool {
         if self.claims.is_empty() {
             return false;
         }

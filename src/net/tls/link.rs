@@ -112,7 +112,7 @@ macro_rules! go_through {
         let result = loop {
             let UnbufferedStatus { discard, state } =
                 $connection.process_tls_records(&mut $incoming[done..]);
-            let goes_on = match state {
+            let continues = match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                     while let Some(record) = traffic.next_record() {
                         if let Ok(record) = record {
@@ -140,7 +140,7 @@ macro_rules! go_through {
                 }
             };
             done += discard;
-            if !goes_on {
+            if !continues {
                 break Ok(());
             }
         };

@@ -249,7 +249,7 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{told, warnings};
+    use super::super::{facts_of, warnings};
     use super::*;
 
     fn machine() -> Machine {
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn each_setting_that_hurts_is_named() {
-        let told = told(
+        let told = facts_of(
             &[
                 ("maxclients", "10000"),
                 ("aof_enabled", "1"),

@@ -283,7 +283,7 @@ fn human(bytes: i64) -> String {
 }
 
 #[cfg(test)]
-fn told(info: &[(&str, &str)], config: &[(&str, &str)]) -> Told {
+fn facts_of(info: &[(&str, &str)], config: &[(&str, &str)]) -> Told {
     let map = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned()));
         pairs.collect()

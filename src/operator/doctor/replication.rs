@@ -186,7 +186,7 @@ fn replicas(told: &Told, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{told, warnings};
+    use super::super::{facts_of, warnings};
     use super::*;
 
     #[test]
@@ -199,10 +199,10 @@ mod tests {
             ("master_sync_refused_keys", "0"),
             ("master_sync_refused_own_keys", "70"),
         ];
-        let found = look(&told(&info, &[]));
+        let found = look(&facts_of(&info, &[]));
         assert_eq!(warnings(&found), ["refused sync"]);
         assert!(found[0].text.contains("0 keys and this replica 70"));
-        assert_eq!(warnings(&look(&told(&info[..4], &[]))), ["primary"]);
+        assert_eq!(warnings(&look(&facts_of(&info[..4], &[]))), ["primary"]);
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
                 "ip=10.0.0.1,port=2,copies=3,retry_s=2,version=14,needs=array",
             ),
         ];
-        let found = look(&told(&info, &[]));
+        let found = look(&facts_of(&info, &[]));
         let failed: Vec<&Finding> = found
             .iter()
             .filter(|finding| matches!(finding.weight, super::super::Weight::Fail))
@@ -245,17 +245,17 @@ mod tests {
             ("repl_backlog_size", "1048576"),
         ];
         let config = [("min-replicas-to-write", "2")];
-        let found = look(&told(&info, &config));
+        let found = look(&facts_of(&info, &config));
         assert_eq!(warnings(&found), [""; 0]);
         assert_eq!(found.len(), 2);
         info.extend([
             ("min_slaves_good_slaves", "1"),
             ("instantaneous_output_repl_kbps", "1024.00"),
         ]);
-        let found = look(&told(&info, &config));
+        let found = look(&facts_of(&info, &config));
         assert_eq!(warnings(&found), ["min-replicas-to-write", "backlog"]);
         info[3] = ("master_repl_offset", "1000000");
-        let found = look(&told(&info, &[]));
+        let found = look(&facts_of(&info, &[]));
         assert_eq!(warnings(&found), ["replicas", "backlog"]);
     }
 }

@@ -332,12 +332,12 @@ fn clients(told: &Told, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Weight, told, warnings};
+    use super::super::{Weight, facts_of, warnings};
     use super::*;
 
     #[test]
     fn a_server_in_order_is_left_alone() {
-        let told = told(
+        let told = facts_of(
             &[
                 ("used_memory", "1000"),
                 ("maxmemory", "100000000"),
@@ -362,7 +362,7 @@ mod tests {
         let mut info: Vec<(&str, &str)> = texts.iter().map(|(n, t)| (*n, t.as_str())).collect();
         info.push(("total_system_memory", "1000000000"));
         let mut found = Vec::new();
-        memory(&told(&info, config), &mut found);
+        memory(&facts_of(&info, config), &mut found);
         found.remove(0)
     }
 
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn damage_of_the_append_only_file_is_named_with_its_place() {
-        let told = told(
+        let told = facts_of(
             &[
                 ("total_system_memory", "1000000"),
                 ("aof_enabled", "1"),
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn what_hurts_is_named() {
-        let mut told = told(
+        let mut told = facts_of(
             &[
                 ("used_memory", "99000000"),
                 ("maxmemory", "100000000"),
@@ -485,7 +485,7 @@ mod tests {
             ("rdb_changes_since_last_save", "7"),
             ("total_system_memory", "100"),
         ];
-        let told = told(&info, &[("save", "3600 1")]);
+        let told = facts_of(&info, &[("save", "3600 1")]);
         assert_eq!(warnings(&look(&told)), ["snapshot"]);
     }
 }

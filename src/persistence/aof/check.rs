@@ -112,7 +112,7 @@ impl Check<'_> {
         writeln!(self.out, "Start checking Old-Style AOF")?;
         let name = path.to_string_lossy();
         let verdict = self.file(path, &name, true)?;
-        self.tell("AOF", &name, verdict)
+        self.report("AOF", &name, verdict)
     }
 
     /// All files that a manifest lists.
@@ -142,13 +142,13 @@ impl Check<'_> {
             let name = part.name.to_string();
             let verdict = self.file(&path, &name, at + 1 == parts)?;
             let kind = if is_base { "BASE AOF" } else { "INCR AOF" };
-            self.tell(kind, &name, verdict)?;
+            self.report(kind, &name, verdict)?;
         }
         writeln!(self.out, "All AOF files and manifest are valid")?;
         Ok(())
     }
 
-    fn tell(&mut self, kind: &str, name: &str, verdict: Verdict) -> Result<(), Failed> {
+    fn report(&mut self, kind: &str, name: &str, verdict: Verdict) -> Result<(), Failed> {
         match verdict {
             Verdict::Valid => writeln!(self.out, "{kind} {name} is valid")?,
             Verdict::Empty => writeln!(self.out, "{kind} {name} is empty")?,

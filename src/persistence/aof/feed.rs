@@ -155,7 +155,7 @@ impl LogFeed {
                 if *left == 0 {
                     return Ok(false);
                 }
-                if !self.read_on(log, left)? {
+                if !self.read_more(log, left)? {
                     return Ok(true);
                 }
                 continue;
@@ -196,7 +196,7 @@ impl LogFeed {
     }
 
     /// Reads more of the file, or begins the next one. `false`: there is no more.
-    fn read_on(&mut self, log: Option<&Log>, left: &mut usize) -> Result<bool, String> {
+    fn read_more(&mut self, log: Option<&Log>, left: &mut usize) -> Result<bool, String> {
         let written = log.and_then(|log| log.length_of(&self.file));
         let Some(length) = self.file.closed_length().or(written) else {
             return Err(self.unreadable("it is not written any more"));
@@ -288,7 +288,7 @@ mod tests {
             let mut effects = Effects::default();
             effects.set_wanted(Audience::ALL);
             let words = [&b"SET"[..], b"key", value.as_bytes()];
-            effects.state_for(audience, DbIndex(0), words.into_iter());
+            effects.record_for(audience, DbIndex(0), words.into_iter());
             for unit in effects.units() {
                 let before = self.stream.offset();
                 let from = self

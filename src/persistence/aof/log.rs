@@ -127,8 +127,8 @@ impl Names {
         let is_old = |base: &Part| base.name == self.basename;
         let began = manifest.incrs.is_empty() && manifest.base.as_ref().is_some_and(is_old);
         let inside = self.path(&self.basename);
-        let goes_on = began && !inside.exists();
-        if !manifest.is_empty() && !goes_on {
+        let continues = began && !inside.exists();
+        if !manifest.is_empty() && !continues {
             return Ok(Upgrade::NotNeeded);
         }
         self.make_folder()?;

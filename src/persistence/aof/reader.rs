@@ -229,7 +229,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// Whether the bytes read contain times.
-    pub fn tells_times(&self) -> bool {
+    pub fn has_times(&self) -> bool {
         self.time_s > 0
     }
 
@@ -254,7 +254,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// Whether lines of the file tell where the stream is, so that the offset is exact.
-    pub fn tells_positions(&self) -> bool {
+    pub fn has_positions(&self) -> bool {
         self.stream.is_told
     }
 

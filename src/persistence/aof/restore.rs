@@ -342,7 +342,7 @@ fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<
             }
         }
     };
-    if matches!(limit, Limit::Time(_)) && at.is_none() && size > 0 && !reader.tells_times() {
+    if matches!(limit, Limit::Time(_)) && at.is_none() && size > 0 && !reader.has_times() {
         return Err(Failed::Told(format!(
             "{} does not tell when anything was done: give FILE:BYTES or offset:OFFSET",
             folder_name(path)

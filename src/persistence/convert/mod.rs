@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 pub use obstacles::Obstacles;
 pub use output::{Output, TargetFile};
-pub use rdb::{commands_follow, read_rdb, tell_left_out};
+pub use rdb::{commands_follow, read_rdb, report_left_out};
 
 use super::rdb::{
     RdbError, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, VERSION_VALKEY,

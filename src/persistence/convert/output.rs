@@ -100,13 +100,13 @@ impl<'a, 't> TargetFile<'a, 't> {
     /// A fact about the file. If it cannot be written, nothing after it can, which reports the error.
     pub fn fact(&mut self, name: &str, value: &[u8]) {
         self.writer.aux(name, value);
-        let _ = self.pass_on(CHUNK_BYTES);
+        let _ = self.hand_over(CHUNK_BYTES);
     }
 
     /// A library of functions that the target can load.
     pub fn library(&mut self, code: &[u8]) -> io::Result<()> {
         self.writer.function(code);
-        self.pass_on(CHUNK_BYTES)
+        self.hand_over(CHUNK_BYTES)
     }
 
     /// What of a value the target cannot read. Its files may hold path hashes, but no target has them.
@@ -134,7 +134,7 @@ impl<'a, 't> TargetFile<'a, 't> {
         let mut at = Some(self.writer.begin_key(view, used));
         while let Some(from) = at {
             at = self.writer.part(&view.value, from, usize::MAX);
-            self.pass_on(CHUNK_BYTES)?;
+            self.hand_over(CHUNK_BYTES)?;
         }
         Ok(())
     }
@@ -148,7 +148,7 @@ impl<'a, 't> TargetFile<'a, 't> {
     }
 
     /// Hands on what is written, if it is as much as `least`.
-    fn pass_on(&mut self, least: usize) -> io::Result<()> {
+    fn hand_over(&mut self, least: usize) -> io::Result<()> {
         if self.writer.len() < least {
             return Ok(());
         }
@@ -169,7 +169,7 @@ impl<'a, 't> TargetFile<'a, 't> {
             return Ok(None);
         }
         self.writer.end();
-        let ended = self.pass_on(0);
+        let ended = self.hand_over(0);
         let (Some((file, temporary)), Some(output)) = (self.file.take(), self.output.take()) else {
             return Ok(None);
         };

@@ -55,7 +55,7 @@ pub fn read_rdb(
 }
 
 /// Names what a load of this snapshot leaves out, whatever the target is.
-pub fn tell_left_out(from: &Path, obstacles: &mut Obstacles<'_>) -> Result<(), ConvertError> {
+pub fn report_left_out(from: &Path, obstacles: &mut Obstacles<'_>) -> Result<(), ConvertError> {
     read_with(from, &mut LeftOut(obstacles)).map(|_| ())
 }
 

@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         if self.must_wait() {
             return Ok(ReadStep::Starved);
         }
-        match self.step_on(loader) {
+        match self.continue_step(loader) {
             Ok(step) => {
                 self.began = self.input.offset();
                 Ok(step)
@@ -294,7 +294,7 @@ impl<'a> Reader<'a> {
         };
     }
 
-    fn step_on(&mut self, loader: &mut dyn Loader) -> Result<ReadStep, Fault> {
+    fn continue_step(&mut self, loader: &mut dyn Loader) -> Result<ReadStep, Fault> {
         if self.version == 0 {
             self.input.begin_item();
             self.read_header(loader.limits())?;

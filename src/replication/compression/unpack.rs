@@ -142,7 +142,7 @@ impl Unpacker {
             if given > 0 {
                 continue;
             }
-            match self.go_on() {
+            match self.advance() {
                 Ok(true) => {}
                 Ok(false) => break,
                 // What came before the damage is given out first.
@@ -164,7 +164,7 @@ impl Unpacker {
                 into.extend_from_slice(&self.input[self.at..]);
                 self.at = self.input.len();
             }
-            if !self.go_on()? {
+            if !self.advance()? {
                 return Ok(());
             }
         }
@@ -202,7 +202,7 @@ impl Unpacker {
     }
 
     /// One step: `false` if more must come first.
-    fn go_on(&mut self) -> Result<bool, Damage> {
+    fn advance(&mut self) -> Result<bool, Damage> {
         if let Some(damage) = self.damage {
             return Err(damage);
         }

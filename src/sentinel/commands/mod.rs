@@ -175,7 +175,7 @@ impl Sentinel {
         host: &Host<'_>,
         reply: &mut Reply,
     ) -> After {
-        self.hear_at(now);
+        self.due_at(now);
         let mut call = Call {
             sentinel: self,
             host,
@@ -198,7 +198,7 @@ impl Sentinel {
             let text = "ERR Only HELLO messages are accepted by Sentinel instances.";
             return reply.error(&error(text));
         }
-        self.hear(message);
+        self.receive_hello(message);
         reply.int(1);
     }
 

@@ -12,7 +12,7 @@ use crate::sentinel::votes;
 /// At most `max` entries, newest first. Each has a headline, then lines in the order of time.
 pub(crate) fn entries(shared: &Shared, primary: &Primary, max: usize) -> Vec<Vec<String>> {
     let episodes = primary.history.newest_first();
-    let episodes = episodes.map(|episode| told(shared, primary, episode));
+    let episodes = episodes.map(|episode| episode_lines(shared, primary, episode));
     situation(shared, primary)
         .into_iter()
         .chain(episodes)
@@ -20,7 +20,7 @@ pub(crate) fn entries(shared: &Shared, primary: &Primary, max: usize) -> Vec<Vec
         .collect()
 }
 
-fn told(shared: &Shared, primary: &Primary, episode: &Episode) -> Vec<String> {
+fn episode_lines(shared: &Shared, primary: &Primary, episode: &Episode) -> Vec<String> {
     let began = episode.began;
     let outcome = match &episode.end {
         Some((_, outcome)) => outcome,

@@ -37,7 +37,7 @@ fn explain(world: &mut World, n: usize) -> Vec<Vec<String>> {
 }
 
 /// The lines have these parts, in this order, each in a line of its own.
-fn assert_told(lines: &[String], parts: &[&str]) {
+fn assert_lines(lines: &[String], parts: &[&str]) {
     let mut rest = lines.iter();
     for part in parts {
         let found = rest.any(|line| line.contains(part));
@@ -100,7 +100,7 @@ fn a_failover_is_told_by_its_leader_and_by_the_others() {
         "update_config: 10.0.0.3:6379 is taken over as the primary",
         "the primary is 10.0.0.3:6379 from now on (switch-master)",
     ];
-    assert_told(&entries[0], &parts);
+    assert_lines(&entries[0], &parts);
     let error = "last reply to PING ";
     assert!(entries[0][1].contains(error) && entries[0][1].contains("ago: PONG"));
     assert!(entries[0][1].ends_with("ago: Connection refused"));
@@ -117,7 +117,7 @@ fn a_failover_is_told_by_its_leader_and_by_the_others() {
         &format!("this Sentinel votes for {name} in epoch 1; its own start is delayed by 20.0 s"),
         &format!("{name} announces config epoch 1 (config-update-from)"),
     ];
-    assert_told(&entries[0], &parts);
+    assert_lines(&entries[0], &parts);
     let seen: Vec<u64> = (0..3)
         .flat_map(|n| world.core(n).primaries_seen().map(|seen| seen.failovers))
         .collect();
@@ -151,13 +151,13 @@ fn without_a_good_replica_each_ones_fault_is_told() {
         "until 1970-",
         "missing: a replica that can be promoted",
     ];
-    assert_told(&entries[0], &[&now[..], &faults].concat());
+    assert_lines(&entries[0], &[&now[..], &faults].concat());
     let then = ["in epoch 1: aborted: no replica can be promoted", "elected"];
     let after = [
         "given up in select_slave after ",
         "no failover is begun before 1970-",
     ];
-    assert_told(&entries[1], &[&then[..], &faults, &after].concat());
+    assert_lines(&entries[1], &[&then[..], &faults, &after].concat());
     let one = explain_with(&mut world, leader, "sentinel explain mymaster count 1");
     assert_eq!(one.len(), 1);
     assert!(one[0][0].contains("(now)"));
@@ -166,7 +166,7 @@ fn without_a_good_replica_each_ones_fault_is_told() {
     assert_eq!(world.command(leader, command), refused);
     let entries = explain(&mut world, leader);
     let refused = ["SENTINEL FAILOVER of 10.0.0.1:6379: refused: no suitable replica to promote"];
-    assert_told(&entries[1], &[&refused[..], &faults].concat());
+    assert_lines(&entries[1], &[&refused[..], &faults].concat());
 }
 
 #[test]
@@ -191,9 +191,9 @@ fn without_enough_sentinels_it_is_told_which_are_missing() {
         "it is down (SDOWN)",
         "given up in wait_start after ",
     ];
-    assert_told(entries.last().expect("an attempt"), &parts);
+    assert_lines(entries.last().expect("an attempt"), &parts);
     let now = "missing: enough reachable Sentinels to be elected: 3 votes needed of 5";
-    assert_told(&entries[0], &["(now)", now, "would be chosen now"]);
+    assert_lines(&entries[0], &["(now)", now, "would be chosen now"]);
     // Not enough for the quorum.
     let mut world = settled(3, 2, 2);
     world.cut("10.0.0.1", "10.0.1.1");
@@ -205,13 +205,13 @@ fn without_enough_sentinels_it_is_told_which_are_missing() {
         "missing: enough Sentinels that see it as down (ODOWN)",
         "at 10.0.1.2:26379 does not see it as down, last answer ",
     ];
-    assert_told(&entries[0], &now);
+    assert_lines(&entries[0], &now);
     world.cuts.clear();
     world.run_ms(20_000);
     let entries = explain(&mut world, 0);
     assert_eq!(entries.len(), 1);
     let over = ["10.0.0.1:6379 seen as down: no failover: the primary answers again after "];
-    assert_told(&entries[0], &over);
+    assert_lines(&entries[0], &over);
 }
 
 /// The others have voted already: for one that then does nothing.
@@ -238,16 +238,16 @@ fn a_lost_election_is_told_with_the_votes() {
         &format!("{other} votes for {name} in epoch 1"),
         &format!("{name} leads (1 vote of 3 for this Sentinel, 2 needed)"),
     ];
-    assert_told(entries.last().expect("an attempt"), &parts);
+    assert_lines(entries.last().expect("an attempt"), &parts);
     let entries = explain(&mut world, 2);
     let parts = [
         format!("10.0.0.1:6379: {name} wants to lead a failover in epoch 1: not over yet"),
         format!("this Sentinel votes for {name} in epoch 1"),
     ];
-    assert_told(&entries[0], &[&parts[0], &parts[1]]);
+    assert_lines(&entries[0], &[&parts[0], &parts[1]]);
     world.run_ms(20_000);
     let entries = explain(&mut world, 2);
-    assert_told(&entries[0], &["in epoch 1: nothing more was seen of it"]);
+    assert_lines(&entries[0], &["in epoch 1: nothing more was seen of it"]);
 }
 
 #[test]
@@ -270,13 +270,13 @@ fn an_operators_failover_is_told_as_such() {
             "begins a failover",
             " now in wait_start for 0 ms: waits",
         ];
-        assert_told(&entries[0], &running);
+        assert_lines(&entries[0], &running);
         let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
         assert!(world.run_until(60_000, moved), "{command}");
         let entries = explain(&mut world, 1);
         let about = format!("{about} 10.0.0.1:6379 in epoch 1: switched to 10.0.0.2:6379 within ");
         let parts = [about.as_str(), "chosen: the only one that can be promoted"];
-        assert_told(&entries[0], &parts);
+        assert_lines(&entries[0], &parts);
         assert!(entries[0].iter().any(|line| line.contains(how)));
         let entries = explain(&mut world, 2);
         let parts = [
@@ -309,7 +309,7 @@ fn tilt_and_a_bad_disk_are_told_as_reasons() {
         "0 of 3 known Sentinels see it as down, quorum 2",
         "missing: enough Sentinels that see it as down (ODOWN)",
     ];
-    assert_told(&entries[0], &parts);
+    assert_lines(&entries[0], &parts);
     world.machines[0].has_bad_disk = true;
     assert!(world.command(0, "SENTINEL FLUSHCONFIG").starts_with("-ERR"));
     let is_over = |world: &World| world.core(0).shared.tilt.since.is_none();
@@ -318,7 +318,7 @@ fn tilt_and_a_bad_disk_are_told_as_reasons() {
     world.run_ms(1_000);
     let entries = explain(&mut world, 0);
     let parts = ["seen as down (SDOWN): no valid reply", "TILT from 1970-"];
-    assert_told(entries.last().expect("one"), &parts);
+    assert_lines(entries.last().expect("one"), &parts);
     let moved = |world: &World| world.core(0).primaries[NAME].history.failovers > 0;
     assert!(world.run_until(90_000, moved));
     // In the midst of an episode.
@@ -335,15 +335,15 @@ fn tilt_and_a_bad_disk_are_told_as_reasons() {
         "could not be saved to the file: no vote is given",
         "TILT: a clock has jumped, so nothing is concluded and no order is given until 1970-",
     ];
-    assert_told(&entries[1], &parts);
+    assert_lines(&entries[1], &parts);
     let missing = "missing: a file that can be written";
-    assert_told(&entries[0], &["(now)", "TILT since", missing]);
+    assert_lines(&entries[0], &["(now)", "TILT since", missing]);
     world.machines[0].has_bad_disk = false;
     world.run_ms(40_000);
     let parts = ["TILT is over"];
-    assert_told(&explain(&mut world, 0)[0], &["(now)"]);
-    assert_told(&explain(&mut world, 0)[1], &parts);
-    assert_told(
+    assert_lines(&explain(&mut world, 0)[0], &["(now)"]);
+    assert_lines(&explain(&mut world, 0)[1], &parts);
+    assert_lines(
         &explain(&mut world, 0)[1],
         &["can be saved to the file again"],
     );

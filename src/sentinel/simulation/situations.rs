@@ -235,7 +235,7 @@ fn a_vote_in_a_known_epoch_is_saved_before_it_is_given() {
     let mut world = settled(3, 2, 2);
     let id = id_of(&world, 1);
     let hello = format!("10.0.1.2,26379,{id},9,mymaster,10.0.0.1,6379,0");
-    world.hear(0, hello.as_bytes());
+    world.receive(0, hello.as_bytes());
     world.run_ms(200);
     assert_eq!(world.machines[0].disk.current_epoch, 9);
     let [first, second] = [1, 2].map(|n| id_of(&world, n));

@@ -208,8 +208,8 @@ proptest! {
                 world.start(0);
             }
         }
-        world.hear(0, hello.as_bytes());
-        world.hear(0, &info);
+        world.receive(0, hello.as_bytes());
+        world.receive(0, &info);
         crate::sentinel::instances::Report::read(&info);
         world.command_bytes(0, &[b"SENTINEL", b"FLUSHCONFIG"]);
         world.crash(0);

@@ -9,10 +9,10 @@ fn run_id(world: &World, n: usize) -> String {
 }
 
 /// A hello of the second Sentinel, if its words are believed.
-fn hear_from_second(world: &mut World, epoch: u64, config_epoch: u64, place: &str) {
+fn receive_from_second(world: &mut World, epoch: u64, config_epoch: u64, place: &str) {
     let id = run_id(world, 1);
     let hello = format!("10.0.1.2,26379,{id},{epoch},mymaster,{place},{config_epoch}");
-    world.hear(0, hello.as_bytes());
+    world.receive(0, hello.as_bytes());
 }
 
 #[test]
@@ -20,8 +20,8 @@ fn an_epoch_that_leaves_no_room_is_neither_taken_nor_spread() {
     let mut world = settled(3, 2, 2);
     let before = world.core(0).shared.current_epoch;
     for epoch in [u64::MAX, i64::MAX as u64, EPOCH_MAX + (1 << 21)] {
-        hear_from_second(&mut world, epoch, 0, "10.0.0.1,6379");
-        hear_from_second(&mut world, 0, epoch, "10.0.0.9,6379");
+        receive_from_second(&mut world, epoch, 0, "10.0.0.1,6379");
+        receive_from_second(&mut world, 0, epoch, "10.0.0.9,6379");
         let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 {epoch} abc");
         world.command(0, &ask);
     }
@@ -41,7 +41,7 @@ fn an_epoch_that_leaves_no_room_is_neither_taken_nor_spread() {
 #[test]
 fn failovers_go_on_after_the_highest_epochs() {
     let mut world = settled(3, 2, 2);
-    hear_from_second(&mut world, 5, EPOCH_MAX, "10.0.0.1,6379");
+    receive_from_second(&mut world, 5, EPOCH_MAX, "10.0.0.1,6379");
     world.run_ms(5_000);
     for n in 0..3 {
         assert_eq!(world.core(n).shared.current_epoch, EPOCH_MAX);
@@ -63,11 +63,11 @@ fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
             _ => "10.0.1.2,26379".to_owned(),
         };
         let hello = format!("{place},{n:040},{n},mymaster,10.0.0.1,6379,{n}");
-        world.hear(0, hello.as_bytes());
+        world.receive(0, hello.as_bytes());
         // A known one is moved about, and changes its epoch.
         let id = run_id(&world, 2);
         let hello = format!("10.0.8.1,{},{id},{n},mymaster,10.0.0.1,6379,0", n + 1);
-        world.hear(0, hello.as_bytes());
+        world.receive(0, hello.as_bytes());
     }
     world.run_ms(1_000);
     let saves = world.machines[0].saves - saves;

@@ -347,7 +347,7 @@ impl World {
         }
     }
 
-    fn told(&mut self, n: usize, tell: impl FnOnce(&mut Sentinel, Now)) {
+    fn drive(&mut self, n: usize, tell: impl FnOnce(&mut Sentinel, Now)) {
         let clock = self.clock(n);
         if let Some(core) = &mut self.machines[n].core {
             tell(core, clock);
@@ -356,9 +356,9 @@ impl World {
     }
 
     /// A Sentinel gets a message of the channel.
-    pub(super) fn hear(&mut self, n: usize, message: &[u8]) {
+    pub(super) fn receive(&mut self, n: usize, message: &[u8]) {
         let mut reply = Reply::new();
-        self.told(n, |core, now| {
+        self.drive(n, |core, now| {
             core.publish(now, CHANNEL, message, &mut reply)
         });
     }
@@ -382,7 +382,7 @@ impl World {
         if pipe.is_cut {
             if back {
                 self.pipes.remove(&key);
-                self.told(n, |core, now| core.closed(now, ConnId(conn)));
+                self.drive(n, |core, now| core.closed(now, ConnId(conn)));
             }
             return;
         }
@@ -394,13 +394,13 @@ impl World {
             if !self.listens(&there) {
                 self.pipes.remove(&key);
                 let reason = "Connection refused";
-                return self.told(n, |core, now| core.refused(now, ConnId(conn), reason));
+                return self.drive(n, |core, now| core.refused(now, ConnId(conn), reason));
             }
             self.pipes
                 .get_mut(&key)
                 .expect("it is there")
                 .is_established = true;
-            self.told(n, |core, now| {
+            self.drive(n, |core, now| {
                 core.connected(now, ConnId(conn), here.as_bytes())
             });
         }
@@ -411,7 +411,7 @@ impl World {
             && self.is_awake(n)
             && let Some(reply) = self.due(key, |pipe| &mut pipe.replies)
         {
-            self.told(n, |core, now| core.reply(now, ConnId(conn), reply));
+            self.drive(n, |core, now| core.reply(now, ConnId(conn), reply));
         }
     }
 
@@ -493,10 +493,10 @@ impl World {
     fn publish(&mut self, at: usize, words: &[Vec<u8>]) {
         let place = self.nodes[at].place.clone();
         let replicas = self.replicas_of(&place);
-        let hears = |node: &&DataNode| {
+        let has_listener = |node: &&DataNode| {
             node.place == place || replicas.iter().any(|(replica, _)| *replica == node.place)
         };
-        let nodes = self.nodes.iter().filter(hears);
+        let nodes = self.nodes.iter().filter(has_listener);
         let clients: Vec<_> = nodes.flat_map(|node| node.subscribers.clone()).collect();
         let words = [b"message".to_vec(), words[1].clone(), words[2].clone()];
         let message = ReplyValue::Array(words.map(ReplyValue::Bulk).to_vec());
@@ -514,7 +514,7 @@ impl World {
             [b"PING"] => b"+PONG\r\n".to_vec(),
             [b"PUBLISH", channel, message] => {
                 let mut reply = Reply::new();
-                self.told(at, |core, now| {
+                self.drive(at, |core, now| {
                     core.publish(now, channel, message, &mut reply)
                 });
                 reply.take_text()

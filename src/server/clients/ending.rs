@@ -78,7 +78,7 @@ impl EndReason {
     }
 
     /// Whether the server ends the connection without an error reply that already tells why.
-    pub(in crate::server) fn needs_telling(self) -> bool {
+    pub(in crate::server) fn needs_reason(self) -> bool {
         matches!(
             self,
             EndReason::Killed

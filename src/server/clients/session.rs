@@ -119,7 +119,7 @@ impl Session {
         };
         // Its subscriptions may end before its connection.
         self.told_end |= self.client.flags.contains(ClientFlags::PUBSUB);
-        let is_due = ending.reason.needs_telling() && !self.told_end;
+        let is_due = ending.reason.needs_reason() && !self.told_end;
         if !is_due || !self.reply.resp3() || !self.reply.is_empty() {
             return;
         }

@@ -191,7 +191,7 @@ impl Server {
                 }
             }
         }
-        self.cluster_on(keyspace);
+        self.continue_cluster(keyspace);
     }
 
     /// A link has had an event, or has more to be read: tells the core what came of it.
@@ -221,7 +221,7 @@ impl Server {
                 let id = link.id;
                 driver.links.slab.put_back(slot, link);
                 driver.core.opened(now, id, &local);
-                self.cluster_on(keyspace);
+                self.continue_cluster(keyspace);
             }
             Served::Wait => {
                 driver.links.slab.put_back(slot, link);
@@ -230,12 +230,12 @@ impl Server {
             Served::Refused(why) => {
                 driver.links.drop_taken(slot, link.id);
                 driver.core.refused(now, link.id, &why);
-                self.cluster_on(keyspace);
+                self.continue_cluster(keyspace);
             }
             Served::Over => {
                 driver.links.drop_taken(slot, link.id);
                 driver.core.closed(now, link.id, false);
-                self.cluster_on(keyspace);
+                self.continue_cluster(keyspace);
             }
         }
     }
@@ -274,7 +274,7 @@ impl Server {
                     false
                 }
             };
-            self.cluster_on(keyspace);
+            self.continue_cluster(keyspace);
             if !more {
                 return;
             }
@@ -297,7 +297,7 @@ fn advance(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> 
     let Some(registry) = registry else {
         return Served::Refused("there is no poll".to_owned());
     };
-    match connecting.go_on(registry, token.into()) {
+    match connecting.advance(registry, token.into()) {
         Ok(Some(stream)) => {
             stream.tune(0);
             link.stage = Stage::Open(stream);

@@ -32,7 +32,7 @@ impl Call<'_> {
             client,
             reply,
         } = self.world();
-        server.tell_own(keyspace);
+        server.update_own(keyspace);
         let begin = reply.mark();
         let now = moment(&server.now);
         let viewer = Server::viewer(client, reply.resp3());
@@ -50,7 +50,7 @@ impl Call<'_> {
         };
         let after = driver.core.command(now, &args, &host, reply);
         let is_for_replicas = driver.core.take_is_for_replicas();
-        server.cluster_on(keyspace);
+        server.continue_cluster(keyspace);
         let cluster = server.cluster.as_ref();
         let is_saved = cluster.is_some_and(|driver| driver.core.is_saved());
         if let After::Persist { otherwise } = &after

@@ -12,7 +12,7 @@ const UNSENT_MAX: u64 = 8 << 20;
 impl Server {
     /// The listeners that get a deletion for each dropped key, where no single request stands for the drop. On
     /// a replica the stream is the primary's.
-    fn hearers(&self) -> Audience {
+    fn drop_audience(&self) -> Audience {
         if self.replication.is_replica() {
             Audience::LOG
         } else {
@@ -26,7 +26,7 @@ impl Server {
         keyspace: &mut Keyspace,
         slots: &[(u16, u16)],
     ) -> usize {
-        let keys = keyspace.drop_slots(slots, self.hearers());
+        let keys = keyspace.drop_slots(slots, self.drop_audience());
         self.repeat_effects(keyspace);
         keys
     }
@@ -150,7 +150,7 @@ impl Server {
             "Deleting keys of {} slots that are of other nodes",
             foreign.len()
         );
-        let keys = keyspace.drop_slots(&foreign, self.hearers());
+        let keys = keyspace.drop_slots(&foreign, self.drop_audience());
         self.repeat_effects(keyspace);
         keys
     }
@@ -161,20 +161,24 @@ impl Server {
         keyspace.drop_slots(&[(slot, slot)], Audience::empty());
         let number = slot.to_string();
         let words: [&[u8]; 3] = [b"CLUSTER", b"FLUSHSLOT", number.as_bytes()];
-        keyspace.effects.state(DbIndex(0), words.into_iter());
+        keyspace.effects.record(DbIndex(0), words.into_iter());
     }
 
     /// Routes have changed: if a slot whose keys are being deleted takes keys again, all hear of the rest now.
-    pub(in crate::server) fn tell_returned_slots(&mut self, keyspace: &mut Keyspace) {
-        if keyspace.has_untold() && keyspace.untold_slots().any(|slot| self.takes_keys_of(slot)) {
-            self.tell_dropped_keys(keyspace);
+    pub(in crate::server) fn record_returned_slots(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.has_unrecorded()
+            && keyspace
+                .unrecorded_slots()
+                .any(|slot| self.takes_keys_of(slot))
+        {
+            self.record_all_dropped_keys(keyspace);
         }
     }
 
     /// All hear of the rest of the dropped keys now. O(keys).
-    pub(in crate::server) fn tell_dropped_keys(&mut self, keyspace: &mut Keyspace) {
-        if keyspace.has_untold() {
-            keyspace.tell_dropped(self.hearers());
+    pub(in crate::server) fn record_all_dropped_keys(&mut self, keyspace: &mut Keyspace) {
+        if keyspace.has_unrecorded() {
+            keyspace.record_dropped(self.drop_audience());
             self.repeat_effects(keyspace);
         }
     }
@@ -185,9 +189,9 @@ impl Server {
         let end = self.stream.offset();
         let unsent = self.replication.replicas.unsent();
         let is_far = unsent.is_some_and(|unsent| end.saturating_sub(unsent) > UNSENT_MAX);
-        let may_tell = self.gates.pause().is_none() && !is_far;
-        let goes_on = keyspace.free_dropped(self.cycles.ticks(nanos), may_tell);
-        self.turn.dropping = goes_on || keyspace.effects.has_complete();
+        let may_log = self.gates.pause().is_none() && !is_far;
+        let continues = keyspace.free_dropped(self.cycles.ticks(nanos), may_log);
+        self.turn.dropping = continues || keyspace.effects.has_complete();
         self.repeat_effects(keyspace);
     }
 }

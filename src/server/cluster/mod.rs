@@ -40,7 +40,7 @@ impl Server {
         let now = moment(&self.now);
         let driver = self.cluster.as_deref_mut()?;
         let result = call(driver, now);
-        self.cluster_on(keyspace);
+        self.continue_cluster(keyspace);
         Some(result)
     }
 
@@ -53,14 +53,14 @@ impl Server {
             return;
         }
         driver.tick_due_ms = self.now.mono_ms + TICK_MS;
-        self.tell_own(keyspace);
+        self.update_own(keyspace);
         self.forget_empty_kept(keyspace);
         self.close_long_queues(keyspace);
         self.with_cluster(keyspace, |driver, now| driver.core.tick(now));
     }
 
     /// Tells the core what has become of this server.
-    pub(in crate::server) fn tell_own(&mut self, keyspace: &Keyspace) {
+    pub(in crate::server) fn update_own(&mut self, keyspace: &Keyspace) {
         let own = self.own(keyspace);
         let now = moment(&self.now);
         if let Some(driver) = &mut self.cluster {
@@ -121,7 +121,7 @@ impl Server {
 
     /// Carries out the core's actions until there are no more. Messages leave at the end of the turn, many
     /// in one write.
-    pub(in crate::server) fn cluster_on(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn continue_cluster(&mut self, keyspace: &mut Keyspace) {
         while let Some(action) = self.cluster.as_mut().and_then(|driver| driver.core.pop()) {
             self.act_in_cluster(keyspace, action);
         }
@@ -130,7 +130,7 @@ impl Server {
     /// Sends what the turn has queued.
     pub(in crate::server) fn flush_bus(&mut self, keyspace: &mut Keyspace) {
         while self.send_on_bus() {
-            self.cluster_on(keyspace);
+            self.continue_cluster(keyspace);
         }
     }
 
@@ -173,7 +173,7 @@ impl Server {
             Action::FlushSlot(slot) => self.flush_slot(keyspace, slot),
             Action::RoutesChanged => {
                 self.review_kept_slots(keyspace);
-                self.tell_returned_slots(keyspace);
+                self.record_returned_slots(keyspace);
                 if let Some(driver) = &mut self.cluster {
                     driver.routes_changed = true;
                 }
@@ -245,7 +245,7 @@ impl Server {
         keyspace.count_flush();
         self.note_aside(keyspace);
         let words: [&[u8]; 1] = [b"FLUSHALL"];
-        keyspace.effects.state(DbIndex(0), words.into_iter());
+        keyspace.effects.record(DbIndex(0), words.into_iter());
         self.flushed_all(keyspace);
     }
 

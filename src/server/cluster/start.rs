@@ -120,8 +120,8 @@ impl Server {
         let driver = ClusterDriver::new(core, listeners, Some(file), &self.now);
         self.cluster = Some(Box::new(driver));
         self.begin_migrations();
-        self.tell_own(keyspace);
-        self.cluster_on(keyspace);
+        self.update_own(keyspace);
+        self.continue_cluster(keyspace);
         true
     }
 
@@ -130,12 +130,12 @@ impl Server {
         if self.cluster.is_none() {
             return true;
         }
-        self.tell_own(keyspace);
+        self.update_own(keyspace);
         let now = moment(&self.now);
         if let Some(driver) = &mut self.cluster {
             driver.core.loaded(now, &|slot| keyspace.slot_len(slot));
         }
-        self.cluster_on(keyspace);
+        self.continue_cluster(keyspace);
         self.hide_foreign_slots(keyspace);
         true
     }

@@ -147,12 +147,12 @@ impl Feed {
             self.dropped += 1;
             return;
         }
-        self.tell_dropped(to);
+        self.append_dropped(to);
         self.write(event, data, to);
     }
 
     /// Appends how many events were dropped, if any.
-    pub(in crate::server) fn tell_dropped(&mut self, to: &mut Output<'_>) {
+    pub(in crate::server) fn append_dropped(&mut self, to: &mut Output<'_>) {
         if self.dropped > 0 {
             let data = format!("{{\"dropped\":{}}}", std::mem::take(&mut self.dropped));
             self.write("dropped", data.as_bytes(), to);

@@ -109,7 +109,7 @@ impl Engine {
                         self.applied(session, &unlogged);
                         taken = start;
                     }
-                    if !self.goes_on(session) {
+                    if !self.continues(session) {
                         if session.client.flags.contains(ClientFlags::BLOCKED) {
                             return stopped(start, buf);
                         }
@@ -190,7 +190,7 @@ impl Engine {
             }
             // The large arguments belonged to the first command only.
             batch.apart = None;
-            if !self.goes_on(session) {
+            if !self.continues(session) {
                 const CLOSED: ClientFlags =
                     ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
                 return Some(if session.client.flags.intersects(CLOSED) {
@@ -205,7 +205,7 @@ impl Engine {
 
     /// Whether the client's next command may run.
     #[inline]
-    fn goes_on(&mut self, session: &mut Session) -> bool {
+    fn continues(&mut self, session: &mut Session) -> bool {
         if session.reply.is_full() {
             self.server.enforce_output_limit(session);
         }

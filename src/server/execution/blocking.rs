@@ -199,7 +199,7 @@ impl Engine {
     }
 
     /// Goes on with long work of a command; `is_idle`: the turn has had nothing else to do.
-    pub(in crate::server) fn search_on(&mut self, is_idle: bool) {
+    pub(in crate::server) fn continue_search(&mut self, is_idle: bool) {
         if self.server.searches.has_slices() {
             let turn = self.server.stats.turns;
             self.server.searches.run_slice(turn, is_idle);

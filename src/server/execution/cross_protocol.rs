@@ -28,7 +28,7 @@ impl Server {
     /// A TLS client on a plain port: it would wait for a reply for ever.
     #[cold]
     pub(in crate::server) fn refuse_tls(&mut self, session: &Session) {
-        self.tell_failed_handshake(session, "the client speaks TLS, but this port does not");
+        self.log_failed_handshake(session, "the client speaks TLS, but this port does not");
     }
 
     /// Closes an HTTP client, without a reply.

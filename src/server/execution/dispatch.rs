@@ -333,7 +333,7 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
 
 /// An error's line as the log tells it: without the arguments of an unknown command, and its code alone if the
 /// command, by its row's number, may have secrets.
-pub(in crate::server) fn told_error<'a>(
+pub(in crate::server) fn error_for_log<'a>(
     server: &Server,
     row: Option<usize>,
     line: &'a [u8],
@@ -361,7 +361,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
     }
     let is_over = client.multi_bytes() as u64 > server.config.client_query_buffer_limit;
     if is_over && !client.sends_taken() {
-        server.tell_dropped(session, "its transaction is over client-query-buffer-limit");
+        server.log_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.clients.query_buffer_disconnections += 1;
         let detail = format!("{} bytes queued in MULTI", session.client.multi_bytes());
         server.close_soon(session, Ending::new(EndReason::QueryLimit, detail));

@@ -115,7 +115,7 @@ impl Engine {
     pub(in crate::server) fn after_removals(&mut self) {
         self.take_effects();
         if self.keyspace.has_news() {
-            self.server.tell_news(&mut self.keyspace, None);
+            self.server.notify_changes(&mut self.keyspace, None);
             self.deliver_posts(None);
         }
     }
@@ -187,10 +187,10 @@ impl World<'_> {
             server.note_local_write(keyspace, selected, id, args);
         }
         if effect == Effect::Always || changed && effect == Effect::Verbatim {
-            keyspace.effects.state(selected, args.iter());
+            keyspace.effects.record(selected, args.iter());
         }
         if keyspace.has_news() && !server.scripting.holds_news() {
-            server.tell_news(keyspace, Some(client));
+            server.notify_changes(keyspace, Some(client));
         }
         if client.flags.contains(ClientFlags::CACHES) {
             server.track_read(client, &ran);
@@ -243,7 +243,7 @@ impl World<'_> {
         keyspace.effects.end_command(outer_changed);
         keyspace.journal.clear();
         if keyspace.has_news() {
-            server.tell_news(keyspace, None);
+            server.notify_changes(keyspace, None);
         }
         if reply.end_errors(outer_errors).any() {
             let name = server.table.row(id).full_name;
@@ -404,7 +404,7 @@ impl Server {
     /// Notifies clients of the last command's changes: the journal's, and touched watches.
     /// `running` is the client that sent the command.
     #[cold]
-    pub(in crate::server) fn tell_news(
+    pub(in crate::server) fn notify_changes(
         &mut self,
         keyspace: &mut Keyspace,
         running: Option<&mut Client>,
@@ -427,7 +427,7 @@ impl Server {
             Some(script) => Some(script.caller),
             None => running.map(|client| client.id),
         };
-        self.tell_changes(&journal, by);
+        self.notify_journal(&journal, by);
         journal.clear();
         keyspace.journal = journal;
     }

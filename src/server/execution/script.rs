@@ -102,7 +102,7 @@ impl Call<'_> {
                 server.messages.outbox.take_back(posts);
             }
             if keyspace.has_news() {
-                server.tell_news(keyspace, Some(client));
+                server.notify_changes(keyspace, Some(client));
             }
         }
         let current = server.scripting.current.take();
@@ -237,7 +237,7 @@ impl Call<'_> {
     ///
     /// The script must end; or, outside of a script, `busy-reply-threshold` has passed: nobody could end the
     /// command.
-    pub fn may_go_on(&mut self, began: u64) -> CommandResult {
+    pub fn may_continue(&mut self, began: u64) -> CommandResult {
         const ENDED: CommandError =
             CommandError::Text("ERR The script that runs it has been ended");
         const TOO_LONG: CommandError = CommandError::Text(

@@ -13,7 +13,7 @@ use crate::resp::{Args, Bounds, Progress, Step, step};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::{resolve, told_error};
+use crate::server::execution::dispatch::{error_for_log, resolve};
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
@@ -147,7 +147,7 @@ impl Engine {
         let result = self.try_apply_slots(session, link, row, args);
         let result = result.map_err(|error| {
             let id = resolve(&self.server, row, args).ok();
-            told_error(&self.server, id, &error.line()).to_vec()
+            error_for_log(&self.server, id, &error.line()).to_vec()
         });
         let Some(driver) = &mut self.server.migrations else {
             return;

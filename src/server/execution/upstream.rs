@@ -16,7 +16,7 @@ use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::{resolve, told_error};
+use crate::server::execution::dispatch::{error_for_log, resolve};
 use crate::server::origin::Origin;
 use crate::server::parts::replication::upstream::Unit;
 use crate::server::process::log::MASTER_INSIDE;
@@ -90,7 +90,7 @@ impl Engine {
             Ok(id) => id,
             Err(error) => {
                 let line = error.line();
-                let told = told_error(&self.server, None, &line).to_vec();
+                let told = error_for_log(&self.server, None, &line).to_vec();
                 self.server.note_stream_error(&told, &args[0]);
                 return;
             }
@@ -115,7 +115,7 @@ impl Engine {
         let is_left = upstream.is_some_and(|upstream| upstream.diverged);
         if errors > errors_before && !is_left {
             let error = session.reply.last_error();
-            let error = told_error(&self.server, Some(id), error).to_vec();
+            let error = error_for_log(&self.server, Some(id), error).to_vec();
             self.server.note_stream_error(&error, name.as_bytes());
         }
         let keeps_reply = flags.contains(Flags::REPLIES_TO_PRIMARY);
@@ -209,7 +209,7 @@ impl Server {
             tracing::warn!(
                 "== CRITICAL == This {MASTER_INSIDE} is sending an error to its replica: '{}' after \
                  processing the command '{name}'",
-                String::from_utf8_lossy(told_error(self, row, error))
+                String::from_utf8_lossy(error_for_log(self, row, error))
             );
         }
         tracing::warn!(

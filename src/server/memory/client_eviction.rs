@@ -42,7 +42,7 @@ impl Engine {
         let largest = server.memory.clients.largest(&server.clients);
         for &id in &largest {
             if let Some(session) = server.clients.get(id) {
-                server.tell_dropped(session, "evicted, for all clients hold too much memory");
+                server.log_dropped(session, "evicted, for all clients hold too much memory");
             }
             let session = server.clients.get(id);
             let bytes = session.map_or(0, |session| session.client.buffers.counted.limited);

@@ -15,7 +15,7 @@ const NAMES_STEP: usize = 64;
 
 impl Server {
     /// Defragments after a turn if a slice is owed.
-    pub(in crate::server) fn defrag_on(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn continue_defrag(&mut self, keyspace: &mut Keyspace) {
         let (commands, defrag) = (self.stats.commands, &mut self.memory.defrag);
         if let Some(ticks) = defrag.due(commands, &self.config, &self.cycles) {
             self.defrag_slice(keyspace, ticks);
@@ -104,11 +104,11 @@ impl Server {
 }
 
 impl Engine {
-    /// See [`Server::defrag_on`].
-    pub(in crate::server) fn defrag_on(&mut self) {
+    /// See [`Server::continue_defrag`].
+    pub(in crate::server) fn continue_defrag(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
-        server.defrag_on(keyspace);
+        server.continue_defrag(keyspace);
     }
 }

@@ -89,7 +89,7 @@ impl Server {
         let must_authenticate = self.acl.must_authenticate(&session.client);
         let (config, mono_ms) = (&self.config, self.now.mono_ms);
         if output_limits::is_exceeded(session, must_authenticate, config, mono_ms) {
-            self.tell_overcome(session);
+            self.log_overcome(session);
             self.stats.clients.output_buffer_disconnections += 1;
             let ending = output_limits::ending(session, must_authenticate, &self.config);
             self.close_soon(session, ending);
@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// Logs that a client is closed because its output is over a limit.
-    pub(in crate::server) fn tell_overcome(&self, session: &Session) {
+    pub(in crate::server) fn log_overcome(&self, session: &Session) {
         tracing::warn!(
             "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
             Printable(&client_line(self, &session.client, &session.reply, false))
@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// Logs that a client was closed for what it did, with its figures.
-    pub fn tell_dropped(&self, session: &Session, reason: &str) {
+    pub fn log_dropped(&self, session: &Session, reason: &str) {
         let line = client_line(self, &session.client, &session.reply, false);
         let line = Printable(&line);
         tracing::warn!("Closing client ({reason}): {line}");

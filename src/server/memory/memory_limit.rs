@@ -196,7 +196,7 @@ mod tests {
         t.run("CONFIG SET maxmemory 1 maxmemory-policy allkeys-lru");
         t.run("INCR a");
         assert_eq!(t.run("EXEC"), "*3\r\n:1\r\n+OK\r\n:2\r\n");
-        t.engine.evict_on();
+        t.engine.continue_eviction();
         assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
         assert_eq!(t.run("EXISTS a"), ":0\r\n");
     }

@@ -24,17 +24,17 @@ impl Server {
 
     /// Logs and counts a failed handshake.
     #[cold]
-    pub(in crate::server) fn tell_failed_handshake(&mut self, session: &Session, why: &str) {
+    pub(in crate::server) fn log_failed_handshake(&mut self, session: &Session, why: &str) {
         self.stats.clients.failed_handshakes += 1;
         let handshakes = &mut self.connections.tls.handshakes;
-        handshakes.tell_failed(session, why, self.now.mono_ms);
+        handshakes.log_failed(session, why, self.now.mono_ms);
     }
 
     fn end_overdue_handshakes(&mut self) {
         let now_ms = self.now.mono_ms;
         while let Some(id) = (self.connections.tls.handshakes).next_overdue(&self.clients, now_ms) {
             if let Some(mut session) = self.clients.take(id) {
-                self.tell_failed_handshake(&session, "the handshake took too long");
+                self.log_failed_handshake(&session, "the handshake took too long");
                 let detail = "the handshake took too long";
                 self.close_soon(&mut session, Ending::new(EndReason::Refused, detail));
                 self.clients.put_back(session);

@@ -123,7 +123,11 @@ impl Server {
 
     /// Notifies the journal's changes to clients that track keys, and to subscribers of the events
     /// that `notify-keyspace-events` selects. `running` is the client that made the changes.
-    pub(in crate::server) fn tell_changes(&mut self, journal: &Journal, running: Option<ClientId>) {
+    pub(in crate::server) fn notify_journal(
+        &mut self,
+        journal: &Journal,
+        running: Option<ClientId>,
+    ) {
         let wanted = self.config.notify_keyspace_events;
         let (tracks, publishes) = (
             self.messages.tracking.is_on(),
@@ -137,10 +141,10 @@ impl Server {
         let (mut channel, mut all_changed) = (Vec::new(), false);
         for change in journal.changes() {
             if tracks {
-                self.tell_trackers(change, running);
+                self.notify_trackers(change, running);
                 let is_whole = matches!(change.kind, ChangeKind::Flushed | ChangeKind::Swapped);
                 if is_whole && !std::mem::replace(&mut all_changed, true) {
-                    self.tell_all_changed();
+                    self.notify_all_changed();
                 }
             }
             if classes.intersects(change.class) && !change.event.is_empty() {
@@ -236,7 +240,7 @@ impl World<'_> {
             .messages
             .pubsub
             .subscribe(kind, name, client.id, its);
-        let count = its.told(kind);
+        let count = its.count_of(kind);
         if !client.flags.contains(ClientFlags::PUBSUB) {
             client.flags |= ClientFlags::PUBSUB;
             output_limits::limit(client, self.reply, &self.server.config);
@@ -249,7 +253,7 @@ impl World<'_> {
             Kind::Pattern => "psubscribe",
             Kind::Shard => "ssubscribe",
         };
-        self.tell_subscription(word, Some(name), count);
+        self.confirm_subscription(word, Some(name), count);
     }
 
     /// Unsubscribes the client; without names from all of the kind.
@@ -272,8 +276,8 @@ impl World<'_> {
             }
             if all.is_empty() {
                 let its = self.client.subscriptions.as_deref();
-                let count = its.map_or(0, |its| its.told(kind));
-                self.tell_subscription(word, None, count);
+                let count = its.map_or(0, |its| its.count_of(kind));
+                self.confirm_subscription(word, None, count);
             }
         }
         self.server.end_subscriptions(self.client);
@@ -288,13 +292,13 @@ impl World<'_> {
         let id = self.client.id;
         if let Some(its) = self.client.subscriptions.as_deref_mut() {
             self.server.messages.pubsub.unsubscribe(kind, name, id, its);
-            count = its.told(kind);
+            count = its.count_of(kind);
         }
-        self.tell_subscription(word, Some(name), count);
+        self.confirm_subscription(word, Some(name), count);
     }
 
     /// A confirmation: sent as messages are, whatever CLIENT REPLY says.
-    fn tell_subscription(&mut self, word: &str, name: Option<&[u8]>, count: usize) {
+    fn confirm_subscription(&mut self, word: &str, name: Option<&[u8]>, count: usize) {
         let write = |reply: &mut Reply| {
             reply.push(3);
             reply.bulk(word.as_bytes());

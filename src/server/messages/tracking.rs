@@ -52,7 +52,7 @@ impl Server {
     }
 
     /// Notifies the readers of a changed key. `running` is the client whose command changed it.
-    pub(in crate::server) fn tell_trackers(
+    pub(in crate::server) fn notify_trackers(
         &mut self,
         change: Change<'_>,
         running: Option<ClientId>,
@@ -63,14 +63,14 @@ impl Server {
     }
 
     /// Notifies all tracking clients that every key is invalid.
-    pub(in crate::server) fn tell_all_changed(&mut self) {
+    pub(in crate::server) fn notify_all_changed(&mut self) {
         let notices = self.messages.tracking.all_changed(&self.clients);
         self.notify(notices);
     }
 
     /// Notifies broadcast clients of keys changed since the last time.
     #[cold]
-    pub(in crate::server) fn tell_broadcast(&mut self) {
+    pub(in crate::server) fn notify_broadcast(&mut self) {
         let (tracking, users) = (&mut self.messages.tracking, &self.acl.users);
         let notices = tracking.take_broadcast(&self.clients, users);
         self.notify(notices);

@@ -101,7 +101,7 @@ impl Server {
     /// core tries again, and no node hears of it before.
     pub(super) fn claim_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> bool {
         // The claim shows the offset by which its replicas have the keys.
-        self.tell_own(keyspace);
+        self.update_own(keyspace);
         let taken = self.with_cluster(keyspace, |driver, now| {
             driver.core.take_slots_without_vote(now, slots)
         });

@@ -99,7 +99,7 @@ impl Call<'_> {
             keyspace, server, ..
         } = self.world();
         // What was applied or has failed before comes first.
-        server.tell_migrations(keyspace);
+        server.notify_migrations(keyspace);
         let Some(driver) = &mut server.migrations else {
             return Err(CommandError::owned(
                 "ERR This instance has cluster support disabled",

@@ -15,7 +15,7 @@ impl Server {
         self.drop_slots(keyspace, slots.pairs());
         keyspace.release_slots(slots.pairs());
         // They may be this node's again, or be imported: no deletion may meet a new key.
-        self.tell_returned_slots(keyspace);
+        self.record_returned_slots(keyspace);
     }
 
     pub(super) fn ask_replicas_of(&mut self, keyspace: &mut Keyspace, node: Name) {
@@ -42,11 +42,11 @@ impl Server {
         }
         self.give_up_kept_slots(keyspace);
         keyspace.free_dropped(self.cycles.ticks(ROOM_NANOS), true);
-        let goes_on = keyspace.has_dropped();
+        let continues = keyspace.has_dropped();
         if let Some(driver) = &mut self.migrations {
-            driver.frees_kept = goes_on;
+            driver.frees_kept = continues;
         }
-        goes_on
+        continues
     }
 
     /// Deletes what is kept, because memory is short.

@@ -74,7 +74,7 @@ impl Engine {
                     ExportStage::Waits | ExportStage::Sent => Due::Nothing,
                 }) {
                 Due::Begin => self.begin_export(job),
-                Due::Pass => self.pass_export_on(job),
+                Due::Pass => self.forward_export(job),
                 Due::Nothing => {}
             }
         }
@@ -118,7 +118,7 @@ impl Engine {
         server.with_migrations(keyspace, |m, now, around| m.exporting(now, around, job));
     }
 
-    fn pass_export_on(&mut self, job: Name) {
+    fn forward_export(&mut self, job: Name) {
         let Some(export) = self.export(job) else {
             return;
         };

@@ -155,7 +155,7 @@ impl Server {
             return false;
         };
         let token = Target::migration_link(slot, generation).into();
-        match connecting.go_on(registry, token) {
+        match connecting.advance(registry, token) {
             Ok(Some(stream)) => {
                 stream.tune(0);
                 link.stage = Stage::Open(stream);
@@ -473,7 +473,7 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        server.tell_migrations(keyspace);
+        server.notify_migrations(keyspace);
         if is_drained {
             server.with_migrations(keyspace, |m, now, around| m.caught_up(now, around, link));
         }

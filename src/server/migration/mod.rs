@@ -124,7 +124,7 @@ impl Server {
             Action::Take { job, slots } => self.begin_claim(keyspace, job, slots),
             Action::Hide(slots) => {
                 // Keys are about to come.
-                self.tell_dropped_keys(keyspace);
+                self.record_all_dropped_keys(keyspace);
                 keyspace.hide_slots(slots.pairs());
             }
             Action::Show(slots) => keyspace.show_slots(slots.pairs()),
@@ -138,7 +138,7 @@ impl Server {
                 let words = words.iter().map(Vec::as_slice);
                 keyspace
                     .effects
-                    .state_for(Audience::REPLICAS, DbIndex(0), words);
+                    .record_for(Audience::REPLICAS, DbIndex(0), words);
             }
             Action::Log { level, text } => match level {
                 Level::Verbose => tracing::debug!("{text}"),
@@ -238,7 +238,7 @@ impl Server {
     }
 
     /// Tells the machine what has been noted since the last time.
-    pub(in crate::server) fn tell_migrations(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn notify_migrations(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = &mut self.migrations else {
             return;
         };
@@ -277,7 +277,7 @@ impl Engine {
             return;
         }
         self.serve_unread_slot_links();
-        self.server.tell_migrations(&mut self.keyspace);
+        self.server.notify_migrations(&mut self.keyspace);
         let Engine {
             keyspace, server, ..
         } = self;

@@ -50,7 +50,7 @@ impl NotCounted {
         let backlog = server.stream.backlog();
         let scripting = &server.scripting;
         NotCounted {
-            log: log + keyspace.untold_bytes(),
+            log: log + keyspace.unreported_bytes(),
             snapshots: snapshots.waiting_bytes() + early + held,
             backlog: backlog.map_or(0, |backlog| backlog.excess_bytes()),
             clients,

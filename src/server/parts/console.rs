@@ -233,7 +233,7 @@ pub enum Task {
 
 impl Task {
     /// Whether it goes on in each turn, without an event.
-    pub fn goes_on(&self) -> bool {
+    pub fn continues(&self) -> bool {
         match self {
             Task::Run(job) => !job.waits,
             Task::Pack(_) => true,

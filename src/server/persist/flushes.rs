@@ -159,9 +159,9 @@ impl Server {
             self.ask_full_copy(client);
         }
         let found = found?;
-        if keyspace.has_untold() {
+        if keyspace.has_unrecorded() {
             // Deletions that are not told yet must not meet the keys that return.
-            self.tell_dropped_keys(keyspace);
+            self.record_all_dropped_keys(keyspace);
         }
         let taken = keyspace.take_flushed(found.number, asked.db);
         if asked.replaces {
@@ -240,7 +240,7 @@ impl Server {
         if self.has_kept_slots() && pressure::is_short() {
             self.give_up_kept_slots(keyspace);
         }
-        self.tell_freed(keyspace);
+        self.record_freed(keyspace);
     }
 
     fn free_aside_under_pressure(&mut self, keyspace: &mut Keyspace) {
@@ -283,7 +283,7 @@ impl Server {
     // --- the log ---
 
     /// Tells the log what is set aside no more. Between units, so that the log has all flushes so far.
-    fn tell_freed(&mut self, keyspace: &mut Keyspace) {
+    fn record_freed(&mut self, keyspace: &mut Keyspace) {
         if self.is_in_unit(keyspace) {
             return;
         }

@@ -24,7 +24,7 @@ impl Server {
 
     pub(in crate::server) fn end_loading(&mut self, keyspace: &mut Keyspace) {
         self.persist.loading.end();
-        self.changes.say_anew();
+        self.changes.repeat_note();
         self.update_effects(keyspace);
         self.update_interest();
     }
@@ -73,7 +73,7 @@ impl Engine {
     }
 
     /// Continues loading for one slice of a turn.
-    pub(in crate::server) fn load_on(&mut self) -> Result<(), LoadFailed> {
+    pub(in crate::server) fn continue_load(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace,
             server,

@@ -89,7 +89,7 @@ impl Engine {
         let file = match RdbFile::open(options, keyspace, &path) {
             Ok(file) => file,
             Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(tell_fatal(&path, &error)),
+            Err(error) => return Err(log_fatal(&path, &error)),
         };
         server.begin_loading(keyspace, file.bytes());
         let began = Instant::now();
@@ -139,7 +139,7 @@ impl Load for RdbLoader {
         match stepped {
             Ok(None) => Ok(Progress::More),
             Ok(Some(_)) => Ok(Progress::Done),
-            Err(error) => Err(tell_fatal(&self.path, &error)),
+            Err(error) => Err(log_fatal(&self.path, &error)),
         }
     }
 
@@ -150,7 +150,7 @@ impl Load for RdbLoader {
     ) -> Result<(), LoadFailed> {
         self.file
             .load_functions(&mut server.scripting.libraries, &server.config)
-            .map_err(|error| tell_fatal(&self.path, &error))?;
+            .map_err(|error| log_fatal(&self.path, &error))?;
         server.persist.loading.note_loaded(self.file.figures());
         if let Some(position) = self.file.figures().position() {
             server.stream.resume(position);
@@ -169,7 +169,7 @@ impl Load for RdbLoader {
         server.end_loading(keyspace);
         for (db, key) in self.file.take_expired() {
             // Replicas that continue have these keys.
-            keyspace.effects.state(db, [&b"DEL"[..], &key].into_iter());
+            keyspace.effects.record(db, [&b"DEL"[..], &key].into_iter());
         }
         let is_base = self.after == AfterLoading::BecomeBase;
         if server.config.appendonly && is_base && server.persist.aof.log().is_none() {
@@ -215,7 +215,7 @@ impl Server {
     }
 }
 
-fn tell_fatal(path: &Path, error: &LoadError) -> LoadFailed {
+fn log_fatal(path: &Path, error: &LoadError) -> LoadFailed {
     tracing::warn!("The file '{}': {}", path.display(), reason(error));
     if let LoadError::Damaged(error) = error {
         for line in FaultReport(error).to_string().lines() {

@@ -72,7 +72,7 @@ impl Preload {
         Ok((Names { dir, basename }, Manifest::of_old_file(&name)))
     }
 
-    fn tell_failure(&self, why: &str) -> LoadFailed {
+    fn log_failure(&self, why: &str) -> LoadFailed {
         let (kind, path) = (if self.is_rdb { "RDB" } else { "AOF" }, self.path.display());
         tracing::warn!("FATAL: pre-loading {kind} failed! ({path}): {why}. Exiting.");
         LoadFailed
@@ -97,7 +97,7 @@ impl Engine {
         let preload = Preload::parse(&config.preload_file);
         if !config.appendonly && preload.is_rdb {
             if let Err(error) = fs::metadata(&preload.path) {
-                return Err(preload.tell_failure(&system_text(&error)));
+                return Err(preload.log_failure(&system_text(&error)));
             }
             return self.begin_loading_rdb(&preload.path, AfterLoading::Serve);
         }
@@ -114,7 +114,7 @@ impl Engine {
                 return self.begin_loading_aof();
             }
             let (from, manifest) = preload.set()?;
-            install(&disk, &from, &manifest, &own).map_err(|why| preload.tell_failure(&why))?;
+            install(&disk, &from, &manifest, &own).map_err(|why| preload.log_failure(&why))?;
             tracing::info!("Successfully installed preload files into the local AOF");
             return self.begin_loading_aof();
         }

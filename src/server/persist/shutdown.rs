@@ -36,11 +36,11 @@ impl Engine {
         };
         tracing::info!("User requested shutdown...");
         server.begin_shutdown(request, true);
-        self.shutdown_on();
+        self.continue_shutdown();
     }
 
     /// A shutdown that waits for replicas ends when they have everything, or in time.
-    pub(in crate::server) fn shutdown_on(&mut self) {
+    pub(in crate::server) fn continue_shutdown(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -52,13 +52,13 @@ impl Engine {
                 return;
             }
             server.await_replicas(waiting.request, waiting.by_signal);
-            return self.shutdown_on();
+            return self.continue_shutdown();
         }
         let is_late = waiting.deadline_ms <= server.now.mono_ms;
         if !is_late && server.lagging_replicas() > 0 {
             return;
         }
-        if waiting.request.failover && !waiting.has_told && server.tell_successor(keyspace) {
+        if waiting.request.failover && !waiting.has_told && server.ask_successor(keyspace) {
             // The stream must reach it before this process ends.
             let waiting = WaitingShutdown {
                 deadline_ms: server.now.mono_ms + SUCCESSOR_MS,
@@ -274,7 +274,7 @@ impl Server {
 
     /// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none, or some
     /// replica would not understand it.
-    fn tell_successor(&mut self, keyspace: &mut Keyspace) -> bool {
+    fn ask_successor(&mut self, keyspace: &mut Keyspace) -> bool {
         const VERSION_MIN: (u32, u32, u32) = (9, 0, 0);
         if self.cluster.is_none() || self.replication.is_replica() {
             return false;
@@ -306,7 +306,7 @@ impl Server {
         );
         let words: [&[u8]; 5] = [b"CLUSTER", b"FAILOVER", b"FORCE", b"REPLICAID", &id];
         let effects = &mut keyspace.effects;
-        effects.state_for(Audience::REPLICAS, DbIndex(0), words.into_iter());
+        effects.record_for(Audience::REPLICAS, DbIndex(0), words.into_iter());
         true
     }
 

@@ -205,7 +205,7 @@ pub fn has_started() {
 
 /// The start has failed: standard error gets the last lines of a log that is a file, so that the
 /// journal or the terminal has the reason.
-pub fn tell_failed_start() {
+pub fn repeat_log_of_failed_start() {
     let lines = STARTING.lock().ok().and_then(|mut lines| lines.take());
     for line in lines.unwrap_or_default() {
         let _ = io::stderr().write_all(&line);
@@ -300,7 +300,7 @@ impl Output {
     }
 }
 
-/// See [`tell_failed_start`].
+/// See [`repeat_log_of_failed_start`].
 fn keep_of_start(line: &[u8]) {
     if HAS_STARTED.load(Ordering::Relaxed) {
         return;

@@ -42,7 +42,7 @@ impl Supervisor {
         }
     }
 
-    pub fn tell_ready(self) {
+    pub fn announce_ready(self) {
         if self == Supervisor::Systemd
             && let Some(limit) = sd_notify::watchdog_enabled()
         {
@@ -54,14 +54,14 @@ impl Supervisor {
             });
         }
         let status = NotifyState::Status("Ready to accept connections");
-        self.tell(&[status, NotifyState::Ready]);
+        self.notify(&[status, NotifyState::Ready]);
     }
 
-    pub fn tell_stopping(self) {
-        self.tell(&[NotifyState::Stopping]);
+    pub fn announce_stopping(self) {
+        self.notify(&[NotifyState::Stopping]);
     }
 
-    fn tell(self, states: &[NotifyState<'_>]) {
+    fn notify(self, states: &[NotifyState<'_>]) {
         if self == Supervisor::Systemd
             && let Err(error) = sd_notify::notify(states)
         {

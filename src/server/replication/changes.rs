@@ -111,7 +111,7 @@ impl Server {
     }
 
     /// A note has come by the primary's stream, or from a file.
-    pub fn hear_note(&mut self, message: &[u8]) {
+    pub fn receive_note(&mut self, message: &[u8]) {
         if let Some(note) = Note::parse(message) {
             self.changes.heard(note, self.stream.offset());
             self.stream.cursors.apply(note);
@@ -564,6 +564,6 @@ impl Engine {
                 false => others.push(waiting),
             }
         }
-        self.server.changes.wait_on(others, now);
+        self.server.changes.wait_again(others, now);
     }
 }

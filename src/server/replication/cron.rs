@@ -92,7 +92,7 @@ impl Engine {
                 }
             }
             Link::Loading(load) => match &mut upstream.main {
-                None => load.say_newline(),
+                None => load.send_newline(),
                 Some(main) if main.is_lost => {}
                 // Best effort, as on a link alone.
                 Some(main) => _ = main.stream.write(b"\n"),
@@ -319,7 +319,7 @@ impl Server {
         }
         for id in over {
             if let Some(session) = self.clients.get(id) {
-                self.tell_overcome(session);
+                self.log_overcome(session);
                 self.stats.clients.output_buffer_disconnections += 1;
                 let detail = "client-output-buffer-limit of replicas";
                 self.close_client_soon(id, Ending::new(EndReason::OutputLimit, detail));

@@ -111,7 +111,7 @@ impl Server {
     }
 
     /// Continues a failover: called each turn while one is in progress.
-    pub(in crate::server) fn failover_on(&mut self, keyspace: &mut Keyspace) {
+    pub(in crate::server) fn continue_failover(&mut self, keyspace: &mut Keyspace) {
         let Some(failover) = &self.replication.failover else {
             return;
         };

@@ -133,7 +133,7 @@ impl Server {
             )
         })?;
         let opened = RdbFile::open(self.sync_options(), keyspace, &name);
-        let file = opened.map_err(|error| self.tell_unloadable(&error))?;
+        let file = opened.map_err(|error| self.log_unloadable(&error))?;
         let load = SyncLoad {
             stream,
             position,
@@ -171,7 +171,7 @@ impl Server {
         let is_lazy = self.config.replica_lazy_flush;
         let is_large =
             keyspace.len() as u64 > FREED_HERE_MAX || keyspace.has_containers_of(FREED_HERE_MAX);
-        let is_awaited = !is_lazy && is_large && keyspace.lazyfree.tells();
+        let is_awaited = !is_lazy && is_large && keyspace.lazyfree.can_notify();
         keyspace.flush_all(is_lazy || is_awaited);
         self.scripting.libraries.flush();
         is_awaited.then(|| keyspace.lazyfree.mark()).flatten()
@@ -192,7 +192,7 @@ impl Server {
         self.drop_replicas();
     }
 
-    fn tell_unloadable(&self, error: &LoadError) -> String {
+    fn log_unloadable(&self, error: &LoadError) -> String {
         let of_type = match error {
             LoadError::Damaged(error) => error.type_name(),
             _ => None,
@@ -280,7 +280,7 @@ impl Server {
 
 impl Engine {
     /// Continues to load a snapshot for its slice of the turn. `Some`: it is loaded.
-    pub(in crate::server) fn load_sync_on(&mut self, inbuf: &mut [u8]) -> Option<Loaded> {
+    pub(in crate::server) fn continue_sync_load(&mut self, inbuf: &mut [u8]) -> Option<Loaded> {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -346,7 +346,7 @@ impl Server {
     /// One slice. `true`: everything is loaded, and received.
     fn step_load(&mut self, keyspace: &mut Keyspace, load: &mut SyncLoad) -> Result<bool, Failed> {
         let unloadable =
-            |server: &Server, error: &LoadError| Failed::Unloadable(server.tell_unloadable(error));
+            |server: &Server, error: &LoadError| Failed::Unloadable(server.log_unloadable(error));
         if !load.has_begun {
             if let Source::Socket { rdb, .. } = &mut load.source {
                 let read = rdb.read_header(keyspace);
@@ -447,7 +447,7 @@ impl Server {
             Source::Socket { rdb, .. } => rdb.load_functions(&mut libraries, &self.config),
         };
         if let Err(error) = loaded {
-            let why = self.tell_unloadable(&error);
+            let why = self.log_unloadable(&error);
             self.sync_failed(keyspace, &why, Some(load));
             return None;
         }
@@ -582,7 +582,7 @@ impl SyncLoad {
     }
 
     /// Keeps the link alive while nothing else is said.
-    pub(in crate::server) fn say_newline(&mut self) {
+    pub(in crate::server) fn send_newline(&mut self) {
         // Best effort: a full socket says that the primary has more to read.
         let _ = self.stream.write(b"\n");
     }

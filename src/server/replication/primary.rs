@@ -59,7 +59,7 @@ fn announced_ip(facts: &Facts, client: Option<&Client>) -> String {
 }
 
 /// What in the data a replica cannot read, for the log.
-fn told(obstacle: &Obstacle) -> String {
+fn obstacle_line(obstacle: &Obstacle) -> String {
     let Obstacle { what, version, key } = obstacle;
     let key = key.as_ref().map_or_else(String::new, |(at, key)| {
         format!(", such as '{}' (db {})", key.escape_ascii(), at.0)
@@ -522,12 +522,12 @@ impl Server {
         if self.replication.failing.is_empty() {
             return waiting;
         }
-        let may_go_on = |id: &ClientId| self.tell_failing(keyspace, *id);
-        waiting.into_iter().filter(may_go_on).collect()
+        let may_continue = |id: &ClientId| self.log_failing(keyspace, *id);
+        waiting.into_iter().filter(may_continue).collect()
     }
 
     /// Whether the copy for a replica may begin now. If not, the log is told, once for each copy.
-    fn tell_failing(&mut self, keyspace: &Keyspace, id: ClientId) -> bool {
+    fn log_failing(&mut self, keyspace: &Keyspace, id: ClientId) -> bool {
         let Some(replica) = self.replication.replicas.get(id) else {
             return true;
         };
@@ -542,7 +542,10 @@ impl Server {
         }
         if !std::mem::replace(&mut failing.is_told, true) {
             failing.obstacle = obstacle(keyspace, reads);
-            let needs = failing.obstacle.as_ref().map_or_else(String::new, told);
+            let needs = failing
+                .obstacle
+                .as_ref()
+                .map_or_else(String::new, obstacle_line);
             tracing::warn!(
                 "Replica {ip}:{port} was sent a whole copy {} times and has acknowledged none: it \
                  probably cannot load it.{needs} The next one begins in {} s. `russet check-rdb --for` \

@@ -38,7 +38,7 @@ impl Server {
         self.drop_link(keyspace);
         if !was_replica {
             // Later the stream is not ours.
-            keyspace.tell_dropped(Audience::LOG);
+            keyspace.record_dropped(Audience::LOG);
             self.repeat_effects(keyspace);
             self.end_blocked(keyspace, host, port);
         }
@@ -145,7 +145,7 @@ impl Server {
     }
 
     /// The primary has sent something.
-    pub(in crate::server) fn heard_primary(&mut self) {
+    pub(in crate::server) fn note_primary_alive(&mut self) {
         let now_ms = self.now.mono_ms;
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.heard_ms = now_ms;
@@ -155,7 +155,7 @@ impl Server {
     /// What a client has sent compressed, the primary as a rule, is damaged: its connection ends. The
     /// stream is continued from what was applied, which was sound.
     #[cold]
-    pub(in crate::server) fn tell_damaged_stream(&mut self, error: &std::io::Error) {
+    pub(in crate::server) fn log_damaged_stream(&mut self, error: &std::io::Error) {
         self.replication.compression_errors += 1;
         tracing::warn!(
             "The compressed stream of {MASTER_INSIDE} is damaged: {error}. The link is made anew, and \

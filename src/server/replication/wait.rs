@@ -76,7 +76,7 @@ impl Engine {
         if !replication.replicas.is_empty() || replication.failover.is_some() {
             self.before_stream_now();
         }
-        self.shutdown_on();
+        self.continue_shutdown();
         let unread = self.server.unread_in_memory();
         let replicas = &self.server.replication.replicas;
         if let Some(backlog) = self.server.stream.backlog_mut() {
@@ -93,7 +93,7 @@ impl Engine {
             server.replication.asks_acks = false;
             server.request_acks();
         }
-        server.failover_on(keyspace);
+        server.continue_failover(keyspace);
         if std::mem::take(&mut server.replication.has_acks) {
             self.serve_acked();
         }

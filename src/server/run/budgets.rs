@@ -6,7 +6,7 @@ impl Loop {
     /// Lets connections go on, each user's in the order in which they were held, as long as their
     /// budgets last: each runs its share of what has come back. One that wants more waits again,
     /// behind the others. At most one turn for each that waits.
-    pub(in crate::server) fn let_held_on(&mut self) {
+    pub(in crate::server) fn resume_held(&mut self) {
         let now_ms = self.engine.server.now.mono_ms;
         for (user, waiting) in self.engine.server.acl.accounts.due(now_ms) {
             for _ in 0..waiting {
@@ -16,9 +16,9 @@ impl Loop {
                 };
                 let server = &mut self.engine.server;
                 if let Some(mut session) = server.clients.take(id) {
-                    server.acl.let_on(&mut session.client);
+                    server.acl.resume(&mut session.client);
                     server.clients.put_back(session);
-                    self.go_on(id);
+                    self.advance(id);
                 }
                 self.engine.server.acl.accounts.end_turn(user);
             }

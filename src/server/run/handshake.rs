@@ -54,7 +54,7 @@ impl Loop {
         }
         match read {
             Ok(_) => {
-                server.tell_failed_handshake(session, "the peer has gone during the handshake");
+                server.log_failed_handshake(session, "the peer has gone during the handshake");
                 Err(())
             }
             Err(error)
@@ -67,7 +67,7 @@ impl Loop {
                     ErrorKind::InvalidData => error.to_string(),
                     _ => crate::config::system_text(error),
                 };
-                server.tell_failed_handshake(session, &why);
+                server.log_failed_handshake(session, &why);
                 session.client.ends_by(Ending::new(EndReason::Refused, why));
                 Err(())
             }

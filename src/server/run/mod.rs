@@ -165,7 +165,7 @@ impl Loop {
         loop {
             let flow = self.turn()?;
             if flow != Flow::GoOn {
-                self.tell_end();
+                self.announce_end();
                 return Ok(flow);
             }
         }
@@ -201,7 +201,7 @@ impl Loop {
             server.memory.spare.give_up();
         }
         // With the clock of this turn, and all buffers of the last one returned.
-        self.engine.evict_on();
+        self.engine.continue_eviction();
         let server = &mut self.engine.server;
         server.stats.turns += 1;
         let commands = server.stats.commands;
@@ -219,17 +219,17 @@ impl Loop {
         let ready = std::mem::take(&mut self.engine.server.turn.ready);
         let has_time = idle && ready.is_empty();
         for id in ready {
-            self.go_on(id);
+            self.advance(id);
         }
         self.shake_hands();
         self.timers();
-        self.engine.search_on(has_time);
+        self.engine.continue_search(has_time);
         self.drive_upstream();
         self.drive_sentinel();
         self.drive_cluster();
         self.engine.drive_migrations();
         self.drive_consoles();
-        if self.engine.load_on().is_err() {
+        if self.engine.continue_load().is_err() {
             return Ok(Flow::Fail);
         }
         self.before_sleep(idle);
@@ -321,7 +321,7 @@ impl Loop {
         engine.wake_claimants();
         engine.time_out_blocked();
         engine.end_pause();
-        self.let_held_on();
+        self.resume_held();
         let engine = &mut self.engine;
         if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {
             engine.cron();
@@ -329,7 +329,7 @@ impl Loop {
             self.acceptor.retry();
             self.tend_roles();
             self.engine.server.memory.spare.shrink();
-            self.let_readers_on();
+            self.resume_readers();
             self.batch.shrink();
         }
     }
@@ -351,16 +351,16 @@ impl Loop {
         let began = (!idle).then_some(self.began);
         self.engine.server.queue_replicas(began);
         if self.engine.server.messages.tracking.broadcast().has_news() {
-            self.engine.server.tell_broadcast();
+            self.engine.server.notify_broadcast();
             self.engine.evict_clients();
         }
         self.flush_replies();
         self.flush_consoles();
         self.close_clients();
-        self.engine.free_on();
+        self.engine.continue_freeing();
         let busy = clock::cycles().wrapping_sub(self.began);
-        self.engine.snapshot_on(busy, idle);
-        self.engine.defrag_on();
+        self.engine.continue_snapshot(busy, idle);
+        self.engine.continue_defrag();
     }
 }
 

@@ -61,14 +61,14 @@ impl Loop {
     }
 
     /// Clients that were held go on: all that may, if clients hold less memory now. O(clients that are held).
-    pub(in crate::server) fn let_readers_on(&mut self) {
+    pub(in crate::server) fn resume_readers(&mut self) {
         let Server {
             memory,
             clients,
             turn,
             ..
         } = &mut self.engine.server;
-        for id in memory.clients.let_on(clients) {
+        for id in memory.clients.resume(clients) {
             if let Some(session) = clients.get_mut(id) {
                 go_on_soon(session, turn);
             }
@@ -156,7 +156,7 @@ impl Loop {
             Err(e) => {
                 tracing::debug!(client = session.client.id.0, "Reading from client: {e}");
                 if e.kind() == ErrorKind::InvalidData {
-                    self.engine.server.tell_damaged_stream(&e);
+                    self.engine.server.log_damaged_stream(&e);
                 }
                 let detail = format!("reading: {}", system_text(&e));
                 session
@@ -180,7 +180,7 @@ impl Loop {
         if session.client.flags.intersects(COUNTED) {
             if session.client.flags.contains(ClientFlags::PRIMARY) {
                 server.stats.net_repl_input_bytes += came;
-                server.heard_primary();
+                server.note_primary_alive();
             }
             server.note_received(&mut session.client, n as u64);
         }
@@ -214,7 +214,7 @@ impl Loop {
         if held as u64 > self.query_buffer_limit(session) {
             self.engine
                 .server
-                .tell_dropped(session, "it reached max query buffer length");
+                .log_dropped(session, "it reached max query buffer length");
             self.engine.server.stats.clients.query_buffer_disconnections += 1;
             let detail = format!("{held} bytes of one request");
             session
@@ -281,7 +281,7 @@ impl Loop {
     }
 
     /// Serves a client from the ready list: first its kept input, then its socket.
-    pub(in crate::server) fn go_on(&mut self, id: ClientId) {
+    pub(in crate::server) fn advance(&mut self, id: ClientId) {
         let Some(mut session) = self.engine.server.clients.take(id) else {
             return;
         };

@@ -216,7 +216,7 @@ impl Loop {
     }
 
     /// The service ends: RESP3 clients get the push `closing`, as far as their sockets take it.
-    pub(in crate::server) fn tell_end(&mut self) {
+    pub(in crate::server) fn announce_end(&mut self) {
         for session in self.engine.server.clients.iter_mut() {
             session.client.ends_by(EndReason::Shutdown);
             session.push_ending();

@@ -164,7 +164,7 @@ impl SentinelDriver {
     }
 
     /// Names that have been resolved meanwhile.
-    pub(super) fn hear_lookups(&mut self, server: &Server) {
+    pub(super) fn take_lookups(&mut self, server: &Server) {
         while let Ok((host, ip)) = self.lookups.told.try_recv() {
             self.lookups.names.retain(|name| *name != host);
             self.core.resolved(moment(&server.now), &host, ip);
@@ -202,7 +202,7 @@ fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
             let Some(registry) = &server.connections.registry else {
                 return Served::Refused("there is no poll".to_owned());
             };
-            return match connecting.go_on(registry, target.into()) {
+            return match connecting.advance(registry, target.into()) {
                 Ok(Some(stream)) => {
                     link.stage = Stage::Open(stream);
                     Served::Connected

@@ -71,7 +71,7 @@ impl Server {
             return;
         }
         self.with_sentinel(|driver, server| {
-            driver.hear_lookups(server);
+            driver.take_lookups(server);
             if driver.tick_due_ms > server.now.mono_ms {
                 return;
             }
@@ -104,7 +104,7 @@ impl Server {
                 level,
                 channel,
                 text,
-            } => self.tell_event(level, channel, &text),
+            } => self.report_event(level, channel, &text),
             Action::Log { level, text } => log_line(level, &text),
             Action::SetLogLevel(name) => {
                 if let Some(level) = LogLevel::parse(name.as_bytes()) {
@@ -125,7 +125,7 @@ impl Server {
     }
 
     /// An event: a line of the log, and unless it is for debugging a message to its subscribers.
-    fn tell_event(&mut self, level: Level, channel: &str, text: &[u8]) {
+    fn report_event(&mut self, level: Level, channel: &str, text: &[u8]) {
         log_line(level, &format!("{channel} {}", Printable(text)));
         if level != Level::Debug {
             self.publish(Kind::Channel, channel.as_bytes(), text);
@@ -158,7 +158,7 @@ impl Server {
     }
 
     /// `PUBLISH channel message`: another Sentinel's hello.
-    pub fn hear_hello(&mut self, channel: &[u8], message: &[u8], reply: &mut Reply) {
+    pub fn receive_hello(&mut self, channel: &[u8], message: &[u8], reply: &mut Reply) {
         self.with_sentinel(|driver, server| {
             driver
                 .core

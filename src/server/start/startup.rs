@@ -47,7 +47,7 @@ use crate::server::{
 pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let code = run_configured(run, program, specs);
     if code != 0 {
-        log::tell_failed_start();
+        log::repeat_log_of_failed_start();
     }
     code
 }
@@ -601,8 +601,8 @@ fn serve(
     let mut engine = Engine::new(config, table, Arc::clone(&signals));
     let freed = Arc::clone(&wake);
     // A full pipe wakes the loop as well.
-    let tell_freed = move || _ = (&*freed).write(b"f");
-    engine.keyspace.lazyfree.set_wake(Arc::new(tell_freed));
+    let record_freed = move || _ = (&*freed).write(b"f");
+    engine.keyspace.lazyfree.set_wake(Arc::new(record_freed));
     let saved = Arc::clone(&wake);
     let tell_saved = move || _ = (&*saved).write(b"s");
     let persist = &mut engine.server.persist;
@@ -689,14 +689,14 @@ fn serve(
     if !server.is_sentinel() {
         server.follow_configured(keyspace);
     }
-    supervisor.tell_ready();
+    supervisor.announce_ready();
     log::has_started();
     looping.run()?;
     // The last turn's effects are persisted as well; a failure is logged.
     let server = &mut looping.engine.server;
     let _ = server.persist.aof.finish(&server.now, &server.stream);
     let paths = looping.stop();
-    supervisor.tell_stopping();
+    supervisor.announce_stopping();
     for path in paths {
         tracing::info!("Removing the unix socket file.");
         // It may be gone already.

@@ -91,7 +91,7 @@ impl Call<'_> {
     #[inline]
     pub fn rewrite_in(&mut self, db: DbIndex, args: &[&[u8]]) {
         self.effect = Effect::Rewritten;
-        self.db.effects().state(db, args.iter().copied());
+        self.db.effects().record(db, args.iter().copied());
     }
 
     /// As [`Call::rewrite`], with arguments that are not contiguous.
@@ -99,7 +99,7 @@ impl Call<'_> {
     pub fn rewrite_each<'w>(&mut self, args: impl ExactSizeIterator<Item = &'w [u8]>) {
         self.effect = Effect::Rewritten;
         let db = self.db.index();
-        self.db.effects().state(db, args);
+        self.db.effects().record(db, args);
     }
 
     /// Records the command's own arguments as its effect, whether it changed something or not.
@@ -112,7 +112,7 @@ impl Call<'_> {
         self.effect = Effect::Rewritten;
         let (db, args) = (self.db.index(), self.args);
         let effects = self.db.effects();
-        effects.state_for(Audience::REPLICAS, db, args.iter());
+        effects.record_for(Audience::REPLICAS, db, args.iter());
     }
 
     /// Whether effects have a listener: check it before building a costly rewrite.

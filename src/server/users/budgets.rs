@@ -178,7 +178,7 @@ impl Engine {
         if let Some(account) = server.acl.accounts.of_mut(charged.user) {
             account.figures.large_replies += 1;
         }
-        let error = told(&server.acl, charged.user, &end);
+        let error = over_budget(&server.acl, charged.user, &end);
         session.reply.error(&error);
         server.stats.count_error(session.reply.last_error());
     }
@@ -254,7 +254,7 @@ pub(in crate::server) struct Charged {
 }
 
 /// `OVERBUDGET user 'NAME` and the end of the sentence.
-pub(in crate::server) fn told(acl: &Acl, user: UserId, end: &str) -> CommandError {
+pub(in crate::server) fn over_budget(acl: &Acl, user: UserId, end: &str) -> CommandError {
     let start = b"OVERBUDGET user '";
     CommandError::Bytes([start, acl.users.name(user), end.as_bytes()].concat())
 }
@@ -274,7 +274,7 @@ fn over(acl: &Acl, client: &Client, budget: Budget, wait_ms: u64) -> CommandErro
         Budget::Out => format!("{} sent a second (bytes=)", memory_text(budgets.bytes_out)),
     };
     let end = format!("' is over its budget of {what}: try again in {wait_ms} ms");
-    told(acl, client.user, &end)
+    over_budget(acl, client.user, &end)
 }
 
 #[cfg(test)]

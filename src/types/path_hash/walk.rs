@@ -30,7 +30,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes on with the node at this place below the one reached.
-    fn go_on(&mut self, at: usize) {
+    fn advance(&mut self, at: usize) {
         if let Some((_, next)) = self.levels.last_mut() {
             *next = at;
         }
@@ -44,7 +44,7 @@ impl<'a> Walk<'a> {
             let at = match node.place(first) {
                 Ok(at) => at,
                 Err(at) => {
-                    self.go_on(at);
+                    self.advance(at);
                     break;
                 }
             };
@@ -53,13 +53,13 @@ impl<'a> Walk<'a> {
             if let Some(below) = rest.strip_prefix(label)
                 && !below.is_empty()
             {
-                self.go_on(at + 1);
+                self.advance(at + 1);
                 self.enter(kid);
                 (node, rest) = (kid, below);
                 continue;
             }
             // All paths below are greater, or all are less.
-            self.go_on(at + usize::from(label < rest));
+            self.advance(at + usize::from(label < rest));
             break;
         }
         self
@@ -79,14 +79,14 @@ impl<'a> Walk<'a> {
                 at += 1;
             }
             let Some(kid) = node.kid(at) else {
-                self.go_on(at);
+                self.advance(at);
                 break;
             };
             if before == 0 {
-                self.go_on(at);
+                self.advance(at);
                 break;
             }
-            self.go_on(at + 1);
+            self.advance(at + 1);
             self.enter(kid);
             before -= kid.own();
             node = kid;

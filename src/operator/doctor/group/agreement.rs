@@ -198,11 +198,11 @@ fn refusals(watch: &Watch<'_>, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, told};
+    use super::super::testing::{Fake, findings};
     use super::*;
 
     fn found(fake: &Fake) -> Vec<String> {
-        told(fake, look)
+        findings(fake, look)
     }
 
     #[test]

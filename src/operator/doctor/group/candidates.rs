@@ -188,11 +188,11 @@ fn link(watch: &Watch<'_>, rows: &[(&Address, &Fields)], info: Option<&Fields>) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, told};
+    use super::super::testing::{Fake, findings};
     use super::*;
 
     fn found(fake: &Fake) -> Vec<String> {
-        told(fake, look)
+        findings(fake, look)
     }
 
     #[test]

@@ -285,11 +285,11 @@ fn tilt(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, told};
+    use super::super::testing::{Fake, findings};
     use super::*;
 
     fn found(fake: &Fake) -> Vec<String> {
-        told(fake, look)
+        findings(fake, look)
     }
 
     #[test]

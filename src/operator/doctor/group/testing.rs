@@ -242,7 +242,7 @@ impl Fake {
 }
 
 /// The findings of one check, as weight and subject.
-pub(super) fn told(fake: &Fake, look: fn(&Watch<'_>, &mut Vec<Finding>)) -> Vec<String> {
+pub(super) fn findings(fake: &Fake, look: fn(&Watch<'_>, &mut Vec<Finding>)) -> Vec<String> {
     let watch = Watch::new(&fake.group, NAME).expect("a primary");
     let mut found = Vec::new();
     look(&watch, &mut found);

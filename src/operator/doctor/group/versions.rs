@@ -143,7 +143,7 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, told};
+    use super::super::testing::{Fake, findings};
     use super::*;
 
     #[test]
@@ -181,19 +181,19 @@ mod tests {
     #[test]
     fn versions_that_cannot_follow_each_other_are_named() {
         let mut fake = Fake::healthy();
-        assert_eq!(told(&fake, look), [""; 0]);
+        assert_eq!(findings(&fake, look), [""; 0]);
         fake.info(2, "redis_version", "7.0.15");
         // The primary and the other replica are one kind.
-        assert_eq!(told(&fake, look), ["WARN version"]);
+        assert_eq!(findings(&fake, look), ["WARN version"]);
         fake.info(3, "redis_version", "8.10.2");
-        assert_eq!(told(&fake, look).len(), 3);
+        assert_eq!(findings(&fake, look).len(), 3);
         fake.info(3, "slave_priority", "0");
-        assert_eq!(told(&fake, look), ["WARN version"]);
+        assert_eq!(findings(&fake, look), ["WARN version"]);
         for version in ["", "x", "8", "9999999999.1.1"] {
             fake.info(2, "redis_version", version);
-            assert_eq!(told(&fake, look), [""; 0]);
+            assert_eq!(findings(&fake, look), [""; 0]);
         }
         fake.info(2, "valkey_version", "9.1.2");
-        assert_eq!(told(&fake, look), ["WARN version"]);
+        assert_eq!(findings(&fake, look), ["WARN version"]);
     }
 }

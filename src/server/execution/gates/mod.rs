@@ -364,7 +364,9 @@ fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let has_room = world.server.make_room(world.keyspace, Some(running));
     if world.keyspace.has_news() {
         // Evictions are notified before the command can see them.
-        world.server.tell_news(world.keyspace, Some(world.client));
+        world
+            .server
+            .notify_changes(world.keyspace, Some(world.client));
         world.server.deliver_early(world.client, world.reply);
     }
     if !has_room && has(world, asked, Flags::DENYOOM) {

@@ -16,7 +16,7 @@ use crate::server::execution::gates::{Asked, Stop, queues};
 use crate::server::origin::Origin;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::World;
-use crate::server::users::budgets::told;
+use crate::server::users::budgets::over_budget;
 
 /// The budget of the client's user, if it has one.
 fn limit(world: &World<'_>, client: &Client) -> Option<u64> {
@@ -138,6 +138,6 @@ fn refusal(world: &mut World<'_>, id: usize, touched: u64, most: u64, by: &str) 
          {touched}: {cheaper}",
         row.full_name
     );
-    let error: CommandError = told(&world.server.acl, user, &end);
+    let error: CommandError = over_budget(&world.server.acl, user, &end);
     error.into()
 }

@@ -149,7 +149,7 @@ impl ClientMemory {
     }
 
     /// Those that wait and need not any more. O(clients that wait).
-    pub(in crate::server) fn let_on(&mut self, clients: &mut Clients) -> Vec<ClientId> {
+    pub(in crate::server) fn resume(&mut self, clients: &mut Clients) -> Vec<ClientId> {
         let mut free = Vec::new();
         for id in std::mem::take(&mut self.held_readers) {
             let Some(session) = clients.get_mut(id) else {

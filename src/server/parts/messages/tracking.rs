@@ -252,7 +252,7 @@ impl Tracking {
             if let Some(key) = key {
                 let mut news = KeyNews::new(&mut self.trackers, &key, running);
                 for reader in readers {
-                    news.tell(reader, clients, &mut notices);
+                    news.notify(reader, clients, &mut notices);
                 }
             }
         }
@@ -279,7 +279,7 @@ impl Tracking {
         }
         let mut news = KeyNews::new(&mut self.trackers, change.key, running);
         self.readers.forget(change.key, |reader| {
-            news.tell(reader, clients, &mut notices);
+            news.notify(reader, clients, &mut notices);
         });
         notices
     }
@@ -348,7 +348,7 @@ impl<'a> KeyNews<'a> {
     }
 
     /// Adds the message for a reader that still tracks the keys it reads.
-    fn tell(&mut self, reader: ClientId, clients: &Clients, to: &mut Notices) {
+    fn notify(&mut self, reader: ClientId, clients: &Clients, to: &mut Notices) {
         let Some(tracker) = self.trackers.get(&reader) else {
             return;
         };

@@ -136,7 +136,7 @@ struct Said {
 #[derive(Default)]
 pub struct Changes {
     said: Option<Said>,
-    /// See [`Changes::say_anew`].
+    /// See [`Changes::repeat_note`].
     is_stale: bool,
     readers: HashMap<ClientId, Reader>,
     /// Clients whose commands go on.
@@ -211,7 +211,7 @@ impl Changes {
     }
 
     /// The next unit needs a note in any case: readers of memory begin anew.
-    pub(in crate::server) fn say_anew(&mut self) {
+    pub(in crate::server) fn repeat_note(&mut self) {
         self.is_stale = true;
     }
 
@@ -305,7 +305,7 @@ impl Changes {
 
     /// These wait as before, and are the first to be served next; the others have been served with this limit
     /// and history.
-    pub(in crate::server) fn wait_on(
+    pub(in crate::server) fn wait_again(
         &mut self,
         mut first: Vec<Waiting>,
         now: (ReplOffset, ReplId),

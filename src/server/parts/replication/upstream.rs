@@ -340,7 +340,11 @@ impl Upstream {
 
     /// The stream follows on this connection, `rest` first, which was read already. What is still to be
     /// read in the same way is returned beside it.
-    pub(in crate::server) fn streams_on(&self, stream: Stream, rest: Vec<u8>) -> (Stream, Vec<u8>) {
+    pub(in crate::server) fn into_stream(
+        &self,
+        stream: Stream,
+        rest: Vec<u8>,
+    ) -> (Stream, Vec<u8>) {
         if !self.unpacks || stream.is_unpacking() {
             return (stream, rest);
         }

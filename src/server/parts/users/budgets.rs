@@ -275,11 +275,11 @@ impl Account {
     pub(in crate::server) fn admits(&mut self, now_ms: u64) -> bool {
         self.refill(now_ms);
         let is_open = self.rate.is_open() & self.received.is_open() & self.sent.is_open();
-        let goes_on = is_open && self.held.is_empty() && self.share.is_none();
-        if goes_on {
+        let continues = is_open && self.held.is_empty() && self.share.is_none();
+        if continues {
             self.rate.take(1);
         }
-        goes_on
+        continues
     }
 
     /// Whether a command may run; it is charged if so. `waits`: it is held rather than refused.
@@ -474,7 +474,7 @@ impl Accounts {
     }
 
     /// The connection has left the queue of this user.
-    pub(in crate::server) fn let_on(&mut self, user: UserId, held: &Held) {
+    pub(in crate::server) fn resume(&mut self, user: UserId, held: &Held) {
         let Some(account) = self
             .all
             .get_mut(user.index())

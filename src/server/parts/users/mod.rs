@@ -132,7 +132,7 @@ impl Acl {
         if !client.flags.contains(ClientFlags::BUDGETED) {
             return;
         }
-        self.let_on(client);
+        self.resume(client);
         client.flags.remove(ClientFlags::BUDGETED);
         if let Some(account) = self.accounts.of_mut(client.user) {
             account.clients = account.clients.saturating_sub(1);
@@ -169,10 +169,10 @@ impl Acl {
     }
 
     /// It is no longer held back. O(log of those that are).
-    pub(in crate::server) fn let_on(&mut self, client: &mut Client) {
+    pub(in crate::server) fn resume(&mut self, client: &mut Client) {
         if let Some(held) = client.held.take() {
             client.flags.remove(ClientFlags::HELD);
-            self.accounts.let_on(client.user, &held);
+            self.accounts.resume(client.user, &held);
         }
     }
 

@@ -173,13 +173,13 @@ impl AofLoader {
                 self.end_file(&mut current);
             }
             Err(stop) if self.is_corrupt_tail(&current, &stop, server) => {
-                tell_corrupt_tail(&current, &stop, server);
+                log_corrupt_tail(&current, &stop, server);
                 let sound = current.reader.sound();
                 self.cut_off(&current, sound, server)?;
                 self.end_file(&mut current);
             }
             Err(stop) => {
-                tell_stop(&current.part.name, &stop);
+                log_stop(&current.part.name, &stop);
                 return Err(LoadFailed);
             }
         }
@@ -223,7 +223,7 @@ impl AofLoader {
             Ok(true) => {
                 tracing::info!("Reading RDB base file on AOF loading...");
                 let file = RdbFile::open(server.load_options(), keyspace, &path);
-                Some(file.map_err(|error| tell_preamble(&part.name, &error))?)
+                Some(file.map_err(|error| log_preamble(&part.name, &error))?)
             }
             _ => None,
         };
@@ -249,7 +249,7 @@ impl AofLoader {
         } else if current.part.role == Role::Incr {
             let (id, offset) = current.reader.stream();
             let mut end = current.part.end.unwrap_or(offset);
-            if current.reader.tells_positions() {
+            if current.reader.has_positions() {
                 // A manifest that could not be made durable, and yet is there, ends the file too
                 // early: it was written further.
                 end = end.max(offset);
@@ -511,7 +511,7 @@ impl Load for AofLoader {
     }
 }
 
-fn tell_preamble(name: &str, error: &LoadError) -> LoadFailed {
+fn log_preamble(name: &str, error: &LoadError) -> LoadFailed {
     tracing::warn!("AOF {name}: {error}");
     tracing::warn!(
         "Error reading the RDB preamble of the append only file {name}, AOF loading aborted"
@@ -538,7 +538,7 @@ impl From<Fault> for Stop {
 }
 
 /// Logs the damage; the last line is Redis's.
-fn tell_stop(name: &str, stop: &Stop) {
+fn log_stop(name: &str, stop: &Stop) {
     const REPAIR: &str = "make a backup of your AOF file, then use ./redis-check-aof --fix \
                           <filename.manifest>";
     match stop {
@@ -573,12 +573,12 @@ fn read_preamble(
     let name = &current.part.name;
     let end = file.step(keyspace, bytes);
     server.persist.loading.note_figures(file.figures());
-    let Some(end) = end.map_err(|error| tell_preamble(name, &error))? else {
+    let Some(end) = end.map_err(|error| log_preamble(name, &error))? else {
         current.preamble = Some(file);
         return Ok(());
     };
     file.load_functions(&mut server.scripting.libraries, &server.config)
-        .map_err(|error| tell_preamble(name, &error))?;
+        .map_err(|error| log_preamble(name, &error))?;
     server.persist.loading.note_loaded(file.figures());
     server.stream.cursors = file.take_cursors();
     if end < current.reader.size() {
@@ -587,13 +587,13 @@ fn read_preamble(
     current
         .reader
         .start_at(end)
-        .map_err(|error| tell_preamble(name, &error.into()))
+        .map_err(|error| log_preamble(name, &error.into()))
 }
 
 /// The last file has damage at its end, which is cut off.
-fn tell_corrupt_tail(current: &Current, stop: &Stop, server: &Server) {
+fn log_corrupt_tail(current: &Current, stop: &Stop, server: &Server) {
     let name = &current.part.name;
-    tell_stop(name, stop);
+    log_stop(name, stop);
     tracing::warn!(
         "AOF {name} loaded anyway because the damaged tail is not longer than \
          aof-load-corrupt-tail-max-size ({} bytes)",

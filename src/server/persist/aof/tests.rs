@@ -360,7 +360,7 @@ fn finish_rewrite(t: &mut Testbed) {
         || t.engine.server.persist.aof.is_changing()
     {
         t.engine.write_aof();
-        t.engine.snapshot_on(0, true);
+        t.engine.continue_snapshot(0, true);
         assert!(
             std::time::Instant::now() < until,
             "the rewrite does not end"
@@ -425,7 +425,7 @@ fn a_save_beside_a_rewrite_leaves_both_whole() {
     while t.engine.server.persist.aof.is_changing() {
         t.engine.write_aof();
     }
-    t.engine.snapshot_on(0, true);
+    t.engine.continue_snapshot(0, true);
     assert!(t.engine.keyspace.is_saving());
     t.run("SET key0 changed");
     let saved = digest(&mut t);

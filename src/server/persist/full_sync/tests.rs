@@ -103,7 +103,7 @@ fn read_all(
 ) -> Vec<u8> {
     let (mut got, until) = (Vec::new(), Instant::now() + Duration::from_secs(20));
     while !reader.is_done() || t.engine.server.persist.snapshots.in_progress() {
-        t.engine.snapshot_on(0, true);
+        t.engine.continue_snapshot(0, true);
         t.engine.tend_snapshots();
         if let Some(bytes) = reader.peek().expect("sound") {
             got.extend_from_slice(&bytes);
@@ -202,7 +202,7 @@ fn without_a_reader_the_pass_ends() {
     t.engine.server.config.rdb_key_save_delay = 1;
     fill(&mut t);
     let (spool, reader) = begin(&mut t, all(11, Dialect::Redis));
-    t.engine.snapshot_on(0, true);
+    t.engine.continue_snapshot(0, true);
     assert!(t.engine.keyspace.is_saving());
     // With the buffer of what is being written.
     let waiting = t.engine.server.persist.snapshots.waiting_bytes();
@@ -214,7 +214,7 @@ fn without_a_reader_the_pass_ends() {
         .begin_sync_snapshot(&mut engine.keyspace, all(11, Dialect::Redis));
     assert!(again.is_err());
     drop(reader);
-    t.engine.snapshot_on(0, true);
+    t.engine.continue_snapshot(0, true);
     assert!(!t.engine.keyspace.is_saving());
     assert!(!t.engine.server.persist.snapshots.in_progress() && spool.is_unread());
 
@@ -239,7 +239,7 @@ fn a_key_that_the_form_cannot_hold_fails_the_spool() {
     fill_fields(&mut t);
     let (spool, _reader) = begin(&mut t, all(11, Dialect::Redis));
     while t.engine.server.persist.snapshots.in_progress() {
-        t.engine.snapshot_on(0, true);
+        t.engine.continue_snapshot(0, true);
     }
     let why = spool.failure().expect("failed");
     assert!(why.contains("fields that expire"), "{why}");

@@ -117,7 +117,7 @@ impl Engine {
     /// Continues a snapshot for its share of the turn, whose other work took `busy_ticks`. `idle`:
     /// no client waits for the loop.
     #[inline]
-    pub(in crate::server) fn snapshot_on(&mut self, busy_ticks: u64, idle: bool) {
+    pub(in crate::server) fn continue_snapshot(&mut self, busy_ticks: u64, idle: bool) {
         if self.server.persist.snapshots.in_progress() || self.keyspace.in_pass() {
             self.snapshot_on_now(busy_ticks, idle);
         }

@@ -84,7 +84,7 @@ fn make_both(t: &mut Testbed, folder: &Path) -> Vec<Target> {
     let mut changes = CHANGES.iter();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while t.engine.server.persist.snapshots.in_progress() {
-        t.engine.snapshot_on(0, true);
+        t.engine.continue_snapshot(0, true);
         if let Some(change) = changes.next() {
             assert!(!t.run(change).starts_with('-'), "{change}");
         }
@@ -138,12 +138,12 @@ fn a_pass_without_a_sink_saves_no_more() {
     let mut t = bed(folder.path());
     fill(&mut t);
     assert_eq!(t.run("BGSAVE"), "+Background saving started\r\n");
-    t.engine.snapshot_on(0, true);
+    t.engine.continue_snapshot(0, true);
     assert!(t.engine.keyspace.is_saving());
     t.run("BGSAVE CANCEL");
     assert!(!t.engine.keyspace.is_saving() && t.engine.wants_snapshot_time());
     while t.engine.wants_snapshot_time() {
-        t.engine.snapshot_on(0, true);
+        t.engine.continue_snapshot(0, true);
     }
     assert!(!t.engine.keyspace.in_pass());
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);

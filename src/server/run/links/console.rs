@@ -454,7 +454,7 @@ impl Loop {
             match self.flush_page(&mut c, (slot, generation)) {
                 Goes::On => {
                     let is_done = was_waiting && c.unsent() == 0;
-                    self.consoles().is_urgent |= c.task.goes_on();
+                    self.consoles().is_urgent |= c.task.continues();
                     self.consoles().slab.put_back(slot, c);
                     // Bytes of the next request may be there, for which no event comes.
                     if is_done {
@@ -650,7 +650,7 @@ impl Loop {
         }
         if output.output.len() == output.sent {
             console.is_urgent |= feed.dropped > 0;
-            feed.tell_dropped(&mut output);
+            feed.append_dropped(&mut output);
         }
         if now_ms >= feed.heartbeat_due_ms {
             feed.heartbeat_due_ms = now_ms + HEARTBEAT_MS;

@@ -57,7 +57,7 @@ impl Loop {
                 Link::Loading(_) => {
                     let began = Instant::now();
                     let mut inbuf = std::mem::take(&mut self.inbuf);
-                    let loaded = self.engine.load_sync_on(&mut inbuf);
+                    let loaded = self.engine.continue_sync_load(&mut inbuf);
                     self.inbuf = inbuf;
                     let millis = began.elapsed().as_millis() as u64;
                     let diagnostics = &mut self.engine.server.diagnostics;
@@ -72,7 +72,7 @@ impl Loop {
             let link = std::mem::replace(&mut upstream.link, Link::Down);
             let step = match link {
                 Link::Down => self.dial(),
-                Link::Dialing(connecting, began_ms) => self.dial_on(connecting, began_ms),
+                Link::Dialing(connecting, began_ms) => self.continue_dialing(connecting, began_ms),
                 Link::Talking(talking) => self.talk(talking),
                 Link::Announcing(announcing) => self.announce(announcing),
                 Link::Joining(joining) => self.join(joining),
@@ -148,9 +148,9 @@ impl Loop {
         Ok(Step::Next)
     }
 
-    fn dial_on(&mut self, mut connecting: Box<Connecting>, began_ms: u64) -> Stepped {
+    fn continue_dialing(&mut self, mut connecting: Box<Connecting>, began_ms: u64) -> Stepped {
         let token = self.upstream_target().into();
-        match connecting.go_on(&self.registry, token) {
+        match connecting.advance(&self.registry, token) {
             Ok(Some(stream)) => Ok(self.connected(stream)),
             Ok(None) => {
                 self.set_link(Link::Dialing(connecting, began_ms));
@@ -247,11 +247,11 @@ impl Loop {
                 return self.agreed(*talking, agreed);
             }
         }
-        Ok(self.reads_on(Link::Talking(talking)))
+        Ok(self.reads_more(Link::Talking(talking)))
     }
 
     /// The link's turn is over, and it may have more to read: that is read in the next one.
-    pub(super) fn reads_on(&mut self, link: Link) -> Step {
+    pub(super) fn reads_more(&mut self, link: Link) -> Step {
         self.engine.server.turn.receives = true;
         self.set_link(link);
         Step::Wait
@@ -380,7 +380,7 @@ impl Loop {
                 break;
             }
         }
-        Ok(self.reads_on(Link::Receiving(receiving)))
+        Ok(self.reads_more(Link::Receiving(receiving)))
     }
 
     /// The dataset is the primary's: what its socket brings from now on is the stream.
@@ -393,7 +393,7 @@ impl Loop {
         let upstream = server.replication.upstream.as_ref();
         let replays = upstream.is_some_and(|upstream| upstream.replays);
         let (stream, rest) = match upstream {
-            Some(upstream) => upstream.streams_on(stream, rest),
+            Some(upstream) => upstream.into_stream(stream, rest),
             None => (stream, rest),
         };
         let peer = stream.peer();

@@ -41,7 +41,7 @@ impl Loop {
         tracing::info!("{MASTER} <-> REPLICA sync: the snapshot comes over a second connection");
         // Valkey's main link has another conversation first.
         let (stream, rest) = match dialect {
-            Dialect::RdbChannel { .. } => upstream.streams_on(stream, rest),
+            Dialect::RdbChannel { .. } => upstream.into_stream(stream, rest),
             Dialect::DualChannel => (stream, rest),
         };
         upstream.main = Some(Box::new(MainLink {
@@ -105,7 +105,7 @@ impl Loop {
                 return self.announced(*announcing, announced);
             }
         }
-        Ok(self.reads_on(Link::Announcing(announcing)))
+        Ok(self.reads_more(Link::Announcing(announcing)))
     }
 
     fn announced(&mut self, announcing: Announcing, announced: Announced) -> Stepped {
@@ -158,7 +158,7 @@ impl Loop {
                         continue;
                     };
                     if let Some(main) = upstream.main.take() {
-                        let (stream, rest) = upstream.streams_on(main.stream, rest);
+                        let (stream, rest) = upstream.into_stream(main.stream, rest);
                         upstream.held.push(&rest);
                         upstream.main = Some(Box::new(MainLink { stream, ..*main }));
                     }
@@ -178,7 +178,7 @@ impl Loop {
                 Err(error) => return Err(lost(&system_text(&error))),
             }
         }
-        Ok(self.reads_on(Link::Joining(joining)))
+        Ok(self.reads_more(Link::Joining(joining)))
     }
 
     /// The main link's share of a turn, while there is a second link or a replay. `false`: there is

@@ -42,12 +42,12 @@ impl Handshakes {
         now_ms: u64,
     ) -> Option<ClientId> {
         while let Some(&(until_ms, id)) = self.begun.front() {
-            let goes_on = clients.get(id).is_some_and(Session::is_handshaking);
-            if goes_on && until_ms > now_ms {
+            let continues = clients.get(id).is_some_and(Session::is_handshaking);
+            if continues && until_ms > now_ms {
                 return None;
             }
             self.begun.pop_front();
-            if goes_on {
+            if continues {
                 return Some(id);
             }
         }
@@ -55,8 +55,8 @@ impl Handshakes {
     }
 
     /// Logs why a handshake failed.
-    pub(in crate::server) fn tell_failed(&mut self, session: &Session, why: &str, now_ms: u64) {
-        let Some(untold) = self.may_tell(now_ms) else {
+    pub(in crate::server) fn log_failed(&mut self, session: &Session, why: &str, now_ms: u64) {
+        let Some(untold) = self.may_log(now_ms) else {
             return;
         };
         let identity = &session.client.identity;
@@ -71,7 +71,7 @@ impl Handshakes {
     }
 
     /// Whether another failure may be logged; `Some` has the number not logged before.
-    fn may_tell(&mut self, now_ms: u64) -> Option<u64> {
+    fn may_log(&mut self, now_ms: u64) -> Option<u64> {
         if now_ms.saturating_sub(self.told_since_ms) >= TOLD_EVERY_MS {
             (self.told, self.told_since_ms) = (0, now_ms);
         }

@@ -169,14 +169,14 @@ impl Writer {
 
     /// Waits until what is queued is written, as long as the log takes it, at most this long.
     pub fn end(mut self, most: Duration) {
-        self.tell_end();
+        self.write_end();
         let until = Instant::now() + most;
         while !self.thread.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    fn tell_end(&mut self) {
+    fn write_end(&mut self) {
         self.shared.ends.store(true, Ordering::Relaxed);
         self.queue = None;
         self.thread.thread().unpark();
@@ -186,7 +186,7 @@ impl Writer {
 impl Drop for Writer {
     /// Does not wait: a write may hang.
     fn drop(&mut self) {
-        self.tell_end();
+        self.write_end();
     }
 }
 

@@ -142,10 +142,10 @@ impl Aof {
         stream: &Stream,
     ) -> Result<(), String> {
         let names = Aof::names(config);
-        let manifest = Aof::manifest_for_base(config, &names).map_err(told_to_log)?;
+        let manifest = Aof::manifest_for_base(config, &names).map_err(reason_for_log)?;
         let mut log = self.new_log(config, (names, manifest), stream.offset());
         log.begin_incr(true, stream.offset(), "background rewrite")
-            .map_err(told_to_log)?;
+            .map_err(reason_for_log)?;
         self.log = Some(Box::new(log));
         self.state = AofState::WaitsForBase;
         Ok(())
@@ -219,7 +219,7 @@ impl Aof {
 }
 
 /// The reason why a set cannot be begun, for the log, and a client's error.
-fn told_to_log(error: OpenError) -> String {
+fn reason_for_log(error: OpenError) -> String {
     for line in error.to_string().lines() {
         tracing::warn!("{line}");
     }

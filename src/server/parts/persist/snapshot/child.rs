@@ -233,7 +233,7 @@ impl Child {
                 return Some(SnapshotEnd::Failed(system_text(&error.into())));
             }
         };
-        self.hear(now_ms);
+        self.receive(now_ms);
         let status = ended?;
         self.ended = true;
         Some(match (status.terminating_signal(), self.failed.take()) {
@@ -246,7 +246,7 @@ impl Child {
         })
     }
 
-    fn hear(&mut self, now_ms: u64) {
+    fn receive(&mut self, now_ms: u64) {
         let mut bytes = [0; TOLD_MAX];
         // The end of the pipe, and an empty pipe, are not errors.
         while let Ok(n @ 1..) = self.pipe.read(&mut bytes) {

@@ -304,7 +304,7 @@ impl Snapshots {
         }
         if keyspace.in_pass() {
             // Entries left by a cancelled pass are marked before the next one begins.
-            keyspace.mark_on(u64::MAX);
+            keyspace.continue_marking(u64::MAX);
         }
         match slots {
             Some(slots) => keyspace.begin_pass_of(slots),
@@ -371,7 +371,7 @@ impl Snapshots {
 
     /// Without a snapshot: marks some of the entries left by a cancelled pass.
     pub(in crate::server) fn mark_left(keyspace: &mut Keyspace, cycles: &Cycles) {
-        keyspace.mark_on(cycles.ticks(SLICE_NANOS_MIN));
+        keyspace.continue_marking(cycles.ticks(SLICE_NANOS_MIN));
     }
 
     /// Whether the loop has snapshot work and should not sleep.

@@ -67,7 +67,7 @@ impl SlotsSink {
         }
     }
 
-    fn pass_on(&mut self) {
+    fn hand_over(&mut self) {
         self.feed.fed().bytes.append(&mut self.commands.out);
     }
 }
@@ -79,7 +79,7 @@ impl Saver for SlotsSink {
 
     fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
         self.commands.key(db, view);
-        self.pass_on();
+        self.hand_over();
     }
 
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
@@ -88,7 +88,7 @@ impl Saver for SlotsSink {
 
     fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
         let next = self.commands.part(view, at);
-        self.pass_on();
+        self.hand_over();
         next
     }
 
@@ -100,7 +100,7 @@ impl Saver for SlotsSink {
 impl Sink for SlotsSink {
     fn finish(&mut self) {
         self.commands.end_gathered();
-        self.pass_on();
+        self.hand_over();
         self.is_finished = true;
     }
 
