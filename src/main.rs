@@ -128,8 +128,8 @@ fn names_no_file(arguments: &[OsString]) -> bool {
         .is_none_or(|first| is_option(first) && !asks(first))
 }
 
-/// The arguments of a Sentinel. `--sentinel` directives for the image's file count only at its first
-/// start: from then on they are in the file, with what has changed since.
+/// The arguments of a Sentinel. `--sentinel` directives for the image's file count only at its
+/// first start: from then on they are in the file, with what has changed since.
 fn sentinel_in_container(
     arguments: Vec<OsString>,
     exists: impl Fn(&Path) -> bool,
@@ -183,8 +183,8 @@ fn is_tool(word: &OsStr) -> bool {
     TOOLS.iter().any(|name| word == *name)
 }
 
-/// `redis-cli [OPTION ...] ping`, for health checks: the only command of this twin; everything else is
-/// refused. Its options by their names here.
+/// `redis-cli [OPTION ...] ping`, for health checks: the only command of this twin; everything else
+/// is refused. Its options by their names here.
 fn ping_words(arguments: &[OsString]) -> Result<Vec<OsString>, String> {
     const REFUSED: &str = "this redis-cli only knows PING, for health checks; install redis-tools";
     let mut words: Vec<OsString> = vec!["ping".into()];

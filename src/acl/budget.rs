@@ -1,5 +1,5 @@
-//! Budgets: how much a user's connections may use, all together, and what follows if they want more.
-//! russet's own rules.
+//! Budgets: how much a user's connections may use, all together, and what follows if they want
+//! more. russet's own rules.
 //!
 //!     rate=N            commands a second
 //!     bytes=IN|OUT      bytes a second received and sent; `bytes=0`: both without limit

@@ -1,8 +1,8 @@
 //! Roles: named permissions that any number of users hold (Valkey 9.2).
 //!
 //! A role is a list of selectors, and nothing else: no passwords, no roles. What a user is allowed
-//! besides its roles is such a list, too (`User::own`). A user that holds roles has copies of their selectors (`User::granted`), so that a check needs no lookup; a
-//! change of a role is O(users).
+//! besides its roles is such a list, too (`User::own`). A user that holds roles has copies of their
+//! selectors (`User::granted`), so that a check needs no lookup; a change of a role is O(users).
 
 use std::collections::BTreeMap;
 
@@ -60,8 +60,8 @@ impl Role {
         Ok(())
     }
 
-    /// The role of a `role` line of the configuration, as far as its commands are known: unknown ones
-    /// are accepted.
+    /// The role of a `role` line of the configuration, as far as its commands are known: unknown
+    /// ones are accepted.
     pub fn look_at_rules<'a>(
         rules: impl Iterator<Item = &'a [u8]>,
         commands: &Commands,

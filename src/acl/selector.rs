@@ -369,7 +369,8 @@ impl Selector {
         self.all_keys || all.is_some_and(|rights| rights.contains(Rights::READ))
     }
 
-    /// Whether the command with this number is allowed, and all keys of all databases may be read and written.
+    /// Whether the command with this number is allowed, and all keys of all databases may be read
+    /// and written.
     pub(super) fn owns_all_keys(&self, id: usize) -> bool {
         let all = self.keys.get(b"*".as_slice());
         let is_everywhere = self.all_keys || all.is_some_and(|rights| rights.is_all());

@@ -153,8 +153,8 @@ impl Users {
         self.find(name).filter(|&id| self.get(id).admits(&hash))
     }
 
-    /// Whether a login of this user that has shown `proof` would be accepted again. One that was deleted
-    /// accepts none.
+    /// Whether a login of this user that has shown `proof` would be accepted again. One that was
+    /// deleted accepts none.
     pub fn still_admits(&self, id: UserId, proof: Proof) -> bool {
         let named = self.by_id.get(id.0 as usize).and_then(Option::as_ref);
         named.is_some_and(|named| named.user.still_admits(proof))

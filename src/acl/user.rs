@@ -266,7 +266,8 @@ impl User {
         selectors.any(|s| s.reads_all_keys() && s.check(line).is_ok())
     }
 
-    /// Whether one selector allows both the command with this number and reading a key of a database.
+    /// Whether one selector allows both the command with this number and reading a key of a
+    /// database.
     pub fn may_read(&self, id: usize, db: u32, key: &[u8]) -> bool {
         let mut selectors = self.each_selector();
         selectors.any(|selector| selector.reads_key(id, db, key))

@@ -2,8 +2,8 @@
 //!
 //! Invariants
 //!   1. No more than a bound is read: `/dev/zero` is an error, not the end of memory.
-//!   2. A pipe in the place of a file (`<(command)` of a shell) is read to its end, but its writer is
-//!      waited for only so long: a server that runs must not stop for want of one.
+//!   2. A pipe in the place of a file (`<(command)` of a shell) is read to its end, but its writer
+//!      is waited for only so long: a server that runs must not stop for want of one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -85,8 +85,8 @@ mod tests {
         path
     }
 
-    /// Regression: the opening waited for a writer, and a server that was told to read its configuration again
-    /// served no client any more.
+    /// Regression: the opening waited for a writer, and a server that was told to read its
+    /// configuration again served no client any more.
     #[test]
     fn a_pipe_without_a_writer_is_given_up() {
         let folder = tempfile::tempdir().unwrap();

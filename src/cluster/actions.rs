@@ -1,9 +1,9 @@
 //! What the core asks of its driver: actions in their order, with a barrier at each save.
 //!
-//! After [`Action::Persist`] no further action is handed out until the driver has reported the outcome
-//! ([`Outbox::persisted`]): no epoch and no vote leaves before the file has it. If the save fails, the
-//! messages behind it are dropped, and so are all others until a save succeeds: to its cluster a node that
-//! cannot save is one that does not answer.
+//! After [`Action::Persist`] no further action is handed out until the driver has reported the
+//! outcome ([`Outbox::persisted`]): no epoch and no vote leaves before the file has it. If the save
+//! fails, the messages behind it are dropped, and so are all others until a save succeeds: to its
+//! cluster a node that cannot save is one that does not answer.
 
 use std::collections::VecDeque;
 
@@ -35,35 +35,36 @@ pub(crate) enum Action {
     Send { link: LinkId, bytes: Bytes },
     /// Close a link; nothing more is reported of it.
     Close(LinkId),
-    /// Save the state (`Cluster::conf`, as it is now). The answer is `Cluster::persisted`, before any other
-    /// action is carried out. `sync`: an epoch, a vote, our role or a slot's owner has changed, which a crash
-    /// of the machine must not take back; else the file need not be synced.
+    /// Save the state (`Cluster::conf`, as it is now). The answer is `Cluster::persisted`, before
+    /// any other action is carried out. `sync`: an epoch, a vote, our role or a slot's owner has
+    /// changed, which a crash of the machine must not take back; else the file need not be synced.
     Persist { sync: bool },
     /// Replicate from this client address (already the TLS port where the replication uses TLS).
     Follow { ip: Vec<u8>, port: u16 },
     /// Stop replicating: this node is a primary now.
     Lead,
-    /// Hold back all writes of clients until this moment (monotonic milliseconds), for a manual failover;
-    /// replication PINGs, too. A later one replaces it.
+    /// Hold back all writes of clients until this moment (monotonic milliseconds), for a manual
+    /// failover; replication PINGs, too. A later one replaces it.
     PauseWrites { until_ms: i64 },
     /// End the pause.
     ResumeWrites,
-    /// Slots as ranges (first, last) that this node does not serve any more: delete their keys. Replicas
-    /// and the log hear of it as of any deletion.
+    /// Slots as ranges (first, last) that this node does not serve any more: delete their keys.
+    /// Replicas and the log hear of it as of any deletion.
     DropSlots(Vec<(u16, u16)>),
-    /// Slots as ranges (first, last) that another node has claimed, of this primary or of this replica's primary: a
-    /// primary keeps their keys out of sight until the claim is safe, and deletes them then as with `DropSlots`. A
-    /// replica hides them, and deletes what its primary deletes.
+    /// Slots as ranges (first, last) that another node has claimed, of this primary or of this
+    /// replica's primary: a primary keeps their keys out of sight until the claim is safe, and
+    /// deletes them then as with `DropSlots`. A replica hides them, and deletes what its primary
+    /// deletes.
     LoseSlots(Vec<(u16, u16)>),
     /// Delete the keys of a slot, at once, whichever node serves it.
     FlushSlot(u16),
-    /// The same slots' shard channels are served elsewhere: sunsubscribe their clients. Also asked of a
-    /// replica.
+    /// The same slots' shard channels are served elsewhere: sunsubscribe their clients. Also asked
+    /// of a replica.
     DropShardChannels(Vec<(u16, u16)>),
     /// Delete everything (RESET of a replica, REPLICATE NO ONE).
     Flush,
-    /// Who serves what has changed: blocked clients, cached replies, clients that wait on slots are asked
-    /// again.
+    /// Who serves what has changed: blocked clients, cached replies, clients that wait on slots are
+    /// asked again.
     RoutesChanged,
     /// A message of PUBLISH (or SPUBLISH) from another node, for this node's subscribers.
     Deliver {

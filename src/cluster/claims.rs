@@ -1,7 +1,8 @@
 //! Who serves which slots: claims of primaries, and the epochs that decide between them.
 //!
-//! Each primary claims its slots, with its config epoch, in all its headers. A claim wins against an owner
-//! with a smaller epoch. Equal epochs do not last: of two primaries the one with the smaller id takes a new one.
+//! Each primary claims its slots, with its config epoch, in all its headers. A claim wins against
+//! an owner with a smaller epoch. Equal epochs do not last: of two primaries the one with the
+//! smaller id takes a new one.
 
 use super::actions::{Action, Level};
 use super::core::Cluster;
@@ -19,7 +20,8 @@ impl Cluster {
         self.owners.vital_gains = self.owners.gains;
     }
 
-    /// As `bind`; that it has come to this node is written before anything leaves, and synced with the next tick.
+    /// As `bind`; that it has come to this node is written before anything leaves, and synced with
+    /// the next tick.
     pub(super) fn bind_unsynced(&mut self, slot: u16, to: NodeIndex) {
         let former = self.owners.set(slot, Some(to));
         let mine = self.me().primary.unwrap_or(ME);
@@ -153,8 +155,8 @@ impl Cluster {
         self.answer_stale_claim(at, claimer, header);
     }
 
-    /// Tells a node that claims what another has by a newer epoch. One such owner at a time: the next greeting
-    /// is answered for the next one.
+    /// Tells a node that claims what another has by a newer epoch. One such owner at a time: the
+    /// next greeting is answered for the next one.
     fn answer_stale_claim(&mut self, at: NodeIndex, claimer: NodeIndex, header: &Header<'_>) {
         let differing = header.slots.iter().filter(|&slot| {
             let owner = self.owners.owner(slot);
@@ -246,8 +248,8 @@ impl Cluster {
         self.leave_sub_replica();
     }
 
-    /// The marks of a slot that changes hands: a migration ends, and an import goes on from a node that
-    /// replaces the source.
+    /// The marks of a slot that changes hands: a migration ends, and an import goes on from a node
+    /// that replaces the source.
     fn move_marks(&mut self, slot: u16, owner: Option<NodeIndex>, claimer: NodeIndex) {
         if self.owners.migrating.remove(&slot).is_some() {
             self.note(format!(
@@ -267,8 +269,8 @@ impl Cluster {
         }
     }
 
-    /// Slots that a primary has left out of its claim stay its own until another claims them; but in Valkey
-    /// the importer takes one at once that its source gives up.
+    /// Slots that a primary has left out of its claim stay its own until another claims them; but
+    /// in Valkey the importer takes one at once that its source gives up.
     fn mark_unclaimed(&mut self, claimer: NodeIndex, slots: Slots<'_>) -> bool {
         let has = |slot: &u16| !slots.contains(*slot);
         let left_out: Vec<u16> = self.nodes[claimer].slots.iter().filter(has).collect();

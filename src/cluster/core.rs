@@ -21,8 +21,8 @@ use crate::config::Dialect;
 /// The period of `Cluster::tick`.
 pub(crate) const TICK_MS: u64 = 100;
 
-/// The two clocks at one moment, in milliseconds: timers use the monotonic one, what other nodes and
-/// users see is of the wall clock.
+/// The two clocks at one moment, in milliseconds: timers use the monotonic one, what other nodes
+/// and users see is of the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Now {
     pub monotonic_ms: i64,
@@ -36,8 +36,8 @@ pub(crate) struct Primary {
     pub is_up: bool,
     /// When something last came by it while it was up, or when it went down; monotonic.
     pub heard_ms: i64,
-    /// The data is this primary's: the link has been up since it is followed, and no copy has begun to replace
-    /// what came by it.
+    /// The data is this primary's: the link has been up since it is followed, and no copy has begun
+    /// to replace what came by it.
     pub is_synced: bool,
 }
 
@@ -50,7 +50,8 @@ pub(crate) struct Own {
     pub primary: Option<Primary>,
     /// Data is being loaded from disk.
     pub is_loading: bool,
-    /// Writes are paused until then (by CLIENT PAUSE or for a failover), and no replication PING leaves.
+    /// Writes are paused until then (by CLIENT PAUSE or for a failover), and no replication PING
+    /// leaves.
     pub is_paused: bool,
     /// No key in any database.
     pub is_empty: bool,
@@ -66,7 +67,8 @@ pub(crate) enum After {
     /// The state must be saved. If that fails, these bytes are the reply.
     Persist { otherwise: Vec<u8> },
     /// Valkey: the replicas must have the command first. Propagate it, and call again with
-    /// `Host::is_acknowledged` when one has acknowledged it; after the time the reply is `NOREPLICAS`.
+    /// `Host::is_acknowledged` when one has acknowledged it; after the time the reply is
+    /// `NOREPLICAS`.
     Acknowledged { timeout_ms: i64 },
 }
 
@@ -126,9 +128,11 @@ pub(super) struct Changed {
     pub health: bool,
     /// Who serves what, or what clients are told of it.
     pub routes: bool,
-    /// The file, in something that the cluster would tell us again: it is looked at in the next tick.
+    /// The file, in something that the cluster would tell us again: it is looked at in the next
+    /// tick.
     pub file: bool,
-    /// Slots that this node, or its primary, has given up: their shard channels are not served here any more.
+    /// Slots that this node, or its primary, has given up: their shard channels are not served here
+    /// any more.
     pub channels: Vec<u16>,
 }
 
@@ -139,8 +143,8 @@ struct Vital {
     current_epoch: u64,
     last_vote_epoch: u64,
     config_epoch: u64,
-    /// A replica that came back as a primary, without the owners of the slots whose keys it has, would take
-    /// those slots.
+    /// A replica that came back as a primary, without the owners of the slots whose keys it has,
+    /// would take those slots.
     primary: Option<NodeId>,
     /// See `Owners`.
     gains: u64,
@@ -177,7 +181,8 @@ pub(crate) struct Cluster {
     pub(super) switches: Switches,
     pub(super) changed: Changed,
     pub(super) ticks: u64,
-    /// When a change of our own slots or epoch was last announced, and whether one waits for the next tick.
+    /// When a change of our own slots or epoch was last announced, and whether one waits for the
+    /// next tick.
     pub(super) announced: i64,
     pub(super) has_news: bool,
     last_tick: i64,
@@ -282,7 +287,8 @@ impl Cluster {
         self.out.is_saved()
     }
 
-    /// Whether the last command must go to the replicas too, which did not have it before. Asked once.
+    /// Whether the last command must go to the replicas too, which did not have it before. Asked
+    /// once.
     pub(crate) fn take_is_for_replicas(&mut self) -> bool {
         // A node that has given up its last slot is a replica now, and has none to tell.
         std::mem::take(&mut self.is_for_replicas) && self.me().is_primary()

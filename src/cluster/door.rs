@@ -1,10 +1,10 @@
 //! The door of the bus, which has no authentication of its own.
 //!
-//! `cluster-bus-allow` names networks; `cluster-meet-secret` is known to the cluster's nodes. With the first
-//! alone, links from elsewhere are refused. With the second, a link must show once that its node may speak:
-//! a greeting has a proof of the secret (`message::Proof`), the address is in one of the networks, or it
-//! is the address of the known node that the message names. Real Redis and Valkey nodes have no proofs: they
-//! come in by address.
+//! `cluster-bus-allow` names networks; `cluster-meet-secret` is known to the cluster's nodes. With
+//! the first alone, links from elsewhere are refused. With the second, a link must show once that
+//! its node may speak: a greeting has a proof of the secret (`message::Proof`), the address is in
+//! one of the networks, or it is the address of the known node that the message names. Real Redis
+//! and Valkey nodes have no proofs: they come in by address.
 
 use super::actions::LinkId;
 use super::core::Cluster;

@@ -3,7 +3,8 @@
 //!     wait (the better its data, the shorter) -> new epoch, AUTH_REQUEST to all -> AUTH_ACK of a majority of
 //!     the voters in time -> primary with that epoch; else once more, after twice the time
 //!
-//! How long it waits is the dialect's; the votes are the same, so both kinds of nodes vote for each other.
+//! How long it waits is the dialect's; the votes are the same, so both kinds of nodes vote for each
+//! other.
 
 use super::actions::Level;
 use super::core::Cluster;
@@ -28,7 +29,8 @@ pub(super) struct Election {
     /// When the votes are asked for; `None`: no attempt is planned.
     pub due: Option<i64>,
     pub rank: i64,
-    /// All replicas of the primary agree that it is down, and we are the best one: voters need not see it.
+    /// All replicas of the primary agree that it is down, and we are the best one: voters need not
+    /// see it.
     is_forced: bool,
     pub is_asked: bool,
     pub epoch: u64,
@@ -99,8 +101,8 @@ impl Cluster {
         let delay = if self.is_valkey() {
             self.short_delay(rank)
         } else if self.manual.is_running() && rank == 0 {
-            // An operator has chosen this replica, and its primary has failed before it could hand over: no other
-            // one is waited for, only the news of the failure.
+            // An operator has chosen this replica, and its primary has failed before it could hand
+            // over: no other one is waited for, only the news of the failure.
             CHOSEN_DELAY_MS
         } else {
             DELAY_MS + self.random.below(DELAY_MS) + rank * RANK_DELAY_MS
@@ -156,7 +158,8 @@ impl Cluster {
         ));
     }
 
-    /// How many replicas of our primary have more data; in Valkey one with as much and a smaller id, too.
+    /// How many replicas of our primary have more data; in Valkey one with as much and a smaller
+    /// id, too.
     pub(super) fn rank(&self) -> i64 {
         let me = self.me();
         let Some(primary) = me.primary else {
@@ -175,7 +178,8 @@ impl Cluster {
         others.filter(|node| is_better(node)).count() as i64
     }
 
-    /// How many other failed primaries have a smaller shard id: so that their elections come one by one.
+    /// How many other failed primaries have a smaller shard id: so that their elections come one by
+    /// one.
     fn failed_shard_rank(&self) -> i64 {
         let shard = self.me().shard;
         let failed = self.nodes.iter().filter(|(at, node)| {
@@ -234,8 +238,8 @@ impl Cluster {
         self.replace_primary();
     }
 
-    /// Another primary has an epoch that is not older than the one we ask votes for: nobody votes for us in it
-    /// any more. Valkey's replicas begin again at once.
+    /// Another primary has an epoch that is not older than the one we ask votes for: nobody votes
+    /// for us in it any more. Valkey's replicas begin again at once.
     pub(super) fn reconsider_election(&mut self, config_epoch: u64) {
         let epoch = self.election.epoch;
         if self.is_valkey() && self.election.is_asked && config_epoch >= epoch {

@@ -5,8 +5,8 @@ use super::core::Cluster;
 use super::message::{NodeFlags, NodeId};
 use super::nodes::{ME, NodeIndex};
 
-/// Reports count for this many node timeouts. A failed primary that answers again is left alone for as many,
-/// because a replica may be taking over.
+/// Reports count for this many node timeouts. A failed primary that answers again is left alone for
+/// as many, because a replica may be taking over.
 const TIMEOUTS: i64 = 2;
 
 impl Cluster {
@@ -100,8 +100,8 @@ impl Cluster {
         self.mark_failed(at);
     }
 
-    /// A failed node answers: it is well at once if it serves nothing, else if no replica has taken over for
-    /// long enough.
+    /// A failed node answers: it is well at once if it serves nothing, else if no replica has taken
+    /// over for long enough.
     pub(super) fn clear_failure(&mut self, at: NodeIndex) {
         let node = &self.nodes[at];
         let waited = self.ms() - node.failed;

@@ -1,8 +1,9 @@
 //! What nodes tell each other of others in each greeting.
 //!
-//! A greeting has entries of a tenth of the nodes (`cluster-message-gossip-perc`), so that within two node
-//! timeouts, in which each pair exchanges about four greetings each way, most primaries have said what they
-//! see of any node. Nodes that do not answer are in every greeting: FAIL must not wait for chance.
+//! A greeting has entries of a tenth of the nodes (`cluster-message-gossip-perc`), so that within
+//! two node timeouts, in which each pair exchanges about four greetings each way, most primaries
+//! have said what they see of any node. Nodes that do not answer are in every greeting: FAIL must
+//! not wait for chance.
 
 use super::actions::Level;
 use super::core::Cluster;

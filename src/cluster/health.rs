@@ -49,9 +49,9 @@ impl Health {
 }
 
 impl Cluster {
-    /// A primary that stood still for longer than it takes to see a failure may have been replaced: it serves
-    /// again once it has heard from a majority for as long as after a partition. Redis and Valkey take writes
-    /// meanwhile, which are lost if it was.
+    /// A primary that stood still for longer than it takes to see a failure may have been replaced:
+    /// it serves again once it has heard from a majority for as long as after a partition. Redis
+    /// and Valkey take writes meanwhile, which are lost if it was.
     pub(super) fn judge_standstill(&mut self, stood_ms: i64) {
         if stood_ms <= self.settings.node_timeout.get().max(STILL_MIN_MS) || !self.health.is_ok {
             return;

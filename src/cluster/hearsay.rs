@@ -1,9 +1,9 @@
 //! Nodes of which only others have told: bounded in number and rate, until they answer.
 //!
-//! Who is met once is believed, so that a stranger can tell of any number of nodes. Each of them costs a link to be
-//! tried, a place in every walk, a line of the file. So a node that has not answered yet is not told of to others,
-//! not saved, makes room for newer ones after a second, and is forgotten when nobody tells of it any more. A real
-//! node answers at once.
+//! Who is met once is believed, so that a stranger can tell of any number of nodes. Each of them
+//! costs a link to be tried, a place in every walk, a line of the file. So a node that has not
+//! answered yet is not told of to others, not saved, makes room for newer ones after a second, and
+//! is forgotten when nobody tells of it any more. A real node answers at once.
 
 use super::core::Cluster;
 use super::nodes::NodeIndex;

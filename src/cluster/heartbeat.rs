@@ -1,7 +1,8 @@
 //! What each tick does for each other node: links, greetings, silence.
 //!
-//! Cost: O(nodes) per tick, a few words of each; at most `DIALS_MAX` links are opened; greetings themselves at most as many as the node timeout asks
-//! for (each node twice in it) and one a second.
+//! Cost: O(nodes) per tick, a few words of each; at most `DIALS_MAX` links are opened; greetings
+//! themselves at most as many as the node timeout asks for (each node twice in it) and one a
+//! second.
 
 use super::core::{Cluster, TICK_MS};
 use super::message::{Kind, NodeFlags};
@@ -41,7 +42,8 @@ impl Cluster {
                 self.tend_orphan(at);
             }
         }
-        // The server follows nobody, though this node is a replica: its primary's address was not known.
+        // The server follows nobody, though this node is a replica: its primary's address was not
+        // known.
         if self.own.primary.is_none() && self.me().primary.is_some() {
             self.follow_primary();
         }
@@ -91,8 +93,8 @@ impl Cluster {
             return false;
         };
         let age = now - open.since;
-        // One that does not come about, and one that is silent though it was not opened just now: perhaps
-        // only the connection is dead.
+        // One that does not come about, and one that is silent though it was not opened just now:
+        // perhaps only the connection is dead.
         let is_stuck = !open.is_open && age > timeout / 2;
         let silent = |since: i64| now - since > timeout / 2;
         // The node's own link may bring its words while ours is dead: a PONG must come by ours.

@@ -1,8 +1,10 @@
-//! Slots that were about to move and stay: the node that was to take them has not claimed them in time.
+//! Slots that were about to move and stay: the node that was to take them has not claimed them in
+//! time.
 //!
-//! Its claim may still exist: saved by a node that died before the others heard of it, and heard of when that node
-//! is back. It would win, since it is newer, over all that clients have written here meanwhile. So a node that
-//! serves such slots again does so with an epoch that is newer than that claim.
+//! Its claim may still exist: saved by a node that died before the others heard of it, and heard of
+//! when that node is back. It would win, since it is newer, over all that clients have written here
+//! meanwhile. So a node that serves such slots again does so with an epoch that is newer than that
+//! claim.
 
 use super::core::{Cluster, Now};
 use super::message::Kind;
@@ -12,7 +14,8 @@ use super::nodes::ME;
 const EPOCHS: u64 = 2;
 
 impl Cluster {
-    /// Writes are held for a claim: greets the voters of which nothing was heard for so long. O(nodes).
+    /// Writes are held for a claim: greets the voters of which nothing was heard for so long.
+    /// O(nodes).
     pub(crate) fn greet_voters(&mut self, now: Now, silent_ms: i64) {
         self.begin(now);
         let before = self.ms() - silent_ms;
@@ -25,9 +28,9 @@ impl Cluster {
         self.end();
     }
 
-    /// Slots of which the writes were held stay here, from now on with a newer epoch, without a vote. A node that
-    /// has not heard from a majority within the last `within_ms` leaves all as it is: the others may have seen the
-    /// claim. False: it was left. O(nodes).
+    /// Slots of which the writes were held stay here, from now on with a newer epoch, without a
+    /// vote. A node that has not heard from a majority within the last `within_ms` leaves all as it
+    /// is: the others may have seen the claim. False: it was left. O(nodes).
     pub(crate) fn keep_slots(&mut self, now: Now, slots: &[(u16, u16)], within_ms: i64) -> bool {
         if !self.me().is_primary() || self.out.has_failed() {
             return false;

@@ -1,6 +1,7 @@
 //! Links: one that we open to each node, one that each node opens to us.
 //!
-//! PING, MEET and what a node begins leave by its own link; a PONG goes back by the link of its PING.
+//! PING, MEET and what a node begins leave by its own link; a PONG goes back by the link of its
+//! PING.
 
 use std::collections::BTreeMap;
 
@@ -226,7 +227,8 @@ impl Cluster {
         self.end();
     }
 
-    /// The other end has closed a link, or an error did; or it had more than `link_bytes_max` to send.
+    /// The other end has closed a link, or an error did; or it had more than `link_bytes_max` to
+    /// send.
     pub(crate) fn closed(&mut self, now: Now, link: LinkId, by_limit: bool) {
         self.begin(now);
         if by_limit {
@@ -313,8 +315,8 @@ impl Cluster {
     }
 }
 
-/// An address as messages have it: `ports` are that of clients (TLS's with `tls-cluster`), the other one,
-/// and the bus's.
+/// An address as messages have it: `ports` are that of clients (TLS's with `tls-cluster`), the
+/// other one, and the bus's.
 pub(super) fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
     let (port, tls_port) = if tls_cluster {
         (ports.1, ports.0)

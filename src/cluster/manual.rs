@@ -11,7 +11,8 @@ use super::core::Cluster;
 use super::message::{Body, Kind, Marks, NodeFlags};
 use super::nodes::NodeIndex;
 
-/// The primary holds writes back for longer than the replica tries, so that they do not come in between.
+/// The primary holds writes back for longer than the replica tries, so that they do not come in
+/// between.
 const PAUSE_TIMES: i64 = 2;
 
 /// See the module. At the replica and at its primary.

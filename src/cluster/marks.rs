@@ -1,5 +1,5 @@
-//! Marks of open slots in a full copy, in Valkey's form (the RDB field `cluster-slot-states`): a replica that
-//! was not there at SETSLOT learns them so, and they survive a failover.
+//! Marks of open slots in a full copy, in Valkey's form (the RDB field `cluster-slot-states`): a
+//! replica that was not there at SETSLOT learns them so, and they survive a failover.
 //!
 //!     marks = mark ...                   the importing ones first, each kind by ascending slot
 //!     mark  = slot ('<' | '>') id ','    '<': imported from the node, '>': migrating to it
@@ -44,8 +44,8 @@ impl Marks {
 }
 
 impl Cluster {
-    /// The marks of a full copy for a replica, which may be none: then it forgets those that it has. `None`: this
-    /// is a node of Redis's kind, whose replicas know of none.
+    /// The marks of a full copy for a replica, which may be none: then it forgets those that it
+    /// has. `None`: this is a node of Redis's kind, whose replicas know of none.
     pub(crate) fn open_slots_text(&self) -> Option<Vec<u8>> {
         let owners = &self.owners;
         if !self.is_valkey() {
@@ -61,8 +61,8 @@ impl Cluster {
         Some(text)
     }
 
-    /// The primary's full copy had these marks: they replace what this replica knew. Those with nodes that it
-    /// does not know as primaries are left out.
+    /// The primary's full copy had these marks: they replace what this replica knew. Those with
+    /// nodes that it does not know as primaries are left out.
     pub(crate) fn take_open_slots(&mut self, now: Now, text: &[u8]) {
         if !self.me().is_replica() {
             return;

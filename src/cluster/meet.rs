@@ -3,8 +3,8 @@
 //!     we: CLUSTER MEET -> node with a random id, MEET  ->  they: node with a random id, PONG
 //!         their id from the PONG  <-  PING  <-  they dial us, and have our id from our PONG
 //!
-//! A MEET is repeated until it is answered, or the handshake's time is over. Redis sends it once: if it is
-//! lost, one side knows the other and the other does not.
+//! A MEET is repeated until it is answered, or the handshake's time is over. Redis sends it once:
+//! if it is lost, one side knows the other and the other does not.
 
 use super::actions::LinkId;
 use super::core::Cluster;
@@ -58,7 +58,8 @@ impl Cluster {
         }
     }
 
-    /// Whether one more of those who meet us may be met back; one that has not answered in time makes room.
+    /// Whether one more of those who meet us may be met back; one that has not answered in time
+    /// makes room.
     fn has_room_for_met(&mut self) -> bool {
         let now = self.ms();
         let is_met = |node: &Node| node.is_handshake() && !node.flags.contains(NodeFlags::MEET);
@@ -75,8 +76,8 @@ impl Cluster {
         late.is_some()
     }
 
-    /// A node that we know meets us again: to it our link may be lost, so we open another one. Its PING then
-    /// shows who we are.
+    /// A node that we know meets us again: to it our link may be lost, so we open another one. Its
+    /// PING then shows who we are.
     pub(super) fn receive_meet_again(&mut self, at: NodeIndex) {
         let called = self.called(at);
         self.note_of_others(format!("Node {called} meets us again"));
@@ -100,8 +101,8 @@ impl Cluster {
             }
             return;
         }
-        // A node that knows us dials us. One that does not has lost us; only Valkey's nodes, and ours, take
-        // a MEET from a node that they know.
+        // A node that knows us dials us. One that does not has lost us; only Valkey's nodes, and
+        // ours, take a MEET from a node that they know.
         let waited = self.handshake_ms();
         if !node.is_handshake()
             && node.inbound.is_none()

@@ -33,7 +33,8 @@ impl Cluster {
         }
     }
 
-    /// The working replica with the smallest id of the primaries with most of them: all nodes choose the same.
+    /// The working replica with the smallest id of the primaries with most of them: all nodes
+    /// choose the same.
     fn first_to_leave(&self) -> Option<NodeIndex> {
         let primaries = self.nodes.iter().filter(|(_, node)| node.is_primary());
         let primaries = primaries.map(|(at, _)| (self.nodes.working_replicas(at), at));

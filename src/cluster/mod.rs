@@ -14,36 +14,42 @@
 //!     tick --core--> greetings and silence (heartbeat), state (health), elections, migration of replicas
 //!
 //! Invariants
-//!   1. One vote per epoch, also across crashes: what this node decides is saved before it leaves. After
-//!      [`Action::Persist`] no action is handed out until `persisted`; if it failed, no message is.
+//!   1. One vote per epoch, also across crashes: what this node decides is saved before it leaves.
+//!      After [`Action::Persist`] no action is handed out until `persisted`; if it failed, no
+//!      message is.
 //!   2. Nothing of a message is believed before all of it has been checked.
-//!   3. Each slot's owner has the slot in its set, and no other node has; `Cluster::bind` keeps it so.
-//!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with each event,
-//!      the seed with the start.
+//!   3. Each slot's owner has the slot in its set, and no other node has; `Cluster::bind` keeps it
+//!      so.
+//!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with
+//!      each event, the seed with the start.
 //!
-//! Cost: a command of a slot that is served here asks one bit (`serves`). A tick visits each node; a greeting
-//! has entries of a tenth of them, at most 128. Memory: at most `NODES_MAX` nodes, of which each has 2 KiB if it serves
-//! slots; per link no more than one incomplete message.
+//! Cost: a command of a slot that is served here asks one bit (`serves`). A tick visits each node;
+//! a greeting has entries of a tenth of them, at most 128. Memory: at most `NODES_MAX` nodes, of
+//! which each has 2 KiB if it serves slots; per link no more than one incomplete message.
 //!
 //! # The driver's duties
 //!
-//! - Start: `Saved::parse` of the locked nodes.conf, or `Saved::fresh`; `Cluster::new`; carry out its actions;
-//!   `loaded` once the data is there.
-//! - A timer: `tick` every [`TICK_MS`] milliseconds, after `own` with what has become of this server. A pause of
-//!   writes is told by `own` together with the offset that is final then.
-//! - After **each** call, `pop` until there is nothing more, and carry out each action in its order.
+//! - Start: `Saved::parse` of the locked nodes.conf, or `Saved::fresh`; `Cluster::new`; carry out
+//!   its actions; `loaded` once the data is there.
+//! - A timer: `tick` every [`TICK_MS`] milliseconds, after `own` with what has become of this
+//!   server. A pause of writes is told by `own` together with the offset that is final then.
+//! - After **each** call, `pop` until there is nothing more, and carry out each action in its
+//!   order.
 //! - Bytes of links: `received`, in whatever pieces. Framing and its bounds are the core's.
 //!
 //! # Where it differs from Redis and Valkey
 //!
-//! - If nodes.conf cannot be saved the node falls silent on the bus and gives no votes; Redis exits.
+//! - If nodes.conf cannot be saved the node falls silent on the bus and gives no votes; Redis
+//!   exits.
 //! - A MEET is repeated until it is answered, to any kind of node (Valkey does so, too).
-//! - A primary that stood still for longer than the node timeout serves only after it has heard from a
-//!   majority for a while (`health`): what it would take before may be lost.
-//! - Reports of failures count if their sender has slots (as in Valkey), a voter counts once per election.
+//! - A primary that stood still for longer than the node timeout serves only after it has heard
+//!   from a majority for a while (`health`): what it would take before may be lost.
+//! - Reports of failures count if their sender has slots (as in Valkey), a voter counts once per
+//!   election.
 //! - A PAUSED mark is sent once the pause is in force, so that its offset is final.
 //! - Nobody can take this node's primary from it by gossip of forgotten nodes.
-//! - The secret of internal clients is that of the nodes that serve slots, and no stranger's (`secret`).
+//! - The secret of internal clients is that of the nodes that serve slots, and no stranger's
+//!   (`secret`).
 //! - A door on the bus (`door`), and CLUSTER EXPLAIN (`explain`).
 
 mod actions;

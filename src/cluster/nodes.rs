@@ -1,7 +1,7 @@
 //! The nodes that this one knows, itself among them.
 //!
-//! A node keeps its number (`NodeIndex`) as long as it is known; ours is always [`ME`]. A number is used
-//! again after its node is forgotten: `Cluster::forget` removes all references.
+//! A node keeps its number (`NodeIndex`) as long as it is known; ours is always [`ME`]. A number is
+//! used again after its node is forgotten: `Cluster::forget` removes all references.
 
 use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
@@ -10,8 +10,8 @@ use super::actions::LinkId;
 use super::message::{Ip, NodeFlags, NodeId};
 use super::slots::SlotSet;
 
-/// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could fill the
-/// memory with invented ones.
+/// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could
+/// fill the memory with invented ones.
 pub(super) const NODES_MAX: usize = 4096;
 
 /// At most this many at a time are being met by order.
@@ -104,10 +104,11 @@ pub(crate) struct Node {
 pub(crate) struct Told {
     pub current_epoch: u64,
     pub state_is_fail: bool,
-    /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its clock is
-    /// ahead of ours, if it is.
+    /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its
+    /// clock is ahead of ours, if it is.
     pub clock_ahead_ms: Option<i64>,
-    /// When its header last had the slots that we know it, or its primary, to serve; and its offset then.
+    /// When its header last had the slots that we know it, or its primary, to serve; and its offset
+    /// then.
     pub agreed: Option<(i64, u64)>,
     /// How many slots it claims otherwise than we see it, the first of them, and since when.
     pub disputed: Option<(usize, u16, i64)>,
@@ -251,8 +252,8 @@ impl Nodes {
         Some(node)
     }
 
-    /// Gives a node another id: at the end of its handshake, or ours at RESET HARD. Nothing happens if the
-    /// id is taken.
+    /// Gives a node another id: at the end of its handshake, or ours at RESET HARD. Nothing happens
+    /// if the id is taken.
     pub(super) fn rename(&mut self, at: NodeIndex, id: NodeId) {
         if !self.by_id.contains_key(&id) {
             let former = std::mem::replace(&mut self[at].id, id);

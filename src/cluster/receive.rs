@@ -214,8 +214,8 @@ impl Cluster {
         self.receive_extensions(at, extensions);
     }
 
-    /// The id of a node that we have met, or the proof that its address is another's by now. Returns the
-    /// sender if it is a known node.
+    /// The id of a node that we have met, or the proof that its address is another's by now.
+    /// Returns the sender if it is a known node.
     fn end_handshake(
         &mut self,
         link: LinkId,
@@ -285,8 +285,8 @@ impl Cluster {
         }
     }
 
-    /// A forgotten node that has not forgotten us sends MEET by itself when it misses our link. One that was
-    /// reset, and is to join again, knows none of ours.
+    /// A forgotten node that has not forgotten us sends MEET by itself when it misses our link. One
+    /// that was reset, and is to join again, knows none of ours.
     fn is_still_forgotten(&self, sender: &NodeId, gossip: &[Gossip]) -> bool {
         let is_ours = |entry: &Gossip| self.nodes.find(&entry.node).is_some();
         self.blacklist.contains(sender) && gossip.iter().any(is_ours)

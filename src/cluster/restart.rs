@@ -160,9 +160,9 @@ impl Cluster {
         *me = node;
     }
 
-    /// The keys of a restarted node are loaded. A slot that nobody serves is ours, since we have its keys.
-    /// Keys of another's slot are deleted, as Redis 8.10 and Valkey do (Redis 8.0 marked the slot as being
-    /// imported), unless it is being imported.
+    /// The keys of a restarted node are loaded. A slot that nobody serves is ours, since we have
+    /// its keys. Keys of another's slot are deleted, as Redis 8.10 and Valkey do (Redis 8.0 marked
+    /// the slot as being imported), unless it is being imported.
     pub(crate) fn loaded(&mut self, now: Now, keys_in_slot: &dyn Fn(u16) -> usize) {
         self.begin(now);
         if !self.me().is_primary() {

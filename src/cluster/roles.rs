@@ -33,8 +33,8 @@ impl Cluster {
         (self.changed.health, self.changed.routes) = (true, true);
     }
 
-    /// What this node, or its primary, serves is not served here any more: subscribers of its shard channels are
-    /// told.
+    /// What this node, or its primary, serves is not served here any more: subscribers of its shard
+    /// channels are told.
     pub(super) fn leave_channels(&mut self) {
         let mine = self.me().primary.unwrap_or(ME);
         self.changed.channels.extend(self.nodes[mine].slots.iter());

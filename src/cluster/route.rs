@@ -57,14 +57,15 @@ pub(crate) struct Viewer {
 }
 
 impl super::Cluster {
-    /// Whether commands of this slot run here without another question: it is ours, does not move, and the
-    /// cluster is well. The only test on the way of a usual command.
+    /// Whether commands of this slot run here without another question: it is ours, does not move,
+    /// and the cluster is well. The only test on the way of a usual command.
     #[inline]
     pub(crate) fn serves(&self, slot: u16) -> bool {
         self.served[usize::from(slot) / 64] & 1 << (slot % 64) != 0
     }
 
-    /// Where the command runs, by Redis's questions in their order. O(1) but for `keys`; changes nothing.
+    /// Where the command runs, by Redis's questions in their order. O(1) but for `keys`; changes
+    /// nothing.
     pub(crate) fn route(&self, request: &Request<'_>) -> Result<(), Redirect> {
         let slot = request.slot;
         let owner = self.owners.owner(slot).ok_or(Redirect::Unbound)?;
@@ -158,7 +159,8 @@ impl super::Cluster {
         }
     }
 
-    /// Slots whose commands need no question: ours, not open, in a cluster that is well. O(256 + open slots).
+    /// Slots whose commands need no question: ours, not open, in a cluster that is well. O(256 +
+    /// open slots).
     pub(super) fn update_served(&mut self) {
         self.served.fill(0);
         if !self.health.is_ok || !self.me().is_primary() {

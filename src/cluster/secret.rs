@@ -1,13 +1,15 @@
-//! The secret by which nodes of a Redis cluster log in at each other, to move slots (AUTH "internal connection").
+//! The secret by which nodes of a Redis cluster log in at each other, to move slots (AUTH "internal
+//! connection").
 //!
-//! Redis 8.4 has every node announce a secret on the bus and take the smallest that it hears, from whoever has
-//! greeted it. Here only nodes that serve slots are listened to, and only nodes that are known are told: a stranger
-//! that meets the bus neither chooses the secret nor learns it. So that all agree all the same, our own secret
-//! begins with zeros: a random one is never smaller, and Redis's nodes take ours.
+//! Redis 8.4 has every node announce a secret on the bus and take the smallest that it hears, from
+//! whoever has greeted it. Here only nodes that serve slots are listened to, and only nodes that
+//! are known are told: a stranger that meets the bus neither chooses the secret nor learns it. So
+//! that all agree all the same, our own secret begins with zeros: a random one is never smaller,
+//! and Redis's nodes take ours.
 //!
 //! Invariants
-//!   1. `shared` is the smallest secret of the nodes that serve slots, this one among them; of all known nodes
-//!      while none serves any.
+//!   1. `shared` is the smallest secret of the nodes that serve slots, this one among them; of all
+//!      known nodes while none serves any.
 //!   2. Valkey has no such secret: its dialect neither announces nor accepts one.
 //!
 //! Cost: O(nodes) a tick.
@@ -34,7 +36,8 @@ impl Secrets {
 }
 
 impl Cluster {
-    /// The secret of internal clients, which all Redis nodes of a cluster share. `None` in Valkey's dialect.
+    /// The secret of internal clients, which all Redis nodes of a cluster share. `None` in Valkey's
+    /// dialect.
     pub(crate) fn internal_secret(&self) -> Option<&[u8; NodeId::LEN]> {
         (!self.is_valkey()).then(|| self.secrets.shared.as_bytes())
     }
@@ -64,7 +67,8 @@ impl Cluster {
 
     /// Chooses the shared secret anew. Each tick.
     pub(super) fn choose_secret(&mut self) {
-        // Nobody has data to guard as long as no node serves a slot: all agree on the smallest then.
+        // Nobody has data to guard as long as no node serves a slot: all agree on the smallest
+        // then.
         let hears_all = self.voters() == 0;
         let is_heard = |node: &Node| hears_all || node.is_voter();
         let own = is_heard(self.me()).then_some(self.secrets.own);

@@ -90,7 +90,8 @@ impl Cluster {
         }
     }
 
-    /// What this node says of itself in each message. A replica names its primary's epoch and slots.
+    /// What this node says of itself in each message. A replica names its primary's epoch and
+    /// slots.
     pub(super) fn header(&self, marks: Marks) -> Header<'_> {
         let me = self.me();
         let speaker = &self.nodes[me.primary.unwrap_or(ME)];
@@ -166,9 +167,9 @@ impl Cluster {
         }
     }
 
-    /// Tells all nodes, or those of our shard, at once what has become of this one. Those of the shard come first:
-    /// whoever drops the keys of a slot that is claimed must not know of it before the replicas do, which keep
-    /// them if this node dies in between.
+    /// Tells all nodes, or those of our shard, at once what has become of this one. Those of the
+    /// shard come first: whoever drops the keys of a slot that is claimed must not know of it
+    /// before the replicas do, which keep them if this node dies in between.
     pub(super) fn announce(&mut self, only_shard: bool) {
         let mut others = self.nodes.others();
         others.sort_by_key(|&at| !self.is_of_my_shard(at));
@@ -183,8 +184,8 @@ impl Cluster {
         }
     }
 
-    /// Our own slots or epoch have changed: all nodes hear of it at once, of many changes in a row with the next
-    /// tick.
+    /// Our own slots or epoch have changed: all nodes hear of it at once, of many changes in a row
+    /// with the next tick.
     pub(super) fn announce_change(&mut self) {
         let now = self.ms();
         if now - self.announced >= ANNOUNCE_MS {
@@ -199,8 +200,8 @@ impl Cluster {
         self.broadcast(Kind::Fail, Marks::empty(), Body::Fail(id));
     }
 
-    /// Tells a node which slots another serves, and with which epoch: it has claimed one of them by an older
-    /// one. Slots that their owner does not claim any more are left out.
+    /// Tells a node which slots another serves, and with which epoch: it has claimed one of them by
+    /// an older one. Slots that their owner does not claim any more are left out.
     pub(super) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
         let node = &self.nodes[of];
         let (epoch, id) = (node.config_epoch, node.id);
@@ -216,7 +217,8 @@ impl Cluster {
         self.send_bare(to, Kind::Update, Marks::empty(), body);
     }
 
-    /// PUBLISH or SPUBLISH here: send it to the nodes that may have subscribers. Encoded at most twice.
+    /// PUBLISH or SPUBLISH here: send it to the nodes that may have subscribers. Encoded at most
+    /// twice.
     pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8], is_sharded: bool) {
         let kind = if is_sharded {
             Kind::PublishShard

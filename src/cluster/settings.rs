@@ -65,8 +65,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What the configuration says; Valkey's directives have no effect in Redis's dialect, where they keep
-    /// their defaults.
+    /// What the configuration says; Valkey's directives have no effect in Redis's dialect, where
+    /// they keep their defaults.
     pub(crate) fn of(config: &Config) -> Settings {
         Settings {
             dialect: config.dialect,

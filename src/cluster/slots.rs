@@ -84,19 +84,22 @@ pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
 
 /// Which node serves each slot, and which slots move.
 ///
-/// The sets of the nodes (`Node::slots`) say the same; `Cluster::bind` and `Cluster::unbind` change both.
+/// The sets of the nodes (`Node::slots`) say the same; `Cluster::bind` and `Cluster::unbind` change
+/// both.
 #[derive(Debug)]
 pub(super) struct Owners {
     owners: Box<[Option<NodeIndex>]>,
     pub bound: usize,
-    /// How many times this node, or its primary, has got a slot, or left one without an owner. A slot that another
-    /// node has taken is not counted: its claim is newer than ours, which a crash would bring back.
+    /// How many times this node, or its primary, has got a slot, or left one without an owner. A
+    /// slot that another node has taken is not counted: its claim is newer than ours, which a crash
+    /// would bring back.
     pub gains: u64,
-    /// `gains`, but for the slots that SETSLOT gave since the last tick: those are synced with the next tick, the
-    /// others before anything else is sent, so that moving many slots one by one does not wait for the disk.
+    /// `gains`, but for the slots that SETSLOT gave since the last tick: those are synced with the
+    /// next tick, the others before anything else is sent, so that moving many slots one by one
+    /// does not wait for the disk.
     pub vital_gains: u64,
-    /// Bound slots that their owner has left out of its last claim. They stay bound until another node claims
-    /// them, because to unbind them could make the cluster fail.
+    /// Bound slots that their owner has left out of its last claim. They stay bound until another
+    /// node claims them, because to unbind them could make the cluster fail.
     pub unclaimed: SlotSet,
     /// CLUSTER SETSLOT .. MIGRATING: slots of ours, and where they go.
     pub migrating: BTreeMap<u16, NodeIndex>,

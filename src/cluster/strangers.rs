@@ -1,9 +1,9 @@
 //! Links of nodes that are not known, and what they may cost.
 //!
-//! An inbound link is a stranger's until a known node has greeted by it. Strangers have a time for their first
-//! message and between messages, and a number together (`Settings::strange_links_max`): a newer link closes the one
-//! that has been silent for longest. A real node speaks as soon as its link is open, and then twice in a node
-//! timeout. What they make the log say has a rate.
+//! An inbound link is a stranger's until a known node has greeted by it. Strangers have a time for
+//! their first message and between messages, and a number together (`Settings::strange_links_max`):
+//! a newer link closes the one that has been silent for longest. A real node speaks as soon as its
+//! link is open, and then twice in a node timeout. What they make the log say has a rate.
 
 use super::actions::LinkId;
 use super::core::Cluster;
@@ -14,7 +14,8 @@ use super::message::Standing;
 const FIRST_MS: i64 = 5000;
 /// The next ones within this time, or two node timeouts.
 const NEXT_MS: i64 = 10_000;
-/// All links together hold no more of messages that have not come completely. The longest message has half of it.
+/// All links together hold no more of messages that have not come completely. The longest message
+/// has half of it.
 const INPUT_BYTES_MAX: usize = 2 << 30;
 /// Those that have not proven which node they are, together. A message of theirs is at most a MiB
 /// (`message::Standing`).
@@ -70,7 +71,8 @@ impl Cluster {
         }
     }
 
-    /// Closes links of strangers that are silent, and the one that holds most if all hold too much. O(links).
+    /// Closes links of strangers that are silent, and the one that holds most if all hold too much.
+    /// O(links).
     pub(super) fn tend_strangers(&mut self) {
         let now = self.ms();
         let timeout = self.settings.node_timeout.get();
@@ -98,8 +100,8 @@ impl Cluster {
         }
     }
 
-    /// Closes those that hold most of the links that have not proven which node they are, until the others hold
-    /// little enough. O(links log links).
+    /// Closes those that hold most of the links that have not proven which node they are, until the
+    /// others hold little enough. O(links log links).
     fn bound_unproven(&mut self) {
         let has_door = self.has_door();
         let open = self.links.iter();

@@ -30,7 +30,8 @@ impl Cluster {
         self.me().is_voter()
     }
 
-    /// Bytes held of messages that have not come completely, a part of INFO mem_cluster_links. O(1).
+    /// Bytes held of messages that have not come completely, a part of INFO mem_cluster_links.
+    /// O(1).
     pub(crate) fn links_bytes(&self) -> usize {
         self.links.input_bytes()
     }
@@ -100,7 +101,8 @@ impl Cluster {
         node.is_some_and(|node| node.is_primary() && !node.is_failing())
     }
 
-    /// Whether a node that has failed, or follows another one, was replaced by a primary of its shard.
+    /// Whether a node that has failed, or follows another one, was replaced by a primary of its
+    /// shard.
     pub(crate) fn is_replaced(&self, id: &[u8]) -> bool {
         let Some(at) = self.find_text(id) else {
             return false;
@@ -115,8 +117,8 @@ impl Cluster {
         self.nodes.iter().any(takes_place)
     }
 
-    /// Whether a primary has replicas, and each that has not failed has agreed since that moment on what its primary
-    /// serves, at this offset or a later one. O(replicas).
+    /// Whether a primary has replicas, and each that has not failed has agreed since that moment on
+    /// what its primary serves, at this offset or a later one. O(replicas).
     pub(crate) fn replicas_agree(&self, id: &[u8], since_ms: i64, offset: u64) -> bool {
         let Some(at) = self.find_text(id).filter(|&at| self.nodes[at].is_primary()) else {
             return false;
@@ -151,8 +153,8 @@ impl Cluster {
         self.end();
     }
 
-    /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before the others
-    /// hear of it. False: this node is a replica, or nothing can be saved.
+    /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before
+    /// the others hear of it. False: this node is a replica, or nothing can be saved.
     pub(crate) fn take_slots_without_vote(&mut self, now: Now, slots: &[(u16, u16)]) -> bool {
         if !self.me().is_primary() || self.out.has_failed() {
             return false;

@@ -1,4 +1,5 @@
-//! A primary with slots votes for a replica of a failed primary: once in an epoch, also across crashes.
+//! A primary with slots votes for a replica of a failed primary: once in an epoch, also across
+//! crashes.
 //!
 //! The vote is saved before it leaves. While nothing can be saved there are no votes.
 

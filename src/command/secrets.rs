@@ -1,9 +1,10 @@
-//! Which arguments are secrets: the one answer for all that shows arguments to others than their sender (command
-//! logs, MONITOR and the console's stream, the audit, the log, what is kept of a connection that has ended).
+//! Which arguments are secrets: the one answer for all that shows arguments to others than their
+//! sender (command logs, MONITOR and the console's stream, the audit, the log, what is kept of a
+//! connection that has ended).
 //!
-//! A command that names another one with its arguments (ACL DRYRUN, COMMAND GETKEYS) hides what that one hides.
-//! What is not known to be harmless is hidden: the arguments of a command that does not exist, and those of
-//! commands within each other deeper than [`NESTED_MAX`].
+//! A command that names another one with its arguments (ACL DRYRUN, COMMAND GETKEYS) hides what
+//! that one hides. What is not known to be harmless is hidden: the arguments of a command that does
+//! not exist, and those of commands within each other deeper than [`NESTED_MAX`].
 
 use super::table::{CommandTable, Row};
 use super::{Flags, Spec};
@@ -104,8 +105,8 @@ impl<H> CommandTable<H> {
         has_secrets(row.spec) || names_another_at(row.full_name).is_some()
     }
 
-    /// Whether this text has the name of a command that may have secrets, wherever it is and whatever its case.
-    /// O(names x bytes): for a few bytes.
+    /// Whether this text has the name of a command that may have secrets, wherever it is and
+    /// whatever its case. O(names x bytes): for a few bytes.
     pub fn names_secrets(&self, text: &[u8]) -> bool {
         let text = text.to_ascii_lowercase();
         let is_there = |name: &[u8]| {

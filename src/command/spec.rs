@@ -89,8 +89,8 @@ bitflags! {
         const TAKES_OVER = 1 << 35;
         /// Its reply is sent to the primary that this server follows (REPLCONF GETACK).
         const REPLIES_TO_PRIMARY = 1 << 36;
-        /// Meets keys that its arguments do not name: each that it finds expired is a removal of its
-        /// own, not a part of the command's unit.
+        /// Meets keys that its arguments do not name: each that it finds expired is a removal of
+        /// its own, not a part of the command's unit.
         const MEETS_ANY_KEY = 1 << 37;
         /// Runs a script, whatever names it.
         const SCRIPT_RUNNER = 1 << 38;
@@ -334,7 +334,8 @@ pub struct Spec<H: 'static> {
     pub within: Option<Within>,
     pub channels: Option<ChannelUse>,
     pub databases: DatabaseUse,
-    /// How to tell before it runs how many elements it would touch; `None`: about one, or not at all.
+    /// How to tell before it runs how many elements it would touch; `None`: about one, or not at
+    /// all.
     pub work: Option<Work<H>>,
 }
 
@@ -390,7 +391,8 @@ impl<H> Spec<H> {
         }
     }
 
-    /// Whether the argument at `at` is a secret of this command itself; `secrets` knows of those within it.
+    /// Whether the argument at `at` is a secret of this command itself; `secrets` knows of those
+    /// within it.
     pub(super) fn hides(&self, args: Args<'_>, at: usize) -> bool {
         at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(args, at)
     }

@@ -193,7 +193,8 @@ impl<H> CommandTable<H> {
             .find(|row| row.spec.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// The row of a command whose next argument may be a subcommand: that one's row, if there is one.
+    /// The row of a command whose next argument may be a subcommand: that one's row, if there is
+    /// one.
     pub fn find_with(&self, name: &[u8], next: Option<&[u8]>) -> Option<&Row<H>> {
         let row = self.find(name)?;
         let subcommand = next.and_then(|name| self.find_subcommand(row, name));

@@ -1,14 +1,15 @@
 //! How many elements each command would touch, from its arguments and the lengths of its keys'
-//! values, before anything is done: the budget `work=` of a user (`server::execution::gates::work`).
+//! values, before anything is done: the budget `work=` of a user
+//! (`server::execution::gates::work`).
 //!
-//! A row states its work by one of the constants below, or by a function beside its handler ([`by`]):
-//! the function that counts, and the cheaper way that the error names. What an option says is read by
-//! the handler's own parser, so that both understand the same. A row without work touches one
-//! element, or has an excuse: the test has the list, with the reasons.
+//! A row states its work by one of the constants below, or by a function beside its handler
+//! ([`by`]): the function that counts, and the cheaper way that the error names. What an option
+//! says is read by the handler's own parser, so that both understand the same. A row without work
+//! touches one element, or has an excuse: the test has the list, with the reasons.
 //!
 //! A function that counts changes nothing and counts no use of a key. If the arguments are wrong it
-//! counts nothing: the handler will say so. O(keys) each, O(log n) for ranges of sorted sets; ranges
-//! of streams: `Stream::count_between`.
+//! counts nothing: the handler will say so. O(keys) each, O(log n) for ranges of sorted sets;
+//! ranges of streams: `Stream::count_between`.
 
 use super::arguments::scan::{Of, ScanArgs};
 use super::{arguments::element, sorted_set};

@@ -62,7 +62,8 @@ choices! {
     /// `bgsave-default-method` (Valkey 9.2); `snapshot-method` decides.
     BgsaveMethod { "fork" Fork, "forkless" Forkless }
 
-    /// `repl-compression` (Valkey 9.2). There is one codec, LZ4, which serves for Zstandard as well.
+    /// `repl-compression` (Valkey 9.2). There is one codec, LZ4, which serves for Zstandard as
+    /// well.
     StreamCompression { "no" No, "yes" Yes, "lz4" Lz4, "zstd" Zstd }
 
     /// `log-timestamp-format`: Redis's time of a line, ISO 8601 or milliseconds since 1970.

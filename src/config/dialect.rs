@@ -54,8 +54,8 @@ differences! {
     version: &'static str = REDIS_VERSION, VALKEY_VERSION;
     /// The version of Redis that the server compares to: INFO, scripts, files.
     redis_version: &'static str = REDIS_VERSION, "7.2.4";
-    /// INFO's and the scripts' `valkey_version`, and what a replica says of itself: without it Valkey
-    /// sends no fields that expire.
+    /// INFO's and the scripts' `valkey_version`, and what a replica says of itself: without it
+    /// Valkey sends no fields that expire.
     valkey_version: Option<&'static str> = None, Some(VALKEY_VERSION);
     /// How the error begins of a script's command whose keys another node of the cluster serves.
     script_attempted: &'static str = "Script attempted", "Attempted";
@@ -65,7 +65,8 @@ differences! {
     has_cluster_databases: bool = false, true;
     /// HELLO's `server`.
     hello_name: &'static str = "redis", "valkey";
-    /// INFO's and the scripts' `server_name`, which only Valkey has: tools tell it apart by this line.
+    /// INFO's and the scripts' `server_name`, which only Valkey has: tools tell it apart by this
+    /// line.
     server_name: Option<&'static str> = None, Some("valkey");
     /// CONFIG SET takes a name and its alias at once, and the later one wins.
     sets_by_alias_too: bool = false, true;
@@ -107,8 +108,8 @@ differences! {
     bit_unit_first: bool = false, true;
     /// GETEX looks at the time even if there is no key.
     getex_time_first: bool = false, true;
-    /// `notify-keyspace-events` has the letters of arrays, of overwritten values and other types, and of
-    /// channels by field.
+    /// `notify-keyspace-events` has the letters of arrays, of overwritten values and other types,
+    /// and of channels by field.
     has_redis_events: bool = true, false;
     /// SCAN with an unknown TYPE finds nothing.
     scans_any_type: bool = true, false;
@@ -129,8 +130,8 @@ differences! {
     msetex_expires_first: bool = true, false;
     /// HGETEX counts its lookup as a hit or miss, with the event `keymiss`.
     hgetex_counts: bool = false, true;
-    /// A negative offset of ZRANGE's LIMIT counts from the far end of a large set; otherwise it finds
-    /// nothing.
+    /// A negative offset of ZRANGE's LIMIT counts from the far end of a large set; otherwise it
+    /// finds nothing.
     negative_offset_counts_back: bool = false, true;
     /// XREAD's error for unbalanced keys and IDs: what an ID may be.
     xread_ids: &'static str = "an ID, '+', or '$'", "an ID or '$'";
@@ -139,8 +140,8 @@ differences! {
     /// `embstr`: what Redis from 8.2 on has in a block of 64 bytes, Valkey in one of 128.
     embstr_max: fn(usize) -> usize = |_| 41, |key| if key < 32 { 113 } else { 111 };
 
-    /// CLIENT LIST ID is a filter as others: connections are in their order, once each. An ID that is
-    /// no number is a syntax error, of CLIENT KILL, too.
+    /// CLIENT LIST ID is a filter as others: connections are in their order, once each. An ID that
+    /// is no number is a syntax error, of CLIENT KILL, too.
     ids_are_filters: bool = false, true;
 
     // Fields of hashes that expire.
@@ -162,15 +163,16 @@ differences! {
 
     // Roles.
 
-    /// A node of a cluster that becomes a replica sends those who wait for keys to the node that serves
-    /// them now, and others wait on; otherwise all waits end with an error and a close.
+    /// A node of a cluster that becomes a replica sends those who wait for keys to the node that
+    /// serves them now, and others wait on; otherwise all waits end with an error and a close.
     redirects_waits: bool = false, true;
 
     // Users.
 
     /// ACL GETUSER and LIST show `sanitize-payload` or `skip-sanitize-payload`.
     shows_sanitizing: bool = true, false;
-    /// ACL CAT without a category lists `pathhash`, which Redis does not have; rules take it anyway.
+    /// ACL CAT without a category lists `pathhash`, which Redis does not have; rules take it
+    /// anyway.
     lists_path_hashes: bool = false, true;
     /// CLUSTER SLOT-STATS has `memory-bytes`.
     counts_slot_memory: bool = true, false;
@@ -211,8 +213,8 @@ differences! {
     wrong_arity_in_script: &'static str =
         "ERR Wrong number of args calling Redis command from script",
         "ERR Wrong number of args calling command from script";
-    /// FUNCTION LOAD of code that registers a wrong name: the name is a function's, and the error of
-    /// loading, not one of the code.
+    /// FUNCTION LOAD of code that registers a wrong name: the name is a function's, and the error
+    /// of loading, not one of the code.
     checks_names_later: bool = false, true;
     /// The engine of a shebang has exactly the name `lua`; otherwise in any case.
     exact_engine: bool = true, false;

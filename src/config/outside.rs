@@ -1,5 +1,6 @@
 //! Values that the configuration does not hold itself: secrets in files of their own
-//! (`requirepass-file`, `masterauth-file`), and `${NAME}` of the environment, where `--env` asks for that.
+//! (`requirepass-file`, `masterauth-file`), and `${NAME}` of the environment, where `--env` asks
+//! for that.
 //!
 //! CONFIG GET does not show such a secret, and CONFIG REWRITE leaves the line that led to it, until
 //! CONFIG SET replaces the value.
@@ -75,8 +76,8 @@ impl Config {
         self.given.clone_from(&other.given);
     }
 
-    /// Reads the secrets' files into the directives that they stand for; `is_set` tells which have a
-    /// line of their own. For each file the directive's name, or why it cannot be read.
+    /// Reads the secrets' files into the directives that they stand for; `is_set` tells which have
+    /// a line of their own. For each file the directive's name, or why it cannot be read.
     pub(super) fn read_secrets(
         &mut self,
         is_set: impl Fn(&str) -> bool,
@@ -109,8 +110,8 @@ impl Config {
     }
 }
 
-/// A bare name is first looked for among the credentials that systemd has loaded; else a relative name is
-/// relative to `dir`.
+/// A bare name is first looked for among the credentials that systemd has loaded; else a relative
+/// name is relative to `dir`.
 fn place_of(file: &Text, dir: &Path) -> PathBuf {
     let name = file.path();
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);

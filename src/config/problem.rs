@@ -122,7 +122,8 @@ impl Problem {
         }
     }
 
-    /// As [`Problem::report`], for a log: of a line only the first word, as the others may be secret.
+    /// As [`Problem::report`], for a log: of a line only the first word, as the others may be
+    /// secret.
     pub fn report_without_values(&self) -> String {
         match self {
             Problem::Line { origin, reason } => {

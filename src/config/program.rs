@@ -114,7 +114,8 @@ pub struct ServerAddress {
     /// Instead of host, port and socket: wherever this process listens.
     pub pid: Option<u32>,
     pub limit_s: Option<u32>,
-    /// Host and port are those of a Sentinel, whose groups are meant: the login at their data nodes.
+    /// Host and port are those of a Sentinel, whose groups are meant: the login at their data
+    /// nodes.
     pub group: Option<Login>,
     /// Host and port are those of a node of a cluster, all of whose nodes are meant.
     pub is_cluster: bool,

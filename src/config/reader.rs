@@ -49,7 +49,8 @@ pub struct Sources {
     pub stdin: Option<Vec<u8>>,
     /// The command line's options as configuration lines.
     pub options: Option<Vec<u8>>,
-    /// The process is a Sentinel: `sentinel` lines are read, and the defaults of some directives differ.
+    /// The process is a Sentinel: `sentinel` lines are read, and the defaults of some directives
+    /// differ.
     pub is_sentinel: bool,
     /// The dialect that the program's name implies.
     pub dialect: Dialect,
@@ -453,8 +454,8 @@ impl Reader {
 }
 
 impl Config {
-    /// How many databases this server has: a cluster of Valkey's kind by a directive of its own, one of
-    /// Redis's kind has a single one.
+    /// How many databases this server has: a cluster of Valkey's kind by a directive of its own,
+    /// one of Redis's kind has a single one.
     pub fn databases_served(&self) -> u32 {
         match (self.cluster_enabled, self.dialect) {
             (false, _) => self.databases,

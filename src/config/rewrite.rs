@@ -1,11 +1,11 @@
 //! CONFIG REWRITE: the old file with the new values.
 //!
 //! Comments, order and lines we do not own (`include`, `rename-command`, `loadmodule`) stay; `user`
-//! and `role` lines are replaced by `Config::users` and `Config::roles`. A directive is written over
-//! its first remaining line, and its surplus lines are removed; one without a line is appended if its value is not the
-//! default, under a comment that says so. Of a directive's several values, those that differ
-//! from the default get the remaining lines first. A line that cannot be parsed becomes a
-//! comment. Runs of empty lines become one.
+//! and `role` lines are replaced by `Config::users` and `Config::roles`. A directive is written
+//! over its first remaining line, and its surplus lines are removed; one without a line is appended
+//! if its value is not the default, under a comment that says so. Of a directive's several values,
+//! those that differ from the default get the remaining lines first. A line that cannot be parsed
+//! becomes a comment. Runs of empty lines become one.
 //!
 //! The file is replaced atomically: a new file beside it is written, synced and renamed over
 //! it, then the directory is synced. After a crash there is the old text or the new one. Only a
@@ -291,8 +291,8 @@ pub fn check_replaceable(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Replaces the file at `path` by `text` atomically; the new file has the old one's mode and, if the
-/// process may give it away, its owner.
+/// Replaces the file at `path` by `text` atomically; the new file has the old one's mode and, if
+/// the process may give it away, its owner.
 ///
 /// Refuses what is no regular file.
 pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -317,7 +317,8 @@ pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     const TRIES: u32 = 100;
     let old = fs::metadata(path).ok();
-    // Other users cannot read it until it has the old file's owner and mode: a password may be in it.
+    // Other users cannot read it until it has the old file's owner and mode: a password may be in
+    // it.
     let mode = if old.is_some() { 0o600 } else { 0o644 };
     let mut refused = io::Error::from(io::ErrorKind::AlreadyExists);
     for n in 0..TRIES {
@@ -342,8 +343,8 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     Err(refused)
 }
 
-/// Gives a new file the old one's owner and group, where that is permitted, and its mode, whatever the umask.
-/// A group that it cannot have gives no rights to the process's own.
+/// Gives a new file the old one's owner and group, where that is permitted, and its mode, whatever
+/// the umask. A group that it cannot have gives no rights to the process's own.
 fn keep_access(file: &File, old: &Metadata) -> io::Result<()> {
     let new = file.metadata()?;
     let mut mode = old.mode() & 0o777;
@@ -465,7 +466,8 @@ mod tests {
         );
     }
 
-    /// A rewrite renamed a new file over `/dev/null`, and every program of the machine wrote into it.
+    /// A rewrite renamed a new file over `/dev/null`, and every program of the machine wrote into
+    /// it.
     #[test]
     fn what_is_no_regular_file_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();

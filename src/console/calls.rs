@@ -83,7 +83,8 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Wrong> {
     }
 }
 
-/// As many values as these bytes have, or a few more: one for each comma and bracket outside of strings.
+/// As many values as these bytes have, or a few more: one for each comma and bracket outside of
+/// strings.
 fn values_at_most(body: &[u8]) -> usize {
     let (mut count, mut at) = (0, 0);
     while let Some(&byte) = body.get(at) {

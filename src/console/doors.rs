@@ -1,10 +1,10 @@
 //! Who is let in: checks of a request before anything is done for it.
 //!
 //! A page of another site can have a browser send requests here, and can have its own name resolve
-//! to this machine. So the host must be one that no foreign name can be (`localhost`, an address) or
-//! is listed (`console-hosts`); and a call must come from our own page: its `Origin` is this host, and
-//! it has a header and a type that another page may send only after a preflight, which is refused.
-//! Addresses are checked where connections are accepted.
+//! to this machine. So the host must be one that no foreign name can be (`localhost`, an address)
+//! or is listed (`console-hosts`); and a call must come from our own page: its `Origin` is this
+//! host, and it has a header and a type that another page may send only after a preflight, which is
+//! refused. Addresses are checked where connections are accepted.
 
 use std::net::{IpAddr, Ipv6Addr};
 

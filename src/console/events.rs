@@ -105,8 +105,8 @@ impl Messages {
     }
 }
 
-/// A published message as JSON: `{"channel":..,"pattern":..,"message":..}`, and its length as `bytes` if it
-/// is cut; `None`: it is another one.
+/// A published message as JSON: `{"channel":..,"pattern":..,"message":..}`, and its length as
+/// `bytes` if it is cut; `None`: it is another one.
 fn message_of(parts: &[Part]) -> Option<Vec<u8>> {
     let (channel, pattern, message) = match parts {
         [kind, channel, text] if matches!(&kind.bytes[..], b"message" | b"smessage") => {

@@ -1,7 +1,7 @@
 //! HTTP/1.1 of the console: requests with keep-alive and a body of known length, and answers.
 //!
-//! Strict: what two readers could understand differently is refused (a header twice, a line that ends
-//! without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
+//! Strict: what two readers could understand differently is refused (a header twice, a line that
+//! ends without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
 //!
 //! Cost: a head is parsed from its start with each arrival, O(its bytes), which are few.
 
@@ -263,7 +263,8 @@ impl Answer {
     pub fn bytes(&self, keep_alive: bool, method: Method) -> Vec<u8> {
         let mut head = self.head(keep_alive);
         if self.status != NOT_MODIFIED {
-            // A 304 would state the length of the body that it leaves out. Writing to a String does not fail.
+            // A 304 would state the length of the body that it leaves out. Writing to a String does
+            // not fail.
             let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
         head.push_str("\r\n");

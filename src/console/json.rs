@@ -10,8 +10,8 @@
 //! | verbatim string | `{"v":"text","f":"txt"}` |
 //! | null, boolean | `null`, `true` |
 //!
-//! Attributes are left out. A status, an error or a verbatim string that is not UTF-8 has `{"b":..}`
-//! in the place of its text.
+//! Attributes are left out. A status, an error or a verbatim string that is not UTF-8 has
+//! `{"b":..}` in the place of its text.
 //!
 //! Cost: O(bytes), with a stack for the aggregates instead of recursion.
 

@@ -1,6 +1,7 @@
-//! The web console's protocol, without a server: requests and answers of HTTP (`http`), their compression
-//! (`pack`), their admission (`doors`), the embedded files (`assets`), the bodies of calls (`calls`),
-//! replies as JSON (`json`), events of streams (`events`), figures over time (`history`).
+//! The web console's protocol, without a server: requests and answers of HTTP (`http`), their
+//! compression (`pack`), their admission (`doors`), the embedded files (`assets`), the bodies of
+//! calls (`calls`), replies as JSON (`json`), events of streams (`events`), figures over time
+//! (`history`).
 //!
 //! `server::console` runs the calls, `server/run/links/console.rs` drives the connections.
 

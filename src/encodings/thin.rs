@@ -1,7 +1,7 @@
 //! Values that are one owning pointer, whose block's header holds the length.
 //!
-//! Blocks come from `base::memory::alloc` and fill the allocator's size class, so that growing within
-//! a class needs no call, and no capacity is stored. They are 8-byte aligned, which leaves
+//! Blocks come from `base::memory::alloc` and fill the allocator's size class, so that growing
+//! within a class needs no call, and no capacity is stored. They are 8-byte aligned, which leaves
 //! three low bits of the word free.
 #![allow(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! Mutated payloads of the kinds that Redis 8.6 to 8.10 have added, with a right checksum: RESTORE
-//! refuses them, or takes them, and then the value can be read, dumped and restored again as an equal
-//! one.
+//! refuses them, or takes them, and then the value can be read, dumped and restored again as an
+//! equal one.
 //!
 //!     26, 27    streams with idempotent IDs, with entries without an owner
 //!     28        arrays

@@ -270,14 +270,15 @@ impl Keyspace {
         Db::new(self, at)
     }
 
-    /// Prefetches the first read of a key's lookup. A hint, as the next stages: nothing is looked up.
+    /// Prefetches the first read of a key's lookup. A hint, as the next stages: nothing is looked
+    /// up.
     #[inline]
     pub fn prefetch_directory(&self, at: DbIndex, hash: KeyHash) {
         self.dbs[at].table().prefetch_directory(hash);
     }
 
-    /// The other stages, for the keys of a batch: prefetches the lines of their buckets, then the entries
-    /// whose tags match.
+    /// The other stages, for the keys of a batch: prefetches the lines of their buckets, then the
+    /// entries whose tags match.
     #[inline]
     pub fn prefetch(&self, at: DbIndex, hashes: &[KeyHash]) {
         self.dbs[at].table().prefetch(hashes);
@@ -324,8 +325,8 @@ impl Keyspace {
         old
     }
 
-    /// Empties all databases, as [`Keyspace::flush`], and frees what flushes have set aside: the data
-    /// has no past from here on. Returns the number of keys.
+    /// Empties all databases, as [`Keyspace::flush`], and frees what flushes have set aside: the
+    /// data has no past from here on. Returns the number of keys.
     pub fn flush_all(&mut self, off_loop: bool) -> usize {
         self.forget_aside();
         let all = 0..self.databases() as u32;

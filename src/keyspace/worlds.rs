@@ -6,8 +6,8 @@ thread_local! {
     static HAS_SLOTS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether [`Keyspace::new`](super::Keyspace::new) makes a keyspace with slots: inside [`both`], and in a
-/// run of all tests with `RUSSET_TEST_SLOTS` in the environment.
+/// Whether [`Keyspace::new`](super::Keyspace::new) makes a keyspace with slots: inside [`both`],
+/// and in a run of all tests with `RUSSET_TEST_SLOTS` in the environment.
 pub(super) fn has_slots() -> bool {
     HAS_SLOTS.get() || std::env::var_os("RUSSET_TEST_SLOTS").is_some()
 }

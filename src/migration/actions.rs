@@ -52,10 +52,10 @@ pub(crate) enum Action {
     },
     /// Close a link once what it has to send has left. Nothing more is reported of it.
     Close(Link),
-    /// Send the keys of these slots as of one moment to `snapshot`, and every effect on them after that
-    /// moment to `stream`. Where both are the same link, the effects wait until `Stream`. May wait for its
-    /// turn: the answer is `exporting` when the moment has come, `snapshot_sent` when all keys have been
-    /// appended to the link, or `export_failed`.
+    /// Send the keys of these slots as of one moment to `snapshot`, and every effect on them after
+    /// that moment to `stream`. Where both are the same link, the effects wait until `Stream`. May
+    /// wait for its turn: the answer is `exporting` when the moment has come, `snapshot_sent` when
+    /// all keys have been appended to the link, or `export_failed`.
     Export {
         job: Name,
         slots: Ranges,
@@ -67,8 +67,8 @@ pub(crate) enum Action {
     Stream(Name),
     /// No more effects, no more of the snapshot.
     EndExport(Name),
-    /// Hold back the writes of clients to these slots. Effects recorded before this are appended to the stream
-    /// before the next action. (What expires meanwhile expires at the target as well.)
+    /// Hold back the writes of clients to these slots. Effects recorded before this are appended to
+    /// the stream before the next action. (What expires meanwhile expires at the target as well.)
     Hold {
         job: Name,
         slots: Ranges,
@@ -76,15 +76,15 @@ pub(crate) enum Action {
     },
     /// End that; held clients are routed anew.
     Release(Name),
-    /// Serve these slots from now on, with a new epoch and without votes; saved before any node hears of
-    /// it, and not before this node's replicas have what has been applied. The answer is `taken`, unless the
-    /// migration has ended by then (`awaits_claim`).
+    /// Serve these slots from now on, with a new epoch and without votes; saved before any node
+    /// hears of it, and not before this node's replicas have what has been applied. The answer is
+    /// `taken`, unless the migration has ended by then (`awaits_claim`).
     Take {
         job: Name,
         slots: Ranges,
     },
-    /// Keys of these slots are invisible until they are ours. They are about to come: deletions in these slots
-    /// that are still under way (`Drop`) end before.
+    /// Keys of these slots are invisible until they are ours. They are about to come: deletions in
+    /// these slots that are still under way (`Drop`) end before.
     Hide(Ranges),
     Show(Ranges),
     /// Delete the keys of these slots, here at once, in the replicas by and by.
@@ -95,7 +95,8 @@ pub(crate) enum Action {
     Forget(Ranges),
     /// These slots are this node's: clients see what was kept.
     Return(Ranges),
-    /// Claim these slots at once, without asking replicas: no other node has what this one has of them.
+    /// Claim these slots at once, without asking replicas: no other node has what this one has of
+    /// them.
     Reclaim(Ranges),
     /// Greet the replicas of a node, whose replies show what they know.
     AskReplicas(Name),
@@ -134,11 +135,12 @@ pub(crate) trait Around {
     fn is_replaced(&self, node: Name) -> bool;
     /// The offset that a node has last shown.
     fn offset(&self, node: Name) -> u64;
-    /// Whether a node has replicas, and each that works has shown since that moment the slots that the node is seen
-    /// to serve, and an offset of at least `offset`.
+    /// Whether a node has replicas, and each that works has shown since that moment the slots that
+    /// the node is seen to serve, and an offset of at least `offset`.
     fn is_claim_held(&self, node: Name, since_ms: i64, offset: u64) -> bool;
     fn open_slots(&self) -> OpenSlots;
-    /// Whether slots can be pulled from a node: it shares the secret. Nodes of Valkey's dialect have none.
+    /// Whether slots can be pulled from a node: it shares the secret. Nodes of Valkey's dialect
+    /// have none.
     fn can_be_asked(&self, node: Name) -> bool;
     /// What opens a door for nodes of Redis's clusters.
     fn secret(&self) -> Vec<u8>;

@@ -1,6 +1,8 @@
-//! CLUSTER MIGRATION, MIGRATESLOTS, CANCELSLOTMIGRATIONS and TRIMSLOTS: what they ask for, and what is refused.
+//! CLUSTER MIGRATION, MIGRATESLOTS, CANCELSLOTMIGRATIONS and TRIMSLOTS: what they ask for, and what
+//! is refused.
 //!
-//! Words of commands begin after the subcommand's name. The order of the checks is that of the servers.
+//! Words of commands begin after the subcommand's name. The order of the checks is that of the
+//! servers.
 
 use super::actions::{Around, Now};
 use super::core::Migrations;
@@ -30,8 +32,8 @@ fn redis_ranges(words: &[&[u8]]) -> Result<Ranges, Refusal> {
     Ok(found.sorted())
 }
 
-/// `TRIMSLOTS RANGES n first last ..`: the slots whose keys are to be deleted. `is_obeyed`: it comes from our
-/// primary, which knows what it serves.
+/// `TRIMSLOTS RANGES n first last ..`: the slots whose keys are to be deleted. `is_obeyed`: it
+/// comes from our primary, which knows what it serves.
 pub(crate) fn trim_slots(
     words: &[&[u8]],
     around: &dyn Around,
@@ -138,8 +140,8 @@ impl Migrations {
         }
     }
 
-    /// `CLUSTER MIGRATESLOTS SLOTSRANGE first last .. NODE id [SLOTSRANGE .. NODE ..]`: pushes slots to
-    /// other nodes; all of the groups or none. O(slots and ranges).
+    /// `CLUSTER MIGRATESLOTS SLOTSRANGE first last .. NODE id [SLOTSRANGE .. NODE ..]`: pushes
+    /// slots to other nodes; all of the groups or none. O(slots and ranges).
     pub(crate) fn migrate_slots(
         &mut self,
         now: Now,
@@ -222,7 +224,8 @@ impl Migrations {
     }
 }
 
-/// Ranges as MIGRATESLOTS and ESTABLISH take them: pairs of numbers, up to the first word that is none.
+/// Ranges as MIGRATESLOTS and ESTABLISH take them: pairs of numbers, up to the first word that is
+/// none.
 pub(super) fn valkey_ranges(rest: &mut &[&[u8]]) -> Result<Ranges, Refusal> {
     let mut found = Ranges::default();
     while let Some(first) = rest.first().and_then(|word| parse_i64(word)) {

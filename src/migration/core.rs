@@ -203,7 +203,8 @@ impl Migrations {
         }
     }
 
-    /// A reply by a link that expects replies: a status without its `+`, or an error without its `-`.
+    /// A reply by a link that expects replies: a status without its `+`, or an error without its
+    /// `-`.
     pub(crate) fn reply(
         &mut self,
         now: Now,
@@ -299,7 +300,8 @@ impl Migrations {
         }
     }
 
-    /// Whether this migration has all keys of its slots and goes on with the claim (`Action::Take`).
+    /// Whether this migration has all keys of its slots and goes on with the claim
+    /// (`Action::Take`).
     pub(crate) fn awaits_claim(&self, name: Name) -> bool {
         let job = self.named(name).map(|at| &self.jobs[at]);
         job.is_some_and(|job| job.head.outcome.is_none() && job.talk.awaits_claim())
@@ -378,7 +380,8 @@ impl Migrations {
         if known.is_some_and(|job| job.talk.is_open_import()) {
             return;
         }
-        // Our primary has begun anew: what it had of these slots before is over, though it may never have said so.
+        // Our primary has begun anew: what it had of these slots before is over, though it may
+        // never have said so.
         for at in (0..self.jobs.len()).rev() {
             let job = &self.jobs[at];
             if job.talk.is_followed() && job.head.slots.common(&head.slots).is_some() {
@@ -407,7 +410,8 @@ impl Migrations {
         }
     }
 
-    /// A full synchronization replaces everything here: what was heard of the primary's migrations is void.
+    /// A full synchronization replaces everything here: what was heard of the primary's migrations
+    /// is void.
     pub(crate) fn forget_followed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, _| {
             if job.talk.is_followed() {
@@ -418,8 +422,9 @@ impl Migrations {
         });
     }
 
-    /// The primary's history has another id: it has started again, or another replica has taken its place. Either
-    /// way it has forgotten its imports; those that it has begun since follow in the stream.
+    /// The primary's history has another id: it has started again, or another replica has taken its
+    /// place. Either way it has forgotten its imports; those that it has begun since follow in the
+    /// stream.
     pub(crate) fn history_changed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, _| {
             if job.talk.is_open_import() {
@@ -493,7 +498,8 @@ impl Job {
         self.again_ms = again.flatten().map(|ms| scene.now.monotonic_ms + ms);
     }
 
-    /// The word for where it stands: Redis's words for CLUSTER MIGRATION, Valkey's for GETSLOTMIGRATIONS.
+    /// The word for where it stands: Redis's words for CLUSTER MIGRATION, Valkey's for
+    /// GETSLOTMIGRATIONS.
     pub(super) fn state(&self, wire: Wire) -> &'static str {
         match (self.head.outcome, wire) {
             (None, _) => self.talk.state(),

@@ -1,4 +1,5 @@
-//! One migration: what all four conversations have in common, and what they hold that must be given back.
+//! One migration: what all four conversations have in common, and what they hold that must be given
+//! back.
 
 use std::collections::VecDeque;
 
@@ -299,8 +300,8 @@ impl Head {
         syncslots(["CONF", "ASM-TASK", &task])
     }
 
-    /// Gives everything back that the attempt held. Each slot is on one side afterwards: what was not taken
-    /// over is dropped here, unless the cluster says that it is this node's.
+    /// Gives everything back that the attempt held. Each slot is on one side afterwards: what was
+    /// not taken over is dropped here, unless the cluster says that it is this node's.
     pub(super) fn settle(&mut self, scene: &mut Scene<'_>, end: End) {
         let (outcome, error) = match end {
             End::Completed => (Outcome::Completed, String::new()),

@@ -7,16 +7,18 @@
 //!                          +-----> the claim is lost with its node: this node serves the
 //!                                  slots again                                           --> returned
 //!
-//! A claim is one node's word until its replicas know of it. If it dies before, they are elected without the
-//! slots; then no node serves them and the only other copy of their keys is this one.
+//! A claim is one node's word until its replicas know of it. If it dies before, they are elected
+//! without the slots; then no node serves them and the only other copy of their keys is this one.
 //!
-//! **What returns is right** only if no node that works has taken writes since the claim. A claimer that works
-//! may have: if the slots come back nevertheless, by an operator's order, the copy is deleted. A write that a
-//! replica of the claimer has acknowledged is later in its stream than the end of the import; that replica
-//! claims the slots when it is promoted (`on_primary`), and this node sees it long before it reclaims them.
+//! **What returns is right** only if no node that works has taken writes since the claim. A claimer
+//! that works may have: if the slots come back nevertheless, by an operator's order, the copy is
+//! deleted. A write that a replica of the claimer has acknowledged is later in its stream than the
+//! end of the import; that replica claims the slots when it is promoted (`on_primary`), and this
+//! node sees it long before it reclaims them.
 //!
-//! The confirmation needs no words of its own: each greeting of a replica has its primary's slots and its offset,
-//! in both dialects. Nothing here is saved; after a restart foreign keys are deleted once they are loaded.
+//! The confirmation needs no words of its own: each greeting of a replica has its primary's slots
+//! and its offset, in both dialects. Nothing here is saved; after a restart foreign keys are
+//! deleted once they are loaded.
 
 use super::actions::{Action, Around, Level, Now};
 use super::core::Migrations;
@@ -27,7 +29,8 @@ use super::ranges::Ranges;
 /// Between two greetings of the replicas that have yet to show the claim.
 const ASK_MS: i64 = 1000;
 
-/// For so long a replica that has replaced the claimer may say that it serves the slots; then they are reclaimed.
+/// For so long a replica that has replaced the claimer may say that it serves the slots; then they
+/// are reclaimed.
 const RECLAIM_MS: i64 = 1000;
 
 /// The copy of slots that one node has claimed at one moment. Times are monotonic milliseconds.
@@ -56,7 +59,8 @@ fn log(level: Level, text: String) -> Action {
 }
 
 impl Migrations {
-    /// Slots of this primary's that other nodes have claimed: their keys are kept for a time, or deleted.
+    /// Slots of this primary's that other nodes have claimed: their keys are kept for a time, or
+    /// deleted.
     pub(crate) fn lost(&mut self, now: Now, around: &dyn Around, slots: &Ranges) {
         let me = around.my_id();
         let is_lost = |slot: &u16| around.owner(*slot) != Some(me);
@@ -167,13 +171,14 @@ impl Migrations {
         }
     }
 
-    /// Who serves the slots may have changed, or this node's role. The driver calls it before any client can
-    /// write to a slot that has become this node's. O(slots that are kept).
+    /// Who serves the slots may have changed, or this node's role. The driver calls it before any
+    /// client can write to a slot that has become this node's. O(slots that are kept).
     pub(crate) fn review_kept(&mut self, now: Now, around: &dyn Around) {
         if self.kept.is_empty() {
             return;
         }
-        // The new primary has its own copy, or none; this node's is hidden as long as the slots are another's.
+        // The new primary has its own copy, or none; this node's is hidden as long as the slots are
+        // another's.
         if !around.is_primary() {
             return self.kept.clear();
         }
@@ -202,7 +207,8 @@ impl Migrations {
         }
     }
 
-    /// Deletes what has been acknowledged or kept for long enough; reclaims what is lost with its claimer.
+    /// Deletes what has been acknowledged or kept for long enough; reclaims what is lost with its
+    /// claimer.
     pub(super) fn tend_kept(&mut self, now: Now, around: &dyn Around) {
         let now_ms = now.monotonic_ms;
         let mut gone = Vec::new();

@@ -1,11 +1,12 @@
 //! A migration of our primary's, as its replica hears of it by the stream.
 //!
-//! The keys come with the stream, and are hidden until the slots are the shard's, as the primary says or as the
-//! cluster sees it. The primary may have forgotten the migration, by a restart after which the stream goes on
-//! under another id (`Migrations::history_changed`). A promoted replica asks the cluster whose the slots are, and keeps
-//! the keys of those that are its shard's. What is another node's is dropped, unless the primary has claimed it and
-//! died before the claim was here: it said so in the stream, before any write to these slots. Then this replica claims
-//! the slots in its place.
+//! The keys come with the stream, and are hidden until the slots are the shard's, as the primary
+//! says or as the cluster sees it. The primary may have forgotten the migration, by a restart after
+//! which the stream goes on under another id (`Migrations::history_changed`). A promoted replica
+//! asks the cluster whose the slots are, and keeps the keys of those that are its shard's. What is
+//! another node's is dropped, unless the primary has claimed it and died before the claim was here:
+//! it said so in the stream, before any write to these slots. Then this replica claims the slots in
+//! its place.
 
 use super::actions::{Action, Around, Link, Now, Wire};
 use super::conversation::Conversation;
@@ -30,7 +31,8 @@ impl OnPrimary {
 }
 
 impl Migrations {
-    /// The imports of which keys are here: a full copy for a replica has these keys, and names the imports.
+    /// The imports of which keys are here: a full copy for a replica has these keys, and names the
+    /// imports.
     pub(crate) fn copied_imports(&self) -> impl Iterator<Item = (Name, &Ranges)> {
         let heads = self.jobs.iter().map(|job| &job.head);
         let imports = heads.filter(|head| head.outcome.is_none() && head.is_import_in_sight());
@@ -82,8 +84,8 @@ impl Conversation for OnPrimary {
         self.routes_changed(head, scene)
     }
 
-    /// The slots may be the shard's now. If this replica has been promoted before they were, the migration ended
-    /// with its primary.
+    /// The slots may be the shard's now. If this replica has been promoted before they were, the
+    /// migration ended with its primary.
     fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
         let shard = scene.around.shard();
         let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));

@@ -3,12 +3,13 @@
 //!     main     AUTH +OK  CONF NODE-ID +OK  SYNC +RDBCHANNELSYNCSLOTS   effects ..  STREAM-EOF
 //!     channel                              AUTH +OK  RDBCHANNEL +SLOTSSNAPSHOT  keys ..  SNAPSHOT-EOF
 //!
-//! What the main link brings is held until all keys are here. Then each ACK says how much of it has been
-//! applied; when little is missing, the source holds writes, sends the rest and STREAM-EOF, and the slots
-//! are taken over at once: the source waits for no more than its pause.
+//! What the main link brings is held until all keys are here. Then each ACK says how much of it has
+//! been applied; when little is missing, the source holds writes, sends the rest and STREAM-EOF,
+//! and the slots are taken over at once: the source waits for no more than its pause.
 //!
-//! An attempt that fails leaves nothing, and another follows with the same name, at whoever serves the slots
-//! then. It ends when it succeeds, when it is canceled here, or when the slots are nobody's or of several.
+//! An attempt that fails leaves nothing, and another follows with the same name, at whoever serves
+//! the slots then. It ends when it succeeds, when it is canceled here, or when the slots are
+//! nobody's or of several.
 
 use super::actions::{Action, Link};
 use super::conversation::{Conversation, Expects};

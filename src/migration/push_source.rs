@@ -6,9 +6,9 @@
 //!     source                     FAILOVER-GRANTED
 //!     target    REQUEST-FAILOVER                   its claim, on the bus
 //!
-//! Both send ACK each second, and give up after `repl-timeout` without one. Writes are held from PAUSED to
-//! the claim, or for twice `cluster-manual-failover-timeout`: then the migration has failed, and the slots
-//! are still ours. After the grant the target closes the link.
+//! Both send ACK each second, and give up after `repl-timeout` without one. Writes are held from
+//! PAUSED to the claim, or for twice `cluster-manual-failover-timeout`: then the migration has
+//! failed, and the slots are still ours. After the grant the target closes the link.
 
 use super::actions::Link;
 use super::conversation::{Conversation, Expects};
@@ -18,7 +18,8 @@ use crate::base::text::Printable;
 
 pub(super) const ACK_MS: i64 = 1000;
 
-/// So many bytes may always wait for the target when writes are held: they are sent within the same turn.
+/// So many bytes may always wait for the target when writes are held: they are sent within the same
+/// turn.
 const UNSENT_MIN: usize = 64 * 1024;
 
 pub(super) const TIMED_OUT: &str = "Timed out after too long with no interaction";
@@ -225,7 +226,8 @@ impl Conversation for PushSource {
                 self.pause(head, scene);
             }
             State::FailoverPaused if is("REQUEST-FAILOVER") => {
-                // Before the pause ends the target must have taken over; with little left it could not.
+                // Before the pause ends the target must have taken over; with little left it could
+                // not.
                 let left = self.deadline_ms - scene.now.monotonic_ms;
                 if left <= 0 {
                     return failed("Unpaused before migration completed");

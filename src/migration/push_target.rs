@@ -1,7 +1,8 @@
 //! Valkey's way, at the target: a source sends slots (`push_source` draws it).
 //!
-//! The link is the client that sent ESTABLISH. Its commands are applied as they come; after SNAPSHOT-EOF
-//! the target asks for the pause, and the slots are taken over at once when they are granted.
+//! The link is the client that sent ESTABLISH. Its commands are applied as they come; after
+//! SNAPSHOT-EOF the target asks for the pause, and the slots are taken over at once when they are
+//! granted.
 
 use super::actions::{Action, Link};
 use super::conversation::{Conversation, Expects};

@@ -16,8 +16,8 @@ pub(crate) fn slot(text: &[u8]) -> Option<u16> {
 }
 
 impl Ranges {
-    /// Adds a range of valid slots, first <= last. Returns the range that it overlaps, if any; it is
-    /// not added then. O(ranges), of which there are no more than slots.
+    /// Adds a range of valid slots, first <= last. Returns the range that it overlaps, if any; it
+    /// is not added then. O(ranges), of which there are no more than slots.
     pub(crate) fn push(&mut self, first: u16, last: u16) -> Result<(), (u16, u16)> {
         debug_assert!(first <= last && last < SLOTS);
         match self.overlapped(first, last) {

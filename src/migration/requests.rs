@@ -1,4 +1,5 @@
-//! CLUSTER SYNCSLOTS: what peers say to each other, and what a primary's stream says to its replicas.
+//! CLUSTER SYNCSLOTS: what peers say to each other, and what a primary's stream says to its
+//! replicas.
 
 use super::actions::{Around, Link, Now, Wire};
 use super::commands::valkey_ranges;
@@ -219,8 +220,8 @@ impl Migrations {
         Ok(())
     }
 
-    /// What our primary says of its migrations. Words that are not understood change nothing: the keys
-    /// come by the stream in any case.
+    /// What our primary says of its migrations. Words that are not understood change nothing: the
+    /// keys come by the stream in any case.
     fn receive_words(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {

@@ -3,8 +3,8 @@
 use crate::base::Millis;
 use crate::config::{Config, Dialect};
 
-/// For so many node timeouts a source keeps what is claimed: a failure is seen after one or two, an election takes
-/// two.
+/// For so many node timeouts a source keeps what is claimed: a failure is seen after one or two, an
+/// election takes two.
 const GRACE_TIMEOUTS: u64 = 4;
 
 /// See [`Settings::claim_wait`].
@@ -15,18 +15,21 @@ pub(crate) struct Settings {
     pub dialect: Dialect,
     /// `repl-timeout`: silence of a peer that has to answer.
     pub repl_timeout: Millis,
-    /// `cluster-manual-failover-timeout`: writes are held for twice that time at most, in Valkey's way.
+    /// `cluster-manual-failover-timeout`: writes are held for twice that time at most, in Valkey's
+    /// way.
     pub manual_failover_timeout: Millis,
     /// `cluster-slot-migration-write-pause-timeout`: the same in Redis's way.
     pub write_pause_timeout: Millis,
-    /// `cluster-slot-migration-handoff-max-lag-bytes`: what the target may lack when writes are held.
+    /// `cluster-slot-migration-handoff-max-lag-bytes`: what the target may lack when writes are
+    /// held.
     pub handoff_max_lag: u64,
-    /// `slot-migration-max-failover-repl-bytes`: what may wait for the target when writes are held, in Valkey's
-    /// way; below 0: any number.
+    /// `slot-migration-max-failover-repl-bytes`: what may wait for the target when writes are held,
+    /// in Valkey's way; below 0: any number.
     pub max_failover_unsent: i64,
     /// `cluster-slot-migration-log-max-len`: ended migrations that are remembered.
     pub log_max_len: usize,
-    /// How long what other nodes have claimed is kept, without an acknowledgement of their replicas. 0: not at all.
+    /// How long what other nodes have claimed is kept, without an acknowledgement of their
+    /// replicas. 0: not at all.
     pub keep_grace: Millis,
     /// `primaryuser` and `primaryauth`, which Valkey's source shows to its target.
     pub user: Vec<u8>,
@@ -56,8 +59,8 @@ impl Settings {
         }
     }
 
-    /// How long the target waits for its replicas to have the slots: a part of the time for which the source
-    /// holds writes in either way.
+    /// How long the target waits for its replicas to have the slots: a part of the time for which
+    /// the source holds writes in either way.
     pub(crate) fn claim_wait(&self) -> Millis {
         let held = self.write_pause_timeout.min(self.manual_failover_timeout);
         Millis::of_ms(held.get() as u64 / CLAIM_WAIT_PART)

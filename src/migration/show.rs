@@ -19,8 +19,8 @@ impl Migrations {
         self.jobs.iter().rev().chain(&self.ended)
     }
 
-    /// `CLUSTER MIGRATION STATUS ID id|ALL`: an array of maps, newest first. A replica shows none of its
-    /// primary's.
+    /// `CLUSTER MIGRATION STATUS ID id|ALL`: an array of maps, newest first. A replica shows none
+    /// of its primary's.
     pub(crate) fn status(&self, id: Option<&[u8]>, reply: &mut Reply) {
         let is_meant = |job: &&Job| {
             id.is_none_or(|id| id == job.head.name.as_bytes())

@@ -55,8 +55,8 @@ enum Stage {
 }
 
 impl Connecting {
-    /// Begins to resolve the name, if it is one: to be followed by [`Connecting::advance`]. `wake` is
-    /// called by a helper thread when that can continue; later steps follow events of the poll.
+    /// Begins to resolve the name, if it is one: to be followed by [`Connecting::advance`]. `wake`
+    /// is called by a helper thread when that can continue; later steps follow events of the poll.
     ///
     /// Error: the system cannot provide a thread.
     pub fn begin(to: Destination, wake: impl FnOnce() + Send + 'static) -> io::Result<Connecting> {

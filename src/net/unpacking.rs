@@ -24,8 +24,8 @@ pub trait Unpack: Debug + Send {
     fn is_drained(&self) -> bool;
 }
 
-/// See the module. What the socket brings is unpacked as it is read: at most as much as fits, and one
-/// block of the format.
+/// See the module. What the socket brings is unpacked as it is read: at most as much as fits, and
+/// one block of the format.
 #[derive(Debug)]
 pub struct Unpacking {
     inner: Stream,
@@ -63,8 +63,8 @@ impl Unpacking {
 
     /// As [`Stream::fill`].
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
-        // As long as this call has not read the socket: the event that led to this call may be of bytes
-        // there, and held ones are given first.
+        // As long as this call has not read the socket: the event that led to this call may be of
+        // bytes there, and held ones are given first.
         let mut socket_has_more = true;
         for _ in 0..READS_MAX {
             let n = self.unpack.pull(into)?;

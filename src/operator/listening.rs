@@ -43,8 +43,8 @@ pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
     Ok(found)
 }
 
-/// The process of this machine that listens on the port: its name and id. `None`: none, or one whose
-/// files this user may not see.
+/// The process of this machine that listens on the port: its name and id. `None`: none, or one
+/// whose files this user may not see.
 pub fn holder(port: u16) -> Option<(String, u32)> {
     let mut inodes = HashSet::new();
     for name in ["tcp", "tcp6"] {

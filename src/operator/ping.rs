@@ -10,8 +10,8 @@ use crate::resp::ReplyValue;
 
 /// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not yet.
 ///
-/// A server that demands a password, or whose script runs for long, counts as alive; of `--pid` also one
-/// that answers under TLS alone.
+/// A server that demands a password, or whose script runs for long, counts as alive; of `--pid`
+/// also one that answers under TLS alone.
 pub fn run(target: &Target) -> (String, i32) {
     let Some(pid) = target.pid else {
         return run_at(target);
@@ -65,7 +65,8 @@ pub(super) fn explain(target: &Target, error: &io::Error) -> String {
     }
 }
 
-/// Whether the other end answers the beginning of a TLS handshake, with an alert or anything else of TLS.
+/// Whether the other end answers the beginning of a TLS handshake, with an alert or anything else
+/// of TLS.
 fn speaks_tls(target: &Target) -> bool {
     const ALERT: u8 = 21;
     const HANDSHAKE: u8 = 22;

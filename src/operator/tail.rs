@@ -22,9 +22,9 @@ const ACK_PERIOD: Duration = Duration::from_secs(1);
 /// A server sends something every `repl-ping-replica-period`; silence for longer is an error.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// Prints the stream from the position `from` on, or from its end, until the server or the reader of
-/// `out` goes away. Returns the reason and the exit status: 0 if the reader of `out` is gone, else
-/// 1.
+/// Prints the stream from the position `from` on, or from its end, until the server or the reader
+/// of `out` goes away. Returns the reason and the exit status: 0 if the reader of `out` is gone,
+/// else 1.
 pub fn run(target: &Target, from: Option<ReplOffset>, out: &mut dyn Write) -> (String, i32) {
     match follow(target, from, out) {
         Ok(()) => (String::new(), 0),

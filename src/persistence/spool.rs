@@ -11,18 +11,19 @@
 //! parent adopts it ([`Spool::adopt_file`]).
 //!
 //! Invariants
-//!   1. Segments are contiguous and end at `end`; the first one begins at 0 until it is dropped, and
-//!      after that no reader can join.
+//!   1. Segments are contiguous and end at `end`; the first one begins at 0 until it is dropped,
+//!      and after that no reader can join.
 //!   2. Buffers that wait and segments in memory are at most `memory_max` bytes and one buffer, as
 //!      long as the writer asks [`Spool::has_room`] first.
 //!   3. A spool ends once: whole, or failed. Without a reader left it fails, unless it is whole.
 //!   4. A reader that found nothing is woken once: when there are bytes, or the spool has ended.
 //!
-//! A spool may hold the snapshot compressed: the thread compresses what it is handed, and a file of a
-//! child as it is read. Readers and limits see the compressed bytes.
+//! A spool may hold the snapshot compressed: the thread compresses what it is handed, and a file of
+//! a child as it is read. Readers and limits see the compressed bytes.
 //!
 //! A disk that refuses is no error: the thread waits until the disk takes the bytes, or until
-//! readers have made room in memory, or have gone. The writer waits meanwhile ([`Spool::is_stuck`]).
+//! readers have made room in memory, or have gone. The writer waits meanwhile
+//! ([`Spool::is_stuck`]).
 //!
 //! Costs: a reader copies nothing from memory; from the file it reads some 100 KiB at a time, on
 //! its caller's thread.
@@ -225,10 +226,11 @@ impl Spool {
     }
 
     /// Takes a complete file, for example of a child, as all bytes of the spool; its name is
-    /// removed. The spool is whole then; if it holds compressed bytes, once the thread has read the file.
+    /// removed. The spool is whole then; if it holds compressed bytes, once the thread has read the
+    /// file.
     ///
-    /// Error: the file cannot be opened, the system cannot provide a thread, or the spool has failed; the
-    /// file is left, unless it was opened.
+    /// Error: the file cannot be opened, the system cannot provide a thread, or the spool has
+    /// failed; the file is left, unless it was opened.
     pub fn adopt_file(&self, path: &Path) -> io::Result<()> {
         let shared = &self.0.shared;
         let file = File::open(path)?;

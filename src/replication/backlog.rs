@@ -113,7 +113,8 @@ impl Backlog {
         (self.first..=self.end).contains(&at)
     }
 
-    /// The end is a place where a reader of units may begin. Kept if the last one is far enough away.
+    /// The end is a place where a reader of units may begin. Kept if the last one is far enough
+    /// away.
     #[inline]
     pub fn note_place(&mut self, db: Option<DbIndex>) {
         let last = self.places.back().map(|place| place.offset);
@@ -124,7 +125,8 @@ impl Backlog {
         }
     }
 
-    /// The last place that is not after a position, if the backlog has what follows it. O(log places).
+    /// The last place that is not after a position, if the backlog has what follows it. O(log
+    /// places).
     pub fn place_before(&self, at: ReplOffset) -> Option<Place> {
         let after = self.places.partition_point(|place| place.offset <= at);
         self.places.get(after.checked_sub(1)?).copied()
@@ -162,7 +164,8 @@ impl Backlog {
     }
 
     /// Drops blocks that are too much and that no reader needs. `unread` returns the first position
-    /// that a reader has still to read, if there is a reader; it is asked only if there is too much.
+    /// that a reader has still to read, if there is a reader; it is asked only if there is too
+    /// much.
     #[inline]
     pub fn trim(&mut self, unread: impl FnOnce() -> Option<ReplOffset>) {
         let first = self

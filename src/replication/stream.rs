@@ -4,8 +4,8 @@
 //!     ^ offset 0                                             ^ offset
 //!
 //! `Stream` owns the replication offset, the history's ids and the selected database. Units of
-//! effects (`keyspace::listeners::effects`) are encoded once, with a SELECT where the database changes, and
-//! MULTI and EXEC around several requests.
+//! effects (`keyspace::listeners::effects`) are encoded once, with a SELECT where the database
+//! changes, and MULTI and EXEC around several requests.
 //!
 //! Invariants
 //!   1. The offset is the number of bytes that a replica has received since the history began.
@@ -352,7 +352,8 @@ impl Stream {
         }
     }
 
-    /// A change that a client of a replica made: it is for the log alone, and no part of the stream.
+    /// A change that a client of a replica made: it is for the log alone, and no part of the
+    /// stream.
     #[cold]
     fn encode_local(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         let (mut local, selected) = (Vec::new(), self.selected.take());

@@ -12,12 +12,12 @@
 //!   1. `sent` is at most the position of the first piece, and positions never decrease.
 //!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
 //!   3. Nothing is added to a full reply. It is empty and never sent: the client is closed. Only if
-//!      a bound of one reply was exceeded ([`Reply::begin_bounded`]) it keeps what stood before that
-//!      reply, and is full no more when the bound ends.
+//!      a bound of one reply was exceeded ([`Reply::begin_bounded`]) it keeps what stood before
+//!      that reply, and is full no more when the bound ends.
 //!
-//! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved
-//! at most once, however slowly the socket takes the rest.
-//! The limit of pending bytes is decided in `server::memory::limits` and set by [`Reply::set_limit`].
+//! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved at most
+//! once, however slowly the socket takes the rest. The limit of pending bytes is decided in
+//! `server::memory::limits` and set by [`Reply::set_limit`].
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
@@ -618,8 +618,8 @@ impl Reply {
 
     // --- limit of pending bytes ---
 
-    /// Sets the maximum of pending bytes (bytes pending already are kept). A reply that is being written
-    /// with a limit of its own keeps that.
+    /// Sets the maximum of pending bytes (bytes pending already are kept). A reply that is being
+    /// written with a limit of its own keeps that.
     #[inline]
     pub fn set_limit(&mut self, bytes: usize) {
         match &mut self.floor {
@@ -634,8 +634,8 @@ impl Reply {
         self.is_full
     }
 
-    /// Begins a reply that may be `bytes` long: one that needs more room is cut off while it is written.
-    /// The limit of pending bytes stays in force.
+    /// Begins a reply that may be `bytes` long: one that needs more room is cut off while it is
+    /// written. The limit of pending bytes stays in force.
     #[inline]
     pub fn begin_bounded(&mut self, bytes: usize) -> Bounded {
         let before = self.pending_len();
@@ -804,8 +804,8 @@ impl Reply {
         self.out.len() - self.sent + self.piece_bytes - self.piece_sent
     }
 
-    /// Bytes of pending pieces that are not copied: of strings still in the keyspace and of messages
-    /// to several clients; of strings that only this output keeps. O(pieces).
+    /// Bytes of pending pieces that are not copied: of strings still in the keyspace and of
+    /// messages to several clients; of strings that only this output keeps. O(pieces).
     pub fn referenced_bytes(&self) -> (usize, usize) {
         let (mut shared, mut unshared) = (0, 0);
         for (_, piece) in &self.pieces {
@@ -924,8 +924,9 @@ impl Reply {
         self.out.capacity() + self.piece_bytes
     }
 
-    /// Of the bytes held, those that are this reply's own: the buffer and the list of pieces. What the
-    /// pieces refer to may be in the keyspace or in other replies, too (`alloc::bytes_for_replies`).
+    /// Of the bytes held, those that are this reply's own: the buffer and the list of pieces. What
+    /// the pieces refer to may be in the keyspace or in other replies, too
+    /// (`alloc::bytes_for_replies`).
     pub fn own_bytes(&self) -> usize {
         alloc::vec_bytes(&self.out) + alloc::deque_bytes(&self.pieces)
     }

@@ -216,8 +216,8 @@ impl Scripts {
         Ok(ScriptId(at))
     }
 
-    /// Sets the most bytes that scripts of EVAL may take; 0: no limit. More are evicted at once, the
-    /// most recently used one excepted. No script may be running.
+    /// Sets the most bytes that scripts of EVAL may take; 0: no limit. More are evicted at once,
+    /// the most recently used one excepted. No script may be running.
     pub fn set_eval_bytes_max(&mut self, bytes: usize) {
         self.evictable_bytes_max = bytes;
         self.evict_beyond_limit();

@@ -50,8 +50,8 @@ pub struct Vm {
 struct Garbage {
     /// Bytes held after the last collection.
     live: usize,
-    /// Cycles of the collector until everything that is garbage now is freed: the one that it may be in
-    /// the middle of has marked some of it.
+    /// Cycles of the collector until everything that is garbage now is freed: the one that it may
+    /// be in the middle of has marked some of it.
     cycles_left: u8,
 }
 
@@ -84,8 +84,8 @@ impl Vm {
         }
     }
 
-    /// Between scripts: collects what they have left, if it is much, until `ticks` of the cycle counter
-    /// have passed. It goes on with the next call.
+    /// Between scripts: collects what they have left, if it is much, until `ticks` of the cycle
+    /// counter have passed. It goes on with the next call.
     pub fn collect_garbage(&self, ticks: u64) {
         let mut garbage = self.garbage.get();
         if garbage.cycles_left == 0 {

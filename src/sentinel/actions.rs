@@ -129,8 +129,8 @@ impl Outbox {
         self.has_failed = !is_saved;
     }
 
-    /// Whether the file has everything that this process has decided; but for what hellos have told within
-    /// moments.
+    /// Whether the file has everything that this process has decided; but for what hellos have told
+    /// within moments.
     pub(crate) fn is_saved(&self) -> bool {
         !self.is_asked && !self.is_saving && !self.has_failed
     }

@@ -1,7 +1,7 @@
 //! Addresses: the host as it was given, the IP address it has now, and a port.
 //!
-//! Names are resolved elsewhere (`Action::Resolve`); until then, or if that fails, the IP address is
-//! empty, and addresses are compared by host.
+//! Names are resolved elsewhere (`Action::Resolve`); until then, or if that fails, the IP address
+//! is empty, and addresses are compared by host.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -92,8 +92,8 @@ impl Sentinel {
     }
 
     /// How long to wait before the next tick: 50 to 100 ms, drawn anew each time, so that Sentinels
-    /// started together do not stay in step; 10 ms while a primary is about to be seen as down, or a
-    /// failover is under way, but not for long.
+    /// started together do not stay in step; 10 ms while a primary is about to be seen as down, or
+    /// a failover is under way, but not for long.
     pub(crate) fn next_tick_ms(&mut self) -> Ms {
         if self.is_tense() {
             TENSE_TICK_MS
@@ -157,8 +157,8 @@ impl Sentinel {
         }
     }
 
-    /// Something of a primary's group is new. If it is down, or in a failover, what follows is done at
-    /// once; otherwise, and if a clock has jumped, in the next tick.
+    /// Something of a primary's group is new. If it is down, or in a failover, what follows is done
+    /// at once; otherwise, and if a clock has jumped, in the next tick.
     fn go_on_with(&mut self, name: &[u8]) {
         if let Some(primary) = self.primaries.get_mut(name) {
             primary.calm_until = 0;
@@ -224,8 +224,8 @@ impl Sentinel {
         }
     }
 
-    /// A connection could not be begun or established, for this reason: the system's words, or those of
-    /// TLS.
+    /// A connection could not be begun or established, for this reason: the system's words, or
+    /// those of TLS.
     pub(crate) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
         self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
@@ -427,7 +427,8 @@ impl Sentinel {
         }
     }
 
-    /// The reply to SENTINEL IS-MASTER-DOWN-BY-ADDR; anything else than its three values is ignored.
+    /// The reply to SENTINEL IS-MASTER-DOWN-BY-ADDR; anything else than its three values is
+    /// ignored.
     fn answered(&mut self, target: &Target, reply: &ReplyValue) {
         let Member::Peer(run_id) = &target.member else {
             return;

@@ -12,8 +12,9 @@ use super::strangers::{Candidate, PEERS_MAX};
 use super::{monitor, strangers, votes};
 use crate::base::text::Printable;
 
-/// Takes a hello. One about an unknown primary, or of ourselves, is ignored, as is one with an epoch that
-/// no Sentinel can have. One of a Sentinel that is not known has it asked who it is (`strangers`).
+/// Takes a hello. One about an unknown primary, or of ourselves, is ignored, as is one with an
+/// epoch that no Sentinel can have. One of a Sentinel that is not known has it asked who it is
+/// (`strangers`).
 pub(crate) fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
     if shared.is_me(&hello.run_id) || !primaries.contains_key(&hello.name) {
         return;
@@ -87,8 +88,8 @@ fn learn(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
     }
 }
 
-/// Makes sure that the sender is known by its address. False: its address cannot be used, or there are too
-/// many Sentinels.
+/// Makes sure that the sender is known by its address. False: its address cannot be used, or there
+/// are too many Sentinels.
 fn meet(
     shared: &mut Shared,
     primary: &mut Primary,

@@ -110,8 +110,8 @@ fn close_stale(shared: &mut Shared, watch: &Watch, down_after_ms: Ms) {
     }
 }
 
-/// Notes whether enough Sentinels see the primary as down. This is no vote: their answers may be some
-/// seconds old.
+/// Notes whether enough Sentinels see the primary as down. This is no vote: their answers may be
+/// some seconds old.
 fn check_agreed(shared: &mut Shared, primary: &mut Primary) {
     let quorum = primary.settings.quorum;
     let others = primary.peers.values().filter(|peer| peer.says_down).count();

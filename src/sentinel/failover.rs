@@ -77,8 +77,8 @@ const TURN_MS: Ms = 100;
 /// Those behind do not wait longer.
 const TURNS_MAX: usize = 5;
 
-/// How long to leave the start to others: Sentinels that are connected go in the order of their run ids,
-/// so that votes are not split.
+/// How long to leave the start to others: Sentinels that are connected go in the order of their run
+/// ids, so that votes are not split.
 fn turn_ms(shared: &Shared, primary: &Primary) -> Ms {
     let is_before =
         |(run_id, peer): &(&Vec<u8>, &Peer)| shared.reaches(&peer.watch) && **run_id < shared.my_id;
@@ -197,8 +197,8 @@ pub(crate) fn report_replica(
 /// How long INFO is waited for that replicas have been asked for since the primary is down.
 const FRESH_INFO_MS_MAX: Ms = 1000;
 
-/// Whether a replica that is connected has not yet said how much data it has, now that the primary sends
-/// no more.
+/// Whether a replica that is connected has not yet said how much data it has, now that the primary
+/// sends no more.
 fn awaits_info(shared: &Shared, primary: &Primary) -> bool {
     let Some(since) = primary.node.watch.down_since else {
         return false;

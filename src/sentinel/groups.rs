@@ -56,8 +56,8 @@ pub(crate) fn report_replica(shared: &mut Shared, primary: &Primary, name: &[u8]
     reporter.member(shared, Level::Notice, "+slave", its, "");
 }
 
-/// The link to a Sentinel: that of another primary's group, if it is watched there, too; otherwise the one
-/// over which it was asked who it is.
+/// The link to a Sentinel: that of another primary's group, if it is watched there, too; otherwise
+/// the one over which it was asked who it is.
 pub(crate) fn link_to_peer(
     shared: &mut Shared,
     others: &Primaries,

@@ -1,7 +1,7 @@
 //! Links to data nodes and to other Sentinels: their connections, and the replies they owe.
 //!
-//! A data node has two connections, for commands and for its channel of hellos. Another Sentinel has
-//! one, which all primaries share that it watches, too: a link counts its owners.
+//! A data node has two connections, for commands and for its channel of hellos. Another Sentinel
+//! has one, which all primaries share that it watches, too: a link counts its owners.
 //!
 //! A connection has a number that is never used again, so that a late event of an old connection is
 //! recognised. Requests leave only on a connection that is established.
@@ -83,8 +83,8 @@ pub(crate) struct Link {
     pub heard_at: Ms,
     /// The last reply to PING that means that the instance is available.
     pub available_at: Ms,
-    /// When the first PING was sent that has no such reply yet. A link begins with this set, so that an
-    /// instance that is never reached is seen as down, too.
+    /// When the first PING was sent that has no such reply yet. A link begins with this set, so
+    /// that an instance that is never reached is seen as down, too.
     pub pinged_since: Option<Ms>,
     /// The last PING.
     pub pinged_at: Option<Ms>,

@@ -1,6 +1,8 @@
-//! Sentinel: watches primaries, agrees with other Sentinels that one is down, and promotes a replica.
+//! Sentinel: watches primaries, agrees with other Sentinels that one is down, and promotes a
+//! replica.
 //!
-//! The core is a state machine without I/O. It speaks with Redis's and Valkey's Sentinels in one quorum.
+//! The core is a state machine without I/O. It speaks with Redis's and Valkey's Sentinels in one
+//! quorum.
 //!
 //!     the file --config--> Setup --> Sentinel --config--> the file
 //!                                     |  ^
@@ -9,14 +11,14 @@
 //!                                    driver
 //!
 //! Invariants
-//!   1. One vote per primary and epoch, also across crashes: what the process decides is saved before it
-//!      leaves. After [`Action::Persist`](actions::Action::Persist) no action is handed out until
-//!      `persisted`, and a reply may have to wait for it ([`After`](commands::After)).
-//!   2. A failover that nobody asked for needs the votes of a majority of all Sentinels ever heard of, and
-//!      the primary's quorum.
+//!   1. One vote per primary and epoch, also across crashes: what the process decides is saved
+//!      before it leaves. After [`Action::Persist`](actions::Action::Persist) no action is handed
+//!      out until `persisted`, and a reply may have to wait for it ([`After`](commands::After)).
+//!   2. A failover that nobody asked for needs the votes of a majority of all Sentinels ever heard
+//!      of, and the primary's quorum.
 //!   3. In TILT no data node gets an order, and no failover begins.
-//!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with each event,
-//!      the seed with the start.
+//!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with
+//!      each event, the seed with the start.
 //!
 //! Cost: a tick visits every instance; between changes it allocates a few short texts per primary.
 //!
@@ -26,41 +28,46 @@
 //!   `Sources::is_sentinel`); `Sentinel::new`; carry out its actions.
 //! - A timer: `tick`, after `next_tick_ms`. A gap of more than two seconds is TILT.
 //! - After **each** call, `pop` until there is nothing more, and carry out each action in order:
-//!   - `Connect`: open it (`net/connecting.rs`, as `server/run/links/upstream.rs` does), then `connected`
-//!     with our own address on it; or `refused` with the reason, which the log and SENTINEL EXPLAIN show.
-//!     The core gives up connections that do not come about.
-//!   - `Send`, `Close`; a connection that the other end closes, or whose bytes are no replies, is `closed`.
-//!     Replies are parsed (`resp::ReplyParser`) and passed on one by one, in order: `reply`.
-//!   - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration, then
-//!     `crate::config::replace_file`, then `persisted`.
+//!   - `Connect`: open it (`net/connecting.rs`, as `server/run/links/upstream.rs` does), then
+//!     `connected` with our own address on it; or `refused` with the reason, which the log and
+//!     SENTINEL EXPLAIN show. The core gives up connections that do not come about.
+//!   - `Send`, `Close`; a connection that the other end closes, or whose bytes are no replies, is
+//!     `closed`. Replies are parsed (`resp::ReplyParser`) and passed on one by one, in order:
+//!     `reply`.
+//!   - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration,
+//!     then `crate::config::replace_file`, then `persisted`.
 //!   - `Event`: a line of the log, `channel text`, and unless its level is `Debug` a message to the
 //!     subscribers of `channel`. `Log`, `SetLogLevel`.
 //!   - `RunScript`: start the program without a shell; `script_started`, at its end `script_ended`.
-//!     `input` is written to its standard input, which is then closed; a program that does not read it, or
-//!     has closed it, is no failure, and must not make the loop wait (a pipe takes so few bytes at once).
-//!     `KillScript`: SIGKILL to it.
+//!     `input` is written to its standard input, which is then closed; a program that does not read
+//!     it, or has closed it, is no failure, and must not make the loop wait (a pipe takes so few
+//!     bytes at once). `KillScript`: SIGKILL to it.
 //!   - `Resolve`: look the name up, off the loop; `resolved`.
 //!   - `Exit`: end the process with this status.
-//! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`. If the
-//!   answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent instead.
-//!   `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
+//! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`.
+//!   If the answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent
+//!   instead. `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
 //! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `is_saved`.
 //!
-//! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand among real Sentinels.
+//! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand among real
+//! Sentinels.
 //!
 //! # Where it differs from Redis
 //!
-//! - If the file cannot be written, no vote is given and no election is begun or won until it can be; Redis
-//!   logs it and goes on.
+//! - If the file cannot be written, no vote is given and no election is begun or won until it can
+//!   be; Redis logs it and goes on.
 //! - How long a primary is down counts from when it was last heard of, for the choice of a replica
 //!   (`select`): after a TILT Redis may find none good enough.
 //! - `rename-command` applies to data nodes only, not to other Sentinels.
-//! - INFO, a hello and the question whether a primary is down are not repeated while one has no reply.
-//! - Passwords and paths are always quoted in the file: Redis 8.0 writes some that it cannot read again.
+//! - INFO, a hello and the question whether a primary is down are not repeated while one has no
+//!   reply.
+//! - Passwords and paths are always quoted in the file: Redis 8.0 writes some that it cannot read
+//!   again.
 //! - Valkey's words are known too: the primary words, and FAILOVER .. COORDINATED.
-//! - SENTINEL EXPLAIN (`explain`), and JSON for scripts on their standard input (`docs/sentinel.md`).
-//! - The events `-cmd-link-reconnection` and `-pubsub-link-reconnection` (of level `Debug`) report every
-//!   connection that does not come about; Redis's only those that fail at once.
+//! - SENTINEL EXPLAIN (`explain`), and JSON for scripts on their standard input
+//!   (`docs/sentinel.md`).
+//! - The events `-cmd-link-reconnection` and `-pubsub-link-reconnection` (of level `Debug`) report
+//!   every connection that does not come about; Redis's only those that fail at once.
 //!
 //! TLS of the links: `Connect` does not say it; it follows from the server's `tls-replication`.
 

@@ -66,9 +66,9 @@ pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
     tend_one(shared, &mut node.watch, &due);
     for (name, replica) in replicas {
         let node = &mut replica.node;
-        // A replica that lost its primary is watched closely: it may be promoted, by us or by others.
-        // While roles change, the change is seen soon; and what a replica has is known from after the end
-        // of its primary.
+        // A replica that lost its primary is watched closely: it may be promoted, by us or by
+        // others. While roles change, the change is seen soon; and what a replica has is known from
+        // after the end of its primary.
         let is_changing = matches!(replica.reconf, Reconf::Sent(_) | Reconf::InProgress);
         let is_old = node
             .info_at
@@ -130,7 +130,8 @@ fn reconnect(shared: &mut Shared, watch: &Watch, is_data_node: bool) {
     let place = (watch.address.ip.as_slice(), watch.address.port);
     let (links, out) = (&mut shared.links, &mut shared.out);
     if no_commands {
-        // A PING is the first request: from now on a reply is due, even if no connection comes about.
+        // A PING is the first request: from now on a reply is due, even if no connection comes
+        // about.
         links.get_mut(watch.link).pinged_since.get_or_insert(now);
         links.connect(watch.link, ConnKind::Commands, place, now, out);
     }
@@ -262,8 +263,8 @@ pub(crate) fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings
     }
 }
 
-/// Whether a request is due whose last one is so old. Those that are about due leave with a PING: one
-/// write, and one read of the replies.
+/// Whether a request is due whose last one is so old. Those that are about due leave with a PING:
+/// one write, and one read of the replies.
 fn is_due(age: Ms, period: Ms, ping_period: Ms, with_ping: bool) -> bool {
     let slack = if period > ping_period {
         ping_period / 2
@@ -302,8 +303,8 @@ fn next_due(shared: &Shared, watch: &Watch, settings: &PrimarySettings, info: Op
     next.min(watch.published_at + periods.publish)
 }
 
-/// When the group must be looked at next, if nothing new is heard of it before; now, if it is not at
-/// rest.
+/// When the group must be looked at next, if nothing new is heard of it before; now, if it is not
+/// at rest.
 pub(crate) fn calm_until(shared: &Shared, primary: &Primary) -> Ms {
     let now = shared.now;
     let node = &primary.node;

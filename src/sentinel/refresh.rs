@@ -1,8 +1,8 @@
 //! What follows from a data node's INFO: new replicas, a promotion, roles and primaries that differ
 //! from the configuration.
 //!
-//! A node that differs is put back only after some time, in which a newer configuration would have come,
-//! and only while the primary is fine. In TILT nothing is done.
+//! A node that differs is put back only after some time, in which a newer configuration would have
+//! come, and only while the primary is fine. In TILT nothing is done.
 
 use super::actions::Level;
 use super::explain::record;

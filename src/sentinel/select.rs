@@ -1,8 +1,8 @@
 //! Which replica is to be the primary.
 //!
 //! It must be reachable, have answered a PING within five PING periods and an INFO lately, have a
-//! priority other than 0, and not have been without its primary for much longer than that is down. Among
-//! those: the lowest priority, then the most data, then the smallest run id.
+//! priority other than 0, and not have been without its primary for much longer than that is down.
+//! Among those: the lowest priority, then the most data, then the smallest run id.
 
 use std::cmp::Reverse;
 
@@ -69,8 +69,8 @@ pub(crate) fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Op
     } else {
         periods.info * 3
     };
-    // Since it was last heard of, which in TILT is long before it is noticed that it is down: Redis counts
-    // from then on, and after a TILT may find no replica good enough, ever.
+    // Since it was last heard of, which in TILT is long before it is noticed that it is down: Redis
+    // counts from then on, and after a TILT may find no replica good enough, ever.
     let heard_at = shared.links.get(down.link).available_at;
     let down_ms = match down.down_since {
         Some(since) if down.is_down => now - since.min(heard_at),

@@ -1,10 +1,10 @@
 //! What anybody may say who can publish a hello or reach our port, and what it may cost.
 //!
-//! - A Sentinel that a hello names is a candidate until it has answered with its run id on a link of ours.
-//!   Until then it counts for no majority and is not saved.
+//! - A Sentinel that a hello names is a candidate until it has answered with its run id on a link
+//!   of ours. Until then it counts for no majority and is not saved.
 //! - Candidates are bounded in number, rate and time; the Sentinels of a primary in number.
-//! - Epochs so high that no failover would be left after them are refused. What hellos and requests for
-//!   votes change has a rate.
+//! - Epochs so high that no failover would be left after them are refused. What hellos and requests
+//!   for votes change has a rate.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ use crate::resp::ReplyValue;
 pub(crate) const PEERS_MAX: usize = 128;
 /// Candidates at a time.
 const CANDIDATES_MAX: usize = 32;
-/// A candidate that has not answered after this time is none any more. Its next hello makes it one again.
+/// A candidate that has not answered after this time is none any more. Its next hello makes it one
+/// again.
 const PATIENCE_MS: Ms = 5000;
 /// Epochs up to here are believed: as many failovers are left.
 pub(crate) const EPOCH_MAX: u64 = 1 << 62;
@@ -187,7 +188,8 @@ pub(crate) fn tend(shared: &mut Shared) {
     }
 }
 
-/// A connection to a candidate is established: it is asked for its run id. False: the link is another's.
+/// A connection to a candidate is established: it is asked for its run id. False: the link is
+/// another's.
 pub(crate) fn greet(shared: &mut Shared, link: LinkId) -> bool {
     if shared.strangers.run_id_of(link).is_none() {
         return false;
@@ -225,8 +227,8 @@ pub(crate) fn answered(
     None
 }
 
-/// Whether this is the reply of the Sentinel with this run id. One before Redis 6.2 does not know the
-/// question, and one that does not let us in answers nothing else.
+/// Whether this is the reply of the Sentinel with this run id. One before Redis 6.2 does not know
+/// the question, and one that does not let us in answers nothing else.
 fn is_its(reply: &ReplyValue, run_id: &[u8]) -> bool {
     match reply {
         ReplyValue::Bulk(text) | ReplyValue::Simple(text) => text.eq_ignore_ascii_case(run_id),

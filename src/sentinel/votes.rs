@@ -1,11 +1,11 @@
 //! Votes: asking the other Sentinels, voting, and who is elected.
 //!
 //! Invariants
-//!   1. One vote per primary and epoch: the epoch of the last vote only grows, and is saved before the
-//!      vote leaves, or before an election with it is won. A vote that could not be saved is given to
-//!      nobody else.
-//!   2. The leader has at least `max(known / 2 + 1, quorum)` votes, `known` being all Sentinels ever
-//!      heard of (until SENTINEL RESET), and ourselves.
+//!   1. One vote per primary and epoch: the epoch of the last vote only grows, and is saved before
+//!      the vote leaves, or before an election with it is won. A vote that could not be saved is
+//!      given to nobody else.
+//!   2. The leader has at least `max(known / 2 + 1, quorum)` votes, `known` being all Sentinels
+//!      ever heard of (until SENTINEL RESET), and ourselves.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +38,8 @@ pub(crate) fn receive_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64
     }
 }
 
-/// Votes for `candidate` in `epoch`, unless we have voted in it, or in a later one, already. Returns our
-/// last vote and its epoch; the vote is unknown if an earlier process gave it.
+/// Votes for `candidate` in `epoch`, unless we have voted in it, or in a later one, already.
+/// Returns our last vote and its epoch; the vote is unknown if an earlier process gave it.
 pub(crate) fn vote(
     shared: &mut Shared,
     primary: &mut Primary,
@@ -64,8 +64,9 @@ pub(crate) fn vote(
     (primary.vote.clone(), primary.vote_epoch)
 }
 
-/// The vote for another Sentinel that asks for it; as [`vote`]. A request for one that is not known, or that comes
-/// after too many others, changes nothing: else an invented name takes the vote of an epoch.
+/// The vote for another Sentinel that asks for it; as [`vote`]. A request for one that is not
+/// known, or that comes after too many others, changes nothing: else an invented name takes the
+/// vote of an epoch.
 pub(crate) fn asked(
     shared: &mut Shared,
     primary: &mut Primary,
@@ -182,8 +183,8 @@ pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> 
     (count >= needed(primary)).then_some(leader)
 }
 
-/// Asks the other Sentinels whether the primary is down, and for their votes during a failover; at their
-/// times, or at once if `is_forced`. Old answers are forgotten.
+/// Asks the other Sentinels whether the primary is down, and for their votes during a failover; at
+/// their times, or at once if `is_forced`. Old answers are forgotten.
 pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
     let (now, period) = (shared.now, shared.periods.ask);
     // The others notice it within moments, too.

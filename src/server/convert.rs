@@ -1,8 +1,8 @@
 //! `russet convert` and `russet check-rdb --for`: data for another server (`persistence::convert`).
 //!
 //! An RDB file is read and written key by key. An append only file is applied to an engine without
-//! sockets, as at a start, and a base of its keys is the new set: all of its data must fit in memory.
-//! Sources are only read.
+//! sockets, as at a start, and a base of its keys is the new set: all of its data must fit in
+//! memory. Sources are only read.
 //!
 //!     0   done                          1   obstacles: nothing was written
 //!     2   a file cannot be read or written, or the arguments do not fit
@@ -167,7 +167,8 @@ fn convert_any(
     }
 }
 
-/// Writes the summary of a conversion; returns its exit status. `bytes`: of the file that was written.
+/// Writes the summary of a conversion; returns its exit status. `bytes`: of the file that was
+/// written.
 fn write_summary(asked: &Conversion, bytes: Option<u64>, obstacles: &mut Obstacles<'_>) -> u8 {
     let to = asked.to.display();
     let end = match bytes {
@@ -323,8 +324,8 @@ fn write_all(
     Ok(())
 }
 
-/// Judges libraries of functions for a target: they are loaded in its dialect. What they do when they
-/// are called is not known, except that Redis has no `server` table.
+/// Judges libraries of functions for a target: they are loaded in its dialect. What they do when
+/// they are called is not known, except that Redis has no `server` table.
 struct Judge {
     target: Release,
     setup: Setup,
@@ -366,8 +367,8 @@ fn name_of(code: &[u8]) -> &[u8] {
         .unwrap_or(b"?")
 }
 
-/// Whether code uses Valkey's table of functions, `server`: the word with a field after it. Code that
-/// assigns a variable of that name is taken to mean its own table.
+/// Whether code uses Valkey's table of functions, `server`: the word with a field after it. Code
+/// that assigns a variable of that name is taken to mean its own table.
 fn uses_server_table(code: &[u8]) -> bool {
     const WORD: &[u8] = b"server";
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';

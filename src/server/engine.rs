@@ -456,7 +456,8 @@ impl Server {
         self.clients.put_back(session);
     }
 
-    /// Whether clients are being served, so that other work has to leave them room (`parts::run::pace`).
+    /// Whether clients are being served, so that other work has to leave them room
+    /// (`parts::run::pace`).
     pub(super) fn is_beside_clients(&mut self) -> bool {
         let of_sources = self.migrations.as_ref().map_or(0, |d| d.commands);
         let (pace, now) = (&mut self.turn.pace, clock::cycles());
@@ -464,7 +465,8 @@ impl Server {
         pace.is_beside_clients(&self.cycles, now)
     }
 
-    /// How long the slice of work that moves slots may be that begins now; `None`: clients do not limit it.
+    /// How long the slice of work that moves slots may be that begins now; `None`: clients do not
+    /// limit it.
     pub(super) fn slice_nanos(&mut self) -> Option<u64> {
         let is_beside_clients = self.is_beside_clients();
         if is_beside_clients {

@@ -361,8 +361,8 @@ fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
     }
 }
 
-/// A limit below the used memory evicts when the next turn begins, as far as the policy allows: what
-/// a transaction changes stays one unit.
+/// A limit below the used memory evicts when the next turn begins, as far as the policy allows:
+/// what a transaction changes stays one unit.
 fn shrink(on: &mut Changed<'_>) {
     let (limit, used) = (on.server.memory.limit.maxmemory(), alloc::used_memory());
     if limit > 0 && limit < used as u64 {

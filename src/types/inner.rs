@@ -1,8 +1,8 @@
 //! The table inside a large container, for prefetching before commands search in it.
 //!
 //! The stages are those of the keyspace: the lines of the buckets, then the entries whose tags
-//! match, then a member's position in a sorted set's tree. An array has one: the slot of an index. Each
-//! is a hint and changes nothing.
+//! match, then a member's position in a sorted set's tree. An array has one: the slot of an index.
+//! Each is a hint and changes nothing.
 #![allow(unsafe_code)]
 
 use super::array::Slots;

@@ -12,8 +12,8 @@ const BATCH: usize = 32;
 /// What a walk over all members needs: see [`filter`].
 const ALL: usize = usize::MAX;
 
-/// Whether a member is in all (`wanted`) or in none of these sets. The hash is needed if one of them
-/// is a table.
+/// Whether a member is in all (`wanted`) or in none of these sets. The hash is needed if one of
+/// them is a table.
 #[inline]
 fn is_among(sets: &[&Set], wanted: bool, member: Entry<'_>, hash: u64) -> bool {
     let mut sets = sets.iter();

@@ -37,8 +37,8 @@ impl Client {
         }
     }
 
-    /// Runs a command of one key, wherever it is; an error that asks for another try is followed by one
-    /// until the limit.
+    /// Runs a command of one key, wherever it is; an error that asks for another try is followed by
+    /// one until the limit.
     #[track_caller]
     pub fn run(&mut self, slot: u16, args: &[&str]) -> Reply {
         match self.run_within(LIMIT, slot, args) {
@@ -47,8 +47,8 @@ impl Client {
         }
     }
 
-    /// Runs a write of one key, then WAIT on the same connection: whether a replica has acknowledged it in
-    /// a short time. Otherwise it may have been written or not.
+    /// Runs a write of one key, then WAIT on the same connection: whether a replica has
+    /// acknowledged it in a short time. Otherwise it may have been written or not.
     #[track_caller]
     pub fn write_and_wait(&mut self, slot: u16, args: &[&str]) -> bool {
         let Ok((port, reply)) = self.run_within(WRITE_LIMIT, slot, args) else {

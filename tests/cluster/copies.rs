@@ -1,5 +1,5 @@
-//! Full copies from a primary to its replicas: what others see of the replica meanwhile, and what a copy tells
-//! of the cluster.
+//! Full copies from a primary to its replicas: what others see of the replica meanwhile, and what a
+//! copy tells of the cluster.
 
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,8 @@ fn is_shown(group: &Group, observer: usize, id: &str) -> bool {
     bytes.windows(id.len()).any(|part| part == id.as_bytes())
 }
 
-/// A replica that loads for longer than the node timeout answers all others, keeps its links, and is hidden from
-/// clients until it has its data.
+/// A replica that loads for longer than the node timeout answers all others, keeps its links, and
+/// is hidden from clients until it has its data.
 #[test]
 fn a_replica_that_loads_answers_the_bus_and_is_hidden() {
     let arguments = ["--key-load-delay", KEY_DELAY_US];
@@ -171,8 +171,8 @@ impl Shards {
     }
 }
 
-/// A replica that comes after SETSLOT learns from its primary's copy which slots are open, in both directions
-/// between russet and Valkey.
+/// A replica that comes after SETSLOT learns from its primary's copy which slots are open, in both
+/// directions between russet and Valkey.
 fn copies_marks(primary: Kind, replica: Kind) {
     let what = format!("marks from {primary:?} to {replica:?}");
     let Some(mut shards) = Shards::create(&what, primary, replica) else {
@@ -199,7 +199,8 @@ fn marks_of_open_slots_go_to_valkey() {
     copies_marks(Kind::RussetValkey, Kind::Peer(Peer::Valkey9));
 }
 
-/// A replica in sync learns of open slots from the stream, also where the primary cannot wait for it.
+/// A replica in sync learns of open slots from the stream, also where the primary cannot wait for
+/// it.
 #[test]
 fn marks_of_open_slots_go_to_replicas_from_transactions_too() {
     let what = "marks without a wait";

@@ -166,7 +166,8 @@ impl Seen {
 }
 
 impl Group {
-    /// Starts nodes that know nothing of each other; `None` if a program is missing that `what` needs.
+    /// Starts nodes that know nothing of each other; `None` if a program is missing that `what`
+    /// needs.
     #[track_caller]
     fn start(what: &str, kinds: &[Kind], more: &[&str]) -> Option<Group> {
         let cli = redis_cli(what)?;
@@ -346,8 +347,8 @@ impl Group {
             .expect("a living node")
     }
 
-    /// The number of a living primary of this kind that has slots and a replica of the other kind of the
-    /// list, if `kind` says which.
+    /// The number of a living primary of this kind that has slots and a replica of the other kind
+    /// of the list, if `kind` says which.
     #[track_caller]
     pub fn primary(&self, kind: impl Fn(Kind) -> bool) -> usize {
         let found = self.nodes.iter().position(|node| {

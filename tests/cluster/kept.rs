@@ -1,4 +1,5 @@
-//! What a source keeps of slots that have moved: no client sees it, and it serves again when the target is lost.
+//! What a source keeps of slots that have moved: no client sees it, and it serves again when the
+//! target is lost.
 
 use crate::client::slot_of;
 use crate::group::{Group, Kind, Way};
@@ -54,7 +55,8 @@ fn begin(group: &Group, source: usize, target: usize) {
     });
 }
 
-/// Slots have moved, and the source keeps them. The target has no replica that could acknowledge them.
+/// Slots have moved, and the source keeps them. The target has no replica that could acknowledge
+/// them.
 fn moved(what: &str, more: &[&str]) -> Option<(Group, usize, usize, (u16, String))> {
     let (group, source, target) = pair(what, more)?;
     group.write("k", KEYS);

@@ -1,5 +1,6 @@
 //! A primary whose last slot goes to another shard follows that shard, and so do its replicas
-//! (cluster-allow-replica-migration yes): in all ways in which slots move, russet and real nodes alike.
+//! (cluster-allow-replica-migration yes): in all ways in which slots move, russet and real nodes
+//! alike.
 
 use crate::group::{Group, Kind, Way};
 use crate::support::peers::Peer;
@@ -99,7 +100,8 @@ fn move_all(group: &Group, moved: Moved) {
     });
 }
 
-/// The former source and its replica follow the target, with its keys, and one of them can take its place.
+/// The former source and its replica follow the target, with its keys, and one of them can take its
+/// place.
 fn follow(what: &str, kinds: &Kinds, moved: Moved) {
     let Some(group) = group(what, kinds, true) else {
         return;
@@ -119,7 +121,8 @@ fn follow(what: &str, kinds: &Kinds, moved: Moved) {
                 .iter()
                 .all(|&at| keys(group, at) == wanted)
     });
-    // Two primaries with slots elect nobody when one of them is gone, so the former source takes over by order.
+    // Two primaries with slots elect nobody when one of them is gone, so the former source takes
+    // over by order.
     assert_eq!(group.nodes[SOURCE].text("CLUSTER FAILOVER"), "OK");
     group.wait("the former source to serve all of the shard", |group| {
         [TARGET, SOURCE + 3, TARGET + 3]
@@ -196,8 +199,8 @@ fn valkey_follows_russet() {
     follow("Valkey's last slot, pushed", &kinds, PUSH);
 }
 
-/// cluster-allow-replica-migration no: the source stays an empty primary with its replica, while the target had
-/// slots before.
+/// cluster-allow-replica-migration no: the source stays an empty primary with its replica, while
+/// the target had slots before.
 fn stay(what: &str, kinds: &Kinds, moved: Moved) {
     let Some(group) = group(what, kinds, false) else {
         return;

@@ -158,7 +158,8 @@ fn a_failover_by_hand_loses_nothing() {
     group.assert_written("k", 3000);
 }
 
-/// A primary in the middle of a long script answers the bus: it is not taken for failing, and its links stay.
+/// A primary in the middle of a long script answers the bus: it is not taken for failing, and its
+/// links stay.
 #[test]
 fn a_busy_script_does_not_cost_the_node_its_role() {
     let Some(group) = Group::create("a busy script", &SIX, 1) else {

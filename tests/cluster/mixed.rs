@@ -1,5 +1,5 @@
-//! russet in one cluster with real nodes: created, written, failed over, grown, resharded and shrunk, while
-//! clients write. What a replica has acknowledged (WAIT 1) is there afterwards.
+//! russet in one cluster with real nodes: created, written, failed over, grown, resharded and
+//! shrunk, while clients write. What a replica has acknowledged (WAIT 1) is there afterwards.
 
 use crate::group::{Group, Kind, start_node};
 use crate::support::peers::Peer;
@@ -47,7 +47,8 @@ fn lose_a_primary(group: &mut Group, kind: Kind) {
     group.check();
 }
 
-/// A new primary of each kind gets slots, passes some on to the other, and gives them back before it leaves.
+/// A new primary of each kind gets slots, passes some on to the other, and gives them back before
+/// it leaves.
 fn grow_and_shrink(group: &mut Group, kinds: [Kind; 2]) {
     let any = group.nodes[0].address();
     let before = group.nodes.len();

@@ -1,5 +1,5 @@
-//! Slots that have moved are still there when the target dies: its replica has them, and keeps them, whatever it
-//! remembers of imports that went before.
+//! Slots that have moved are still there when the target dies: its replica has them, and keeps
+//! them, whatever it remembers of imports that went before.
 
 use rustix::process::Signal;
 
@@ -100,7 +100,8 @@ fn a_forgotten_push_of_valkey_takes_no_slot_along() {
     );
 }
 
-/// The claim left before the replica had the end of the import: the target dies as soon as the source has seen it.
+/// The claim left before the replica had the end of the import: the target dies as soon as the
+/// source has seen it.
 fn claimed(what: &str, kind: Kind, way: Way) {
     let Some((mut group, source, target)) = group(what, kind, kind) else {
         return;

@@ -1,4 +1,5 @@
-//! What a connection may do that takes part in a migration of slots: a link of a node is no way past a user's rights.
+//! What a connection may do that takes part in a migration of slots: a link of a node is no way
+//! past a user's rights.
 
 use crate::group::{Group, Kind};
 use crate::support::resp::{Connection, Reply};

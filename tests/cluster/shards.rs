@@ -16,8 +16,8 @@ fn ok(node: &Node, order: &str) {
     assert_eq!(connection.ask(order), "+OK\r\n", "{order}");
 }
 
-/// Three primaries and a replica of the last one, which is killed: the replica takes over with its data.
-/// Returns the living.
+/// Three primaries and a replica of the last one, which is killed: the replica takes over with its
+/// data. Returns the living.
 #[track_caller]
 pub fn fails_over(members: [Member; 4]) -> Vec<Member> {
     for (at, range) in ["0 5460", "5461 10922", "10923 16383"].iter().enumerate() {

@@ -1,6 +1,6 @@
-//! Slots move at once, in Redis's way (the target pulls) and Valkey's (the source pushes), while clients write:
-//! between russets, and from and to real servers. Canceled, and with a node killed in the middle, each key is on
-//! exactly one node.
+//! Slots move at once, in Redis's way (the target pulls) and Valkey's (the source pushes), while
+//! clients write: between russets, and from and to real servers. Canceled, and with a node killed
+//! in the middle, each key is on exactly one node.
 
 use crate::client::slot_of;
 use crate::group::{Group, Kind, Way, start_node};
@@ -120,8 +120,8 @@ fn russet_pushes_to_valkey() {
     moves("a push to Valkey", [russet, peer, russet], Way::Push);
 }
 
-/// The server ended: the migration began its snapshot while a rewrite of the log, ordered before, waited for the
-/// disk to begin its own.
+/// The server ended: the migration began its snapshot while a rewrite of the log, ordered before,
+/// waited for the disk to begin its own.
 #[test]
 fn a_migration_waits_for_the_snapshot_of_a_rewrite_that_has_begun() {
     for (kind, way) in [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)] {
@@ -246,8 +246,9 @@ fn replicas_and_the_log_hear_of_keys_that_have_moved() {
     group.assert_written("old", 20_000);
 }
 
-/// A replica that gets its full copy while slots come learns of the import from the copy. Valkey's replica ended
-/// ("hashtableSize(ht) == 0"): the copy had the keys, and the import was announced after it.
+/// A replica that gets its full copy while slots come learns of the import from the copy. Valkey's
+/// replica ended ("hashtableSize(ht) == 0"): the copy had the keys, and the import was announced
+/// after it.
 fn an_import_goes_with_a_copy(target: Kind, replica: Kind) {
     let russet = Kind::RussetValkey;
     let what = format!("an import that goes from {target:?} to {replica:?}");

@@ -1,18 +1,20 @@
-//! Whole shards in a storm: slots move between primaries with replicas while any part is killed or hands over at
-//! any moment of it, logs are rewritten, replicas are lent to primaries that have none, and clients write.
+//! Whole shards in a storm: slots move between primaries with replicas while any part is killed or
+//! hands over at any moment of it, logs are rewritten, replicas are lent to primaries that have
+//! none, and clients write.
 //!
-//! The rule: a write that a replica has acknowledged (WAIT 1) is on the node that serves its slot, at the end of
-//! each round. Real nodes take part in some storms, as sources, targets, replicas and bystanders. They claim slots
-//! before their replicas have the keys, and may publish a claim before it is in their file. So the keys of the
-//! slots that move are not asked for after a round in which the target's primary is a real node and is killed or
-//! replaced. These losses are counted. All other keys are asked for in each round, and in the rounds in which the
-//! source is a real node, or a replica of the target, all keys.
+//! The rule: a write that a replica has acknowledged (WAIT 1) is on the node that serves its slot,
+//! at the end of each round. Real nodes take part in some storms, as sources, targets, replicas and
+//! bystanders. They claim slots before their replicas have the keys, and may publish a claim before
+//! it is in their file. So the keys of the slots that move are not asked for after a round in which
+//! the target's primary is a real node and is killed or replaced. These losses are counted. All
+//! other keys are asked for in each round, and in the rounds in which the source is a real node, or
+//! a replica of the target, all keys.
 //!
-//! An operator's FORCE and TAKEOVER promote a replica that may lack what another one has acknowledged. So FORCE is
-//! for shards of one replica.
+//! An operator's FORCE and TAKEOVER promote a replica that may lack what another one has
+//! acknowledged. So FORCE is for shards of one replica.
 //!
-//! `RUSSET_MOVES`: rounds of each storm, else a few. `RUSSET_STORM_SEED` draws the same rounds again; the moments
-//! depend on the machine, too.
+//! `RUSSET_MOVES`: rounds of each storm, else a few. `RUSSET_STORM_SEED` draws the same rounds
+//! again; the moments depend on the machine, too.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -31,16 +33,18 @@ const FIRST: u16 = 0;
 const LAST: u16 = 2000;
 /// Within this time after the order something happens, milliseconds. A move takes a part of it.
 const HAPPENS_WITHIN: usize = 400;
-/// Or when an end of the move has logged so many lines since; it is not waited for longer than `LINE_LIMIT`.
+/// Or when an end of the move has logged so many lines since; it is not waited for longer than
+/// `LINE_LIMIT`.
 const LINES: usize = 12;
 const LINE_LIMIT: Duration = Duration::from_secs(1);
 /// The keys that are written once and asked for after each round.
 const OLD: usize = 1000;
-/// What each key of a snapshot may take, microseconds: a move is quick, or takes most of `HAPPENS_WITHIN`.
+/// What each key of a snapshot may take, microseconds: a move is quick, or takes most of
+/// `HAPPENS_WITHIN`.
 const KEY_DELAYS: [usize; 3] = [0, 500, 2000];
 
-/// How long a source holds writes for a claim, milliseconds: not as long as a failover takes. Each program and
-/// each way has a directive of its own for it.
+/// How long a source holds writes for a claim, milliseconds: not as long as a failover takes. Each
+/// program and each way has a directive of its own for it.
 const HOLD_MS: &str = "1000";
 const HOLDS: [&str; 2] = [
     "cluster-slot-migration-write-pause-timeout",
@@ -81,8 +85,8 @@ enum Order {
     Force,
 }
 
-/// When something happens in a move. Most of a move's messages leave a line in the log of an end, so a line is a
-/// moment near one.
+/// When something happens in a move. Most of a move's messages leave a line in the log of an end,
+/// so a line is a moment near one.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     After(Duration),
@@ -272,7 +276,8 @@ fn lines_since(log: &Path, from: u64) -> usize {
     bytes.iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// Whether no primary has a migration that goes on. A replica may remember one that its primary has forgotten.
+/// Whether no primary has a migration that goes on. A replica may remember one that its primary has
+/// forgotten.
 fn is_over(group: &Group) -> bool {
     let primaries = group
         .living()
@@ -331,7 +336,8 @@ fn hand_over(group: &Group, ends: Ends, (part, order): (Part, Order)) -> bool {
     group.nodes[replica].text(order) == "OK"
 }
 
-/// One move, in which something happens. Returns whether a loss of the slots that move is excused (see the module).
+/// One move, in which something happens. Returns whether a loss of the slots that move is excused
+/// (see the module).
 fn stir(group: &mut Group, form: &Form, ends: Ends, round: &Round) -> bool {
     let victim = (round.kill).map(|(part, fate, _)| (ends.node(group, part), part, fate));
     let is_real = matches!(group.nodes[ends.target].kind, Kind::Peer(_));

@@ -1,5 +1,5 @@
-//! A flush is undone after slots have moved away: only keys of slots that the node still serves come back,
-//! there, at its replica, and after a restart.
+//! A flush is undone after slots have moved away: only keys of slots that the node still serves
+//! come back, there, at its replica, and after a restart.
 
 use crate::client::slot_of;
 use crate::group::{Group, Kind};
@@ -155,8 +155,8 @@ fn a_new_primary_brings_back_what_it_still_serves() {
     group.check();
 }
 
-/// Slots that go one by one (CLUSTER SETSLOT): a key that comes back in an open one could hide a newer one at
-/// the other node.
+/// Slots that go one by one (CLUSTER SETSLOT): a key that comes back in an open one could hide a
+/// newer one at the other node.
 #[test]
 fn nothing_comes_back_while_a_slot_is_open() {
     let what = "an undo while a slot is open";

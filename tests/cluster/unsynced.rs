@@ -6,7 +6,8 @@ use crate::support::resp::Connection;
 /// The primary has no password: it refuses this one, so that no copy begins.
 const NO_COPY: [&str; 2] = ["--masterauth", "wrong"];
 
-/// The replica was elected with none of the keys, and the old primary came back and was emptied by it.
+/// The replica was elected with none of the keys, and the old primary came back and was emptied by
+/// it.
 #[test]
 fn a_replica_without_its_primarys_data_is_not_elected_and_empties_nobody() {
     let what = "a replica that was never in sync";

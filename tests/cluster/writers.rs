@@ -80,8 +80,8 @@ impl Writers {
         assert!(outcome.acknowledged > 0, "no write was acknowledged");
     }
 
-    /// Ends the writing, and returns which keys have neither the number that was acknowledged last nor one sent
-    /// later.
+    /// Ends the writing, and returns which keys have neither the number that was acknowledged last
+    /// nor one sent later.
     #[track_caller]
     pub fn outcome(self, group: &Group) -> Outcome {
         self.is_over.store(true, Ordering::Relaxed);

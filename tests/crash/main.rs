@@ -250,7 +250,8 @@ impl Follower {
     }
 }
 
-/// Writes that a reader of changes follows, a rewrite in between. Returns whether the fault occurred.
+/// Writes that a reader of changes follows, a rewrite in between. Returns whether the fault
+/// occurred.
 fn changes_story(point: Point, nth: usize) -> bool {
     let log = ["--appendonly", "yes", "--appendfsync", "always"];
     let args = [&log[..], &["--changes-retain", "10mb"]].concat();

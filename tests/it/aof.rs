@@ -570,7 +570,8 @@ fn files_that_are_written_and_rewritten_are_not_reported() {
     assert!(!server.log().contains("is damaged"), "{}", server.log());
 }
 
-/// The folder gets another name while its files are read: the rest is found there, and none is missed.
+/// The folder gets another name while its files are read: the rest is found there, and none is
+/// missed.
 #[test]
 fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
     let server = Daemon::start(&[
@@ -605,7 +606,8 @@ fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
     assert!(!server.log().contains("is damaged"), "{}", server.log());
 }
 
-/// A folder with files and without their manifest: nothing is written over, and the way back is told.
+/// A folder with files and without their manifest: nothing is written over, and the way back is
+/// told.
 #[test]
 fn files_without_their_manifest_are_not_written_over() {
     let mut server = Daemon::start(ON);

@@ -1,5 +1,5 @@
-//! The change stream (CHANGES): over restarts, rewrites, replicas and failovers, and the example that mirrors a
-//! prefix by it (`docs/examples/mirror.py`).
+//! The change stream (CHANGES): over restarts, rewrites, replicas and failovers, and the example
+//! that mirrors a prefix by it (`docs/examples/mirror.py`).
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -74,8 +74,8 @@ fn a_consumer_gets_each_change_once_over_restarts_and_rewrites() {
     );
 }
 
-/// The way to a position in a file of an earlier process goes through what is before it: each READ that ends on
-/// the way goes on where the one before it was.
+/// The way to a position in a file of an earlier process goes through what is before it: each READ
+/// that ends on the way goes on where the one before it was.
 #[test]
 fn a_reader_that_waits_for_less_than_its_way_arrives() {
     let [append, yes, retain, bytes] = ON;
@@ -389,8 +389,8 @@ fn write_some(client: &mut Connection, random: &mut Random, number: &mut u64) {
     assert_eq!(client.ask("WAIT 1 10000"), ":1\r\n");
 }
 
-/// The mirror and both sides are killed again and again, and a replica takes over: both sides are equal in the
-/// end.
+/// The mirror and both sides are killed again and again, and a replica takes over: both sides are
+/// equal in the end.
 #[test]
 fn the_example_mirrors_a_prefix_whatever_is_killed() {
     if !has_python() {
@@ -420,8 +420,8 @@ fn the_example_mirrors_a_prefix_whatever_is_killed() {
                 wait_for_link(&other);
             }
             _ => {
-                // All that was written has been acknowledged. The other server has the changes since its last
-                // full copy only.
+                // All that was written has been acknowledged. The other server has the changes
+                // since its last full copy only.
                 wait_until("the mirror to follow", || {
                     let line = source.info("changes_consumer_1").unwrap_or_default();
                     let offset = line
@@ -454,7 +454,8 @@ fn the_example_mirrors_a_prefix_whatever_is_killed() {
     assert!(!said.contains("begins anew"), "{said}\n{logs}");
 }
 
-/// Regression: the place of a command that had ended with an error was gone on from by one with other filters.
+/// Regression: the place of a command that had ended with an error was gone on from by one with
+/// other filters.
 #[test]
 fn a_command_that_was_unblocked_with_an_error_has_read_nothing() {
     let server = Daemon::start(&ON);

@@ -131,8 +131,8 @@ fn a_resp3_client_is_told_why_the_server_ends_its_connection() {
     let wanted = ">3\r\n$7\r\nclosing\r\n$6\r\nkilled\r\n";
     assert!(told.starts_with(wanted), "{told}");
 
-    // Nothing is added to what a RESP2 client reads, to what a library would take for a message of a channel,
-    // or to an end that the client asked for.
+    // Nothing is added to what a RESP2 client reads, to what a library would take for a message of
+    // a channel, or to an end that the client asked for.
     let mut has_listener = named(&server, "hears");
     has_listener.ask("HELLO 3");
     has_listener.ask("SUBSCRIBE news");

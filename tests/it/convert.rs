@@ -1,5 +1,5 @@
-//! `convert` and `check-rdb --for`: what they write is loaded by the servers it is for, and what these
-//! cannot read is named.
+//! `convert` and `check-rdb --for`: what they write is loaded by the servers it is for, and what
+//! these cannot read is named.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,8 @@ use crate::support::{Connection, Daemon, peers::Peer};
 
 const FUNCTIONS: &str = "FUNCTION LOAD";
 
-/// Codes of a file: metadata of the next key (Redis 8.10), slots that are being imported (Valkey 9).
+/// Codes of a file: metadata of the next key (Redis 8.10), slots that are being imported (Valkey
+/// 9).
 const KEY_META: u8 = 243;
 const SLOT_IMPORT: u8 = 243;
 

@@ -1,4 +1,5 @@
-//! Flushed data comes back: FLUSH UNDO at work, after crashes, on replicas, and where its memory is needed.
+//! Flushed data comes back: FLUSH UNDO at work, after crashes, on replicas, and where its memory is
+//! needed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -341,7 +342,8 @@ fn the_log_undoes_what_was_undone_whatever_the_grace_is_now() {
     assert_eq!(digest(&server), before);
 }
 
-/// The log undoes in the middle of a long transaction, later than the flush, and the grace is over at the start.
+/// The log undoes in the middle of a long transaction, later than the flush, and the grace is over
+/// at the start.
 #[test]
 fn a_long_unit_undoes_after_a_restart_too() {
     let mut server = start(&["--appendonly", "yes", "--appendfsync", "always"]);

@@ -322,7 +322,8 @@ fn start_on(disk: &SmallDisk) -> Daemon {
     ])
 }
 
-/// Clients whose writes met the full disk are not left waiting: their connections end, with a reason.
+/// Clients whose writes met the full disk are not left waiting: their connections end, with a
+/// reason.
 #[test]
 fn who_waits_for_a_full_disk_is_told_after_some_seconds() {
     let Some(disk) = SmallDisk::mounted() else {

@@ -1,7 +1,8 @@
 //! A cache at its limit: memory that goes away by itself never costs a key, and refuses no write.
 //!
-//! The figures beside Redis 8.10.2, with 30,000 keys of 2 KB: none of these cases evicts there either, but
-//! for transactions, half-sent commands, and unread replies without `maxmemory-clients`.
+//! The figures beside Redis 8.10.2, with 30,000 keys of 2 KB: none of these cases evicts there
+//! either, but for transactions, half-sent commands, and unread replies without
+//! `maxmemory-clients`.
 
 use crate::support::resp::{Connection, command};
 use crate::support::{Daemon, wait_until};

@@ -156,8 +156,8 @@ fn expiry_there(c: &mut Connection) -> String {
     c.ask("HPEXPIRETIME ttl FIELDS 1 f")
 }
 
-/// A value without a form that all servers read goes in the one that the other server reads; if there
-/// is none, nothing goes.
+/// A value without a form that all servers read goes in the one that the other server reads; if
+/// there is none, nothing goes.
 #[test]
 fn newer_values_go_in_the_form_that_the_target_reads() {
     const AT: &str = "*1\r\n:33177117420000\r\n";

@@ -128,7 +128,8 @@ fn memory_is_looked_at() {
     }
 }
 
-/// The rules for Prometheus are those of the page: `promtool` checks that they parse (`.ci/run docs`).
+/// The rules for Prometheus are those of the page: `promtool` checks that they parse
+/// (`.ci/run docs`).
 #[test]
 fn the_rules_for_prometheus_are_those_of_the_page() {
     let rules = include_str!("../../packaging/prometheus/russet.rules.yml");

@@ -1,5 +1,5 @@
-//! A password is given in every command that takes one, and in every way to give it: nothing that others can see
-//! shows it.
+//! A password is given in every command that takes one, and in every way to give it: nothing that
+//! others can see shows it.
 
 use std::fs;
 

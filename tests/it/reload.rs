@@ -1,5 +1,5 @@
-//! A configuration that is read again (SIGHUP), secrets that it does not hold itself, and a shutdown that
-//! waits for clients.
+//! A configuration that is read again (SIGHUP), secrets that it does not hold itself, and a
+//! shutdown that waits for clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -148,8 +148,8 @@ fn passwords_come_from_files_and_are_shown_nowhere() {
     assert!(c.ask("CONFIG GET requirepass").contains("own"));
 }
 
-/// Regressions: CONFIG REWRITE left the line of a file beside the password that replaced it, which no start
-/// took; and it kept the hash of the file's password, which then won over the file.
+/// Regressions: CONFIG REWRITE left the line of a file beside the password that replaced it, which
+/// no start took; and it kept the hash of the file's password, which then won over the file.
 #[test]
 fn a_rewritten_file_starts_with_the_password_in_force() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -261,7 +261,8 @@ fn the_environment_is_read_where_that_is_asked_for() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
-/// `/readyz` is 503 from SIGTERM on, clients end what they do, and the server waits for them, up to the limit.
+/// `/readyz` is 503 from SIGTERM on, clients end what they do, and the server waits for them, up to
+/// the limit.
 #[test]
 fn a_shutdown_waits_for_clients() {
     let port = free_port_of(23_800, 150).to_string();

@@ -1,5 +1,5 @@
-//! `repl-compression`: links whose snapshots and stream are compressed, between two russets, with other makers
-//! of the format, and with servers that do not know it.
+//! `repl-compression`: links whose snapshots and stream are compressed, between two russets, with
+//! other makers of the format, and with servers that do not know it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -341,7 +341,8 @@ impl Peer92 {
         words
     }
 
-    /// As a primary: answers up to PSYNC, and returns its words and whether `capa lz4` was among those before.
+    /// As a primary: answers up to PSYNC, and returns its words and whether `capa lz4` was among
+    /// those before.
     fn answer(&mut self) -> (Vec<String>, bool) {
         let mut takes = false;
         loop {
@@ -384,8 +385,8 @@ fn set(key: &str, value: &[u8]) -> Vec<u8> {
     [begin.as_bytes(), value, b"\r\n"].concat()
 }
 
-/// A primary whose frames another library makes, as Valkey 9.2 makes them; a damaged one ends the link, and
-/// the next one continues before it.
+/// A primary whose frames another library makes, as Valkey 9.2 makes them; a damaged one ends the
+/// link, and the next one continues before it.
 #[test]
 fn what_another_primary_compresses_is_taken_and_damage_is_found() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -53,8 +53,8 @@ pub fn wait_for_offset(replica: &Daemon, primary: &Daemon) {
     });
 }
 
-/// Regression: a stated trim with a LIMIT, and in transactions also XADD with IDMP and numbers of the other
-/// dialect, were refused by replicas as if clients had sent them.
+/// Regression: a stated trim with a LIMIT, and in transactions also XADD with IDMP and numbers of
+/// the other dialect, were refused by replicas as if clients had sent them.
 #[test]
 fn what_a_primary_has_taken_its_replica_takes() {
     let (primary, replica) = pair(
@@ -102,8 +102,9 @@ fn what_a_primary_has_taken_its_replica_takes() {
     }
 }
 
-/// Regression: strings longer than the replica's own `proto-max-bulk-len`, and than that of the next start, were
-/// refused, and requests and transactions beyond its `client-query-buffer-limit` ended the link.
+/// Regression: strings longer than the replica's own `proto-max-bulk-len`, and than that of the
+/// next start, were refused, and requests and transactions beyond its `client-query-buffer-limit`
+/// ended the link.
 #[test]
 fn what_was_taken_by_a_higher_limit_is_kept() {
     const LOW: [&str; 4] = [
@@ -144,8 +145,8 @@ fn what_was_taken_by_a_higher_limit_is_kept() {
     assert_eq!(c.ask("DEBUG DIGEST"), digest);
 }
 
-/// Regression: rights of the replica's default user were asked of the commands of its primary's transactions,
-/// which were then left out.
+/// Regression: rights of the replica's default user were asked of the commands of its primary's
+/// transactions, which were then left out.
 #[test]
 fn rights_of_the_replicas_users_do_not_concern_its_primary() {
     let (primary, replica) = pair(&[], &[]);

@@ -2,8 +2,8 @@
 //! processes for their units; of addresses, ports and paths all else is as the page has it.
 //!
 //! A block `console` has commands with their prompts (`all#`, `host1#`), and after each the output
-//! that it has sooner or later; one without output must succeed. A block `conf` is added to the file
-//! that its first line names.
+//! that it has sooner or later; one without output must succeed. A block `conf` is added to the
+//! file that its first line names.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! Commands that take long by themselves: others are served meanwhile, and scripts that run them can be
-//! killed.
+//! Commands that take long by themselves: others are served meanwhile, and scripts that run them
+//! can be killed.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};

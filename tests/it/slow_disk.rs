@@ -1,5 +1,5 @@
-//! A disk that lags: only who writes waits for it, nothing that was acknowledged is lost, and what waits has
-//! a bound.
+//! A disk that lags: only who writes waits for it, nothing that was acknowledged is lost, and what
+//! waits has a bound.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -445,8 +445,8 @@ fn a_check_refuses_what_the_start_refuses() {
     drop(taken);
 }
 
-/// Regression: the file of `masterauth` was not looked at once that of `requirepass` could not be read, and a
-/// line of 3 MB or with a terminal's commands was printed as it was.
+/// Regression: the file of `masterauth` was not looked at once that of `requirepass` could not be
+/// read, and a line of 3 MB or with a terminal's commands was printed as it was.
 #[test]
 fn a_check_names_every_secret_and_shows_lines_cut_and_readable() {
     let folder = tempfile::tempdir().expect("a folder");

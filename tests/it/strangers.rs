@@ -1,6 +1,6 @@
-//! What those cost who have not logged in, or only say what they are: n and 4n links, messages, names and
-//! half requests at each port. Memory, descriptors, the log and files stay within bounds that do not grow
-//! with the number, and PING of another client is answered.
+//! What those cost who have not logged in, or only say what they are: n and 4n links, messages,
+//! names and half requests at each port. Memory, descriptors, the log and files stay within bounds
+//! that do not grow with the number, and PING of another client is answered.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -329,7 +329,8 @@ fn a_replica_that_loads_nothing_is_named_and_waits() {
     assert!(!doctor().contains("FAIL replicas"));
 }
 
-/// Answers a replica's requests, each with a line, until it asks for everything; then sends `snapshot`.
+/// Answers a replica's requests, each with a line, until it asks for everything; then sends
+/// `snapshot`.
 fn send_snapshot(stream: TcpStream, snapshot: &[u8]) {
     let mut requests = BufReader::new(&stream);
     let mut line = String::new();
@@ -430,7 +431,8 @@ fn meet(stranger: usize, invented: usize) -> Vec<u8> {
     bytes
 }
 
-/// 26 messages about 16,000 invented nodes stopped a node for a minute; silent links took all descriptors.
+/// 26 messages about 16,000 invented nodes stopped a node for a minute; silent links took all
+/// descriptors.
 #[test]
 fn strangers_on_the_bus_are_bounded_together() {
     let bus = free_port_of(29_000, 900);

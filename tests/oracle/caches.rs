@@ -1,5 +1,5 @@
-//! Full caches beside Redis 8.10, under each policy: keys that are lost, and writes that are refused,
-//! because of memory that goes away by itself.
+//! Full caches beside Redis 8.10, under each policy: keys that are lost, and writes that are
+//! refused, because of memory that goes away by itself.
 //!
 //!     log       30,000 keys of 2 KB are overwritten in pipelines of 500, with an append only file and 3 MB
 //!               of room; afterwards so many new keys are written, and those held are counted

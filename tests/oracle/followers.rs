@@ -1,6 +1,6 @@
-//! Commands of all groups to a primary, alone, in transactions and in scripts: what it holds afterwards, its
-//! followers hold as well, and none has refused anything. The primary is russet or Redis 8.10, the followers are
-//! russet in both dialects and Redis.
+//! Commands of all groups to a primary, alone, in transactions and in scripts: what it holds
+//! afterwards, its followers hold as well, and none has refused anything. The primary is russet or
+//! Redis 8.10, the followers are russet in both dialects and Redis.
 //!
 //! `RUSSET_FOLLOWERS_ROUNDS` (default 150) rounds from `RUSSET_ORACLE_SEED` (default 1).
 
@@ -17,7 +17,8 @@ use crate::support::{Connection, Daemon, peers::Peer};
 const ROUND: usize = 150;
 /// Limit of one answer, and of followers to have everything, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Runs each command that ARGV holds, with the number of its words in front of it; errors are ignored.
+/// Runs each command that ARGV holds, with the number of its words in front of it; errors are
+/// ignored.
 const SCRIPT: &str = "local at = 1 \
     while ARGV[at] do \
       local last = at + tonumber(ARGV[at]) \
@@ -30,8 +31,8 @@ const USUAL: &[&str] = &["--stream-node-max-entries", "3"];
 const NO_DELAY: &[&str] = &["--repl-diskless-sync-delay", "0"];
 const VALKEY: &[&str] = &["--dialect", "valkey"];
 
-/// A Redis that follows Redis: what these two do not agree on cannot be asked of others, as a key that a failed
-/// BITFIELD leaves on the primary alone.
+/// A Redis that follows Redis: what these two do not agree on cannot be asked of others, as a key
+/// that a failed BITFIELD leaves on the primary alone.
 const JUDGE: &str = "judge";
 
 type Words = Vec<Vec<u8>>;
@@ -155,8 +156,8 @@ fn together(commands: Vec<Words>, random: &mut Random) -> Vec<Words> {
     }
 }
 
-/// Waits until all followers hold what the primary does. `fails` is told what does not come. `false`: the judge
-/// does not hold it, and all is begun anew.
+/// Waits until all followers hold what the primary does. `fails` is told what does not come.
+/// `false`: the judge does not hold it, and all is begun anew.
 fn compare(
     primary: &Daemon,
     control: &mut Connection,

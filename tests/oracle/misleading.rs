@@ -32,7 +32,8 @@ const GROUPS: &[&Group] = &[
 ];
 
 /// Commands for which Redis 8.0 reports keys that it does not touch, or omits one that it touches.
-/// Which ones russet touches is checked next to its handlers (`commands::conformance::opened_keys`).
+/// Which ones russet touches is checked next to its handlers
+/// (`commands::conformance::opened_keys`).
 const REDIS_TELLS_OTHERS: &[(&str, &str)] = &[
     (
         "georadius",

@@ -38,7 +38,8 @@ pub fn compare(primary: &Node, replica: &Node) -> Result<(), String> {
     loop {
         let offset = wait_for_offsets(primary, replica)?;
         let difference = difference(primary, replica)?;
-        // A PING or a key that expires between the two readings may make a difference, never hide one.
+        // A PING or a key that expires between the two readings may make a difference, never hide
+        // one.
         let has_moved = primary.info()?.number("master_repl_offset") != offset;
         match difference {
             None => return Ok(()),
@@ -234,7 +235,8 @@ impl Asker {
             let Some([_, Reply::Bulk(name), _, _, others @ ..]) = group.items() else {
                 continue;
             };
-            // What is pending, the last id delivered; then, by name and value, entries read and lag.
+            // What is pending, the last id delivered; then, by name and value, entries read and
+            // lag.
             let length = if counts { others.len() } else { 4 };
             let others: Vec<String> = others[..length].iter().map(shown).collect();
             facts.push(format!("{} {}", printable(name), others.join(" ")));

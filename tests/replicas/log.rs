@@ -1,5 +1,6 @@
-//! The append only file as the backlog: replicas that come back with a position older than the memory
-//! backlog, and replicas that stop reading, continue without a full sync; also after crashes.
+//! The append only file as the backlog: replicas that come back with a position older than the
+//! memory backlog, and replicas that stop reading, continue without a full sync; also after
+//! crashes.
 
 use std::fs;
 use std::time::Duration;
@@ -104,8 +105,8 @@ fn played(primary: &Node, replica: &Node, result: Result<(), String>) {
     }
 }
 
-/// The replica is away while more is written than the backlog holds, across rewrites and restarts of
-/// the primary: it comes back, and continues.
+/// The replica is away while more is written than the backlog holds, across rewrites and restarts
+/// of the primary: it comes back, and continues.
 pub fn come_back(kind: Kind) {
     let retain = ["--repl-log-retain", "64mb"];
     let mut primary = Node::start(Kind::Russet, &args(&[LOGGED, &retain].concat(), None));
@@ -189,7 +190,8 @@ pub fn stop_reading(kind: Kind, megabytes: usize) {
             for n in 0..megabytes {
                 write(&primary, &mut random, 1500)?;
                 most = most.max(used()?);
-                // The file with its position is replaced while it could still be served from memory.
+                // The file with its position is replaced while it could still be served from
+                // memory.
                 if n == 3 {
                     rewrite(&primary)?;
                 }

@@ -16,9 +16,10 @@
 //! | `log` | partial syncs from the append only file |
 //! | `unreadable` | replicas that are too old for a key |
 //!
-//! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot; `off`: none of it. `RUSSET_REPLICAS_PAIRS`:
-//! only these pairs of primary and replica (`russet:redis8,valkey9:russet`).
-//! `RUSSET_REPLICAS_JOBS`: pairs at a time. `RUSSET_CYCLES`: crashes of each pair.
+//! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot; `off`: none of it.
+//! `RUSSET_REPLICAS_PAIRS`: only these pairs of primary and replica
+//! (`russet:redis8,valkey9:russet`). `RUSSET_REPLICAS_JOBS`: pairs at a time. `RUSSET_CYCLES`:
+//! crashes of each pair.
 
 mod compare;
 mod faults;

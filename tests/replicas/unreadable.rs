@@ -1,5 +1,5 @@
-//! A primary with keys that a real older replica cannot load: it names replica, key and kind, waits between the
-//! copies, and says so wherever health is asked for; until the key is gone.
+//! A primary with keys that a real older replica cannot load: it names replica, key and kind, waits
+//! between the copies, and says so wherever health is asked for; until the key is gone.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -30,8 +30,8 @@ fn doctor(port: u16) -> String {
     String::from_utf8_lossy(&ended.expect("it runs").stdout).into_owned()
 }
 
-/// `write` makes a key of a kind that this replica does not know; `named` is what the log says of it, `version`
-/// the version of snapshots that the key needs.
+/// `write` makes a key of a kind that this replica does not know; `named` is what the log says of
+/// it, `version` the version of snapshots that the key needs.
 pub fn play(kind: Kind, write: &[&[&str]], named: &str, version: &str) {
     let args = ["--repl-diskless-sync-delay", "0"];
     let (primary, metrics) = Daemon::start_with_port("--metrics-port", &args);

@@ -1,5 +1,5 @@
-//! Clients that ask Sentinels for the primary go on writing through a failover: the `redis` crate here, others
-//! in `tests/clients/failover.py`.
+//! Clients that ask Sentinels for the primary go on writing through a failover: the `redis` crate
+//! here, others in `tests/clients/failover.py`.
 
 use std::time::{Duration, Instant};
 

@@ -168,8 +168,8 @@ impl Group {
             .then_some(first)
     }
 
-    /// Waits until all Sentinels name one primary, with one epoch, which is up, is not one of `not`, and
-    /// whose living servers all follow it. Returns the primary and the epoch.
+    /// Waits until all Sentinels name one primary, with one epoch, which is up, is not one of
+    /// `not`, and whose living servers all follow it. Returns the primary and the epoch.
     #[track_caller]
     pub fn agree(&self, not: &[u16]) -> (usize, u64) {
         self.wait("one primary", |group| group.agreed(not).is_some());
@@ -198,8 +198,8 @@ impl Group {
         Some((primary, epoch))
     }
 
-    /// Fails if two Sentinels won the same epoch, or one voted twice in an epoch; returns the winners by
-    /// epoch.
+    /// Fails if two Sentinels won the same epoch, or one voted twice in an epoch; returns the
+    /// winners by epoch.
     #[track_caller]
     pub fn check_votes(&self) -> BTreeMap<u64, String> {
         let mut winners: BTreeMap<u64, String> = BTreeMap::new();

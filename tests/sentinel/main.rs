@@ -1,5 +1,5 @@
-//! russet as a Sentinel, as a process: alone, and in one quorum with the Sentinels of Redis and Valkey,
-//! over servers of russet and Redis.
+//! russet as a Sentinel, as a process: alone, and in one quorum with the Sentinels of Redis and
+//! Valkey, over servers of russet and Redis.
 //!
 //! | module | holds |
 //! |---|---|
@@ -13,8 +13,8 @@
 //! | `operated` | commands and events, changes at run time, TILT |
 //! | `clients` | a client of the `redis` crate that goes on writing through a failover |
 //!
-//! What needs real servers follows the rule of `support::peers`. Scenarios mostly wait: those of one test run
-//! side by side in threads.
+//! What needs real servers follows the rule of `support::peers`. Scenarios mostly wait: those of
+//! one test run side by side in threads.
 
 mod clients;
 mod group;

@@ -70,8 +70,8 @@ fn two_failovers_in_a_row() {
     group.check_votes();
 }
 
-/// The Sentinel of this kind leads: the others vote, but want to agree with more Sentinels than there are. It
-/// ends at that moment of its failover.
+/// The Sentinel of this kind leads: the others vote, but want to agree with more Sentinels than
+/// there are. It ends at that moment of its failover.
 fn a_leader_crashes(leader: Kind, moment: &str) {
     let mut group = Group::start(&SENTINELS, &SERVERS);
     let old = group.nodes[0].port();

@@ -1,5 +1,5 @@
-//! The file of a Sentinel: what was saved outlives kill -9, what cannot be saved stops the start, and what the
-//! operator has written is kept.
+//! The file of a Sentinel: what was saved outlives kill -9, what cannot be saved stops the start,
+//! and what the operator has written is kept.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -118,7 +118,8 @@ fn my_id(sentinel: &Sentinel) -> String {
     text(&sentinel.ask("SENTINEL MYID"))
 }
 
-/// Runs russet without the privileges of root, which writes anywhere. Returns its status and output.
+/// Runs russet without the privileges of root, which writes anywhere. Returns its status and
+/// output.
 fn run_unprivileged(program: &Path, folder: &Path, file: &str) -> (Option<i32>, String) {
     const USER: u32 = 65_534;
     let mut command = Command::new(program);

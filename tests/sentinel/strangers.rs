@@ -1,5 +1,5 @@
-//! Hellos and requests for votes of Sentinels that do not exist: n and 4n of them cost the same, and change
-//! nothing.
+//! Hellos and requests for votes of Sentinels that do not exist: n and 4n of them cost the same,
+//! and change nothing.
 
 use std::time::Duration;
 

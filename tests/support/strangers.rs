@@ -1,4 +1,5 @@
-//! What strangers may cost a server: descriptors, memory, lines of the log, files; and how long others wait.
+//! What strangers may cost a server: descriptors, memory, lines of the log, files; and how long
+//! others wait.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +21,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of the process `pid`, whose files are in `folder`, and which has written `log_bytes` to its log.
+    /// Of the process `pid`, whose files are in `folder`, and which has written `log_bytes` to its
+    /// log.
     pub fn of(pid: u32, folder: &Path, log_bytes: usize) -> Cost {
         let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");

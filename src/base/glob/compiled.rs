@@ -1,5 +1,5 @@
-//! A pattern that is matched against many texts: plain text with a star before or behind it, as nearly all
-//! patterns are, is compared as such.
+//! A pattern that is matched against many texts: plain text with a star before or behind it, as
+//! nearly all patterns are, is compared as such.
 
 use std::borrow::Cow;
 

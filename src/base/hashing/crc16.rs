@@ -1,17 +1,17 @@
-//! CRC-16/XMODEM (polynomial x^16 + x^12 + x^5 + 1, no reflection, initial value 0), which gives a key
-//! its cluster slot.
+//! CRC-16/XMODEM (polynomial x^16 + x^12 + x^5 + 1, no reflection, initial value 0), which gives a
+//! key its cluster slot.
 //!
-//! In cluster mode it is on the way of each command, so the same pass also tells whether a given byte
-//! occurs, for which a slot looks (`{`). The text is read as big-endian blocks of eight bytes. Because the
-//! initial value is 0, zero bytes in front of a text change nothing: the first block has what is left over
-//! by the others, and there is no tail.
+//! In cluster mode it is on the way of each command, so the same pass also tells whether a given
+//! byte occurs, for which a slot looks (`{`). The text is read as big-endian blocks of eight bytes.
+//! Because the initial value is 0, zero bytes in front of a text change nothing: the first block
+//! has what is left over by the others, and there is no tail.
 //!
 //!     carry-less multiplication   the halves of a block are folded into the next, by x^96 and x^64 mod P;
 //!                                 the last is reduced by Barrett's method, two multiplications
 //!     tables                      eight of 256 words (4 KiB), for processors without it
 //!
-//! Cost, on the machine of the figures in `docs/`: 3 ns for 8 bytes, 5 for 16, 8 for 32; by tables 7, 13
-//! and 19.
+//! Cost, on the machine of the figures in `docs/`: 3 ns for 8 bytes, 5 for 16, 8 for 32; by tables
+//! 7, 13 and 19.
 #![allow(unsafe_code)]
 
 /// The polynomial without its top bit.
@@ -43,8 +43,8 @@ fn blocks(text: &[u8]) -> (u64, impl Iterator<Item = u64>) {
     )
 }
 
-/// The first `len` bytes of a text, at most 8, at the end of a block. Without a copy of variable length:
-/// bytes that are read twice are written to the same place.
+/// The first `len` bytes of a text, at most 8, at the end of a block. Without a copy of variable
+/// length: bytes that are read twice are written to the same place.
 #[inline]
 fn block(text: &[u8], len: usize) -> u64 {
     if len == 0 {

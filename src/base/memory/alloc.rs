@@ -304,8 +304,8 @@ impl Filling {
         let at = NonNull::new(at).unwrap_or_else(|| handle_alloc_error(layout));
         let before = at.as_ptr().addr() % PAGE;
         let first = at.as_ptr().wrapping_sub(before);
-        // SAFETY: only the block's own pages; existing ones do not change. A kernel without this call
-        // refuses, and the pages are provided when they are written.
+        // SAFETY: only the block's own pages; existing ones do not change. A kernel without this
+        // call refuses, and the pages are provided when they are written.
         let _ = unsafe {
             madvise(
                 first.cast(),

@@ -1,21 +1,22 @@
 //! Huge pages (2 MiB) for memory that a large server grows by.
 //!
-//! A lookup among many keys reads memory at random. With pages of 4 KiB, most of these reads first miss
-//! in the processor's table of pages, and each page of a growing heap is a fault of its own. Where the
-//! kernel leaves the choice to programs (`transparent_hugepage/enabled` is `madvise`), the arena of the
-//! calling thread asks for huge pages when it maps more address space: that is what its `alloc` hook is
-//! for. All other hooks are jemalloc's own.
+//! A lookup among many keys reads memory at random. With pages of 4 KiB, most of these reads first
+//! miss in the processor's table of pages, and each page of a growing heap is a fault of its own.
+//! Where the kernel leaves the choice to programs (`transparent_hugepage/enabled` is `madvise`),
+//! the arena of the calling thread asks for huge pages when it maps more address space: that is
+//! what its `alloc` hook is for. All other hooks are jemalloc's own.
 //!
 //!     | first 16 MiB | older regions          | newest region |
 //!       small pages    keep what they have      huge pages when they are touched
 //!
-//! Only the newest region gets huge pages. In an older one the kernel's collector (khugepaged) would fill
-//! the holes that the allocator has given back. A small server has none, so it does not take 2 MiB
-//! where it needs a few pages.
+//! Only the newest region gets huge pages. In an older one the kernel's collector (khugepaged)
+//! would fill the holes that the allocator has given back. A small server has none, so it does not
+//! take 2 MiB where it needs a few pages.
 //!
-//! Cost: two system calls for each region, whose sizes grow with the arena; and the kernel clears 2 MiB when
-//! one is first touched, for which it may have to move other pages first (`transparent_hugepage/defrag`).
-//! Allocations of 8 MiB and more have an arena of jemalloc's own, without the hook.
+//! Cost: two system calls for each region, whose sizes grow with the arena; and the kernel clears 2
+//! MiB when one is first touched, for which it may have to move other pages first
+//! (`transparent_hugepage/defrag`). Allocations of 8 MiB and more have an arena of jemalloc's own,
+//! without the hook.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_uint, c_void};
@@ -62,7 +63,8 @@ static MAPPED: AtomicUsize = AtomicUsize::new(0);
 static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 static NEWEST_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// From now on the calling thread's arena grows by huge pages, if the kernel leaves that to programs.
+/// From now on the calling thread's arena grows by huge pages, if the kernel leaves that to
+/// programs.
 ///
 /// # Errors
 /// The allocator has no such hooks.
@@ -95,7 +97,8 @@ pub fn grow_by_huge_pages() -> io::Result<()> {
         own_alloc,
     });
     let mut ours: *const extent_hooks_t = &raw const hooks.ours;
-    // SAFETY: as above; the hooks are in a static, so they outlive the arena. jemalloc only reads them.
+    // SAFETY: as above; the hooks are in a static, so they outlive the arena. jemalloc only reads
+    // them.
     let code = unsafe {
         let from = (&raw mut ours).cast();
         let none = ptr::null_mut();
@@ -142,8 +145,8 @@ fn advise(at: *mut c_void, bytes: usize) {
     let begin = at.wrapping_byte_add(before);
     let older = NEWEST.swap(begin, Ordering::Relaxed);
     let older_bytes = NEWEST_BYTES.swap(whole, Ordering::Relaxed);
-    // SAFETY: mapped by jemalloc, which never unmaps what it has (`opt.retain`); the advice changes no
-    // content. A kernel without huge pages refuses, and all stays as it is.
+    // SAFETY: mapped by jemalloc, which never unmaps what it has (`opt.retain`); the advice changes
+    // no content. A kernel without huge pages refuses, and all stays as it is.
     unsafe {
         let _ = madvise(begin, whole, Advice::LinuxHugepage);
         if !older.is_null() {
@@ -186,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_growing_arena_has_huge_pages() {
-        // A thread and an arena of its own: nothing is mapped already, and other tests find theirs as before.
+        // A thread and an arena of its own: nothing is mapped already, and other tests find theirs
+        // as before.
         let grow = || {
             use_new_arena();
             grow_by_huge_pages().expect("jemalloc");

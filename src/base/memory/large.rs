@@ -12,12 +12,12 @@
 //! Invariants
 //!   1. `arrived <= capacity <= announced`, and the first `arrived` bytes are initialised.
 //!   2. A complete argument's block has exactly its length, as a string's must have.
-//!   3. A block that was given away belongs to a key, which frees it through `base::memory::pin` and
-//!      does not write to it while it is pinned. The pin held here keeps the bytes readable
-//!      as long as the argument lives: the slow log and MONITOR read it after the handler.
+//!   3. A block that was given away belongs to a key, which frees it through `base::memory::pin`
+//!      and does not write to it while it is pinned. The pin held here keeps the bytes readable as
+//!      long as the argument lives: the slow log and MONITOR read it after the handler.
 //!
-//! This module decides which arguments are large, `server::clients::input` when they are separated from the
-//! rest of their command, `net` how bytes are read from a socket.
+//! This module decides which arguments are large, `server::clients::input` when they are separated
+//! from the rest of their command, `net` how bytes are read from a socket.
 #![allow(unsafe_code)]
 
 use std::cell::OnceCell;

@@ -217,8 +217,8 @@ impl LongDouble {
         if mantissa == 0 {
             return out.push(b'0');
         }
-        // Less than the decimal exponent, or equal: from above, a value that is rounded up to a power
-        // of ten would seem to have one more digit.
+        // Less than the decimal exponent, or equal: from above, a value that is rounded up to a
+        // power of ten would seem to have one more digit.
         let log10 = (mantissa as f64).log10() + f64::from(unit) * std::f64::consts::LOG10_2;
         let mut power = log10.floor() as i32 - 1;
         loop {

@@ -4,8 +4,8 @@ use super::{Answer, Done, misused};
 use crate::cluster::core::{Cluster, Host};
 
 impl Cluster {
-    /// `FAILOVER [FORCE|TAKEOVER]`; in the replication stream of a Valkey primary that shuts down also
-    /// `FAILOVER FORCE REPLICAID id`, which is for one replica only.
+    /// `FAILOVER [FORCE|TAKEOVER]`; in the replication stream of a Valkey primary that shuts down
+    /// also `FAILOVER FORCE REPLICAID id`, which is for one replica only.
     pub(super) fn do_failover(&mut self, name: &[u8], args: &[&[u8]], host: &Host<'_>) -> Answer {
         let (is_forced, is_takeover) = match *args {
             [] => (false, false),

@@ -40,8 +40,9 @@ fn misused(name: &[u8]) -> String {
 }
 
 impl Cluster {
-    /// `CLUSTER subcommand ...` of those that are the core's; `args` begins with CLUSTER. The number of
-    /// arguments was checked by the subcommand's row. No reply: the subcommand is not the core's.
+    /// `CLUSTER subcommand ...` of those that are the core's; `args` begins with CLUSTER. The
+    /// number of arguments was checked by the subcommand's row. No reply: the subcommand is not the
+    /// core's.
     pub(crate) fn command(
         &mut self,
         now: Now,

@@ -11,8 +11,9 @@ use crate::cluster::slots::ranges;
 use crate::resp::Reply;
 
 impl Cluster {
-    /// An array of maps: slots as a flat array of ranges, nodes as maps, those with slots first; Valkey also
-    /// the shard's id. A failed primary stays in its shard beside its successor. O(nodes * log(nodes)).
+    /// An array of maps: slots as a flat array of ranges, nodes as maps, those with slots first;
+    /// Valkey also the shard's id. A failed primary stays in its shard beside its successor.
+    /// O(nodes * log(nodes)).
     pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> Done {
         let mut shards: BTreeMap<&NodeId, Vec<&Node>> = BTreeMap::new();
         for (_, node) in self.nodes.iter().filter(|(_, node)| !node.is_handshake()) {

@@ -3,14 +3,16 @@
 //!     id ip:port@busport,hostname,name=value.. flags primary|- pingsent pongreceived epoch linkstate slots..
 //!     vars currentEpoch 5 lastVoteEpoch 4
 //!
-//! One line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are `5` or
-//! `5-9`; on our own line also the open ones, `[5->-id]` (it migrates to id) and `[5-<-id]` (it is imported).
-//! Redis and Valkey differ in the values after the hostname (aux fields); both stop at one they do not know,
-//! so a file is written for a dialect. Read are both, and files of Redis 7.0 and before, which have none;
-//! what is not known is skipped: other aux fields, other `vars`, nodes in a handshake.
+//! One line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are
+//! `5` or `5-9`; on our own line also the open ones, `[5->-id]` (it migrates to id) and `[5-<-id]`
+//! (it is imported). Redis and Valkey differ in the values after the hostname (aux fields); both
+//! stop at one they do not know, so a file is written for a dialect. Read are both, and files of
+//! Redis 7.0 and before, which have none; what is not known is skipped: other aux fields, other
+//! `vars`, nodes in a handshake.
 //!
-//! A file with a damaged line is refused as a whole, and the error names the line. What Redis loads though it
-//! does not write it is no damage: other blanks, a slot that two lines name, a reversed range, no `vars`.
+//! A file with a damaged line is refused as a whole, and the error names the line. What Redis loads
+//! though it does not write it is no damage: other blanks, a slot that two lines name, a reversed
+//! range, no `vars`.
 
 mod read;
 #[cfg(test)]

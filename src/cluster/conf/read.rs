@@ -9,7 +9,8 @@ use rand::{RngExt, SeedableRng};
 use super::{OtherPort, Saved, SavedNode};
 use crate::cluster::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
 
-/// What is between the client port and the bus port where a line does not say the latter (Redis 3.2).
+/// What is between the client port and the bus port where a line does not say the latter (Redis
+/// 3.2).
 const BUS_PORT_OFFSET: u16 = 10_000;
 
 impl Saved {
@@ -28,8 +29,8 @@ impl Saved {
         }
     }
 
-    /// Reads nodes.conf, as this server, Redis or Valkey wrote it. An error names the line. An empty file
-    /// is one too: a server that finds it begins as a new node.
+    /// Reads nodes.conf, as this server, Redis or Valkey wrote it. An error names the line. An
+    /// empty file is one too: a server that finds it begins as a new node.
     pub(crate) fn parse(text: &[u8]) -> Result<Saved, String> {
         let text = text.strip_suffix(b"\n").ok_or("its last line is cut off")?;
         let mut read = Reading::default();
@@ -95,8 +96,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Each slot has one owner: the first line that names it, as in Redis. A range from its end to its begin has
-    /// no slots.
+    /// Each slot has one owner: the first line that names it, as in Redis. A range from its end to
+    /// its begin has no slots.
     fn take(&mut self, (first, last): (u16, u16), own: &mut SlotMap) {
         for slot in first..=last {
             if !self.taken.contains(slot) {
@@ -186,7 +187,8 @@ fn address(text: &str, node: &mut SavedNode) -> Result<(), String> {
     Ok(())
 }
 
-/// Names that we would not take from a message are left out: they come anew with the node's next one.
+/// Names that we would not take from a message are left out: they come anew with the node's next
+/// one.
 fn plain(text: &str) -> Vec<u8> {
     if is_plain_text(text.as_bytes()) {
         text.as_bytes().to_vec()

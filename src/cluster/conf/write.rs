@@ -22,8 +22,8 @@ impl Saved {
     }
 }
 
-/// Writes a node's line without its end. `aux`: with the values after the hostname, as the dialect knows
-/// them. Without: a line of CLUSTER NODES.
+/// Writes a node's line without its end. `aux`: with the values after the hostname, as the dialect
+/// knows them. Without: a line of CLUSTER NODES.
 pub(crate) fn write_node(out: &mut String, node: &SavedNode, aux: Option<Dialect>) {
     // A `String` takes all that is written to it.
     _ = write!(

@@ -11,8 +11,8 @@ use super::{Body, GOSSIP_BYTES, LIGHT_BIT, LIGHT_BYTES, MODULE_BYTES, Message, S
 use super::{PUBLISH_LENGTHS, UPDATE_BYTES, VERSION, Vendor};
 
 impl Message<'_> {
-    /// Its bytes, for a node of this vendor. Extensions are written only with their mark. Of a module's
-    /// message nothing is kept, so that none can be written: it is an empty one.
+    /// Its bytes, for a node of this vendor. Extensions are written only with their mark. Of a
+    /// module's message nothing is kept, so that none can be written: it is an empty one.
     ///
     /// Panics if the message cannot exist: lengths beyond 32 bits, more than 65,535 gossip entries.
     pub(crate) fn encode(&self, to: Vendor) -> Bytes {

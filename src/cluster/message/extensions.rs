@@ -8,8 +8,8 @@
 //!     0x7255 this server's: proof of knowledge of the cluster's secret (`proof`)
 //!
 //! Those that a reader does not know it skips. Number 4 is sent only where its meaning is known
-//! ([`Vendor`]): Valkey takes Redis's secret for an address, and Redis takes any smaller text for the
-//! cluster's secret.
+//! ([`Vendor`]): Valkey takes Redis's secret for an address, and Redis takes any smaller text for
+//! the cluster's secret.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -21,8 +21,8 @@ use super::proof::Proof;
 
 /// What a greeting has beyond gossip. A text is without its NUL; nodes.conf can hold it.
 ///
-/// A missing hostname or human name says that there is none; of a Valkey node, so do missing addresses,
-/// ports and zone.
+/// A missing hostname or human name says that there is none; of a Valkey node, so do missing
+/// addresses, ports and zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions<'m> {
     pub hostname: Option<&'m [u8]>,

@@ -41,8 +41,8 @@ impl Standing {
 
 /// The longest message of a node that is not known: a greeting of a large cluster.
 const STRANGER_BYTES_MAX: usize = 128 << 10;
-/// The longest one of a link that claims to be a known node's: most publications of nodes whose address others
-/// do not see (NAT).
+/// The longest one of a link that claims to be a known node's: most publications of nodes whose
+/// address others do not see (NAT).
 const CLAIMED_BYTES_MAX: usize = 1 << 20;
 /// Extensions: some thousands of forgotten nodes.
 const EXTENSIONS_BYTES_MAX: usize = 1 << 20;
@@ -62,9 +62,10 @@ pub(crate) struct Framer {
 }
 
 impl Framer {
-    /// Takes bytes from the front of `input` until it has a whole message, which is [`Message::parse`]'s
-    /// to read. `None`: all of the input is taken, and more is needed. After a fault that does not close
-    /// the link the next call goes on behind its message, of which nothing is stored.
+    /// Takes bytes from the front of `input` until it has a whole message, which is
+    /// [`Message::parse`]'s to read. `None`: all of the input is taken, and more is needed. After a
+    /// fault that does not close the link the next call goes on behind its message, of which
+    /// nothing is stored.
     ///
     /// [`Message::parse`]: super::Message::parse
     pub(crate) fn next(&mut self, input: &mut &[u8], peer: Peer) -> Result<Option<Vec<u8>>, Fault> {
@@ -95,8 +96,8 @@ impl Framer {
         Ok(Some(std::mem::take(&mut self.part)))
     }
 
-    /// Fills `part` to this length, as far as the input goes. It grows with what has come, not to what was
-    /// announced.
+    /// Fills `part` to this length, as far as the input goes. It grows with what has come, not to
+    /// what was announced.
     fn take(&mut self, input: &mut &[u8], len: usize) {
         let missing = len.saturating_sub(self.part.len()).min(input.len());
         let (taken, rest) = input.split_at(missing);

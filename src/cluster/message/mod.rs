@@ -16,16 +16,16 @@
 //!             PUBLISH, PUBLISHSHARD: length u32, length u32, channel, message
 //!             MODULE: id u64, length u32, kind u8, payload        others: none
 //!
-//! A link's bytes go through its [`Framer`], which cuts them into messages; [`Message::parse`] reads one,
-//! [`Message::encode`] writes one. What they read has passed all checks that need no knowledge of the
-//! cluster: lengths add up, ids are ids, texts end where they must and are free of what nodes.conf cannot
-//! hold. A message with one wrong gossip entry is dropped as a whole.
+//! A link's bytes go through its [`Framer`], which cuts them into messages; [`Message::parse`]
+//! reads one, [`Message::encode`] writes one. What they read has passed all checks that need no
+//! knowledge of the cluster: lengths add up, ids are ids, texts end where they must and are free of
+//! what nodes.conf cannot hold. A message with one wrong gossip entry is dropped as a whole.
 //!
-//! Two kinds of faults ([`Fault::closes_link`]): those after which the next message cannot be found, or
-//! which no node commits, close the link; all others drop the message.
+//! Two kinds of faults ([`Fault::closes_link`]): those after which the next message cannot be
+//! found, or which no node commits, close the link; all others drop the message.
 //!
-//! Cost: a link holds no more than the bytes of one message that it has received; parsing allocates the
-//! list of gossip entries (at most 65,535, each 104 bytes received) and nothing else.
+//! Cost: a link holds no more than the bytes of one message that it has received; parsing allocates
+//! the list of gossip entries (at most 65,535, each 104 bytes received) and nothing else.
 
 mod encode;
 mod extensions;

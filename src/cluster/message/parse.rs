@@ -63,8 +63,8 @@ impl<'m> Message<'m> {
         Kind::from_wire(number & !LIGHT_BIT)
     }
 
-    /// Reads what [`Framer::next`](super::Framer::next) has returned. It makes no use of the framer's
-    /// checks: any bytes may be given.
+    /// Reads what [`Framer::next`](super::Framer::next) has returned. It makes no use of the
+    /// framer's checks: any bytes may be given.
     pub(crate) fn parse(bytes: &'m [u8]) -> Result<Message<'m>, Rejected> {
         let mut sender = None;
         parse(bytes, &mut sender).map_err(|fault| Rejected { sender, fault })

@@ -2,9 +2,9 @@
 //!
 //!     time u64, milliseconds of the sender's wall clock | HMAC-SHA256 of the sender's id and the time
 //!
-//! An extension with a number of our own, which other nodes skip. Whoever reads a proof on the wire may
-//! repeat it in the name of the same node while it is young ([`Proof::AGE_MAX_MS`]); the bus has no
-//! protection against those who read it but TLS.
+//! An extension with a number of our own, which other nodes skip. Whoever reads a proof on the wire
+//! may repeat it in the name of the same node while it is young ([`Proof::AGE_MAX_MS`]); the bus
+//! has no protection against those who read it but TLS.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

@@ -1,5 +1,5 @@
-//! A set of slots as messages hold it: one bit for each, slot `s` is bit `s % 8`, from the lowest, of
-//! byte `s / 8`.
+//! A set of slots as messages hold it: one bit for each, slot `s` is bit `s % 8`, from the lowest,
+//! of byte `s / 8`.
 
 use std::fmt;
 

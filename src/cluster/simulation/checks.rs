@@ -5,8 +5,8 @@
 //!   3. No epoch falls, in a node's view or over its restart; what has left is in the file.
 //!   4. Two nodes never claim a slot with one epoch, unless an operator has gone round the votes.
 //!   5. A primary that reaches no majority stops taking writes within 1.5 node timeouts and 0.2 s.
-//!   6. An acknowledged write is lost only if its primary failed before the one that replaces it had it, or
-//!      if its primary had been replaced already; never in a manual failover.
+//!   6. An acknowledged write is lost only if its primary failed before the one that replaces it
+//!      had it, or if its primary had been replaced already; never in a manual failover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,12 +47,14 @@ pub(super) struct Checks {
 
 /// A manual failover that has all data ends by then.
 const MANUAL_MS: i64 = 5200;
-/// When a primary in a minority must have stopped. Beyond the 1.5 timeouts: the tick that pings and the one
-/// that judges may each be as late as a tick is long, and this world's steps add to them.
+/// When a primary in a minority must have stopped. Beyond the 1.5 timeouts: the tick that pings and
+/// the one that judges may each be as late as a tick is long, and this world's steps add to them.
 const STOPS_MS: i64 = TIMEOUT_MS * 3 / 2 + 2 * TICK_MS as i64 + 4 * STEP_MS;
-/// Others of the minority say when a node last answered them, by clocks that differ: it is pinged later.
+/// Others of the minority say when a node last answered them, by clocks that differ: it is pinged
+/// later.
 const SKEWED_MS: i64 = TIMEOUT_MS / 2 + 500;
-/// The same of one that is heard by nobody but hears others: what was under way to it counts as answers.
+/// The same of one that is heard by nobody but hears others: what was under way to it counts as
+/// answers.
 const HALF_CUT_STOPS_MS: i64 = STOPS_MS + 3 * TIMEOUT_MS / 2;
 
 impl Checks {
@@ -197,8 +199,8 @@ impl Checks {
         }
     }
 
-    /// Whether a machine reaches the majority that it knows; `reached`: the machines that it hears, and those
-    /// that it can talk with.
+    /// Whether a machine reaches the majority that it knows; `reached`: the machines that it hears,
+    /// and those that it can talk with.
     pub(super) fn reaches(&mut self, at: At, machines: &[Machine], reached: [&[At]; 2], now: i64) {
         let core = machines[at].core.as_ref().expect("it is running");
         let voters: Vec<NodeId> = core
@@ -256,8 +258,8 @@ impl Checks {
         }
     }
 
-    /// At the end: what was acknowledged is where its slot is served. Returns how many writes there were and
-    /// how many of them may be lost; or which one is.
+    /// At the end: what was acknowledged is where its slot is served. Returns how many writes there
+    /// were and how many of them may be lost; or which one is.
     pub(super) fn survived(&self, machines: &[Machine]) -> Result<(usize, usize), String> {
         for (write, (slot, home)) in &self.writes {
             if self.excused.contains(write) {

@@ -8,8 +8,8 @@ use crate::cluster::message::SLOTS;
 use crate::config::Dialect;
 
 impl World {
-    /// A cluster as `redis-cli --cluster create` makes it: machine `n` of the first is a primary, the others
-    /// are replicas in turn.
+    /// A cluster as `redis-cli --cluster create` makes it: machine `n` of the first is a primary,
+    /// the others are replicas in turn.
     pub(super) fn created(dialects: &[Dialect], primaries: usize, seed: u64) -> World {
         let mut world = World::new(dialects, seed);
         world.create(primaries);
@@ -65,8 +65,8 @@ impl World {
             .find(|other| self.core(*other).my_id() == owner)
     }
 
-    /// Moves a slot as `redis-cli --cluster reshard` does. False: somebody refused, and the slot may be
-    /// left open, as redis-cli leaves it.
+    /// Moves a slot as `redis-cli --cluster reshard` does. False: somebody refused, and the slot
+    /// may be left open, as redis-cli leaves it.
     pub(super) fn move_slot(&mut self, slot: u16, from: At, to: At) -> bool {
         let [source, target] = [from, to].map(|at| self.core(at).my_id());
         let is_ok = |reply: String| reply == "+OK\r\n";

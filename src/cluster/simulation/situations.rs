@@ -9,8 +9,8 @@ const REDIS: [Dialect; 6] = [Redis; 6];
 const VALKEY: [Dialect; 6] = [Valkey; 6];
 const MIXED: [Dialect; 6] = [Redis, Valkey, Redis, Valkey, Redis, Valkey];
 
-/// All views are equal by then: who has failed is well again after two node timeouts, a primary that was in
-/// a minority waits, too, and then it is said to all.
+/// All views are equal by then: who has failed is well again after two node timeouts, a primary
+/// that was in a minority waits, too, and then it is said to all.
 pub(super) const AGREED_MS: i64 = 2 * TIMEOUT_MS + TIMEOUT_MS + 2000;
 
 fn is_failed(world: &World, by: At, whom: At, id: &str) -> bool {

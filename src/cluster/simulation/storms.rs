@@ -1,7 +1,9 @@
-//! Random trouble: crashes, cuts in one direction or both, standstills, clocks that jump, disks that fail,
-//! operators. What must always hold is checked all the time; after it, all agree in time.
+//! Random trouble: crashes, cuts in one direction or both, standstills, clocks that jump, disks
+//! that fail, operators. What must always hold is checked all the time; after it, all agree in
+//! time.
 //!
-//! `RUSSET_CLUSTER_STORMS`: how many seeds of each kind; few by default. `RUSSET_CLUSTER_SEED`: this one.
+//! `RUSSET_CLUSTER_STORMS`: how many seeds of each kind; few by default. `RUSSET_CLUSTER_SEED`:
+//! this one.
 
 use super::machine::TIMEOUT_MS;
 use super::network::At;
@@ -75,8 +77,9 @@ fn reshard(world: &mut World, seen_by: At, to: At) {
     }
 }
 
-/// Mends slots that were left open: their keys go to the owner. A move that was given up may have left keys
-/// at a node that lost its mark by a failover, as in Redis, whose replicas know of no marks.
+/// Mends slots that were left open: their keys go to the owner. A move that was given up may have
+/// left keys at a node that lost its mark by a failover, as in Redis, whose replicas know of no
+/// marks.
 fn close_slots(world: &mut World) {
     for at in world.up() {
         let owners = &world.core(at).owners;

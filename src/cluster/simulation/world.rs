@@ -1,5 +1,5 @@
-//! Machines on a network, a clock, clients that write. One seed decides everything. What must always hold
-//! is checked as actions are carried out (`checks`).
+//! Machines on a network, a clock, clients that write. One seed decides everything. What must
+//! always hold is checked as actions are carried out (`checks`).
 
 use std::collections::BTreeSet;
 
@@ -107,8 +107,8 @@ impl World {
         self.carry_out(at);
     }
 
-    /// The process dies, and what it had not saved is lost. `is_silent`: the whole host, so that nobody is
-    /// told.
+    /// The process dies, and what it had not saved is lost. `is_silent`: the whole host, so that
+    /// nobody is told.
     pub(super) fn crash(&mut self, at: At, is_silent: bool) {
         let machine = &mut self.machines[at];
         machine.core = None;
@@ -527,7 +527,8 @@ impl World {
         }
     }
 
-    /// Whether all machines see one cluster, which is well: the same nodes, roles, slots; nobody fails.
+    /// Whether all machines see one cluster, which is well: the same nodes, roles, slots; nobody
+    /// fails.
     pub(super) fn agrees(&self) -> bool {
         self.disagreement().is_none()
     }

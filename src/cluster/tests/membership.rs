@@ -66,7 +66,8 @@ fn a_forgotten_node_is_forgotten_by_all_and_stays_out() {
         net.ok(0, &format!("FORGET {id}"));
         net.run(5000);
         for at in 0..3 {
-            // Its own primary keeps it no more than others; but only a replica's primary is safe there.
+            // Its own primary keeps it no more than others; but only a replica's primary is safe
+            // there.
             assert!(!net.command(at, "NODES").contains(&id), "{at}");
         }
         net.ok(0, &format!("FORGET {id}"));
@@ -185,7 +186,8 @@ fn a_node_that_moves_is_found() {
     assert!(net.nodes[0].core.is_ok());
 }
 
-/// The node itself is asked: what it says of its own slots must not be an address that is no longer announced.
+/// The node itself is asked: what it says of its own slots must not be an address that is no longer
+/// announced.
 #[test]
 fn an_address_that_is_announced_no_longer_is_forgotten() {
     let mut net = Net::cluster(Redis, 3, 0);
@@ -274,7 +276,8 @@ fn a_greeting_tells_of_a_share_of_the_nodes() {
     }
 }
 
-/// A directive in seconds was taken for milliseconds, so that a forgotten node was back after one second.
+/// A directive in seconds was taken for milliseconds, so that a forgotten node was back after one
+/// second.
 #[test]
 fn a_forgotten_node_stays_out_for_the_time_of_the_directive() {
     let mut net = Net::cluster(Redis, 3, 0);

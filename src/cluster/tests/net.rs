@@ -94,7 +94,8 @@ impl Net {
         }
     }
 
-    /// Nodes of which the first `primaries` share all slots, and the others are their replicas in turn; well.
+    /// Nodes of which the first `primaries` share all slots, and the others are their replicas in
+    /// turn; well.
     pub(super) fn cluster(dialect: Dialect, primaries: usize, replicas: usize) -> Net {
         let mut net = Net::new(&vec![dialect; primaries + replicas]);
         for at in 0..primaries {

@@ -115,8 +115,8 @@ fn a_cluster_that_is_down_says_how_far() {
     assert!(!net.nodes[0].core.serves(7));
 }
 
-/// As Redis 8.10.2 and Valkey 9.1.2: SLOTS has null, SHARDS an empty text, and a redirect no host. Without a
-/// hostname both have `?`.
+/// As Redis 8.10.2 and Valkey 9.1.2: SLOTS has null, SHARDS an empty text, and a redirect no host.
+/// Without a hostname both have `?`.
 #[test]
 fn an_endpoint_that_is_not_to_be_known_is_null_or_empty() {
     for dialect in [Redis, Valkey] {

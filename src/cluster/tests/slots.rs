@@ -315,7 +315,8 @@ fn a_node_of_rediss_kind_writes_no_marks() {
     assert_eq!(net.nodes[0].core.open_slots_text(), None);
 }
 
-/// The replicas of a primary that follows the taker of its last slot follow it too: none is left without a primary.
+/// The replicas of a primary that follows the taker of its last slot follow it too: none is left
+/// without a primary.
 #[test]
 fn replicas_go_along_with_the_last_slot() {
     for dialect in [Redis, Valkey] {
@@ -393,8 +394,9 @@ fn changes_of_slots_and_epochs_reach_all_at_once() {
     }
 }
 
-/// A node saved a claim of slots and died before another node heard of it. It was back after its source served the
-/// slots again, and its claim won: what clients had written at the source was lost.
+/// A node saved a claim of slots and died before another node heard of it. It was back after its
+/// source served the slots again, and its claim won: what clients had written at the source was
+/// lost.
 #[test]
 fn slots_that_stay_are_not_lost_to_a_claim_that_comes_late() {
     for dialect in [Redis, Valkey] {

@@ -127,8 +127,8 @@ fn invented(numbers: std::ops::Range<u64>) -> Vec<Gossip> {
     numbers.map(entry).collect()
 }
 
-/// Gossip of invented nodes: `messages` of 600 each, then a minute. (nodes known at most, links asked for in the
-/// busiest tick, bytes of the file)
+/// Gossip of invented nodes: `messages` of 600 each, then a minute. (nodes known at most, links
+/// asked for in the busiest tick, bytes of the file)
 fn cost_of_gossip(messages: u64) -> (usize, usize, usize) {
     let mut alone = Alone::new();
     let liar = NodeId::of_random([5; 3]);
@@ -213,7 +213,8 @@ fn a_thousand_nodes_become_known_by_one() {
     assert_eq!(alone.core.hearsay.len(), 0);
 }
 
-/// Links without a word, and with one: how many are open, at most and after the time for the next word.
+/// Links without a word, and with one: how many are open, at most and after the time for the next
+/// word.
 fn cost_of_links(count: usize) -> (usize, usize) {
     let mut alone = Alone::new();
     let mut most = 0;
@@ -309,7 +310,8 @@ fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
     };
     assert_eq!(claim(b"10.0.0.66"), 0);
     assert!(claim(b"10.0.0.9") >= 4 << 20);
-    // Where the operator says which addresses may speak, nodes that others see elsewhere (NAT) are believed.
+    // Where the operator says which addresses may speak, nodes that others see elsewhere (NAT) are
+    // believed.
     let mut alone = Alone::new();
     alone.met(id);
     let network = "10.0.0.0".parse().expect("an address");

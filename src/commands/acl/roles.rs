@@ -40,8 +40,8 @@ pub(super) fn delete(call: &mut Call<'_>) -> CommandResult {
 
 /// `ACL GETROLE name`.
 ///
-/// Reply: a map of commands, keys, channels, databases, selectors (each a map of the first four) and
-/// users, the names of those that hold it; null if there is no such role. O(rules + users).
+/// Reply: a map of commands, keys, channels, databases, selectors (each a map of the first four)
+/// and users, the names of those that hold it; null if there is no such role. O(rules + users).
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let (users, name) = (&call.server.acl.users, call.args.at(2));
     let Some(role) = users.roles().get(name) else {

@@ -22,8 +22,8 @@ pub(in crate::commands) fn parse_any(text: &[u8]) -> Result<i32, CommandError> {
     i32::try_from(n).map_err(|_| CommandError::Text(NOT_AN_INT))
 }
 
-/// Refuses a command that uses other databases than the first, in a cluster of Redis's kind; Valkey's
-/// have as many as `cluster-databases`. `name`: the command.
+/// Refuses a command that uses other databases than the first, in a cluster of Redis's kind;
+/// Valkey's have as many as `cluster-databases`. `name`: the command.
 pub(in crate::commands) fn refuse_others(call: &Call<'_>, name: &str) -> Result<(), CommandError> {
     let server = &*call.server;
     if server.cluster.is_some() && !server.config.dialect.has_cluster_databases() {

@@ -1,7 +1,8 @@
 //! An expression that is matched against long texts, in slices.
 //!
-//! A text without any of those that a match must end with is done. Else first by a lazy DFA: a lookup for each byte, and O(program) for each of its states that is new. If its
-//! states do not fit their memory and more are made than used, it gives up, and the text is matched from its
+//! A text without any of those that a match must end with is done. Else first by a lazy DFA: a
+//! lookup for each byte, and O(program) for each of its states that is new. If its states do not
+//! fit their memory and more are made than used, it gives up, and the text is matched from its
 //! beginning by sets of the NFA's states: O(program) for each byte, nothing kept.
 //!
 //! Invariant: the text is the same in all slices, from the first to the one that decides.
@@ -19,7 +20,8 @@ use super::deadline::Deadline;
 
 /// A new state of the DFA costs so many steps for each state of the program.
 const NEW_STATE: usize = 3;
-/// The DFA gives up when it has filled its memory so often, and each state was used for fewer bytes.
+/// The DFA gives up when it has filled its memory so often, and each state was used for fewer
+/// bytes.
 const CLEARED_MAX: usize = 3;
 const BYTES_PER_STATE_MIN: usize = 10;
 
@@ -291,8 +293,8 @@ impl Sets {
         Step::Decided(false)
     }
 
-    /// Adds the states to `next` that are reached from one without a byte, at a position. Returns whether the
-    /// end of the program is among them, and how many states were looked at.
+    /// Adds the states to `next` that are reached from one without a byte, at a position. Returns
+    /// whether the end of the program is among them, and how many states were looked at.
     fn reach(&mut self, program: &NFA, from: StateID, text: &[u8], at: usize) -> (bool, usize) {
         let mut steps = 0;
         self.pending.clear();

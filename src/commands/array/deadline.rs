@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 /// Steps between two looks at the clock: some 30 us where a step takes as long as it may.
 const STEPS: usize = 1 << 13;
 
-/// See the module. A step is a look at a state of an expression's program, or at a few bytes of a text.
+/// See the module. A step is a look at a state of an expression's program, or at a few bytes of a
+/// text.
 pub(super) struct Deadline {
     end: Instant,
     /// Steps up to the next look at the clock.

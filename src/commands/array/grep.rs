@@ -1,10 +1,10 @@
 //! ARGREP: the values of a range that predicates select.
 //!
-//! A long one is divided. A client's leaves the loop after [`AT_ONCE_NANOS`]: the values that are left are
-//! copied, batch by batch, and a task tests them; between two batches the array may change, so that a value
-//! is that of some time between the command's beginning and its end. In a script and in EXEC nothing
-//! changes meanwhile: a script serves others between two slices and is asked whether it must end, in EXEC
-//! the command ends with an error after `busy-reply-threshold`.
+//! A long one is divided. A client's leaves the loop after [`AT_ONCE_NANOS`]: the values that are
+//! left are copied, batch by batch, and a task tests them; between two batches the array may
+//! change, so that a value is that of some time between the command's beginning and its end. In a
+//! script and in EXEC nothing changes meanwhile: a script serves others between two slices and is
+//! asked whether it must end, in EXEC the command ends with an error after `busy-reply-threshold`.
 
 use super::args::{Range, index, limit, write_index};
 use super::deadline::Deadline;
@@ -37,9 +37,9 @@ pub(super) const ARGREP: Spec = Spec {
     ..Spec::new("argrep", argrep)
 };
 
-/// `ARGREP key start end (EXACT text | MATCH text | GLOB pattern | RE pattern)... [AND | OR]
-/// [LIMIT count] [WITHVALUES] [NOCASE]`: the indexes whose values fit any predicate, with AND all of
-/// them. `-` is 0, `+` the highest index with a value; backwards if the start is the higher one.
+/// `ARGREP key start end (EXACT text | MATCH text | GLOB pattern | RE pattern)... [AND | OR] [LIMIT
+/// count] [WITHVALUES] [NOCASE]`: the indexes whose values fit any predicate, with AND all of them.
+/// `-` is 0, `+` the highest index with a value; backwards if the start is the higher one.
 ///
 /// Reply: array of indexes, with WITHVALUES of pairs. O(slots of the slices in the range, and the
 /// predicates for each value), until the limit is reached.
@@ -136,8 +136,8 @@ fn begin(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Calls `hit` with the values that fit, until it returns false. Returns what is left of the range when the
-/// time is over.
+/// Calls `hit` with the values that fit, until it returns false. Returns what is left of the range
+/// when the time is over.
 fn visit<'a>(
     array: &'a Array,
     range: Range,

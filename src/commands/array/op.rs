@@ -38,8 +38,8 @@ enum Op<'a> {
     Match(Entry<'a>),
 }
 
-/// `AROP key start end (SUM | MIN | MAX | AND | OR | XOR | USED | MATCH value)`: SUM to XOR take the
-/// values that are numbers; USED and MATCH count.
+/// `AROP key start end (SUM | MIN | MAX | AND | OR | XOR | USED | MATCH value)`: SUM to XOR take
+/// the values that are numbers; USED and MATCH count.
 ///
 /// Reply: SUM, MIN, MAX: bulk string; AND, OR, XOR: integer; null if there are no numbers. USED,
 /// MATCH: integer. O(slots of the slices in the range).
@@ -128,8 +128,8 @@ fn reply_bits(reply: &mut Reply, result: Option<i64>) {
     }
 }
 
-/// The numbers among the values combined in order; `None`: there are none. Two integers are combined
-/// by `integers` if that has a result.
+/// The numbers among the values combined in order; `None`: there are none. Two integers are
+/// combined by `integers` if that has a result.
 fn folded(
     array: Option<&Array>,
     range: Range,

@@ -4,9 +4,9 @@
 //! expression; the memory of a compiled one is limited. Only whether there is a match counts, so
 //! which of several is found makes no difference.
 //!
-//! Cost: O(text * program), whose worst case takes some 5 ns for each byte and state. `regex` is much faster
-//! than that for nearly all, but cannot be interrupted: beyond a bound of that product the text is
-//! matched in slices (`automaton`).
+//! Cost: O(text * program), whose worst case takes some 5 ns for each byte and state. `regex` is
+//! much faster than that for nearly all, but cannot be interrupted: beyond a bound of that product
+//! the text is matched in slices (`automaton`).
 
 use regex::bytes::RegexBuilder;
 
@@ -15,7 +15,8 @@ use super::deadline::Deadline;
 use crate::command::CommandError;
 
 const LENGTH_MAX: usize = 2048;
-/// Bytes of a compiled expression; more than four share four times as much, which takes some 10 ms to make.
+/// Bytes of a compiled expression; more than four share four times as much, which takes some 10 ms
+/// to make.
 const PROGRAM_MAX: usize = 1 << 18;
 /// Bytes of the states that a search keeps; shared likewise.
 const STATES_MAX: usize = 1 << 20;
@@ -127,7 +128,8 @@ impl Regex {
         })
     }
 
-    /// Whether the text has a match. `None`: the time is over, and the next call must be for the same text.
+    /// Whether the text has a match. `None`: the time is over, and the next call must be for the
+    /// same text.
     pub fn fits(&mut self, text: &[u8], deadline: &mut Deadline) -> Option<bool> {
         let steps = text.len().saturating_mul(self.program.states());
         if steps > PIECE_MAX {

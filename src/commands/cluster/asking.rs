@@ -10,8 +10,8 @@ pub(super) const ASKING: Spec = Spec {
     ..Spec::new("asking", asking)
 };
 
-/// `ASKING`: the next command, or the transaction that begins next, may use slots that are being moved to
-/// this node. Reply: OK. O(1).
+/// `ASKING`: the next command, or the transaction that begins next, may use slots that are being
+/// moved to this node. Reply: OK. O(1).
 fn asking(call: &mut Call<'_>) -> CommandResult {
     set(call, ClientFlags::ASKING, true)
 }

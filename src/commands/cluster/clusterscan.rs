@@ -41,10 +41,10 @@ struct Position {
 
 /// `CLUSTERSCAN cursor [MATCH pattern] [COUNT n] [TYPE type] [SLOT slot]`: some keys of this node.
 ///
-/// Reply: the next cursor (0 at the end), then an array of keys. The cursor leads through the slots in
-/// their order: to the next node when another one serves the next slot. With SLOT it ends after that slot.
-/// A key that exists from the first call to the last is returned at least once, also if its slot moves,
-/// unless it moves before the scan. O(1) a call, O(n) in all.
+/// Reply: the next cursor (0 at the end), then an array of keys. The cursor leads through the slots
+/// in their order: to the next node when another one serves the next slot. With SLOT it ends after
+/// that slot. A key that exists from the first call to the last is returned at least once, also if
+/// its slot moves, unless it moves before the scan. O(1) a call, O(n) in all.
 fn clusterscan(call: &mut Call<'_>) -> CommandResult {
     if !call.server.is_cluster() {
         return Err(CommandError::Text(super::DISABLED));
@@ -155,7 +155,8 @@ fn own_fingerprint() -> &'static [u8; 6] {
 const TAG_LEN: usize = 3;
 const TAG_BYTES: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A text of this slot: letters and digits. All of them are computed with the first: 240,000 checksums.
+/// A text of this slot: letters and digits. All of them are computed with the first: 240,000
+/// checksums.
 fn tag_of(slot: u16) -> &'static [u8; TAG_LEN] {
     static TAGS: OnceLock<Vec<[u8; TAG_LEN]>> = OnceLock::new();
     let tags = TAGS.get_or_init(|| {

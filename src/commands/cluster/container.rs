@@ -1,5 +1,5 @@
-//! CLUSTER. What it says of nodes and slots, and changes of them, is `crate::cluster`'s; here are the rows,
-//! and the subcommands that read keys.
+//! CLUSTER. What it says of nodes and slots, and changes of them, is `crate::cluster`'s; here are
+//! the rows, and the subcommands that read keys.
 
 use super::check_enabled;
 use crate::base::numbers::number::parse_i64;

@@ -1,5 +1,5 @@
-//! Slots that move at once: CLUSTER MIGRATION (Redis), MIGRATESLOTS, CANCELSLOTMIGRATIONS, GETSLOTMIGRATIONS
-//! (Valkey), SYNCSLOTS (nodes among each other), TRIMSLOTS.
+//! Slots that move at once: CLUSTER MIGRATION (Redis), MIGRATESLOTS, CANCELSLOTMIGRATIONS,
+//! GETSLOTMIGRATIONS (Valkey), SYNCSLOTS (nodes among each other), TRIMSLOTS.
 
 use super::check_enabled;
 use crate::command::{Arity, Category, CommandError, Flags};
@@ -49,10 +49,11 @@ pub(super) const TRIMSLOTS: Spec = Spec {
     ..Spec::new("trimslots", trimslots)
 };
 
-/// `CLUSTER MIGRATION IMPORT first last [first last ..]`: this node pulls slots from the one that serves
-/// them. Reply: the id of the task, at once.
+/// `CLUSTER MIGRATION IMPORT first last [first last ..]`: this node pulls slots from the one that
+/// serves them. Reply: the id of the task, at once.
 ///
-/// `.. STATUS ID id|ALL`: array of maps, newest first. `.. CANCEL ID id|ALL`: how many were canceled.
+/// `.. STATUS ID id|ALL`: array of maps, newest first. `.. CANCEL ID id|ALL`: how many were
+/// canceled.
 fn migration(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     let args = call.args;
@@ -80,8 +81,8 @@ fn migration(call: &mut Call<'_>) -> CommandResult {
     }
 }
 
-/// `CLUSTER MIGRATESLOTS SLOTSRANGE first last [first last ..] NODE id [SLOTSRANGE .. NODE ..]`: pushes slots
-/// of this node to others. Reply: OK, at once. O(slots).
+/// `CLUSTER MIGRATESLOTS SLOTSRANGE first last [first last ..] NODE id [SLOTSRANGE .. NODE ..]`:
+/// pushes slots of this node to others. Reply: OK, at once. O(slots).
 fn migrateslots(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     call.migrate_slots()
@@ -93,7 +94,8 @@ fn cancelslotmigrations(call: &mut Call<'_>) -> CommandResult {
     call.cancel_slot_exports()
 }
 
-/// `CLUSTER GETSLOTMIGRATIONS`: array of maps, newest first: those that go on, and the last that ended.
+/// `CLUSTER GETSLOTMIGRATIONS`: array of maps, newest first: those that go on, and the last that
+/// ended.
 fn getslotmigrations(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     call.show_slot_migrations();
@@ -106,8 +108,8 @@ fn syncslots(call: &mut Call<'_>) -> CommandResult {
     call.sync_slots()
 }
 
-/// `TRIMSLOTS RANGES n first last [first last ..]`: deletes keys of slots that this node does not serve.
-/// Reply: OK. O(keys) for replicas and the log, O(slots) without them.
+/// `TRIMSLOTS RANGES n first last [first last ..]`: deletes keys of slots that this node does not
+/// serve. Reply: OK. O(keys) for replicas and the log, O(slots) without them.
 fn trimslots(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     call.trim_slots()

@@ -105,8 +105,8 @@ fn rows() -> Vec<(String, &'static Spec)> {
     rows
 }
 
-/// Whether it may touch more than one element: its arguments may be many, or its documented cost has a
-/// term that grows by more than a logarithm, or there is none.
+/// Whether it may touch more than one element: its arguments may be many, or its documented cost
+/// has a term that grows by more than a logarithm, or there is none.
 fn may_touch_many(full_name: &str, spec: &Spec) -> bool {
     let (name, sub) = match full_name.split_once('|') {
         Some((name, sub)) => (name, Some(sub)),

@@ -6,8 +6,8 @@
 //! leave it on both servers, but never on neither. The server blocks meanwhile, as in Redis: no
 //! client sees a key on neither server or on both.
 //!
-//! Payloads have the form that every server from Redis 7.0 on reads. If a value has none in it, as a
-//! hash whose fields expire, the other server is asked for its version first (INFO, once per
+//! Payloads have the form that every server from Redis 7.0 on reads. If a value has none in it, as
+//! a hash whose fields expire, the other server is asked for its version first (INFO, once per
 //! connection) and gets the form that it reads; if there is none, nothing is sent.
 
 use std::io;
@@ -94,11 +94,12 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::run(Run::new(keys.start, keys.end, 1, ACCESS)))
 }
 
-/// Words of options that are looked through for secrets; each of those behind them is taken for one.
+/// Words of options that are looked through for secrets; each of those behind them is taken for
+/// one.
 const SHOWN_OPTIONS_MAX: usize = 64;
 
-/// The arguments of AUTH and AUTH2 among the options, and everything from the first argument on that does not
-/// have MIGRATE's form, since its meaning cannot be known.
+/// The arguments of AUTH and AUTH2 among the options, and everything from the first argument on
+/// that does not have MIGRATE's form, since its meaning cannot be known.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     let is_number = |at: usize| args.get(at).is_some_and(|arg| parse_i64(arg).is_some());
     if !(is_number(OPTIONS - 2) && is_number(OPTIONS - 1)) {

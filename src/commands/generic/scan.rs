@@ -17,8 +17,8 @@ pub(super) const KEYS: Spec = Spec {
     ..Spec::new("keys", keys)
 };
 
-/// `KEYS pattern`: all matching keys. Reply: array. O(keys of the database), or of the slot if the pattern
-/// names it by a hash tag.
+/// `KEYS pattern`: all matching keys. Reply: array. O(keys of the database), or of the slot if the
+/// pattern names it by a hash tag.
 fn keys(call: &mut Call<'_>) -> CommandResult {
     let [_, pattern] = call.args.exactly();
     let glob = Glob::new(pattern, false)?;

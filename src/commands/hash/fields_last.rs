@@ -1,4 +1,5 @@
-//! Arguments of the commands of expiring fields in Valkey's dialect: `FIELDS n field ...` at the end.
+//! Arguments of the commands of expiring fields in Valkey's dialect: `FIELDS n field ...` at the
+//! end.
 //!
 //! The block begins at the first word FIELDS that something follows. All is parsed before the key's
 //! type is looked at, but for times after an option (EX and the like), which come after it.

@@ -19,7 +19,8 @@ pub(super) const PHGET: Spec = Spec {
 
 /// `PHGET key path field [field ...]`: values of fields of a path.
 ///
-/// Reply: array of bulk strings and nulls, also for one field. O(length of the path + fields given).
+/// Reply: array of bulk strings and nulls, also for one field. O(length of the path + fields
+/// given).
 fn phget(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let paths = call.db.read::<PathHash>(args.at(1))?;

@@ -110,12 +110,12 @@ fn count_scanned(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `PHSCAN key cursor [PREFIX prefix] [COUNT n] [WITHVALUES]`: a page of the paths that begin with a
-/// prefix, in the order of their bytes. Paths that are there throughout are in one page each, whatever
-/// changes in between.
+/// `PHSCAN key cursor [PREFIX prefix] [COUNT n] [WITHVALUES]`: a page of the paths that begin with
+/// a prefix, in the order of their bytes. Paths that are there throughout are in one page each,
+/// whatever changes in between.
 ///
-/// Reply: array of the next cursor (0: this page is the last) and an array of paths, or of arrays of
-/// a path and a map of its fields. O(length of cursor and prefix + page).
+/// Reply: array of the next cursor (0: this page is the last) and an array of paths, or of arrays
+/// of a path and a map of its fields. O(length of cursor and prefix + page).
 fn phscan(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let options = Options::parse(args)?;

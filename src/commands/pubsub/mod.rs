@@ -67,7 +67,8 @@ const SSUBSCRIBE: Spec = Spec {
 /// subscriptions now. O(names).
 fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
-    // Queued, it could subscribe at EXEC to what the other commands have no slot for: all servers refuse it.
+    // Queued, it could subscribe at EXEC to what the other commands have no slot for: all servers
+    // refuse it.
     if kind == Kind::Shard && !call.may_block() {
         const NOT_HERE: &str = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
         return Err(CommandError::Text(NOT_HERE));
@@ -130,7 +131,8 @@ const SPUBLISH: Spec = Spec {
 ///
 /// Reply: the number of deliveries; a client counts once for the channel and once for each of its
 /// matching patterns. O(receivers + patterns that share a prefix with the channel). Propagated to
-/// replicas, but not written to the append only file. A Sentinel takes hellos of other Sentinels only.
+/// replicas, but not written to the append only file. A Sentinel takes hellos of other Sentinels
+/// only.
 fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let (channel, text) = (call.args.at(1), call.args.at(2));
     if call.server.is_sentinel() {

@@ -1,5 +1,5 @@
-//! BACKUP: sealed sets of the server's files. CREATE makes one at once (russet's own); START and SEAL
-//! are Redis's two steps, between which the base can be copied elsewhere.
+//! BACKUP: sealed sets of the server's files. CREATE makes one at once (russet's own); START and
+//! SEAL are Redis's two steps, between which the base can be copied elsewhere.
 
 use crate::command::{Arity, Flags};
 use crate::commands::help::{self, misused, write_help};
@@ -96,8 +96,8 @@ const START: Spec = Spec {
     ..Spec::new("start", start)
 };
 
-/// `BACKUP START`: begins a backup with a new base of the append only file, which is switched on for
-/// its time if it is off.
+/// `BACKUP START`: begins a backup with a new base of the append only file, which is switched on
+/// for its time if it is off.
 ///
 /// Reply: OK; STATUS has the progress. An error if one is under way or sealed, or the folder has
 /// files. O(all data), between other work.

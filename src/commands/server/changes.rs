@@ -1,5 +1,5 @@
-//! CHANGES READ, CHANGES CONSUMER: the stream of effects as a list of changes (`changes-retain`), and the
-//! places up to which consumers have read it. russet's own; no other server has them.
+//! CHANGES READ, CHANGES CONSUMER: the stream of effects as a list of changes (`changes-retain`),
+//! and the places up to which consumers have read it. russet's own; no other server has them.
 
 use crate::base::numbers::number::{parse_digits, parse_i64};
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
@@ -75,16 +75,16 @@ const READ: Spec = Spec {
     ..Spec::new("read", read)
 };
 
-/// `CHANGES READ position|CONSUMER name [COUNT n] [BLOCK ms] [PREFIX p ...] [DB index] [TYPES t ...]
-/// [REPLICAS n]`: the changes after a position, whole units only.
+/// `CHANGES READ position|CONSUMER name [COUNT n] [BLOCK ms] [PREFIX p ...] [DB index] [TYPES t
+/// ...] [REPLICAS n]`: the changes after a position, whole units only.
 ///
-/// Reply: array of two: the position after all that was read, for the next READ or an ACK; and an array of
-/// changes. A change is an array of six: the offset after its unit, Unix milliseconds (of a note at most
-/// 100 ms before; null: unknown), database (null: unknown), user (empty: no user's, as expiries are; null:
-/// unknown), the command as an array, those of its keys that were asked for.
+/// Reply: array of two: the position after all that was read, for the next READ or an ACK; and an
+/// array of changes. A change is an array of six: the offset after its unit, Unix milliseconds (of
+/// a note at most 100 ms before; null: unknown), database (null: unknown), user (empty: no user's,
+/// as expiries are; null: unknown), the command as an array, those of its keys that were asked for.
 ///
-/// Errors: CHANGESLOST, if what follows the position is not kept; DIVERGED, if the position is not of this
-/// dataset's past. O(bytes of the stream that are read), in slices.
+/// Errors: CHANGESLOST, if what follows the position is not kept; DIVERGED, if the position is not
+/// of this dataset's past. O(bytes of the stream that are read), in slices.
 fn read(call: &mut Call<'_>) -> CommandResult {
     if !call.server.notes_changes() {
         call.server.changes.drop_reader(call.client.id);
@@ -339,12 +339,12 @@ const CONSUMER: Spec = Spec {
     ..Spec::new("consumer", consumer)
 };
 
-/// `CHANGES CONSUMER CREATE name [position] | ACK name position | LIST | DROP name`: the places up to which
-/// consumers have read. They are part of the stream: replicas and files have them.
+/// `CHANGES CONSUMER CREATE name [position] | ACK name position | LIST | DROP name`: the places up
+/// to which consumers have read. They are part of the stream: replicas and files have them.
 ///
-/// Reply: CREATE: OK. ACK: 1, or 0 if the consumer was there before. DROP: 1, or 0 if there is none. LIST:
-/// array of maps (flat arrays in RESP2): `name`, `offset`, `lag` (bytes of the stream), `lost` (1: what
-/// follows is not kept any more). O(consumers).
+/// Reply: CREATE: OK. ACK: 1, or 0 if the consumer was there before. DROP: 1, or 0 if there is
+/// none. LIST: array of maps (flat arrays in RESP2): `name`, `offset`, `lag` (bytes of the stream),
+/// `lost` (1: what follows is not kept any more). O(consumers).
 fn consumer(call: &mut Call<'_>) -> CommandResult {
     if !call.server.notes_changes() {
         return Err(OFF);

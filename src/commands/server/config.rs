@@ -65,8 +65,8 @@ const CONFIG_SET: Spec = Spec {
     ..Spec::new("set", set)
 };
 
-/// Whether an argument is the value of a directive that holds a secret, or may be one, since a name is mistyped
-/// or a word is missing.
+/// Whether an argument is the value of a directive that holds a secret, or may be one, since a name
+/// is mistyped or a word is missing.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     if !args.len().is_multiple_of(2) {
         return at >= 2 && config::find(args.at(at)).is_none();
@@ -90,14 +90,14 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `CONFIG DOCS [pattern ...]`: what CONFIG GET does not say of the directives that match; without a
-/// pattern of all that are not hidden.
+/// `CONFIG DOCS [pattern ...]`: what CONFIG GET does not say of the directives that match; without
+/// a pattern of all that are not hidden.
 ///
-/// Reply: a map of names to maps: `section` and `summary` (from redis.conf.example), `type`, `default`,
-/// `value`, `file` (the value that the configuration file gives now; null without a file, or if it cannot
-/// be read), `mutable` (CONFIG SET takes it), `effect` (it has one), `sensitive` (its value is a
-/// secret), and `alias` (its other name), `min`, `max` or `values` where it has them. Secrets have no value,
-/// default or file. O(directives), and the file is read.
+/// Reply: a map of names to maps: `section` and `summary` (from redis.conf.example), `type`,
+/// `default`, `value`, `file` (the value that the configuration file gives now; null without a
+/// file, or if it cannot be read), `mutable` (CONFIG SET takes it), `effect` (it has one),
+/// `sensitive` (its value is a secret), and `alias` (its other name), `min`, `max` or `values`
+/// where it has them. Secrets have no value, default or file. O(directives), and the file is read.
 fn docs(call: &mut Call<'_>) -> CommandResult {
     let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
     let server = &*call.server;

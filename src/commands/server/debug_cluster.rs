@@ -21,7 +21,8 @@ fn set(call: &mut Call<'_>, set: impl FnOnce(&mut Switches)) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG DROP-CLUSTER-PACKET-FILTER type`: received messages of this type are dropped; -1: none, -2: all.
+/// `DEBUG DROP-CLUSTER-PACKET-FILTER type`: received messages of this type are dropped; -1: none,
+/// -2: all.
 pub(super) fn drop_packets(call: &mut Call<'_>) -> CommandResult {
     let kind = parse_i64(call.args.at(2)).and_then(|kind| i32::try_from(kind).ok());
     let kind = kind.ok_or(CommandError::NotAnInteger)?;
@@ -46,15 +47,16 @@ pub(super) fn no_reconnection(call: &mut Call<'_>) -> CommandResult {
     set(call, |switches| switches.no_reconnection = on)
 }
 
-/// `DEBUG INTERNAL_SECRET`: integer, a checksum of the secret that the nodes share. It tells whether two
-/// nodes have the same one.
+/// `DEBUG INTERNAL_SECRET`: integer, a checksum of the secret that the nodes share. It tells
+/// whether two nodes have the same one.
 pub(super) fn internal_secret(call: &mut Call<'_>) -> CommandResult {
     let (checksum, _) = crc16::checksum(core(call)?.internal_secret().map_or(&[][..], |s| s), 1);
     call.reply.int(i64::from(checksum));
     Ok(())
 }
 
-/// `DEBUG SLOTMIGRATION PREVENT-PAUSE|PREVENT-FAILOVER 0|1`: migrations of slots stop before that step.
+/// `DEBUG SLOTMIGRATION PREVENT-PAUSE|PREVENT-FAILOVER 0|1`: migrations of slots stop before that
+/// step.
 pub(super) fn slotmigration(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let on = on_off(args.at(3));

@@ -1,5 +1,5 @@
-//! FLUSH UNDO, FLUSH PENDING: what flushes have set aside (`flush-grace`). russet's own; no other server has
-//! them.
+//! FLUSH UNDO, FLUSH PENDING: what flushes have set aside (`flush-grace`). russet's own; no other
+//! server has them.
 
 use crate::base::numbers::number::parse_digits;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
@@ -44,8 +44,9 @@ const PENDING: Spec = Spec {
 
 /// `FLUSH PENDING`: the flushes whose data is set aside, the last one first.
 ///
-/// Reply: array of maps (flat arrays in RESP2): `id`; `age-seconds`, `seconds-left`; `keys`, `bytes` (an
-/// estimate); `databases`, a map from the number of each database to its keys. O(flushes).
+/// Reply: array of maps (flat arrays in RESP2): `id`; `age-seconds`, `seconds-left`; `keys`,
+/// `bytes` (an estimate); `databases`, a map from the number of each database to its keys.
+/// O(flushes).
 fn pending(call: &mut Call<'_>) -> CommandResult {
     let world = call.world();
     let now_ms = world.keyspace.now_ms();
@@ -83,13 +84,13 @@ const UNDO: Spec = Spec {
     ..Spec::new("undo", undo)
 };
 
-/// `FLUSH UNDO [DB index] [REPLACE]`: brings back what the last flush whose data waits has deleted, with its
-/// expiries; with DB the last one of this database, and this database alone. The databases must be empty;
-/// with REPLACE what is in them is flushed, and set aside as by FLUSHDB.
+/// `FLUSH UNDO [DB index] [REPLACE]`: brings back what the last flush whose data waits has deleted,
+/// with its expiries; with DB the last one of this database, and this database alone. The databases
+/// must be empty; with REPLACE what is in them is flushed, and set aside as by FLUSHDB.
 ///
-/// Reply: integer, the keys that are back, without those of slots that other nodes serve by now. O(watched
-/// keys and keys that clients wait for). Propagated with `OF back keys`, which names the flush by the number
-/// of flushes since, and is only understood there.
+/// Reply: integer, the keys that are back, without those of slots that other nodes serve by now.
+/// O(watched keys and keys that clients wait for). Propagated with `OF back keys`, which names the
+/// flush by the number of flushes since, and is only understood there.
 fn undo(call: &mut Call<'_>) -> CommandResult {
     let asked = parse(call)?;
     let (args, origin) = (call.args, call.origin);

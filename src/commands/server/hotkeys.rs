@@ -201,8 +201,8 @@ const GET: Spec = Spec {
 /// `HOTKEYS GET`.
 ///
 /// Reply: an array of one map, so that replies of several servers can be concatenated. If there was
-/// no session, but `hotkey-top-k` is set: an array of maps `key`, `db`, `qps` of the last full window,
-/// the hottest first, as in Valkey; else null. O(counters).
+/// no session, but `hotkey-top-k` is set: an array of maps `key`, `db`, `qps` of the last full
+/// window, the hottest first, as in Valkey; else null. O(counters).
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (now, cycles) = (call.server.now.mono_ms, call.server.cycles.clone());
     if call.server.hotkeys().is_none() {

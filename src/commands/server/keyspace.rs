@@ -72,8 +72,9 @@ fn parse_freeing(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
     Ok(Freeing::of(call, later))
 }
 
-/// Empties databases: what was in them is set aside for `flush-grace`, or freed; with `now` everything that
-/// was set aside before, too. Returns whether the reply waits until the memory is free.
+/// Empties databases: what was in them is set aside for `flush-grace`, or freed; with `now`
+/// everything that was set aside before, too. Returns whether the reply waits until the memory is
+/// free.
 fn empty(call: &mut Call<'_>, dbs: &[DbIndex], freeing: Freeing, now: bool) -> bool {
     let origin = call.origin;
     let world = call.world();
@@ -96,8 +97,8 @@ fn reply(call: &mut Call<'_>, is_awaited: bool) -> CommandResult {
     Ok(())
 }
 
-/// `FLUSHDB [SYNC | ASYNC]`: deletes all keys of the database. With `flush-grace` they are set aside, and
-/// FLUSH UNDO brings them back.
+/// `FLUSHDB [SYNC | ASYNC]`: deletes all keys of the database. With `flush-grace` they are set
+/// aside, and FLUSH UNDO brings them back.
 ///
 /// Reply: OK; without ASYNC, once the memory is freed. O(watched keys) for the loop: a thread frees
 /// big databases; unless ASYNC, the loop does it in EXEC and scripts. Propagated even if there was
@@ -110,11 +111,11 @@ fn flushdb(call: &mut Call<'_>) -> CommandResult {
     reply(call, is_awaited)
 }
 
-/// `FLUSHALL [SYNC | ASYNC | NOW]`: deletes all keys of all databases, as FLUSHDB. With NOW nothing is set
-/// aside, and everything that was is freed.
+/// `FLUSHALL [SYNC | ASYNC | NOW]`: deletes all keys of all databases, as FLUSHDB. With NOW nothing
+/// is set aside, and everything that was is freed.
 ///
-/// The log and the stream state NOW as SYNC, which every server knows; with `flush-grace` a client's SYNC is
-/// plain there.
+/// The log and the stream state NOW as SYNC, which every server knows; with `flush-grace` a
+/// client's SYNC is plain there.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let asks_for = |word| args.len() == 2 && args.is(1, word);

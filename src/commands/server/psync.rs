@@ -29,8 +29,8 @@ fn sync(call: &mut Call<'_>) -> CommandResult {
     synchronize(call, SyncRequest::Sync)
 }
 
-/// `PSYNC id offset [FAILOVER]`: the stream from this offset (of the next byte) on, with `+CONTINUE`,
-/// or `+FULLRESYNC id offset`, a snapshot, and the stream from there on.
+/// `PSYNC id offset [FAILOVER]`: the stream from this offset (of the next byte) on, with
+/// `+CONTINUE`, or `+FULLRESYNC id offset`, a snapshot, and the stream from there on.
 fn psync(call: &mut Call<'_>) -> CommandResult {
     let (id, offset) = (call.args.at(1), call.args.at(2));
     let takes_over = call.args.len() > 3 && call.args.at(3).eq_ignore_ascii_case(b"failover");

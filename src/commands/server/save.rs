@@ -45,9 +45,9 @@ pub(super) const BGSAVE: Spec = Spec {
     ..Spec::new("bgsave", bgsave)
 };
 
-/// `BGSAVE [SCHEDULE | CANCEL] [FORK | FORKLESS]`: writes a snapshot of the present databases between
-/// other work. Inside a transaction it is scheduled. CANCEL cancels the running save and the
-/// scheduled one. FORK and FORKLESS (Valkey 9.2) choose how this save is made, in place of
+/// `BGSAVE [SCHEDULE | CANCEL] [FORK | FORKLESS]`: writes a snapshot of the present databases
+/// between other work. Inside a transaction it is scheduled. CANCEL cancels the running save and
+/// the scheduled one. FORK and FORKLESS (Valkey 9.2) choose how this save is made, in place of
 /// `snapshot-method`: by a child, or between other work; a scheduled save follows the directive.
 ///
 /// Reply: simple string.

@@ -22,12 +22,13 @@ const NOTHING_TO_ABORT: &str = "ERR No shutdown in progress.";
 const NO_CLUSTER: &str = "ERR SHUTDOWN FAILOVER is only supported in cluster mode.";
 const CANNOT_SAVE: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 
-/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER] [ABORT]`; SAFE and FAILOVER are Valkey's.
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER] [ABORT]`; SAFE and FAILOVER are
+/// Valkey's.
 ///
 /// Reply: none, the connection closes; an error if the server keeps running because the final
 /// snapshot failed and FORCE was not given. Without SAVE or NOSAVE the save points decide whether
-/// to take one. SAFE: an error on a primary of a cluster that votes. FAILOVER: a replica of the cluster is
-/// asked to take over before. ABORT excludes all other options.
+/// to take one. SAFE: an error on a primary of a cluster that votes. FAILOVER: a replica of the
+/// cluster is asked to take over before. ABORT excludes all other options.
 fn shutdown(call: &mut Call<'_>) -> CommandResult {
     let mut request = ShutdownRequest::default();
     let mut aborts = false;

@@ -15,8 +15,9 @@ pub(super) const TIME: Spec = Spec {
 };
 
 /// `TIME`: array of two bulk strings, Unix seconds and the microseconds within the second. It is
-/// constant during a transaction and a script, until the script is busy: from then on it is the time at which
-/// others were last served, so that a script that waits for a time ends. Keys expire by the constant time.
+/// constant during a transaction and a script, until the script is busy: from then on it is the
+/// time at which others were last served, so that a script that waits for a time ends. Keys expire
+/// by the constant time.
 fn time(call: &mut Call<'_>) -> CommandResult {
     let now = match call.origin {
         Origin::Script | Origin::Exec => call.server.time_of_commands_us(),

@@ -97,8 +97,8 @@ impl<'a> RangeRequest<'a> {
         })
     }
 
-    /// The first rank and the maximum number of elements; [`RangeRequest::reaches`] may end the walk
-    /// earlier.
+    /// The first rank and the maximum number of elements; [`RangeRequest::reaches`] may end the
+    /// walk earlier.
     fn run(&self, zset: &Zset, dialect: Dialect) -> Option<(usize, usize)> {
         let len = zset.len();
         if let Range::Rank(range) = &self.range {
@@ -110,7 +110,8 @@ impl<'a> RangeRequest<'a> {
             };
             return (count > 0).then_some((start, count));
         }
-        // At most a large set counts a negative offset from the far end; a packed one yields nothing.
+        // At most a large set counts a negative offset from the far end; a packed one yields
+        // nothing.
         if self.offset < 0 && !(zset.is_table() && dialect.negative_offset_counts_back()) {
             return None;
         }

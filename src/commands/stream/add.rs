@@ -106,7 +106,8 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         let due = |stream: &Stream| stream.idempotence().next_due();
         let before = due(&stream);
         stream.record_iid(pid, iid, id);
-        // Not only the first line: a producer's next one may be older than the one that it displaces.
+        // Not only the first line: a producer's next one may be older than the one that it
+        // displaces.
         expires_sooner = before.is_none_or(|before| due(&stream).is_some_and(|now| now < before));
     }
     let trimmed = match options.trim {

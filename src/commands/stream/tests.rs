@@ -56,7 +56,8 @@ fn a_trim_that_looks_at_references_is_stated_as_far_as_it_came() {
     }
 }
 
-/// Regression: a replica on which the ID of the producer's line had ended before added the entry again.
+/// Regression: a replica on which the ID of the producer's line had ended before added the entry
+/// again.
 #[test]
 fn a_duplicate_of_a_primary_adds_nothing() {
     let mut t = Testbed::new();

@@ -1,8 +1,8 @@
 //! Conditions on a string's value, IFEQ, IFNE, IFDEQ and IFDNE, and the digest that two of them
 //! name; DIGEST and DELEX.
 //!
-//! A digest is the XXH3-64 of the value's bytes as 16 hexadecimal digits. It lets a client compare a
-//! large value without sending it.
+//! A digest is the XXH3-64 of the value's bytes as 16 hexadecimal digits. It lets a client compare
+//! a large value without sending it.
 
 use xxhash_rust::xxh3::xxh3_64;
 

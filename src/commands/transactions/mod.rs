@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 //!
-//! Dispatch queues the commands after MULTI (`server::execution::dispatch`); this module runs or discards the
-//! queue. Touched keys mark their watchers through `keyspace::listeners::watch`.
+//! Dispatch queues the commands after MULTI (`server::execution::dispatch`); this module runs or
+//! discards the queue. Touched keys mark their watchers through `keyspace::listeners::watch`.
 
 pub(super) mod docs;
 

@@ -57,8 +57,8 @@ const NO_PROJECTION: CommandError =
 const EF_MAX: i64 = 1_000_000;
 const M_RANGE: std::ops::RangeInclusive<i64> = 4..=4096;
 
-/// `VADD key [REDUCE dim] (FP32 blob | VALUES n number ...) element [CAS] [NOQUANT | Q8 | BIN] [EF n]
-/// [SETATTR attributes] [M n]`: adds an element, or gives it another vector.
+/// `VADD key [REDUCE dim] (FP32 blob | VALUES n number ...) element [CAS] [NOQUANT | Q8 | BIN] [EF
+/// n] [SETATTR attributes] [M n]`: adds an element, or gives it another vector.
 ///
 /// Reply: whether the element is new (RESP2: integer). CAS is accepted: a large set is searched
 /// off the loop with and without it. O(log n) with a large factor, by EF, M and the dimension.

@@ -139,7 +139,8 @@ enum Target {
     Reduced(Projection, Vec<f32>),
 }
 
-/// What is searched for, and the argument after it; `product` has its numbers if it was parsed before.
+/// What is searched for, and the argument after it; `product` has its numbers if it was parsed
+/// before.
 fn target(
     args: Args<'_>,
     content: &Content,

@@ -54,7 +54,8 @@ impl Given {
 }
 
 impl Given {
-    /// The vector that [`Given::parse`] has parsed from argument `at` on, and whose numbers were kept.
+    /// The vector that [`Given::parse`] has parsed from argument `at` on, and whose numbers were
+    /// kept.
     pub fn again(args: Args<'_>, at: usize, numbers: Vec<f32>) -> Given {
         let reduced = args
             .is(at, "reduce")
@@ -87,8 +88,8 @@ impl Task for Product {
 /// Of a product that cannot leave the loop, between two looks at the time.
 const SLICE_NANOS: usize = 1_000_000;
 
-/// The image of a vector. `done`: a product that was made off the loop, which is started again if the
-/// projection is another one by now; `leaves`: a long one may. `None`: the client waits for it.
+/// The image of a vector. `done`: a product that was made off the loop, which is started again if
+/// the projection is another one by now; `leaves`: a long one may. `None`: the client waits for it.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! `priority-subnets`: networks whose clients have reserved connections, shown as they were written.
+//! `priority-subnets`: networks whose clients have reserved connections, shown as they were
+//! written.
 
 use std::net::IpAddr;
 

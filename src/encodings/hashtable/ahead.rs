@@ -28,8 +28,8 @@ impl Place<'_> {
     };
 }
 
-/// The word that a lookup is likely to find, or none. One number, so that there is no branch between the
-/// two until it is asked.
+/// The word that a lookup is likely to find, or none. One number, so that there is no branch
+/// between the two until it is asked.
 #[derive(Copy, Clone)]
 pub(crate) struct Likely(u64);
 
@@ -41,7 +41,8 @@ impl Likely {
         (self.0 != 0).then_some(Word(self.0))
     }
 
-    /// Prefetches the line at the word if it is a pointer without flags, else one that is there anyway.
+    /// Prefetches the line at the word if it is a pointer without flags, else one that is there
+    /// anyway.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         let own = std::ptr::from_ref(self).addr();
@@ -60,8 +61,8 @@ impl HashTable {
         let tag = tag_of_hash(hash);
         if !segment.is_none() {
             segment.prefetch_lines(hash, false);
-            // The stash's line, if it is used, else one of those again: a choice of addresses needs no
-            // branch, which would be a guess.
+            // The stash's line, if it is used, else one of those again: a choice of addresses needs
+            // no branch, which would be a guess.
             prefetch(if segment.has_stash() {
                 segment.segment().0.addr()
             } else {
@@ -169,8 +170,8 @@ impl SegmentRef {
         }
     }
 
-    /// See [`HashTable::prefetch_entries`]; `hash` is the table's own. There is a segment. Returns whether
-    /// the tag is there.
+    /// See [`HashTable::prefetch_entries`]; `hash` is the table's own. There is a segment. Returns
+    /// whether the tag is there.
     #[inline(always)]
     pub(super) fn prefetch_entries(self, hash: u64, reach: impl Fn(Word) -> Option<usize>) -> bool {
         let tag = tag_of_hash(hash);

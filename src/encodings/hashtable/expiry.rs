@@ -18,9 +18,9 @@
 //! full read of a segment is amortized over at least 14 expiries noted since the one before: some
 //! 35 reads of entries, prefetched, for each element that expires.
 //!
-//! Tables may share their records ([`SharedExpiry`]): the tree then leads to the table that is due, and
-//! a small table with volatile elements costs one record. The records are lent to a table while it
-//! changes; in between it has none, and its headers have the numbers of its own.
+//! Tables may share their records ([`SharedExpiry`]): the tree then leads to the table that is due,
+//! and a small table with volatile elements costs one record. The records are lent to a table while
+//! it changes; in between it has none, and its headers have the numbers of its own.
 //!
 //! Memory: 0.3 bytes an element in tables with volatile elements. The tree grows by
 //! doubling an array of 8 bytes a segment: 40 us at 10 M elements.
@@ -136,8 +136,8 @@ impl Expiry {
         Some(self.tree.min()).filter(|&min| min != NEVER)
     }
 
-    /// Owners and prefixes of some random segments with noted elements, and at last of the one whose
-    /// first element expires first.
+    /// Owners and prefixes of some random segments with noted elements, and at last of the one
+    /// whose first element expires first.
     fn draw(&self, rng: &mut impl Rng) -> Drawn {
         let drawn = (0..RECORD_DRAWS).map(|_| below(rng, self.tree.len()));
         // An unused record is `NEVER`; the earliest one is in use.

@@ -340,8 +340,8 @@ impl HashTable {
             .map(word_of_cell)
     }
 
-    /// Calls `see` with all words, in the order of [`HashTable::iter`], until it returns false; `soon`
-    /// with each, most of them some steps before.
+    /// Calls `see` with all words, in the order of [`HashTable::iter`], until it returns false;
+    /// `soon` with each, most of them some steps before.
     #[inline]
     pub fn visit(&self, soon: impl Fn(Word), mut see: impl FnMut(Word) -> bool) {
         /// Distance in cells.

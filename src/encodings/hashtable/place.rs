@@ -11,8 +11,8 @@ use crate::encodings::prefetch::prefetch;
 /// Maximum moves to make room for a new element.
 const CHAIN_MAX: usize = 4;
 
-/// With this many in its stash a table's only segment grows: a full stash would have a tenth of its elements,
-/// whose lookups read one line more, and which no prefetch finds.
+/// With this many in its stash a table's only segment grows: a full stash would have a tenth of its
+/// elements, whose lookups read one line more, and which no prefetch finds.
 const YOUNG_STASH_MAX: usize = 2;
 
 /// The place that an element got.

@@ -9,8 +9,8 @@
 //! All have one odd number (`HashTable::salt`), which a lookup would else read in the table.
 //!
 //! Invariants
-//!   1. The root of a table is its only directory word; none, if that is none or not the only one, if the
-//!      table changes or has no page.
+//!   1. The root of a table is its only directory word; none, if that is none or not the only one,
+//!      if the table changes or has no page.
 //!   2. Tables change only in [`Tables::change`].
 //!   3. `expiry` is lent to a table while that changes, and has the records of all of them.
 //!

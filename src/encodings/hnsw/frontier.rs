@@ -68,8 +68,8 @@ impl Pool {
         self.sorted.capacity() * size_of::<Near>()
     }
 
-    /// Adds a node unless `limit` better ones are there. Returns whether it is about to be expanded, among the
-    /// next `beam`.
+    /// Adds a node unless `limit` better ones are there. Returns whether it is about to be
+    /// expanded, among the next `beam`.
     #[inline]
     pub(super) fn offer(&mut self, near: Near, beam: usize) -> bool {
         if self.sorted.len() >= self.limit {
@@ -92,8 +92,8 @@ impl Pool {
             .map(|near| near.id())
     }
 
-    /// Returns the best node not yet expanded, and counts it as expanded; `None` if it is not among the best
-    /// `reach`.
+    /// Returns the best node not yet expanded, and counts it as expanded; `None` if it is not among
+    /// the best `reach`.
     #[inline]
     pub(super) fn expand(&mut self, reach: usize) -> Option<u32> {
         if self.next >= reach {

@@ -5,8 +5,9 @@ use super::search::{Descent, Progress, Scratch};
 use super::store::NewNode;
 use super::{Index, LEVEL_MAX, M_DEFAULT, NodeId, Query};
 
-/// Of the nodes that a placement collects, the links of the best half are followed, and of so many at least. This
-/// saves a seventh to a quarter of its time; recall@10 of 20,000 uniform vectors falls from 0.870 to 0.854 at EF 200.
+/// Of the nodes that a placement collects, the links of the best half are followed, and of so many
+/// at least. This saves a seventh to a quarter of its time; recall@10 of 20,000 uniform vectors
+/// falls from 0.870 to 0.854 at EF 200.
 const EXPANDED_MIN: usize = 32;
 /// Nodes added last, as many as a [`Placement`] looks at beside what it has found.
 const RECENT: usize = 64;

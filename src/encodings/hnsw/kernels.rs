@@ -102,14 +102,16 @@ impl Kernels {
         unsafe { (self.hamming)(a, b) }
     }
 
-    /// [`Kernels::dot_f32`] of `a` and each of `others`; the rest of `sums` stays. To the last bit the same.
+    /// [`Kernels::dot_f32`] of `a` and each of `others`; the rest of `sums` stays. To the last bit
+    /// the same.
     #[inline(always)]
     pub(super) fn dots_f32(&self, a: &[u8], others: &[&[u8]], sums: &mut [f32]) {
         // SAFETY: the processor has the features (the field's invariant).
         unsafe { (self.dots_f32)(a, others, sums) }
     }
 
-    /// [`Kernels::dot_i8`] of `a` and each of `others`, which are no shorter; the rest of `sums` stays.
+    /// [`Kernels::dot_i8`] of `a` and each of `others`, which are no shorter; the rest of `sums`
+    /// stays.
     #[inline(always)]
     pub(super) fn dots_i8(&self, a: &[u8], others: &[&[u8]], sums: &mut [i32]) {
         // SAFETY: the processor has the features (the field's invariant).
@@ -267,8 +269,8 @@ mod avx512 {
         _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, surplus))
     }
 
-    /// Four vectors at a time: their sums do not wait for each other, and what is taken off again is the same
-    /// for all of them, 128 times the sum of `a`.
+    /// Four vectors at a time: their sums do not wait for each other, and what is taken off again
+    /// is the same for all of them, 128 times the sum of `a`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn dots_i8(a: &[u8], others: &[&[u8]], sums: &mut [i32]) {
         const LANES: usize = 4;

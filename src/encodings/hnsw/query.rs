@@ -245,8 +245,8 @@ impl Metric {
         }
     }
 
-    /// Writes the distance of `a` from each of `others`, at most [`BATCH`], and returns them: the same as
-    /// [`Metric::distance`], for less.
+    /// Writes the distance of `a` from each of `others`, at most [`BATCH`], and returns them: the
+    /// same as [`Metric::distance`], for less.
     #[inline]
     pub(super) fn distances<'d>(
         &self,

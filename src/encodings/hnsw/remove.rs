@@ -51,9 +51,9 @@ impl Index {
         payload
     }
 
-    /// Gives up to `most` numbers back if most are free, with the memory of whole chunks. `moved` gets
-    /// the new number and the payload of each node that has another number now; a [`super::Search`] under
-    /// way may miss such a node, a [`super::Scan`] does not.
+    /// Gives up to `most` numbers back if most are free, with the memory of whole chunks. `moved`
+    /// gets the new number and the payload of each node that has another number now; a
+    /// [`super::Search`] under way may miss such a node, a [`super::Scan`] does not.
     ///
     /// O(M^2) for each number. Four of them after each removal keep pace with removals.
     pub fn compact(&mut self, most: usize, mut moved: impl FnMut(NodeId, u64)) {

@@ -18,8 +18,8 @@ const SHORT_BYTES: usize = 256;
 /// Vectors that are fetched ahead of those being compared, long ones and short ones.
 const AHEAD: usize = 4;
 const AHEAD_SHORT: usize = BATCH * 2;
-/// Nodes that a walk expands at once if vectors are short, so that the links and vectors of one are fetched
-/// while another's are looked at: at most, and one for so many nodes that the walk keeps.
+/// Nodes that a walk expands at once if vectors are short, so that the links and vectors of one are
+/// fetched while another's are looked at: at most, and one for so many nodes that the walk keeps.
 const BEAM_MAX: usize = 4;
 const LIMIT_PER_BEAM: usize = 16;
 
@@ -105,14 +105,16 @@ impl Scratch {
         }
     }
 
-    /// Returns whether all nodes of a level have been met, so that there is nothing more to find: as in sets of
-    /// fewer nodes than are wanted, or with an M of thousands. Not known after a change of the index.
+    /// Returns whether all nodes of a level have been met, so that there is nothing more to find:
+    /// as in sets of fewer nodes than are wanted, or with an M of thousands. Not known after a
+    /// change of the index.
     fn has_met_all(&self, index: &Index, level: usize) -> bool {
         let nodes = |counts: &[u32]| counts.iter().map(|&count| count as usize).sum::<usize>();
         self.version == index.version && self.visited.len() >= nodes(&index.level_counts[level..])
     }
 
-    /// Walks a level until the best `reach` of the pool are expanded, or `budget` distances are used up.
+    /// Walks a level until the best `reach` of the pool are expanded, or `budget` distances are
+    /// used up.
     pub(super) fn walk(
         &mut self,
         index: &Index,
@@ -157,7 +159,8 @@ impl Scratch {
     }
 }
 
-/// Computes the distances of nodes, each fetched while those before are compared: short vectors in groups.
+/// Computes the distances of nodes, each fetched while those before are compared: short vectors in
+/// groups.
 #[inline]
 fn compare_all(index: &Index, query: &[u8], ids: &[u32], mut found: impl FnMut(Near)) {
     let mut to_fetch = ids.iter();
@@ -297,7 +300,8 @@ pub struct Search {
     heaps: bool,
     heaps_begun: bool,
     expanded: usize,
-    /// With a filter: nodes met by the last expansion that are still to be looked at, the last one first.
+    /// With a filter: nodes met by the last expansion that are still to be looked at, the last one
+    /// first.
     pending: Vec<Near>,
     scratch: Scratch,
 }
@@ -499,8 +503,8 @@ impl Scan {
         }
     }
 
-    /// Results that were given other numbers get them. Numbers still to be looked at are met again. After
-    /// many moves the scan begins again: there are fewer nodes each time.
+    /// Results that were given other numbers get them. Numbers still to be looked at are met again.
+    /// After many moves the scan begins again: there are fewer nodes each time.
     fn follow_moves(&mut self, index: &Index) {
         let Some(moves) = index.moves.since(self.version) else {
             self.best.clear();

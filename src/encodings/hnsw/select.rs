@@ -17,8 +17,8 @@ impl Index {
     /// Links a node, which has no links at `level`, with some of `candidates`, the nearest first.
     ///
     /// At level 0 a node starts with up to 3M/2 links, of the 2M it may have: for the same `ef`
-    /// more of the nearest are found than with M, at hardly more distances a search. Where M is below the
-    /// default, with M at most: that is what clients' tests look at.
+    /// more of the nearest are found than with M, at hardly more distances a search. Where M is
+    /// below the default, with M at most: that is what clients' tests look at.
     pub(super) fn link(&mut self, id: u32, level: usize, candidates: &[Near]) {
         let m = usize::from(self.parameters().m);
         let wanted = match level {

@@ -5,12 +5,12 @@
 //!               links    2M node ids, unused ones NONE              (level 0)
 //!     tower:    levels 1..=level of one node, each: M node ids, unused ones NONE
 //!
-//! A head, a record and a block of links are found by the node's number alone; only the nodes of
-//! a level above 0 have a tower. No count stands beside the links: with the usual M a block is
-//! two whole cache lines (a power of two, which allocators like too). The last word of a block of
-//! more than [`COUNTED`] has its count, with [`COUNT`], unless it is empty or full. A block that starts with
-//! [`WIDE`] and a number stands for that list in `wide`: only files with more than 2M or M links
-//! make such ones.
+//! A head, a record and a block of links are found by the node's number alone; only the nodes of a
+//! level above 0 have a tower. No count stands beside the links: with the usual M a block is two
+//! whole cache lines (a power of two, which allocators like too). The last word of a block of more
+//! than [`COUNTED`] has its count, with [`COUNT`], unless it is empty or full. A block that starts
+//! with [`WIDE`] and a number stands for that list in `wide`: only files with more than 2M or M
+//! links make such ones.
 //!
 //! Growth adds chunks and copies nothing but the last, while it is not yet a whole chunk.
 //! Numbers of removed nodes are used again, the last freed first. If less than half of the numbers
@@ -395,7 +395,8 @@ impl Store {
         None
     }
 
-    /// Whether so many numbers are free that nodes are to be moved: more than the half, and a chunk.
+    /// Whether so many numbers are free that nodes are to be moved: more than the half, and a
+    /// chunk.
     pub(super) fn is_thin(&self) -> bool {
         self.slots - self.live > self.live + (1 << self.shift)
     }

@@ -1,4 +1,5 @@
-//! What an index promises: near nodes are found, and invariants hold whatever happens, in files too.
+//! What an index promises: near nodes are found, and invariants hold whatever happens, in files
+//! too.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -172,8 +173,8 @@ fn large_results_and_small_ones_agree() {
     assert_eq!(all, exact(&index, &query, 1500));
 }
 
-/// Walked to the end, a graph in which nearly all nodes are linked with each other costs as many looks at links
-/// as it has links.
+/// Walked to the end, a graph in which nearly all nodes are linked with each other costs as many
+/// looks at links as it has links.
 #[test]
 fn a_search_ends_when_it_has_met_all_nodes() {
     let mut rng = SmallRng::seed_from_u64(21);
@@ -730,8 +731,8 @@ fn a_scan_misses_no_node_that_is_moved_meanwhile() {
     assert!(found.into_iter().eq((0..2000).step_by(5)));
 }
 
-/// Regression: a node moved to a number that the scan had passed was lost. Removing the oldest first frees the
-/// numbers in ascending order, so that a moved node gets the greatest free one.
+/// Regression: a node moved to a number that the scan had passed was lost. Removing the oldest
+/// first frees the numbers in ascending order, so that a moved node gets the greatest free one.
 #[test]
 fn a_scan_misses_no_node_whatever_is_removed_meanwhile() {
     let p = parameters(8, Quantization::F32, 4);

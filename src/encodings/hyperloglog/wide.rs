@@ -123,8 +123,8 @@ pub(super) fn pack(registers: &mut [u8; dense::BYTES], values: &[u8; REGISTERS])
     dense::pack_words(last, values);
 }
 
-/// As `dense::histogram_of`, for values below 64. Passes over all registers once for each [`AT_ONCE`]
-/// values from the lowest to the highest one: they are close together.
+/// As `dense::histogram_of`, for values below 64. Passes over all registers once for each
+/// [`AT_ONCE`] values from the lowest to the highest one: they are close together.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> Histogram {
     /// Values counted in a pass; their counts stay in processor registers.

@@ -34,9 +34,9 @@ unsafe fn are_same(a: Word, b: Word) -> bool {
 }
 
 impl MemberTable {
-    /// Calls `see` with the members that `other` has (`wanted`) or has not, and their hashes, in the
-    /// order of [`MemberTable::visit`]. `needed` is how many it needs, and it returns how many more it
-    /// needs: at 0 the walk ends. It is a hint for the size of batches.
+    /// Calls `see` with the members that `other` has (`wanted`) or has not, and their hashes, in
+    /// the order of [`MemberTable::visit`]. `needed` is how many it needs, and it returns how many
+    /// more it needs: at 0 the walk ends. It is a hint for the size of batches.
     pub fn filter<'a>(
         &'a self,
         other: &MemberTable,
@@ -61,8 +61,8 @@ impl MemberTable {
         }
     }
 
-    /// The step of [`MemberTable::filter`] for these of its words, [`BATCH`] at most. Returns how many
-    /// members are still needed.
+    /// The step of [`MemberTable::filter`] for these of its words, [`BATCH`] at most. Returns how
+    /// many members are still needed.
     #[inline]
     fn filter_batch<'a>(
         &'a self,

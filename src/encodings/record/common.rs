@@ -2,8 +2,8 @@
 //!
 //! A text that repeats in its column gets a number there, and records have the number in its place:
 //! one byte for the first [`NEAR`], two for the others. Counters, for which all texts compete, find
-//! those that repeat: a column whose values all differ numbers none, and costs a hash for each value
-//! stored.
+//! those that repeat: a column whose values all differ numbers none, and costs a hash for each
+//! value stored.
 //!
 //! A column whose first value is a text has a width, the text's length: records have texts of this
 //! length without a byte for it.
@@ -12,8 +12,8 @@
 //!   1. A numbered text stays as it is until the schema is freed: records refer to it without being
 //!      counted.
 //!   2. Numbers are given without gaps, from 0.
-//!   3. A width does not change once it is decided, and is decided before a value is stored for which it
-//!      matters.
+//!   3. A width does not change once it is decided, and is decided before a value is stored for
+//!      which it matters.
 //!
 //! Reading takes no lock. Cost: by number O(1); a number for a text O(numbers of the column), which
 //! compares four bytes for each.
@@ -85,8 +85,8 @@ thread_local! {
 struct Counters(Box<[u32]>);
 
 impl Counters {
-    /// Counts a text without a number; whether it is to get one. A text has two counters: if neither
-    /// is its own, it takes the lower one or, if that has counted more than one, lowers it.
+    /// Counts a text without a number; whether it is to get one. A text has two counters: if
+    /// neither is its own, it takes the lower one or, if that has counted more than one, lowers it.
     #[inline]
     fn count(&mut self, hash: u32) -> bool {
         const COUNT: u32 = (1 << COUNT_BITS) - 1;
@@ -255,7 +255,8 @@ impl Learning<'_> {
             .get(column)
             .map_or(&[][..], Vec::as_slice);
         if let Some(number) = position(hashes, hash) {
-            // Another text with the same hash, of which there is hardly ever one, goes without a number.
+            // Another text with the same hash, of which there is hardly ever one, goes without a
+            // number.
             return (own.get(number) == Some(text)).then_some(number as u8);
         }
         let text_bytes = self.numbers.text_bytes + text.len();

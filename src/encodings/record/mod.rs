@@ -13,11 +13,10 @@
 //!   3. A record counts as one reference to its schema.
 //!   4. The schema has a text for each number of a common value.
 //!
-//! The block states no length: what a record costs beside its values is a byte for each of them, and
-//! nothing for texts of one length. A value that many records have under its name costs a byte alone
-//! (`common`).
-//! Cost: everything is O(values), of which there are few; `len` O(1).
-//! When a hash is a record: `types::hash`.
+//! The block states no length: what a record costs beside its values is a byte for each of them,
+//! and nothing for texts of one length. A value that many records have under its name costs a byte
+//! alone (`common`). Cost: everything is O(values), of which there are few; `len` O(1). When a hash
+//! is a record: `types::hash`.
 #![allow(unsafe_code)]
 
 mod common;
@@ -132,8 +131,8 @@ impl Record {
     #[inline]
     fn handle(&self) -> ManuallyDrop<SchemaRef> {
         let number = (self.0.get() >> ADDRESS_BITS) as u16;
-        // SAFETY: the number is of the reference that this record has given up for it (invariant 3);
-        // the copy is not dropped.
+        // SAFETY: the number is of the reference that this record has given up for it (invariant
+        // 3); the copy is not dropped.
         ManuallyDrop::new(unsafe { SchemaRef::from_number(number) })
     }
 

@@ -6,9 +6,9 @@
 //!          | op: u8 | argument: u8               anything else
 //!     op   = link (4 bits, counted from the newest) | kind (4 bits)
 //!
-//! [`primary`] plays the primary of a server that is a replica, [`replica`] the replicas of one that
-//! is a primary. Seeds are conversations of two servers ([`record`]); [`mutate`] makes hostile ones
-//! of them without libFuzzer.
+//! [`primary`] plays the primary of a server that is a replica, [`replica`] the replicas of one
+//! that is a primary. Seeds are conversations of two servers ([`record`]); [`mutate`] makes hostile
+//! ones of them without libFuzzer.
 //!
 //! A server's files are in the process's working folder, so one tape is played at a time.
 

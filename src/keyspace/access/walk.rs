@@ -12,8 +12,8 @@ use crate::types::Type;
 const RANDOM_TRIES: usize = 100;
 
 impl Keyspace {
-    /// A key of this type, if there is one among about the first `most` keys of a database with such keys.
-    /// O(most).
+    /// A key of this type, if there is one among about the first `most` keys of a database with
+    /// such keys. O(most).
     pub fn find_of(&self, kind: Type, most: usize) -> Option<(DbIndex, Box<[u8]>)> {
         let has_it = |db: &Database| db.sizes().of(kind).next().is_some();
         let mut databases = self.in_use().filter(|(_, db)| has_it(db));
@@ -55,8 +55,8 @@ impl Db<'_> {
         self.scan_in(None, cursor, visit)
     }
 
-    /// As [`Db::scan`], of one slot: a cursor in a slot before it begins with it, one behind it ends.
-    /// Without slots, of all keys.
+    /// As [`Db::scan`], of one slot: a cursor in a slot before it begins with it, one behind it
+    /// ends. Without slots, of all keys.
     pub fn scan_slot(&mut self, slot: u16, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
         self.scan_in(Some(slot), cursor, visit)
     }

@@ -141,8 +141,9 @@ impl Keyspace {
         self.journal.held_bytes() + self.effects.held_bytes()
     }
 
-    /// The same, and what a snapshot has yet to save of keys that are gone: all keys that it has not
-    /// reached yet would be evicted to free what none of them frees. O(databases) during a snapshot.
+    /// The same, and what a snapshot has yet to save of keys that are gone: all keys that it has
+    /// not reached yet would be evicted to free what none of them frees. O(databases) during a
+    /// snapshot.
     fn leaving_bytes(&self) -> usize {
         let early = if self.is_saving() {
             self.early_bytes()

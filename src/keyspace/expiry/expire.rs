@@ -3,8 +3,8 @@
 //! There is no second table of volatile keys. Every segment of a database's table knows the nearest
 //! of its expiries, and a cycle visits only the segments that these times select
 //! (`encodings::hashtable`, its `expiry`) in the databases that are due (`databases`). The loop
-//! sleeps no longer than until [`Keyspace::next_expiry`], so keys are deleted within a turn of their
-//! expiry, in slices small enough that no client notices.
+//! sleeps no longer than until [`Keyspace::next_expiry`], so keys are deleted within a turn of
+//! their expiry, in slices small enough that no client notices.
 
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,8 @@ impl Keyspace {
         if !self.expires_actively() {
             return cycle;
         }
-        // The last millisecond whose keys have expired. Keys beyond the ordered range never are due.
+        // The last millisecond whose keys have expired. Keys beyond the ordered range never are
+        // due.
         let past = self.due_ms.saturating_sub(1).min(DUE_MAX - 1);
         let start = Instant::now();
         let (mut due, mut steps) = (Vec::new(), 0);

@@ -9,11 +9,11 @@
 //!
 //! All record the removal by one function: it counts the fields, states the effect, one HDEL for
 //! each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with keys,
-//! this is not a change of the command that found the fields. A hash without fields is deleted, with
-//! the event `del`.
+//! this is not a change of the command that found the fields. A hash without fields is deleted,
+//! with the event `del`.
 //!
-//! While expired keys are hidden and kept ([`Expiring::Hide`](super::super::Expiring)), so are fields, until they
-//! are set.
+//! While expired keys are hidden and kept ([`Expiring::Hide`](super::super::Expiring)), so are
+//! fields, until they are set.
 
 use super::super::store::entry::Entry;
 use super::super::{ChangeKind, Class, Db, Ref};
@@ -103,8 +103,8 @@ impl Db<'_> {
         }
     }
 
-    /// As [`Db::expire_fields`], for a command that sets these fields: also while expired ones are hidden and
-    /// kept, as what is set must not have their values and expiries.
+    /// As [`Db::expire_fields`], for a command that sets these fields: also while expired ones are
+    /// hidden and kept, as what is set must not have their values and expiries.
     #[cold]
     pub fn expire_fields_to_write(&mut self, key: &[u8], fields: &[&[u8]]) {
         let Some(entry) = self.peek_hash(key) else {

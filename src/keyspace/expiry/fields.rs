@@ -2,8 +2,8 @@
 //!
 //! A hash knows its own earliest expiry; this index has one line per hash that has any, ordered by
 //! that time, for one database. A line may be early (the field was since deleted or given more
-//! time): the visit then finds nothing due and rewrites the line. `Table` removes the line of a hash
-//! that leaves the database. How expired fields are removed: `expired_fields`.
+//! time): the visit then finds nothing due and rewrites the line. `Table` removes the line of a
+//! hash that leaves the database. How expired fields are removed: `expired_fields`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;

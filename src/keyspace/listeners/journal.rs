@@ -3,15 +3,17 @@
 //!
 //! Every change of a key is recorded by one function, [`Keyspace::record_change`], on every path:
 //! handlers, expiry of keys and fields, eviction, loading; a whole database by
-//! [`Keyspace::record_flush`], [`Keyspace::record_swap`] and [`Keyspace::record_take_over`]. Watchers are notified at once; the
-//! journal keeps a line when there is a listener for its class. The server drains it after each
-//! command, so that events of a transaction's commands come between them.
+//! [`Keyspace::record_flush`], [`Keyspace::record_swap`] and [`Keyspace::record_take_over`].
+//! Watchers are notified at once; the journal keeps a line when there is a listener for its class.
+//! The server drains it after each command, so that events of a transaction's commands come between
+//! them.
 //!
 //!     keys     bytes of the keys, each followed by the change's subkeys, if any is listed
 //!     changes  one line per change
 //!
 //! Subkeys are the fields that a change of a hash touched. They are kept as they are published,
-//! `length:name,length:name`, and only while `notify-keyspace-events` selects one of their channels.
+//! `length:name,length:name`, and only while `notify-keyspace-events` selects one of their
+//! channels.
 //!
 //! Cost without a listener: one test. A line needs no allocation of its own.
 
@@ -289,8 +291,8 @@ impl Keyspace {
         self.note_whole(db, ChangeKind::Flushed);
     }
 
-    /// Records that all keys of some slots are about to be removed from a database. O(the slots' keys) if
-    /// there is a listener to all changes, else O(keys that are watched or waited for).
+    /// Records that all keys of some slots are about to be removed from a database. O(the slots'
+    /// keys) if there is a listener to all changes, else O(keys that are watched or waited for).
     pub(in crate::keyspace) fn record_drop(&mut self, db: DbIndex, slots: &SlotSet) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);

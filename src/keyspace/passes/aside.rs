@@ -5,20 +5,23 @@
 //!     undo                an entry's databases return, with all their keys and expiries
 //!     free                the helper thread frees an entry
 //!
-//! **A flush is named by the number of flushes after it.** Log and replicas repeat the same flushes, so they
-//! find the same entry, and FLUSHALL stays a command that every server understands. Therefore each flush by a
-//! command counts, also one that sets nothing aside. What empties databases otherwise (a full copy, a load)
-//! ends all entries ([`Keyspace::forget_aside`]).
+//! **A flush is named by the number of flushes after it.** Log and replicas repeat the same
+//! flushes, so they find the same entry, and FLUSHALL stays a command that every server
+//! understands. Therefore each flush by a command counts, also one that sets nothing aside. What
+//! empties databases otherwise (a full copy, a load) ends all entries ([`Keyspace::forget_aside`]).
 //!
 //! Invariants
-//!   1. Entries are in the order of their numbers, oldest first, at most [`ENTRIES_MAX`], none without a part.
-//!   2. What is freed is older than all that waits. So a replay that has not heard of everything freed has
-//!      all that waits, and nothing that is newer.
-//!   3. The bytes of a part are not in `used_memory` (`alloc::let_go`); they are an estimate from a sample.
-//!   4. A part has no database exactly while a running snapshot has it, which returns it by its ticket.
+//!   1. Entries are in the order of their numbers, oldest first, at most [`ENTRIES_MAX`], none
+//!      without a part.
+//!   2. What is freed is older than all that waits. So a replay that has not heard of everything
+//!      freed has all that waits, and nothing that is newer.
+//!   3. The bytes of a part are not in `used_memory` (`alloc::let_go`); they are an estimate from a
+//!      sample.
+//!   4. A part has no database exactly while a running snapshot has it, which returns it by its
+//!      ticket.
 //!
-//! Cost: a flush O(databases + keys sampled + watched keys). An undo O(watched keys + keys that clients
-//! wait for); O(keys) if bytes have been counted only since the flush.
+//! Cost: a flush O(databases + keys sampled + watched keys). An undo O(watched keys + keys that
+//! clients wait for); O(keys) if bytes have been counted only since the flush.
 
 use std::collections::VecDeque;
 
@@ -143,8 +146,8 @@ impl Keyspace {
         self.aside.flushes += 1;
     }
 
-    /// A flush by a command at `at_ms` (Unix milliseconds): empties databases, and sets aside what was in
-    /// them. Returns the number of keys.
+    /// A flush by a command at `at_ms` (Unix milliseconds): empties databases, and sets aside what
+    /// was in them. Returns the number of keys.
     pub fn flush_aside(&mut self, dbs: impl Iterator<Item = DbIndex>, at_ms: i64) -> usize {
         self.count_flush();
         let mut parts = Vec::new();
@@ -222,8 +225,8 @@ impl Keyspace {
         entries.iter().filter_map(|its| its.pending(*flushes, None))
     }
 
-    /// The flush `back` flushes ago, or else the last one, whose data waits; with `only`, what it has of
-    /// this database.
+    /// The flush `back` flushes ago, or else the last one, whose data waits; with `only`, what it
+    /// has of this database.
     pub fn pending_flush(&self, back: Option<u64>, only: Option<DbIndex>) -> Option<PendingFlush> {
         let Aside {
             flushes, entries, ..
@@ -233,7 +236,8 @@ impl Keyspace {
         found.find_map(|its| its.pending(*flushes, only))
     }
 
-    /// If something was freed since the last call: so many flushes back, what is set aside still waits.
+    /// If something was freed since the last call: so many flushes back, what is set aside still
+    /// waits.
     pub fn take_kept_flushes(&mut self) -> Option<u64> {
         std::mem::take(&mut self.aside.has_freed).then(|| {
             let oldest = self.aside.entries.front();
@@ -243,15 +247,15 @@ impl Keyspace {
 
     // --- bringing back ---
 
-    /// Takes what a flush has set aside, to bring it back: all of it, or database `only`. Must not be called
-    /// while a snapshot saves keys.
+    /// Takes what a flush has set aside, to bring it back: all of it, or database `only`. Must not
+    /// be called while a snapshot saves keys.
     pub fn take_flushed(&mut self, number: u64, only: Option<DbIndex>) -> TakenFlush {
         assert!(!self.is_saving(), "the snapshot has been ended");
         TakenFlush(self.take_parts(number, |part| only.is_none_or(|db| part.db == db)))
     }
 
-    /// Brings it back into its databases, which are empty. Clients that watch or wait for keys learn of it
-    /// as from SWAPDB. Returns the number of keys.
+    /// Brings it back into its databases, which are empty. Clients that watch or wait for keys
+    /// learn of it as from SWAPDB. Returns the number of keys.
     pub fn bring_back(&mut self, taken: TakenFlush) -> usize {
         let mut keys = 0;
         for part in taken.0 {
@@ -321,8 +325,8 @@ impl Keyspace {
         self.free_oldest_while(|flushes, entry| flushes - entry.number >= kept);
     }
 
-    /// Frees what flushes up to `at_ms` have set aside; a later time than `now_ms` counts as that one (the
-    /// clock was set back).
+    /// Frees what flushes up to `at_ms` have set aside; a later time than `now_ms` counts as that
+    /// one (the clock was set back).
     pub fn end_grace(&mut self, at_ms: i64, now_ms: i64) {
         for entry in &mut self.aside.entries {
             entry.at_ms = entry.at_ms.min(now_ms);

@@ -21,14 +21,14 @@
 //!   2. While one runs, an entry has that bit exactly when it needs no saving any more.
 //!   3. Each key is saved exactly once, as it was when the pass began.
 //!
-//! A pass may save some slots alone ([`Keyspace::begin_pass_of`]): then the bit changes its meaning in
-//! these, and all other entries count as saved.
+//! A pass may save some slots alone ([`Keyspace::begin_pass_of`]): then the bit changes its meaning
+//! in these, and all other entries count as saved.
 //!
 //! Moves of entries in the table, its growth and SWAPDB do not matter: the bit is in the entry, a
 //! database carries the number it had when the pass began, and a second visit is harmless. A
 //! flushed database is handed to the pass as a whole; dropped slots are saved where they are
-//! (`dropped_slots`), and handed over when nothing else is left to be done with them. An aborted pass
-//! continues marking, without saving, until every entry has the same bit again.
+//! (`dropped_slots`), and handed over when nothing else is left to be done with them. An aborted
+//! pass continues marking, without saving, until every entry has the same bit again.
 //!
 //! Cost without a pass: one test per change. The walk allocates nothing per key.
 use std::collections::{HashSet, VecDeque};
@@ -47,7 +47,8 @@ use crate::base::memory::pin::Pinned;
 const GATHERED: usize = 24;
 /// The number of a database that no pass has seen.
 const UNSEEN: DbIndex = DbIndex(u32::MAX);
-/// So many numbers before it are those of databases that came back; a server has fewer databases than are left.
+/// So many numbers before it are those of databases that came back; a server has fewer databases
+/// than are left.
 const MARKED_ORIGINS: u32 = 1 << 30;
 /// Distance, in entries, at which a value outside its entry is prefetched.
 const AHEAD: usize = 6;
@@ -496,7 +497,8 @@ impl Keyspace {
         self.pass_slice(&mut Nobody, ticks) != Slice::Done
     }
 
-    /// The entries of a database are marked in part: slices to come mark them all. Only while no pass saves.
+    /// The entries of a database are marked in part: slices to come mark them all. Only while no
+    /// pass saves.
     pub(in crate::keyspace) fn mark_all_of(&mut self, db: DbIndex) {
         debug_assert!(!self.is_saving());
         let large_min = self.large_min;

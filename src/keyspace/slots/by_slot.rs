@@ -1,5 +1,6 @@
-//! What is known and done by slot: counts, keys, deletion; and slots whose keys are not shown, because they
-//! are only being received, or are another node's by now and only kept until that is certain.
+//! What is known and done by slot: counts, keys, deletion; and slots whose keys are not shown,
+//! because they are only being received, or are another node's by now and only kept until that is
+//! certain.
 //!
 //! In a keyspace without slots, no slot has keys.
 
@@ -68,8 +69,8 @@ impl Db<'_> {
         self.database().slot_len(slot)
     }
 
-    /// Keys of a slot, unless it is hidden, in an order that lasts while nothing changes; expired ones
-    /// that are not deleted yet are among them. O(1) each.
+    /// Keys of a slot, unless it is hidden, in an order that lasts while nothing changes; expired
+    /// ones that are not deleted yet are among them. O(1) each.
     pub fn slot_keys(&self, slot: u16) -> impl Iterator<Item = &[u8]> {
         let is_shown = !self.keyspace.is_hidden(slot);
         let keys = is_shown.then(|| self.database().keys_of(slot));
@@ -105,23 +106,23 @@ impl Keyspace {
 
     // --- hidden slots ---
 
-    /// Hides the keys of slots (ranges: first, last) that are being received, from counts, walks and random
-    /// picks of clients, from the expiry cycle and from eviction: who sends them decides on them. Lookups,
-    /// snapshots and the figures of a [`Database`] have them.
+    /// Hides the keys of slots (ranges: first, last) that are being received, from counts, walks
+    /// and random picks of clients, from the expiry cycle and from eviction: who sends them decides
+    /// on them. Lookups, snapshots and the figures of a [`Database`] have them.
     pub fn hide_slots(&mut self, ranges: &[(u16, u16)]) {
         let slots = SlotSet::of_ranges(ranges);
         self.change_hiding(|why| why.received.add(&slots));
     }
 
-    /// The opposite of [`Keyspace::hide_slots`]. Keys that have expired meanwhile are deleted within
-    /// [`HIDDEN_MS`].
+    /// The opposite of [`Keyspace::hide_slots`]. Keys that have expired meanwhile are deleted
+    /// within [`HIDDEN_MS`].
     pub fn show_slots(&mut self, ranges: &[(u16, u16)]) {
         let slots = SlotSet::of_ranges(ranges);
         self.change_hiding(|why| why.received.subtract(&slots));
     }
 
-    /// Hides the keys of slots that another node has claimed, as [`Keyspace::hide_slots`] does; they are gone
-    /// for watches, for clients that wait for them, and for clients that cache them.
+    /// Hides the keys of slots that another node has claimed, as [`Keyspace::hide_slots`] does;
+    /// they are gone for watches, for clients that wait for them, and for clients that cache them.
     pub fn keep_slots(&mut self, ranges: &[(u16, u16)]) {
         let slots = SlotSet::of_ranges(ranges);
         for db in (0..self.databases() as u32).map(DbIndex) {
@@ -159,7 +160,8 @@ impl Keyspace {
             .is_some_and(|why| why.kept.has(slot))
     }
 
-    /// Whether all keys are in kept slots. O(databases); O(slots in use) for each while slots are kept.
+    /// Whether all keys are in kept slots. O(databases); O(slots in use) for each while slots are
+    /// kept.
     pub fn has_only_kept(&self) -> bool {
         let others = self.why_hidden.as_ref().filter(|why| !why.kept.is_empty());
         let among = others.map_or(Among::All, |why| Among::Without(&why.kept));

@@ -1,5 +1,5 @@
-//! The slot of a key, as all nodes of a cluster compute it: CRC-16/XMODEM of the key, or of its hash
-//! tag, modulo 16384.
+//! The slot of a key, as all nodes of a cluster compute it: CRC-16/XMODEM of the key, or of its
+//! hash tag, modulo 16384.
 //!
 //!     hash tag    the text between the first `{` and the first `}` after it, unless it is empty
 
@@ -16,8 +16,8 @@ pub fn slot_of(key: &[u8]) -> u16 {
     SlotMemo::default().slot_of(key)
 }
 
-/// The slot of all keys that match a glob pattern; `None`: they may be in several. That is known of a
-/// pattern without special characters up to the end of its hash tag, or of one without any.
+/// The slot of all keys that match a glob pattern; `None`: they may be in several. That is known of
+/// a pattern without special characters up to the end of its hash tag, or of one without any.
 pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
     let special = pattern.iter().position(|byte| b"*?[\\".contains(byte));
     let plain = &pattern[..special.unwrap_or(pattern.len())];
@@ -25,11 +25,12 @@ pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
     is_known.then(|| slot_of(plain))
 }
 
-/// Slots of keys of which many have the hash tag of the one before, as those of a command: a tag that comes
-/// again is compared, not hashed.
+/// Slots of keys of which many have the hash tag of the one before, as those of a command: a tag
+/// that comes again is compared, not hashed.
 #[derive(Default)]
 pub struct SlotMemo<'k> {
-    /// A key up to the end of its hash tag. Whatever key begins with it has that tag. Empty: none yet.
+    /// A key up to the end of its hash tag. Whatever key begins with it has that tag. Empty: none
+    /// yet.
     tagged: &'k [u8],
     slot: u16,
 }
@@ -66,8 +67,8 @@ fn hash_tag(key: &[u8]) -> Option<Range<usize>> {
     (len > 0).then_some(start..start + len)
 }
 
-/// The first place of a byte. Keys are mostly short, and a tag stands near their beginning: a call of memchr
-/// costs more than it saves there.
+/// The first place of a byte. Keys are mostly short, and a tag stands near their beginning: a call
+/// of memchr costs more than it saves there.
 #[inline]
 fn find(byte: u8, text: &[u8]) -> Option<usize> {
     const SHORT: usize = 16;

@@ -15,9 +15,9 @@
 //!   1. A slot has a bit exactly when it has keys; `keys` is the length of its table.
 //!   2. A page is there exactly when its slots have keys.
 //!
-//! Memory: 260 KiB when there is a key, up to 1 MiB more with keys in all slots; an empty slot's table
-//! allocates nothing.
-//! Cost: that of a hash table of one segment. A random key: some 100 steps over counts.
+//! Memory: 260 KiB when there is a key, up to 1 MiB more with keys in all slots; an empty slot's
+//! table allocates nothing. Cost: that of a hash table of one segment. A random key: some 100 steps
+//! over counts.
 
 use rand::Rng;
 
@@ -260,8 +260,8 @@ impl SlotTables {
         Some(TakenSlot { entries, volatile })
     }
 
-    /// Takes the tables of some slots out, as tables of their own, in which no expiry is noted. O(slots in
-    /// use), and O(segments) if expiries are noted.
+    /// Takes the tables of some slots out, as tables of their own, in which no expiry is noted.
+    /// O(slots in use), and O(segments) if expiries are noted.
     pub fn take_among(&mut self, among: Among<'_>) -> Option<Box<SlotTables>> {
         let slots: Vec<u16> = self.slots(among).collect();
         let mut taken = (!slots.is_empty()).then(|| SlotTables::of(self.tables.empty_like()))?;
@@ -331,7 +331,8 @@ impl SlotTables {
         self.after(slot, next, among)
     }
 
-    /// The slot of a cursor and the cursor in its table, or the beginning of the next slot with keys.
+    /// The slot of a cursor and the cursor in its table, or the beginning of the next slot with
+    /// keys.
     #[inline]
     fn position(&self, cursor: u64, among: Among<'_>) -> Option<(u16, u64)> {
         let at = (cursor % SLOTS as u64) as u16;
@@ -434,8 +435,8 @@ impl SlotTables {
 
     // --- defragmentation ---
 
-    /// Offers the blocks of the table at which a scan's cursor is, when it begins there; with the first
-    /// one the blocks of all slots together.
+    /// Offers the blocks of the table at which a scan's cursor is, when it begins there; with the
+    /// first one the blocks of all slots together.
     pub fn relocate_lines(&mut self, cursor: u64, mover: &mut Mover) {
         let Some((slot, inner)) = self.position(cursor, Among::All) else {
             return;
@@ -459,7 +460,8 @@ impl SlotTables {
         self.after(slot, next, Among::All)
     }
 
-    /// Panics if an invariant does not hold, here or in a table; `slot_of` returns a word's slot. O(n).
+    /// Panics if an invariant does not hold, here or in a table; `slot_of` returns a word's slot.
+    /// O(n).
     pub fn check_invariants(&self, slot_of: impl Fn(Word) -> u16) {
         let mut len = 0;
         for slot in 0..SLOTS as u16 {

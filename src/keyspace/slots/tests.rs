@@ -1,5 +1,5 @@
-//! A keyspace with slots behaves like a map of keys by slot, whatever is dropped, hidden, flushed, expired,
-//! moved in memory or saved meanwhile.
+//! A keyspace with slots behaves like a map of keys by slot, whatever is dropped, hidden, flushed,
+//! expired, moved in memory or saved meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

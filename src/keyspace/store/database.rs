@@ -454,8 +454,8 @@ impl Database {
         true
     }
 
-    /// All keys are removed with this database: the one that replaces it has the use counts, and counts the
-    /// same from zero. What is counted of the keys alone stays with them.
+    /// All keys are removed with this database: the one that replaces it has the use counts, and
+    /// counts the same from zero. What is counted of the keys alone stays with them.
     pub(in crate::keyspace) fn leave_footprints_to(&mut self, next: &mut Database) {
         let Some(counts) = &mut self.footprints else {
             return;
@@ -472,9 +472,9 @@ impl Database {
         self.drop_unused_footprints();
     }
 
-    /// This database, whose keys are not counted by prefix, replaces `old`, which is empty: what is counted
-    /// there is counted here. O(1), O(keys) for bytes that were not counted here; [`Database::walk_prefixes`]
-    /// counts the keys by prefix.
+    /// This database, whose keys are not counted by prefix, replaces `old`, which is empty: what is
+    /// counted there is counted here. O(1), O(keys) for bytes that were not counted here;
+    /// [`Database::walk_prefixes`] counts the keys by prefix.
     pub(in crate::keyspace) fn count_as(&mut self, old: &Database, rule: Option<PrefixRule>) {
         let by_slot = |of: &Database| {
             let footprints = of.footprints.as_ref();
@@ -508,9 +508,9 @@ impl Database {
 }
 
 impl Database {
-    /// Takes the keys of some slots out, as a database of their own whose sizes are still counted here.
-    /// O(slots in use), and O(the slots' keys) if bytes or prefixes are counted, or there are lines of
-    /// hashes or streams.
+    /// Takes the keys of some slots out, as a database of their own whose sizes are still counted
+    /// here. O(slots in use), and O(the slots' keys) if bytes or prefixes are counted, or there are
+    /// lines of hashes or streams.
     pub(in crate::keyspace) fn take_slots(&mut self, slots: &SlotSet) -> Option<Database> {
         if let Some(footprints) = &mut self.footprints {
             for entry in self.table.entries_among(Among::Only(slots)) {
@@ -533,8 +533,8 @@ impl Database {
     }
 
     /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
-    /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes are
-    /// still counted here; `may_be_late`: expiries may be noted late. O(n).
+    /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes
+    /// are still counted here; `may_be_late`: expiries may be noted late. O(n).
     pub(in crate::keyspace) fn check_invariants<'d>(
         &self,
         dropped: impl Iterator<Item = &'d Database>,

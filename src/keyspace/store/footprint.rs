@@ -1,8 +1,9 @@
-//! Counts that need the bytes of entries: keys by prefix (PREFIXSTATS), by type and bytes (the `_sizes` lines
-//! of INFO keysizes), and bytes by slot (CLUSTER SLOT-STATS). All are off by default.
+//! Counts that need the bytes of entries: keys by prefix (PREFIXSTATS), by type and bytes (the
+//! `_sizes` lines of INFO keysizes), and bytes by slot (CLUSTER SLOT-STATS). All are off by
+//! default.
 //!
-//! `Database` reports insertions, removals and changes of size; `RefMut` reports a container's bytes
-//! before and after a write.
+//! `Database` reports insertions, removals and changes of size; `RefMut` reports a container's
+//! bytes before and after a write.
 //!
 //! Cost: when all are off, a test of a null pointer. When one is on, the bytes of the entry before
 //! and after each change, which every value knows.

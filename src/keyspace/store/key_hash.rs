@@ -24,7 +24,8 @@ pub struct KeyHash {
 
 const _: () = assert!(size_of::<KeyHash>() <= 16);
 
-/// How a keyspace hashes its keys; a loop fetches it once ([`Keyspace::hasher`](super::super::Keyspace)).
+/// How a keyspace hashes its keys; a loop fetches it once
+/// ([`Keyspace::hasher`](super::super::Keyspace)).
 #[derive(Clone, Copy, Debug)]
 pub struct KeyHasher {
     keys: &'static HashKeys,

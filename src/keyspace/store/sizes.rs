@@ -3,9 +3,9 @@
 //!     bin 0: empty    bin i: 2^(i-1) to below 2^i bytes of a string, elements of other types
 //!
 //! The counts follow the entries: `Database` counts insertions, removals and replaced values, and a
-//! write to a container is counted where its borrow ends ([`RefMut`](super::super::RefMut)). Nothing else
-//! can change a size, so nothing else counts. Redis misses some of its own changes (INCR of a large
-//! integer, SPOP of a whole set).
+//! write to a container is counted where its borrow ends ([`RefMut`](super::super::RefMut)).
+//! Nothing else can change a size, so nothing else counts. Redis misses some of its own changes
+//! (INCR of a large integer, SPOP of a whole set).
 //!
 //! Cost: two lengths and a comparison; the counters are touched only when the bin changes.
 

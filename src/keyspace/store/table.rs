@@ -1,7 +1,7 @@
 //! The table of a database: its entries by key, and when keys and fields expire.
 //!
-//! The rest of the keyspace uses these operations alone; that the entries are in one hash table, or in
-//! one for each slot (`slot_tables`), is known only here.
+//! The rest of the keyspace uses these operations alone; that the entries are in one hash table, or
+//! in one for each slot (`slot_tables`), is known only here.
 //!
 //!     by key     find, insert, replace, remove
 //!     all        scan, entries, walk_from, random, clear_with
@@ -15,8 +15,8 @@
 //!     cursor    of a scan: valid through all changes, below 2^39, or 2^53 with slots
 //!     place     in the order of [`Table::walk_from`], below [`WALK_END`]: never changes
 //!
-//! Without slots all that they cost is a test of a null pointer. With them, what changes an entry by its
-//! position alone computes the slot again from its key.
+//! Without slots all that they cost is a test of a null pointer. With them, what changes an entry
+//! by its position alone computes the slot again from its key.
 //!
 //! Entries are made, changed and freed by `Database`. A change that moves an entry, or adds or
 //! removes its expiry, is reported by [`Table::replace`].
@@ -130,8 +130,8 @@ impl Table {
         table.map_or(0, HashTable::memory_bytes)
     }
 
-    /// Removes the lines of some slots' hashes and streams. O(the slots' keys), or O(lines) if they are
-    /// fewer.
+    /// Removes the lines of some slots' hashes and streams. O(the slots' keys), or O(lines) if they
+    /// are fewer.
     fn forget_lines_of(&mut self, slots: &SlotSet) {
         let among = Among::Only(slots);
         let lines = self.fields.len() + self.streams.len();
@@ -153,9 +153,9 @@ impl Table {
         }
     }
 
-    /// Takes the keys of some slots out, as a table of their own, without their expiries and the lines of
-    /// their hashes and streams. `None`: there are none. O(slots in use); O(segments) if keys expire, O(the
-    /// slots' keys) if there are such lines.
+    /// Takes the keys of some slots out, as a table of their own, without their expiries and the
+    /// lines of their hashes and streams. `None`: there are none. O(slots in use); O(segments) if
+    /// keys expire, O(the slots' keys) if there are such lines.
     pub fn take_slots(&mut self, slots: &SlotSet) -> Option<Table> {
         self.forget_lines_of(slots);
         let volatile = self.volatile_among(Among::Only(slots));
@@ -227,8 +227,8 @@ impl Table {
         }
     }
 
-    /// The next two stages, for several keys: prefetches the lines of their two buckets, then the entries
-    /// whose tags match.
+    /// The next two stages, for several keys: prefetches the lines of their two buckets, then the
+    /// entries whose tags match.
     #[inline]
     pub fn prefetch(&self, hashes: &[KeyHash]) {
         let reach = |word| Some(Entry::reach(word));
@@ -406,9 +406,9 @@ impl Table {
 
     // --- all entries ---
 
-    /// One step of a scan over some slots: visits the entries of a small part of the table and returns
-    /// the next cursor, 0 at the end. Begins at 0. An entry that is in the table from the first step to
-    /// the last is visited at least once. O(1).
+    /// One step of a scan over some slots: visits the entries of a small part of the table and
+    /// returns the next cursor, 0 at the end. Begins at 0. An entry that is in the table from the
+    /// first step to the last is visited at least once. O(1).
     #[inline]
     pub fn scan(&self, cursor: u64, among: Among<'_>, mut visit: impl FnMut(Entry)) -> u64 {
         let visit = |word| visit(Entry::of(word));
@@ -516,8 +516,8 @@ impl Table {
 
     // --- defragmentation ---
 
-    /// Offers the table's own blocks that a walk meets at this cursor, without the entries and the lines
-    /// of hashes: all of them when it begins, with slots those of a slot when that begins.
+    /// Offers the table's own blocks that a walk meets at this cursor, without the entries and the
+    /// lines of hashes: all of them when it begins, with slots those of a slot when that begins.
     pub fn relocate_lines(&mut self, cursor: u64, mover: &mut Mover) {
         match &mut self.slots {
             None if cursor == 0 => self.entries.relocate_lines(mover),
@@ -543,9 +543,9 @@ impl Table {
         }
     }
 
-    /// Panics if an invariant does not hold: the hash table's own, the number of volatile keys, that
-    /// no key expires before the bound, and that every hash with expiring fields, and nothing else,
-    /// has a line that is not late, unless they may be. O(n).
+    /// Panics if an invariant does not hold: the hash table's own, the number of volatile keys,
+    /// that no key expires before the bound, and that every hash with expiring fields, and nothing
+    /// else, has a line that is not late, unless they may be. O(n).
     pub fn check_invariants(&self, may_be_late: bool) {
         self.entries.check_invariants(rehash);
         if let Some(slots) = &self.slots {

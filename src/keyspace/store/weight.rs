@@ -41,8 +41,8 @@ pub(in crate::keyspace) fn of_database(db: &Database) -> usize {
     of_sample(db, KEYS)
 }
 
-/// The same from more keys: within about a percent, unless a few containers outside the sample have most of
-/// the bytes. O(1), some hundred microseconds.
+/// The same from more keys: within about a percent, unless a few containers outside the sample have
+/// most of the bytes. O(1), some hundred microseconds.
 pub(in crate::keyspace) fn of_database_closely(db: &Database) -> usize {
     of_sample(db, MORE_KEYS)
 }

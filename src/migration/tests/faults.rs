@@ -1,5 +1,5 @@
-//! Whatever breaks, and whenever: each key is on exactly one node in the end, with its last acknowledged
-//! value, and nothing is held, hidden or open.
+//! Whatever breaks, and whenever: each key is on exactly one node in the end, with its last
+//! acknowledged value, and nothing is held, hidden or open.
 
 use std::collections::BTreeMap;
 
@@ -85,8 +85,8 @@ fn break_something(world: &mut World, fault: Fault) {
     }
 }
 
-/// Runs a migration of ten keys under writes, with a fault after this many steps. Returns who has the slots
-/// in the end.
+/// Runs a migration of ten keys under writes, with a fault after this many steps. Returns who has
+/// the slots in the end.
 fn run(wire: Wire, dialects: [Dialect; 2], fault: Fault, at: usize, seed: u64) -> usize {
     let mut world = World::new(dialects.map(settings), seed + 2 * at as u64);
     let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
@@ -98,8 +98,8 @@ fn run(wire: Wire, dialects: [Dialect; 2], fault: Fault, at: usize, seed: u64) -
     begin(&mut world, wire);
     let mut is_broken = false;
     let mut steps = 0;
-    // A claim on its way when the other side gives up decides against the later writes of that side: both
-    // servers' protocols have that, and this test leaves those writes out (`is_racing`).
+    // A claim on its way when the other side gives up decides against the later writes of that
+    // side: both servers' protocols have that, and this test leaves those writes out (`is_racing`).
     for turn in 0..160u64 {
         if steps == at && !is_broken {
             is_broken = true;
@@ -177,8 +177,8 @@ fn each_slot_ends_on_exactly_one_side_whatever_breaks() {
     }
 }
 
-/// `slot-migration-max-failover-repl-bytes`: writes are held once no more than that waits for the target; 64 KiB
-/// are always little, and -1 is no limit.
+/// `slot-migration-max-failover-repl-bytes`: writes are held once no more than that waits for the
+/// target; 64 KiB are always little, and -1 is no limit.
 #[test]
 fn writes_are_held_once_little_waits_for_the_target() {
     const MB: i64 = 1 << 20;

@@ -71,8 +71,8 @@ impl Replica {
     }
 }
 
-/// The primary was killed in the middle of the import, came back without it, and imported the slots again; the
-/// replica, promoted long after, dropped them.
+/// The primary was killed in the middle of the import, came back without it, and imported the slots
+/// again; the replica, promoted long after, dropped them.
 #[test]
 fn a_promotion_keeps_what_the_primary_has_imported_since_it_forgot_an_import() {
     let mut replica = Replica::new();
@@ -96,7 +96,8 @@ fn a_promotion_keeps_slots_of_which_the_import_was_never_heard_to_end() {
     assert!(replica.machine.is_idle());
 }
 
-/// The primary was killed in the middle of the import and came back without it: the replica hid the slots for good.
+/// The primary was killed in the middle of the import and came back without it: the replica hid the
+/// slots for good.
 #[test]
 fn what_a_restarted_primary_has_forgotten_is_hidden_no_longer() {
     let mut replica = Replica::new();

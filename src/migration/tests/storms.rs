@@ -1,8 +1,9 @@
-//! Shards in a storm: each message is a possible point of death of each part, while slots move. What a replica has
-//! acknowledged is on the node that serves its slot, also when that node dies long after and its replica follows.
+//! Shards in a storm: each message is a possible point of death of each part, while slots move.
+//! What a replica has acknowledged is on the node that serves its slot, also when that node dies
+//! long after and its replica follows.
 //!
-//! Two mutations show that the storms find what the rules are for: a claim that waits for no replica, and a source that
-//! keeps nothing.
+//! Two mutations show that the storms find what the rules are for: a claim that waits for no
+//! replica, and a source that keeps nothing.
 //!
 //! `RUSSET_SHARD_STORMS`: seeds of each case and moment, else one seed of each fifth moment.
 
@@ -90,7 +91,8 @@ impl Storm {
         all.filter(|&at| self.world.nodes[at].is_owner()).collect()
     }
 
-    /// A client writes, unless two nodes serve the slot at the moment, of which one does not know it yet.
+    /// A client writes, unless two nodes serve the slot at the moment, of which one does not know
+    /// it yet.
     fn write(&mut self) {
         if self.owners().len() != 1 {
             return;
@@ -275,7 +277,8 @@ fn shards_keep_what_a_replica_has_acknowledged_whoever_dies_and_whenever() {
     }
 }
 
-/// How many cases it takes until a broken rule loses a key: the target dies and its replica takes its place.
+/// How many cases it takes until a broken rule loses a key: the target dies and its replica takes
+/// its place.
 #[track_caller]
 fn cases_until_loss(mutation: Mutation, cases: u64) -> u64 {
     let mut tried = 0;

@@ -1,5 +1,5 @@
-//! Two nodes and a replica's ear, driven by hand: links, keys, claims, clocks. Or two shards of a primary with a
-//! replica each, and three more primaries that vote.
+//! Two nodes and a replica's ear, driven by hand: links, keys, claims, clocks. Or two shards of a
+//! primary with a replica each, and three more primaries that vote.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -469,7 +469,8 @@ impl World {
         }
     }
 
-    /// A node's process ends, and starts with what is on its disk: its claim, but no key of others' slots.
+    /// A node's process ends, and starts with what is on its disk: its claim, but no key of others'
+    /// slots.
     pub(super) fn crash(&mut self, node: usize) {
         self.stop(node);
         self.start(node);
@@ -515,7 +516,8 @@ impl World {
         }
     }
 
-    /// A client writes where its map says, following MOVED. `None`: held back, or nobody serves the slot.
+    /// A client writes where its map says, following MOVED. `None`: held back, or nobody serves the
+    /// slot.
     pub(super) fn write(&mut self, key: &str, value: u64) -> Option<usize> {
         let node = (0..self.nodes.len()).find(|&node| self.nodes[node].is_owner())?;
         let it = &mut self.nodes[node];

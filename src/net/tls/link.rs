@@ -648,8 +648,8 @@ mod tests {
             all
         }
 
-        /// Waits until the client's bytes, which fit one record, are in the server's socket, which is
-        /// empty before.
+        /// Waits until the client's bytes, which fit one record, are in the server's socket, which
+        /// is empty before.
         fn send_to_server(&mut self, bytes: &[u8]) {
             self.client.write_all(bytes).expect("sealed");
             let wire = Pair::carry(&mut self.at_client);

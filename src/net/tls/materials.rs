@@ -48,8 +48,8 @@ pub struct CertificateFiles {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub server: CertificateFiles,
-    /// For clients that cannot verify signatures of the server's, or that prefer this one's; may be not
-    /// set.
+    /// For clients that cannot verify signatures of the server's, or that prefer this one's; may be
+    /// not set.
     pub alternative: CertificateFiles,
     /// For connections that this process opens; if not set, the server's.
     pub client: CertificateFiles,

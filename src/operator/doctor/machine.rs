@@ -103,7 +103,8 @@ impl Machine {
         looks.into_iter().flatten().collect()
     }
 
-    /// What matters before a start; `told` has the settings of the configuration file, if there is one.
+    /// What matters before a start; `told` has the settings of the configuration file, if there is
+    /// one.
     pub(super) fn look_without_server(&self, told: &Told) -> Vec<Finding> {
         let looks = [
             self.look_at_overcommit(told),

@@ -2,10 +2,11 @@
 //! with the reason and the remedy.
 //!
 //! `machine` checks the kernel's settings and the disk, `service` what the server reports about
-//! itself, `replication` its links. They only read. Each check is a function from readings to findings, so tests can
-//! simulate any machine.
+//! itself, `replication` its links. They only read. Each check is a function from readings to
+//! findings, so tests can simulate any machine.
 //!
-//! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of a cluster.
+//! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
+//! a cluster.
 
 mod cluster;
 mod group;

@@ -20,8 +20,8 @@ pub(super) fn look(told: &Told) -> Vec<Finding> {
     found
 }
 
-/// `maxmemory` covers keys. What does not count towards it must fit beside it: now, and when clients
-/// hold as much as they may.
+/// `maxmemory` covers keys. What does not count towards it must fit beside it: now, and when
+/// clients hold as much as they may.
 fn memory(told: &Told, to: &mut Vec<Finding>) {
     let (used, max) = (told.number("used_memory"), told.number("maxmemory"));
     let beside = told.number("mem_not_counted_for_evict");

@@ -55,8 +55,8 @@ pub struct Checksum {
 /// A line about what flushes have set aside (`flush-grace`): a replay does what the server did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsideLine {
-    /// What the next command, transaction or script with a flush has flushed was set aside at this Unix
-    /// millisecond.
+    /// What the next command, transaction or script with a flush has flushed was set aside at this
+    /// Unix millisecond.
     SetAside(i64),
     /// What is set aside was freed, but for that of so many flushes before this line.
     Kept(u64),

@@ -9,9 +9,9 @@
 //!      stream from its begin on. A file without them begins no chain: the chain is empty until the
 //!      next file.
 //!   2. A file refers to its successor, so that a reader can go on when a rewrite has removed both.
-//!   3. Open are the file being written, and those that were forgotten while a reader was in them or before
-//!      them: retained files cost no descriptor until they are read. So files are forgotten before they are
-//!      removed.
+//!   3. Open are the file being written, and those that were forgotten while a reader was in them
+//!      or before them: retained files cost no descriptor until they are read. So files are
+//!      forgotten before they are removed.
 
 use std::collections::VecDeque;
 use std::fs::File;

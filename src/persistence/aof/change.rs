@@ -107,8 +107,8 @@ impl Sealed {
         to.save(disk, &self.manifest)
     }
 
-    /// As [`Sealed::link`], into a folder that may have some of the files already, and without a new
-    /// file: the manifest says where the last one ends.
+    /// As [`Sealed::link`], into a folder that may have some of the files already, and without a
+    /// new file: the manifest says where the last one ends.
     pub fn link_closed(mut self, disk: &Disk, to: &Names) -> Result<(), OpenError> {
         to.make_folder()?;
         for part in self.manifest.parts() {
@@ -166,9 +166,9 @@ impl Log {
         Ok(true)
     }
 
-    /// Switches to a new incremental file: what is appended from now on goes there. What waits for the disk
-    /// is not waited for; the flushes that follow write it ([`LogWriter::flush`]), and the change fails if one
-    /// of them does. `offset`: the replication offset now.
+    /// Switches to a new incremental file: what is appended from now on goes there. What waits for
+    /// the disk is not waited for; the flushes that follow write it ([`LogWriter::flush`]), and the
+    /// change fails if one of them does. `offset`: the replication offset now.
     pub fn begin_next(
         &mut self,
         owner: Owner,
@@ -295,8 +295,8 @@ impl Log {
         Some((owner, self.adopt(ended)))
     }
 
-    /// Waits for the change under way, if there is one; one that has not begun to change anything is given
-    /// up.
+    /// Waits for the change under way, if there is one; one that has not begun to change anything
+    /// is given up.
     pub fn settle(&mut self) -> Option<(Owner, Result<Changed, String>)> {
         let Change { owner, stage } = self.change.take()?;
         let why = match stage {

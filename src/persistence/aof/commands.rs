@@ -48,8 +48,8 @@ impl CommandWriter {
         alloc::vec_bytes(&self.out) + alloc::vec_bytes(&self.pending)
     }
 
-    /// Short strings of one slot that do not expire are set by one MSET, which costs its reader half as much.
-    /// [`CommandWriter::end_gathered`] writes the last.
+    /// Short strings of one slot that do not expire are set by one MSET, which costs its reader
+    /// half as much. [`CommandWriter::end_gathered`] writes the last.
     pub fn gathering() -> CommandWriter {
         CommandWriter {
             gathers: true,
@@ -57,7 +57,8 @@ impl CommandWriter {
         }
     }
 
-    /// Takes a key up into the MSET under way, or a new one, if it is a short string that does not expire.
+    /// Takes a key up into the MSET under way, or a new one, if it is a short string that does not
+    /// expire.
     fn gather(&mut self, db: DbIndex, view: &KeyView<'_>) -> bool {
         let is_short = match &view.value {
             ValueView::Int(_) => true,
@@ -127,7 +128,8 @@ impl CommandWriter {
         self.word(entry.bytes(&mut itoa::Buffer::new()));
     }
 
-    /// Ends the command under way, `name key` and its words, if it has at least `most` words, and any at all.
+    /// Ends the command under way, `name key` and its words, if it has at least `most` words, and
+    /// any at all.
     #[inline]
     pub(in crate::persistence) fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
         if self.words == 0 || self.words < most {

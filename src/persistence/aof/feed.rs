@@ -4,9 +4,9 @@
 //! (`decode`), but the positions are the same. A reader may change from one source to the other
 //! anywhere but inside such a hole ([`LogFeed::is_inside_hole`]).
 //!
-//! Cost: two buffers of at most 256 KiB; the files from its position on stay open, even if a rewrite
-//! removes them. Finding a position reads at most [`super::writer::PLACE_BYTES`] of a file that was
-//! written by this process, and up to all of an older one.
+//! Cost: two buffers of at most 256 KiB; the files from its position on stay open, even if a
+//! rewrite removes them. Finding a position reads at most [`super::writer::PLACE_BYTES`] of a file
+//! that was written by this process, and up to all of an older one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Writes to the current file on a thread of their own: while the disk lags, the loop does not wait for
-//! it. One write at a time; its buffer moves to the thread and back.
+//! Writes to the current file on a thread of their own: while the disk lags, the loop does not wait
+//! for it. One write at a time; its buffer moves to the thread and back.
 
 use std::fs::File;
 use std::io;
@@ -11,8 +11,8 @@ use super::disk::Disk;
 use super::sync::Wake;
 use crate::base::threads;
 
-/// A write that takes longer than this, and a microsecond for so many bytes, is slow: pages in memory take
-/// bytes ten times as fast.
+/// A write that takes longer than this, and a microsecond for so many bytes, is slow: pages in
+/// memory take bytes ten times as fast.
 const SLOW: Duration = Duration::from_millis(2);
 const SLOW_BYTES_PER_MICRO: u64 = 100;
 
@@ -79,8 +79,8 @@ impl Hand {
         self.wake.is_some()
     }
 
-    /// Begins a write; the one before has been taken. Without a thread it is made at once, and `Some` is
-    /// its end.
+    /// Begins a write; the one before has been taken. Without a thread it is made at once, and
+    /// `Some` is its end.
     pub fn write(&mut self, piece: Piece) -> Option<Done> {
         if self.thread.is_none() {
             self.thread = self.start().ok();

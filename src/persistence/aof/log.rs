@@ -74,15 +74,16 @@ fn text(error: &io::Error) -> String {
 const RETAINED_FILES_MAX: usize = 1024;
 
 /// How much of the replaced incremental files is kept: for replicas (`repl-log-retain`,
-/// `repl-log-retain-seconds`) at least so many bytes, and all of the last so many seconds; for consumers of
-/// the change stream (`changes-retain`) those that one of them has not read.
+/// `repl-log-retain-seconds`) at least so many bytes, and all of the last so many seconds; for
+/// consumers of the change stream (`changes-retain`) those that one of them has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retain {
     pub bytes: u64,
     pub seconds: u64,
     /// The consumer that is furthest behind has read up to here; `None`: there is none.
     pub unread: Option<ReplOffset>,
-    /// Files for consumers are kept whose ends are at most so many bytes before those that are used.
+    /// Files for consumers are kept whose ends are at most so many bytes before those that are
+    /// used.
     pub unread_bytes: u64,
 }
 
@@ -140,8 +141,8 @@ impl Names {
         Ok(Upgrade::Done)
     }
 
-    /// Begins a set whose base is a copy of a snapshot: returns its manifest, which is saved last, so that
-    /// without it there is no set. An error leaves nothing. O(bytes of the snapshot).
+    /// Begins a set whose base is a copy of a snapshot: returns its manifest, which is saved last,
+    /// so that without it there is no set. An error leaves nothing. O(bytes of the snapshot).
     pub fn begin_with(&self, disk: &Disk, snapshot: &Path) -> Result<Manifest, OpenError> {
         self.make_folder()?;
         let mut manifest = Manifest::default();
@@ -289,8 +290,9 @@ impl Log {
         LogFeed::open(&self.chain, self.written(), from)
     }
 
-    /// A reader of the stream from a place between two requests on, at least `back` bytes before a position
-    /// if the files have that, and the place's position; `None`: the files do not have the position.
+    /// A reader of the stream from a place between two requests on, at least `back` bytes before a
+    /// position if the files have that, and the place's position; `None`: the files do not have the
+    /// position.
     pub fn feed_before(&self, at: ReplOffset, back: u64) -> Option<(ReplOffset, LogFeed)> {
         let first = self.chain.first().filter(|&first| first <= at)?;
         let wanted = at.saturating_sub(back).max(first);

@@ -6,9 +6,9 @@
 //!
 //! At most one base, then incremental files by ascending number. Files that a rewrite has replaced
 //! are history until they are removed, so that a crash leaves no unlisted file. Lines that begin
-//! with `#` are comments; unknown keys are skipped, as in Redis. `undone`, on the first line and of russet's
-//! own, is the replication offset of the last FLUSH UNDO, while there is history. A manifest is replaced atomically:
-//! a new file in the same folder, forced to disk, renamed.
+//! with `#` are comments; unknown keys are skipped, as in Redis. `undone`, on the first line and of
+//! russet's own, is the replication offset of the last FLUSH UNDO, while there is history. A
+//! manifest is replaced atomically: a new file in the same folder, forced to disk, renamed.
 
 use std::path::Path;
 
@@ -75,7 +75,8 @@ pub struct Manifest {
     pub base: Option<Part>,
     pub incrs: Vec<Part>,
     pub history: Vec<Part>,
-    /// The last undo of a flush in the stream is before this offset. It is kept here alone for history's files.
+    /// The last undo of a flush in the stream is before this offset. It is kept here alone for
+    /// history's files.
     pub undone: Option<ReplOffset>,
     /// The highest numbers used so far.
     base_seq: u64,

@@ -6,8 +6,9 @@
 //!         appendonly.aof.7.incr.aof         writes since then: requests and annotations
 //!
 //! The format is Redis's: either side reads the other's files. Our additions are annotations with
-//! checksums, which Redis skips (`annotation`). `keyspace::listeners::effects` decides which commands are
-//! written, `server::parts::persist::aof` when files are switched and what an error means.
+//! checksums, which Redis skips (`annotation`). `keyspace::listeners::effects` decides which
+//! commands are written, `server::parts::persist::aof` when files are switched and what an error
+//! means.
 
 mod annotation;
 mod base;

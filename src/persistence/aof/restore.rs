@@ -71,9 +71,10 @@ struct Cut {
     offset: ReplOffset,
 }
 
-/// Restores as the module says; returns the messages and the exit status. `from`: the manifest, the folder
-/// with it, or a folder (a backup, the server's `dir`) with one such folder; `to`: a folder that is missing
-/// or empty, in which a folder by the set's name is made, unless it has that name itself.
+/// Restores as the module says; returns the messages and the exit status. `from`: the manifest, the
+/// folder with it, or a folder (a backup, the server's `dir`) with one such folder; `to`: a folder
+/// that is missing or empty, in which a folder by the set's name is made, unless it has that name
+/// itself.
 pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
     let until = until.map(Moment::parse).transpose().map_err(Failed::Told);
     match until.and_then(|until| restore(from, until.as_ref(), to)) {

@@ -1,13 +1,13 @@
 //! Reading the files of a running server, so that damage is found before a restart needs them.
 //!
-//! The set is read as a load reads it, but nothing is made of it, and no value is held: the base by its
-//! structure and its checksum, incremental files command by command with the checksums among them. Of
-//! the file being written only the bytes that were whole when the pass began are read. Each file is
-//! read up to its first fault, the others after it as well.
+//! The set is read as a load reads it, but nothing is made of it, and no value is held: the base by
+//! its structure and its checksum, incremental files command by command with the checksums among
+//! them. Of the file being written only the bytes that were whole when the pass began are read.
+//! Each file is read up to its first fault, the others after it as well.
 //!
-//! A pass is slow on purpose: so many bytes a second, in small pieces ([`Paced`]). What it has read of
-//! files that are not written any more is dropped from the page cache, which commands and replicas
-//! need more.
+//! A pass is slow on purpose: so many bytes a second, in small pieces ([`Paced`]). What it has read
+//! of files that are not written any more is dropped from the page cache, which commands and
+//! replicas need more.
 //!
 //! Files may be replaced meanwhile: what the manifest does not list any more is no damage, and the
 //! pass ends as [`End::Changed`].
@@ -106,8 +106,8 @@ struct Pace {
 }
 
 impl Pace {
-    /// Counts bytes that were read, and sleeps until the pace allows the next ones. An error: the pass
-    /// is to stop.
+    /// Counts bytes that were read, and sleeps until the pace allows the next ones. An error: the
+    /// pass is to stop.
     fn pass(&mut self, bytes: u64) -> io::Result<()> {
         self.bytes += bytes;
         // Time lost to a slow disk is not made up for by a burst.

@@ -1,5 +1,5 @@
-//! Files of an append only file in its folder, whatever the manifest says: a folder that has them and no
-//! manifest is not written to, for its data would be written over.
+//! Files of an append only file in its folder, whatever the manifest says: a folder that has them
+//! and no manifest is not written to, for its data would be written over.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -49,9 +49,9 @@ impl Names {
         Some((role, seq.parse().ok().filter(|&seq| seq > 0)?))
     }
 
-    /// The files with data in the folder; `None`: there are none. Files that a first start has left when it was
-    /// interrupted have no data of their own: an empty keyspace, or a copy of `snapshot`, complete or
-    /// not. O(files); O(bytes of the snapshot) for a base as long as it.
+    /// The files with data in the folder; `None`: there are none. Files that a first start has left
+    /// when it was interrupted have no data of their own: an empty keyspace, or a copy of
+    /// `snapshot`, complete or not. O(files); O(bytes of the snapshot) for a base as long as it.
     pub fn strays(&self, snapshot: Option<&Path>) -> Option<Strays> {
         let entries = fs::read_dir(&self.dir).ok()?;
         let mut files: Vec<Stray> = entries

@@ -6,20 +6,21 @@
 //!
 //! All three are replication offsets; the file has more bytes because of its annotations.
 //!
-//! The loop writes itself as long as writes are quick. Once one was slow, and while an fsync is under way, which
-//! writes may have to wait for, a thread writes instead ([`Hand`]): one buffer at a time, with
-//! everything that was appended meanwhile. What is on its way is not acknowledged, and once
-//! [`WAITING_MAX`] bytes wait for their turn writers wait ([`LogWriter::is_full`]), no other client. With
-//! `always` the loop waits for the disk at each turn with writes.
+//! The loop writes itself as long as writes are quick. Once one was slow, and while an fsync is
+//! under way, which writes may have to wait for, a thread writes instead ([`Hand`]): one buffer at
+//! a time, with everything that was appended meanwhile. What is on its way is not acknowledged, and
+//! once [`WAITING_MAX`] bytes wait for their turn writers wait ([`LogWriter::is_full`]), no other
+//! client. With `always` the loop waits for the disk at each turn with writes.
 //!
-//! Another file begins with a cut ([`LogWriter::hold`]): what was appended before goes to the current file,
-//! by the thread if it must wait; what follows stays in the buffer until the next file is open.
+//! Another file begins with a cut ([`LogWriter::hold`]): what was appended before goes to the
+//! current file, by the thread if it must wait; what follows stays in the buffer until the next
+//! file is open.
 //!
 //!     current file | on its way | rest of a cut | buffer
 //!
 //! Invariants
-//!   1. `synced <= written <= appended`; the bytes on their way, the rest of a cut and the buffer hold the
-//!      stream from `written` on, or, with `always`, the buffer from `synced` on.
+//!   1. `synced <= written <= appended`; the bytes on their way, the rest of a cut and the buffer
+//!      hold the stream from `written` on, or, with `always`, the buffer from `synced` on.
 //!   2. Before a write the file is `length` bytes long: the rest of a failed write is cut off
 //!      first, and while that fails nothing is written. One write at a time is under way.
 //!   3. A failed fsync is final for its file: the kernel may have dropped the pages it could
@@ -45,8 +46,8 @@ use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_selec
 
 /// Capacity kept for the next turn; more than that is released.
 const BUFFER_KEPT: usize = 1 << 20;
-/// Bytes that may wait for their turn while others are on their way: together twice as many. More would only
-/// wait longer; fewer would let the disk rest between two writes.
+/// Bytes that may wait for their turn while others are on their way: together twice as many. More
+/// would only wait longer; fewer would let the disk rest between two writes.
 pub const WAITING_MAX: usize = 2 << 20;
 /// A thread writes for so long after the last slow write; at each relapse for twice as long.
 const SLOW_MIN_MS: u64 = 10_000;
@@ -308,7 +309,8 @@ impl LogWriter {
         self.waiting_bytes() >= WAITING_MAX && self.is_lagging()
     }
 
-    /// Whether what is appended now has to wait for the disk. While writing fails it is refused instead.
+    /// Whether what is appended now has to wait for the disk. While writing fails it is refused
+    /// instead.
     fn is_lagging(&self) -> bool {
         let waits = self.flight.is_some() || self.held_from.is_some() || self.sync_in_progress();
         self.trouble.is_none() && (waits || self.tried_ms < self.slow_until_ms)
@@ -381,7 +383,8 @@ impl LogWriter {
         self.begins
     }
 
-    /// Appends a unit of effects; returns the position of its bytes in [`LogWriter::appended_bytes`].
+    /// Appends a unit of effects; returns the position of its bytes in
+    /// [`LogWriter::appended_bytes`].
     #[inline]
     pub fn append(&mut self, unit: Unit<'_>, stream: &mut Stream, time: Time) -> usize {
         self.begin_append(stream.position(), stream.selected(), time);
@@ -620,8 +623,8 @@ impl LogWriter {
         self.syncer.remove(path);
     }
 
-    /// Writes the turn's bytes, or hands them to the thread, and forces what is written to disk according to
-    /// the policy. `now`: everything is written at the end.
+    /// Writes the turn's bytes, or hands them to the thread, and forces what is written to disk
+    /// according to the policy. `now`: everything is written at the end.
     pub fn flush(&mut self, time: Time, now: bool) {
         self.tried_ms = time.mono_ms;
         self.take_synced();
@@ -795,8 +798,9 @@ impl LogWriter {
         Ok(())
     }
 
-    /// What a file begins with: the line at which checksums begin, behind a line with the time if the buffer
-    /// begins with one, which leaves it; returns the length of that. Empty in the midst of a file.
+    /// What a file begins with: the line at which checksums begin, behind a line with the time if
+    /// the buffer begins with one, which leaves it; returns the length of that. Empty in the midst
+    /// of a file.
     fn take_head(&mut self, time: Time) -> (Vec<u8>, usize) {
         let open = self.open.as_ref().expect("looked at by the caller");
         if !self.rules.checksums || open.crc.is_some() {

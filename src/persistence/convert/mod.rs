@@ -4,14 +4,14 @@
 //!     output      an RDB file for a target, which has its name when it is whole
 //!     rdb         reading an RDB file and writing it again, key by key
 //!
-//! Nothing is lost unnoticed: a value that the target's files cannot hold is an obstacle, and either
-//! the user has asked to leave such keys out, or no file is made. A value that they hold in another
-//! form is written in that form. Append only files are applied to a keyspace first
+//! Nothing is lost unnoticed: a value that the target's files cannot hold is an obstacle, and
+//! either the user has asked to leave such keys out, or no file is made. A value that they hold in
+//! another form is written in that form. Append only files are applied to a keyspace first
 //! (`server::convert`).
 //!
-//! Memory: that of the largest value, and what its bytes in the file take from one write to the next.
-//! So a key that an RDB file holds twice, which no server writes, is not noticed: it is written twice,
-//! and the target refuses the file as it would have refused the first one.
+//! Memory: that of the largest value, and what its bytes in the file take from one write to the
+//! next. So a key that an RDB file holds twice, which no server writes, is not noticed: it is
+//! written twice, and the target refuses the file as it would have refused the first one.
 
 mod obstacles;
 mod output;

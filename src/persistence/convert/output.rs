@@ -1,6 +1,6 @@
 //! An RDB file for a target. It is written under a temporary name in its folder, with a checksum,
-//! forced to disk, and then renamed: under its name there is always a whole file. A file that is not
-//! finished is removed.
+//! forced to disk, and then renamed: under its name there is always a whole file. A file that is
+//! not finished is removed.
 
 use std::fs;
 use std::io;
@@ -97,7 +97,8 @@ impl<'a, 't> TargetFile<'a, 't> {
         })
     }
 
-    /// A fact about the file. If it cannot be written, nothing after it can, which reports the error.
+    /// A fact about the file. If it cannot be written, nothing after it can, which reports the
+    /// error.
     pub fn fact(&mut self, name: &str, value: &[u8]) {
         self.writer.aux(name, value);
         let _ = self.hand_over(CHUNK_BYTES);
@@ -109,7 +110,8 @@ impl<'a, 't> TargetFile<'a, 't> {
         self.hand_over(CHUNK_BYTES)
     }
 
-    /// What of a value the target cannot read. Its files may hold path hashes, but no target has them.
+    /// What of a value the target cannot read. Its files may hold path hashes, but no target has
+    /// them.
     fn unreadable(&self, value: &ValueView<'_>) -> Option<&'static str> {
         match value.get::<PathHash>() {
             Some(_) => Some("a path hash"),

@@ -17,8 +17,8 @@ const FACTS_KEPT: [&str; 3] = ["ctime", "used-mem", "aof-base"];
 /// Judges a library of functions: its name, and why the target cannot load it.
 pub type JudgeLibrary<'a> = dyn FnMut(&[u8]) -> Option<(Vec<u8>, String)> + 'a;
 
-/// Whether commands follow a snapshot: it is then the beginning of an append only file. A snapshot with
-/// a fault has no end; [`read_rdb`] reports the fault. O(bytes), without making the values.
+/// Whether commands follow a snapshot: it is then the beginning of an append only file. A snapshot
+/// with a fault has no end; [`read_rdb`] reports the fault. O(bytes), without making the values.
 pub fn commands_follow(from: &Path) -> io::Result<bool> {
     let (mut input, progress) = rdb::open(from)?;
     let Ok(end) = rdb::verify(&mut input) else {

@@ -178,7 +178,8 @@ pub struct RdbError {
 }
 
 impl RdbError {
-    /// The name of the type of the key that was being read, as `redis-check-rdb` has it, and its number.
+    /// The name of the type of the key that was being read, as `redis-check-rdb` has it, and its
+    /// number.
     pub fn type_name(&self) -> Option<(&'static str, u8)> {
         let number = self.kind?;
         Some((form_name(number, self.dialect), number))

@@ -25,8 +25,8 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 /// The module of vector sets, which is built in.
 pub const VECTOR_SET: &str = "vectorset";
-/// Path hashes, in files of Redis's dialect. Redis has neither the type nor such a module, so that it
-/// refuses them by this name.
+/// Path hashes, in files of Redis's dialect. Redis has neither the type nor such a module, so that
+/// it refuses them by this name.
 pub const PATH_HASH: &str = "path-hash";
 /// The modules whose data is read.
 pub const KNOWN: [&str; 2] = [VECTOR_SET, PATH_HASH];

@@ -30,8 +30,8 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// `None`: wrong version, or a wrong checksum if `looks` is set. In a version of Redis's 0 means
-    /// that there is none.
+    /// `None`: wrong version, or a wrong checksum if `looks` is set. In a version of Redis's 0
+    /// means that there is none.
     pub fn verify(payload: &'a [u8], looks: bool) -> Option<Payload<'a>> {
         let split = payload.len().checked_sub(FOOTER)?;
         let (body, footer) = payload.split_at(split);

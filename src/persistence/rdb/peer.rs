@@ -54,8 +54,8 @@ impl Peer {
             // Not the text itself, which may hold anything.
             format!("{product} {major}.{minor}.{patch}")
         };
-        // The more special name first: russet states a version of Valkey or Redis that it compares to,
-        // Valkey one of Redis.
+        // The more special name first: russet states a version of Valkey or Redis that it compares
+        // to, Valkey one of Redis.
         if let Some(version) = release("russet_version") {
             let versions = VERSION_USUAL..=VERSION_NEWEST;
             return Some(Peer {
@@ -93,8 +93,8 @@ impl Peer {
         })
     }
 
-    /// Sets the version of `writer` to the lowest one that holds a value and that the server reads. An
-    /// error is what of the value there is none for.
+    /// Sets the version of `writer` to the lowest one that holds a value and that the server reads.
+    /// An error is what of the value there is none for.
     pub fn fit(&self, writer: &mut RdbWriter, value: &ValueView<'_>) -> Result<(), &'static str> {
         let kind = match value {
             ValueView::Container(container) => container.kind(),
@@ -139,8 +139,8 @@ fn numbers(text: &str) -> Option<Release> {
 
 /// The version and dialect of a file of all keys for a peer: at most the usual version, unless the
 /// data needs more. A version that the peer cannot read is the lowest that holds the data; the log
-/// then names keys that need it. A Valkey that has no version for them gets the usual one, which the
-/// writer refuses at the first such key. O(databases).
+/// then names keys that need it. A Valkey that has no version for them gets the usual one, which
+/// the writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
     let needs_ttls = keyspace.any_field_expires();
     let newer = [
@@ -210,8 +210,9 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
     }
 }
 
-/// The version and dialect of a file of all keys that also names imports of slots, for a peer that reads these in
-/// a file; else those of `usual`. The version of a Valkey that has field expiry has imports, too.
+/// The version and dialect of a file of all keys that also names imports of slots, for a peer that
+/// reads these in a file; else those of `usual`. The version of a Valkey that has field expiry has
+/// imports, too.
 pub fn version_with_imports(usual: (u32, Dialect), wanted: PeerFormat) -> (u32, Dialect) {
     match wanted {
         PeerFormat::Valkey { version }

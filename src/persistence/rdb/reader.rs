@@ -3,9 +3,10 @@
 //! The reader knows the format; its [`Loader`] handles the keys. Every error has a position: the
 //! offset, and the key whose value was being read.
 //!
-//! A file may be fed in pieces ([`Reader::of_feed`]). An item - the header, an opcode with its parts,
-//! a key - that has not arrived is rewound, and read again when it is whole ([`Scan`]): whatever the
-//! pieces, the loader gets the same. Nothing of an item reaches the loader before all of it is read.
+//! A file may be fed in pieces ([`Reader::of_feed`]). An item - the header, an opcode with its
+//! parts, a key - that has not arrived is rewound, and read again when it is whole ([`Scan`]):
+//! whatever the pieces, the loader gets the same. Nothing of an item reaches the loader before all
+//! of it is read.
 
 use super::fault::{Doing, Fault, RdbError};
 use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, kind, opcode};
@@ -56,8 +57,8 @@ pub trait Loader {
     /// Data of a module has been passed over ([`ReadOptions::skips_modules`]).
     fn module_skipped(&mut self, _module: &str, _of: ModuleData<'_>) {}
 
-    /// An import of slots that went on where the file was made: its name, and the first and the last slot of
-    /// each range.
+    /// An import of slots that went on where the file was made: its name, and the first and the
+    /// last slot of each range.
     fn slot_import(&mut self, _name: &[u8], _ranges: &[(u64, u64)]) {}
 
     /// A function library.

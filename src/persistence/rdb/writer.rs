@@ -4,9 +4,9 @@
 //! parts, so that a snapshot can interleave it with other work. The consumer takes the buffer
 //! ([`RdbWriter::take`]); nothing else is allocated.
 //!
-//! The form of a value depends on the requested version, which is Redis's or Valkey's: a form that older readers do not know is
-//! written element by element, and a key that the version cannot hold at all is refused by name
-//! ([`TooNew`]).
+//! The form of a value depends on the requested version, which is Redis's or Valkey's: a form that
+//! older readers do not know is written element by element, and a key that the version cannot hold
+//! at all is refused by name ([`TooNew`]).
 
 use crate::base::{lzf, memory::alloc};
 use crate::encodings::listpack::{Entry as Packed, Pack};
@@ -97,8 +97,8 @@ impl RdbWriter {
         self.version
     }
 
-    /// Changes the version to the lowest one, from `least` on, that holds a value. `of_valkey`: fields
-    /// that expire, and path hashes, have Valkey's.
+    /// Changes the version to the lowest one, from `least` on, that holds a value. `of_valkey`:
+    /// fields that expire, and path hashes, have Valkey's.
     pub fn fit(&mut self, least: u32, of_valkey: bool, value: &ValueView<'_>) {
         let (own, least) = if of_valkey {
             (VERSION_VALKEY, least.min(VERSION_USUAL))
@@ -191,7 +191,8 @@ impl RdbWriter {
         self.string(code);
     }
 
-    /// An import of slots that goes on: Valkey's replicas learn of it before its keys. Files of Valkey's versions.
+    /// An import of slots that goes on: Valkey's replicas learn of it before its keys. Files of
+    /// Valkey's versions.
     pub fn slot_import(&mut self, name: &[u8], ranges: &[(u16, u16)]) {
         assert!(is_valkey(self.version), "only Valkey reads it");
         self.out.push(opcode::VALKEY_SLOT_IMPORT);
@@ -230,7 +231,8 @@ impl RdbWriter {
         }
     }
 
-    /// Begins a key whose value follows by [`RdbWriter::part`]; returns where the first part begins.
+    /// Begins a key whose value follows by [`RdbWriter::part`]; returns where the first part
+    /// begins.
     pub fn begin_key(&mut self, view: &KeyView<'_>, used: Use) -> u64 {
         self.key_alone(view, used);
         self.head(&view.value);
@@ -279,8 +281,8 @@ impl RdbWriter {
         self.value_within(value, usize::MAX);
     }
 
-    /// As [`RdbWriter::value`], stopped when more than `most` bytes are written; returns whether it is
-    /// complete.
+    /// As [`RdbWriter::value`], stopped when more than `most` bytes are written; returns whether it
+    /// is complete.
     pub fn value_within(&mut self, value: &ValueView<'_>, most: usize) -> bool {
         /// Elements written between two checks of the length.
         const PART: usize = 1024;

@@ -4,8 +4,8 @@
 //!     id, n (path, n (field, value)) 0        MODULE_2 of a module "path-hash"
 //!
 //! Numbers and strings after the id are fields of module data, each with its kind before it. Redis
-//! has no such type: a number of its own might be that of another type in a later release, while the
-//! data of a module that is not there is refused by the module's name.
+//! has no such type: a number of its own might be that of another type in a later release, while
+//! the data of a module that is not there is refused by the module's name.
 //!
 //!     PHMSET p path FIELDS n field value ... path FIELDS n ... | PHMSET p ...
 

@@ -5,8 +5,9 @@
 //!     numbers = uid, level | version << 24, of each level from 0: links, at most, (uid) of the links
 //!               [worst link | its distance << 32], l2 norm | range << 32
 //!
-//! Numbers after the id are fields of module data, each with its kind before it. Floats among them are
-//! their bits. Version 0 has no worst links; flags say that there is a projection, and attributes.
+//! Numbers after the id are fields of module data, each with its kind before it. Floats among them
+//! are their bits. Version 0 has no worst links; flags say that there is a projection, and
+//! attributes.
 //!
 //!     RESTORE key 0 payload
 

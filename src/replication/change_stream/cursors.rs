@@ -1,7 +1,8 @@
 //! Cursors: how far each consumer of the change stream has read.
 //!
-//! They belong to the stream: a note says each change of one (`Note::Cursor`), and a snapshot has all of them
-//! in its aux fields ([`Cursors::AUX`]). So replicas and a server that starts again have them.
+//! They belong to the stream: a note says each change of one (`Note::Cursor`), and a snapshot has
+//! all of them in its aux fields ([`Cursors::AUX`]). So replicas and a server that starts again
+//! have them.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,8 @@ pub struct Cursors {
 }
 
 impl Cursors {
-    /// The aux field of a snapshot that has one cursor: `<offset> <name>`, with a minus sign if it is lost.
+    /// The aux field of a snapshot that has one cursor: `<offset> <name>`, with a minus sign if it
+    /// is lost.
     pub const AUX: &str = "russet-cursor";
 
     pub fn is_empty(&self) -> bool {

@@ -1,9 +1,10 @@
 //! Takes the stream apart: bytes in, units out, with what is known about each.
 //!
-//! A unit is a request, or all requests between MULTI and EXEC; a reader gets all of it or nothing. Requests
-//! that change nothing (PING, REPLCONF, PUBLISH) are passed over.
+//! A unit is a request, or all requests between MULTI and EXEC; a reader gets all of it or nothing.
+//! Requests that change nothing (PING, REPLCONF, PUBLISH) are passed over.
 //!
-//! Cost: each byte is looked at once or twice, however it is cut into pieces; a unit is held in memory.
+//! Cost: each byte is looked at once or twice, however it is cut into pieces; a unit is held in
+//! memory.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -146,8 +147,8 @@ impl Units {
         self.taken = 0;
     }
 
-    /// The next unit that ends at `limit` at the latest and has changes; `None`: its end has not come, or is
-    /// beyond `limit`.
+    /// The next unit that ends at `limit` at the latest and has changes; `None`: its end has not
+    /// come, or is beyond `limit`.
     pub fn next(&mut self, limit: ReplOffset) -> Result<Option<Unit<'_>>, Damaged> {
         if self.before.is_none() {
             self.changes.clear();

@@ -21,11 +21,11 @@ const GAIN_PART: usize = 8;
 /// Blocks that are stored at most, after some that were not worth it, before the next is tried.
 const SKIPPED_MAX: u32 = 16;
 
-/// See the module above. One serves any number of frames, block by block in any order: a block depends
-/// on nothing but what it is given.
+/// See the module above. One serves any number of frames, block by block in any order: a block
+/// depends on nothing but what it is given.
 ///
-/// Data that does not shrink costs little: after a block that was not worth it, 1, 2, 4 .. 16 blocks are
-/// stored as they are before the next one is tried.
+/// Data that does not shrink costs little: after a block that was not worth it, 1, 2, 4 .. 16
+/// blocks are stored as they are before the next one is tried.
 pub struct Packer {
     table: CompressTable,
     room: Vec<u8>,
@@ -69,8 +69,8 @@ impl Packer {
         out.push(header_sum(&header));
     }
 
-    /// Appends a block of 1 to [`BLOCK_BYTES`] bytes. `before`: bytes right before it in the same frame
-    /// of a stream, to which it may refer. O(both).
+    /// Appends a block of 1 to [`BLOCK_BYTES`] bytes. `before`: bytes right before it in the same
+    /// frame of a stream, to which it may refer. O(both).
     pub fn block(&mut self, before: &[u8], bytes: &[u8], out: &mut Vec<u8>) {
         debug_assert!((1..=BLOCK_BYTES).contains(&bytes.len()));
         let is_telling = bytes.len() >= TELLING_BYTES;
@@ -100,7 +100,8 @@ impl Packer {
         out.extend_from_slice(&sum(stored).to_le_bytes());
     }
 
-    /// Compresses into `room`; returns the length, which is that of `bytes` if it does not get shorter.
+    /// Compresses into `room`; returns the length, which is that of `bytes` if it does not get
+    /// shorter.
     fn compress(&mut self, before: &[u8], bytes: &[u8]) -> usize {
         let room = get_maximum_output_size(bytes.len());
         if self.room.len() < room {

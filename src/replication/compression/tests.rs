@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 
-/// A frame of these pieces, each compressed as a part of the stream; `dict` bytes before it are known.
+/// A frame of these pieces, each compressed as a part of the stream; `dict` bytes before it are
+/// known.
 fn packed(kind: Kind, pieces: &[&[u8]], dict: usize) -> Vec<u8> {
     let (mut packer, mut out, mut before) = (Packer::default(), Vec::new(), Vec::<u8>::new());
     Packer::begin(kind, &mut out);
@@ -191,7 +192,8 @@ fn a_wrong_byte_is_found() {
     let content = [text(5000), noise(3000)].concat();
     for kind in [Kind::Snapshot, Kind::Stream] {
         let bytes = packed(kind, &[&content[..4000], &content[4000..]], 16 * 1024);
-        // The lengths are not in a checksum: whether a block is stored is the one bit that is not protected.
+        // The lengths are not in a checksum: whether a block is stored is the one bit that is not
+        // protected.
         let begin = ENVELOPE_BYTES + 7;
         let length = u32::from_le_bytes(*bytes[begin..].first_chunk().expect("a length"));
         let second = begin + 8 + (length & !STORED) as usize;

@@ -65,8 +65,8 @@ impl std::fmt::Debug for ContentSum {
     }
 }
 
-/// See the module above. Bytes that are not compressed pass through as they are: the first bytes tell
-/// the difference, as neither a snapshot nor a request begins like an envelope.
+/// See the module above. Bytes that are not compressed pass through as they are: the first bytes
+/// tell the difference, as neither a snapshot nor a request begins like an envelope.
 #[derive(Debug)]
 pub struct Unpacker {
     kind: Kind,
@@ -76,8 +76,8 @@ pub struct Unpacker {
     /// What has come, and how much of it was taken.
     input: Vec<u8>,
     at: usize,
-    /// The last decompressed bytes, `len` of them: the window for the next block. Those from `given` on
-    /// are still to be given out.
+    /// The last decompressed bytes, `len` of them: the window for the next block. Those from
+    /// `given` on are still to be given out.
     output: Vec<u8>,
     len: usize,
     given: usize,
@@ -110,8 +110,8 @@ impl Unpacker {
         self.input.extend_from_slice(bytes);
     }
 
-    /// Whether nothing is held that could be given out: if not, [`Unpacker::pull`] may give nothing all
-    /// the same.
+    /// Whether nothing is held that could be given out: if not, [`Unpacker::pull`] may give nothing
+    /// all the same.
     pub fn is_drained(&self) -> bool {
         self.given == self.len && self.at == self.input.len() && self.damage.is_none()
     }
@@ -132,8 +132,8 @@ impl Unpacker {
         self.input.capacity() + self.output.capacity()
     }
 
-    /// Gives out bytes, as many as there are and fit; 0: more must come. Decompresses at most one block
-    /// beyond `into`.
+    /// Gives out bytes, as many as there are and fit; 0: more must come. Decompresses at most one
+    /// block beyond `into`.
     pub fn pull(&mut self, into: &mut [u8]) -> Result<usize, Damage> {
         let mut n = 0;
         while n < into.len() {

@@ -5,9 +5,9 @@ use crate::base::numbers::number::parse_i64;
 use crate::resp::CommandError;
 use crate::sentinel::explain::entries;
 
-/// An array with one entry per attempt or situation, newest first: each an array of a headline and lines
-/// of text in the order of time. If the primary is down and no failover runs, the first entry says what is
-/// missing now.
+/// An array with one entry per attempt or situation, newest first: each an array of a headline and
+/// lines of text in the order of time. If the primary is down and no failover runs, the first entry
+/// says what is missing now.
 pub(super) fn explain(call: &mut Call<'_>) -> Done {
     call.primary(call.args[2])?;
     let max = match call.args[3..] {

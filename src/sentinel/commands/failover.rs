@@ -8,8 +8,8 @@ use crate::sentinel::instances::{FailoverKind, FailoverSeen};
 use crate::sentinel::select::select;
 use crate::sentinel::votes;
 
-/// Without COORDINATED no election is held, and the primary may be down. With it the primary hands over
-/// to the replica, after an election.
+/// Without COORDINATED no election is held, and the primary may be down. With it the primary hands
+/// over to the replica, after an election.
 pub(super) fn failover(call: &mut Call<'_>) -> Done {
     let primary = call.primary(call.args[2])?;
     let kind = match call.args.get(3) {

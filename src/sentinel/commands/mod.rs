@@ -1,11 +1,11 @@
 //! The commands of a Sentinel: SENTINEL and its subcommands, its INFO section, ROLE and PUBLISH.
 //!
-//! A handler gets the words and writes the reply. What it decides may have to be saved first: then the
-//! reply must not leave before [`Action::Persist`](super::actions::Action::Persist) has been carried out,
-//! and another one leaves if that failed ([`After`]).
+//! A handler gets the words and writes the reply. What it decides may have to be saved first: then
+//! the reply must not leave before [`Action::Persist`](super::actions::Action::Persist) has been
+//! carried out, and another one leaves if that failed ([`After`]).
 //!
-//! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and errors are
-//! those of Redis; COORDINATED is Valkey's, EXPLAIN is our own.
+//! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and
+//! errors are those of Redis; COORDINATED is Valkey's, EXPLAIN is our own.
 
 mod config;
 mod debug;
@@ -39,8 +39,8 @@ pub(crate) struct Host<'h> {
     pub loglevel: &'h str,
     /// Whether a script can be run.
     pub is_executable: &'h dyn Fn(&[u8]) -> bool,
-    /// The IP address of a name, looked up at once, within a bounded time. Only SENTINEL MONITOR with
-    /// `resolve-hostnames` asks, for a name that is not known yet.
+    /// The IP address of a name, looked up at once, within a bounded time. Only SENTINEL MONITOR
+    /// with `resolve-hostnames` asks, for a name that is not known yet.
     pub resolve: &'h dyn Fn(&[u8]) -> Option<Vec<u8>>,
 }
 

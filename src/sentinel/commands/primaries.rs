@@ -10,8 +10,8 @@ use crate::sentinel::explain::record;
 use crate::sentinel::groups;
 use crate::sentinel::shared::Reporter;
 
-/// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is looked up at once, and refused if it
-/// has no address.
+/// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is looked up at once, and refused
+/// if it has no address.
 pub(super) fn monitor(call: &mut Call<'_>) -> Done {
     let [_, _, name, host, port, quorum] = *call.args else {
         unreachable!("the row has the number of words");

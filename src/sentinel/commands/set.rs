@@ -1,6 +1,7 @@
 //! `SET name option value ...`: the settings of one primary.
 //!
-//! Options are applied in their order; one that is refused leaves those before it in force, and saved.
+//! Options are applied in their order; one that is refused leaves those before it in force, and
+//! saved.
 
 use super::{Call, Done, error, error_naming};
 use crate::base::numbers::number::parse_i64;

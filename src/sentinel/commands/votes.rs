@@ -14,7 +14,8 @@ fn write(reply: &mut Reply, is_down: bool, vote: &[u8], epoch: u64) {
     reply.int(epoch as i64);
 }
 
-/// `IS-MASTER-DOWN-BY-ADDR ip port epoch run-id`: also a request for our vote, unless the run id is `*`.
+/// `IS-MASTER-DOWN-BY-ADDR ip port epoch run-id`: also a request for our vote, unless the run id is
+/// `*`.
 ///
 /// In TILT nothing is known to be down. A vote leaves only after it was saved; if it cannot be, the
 /// answer is that there is none.
@@ -29,8 +30,8 @@ pub(super) fn is_down(call: &mut Call<'_>) -> Done {
     let primary = address
         .and_then(|address| primaries.find(|primary| primary.node.watch.address.is_same(&address)));
     let Some(primary) = primary else {
-        // A Sentinel that announces names may mean a primary that is known here by its IP address: once
-        // the name is resolved, the next question is answered.
+        // A Sentinel that announces names may mean a primary that is known here by its IP address:
+        // once the name is resolved, the next question is answered.
         if let Ok(port) = u16::try_from(port)
             && host.len() <= HOST_BYTES_MAX
         {

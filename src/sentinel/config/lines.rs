@@ -170,8 +170,8 @@ mod tests {
             .to_owned()
     }
 
-    /// What `redis-server --sentinel` 8.0.6 made of this file, without the lines of its server's own
-    /// directives. (It writes `auth-pass` and script paths without quotes.)
+    /// What `redis-server --sentinel` 8.0.6 made of this file, without the lines of its server's
+    /// own directives. (It writes `auth-pass` and script paths without quotes.)
     #[test]
     fn the_file_is_rewritten_as_redis_does() {
         let old = "# my comment\nsentinel known-slave mymaster 127.0.0.1 6390\n\

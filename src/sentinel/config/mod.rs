@@ -1,8 +1,8 @@
 //! The lines `sentinel ...` of the configuration file, which also hold the state: read into a
 //! [`Setup`], written from one.
 //!
-//! Redis's and Valkey's words are read, the primary word beside the master word. Written are Redis's,
-//! which both read. The file's other lines belong to `crate::config`.
+//! Redis's and Valkey's words are read, the primary word beside the master word. Written are
+//! Redis's, which both read. The file's other lines belong to `crate::config`.
 
 mod lines;
 mod read;

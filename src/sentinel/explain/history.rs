@@ -56,8 +56,8 @@ pub(crate) struct History {
     episodes: VecDeque<Episode>,
     /// The obstacle that was noted last.
     obstacle: Option<Obstacle>,
-    /// The votes of other Sentinels in the last attempt of ours: voter, candidate. Those that `Peer` has
-    /// are forgotten after some seconds.
+    /// The votes of other Sentinels in the last attempt of ours: voter, candidate. Those that
+    /// `Peer` has are forgotten after some seconds.
     pub(super) votes: BTreeMap<Vec<u8>, Vec<u8>>,
     /// How many times the primary has changed its address by a failover, ours or another's.
     pub failovers: u64,

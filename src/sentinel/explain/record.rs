@@ -274,8 +274,8 @@ fn other_leader(primary: &Primary, epoch: u64, needed: usize) -> Option<Vec<u8>>
     leader.map(|(leader, _)| leader.to_vec())
 }
 
-/// Why the election was not won, with one line for each Sentinel that did not vote. `leader`: by the votes
-/// that count now.
+/// Why the election was not won, with one line for each Sentinel that did not vote. `leader`: by
+/// the votes that count now.
 pub(crate) fn not_elected(shared: &Shared, primary: &mut Primary, leader: Option<&[u8]>) -> String {
     let (epoch, needed) = (primary.failover.epoch, votes::needed(primary));
     let ours = votes::given_to(shared, primary, &shared.my_id, epoch);

@@ -35,7 +35,8 @@ fn epoch(text: &[u8]) -> Option<u64> {
 }
 
 impl Hello {
-    /// `None`: not eight words, a number that is none, or words too long. The sender is no Sentinel then.
+    /// `None`: not eight words, a number that is none, or words too long. The sender is no Sentinel
+    /// then.
     pub(crate) fn parse(message: &[u8]) -> Option<Hello> {
         if message.len() > BYTES_MAX {
             return None;

@@ -1,7 +1,7 @@
 //! Reads a data node's INFO.
 //!
-//! Lines of a replica count only after `role:slave`; a field that is missing leaves the former value,
-//! but for `master_link_down_since_seconds`, whose absence means that the link is up.
+//! Lines of a replica count only after `role:slave`; a field that is missing leaves the former
+//! value, but for `master_link_down_since_seconds`, whose absence means that the link is up.
 
 use crate::sentinel::time::Ms;
 

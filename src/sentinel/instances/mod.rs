@@ -1,5 +1,5 @@
-//! What is watched: primaries, their replicas, the other Sentinels; and what they say of themselves, by
-//! INFO and by hellos.
+//! What is watched: primaries, their replicas, the other Sentinels; and what they say of
+//! themselves, by INFO and by hellos.
 
 mod hello;
 mod info;

@@ -1,4 +1,5 @@
-//! One watched instance: what all kinds have in common, and what data nodes and Sentinels have each.
+//! One watched instance: what all kinds have in common, and what data nodes and Sentinels have
+//! each.
 
 use super::info::{Report, Role};
 use crate::base::lzf;
@@ -43,7 +44,8 @@ pub(crate) enum FailoverSeen {
     Yes,
 }
 
-/// A text that is kept for SENTINEL INFO-CACHE and seldom read: compressed, if that makes it shorter.
+/// A text that is kept for SENTINEL INFO-CACHE and seldom read: compressed, if that makes it
+/// shorter.
 #[derive(Debug)]
 pub(crate) struct Packed {
     bytes: Box<[u8]>,

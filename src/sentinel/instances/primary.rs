@@ -133,8 +133,8 @@ impl Primary {
         }
     }
 
-    /// Whether it has been seen as down just now, or a failover of it is under way that has not stood
-    /// still for long.
+    /// Whether it has been seen as down just now, or a failover of it is under way that has not
+    /// stood still for long.
     pub(crate) fn is_in_motion(&self, now: Ms) -> bool {
         let is_new = |at: Ms| now - at < MOTION_MS;
         let is_down = self.node.watch.is_down && self.node.watch.down_since.is_some_and(is_new);
@@ -161,8 +161,8 @@ impl Primary {
         self.failover.promoted.as_deref() == Some(replica)
     }
 
-    /// The address that clients and Sentinels are told: the promoted replica's, once it has confirmed
-    /// its new role.
+    /// The address that clients and Sentinels are told: the promoted replica's, once it has
+    /// confirmed its new role.
     pub(crate) fn current_address(&self) -> &Address {
         match self.promoted() {
             Some(replica) if self.failover.state >= FailoverState::ReconfReplicas => {

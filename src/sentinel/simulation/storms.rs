@@ -1,6 +1,6 @@
-//! Random situations: nodes and Sentinels that die and return, cuts in one or both directions, clocks
-//! that jump, machines that stand still, disks that fail. `checks` look at every action; when all is
-//! well again, all must agree on one primary in bounded time.
+//! Random situations: nodes and Sentinels that die and return, cuts in one or both directions,
+//! clocks that jump, machines that stand still, disks that fail. `checks` look at every action;
+//! when all is well again, all must agree on one primary in bounded time.
 //!
 //! `RUSSET_SENTINEL_STORMS=N` tries N seeds in place of the usual few.
 
@@ -76,8 +76,8 @@ fn trouble(world: &mut World) {
     }
 }
 
-/// Whether all agree, before long, for a while. A failover that has begun may still be carried out, and
-/// one that TILT has held up may begin.
+/// Whether all agree, before long, for a while. A failover that has begun may still be carried out,
+/// and one that TILT has held up may begin.
 fn calms(world: &mut World) -> bool {
     let (end, mut since) = (world.now + PEACE_MS, None);
     while world.now < end {

@@ -1,4 +1,5 @@
-//! What strangers say: hellos and requests of Sentinels that do not exist, or that say what no Sentinel says.
+//! What strangers say: hellos and requests of Sentinels that do not exist, or that say what no
+//! Sentinel says.
 
 use super::situations::settled;
 use super::world::{NAME, World};

@@ -1,5 +1,5 @@
-//! What others learn of the core's state: scripts their JSON, metrics their numbers, the log connections
-//! that do not come about, clients the addresses of names.
+//! What others learn of the core's state: scripts their JSON, metrics their numbers, the log
+//! connections that do not come about, clients the addresses of names.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! Sentinels and data nodes on a network that loses its way: delays, cuts in one or both directions,
-//! crashes, clocks that jump. One seed decides everything. What must always hold is checked as actions
-//! are carried out (`checks`).
+//! Sentinels and data nodes on a network that loses its way: delays, cuts in one or both
+//! directions, crashes, clocks that jump. One seed decides everything. What must always hold is
+//! checked as actions are carried out (`checks`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -20,7 +20,8 @@ use crate::server::clients::held::Held;
 pub const TAKEN_BULK_MAX: u64 = 1 << 36;
 
 bitflags! {
-    /// What a client is, and how it is treated. `clients::exemptions` has a table of what each exempts from.
+    /// What a client is, and how it is treated. `clients::exemptions` has a table of what each
+    /// exempts from.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
     pub struct ClientFlags: u64 {
         /// Between MULTI and EXEC.
@@ -68,7 +69,8 @@ bitflags! {
         const PRIMARY = 1 << 26;
         /// The second link of a replica, which brings it the snapshot.
         const RDB_CHANNEL = 1 << 28;
-        /// READONLY: a client that knows of a cluster, or follows redirections, reads from this replica.
+        /// READONLY: a client that knows of a cluster, or follows redirections, reads from this
+        /// replica.
         const READS_HERE = 1 << 27;
         /// ASKING: its next command, or transaction, may use slots that are on their way here.
         const ASKING = 1 << 29;
@@ -103,7 +105,8 @@ impl ClientFlags {
         .union(ClientFlags::SENDS_SLOTS)
         .union(ClientFlags::BUDGETED);
 
-    /// Links between servers, and clients without a connection: their user's budgets do not concern them.
+    /// Links between servers, and clients without a connection: their user's budgets do not concern
+    /// them.
     pub const BETWEEN_SERVERS: ClientFlags = ClientFlags::REPLICA
         .union(ClientFlags::PRIMARY)
         .union(ClientFlags::INTERNAL)

@@ -66,8 +66,8 @@ impl Client {
             + text(&self.identity.lib_ver)
     }
 
-    /// As [`Client::memory_bytes`], but only what is allocated for this client alone, now: without what
-    /// its replies share with the keyspace or with other clients (`alloc::bytes_for_replies`).
+    /// As [`Client::memory_bytes`], but only what is allocated for this client alone, now: without
+    /// what its replies share with the keyspace or with other clients (`alloc::bytes_for_replies`).
     pub fn own_bytes(&self, reply: &Reply) -> usize {
         let shared = reply.piece_bytes() + reply.capacity() + self.buffers.query_growth;
         self.memory_bytes(reply) - shared + reply.own_bytes()
@@ -111,8 +111,9 @@ impl Session {
     }
 
     /// Tells a RESP3 client why the server ends its connection: the push `closing REASON DETAIL`,
-    /// once, if no reply waits before it and the socket takes it now. Who killed it is not for the client.
-    /// Not with subscriptions: libraries hand every push to the application then, as a message.
+    /// once, if no reply waits before it and the socket takes it now. Who killed it is not for the
+    /// client. Not with subscriptions: libraries hand every push to the application then, as a
+    /// message.
     pub(in crate::server) fn push_ending(&mut self) {
         let Some(ending) = &self.client.ending else {
             return;

@@ -334,7 +334,8 @@ fn ip(address: &Address) -> Vec<u8> {
 }
 
 impl ClusterDriver {
-    /// Links that may have something to be read, found by asking the kernel: for a loop without a poll.
+    /// Links that may have something to be read, found by asking the kernel: for a loop without a
+    /// poll.
     pub(in crate::server) fn readable(&self) -> Vec<(u32, u32)> {
         let open = self
             .links

@@ -11,8 +11,9 @@ use crate::server::state::world::World;
 const NOT_ACKNOWLEDGED: &str = "NOREPLICAS Not enough good replicas to write.";
 
 impl Call<'_> {
-    /// Runs a subcommand of the core. When this returns the reply is complete, and what it acknowledges is
-    /// on disk; or the client waits until a replica has the command, when it runs again.
+    /// Runs a subcommand of the core. When this returns the reply is complete, and what it
+    /// acknowledges is on disk; or the client waits until a replica has the command, when it runs
+    /// again.
     pub fn run_in_cluster(&mut self) -> CommandResult {
         let is_acknowledged = self.is_time_up() && self.is_acknowledged()?;
         match self.run_core(is_acknowledged) {
@@ -95,8 +96,8 @@ impl Call<'_> {
         killed == Some(true)
     }
 
-    /// Sends a message of PUBLISH or SPUBLISH to the nodes that may have subscribers. `false`: this is no
-    /// node of a cluster.
+    /// Sends a message of PUBLISH or SPUBLISH to the nodes that may have subscribers. `false`: this
+    /// is no node of a cluster.
     pub fn publish_on_bus(&mut self, kind: Kind, channel: &[u8], text: &[u8]) -> bool {
         let World {
             keyspace, server, ..

@@ -1,6 +1,7 @@
-//! Keys of slots that are served elsewhere: they are gone for clients at once, while replicas and the log hear
-//! of each key between turns (`keyspace::slots::dropped_slots`). Those that another node has claimed are kept out of sight
-//! before, until the claim is safe (`migration`, its `kept`); a replica hides them and deletes what its primary does.
+//! Keys of slots that are served elsewhere: they are gone for clients at once, while replicas and
+//! the log hear of each key between turns (`keyspace::slots::dropped_slots`). Those that another
+//! node has claimed are kept out of sight before, until the claim is safe (`migration`, its
+//! `kept`); a replica hides them and deletes what its primary does.
 
 use crate::keyspace::{Audience, DbIndex, Keyspace};
 use crate::migration::Ranges;
@@ -10,8 +11,8 @@ use crate::server::state::Server;
 const UNSENT_MAX: u64 = 8 << 20;
 
 impl Server {
-    /// The listeners that get a deletion for each dropped key, where no single request stands for the drop. On
-    /// a replica the stream is the primary's.
+    /// The listeners that get a deletion for each dropped key, where no single request stands for
+    /// the drop. On a replica the stream is the primary's.
     fn drop_audience(&self) -> Audience {
         if self.replication.is_replica() {
             Audience::LOG
@@ -58,8 +59,8 @@ impl Server {
         self.with_migrations(keyspace, |m, now, around| m.lost(now, around, &lost));
     }
 
-    /// Routes have changed. What a primary has kept of slots that are its own again is shown or deleted, before a
-    /// client writes to them; a replica shows what is its shard's.
+    /// Routes have changed. What a primary has kept of slots that are its own again is shown or
+    /// deleted, before a client writes to them; a replica shows what is its shard's.
     pub(super) fn review_kept_slots(&mut self, keyspace: &mut Keyspace) {
         if !keyspace.has_kept() {
             return;
@@ -100,8 +101,8 @@ impl Server {
         }
     }
 
-    /// A replica has loaded what its primary has, which may keep keys of slots that are another's by now: they are
-    /// hidden.
+    /// A replica has loaded what its primary has, which may keep keys of slots that are another's
+    /// by now: they are hidden.
     pub(in crate::server) fn hide_foreign_slots(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = self
             .cluster
@@ -128,8 +129,8 @@ impl Server {
         core.is_some_and(|core| core.takes_keys_of(slot))
     }
 
-    /// Drops keys of slots that are of other nodes: those of a new primary, whose former one may have lost
-    /// slots, and those that an undone flush has brought back. Returns their number.
+    /// Drops keys of slots that are of other nodes: those of a new primary, whose former one may
+    /// have lost slots, and those that an undone flush has brought back. Returns their number.
     pub(in crate::server) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) -> usize {
         let Some(driver) = &self.cluster else {
             return 0;
@@ -155,8 +156,8 @@ impl Server {
         keys
     }
 
-    /// CLUSTER FLUSHSLOT: the keys of a slot, which may get others at once. Valkey's replicas and logs have the
-    /// same command.
+    /// CLUSTER FLUSHSLOT: the keys of a slot, which may get others at once. Valkey's replicas and
+    /// logs have the same command.
     pub(super) fn flush_slot(&mut self, keyspace: &mut Keyspace, slot: u16) {
         keyspace.drop_slots(&[(slot, slot)], Audience::empty());
         let number = slot.to_string();
@@ -164,7 +165,8 @@ impl Server {
         keyspace.effects.record(DbIndex(0), words.into_iter());
     }
 
-    /// Routes have changed: if a slot whose keys are being deleted takes keys again, all hear of the rest now.
+    /// Routes have changed: if a slot whose keys are being deleted takes keys again, all hear of
+    /// the rest now.
     pub(in crate::server) fn record_returned_slots(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_unrecorded()
             && keyspace
@@ -183,8 +185,9 @@ impl Server {
         }
     }
 
-    /// Continues stating the deletions of dropped keys, and freeing them. Nothing is stated while writes are
-    /// paused, because a failover waits for the stream's offset then, or while a replica lags far behind.
+    /// Continues stating the deletions of dropped keys, and freeing them. Nothing is stated while
+    /// writes are paused, because a failover waits for the stream's offset then, or while a replica
+    /// lags far behind.
     pub(in crate::server) fn free_dropped(&mut self, keyspace: &mut Keyspace, nanos: u64) {
         let end = self.stream.offset();
         let unsent = self.replication.replicas.unsent();

@@ -1,13 +1,13 @@
-//! A node of a cluster at work: carries out what the core (`crate::cluster`) asks for, and tells it what
-//! has come of that.
+//! A node of a cluster at work: carries out what the core (`crate::cluster`) asks for, and tells it
+//! what has come of that.
 //!
-//! The core is called by events of the bus (`run::links::cluster`), by the timer, by commands of clients
-//! (`commands::cluster`). After each call its actions are carried out at once, in their order: a save is
-//! on disk before the next message is queued, and before the reply of the command. Queued messages leave
-//! at the end of the turn.
+//! The core is called by events of the bus (`run::links::cluster`), by the timer, by commands of
+//! clients (`commands::cluster`). After each call its actions are carried out at once, in their
+//! order: a save is on disk before the next message is queued, and before the reply of the command.
+//! Queued messages leave at the end of the turn.
 //!
-//! Actions on keys and on this server's role wait while a script runs or data is being loaded, with all
-//! later ones of their kind. What needs the clients' sessions is left to the end of the turn.
+//! Actions on keys and on this server's role wait while a script runs or data is being loaded, with
+//! all later ones of their kind. What needs the clients' sessions is left to the end of the turn.
 
 mod bus;
 mod command;
@@ -84,8 +84,9 @@ impl Server {
         });
         let replicas = self.replication.replicas.iter();
         let is_loading = self.persist.loading.in_progress();
-        // What a replica has is about to be replaced, by a stream of other offsets perhaps, or was never its
-        // primary's: it is no candidate by its offset, and the others hide it from clients.
+        // What a replica has is about to be replaced, by a stream of other offsets perhaps, or was
+        // never its primary's: it is no candidate by its offset, and the others hide it from
+        // clients.
         let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
         let is_replaced =
             is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.is_syncing());
@@ -119,8 +120,8 @@ impl Server {
         }
     }
 
-    /// Carries out the core's actions until there are no more. Messages leave at the end of the turn, many
-    /// in one write.
+    /// Carries out the core's actions until there are no more. Messages leave at the end of the
+    /// turn, many in one write.
     pub(in crate::server) fn continue_cluster(&mut self, keyspace: &mut Keyspace) {
         while let Some(action) = self.cluster.as_mut().and_then(|driver| driver.core.pop()) {
             self.act_in_cluster(keyspace, action);
@@ -224,7 +225,8 @@ impl Server {
             }
             Action::Lead => {
                 self.become_primary(keyspace);
-                // What the former primary has claimed is claimed again before it could be taken for another's.
+                // What the former primary has claimed is claimed again before it could be taken for
+                // another's.
                 self.with_migrations(keyspace, |m, now, around| m.routes_changed(now, around));
                 self.adopt_kept_slots(keyspace);
                 self.drop_foreign_slots(keyspace);

@@ -1,7 +1,9 @@
-//! Runs the commands of a call: each passes the gates of any client, and the client is the session's.
+//! Runs the commands of a call: each passes the gates of any client, and the client is the
+//! session's.
 //!
-//! A call's share of a turn is that of a pipeline ([`BUDGET`], [`OUTPUT_BUDGET`]); an atomic one, and one
-//! with conditions, runs in one turn. Replies are limited to [`REPLY_BYTES_MAX`] of JSON in all.
+//! A call's share of a turn is that of a pipeline ([`BUDGET`], [`OUTPUT_BUDGET`]); an atomic one,
+//! and one with conditions, runs in one turn. Replies are limited to [`REPLY_BYTES_MAX`] of JSON in
+//! all.
 
 use crate::base::clock;
 use crate::console::calls::Command;

@@ -1,5 +1,5 @@
-//! The console: what its calls do. `crate::console` reads and writes them, `run/links/console.rs` has
-//! their connections, `parts::console` the state.
+//! The console: what its calls do. `crate::console` reads and writes them, `run/links/console.rs`
+//! has their connections, `parts::console` the state.
 //!
 //! | file | does |
 //! |---|---|

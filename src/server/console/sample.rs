@@ -14,8 +14,8 @@ use crate::server::state::Server;
 const STEP_MS: u64 = 1000;
 
 impl Server {
-    /// Called by cron: adds a row if one is due. O(replicas + databases), and reading three figures of
-    /// the process. Returns whether there is a new row.
+    /// Called by cron: adds a row if one is due. O(replicas + databases), and reading three figures
+    /// of the process. Returns whether there is a new row.
     pub(in crate::server) fn sample_history(&mut self, keyspace: &Keyspace) -> bool {
         let console = &mut self.connections.console;
         if self.config.console_port == 0 {

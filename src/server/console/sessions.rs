@@ -55,8 +55,8 @@ pub(in crate::server) struct Who {
 }
 
 impl Engine {
-    /// Runs `act` with a session; while a command of it runs, with a client that stands in for it: of the
-    /// same user and database, and as locked. `None`: the session is over.
+    /// Runs `act` with a session; while a command of it runs, with a client that stands in for it:
+    /// of the same user and database, and as locked. `None`: the session is over.
     pub(in crate::server) fn with_console_session<R>(
         &mut self,
         id: ClientId,
@@ -273,7 +273,8 @@ impl Server {
         Ok(())
     }
 
-    /// The commands that the client's user may run with some arguments; `is_locked`: in a locked session.
+    /// The commands that the client's user may run with some arguments; `is_locked`: in a locked
+    /// session.
     fn permitted_commands(&self, client: &Client, is_locked: bool) -> Vec<&'static str> {
         let user = self.acl.users.get(client.user);
         let mut names: Vec<&'static str> = Vec::new();

@@ -1,7 +1,7 @@
 //! What streams show: figures each second, messages of channels, commands of others.
 //!
-//! Subscriptions belong to a client of their own, which SUBSCRIBE makes through the gates; its replies
-//! become events. Commands of others come from taps (`messages::monitor`).
+//! Subscriptions belong to a client of their own, which SUBSCRIBE makes through the gates; its
+//! replies become events. Commands of others come from taps (`messages::monitor`).
 
 use crate::console::calls::StreamCall;
 use crate::console::events;

@@ -9,8 +9,8 @@ use crate::config::Conversion;
 use crate::persistence::background::sync_folder;
 use crate::persistence::convert::ConvertError;
 
-/// A path in plain form: the name of its folder, which must be there, and a last name without a slash
-/// after it.
+/// A path in plain form: the name of its folder, which must be there, and a last name without a
+/// slash after it.
 pub(super) fn plain(path: &Path) -> Result<PathBuf, ConvertError> {
     let Some(name) = path.file_name() else {
         let text = format!("{} does not end in a name", path.display());

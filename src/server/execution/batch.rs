@@ -271,9 +271,9 @@ impl Engine {
         }
     }
 
-    /// The start of an unreadable request as others may see it; `None`: it may be a password's. That is so
-    /// before the login, after a command with secrets or an unknown one (of which it may be the rest), and where a
-    /// command with secrets is named.
+    /// The start of an unreadable request as others may see it; `None`: it may be a password's.
+    /// That is so before the login, after a command with secrets or an unknown one (of which it may
+    /// be the rest), and where a command with secrets is named.
     fn shown_input<'a>(
         &self,
         session: &Session,

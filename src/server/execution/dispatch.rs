@@ -331,8 +331,8 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
     CommandError::Bytes(line)
 }
 
-/// An error's line as the log tells it: without the arguments of an unknown command, and its code alone if the
-/// command, by its row's number, may have secrets.
+/// An error's line as the log tells it: without the arguments of an unknown command, and its code
+/// alone if the command, by its row's number, may have secrets.
 pub(in crate::server) fn error_for_log<'a>(
     server: &Server,
     row: Option<usize>,
@@ -397,8 +397,8 @@ pub(in crate::server) fn reject(
     );
 }
 
-/// Replies that a command does not run, counts and audits it. EXEC's transaction is over; one being queued will
-/// fail.
+/// Replies that a command does not run, counts and audits it. EXEC's transaction is over; one being
+/// queued will fail.
 fn refuse(
     server: &mut Server,
     keyspace: &mut Keyspace,

@@ -229,14 +229,14 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
 }
 
 impl Call<'_> {
-    /// To be called between the slices of a command that may take long and cannot leave the loop; `began`:
-    /// when it started (`clock::cycles`). Its script serves others and is asked whether it must end, as it
-    /// does between two instructions.
+    /// To be called between the slices of a command that may take long and cannot leave the loop;
+    /// `began`: when it started (`clock::cycles`). Its script serves others and is asked whether it
+    /// must end, as it does between two instructions.
     ///
     /// # Errors
     ///
-    /// The script must end; or, outside of a script, `busy-reply-threshold` has passed: nobody could end the
-    /// command.
+    /// The script must end; or, outside of a script, `busy-reply-threshold` has passed: nobody
+    /// could end the command.
     pub fn may_continue(&mut self, began: u64) -> CommandResult {
         const ENDED: CommandError =
             CommandError::Text("ERR The script that runs it has been ended");

@@ -1,9 +1,10 @@
-//! The stream of slots on their way: effects on slots that leave are passed on to their targets, and what the
-//! source of slots that arrive sends is applied.
+//! The stream of slots on their way: effects on slots that leave are passed on to their targets,
+//! and what the source of slots that arrive sends is applied.
 //!
-//! A source's commands bypass most gates, as the primary's do; their effects are recorded, for our replicas and
-//! the log. They are of a list: writes to the slots of their migration, functions, and what frames them. If the
-//! source has dialled, its user's permissions are asked for each of them as well.
+//! A source's commands bypass most gates, as the primary's do; their effects are recorded, for our
+//! replicas and the log. They are of a list: writes to the slots of their migration, functions, and
+//! what frames them. If the source has dialled, its user's permissions are asked for each of them
+//! as well.
 
 use crate::command::{CommandError, Flags};
 use crate::keyspace::Audience;
@@ -22,7 +23,8 @@ use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
 use crate::server::state::world::{Engine, World};
 
-/// Commands without keys that a source may send: what frames its stream, and functions, which belong to no slot.
+/// Commands without keys that a source may send: what frames its stream, and functions, which
+/// belong to no slot.
 const WITHOUT_KEYS: [&str; 10] = [
     "cluster|syncslots",
     "discard",
@@ -100,8 +102,8 @@ impl Server {
         Some(slot_of(args.at(at)))
     }
 
-    /// Whether a source may send this command: a write whose keys are all of slots of its migration, or one of
-    /// [`WITHOUT_KEYS`].
+    /// Whether a source may send this command: a write whose keys are all of slots of its
+    /// migration, or one of [`WITHOUT_KEYS`].
     fn may_be_sent(&self, link: Link, id: usize, args: Args<'_>) -> bool {
         let row = self.table.row(id);
         if row.full_name == "cluster|syncslots" {
@@ -127,15 +129,16 @@ impl Server {
         keys.all(|(at, _)| slots.contains(slot_of(args.at(at))))
     }
 
-    /// Whether a node that has logged in with the cluster's secret may run a command: it moves slots, nothing else.
+    /// Whether a node that has logged in with the cluster's secret may run a command: it moves
+    /// slots, nothing else.
     pub(in crate::server) fn permits_internal(&self, id: usize) -> bool {
         INTERNAL.contains(&self.table.row(id).full_name)
     }
 }
 
 impl Engine {
-    /// Applies a command of a source, of so many bytes in its stream. What comes of it is noted for the
-    /// machine; after a failure nothing more of the link is run.
+    /// Applies a command of a source, of so many bytes in its stream. What comes of it is noted for
+    /// the machine; after a failure nothing more of the link is run.
     pub(in crate::server) fn apply_slots(
         &mut self,
         session: &mut Session,
@@ -163,7 +166,8 @@ impl Engine {
         }
     }
 
-    /// Whether the user as which a source has logged in may run a command. One that we have dialled has none.
+    /// Whether the user as which a source has logged in may run a command. One that we have dialled
+    /// has none.
     fn check_user(&mut self, session: &mut Session, id: usize, args: Args<'_>) -> CommandResult {
         let asked = Asked::new(&self.server, id, args, Origin::Client);
         let mut world = World {

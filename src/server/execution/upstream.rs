@@ -4,9 +4,10 @@
 //!     bytes -> batch -> World::run (Origin::Primary) -> the same bytes: backlog, log
 //!
 //! The commands bypass the gates, their replies are discarded, and expired keys count as live until
-//! the primary removes them. Effects are not recorded: the primary's own bytes are what sub-replicas
-//! and the append only file get, so all of them have one offset. The offset moves after a command,
-//! and after EXEC for those of a transaction, so a link that is lost never leaves half a unit.
+//! the primary removes them. Effects are not recorded: the primary's own bytes are what
+//! sub-replicas and the append only file get, so all of them have one offset. The offset moves
+//! after a command, and after EXEC for those of a transaction, so a link that is lost never leaves
+//! half a unit.
 
 use crate::command::Flags;
 use crate::config::PropagationErrors;
@@ -67,7 +68,8 @@ impl<'a> Applied<'a> {
     }
 }
 
-/// Whether the append only file takes a command of the stream, as it does notes; of others it has the length.
+/// Whether the append only file takes a command of the stream, as it does notes; of others it has
+/// the length.
 pub(super) fn is_logged(flags: Flags, args: Args<'_>) -> bool {
     // PUBLISH, REPLCONF GETACK, PING.
     const ALONE: Flags = Flags::PUBSUB
@@ -189,8 +191,8 @@ impl Server {
             || refuses && !self.config.replica_ignore_disk_write_errors
     }
 
-    /// A replica has sent a command that is answered, after `replied` pending bytes: the reply would
-    /// be taken for the stream.
+    /// A replica has sent a command that is answered, after `replied` pending bytes: the reply
+    /// would be taken for the stream.
     #[cold]
     pub(super) fn drop_talking_replica(
         &mut self,

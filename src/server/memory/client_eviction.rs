@@ -19,8 +19,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Ends the largest clients until the others fit. Their connections are closed at the end of the turn,
-    /// or by the caller before.
+    /// Ends the largest clients until the others fit. Their connections are closed at the end of
+    /// the turn, or by the caller before.
     #[inline]
     pub(in crate::server) fn evict_clients(&mut self) -> Vec<ClientId> {
         if self.server.memory.clients.is_exceeded() {

@@ -3,7 +3,8 @@
 //! Invariant: cron checks a share of the clients per turn, so that all are checked about once a
 //! second.
 //!
-//! Limits on output: `parts::clients::output_limits`; on the memory of all clients: `parts::memory::client_memory`.
+//! Limits on output: `parts::clients::output_limits`; on the memory of all clients:
+//! `parts::memory::client_memory`.
 
 use crate::base::text::Printable;
 use crate::keyspace::ClientId;

@@ -1,4 +1,5 @@
-//! The memory limit at work: evicts, and updates what depends on it (`parts::memory::memory_limit`).
+//! The memory limit at work: evicts, and updates what depends on it
+//! (`parts::memory::memory_limit`).
 //!
 //! Invariant: one eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
 //! between turns, while each command evicts a few keys as well.
@@ -15,8 +16,9 @@ use crate::server::state::Server;
 const GARBAGE_NANOS: u64 = 2_000_000;
 
 impl Server {
-    /// Whether there is memory for a command that needs some. First what waits for nobody is freed; then
-    /// keys are evicted, if the policy allows. `running`: the client whose command asks, and its replies.
+    /// Whether there is memory for a command that needs some. First what waits for nobody is freed;
+    /// then keys are evicted, if the policy allows. `running`: the client whose command asks, and
+    /// its replies.
     pub fn make_room(
         &mut self,
         keyspace: &mut Keyspace,
@@ -27,7 +29,8 @@ impl Server {
             self.exceeds_measured(keyspace, running);
             self.free_aside_for_room(keyspace);
         }
-        // What is kept of slots that are another's is next; what is still being deleted costs no key.
+        // What is kept of slots that are another's is next; what is still being deleted costs no
+        // key.
         let may_free = self.has_kept_slots() && self.gates.pause().is_none();
         if may_free && self.lacks_room(keyspace, running) {
             let bound = self.eviction_bound();
@@ -51,7 +54,8 @@ impl Server {
         evicted != Evicted::Everything
     }
 
-    /// Whether used memory exceeds the limit, without anything that does not count or waits for nobody.
+    /// Whether used memory exceeds the limit, without anything that does not count or waits for
+    /// nobody.
     fn lacks_room(&mut self, keyspace: &Keyspace, running: Option<(&Client, &Reply)>) -> bool {
         let bound = self.eviction_bound();
         if !alloc::exceeds(bound) || !self.exceeds_measured(keyspace, running) {

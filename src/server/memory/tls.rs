@@ -1,4 +1,5 @@
-//! What TLS changes for clients and links: `parts::clients::tls` has the materials and the handshakes.
+//! What TLS changes for clients and links: `parts::clients::tls` has the materials and the
+//! handshakes.
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;

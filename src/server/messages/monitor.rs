@@ -57,8 +57,8 @@ impl Server {
         }
     }
 
-    /// Shows a command to the streams of the console that want to see it. O(streams), each bounded in
-    /// events and bytes.
+    /// Shows a command to the streams of the console that want to see it. O(streams), each bounded
+    /// in events and bytes.
     #[cold]
     pub(in crate::server) fn feed_taps(&mut self, client: &Client, row: usize, args: Args<'_>) {
         let row = self.table.row(row);

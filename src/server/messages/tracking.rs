@@ -1,5 +1,5 @@
-//! CLIENT TRACKING at work: delivers the invalidations that `parts::messages::tracking` returns, and listens to
-//! the journal while a client tracks keys.
+//! CLIENT TRACKING at work: delivers the invalidations that `parts::messages::tracking` returns,
+//! and listens to the journal while a client tracks keys.
 
 use crate::keyspace::{Change, ClientId, Keyspace};
 use crate::resp::Args;

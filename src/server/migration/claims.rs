@@ -1,8 +1,8 @@
 //! The claim of slots that have come: by the bus, once the replicas have their keys.
 //!
-//! The source deletes its keys when it sees the claim. A replica that takes this node's place later must have them
-//! by then, so the claim waits for acknowledgements, as WAIT does; with a bound, because the source holds writes
-//! meanwhile and serves them again after a time.
+//! The source deletes its keys when it sees the claim. A replica that takes this node's place later
+//! must have them by then, so the claim waits for acknowledgements, as WAIT does; with a bound,
+//! because the source holds writes meanwhile and serves them again after a time.
 
 use super::kept::CLAIM_WAITS;
 
@@ -22,8 +22,9 @@ enum Verdict {
     TooLate,
 }
 
-/// `electable`: the replicas that may be elected in this node's place, as the cluster sees them; `online`: those
-/// that are in sync; `acked`: those that have the keys. One that comes again just now is waited for.
+/// `electable`: the replicas that may be elected in this node's place, as the cluster sees them;
+/// `online`: those that are in sync; `acked`: those that have the keys. One that comes again just
+/// now is waited for.
 fn judge(electable: usize, online: usize, acked: usize, is_late: bool) -> Verdict {
     if acked >= online.max(electable) || is_late && acked > 0 {
         Verdict::Claim
@@ -97,8 +98,8 @@ impl Server {
         }
     }
 
-    /// Serves slots from now on: the claim is on its way, after it has been saved. If it cannot be saved now, the
-    /// core tries again, and no node hears of it before.
+    /// Serves slots from now on: the claim is on its way, after it has been saved. If it cannot be
+    /// saved now, the core tries again, and no node hears of it before.
     pub(super) fn claim_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> bool {
         // The claim shows the offset by which its replicas have the keys.
         self.update_own(keyspace);

@@ -138,9 +138,9 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// SYNCSLOTS is taken from our primary's stream, from a link that we have dialled, and from a connection by
-    /// itself. `begins`: it becomes the source of slots, so its user must own all keys; a user with fewer rights
-    /// could take slots from their node.
+    /// SYNCSLOTS is taken from our primary's stream, from a link that we have dialled, and from a
+    /// connection by itself. `begins`: it becomes the source of slots, so its user must own all
+    /// keys; a user with fewer rights could take slots from their node.
     fn check_slots_link(&self, begins: bool) -> CommandResult {
         let is_dialled = (self.server.migrations.as_ref()).is_some_and(|d| d.serving.is_some());
         if self.origin == Origin::Primary || is_dialled {
@@ -189,7 +189,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// `TRIMSLOTS RANGES n first last ..`: deletes the keys of slots that are not served here. Reply: OK.
+    /// `TRIMSLOTS RANGES n first last ..`: deletes the keys of slots that are not served here.
+    /// Reply: OK.
     pub fn trim_slots(&mut self) -> CommandResult {
         let words = self.args.from(1).to_vec();
         let is_obeyed = matches!(self.origin, Origin::Primary | Origin::Loading);
@@ -209,8 +210,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Whether these are the credentials of another node of this cluster: then it is one from now on.
-    /// `None`: they are a user's.
+    /// Whether these are the credentials of another node of this cluster: then it is one from now
+    /// on. `None`: they are a user's.
     pub fn log_in_as_node(&mut self) -> Option<CommandResult> {
         let args = self.args;
         if args.len() != 3 || args.at(1) != INTERNAL_USER {

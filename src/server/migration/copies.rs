@@ -1,5 +1,5 @@
-//! What a source keeps of slots that other nodes have claimed (`crate::migration`, its `kept`): deleted, and given up
-//! for memory.
+//! What a source keeps of slots that other nodes have claimed (`crate::migration`, its `kept`):
+//! deleted, and given up for memory.
 
 use crate::base::memory::alloc;
 use crate::keyspace::Keyspace;
@@ -30,8 +30,9 @@ impl Server {
         driver.is_some_and(|driver| driver.machine.has_kept() || driver.frees_kept)
     }
 
-    /// Memory is short: what is kept is deleted, a part at once and the rest by the next commands and between turns.
-    /// Returns whether some of it is still there, so that no key needs to go yet.
+    /// Memory is short: what is kept is deleted, a part at once and the rest by the next commands
+    /// and between turns. Returns whether some of it is still there, so that no key needs to go
+    /// yet.
     pub(in crate::server) fn free_kept_for_room(
         &mut self,
         keyspace: &mut Keyspace,

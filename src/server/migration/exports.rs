@@ -84,7 +84,8 @@ impl Engine {
         self.server.migrations.as_mut()?.exports.find(job)
     }
 
-    /// The moment of the snapshot: what was written before is in it, what is written later is streamed.
+    /// The moment of the snapshot: what was written before is in it, what is written later is
+    /// streamed.
     fn begin_export(&mut self, job: Name) {
         self.take_effects();
         let Some(export) = self.export(job) else {

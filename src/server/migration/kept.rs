@@ -1,11 +1,12 @@
-//! Slots that stay with their source, after it has held their writes for a target that has not claimed them.
+//! Slots that stay with their source, after it has held their writes for a target that has not
+//! claimed them.
 
 use crate::keyspace::Keyspace;
 use crate::migration::{Name, Settings};
 use crate::server::state::Server;
 
-/// The target claims within so many times [`Settings::claim_wait`], or never: half of the time for which writes
-/// are held.
+/// The target claims within so many times [`Settings::claim_wait`], or never: half of the time for
+/// which writes are held.
 pub(super) const CLAIM_WAITS: u32 = 2;
 
 /// Meanwhile a voter is greeted that was silent for this part of the other half.
@@ -18,7 +19,8 @@ impl Server {
         waits.saturating_mul(i64::from(CLAIM_WAITS))
     }
 
-    /// Each tick of migrations: while writes are held, this node learns soon of a claim that others have seen.
+    /// Each tick of migrations: while writes are held, this node learns soon of a claim that others
+    /// have seen.
     pub(super) fn greet_while_held(&mut self, keyspace: &mut Keyspace) {
         if self.gates.held_slots.is_empty() {
             return;
@@ -29,9 +31,9 @@ impl Server {
         });
     }
 
-    /// The writes of an export's slots are about to be held no longer. If the slots are still this node's, a claim
-    /// that it has not seen must not win later. A claim that was made has reached whoever this node has heard
-    /// from since the target's time for it was over.
+    /// The writes of an export's slots are about to be held no longer. If the slots are still this
+    /// node's, a claim that it has not seen must not win later. A claim that was made has reached
+    /// whoever this node has heard from since the target's time for it was over.
     pub(super) fn keep_held_slots(&mut self, keyspace: &mut Keyspace, job: Name) {
         let Some(slots) = self.gates.held_slots.of(job).cloned() else {
             return;

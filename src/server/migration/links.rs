@@ -1,4 +1,5 @@
-//! The links of migrations: dialled, read and written. What a source sends is applied as it comes, in slices.
+//! The links of migrations: dialled, read and written. What a source sends is applied as it comes,
+//! in slices.
 
 use std::io::ErrorKind;
 
@@ -187,8 +188,8 @@ impl Server {
         is_more
     }
 
-    /// Whether the commands of a link leave room for clients: those of a snapshot do, and those of a stream
-    /// until it has fallen behind, since it would never end then.
+    /// Whether the commands of a link leave room for clients: those of a snapshot do, and those of
+    /// a stream until it has fallen behind, since it would never end then.
     fn is_paced(&self, number: u64) -> bool {
         let Some(driver) = &self.migrations else {
             return false;

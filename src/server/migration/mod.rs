@@ -1,10 +1,11 @@
-//! Slots that move at once: carries out what the machine (`crate::migration`) asks for, and tells it what has
-//! come of that.
+//! Slots that move at once: carries out what the machine (`crate::migration`) asks for, and tells
+//! it what has come of that.
 //!
-//! The machine is called by events of links (`links`, `run::links::migration`), by CLUSTER's subcommands
-//! (`commands`), by the timer, and when routes, roles or data have changed. After each call its actions are
-//! carried out at once, in their order. What a link has to send leaves at the end of the turn, behind the
-//! effects that were passed on before (`Engine::send_migrations`), so bytes of one link keep their order.
+//! The machine is called by events of links (`links`, `run::links::migration`), by CLUSTER's
+//! subcommands (`commands`), by the timer, and when routes, roles or data have changed. After each
+//! call its actions are carried out at once, in their order. What a link has to send leaves at the
+//! end of the turn, behind the effects that were passed on before (`Engine::send_migrations`), so
+//! bytes of one link keep their order.
 
 mod around;
 mod claims;
@@ -160,7 +161,8 @@ impl Server {
         }
     }
 
-    /// The slots are served elsewhere now: the removal of their keys is no effect for the node that has them.
+    /// The slots are served elsewhere now: the removal of their keys is no effect for the node that
+    /// has them.
     pub(in crate::server) fn stop_exports(
         &mut self,
         keyspace: &mut Keyspace,
@@ -183,8 +185,9 @@ impl Server {
         }
     }
 
-    /// A replica begins with a snapshot of this moment. In Valkey's dialect the snapshot names the imports: the
-    /// stream must not, since Valkey's replicas take an import that begins for one without keys.
+    /// A replica begins with a snapshot of this moment. In Valkey's dialect the snapshot names the
+    /// imports: the stream must not, since Valkey's replicas take an import that begins for one
+    /// without keys.
     pub(in crate::server) fn announce_migrations(&mut self, keyspace: &mut Keyspace) {
         if self.config.dialect == Dialect::Redis {
             self.with_migrations(keyspace, |m, now, around| m.announce_again(now, around));

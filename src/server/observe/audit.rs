@@ -1,4 +1,5 @@
-//! What the audit (`parts::observe::audit`) records of a command, and what follows when its log is stuck.
+//! What the audit (`parts::observe::audit`) records of a command, and what follows when its log is
+//! stuck.
 
 use crate::command::secrets::Secrets;
 use crate::config::AuditOnFull;
@@ -48,7 +49,8 @@ impl Server {
         }
     }
 
-    /// Records that a command was refused, if the audit concerns its row. `error`: its line, or its code.
+    /// Records that a command was refused, if the audit concerns its row. `error`: its line, or its
+    /// code.
     #[cold]
     pub(in crate::server) fn record_refused(
         &mut self,
@@ -63,9 +65,9 @@ impl Server {
         }
     }
 
-    /// Records a command of a row that the audit concerns. Without effect for users that it does not
-    /// concern, for the stream of a primary, which has recorded its commands, and for HELLO without
-    /// a login.
+    /// Records a command of a row that the audit concerns. Without effect for users that it does
+    /// not concern, for the stream of a primary, which has recorded its commands, and for HELLO
+    /// without a login.
     #[cold]
     pub(in crate::server) fn record_audited(
         &mut self,
@@ -145,8 +147,8 @@ impl Server {
     }
 }
 
-/// Whether an argument is the name of a user or role that ACL changes or shows: the audit tells it, other logs
-/// do not, as in Redis. A password with its sign, where the name was forgotten, is none.
+/// Whether an argument is the name of a user or role that ACL changes or shows: the audit tells it,
+/// other logs do not, as in Redis. A password with its sign, where the name was forgotten, is none.
 fn names_user(secrets: &Secrets<'_, Handler>, at: usize) -> bool {
     let Some((row, args, begin)) = secrets.inner() else {
         return false;

@@ -10,8 +10,8 @@ use crate::server::clients::output::listed_bytes;
 use crate::server::parts::messages::tracking::Tracker;
 use crate::server::state::Server;
 
-/// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the client's own command asks
-/// for the line.
+/// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the client's own
+/// command asks for the line.
 pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> Vec<u8> {
     let mut line = Vec::with_capacity(512);
     let age_s = |since_ms: u64| server.now.mono_ms.saturating_sub(since_ms) / 1000;

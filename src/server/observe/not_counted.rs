@@ -1,14 +1,14 @@
-//! What does not count towards `maxmemory`: memory that goes away without anybody's loss, or that has
-//! a bound of its own. Keys are never evicted, and writes never refused, because of it.
+//! What does not count towards `maxmemory`: memory that goes away without anybody's loss, or that
+//! has a bound of its own. Keys are never evicted, and writes never refused, because of it.
 //!
-//! The bound of used memory is `maxmemory` and all of this (`parts::memory::memory_limit`). It is known at the
-//! moment of the check: a command compares used memory with the bound as of the last look, and only if
-//! that is exceeded everything is measured anew (`maintenance::memory_limit`). docs/architecture.md
-//! has a table of all owners of memory.
+//! The bound of used memory is `maxmemory` and all of this (`parts::memory::memory_limit`). It is
+//! known at the moment of the check: a command compares used memory with the bound as of the last
+//! look, and only if that is exceeded everything is measured anew (`maintenance::memory_limit`).
+//! docs/architecture.md has a table of all owners of memory.
 //!
-//! Cost: O(1), but for the owners that take a walk ([`walked`]); these are measured at most once a turn,
-//! and only while what costs nothing does not suffice. Nothing in the middle of a client's batch moves
-//! them, except for messages to other nodes.
+//! Cost: O(1), but for the owners that take a walk ([`walked`]); these are measured at most once a
+//! turn, and only while what costs nothing does not suffice. Nothing in the middle of a client's
+//! batch moves them, except for messages to other nodes.
 
 use crate::keyspace::Keyspace;
 use crate::server::state::Server;
@@ -84,8 +84,8 @@ impl NotCounted {
     }
 }
 
-/// Links of the cluster's bus and of slots on their way, readers of the change stream, command logs,
-/// connections of the console and of metrics. O(all of these).
+/// Links of the cluster's bus and of slots on their way, readers of the change stream, command
+/// logs, connections of the console and of metrics. O(all of these).
 pub(in crate::server) fn walked(server: &Server) -> usize {
     let (slots_out, slots_in) = server.slot_migration_bytes();
     let connections = &server.connections;

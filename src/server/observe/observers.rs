@@ -1,5 +1,5 @@
-//! The observers of every command: monitors, a session of HOTKEYS (`parts::observe::hotkeys`), figures of slots
-//! (`parts::cluster::slot_stats`).
+//! The observers of every command: monitors, a session of HOTKEYS (`parts::observe::hotkeys`),
+//! figures of slots (`parts::cluster::slot_stats`).
 //!
 //! Invariant: `gates.is_observed` is whether there are any. It is the one test made per command, so
 //! all code that starts or ends one updates it ([`Server::update_observers`]).

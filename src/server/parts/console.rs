@@ -1,9 +1,9 @@
-//! The state of the console: its connections, and the sessions of users who have logged in. `run/links/console.rs`
-//! drives the connections, `server::console` answers calls.
+//! The state of the console: its connections, and the sessions of users who have logged in.
+//! `run/links/console.rs` drives the connections, `server::console` answers calls.
 //!
-//! A session is a client without a connection of its own, so that CLIENT LIST shows it, CLIENT KILL and
-//! changes of users end it, and each of its commands passes the gates. A token opens it; only its hash
-//! is kept.
+//! A session is a client without a connection of its own, so that CLIENT LIST shows it, CLIENT KILL
+//! and changes of users end it, and each of its commands passes the gates. A token opens it; only
+//! its hash is kept.
 //!
 //! Bounds: [`CONNECTIONS_MAX`], [`SESSIONS_MAX`], [`USER_SESSIONS_MAX`], [`STREAMS_MAX`].
 
@@ -26,8 +26,8 @@ use crate::server::parts::persist::disk::DiskWatch;
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 64;
-/// Sessions at a time, and those of one user. Beyond the user's, the longest unused one of the user ends;
-/// beyond all, that of the user with the most sessions.
+/// Sessions at a time, and those of one user. Beyond the user's, the longest unused one of the user
+/// ends; beyond all, that of the user with the most sessions.
 pub const SESSIONS_MAX: usize = 32;
 pub const USER_SESSIONS_MAX: usize = 8;
 /// Connections that carry a stream.
@@ -94,8 +94,8 @@ impl Console {
     }
 }
 
-/// A session whose command runs: it is not in the table of clients meanwhile. If it is a script that
-/// lasts, this is what other calls of the session need.
+/// A session whose command runs: it is not in the table of clients meanwhile. If it is a script
+/// that lasts, this is what other calls of the session need.
 #[derive(Clone)]
 pub struct Running {
     pub client: ClientId,
@@ -185,9 +185,9 @@ impl Connection {
         self.output.len() - self.sent
     }
 
-    /// Whether nothing happens until its peer sends or takes something, and in which order such connections
-    /// make room for others: those that have not sent one whole request first, then those between requests
-    /// or within a later one, then those that do not take their answer.
+    /// Whether nothing happens until its peer sends or takes something, and in which order such
+    /// connections make room for others: those that have not sent one whole request first, then
+    /// those between requests or within a later one, then those that do not take their answer.
     pub fn waits_for_peer(&self) -> Option<u8> {
         match self.task {
             Task::Read | Task::Close | Task::Drain { .. } => {}
@@ -226,8 +226,9 @@ pub enum Task {
     Stream(Box<Feed>),
     /// It is closed when the output is sent.
     Close,
-    /// The request is refused before all of it is there. When the refusal is sent, so many more bytes are
-    /// read and dropped: closed with unread input, the peer would see a reset instead of the refusal.
+    /// The request is refused before all of it is there. When the refusal is sent, so many more
+    /// bytes are read and dropped: closed with unread input, the peer would see a reset instead of
+    /// the refusal.
     Drain { left: usize },
 }
 
@@ -367,8 +368,8 @@ impl Sessions {
         }
     }
 
-    /// Sessions that are over, to close their clients. They are listed until those are gone: while its
-    /// command runs, a client cannot be closed.
+    /// Sessions that are over, to close their clients. They are listed until those are gone: while
+    /// its command runs, a client cannot be closed.
     pub fn end_due(&mut self, now_ms: u64, is_there: impl Fn(ClientId) -> bool) -> Vec<ClientId> {
         self.all.retain(|opened| is_there(opened.client));
         let due = self.all.iter().filter(|opened| opened.is_over(now_ms));

@@ -1,5 +1,5 @@
-//! What flushes have set aside (`keyspace::passes::aside`), at work: how long it waits, what frees it earlier, and
-//! what bringing it back means for the log, snapshots and replicas.
+//! What flushes have set aside (`keyspace::passes::aside`), at work: how long it waits, what frees
+//! it earlier, and what bringing it back means for the log, snapshots and replicas.
 //!
 //!     grace      cron frees what has waited for `flush-grace` seconds
 //!     memory     it counts towards no limit, and is freed as soon as it and what is used exceed
@@ -11,8 +11,8 @@
 //!     replicas   repeat flush and undo. One that has not set the data aside asks for a full copy; one that
 //!                has not announced that it knows the command (`capa flush-undo`) is given one
 //!
-//! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that is
-//! before it there; a replay has what the flush deleted.
+//! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that
+//! is before it there; a replay has what the flush deleted.
 
 use crate::base::memory::{alloc, pressure};
 use crate::command::CommandError;
@@ -43,14 +43,14 @@ pub struct UndoRequest {
     pub db: Option<DbIndex>,
     /// What is in the databases is set aside in its turn.
     pub replaces: bool,
-    /// From the log or the primary: the flush that was undone there, by the number of flushes after it, and
-    /// its keys.
+    /// From the log or the primary: the flush that was undone there, by the number of flushes after
+    /// it, and its keys.
     pub named: Option<(u64, usize)>,
 }
 
 impl Server {
-    /// How long what is flushed waits, milliseconds; 0: nothing is set aside. A replica keeps it longer
-    /// than its primary: it hears of the undo later.
+    /// How long what is flushed waits, milliseconds; 0: nothing is set aside. A replica keeps it
+    /// longer than its primary: it hears of the undo later.
     fn flush_grace_ms(&self) -> i64 {
         let config = &self.config;
         let grace_ms = i64::from(config.flush_grace) * 1000;
@@ -66,9 +66,9 @@ impl Server {
         origin == Origin::Loading || client.flags.contains(ClientFlags::PRIMARY)
     }
 
-    /// FLUSHALL and FLUSHDB: sets aside what is in these databases, if that may be. `None`: it may not,
-    /// and the caller frees it. Otherwise the number of keys. With `now` it may not, and all that was set
-    /// aside before is freed.
+    /// FLUSHALL and FLUSHDB: sets aside what is in these databases, if that may be. `None`: it may
+    /// not, and the caller frees it. Otherwise the number of keys. With `now` it may not, and all
+    /// that was set aside before is freed.
     pub fn flush_aside(
         &mut self,
         keyspace: &mut Keyspace,
@@ -105,8 +105,8 @@ impl Server {
         }
     }
 
-    /// A command has flushed what the log or replicas will not flush (`redis.set_repl`): flushes are not
-    /// named alike any more, and nothing can be undone.
+    /// A command has flushed what the log or replicas will not flush (`redis.set_repl`): flushes
+    /// are not named alike any more, and nothing can be undone.
     pub fn flushed_apart(&mut self, keyspace: &mut Keyspace) {
         keyspace.forget_aside();
         self.note_aside(keyspace);
@@ -181,8 +181,8 @@ impl Server {
         Ok(found)
     }
 
-    /// The effect of an undo is recorded: keys of slots that are served elsewhere by now are deleted.
-    /// Returns their number.
+    /// The effect of an undo is recorded: keys of slots that are served elsewhere by now are
+    /// deleted. Returns their number.
     pub fn flush_undone(&mut self, keyspace: &mut Keyspace) -> usize {
         if self.replication.is_replica() || self.persist.loading.in_progress() {
             0
@@ -213,8 +213,8 @@ impl Server {
         is_open || migrations.is_some_and(|driver| !driver.machine.is_idle())
     }
 
-    /// Ends what a snapshot under way is made for: databases come and go below it. FLUSHALL does the same
-    /// to a save; a rewrite begins again.
+    /// Ends what a snapshot under way is made for: databases come and go below it. FLUSHALL does
+    /// the same to a save; a rewrite begins again.
     fn end_snapshots(&mut self, keyspace: &mut Keyspace) {
         if keyspace.is_saving() {
             self.cancel_save(keyspace);
@@ -282,7 +282,8 @@ impl Server {
 
     // --- the log ---
 
-    /// Tells the log what is set aside no more. Between units, so that the log has all flushes so far.
+    /// Tells the log what is set aside no more. Between units, so that the log has all flushes so
+    /// far.
     fn record_freed(&mut self, keyspace: &mut Keyspace) {
         if self.is_in_unit(keyspace) {
             return;
@@ -292,9 +293,9 @@ impl Server {
         }
     }
 
-    /// Whether a rewrite has to wait for the end of the grace, because a base has nothing of what is set
-    /// aside. Each waits once, for `flush-grace` seconds: flushes that follow each other do not hold it for
-    /// ever.
+    /// Whether a rewrite has to wait for the end of the grace, because a base has nothing of what
+    /// is set aside. Each waits once, for `flush-grace` seconds: flushes that follow each other do
+    /// not hold it for ever.
     pub(super) fn holds_rewrite(&mut self, keyspace: &Keyspace) -> bool {
         let aof = &self.persist.aof;
         let is_needed = aof.state() != AofState::On || aof.is_incomplete();
@@ -345,7 +346,8 @@ impl Server {
     /// The log has been replayed.
     pub(super) fn replayed_flushes(&mut self, keyspace: &mut Keyspace) {
         if self.persist.loading.flushes.set_aside_ms.take().is_some() {
-            // The flush was cut off: another line ends that one, so that it is not of the next flush.
+            // The flush was cut off: another line ends that one, so that it is not of the next
+            // flush.
             keyspace.note_freed();
         }
         self.flush_grace_changed(keyspace);
@@ -371,8 +373,8 @@ impl Server {
         self.turn.to_close.push(client.id);
     }
 
-    /// Replicas that do not know FLUSH UNDO are disconnected before they are sent it: they come again, and
-    /// are given a full copy. A second link is none that the stream comes by.
+    /// Replicas that do not know FLUSH UNDO are disconnected before they are sent it: they come
+    /// again, and are given a full copy. A second link is none that the stream comes by.
     fn drop_replicas_without_undo(&mut self) {
         self.replication.undone_now = true;
         let is_later = |its: &Replica| {

@@ -33,7 +33,8 @@ impl Server {
     /// position in the stream of effects that follows it is the one at this call.
     ///
     /// Error: why it cannot begin, for example because another snapshot or a rewrite is in
-    /// progress. Cost: as [`Snapshots::begin`](crate::server::parts::persist::snapshot::Snapshots::begin).
+    /// progress. Cost: as
+    /// [`Snapshots::begin`](crate::server::parts::persist::snapshot::Snapshots::begin).
     pub(in crate::server) fn begin_sync_snapshot(
         &mut self,
         keyspace: &mut Keyspace,

@@ -1,5 +1,5 @@
-//! Loads RDB files (`parts::persist::loading`) into keyspace and scripts: at the start, for DEBUG RELOAD. At
-//! the start a faulty file ends the server.
+//! Loads RDB files (`parts::persist::loading`) into keyspace and scripts: at the start, for DEBUG
+//! RELOAD. At the start a faulty file ends the server.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -205,8 +205,8 @@ impl Server {
         })
     }
 
-    /// There is no space for a copy of the snapshot as the first base. Until a rewrite has made one the snapshot has
-    /// all data, because no write is taken: a server that starts again loads it.
+    /// There is no space for a copy of the snapshot as the first base. Until a rewrite has made one
+    /// the snapshot has all data, because no write is taken: a server that starts again loads it.
     fn await_aof_base(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
         self.switch_aof_on(keyspace)?;
         self.persist.aof.await_base();

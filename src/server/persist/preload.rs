@@ -1,13 +1,13 @@
-//! `preload-file`: data from elsewhere, for example a backup, that is loaded at start in place of the
-//! server's own.
+//! `preload-file`: data from elsewhere, for example a backup, that is loaded at start in place of
+//! the server's own.
 //!
 //!     aof:/PATH.manifest    a set of append only files
 //!     aof:/PATH.aof         a single one
 //!     rdb:/PATH.rdb         a snapshot
 //!
 //! With `appendonly yes` the files are copied into the server's own set, which is then loaded as
-//! usual; if that set exists already, it is loaded instead, so that a restart loses nothing. Without
-//! it, the files are only read.
+//! usual; if that set exists already, it is loaded instead, so that a restart loses nothing.
+//! Without it, the files are only read.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -272,8 +272,8 @@ impl Server {
         is_prepared
     }
 
-    /// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none, or some
-    /// replica would not understand it.
+    /// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none,
+    /// or some replica would not understand it.
     fn ask_successor(&mut self, keyspace: &mut Keyspace) -> bool {
         const VERSION_MIN: (u32, u32, u32) = (9, 0, 0);
         if self.cluster.is_none() || self.replication.is_replica() {

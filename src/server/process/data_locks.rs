@@ -1,13 +1,13 @@
 //! `dir-lock`: two servers that write the same files would lose each other's data.
 //!
-//! A lock is a file beside the data that names it and is locked (`flock`) while its server lives; it holds
-//! the number of the process:
+//! A lock is a file beside the data that names it and is locked (`flock`) while its server lives;
+//! it holds the number of the process:
 //!
 //!     .dump.rdb.lock                      the snapshot, if save points write it
 //!     .appendonlydir.appendonly.aof.lock  the append only file, if it is on
 //!
-//! A crash leaves the file, but not the lock. Where the file system cannot lock, or the file cannot be
-//! made, the log tells so and the server goes on.
+//! A crash leaves the file, but not the lock. Where the file system cannot lock, or the file cannot
+//! be made, the log tells so and the server goes on.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -68,8 +68,8 @@ impl Drop for Lock {
 }
 
 impl DataLocks {
-    /// Holds the locks that the settings ask for, and no others. On an error those held before stay, with
-    /// some of the new ones.
+    /// Holds the locks that the settings ask for, and no others. On an error those held before
+    /// stay, with some of the new ones.
     pub fn follow(&mut self, config: &Config) -> Result<(), InUse> {
         let wanted = wanted(config);
         for (data, path) in &wanted {

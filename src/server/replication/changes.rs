@@ -1,9 +1,10 @@
 //! The change stream at work: notes before units, readers of the stream, what consumers hold back.
 //!
-//! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes say when
-//! and for whom changes were made (`replication::change_stream`). A reader gets what is safe
-//! ([`Server::recoverable`]), so that a server that is killed never comes back behind its readers; with REPLICAS
-//! what so many replicas have acknowledged, so that a failover does not either.
+//! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes
+//! say when and for whom changes were made (`replication::change_stream`). A reader gets what is
+//! safe ([`Server::recoverable`]), so that a server that is killed never comes back behind its
+//! readers; with REPLICAS what so many replicas have acknowledged, so that a failover does not
+//! either.
 
 use crate::command::{Category, CommandError, DatabaseUse, Flags};
 use crate::keyspace::{DbIndex, Keyspace};
@@ -23,7 +24,8 @@ const SLICE_BYTES: u64 = 256 * 1024;
 const SLICES_PER_TURN: usize = 16;
 /// Bytes that are taken from the source at a time.
 const PIECE_BYTES: usize = 64 * 1024;
-/// A reader of a file begins so far before the asked position: there is a note within that, if there are any.
+/// A reader of a file begins so far before the asked position: there is a note within that, if
+/// there are any.
 const LOOK_BACK_BYTES: u64 = 128 * 1024;
 /// A command that finds nothing for so long is answered with how far it has come.
 const SCAN_BYTES_MAX: u64 = 64 << 20;
@@ -78,8 +80,8 @@ impl Server {
         self.config.changes_retain > 0
     }
 
-    /// The next units are of this client: a note before them says so, if the last one does not. With the
-    /// change stream off, that nothing is known about them.
+    /// The next units are of this client: a note before them says so, if the last one does not.
+    /// With the change stream off, that nothing is known about them.
     #[inline]
     pub(in crate::server) fn note_changes_by(&mut self, by: Option<&Client>) {
         if self.stream.is_followed() {
@@ -118,7 +120,8 @@ impl Server {
         }
     }
 
-    /// The change stream is on: there is a backlog, and consumers hold back what they have not read.
+    /// The change stream is on: there is a backlog, and consumers hold back what they have not
+    /// read.
     pub(in crate::server) fn tend_changes(&mut self, keyspace: &mut Keyspace) {
         if !self.notes_changes() {
             self.changes.end_all();
@@ -137,8 +140,8 @@ impl Server {
         aof.follow_cursors(&self.config, &self.stream);
     }
 
-    /// The position from which consumers, and commands that wait, hold back the backlog. With the append
-    /// only file they hold its files instead.
+    /// The position from which consumers, and commands that wait, hold back the backlog. With the
+    /// append only file they hold its files instead.
     pub(in crate::server) fn unread_in_memory(&self) -> Option<ReplOffset> {
         let lowest = self.stream.cursors.lowest();
         let lowest = lowest
@@ -167,9 +170,9 @@ impl Server {
         in_memory.into_iter().chain(on_disk).min()
     }
 
-    /// The position to which this server comes back at least if it is killed now: unlike a replica, which
-    /// is asked again, a reader cannot take back what it has passed on, so that a write which waits for an
-    /// fsync does not count.
+    /// The position to which this server comes back at least if it is killed now: unlike a replica,
+    /// which is asked again, a reader cannot take back what it has passed on, so that a write which
+    /// waits for an fsync does not count.
     fn recoverable(&self) -> ReplOffset {
         let written = self.persist.aof.log().map(|log| log.writer.written());
         let sendable = self.sendable();
@@ -244,8 +247,8 @@ impl Server {
         }))
     }
 
-    /// Whether the reader's place is in the past of this dataset: a full synchronization, or a load, may have
-    /// put another one in the place of its.
+    /// Whether the reader's place is in the past of this dataset: a full synchronization, or a
+    /// load, may have put another one in the place of its.
     pub fn check_changes(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let (id, offset) = (reader.history, reader.next);
         self.past_offset(Position { id, offset })?;
@@ -309,8 +312,8 @@ impl Server {
         }
     }
 
-    /// The reader has begun in the middle of a file that nothing is noted in: its begin says which database is
-    /// selected.
+    /// The reader has begun in the middle of a file that nothing is noted in: its begin says which
+    /// database is selected.
     fn begin_with_file(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let log = self.persist.aof.log();
         let found = log.and_then(|log| log.feed_of_file(reader.from));
@@ -424,8 +427,8 @@ impl Server {
         }
     }
 
-    /// The keys of a change that a client wants and may see, by their arguments; `None`: it wants, or may
-    /// see, nothing of it.
+    /// The keys of a change that a client wants and may see, by their arguments; `None`: it wants,
+    /// or may see, nothing of it.
     fn keys_wanted(
         &self,
         args: Args<'_>,
@@ -487,8 +490,9 @@ impl Server {
     }
 }
 
-/// Of an XADD with IDMP or IDMPAUTO: the words that say so, and whether it has added an entry, whose ID it names
-/// then. Readers have no tables of idempotent IDs: for them it is an XADD like others.
+/// Of an XADD with IDMP or IDMPAUTO: the words that say so, and whether it has added an entry,
+/// whose ID it names then. Readers have no tables of idempotent IDs: for them it is an XADD like
+/// others.
 fn idempotent(words: &[&[u8]]) -> Option<(std::ops::Range<usize>, bool)> {
     let is = |at: usize, name: &str| {
         (words.get(at)).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))

@@ -2,8 +2,8 @@
 //!
 //! A replica that was in sync with an address refuses a snapshot from there with far fewer keys
 //! than it has: it keeps its data, serves it as stale, and tries again after a long delay. Another
-//! address, or REPLICAOF with the same one again, is the operator's word that the snapshot is meant.
-//! In a cluster a primary whose slots went to a replica guards its own data likewise.
+//! address, or REPLICAOF with the same one again, is the operator's word that the snapshot is
+//! meant. In a cluster a primary whose slots went to a replica guards its own data likewise.
 //!
 //! The keys of a snapshot are counted in the received file; as loaded, if it is loaded beside the
 //! old data (`swapdb`); or in its first bytes ([`HEAD_MAX`]) if the old data goes before the load.

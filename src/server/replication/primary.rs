@@ -153,7 +153,8 @@ impl Server {
     }
 
     /// Other links with the announced address of this one are taken for replaced, until something
-    /// comes by them: that distinguishes replicas behind one address from one that has connected again.
+    /// comes by them: that distinguishes replicas behind one address from one that has connected
+    /// again.
     fn doubt_earlier_links(&mut self, client: &Client) {
         let replicas = &self.replication.replicas;
         let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {
@@ -354,8 +355,8 @@ impl Server {
         replica.is_online() && replica.packing.is_some() != self.packs_for(&replica.facts)
     }
 
-    /// `repl-compression` has changed: links that it concerns are made anew, and continue where they
-    /// were. Where a snapshot is on its way, that waits until the replica is online.
+    /// `repl-compression` has changed: links that it concerns are made anew, and continue where
+    /// they were. Where a snapshot is on its way, that waits until the replica is online.
     pub(in crate::server) fn repl_compression_changed(&mut self) {
         let others = self.replication.replicas.iter();
         let others = others.filter(|replica| self.is_packed_otherwise(replica));
@@ -516,8 +517,8 @@ impl Server {
         self.replica_address(main.unwrap_or(replica))
     }
 
-    /// Of replicas that wait, those that need not wait for the end of a pause because they have loaded
-    /// nothing of what they were sent before. Logs the pauses.
+    /// Of replicas that wait, those that need not wait for the end of a pause because they have
+    /// loaded nothing of what they were sent before. Logs the pauses.
     fn without_failing(&mut self, keyspace: &Keyspace, waiting: Vec<ClientId>) -> Vec<ClientId> {
         if self.replication.failing.is_empty() {
             return waiting;

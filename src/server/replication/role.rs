@@ -152,8 +152,8 @@ impl Server {
         }
     }
 
-    /// What a client has sent compressed, the primary as a rule, is damaged: its connection ends. The
-    /// stream is continued from what was applied, which was sound.
+    /// What a client has sent compressed, the primary as a rule, is damaged: its connection ends.
+    /// The stream is continued from what was applied, which was sound.
     #[cold]
     pub(in crate::server) fn log_damaged_stream(&mut self, error: &std::io::Error) {
         self.replication.compression_errors += 1;
@@ -204,7 +204,8 @@ impl Server {
         }
     }
 
-    /// +CONTINUE: the primary's stream continues ours, perhaps under another id. Returns whether it does.
+    /// +CONTINUE: the primary's stream continues ours, perhaps under another id. Returns whether it
+    /// does.
     pub(in crate::server) fn continues(&mut self, id: Option<crate::replication::ReplId>) -> bool {
         let is_other = id.filter(|&id| self.stream.follow_as(id));
         if let Some(id) = is_other {
@@ -247,8 +248,8 @@ impl Server {
         client.db = self.stream.selected().unwrap_or_default();
     }
 
-    /// The waits of clients for keys or acknowledgements end with an error: the role has changed, and this
-    /// address is now the primary's. Those that follow redirections are sent there.
+    /// The waits of clients for keys or acknowledgements end with an error: the role has changed,
+    /// and this address is now the primary's. Those that follow redirections are sent there.
     fn end_blocked(&mut self, keyspace: &mut Keyspace, host: &[u8], port: u16) {
         if self.config.dialect.redirects_waits()
             && let Some(cluster) = &mut self.cluster

@@ -1,7 +1,7 @@
 //! Writes to replicas: the snapshot of a full synchronization from its spool, and the stream from
 //! the backlog. Nothing is copied for a replica: its socket is written to from the shared blocks. A
-//! replica that is further back is sent the stream from the files of the log until the backlog has its
-//! position.
+//! replica that is further back is sent the stream from the files of the log until the backlog has
+//! its position.
 
 use std::io::{ErrorKind, IoSlice, Write};
 
@@ -59,9 +59,9 @@ fn wrote(result: std::io::Result<usize>) -> Option<Wrote> {
 impl Server {
     /// Queues replicas for which there is something to send. O(replicas).
     ///
-    /// While turn follows turn (`began`, in ticks), a little of the stream waits for more, so that one
-    /// write takes what several turns have added; `None`: the loop is about to sleep, and nothing
-    /// waits. A client that waits for acknowledgements has no patience.
+    /// While turn follows turn (`began`, in ticks), a little of the stream waits for more, so that
+    /// one write takes what several turns have added; `None`: the loop is about to sleep, and
+    /// nothing waits. A client that waits for acknowledgements has no patience.
     pub(in crate::server) fn queue_replicas(&mut self, began: Option<u64>) {
         let in_haste = std::mem::take(&mut self.replication.in_haste);
         if self.replication.replicas.is_empty() {
@@ -239,8 +239,8 @@ impl Loop {
         Ok(Some(wrote.unwrap_or(Wrote::Bytes(0))))
     }
 
-    /// One write to a replica whose stream is compressed. What counts of it are the bytes of the stream
-    /// that were compressed for it, as these take the time.
+    /// One write to a replica whose stream is compressed. What counts of it are the bytes of the
+    /// stream that were compressed for it, as these take the time.
     fn feed_packed(&mut self, session: &mut Session) -> Result<Option<Wrote>, String> {
         let server = &mut self.engine.server;
         let (id, now_ms, sendable) = (session.client.id, server.now.mono_ms, server.sendable());

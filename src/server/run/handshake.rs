@@ -159,8 +159,8 @@ mod tests {
         bytes
     }
 
-    /// Regression: a command that came with the end of the handshake ran, though protected mode refuses the
-    /// client.
+    /// Regression: a command that came with the end of the handshake ran, though protected mode
+    /// refuses the client.
     #[test]
     fn a_stranger_runs_no_command_with_the_end_of_the_handshake() {
         let (mut peer, _) = with_clients(0);

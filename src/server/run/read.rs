@@ -36,8 +36,8 @@ impl Loop {
         // Data and the end may share one edge: reading for the end happens in its own turn.
         session.peer_closed |= event.is_read_closed();
         if (event.is_readable() || session.peer_closed) && !session.ends {
-            // It is read when its turn comes. One that is reset will not read an answer: it ends now. Its
-            // end alone may be that of its commands, which still count.
+            // It is read when its turn comes. One that is reset will not read an answer: it ends
+            // now. Its end alone may be that of its commands, which still count.
             if session.client.flags.contains(ClientFlags::HELD) && !event.is_error() {
                 session.more_to_read = true;
                 return self.engine.server.clients.put_back(session);
@@ -60,7 +60,8 @@ impl Loop {
         server.clients.put_back(session);
     }
 
-    /// Clients that were held go on: all that may, if clients hold less memory now. O(clients that are held).
+    /// Clients that were held go on: all that may, if clients hold less memory now. O(clients that
+    /// are held).
     pub(in crate::server) fn resume_readers(&mut self) {
         let Server {
             memory,

@@ -21,7 +21,8 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
         let why = system_text(&error);
         format!("Sentinel config file cannot be kept: {why}. Exiting...")
     })?;
-    // It is replaced by a rename in its folder: another user's file may be, one that no user may write may not.
+    // It is replaced by a rename in its folder: another user's file may be, one that no user may
+    // write may not.
     let is_writable = access(file, Access::WRITE_OK).or_else(|error| {
         let has_writers =
             fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o222 != 0);

@@ -1,5 +1,5 @@
-//! The links: connections that the core asked for, what is sent and read on them; names that it wants
-//! resolved.
+//! The links: connections that the core asked for, what is sent and read on them; names that it
+//! wants resolved.
 
 use std::io::{ErrorKind, Write};
 use std::net::ToSocketAddrs;

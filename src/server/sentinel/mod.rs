@@ -2,8 +2,9 @@
 //! come of that.
 //!
 //! The core is called by events of its links (`run::links::sentinel`), by the timer, by commands of
-//! clients (`commands::sentinel`). After each call its actions are carried out at once, in their order.
-//! A save is part of that: it is on disk before the next action, and before the reply of a command.
+//! clients (`commands::sentinel`). After each call its actions are carried out at once, in their
+//! order. A save is part of that: it is on disk before the next action, and before the reply of a
+//! command.
 
 mod file;
 mod links;

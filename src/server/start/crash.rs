@@ -2,10 +2,10 @@
 //!
 //! A panic or a fatal signal prints, between two lines that tools look for, the cause, the version,
 //! the command and client being served, the registers (a signal's only: a panic is not at the place
-//! of a fault), INFO as it was lately, and a backtrace; then the process ends by the signal. Until the
-//! backtrace a signal's report allocates nothing and asks nothing of the server, whose data may be
-//! broken: INFO is a text that cron renews (`Engine::keep_info`). The backtrace may allocate: a lock
-//! held at the crash would block it, so an alarm bounds it. A crash within the report ends the
+//! of a fault), INFO as it was lately, and a backtrace; then the process ends by the signal. Until
+//! the backtrace a signal's report allocates nothing and asks nothing of the server, whose data may
+//! be broken: INFO is a text that cron renews (`Engine::keep_info`). The backtrace may allocate: a
+//! lock held at the crash would block it, so an alarm bounds it. A crash within the report ends the
 //! process at once.
 
 mod kept;

@@ -216,8 +216,8 @@ fn for_bus(config: &Config, port: u16) -> Config {
     }
 }
 
-/// Why a start could not listen as configured, a line each. The ports themselves are not opened: a server
-/// that runs with this configuration has them. `bus_port` is 0 without a cluster.
+/// Why a start could not listen as configured, a line each. The ports themselves are not opened: a
+/// server that runs with this configuration has them. `bus_port` is 0 without a cluster.
 pub fn faults(config: &Config, bus_port: u16) -> Vec<String> {
     let mut found = Vec::new();
     let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
@@ -379,8 +379,8 @@ impl WantedSocket {
             .ok_or_else(|| "Name or service not known".to_owned())
     }
 
-    /// The address, if this machine has it: tried with a port that the system chooses. `None`: it does not,
-    /// and may.
+    /// The address, if this machine has it: tried with a port that the system chooses. `None`: it
+    /// does not, and may.
     fn usable_address(&self) -> Result<Option<SocketAddr>, String> {
         let address = self.resolve()?;
         let trial = SocketAddr::new(address.ip(), 0);

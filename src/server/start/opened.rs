@@ -1,6 +1,6 @@
-//! What a start opens besides its configuration, opened by `--check-config` in the same way: `dir`, the
-//! log file, the addresses, the socket's folder, the files of TLS and their dates, a cluster's file. Nothing
-//! is created or changed; it is what the user who checks may do that counts.
+//! What a start opens besides its configuration, opened by `--check-config` in the same way: `dir`,
+//! the log file, the addresses, the socket's folder, the files of TLS and their dates, a cluster's
+//! file. Nothing is created or changed; it is what the user who checks may do that counts.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -89,8 +89,8 @@ fn read_only(what: &str, folder: &Path, shown: &Path) -> Option<String> {
     ))
 }
 
-/// Whether the folder is missing and one of those that systemd makes before the start and removes after
-/// the stop (`RuntimeDirectory`).
+/// Whether the folder is missing and one of those that systemd makes before the start and removes
+/// after the stop (`RuntimeDirectory`).
 fn is_made_by_the_start(folder: &Path) -> bool {
     let is_runtime = ["/run", "/var/run"]
         .iter()

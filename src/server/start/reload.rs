@@ -1,8 +1,9 @@
 //! SIGHUP: the configuration is read again, from the same file and with the same options.
 //!
-//! What has changed in it since it was last read is set, as by one CONFIG SET: all of it, or nothing if
-//! one value is refused. Directives that a running server cannot change are named. What CONFIG SET has
-//! changed meanwhile stays, unless the file changes it as well. Certificates are read again in any case.
+//! What has changed in it since it was last read is set, as by one CONFIG SET: all of it, or
+//! nothing if one value is refused. Directives that a running server cannot change are named. What
+//! CONFIG SET has changed meanwhile stays, unless the file changes it as well. Certificates are
+//! read again in any case.
 
 use crate::config::{Config, DIRECTIVES, Flags, Gate, Problem, Sources, load};
 use crate::keyspace::Keyspace;
@@ -10,8 +11,8 @@ use crate::server::origin::Origin;
 use crate::server::state::Server;
 
 impl Server {
-    /// What the configuration file says now; `None`: there is none, or it does not load. Options and standard
-    /// input are left out.
+    /// What the configuration file says now; `None`: there is none, or it does not load. Options
+    /// and standard input are left out.
     pub fn config_of_file(&self) -> Option<Config> {
         let reload = self.identity.reload.as_ref()?;
         let sources = Sources {
@@ -47,7 +48,8 @@ impl Server {
         self.identity.reload = Some(reload);
     }
 
-    /// Sets what differs between `old` and `new`. `false`: something is refused, and nothing is set.
+    /// Sets what differs between `old` and `new`. `false`: something is refused, and nothing is
+    /// set.
     fn apply_config(&mut self, keyspace: &mut Keyspace, old: &Config, new: &Config) -> bool {
         let (mut args, mut fixed): (Vec<Vec<u8>>, Vec<&str>) = Default::default();
         for directive in DIRECTIVES {

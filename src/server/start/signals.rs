@@ -1,5 +1,5 @@
-//! Signals that request a shutdown, or that the configuration is read again: a thread of its own receives them, so that a second SIGINT
-//! works even while the loop is busy with one long command.
+//! Signals that request a shutdown, or that the configuration is read again: a thread of its own
+//! receives them, so that a second SIGINT works even while the loop is busy with one long command.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Receives SIGINT, SIGTERM and SIGHUP from now on; signals that Redis ignores are ignored (SIGPIPE by
-    /// Rust's runtime). `control` is the loop's pipe.
+    /// Receives SIGINT, SIGTERM and SIGHUP from now on; signals that Redis ignores are ignored
+    /// (SIGPIPE by Rust's runtime). `control` is the loop's pipe.
     pub fn watch(
         self: &Arc<Signals>,
         control: Arc<Sender>,

@@ -126,14 +126,15 @@ impl Call<'_> {
         self.effect = Effect::Nothing;
     }
 
-    /// Whether a server has taken the command before, perhaps in the other dialect: it comes from the
-    /// append only file, from the primary, or from a node that sends its slots, be it in a transaction.
+    /// Whether a server has taken the command before, perhaps in the other dialect: it comes from
+    /// the append only file, from the primary, or from a node that sends its slots, be it in a
+    /// transaction.
     pub fn was_taken_before(&self) -> bool {
         self.origin == Origin::Loading || self.client.sends_taken()
     }
 
-    /// The longest string that the command may make, bytes: `proto-max-bulk-len`. What was taken before was
-    /// within that of another server, or of another day.
+    /// The longest string that the command may make, bytes: `proto-max-bulk-len`. What was taken
+    /// before was within that of another server, or of another day.
     pub fn string_max(&self) -> u64 {
         let max = self.server.config.proto_max_bulk_len;
         if self.was_taken_before() {
@@ -243,7 +244,8 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 
-    /// Blocks the client until a replica has acknowledged the stream up to `offset`, or for `timeout_ms`.
+    /// Blocks the client until a replica has acknowledged the stream up to `offset`, or for
+    /// `timeout_ms`.
     pub(in crate::server) fn block_until_acked_at(&mut self, offset: u64, timeout_ms: u64) {
         let until = Until::Acked {
             offset,
@@ -254,8 +256,8 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 
-    /// Whether work that takes about so long is to leave the loop: the client can wait for it, and the loop
-    /// has no time for it in this turn.
+    /// Whether work that takes about so long is to leave the loop: the client can wait for it, and
+    /// the loop has no time for it in this turn.
     pub fn leaves_loop(&mut self, nanos: usize) -> bool {
         let turn = self.server.stats.turns;
         self.may_leave_loop() && !self.server.searches.has_time(turn, nanos)
@@ -275,8 +277,8 @@ impl Call<'_> {
         self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
     }
 
-    /// Has a task done off the loop, and blocks the client until the command runs again, which takes the
-    /// task back (`Searches::take_done`).
+    /// Has a task done off the loop, and blocks the client until the command runs again, which
+    /// takes the task back (`Searches::take_done`).
     pub fn block_on_task(&mut self, task: Box<dyn Task>) {
         let threads = self.server.config.vset_threads as usize;
         let turn = self.server.stats.turns;
@@ -284,8 +286,8 @@ impl Call<'_> {
         self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
     }
 
-    /// The client's command goes on reading changes: at once if `limit` is `None`, else when there is more
-    /// than up to there, or `timeout_ms` (0: never) have passed.
+    /// The client's command goes on reading changes: at once if `limit` is `None`, else when there
+    /// is more than up to there, or `timeout_ms` (0: never) have passed.
     pub fn block_on_changes(
         &mut self,
         reader: ChangeReader,

@@ -1,5 +1,5 @@
-//! The server's state, all parts together; what holds it beside the keyspace ([`world`]), and what a
-//! command sees of it ([`call`]).
+//! The server's state, all parts together; what holds it beside the keyspace ([`world`]), and what
+//! a command sees of it ([`call`]).
 
 pub mod call;
 pub mod world;

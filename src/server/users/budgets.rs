@@ -4,12 +4,13 @@
 //! A connection over the rate or the bytes is held: its command stays in its input, nothing more is
 //! read from it, and it goes on when its turn comes (`run/budgets.rs`). So its commands keep their
 //! order, and none is lost. A session of the console is not held in the middle of a call: its calls
-//! wait as a whole (`console/commands.rs`). The commands by which a replica introduces itself wait for
-//! their turn, whatever `over=` says, so that a replica comes through at last; as a link it has no budgets
-//! any more.
+//! wait as a whole (`console/commands.rs`). The commands by which a replica introduces itself wait
+//! for their turn, whatever `over=` says, so that a replica comes through at last; as a link it has
+//! no budgets any more.
 //!
 //! A reply is charged when its command has run, so that neither a closed connection nor a slow one
-//! gets more; short ones, and what other clients cause (messages, invalidations), when it is written.
+//! gets more; short ones, and what other clients cause (messages, invalidations), when it is
+//! written.
 //!
 //! What a command would touch is asked at the gates (`gates/work.rs`).
 
@@ -27,8 +28,8 @@ use crate::server::parts::users::budgets::Verdict;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
-/// Rows whose replies are written in full before they are measured: their commands may change something,
-/// themselves or by others that they run.
+/// Rows whose replies are written in full before they are measured: their commands may change
+/// something, themselves or by others that they run.
 const IN_FULL: Flags = Flags::WRITE
     .union(RUNS_SCRIPT)
     .union(Flags::RUNS_QUEUE)
@@ -44,8 +45,8 @@ const ACTS: Flags = Flags::PUBSUB.union(Flags::ADMIN);
 const SPECIAL: ClientFlags = ClientFlags::SLOW_PATH.difference(ClientFlags::BUDGETED);
 
 impl Engine {
-    /// Whether the next command of a connection whose user has budgets may run now, and how it goes on;
-    /// it is charged if so.
+    /// Whether the next command of a connection whose user has budgets may run now, and how it goes
+    /// on; it is charged if so.
     #[inline]
     pub(in crate::server) fn admit(
         &mut self,
@@ -68,8 +69,8 @@ impl Engine {
         })
     }
 
-    /// The same for a connection that is held or whose turn it is, or whose user is over a budget or
-    /// has others that are held.
+    /// The same for a connection that is held or whose turn it is, or whose user is over a budget
+    /// or has others that are held.
     #[cold]
     #[inline(never)]
     fn ask_to_run(
@@ -202,7 +203,8 @@ impl Server {
         }
     }
 
-    /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged already.
+    /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged
+    /// already.
     fn charge_reply(&mut self, session: &mut Session) {
         let client = &mut session.client;
         if client.flags.intersects(ClientFlags::UNHEARD) {
@@ -214,8 +216,8 @@ impl Server {
         self.acl.accounts.send(client.user, more as u64, now_ms);
     }
 
-    /// Bytes have left for a connection whose user has budgets: those that no command has been charged
-    /// for are charged now.
+    /// Bytes have left for a connection whose user has budgets: those that no command has been
+    /// charged for are charged now.
     pub(in crate::server) fn note_sent(&mut self, client: &mut Client, bytes: usize) {
         let charged = &mut client.traffic.charged;
         let more = bytes.saturating_sub(*charged);

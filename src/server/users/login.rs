@@ -82,8 +82,9 @@ impl Server {
         }
     }
 
-    /// The default user has lost its password or got one by `requirepass`: connections that have not
-    /// authenticated count as its own, or no longer. One that sets it has authenticated. O(connections).
+    /// The default user has lost its password or got one by `requirepass`: connections that have
+    /// not authenticated count as its own, or no longer. One that sets it has authenticated.
+    /// O(connections).
     pub(in crate::server) fn requirepass_changed(&mut self) {
         self.acl.requirepass_changed(&self.config);
         let mut freed = Vec::new();

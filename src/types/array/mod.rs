@@ -192,8 +192,8 @@ impl Array {
         removed
     }
 
-    /// Removes all values from `first` to `last`; returns how many there were. O(slots of the slices
-    /// in the range).
+    /// Removes all values from `first` to `last`; returns how many there were. O(slots of the
+    /// slices in the range).
     pub fn remove_range(&mut self, first: u64, last: u64, limits: &Limits) -> u64 {
         let rules = self.rules(limits);
         let (first_number, first_offset) = self.0.split(first);
@@ -270,7 +270,8 @@ impl Array {
         });
     }
 
-    /// Calls `see` with the slices of a range, and the range's offsets in each, until it returns false.
+    /// Calls `see` with the slices of a range, and the range's offsets in each, until it returns
+    /// false.
     fn walk<'a>(
         &'a self,
         first: u64,

@@ -25,7 +25,8 @@ impl Array {
     }
 
     /// Must be called before [`Array::ring_insert`] with this size, at least 1: brings the newest
-    /// values to the front if the ring gets shorter, or longer after it has wrapped. O(values) then.
+    /// values to the front if the ring gets shorter, or longer after it has wrapped. O(values)
+    /// then.
     pub fn resize_ring(&mut self, size: u64, limits: &Limits) {
         if !self.moves_for(size) {
             return;

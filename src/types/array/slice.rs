@@ -14,8 +14,8 @@
 //!   4. A window lies within the slice, and its length is a power of two.
 //!   5. The last of a window's values is in the slot before `end`.
 //!
-//! Cost: by offset O(1), O(log n) of a few values if sparse; a new layout O(capacity), which is paid
-//! for by the values added, or the blobs made, since the last one.
+//! Cost: by offset O(1), O(log n) of a few values if sparse; a new layout O(capacity), which is
+//! paid for by the values added, or the blobs made, since the last one.
 
 use super::slot::{self, Wanted};
 use crate::base::memory::alloc::good_size;
@@ -488,8 +488,8 @@ impl Slice {
         self.walk(first, last, backward, each)
     }
 
-    /// Calls `see` with the slots of a range of offsets, each with the bytes behind it, until it returns
-    /// false; returns whether it never did.
+    /// Calls `see` with the slots of a range of offsets, each with the bytes behind it, until it
+    /// returns false; returns whether it never did.
     #[inline]
     fn walk<'a>(
         &'a self,

@@ -6,8 +6,9 @@
 //!     192 ..= 199      an integer in tag - 191 bytes, least significant first
 //!     200              a longer text: the word of a blob, in 7 bytes
 //!
-//! So texts of one length, ASCII as most, take no byte for a tag. A text that an integer prints the same way is stored as that integer. A slot that holds a blob
-//! owns it: [`clear`] frees it, and [`recode`] moves it.
+//! So texts of one length, ASCII as most, take no byte for a tag. A text that an integer prints the
+//! same way is stored as that integer. A slot that holds a blob owns it: [`clear`] frees it, and
+//! [`recode`] moves it.
 #![allow(unsafe_code)]
 
 use std::mem::ManuallyDrop;
@@ -71,8 +72,8 @@ pub(super) fn is_empty(slot: &[u8]) -> bool {
     slot[0] == EMPTY
 }
 
-/// The value of a slot of this width. Bytes behind the slot may follow: with eight bytes an integer is
-/// one load.
+/// The value of a slot of this width. Bytes behind the slot may follow: with eight bytes an integer
+/// is one load.
 #[inline(always)]
 pub(super) fn get(slot: &[u8], width: usize) -> Option<Entry<'_>> {
     match slot[0] {
@@ -95,8 +96,8 @@ pub(super) fn get(slot: &[u8], width: usize) -> Option<Entry<'_>> {
     }
 }
 
-/// An integer of up to eight bytes. Each length has its own load: a copy of a length known only here
-/// would be a call.
+/// An integer of up to eight bytes. Each length has its own load: a copy of a length known only
+/// here would be a call.
 #[inline]
 fn integer(bytes: &[u8]) -> i64 {
     let high_bytes = |raw: [u8; 8], bytes: u32| i64::from_le_bytes(raw) >> (64 - 8 * bytes);

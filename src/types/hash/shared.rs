@@ -53,7 +53,8 @@ impl Hasher for AsIs {
 struct Shared {
     /// By the hashes of their names.
     schemas: HashMap<u64, SchemaRef, BuildHasherDefault<AsIs>>,
-    /// Hashes of lists without a schema, with their counts: [`SEEN`] of them from the first list on.
+    /// Hashes of lists without a schema, with their counts: [`SEEN`] of them from the first list
+    /// on.
     seen: Box<[u64]>,
     /// Unused schemas are freed when there are so many.
     sweep_at: usize,

@@ -3,9 +3,9 @@
 //!     node   a label, the fields of the path that ends there, the nodes below (`node`)
 //!     walk   paths in the order of their bytes (`walk`)
 //!
-//! A radix tree: the path of a node is the labels from the root to it, so that paths share the bytes
-//! of their prefixes, and all prefixes of a query are on one way down. The fields of a path are a
-//! hash of their own, with the encodings and limits of hashes.
+//! A radix tree: the path of a node is the labels from the root to it, so that paths share the
+//! bytes of their prefixes, and all prefixes of a query are on one way down. The fields of a path
+//! are a hash of their own, with the encodings and limits of hashes.
 //!
 //! Invariants
 //!   1. Only the root's label is empty, and the labels below a node begin with different bytes.
@@ -13,8 +13,8 @@
 //!   3. `count` of a node is the number of paths at it and below; no path is without fields.
 //!   4. `bytes` and `fields` are those of all nodes.
 //!
-//! Cost: by path O(length), the prefixes of a query O(its length), by rank O(depth * 256). A tree may
-//! be as deep as its longest path: nothing here recurses.
+//! Cost: by path O(length), the prefixes of a query O(its length), by rank O(depth * 256). A tree
+//! may be as deep as its longest path: nothing here recurses.
 #![allow(unsafe_code)]
 
 mod node;
@@ -124,8 +124,8 @@ impl PathHash {
         self.iter().at_rank(rank)
     }
 
-    /// Sets fields of a path, which is created if it does not exist; there is one field or more, and
-    /// of one that comes twice the last value stays.
+    /// Sets fields of a path, which is created if it does not exist; there is one field or more,
+    /// and of one that comes twice the last value stays.
     pub fn set<'f>(
         &mut self,
         path: &[u8],

@@ -159,8 +159,8 @@ impl Content {
         self.index.bytes() + self.elements.memory_bytes() + projection
     }
 
-    /// Offers the blocks of about `n` elements from a cursor on, and first those of the index; returns the
-    /// next cursor, 0 at the end.
+    /// Offers the blocks of about `n` elements from a cursor on, and first those of the index;
+    /// returns the next cursor, 0 at the end.
     pub(super) fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
         /// More chunks are only in indexes whose blocks are too large to be moved.
         const CHUNKS_MAX: usize = 64;

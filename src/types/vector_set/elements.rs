@@ -155,8 +155,8 @@ impl Elements {
         self.table.memory_bytes() + self.bytes
     }
 
-    /// Offers the blocks of about `n` elements from a cursor on; returns the next one, 0 at the end.
-    /// `moved` gets the nodes whose payload has changed.
+    /// Offers the blocks of about `n` elements from a cursor on; returns the next one, 0 at the
+    /// end. `moved` gets the nodes whose payload has changed.
     pub fn relocate(
         &mut self,
         mover: &mut Mover,

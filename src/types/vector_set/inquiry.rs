@@ -52,7 +52,8 @@ impl Inquiry {
         }
     }
 
-    /// Goes on for about `budget` distances; looks at attributes count as well, each for what it costs.
+    /// Goes on for about `budget` distances; looks at attributes count as well, each for what it
+    /// costs.
     pub fn step(&mut self, content: &Content, budget: usize) -> Progress {
         const DISTANCE_NANOS: usize = 50;
         let filter = self.filter.as_ref();

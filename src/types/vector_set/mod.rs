@@ -7,9 +7,9 @@
 //!     projection  REDUCE: vectors are projected to fewer dimensions first
 //!
 //! The lock lets worker threads search a large set while the loop serves others. Only the loop
-//! writes. A worker holds the lock for a slice of its search at a time, so that a writer waits for no
-//! more than that; when it goes on it may find another content, and what it has kept is checked by
-//! the index. A set that is removed meanwhile lives until its last search has ended.
+//! writes. A worker holds the lock for a slice of its search at a time, so that a writer waits for
+//! no more than that; when it goes on it may find another content, and what it has kept is checked
+//! by the index. A set that is removed meanwhile lives until its last search has ended.
 //!
 //! Cost: adding, O(ef * M) distances; removing, O(M^2) distances per level; by name O(1).
 #![allow(unsafe_code)]

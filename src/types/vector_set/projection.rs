@@ -1,8 +1,8 @@
 //! REDUCE: a fixed projection of vectors to fewer dimensions.
 //!
-//! Redis's matrix is that of a Hadamard transform, scaled: its columns are made when they are needed. One
-//! from a file may be any, and is kept transposed, shared by copies. Several sums are made at once, each in
-//! the order of the input, so that it is the same as Redis's to the last bit.
+//! Redis's matrix is that of a Hadamard transform, scaled: its columns are made when they are
+//! needed. One from a file may be any, and is kept transposed, shared by copies. Several sums are
+//! made at once, each in the order of the input, so that it is the same as Redis's to the last bit.
 //!
 //! Cost: O(input * output), in slices (`Product`): 4 ms for the largest of Redis's matrices.
 
@@ -29,8 +29,8 @@ enum Weights {
     Matrix(Arc<Vec<f32>>),
 }
 
-/// Sums of Redis's matrix that are made at once, in registers, and inputs that have the same sign but for
-/// their last bits.
+/// Sums of Redis's matrix that are made at once, in registers, and inputs that have the same sign
+/// but for their last bits.
 const BLOCK: usize = 32;
 /// Products in a piece: some 30 us.
 const PIECE: usize = 1 << 17;
@@ -40,8 +40,8 @@ const INPUTS: usize = PIECE / BLOCK;
 const PER_NANO: usize = 8;
 const PER_NANO_OF_MATRIX: usize = 2;
 
-/// The sign's bit for the last bits of an input's number and of a sum's: odd where they have an odd number
-/// of bits in common.
+/// The sign's bit for the last bits of an input's number and of a sum's: odd where they have an odd
+/// number of bits in common.
 static SIGNS: [[u32; BLOCK]; BLOCK] = signs();
 
 const fn signs() -> [[u32; BLOCK]; BLOCK] {
@@ -251,8 +251,9 @@ impl Product {
     }
 }
 
-/// Adds the products of inputs, of which the first is a multiple of [`BLOCK`], to a block of sums, of which
-/// the first is one, too. The sign of a product is that of its factors: these are the same numbers.
+/// Adds the products of inputs, of which the first is a multiple of [`BLOCK`], to a block of sums,
+/// of which the first is one, too. The sign of a product is that of its factors: these are the same
+/// numbers.
 fn add(sums: &mut [f32; BLOCK], first_sum: usize, vector: &[f32], first: usize, weight: f32) {
     let mut sum = *sums;
     for (inputs, first) in vector.chunks(BLOCK).zip((first..).step_by(BLOCK)) {
@@ -267,8 +268,8 @@ fn add(sums: &mut [f32; BLOCK], first_sum: usize, vector: &[f32], first: usize, 
     *sums = sum;
 }
 
-/// Fills `to` with `number`, negated at the indexes that have an odd number of bits in common with `line`.
-/// Each power of two repeats what is before it, with the signs that its bit has. O(length).
+/// Fills `to` with `number`, negated at the indexes that have an odd number of bits in common with
+/// `line`. Each power of two repeats what is before it, with the signs that its bit has. O(length).
 fn signed(number: f32, line: u32, to: &mut [f32]) {
     let Some(first) = to.first_mut() else {
         return;
@@ -285,8 +286,9 @@ fn signed(number: f32, line: u32, to: &mut [f32]) {
     }
 }
 
-/// Writes a matrix of rows of `columns` numbers to `to`, column by column. Square by square: a column's numbers
-/// are far from each other, and each line of the cache is used for several of them.
+/// Writes a matrix of rows of `columns` numbers to `to`, column by column. Square by square: a
+/// column's numbers are far from each other, and each line of the cache is used for several of
+/// them.
 fn transpose<F, T>(from: &[F], columns: usize, to: &mut [T], convert: impl Fn(&F) -> T) {
     const SIDE: usize = 32;
     let rows = from.len() / columns;

@@ -5,10 +5,11 @@
 //!     world     its clients, and what must hold after each turn
 //!
 //! Each plan is played twice. The first server gets the writes alone: no log, no scripts, no other
-//! clients. How many keys it holds whenever it evicts or refuses is what the second one, with all of
-//! the plan, must hold too, less the bounds of what counts besides keys.
+//! clients. How many keys it holds whenever it evicts or refuses is what the second one, with all
+//! of the plan, must hold too, less the bounds of what counts besides keys.
 //!
-//! `FULL_SEED=n` runs one seed, `FULL_RUNS=n` that many from `FULL_FROM` (0) and lists those that fail.
+//! `FULL_SEED=n` runs one seed, `FULL_RUNS=n` that many from `FULL_FROM` (0) and lists those that
+//! fail.
 
 mod plan;
 mod server;

@@ -15,8 +15,8 @@ pub const POLICIES: [&str; 10] = [
     "volatile-ttl",
 ];
 
-/// One thing that happens. Clients that other events name are numbers of those that wait: any number
-/// is one of them.
+/// One thing that happens. Clients that other events name are numbers of those that wait: any
+/// number is one of them.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The writer, in both runs. So many keys that were written before, in one pipeline.

@@ -44,9 +44,9 @@ const SETS: &[u8] = b"for _, key in ipairs(KEYS) do \
 /// A value that clients are sent while it is overwritten.
 const LARGE: usize = 300_000;
 
-/// What besides keys counts towards the limit: a part of clients' buffers, the backlog up to its size,
-/// figures of commands, channels and tracked keys; and what is not known of clients while their commands
-/// run, a few percent of their buffers.
+/// What besides keys counts towards the limit: a part of clients' buffers, the backlog up to its
+/// size, figures of commands, channels and tracked keys; and what is not known of clients while
+/// their commands run, a few percent of their buffers.
 fn beside_keys(plan: &Plan) -> usize {
     (1 << 20) + plan.backlog
 }
@@ -159,7 +159,8 @@ impl World<'_> {
             ("port", "0"),
             ("enable-debug-command", "yes"),
             ("snapshot-method", "loop"),
-            // 24 KB for each command that was ever sent count, and the second run sends more of them.
+            // 24 KB for each command that was ever sent count, and the second run sends more of
+            // them.
             ("latency-tracking", "no"),
             ("repl-backlog-size", &backlog),
         ];
@@ -228,7 +229,8 @@ impl World<'_> {
         self.settle()
     }
 
-    /// All events, a quiet second, and the end of all clients. An error has the server's own figures.
+    /// All events, a quiet second, and the end of all clients. An error has the server's own
+    /// figures.
     pub fn run(mut self) -> Result<Held, String> {
         self.run_events()
             .map_err(|why| format!("{why}\n{}", self.figures()))

@@ -253,7 +253,8 @@ mod tests {
         assert_eq!(t.run("SORT_RO s STORE d"), "-ERR syntax error\r\n");
     }
 
-    /// Regression: the order of equal weights was that of the hash table, which differs on replicas.
+    /// Regression: the order of equal weights was that of the hash table, which differs on
+    /// replicas.
     #[test]
     fn the_members_of_a_set_have_one_order() {
         let mut t = Testbed::new();

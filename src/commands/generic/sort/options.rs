@@ -55,7 +55,8 @@ pattern may be in different slots.";
 
 impl<'a> SortOptions<'a> {
     /// `may_read_all`: whether the client may read every key, since patterns can name any.
-    /// `may_name`: whether a command that uses the key's slot may use the keys that a pattern names.
+    /// `may_name`: whether a command that uses the key's slot may use the keys that a pattern
+    /// names.
     pub(super) fn parse(
         args: Args<'a>,
         readonly: bool,

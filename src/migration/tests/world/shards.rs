@@ -3,7 +3,8 @@
 use super::*;
 
 impl World {
-    /// Source and target with a replica each, and three more primaries. Who is slow and who is apart is the seed's.
+    /// Source and target with a replica each, and three more primaries. Who is slow and who is
+    /// apart is the seed's.
     pub(in super::super) fn of_shards(settings: [Settings; 2], seed: u64) -> World {
         let mut world = World::new(settings.clone(), seed);
         let [source, target] = settings;
@@ -49,8 +50,8 @@ impl World {
             .is_some_and(|(pair, until)| now_ms < until && pair.contains(&a) && pair.contains(&b))
     }
 
-    /// What is claimed by another is kept, or dropped: the cluster's own rule. Its machine hears of the routes
-    /// afterwards.
+    /// What is claimed by another is kept, or dropped: the cluster's own rule. Its machine hears of
+    /// the routes afterwards.
     pub(super) fn lose(&mut self, node: usize) {
         let slots = Ranges::of_slots(0..11);
         self.call(node, |m, now, view| m.lost(now, view, &slots));
@@ -184,7 +185,8 @@ impl World {
         }
     }
 
-    /// Greetings: what each node knows of the others; and one that shows what is old is corrected (UPDATE).
+    /// Greetings: what each node knows of the others; and one that shows what is old is corrected
+    /// (UPDATE).
     pub(super) fn greet(&mut self) {
         let now_ms = self.now.monotonic_ms;
         let count = self.nodes.len();
@@ -246,8 +248,8 @@ impl World {
         true
     }
 
-    /// A killed node starts again: its link goes on, or it follows the replica that has taken its place. It hears
-    /// of the others before it serves anything.
+    /// A killed node starts again: its link goes on, or it follows the replica that has taken its
+    /// place. It hears of the others before it serves anything.
     pub(in super::super) fn rejoin(&mut self, node: usize) {
         self.start(node);
         let living = self.nodes.iter().filter(|other| other.is_up);

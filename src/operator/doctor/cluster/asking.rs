@@ -1,4 +1,5 @@
-//! Asks the node that is given, and all nodes that it names. Several at a time, within a bounded time.
+//! Asks the node that is given, and all nodes that it names. Several at a time, within a bounded
+//! time.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,7 +16,8 @@ use crate::resp::ReplyValue;
 /// Of everything, in time limits of a step.
 const STEPS: u32 = 10;
 
-/// All that the nodes of the target's cluster say. Fails if the target does not answer, or is no node.
+/// All that the nodes of the target's cluster say. Fails if the target does not answer, or is no
+/// node.
 pub(super) fn ask(target: &Target) -> Result<Cluster, Fault> {
     let limits = Limits {
         step: target.limit,

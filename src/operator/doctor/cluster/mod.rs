@@ -1,9 +1,10 @@
-//! `russet doctor --cluster HOST:PORT`: why a cluster is not well, and which failovers would not happen.
+//! `russet doctor --cluster HOST:PORT`: why a cluster is not well, and which failovers would not
+//! happen.
 //!
-//! `asking` collects what all nodes say that the given one knows of: it only reads, and ends in bounded
-//! time. `view` is one node's table of nodes. The checks are functions from that to findings: `slots` (who
-//! serves what, by whose word), `members` (who knows whom, where, with which settings), `failover` (which
-//! primaries can be replaced).
+//! `asking` collects what all nodes say that the given one knows of: it only reads, and ends in
+//! bounded time. `view` is one node's table of nodes. The checks are functions from that to
+//! findings: `slots` (who serves what, by whose word), `members` (who knows whom, where, with which
+//! settings), `failover` (which primaries can be replaced).
 
 mod asking;
 mod failover;
@@ -59,8 +60,8 @@ impl Cluster {
     }
 }
 
-/// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the node does
-/// not answer, or is none.
+/// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
+/// node does not answer, or is none.
 pub(super) fn run(target: &Target) -> (String, i32) {
     match asking::ask(target) {
         Ok(cluster) => report(&cluster),

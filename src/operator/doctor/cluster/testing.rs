@@ -1,4 +1,5 @@
-//! A cluster that is in order, for tests to spoil: primaries 10.0.0.1 to 3, their replicas on 10.0.0.4 to 6.
+//! A cluster that is in order, for tests to spoil: primaries 10.0.0.1 to 3, their replicas on
+//! 10.0.0.4 to 6.
 
 use std::collections::BTreeMap;
 

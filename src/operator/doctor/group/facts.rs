@@ -168,7 +168,8 @@ pub(super) struct Node {
     pub has_password: bool,
     /// The user that we are.
     pub user: String,
-    /// The links of Sentinels: the first characters of an id, and the user. `None` if not looked at.
+    /// The links of Sentinels: the first characters of an id, and the user. `None` if not looked
+    /// at.
     pub links: Option<BTreeSet<(String, String)>>,
     pub access: Access,
 }

@@ -1,5 +1,5 @@
-//! What each flag of a connection exempts from, and who can get it; `tests` has the proof that no single right
-//! does more.
+//! What each flag of a connection exempts from, and who can get it; `tests` has the proof that no
+//! single right does more.
 //!
 //! | flag | who gets it | what it exempts from |
 //! |---|---|---|
@@ -18,9 +18,10 @@
 //! | `REPLY_OFF`, `REPLY_SKIP` | CLIENT REPLY | its replies, and their charge in `bytes=` |
 //! | `NO_TOUCH` | CLIENT NO-TOUCH | the access times of keys |
 //!
-//! The other way round `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a login, and what
-//! makes a link, takes them away.
+//! The other way round `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a
+//! login, and what makes a link, takes them away.
 //!
-//! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot become a link.
+//! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot
+//! become a link.
 
 mod tests;

@@ -49,7 +49,8 @@ const OTHERS: ClientFlags = ClientFlags::MULTI
     .union(ClientFlags::TLS)
     .union(ClientFlags::HELD);
 
-/// Rights to administer: by them a user may change what users may do, or what the server does with the machine.
+/// Rights to administer: by them a user may change what users may do, or what the server does with
+/// the machine.
 const ADMINISTER: [&str; 17] = [
     "acl|load",
     "acl|save",
@@ -159,7 +160,8 @@ fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
     }
 }
 
-/// Lines of a command: each with one word as often as it takes, and those of [`LINES`] that are its own.
+/// Lines of a command: each with one word as often as it takes, and those of [`LINES`] that are its
+/// own.
 fn lines_of(name: &str, arity: usize) -> Vec<String> {
     let start = name.replace('|', " ");
     let words = start.split(' ').count();

@@ -2,10 +2,10 @@
 //! refuses a command, or makes it wait; it says for which origins it is asked.
 //!
 //! Gates see the row, the arguments, the client and the origin ([`Asked`]); they make the same
-//! exceptions for commands of a transaction as Redis. A server in no special state has no gate for a
-//! plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or a
-//! password costs the others nothing. A script is checked once before it runs ([`script`]), and its
-//! commands by the same list.
+//! exceptions for commands of a transaction as Redis. A server in no special state has no gate for
+//! a plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or
+//! a password costs the others nothing. A script is checked once before it runs ([`script`]), and
+//! its commands by the same list.
 //!
 //! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
 //! O(keys) for a write while a snapshot is made.
@@ -182,8 +182,8 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     script::flags_of(spec.flags, script)
 }
 
-/// Commands that the audit should record, while its log does not take them (`audit-on-full block`), but for
-/// those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
+/// Commands that the audit should record, while its log does not take them (`audit-on-full block`),
+/// but for those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
 fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     const STUCK: &str = "ERR The audit log takes no lines, and audit-on-full is block";
     let server = &world.server;
@@ -245,8 +245,8 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
     if !is_restricted && asked.script.is_none() {
         return Ok(());
     }
-    // The other server has asked its own users; a transaction of its stream runs whole. A source of slots that
-    // has dialled us has the rights of the user as which it has logged in.
+    // The other server has asked its own users; a transaction of its stream runs whole. A source of
+    // slots that has dialled us has the rights of the user as which it has logged in.
     let caller = asked.script.as_ref().map_or(client, |by| by.caller.0);
     let is_dialled_source = caller
         .flags
@@ -321,8 +321,8 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
     CommandError::owned(format!("{CHANGED}{reason}"))
 }
 
-/// Commands that endanger the machine are refused to an unauthenticated connection from another machine
-/// (`remote-admin-without-auth no`).
+/// Commands that endanger the machine are refused to an unauthenticated connection from another
+/// machine (`remote-admin-without-auth no`).
 fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let client = match &asked.script {
         Some(script) => script.caller.0,

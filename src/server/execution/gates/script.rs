@@ -50,8 +50,8 @@ const AOF_FAILED: &str = "MISCONF Redis is configured to persist data to AOF, bu
 unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only \
 scripts. AOF error: ";
 
-/// Whether a script with these flags may run, and its limits. `read_only`: a read-only command calls
-/// it.
+/// Whether a script with these flags may run, and its limits. `read_only`: a read-only command
+/// calls it.
 pub(in crate::server) fn prepare(
     world: &mut World<'_>,
     (flags, read_only): (Flags, bool),

@@ -1,8 +1,8 @@
 //! The gate of a cluster node: a command whose keys another node serves is sent there.
 //!
-//! All keys of a command, and of all that EXEC is about to run, must have one slot. Where that slot is
-//! served, the core says (`crate::cluster::Cluster::route`); a slot that this node serves and that does not
-//! move is seen by one bit, before any gate ([`Server::runs_here`]).
+//! All keys of a command, and of all that EXEC is about to run, must have one slot. Where that slot
+//! is served, the core says (`crate::cluster::Cluster::route`); a slot that this node serves and
+//! that does not move is seen by one bit, before any gate ([`Server::runs_here`]).
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
@@ -24,8 +24,9 @@ use crate::server::state::call::Row;
 use crate::server::state::world::{Engine, World};
 
 impl Server {
-    /// Whether a command needs no routing: this is no cluster node, the command has no keys, or all of them
-    /// have one slot that is served here and does not move. `hashes` may have those of the keys. O(keys).
+    /// Whether a command needs no routing: this is no cluster node, the command has no keys, or all
+    /// of them have one slot that is served here and does not move. `hashes` may have those of the
+    /// keys. O(keys).
     #[inline]
     pub(in crate::server) fn runs_here(
         &self,
@@ -113,14 +114,14 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// SUNSUBSCRIBE: Redis 8.10 takes it anywhere, so that a client may leave a channel whose slot has moved, and
-/// several at once; Valkey only where the slot is served.
+/// SUNSUBSCRIBE: Redis 8.10 takes it anywhere, so that a client may leave a channel whose slot has
+/// moved, and several at once; Valkey only where the slot is served.
 fn leaves_channels(server: &Server, row: &Row) -> bool {
     server.config.dialect == Dialect::Redis && row.spec.channels.is_none()
 }
 
-/// Calls `visit` with each key, or channel of a slot, and whether it is a channel. Arguments without the command's
-/// form have none: the handler refuses them.
+/// Calls `visit` with each key, or channel of a slot, and whether it is a channel. Arguments
+/// without the command's form have none: the handler refuses them.
 fn each_key<'a>(server: &Server, row: &Row, args: Args<'a>, mut visit: impl FnMut(&'a [u8], bool)) {
     if has_channels(row) {
         let is_pubsub = row.spec.flags.contains(Flags::PUBSUB);
@@ -244,8 +245,8 @@ pub(super) fn routed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Sto
     }
 }
 
-/// Whether the command would write to a slot that another node takes over. What names no key may write to
-/// any.
+/// Whether the command would write to a slot that another node takes over. What names no key may
+/// write to any.
 pub(super) fn is_held(world: &World<'_>, asked: &Asked<'_>) -> bool {
     let exempt = ClientFlags::PRIMARY | ClientFlags::FAKE | ClientFlags::SENDS_SLOTS;
     let (server, client) = (&*world.server, &*world.client);
@@ -291,8 +292,8 @@ fn refused_in_script(world: &World<'_>, asked: &Asked<'_>, redirect: Redirect) -
     CommandError::owned(format!("ERR {tried} to {what}"))
 }
 
-/// A script that has not declared that it may use several slots stays in the slot of its declared keys,
-/// or of the first key that it uses.
+/// A script that has not declared that it may use several slots stays in the slot of its declared
+/// keys, or of the first key that it uses.
 fn in_declared_slot(
     world: &mut World<'_>,
     asked: &Asked<'_>,
@@ -328,8 +329,8 @@ pub(in crate::server) fn declared_slot(server: &Server, keys: Args<'_>) -> Optio
 }
 
 impl Engine {
-    /// Who serves which slot has changed: clients that wait for keys of slots that this node does not
-    /// serve any more are sent to the node that does. O(blocked clients).
+    /// Who serves which slot has changed: clients that wait for keys of slots that this node does
+    /// not serve any more are sent to the node that does. O(blocked clients).
     pub(in crate::server) fn redirect_blocked(&mut self) {
         let Some(cluster) = &self.server.cluster else {
             return;
@@ -368,8 +369,8 @@ impl Engine {
         }
     }
 
-    /// Ends the subscriptions to shard channels of slots (first, last) that are served elsewhere; each
-    /// client is told as by SUNSUBSCRIBE. O(shard channels).
+    /// Ends the subscriptions to shard channels of slots (first, last) that are served elsewhere;
+    /// each client is told as by SUNSUBSCRIBE. O(shard channels).
     pub(in crate::server) fn drop_shard_channels(&mut self, slots: &[(u16, u16)]) {
         let is_lost = |name: &[u8]| {
             let slot = slot_of(name);

@@ -13,9 +13,9 @@ use crate::config::Choice;
 use crate::keyspace::DbIndex;
 use crate::types::shared_figures;
 
-/// russet's own figures, in the order of their lines: the name, which is `mem_name` in INFO,
-/// `name` with dots in MEMORY STATS and `russet_mem_name_bytes` among the metrics; whether it counts
-/// as overhead; what it is; how it is taken.
+/// russet's own figures, in the order of their lines: the name, which is `mem_name` in INFO, `name`
+/// with dots in MEMORY STATS and `russet_mem_name_bytes` among the metrics; whether it counts as
+/// overhead; what it is; how it is taken.
 macro_rules! own_figures {
     ($($name:ident, $is_overhead:literal, $help:literal, $bytes:expr;)*) => {
         /// Bytes of russet's own figures.

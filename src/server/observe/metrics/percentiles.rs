@@ -1,7 +1,7 @@
 //! Latencies of commands as metrics, with redis_exporter's names, types and labels: a summary
-//! `redis_latency_percentiles_usec` of the last minute, whose quantiles are per cent, and a histogram
-//! `redis_commands_latencies_usec` since the start. The encoder has neither in this form, so they are written
-//! here.
+//! `redis_latency_percentiles_usec` of the last minute, whose quantiles are per cent, and a
+//! histogram `redis_commands_latencies_usec` since the start. The encoder has neither in this form,
+//! so they are written here.
 
 use std::fmt::Write;
 
@@ -10,8 +10,8 @@ use crate::server::parts::observe::percentiles::Percentiles;
 use crate::server::state::Server;
 
 impl Percentiles {
-    /// Puts both before the end mark, in either format. OpenMetrics allows no quantile above 1 in a summary: in it
-    /// the three names are families of type `unknown`.
+    /// Puts both before the end mark, in either format. OpenMetrics allows no quantile above 1 in a
+    /// summary: in it the three names are families of type `unknown`.
     pub(in crate::server) fn write(&self, server: &Server, is_open_metrics: bool, to: &mut String) {
         const END: &str = "# EOF\n";
         let has_end = to.ends_with(END);

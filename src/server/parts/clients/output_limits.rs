@@ -1,10 +1,11 @@
-//! `client-output-buffer-limit`: how many reply bytes may be pending for a client of each class, and
-//! for how long.
+//! `client-output-buffer-limit`: how many reply bytes may be pending for a client of each class,
+//! and for how long.
 //!
 //! Invariant: a reply never grows past the hard limit of its class: [`limit`] is set before a
 //! command writes, and the excess is not even written.
 //!
-//! Functions of the configuration and a client, O(1); the limit last applied is in the reply itself.
+//! Functions of the configuration and a client, O(1); the limit last applied is in the reply
+//! itself.
 
 use crate::config::{Config, OutputBufferLimit};
 use crate::resp::Reply;

@@ -1,10 +1,11 @@
 //! The file of a node's state, nodes.conf.
 //!
 //! Invariants
-//!   1. The file at the path is whole: a new text replaces it by a rename. What must survive the crash of the
-//!      machine is synced before, its name after; without that it survives the end of the process.
-//!   2. While this process lives no other one opens the file: it is locked (`flock`), and each new file is
-//!      locked before it gets the name.
+//!   1. The file at the path is whole: a new text replaces it by a rename. What must survive the
+//!      crash of the machine is synced before, its name after; without that it survives the end of
+//!      the process.
+//!   2. While this process lives no other one opens the file: it is locked (`flock`), and each new
+//!      file is locked before it gets the name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -41,8 +42,8 @@ pub(in crate::server) struct StateFile {
     /// What the file has, and whether it is synced.
     saved: Vec<u8>,
     is_synced: bool,
-    /// Closes replaced files: to free one, the system first waits until what it is still writing of it is on
-    /// disk. Without a thread, or with many in front, it is closed at once.
+    /// Closes replaced files: to free one, the system first waits until what it is still writing of
+    /// it is on disk. Without a thread, or with many in front, it is closed at once.
     closer: Option<SyncSender<File>>,
 }
 
@@ -50,7 +51,8 @@ pub(in crate::server) struct StateFile {
 const CLOSING_MAX: usize = 64;
 
 impl StateFile {
-    /// The text of the file, empty if it is not there and can be made; it is neither made nor locked.
+    /// The text of the file, empty if it is not there and can be made; it is neither made nor
+    /// locked.
     pub fn look(path: &Path) -> Result<Vec<u8>, OpenError> {
         let unusable = |why: String| OpenError::Unusable {
             path: path.display().to_string(),
@@ -96,8 +98,8 @@ impl StateFile {
         Ok((file, text))
     }
 
-    /// Replaces the text. With `sync` it is then on disk, under its name. On error the file is as it was,
-    /// unless it is the folder's sync that has failed.
+    /// Replaces the text. With `sync` it is then on disk, under its name. On error the file is as
+    /// it was, unless it is the folder's sync that has failed.
     pub fn save(&mut self, text: Vec<u8>, sync: bool) -> io::Result<()> {
         if text == self.saved && (self.is_synced || !sync) {
             return Ok(());

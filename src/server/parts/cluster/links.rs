@@ -1,8 +1,8 @@
 //! The links of the bus: connections with the messages that they have not sent yet.
 //!
-//! A message to many nodes is one allocation: each link holds a reference. A link's queue is bounded by
-//! `cluster-link-sendbuf-limit`, which the driver checks; without a limit it grows until the peer reads
-//! or the core gives the link up.
+//! A message to many nodes is one allocation: each link holds a reference. A link's queue is
+//! bounded by `cluster-link-sendbuf-limit`, which the driver checks; without a limit it grows until
+//! the peer reads or the core gives the link up.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, IoSlice, Write};
@@ -156,7 +156,8 @@ impl Links {
         }
     }
 
-    /// Closes a link that the core gives up, after its last messages as far as the socket takes them.
+    /// Closes a link that the core gives up, after its last messages as far as the socket takes
+    /// them.
     pub fn close(&mut self, id: LinkId) {
         if let Some((slot, generation)) = self.places.remove(&id)
             && let Some(mut link) = self.slab.take_at(slot, generation)

@@ -33,7 +33,8 @@ pub(crate) struct ClusterDriver {
     pub(in crate::server) deferred: VecDeque<Action>,
     /// Who serves what has changed: clients that wait are asked again at the end of the turn.
     pub(in crate::server) routes_changed: bool,
-    /// Slots whose shard channels are served elsewhere now; their clients hear of it at the end of the turn.
+    /// Slots whose shard channels are served elsewhere now; their clients hear of it at the end of
+    /// the turn.
     pub(in crate::server) lost_channels: Vec<(u16, u16)>,
     /// Links closed because they had more to send than `cluster-link-sendbuf-limit`.
     pub(in crate::server) closed_by_limit: u64,

@@ -1,12 +1,12 @@
 //! What the commands of each slot cost (`cluster-slot-stats-enabled`; CLUSTER SLOT-STATS).
 //!
-//! `World::run` reports every command by the same test that MONITOR uses: without figures it costs nothing.
-//! A command's slot is that of its keys. EXEC and scripts have the slot of the commands that they ran, and
-//! count nowhere if these had several; a script's time and bytes are its own, a transaction's time and
-//! request bytes those of its commands.
+//! `World::run` reports every command by the same test that MONITOR uses: without figures it costs
+//! nothing. A command's slot is that of its keys. EXEC and scripts have the slot of the commands
+//! that they ran, and count nowhere if these had several; a script's time and bytes are its own, a
+//! transaction's time and request bytes those of its commands.
 //!
-//! Memory: 384 KiB while figures are on, and after that until the server ends: they stay readable when they
-//! are enabled again.
+//! Memory: 384 KiB while figures are on, and after that until the server ends: they stay readable
+//! when they are enabled again.
 
 use crate::command::Flags;
 use crate::command::table::Row;

@@ -29,7 +29,8 @@ pub struct Gates {
     pub(in crate::server) log_is_full: bool,
     /// Writes to these slots wait until another node has taken them over.
     pub(in crate::server) held_slots: HeldSlots,
-    /// A failover that a replica has asked for on the cluster's bus does until then, monotonic milliseconds.
+    /// A failover that a replica has asked for on the cluster's bus does until then, monotonic
+    /// milliseconds.
     pub(in crate::server) hands_over_until_ms: Option<u64>,
 }
 
@@ -121,8 +122,8 @@ pub struct PauseReport {
 }
 
 impl Gates {
-    /// A pause of all commands is shown before one of writes, and of several the longest. A pause whose end is
-    /// not known has `i64::MAX` ms left.
+    /// A pause of all commands is shown before one of writes, and of several the longest. A pause
+    /// whose end is not known has `i64::MAX` ms left.
     pub fn pause_report(&self, now_ms: u64) -> PauseReport {
         let pause = |holds: bool| holds.then_some(u64::MAX);
         let writes = [

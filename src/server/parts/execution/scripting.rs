@@ -65,7 +65,8 @@ pub struct Current {
     pub is_replying: bool,
     /// It has been asked to end.
     pub is_killed: bool,
-    /// The slot that its keys must have, in a cluster: of those that it declares, else of the first used.
+    /// The slot that its keys must have, in a cluster: of those that it declares, else of the first
+    /// used.
     pub slot: Option<u16>,
     /// Commands that it has called.
     pub calls: u64,

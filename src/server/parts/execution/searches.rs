@@ -1,21 +1,24 @@
-//! Long work of commands, in slices: by the loop in turns that bring nothing else, and by worker threads
-//! (`vset-threads`). Searches of large vector sets, and [`Task`]s, which own all that they read.
+//! Long work of commands, in slices: by the loop in turns that bring nothing else, and by worker
+//! threads (`vset-threads`). Searches of large vector sets, and [`Task`]s, which own all that they
+//! read.
 //!
-//! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). If the
-//! loop's next turn has no event, the loop itself runs a slice, and so on from turn to turn: the vectors
-//! are then in the cache of the processor that will link the new node, and no thread has to be woken,
-//! which takes as long as a short search. A search that waits while the loop has something to do, or
-//! beside another one, is for the workers. When it ends the command runs again with the [`Answer`].
+//! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). If
+//! the loop's next turn has no event, the loop itself runs a slice, and so on from turn to turn:
+//! the vectors are then in the cache of the processor that will link the new node, and no thread
+//! has to be woken, which takes as long as a short search. A search that waits while the loop has
+//! something to do, or beside another one, is for the workers. When it ends the command runs again
+//! with the [`Answer`].
 //!
-//! A worker holds the set's lock for a slice at a time, so that a writer waits for no longer. Workers
-//! take turns with the searches: one that takes long delays the others by no more than its share.
+//! A worker holds the set's lock for a slice at a time, so that a writer waits for no longer.
+//! Workers take turns with the searches: one that takes long delays the others by no more than its
+//! share.
 //!
 //! Invariants
 //!   1. An answer is only taken by the client that waits for it: tickets are not used twice.
 //!   2. A search whose [`Ticket`] is dropped ends at its next slice, without an answer.
 //!
-//! Cost: the second run of the command, and with a worker two wake-ups, some 40 us of CPU. So each turn
-//! of the loop runs some searches at once, as far as they are short.
+//! Cost: the second run of the command, and with a worker two wake-ups, some 40 us of CPU. So each
+//! turn of the loop runs some searches at once, as far as they are short.
 //!
 //! [`Until::Search`]: crate::server::clients::blocked::Until
 
@@ -128,8 +131,8 @@ struct Queue {
 
 /// A slice of a search takes about so long.
 const SLICE_NANOS: usize = 60_000;
-/// A distance of short vectors if most of them are in no cache, if all may be, and of each further 16
-/// bytes.
+/// A distance of short vectors if most of them are in no cache, if all may be, and of each further
+/// 16 bytes.
 const DISTANCE_NANOS: usize = 50;
 const CACHED_NANOS: usize = 20;
 /// Bytes of vectors that may be in a cache.
@@ -262,8 +265,8 @@ impl Searches {
         self.shared.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Goes on with a search if the loop has nothing else to do in this turn (`is_idle`) or there are
-    /// no workers; else leaves to them what has waited for a turn.
+    /// Goes on with a search if the loop has nothing else to do in this turn (`is_idle`) or there
+    /// are no workers; else leaves to them what has waited for a turn.
     pub fn run_slice(&mut self, turn: u64, is_idle: bool) {
         if !is_idle && self.threads > 0 {
             let began = self.shared.queue().jobs.front().map(|job| job.turn);

@@ -4,16 +4,16 @@
 //! after others have sent it much, and after its output is flushed; cron recounts all of them.
 //! Without a limit nothing is counted.
 //!
-//! The limit is `maxmemory-clients`. If that is 0 but `maxmemory` is set, it is a share of memory beside
-//! `maxmemory` ([`bound_beside`]), because clients' memory does not count towards `maxmemory`
-//! (`observe::not_counted`). From half of that share on, clients whose replies wait are not read
-//! from ([`ClientMemory::holds_readers`]).
+//! The limit is `maxmemory-clients`. If that is 0 but `maxmemory` is set, it is a share of memory
+//! beside `maxmemory` ([`bound_beside`]), because clients' memory does not count towards
+//! `maxmemory` (`observe::not_counted`). From half of that share on, clients whose replies wait are
+//! not read from ([`ClientMemory::holds_readers`]).
 //!
 //! Invariants
-//!   1. The totals are the sums of the sessions' `ClientBuffers::counted`, but for sessions that were
-//!      taken out of the table during a recount.
-//!   2. The limit concerns no links of nodes (replicas, the primary, slots): they have limits of their
-//!      own, and must not close others.
+//!   1. The totals are the sums of the sessions' `ClientBuffers::counted`, but for sessions that
+//!      were taken out of the table during a recount.
+//!   2. The limit concerns no links of nodes (replicas, the primary, slots): they have limits of
+//!      their own, and must not close others.
 //!
 //! Cost: O(1) per session counted; a recount and the choice of clients are O(clients).
 
@@ -54,8 +54,8 @@ pub struct ClientMemory {
     limited: usize,
     /// Of all clients.
     own: usize,
-    /// Clients that wait until their replies are taken, each once (`Session::held_queued`), and some that have
-    /// ended since.
+    /// Clients that wait until their replies are taken, each once (`Session::held_queued`), and
+    /// some that have ended since.
     held_readers: Vec<ClientId>,
 }
 
@@ -112,8 +112,8 @@ impl ClientMemory {
         self.limit > 0 && self.held() > self.limit
     }
 
-    /// What the limit is compared with. The setting counts for each client whatever waits for it, as in
-    /// Redis; the share is about memory that there is: a message to many clients counts once.
+    /// What the limit is compared with. The setting counts for each client whatever waits for it,
+    /// as in Redis; the share is about memory that there is: a message to many clients counts once.
     #[inline]
     fn held(&self) -> usize {
         if self.is_share {

@@ -58,8 +58,8 @@ impl MemoryLimit {
         self.walked = (turn, bytes);
     }
 
-    /// So many bytes are set aside by flushes now: they do not count, and are freed as soon as used memory
-    /// and they exceed the limit. `true`: that has changed.
+    /// So many bytes are set aside by flushes now: they do not count, and are freed as soon as used
+    /// memory and they exceed the limit. `true`: that has changed.
     #[must_use]
     pub(in crate::server) fn note_aside(&mut self, bytes: usize) -> bool {
         std::mem::replace(&mut self.set_aside, bytes) != bytes

@@ -297,8 +297,8 @@ impl Tracking {
             .collect()
     }
 
-    /// Broadcast clients' keys that have changed since the last time, without those that a client's user
-    /// may not read now.
+    /// Broadcast clients' keys that have changed since the last time, without those that a client's
+    /// user may not read now.
     #[must_use]
     pub(in crate::server) fn take_broadcast(
         &mut self,

@@ -1,7 +1,8 @@
-//! Bytes that have come by a link and are not used up yet: appended at the end, taken from the front.
+//! Bytes that have come by a link and are not used up yet: appended at the end, taken from the
+//! front.
 //!
-//! Cost: O(1) a byte, however much waits and however little is taken at a time. Of used bytes there are
-//! never more than of waiting ones after [`Inbox::use_up`].
+//! Cost: O(1) a byte, however much waits and however little is taken at a time. Of used bytes there
+//! are never more than of waiting ones after [`Inbox::use_up`].
 
 /// See the module.
 #[derive(Debug, Default)]

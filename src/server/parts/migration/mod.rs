@@ -1,7 +1,8 @@
-//! Slots on their way: the machine (`crate::migration`) with its links, exports, and what waits to be told.
+//! Slots on their way: the machine (`crate::migration`) with its links, exports, and what waits to
+//! be told.
 //!
-//! `server::migration` calls the machine and carries out its actions; `execution::slots` runs a source's
-//! commands, and passes effects on slots on.
+//! `server::migration` calls the machine and carries out its actions; `execution::slots` runs a
+//! source's commands, and passes effects on slots on.
 
 mod exports;
 mod inbox;
@@ -22,7 +23,8 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) exports: Exports,
     /// What clients that are links are to be sent at the end of the turn.
     pub(in crate::server) to_clients: HashMap<u64, ToClient>,
-    /// Bytes of sources' commands that have been applied, and those that failed, since the machine was told.
+    /// Bytes of sources' commands that have been applied, and those that failed, since the machine
+    /// was told.
     pub(in crate::server) applied: Vec<(Link, usize)>,
     pub(in crate::server) failures: Vec<(Link, String)>,
     /// Clients that are gone.

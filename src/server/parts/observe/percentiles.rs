@@ -4,9 +4,10 @@
 //! them would hold the loop for milliseconds. Each scrape reads up to [`LOOKS_MAX`] histograms of
 //! commands, in turn; the others keep their values.
 //!
-//! Percentiles are those of the last minute, so that an alert ends with its reason: of the calls since a
-//! copy of the histogram that is between [`STEP_MS`] and twice that old. A command without calls in that
-//! time has none. Memory: two histograms (48 KiB) for each command that is called, from the first scrape on.
+//! Percentiles are those of the last minute, so that an alert ends with its reason: of the calls
+//! since a copy of the histogram that is between [`STEP_MS`] and twice that old. A command without
+//! calls in that time has none. Memory: two histograms (48 KiB) for each command that is called,
+//! from the first scrape on.
 
 use smallvec::SmallVec;
 
@@ -117,7 +118,8 @@ impl Found {
 mod tests {
     use super::*;
 
-    /// An alert on the slowest command never ended, because its percentile was that since the start.
+    /// An alert on the slowest command never ended, because its percentile was that since the
+    /// start.
     #[test]
     fn what_was_slow_is_forgotten_within_a_minute() {
         let mut stats = [CommandStats::default()];

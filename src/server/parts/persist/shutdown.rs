@@ -17,7 +17,8 @@ pub struct ShutdownRequest {
     pub failover: bool,
 }
 
-/// A shutdown that waits until replicas have everything (`shutdown-timeout`). Writes wait meanwhile.
+/// A shutdown that waits until replicas have everything (`shutdown-timeout`). Writes wait
+/// meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingShutdown {
     pub request: ShutdownRequest,
@@ -27,8 +28,8 @@ pub struct WaitingShutdown {
     pub by_signal: bool,
     /// A replica was asked to take over.
     pub has_told: bool,
-    /// Until then clients may end what they do (`shutdown-drain-seconds`), monotonic milliseconds; `None`:
-    /// that is over.
+    /// Until then clients may end what they do (`shutdown-drain-seconds`), monotonic milliseconds;
+    /// `None`: that is over.
     pub drains_until_ms: Option<u64>,
 }
 

@@ -1,8 +1,9 @@
 //! Readers of the change stream (`CHANGES READ`), and what the notes in the stream have said last.
 //!
-//! A reader takes units from the backlog, or from the files of the append only file if these reach further
-//! back, and keeps its place between two commands of its client: a client that reads on pays for nothing
-//! twice. What a command has found waits here until there is enough of it, or no more.
+//! A reader takes units from the backlog, or from the files of the append only file if these reach
+//! further back, and keeps its place between two commands of its client: a client that reads on
+//! pays for nothing twice. What a command has found waits here until there is enough of it, or no
+//! more.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -77,7 +78,8 @@ impl Reader {
         }
     }
 
-    /// Whether the database of a change is unknown only because the reader has begun in the middle of a file.
+    /// Whether the database of a change is unknown only because the reader has begun in the middle
+    /// of a file.
     pub fn lacks_database(&self, unit: &Unit<'_>) -> bool {
         let is_unknown = unit.changes.iter().any(|change| change.db.is_none());
         is_unknown && !self.is_from_begin && matches!(self.source, Source::Log(_))
@@ -198,8 +200,8 @@ impl Changes {
         self.said.is_some()
     }
 
-    /// Units of this server are in the stream, before the position `at`. Returns whether a client waits for
-    /// replicas to acknowledge them.
+    /// Units of this server are in the stream, before the position `at`. Returns whether a client
+    /// waits for replicas to acknowledge them.
     pub(in crate::server) fn wrote(&mut self, at: ReplOffset) -> bool {
         self.wrote_to = at;
         self.waiting_for_replicas > 0
@@ -268,7 +270,8 @@ impl Changes {
         }
     }
 
-    /// The client does not wait any more. If it was answered, its reader is kept for its next command.
+    /// The client does not wait any more. If it was answered, its reader is kept for its next
+    /// command.
     pub(in crate::server) fn drop_unserved(&mut self, client: ClientId) {
         if (self.readers.get(&client)).is_some_and(|reader| reader.is_waiting) {
             self.drop_reader(client);
@@ -303,8 +306,8 @@ impl Changes {
         std::mem::take(&mut self.waiting)
     }
 
-    /// These wait as before, and are the first to be served next; the others have been served with this limit
-    /// and history.
+    /// These wait as before, and are the first to be served next; the others have been served with
+    /// this limit and history.
     pub(in crate::server) fn wait_again(
         &mut self,
         mut first: Vec<Waiting>,

@@ -1,7 +1,8 @@
-//! Replicas that were sent whole copies and have acknowledged none: they cannot load them, or their links
-//! break each time. The copies to one have pauses between them, 1 s doubling to 30 s.
+//! Replicas that were sent whole copies and have acknowledged none: they cannot load them, or their
+//! links break each time. The copies to one have pauses between them, 1 s doubling to 30 s.
 //!
-//! A replica is known by its announced address. A first copy that fails has no consequence: links are lost.
+//! A replica is known by its announced address. A first copy that fails has no consequence: links
+//! are lost.
 
 use std::collections::VecDeque;
 

@@ -4,11 +4,11 @@
 //!     link A   begins ^            ^             knowledge of what is before it on the link
 //!     link B   begins ^            ^             the same block, made once
 //!
-//! A block depends only on the bytes it is made of, and on those before it that are known to the link.
-//! Links at one position are therefore sent the same blocks, whichever is served first.
+//! A block depends only on the bytes it is made of, and on those before it that are known to the
+//! link. Links at one position are therefore sent the same blocks, whichever is served first.
 //!
-//! Positions are those of the stream. A link's ([`Replica::sent`](super::replicas::Replica::sent)) is behind
-//! the block that its socket is being given.
+//! Positions are those of the stream. A link's ([`Replica::sent`](super::replicas::Replica::sent))
+//! is behind the block that its socket is being given.
 
 use std::collections::VecDeque;
 
@@ -17,8 +17,8 @@ use bytes::{Buf, Bytes};
 use crate::replication::compression::{BLOCK_BYTES, Kind, Packer};
 use crate::replication::{Backlog, Position, ReplOffset};
 
-/// Bytes before a block that it can refer to. Each is hashed once for each block, so it is less than
-/// the format permits.
+/// Bytes before a block that it can refer to. Each is hashed once for each block, so it is less
+/// than the format permits.
 const KNOWN_BYTES: usize = 16 * 1024;
 /// Blocks that are kept for other links.
 const KEPT_BLOCKS: usize = 8;
@@ -29,7 +29,8 @@ pub(in crate::server) struct Packing {
     /// From where on the backlog has what was sent on this link.
     begin: ReplOffset,
     has_begun: bool,
-    /// What the socket has not taken of the last block, and how many bytes of the stream the block is.
+    /// What the socket has not taken of the last block, and how many bytes of the stream the block
+    /// is.
     unsent: Bytes,
     block: usize,
     /// Bytes of the stream in the blocks that were sent whole, and bytes that were sent.
@@ -50,8 +51,9 @@ impl Packing {
         }
     }
 
-    /// What follows on a link at `sent` is read from the backlog. What came from the log is not known as
-    /// the backlog has it: the log has newlines in place of bytes that are not for replicas.
+    /// What follows on a link at `sent` is read from the backlog. What came from the log is not
+    /// known as the backlog has it: the log has newlines in place of bytes that are not for
+    /// replicas.
     pub fn leaves_log(&mut self, sent: ReplOffset) {
         self.begin = sent;
     }
@@ -103,8 +105,8 @@ pub struct Packs {
 }
 
 impl Packs {
-    /// The next block for a link at a position, of what is before `end`; and how many bytes of the stream
-    /// it is. `is_shared`: other links may be sent the same one.
+    /// The next block for a link at a position, of what is before `end`; and how many bytes of the
+    /// stream it is. `is_shared`: other links may be sent the same one.
     pub(in crate::server) fn block(
         &mut self,
         backlog: &Backlog,

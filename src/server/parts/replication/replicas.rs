@@ -15,9 +15,9 @@
 //! the second link's end, the stream from the snapshot's position on is kept ([`Pin`]).
 //!
 //! A replica is a client with the flag `REPLICA`. Its stream is not copied to it: [`Replica::sent`]
-//! is its position in the backlog, from which the loop writes to its socket. A replica that is further
-//! back than the backlog is sent the stream from the files of the log ([`Replica::log`]). Few replicas
-//! are expected: the table is a list.
+//! is its position in the backlog, from which the loop writes to its socket. A replica that is
+//! further back than the backlog is sent the stream from the files of the log ([`Replica::log`]).
+//! Few replicas are expected: the table is a list.
 
 use std::collections::VecDeque;
 
@@ -115,8 +115,8 @@ pub struct Replica {
     /// What it has acknowledged: applied, and on its disk.
     pub acked: ReplOffset,
     pub acked_on_disk: ReplOffset,
-    /// What it has acknowledged counts: on this link it has said so itself, or asked to continue from
-    /// there. Before, it may still be loading its snapshot.
+    /// What it has acknowledged counts: on this link it has said so itself, or asked to continue
+    /// from there. Before, it may still be loading its snapshot.
     pub(in crate::server) is_confirmed: bool,
     /// A later link has the same announced address, and this one has brought nothing since: it is
     /// the half-open link of a replica that has connected again, and does not count twice.
@@ -139,7 +139,8 @@ impl Replica {
         self.is_online() && self.is_confirmed && self.acked >= offset
     }
 
-    /// Whether it is being sent, or was, a whole copy, and has acknowledged nothing that it would acknowledge.
+    /// Whether it is being sent, or was, a whole copy, and has acknowledged nothing that it would
+    /// acknowledge.
     pub(in crate::server) fn owes_ack_of_copy(&self) -> bool {
         let facts = &self.facts;
         // Without a port, replicas cannot be told from each other.
@@ -347,8 +348,8 @@ impl Replicas {
         &mut self.all[at]
     }
 
-    /// The client is gone. Returns whether it was a replica, and the other links of its replica that
-    /// are of no use without it.
+    /// The client is gone. Returns whether it was a replica, and the other links of its replica
+    /// that are of no use without it.
     pub(in crate::server) fn remove(&mut self, id: ClientId, now_ms: u64) -> (bool, Vec<ClientId>) {
         let Some(at) = self.all.iter().position(|replica| replica.id == id) else {
             return (false, Vec::new());
@@ -431,8 +432,8 @@ impl Replicas {
         self.holders().filter(|r| r.has_acked(offset)).count()
     }
 
-    /// The position that so many replicas, which are online, have acknowledged; 0: fewer ever have. O(replicas
-    /// log replicas).
+    /// The position that so many replicas, which are online, have acknowledged; 0: fewer ever have.
+    /// O(replicas log replicas).
     pub fn acked_by(&self, replicas: usize) -> ReplOffset {
         let acked = self.holders().filter(|r| r.is_confirmed).map(|r| r.acked);
         let mut acked: Vec<ReplOffset> = acked.collect();

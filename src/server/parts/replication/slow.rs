@@ -1,7 +1,7 @@
 //! Replicas that read slower than writes come: with the append only file on, they hold back only a
 //! bounded part of the backlog. Beyond that they are sent the stream from the files of the log
-//! ([`LogFeed`](crate::persistence::aof::LogFeed)), until they have caught up with the backlog. So are
-//! those whose positions are in files that a rewrite replaces: a feed keeps its files.
+//! ([`LogFeed`](crate::persistence::aof::LogFeed)), until they have caught up with the backlog. So
+//! are those whose positions are in files that a rewrite replaces: a feed keeps its files.
 
 use super::replicas::{Replica, Replicas, State};
 
@@ -20,8 +20,9 @@ const RETRY_MS: u64 = 1000;
 pub(in crate::server) struct Unreadable;
 
 impl Replicas {
-    /// Replicas that have been sent the stream up to a position before `before` only continue from the
-    /// log, if it has their positions. O(replicas), and a bounded read of a file for each that changes.
+    /// Replicas that have been sent the stream up to a position before `before` only continue from
+    /// the log, if it has their positions. O(replicas), and a bounded read of a file for each that
+    /// changes.
     pub(in crate::server) fn move_to_log(
         &mut self,
         before: ReplOffset,

@@ -14,9 +14,9 @@
 //!
 //! Until it is online the link is a role of its own (`run::links::upstream`); then it is a client
 //! with the flag `PRIMARY`, whose commands are the stream (`execution::upstream`). Attempts follow
-//! each other at once after a link that worked, after a second if the primary refuses or if several links
-//! have ended as soon as they began, and with a growing delay if its snapshots cannot be loaded
-//! ([`Upstream::lose`]).
+//! each other at once after a link that worked, after a second if the primary refuses or if several
+//! links have ended as soon as they began, and with a growing delay if its snapshots cannot be
+//! loaded ([`Upstream::lose`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -59,12 +59,14 @@ pub struct Upstream {
     pub(in crate::server) down_since_ms: Option<u64>,
     /// When the last ACK or newline was sent.
     pub(in crate::server) told_ms: u64,
-    /// The position of the last snapshot or stream is known: the dataset is a copy of the primary's.
+    /// The position of the last snapshot or stream is known: the dataset is a copy of the
+    /// primary's.
     pub has_data: bool,
     /// Our data is a copy of what this address had: the link has been online, or was at the last
     /// run.
     pub(in crate::server) is_familiar: bool,
-    /// Our data was this server's as a primary, whose slots the cluster has given to the one that is followed.
+    /// Our data was this server's as a primary, whose slots the cluster has given to the one that
+    /// is followed.
     pub(in crate::server) guards_own: bool,
     /// The next snapshot is taken, however small.
     pub(in crate::server) accepts_any: bool,
@@ -81,8 +83,8 @@ pub struct Upstream {
     pub(in crate::server) held: HeldStream,
     /// The link is online, and its client gets what was held before its socket is read.
     pub(in crate::server) replays: bool,
-    /// The primary's stream needs data that is not here: it is not followed any further, and the next link
-    /// begins with a full copy.
+    /// The primary's stream needs data that is not here: it is not followed any further, and the
+    /// next link begins with a full copy.
     pub(in crate::server) diverged: bool,
     /// PSYNC asks the other end to take over.
     pub(in crate::server) failover: bool,
@@ -338,8 +340,8 @@ impl Upstream {
         }
     }
 
-    /// The stream follows on this connection, `rest` first, which was read already. What is still to be
-    /// read in the same way is returned beside it.
+    /// The stream follows on this connection, `rest` first, which was read already. What is still
+    /// to be read in the same way is returned beside it.
     pub(in crate::server) fn into_stream(
         &self,
         stream: Stream,

@@ -1,13 +1,15 @@
 //! The pace of work that no client waits for, beside clients that are being served.
 //!
-//! Such work comes in slices between the turns of clients. A loop that goes from slice to slice answers its
-//! own clients in time, but keeps its core: on a machine with few cores the clients themselves, and other
-//! servers, then wait for the scheduler, milliseconds at a time. So beside clients a slice is short, and
-//! after it the loop yields: what waits for this core runs at once, and if nothing does, no time is lost.
-//! (Sleeping between slices costs far more: the kernel adds 50 us to each sleep.)
+//! Such work comes in slices between the turns of clients. A loop that goes from slice to slice
+//! answers its own clients in time, but keeps its core: on a machine with few cores the clients
+//! themselves, and other servers, then wait for the scheduler, milliseconds at a time. So beside
+//! clients a slice is short, and after it the loop yields: what waits for this core runs at once,
+//! and if nothing does, no time is lost. (Sleeping between slices costs far more: the kernel adds
+//! 50 us to each sleep.)
 //!
-//! A program that computes without pause would get a time slice of milliseconds for each of ours. After a
-//! yield as long as that the scheduler's own fairness has to do, for [`KEEPS`] times its length.
+//! A program that computes without pause would get a time slice of milliseconds for each of ours.
+//! After a yield as long as that the scheduler's own fairness has to do, for [`KEEPS`] times its
+//! length.
 //!
 //! Without clients the work gets all the time there is.
 

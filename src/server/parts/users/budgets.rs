@@ -6,14 +6,14 @@
 //!     held: first in, first out; each that is let on runs its share, then the next one
 //!
 //! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. What runs is
-//! never stopped in its middle: a bucket may be overdrawn, and the debt is waited for. Commands of a
-//! transaction are charged as they are queued, those of a script when it has ended, a command's reply
-//! when it has run, other messages when they are written.
+//! never stopped in its middle: a bucket may be overdrawn, and the debt is waited for. Commands of
+//! a transaction are charged as they are queued, those of a script when it has ended, a command's
+//! reply when it has run, other messages when they are written.
 //!
 //! Invariants
 //!   1. A user has an account if and only if it has budgets ([`Accounts::renew`]).
-//!   2. A connection has the flag `BUDGETED` if and only if it counts in its user's account. One that
-//!      has yet to authenticate or to end its TLS handshake does not, nor does a link between
+//!   2. A connection has the flag `BUDGETED` if and only if it counts in its user's account. One
+//!      that has yet to authenticate or to end its TLS handshake does not, nor does a link between
 //!      servers (`BETWEEN_SERVERS`).
 //!   3. A connection has the flag `HELD` if and only if it is in its account's queue.
 //!
@@ -32,11 +32,12 @@ const PARTS: i64 = 1000;
 /// The longest debt, seconds: of a user that is held back, and of one that is refused.
 const DEBT_S: i64 = 60;
 const DEBT_REFUSED_S: i64 = 1;
-/// Connections that are held go on when so much time's worth is free, milliseconds: the others would
-/// otherwise meet one turn of the loop, and one reply in a packet of its own, for each command.
+/// Connections that are held go on when so much time's worth is free, milliseconds: the others
+/// would otherwise meet one turn of the loop, and one reply in a packet of its own, for each
+/// command.
 const QUANTUM_MS: i64 = 10;
-/// Bytes of replies that need not be charged with each command: the most, and the share of a second's
-/// worth. They are charged when they are sent, at the latest.
+/// Bytes of replies that need not be charged with each command: the most, and the share of a
+/// second's worth. They are charged when they are sent, at the latest.
 const SETTLED_LATER_MAX: u64 = 4096;
 const SETTLED_LATER_SHARE: u64 = 64;
 /// More than any debt; a thousand times as much fits 63 bits.
@@ -169,8 +170,8 @@ pub(in crate::server) struct Account {
     rate: Bucket,
     received: Bucket,
     sent: Bucket,
-    /// When they were refilled last, monotonic milliseconds: with each question, and before the loop
-    /// sleeps while a connection is held.
+    /// When they were refilled last, monotonic milliseconds: with each question, and before the
+    /// loop sleeps while a connection is held.
     at_ms: u64,
     /// Connections.
     pub(in crate::server) clients: u64,
@@ -269,8 +270,8 @@ impl Account {
         buckets.map(wait).into_iter().max().unwrap_or(0)
     }
 
-    /// Whether a command may run, without a look at who waits and why: it is charged if so. Otherwise
-    /// [`Accounts::ask_to_run`] decides.
+    /// Whether a command may run, without a look at who waits and why: it is charged if so.
+    /// Otherwise [`Accounts::ask_to_run`] decides.
     #[inline]
     pub(in crate::server) fn admits(&mut self, now_ms: u64) -> bool {
         self.refill(now_ms);
@@ -391,8 +392,8 @@ impl Accounts {
 
     // --- commands ---
 
-    /// Whether the connection's next command may run; it is charged if so. `waits`: it is held rather than
-    /// refused.
+    /// Whether the connection's next command may run; it is charged if so. `waits`: it is held
+    /// rather than refused.
     pub(in crate::server) fn ask_to_run(
         &mut self,
         client: &Client,
@@ -520,8 +521,8 @@ impl Accounts {
         due
     }
 
-    /// The turn of the connection that has waited longest: until [`Accounts::end_turn`] its commands
-    /// are asked against its share. `None`: the budgets are used up, or none waits.
+    /// The turn of the connection that has waited longest: until [`Accounts::end_turn`] its
+    /// commands are asked against its share. `None`: the budgets are used up, or none waits.
     pub(in crate::server) fn begin_turn(&mut self, at: usize) -> Option<ClientId> {
         let account = self.all.get_mut(at)?.as_deref_mut()?;
         if account.used_up().is_some() {
@@ -542,8 +543,8 @@ impl Accounts {
 
     // --- the number of connections ---
 
-    /// Whether one more connection of this user is within its budget. `Some`: it is not, and this is
-    /// the budget.
+    /// Whether one more connection of this user is within its budget. `Some`: it is not, and this
+    /// is the budget.
     pub(in crate::server) fn lacks_room(&self, user: UserId) -> Option<u64> {
         let account = self.of(user)?;
         let most = account.budgets.clients;
@@ -576,7 +577,8 @@ mod tests {
         assert_eq!(bucket.level, 10 * PARTS);
     }
 
-    /// A flood of a thousand a second had the loop wake up, and send a reply, a thousand times a second.
+    /// A flood of a thousand a second had the loop wake up, and send a reply, a thousand times a
+    /// second.
     #[test]
     fn those_that_wait_go_on_when_a_quantum_is_free() {
         for (per_s, commands) in [(1000, 10), (100_000, 1000), (50, 1), (1, 1)] {

@@ -1,4 +1,5 @@
-//! Users and roles in files: `user` and `role` lines of the configuration, or a file of their own (`aclfile`).
+//! Users and roles in files: `user` and `role` lines of the configuration, or a file of their own
+//! (`aclfile`).
 
 use super::Acl;
 

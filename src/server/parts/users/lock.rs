@@ -3,8 +3,9 @@
 use crate::acl::{Commands, Roles, Terms, User};
 use crate::config::PubsubDefault;
 
-/// Data and channels of any name; what reads data; what shows the server's state. A command of another
-/// category that both reads and resets (ACL LOG) is looked at by the gate. Vector sets are in no category.
+/// Data and channels of any name; what reads data; what shows the server's state. A command of
+/// another category that both reads and resets (ACL LOG) is looked at by the gate. Vector sets are
+/// in no category.
 const RULES: [&str; 75] = [
     "~*",
     "&*",
@@ -101,8 +102,8 @@ const RULES_OF_SENTINEL: [&str; 14] = [
     "+sentinel|slaves",
 ];
 
-/// A user with these rights and no other. Rules of commands that this server does not have (a Sentinel,
-/// `rename-command`) are left out.
+/// A user with these rights and no other. Rules of commands that this server does not have (a
+/// Sentinel, `rename-command`) are left out.
 pub fn lock(commands: &Commands) -> User {
     let mut lock = User::new(PubsubDefault::ResetChannels);
     let roles = Roles::default();

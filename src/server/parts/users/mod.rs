@@ -146,7 +146,8 @@ impl Acl {
         client.flags |= kind;
     }
 
-    /// A connection whose handshake is over counts from now on. `Some`: its user has no room for it.
+    /// A connection whose handshake is over counts from now on. `Some`: its user has no room for
+    /// it.
     pub(in crate::server) fn welcomes(&mut self, client: &mut Client) -> Option<CommandError> {
         if client.flags.contains(ClientFlags::BUDGETED) || self.must_authenticate(client) {
             return None;
@@ -194,7 +195,8 @@ impl Acl {
         Some(CommandError::Bytes(text))
     }
 
-    /// Why a new connection, which would be the default user's, is refused, as the line of the error.
+    /// Why a new connection, which would be the default user's, is refused, as the line of the
+    /// error.
     pub(in crate::server) fn refuses_newcomer(&mut self) -> Option<String> {
         if self.password_required() {
             return None;
@@ -232,8 +234,8 @@ impl Acl {
     }
 
     /// Logs a client in as the first enabled user that its certificate names. If it names none, the
-    /// client remains the default user, which may have to log in, and the reply is `false`. An error
-    /// is the refusal of a user that has no room for it.
+    /// client remains the default user, which may have to log in, and the reply is `false`. An
+    /// error is the refusal of a user that has no room for it.
     pub(in crate::server) fn log_in_by_certificate(
         &mut self,
         client: &mut Client,

@@ -1,9 +1,9 @@
 //! Replays an append only file: its files in order, command by command, by a fake client that
 //! bypasses the gates. A transaction runs when its EXEC has been read, or not at all.
 //!
-//! Commands are parsed and prefetched in batches, as a client's are (`clients::batch`). The last file
-//! may end within a command, which is cut off (`aof-load-truncated`); any other damage ends the
-//! server.
+//! Commands are parsed and prefetched in batches, as a client's are (`clients::batch`). The last
+//! file may end within a command, which is cut off (`aof-load-truncated`); any other damage ends
+//! the server.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -379,8 +379,8 @@ impl AofLoader {
         Ok(())
     }
 
-    /// The file is truncated: cuts off what follows its last whole command or transaction, or refuses
-    /// to start.
+    /// The file is truncated: cuts off what follows its last whole command or transaction, or
+    /// refuses to start.
     fn cut_torn(
         &mut self,
         current: &Current,

@@ -1,8 +1,8 @@
-//! The append only file at work (`parts::persist::aof`): the write before replies leave, the replies and
-//! waits that it releases, the end of changes of its set of files.
+//! The append only file at work (`parts::persist::aof`): the write before replies leave, the
+//! replies and waits that it releases, the end of changes of its set of files.
 //!
-//! `parts::persist::aof` decides and writes; what follows for clients, the gates and snapshots is done here.
-//! [`rewrite`] does the same for rewrites, [`loader`] replays the set.
+//! `parts::persist::aof` decides and writes; what follows for clients, the gates and snapshots is
+//! done here. [`rewrite`] does the same for rewrites, [`loader`] replays the set.
 
 pub mod loader;
 pub mod rewrite;
@@ -223,8 +223,8 @@ impl Engine {
         }
     }
 
-    /// Prepares to load the append only file. If there is none, it begins with the data of the snapshot,
-    /// or empty without one.
+    /// Prepares to load the append only file. If there is none, it begins with the data of the
+    /// snapshot, or empty without one.
     pub(super) fn begin_loading_aof(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace, server, ..

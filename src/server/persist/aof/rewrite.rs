@@ -1,5 +1,5 @@
-//! Rewrites of the append only file at work (`parts::persist::aof::rewrites`): when one begins, the snapshot
-//! that makes its base, and what follows from its end.
+//! Rewrites of the append only file at work (`parts::persist::aof::rewrites`): when one begins, the
+//! snapshot that makes its base, and what follows from its end.
 //!
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
 //! (`Consumer::Rewrite`); cron and a much longer file begin what is queued or due.

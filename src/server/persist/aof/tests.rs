@@ -228,8 +228,8 @@ fn is_synced(t: &Testbed) -> bool {
     !log.writer.sync_in_progress()
 }
 
-/// A server that was killed while a write waited for an fsync came back behind its readers, whose positions
-/// were refused then.
+/// A server that was killed while a write waited for an fsync came back behind its readers, whose
+/// positions were refused then.
 #[test]
 fn a_change_is_given_when_its_write_does_not_wait_for_an_fsync_any_more() {
     let folder = TempDir::new().expect("a folder");
@@ -560,7 +560,8 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     assert!(manifest.incrs.len() > 1, "{manifest:?}");
 }
 
-/// A disk whose steps of a kind wait until a gate is opened, and whose next write fails if it is told to.
+/// A disk whose steps of a kind wait until a gate is opened, and whose next write fails if it is
+/// told to.
 fn gated(slow: Step) -> (Disk, Arc<Mutex<()>>, Arc<AtomicUsize>) {
     let gate = Arc::new(Mutex::new(()));
     let failing = Arc::new(AtomicUsize::new(0));
@@ -657,7 +658,8 @@ fn writers_wait_while_the_buffer_is_full_and_their_replies_until_they_are_writte
     assert_eq!(digest(&mut loaded), right);
 }
 
-/// Whether writes are stuck, and how many are to fail; a write that is stuck for 20 seconds goes on, overdue.
+/// Whether writes are stuck, and how many are to fail; a write that is stuck for 20 seconds goes
+/// on, overdue.
 #[derive(Default)]
 struct Stuck {
     on: AtomicBool,
@@ -690,8 +692,8 @@ fn stuck_disk() -> (Disk, Arc<Stuck>) {
     (disk, stuck)
 }
 
-/// A rewrite whose base is being made while one write is on its way to a disk that is stuck, and another
-/// waits for it.
+/// A rewrite whose base is being made while one write is on its way to a disk that is stuck, and
+/// another waits for it.
 fn rewriting_while_stuck(folder: &TempDir) -> (Testbed, Arc<Stuck>) {
     let (disk, stuck) = stuck_disk();
     let mut t = bed(folder.path(), AppendFsync::EverySec, disk);

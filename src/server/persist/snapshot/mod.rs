@@ -1,5 +1,6 @@
-//! The driver of snapshots at work (`parts::persist::snapshot` has its state and invariants): what sinks are
-//! made from, the consumers' notice of an end, the release of clients whose writes waited.
+//! The driver of snapshots at work (`parts::persist::snapshot` has its state and invariants): what
+//! sinks are made from, the consumers' notice of an end, the release of clients whose writes
+//! waited.
 
 use crate::keyspace::Keyspace;
 use crate::server::parts::persist::snapshot::sink::{Target, What};

@@ -32,8 +32,8 @@ impl Loop {
         server.serve_link(&mut engine.keyspace, slot, generation);
     }
 
-    /// What a node has to do in each turn: connections to accept, links with more to read, the core's
-    /// tick, and what had to wait.
+    /// What a node has to do in each turn: connections to accept, links with more to read, the
+    /// core's tick, and what had to wait.
     pub(in crate::server) fn drive_cluster(&mut self) {
         if self.engine.server.cluster.is_none() {
             return;

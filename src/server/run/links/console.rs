@@ -1,10 +1,10 @@
 //! Pages of the console: HTTP on `console-port`, with keep-alive, one request at a time.
 //!
-//! The answer to a command acknowledges what it has done, so answers leave with the replies of clients,
-//! after the turn's writes are in the log ([`Loop::flush_consoles`]). A call that does not end within
-//! its share of a turn goes on in the next ones. Bounds: [`CONNECTIONS_MAX`], `http`'s, and the times
-//! below, each until something has happened. One connection more takes the place of one that only waits
-//! ([`Connection::waits_for_peer`]).
+//! The answer to a command acknowledges what it has done, so answers leave with the replies of
+//! clients, after the turn's writes are in the log ([`Loop::flush_consoles`]). A call that does not
+//! end within its share of a turn goes on in the next ones. Bounds: [`CONNECTIONS_MAX`], `http`'s,
+//! and the times below, each until something has happened. One connection more takes the place of
+//! one that only waits ([`Connection::waits_for_peer`]).
 
 use std::io::{self, ErrorKind, Write};
 
@@ -148,8 +148,8 @@ impl Loop {
         }
     }
 
-    /// Makes room for another connection, so that those that send half a request, or nothing, keep no
-    /// page and no health check out.
+    /// Makes room for another connection, so that those that send half a request, or nothing, keep
+    /// no page and no health check out.
     fn end_longest_waiting_page(&mut self) {
         let all = self.consoles().slab.iter();
         let waiting = all.filter_map(|(slot, generation, c)| {
@@ -440,7 +440,8 @@ impl Loop {
         self.consoles().is_urgent = true;
     }
 
-    /// Sends what waits, after what it acknowledges is in the log. O(connections), if there is anything.
+    /// Sends what waits, after what it acknowledges is in the log. O(connections), if there is
+    /// anything.
     pub(in crate::server) fn flush_consoles(&mut self) {
         if !std::mem::take(&mut self.consoles().is_urgent) {
             return;

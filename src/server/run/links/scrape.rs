@@ -3,9 +3,8 @@
 //! They are few, short and not clients: they run no command, are not counted among the clients, and
 //! need not wait for the end of a turn, because an answer acknowledges nothing. Their bounds:
 //! [`SCRAPES_MAX`] at a time, [`REQUEST_BYTES_MAX`] of request, one answer, and [`LIMIT_MS`] in
-//! total. One more takes the place of the request that has been incomplete for longest, or of the answer
-//! that has not been taken for longest.
-//! `observe::metrics` makes the answers.
+//! total. One more takes the place of the request that has been incomplete for longest, or of the
+//! answer that has not been taken for longest. `observe::metrics` makes the answers.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -116,8 +115,8 @@ impl Loop {
         let _ = stream.write(&refusal);
     }
 
-    /// Makes room for another connection, so that those that send half a request, or take no answer, keep no
-    /// health check out.
+    /// Makes room for another connection, so that those that send half a request, or take no
+    /// answer, keep no health check out.
     fn end_longest_waiting(&mut self) {
         let scrapes = self.scrapes().slab.iter();
         let longest = scrapes

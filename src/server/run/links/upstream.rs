@@ -19,8 +19,8 @@ use crate::server::replication::load::{Loaded, file_name};
 use crate::server::run::Loop;
 use crate::server::state::world::Engine;
 
-/// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines without
-/// end.
+/// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines
+/// without end.
 pub(super) const READS_MAX: usize = 16;
 /// Bytes that a compressed snapshot may grow to in one turn: a read more.
 const UNPACKED_MAX: usize = 4 << 20;

@@ -1,9 +1,10 @@
 //! The two links of a full synchronization by two: the conversation on the second one, the stream
 //! that the main one brings meanwhile, and its replay after the snapshot.
 //!
-//! `parts::replication::upstream` has the stages, `replication::{ChannelHandshake, Join, HeldStream}`
-//! what is said and held; here are the reads and writes. The snapshot on the second link is received
-//! and loaded as any other (`roles::upstream`, `replicate::load`).
+//! `parts::replication::upstream` has the stages,
+//! `replication::{ChannelHandshake, Join, HeldStream}` what is said and held; here are the reads
+//! and writes. The snapshot on the second link is received and loaded as any other
+//! (`roles::upstream`, `replicate::load`).
 
 use std::io::ErrorKind;
 

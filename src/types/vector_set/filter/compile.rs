@@ -134,7 +134,8 @@ impl Yard {
         Ok(())
     }
 
-    /// Adds an operator to the program, after its operands; if these are constants, its value in their place.
+    /// Adds an operator to the program, after its operands; if these are constants, its value in
+    /// their place.
     fn emit(&mut self, operator: Operator) -> Result<(), SyntaxError> {
         let operands = operator.operands();
         let Some(first) = self.values.len().checked_sub(operands) else {

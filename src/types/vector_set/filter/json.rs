@@ -1,8 +1,8 @@
 //! Finds top-level fields in a JSON text, as far as it has to be read for them.
 //!
 //! Redis's scanner accepts more than JSON, and less: what it skips is checked little, keys are
-//! compared as they are written, and what follows the last wanted field is not read. This one agrees
-//! with it on every text, and reads the text once for all fields.
+//! compared as they are written, and what follows the last wanted field is not read. This one
+//! agrees with it on every text, and reads the text once for all fields.
 
 use std::borrow::Cow;
 

@@ -6,17 +6,19 @@
 //!     json     the wanted fields of an attribute, found in one pass over its text
 //!     run      the program on the values of these fields
 //!
-//! By precedence: `!` `not`; `**`; `*` `/` `%`; `+` `-`; `>` `>=` `<` `<=` `==` `!=` `in`; `and` `&&`;
-//! `or` `||`. All but `**` group from the left. As in Redis an element without one of the fields never
-//! matches, whatever the expression makes of it. So all fields are read first; then an operand that cannot
-//! change the value is skipped, and what has no field in it was computed when the expression was compiled.
+//! By precedence: `!` `not`; `**`; `*` `/` `%`; `+` `-`; `>` `>=` `<` `<=` `==` `!=` `in`; `and`
+//! `&&`; `or` `||`. All but `**` group from the left. As in Redis an element without one of the
+//! fields never matches, whatever the expression makes of it. So all fields are read first; then an
+//! operand that cannot change the value is skipped, and what has no field in it was computed when
+//! the expression was compiled.
 //!
 //! Invariants
 //!   1. A program leaves one value, and no operator finds fewer operands than it takes.
 //!   2. Neither compiling nor running recurses, whatever the expression and the attributes.
 //!
-//! Cost: compiling O(length * log fields); a match O(attributes up to the last wanted field + keys there * log
-//! fields + program), without an allocation unless a string that is looked at has escapes.
+//! Cost: compiling O(length * log fields); a match O(attributes up to the last wanted field + keys
+//! there * log fields + program), without an allocation unless a string that is looked at has
+//! escapes.
 
 mod compile;
 mod json;
@@ -40,8 +42,8 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    /// The part of the expression that the reply shows. As in Redis it is all of it if the error was
-    /// found at its end, or in the order of its tokens.
+    /// The part of the expression that the reply shows. As in Redis it is all of it if the error
+    /// was found at its end, or in the order of its tokens.
     pub fn near(self, expression: &[u8]) -> &[u8] {
         let from = if self.at >= expression.len() {
             0
@@ -77,8 +79,8 @@ enum Step {
     Field(u32),
     Null,
     Operator(Operator),
-    /// After the left operand of `and` or `or`: if its truth is `when` it decides, and the program goes on at
-    /// `to`, after the operator.
+    /// After the left operand of `and` or `or`: if its truth is `when` it decides, and the program
+    /// goes on at `to`, after the operator.
     Skip {
         when: bool,
         to: u32,
@@ -127,8 +129,8 @@ impl Filter {
         self.matches_counted(attributes, &mut 0)
     }
 
-    /// [`Filter::matches`], which adds to `nanos` how long it took, about: by the operators that ran and the
-    /// bytes that they looked at.
+    /// [`Filter::matches`], which adds to `nanos` how long it took, about: by the operators that
+    /// ran and the bytes that they looked at.
     pub fn matches_counted(&self, attributes: &[u8], nanos: &mut usize) -> bool {
         run::run(self, attributes, nanos)
     }
@@ -140,7 +142,8 @@ impl Filter {
         ATTRIBUTES + STEP * (self.program.len() + self.literals.len())
     }
 
-    /// The number of a field; else where it would be among the sorted ones. O(log fields) comparisons.
+    /// The number of a field; else where it would be among the sorted ones. O(log fields)
+    /// comparisons.
     fn field(&self, name: &[u8]) -> Result<u32, usize> {
         let text = |&at: &u32| self.text(&self.fields[at as usize]);
         let place = self.by_name.binary_search_by(|at| text(at).cmp(name));

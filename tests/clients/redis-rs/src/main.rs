@@ -1,7 +1,7 @@
 //! A program that uses a cluster by redis-rs: `redis-rs-check PORT ...`; driven by cluster.py.
 //!
-//! Says `checked` once its checks have passed, then writes on; after `killed` on its standard input it must
-//! write every key again, and says `over` with the longest time without a write.
+//! Says `checked` once its checks have passed, then writes on; after `killed` on its standard input
+//! it must write every key again, and says `over` with the longest time without a write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;

@@ -112,8 +112,8 @@ impl Shared {
     }
 }
 
-/// See the module. Once it is dropped, the thread writes what waits, as far as the log takes it, and
-/// ends.
+/// See the module. Once it is dropped, the thread writes what waits, as far as the log takes it,
+/// and ends.
 #[derive(Debug)]
 pub struct Writer {
     queue: Option<Sender<Vec<u8>>>,

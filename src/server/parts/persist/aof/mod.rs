@@ -4,12 +4,12 @@
 //!                                                       (and fsync, with `always`)
 //!
 //! A write is acknowledged when it is safe under the policy: with `always` on disk, otherwise
-//! handed to the kernel. While the disk lags, a thread does that (`persistence::aof::writer`), and the replies of
-//! writers wait for it; once much waits, writers wait themselves (`Gates::log_is_full`). While
-//! writing fails, the reply is held back ([`Aof::withholds`]), new writes are refused with the
-//! cause ([`Aof::refusal`]), and the file is retried until it succeeds. After some seconds the connections whose
-//! replies are held end ([`Aof::is_overdue`]): what they wrote is in memory, and may or may not reach the
-//! file, so that no reply would be true.
+//! handed to the kernel. While the disk lags, a thread does that (`persistence::aof::writer`), and
+//! the replies of writers wait for it; once much waits, writers wait themselves
+//! (`Gates::log_is_full`). While writing fails, the reply is held back ([`Aof::withholds`]), new
+//! writes are refused with the cause ([`Aof::refusal`]), and the file is retried until it succeeds.
+//! After some seconds the connections whose replies are held end ([`Aof::is_overdue`]): what they
+//! wrote is in memory, and may or may not reach the file, so that no reply would be true.
 //!
 //! A failed fsync is final for its file. The unsynced bytes go to a new file if the buffer still
 //! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole
@@ -17,9 +17,9 @@
 //!
 //! [`scrubs`] reads what was written again, at intervals.
 //!
-//! [`set`] opens, switches and closes the set of files, [`rewrites`] compacts it; both change it off
-//! the loop (`persistence::aof::change`), one change at a time. What follows for clients, for the
-//! gates and for snapshots is returned to `persist::aof`, which also replays the set at start.
+//! [`set`] opens, switches and closes the set of files, [`rewrites`] compacts it; both change it
+//! off the loop (`persistence::aof::change`), one change at a time. What follows for clients, for
+//! the gates and for snapshots is returned to `persist::aof`, which also replays the set at start.
 //!
 //! Cost: one write per turn, whatever the number of commands; without a file one test per turn.
 
@@ -45,8 +45,8 @@ const ROOM_LOOK_BYTES: u64 = 256 * 1024;
 const RETRY_MS: u64 = 100;
 /// How often the log reports a trouble that lasts.
 const LOG_EVERY_MS: u64 = 30_000;
-/// How long clients wait for replies while writing fails. Longer than a rewrite or the removal of a file takes
-/// to make room, shorter than usual timeouts of clients.
+/// How long clients wait for replies while writing fails. Longer than a rewrite or the removal of a
+/// file takes to make room, shorter than usual timeouts of clients.
 const HELD_MAX_MS: u64 = 5000;
 
 /// WAITAOF's error while there is no append only file.
@@ -119,8 +119,8 @@ fn time(now: &Now) -> Time {
 }
 
 /// A file of a primary's stream tells from its begin which database is selected: the primary does
-/// not select it again when this server comes back. A file of the change stream tells from its begin of
-/// which history it is: readers that have everything come back, too.
+/// not select it again when this server comes back. A file of the change stream tells from its
+/// begin of which history it is: readers that have everything come back, too.
 fn begin_followed(log: &mut Log, stream: &Stream) {
     let is_noted = log.retain.unread_bytes > 0;
     let writer = &mut log.writer;
@@ -392,14 +392,15 @@ impl Aof {
         withheld
     }
 
-    /// Whether replies have been held for as long as writing may fail: their clients are to be told.
+    /// Whether replies have been held for as long as writing may fail: their clients are to be
+    /// told.
     pub(in crate::server) fn is_overdue(&self, now: &Now) -> bool {
         let is_over = |since: u64| now.mono_ms.saturating_sub(since) >= HELD_MAX_MS;
         !self.held.is_empty() && self.failing_since_ms.is_some_and(is_over)
     }
 
-    /// Takes the clients whose replies are held: each is asked for again ([`Aof::withholds`]). None, in
-    /// O(1), if no more is safe than at the last call.
+    /// Takes the clients whose replies are held: each is asked for again ([`Aof::withholds`]).
+    /// None, in O(1), if no more is safe than at the last call.
     pub(in crate::server) fn take_held(&mut self) -> Vec<ClientId> {
         let safe = self.log.as_ref().map(|log| log.writer.safe());
         if safe.is_some() && safe == self.released {
@@ -458,8 +459,8 @@ impl Aof {
         self.log.as_ref()?.writer.trouble()
     }
 
-    /// Switched on at the start, there was no space for the base: writes are refused until a rewrite has made
-    /// one.
+    /// Switched on at the start, there was no space for the base: writes are refused until a
+    /// rewrite has made one.
     pub(in crate::server) fn await_base(&mut self) {
         self.incomplete = true;
     }

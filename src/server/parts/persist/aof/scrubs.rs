@@ -1,8 +1,9 @@
-//! `aof-scrub-hours`: when the files are read again (`persistence::aof::scrub`), and what was found.
+//! `aof-scrub-hours`: when the files are read again (`persistence::aof::scrub`), and what was
+//! found.
 //!
 //! A pass begins so many hours after the file was opened, or after the last pass: a start has just
-//! read everything. It waits while the set is being changed, and begins again if the set has changed
-//! meanwhile, later each time. Damage stays known until a rewrite has replaced the file.
+//! read everything. It waits while the set is being changed, and begins again if the set has
+//! changed meanwhile, later each time. Damage stays known until a rewrite has replaced the file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,8 @@ use crate::persistence::aof::{Damage, Log, Manifest, Names, ScrubEnd, ScrubPlan,
 use crate::persistence::errand::Errand;
 
 const HOUR_MS: u64 = 3_600_000;
-/// Delay of the next try if no thread was to be had, and of the first one after a change of the set.
+/// Delay of the next try if no thread was to be had, and of the first one after a change of the
+/// set.
 const AGAIN_MS: u64 = 1000;
 /// The number of passes in a row that changes of the set have ended, at which this is logged.
 const CHANGES_TOLD: u32 = 6;
@@ -187,7 +189,8 @@ impl Scrubs {
         self.read = running.manifest;
     }
 
-    /// Forgets the damage of what was replaced since: of files, and of a manifest that was written anew.
+    /// Forgets the damage of what was replaced since: of files, and of a manifest that was written
+    /// anew.
     fn forget_replaced(&mut self, log: &Log) {
         if self.damage.is_empty() {
             return;

@@ -1,8 +1,9 @@
-//! The set of files: where it is, under which rules it is written, how it is opened, switched on and
-//! off, sealed for a backup, and ended.
+//! The set of files: where it is, under which rules it is written, how it is opened, switched on
+//! and off, sealed for a backup, and ended.
 //!
-//! Invariant: the file counts ([`AofState::On`]) only while its manifest names a whole set. Switched
-//! on at run time, it waits for its first base, and until then no manifest names what is written.
+//! Invariant: the file counts ([`AofState::On`]) only while its manifest names a whole set.
+//! Switched on at run time, it waits for its first base, and until then no manifest names what is
+//! written.
 
 use super::{Aof, AofState, time};
 
@@ -50,8 +51,8 @@ impl Aof {
 
     /// The form of a base.
     ///
-    /// A graph of vectors is a snapshot whatever the setting: no commands make the same one again, but
-    /// for RESTORE, whose payload may be longer than a bulk may be.
+    /// A graph of vectors is a snapshot whatever the setting: no commands make the same one again,
+    /// but for RESTORE, whose payload may be longer than a bulk may be.
     pub(in crate::server) fn base_form(config: &Config, keyspace: &Keyspace) -> BaseForm {
         let has_graphs = config.rdb_version == 0 && keyspace.any_of(Type::VectorSet);
         if config.aof_use_rdb_preamble || has_graphs {
@@ -173,8 +174,8 @@ impl Aof {
         log.begin_ahead(owner).map_err(|error| error.to_string())
     }
 
-    /// Begins another incremental file for what follows ([`Log::begin_next`]), without a wait for the disk but
-    /// with `always`.
+    /// Begins another incremental file for what follows ([`Log::begin_next`]), without a wait for
+    /// the disk but with `always`.
     pub(in crate::server) fn begin_next_incr(
         &mut self,
         owner: Owner,

@@ -605,8 +605,8 @@ mod tests {
         }
     }
 
-    /// A module's value in a file with settings of the module, and keys around it. It is a vector set of
-    /// Redis 8.10, by the name of a module that is not there: `wectorset`.
+    /// A module's value in a file with settings of the module, and keys around it. It is a vector
+    /// set of Redis 8.10, by the name of a module that is not there: `wectorset`.
     #[test]
     fn data_of_modules_ends_a_load_or_is_left_out() {
         let payload = newer("7 ");

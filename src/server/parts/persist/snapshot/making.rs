@@ -172,7 +172,8 @@ impl Making<'_> {
         }
     }
 
-    /// The imports of slots whose keys are here. A node of Redis's kind announces them in the stream.
+    /// The imports of slots whose keys are here. A node of Redis's kind announces them in the
+    /// stream.
     fn imports(&self) -> Vec<(Name, &Ranges)> {
         let is_valkey = self.config.dialect == Dialect::Valkey;
         let migrations = self.migrations.filter(|_| is_valkey);

@@ -3,19 +3,21 @@
 //!     Snapshots::begin(targets) -> pass:  a slice a turn -> sinks finish -----> take_ended
 //!                               -> child: saves all -> its files get names ---> take_ended
 //!
-//! This is the driver. It owns what all snapshots share: the current pass (`keyspace::passes::snapshot`) or
-//! forked child ([`child`]), the pass's share of a turn, the list of consumers that want a snapshot
-//! as soon as possible, and the clients whose writes wait for the pass. A [`sink`] receives the
-//! keys; one pass, or one child, feeds all sinks that begin at the same moment. A consumer asks for
-//! targets and handles their end: saves ([`save`]), rewrites of the append only file
-//! (`parts::persist::aof::rewrites`) and full syncs of replicas (`persist::full_sync`). `persist::snapshot` is
-//! what notifies them, backups that wait for the end of a save, and clients.
+//! This is the driver. It owns what all snapshots share: the current pass
+//! (`keyspace::passes::snapshot`) or forked child ([`child`]), the pass's share of a turn, the list
+//! of consumers that want a snapshot as soon as possible, and the clients whose writes wait for the
+//! pass. A [`sink`] receives the keys; one pass, or one child, feeds all sinks that begin at the
+//! same moment. A consumer asks for targets and handles their end: saves ([`save`]), rewrites of
+//! the append only file (`parts::persist::aof::rewrites`) and full syncs of replicas
+//! (`persist::full_sync`). `persist::snapshot` is what notifies them, backups that wait for the end
+//! of a save, and clients.
 //!
 //! Invariants
 //!   1. One snapshot is in progress at a time. SAVE's ends within the call and is not counted.
 //!   2. The keyspace has one pass at a time: SAVE first completes the current one's keys.
-//!   3. The moment of a snapshot is the call of [`Snapshots::begin`]: figures that a consumer stores
-//!      with the data, for example an offset of the stream of effects, are read at that call.
+//!   3. The moment of a snapshot is the call of [`Snapshots::begin`]: figures that a consumer
+//!      stores with the data, for example an offset of the stream of effects, are read at that
+//!      call.
 //!   4. Each target ends once, when its file is whole and named, or removed. A failing target does
 //!      not affect others, except in a child.
 //!   5. No snapshot begins inside a transaction or script: the consumers ensure that.

@@ -1,6 +1,6 @@
-//! The sink that writes an RDB file, or a spool with the same bytes. What does not depend on the keys
-//! (version, facts, function libraries) is written when it is made, so a file of functions alone
-//! ([`Keyless`]) needs no pass.
+//! The sink that writes an RDB file, or a spool with the same bytes. What does not depend on the
+//! keys (version, facts, function libraries) is written when it is made, so a file of functions
+//! alone ([`Keyless`]) needs no pass.
 
 use std::io;
 

@@ -69,8 +69,8 @@ impl Saving {
         running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
     }
 
-    /// Seconds until the current save ends, judged by the keys saved so far of a total; -1: there is
-    /// no save, or nothing to judge by.
+    /// Seconds until the current save ends, judged by the keys saved so far of a total; -1: there
+    /// is no save, or nothing to judge by.
     pub fn remaining_s(&self, (saved, total): (u64, u64), now_ms: u64) -> i64 {
         let Some(running) = &self.running else {
             return -1;

@@ -1,12 +1,12 @@
 //! Sinks: they receive the keys of a snapshot, and each becomes a file.
 //!
 //! A [`Target`] describes the file, and is all that a consumer handles. Its [`Sink`] belongs to the
-//! driver, which makes it ([`Making`]); the sink's bytes go to a thread, or, in a child, straight to
-//! the file. [`FanOut`] is the `Saver` that feeds several sinks from one pass: each sink has its own
-//! position in a large value, because their forms divide it differently.
+//! driver, which makes it ([`Making`]); the sink's bytes go to a thread, or, in a child, straight
+//! to the file. [`FanOut`] is the `Saver` that feeds several sinks from one pass: each sink has its
+//! own position in a large value, because their forms divide it differently.
 //!
-//! The target of a full sync is a spool that replicas read from, in the form that they can read; the
-//! driver ends it when none of them is left.
+//! The target of a full sync is a spool that replicas read from, in the form that they can read;
+//! the driver ends it when none of them is left.
 
 use std::io;
 use std::path::PathBuf;
